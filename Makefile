@@ -1,0 +1,55 @@
+# `make help` lists what there is. Nothing but Python 3.11 or newer, pip, git and make has to be there:
+# uv is used when it is installed, and brought into .tools/ when it is not.
+
+UV := $(shell command -v uv 2>/dev/null || echo .tools/bin/uv)
+PYTHON ?= python3
+export UV_PYTHON_DOWNLOADS = never
+VENV := .venv/.ready
+BIN := .venv/bin
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## list these targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-10s %s\n", $$1, $$2}'
+
+.tools/bin/uv:
+	$(PYTHON) -m pip install --quiet --disable-pip-version-check --target .tools 'uv>=0.9,<1'
+
+$(VENV): requirements.txt pyproject.toml | $(filter .tools/bin/uv,$(UV))
+	$(UV) venv --quiet --allow-existing --python '>=3.11' .venv
+	$(UV) pip sync --quiet --python .venv --require-hashes requirements.txt
+	$(UV) pip install --quiet --python .venv --no-deps --editable .
+	@touch $@
+
+.PHONY: install
+install: $(VENV) ## set up .venv with what is pinned in requirements.txt
+
+.PHONY: demo
+demo: $(VENV) ## make pictures on the sandbox through a real MCP client, into demo-output/
+	@$(BIN)/gpt-image-2-mcp demo --output demo-output
+
+.PHONY: test
+test: $(VENV) ## run the tests
+	$(BIN)/pytest
+
+.PHONY: check
+check: $(VENV) ## formatter, linter and type checkers
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/pyright
+	$(BIN)/ty check --python .venv src
+
+.PHONY: format
+format: $(VENV) ## put the code into shape
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+.PHONY: snapshots
+snapshots: $(VENV) ## write the contracts and snapshots anew; read the diff
+	$(BIN)/pytest --inline-snapshot=create,fix
+
+.PHONY: lock
+lock: | $(filter .tools/bin/uv,$(UV)) ## pin the newest releases that are four days old
+	$(UV) pip compile --quiet --universal --generate-hashes --exclude-newer '4 days' --no-emit-index-url \
+	  --python-version 3.11 --custom-compile-command 'make lock' --group test --group lint pyproject.toml -o requirements.txt

@@ -1,0 +1,93 @@
+"""Everything that can go wrong in a way its reader can act on.
+
+    GptImageError
+    ├── BadRequest              an argument breaks a rule
+    ├── UnreadableSource        an input picture cannot be had, or is no picture
+    ├── NotConfigured           a setting is missing or wrong
+    ├── SessionError            an edit session is unknown, or its last picture is gone
+    ├── CannotSave              no folder could be written
+    └── ApiError                the API, or something on the way to it, said no
+        ├── ModerationRefused   the prompt or a picture was refused; never retried
+        ├── RateLimited         wait `retry_after` seconds
+        ├── RouteRefused        this backend has no such route: an edit may go another way
+        ├── Unavailable         nothing was billed, and asking again later is right
+        ├── OutcomeUnknown      the answer was lost on the way: it may have been billed
+        └── BadAnswer           an answer came that holds no picture
+
+A message is one or two sentences for a person or a model that cannot see this code: what failed, with the
+value; why; what to do now. Bugs are not `GptImageError`.
+"""
+
+MAX_VALUE_SHOWN = 80
+"""Characters of a rejected value that an error repeats: enough to recognise it, too few to flood a chat."""
+
+
+def shown(value: object) -> str:
+    """`repr` of a rejected value, cut at `MAX_VALUE_SHOWN` characters."""
+    text = repr(value)
+    return text if len(text) <= MAX_VALUE_SHOWN else f"{text[:MAX_VALUE_SHOWN]}… ({len(text)} characters)"
+
+
+class GptImageError(Exception):
+    """A failure that its reader can act on; `str()` of it is the message."""
+
+
+class BadRequest(GptImageError):
+    """An argument breaks a rule."""
+
+
+class UnreadableSource(GptImageError):
+    """An input picture cannot be read, or is not a picture that can be sent."""
+
+
+class NotConfigured(GptImageError):
+    """A setting is missing or wrong."""
+
+
+class SessionError(GptImageError):
+    """An edit session is unknown, ended or expired, or its last picture is gone."""
+
+
+class CannotSave(GptImageError):
+    """A picture could not be written anywhere."""
+
+
+class ApiError(GptImageError):
+    """The API, or something on the way to it, refused or failed."""
+
+    def __init__(self, message: str, *, request_id: str | None = None, status: int | None = None) -> None:
+        """Build the message, with the request id (what OpenAI's support asks for) at its end."""
+        super().__init__(f"{message} (request id {request_id})" if request_id else message)
+        self.request_id = request_id
+        self.status = status
+
+
+class ModerationRefused(ApiError):
+    """The prompt or a picture was refused by moderation."""
+
+
+class RateLimited(ApiError):
+    """Too many requests; `retry_after` is in seconds, None where the API named no time."""
+
+    def __init__(
+        self, message: str, *, retry_after: float | None, request_id: str | None = None, status: int | None = None
+    ) -> None:
+        """Keep how long to wait."""
+        super().__init__(message, request_id=request_id, status=status)
+        self.retry_after = retry_after
+
+
+class RouteRefused(ApiError):
+    """This backend does not serve the route, or not with this model."""
+
+
+class Unavailable(ApiError):
+    """The API could not be reached or said that it failed: nothing was billed."""
+
+
+class OutcomeUnknown(ApiError):
+    """The request was sent and its answer lost: it may have been billed."""
+
+
+class BadAnswer(ApiError):
+    """The API answered, and there is no usable picture in it."""

@@ -18,6 +18,8 @@ A message is one or two sentences for a person or a model that cannot see this c
 value; why; what to do now. Bugs are not `GptImageError`.
 """
 
+from typing import ClassVar
+
 MAX_VALUE_SHOWN = 80
 """Characters of a rejected value that an error repeats: enough to recognise it, too few to flood a chat."""
 
@@ -55,11 +57,22 @@ class CannotSave(GptImageError):
 class ApiError(GptImageError):
     """The API, or something on the way to it, refused or failed."""
 
+    may_be_billed: ClassVar[bool] = False
+    """Whether a picture may have been made and paid for all the same."""
+
     def __init__(self, message: str, *, request_id: str | None = None, status: int | None = None) -> None:
-        """Build the message, with the request id (what OpenAI's support asks for) at its end."""
-        super().__init__(f"{message} (request id {request_id})" if request_id else message)
+        """Keep the request id (what OpenAI's support asks for) and the HTTP status."""
+        super().__init__(message)
         self.request_id = request_id
         self.status = status
+        self.from_sandbox = False
+
+    def __str__(self) -> str:
+        """The message, the request id, and who said it where that was not OpenAI."""
+        text = super().__str__()
+        if self.request_id:
+            text += f" (request id {self.request_id})"
+        return f"{text} (said by the sandbox, not by OpenAI)" if self.from_sandbox else text
 
 
 class ModerationRefused(ApiError):
@@ -88,6 +101,10 @@ class Unavailable(ApiError):
 class OutcomeUnknown(ApiError):
     """The request was sent and its answer lost: it may have been billed."""
 
+    may_be_billed = True
+
 
 class BadAnswer(ApiError):
     """The API answered, and there is no usable picture in it."""
+
+    may_be_billed = True

@@ -1,0 +1,80 @@
+"""Turns pydantic's findings into sentences for whoever wrote the value: the rule, the value, the way out.
+
+The rule is read from the same JSON schema that the writer was shown, so the two cannot disagree.
+"""
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from .errors import shown
+
+Schema = Mapping[str, Any]
+
+
+def explain(error: ValidationError, model: type[BaseModel]) -> str:
+    """One sentence for each broken rule, a line each."""
+    properties = cast("dict[str, Schema]", model.model_json_schema(by_alias=True).get("properties", {}))
+    sentences = (_sentence(finding, properties) for finding in error.errors())
+    return "\n".join(dict.fromkeys(sentences))
+
+
+def rule(schema: Schema) -> str:
+    """What a value of this schema may be, in words: `a whole number from 1 to 10`."""
+    if "anyOf" in schema:
+        return " or ".join(rule(part) for part in cast("list[Schema]", schema["anyOf"]) if part.get("type") != "null")
+    if "enum" in schema:
+        return "one of " + ", ".join(str(choice) for choice in cast("list[object]", schema["enum"]))
+    match schema.get("type"):
+        case "integer":
+            return "a whole number" + _range(schema, "minimum", "maximum")
+        case "number":
+            return "a number" + _range(schema, "minimum", "maximum")
+        case "boolean":
+            return "1 or 0"
+        case "array":
+            return f"a list of {_count(schema, 'minItems', 'maxItems')} texts"
+        case _:
+            count = _count(schema, "minLength", "maxLength")
+            return f"a text of {count} characters" if count else "a text"
+
+
+def _sentence(finding: ErrorDetails, properties: Mapping[str, Schema]) -> str:
+    where = finding["loc"]
+    if not where or finding["type"] == "value_error":
+        return f"{finding.get('ctx', {}).get('error', finding['msg'])}."
+    name = str(where[0])
+    if finding["type"] == "extra_forbidden":
+        known = ", ".join(properties) or "none"
+        return f"There is no parameter `{name}`; the parameters are: {known}."
+    schema = properties.get(name, {})
+    if finding["type"] == "missing":
+        return f"`{name}` is missing: it must be {rule(schema)}."
+    return f"`{name}` must be {rule(schema)}; got {_value(finding)}."
+
+
+def _value(finding: ErrorDetails) -> str:
+    value = finding["input"]
+    match finding["type"]:
+        case "string_too_long":
+            return f"{len(cast('str', value)):,} characters"
+        case "too_long" | "too_short":
+            return f"{len(cast('list[object]', value))} of them"
+        case _:
+            return shown(value)
+
+
+def _range(schema: Schema, least: str, most: str) -> str:
+    low, high = schema.get(least), schema.get(most)
+    if low is not None and high is not None:
+        return f" from {low:,} to {high:,}"
+    return f" of {low:,} or more" if low is not None else ""
+
+
+def _count(schema: Schema, least: str, most: str) -> str:
+    low, high = schema.get(least, 0), schema.get(most)
+    if high is None:
+        return f"at least {low:,}" if low else ""
+    return f"{low:,} to {high:,}" if low else f"at most {high:,}"

@@ -1,0 +1,203 @@
+"""What each operation takes: one request model an operation, the same for tools, command line and library.
+
+A field's type and description here are what the model reads in `tools/list`, what `--help` prints and what is
+checked, so a rule is written once. `parse` is the only way in for values that somebody else wrote. Bounds:
+OpenAI's API reference, read 2026-11-22.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self, TypeVar
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+from .errors import BadRequest
+from .explain import explain
+from .sizes import normal_size
+
+MAX_PROMPT = 32_000
+"""Characters of a prompt."""
+MAX_PICTURES = 10
+"""Pictures that one request makes."""
+MAX_INPUTS = 8
+"""Input pictures that one edit takes here; the API takes 16."""
+
+
+def _not_blank(text: str) -> str:
+    if not text.strip():
+        raise ValueError("`prompt` must say something: it is blank")
+    return text
+
+
+def _tidy(value: object) -> object:
+    """Forgive capitals and spaces around a choice, and the usual other name of JPEG."""
+    if not isinstance(value, str):
+        return value
+    word = value.strip().lower()
+    return "jpeg" if word == "jpg" else word
+
+
+def _as_list(value: object) -> object:
+    """Forgive one picture where a list of pictures belongs."""
+    return [value] if isinstance(value, str) else value
+
+
+Prompt = Annotated[str, Field(min_length=1, max_length=MAX_PROMPT), AfterValidator(_not_blank)]
+Size = Annotated[
+    str,
+    AfterValidator(normal_size),
+    Field(description="'auto' or WxH: edges multiples of 16, at most 3840, ratio 1:3 to 3:1, 0.66 to 8.29 megapixels"),
+]
+Quality = Annotated[
+    Literal["auto", "low", "medium", "high", "xhigh", "max"],
+    BeforeValidator(_tidy),
+    Field(description="low for drafts; xhigh, max: gpt-image-2.5 and later only"),
+]
+Count = Annotated[int, Field(ge=1, le=MAX_PICTURES, description="how many pictures")]
+Background = Annotated[
+    Literal["auto", "opaque", "transparent"],
+    BeforeValidator(_tidy),
+    Field(description="transparent: png or webp, and not with gpt-image-2"),
+]
+OutputFormat = Annotated[Literal["png", "jpeg", "webp"], BeforeValidator(_tidy)]
+Compression = Annotated[int, Field(ge=0, le=100, description="jpeg and webp only")]
+Moderation = Annotated[Literal["auto", "low"], BeforeValidator(_tidy)]
+OutputDir = Annotated[
+    str, Field(min_length=1, max_length=4096, description="folder to save in; leave out for the person's Pictures")
+]
+Prefix = Annotated[str, Field(max_length=200, description="a word or two for the file's name")]
+User = Annotated[str, Field(min_length=1, max_length=128, description="end-user id for OpenAI's abuse monitoring")]
+Source = Annotated[str, Field(min_length=1)]
+Images = Annotated[
+    list[Source],
+    BeforeValidator(_as_list),
+    Field(min_length=1, max_length=MAX_INPUTS, description="paths, http(s) or data URLs; PNG, JPEG, WebP to 50 MB"),
+]
+Mask = Annotated[
+    Source, Field(description="PNG of the first image's size; its transparent part marks what to change (a hint)")
+]
+SessionId = Annotated[str, Field(min_length=1, max_length=100, description="from start_edit_session")]
+
+
+class Request(BaseModel):
+    """What every request model shares: it is closed, and a value once checked does not change."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Options(Request):
+    """How a picture is to be made, whatever it shows."""
+
+    size: Size = "auto"
+    quality: Quality = "auto"
+    background: Background = "auto"
+    output_format: OutputFormat = "png"
+    output_compression: Compression | None = None
+    moderation: Moderation = "auto"
+    filename_prefix: Prefix | None = None
+    user: User | None = None
+
+    @model_validator(mode="after")
+    def _formats_agree(self) -> Self:
+        if self.output_compression is not None and self.output_format == "png":
+            raise ValueError(
+                f"`output_compression` is for jpeg and webp only; got {self.output_compression} with output_format"
+                " 'png'. Leave it out, or set output_format to 'jpeg' or 'webp'"
+            )
+        if self.background == "transparent" and self.output_format == "jpeg":
+            raise ValueError(
+                "`background` 'transparent' needs an output_format that holds transparency; got 'jpeg'."
+                " Set output_format to 'png' or 'webp'"
+            )
+        return self
+
+
+class Placed(Request):
+    """Where the pictures go."""
+
+    output_dir: OutputDir | None = None
+
+
+class GenerateRequest(Options, Placed):
+    """Text to pictures."""
+
+    prompt: Annotated[Prompt, Field(description="what to show; quote exact text; no sizes or formats in here")]
+    n: Count = 1
+
+
+class EditRequest(Options, Placed):
+    """Pictures and text to pictures."""
+
+    prompt: Annotated[Prompt, Field(description="what to change, and what to keep; call images 1, 2, … by number")]
+    images: Images
+    mask: Mask | None = None
+    n: Count = 1
+
+
+class StartSessionRequest(Options, Placed):
+    """The first turn of an edit session."""
+
+    prompt: Annotated[Prompt, Field(description="the first change, and what to keep")]
+    images: Images
+    mask: Mask | None = None
+
+
+class ContinueSessionRequest(Options):
+    """One more turn of an edit session."""
+
+    session_id: SessionId
+    prompt: Annotated[Prompt, Field(description="the next change; say again what to keep")]
+
+
+class EndSessionRequest(Request):
+    """The end of an edit session."""
+
+    session_id: SessionId
+
+
+class ListSessionsRequest(Request):
+    """No parameters."""
+
+
+RequestT = TypeVar("RequestT", bound=Request)
+
+
+def parse(request: type[RequestT], arguments: Mapping[str, Any]) -> RequestT:
+    """Check arguments that a model or a person wrote; one that is null counts as left out.
+
+    Raises:
+        BadRequest: one sentence for each broken rule, with the value and the way out.
+
+    """
+    given = {name: value for name, value in arguments.items() if value is not None}
+    try:
+        return request.model_validate(given)
+    except ValidationError as error:
+        raise BadRequest(explain(error, request)) from None
+
+
+_FIRST_OF_ITS_KIND = re.compile(r"gpt-image-(1|1\.5|1-mini|2)(-\d{4}-\d{2}-\d{2})?")
+_NOT_TRANSPARENT = re.compile(r"gpt-image-2(-\d{4}-\d{2}-\d{2})?")
+
+
+def check_model(model: str, options: Options) -> None:
+    """Hold what a model is known not to do against the options; a model that we do not know may do anything.
+
+    Sources: OpenAI's model pages of 2026-09-08 (xhigh, max and transparency from gpt-image-2.5 on).
+
+    Raises:
+        BadRequest: the model does not have the quality or the background.
+
+    """
+    if options.background == "transparent" and _NOT_TRANSPARENT.fullmatch(model):
+        raise BadRequest(
+            f"`background` 'transparent' is not available with {model}. gpt-image-2.5-sunburst, gpt-image-2.5-flare"
+            " and the gpt-image-2.6 models make transparent pictures: set GPT_IMAGE_2_MODEL to one of them in the"
+            " client's configuration, or leave `background` out."
+        )
+    if options.quality in ("xhigh", "max") and _FIRST_OF_ITS_KIND.fullmatch(model):
+        raise BadRequest(
+            f"`quality` {options.quality!r} is not available with {model}, which has low, medium and high."
+            " gpt-image-2.5-sunburst and gpt-image-2.5-flare have xhigh and max: use 'high', or set"
+            " GPT_IMAGE_2_MODEL in the client's configuration."
+        )

@@ -1,0 +1,137 @@
+"""The environment, read once into one frozen object.
+
+A wrong value never stops the server, since a server that dies shows a person nothing: the default stands in for
+it, and `problems` holds a sentence that stderr says once and every call answers with. Empty, or still reading
+`${…}` because a client did not fill it in, is unset.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any, Self, cast
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
+
+from .errors import NotConfigured, shown
+from .explain import rule
+
+_UNFILLED = re.compile(r"\$\{[^}]*\}|\$[A-Za-z_][A-Za-z0-9_]*")
+
+
+def _no_odd_characters(key: SecretStr) -> SecretStr:
+    # Python's http stack repeats a header that it cannot encode in its error: a key like that must not get there.
+    if not re.fullmatch(r"[\x21-\x7e]+", key.get_secret_value()):
+        raise ValueError("a key of printable ASCII characters without spaces (copied with a line break or a quote?)")
+    return key
+
+
+def _http(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("an http:// or https:// URL, such as https://api.openai.com/v1")
+    return url.rstrip("/")
+
+
+def _id(text: str) -> str:
+    if not re.fullmatch(r"[\x21-\x7e]{1,200}", text):
+        raise ValueError("an id of at most 200 printable ASCII characters without spaces")
+    return text
+
+
+def _model(text: str) -> str:
+    if not re.fullmatch(r"[^\x00-\x1f\x7f]{1,200}", text):
+        raise ValueError("a model's name of at most 200 characters")
+    return text
+
+
+Secret = Annotated[SecretStr, AfterValidator(_no_odd_characters)]
+HttpUrl = Annotated[str, AfterValidator(_http)]
+Id = Annotated[str, AfterValidator(_id)]
+ModelName = Annotated[str, AfterValidator(_model)]
+
+
+class Settings(BaseModel):
+    """What a person can set, each under the name of its environment variable."""
+
+    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True, hide_input_in_errors=True)
+
+    api_key: Secret | None = Field(None, alias="OPENAI_API_KEY")
+    """Your OpenAI API key, from https://platform.openai.com/api-keys. Needed to make pictures, not to start."""
+    base_url: HttpUrl | None = Field(None, alias="OPENAI_BASE_URL")
+    """Another backend that speaks OpenAI's API: a proxy, Azure's v1 endpoint, the sandbox as a server."""
+    organization: Id | None = Field(None, alias="OPENAI_ORG_ID")
+    """The organization that pays, for keys that belong to several."""
+    project: Id | None = Field(None, alias="OPENAI_PROJECT_ID")
+    """The project that pays."""
+    output_dir: str | None = Field(None, alias="GPT_IMAGE_2_OUTPUT_DIR")
+    """Where pictures are saved: absolute, `~/…`, or relative to the working directory. Unset: your Pictures folder,
+    `gpt-image-2/<project>/`."""
+    model: ModelName = Field("gpt-image-2", alias="GPT_IMAGE_2_MODEL")
+    """The image model; a dated snapshot, a later model, an Azure deployment or a proxy's alias."""
+    session_max: int = Field(20, ge=0, alias="GPT_IMAGE_2_SESSION_MAX")
+    """Edit sessions kept; beyond it the least recently used one is forgotten (its files stay). 0: no limit."""
+    session_ttl_ms: int = Field(3_600_000, ge=0, alias="GPT_IMAGE_2_SESSION_TTL_MS")
+    """Milliseconds after which an idle edit session is forgotten (its files stay). 0: never."""
+    responses_edit_model: ModelName = Field("gpt-4.1-mini", alias="OPENAI_RESPONSES_EDIT_MODEL")
+    """The host model of the Responses API, where edits go when a backend has no `/images/edits`."""
+    force_responses_edits: bool = Field(default=False, alias="OPENAI_FORCE_RESPONSES_EDITS")
+    """1: edits always go through the Responses API."""
+    debug: bool = Field(default=False, alias="GPT_IMAGE_2_MCP_DEBUG")
+    """1: say on stderr what happens."""
+
+    sandbox: bool = False
+    """Not from the environment: the program was started with `--sandbox`."""
+    problems: tuple[str, ...] = ()
+    """Not from the environment: a sentence for each variable whose value is wrong."""
+
+    @classmethod
+    def variables(cls) -> Mapping[str, str]:
+        """Environment variable to field name, in the order of the documentation."""
+        return {field.alias: name for name, field in cls.model_fields.items() if field.alias}
+
+    @classmethod
+    def read(cls, environ: Mapping[str, str], *, sandbox: bool = False) -> Self:
+        """Read the variables out of an environment; wrong ones end up in `problems`."""
+        values: dict[str, Any] = {
+            name: environ[name].strip() for name in cls.variables() if not _is_unset(environ.get(name))
+        }
+        extra: dict[str, Any] = {"sandbox": sandbox}
+        try:
+            return cls.model_validate(values | extra)
+        except ValidationError as error:
+            wrong = {str(finding["loc"][0]): finding for finding in error.errors()}
+            problems = tuple(cls._problem(name, values[name], finding) for name, finding in wrong.items())
+            right = {name: value for name, value in values.items() if name not in wrong}
+            return cls.model_validate(right | extra | {"problems": problems})
+
+    def require(self) -> None:
+        """See that pictures can be made with these settings.
+
+        Raises:
+            NotConfigured: a value is wrong, or there is no key.
+
+        """
+        if self.problems:
+            raise NotConfigured("\n".join(self.problems))
+        if self.api_key is None and not self.sandbox:
+            raise NotConfigured(
+                "OPENAI_API_KEY is not set, so no picture can be made. Make a key at"
+                " https://platform.openai.com/api-keys and put it into the `env` block of this server's entry in the"
+                " client's MCP configuration (the shell's environment does not reach it), then restart the client."
+                ' To try without a key, add "--sandbox" to `args` there.'
+            )
+
+    @classmethod
+    def _problem(cls, name: str, value: str, finding: Any) -> str:
+        told = finding.get("ctx", {}).get("error")
+        properties = cast("dict[str, Any]", cls.model_json_schema(by_alias=True)["properties"])
+        # A base URL may hold a password, and the key is one.
+        secret = name == "OPENAI_API_KEY" or (name == "OPENAI_BASE_URL" and "@" in value)
+        got = "a value that is not shown here" if secret else shown(value)
+        return (
+            f"{name} must be {told or rule(properties[name])}; it is {got}. Correct it in the client's configuration."
+        )
+
+
+def _is_unset(value: str | None) -> bool:
+    return value is None or not value.strip() or _UNFILLED.fullmatch(value.strip()) is not None

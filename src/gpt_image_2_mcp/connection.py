@@ -1,0 +1,50 @@
+"""The way to the API, made when the first request needs it: `import openai` alone takes half a second."""
+
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+import anyio
+import anyio.to_thread
+import httpx2
+
+from .pacing import Pace
+from .settings import Settings
+
+if TYPE_CHECKING:
+    from .openai_api.backend import Backend
+
+
+class Connection:
+    """One backend for the whole process, and the HTTP client under it."""
+
+    def __init__(self, settings: Settings, transport: httpx2.AsyncBaseTransport | None, pace: Pace) -> None:
+        """Reach the API as `settings` say, through `transport` instead of the network if there is one."""
+        self._settings = settings
+        self._transport = transport
+        self._pace = pace
+        self._making = anyio.Lock()
+        self._backend: Backend | None = None
+
+    async def backend(self) -> "Backend":
+        """Give the backend, making it on the first call."""
+        async with self._making:
+            if self._backend is None:
+                self._backend = await anyio.to_thread.run_sync(self._make)
+            return self._backend
+
+    async def __aenter__(self) -> Self:
+        """Nothing is opened before it is needed."""
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close the HTTP client."""
+        if self._backend is not None:
+            with anyio.CancelScope(shield=True):
+                await self._backend.close()
+
+    def _make(self) -> "Backend":
+        from .openai_api.backend import Backend
+
+        return Backend(self._settings, self._transport, self._pace)

@@ -1,0 +1,169 @@
+"""Takes answers as they come: a picture is saved before anything else is done with it, then told of."""
+
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from decimal import Decimal
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import anyio.to_thread
+
+from .errors import BadAnswer, GptImageError, shown
+from .library import Name, SavedImage, save
+from .params import Options
+from .pictures import Facts, facts, sniff
+from .pricing import cost, host_cost
+from .report import Report
+
+if TYPE_CHECKING:
+    # At run time that package imports `openai`, which nobody waits for before there is a request to make.
+    from .openai_api.answers import Answer
+
+Fetch = Callable[[str], Awaitable[bytes]]
+
+
+class Keeper:
+    """Saves what one operation brings."""
+
+    def __init__(
+        self, *, name: Name, folders: Sequence[Path], sandbox_folder: Path | None, n: int, fetch: Fetch
+    ) -> None:
+        """Save `n` pictures into the first of `folders` that takes them.
+
+        `sandbox_folder` stands before them where the answer turns out to be a sandbox's; `fetch` gets the bytes of
+        a picture that comes as a link.
+        """
+        self._name = name
+        self._folders = tuple(folders)
+        self._sandbox_folder = sandbox_folder
+        self._n = n
+        self._fetch = fetch
+        self._answers: list[Answer] = []
+        self._count = 0
+        self.images: list[SavedImage] = []
+        self.warnings: list[str] = []
+
+    async def keep(self, answer: "Answer") -> None:
+        """Save every picture of an answer.
+
+        Raises:
+            BadAnswer: none of them is a picture; the others' reasons end up in `warnings`.
+
+        """
+        reasons: list[str] = []
+        saved = len(self.images)
+        for picture in answer.pictures:
+            try:
+                data = picture if isinstance(picture, bytes) else await self._fetched(picture.url)
+                await self._save(data, answer)
+            except BadAnswer as error:
+                reasons.append(str(error))
+        if len(self.images) == saved:
+            raise BadAnswer(" ".join(reasons), request_id=answer.request_id)
+        self._answers.append(answer)
+        self.warnings += [*answer.warnings, *reasons]
+
+    def report(
+        self, *, model: str, prompt: str, options: Options, failures: Sequence[GptImageError], notes: Sequence[str]
+    ) -> Report:
+        """Tell of everything that was kept."""
+        first, image = self._answers[0], self.images[0]
+        size = f"{image.facts.width}x{image.facts.height}" if image.facts.width else first.size
+        requested = _requested(options, self._n)
+        applied = {
+            "size": size,
+            "quality": first.quality,
+            "n": len(self.images),
+            "format": image.facts.format,
+            "background": first.background,
+        }
+        usages = [answer.usage for answer in self._answers if answer.usage]
+        # A sum that leaves a call out would pass for the whole.
+        usage = sum(usages[1:], usages[0]) if len(usages) == len(self._answers) else None
+        warnings = [*notes, *self.warnings, *_changed(requested, applied)]
+        warnings += [f"One of the {self._n} pictures failed: {failure}" for failure in failures]
+        return Report(
+            kind=self._name.kind,
+            model=model,
+            prompt=prompt,
+            requested=requested,
+            applied=applied,
+            images=tuple(self.images),
+            usage=usage,
+            cost=self._cost(model),
+            request_id=first.request_id,
+            warnings=tuple(Counter(warnings)),
+            sandbox=first.sandbox,
+        )
+
+    async def _save(self, data: bytes, answer: "Answer") -> None:
+        what = _facts(data)
+        self._count += 1
+        folders = self._folders
+        if answer.sandbox and self._sandbox_folder is not None:
+            folders = (self._sandbox_folder, *folders)
+        number = self._count if self._n > 1 else None
+        work = partial(save, data, what, name=self._name, number=number, folders=folders)
+        image, elsewhere = await anyio.to_thread.run_sync(work)
+        self.images.append(image)
+        if elsewhere:
+            self.warnings.append(elsewhere)
+        if not what.width:
+            self.warnings.append(f"{image.path.name} was saved as it came, but it cannot be read whole.")
+
+    async def _fetched(self, url: str) -> bytes:
+        try:
+            return await self._fetch(url)
+        except GptImageError as error:
+            raise BadAnswer(
+                f"The API gave the picture by address, and it could not be fetched: {error} ({url})"
+            ) from None
+
+    def _cost(self, model: str) -> Decimal | None:
+        total = Decimal(0)
+        for answer in self._answers:
+            hosts = answer.host_usage
+            parts = [cost(model, answer.usage) if answer.usage else None]
+            parts += [host_cost(h.model, h.input_tokens, h.cached_tokens, h.output_tokens) for h in hosts]
+            for part in parts:
+                if part is None:
+                    return None
+                total += part
+        return total
+
+
+def _facts(data: bytes) -> Facts:
+    found = sniff(data[:64])
+    if found is None:
+        raise BadAnswer(
+            f"The API answered with {len(data):,} bytes that are no PNG, JPEG or WebP (they begin {shown(data[:8])})."
+            " If OPENAI_BASE_URL is set, check what that backend makes."
+        )
+    try:
+        return facts(data)
+    except ValueError:
+        return Facts(found, 0, 0, alpha=False)
+
+
+def _requested(options: Options, n: int) -> dict[str, Any]:
+    return {
+        "size": options.size,
+        "quality": options.quality,
+        "n": n,
+        "format": options.output_format,
+        "background": options.background,
+    }
+
+
+def _changed(requested: Mapping[str, Any], applied: Mapping[str, Any]) -> list[str]:
+    """A sentence for each thing that came otherwise than it was asked for."""
+    words = {"size": "size", "quality": "quality", "format": "format", "background": "background"}
+    changed = [
+        f"The API changed the {word}: asked for {requested[key]}, got {applied[key]}."
+        for key, word in words.items()
+        if requested[key] != "auto" and applied[key] and requested[key] != applied[key]
+    ]
+    if applied["n"] < requested["n"]:
+        changed.append(f"The API made {applied['n']} of the {requested['n']} pictures that were asked for.")
+    return changed

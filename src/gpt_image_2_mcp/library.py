@@ -1,0 +1,177 @@
+"""Saved pictures: where they go, what they are called, and how their bytes get onto the disk.
+
+A picture is on the disk whole under its final name, or not there at all: it is written beside, synced, and given
+its name in one step that cannot replace another file.
+"""
+
+import hashlib
+import os
+import secrets
+import tempfile
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Literal
+
+from .errors import BadRequest, CannotSave, SessionError, shown
+from .pictures import EXTENSION, MIME, Facts
+
+Kind = Literal["image", "edit", "session"]
+
+PART_PREFIX = ".gpt-image-2-"
+PART_SUFFIX = ".part"
+"""A picture on its way to its name is called by these: hidden, and recognisable to whoever cleans up after a kill."""
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    """What the pictures of one request are called: `<kind>-<time>-<token>[-<prefix>][-<number>]`."""
+
+    kind: Kind
+    when: datetime
+    prefix: str = ""
+    token: str = ""
+
+    @classmethod
+    def new(cls, kind: Kind, prefix: str = "") -> "Name":
+        """Name what is made now, by the local clock; `prefix` is already safe."""
+        return cls(kind, datetime.now().astimezone(), prefix, secrets.token_hex(3))
+
+    def stem(self, number: int | None) -> str:
+        """The file's name without its extension; `number` is None where there is one picture only."""
+        parts = (self.kind, f"{self.when:%Y%m%d-%H%M%S}", self.token, self.prefix, str(number or ""))
+        return "-".join(part for part in parts if part)
+
+
+@dataclass(frozen=True, slots=True)
+class SavedImage:
+    """A picture on the disk: the API's bytes, and what they are."""
+
+    path: Path
+    facts: Facts
+    size_bytes: int
+    sha256: str
+
+    @property
+    def id(self) -> str:
+        """The file's name without its extension."""
+        return self.path.stem
+
+    @property
+    def mime_type(self) -> str:
+        """By the bytes."""
+        return MIME[self.facts.format]
+
+
+def default_folder(*, working_dir: Path, home: Path) -> Path:
+    """`gpt-image-2/<project>/` in the person's Pictures; no project where a person works at home or nowhere."""
+    from platformdirs import user_pictures_path
+
+    root = next((d for d in (working_dir, *working_dir.parents) if (d / ".git").exists()), working_dir)
+    folder = user_pictures_path() / "gpt-image-2"
+    return folder if root in (home, Path(root.anchor)) else folder / root.name
+
+
+def ready_folder(folder: Path) -> None:
+    """Make a folder and see that it can be written, before anything is paid for.
+
+    Raises:
+        BadRequest: it cannot be made or written.
+
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        why = error.strerror or type(error).__name__
+        raise BadRequest(f"The folder {shown(str(folder))} cannot be made ({why}). {_ELSEWHERE}") from None
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise BadRequest(f"The folder {shown(str(folder))} cannot be written. {_ELSEWHERE}")
+
+
+_ELSEWHERE = "Give another `output_dir`, or leave it out and have GPT_IMAGE_2_OUTPUT_DIR name a folder that can be."
+
+
+def save(
+    data: bytes, facts: Facts, *, name: Name, number: int | None, folders: tuple[Path, ...]
+) -> tuple[SavedImage, str | None]:
+    """Write a picture into the first of `folders` that takes it, the temp folder being the last resort.
+
+    Gives the picture, and a sentence where it is not in the first folder. Blocks: call it in a thread.
+
+    Raises:
+        CannotSave: no folder took it.
+
+    """
+    failures: list[str] = []
+    for folder in (*folders, Path(tempfile.gettempdir()) / "gpt-image-2"):
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            path = _write(data, folder=folder, name=name, number=number, extension=EXTENSION[facts.format])
+        except OSError as error:
+            failures.append(f"{folder} ({error.strerror or type(error).__name__})")
+            continue
+        image = SavedImage(path, facts, len(data), hashlib.sha256(data).hexdigest())
+        return image, f"Saved in {folder}, since this could not be written: {failures[0]}." if failures else None
+    raise CannotSave(
+        f"The picture was made and paid for, but could not be saved anywhere: {'; '.join(failures)}."
+        " Make room or set GPT_IMAGE_2_OUTPUT_DIR to a folder that can be written."
+    )
+
+
+def read_back(path: Path, sha256: str) -> bytes:
+    """Read a picture that was saved earlier and has to be the same still. Blocks: call it in a thread.
+
+    Raises:
+        SessionError: it is gone, or was changed.
+
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise SessionError(f"The picture {path} is gone or cannot be read ({error.strerror}).") from None
+    if hashlib.sha256(data).hexdigest() != sha256:
+        raise SessionError(f"The picture {path} was changed since it was made.")
+    return data
+
+
+def _write(data: bytes, *, folder: Path, name: Name, number: int | None, extension: str) -> Path:
+    part = folder / f"{PART_PREFIX}{secrets.token_hex(8)}{PART_SUFFIX}"
+    try:
+        with part.open("xb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        while True:
+            path = folder / f"{name.stem(number)}.{extension}"
+            try:
+                _give_name(part, path)
+                break
+            except FileExistsError:
+                name = replace(name, token=secrets.token_hex(3))
+    finally:
+        part.unlink(missing_ok=True)
+    _sync_folder(folder)
+    return path
+
+
+def _give_name(part: Path, path: Path) -> None:
+    """Rename without replacing: a hard link fails where the name is taken, as a rename does on Windows only."""
+    try:
+        path.hardlink_to(part)
+    except FileExistsError:
+        raise
+    except (OSError, NotImplementedError):
+        # A file system without hard links (exFAT, some network shares).
+        if path.exists():
+            raise FileExistsError(path) from None
+        part.rename(path)
+
+
+def _sync_folder(folder: Path) -> None:
+    if os.name == "nt":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,147 @@
+"""Reads what the API sent: pictures as bytes, and the facts beside them.
+
+An answer is read from its raw bytes rather than through the SDK's models: other backends leave fields out, add
+their own, or send a web page with status 200, and a picture that was paid for must come through all the same.
+Everything here is plain computing on up to 100 MB: an event loop calls it in a thread.
+"""
+
+import base64
+import binascii
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+from pydantic_core import from_json
+
+from ..errors import BadAnswer, OutcomeUnknown, shown
+from ..tokens import Usage, usage_from
+from .failures import failed_call, from_sandbox
+
+BASE_URL_HINT = (
+    "If OPENAI_BASE_URL is set, check that it is the address of an OpenAI-compatible API (it usually ends in /v1)."
+)
+
+_DATA_URL = re.compile(r"data:[^,]{0,200};base64,", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A picture that the backend gave by address instead of by its bytes."""
+
+    url: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class HostUsage:
+    """What the text model used that hosts an edit on the Responses route."""
+
+    model: str
+    input_tokens: int
+    cached_tokens: int
+    output_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What one request brought; the facts are the API's own words, None where it said nothing."""
+
+    pictures: tuple[bytes | Link, ...]
+    size: str | None = None
+    quality: str | None = None
+    background: str | None = None
+    output_format: str | None = None
+    usage: Usage | None = None
+    host_usage: tuple[HostUsage, ...] = ()
+    request_id: str | None = None
+    sandbox: bool = False
+    warnings: tuple[str, ...] = ()
+
+
+def images_answer(content: bytes, headers: Mapping[str, str], *, model: str) -> Answer:
+    """Read the answer of `/images/generations` or `/images/edits`.
+
+    Raises:
+        BadAnswer: it holds no picture; the message says what it is instead.
+        OutcomeUnknown: it is cut off.
+        ApiError: it is an error in spite of its status.
+
+    """
+    body = json_object(content, headers, model=model)
+    data: Any = body.get("data")
+    pictures, broken = pictures_of(cast("list[Any]", data) if isinstance(data, list) else [])
+    if not pictures:
+        why = "; ".join(broken) or "it holds no picture"
+        raise BadAnswer(f"The API answered, but {why}. {BASE_URL_HINT}", request_id=request_id(headers))
+    return Answer(
+        pictures=pictures,
+        size=text(body, "size"),
+        quality=text(body, "quality"),
+        background=text(body, "background"),
+        output_format=text(body, "output_format"),
+        usage=usage_from(body.get("usage")),
+        request_id=request_id(headers),
+        sandbox=from_sandbox(headers),
+        warnings=tuple(f"One picture of the answer could not be used: {why}." for why in broken),
+    )
+
+
+def json_object(content: bytes, headers: Mapping[str, str], *, model: str) -> Mapping[str, Any]:
+    """Read an answer's body as a JSON object; raises as `images_answer` does."""
+    head = content[:200].lstrip()
+    if not head.startswith(b"{"):
+        kind = headers.get("content-type", "").partition(";")[0] or "no content type"
+        start = head[:60].decode("utf-8", "replace")
+        raise BadAnswer(
+            f"The API's address answered with {kind} instead of JSON, beginning {shown(start)}. {BASE_URL_HINT}",
+            request_id=request_id(headers),
+        )
+    try:
+        body = cast("Mapping[str, Any]", from_json(content))
+    except ValueError:
+        raise OutcomeUnknown(
+            "The API's answer is cut off or garbled, so the picture may have been made and billed. It was not asked"
+            " for again: look at the usage page, then decide whether to ask once more.",
+            request_id=request_id(headers),
+        ) from None
+    if isinstance(body.get("error"), Mapping):
+        raise failed_call(cast("Mapping[str, Any]", body["error"]), model=model, request_id=request_id(headers))
+    return body
+
+
+def pictures_of(rows: Sequence[Any]) -> tuple[tuple[bytes | Link, ...], list[str]]:
+    """Pictures of `data` rows as bytes or links, and why the others are none."""
+    pictures: list[bytes | Link] = []
+    broken: list[str] = []
+    for row in (cast("Mapping[str, Any]", row) for row in rows if isinstance(row, dict)):
+        encoded, url = row.get("b64_json"), row.get("url")
+        if isinstance(encoded, str) and encoded:
+            try:
+                pictures.append(decoded(encoded))
+            except ValueError:
+                broken.append(f"its base64 is broken (it begins {shown(encoded[:20])})")
+        elif isinstance(url, str) and url:
+            pictures.append(Link(url))
+        else:
+            broken.append(f"an entry holds neither `b64_json` nor `url`, only {shown(sorted(row))}")
+    return tuple(pictures), broken
+
+
+def decoded(encoded: str) -> bytes:
+    """Decode base64, bare or as a data URL; raises ValueError where it is none."""
+    prefix = _DATA_URL.match(encoded)
+    try:
+        return base64.b64decode(encoded[prefix.end() :] if prefix else encoded, validate=True)
+    except binascii.Error as error:
+        raise ValueError("no base64") from error
+
+
+def request_id(headers: Mapping[str, str]) -> str | None:
+    """The id by which OpenAI's support finds a request."""
+    return headers.get("x-request-id")
+
+
+def text(body: Mapping[str, Any], name: str) -> str | None:
+    """A field where it is a text that says something."""
+    value = body.get(name)
+    return value if isinstance(value, str) and value and value != "auto" else None

@@ -1,0 +1,116 @@
+"""Makes the SDK's client, sends requests, and decides what is sent again.
+
+The SDK's own retries are off: it would ask again after a lost answer, and a picture would be paid for twice.
+"""
+
+import random
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+import anyio
+import httpx2
+import openai
+
+from ..pacing import Pace, Standing
+from ..settings import Settings
+from .failures import is_safe_to_repeat, named_wait, translate
+
+DEFAULT_BASE_URL = "https://api.openai.com/v1"
+
+ANSWER_TIMEOUT_S = 600.0
+"""How long an answer may take: 4K at high quality passes 235 s now and then (third-party measurements, 2026-11)."""
+CONNECT_TIMEOUT_S = 15.0
+
+MAX_TRIES = 3
+"""How often a request that cannot have been billed is sent."""
+MAX_NAMED_WAIT_S = 120.0
+"""The longest wait named by a 429 that is sat out here; beyond it the person is told how long it is."""
+FIRST_WAIT_S = 0.5
+"""The wait before the second try where the API names none; it doubles, give or take half."""
+
+AnswerT = TypeVar("AnswerT")
+
+SANDBOX_KEY = "sandbox"
+"""What the sandbox in this process takes for a key: it needs none, the SDK does."""
+
+
+def make_sdk(settings: Settings, http: httpx2.AsyncClient) -> openai.AsyncOpenAI:
+    """Make the SDK's client with nothing left for it to find in the environment by itself.
+
+    `settings` are those that `Settings.require` is content with.
+    """
+    key = SANDBOX_KEY if settings.sandbox or settings.api_key is None else settings.api_key.get_secret_value()
+    sdk = openai.AsyncOpenAI(
+        api_key=key,
+        admin_api_key="",
+        base_url=DEFAULT_BASE_URL if settings.sandbox else settings.base_url or DEFAULT_BASE_URL,
+        max_retries=0,
+        http_client=http,
+    )
+    # Passed as arguments, None would mean "look into the environment".
+    sdk.organization = settings.organization
+    sdk.project = settings.project
+    return sdk
+
+
+def make_http(transport: httpx2.AsyncBaseTransport | None) -> httpx2.AsyncClient:
+    """Make the HTTP client; a person's proxy settings count, since this is the person's own address to reach."""
+    timeout = httpx2.Timeout(ANSWER_TIMEOUT_S, connect=CONNECT_TIMEOUT_S)
+    return httpx2.AsyncClient(transport=transport, timeout=timeout, follow_redirects=True)
+
+
+class Sender:
+    """Sends requests in their turn, and again where that is safe and may help."""
+
+    def __init__(self, sdk: openai.AsyncOpenAI, pace: Pace) -> None:
+        """Send through `sdk`, at the pace that all work of this process shares."""
+        self.sdk = sdk
+        self._pace = pace
+
+    async def send(
+        self,
+        call: Callable[[], Awaitable[AnswerT]],
+        standing: Standing,
+        *,
+        model: str,
+        variable: str = "GPT_IMAGE_2_MODEL",
+        editing: bool = False,
+    ) -> AnswerT:
+        """Await `call()` in its turn, up to `MAX_TRIES` times.
+
+        `model` and the `variable` that names it are for the reader of an error; `editing` tells that a refusal of the
+        route has another way to go.
+
+        Raises:
+            ApiError: what the API said, or what became of the connection.
+
+        """
+        async with self._pace.turn(standing):
+            for tries in range(1, MAX_TRIES + 1):
+                await self._pace.ready()
+                standing.sent += 1
+                try:
+                    return await call()
+                except openai.OpenAIError as error:
+                    failure = translate(error, model=model, variable=variable, editing=editing)
+                    if not failure.may_be_billed:
+                        standing.sent -= 1
+                    wait = self._wait_before_next(error, tries)
+                    if wait is None:
+                        raise failure from error
+                # The place is kept, so that what came first stays first.
+                await anyio.sleep(wait)
+        raise AssertionError  # pragma: no cover - the last try raises or returns
+
+    def _wait_before_next(self, error: openai.OpenAIError, tries: int) -> float | None:
+        """Seconds until the next try; None where there is none. A rate limit holds back everybody."""
+        if tries == MAX_TRIES or not is_safe_to_repeat(error):
+            return None
+        wait = named_wait(error) if isinstance(error, openai.APIStatusError) else None
+        if wait is not None:
+            if wait > MAX_NAMED_WAIT_S:
+                return None
+            if isinstance(error, openai.RateLimitError):
+                self._pace.hold(wait)
+            return wait
+        return FIRST_WAIT_S * 2 ** (tries - 1) * random.uniform(0.5, 1.5)  # noqa: S311 - jitter keeps no secret

@@ -1,0 +1,61 @@
+"""How many requests are under way at once, in which order, and when none may start because the API said wait."""
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import anyio
+import anyio.lowlevel
+
+
+@dataclass(slots=True, eq=False)
+class Standing:
+    """Where the requests of one piece of work stand; the work's owner reads it, requests write it."""
+
+    waiting: int = 0
+    """Requests in the queue."""
+    ahead: int = 0
+    """How many requests of others are before the first of them."""
+    sent: int = 0
+    """Requests that were sent and whose outcome is not known to be free of charge."""
+
+
+class Pace:
+    """A queue in order of arrival, in front of a few places."""
+
+    def __init__(self, at_once: int) -> None:
+        """Let `at_once` requests be under way."""
+        self._places = anyio.Semaphore(at_once, fast_acquire=True)
+        self._queue: list[Standing] = []
+        self._held_until = 0.0
+
+    @asynccontextmanager
+    async def turn(self, standing: Standing) -> AsyncGenerator[None]:
+        """Wait for a place in the order of arrival, and keep it while the body runs."""
+        standing.waiting += 1
+        self._queue.append(standing)
+        self._tell()
+        try:
+            await self._places.acquire()
+        finally:
+            standing.waiting -= 1
+            self._queue.remove(standing)
+            self._tell()
+        try:
+            yield
+        finally:
+            self._places.release()
+
+    async def ready(self) -> None:
+        """Wait until the API lets anybody start; after it, nothing may be awaited before the request itself."""
+        await anyio.sleep_until(self._held_until)
+        # Whoever was cancelled in the queue is stopped here: a moment later the request counts as sent.
+        await anyio.lowlevel.checkpoint_if_cancelled()
+
+    def hold(self, seconds: float) -> None:
+        """Let nobody start for so long."""
+        self._held_until = max(self._held_until, anyio.current_time() + seconds)
+
+    def _tell(self) -> None:
+        for place, standing in reversed(list(enumerate(self._queue))):
+            standing.ahead = place

@@ -1,0 +1,108 @@
+"""What an operation tells of its result: facts for a program, and a text for a person and a model."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from .library import Kind, SavedImage
+from .pricing import dollars
+from .tokens import Usage
+
+MAX_TEXT = 7_900
+"""Characters of a text: clients cut or refuse long answers, and a model pays for every one."""
+MAX_PROMPT_IN_LIST = 120
+"""Characters of a prompt where it stands in a list."""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A finished operation: what was asked for, what came back, where it lies, what it cost."""
+
+    kind: Kind
+    model: str
+    prompt: str
+    requested: Mapping[str, Any]
+    applied: Mapping[str, Any]
+    images: tuple[SavedImage, ...]
+    usage: Usage | None
+    cost: Decimal | None
+    request_id: str | None
+    warnings: tuple[str, ...] = ()
+    session_id: str | None = None
+    turn: int | None = None
+    sandbox: bool = False
+
+    def as_dict(self) -> dict[str, Any]:
+        """The machine-readable report."""
+        report: dict[str, Any] = {
+            "model": self.model,
+            "prompt": self.prompt,
+            "requested": dict(self.requested),
+            "applied": dict(self.applied),
+            "images": [_image(image) for image in self.images],
+            "usage": self.usage.as_dict() if self.usage else None,
+            "cost_usd_estimated": float(self.cost) if self.cost is not None else None,
+            "request_id": self.request_id,
+            "warnings": list(self.warnings),
+            "sandbox": self.sandbox,
+        }
+        if self.session_id is not None:
+            report |= {"session_id": self.session_id, "turn": self.turn}
+        return report
+
+    def text(self) -> str:
+        """What was made, where it lies and what it cost, in at most `MAX_TEXT` characters."""
+        lines = [self._headline(), *(str(image.path) for image in self.images), self._cost_line()]
+        if self.session_id is not None:
+            lines.append(
+                f"session_id: {self.session_id}, turn {self.turn}. continue_edit_session makes the next change to this"
+                " picture; end_edit_session closes the session."
+            )
+        lines += [f"Note: {warning}" for warning in self.warnings]
+        text = "\n".join(lines)
+        return text if len(text) <= MAX_TEXT else text[: MAX_TEXT - 1] + "…"
+
+    def _headline(self) -> str:
+        verb = "Made" if self.kind == "image" else "Edited"
+        count = len(self.images)
+        facts = [str(self.applied["size"] or "size unknown")]
+        if self.applied["quality"]:
+            facts.append(f"quality {self.applied['quality']}")
+        facts.append(str(self.applied["format"]).upper())
+        if self.applied["background"] == "transparent":
+            facts.append("transparent background")
+        maker = f"by the built-in sandbox in place of {self.model}" if self.sandbox else f"with {self.model}"
+        return f"{verb}: {count} picture{'s' if count > 1 else ''} {maker}, {', '.join(facts)}."
+
+    def _cost_line(self) -> str:
+        if self.usage is None:
+            tokens = "The API named no usage"
+        else:
+            tokens = f"Tokens: {self.usage.input_tokens:,} in, {self.usage.output_tokens:,} out"
+        if self.cost is None:
+            price = "cost unknown"
+        elif self.sandbox:
+            price = f"free, {self.model} would have cost about {dollars(self.cost)}"
+        else:
+            price = f"cost about {dollars(self.cost)}"
+        return f"{tokens}; {price}."
+
+
+def shortened(prompt: str) -> str:
+    """A prompt on one line, at a length for lists."""
+    line = " ".join(prompt.split())
+    return line if len(line) <= MAX_PROMPT_IN_LIST else line[: MAX_PROMPT_IN_LIST - 1] + "…"
+
+
+def _image(image: SavedImage) -> dict[str, Any]:
+    return {
+        "id": image.id,
+        "file_path": str(image.path),
+        "filename": image.path.name,
+        "mime_type": image.mime_type,
+        "size_bytes": image.size_bytes,
+        "width": image.facts.width,
+        "height": image.facts.height,
+        "sha256": image.sha256,
+    }

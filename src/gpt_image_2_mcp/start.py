@@ -1,0 +1,31 @@
+"""How the program opens a studio: the environment, the working directory, and the sandbox in place of the network."""
+
+import os
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import httpx2
+
+from .settings import Settings
+from .studio import Studio, open_studio
+
+
+@asynccontextmanager
+async def started_studio(settings: Settings) -> AsyncGenerator[Studio]:
+    """Open the studio for whoever started the program, where it was started."""
+    async with open_studio(
+        settings, transport=_sandbox() if settings.sandbox else None, working_dir=Path.cwd(), home=Path.home()
+    ) as studio:
+        yield studio
+
+
+def read_settings(*, sandbox: bool) -> Settings:
+    """Read the environment of this process."""
+    return Settings.read(os.environ, sandbox=sandbox)
+
+
+def _sandbox() -> httpx2.AsyncBaseTransport:
+    from .sandbox import SandboxTransport, build_sandbox
+
+    return SandboxTransport(build_sandbox())

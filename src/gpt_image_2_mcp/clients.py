@@ -1,0 +1,41 @@
+"""What a person puts into each MCP client to use this server: said by `demo` and by the README."""
+
+import json
+from dataclasses import dataclass
+
+KEY = "sk-…"
+
+
+@dataclass(frozen=True, slots=True)
+class ClientSetup:
+    """One client: where its configuration is, and what goes in."""
+
+    name: str
+    where: str
+    language: str
+    text: str
+
+
+def setups() -> list[ClientSetup]:
+    """The clients that we know, each with the whole of what is to be done."""
+    server = {"command": "uvx", "args": ["gpt-image-2-mcp"], "env": {"OPENAI_API_KEY": KEY}}
+    common = json.dumps({"mcpServers": {"gpt-image-2": server}}, indent=2, ensure_ascii=False)
+    code = json.dumps({"servers": {"gpt-image-2": {"type": "stdio", **server}}}, indent=2, ensure_ascii=False)
+    codex = (
+        '[mcp_servers.gpt-image-2]\ncommand = "uvx"\nargs = ["gpt-image-2-mcp"]\ntool_timeout_sec = 300\n'
+        f'env = {{ OPENAI_API_KEY = "{KEY}" }}'
+    )
+    return [
+        ClientSetup(
+            "Claude Desktop", "Settings → Developer → Edit Config (claude_desktop_config.json)", "json", common
+        ),
+        ClientSetup(
+            "Claude Code",
+            "in a terminal",
+            "sh",
+            f"claude mcp add gpt-image-2 --env OPENAI_API_KEY={KEY} -- uvx gpt-image-2-mcp",
+        ),
+        ClientSetup("Cursor", "~/.cursor/mcp.json, or .cursor/mcp.json in a project", "json", common),
+        ClientSetup("VS Code", ".vscode/mcp.json, or the command MCP: Open User Configuration", "json", code),
+        ClientSetup("Codex", "~/.codex/config.toml", "toml", codex),
+    ]

@@ -1,0 +1,166 @@
+"""The command line: the same operations as the tools, for a person at a terminal and for scripts.
+
+Paths go to stdout and everything else to stderr, so that `$(gpt-image-2-mcp generate …)` is a picture's path. What
+weighs is imported inside the commands: `--help` answers at once.
+"""
+
+import json
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from . import __version__
+from .errors import GptImageError
+
+if TYPE_CHECKING:
+    from .params import Request
+    from .report import Report
+    from .studio import Studio
+
+
+class Commands(click.Group):
+    """Our errors are one line on stderr and a failing exit code, never a traceback."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command."""
+        try:
+            return super().invoke(ctx)
+        except GptImageError as error:
+            raise click.ClickException(str(error)) from None
+
+
+@click.group(cls=Commands, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="gpt-image-2-mcp")
+@click.option("--sandbox", is_flag=True, help="Serve with the built-in sandbox instead of OpenAI: no key, no cost.")
+@click.pass_context
+def commands(ctx: click.Context, sandbox: bool) -> None:
+    """Make and edit pictures with OpenAI's gpt-image-2.
+
+    Without a command it is an MCP server on stdio, to be started by an MCP client such as Claude Desktop, Claude Code,
+    Cursor, VS Code or Codex. The settings are environment variables; OPENAI_API_KEY is the one that is needed.
+    """
+    if ctx.invoked_subcommand is None:
+        from .stdio import run
+        from .wire import claim
+
+        run(claim(), sandbox=sandbox)
+    ctx.obj = sandbox
+
+
+class _Choices(click.Choice[str]):
+    name = "choice"
+
+
+def _options(command: Callable[..., None]) -> Callable[..., None]:
+    """The options that `generate` and `edit` share; their rules are those of the request models."""
+    options = (
+        click.option(
+            "--size", metavar="WxH", help="auto, or both edges multiples of 16, at most 3840, ratio 1:3 to 3:1."
+        ),
+        click.option(
+            "--quality", type=_Choices(["auto", "low", "medium", "high", "xhigh", "max"]), help="low: drafts."
+        ),
+        click.option("-n", "--n", type=int, metavar="1..10", help="How many pictures."),
+        click.option("--background", type=_Choices(["auto", "opaque", "transparent"])),
+        click.option("--output-format", "--format", type=_Choices(["png", "jpeg", "webp"])),
+        click.option("--output-compression", type=int, metavar="0..100", help="jpeg and webp only."),
+        click.option("--moderation", type=_Choices(["auto", "low"])),
+        click.option("-o", "--output-dir", metavar="FOLDER", help="Where to save; else your Pictures folder."),
+        click.option("--filename-prefix", "--prefix", metavar="WORDS", help="For the file's name."),
+        click.option("--user", metavar="ID", help="End-user id for OpenAI's abuse monitoring."),
+        click.option("--json", "as_json", is_flag=True, help="Print the report as JSON instead of the paths."),
+        click.option("--sandbox", is_flag=True, help="The built-in sandbox instead of OpenAI: no key, no cost."),
+        click.pass_context,
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+@commands.command()
+@click.argument("prompt")
+@_options
+def generate(ctx: click.Context, as_json: bool, sandbox: bool, **arguments: Any) -> None:
+    """Make pictures from words, and print their paths."""
+    from .params import GenerateRequest, parse
+
+    request = parse(GenerateRequest, arguments)
+    _run(request, lambda studio: studio.generate(request), as_json=as_json, sandbox=sandbox or ctx.obj)
+
+
+@commands.command()
+@click.argument("prompt")
+@click.option("-i", "--image", "images", multiple=True, required=True, metavar="FILE", help="Repeat for up to 8.")
+@click.option("-m", "--mask", metavar="FILE", help="PNG, transparent where the first image is to change.")
+@_options
+def edit(ctx: click.Context, as_json: bool, sandbox: bool, **arguments: Any) -> None:
+    """Edit pictures, or compose several into one, and print the results' paths.
+
+    FILE is a path, an http(s) URL or a data URL.
+    """
+    from .params import EditRequest, parse
+
+    request = parse(EditRequest, {**arguments, "images": list(arguments["images"])})
+    _run(request, lambda studio: studio.edit(request), as_json=as_json, sandbox=sandbox or ctx.obj)
+
+
+@commands.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="A loopback address.")
+@click.option("--port", default=8080, show_default=True, type=click.IntRange(0, 65535), help="0: any free port.")
+def sandbox(host: str, port: int) -> None:
+    """Serve the sandbox: OpenAI's image API on this machine, for any OpenAI client, free and without a key."""
+    from .sandbox import serve_sandbox
+
+    try:
+        serve_sandbox(host=host, port=port)
+    except (ValueError, OSError) as error:
+        raise click.ClickException(str(error)) from None
+
+
+@commands.command()
+@click.option(
+    "-o", "--output", default="demo-output", show_default=True, type=click.Path(file_okay=False, path_type=Path)
+)
+def demo(output: Path) -> None:
+    """Show what the tools do, on the sandbox: a real MCP client starts the real server and makes pictures with it."""
+    from .demo import run_demo
+
+    run_demo(output.absolute())
+
+
+def _run(
+    request: "Request", operation: "Callable[[Studio], Awaitable[Report]]", *, as_json: bool, sandbox: bool
+) -> None:
+    """Open the studio, wait with a progress bar, print."""
+    import anyio
+
+    from .start import read_settings, started_studio
+
+    async def work() -> "Report":
+        async with started_studio(read_settings(sandbox=sandbox)) as studio:
+            with _waiting(type(request).__name__.removesuffix("Request")):
+                return await operation(studio)
+
+    report = anyio.run(work)
+    if as_json:
+        click.echo(json.dumps(report.as_dict(), ensure_ascii=False, indent=2))
+    else:
+        click.echo(report.text().partition("\n")[0], err=True)
+        for image in report.images:
+            click.echo(image.path)
+        for line in report.text().splitlines()[1 + len(report.images) :]:
+            click.echo(line, err=True)
+
+
+def _waiting(what: str) -> Any:
+    """A moving bar on a terminal's stderr, nothing elsewhere."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    console = Console(stderr=True)
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    progress = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+    progress.add_task(f"{what}: waiting for the picture", total=None)
+    return progress

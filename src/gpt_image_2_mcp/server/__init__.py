@@ -1,0 +1,60 @@
+"""The MCP face of the studio: says what exists and translates; it holds no logic."""
+
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any
+
+from mcp.server.caching import CacheHint
+from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
+from mcp.server.mcpserver import MCPServer
+
+from .. import __version__
+from ..studio import Studio
+from .tools import all_tools
+
+INSTRUCTIONS = """\
+Makes and edits pictures with OpenAI's gpt-image-2 and saves them on this computer. Every call that makes a picture \
+costs money and takes 10 seconds to 4 minutes.
+- Tell the person each file's absolute path from the answer: many clients do not show them the picture.
+- Pictures attached to the chat do not reach this server. `images` and `mask` take a path on this computer, an \
+http(s) URL or a data URL.
+- For several changes to one picture use start_edit_session and continue_edit_session, one change a turn; repeat \
+what is to stay.
+- Write prompts in labelled parts (scene, subject, details, constraints), quote exact text and say that there is to \
+be no other; number the input pictures and give each a role. Draft at quality low, finish at medium or high.
+- An error says what to do; do not repeat a call that may have been billed without asking the person.
+"""
+
+StudioOpener = Callable[[], AbstractAsyncContextManager[Studio]]
+
+HOUR_MS = 3_600_000
+
+
+def build_server(open_studio: StudioOpener) -> MCPServer[Studio]:
+    """Make a fresh server over the studio that `open_studio` gives when a client connects."""
+
+    @asynccontextmanager
+    async def lifespan(_: MCPServer[Studio]) -> AsyncGenerator[Studio]:
+        async with open_studio() as studio:
+            yield studio
+
+    return MCPServer(
+        "gpt-image-2-mcp",
+        title="gpt-image-2",
+        instructions=INSTRUCTIONS,
+        version=__version__,
+        tools=all_tools(),
+        lifespan=lifespan,
+        log_level="WARNING",
+        cache_hints={"tools/list": CacheHint(HOUR_MS, "public")},
+        middleware=[_tools_may_change],
+    )
+
+
+async def _tools_may_change(ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
+    """Say `tools.listChanged` to clients that open with `initialize`, as the SDK by itself does only to later ones."""
+    result = await call_next(ctx)
+    if ctx.method == "initialize" and isinstance(result, dict):
+        capabilities = result["capabilities"]
+        return {**result, "capabilities": {**capabilities, "tools": {**capabilities["tools"], "listChanged": True}}}
+    return result

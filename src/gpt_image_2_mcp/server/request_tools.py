@@ -1,0 +1,77 @@
+"""Tools whose parameters are the fields of one request model.
+
+The SDK derives a tool's parameters from a function's signature, ignores unknown arguments and answers wrong ones with
+pydantic's own words. Here the request model is the signature: its schema is what clients are shown, and `parse` checks
+what they send and says what is wrong with it.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Self, TypeVar, cast
+
+from mcp.server.mcpserver import Context
+from mcp.server.mcpserver.tools import Tool
+from mcp.server.mcpserver.utilities.func_metadata import ArgModelBase, FuncMetadata
+from mcp_types import CallToolResult, TextContent, ToolAnnotations
+from pydantic import Field
+
+from ..errors import GptImageError
+from ..params import Request, parse
+
+RequestT = TypeVar("RequestT", bound=Request)
+Handler = Callable[[RequestT, Context[Any, Any]], Awaitable[CallToolResult]]
+
+
+class RequestTool(Tool):
+    """A tool that takes one request model; what goes wrong in a way its caller can act on is its answer."""
+
+    request: type[Request] = Field(exclude=True)
+
+    @classmethod
+    def of(
+        cls, handler: Handler[RequestT], request: type[RequestT], *, title: str, annotations: ToolAnnotations
+    ) -> Self:
+        """Make a tool of a handler: its name is the tool's, its docstring what the model reads."""
+        return cls(
+            fn=handler,
+            name=handler.__name__,
+            title=title,
+            description=" ".join((handler.__doc__ or "").split()),
+            parameters=closed_schema(request),
+            fn_metadata=FuncMetadata(arg_model=ArgModelBase),
+            is_async=True,
+            context_kwarg=None,
+            annotations=annotations,
+            request=request,
+        )
+
+    async def run(
+        self, arguments: dict[str, Any], context: Context[Any, Any], convert_result: bool = False
+    ) -> CallToolResult:
+        """Check the arguments, do the work, and answer an error with its message."""
+        del convert_result  # A handler gives a result, never a value to convert.
+        try:
+            return await self.fn(parse(self.request, arguments), context)
+        except GptImageError as error:
+            return CallToolResult(content=[TextContent(text=str(error))], is_error=True)
+
+
+def closed_schema(request: type[Request]) -> dict[str, Any]:
+    """A request model's JSON schema as every client takes it: flat, closed, required parameters first, no noise."""
+    schema = request.model_json_schema()
+    properties = {name: _plain(field) for name, field in cast("dict[str, Any]", schema.get("properties", {})).items()}
+    required = cast("list[str]", schema.get("required", []))
+    order = [*required, *(name for name in properties if name not in required)]
+    closed: dict[str, Any] = {
+        "type": "object",
+        "properties": {name: properties[name] for name in order},
+        "additionalProperties": False,
+    }
+    return closed | ({"required": required} if required else {})
+
+
+def _plain(field: Mapping[str, Any]) -> dict[str, Any]:
+    """Without pydantic's titles, and without the null that a parameter left out stands for."""
+    if "anyOf" in field:
+        (choice,) = (part for part in cast("list[dict[str, Any]]", field["anyOf"]) if part != {"type": "null"})
+        field = {**choice, **{key: value for key, value in field.items() if key not in ("anyOf", "default")}}
+    return {key: value for key, value in field.items() if key != "title"}

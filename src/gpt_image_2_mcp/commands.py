@@ -5,7 +5,7 @@ weighs is imported inside the commands: `--help` answers at once.
 """
 
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,7 @@ from . import __version__
 from .errors import GptImageError
 
 if TYPE_CHECKING:
-    from .params import Request
+    from .jobs import Job
     from .report import Report
     from .studio import Studio
 
@@ -87,7 +87,7 @@ def generate(ctx: click.Context, as_json: bool, sandbox: bool, **arguments: Any)
     from .params import GenerateRequest, parse
 
     request = parse(GenerateRequest, arguments)
-    _run(request, lambda studio: studio.generate(request), as_json=as_json, sandbox=sandbox or ctx.obj)
+    _run(lambda studio: studio.generate(request), as_json=as_json, sandbox=sandbox or ctx.obj)
 
 
 @commands.command()
@@ -103,7 +103,7 @@ def edit(ctx: click.Context, as_json: bool, sandbox: bool, **arguments: Any) -> 
     from .params import EditRequest, parse
 
     request = parse(EditRequest, {**arguments, "images": list(arguments["images"])})
-    _run(request, lambda studio: studio.edit(request), as_json=as_json, sandbox=sandbox or ctx.obj)
+    _run(lambda studio: studio.edit(request), as_json=as_json, sandbox=sandbox or ctx.obj)
 
 
 @commands.command()
@@ -130,37 +130,70 @@ def demo(output: Path) -> None:
     run_demo(output.absolute())
 
 
-def _run(
-    request: "Request", operation: "Callable[[Studio], Awaitable[Report]]", *, as_json: bool, sandbox: bool
-) -> None:
-    """Open the studio, wait with a progress bar, print."""
+def _run(operation: "Callable[[Studio], Job]", *, as_json: bool, sandbox: bool) -> None:
+    """Open the studio, wait to the end with a progress bar, print."""
     import anyio
 
     from .start import read_settings, started_studio
 
+    settings = read_settings(sandbox=sandbox).model_copy(update={"inline": "none"})
+
     async def work() -> "Report":
-        async with started_studio(read_settings(sandbox=sandbox)) as studio:
-            with _waiting(type(request).__name__.removesuffix("Request")):
-                return await operation(studio)
+        async with started_studio(settings) as studio:
+            return await _outcome(studio, operation(studio))
 
     report = anyio.run(work)
     if as_json:
         click.echo(json.dumps(report.as_dict(), ensure_ascii=False, indent=2))
-    else:
-        click.echo(report.text().partition("\n")[0], err=True)
-        for image in report.images:
-            click.echo(image.path)
-        for line in report.text().splitlines()[1 + len(report.images) :]:
-            click.echo(line, err=True)
+        return
+    paths = [str(image.path) for image in report.images]
+    for line in report.text().splitlines():
+        click.echo(line, err=line not in paths)
 
 
-def _waiting(what: str) -> Any:
-    """A moving bar on a terminal's stderr, nothing elsewhere."""
+async def _outcome(studio: "Studio", job: "Job") -> "Report":
+    """Wait for a job behind a progress bar; the first Ctrl-C still saves what is paid for, the second one ends."""
+    import anyio
     from rich.console import Console
     from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
     console = Console(stderr=True)
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
-    progress = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
-    progress.add_task(f"{what}: waiting for the picture", total=None)
-    return progress
+    columns = (SpinnerColumn(), BarColumn(), TimeElapsedColumn(), TextColumn("{task.description}"))
+    outcome: list[Report | GptImageError] = []
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("Preparing", total=100)
+
+        async def tell(progress: float, message: str) -> None:
+            bar.update(task, completed=progress, description=message)
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(_mind_interrupts, studio, job, bar.console.print)
+            try:
+                report = await studio.wait(job, tell=tell)
+                assert report is not None, "without a bound it waits to the end"
+                outcome.append(report)
+            except GptImageError as error:
+                outcome.append(error)
+            tasks.cancel_scope.cancel()
+    if isinstance(outcome[0], GptImageError):
+        raise outcome[0]
+    return outcome[0]
+
+
+async def _mind_interrupts(studio: "Studio", job: "Job", say: Callable[[str], None]) -> None:
+    import os
+    import signal
+    import sys
+
+    import anyio
+
+    if sys.platform == "win32":
+        return
+    with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        interrupted = False
+        async for received in signals:
+            if interrupted:
+                os._exit(128 + received)
+            interrupted = True
+            if not studio.stop_job(job):
+                say("The picture is paid for already: waiting to save it. Ctrl-C again gives it up.")

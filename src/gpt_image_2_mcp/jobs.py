@@ -1,51 +1,116 @@
 """Paid work, detached from the request that asked for it.
 
 A job belongs to the studio: whoever asked may give up, and the job goes on, since a request that was sent is billed
-whether anyone waits for it or not. Only a job of which nothing was sent can be stopped.
+whether anyone waits for it or not. Only a job of which nothing was sent can be stopped. Somebody who gave up and asks
+for the same again gets the job that is there: clients and models repeat a call that timed out.
 """
 
 import logging
+import math
 import secrets
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
 
 import anyio
 import anyio.abc
 
-from .errors import GptImageError
+from .errors import BadRequest, GptImageError, shown
 from .pacing import Standing
 from .report import Report
 
 logger = logging.getLogger(__name__)
 
+JOINABLE_S = 600.0
+"""How long a finished job whose answer nobody fetched is what the same call gets again."""
+KEPT = 200
+"""Finished jobs that are remembered; their reports are small, their pictures are on the disk."""
+TICK_S = 3.0
+"""Time between two words on the progress: clients drop a call that is silent for longer than 5 s or so."""
+
+State = Literal["preparing", "queued", "rendering", "done", "failed", "stopped"]
+Tell = Callable[[float, str], Awaitable[None]]
+"""Takes the progress, growing toward 100, and a message for a person."""
+
 
 class JobStopped(GptImageError):
     """A job was stopped before anything was sent; nothing was billed."""
 
+    def __init__(self) -> None:
+        """Say so."""
+        super().__init__("The work was stopped before anything was sent to the API; nothing was billed.")
+
 
 @dataclass(slots=True, eq=False)
 class Job:
-    """One operation's paid work and what became of it."""
+    """One operation, from its arguments to its saved pictures."""
 
+    tool: str
+    prompt: str
+    what: str
+    """What is made, in words: `1536x1024 at medium`."""
+    expected_s: float
     id: str = field(default_factory=lambda: f"job-{secrets.token_hex(6)}")
+    created: datetime = field(default_factory=lambda: datetime.now(UTC))
+    began: float = field(default_factory=anyio.current_time)
+    ended: float = math.inf
+    key: str | None = None
     standing: Standing = field(default_factory=Standing)
     scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
     finished: anyio.Event = field(default_factory=anyio.Event)
     outcome: Report | Exception | None = None
+    given_up: bool = False
+    """The first caller was cancelled, or was handed the job's id."""
+    fetched: bool = False
+    """Somebody got the outcome."""
+    twin: "Job | None" = None
+    """The job that this call joined instead of being one."""
+    partials: list[Path] = field(default_factory=list[Path])
 
     @property
-    def stoppable(self) -> bool:
-        """Whether nothing of it was sent yet."""
-        return self.outcome is None and not self.standing.sent
+    def real(self) -> "Job":
+        """The job that does the work."""
+        return self.twin or self
 
-    def result(self) -> Report:
-        """Give the finished job's report, or raise what it failed with."""
+    @property
+    def state(self) -> State:
+        """Where it stands."""
         if isinstance(self.outcome, Report):
-            return self.outcome
-        raise self.outcome or JobStopped("The work was stopped before anything was sent; nothing was billed.")
+            return "done"
+        if isinstance(self.outcome, JobStopped):
+            return "stopped"
+        if self.outcome is not None:
+            return "failed"
+        if self.standing.sent:
+            return "rendering"
+        return "queued" if self.key else "preparing"
+
+    def message(self) -> str:
+        """Where it stands, for a person."""
+        match self.state:
+            case "preparing":
+                return "Reading the request's pictures" if self.tool != "generate_image" else "Preparing the request"
+            case "queued":
+                ahead = self.standing.ahead
+                return (
+                    f"Queued behind {ahead} other request{'s' if ahead != 1 else ''}" if ahead else "Next in the queue"
+                )
+            case "rendering":
+                seconds = anyio.current_time() - (self.standing.since or self.began)
+                text = f"Rendering {self.what} for {seconds:.0f} s; such pictures usually take {self.expected_s:.0f} s"
+                return f"{text}. Unfinished picture: {self.partials[-1]}" if self.partials else text
+            case done:
+                return done.capitalize()
 
 
-Work = Callable[[Job], Awaitable[Report]]
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """Checked work: what makes two calls the same, and how to pay for it and save."""
+
+    key: str
+    pay: Callable[[Job], Awaitable[Report]]
 
 
 class Jobs:
@@ -54,49 +119,131 @@ class Jobs:
     def __init__(self, tasks: anyio.abc.TaskGroup) -> None:
         """Run jobs in `tasks`, which outlives every request."""
         self._tasks = tasks
-        self._open: set[Job] = set()
+        self._jobs: dict[str, Job] = {}
+        self._closing = False
 
-    def start(self, work: Work) -> Job:
+    def start(self, job: Job, prepare: Callable[[Job], Awaitable[Prepared]]) -> Job:
         """Begin a job."""
-        job = Job()
-        self._open.add(job)
-        self._tasks.start_soon(self._run, job, work)
+        if self._closing:
+            raise GptImageError(
+                "The server is shutting down and takes no new work. Start it again, then repeat the call."
+            )
+        self._jobs[job.id] = job
+        self._tasks.start_soon(self._run, job, prepare)
+        self._forget_old()
         return job
 
-    async def wait(self, job: Job) -> Report:
-        """Give a job's report; whoever is cancelled here leaves it running, or stops it if nothing was sent.
+    def get(self, job_id: str) -> Job:
+        """Find a job.
+
+        Raises:
+            BadRequest: there is none of this id.
+
+        """
+        job = self._jobs.get(job_id.strip())
+        if job is None:
+            raise BadRequest(
+                f"There is no job {shown(job_id)}: jobs are known until the server restarts. get_image_job without a"
+                " job_id lists the recent ones; finished pictures lie in their folder all the same."
+            )
+        return job
+
+    def recent(self) -> list[Job]:
+        """Jobs that did something, the newest first."""
+        return [job for job in reversed(self._jobs.values()) if job.key and job.twin is None]
+
+    async def wait(self, job: Job, *, until: float = math.inf, tell: Tell | None = None) -> Report | None:
+        """Give a job's report, or None where it is not there by `until` (of `anyio.current_time()`).
+
+        Whoever is cancelled here has given up, and the job goes on, unless nothing of it was sent.
 
         Raises:
             GptImageError: what the job failed with.
 
         """
         try:
-            await job.finished.wait()
+            with anyio.move_on_at(until):
+                await self._follow(job, tell)
         except BaseException:
-            self.stop(job)
+            if not job.real.given_up:
+                job.real.given_up = True
+                self.stop(job)
             raise
-        return job.result()
+        real = job.real
+        if not job.finished.is_set():
+            real.given_up = True
+            return None
+        real.fetched = True
+        if not isinstance(job.outcome, Report):
+            raise job.outcome or JobStopped
+        report = job.outcome
+        # A picture's bytes are not kept after the answer; whoever asks again has them made from the file.
+        job.outcome = real.outcome = replace(report, previews={})
+        return report
 
     def stop(self, job: Job) -> bool:
         """Stop a job of which nothing was sent; False where it is too late for that."""
-        if job.stoppable:
+        if job.state in ("preparing", "queued"):
             job.scope.cancel()
         return job.scope.cancel_called
 
-    async def close(self) -> None:
-        """Stop what was not sent, and wait for the rest to be saved."""
-        for job in list(self._open):
+    async def close(self, grace_s: float) -> None:
+        """Take nothing new, stop what was not sent, and wait for the rest to be saved, for so long at most."""
+        self._closing = True
+        under_way = [job for job in self._jobs.values() if not job.finished.is_set()]
+        for job in under_way:
             self.stop(job)
-        for job in list(self._open):
-            await job.finished.wait()
+        sent = [job for job in under_way if not job.scope.cancel_called]
+        if sent:
+            logger.warning("waiting up to %g s for %d paid request(s) to be answered and saved", grace_s, len(sent))
+        with anyio.move_on_after(grace_s) as waiting:
+            for job in under_way:
+                await job.finished.wait()
+        if waiting.cancelled_caught:
+            logger.warning("gave up waiting: pictures that were paid for may be lost")
+            self._tasks.cancel_scope.cancel()
 
-    async def _run(self, job: Job, work: Work) -> None:
+    async def _follow(self, job: Job, tell: Tell | None) -> None:
+        """Wait for the end, with a word every `TICK_S` seconds."""
+        progress = 0.0
+        while not job.finished.is_set():
+            if tell is not None:
+                # What is left shrinks by the same part each time: it always grows, and never reaches the end too soon.
+                progress += (100 - progress) * (1 - math.exp(-TICK_S / max(job.expected_s, TICK_S)))
+                await tell(progress, job.real.message())
+            with anyio.move_on_after(TICK_S if tell else math.inf):
+                await job.finished.wait()
+
+    async def _run(self, job: Job, prepare: Callable[[Job], Awaitable[Prepared]]) -> None:
         try:
             with job.scope:
-                job.outcome = await work(job)
+                prepared = await prepare(job)
+                job.twin = self._joinable(prepared.key)
+                if job.twin is not None:
+                    await job.twin.finished.wait()
+                    job.outcome = job.twin.outcome
+                else:
+                    job.key = prepared.key
+                    job.outcome = await prepared.pay(job)
         except Exception as error:  # noqa: BLE001 - kept for whoever waits: raised here, it would end the server
-            logger.debug("%s failed: %s", job.id, type(error).__name__)
             job.outcome = error
         finally:
-            self._open.discard(job)
+            if job.scope.cancel_called and job.outcome is None:
+                job.outcome = JobStopped()
+            job.ended = anyio.current_time()
+            logger.info("%s (%s) ended: %s", job.id, job.tool, job.state)
             job.finished.set()
+
+    def _joinable(self, key: str) -> Job | None:
+        """The job that a repeated call gets: one whose first caller gave up and whose answer nobody has."""
+        for job in reversed(self._jobs.values()):
+            if job.key != key or not job.given_up or job.fetched or job.state == "stopped":
+                continue
+            if anyio.current_time() - job.ended < JOINABLE_S:
+                return job
+        return None
+
+    def _forget_old(self) -> None:
+        finished = [job for job in self._jobs.values() if job.finished.is_set()]
+        for job in finished[: max(len(finished) - KEPT, 0)]:
+            del self._jobs[job.id]

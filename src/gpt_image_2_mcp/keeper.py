@@ -7,12 +7,14 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import anyio
 import anyio.to_thread
 
-from .errors import BadAnswer, GptImageError, shown
-from .library import Name, SavedImage, save
+from .errors import BadAnswer, CannotSave, GptImageError, shown
+from .library import SIDE_FOLDER, Name, SavedImage, save
 from .params import Options
-from .pictures import Facts, facts, sniff
+from .pictures import EXTENSION, Facts, facts, sniff
+from .previews import Preview, preview, share_of
 from .pricing import cost, host_cost
 from .report import Report
 
@@ -27,18 +29,30 @@ class Keeper:
     """Saves what one operation brings."""
 
     def __init__(
-        self, *, name: Name, folders: Sequence[Path], sandbox_folder: Path | None, n: int, fetch: Fetch
+        self,
+        *,
+        name: Name,
+        folders: Sequence[Path],
+        sandbox_folder: Path | None,
+        n: int,
+        fetch: Fetch,
+        partials: list[Path],
+        previews: bool,
     ) -> None:
         """Save `n` pictures into the first of `folders` that takes them.
 
-        `sandbox_folder` stands before them where the answer turns out to be a sandbox's; `fetch` gets the bytes of
-        a picture that comes as a link.
+        `sandbox_folder` stands before them where the answer turns out to be a sandbox's; `fetch` gets the bytes of a
+        picture that comes as a link; `partials` is told where unfinished ones lie; `previews` asks for small pictures
+        beside the saved ones.
         """
         self._name = name
         self._folders = tuple(folders)
         self._sandbox_folder = sandbox_folder
         self._n = n
         self._fetch = fetch
+        self._partials = partials
+        self._with_previews = previews
+        self._previews: dict[str, Preview] = {}
         self._answers: list[Answer] = []
         self._count = 0
         self.images: list[SavedImage] = []
@@ -48,21 +62,34 @@ class Keeper:
         """Save every picture of an answer.
 
         Raises:
-            BadAnswer: none of them is a picture; the others' reasons end up in `warnings`.
+            GptImageError: none of them could be had or saved; the others' reasons end up in `warnings`.
 
         """
-        reasons: list[str] = []
-        saved = len(self.images)
+        failures: list[GptImageError] = []
         for picture in answer.pictures:
             try:
                 data = picture if isinstance(picture, bytes) else await self._fetched(picture.url)
                 await self._save(data, answer)
-            except BadAnswer as error:
-                reasons.append(str(error))
-        if len(self.images) == saved:
-            raise BadAnswer(" ".join(reasons), request_id=answer.request_id)
+            except GptImageError as error:
+                failures.append(error)
+        if len(failures) == len(answer.pictures):
+            raise failures[0]
         self._answers.append(answer)
-        self.warnings += [*answer.warnings, *reasons]
+        self.warnings += [*answer.warnings, *map(str, failures)]
+
+    async def keep_partial(self, data: bytes) -> None:
+        """Save an unfinished picture beside the finished one's place; it is worth no error where that fails."""
+        found = sniff(data[:64])
+        if found is None:
+            return
+        folder = self._folders[0] / SIDE_FOLDER
+        path = folder / f"{self._name.stem(None)}-partial-{len(self._partials) + 1}.{EXTENSION[found]}"
+        try:
+            await anyio.Path(folder).mkdir(parents=True, exist_ok=True)
+            await anyio.Path(path).write_bytes(data)
+        except OSError:
+            return
+        self._partials.append(path)
 
     def report(
         self, *, model: str, prompt: str, options: Options, failures: Sequence[GptImageError], notes: Sequence[str]
@@ -95,6 +122,7 @@ class Keeper:
             request_id=first.request_id,
             warnings=tuple(Counter(warnings)),
             sandbox=first.sandbox,
+            previews=self._previews,
         )
 
     async def _save(self, data: bytes, answer: "Answer") -> None:
@@ -104,9 +132,27 @@ class Keeper:
         if answer.sandbox and self._sandbox_folder is not None:
             folders = (self._sandbox_folder, *folders)
         number = self._count if self._n > 1 else None
-        work = partial(save, data, what, name=self._name, number=number, folders=folders)
-        image, elsewhere = await anyio.to_thread.run_sync(work)
+        shown: list[Preview | None] = []
+        saved: list[tuple[SavedImage, str | None] | CannotSave] = []
+
+        async def write() -> None:
+            work = partial(_tried_save, data, what, name=self._name, number=number, folders=folders)
+            saved.append(await anyio.to_thread.run_sync(work))
+
+        async def look() -> None:
+            shown.append(await anyio.to_thread.run_sync(partial(preview, data, what, share=share_of(self._n))))
+
+        # The disk and the encoder wait for different things: a picture's preview is made while it is written.
+        async with anyio.create_task_group() as beside:
+            beside.start_soon(write)
+            if self._with_previews:
+                beside.start_soon(look)
+        if isinstance(saved[0], CannotSave):
+            raise saved[0]
+        image, elsewhere = saved[0]
         self.images.append(image)
+        if shown and shown[0] is not None:
+            self._previews[image.id] = shown[0]
         if elsewhere:
             self.warnings.append(elsewhere)
         if not what.width:
@@ -131,6 +177,16 @@ class Keeper:
                     return None
                 total += part
         return total
+
+
+def _tried_save(
+    data: bytes, what: Facts, *, name: Name, number: int | None, folders: tuple[Path, ...]
+) -> tuple[SavedImage, str | None] | CannotSave:
+    """`save`, with its error as a value: raised inside a task group it would arrive wrapped."""
+    try:
+        return save(data, what, name=name, number=number, folders=folders)
+    except CannotSave as error:
+        return error
 
 
 def _facts(data: bytes) -> Facts:

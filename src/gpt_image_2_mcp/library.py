@@ -18,6 +18,9 @@ from .pictures import EXTENSION, MIME, Facts
 
 Kind = Literal["image", "edit", "session"]
 
+SIDE_FOLDER = ".gpt-image-2"
+"""Beside the pictures, for what is not a picture that somebody asked for."""
+
 PART_PREFIX = ".gpt-image-2-"
 PART_SUFFIX = ".part"
 """A picture on its way to its name is called by these: hidden, and recognisable to whoever cleans up after a kill."""

@@ -18,6 +18,18 @@ class Standing:
     """How many requests of others are before the first of them."""
     sent: int = 0
     """Requests that were sent and whose outcome is not known to be free of charge."""
+    since: float | None = None
+    """When the first of them was sent, by `anyio.current_time`."""
+
+    def send(self) -> None:
+        """Count a request as sent, from before its first byte."""
+        self.sent += 1
+        if self.since is None:
+            self.since = anyio.current_time()
+
+    def unsend(self) -> None:
+        """Take that back: it was refused free of charge."""
+        self.sent -= 1
 
 
 class Pace:

@@ -77,6 +77,7 @@ Mask = Annotated[
     Source, Field(description="PNG of the first image's size; its transparent part marks what to change (a hint)")
 ]
 SessionId = Annotated[str, Field(min_length=1, max_length=100, description="from start_edit_session")]
+JobId = Annotated[str, Field(min_length=1, max_length=100, description="job-… from an answer")]
 
 
 class Request(BaseModel):
@@ -157,6 +158,18 @@ class EndSessionRequest(Request):
 
 class ListSessionsRequest(Request):
     """No parameters."""
+
+
+class GetJobRequest(Request):
+    """A job's answer, or the recent jobs."""
+
+    job_id: JobId | None = None
+
+
+class CancelJobRequest(Request):
+    """The end of a job that was not sent yet."""
+
+    job_id: JobId
 
 
 RequestT = TypeVar("RequestT", bound=Request)

@@ -1,11 +1,12 @@
 """What an operation tells of its result: facts for a program, and a text for a person and a model."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
 from .library import Kind, SavedImage
+from .previews import Preview
 from .pricing import dollars
 from .tokens import Usage
 
@@ -32,6 +33,8 @@ class Report:
     session_id: str | None = None
     turn: int | None = None
     sandbox: bool = False
+    previews: Mapping[str, Preview] = field(default_factory=dict[str, Preview], compare=False, repr=False)
+    """By image id; gone once they were shown, and made again from the file when asked for."""
 
     def as_dict(self) -> dict[str, Any]:
         """The machine-readable report."""

@@ -7,7 +7,7 @@ it, and `problems` holds a sentence that stderr says once and every call answers
 
 import re
 from collections.abc import Mapping
-from typing import Annotated, Any, Self, cast
+from typing import Annotated, Any, Literal, Self, cast
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
@@ -76,6 +76,18 @@ class Settings(BaseModel):
     """The host model of the Responses API, where edits go when a backend has no `/images/edits`."""
     force_responses_edits: bool = Field(default=False, alias="OPENAI_FORCE_RESPONSES_EDITS")
     """1: edits always go through the Responses API."""
+    max_wait_s: float = Field(50, ge=0, alias="GPT_IMAGE_2_MAX_WAIT_S")
+    """Seconds after which a tool's call answers with a job id while the picture goes on being made; most clients give
+    up at 60. 0: as long as it takes."""
+    max_concurrency: int = Field(4, ge=1, le=64, alias="GPT_IMAGE_2_MAX_CONCURRENCY")
+    """Requests to the API at once; the rest queue in order."""
+    shutdown_grace_s: float = Field(300, ge=0, alias="GPT_IMAGE_2_SHUTDOWN_GRACE_S")
+    """Seconds that a server whose client is gone waits for pictures that are paid for already."""
+    inline: Literal["preview", "full", "none"] = Field("preview", alias="GPT_IMAGE_2_INLINE")
+    """What an answer shows of a picture: `preview`, scaled so that every client takes it; `full`, the file itself;
+    `none`. The file on the disk is the API's own in each case."""
+    partial_images: int = Field(0, ge=0, le=3, alias="GPT_IMAGE_2_PARTIAL_IMAGES")
+    """Unfinished pictures to save while one is made, in `.gpt-image-2` beside it; each costs 100 output tokens."""
     debug: bool = Field(default=False, alias="GPT_IMAGE_2_MCP_DEBUG")
     """1: say on stderr what happens."""
 

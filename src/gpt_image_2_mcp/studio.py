@@ -4,6 +4,9 @@ Each goes prepare, pay, save, report. Preparing happens in the request, so that 
 saving happen in a job that the studio owns, so that nobody who gives up can lose a picture.
 """
 
+import hashlib
+import json
+import math
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -19,9 +22,9 @@ import httpx2
 from .connection import Connection
 from .errors import GptImageError, SessionError, shown
 from .folders import expand, judge_output_dir, safe_prefix
-from .jobs import Job, Jobs
+from .jobs import Job, Jobs, Prepared, Tell
 from .keeper import Keeper
-from .library import Kind, Name, default_folder, read_back, ready_folder
+from .library import Kind, Name, SavedImage, default_folder, read_back, ready_folder
 from .pacing import Pace
 from .params import (
     ContinueSessionRequest,
@@ -29,17 +32,23 @@ from .params import (
     EndSessionRequest,
     GenerateRequest,
     Options,
+    Request,
     StartSessionRequest,
     check_model,
 )
 from .pictures import judge
+from .previews import Preview, preview, share_of, whole
 from .report import Report
 from .sessions import MemorySessions, Session, Turn, new_id
 from .settings import Settings
 from .sources import InputImage, Sources
+from .timings import Timings
 
-MAX_CONCURRENCY = 4
-"""Requests to the API at once."""
+Paid = GenerateRequest | EditRequest | StartSessionRequest | ContinueSessionRequest
+"""The requests that cost money."""
+
+MAX_PICTURES_KNOWN = 1000
+"""Pictures whose id is known to `picture`; older ones are on the disk all the same."""
 MAX_FOLDER_PATH = 500
 """Characters of an output folder's path: an answer names every file with it."""
 
@@ -52,9 +61,14 @@ class Inputs:
     mask: InputImage | None = None
 
     @property
+    def all(self) -> Sequence[InputImage]:
+        """The pictures, and the mask if there is one."""
+        return [*self.images, self.mask] if self.mask else self.images
+
+    @property
     def changes(self) -> list[str]:
         """What was done to them before they are sent."""
-        return [image.change for image in (*self.images, *([self.mask] if self.mask else [])) if image.change]
+        return [image.change for image in self.all if image.change]
 
 
 class Studio:
@@ -75,51 +89,67 @@ class Studio:
             limit=settings.session_max, idle_limit=timedelta(milliseconds=ttl) if ttl else None
         )
         self._turns: dict[str, anyio.Lock] = {}
+        self._timings = Timings()
+        self._pictures: dict[str, SavedImage] = {}
 
-    async def generate(self, request: GenerateRequest) -> Report:
-        """Make pictures from words.
+    def generate(self, request: GenerateRequest) -> Job:
+        """Begin to make pictures from words.
 
         Raises:
-            GptImageError: what is wrong with the request, or what the API or the disk said.
+            GptImageError: the settings or the model do not allow it. `wait` raises what turns out later.
 
         """
-        self._check(request)
-        keeper = self._keeper("image", request, request.n, await self._folder(request.output_dir))
 
-        async def pay(job: Job) -> Report:
-            backend = await self._connection.backend()
-            await backend.generate(job.standing, keeper.keep, prompt=request.prompt, n=request.n, options=request)
-            return self._report(keeper, request, request.prompt, [], [])
+        async def prepare(_: Job) -> Prepared:
+            folder = await self._folder(request.output_dir)
 
-        return await self._run(pay)
+            async def pay(job: Job) -> Report:
+                keeper = self._keeper(job, "image", request, request.n, folder)
+                backend = await self._connection.backend()
+                await backend.images.generate(job.standing, keeper, prompt=request.prompt, n=request.n, options=request)
+                return self._report(job, keeper, request, request.prompt, [], [])
 
-    async def edit(self, request: EditRequest) -> Report:
-        """Make pictures from pictures and words; raises as `generate` does."""
-        self._check(request)
-        folder = await self._folder(request.output_dir)
-        inputs = await self._inputs(request.images, request.mask)
-        keeper = self._keeper("edit", request, request.n, folder)
-        return await self._run(lambda job: self._pay_edit(job, keeper, request, request.prompt, request.n, inputs))
+            return Prepared(self._key("generate_image", request), pay)
 
-    async def start_session(self, request: StartSessionRequest) -> Report:
-        """Edit pictures, and keep the result as the first turn of a session; raises as `generate` does."""
-        self._check(request)
-        folder = await self._folder(request.output_dir)
-        inputs = await self._inputs(request.images, request.mask)
-        keeper = self._keeper("session", request, 1, folder)
+        return self._start("generate_image", request, prepare, n=request.n)
 
-        async def pay(job: Job) -> Report:
-            report = await self._pay_edit(job, keeper, request, request.prompt, 1, inputs)
-            session = self._sessions.add(new_id(), folder, _turn(report, 1, None))
-            return replace(report, session_id=session.id, turn=1)
+    def edit(self, request: EditRequest) -> Job:
+        """Begin to make pictures from pictures and words; raises as `generate` does."""
 
-        return await self._run(pay)
+        async def prepare(_: Job) -> Prepared:
+            folder = await self._folder(request.output_dir)
+            inputs = await self._inputs(request.images, request.mask)
 
-    async def continue_session(self, request: ContinueSessionRequest) -> Report:
-        """Edit the picture of a session's last turn; turns of one session are made one after another.
+            async def pay(job: Job) -> Report:
+                keeper = self._keeper(job, "edit", request, request.n, folder)
+                return await self._pay_edit(job, keeper, request, request.prompt, request.n, inputs)
+
+            return Prepared(self._key("edit_image", request, inputs), pay)
+
+        return self._start("edit_image", request, prepare, n=request.n)
+
+    def start_session(self, request: StartSessionRequest) -> Job:
+        """Begin to edit pictures and keep the result as the first turn of a session; raises as `generate` does."""
+
+        async def prepare(_: Job) -> Prepared:
+            folder = await self._folder(request.output_dir)
+            inputs = await self._inputs(request.images, request.mask)
+
+            async def pay(job: Job) -> Report:
+                keeper = self._keeper(job, "session", request, 1, folder)
+                report = await self._pay_edit(job, keeper, request, request.prompt, 1, inputs)
+                session = self._sessions.add(new_id(), folder, _turn(report, 1, None))
+                return replace(report, session_id=session.id, turn=1)
+
+            return Prepared(self._key("start_edit_session", request, inputs), pay)
+
+        return self._start("start_edit_session", request, prepare)
+
+    def continue_session(self, request: ContinueSessionRequest) -> Job:
+        """Begin to edit the picture of a session's last turn; turns of a session are made one after another.
 
         Raises:
-            SessionError: the session or its picture is gone.
+            SessionError: the session is gone.
             GptImageError: as `generate` does.
 
         """
@@ -130,7 +160,7 @@ class Studio:
             async with self._turns.setdefault(request.session_id, anyio.Lock()):
                 session = self._sessions.get(request.session_id)
                 inputs = Inputs([await self._head(session)])
-                keeper = self._keeper("session", request, 1, session.folder)
+                keeper = self._keeper(job, "session", request, 1, session.folder)
                 report = await self._pay_edit(job, keeper, request, request.prompt, 1, inputs)
                 number = session.head.number + 1
                 turn = _turn(report, number, session.head.number)
@@ -139,7 +169,56 @@ class Studio:
                     return replace(report, warnings=(*report.warnings, gone))
                 return replace(report, session_id=session.id, turn=number)
 
-        return await self._run(pay)
+        async def prepare(_: Job) -> Prepared:
+            # Without the last turn: whoever repeats a call that timed out means the turn that it asked for.
+            return Prepared(self._key("continue_edit_session", request), pay)
+
+        return self._start("continue_edit_session", request, prepare)
+
+    async def wait(self, job: Job, *, until: float = math.inf, tell: Tell | None = None) -> Report | None:
+        """Give a job's report, or None where it is not there by `until`; see `Jobs.wait`."""
+        report = await self._jobs.wait(job, until=until, tell=tell)
+        if report is not None and job.twin is not None:
+            again = f"This is what your earlier identical call ({job.twin.id}) asked for; nothing was paid again."
+            return replace(report, warnings=(again, *report.warnings))
+        return report
+
+    async def shown(self, report: Report) -> Sequence[Preview]:
+        """A report's pictures as its settings want them shown; those whose file is gone or broken are left out."""
+
+        def show(image: SavedImage) -> Preview | None:
+            try:
+                data = image.path.read_bytes()
+            except OSError:
+                return None
+            if self.settings.inline == "full":
+                return whole(data, image.facts)
+            return preview(data, image.facts, share=share_of(len(report.images)))
+
+        if self.settings.inline == "none":
+            return []
+        found = [report.previews.get(i.id) or await anyio.to_thread.run_sync(show, i) for i in report.images]
+        return [picture for picture in found if picture is not None]
+
+    def pictures(self) -> list[SavedImage]:
+        """The pictures of this process, the newest first."""
+        return list(reversed(self._pictures.values()))
+
+    def picture(self, picture_id: str) -> SavedImage | None:
+        """A picture of this process by its id."""
+        return self._pictures.get(picture_id)
+
+    def job(self, job_id: str) -> Job:
+        """Find a job; raises `BadRequest` where there is none."""
+        return self._jobs.get(job_id)
+
+    def recent_jobs(self) -> list[Job]:
+        """Jobs of this process, the newest first."""
+        return self._jobs.recent()
+
+    def stop_job(self, job: Job) -> bool:
+        """Stop a job of which nothing was sent; False where it is too late for that."""
+        return self._jobs.stop(job)
 
     def end_session(self, request: EndSessionRequest) -> Session | None:
         """Forget a session; None where there was none to forget. Its files stay."""
@@ -154,24 +233,47 @@ class Studio:
         self.settings.require()
         check_model(self.settings.model, options)
 
-    async def _run(self, pay: Callable[[Job], Awaitable[Report]]) -> Report:
-        return await self._jobs.wait(self._jobs.start(pay))
+    def _start(self, tool: str, request: Paid, prepare: Callable[[Job], Awaitable[Prepared]], *, n: int = 1) -> Job:
+        self._check(request)
+        pictures = f"{n} pictures" if n > 1 else "a picture"
+        size = "" if request.size == "auto" else f" of {request.size}"
+        quality = "" if request.quality == "auto" else f" at {request.quality} quality"
+        job = Job(tool, request.prompt, f"{pictures}{size}{quality}", self._timings.expected(request))
+        return self._jobs.start(job, prepare)
+
+    def _key(self, tool: str, request: Request, inputs: "Inputs | None" = None) -> str:
+        """What makes two calls the same: the tool, its arguments, and the bytes behind its inputs."""
+        hashes = [image.sha256 for image in inputs.all] if inputs else []
+        identity = [tool, self.settings.model, request.model_dump(mode="json"), hashes]
+        return hashlib.sha256(json.dumps(identity).encode()).hexdigest()
 
     async def _pay_edit(
         self, job: Job, keeper: Keeper, options: Options, prompt: str, n: int, inputs: Inputs
     ) -> Report:
         backend = await self._connection.backend()
         failures, notes = await backend.edits.edit(
-            job.standing, keeper.keep, prompt=prompt, n=n, options=options, inputs=inputs.images, mask=inputs.mask
+            job.standing, keeper, prompt=prompt, n=n, options=options, inputs=inputs.images, mask=inputs.mask
         )
-        return self._report(keeper, options, prompt, failures, [*inputs.changes, *notes])
+        return self._report(job, keeper, options, prompt, failures, [*inputs.changes, *notes])
 
     def _report(
-        self, keeper: Keeper, options: Options, prompt: str, failures: Sequence[GptImageError], notes: Sequence[str]
+        self,
+        job: Job,
+        keeper: Keeper,
+        options: Options,
+        prompt: str,
+        failures: Sequence[GptImageError],
+        notes: Sequence[str],
     ) -> Report:
+        if job.standing.since is not None:
+            self._timings.learn(options, anyio.current_time() - job.standing.since)
+        for image in keeper.images:
+            self._pictures[image.id] = image
+        while len(self._pictures) > MAX_PICTURES_KNOWN:
+            del self._pictures[next(iter(self._pictures))]
         return keeper.report(model=self.settings.model, prompt=prompt, options=options, failures=failures, notes=notes)
 
-    def _keeper(self, kind: Kind, options: Options, n: int, folder: Path) -> Keeper:
+    def _keeper(self, job: Job, kind: Kind, options: Options, n: int, folder: Path) -> Keeper:
         own = self._own_folder()
         return Keeper(
             name=Name.new(kind, safe_prefix(options.filename_prefix or "")),
@@ -180,6 +282,8 @@ class Studio:
             sandbox_folder=own / "sandbox" if folder == own and not self.settings.sandbox else None,
             n=n,
             fetch=self._fetch,
+            partials=job.partials,
+            previews=self.settings.inline == "preview",
         )
 
     def _own_folder(self) -> Path:
@@ -268,13 +372,16 @@ async def open_studio(
 
     `transport` stands in for the network on the way to the API: the sandbox, in this process.
     """
-    async with anyio.create_task_group() as tasks, Connection(settings, transport, Pace(MAX_CONCURRENCY)) as connection:
+    async with (
+        anyio.create_task_group() as tasks,
+        Connection(settings, transport, Pace(settings.max_concurrency)) as connection,
+    ):
         jobs = Jobs(tasks)
         try:
             yield Studio(settings, connection, jobs, working_dir=working_dir, home=home)
         finally:
             with anyio.CancelScope(shield=True):
-                await jobs.close()
+                await jobs.close(settings.shutdown_grace_s)
 
 
 def _turn(report: Report, number: int, parent: int | None) -> Turn:

@@ -9,7 +9,7 @@ import base64
 import binascii
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 from pydantic_core import from_json
@@ -73,17 +73,19 @@ def images_answer(content: bytes, headers: Mapping[str, str], *, model: str) -> 
     if not pictures:
         why = "; ".join(broken) or "it holds no picture"
         raise BadAnswer(f"The API answered, but {why}. {BASE_URL_HINT}", request_id=request_id(headers))
-    return Answer(
-        pictures=pictures,
-        size=text(body, "size"),
-        quality=text(body, "quality"),
-        background=text(body, "background"),
-        output_format=text(body, "output_format"),
-        usage=usage_from(body.get("usage")),
-        request_id=request_id(headers),
-        sandbox=from_sandbox(headers),
-        warnings=tuple(f"One picture of the answer could not be used: {why}." for why in broken),
-    )
+    warnings = tuple(f"One picture of the answer could not be used: {why}." for why in broken)
+    return replace(_facts_of(body, headers, pictures), warnings=warnings)
+
+
+def streamed_answer(event: Any, headers: Mapping[str, str]) -> Answer:
+    """Read the `completed` event of a stream; raises BadAnswer where it holds no picture."""
+    body = cast("Mapping[str, Any]", event.model_dump())
+    pictures, broken = pictures_of([body])
+    if not pictures:
+        raise BadAnswer(
+            f"The API's stream is complete, but {broken[0]}. {BASE_URL_HINT}", request_id=request_id(headers)
+        )
+    return _facts_of(body, headers, pictures)
 
 
 def json_object(content: bytes, headers: Mapping[str, str], *, model: str) -> Mapping[str, Any]:
@@ -127,6 +129,19 @@ def pictures_of(rows: Sequence[Any]) -> tuple[tuple[bytes | Link, ...], list[str
     return tuple(pictures), broken
 
 
+def _facts_of(body: Mapping[str, Any], headers: Mapping[str, str], pictures: tuple[bytes | Link, ...]) -> Answer:
+    return Answer(
+        pictures=pictures,
+        size=text(body, "size"),
+        quality=text(body, "quality"),
+        background=text(body, "background"),
+        output_format=text(body, "output_format"),
+        usage=usage_from(body.get("usage")),
+        request_id=request_id(headers),
+        sandbox=from_sandbox(headers),
+    )
+
+
 def decoded(encoded: str) -> bytes:
     """Decode base64, bare or as a data URL; raises ValueError where it is none."""
     prefix = _DATA_URL.match(encoded)
@@ -145,3 +160,8 @@ def text(body: Mapping[str, Any], name: str) -> str | None:
     """A field where it is a text that says something."""
     value = body.get(name)
     return value if isinstance(value, str) and value and value != "auto" else None
+
+
+def mapping(value: object) -> Mapping[str, Any]:
+    """A JSON object, or an empty one in place of anything else."""
+    return cast("Mapping[str, Any]", value) if isinstance(value, dict) else {}

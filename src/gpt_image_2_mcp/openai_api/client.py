@@ -88,13 +88,13 @@ class Sender:
         async with self._pace.turn(standing):
             for tries in range(1, MAX_TRIES + 1):
                 await self._pace.ready()
-                standing.sent += 1
+                standing.send()
                 try:
                     return await call()
                 except openai.OpenAIError as error:
                     failure = translate(error, model=model, variable=variable, editing=editing)
                     if not failure.may_be_billed:
-                        standing.sent -= 1
+                        standing.unsend()
                     wait = self._wait_before_next(error, tries)
                     if wait is None:
                         raise failure from error

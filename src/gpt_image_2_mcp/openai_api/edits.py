@@ -5,21 +5,32 @@ and the process remembers.
 """
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from ..errors import GptImageError, RouteRefused
 from ..pacing import Standing
 from ..params import Options
 from ..sources import InputImage
-from . import direct, responses
+from . import responses
 from .client import Sender
+from .direct import ImagesRoute
+
+if TYPE_CHECKING:
+    from ..keeper import Keeper
 
 
 class Edits:
     """Sends edits the way that works with this backend."""
 
-    def __init__(self, sender: Sender, *, model: str, host_model: str, through_responses: bool) -> None:
-        """Edit with `model`; on the Responses route, `host_model` hosts it, from the start if `through_responses`."""
+    def __init__(
+        self, sender: Sender, images: ImagesRoute, *, model: str, host_model: str, through_responses: bool
+    ) -> None:
+        """Edit with `model`, through `images` while that works.
+
+        On the Responses route `host_model` hosts it, from the start if `through_responses`.
+        """
         self._sender = sender
+        self._images = images
         self._model = model
         self._host_model = host_model
         self._through_responses = through_responses
@@ -27,7 +38,7 @@ class Edits:
     async def edit(
         self,
         standing: Standing,
-        keep: direct.Keep,
+        keeper: "Keeper",
         *,
         prompt: str,
         n: int,
@@ -44,17 +55,7 @@ class Edits:
         notes: list[str] = []
         if not self._through_responses:
             try:
-                await direct.edit(
-                    self._sender,
-                    standing,
-                    keep,
-                    model=self._model,
-                    prompt=prompt,
-                    n=n,
-                    options=options,
-                    inputs=inputs,
-                    mask=mask,
-                )
+                await self._images.edit(standing, keeper, prompt=prompt, n=n, options=options, inputs=inputs, mask=mask)
             except RouteRefused as refusal:
                 self._through_responses = True
                 notes.append(f"{refusal} From now on edits go through the Responses API instead.")
@@ -64,7 +65,7 @@ class Edits:
         failures = await responses.edit(
             self._sender,
             standing,
-            keep,
+            keeper,
             model=self._model,
             host_model=self._host_model,
             prompt=prompt,

@@ -228,7 +228,7 @@ def is_safe_to_repeat(error: openai.OpenAIError) -> bool:
         return False
     if error.status_code == HTTPStatus.TOO_MANY_REQUESTS:
         return error.code != "insufficient_quota"
-    return isinstance(error.body, Mapping) and is_own_failure(cast("Mapping[str, Any]", error.body), error.status_code)
+    return is_own_failure(_body(error) or {}, error.status_code)
 
 
 def _refuses_route(error: openai.APIStatusError) -> bool:
@@ -245,16 +245,16 @@ def _refuses_route(error: openai.APIStatusError) -> bool:
 
 
 def _violations(body: Mapping[str, Any], message: str) -> str:
-    details = body.get("moderation_details")
-    categories: Any = cast("Mapping[str, Any]", details).get("categories") if isinstance(details, dict) else None
+    details: Any = body.get("moderation_details") or {}
+    categories: Any = details.get("categories")
     named = re.search(r"safety_violations=\[([^\]]*)\]", message)
-    if isinstance(categories, list) and categories:
-        return f" for {told(', '.join(str(category) for category in cast('list[object]', categories)))}"
+    if categories:
+        return f" for {told(', '.join(map(str, categories)))}"
     return f" for {told(named[1])}" if named and named[1] else ""
 
 
 def _message(error: openai.APIStatusError) -> str:
-    message = (_body(error) or {}).get("message")
+    message: Any = (_body(error) or {}).get("message")
     return message if isinstance(message, str) else f"status {error.status_code}"
 
 

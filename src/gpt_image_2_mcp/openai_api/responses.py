@@ -7,7 +7,9 @@ calls and deleted when they are done, whatever happened.
 import base64
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, cast
+from functools import partial
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, cast
 
 import anyio
 import anyio.to_thread
@@ -19,10 +21,13 @@ from ..params import Options
 from ..pictures import MIME
 from ..sources import InputImage
 from ..tokens import usage_from
-from .answers import Answer, HostUsage, decoded, json_object, request_id, text
+from .answers import Answer, HostUsage, decoded, json_object, mapping, request_id, text
 from .client import Sender
-from .direct import Keep, chosen
+from .direct import chosen
 from .failures import failed_call, from_sandbox, told, translate
+
+if TYPE_CHECKING:
+    from ..keeper import Keeper
 
 MAX_INLINE_BYTES = 4_000_000
 """Inputs that together are larger go through the Files API; a data URL is a third larger than the file."""
@@ -39,7 +44,7 @@ Reference = Mapping[str, str]
 async def edit(
     sender: Sender,
     standing: Standing,
-    keep: Keep,
+    keeper: "Keeper",
     *,
     model: str,
     host_model: str,
@@ -62,7 +67,7 @@ async def edit(
 
         async def one() -> None:
             try:
-                await keep(await _call(sender, standing, request, model=model, host_model=host_model))
+                await keeper.keep(await _call(sender, standing, request, model=model, host_model=host_model))
             except GptImageError as error:
                 failures.append(error)
 
@@ -94,27 +99,22 @@ def _request(
 async def _call(
     sender: Sender, standing: Standing, request: Mapping[str, Any], *, model: str, host_model: str
 ) -> Answer:
-    responses = sender.sdk.responses.with_raw_response
+    responses: Any = sender.sdk.responses.with_raw_response
     try:
         raw = await sender.send(
             lambda: responses.create(**request), standing, model=host_model, variable="OPENAI_RESPONSES_EDIT_MODEL"
         )
     except ApiError as error:
-        raise _with_host_hint(error, host_model) from error
-    content, headers = raw.content, raw.headers
-    return await anyio.to_thread.run_sync(lambda: _answer(content, headers, model=model, host_model=host_model))
-
-
-def _with_host_hint(error: ApiError, host_model: str) -> ApiError:
-    """A host model too old for the tool is refused without saying so: name the variable that chooses it."""
-    cause = error.__cause__
-    if type(error) is not ApiError or not isinstance(cause, openai.BadRequestError):
-        return error
-    return ApiError(
-        f"{error} The edit went through the Responses API with the host model {host_model!r}: if that model is too old"
-        " for the image tool, set OPENAI_RESPONSES_EDIT_MODEL to a newer one, such as 'gpt-4.1-mini'.",
-        status=error.status,
-    )
+        if type(error) is not ApiError or error.status != HTTPStatus.BAD_REQUEST:
+            raise
+        # A host model too old for the tool is refused without saying so: name the variable that chooses it.
+        raise ApiError(
+            f"{error} The edit went through the Responses API with the host model {host_model!r}: if that model is too"
+            " old for the image tool, set OPENAI_RESPONSES_EDIT_MODEL to a newer one, such as 'gpt-4.1-mini'.",
+            status=error.status,
+        ) from error
+    work = partial(_answer, raw.content, raw.headers, model=model, host_model=host_model)
+    return await anyio.to_thread.run_sync(work)
 
 
 def _answer(content: bytes, headers: Mapping[str, str], *, model: str, host_model: str) -> Answer:
@@ -129,19 +129,16 @@ def _answer(content: bytes, headers: Mapping[str, str], *, model: str, host_mode
         picture = decoded(call["result"])
     except ValueError:
         raise BadAnswer("The API answered, but its picture is broken base64.", request_id=request_id(headers)) from None
-    usage = cast("Mapping[str, Any]", body.get("tool_usage") or {}).get("image_gen")
     host = usage_from(body.get("usage"))
-    details = cast("Mapping[str, Any]", (body.get("usage") or {}).get("input_tokens_details") or {})
+    cached = mapping(mapping(body.get("usage")).get("input_tokens_details")).get("cached_tokens")
     return Answer(
         pictures=(picture,),
         size=text(call, "size"),
         quality=text(call, "quality"),
         background=text(call, "background"),
         output_format=text(call, "output_format"),
-        usage=usage_from(usage),
-        host_usage=(HostUsage(host_model, host.input_tokens, details.get("cached_tokens") or 0, host.output_tokens),)
-        if host
-        else (),
+        usage=usage_from(mapping(body.get("tool_usage")).get("image_gen")),
+        host_usage=(HostUsage(host_model, host.input_tokens, cached or 0, host.output_tokens),) if host else (),
         request_id=request_id(headers),
         sandbox=from_sandbox(headers),
     )
@@ -153,13 +150,8 @@ def _without_picture(
     for call in calls:
         if isinstance(call.get("error"), dict):
             return failed_call(call["error"], model=model, request_id=request_id(headers))
-    words = " ".join(
-        part["text"]
-        for item in output
-        if item.get("type") == "message"
-        for part in item.get("content") or []
-        if isinstance(part.get("text"), str)
-    )
+    messages = (cast("list[dict[str, Any]]", item.get("content") or []) for item in output if item["type"] == "message")
+    words = " ".join(str(part.get("text", "")) for parts in messages for part in parts).strip()
     why = f"the host model answered in words instead: {told(words)}" if words else "its image call holds no picture"
     return BadAnswer(f"The API answered, but {why}. Say more plainly what to change.", request_id=request_id(headers))
 

@@ -10,6 +10,7 @@ from mcp.server.mcpserver import MCPServer
 
 from .. import __version__
 from ..studio import Studio
+from .resources import PictureServer
 from .tools import all_tools
 
 INSTRUCTIONS = """\
@@ -22,6 +23,7 @@ http(s) URL or a data URL.
 what is to stay.
 - Write prompts in labelled parts (scene, subject, details, constraints), quote exact text and say that there is to \
 be no other; number the input pictures and give each a role. Draft at quality low, finish at medium or high.
+- A call that takes long answers with a job_id: fetch the picture with get_image_job, do not repeat the call.
 - An error says what to do; do not repeat a call that may have been billed without asking the person.
 """
 
@@ -30,15 +32,16 @@ StudioOpener = Callable[[], AbstractAsyncContextManager[Studio]]
 HOUR_MS = 3_600_000
 
 
-def build_server(open_studio: StudioOpener) -> MCPServer[Studio]:
+def build_server(open_studio: StudioOpener) -> PictureServer:
     """Make a fresh server over the studio that `open_studio` gives when a client connects."""
 
     @asynccontextmanager
     async def lifespan(_: MCPServer[Studio]) -> AsyncGenerator[Studio]:
         async with open_studio() as studio:
+            server.studio = studio
             yield studio
 
-    return MCPServer(
+    server = PictureServer(
         "gpt-image-2-mcp",
         title="gpt-image-2",
         instructions=INSTRUCTIONS,
@@ -49,6 +52,7 @@ def build_server(open_studio: StudioOpener) -> MCPServer[Studio]:
         cache_hints={"tools/list": CacheHint(HOUR_MS, "public")},
         middleware=[_tools_may_change],
     )
+    return server
 
 
 async def _tools_may_change(ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:

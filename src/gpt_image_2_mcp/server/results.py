@@ -4,27 +4,69 @@ Text first, then pictures, and no structured content beside them: several client
 there. What a program wants to read stands in `_meta`.
 """
 
-import base64
 from collections.abc import Sequence
 from typing import Any
 
-import anyio.to_thread
-from mcp_types import CallToolResult, ContentBlock, ImageContent, TextContent
+from mcp_types import CallToolResult, ContentBlock, ImageContent, ResourceLink, TextContent
 
 from ..errors import shown
+from ..jobs import Job
 from ..library import SavedImage
+from ..previews import Preview
 from ..report import MAX_TEXT, Report, shortened
 from ..sessions import Session
 
 META_KEY = "gpt-image-2/result"
 """Where the machine-readable report stands in an answer's `_meta`."""
+JOB_KEY = "gpt-image-2/job"
+"""Where a job's id and state stand while there is no report."""
+PICTURE_URI = "gpt-image-2://pictures/{id}"
 
 
-async def shown_report(report: Report) -> CallToolResult:
-    """The report as text, then every picture inline."""
-    pictures = [await anyio.to_thread.run_sync(_inline, image) for image in report.images]
-    content: list[ContentBlock] = [TextContent(text=report.text()), *pictures]
+def reported(report: Report, pictures: Sequence[Preview], *, links: bool) -> CallToolResult:
+    """The report as text, then its pictures, then where their files can be read."""
+    content: list[ContentBlock] = [TextContent(text=report.text())]
+    content += [ImageContent(data=picture.base64, mime_type=picture.mime_type) for picture in pictures]
+    if links:
+        content += [picture_link(image) for image in report.images]
     return CallToolResult(content=content, _meta={META_KEY: report.as_dict()})
+
+
+def goes_on(job: Job, *, waited_s: float) -> CallToolResult:
+    """That the work goes on, and how to fetch it."""
+    text = (
+        f"The picture is not ready after {waited_s:g} s, and the work goes on. {job.message()}. Call get_image_job with"
+        f" job_id {job.id!r} to wait for it and get it; do not repeat the first call. It is saved in any case."
+    )
+    row = {"job_id": job.id, "state": job.state, "tool": job.tool}
+    return CallToolResult(content=[TextContent(text=text)], _meta={JOB_KEY: row})
+
+
+def stopped(job: Job, *, was_stopped: bool) -> CallToolResult:
+    """Whether a job could be stopped, and what becomes of it."""
+    match job.state:
+        case "done":
+            text = f"{job.id} is done already; get_image_job fetches its pictures."
+        case "failed":
+            text = f"{job.id} has failed already; get_image_job tells why."
+        case _ if was_stopped:
+            text = f"{job.id} is stopped. Nothing of it was sent to the API and nothing was billed."
+        case _:
+            text = f"{job.id} was sent to the API already and is billed whatever happens, so it goes on and its picture"
+            text += " is saved; get_image_job fetches it."
+    return CallToolResult(content=[TextContent(text=text)], _meta={JOB_KEY: {"job_id": job.id, "state": job.state}})
+
+
+def jobs_listed(jobs: Sequence[Job]) -> CallToolResult:
+    """The recent jobs, as many as fit."""
+    if not jobs:
+        return _text("There are no jobs: nothing was asked for since this server started.")
+    lines = [
+        f'- {job.id}: {job.state}, {job.tool} "{shortened(job.prompt)}",'
+        f" {job.created:%Y-%m-%d %H:%M:%S} UTC{_files(job)}"
+        for job in jobs
+    ]
+    return _text(_fitting(f"{len(jobs)} recent job{'s' if len(jobs) > 1 else ''}, newest first:", lines))
 
 
 def ended(session_id: str, session: Session | None) -> CallToolResult:
@@ -38,28 +80,46 @@ def ended(session_id: str, session: Session | None) -> CallToolResult:
     return CallToolResult(content=[TextContent(text=text)])
 
 
-def listed(sessions: Sequence[Session]) -> CallToolResult:
+def sessions_listed(sessions: Sequence[Session]) -> CallToolResult:
     """The active sessions, as many as fit."""
     if not sessions:
-        return CallToolResult(
-            content=[TextContent(text="There is no active edit session. start_edit_session begins one.")]
-        )
-    lines = [f"{len(sessions)} active edit session{'s' if len(sessions) > 1 else ''}, newest first:"]
-    for session in sessions:
-        lines.append(_line(session))
-        if sum(map(len, lines)) + len(lines) > MAX_TEXT - 100:
-            lines[-1] = f"… and {len(sessions) - len(lines) + 2} older ones."
-            break
-    rows = [_row(session) for session in sessions]
-    return CallToolResult(content=[TextContent(text="\n".join(lines))], _meta={"gpt-image-2/sessions": rows})
-
-
-def _line(session: Session) -> str:
-    return (
+        return _text("There is no active edit session. start_edit_session begins one.")
+    lines = [
         f"- {session.id}: {len(session.turns)} turn{'s' if len(session.turns) > 1 else ''},"
         f" created {session.created:%Y-%m-%d %H:%M:%S} UTC, updated {session.updated:%Y-%m-%d %H:%M:%S} UTC,"
         f' last prompt "{shortened(session.head.prompt)}", last file {session.head.path}'
-    )
+        for session in sessions
+    ]
+    count = f"{len(sessions)} active edit session{'s' if len(sessions) > 1 else ''}, newest first:"
+    rows = [_row(session) for session in sessions[: len(lines)]]
+    return CallToolResult(content=[TextContent(text=_fitting(count, lines))], _meta={"gpt-image-2/sessions": rows})
+
+
+def picture_link(image: SavedImage) -> ResourceLink:
+    """Where the original of a picture can be read."""
+    uri = PICTURE_URI.replace("{id}", image.id)
+    return ResourceLink(name=image.path.name, uri=uri, mime_type=image.mime_type, size=image.size_bytes)
+
+
+def _text(text: str) -> CallToolResult:
+    return CallToolResult(content=[TextContent(text=text)])
+
+
+def _fitting(headline: str, lines: Sequence[str]) -> str:
+    """A list, cut where a text would get too long."""
+    text = headline
+    for index, line in enumerate(lines):
+        if len(text) + len(line) > MAX_TEXT - 40:
+            return f"{text}\n… and {len(lines) - index} older"
+        text += f"\n{line}"
+    return text
+
+
+def _files(job: Job) -> str:
+    if not isinstance(job.outcome, Report):
+        return ""
+    first, *others = job.outcome.images
+    return f", {first.path}" + (f" and {len(others)} more" if others else "")
 
 
 def _row(session: Session) -> dict[str, Any]:
@@ -71,8 +131,3 @@ def _row(session: Session) -> dict[str, Any]:
         "last_prompt": shortened(session.head.prompt),
         "last_file": str(session.head.path),
     }
-
-
-def _inline(image: SavedImage) -> ImageContent:
-    data = base64.b64encode(image.path.read_bytes()).decode("ascii")
-    return ImageContent(data=data, mime_type=image.mime_type)

@@ -1,22 +1,31 @@
 """The tools: what exists, in one list. Each hands its request to the studio and its result to `results`."""
 
+import math
 from typing import Any, TypeAlias
 
+import anyio
 from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.tools import Tool
 from mcp_types import CallToolResult, ToolAnnotations
+from mcp_types.version import is_version_at_least
 
+from ..jobs import Job
 from ..params import (
+    CancelJobRequest,
     ContinueSessionRequest,
     EditRequest,
     EndSessionRequest,
     GenerateRequest,
+    GetJobRequest,
     ListSessionsRequest,
     StartSessionRequest,
 )
 from ..studio import Studio
 from .request_tools import RequestTool
-from .results import ended, listed, shown_report
+from .results import ended, goes_on, jobs_listed, reported, sessions_listed, stopped
+
+LINKS_SINCE = "2025-06-18"
+"""The first protocol whose clients know `resource_link`."""
 
 Call: TypeAlias = Context[Studio, Any]
 
@@ -28,7 +37,7 @@ async def generate_image(request: GenerateRequest, call: Call) -> CallToolResult
     minutes; draft at low quality. The answer names each file's absolute path: tell it to the person, who may not see
     the picture.
     """
-    return await shown_report(await _studio(call).generate(request))
+    return await _wait(call, _studio(call).generate(request))
 
 
 async def edit_image(request: EditRequest, call: Call) -> CallToolResult:
@@ -38,7 +47,7 @@ async def edit_image(request: EditRequest, call: Call) -> CallToolResult:
     picture, use start_edit_session. Costs money like generate_image. Pictures attached to the chat do not reach this
     tool: ask the person for a path or URL.
     """
-    return await shown_report(await _studio(call).edit(request))
+    return await _wait(call, _studio(call).edit(request))
 
 
 async def start_edit_session(request: StartSessionRequest, call: Call) -> CallToolResult:
@@ -47,7 +56,7 @@ async def start_edit_session(request: StartSessionRequest, call: Call) -> CallTo
     Makes the first edit like edit_image and gives a session_id; continue_edit_session then makes the next change to
     the result. Costs money like generate_image.
     """
-    return await shown_report(await _studio(call).start_session(request))
+    return await _wait(call, _studio(call).start_session(request))
 
 
 async def continue_edit_session(request: ContinueSessionRequest, call: Call) -> CallToolResult:
@@ -56,7 +65,7 @@ async def continue_edit_session(request: ContinueSessionRequest, call: Call) -> 
     The picture of the last turn is the input. One change a turn works best; say again what is to stay. Costs money
     like generate_image.
     """
-    return await shown_report(await _studio(call).continue_session(request))
+    return await _wait(call, _studio(call).continue_session(request))
 
 
 async def end_edit_session(request: EndSessionRequest, call: Call) -> CallToolResult:
@@ -66,7 +75,25 @@ async def end_edit_session(request: EndSessionRequest, call: Call) -> CallToolRe
 
 async def list_edit_sessions(_request: ListSessionsRequest, call: Call) -> CallToolResult:
     """List the active edit sessions, newest first: id, times, turns, last prompt, last file."""
-    return listed(_studio(call).list_sessions())
+    return sessions_listed(_studio(call).list_sessions())
+
+
+async def get_image_job(request: GetJobRequest, call: Call) -> CallToolResult:
+    """Fetch the answer of a call that gave a job_id, waiting for it again; costs nothing.
+
+    Without job_id, list the recent jobs.
+    """
+    studio = _studio(call)
+    if request.job_id is None:
+        return jobs_listed(studio.recent_jobs())
+    return await _wait(call, studio.job(request.job_id))
+
+
+async def cancel_image_job(request: CancelJobRequest, call: Call) -> CallToolResult:
+    """Stop a job that is still queued. One that was sent to the API is billed, so it finishes and is saved."""
+    studio = _studio(call)
+    job = studio.job(request.job_id)
+    return stopped(job, was_stopped=studio.stop_job(job))
 
 
 def all_tools() -> list[Tool]:
@@ -81,7 +108,25 @@ def all_tools() -> list[Tool]:
         RequestTool.of(continue_edit_session, ContinueSessionRequest, title="Edit once more", annotations=paid),
         RequestTool.of(end_edit_session, EndSessionRequest, title="End an edit session", annotations=ends),
         RequestTool.of(list_edit_sessions, ListSessionsRequest, title="List edit sessions", annotations=reads),
+        RequestTool.of(get_image_job, GetJobRequest, title="Fetch a picture in the making", annotations=reads),
+        RequestTool.of(cancel_image_job, CancelJobRequest, title="Stop a queued picture", annotations=ends),
     ]
+
+
+async def _wait(call: Call, job: Job) -> CallToolResult:
+    """Wait for a job as long as a client does; then answer with its pictures, or with how to fetch them."""
+    arrived = anyio.current_time()
+    studio = _studio(call)
+    bound = studio.settings.max_wait_s
+
+    async def tell(progress: float, message: str) -> None:
+        await call.report_progress(progress, 100, message)
+
+    report = await studio.wait(job, until=arrived + bound if bound else math.inf, tell=tell)
+    if report is None:
+        return goes_on(job.real, waited_s=bound)
+    links = is_version_at_least(call.protocol_version or "", LINKS_SINCE)
+    return reported(report, await studio.shown(report), links=links)
 
 
 def _studio(call: Call) -> Studio:

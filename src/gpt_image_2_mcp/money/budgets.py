@@ -1,0 +1,119 @@
+"""What the ledger is told and says: requests, sums of money, and the two ways in which a budget says no.
+
+Amounts are `Decimal` dollars. A refusal comes before anything is sent, with the amounts and with what would fit.
+"""
+
+from dataclasses import dataclass
+from datetime import date
+from decimal import ROUND_CEILING, Decimal
+from typing import Final
+
+from ..errors import GptImageError, shown
+from .pricing import Offer, dollars
+
+PER_CALL: Final = "GPT_IMAGE_2_BUDGET_PER_CALL_USD"
+PER_DAY: Final = "GPT_IMAGE_2_BUDGET_PER_DAY_USD"
+
+NANO_USD: Final = Decimal("1E-9")
+"""What the ledger counts in, in dollars; `schema` says why."""
+
+
+def rounded_up(usd: Decimal) -> Decimal:
+    """The next whole number of nano-dollars, so that no budget is passed by what rounding hides."""
+    return usd.quantize(NANO_USD, ROUND_CEILING)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What a request asks for, as far as the ledger remembers it; `size` and `quality` as asked, `auto` included."""
+
+    model: str
+    size: str
+    quality: str
+    pictures: int = 1
+    job: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSpending:
+    """What one model has used up in some days.
+
+    `unpriced` of the `requests` have no known price and are not in `usd`; `unknown` of them had no known outcome and
+    are in it at their estimate.
+    """
+
+    model: str
+    requests: int
+    pictures: int
+    usd: Decimal
+    unpriced: int
+    unknown: int
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What was spent: on `day`, and from `since` to `day`, by model, the dearest first.
+
+    `reserved` is under way and counts against the day's budget.
+    """
+
+    day: date
+    since: date
+    spent: Decimal
+    reserved: Decimal
+    today: tuple[ModelSpending, ...]
+    period: tuple[ModelSpending, ...]
+
+    def left(self, per_day: Decimal) -> Decimal:
+        """What may still be spent on `day` with a budget of `per_day`, 0 at the least."""
+        return max(Decimal(0), per_day - self.spent - self.reserved)
+
+
+class NoPrice(GptImageError):
+    """A budget is set, and what the request costs is not known."""
+
+    def __init__(self, entry: Entry, *variables: str) -> None:
+        """Name the variables that set the budget."""
+        super().__init__(
+            f"Nobody has published what the model {shown(entry.model)} costs at quality {entry.quality!r}, and a "
+            f"budget is set: use a model with a known price such as 'gpt-image-2', or unset {' and '.join(variables)}."
+        )
+        self.variables = variables
+
+
+class OverBudget(GptImageError):
+    """A request does not fit a budget; amounts are dollars, `spent` and `reserved` those of today in all processes."""
+
+    def __init__(
+        self,
+        *,
+        estimate: Decimal,
+        limit: Decimal,
+        variable: str,
+        spent: Decimal,
+        reserved: Decimal,
+        fits: Offer | None,
+    ) -> None:
+        """Say the amounts, and what would fit."""
+        self.estimate, self.limit, self.variable = estimate, limit, variable
+        self.spent, self.reserved, self.fits = spent, reserved, fits
+        if variable == PER_CALL:
+            why = f"more than the {dollars(limit)} that {variable} allows one call"
+        else:
+            why = (
+                f"and {dollars(self.left)} is left of today's {dollars(limit)} ({variable}): {dollars(spent)} is spent "
+                f"and {dollars(reserved)} under way"
+            )
+        super().__init__(f"This would cost about {dollars(estimate)}, {why}. Nothing was sent. {self._instead()}")
+
+    @property
+    def left(self) -> Decimal:
+        """What the request could have cost."""
+        return self.limit if self.variable == PER_CALL else max(Decimal(0), self.limit - self.spent - self.reserved)
+
+    def _instead(self) -> str:
+        if self.fits is None:
+            later = "" if self.variable == PER_CALL else ", or wait until tomorrow"
+            return f"Ask for less, raise {self.variable}{later}."
+        size = self.fits.size if self.fits.size == "auto" else f"{self.fits.size[0]}x{self.fits.size[1]}"
+        return f"Quality {self.fits.quality!r} at size {size!r} would fit, at about {dollars(self.fits.usd)}."

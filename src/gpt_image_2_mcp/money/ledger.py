@@ -1,0 +1,231 @@
+"""The ledger: money is set aside before a request is sent, and settled when its answer says what it cost.
+
+All server processes of a person share one file, so a budget holds across them. Whatever may have been billed counts as
+spent; what certainly was not is free again. A charge counts on the local day it was reserved on, also when its answer
+comes after midnight.
+
+Importing this is cheap: SQLAlchemy comes with `open_ledger`. The methods block for milliseconds, or for as long as
+another process writes, so an event loop calls them from a thread.
+"""
+
+import sqlite3
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .budgets import PER_CALL, PER_DAY, Entry, NoPrice, OverBudget, Summary, rounded_up
+from .pricing import Offer, dollars
+from .tokens import Usage
+
+if TYPE_CHECKING:
+    from ..storage.liveness import Sign
+    from .charges import Book, Unfinished
+
+
+def local_now() -> datetime:
+    """The time here, with its zone."""
+    return datetime.now().astimezone()
+
+
+def open_ledger(
+    path: Path | None,
+    *,
+    clock: Callable[[], datetime] = local_now,
+    sqlite_version: tuple[int, ...] = sqlite3.sqlite_version_info,
+) -> "Ledger":
+    """Open the ledger in the database file at `path`, which is made where there is none; None is one in memory.
+
+    `clock` gives the local time: its date is the day that a charge counts on. Beside the file, in a folder of its name
+    with `-alive` behind it, every process that has it open keeps a sign of life.
+
+    Raises:
+        DatabaseUnusable: the file is damaged, foreign, from a later version of this program, or cannot be written.
+
+    """
+    from ..storage.database import DatabaseUnusable, open_database
+    from ..storage.liveness import give_sign
+    from .charges import Book
+
+    book = Book(open_database(path, sqlite_version=sqlite_version))
+    if path is None:
+        return Ledger(book, None, clock)
+    folder = path.with_name(f"{path.name}-alive")
+    try:
+        return Ledger(book, give_sign(folder), clock)
+    except OSError as error:
+        book.close()
+        raise DatabaseUnusable(folder, f"cannot hold a lock: {error.strerror}. Allow this user to write it") from error
+
+
+class Ledger:
+    """An open ledger; made by `open_ledger`, ended with `close`. Safe to use from several threads.
+
+    `book` is its table, and `sign` shows other processes that this one lives; a ledger in memory has none.
+
+    Every method raises `DatabaseUnusable` where the file cannot be read or written, and `LookupError` for a charge that
+    there is not.
+    """
+
+    def __init__(self, book: "Book", sign: "Sign | None", clock: Callable[[], datetime]) -> None:
+        self.book = book
+        self.sign = sign
+        self._clock = clock
+
+    def close(self) -> None:
+        """Let go of the file; what is still under way is for the next start to mend."""
+        if self.sign:
+            self.sign.withdraw()
+        self.book.close()
+
+    def reserve(
+        self,
+        entry: Entry,
+        *,
+        estimate: Decimal | None,
+        per_call: Decimal | None = None,
+        per_day: Decimal | None = None,
+        cheaper: Callable[[Decimal], Offer | None] | None = None,
+    ) -> int:
+        """Set `estimate` aside for one request, if both budgets allow it; the id of the charge.
+
+        See `reserve_each`, which this is with one request.
+        """
+        (charge,) = self.reserve_each(
+            entry, requests=1, estimate=estimate, per_call=per_call, per_day=per_day, cheaper=cheaper
+        )
+        return charge
+
+    def reserve_each(
+        self,
+        entry: Entry,
+        *,
+        requests: int,
+        estimate: Decimal | None,
+        per_call: Decimal | None = None,
+        per_day: Decimal | None = None,
+        cheaper: Callable[[Decimal], Offer | None] | None = None,
+    ) -> tuple[int, ...]:
+        """Set `estimate` aside for each of the `requests` of one call, or for none of them; the ids of the charges.
+
+        `entry` says what each of them asks for. `per_call` and `per_day` are the budgets, None where there is none;
+        the former is for all `requests` together. `cheaper` finds what costs at most so many dollars in all.
+
+        Raises:
+            NoPrice: `estimate` is None, and there is a budget.
+            OverBudget: it does not fit one.
+
+        """
+        limits = [(name, limit) for name, limit in ((PER_CALL, per_call), (PER_DAY, per_day)) if limit is not None]
+        if estimate is None and limits:
+            raise NoPrice(entry, *(variable for variable, _ in limits))
+        each = None if estimate is None else rounded_up(estimate)
+        needed = (each or Decimal(0)) * requests
+        with self.book.transaction() as charges:
+            now = self._clock()
+            day = now.date().isoformat()
+            spent, reserved = charges.spent(day), charges.reserved(day)
+            used = {PER_CALL: Decimal(0), PER_DAY: spent + reserved}
+            passed = [(variable, limit) for variable, limit in limits if used[variable] + needed > limit]
+            if not passed:
+                return tuple(
+                    charges.insert(entry, estimate=each, day=day, reserved_at=int(now.timestamp()), owner=self._owner)
+                    for _ in range(requests)
+                )
+        # Out of the transaction: finding an offer takes its time, and others wait.
+        fits = cheaper(min(limit - used[variable] for variable, limit in limits)) if cheaper else None
+        variable, limit = passed[0]
+        raise OverBudget(estimate=needed, limit=limit, variable=variable, spent=spent, reserved=reserved, fits=fits)
+
+    def sent(self, charge: int) -> None:
+        """Say that the request is about to be sent: from now on it counts as spent where its outcome is not known."""
+        with self.book.transaction() as charges:
+            # Released: somebody may have mended what this process, taken for dead, is still about to send.
+            charges.change(charge, if_in=("reserved", "released"), to="sent")
+
+    def settle(self, charge: int, *, usage: Usage | None, usd: Decimal | None, request_id: str | None = None) -> None:
+        """Write down what the answer says: `usd` is what it cost, its estimate where that is None.
+
+        What is known to be spent is taken down whatever was thought before.
+        """
+        with self.book.transaction() as charges:
+            charges.settle(charge, usage=usage, usd=usd, request_id=request_id)
+
+    def release(self, charge: int, *, request_id: str | None = None) -> None:
+        """Free what was set aside: nothing was sent, or it was refused without being billed."""
+        with self.book.transaction() as charges:
+            charges.change(charge, if_in=("reserved", "sent"), to="released", request_id=request_id)
+
+    def unknown(self, charge: int, *, request_id: str | None = None) -> None:
+        """Say that the answer was lost: it may have been billed, and counts as spent, at its estimate."""
+        with self.book.transaction() as charges:
+            charges.change(charge, if_in=("reserved", "sent", "released"), to="unknown", request_id=request_id)
+
+    def summary(self, *, days: int = 30) -> Summary:
+        """What was spent today and in the last `days` days, today included."""
+        today = self._clock().date()
+        since = today - timedelta(days=days - 1)
+        first, last = since.isoformat(), today.isoformat()
+        with self.book.transaction() as charges:
+            return Summary(
+                day=today,
+                since=since,
+                spent=charges.spent(last),
+                reserved=charges.reserved(last),
+                today=charges.by_model(since=last, until=last),
+                period=charges.by_model(since=first, until=last),
+            )
+
+    def dearest(self, *, model: str, size: str, quality: str) -> int | None:
+        """The most output tokens a picture took when exactly this was asked for: `dearest_seen` of an estimate."""
+        with self.book.transaction() as charges:
+            return charges.dearest(model=model, size=size, quality=quality)
+
+    def mend(self) -> list[str]:
+        """Bring to an end what dead processes left behind, and say in sentences what that was.
+
+        What was not sent is free again; what was sent counts as spent, at its estimate, on its own day. What living
+        processes have under way is not touched.
+        """
+        if self.sign is None:
+            return []
+        from ..storage.liveness import tidy
+
+        with self.book.transaction() as charges:
+            left = _left_behind(charges.unfinished(), self.sign.folder)
+            for found in left:
+                charges.change(
+                    found.id, if_in=(found.state,), to="released" if found.state == "reserved" else "unknown"
+                )
+        tidy(self.sign.folder)
+        return _sentences(left)
+
+    @property
+    def _owner(self) -> str:
+        return self.sign.name if self.sign else "memory"
+
+
+def _left_behind(charges: "Sequence[Unfinished]", folder: Path) -> "list[Unfinished]":
+    from ..storage.liveness import is_alive
+
+    dead = {owner for owner in {charge.owner for charge in charges} if not is_alive(folder, owner)}
+    return [charge for charge in charges if charge.owner in dead]
+
+
+def _sentences(left: "Sequence[Unfinished]") -> list[str]:
+    ends = (
+        ("reserved", "never sent: what was set aside for it is free again"),
+        ("sent", "under way: it may have been billed, and counts as spent"),
+    )
+    sentences: list[str] = []
+    for state, what in ends:
+        if found := [charge for charge in left if charge.state == state]:
+            usd = dollars(sum((charge.usd or Decimal(0) for charge in found), Decimal(0)))
+            days = ", ".join(sorted({charge.day for charge in found}))
+            sentences.append(f"Left by a process that ended: {_requests(len(found))} ({usd}, {days}), {what}.")
+    return sentences
+
+
+def _requests(count: int) -> str:
+    return "1 request" if count == 1 else f"{count} requests"

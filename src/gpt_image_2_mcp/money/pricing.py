@@ -1,0 +1,211 @@
+"""What pictures cost: from the tokens that an answer reports, and beforehand from what is asked for.
+
+The prices come from the `genai-prices` package, which others keep up to date, and from a dated table of our own for
+what it lacks. What nobody has published a price for costs None, never zero: a budget can refuse None.
+
+Amounts are `Decimal` dollars. Nothing here reads or writes anything, but the first price that is looked up imports
+`genai-prices`, which takes about half a second: an event loop asks from a thread.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import ROUND_HALF_UP, Decimal
+from typing import Final, Protocol, get_args
+
+from .tokens import (
+    ASSUMED_GRIDS,
+    AUTO_QUALITY,
+    AUTO_SIZE,
+    PARTIAL_IMAGE_TOKENS,
+    Pixels,
+    Quality,
+    Size,
+    Usage,
+    family,
+    input_image_tokens,
+    output_tokens,
+    text_tokens,
+    undated,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class TokenPrices:
+    """Dollars per million tokens."""
+
+    text: Decimal
+    image: Decimal
+    cached_text: Decimal
+    cached_image: Decimal
+    output: Decimal
+
+
+FALLBACK_PRICES: Final[Mapping[str, TokenPrices]] = dict.fromkeys(
+    ("gpt-image-2", "gpt-image-2.5", "gpt-image-2.6"),
+    TokenPrices(
+        text=Decimal(5), image=Decimal(8), cached_text=Decimal("1.25"), cached_image=Decimal(2), output=Decimal(30)
+    ),
+)
+"""By family, for models that the installed `genai-prices` lacks: 0.2.3 has no 2.6, and earlier ones no 2.5.
+
+From https://developers.openai.com/api/docs/pricing, checked 2026-11-22.
+"""
+
+MILLION: Final = 1_000_000
+
+SMALLER_SIZES: Final[Sequence[Pixels]] = ((1024, 1024), (1536, 864))
+"""What `offer` tries in place of a size that does not fit, dearest first; the second is the cheapest there is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """What a request should cost: its tokens and dollars, all its pictures together.
+
+    `assumed` says that the output rests on a guess: an `auto`, or a model whose token counts are not published.
+    """
+
+    usage: Usage
+    usd: Decimal
+    assumed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A quality and size that cost no more than somebody can spend, and what they cost in dollars."""
+
+    size: Size
+    quality: Quality
+    usd: Decimal
+
+
+def cost(model: str, usage: Usage) -> Decimal | None:
+    """Dollars for `usage` at the published token prices; None where `model` has no published price.
+
+    A dated snapshot costs what its model costs.
+    """
+    published = _published(
+        model,
+        input_tokens=usage.input_tokens,
+        input_image_tokens=usage.image_tokens,
+        cache_read_tokens=usage.cached_text_tokens + usage.cached_image_tokens,
+        cache_image_read_tokens=usage.cached_image_tokens,
+        output_tokens=usage.output_tokens,
+        output_image_tokens=usage.output_tokens - usage.output_text_tokens,
+    )
+    if published is not None:
+        return published
+    prices = FALLBACK_PRICES.get(family(model) or "")
+    if prices is None:
+        return None
+    image = usage.image_tokens - usage.cached_image_tokens
+    text = usage.input_tokens - usage.image_tokens - usage.cached_text_tokens
+    return (
+        prices.text * text
+        + prices.image * image
+        + prices.cached_text * usage.cached_text_tokens
+        + prices.cached_image * usage.cached_image_tokens
+        + prices.output * usage.output_tokens
+    ) / MILLION
+
+
+def host_cost(model: str, input_tokens: int, cached_tokens: int, output_tokens: int) -> Decimal | None:
+    """Dollars for the text model that hosts an edit on the Responses route, or that authors an SVG.
+
+    `cached_tokens` are part of `input_tokens`. None where `model` has no published price.
+    """
+    return _published(
+        model,
+        input_tokens=input_tokens,
+        cache_read_tokens=min(cached_tokens, input_tokens),
+        output_tokens=output_tokens,
+    )
+
+
+def _published(model: str, **tokens: int) -> Decimal | None:
+    from genai_prices import Usage as Tokens
+    from genai_prices import calc_price
+
+    for name in dict.fromkeys((model, undated(model))):
+        try:
+            return calc_price(Tokens(**tokens), name, provider_id="openai").total_price
+        except LookupError:
+            continue
+    return None
+
+
+def estimate(
+    model: str,
+    *,
+    prompt: str,
+    size: Size,
+    quality: Quality,
+    generation: bool,
+    n: int = 1,
+    inputs: Sequence[Pixels] = (),
+    mask: Pixels | None = None,
+    partial_images: int = 0,
+    dearest_seen: int | None = None,
+) -> Estimate | None:
+    """What `n` pictures should cost, each asked for by a request of its own that sends the prompt and all `inputs`.
+
+    `inputs` and `mask` are the pixels of the pictures sent; a mask is counted as one of them, which is nowhere
+    published. `partial_images` is how many a streamed picture may send ahead. `dearest_seen` is how many output tokens
+    a picture took at most when the same was asked before: it counts where the output rests on a guess otherwise, an
+    `auto` or a model with an assumed grid. None where the model, or its price, or the quality on it, is unknown.
+    """
+    pixels = AUTO_SIZE if size == "auto" else size
+    picture = output_tokens(model, pixels, AUTO_QUALITY if quality == "auto" else quality)
+    if picture is None:
+        return None
+    assumed = "auto" in (size, quality) or family(model) in ASSUMED_GRIDS
+    if assumed and dearest_seen is not None:
+        picture = max(picture, dearest_seen)
+    text = text_tokens(prompt, generation=generation)
+    image = sum(input_image_tokens(width, height) for width, height in (*inputs, *([mask] if mask else [])))
+    usage = Usage(
+        input_tokens=n * (text + image),
+        text_tokens=n * text,
+        image_tokens=n * image,
+        output_tokens=n * (picture + partial_images * PARTIAL_IMAGE_TOKENS),
+    )
+    usd = cost(model, usage)
+    return None if usd is None else Estimate(usage, usd, assumed)
+
+
+class PriceOf(Protocol):
+    """`estimate` with everything but the size and quality bound, as `functools.partial` does it."""
+
+    def __call__(self, *, size: Size, quality: Quality) -> Estimate | None:
+        """Estimate the request with this size and quality in place of its own."""
+        ...
+
+
+def offer(limit: Decimal, price: PriceOf, *, size: Size, quality: Quality) -> Offer | None:
+    """The nearest thing to `size` and `quality` that costs at most `limit` dollars; None where nothing does.
+
+    A lower quality comes before a smaller size. Sizes keep to landscape or portrait.
+    """
+    ladder: list[Quality] = [step for step in get_args(Quality) if step != "auto"]
+    top = ladder.index(AUTO_QUALITY if quality == "auto" else quality)
+    lower = ladder[top::-1]
+    pixels = AUTO_SIZE if size == "auto" else size
+    smaller = [step for step in SMALLER_SIZES if step[0] * step[1] < pixels[0] * pixels[1]]
+    if pixels[0] < pixels[1]:
+        smaller = [(height, width) for width, height in smaller]
+    for candidate in (pixels, *smaller):
+        for step in lower:
+            if (candidate, step) == (size, quality):
+                continue
+            found = price(size=candidate, quality=step)
+            if found is not None and found.usd <= limit:
+                return Offer(candidate, step, found.usd)
+    return None
+
+
+def dollars(amount: Decimal) -> str:
+    """An amount for people: cents from a dollar on, else four decimals, and never zero for what is not."""
+    sign, size = ("-" if amount < 0 else ""), abs(amount)
+    fine = size.quantize(Decimal("0.0001"), ROUND_HALF_UP)
+    if size and not fine:
+        return f"{sign}<$0.0001"
+    return f"{sign}${fine:.4f}" if fine < 1 else f"{sign}${size.quantize(Decimal('0.01'), ROUND_HALF_UP):,f}"

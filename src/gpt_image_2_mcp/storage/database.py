@@ -1,0 +1,206 @@
+"""The one database file of a person: who may read it, how it is opened, and what its failures mean to a reader.
+
+Every transaction takes SQLite's write lock at its start (`BEGIN IMMEDIATE`), so what one reads stays true until it has
+written. A connection lives as long as its transaction: nothing is held between two, and a killed process leaves at
+most a journal, which the next one rolls back.
+"""
+
+import os
+import sqlite3
+import stat
+from collections.abc import Generator
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Lock
+from time import monotonic, sleep
+from typing import Any, Final
+
+import sqlalchemy as sa
+from sqlalchemy import event, exc
+from sqlalchemy.pool import NullPool, StaticPool
+
+from ..errors import GptImageError
+from . import schema
+
+WAL_IS_SAFE_FROM: Final = (3, 51, 3)
+"""Before this version several writers can damage a file in WAL mode (https://sqlite.org/wal.html#walresetbug)."""
+
+BUSY_SECONDS: Final = 30.0
+"""How long a transaction waits for those of other processes; each takes milliseconds."""
+
+_MEANINGS: Final = {
+    sqlite3.SQLITE_NOTADB: "is not a database. Move it elsewhere, and a new one is made",
+    sqlite3.SQLITE_CORRUPT: "is damaged. Move it elsewhere, and a new one is made: what was spent so far counts anew",
+    sqlite3.SQLITE_FULL: "cannot grow: the disk is full. Make room and try again",
+    sqlite3.SQLITE_READONLY: "cannot be written. Allow this user to write the file and its folder",
+    sqlite3.SQLITE_PERM: "cannot be opened. Allow this user to read and write the file and its folder",
+    sqlite3.SQLITE_CANTOPEN: "cannot be opened. Allow this user to read and write the file and its folder",
+    sqlite3.SQLITE_BUSY: "is held by another process. Try again; if it goes on, end the other servers of this kind",
+    sqlite3.SQLITE_IOERR: "cannot be read or written: the disk reports an error. Check the disk and its free space",
+}
+"""SQLite's primary result codes that a person can do something about."""
+
+
+class DatabaseUnusable(GptImageError):
+    """The database file cannot be opened, read or written, or is not this program's; it is left as it is."""
+
+    def __init__(self, path: Path | None, what: str) -> None:
+        """Keep the path, and say `what` of it."""
+        super().__init__(f"The database {str(path) if path else 'in memory'!r} {what}.")
+        self.path = path
+
+
+@dataclass(frozen=True, slots=True)
+class Database:
+    """An open database; made by `open_database`. Safe to use from several threads."""
+
+    engine: sa.Engine
+    path: Path | None
+    guard: AbstractContextManager[object]
+
+    @contextmanager
+    def transaction(self) -> Generator[sa.Connection]:
+        """Do all of it or nothing, with every other writer waiting.
+
+        Raises:
+            DatabaseUnusable: the file cannot be read or written.
+
+        """
+        with _readable_errors(self.path), self.guard, self.engine.begin() as connection:
+            yield connection
+
+    def close(self) -> None:
+        """Let go of the file, or of what is in memory."""
+        self.engine.dispose()
+
+
+def open_database(
+    path: Path | None,
+    *,
+    sqlite_version: tuple[int, ...] = sqlite3.sqlite_version_info,
+    busy_seconds: float = BUSY_SECONDS,
+) -> Database:
+    """Open the file at `path`, making it and its folder where there is none, and bring its tables up to date.
+
+    The file is readable by its owner alone, and so is a folder made here; a folder that was there stays as it is. None
+    is a database in memory.
+
+    Raises:
+        DatabaseUnusable: the file is damaged, foreign, from a later version of this program, or cannot be written.
+
+    """
+    fresh = path is not None and _make(path)
+    safe = sqlite_version >= WAL_IS_SAFE_FROM
+    database = Database(
+        _engine(path, rollback_journal=path is not None and not safe, busy_seconds=busy_seconds),
+        path,
+        # The one connection to a database in memory is everybody's.
+        nullcontext() if path else Lock(),
+    )
+    if fresh and safe:
+        # Only while the file is new: a file that an older SQLite has taken out of WAL mode stays out of it.
+        # Where another process is at it, that one decides.
+        with suppress(sqlite3.OperationalError), closing(database.engine.raw_connection()) as connection:
+            connection.cursor().execute("PRAGMA journal_mode = WAL").close()
+    try:
+        with database.transaction() as connection:
+            _bring_up(connection, path)
+    except GptImageError:
+        database.close()
+        raise
+    return database
+
+
+def _make(path: Path) -> bool:
+    """Make an empty file for its owner alone; whether it is still empty."""
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with suppress(FileExistsError):
+            # Only a file that is new is opened here: closing another one would drop the locks SQLite has on it.
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+        found = path.stat()
+        if not stat.S_ISREG(found.st_mode):
+            raise DatabaseUnusable(path, "is not a file. Move it elsewhere, and a new one is made")
+        if stat.S_IMODE(found.st_mode) & 0o077:
+            with suppress(PermissionError):
+                path.chmod(0o600)
+    except OSError as error:
+        raise DatabaseUnusable(
+            path, f"cannot be made: {error.strerror}. Allow this user to write the folder, or name another one"
+        ) from error
+    return found.st_size == 0
+
+
+def _engine(path: Path | None, *, rollback_journal: bool, busy_seconds: float) -> sa.Engine:
+    engine = sa.create_engine(
+        sa.URL.create("sqlite", database=str(path) if path else None),
+        poolclass=NullPool if path else StaticPool,
+        connect_args={"timeout": busy_seconds, "check_same_thread": False},
+    )
+
+    def configure(connection: Any, _record: object) -> None:
+        # Python's own transactions begin with the first write; ours begin before the first read.
+        connection.isolation_level = None
+        with closing(connection.cursor()) as cursor:
+            if rollback_journal:
+                _leave_wal(cursor, busy_seconds)
+            cursor.execute("PRAGMA synchronous = FULL")
+
+    def begin(connection: sa.Connection) -> None:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+    event.listen(engine, "connect", configure)
+    event.listen(engine, "begin", begin)
+    return engine
+
+
+def _leave_wal(cursor: sqlite3.Cursor, busy_seconds: float) -> None:
+    """Bring a file that a newer SQLite has made back to a rollback journal, for everybody and for good."""
+    deadline = monotonic() + busy_seconds
+    while cursor.execute("PRAGMA journal_mode").fetchone() == ("wal",):
+        try:
+            cursor.execute("PRAGMA journal_mode = DELETE")
+        except sqlite3.OperationalError:
+            # It needs the file to itself, and SQLite does not wait for that.
+            if monotonic() > deadline:
+                raise
+            sleep(0.01)
+
+
+def _bring_up(connection: sa.Connection, path: Path | None) -> None:
+    names = set(sa.inspect(connection).get_table_names())
+    version = 0
+    if schema.schema_version.name in names:
+        columns = {column["name"] for column in sa.inspect(connection).get_columns(schema.schema_version.name)}
+        found = connection.scalar(sa.select(schema.schema_version)) if columns == {"version"} else None
+        version = found if isinstance(found, int) else -1
+    elif names:
+        version = -1
+    latest = len(schema.MIGRATIONS)
+    if version > latest:
+        raise DatabaseUnusable(
+            path, f"is of version {version}, and this program knows versions up to {latest}. Update gpt-image-2-mcp"
+        )
+    if version < 0 or (version == latest and not names.issuperset(schema.metadata.tables)):
+        raise DatabaseUnusable(path, "belongs to another program. Move it elsewhere, and a new one is made")
+    if version == latest:
+        return
+    for step in schema.MIGRATIONS[version:]:
+        step(connection)
+    schema.metadata.create_all(connection, tables=[schema.schema_version])
+    connection.execute(sa.delete(schema.schema_version))
+    connection.execute(sa.insert(schema.schema_version).values(version=latest))
+
+
+@contextmanager
+def _readable_errors(path: Path | None) -> Generator[None]:
+    """Turn what SQLite reports into `DatabaseUnusable` where a person can act on it; the rest are bugs."""
+    try:
+        yield
+    except exc.DBAPIError as error:
+        # The low byte is the primary code; the rest says more than a reader needs.
+        code = getattr(error.orig, "sqlite_errorcode", -1) & 0xFF
+        if code not in _MEANINGS:
+            raise
+        raise DatabaseUnusable(path, _MEANINGS[code]) from error

@@ -49,6 +49,11 @@ format: $(VENV) ## put the code into shape
 snapshots: $(VENV) ## write the contracts and snapshots anew; read the diff
 	$(BIN)/pytest --inline-snapshot=create,fix
 
+.PHONY: docs
+docs: $(VENV) ## write the generated parts of the README, and its picture
+	$(BIN)/gpt-image-2-mcp demo --output demo-output > /dev/null
+	$(BIN)/python docs/generate.py
+
 .PHONY: lock
 lock: | $(filter .tools/bin/uv,$(UV)) ## pin the newest releases that are four days old
 	$(UV) pip compile --quiet --universal --generate-hashes --exclude-newer '4 days' --no-emit-index-url \

@@ -30,6 +30,9 @@ KEPT = 200
 TICK_S = 3.0
 """Time between two words on the progress: clients drop a call that is silent for longer than 5 s or so."""
 
+FIRST_TICK_S = 0.5
+"""Time until the second word, when it is known whether the request is queued or sent."""
+
 State = Literal["preparing", "queued", "rendering", "done", "failed", "stopped"]
 Tell = Callable[[float, str], Awaitable[None]]
 """Takes the progress, growing toward 100, and a message for a person."""
@@ -205,14 +208,15 @@ class Jobs:
 
     async def _follow(self, job: Job, tell: Tell | None) -> None:
         """Wait for the end, with a word every `TICK_S` seconds."""
-        progress = 0.0
+        progress, pause = 0.0, FIRST_TICK_S
         while not job.finished.is_set():
             if tell is not None:
-                # What is left shrinks by the same part each time: it always grows, and never reaches the end too soon.
-                progress += (100 - progress) * (1 - math.exp(-TICK_S / max(job.expected_s, TICK_S)))
+                # What is left shrinks by a part each time, so that it always grows and never gets there too soon.
+                progress += (100 - progress) * (1 - math.exp(-pause / max(job.expected_s, TICK_S)))
                 await tell(progress, job.real.message())
-            with anyio.move_on_after(TICK_S if tell else math.inf):
+            with anyio.move_on_after(pause if tell else math.inf):
                 await job.finished.wait()
+            pause = TICK_S
 
     async def _run(self, job: Job, prepare: Callable[[Job], Awaitable[Prepared]]) -> None:
         try:

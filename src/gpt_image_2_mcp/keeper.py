@@ -12,10 +12,10 @@ import anyio.to_thread
 
 from .errors import BadAnswer, CannotSave, GptImageError, shown
 from .library import SIDE_FOLDER, Name, SavedImage, save
+from .money.pricing import cost, host_cost
 from .params import Options
 from .pictures import EXTENSION, Facts, facts, sniff
 from .previews import Preview, preview, share_of
-from .pricing import cost, host_cost
 from .report import Report
 
 if TYPE_CHECKING:

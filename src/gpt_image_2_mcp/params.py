@@ -80,10 +80,22 @@ SessionId = Annotated[str, Field(min_length=1, max_length=100, description="from
 JobId = Annotated[str, Field(min_length=1, max_length=100, description="job-… from an answer")]
 
 
+ORDER = (
+    *("session_id", "prompt", "images", "mask", "size", "quality", "n", "background", "output_format"),
+    *("output_compression", "moderation", "output_dir", "filename_prefix", "user"),
+)
+"""The order in which parameters are shown, whichever model they come from."""
+
+
+def _in_order(schema: dict[str, Any]) -> None:
+    properties = schema.get("properties", {})
+    schema["properties"] = {name: properties[name] for name in (*ORDER, *properties) if name in properties}
+
+
 class Request(BaseModel):
     """What every request model shares: it is closed, and a value once checked does not change."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", json_schema_extra=_in_order)
 
 
 class Options(Request):

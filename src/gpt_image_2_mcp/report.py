@@ -6,9 +6,9 @@ from decimal import Decimal
 from typing import Any
 
 from .library import Kind, SavedImage
+from .money.pricing import dollars
+from .money.tokens import Usage
 from .previews import Preview
-from .pricing import dollars
-from .tokens import Usage
 
 MAX_TEXT = 7_900
 """Characters of a text: clients cut or refuse long answers, and a model pays for every one."""

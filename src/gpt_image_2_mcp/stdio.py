@@ -4,6 +4,7 @@ The end of stdin and the first SIGTERM or SIGINT mean the same: take nothing new
 the studio finish what is paid for, exit with 0. A second signal ends the process at once.
 """
 
+import logging
 import os
 import signal
 import sys
@@ -31,6 +32,10 @@ def run(wire: Wire, *, sandbox: bool) -> None:
 
 async def _serve(wire: Wire, sandbox: bool) -> None:
     settings = read_settings(sandbox=sandbox)
+    # Before the SDK does: what it sets up is meant for a terminal and breaks lines.
+    logging.basicConfig(
+        format="gpt-image-2-mcp: %(message)s", level=logging.INFO if settings.debug else logging.WARNING
+    )
     for problem in settings.problems:
         sys.stderr.write(f"gpt-image-2-mcp: {problem}\n")
     # The SDK has no public way from its server to a transport with streams of one's own.

@@ -15,7 +15,7 @@ from typing import Any, cast
 from pydantic_core import from_json
 
 from ..errors import BadAnswer, OutcomeUnknown, shown
-from ..tokens import Usage, usage_from
+from ..money.tokens import Usage, usage_from
 from .failures import failed_call, from_sandbox
 
 BASE_URL_HINT = (

@@ -16,11 +16,11 @@ import anyio.to_thread
 import openai
 
 from ..errors import ApiError, BadAnswer, GptImageError
+from ..money.tokens import usage_from
 from ..pacing import Standing
 from ..params import Options
 from ..pictures import MIME
 from ..sources import InputImage
-from ..tokens import usage_from
 from .answers import Answer, HostUsage, decoded, json_object, mapping, request_id, text
 from .client import Sender
 from .direct import chosen

@@ -32,9 +32,11 @@ def reported(report: Report, pictures: Sequence[Preview], *, links: bool) -> Cal
     return CallToolResult(content=content, _meta={META_KEY: report.as_dict()})
 
 
-def goes_on(job: Job, *, waited_s: float) -> CallToolResult:
-    """That the work goes on, and how to fetch it."""
-    text = (
+def goes_on(call: Job, *, waited_s: float) -> CallToolResult:
+    """That the work which a call began or joined goes on, and how to fetch it."""
+    job = call.real
+    joined = "This is the job of your earlier identical call; nothing is paid again. " if call.twin else ""
+    text = joined + (
         f"The picture is not ready after {waited_s:g} s, and the work goes on. {job.message()}. Call get_image_job with"
         f" job_id {job.id!r} to wait for it and get it; do not repeat the first call. It is saved in any case."
     )

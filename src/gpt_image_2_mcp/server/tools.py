@@ -124,7 +124,7 @@ async def _wait(call: Call, job: Job) -> CallToolResult:
 
     report = await studio.wait(job, until=arrived + bound if bound else math.inf, tell=tell)
     if report is None:
-        return goes_on(job.real, waited_s=bound)
+        return goes_on(job, waited_s=bound)
     links = is_version_at_least(call.protocol_version or "", LINKS_SINCE)
     return reported(report, await studio.shown(report), links=links)
 

@@ -1,0 +1,73 @@
+"""Writes the parts of README.md that the code knows: `make docs`. A test compares them."""
+
+import re
+import sys
+from pathlib import Path
+
+import click
+
+from gpt_image_2_mcp.clients import setups
+from gpt_image_2_mcp.commands import commands
+from gpt_image_2_mcp.server.tools import all_tools
+from gpt_image_2_mcp.settings import Settings
+
+README = Path(__file__).parent.parent / "README.md"
+
+
+def tools_table() -> str:
+    """Each tool with its parameters, required ones bold, and the first sentence of what the model reads."""
+    rows = ["| tool | parameters | does |", "|---|---|---|"]
+    for tool in all_tools():
+        schema = tool.parameters
+        required = schema.get("required", [])
+        names = [f"**`{name}`**" if name in required else f"`{name}`" for name in schema["properties"]]
+        rows.append(f"| `{tool.name}` | {', '.join(names) or 'none'} | {tool.description.split('. ')[0].rstrip('.')} |")
+    return "\n".join(rows)
+
+
+def settings_table() -> str:
+    """Each environment variable with its default and what it does."""
+    rows = ["| variable | default | what it does |", "|---|---|---|"]
+    for variable, name in Settings.variables().items():
+        field = Settings.model_fields[name]
+        default = field.default
+        shown = "" if default is None else f"`{int(default) if isinstance(default, bool) else default}`"
+        rows.append(f"| `{variable}` | {shown} | {' '.join((field.description or '').split())} |")
+    return "\n".join(rows)
+
+
+def client_setups() -> str:
+    """What goes into each client's configuration."""
+    return "\n\n".join(f"**{s.name}** – {s.where}\n\n```{s.language}\n{s.text}\n```" for s in setups())
+
+
+def command_line() -> str:
+    """`--help` of the program and of each command."""
+    pages = [_help(commands, "gpt-image-2-mcp")]
+    pages += [_help(command, f"gpt-image-2-mcp {name}") for name, command in commands.commands.items()]
+    return "\n\n".join(f"```text\n{page}\n```" for page in pages)
+
+
+def written(text: str) -> str:
+    """README.md with its generated parts as they are now."""
+    parts = {
+        "tools": tools_table(),
+        "settings": settings_table(),
+        "clients": client_setups(),
+        "command-line": command_line(),
+    }
+    for name, part in parts.items():
+        pattern = re.compile(rf"(<!-- {name} -->).*?(<!-- /{name} -->)", re.DOTALL)
+        text, count = pattern.subn(lambda match, part=part: f"{match[1]}\n{part}\n{match[2]}", text)
+        if count != 1:
+            sys.exit(f"README.md has no part <!-- {name} -->")
+    return text
+
+
+def _help(command: click.Command, name: str) -> str:
+    with click.Context(command, info_name=name, terminal_width=100, max_content_width=100) as context:
+        return command.get_help(context).rstrip()
+
+
+if __name__ == "__main__":
+    README.write_text(written(README.read_text(encoding="utf-8")), encoding="utf-8")

@@ -1,0 +1,73 @@
+"""The sandbox's application: its routes, and how a refusal becomes an answer."""
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from . import control, files, images, responses
+from .box import Box
+from .errors import ApiRefusal, no_such_url, wrong_method
+from .http import Silence, Stamp, refusal_response
+from .knobs import CallerLeftError, Knobs
+
+
+def build_sandbox(*, knobs: Knobs | None = None) -> Starlette:
+    """A sandbox of its own, with nothing in it; `knobs` is how a test turns and reads it."""
+    app = Starlette(
+        routes=[
+            Route("/v1/images/generations", images.generations, methods=["POST"]),
+            Route("/v1/images/edits", images.edits, methods=["POST"]),
+            Route("/v1/responses", responses.responses, methods=["POST"]),
+            Route("/v1/files", files.upload, methods=["POST"]),
+            Route("/v1/files", files.list_files, methods=["GET"]),
+            Route("/v1/files/{file_id}", files.one_file, methods=["GET", "DELETE"]),
+            Route("/v1/files/{file_id}/content", files.file_content, methods=["GET"]),
+            Route("/v1/models", files.list_models, methods=["GET"]),
+            Route("/v1/models/{model}", files.one_model, methods=["GET"]),
+            Route("/pictures/{key}", files.picture, methods=["GET"], name="picture"),
+            Route("/", control.about, methods=["GET"]),
+            Route("/_sandbox/state", control.state, methods=["GET"]),
+            Route("/_sandbox/requests", control.requests, methods=["GET"]),
+            Route("/_sandbox/knobs", control.turn, methods=["POST"]),
+            Route("/_sandbox/release", control.release, methods=["POST"]),
+        ],
+        middleware=[Middleware(Stamp)],
+        exception_handlers={
+            ApiRefusal: _refused,
+            HTTPException: _no_route,
+            CallerLeftError: _gone,
+            ClientDisconnect: _gone,
+            Exception: _bug,
+        },
+    )
+    app.router.redirect_slashes = False
+    app.state.box = Box(knobs or Knobs())
+    return app
+
+
+async def _refused(request: Request, exc: Exception) -> Response:
+    assert isinstance(exc, ApiRefusal)
+    return refusal_response(request, exc)
+
+
+async def _no_route(request: Request, exc: Exception) -> Response:
+    """Starlette's own refusals, in OpenAI's words."""
+    assert isinstance(exc, HTTPException)
+    if exc.status_code == 405:  # noqa: PLR2004, the status that Starlette gives for a known path
+        # A set of names, in no order: the same answer every time is easier to read.
+        allowed = min(set((exc.headers or {}).get("Allow", "POST").split(", ")) - {"HEAD"})
+        return refusal_response(request, wrong_method(request.method, request.url.path, allowed))
+    return refusal_response(request, no_such_url(request.method, request.url.path))
+
+
+async def _gone(request: Request, exc: Exception) -> Response:  # noqa: ARG001, Starlette passes both
+    return Silence()
+
+
+async def _bug(request: Request, exc: Exception) -> Response:
+    """A mistake of the sandbox itself: said as such; whoever runs the app gets the exception as well."""
+    refusal = ApiRefusal(500, f"The sandbox has a bug: {exc!r}", code=None, kind="server_error")
+    return refusal_response(request, refusal, stamp=True)

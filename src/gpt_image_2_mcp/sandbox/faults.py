@@ -1,0 +1,210 @@
+"""What can go wrong on demand: faults, and the errors that they give in OpenAI's words."""
+
+from dataclasses import dataclass, field
+from typing import Any, Literal, get_args
+
+from .errors import (
+    IMAGE_USER_ERROR,
+    USER_ERROR,
+    ApiRefusal,
+    JsonObject,
+    model_not_found,
+    moderation_blocked,
+    wrong_key,
+)
+
+Route = Literal["generations", "edits", "responses", "files"]
+"""Where a request came in."""
+
+FaultRoute = Literal["pictures", "generations", "edits", "responses", "files", "any"]
+"""Where a fault waits; `pictures` is all routes but `files`."""
+
+ErrorName = Literal[
+    "invalid_api_key",
+    "must_be_verified",
+    "model_not_found",
+    "moderation_blocked",
+    "billing_hard_limit_reached",
+    "billing_not_active",
+    "rate_limit_exceeded",
+    "insufficient_quota",
+    "server_error",
+    "overloaded",
+    "edits_refused",
+    "no_such_route",
+]
+"""Errors that the sandbox can give as OpenAI words them."""
+
+FaultKind = Literal[
+    "error",
+    "html",
+    "hang",
+    "drop",
+    "cut",
+    "stall",
+    "no_completed",
+    "error_event",
+    "url",
+    "data_url",
+    "no_usage",
+    "not_an_image",
+    "bad_base64",
+    "empty_data",
+    "other_size",
+]
+"""What goes wrong; each is explained at `Fault`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing to do wrong.
+
+    - `error`: the error named by `error`, or one of `status`, `message`, `code`, `type` and `param`, which also
+      override those of a named one. Nothing is billed.
+    - `html`: an HTML page with `status`, as something in between would send. Nothing is billed.
+    - `hang`: no answer, until the caller leaves. Billed.
+    - `drop`: the connection ends without an answer. Billed.
+    - `cut`: the connection ends after `after` bytes of the body. Billed.
+    - `stall`, `no_completed`, `error_event`: a stream that after `after` events goes on no more, ends, or carries an
+      error. Billed. On a request that is not streamed a stall hangs, and the others are ignored.
+    - `url`, `data_url`: the picture by address instead of in base64.
+    - `no_usage`: an answer without its `usage`.
+    - `not_an_image`, `bad_base64`, `empty_data`: a body without a usable picture.
+    - `other_size`: a picture of another size than asked for, `size`.
+
+    `route` is where the fault waits, any that makes pictures by default; `times` how often it happens, None for
+    always; `headers` go onto the answer, for example `retry-after`.
+    """
+
+    kind: FaultKind = "error"
+    error: ErrorName | None = None
+    status: int | None = None
+    message: str | None = None
+    code: str | None = None
+    type: str | None = None
+    param: str | None = None
+    headers: dict[str, str] = field(default_factory=dict[str, str])
+    after: int = 0
+    size: tuple[int, int] = (1536, 1024)
+    route: FaultRoute = "pictures"
+    times: int | None = 1
+
+    def __post_init__(self) -> None:
+        """Refuse a fault that could never come up, so that a slip in a test is no silent pass."""
+        if self.kind not in get_args(FaultKind):
+            raise ValueError(f"{self.kind!r} is no kind of fault; there are {', '.join(get_args(FaultKind))}")
+        if self.error is not None and self.error not in get_args(ErrorName):
+            raise ValueError(f"{self.error!r} is no named error; there are {', '.join(get_args(ErrorName))}")
+        if self.route not in get_args(FaultRoute):
+            raise ValueError(f"{self.route!r} is no route; there are {', '.join(get_args(FaultRoute))}")
+        if self.after < 0 or (self.times is not None and self.times < 1):
+            raise ValueError("after must be 0 or more, and times 1 or more or None")
+
+    def refusal(self, *, model: str) -> ApiRefusal:
+        """The error that this fault stands for; `model` is the one that was asked for."""
+        refusal = named_error(self.error, model=model) if self.error else ApiRefusal(500, "Sandbox fault.", code=None)
+        return ApiRefusal(
+            self.status or refusal.status,
+            self.message or refusal.message,
+            code=self.code or refusal.code,
+            param=self.param or refusal.param,
+            kind=self.type or refusal.kind,
+            headers={**refusal.headers, **self.headers},
+            extra=refusal.extra,
+        )
+
+
+def named_error(name: ErrorName, *, model: str) -> ApiRefusal:
+    """An error as OpenAI words it."""
+    match name:
+        case "invalid_api_key":
+            return wrong_key("sk-sandbox-refused")
+        case "model_not_found":
+            return model_not_found(model)
+        case "moderation_blocked":
+            return moderation_blocked(categories=("violence",))
+        case _:
+            status, code, kind, message = _NAMED[name]
+            param = "model" if name == "edits_refused" else None
+            return ApiRefusal(status, message.replace("{model}", model), code=code, kind=kind, param=param)
+
+
+_NAMED: dict[str, tuple[int, str | None, str, str]] = {
+    "must_be_verified": (
+        403,
+        None,
+        USER_ERROR,
+        (
+            "Your organization must be verified to use the model `{model}`. Please go to: "
+            "https://platform.openai.com/settings/organization/general and click on Verify Organization. If you just "
+            "verified, it can take up to 15 minutes for access to propagate."
+        ),
+    ),
+    "billing_hard_limit_reached": (
+        400,
+        "billing_hard_limit_reached",
+        "billing_limit_user_error",
+        "Billing hard limit has been reached.",
+    ),
+    "billing_not_active": (
+        400,
+        "billing_not_active",
+        "billing_not_active",
+        "Your account is not active, please check your billing details on our website.",
+    ),
+    "rate_limit_exceeded": (
+        429,
+        "rate_limit_exceeded",
+        "input-images",
+        (
+            "Rate limit reached for {model} in organization org-sandbox on input-images per min: Limit 5, Used 5, "
+            "Requested 1. Please try again in 240ms. Visit https://platform.openai.com/account/rate-limits to learn "
+            "more."
+        ),
+    ),
+    "insufficient_quota": (
+        429,
+        "insufficient_quota",
+        "insufficient_quota",
+        (
+            "You exceeded your current quota, please check your plan and billing details. For more information on "
+            "this error, read the docs: https://platform.openai.com/docs/guides/error-codes/api-errors."
+        ),
+    ),
+    "server_error": (
+        500,
+        None,
+        "server_error",
+        (
+            "The server had an error while processing your request. Sorry about that! You can retry your request, or "
+            "contact us through our help center at help.openai.com if the error persists. (Please include the request "
+            "ID {request_id} in your message.)"
+        ),
+    ),
+    "overloaded": (
+        503,
+        "server_error",
+        "server_error",
+        "The engine is currently overloaded, please try again later.",
+    ),
+    "edits_refused": (
+        400,
+        "invalid_value",
+        IMAGE_USER_ERROR,
+        "Invalid value: '{model}'. Value must be 'dall-e-2'.",
+    ),
+    "no_such_route": (404, None, USER_ERROR, "Invalid URL (POST /v1/images/edits)"),
+}
+
+
+def fault_from_json(value: JsonObject) -> Fault:
+    """A fault from its fields as JSON.
+
+    Raises:
+        TypeError: there is no such field.
+        ValueError: a field has a value that makes no fault.
+    """
+    fields: dict[str, Any] = dict(value)
+    if isinstance(fields.get("size"), list):
+        fields["size"] = tuple(fields["size"])
+    return Fault(**fields)

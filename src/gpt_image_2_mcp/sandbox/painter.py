@@ -1,0 +1,216 @@
+"""The sandbox's painter: a picture for a prompt, and an edit over a picture.
+
+Everything is a function of its arguments: the same prompt gives the same pixels. Pictures say that they are the
+sandbox's, and an edit leaves what it does not touch as it was, so that the turns of a session can be seen to build on
+one another. Nothing here is fast enough for an event loop: call it in a thread.
+"""
+
+import io
+import math
+from collections.abc import Sequence
+
+from PIL import Image, ImageDraw, ImageFilter, ImageOps, PngImagePlugin
+
+from .lettering import Box, draw_card, draw_mark
+from .palette import Colour, Dice, make_palette
+from .rules import MAX_ASPECT, MAX_EDGE, MAX_PIXELS, MIN_PIXELS, Format
+from .scenes import Size, draw_scene, scaled
+
+SOFTWARE = "gpt-image-2-mcp sandbox"
+"""What the files say they were made by, where the real ones carry a provenance record."""
+
+AUTO_SIZE = (1024, 1024)
+"""What `size: auto` paints where there is no input picture to go by."""
+
+_DOUBLED_PIXELS = 2_400_000
+_PLACES = ((0.0, 0.5), (1.0, 0.28), (0.0, 0.28), (1.0, 0.62), (0.5, 0.45), (0.0, 0.75), (1.0, 0.8))
+"""Where an edit's card stands, as shares of the room there is: neighbours in this row do not overlap."""
+
+
+def paint(prompt: str, size: Size, *, index: int, transparent: bool, note: str) -> Image.Image:
+    """A new picture of `size` pixels; `index` tells the pictures of one request apart, `note` is its small print."""
+    dice = Dice(prompt, index)
+    palette = make_palette(dice)
+    picture = draw_scene(dice, palette, _board(size), transparent=transparent)
+    picture = scaled(picture, size, Image.Resampling.BOX)
+    width, height = size
+    unit = min(width, height)
+    margin = round(unit * 0.04)
+    letters = max(12, round(unit * (0.06 if len(prompt) < 60 else 0.042 if len(prompt) < 240 else 0.03)))  # noqa: PLR2004, characters: longer prompts are set smaller
+    box = (margin, round(height * 0.45), width - margin, height - margin)
+    draw_card(picture, prompt, box=box, size=letters, note=note, accent=palette.accent)
+    draw_mark(picture, accent=palette.accent)
+    return picture
+
+
+def edit_size(first: Size) -> Size:
+    """What `size: auto` paints for an edit: the first picture's own size where the model could paint it.
+
+    That is a size within the limits of edge, aspect and pixels, divisible by 16 or not. Others are scaled to about
+    1024x1024 pixels at their aspect, clamped to 3:1, in steps of 16.
+    """
+    short, long = sorted(first)
+    if long <= MAX_EDGE and long <= MAX_ASPECT * short and MIN_PIXELS <= short * long <= MAX_PIXELS:
+        return first
+    aspect = min(max(first[0] / first[1], 1 / MAX_ASPECT), MAX_ASPECT)
+    width = math.sqrt(math.prod(AUTO_SIZE) * aspect)
+    return round(width / 16) * 16, round(width / aspect / 16) * 16
+
+
+def paint_over(
+    pictures: Sequence[Image.Image],
+    prompt: str,
+    size: Size,
+    *,
+    mask: Image.Image | None,
+    index: int,
+    transparent: bool,
+    note: str,
+) -> Image.Image:
+    """An edit of the first picture, scaled and cropped to `size`: a brush stroke and a card with the new prompt.
+
+    `mask` is alpha, 0 where the picture may change: outside of that every pixel stays as it was. The other pictures
+    are shown small along the right edge.
+    """
+    dice = Dice("edit", prompt, index)
+    palette = make_palette(dice)
+    before = _ground(_fit(pictures[0], size), transparent=transparent)
+    after = before.copy()
+    stencil = None if mask is None else _stencil(mask, size)
+    area = _area(stencil, size)
+    unit = min(area[2] - area[0], area[3] - area[1])
+    if stencil is None:
+        _stroke(after, dice, palette.accent, area)
+        _insets(after, pictures[1:], palette.accent)
+    else:
+        patch = draw_scene(dice, palette, (area[2] - area[0], area[3] - area[1]), transparent=False)
+        after.paste(patch, area[:2])
+        _insets(after, pictures[1:], palette.accent)
+    margin = round(unit * 0.05)
+    letters = max(8, round(unit * 0.045))
+    box = _place(area, dice, margin) if stencil is None else _within(area)
+    note = f"{note} · SANDBOX EDIT"
+    draw_card(after, prompt, box=box, size=letters, note=note, accent=palette.accent, darkness=255)
+    if stencil is None:
+        draw_mark(after, accent=palette.accent, darkness=255)  # opaque: it covers the mark of the turn before
+        return after
+    return Image.composite(after, before, stencil)
+
+
+def partial(picture: Image.Image, *, step: int, steps: int) -> Image.Image:
+    """The picture as it looks at a `step` of `steps` before it is finished: blurred, less each time."""
+    small = max(8, round(min(picture.size) * 0.05 * (step + 1) / steps))
+    scale = small / min(picture.size)
+    reduced = (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))
+    return scaled(scaled(picture, reduced, Image.Resampling.BOX), picture.size, Image.Resampling.BICUBIC)
+
+
+def encode(picture: Image.Image, output_format: Format, *, compression: int = 100) -> bytes:
+    """The picture as a file; `compression` is 0 to 100, jpeg and webp only."""
+    out = io.BytesIO()
+    match output_format:
+        case "png":
+            info = PngImagePlugin.PngInfo()
+            info.add_text("Software", SOFTWARE)
+            # Level 1 is a third of the time of the default, and nobody waits for the disk here.
+            picture.save(out, "PNG", pnginfo=info, compress_level=1)
+        case "jpeg":
+            picture.convert("RGB").save(out, "JPEG", quality=max(1, min(compression, 95)), comment=SOFTWARE.encode())
+        case "webp":
+            picture.save(out, "WEBP", quality=compression, method=0, exif=_exif())
+    return out.getvalue()
+
+
+def _exif() -> Image.Exif:
+    exif = Image.Exif()
+    exif[0x0131] = SOFTWARE  # the Software tag
+    return exif
+
+
+def _board(size: Size) -> Size:
+    """A board for a scene: twice `size`, or as it is where that is large already."""
+    times = 2 if math.prod(size) <= _DOUBLED_PIXELS else 1
+    return size[0] * times, size[1] * times
+
+
+def _fit(picture: Image.Image, size: Size) -> Image.Image:
+    """The picture scaled and cropped to fill `size`; untouched where it has that size."""
+    if picture.mode not in ("RGB", "RGBA"):
+        picture = picture.convert("RGBA" if picture.mode == "LA" else "RGB")
+    return picture if picture.size == size else ImageOps.fit(picture, size, Image.Resampling.LANCZOS)
+
+
+def _ground(picture: Image.Image, *, transparent: bool) -> Image.Image:
+    """The picture on white, or kept transparent where that was asked for."""
+    if transparent:
+        return picture.convert("RGBA")
+    if picture.mode == "RGB":
+        return picture
+    ground = Image.new("RGB", picture.size, (255, 255, 255))
+    ground.paste(picture, mask=picture.getchannel("A"))
+    return ground
+
+
+def _stencil(mask: Image.Image, size: Size) -> Image.Image:
+    """255 where the mask's alpha is 0, else 0: only what is wholly transparent changes."""
+    if mask.size != size:
+        mask = ImageOps.fit(mask, size, Image.Resampling.NEAREST)
+    lookup = [255] + [0] * 255
+    return mask.point(lookup)  # pyright: ignore[reportUnknownMemberType]  # Pillow's types name numpy's
+
+
+def _area(stencil: Image.Image | None, size: Size) -> Box:
+    """The box that may change; a mask with nothing transparent leaves none, and a pixel does for that."""
+    whole = (0, 0, *size)
+    return whole if stencil is None else stencil.getbbox() or (0, 0, 1, 1)
+
+
+def _within(area: Box) -> Box:
+    """The middle of an area, which is inside the mask where that is an ellipse."""
+    x, y = round((area[2] - area[0]) * 0.15), round((area[3] - area[1]) * 0.15)
+    return area[0] + x, area[1] + y, area[2] - x, area[3] - y
+
+
+def _place(area: Box, dice: Dice, margin: int) -> Box:
+    """A box of half the width somewhere in the area, below the mark."""
+    x, y = dice.pick(_PLACES)
+    width, height = area[2] - area[0], area[3] - area[1]
+    wide, tall = round(width * 0.52), round(height * 0.3)
+    left = round(margin + (width - wide - 2 * margin) * x)
+    top = round(margin + (height - tall - 2 * margin) * y)
+    return left, top, left + wide, top + tall
+
+
+def _stroke(picture: Image.Image, dice: Dice, ink: Colour, area: Box) -> None:
+    """A brush stroke across the picture, translucent and soft at its edge."""
+    width, height = area[2] - area[0], area[3] - area[1]
+    scale = min(1.0, 512 / max(width, height))
+    small = (max(1, round(width * scale)), max(1, round(height * scale)))
+    stencil = Image.new("L", small, 0)
+    draw = ImageDraw.Draw(stencil)
+    level, slope = dice.between(0.2, 0.8), dice.between(-0.35, 0.35)
+    start, often = dice.unit() * math.tau, dice.between(0.6, 1.6)
+    thick = min(small) * dice.between(0.05, 0.09)
+    for step in range(201):
+        along = step / 200
+        x = small[0] * (0.04 + 0.92 * along)
+        y = small[1] * (level + slope * (along - 0.5) + 0.06 * math.sin(start + math.tau * often * along))
+        radius = thick * (0.35 + 0.65 * math.sin(math.pi * min(1.0, along * 1.15 + 0.05)))
+        radius = max(1.0, radius)
+        draw.ellipse((x - radius, y - radius, x + radius, y + radius), fill=165)
+    stencil = scaled(stencil.filter(ImageFilter.GaussianBlur(1.2)), (width, height), Image.Resampling.BICUBIC)
+    picture.paste((*ink, 255) if picture.mode == "RGBA" else ink, (area[0], area[1]), stencil)
+
+
+def _insets(picture: Image.Image, others: Sequence[Image.Image], accent: Colour) -> None:
+    """The further input pictures, small and framed, in columns from the top right corner."""
+    unit = min(picture.size)
+    side, gap, frame = round(unit * 0.13), round(unit * 0.02), max(2, round(unit * 0.004))
+    rows = max(1, (picture.height - gap) // (side + gap))
+    for place, other in enumerate(others):
+        column, row = divmod(place, rows)
+        left = picture.width - (column + 1) * (side + gap)
+        top = gap + row * (side + gap)
+        draw = ImageDraw.Draw(picture)
+        draw.rectangle((left - frame, top - frame, left + side + frame - 1, top + side + frame - 1), fill=accent)
+        picture.paste(_ground(_fit(other, (side, side)), transparent=False), (left, top))

@@ -1,0 +1,76 @@
+"""The sandbox as a server of its own: one real process, on loopback."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import httpx2
+import pytest
+from openai import OpenAI
+from sandbox_pictures import SMALL, opened, png, upload
+
+from gpt_image_2_mcp.sandbox import serve_sandbox
+
+PROGRAM = "from gpt_image_2_mcp.sandbox import serve_sandbox; serve_sandbox(port=0)"
+
+
+@pytest.fixture(scope="module")
+def base_url() -> Iterator[str]:
+    process = subprocess.Popen(
+        [sys.executable, "-c", PROGRAM], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ}
+    )
+    assert process.stderr is not None
+    try:
+        line = process.stderr.readline()
+        match = re.search(r"OPENAI_BASE_URL=(http://127\.0\.0\.1:\d+/v1)", line)
+        assert match, line
+        yield match[1]
+    finally:
+        process.send_signal(signal.SIGINT)
+        out, rest = process.communicate(timeout=10)
+    assert (out, rest, process.returncode) == ("", "", 0)
+
+
+def test_any_openai_client_can_use_the_server(base_url: str) -> None:
+    with OpenAI(api_key="sk-any", base_url=base_url, max_retries=0) as client:
+        made = client.images.generate(model="gpt-image-2", prompt="a fox", size=SMALL)
+        assert made.data is not None
+        assert opened(made.data[0].b64_json).size == (1024, 640)
+        edited = client.images.edit(model="gpt-image-2", prompt="a hat", image=upload(png((64, 64))), size=SMALL)
+        assert edited.usage is not None
+        types = [
+            event.type
+            for event in client.images.generate(
+                model="gpt-image-2", prompt="a fox", size=SMALL, stream=True, partial_images=1
+            )
+        ]
+        assert types == ["image_generation.partial_image", "image_generation.completed"]
+
+
+def test_the_servers_knobs_turn_over_http_and_its_cuts_are_real(base_url: str) -> None:
+    """Held and stalled requests must notice that their caller left, over a real socket too."""
+    body = {"model": "gpt-image-2", "prompt": "a fox", "size": SMALL}
+    control = base_url.removesuffix("/v1") + "/_sandbox"
+    with httpx2.Client(base_url=base_url, headers={"authorization": "Bearer x"}, timeout=5) as http:
+        for fault in ({"kind": "cut", "after": 100}, {"kind": "cut", "after": 0}):
+            http.post(f"{control}/knobs", json={"faults": [fault]})
+            with pytest.raises(httpx2.RemoteProtocolError):
+                http.post("/images/generations", json=body)
+        http.post(f"{control}/knobs", json={"hold": True})
+        with pytest.raises(httpx2.ReadTimeout):
+            http.post("/images/generations", json=body, timeout=0.3)
+        assert http.post(f"{control}/release").json()["held"] is False
+        http.post(f"{control}/knobs", json={"faults": [{"kind": "url"}]})
+        url = http.post("/images/generations", json=body).json()["data"][0]["url"]
+        assert http.get(url).headers["content-type"] == "image/png"
+        state = http.get(f"{control}/state").json()
+        assert (state["left"], state["running"]) == (1, 0)
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "192.168.0.1", "example.org", "::"])  # noqa: S104, refused is the point
+def test_the_server_refuses_to_be_reached_from_elsewhere(host: str) -> None:
+    with pytest.raises(ValueError, match=r"loopback|does not appear"):
+        serve_sandbox(host, 0)

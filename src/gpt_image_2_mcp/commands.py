@@ -16,6 +16,7 @@ from .errors import GptImageError
 
 if TYPE_CHECKING:
     from .jobs import Job
+    from .params import PaidRequest
     from .report import Report
     from .studio import Studio
 
@@ -87,7 +88,7 @@ def generate(ctx: click.Context, as_json: bool, sandbox: bool, **arguments: Any)
     from .params import GenerateRequest, parse
 
     request = parse(GenerateRequest, arguments)
-    _run(lambda studio: studio.generate(request), as_json=as_json, sandbox=sandbox or ctx.obj)
+    _run(request, lambda studio: studio.generate(request), as_json=as_json, sandbox=sandbox or ctx.obj)
 
 
 @commands.command()
@@ -103,7 +104,7 @@ def edit(ctx: click.Context, as_json: bool, sandbox: bool, **arguments: Any) -> 
     from .params import EditRequest, parse
 
     request = parse(EditRequest, {**arguments, "images": list(arguments["images"])})
-    _run(lambda studio: studio.edit(request), as_json=as_json, sandbox=sandbox or ctx.obj)
+    _run(request, lambda studio: studio.edit(request), as_json=as_json, sandbox=sandbox or ctx.obj)
 
 
 @commands.command()
@@ -130,7 +131,7 @@ def demo(output: Path) -> None:
     run_demo(output.absolute())
 
 
-def _run(operation: "Callable[[Studio], Job]", *, as_json: bool, sandbox: bool) -> None:
+def _run(request: "PaidRequest", operation: "Callable[[Studio], Job]", *, as_json: bool, sandbox: bool) -> None:
     """Open the studio, wait to the end with a progress bar, print."""
     import anyio
 
@@ -140,6 +141,7 @@ def _run(operation: "Callable[[Studio], Job]", *, as_json: bool, sandbox: bool) 
 
     async def work() -> "Report":
         async with started_studio(settings) as studio:
+            await _confirm(studio, request)
             return await _outcome(studio, operation(studio))
 
     report = anyio.run(work)
@@ -149,6 +151,19 @@ def _run(operation: "Callable[[Studio], Job]", *, as_json: bool, sandbox: bool) 
     paths = [str(image.path) for image in report.images]
     for line in report.text().splitlines():
         click.echo(line, err=line not in paths)
+
+
+async def _confirm(studio: "Studio", request: "PaidRequest") -> None:
+    """Ask before what is dear, as the tools do."""
+    limit = studio.settings.confirm_over_usd
+    studio.check(request)
+    if limit is None or studio.settings.sandbox:
+        return
+    expected = await studio.estimate(request)
+    if expected is not None and expected.usd <= limit:
+        return
+    price = f"about ${expected.usd:.2f}" if expected else "an amount that is not known beforehand"
+    click.confirm(f"This will cost {price}. Go ahead?", abort=True, err=True)
 
 
 async def _outcome(studio: "Studio", job: "Job") -> "Report":

@@ -19,6 +19,7 @@ import anyio.abc
 
 from .errors import BadRequest, GptImageError, shown
 from .pacing import Standing
+from .params import PaidRequest
 from .report import Report
 
 logger = logging.getLogger(__name__)
@@ -51,9 +52,7 @@ class Job:
     """One operation, from its arguments to its saved pictures."""
 
     tool: str
-    prompt: str
-    what: str
-    """What is made, in words: `1536x1024 at medium`."""
+    request: PaidRequest
     expected_s: float
     id: str = field(default_factory=lambda: f"job-{secrets.token_hex(6)}")
     created: datetime = field(default_factory=lambda: datetime.now(UTC))
@@ -73,6 +72,11 @@ class Job:
     partials: list[Path] = field(default_factory=list[Path])
 
     @property
+    def prompt(self) -> str:
+        """What was asked for."""
+        return self.request.prompt
+
+    @property
     def real(self) -> "Job":
         """The job that does the work."""
         return self.twin or self
@@ -90,19 +94,28 @@ class Job:
             return "rendering"
         return "queued" if self.key else "preparing"
 
+    @property
+    def _what(self) -> str:
+        request = self.request
+        pictures = f"{request.count} pictures" if request.count > 1 else "a picture"
+        size = "" if request.size == "auto" else f" of {request.size}"
+        return pictures + size + ("" if request.quality == "auto" else f" at {request.quality} quality")
+
     def message(self) -> str:
         """Where it stands, for a person."""
         match self.state:
             case "preparing":
                 return "Reading the request's pictures" if self.tool != "generate_image" else "Preparing the request"
             case "queued":
+                if not self.standing.waiting:
+                    return "Getting ready to send the request"
                 ahead = self.standing.ahead
                 return (
                     f"Queued behind {ahead} other request{'s' if ahead != 1 else ''}" if ahead else "Next in the queue"
                 )
             case "rendering":
                 seconds = anyio.current_time() - (self.standing.since or self.began)
-                text = f"Rendering {self.what} for {seconds:.0f} s; such pictures usually take {self.expected_s:.0f} s"
+                text = f"Rendering {self._what} for {seconds:.0f} s; such pictures usually take {self.expected_s:.0f} s"
                 return f"{text}. Unfinished picture: {self.partials[-1]}" if self.partials else text
             case done:
                 return done.capitalize()
@@ -113,7 +126,7 @@ class Prepared:
     """Checked work: what makes two calls the same, and how to pay for it and save."""
 
     key: str
-    pay: Callable[[Job], Awaitable[Report]]
+    pay: Callable[[], Awaitable[Report]]
 
 
 class Jobs:
@@ -228,7 +241,7 @@ class Jobs:
                     job.outcome = job.twin.outcome
                 else:
                     job.key = prepared.key
-                    job.outcome = await prepared.pay(job)
+                    job.outcome = await prepared.pay()
         except Exception as error:  # noqa: BLE001 - kept for whoever waits: raised here, it would end the server
             job.outcome = error
         finally:

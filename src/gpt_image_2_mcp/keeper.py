@@ -33,6 +33,7 @@ class Keeper:
         *,
         name: Name,
         folders: Sequence[Path],
+        judge: Callable[[Path], Path],
         sandbox_folder: Path | None,
         n: int,
         fetch: Fetch,
@@ -41,12 +42,13 @@ class Keeper:
     ) -> None:
         """Save `n` pictures into the first of `folders` that takes them.
 
-        `sandbox_folder` stands before them where the answer turns out to be a sandbox's; `fetch` gets the bytes of a
-        picture that comes as a link; `partials` is told where unfinished ones lie; `previews` asks for small pictures
-        beside the saved ones.
+        `judge` is asked again at the moment of writing whether a folder may be written. `sandbox_folder` stands before
+        them where the answer turns out to be a sandbox's. `fetch` gets the bytes of a picture that comes as a link.
+        `partials` is told where unfinished ones lie. `previews` asks for small pictures beside the saved ones.
         """
         self._name = name
         self._folders = tuple(folders)
+        self._judge = judge
         self._sandbox_folder = sandbox_folder
         self._n = n
         self._fetch = fetch
@@ -136,8 +138,12 @@ class Keeper:
         saved: list[tuple[SavedImage, str | None] | CannotSave] = []
 
         async def write() -> None:
-            work = partial(_tried_save, data, what, name=self._name, number=number, folders=folders)
-            saved.append(await anyio.to_thread.run_sync(work))
+            work = partial(save, data, what, name=self._name, number=number, folders=folders, judge=self._judge)
+            try:
+                saved.append(await anyio.to_thread.run_sync(work))
+            except CannotSave as error:
+                # Raised inside a task group it would arrive wrapped.
+                saved.append(error)
 
         async def look() -> None:
             shown.append(await anyio.to_thread.run_sync(partial(preview, data, what, share=share_of(self._n))))
@@ -177,16 +183,6 @@ class Keeper:
                     return None
                 total += part
         return total
-
-
-def _tried_save(
-    data: bytes, what: Facts, *, name: Name, number: int | None, folders: tuple[Path, ...]
-) -> tuple[SavedImage, str | None] | CannotSave:
-    """`save`, with its error as a value: raised inside a task group it would arrive wrapped."""
-    try:
-        return save(data, what, name=name, number=number, folders=folders)
-    except CannotSave as error:
-        return error
 
 
 def _facts(data: bytes) -> Facts:

@@ -7,14 +7,18 @@ its name in one step that cannot replace another file.
 import hashlib
 import os
 import secrets
+import sys
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
-from .errors import BadRequest, CannotSave, SessionError, shown
+from .errors import BadRequest, CannotSave, SessionError, UnreadableSource, shown
 from .pictures import EXTENSION, MIME, Facts
+from .pictures import judge as judge_picture
+from .storage.liveness import lock
 
 Kind = Literal["image", "edit", "session"]
 
@@ -95,11 +99,19 @@ _ELSEWHERE = "Give another `output_dir`, or leave it out and have GPT_IMAGE_2_OU
 
 
 def save(
-    data: bytes, facts: Facts, *, name: Name, number: int | None, folders: tuple[Path, ...]
+    data: bytes,
+    facts: Facts,
+    *,
+    name: Name,
+    number: int | None,
+    folders: tuple[Path, ...],
+    judge: Callable[[Path], Path],
 ) -> tuple[SavedImage, str | None]:
     """Write a picture into the first of `folders` that takes it, the temp folder being the last resort.
 
-    Gives the picture, and a sentence where it is not in the first folder. Blocks: call it in a thread.
+    `judge` gives a folder's real path and raises BadRequest where it may not be written: a link may have been put in
+    its place since the call was checked. Gives the picture, and a sentence where it is not in the first folder.
+    Blocks: call it in a thread.
 
     Raises:
         CannotSave: no folder took it.
@@ -109,9 +121,13 @@ def save(
     for folder in (*folders, Path(tempfile.gettempdir()) / "gpt-image-2"):
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            path = _write(data, folder=folder, name=name, number=number, extension=EXTENSION[facts.format])
+            real = judge(folder)
+            path = _write(data, folder=real, name=name, number=number, extension=EXTENSION[facts.format])
         except OSError as error:
             failures.append(f"{folder} ({error.strerror or type(error).__name__})")
+            continue
+        except BadRequest:
+            failures.append(f"{folder} (it leads to another place than when the call was checked)")
             continue
         image = SavedImage(path, facts, len(data), hashlib.sha256(data).hexdigest())
         return image, f"Saved in {folder}, since this could not be written: {failures[0]}." if failures else None
@@ -140,21 +156,28 @@ def read_back(path: Path, sha256: str) -> bytes:
 def _write(data: bytes, *, folder: Path, name: Name, number: int | None, extension: str) -> Path:
     part = folder / f"{PART_PREFIX}{secrets.token_hex(8)}{PART_SUFFIX}"
     try:
-        with part.open("xb") as file:
+        with part.open("xb", buffering=0) as file:
+            # Held until the picture has its name: whoever looks for leftovers sees that this one is not.
+            lock(file)
             file.write(data)
-            file.flush()
             os.fsync(file.fileno())
-        while True:
-            path = folder / f"{name.stem(number)}.{extension}"
-            try:
-                _give_name(part, path)
-                break
-            except FileExistsError:
-                name = replace(name, token=secrets.token_hex(3))
+            if sys.platform != "win32":
+                return _named(part, folder, name, number, extension)
+        return _named(part, folder, name, number, extension)
     finally:
         part.unlink(missing_ok=True)
-    _sync_folder(folder)
-    return path
+
+
+def _named(part: Path, folder: Path, name: Name, number: int | None, extension: str) -> Path:
+    while True:
+        path = folder / f"{name.stem(number)}.{extension}"
+        try:
+            _give_name(part, path)
+        except FileExistsError:
+            name = replace(name, token=secrets.token_hex(3))
+        else:
+            _sync_folder(folder)
+            return path
 
 
 def _give_name(part: Path, path: Path) -> None:
@@ -168,6 +191,38 @@ def _give_name(part: Path, path: Path) -> None:
         if path.exists():
             raise FileExistsError(path) from None
         part.rename(path)
+
+
+def rescue(folder: Path) -> list[str]:
+    """Put in order what killed processes left half-done in a folder, and say what that was. Blocks.
+
+    A picture that was written whole gets a name, since it was paid for; anything less is removed. What a living
+    process is writing is locked, and stays.
+    """
+    found: list[str] = []
+    for part in folder.glob(f"{PART_PREFIX}*{PART_SUFFIX}"):
+        try:
+            with part.open("rb+", buffering=0) as file:
+                if not lock(file):
+                    continue
+                data = file.read()
+            made = datetime.fromtimestamp(part.stat().st_mtime).astimezone()
+            found.append(_rescued(part, data, made))
+        except OSError as error:
+            found.append(f"{part} was left by a killed process and cannot be put in order ({error.strerror}).")
+    return found
+
+
+def _rescued(part: Path, data: bytes, made: datetime) -> str:
+    try:
+        what = judge_picture(data).facts
+    except UnreadableSource:
+        part.unlink(missing_ok=True)
+        return f"Removed {part.name}, a picture that a killed process had begun to write to {part.parent}."
+    name = Name("image", made, "rescued", secrets.token_hex(3))
+    path = _named(part, part.parent, name, None, EXTENSION[what.format])
+    part.unlink(missing_ok=True)
+    return f"Rescued {path}, a picture that a killed process had written and not named."
 
 
 def _sync_folder(folder: Path) -> None:

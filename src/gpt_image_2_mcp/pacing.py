@@ -1,6 +1,6 @@
 """How many requests are under way at once, in which order, and when none may start because the API said wait."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -8,9 +8,16 @@ import anyio
 import anyio.lowlevel
 
 
+async def _nothing() -> None:
+    """Nobody wants to know."""
+
+
 @dataclass(slots=True, eq=False)
 class Standing:
     """Where the requests of one piece of work stand; the work's owner reads it, requests write it."""
+
+    before_sending: Callable[[], Awaitable[None]] = _nothing
+    """Is told before a request's first byte; what it raises keeps the request from being sent."""
 
     waiting: int = 0
     """Requests in the queue."""
@@ -21,9 +28,16 @@ class Standing:
     since: float | None = None
     """When the first of them was sent, by `anyio.current_time`."""
 
-    def send(self) -> None:
+    async def send(self) -> None:
         """Count a request as sent, from before its first byte."""
         self.sent += 1
+        # From here on nobody's cancelling may come between what is noted and what is sent.
+        with anyio.CancelScope(shield=True):
+            try:
+                await self.before_sending()
+            except BaseException:
+                self.unsend()
+                raise
         if self.since is None:
             self.since = anyio.current_time()
 

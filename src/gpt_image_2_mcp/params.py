@@ -23,6 +23,10 @@ MAX_INPUTS = 8
 """Input pictures that one edit takes here; the API takes 16."""
 
 
+DEAREST_INPUT = (1536, 1024)
+"""The size at which an input picture takes the most tokens, in pixels."""
+
+
 def _not_blank(text: str) -> str:
     if not text.strip():
         raise ValueError("`prompt` must say something: it is blank")
@@ -98,11 +102,25 @@ class Request(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", json_schema_extra=_in_order)
 
 
-class Options(Request):
-    """How a picture is to be made, whatever it shows."""
+class Look(Request):
+    """What makes a picture's price."""
 
     size: Size = "auto"
     quality: Quality = "auto"
+
+    @property
+    def count(self) -> int:
+        """How many pictures are asked for."""
+        return 1
+
+    def assumed_inputs(self) -> list[tuple[int, int]]:
+        """Sizes of the input pictures as far as an estimate can know them before they are read."""
+        return []
+
+
+class Options(Look):
+    """How a picture is to be made, whatever it shows."""
+
     background: Background = "auto"
     output_format: OutputFormat = "png"
     output_compression: Compression | None = None
@@ -131,28 +149,44 @@ class Placed(Request):
     output_dir: OutputDir | None = None
 
 
-class GenerateRequest(Options, Placed):
+class Several(Look):
+    """Any number of pictures."""
+
+    n: Count = 1
+
+    @property
+    def count(self) -> int:
+        """How many pictures are asked for."""
+        return self.n
+
+
+class FromPictures(Look):
+    """Made from pictures."""
+
+    images: Images
+    mask: Mask | None = None
+
+    def assumed_inputs(self) -> list[tuple[int, int]]:
+        """Take each for one of the dearest: what is large is scaled down before it is counted."""
+        return [DEAREST_INPUT] * (len(self.images) + (self.mask is not None))
+
+
+class GenerateRequest(Several, Options, Placed):
     """Text to pictures."""
 
     prompt: Annotated[Prompt, Field(description="what to show; quote exact text; no sizes or formats in here")]
-    n: Count = 1
 
 
-class EditRequest(Options, Placed):
+class EditRequest(FromPictures, Several, Options, Placed):
     """Pictures and text to pictures."""
 
     prompt: Annotated[Prompt, Field(description="what to change, and what to keep; call images 1, 2, … by number")]
-    images: Images
-    mask: Mask | None = None
-    n: Count = 1
 
 
-class StartSessionRequest(Options, Placed):
+class StartSessionRequest(FromPictures, Options, Placed):
     """The first turn of an edit session."""
 
     prompt: Annotated[Prompt, Field(description="the first change, and what to keep")]
-    images: Images
-    mask: Mask | None = None
 
 
 class ContinueSessionRequest(Options):
@@ -160,6 +194,29 @@ class ContinueSessionRequest(Options):
 
     session_id: SessionId
     prompt: Annotated[Prompt, Field(description="the next change; say again what to keep")]
+
+    def assumed_inputs(self) -> list[tuple[int, int]]:
+        """The last turn's picture."""
+        return [DEAREST_INPUT]
+
+
+PaidRequest = GenerateRequest | EditRequest | StartSessionRequest | ContinueSessionRequest
+"""The requests that cost money."""
+
+
+class CostsRequest(Several):
+    """What pictures would cost, and what was spent."""
+
+    inputs: Annotated[int, Field(ge=0, le=MAX_INPUTS + 1, description="how many pictures an edit starts from")] = 0
+
+    @property
+    def prompt(self) -> str:
+        """The text's share is a hundredth of a cent: a prompt of usual length stands for it."""
+        return "x" * 400
+
+    def assumed_inputs(self) -> list[tuple[int, int]]:
+        """Each as dear as one can be."""
+        return [DEAREST_INPUT] * self.inputs
 
 
 class EndSessionRequest(Request):

@@ -5,15 +5,19 @@ it, and `problems` holds a sentence that stderr says once and every call answers
 `${…}` because a client did not fill it in, is unset.
 """
 
+import os
 import re
 from collections.abc import Mapping
+from decimal import Decimal
+from pathlib import Path
 from typing import Annotated, Any, Literal, Self, cast
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 
 from .errors import NotConfigured, shown
 from .explain import rule
+from .folders import expand
 
 _UNFILLED = re.compile(r"\$\{[^}]*\}|\$[A-Za-z_][A-Za-z0-9_]*")
 
@@ -48,6 +52,25 @@ Secret = Annotated[SecretStr, AfterValidator(_no_odd_characters)]
 HttpUrl = Annotated[str, AfterValidator(_http)]
 Id = Annotated[str, AfterValidator(_id)]
 ModelName = Annotated[str, AfterValidator(_model)]
+
+
+def _paths(text: object) -> object:
+    return tuple(part for part in text.split(os.pathsep) if part.strip()) if isinstance(text, str) else text
+
+
+def _hosts(text: object) -> object:
+    return tuple(part.strip() for part in text.split(",") if part.strip()) if isinstance(text, str) else text
+
+
+def _host(text: str) -> str:
+    if not re.fullmatch(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?", text):
+        raise ValueError("a list of hosts such as images.example.com or 127.0.0.1:8080, separated by commas")
+    return text.lower()
+
+
+PathList = Annotated[tuple[str, ...], BeforeValidator(_paths)]
+HostList = Annotated[tuple[Annotated[str, AfterValidator(_host)], ...], BeforeValidator(_hosts)]
+Dollars = Annotated[Decimal, Field(ge=0, le=1_000_000, allow_inf_nan=False)]
 
 
 class Settings(BaseModel):
@@ -88,6 +111,19 @@ class Settings(BaseModel):
     `none`. The file on the disk is the API's own in each case."""
     partial_images: int = Field(0, ge=0, le=3, alias="GPT_IMAGE_2_PARTIAL_IMAGES")
     """Unfinished pictures to save while one is made, in `.gpt-image-2` beside it; each costs 100 output tokens."""
+    allowed_dirs: PathList | None = Field(None, alias="GPT_IMAGE_2_ALLOWED_DIRS")
+    """Folders, separated as in `PATH`: with it set, pictures are read and written in them and in your own output
+    folder only."""
+    allow_unsafe_output_dir: bool = Field(default=False, alias="GPT_IMAGE_2_ALLOW_UNSAFE_OUTPUT_DIR")
+    """1: `output_dir` may be a system folder, a hidden folder of your home, or a folder of secrets."""
+    allowed_url_hosts: HostList = Field((), alias="GPT_IMAGE_2_ALLOWED_URL_HOSTS")
+    """Hosts (`host` or `host:port`, separated by commas) whose pictures may be fetched although they are not public."""
+    budget_per_call_usd: Dollars | None = Field(None, alias="GPT_IMAGE_2_BUDGET_PER_CALL_USD")
+    """The most dollars that one call may cost by the estimate; what would be dearer is refused unsent."""
+    budget_per_day_usd: Dollars | None = Field(None, alias="GPT_IMAGE_2_BUDGET_PER_DAY_USD")
+    """The most dollars a day, by the local calendar, over all clients and the command line together."""
+    confirm_over_usd: Dollars | None = Field(None, alias="GPT_IMAGE_2_CONFIRM_OVER_USD")
+    """You are asked before a call that may cost more dollars than this; refused where the client cannot ask."""
     debug: bool = Field(default=False, alias="GPT_IMAGE_2_MCP_DEBUG")
     """1: say on stderr what happens."""
 
@@ -115,6 +151,12 @@ class Settings(BaseModel):
             problems = tuple(cls._problem(name, values[name], finding) for name, finding in wrong.items())
             right = {name: value for name, value in values.items() if name not in wrong}
             return cls.model_validate(right | extra | {"problems": problems})
+
+    def allowed_folders(self, working_dir: Path, home: Path) -> tuple[Path, ...] | None:
+        """The folders of `GPT_IMAGE_2_ALLOWED_DIRS`; None where it is unset and nothing is fenced in."""
+        if self.allowed_dirs is None:
+            return None
+        return tuple(expand(text, working_dir=working_dir, home=home) for text in self.allowed_dirs)
 
     def require(self) -> None:
         """See that pictures can be made with these settings.

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import httpx2
+from platformdirs import user_data_path
 
 from .settings import Settings
 from .studio import Studio, open_studio
@@ -15,7 +16,11 @@ from .studio import Studio, open_studio
 async def started_studio(settings: Settings) -> AsyncGenerator[Studio]:
     """Open the studio for whoever started the program, where it was started."""
     async with open_studio(
-        settings, transport=_sandbox() if settings.sandbox else None, working_dir=Path.cwd(), home=Path.home()
+        settings,
+        transport=_sandbox() if settings.sandbox else None,
+        working_dir=Path.cwd(),
+        home=Path.home(),
+        data_dir=user_data_path("gpt-image-2-mcp", appauthor=False),
     ) as studio:
         yield studio
 

@@ -1,15 +1,16 @@
 """The operations: generate, edit, and edit sessions; the same for tools, command line and library.
 
-Each goes prepare, pay, save, report. Preparing happens in the request, so that bad input costs nothing; paying and
-saving happen in a job that the studio owns, so that nobody who gives up can lose a picture.
+Each goes prepare, pay, save, report, in a job that the studio owns, so that nobody who gives up can lose a picture.
+Preparing reads and checks everything, so that bad input costs nothing.
 """
 
 import hashlib
 import json
+import logging
 import math
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -20,70 +21,69 @@ import anyio.to_thread
 import httpx2
 
 from .connection import Connection
-from .errors import GptImageError, SessionError, shown
-from .folders import expand, judge_output_dir, safe_prefix
+from .destinations import Destinations
+from .errors import ApiError, GptImageError
+from .folders import safe_prefix
+from .inputs import Inputs, read_head, read_inputs
 from .jobs import Job, Jobs, Prepared, Tell
 from .keeper import Keeper
-from .library import Kind, Name, SavedImage, default_folder, read_back, ready_folder
+from .library import Kind, Name, SavedImage, rescue
+from .money.budgets import Summary
+from .money.pricing import Estimate
+from .money.spending import Asked, Budgets, Spending
 from .pacing import Pace
 from .params import (
     ContinueSessionRequest,
+    CostsRequest,
     EditRequest,
     EndSessionRequest,
     GenerateRequest,
-    Options,
+    PaidRequest,
     Request,
     StartSessionRequest,
     check_model,
 )
-from .pictures import judge
 from .previews import Preview, preview, share_of, whole
 from .report import Report
 from .sessions import MemorySessions, Session, Turn, new_id
 from .settings import Settings
-from .sources import InputImage, Sources
+from .sources import Sources
 from .timings import Timings
 
-Paid = GenerateRequest | EditRequest | StartSessionRequest | ContinueSessionRequest
-"""The requests that cost money."""
+logger = logging.getLogger(__name__)
 
+DATABASE = "gpt-image-2.db"
+"""The file in the data folder."""
 MAX_PICTURES_KNOWN = 1000
 """Pictures whose id is known to `picture`; older ones are on the disk all the same."""
-MAX_FOLDER_PATH = 500
-"""Characters of an output folder's path: an answer names every file with it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Inputs:
-    """Checked pictures of an edit."""
-
-    images: Sequence[InputImage]
-    mask: InputImage | None = None
-
-    @property
-    def all(self) -> Sequence[InputImage]:
-        """The pictures, and the mask if there is one."""
-        return [*self.images, self.mask] if self.mask else self.images
-
-    @property
-    def changes(self) -> list[str]:
-        """What was done to them before they are sent."""
-        return [image.change for image in self.all if image.change]
 
 
 class Studio:
     """Makes and edits pictures; made by `open_studio`."""
 
     def __init__(
-        self, settings: Settings, connection: Connection, jobs: Jobs, *, working_dir: Path, home: Path
+        self,
+        settings: Settings,
+        *,
+        connection: Connection,
+        jobs: Jobs,
+        spending: Spending,
+        working_dir: Path,
+        home: Path,
     ) -> None:
         """Work for a person whose relative paths start at `working_dir`."""
         self.settings = settings
         self._connection = connection
         self._jobs = jobs
-        self._working_dir = working_dir
-        self._home = home
-        self._sources = Sources(working_dir=working_dir, home=home, output_dirs=lambda: [self._own_folder()])
+        self._spending = spending
+        self._destinations = Destinations(settings, working_dir=working_dir, home=home)
+        self._sources = Sources(
+            working_dir=working_dir,
+            home=home,
+            allowed_dirs=settings.allowed_folders(working_dir, home),
+            output_dirs=lambda: [self._destinations.own()],
+            allowed_url_hosts=frozenset(settings.allowed_url_hosts),
+        )
         ttl = settings.session_ttl_ms
         self._sessions = MemorySessions(
             limit=settings.session_max, idle_limit=timedelta(milliseconds=ttl) if ttl else None
@@ -91,6 +91,14 @@ class Studio:
         self._turns: dict[str, anyio.Lock] = {}
         self._timings = Timings()
         self._pictures: dict[str, SavedImage] = {}
+
+    async def put_in_order(self) -> None:
+        """Finish what killed processes left in the ledger and in the person's folder, and say it on stderr."""
+        found = await self._spending.mend()
+        if not self.settings.problems:
+            found += await anyio.to_thread.run_sync(rescue, self._destinations.own())
+        for sentence in found:
+            logger.warning("%s", sentence)
 
     def generate(self, request: GenerateRequest) -> Job:
         """Begin to make pictures from words.
@@ -100,48 +108,37 @@ class Studio:
 
         """
 
-        async def prepare(_: Job) -> Prepared:
+        async def prepare(job: Job) -> Prepared:
             folder = await self._folder(request.output_dir)
+            pay = partial(self._pay, job, "image", request, folder, Inputs())
+            return Prepared(self._key(job, request, Inputs()), pay)
 
-            async def pay(job: Job) -> Report:
-                keeper = self._keeper(job, "image", request, request.n, folder)
-                backend = await self._connection.backend()
-                await backend.images.generate(job.standing, keeper, prompt=request.prompt, n=request.n, options=request)
-                return self._report(job, keeper, request, request.prompt, [], [])
-
-            return Prepared(self._key("generate_image", request), pay)
-
-        return self._start("generate_image", request, prepare, n=request.n)
+        return self._start("generate_image", request, prepare)
 
     def edit(self, request: EditRequest) -> Job:
         """Begin to make pictures from pictures and words; raises as `generate` does."""
 
-        async def prepare(_: Job) -> Prepared:
+        async def prepare(job: Job) -> Prepared:
             folder = await self._folder(request.output_dir)
-            inputs = await self._inputs(request.images, request.mask)
+            inputs = await read_inputs(self._sources, request.images, request.mask)
+            pay = partial(self._pay, job, "edit", request, folder, inputs)
+            return Prepared(self._key(job, request, inputs), pay)
 
-            async def pay(job: Job) -> Report:
-                keeper = self._keeper(job, "edit", request, request.n, folder)
-                return await self._pay_edit(job, keeper, request, request.prompt, request.n, inputs)
-
-            return Prepared(self._key("edit_image", request, inputs), pay)
-
-        return self._start("edit_image", request, prepare, n=request.n)
+        return self._start("edit_image", request, prepare)
 
     def start_session(self, request: StartSessionRequest) -> Job:
         """Begin to edit pictures and keep the result as the first turn of a session; raises as `generate` does."""
 
-        async def prepare(_: Job) -> Prepared:
+        async def prepare(job: Job) -> Prepared:
             folder = await self._folder(request.output_dir)
-            inputs = await self._inputs(request.images, request.mask)
+            inputs = await read_inputs(self._sources, request.images, request.mask)
 
-            async def pay(job: Job) -> Report:
-                keeper = self._keeper(job, "session", request, 1, folder)
-                report = await self._pay_edit(job, keeper, request, request.prompt, 1, inputs)
-                session = self._sessions.add(new_id(), folder, _turn(report, 1, None))
+            async def pay() -> Report:
+                report = await self._pay(job, "session", request, folder, inputs)
+                session = self._sessions.add(new_id(), folder, _turn(report, None))
                 return replace(report, session_id=session.id, turn=1)
 
-            return Prepared(self._key("start_edit_session", request, inputs), pay)
+            return Prepared(self._key(job, request, inputs), pay)
 
         return self._start("start_edit_session", request, prepare)
 
@@ -153,25 +150,22 @@ class Studio:
             GptImageError: as `generate` does.
 
         """
-        self._check(request)
+        self.check(request)
         self._sessions.get(request.session_id)
 
-        async def pay(job: Job) -> Report:
-            async with self._turns.setdefault(request.session_id, anyio.Lock()):
-                session = self._sessions.get(request.session_id)
-                inputs = Inputs([await self._head(session)])
-                keeper = self._keeper(job, "session", request, 1, session.folder)
-                report = await self._pay_edit(job, keeper, request, request.prompt, 1, inputs)
-                number = session.head.number + 1
-                turn = _turn(report, number, session.head.number)
-                if self._sessions.extend(session.id, turn) is None:
-                    gone = "The session was ended while this turn was made; its picture is saved all the same."
-                    return replace(report, warnings=(*report.warnings, gone))
-                return replace(report, session_id=session.id, turn=number)
+        async def prepare(job: Job) -> Prepared:
+            async def pay() -> Report:
+                async with self._turns.setdefault(request.session_id, anyio.Lock()):
+                    session = self._sessions.get(request.session_id)
+                    report = await self._pay(job, "session", request, session.folder, await read_head(session))
+                    turn = _turn(report, session.head)
+                    if self._sessions.extend(session.id, turn) is None:
+                        gone = "The session was ended while this turn was made; its picture is saved all the same."
+                        return replace(report, warnings=(*report.warnings, gone))
+                    return replace(report, session_id=session.id, turn=turn.number)
 
-        async def prepare(_: Job) -> Prepared:
             # Without the last turn: whoever repeats a call that timed out means the turn that it asked for.
-            return Prepared(self._key("continue_edit_session", request), pay)
+            return Prepared(self._key(job, request, Inputs()), pay)
 
         return self._start("continue_edit_session", request, prepare)
 
@@ -183,8 +177,37 @@ class Studio:
             return replace(report, warnings=(again, *report.warnings))
         return report
 
+    def job(self, job_id: str) -> Job:
+        """Find a job; raises `BadRequest` where there is none."""
+        return self._jobs.get(job_id)
+
+    def recent_jobs(self) -> list[Job]:
+        """Jobs of this process, the newest first."""
+        return self._jobs.recent()
+
+    def stop_job(self, job: Job) -> bool:
+        """Stop a job of which nothing was sent; False where it is too late for that."""
+        return self._jobs.stop(job)
+
+    def end_session(self, request: EndSessionRequest) -> Session | None:
+        """Forget a session; None where there was none to forget. Its files stay."""
+        self._turns.pop(request.session_id, None)
+        return self._sessions.end(request.session_id)
+
+    def list_sessions(self) -> list[Session]:
+        """The active sessions, the last used first."""
+        return self._sessions.active()
+
+    async def estimate(self, request: PaidRequest | CostsRequest) -> Estimate | None:
+        """What a request should cost, before its pictures are read; None where the model's price is unknown."""
+        return await self._spending.estimate(self._asked(request, request.assumed_inputs()))
+
+    async def spent(self) -> tuple[Summary, Budgets]:
+        """What was spent today and lately, and what may be."""
+        return await self._spending.summary(), self._spending.budgets
+
     async def shown(self, report: Report) -> Sequence[Preview]:
-        """A report's pictures as its settings want them shown; those whose file is gone or broken are left out."""
+        """A report's pictures as the settings want them shown; those whose file is gone or broken are left out."""
 
         def show(image: SavedImage) -> Preview | None:
             try:
@@ -208,182 +231,140 @@ class Studio:
         """A picture of this process by its id."""
         return self._pictures.get(picture_id)
 
-    def job(self, job_id: str) -> Job:
-        """Find a job; raises `BadRequest` where there is none."""
-        return self._jobs.get(job_id)
-
-    def recent_jobs(self) -> list[Job]:
-        """Jobs of this process, the newest first."""
-        return self._jobs.recent()
-
-    def stop_job(self, job: Job) -> bool:
-        """Stop a job of which nothing was sent; False where it is too late for that."""
-        return self._jobs.stop(job)
-
-    def end_session(self, request: EndSessionRequest) -> Session | None:
-        """Forget a session; None where there was none to forget. Its files stay."""
-        self._turns.pop(request.session_id, None)
-        return self._sessions.end(request.session_id)
-
-    def list_sessions(self) -> list[Session]:
-        """The active sessions, the last used first."""
-        return self._sessions.active()
-
-    def _check(self, options: Options) -> None:
+    def check(self, request: PaidRequest) -> None:
+        """See that the settings and the model allow a request; raises GptImageError."""
         self.settings.require()
-        check_model(self.settings.model, options)
+        check_model(self.settings.model, request)
 
-    def _start(self, tool: str, request: Paid, prepare: Callable[[Job], Awaitable[Prepared]], *, n: int = 1) -> Job:
-        self._check(request)
-        pictures = f"{n} pictures" if n > 1 else "a picture"
-        size = "" if request.size == "auto" else f" of {request.size}"
-        quality = "" if request.quality == "auto" else f" at {request.quality} quality"
-        job = Job(tool, request.prompt, f"{pictures}{size}{quality}", self._timings.expected(request))
-        return self._jobs.start(job, prepare)
+    def _start(self, tool: str, request: PaidRequest, prepare: Callable[[Job], Awaitable[Prepared]]) -> Job:
+        self.check(request)
+        return self._jobs.start(Job(tool, request, self._timings.expected(request)), prepare)
 
-    def _key(self, tool: str, request: Request, inputs: "Inputs | None" = None) -> str:
+    def _key(self, job: Job, request: Request, inputs: Inputs) -> str:
         """What makes two calls the same: the tool, its arguments, and the bytes behind its inputs."""
-        hashes = [image.sha256 for image in inputs.all] if inputs else []
-        identity = [tool, self.settings.model, request.model_dump(mode="json"), hashes]
+        hashes = [image.sha256 for image in inputs.all]
+        identity = [job.tool, self.settings.model, request.model_dump(mode="json"), hashes]
         return hashlib.sha256(json.dumps(identity).encode()).hexdigest()
 
-    async def _pay_edit(
-        self, job: Job, keeper: Keeper, options: Options, prompt: str, n: int, inputs: Inputs
-    ) -> Report:
-        backend = await self._connection.backend()
-        failures, notes = await backend.edits.edit(
-            job.standing, keeper, prompt=prompt, n=n, options=options, inputs=inputs.images, mask=inputs.mask
+    async def _folder(self, output_dir: str | None) -> Path:
+        return await anyio.to_thread.run_sync(self._destinations.ready, output_dir)
+
+    async def _pay(self, job: Job, kind: Kind, request: PaidRequest, folder: Path, inputs: Inputs) -> Report:
+        """Set the money aside, send, save what comes, and write down what it cost."""
+        sizes = [(image.width, image.height) for image in inputs.images]
+        mask = (inputs.mask.width, inputs.mask.height) if inputs.mask else None
+        charge = await self._spending.reserve(job.id, replace(self._asked(request, sizes), mask=mask))
+        job.standing.before_sending = charge.sent
+        keeper = self._keeper(job, kind, request, folder)
+        try:
+            failures, notes = await self._send(job, keeper, request, inputs)
+        except BaseException:
+            await charge.fail(may_be_billed=job.standing.sent > 0)
+            raise
+        report = keeper.report(
+            model=self.settings.model,
+            prompt=request.prompt,
+            options=request,
+            failures=failures,
+            notes=[*inputs.changes, *notes],
         )
-        return self._report(job, keeper, options, prompt, failures, [*inputs.changes, *notes])
+        self._learn(job, request, report)
+        lost = sum(isinstance(failure, ApiError) and failure.may_be_billed for failure in failures)
+        if report.sandbox:
+            await charge.fail(may_be_billed=False)
+        else:
+            await charge.settle(
+                usage=report.usage, usd=report.cost, request_id=report.request_id, lost=lost, n=request.count
+            )
+        return report
 
-    def _report(
-        self,
-        job: Job,
-        keeper: Keeper,
-        options: Options,
-        prompt: str,
-        failures: Sequence[GptImageError],
-        notes: Sequence[str],
-    ) -> Report:
-        if job.standing.since is not None:
-            self._timings.learn(options, anyio.current_time() - job.standing.since)
-        for image in keeper.images:
-            self._pictures[image.id] = image
-        while len(self._pictures) > MAX_PICTURES_KNOWN:
-            del self._pictures[next(iter(self._pictures))]
-        return keeper.report(model=self.settings.model, prompt=prompt, options=options, failures=failures, notes=notes)
+    async def _send(
+        self, job: Job, keeper: Keeper, request: PaidRequest, inputs: Inputs
+    ) -> tuple[Sequence[GptImageError], Sequence[str]]:
+        backend = await self._connection.backend()
+        if not inputs.images:
+            await backend.images.generate(job.standing, keeper, prompt=request.prompt, n=request.count, options=request)
+            return [], []
+        return await backend.edits.edit(
+            job.standing,
+            keeper,
+            prompt=request.prompt,
+            n=request.count,
+            options=request,
+            inputs=inputs.images,
+            mask=inputs.mask,
+        )
 
-    def _keeper(self, job: Job, kind: Kind, options: Options, n: int, folder: Path) -> Keeper:
-        own = self._own_folder()
+    def _keeper(self, job: Job, kind: Kind, request: PaidRequest, folder: Path) -> Keeper:
+        own = self._destinations.own()
         return Keeper(
-            name=Name.new(kind, safe_prefix(options.filename_prefix or "")),
+            name=Name.new(kind, safe_prefix(request.filename_prefix or "")),
             folders=tuple(dict.fromkeys((folder, own))),
+            judge=self._destinations.judge,
             # Whether a backend reached by HTTP is a sandbox shows in its answer only.
             sandbox_folder=own / "sandbox" if folder == own and not self.settings.sandbox else None,
-            n=n,
-            fetch=self._fetch,
+            n=request.count,
+            fetch=partial(self._sources.fetch_picture, also_allowed=self._backend_host()),
             partials=job.partials,
             previews=self.settings.inline == "preview",
         )
 
-    def _own_folder(self) -> Path:
-        """Where pictures go unless a call says otherwise."""
-        if self.settings.output_dir is None:
-            folder = default_folder(working_dir=self._working_dir, home=self._home)
-        else:
-            folder = expand(self.settings.output_dir, working_dir=self._working_dir, home=self._home)
-        return folder / "sandbox" if self.settings.sandbox else folder
-
-    async def _folder(self, output_dir: str | None) -> Path:
-        """Judge where pictures are to go, and make it, before anything is paid for."""
-        return await anyio.to_thread.run_sync(self._ready_folder, output_dir)
-
-    def _ready_folder(self, output_dir: str | None) -> Path:
-        own = self._own_folder()
-        folder = expand(output_dir, working_dir=self._working_dir, home=self._home) if output_dir else own
-        folder = judge_output_dir(
-            folder, working_dir=self._working_dir, home=self._home, allowed_dirs=None, own_dirs=(own,)
-        )
-        if len(str(folder)) > MAX_FOLDER_PATH:
-            raise GptImageError(
-                f"The output folder's path has {len(str(folder)):,} characters and may have {MAX_FOLDER_PATH}:"
-                f" {shown(str(folder))}. Choose a shorter `output_dir`."
-            )
-        ready_folder(folder)
-        return folder
-
-    async def _inputs(self, references: Sequence[str], mask: str | None) -> Inputs:
-        """Read all inputs; the first that cannot be read is the error."""
-        images: list[InputImage | None] = [None] * len(references)
-        failures: dict[int, GptImageError] = {}
-
-        async def read(index: int, reference: str) -> None:
-            try:
-                images[index] = await self._sources.image(reference)
-            except GptImageError as error:
-                failures[index] = error
-
-        async with anyio.create_task_group() as readers:
-            for index, reference in enumerate(references):
-                readers.start_soon(read, index, reference)
-        if failures:
-            raise failures[min(failures)]
-        found = [image for image in images if image is not None]
-        return Inputs(found, await self._sources.mask(mask, first=found[0]) if mask else None)
-
-    async def _head(self, session: Session) -> InputImage:
-        turn = session.head
-        try:
-            data = await anyio.to_thread.run_sync(read_back, turn.path, turn.sha256)
-        except SessionError as error:
-            raise SessionError(
-                f"{error} It was turn {turn.number} of session {session.id}, which the next turn builds on. Put it"
-                " back, or start anew with start_edit_session from another picture."
-            ) from None
-        judged = await anyio.to_thread.run_sync(partial(judge, data, name=f"Turn {turn.number}"))
-        what = judged.facts
-        return InputImage(
-            data=judged.data,
-            format=what.format,
-            width=what.width,
-            height=what.height,
-            sha256=turn.sha256,
-            name=f"image-1.{turn.path.suffix[1:]}",
-            source=turn.path.name,
-            path=turn.path,
-            change=judged.change,
+    def _asked(self, request: PaidRequest | CostsRequest, inputs: Sequence[tuple[int, int]]) -> Asked:
+        return Asked(
+            model=self.settings.model,
+            look=request,
+            prompt=request.prompt,
+            n=request.count,
+            inputs=inputs,
+            partial_images=self.settings.partial_images if request.count == 1 else 0,
         )
 
-    async def _fetch(self, url: str) -> bytes:
-        return await self._sources.fetch_picture(url, also_allowed=self._backend_host())
+    def _learn(self, job: Job, request: PaidRequest, report: Report) -> None:
+        if job.standing.since is not None:
+            self._timings.learn(request, anyio.current_time() - job.standing.since)
+        for image in report.images:
+            self._pictures[image.id] = image
+        while len(self._pictures) > MAX_PICTURES_KNOWN:
+            del self._pictures[next(iter(self._pictures))]
 
     def _backend_host(self) -> str | None:
         if self.settings.base_url is None:
             return None
         parts = urlsplit(self.settings.base_url)
-        return f"{parts.hostname}:{parts.port or (443 if parts.scheme == 'https' else 80)}"
+        host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
+        return f"{host}:{parts.port or (443 if parts.scheme == 'https' else 80)}"
 
 
 @asynccontextmanager
 async def open_studio(
-    settings: Settings, *, transport: httpx2.AsyncBaseTransport | None = None, working_dir: Path, home: Path
+    settings: Settings,
+    *,
+    transport: httpx2.AsyncBaseTransport | None = None,
+    working_dir: Path,
+    home: Path,
+    data_dir: Path | None = None,
 ) -> AsyncGenerator[Studio]:
     """Make a studio; on leaving, what was sent is waited for and saved.
 
-    `transport` stands in for the network on the way to the API: the sandbox, in this process.
+    `transport` stands in for the network on the way to the API: the sandbox, in this process. `data_dir` is where the
+    ledger is kept; None keeps it in memory.
     """
-    async with (
-        anyio.create_task_group() as tasks,
-        Connection(settings, transport, Pace(settings.max_concurrency)) as connection,
-    ):
+    database = None if data_dir is None or settings.sandbox else data_dir / DATABASE
+    budgets = Budgets(settings.budget_per_call_usd, settings.budget_per_day_usd)
+    spending = Spending(budgets, database=database, free=settings.sandbox)
+    async with anyio.create_task_group() as tasks, Connection(settings, transport, Pace(settings.max_concurrency)) as c:
         jobs = Jobs(tasks)
+        studio = Studio(settings, connection=c, jobs=jobs, spending=spending, working_dir=working_dir, home=home)
+        tasks.start_soon(studio.put_in_order)
         try:
-            yield Studio(settings, connection, jobs, working_dir=working_dir, home=home)
+            yield studio
         finally:
             with anyio.CancelScope(shield=True):
                 await jobs.close(settings.shutdown_grace_s)
+                await spending.close()
 
 
-def _turn(report: Report, number: int, parent: int | None) -> Turn:
+def _turn(report: Report, parent: Turn | None) -> Turn:
     image = report.images[0]
-    return Turn(number, parent, image.path, image.sha256, report.prompt, report.requested)
+    number = parent.number + 1 if parent else 1
+    return Turn(number, parent and parent.number, image.path, image.sha256, report.prompt, report.requested)

@@ -4,7 +4,7 @@ from collections import defaultdict, deque
 from math import sqrt
 from statistics import median
 
-from .params import Options
+from .params import Look
 from .sizes import edges
 
 GUESS_S = {"low": 12.0, "medium": 35.0, "high": 80.0, "xhigh": 100.0, "max": 120.0}
@@ -20,22 +20,22 @@ class Timings:
         """Know nothing yet."""
         self._seen: defaultdict[tuple[str, int], deque[float]] = defaultdict(lambda: deque(maxlen=REMEMBERED))
 
-    def learn(self, options: Options, seconds: float) -> None:
+    def learn(self, look: Look, seconds: float) -> None:
         """Remember how long one took."""
-        self._seen[_kind(options)].append(seconds)
+        self._seen[_kind(look)].append(seconds)
 
-    def expected(self, options: Options) -> float:
+    def expected(self, look: Look) -> float:
         """Seconds that such a picture usually takes."""
-        seen = self._seen.get(_kind(options))
+        seen = self._seen.get(_kind(look))
         if seen:
             return max(median(seen), 0.1)
-        return GUESS_S.get(options.quality, GUESS_S["medium"]) * sqrt(max(_pixels(options) / 1_048_576, 0.5))
+        return GUESS_S.get(look.quality, GUESS_S["medium"]) * sqrt(max(_pixels(look) / 1_048_576, 0.5))
 
 
-def _kind(options: Options) -> tuple[str, int]:
-    return options.quality, round(_pixels(options) / 1_000_000)
+def _kind(look: Look) -> tuple[str, int]:
+    return look.quality, round(_pixels(look) / 1_000_000)
 
 
-def _pixels(options: Options) -> int:
-    width, height = edges(options.size) or (1024, 1024)
+def _pixels(look: Look) -> int:
+    width, height = edges(look.size) or (1024, 1024)
     return width * height

@@ -88,7 +88,7 @@ class Sender:
         async with self._pace.turn(standing):
             for tries in range(1, MAX_TRIES + 1):
                 await self._pace.ready()
-                standing.send()
+                await standing.send()
                 try:
                     return await call()
                 except openai.OpenAIError as error:

@@ -6,19 +6,21 @@ what they send and says what is wrong with it.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Self, TypeVar, cast
+from typing import Any, Concatenate, Self, TypeVar, cast
 
 from mcp.server.mcpserver import Context
+from mcp.server.mcpserver.resolve import build_resolver_plans, find_resolved_parameters, resolve_arguments
 from mcp.server.mcpserver.tools import Tool
 from mcp.server.mcpserver.utilities.func_metadata import ArgModelBase, FuncMetadata
-from mcp_types import CallToolResult, TextContent, ToolAnnotations
+from mcp_types import CallToolResult, InputRequiredResult, TextContent, ToolAnnotations
 from pydantic import Field
 
 from ..errors import GptImageError
 from ..params import Request, parse
 
 RequestT = TypeVar("RequestT", bound=Request)
-Handler = Callable[[RequestT, Context[Any, Any]], Awaitable[CallToolResult]]
+Handler = Callable[Concatenate[RequestT, Context[Any, Any], ...], Awaitable[CallToolResult]]
+"""Takes the request, the call, and what resolvers fill."""
 
 
 class RequestTool(Tool):
@@ -31,6 +33,7 @@ class RequestTool(Tool):
         cls, handler: Handler[RequestT], request: type[RequestT], *, title: str, annotations: ToolAnnotations
     ) -> Self:
         """Make a tool of a handler: its name is the tool's, its docstring what the model reads."""
+        resolved = find_resolved_parameters(handler)
         return cls(
             fn=handler,
             name=handler.__name__,
@@ -41,16 +44,20 @@ class RequestTool(Tool):
             is_async=True,
             context_kwarg=None,
             annotations=annotations,
+            resolved_params=dict(resolved),
+            resolver_plans=build_resolver_plans(resolved, {"request"}),
             request=request,
         )
 
     async def run(
         self, arguments: dict[str, Any], context: Context[Any, Any], convert_result: bool = False
-    ) -> CallToolResult:
-        """Check the arguments, do the work, and answer an error with its message."""
+    ) -> CallToolResult | InputRequiredResult:
+        """Check the arguments, ask the person where that is wanted, do the work; an error is answered as its text."""
         del convert_result  # A handler gives a result, never a value to convert.
         try:
-            return await self.fn(parse(self.request, arguments), context)
+            request = parse(self.request, arguments)
+            found = await resolve_arguments(self.resolved_params, self.resolver_plans, {"request": request}, context)
+            return found if isinstance(found, InputRequiredResult) else await self.fn(request, context, **found)
         except GptImageError as error:
             return CallToolResult(content=[TextContent(text=str(error))], is_error=True)
 

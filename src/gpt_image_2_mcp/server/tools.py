@@ -13,6 +13,7 @@ from ..jobs import Job
 from ..params import (
     CancelJobRequest,
     ContinueSessionRequest,
+    CostsRequest,
     EditRequest,
     EndSessionRequest,
     GenerateRequest,
@@ -21,6 +22,8 @@ from ..params import (
     StartSessionRequest,
 )
 from ..studio import Studio
+from .consent import Asked, require
+from .costs import costs
 from .request_tools import RequestTool
 from .results import ended, goes_on, jobs_listed, reported, sessions_listed, stopped
 
@@ -30,41 +33,45 @@ LINKS_SINCE = "2025-06-18"
 Call: TypeAlias = Context[Studio, Any]
 
 
-async def generate_image(request: GenerateRequest, call: Call) -> CallToolResult:
+async def generate_image(request: GenerateRequest, call: Call, consent: Asked) -> CallToolResult:
     """Make pictures from words with gpt-image-2 and save them.
 
     Costs money: about $0.006 (low), $0.05 (medium) or $0.21 (high) a picture at 1024x1024, and takes 10 s to 4
     minutes; draft at low quality. The answer names each file's absolute path: tell it to the person, who may not see
     the picture.
     """
+    require(consent)
     return await _wait(call, _studio(call).generate(request))
 
 
-async def edit_image(request: EditRequest, call: Call) -> CallToolResult:
+async def edit_image(request: EditRequest, call: Call, consent: Asked) -> CallToolResult:
     """Edit a picture, or compose several into one.
 
     Name each input by its number, say what is to change and what is to stay. For one change after another to the same
     picture, use start_edit_session. Costs money like generate_image. Pictures attached to the chat do not reach this
     tool: ask the person for a path or URL.
     """
+    require(consent)
     return await _wait(call, _studio(call).edit(request))
 
 
-async def start_edit_session(request: StartSessionRequest, call: Call) -> CallToolResult:
+async def start_edit_session(request: StartSessionRequest, call: Call, consent: Asked) -> CallToolResult:
     """Begin a series of edits to one picture.
 
     Makes the first edit like edit_image and gives a session_id; continue_edit_session then makes the next change to
     the result. Costs money like generate_image.
     """
+    require(consent)
     return await _wait(call, _studio(call).start_session(request))
 
 
-async def continue_edit_session(request: ContinueSessionRequest, call: Call) -> CallToolResult:
+async def continue_edit_session(request: ContinueSessionRequest, call: Call, consent: Asked) -> CallToolResult:
     """Make the next change in an edit session.
 
     The picture of the last turn is the input. One change a turn works best; say again what is to stay. Costs money
     like generate_image.
     """
+    require(consent)
     return await _wait(call, _studio(call).continue_session(request))
 
 
@@ -96,6 +103,15 @@ async def cancel_image_job(request: CancelJobRequest, call: Call) -> CallToolRes
     return stopped(job, was_stopped=studio.stop_job(job))
 
 
+async def image_costs(request: CostsRequest, call: Call) -> CallToolResult:
+    """Tell what pictures would cost with these parameters, and what was spent.
+
+    Today, in the last 30 days by model, and what is left of the budgets. Costs nothing.
+    """
+    studio = _studio(call)
+    return costs(request, studio.settings.model, await studio.estimate(request), *await studio.spent())
+
+
 def all_tools() -> list[Tool]:
     """Every tool, in the order in which a person meets them."""
     paid = ToolAnnotations(read_only_hint=False, destructive_hint=False, idempotent_hint=False, open_world_hint=True)
@@ -110,6 +126,7 @@ def all_tools() -> list[Tool]:
         RequestTool.of(list_edit_sessions, ListSessionsRequest, title="List edit sessions", annotations=reads),
         RequestTool.of(get_image_job, GetJobRequest, title="Fetch a picture in the making", annotations=reads),
         RequestTool.of(cancel_image_job, CancelJobRequest, title="Stop a queued picture", annotations=ends),
+        RequestTool.of(image_costs, CostsRequest, title="What pictures cost", annotations=reads),
     ]
 
 

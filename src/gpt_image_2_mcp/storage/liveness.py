@@ -15,7 +15,8 @@ from uuid import uuid4
 if sys.platform == "win32":
     import msvcrt
 
-    def _lock(held: FileIO) -> bool:
+    def lock(held: FileIO) -> bool:
+        """Lock a file for as long as it is open; False where another process has it."""
         try:
             msvcrt.locking(held.fileno(), msvcrt.LK_NBLCK, 1)
         except OSError:
@@ -25,7 +26,8 @@ if sys.platform == "win32":
 else:
     import fcntl
 
-    def _lock(held: FileIO) -> bool:
+    def lock(held: FileIO) -> bool:
+        """Lock a file for as long as it is open; False where another process has it."""
         # flock, not lockf: those locks end when any descriptor of the file is closed, as looking at it does.
         try:
             fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -60,7 +62,7 @@ def give_sign(folder: Path) -> Sign:
         held = FileIO(os.open(_file(folder, name), os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600), "r+")
         try:
             # Somebody tidying up may take the file for a dead one between the making and the locking.
-            if _lock(held) and _file(folder, name).exists():
+            if lock(held) and _file(folder, name).exists():
                 return Sign(folder, name, held)
         except OSError:
             held.close()
@@ -79,10 +81,23 @@ def is_alive(folder: Path, name: str) -> bool:
         return False
     except OSError:
         return True
-    if not _lock(held):
+    if not lock(held):
         held.close()
         return True
     _remove(_file(folder, name), held)
+    return False
+
+
+def any_dead(folder: Path) -> bool:
+    """Whether a process ended without withdrawing its sign; its file stays for whoever puts things in order."""
+    for path in folder.glob("*.alive"):
+        try:
+            held = FileIO(path, "r+")
+        except OSError:
+            continue
+        with held:
+            if lock(held):
+                return True
     return False
 
 

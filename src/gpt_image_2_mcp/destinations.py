@@ -1,0 +1,57 @@
+"""Where a call's pictures go: the person's own folder or the one that the call names, judged before it is paid."""
+
+from pathlib import Path
+
+from .errors import BadRequest, shown
+from .folders import expand, judge_output_dir
+from .library import default_folder, ready_folder
+from .settings import Settings
+
+MAX_FOLDER_PATH = 500
+"""Characters of an output folder's path: an answer names every file with it."""
+
+
+class Destinations:
+    """The output folders of one person."""
+
+    def __init__(self, settings: Settings, *, working_dir: Path, home: Path) -> None:
+        """Take relative folders as `working_dir`'s, and `~` as `home`."""
+        self._settings = settings
+        self._working_dir = working_dir
+        self._home = home
+
+    def own(self) -> Path:
+        """Where pictures go unless a call says otherwise; the sandbox's have a folder of their own in there."""
+        if self._settings.output_dir is None:
+            folder = default_folder(working_dir=self._working_dir, home=self._home)
+        else:
+            folder = expand(self._settings.output_dir, working_dir=self._working_dir, home=self._home)
+        return folder / "sandbox" if self._settings.sandbox else folder
+
+    def judge(self, folder: Path) -> Path:
+        """The real path of a folder that may be written; raises BadRequest for any other."""
+        return judge_output_dir(
+            folder,
+            working_dir=self._working_dir,
+            home=self._home,
+            allowed_dirs=self._settings.allowed_folders(self._working_dir, self._home),
+            own_dirs=(self.own(),),
+            allow_unsafe=self._settings.allow_unsafe_output_dir,
+        )
+
+    def ready(self, output_dir: str | None) -> Path:
+        """Judge the folder of a call and make it. Blocks: call it in a thread.
+
+        Raises:
+            BadRequest: it may not be written, or cannot be.
+
+        """
+        named = expand(output_dir, working_dir=self._working_dir, home=self._home) if output_dir else self.own()
+        folder = self.judge(named)
+        if len(str(folder)) > MAX_FOLDER_PATH:
+            raise BadRequest(
+                f"The output folder's path has {len(str(folder)):,} characters and may have {MAX_FOLDER_PATH}:"
+                f" {shown(str(folder))}. Choose a shorter `output_dir`."
+            )
+        ready_folder(folder)
+        return folder

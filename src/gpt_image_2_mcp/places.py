@@ -1,0 +1,233 @@
+"""Folders and files that are off limits, and why: the lists that reading and writing share.
+
+Owns the lists and their matching, on paths as values: nothing here touches the disk. Secrets are matched by the
+names in a path wherever they stand, and not only below this person's home, since other homes, backups and
+containers keep theirs under the same names. Names are compared without regard to case, as most disks of macOS and
+Windows do.
+"""
+
+import functools
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+SECRET_FOLDERS: tuple[tuple[str, str], ...] = (
+    (".ssh", "SSH keys"),
+    (".gnupg", "GnuPG keys"),
+    (".aws", "AWS credentials"),
+    (".azure", "Azure credentials"),
+    (".config/gcloud", "Google Cloud credentials"),
+    ("AppData/Roaming/gcloud", "Google Cloud credentials"),
+    (".kube", "Kubernetes credentials"),
+    (".docker", "Docker credentials"),
+    (".config/containers", "container registry credentials"),
+    (".config/gh", "GitHub credentials"),
+    ("AppData/Roaming/GitHub CLI", "GitHub credentials"),
+    (".config/hub", "GitHub credentials"),
+    (".config/glab-cli", "GitLab credentials"),
+    (".config/git", "Git credentials"),
+    (".config/doctl", "DigitalOcean credentials"),
+    (".config/heroku", "Heroku credentials"),
+    (".config/rclone", "cloud storage credentials"),
+    (".oci", "Oracle Cloud credentials"),
+    (".bluemix", "IBM Cloud credentials"),
+    (".terraform.d", "Terraform credentials"),
+    (".vault.d", "Vault credentials"),
+    (".config/op", "1Password"),
+    (".1password", "1Password"),
+    ("AppData/Local/1Password", "1Password"),
+    ("Library/Application Support/1Password", "1Password"),
+    ("Library/Group Containers/2BUA8C4S2C.com.1password", "1Password"),
+    (".password-store", "a password store"),
+    (".config/Bitwarden", "Bitwarden"),
+    (".config/Bitwarden CLI", "Bitwarden"),
+    (".local/share/keyrings", "a keyring"),
+    (".local/share/kwalletd", "a keyring"),
+    (".config/kwalletd", "a keyring"),
+    (".pki", "certificates and keys"),
+    (".minisign", "signing keys"),
+    (".config/age", "encryption keys"),
+    (".config/sops", "encryption keys"),
+    (".bitcoin", "a wallet"),
+    (".electrum", "a wallet"),
+    (".mozilla", "a browser profile"),
+    (".thunderbird", "a mail profile"),
+    (".config/google-chrome", "a browser profile"),
+    (".config/chromium", "a browser profile"),
+    (".config/BraveSoftware", "a browser profile"),
+    (".config/microsoft-edge", "a browser profile"),
+    (".config/vivaldi", "a browser profile"),
+    (".config/opera", "a browser profile"),
+    ("Library/Keychains", "a keychain"),
+    ("Library/Cookies", "cookies"),
+    ("Library/Safari", "a browser profile"),
+    ("Library/Mail", "mail"),
+    ("Library/Messages", "messages"),
+    ("Library/Application Support/Google/Chrome", "a browser profile"),
+    ("Library/Application Support/Chromium", "a browser profile"),
+    ("Library/Application Support/BraveSoftware", "a browser profile"),
+    ("Library/Application Support/Microsoft Edge", "a browser profile"),
+    ("Library/Application Support/Firefox", "a browser profile"),
+    ("Library/Application Support/Arc", "a browser profile"),
+    ("AppData/Local/Google/Chrome", "a browser profile"),
+    ("AppData/Local/BraveSoftware", "a browser profile"),
+    ("AppData/Local/Microsoft/Edge", "a browser profile"),
+    ("AppData/Roaming/Mozilla", "a browser profile"),
+    ("AppData/Roaming/Microsoft/Credentials", "Windows credentials"),
+    ("AppData/Local/Microsoft/Credentials", "Windows credentials"),
+    ("AppData/Roaming/Microsoft/Crypto", "Windows keys"),
+    ("AppData/Roaming/Microsoft/Protect", "Windows keys"),
+    ("AppData/Local/Microsoft/Vault", "Windows credentials"),
+    ("config/google-chrome", "a browser profile"),
+    ("etc/ssl/private", "TLS keys"),
+    ("etc/shadow", "passwords"),
+    ("etc/gshadow", "passwords"),
+    ("etc/ssh", "SSH keys"),
+    ("run/secrets", "a container's secrets"),
+)
+"""Folders that are never read or written: the names that make one, in order, and what it holds."""
+
+SECRET_FILES: tuple[str, ...] = (
+    ".netrc",
+    "_netrc",
+    ".pgpass",
+    ".my.cnf",
+    ".git-credentials",
+    ".npmrc",
+    ".yarnrc.yml",
+    ".pypirc",
+    ".vault-token",
+    ".boto",
+    ".s3cfg",
+    ".dockercfg",
+    ".htpasswd",
+    ".env",
+    ".bash_history",
+    ".zsh_history",
+    ".python_history",
+    ".psql_history",
+    ".mysql_history",
+    "id_rsa",
+    "id_dsa",
+    "id_ecdsa",
+    "id_ed25519",
+    "master.key",
+)
+"""Names of files that hold credentials; none can be a picture, and asking for one must not tell whether it is there."""
+
+NEVER_READ: tuple[tuple[str, str], ...] = (
+    ("/proc", "it shows the memory and environment of programs"),
+    ("/sys", "it is the kernel's own"),
+    ("/dev", "it holds devices"),
+)
+"""Folders from which nothing is read: no file in them is a picture that a person keeps there."""
+
+
+@dataclass(frozen=True, slots=True)
+class SystemFolder:
+    """A folder of the operating system: why no picture belongs there, and what inside it is a person's after all."""
+
+    path: str
+    reason: str
+    but: tuple[str, ...] = ()
+    """Folders inside it that are not the system's."""
+    project: bool = False
+    """Whether people keep projects in it: then it is open to a picture that stays inside the working directory."""
+
+
+SYSTEM_FOLDERS: tuple[SystemFolder, ...] = (
+    SystemFolder("/etc", "the system's settings"),
+    SystemFolder("/private/etc", "the system's settings"),
+    SystemFolder("/bin", "the system's programs"),
+    SystemFolder("/sbin", "the system's programs"),
+    SystemFolder("/lib", "the system's libraries"),
+    SystemFolder("/lib32", "the system's libraries"),
+    SystemFolder("/lib64", "the system's libraries"),
+    SystemFolder("/libx32", "the system's libraries"),
+    SystemFolder("/usr/bin", "the system's programs"),
+    SystemFolder("/usr/sbin", "the system's programs"),
+    SystemFolder("/usr/lib", "the system's libraries"),
+    # Container images keep their work in `/usr/src/app`, and FreeBSD its homes in `/usr/home`.
+    SystemFolder("/usr", "installed programs", but=("/usr/home",), project=True),
+    SystemFolder("/boot", "what starts the computer"),
+    SystemFolder("/efi", "what starts the computer"),
+    SystemFolder("/proc", "the kernel's view of programs"),
+    SystemFolder("/sys", "the kernel's own"),
+    SystemFolder("/dev", "devices"),
+    SystemFolder("/run", "the state of running services", but=("/run/media",)),
+    SystemFolder("/nix", "the package store"),
+    # Fedora's immutable systems keep `/home`, `/mnt` and `/srv` in `/var`; build agents and web sites live there too.
+    SystemFolder(
+        "/var",
+        "the data of services",
+        but=("/var/tmp", "/var/folders", "/var/home", "/var/mnt", "/var/srv"),  # noqa: S108 - named, not used
+        project=True,
+    ),
+    SystemFolder(
+        "/private/var",
+        "the data of services",
+        but=("/private/var/tmp", "/private/var/folders"),
+        project=True,
+    ),
+    SystemFolder("/System", "macOS itself", but=("/System/Volumes/Data/Users", "/System/Volumes/Data/Volumes")),
+    SystemFolder("/Library", "settings of every user of this Mac"),
+    SystemFolder("/Applications", "installed programs"),
+    SystemFolder("C:/Windows", "Windows itself"),
+    SystemFolder("C:/Program Files", "installed programs"),
+    SystemFolder("C:/Program Files (x86)", "installed programs"),
+    SystemFolder("C:/ProgramData", "the data of services"),
+    SystemFolder("C:/Recovery", "what repairs Windows"),
+    SystemFolder("C:/System Volume Information", "Windows itself"),
+)
+"""Where no picture is written unless a person set it so; on Windows for every drive, whatever its letter."""
+
+HIDDEN_OF_HOME: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("Library", ("Library/Mobile Documents", "Library/CloudStorage")),
+    ("AppData", ("AppData/Local/Temp",)),
+)
+"""Folders of the home that macOS and Windows hide (those with a leading dot go without saying), and what in them a
+person does see: iCloud Drive and its like, and the temporary folder."""
+
+
+def parts(path: Path | str) -> tuple[str, ...]:
+    """Names in a path, in lower case, without its root, drive or any trailing dots and spaces (Windows drops those)."""
+    text = str(path).replace("\\", "/")
+    names = [name.rstrip(". ").casefold() or name for name in text.split("/") if name]
+    return tuple(names[1:] if names and names[0].endswith(":") else names)
+
+
+def below(path: Path | str, folder: Path | str) -> bool:
+    """Whether a path is a folder of these lists or lies in it.
+
+    For refusing only: it matches across drives and letter cases. What a person allows is matched exactly, by `in_any`.
+    """
+    inner, outer = parts(path), parts(folder)
+    return inner[: len(outer)] == outer
+
+
+def secret(path: Path | str) -> tuple[tuple[str, ...], str] | None:
+    """The outermost secret folder or file in a path (its `parts`) and what it holds; None where there is none."""
+    names = parts(path)
+    for end in range(1, len(names) + 1):
+        for wanted, holds in _secret_folders():
+            if names[max(0, end - len(wanted)) : end] == wanted:
+                return names[:end], holds
+    if names and (names[-1] in SECRET_FILES or names[-1].startswith(".env.")):
+        return names, "credentials"
+    return None
+
+
+@functools.cache
+def _secret_folders() -> tuple[tuple[tuple[str, ...], str], ...]:
+    return tuple((parts(folder), holds) for folder, holds in SECRET_FOLDERS)
+
+
+def in_any(path: Path, folders: Iterable[Path]) -> bool:
+    """Whether a path is one of the folders or lies in one, both being real paths."""
+    return any(path.is_relative_to(folder) for folder in folders)
+
+
+def listed(folders: Sequence[Path], *, most: int = 3) -> str:
+    """Folders for an error message, at most `most` of them."""
+    names = [repr(str(folder)) for folder in folders[:most]]
+    return ", ".join([*names, f"and {len(folders) - most} more"] if len(folders) > most else names)

@@ -1,0 +1,71 @@
+"""Asks the person before a dear call, where `GPT_IMAGE_2_CONFIRM_OVER_USD` wants that.
+
+The question goes through the SDK's resolvers, which ask in the middle of the call or by a second round, whichever the
+client's protocol has. Whoever cancels while the person is asked has sent nothing.
+"""
+
+from typing import Annotated, Any, TypeAlias
+
+from mcp.server.elicitation import AcceptedElicitation, ElicitationResult
+from mcp.server.mcpserver import Context
+from mcp.server.mcpserver.resolve import Elicit, Resolve
+from pydantic import BaseModel, Field
+
+from ..errors import GptImageError
+from ..money.pricing import dollars
+from ..params import PaidRequest
+from ..studio import Studio
+
+VARIABLE = "GPT_IMAGE_2_CONFIRM_OVER_USD"
+
+
+class Consent(BaseModel):
+    """What the person answers."""
+
+    go_ahead: bool = Field(default=True, title="Go ahead", description="Make the picture at this price")
+
+
+class NoConsent(GptImageError):
+    """The person said no, or could not be asked; nothing was sent."""
+
+
+async def ask(request: PaidRequest, call: Context[Studio, Any]) -> Consent | Elicit[Consent]:
+    """Give consent where none is needed, else the question.
+
+    Raises:
+        NoConsent: the client cannot ask.
+        GptImageError: the call would be refused in any case.
+
+    """
+    studio: Studio = call.request_context.lifespan_context
+    studio.check(request)
+    limit = studio.settings.confirm_over_usd
+    if limit is None or studio.settings.sandbox:
+        return Consent()
+    expected = await studio.estimate(request)
+    if expected is not None and expected.usd <= limit:
+        return Consent()
+    price = f"about {dollars(expected.usd)}" if expected else "an amount that is not known beforehand"
+    capabilities = call.client_capabilities
+    if capabilities is None or capabilities.elicitation is None:
+        raise NoConsent(
+            f"This would cost {price}, and above {dollars(limit)} ({VARIABLE}) the person is to be asked, which this"
+            " client cannot do. Nothing was sent. Ask for a lower quality, a smaller size or fewer pictures, or have"
+            f" the person raise {VARIABLE}."
+        )
+    pictures = f"{request.count} pictures" if request.count > 1 else "1 picture"
+    size = "" if request.size == "auto" else f" of {request.size}"
+    question = (
+        f"{pictures}{size} at quality {request.quality} with {studio.settings.model} will cost {price}. Go ahead?"
+    )
+    return Elicit(question, Consent)
+
+
+Asked: TypeAlias = Annotated[ElicitationResult[Consent], Resolve(ask)]
+"""A tool's parameter that the person fills, and no model."""
+
+
+def require(consent: ElicitationResult[Consent]) -> None:
+    """Go on only with the person's consent; raises NoConsent without it."""
+    if not isinstance(consent, AcceptedElicitation) or not consent.data.go_ahead:
+        raise NoConsent("The person did not agree to the price. Nothing was sent and nothing was billed.")

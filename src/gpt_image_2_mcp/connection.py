@@ -1,5 +1,6 @@
 """The way to the API, made when the first request needs it: `import openai` alone takes half a second."""
 
+import logging
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -47,4 +48,6 @@ class Connection:
     def _make(self) -> "Backend":
         from .openai_api.backend import Backend
 
+        # The SDK's debug log repeats whole requests, prompts and pictures included.
+        logging.getLogger("openai").setLevel(logging.INFO if self._settings.debug else logging.WARNING)
         return Backend(self._settings, self._transport, self._pace)

@@ -76,23 +76,21 @@ def judge_output_dir(
     """Real path of a folder that pictures may be written to; it need not exist yet.
 
     `own_dirs` are the person's settings and allowed wherever they lie; so is everything in them, but for a folder
-    of secrets further down. `allow_unsafe` lifts the lists of system, secret and hidden folders. `allowed_dirs`,
-    where set, hold in any case: a fence that a person put up is theirs to take down.
+    of secrets further down. `allow_unsafe` lifts every other rule.
 
     Raises:
         BadRequest: the folder is refused; the text names the rule and the variable that changes it.
     """
     real = real_path(working_dir / folder)
     own = [real_path(directory) for directory in own_dirs]
-    if real in own:
+    if real in own or allow_unsafe:
         return real
-    if not allow_unsafe:
-        reason = _why_not_written(real, working_dir=real_path(working_dir), home=real_path(home), own=own)
-        if reason:
-            raise BadRequest(
-                f"No picture is written to {shown(str(folder))}: {reason}. Choose another folder or leave output_dir "
-                f"away; a person can set GPT_IMAGE_2_OUTPUT_DIR, or GPT_IMAGE_2_ALLOW_UNSAFE_OUTPUT_DIR=1."
-            )
+    reason = _why_not_written(real, working_dir=real_path(working_dir), home=real_path(home), own=own)
+    if reason:
+        raise BadRequest(
+            f"No picture is written to {shown(str(folder))}: {reason}. Choose another folder or leave output_dir "
+            f"away; a person can set GPT_IMAGE_2_OUTPUT_DIR, or GPT_IMAGE_2_ALLOW_UNSAFE_OUTPUT_DIR=1."
+        )
     if allowed_dirs is not None and not places.in_any(real, [*map(real_path, allowed_dirs), *own]):
         raise BadRequest(
             f"{shown(str(folder))} is outside the folders that are open to this server "

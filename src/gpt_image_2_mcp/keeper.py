@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import anyio.to_thread
 
-from .errors import BadAnswer, CannotSave, GptImageError, shown
+from .errors import BadAnswer, BadRequest, CannotSave, GptImageError, shown
 from .library import SIDE_FOLDER, Name, SavedImage, save
 from .money.pricing import cost, host_cost
 from .params import Options
@@ -84,12 +84,10 @@ class Keeper:
         found = sniff(data[:64])
         if found is None:
             return
-        folder = self._folders[0] / SIDE_FOLDER
-        path = folder / f"{self._name.stem(None)}-partial-{len(self._partials) + 1}.{EXTENSION[found]}"
+        name = f"{self._name.stem(None)}-partial-{len(self._partials) + 1}.{EXTENSION[found]}"
         try:
-            await anyio.Path(folder).mkdir(parents=True, exist_ok=True)
-            await anyio.Path(path).write_bytes(data)
-        except OSError:
+            path = await anyio.to_thread.run_sync(self._write_partial, name, data)
+        except (OSError, BadRequest):
             return
         self._partials.append(path)
 
@@ -126,6 +124,14 @@ class Keeper:
             sandbox=first.sandbox,
             previews=self._previews,
         )
+
+    def _write_partial(self, name: str, data: bytes) -> Path:
+        folder = self._folders[0] / SIDE_FOLDER
+        folder.mkdir(parents=True, exist_ok=True)
+        path = self._judge(folder) / name
+        with path.open("xb") as file:
+            file.write(data)
+        return path
 
     async def _save(self, data: bytes, answer: "Answer") -> None:
         what = _facts(data)

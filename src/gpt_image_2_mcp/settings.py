@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 
-from .errors import NotConfigured, shown
+from .errors import BadRequest, NotConfigured, shown
 from .explain import rule
 from .folders import expand
 
@@ -54,6 +54,14 @@ Id = Annotated[str, AfterValidator(_id)]
 ModelName = Annotated[str, AfterValidator(_model)]
 
 
+def _folder(text: str) -> str:
+    try:
+        expand(text, working_dir=Path("/"), home=Path("/"))
+    except BadRequest as error:
+        raise ValueError(f"a folder's path ({error})") from None
+    return text
+
+
 def _paths(text: object) -> object:
     return tuple(part for part in text.split(os.pathsep) if part.strip()) if isinstance(text, str) else text
 
@@ -68,7 +76,8 @@ def _host(text: str) -> str:
     return text.lower()
 
 
-PathList = Annotated[tuple[str, ...], BeforeValidator(_paths)]
+Folder = Annotated[str, AfterValidator(_folder)]
+PathList = Annotated[tuple[Folder, ...], BeforeValidator(_paths)]
 HostList = Annotated[tuple[Annotated[str, AfterValidator(_host)], ...], BeforeValidator(_hosts)]
 Dollars = Annotated[Decimal, Field(ge=0, le=1_000_000, allow_inf_nan=False)]
 
@@ -86,7 +95,7 @@ class Settings(BaseModel):
     """The organization that pays, for keys that belong to several."""
     project: Id | None = Field(None, alias="OPENAI_PROJECT_ID")
     """The project that pays."""
-    output_dir: str | None = Field(None, alias="GPT_IMAGE_2_OUTPUT_DIR")
+    output_dir: Folder | None = Field(None, alias="GPT_IMAGE_2_OUTPUT_DIR")
     """Where pictures are saved: absolute, `~/…`, or relative to the working directory. Unset: your Pictures folder,
     `gpt-image-2/<project>/`."""
     model: ModelName = Field("gpt-image-2", alias="GPT_IMAGE_2_MODEL")

@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 from collections.abc import AsyncGenerator
+from functools import partial
 from typing import BinaryIO
 
 import anyio
@@ -18,6 +19,11 @@ from mcp.server.stdio import stdio_server
 from .server import build_server
 from .start import read_settings, started_studio
 from .wire import Wire
+
+MAX_LINE_BYTES = 128 * 1024 * 1024
+"""A message: one input picture of 50 MB as a data URL, and some room."""
+MAX_UNHEARD_BYTES = 4 * 1024 * 1024
+"""What is read from a client that takes nothing: over 10,000 requests."""
 
 
 def run(wire: Wire, *, sandbox: bool) -> None:
@@ -40,10 +46,11 @@ async def _serve(wire: Wire, sandbox: bool) -> None:
         sys.stderr.write(f"gpt-image-2-mcp: {problem}\n")
     # The SDK has no public way from its server to a transport with streams of one's own.
     server = build_server(lambda: started_studio(settings))._lowlevel_server  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
-    lines = _Lines(wire.incoming)
+    sink = _Sink(wire.outgoing)
+    lines = _Lines(wire.incoming, sink)
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(_watch_signals, lines)
-        async with stdio_server(lines, _Sink(wire.outgoing)) as (reading, writing):  # pyright: ignore[reportArgumentType]
+        async with stdio_server(lines, sink) as (reading, writing):  # pyright: ignore[reportArgumentType]
             await server.run(reading, writing, server.create_initialization_options())
         tasks.cancel_scope.cancel()
 
@@ -58,11 +65,44 @@ async def _watch_signals(lines: "_Lines") -> None:
             lines.stop()
 
 
+class _Sink:
+    """What goes to the client; a client that is gone loses nothing but the answer."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._writing = anyio.Lock()
+        self.written = 0
+
+    async def write(self, text: str) -> None:
+        async with self._writing:
+            work = partial(self._write, text.encode("utf-8", "surrogatepass"))
+            await anyio.to_thread.run_sync(work, abandon_on_cancel=True)
+
+    async def flush(self) -> None:
+        """Nothing is buffered."""
+
+    async def unblocked(self) -> None:
+        """Wait until the client has taken what is being written."""
+        async with self._writing:
+            pass
+
+    def _write(self, data: bytes) -> None:
+        view = memoryview(data)
+        try:
+            while view:
+                count = os.write(self._descriptor, view)
+                self.written += count
+                view = view[count:]
+        except OSError:
+            return
+
+
 class _Lines:
     """What the client sends, line by line, until it or a signal ends it; what the SDK needs of a text file."""
 
-    def __init__(self, wire: BinaryIO) -> None:
+    def __init__(self, wire: BinaryIO, sink: _Sink) -> None:
         self._wire = wire
+        self._sink = sink
         self._reading: anyio.CancelScope | None = None
         self.stopped = False
 
@@ -72,31 +112,24 @@ class _Lines:
             self._reading.cancel()
 
     async def __aiter__(self) -> AsyncGenerator[str]:
+        written, unheard = 0, 0
         while not self.stopped:
             line = b""
             with anyio.CancelScope() as self._reading:
-                line = await anyio.to_thread.run_sync(self._wire.readline, abandon_on_cancel=True)
+                if unheard > MAX_UNHEARD_BYTES:
+                    await self._sink.unblocked()
+                line = await anyio.to_thread.run_sync(self._read, abandon_on_cancel=True)
             if not line:
                 return
+            # A client that asks and never reads is heard for a while only: its answers pile up in memory.
+            unheard = unheard + len(line) if self._sink.written == written else 0
+            written = self._sink.written
             yield line.decode("utf-8", "replace")
 
-
-class _Sink:
-    """What goes to the client; a client that is gone loses nothing but the answer."""
-
-    def __init__(self, descriptor: int) -> None:
-        self._descriptor = descriptor
-
-    async def write(self, text: str) -> None:
-        await anyio.to_thread.run_sync(self._write, text.encode("utf-8", "surrogatepass"), abandon_on_cancel=True)
-
-    async def flush(self) -> None:
-        """Nothing is buffered."""
-
-    def _write(self, data: bytes) -> None:
-        view = memoryview(data)
-        try:
-            while view:
-                view = view[os.write(self._descriptor, view) :]
-        except OSError:
-            return
+    def _read(self) -> bytes:
+        """One line; of one that is too long the beginning, which is no JSON, and the rest is thrown away."""
+        line = self._wire.readline(MAX_LINE_BYTES)
+        rest = line
+        while len(rest) == MAX_LINE_BYTES and not rest.endswith(b"\n"):
+            rest = self._wire.readline(MAX_LINE_BYTES)
+        return line if rest is line else line[:100] + b"\n"

@@ -366,5 +366,5 @@ async def open_studio(
 
 def _turn(report: Report, parent: Turn | None) -> Turn:
     image = report.images[0]
-    number = parent.number + 1 if parent else 1
-    return Turn(number, parent and parent.number, image.path, image.sha256, report.prompt, report.requested)
+    number, after = (1, None) if parent is None else (parent.number + 1, parent.number)
+    return Turn(number, after, image.path, image.sha256, report.prompt, report.requested)

@@ -77,14 +77,14 @@ class Charges:
             LookupError: there is no such charge.
 
         """
-        tokens = usage and {
-            "input_text_tokens": usage.input_tokens - usage.image_tokens,
-            "input_image_tokens": usage.image_tokens,
-            "output_tokens": usage.output_tokens,
-        }
-        self.change(
-            charge, if_in=get_args(State), to="settled", nano_usd=_nano(usd), request_id=request_id, **(tokens or {})
-        )
+        tokens: dict[str, int] = {}
+        if usage is not None:
+            tokens = {
+                "input_text_tokens": usage.input_tokens - usage.image_tokens,
+                "input_image_tokens": usage.image_tokens,
+                "output_tokens": usage.output_tokens,
+            }
+        self.change(charge, if_in=get_args(State), to="settled", nano_usd=_nano(usd), request_id=request_id, **tokens)
 
     def spent(self, day: str) -> Decimal:
         """What was spent on `day`, for certain or perhaps."""

@@ -36,7 +36,7 @@ class RequestTool(Tool):
         resolved = find_resolved_parameters(handler)
         return cls(
             fn=handler,
-            name=handler.__name__,
+            name=getattr(handler, "__name__"),  # noqa: B009 - a handler is a function, which its type cannot say
             title=title,
             description=" ".join((handler.__doc__ or "").split()),
             parameters=closed_schema(request),

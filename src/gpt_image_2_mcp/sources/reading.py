@@ -70,7 +70,7 @@ class Sources:
         working_dir: Path,
         home: Path,
         allowed_dirs: tuple[Path, ...] | None = None,
-        output_dirs: Callable[[], Sequence[Path]] | Sequence[Path] = (),
+        output_dirs: Callable[[], Sequence[Path]] = tuple,
         allowed_url_hosts: frozenset[str] = frozenset(),
         deadline: float = DEADLINE,
         resolve: "Resolver | None" = None,
@@ -185,8 +185,7 @@ class Sources:
     def _open_to(self) -> list[Path] | None:
         if self._allowed_dirs is None:
             return None
-        output = self._output_dirs() if callable(self._output_dirs) else self._output_dirs
-        return [*self._allowed_dirs, *output]
+        return [*self._allowed_dirs, *self._output_dirs()]
 
 
 def _name(reference: str, path: Path | None) -> str:

@@ -1,0 +1,246 @@
+"""What the tests of the client side stand on: a real MCP client, a real server, and the sandbox in place of OpenAI.
+
+Nothing of our own code is replaced. A test turns the sandbox's knobs, calls a tool, and reads what came and what the
+sandbox saw.
+"""
+
+import base64
+import io
+import json
+import re
+import textwrap
+from collections.abc import Callable, Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import anyio
+import httpx2
+from mcp import Client
+from mcp_types import CallToolResult, ImageContent, TextContent
+from PIL import Image, ImageDraw
+
+from gpt_image_2_mcp.sandbox import Knobs, SandboxTransport, Seen, build_sandbox
+from gpt_image_2_mcp.server import build_server
+from gpt_image_2_mcp.settings import Settings
+from gpt_image_2_mcp.studio import open_studio
+
+SMALL = "1024x640"
+"""The smallest size that the model makes: quick to paint."""
+
+KEY = "sk-proj-Kx81secretQv7-not-to-be-shown"
+"""A key that no answer may repeat."""
+
+META = "gpt-image-2/result"
+
+PATIENCE_S = 10
+"""How long a call may take before its test fails; nothing here takes a second."""
+
+TOOLS = (
+    "generate_image",
+    "edit_image",
+    "start_edit_session",
+    "continue_edit_session",
+    "end_edit_session",
+    "list_edit_sessions",
+)
+
+GENERATIONS, EDITS, RESPONSES = "/v1/images/generations", "/v1/images/edits", "/v1/responses"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A successful call that made pictures: its text, its pictures as a client shows them, its report."""
+
+    text: str
+    pictures: list[ImageContent]
+    report: dict[str, Any]
+
+    @property
+    def paths(self) -> list[Path]:
+        return [Path(image["file_path"]) for image in self.report["images"]]
+
+    @property
+    def path(self) -> Path:
+        (path,) = self.paths
+        return path
+
+    @property
+    def session_id(self) -> str:
+        return self.report["session_id"]
+
+
+@dataclass
+class Bench:
+    """One server with its client and its sandbox; `folder` is GPT_IMAGE_2_OUTPUT_DIR."""
+
+    client: Client
+    knobs: Knobs
+    folder: Path
+    working_dir: Path
+    home: Path
+
+    async def call(self, tool: str, **arguments: Any) -> CallToolResult:
+        with anyio.fail_after(PATIENCE_S):
+            return await self.client.call_tool(tool, arguments)
+
+    async def made(self, tool: str, **arguments: Any) -> Answer:
+        """Call a tool that makes pictures, and see that its answer has the shape that clients need."""
+        result = await self.call(tool, **arguments)
+        text = said(result)
+        assert not result.is_error, text
+        assert result.structured_content is None
+        assert [block.type for block in result.content].count("text") == 1
+        assert isinstance(result.content[0], TextContent)
+        report: dict[str, Any] = (result.meta or {})[META]
+        pictures = [block for block in result.content if isinstance(block, ImageContent)]
+        assert len(pictures) == len(report["images"])
+        return Answer(text, pictures, report)
+
+    async def refused(self, tool: str, **arguments: Any) -> str:
+        """Call a tool that answers with an error, and give its text."""
+        result = await self.call(tool, **arguments)
+        text = said(result)
+        assert result.is_error, text
+        assert [block.type for block in result.content] == ["text"]
+        return text
+
+    def seen(self, path: str | None = None) -> list[Seen]:
+        """The requests that the sandbox saw, the oldest first."""
+        return [seen for seen in self.knobs.requests if path in (None, seen.path)]
+
+    def last(self) -> Seen:
+        return self.knobs.requests[-1]
+
+    def files(self) -> list[str]:
+        """Everything below the output folder, hidden files included."""
+        return sorted(str(path.relative_to(self.folder)) for path in self.folder.rglob("*") if path.is_file())
+
+    def photo(self, name: str = "photo.png", size: tuple[int, int] = (1024, 640), **options: Any) -> Path:
+        """A picture in the working directory; its file's ending chooses the format."""
+        path = self.working_dir / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        picture(size).save(path, **options)
+        return path
+
+    def mask(self, name: str = "mask.png", size: tuple[int, int] = (1024, 640)) -> Path:
+        """A mask that leaves the upper left quarter open."""
+        image = Image.new("RGBA", size, (0, 0, 0, 255))
+        image.paste((0, 0, 0, 0), (0, 0, size[0] // 2, size[1] // 2))
+        path = self.working_dir / name
+        image.save(path)
+        return path
+
+    def plain(self, text: str) -> str:
+        """A text with what differs from run to run taken out, for snapshots."""
+        text = text.replace(str(self.folder), "FOLDER").replace(str(self.working_dir), "WORK")
+        return without_ids(text.replace(str(self.home), "HOME"))
+
+
+Wrap = Callable[[httpx2.AsyncBaseTransport], httpx2.AsyncBaseTransport]
+"""Puts a misbehaving network in front of the sandbox."""
+
+
+class Benches:
+    """Opens benches, and closes them when the test is over."""
+
+    def __init__(self, stack: AsyncExitStack, root: Path) -> None:
+        self._stack = stack
+        self._root = root
+
+    async def open(
+        self,
+        variables: Mapping[str, str] | None = None,
+        /,
+        *,
+        legacy: bool = False,
+        wrap: Wrap | None = None,
+        sandbox: bool = False,
+        **environ: str,
+    ) -> Bench:
+        """Start a server on these variables; `sandbox` is the program's `--sandbox`."""
+        folder, working_dir, home = (self._root / name for name in ("pictures", "work", "home"))
+        for directory in (working_dir, home):
+            directory.mkdir(exist_ok=True)
+        given = {"OPENAI_API_KEY": KEY, "GPT_IMAGE_2_OUTPUT_DIR": str(folder), **(variables or {}), **environ}
+        settings = Settings.read(given, sandbox=sandbox)
+        knobs = Knobs()
+        transport = SandboxTransport(build_sandbox(knobs=knobs))
+        studio = open_studio(
+            settings,
+            transport=wrap(transport) if wrap else transport,
+            working_dir=working_dir,
+            home=home,
+        )
+        client = await self._stack.enter_async_context(
+            Client(build_server(lambda: studio), mode="legacy" if legacy else "auto")
+        )
+        # Left last in, first out: what a failed test held is let go before the studio waits for it.
+        self._stack.callback(knobs.release)
+        return Bench(client, knobs, folder, working_dir, home)
+
+
+class Canned(httpx2.AsyncBaseTransport):
+    """A backend that is not OpenAI's: it answers every request with what it was given, and keeps the requests."""
+
+    def __init__(self, answer: Callable[[httpx2.Request], httpx2.Response]) -> None:
+        self._answer = answer
+        self.bodies: list[dict[str, Any]] = []
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        body = await request.aread()
+        json_body = request.headers.get("content-type", "").startswith("application/json")
+        self.bodies.append(json.loads(body) if json_body else {})
+        return self._answer(request)
+
+    def wrap(self, _: httpx2.AsyncBaseTransport) -> httpx2.AsyncBaseTransport:
+        return self
+
+
+def canned(*pictures: bytes, **fields: Any) -> Canned:
+    """A backend that answers with these pictures in base64, and these fields beside them."""
+    data = [{"b64_json": base64.b64encode(data).decode()} for data in pictures]
+    body = {"created": 0, "data": data, **fields}
+    return Canned(lambda _: httpx2.Response(200, json=body, headers={"x-request-id": "req_canned"}))
+
+
+def picture(size: tuple[int, int] = (1024, 640)) -> Image.Image:
+    """A gradient with a disc."""
+    image = Image.new("RGB", size)
+    for x in range(0, size[0], 4):
+        image.paste((x // 4 % 256, 90, 160), (x, 0, x + 4, size[1]))
+    ImageDraw.Draw(image).ellipse((8, 8, size[0] // 2, size[1] // 2), fill=(200, 40, 60))
+    return image
+
+
+def encoded(kind: str = "PNG", size: tuple[int, int] = (1024, 640)) -> bytes:
+    """That picture as a file."""
+    out = io.BytesIO()
+    picture(size).save(out, kind)
+    return out.getvalue()
+
+
+def said(result: CallToolResult) -> str:
+    """An answer's text."""
+    return "\n".join(block.text for block in result.content if isinstance(block, TextContent))
+
+
+def without_ids(text: str) -> str:
+    """A text without the ids and times that differ from run to run."""
+    text = re.sub(r"req_[0-9a-f]{32}", "req_ID", text)
+    text = re.sub(r"session-[0-9a-f]{24}", "session-ID", text)
+    text = re.sub(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{6}", "TIME-HEX", text)
+    return re.sub(r"[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}", "DATE", text)
+
+
+def dumped(value: Any) -> dict[str, Any]:
+    """An MCP object as it travels."""
+    return value.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+
+def folded(text: str) -> str:
+    """A text in lines that fit a page, for snapshots."""
+    fold = partial(textwrap.fill, width=100, break_long_words=False, break_on_hyphens=False)
+    return "\n".join(map(fold, text.splitlines()))

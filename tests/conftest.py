@@ -1,0 +1,66 @@
+"""Every test starts from nothing: no variable of ours, a home and a working directory of its own."""
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack
+
+import pytest
+from bench import Bench, Benches
+
+from gpt_image_2_mcp.settings import Settings
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(autouse=True)
+def nothing_from_outside(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """A developer's own key, proxy or Pictures folder has no part in a test."""
+    for name in (*os.environ, *Settings.variables()):
+        if name.startswith(("OPENAI_", "GPT_IMAGE_2_", "XDG_")) or name.lower().endswith("_proxy"):
+            monkeypatch.delenv(name, raising=False)
+    place = tmp_path_factory.mktemp("person")
+    for name in ("HOME", "USERPROFILE"):
+        monkeypatch.setenv(name, str(place))
+    working_dir = place / "somewhere"
+    working_dir.mkdir()
+    monkeypatch.chdir(working_dir)
+
+
+@pytest.fixture
+async def benches(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Benches]:
+    """Opens servers with settings of the test's choice."""
+    async with AsyncExitStack() as stack:
+        # A short path, since errors cut long ones and snapshots hold errors.
+        yield Benches(stack, tmp_path_factory.mktemp("b"))
+
+
+@pytest.fixture
+async def bench(benches: Benches) -> Bench:
+    """A server as most people have it: a key, and a folder."""
+    return await benches.open()
+
+
+@pytest.fixture(params=["2026-07-28", "initialize"])
+async def each_era(benches: Benches, request: pytest.FixtureRequest) -> Bench:
+    """The same with a client of the newest protocol, and with one that opens with `initialize`."""
+    return await benches.open(legacy=request.param == "initialize")
+
+
+@pytest.fixture(scope="session")
+def sandbox_url() -> Iterator[str]:
+    """The address of a sandbox in a process of its own, as `gpt-image-2-mcp sandbox` gives it; `…/v1`."""
+    command = [sys.executable, "-m", "gpt_image_2_mcp", "sandbox", "--port", "0"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        found = re.search(r"OPENAI_BASE_URL=(http://127\.0\.0\.1:\d+/v1)", process.stderr.readline())
+        assert found
+        yield found[1]
+        process.terminate()
+        out, _ = process.communicate(timeout=10)
+        assert out == ""

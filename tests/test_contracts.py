@@ -1,0 +1,202 @@
+"""What `tools/list` and `initialize` promise: one contract file a tool, and rules that hold for all of them.
+
+A change of a contract is a change for every client: `make snapshots` writes it, and the diff is to be read.
+"""
+
+import json
+import subprocess
+import sys
+from typing import Any
+
+import jsonschema
+import pytest
+from bench import TOOLS, Bench, Benches, dumped, said
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from inline_snapshot import external_file
+
+from gpt_image_2_mcp.errors import BadRequest
+from gpt_image_2_mcp.params import parse
+from gpt_image_2_mcp.server.request_tools import RequestTool
+from gpt_image_2_mcp.server.tools import all_tools
+
+pytestmark = pytest.mark.anyio
+
+PAID = TOOLS[:4]
+MAX_LIST_BYTES = 12_000
+
+
+async def listed(bench: Bench) -> dict[str, dict[str, Any]]:
+    """The six tools as they travel, by name, in the order of the list."""
+    tools = (await bench.client.list_tools()).tools
+    return {tool.name: dumped(tool) for tool in tools if tool.name in TOOLS}
+
+
+@pytest.mark.parametrize("tool", TOOLS)
+async def test_a_tool_is_as_its_contract_says(bench: Bench, tool: str) -> None:
+    assert (await listed(bench))[tool] == external_file(f"contracts/{tool}.json")
+
+
+async def test_the_six_tools_are_there_in_both_eras(each_era: Bench) -> None:
+    assert tuple(await listed(each_era)) == TOOLS
+
+
+async def test_all_six_together_cost_a_model_little(bench: Bench) -> None:
+    tools = list((await listed(bench)).values())
+    size = len(json.dumps({"tools": tools}, ensure_ascii=False, separators=(",", ":")).encode())
+    assert size <= MAX_LIST_BYTES
+
+
+async def test_every_schema_is_flat_closed_and_names_what_is_required_first(bench: Bench) -> None:
+    """Some clients refuse a top-level `anyOf` or a `$ref`, and an open schema lets a misspelt argument pass."""
+    for name, tool in (await listed(bench)).items():
+        schema = tool["inputSchema"]
+        assert schema["type"] == "object", name
+        assert schema["additionalProperties"] is False, name
+        assert not {"anyOf", "oneOf", "allOf", "$defs"} & set(schema), name
+        assert '"$ref"' not in json.dumps(schema), name
+        required = schema.get("required", [])
+        assert list(schema["properties"])[: len(required)] == required, name
+        jsonschema.Draft202012Validator.check_schema(schema)
+
+
+async def test_every_parameter_is_of_one_plain_type(bench: Bench) -> None:
+    for name, tool in (await listed(bench)).items():
+        for parameter, schema in tool["inputSchema"]["properties"].items():
+            assert schema["type"] in {"string", "integer", "array"}, (name, parameter)
+            assert not {"anyOf", "title"} & set(schema), (name, parameter)
+
+
+async def test_every_parameter_is_described_or_lists_its_values(bench: Bench) -> None:
+    for name, tool in (await listed(bench)).items():
+        for parameter, schema in tool["inputSchema"]["properties"].items():
+            assert schema.get("description") or schema.get("enum"), (name, parameter)
+
+
+async def test_every_text_and_list_parameter_has_its_bounds(bench: Bench) -> None:
+    for tool in (await listed(bench)).values():
+        properties = tool["inputSchema"]["properties"]
+        if "prompt" in properties:
+            assert (properties["prompt"]["minLength"], properties["prompt"]["maxLength"]) == (1, 32_000)
+        if "images" in properties:
+            assert (properties["images"]["minItems"], properties["images"]["maxItems"]) == (1, 8)
+        if "n" in properties:
+            assert (properties["n"]["minimum"], properties["n"]["maximum"], properties["n"]["default"]) == (1, 10, 1)
+
+
+async def test_quality_lists_every_value_whatever_the_model(benches: Benches) -> None:
+    """A model is judged at the call: what a client was told once stays true when the setting changes."""
+    bench = await benches.open(GPT_IMAGE_2_MODEL="gpt-image-2")
+    for name in PAID:
+        quality = (await listed(bench))[name]["inputSchema"]["properties"]["quality"]
+        assert quality["enum"] == ["auto", "low", "medium", "high", "xhigh", "max"]
+
+
+async def test_the_annotations_are_true(bench: Bench) -> None:
+    tools = await listed(bench)
+    for name, tool in tools.items():
+        assert tool["title"], name
+        assert tool["description"], name
+        assert tool["annotations"]["openWorldHint"] is (name in PAID), name
+        assert tool["annotations"]["readOnlyHint"] is (name == "list_edit_sessions"), name
+    for name in PAID:
+        # Each call makes new files and costs anew; none is ever replaced.
+        assert tools[name]["annotations"]["destructiveHint"] is False, name
+        assert tools[name]["annotations"]["idempotentHint"] is False, name
+    assert tools["end_edit_session"]["annotations"]["idempotentHint"] is True
+
+
+async def test_no_tool_that_makes_pictures_declares_an_output_schema(bench: Bench) -> None:
+    """Several clients drop the pictures of an answer where structured content stands beside them."""
+    for name, tool in (await listed(bench)).items():
+        assert "outputSchema" not in tool, name
+
+
+async def test_the_tools_may_change_in_both_eras(each_era: Bench) -> None:
+    capabilities = each_era.client.server_capabilities
+    assert capabilities.tools is not None
+    assert capabilities.tools.list_changed is True
+
+
+OTHER_SETTINGS: dict[str, dict[str, Any]] = {
+    "no key": {"OPENAI_API_KEY": ""},
+    "sandbox": {"sandbox": True},
+    "another model": {"GPT_IMAGE_2_MODEL": "gpt-image-2.5-flare", "OPENAI_FORCE_RESPONSES_EDITS": "1"},
+    "wrong values": {"GPT_IMAGE_2_SESSION_MAX": "many", "OPENAI_BASE_URL": "nowhere", "OPENAI_API_KEY": "a b"},
+}
+
+
+@pytest.mark.parametrize("legacy", [False, True], ids=["2026-07-28", "initialize"])
+@pytest.mark.parametrize("changed", OTHER_SETTINGS.values(), ids=OTHER_SETTINGS)
+async def test_what_the_server_says_of_itself_depends_on_no_setting(
+    benches: Benches, changed: dict[str, Any], legacy: bool
+) -> None:
+    """A recording of these answers can then be served before anything heavy is loaded."""
+
+    async def introduction(bench: Bench) -> str:
+        client = bench.client
+        tools = dumped(await client.list_tools())
+        assert client.server_info is not None
+        about = [dumped(client.server_info), dumped(client.server_capabilities), client.instructions]
+        return json.dumps([about, client.protocol_version, tools])
+
+    usual = await introduction(await benches.open(legacy=legacy))
+    assert await introduction(await benches.open(legacy=legacy, **changed)) == usual
+
+
+@pytest.mark.parametrize("tool", TOOLS)
+async def test_an_unknown_argument_is_answered_with_the_names_that_exist(each_era: Bench, tool: str) -> None:
+    properties = (await listed(each_era))[tool]["inputSchema"]["properties"]
+    text = await each_era.refused(tool, colour="red")
+    assert "There is no parameter `colour`" in text
+    for parameter in properties:
+        assert parameter in text
+    assert not each_era.seen()
+
+
+async def test_an_unknown_tool_is_an_error_that_names_it(bench: Bench) -> None:
+    result = await bench.call("make_coffee")
+    assert result.is_error
+    assert "make_coffee" in said(result)
+
+
+SCHEMAS = {tool.name: tool.parameters for tool in all_tools() if tool.name in TOOLS}
+ODD = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=5,
+)
+
+
+@pytest.mark.parametrize("tool", SCHEMAS)
+@settings(max_examples=40, deadline=None)
+@given(data=st.data())
+def test_arguments_that_are_let_through_keep_to_the_schema_that_the_model_was_shown(
+    tool: str, data: st.DataObject
+) -> None:
+    """What is forgiven (a number as text, a single path, capitals) is forgiven on purpose; the rest is the schema's."""
+    names = st.sampled_from([*SCHEMAS[tool]["properties"], "other"])
+    arguments = data.draw(st.dictionaries(names, ODD, max_size=4))
+    (found,) = (each for each in all_tools() if each.name == tool)
+    assert isinstance(found, RequestTool)
+    try:
+        request = parse(found.request, arguments)
+    except BadRequest:
+        return
+    values = {key: value for key, value in request.model_dump(mode="json").items() if value is not None}
+    jsonschema.validate(values, SCHEMAS[tool])
+
+
+PROBE = """
+import sys
+before = set(sys.modules)
+import gpt_image_2_mcp.cli
+new = {name.partition(".")[0] for name in set(sys.modules) - before}
+print(*sorted(new - set(sys.stdlib_module_names)))
+"""
+
+
+def test_the_console_script_imports_the_standard_library_alone_until_it_knows_its_command() -> None:
+    """Clients wait for the first answer of a new process; what is imported before it counts against the start."""
+    loaded = subprocess.run([sys.executable, "-c", PROBE], capture_output=True, text=True, check=True)
+    assert loaded.stdout.split() == ["gpt_image_2_mcp"]

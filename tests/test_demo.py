@@ -1,0 +1,61 @@
+"""`gpt-image-2-mcp demo`: the main job, done once by a real client with the real server."""
+
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from gpt_image_2_mcp.clients import setups
+
+
+@dataclass(frozen=True)
+class Demo:
+    folder: Path
+    said: str
+    complained: str
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Demo:
+    """It runs once for all the tests here."""
+    place = tmp_path_factory.mktemp("demo")
+    environ = {name: value for name, value in os.environ.items() if not name.startswith(("OPENAI_", "GPT_IMAGE_2_"))}
+    done = subprocess.run(
+        [sys.executable, "-m", "gpt_image_2_mcp", "demo", "--output", "demo-output"],
+        capture_output=True,
+        text=True,
+        cwd=place,
+        env=environ | {"HOME": str(place)},
+        timeout=60,
+        check=True,
+    )
+    return Demo(place / "demo-output", done.stdout, done.stderr)
+
+
+def test_it_makes_a_picture_edits_it_with_a_mask_and_takes_three_turns(demo: Demo) -> None:
+    pictures = sorted(path.name.partition("-")[0] for path in (demo.folder / "sandbox").iterdir())
+    assert pictures == ["edit", "image", "session", "session", "session"]
+
+
+def test_it_names_every_file_and_puts_them_on_one_sheet(demo: Demo) -> None:
+    for path in (demo.folder / "sandbox").iterdir():
+        assert str(path) in demo.said
+    sheet = demo.folder / "contact-sheet.png"
+    assert str(sheet) in demo.said
+    with Image.open(sheet) as image:
+        image.load()
+    assert demo.complained == ""
+
+
+def test_it_ends_with_how_to_set_each_client_up(demo: Demo) -> None:
+    assert [setup.name for setup in setups()] == ["Claude Desktop", "Claude Code", "Cursor", "VS Code", "Codex"]
+    for setup in setups():
+        assert setup.text in demo.said
+
+
+def test_it_leaves_nothing_outside_its_folder(demo: Demo) -> None:
+    assert [path.name for path in demo.folder.parent.iterdir()] == ["demo-output"]

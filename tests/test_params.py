@@ -1,0 +1,251 @@
+"""The rules for arguments: held against the sandbox's own statement of OpenAI's rules, and what a broken one says."""
+
+from typing import Any
+
+import pytest
+from bench import folded
+from hypothesis import assume, example, given, settings
+from hypothesis import strategies as st
+from inline_snapshot import external_file, snapshot
+
+from gpt_image_2_mcp.errors import BadRequest
+from gpt_image_2_mcp.params import (
+    ContinueSessionRequest,
+    EditRequest,
+    GenerateRequest,
+    ListSessionsRequest,
+    Request,
+    check_model,
+    parse,
+)
+from gpt_image_2_mcp.sandbox.errors import ApiRefusal
+from gpt_image_2_mcp.sandbox.rules import GENERATION, check_order, check_size
+from gpt_image_2_mcp.sizes import is_allowed, nearest
+
+
+def our_size(text: str) -> str | None:
+    """The size as our parameters read it, None where they refuse it."""
+    try:
+        return parse(GenerateRequest, {"prompt": "a fox", "size": text}).size
+    except BadRequest:
+        return None
+
+
+def openai_takes(text: str) -> bool:
+    try:
+        check_size(text)
+    except ApiRefusal:
+        return False
+    return True
+
+
+def complaint(request: type[Request], arguments: dict[str, Any]) -> str:
+    with pytest.raises(BadRequest) as refusal:
+        parse(request, arguments)
+    return str(refusal.value)
+
+
+# Sizes that keep most rules, so that both sides of every rule come up.
+edge = st.integers(0, 5000) | st.integers(0, 260).map(lambda steps: 16 * steps)
+ALLOWED = [(w, h) for w in range(16, 3856, 16) for h in range(16, 3856, 16) if openai_takes(f"{w}x{h}")]
+
+
+@settings(max_examples=400, deadline=None)
+@given(width=edge, height=edge)
+@example(1024, 640)  # exactly the fewest pixels
+@example(3840, 2160)  # exactly the most
+@example(3840, 1280)  # exactly 3:1
+@example(1280, 3840)
+@example(3856, 2144)
+@example(1008, 640)
+@example(0, 0)
+def test_a_size_is_allowed_here_exactly_where_openai_makes_it(width: int, height: int) -> None:
+    text = f"{width}x{height}"
+    assert (our_size(text) is not None) == openai_takes(text)
+
+
+@settings(max_examples=100, deadline=None)
+@given(size=st.sampled_from(ALLOWED), space=st.sampled_from(["", " ", "\t"]), cross=st.sampled_from("xX×*"))
+def test_spaces_and_capitals_in_a_size_are_forgiven(size: tuple[int, int], space: str, cross: str) -> None:
+    width, height = size
+    assert our_size(f"{space}{width}{space}{cross}{space}{height}{space}") == f"{width}x{height}"
+
+
+@pytest.mark.parametrize("written", ["auto", "AUTO", " Auto "])
+def test_auto_is_a_size_however_it_is_written(written: str) -> None:
+    assert our_size(written) == "auto"
+
+
+@settings(max_examples=60, deadline=None)
+@given(width=st.integers(0, 9999), height=st.integers(0, 9999))
+@example(999_999, 1)
+@example(0, 0)
+@example(1000, 1000)
+@example(4096, 4096)
+def test_the_size_that_an_error_offers_is_allowed_and_no_other_is_nearer(width: int, height: int) -> None:
+    def distance(size: tuple[int, int]) -> int:
+        return (size[0] - width) ** 2 + (size[1] - height) ** 2
+
+    offered = nearest(width, height)
+    assert offered in ALLOWED
+    assert distance(offered) == min(map(distance, ALLOWED))
+
+
+@settings(max_examples=100, deadline=None)
+@given(size=st.sampled_from(ALLOWED))
+def test_an_allowed_size_is_the_nearest_to_itself(size: tuple[int, int]) -> None:
+    assert nearest(*size) == size
+
+
+@settings(max_examples=60, deadline=None)
+@given(width=edge, height=edge)
+def test_a_refused_size_is_answered_with_one_that_is_taken(width: int, height: int) -> None:
+    assume(not is_allowed(width, height))
+    text = complaint(GenerateRequest, {"prompt": "a fox", "size": f"{width}x{height}"})
+    offered = text.rsplit("'", 2)[1]
+    assert our_size(offered) == offered
+
+
+options = st.fixed_dictionaries(
+    {"prompt": st.sampled_from(["a fox", "x", "f" * 32_000, "f" * 32_001])},
+    optional={
+        "n": st.integers(-1, 12),
+        "size": st.sampled_from(["auto", "1024x640", "1000x1000", "3840x2160", "4000x2000"]),
+        "quality": st.sampled_from(["auto", "low", "medium", "high", "xhigh", "max", "best"]),
+        "background": st.sampled_from(["auto", "opaque", "transparent", "white"]),
+        "output_format": st.sampled_from(["png", "jpeg", "webp", "gif"]),
+        "output_compression": st.integers(-1, 101),
+        "moderation": st.sampled_from(["auto", "low", "off"]),
+    },
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(arguments=options, model=st.sampled_from(["gpt-image-2", "gpt-image-2-2026-04-21", "gpt-image-2.5-flare"]))
+def test_a_request_is_refused_here_exactly_where_openai_would_refuse_it(arguments: dict[str, Any], model: str) -> None:
+    """Nothing is sent that would come back with an error, and nothing is withheld that OpenAI would make."""
+    # For PNG OpenAI takes a compression of 100, which does nothing; here compression is for the other two alone.
+    assume(not (arguments.get("output_compression") == 100 and arguments.get("output_format", "png") == "png"))
+    try:
+        check_model(model, parse(GenerateRequest, arguments))
+        ours = "taken"
+    except BadRequest as error:
+        ours = str(error)
+    try:
+        check_order({"model": model, **arguments}, known=GENERATION)
+        theirs = "taken"
+    except ApiRefusal as error:
+        theirs = error.message
+    assert (ours == "taken") == (theirs == "taken"), (ours, theirs)
+
+
+def test_an_argument_that_is_null_counts_as_left_out() -> None:
+    """Models fill in every parameter that they are shown, with null where they have nothing to say."""
+    given = {"prompt": "a fox", "size": None, "n": None, "output_dir": None, "output_compression": None}
+    assert parse(GenerateRequest, given) == parse(GenerateRequest, {"prompt": "a fox"})
+
+
+@pytest.mark.parametrize(
+    ("name", "written", "meant"),
+    [
+        ("quality", " HIGH ", "high"),
+        ("output_format", "JPG", "jpeg"),
+        ("background", "Opaque", "opaque"),
+        ("moderation", "Low", "low"),
+        ("n", "3", 3),
+    ],
+)
+def test_what_a_model_writes_a_little_differently_is_understood(name: str, written: str, meant: object) -> None:
+    assert getattr(parse(GenerateRequest, {"prompt": "a fox", name: written}), name) == meant
+
+
+def test_one_picture_without_its_list_is_a_list_of_one() -> None:
+    assert parse(EditRequest, {"prompt": "x", "images": "a.png"}).images == ["a.png"]
+
+
+FOX = {"prompt": "a fox"}
+BROKEN: dict[str, tuple[type[Request], dict[str, Any]]] = {
+    "no prompt": (GenerateRequest, {}),
+    "an empty prompt": (GenerateRequest, {"prompt": ""}),
+    "a blank prompt": (GenerateRequest, {"prompt": " \n "}),
+    "a long prompt": (GenerateRequest, {"prompt": "f" * 32_001}),
+    "a prompt that is a number": (GenerateRequest, {"prompt": 7}),
+    "n of none": (GenerateRequest, {**FOX, "n": 0}),
+    "n of many": (GenerateRequest, {**FOX, "n": 11}),
+    "n in words": (GenerateRequest, {**FOX, "n": "three"}),
+    "n and a half": (GenerateRequest, {**FOX, "n": 1.5}),
+    "a size in words": (GenerateRequest, {**FOX, "size": "large"}),
+    "a size off the grid": (GenerateRequest, {**FOX, "size": "1000x1000"}),
+    "a size too small": (GenerateRequest, {**FOX, "size": "512x512"}),
+    "a size too large": (GenerateRequest, {**FOX, "size": "4096x4096"}),
+    "a size too wide": (GenerateRequest, {**FOX, "size": "3840x640"}),
+    "a size of nothing": (GenerateRequest, {**FOX, "size": "0x0"}),
+    "an unknown quality": (GenerateRequest, {**FOX, "quality": "ultra"}),
+    "an unknown format": (GenerateRequest, {**FOX, "output_format": "gif"}),
+    "an unknown background": (GenerateRequest, {**FOX, "background": "white"}),
+    "an unknown moderation": (GenerateRequest, {**FOX, "moderation": "off"}),
+    "compression beyond its range": (GenerateRequest, {**FOX, "output_format": "webp", "output_compression": 101}),
+    "compression of a PNG": (GenerateRequest, {**FOX, "output_compression": 50}),
+    "transparency in a JPEG": (GenerateRequest, {**FOX, "background": "transparent", "output_format": "jpeg"}),
+    "no images": (EditRequest, FOX),
+    "a list of no images": (EditRequest, {**FOX, "images": []}),
+    "nine images": (EditRequest, {**FOX, "images": ["a.png"] * 9}),
+    "an image that is a number": (EditRequest, {**FOX, "images": ["a.png", 5]}),
+    "an image that is empty": (EditRequest, {**FOX, "images": [""]}),
+    "images that are an object": (EditRequest, {**FOX, "images": {"path": "a.png"}}),
+    "an empty mask": (EditRequest, {**FOX, "images": ["a.png"], "mask": ""}),
+    "a long prefix": (GenerateRequest, {**FOX, "filename_prefix": "f" * 201}),
+    "an empty folder": (GenerateRequest, {**FOX, "output_dir": ""}),
+    "a long user": (GenerateRequest, {**FOX, "user": "u" * 129}),
+    "no session": (ContinueSessionRequest, FOX),
+    "n where there is one picture": (ContinueSessionRequest, {**FOX, "session_id": "session-1", "n": 2}),
+    "an argument where there are none": (ListSessionsRequest, {"all": True}),
+    "several at once": (GenerateRequest, {"size": "1x1", "n": 99, "quality": "best", "colour": "red"}),
+}
+
+
+def test_each_broken_rule_is_told_with_its_value_and_the_way_out() -> None:
+    assert {case: complaint(*broken) for case, broken in BROKEN.items()} == external_file("texts/arguments.json")
+
+
+def test_what_a_model_does_not_do_is_told_with_the_models_that_do() -> None:
+    def told(model: str, **options: str) -> str:
+        with pytest.raises(BadRequest) as refusal:
+            check_model(model, parse(GenerateRequest, FOX | options))
+        return str(refusal.value)
+
+    assert folded(told("gpt-image-2", background="transparent")) == snapshot("""\
+`background` 'transparent' is not available with gpt-image-2. gpt-image-2.5-sunburst,
+gpt-image-2.5-flare and the gpt-image-2.6 models make transparent pictures: set GPT_IMAGE_2_MODEL to
+one of them in the client's configuration, or leave `background` out.\
+""")
+    assert told("gpt-image-2-2026-04-21", background="transparent").startswith("`background` 'transparent' is not")
+    assert folded(told("gpt-image-2", quality="max")) == snapshot("""\
+`quality` 'max' is not available with gpt-image-2, which has low, medium and high.
+gpt-image-2.5-sunburst and gpt-image-2.5-flare have xhigh and max: use 'high', or set
+GPT_IMAGE_2_MODEL in the client's configuration.\
+""")
+
+
+@pytest.mark.parametrize(
+    "model", ["gpt-image-2.5-flare", "gpt-image-2.6-sunburst", "my-azure-deployment", "gpt-image-9"]
+)
+@pytest.mark.parametrize("options", [{"background": "transparent"}, {"quality": "xhigh"}])
+def test_a_model_that_does_it_or_that_nobody_knows_is_not_held_back(model: str, options: dict[str, str]) -> None:
+    check_model(model, parse(GenerateRequest, FOX | options))
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    arguments=st.dictionaries(
+        st.sampled_from(["prompt", "size", "quality", "n", "output_dir", "user", "filename_prefix"]),
+        st.integers(1000, 60_000).map(lambda length: "y" * length),
+    )
+)
+def test_an_error_does_not_flood_the_chat_with_the_value_that_it_is_about(arguments: dict[str, Any]) -> None:
+    text = ""
+    try:
+        parse(GenerateRequest, arguments)
+    except BadRequest as error:
+        text = str(error)
+    assert len(text) < 8000

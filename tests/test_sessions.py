@@ -1,0 +1,413 @@
+"""Edit sessions: each turn is made from the picture of the one before, and nothing but the person's word ends one."""
+
+import hashlib
+import re
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+from bench import EDITS, SMALL, Answer, Bench, Benches, canned, encoded, folded, said
+from hypothesis import given
+from hypothesis import strategies as st
+from inline_snapshot import snapshot
+
+from gpt_image_2_mcp.errors import SessionError
+from gpt_image_2_mcp.sandbox import Fault
+from gpt_image_2_mcp.sessions import MemorySessions, Turn, new_id
+
+pytestmark = pytest.mark.anyio
+
+
+async def start(bench: Bench, prompt: str = "bluer", **arguments: Any) -> Answer:
+    bench.photo()
+    return await bench.made(
+        "start_edit_session", **({"prompt": prompt, "images": ["photo.png"], "size": SMALL} | arguments)
+    )
+
+
+async def go_on(bench: Bench, session: Answer, prompt: str = "greener", **arguments: Any) -> Answer:
+    return await bench.made(
+        "continue_edit_session", session_id=session.session_id, prompt=prompt, **({"size": SMALL} | arguments)
+    )
+
+
+async def rows(bench: Bench) -> list[dict[str, Any]]:
+    """The active sessions, for a program."""
+    result = await bench.call("list_edit_sessions")
+    assert not result.is_error
+    return (result.meta or {}).get("gpt-image-2/sessions", [])
+
+
+def sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+# A session from its start to its end.
+
+
+async def test_a_session_from_its_start_to_its_end(each_era: Bench) -> None:
+    bench = each_era
+    first = await start(bench)
+    second = await go_on(bench, first)
+    listed = await bench.call("list_edit_sessions")
+    ended = await bench.call("end_edit_session", session_id=first.session_id)
+    after = await bench.call("list_edit_sessions")
+    assert folded(bench.plain(first.text)) == snapshot("""\
+Edited: 1 picture by the built-in sandbox in place of gpt-image-2, 1024x640, quality medium, PNG.
+FOLDER/sandbox/session-TIME-HEX.png
+Tokens: 642 in, 956 out; free, gpt-image-2 would have cost about $0.0338.
+session_id: session-ID, turn 1. continue_edit_session makes the next change to this picture;
+end_edit_session closes the session.\
+""")
+    assert folded(bench.plain(second.text)) == snapshot("""\
+Edited: 1 picture by the built-in sandbox in place of gpt-image-2, 1024x640, quality medium, PNG.
+FOLDER/sandbox/session-TIME-HEX.png
+Tokens: 642 in, 956 out; free, gpt-image-2 would have cost about $0.0338.
+session_id: session-ID, turn 2. continue_edit_session makes the next change to this picture;
+end_edit_session closes the session.\
+""")
+    assert folded(bench.plain(said(listed))) == snapshot("""\
+1 active edit session, newest first:
+- session-ID: 2 turns, created DATE UTC, updated DATE UTC, last prompt "greener", last file
+FOLDER/sandbox/session-TIME-HEX.png\
+""")
+    assert folded(bench.plain(said(ended))) == snapshot(
+        "Ended session session-ID after 2 turns. Its pictures stay in FOLDER."
+    )
+    assert folded(said(after)) == snapshot("There is no active edit session. start_edit_session begins one.")
+
+
+async def test_the_id_cannot_be_guessed(bench: Bench) -> None:
+    ids = {(await start(bench)).session_id for _ in range(2)}
+    assert len(ids) == 2
+    assert all(re.fullmatch(r"session-[0-9a-f]{24}", each) for each in ids)
+
+
+async def test_the_report_names_the_session_and_the_turn(bench: Bench) -> None:
+    first = await start(bench)
+    second = await go_on(bench, first)
+    third = await go_on(bench, first)
+    assert [answer.report["turn"] for answer in (first, second, third)] == [1, 2, 3]
+    assert {answer.session_id for answer in (first, second, third)} == {first.session_id}
+    assert [path.name.partition("-")[0] for path in (*first.paths, *second.paths)] == ["session", "session"]
+
+
+async def test_each_turn_is_made_from_the_picture_of_the_one_before(bench: Bench) -> None:
+    first = await start(bench)
+    second = await go_on(bench, first)
+    await go_on(bench, first)
+    sent = [[file.sha256 for file in seen.files] for seen in bench.seen(EDITS)]
+    assert sent == [[sha256(bench.working_dir / "photo.png")], [sha256(first.path)], [sha256(second.path)]]
+
+
+async def test_later_turns_send_neither_the_mask_nor_the_references_again(bench: Bench) -> None:
+    bench.mask()
+    bench.photo("style.png")
+    first = await start(bench, images=["photo.png", "style.png"], mask="mask.png")
+    await go_on(bench, first)
+    assert [[file.field for file in seen.files] for seen in bench.seen()] == [
+        ["image[]", "image[]", "mask"],
+        ["image[]"],
+    ]
+
+
+async def test_a_turns_parameters_are_its_own(bench: Bench) -> None:
+    first = await start(bench, quality="high", output_format="webp")
+    second = await go_on(bench, first)
+    assert bench.last().params == {"model": "gpt-image-2", "prompt": "greener", "size": SMALL}
+    assert (first.path.suffix, second.path.suffix) == (".webp", ".png")
+
+
+async def test_later_turns_save_where_the_session_saves(bench: Bench) -> None:
+    first = await start(bench, output_dir="art")
+    second = await go_on(bench, first, filename_prefix="fox")
+    assert first.path.parent == second.path.parent == bench.working_dir / "art"
+    assert second.path.stem.endswith("-fox")
+
+
+async def test_a_folder_that_was_deleted_meanwhile_is_made_again(bench: Bench) -> None:
+    bench.knobs.hold()
+    first: list[Answer] = []
+
+    async def begin() -> None:
+        first.append(await start(bench, output_dir="art"))
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(begin)
+        with anyio.fail_after(5):
+            await bench.knobs.wait_for(1)
+        (bench.working_dir / "art").rmdir()
+        bench.knobs.release()
+    assert first[0].path.parent == bench.working_dir / "art"
+
+
+# The list.
+
+
+async def test_the_list_has_the_newest_first_and_says_when(bench: Bench) -> None:
+    first = await start(bench, "one")
+    second = await start(bench, "two")
+    assert [row["session_id"] for row in await rows(bench)] == [second.session_id, first.session_id]
+    await go_on(bench, first, "three")
+    newest, other = await rows(bench)
+    assert (newest["session_id"], newest["turns"], newest["last_prompt"]) == (first.session_id, 2, "three")
+    assert (other["turns"], other["last_prompt"], other["last_file"]) == (1, "two", str(second.path))
+    assert datetime.fromisoformat(newest["created"]) < datetime.fromisoformat(newest["updated"])
+
+
+async def test_prompts_in_the_list_are_cut_at_120_characters_and_on_one_line(bench: Bench) -> None:
+    await start(bench, "line one\nline two " + "x" * 31_000)
+    (row,) = await rows(bench)
+    assert len(row["last_prompt"]) == 120
+    assert row["last_prompt"].startswith("line one line two xxx")
+    assert row["last_prompt"] in said(await bench.call("list_edit_sessions"))
+
+
+async def test_a_list_of_many_sessions_stays_short(benches: Benches) -> None:
+    bench = await benches.open(GPT_IMAGE_2_SESSION_MAX="0", wrap=canned(encoded(size=(64, 64))).wrap)
+    for _ in range(30):
+        await start(bench, "x" * 200)
+    text = said(await bench.call("list_edit_sessions"))
+    assert len(text) < 8000
+    assert text.startswith("30 active edit sessions")
+    shown = len(re.findall("^- session-", text, re.MULTILINE))
+    assert text.splitlines()[-1].startswith(f"… and {30 - shown} older")
+
+
+# What a failure leaves.
+
+
+FAILURES = [
+    Fault(error="moderation_blocked"),
+    Fault("drop"),
+    Fault("not_an_image"),
+    Fault("html", status=502),
+]
+
+
+@pytest.mark.parametrize("fault", FAILURES, ids=lambda fault: fault.error or fault.kind)
+async def test_a_turn_that_failed_leaves_the_session_as_it_was(bench: Bench, fault: Fault) -> None:
+    first = await start(bench)
+    bench.knobs.faults = [fault]
+    await bench.refused("continue_edit_session", session_id=first.session_id, prompt="greener")
+    (row,) = await rows(bench)
+    assert (row["turns"], row["last_prompt"], row["last_file"]) == (1, "bluer", str(first.path))
+    second = await go_on(bench, first)
+    assert second.report["turn"] == 2
+    assert bench.last().files[0].sha256 == sha256(first.path)
+
+
+async def test_a_start_that_failed_leaves_no_session(bench: Bench) -> None:
+    bench.photo()
+    bench.knobs.faults = [Fault(error="moderation_blocked")]
+    await bench.refused("start_edit_session", prompt="bluer", images=["photo.png"])
+    assert await rows(bench) == []
+
+
+async def test_a_turn_whose_file_is_gone_is_named(bench: Bench) -> None:
+    first = await start(bench)
+    moved = first.path.rename(bench.folder / "moved.png")
+    text = await bench.refused("continue_edit_session", session_id=first.session_id, prompt="greener")
+    assert folded(bench.plain(text)) == snapshot("""\
+The picture FOLDER/sandbox/session-TIME-HEX.png is gone or cannot be read (No such file or
+directory). It was turn 1 of session session-ID, which the next turn builds on. Put it back, or
+start anew with start_edit_session from another picture.\
+""")
+    assert bench.knobs.paid == 1
+    moved.rename(first.path)
+    assert (await go_on(bench, first)).report["turn"] == 2
+
+
+async def test_a_turn_whose_file_was_changed_is_named(bench: Bench) -> None:
+    first = await start(bench)
+    first.path.write_bytes((bench.working_dir / "photo.png").read_bytes())
+    text = await bench.refused("continue_edit_session", session_id=first.session_id, prompt="greener")
+    assert folded(bench.plain(text)) == snapshot("""\
+The picture FOLDER/sandbox/session-TIME-HEX.png was changed since it was made. It was turn 1 of
+session session-ID, which the next turn builds on. Put it back, or start anew with
+start_edit_session from another picture.\
+""")
+    assert bench.knobs.paid == 1
+
+
+# Two at once.
+
+
+async def test_two_turns_at_once_are_made_one_after_the_other(bench: Bench) -> None:
+    """Both made from the same picture, one of the two changes would be lost."""
+    first = await start(bench)
+    bench.knobs.hold()
+    answers: list[Answer] = []
+
+    async def turn(prompt: str) -> None:
+        answers.append(await go_on(bench, first, prompt))
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(turn, "greener")
+        tasks.start_soon(turn, "redder")
+        with anyio.fail_after(5):
+            await bench.knobs.wait_for(2)
+        await anyio.wait_all_tasks_blocked()
+        assert bench.knobs.running == 1
+        bench.knobs.release()
+    assert sorted(answer.report["turn"] for answer in answers) == [2, 3]
+    second, third = sorted(answers, key=lambda answer: answer.report["turn"])
+    assert bench.last().files[0].sha256 == sha256(second.path)
+    assert bench.knobs.max_running == 1
+    assert third.path != second.path
+
+
+async def test_two_sessions_do_not_wait_for_each_other(bench: Bench) -> None:
+    sessions = [await start(bench), await start(bench)]
+    bench.knobs.hold()
+    async with anyio.create_task_group() as tasks:
+        for session in sessions:
+            tasks.start_soon(go_on, bench, session)
+        with anyio.fail_after(5):
+            await bench.knobs.wait_for(2, what="running")
+        bench.knobs.release()
+
+
+async def test_a_session_that_is_ended_during_a_turn_loses_no_picture(bench: Bench) -> None:
+    first = await start(bench)
+    bench.knobs.hold()
+    answers: list[Answer] = []
+
+    async def turn() -> None:
+        answers.append(await go_on(bench, first))
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(turn)
+        with anyio.fail_after(5):
+            await bench.knobs.wait_for(2)
+        await bench.call("end_edit_session", session_id=first.session_id)
+        bench.knobs.release()
+    (second,) = answers
+    assert second.path.exists()
+    assert folded(bench.plain(second.text)) == snapshot("""\
+Edited: 1 picture by the built-in sandbox in place of gpt-image-2, 1024x640, quality medium, PNG.
+FOLDER/sandbox/session-TIME-HEX.png
+Tokens: 642 in, 956 out; free, gpt-image-2 would have cost about $0.0338.
+Note: The session was ended while this turn was made; its picture is saved all the same.\
+""")
+    assert await rows(bench) == []
+
+
+# The end.
+
+
+async def test_ending_a_session_twice_is_harmless_and_deletes_no_file(bench: Bench) -> None:
+    first = await start(bench)
+    for _ in range(2):
+        assert not (await bench.call("end_edit_session", session_id=first.session_id)).is_error
+    assert first.path.exists()
+    assert await rows(bench) == []
+
+
+async def test_a_session_that_is_gone_says_whether_to_start_anew_or_list(bench: Bench) -> None:
+    unknown = await bench.refused("continue_edit_session", session_id="session-gone", prompt="greener")
+    assert folded(unknown) == snapshot("""\
+There is no edit session 'session-gone': it was ended, was not used for 60 minutes, made room for
+newer ones, or belonged to an earlier run of this server. list_edit_sessions shows the active ones;
+to go on from a picture, call start_edit_session with its path in `images`.\
+""")
+    first = await start(bench)
+    await bench.call("end_edit_session", session_id=first.session_id)
+    text = await bench.refused("continue_edit_session", session_id=first.session_id, prompt="greener")
+    assert "start_edit_session" in text
+    assert "list_edit_sessions" in text
+    assert folded(said(await bench.call("end_edit_session", session_id="session-gone"))) == snapshot(
+        "There is no active session 'session-gone'; it had ended or expired already. Nothing to do."
+    )
+
+
+async def test_the_least_recently_used_session_makes_room(benches: Benches) -> None:
+    bench = await benches.open(GPT_IMAGE_2_SESSION_MAX="2")
+    first, second = await start(bench), await start(bench)
+    await go_on(bench, first)
+    third = await start(bench)
+    assert {row["session_id"] for row in await rows(bench)} == {first.session_id, third.session_id}
+    await bench.refused("continue_edit_session", session_id=second.session_id, prompt="greener")
+    assert second.path.exists()
+
+
+async def test_a_session_that_is_not_used_expires_and_its_files_stay(benches: Benches) -> None:
+    bench = await benches.open(GPT_IMAGE_2_SESSION_TTL_MS="1")
+    first = await start(bench)
+    with anyio.fail_after(5):
+        while await rows(bench):
+            await anyio.lowlevel.checkpoint()
+    text = await bench.refused("continue_edit_session", session_id=first.session_id, prompt="greener")
+    assert "0.001 seconds" in text
+    assert first.path.exists()
+
+
+# The store by itself, on a clock of the test's own.
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = datetime(2026, 11, 22, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        self.now += timedelta(milliseconds=1)
+        return self.now
+
+
+TURN = Turn(1, None, Path("/a.png"), "0" * 64, "bluer", {})
+
+
+def test_use_keeps_a_session_alive_and_idleness_ends_it() -> None:
+    clock = Clock()
+    sessions = MemorySessions(limit=0, idle_limit=timedelta(hours=1), now=clock)
+    session = sessions.add(new_id(), Path("/"), TURN)
+    for _ in range(3):
+        clock.now += timedelta(minutes=59)
+        sessions.get(session.id)
+    clock.now += timedelta(minutes=59)
+    assert sessions.active()
+    clock.now += timedelta(minutes=2)
+    assert not sessions.active()
+    with pytest.raises(SessionError, match="60 minutes"):
+        sessions.get(session.id)
+
+
+def test_with_no_limit_of_time_a_session_lives_on() -> None:
+    clock = Clock()
+    sessions = MemorySessions(limit=0, idle_limit=None, now=clock)
+    session = sessions.add(new_id(), Path("/"), TURN)
+    clock.now += timedelta(days=3650)
+    assert sessions.get(session.id).turns == (TURN,)
+
+
+@given(
+    limit=st.integers(0, 4),
+    steps=st.lists(st.tuples(st.sampled_from(["add", "get", "extend", "end"]), st.integers(0, 7)), max_size=30),
+)
+def test_the_store_keeps_the_most_recently_used_sessions_and_no_others(
+    limit: int, steps: list[tuple[str, int]]
+) -> None:
+    sessions = MemorySessions(limit=limit, idle_limit=None, now=Clock())
+    used: list[str] = []  # the last used last
+
+    for step, number in steps:
+        name = f"session-{number}"
+        if step == "add":
+            sessions.add(name, Path("/"), TURN)
+        elif name not in used:
+            assert sessions.end(name) is None
+            assert sessions.extend(name, TURN) is None
+            continue
+        elif step == "get":
+            sessions.get(name)
+        elif step == "extend":
+            assert sessions.extend(name, TURN) is not None
+        else:
+            assert sessions.end(name) is not None
+        used = [other for other in used if other != name]
+        if step != "end":
+            used.append(name)
+        used = used[-limit:] if limit else used
+        assert [session.id for session in sessions.active()] == used[::-1]

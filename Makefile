@@ -46,12 +46,21 @@ format: $(VENV) ## put the code into shape
 	$(BIN)/ruff check --fix .
 
 .PHONY: snapshots
-snapshots: $(VENV) ## write the contracts and snapshots anew; read the diff
+snapshots: handshake ## write the contracts and snapshots anew; read the diff
 	$(BIN)/pytest --inline-snapshot=create,fix
+
+.PHONY: bench
+bench: $(VENV) ## measure speed and memory beside the openai SDK; BENCH="--quick", BENCH="--peer 'name=command'"
+	@$(BIN)/python -m bench $(BENCH)
+
+.PHONY: handshake
+handshake: $(VENV) ## record what the server answers to a client's opening; a test says when
+	$(BIN)/python -m gpt_image_2_mcp.server.recording
 
 .PHONY: docs
 docs: $(VENV) ## write the generated parts of the README, and its picture
 	$(BIN)/gpt-image-2-mcp demo --output demo-output > /dev/null
+	cp demo-output/contact-sheet.png docs/contact-sheet.png
 	$(BIN)/python docs/generate.py
 
 .PHONY: lock

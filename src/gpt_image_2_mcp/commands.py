@@ -5,9 +5,10 @@ weighs is imported inside the commands: `--help` answers at once.
 """
 
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
@@ -22,14 +23,24 @@ if TYPE_CHECKING:
 
 
 class Commands(click.Group):
-    """Our errors are one line on stderr and a failing exit code, never a traceback."""
+    """An error is one line on stderr and a failing exit code, never a traceback."""
 
-    def invoke(self, ctx: click.Context) -> Any:
-        """Run a command."""
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        """Run the program."""
         try:
-            return super().invoke(ctx)
+            super().main(*args, **{**kwargs, "standalone_mode": False})
+        except click.ClickException as error:
+            _fail(error.format_message(), error.exit_code)
         except GptImageError as error:
-            raise click.ClickException(str(error)) from None
+            _fail(str(error), 1)
+        except click.Abort:
+            _fail("Nothing was sent.", 130)
+        sys.exit(0)
+
+
+def _fail(message: str, code: int) -> NoReturn:
+    click.echo(f"Error: {' '.join(message.split())}", err=True)
+    sys.exit(code)
 
 
 @click.group(cls=Commands, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
@@ -43,15 +54,10 @@ def commands(ctx: click.Context, sandbox: bool) -> None:
     Cursor, VS Code or Codex. The settings are environment variables; OPENAI_API_KEY is the one that is needed.
     """
     if ctx.invoked_subcommand is None:
-        from .stdio import run
-        from .wire import claim
+        from .cli import serve
 
-        run(claim(), sandbox=sandbox)
+        serve(sandbox=sandbox)
     ctx.obj = sandbox
-
-
-class _Choices(click.Choice[str]):
-    name = "choice"
 
 
 def _options(command: Callable[..., None]) -> Callable[..., None]:
@@ -60,14 +66,12 @@ def _options(command: Callable[..., None]) -> Callable[..., None]:
         click.option(
             "--size", metavar="WxH", help="auto, or both edges multiples of 16, at most 3840, ratio 1:3 to 3:1."
         ),
-        click.option(
-            "--quality", type=_Choices(["auto", "low", "medium", "high", "xhigh", "max"]), help="low: drafts."
-        ),
+        click.option("--quality", metavar="auto|low|medium|high|xhigh|max", help="low: drafts."),
         click.option("-n", "--n", type=int, metavar="1..10", help="How many pictures."),
-        click.option("--background", type=_Choices(["auto", "opaque", "transparent"])),
-        click.option("--output-format", "--format", type=_Choices(["png", "jpeg", "webp"])),
+        click.option("--background", metavar="auto|opaque|transparent"),
+        click.option("--output-format", "--format", metavar="png|jpeg|webp"),
         click.option("--output-compression", type=int, metavar="0..100", help="jpeg and webp only."),
-        click.option("--moderation", type=_Choices(["auto", "low"])),
+        click.option("--moderation", metavar="auto|low"),
         click.option("-o", "--output-dir", metavar="FOLDER", help="Where to save; else your Pictures folder."),
         click.option("--filename-prefix", "--prefix", metavar="WORDS", help="For the file's name."),
         click.option("--user", metavar="ID", help="End-user id for OpenAI's abuse monitoring."),
@@ -116,7 +120,9 @@ def sandbox(host: str, port: int) -> None:
 
     try:
         serve_sandbox(host=host, port=port)
-    except (ValueError, OSError) as error:
+    except OSError as error:
+        raise click.ClickException(f"{host}:{port} cannot be listened on ({error.strerror}); try --port 0.") from None
+    except ValueError as error:
         raise click.ClickException(str(error)) from None
 
 
@@ -135,9 +141,10 @@ def _run(request: "PaidRequest", operation: "Callable[[Studio], Job]", *, as_jso
     """Open the studio, wait to the end with a progress bar, print."""
     import anyio
 
-    from .start import read_settings, started_studio
+    from .start import log_to_stderr, read_settings, started_studio
 
     settings = read_settings(sandbox=sandbox).model_copy(update={"inline": "none"})
+    log_to_stderr(settings)
 
     async def work() -> "Report":
         async with started_studio(settings) as studio:

@@ -20,6 +20,13 @@ value; why; what to do now. Bugs are not `GptImageError`.
 
 from typing import ClassVar
 
+USAGE_PAGE = "https://platform.openai.com/usage"
+NOT_SENT_AGAIN = (
+    "The picture may have been made and billed without reaching us, so it was not asked for again:"
+    f" look at {USAGE_PAGE}, then decide whether to ask once more."
+)
+MAY_BE_BILLED = f"It may have been billed all the same: look at {USAGE_PAGE} before asking once more."
+
 MAX_VALUE_SHOWN = 80
 """Characters of a rejected value that an error repeats: enough to recognise it, too few to flood a chat."""
 
@@ -27,7 +34,8 @@ MAX_VALUE_SHOWN = 80
 def shown(value: object) -> str:
     """`repr` of a rejected value, cut at `MAX_VALUE_SHOWN` characters."""
     text = repr(value)
-    return text if len(text) <= MAX_VALUE_SHOWN else f"{text[:MAX_VALUE_SHOWN]}… ({len(text)} characters)"
+    length = len(value) if isinstance(value, str) else len(text)
+    return text if len(text) <= MAX_VALUE_SHOWN else f"{text[:MAX_VALUE_SHOWN]}… ({length:,} characters)"
 
 
 class GptImageError(Exception):
@@ -69,10 +77,10 @@ class ApiError(GptImageError):
 
     def __str__(self) -> str:
         """The message, the request id, and who said it where that was not OpenAI."""
+        facts = [f"request id {self.request_id}"] if self.request_id else []
+        facts += ["said by the sandbox, not by OpenAI"] if self.from_sandbox else []
         text = super().__str__()
-        if self.request_id:
-            text += f" (request id {self.request_id})"
-        return f"{text} (said by the sandbox, not by OpenAI)" if self.from_sandbox else text
+        return f"{text.removesuffix('.')} ({'; '.join(facts)})." if facts else text
 
 
 class ModerationRefused(ApiError):
@@ -103,8 +111,16 @@ class OutcomeUnknown(ApiError):
 
     may_be_billed = True
 
+    def __init__(self, message: str, *, request_id: str | None = None, status: int | None = None) -> None:
+        """Say that it was not sent again, and what to do."""
+        super().__init__(f"{message} {NOT_SENT_AGAIN}", request_id=request_id, status=status)
+
 
 class BadAnswer(ApiError):
     """The API answered, and there is no usable picture in it."""
 
     may_be_billed = True
+
+    def __init__(self, message: str, *, request_id: str | None = None, status: int | None = None) -> None:
+        """Say that asking again may cost again."""
+        super().__init__(f"{message} {MAY_BE_BILLED}", request_id=request_id, status=status)

@@ -13,18 +13,27 @@ from .errors import shown
 
 Schema = Mapping[str, Any]
 
+MAX_SENTENCES = 10
+"""Broken rules that are told at once."""
+
 
 def explain(error: ValidationError, model: type[BaseModel]) -> str:
     """One sentence for each broken rule, a line each."""
     properties = cast("dict[str, Schema]", model.model_json_schema(by_alias=True).get("properties", {}))
-    sentences = (_sentence(finding, properties) for finding in error.errors())
-    return "\n".join(dict.fromkeys(sentences))
+    findings = error.errors()
+    sentences = list(dict.fromkeys(_sentence(finding, properties) for finding in findings[:MAX_SENTENCES]))
+    if len(findings) > MAX_SENTENCES:
+        sentences.append(f"… and {len(findings) - MAX_SENTENCES} more.")
+    return "\n".join(sentences)
 
 
 def rule(schema: Schema) -> str:
     """What a value of this schema may be, in words: `a whole number from 1 to 10`."""
     if "anyOf" in schema:
-        return " or ".join(rule(part) for part in cast("list[Schema]", schema["anyOf"]) if part.get("type") != "null")
+        parts = [part for part in cast("list[Schema]", schema["anyOf"]) if part.get("type") != "null"]
+        # What is a number may also be written as a text, which goes without saying.
+        numbers = [part for part in parts if part.get("type") in ("integer", "number")]
+        return " or ".join(rule(part) for part in numbers or parts)
     if "enum" in schema:
         return "one of " + ", ".join(str(choice) for choice in cast("list[object]", schema["enum"]))
     match schema.get("type"):
@@ -35,10 +44,10 @@ def rule(schema: Schema) -> str:
         case "boolean":
             return "1 or 0"
         case "array":
-            return f"a list of {_count(schema, 'minItems', 'maxItems')} texts"
+            return f"a list of {_count(schema, 'minItems', 'maxItems')} texts ({schema.get('description', '')})"
         case _:
             count = _count(schema, "minLength", "maxLength")
-            return f"a text of {count} characters" if count else "a text"
+            return f"a text of {count} character{'' if count.endswith(' 1') else 's'}" if count else "a text"
 
 
 def _sentence(finding: ErrorDetails, properties: Mapping[str, Schema]) -> str:
@@ -47,11 +56,13 @@ def _sentence(finding: ErrorDetails, properties: Mapping[str, Schema]) -> str:
         return f"{finding.get('ctx', {}).get('error', finding['msg'])}."
     name = str(where[0])
     if finding["type"] == "extra_forbidden":
-        known = ", ".join(properties) or "none"
-        return f"There is no parameter `{name}`; the parameters are: {known}."
+        known = f"the parameters are: {', '.join(properties)}" if properties else "this takes no parameters"
+        return f"There is no parameter {shown(name)}; {known}."
     schema = properties.get(name, {})
     if finding["type"] == "missing":
         return f"`{name}` is missing: it must be {rule(schema)}."
+    if len(where) > 1 and isinstance(where[1], int) and "items" in schema:
+        return f"Item {where[1] + 1} of `{name}` must be {rule(schema['items'])}; got {_value(finding)}."
     return f"`{name}` must be {rule(schema)}; got {_value(finding)}."
 
 
@@ -69,8 +80,8 @@ def _value(finding: ErrorDetails) -> str:
 def _range(schema: Schema, least: str, most: str) -> str:
     low, high = schema.get(least), schema.get(most)
     if low is not None and high is not None:
-        return f" from {low:,} to {high:,}"
-    return f" of {low:,} or more" if low is not None else ""
+        return f" from {low:,g} to {high:,g}"
+    return f" of {low:,g} or more" if low is not None else ""
 
 
 def _count(schema: Schema, least: str, most: str) -> str:

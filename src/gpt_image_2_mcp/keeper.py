@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     # At run time that package imports `openai`, which nobody waits for before there is a request to make.
     from .openai_api.answers import Answer
 
+MAX_URL_TOLD = 1000
+"""Characters of an address that an error repeats whole: it is the way to a picture that was paid for."""
+
 Fetch = Callable[[str], Awaitable[bytes]]
 
 
@@ -34,7 +37,7 @@ class Keeper:
         name: Name,
         folders: Sequence[Path],
         judge: Callable[[Path], Path],
-        sandbox_folder: Path | None,
+        sandboxed: Mapping[Path, Path],
         n: int,
         fetch: Fetch,
         partials: list[Path],
@@ -42,14 +45,15 @@ class Keeper:
     ) -> None:
         """Save `n` pictures into the first of `folders` that takes them.
 
-        `judge` is asked again at the moment of writing whether a folder may be written. `sandbox_folder` stands before
-        them where the answer turns out to be a sandbox's. `fetch` gets the bytes of a picture that comes as a link.
-        `partials` is told where unfinished ones lie. `previews` asks for small pictures beside the saved ones.
+        `judge` is asked again at the moment of writing whether a folder may be written. `sandboxed` names the folders
+        that take another's place where the answer turns out to be a sandbox's. `fetch` gets the bytes of a picture
+        that comes as a link. `partials` is told where unfinished ones lie. `previews` asks for small pictures beside
+        the saved ones.
         """
         self._name = name
         self._folders = tuple(folders)
         self._judge = judge
-        self._sandbox_folder = sandbox_folder
+        self._sandboxed = sandboxed
         self._n = n
         self._fetch = fetch
         self._partials = partials
@@ -57,8 +61,13 @@ class Keeper:
         self._previews: dict[str, Preview] = {}
         self._answers: list[Answer] = []
         self._count = 0
-        self.images: list[SavedImage] = []
+        self._saved: dict[int, SavedImage] = {}
         self.warnings: list[str] = []
+
+    @property
+    def images(self) -> list[SavedImage]:
+        """What was saved, by number."""
+        return [self._saved[number] for number in sorted(self._saved)]
 
     async def keep(self, answer: "Answer") -> None:
         """Save every picture of an answer.
@@ -73,6 +82,8 @@ class Keeper:
                 data = picture if isinstance(picture, bytes) else await self._fetched(picture.url)
                 await self._save(data, answer)
             except GptImageError as error:
+                if isinstance(error, BadAnswer):
+                    error.from_sandbox = answer.sandbox
                 failures.append(error)
         if len(failures) == len(answer.pictures):
             raise failures[0]
@@ -136,10 +147,11 @@ class Keeper:
     async def _save(self, data: bytes, answer: "Answer") -> None:
         what = _facts(data)
         self._count += 1
+        place = self._count
+        number = place if self._n > 1 else None
         folders = self._folders
-        if answer.sandbox and self._sandbox_folder is not None:
-            folders = (self._sandbox_folder, *folders)
-        number = self._count if self._n > 1 else None
+        if answer.sandbox:
+            folders = tuple(self._sandboxed.get(folder, folder) for folder in folders)
         shown: list[Preview | None] = []
         saved: list[tuple[SavedImage, str | None] | CannotSave] = []
 
@@ -162,7 +174,7 @@ class Keeper:
         if isinstance(saved[0], CannotSave):
             raise saved[0]
         image, elsewhere = saved[0]
-        self.images.append(image)
+        self._saved[place] = image
         if shown and shown[0] is not None:
             self._previews[image.id] = shown[0]
         if elsewhere:
@@ -175,7 +187,8 @@ class Keeper:
             return await self._fetch(url)
         except GptImageError as error:
             raise BadAnswer(
-                f"The API gave the picture by address, and it could not be fetched: {error} ({url})"
+                f"The API gave the picture by address, and it could not be fetched: {error}"
+                f" The address: {url if len(url) <= MAX_URL_TOLD else shown(url)}"
             ) from None
 
     def _cost(self, model: str) -> Decimal | None:

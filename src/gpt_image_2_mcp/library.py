@@ -15,7 +15,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
-from .errors import BadRequest, CannotSave, SessionError, UnreadableSource, shown
+from .errors import BadRequest, CannotSave, SessionError, UnreadableSource
 from .pictures import EXTENSION, MIME, Facts
 from .pictures import judge as judge_picture
 from .storage.liveness import lock
@@ -90,9 +90,9 @@ def ready_folder(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         why = error.strerror or type(error).__name__
-        raise BadRequest(f"The folder {shown(str(folder))} cannot be made ({why}). {_ELSEWHERE}") from None
+        raise BadRequest(f"The folder {str(folder)!r} cannot be made ({why}). {_ELSEWHERE}") from None
     if not os.access(folder, os.W_OK | os.X_OK):
-        raise BadRequest(f"The folder {shown(str(folder))} cannot be written. {_ELSEWHERE}")
+        raise BadRequest(f"The folder {str(folder)!r} cannot be written. {_ELSEWHERE}")
 
 
 _ELSEWHERE = "Give another `output_dir`, or leave it out and have GPT_IMAGE_2_OUTPUT_DIR name a folder that can be."

@@ -63,8 +63,7 @@ class Report:
                 " picture; end_edit_session closes the session."
             )
         lines += [f"Note: {warning}" for warning in self.warnings]
-        text = "\n".join(lines)
-        return text if len(text) <= MAX_TEXT else text[: MAX_TEXT - 1] + "…"
+        return clipped("\n".join(lines))
 
     def _headline(self) -> str:
         verb = "Made" if self.kind == "image" else "Edited"
@@ -90,6 +89,11 @@ class Report:
         else:
             price = f"cost about {dollars(self.cost)}"
         return f"{tokens}; {price}."
+
+
+def clipped(text: str) -> str:
+    """A text of at most `MAX_TEXT` characters."""
+    return text if len(text) <= MAX_TEXT else text[: MAX_TEXT - 1] + "…"
 
 
 def shortened(prompt: str) -> str:

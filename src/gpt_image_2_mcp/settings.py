@@ -19,19 +19,28 @@ from .errors import BadRequest, NotConfigured, shown
 from .explain import rule
 from .folders import expand
 
-_UNFILLED = re.compile(r"\$\{[^}]*\}|\$[A-Za-z_][A-Za-z0-9_]*")
+_UNFILLED = re.compile(r"\$\{[^}]*\}")
+
+TEN_YEARS_MS = 315_360_000_000
+"""The longest idle time of a session: more than that is 0, for ever."""
 
 
 def _no_odd_characters(key: SecretStr) -> SecretStr:
     # Python's http stack repeats a header that it cannot encode in its error: a key like that must not get there.
-    if not re.fullmatch(r"[\x21-\x7e]+", key.get_secret_value()):
-        raise ValueError("a key of printable ASCII characters without spaces (copied with a line break or a quote?)")
+    if not re.fullmatch(r"[!#-&(-~]+", key.get_secret_value()):
+        raise ValueError(
+            "a key of printable ASCII characters without spaces and quotes (was more copied than the key?)"
+        )
     return key
 
 
 def _http(url: str) -> str:
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable or not re.fullmatch(r"[\x21-\x7e]+", url):
         raise ValueError("an http:// or https:// URL, such as https://api.openai.com/v1")
     return url.rstrip("/")
 
@@ -102,7 +111,7 @@ class Settings(BaseModel):
     """The image model; a dated snapshot, a later model, an Azure deployment or a proxy's alias."""
     session_max: int = Field(20, ge=0, alias="GPT_IMAGE_2_SESSION_MAX")
     """Edit sessions kept; beyond it the least recently used one is forgotten (its files stay). 0: no limit."""
-    session_ttl_ms: int = Field(3_600_000, ge=0, alias="GPT_IMAGE_2_SESSION_TTL_MS")
+    session_ttl_ms: int = Field(3_600_000, ge=0, le=TEN_YEARS_MS, alias="GPT_IMAGE_2_SESSION_TTL_MS")
     """Milliseconds after which an idle edit session is forgotten (its files stay). 0: never."""
     responses_edit_model: ModelName = Field("gpt-4.1-mini", alias="OPENAI_RESPONSES_EDIT_MODEL")
     """The host model of the Responses API, where edits go when a backend has no `/images/edits`."""
@@ -167,6 +176,11 @@ class Settings(BaseModel):
             return None
         return tuple(expand(text, working_dir=working_dir, home=home) for text in self.allowed_dirs)
 
+    def require_right(self) -> None:
+        """See that no value is wrong; raises NotConfigured."""
+        if self.problems:
+            raise NotConfigured("\n".join(self.problems))
+
     def require(self) -> None:
         """See that pictures can be made with these settings.
 
@@ -174,14 +188,14 @@ class Settings(BaseModel):
             NotConfigured: a value is wrong, or there is no key.
 
         """
-        if self.problems:
-            raise NotConfigured("\n".join(self.problems))
+        self.require_right()
         if self.api_key is None and not self.sandbox:
             raise NotConfigured(
                 "OPENAI_API_KEY is not set, so no picture can be made. Make a key at"
-                " https://platform.openai.com/api-keys and put it into the `env` block of this server's entry in the"
-                " client's MCP configuration (the shell's environment does not reach it), then restart the client."
-                ' To try without a key, add "--sandbox" to `args` there.'
+                " https://platform.openai.com/api-keys. For an MCP client, put it into the `env` block of this server's"
+                " entry in the client's configuration and restart the client, since the shell's environment does not"
+                " reach it; in a terminal, export it. To try without a key, add --sandbox to the server's `args` or to"
+                " the command."
             )
 
     @classmethod
@@ -191,10 +205,9 @@ class Settings(BaseModel):
         # A base URL may hold a password, and the key is one.
         secret = name == "OPENAI_API_KEY" or (name == "OPENAI_BASE_URL" and "@" in value)
         got = "a value that is not shown here" if secret else shown(value)
-        return (
-            f"{name} must be {told or rule(properties[name])}; it is {got}. Correct it in the client's configuration."
-        )
+        may_be = told or rule(properties[name])
+        return f"{name} must be {may_be}; it is {got}. Correct it in the client's configuration, or in the shell."
 
 
 def _is_unset(value: str | None) -> bool:
-    return value is None or not value.strip() or _UNFILLED.fullmatch(value.strip()) is not None
+    return value is None or not value.strip() or _UNFILLED.search(value) is not None

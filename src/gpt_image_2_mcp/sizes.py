@@ -63,7 +63,7 @@ def normal_size(text: str) -> str:
         return f"{width}x{height}"
     w, h = nearest(width, height)
     broken = "; ".join(_broken(width, height))
-    raise ValueError(f"`size` {text!r} is not allowed: {broken}. The nearest size that is: '{w}x{h}'")
+    raise ValueError(f"`size` {shown(text)} is not allowed: {broken}. The nearest size that is: '{w}x{h}'")
 
 
 def edges(size: str) -> tuple[int, int] | None:

@@ -1,53 +1,49 @@
-"""Serving one client on stdin and stdout, from the first byte to the exit.
+"""Serving one client on stdin and stdout, from its opening to the exit.
 
-The end of stdin and the first SIGTERM or SIGINT mean the same: take nothing new, let
-the studio finish what is paid for, exit with 0. A second signal ends the process at once.
+The end of stdin and the first SIGTERM or SIGINT mean the same: take nothing new, let the studio finish what is paid
+for, exit with 0. A second signal ends the process at once.
 """
 
-import logging
 import os
 import signal
 import sys
 from collections.abc import AsyncGenerator
 from functools import partial
-from typing import Any, BinaryIO, cast
+from typing import Any, cast
 
 import anyio
 import anyio.to_thread
 from mcp.server.stdio import stdio_server
+from pydantic_core import from_json
 
+from .front import Opening
 from .server import build_server
-from .start import read_settings, started_studio
+from .start import log_to_stderr, read_settings, started_studio
 from .wire import Wire
 
-MAX_LINE_BYTES = 128 * 1024 * 1024
-"""A message: one input picture of 50 MB as a data URL, and some room."""
 MAX_UNHEARD_BYTES = 4 * 1024 * 1024
 """What is read from a client that takes nothing: over 10,000 requests."""
 
 
-def run(wire: Wire, *, sandbox: bool) -> None:
+def run(wire: Wire, opening: Opening, *, sandbox: bool) -> None:
     """Serve until the client is gone, then leave the process."""
     try:
-        anyio.run(_serve, wire, sandbox)
+        anyio.run(_serve, wire, opening, sandbox)
     finally:
         sys.stderr.flush()
     # A reader parked in a thread would keep the interpreter waiting for a line that never comes.
     os._exit(0)
 
 
-async def _serve(wire: Wire, sandbox: bool) -> None:
+async def _serve(wire: Wire, opening: Opening, sandbox: bool) -> None:
     settings = read_settings(sandbox=sandbox)
-    # Before the SDK does: what it sets up is meant for a terminal and breaks lines.
-    logging.basicConfig(
-        format="gpt-image-2-mcp: %(message)s", level=logging.INFO if settings.debug else logging.WARNING
-    )
+    log_to_stderr(settings)
     for problem in settings.problems:
         sys.stderr.write(f"gpt-image-2-mcp: {problem}\n")
     # The SDK has no public way from its server to a transport with streams of one's own.
-    server = build_server(lambda: started_studio(settings))._lowlevel_server  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
-    sink = _Sink(wire.outgoing)
-    lines = _Lines(wire.incoming, sink)
+    server = build_server(lambda: started_studio(settings, since=opening.arrived))._lowlevel_server  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+    sink = _Sink(wire, answered=opening.answered)
+    lines = _Lines(wire, sink, opening.lines)
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(_watch_signals, lines)
         # Both do what the SDK asks of a text file, which is less than its signature says.
@@ -67,17 +63,22 @@ async def _watch_signals(lines: "_Lines") -> None:
 
 
 class _Sink:
-    """What goes to the client; a client that is gone loses nothing but the answer."""
+    """What goes to the client."""
 
-    def __init__(self, descriptor: int) -> None:
-        self._descriptor = descriptor
+    def __init__(self, wire: Wire, *, answered: Any) -> None:
+        self._wire = wire
+        self._answered = answered
         self._writing = anyio.Lock()
         self.written = 0
 
     async def write(self, text: str) -> None:
+        if self._answered is not None and from_json(text).get("id") == self._answered:
+            # What was heard again for the server's sake has its answer already.
+            self._answered = None
+            return
         async with self._writing:
-            work = partial(self._write, text.encode("utf-8", "surrogatepass"))
-            await anyio.to_thread.run_sync(work, abandon_on_cancel=True)
+            data = text.encode("utf-8", "surrogatepass")
+            self.written += await anyio.to_thread.run_sync(partial(self._wire.write, data), abandon_on_cancel=True)
 
     async def flush(self) -> None:
         """Nothing is buffered."""
@@ -87,23 +88,14 @@ class _Sink:
         async with self._writing:
             pass
 
-    def _write(self, data: bytes) -> None:
-        view = memoryview(data)
-        try:
-            while view:
-                count = os.write(self._descriptor, view)
-                self.written += count
-                view = view[count:]
-        except OSError:
-            return
-
 
 class _Lines:
     """What the client sends, line by line, until it or a signal ends it; what the SDK needs of a text file."""
 
-    def __init__(self, wire: BinaryIO, sink: _Sink) -> None:
+    def __init__(self, wire: Wire, sink: _Sink, heard: list[bytes]) -> None:
         self._wire = wire
         self._sink = sink
+        self._heard = heard
         self._reading: anyio.CancelScope | None = None
         self.stopped = False
 
@@ -113,24 +105,18 @@ class _Lines:
             self._reading.cancel()
 
     async def __aiter__(self) -> AsyncGenerator[str]:
+        for line in self._heard:
+            yield line.decode("utf-8", "replace")
         written, unheard = 0, 0
         while not self.stopped:
             line = b""
             with anyio.CancelScope() as self._reading:
                 if unheard > MAX_UNHEARD_BYTES:
                     await self._sink.unblocked()
-                line = await anyio.to_thread.run_sync(self._read, abandon_on_cancel=True)
+                line = await anyio.to_thread.run_sync(self._wire.read, abandon_on_cancel=True)
             if not line:
                 return
             # A client that asks and never reads is heard for a while only: its answers pile up in memory.
             unheard = unheard + len(line) if self._sink.written == written else 0
             written = self._sink.written
             yield line.decode("utf-8", "replace")
-
-    def _read(self) -> bytes:
-        """One line; of one that is too long the beginning, which is no JSON, and the rest is thrown away."""
-        line = self._wire.readline(MAX_LINE_BYTES)
-        rest = line
-        while len(rest) == MAX_LINE_BYTES and not rest.endswith(b"\n"):
-            rest = self._wire.readline(MAX_LINE_BYTES)
-        return line if rest is line else line[:100] + b"\n"

@@ -91,6 +91,7 @@ class Studio:
         self._turns: dict[str, anyio.Lock] = {}
         self._timings = Timings()
         self._pictures: dict[str, SavedImage] = {}
+        self.first_call_at: float | None = None
 
     async def put_in_order(self) -> None:
         """Finish what killed processes left in the ledger and in the person's folder, and say it on stderr."""
@@ -231,6 +232,11 @@ class Studio:
         """A picture of this process by its id."""
         return self._pictures.get(picture_id)
 
+    def arrival(self) -> float:
+        """When the call that asks arrived, by `anyio.current_time`: the first one did before anything was loaded."""
+        arrived, self.first_call_at = self.first_call_at, None
+        return anyio.current_time() if arrived is None else min(arrived, anyio.current_time())
+
     def check(self, request: PaidRequest) -> None:
         """See that the settings and the model allow a request; raises GptImageError."""
         self.settings.require()
@@ -302,7 +308,7 @@ class Studio:
             folders=tuple(dict.fromkeys((folder, own))),
             judge=self._destinations.judge,
             # Whether a backend reached by HTTP is a sandbox shows in its answer only.
-            sandbox_folder=own / "sandbox" if folder == own and not self.settings.sandbox else None,
+            sandboxed={} if self.settings.sandbox else {own: own / "sandbox"},
             n=request.count,
             fetch=partial(self._sources.fetch_picture, also_allowed=self._backend_host()),
             partials=job.partials,
@@ -350,6 +356,7 @@ async def open_studio(
     ledger is kept; None keeps it in memory.
     """
     database = None if data_dir is None or settings.sandbox else data_dir / DATABASE
+    failure: Exception | None = None
     budgets = Budgets(settings.budget_per_call_usd, settings.budget_per_day_usd)
     spending = Spending(budgets, database=database, free=settings.sandbox)
     async with anyio.create_task_group() as tasks, Connection(settings, transport, Pace(settings.max_concurrency)) as c:
@@ -358,10 +365,14 @@ async def open_studio(
         tasks.start_soon(studio.put_in_order)
         try:
             yield studio
+        except Exception as error:  # noqa: BLE001 - raised in here, it would reach the caller wrapped by the task group
+            failure = error
         finally:
             with anyio.CancelScope(shield=True):
                 await jobs.close(settings.shutdown_grace_s)
                 await spending.close()
+    if failure is not None:
+        raise failure
 
 
 def _turn(report: Report, parent: Turn | None) -> Turn:

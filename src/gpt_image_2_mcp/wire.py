@@ -1,19 +1,43 @@
 """Takes stdin and stdout for the protocol alone, before anything is loaded that might print.
 
-Afterwards stdin reads nothing, and what a library or a child process writes to stdout lands on stderr.
+Afterwards stdin reads nothing, and what a library or a child process writes to stdout lands on stderr. The standard
+library's lightest part only: this is loaded before the first message is answered.
 """
 
 import os
-from dataclasses import dataclass
-from typing import BinaryIO
+from io import BufferedReader
+
+MAX_LINE_BYTES = 128 * 1024 * 1024
+"""A message: one input picture of 50 MB as a data URL, and some room."""
 
 
-@dataclass(frozen=True, slots=True)
 class Wire:
     """The client's two ends: a stream to read lines from, a descriptor to write to."""
 
-    incoming: BinaryIO
-    outgoing: int
+    __slots__ = ("_incoming", "_outgoing")
+
+    def __init__(self, incoming: BufferedReader, outgoing: int) -> None:
+        """Read from `incoming`, write to the descriptor `outgoing`."""
+        self._incoming = incoming
+        self._outgoing = outgoing
+
+    def read(self) -> bytes:
+        """One line, b"" at the end; of one that is too long the beginning, which is no JSON. Blocks."""
+        line = self._incoming.readline(MAX_LINE_BYTES)
+        rest = line
+        while len(rest) == MAX_LINE_BYTES and not rest.endswith(b"\n"):
+            rest = self._incoming.readline(MAX_LINE_BYTES)
+        return line if rest is line else line[:100] + b"\n"
+
+    def write(self, data: bytes) -> int:
+        """Write all of it and give how much that was; a client that is gone loses nothing but the answer. Blocks."""
+        view = memoryview(data)
+        try:
+            while view:
+                view = view[os.write(self._outgoing, view) :]
+        except OSError:
+            pass
+        return len(data) - len(view)
 
 
 def claim() -> Wire:

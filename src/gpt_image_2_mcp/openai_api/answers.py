@@ -8,13 +8,14 @@ Everything here is plain computing on up to 100 MB: an event loop calls it in a 
 import base64
 import binascii
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 from pydantic_core import from_json
 
-from ..errors import BadAnswer, OutcomeUnknown, shown
+from ..errors import ApiError, BadAnswer, OutcomeUnknown, shown
 from ..money.tokens import Usage, usage_from
 from .failures import failed_call, from_sandbox
 
@@ -56,6 +57,16 @@ class Answer:
     request_id: str | None = None
     sandbox: bool = False
     warnings: tuple[str, ...] = ()
+
+
+@contextmanager
+def said_by(headers: Mapping[str, str]) -> Generator[None]:
+    """Let an error that is read out of an answer say that the sandbox gave it."""
+    try:
+        yield
+    except ApiError as error:
+        error.from_sandbox = from_sandbox(headers)
+        raise
 
 
 def images_answer(content: bytes, headers: Mapping[str, str], *, model: str) -> Answer:
@@ -102,8 +113,7 @@ def json_object(content: bytes, headers: Mapping[str, str], *, model: str) -> Ma
         body = cast("Mapping[str, Any]", from_json(content))
     except ValueError:
         raise OutcomeUnknown(
-            "The API's answer is cut off or garbled, so the picture may have been made and billed. It was not asked"
-            " for again: look at the usage page, then decide whether to ask once more.",
+            "The API's answer is cut off or garbled.",
             request_id=request_id(headers),
         ) from None
     if isinstance(body.get("error"), Mapping):

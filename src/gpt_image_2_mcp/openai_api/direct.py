@@ -17,7 +17,7 @@ from ..pacing import Standing
 from ..params import Options
 from ..pictures import MIME
 from ..sources import InputImage
-from .answers import Answer, decoded, images_answer, streamed_answer
+from .answers import Answer, decoded, images_answer, said_by, streamed_answer
 from .client import Sender
 
 if TYPE_CHECKING:
@@ -97,7 +97,8 @@ class ImagesRoute:
                 return await self._read(await raw.http_response.aread(), raw.headers)
             async for event in raw.parse():
                 if event.type.endswith(".completed"):
-                    return await anyio.to_thread.run_sync(streamed_answer, event, raw.headers)
+                    with said_by(raw.headers):
+                        return await anyio.to_thread.run_sync(streamed_answer, event, raw.headers)
                 if event.type.endswith(".partial_image"):
                     await keeper.keep_partial(await anyio.to_thread.run_sync(decoded, event.b64_json))
         except httpx2.TransportError as error:
@@ -105,13 +106,13 @@ class ImagesRoute:
         finally:
             await raw.http_response.aclose()
         raise OutcomeUnknown(
-            "The API's stream ended without its picture, which may have been made and billed. It was not asked for"
-            " again: look at the usage page, then decide whether to ask once more.",
+            "The API's stream ended without its picture.",
             request_id=raw.request_id,
         )
 
     async def _read(self, content: bytes, headers: Mapping[str, str]) -> Answer:
-        return await anyio.to_thread.run_sync(partial(images_answer, content, headers, model=self._model))
+        with said_by(headers):
+            return await anyio.to_thread.run_sync(partial(images_answer, content, headers, model=self._model))
 
 
 def _cannot_stream(error: ApiError) -> bool:

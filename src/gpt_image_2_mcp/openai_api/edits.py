@@ -58,7 +58,7 @@ class Edits:
                 await self._images.edit(standing, keeper, prompt=prompt, n=n, options=options, inputs=inputs, mask=mask)
             except RouteRefused as refusal:
                 self._through_responses = True
-                notes.append(f"{refusal} From now on edits go through the Responses API instead.")
+                notes.append(f"{refusal} From now on, edits go through the Responses API instead.")
             else:
                 return [], notes
         notes.append(f"Edited through the Responses API, with {self._host_model} as the host model.")

@@ -13,7 +13,6 @@ import openai
 
 from ..errors import (
     ApiError,
-    BadAnswer,
     ModerationRefused,
     OutcomeUnknown,
     RateLimited,
@@ -112,10 +111,7 @@ def _connection(error: openai.APIConnectionError) -> ApiError:
         )
     slow = isinstance(error, openai.APITimeoutError)
     what = "did not answer in time" if slow else "dropped the connection before the answer was complete"
-    return OutcomeUnknown(
-        f"{where} {what}, so the picture may have been made and billed without reaching us. It was not asked for"
-        " again, since that could be paid twice: look at the usage page, then decide whether to ask once more."
-    )
+    return OutcomeUnknown(f"{where} {what}.")
 
 
 def _status(error: openai.APIStatusError, *, model: str, variable: str, editing: bool) -> ApiError:
@@ -139,14 +135,13 @@ def _status(error: openai.APIStatusError, *, model: str, variable: str, editing:
         )
     if body is None and status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return OutcomeUnknown(
-            f"Something between here and the API answered {status} with {_kind(error)} instead of the API's own words,"
-            " so the picture may have been made and billed. It was not asked for again. Check OPENAI_BASE_URL and"
-            " any proxy, look at the usage page, then decide whether to ask once more.",
+            f"Something between here and the API answered {status} with {_kind(error)} instead of the API's own words."
+            " Check OPENAI_BASE_URL and any proxy.",
             request_id=request_id,
             status=status,
         )
     if body is None:
-        return BadAnswer(
+        return ApiError(
             f"The API's address answered {status} with {_kind(error)}, which is not OpenAI's API speaking."
             " Check OPENAI_BASE_URL: it usually ends in /v1.",
             request_id=request_id,
@@ -206,8 +201,7 @@ def _from_body(  # noqa: C901 - one arm a row of OpenAI's table of errors
             text = f"OpenAI failed on its side: {said}. Nothing was billed; ask again in a minute ({STATUS_PAGE})."
         case _, s if s is not None and s >= HTTPStatus.INTERNAL_SERVER_ERROR:
             kind = OutcomeUnknown
-            text = f"The API answered {s}: {said}. The picture may have been made and billed; it was not asked for"
-            text += " again. Look at the usage page, then decide whether to ask once more."
+            text = f"The API answered {s}: {said}."
         case _:
             where = f" (parameter {shown(body['param'])})" if body.get("param") else ""
             text = f"OpenAI refused the request{where}: {said}."

@@ -8,7 +8,6 @@ import base64
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
-from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, cast
 
 import anyio
@@ -21,7 +20,7 @@ from ..pacing import Standing
 from ..params import Options
 from ..pictures import MIME
 from ..sources import InputImage
-from .answers import Answer, HostUsage, decoded, json_object, mapping, request_id, text
+from .answers import Answer, HostUsage, decoded, json_object, mapping, request_id, said_by, text
 from .client import Sender
 from .direct import chosen
 from .failures import failed_call, from_sandbox, told, translate
@@ -105,7 +104,7 @@ async def _call(
             lambda: responses.create(**request), standing, model=host_model, variable="OPENAI_RESPONSES_EDIT_MODEL"
         )
     except ApiError as error:
-        if type(error) is not ApiError or error.status != HTTPStatus.BAD_REQUEST:
+        if not _is_unexplained(error):
             raise
         # A host model too old for the tool is refused without saying so: name the variable that chooses it.
         raise ApiError(
@@ -114,7 +113,14 @@ async def _call(
             status=error.status,
         ) from error
     work = partial(_answer, raw.content, raw.headers, model=model, host_model=host_model)
-    return await anyio.to_thread.run_sync(work)
+    with said_by(raw.headers):
+        return await anyio.to_thread.run_sync(work)
+
+
+def _is_unexplained(error: ApiError) -> bool:
+    """A 400 that gives no reason of its own, or finds fault with the tool."""
+    cause = error.__cause__
+    return isinstance(cause, openai.BadRequestError) and (cause.code is None or (cause.param or "").startswith("tool"))
 
 
 def _answer(content: bytes, headers: Mapping[str, str], *, model: str, host_model: str) -> Answer:

@@ -17,6 +17,8 @@ from pydantic import Field
 
 from ..errors import GptImageError
 from ..params import Request, parse
+from ..report import clipped
+from ..studio import Studio
 
 RequestT = TypeVar("RequestT", bound=Request)
 Handler = Callable[Concatenate[RequestT, Context[Any, Any], ...], Awaitable[CallToolResult]]
@@ -55,18 +57,20 @@ class RequestTool(Tool):
         """Check the arguments, ask the person where that is wanted, do the work; an error is answered as its text."""
         del convert_result  # A handler gives a result, never a value to convert.
         try:
+            studio: Studio = context.request_context.lifespan_context
+            studio.settings.require_right()
             request = parse(self.request, arguments)
             found = await resolve_arguments(self.resolved_params, self.resolver_plans, {"request": request}, context)
             return found if isinstance(found, InputRequiredResult) else await self.fn(request, context, **found)
         except GptImageError as error:
-            return CallToolResult(content=[TextContent(text=str(error))], is_error=True)
+            return CallToolResult(content=[TextContent(text=clipped(str(error)))], is_error=True)
 
 
 def closed_schema(request: type[Request]) -> dict[str, Any]:
     """A request model's JSON schema as every client takes it: flat, closed, required parameters first, no noise."""
     schema = request.model_json_schema()
     properties = {name: _plain(field) for name, field in cast("dict[str, Any]", schema.get("properties", {})).items()}
-    required = cast("list[str]", schema.get("required", []))
+    required = [name for name in properties if name in schema.get("required", [])]
     order = [*required, *(name for name in properties if name not in required)]
     closed: dict[str, Any] = {
         "type": "object",

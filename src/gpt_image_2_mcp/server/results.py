@@ -77,8 +77,8 @@ def ended(session_id: str, session: Session | None) -> CallToolResult:
         text = f"There is no active session {shown(session_id)}; it had ended or expired already. Nothing to do."
     else:
         turns = len(session.turns)
-        text = f"Ended session {session.id} after {turns} turn{'s' if turns > 1 else ''}. Its pictures stay in"
-        text += f" {session.folder}."
+        text = f"Ended session {session.id} after {turns} turn{'s' if turns > 1 else ''}. Its pictures stay; the last"
+        text += f" is {session.head.path}."
     return CallToolResult(content=[TextContent(text=text)])
 
 

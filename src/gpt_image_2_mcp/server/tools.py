@@ -3,7 +3,6 @@
 import math
 from typing import Any, TypeAlias
 
-import anyio
 from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.tools import Tool
 from mcp_types import CallToolResult, ToolAnnotations
@@ -132,8 +131,8 @@ def all_tools() -> list[Tool]:
 
 async def _wait(call: Call, job: Job) -> CallToolResult:
     """Wait for a job as long as a client does; then answer with its pictures, or with how to fetch them."""
-    arrived = anyio.current_time()
     studio = _studio(call)
+    arrived = studio.arrival()
     bound = studio.settings.max_wait_s
 
     async def tell(progress: float, message: str) -> None:

@@ -1,0 +1,110 @@
+"""The command: measures section by section, says how far it is, prints the table, writes JSON and a plot."""
+
+import argparse
+import json
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+
+from .calls import measure_calls
+from .catalogue import measure_catalogue
+from .figures import Figures, NotMeasured
+from .growth import measure_growth
+from .holding import measure_holding, measure_steps
+from .load import measure_at_once, measure_in_a_row
+from .machine import described, with_end
+from .parts import measure_parts
+from .peers import read_peers
+from .place import Place, Subject, open_place
+from .plot import draw
+from .starts import measure_first_call, measure_starts
+from .table import text
+
+SECTIONS: Mapping[str, Callable[[Place], None]] = {
+    "start": measure_starts,
+    "first": measure_first_call,
+    "call": measure_calls,
+    "at-once": measure_at_once,
+    "in-a-row": measure_in_a_row,
+    "parts": measure_parts,
+    "growth": measure_growth,
+    "loop": measure_holding,
+    "steps": measure_steps,
+    "catalogue": measure_catalogue,
+}
+LIMIT_S = 900
+"""After so long a run that hangs ends by itself."""
+
+
+def main() -> None:
+    """Measure what is asked for."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="fewer rounds and steps: under a minute")
+    parser.add_argument("--only", action="append", choices=list(SECTIONS), help="this section (repeatable)")
+    parser.add_argument(
+        "--peer", action="append", default=[], metavar="NAME=COMMAND", help="another server (repeatable)"
+    )
+    parser.add_argument("--peer-tool", action="append", default=[], metavar="NAME=TOOL", help="if not generate_image")
+    parser.add_argument(
+        "--peer-arguments", action="append", default=[], metavar="NAME=JSON", help='with "$size" and "$n" in it'
+    )
+    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results", help="folder of the results")
+    given = parser.parse_args()
+    try:
+        peers = read_peers(given.peer, given.peer_tool, given.peer_arguments)
+    except ValueError as error:
+        parser.error(str(error))
+    signal.signal(signal.SIGTERM, _stop)
+    signal.signal(signal.SIGINT, _stop)
+    if sys.platform != "win32":
+        signal.signal(signal.SIGALRM, _stop)
+        signal.alarm(LIMIT_S)
+    began = time.monotonic()
+    header = described(quick=given.quick)
+    try:
+        figures = _measure(given.only or list(SECTIONS), peers, quick=given.quick)
+    except KeyboardInterrupt:
+        sys.exit("stopped; nothing is left running")
+    header = with_end(header, time.monotonic() - began)
+    sys.stdout.write(text(header, figures))
+    for file in _write(given.out, header, figures, quick=given.quick):
+        sys.stderr.write(f"written: {file}\n")
+
+
+def _measure(names: Sequence[str], peers: Sequence[Subject], *, quick: bool) -> Figures:
+    with tempfile.TemporaryDirectory(prefix="gpt-image-2-bench-", ignore_cleanup_errors=True) as folder:
+        sys.stderr.write("painting\n")
+        with open_place(Path(folder), quick=quick, peers=peers) as place:
+            for name in names:
+                began = time.monotonic()
+                sys.stderr.write(f"measuring: {name}")
+                sys.stderr.flush()
+                try:
+                    SECTIONS[name](place)
+                except NotMeasured as error:
+                    place.figures.missing(name, str(error))
+                sys.stderr.write(f", {time.monotonic() - began:.0f} s\n")
+            return place.figures
+
+
+def _write(folder: Path, header: Mapping[str, str], figures: Figures, *, quick: bool) -> Sequence[Path]:
+    """Write both files; a second run on the same day takes the place of the first."""
+    folder.mkdir(parents=True, exist_ok=True)
+    name = f"{datetime.now().astimezone():%Y-%m-%d}{'-quick' if quick else ''}"
+    numbers, picture = folder / f"{name}.json", folder / f"{name}.png"
+    whole = {"header": header, "notes": figures.notes, "rows": [row.as_dict() for row in figures.rows]}
+    numbers.write_text(json.dumps(whole, indent=1) + "\n", encoding="utf-8")
+    draw(f"gpt-image-2-mcp, {header['date']}, {header['machine']}", figures).save(picture, optimize=True)
+    return numbers, picture
+
+
+def _stop(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,89 @@
+"""How long the server's event loop is held while it works: by pings from outside, by a stopwatch inside."""
+
+import json
+import time
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from .figures import Goal
+from .place import HERE, LARGE, OURS, PYTHON, SQUARE, Caller, Place
+
+PAUSE_S = 0.003
+"""Between two pings."""
+STEP = Goal(20)
+SHOWN = 12
+"""Lines of the profile."""
+SAMPLED = "Where the time"
+"""How the profile's sections begin: a map for a reader, not a measurement."""
+
+
+def measure_holding(place: Place) -> None:
+    """Ping while nothing happens and while a large picture is made, then time the loop's own steps."""
+    figures = place.figures
+    figures.section = f"The event loop during a {LARGE} call"
+    idle: list[float] = []
+    busy: list[float] = []
+    with place.open(OURS) as caller:
+        for _ in range(2):
+            caller.ask(LARGE)
+        for _ in place.rounds(9, 2, seconds=20):
+            idle.append(max(_pings(caller, until=time.perf_counter() + 0.5)))
+            busy.append(max(_pings(caller, during=caller.send(LARGE))))
+    figures.add("worst ping, idle", "ms", idle)
+    figures.add("worst ping, during the call", "ms", busy, against=idle, goal=STEP)
+    walls: list[float] = []
+    worked: list[float] = []
+    worst: Mapping[str, Any] = {"wall": 0.0, "what": ""}
+    for calls in _watched(place, "steps"):
+        walls.append(max((step["wall"] for step in calls), default=0.0))
+        worked.append(max((step["cpu"] for step in calls), default=0.0))
+        worst = max((worst, *calls), key=lambda step: step["wall"])
+    figures.add("longest step by the clock", "ms", walls)
+    figures.add("longest step by the processor", "ms", worked, goal=STEP)
+    figures.note(f"the longest step was of {worst['what'] or 'no task'}")
+
+
+def measure_steps(place: Place) -> None:
+    """Sample where a call's time goes, thread by thread; not a measurement, a map."""
+    for size in (SQUARE, LARGE):
+        place.figures.section = f"{SAMPLED} of a {size} call goes, by thread, sampled"
+        sums: defaultdict[str, list[float]] = defaultdict(list)
+        calls = _watched(place, "samples", size=size)
+        for number, samples in enumerate(calls):
+            for sample in samples:
+                for where in sample["where"]:
+                    sums[where] += [0.0] * (number + 1 - len(sums[where]))
+                    sums[where][number] += sample["ms"]
+        for where in sorted(sums, key=lambda where: -sum(sums[where]))[:SHOWN]:
+            place.figures.add(where, "ms", sums[where] + [0.0] * (len(calls) - len(sums[where])))
+
+
+def _pings(caller: Caller, *, until: float = 0.0, during: int | None = None) -> Sequence[float]:
+    """The times of pings one after another, while the clock or a request runs."""
+    took: list[float] = []
+    while not took or (time.perf_counter() < until if during is None else not caller.wire.is_answered(during)):
+        began = time.perf_counter()
+        took.append((caller.wire.ask("ping").at - began) * 1000)
+        time.sleep(PAUSE_S)
+    if during is not None:
+        caller.wire.wait(during).check()
+    return took
+
+
+def _watched(place: Place, what: str, *, size: str = LARGE) -> Sequence[Sequence[Mapping[str, Any]]]:
+    """What `watched.py` notes during each of a few calls."""
+    file: Path = place.folder / f"{what}-{size}"
+    subject = replace(OURS, command=(*PYTHON, str(HERE / "watched.py"), what, str(file)))
+    spans: list[tuple[float, float]] = []
+    with place.open(subject) as caller:
+        for _ in range(2):
+            caller.ask(size)
+        for _ in place.rounds(9, 2, seconds=15):
+            began = time.perf_counter()
+            caller.ask(size)
+            spans.append((began, time.perf_counter()))
+    noted = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+    return [[note for note in noted if began <= note["at"] <= ended] for began, ended in spans]

@@ -1,0 +1,151 @@
+"""What every measurement stands on: a temporary folder, the backend, painted pictures, and who is measured."""
+
+import json
+import os
+import sys
+import time
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Literal
+
+from .figures import Figures
+from .painting import paint
+from .wire import Wire
+
+HERE = Path(__file__).parent
+PYTHON = (sys.executable, "-P")
+SQUARE, LARGE = "1024x1024", "3840x2160"
+GROWING = (SQUARE, "1536x1024", "2048x2048", LARGE)
+PROMPT = "A lighthouse on a cliff at dusk, long exposure"
+BARE = (sys.executable, "-c", "pass")
+LEAST_ROUNDS = 3
+FOREIGN = ("OPENAI_", "GPT_IMAGE_2_", "PYTHONDONTWRITEBYTECODE", "PYTHONSTARTUP", "MCP_")
+"""Beginnings of variables that would make a run on one machine unlike that on another."""
+NOTHING: Mapping[str, str] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Subject:
+    """Who is measured: a server, or the SDK alone, behind the same lines."""
+
+    name: str
+    command: Sequence[str]
+    kind: Literal["ours", "sdk", "peer"]
+    tool: str = "generate_image"
+    arguments: Mapping[str, Any] = field(default_factory=lambda: {"prompt": PROMPT, "size": "$size"})
+    """With `$size` and `$n` where these belong; without `$n`, `n` is added where several pictures are asked for."""
+    env: Mapping[str, str] = field(default_factory=dict[str, str])
+
+
+OURS = Subject("gpt-image-2-mcp", (*PYTHON, "-m", "gpt_image_2_mcp"), "ours")
+SDK = Subject("openai SDK alone", (*PYTHON, str(HERE / "sdk_alone.py")), "sdk")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Caller:
+    """A running subject that pictures can be asked of."""
+
+    subject: Subject
+    wire: Wire
+
+    @property
+    def pid(self) -> int:
+        """The process that was started."""
+        return self.wire.pid
+
+    def ask(self, size: str, n: int = 1) -> float:
+        """Ask for pictures; give the ms until the last byte of the answer."""
+        began = time.perf_counter()
+        return (self.wire.wait(self.send(size, n)).check().at - began) * 1000
+
+    def ask_at_once(self, count: int, size: str) -> float:
+        """Ask that many times at once; give the ms until the last answer."""
+        began = time.perf_counter()
+        numbers = [self.send(size, 1) for _ in range(count)]
+        return (max(self.wire.wait(number).check().at for number in numbers) - began) * 1000
+
+    def send(self, size: str, n: int = 1) -> int:
+        """Ask for pictures without waiting; give the request's id."""
+        given = json.loads(json.dumps(dict(self.subject.arguments)).replace('"$n"', str(n)).replace("$size", size))
+        if n > 1 and "$n" not in map(str, self.subject.arguments.values()):
+            given["n"] = n
+        return self.wire.send("tools/call", {"name": self.subject.tool, "arguments": given})
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a run happens."""
+
+    folder: Path
+    port: int
+    pictures: Mapping[str, bytes]
+    peers: Sequence[Subject]
+    quick: bool
+    figures: Figures
+
+    @property
+    def servers(self) -> Sequence[Subject]:
+        """Ours, and those that it is held against."""
+        return OURS, *self.peers
+
+    @property
+    def all(self) -> Sequence[Subject]:
+        """The SDK first: the others are held against it."""
+        return SDK, *self.servers
+
+    @contextmanager
+    def open(self, subject: Subject, env: Mapping[str, str] = NOTHING, *, hands: bool = True) -> Generator[Caller]:
+        """Start a subject, and shake hands with it."""
+        with Wire(
+            subject.command,
+            env=self._env(subject) | dict(subject.env) | dict(env),
+            cwd=self.folder / "work",
+        ) as wire:
+            if hands:
+                wire.shake_hands()
+            yield Caller(subject, wire)
+
+    def rounds(self, full: int, quick: int, *, seconds: float) -> Iterator[int]:
+        """Count rounds, fewer where the machine is slow; what was saved is swept away after each."""
+        until = time.monotonic() + (seconds / 4 if self.quick else seconds)
+        for number in range(quick if self.quick else full):
+            if number >= LEAST_ROUNDS and time.monotonic() > until:
+                return
+            yield number
+            self.sweep()
+
+    def sweep(self) -> None:
+        """Forget saved pictures before the disk is busy with them."""
+        for file in self.folder.joinpath("output").rglob("*.png"):
+            file.unlink(missing_ok=True)
+
+    def _env(self, subject: Subject) -> dict[str, str]:
+        env = {name: value for name, value in os.environ.items() if not name.upper().startswith(FOREIGN)}
+        env = {name: value for name, value in env.items() if not name.lower().endswith("_proxy")}
+        output = self.folder / "output"
+        env |= {
+            "OPENAI_API_KEY": "sk-bench",
+            "OPENAI_BASE_URL": f"http://127.0.0.1:{self.port}/v1",
+            "GPT_IMAGE_2_OUTPUT_DIR": str(output),
+            "BENCH_OUTPUT": str(output),
+            "OUTPUT_DIR": str(output),
+        }
+        if subject.kind != "peer":  # a peer's runner may have its packages at home
+            home = str(self.folder / "home")
+            env |= {"HOME": home, "XDG_DATA_HOME": home, "XDG_CACHE_HOME": home, "XDG_CONFIG_HOME": home}
+        return env
+
+
+@contextmanager
+def open_place(folder: Path, *, quick: bool, peers: Sequence[Subject]) -> Generator[Place]:
+    """Paint the pictures and start the backend, in a folder that the caller takes away."""
+    for name in ("work", "home", "output", "pictures"):
+        folder.joinpath(name).mkdir()
+    pictures = paint((SQUARE, LARGE) if quick else GROWING, folder / "pictures")
+    backend = (*PYTHON, str(HERE / "backend.py"), str(folder / "pictures"))
+    with Wire(backend, env=os.environ, cwd=folder / "work") as wire:
+        port = json.loads(wire.wait(0).line)["result"]["port"]
+        yield Place(folder, port, pictures, peers, quick, Figures())

@@ -1,0 +1,100 @@
+"""How long a start takes, and what a server holds before and after its first call."""
+
+import subprocess
+import time
+from collections import defaultdict
+from collections.abc import Mapping
+
+from .figures import Goal, NotMeasured
+from .place import BARE, OURS, SDK, SQUARE, Place, Subject
+from .processes import pss, rss
+from .wire import Era
+
+ERAS: tuple[Era, ...] = ("2025-11-25", "2026-07-28")
+FIRST_ANSWER: Mapping[Era, str] = {"2025-11-25": "initialize", "2026-07-28": "server/discover"}
+SETTLE_S = 0.5
+"""Time after the handshake until an idle server's memory is read."""
+WEIGHED = 5
+"""Starts whose memory is read."""
+
+START = Goal(4, "ratio")
+IDLE = Goal(20)
+AFTER_CALL = Goal(125)
+
+Samples = defaultdict[tuple[Subject, str], list[float]]
+"""By whom and what."""
+
+
+def measure_starts(place: Place) -> None:
+    """Start everyone again and again, one after another."""
+    figures = place.figures
+    figures.section = "Start: from spawn, against the bare interpreter"
+    times, beside, idle = Samples(list), Samples(list), Samples(list)
+    bare: list[float] = []
+    # The first start of each may compile bytecode, and shows whether it starts at all.
+    ways: list[tuple[Subject, Era]] = [
+        (subject, era) for subject in place.servers for era in ERAS if _starts(place, subject, era)
+    ]
+    for number in place.rounds(25, 3, seconds=60):
+        bare.append(_bare_start())
+        for subject, era in ways:
+            with place.open(subject, hands=False) as caller:
+                took = caller.wire.shake_hands(era)
+                if number < WEIGHED and era == ERAS[0]:
+                    time.sleep(SETTLE_S)
+                    idle[subject, "RSS"].append(rss(caller.pid))
+                    idle[subject, "PSS"].append(pss(caller.pid))
+            for what, ms in zip((FIRST_ANSWER[era], "tools/list"), took, strict=True):
+                times[subject, f"{what} ({era})"].append(ms)
+                beside[subject, f"{what} ({era})"].append(bare[-1])
+    figures.add("python -c pass, to its end", "ms", bare)
+    for (subject, what), samples in times.items():
+        goal = START if subject is OURS else None
+        figures.add(f"{subject.name}: {what}", "ms", samples, against=beside[subject, what], goal=goal)
+    figures.section = "Memory of an idle server half a second after its handshake"
+    for (subject, what), samples in idle.items():
+        figures.add(f"{subject.name}: {what}", "MiB", samples, goal=_goal(IDLE, subject, what))
+
+
+def measure_first_call(place: Place) -> None:
+    """The first picture of a fresh process, which pays for what was not loaded before."""
+    figures = place.figures
+    figures.section = f"The first call, {SQUARE}, of a fresh process"
+    times, held = Samples(list), Samples(list)
+    well = list(place.all)
+    for _ in place.rounds(7, 2, seconds=30):
+        for subject in list(well):
+            try:
+                with place.open(subject) as caller:
+                    caller.ask(SQUARE)
+                    times[subject, "from spawn to its answer"].append((time.perf_counter() - caller.wire.began) * 1000)
+                    held[subject, "RSS"].append(rss(caller.pid))
+                    held[subject, "PSS"].append(pss(caller.pid))
+            except NotMeasured as error:
+                figures.missing(subject.name, str(error))
+                well.remove(subject)
+    sdk = times[SDK, "from spawn to its answer"]
+    for (subject, what), samples in times.items():
+        figures.add(f"{subject.name}: {what}", "ms", samples, against=sdk)
+    for (subject, what), samples in held.items():
+        figures.add(f"{subject.name}: {what} after it", "MiB", samples, goal=_goal(AFTER_CALL, subject, what))
+
+
+def _starts(place: Place, subject: Subject, era: Era) -> bool:
+    try:
+        with place.open(subject, hands=False) as caller:
+            caller.wire.shake_hands(era)
+    except NotMeasured as error:
+        place.figures.missing(f"{subject.name}: {era}", str(error))
+        return False
+    return True
+
+
+def _goal(goal: Goal, subject: Subject, what: str) -> Goal | None:
+    return goal if subject is OURS and what == "RSS" else None
+
+
+def _bare_start() -> float:
+    began = time.perf_counter()
+    subprocess.run(BARE, check=True, stdin=subprocess.DEVNULL)  # noqa: S603 - this interpreter
+    return (time.perf_counter() - began) * 1000

@@ -1,0 +1,163 @@
+"""What is said before anything is loaded is what the full server says, to the letter."""
+
+import json
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import Any, cast
+
+import anyio
+import pytest
+
+from gpt_image_2_mcp.front import CAPABILITIES, CLIENT, RECORDED, VERSION
+from gpt_image_2_mcp.server.recording import LEGACY_METHODS, MODERN_METHODS, record, written
+
+FRONT = [sys.executable, "-m", "gpt_image_2_mcp"]
+FULL = [
+    sys.executable,
+    "-c",
+    """
+from gpt_image_2_mcp.front import Opening
+from gpt_image_2_mcp.wire import claim
+wire = claim()
+from gpt_image_2_mcp.stdio import run
+run(wire, Opening([], None), sandbox=False)
+""",
+]
+MODERN: dict[str, Any] = {VERSION: "2026-07-28", CAPABILITIES: {}}
+HELLO = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "test", "version": "1"}}
+INITIALIZED = {"jsonrpc": "2.0", "method": "notifications/initialized"}
+
+
+def request(number: Any, method: str, **params: Any) -> dict[str, Any]:
+    return {"jsonrpc": "2.0", "id": number, "method": method, "params": params}
+
+
+def said(command: list[str], messages: list[Any], home: Path) -> list[str]:
+    """Everything a server says to these messages: an answer to each request that has an id, then what else there is."""
+    lines = [message if isinstance(message, str) else json.dumps(message) for message in messages]
+    due = sum(_is_answered(message) for message in messages)
+    server = subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env={**os.environ, "HOME": str(home)}
+    )
+    assert server.stdin is not None
+    assert server.stdout is not None
+    # A server that owes an answer and gives none fails the test instead of holding it up.
+    watch = threading.Timer(20, server.kill)
+    watch.start()
+    try:
+        server.stdin.write("".join(line + "\n" for line in lines))
+        server.stdin.flush()
+        answers = [server.stdout.readline().rstrip("\n") for _ in range(due)]
+        rest, _ = server.communicate(timeout=30)
+    finally:
+        watch.cancel()
+        server.kill()
+    return [*answers, *rest.splitlines()]
+
+
+def _is_answered(message: Any) -> bool:
+    if not isinstance(message, dict):
+        return False
+    request_ = cast("dict[str, Any]", message)
+    return "jsonrpc" in request_ and type(request_.get("id")) in (int, str)
+
+
+def opening(version: str, *rest: Any) -> list[Any]:
+    return [request(0, "initialize", **HELLO | {"protocolVersion": version}), INITIALIZED, *rest]
+
+
+NO_IDS: list[Any] = [None, 1.5, True, [1], {}]
+
+OPENINGS: dict[str, list[Any]] = {
+    **{
+        f"initialize {version}": opening(version, *(request(method, method) for method in LEGACY_METHODS))
+        for version in ("2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25", "2026-07-28", "1999-01-01", "")
+    },
+    "2026-07-28": [request(method, method, _meta=MODERN) for method in MODERN_METHODS],
+    "a list with a cursor": opening("2025-06-18", request(1, "tools/list", cursor="x")),
+    "a list with a null cursor": opening("2025-06-18", request(1, "tools/list", cursor=None)),
+    "a list without params": opening("2025-06-18", {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}),
+    "a list with null params": opening(
+        "2025-06-18", {"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": None}
+    ),
+    "a list with a progress token": opening("2025-06-18", request(1, "tools/list", _meta={"progressToken": 7})),
+    "ids of every kind": opening("2025-06-18", *(request(number, "ping") for number in (1, "1", -1, 0, ""))),
+    "ids that are none": opening("2025-06-18", *(request(number, "ping") for number in NO_IDS)),
+    "initialize twice": opening("2025-06-18", request(1, "initialize", **HELLO), request(2, "ping")),
+    "a list before initialize": [request(1, "tools/list"), request(2, "ping")],
+    "a ping before initialize": [request(1, "ping"), *opening("2025-06-18", request(2, "ping"))],
+    "initialize without a client": [request(1, "initialize", protocolVersion="2025-06-18", capabilities={})],
+    "initialize with a nameless client": [request(1, "initialize", **HELLO | {"clientInfo": {"version": "1"}})],
+    "initialize with wrong types": [request(1, "initialize", **HELLO | {"protocolVersion": 5})],
+    "initialize with capabilities that are none": [request(1, "initialize", **HELLO | {"capabilities": []})],
+    "initialize with odd capabilities": [request(1, "initialize", **HELLO | {"capabilities": {"roots": 5}})],
+    "initialize with plain capabilities": [
+        request(
+            1, "initialize", **HELLO | {"capabilities": {"roots": {"listChanged": True}, "elicitation": {"form": {}}}}
+        ),
+        request(2, "tools/list"),
+    ],
+    "initialize with odd parts": [
+        request(1, "initialize", **HELLO | {"capabilities": {"roots": {"listChanged": "yes"}}})
+    ],
+    "initialize with an odd client": [
+        request(1, "initialize", **HELLO | {"clientInfo": {"name": "x", "version": "1", "title": 5}})
+    ],
+    "a list with an odd token": opening("2025-06-18", request(1, "tools/list", _meta={"progressToken": {}})),
+    "a list with odd meta": opening("2025-06-18", request(1, "tools/list", _meta=5), request(2, "tools/list", foo=1)),
+    "modern with a client": [
+        request(1, "tools/list", _meta=MODERN | {CLIENT: {"name": "x", "version": "1"}, "progressToken": "t"}),
+        request(2, "server/discover", _meta=MODERN | {CLIENT: {"name": 5}}),
+    ],
+    "initialize with a modern envelope": [request(1, "initialize", **HELLO, _meta=MODERN), request(2, "ping")],
+    "modern without capabilities": [request(1, "tools/list", _meta={VERSION: "2026-07-28"})],
+    "modern of a later version": [request(1, "tools/list", _meta=MODERN | {VERSION: "2099-01-01"})],
+    "modern with wrong capabilities": [request(1, "tools/list", _meta=MODERN | {CAPABILITIES: {"roots": 5}})],
+    "modern with a cursor": [request(1, "tools/list", _meta=MODERN, cursor="x")],
+    "modern, then initialize": [request(1, "tools/list", _meta=MODERN), *opening("2025-06-18", request(2, "ping"))],
+    "initialize, then modern": opening("2025-06-18", request(1, "tools/list", _meta=MODERN), request(2, "ping")),
+    "a modern ping": [request(1, "ping", _meta=MODERN), request(2, "tools/list", _meta=MODERN)],
+    "an unknown method": opening("2025-06-18", request(1, "nope"), request(2, "tools/list")),
+    "no version of JSON-RPC": opening("2025-06-18", {"id": 1, "method": "ping"}, request(2, "ping")),
+    "junk": ["{", "", "[]", "null", "5", '"x"', "{}", '{"jsonrpc":"2.0"}', *opening("2025-06-18", request(1, "ping"))],
+    "deep junk": ["[" * 100_000, *opening("2025-06-18", request(1, "ping"))],
+    "a member too many": opening("2025-06-18", request(1, "ping") | {"extra": 1}),
+}
+
+
+@pytest.mark.parametrize("name", OPENINGS)
+def test_the_front_says_what_the_full_server_says(name: str, tmp_path: Path) -> None:
+    early, full = (said(command, OPENINGS[name], tmp_path) for command in (FRONT, FULL))
+    # The full server answers requests side by side, so the order may differ.
+    assert sorted(early) == sorted(full)
+
+
+@pytest.mark.anyio
+async def test_the_recording_is_what_the_server_says_now() -> None:
+    """After a change to a tool: `make handshake`."""
+    assert written(await record()) == await anyio.Path(RECORDED).read_text(encoding="utf-8")
+
+
+def test_the_front_loads_nothing_but_the_standard_library(tmp_path: Path) -> None:
+    script = (
+        "import sys; before = set(sys.modules)\n"
+        "from gpt_image_2_mcp.cli import main\n"
+        "import os; os._exit = lambda code: None\n"
+        "sys.argv[1:] = []; main()\n"
+        "new = {name.partition('.')[0] for name in set(sys.modules) - before}\n"
+        "print(sorted(new - sys.stdlib_module_names), file=sys.stderr)"
+    )
+    messages = opening("2025-11-25", request(1, "tools/list"))
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        input="".join(json.dumps(message) + "\n" for message in messages),
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "HOME": str(tmp_path)},
+    )
+    assert len(done.stdout.splitlines()) == 2
+    assert done.stderr == "['gpt_image_2_mcp', 'platformdirs']\n"

@@ -10,12 +10,12 @@ from typing import Any
 
 import httpx2
 import pytest
-from bench import KEY, SMALL, encoded, picture
 from click.testing import CliRunner, Result
 from openai import OpenAI
 from PIL import Image
 
 import gpt_image_2_mcp
+from bench import KEY, SMALL, encoded, picture
 from gpt_image_2_mcp.commands import commands
 
 
@@ -132,7 +132,6 @@ BROKEN_RULES = {
     "an empty prompt": ["generate", "", "--sandbox"],
     "compression of a PNG": ["generate", "a fox", "--output-compression", "5", "--sandbox"],
 }
-GROUPED = pytest.mark.xfail(strict=True, reason="the studio's task group wraps the error: a traceback is printed")
 FAILURES = {
     "no key": ["generate", "a fox"],
     "a file that is not there": ["edit", "bluer", "-i", "gone.png", "--sandbox"],
@@ -156,27 +155,23 @@ def test_a_broken_rule_is_one_line(arguments: Sequence[str], folder: Path) -> No
     assert one_line(run(*arguments)).startswith("Error: `")
 
 
-@GROUPED
 @pytest.mark.parametrize("arguments", FAILURES.values(), ids=FAILURES)
 def test_an_error_of_the_operation_is_one_line(arguments: Sequence[str], folder: Path) -> None:
     del folder
     assert one_line(run(*arguments)).startswith("Error: ")
 
 
-@pytest.mark.xfail(strict=True, reason="each finding is a line of its own")
 def test_several_broken_rules_are_one_line_too(folder: Path) -> None:
     del folder
     one_line(run("generate", "a fox", "--size", "1x1", "-n", "99", "--sandbox"))
 
 
-@GROUPED
 def test_a_wrong_setting_is_one_line(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     del folder
     monkeypatch.setenv("GPT_IMAGE_2_SESSION_MAX", "many")
     assert "GPT_IMAGE_2_SESSION_MAX" in one_line(run("generate", "a fox", "--sandbox"))
 
 
-@GROUPED
 def test_the_program_itself_exits_with_one_line(folder: Path) -> None:
     del folder
     done = program("generate", "moderation-blocked", "--sandbox")

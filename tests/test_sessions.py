@@ -74,7 +74,10 @@ end_edit_session closes the session.\
 FOLDER/sandbox/session-TIME-HEX.png\
 """)
     assert folded(bench.plain(said(ended))) == snapshot(
-        "Ended session session-ID after 2 turns. Its pictures stay in FOLDER."
+        """\
+Ended session session-ID after 2 turns. Its pictures stay; the last is
+FOLDER/sandbox/session-TIME-HEX.png.\
+"""
     )
     assert folded(said(after)) == snapshot("There is no active edit session. start_edit_session begins one.")
 

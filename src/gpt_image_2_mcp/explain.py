@@ -9,7 +9,7 @@ from typing import Any, cast
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from .errors import shown
+from .errors import MAX_VALUE_SHOWN, shown
 
 Schema = Mapping[str, Any]
 
@@ -57,7 +57,7 @@ def _sentence(finding: ErrorDetails, properties: Mapping[str, Schema]) -> str:
     name = str(where[0])
     if finding["type"] == "extra_forbidden":
         known = f"the parameters are: {', '.join(properties)}" if properties else "this takes no parameters"
-        return f"There is no parameter {shown(name)}; {known}."
+        return f"There is no parameter `{shown(name)[1:-1] if len(name) <= MAX_VALUE_SHOWN else shown(name)}`; {known}."
     schema = properties.get(name, {})
     if finding["type"] == "missing":
         return f"`{name}` is missing: it must be {rule(schema)}."
@@ -80,8 +80,12 @@ def _value(finding: ErrorDetails) -> str:
 def _range(schema: Schema, least: str, most: str) -> str:
     low, high = schema.get(least), schema.get(most)
     if low is not None and high is not None:
-        return f" from {low:,g} to {high:,g}"
-    return f" of {low:,g} or more" if low is not None else ""
+        return f" from {_plain(low)} to {_plain(high)}"
+    return f" of {_plain(low)} or more" if low is not None else ""
+
+
+def _plain(number: float) -> str:
+    return f"{int(number):,}" if number == int(number) else f"{number:,}"
 
 
 def _count(schema: Schema, least: str, most: str) -> str:

@@ -6,6 +6,9 @@ and whatever else a client sends hands over to the server proper, which is loade
 Standard library only.
 """
 
+# What JSON holds is unknown, and saying so at run time would load `typing`.
+# pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false, reportUnknownVariableType=false
+
 import json
 import os
 import signal
@@ -127,10 +130,15 @@ def _is_plain_meta(meta: "dict[str, Any]") -> bool:
 
 
 def _are_plain_capabilities(capabilities: "Any") -> bool:
-    return type(capabilities) is dict and all(
-        type(one) is dict and all(type(part) is (bool if name == "listChanged" else dict) for name, part in one.items())
-        for one in _values(capabilities)
-    )
+    return type(capabilities) is dict and all(map(_is_plain_capability, _values(capabilities)))
+
+
+def _is_plain_capability(capability: "Any") -> bool:
+    if type(capability) is not dict:
+        return False
+    changes = capability.get("listChanged", False)
+    others = [part for part in _values(capability) if part is not changes]
+    return type(changes) is bool and all(type(part) is dict for part in others)
 
 
 def _is_plain_client(client: "Any") -> bool:
@@ -139,7 +147,7 @@ def _is_plain_client(client: "Any") -> bool:
     )
 
 
-def _values(mapping: "dict[str, Any]") -> "list[Any]":
+def _values(mapping: "Any") -> "list[Any]":
     return list(mapping.values())
 
 

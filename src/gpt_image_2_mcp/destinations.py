@@ -1,5 +1,6 @@
 """Where a call's pictures go: the person's own folder or the one that the call names, judged before it is paid."""
 
+import re
 from pathlib import Path
 
 from .errors import BadRequest, shown
@@ -46,6 +47,8 @@ class Destinations:
             BadRequest: it may not be written, or cannot be.
 
         """
+        if output_dir and re.match(r"(?!file:)[A-Za-z][A-Za-z0-9+.-]+:/", output_dir):
+            raise BadRequest(f"`output_dir` is a folder on this computer; got the address {shown(output_dir)}.")
         named = expand(output_dir, working_dir=self._working_dir, home=self._home) if output_dir else self.own()
         folder = self.judge(named)
         if len(str(folder)) > MAX_FOLDER_PATH:

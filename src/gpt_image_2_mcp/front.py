@@ -36,7 +36,8 @@ class Opening:
         """Keep the lines, and the id of the request among them that was answered (None: there is none)."""
         self.lines = lines
         self.answered = answered
-        self.arrived = time.monotonic()
+        self.arrived = time.monotonic() if lines and b'"tools/call"' in lines[-1] else None
+        """When the call came that the server proper is loaded for; None where it is loaded for something else."""
 
 
 def serve_opening(wire: "Wire") -> Opening | None:

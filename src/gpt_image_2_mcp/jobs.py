@@ -34,6 +34,11 @@ TICK_S = 3.0
 FIRST_TICK_S = 0.5
 """Time until the second word, when it is known whether the request is queued or sent."""
 
+
+class JoinedFailure(GptImageError):
+    """What became of the earlier call that an identical one joined."""
+
+
 State = Literal["preparing", "queued", "rendering", "done", "failed", "stopped"]
 Tell = Callable[[float, str], Awaitable[None]]
 """Takes the progress, growing toward 100, and a message for a person."""
@@ -166,12 +171,15 @@ class Jobs:
 
     def recent(self) -> list[Job]:
         """Jobs that did something, the newest first."""
-        return [job for job in reversed(self._jobs.values()) if job.key and job.twin is None]
+        return [job for job in reversed(self._jobs.values()) if (job.key or job.given_up) and job.twin is None]
 
-    async def wait(self, job: Job, *, until: float = math.inf, tell: Tell | None = None) -> Report | None:
+    async def wait(
+        self, job: Job, *, until: float = math.inf, tell: Tell | None = None, asker: bool = True
+    ) -> Report | None:
         """Give a job's report, or None where it is not there by `until` (of `anyio.current_time()`).
 
-        Whoever is cancelled here has given up, and the job goes on, unless nothing of it was sent.
+        An `asker` who is cancelled here has given up what it asked for: the job goes on, unless nothing of it was
+        sent. Whoever else waits has no say.
 
         Raises:
             GptImageError: what the job failed with.
@@ -181,7 +189,7 @@ class Jobs:
             with anyio.move_on_at(until):
                 await self._follow(job, tell)
         except BaseException:
-            if not job.real.given_up:
+            if asker and not job.real.given_up:
                 job.real.given_up = True
                 self.stop(job)
             raise

@@ -7,6 +7,7 @@ its name in one step that cannot replace another file.
 import hashlib
 import os
 import secrets
+import stat
 import sys
 import tempfile
 from collections.abc import Callable
@@ -24,6 +25,9 @@ Kind = Literal["image", "edit", "session"]
 
 SIDE_FOLDER = ".gpt-image-2"
 """Beside the pictures, for what is not a picture that somebody asked for."""
+
+MAX_READ_BACK = 200_000_000
+"""Bytes of a picture that is read again: ten times the largest that the model makes."""
 
 PART_PREFIX = ".gpt-image-2-"
 PART_SUFFIX = ".part"
@@ -109,20 +113,20 @@ def save(
 ) -> tuple[SavedImage, str | None]:
     """Write a picture into the first of `folders` that takes it, the temp folder being the last resort.
 
-    `judge` gives a folder's real path and raises BadRequest where it may not be written: a link may have been put in
-    its place since the call was checked. Gives the picture, and a sentence where it is not in the first folder.
-    Blocks: call it in a thread.
+    `folders` are real paths; `judge` gives a path's real one and raises BadRequest where it may not be written, since a
+    link may have been put there after the call was checked. Gives the picture, and a sentence where it is not in the
+    first folder. Blocks: call it in a thread.
 
     Raises:
         CannotSave: no folder took it.
 
     """
     failures: list[str] = []
-    for folder in (*folders, Path(tempfile.gettempdir()) / "gpt-image-2"):
+    last_resort = Path(os.path.realpath(tempfile.gettempdir())) / "gpt-image-2"
+    for folder in (*folders, last_resort):
         try:
-            folder.mkdir(parents=True, exist_ok=True)
-            real = judge(folder)
-            path = _write(data, folder=real, name=name, number=number, extension=EXTENSION[facts.format])
+            _ready(folder, judge)
+            path = _write(data, folder=folder, name=name, number=number, extension=EXTENSION[facts.format])
         except OSError as error:
             failures.append(f"{folder} ({error.strerror or type(error).__name__})")
             continue
@@ -137,6 +141,15 @@ def save(
     )
 
 
+def _ready(folder: Path, judge: Callable[[Path], Path]) -> None:
+    """Make a folder, if it is still the place that was checked; judged before it is made, and as it is then."""
+    for make in (True, False):
+        if judge(folder) != folder:
+            raise BadRequest("It is a link now.")
+        if make:
+            folder.mkdir(parents=True, exist_ok=True)
+
+
 def read_back(path: Path, sha256: str) -> bytes:
     """Read a picture that was saved earlier and has to be the same still. Blocks: call it in a thread.
 
@@ -145,7 +158,11 @@ def read_back(path: Path, sha256: str) -> bytes:
 
     """
     try:
-        data = path.read_bytes()
+        # Whatever lies there now is not waited for: a pipe would hold up its reader.
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+        with os.fdopen(descriptor, "rb") as file:
+            regular = stat.S_ISREG(os.fstat(descriptor).st_mode)
+            data = file.read(MAX_READ_BACK) if regular else b""
     except OSError as error:
         raise SessionError(f"The picture {path} is gone or cannot be read ({error.strerror}).") from None
     if hashlib.sha256(data).hexdigest() != sha256:

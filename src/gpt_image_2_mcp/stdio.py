@@ -49,6 +49,7 @@ async def _serve(wire: Wire, opening: Opening, sandbox: bool) -> None:
         # Both do what the SDK asks of a text file, which is less than its signature says.
         async with stdio_server(cast("Any", lines), cast("Any", sink)) as (reading, writing):
             await server.run(reading, writing, server.create_initialization_options())
+            sink.close()
         tasks.cancel_scope.cancel()
 
 
@@ -69,6 +70,8 @@ class _Sink:
         self._wire = wire
         self._answered = answered
         self._writing = anyio.Lock()
+        self._write: anyio.CancelScope | None = None
+        self._closed = False
         self.written = 0
 
     async def write(self, text: str) -> None:
@@ -77,8 +80,17 @@ class _Sink:
             self._answered = None
             return
         async with self._writing:
+            if self._closed:
+                return
             data = text.encode("utf-8", "surrogatepass")
-            self.written += await anyio.to_thread.run_sync(partial(self._wire.write, data), abandon_on_cancel=True)
+            with anyio.CancelScope() as self._write:
+                self.written += await anyio.to_thread.run_sync(partial(self._wire.write, data), abandon_on_cancel=True)
+
+    def close(self) -> None:
+        """Give up what the client does not take: nobody waits for it any more."""
+        self._closed = True
+        if self._write is not None:
+            self._write.cancel()
 
     async def flush(self) -> None:
         """Nothing is buffered."""

@@ -22,12 +22,12 @@ import httpx2
 
 from .connection import Connection
 from .destinations import Destinations
-from .errors import ApiError, GptImageError
+from .errors import ApiError, GptImageError, SessionError
 from .folders import safe_prefix
 from .inputs import Inputs, read_head, read_inputs
-from .jobs import Job, Jobs, Prepared, Tell
+from .jobs import Job, Jobs, JoinedFailure, Prepared, Tell
 from .keeper import Keeper
-from .library import Kind, Name, SavedImage, rescue
+from .library import Kind, Name, SavedImage, read_back, rescue
 from .money.budgets import Summary
 from .money.pricing import Estimate
 from .money.spending import Asked, Budgets, Spending
@@ -120,8 +120,8 @@ class Studio:
         """Begin to make pictures from pictures and words; raises as `generate` does."""
 
         async def prepare(job: Job) -> Prepared:
-            folder = await self._folder(request.output_dir)
             inputs = await read_inputs(self._sources, request.images, request.mask)
+            folder = await self._folder(request.output_dir)
             pay = partial(self._pay, job, "edit", request, folder, inputs)
             return Prepared(self._key(job, request, inputs), pay)
 
@@ -131,8 +131,8 @@ class Studio:
         """Begin to edit pictures and keep the result as the first turn of a session; raises as `generate` does."""
 
         async def prepare(job: Job) -> Prepared:
-            folder = await self._folder(request.output_dir)
             inputs = await read_inputs(self._sources, request.images, request.mask)
+            folder = await self._folder(request.output_dir)
 
             async def pay() -> Report:
                 report = await self._pay(job, "session", request, folder, inputs)
@@ -170,9 +170,16 @@ class Studio:
 
         return self._start("continue_edit_session", request, prepare)
 
-    async def wait(self, job: Job, *, until: float = math.inf, tell: Tell | None = None) -> Report | None:
+    async def wait(
+        self, job: Job, *, until: float = math.inf, tell: Tell | None = None, asker: bool = True
+    ) -> Report | None:
         """Give a job's report, or None where it is not there by `until`; see `Jobs.wait`."""
-        report = await self._jobs.wait(job, until=until, tell=tell)
+        try:
+            report = await self._jobs.wait(job, until=until, tell=tell, asker=asker)
+        except GptImageError as error:
+            if job.twin is None:
+                raise
+            raise JoinedFailure(f"Your earlier identical call ({job.twin.id}) failed: {error}") from error
         if report is not None and job.twin is not None:
             again = f"This is what your earlier identical call ({job.twin.id}) asked for; nothing was paid again."
             return replace(report, warnings=(again, *report.warnings))
@@ -212,8 +219,8 @@ class Studio:
 
         def show(image: SavedImage) -> Preview | None:
             try:
-                data = image.path.read_bytes()
-            except OSError:
+                data = read_back(image.path, image.sha256)
+            except SessionError:
                 return None
             if self.settings.inline == "full":
                 return whole(data, image.facts)
@@ -302,7 +309,7 @@ class Studio:
         )
 
     def _keeper(self, job: Job, kind: Kind, request: PaidRequest, folder: Path) -> Keeper:
-        own = self._destinations.own()
+        own = self._destinations.judge(self._destinations.own())
         return Keeper(
             name=Name.new(kind, safe_prefix(request.filename_prefix or "")),
             folders=tuple(dict.fromkeys((folder, own))),

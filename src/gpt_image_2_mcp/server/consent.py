@@ -46,8 +46,9 @@ async def ask(request: PaidRequest, call: Context[Studio, Any]) -> Consent | Eli
     if expected is not None and expected.usd <= limit:
         return Consent()
     price = f"about {dollars(expected.usd)}" if expected else "an amount that is not known beforehand"
-    capabilities = call.client_capabilities
-    if capabilities is None or capabilities.elicitation is None:
+    elicitation = call.client_capabilities.elicitation if call.client_capabilities else None
+    # Clients from before there were kinds of questions declare none, and mean forms.
+    if elicitation is None or (elicitation.form is None and elicitation.url is not None):
         raise NoConsent(
             f"This would cost {price}, and above {dollars(limit)} ({VARIABLE}) the person is to be asked, which this"
             " client cannot do. Nothing was sent. Ask for a lower quality, a smaller size or fewer pictures, or have"

@@ -6,6 +6,7 @@ what they send and says what is wrong with it.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
+from contextvars import ContextVar
 from typing import Any, Concatenate, Self, TypeVar, cast
 
 from mcp.server.mcpserver import Context
@@ -23,6 +24,10 @@ from ..studio import Studio
 RequestT = TypeVar("RequestT", bound=Request)
 Handler = Callable[Concatenate[RequestT, Context[Any, Any], ...], Awaitable[CallToolResult]]
 """Takes the request, the call, and what resolvers fill."""
+
+
+ARRIVED: ContextVar[float] = ContextVar("arrived")
+"""When the call that is served arrived, by `anyio.current_time`."""
 
 
 class RequestTool(Tool):
@@ -58,6 +63,7 @@ class RequestTool(Tool):
         del convert_result  # A handler gives a result, never a value to convert.
         try:
             studio: Studio = context.request_context.lifespan_context
+            ARRIVED.set(studio.arrival())
             studio.settings.require_right()
             request = parse(self.request, arguments)
             found = await resolve_arguments(self.resolved_params, self.resolver_plans, {"request": request}, context)

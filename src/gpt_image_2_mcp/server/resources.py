@@ -1,7 +1,6 @@
 """Saved pictures as MCP resources: the original bytes, by the id that every answer names."""
 
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
 import anyio.to_thread
@@ -11,6 +10,8 @@ from mcp.server.mcpserver.exceptions import ResourceNotFoundError
 from mcp_types import InputRequiredResult, Resource, ResourceTemplate
 from pydantic import AnyUrl
 
+from ..errors import SessionError
+from ..library import read_back
 from ..studio import Studio
 from .results import PICTURE_URI, picture_link
 
@@ -57,7 +58,7 @@ class PictureServer(MCPServer[Studio]):
         if image is None:
             raise ResourceNotFoundError(f"There is no picture {uri}; resources/list names the recent ones.")
         try:
-            data = await anyio.to_thread.run_sync(Path.read_bytes, image.path)
-        except OSError:
-            raise ResourceNotFoundError(f"The file of {uri} is gone: {image.path}") from None
+            data = await anyio.to_thread.run_sync(read_back, image.path, image.sha256)
+        except SessionError as error:
+            raise ResourceNotFoundError(f"{uri} cannot be read: {error}") from None
         return [ReadResourceContents(content=data, mime_type=image.mime_type)]

@@ -56,7 +56,8 @@ def stopped(job: Job, *, was_stopped: bool) -> CallToolResult:
         case _:
             text = f"{job.id} was sent to the API already and is billed whatever happens, so it goes on and its picture"
             text += " is saved; get_image_job fetches it."
-    return CallToolResult(content=[TextContent(text=text)], _meta={JOB_KEY: {"job_id": job.id, "state": job.state}})
+    state = "stopped" if was_stopped else job.state
+    return CallToolResult(content=[TextContent(text=text)], _meta={JOB_KEY: {"job_id": job.id, "state": state}})
 
 
 def jobs_listed(jobs: Sequence[Job]) -> CallToolResult:

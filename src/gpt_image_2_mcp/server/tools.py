@@ -23,7 +23,7 @@ from ..params import (
 from ..studio import Studio
 from .consent import Asked, require
 from .costs import costs
-from .request_tools import RequestTool
+from .request_tools import ARRIVED, RequestTool
 from .results import ended, goes_on, jobs_listed, reported, sessions_listed, stopped
 
 LINKS_SINCE = "2025-06-18"
@@ -92,7 +92,7 @@ async def get_image_job(request: GetJobRequest, call: Call) -> CallToolResult:
     studio = _studio(call)
     if request.job_id is None:
         return jobs_listed(studio.recent_jobs())
-    return await _wait(call, studio.job(request.job_id))
+    return await _wait(call, studio.job(request.job_id), asker=False)
 
 
 async def cancel_image_job(request: CancelJobRequest, call: Call) -> CallToolResult:
@@ -129,16 +129,15 @@ def all_tools() -> list[Tool]:
     ]
 
 
-async def _wait(call: Call, job: Job) -> CallToolResult:
+async def _wait(call: Call, job: Job, *, asker: bool = True) -> CallToolResult:
     """Wait for a job as long as a client does; then answer with its pictures, or with how to fetch them."""
     studio = _studio(call)
-    arrived = studio.arrival()
-    bound = studio.settings.max_wait_s
+    arrived, bound = ARRIVED.get(), studio.settings.max_wait_s
 
     async def tell(progress: float, message: str) -> None:
         await call.report_progress(progress, 100, message)
 
-    report = await studio.wait(job, until=arrived + bound if bound else math.inf, tell=tell)
+    report = await studio.wait(job, until=arrived + bound if bound else math.inf, tell=tell, asker=asker)
     if report is None:
         return goes_on(job, waited_s=bound)
     links = is_version_at_least(call.protocol_version or "", LINKS_SINCE)

@@ -10,11 +10,11 @@ from typing import Any
 
 import jsonschema
 import pytest
-from bench import TOOLS, Bench, Benches, dumped, said
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from inline_snapshot import external_file
 
+from bench import TOOLS, Bench, Benches, dumped, said
 from gpt_image_2_mcp.errors import BadRequest
 from gpt_image_2_mcp.params import parse
 from gpt_image_2_mcp.server.request_tools import RequestTool

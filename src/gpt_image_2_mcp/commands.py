@@ -54,7 +54,7 @@ def commands(ctx: click.Context, sandbox: bool) -> None:
     Cursor, VS Code or Codex. The settings are environment variables; OPENAI_API_KEY is the one that is needed.
     """
     if ctx.invoked_subcommand is None:
-        from .cli import serve
+        from .serving import serve
 
         serve(sandbox=sandbox)
     ctx.obj = sandbox

@@ -1,0 +1,21 @@
+"""Serving from the first byte: the opening is answered by `front`, and the server proper is loaded when it is needed."""
+
+
+def serve(*, sandbox: bool) -> None:
+    """Serve MCP on stdin and stdout until the client is gone."""
+    from .front import serve_opening
+    from .wire import claim
+
+    wire = claim()
+    opening = serve_opening(wire)
+    if opening is None:
+        return
+    import gc
+
+    # Nothing that is imported is garbage: looking for some takes a tenth of the time.
+    gc.disable()
+    from .stdio import run
+
+    gc.enable()
+    gc.freeze()
+    run(wire, opening, sandbox=sandbox)

@@ -1,4 +1,4 @@
-"""Serving from the first byte: the opening is answered by `front`, and the server proper is loaded when it is needed."""
+"""Serving from the first byte: `front` answers the opening, and the server proper is loaded when it is needed."""
 
 
 def serve(*, sandbox: bool) -> None:

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from bench import EDITS, SMALL, TOOLS, Bench, encoded, folded, picture
 from inline_snapshot import external_file, snapshot
 from PIL import Image
 
+from bench import EDITS, SMALL, TOOLS, Bench, encoded, folded, picture
 from gpt_image_2_mcp.sandbox import Fault
 
 pytestmark = pytest.mark.anyio

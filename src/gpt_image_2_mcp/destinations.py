@@ -1,12 +1,15 @@
 """Where a call's pictures go: the person's own folder or the one that the call names, judged before it is paid."""
 
+import logging
 import re
 from pathlib import Path
 
 from .errors import BadRequest, shown
 from .folders import expand, judge_output_dir
-from .library import default_folder, ready_folder
+from .library import default_folder, ready_folder, rescue
 from .settings import Settings
+
+logger = logging.getLogger(__name__)
 
 MAX_FOLDER_PATH = 500
 """Characters of an output folder's path: an answer names every file with it."""
@@ -40,21 +43,34 @@ class Destinations:
             allow_unsafe=self._settings.allow_unsafe_output_dir,
         )
 
-    def ready(self, output_dir: str | None) -> Path:
-        """Judge the folder of a call and make it. Blocks: call it in a thread.
+    def judged(self, output_dir: str | None) -> Path:
+        """The folder of a call, which need not exist yet. Blocks: call it in a thread.
 
         Raises:
-            BadRequest: it may not be written, or cannot be.
+            BadRequest: it may not be written.
 
         """
         if output_dir and re.match(r"(?!file:)[A-Za-z][A-Za-z0-9+.-]+:/", output_dir):
             raise BadRequest(f"`output_dir` is a folder on this computer; got the address {shown(output_dir)}.")
-        named = expand(output_dir, working_dir=self._working_dir, home=self._home) if output_dir else self.own()
-        folder = self.judge(named)
+        folder = self.judge(
+            expand(output_dir, working_dir=self._working_dir, home=self._home) if output_dir else self.own()
+        )
         if len(str(folder)) > MAX_FOLDER_PATH:
             raise BadRequest(
                 f"The output folder's path has {len(str(folder)):,} characters and may have {MAX_FOLDER_PATH}:"
                 f" {shown(str(folder))}. Choose a shorter `output_dir`."
             )
+        return folder
+
+    def ready(self, output_dir: str | None) -> Path:
+        """Judge the folder of a call, make it, and put in order what a killed process left in it. Blocks.
+
+        Raises:
+            BadRequest: it may not be written, or cannot be.
+
+        """
+        folder = self.judged(output_dir)
         ready_folder(folder)
+        for sentence in rescue(folder):
+            logger.warning("%s", sentence)
         return folder

@@ -27,6 +27,16 @@ class Inputs:
         return [*self.images, self.mask] if self.mask else self.images
 
     @property
+    def sizes(self) -> list[tuple[int, int]]:
+        """Width and height of each picture, in pixels."""
+        return [(image.width, image.height) for image in self.images]
+
+    @property
+    def mask_size(self) -> tuple[int, int] | None:
+        """Width and height of the mask, in pixels; None where there is none."""
+        return (self.mask.width, self.mask.height) if self.mask else None
+
+    @property
     def changes(self) -> list[str]:
         """What was done to them before they are sent."""
         return [image.change for image in self.all if image.change]

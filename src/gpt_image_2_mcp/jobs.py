@@ -16,8 +16,10 @@ from typing import Literal
 
 import anyio
 import anyio.abc
+import anyio.to_thread
 
 from .errors import BadRequest, GptImageError, shown
+from .memory import give_back
 from .pacing import Standing
 from .params import PaidRequest
 from .report import Report
@@ -38,6 +40,9 @@ FIRST_TICK_S = 0.5
 class JoinedFailure(GptImageError):
     """What became of the earlier call that an identical one joined."""
 
+
+REST_S = 0.3
+"""Time without a job after which memory is given back: a call that follows at once would only ask for it again."""
 
 State = Literal["preparing", "queued", "rendering", "done", "failed", "stopped"]
 Tell = Callable[[float, str], Awaitable[None]]
@@ -142,6 +147,7 @@ class Jobs:
         self._tasks = tasks
         self._jobs: dict[str, Job] = {}
         self._closing = False
+        self._resting = anyio.CancelScope()
 
     def start(self, job: Job, prepare: Callable[[Job], Awaitable[Prepared]]) -> Job:
         """Begin a job."""
@@ -195,7 +201,7 @@ class Jobs:
             raise
         real = job.real
         if not job.finished.is_set():
-            real.given_up = True
+            real.given_up = real.given_up or asker
             return None
         real.fetched = True
         if not isinstance(job.outcome, Report):
@@ -214,6 +220,7 @@ class Jobs:
     async def close(self, grace_s: float) -> None:
         """Take nothing new, stop what was not sent, and wait for the rest to be saved, for so long at most."""
         self._closing = True
+        self._resting.cancel()
         under_way = [job for job in self._jobs.values() if not job.finished.is_set()]
         for job in under_way:
             self.stop(job)
@@ -229,12 +236,12 @@ class Jobs:
 
     async def _follow(self, job: Job, tell: Tell | None) -> None:
         """Wait for the end, with a word every `TICK_S` seconds."""
-        progress, pause = 0.0, FIRST_TICK_S
+        began, pause = anyio.current_time(), FIRST_TICK_S
         while not job.finished.is_set():
             if tell is not None:
-                # What is left shrinks by a part each time, so that it always grows and never gets there too soon.
-                progress += (100 - progress) * (1 - math.exp(-pause / max(job.expected_s, TICK_S)))
-                await tell(progress, job.real.message())
+                # Half of the way when it is expected, always growing, and never there too soon.
+                passed = anyio.current_time() - began + FIRST_TICK_S
+                await tell(100 * passed / (passed + max(job.expected_s, 1.0)), job.real.message())
             with anyio.move_on_after(pause if tell else math.inf):
                 await job.finished.wait()
             pause = TICK_S
@@ -255,14 +262,28 @@ class Jobs:
         finally:
             if job.scope.cancel_called and job.outcome is None:
                 job.outcome = JobStopped()
+            if job.given_up and isinstance(job.outcome, Report):
+                # Whoever fetches it has the small pictures made from the files.
+                job.outcome = replace(job.outcome, previews={})
             job.ended = anyio.current_time()
             logger.info("%s (%s) ended: %s", job.id, job.tool, job.state)
             job.finished.set()
+            self._tasks.start_soon(self._rest)
+
+    async def _rest(self) -> None:
+        """Give memory back if nothing is under way for a moment."""
+        if self._closing:
+            return
+        self._resting.cancel()
+        with anyio.CancelScope() as self._resting:
+            await anyio.sleep(REST_S)
+            if all(job.finished.is_set() for job in self._jobs.values()):
+                await anyio.to_thread.run_sync(give_back)
 
     def _joinable(self, key: str) -> Job | None:
         """The job that a repeated call gets: one whose first caller gave up and whose answer nobody has."""
         for job in reversed(self._jobs.values()):
-            if job.key != key or not job.given_up or job.fetched or job.state == "stopped":
+            if job.key != key or not job.given_up or job.fetched or job.scope.cancel_called:
                 continue
             if anyio.current_time() - job.ended < JOINABLE_S:
                 return job

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
@@ -20,6 +21,7 @@ from .report import Report
 
 if TYPE_CHECKING:
     # At run time that package imports `openai`, which nobody waits for before there is a request to make.
+    from .inflating import Inflating
     from .openai_api.answers import Answer
 
 MAX_URL_TOLD = 1000
@@ -57,7 +59,7 @@ class Keeper:
         self._n = n
         self._fetch = fetch
         self._partials = partials
-        self._with_previews = previews
+        self.makes_previews = previews
         self._previews: dict[str, Preview] = {}
         self._answers: list[Answer] = []
         self._count = 0
@@ -76,18 +78,23 @@ class Keeper:
             GptImageError: none of them could be had or saved; the others' reasons end up in `warnings`.
 
         """
+        from .openai_api.answers import Link
+
         failures: list[GptImageError] = []
         for picture in answer.pictures:
             try:
-                data = picture if isinstance(picture, bytes) else await self._fetched(picture.url)
-                await self._save(data, answer)
+                if isinstance(picture, Link):
+                    await self._save(await self._fetched(picture.url), None, answer)
+                else:
+                    await self._save(picture.data, picture.inflating, answer)
             except GptImageError as error:
                 if isinstance(error, BadAnswer):
                     error.from_sandbox = answer.sandbox
                 failures.append(error)
         if len(failures) == len(answer.pictures):
             raise failures[0]
-        self._answers.append(answer)
+        # What was saved is not held any longer.
+        self._answers.append(replace(answer, pictures=()))
         self.warnings += [*answer.warnings, *map(str, failures)]
 
     async def keep_partial(self, data: bytes) -> None:
@@ -144,7 +151,7 @@ class Keeper:
             file.write(data)
         return path
 
-    async def _save(self, data: bytes, answer: "Answer") -> None:
+    async def _save(self, data: bytes, inflating: "Inflating | None", answer: "Answer") -> None:
         what = _facts(data)
         self._count += 1
         place = self._count
@@ -164,12 +171,13 @@ class Keeper:
                 saved.append(error)
 
         async def look() -> None:
-            shown.append(await anyio.to_thread.run_sync(partial(preview, data, what, share=share_of(self._n))))
+            work = partial(preview, data, what, share=share_of(self._n), inflating=inflating)
+            shown.append(await anyio.to_thread.run_sync(work))
 
         # The disk and the encoder wait for different things: a picture's preview is made while it is written.
         async with anyio.create_task_group() as beside:
             beside.start_soon(write)
-            if self._with_previews:
+            if self.makes_previews:
                 beside.start_soon(look)
         if isinstance(saved[0], CannotSave):
             raise saved[0]

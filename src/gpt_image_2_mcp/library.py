@@ -141,6 +141,13 @@ def save(
     )
 
 
+def _open_as_is(path: Path, flags: int) -> int:
+    """Open what lies there now without waiting for it: a pipe would hold up whoever opens it."""
+    return os.open(
+        path, flags | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
+    )
+
+
 def _ready(folder: Path, judge: Callable[[Path], Path]) -> None:
     """Make a folder, if it is still the place that was checked; judged before it is made, and as it is then."""
     for make in (True, False):
@@ -158,10 +165,8 @@ def read_back(path: Path, sha256: str) -> bytes:
 
     """
     try:
-        # Whatever lies there now is not waited for: a pipe would hold up its reader.
-        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
-        with os.fdopen(descriptor, "rb") as file:
-            regular = stat.S_ISREG(os.fstat(descriptor).st_mode)
+        with os.fdopen(_open_as_is(path, os.O_RDONLY), "rb") as file:
+            regular = stat.S_ISREG(os.fstat(file.fileno()).st_mode)
             data = file.read(MAX_READ_BACK) if regular else b""
     except OSError as error:
         raise SessionError(f"The picture {path} is gone or cannot be read ({error.strerror}).") from None
@@ -219,12 +224,16 @@ def rescue(folder: Path) -> list[str]:
     found: list[str] = []
     for part in folder.glob(f"{PART_PREFIX}*{PART_SUFFIX}"):
         try:
-            with part.open("rb+", buffering=0) as file:
-                if not lock(file):
+            with os.fdopen(_open_as_is(part, os.O_RDWR), "rb", buffering=0) as file:
+                status = os.fstat(file.fileno())
+                if not stat.S_ISREG(status.st_mode) or not lock(file):
                     continue
-                data = file.read()
-            made = datetime.fromtimestamp(part.stat().st_mtime).astimezone()
-            found.append(_rescued(part, data, made))
+                if status.st_nlink > 1:
+                    # It has its name already: only this other one was left.
+                    part.unlink()
+                    continue
+                data = file.read(MAX_READ_BACK)
+            found.append(_rescued(part, data, datetime.fromtimestamp(status.st_mtime).astimezone()))
         except OSError as error:
             found.append(f"{part} was left by a killed process and cannot be put in order ({error.strerror}).")
     return found

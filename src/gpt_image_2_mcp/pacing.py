@@ -1,7 +1,7 @@
 """How many requests are under way at once, in which order, and when none may start because the API said wait."""
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass
 
 import anyio
@@ -51,7 +51,10 @@ class Pace:
 
     def __init__(self, at_once: int) -> None:
         """Let `at_once` requests be under way."""
+        self._at_once = at_once
         self._places = anyio.Semaphore(at_once, fast_acquire=True)
+        self._one_by_one = anyio.Lock()
+        self._careful = 0
         self._queue: list[Standing] = []
         self._held_until = 0.0
 
@@ -72,8 +75,19 @@ class Pace:
         finally:
             self._places.release()
 
+    @asynccontextmanager
+    async def start(self) -> AsyncGenerator[bool]:
+        """Wait until the API lets anybody start; whether it is this request alone that may, while the body runs.
+
+        After a rate limit requests go one after another for a while: all at once they would meet it again.
+        """
+        alone = self._careful > 0
+        async with self._one_by_one if alone else nullcontext():
+            await self.ready()
+            yield alone
+
     async def ready(self) -> None:
-        """Wait until the API lets anybody start; after it, nothing may be awaited before the request itself."""
+        """Sit out what the API asked to wait; after it, nothing may be awaited before the request itself."""
         # Whoever sleeps through one wait may find that a longer one was named meanwhile.
         while self._held_until > anyio.current_time():  # noqa: ASYNC110 - the API says when, no event does
             await anyio.sleep_until(self._held_until)
@@ -81,8 +95,13 @@ class Pace:
         await anyio.lowlevel.checkpoint_if_cancelled()
 
     def hold(self, seconds: float) -> None:
-        """Let nobody start for so long."""
+        """Let nobody start for so long: the API said that there were too many."""
         self._held_until = max(self._held_until, anyio.current_time() + seconds)
+        self._careful = 2 * self._at_once
+
+    def went_well(self) -> None:
+        """Trust the API a little more."""
+        self._careful = max(self._careful - 1, 0)
 
     def _tell(self) -> None:
         for place, standing in reversed(list(enumerate(self._queue))):

@@ -5,7 +5,6 @@ the first step of a ladder from large and fine to small and coarse that brings i
 disk is never touched.
 """
 
-import base64
 import io
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,6 +14,8 @@ from .pictures import MIME, Facts
 
 if TYPE_CHECKING:
     from PIL import Image
+
+    from .inflating import Inflating
 
 MAX_ANSWER_BYTES = 1_000_000
 """What Claude Desktop accepts of a tool's result (measured 2026-11)."""
@@ -40,6 +41,8 @@ STEPS = (
     (MIN_EDGE, 3),
 )
 """Long edge and encoder quality, best first."""
+GOOD_EDGE = 1024
+"""The long edge that is good enough to be had by averaging whole pixels, a quarter of what a resize costs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,20 +53,31 @@ class Preview:
     mime_type: str
 
 
-def preview(data: bytes, facts: Facts, *, share: int) -> Preview | None:
-    """Encode a picture in at most `share` bytes; None where it cannot be decoded. Blocks: call it in a thread."""
+def preview(data: bytes, facts: Facts, *, share: int, inflating: "Inflating | None" = None) -> Preview | None:
+    """Encode a picture in at most `share` bytes; None where it cannot be decoded. Blocks: call it in a thread.
+
+    `inflating` has been fed all of `data`, if there is one.
+    """
     if len(data) <= share:
         return Preview(_base64(data), MIME[facts.format])
     from PIL import Image
 
+    if facts.format == "png" and inflating is None:
+        from .inflating import Inflating
+
+        inflating = Inflating.of(data)
+    source = inflating.png() if inflating else None
     try:
-        with Image.open(io.BytesIO(data)) as image:
+        with Image.open(source or io.BytesIO(data)) as image:
             for small, quality in _scaled(image, share):
                 encoded, mime_type = _encoded(small, quality)
                 if len(encoded) <= share:
                     return Preview(_base64(encoded), mime_type)
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
         return None
+    finally:
+        if inflating:
+            inflating.give_up()
     return None
 
 
@@ -86,8 +100,9 @@ def _scaled(image: "Image.Image", share: int) -> Iterator[tuple["Image.Image", i
     steps = [step for step in STEPS if step[0] == MIN_EDGE or step[0] ** 2 / 40 <= share]
     longest = max(image.size)
     image.draft("RGB", (steps[0][0], steps[0][0]))
-    factor = max(1, min(max(image.size) // steps[0][0], 8))
-    current = image.convert(mode)
+    image.load()
+    current = image if image.mode == mode else image.convert(mode)
+    factor = _factor(max(image.size), steps[0][0])
     if factor > 1:
         current = current.reduce(factor)
     if mode == "RGBA" and current.getchannel("A").getextrema() == (255, 255):
@@ -99,6 +114,19 @@ def _scaled(image: "Image.Image", share: int) -> Iterator[tuple["Image.Image", i
             size = (max(1, round(current.width * ratio)), max(1, round(current.height * ratio)))
             current = current.resize(size, Image.Resampling.BILINEAR)  # pyright: ignore[reportUnknownMemberType] - numpy's
         yield current, quality
+    if current.mode == "RGBA":
+        # Noise in the transparency itself takes more than is there: better a picture on white than none.
+        flat = Image.new("RGB", current.size, "white")
+        flat.paste(current, mask=current.getchannel("A"))
+        for edge, quality in STEPS:
+            if edge == MIN_EDGE:
+                yield flat, quality
+
+
+def _factor(longest: int, edge: int) -> int:
+    """How many pixels become one before the resize to `edge`, or instead of it where enough of them are left."""
+    whole = -(-longest // edge)
+    return whole if longest // whole >= min(edge, GOOD_EDGE) else max(1, longest // edge)
 
 
 def _encoded(image: "Image.Image", quality: int) -> tuple[bytes, str]:
@@ -111,4 +139,6 @@ def _encoded(image: "Image.Image", quality: int) -> tuple[bytes, str]:
 
 
 def _base64(data: bytes) -> str:
-    return base64.b64encode(data).decode("ascii")
+    import pybase64
+
+    return pybase64.b64encode_as_string(data)

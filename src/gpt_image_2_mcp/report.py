@@ -1,7 +1,7 @@
 """What an operation tells of its result: facts for a program, and a text for a person and a model."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
@@ -35,6 +35,10 @@ class Report:
     sandbox: bool = False
     previews: Mapping[str, Preview] = field(default_factory=dict[str, Preview], compare=False, repr=False)
     """By image id; gone once they were shown, and made again from the file when asked for."""
+
+    def hiding(self, hide: Callable[[str], str]) -> "Report":
+        """The same with what is secret taken out of the words of others."""
+        return replace(self, warnings=tuple(map(hide, self.warnings)))
 
     def as_dict(self) -> dict[str, Any]:
         """The machine-readable report."""

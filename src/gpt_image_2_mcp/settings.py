@@ -198,6 +198,10 @@ class Settings(BaseModel):
                 " the command."
             )
 
+    def hide(self, text: str) -> str:
+        """A text without the key, which a backend may have repeated."""
+        return text if self.api_key is None else text.replace(self.api_key.get_secret_value(), "[the key]")
+
     @classmethod
     def _problem(cls, name: str, value: str, finding: Any) -> str:
         told = finding.get("ctx", {}).get("error")

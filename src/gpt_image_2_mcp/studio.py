@@ -8,7 +8,7 @@ import hashlib
 import json
 import logging
 import math
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
@@ -89,6 +89,7 @@ class Studio:
             limit=settings.session_max, idle_limit=timedelta(milliseconds=ttl) if ttl else None
         )
         self._turns: dict[str, anyio.Lock] = {}
+        self._in_order = anyio.Lock()
         self._timings = Timings()
         self._pictures: dict[str, SavedImage] = {}
         self.first_call_at: float | None = None
@@ -180,10 +181,12 @@ class Studio:
             if job.twin is None:
                 raise
             raise JoinedFailure(f"Your earlier identical call ({job.twin.id}) failed: {error}") from error
-        if report is not None and job.twin is not None:
+        if report is None:
+            return None
+        if job.twin is not None:
             again = f"This is what your earlier identical call ({job.twin.id}) asked for; nothing was paid again."
-            return replace(report, warnings=(again, *report.warnings))
-        return report
+            report = replace(report, warnings=(again, *report.warnings))
+        return report.hiding(self.settings.hide)
 
     def job(self, job_id: str) -> Job:
         """Find a job; raises `BadRequest` where there is none."""
@@ -206,6 +209,26 @@ class Studio:
         """The active sessions, the last used first."""
         return self._sessions.active()
 
+    async def rehearse(self, request: PaidRequest) -> Estimate | None:
+        """Whatever can refuse a request before it is paid for, and what it should cost.
+
+        Raises:
+            GptImageError: as the request itself would.
+
+        """
+        self.check(request)
+        if isinstance(request, ContinueSessionRequest):
+            inputs = await read_head(self._sessions.get(request.session_id))
+        else:
+            await anyio.to_thread.run_sync(self._destinations.judged, request.output_dir)
+            given = () if isinstance(request, GenerateRequest) else request.images
+            mask = None if isinstance(request, GenerateRequest) else request.mask
+            inputs = await read_inputs(self._sources, given, mask)
+        asked = replace(self._asked(request, inputs.sizes), mask=inputs.mask_size)
+        charge = await self._spending.reserve("", asked)
+        await charge.fail(may_be_billed=False)
+        return await self._spending.estimate(asked)
+
     async def estimate(self, request: PaidRequest | CostsRequest) -> Estimate | None:
         """What a request should cost, before its pictures are read; None where the model's price is unknown."""
         return await self._spending.estimate(self._asked(request, request.assumed_inputs()))
@@ -224,11 +247,12 @@ class Studio:
                 return None
             if self.settings.inline == "full":
                 return whole(data, image.facts)
-            return preview(data, image.facts, share=share_of(len(report.images)))
+            return preview(data, image.facts, share=share_of(max(report.requested["n"], len(report.images))))
 
         if self.settings.inline == "none":
             return []
-        found = [report.previews.get(i.id) or await anyio.to_thread.run_sync(show, i) for i in report.images]
+        made: Mapping[str, Preview] = report.previews if len(report.images) <= report.requested["n"] else {}
+        found = [made.get(i.id) or await anyio.to_thread.run_sync(show, i) for i in report.images]
         return [picture for picture in found if picture is not None]
 
     def pictures(self) -> list[SavedImage]:
@@ -260,7 +284,9 @@ class Studio:
         return hashlib.sha256(json.dumps(identity).encode()).hexdigest()
 
     async def _folder(self, output_dir: str | None) -> Path:
-        return await anyio.to_thread.run_sync(self._destinations.ready, output_dir)
+        # One after another, so that calls reach the queue in the order in which they came.
+        async with self._in_order:
+            return await anyio.to_thread.run_sync(self._destinations.ready, output_dir)
 
     async def _pay(self, job: Job, kind: Kind, request: PaidRequest, folder: Path, inputs: Inputs) -> Report:
         """Set the money aside, send, save what comes, and write down what it cost."""

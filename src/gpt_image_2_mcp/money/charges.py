@@ -40,14 +40,23 @@ class Charges:
 
     connection: sa.Connection
 
-    def insert(self, entry: Entry, *, estimate: Decimal | None, day: str, reserved_at: int, owner: str) -> int:
-        """Add a reserved charge; its id."""
+    def insert(
+        self,
+        entry: Entry,
+        *,
+        estimate: Decimal | None,
+        day: str,
+        reserved_at: int,
+        owner: str,
+        state: State = "reserved",
+    ) -> int:
+        """Add a charge that is reserved, or sent already; its id."""
         insert = sa.insert(charges).values(
             **asdict(entry),
             day=day,
             reserved_at=reserved_at,
             owner=owner,
-            state="reserved",
+            state=state,
             estimate_nano_usd=_nano(estimate),
         )
         key = self.connection.execute(insert).inserted_primary_key

@@ -87,13 +87,20 @@ class Ledger:
         per_call: Decimal | None = None,
         per_day: Decimal | None = None,
         cheaper: Callable[[Decimal], Offer | None] | None = None,
+        is_sent: bool = False,
     ) -> int:
         """Set `estimate` aside for one request, if both budgets allow it; the id of the charge.
 
         See `reserve_each`, which this is with one request.
         """
         (charge,) = self.reserve_each(
-            entry, requests=1, estimate=estimate, per_call=per_call, per_day=per_day, cheaper=cheaper
+            entry,
+            requests=1,
+            estimate=estimate,
+            per_call=per_call,
+            per_day=per_day,
+            cheaper=cheaper,
+            is_sent=is_sent,
         )
         return charge
 
@@ -106,11 +113,13 @@ class Ledger:
         per_call: Decimal | None = None,
         per_day: Decimal | None = None,
         cheaper: Callable[[Decimal], Offer | None] | None = None,
+        is_sent: bool = False,
     ) -> tuple[int, ...]:
         """Set `estimate` aside for each of the `requests` of one call, or for none of them; the ids of the charges.
 
         `entry` says what each of them asks for. `per_call` and `per_day` are the budgets, None where there is none;
-        the former is for all `requests` together. `cheaper` finds what costs at most so many dollars in all.
+        the former is for all `requests` together. `cheaper` finds what costs at most so many dollars in all. `is_sent`
+        writes down at once what `sent` would.
 
         Raises:
             NoPrice: `estimate` is None, and there is a budget.
@@ -122,6 +131,7 @@ class Ledger:
             raise NoPrice(entry, *(variable for variable, _ in limits))
         each = None if estimate is None else rounded_up(estimate)
         needed = (each or Decimal(0)) * requests
+        state = "sent" if is_sent else "reserved"
         with self.book.transaction() as charges:
             now = self._clock()
             day = now.date().isoformat()
@@ -130,7 +140,9 @@ class Ledger:
             passed = [(variable, limit) for variable, limit in limits if used[variable] + needed > limit]
             if not passed:
                 return tuple(
-                    charges.insert(entry, estimate=each, day=day, reserved_at=int(now.timestamp()), owner=self._owner)
+                    charges.insert(
+                        entry, estimate=each, day=day, reserved_at=int(now.timestamp()), owner=self._owner, state=state
+                    )
                     for _ in range(requests)
                 )
         # Out of the transaction: finding an offer takes its time, and others wait.

@@ -3,15 +3,22 @@
 Every paid request goes through a `Charge`, with a budget or without one, so that `image_costs` can tell what was spent.
 The sandbox's calls cost nothing and never get here. A ledger that cannot be written stops work only while a budget is
 set: without one it must not keep a person from a picture.
+
+The ledger has a thread of its own, the clerk, that does what it is told in that order. Before a request's first byte
+its row is on the disk: money is set aside first where there is a budget, and without one the row is written only now.
+What it cost is written beside the answer, which does not wait for it; `close` does. A process that is killed between
+the two leaves the row as sent, which counts at its estimate.
 """
 
+import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import anyio
 import anyio.to_thread
@@ -27,6 +34,8 @@ if TYPE_CHECKING:
     from .ledger import Ledger
 
 logger = logging.getLogger(__name__)
+
+ResultT = TypeVar("ResultT")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,16 +72,16 @@ class Spending:
         self.budgets = budgets
         self._free = free
         self._database = database
-        self._opening = anyio.Lock()
+        self._clerk = ThreadPoolExecutor(1, "ledger")
         self._opened: Ledger | None = None
+        self._closed = False
 
     async def estimate(self, asked: Asked) -> Estimate | None:
         """What it should cost, None where the model's price is unknown."""
-        dearest = await self._dearest(asked) if self._opened else None
-        return await anyio.to_thread.run_sync(_estimated, asked, dearest)
+        return await self.done(lambda: self._estimated(asked))
 
     async def reserve(self, job: str, asked: Asked) -> "Charge":
-        """Set aside what an operation should cost.
+        """Set aside what an operation should cost, if there is a budget.
 
         Raises:
             OverBudget: it does not fit a budget.
@@ -80,108 +89,143 @@ class Spending:
             DatabaseUnusable: the ledger cannot be written, and there is a budget.
 
         """
-        if self._free:
-            return Charge(None, 0, None, strict=False)
-        try:
-            ledger = await self._ledger()
-            expected = await self.estimate(asked)
-            entry = Entry(asked.model, asked.look.size, asked.look.quality, asked.n, job)
-            cheaper = partial(_cheaper, asked)
-            work = partial(
-                ledger.reserve,
-                entry,
-                estimate=expected.usd if expected else None,
-                per_call=self.budgets.per_call,
-                per_day=self.budgets.per_day,
-                cheaper=cheaper,
-            )
-            return Charge(ledger, await anyio.to_thread.run_sync(work), expected, strict=self.budgets.any)
-        except GptImageError as error:
-            if self.budgets.any:
-                raise
-            logger.warning("spending is not recorded: %s", error)
-            return Charge(None, 0, None, strict=False)
+        charge = Charge(None if self._free else self, job, asked)
+        if self.budgets.any and not self._free:
+            await self.done(charge.enter)
+        return charge
 
     async def summary(self) -> Summary:
         """What was spent today and in the last 30 days; raises DatabaseUnusable."""
-        ledger = await self._ledger()
-        return await anyio.to_thread.run_sync(ledger.summary)
+        return await self.done(lambda: self.ledger().summary())
 
     async def mend(self) -> list[str]:
         """Finish what killed processes left in the ledger, and say what that was; nothing is opened for nothing."""
         if self._database is None or not await anyio.to_thread.run_sync(_left_behind, self._database):
             return []
         try:
-            ledger = await self._ledger()
-            return await anyio.to_thread.run_sync(ledger.mend)
+            return await self.done(lambda: self.ledger().mend())
         except GptImageError as error:
             return [str(error)]
 
     async def close(self) -> None:
-        """Let go of the ledger."""
+        """Let go of the ledger, once all is written that it was told."""
+        self._closed = True
+        await self.done(lambda: self._opened and self._opened.close())
+
+    async def done(self, work: Callable[[], ResultT]) -> ResultT:
+        """Have the clerk do something, and wait for it, cancelled or not: it is done in any case."""
+        doing = self._clerk.submit(work)
+        with anyio.CancelScope(shield=True):
+            await asyncio.wrap_future(doing)
+        return doing.result()
+
+    async def noted(self, work: Callable[[], None]) -> None:
+        """Have the clerk do something, and do not wait; once the ledger is closed, nobody else would."""
+        if self._closed:
+            await self.done(work)
+        else:
+            self._clerk.submit(work).add_done_callback(_tell_of_bugs)
+
+    def ledger(self) -> "Ledger":
+        """The ledger, opened when the first row needs it. For the clerk's thread."""
+        if self._opened is None:
+            from .ledger import open_ledger
+
+            self._opened = open_ledger(self._database)
+        return self._opened
+
+    def enter(self, asked: Asked, job: str, *, is_sent: bool) -> tuple[int, Estimate | None]:
+        """Write a row for an operation, and give its id and what it should cost. For the clerk's thread."""
+        ledger = self.ledger()
+        expected = self._estimated(asked)
+        charge = ledger.reserve(
+            Entry(asked.model, asked.look.size, asked.look.quality, asked.n, job),
+            estimate=expected.usd if expected else None,
+            per_call=self.budgets.per_call,
+            per_day=self.budgets.per_day,
+            cheaper=partial(_cheaper, asked),
+            is_sent=is_sent,
+        )
+        return charge, expected
+
+    def _estimated(self, asked: Asked) -> Estimate | None:
+        look, dearest = asked.look, None
         if self._opened is not None:
-            await anyio.to_thread.run_sync(self._opened.close)
-
-    async def _dearest(self, asked: Asked) -> int | None:
-        ledger = await self._ledger()
-        work = partial(ledger.dearest, model=asked.model, size=asked.look.size, quality=asked.look.quality)
-        return await anyio.to_thread.run_sync(work)
-
-    async def _ledger(self) -> "Ledger":
-        async with self._opening:
-            if self._opened is None:
-                self._opened = await anyio.to_thread.run_sync(_open, self._database)
-            return self._opened
+            dearest = self._opened.dearest(model=asked.model, size=look.size, quality=look.quality)
+        return _price(asked, dearest=dearest, size=edges(look.size) or "auto", quality=look.quality)
 
 
 class Charge:
-    """What is set aside for one operation; each way in which it can end is called once."""
+    """What one operation costs; each way in which it can end is called once."""
 
-    def __init__(self, ledger: "Ledger | None", charge: int, expected: Estimate | None, *, strict: bool) -> None:
-        """Stand for a row of the ledger, or for none; `strict` lets its failures stop what was not sent yet."""
-        self._ledger = ledger
-        self._charge = charge
-        self._expected = expected
-        self._strict = strict
+    def __init__(self, spending: Spending | None, job: str, asked: Asked) -> None:
+        """Stand for a row of the ledger that is not written yet, or for none."""
+        self._spending = spending
+        self._job = job
+        self._asked = asked
+        self._expected: Estimate | None = None
+        self._row: int | None = None
         self._sent = False
+
+    def enter(self, *, is_sent: bool = False) -> None:
+        """Write the row; raises as `Spending.reserve` does. For the clerk's thread."""
+        if self._spending is not None:
+            self._row, self._expected = self._spending.enter(self._asked, self._job, is_sent=is_sent)
 
     async def sent(self) -> None:
         """From now on an unknown outcome counts as spent; raises DatabaseUnusable where a budget needs to know."""
-        if self._ledger is None or self._sent:
-            return
-        try:
-            await anyio.to_thread.run_sync(self._ledger.sent, self._charge)
-        except GptImageError:
-            if self._strict:
-                raise
-        self._sent = True
+        if self._spending is not None:
+            await self._spending.done(self._note_sent)
 
     async def settle(
         self, *, usage: Usage | None, usd: Decimal | None, request_id: str | None, lost: int, n: int
     ) -> None:
-        """Write down what came; `lost` of the `n` pictures may be billed without having come."""
-        if usd is not None and lost and self._expected is not None:
-            usd += self._expected.usd * lost / n
-        if self._ledger is not None:
-            work = partial(self._ledger.settle, self._charge, usage=usage, usd=usd, request_id=request_id)
-            await self._write(work)
+        """Have written down what came; `lost` of the `n` pictures may be billed without having come."""
+
+        def settle(ledger: "Ledger", row: int) -> None:
+            paid = usd
+            if paid is not None and lost and self._expected is not None:
+                paid += self._expected.usd * lost / n
+            ledger.settle(row, usage=usage, usd=paid, request_id=request_id)
+
+        if self._spending is not None:
+            await self._spending.noted(lambda: self._write(settle))
 
     async def fail(self, *, may_be_billed: bool) -> None:
         """Nothing came: it counts as spent where that may be, and is free again where not."""
-        if self._ledger is not None:
-            await self._write(partial(self._ledger.unknown if may_be_billed else self._ledger.release, self._charge))
 
-    async def _write(self, work: "partial[None]") -> None:
-        """The picture is there, or gone, whatever the ledger says: what it cannot take is said on stderr."""
-        with anyio.CancelScope(shield=True):
+        def fail(ledger: "Ledger", row: int) -> None:
+            (ledger.unknown if may_be_billed else ledger.release)(row)
+
+        if self._spending is not None:
+            await self._spending.done(lambda: self._write(fail))
+
+    def _note_sent(self) -> None:
+        """Write it down once, however many requests the operation sends, side by side or again."""
+        if self._spending is None or self._sent:
+            return
+        if self._row is not None:
+            self._spending.ledger().sent(self._row)
+        else:
             try:
-                await anyio.to_thread.run_sync(work)
+                self.enter(is_sent=True)
             except GptImageError as error:
-                logger.warning("spending could not be recorded: %s", error)
+                logger.warning("spending is not recorded: %s", error)
+        self._sent = True
+
+    def _write(self, work: "Callable[[Ledger, int], None]") -> None:
+        """The picture is there, or gone, whatever the ledger says: what it cannot take is said on stderr."""
+        if self._spending is None or self._row is None:
+            return
+        try:
+            work(self._spending.ledger(), self._row)
+        except GptImageError as error:
+            logger.warning("spending could not be recorded: %s", error)
 
 
-def _estimated(asked: Asked, dearest: int | None) -> Estimate | None:
-    return _price(asked, dearest=dearest, size=edges(asked.look.size) or "auto", quality=asked.look.quality)
+def _tell_of_bugs(work: Future[None]) -> None:
+    if (error := work.exception()) is not None:
+        logger.error("spending is not recorded", exc_info=error)
 
 
 def _price(asked: Asked, *, size: Size, quality: Quality, dearest: int | None = None) -> Estimate | None:
@@ -202,12 +246,6 @@ def _price(asked: Asked, *, size: Size, quality: Quality, dearest: int | None = 
 def _cheaper(asked: Asked, limit: Decimal) -> Offer | None:
     size: Size = edges(asked.look.size) or "auto"
     return offer(limit, partial(_price, asked), size=size, quality=asked.look.quality)
-
-
-def _open(database: Path | None) -> "Ledger":
-    from .ledger import open_ledger
-
-    return open_ledger(database)
 
 
 def _left_behind(database: Path) -> bool:

@@ -5,18 +5,18 @@ their own, or send a web page with status 200, and a picture that was paid for m
 Everything here is plain computing on up to 100 MB: an event loop calls it in a thread.
 """
 
-import base64
-import binascii
 import re
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
+import pybase64
 from pydantic_core import from_json
 
 from ..errors import ApiError, BadAnswer, OutcomeUnknown, shown
 from ..money.tokens import Usage, usage_from
+from .arriving import Body, Picture
 from .failures import failed_call, from_sandbox
 
 BASE_URL_HINT = (
@@ -47,7 +47,7 @@ class HostUsage:
 class Answer:
     """What one request brought; the facts are the API's own words, None where it said nothing."""
 
-    pictures: tuple[bytes | Link, ...]
+    pictures: tuple[Picture | Link, ...]
     size: str | None = None
     quality: str | None = None
     background: str | None = None
@@ -67,9 +67,16 @@ def said_by(headers: Mapping[str, str]) -> Generator[None]:
     except ApiError as error:
         error.from_sandbox = from_sandbox(headers)
         raise
+    except (AttributeError, LookupError, TypeError, ValueError) as odd:
+        # Whatever shape a backend invents, the pictures beside this one are paid for too.
+        failure = BadAnswer(
+            f"The API's answer has an unforeseen shape. {BASE_URL_HINT}", request_id=request_id(headers)
+        )
+        failure.from_sandbox = from_sandbox(headers)
+        raise failure from odd
 
 
-def images_answer(content: bytes, headers: Mapping[str, str], *, model: str) -> Answer:
+def images_answer(arrived: Body, headers: Mapping[str, str], *, model: str) -> Answer:
     """Read the answer of `/images/generations` or `/images/edits`.
 
     Raises:
@@ -78,9 +85,9 @@ def images_answer(content: bytes, headers: Mapping[str, str], *, model: str) -> 
         ApiError: it is an error in spite of its status.
 
     """
-    body = json_object(content, headers, model=model)
+    body = json_object(arrived.json, headers, model=model)
     data: Any = body.get("data")
-    pictures, broken = pictures_of(cast("list[Any]", data) if isinstance(data, list) else [])
+    pictures, broken = pictures_of(cast("list[Any]", data) if isinstance(data, list) else [], arrived.pictures)
     if not pictures:
         why = "; ".join(broken) or "it holds no picture"
         raise BadAnswer(f"The API answered, but {why}. {BASE_URL_HINT}", request_id=request_id(headers))
@@ -91,7 +98,7 @@ def images_answer(content: bytes, headers: Mapping[str, str], *, model: str) -> 
 def streamed_answer(event: Any, headers: Mapping[str, str]) -> Answer:
     """Read the `completed` event of a stream; raises BadAnswer where it holds no picture."""
     body = cast("Mapping[str, Any]", event.model_dump())
-    pictures, broken = pictures_of([body])
+    pictures, broken = pictures_of([body], {})
     if not pictures:
         raise BadAnswer(
             f"The API's stream is complete, but {broken[0]}. {BASE_URL_HINT}", request_id=request_id(headers)
@@ -121,15 +128,15 @@ def json_object(content: bytes, headers: Mapping[str, str], *, model: str) -> Ma
     return body
 
 
-def pictures_of(rows: Sequence[Any]) -> tuple[tuple[bytes | Link, ...], list[str]]:
-    """Pictures of `data` rows as bytes or links, and why the others are none."""
-    pictures: list[bytes | Link] = []
+def pictures_of(rows: Sequence[Any], here: Mapping[str, Picture]) -> tuple[tuple[Picture | Link, ...], list[str]]:
+    """Pictures of `data` rows as bytes or links, and why the others are none; those in `here` are decoded already."""
+    pictures: list[Picture | Link] = []
     broken: list[str] = []
     for row in (cast("Mapping[str, Any]", row) for row in rows if isinstance(row, dict)):
         encoded, url = row.get("b64_json"), row.get("url")
         if isinstance(encoded, str) and encoded:
             try:
-                pictures.append(decoded(encoded))
+                pictures.append(here.get(encoded) or Picture(decoded(encoded)))
             except ValueError:
                 broken.append(f"its base64 is broken (it begins {shown(encoded[:20])})")
         elif isinstance(url, str) and url:
@@ -139,7 +146,7 @@ def pictures_of(rows: Sequence[Any]) -> tuple[tuple[bytes | Link, ...], list[str
     return tuple(pictures), broken
 
 
-def _facts_of(body: Mapping[str, Any], headers: Mapping[str, str], pictures: tuple[bytes | Link, ...]) -> Answer:
+def _facts_of(body: Mapping[str, Any], headers: Mapping[str, str], pictures: tuple[Picture | Link, ...]) -> Answer:
     return Answer(
         pictures=pictures,
         size=text(body, "size"),
@@ -155,10 +162,7 @@ def _facts_of(body: Mapping[str, Any], headers: Mapping[str, str], pictures: tup
 def decoded(encoded: str) -> bytes:
     """Decode base64, bare or as a data URL; raises ValueError where it is none."""
     prefix = _DATA_URL.match(encoded)
-    try:
-        return base64.b64decode(encoded[prefix.end() :] if prefix else encoded, validate=True)
-    except binascii.Error as error:
-        raise ValueError("no base64") from error
+    return pybase64.b64decode(encoded[prefix.end() :] if prefix else encoded, validate=True)
 
 
 def request_id(headers: Mapping[str, str]) -> str | None:

@@ -27,4 +27,5 @@ class Backend:
 
     async def close(self) -> None:
         """Close the HTTP client."""
+        self.images.close()
         await self._http.aclose()

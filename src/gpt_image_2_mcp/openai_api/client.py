@@ -85,22 +85,35 @@ class Sender:
             ApiError: what the API said, or what became of the connection.
 
         """
+        tries = 0
         async with self._pace.turn(standing):
-            for tries in range(1, MAX_TRIES + 1):
-                await self._pace.ready()
-                await standing.send()
-                try:
-                    return await call()
-                except openai.OpenAIError as error:
-                    failure = translate(error, model=model, variable=variable, editing=editing)
-                    if not failure.may_be_billed:
-                        standing.unsend()
-                    wait = self._wait_before_next(error, tries)
-                    if wait is None:
-                        raise failure from error
-                # The place is kept, so that what came first stays first.
-                await anyio.sleep(wait)
-        raise AssertionError  # pragma: no cover - the last try raises or returns
+            while True:
+                async with self._pace.start() as alone:
+                    while True:
+                        tries += 1
+                        await standing.send()
+                        try:
+                            answer = await call()
+                        except openai.OpenAIError as error:
+                            failure = translate(error, model=model, variable=variable, editing=editing)
+                            if not failure.may_be_billed:
+                                standing.unsend()
+                            wait = self._wait_before_next(error, tries)
+                            if wait is None:
+                                raise failure from error
+                        else:
+                            self._pace.went_well()
+                            return answer
+                        await anyio.sleep(wait)
+                        if not alone:
+                            # The next try may have to go alone.
+                            break
+                        await self._pace.ready()
+
+    async def free(self, call: Callable[[], Awaitable[AnswerT]], standing: Standing) -> AnswerT:
+        """Await `call()` in its turn, once; for what OpenAI does not bill. Raises the SDK's own errors."""
+        async with self._pace.turn(standing), self._pace.start():
+            return await call()
 
     def _wait_before_next(self, error: openai.OpenAIError, tries: int) -> float | None:
         """Seconds until the next try; None where there is none. A rate limit holds back everybody."""

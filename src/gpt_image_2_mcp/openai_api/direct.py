@@ -3,7 +3,8 @@
 What a person left at its default is not sent, so that proxies and other servers that know fewer parameters work.
 """
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import AbstractAsyncContextManager, contextmanager
 from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,7 @@ from ..params import Options
 from ..pictures import MIME
 from ..sources import InputImage
 from .answers import Answer, decoded, images_answer, said_by, streamed_answer
+from .arriving import Arrivals
 from .client import Sender
 
 if TYPE_CHECKING:
@@ -42,10 +44,15 @@ class ImagesRoute:
         self._sender = sender
         self._model = model
         self._partial_images = partial_images
+        self._arrivals = Arrivals()
+
+    def close(self) -> None:
+        """Let go of the thread that decodes."""
+        self._arrivals.close()
 
     async def generate(self, standing: Standing, keeper: "Keeper", *, prompt: str, n: int, options: Options) -> None:
         """Make pictures from words; raises `ApiError`."""
-        call = partial(self._sender.sdk.images.with_raw_response.generate, prompt=prompt, **chosen(options))
+        call = partial(self._sender.sdk.images.with_streaming_response.generate, prompt=prompt, **chosen(options))
         await self._make(call, standing, keeper, n=n, editing=False)
 
     async def edit(
@@ -67,17 +74,23 @@ class ImagesRoute:
         if mask is not None:
             params["mask"] = _file(mask)
         files = [_file(image) for image in inputs]
-        call = partial(self._sender.sdk.images.with_raw_response.edit, prompt=prompt, image=files, **params)
+        call = partial(self._sender.sdk.images.with_streaming_response.edit, prompt=prompt, image=files, **params)
         await self._make(call, standing, keeper, n=n, editing=True)
 
     async def _make(
-        self, call: Callable[..., Awaitable[Any]], standing: Standing, keeper: "Keeper", *, n: int, editing: bool
+        self,
+        call: Callable[..., AbstractAsyncContextManager[Any]],
+        standing: Standing,
+        keeper: "Keeper",
+        *,
+        n: int,
+        editing: bool,
     ) -> None:
         send = partial(self._sender.send, standing=standing, model=self._model, editing=editing)
         if n == 1 and self._partial_images:
             stream = partial(call, model=self._model, stream=True, partial_images=self._partial_images)
             try:
-                await keeper.keep(await send(lambda: self._streamed(stream, keeper)))
+                await keeper.keep(await send(lambda: self._streamed(stream(), keeper)))
             except ApiError as error:
                 if not _cannot_stream(error):
                     raise
@@ -85,34 +98,53 @@ class ImagesRoute:
             else:
                 return
         several = {"n": n} if n > 1 else {}
-        raw = await send(lambda: call(model=self._model, **several))
-        await keeper.keep(await self._read(raw.content, raw.headers))
+        await keeper.keep(await send(lambda: self._whole(call(model=self._model, **several), keeper)))
 
-    async def _streamed(self, stream: Callable[[], Awaitable[Any]], keeper: "Keeper") -> Answer:
+    async def _whole(self, call: AbstractAsyncContextManager[Any], keeper: "Keeper") -> Answer:
+        """Give an answer that comes in one."""
+        async with call as response:
+            with _lost_on_the_way(response):
+                return await self._read(response, keeper)
+
+    async def _streamed(self, call: AbstractAsyncContextManager[Any], keeper: "Keeper") -> Answer:
         """Keep the partial pictures, and give the answer at the stream's end."""
-        raw = await stream()
-        try:
-            if not raw.headers.get("content-type", "").startswith("text/event-stream"):
-                # A backend that ignores `stream` answers all at once.
-                return await self._read(await raw.http_response.aread(), raw.headers)
-            async for event in raw.parse():
-                if event.type.endswith(".completed"):
-                    with said_by(raw.headers):
-                        return await anyio.to_thread.run_sync(streamed_answer, event, raw.headers)
-                if event.type.endswith(".partial_image"):
-                    await keeper.keep_partial(await anyio.to_thread.run_sync(decoded, event.b64_json))
-        except httpx2.TransportError as error:
-            raise openai.APIConnectionError(request=raw.http_response.request) from error
-        finally:
-            await raw.http_response.aclose()
-        raise OutcomeUnknown(
-            "The API's stream ended without its picture.",
-            request_id=raw.request_id,
-        )
+        async with call as response:
+            with _lost_on_the_way(response):
+                if not response.headers.get("content-type", "").startswith("text/event-stream"):
+                    # A backend that ignores `stream` answers all at once.
+                    return await self._read(response, keeper)
+                async for event in await response.parse():
+                    kind = str(getattr(event, "type", ""))
+                    if kind.endswith(".completed"):
+                        with said_by(response.headers):
+                            return await anyio.to_thread.run_sync(streamed_answer, event, response.headers)
+                    if kind.endswith(".partial_image"):
+                        await self._keep_partial(event, keeper)
+            raise OutcomeUnknown("The API's stream ended without its picture.", request_id=response.request_id)
 
-    async def _read(self, content: bytes, headers: Mapping[str, str]) -> Answer:
-        with said_by(headers):
-            return await anyio.to_thread.run_sync(partial(images_answer, content, headers, model=self._model))
+    async def _keep_partial(self, event: Any, keeper: "Keeper") -> None:
+        """An unfinished picture is worth no error: the finished one is still to come."""
+        try:
+            data = await anyio.to_thread.run_sync(decoded, event.b64_json)
+        except (AttributeError, TypeError, ValueError):
+            return
+        await keeper.keep_partial(data)
+
+    async def _read(self, response: Any, keeper: "Keeper") -> Answer:
+        body = await self._arrivals.read(response.iter_bytes(), ahead=keeper.makes_previews)
+        with said_by(response.headers):
+            return await anyio.to_thread.run_sync(partial(images_answer, body, response.headers, model=self._model))
+
+
+@contextmanager
+def _lost_on_the_way(response: Any) -> Generator[None]:
+    """Say as the SDK does that an answer did not come to its end; it does so itself up to the headers only."""
+    try:
+        yield
+    except httpx2.TimeoutException as error:
+        raise openai.APITimeoutError(request=response.http_request) from error
+    except httpx2.RequestError as error:
+        raise openai.APIConnectionError(request=response.http_request) from error
 
 
 def _cannot_stream(error: ApiError) -> bool:

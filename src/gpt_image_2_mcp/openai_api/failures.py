@@ -158,7 +158,7 @@ def _status(error: openai.APIStatusError, *, model: str, variable: str, editing:
     )
 
 
-def _from_body(  # noqa: C901 - one arm a row of OpenAI's table of errors
+def _from_body(  # noqa: C901, PLR0912 - one arm a row of OpenAI's table of errors
     body: Mapping[str, Any],
     *,
     code: str | None,
@@ -202,6 +202,9 @@ def _from_body(  # noqa: C901 - one arm a row of OpenAI's table of errors
         case _, s if s is not None and s >= HTTPStatus.INTERNAL_SERVER_ERROR:
             kind = OutcomeUnknown
             text = f"The API answered {s}: {said}."
+        case _, None if "server_error" in (body.get("code"), body.get("type")):
+            kind = OutcomeUnknown
+            text = f"OpenAI failed while it made the picture: {said}."
         case _:
             where = f" (parameter {shown(body['param'])})" if body.get("param") else ""
             text = f"OpenAI refused the request{where}: {said}."
@@ -211,7 +214,7 @@ def _from_body(  # noqa: C901 - one arm a row of OpenAI's table of errors
 def is_own_failure(body: Mapping[str, Any], status: int | None) -> bool:
     """Whether the API itself says that it failed, so that nothing was made and asking again is safe."""
     own = "server_error" in (body.get("code"), body.get("type"))
-    return own and status in (None, HTTPStatus.INTERNAL_SERVER_ERROR, HTTPStatus.SERVICE_UNAVAILABLE)
+    return own and status in (HTTPStatus.INTERNAL_SERVER_ERROR, HTTPStatus.SERVICE_UNAVAILABLE)
 
 
 def is_safe_to_repeat(error: openai.OpenAIError) -> bool:

@@ -21,6 +21,7 @@ from ..params import Options
 from ..pictures import MIME
 from ..sources import InputImage
 from .answers import Answer, HostUsage, decoded, json_object, mapping, request_id, said_by, text
+from .arriving import Picture
 from .client import Sender
 from .direct import chosen
 from .failures import failed_call, from_sandbox, told, translate
@@ -61,7 +62,7 @@ async def edit(
     """
     failures: list[GptImageError] = []
     pictures = [*inputs, *([mask] if mask else [])]
-    async with _placed(sender.sdk, pictures) as references:
+    async with _placed(sender, standing, pictures) as references:
         request = _request(prompt, options, model, host_model, references, masked=mask is not None)
 
         async def one() -> None:
@@ -132,7 +133,7 @@ def _answer(content: bytes, headers: Mapping[str, str], *, model: str, host_mode
         raise _without_picture(output, calls, headers, model=model)
     call = made[0]
     try:
-        picture = decoded(call["result"])
+        picture = Picture(decoded(call["result"]))
     except ValueError:
         raise BadAnswer("The API answered, but its picture is broken base64.", request_id=request_id(headers)) from None
     host = usage_from(body.get("usage"))
@@ -163,7 +164,9 @@ def _without_picture(
 
 
 @asynccontextmanager
-async def _placed(sdk: openai.AsyncOpenAI, pictures: Sequence[InputImage]) -> AsyncGenerator[Sequence[Reference]]:
+async def _placed(
+    sender: Sender, standing: Standing, pictures: Sequence[InputImage]
+) -> AsyncGenerator[Sequence[Reference]]:
     """Where the request finds each picture: in itself, or among the uploads of this edit."""
     if sum(len(picture.data) for picture in pictures) <= MAX_INLINE_BYTES:
         yield [{"image_url": await anyio.to_thread.run_sync(_data_url, picture)} for picture in pictures]
@@ -171,25 +174,27 @@ async def _placed(sdk: openai.AsyncOpenAI, pictures: Sequence[InputImage]) -> As
     uploads: list[str] = []
     try:
         for picture in pictures:
-            uploads += [await _upload(sdk, picture)]
+            uploads += [await _upload(sender, standing, picture)]
         yield [{"file_id": upload} for upload in uploads]
     finally:
         with anyio.move_on_after(CLEANUP_TIMEOUT_S, shield=True):
             for upload in uploads:
                 try:
-                    await sdk.files.delete(upload)
+                    await sender.sdk.files.delete(upload)
                 except openai.OpenAIError:
                     # It deletes itself within the hour, and the edit's own outcome matters more.
                     continue
 
 
-async def _upload(sdk: openai.AsyncOpenAI, picture: InputImage) -> str:
+async def _upload(sender: Sender, standing: Standing, picture: InputImage) -> str:
+    call = partial(
+        sender.sdk.files.create,
+        file=(picture.name, picture.data, MIME[picture.format]),
+        purpose="vision",
+        expires_after={"anchor": "created_at", "seconds": UPLOAD_LIFETIME_S},
+    )
     try:
-        stored = await sdk.files.create(
-            file=(picture.name, picture.data, MIME[picture.format]),
-            purpose="vision",
-            expires_after={"anchor": "created_at", "seconds": UPLOAD_LIFETIME_S},
-        )
+        stored = await sender.free(call, standing)
     except openai.OpenAIError as error:
         failure = translate(error, model="", variable="OPENAI_BASE_URL")
         raise ApiError(

@@ -10,6 +10,7 @@ from contextvars import ContextVar
 from typing import Any, Concatenate, Self, TypeVar, cast
 
 from mcp.server.mcpserver import Context
+from mcp.server.mcpserver.exceptions import ToolError
 from mcp.server.mcpserver.resolve import build_resolver_plans, find_resolved_parameters, resolve_arguments
 from mcp.server.mcpserver.tools import Tool
 from mcp.server.mcpserver.utilities.func_metadata import ArgModelBase, FuncMetadata
@@ -28,6 +29,14 @@ Handler = Callable[Concatenate[RequestT, Context[Any, Any], ...], Awaitable[Call
 
 ARRIVED: ContextVar[float] = ContextVar("arrived")
 """When the call that is served arrived, by `anyio.current_time`."""
+
+
+class NoSense(GptImageError):
+    """The client answered a question for the person in a form that was not asked for."""
+
+    def __init__(self) -> None:
+        """Say so."""
+        super().__init__("The client's answer to the question about the price makes no sense. Nothing was sent.")
 
 
 class RequestTool(Tool):
@@ -61,15 +70,23 @@ class RequestTool(Tool):
     ) -> CallToolResult | InputRequiredResult:
         """Check the arguments, ask the person where that is wanted, do the work; an error is answered as its text."""
         del convert_result  # A handler gives a result, never a value to convert.
+        studio: Studio = context.request_context.lifespan_context
         try:
-            studio: Studio = context.request_context.lifespan_context
             ARRIVED.set(studio.arrival())
             studio.settings.require_right()
             request = parse(self.request, arguments)
-            found = await resolve_arguments(self.resolved_params, self.resolver_plans, {"request": request}, context)
+            found = await self._asked(request, context)
             return found if isinstance(found, InputRequiredResult) else await self.fn(request, context, **found)
         except GptImageError as error:
-            return CallToolResult(content=[TextContent(text=clipped(str(error)))], is_error=True)
+            text = clipped(studio.settings.hide(str(error)))
+            return CallToolResult(content=[TextContent(text=text)], is_error=True)
+
+    async def _asked(self, request: Request, context: Context[Any, Any]) -> dict[str, Any] | InputRequiredResult:
+        """What the person answers, where a handler wants to know something of them."""
+        try:
+            return await resolve_arguments(self.resolved_params, self.resolver_plans, {"request": request}, context)
+        except ToolError as error:
+            raise NoSense from error
 
 
 def closed_schema(request: type[Request]) -> dict[str, Any]:

@@ -20,6 +20,8 @@ META_KEY = "gpt-image-2/result"
 """Where the machine-readable report stands in an answer's `_meta`."""
 JOB_KEY = "gpt-image-2/job"
 """Where a job's id and state stand while there is no report."""
+MAX_ROWS = 50
+"""Sessions in `_meta`."""
 PICTURE_URI = "gpt-image-2://pictures/{id}"
 
 
@@ -94,7 +96,7 @@ def sessions_listed(sessions: Sequence[Session]) -> CallToolResult:
         for session in sessions
     ]
     count = f"{len(sessions)} active edit session{'s' if len(sessions) > 1 else ''}, newest first:"
-    rows = [_row(session) for session in sessions[: len(lines)]]
+    rows = [_row(session) for session in sessions[:MAX_ROWS]]
     return CallToolResult(content=[TextContent(text=_fitting(count, lines))], _meta={"gpt-image-2/sessions": rows})
 
 

@@ -1,0 +1,416 @@
+"""What the tests of waiting, jobs and shutdown stand on.
+
+`calls` keeps several calls of one in-memory client under way, `Program` is the real program on real pipes, spoken to
+line by line, and `Box` turns the knobs of the sandbox in its own process.
+"""
+
+import json
+import os
+import signal
+import sys
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import anyio
+import anyio.abc
+import httpx2
+from mcp_types import CallToolResult
+
+from bench import KEY, META, PATIENCE_S, Bench, said
+from gpt_image_2_mcp.sandbox import SandboxTransport, build_sandbox
+
+JOB = "gpt-image-2/job"
+"""Where a job's id and state stand in `_meta` while there is no picture."""
+
+START_S = 30
+"""How long the real program may take for anything: a loaded machine needs seconds to start it."""
+
+PROGRAM = [sys.executable, "-m", "gpt_image_2_mcp"]
+
+PROTOCOLS = ("2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25", "2026-07-28")
+"""From the oldest to the newest; the last one has no handshake."""
+
+
+# Several calls of one client.
+
+
+@dataclass
+class Pending:
+    """A call under way: what it was told meanwhile, and its answer."""
+
+    notes: list[tuple[float, float | None, str]] = field(default_factory=list[tuple[float, float | None, str]])
+    scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
+    outcome: CallToolResult | None = None
+    done: anyio.Event = field(default_factory=anyio.Event)
+    heard: anyio.Event = field(default_factory=anyio.Event)
+
+    @property
+    def messages(self) -> list[str]:
+        return [message for _, _, message in self.notes]
+
+    async def answer(self) -> CallToolResult:
+        with anyio.fail_after(PATIENCE_S):
+            await self.done.wait()
+        assert self.outcome is not None
+        return self.outcome
+
+    async def told(self, is_it: Callable[[str], bool]) -> str:
+        """The first message on the progress that is the one looked for."""
+        with anyio.fail_after(PATIENCE_S):
+            while True:
+                heard = self.heard
+                for message in self.messages:
+                    if is_it(message):
+                        return message
+                await heard.wait()
+
+    async def give_up(self) -> None:
+        """Cancel as a client does: it says so to the server and waits no longer."""
+        self.scope.cancel()
+        await self.done.wait()
+
+
+class Calls:
+    """Starts calls; each goes on while the test does other things."""
+
+    def __init__(self, bench: Bench, tasks: anyio.abc.TaskGroup) -> None:
+        self._bench = bench
+        self._tasks = tasks
+
+    def start(self, tool: str, **arguments: Any) -> Pending:
+        pending = Pending()
+
+        async def note(progress: float, total: float | None, message: str | None) -> None:
+            pending.notes.append((progress, total, message or ""))
+            heard, pending.heard = pending.heard, anyio.Event()
+            heard.set()
+
+        async def run() -> None:
+            try:
+                with pending.scope:
+                    call = self._bench.client.call_tool
+                    pending.outcome = await call(tool, arguments, progress_callback=note)
+            finally:
+                pending.done.set()
+
+        self._tasks.start_soon(run)
+        return pending
+
+
+@asynccontextmanager
+async def calls(bench: Bench) -> AsyncGenerator[Calls]:
+    async with anyio.create_task_group() as tasks:
+        yield Calls(bench, tasks)
+        tasks.cancel_scope.cancel()
+
+
+def job_of(result: CallToolResult) -> str:
+    """The job id of an answer that says that the work goes on; the model finds it in the text."""
+    assert not result.is_error, said(result)
+    job_id: str = (result.meta or {})[JOB]["job_id"]
+    assert job_id.startswith("job-")
+    assert job_id in said(result)
+    return job_id
+
+
+async def handed(bench: Bench, tool: str, **arguments: Any) -> str:
+    """The job id that a call gives which has to wait longer than it may."""
+    return job_of(await bench.call(tool, **arguments))
+
+
+async def fetched(bench: Bench, job_id: str) -> CallToolResult:
+    """A job's answer, asked for until it is there."""
+    with anyio.fail_after(PATIENCE_S):
+        while True:
+            result = await bench.call("get_image_job", job_id=job_id)
+            if JOB not in (result.meta or {}):
+                return result
+
+
+async def stands(bench: Bench, job_id: str, words: str) -> str:
+    """Ask for a job until its answer has these words; needs a small GPT_IMAGE_2_MAX_WAIT_S."""
+    with anyio.fail_after(PATIENCE_S):
+        while True:
+            text = said(await bench.call("get_image_job", job_id=job_id))
+            if words in text:
+                return text
+
+
+async def reached(bench: Bench, count: int, *, what: Literal["started", "left", "paid", "running"] = "started") -> None:
+    """Wait until the sandbox has counted so many."""
+    with anyio.fail_after(PATIENCE_S):
+        await bench.knobs.wait_for(count, what=what)
+
+
+async def listed(bench: Bench, words: str) -> str:
+    """The list of the recent jobs, once it has these words; being listed is not being fetched."""
+    with anyio.fail_after(PATIENCE_S):
+        while words not in (text := said(await bench.call("get_image_job"))):
+            pass
+    return text
+
+
+def report_of(result: CallToolResult) -> dict[str, Any]:
+    assert not result.is_error, said(result)
+    return (result.meta or {})[META]
+
+
+def pictures_in(bench: Bench) -> list[str]:
+    """The finished pictures below the output folder."""
+    return [name for name in bench.files() if not any(part.startswith(".") for part in name.split("/"))]
+
+
+# A network that a test has in its hands.
+
+
+class Reply:
+    """A request that came, and the answer that the test gives when it likes."""
+
+    def __init__(self, request: httpx2.Request, body: bytes) -> None:
+        self.request = request
+        self.body: dict[str, Any] = json.loads(body) if body.startswith(b"{") else {}
+        self.at = anyio.current_time()
+        self._answer: httpx2.Response | None = None
+        self._given = anyio.Event()
+
+    def give(self, response: httpx2.Response) -> None:
+        self._answer = response
+        self._given.set()
+
+    def rate_limited(self, ms: int) -> None:
+        error = {"message": "Rate limit reached.", "type": "input-images", "code": "rate_limit_exceeded"}
+        self.give(httpx2.Response(429, json={"error": error}, headers={"retry-after-ms": str(ms)}))
+
+    def refuse(self) -> None:
+        if not self._given.is_set():
+            self.give(httpx2.Response(400, json={"error": {"message": "The test is over.", "code": "over"}}))
+
+    async def wait(self) -> httpx2.Response:
+        await self._given.wait()
+        assert self._answer is not None
+        return self._answer
+
+
+class Hands(httpx2.AsyncBaseTransport):
+    """A backend whose every answer the test gives; `arrived(n)` waits for the n-th request."""
+
+    def __init__(self) -> None:
+        self.replies: list[Reply] = []
+        self._news = anyio.Event()
+        self._over = False
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        reply = Reply(request, await request.aread())
+        self.replies.append(reply)
+        if self._over:
+            reply.refuse()
+        news, self._news = self._news, anyio.Event()
+        news.set()
+        return await reply.wait()
+
+    def let_go(self) -> None:
+        """Refuse what waits and what is still to come, so that nothing is under way when the server ends."""
+        self._over = True
+        for reply in self.replies:
+            reply.refuse()
+
+    async def arrived(self, count: int) -> Reply:
+        with anyio.fail_after(PATIENCE_S):
+            while len(self.replies) < count:
+                await self._news.wait()
+        return self.replies[count - 1]
+
+    def wrap(self, _: httpx2.AsyncBaseTransport) -> httpx2.AsyncBaseTransport:
+        return self
+
+
+# The real program.
+
+
+class Program:
+    """The program, spoken to line by line as an MCP client does it."""
+
+    def __init__(self, process: anyio.abc.Process, version: str) -> None:
+        self.process = process
+        self.version = version
+        self.lines: list[bytes] = []
+        """Everything that came on stdout, each line without its end."""
+        self.stderr = b""
+        self._rest = b""
+        self._id = 0
+        self._news = anyio.Event()
+        self._out_ended = anyio.Event()
+        self._err_ended = anyio.Event()
+
+    @property
+    def messages(self) -> list[dict[str, Any]]:
+        """Everything that came, as JSON-RPC; anything else on stdout fails here."""
+        assert not self._rest, "an unfinished line"
+        messages = [json.loads(line) for line in self.lines]
+        assert all(message["jsonrpc"] == "2.0" for message in messages)
+        return messages
+
+    @property
+    def progress(self) -> list[dict[str, Any]]:
+        return [m["params"] for m in self.messages if m.get("method") == "notifications/progress"]
+
+    async def greet(self) -> None:
+        """The handshake, in protocols that have one."""
+        if self.version != PROTOCOLS[-1]:
+            client = {"name": "test", "version": "1"}
+            await self.answer(
+                await self.ask("initialize", protocolVersion=self.version, capabilities={}, clientInfo=client)
+            )
+            await self.write({"jsonrpc": "2.0", "method": "notifications/initialized"})
+
+    async def greet_unheard(self) -> None:
+        """The handshake of a client that reads nothing."""
+        client = {"name": "test", "version": "1"}
+        await self.ask("initialize", protocolVersion=self.version, capabilities={}, clientInfo=client)
+        await self.write({"jsonrpc": "2.0", "method": "notifications/initialized"})
+
+    async def ask(self, method: str, *, token: str | None = None, **params: Any) -> int:
+        self._id += 1
+        meta: dict[str, Any] = {"progressToken": token} if token else {}
+        if self.version == PROTOCOLS[-1]:
+            meta |= {
+                "io.modelcontextprotocol/protocolVersion": self.version,
+                "io.modelcontextprotocol/clientInfo": {"name": "test", "version": "1"},
+                "io.modelcontextprotocol/clientCapabilities": {},
+            }
+        if meta:
+            params["_meta"] = meta
+        await self.write({"jsonrpc": "2.0", "id": self._id, "method": method, "params": params})
+        return self._id
+
+    async def call(self, tool: str, *, token: str | None = None, **arguments: Any) -> int:
+        return await self.ask("tools/call", token=token, name=tool, arguments=arguments)
+
+    async def answer(self, number: int) -> dict[str, Any]:
+        line = json.loads(await self.line(number))
+        assert "result" in line, line
+        return line["result"]
+
+    async def line(self, number: int) -> bytes:
+        """The line of an answer, as it came over the wire."""
+        with anyio.fail_after(START_S):
+            while True:
+                news = self._news
+                for line in self.lines:
+                    if json.loads(line).get("id") == number:
+                        return line
+                await news.wait()
+
+    async def write(self, message: dict[str, Any]) -> None:
+        assert self.process.stdin is not None
+        await self.process.stdin.send(json.dumps(message).encode() + b"\n")
+
+    async def close_stdin(self) -> None:
+        assert self.process.stdin is not None
+        await self.process.stdin.aclose()
+
+    def signal(self, number: signal.Signals) -> None:
+        self.process.send_signal(number)
+
+    async def said_on_stderr(self, words: str) -> None:
+        with anyio.fail_after(START_S):
+            while words.encode() not in self.stderr:
+                await self._news.wait()
+
+    async def ended(self) -> int:
+        """The exit code, once the program is gone and everything that it wrote was read."""
+        with anyio.fail_after(START_S):
+            await self._out_ended.wait()
+            await self._err_ended.wait()
+            return await self.process.wait()
+
+    async def read_stdout(self) -> None:
+        assert self.process.stdout is not None
+        async for chunk in self.process.stdout:
+            *lines, self._rest = (self._rest + chunk).split(b"\n")
+            self.lines += lines
+            self._tell()
+        self._out_ended.set()
+
+    async def read_stderr(self) -> None:
+        assert self.process.stderr is not None
+        async for chunk in self.process.stderr:
+            self.stderr += chunk
+            self._tell()
+        self._err_ended.set()
+
+    def _tell(self) -> None:
+        news, self._news = self._news, anyio.Event()
+        news.set()
+
+
+@asynccontextmanager
+async def running(
+    environ: Mapping[str, str], *arguments: str, version: str = "2025-06-18", read: bool = True
+) -> AsyncGenerator[Program]:
+    """Run the program; `read=False` leaves its stdout unread."""
+    command, env = [*PROGRAM, *arguments], {**os.environ, **environ}
+    async with await anyio.open_process(command, env=env) as process, anyio.create_task_group() as tasks:
+        program = Program(process, version)
+        if read:
+            tasks.start_soon(program.read_stdout)
+        tasks.start_soon(program.read_stderr)
+        try:
+            yield program
+        finally:
+            if process.returncode is None:
+                process.kill()
+            tasks.cancel_scope.cancel()
+
+
+class Box:
+    """The sandbox in a process of its own; counters are counted from when the test began."""
+
+    def __init__(self, url: str, http: httpx2.AsyncClient) -> None:
+        self.url = url
+        self._control = f"{url.removesuffix('/v1')}/_sandbox"
+        self._http = http
+        self._before: dict[str, int] = {}
+
+    @property
+    def environ(self) -> dict[str, str]:
+        """What a program needs to use it."""
+        return {"OPENAI_API_KEY": KEY, "OPENAI_BASE_URL": self.url}
+
+    async def reset(self) -> None:
+        self._before = (await self._http.post(f"{self._control}/release")).json()
+        await self.turn(hold=False, delay_s=0, faults=[])
+
+    async def turn(self, **knobs: Any) -> None:
+        (await self._http.post(f"{self._control}/knobs", json=knobs)).raise_for_status()
+
+    async def release(self) -> None:
+        (await self._http.post(f"{self._control}/release")).raise_for_status()
+
+    async def count(self, what: Literal["started", "paid", "left"]) -> int:
+        state = (await self._http.get(f"{self._control}/state")).json()
+        return state[what] - self._before[what]
+
+    async def reached(self, count: int, *, what: Literal["started", "paid", "left"] = "started") -> None:
+        """Ask until the counter is there; each question is a round trip, so nothing spins."""
+        with anyio.fail_after(START_S):
+            while await self.count(what) < count:
+                await anyio.lowlevel.checkpoint()
+
+
+@asynccontextmanager
+async def boxed(url: str) -> AsyncGenerator[Box]:
+    async with httpx2.AsyncClient() as http:
+        box = Box(url, http)
+        await box.reset()
+        try:
+            yield box
+        finally:
+            await box.reset()
+
+
+def sandbox() -> SandboxTransport:
+    """A second sandbox, for asking what a picture's bytes are."""
+    return SandboxTransport(build_sandbox())

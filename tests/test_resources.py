@@ -1,0 +1,116 @@
+"""Saved pictures as MCP resources: links in answers, the list, the template, and the original bytes."""
+
+import base64
+from typing import Any
+
+import pytest
+from mcp import MCPError
+from mcp_types import BlobResourceContents, CallToolResult, ResourceLink
+from stdio_bench import fetched, handed, report_of, running
+
+from bench import SMALL, Bench, Benches, canned, encoded
+
+pytestmark = pytest.mark.anyio
+
+TEMPLATE = "gpt-image-2://pictures/{id}"
+
+
+def links_of(result: CallToolResult) -> list[ResourceLink]:
+    return [block for block in result.content if isinstance(block, ResourceLink)]
+
+
+async def read(bench: Bench, uri: str) -> BlobResourceContents:
+    (contents,) = (await bench.client.read_resource(uri)).contents
+    assert isinstance(contents, BlobResourceContents)
+    return contents
+
+
+@pytest.mark.parametrize("tool", ["generate_image", "edit_image", "start_edit_session"])
+async def test_every_saved_picture_is_a_link_to_its_original_bytes(each_era: Bench, tool: str) -> None:
+    images: dict[str, Any] = {} if tool == "generate_image" else {"images": [str(each_era.photo())]}
+    count: dict[str, Any] = {} if tool == "start_edit_session" else {"n": 2}
+    result = await each_era.call(
+        tool, prompt="a fox", size="1024x1024", output_format="webp", filename_prefix="Füchse & 狐", **images, **count
+    )
+    saved = report_of(result)["images"]
+    links = links_of(result)
+    assert len(links) == len(saved)
+    for link, image in zip(links, saved, strict=True):
+        assert link.uri == TEMPLATE.replace("{id}", image["id"])
+        assert link.name == image["filename"]
+        assert link.mime_type == image["mime_type"] == "image/webp"
+        assert link.size == image["size_bytes"]
+        contents = await read(each_era, link.uri)
+        with open(image["file_path"], "rb") as file:  # noqa: ASYNC230, PTH123 - a small file of this test
+            assert base64.b64decode(contents.blob) == file.read()
+        assert (contents.uri, contents.mime_type) == (link.uri, "image/webp")
+
+
+@pytest.mark.parametrize("version", ["2025-03-26", "2025-06-18"])
+async def test_clients_older_than_links_get_none(version: str, tmp_path: Any) -> None:
+    """They would refuse the whole answer for a type that they do not know."""
+    async with running({"GPT_IMAGE_2_OUTPUT_DIR": str(tmp_path)}, "--sandbox", version=version) as program:
+        await program.greet()
+        result = await program.answer(await program.call("generate_image", prompt="a fox", size=SMALL))
+    kinds = [block["type"] for block in result["content"]]
+    assert kinds == ["text", "image", *(["resource_link"] if version >= "2025-06-18" else [])]
+
+
+async def test_a_fetched_answer_has_its_links_too(benches: Benches) -> None:
+    bench = await benches.open(GPT_IMAGE_2_MAX_WAIT_S="0.05")
+    bench.knobs.hold()
+    job_id = await handed(bench, "generate_image", prompt="a fox", size=SMALL)
+    assert not (await bench.client.list_resources()).resources
+    bench.knobs.release()
+    (link,) = links_of(await fetched(bench, job_id))
+    assert (await read(bench, link.uri)).blob
+
+
+async def test_the_recent_pictures_are_listed_the_newest_first(each_era: Bench) -> None:
+    made = [await each_era.call("generate_image", prompt=f"fox {n}", size=SMALL, n=n) for n in (1, 2)]
+    (first,), second = map(links_of, made)
+    listed = (await each_era.client.list_resources()).resources
+    assert [resource.uri for resource in listed] == [second[1].uri, second[0].uri, first.uri]
+    assert [(resource.name, resource.mime_type, resource.size) for resource in listed] == [
+        (link.name, link.mime_type, link.size) for link in (second[1], second[0], first)
+    ]
+
+
+async def test_a_template_tells_how_a_picture_is_addressed(each_era: Bench) -> None:
+    (template,) = (await each_era.client.list_resource_templates()).resource_templates
+    assert template.uri_template == TEMPLATE
+    assert "original file" in (template.description or "")
+
+
+async def test_the_list_stays_short_and_older_pictures_are_read_all_the_same(benches: Benches) -> None:
+    bench = await benches.open(wrap=canned(*[encoded("WEBP", (64, 64))] * 10).wrap)
+    oldest = links_of(await bench.call("generate_image", prompt="foxes", n=10))[0]
+    for _ in range(5):
+        await bench.call("generate_image", prompt="foxes", n=10)
+    listed = (await bench.client.list_resources()).resources
+    assert len(listed) == 50
+    assert oldest.uri not in {resource.uri for resource in listed}
+    assert base64.b64decode((await read(bench, oldest.uri)).blob) == encoded("WEBP", (64, 64))
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "gpt-image-2://pictures/image-20260101-000000-abcdef",
+        "gpt-image-2://pictures/",
+        "gpt-image-2://pictures/../../etc/passwd",
+        "gpt-image-2://pictures/%2e%2e%2f%2e%2e%2fetc%2fpasswd",
+        "gpt-image-2://other/x",
+        "file:///etc/passwd",
+    ],
+)
+async def test_an_unknown_resource_is_an_error(each_era: Bench, uri: str) -> None:
+    with pytest.raises(MCPError, match="no picture"):
+        await each_era.client.read_resource(uri)
+
+
+async def test_a_picture_whose_file_is_gone_is_an_error_that_names_it(each_era: Bench) -> None:
+    answer = await each_era.made("generate_image", prompt="a fox", size=SMALL)
+    answer.path.unlink()
+    with pytest.raises(MCPError, match="is gone"):
+        await each_era.client.read_resource(TEMPLATE.replace("{id}", answer.path.stem))

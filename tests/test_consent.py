@@ -203,7 +203,6 @@ async def test_at_the_limit_itself_nobody_is_asked(opened: Open) -> None:
     assert person.asked == []
 
 
-@pytest.mark.xfail(strict=True, reason="the exact price is named in the question and not held against the limit")
 async def test_below_the_limit_by_what_the_inputs_really_are_nobody_is_asked(opened: Open) -> None:
     """An estimate takes each input for one of the dearest, until it is read."""
     person = Person("decline")

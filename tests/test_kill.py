@@ -397,9 +397,6 @@ def test_what_only_looks_like_a_leftover_is_left_alone(what: str, tmp_path: Path
     assert len(list(folder.iterdir())) == 1
 
 
-@pytest.mark.xfail(
-    strict=True, reason="a start in the moment between making and locking takes the file for a dead one's"
-)
 def test_a_start_in_the_moment_before_the_lock_does_not_send_the_picture_elsewhere(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -18,6 +18,7 @@ A message is one or two sentences for a person or a model that cannot see this c
 value; why; what to do now. Bugs are not `GptImageError`.
 """
 
+from collections.abc import Callable
 from typing import ClassVar
 
 USAGE_PAGE = "https://platform.openai.com/usage"
@@ -74,6 +75,11 @@ class ApiError(GptImageError):
         self.request_id = request_id
         self.status = status
         self.from_sandbox = False
+
+    def hide(self, hide: Callable[[str], str]) -> None:
+        """Take what is secret out of what somebody else said."""
+        self.args = (hide(super().__str__()),)
+        self.request_id = self.request_id and hide(self.request_id)
 
     def __str__(self) -> str:
         """The message, the request id, and who said it where that was not OpenAI."""

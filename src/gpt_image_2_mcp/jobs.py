@@ -19,7 +19,7 @@ import anyio.abc
 import anyio.to_thread
 
 from .errors import BadRequest, GptImageError, shown
-from .memory import give_back
+from .memory import give_back, keep, share_one_heap
 from .pacing import Standing
 from .params import PaidRequest
 from .report import Report
@@ -148,6 +148,7 @@ class Jobs:
         self._jobs: dict[str, Job] = {}
         self._closing = False
         self._resting = anyio.CancelScope()
+        share_one_heap()
 
     def start(self, job: Job, prepare: Callable[[Job], Awaitable[Prepared]]) -> Job:
         """Begin a job."""
@@ -155,6 +156,8 @@ class Jobs:
             raise GptImageError(
                 "The server is shutting down and takes no new work. Start it again, then repeat the call."
             )
+        self._resting.cancel()
+        keep()
         self._jobs[job.id] = job
         self._tasks.start_soon(self._run, job, prepare)
         self._forget_old()

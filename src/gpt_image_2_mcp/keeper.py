@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import replace
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
@@ -44,6 +43,7 @@ class Keeper:
         fetch: Fetch,
         partials: list[Path],
         previews: bool,
+        hide: Callable[[str], str],
     ) -> None:
         """Save `n` pictures into the first of `folders` that takes them.
 
@@ -59,6 +59,7 @@ class Keeper:
         self._n = n
         self._fetch = fetch
         self._partials = partials
+        self._hide = hide
         self.makes_previews = previews
         self._previews: dict[str, Preview] = {}
         self._answers: list[Answer] = []
@@ -94,7 +95,7 @@ class Keeper:
         if len(failures) == len(answer.pictures):
             raise failures[0]
         # What was saved is not held any longer.
-        self._answers.append(replace(answer, pictures=()))
+        self._answers.append(answer.hiding(self._hide))
         self.warnings += [*answer.warnings, *map(str, failures)]
 
     async def keep_partial(self, data: bytes) -> None:
@@ -145,8 +146,12 @@ class Keeper:
 
     def _write_partial(self, name: str, data: bytes) -> Path:
         folder = self._folders[0] / SIDE_FOLDER
-        folder.mkdir(parents=True, exist_ok=True)
-        path = self._judge(folder) / name
+        # Judged before it is made, and as it is then.
+        for _ in range(2):
+            if self._judge(folder) != folder:
+                raise BadRequest("It is a link now.")
+            folder.mkdir(parents=True, exist_ok=True)
+        path = folder / name
         with path.open("xb") as file:
             file.write(data)
         return path

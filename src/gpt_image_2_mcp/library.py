@@ -4,6 +4,7 @@ A picture is on the disk whole under its final name, or not there at all: it is 
 its name in one step that cannot replace another file.
 """
 
+import errno
 import hashlib
 import os
 import secrets
@@ -126,7 +127,11 @@ def save(
     for folder in (*folders, last_resort):
         try:
             _ready(folder, judge)
-            path = _write(data, folder=folder, name=name, number=number, extension=EXTENSION[facts.format])
+            try:
+                path = _write(data, folder=folder, name=name, number=number, extension=EXTENSION[facts.format])
+            except (BlockingIOError, FileNotFoundError):
+                # Another server's start took the file for a dead one's, between its making and its lock.
+                path = _write(data, folder=folder, name=name, number=number, extension=EXTENSION[facts.format])
         except OSError as error:
             failures.append(f"{folder} ({error.strerror or type(error).__name__})")
             continue
@@ -180,7 +185,8 @@ def _write(data: bytes, *, folder: Path, name: Name, number: int | None, extensi
     try:
         with part.open("xb", buffering=0) as file:
             # Held until the picture has its name: whoever looks for leftovers sees that this one is not.
-            lock(file)
+            if not lock(file):
+                raise BlockingIOError(errno.EAGAIN, "somebody tidies up at this moment")
             file.write(data)
             os.fsync(file.fileno())
             if sys.platform != "win32":

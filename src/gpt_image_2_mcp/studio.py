@@ -297,8 +297,11 @@ class Studio:
         keeper = self._keeper(job, kind, request, folder)
         try:
             failures, notes = await self._send(job, keeper, request, inputs)
-        except BaseException:
-            await charge.fail(may_be_billed=job.standing.sent > 0)
+        except BaseException as error:
+            if isinstance(error, ApiError):
+                error.hide(self.settings.hide)
+            free = isinstance(error, ApiError) and error.from_sandbox
+            await charge.fail(may_be_billed=job.standing.sent > 0 and not free)
             raise
         report = keeper.report(
             model=self.settings.model,
@@ -345,6 +348,7 @@ class Studio:
             n=request.count,
             fetch=partial(self._sources.fetch_picture, also_allowed=self._backend_host()),
             partials=job.partials,
+            hide=self.settings.hide,
             previews=self.settings.inline == "preview",
         )
 

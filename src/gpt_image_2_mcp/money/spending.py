@@ -13,7 +13,7 @@ the two leaves the row as sent, which counts at its estimate.
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import partial
@@ -74,7 +74,6 @@ class Spending:
         self._database = database
         self._clerk = ThreadPoolExecutor(1, "ledger")
         self._opened: Ledger | None = None
-        self._closed = False
 
     async def estimate(self, asked: Asked) -> Estimate | None:
         """What it should cost, None where the model's price is unknown."""
@@ -109,7 +108,6 @@ class Spending:
 
     async def close(self) -> None:
         """Let go of the ledger, once all is written that it was told."""
-        self._closed = True
         await self.done(lambda: self._opened and self._opened.close())
 
     async def done(self, work: Callable[[], ResultT]) -> ResultT:
@@ -120,11 +118,8 @@ class Spending:
         return doing.result()
 
     async def noted(self, work: Callable[[], None]) -> None:
-        """Have the clerk do something, and do not wait; once the ledger is closed, nobody else would."""
-        if self._closed:
-            await self.done(work)
-        else:
-            self._clerk.submit(work).add_done_callback(_tell_of_bugs)
+        """Have the clerk write something down, and wait: whoever asks next, from any process, is told of it."""
+        await self.done(work)
 
     def ledger(self) -> "Ledger":
         """The ledger, opened when the first row needs it. For the clerk's thread."""
@@ -221,11 +216,6 @@ class Charge:
             work(self._spending.ledger(), self._row)
         except GptImageError as error:
             logger.warning("spending could not be recorded: %s", error)
-
-
-def _tell_of_bugs(work: Future[None]) -> None:
-    if (error := work.exception()) is not None:
-        logger.error("spending is not recorded", exc_info=error)
 
 
 def _price(asked: Asked, *, size: Size, quality: Quality, dearest: int | None = None) -> Estimate | None:

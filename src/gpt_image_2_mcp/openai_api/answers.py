@@ -6,7 +6,7 @@ Everything here is plain computing on up to 100 MB: an event loop calls it in a 
 """
 
 import re
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
@@ -57,6 +57,11 @@ class Answer:
     request_id: str | None = None
     sandbox: bool = False
     warnings: tuple[str, ...] = ()
+
+    def hiding(self, hide: Callable[[str], str]) -> "Answer":
+        """The same with what is secret taken out of the API's own words."""
+        words = {name: getattr(self, name) for name in ("size", "quality", "background", "output_format", "request_id")}
+        return replace(self, pictures=(), **{name: word and hide(word) for name, word in words.items()})
 
 
 @contextmanager
@@ -138,7 +143,7 @@ def pictures_of(rows: Sequence[Any], here: Mapping[str, Picture]) -> tuple[tuple
             try:
                 pictures.append(here.get(encoded) or Picture(decoded(encoded)))
             except ValueError:
-                broken.append(f"its base64 is broken (it begins {shown(encoded[:20])})")
+                broken.append("its base64 is broken")
         elif isinstance(url, str) and url:
             pictures.append(Link(url))
         else:

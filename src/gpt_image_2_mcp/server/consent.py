@@ -47,6 +47,8 @@ async def ask(request: PaidRequest, call: Context[Studio, Any]) -> Consent | Eli
         return Consent()
     # Nobody is asked for what is refused afterwards; and what the pictures really are makes the price.
     expected = await studio.rehearse(request)
+    if expected is not None and expected.usd <= limit:
+        return Consent()
     price = f"about {dollars(expected.usd)}" if expected else "an amount that is not known beforehand"
     elicitation = call.client_capabilities.elicitation if call.client_capabilities else None
     # Clients from before there were kinds of questions declare none, and mean forms.

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 import anyio
 import anyio.to_thread
 import openai
+from openai.types.file_create_params import ExpiresAfter
 
 from ..errors import ApiError, BadAnswer, GptImageError
 from ..money.tokens import usage_from
@@ -187,14 +188,11 @@ async def _placed(
 
 
 async def _upload(sender: Sender, standing: Standing, picture: InputImage) -> str:
-    call = partial(
-        sender.sdk.files.create,
-        file=(picture.name, picture.data, MIME[picture.format]),
-        purpose="vision",
-        expires_after={"anchor": "created_at", "seconds": UPLOAD_LIFETIME_S},
-    )
+    files = sender.sdk.files
+    file = (picture.name, picture.data, MIME[picture.format])
+    expiry: ExpiresAfter = {"anchor": "created_at", "seconds": UPLOAD_LIFETIME_S}
     try:
-        stored = await sender.free(call, standing)
+        stored = await sender.free(lambda: files.create(file=file, purpose="vision", expires_after=expiry), standing)
     except openai.OpenAIError as error:
         failure = translate(error, model="", variable="OPENAI_BASE_URL")
         raise ApiError(

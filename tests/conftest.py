@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
 
 import pytest
-from bench import Bench, Benches
+from workbench import Bench, Benches
 
 from gpt_image_2_mcp.settings import Settings
 

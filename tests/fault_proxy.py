@@ -18,8 +18,8 @@ from typing import Any, Literal, Self
 import httpx2
 from mcp import Client
 from mcp.client.session import ElicitationFnT
+from workbench import KEY, Bench
 
-from bench import KEY, Bench
 from gpt_image_2_mcp.sandbox import Knobs, SandboxTransport, build_sandbox
 from gpt_image_2_mcp.server import build_server
 from gpt_image_2_mcp.settings import Settings

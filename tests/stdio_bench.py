@@ -17,8 +17,8 @@ import anyio
 import anyio.abc
 import httpx2
 from mcp_types import CallToolResult
+from workbench import KEY, META, PATIENCE_S, Bench, said
 
-from bench import KEY, META, PATIENCE_S, Bench, said
 from gpt_image_2_mcp.sandbox import SandboxTransport, build_sandbox
 
 JOB = "gpt-image-2/job"

@@ -17,8 +17,8 @@ from anyio.abc import SocketAttribute
 from mcp_types import CallToolResult, ImageContent, JSONRPCResponse
 from PIL import Image
 from stdio_bench import PROTOCOLS, calls, report_of, running
+from workbench import KEY, SMALL, Bench, Benches, canned, encoded, said
 
-from bench import KEY, SMALL, Bench, Benches, canned, encoded, said
 from gpt_image_2_mcp.pictures import facts
 from gpt_image_2_mcp.previews import preview, share_of
 

@@ -8,8 +8,8 @@ from typing import Any
 import httpx2
 import pytest
 from inline_snapshot import external_file, snapshot
+from workbench import GENERATIONS, KEY, SMALL, Bench, Benches, Canned, encoded, folded
 
-from bench import GENERATIONS, KEY, SMALL, Bench, Benches, Canned, encoded, folded
 from gpt_image_2_mcp.openai_api import client as api_client
 from gpt_image_2_mcp.sandbox import Fault
 

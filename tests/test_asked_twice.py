@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 from stdio_bench import calls, fetched, handed, job_of, listed, pictures_in, reached, report_of, stands
+from workbench import SMALL, Bench, Benches, said
 
-from bench import SMALL, Bench, Benches, said
 from gpt_image_2_mcp.sandbox import Fault
 
 pytestmark = pytest.mark.anyio

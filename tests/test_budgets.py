@@ -18,8 +18,8 @@ import httpx2
 import pytest
 from fault_proxy import DATABASE, PATIENCE_S, FaultProxy, control, paying
 from inline_snapshot import snapshot
+from workbench import KEY, SMALL, Bench, Canned, encoded, folded, said, without_ids
 
-from bench import KEY, SMALL, Bench, Canned, encoded, folded, said, without_ids
 from gpt_image_2_mcp.money.pricing import cost, estimate
 from gpt_image_2_mcp.money.tokens import Usage
 from gpt_image_2_mcp.sandbox import Fault, Knobs

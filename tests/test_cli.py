@@ -13,9 +13,9 @@ import pytest
 from click.testing import CliRunner, Result
 from openai import OpenAI
 from PIL import Image
+from workbench import KEY, SMALL, encoded, picture
 
 import gpt_image_2_mcp
-from bench import KEY, SMALL, encoded, picture
 from gpt_image_2_mcp.commands import commands
 
 

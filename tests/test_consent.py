@@ -12,8 +12,7 @@ from fault_proxy import PATIENCE_S, FaultProxy, paying
 from inline_snapshot import snapshot
 from mcp.client.session import ClientRequestContext
 from mcp_types import ElicitRequestFormParams, ElicitRequestParams, ElicitResult
-
-from bench import KEY, SMALL, Answer, Bench, folded, said
+from workbench import KEY, SMALL, Answer, Bench, folded, said
 
 pytestmark = pytest.mark.anyio
 

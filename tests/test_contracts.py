@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from inline_snapshot import external_file
+from workbench import TOOLS, Bench, Benches, dumped, said
 
-from bench import TOOLS, Bench, Benches, dumped, said
 from gpt_image_2_mcp.errors import BadRequest
 from gpt_image_2_mcp.params import parse
 from gpt_image_2_mcp.server.request_tools import RequestTool

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from inline_snapshot import external_file, snapshot
 from PIL import Image
+from workbench import EDITS, SMALL, TOOLS, Bench, encoded, folded, picture
 
-from bench import EDITS, SMALL, TOOLS, Bench, encoded, folded, picture
 from gpt_image_2_mcp.sandbox import Fault
 
 pytestmark = pytest.mark.anyio

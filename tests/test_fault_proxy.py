@@ -17,8 +17,8 @@ from fault_proxy import BILLED, FaultProxy, Flaw, control
 from inline_snapshot import snapshot
 from mcp import Client
 from PIL import Image
+from workbench import KEY, SMALL, Answer, Bench, folded
 
-from bench import KEY, SMALL, Answer, Bench, folded
 from gpt_image_2_mcp.openai_api import client as api_client
 from gpt_image_2_mcp.sandbox import Knobs
 from gpt_image_2_mcp.server import build_server

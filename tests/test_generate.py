@@ -16,8 +16,8 @@ from dirty_equals import IsFloat, IsStr
 from inline_snapshot import snapshot
 from openai import AsyncOpenAI
 from PIL import Image
+from workbench import GENERATIONS, SMALL, Bench, Benches, canned, encoded, folded
 
-from bench import GENERATIONS, SMALL, Bench, Benches, canned, encoded, folded
 from gpt_image_2_mcp.sandbox import Fault, SandboxTransport, build_sandbox
 
 pytestmark = pytest.mark.anyio

@@ -25,8 +25,8 @@ import pytest
 from inline_snapshot import snapshot
 from mcp.shared.exceptions import MCPError
 from mcp_types import BlobResourceContents, ImageContent
+from workbench import KEY, SMALL, Bench, Benches, encoded, folded, said
 
-from bench import KEY, SMALL, Bench, Benches, encoded, folded, said
 from gpt_image_2_mcp.sandbox import Fault
 
 pytestmark = pytest.mark.anyio

@@ -9,8 +9,8 @@ import anyio
 import httpx2
 import pytest
 from stdio_bench import JOB, Hands, calls, fetched, handed, job_of, listed, pictures_in, reached, report_of, stands
+from workbench import EDITS, GENERATIONS, META, RESPONSES, SMALL, Bench, Benches, encoded, said
 
-from bench import EDITS, GENERATIONS, META, RESPONSES, SMALL, Bench, Benches, encoded, said
 from gpt_image_2_mcp.sandbox import Fault
 
 pytestmark = pytest.mark.anyio

@@ -16,8 +16,7 @@ import anyio.to_thread
 import pytest
 from stdio_bench import PROTOCOLS, START_S, Program, running
 from test_hostile_arguments import bomb
-
-from bench import SMALL
+from workbench import SMALL
 
 pytestmark = pytest.mark.anyio
 

@@ -26,8 +26,8 @@ import pytest
 from fault_proxy import DATABASE, PATIENCE_S, FaultProxy, control, until
 from PIL import Image
 from stdio_bench import Box, boxed, running
+from workbench import KEY, SMALL, canned, encoded
 
-from bench import KEY, SMALL, canned, encoded
 from gpt_image_2_mcp.library import rescue
 from gpt_image_2_mcp.params import GenerateRequest
 from gpt_image_2_mcp.settings import Settings

@@ -3,10 +3,10 @@
 from typing import Any
 
 import pytest
-from bench import folded
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from inline_snapshot import external_file, snapshot
+from workbench import folded
 
 from gpt_image_2_mcp.errors import BadRequest
 from gpt_image_2_mcp.params import (

@@ -7,8 +7,7 @@ import pytest
 from mcp import MCPError
 from mcp_types import BlobResourceContents, CallToolResult, ResourceLink
 from stdio_bench import fetched, handed, report_of, running
-
-from bench import SMALL, Bench, Benches, canned, encoded
+from workbench import SMALL, Bench, Benches, canned, encoded
 
 pytestmark = pytest.mark.anyio
 

@@ -9,8 +9,8 @@ import anyio
 import pytest
 from inline_snapshot import external_file, snapshot
 from PIL import Image
+from workbench import EDITS, RESPONSES, SMALL, Answer, Bench, Benches, folded
 
-from bench import EDITS, RESPONSES, SMALL, Answer, Bench, Benches, folded
 from gpt_image_2_mcp.sandbox import Fault
 
 pytestmark = pytest.mark.anyio

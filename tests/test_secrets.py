@@ -14,8 +14,8 @@ import httpx2
 import pytest
 from fault_proxy import paying
 from stdio_bench import Box, boxed, running
+from workbench import SMALL, Bench, Benches, Canned, encoded, said
 
-from bench import SMALL, Bench, Benches, Canned, encoded, said
 from gpt_image_2_mcp import places
 from gpt_image_2_mcp.connection import Connection
 from gpt_image_2_mcp.errors import GptImageError

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from inline_snapshot import snapshot
+from workbench import EDITS, SMALL, Answer, Bench, Benches, canned, encoded, folded, said
 
-from bench import EDITS, SMALL, Answer, Bench, Benches, canned, encoded, folded, said
 from gpt_image_2_mcp.errors import SessionError
 from gpt_image_2_mcp.sandbox import Fault
 from gpt_image_2_mcp.sessions import MemorySessions, Turn, new_id

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from inline_snapshot import external_file, snapshot
+from workbench import KEY, SMALL, TOOLS, Benches, folded, said
 
-from bench import KEY, SMALL, TOOLS, Benches, folded, said
 from gpt_image_2_mcp.settings import Settings
 
 pytestmark = pytest.mark.anyio

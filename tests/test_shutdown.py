@@ -11,8 +11,7 @@ from typing import Any
 import anyio
 import pytest
 from stdio_bench import PROGRAM, START_S, Box, Program, boxed, running
-
-from bench import KEY, SMALL
+from workbench import KEY, SMALL
 
 pytestmark = [
     pytest.mark.anyio,

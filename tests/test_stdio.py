@@ -13,9 +13,9 @@ from typing import Any
 import anyio
 import httpx2
 import pytest
-from bench import KEY, META, SMALL, TOOLS, dumped, said
 from mcp import Client, StdioServerParameters
 from mcp.client.stdio import stdio_client
+from workbench import KEY, META, SMALL, TOOLS, dumped, said
 
 pytestmark = pytest.mark.anyio
 

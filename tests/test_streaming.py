@@ -10,8 +10,8 @@ import httpx2
 import pytest
 from PIL import Image
 from stdio_bench import calls, fetched, handed, pictures_in, report_of, stands
+from workbench import GENERATIONS, SMALL, Benches, Canned, encoded, said
 
-from bench import GENERATIONS, SMALL, Benches, Canned, encoded, said
 from gpt_image_2_mcp.sandbox import Fault
 
 pytestmark = pytest.mark.anyio

@@ -9,8 +9,8 @@ import pytest
 from anyio.abc import SocketAttribute
 from mcp_types import ImageContent
 from stdio_bench import JOB, boxed, calls, fetched, handed, job_of, pictures_in, reached, report_of, running, stands
+from workbench import META, SMALL, Bench, Benches, said
 
-from bench import META, SMALL, Bench, Benches, said
 from gpt_image_2_mcp.sandbox import Fault
 
 pytestmark = pytest.mark.anyio

@@ -126,9 +126,6 @@ def usage_from(answer: object) -> Usage | None:
     if not all(type(count) is int and count >= 0 for count in counts):
         return None
     input_tokens, output_tokens, image, output_text, cached_text, cached_image = cast("tuple[int, ...]", counts)
-    if not output_tokens:
-        # A picture came: whoever counts none has not counted.
-        return None
     text = input_tokens - image
     if text < cached_text or image < cached_image or output_tokens < output_text:
         return None

@@ -158,7 +158,7 @@ def _facts_of(body: Mapping[str, Any], headers: Mapping[str, str], pictures: tup
         quality=text(body, "quality"),
         background=text(body, "background"),
         output_format=text(body, "output_format"),
-        usage=usage_from(body.get("usage")),
+        usage=counted(body.get("usage")),
         request_id=request_id(headers),
         sandbox=from_sandbox(headers),
     )
@@ -184,3 +184,9 @@ def text(body: Mapping[str, Any], name: str) -> str | None:
 def mapping(value: object) -> Mapping[str, Any]:
     """A JSON object, or an empty one in place of anything else."""
     return cast("Mapping[str, Any]", value) if isinstance(value, dict) else {}
+
+
+def counted(value: object) -> Usage | None:
+    """The usage of a picture that came; None from whoever counts none for it, and so has not counted."""
+    usage = usage_from(value)
+    return usage if usage and usage.output_tokens else None

@@ -21,7 +21,7 @@ from ..pacing import Standing
 from ..params import Options
 from ..pictures import MIME
 from ..sources import InputImage
-from .answers import Answer, HostUsage, decoded, json_object, mapping, request_id, said_by, text
+from .answers import Answer, HostUsage, counted, decoded, json_object, mapping, request_id, said_by, text
 from .arriving import Picture
 from .client import Sender
 from .direct import chosen
@@ -145,7 +145,7 @@ def _answer(content: bytes, headers: Mapping[str, str], *, model: str, host_mode
         quality=text(call, "quality"),
         background=text(call, "background"),
         output_format=text(call, "output_format"),
-        usage=usage_from(mapping(body.get("tool_usage")).get("image_gen")),
+        usage=counted(mapping(body.get("tool_usage")).get("image_gen")),
         host_usage=(HostUsage(host_model, host.input_tokens, cached or 0, host.output_tokens),) if host else (),
         request_id=request_id(headers),
         sandbox=from_sandbox(headers),

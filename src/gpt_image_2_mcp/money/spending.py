@@ -117,10 +117,6 @@ class Spending:
             await asyncio.wrap_future(doing)
         return doing.result()
 
-    async def noted(self, work: Callable[[], None]) -> None:
-        """Have the clerk write something down, and wait: whoever asks next, from any process, is told of it."""
-        await self.done(work)
-
     def ledger(self) -> "Ledger":
         """The ledger, opened when the first row needs it. For the clerk's thread."""
         if self._opened is None:
@@ -184,7 +180,7 @@ class Charge:
             ledger.settle(row, usage=usage, usd=paid, request_id=request_id)
 
         if self._spending is not None:
-            await self._spending.noted(lambda: self._write(settle))
+            await self._spending.done(lambda: self._write(settle))
 
     async def fail(self, *, may_be_billed: bool) -> None:
         """Nothing came: it counts as spent where that may be, and is free again where not."""

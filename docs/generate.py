@@ -65,7 +65,11 @@ def written(text: str) -> str:
 
 
 def _help(command: click.Command, name: str) -> str:
-    with click.Context(command, info_name=name, terminal_width=100, max_content_width=100) as context:
+    # A command keeps the help option that it was first asked for, so it is asked as the program asks.
+    names = ["-h", "--help"]
+    with click.Context(
+        command, info_name=name, terminal_width=100, max_content_width=100, help_option_names=names
+    ) as context:
         return command.get_help(context).rstrip()
 
 

@@ -48,6 +48,6 @@ class Connection:
     def _make(self) -> "Backend":
         from .openai_api.backend import Backend
 
-        # The SDK's debug log repeats whole requests, prompts and pictures included.
+        # What the SDK logs is the person's choice (OPENAI_LOG), but never more than that requests were made.
         logging.getLogger("openai").setLevel(logging.INFO if self._settings.debug else logging.WARNING)
         return Backend(self._settings, self._transport, self._pace)

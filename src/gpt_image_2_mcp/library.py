@@ -14,6 +14,7 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -127,11 +128,12 @@ def save(
     for folder in (*folders, last_resort):
         try:
             _ready(folder, judge)
+            write = partial(_write, data, folder=folder, name=name, number=number, extension=EXTENSION[facts.format])
             try:
-                path = _write(data, folder=folder, name=name, number=number, extension=EXTENSION[facts.format])
+                path = write()
             except (BlockingIOError, FileNotFoundError):
                 # Another server's start took the file for a dead one's, between its making and its lock.
-                path = _write(data, folder=folder, name=name, number=number, extension=EXTENSION[facts.format])
+                path = write()
         except OSError as error:
             failures.append(f"{folder} ({error.strerror or type(error).__name__})")
             continue

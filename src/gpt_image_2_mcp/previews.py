@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 MAX_PICTURE_BYTES = 525_000
 """What all pictures of an answer may have together before base64, which makes four bytes of three.
 
-Claude Desktop accepts 1,000,000 bytes of a tool's result (measured 2026-11): the rest is for the text, a prompt of 32,000
-characters in `_meta` at six bytes a character, and the links.
+Claude Desktop accepts 1,000,000 bytes of a tool's result (measured 2026-11): the rest is for the text, a prompt of
+32,000 characters in `_meta` at six bytes a character, and the links.
 """
 MIN_EDGE = 512
 """The long edge of a preview, in pixels, below which a person sees too little."""

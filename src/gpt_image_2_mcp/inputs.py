@@ -1,17 +1,18 @@
-"""The pictures that an edit starts from: a call's arguments, or the last turn of a session."""
+"""The pictures that an edit starts from: a call's arguments, or an earlier turn of a session."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import anyio
-import anyio.to_thread
 
-from .errors import GptImageError, SessionError
-from .library import read_back
-from .pictures import judge
-from .sessions import Session
+from .catalogue.records import Origin, Picture
+from .errors import GptImageError, SessionError, UnreadableSource
+from .references import References
+from .sessions import ORIGINALS, Session
 from .sources import InputImage, Sources
+
+ItemT = TypeVar("ItemT")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,57 +42,120 @@ class Inputs:
         """What was done to them before they are sent."""
         return [image.change for image in self.all if image.change]
 
+    @property
+    def origins(self) -> tuple[Origin, ...]:
+        """Where they came from, for the record of what is made from them."""
+        masks = [self.mask] if self.mask else []
+        return (*(_origin(image, "image") for image in self.images), *(_origin(mask, "mask") for mask in masks))
 
-async def read_inputs(sources: Sources, references: Sequence[str], mask: str | None) -> Inputs:
-    """Read all inputs side by side.
 
-    Raises:
-        GptImageError: the first that cannot be read, with its number where there are several.
+class InputReader:
+    """Reads the pictures that arguments name."""
 
-    """
+    def __init__(self, sources: Sources, references: References) -> None:
+        """Read through `sources`, which guard every path; `references` know the pictures that were made here."""
+        self._sources = sources
+        self._references = references
+
+    async def read(self, references: Sequence[str], mask: str | None) -> Inputs:
+        """Read all inputs side by side.
+
+        Raises:
+            GptImageError: the first that cannot be read, with its number where there are several.
+
+        """
+        images = await _side_by_side(self._image, references)
+        return Inputs(images, await self._mask(mask, images[0]) if mask else None)
+
+    async def read_turn(self, session: Session, number: int, references: Sequence[str], mask: str | None) -> Inputs:
+        """Read what the next turn is made from: the pictures of turn `number`, and more of them.
+
+        Raises:
+            SessionError: a picture of the session is gone or was changed.
+            GptImageError: as `read`.
+
+        """
+        if number == ORIGINALS:
+            images = await _side_by_side(self._original, session.originals)
+        else:
+            turn = session.turn(number)
+            assert turn is not None, "whoever asks has looked"
+            try:
+                images = [await self.read_saved(turn.picture)]
+            except GptImageError as error:
+                raise SessionError(
+                    f"{error} It was turn {number} of session {session.id}, which the next turn builds on. Put it back,"
+                    " or start anew with start_edit_session from another picture."
+                ) from None
+        images += await _side_by_side(self._image, references)
+        return Inputs(images, await self._mask(mask, images[0]) if mask else None)
+
+    async def read_saved(self, picture: Picture) -> InputImage:
+        """Read a picture that was made here, which has to be the same still.
+
+        Raises:
+            UnreadableSource: it is gone, was changed, or lies where nothing may be read.
+
+        """
+        path = picture.path
+        try:
+            image = await self._sources.image(str(path))
+        except UnreadableSource as error:
+            if path.exists():
+                raise
+            raise UnreadableSource(
+                f"The picture {path} is gone or cannot be read. If its folder was moved, `gpt-image-2-mcp library"
+                " rebuild FOLDER` finds it again."
+            ) from error
+        if image.change is None and image.sha256 != picture.record.sha256:
+            raise UnreadableSource(f"The picture {path} was changed since it was made.")
+        return replace(image, id=picture.id)
+
+    async def _image(self, reference: str) -> InputImage:
+        picture = await self._references.picture(reference)
+        return await self._sources.image(reference) if picture is None else await self.read_saved(picture)
+
+    async def _mask(self, reference: str, first: InputImage) -> InputImage:
+        picture = await self._references.picture(reference)
+        return await self._sources.mask(reference if picture is None else str(picture.path), first=first)
+
+    async def _original(self, origin: Origin) -> InputImage:
+        if origin.path is None:
+            raise SessionError(
+                f"The session began with {origin.source}, which is not kept: name the picture once more in `images` of"
+                " start_edit_session, or continue from a turn."
+            )
+        image = await self._sources.image(origin.path)
+        if image.sha256 != origin.sha256:
+            raise SessionError(f"The picture {origin.path}, with which the session began, was changed since then.")
+        return replace(image, id=origin.id)
+
+
+async def _side_by_side(read: Callable[[ItemT], Awaitable[InputImage]], items: Sequence[ItemT]) -> list[InputImage]:
     images: dict[int, InputImage] = {}
     failures: dict[int, GptImageError] = {}
 
-    async def read(index: int, reference: str) -> None:
+    async def one(index: int, item: ItemT) -> None:
         try:
-            images[index] = await sources.image(reference)
+            images[index] = await read(item)
         except GptImageError as error:
             failures[index] = error
 
     async with anyio.create_task_group() as readers:
-        for index, reference in enumerate(references):
-            readers.start_soon(read, index, reference)
+        for index, item in enumerate(items):
+            readers.start_soon(one, index, item)
     if failures:
         raise failures[min(failures)]
-    found = [images[index] for index in sorted(images)]
-    return Inputs(found, await sources.mask(mask, first=found[0]) if mask else None)
+    return [images[index] for index in sorted(images)]
 
 
-async def read_head(session: Session) -> Inputs:
-    """Read the picture that the next turn of a session is made from.
-
-    Raises:
-        SessionError: it is gone or was changed.
-
-    """
-    turn = session.head
-    try:
-        data = await anyio.to_thread.run_sync(read_back, turn.path, turn.sha256)
-    except SessionError as error:
-        raise SessionError(
-            f"{error} It was turn {turn.number} of session {session.id}, which the next turn builds on. Put it back,"
-            " or start anew with start_edit_session from another picture."
-        ) from None
-    judged = await anyio.to_thread.run_sync(partial(judge, data, name=f"Turn {turn.number}"))
-    image = InputImage(
-        data=judged.data,
-        format=judged.facts.format,
-        width=judged.facts.width,
-        height=judged.facts.height,
-        sha256=turn.sha256,
-        name=f"turn-{turn.number}{turn.path.suffix}",
-        source=turn.path.name,
-        path=turn.path,
-        change=judged.change,
+def _origin(image: InputImage, role: str) -> Origin:
+    return Origin.model_validate(
+        {
+            "role": role,
+            "source": image.source,
+            "sha256": image.sha256,
+            "path": image.path and str(image.path),
+            "id": image.id,
+        }
     )
-    return Inputs([image])

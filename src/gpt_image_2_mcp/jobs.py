@@ -12,17 +12,21 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import anyio
 import anyio.abc
 import anyio.to_thread
 
 from .errors import BadRequest, GptImageError, shown
+from .joblog import JobLog, JobLost, outcome_of, request_of
 from .memory import give_back, keep, share_one_heap
 from .pacing import Standing
 from .params import PaidRequest
 from .report import Report
+
+if TYPE_CHECKING:
+    from .catalogue.jobs import JobRow
 
 logger = logging.getLogger(__name__)
 
@@ -44,7 +48,12 @@ class JoinedFailure(GptImageError):
 REST_S = 0.3
 """Time without a job after which memory is given back: a call that follows at once would only ask for it again."""
 
-State = Literal["preparing", "queued", "rendering", "done", "failed", "stopped"]
+POLL_S = 0.5
+"""Time between two looks at a job of another process."""
+LISTED = 20
+"""Jobs in a list."""
+
+State = Literal["preparing", "queued", "rendering", "done", "failed", "stopped", "lost"]
 Tell = Callable[[float, str], Awaitable[None]]
 """Takes the progress, growing toward 100, and a message for a person."""
 
@@ -80,6 +89,15 @@ class Job:
     twin: "Job | None" = None
     """The job that this call joined instead of being one."""
     partials: list[Path] = field(default_factory=list[Path])
+    client: str | None = None
+    """The program that asked."""
+    folder: Path = Path()
+    stem: str = ""
+    """How the names of its pictures begin, once it is known."""
+    prepared: anyio.Event = field(default_factory=anyio.Event)
+    """Its key is known, or there will be none."""
+    elsewhere: bool = False
+    """Another process does the work, or an earlier run of the server did."""
 
     @property
     def prompt(self) -> str:
@@ -98,6 +116,8 @@ class Job:
             return "done"
         if isinstance(self.outcome, JobStopped):
             return "stopped"
+        if isinstance(self.outcome, JobLost):
+            return "lost"
         if self.outcome is not None:
             return "failed"
         if self.standing.sent:
@@ -125,7 +145,8 @@ class Job:
                 )
             case "rendering":
                 seconds = anyio.current_time() - (self.standing.since or self.began)
-                text = f"Rendering {self._what} for {seconds:.0f} s; such pictures usually take {self.expected_s:.0f} s"
+                usually = max(self.expected_s, 1)
+                text = f"Rendering {self._what} for {seconds:.0f} s; such pictures usually take {usually:.0f} s"
                 return f"{text}. Unfinished picture: {self.partials[-1]}" if self.partials else text
             case done:
                 return done.capitalize()
@@ -142,9 +163,10 @@ class Prepared:
 class Jobs:
     """The jobs of one studio."""
 
-    def __init__(self, tasks: anyio.abc.TaskGroup) -> None:
-        """Run jobs in `tasks`, which outlives every request."""
+    def __init__(self, tasks: anyio.abc.TaskGroup, log: JobLog) -> None:
+        """Run jobs in `tasks`, which outlives every request; `log` knows those of other processes."""
         self._tasks = tasks
+        self._log = log
         self._jobs: dict[str, Job] = {}
         self._closing = False
         self._resting = anyio.CancelScope()
@@ -163,24 +185,31 @@ class Jobs:
         self._forget_old()
         return job
 
-    def get(self, job_id: str) -> Job:
-        """Find a job.
+    async def find(self, job_id: str) -> Job:
+        """Find a job, of this process or of another one.
 
         Raises:
             BadRequest: there is none of this id.
 
         """
-        job = self._jobs.get(job_id.strip())
-        if job is None:
+        job_id = job_id.strip()
+        job = self._jobs.get(job_id)
+        if job is not None:
+            return job
+        row = await self._log.get(job_id)
+        if row is None:
             raise BadRequest(
-                f"There is no job {shown(job_id)}: jobs are known until the server restarts. get_image_job without a"
-                " job_id lists the recent ones; finished pictures lie in their folder all the same."
+                f"There is no job {shown(job_id)}. get_image_job without a job_id lists the recent ones, and"
+                " list_images finds every picture that was made."
             )
-        return job
+        return await self._adopted(row)
 
-    def recent(self) -> list[Job]:
-        """Jobs that did something, the newest first."""
-        return [job for job in reversed(self._jobs.values()) if (job.key or job.given_up) and job.twin is None]
+    async def recent(self) -> list[Job]:
+        """Jobs that did something, of all processes, the newest first."""
+        own = [job for job in self._jobs.values() if (job.key or job.given_up) and job.twin is None]
+        known = {job.id for job in own}
+        kept = [_job_of(row) for row in await self._log.recent(LISTED) if row.id not in known]
+        return sorted(own + kept, key=lambda job: job.created, reverse=True)[: max(LISTED, len(own))]
 
     async def wait(
         self, job: Job, *, until: float = math.inf, tell: Tell | None = None, asker: bool = True
@@ -201,11 +230,17 @@ class Jobs:
             if asker and not job.real.given_up:
                 job.real.given_up = True
                 self.stop(job)
+                if job.real.standing.sent:
+                    self._log.told(job.real)
             raise
         real = job.real
         if not job.finished.is_set():
-            real.given_up = real.given_up or asker
+            if asker and not real.given_up:
+                real.given_up = True
+                self._log.told(real)
             return None
+        if real.given_up and not real.fetched:
+            self._log.fetched(real.id)
         real.fetched = True
         if not isinstance(job.outcome, Report):
             raise job.outcome or JobStopped
@@ -216,7 +251,7 @@ class Jobs:
 
     def stop(self, job: Job) -> bool:
         """Stop a job of which nothing was sent; False where it is too late for that."""
-        if job.state in ("preparing", "queued"):
+        if job.state in ("preparing", "queued") and not job.elsewhere:
             job.scope.cancel()
         return job.scope.cancel_called
 
@@ -226,6 +261,9 @@ class Jobs:
         self._resting.cancel()
         under_way = [job for job in self._jobs.values() if not job.finished.is_set()]
         for job in under_way:
+            if job.real.elsewhere:
+                # It goes on where it is.
+                job.scope.cancel()
             self.stop(job)
         sent = [job for job in under_way if not job.scope.cancel_called]
         if sent:
@@ -253,18 +291,24 @@ class Jobs:
         try:
             with job.scope:
                 prepared = await prepare(job)
-                job.twin = self._joinable(prepared.key)
+                job.twin = await self._joinable(job, prepared.key)
                 if job.twin is not None:
                     await job.twin.finished.wait()
                     job.outcome = job.twin.outcome
                 else:
                     job.key = prepared.key
+                    job.prepared.set()
+                    if job.given_up:
+                        self._log.told(job)
                     job.outcome = await prepared.pay()
         except Exception as error:  # noqa: BLE001 - kept for whoever waits: raised here, it would end the server
             job.outcome = error
         finally:
+            job.prepared.set()
             if job.scope.cancel_called and job.outcome is None:
                 job.outcome = JobStopped()
+                if job.given_up and job.key:
+                    self._log.stopped(job.id)
             if job.given_up and isinstance(job.outcome, Report):
                 # Whoever fetches it has the small pictures made from the files.
                 job.outcome = replace(job.outcome, previews={})
@@ -283,16 +327,64 @@ class Jobs:
             if all(job.finished.is_set() for job in self._jobs.values()):
                 await anyio.to_thread.run_sync(give_back)
 
-    def _joinable(self, key: str) -> Job | None:
+    async def _joinable(self, call: Job, key: str) -> Job | None:
         """The job that a repeated call gets: one whose first caller gave up and whose answer nobody has."""
+        for job in list(self._jobs.values()):
+            # What it reads is not known yet; only those from before, so that nobody waits for each other.
+            if job is not call and job.given_up and job.began <= call.began and job.request == call.request:
+                await job.prepared.wait()
         for job in reversed(self._jobs.values()):
             if job.key != key or not job.given_up or job.fetched or job.scope.cancel_called:
                 continue
             if anyio.current_time() - job.ended < JOINABLE_S:
                 return job
-        return None
+        try:
+            row = await self._log.repeated(key, within_s=JOINABLE_S)
+        except GptImageError as error:
+            logger.warning("earlier jobs are not known: %s", error)
+            return None
+        return row and await self._adopted(row)
+
+    async def _adopted(self, row: "JobRow") -> Job:
+        """A job of another process, followed to its end."""
+        job = _job_of(row)
+        if row.state == "lost":
+            job.outcome = await self._log.loss(row)
+        if job.outcome is not None:
+            job.ended = anyio.current_time()
+            job.finished.set()
+        else:
+            self._tasks.start_soon(self._watch, job)
+        return self._jobs.setdefault(job.id, job)
+
+    async def _watch(self, job: Job) -> None:
+        """Follow a job that another process does."""
+        with job.scope:
+            while job.outcome is None:
+                await anyio.sleep(POLL_S)
+                row = await self._log.get(job.id)
+                if row is None:
+                    job.outcome = JobStopped()
+                elif row.state == "lost":
+                    job.outcome = await self._log.loss(row)
+                else:
+                    job.standing.sent = int(row.state == "sent")
+                    job.outcome = outcome_of(row)
+        job.ended = anyio.current_time()
+        job.finished.set()
 
     def _forget_old(self) -> None:
         finished = [job for job in self._jobs.values() if job.finished.is_set()]
         for job in finished[: max(len(finished) - KEPT, 0)]:
             del self._jobs[job.id]
+
+
+def _job_of(row: "JobRow") -> Job:
+    """A job as it was written down; `outcome` is None where it has none or was lost."""
+    job = Job(row.tool, request_of(row), 0.0, row.id, row.created, key=row.key, elsewhere=True)
+    job.given_up, job.fetched, job.outcome = True, row.fetched, outcome_of(row)
+    job.standing.sent = int(row.state == "sent")
+    if row.state == "lost":
+        job.outcome = JobLost("")
+    job.prepared.set()
+    return job

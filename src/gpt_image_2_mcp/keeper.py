@@ -68,6 +68,11 @@ class Keeper:
         self.warnings: list[str] = []
 
     @property
+    def stem(self) -> str:
+        """How the names of the pictures begin."""
+        return self._name.stem(None)
+
+    @property
     def images(self) -> list[SavedImage]:
         """What was saved, by number."""
         return [self._saved[number] for number in sorted(self._saved)]

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import IO, Literal
 
 from .errors import BadRequest, CannotSave, SessionError, UnreadableSource
 from .pictures import EXTENSION, MIME, Facts
@@ -80,9 +80,13 @@ def default_folder(*, working_dir: Path, home: Path) -> Path:
     """`gpt-image-2/<project>/` in the person's Pictures; no project where a person works at home or nowhere."""
     from platformdirs import user_pictures_path
 
+    return user_pictures_path() / "gpt-image-2" / (project_of(working_dir, home) or "")
+
+
+def project_of(working_dir: Path, home: Path) -> str | None:
+    """The name of the git root, or of the working directory; None where a person works at home or nowhere."""
     root = next((d for d in (working_dir, *working_dir.parents) if (d / ".git").exists()), working_dir)
-    folder = user_pictures_path() / "gpt-image-2"
-    return folder if root in (home, Path(root.anchor)) else folder / root.name
+    return None if root in (home, Path(root.anchor)) else root.name
 
 
 def ready_folder(folder: Path) -> None:
@@ -127,7 +131,7 @@ def save(
     last_resort = Path(os.path.realpath(tempfile.gettempdir())) / "gpt-image-2"
     for folder in (*folders, last_resort):
         try:
-            _ready(folder, judge)
+            ready(folder, judge)
             write = partial(_write, data, folder=folder, name=name, number=number, extension=EXTENSION[facts.format])
             try:
                 path = write()
@@ -148,20 +152,25 @@ def save(
     )
 
 
-def _open_as_is(path: Path, flags: int) -> int:
+def open_as_is(path: Path, flags: int) -> int:
     """Open what lies there now without waiting for it: a pipe would hold up whoever opens it."""
     return os.open(
         path, flags | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
     )
 
 
-def _ready(folder: Path, judge: Callable[[Path], Path]) -> None:
+def ready(folder: Path, judge: Callable[[Path], Path]) -> None:
     """Make a folder, if it is still the place that was checked; judged before it is made, and as it is then."""
     for make in (True, False):
         if judge(folder) != folder:
             raise BadRequest("It is a link now.")
         if make:
             folder.mkdir(parents=True, exist_ok=True)
+
+
+def regular_file(file: IO[bytes]) -> bool:
+    """Whether an open file is one, and no pipe or device."""
+    return stat.S_ISREG(os.fstat(file.fileno()).st_mode)
 
 
 def read_back(path: Path, sha256: str) -> bytes:
@@ -172,9 +181,8 @@ def read_back(path: Path, sha256: str) -> bytes:
 
     """
     try:
-        with os.fdopen(_open_as_is(path, os.O_RDONLY), "rb") as file:
-            regular = stat.S_ISREG(os.fstat(file.fileno()).st_mode)
-            data = file.read(MAX_READ_BACK) if regular else b""
+        with os.fdopen(open_as_is(path, os.O_RDONLY), "rb") as file:
+            data = file.read(MAX_READ_BACK) if regular_file(file) else b""
     except OSError as error:
         raise SessionError(f"The picture {path} is gone or cannot be read ({error.strerror}).") from None
     if hashlib.sha256(data).hexdigest() != sha256:
@@ -232,7 +240,7 @@ def rescue(folder: Path) -> list[str]:
     found: list[str] = []
     for part in folder.glob(f"{PART_PREFIX}*{PART_SUFFIX}"):
         try:
-            with os.fdopen(_open_as_is(part, os.O_RDWR), "rb", buffering=0) as file:
+            with os.fdopen(open_as_is(part, os.O_RDWR), "rb", buffering=0) as file:
                 status = os.fstat(file.fileno())
                 if not stat.S_ISREG(status.st_mode) or not lock(file):
                     continue

@@ -75,8 +75,22 @@ Source = Annotated[str, Field(min_length=1)]
 Images = Annotated[
     list[Source],
     BeforeValidator(_as_list),
-    Field(min_length=1, max_length=MAX_INPUTS, description="paths, http(s) or data URLs; PNG, JPEG, WebP to 50 MB"),
+    Field(
+        min_length=1,
+        max_length=MAX_INPUTS,
+        description="paths, URLs, or pictures made here by id, last or number on the last sheet; PNG, JPEG, WebP",
+    ),
 ]
+MoreImages = Annotated[
+    list[Source],
+    BeforeValidator(_as_list),
+    Field(max_length=MAX_INPUTS - 1, description="more references for this turn; the turn's own picture is image 1"),
+]
+PictureWord = Annotated[str, Field(min_length=1, max_length=4096)]
+Like = Annotated[
+    PictureWord, Field(description="id of an earlier picture: what you leave out, prompt included, is taken from it")
+]
+FromTurn = Annotated[int, Field(ge=0, description="go back to this turn and branch; 0: the originals")]
 Mask = Annotated[
     Source, Field(description="PNG of the first image's size; its transparent part marks what to change (a hint)")
 ]
@@ -85,7 +99,19 @@ JobId = Annotated[str, Field(min_length=1, max_length=100, description="job-… 
 
 
 ORDER = (
-    *("session_id", "prompt", "images", "mask", "size", "quality", "n", "background", "output_format"),
+    *(
+        "session_id",
+        "from_turn",
+        "prompt",
+        "like",
+        "images",
+        "mask",
+        "size",
+        "quality",
+        "n",
+        "background",
+        "output_format",
+    ),
     *("output_compression", "moderation", "output_dir", "filename_prefix", "user"),
 )
 """The order in which parameters are shown, whichever model they come from."""
@@ -171,16 +197,31 @@ class FromPictures(Look):
         return [DEAREST_INPUT] * (len(self.images) + (self.mask is not None))
 
 
-class GenerateRequest(Several, Options, Placed):
+class Again(Request):
+    """Made like an earlier picture."""
+
+    prompt: Prompt = ""
+    like: Like | None = None
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Self:
+        if not self.prompt and self.like is None:
+            raise ValueError(
+                "`prompt` is missing: say what to make, or name an earlier picture in `like` to use its own"
+            )
+        return self
+
+
+class GenerateRequest(Again, Several, Options, Placed):
     """Text to pictures."""
 
-    prompt: Annotated[Prompt, Field(description="what to show; quote exact text; no sizes or formats in here")]
+    prompt: Annotated[Prompt, Field(description="what to show; quote exact text; no sizes or formats in here")] = ""
 
 
-class EditRequest(FromPictures, Several, Options, Placed):
+class EditRequest(Again, FromPictures, Several, Options, Placed):
     """Pictures and text to pictures."""
 
-    prompt: Annotated[Prompt, Field(description="what to change, and what to keep; call images 1, 2, … by number")]
+    prompt: Annotated[Prompt, Field(description="what to change, and what to keep; call images 1, 2, … by number")] = ""
 
 
 class StartSessionRequest(FromPictures, Options, Placed):
@@ -194,10 +235,13 @@ class ContinueSessionRequest(Options):
 
     session_id: SessionId
     prompt: Annotated[Prompt, Field(description="the next change; say again what to keep")]
+    from_turn: FromTurn | None = None
+    images: MoreImages = Field(default_factory=list[str])
+    mask: Mask | None = None
 
     def assumed_inputs(self) -> list[tuple[int, int]]:
-        """The last turn's picture."""
-        return [DEAREST_INPUT]
+        """The turn's picture, and what comes with it."""
+        return [DEAREST_INPUT] * (1 + len(self.images) + (self.mask is not None))
 
 
 PaidRequest = GenerateRequest | EditRequest | StartSessionRequest | ContinueSessionRequest

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
+from .catalogue.records import Place
 from .library import Kind, SavedImage
 from .money.pricing import dollars
 from .money.tokens import Usage
@@ -30,8 +31,10 @@ class Report:
     cost: Decimal | None
     request_id: str | None
     warnings: tuple[str, ...] = ()
-    session_id: str | None = None
-    turn: int | None = None
+    place: Place | None = None
+    """Where the picture stands in its session."""
+    tree: str = ""
+    """The session's turns, as text."""
     sandbox: bool = False
     previews: Mapping[str, Preview] = field(default_factory=dict[str, Preview], compare=False, repr=False)
     """By image id; gone once they were shown, and made again from the file when asked for."""
@@ -54,20 +57,28 @@ class Report:
             "warnings": list(self.warnings),
             "sandbox": self.sandbox,
         }
-        if self.session_id is not None:
-            report |= {"session_id": self.session_id, "turn": self.turn}
+        if self.place is not None:
+            place = self.place
+            report |= {"session_id": place.session_id, "turn": place.turn, "parent_turn": place.parent}
+            report |= {"branch": True} if place.late else {}
         return report
 
     def text(self) -> str:
         """What was made, where it lies and what it cost, in at most `MAX_TEXT` characters."""
         lines = [self._headline(), *(str(image.path) for image in self.images), self._cost_line()]
-        if self.session_id is not None:
-            lines.append(
-                f"session_id: {self.session_id}, turn {self.turn}. continue_edit_session makes the next change to this"
-                " picture; end_edit_session closes the session."
-            )
+        lines += [] if self.place is None else self._session_lines(self.place)
         lines += [f"Note: {warning}" for warning in self.warnings]
         return clipped("\n".join(lines))
+
+    def _session_lines(self, place: Place) -> list[str]:
+        parent = f"turn {place.parent}" if place.parent else "the originals"
+        lines = [f"session_id: {place.session_id}, turn {place.turn}, made from {parent}."]
+        if place.late:
+            lines.append(
+                f"Another turn was made from {parent} meanwhile, so this one is a branch and the session goes on there;"
+                f" from_turn {place.turn} goes on from here."
+            )
+        return [*lines, self.tree, "continue_edit_session makes the next change; end_edit_session closes the session."]
 
     def _headline(self) -> str:
         verb = "Made" if self.kind == "image" else "Edited"

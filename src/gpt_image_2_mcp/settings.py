@@ -142,6 +142,8 @@ class Settings(BaseModel):
     """The most dollars a day, by the local calendar, over all clients and the command line together."""
     confirm_over_usd: Dollars | None = Field(None, alias="GPT_IMAGE_2_CONFIRM_OVER_USD")
     """You are asked before a call that may cost more dollars than this; refused where the client cannot ask."""
+    history: bool = Field(default=True, alias="GPT_IMAGE_2_HISTORY")
+    """off: no catalogue and no records beside the pictures; sessions and jobs are forgotten when the server ends."""
     debug: bool = Field(default=False, alias="GPT_IMAGE_2_MCP_DEBUG")
     """1: say on stderr what happens."""
 

@@ -1,6 +1,6 @@
 """The operations: generate, edit, and edit sessions; the same for tools, command line and library.
 
-Each goes prepare, pay, save, report, in a job that the studio owns, so that nobody who gives up can lose a picture.
+Each goes prepare, make, report, in a job that the studio owns, so that nobody who gives up can lose a picture.
 Preparing reads and checks everything, so that bad input costs nothing.
 """
 
@@ -11,26 +11,27 @@ import math
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from datetime import timedelta
-from functools import partial
 from pathlib import Path
-from urllib.parse import urlsplit
+from typing import TypeVar
 
 import anyio
 import anyio.to_thread
 import httpx2
 
+from .books import Books, Clerk, Page
+from .catalogue.records import Picture, Place
+from .catalogue.search import Search
 from .connection import Connection
 from .destinations import Destinations
-from .errors import ApiError, GptImageError, SessionError
-from .folders import safe_prefix
-from .inputs import Inputs, read_head, read_inputs
+from .errors import BadRequest, GptImageError, SessionError, shown
+from .inputs import InputReader, Inputs
+from .joblog import JobLog, loss_of
 from .jobs import Job, Jobs, JoinedFailure, Prepared, Tell
-from .keeper import Keeper
-from .library import Kind, Name, SavedImage, read_back, rescue
+from .library import SavedImage, project_of, read_back, rescue
+from .making import Maker, Work
 from .money.budgets import Summary
 from .money.pricing import Estimate
-from .money.spending import Asked, Budgets, Spending
+from .money.spending import Budgets, Spending
 from .pacing import Pace
 from .params import (
     ContinueSessionRequest,
@@ -38,24 +39,29 @@ from .params import (
     EditRequest,
     EndSessionRequest,
     GenerateRequest,
+    Options,
     PaidRequest,
-    Request,
+    RequestT,
     StartSessionRequest,
     check_model,
+    parse,
 )
 from .previews import Preview, preview, share_of, whole
+from .references import References
 from .report import Report
-from .sessions import MemorySessions, Session, Turn, new_id
+from .sessions import Session, new_id
 from .settings import Settings
 from .sources import Sources
 from .timings import Timings
 
 logger = logging.getLogger(__name__)
 
+ResultT = TypeVar("ResultT")
+
 DATABASE = "gpt-image-2.db"
 """The file in the data folder."""
-MAX_PICTURES_KNOWN = 1000
-"""Pictures whose id is known to `picture`; older ones are on the disk all the same."""
+SANDBOX_DATABASE = "gpt-image-2-sandbox.db"
+"""The built-in sandbox's own: what it makes is not among a person's pictures."""
 
 
 class Studio:
@@ -67,43 +73,59 @@ class Studio:
         *,
         connection: Connection,
         jobs: Jobs,
-        spending: Spending,
+        clerk: Clerk,
         working_dir: Path,
         home: Path,
     ) -> None:
         """Work for a person whose relative paths start at `working_dir`."""
         self.settings = settings
-        self._connection = connection
         self._jobs = jobs
-        self._spending = spending
+        self._clerk = clerk
+        budgets = Budgets(settings.budget_per_call_usd, settings.budget_per_day_usd)
+        self._spending = Spending(budgets, clerk, free=settings.sandbox)
         self._destinations = Destinations(settings, working_dir=working_dir, home=home)
-        self._sources = Sources(
+        sources = Sources(
             working_dir=working_dir,
             home=home,
             allowed_dirs=settings.allowed_folders(working_dir, home),
             output_dirs=lambda: [self._destinations.own()],
             allowed_url_hosts=frozenset(settings.allowed_url_hosts),
         )
-        ttl = settings.session_ttl_ms
-        self._sessions = MemorySessions(
-            limit=settings.session_max, idle_limit=timedelta(milliseconds=ttl) if ttl else None
-        )
-        self._turns: dict[str, anyio.Lock] = {}
-        self._in_order = anyio.Lock()
+        self._references = References(clerk)
+        self._reader = InputReader(sources, self._references)
         self._timings = Timings()
-        self._pictures: dict[str, SavedImage] = {}
+        self._maker = Maker(
+            settings,
+            connection=connection,
+            spending=self._spending,
+            clerk=clerk,
+            destinations=self._destinations,
+            sources=sources,
+            timings=self._timings,
+            project=project_of(working_dir, home),
+        )
+        self._in_order = anyio.Lock()
         self.first_call_at: float | None = None
 
     async def put_in_order(self) -> None:
-        """Finish what killed processes left in the ledger and in the person's folder, and say it on stderr."""
-        found = await self._spending.mend()
-        if not self.settings.problems:
-            found += await anyio.to_thread.run_sync(rescue, self._destinations.own())
-        for sentence in found:
-            logger.warning("%s", sentence)
+        """Finish what killed processes left in the books and in folders, and say it on stderr."""
+        folders = [] if self.settings.problems else [self._destinations.own()]
+        if await anyio.to_thread.run_sync(self._clerk.books.any_dead):
+            try:
+                found, lost = await self._clerk.done(Books.mend)
+                for sentence in found:
+                    logger.warning("%s", sentence)
+                folders += [row.folder for row in lost]
+                await self._rescue(folders)
+                for row in lost:
+                    logger.warning("%s", await self._clerk.done(lambda books, row=row: loss_of(books, row)))
+            except GptImageError as error:
+                logger.warning("%s", error)
+        else:
+            await self._rescue(folders)
 
-    def generate(self, request: GenerateRequest) -> Job:
-        """Begin to make pictures from words.
+    def generate(self, request: GenerateRequest, *, client: str | None = None) -> Job:
+        """Begin to make pictures from words; `client` names the program that asks.
 
         Raises:
             GptImageError: the settings or the model do not allow it. `wait` raises what turns out later.
@@ -111,65 +133,54 @@ class Studio:
         """
 
         async def prepare(job: Job) -> Prepared:
-            folder = await self._folder(request.output_dir)
-            pay = partial(self._pay, job, "image", request, folder, Inputs())
-            return Prepared(self._key(job, request, Inputs()), pay)
+            return await self._prepared(job, request, Inputs())
 
-        return self._start("generate_image", request, prepare)
+        return self._start("generate_image", request, client, prepare)
 
-    def edit(self, request: EditRequest) -> Job:
+    def edit(self, request: EditRequest, *, client: str | None = None) -> Job:
         """Begin to make pictures from pictures and words; raises as `generate` does."""
 
         async def prepare(job: Job) -> Prepared:
-            inputs = await read_inputs(self._sources, request.images, request.mask)
-            folder = await self._folder(request.output_dir)
-            pay = partial(self._pay, job, "edit", request, folder, inputs)
-            return Prepared(self._key(job, request, inputs), pay)
+            return await self._prepared(job, request, await self._reader.read(request.images, request.mask))
 
-        return self._start("edit_image", request, prepare)
+        return self._start("edit_image", request, client, prepare)
 
-    def start_session(self, request: StartSessionRequest) -> Job:
+    async def _prepared(self, job: Job, request: GenerateRequest | EditRequest, inputs: Inputs) -> Prepared:
+        folder = await self._folder(request.output_dir)
+        kind = "image" if isinstance(request, GenerateRequest) else "edit"
+        return self._to_make(Work(job, kind, request, folder, inputs), inputs)
+
+    def start_session(self, request: StartSessionRequest, *, client: str | None = None) -> Job:
         """Begin to edit pictures and keep the result as the first turn of a session; raises as `generate` does."""
 
         async def prepare(job: Job) -> Prepared:
-            inputs = await read_inputs(self._sources, request.images, request.mask)
+            inputs = await self._reader.read(request.images, request.mask)
             folder = await self._folder(request.output_dir)
 
-            async def pay() -> Report:
-                report = await self._pay(job, "session", request, folder, inputs)
-                session = self._sessions.add(new_id(), folder, _turn(report, None))
-                return replace(report, session_id=session.id, turn=1)
+            def place(page: Page) -> Place:
+                return page.sessions.begin(new_id(), folder)
 
-            return Prepared(self._key(job, request, inputs), pay)
+            return self._to_make(Work(job, "session", request, folder, inputs, place), inputs)
 
-        return self._start("start_edit_session", request, prepare)
+        return self._start("start_edit_session", request, client, prepare)
 
-    def continue_session(self, request: ContinueSessionRequest) -> Job:
-        """Begin to edit the picture of a session's last turn; turns of a session are made one after another.
+    def continue_session(self, request: ContinueSessionRequest, *, client: str | None = None) -> Job:
+        """Begin to edit the picture of a session's last turn, or of the turn that is named; raises as `generate` does.
 
-        Raises:
-            SessionError: the session is gone.
-            GptImageError: as `generate` does.
-
+        `wait` raises SessionError where the session or the turn is gone.
         """
-        self.check(request)
-        self._sessions.get(request.session_id)
 
         async def prepare(job: Job) -> Prepared:
-            async def pay() -> Report:
-                async with self._turns.setdefault(request.session_id, anyio.Lock()):
-                    session = self._sessions.get(request.session_id)
-                    report = await self._pay(job, "session", request, session.folder, await read_head(session))
-                    turn = _turn(report, session.head)
-                    if self._sessions.extend(session.id, turn) is None:
-                        gone = "The session was ended while this turn was made; its picture is saved all the same."
-                        return replace(report, warnings=(*report.warnings, gone))
-                    return replace(report, session_id=session.id, turn=turn.number)
+            session, parent, inputs = await self._turn(request)
 
-            # Without the last turn: whoever repeats a call that timed out means the turn that it asked for.
-            return Prepared(self._key(job, request, Inputs()), pay)
+            def place(page: Page) -> Place | None:
+                return page.sessions.extend(session.id, parent=parent, asked=request.from_turn is not None)
 
-        return self._start("continue_edit_session", request, prepare)
+            # Without the turn itself: whoever repeats a call that timed out means the turn that it asked for.
+            given = replace(inputs, images=inputs.images[len(inputs.images) - len(request.images) :])
+            return self._to_make(Work(job, "session", request, session.folder, inputs, place), given)
+
+        return self._start("continue_edit_session", request, client, prepare)
 
     async def wait(
         self, job: Job, *, until: float = math.inf, tell: Tell | None = None, asker: bool = True
@@ -186,28 +197,49 @@ class Studio:
         if job.twin is not None:
             again = f"This is what your earlier identical call ({job.twin.id}) asked for; nothing was paid again."
             report = replace(report, warnings=(again, *report.warnings))
+        self._references.last = report.images[-1].id
         return report.hiding(self.settings.hide)
 
-    def job(self, job_id: str) -> Job:
+    async def job(self, job_id: str) -> Job:
         """Find a job; raises `BadRequest` where there is none."""
-        return self._jobs.get(job_id)
+        return await self._jobs.find(job_id)
 
-    def recent_jobs(self) -> list[Job]:
-        """Jobs of this process, the newest first."""
-        return self._jobs.recent()
+    async def recent_jobs(self) -> list[Job]:
+        """Jobs of every process of this person, the newest first."""
+        return await self._jobs.recent()
 
     def stop_job(self, job: Job) -> bool:
         """Stop a job of which nothing was sent; False where it is too late for that."""
         return self._jobs.stop(job)
 
-    def end_session(self, request: EndSessionRequest) -> Session | None:
-        """Forget a session; None where there was none to forget. Its files stay."""
-        self._turns.pop(request.session_id, None)
-        return self._sessions.end(request.session_id)
+    async def end_session(self, request: EndSessionRequest) -> Session | None:
+        """End a session; None where there was none to end. Its files stay."""
+        return await self._page(lambda page: page.sessions.end(request.session_id))
 
-    def list_sessions(self) -> list[Session]:
+    async def list_sessions(self) -> list[Session]:
         """The active sessions, the last used first."""
-        return self._sessions.active()
+        return await self._page(lambda page: page.sessions.active())
+
+    async def completed(self, request: RequestT) -> RequestT:
+        """A request with what it leaves to the picture that it is to be `like`.
+
+        Raises:
+            BadRequest: there is no such picture, or what it was made with does not go with the rest.
+
+        """
+        like: str | None = getattr(request, "like", None)
+        if like is None:
+            return request
+        picture = await self._references.picture(like)
+        if picture is None:
+            raise BadRequest(f"`like` takes the id of a picture that was made here, such as 'last'; got {shown(like)}.")
+        kept = {name: value for name, value in picture.record.parameters.items() if name in Options.model_fields}
+        given = request.model_dump(include=request.model_fields_set)
+        if given.get("output_format") == "png":
+            kept.pop("output_compression", None)
+        if given.get("output_format") == "jpeg" and kept.get("background") == "transparent":
+            del kept["background"]
+        return parse(type(request), {"prompt": picture.record.prompt, **kept, **given})
 
     async def rehearse(self, request: PaidRequest) -> Estimate | None:
         """Whatever can refuse a request before it is paid for, and what it should cost.
@@ -218,20 +250,17 @@ class Studio:
         """
         self.check(request)
         if isinstance(request, ContinueSessionRequest):
-            inputs = await read_head(self._sessions.get(request.session_id))
+            _, _, inputs = await self._turn(request)
         else:
             await anyio.to_thread.run_sync(self._destinations.judged, request.output_dir)
-            given = () if isinstance(request, GenerateRequest) else request.images
-            mask = None if isinstance(request, GenerateRequest) else request.mask
-            inputs = await read_inputs(self._sources, given, mask)
-        asked = replace(self._asked(request, inputs.sizes), mask=inputs.mask_size)
-        charge = await self._spending.reserve("", asked)
-        await charge.fail(may_be_billed=False)
-        return await self._spending.estimate(asked)
+            inputs = Inputs()
+            if not isinstance(request, GenerateRequest):
+                inputs = await self._reader.read(request.images, request.mask)
+        return await self._spending.would_fit(self._maker.asked(request, inputs))
 
     async def estimate(self, request: PaidRequest | CostsRequest) -> Estimate | None:
         """What a request should cost, before its pictures are read; None where the model's price is unknown."""
-        return await self._spending.estimate(self._asked(request, request.assumed_inputs()))
+        return await self._spending.estimate(self._maker.asked(request))
 
     async def spent(self) -> tuple[Summary, Budgets]:
         """What was spent today and lately, and what may be."""
@@ -255,13 +284,13 @@ class Studio:
         found = [made.get(i.id) or await anyio.to_thread.run_sync(show, i) for i in report.images]
         return [picture for picture in found if picture is not None]
 
-    def pictures(self) -> list[SavedImage]:
-        """The pictures of this process, the newest first."""
-        return list(reversed(self._pictures.values()))
+    async def picture(self, picture_id: str) -> Picture | None:
+        """A picture by its id."""
+        return await self._page(lambda page: page.pictures.get(picture_id))
 
-    def picture(self, picture_id: str) -> SavedImage | None:
-        """A picture of this process by its id."""
-        return self._pictures.get(picture_id)
+    async def newest(self, count: int) -> list[Picture]:
+        """The newest pictures of this person, first the last one."""
+        return list((await self._page(lambda page: page.search(Search(page_size=count)))).pictures)
 
     def arrival(self) -> float:
         """When the call that asks arrived, by `anyio.current_time`: the first one did before anything was loaded."""
@@ -273,109 +302,47 @@ class Studio:
         self.settings.require()
         check_model(self.settings.model, request)
 
-    def _start(self, tool: str, request: PaidRequest, prepare: Callable[[Job], Awaitable[Prepared]]) -> Job:
+    def _start(
+        self, tool: str, request: PaidRequest, client: str | None, prepare: Callable[[Job], Awaitable[Prepared]]
+    ) -> Job:
         self.check(request)
-        return self._jobs.start(Job(tool, request, self._timings.expected(request)), prepare)
+        return self._jobs.start(Job(tool, request, self._timings.expected(request), client=client), prepare)
 
-    def _key(self, job: Job, request: Request, inputs: Inputs) -> str:
-        """What makes two calls the same: the tool, its arguments, and the bytes behind its inputs."""
-        hashes = [image.sha256 for image in inputs.all]
-        identity = [job.tool, self.settings.model, request.model_dump(mode="json"), hashes]
-        return hashlib.sha256(json.dumps(identity).encode()).hexdigest()
+    def _to_make(self, work: Work, given: Inputs) -> Prepared:
+        """Work that is ready, and what makes two calls the same: the tool, its arguments, and the bytes given."""
+        hashes = [image.sha256 for image in given.all]
+        identity = [work.job.tool, self.settings.model, work.request.model_dump(mode="json"), hashes]
+        key = hashlib.sha256(json.dumps(identity).encode()).hexdigest()
+        work.job.folder = work.folder
+        return Prepared(key, lambda: self._maker.make(work))
+
+    async def _turn(self, request: ContinueSessionRequest) -> tuple[Session, int, Inputs]:
+        """The session, the turn to build on, and its pictures; raises SessionError."""
+        session = await self._page(lambda page: page.sessions.use(request.session_id))
+        parent = session.head.number if request.from_turn is None else request.from_turn
+        if parent and session.turn(parent) is None:
+            raise SessionError(
+                f"`from_turn` {parent} is no turn of session {session.id}, which has turns 1 to {len(session.turns)};"
+                " 0 stands for the originals."
+            )
+        return session, parent, await self._reader.read_turn(session, parent, request.images, request.mask)
+
+    async def _page(self, work: Callable[[Page], ResultT]) -> ResultT:
+        def turn_to(books: Books) -> ResultT:
+            with books.page() as page:
+                return work(page)
+
+        return await self._clerk.done(turn_to)
 
     async def _folder(self, output_dir: str | None) -> Path:
         # One after another, so that calls reach the queue in the order in which they came.
         async with self._in_order:
             return await anyio.to_thread.run_sync(self._destinations.ready, output_dir)
 
-    async def _pay(self, job: Job, kind: Kind, request: PaidRequest, folder: Path, inputs: Inputs) -> Report:
-        """Set the money aside, send, save what comes, and write down what it cost."""
-        sizes = [(image.width, image.height) for image in inputs.images]
-        mask = (inputs.mask.width, inputs.mask.height) if inputs.mask else None
-        charge = await self._spending.reserve(job.id, replace(self._asked(request, sizes), mask=mask))
-        job.standing.before_sending = charge.sent
-        keeper = self._keeper(job, kind, request, folder)
-        try:
-            failures, notes = await self._send(job, keeper, request, inputs)
-        except BaseException as error:
-            if isinstance(error, ApiError):
-                error.hide(self.settings.hide)
-            free = isinstance(error, ApiError) and error.from_sandbox
-            await charge.fail(may_be_billed=job.standing.sent > 0 and not free)
-            raise
-        report = keeper.report(
-            model=self.settings.model,
-            prompt=request.prompt,
-            options=request,
-            failures=failures,
-            notes=[*inputs.changes, *notes],
-        )
-        self._learn(job, request, report)
-        lost = sum(isinstance(failure, ApiError) and failure.may_be_billed for failure in failures)
-        if report.sandbox:
-            await charge.fail(may_be_billed=False)
-        else:
-            await charge.settle(
-                usage=report.usage, usd=report.cost, request_id=report.request_id, lost=lost, n=request.count
-            )
-        return report
-
-    async def _send(
-        self, job: Job, keeper: Keeper, request: PaidRequest, inputs: Inputs
-    ) -> tuple[Sequence[GptImageError], Sequence[str]]:
-        backend = await self._connection.backend()
-        if not inputs.images:
-            await backend.images.generate(job.standing, keeper, prompt=request.prompt, n=request.count, options=request)
-            return [], []
-        return await backend.edits.edit(
-            job.standing,
-            keeper,
-            prompt=request.prompt,
-            n=request.count,
-            options=request,
-            inputs=inputs.images,
-            mask=inputs.mask,
-        )
-
-    def _keeper(self, job: Job, kind: Kind, request: PaidRequest, folder: Path) -> Keeper:
-        own = self._destinations.judge(self._destinations.own())
-        return Keeper(
-            name=Name.new(kind, safe_prefix(request.filename_prefix or "")),
-            folders=tuple(dict.fromkeys((folder, own))),
-            judge=self._destinations.judge,
-            # Whether a backend reached by HTTP is a sandbox shows in its answer only.
-            sandboxed={} if self.settings.sandbox else {own: own / "sandbox"},
-            n=request.count,
-            fetch=partial(self._sources.fetch_picture, also_allowed=self._backend_host()),
-            partials=job.partials,
-            hide=self.settings.hide,
-            previews=self.settings.inline == "preview",
-        )
-
-    def _asked(self, request: PaidRequest | CostsRequest, inputs: Sequence[tuple[int, int]]) -> Asked:
-        return Asked(
-            model=self.settings.model,
-            look=request,
-            prompt=request.prompt,
-            n=request.count,
-            inputs=inputs,
-            partial_images=self.settings.partial_images if request.count == 1 else 0,
-        )
-
-    def _learn(self, job: Job, request: PaidRequest, report: Report) -> None:
-        if job.standing.since is not None:
-            self._timings.learn(request, anyio.current_time() - job.standing.since)
-        for image in report.images:
-            self._pictures[image.id] = image
-        while len(self._pictures) > MAX_PICTURES_KNOWN:
-            del self._pictures[next(iter(self._pictures))]
-
-    def _backend_host(self) -> str | None:
-        if self.settings.base_url is None:
-            return None
-        parts = urlsplit(self.settings.base_url)
-        host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
-        return f"{host}:{parts.port or (443 if parts.scheme == 'https' else 80)}"
+    async def _rescue(self, folders: Sequence[Path]) -> None:
+        for folder in dict.fromkeys(folders):
+            for sentence in await anyio.to_thread.run_sync(rescue, folder):
+                logger.warning("%s", sentence)
 
 
 @asynccontextmanager
@@ -390,15 +357,20 @@ async def open_studio(
     """Make a studio; on leaving, what was sent is waited for and saved.
 
     `transport` stands in for the network on the way to the API: the sandbox, in this process. `data_dir` is where the
-    ledger is kept; None keeps it in memory.
+    books are kept; None keeps them in memory.
     """
-    database = None if data_dir is None or settings.sandbox else data_dir / DATABASE
     failure: Exception | None = None
-    budgets = Budgets(settings.budget_per_call_usd, settings.budget_per_day_usd)
-    spending = Spending(budgets, database=database, free=settings.sandbox)
+    clerk = Clerk(
+        Books(
+            data_dir and data_dir / (SANDBOX_DATABASE if settings.sandbox else DATABASE),
+            keeps_history=settings.history,
+            session_max=settings.session_max,
+            session_ttl_ms=settings.session_ttl_ms,
+        )
+    )
     async with anyio.create_task_group() as tasks, Connection(settings, transport, Pace(settings.max_concurrency)) as c:
-        jobs = Jobs(tasks)
-        studio = Studio(settings, connection=c, jobs=jobs, spending=spending, working_dir=working_dir, home=home)
+        jobs = Jobs(tasks, JobLog(clerk))
+        studio = Studio(settings, connection=c, jobs=jobs, clerk=clerk, working_dir=working_dir, home=home)
         tasks.start_soon(studio.put_in_order)
         try:
             yield studio
@@ -407,12 +379,6 @@ async def open_studio(
         finally:
             with anyio.CancelScope(shield=True):
                 await jobs.close(settings.shutdown_grace_s)
-                await spending.close()
+                await clerk.close()
     if failure is not None:
         raise failure
-
-
-def _turn(report: Report, parent: Turn | None) -> Turn:
-    image = report.images[0]
-    number, after = (1, None) if parent is None else (parent.number + 1, parent.number)
-    return Turn(number, after, image.path, image.sha256, report.prompt, report.requested)

@@ -385,11 +385,11 @@ class Budget(RuleBasedStateMachine):
 
     @rule(who=st.integers(0, 1))
     def die_and_start_again(self, who: int) -> None:
-        sign = self.ledgers[who].sign
+        sign = self.ledgers[who].store.sign
         assert sign
         # What the operating system does for a process that is killed.
         sign.held.close()
-        self.ledgers[who].book.close()
+        self.ledgers[who].store.database.close()
         self.ledgers[who] = self._open()
         left = [(charge, found) for charge, found in self.open.items() if found[0] == who]
         assert len(self.ledgers[who].mend()) == len({state for _, (_, state, _, _) in left})
@@ -529,8 +529,8 @@ def test_a_process_taken_for_dead_that_sends_after_all_is_counted(opened: Open, 
     """Somebody may tidy away the file that its life shows in."""
     one, other = opened(), opened()
     charges = one.reserve_each(HIGH, requests=2, estimate=Decimal("0.1"))
-    assert one.sign
-    (path.with_name(f"{path.name}-alive") / f"{one.sign.name}.alive").unlink()
+    assert one.store.sign
+    (path.with_name(f"{path.name}-alive") / f"{one.store.sign.name}.alive").unlink()
     assert len(other.mend()) == 1
     assert totals(other) == (0, 0)
     one.sent(charges[0])

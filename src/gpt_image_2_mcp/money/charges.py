@@ -79,6 +79,10 @@ class Charges:
             known = {name: value for name, value in values.items() if value is not None}
             self.connection.execute(sa.update(charges).where(charges.c.id == charge).values(known | {"state": to}))
 
+    def remove(self, charge: int) -> None:
+        """Take a charge out."""
+        self.connection.execute(sa.delete(charges).where(charges.c.id == charge))
+
     def settle(self, charge: int, *, usage: Usage | None, usd: Decimal | None, request_id: str | None) -> None:
         """Move a charge from any state to settled, with what is known of it.
 
@@ -137,6 +141,10 @@ class Charges:
             for model, requests, pictures, usd, unpriced, unknown in self.connection.execute(query)
         )
 
+    def of_job(self, job: str) -> Decimal:
+        """What a job cost, or its estimate."""
+        return _usd(self.connection.scalar(sa.select(sa.func.sum(_amount)).where(charges.c.job == job)) or 0)
+
     def dearest(self, *, model: str, size: str, quality: str) -> int | None:
         """The most output tokens that a picture took when exactly this was asked for."""
         tokens, pictures = charges.c.output_tokens, charges.c.pictures
@@ -162,10 +170,6 @@ class Book:
         """
         with self.database.transaction() as connection:
             yield Charges(connection)
-
-    def close(self) -> None:
-        """Let go of the database."""
-        self.database.close()
 
 
 def _nano(usd: Decimal | None) -> int | None:

@@ -20,8 +20,8 @@ from .pricing import Offer, dollars
 from .tokens import Usage
 
 if TYPE_CHECKING:
-    from ..storage.liveness import Sign
-    from .charges import Book, Unfinished
+    from ..storage.store import Store
+    from .charges import Unfinished
 
 
 def local_now() -> datetime:
@@ -44,40 +44,28 @@ def open_ledger(
         DatabaseUnusable: the file is damaged, foreign, from a later version of this program, or cannot be written.
 
     """
-    from ..storage.database import DatabaseUnusable, open_database
-    from ..storage.liveness import give_sign
-    from .charges import Book
+    from ..storage.store import open_store
 
-    book = Book(open_database(path, sqlite_version=sqlite_version))
-    if path is None:
-        return Ledger(book, None, clock)
-    folder = path.with_name(f"{path.name}-alive")
-    try:
-        return Ledger(book, give_sign(folder), clock)
-    except OSError as error:
-        book.close()
-        raise DatabaseUnusable(folder, f"cannot hold a lock: {error.strerror}. Allow this user to write it") from error
+    return Ledger(open_store(path, sqlite_version=sqlite_version), clock=clock)
 
 
 class Ledger:
-    """An open ledger; made by `open_ledger`, ended with `close`. Safe to use from several threads.
-
-    `book` is its table, and `sign` shows other processes that this one lives; a ledger in memory has none.
+    """The ledger in an open store. Safe to use from several threads.
 
     Every method raises `DatabaseUnusable` where the file cannot be read or written, and `LookupError` for a charge that
     there is not.
     """
 
-    def __init__(self, book: "Book", sign: "Sign | None", clock: Callable[[], datetime]) -> None:
-        self.book = book
-        self.sign = sign
+    def __init__(self, store: "Store", *, clock: Callable[[], datetime] = local_now) -> None:
+        from .charges import Book
+
+        self.store = store
+        self.book = Book(store.database)
         self._clock = clock
 
     def close(self) -> None:
         """Let go of the file; what is still under way is for the next start to mend."""
-        if self.sign:
-            self.sign.withdraw()
-        self.book.close()
+        self.store.close()
 
     def reserve(
         self,
@@ -141,7 +129,12 @@ class Ledger:
             if not passed:
                 return tuple(
                     charges.insert(
-                        entry, estimate=each, day=day, reserved_at=int(now.timestamp()), owner=self._owner, state=state
+                        entry,
+                        estimate=each,
+                        day=day,
+                        reserved_at=int(now.timestamp()),
+                        owner=self.store.owner,
+                        state=state,
                     )
                     for _ in range(requests)
                 )
@@ -149,6 +142,11 @@ class Ledger:
         fits = cheaper(min(limit - used[variable] for variable, limit in limits)) if cheaper else None
         variable, limit = passed[0]
         raise OverBudget(estimate=needed, limit=limit, variable=variable, spent=spent, reserved=reserved, fits=fits)
+
+    def forget(self, charge: int) -> None:
+        """Take back a charge as if it had never been."""
+        with self.book.transaction() as charges:
+            charges.remove(charge)
 
     def sent(self, charge: int) -> None:
         """Say that the request is about to be sent: from now on it counts as spent where its outcome is not known."""
@@ -194,35 +192,27 @@ class Ledger:
         with self.book.transaction() as charges:
             return charges.dearest(model=model, size=size, quality=quality)
 
+    def of_job(self, job: str) -> Decimal:
+        """What a job cost, or its estimate, in dollars."""
+        with self.book.transaction() as charges:
+            return charges.of_job(job)
+
     def mend(self) -> list[str]:
         """Bring to an end what dead processes left behind, and say in sentences what that was.
 
         What was not sent is free again; what was sent counts as spent, at its estimate, on its own day. What living
         processes have under way is not touched.
         """
-        if self.sign is None:
-            return []
-        from ..storage.liveness import tidy
-
         with self.book.transaction() as charges:
-            left = _left_behind(charges.unfinished(), self.sign.folder)
+            unfinished = charges.unfinished()
+            dead = self.store.dead({charge.owner for charge in unfinished})
+            left = [charge for charge in unfinished if charge.owner in dead]
             for found in left:
                 charges.change(
                     found.id, if_in=(found.state,), to="released" if found.state == "reserved" else "unknown"
                 )
-        tidy(self.sign.folder)
+        self.store.tidy()
         return _sentences(left)
-
-    @property
-    def _owner(self) -> str:
-        return self.sign.name if self.sign else "memory"
-
-
-def _left_behind(charges: "Sequence[Unfinished]", folder: Path) -> "list[Unfinished]":
-    from ..storage.liveness import is_alive
-
-    dead = {owner for owner in {charge.owner for charge in charges} if not is_alive(folder, owner)}
-    return [charge for charge in charges if charge.owner in dead]
 
 
 def _sentences(left: "Sequence[Unfinished]") -> list[str]:

@@ -74,7 +74,7 @@ class RequestTool(Tool):
         try:
             ARRIVED.set(studio.arrival())
             studio.settings.require_right()
-            request = parse(self.request, arguments)
+            request = await studio.completed(parse(self.request, arguments))
             found = await self._asked(request, context)
             return found if isinstance(found, InputRequiredResult) else await self.fn(request, context, **found)
         except GptImageError as error:

@@ -27,8 +27,8 @@ class PictureServer(MCPServer[Studio]):
 
     async def list_resources(self) -> list[Resource]:
         """The newest pictures."""
-        pictures = self.studio.pictures()[:LISTED] if self.studio else []
-        return [Resource(**picture_link(image).model_dump(exclude={"type"})) for image in pictures]
+        pictures = await self.studio.newest(LISTED) if self.studio else []
+        return [Resource(**picture_link(picture).model_dump(exclude={"type"})) for picture in pictures]
 
     async def list_resource_templates(self) -> list[ResourceTemplate]:
         """The one form that a picture's address has."""
@@ -54,11 +54,11 @@ class PictureServer(MCPServer[Studio]):
         del context  # The studio is this server's own.
         prefix = PICTURE_URI.removesuffix("{id}")
         picture_id = str(uri).removeprefix(prefix)
-        image = self.studio.picture(picture_id) if self.studio and str(uri).startswith(prefix) else None
+        image = await self.studio.picture(picture_id) if self.studio and str(uri).startswith(prefix) else None
         if image is None:
             raise ResourceNotFoundError(f"There is no picture {uri}; resources/list names the recent ones.")
         try:
-            data = await anyio.to_thread.run_sync(read_back, image.path, image.sha256)
+            data = await anyio.to_thread.run_sync(read_back, image.path, image.record.sha256)
         except SessionError as error:
             raise ResourceNotFoundError(f"{uri} cannot be read: {error}") from None
         return [ReadResourceContents(content=data, mime_type=image.mime_type)]

@@ -9,9 +9,9 @@ from typing import Any
 
 from mcp_types import CallToolResult, ContentBlock, ImageContent, ResourceLink, TextContent
 
+from ..catalogue.records import Picture
 from ..errors import shown
 from ..jobs import Job
-from ..library import SavedImage
 from ..previews import Preview
 from ..report import MAX_TEXT, Report, shortened
 from ..sessions import Session
@@ -30,7 +30,7 @@ def reported(report: Report, pictures: Sequence[Preview], *, links: bool) -> Cal
     content: list[ContentBlock] = [TextContent(text=report.text())]
     content += [ImageContent(data=picture.base64, mime_type=picture.mime_type) for picture in pictures]
     if links:
-        content += [picture_link(image) for image in report.images]
+        content += [_link(image.id, image.path.name, image.mime_type, image.size_bytes) for image in report.images]
     return CallToolResult(content=content, _meta={META_KEY: report.as_dict()})
 
 
@@ -100,10 +100,13 @@ def sessions_listed(sessions: Sequence[Session]) -> CallToolResult:
     return CallToolResult(content=[TextContent(text=_fitting(count, lines))], _meta={"gpt-image-2/sessions": rows})
 
 
-def picture_link(image: SavedImage) -> ResourceLink:
+def picture_link(picture: Picture) -> ResourceLink:
     """Where the original of a picture can be read."""
-    uri = PICTURE_URI.replace("{id}", image.id)
-    return ResourceLink(name=image.path.name, uri=uri, mime_type=image.mime_type, size=image.size_bytes)
+    return _link(picture.id, picture.path.name, picture.mime_type, picture.record.size_bytes)
+
+
+def _link(picture_id: str, name: str, mime_type: str, size: int) -> ResourceLink:
+    return ResourceLink(name=name, uri=PICTURE_URI.replace("{id}", picture_id), mime_type=mime_type, size=size)
 
 
 def _text(text: str) -> CallToolResult:

@@ -26,6 +26,8 @@ from .costs import costs
 from .request_tools import ARRIVED, RequestTool
 from .results import ended, goes_on, jobs_listed, reported, sessions_listed, stopped
 
+MAX_CLIENT = 300
+"""Characters of a client's name that are kept."""
 LINKS_SINCE = "2025-06-18"
 """The first protocol whose clients know `resource_link`."""
 
@@ -40,7 +42,7 @@ async def generate_image(request: GenerateRequest, call: Call, consent: Asked) -
     the picture.
     """
     require(consent)
-    return await _wait(call, _studio(call).generate(request))
+    return await _wait(call, _studio(call).generate(request, client=_client(call)))
 
 
 async def edit_image(request: EditRequest, call: Call, consent: Asked) -> CallToolResult:
@@ -51,7 +53,7 @@ async def edit_image(request: EditRequest, call: Call, consent: Asked) -> CallTo
     tool: ask the person for a path or URL.
     """
     require(consent)
-    return await _wait(call, _studio(call).edit(request))
+    return await _wait(call, _studio(call).edit(request, client=_client(call)))
 
 
 async def start_edit_session(request: StartSessionRequest, call: Call, consent: Asked) -> CallToolResult:
@@ -61,7 +63,7 @@ async def start_edit_session(request: StartSessionRequest, call: Call, consent: 
     the result. Costs money like generate_image.
     """
     require(consent)
-    return await _wait(call, _studio(call).start_session(request))
+    return await _wait(call, _studio(call).start_session(request, client=_client(call)))
 
 
 async def continue_edit_session(request: ContinueSessionRequest, call: Call, consent: Asked) -> CallToolResult:
@@ -71,17 +73,17 @@ async def continue_edit_session(request: ContinueSessionRequest, call: Call, con
     like generate_image.
     """
     require(consent)
-    return await _wait(call, _studio(call).continue_session(request))
+    return await _wait(call, _studio(call).continue_session(request, client=_client(call)))
 
 
 async def end_edit_session(request: EndSessionRequest, call: Call) -> CallToolResult:
     """Forget an edit session when the person is content. Its files stay; ending it twice is harmless."""
-    return ended(request.session_id, _studio(call).end_session(request))
+    return ended(request.session_id, await _studio(call).end_session(request))
 
 
 async def list_edit_sessions(_request: ListSessionsRequest, call: Call) -> CallToolResult:
     """List the active edit sessions, newest first: id, times, turns, last prompt, last file."""
-    return sessions_listed(_studio(call).list_sessions())
+    return sessions_listed(await _studio(call).list_sessions())
 
 
 async def get_image_job(request: GetJobRequest, call: Call) -> CallToolResult:
@@ -91,14 +93,14 @@ async def get_image_job(request: GetJobRequest, call: Call) -> CallToolResult:
     """
     studio = _studio(call)
     if request.job_id is None:
-        return jobs_listed(studio.recent_jobs())
-    return await _wait(call, studio.job(request.job_id), asker=False)
+        return jobs_listed(await studio.recent_jobs())
+    return await _wait(call, await studio.job(request.job_id), asker=False)
 
 
 async def cancel_image_job(request: CancelJobRequest, call: Call) -> CallToolResult:
     """Stop a job that is still queued. One that was sent to the API is billed, so it finishes and is saved."""
     studio = _studio(call)
-    job = studio.job(request.job_id)
+    job = await studio.job(request.job_id)
     return stopped(job, was_stopped=studio.stop_job(job))
 
 
@@ -146,3 +148,9 @@ async def _wait(call: Call, job: Job, *, asker: bool = True) -> CallToolResult:
 
 def _studio(call: Call) -> Studio:
     return call.request_context.lifespan_context
+
+
+def _client(call: Call) -> str | None:
+    """What the client calls itself."""
+    params = call.session.client_params
+    return None if params is None else f"{params.client_info.name} {params.client_info.version}".strip()[:MAX_CLIENT]

@@ -59,6 +59,8 @@ class InputImage:
     """Real path of a local file."""
     change: str | None
     """What was changed before sending, as a sentence; None where the bytes are the source's own."""
+    id: str | None = None
+    """The picture's id, where it was made here."""
 
 
 class Sources:

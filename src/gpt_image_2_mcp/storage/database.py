@@ -10,9 +10,9 @@ import sqlite3
 import stat
 from collections.abc import Generator
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from threading import Lock
+from threading import Lock, local
 from time import monotonic, sleep
 from typing import Any, Final
 
@@ -58,17 +58,26 @@ class Database:
     engine: sa.Engine
     path: Path | None
     guard: AbstractContextManager[object]
+    under_way: local = field(default_factory=local)
 
     @contextmanager
     def transaction(self) -> Generator[sa.Connection]:
-        """Do all of it or nothing, with every other writer waiting.
+        """Do all of it or nothing, with every other writer waiting; inside another one of this thread, be part of it.
 
         Raises:
             DatabaseUnusable: the file cannot be read or written.
 
         """
+        outer: sa.Connection | None = getattr(self.under_way, "connection", None)
+        if outer is not None:
+            yield outer
+            return
         with _readable_errors(self.path), self.guard, self.engine.begin() as connection:
-            yield connection
+            self.under_way.connection = connection
+            try:
+                yield connection
+            finally:
+                self.under_way.connection = None
 
     def close(self) -> None:
         """Let go of the file, or of what is in memory."""
@@ -182,7 +191,8 @@ def _bring_up(connection: sa.Connection, path: Path | None) -> None:
         raise DatabaseUnusable(
             path, f"is of version {version}, and this program knows versions up to {latest}. Update gpt-image-2-mcp"
         )
-    if version < 0 or (version == latest and not names.issuperset(schema.metadata.tables)):
+    tables = {table.name for made in schema.TABLES[: max(version, 0)] for table in made}
+    if version < 0 or not names.issuperset(tables):
         raise DatabaseUnusable(path, "belongs to another program. Move it elsewhere, and a new one is made")
     if version == latest:
         return

@@ -43,11 +43,98 @@ charges: Final = sa.Table(
 """One row a request that may be billed, and no prompt. `reserved_at` is in seconds since 1970, in UTC."""
 
 
+pictures: Final = sa.Table(
+    "pictures",
+    metadata,
+    # The newest first is then the order of the rows, for every query.
+    sa.Column("number", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), primary_key=True, autoincrement=False),
+    sa.Column("id", sa.String(140), nullable=False, unique=True),
+    sa.Column("path", sa.String, nullable=False, index=True),
+    sa.Column("sha256", sa.String(64), nullable=False),
+    sa.Column("size_bytes", sa.BigInteger, nullable=False),
+    sa.Column("format", sa.String(8), nullable=False),
+    sa.Column("width", sa.Integer, nullable=False),
+    sa.Column("height", sa.Integer, nullable=False),
+    sa.Column("kind", sa.String(8), nullable=False),
+    sa.Column("model", sa.String, nullable=False),
+    sa.Column("prompt", sa.Text, nullable=False),
+    sa.Column("parameters", sa.JSON, nullable=False),
+    sa.Column("applied", sa.JSON, nullable=False),
+    sa.Column("input_tokens", sa.BigInteger),
+    sa.Column("image_tokens", sa.BigInteger),
+    sa.Column("output_tokens", sa.BigInteger),
+    sa.Column("nano_usd", sa.BigInteger),
+    sa.Column("parents", sa.JSON, nullable=False),
+    sa.Column("made_us", sa.BigInteger, nullable=False),
+    sa.Column("client", sa.String),
+    sa.Column("project", sa.String),
+    sa.Column("session_id", sa.String(40)),
+    sa.Column("turn", sa.Integer),
+    sa.Column("parent_turn", sa.Integer),
+    sa.Column("late", sa.Boolean, nullable=False, default=False),
+    sa.Column("asked", sa.Boolean, nullable=False, default=False),
+    sa.Column("job_id", sa.String),
+    sa.Column("request_id", sa.String),
+    sa.Column("sandbox", sa.Boolean, nullable=False, default=False),
+    sa.Index("pictures_turn", "session_id", "turn", unique=True),
+    sa.Index("pictures_project", "project", "number"),
+)
+"""One row a picture; the turns of a session are its pictures. `number` is `made_us`, microseconds since 1970 in UTC, or
+the next one that is free."""
+
+sessions: Final = sa.Table(
+    "sessions",
+    metadata,
+    sa.Column("id", sa.String(40), primary_key=True),
+    sa.Column("created_us", sa.BigInteger, nullable=False),
+    sa.Column("updated_us", sa.BigInteger, nullable=False),
+    sa.Column("folder", sa.String, nullable=False),
+    sa.Column("head", sa.Integer, nullable=False),
+    sa.Column("active", sa.Boolean, nullable=False, index=True),
+)
+"""One row an edit session. `head` is the turn that the next one is made from; one that ended stays, for its tree."""
+
+jobs: Final = sa.Table(
+    "jobs",
+    metadata,
+    sa.Column("id", sa.String(40), primary_key=True),
+    sa.Column("key", sa.String(64), nullable=False, index=True),
+    sa.Column("tool", sa.String, nullable=False),
+    sa.Column("request", sa.JSON, nullable=False),
+    sa.Column("folder", sa.String, nullable=False),
+    sa.Column("stem", sa.String, nullable=False),
+    sa.Column("owner", sa.String(40), nullable=False),
+    sa.Column("state", sa.String(8), nullable=False),
+    sa.Column("created_us", sa.BigInteger, nullable=False, index=True),
+    sa.Column("ended_us", sa.BigInteger),
+    sa.Column("given_up", sa.Boolean, nullable=False),
+    sa.Column("fetched", sa.Boolean, nullable=False),
+    sa.Column("outcome", sa.JSON),
+    sa.CheckConstraint("state IN ('queued', 'sent', 'done', 'failed', 'lost')", name="jobs_state"),
+)
+"""One row a job that was sent, or that somebody was told of. `outcome` is its report, or the words it failed with."""
+
+
+TABLES: Final[Sequence[Sequence[sa.Table]]] = ((charges,), (pictures, sessions, jobs))
+"""What each of `MIGRATIONS` makes; a file of a version holds the tables of all up to it."""
+
+
 def _create_charges(connection: sa.Connection) -> None:
-    metadata.create_all(connection, tables=[charges])
+    metadata.create_all(connection, tables=TABLES[0])
 
 
-MIGRATIONS: Final[Sequence[Callable[[sa.Connection], None]]] = (_create_charges,)
+def _create_catalogue(connection: sa.Connection) -> None:
+    metadata.create_all(connection, tables=TABLES[1])
+    if connection.dialect.name == "sqlite":
+        connection.exec_driver_sql(
+            "CREATE VIRTUAL TABLE picture_words USING fts5"
+            "(prompt, content='pictures', content_rowid='number', tokenize='unicode61 remove_diacritics 2')"
+        )
+    else:
+        connection.exec_driver_sql("CREATE INDEX picture_words ON pictures USING gin (to_tsvector('simple', prompt))")
+
+
+MIGRATIONS: Final[Sequence[Callable[[sa.Connection], None]]] = (_create_charges, _create_catalogue)
 """Each takes a file one version further, inside the transaction that also writes the version.
 
 A step that changes a table comes with that table's older form frozen in the step that made it.

@@ -1,0 +1,172 @@
+"""Everything that is written down: the money that was spent, the pictures, the sessions and the jobs.
+
+Money and history lie in one file, unless history is not to be kept: then it is in memory, and the money in the file all
+the same, since budgets hold across processes. One thread, the clerk, works in them, in the order in which it is told
+to; nothing is opened before it is needed, and SQLAlchemy is not imported before that.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Generator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import anyio
+
+from .errors import GptImageError
+
+if TYPE_CHECKING:
+    from .catalogue.jobs import JobRow, KeptJobs
+    from .catalogue.pictures import Pictures
+    from .catalogue.search import Found, Search
+    from .catalogue.sessions import Limits, Sessions
+    from .money.ledger import Ledger
+    from .storage.store import Store
+
+logger = logging.getLogger(__name__)
+
+ResultT = TypeVar("ResultT")
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """The history within one transaction."""
+
+    pictures: "Pictures"
+    sessions: "Sessions"
+    jobs: "KeptJobs"
+
+    def search(self, wanted: "Search") -> "Found":
+        """Find pictures."""
+        from .catalogue.finding import search
+
+        return search(self.pictures.connection, wanted)
+
+
+class Books:
+    """Money and history; for the clerk's thread, apart from `any_dead`."""
+
+    def __init__(
+        self, database: Path | None, *, keeps_history: bool, session_max: int = 0, session_ttl_ms: int = 0
+    ) -> None:
+        """Keep them in the file `database`, or in memory where that is None; nothing is opened yet."""
+        self.database = database
+        self.keeps_history = keeps_history and database is not None
+        self._session_max = session_max
+        self._session_ttl_ms = session_ttl_ms
+
+    @cached_property
+    def money(self) -> "Store":
+        """Where the ledger is; raises DatabaseUnusable."""
+        from .storage.store import open_store
+
+        return open_store(self.database)
+
+    @cached_property
+    def history(self) -> "Store":
+        """Where pictures, sessions and jobs are: in memory where the file cannot be used."""
+        from .storage.store import open_store
+
+        if self.keeps_history:
+            try:
+                return self.money
+            except GptImageError as error:
+                logger.warning("history is not kept: %s", error)
+        return open_store(None)
+
+    @cached_property
+    def ledger(self) -> "Ledger":
+        """What was spent; raises DatabaseUnusable."""
+        from .money.ledger import Ledger
+
+        return Ledger(self.money)
+
+    @contextmanager
+    def together(self) -> Generator[None]:
+        """Write money and history at once, or nothing, where they lie in one file."""
+        with self.history.database.transaction():
+            yield
+
+    @contextmanager
+    def page(self) -> Generator[Page]:
+        """Read or write history, all of it or nothing; raises DatabaseUnusable."""
+        from .catalogue.jobs import KeptJobs
+        from .catalogue.pictures import Pictures
+        from .catalogue.sessions import Sessions
+
+        with self.history.database.transaction() as connection:
+            now = datetime.now(UTC)
+            yield Page(Pictures(connection), Sessions(connection, self._limits, now), KeptJobs(connection, now))
+
+    def any_dead(self) -> bool:
+        """Whether a process ended without saying goodbye. Looks at files only."""
+        if self.database is None:
+            return False
+        from .storage.liveness import any_dead
+
+        return any_dead(self.database.with_name(f"{self.database.name}-alive"))
+
+    def mend(self) -> "tuple[list[str], list[JobRow]]":
+        """Bring to an end what dead processes left: sentences on the money, and the jobs that were lost."""
+        sentences = self.ledger.mend()
+        with self.page() as page:
+            under_way = page.jobs.under_way()
+            dead = self.history.dead({job.owner for job in under_way})
+            lost = [job for job in under_way if job.owner in dead]
+            for job in lost:
+                if job.state == "sent":
+                    page.jobs.lose(job.id)
+                else:
+                    page.jobs.forget(job.id)
+        self.history.tidy()
+        return sentences, lost
+
+    def close(self) -> None:
+        """Let go of the files that were opened."""
+        opened = {id(store): store for name in ("money", "history") if (store := self.__dict__.get(name)) is not None}
+        for store in opened.values():
+            store.close()
+
+    @cached_property
+    def _limits(self) -> "Limits":
+        from .catalogue.sessions import Limits
+
+        idle = timedelta(milliseconds=self._session_ttl_ms) if self._session_ttl_ms else None
+        return Limits(self._session_max, idle)
+
+
+class Clerk:
+    """The one thread that works in the books."""
+
+    def __init__(self, books: Books) -> None:
+        """Begin with nothing to do."""
+        self.books = books
+        self._thread = ThreadPoolExecutor(1, "clerk")
+
+    async def done(self, work: Callable[[Books], ResultT]) -> ResultT:
+        """Have something done and wait for it, cancelled or not: it is done in any case. Raises what it raises."""
+        doing = self._thread.submit(work, self.books)
+        with anyio.CancelScope(shield=True):
+            await asyncio.wrap_future(doing)
+        return doing.result()
+
+    def later(self, work: Callable[[Books], object]) -> None:
+        """Have something done without waiting for it; what cannot be written is said on stderr."""
+        self._thread.submit(work, self.books).add_done_callback(_say_failure)
+
+    async def close(self) -> None:
+        """Let go of the books, once all is done."""
+        await self.done(lambda books: books.close())
+
+
+def _say_failure(doing: "Future[object]") -> None:
+    error = doing.exception()
+    if isinstance(error, GptImageError):
+        logger.warning("not written down: %s", error)
+    elif error is not None:
+        logger.error("not written down", exc_info=error)

@@ -1,0 +1,39 @@
+"""What can be looked for among pictures, and what a page of them is."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from .records import Picture
+
+PAGE = 20
+"""Pictures on a page: as many as fit a contact sheet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """What is looked for; None and empty stand for anything."""
+
+    query: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    """Not included."""
+    project: str | None = None
+    session_id: str | None = None
+    model: str | None = None
+    page: int = 1
+    page_size: int = PAGE
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A page of pictures, the newest first; `more` tells that there is another page."""
+
+    pictures: tuple[Picture, ...]
+    page: int
+    page_size: int
+    more: bool
+
+    @property
+    def first_number(self) -> int:
+        """The number of the first picture among all that were found, from 1."""
+        return (self.page - 1) * self.page_size + 1

@@ -1,0 +1,158 @@
+"""The statements on the `sessions` table: which are active, where each goes on, and which make room for others."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from ..errors import SessionError, shown
+from ..sessions import ORIGINALS, Session, Turn
+from ..storage.schema import sessions
+from .pictures import Pictures, microseconds, time_of
+from .records import Place
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How many sessions are kept active (0: any number), and how long each after its last use (None: for good)."""
+
+    count: int
+    idle: timedelta | None
+
+    def words(self) -> str:
+        """The time, for a reader."""
+        if self.idle is None:
+            return "too long"
+        minutes = self.idle.total_seconds() / 60
+        return f"{minutes:.0f} minutes" if minutes >= 1 else f"{self.idle.total_seconds():g} seconds"
+
+
+@dataclass(frozen=True, slots=True)
+class Sessions:
+    """The table within one transaction, which begins at `now`."""
+
+    connection: sa.Connection
+    limits: Limits
+    now: datetime
+
+    def begin(self, session_id: str, folder: Path) -> Place:
+        """Begin a session, and give its first turn's place; beyond the limit, the least recently used one ends."""
+        self._end_idle()
+        us = microseconds(self.now)
+        row = {"id": session_id, "created_us": us, "updated_us": us, "folder": str(folder), "head": 1, "active": True}
+        self.connection.execute(sa.insert(sessions), row)
+        if self.limits.count:
+            by_use = (sessions.c.updated_us.desc(), sessions.c.created_us.desc())
+            kept = sa.select(sessions.c.id).where(sessions.c.active).order_by(*by_use).limit(self.limits.count)
+            self._end(sa.and_(sessions.c.active, sessions.c.id.not_in(list(self.connection.scalars(kept)))))
+        return Place(session_id=session_id, turn=1, parent=ORIGINALS)
+
+    def use(self, session_id: str) -> Session:
+        """Give an active session, and count that as use.
+
+        Raises:
+            SessionError: it is unknown, or ended, expired or evicted.
+
+        """
+        self._end_idle()
+        session = self.get(session_id)
+        if session is None or not session.active:
+            raise SessionError(
+                f"There is no active edit session {shown(session_id)}: it was ended, was not used for"
+                f" {self.limits.words()}, made room for newer ones, or never was. list_edit_sessions shows the active"
+                " ones; to go on from a picture, call start_edit_session with its id or path in `images`."
+            )
+        self._touch(session_id)
+        return session
+
+    def extend(self, session_id: str, *, parent: int, asked: bool) -> Place | None:
+        """Give the place of one more turn, made from `parent`; None where the session ended meanwhile.
+
+        The session goes on from it, unless another turn was made from the same one meanwhile and nobody `asked` for the
+        parent by its number.
+        """
+        self._end_idle()
+        query = sa.select(sessions.c.head).where(sessions.c.id == session_id, sessions.c.active)
+        head = self.connection.scalar(query)
+        if head is None:
+            return None
+        last = max(picture.record.place.turn for picture in self._turns(session_id) if picture.record.place)
+        late = not asked and head != parent
+        place = Place(session_id=session_id, turn=last + 1, parent=parent, late=late, asked=asked)
+        if not late:
+            self.connection.execute(sa.update(sessions).where(sessions.c.id == session_id).values(head=place.turn))
+        self._touch(session_id)
+        return place
+
+    def end(self, session_id: str) -> Session | None:
+        """End a session; None where there was no active one."""
+        self._end_idle()
+        session = self.get(session_id)
+        if session is None or not session.active:
+            return None
+        self._end(sessions.c.id == session_id)
+        return session
+
+    def active(self) -> list[Session]:
+        """The active sessions, the last used first."""
+        self._end_idle()
+        return self._all(sa.select(sessions).where(sessions.c.active))
+
+    def every(self) -> list[Session]:
+        """All sessions, ended ones too, the last used first."""
+        return self._all(sa.select(sessions))
+
+    def get(self, session_id: str) -> Session | None:
+        """A session, active or not."""
+        return next(iter(self._all(sa.select(sessions).where(sessions.c.id == session_id))), None)
+
+    def ids_like(self, start: str, limit: int) -> list[str]:
+        """The ids that begin so, the last used first."""
+        begins = sessions.c.id.startswith(start, autoescape=True)
+        query = sa.select(sessions.c.id).where(begins).order_by(sessions.c.updated_us.desc()).limit(limit)
+        return list(self.connection.scalars(query))
+
+    def restore(self, session_id: str) -> None:
+        """Write a session anew from its turns, as it was; it is active for as long as it would have been."""
+        turns = self._turns(session_id)
+        first, last = turns[0], turns[-1]
+        head = 0
+        for place in (picture.record.place for picture in turns):
+            if place and not place.late:
+                head = place.turn
+        row = {
+            "created_us": microseconds(first.made),
+            "updated_us": microseconds(last.made),
+            "folder": str(first.path.parent),
+            "head": head or 1,
+        }
+        if self.get(session_id) is None:
+            self.connection.execute(sa.insert(sessions), row | {"id": session_id, "active": True})
+        else:
+            self.connection.execute(sa.update(sessions).where(sessions.c.id == session_id).values(**row))
+
+    def _turns(self, session_id: str) -> list[Any]:
+        return Pictures(self.connection).of_session(session_id)
+
+    def _all(self, query: sa.Select[Any]) -> list[Session]:
+        rows = self.connection.execute(query.order_by(sessions.c.updated_us.desc())).mappings().all()
+        return [session for session in map(self._session, rows) if session.turns]
+
+    def _session(self, row: Any) -> Session:
+        turns = tuple(Turn(p, p.record.place) for p in self._turns(row["id"]) if p.record.place)
+        created, updated = time_of(row["created_us"]), time_of(row["updated_us"])
+        return Session(row["id"], created, updated, Path(row["folder"]), turns, row["head"], row["active"])
+
+    def _touch(self, session_id: str) -> None:
+        us = microseconds(self.now)
+        self.connection.execute(sa.update(sessions).where(sessions.c.id == session_id).values(updated_us=us))
+
+    def _end(self, which: sa.ColumnElement[bool]) -> None:
+        self.connection.execute(sa.update(sessions).where(which).values(active=False))
+
+    def _end_idle(self) -> None:
+        if self.limits.idle is not None:
+            oldest = microseconds(self.now - self.limits.idle)
+            self._end(sa.and_(sessions.c.active, sessions.c.updated_us < oldest))

@@ -1,0 +1,283 @@
+"""Making the pictures of one job: set the money aside, send, save what comes, write everything down.
+
+Whoever calls this has read and checked all that the request needs. From the first byte on, the job cannot be stopped:
+it is billed whatever happens.
+"""
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import anyio
+
+from .books import Books, Clerk, Page
+from .catalogue.records import Picture, PictureRecord, Place, TokensUsed
+from .connection import Connection
+from .destinations import Destinations
+from .errors import ApiError, BadRequest, GptImageError
+from .folders import safe_prefix
+from .inputs import Inputs
+from .joblog import note_end, note_failure, note_sent
+from .jobs import Job
+from .keeper import Keeper
+from .library import Kind, Name
+from .money.budgets import NANO_USD
+from .money.spending import Asked, Charge, Spending
+from .money.tokens import Usage
+from .params import CostsRequest, Options, PaidRequest
+from .report import Report
+from .sessions import tree
+from .settings import Settings
+from .sources import Sources
+from .timings import Timings
+
+logger = logging.getLogger(__name__)
+
+ENDED_MEANWHILE = "The session was ended while this turn was made; its picture is saved all the same."
+
+Placing = Callable[[Page], Place | None]
+"""Finds a picture's place in its session, in the transaction that writes the picture down."""
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """One job's request and all that was read for it."""
+
+    job: Job
+    kind: Kind
+    request: PaidRequest
+    folder: Path
+    inputs: Inputs
+    placing: Placing | None = None
+
+
+class Maker:
+    """Makes pictures; one for a studio."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        connection: Connection,
+        spending: Spending,
+        clerk: Clerk,
+        destinations: Destinations,
+        sources: Sources,
+        timings: Timings,
+        project: str | None,
+    ) -> None:
+        """Work with what the studio has."""
+        self._settings = settings
+        self._connection = connection
+        self._spending = spending
+        self._clerk = clerk
+        self._destinations = destinations
+        self._sources = sources
+        self._timings = timings
+        self._project = project
+
+    async def make(self, work: Work) -> Report:
+        """Make the pictures, and tell of them once they are saved.
+
+        Raises:
+            GptImageError: none came; whether one may have been billed is written down.
+
+        """
+        job, request = work.job, work.request
+        charge = await self._spending.reserve(job.id, self.asked(request, work.inputs))
+        keeper = self._keeper(work)
+        job.folder, job.stem = work.folder, keeper.stem
+        job.standing.before_sending = partial(self._note_sent, job, charge)
+        try:
+            failures, notes = await self._send(job, keeper, request, work.inputs)
+        except BaseException as error:
+            if isinstance(error, ApiError):
+                error.hide(self._settings.hide)
+            free = isinstance(error, ApiError) and error.from_sandbox
+            may_be_billed = job.standing.sent > 0 and not free
+            await self._clerk.done(partial(_note_failure, job=job, charge=charge, error=error, billed=may_be_billed))
+            raise
+        report = keeper.report(
+            model=self._settings.model,
+            prompt=request.prompt,
+            options=request,
+            failures=failures,
+            notes=[*work.inputs.changes, *notes],
+        )
+        if job.standing.since is not None:
+            self._timings.learn(request, anyio.current_time() - job.standing.since)
+        lost = sum(isinstance(failure, ApiError) and failure.may_be_billed for failure in failures)
+        return await self._write_down(work, report, partial(self._settle, charge, report, lost, request.count))
+
+    def asked(self, request: PaidRequest | CostsRequest, inputs: Inputs | None = None) -> Asked:
+        """What makes the price of a request; without its pictures they are taken for dear ones."""
+        return Asked(
+            model=self._settings.model,
+            look=request,
+            prompt=request.prompt,
+            n=request.count,
+            inputs=request.assumed_inputs() if inputs is None else inputs.sizes,
+            mask=inputs and inputs.mask_size,
+            partial_images=self._settings.partial_images if request.count == 1 else 0,
+        )
+
+    async def _send(
+        self, job: Job, keeper: Keeper, request: PaidRequest, inputs: Inputs
+    ) -> tuple[Sequence[GptImageError], Sequence[str]]:
+        backend = await self._connection.backend()
+        if not inputs.images:
+            await backend.images.generate(job.standing, keeper, prompt=request.prompt, n=request.count, options=request)
+            return [], []
+        return await backend.edits.edit(
+            job.standing,
+            keeper,
+            prompt=request.prompt,
+            n=request.count,
+            options=request,
+            inputs=inputs.images,
+            mask=inputs.mask,
+        )
+
+    def _keeper(self, work: Work) -> Keeper:
+        own = self._destinations.judge(self._destinations.own())
+        return Keeper(
+            name=Name.new(work.kind, safe_prefix(work.request.filename_prefix or "")),
+            folders=tuple(dict.fromkeys((work.folder, own))),
+            judge=self._destinations.judge,
+            # Whether a backend reached by HTTP is a sandbox shows in its answer only.
+            sandboxed={} if self._settings.sandbox else {own: own / "sandbox"},
+            n=work.request.count,
+            fetch=partial(self._sources.fetch_picture, also_allowed=self._backend_host()),
+            partials=work.job.partials,
+            hide=self._settings.hide,
+            previews=self._settings.inline == "preview",
+        )
+
+    async def _note_sent(self, job: Job, charge: Charge) -> None:
+        """Have it on the disk, before the first byte, that this job may be billed from now on."""
+
+        def note(books: Books) -> None:
+            with books.together():
+                charge.note_sent(books)
+                note_sent(books, job)
+
+        try:
+            await self._clerk.done(note)
+        except GptImageError as error:
+            if self._spending.budgets.any:
+                raise
+            # A ledger that cannot be written keeps nobody from a picture.
+            logger.warning("spending and history are not recorded: %s", error)
+
+    @staticmethod
+    def _settle(charge: Charge, report: Report, lost: int, n: int, books: Books) -> None:
+        if report.sandbox:
+            charge.fail(books, may_be_billed=False)
+        else:
+            charge.settle(books, usage=report.usage, usd=report.cost, request_id=report.request_id, lost=lost, n=n)
+
+    async def _write_down(self, work: Work, report: Report, settle: Callable[[Books], None]) -> Report:
+        """Write down the cost, the pictures and the job's end; only a session's turn is waited for."""
+        job = work.job
+
+        def write(books: Books) -> Report:
+            with books.together():
+                settle(books)
+                with books.page() as page:
+                    place = work.placing(page) if work.placing else None
+                    pictures = self._records(work, report, place)
+                    for picture in pictures:
+                        page.pictures.add(picture)
+                    session = page.sessions.get(place.session_id) if place else None
+                    told = replace(report, place=place, tree=tree(session)) if session else report
+                    if work.placing and not session:
+                        told = replace(report, warnings=(*report.warnings, ENDED_MEANWHILE))
+                    note_end(page, job, told)
+            if books.keeps_history:
+                for picture in pictures:
+                    self._write_sidecar(picture)
+            return told
+
+        if work.placing is None:
+            self._clerk.later(write)
+            return report
+        try:
+            return await self._clerk.done(write)
+        except GptImageError as error:
+            warning = f"The session's turn could not be written down ({error}); its picture is saved all the same."
+            return replace(report, warnings=(*report.warnings, warning))
+
+    def _write_sidecar(self, picture: Picture) -> None:
+        from .catalogue.sidecars import write_sidecar
+
+        try:
+            write_sidecar(picture, self._destinations.judge)
+        except (OSError, BadRequest) as error:
+            logger.warning("the record of %s could not be written: %s", picture.path, error)
+
+    def _records(self, work: Work, report: Report, place: Place | None) -> list[Picture]:
+        """What is known of each picture; what an answer of several cost is shared among them."""
+        count, now = len(report.images), datetime.now(UTC)
+        parameters = work.request.model_dump(include=set(Options.model_fields) - {"filename_prefix", "user"}) | {
+            "n": work.request.count
+        }
+        return [
+            Picture(
+                path=image.path,
+                record=PictureRecord(
+                    id=image.id,
+                    kind=work.kind,
+                    sha256=image.sha256,
+                    size_bytes=image.size_bytes,
+                    format=image.facts.format,
+                    width=image.facts.width,
+                    height=image.facts.height,
+                    model=self._settings.model,
+                    prompt=self._settings.hide(report.prompt),
+                    parameters={name: value for name, value in parameters.items() if value is not None},
+                    applied=dict(report.applied),
+                    usage=_share(report.usage, index, count),
+                    cost_usd=None if report.cost is None else (report.cost / count).quantize(NANO_USD),
+                    parents=work.inputs.origins,
+                    made=now,
+                    client=work.job.client,
+                    project=self._project,
+                    place=place,
+                    job_id=work.job.id,
+                    request_id=report.request_id,
+                    sandbox=report.sandbox,
+                ),
+            )
+            for index, image in enumerate(report.images)
+        ]
+
+    def _backend_host(self) -> str | None:
+        if self._settings.base_url is None:
+            return None
+        parts = urlsplit(self._settings.base_url)
+        host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
+        return f"{host}:{parts.port or (443 if parts.scheme == 'https' else 80)}"
+
+
+def _share(usage: Usage | None, index: int, count: int) -> TokensUsed | None:
+    """One picture's part of what an answer of `count` used: even, and the first ones take what is over."""
+    if usage is None:
+        return None
+    parts = (usage.input_tokens, usage.image_tokens, usage.output_tokens)
+    shares = [tokens // count + (index < tokens % count) for tokens in parts]
+    return TokensUsed(input_tokens=shares[0], image_tokens=shares[1], output_tokens=shares[2])
+
+
+def _note_failure(books: Books, *, job: Job, charge: Charge, error: BaseException, billed: bool) -> None:
+    """The picture is gone, whatever can be written down."""
+    try:
+        with books.together():
+            charge.fail(books, may_be_billed=billed)
+            with books.page() as page:
+                note_failure(page, job, error)
+    except GptImageError as failure:
+        logger.warning("spending and history could not be recorded: %s", failure)

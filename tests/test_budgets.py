@@ -490,7 +490,6 @@ async def test_image_costs_sends_nothing_and_estimates_what_is_then_charged(root
     assert report["estimate_usd"] == pytest.approx(row["estimate_nano_usd"] / 1e9, abs=0.001)
 
 
-@pytest.mark.xfail(strict=True, reason="the first answer of a process is made before its ledger is opened")
 async def test_the_first_answer_of_a_process_knows_what_was_dearer_before(root: Path) -> None:
     """`auto` took 16,384 tokens yesterday: the estimate is to say so at once, and not from the second call on."""
     used = {"input_tokens": 10, "output_tokens": 16_384, "total_tokens": 16_394}
@@ -507,7 +506,7 @@ async def test_the_first_answer_of_a_process_knows_what_was_dearer_before(root: 
 
 async def test_the_ledger_holds_no_word_of_the_prompt_and_no_name_of_a_file(root: Path) -> None:
     """It is kept for good, where a prompt may be nobody else's business."""
-    async with paying(root) as bench:
+    async with paying(root, {"GPT_IMAGE_2_HISTORY": "off"}) as bench:
         photo = bench.photo("tax-return-of-kim.png")
         await bench.made("edit_image", **LOW, images=[str(photo)], filename_prefix="wyvern", user="kim@example.com")
         bench.knobs.faults = [Fault("drop")]
@@ -560,7 +559,7 @@ async def test_the_file_has_its_version_from_the_first_day(root: Path) -> None:
     async with paying(root) as bench:
         await bench.made("generate_image", **LOW)
     with closing(sqlite3.connect(root / "data" / DATABASE)) as connection:
-        assert connection.execute("SELECT version FROM schema_version").fetchall() == [(1,)]
+        assert connection.execute("SELECT version FROM schema_version").fetchall() == [(2,)]
         assert connection.execute("PRAGMA journal_mode").fetchone() == (
             ("wal",) if sqlite3.sqlite_version_info >= (3, 51, 3) else ("delete",)
         )
@@ -612,10 +611,7 @@ async def test_an_unusable_ledger_keeps_nobody_from_a_picture_without_a_budget(r
     "confirm",
     [
         {},
-        pytest.param(
-            {"GPT_IMAGE_2_CONFIRM_OVER_USD": "5"},
-            marks=pytest.mark.xfail(strict=True, reason="the estimate for the question needs the ledger"),
-        ),
+        {"GPT_IMAGE_2_CONFIRM_OVER_USD": "5"},
     ],
     ids=["", "with consent above $5"],
 )

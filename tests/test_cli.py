@@ -75,7 +75,7 @@ def test_several_pictures_are_a_path_a_line(folder: Path) -> None:
     result = made("generate", "a red fox", "--size", SMALL, "-n", "2", "--sandbox")
     paths = [Path(line) for line in result.stdout.splitlines()]
     assert len(paths) == 2
-    assert sorted(paths) == sorted(folder.iterdir())
+    assert sorted(paths) == sorted(folder.glob("*.png"))
 
 
 def test_the_sandbox_may_be_asked_for_before_the_command(folder: Path) -> None:

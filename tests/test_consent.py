@@ -295,7 +295,6 @@ async def test_a_client_that_leaves_while_the_person_is_asked_has_sent_nothing(o
     assert bench.seen() == []
 
 
-@pytest.mark.xfail(strict=True, reason="the first estimate of a process is made before its ledger is opened")
 async def test_what_was_dearer_in_an_earlier_process_is_asked_about(tmp_path: Path) -> None:
     """`auto` is asked about at what it has cost, also by a server that was started a moment ago."""
     person = Person("accept", YES)

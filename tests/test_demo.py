@@ -37,12 +37,12 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Demo:
 
 
 def test_it_makes_a_picture_edits_it_with_a_mask_and_takes_three_turns(demo: Demo) -> None:
-    pictures = sorted(path.name.partition("-")[0] for path in (demo.folder / "sandbox").iterdir())
+    pictures = sorted(path.name.partition("-")[0] for path in (demo.folder / "sandbox").glob("*.png"))
     assert pictures == ["edit", "image", "session", "session", "session"]
 
 
 def test_it_names_every_file_and_puts_them_on_one_sheet(demo: Demo) -> None:
-    for path in (demo.folder / "sandbox").iterdir():
+    for path in (demo.folder / "sandbox").glob("*.png"):
         assert str(path) in demo.said
     sheet = demo.folder / "contact-sheet.png"
     assert str(sheet) in demo.said

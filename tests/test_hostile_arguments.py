@@ -831,13 +831,13 @@ async def test_what_an_unknown_id_is_told(trapped: Bench) -> None:
     assert {case: folded(text) for case, text in texts.items()} == snapshot(
         {
             "a session": """\
-There is no edit session '../../etc/passwd': it was ended, was not used for 60 minutes, made room
-for newer ones, or belonged to an earlier run of this server. list_edit_sessions shows the active
-ones; to go on from a picture, call start_edit_session with its path in `images`.\
+There is no active edit session '../../etc/passwd': it was ended, was not used for 60 minutes, made
+room for newer ones, or never was. list_edit_sessions shows the active ones; to go on from a
+picture, call start_edit_session with its id or path in `images`.\
 """,
             "a job": """\
-There is no job '../../etc/passwd': jobs are known until the server restarts. get_image_job without
-a job_id lists the recent ones; finished pictures lie in their folder all the same.\
+There is no job '../../etc/passwd'. get_image_job without a job_id lists the recent ones, and
+list_images finds every picture that was made.\
 """,
             "ending": "There is no active session '\\u202e../x'; it had ended or expired already. Nothing to do.",
         }

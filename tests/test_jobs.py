@@ -364,23 +364,6 @@ async def test_a_turn_that_nobody_fetches_moves_its_session_on_too(benches: Benc
     assert turn.report["turn"] == 2
 
 
-async def test_turns_of_one_session_are_made_one_after_another(benches: Benches) -> None:
-    bench = await benches.open()
-    begun = await bench.made("start_edit_session", prompt="a hat", images=[str(bench.photo())], size=SMALL)
-    async with calls(bench) as ongoing:
-        bench.knobs.hold()
-        turns = [
-            ongoing.start("continue_edit_session", session_id=begun.session_id, prompt=f"hat {n}", size=SMALL)
-            for n in range(2)
-        ]
-        await reached(bench, 2)
-        await anyio.wait_all_tasks_blocked()
-        assert bench.knobs.running == 1
-        bench.knobs.release()
-        reports = [report_of(await turn.answer()) for turn in turns]
-    assert sorted(report["turn"] for report in reports) == [2, 3]
-
-
 async def test_a_fetch_of_a_job_id_with_spaces_around_it_finds_it(benches: Benches) -> None:
     bench = await benches.open(SHORT)
     job_id = await sent(bench)

@@ -13,6 +13,7 @@ from mcp_types import TextContent
 
 from .clients import setups
 from .errors import GptImageError
+from .library import SIDE_FOLDER
 
 FOX = (
     "Scene: a snowy forest clearing at dawn. Subject: a red fox, looking at the camera."
@@ -36,7 +37,9 @@ def run_demo(output: Path) -> None:
 
 
 async def _demo(output: Path) -> None:
-    environment = {**os.environ, "GPT_IMAGE_2_OUTPUT_DIR": str(output)}
+    # Its catalogue is its own: a person's list of pictures shows none of the demo.
+    database = f"sqlite:///{output / SIDE_FOLDER / 'demo.db'}"
+    environment = {**os.environ, "GPT_IMAGE_2_OUTPUT_DIR": str(output), "GPT_IMAGE_2_DATABASE_URL": database}
     server = StdioServerParameters(
         command=sys.executable, args=["-m", "gpt_image_2_mcp", "--sandbox"], env=environment, cwd=output
     )

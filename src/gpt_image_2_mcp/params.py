@@ -84,7 +84,11 @@ Images = Annotated[
 MoreImages = Annotated[
     list[Source],
     BeforeValidator(_as_list),
-    Field(max_length=MAX_INPUTS - 1, description="more references for this turn; the turn's own picture is image 1"),
+    Field(
+        min_length=1,
+        max_length=MAX_INPUTS - 1,
+        description="more references for this turn; the turn's own picture is image 1",
+    ),
 ]
 PictureWord = Annotated[str, Field(min_length=1, max_length=4096)]
 Like = Annotated[
@@ -236,12 +240,12 @@ class ContinueSessionRequest(Options):
     session_id: SessionId
     prompt: Annotated[Prompt, Field(description="the next change; say again what to keep")]
     from_turn: FromTurn | None = None
-    images: MoreImages = Field(default_factory=list[str])
+    images: MoreImages | None = None
     mask: Mask | None = None
 
     def assumed_inputs(self) -> list[tuple[int, int]]:
         """The turn's picture, and what comes with it."""
-        return [DEAREST_INPUT] * (1 + len(self.images) + (self.mask is not None))
+        return [DEAREST_INPUT] * (1 + len(self.images or ()) + (self.mask is not None))
 
 
 PaidRequest = GenerateRequest | EditRequest | StartSessionRequest | ContinueSessionRequest

@@ -85,9 +85,18 @@ def _host(text: str) -> str:
     return text.lower()
 
 
+def _database_url(text: str) -> str:
+    if not re.fullmatch(r"sqlite://(/[^?#\x00-\x1f]+)?", text):
+        raise ValueError(
+            "sqlite:// (memory only) or sqlite:/// and the path of a file, such as sqlite:////srv/images.db"
+        )
+    return text
+
+
 Folder = Annotated[str, AfterValidator(_folder)]
 PathList = Annotated[tuple[Folder, ...], BeforeValidator(_paths)]
 HostList = Annotated[tuple[Annotated[str, AfterValidator(_host)], ...], BeforeValidator(_hosts)]
+DatabaseUrl = Annotated[str, AfterValidator(_database_url)]
 Dollars = Annotated[Decimal, Field(ge=0, le=1_000_000, allow_inf_nan=False)]
 
 
@@ -142,6 +151,9 @@ class Settings(BaseModel):
     """The most dollars a day, by the local calendar, over all clients and the command line together."""
     confirm_over_usd: Dollars | None = Field(None, alias="GPT_IMAGE_2_CONFIRM_OVER_USD")
     """You are asked before a call that may cost more dollars than this; refused where the client cannot ask."""
+    database_url: DatabaseUrl | None = Field(None, alias="GPT_IMAGE_2_DATABASE_URL")
+    """Where the catalogue and the ledger are: `sqlite:///` and a file's path, or `sqlite://` for memory only, nothing
+    kept. Unset: a file in your data folder."""
     history: bool = Field(default=True, alias="GPT_IMAGE_2_HISTORY")
     """off: no catalogue and no records beside the pictures; sessions and jobs are forgotten when the server ends."""
     debug: bool = Field(default=False, alias="GPT_IMAGE_2_MCP_DEBUG")
@@ -177,6 +189,11 @@ class Settings(BaseModel):
         if self.allowed_dirs is None:
             return None
         return tuple(expand(text, working_dir=working_dir, home=home) for text in self.allowed_dirs)
+
+    def database_file(self) -> Path | None:
+        """The file of `GPT_IMAGE_2_DATABASE_URL`; None where it stands for memory."""
+        path = (self.database_url or "").removeprefix("sqlite://")[1:]
+        return Path(path) if path else None
 
     def require_right(self) -> None:
         """See that no value is wrong; raises NotConfigured."""

@@ -59,9 +59,7 @@ logger = logging.getLogger(__name__)
 ResultT = TypeVar("ResultT")
 
 DATABASE = "gpt-image-2.db"
-"""The file in the data folder."""
-SANDBOX_DATABASE = "gpt-image-2-sandbox.db"
-"""The built-in sandbox's own: what it makes is not among a person's pictures."""
+"""The file in the data folder; the built-in sandbox has one of its own, since its pictures are not a person's."""
 
 
 class Studio:
@@ -177,7 +175,7 @@ class Studio:
                 return page.sessions.extend(session.id, parent=parent, asked=request.from_turn is not None)
 
             # Without the turn itself: whoever repeats a call that timed out means the turn that it asked for.
-            given = replace(inputs, images=inputs.images[len(inputs.images) - len(request.images) :])
+            given = replace(inputs, images=inputs.images[len(inputs.images) - len(request.images or ()) :])
             return self._to_make(Work(job, "session", request, session.folder, inputs, place), given)
 
         return self._start("continue_edit_session", request, client, prepare)
@@ -325,7 +323,7 @@ class Studio:
                 f"`from_turn` {parent} is no turn of session {session.id}, which has turns 1 to {len(session.turns)};"
                 " 0 stands for the originals."
             )
-        return session, parent, await self._reader.read_turn(session, parent, request.images, request.mask)
+        return session, parent, await self._reader.read_turn(session, parent, request.images or (), request.mask)
 
     async def _page(self, work: Callable[[Page], ResultT]) -> ResultT:
         def turn_to(books: Books) -> ResultT:
@@ -362,7 +360,7 @@ async def open_studio(
     failure: Exception | None = None
     clerk = Clerk(
         Books(
-            data_dir and data_dir / (SANDBOX_DATABASE if settings.sandbox else DATABASE),
+            _database(settings, data_dir),
             keeps_history=settings.history,
             session_max=settings.session_max,
             session_ttl_ms=settings.session_ttl_ms,
@@ -382,3 +380,11 @@ async def open_studio(
                 await clerk.close()
     if failure is not None:
         raise failure
+
+
+def _database(settings: Settings, data_dir: Path | None) -> Path | None:
+    """The database file; None for one in memory."""
+    path = data_dir and data_dir / DATABASE
+    if settings.database_url is not None:
+        path = settings.database_file()
+    return path and (path.with_stem(f"{path.stem}-sandbox") if settings.sandbox else path)

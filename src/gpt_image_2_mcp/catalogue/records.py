@@ -84,9 +84,9 @@ class PictureRecord(Record):
     """What came: size, quality, format, background."""
     usage: TokensUsed | None = None
     """Of this picture alone: a share where several came in one answer."""
-    cost_usd: Decimal | None = Field(None, ge=0, le=1_000_000)
+    cost_usd: Annotated[Decimal, Field(ge=0, le=1_000_000)] | None = None
     """Of this picture alone; None where nobody knows."""
-    parents: tuple[Origin, ...] = Field((), max_length=20)
+    parents: Annotated[tuple[Origin, ...], Field(max_length=20)] = ()
     made: AwareDatetime
     client: Word | None = None
     project: Word | None = None

@@ -8,6 +8,7 @@ import click
 
 from gpt_image_2_mcp.clients import setups
 from gpt_image_2_mcp.commands import commands
+from gpt_image_2_mcp.server.prompts import all_prompts
 from gpt_image_2_mcp.server.tools import all_tools
 from gpt_image_2_mcp.settings import Settings
 
@@ -22,6 +23,16 @@ def tools_table() -> str:
         required = schema.get("required", [])
         names = [f"**`{name}`**" if name in required else f"`{name}`" for name in schema["properties"]]
         rows.append(f"| `{tool.name}` | {', '.join(names) or 'none'} | {tool.description.split('. ')[0].rstrip('.')} |")
+    return "\n".join(rows)
+
+
+def prompts_table() -> str:
+    """Each prompt with its arguments, required ones bold, and what a person reads."""
+    rows = ["| prompt | arguments | makes |", "|---|---|---|"]
+    for prompt in all_prompts():
+        arguments = prompt.arguments or []
+        names = [f"**`{one.name}`**" if one.required else f"`{one.name}`" for one in arguments]
+        rows.append(f"| `{prompt.name}` | {', '.join(names)} | {(prompt.description or '').rstrip('.')} |")
     return "\n".join(rows)
 
 
@@ -52,6 +63,7 @@ def written(text: str) -> str:
     """README.md with its generated parts as they are now."""
     parts = {
         "tools": tools_table(),
+        "prompts": prompts_table(),
         "settings": settings_table(),
         "clients": client_setups(),
         "command-line": command_line(),

@@ -7,6 +7,7 @@ from types import ModuleType
 import pytest
 
 from gpt_image_2_mcp.clients import setups
+from gpt_image_2_mcp.server.prompts import all_prompts
 from gpt_image_2_mcp.server.tools import all_tools
 from gpt_image_2_mcp.settings import Settings
 
@@ -29,9 +30,10 @@ def test_the_readme_is_as_the_code_generates_it(generate: ModuleType) -> None:
     assert generate.written(readme) == readme
 
 
-def test_every_tool_setting_and_client_is_in_the_readme() -> None:
+def test_every_tool_prompt_setting_and_client_is_in_the_readme() -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     assert all(f"| `{tool.name}` |" in readme for tool in all_tools())
+    assert all(f"| `{prompt.name}` |" in readme for prompt in all_prompts())
     assert all(f"| `{variable}` |" in readme for variable in Settings.variables())
     assert all(setup.text in readme for setup in setups())
 

@@ -4,12 +4,17 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
+from mcp import MCPError
 from mcp.server.caching import CacheHint
 from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
-from mcp.server.mcpserver import MCPServer
+from mcp.server.mcpserver import Context, MCPServer
+from mcp_types import INVALID_PARAMS, GetPromptResult, InputRequiredResult
 
 from .. import __version__
+from ..errors import shown
 from ..studio import Studio
+from .completions import complete
+from .prompts import all_prompts
 from .resources import PictureServer
 from .tools import all_tools
 
@@ -41,7 +46,7 @@ def build_server(open_studio: StudioOpener) -> PictureServer:
             server.studio = studio
             yield studio
 
-    server = PictureServer(
+    server = _Server(
         "gpt-image-2-mcp",
         title="gpt-image-2",
         instructions=INSTRUCTIONS,
@@ -49,10 +54,24 @@ def build_server(open_studio: StudioOpener) -> PictureServer:
         tools=all_tools(),
         lifespan=lifespan,
         log_level="WARNING",
-        cache_hints={"tools/list": CacheHint(HOUR_MS, "public")},
+        cache_hints={"tools/list": CacheHint(HOUR_MS, "public"), "prompts/list": CacheHint(HOUR_MS, "public")},
         middleware=[_tools_may_change],
     )
+    for prompt in all_prompts():
+        server.add_prompt(prompt)
+    server.completion()(complete)
     return server
+
+
+class _Server(PictureServer):
+    async def get_prompt(
+        self, name: str, arguments: dict[str, Any] | None = None, context: Context[Studio, Any] | None = None
+    ) -> GetPromptResult | InputRequiredResult:
+        """Answer an unknown name as the client's mistake, which the SDK takes for one of the server."""
+        names = [prompt.name for prompt in await self.list_prompts()]
+        if name not in names:
+            raise MCPError(INVALID_PARAMS, f"There is no prompt {shown(name)}; there are: {', '.join(names)}.")
+        return await super().get_prompt(name, arguments, context)
 
 
 async def _tools_may_change(ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:

@@ -82,6 +82,11 @@ http://BACKEND dropped the connection before the answer was complete. The pictur
 and billed without reaching us, so it was not asked for again: look at
 https://platform.openai.com/usage, then decide whether to ask once more.\
 """
+GARBLED = """\
+http://BACKEND sent an answer that cannot be read as HTTP. The picture may have been made and billed
+without reaching us, so it was not asked for again: look at https://platform.openai.com/usage, then
+decide whether to ask once more.\
+"""
 LATE = """\
 http://BACKEND did not answer in time. The picture may have been made and billed without reaching
 us, so it was not asked for again: look at https://platform.openai.com/usage, then decide whether to
@@ -106,7 +111,7 @@ async def test_a_broken_answer_is_never_asked_for_again(
         await bench.made("generate_image", **DRAFT)
     assert (proxy.asked, paid()) == (2, 1 + (flaw in BILLED))
     assert KEY not in text
-    assert where(text, proxy) == (LATE if flaw in SLOW else DROPPED)
+    assert where(text, proxy) == (LATE if flaw in SLOW else GARBLED if flaw == "garbled" else DROPPED)
 
 
 @pytest.mark.usefixtures("short_patience")

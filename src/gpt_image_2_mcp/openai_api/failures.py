@@ -109,9 +109,20 @@ def _connection(error: openai.APIConnectionError) -> ApiError:
             f"Could not connect to {where} ({told(str(cause)) or type(cause).__name__}); nothing was sent or billed."
             " Check the network and a proxy if there is one, and OPENAI_BASE_URL if it is set; then ask again."
         )
-    slow = isinstance(error, openai.APITimeoutError)
-    what = "did not answer in time" if slow else "dropped the connection before the answer was complete"
+    if isinstance(error, openai.APITimeoutError):
+        what = "did not answer in time"
+    elif _is_garbled(cause):
+        what = "sent an answer that cannot be read as HTTP"
+    else:
+        what = "dropped the connection before the answer was complete"
     return OutcomeUnknown(f"{where} {what}.")
+
+
+def _is_garbled(cause: BaseException | None) -> bool:
+    """Whether something came that is no HTTP; only its words tell that from an answer that ends too early."""
+    if isinstance(cause, httpx2.RemoteProtocolError):
+        return not re.search("disconnected|closed connection", str(cause))
+    return isinstance(cause, httpx2.DecodingError)
 
 
 def _status(error: openai.APIStatusError, *, model: str, variable: str, editing: bool) -> ApiError:

@@ -56,7 +56,8 @@ def make_sdk(settings: Settings, http: httpx2.AsyncClient) -> openai.AsyncOpenAI
 def make_http(transport: httpx2.AsyncBaseTransport | None) -> httpx2.AsyncClient:
     """Make the HTTP client; a person's proxy settings count, since this is the person's own address to reach."""
     timeout = httpx2.Timeout(ANSWER_TIMEOUT_S, connect=CONNECT_TIMEOUT_S)
-    return httpx2.AsyncClient(transport=transport, timeout=timeout, follow_redirects=True)
+    # A redirect would take the prompt and the pictures to a host that nobody named.
+    return httpx2.AsyncClient(transport=transport, timeout=timeout, follow_redirects=False)
 
 
 class Sender:

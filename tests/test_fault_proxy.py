@@ -31,7 +31,13 @@ DRAFT = {"prompt": "a red fox", "size": SMALL, "quality": "low"}
 HARMLESS: frozenset[Flaw] = frozenset(("dripped",))
 """The picture comes all the same."""
 SLOW: frozenset[Flaw] = frozenset(
-    ("never read", "stalled before the headers", "stalled after the headers", "stalled in the body")
+    (
+        "never read",
+        "stalled before the headers",
+        "stalled after the headers",
+        "stalled in the body",
+        "dripped without end",
+    )
 )
 """Only a time limit ends these."""
 BROKEN: list[Flaw] = [flaw for flaw in get_args(Flaw) if flaw not in HARMLESS]
@@ -45,8 +51,9 @@ def proxy(sandbox_url: str) -> Generator[FaultProxy]:
 
 @pytest.fixture
 def short_patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A second instead of the ten minutes that an answer may take."""
+    """A second instead of the ten minutes that an answer may keep one waiting, two for the whole of it."""
     monkeypatch.setattr(api_client, "ANSWER_TIMEOUT_S", 1.0)
+    monkeypatch.setattr(api_client, "WHOLE_ANSWER_TIMEOUT_S", 2.0, raising=False)
 
 
 @pytest.fixture

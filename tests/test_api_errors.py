@@ -246,6 +246,13 @@ whether to ask once more.\
 """)
 
 
+async def test_an_answer_that_cannot_be_unpacked_says_so(benches: Benches) -> None:
+    wrap, networks = breaking(httpx2.DecodingError("Error -3 while decompressing data"))
+    text = await told(await benches.open(wrap=wrap))
+    assert text.startswith("https://api.openai.com sent an answer that cannot be read as HTTP. The picture may have")
+    assert networks[0].requests == 1
+
+
 # Another address.
 
 

@@ -46,6 +46,7 @@ Flaw = Literal[
     "stalled after the headers",
     "stalled in the body",
     "dripped",
+    "dripped without end",
     "garbled",
 ]
 """What the proxy does to one request; which of them come after the backend has billed it is in `BILLED`."""
@@ -62,6 +63,7 @@ BILLED: frozenset[Flaw] = frozenset(
         "stalled after the headers",
         "stalled in the body",
         "dripped",
+        "dripped without end",
         "garbled",
     )
 )
@@ -252,6 +254,13 @@ class FaultProxy:
                     writer.write(body[place : place + 997])
                     await writer.drain()
                     await asyncio.sleep(0)
+            case "dripped without end":
+                lines = [line for line in head.split(b"\r\n") if not line.lower().startswith(b"content-length:")]
+                writer.write(b"\r\n".join(lines))
+                while not writer.is_closing():
+                    writer.write(b" ")
+                    await writer.drain()
+                    await asyncio.sleep(0.01)
             case _:
                 writer.write(head + body)
         if not writer.is_closing():

@@ -246,6 +246,41 @@ whether to ask once more.\
 """)
 
 
+async def test_an_answer_that_cannot_be_unpacked_says_so(benches: Benches) -> None:
+    wrap, networks = breaking(httpx2.DecodingError("Error -3 while decompressing data"))
+    text = await told(await benches.open(wrap=wrap))
+    assert text.startswith("https://api.openai.com sent an answer that cannot be read as HTTP. The picture may have")
+    assert networks[0].requests == 1
+
+
+# Another address.
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+@pytest.mark.parametrize("through", ["", "1"], ids=["images", "responses"])
+async def test_a_redirect_takes_nothing_elsewhere(benches: Benches, status: int, through: str) -> None:
+    """The prompt, the pictures and the key are for the backend that the person named."""
+    backend = Canned(lambda _: httpx2.Response(status, headers={"location": "https://kim:pw@else.test/v1/x?key=1"}))
+    bench = await benches.open(wrap=backend.wrap, OPENAI_FORCE_RESPONSES_EDITS=through)
+    text = await bench.refused("edit_image", prompt="a red fox", size=SMALL, images=[str(bench.photo())])
+    assert len(backend.bodies) == 1
+    assert folded(text.replace(str(status), "3xx")) == snapshot("""\
+The API's address redirects to 'https://else.test/v1/x?…' (status 3xx), where nothing was sent: a
+redirect is not followed with a prompt, pictures and a key. Check OPENAI_BASE_URL; if the other
+address is right, name it there, up to /v1.\
+""")
+
+
+async def test_a_redirect_to_nowhere_is_told_as_well(benches: Benches) -> None:
+    for location in ("", "/v2/images", "http://[", "x" * 5000):
+        headers = {"location": location} if location else {}
+        backend = Canned(lambda _, headers=headers: httpx2.Response(307, headers=headers))
+        text = await told(await benches.open(wrap=backend.wrap))
+        assert len(backend.bodies) == 1
+        assert "OPENAI_BASE_URL" in text
+        assert len(text) < 700
+
+
 # Answers that are none.
 
 

@@ -31,7 +31,13 @@ DRAFT = {"prompt": "a red fox", "size": SMALL, "quality": "low"}
 HARMLESS: frozenset[Flaw] = frozenset(("dripped",))
 """The picture comes all the same."""
 SLOW: frozenset[Flaw] = frozenset(
-    ("never read", "stalled before the headers", "stalled after the headers", "stalled in the body")
+    (
+        "never read",
+        "stalled before the headers",
+        "stalled after the headers",
+        "stalled in the body",
+        "dripped without end",
+    )
 )
 """Only a time limit ends these."""
 BROKEN: list[Flaw] = [flaw for flaw in get_args(Flaw) if flaw not in HARMLESS]
@@ -45,8 +51,9 @@ def proxy(sandbox_url: str) -> Generator[FaultProxy]:
 
 @pytest.fixture
 def short_patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A second instead of the ten minutes that an answer may take."""
+    """A second instead of the ten minutes that an answer may keep one waiting, two for the whole of it."""
     monkeypatch.setattr(api_client, "ANSWER_TIMEOUT_S", 1.0)
+    monkeypatch.setattr(api_client, "WHOLE_ANSWER_TIMEOUT_S", 2.0, raising=False)
 
 
 @pytest.fixture
@@ -82,6 +89,11 @@ http://BACKEND dropped the connection before the answer was complete. The pictur
 and billed without reaching us, so it was not asked for again: look at
 https://platform.openai.com/usage, then decide whether to ask once more.\
 """
+GARBLED = """\
+http://BACKEND sent an answer that cannot be read as HTTP. The picture may have been made and billed
+without reaching us, so it was not asked for again: look at https://platform.openai.com/usage, then
+decide whether to ask once more.\
+"""
 LATE = """\
 http://BACKEND did not answer in time. The picture may have been made and billed without reaching
 us, so it was not asked for again: look at https://platform.openai.com/usage, then decide whether to
@@ -106,7 +118,7 @@ async def test_a_broken_answer_is_never_asked_for_again(
         await bench.made("generate_image", **DRAFT)
     assert (proxy.asked, paid()) == (2, 1 + (flaw in BILLED))
     assert KEY not in text
-    assert where(text, proxy) == (LATE if flaw in SLOW else DROPPED)
+    assert where(text, proxy) == (LATE if flaw in SLOW else GARBLED if flaw == "garbled" else DROPPED)
 
 
 @pytest.mark.usefixtures("short_patience")

@@ -525,8 +525,8 @@ allow the host in GPT_IMAGE_2_ALLOWED_URL_HOSTS.\
 networks are off limits. Give the path of a file instead; a person can allow the host in
 GPT_IMAGE_2_ALLOWED_URL_HOSTS.\
 """,
-            "a login": "'http://10.0.0.1/a.png' holds a user name or password: give a URL without them.",
-            "a trick": "'https://10.0.0.1/a.png' holds a user name or password: give a URL without them.",
+            "a login": "'http://10.0.0.1/a.png' was given with a user name or password (not shown): leave them out.",
+            "a trick": "'https://10.0.0.1/a.png' was given with a user name or password (not shown): leave them out.",
             "another port": snapshot("""\
 'http://93.184.215.14:22/a.png' is not fetched: only ports 80 and 443 are. A person can allow
 '93.184.215.14:22' in GPT_IMAGE_2_ALLOWED_URL_HOSTS.\

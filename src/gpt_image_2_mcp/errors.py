@@ -35,8 +35,10 @@ MAX_VALUE_SHOWN = 80
 def shown(value: object) -> str:
     """`repr` of a rejected value, cut at `MAX_VALUE_SHOWN` characters."""
     text = repr(value)
-    length = len(value) if isinstance(value, str) else len(text)
-    return text if len(text) <= MAX_VALUE_SHOWN else f"{text[:MAX_VALUE_SHOWN]}… ({length:,} characters)"
+    if len(text) <= MAX_VALUE_SHOWN:
+        return text
+    length, quote = (len(value), text[-1]) if isinstance(value, str) else (len(text), "")
+    return f"{text[:MAX_VALUE_SHOWN]}…{quote} ({length:,} characters)"
 
 
 class GptImageError(Exception):

@@ -9,6 +9,7 @@ import os
 import re
 from collections.abc import Mapping
 from decimal import Decimal
+from itertools import groupby
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, cast
 from urllib.parse import urlsplit
@@ -20,6 +21,9 @@ from .explain import rule
 from .folders import expand
 
 _UNFILLED = re.compile(r"\$\{[^}]*\}")
+
+KEY_PIECE = 8
+"""Characters in a row that give a key away; fewer are the `sk-` of every key, or chance."""
 
 TEN_YEARS_MS = 315_360_000_000
 """The longest idle time of a session: more than that is 0, for ever."""
@@ -218,8 +222,11 @@ class Settings(BaseModel):
             )
 
     def hide(self, text: str) -> str:
-        """A text without the key, which a backend may have repeated."""
-        return text if self.api_key is None else text.replace(self.api_key.get_secret_value(), "[the key]")
+        """A text without the key, which a backend may have repeated, and without a piece of it.
+
+        What a backend said is cut to fit, and may be cut within the key.
+        """
+        return text if self.api_key is None else _without(text, self.api_key.get_secret_value())
 
     @classmethod
     def _problem(cls, name: str, value: str, finding: Any) -> str:
@@ -234,3 +241,13 @@ class Settings(BaseModel):
 
 def _is_unset(value: str | None) -> bool:
     return value is None or not value.strip() or _UNFILLED.search(value) is not None
+
+
+def _without(text: str, secret: str) -> str:
+    """A text with `[the key]` wherever `KEY_PIECE` characters or more of the secret stand."""
+    size = min(KEY_PIECE, len(secret))
+    pieces = {secret[at : at + size] for at in range(len(secret) - size + 1)}
+    found = (at for at in range(len(text) - size + 1) if text[at : at + size] in pieces)
+    hidden = {place for at in found for place in range(at, at + size)}
+    runs = groupby(enumerate(text), lambda placed: placed[0] in hidden)
+    return "".join("[the key]" if is_key else "".join(char for _, char in run) for is_key, run in runs)

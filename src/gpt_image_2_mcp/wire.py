@@ -29,15 +29,14 @@ class Wire:
             rest = self._incoming.readline(MAX_LINE_BYTES)
         return line if rest is line else line[:100] + b"\n"
 
-    def write(self, data: bytes) -> int:
-        """Write all of it and give how much that was; a client that is gone loses nothing but the answer. Blocks."""
+    def write(self, data: bytes) -> None:
+        """Write all of it; a client that is gone loses nothing but the answer. Blocks."""
         view = memoryview(data)
         try:
             while view:
                 view = view[os.write(self._outgoing, view) :]
         except OSError:
             pass
-        return len(data) - len(view)
 
 
 def claim() -> Wire:

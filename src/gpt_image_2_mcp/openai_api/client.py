@@ -18,7 +18,10 @@ from .failures import is_safe_to_repeat, named_wait, translate
 DEFAULT_BASE_URL = "https://api.openai.com/v1"
 
 ANSWER_TIMEOUT_S = 600.0
-"""How long an answer may take: 4K at high quality passes 235 s now and then (third-party measurements, 2026-11)."""
+"""How long an answer may keep one waiting for its next byte: 4K at high quality passes 235 s now and then
+(third-party measurements, 2026-11)."""
+WHOLE_ANSWER_TIMEOUT_S = 900.0
+"""How long a request may take from its first byte to the answer's last: one that drips would keep its place."""
 CONNECT_TIMEOUT_S = 15.0
 
 MAX_TRIES = 3
@@ -56,7 +59,8 @@ def make_sdk(settings: Settings, http: httpx2.AsyncClient) -> openai.AsyncOpenAI
 def make_http(transport: httpx2.AsyncBaseTransport | None) -> httpx2.AsyncClient:
     """Make the HTTP client; a person's proxy settings count, since this is the person's own address to reach."""
     timeout = httpx2.Timeout(ANSWER_TIMEOUT_S, connect=CONNECT_TIMEOUT_S)
-    return httpx2.AsyncClient(transport=transport, timeout=timeout, follow_redirects=True)
+    # A redirect would take the prompt and the pictures to a host that nobody named.
+    return httpx2.AsyncClient(transport=transport, timeout=timeout, follow_redirects=False)
 
 
 class Sender:
@@ -93,7 +97,7 @@ class Sender:
                         tries += 1
                         await standing.send()
                         try:
-                            answer = await call()
+                            answer = await self._in_time(call)
                         except openai.OpenAIError as error:
                             failure = translate(error, model=model, variable=variable, editing=editing)
                             if not failure.may_be_billed:
@@ -113,7 +117,12 @@ class Sender:
     async def free(self, call: Callable[[], Awaitable[AnswerT]], standing: Standing) -> AnswerT:
         """Await `call()` in its turn, once; for what OpenAI does not bill. Raises the SDK's own errors."""
         async with self._pace.turn(standing), self._pace.start():
+            return await self._in_time(call)
+
+    async def _in_time(self, call: Callable[[], Awaitable[AnswerT]]) -> AnswerT:
+        with anyio.move_on_after(WHOLE_ANSWER_TIMEOUT_S):
             return await call()
+        raise openai.APITimeoutError(request=httpx2.Request("POST", self.sdk.base_url))
 
     def _wait_before_next(self, error: openai.OpenAIError, tries: int) -> float | None:
         """Seconds until the next try; None where there is none. A rate limit holds back everybody."""

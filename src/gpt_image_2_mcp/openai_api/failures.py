@@ -20,6 +20,7 @@ from ..errors import (
     Unavailable,
     shown,
 )
+from ..sources.addresses import display_url
 
 KEYS_PAGE = "https://platform.openai.com/api-keys"
 BILLING_PAGE = "https://platform.openai.com/settings/organization/billing"
@@ -109,14 +110,27 @@ def _connection(error: openai.APIConnectionError) -> ApiError:
             f"Could not connect to {where} ({told(str(cause)) or type(cause).__name__}); nothing was sent or billed."
             " Check the network and a proxy if there is one, and OPENAI_BASE_URL if it is set; then ask again."
         )
-    slow = isinstance(error, openai.APITimeoutError)
-    what = "did not answer in time" if slow else "dropped the connection before the answer was complete"
+    if isinstance(error, openai.APITimeoutError):
+        what = "did not answer in time"
+    elif _is_garbled(cause):
+        what = "sent an answer that cannot be read as HTTP"
+    else:
+        what = "dropped the connection before the answer was complete"
     return OutcomeUnknown(f"{where} {what}.")
+
+
+def _is_garbled(cause: BaseException | None) -> bool:
+    """Whether something came that is no HTTP; only its words tell that from an answer that ends too early."""
+    if isinstance(cause, httpx2.RemoteProtocolError):
+        return not re.search("disconnected|closed connection", str(cause))
+    return isinstance(cause, httpx2.DecodingError)
 
 
 def _status(error: openai.APIStatusError, *, model: str, variable: str, editing: bool) -> ApiError:
     status, request_id = error.status_code, error.request_id
     body = _body(error)
+    if error.response.is_redirect:
+        return _redirect(error)
     if status == HTTPStatus.TOO_MANY_REQUESTS and error.code != "insufficient_quota":
         wait = named_wait(error)
         when = f"Wait {wait:.0f} s" if wait is not None and wait >= 1 else "Wait a little"
@@ -155,6 +169,21 @@ def _status(error: openai.APIStatusError, *, model: str, variable: str, editing:
         model=model,
         variable=variable,
         status=status,
+    )
+
+
+def _redirect(error: openai.APIStatusError) -> ApiError:
+    location = error.response.headers.get("location", "")
+    try:
+        target = display_url(str(error.request.url.join(location))) if location else "an address that it does not name"
+    except httpx2.InvalidURL:
+        target = shown(location)
+    return ApiError(
+        f"The API's address redirects to {target} (status {error.status_code}), where nothing was sent: a redirect is"
+        " not followed with a prompt, pictures and a key. Check OPENAI_BASE_URL; if the other address is right, name it"
+        " there, up to /v1.",
+        request_id=error.request_id,
+        status=error.status_code,
     )
 
 

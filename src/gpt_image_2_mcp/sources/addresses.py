@@ -125,7 +125,7 @@ def judge_url(text: str, *, allowed: Iterable[str] = ()) -> Target:
         raise UnreadableSource(f"{where} cannot be fetched: only http and https URLs are.")
     # An empty one ("https://@host") leaves no trace in the parsed URL.
     if url.userinfo or "@" in text.split("://", 1)[-1].split("/", 1)[0].split("?", 1)[0]:
-        raise UnreadableSource(f"{where} holds a user name or password: give a URL without them.")
+        raise UnreadableSource(f"{where} was given with a user name or password (not shown): leave them out.")
     host = url.raw_host.decode("ascii")
     port = WEB_PORTS[url.scheme] if url.port is None else url.port
     exception = is_allowed(host, port, allowed)

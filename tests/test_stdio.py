@@ -115,7 +115,7 @@ def test_an_old_client_makes_a_picture_and_the_program_ends_when_stdin_does(vers
         assert [block["type"] for block in result["content"]][:2] == ["text", "image"]
         assert "structuredContent" not in result
         assert server.end() == (0, "", "")
-    assert len(list((tmp_path / "sandbox").iterdir())) == 1
+    assert len(list((tmp_path / "sandbox").glob("*.png"))) == 1
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
@@ -174,4 +174,4 @@ def test_a_picture_under_way_is_saved_when_the_client_leaves(
         httpx2.post(f"{control}/release").raise_for_status()
     assert server.process.returncode == 0, errors
     assert KEY not in out + errors
-    assert [path.suffix for path in (tmp_path / "sandbox").iterdir()] == [".png"]
+    assert [path.suffix for path in (tmp_path / "sandbox").glob("*.png")] == [".png"]

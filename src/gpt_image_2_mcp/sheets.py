@@ -6,6 +6,7 @@ knows English, so a caption's accents are left out, and what it has no letter fo
 
 import io
 import math
+import re
 import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from .catalogue.records import Picture
+from .decoding import opened
 from .thumbnails import EDGE, thumbnails
 
 if TYPE_CHECKING:
@@ -98,13 +100,9 @@ def sheet(
 
 def drawable(text: str) -> str:
     """A text on one line, in the letters that the built-in font has; at most `MAX_CAPTION` characters are looked at."""
-    line = "".join(" " if _is_control(letter) else letter for letter in text[:MAX_CAPTION])
-    drawn: list[str] = []
-    for letter in " ".join(line.split()):
-        spelled = _spelled(letter)
-        if spelled != "…" or drawn[-1:] != ["…"]:
-            drawn.append(spelled)
-    return " ".join("".join(drawn).replace("… …", "…").split())
+    line = "".join(" " if _is_control(letter) else _spelled(letter) for letter in text[:MAX_CAPTION])
+    # What has no letters takes one ellipsis, however long it is; what stands for one letter may be several.
+    return re.sub("…(?: *…)+", "…", " ".join(line.split()))[:MAX_CAPTION].rstrip()
 
 
 def _is_control(letter: str) -> bool:
@@ -161,20 +159,18 @@ def _fitting(text: str, font: "ImageFont.FreeTypeFont | ImageFont.ImageFont", wi
 
 def _put(page: "Image.Image", data: bytes | None, frame: tuple[int, int, int, int]) -> bool:
     """Put a thumbnail into the middle of its frame; False where there is none that can be read."""
-    from PIL import Image
-
     if data is None:
         return False
     left, top, right, bottom = frame
     try:
-        with Image.open(io.BytesIO(data), formats=("JPEG", "WEBP", "PNG")) as image:
+        with opened(data) as image:
             image.thumbnail((right - left, bottom - top))
             if image.has_transparency_data:
                 small = _checkerboard(image.size)
                 small.paste(image, mask=image.convert("RGBA").getchannel("A"))
             else:
                 small = image.convert("RGB")
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+    except ValueError:
         return False
     page.paste(_TILE, frame)
     page.paste(small, ((left + right - small.width) // 2, (top + bottom - small.height) // 2))

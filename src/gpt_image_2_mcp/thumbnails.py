@@ -18,9 +18,9 @@ from secrets import token_hex
 from typing import TYPE_CHECKING, Final
 
 from .catalogue.records import Picture
+from .decoding import opened
 from .errors import GptImageError
 from .pictures import facts
-from .pictures.judging import MAX_PIXELS
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -72,18 +72,10 @@ def thumbnails(
 
 def shrunk(data: bytes, *, box: tuple[int, int] = (EDGE, EDGE)) -> bytes | None:
     """Encode a PNG, JPEG or WebP so that it fits into a box of pixels, never scaled up; None where it is broken."""
-    from PIL import Image
-
-    from .inflating import Inflating
-
     try:
-        what = facts(data)
-        if what.width * what.height > MAX_PIXELS:
-            return None
-        stored = Inflating.of(data).png() if what.format == "png" else None
-        with Image.open(stored or io.BytesIO(data), formats=("PNG", "JPEG", "WEBP")) as image:
+        with opened(data) as image:
             return _encoded(_small(image, box))
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+    except ValueError:
         return None
 
 
@@ -140,17 +132,14 @@ def _kept(path: Path) -> bytes | None:
 
 
 def _is_thumbnail(data: bytes) -> bool:
-    from PIL import Image
-
     try:
-        what = facts(data)
-        if max(what.width, what.height) > EDGE:
+        if facts(data).format == "png":
             return False
-        with Image.open(io.BytesIO(data), formats=("JPEG", "WEBP")) as image:
+        with opened(data) as image:
             image.load()
-    except (OSError, ValueError, SyntaxError):
+            return max(image.size) <= EDGE
+    except ValueError:
         return False
-    return True
 
 
 def _keep(path: Path, data: bytes) -> None:

@@ -81,7 +81,7 @@ def sheet(
 
     columns = columns or math.ceil(math.sqrt(len(cells)))
     width, height = tile
-    gap, letters = max(8, width // 18), max(13, width // 17)
+    gap, letters = round(width**0.5), max(13, round(width**0.5))
     step = (width + gap, height + round(letters * 1.7) + gap)
     rows = -(-len(cells) // columns)
     page = Image.new("RGB", (columns * step[0] + gap, rows * step[1] + gap), _PAPER)
@@ -92,7 +92,7 @@ def sheet(
         frame = (left, top, left + width, top + height)
         if not _put(page, cell.thumbnail, frame):
             _draw_missing(draw, frame, small)
-        _draw_badge(draw, str(cell.number), (left + gap // 3, top + gap // 3), large)
+        _draw_badge(draw, str(cell.number), (left + width - gap // 3, top + gap // 3), large)
         line = _fitting(drawable(cell.caption), small, width)
         draw.text((left, top + height + letters * 0.35), line, font=small, fill=_INK)
     return _encoded(page, max_bytes)
@@ -209,14 +209,16 @@ def _draw_badge(
     corner: tuple[int, int],
     font: "ImageFont.FreeTypeFont | ImageFont.ImageFont",
 ) -> None:
-    """A number that is read on any picture: white on black, with a white rim."""
-    left, top = corner
+    """A number that is read on any picture: white on black, with a white rim; `corner` is its upper right one.
+
+    The sandbox's pictures say in the upper left that they are none of the model's.
+    """
+    right, top = corner
     _, upper, _, lower = font.getbbox("0123456789")
     height = round((lower - upper) * 1.5)
     width = max(height, round(font.getlength(text) + height * 0.6))
-    draw.rounded_rectangle(
-        (left, top, left + width, top + height), radius=height // 4, fill=_BADGE, outline=_LIGHT, width=2
-    )
+    left = right - width
+    draw.rounded_rectangle((left, top, right, top + height), radius=height // 4, fill=_BADGE, outline=_LIGHT, width=2)
     draw.text((left + width / 2, top + height / 2), text, font=font, fill=_LIGHT, anchor="mm")
 
 

@@ -29,8 +29,8 @@ def lines(pictures: Iterable[Picture]) -> list[Line]:
     children: defaultdict[int | None, list[int]] = defaultdict(list)
     for index, picture in enumerate(ordered):
         place = _place(picture)
-        # What comes later in turn is nobody's parent, so there are no circles.
-        children[of_turn.get(place.parent) if place.parent < place.turn else None].append(index)
+        # Only what came before can be a parent, so there are no circles.
+        children[of_turn.get(place.parent)].append(index)
         of_turn.setdefault(place.turn, index)
     found: list[Line] = []
     ahead: list[tuple[int, int, int | None]] = [(index, 0, None) for index in reversed(children[None])]

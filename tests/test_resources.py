@@ -12,6 +12,7 @@ from workbench import SMALL, Bench, Benches, canned, encoded
 pytestmark = pytest.mark.anyio
 
 TEMPLATE = "gpt-image-2://pictures/{id}"
+SESSION = "gpt-image-2://sessions/{id}"
 
 
 def links_of(result: CallToolResult) -> list[ResourceLink]:
@@ -76,8 +77,9 @@ async def test_the_recent_pictures_are_listed_the_newest_first(each_era: Bench) 
 
 
 async def test_a_template_tells_how_a_picture_is_addressed(each_era: Bench) -> None:
-    (template,) = (await each_era.client.list_resource_templates()).resource_templates
+    template, session = (await each_era.client.list_resource_templates()).resource_templates
     assert template.uri_template == TEMPLATE
+    assert session.uri_template == SESSION
     assert "original file" in (template.description or "")
 
 

@@ -1,7 +1,9 @@
 """The pictures that an edit starts from: a call's arguments, or an earlier turn of a session."""
 
+import hashlib
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TypeVar
 
 import anyio
@@ -101,15 +103,24 @@ class InputReader:
         try:
             image = await self._sources.image(str(path))
         except UnreadableSource as error:
-            if path.exists():
-                raise
-            raise UnreadableSource(
-                f"The picture {path} is gone or cannot be read. If its folder was moved, `gpt-image-2-mcp library"
-                " rebuild FOLDER` finds it again."
-            ) from error
+            raise _gone(path, error) from error
         if image.change is None and image.sha256 != picture.record.sha256:
             raise UnreadableSource(f"The picture {path} was changed since it was made.")
         return replace(image, id=picture.id)
+
+    def saved_data(self, picture: Picture) -> bytes:
+        """The bytes of a picture that was made here, as they came; blocks, and raises as `read_saved` does."""
+        try:
+            data = self._sources.local(picture.path)
+        except UnreadableSource as error:
+            raise _gone(picture.path, error) from error
+        if hashlib.sha256(data).hexdigest() != picture.record.sha256:
+            raise UnreadableSource(f"The picture {picture.path} was changed since it was made.")
+        return data
+
+    async def data_of(self, reference: str) -> bytes:
+        """The bytes that would be sent for a path or an address; raises as `read` does."""
+        return (await self._sources.image(reference)).data
 
     async def _image(self, reference: str) -> InputImage:
         picture = await self._references.picture(reference)
@@ -129,6 +140,15 @@ class InputReader:
         if image.sha256 != origin.sha256:
             raise SessionError(f"The picture {origin.path}, with which the session began, was changed since then.")
         return replace(image, id=origin.id)
+
+
+def _gone(path: Path, error: UnreadableSource) -> UnreadableSource:
+    if path.exists():
+        return error
+    return UnreadableSource(
+        f"The picture {path} is gone or cannot be read. If its folder was moved, `gpt-image-2-mcp library rebuild"
+        " FOLDER` finds it again."
+    )
 
 
 async def _side_by_side(read: Callable[[ItemT], Awaitable[InputImage]], items: Sequence[ItemT]) -> list[InputImage]:

@@ -98,6 +98,10 @@ FromTurn = Annotated[int, Field(ge=0, description="go back to this turn and bran
 Mask = Annotated[
     Source, Field(description="PNG of the first image's size; its transparent part marks what to change (a hint)")
 ]
+Since = Annotated[
+    str, Field(min_length=1, max_length=60, description="2026-11-22, 2026-11-22T14:30, today, yesterday, 2h or 3d ago")
+]
+Until = Annotated[str, Field(min_length=1, max_length=60, description="likewise; that day included")]
 SessionId = Annotated[str, Field(min_length=1, max_length=100, description="from start_edit_session")]
 JobId = Annotated[str, Field(min_length=1, max_length=100, description="job-… from an answer")]
 
@@ -275,6 +279,28 @@ class EndSessionRequest(Request):
 
 class ListSessionsRequest(Request):
     """No parameters."""
+
+
+class ListImagesRequest(Request):
+    """Pictures that were made, as a page of a list or on a contact sheet."""
+
+    query: Annotated[str, Field(min_length=1, max_length=1000, description="words of the prompt")] | None = None
+    since: Since | None = None
+    until: Until | None = None
+    project: Annotated[str, Field(min_length=1, max_length=300, description="folder name of a project")] | None = None
+    session_id: Annotated[str, Field(min_length=1, max_length=100, description="the turns of a session")] | None = None
+    model: Annotated[str, Field(min_length=1, max_length=300, description="an image model's name")] | None = None
+    page: Annotated[int, Field(ge=1, le=100_000, description="20 pictures a page, the newest first")] = 1
+    contact_sheet: Annotated[bool, Field(description="one picture of numbered thumbnails")] = False
+
+
+class ShowImageRequest(Request):
+    """One picture from near, with everything that is known of it."""
+
+    image: Annotated[PictureWord, Field(description="id, last, number on the last sheet, or path")]
+    region: (
+        Annotated[str, Field(min_length=1, max_length=60, description="left,top,width,height in its pixels")] | None
+    ) = None
 
 
 class GetJobRequest(Request):

@@ -89,7 +89,7 @@ def tree(session: Session) -> str:
     children: dict[int, list[Turn]] = {}
     for turn in session.turns:
         children.setdefault(turn.parent, []).append(turn)
-    lines = ["0 originals: " + ", ".join(_short(origin.source) for origin in session.originals)]
+    lines = ["0 originals: " + ", ".join(map(_named, session.originals))]
     waiting = [(turn, "", "") for turn in reversed(children.get(ORIGINALS, []))]
     if len(waiting) > 1:
         waiting = _branches(children[ORIGINALS], "")
@@ -110,6 +110,10 @@ def _branches(turns: list[Turn], margin: str) -> list[tuple[Turn, str, str]]:
     last = len(turns) - 1
     marks = [("└ ", "  ") if index == last else ("├ ", "│ ") for index in range(len(turns))]
     return [(turn, margin + first, margin + rest) for turn, (first, rest) in zip(turns, marks, strict=True)][::-1]
+
+
+def _named(origin: Origin) -> str:
+    return _short(origin.id or (Path(origin.path).name if origin.path else origin.source))
 
 
 def _short(text: str) -> str:

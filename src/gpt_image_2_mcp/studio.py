@@ -9,7 +9,7 @@ import json
 import logging
 import math
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
@@ -39,9 +39,11 @@ from .params import (
     EditRequest,
     EndSessionRequest,
     GenerateRequest,
+    ListImagesRequest,
     Options,
     PaidRequest,
     RequestT,
+    ShowImageRequest,
     StartSessionRequest,
     check_model,
     parse,
@@ -53,6 +55,7 @@ from .sessions import Session, new_id
 from .settings import Settings
 from .sources import Sources
 from .timings import Timings
+from .viewing import Listing, View, Viewer
 
 logger = logging.getLogger(__name__)
 
@@ -60,6 +63,11 @@ ResultT = TypeVar("ResultT")
 
 DATABASE = "gpt-image-2.db"
 """The file in the data folder; the built-in sandbox has one of its own, since its pictures are not a person's."""
+
+MAX_NEWS = 100
+"""Reports that wait for somebody who wants to know of every picture."""
+THUMBNAILS = "thumbnails"
+"""The folder beside it where small pictures are kept for contact sheets."""
 
 
 class Studio:
@@ -74,8 +82,9 @@ class Studio:
         clerk: Clerk,
         working_dir: Path,
         home: Path,
+        cache: Path | None,
     ) -> None:
-        """Work for a person whose relative paths start at `working_dir`."""
+        """Work for a person whose relative paths start at `working_dir`; `cache` is a folder for thumbnails."""
         self.settings = settings
         self._jobs = jobs
         self._clerk = clerk
@@ -91,6 +100,7 @@ class Studio:
         )
         self._references = References(clerk)
         self._reader = InputReader(sources, self._references)
+        self._viewer = Viewer(clerk, self._references, self._reader, cache=cache)
         self._timings = Timings()
         self._maker = Maker(
             settings,
@@ -102,6 +112,7 @@ class Studio:
             timings=self._timings,
             project=project_of(working_dir, home),
         )
+        self._telling, self.news = anyio.create_memory_object_stream[Report](MAX_NEWS)
         self._in_order = anyio.Lock()
         self.first_call_at: float | None = None
 
@@ -282,6 +293,30 @@ class Studio:
         found = [made.get(i.id) or await anyio.to_thread.run_sync(show, i) for i in report.images]
         return [picture for picture in found if picture is not None]
 
+    async def find(self, request: ListImagesRequest) -> Listing:
+        """Find pictures; raises BadRequest where a time is none."""
+        return await self._viewer.find(request)
+
+    async def show(self, request: ShowImageRequest) -> View:
+        """Show a picture or a region of it; raises GptImageError where there is none, or it cannot be read."""
+        return await self._viewer.show(request)
+
+    async def session(self, session_id: str) -> Session | None:
+        """A session by its id, active or not."""
+        return await self._page(lambda page: page.sessions.get(session_id))
+
+    async def picture_ids(self, start: str, limit: int) -> list[str]:
+        """The newest picture ids that begin so."""
+        return await self._page(lambda page: page.pictures.ids_like(start, limit))
+
+    async def session_ids(self, start: str, limit: int) -> list[str]:
+        """The last used session ids that begin so."""
+        return await self._page(lambda page: page.sessions.ids_like(start, limit))
+
+    def data_of(self, picture: Picture) -> bytes:
+        """A picture's bytes, as they came; blocks. Raises UnreadableSource where they are gone or were changed."""
+        return self._reader.saved_data(picture)
+
     async def picture(self, picture_id: str) -> Picture | None:
         """A picture by its id."""
         return await self._page(lambda page: page.pictures.get(picture_id))
@@ -289,6 +324,11 @@ class Studio:
     async def newest(self, count: int) -> list[Picture]:
         """The newest pictures of this person, first the last one."""
         return list((await self._page(lambda page: page.search(Search(page_size=count)))).pictures)
+
+    def close(self) -> None:
+        """Tell nobody of anything any more."""
+        self._telling.close()
+        self.news.close()
 
     def arrival(self) -> float:
         """When the call that asks arrived, by `anyio.current_time`: the first one did before anything was loaded."""
@@ -312,7 +352,14 @@ class Studio:
         identity = [work.job.tool, self.settings.model, work.request.model_dump(mode="json"), hashes]
         key = hashlib.sha256(json.dumps(identity).encode()).hexdigest()
         work.job.folder = work.folder
-        return Prepared(key, lambda: self._maker.make(work))
+
+        async def make() -> Report:
+            report = await self._maker.make(work)
+            with suppress(anyio.WouldBlock, anyio.BrokenResourceError):
+                self._telling.send_nowait(report)
+            return report
+
+        return Prepared(key, make)
 
     async def _turn(self, request: ContinueSessionRequest) -> tuple[Session, int, Inputs]:
         """The session, the turn to build on, and its pictures; raises SessionError."""
@@ -368,7 +415,8 @@ async def open_studio(
     )
     async with anyio.create_task_group() as tasks, Connection(settings, transport, Pace(settings.max_concurrency)) as c:
         jobs = Jobs(tasks, JobLog(clerk))
-        studio = Studio(settings, connection=c, jobs=jobs, clerk=clerk, working_dir=working_dir, home=home)
+        cache = data_dir / THUMBNAILS if data_dir and clerk.books.keeps_history else None
+        studio = Studio(settings, connection=c, jobs=jobs, clerk=clerk, working_dir=working_dir, home=home, cache=cache)
         tasks.start_soon(studio.put_in_order)
         try:
             yield studio
@@ -378,6 +426,7 @@ async def open_studio(
             with anyio.CancelScope(shield=True):
                 await jobs.close(settings.shutdown_grace_s)
                 await clerk.close()
+                studio.close()
     if failure is not None:
         raise failure
 

@@ -4,15 +4,25 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
+import anyio
 from mcp import MCPError
 from mcp.server.caching import CacheHint
-from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 from mcp.server.mcpserver import Context, MCPServer
-from mcp_types import INVALID_PARAMS, GetPromptResult, InputRequiredResult
+from mcp_types import (
+    INVALID_PARAMS,
+    Completion,
+    CompletionArgument,
+    CompletionContext,
+    GetPromptResult,
+    InputRequiredResult,
+    PromptReference,
+    ResourceTemplateReference,
+)
 
 from .. import __version__
 from ..errors import shown
 from ..studio import Studio
+from .changes import Changes
 from .completions import complete
 from .prompts import all_prompts
 from .resources import PictureServer
@@ -23,9 +33,11 @@ Makes and edits pictures with OpenAI's gpt-image-2 and saves them on this comput
 costs money and takes 10 seconds to 4 minutes.
 - Tell the person each file's absolute path from the answer: many clients do not show them the picture.
 - Pictures attached to the chat do not reach this server. `images` and `mask` take a path on this computer, an \
-http(s) URL or a data URL.
+http(s) URL, a data URL, or a picture made here: its id, `last`, or its number on the last contact sheet.
 - For several changes to one picture use start_edit_session and continue_edit_session, one change a turn; repeat \
-what is to stay.
+what is to stay. from_turn goes back to an earlier turn and branches.
+- list_images finds earlier pictures, of other chats too ("the blue one from this morning"); with contact_sheet the \
+person can name a number. show_image looks closely. `like` makes a picture with an earlier one's parameters.
 - Write prompts in labelled parts (scene, subject, details, constraints), quote exact text and say that there is to \
 be no other; number the input pictures and give each a role. Draft at quality low, finish at medium or high.
 - A call that takes long answers with a job_id: fetch the picture with get_image_job, do not repeat the call.
@@ -42,9 +54,13 @@ def build_server(open_studio: StudioOpener) -> PictureServer:
 
     @asynccontextmanager
     async def lifespan(_: MCPServer[Studio]) -> AsyncGenerator[Studio]:
-        async with open_studio() as studio:
+        async with open_studio() as studio, anyio.create_task_group() as tasks:
             server.studio = studio
+            tasks.start_soon(changes.follow, studio.news)
             yield studio
+            tasks.cancel_scope.cancel()
+
+    changes = Changes()
 
     server = _Server(
         "gpt-image-2-mcp",
@@ -55,11 +71,19 @@ def build_server(open_studio: StudioOpener) -> PictureServer:
         lifespan=lifespan,
         log_level="WARNING",
         cache_hints={"tools/list": CacheHint(HOUR_MS, "public"), "prompts/list": CacheHint(HOUR_MS, "public")},
-        middleware=[_tools_may_change],
+        middleware=[changes.middleware],
+        subscriptions=changes.bus,
     )
+    server.serve_subscriptions(changes)
     for prompt in all_prompts():
         server.add_prompt(prompt)
-    server.completion()(complete)
+
+    @server.completion()
+    async def completed(
+        ref: PromptReference | ResourceTemplateReference, argument: CompletionArgument, _: CompletionContext | None
+    ) -> Completion:
+        return await complete(ref, argument, server.studio)
+
     return server
 
 
@@ -72,12 +96,3 @@ class _Server(PictureServer):
         if name not in names:
             raise MCPError(INVALID_PARAMS, f"There is no prompt {shown(name)}; there are: {', '.join(names)}.")
         return await super().get_prompt(name, arguments, context)
-
-
-async def _tools_may_change(ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
-    """Say `tools.listChanged` to clients that open with `initialize`, as the SDK by itself does only to later ones."""
-    result = await call_next(ctx)
-    if ctx.method == "initialize" and isinstance(result, dict):
-        capabilities = result["capabilities"]
-        return {**result, "capabilities": {**capabilities, "tools": {**capabilities["tools"], "listChanged": True}}}
-    return result

@@ -1,7 +1,9 @@
 """What `completion/complete` offers while a person types: one entry, which asks whoever knows the reference."""
 
-from mcp_types import Completion, CompletionArgument, CompletionContext, PromptReference, ResourceTemplateReference
+from mcp_types import Completion, CompletionArgument, PromptReference, ResourceTemplateReference
 
+from ..studio import Studio
+from . import results
 from .prompts import all_prompts
 
 MAX_VALUES = 100
@@ -9,11 +11,14 @@ MAX_VALUES = 100
 
 
 async def complete(
-    ref: PromptReference | ResourceTemplateReference, argument: CompletionArgument, _: CompletionContext | None
+    ref: PromptReference | ResourceTemplateReference, argument: CompletionArgument, studio: Studio | None
 ) -> Completion:
     """The values that go on from what was typed, whatever its capitals; none for an unknown reference."""
-    known = _of_prompt(ref, argument.name) if isinstance(ref, PromptReference) else _of_resource(ref, argument.name)
     typed = argument.value.strip().casefold()
+    if isinstance(ref, PromptReference):
+        known = _of_prompt(ref, argument.name)
+    else:
+        known = await _of_resource(ref.uri, argument.name, typed, studio)
     values = [value for value in known if value.casefold().startswith(typed)]
     return Completion(values=values[:MAX_VALUES], total=len(values), has_more=len(values) > MAX_VALUES)
 
@@ -22,5 +27,13 @@ def _of_prompt(ref: PromptReference, argument: str) -> list[str]:
     return [value for prompt in all_prompts() if prompt.name == ref.name for value in prompt.choices(argument)]
 
 
-def _of_resource(_ref: ResourceTemplateReference, _argument: str) -> list[str]:
-    return []
+async def _of_resource(template: str, argument: str, typed: str, studio: Studio | None) -> list[str]:
+    if studio is None or argument != "id":
+        return []
+    match template:
+        case results.PICTURE_URI:
+            return await studio.picture_ids(typed, MAX_VALUES)
+        case results.SESSION_URI:
+            return await studio.session_ids(typed, MAX_VALUES)
+        case _:
+            return []

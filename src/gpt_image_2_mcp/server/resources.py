@@ -1,5 +1,6 @@
-"""Saved pictures as MCP resources: the original bytes, by the id that every answer names."""
+"""What was made as MCP resources: pictures by their id, as the API sent them, and edit sessions as JSON."""
 
+import json
 from collections.abc import Iterable
 from typing import Any
 
@@ -7,58 +8,127 @@ import anyio.to_thread
 from mcp.server.lowlevel.helper_types import ReadResourceContents
 from mcp.server.mcpserver import Context, MCPServer
 from mcp.server.mcpserver.exceptions import ResourceNotFoundError
-from mcp_types import InputRequiredResult, Resource, ResourceTemplate
+from mcp_types import (
+    InputRequiredResult,
+    Resource,
+    ResourceTemplate,
+    SubscribeRequestParams,
+    UnsubscribeRequestParams,
+)
 from pydantic import AnyUrl
 
-from ..errors import SessionError
-from ..library import read_back
+from ..errors import GptImageError
+from ..report import shortened
+from ..sessions import Session, tree
 from ..studio import Studio
-from .results import PICTURE_URI, picture_link
+from .changes import Changes
+from .results import PICTURE_URI, SESSION_URI, picture_link, session_uri
 
 LISTED = 50
 """Pictures in `resources/list`; any other is read by its id."""
 
 
 class PictureServer(MCPServer[Studio]):
-    """An MCP server whose resources are what its studio made."""
+    """An MCP server whose resources are what its studio knows of."""
 
     studio: Studio | None = None
     """Set while a client is served."""
 
+    def serve_subscriptions(self, changes: Changes) -> None:
+        """Let older clients subscribe to single resources, for which the SDK's class has no way."""
+        lowlevel = self._lowlevel_server
+        lowlevel.add_request_handler("resources/subscribe", SubscribeRequestParams, changes.subscribe)
+        lowlevel.add_request_handler("resources/unsubscribe", UnsubscribeRequestParams, changes.unsubscribe)
+
     async def list_resources(self) -> list[Resource]:
-        """The newest pictures."""
-        pictures = await self.studio.newest(LISTED) if self.studio else []
-        return [Resource(**picture_link(picture).model_dump(exclude={"type"})) for picture in pictures]
+        """The newest pictures, and the active sessions."""
+        if self.studio is None:
+            return []
+        pictures = [picture_link(picture) for picture in await self.studio.newest(LISTED)]
+        sessions = [_session_resource(session) for session in await self.studio.list_sessions()]
+        return [*(Resource(**link.model_dump(exclude={"type"})) for link in pictures), *sessions]
 
     async def list_resource_templates(self) -> list[ResourceTemplate]:
-        """The one form that a picture's address has."""
+        """The forms that addresses have."""
         return [
             ResourceTemplate(
                 name="picture",
                 title="A saved picture",
                 uri_template=PICTURE_URI,
-                description="The original file of a picture that this server made, by its id: its file's name without"
-                " the extension. resources/list names the recent ones.",
-            )
+                description="The original file of a picture that was made here, by its id: its file's name without"
+                " the extension. resources/list names the recent ones, and list_images finds any.",
+            ),
+            ResourceTemplate(
+                name="session",
+                title="An edit session",
+                uri_template=SESSION_URI,
+                description="An edit session with all its turns and branches, by its session_id.",
+                mime_type="application/json",
+            ),
         ]
 
     async def read_resource(
         self, uri: AnyUrl | str, context: Context[Studio, Any] | None = None
     ) -> Iterable[ReadResourceContents] | InputRequiredResult:
-        """A picture's bytes, as the API sent them.
+        """A picture's bytes, or a session.
 
         Raises:
-            ResourceNotFoundError: there is no such picture, or its file is gone.
+            ResourceNotFoundError: there is none of this address, or its file is gone.
 
         """
         del context  # The studio is this server's own.
-        prefix = PICTURE_URI.removesuffix("{id}")
-        picture_id = str(uri).removeprefix(prefix)
-        image = await self.studio.picture(picture_id) if self.studio and str(uri).startswith(prefix) else None
-        if image is None:
-            raise ResourceNotFoundError(f"There is no picture {uri}; resources/list names the recent ones.")
-        try:
-            data = await anyio.to_thread.run_sync(read_back, image.path, image.record.sha256)
-        except SessionError as error:
-            raise ResourceNotFoundError(f"{uri} cannot be read: {error}") from None
-        return [ReadResourceContents(content=data, mime_type=image.mime_type)]
+        address = str(uri)
+        if (session_id := _id_in(address, SESSION_URI)) and self.studio:
+            session = await self.studio.session(session_id)
+            if session is not None:
+                text = json.dumps(_session(session), ensure_ascii=False, indent=1)
+                return [ReadResourceContents(content=text, mime_type="application/json")]
+        if (picture_id := _id_in(address, PICTURE_URI)) and self.studio:
+            picture = await self.studio.picture(picture_id)
+            if picture is not None:
+                try:
+                    data = await anyio.to_thread.run_sync(self.studio.data_of, picture)
+                except GptImageError as error:
+                    raise ResourceNotFoundError(f"{uri} cannot be read: {error}") from None
+                return [ReadResourceContents(content=data, mime_type=picture.mime_type)]
+        raise ResourceNotFoundError(
+            f"There is no picture or session {address[:200]}; resources/list names the recent ones."
+        )
+
+
+def _id_in(address: str, template: str) -> str:
+    prefix = template.removesuffix("{id}")
+    return address.removeprefix(prefix) if address.startswith(prefix) else ""
+
+
+def _session_resource(session: Session) -> Resource:
+    return Resource(
+        name=session.id,
+        uri=session_uri(session.id),
+        title=shortened(session.turns[0].prompt),
+        mime_type="application/json",
+    )
+
+
+def _session(session: Session) -> dict[str, Any]:
+    return {
+        "session_id": session.id,
+        "active": session.active,
+        "created": session.created.isoformat(),
+        "updated": session.updated.isoformat(),
+        "folder": str(session.folder),
+        "originals": [origin.model_dump(mode="json", exclude_none=True) for origin in session.originals],
+        "head": session.head.number,
+        "turns": [
+            {
+                "turn": turn.number,
+                "parent_turn": turn.parent,
+                "branch": turn.place.late,
+                "prompt": turn.prompt,
+                "picture": PICTURE_URI.replace("{id}", turn.picture.id),
+                "file_path": str(turn.path),
+            }
+            for turn in session.turns
+        ],
+        "tree": tree(session),
+    }

@@ -23,6 +23,7 @@ JOB_KEY = "gpt-image-2/job"
 MAX_ROWS = 50
 """Sessions in `_meta`."""
 PICTURE_URI = "gpt-image-2://pictures/{id}"
+SESSION_URI = "gpt-image-2://sessions/{id}"
 
 
 def reported(report: Report, pictures: Sequence[Preview], *, links: bool) -> CallToolResult:
@@ -98,6 +99,11 @@ def sessions_listed(sessions: Sequence[Session]) -> CallToolResult:
     count = f"{len(sessions)} active edit session{'s' if len(sessions) > 1 else ''}, newest first:"
     rows = [_row(session) for session in sessions[:MAX_ROWS]]
     return CallToolResult(content=[TextContent(text=_fitting(count, lines))], _meta={"gpt-image-2/sessions": rows})
+
+
+def session_uri(session_id: str) -> str:
+    """Where a session can be read."""
+    return SESSION_URI.replace("{id}", session_id)
 
 
 def picture_link(picture: Picture) -> ResourceLink:

@@ -17,7 +17,9 @@ from ..params import (
     EndSessionRequest,
     GenerateRequest,
     GetJobRequest,
+    ListImagesRequest,
     ListSessionsRequest,
+    ShowImageRequest,
     StartSessionRequest,
 )
 from ..studio import Studio
@@ -25,6 +27,7 @@ from .consent import Asked, require
 from .costs import costs
 from .request_tools import ARRIVED, RequestTool
 from .results import ended, goes_on, jobs_listed, reported, sessions_listed, stopped
+from .views import listed, viewed
 
 MAX_CLIENT = 300
 """Characters of a client's name that are kept."""
@@ -86,6 +89,20 @@ async def list_edit_sessions(_request: ListSessionsRequest, call: Call) -> CallT
     return sessions_listed(await _studio(call).list_sessions())
 
 
+async def list_images(request: ListImagesRequest, call: Call) -> CallToolResult:
+    """Find pictures made here, in any chat: newest first, by words of the prompt, time, project, session or model.
+
+    contact_sheet shows them numbered on one picture, so that the person can say "number 7"; numbers and ids are then
+    inputs of every other tool.
+    """
+    return listed(await _studio(call).find(request))
+
+
+async def show_image(request: ShowImageRequest, call: Call) -> CallToolResult:
+    """Look at a picture, whole or a region at full resolution, and read its record: prompt, parameters, cost."""
+    return viewed(await _studio(call).show(request))
+
+
 async def get_image_job(request: GetJobRequest, call: Call) -> CallToolResult:
     """Fetch the answer of a call that gave a job_id, waiting for it again; costs nothing.
 
@@ -125,6 +142,8 @@ def all_tools() -> list[Tool]:
         RequestTool.of(continue_edit_session, ContinueSessionRequest, title="Edit once more", annotations=paid),
         RequestTool.of(end_edit_session, EndSessionRequest, title="End an edit session", annotations=ends),
         RequestTool.of(list_edit_sessions, ListSessionsRequest, title="List edit sessions", annotations=reads),
+        RequestTool.of(list_images, ListImagesRequest, title="Find pictures", annotations=reads),
+        RequestTool.of(show_image, ShowImageRequest, title="Look at a picture", annotations=reads),
         RequestTool.of(get_image_job, GetJobRequest, title="Fetch a picture in the making", annotations=reads),
         RequestTool.of(cancel_image_job, CancelJobRequest, title="Stop a queued picture", annotations=ends),
         RequestTool.of(image_costs, CostsRequest, title="What pictures cost", annotations=reads),

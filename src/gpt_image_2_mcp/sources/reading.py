@@ -115,6 +115,14 @@ class Sources:
             change=judged.change,
         )
 
+    def local(self, path: Path) -> bytes:
+        """The bytes of a picture file, under the guards of every other path; blocks, so call it in a thread.
+
+        Raises:
+            UnreadableSource: it may not be read, cannot be, or is no picture.
+        """
+        return read_picture(path, reference=str(path), open_to=self._open_to())[0]
+
     async def mask(self, reference: str, *, first: InputImage) -> InputImage:
         """Read a mask: a PNG with an alpha channel, of the size of the first picture as it is sent, under 4 MB.
 

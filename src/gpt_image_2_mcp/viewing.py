@@ -1,0 +1,136 @@
+"""Finding and seeing what was made: pages of pictures, contact sheets, and single pictures from near."""
+
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import anyio.to_thread
+
+from .books import Books, Clerk
+from .catalogue.records import Picture
+from .catalogue.search import Found, Search
+from .dates import moment
+from .errors import BadRequest, UnreadableSource, shown
+from .inputs import InputReader
+from .params import ListImagesRequest, ShowImageRequest
+from .pictures import Facts
+from .previews import MAX_PICTURE_BYTES, Preview, preview
+from .references import References
+from .sessions import Session
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """A page of pictures; with a sheet, `numbers` tells which number on it is which."""
+
+    found: Found
+    numbers: Mapping[int, Picture]
+    sheet: bytes | None
+    """A JPEG."""
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A picture or a region of it, and what is known of it; `picture` is None for a file that was not made here."""
+
+    name: str
+    facts: Facts
+    preview: Preview
+    said: str
+    picture: Picture | None
+    session: Session | None
+    """Of a turn."""
+
+
+class Viewer:
+    """Shows what is in the catalogue; one for a studio."""
+
+    def __init__(self, clerk: Clerk, references: References, reader: InputReader, *, cache: Path | None) -> None:
+        """Keep thumbnails in the folder `cache`, if there is one."""
+        self._clerk = clerk
+        self._references = references
+        self._reader = reader
+        self._cache = cache
+
+    async def find(self, request: ListImagesRequest) -> Listing:
+        """Find a page of pictures, and put them on a sheet where one is asked for.
+
+        Raises:
+            BadRequest: a time is none.
+
+        """
+        now = datetime.now().astimezone()
+        wanted = Search(
+            query=request.query,
+            since=None if request.since is None else moment(request.since, now=now),
+            until=None if request.until is None else moment(request.until, end=True, now=now),
+            project=request.project,
+            session_id=request.session_id,
+            model=request.model,
+            page=request.page,
+        )
+        found = await self._clerk.done(lambda books: _search(books, wanted))
+        if not request.contact_sheet or not found.pictures:
+            return Listing(found, {}, None)
+        numbers = dict(enumerate(found.pictures, start=found.first_number))
+        sheet = await anyio.to_thread.run_sync(self._sheet, numbers)
+        self._references.sheet = {number: picture.id for number, picture in numbers.items()}
+        return Listing(found, numbers, sheet)
+
+    async def show(self, request: ShowImageRequest) -> View:
+        """Show a picture, or a region of it pixel for pixel.
+
+        Raises:
+            GptImageError: there is no such picture, it cannot be read, or the region is not in it.
+
+        """
+        picture = await self._references.picture(request.image)
+        if picture is None:
+            if re.match(r"(https?|data):", request.image.strip(), re.IGNORECASE):
+                raise BadRequest(
+                    "`image` is a picture that was made here or a file on this computer; got the address"
+                    f" {shown(request.image)}."
+                )
+            data = await self._reader.data_of(request.image)
+        else:
+            data = await anyio.to_thread.run_sync(self._reader.saved_data, picture)
+        name = request.image if picture is None else picture.path.name
+        view, session = await self._clerk.done(lambda books: _known(books, picture, data))
+        facts, seen, said = await anyio.to_thread.run_sync(_seen, data, name, request.region)
+        return View(name, facts, seen, said, view, session)
+
+    def _sheet(self, numbers: Mapping[int, Picture]) -> bytes:
+        from .sheets import cells, sheet
+
+        return sheet(cells(numbers.items(), read=self._reader.saved_data, cache=self._cache))
+
+
+def _search(books: Books, wanted: Search) -> Found:
+    with books.page() as page:
+        return page.search(wanted)
+
+
+def _known(books: Books, picture: Picture | None, data: bytes) -> tuple[Picture | None, Session | None]:
+    """What the catalogue knows of a picture, or of a file's bytes."""
+    with books.page() as page:
+        known = picture or page.pictures.by_content(hashlib.sha256(data).hexdigest())
+        place = None if known is None else known.record.place
+        return known, page.sessions.get(place.session_id) if place else None
+
+
+def _seen(data: bytes, name: str, region: str | None) -> tuple[Facts, Preview, str]:
+    from .pictures import facts as facts_of
+    from .regions import box_of
+    from .regions import region as region_of
+
+    facts = facts_of(data)
+    if region is not None:
+        seen = region_of(data, facts, box_of(region, facts), share=MAX_PICTURE_BYTES)
+        return facts, seen.preview, seen.said
+    shown = preview(data, facts, share=MAX_PICTURE_BYTES)
+    if shown is None:
+        raise UnreadableSource(f"The picture {name} cannot be decoded.")
+    return facts, shown, f"The whole picture, {facts.width}x{facts.height}, at a size that fits."

@@ -1,0 +1,284 @@
+"""Finding what was made and looking at it: lists, contact sheets, regions, and words for pictures as inputs."""
+
+import base64
+import hashlib
+import io
+import json
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from inline_snapshot import snapshot
+from mcp_types import ImageContent
+from PIL import Image
+from workbench import SMALL, Answer, Bench, Benches, folded, said
+
+from gpt_image_2_mcp.dates import moment
+from gpt_image_2_mcp.errors import BadRequest
+
+pytestmark = pytest.mark.anyio
+
+LIST = "gpt-image-2/pictures"
+LOW = {"size": SMALL, "quality": "low"}
+
+
+async def make(bench: Bench, prompt: str = "a red fox", **arguments: object) -> Answer:
+    return await bench.made("generate_image", **(LOW | {"prompt": prompt} | arguments))
+
+
+async def found(bench: Bench, **arguments: object) -> list[str]:
+    """The prompts of a page, in its order."""
+    result = await bench.call("list_images", **arguments)
+    assert not result.is_error, said(result)
+    return [row["prompt"] for row in (result.meta or {})[LIST]]
+
+
+def id_of(answer: Answer, place: int = 0) -> str:
+    return answer.report["images"][place]["id"]
+
+
+# Lists.
+
+
+async def test_the_newest_is_first_and_every_word_has_to_be_there(bench: Bench) -> None:
+    for prompt in ("a red fox in the snow", "a blue whale", "Ein Fuchs im Grünen"):
+        await make(bench, prompt)
+    assert await found(bench) == ["Ein Fuchs im Grünen", "a blue whale", "a red fox in the snow"]
+    assert await found(bench, query="FOX snow") == ["a red fox in the snow"]
+    assert await found(bench, query="fox whale") == []
+    assert await found(bench, query="gru") == ["Ein Fuchs im Grünen"]
+
+
+async def test_scripts_without_spaces_are_found_by_their_letters(bench: Bench) -> None:
+    await make(bench, "雪の中の赤い狐")
+    assert await found(bench, query="赤い狐") == ["雪の中の赤い狐"]
+
+
+@pytest.mark.parametrize(
+    "query", ['"', "fox OR whale", "NEAR(fox)", "prompt:fox", "fox*", "'; DROP TABLE pictures", "%"]
+)
+async def test_a_query_is_words_and_never_a_language(bench: Bench, query: str) -> None:
+    await make(bench, "a whale")
+    await found(bench, query=query)
+    assert await found(bench) == ["a whale"]
+
+
+async def test_pages_hold_twenty_and_say_whether_there_are_more(bench: Bench) -> None:
+    for _ in range(2):
+        await make(bench, "many", n=10)
+    await make(bench, "the last one")
+    first = await bench.call("list_images")
+    assert "page 2 has older ones" in said(first)
+    assert len(await found(bench)) == 20
+    assert await found(bench, page=2) == ["many"]
+    assert said(await bench.call("list_images", page=3)) == "There is no page 3."
+
+
+async def test_filters_are_told_apart(benches: Benches) -> None:
+    bench = await benches.open()
+    await make(bench, "alone")
+    begun = await bench.made("start_edit_session", **LOW, prompt="a turn", images=["last"])
+    assert await found(bench, session_id=begun.session_id) == ["a turn"]
+    assert await found(bench, project="work") == ["a turn", "alone"]
+    assert await found(bench, project="other") == []
+    assert await found(bench, model="gpt-image-2") == ["a turn", "alone"]
+    assert await found(bench, model="gpt-image-3") == []
+    assert await found(bench, since="today") == ["a turn", "alone"]
+    assert await found(bench, until="yesterday") == []
+
+
+async def test_a_time_that_is_none_is_told(bench: Bench) -> None:
+    assert folded(await bench.refused("list_images", since="last tuesday")) == snapshot("""\
+'last tuesday' is no time: give a date such as 2026-11-22, a date and time such as 2026-11-22T14:30,
+today, yesterday, or how long ago, such as 2h, 3d or 1w.\
+""")
+
+
+async def test_a_list_of_long_prompts_fits_and_names_every_id(bench: Bench) -> None:
+    answers = [await make(bench, "wyvern " * 4000, n=10, filename_prefix="p" * 60) for _ in range(2)]
+    result = await bench.call("list_images", contact_sheet=True)
+    text = said(result)
+    assert len(text) < 8_000
+    for answer in answers:
+        for image in answer.report["images"]:
+            assert image["id"] in text
+    assert len(json.dumps([block.model_dump(mode="json") for block in result.content])) < 1_000_000
+
+
+# Contact sheets, and what numbers mean.
+
+
+async def test_a_sheet_shows_its_numbers_and_the_text_maps_them_to_ids(bench: Bench) -> None:
+    whale, fox = await make(bench, "a blue whale"), await make(bench, "a red fox")
+    result = await bench.call("list_images", contact_sheet=True)
+    text, picture = result.content
+    assert isinstance(picture, ImageContent)
+    with Image.open(io.BytesIO(base64.b64decode(picture.data))) as sheet:
+        assert sheet.format == "JPEG"
+        sheet.load()
+    lines = text.text.splitlines()[1:] if text.type == "text" else []
+    assert [line.partition(",")[0] for line in lines] == [f"1. {id_of(fox)}", f"2. {id_of(whale)}"]
+    edit = await bench.made("edit_image", **LOW, prompt="bluer", images=["2"])
+    assert bench.last().files[0].sha256 == hashlib.sha256(whale.path.read_bytes()).hexdigest()
+    assert edit.path.exists()
+
+
+async def test_numbers_go_on_from_page_to_page(bench: Bench) -> None:
+    for _ in range(3):
+        await make(bench, n=7)
+    result = await bench.call("list_images", contact_sheet=True, page=2)
+    assert said(result).splitlines()[1].startswith("21. ")
+    await bench.made("edit_image", **LOW, prompt="bluer", images=["21"])
+    assert "the last contact sheet has 21 to 21" in await bench.refused("edit_image", prompt="bluer", images=["7"])
+
+
+async def test_words_for_pictures_that_there_are_not_say_the_way_out(bench: Bench) -> None:
+    texts = {
+        word: folded(await bench.refused("edit_image", prompt="bluer", images=[word]))
+        for word in ("last", "7", "image-20261122-101112-abcdef")
+    }
+    assert bench.seen() == []
+    assert texts == snapshot(
+        {
+            "last": """\
+There is no `last` picture: none was made since this server started. list_images finds earlier ones,
+to be named by their id; a file called last is './last'.\
+""",
+            "7": """\
+There is no picture number 7: no contact sheet was shown since this server started; list_images with
+contact_sheet makes one. A file of that name is './7'.\
+""",
+            "image-20261122-101112-abcdef": """\
+There is no picture 'image-20261122-101112-abcdef' in the catalogue. list_images finds pictures; for
+a file, give its path.\
+""",
+        }
+    )
+
+
+async def test_words_win_over_files_of_that_name(bench: Bench) -> None:
+    made = await make(bench)
+    photo = bench.photo("last.png")
+    photo.rename(bench.working_dir / "last")
+    for word, sent in (("last", made.path), ("./last", bench.working_dir / "last")):
+        await bench.made("edit_image", **LOW, prompt="bluer", images=[word, str(made.path)])
+        assert bench.last().files[0].sha256 == hashlib.sha256(sent.read_bytes()).hexdigest()
+        made = await make(bench)
+
+
+async def test_last_is_the_newest_of_this_process_alone(benches: Benches) -> None:
+    one, other = await benches.open(), await benches.open()
+    mine = await make(one)
+    await make(other, "a blue whale")
+    await one.made("edit_image", **LOW, prompt="bluer", images=["last"])
+    assert one.last().files[0].sha256 == hashlib.sha256(mine.path.read_bytes()).hexdigest()
+
+
+async def test_a_picture_that_was_changed_or_is_gone_is_not_an_input(bench: Bench) -> None:
+    made = await make(bench)
+    made.path.write_bytes(bench.photo().read_bytes())
+    assert "was changed since it was made" in await bench.refused("edit_image", prompt="bluer", images=["last"])
+    made.path.unlink()
+    assert "library rebuild" in await bench.refused("edit_image", prompt="bluer", images=[id_of(made)])
+    assert len(bench.seen()) == 1
+
+
+async def test_what_may_not_be_read_is_not_shown_either(bench: Bench) -> None:
+    made = await make(bench, output_dir=str(bench.working_dir / "elsewhere"))
+    record = await bench.call("show_image", image=id_of(made))
+    assert not record.is_error
+    assert "is never read" in await bench.refused("show_image", image="/etc/shadow")
+
+
+# Looking closely.
+
+
+async def test_a_picture_is_shown_with_its_record(bench: Bench) -> None:
+    made = await make(bench, "a red fox")
+    edit = await bench.made("edit_image", **LOW, prompt="bluer", images=["last"])
+    result = await bench.call("show_image", image=id_of(edit))
+    text = said(result)
+    assert [block.type for block in result.content] == ["text", "image", "resource_link"]
+    for part in ("prompt: bluer", f"made from: {id_of(made)}", str(edit.path), "quality low", "tokens: "):
+        assert part in text
+    record = (result.meta or {})["gpt-image-2/picture"]
+    assert record["sha256"] == hashlib.sha256(edit.path.read_bytes()).hexdigest()
+
+
+async def test_a_region_is_the_picture_s_own_pixels(bench: Bench) -> None:
+    made = await make(bench)
+    result = await bench.call("show_image", image=str(made.path), region="100,50,64,32")
+    (shown,) = [block for block in result.content if isinstance(block, ImageContent)]
+    with Image.open(io.BytesIO(base64.b64decode(shown.data))) as crop, Image.open(made.path) as whole:
+        assert crop.size == (64, 32)
+        assert crop.convert("RGB").tobytes() == whole.convert("RGB").crop((100, 50, 164, 82)).tobytes()
+    assert f"id: {id_of(made)}" in said(result), "a path is known by its bytes"
+
+
+async def test_a_region_outside_and_an_address_are_refused(bench: Bench) -> None:
+    await make(bench)
+    assert "1024x640" in await bench.refused("show_image", image="last", region="1000,600,100,100")
+    assert "got the address" in await bench.refused("show_image", image="https://example.com/a.png")
+
+
+async def test_a_file_that_was_not_made_here_is_shown_without_a_record(bench: Bench) -> None:
+    result = await bench.call("show_image", image=str(bench.photo()))
+    assert "The catalogue does not know this file" in said(result)
+    assert [block.type for block in result.content] == ["text", "image"]
+
+
+# Like an earlier one.
+
+
+async def test_like_takes_what_was_left_out_from_an_earlier_picture(bench: Bench) -> None:
+    made = await make(bench, "a red fox", output_format="jpeg", output_compression=60, n=2)
+    again = await bench.made("generate_image", like=id_of(made))
+    assert again.report["prompt"] == "a red fox"
+    assert again.report["requested"] == made.report["requested"] | {"n": 1}
+    assert bench.last().params["output_compression"] == 60
+    other = await bench.made("generate_image", like="last", prompt="a blue fox", output_format="png")
+    assert (other.report["prompt"], other.report["requested"]["format"]) == ("a blue fox", "png")
+    assert other.report["requested"]["size"] == SMALL
+    assert "output_compression" not in bench.last().params
+
+
+async def test_like_nothing_is_refused_before_anything_is_sent(bench: Bench) -> None:
+    assert "takes the id of a picture" in await bench.refused("generate_image", like="photo.png")
+    assert "There is no picture" in await bench.refused("generate_image", like="image-20261122-101112-abcdef")
+    assert "`prompt` is missing" in await bench.refused("generate_image", size=SMALL)
+    assert bench.seen() == []
+
+
+# Times.
+
+NOW = datetime(2026, 11, 22, 15, 30, tzinfo=timezone(timedelta(hours=2)))
+
+
+@pytest.mark.parametrize(
+    ("text", "since", "until"),
+    [
+        ("2026-11-20", "2026-11-20T00:00:00+02:00", "2026-11-21T00:00:00+02:00"),
+        (" Today ", "2026-11-22T00:00:00+02:00", "2026-11-23T00:00:00+02:00"),
+        ("yesterday", "2026-11-21T00:00:00+02:00", "2026-11-22T00:00:00+02:00"),
+        ("2026-11-20T14:30", "2026-11-20T14:30:00+02:00", "2026-11-20T14:30:00+02:00"),
+        ("2026-11-20 14:30Z", "2026-11-20T14:30:00+00:00", "2026-11-20T14:30:00+00:00"),
+        ("2h", "2026-11-22T13:30:00+02:00", "2026-11-22T13:30:00+02:00"),
+        ("3d", "2026-11-19T15:30:00+02:00", "2026-11-19T15:30:00+02:00"),
+    ],
+)
+def test_times_as_people_write_them(text: str, since: str, until: str) -> None:
+    assert moment(text, now=NOW) == datetime.fromisoformat(since)
+    assert moment(text, end=True, now=NOW) == datetime.fromisoformat(until)
+
+
+@given(st.text(max_size=40) | st.dates().map(str) | st.datetimes().map(str) | st.from_regex(r"[0-9]{1,4}[hdw]"))
+@example("9999-12-31")
+@example("9999w")
+def test_any_text_is_a_time_or_a_readable_error(text: str) -> None:
+    for end in (False, True):
+        try:
+            found = moment(text, end=end, now=NOW.astimezone(UTC))
+        except BadRequest:
+            continue
+        assert found.tzinfo is not None

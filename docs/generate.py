@@ -13,6 +13,8 @@ from gpt_image_2_mcp.server.tools import all_tools
 from gpt_image_2_mcp.settings import Settings
 
 README = Path(__file__).parent.parent / "README.md"
+TREE = Path(__file__).parent / "session-tree.txt"
+"""As the demo's session looked."""
 
 
 def tools_table() -> str:
@@ -67,6 +69,7 @@ def written(text: str) -> str:
         "settings": settings_table(),
         "clients": client_setups(),
         "command-line": command_line(),
+        "session-tree": f"```text\n{TREE.read_text(encoding='utf-8').rstrip()}\n```",
     }
     for name, part in parts.items():
         pattern = re.compile(rf"(<!-- {name} -->).*?(<!-- /{name} -->)", re.DOTALL)

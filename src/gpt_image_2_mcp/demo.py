@@ -1,5 +1,6 @@
 """The demo: the main job done once, on the sandbox, by a real MCP client that starts the real server over stdio."""
 
+import base64
 import os
 import sys
 from pathlib import Path
@@ -9,23 +10,26 @@ import anyio
 import click
 from mcp import Client, StdioServerParameters
 from mcp.client.stdio import stdio_client
-from mcp_types import TextContent
+from mcp_types import CallToolResult, ImageContent, TextContent
 
 from .clients import setups
 from .errors import GptImageError
-from .library import SIDE_FOLDER
-from .sheets import Cell, sheet
-from .thumbnails import shrunk
 
 FOX = (
     "Scene: a snowy forest clearing at dawn. Subject: a red fox, looking at the camera."
     ' Details: a wooden sign that reads "OPEN". No other text.'
 )
 TURNS = (
-    "Make the sky a warm sunset; keep the fox and the sign as they are.",
-    "Add a small lantern beside the sign; keep everything else.",
-    "Let it snow lightly; keep everything else.",
+    ("Make the sky a warm sunset; keep the fox and the sign as they are.", None),
+    ("Add a small lantern beside the sign; keep everything else.", None),
+    ("Let it snow lightly; keep everything else.", None),
+    ("Put the sign on the other side instead; keep everything else.", 1),
 )
+"""What each turn asks for, and the turn that it goes back to."""
+
+
+SHEET, TREE = "contact-sheet.jpg", "session-tree.txt"
+"""What the README shows."""
 
 
 def run_demo(output: Path) -> None:
@@ -39,9 +43,8 @@ def run_demo(output: Path) -> None:
 
 
 async def _demo(output: Path) -> None:
-    # Its catalogue is its own: a person's list of pictures shows none of the demo.
-    database = f"sqlite:///{output / SIDE_FOLDER / 'demo.db'}"
-    environment = {**os.environ, "GPT_IMAGE_2_OUTPUT_DIR": str(output), "GPT_IMAGE_2_DATABASE_URL": database}
+    # Its catalogue is in memory: each demo shows its own pictures, and a person's list none of them.
+    environment = {**os.environ, "GPT_IMAGE_2_OUTPUT_DIR": str(output), "GPT_IMAGE_2_DATABASE_URL": "sqlite://"}
     server = StdioServerParameters(
         command=sys.executable, args=["-m", "gpt_image_2_mcp", "--sandbox"], env=environment, cwd=output
     )
@@ -59,25 +62,25 @@ async def _demo(output: Path) -> None:
             mask=str(mask),
         )
         pictures = [("generate", fox), ("edit with a mask", masked)]
-        session = ""
-        picture = fox
-        for number, prompt in enumerate(TURNS, start=1):
-            if session:
-                arguments: dict[str, Any] = {"session_id": session, "prompt": prompt}
-                tool = "continue_edit_session"
-            else:
-                arguments = {"images": [picture], "prompt": prompt}
-                tool = "start_edit_session"
-            report = await _report(client, f"3 session, turn {number}", tool, **arguments)
-            session = report["session_id"]
+        arguments: dict[str, Any] = {"images": ["last"]}
+        tool = "start_edit_session"
+        report: dict[str, Any] = {}
+        for number, (prompt, back) in enumerate(TURNS, start=1):
+            went_back = {} if back is None else {"from_turn": back}
+            report = await _report(client, f"3 session, turn {number}", tool, prompt=prompt, **arguments, **went_back)
+            tool, arguments = "continue_edit_session", {"session_id": report["session_id"]}
             pictures.append((f"session, turn {number}", report["images"][0]["file_path"]))
+        await anyio.Path(output / TREE).write_text(report["tree"] + "\n", encoding="utf-8")
         await _report(client, "4 the sessions", "list_edit_sessions")
-        await _report(client, "5 the end of it", "end_edit_session", session_id=session)
-        contact_sheet = await anyio.to_thread.run_sync(_contact_sheet, pictures, output)
+        found = await _answer(client, "5 what was made", "list_images", contact_sheet=True)
+        (contact_sheet,) = [block for block in found.content if isinstance(block, ImageContent)]
+        await anyio.Path(output / SHEET).write_bytes(base64.b64decode(contact_sheet.data))
+        await _report(client, "6 a closer look", "show_image", image="1", region="0,0,512,256")
+        await _report(client, "7 the end of it", "end_edit_session", **arguments)
     _heading("Where the pictures are")
     for title, path in pictures:
         click.echo(f"{title}: {path}")
-    click.echo(f"all of them on one sheet: {contact_sheet}")
+    click.echo(f"all of them on one sheet: {output / SHEET}")
 
 
 async def _call(client: Client, title: str, tool: str, **arguments: Any) -> str:
@@ -86,6 +89,10 @@ async def _call(client: Client, title: str, tool: str, **arguments: Any) -> str:
 
 
 async def _report(client: Client, title: str, tool: str, **arguments: Any) -> dict[str, Any]:
+    return ((await _answer(client, title, tool, **arguments)).meta or {}).get("gpt-image-2/result", {})
+
+
+async def _answer(client: Client, title: str, tool: str, **arguments: Any) -> CallToolResult:
     _heading(f"{title}: {tool}")
     result = await client.call_tool(tool, arguments)
     text = "\n".join(block.text for block in result.content if isinstance(block, TextContent))
@@ -95,7 +102,7 @@ async def _report(client: Client, title: str, tool: str, **arguments: Any) -> di
     pictures = sum(block.type == "image" for block in result.content)
     if pictures:
         click.echo(f"(and {pictures} picture inline, for the client to show)")
-    return (result.meta or {}).get("gpt-image-2/result", {})
+    return result
 
 
 def _draw_mask(picture: Path, output: Path) -> Path:
@@ -108,18 +115,6 @@ def _draw_mask(picture: Path, output: Path) -> Path:
     ImageDraw.Draw(mask).ellipse((width * 0.1, height * 0.62, width * 0.9, height * 0.96), fill=(0, 0, 0, 0))
     path = output / "mask.png"
     mask.save(path)
-    return path
-
-
-def _contact_sheet(pictures: list[tuple[str, str]], output: Path) -> Path:
-    """All pictures on one page, each with its title."""
-    tile = (720, 480)
-    cells = [
-        Cell(number, title, shrunk(Path(path).read_bytes(), box=tile))
-        for number, (title, path) in enumerate(pictures, start=1)
-    ]
-    path = output / "contact-sheet.jpg"
-    path.write_bytes(sheet(cells, columns=2, tile=tile))
     return path
 
 

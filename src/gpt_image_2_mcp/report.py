@@ -60,7 +60,7 @@ class Report:
         if self.place is not None:
             place = self.place
             report |= {"session_id": place.session_id, "turn": place.turn, "parent_turn": place.parent}
-            report |= {"branch": True} if place.late else {}
+            report |= {"tree": self.tree} | ({"branch": True} if place.late else {})
         return report
 
     def text(self) -> str:

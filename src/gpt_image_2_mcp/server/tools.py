@@ -63,7 +63,7 @@ async def start_edit_session(request: StartSessionRequest, call: Call, consent: 
     """Begin a series of edits to one picture.
 
     Makes the first edit like edit_image and gives a session_id; continue_edit_session then makes the next change to
-    the result. Costs money like generate_image.
+    the result. Any earlier picture can begin one, by its id. Costs money like generate_image.
     """
     require(consent)
     return await _wait(call, _studio(call).start_session(request, client=_client(call)))
@@ -72,8 +72,8 @@ async def start_edit_session(request: StartSessionRequest, call: Call, consent: 
 async def continue_edit_session(request: ContinueSessionRequest, call: Call, consent: Asked) -> CallToolResult:
     """Make the next change in an edit session.
 
-    The picture of the last turn is the input. One change a turn works best; say again what is to stay. Costs money
-    like generate_image.
+    The picture of the last turn is the input, or with from_turn an earlier one, which begins a branch. One change a
+    turn works best; say again what is to stay. Costs money like generate_image.
     """
     require(consent)
     return await _wait(call, _studio(call).continue_session(request, client=_client(call)))
@@ -85,7 +85,7 @@ async def end_edit_session(request: EndSessionRequest, call: Call) -> CallToolRe
 
 
 async def list_edit_sessions(_request: ListSessionsRequest, call: Call) -> CallToolResult:
-    """List the active edit sessions, newest first: id, times, turns, last prompt, last file."""
+    """List the active edit sessions, newest first: id, times, turns, branches, last prompt, last file."""
     return sessions_listed(await _studio(call).list_sessions())
 
 

@@ -170,6 +170,18 @@ async def test_how_long_such_pictures_take_is_learned_from_earlier_ones(benches:
     assert after < before
 
 
+async def test_a_wait_that_the_api_asks_for_is_told(benches: Benches) -> None:
+    bench = await benches.open(SHORT)
+    bench.knobs.faults = [Fault(error="rate_limit_exceeded", headers={"retry-after": "100"})]
+    held = await handed(bench, "generate_image", prompt="a fox", size=SMALL)
+    assert re.search(r"Waiting \d+ s before it is sent", await stands(bench, held, "Waiting"))
+    behind = await handed(bench, "generate_image", prompt="a cat", size=SMALL)
+    assert "Waiting" in await stands(bench, behind, "before it is sent")
+    for job_id in (held, behind):
+        await bench.call("cancel_image_job", job_id=job_id)
+    assert bench.knobs.paid == 0
+
+
 async def test_waiting_again_is_told_of_progress_too(benches: Benches) -> None:
     bench = await benches.open(GPT_IMAGE_2_MAX_WAIT_S="0.3")
     bench.knobs.hold()

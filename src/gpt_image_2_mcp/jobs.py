@@ -137,6 +137,9 @@ class Job:
             case "preparing":
                 return "Reading the request's pictures" if self.tool != "generate_image" else "Preparing the request"
             case "queued":
+                held = self.standing.held_until - anyio.current_time()
+                if held > 0:
+                    return f"Waiting {held:.0f} s before it is sent: the API has too much to do"
                 if not self.standing.waiting:
                     return "Getting ready to send the request"
                 ahead = self.standing.ahead

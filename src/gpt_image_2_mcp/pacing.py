@@ -28,6 +28,9 @@ class Standing:
     since: float | None = None
     """When the first of them was sent, by `anyio.current_time`."""
 
+    held_until: float = 0.0
+    """When the API lets the next one start, by `anyio.current_time`."""
+
     async def send(self) -> None:
         """Count a request as sent, from before its first byte."""
         self.sent += 1
@@ -76,20 +79,21 @@ class Pace:
             self._places.release()
 
     @asynccontextmanager
-    async def start(self) -> AsyncGenerator[bool]:
+    async def start(self, standing: Standing) -> AsyncGenerator[bool]:
         """Wait until the API lets anybody start; whether it is this request alone that may, while the body runs.
 
         After a rate limit requests go one after another for a while: all at once they would meet it again.
         """
         alone = self._careful > 0
         async with self._one_by_one if alone else nullcontext():
-            await self.ready()
+            await self.ready(standing)
             yield alone
 
-    async def ready(self) -> None:
+    async def ready(self, standing: Standing) -> None:
         """Sit out what the API asked to wait; after it, nothing may be awaited before the request itself."""
         # Whoever sleeps through one wait may find that a longer one was named meanwhile.
-        while self._held_until > anyio.current_time():  # noqa: ASYNC110 - the API says when, no event does
+        while self._held_until > anyio.current_time():
+            standing.held_until = self._held_until
             await anyio.sleep_until(self._held_until)
         # Whoever was cancelled in the queue is stopped here: a moment later the request counts as sent.
         await anyio.lowlevel.checkpoint_if_cancelled()

@@ -657,7 +657,7 @@ def test_a_file_that_others_may_read_is_closed_to_them(opened: Open, path: Path)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
-@pytest.mark.parametrize(("sqlite_version", "mode"), [(OLD, "delete"), ((3, 40, 1), "delete"), (NEW, "wal")])
+@pytest.mark.parametrize(("sqlite_version", "mode"), [(OLD, "persist"), ((3, 40, 1), "persist"), (NEW, "wal")])
 def test_the_journal_is_the_one_that_is_safe_with_this_sqlite(
     opened: Open, sqlite_version: tuple[int, ...], mode: str
 ) -> None:
@@ -674,7 +674,7 @@ def test_an_older_sqlite_takes_the_file_out_of_wal_for_good(opened: Open) -> Non
     opened(sqlite_version=NEW)
     for ledger in (newer, older):
         with ledger.book.transaction() as charges:
-            assert charges.connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "delete"
+            assert charges.connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "persist"
 
 
 def test_an_older_sqlite_waits_for_the_file_before_it_leaves_wal(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -92,7 +92,7 @@ class Sender:
         tries = 0
         async with self._pace.turn(standing):
             while True:
-                async with self._pace.start() as alone:
+                async with self._pace.start(standing) as alone:
                     while True:
                         tries += 1
                         await standing.send()
@@ -108,15 +108,16 @@ class Sender:
                         else:
                             self._pace.went_well()
                             return answer
+                        standing.held_until = anyio.current_time() + wait
                         await anyio.sleep(wait)
                         if not alone:
                             # The next try may have to go alone.
                             break
-                        await self._pace.ready()
+                        await self._pace.ready(standing)
 
     async def free(self, call: Callable[[], Awaitable[AnswerT]], standing: Standing) -> AnswerT:
         """Await `call()` in its turn, once; for what OpenAI does not bill. Raises the SDK's own errors."""
-        async with self._pace.turn(standing), self._pace.start():
+        async with self._pace.turn(standing), self._pace.start(standing):
             return await self._in_time(call)
 
     async def _in_time(self, call: Callable[[], Awaitable[AnswerT]]) -> AnswerT:

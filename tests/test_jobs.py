@@ -223,7 +223,7 @@ async def test_a_longer_rate_limit_holds_back_those_too_who_wait_for_a_shorter_o
     hands.replies[0].rate_limited(ms=400)
     await anyio.wait_all_tasks_blocked()
     third = await handed(bench, "generate_image", prompt="fox 2", size=SMALL)
-    await stands(bench, third, "Getting ready to send the request")
+    await stands(bench, third, "before it is sent")
     assert len(hands.replies) == 2
     hands.replies[1].rate_limited(ms=900)
     refused_at = anyio.current_time()
@@ -265,7 +265,7 @@ async def test_a_rate_limited_call_that_waits_can_be_stopped(benches: Benches) -
     bench.knobs.faults = [Fault(error="rate_limit_exceeded", headers={"retry-after": "100"})]
     job_id = await handed(bench, "generate_image", prompt="a fox", size=SMALL)
     await reached(bench, 1)
-    await stands(bench, job_id, "Getting ready")
+    await stands(bench, job_id, "before it is sent")
     assert "is stopped" in said(await bench.call("cancel_image_job", job_id=job_id))
     assert bench.knobs.paid == 0
 

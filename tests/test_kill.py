@@ -460,4 +460,6 @@ async def test_the_program_itself_is_killed_and_its_next_start_says_what_it_foun
         assert "1 of unknown outcome, counted in full" in answer["content"][0]["text"]
         await program.close_stdin()
         assert await program.ended() == 0
-    assert sorted(path.suffix for path in await anyio.to_thread.run_sync(lambda: list(folder.glob("*.png")))) == [".png"]
+    assert sorted(path.suffix for path in await anyio.to_thread.run_sync(lambda: list(folder.glob("*.png")))) == [
+        ".png"
+    ]

@@ -21,7 +21,7 @@ from .destinations import Destinations
 from .errors import ApiError, BadRequest, GptImageError
 from .folders import safe_prefix
 from .inputs import Inputs
-from .joblog import note_end, note_failure, note_sent
+from .joblog import JobLog
 from .jobs import Job
 from .keeper import Keeper
 from .library import Kind, Name
@@ -65,6 +65,7 @@ class Maker:
         connection: Connection,
         spending: Spending,
         clerk: Clerk,
+        log: JobLog,
         destinations: Destinations,
         sources: Sources,
         timings: Timings,
@@ -75,6 +76,7 @@ class Maker:
         self._connection = connection
         self._spending = spending
         self._clerk = clerk
+        self._log = log
         self._destinations = destinations
         self._sources = sources
         self._timings = timings
@@ -99,7 +101,7 @@ class Maker:
                 error.hide(self._settings.hide)
             free = isinstance(error, ApiError) and error.from_sandbox
             may_be_billed = job.standing.sent > 0 and not free
-            await self._clerk.done(partial(_note_failure, job=job, charge=charge, error=error, billed=may_be_billed))
+            await self._clerk.done(partial(self._note_failure, job, charge, error, may_be_billed))
             raise
         report = keeper.report(
             model=self._settings.model,
@@ -163,7 +165,7 @@ class Maker:
         def note(books: Books) -> None:
             with books.together():
                 charge.note_sent(books)
-                note_sent(books, job)
+                self._log.note_sent(books, job)
 
         try:
             await self._clerk.done(note)
@@ -172,6 +174,16 @@ class Maker:
                 raise
             # A ledger that cannot be written keeps nobody from a picture.
             logger.warning("spending and history are not recorded: %s", error)
+
+    def _note_failure(self, job: Job, charge: Charge, error: BaseException, billed: bool, books: Books) -> None:
+        """The picture is gone, whatever can be written down."""
+        try:
+            with books.together():
+                charge.fail(books, may_be_billed=billed)
+                with books.page() as page:
+                    self._log.note_failure(page, job, error)
+        except GptImageError as failure:
+            logger.warning("spending and history could not be recorded: %s", failure)
 
     @staticmethod
     def _settle(charge: Charge, report: Report, lost: int, n: int, books: Books) -> None:
@@ -196,7 +208,7 @@ class Maker:
                     told = replace(report, place=place, tree=tree(session)) if session else report
                     if work.placing and not session:
                         told = replace(report, warnings=(*report.warnings, ENDED_MEANWHILE))
-                    note_end(page, job, told)
+                    self._log.note_end(page, job, told)
             if books.keeps_history:
                 for picture in pictures:
                     self._write_sidecar(picture)
@@ -270,14 +282,3 @@ def _share(usage: Usage | None, index: int, count: int) -> TokensUsed | None:
     parts = (usage.input_tokens, usage.image_tokens, usage.output_tokens)
     shares = [tokens // count + (index < tokens % count) for tokens in parts]
     return TokensUsed(input_tokens=shares[0], image_tokens=shares[1], output_tokens=shares[2])
-
-
-def _note_failure(books: Books, *, job: Job, charge: Charge, error: BaseException, billed: bool) -> None:
-    """The picture is gone, whatever can be written down."""
-    try:
-        with books.together():
-            charge.fail(books, may_be_billed=billed)
-            with books.page() as page:
-                note_failure(page, job, error)
-    except GptImageError as failure:
-        logger.warning("spending and history could not be recorded: %s", failure)

@@ -97,6 +97,7 @@ class Studio:
             connection=connection,
             spending=self._spending,
             clerk=clerk,
+            log=jobs.log,
             destinations=self._destinations,
             sources=sources,
             timings=self._timings,
@@ -367,7 +368,7 @@ async def open_studio(
         )
     )
     async with anyio.create_task_group() as tasks, Connection(settings, transport, Pace(settings.max_concurrency)) as c:
-        jobs = Jobs(tasks, JobLog(clerk))
+        jobs = Jobs(tasks, JobLog(clerk, settings.hide))
         studio = Studio(settings, connection=c, jobs=jobs, clerk=clerk, working_dir=working_dir, home=home)
         tasks.start_soon(studio.put_in_order)
         try:

@@ -53,8 +53,17 @@ def stopped(job: Job, *, was_stopped: bool) -> CallToolResult:
             text = f"{job.id} is done already; get_image_job fetches its pictures."
         case "failed":
             text = f"{job.id} has failed already; get_image_job tells why."
+        case "lost":
+            text = (
+                f"{job.id} is lost already with the process that did it; get_image_job tells what may have been billed."
+            )
         case _ if was_stopped:
             text = f"{job.id} is stopped. Nothing of it was sent to the API and nothing was billed."
+        case "preparing" | "queued":
+            text = (
+                f"{job.id} belongs to another process of this server, which alone can stop it: cancel it in the chat or"
+            )
+            text += " the program that began it. get_image_job waits for it here."
         case _:
             text = f"{job.id} was sent to the API already and is billed whatever happens, so it goes on and its picture"
             text += " is saved; get_image_job fetches it."

@@ -24,15 +24,16 @@ from .inputs import Inputs
 from .joblog import JobLog
 from .jobs import Job
 from .keeper import Keeper
-from .library import Kind, Name
-from .money.budgets import NANO_USD
+from .library import Kind, Name, keep_beside
+from .money.budgets import NANO_USD, rounded_up
 from .money.spending import Asked, Charge, Spending
 from .money.tokens import Usage
-from .params import CostsRequest, Options, PaidRequest
+from .params import MAX_PROMPT, CostsRequest, Options, PaidRequest, StartSessionRequest
+from .pictures import EXTENSION
 from .report import Report
 from .sessions import tree
 from .settings import Settings
-from .sources import Sources
+from .sources import InputImage, Sources
 from .timings import Timings
 
 logger = logging.getLogger(__name__)
@@ -197,11 +198,13 @@ class Maker:
         job = work.job
 
         def write(books: Books) -> Report:
+            keeps = books.keeps_history and isinstance(work.request, StartSessionRequest)
+            inputs = work.inputs.kept(partial(self._keep_original, report)) if keeps else work.inputs
             with books.together():
                 settle(books)
                 with books.page() as page:
                     place = work.placing(page) if work.placing else None
-                    pictures = self._records(work, report, place)
+                    pictures = self._records(replace(work, inputs=inputs), report, place)
                     for picture in pictures:
                         page.pictures.add(picture)
                     session = page.sessions.get(place.session_id) if place else None
@@ -223,6 +226,15 @@ class Maker:
             warning = f"The session's turn could not be written down ({error}); its picture is saved all the same."
             return replace(report, warnings=(*report.warnings, warning))
 
+    def _keep_original(self, report: Report, image: InputImage) -> Path | None:
+        """Keep what a session began with and nobody has as a file, so that it can be gone back to."""
+        name = f"{image.sha256}.{EXTENSION[image.format]}"
+        try:
+            return keep_beside(image.data, name, folder=report.images[0].path.parent, judge=self._destinations.judge)
+        except (OSError, BadRequest) as error:
+            logger.warning("%s, with which the session began, could not be kept: %s", image.source, error)
+            return None
+
     def _write_sidecar(self, picture: Picture) -> None:
         from .catalogue.sidecars import write_sidecar
 
@@ -234,6 +246,7 @@ class Maker:
     def _records(self, work: Work, report: Report, place: Place | None) -> list[Picture]:
         """What is known of each picture; what an answer of several cost is shared among them."""
         count, now = len(report.images), datetime.now(UTC)
+        nano = 0 if report.cost is None else int(rounded_up(report.cost) / NANO_USD)
         parameters = work.request.model_dump(include=set(Options.model_fields) - {"filename_prefix", "user"}) | {
             "n": work.request.count
         }
@@ -249,11 +262,11 @@ class Maker:
                     width=image.facts.width,
                     height=image.facts.height,
                     model=self._settings.model,
-                    prompt=self._settings.hide(report.prompt),
+                    prompt=self._settings.hide(report.prompt)[:MAX_PROMPT],
                     parameters={name: value for name, value in parameters.items() if value is not None},
                     applied=dict(report.applied),
                     usage=_share(report.usage, index, count),
-                    cost_usd=None if report.cost is None else (report.cost / count).quantize(NANO_USD),
+                    cost_usd=None if report.cost is None else shares(nano, count)[index] * NANO_USD,
                     parents=work.inputs.origins,
                     made=now,
                     client=work.job.client,
@@ -275,10 +288,14 @@ class Maker:
         return f"{host}:{parts.port or (443 if parts.scheme == 'https' else 80)}"
 
 
+def shares(whole: int, count: int) -> list[int]:
+    """A whole number in `count` parts that add up to it: even, and the first ones take what is over."""
+    return [whole // count + (index < whole % count) for index in range(count)]
+
+
 def _share(usage: Usage | None, index: int, count: int) -> TokensUsed | None:
-    """One picture's part of what an answer of `count` used: even, and the first ones take what is over."""
+    """One picture's part of what an answer of `count` used."""
     if usage is None:
         return None
-    parts = (usage.input_tokens, usage.image_tokens, usage.output_tokens)
-    shares = [tokens // count + (index < tokens % count) for tokens in parts]
-    return TokensUsed(input_tokens=shares[0], image_tokens=shares[1], output_tokens=shares[2])
+    parts = [shares(tokens, count)[index] for tokens in (usage.input_tokens, usage.image_tokens, usage.output_tokens)]
+    return TokensUsed(input_tokens=parts[0], image_tokens=parts[1], output_tokens=parts[2])

@@ -11,8 +11,9 @@ import math
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import anyio
 import anyio.to_thread
@@ -27,7 +28,7 @@ from .errors import BadRequest, GptImageError, SessionError, shown
 from .inputs import InputReader, Inputs
 from .joblog import JobLog, loss_of
 from .jobs import Job, Jobs, JoinedFailure, Prepared, Tell
-from .library import SavedImage, project_of, read_back, rescue
+from .library import SavedImage, project_of, read_back
 from .making import Maker, Work
 from .money.budgets import Summary
 from .money.pricing import Estimate
@@ -53,6 +54,9 @@ from .sessions import Session, new_id
 from .settings import Settings
 from .sources import Sources
 from .timings import Timings
+
+if TYPE_CHECKING:
+    from .catalogue.jobs import JobRow
 
 logger = logging.getLogger(__name__)
 
@@ -108,20 +112,18 @@ class Studio:
 
     async def put_in_order(self) -> None:
         """Finish what killed processes left in the books and in folders, and say it on stderr."""
-        folders = [] if self.settings.problems else [self._destinations.own()]
+        lost: Sequence[JobRow] = []
         if await anyio.to_thread.run_sync(self._clerk.books.any_dead):
             try:
                 found, lost = await self._clerk.done(Books.mend)
-                for sentence in found:
-                    logger.warning("%s", sentence)
-                folders += [row.folder for row in lost]
-                await self._rescue(folders)
-                for row in lost:
-                    logger.warning("%s", await self._clerk.done(lambda books, row=row: loss_of(books, row)))
             except GptImageError as error:
-                logger.warning("%s", error)
-        else:
-            await self._rescue(folders)
+                found = [str(error)]
+            for sentence in found:
+                logger.warning("%s", sentence)
+        for sentence in await anyio.to_thread.run_sync(self._destinations.in_order, [row.folder for row in lost]):
+            logger.warning("%s", sentence)
+        for row in lost:
+            logger.warning("%s", await self._clerk.done(partial(loss_of, row=row)))
 
     def generate(self, request: GenerateRequest, *, client: str | None = None) -> Job:
         """Begin to make pictures from words; `client` names the program that asks.
@@ -337,11 +339,6 @@ class Studio:
         # One after another, so that calls reach the queue in the order in which they came.
         async with self._in_order:
             return await anyio.to_thread.run_sync(self._destinations.ready, output_dir)
-
-    async def _rescue(self, folders: Sequence[Path]) -> None:
-        for folder in dict.fromkeys(folders):
-            for sentence in await anyio.to_thread.run_sync(rescue, folder):
-                logger.warning("%s", sentence)
 
 
 @asynccontextmanager

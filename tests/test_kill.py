@@ -480,8 +480,66 @@ async def test_the_program_itself_is_killed_and_its_next_start_says_what_it_foun
         )
         answer = await program.answer(await program.call("image_costs"))
         assert "1 of unknown outcome, counted in full" in answer["content"][0]["text"]
+        # Who asks for the same is told first, and gets a picture when asking once more.
+        await box.turn(hold=False)
+        fox = {"prompt": "a red fox", "size": SMALL, "quality": "low", "output_dir": str(folder)}
+        answers = [await program.answer(await program.call("generate_image", **fox)) for _ in range(2)]
+        assert "was under way when the server's process was ended" in answers[0]["content"][0]["text"]
+        assert [answer["isError"] for answer in answers] == [True, False]
         await program.close_stdin()
         assert await program.ended() == 0
-    assert sorted(path.suffix for path in await anyio.to_thread.run_sync(lambda: list(folder.glob("*.png")))) == [
-        ".png"
-    ]
+    assert len(await anyio.to_thread.run_sync(lambda: list(folder.glob("*.png")))) == 2
+
+
+async def test_a_job_of_a_killed_process_is_told_once_and_sent_again_only_when_asked_for_again(
+    box: Box, proxy: FaultProxy, tmp_path: Path
+) -> None:
+    """Whoever looks at it in a process that lives takes nothing from what the next start says."""
+    environ = {
+        **box.environ,
+        "OPENAI_BASE_URL": proxy.url,
+        "XDG_DATA_HOME": str(tmp_path),
+        "GPT_IMAGE_2_OUTPUT_DIR": str(tmp_path / "p"),
+        "GPT_IMAGE_2_MAX_WAIT_S": "0.5",
+    }
+    fox: dict[str, Any] = {"prompt": "a red fox", "size": SMALL, "quality": "low"}
+    await box.turn(hold=True)
+    async with running(environ) as one, running(environ) as other:
+        await one.greet()
+        await other.greet()
+        handed = await one.answer(await one.call("generate_image", **fox))
+        job = handed["_meta"]["gpt-image-2/job"]["job_id"]
+        await box.reached(1)
+        answer = await other.answer(await other.call("generate_image", **fox))
+        with anyio.fail_after(PATIENCE_S):
+            # Until the second one is loaded it has an id of its own.
+            while (joined := answer["_meta"]["gpt-image-2/job"]["job_id"]) != job:
+                answer = await other.answer(await other.call("get_image_job", job_id=joined))
+        one.signal(signal.SIGKILL)
+        assert await one.ended() == -signal.SIGKILL
+        told = {}
+        with anyio.fail_after(PATIENCE_S):
+            while not told.get("isError"):
+                told = await other.answer(await other.call("get_image_job", job_id=job))
+        text = told["content"][0]["text"]
+        assert f"{job} was under way when the server's process was ended" in text
+        assert "It may have been billed, about $0.0033, and was not sent again. Nothing of it is in" in text
+        assert await box.count("started") == 1
+        await box.release()
+        again = await other.answer(await other.call("generate_image", **fox))
+        while "gpt-image-2/job" in again["_meta"]:
+            again = await other.answer(
+                await other.call("get_image_job", job_id=again["_meta"]["gpt-image-2/job"]["job_id"])
+            )
+        assert again["_meta"]["gpt-image-2/result"]["warnings"] == []
+        assert await box.count("started") == 2
+        await other.close_stdin()
+        assert await other.ended() == 0
+    async with running(environ) as next_one:
+        await next_one.greet()
+        await next_one.said_on_stderr("Left by a process that ended: 1 request ($0.0033")
+        await next_one.said_on_stderr(f"{job} was under way when")
+        listed = await next_one.answer(await next_one.call("get_image_job"))
+        assert f"{job}: lost" in listed["content"][0]["text"]
+        await next_one.close_stdin()
+        assert await next_one.ended() == 0

@@ -360,7 +360,7 @@ class Jobs:
         except GptImageError as error:
             logger.warning("earlier jobs are not known: %s", error)
             return None
-        return row and await self._adopted(row)
+        return None if row is None else await self._adopted(row)
 
     async def _adopted(self, row: "JobRow") -> Job:
         """A job of another process, followed to its end."""

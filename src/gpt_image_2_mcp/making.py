@@ -124,7 +124,7 @@ class Maker:
             prompt=request.prompt,
             n=request.count,
             inputs=request.assumed_inputs() if inputs is None else inputs.sizes,
-            mask=inputs and inputs.mask_size,
+            mask=None if inputs is None else inputs.mask_size,
             partial_images=self._settings.partial_images if request.count == 1 else 0,
         )
 

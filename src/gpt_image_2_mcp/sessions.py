@@ -11,6 +11,7 @@ from datetime import datetime
 from pathlib import Path
 
 from .catalogue.records import Origin, Picture, Place
+from .library import SIDE_FOLDER
 
 ORIGINALS = 0
 """The number that stands for the pictures that a session began with."""
@@ -93,7 +94,7 @@ def tree(session: Session) -> str:
         # A turn whose picture is not known any longer leaves those that were made from it.
         known = turn.parent in numbers and turn.parent < turn.number
         children.setdefault(turn.parent if known else ORIGINALS, []).append(turn)
-    lines = ["0 originals: " + (", ".join(_short(origin.source) for origin in session.originals) or "not known")]
+    lines = ["0 originals: " + (", ".join(map(_named, session.originals)) or "not known")]
     waiting = [(turn, "", "") for turn in reversed(children.get(ORIGINALS, []))]
     if len(waiting) > 1:
         waiting = _branches(children[ORIGINALS], "")
@@ -114,6 +115,12 @@ def _branches(turns: list[Turn], margin: str) -> list[tuple[Turn, str, str]]:
     last = len(turns) - 1
     marks = [("└ ", "  ") if index == last else ("├ ", "│ ") for index in range(len(turns))]
     return [(turn, margin + first, margin + rest) for turn, (first, rest) in zip(turns, marks, strict=True)][::-1]
+
+
+def _named(origin: Origin) -> str:
+    if origin.path and Path(origin.path).parent.name != SIDE_FOLDER:
+        return _short(origin.id or Path(origin.path).name)
+    return _short(origin.id or origin.source)
 
 
 def _short(text: str) -> str:

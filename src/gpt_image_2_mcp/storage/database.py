@@ -213,7 +213,7 @@ def _readable_errors(path: Path | None) -> Generator[None]:
     except exc.DBAPIError as error:
         # The low byte is the primary code; the rest says more than a reader needs.
         code = getattr(error.orig, "sqlite_errorcode", -1) & 0xFF
-        meaning = _EXCHANGED if str(error.orig).startswith("no such table") else _MEANINGS.get(code)
+        meaning = _EXCHANGED if str(error.orig).startswith(("no such table", "no such column")) else _MEANINGS.get(code)
         if meaning is None:
             raise
         raise DatabaseUnusable(path, meaning) from error

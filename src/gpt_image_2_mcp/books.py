@@ -112,18 +112,18 @@ class Books:
         return any_dead(self.database.with_name(f"{self.database.name}-alive"))
 
     def mend(self) -> "tuple[list[str], list[JobRow]]":
-        """Bring to an end what dead processes left: sentences on the money, and the jobs that were lost."""
-        sentences = self.ledger.mend()
-        with self.page() as page:
-            under_way = page.jobs.under_way()
-            dead = self.history.dead({job.owner for job in under_way})
-            lost = [job for job in under_way if job.owner in dead]
-            for job in lost:
-                if job.state == "sent":
-                    page.jobs.lose(job.id)
-                else:
-                    page.jobs.forget(job.id)
-        self.history.tidy()
+        """Bring to an end what dead processes left: sentences on the money, and the jobs that were sent and lost."""
+        with self.together():
+            sentences = self.ledger.mend()
+            with self.page() as page:
+                under_way = page.jobs.under_way()
+                dead = self.history.dead({job.owner for job in under_way})
+                left = [job for job in under_way if job.owner in dead]
+                lost = [job for job in left if job.state == "sent"]
+                for job in left:
+                    (page.jobs.lose if job in lost else page.jobs.forget)(job.id)
+        # Only now: without their signs nobody would look for what they left.
+        self.money.tidy()
         return sentences, lost
 
     def close(self) -> None:

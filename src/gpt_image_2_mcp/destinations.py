@@ -2,6 +2,8 @@
 
 import logging
 import re
+from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 from .errors import BadRequest, shown
@@ -31,6 +33,20 @@ class Destinations:
         else:
             folder = expand(self._settings.output_dir, working_dir=self._working_dir, home=self._home)
         return folder / "sandbox" if self._settings.sandbox else folder
+
+    def in_order(self, folders: Iterable[Path]) -> list[str]:
+        """Put in order what killed processes left in a person's own folders and in `folders`, and say what. Blocks.
+
+        A folder that may not be written any longer, or is a link now, is left as it is.
+        """
+        said: list[str] = []
+        # Whether a backend is a sandbox shows in its answer only, so that folder may be in use as well.
+        own = [] if self._settings.problems else [self.own(), self.own() / "sandbox"]
+        for folder in dict.fromkeys([*own, *folders]):
+            with suppress(BadRequest):
+                real = self.judge(folder)
+                said += rescue(real) if real == folder or folder in own else []
+        return said
 
     def judge(self, folder: Path) -> Path:
         """The real path of a folder that may be written; raises BadRequest for any other."""

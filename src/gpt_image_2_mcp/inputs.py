@@ -50,6 +50,11 @@ class Inputs:
         masks = [self.mask] if self.mask else []
         return (*(_origin(image, "image") for image in self.images), *(_origin(mask, "mask") for mask in masks))
 
+    def kept(self, keep: Callable[[InputImage], Path | None]) -> "Inputs":
+        """The same, those that were no files where `keep` says that they can be read again."""
+        images = [image if image.path else replace(image, path=keep(image)) for image in self.images]
+        return replace(self, images=images)
+
 
 class InputReader:
     """Reads the pictures that arguments name."""
@@ -77,6 +82,11 @@ class InputReader:
             GptImageError: as `read`.
 
         """
+        if number == ORIGINALS and not session.originals:
+            raise SessionError(
+                f"What session {session.id} began with is not known: continue from a turn, or start anew with"
+                " start_edit_session."
+            )
         if number == ORIGINALS:
             images = await _side_by_side(self._original, session.originals)
         else:
@@ -133,10 +143,16 @@ class InputReader:
     async def _original(self, origin: Origin) -> InputImage:
         if origin.path is None:
             raise SessionError(
-                f"The session began with {origin.source}, which is not kept: name the picture once more in `images` of"
+                f"The session began with {origin.source}, which was not kept: name the picture once more in `images` of"
                 " start_edit_session, or continue from a turn."
             )
-        image = await self._sources.image(origin.path)
+        try:
+            image = await self._sources.image(origin.path)
+        except GptImageError as error:
+            raise SessionError(
+                f"{error} The session began with it. Put it back, continue from a turn, or start anew with"
+                " start_edit_session."
+            ) from None
         if image.sha256 != origin.sha256:
             raise SessionError(f"The picture {origin.path}, with which the session began, was changed since then.")
         return replace(image, id=origin.id)

@@ -3,11 +3,12 @@
 A row is written before a job's first byte is sent, or when somebody was told of the job while it was queued.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
 
 from pydantic import TypeAdapter
 
@@ -40,9 +41,10 @@ class KeptFailure(GptImageError):
 class JobLog:
     """The jobs of all processes of a person."""
 
-    def __init__(self, clerk: Clerk) -> None:
-        """Have the clerk write."""
+    def __init__(self, clerk: Clerk, hide: Callable[[str], str]) -> None:
+        """Have the clerk write; `hide` takes what is secret out of a text."""
         self._clerk = clerk
+        self._hide = hide
 
     def told(self, job: "Job") -> None:
         """Somebody has the job's id, or waits for it no longer."""
@@ -51,9 +53,9 @@ class JobLog:
             with books.page() as page:
                 kept = page.jobs.get(job.id)
                 if kept is not None:
-                    page.jobs.give_up(job.id)
+                    page.jobs.give_up(job.id, fetched=job.fetched)
                 elif not job.finished.is_set():
-                    _put(books, page, job, "queued")
+                    self._put(books, page, job, "queued")
 
         self._clerk.later(tell)
 
@@ -65,6 +67,15 @@ class JobLog:
                 page.jobs.fetch(job_id)
 
         self._clerk.later(fetch)
+
+    def failed(self, job: "Job", error: Exception) -> None:
+        """Nothing came of a job that somebody was told of."""
+
+        def fail(books: Books) -> None:
+            with books.page() as page:
+                self.note_failure(page, job, error)
+
+        self._clerk.later(fail)
 
     def stopped(self, job_id: str) -> None:
         """Nothing of the job was sent, and nothing will be."""
@@ -81,7 +92,7 @@ class JobLog:
         def get(books: Books) -> "JobRow | None":
             with books.page() as page:
                 row = page.jobs.get(job_id)
-                return next(iter(_judged(books, page, [row] if row else [])), None)
+                return next(iter(_judged(books, [row] if row else [])), None)
 
         return await self._clerk.done(get)
 
@@ -93,7 +104,7 @@ class JobLog:
                 return None
             after = datetime.now(UTC) - timedelta(seconds=within_s)
             with books.page() as page:
-                rows = _judged(books, page, page.jobs.unfetched(key, ended_after=after))
+                rows = _judged(books, page.jobs.unfetched(key, ended_after=after))
             return next((row for row in rows if row.given_up and row.owner != books.history.owner), None)
 
         return await self._clerk.done(repeated)
@@ -103,7 +114,7 @@ class JobLog:
 
         def recent(books: Books) -> "Sequence[JobRow]":
             with books.page() as page:
-                return _judged(books, page, page.jobs.recent(limit))
+                return _judged(books, page.jobs.recent(limit))
 
         return await self._clerk.done(recent)
 
@@ -111,24 +122,55 @@ class JobLog:
         """What to say of a job that was lost."""
         return JobLost(await self._clerk.done(lambda books: loss_of(books, row)))
 
+    # For whoever writes more than that at once, in the clerk's thread.
 
-def note_sent(books: Books, job: "Job") -> None:
-    """Write a job down that may be billed from now on; for the clerk's thread."""
-    with books.page() as page:
-        _put(books, page, job, "sent")
+    def note_sent(self, books: Books, job: "Job") -> None:
+        """Write a job down that may be billed from now on."""
+        with books.page() as page:
+            self._put(books, page, job, "sent")
 
+    def note_end(self, page: Page, job: "Job", report: Report) -> None:
+        """Write down a job's answer."""
+        report = replace(report.hiding(self._hide), prompt=self._hide(report.prompt), previews={})
+        outcome = {"report": _reports().dump_python(report, mode="json")}
+        page.jobs.end(job.id, "done", outcome, fetched=not job.given_up)
 
-def note_end(page: Page, job: "Job", report: Report) -> None:
-    """Write down a job's answer."""
-    outcome = {"report": _reports().dump_python(replace(report, previews={}), mode="json")}
-    page.jobs.end(job.id, "done", outcome, fetched=not job.given_up)
+    def note_failure(self, page: Page, job: "Job", error: BaseException) -> None:
+        """Write down that nothing came of a job; one that was cut off by the end of its process is found lost."""
+        if isinstance(error, Exception):
+            known = isinstance(error, GptImageError)
+            text = self._hide(str(error)) if known else f"an error in this program ({type(error).__name__})"
+            page.jobs.end(job.id, "failed", {"error": text}, fetched=not job.given_up)
 
+    def _put(self, books: Books, page: Page, job: "Job", state: "State") -> None:
+        from .catalogue.jobs import JobRow
 
-def note_failure(page: Page, job: "Job", error: BaseException) -> None:
-    """Write down that nothing came of a job; one that was cut off by the end of its process is found lost."""
-    if isinstance(error, Exception):
-        text = str(error) if isinstance(error, GptImageError) else f"an error in this program ({type(error).__name__})"
-        page.jobs.end(job.id, "failed", {"error": text}, fetched=not job.given_up)
+        if job.key is None:
+            return
+        request = job.request.model_dump(mode="json", exclude_defaults=True, exclude={"user"})
+        page.jobs.put(
+            JobRow(
+                id=job.id,
+                key=job.key,
+                tool=job.tool,
+                request={name: self._kept(value) for name, value in request.items()},
+                folder=job.folder,
+                stem=job.stem,
+                owner=books.history.owner,
+                state=state,
+                created=job.created,
+                given_up=job.given_up,
+                fetched=job.fetched,
+            )
+        )
+
+    def _kept(self, value: Any) -> Any:
+        """What is kept of an argument: nothing secret, and of a data URL that it is one."""
+        if isinstance(value, list):
+            return [self._kept(item) for item in cast("list[Any]", value)]
+        if isinstance(value, str):
+            return "data:…" if value[:5].lower() == "data:" else self._hide(value)
+        return value
 
 
 def outcome_of(row: "JobRow") -> Report | KeptFailure | None:
@@ -147,49 +189,45 @@ def loss_of(books: Books, row: "JobRow") -> str:
     except GptImageError:
         usd = None
     price = f"about {dollars(usd)}, " if usd else ""
-    found = sorted(str(path) for path in row.folder.glob(f"{row.stem}*") if path.is_file())
-    there = f" Saved before that: {', '.join(found)}." if found else f" Nothing of it is in {row.folder}."
+    found = _listed(row.folder.glob(f"{row.stem}*"))
+    there = f"Saved before that: {found}." if found else f"Nothing of it is in {row.folder}."
+    # A picture that was saved and had no name yet has got one that tells no more than when it was made.
+    rescued = _listed(row.folder.glob("*-rescued.*"), since=row.created)
+    there += f" Rescued there, and perhaps of this job: {rescued}." if rescued else ""
     return (
         f"{row.id} was under way when the server's process was ended, so its answer is lost. It may have been billed,"
-        f" {price}and was not sent again:{there} Look at {USAGE_PAGE}, then decide whether to ask for it once more."
+        f" {price}and was not sent again. {there} Look at {USAGE_PAGE}, then decide whether to ask for it once more."
     )
 
 
-def _put(books: Books, page: Page, job: "Job", state: "State") -> None:
-    from .catalogue.jobs import JobRow
-
-    if job.key is None:
-        return
-    page.jobs.put(
-        JobRow(
-            id=job.id,
-            key=job.key,
-            tool=job.tool,
-            request=job.request.model_dump(mode="json", exclude_defaults=True, exclude={"user"}),
-            folder=job.folder,
-            stem=job.stem,
-            owner=books.history.owner,
-            state=state,
-            created=job.created,
-            given_up=job.given_up,
-        )
-    )
+def _listed(paths: Iterable[Path], since: datetime | None = None) -> str:
+    made = [path for path in paths if path.is_file() and (since is None or path.stat().st_mtime >= since.timestamp())]
+    return ", ".join(sorted(map(str, made)))
 
 
-def _judged(books: Books, page: Page, rows: "Sequence[JobRow]") -> "list[JobRow]":
-    """The rows, those lost whose process is gone."""
-    under_way = [row for row in rows if row.ended is None]
-    dead = books.history.dead({row.owner for row in under_way})
-    for row in under_way:
-        if row.owner in dead and row.state == "sent":
-            page.jobs.lose(row.id)
-        elif row.owner in dead:
-            page.jobs.forget(row.id)
-    lost = {row.id for row in under_way if row.owner in dead and row.state == "sent"}
-    forgotten = {row.id for row in under_way if row.owner in dead} - lost
-    return [
-        replace(row, state="lost", given_up=True) if row.id in lost else row for row in rows if row.id not in forgotten
-    ]
+def _judged(books: Books, rows: "Sequence[JobRow]") -> "list[JobRow]":
+    """The rows as they stand now that some processes are gone: what these had sent is lost, and the rest never was.
+
+    Nothing of it is written: that is for the next start, which also says what it found. What a later version of this
+    program has written is passed over.
+    """
+    dead = books.history.dead({row.owner for row in rows if row.ended is None})
+    judged: list[JobRow] = []
+    for row in filter(_is_readable, rows):
+        if row.ended is not None or row.owner not in dead:
+            judged.append(row)
+        elif row.state == "sent":
+            judged.append(replace(row, state="lost", given_up=True))
+    return judged
+
+
+def _is_readable(row: "JobRow") -> bool:
+    try:
+        request_of(row)
+        outcome_of(row)
+    except (KeyError, ValueError):
+        return False
+    return True
 
 
 @cache

@@ -11,6 +11,7 @@ import secrets
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -56,6 +57,14 @@ LISTED = 20
 State = Literal["preparing", "queued", "rendering", "done", "failed", "stopped", "lost"]
 Tell = Callable[[float, str], Awaitable[None]]
 """Takes the progress, growing toward 100, and a message for a person."""
+
+
+class ShuttingDown(GptImageError):
+    """The server takes no new work, and waits for nobody else's."""
+
+    def __init__(self) -> None:
+        """Say so."""
+        super().__init__("The server is shutting down and takes no new work. Start it again, then repeat the call.")
 
 
 class JobStopped(GptImageError):
@@ -112,6 +121,8 @@ class Job:
     @property
     def state(self) -> State:
         """Where it stands."""
+        if self.twin is not None and self.outcome is None:
+            return self.twin.state
         if isinstance(self.outcome, Report):
             return "done"
         if isinstance(self.outcome, JobStopped):
@@ -137,6 +148,8 @@ class Job:
             case "preparing":
                 return "Reading the request's pictures" if self.tool != "generate_image" else "Preparing the request"
             case "queued":
+                if self.elsewhere:
+                    return "Queued in another process of this server"
                 held = self.standing.held_until - anyio.current_time()
                 if held > 0:
                     return f"Waiting {held:.0f} s before it is sent: the API has too much to do"
@@ -148,8 +161,9 @@ class Job:
                 )
             case "rendering":
                 seconds = anyio.current_time() - (self.standing.since or self.began)
-                usually = max(self.expected_s, 1)
-                text = f"Rendering {self._what} for {seconds:.0f} s; such pictures usually take {usually:.0f} s"
+                text = f"Rendering {self._what} for {seconds:.0f} s"
+                if not self.elsewhere:
+                    text += f"; such pictures usually take {max(self.expected_s, 1):.0f} s"
                 return f"{text}. Unfinished picture: {self.partials[-1]}" if self.partials else text
             case done:
                 return done.capitalize()
@@ -169,7 +183,7 @@ class Jobs:
     def __init__(self, tasks: anyio.abc.TaskGroup, log: JobLog) -> None:
         """Run jobs in `tasks`, which outlives every request; `log` knows those of other processes."""
         self._tasks = tasks
-        self._log = log
+        self.log = log
         self._jobs: dict[str, Job] = {}
         self._closing = False
         self._resting = anyio.CancelScope()
@@ -178,9 +192,7 @@ class Jobs:
     def start(self, job: Job, prepare: Callable[[Job], Awaitable[Prepared]]) -> Job:
         """Begin a job."""
         if self._closing:
-            raise GptImageError(
-                "The server is shutting down and takes no new work. Start it again, then repeat the call."
-            )
+            raise ShuttingDown
         self._resting.cancel()
         keep()
         self._jobs[job.id] = job
@@ -199,7 +211,7 @@ class Jobs:
         job = self._jobs.get(job_id)
         if job is not None:
             return job
-        row = await self._log.get(job_id)
+        row = await self.log.get(job_id)
         if row is None:
             raise BadRequest(
                 f"There is no job {shown(job_id)}. get_image_job without a job_id lists the recent ones, and"
@@ -211,7 +223,7 @@ class Jobs:
         """Jobs that did something, of all processes, the newest first."""
         own = [job for job in self._jobs.values() if (job.key or job.given_up) and job.twin is None]
         known = {job.id for job in own}
-        kept = [_job_of(row) for row in await self._log.recent(LISTED) if row.id not in known]
+        kept = [_job_of(row) for row in await self.log.recent(LISTED) if row.id not in known]
         return sorted(own + kept, key=lambda job: job.created, reverse=True)[: max(LISTED, len(own))]
 
     async def wait(
@@ -234,16 +246,16 @@ class Jobs:
                 job.real.given_up = True
                 self.stop(job)
                 if job.real.standing.sent:
-                    self._log.told(job.real)
+                    self.log.told(job.real)
             raise
         real = job.real
         if not job.finished.is_set():
             if asker and not real.given_up:
                 real.given_up = True
-                self._log.told(real)
+                self.log.told(real)
             return None
         if real.given_up and not real.fetched:
-            self._log.fetched(real.id)
+            self.log.fetched(real.id)
         real.fetched = True
         if not isinstance(job.outcome, Report):
             raise job.outcome or JobStopped
@@ -254,9 +266,10 @@ class Jobs:
 
     def stop(self, job: Job) -> bool:
         """Stop a job of which nothing was sent; False where it is too late for that."""
-        if job.state in ("preparing", "queued") and not job.elsewhere:
-            job.scope.cancel()
-        return job.scope.cancel_called
+        real = job.real
+        if real.state in ("preparing", "queued") and not real.elsewhere:
+            real.scope.cancel()
+        return real.scope.cancel_called
 
     async def close(self, grace_s: float) -> None:
         """Take nothing new, stop what was not sent, and wait for the rest to be saved, for so long at most."""
@@ -264,11 +277,11 @@ class Jobs:
         self._resting.cancel()
         under_way = [job for job in self._jobs.values() if not job.finished.is_set()]
         for job in under_way:
-            if job.real.elsewhere:
+            self.stop(job)
+            if job.elsewhere:
                 # It goes on where it is.
                 job.scope.cancel()
-            self.stop(job)
-        sent = [job for job in under_way if not job.scope.cancel_called]
+        sent = [job for job in under_way if job.twin is None and not job.scope.cancel_called]
         if sent:
             logger.warning("waiting up to %g s for %d paid request(s) to be answered and saved", grace_s, len(sent))
         with anyio.move_on_after(grace_s) as waiting:
@@ -295,23 +308,26 @@ class Jobs:
             with job.scope:
                 prepared = await prepare(job)
                 job.twin = await self._joinable(job, prepared.key)
+                if job.twin is None:
+                    job.key = prepared.key
+                job.prepared.set()
                 if job.twin is not None:
                     await job.twin.finished.wait()
                     job.outcome = job.twin.outcome
                 else:
-                    job.key = prepared.key
-                    job.prepared.set()
                     if job.given_up:
-                        self._log.told(job)
+                        self.log.told(job)
                     job.outcome = await prepared.pay()
         except Exception as error:  # noqa: BLE001 - kept for whoever waits: raised here, it would end the server
             job.outcome = error
+            if job.given_up:
+                self.log.failed(job, error)
         finally:
             job.prepared.set()
             if job.scope.cancel_called and job.outcome is None:
                 job.outcome = JobStopped()
-                if job.given_up and job.key:
-                    self._log.stopped(job.id)
+                if job.key:
+                    self.log.stopped(job.id)
             if job.given_up and isinstance(job.outcome, Report):
                 # Whoever fetches it has the small pictures made from the files.
                 job.outcome = replace(job.outcome, previews={})
@@ -332,9 +348,10 @@ class Jobs:
 
     async def _joinable(self, call: Job, key: str) -> Job | None:
         """The job that a repeated call gets: one whose first caller gave up and whose answer nobody has."""
-        for job in list(self._jobs.values()):
-            # What it reads is not known yet; only those from before, so that nobody waits for each other.
-            if job is not call and job.given_up and job.began <= call.began and job.request == call.request:
+        # Only those from before, so that nobody waits for each other.
+        for job in takewhile(lambda job: job is not call, list(self._jobs.values())):
+            if job.given_up and job.tool == call.tool and job.request == call.request:
+                # What it reads is perhaps not known yet.
                 await job.prepared.wait()
         for job in reversed(self._jobs.values()):
             if job.key != key or not job.given_up or job.fetched or job.scope.cancel_called:
@@ -342,7 +359,7 @@ class Jobs:
             if anyio.current_time() - job.ended < JOINABLE_S:
                 return job
         try:
-            row = await self._log.repeated(key, within_s=JOINABLE_S)
+            row = await self.log.repeated(key, within_s=JOINABLE_S)
         except GptImageError as error:
             logger.warning("earlier jobs are not known: %s", error)
             return None
@@ -352,29 +369,45 @@ class Jobs:
         """A job of another process, followed to its end."""
         job = _job_of(row)
         if row.state == "lost":
-            job.outcome = await self._log.loss(row)
-        if job.outcome is not None:
+            job.outcome = await self.log.loss(row)
+        if job.outcome is None and self._closing:
+            raise ShuttingDown
+        known = self._jobs.setdefault(job.id, job)
+        if known is not job:
+            # Somebody else asked for it in the meantime.
+            return known
+        if job.outcome is None:
+            self._tasks.start_soon(self._watch, job)
+        else:
             job.ended = anyio.current_time()
             job.finished.set()
-        else:
-            self._tasks.start_soon(self._watch, job)
-        return self._jobs.setdefault(job.id, job)
+        return job
 
     async def _watch(self, job: Job) -> None:
         """Follow a job that another process does."""
-        with job.scope:
-            while job.outcome is None:
-                await anyio.sleep(POLL_S)
-                row = await self._log.get(job.id)
-                if row is None:
-                    job.outcome = JobStopped()
-                elif row.state == "lost":
-                    job.outcome = await self._log.loss(row)
-                else:
-                    job.standing.sent = int(row.state == "sent")
-                    job.outcome = outcome_of(row)
-        job.ended = anyio.current_time()
-        job.finished.set()
+        try:
+            with job.scope:
+                while job.outcome is None:
+                    await anyio.sleep(POLL_S)
+                    await self._look(job)
+        except GptImageError as error:
+            # The database cannot be read: whoever asks again has it looked at again.
+            job.outcome = error
+            del self._jobs[job.id]
+        finally:
+            job.outcome = job.outcome or ShuttingDown()
+            job.ended = anyio.current_time()
+            job.finished.set()
+
+    async def _look(self, job: Job) -> None:
+        row = await self.log.get(job.id)
+        if row is None:
+            job.outcome = JobStopped()
+        elif row.state == "lost":
+            job.outcome = await self.log.loss(row)
+        else:
+            job.standing.sent = int(row.state == "sent")
+            job.outcome = outcome_of(row)
 
     def _forget_old(self) -> None:
         finished = [job for job in self._jobs.values() if job.finished.is_set()]
@@ -385,7 +418,8 @@ class Jobs:
 def _job_of(row: "JobRow") -> Job:
     """A job as it was written down; `outcome` is None where it has none or was lost."""
     job = Job(row.tool, request_of(row), 0.0, row.id, row.created, key=row.key, elsewhere=True)
-    job.given_up, job.fetched, job.outcome = True, row.fetched, outcome_of(row)
+    job.began -= (datetime.now(UTC) - row.created).total_seconds()
+    job.given_up, job.fetched, job.outcome = row.given_up, row.fetched, outcome_of(row)
     job.standing.sent = int(row.state == "sent")
     if row.state == "lost":
         job.outcome = JobLost("")

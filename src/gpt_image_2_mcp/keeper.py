@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
@@ -11,7 +12,7 @@ import anyio
 import anyio.to_thread
 
 from .errors import BadAnswer, BadRequest, CannotSave, GptImageError, shown
-from .library import SIDE_FOLDER, Name, SavedImage, save
+from .library import Name, SavedImage, ready_side_folder, save
 from .money.pricing import cost, host_cost
 from .params import Options
 from .pictures import EXTENSION, Facts, facts, sniff
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 
 MAX_URL_TOLD = 1000
 """Characters of an address that an error repeats whole: it is the way to a picture that was paid for."""
+
+MAX_EDGE = 100_000
+"""Pixels that a header may speak of; no model comes near, and a record holds no more."""
 
 Fetch = Callable[[str], Awaitable[bytes]]
 
@@ -150,13 +154,7 @@ class Keeper:
         )
 
     def _write_partial(self, name: str, data: bytes) -> Path:
-        folder = self._folders[0] / SIDE_FOLDER
-        # Judged before it is made, and as it is then.
-        for _ in range(2):
-            if self._judge(folder) != folder:
-                raise BadRequest("It is a link now.")
-            folder.mkdir(parents=True, exist_ok=True)
-        path = folder / name
+        path = ready_side_folder(self._folders[0], self._judge) / name
         with path.open("xb") as file:
             file.write(data)
         return path
@@ -230,9 +228,10 @@ def _facts(data: bytes) -> Facts:
             " If OPENAI_BASE_URL is set, check what that backend makes."
         )
     try:
-        return facts(data)
+        what = facts(data)
     except ValueError:
         return Facts(found, 0, 0, alpha=False)
+    return what if max(what.width, what.height) <= MAX_EDGE else replace(what, width=0, height=0)
 
 
 def _requested(options: Options, n: int) -> dict[str, Any]:

@@ -12,6 +12,7 @@ import stat
 import sys
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
@@ -168,6 +169,36 @@ def ready(folder: Path, judge: Callable[[Path], Path]) -> None:
             folder.mkdir(parents=True, exist_ok=True)
 
 
+def ready_side_folder(folder: Path, judge: Callable[[Path], Path]) -> Path:
+    """Make `SIDE_FOLDER` in a folder of pictures, judged as `ready` does it; raises BadRequest where it is a link.
+
+    It is judged by the folder that it is in: in a home it would be one of those where programs keep their settings.
+    """
+    ready(folder, judge)
+    ready(folder / SIDE_FOLDER, lambda side: Path(os.path.realpath(side)))
+    return folder / SIDE_FOLDER
+
+
+def keep_beside(data: bytes, name: str, *, folder: Path, judge: Callable[[Path], Path]) -> Path:
+    """Write a file into the side folder of `folder`, whole or not at all; one of that name that is there stays.
+
+    Raises:
+        OSError: it cannot be written.
+        BadRequest: the folder leads to another place now.
+
+    """
+    path = ready_side_folder(folder, judge) / name
+    part = path.with_name(f"{secrets.token_hex(8)}{PART_SUFFIX}")
+    try:
+        with part.open("xb") as file:
+            file.write(data)
+        with suppress(FileExistsError):
+            _give_name(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+    return path
+
+
 def regular_file(file: IO[bytes]) -> bool:
     """Whether an open file is one, and no pipe or device."""
     return stat.S_ISREG(os.fstat(file.fileno()).st_mode)
@@ -238,7 +269,11 @@ def rescue(folder: Path) -> list[str]:
     process is writing is locked, and stays.
     """
     found: list[str] = []
-    for part in folder.glob(f"{PART_PREFIX}*{PART_SUFFIX}"):
+    try:
+        parts = sorted(folder.glob(f"{PART_PREFIX}*{PART_SUFFIX}"))
+    except OSError as error:
+        return [f"The folder {folder} cannot be looked through ({error.strerror})."]
+    for part in parts:
         try:
             with os.fdopen(open_as_is(part, os.O_RDWR), "rb", buffering=0) as file:
                 status = os.fstat(file.fileno())
@@ -250,6 +285,9 @@ def rescue(folder: Path) -> list[str]:
                     continue
                 data = file.read(MAX_READ_BACK)
             found.append(_rescued(part, data, datetime.fromtimestamp(status.st_mtime).astimezone()))
+        except FileNotFoundError:
+            # Another start was faster.
+            continue
         except OSError as error:
             found.append(f"{part} was left by a killed process and cannot be put in order ({error.strerror}).")
     return found

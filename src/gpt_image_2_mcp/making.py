@@ -21,18 +21,19 @@ from .destinations import Destinations
 from .errors import ApiError, BadRequest, GptImageError
 from .folders import safe_prefix
 from .inputs import Inputs
-from .joblog import note_end, note_failure, note_sent
+from .joblog import JobLog
 from .jobs import Job
 from .keeper import Keeper
-from .library import Kind, Name
-from .money.budgets import NANO_USD
+from .library import Kind, Name, keep_beside
+from .money.budgets import NANO_USD, rounded_up
 from .money.spending import Asked, Charge, Spending
 from .money.tokens import Usage
-from .params import CostsRequest, Options, PaidRequest
+from .params import MAX_PROMPT, CostsRequest, Options, PaidRequest, StartSessionRequest
+from .pictures import EXTENSION
 from .report import Report
 from .sessions import tree
 from .settings import Settings
-from .sources import Sources
+from .sources import InputImage, Sources
 from .timings import Timings
 
 logger = logging.getLogger(__name__)
@@ -65,6 +66,7 @@ class Maker:
         connection: Connection,
         spending: Spending,
         clerk: Clerk,
+        log: JobLog,
         destinations: Destinations,
         sources: Sources,
         timings: Timings,
@@ -75,6 +77,7 @@ class Maker:
         self._connection = connection
         self._spending = spending
         self._clerk = clerk
+        self._log = log
         self._destinations = destinations
         self._sources = sources
         self._timings = timings
@@ -99,7 +102,7 @@ class Maker:
                 error.hide(self._settings.hide)
             free = isinstance(error, ApiError) and error.from_sandbox
             may_be_billed = job.standing.sent > 0 and not free
-            await self._clerk.done(partial(_note_failure, job=job, charge=charge, error=error, billed=may_be_billed))
+            await self._clerk.done(partial(self._note_failure, job, charge, error, may_be_billed))
             raise
         report = keeper.report(
             model=self._settings.model,
@@ -163,7 +166,7 @@ class Maker:
         def note(books: Books) -> None:
             with books.together():
                 charge.note_sent(books)
-                note_sent(books, job)
+                self._log.note_sent(books, job)
 
         try:
             await self._clerk.done(note)
@@ -172,6 +175,16 @@ class Maker:
                 raise
             # A ledger that cannot be written keeps nobody from a picture.
             logger.warning("spending and history are not recorded: %s", error)
+
+    def _note_failure(self, job: Job, charge: Charge, error: BaseException, billed: bool, books: Books) -> None:
+        """The picture is gone, whatever can be written down."""
+        try:
+            with books.together():
+                charge.fail(books, may_be_billed=billed)
+                with books.page() as page:
+                    self._log.note_failure(page, job, error)
+        except GptImageError as failure:
+            logger.warning("spending and history could not be recorded: %s", failure)
 
     @staticmethod
     def _settle(charge: Charge, report: Report, lost: int, n: int, books: Books) -> None:
@@ -185,18 +198,20 @@ class Maker:
         job = work.job
 
         def write(books: Books) -> Report:
+            keeps = books.keeps_history and isinstance(work.request, StartSessionRequest)
+            inputs = work.inputs.kept(partial(self._keep_original, report)) if keeps else work.inputs
             with books.together():
                 settle(books)
                 with books.page() as page:
                     place = work.placing(page) if work.placing else None
-                    pictures = self._records(work, report, place)
+                    pictures = self._records(replace(work, inputs=inputs), report, place)
                     for picture in pictures:
                         page.pictures.add(picture)
                     session = page.sessions.get(place.session_id) if place else None
                     told = replace(report, place=place, tree=tree(session)) if session else report
                     if work.placing and not session:
                         told = replace(report, warnings=(*report.warnings, ENDED_MEANWHILE))
-                    note_end(page, job, told)
+                    self._log.note_end(page, job, told)
             if books.keeps_history:
                 for picture in pictures:
                     self._write_sidecar(picture)
@@ -211,6 +226,15 @@ class Maker:
             warning = f"The session's turn could not be written down ({error}); its picture is saved all the same."
             return replace(report, warnings=(*report.warnings, warning))
 
+    def _keep_original(self, report: Report, image: InputImage) -> Path | None:
+        """Keep what a session began with and nobody has as a file, so that it can be gone back to."""
+        name = f"{image.sha256}.{EXTENSION[image.format]}"
+        try:
+            return keep_beside(image.data, name, folder=report.images[0].path.parent, judge=self._destinations.judge)
+        except (OSError, BadRequest) as error:
+            logger.warning("%s, with which the session began, could not be kept: %s", image.source, error)
+            return None
+
     def _write_sidecar(self, picture: Picture) -> None:
         from .catalogue.sidecars import write_sidecar
 
@@ -222,6 +246,7 @@ class Maker:
     def _records(self, work: Work, report: Report, place: Place | None) -> list[Picture]:
         """What is known of each picture; what an answer of several cost is shared among them."""
         count, now = len(report.images), datetime.now(UTC)
+        nano = 0 if report.cost is None else int(rounded_up(report.cost) / NANO_USD)
         parameters = work.request.model_dump(include=set(Options.model_fields) - {"filename_prefix", "user"}) | {
             "n": work.request.count
         }
@@ -237,11 +262,11 @@ class Maker:
                     width=image.facts.width,
                     height=image.facts.height,
                     model=self._settings.model,
-                    prompt=self._settings.hide(report.prompt),
+                    prompt=self._settings.hide(report.prompt)[:MAX_PROMPT],
                     parameters={name: value for name, value in parameters.items() if value is not None},
                     applied=dict(report.applied),
                     usage=_share(report.usage, index, count),
-                    cost_usd=None if report.cost is None else (report.cost / count).quantize(NANO_USD),
+                    cost_usd=None if report.cost is None else shares(nano, count)[index] * NANO_USD,
                     parents=work.inputs.origins,
                     made=now,
                     client=work.job.client,
@@ -263,21 +288,14 @@ class Maker:
         return f"{host}:{parts.port or (443 if parts.scheme == 'https' else 80)}"
 
 
+def shares(whole: int, count: int) -> list[int]:
+    """A whole number in `count` parts that add up to it: even, and the first ones take what is over."""
+    return [whole // count + (index < whole % count) for index in range(count)]
+
+
 def _share(usage: Usage | None, index: int, count: int) -> TokensUsed | None:
-    """One picture's part of what an answer of `count` used: even, and the first ones take what is over."""
+    """One picture's part of what an answer of `count` used."""
     if usage is None:
         return None
-    parts = (usage.input_tokens, usage.image_tokens, usage.output_tokens)
-    shares = [tokens // count + (index < tokens % count) for tokens in parts]
-    return TokensUsed(input_tokens=shares[0], image_tokens=shares[1], output_tokens=shares[2])
-
-
-def _note_failure(books: Books, *, job: Job, charge: Charge, error: BaseException, billed: bool) -> None:
-    """The picture is gone, whatever can be written down."""
-    try:
-        with books.together():
-            charge.fail(books, may_be_billed=billed)
-            with books.page() as page:
-                note_failure(page, job, error)
-    except GptImageError as failure:
-        logger.warning("spending and history could not be recorded: %s", failure)
+    parts = [shares(tokens, count)[index] for tokens in (usage.input_tokens, usage.image_tokens, usage.output_tokens)]
+    return TokensUsed(input_tokens=parts[0], image_tokens=parts[1], output_tokens=parts[2])

@@ -11,6 +11,7 @@ from datetime import datetime
 from pathlib import Path
 
 from .catalogue.records import Origin, Picture, Place
+from .library import SIDE_FOLDER
 
 ORIGINALS = 0
 """The number that stands for the pictures that a session began with."""
@@ -63,8 +64,9 @@ class Session:
 
     @property
     def originals(self) -> tuple[Origin, ...]:
-        """The pictures that it began with."""
-        return tuple(o for o in self.turns[0].picture.record.parents if o.role == "image")
+        """The pictures that it began with; none where its first turn is not known any longer."""
+        first = self.turns[0]
+        return () if first.number != 1 else tuple(o for o in first.picture.record.parents if o.role == "image")
 
     @property
     def branches(self) -> list[Turn]:
@@ -87,9 +89,12 @@ def tree(session: Session) -> str:
     """The turns as text, one a line: a chain stands in one column, and each branch a step further in."""
     shown = {turn.number for turn in session.turns[-MAX_LINES:]}
     children: dict[int, list[Turn]] = {}
+    numbers = {turn.number for turn in session.turns}
     for turn in session.turns:
-        children.setdefault(turn.parent, []).append(turn)
-    lines = ["0 originals: " + ", ".join(map(_named, session.originals))]
+        # A turn whose picture is not known any longer leaves those that were made from it.
+        known = turn.parent in numbers and turn.parent < turn.number
+        children.setdefault(turn.parent if known else ORIGINALS, []).append(turn)
+    lines = ["0 originals: " + (", ".join(map(_named, session.originals)) or "not known")]
     waiting = [(turn, "", "") for turn in reversed(children.get(ORIGINALS, []))]
     if len(waiting) > 1:
         waiting = _branches(children[ORIGINALS], "")
@@ -113,7 +118,9 @@ def _branches(turns: list[Turn], margin: str) -> list[tuple[Turn, str, str]]:
 
 
 def _named(origin: Origin) -> str:
-    return _short(origin.id or (Path(origin.path).name if origin.path else origin.source))
+    if origin.path and Path(origin.path).parent.name != SIDE_FOLDER:
+        return _short(origin.id or Path(origin.path).name)
+    return _short(origin.id or origin.source)
 
 
 def _short(text: str) -> str:

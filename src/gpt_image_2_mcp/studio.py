@@ -11,8 +11,9 @@ import math
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import anyio
 import anyio.to_thread
@@ -27,7 +28,7 @@ from .errors import BadRequest, GptImageError, SessionError, shown
 from .inputs import InputReader, Inputs
 from .joblog import JobLog, loss_of
 from .jobs import Job, Jobs, JoinedFailure, Prepared, Tell
-from .library import SavedImage, project_of, read_back, rescue
+from .library import SavedImage, project_of, read_back
 from .making import Maker, Work
 from .money.budgets import Summary
 from .money.pricing import Estimate
@@ -56,6 +57,9 @@ from .settings import Settings
 from .sources import Sources
 from .timings import Timings
 from .viewing import Listing, View, Viewer
+
+if TYPE_CHECKING:
+    from .catalogue.jobs import JobRow
 
 logger = logging.getLogger(__name__)
 
@@ -107,6 +111,7 @@ class Studio:
             connection=connection,
             spending=self._spending,
             clerk=clerk,
+            log=jobs.log,
             destinations=self._destinations,
             sources=sources,
             timings=self._timings,
@@ -118,20 +123,18 @@ class Studio:
 
     async def put_in_order(self) -> None:
         """Finish what killed processes left in the books and in folders, and say it on stderr."""
-        folders = [] if self.settings.problems else [self._destinations.own()]
+        lost: Sequence[JobRow] = []
         if await anyio.to_thread.run_sync(self._clerk.books.any_dead):
             try:
                 found, lost = await self._clerk.done(Books.mend)
-                for sentence in found:
-                    logger.warning("%s", sentence)
-                folders += [row.folder for row in lost]
-                await self._rescue(folders)
-                for row in lost:
-                    logger.warning("%s", await self._clerk.done(lambda books, row=row: loss_of(books, row)))
             except GptImageError as error:
-                logger.warning("%s", error)
-        else:
-            await self._rescue(folders)
+                found = [str(error)]
+            for sentence in found:
+                logger.warning("%s", sentence)
+        for sentence in await anyio.to_thread.run_sync(self._destinations.in_order, [row.folder for row in lost]):
+            logger.warning("%s", sentence)
+        for row in lost:
+            logger.warning("%s", await self._clerk.done(partial(loss_of, row=row)))
 
     def generate(self, request: GenerateRequest, *, client: str | None = None) -> Job:
         """Begin to make pictures from words; `client` names the program that asks.
@@ -384,11 +387,6 @@ class Studio:
         async with self._in_order:
             return await anyio.to_thread.run_sync(self._destinations.ready, output_dir)
 
-    async def _rescue(self, folders: Sequence[Path]) -> None:
-        for folder in dict.fromkeys(folders):
-            for sentence in await anyio.to_thread.run_sync(rescue, folder):
-                logger.warning("%s", sentence)
-
 
 @asynccontextmanager
 async def open_studio(
@@ -414,7 +412,7 @@ async def open_studio(
         )
     )
     async with anyio.create_task_group() as tasks, Connection(settings, transport, Pace(settings.max_concurrency)) as c:
-        jobs = Jobs(tasks, JobLog(clerk))
+        jobs = Jobs(tasks, JobLog(clerk, settings.hide))
         cache = data_dir / THUMBNAILS if data_dir and clerk.books.keeps_history else None
         studio = Studio(settings, connection=c, jobs=jobs, clerk=clerk, working_dir=working_dir, home=home, cache=cache)
         tasks.start_soon(studio.put_in_order)

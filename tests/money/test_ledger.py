@@ -35,7 +35,7 @@ from gpt_image_2_mcp.money.pricing import Offer
 from gpt_image_2_mcp.money.tokens import Usage
 from gpt_image_2_mcp.storage import database, liveness, schema
 from gpt_image_2_mcp.storage.database import DatabaseUnusable, open_database
-from gpt_image_2_mcp.storage.liveness import give_sign, is_alive, tidy
+from gpt_image_2_mcp.storage.liveness import any_dead, give_sign, is_alive, tidy
 
 HIGH = Entry("gpt-image-2", "1024x1024", "high")
 OLD, NEW = (3, 51, 2), (3, 51, 3)
@@ -521,6 +521,7 @@ def test_what_a_killed_process_leaves_behind_is_mended_and_what_lives_is_not_tou
         ("reserved", "2026-11-22"),
     ]
     assert ledger.mend() == []
+    ledger.store.tidy()
     assert len(list(path.with_name(f"{path.name}-alive").iterdir())) == 1, "the dead leave no files"
     ledger.release(mine)
 
@@ -543,6 +544,7 @@ def test_a_dead_process_that_owes_nothing_leaves_no_file_either(opened: Open, pa
     dead = path.with_name(f"{path.name}-alive") / "dead.alive"
     dead.touch()
     assert ledger.mend() == []
+    ledger.store.tidy()
     assert not dead.exists()
 
 
@@ -597,7 +599,10 @@ def test_a_file_that_nobody_holds_is_no_sign_of_life(tmp_path: Path) -> None:
     """Whatever process has got the number of the one that died."""
     (tmp_path / "dead.alive").touch()
     assert not is_alive(tmp_path, "dead")
+    assert any_dead(tmp_path), "looking at it takes nothing away from whoever mends what it left"
+    tidy(tmp_path)
     assert list(tmp_path.iterdir()) == []
+    assert not any_dead(tmp_path)
 
 
 def test_a_file_that_cannot_be_looked_at_counts_as_alive(tmp_path: Path) -> None:

@@ -67,9 +67,9 @@ class KeptJobs:
         """Say that somebody has the answer."""
         self._change(job_id, fetched=True)
 
-    def give_up(self, job_id: str) -> None:
-        """Say that the first caller waits no longer."""
-        self._change(job_id, given_up=True)
+    def give_up(self, job_id: str, *, fetched: bool) -> None:
+        """Say that the first caller waits no longer, and whether somebody else has the answer."""
+        self._change(job_id, given_up=True, fetched=fetched)
 
     def lose(self, job_id: str) -> None:
         """Say that the process that had sent it is gone."""

@@ -78,7 +78,9 @@ class Sessions:
         head = self.connection.scalar(query)
         if head is None:
             return None
-        last = max(picture.record.place.turn for picture in self._turns(session_id) if picture.record.place)
+        last = max(
+            (picture.record.place.turn for picture in self._turns(session_id) if picture.record.place), default=0
+        )
         late = not asked and head != parent
         place = Place(session_id=session_id, turn=last + 1, parent=parent, late=late, asked=asked)
         if not late:

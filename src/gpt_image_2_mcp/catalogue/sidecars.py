@@ -13,7 +13,7 @@ from typing import Any, Final, cast
 from pydantic import ValidationError
 
 from ..errors import UnreadableSource
-from ..library import SIDE_FOLDER, open_as_is, ready, regular_file
+from ..library import SIDE_FOLDER, open_as_is, ready_side_folder, regular_file
 from .records import Picture, PictureRecord
 
 FORMAT: Final = "gpt-image-2-mcp/picture"
@@ -36,7 +36,7 @@ def write_sidecar(picture: Picture, judge: Callable[[Path], Path]) -> None:
 
     """
     path = sidecar_of(picture.path)
-    ready(path.parent, judge)
+    ready_side_folder(picture.path.parent, judge)
     head = {"record": FORMAT, "version": VERSION, "file": picture.path.name}
     body: dict[str, Any] = head | picture.record.model_dump(mode="json", exclude_defaults=True)
     part = path.with_name(f"{secrets.token_hex(8)}.part")

@@ -211,7 +211,6 @@ class Ledger:
                 charges.change(
                     found.id, if_in=(found.state,), to="released" if found.state == "reserved" else "unknown"
                 )
-        self.store.tidy()
         return _sentences(left)
 
 

@@ -19,6 +19,9 @@ from ..money.tokens import Usage, usage_from
 from .arriving import Body, Picture
 from .failures import failed_call, from_sandbox
 
+MAX_REQUEST_ID = 200
+"""Characters of a request's id; OpenAI's have 36."""
+
 BASE_URL_HINT = (
     "If OPENAI_BASE_URL is set, check that it is the address of an OpenAI-compatible API (it usually ends in /v1)."
 )
@@ -172,7 +175,7 @@ def decoded(encoded: str) -> bytes:
 
 def request_id(headers: Mapping[str, str]) -> str | None:
     """The id by which OpenAI's support finds a request."""
-    return headers.get("x-request-id")
+    return headers.get("x-request-id", "")[:MAX_REQUEST_ID] or None
 
 
 def text(body: Mapping[str, Any], name: str) -> str | None:

@@ -22,6 +22,8 @@ JOB_KEY = "gpt-image-2/job"
 """Where a job's id and state stand while there is no report."""
 MAX_ROWS = 50
 """Sessions in `_meta`."""
+MAX_BRANCHES = 5
+"""Of one session in a list: the newest."""
 PICTURE_URI = "gpt-image-2://pictures/{id}"
 SESSION_URI = "gpt-image-2://sessions/{id}"
 
@@ -54,8 +56,17 @@ def stopped(job: Job, *, was_stopped: bool) -> CallToolResult:
             text = f"{job.id} is done already; get_image_job fetches its pictures."
         case "failed":
             text = f"{job.id} has failed already; get_image_job tells why."
+        case "lost":
+            text = (
+                f"{job.id} is lost already with the process that did it; get_image_job tells what may have been billed."
+            )
         case _ if was_stopped:
             text = f"{job.id} is stopped. Nothing of it was sent to the API and nothing was billed."
+        case "preparing" | "queued":
+            text = (
+                f"{job.id} belongs to another process of this server, which alone can stop it: cancel it in the chat or"
+            )
+            text += " the program that began it. get_image_job waits for it here."
         case _:
             text = f"{job.id} was sent to the API already and is billed whatever happens, so it goes on and its picture"
             text += " is saved; get_image_job fetches it."
@@ -66,7 +77,7 @@ def stopped(job: Job, *, was_stopped: bool) -> CallToolResult:
 def jobs_listed(jobs: Sequence[Job]) -> CallToolResult:
     """The recent jobs, as many as fit."""
     if not jobs:
-        return _text("There are no jobs: nothing was asked for since this server started.")
+        return _text("There are no jobs: nothing was asked for lately.")
     lines = [
         f'- {job.id}: {job.state}, {job.tool} "{shortened(job.prompt)}",'
         f" {job.created:%Y-%m-%d %H:%M:%S} UTC{_files(job)}"
@@ -93,7 +104,7 @@ def sessions_listed(sessions: Sequence[Session]) -> CallToolResult:
     lines = [
         f"- {session.id}: {len(session.turns)} turn{'s' if len(session.turns) > 1 else ''},"
         f" created {session.created:%Y-%m-%d %H:%M:%S} UTC, updated {session.updated:%Y-%m-%d %H:%M:%S} UTC,"
-        f' last prompt "{shortened(session.head.prompt)}", last file {session.head.path}'
+        f' last prompt "{shortened(session.head.prompt)}", last file {session.head.path}{_branches(session)}'
         for session in sessions
     ]
     count = f"{len(sessions)} active edit session{'s' if len(sessions) > 1 else ''}, newest first:"
@@ -136,12 +147,24 @@ def _files(job: Job) -> str:
     return f", {first.path}" + (f" and {len(others)} more" if others else "")
 
 
+def _branches(session: Session) -> str:
+    """Where a session's tree ends, if that is in several places, and from where it goes on."""
+    if len(session.branches) == 1:
+        return ""
+    ends = [f'{turn.number} "{shortened(turn.prompt)}"' for turn in session.branches[-MAX_BRANCHES:]]
+    more = len(session.branches) - len(ends)
+    text = f"; {len(session.branches)} branches end at turns " + (f"… ({more} earlier), " if more else "")
+    return f"{text}{', '.join(ends)}; it goes on from turn {session.head.number}, and from_turn from any other"
+
+
 def _row(session: Session) -> dict[str, Any]:
     return {
         "session_id": session.id,
         "created": session.created.isoformat(),
         "updated": session.updated.isoformat(),
         "turns": len(session.turns),
+        "head": session.head.number,
+        "branches": [turn.number for turn in session.branches[-MAX_ROWS:]],
         "last_prompt": shortened(session.head.prompt),
         "last_file": str(session.head.path),
     }

@@ -11,6 +11,7 @@ import stat
 from collections.abc import Generator
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from threading import Lock, local
 from time import monotonic, sleep
@@ -43,6 +44,8 @@ _MEANINGS: Final = {
     sqlite3.SQLITE_IOERR: "cannot be read or written: the disk reports an error. Check the disk and its free space",
 }
 """SQLite's primary result codes that a person can do something about."""
+
+_EXCHANGED: Final = "was emptied or exchanged while it was open. Restart the server"
 
 
 class DatabaseUnusable(GptImageError):
@@ -145,11 +148,10 @@ def _make(path: Path) -> bool:
 
 
 def _engine(path: Path | None, *, rollback_journal: bool, busy_seconds: float) -> sa.Engine:
-    engine = sa.create_engine(
-        sa.URL.create("sqlite", database=str(path) if path else None),
-        poolclass=NullPool if path else StaticPool,
-        connect_args={"timeout": busy_seconds, "check_same_thread": False},
-    )
+    # A file that is gone is not made anew, which would be an empty one that everybody may read.
+    name = f"{path.absolute().as_uri()}?mode=rw" if path else ":memory:"
+    connect = partial(sqlite3.connect, name, uri=path is not None, timeout=busy_seconds, check_same_thread=False)
+    engine = sa.create_engine("sqlite://", creator=connect, poolclass=NullPool if path else StaticPool)
 
     def configure(connection: Any, _record: object) -> None:
         # Python's own transactions begin with the first write; ours begin before the first read.
@@ -217,6 +219,7 @@ def _readable_errors(path: Path | None) -> Generator[None]:
     except exc.DBAPIError as error:
         # The low byte is the primary code; the rest says more than a reader needs.
         code = getattr(error.orig, "sqlite_errorcode", -1) & 0xFF
-        if code not in _MEANINGS:
+        meaning = _EXCHANGED if str(error.orig).startswith(("no such table", "no such column")) else _MEANINGS.get(code)
+        if meaning is None:
             raise
-        raise DatabaseUnusable(path, _MEANINGS[code]) from error
+        raise DatabaseUnusable(path, meaning) from error

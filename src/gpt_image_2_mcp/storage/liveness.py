@@ -71,7 +71,7 @@ def give_sign(folder: Path) -> Sign:
 
 
 def is_alive(folder: Path, name: str) -> bool:
-    """Whether the process that gave the sign `name` lives; the file of a dead one is removed.
+    """Whether the process that gave the sign `name` lives; looking changes nothing.
 
     A file that cannot be looked at counts as alive, since what a living process does must not be touched.
     """
@@ -81,30 +81,23 @@ def is_alive(folder: Path, name: str) -> bool:
         return False
     except OSError:
         return True
-    if not lock(held):
-        held.close()
-        return True
-    _remove(_file(folder, name), held)
-    return False
+    with held:
+        return not lock(held)
 
 
 def any_dead(folder: Path) -> bool:
     """Whether a process ended without withdrawing its sign; its file stays for whoever puts things in order."""
-    for path in folder.glob("*.alive"):
-        try:
-            held = FileIO(path, "r+")
-        except OSError:
-            continue
-        with held:
-            if lock(held):
-                return True
-    return False
+    return any(not is_alive(folder, path.stem) for path in folder.glob("*.alive"))
 
 
 def tidy(folder: Path) -> None:
     """Remove the files of the dead."""
     for path in folder.glob("*.alive"):
-        is_alive(folder, path.stem)
+        with suppress(OSError):
+            held = FileIO(path, "r+")
+            if lock(held):
+                _remove(path, held)
+            held.close()
 
 
 def _remove(path: Path, held: FileIO) -> None:

@@ -1,0 +1,561 @@
+"""What a restart and a second process know: sessions, jobs, pictures. Two benches on one folder are two processes."""
+
+import base64
+import json
+import os
+import sqlite3
+import stat
+from contextlib import AsyncExitStack, closing
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+from fault_proxy import DATABASE, paying
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from stdio_bench import JOB, calls, fetched, handed, job_of, listed, reached, report_of
+from workbench import EDITS, KEY, SMALL, Bench, canned, encoded, said
+
+from gpt_image_2_mcp.catalogue.sidecars import read_sidecar
+from gpt_image_2_mcp.making import shares
+from gpt_image_2_mcp.sandbox import Fault
+from gpt_image_2_mcp.storage import schema
+from gpt_image_2_mcp.storage.database import open_database
+
+pytestmark = pytest.mark.anyio
+
+SHORT = {"GPT_IMAGE_2_MAX_WAIT_S": "0.3"}
+FOX: dict[str, Any] = {"prompt": "a fox", "size": SMALL, "quality": "low"}
+LOOK: dict[str, Any] = {"size": SMALL, "quality": "low"}
+
+
+def rows(root: Path, table: str) -> list[dict[str, Any]]:
+    with closing(sqlite3.connect(root / "data" / DATABASE)) as connection:
+        connection.row_factory = sqlite3.Row
+        return [dict(row) for row in connection.execute(f"SELECT * FROM {table}")]  # noqa: S608 - names of the test's
+
+
+def sidecars(root: Path) -> dict[str, Path]:
+    return {path.stem: path for path in root.rglob(".gpt-image-2/*.json")}
+
+
+def written_below(root: Path) -> bytes:
+    """What is in all files but the pictures."""
+    return b"".join(path.read_bytes() for path in root.rglob("*") if path.is_file() and path.suffix != ".png")
+
+
+async def begun(bench: Bench, **arguments: Any) -> str:
+    """A session of one turn."""
+    bench.photo()
+    given = {"prompt": "bluer", "images": ["photo.png"], **LOOK, **arguments}
+    return (await bench.made("start_edit_session", **given)).session_id
+
+
+async def turn(bench: Bench, session: str, prompt: str = "greener", **arguments: Any) -> dict[str, Any]:
+    made = await bench.made("continue_edit_session", session_id=session, prompt=prompt, **LOOK, **arguments)
+    return made.report | {"text": made.text}
+
+
+# Sessions.
+
+
+async def test_a_session_goes_on_after_a_restart(tmp_path: Path) -> None:
+    async with paying(tmp_path) as bench:
+        session = await begun(bench)
+        second = await turn(bench, session)
+    async with paying(tmp_path) as bench:
+        third = await turn(bench, session, "redder")
+        assert (third["turn"], third["parent_turn"]) == (3, 2)
+        assert [file.sha256 for file in bench.last().files] == [second["images"][0]["sha256"]]
+        assert '1 "bluer"\n2 "greener"\n3 "redder"' in third["text"]
+
+
+async def test_two_processes_at_one_head_keep_both_pictures_and_the_later_is_a_branch(tmp_path: Path) -> None:
+    async with paying(tmp_path) as one, paying(tmp_path) as other:
+        session = await begun(one)
+        one.knobs.hold()
+        async with calls(one) as ongoing:
+            slow = ongoing.start("continue_edit_session", session_id=session, prompt="slower", **LOOK)
+            await reached(one, 2)
+            fast = await turn(other, session, "faster")
+            one.knobs.release()
+            late = await slow.answer()
+        assert (fast["turn"], fast["parent_turn"], fast.get("branch")) == (2, 1, None)
+        report = report_of(late)
+        assert (report["turn"], report["parent_turn"], report["branch"]) == (3, 1, True)
+        assert "Another turn was made from turn 1 meanwhile" in said(late)
+        assert '├ 2 "faster"  <- the next turn is made from here\n└ 3 "slower"' in said(late)
+        text = said(await other.call("list_edit_sessions"))
+        assert '; 2 branches end at turns 2 "faster", 3 "slower"; it goes on from turn 2, and from_turn' in text
+        assert (await turn(other, session))["parent_turn"] == 2
+        assert (await turn(other, session, from_turn=3))["parent_turn"] == 3
+
+
+async def test_the_limit_of_sessions_holds_across_processes(tmp_path: Path) -> None:
+    limit = {"GPT_IMAGE_2_SESSION_MAX": "1"}
+    async with paying(tmp_path, limit) as one, paying(tmp_path, limit) as other:
+        first = await begun(one)
+        await begun(other)
+        assert first in await one.refused("continue_edit_session", session_id=first, prompt="greener")
+
+
+async def test_a_list_of_sessions_with_many_branches_stays_short(tmp_path: Path) -> None:
+    async with paying(tmp_path) as bench:
+        session = await begun(bench)
+        for number in range(8):
+            await turn(bench, session, f"{number} " + "x" * 300, from_turn=0)
+        result = await bench.call("list_edit_sessions")
+        assert '; 9 branches end at turns … (4 earlier), 5 "3 xxx' in said(result)
+        assert len(said(result)) < 1200
+        ((row,),) = [(result.meta or {})["gpt-image-2/sessions"]]
+        assert (row["head"], row["branches"]) == (9, list(range(1, 10)))
+
+
+async def test_going_back_to_the_originals_needs_no_file_of_theirs(tmp_path: Path) -> None:
+    """What came as a data URL is nowhere else."""
+    url = "data:image/png;base64," + base64.b64encode(encoded()).decode()
+    async with paying(tmp_path) as bench:
+        bench.photo()
+        session = await begun(bench, images=[url, "photo.png"])
+    async with paying(tmp_path) as bench:
+        again = await turn(bench, session, "redder", from_turn=0)
+        assert again["parent_turn"] == 0
+        first, second = (path.files for path in bench.seen(EDITS)), None
+        (sent,) = first
+        assert [file.sha256 for file in sent] == [
+            origin["sha256"] for origin in json.loads(rows(tmp_path, "pictures")[0]["parents"])
+        ]
+        assert second is None
+        kept = list((tmp_path / "pictures" / ".gpt-image-2").glob("*.png"))
+        assert [path.read_bytes() for path in kept] == [encoded()]
+        kept[0].unlink()
+        text = await bench.refused("continue_edit_session", session_id=session, prompt="x", from_turn=0)
+        assert "The session began with it" in text
+
+
+@pytest.mark.parametrize("forget", [{"GPT_IMAGE_2_HISTORY": "off"}, {"GPT_IMAGE_2_DATABASE_URL": "sqlite://"}])
+async def test_without_history_originals_are_not_kept(tmp_path: Path, forget: dict[str, str]) -> None:
+    url = "data:image/png;base64," + base64.b64encode(encoded()).decode()
+    async with paying(tmp_path, forget) as bench:
+        session = await begun(bench, images=[url])
+        text = await bench.refused("continue_edit_session", session_id=session, prompt="x", from_turn=0)
+        assert "a data URL" in text
+        assert "was not kept" in text
+        assert len(bench.files()) == 1
+
+
+async def test_a_link_in_place_of_the_side_folder_is_not_written_through(tmp_path: Path) -> None:
+    """A repository can bring one along."""
+    (tmp_path / "pictures").mkdir()
+    (tmp_path / "private").mkdir()
+    (tmp_path / "pictures" / ".gpt-image-2").symlink_to(tmp_path / "private")
+    url = "data:image/png;base64," + base64.b64encode(encoded()).decode()
+    async with paying(tmp_path) as bench:
+        await begun(bench, images=[url])
+    assert list((tmp_path / "private").iterdir()) == []
+
+
+async def test_more_pictures_and_a_mask_go_along_with_a_turn(tmp_path: Path) -> None:
+    async with paying(tmp_path) as bench:
+        session = await begun(bench)
+        bench.mask()
+        bench.photo("hat.png")
+        await turn(bench, session, images=["hat.png"], mask="mask.png")
+        assert [file.field for file in bench.last().files] == ["image[]", "image[]", "mask"]
+
+
+async def test_any_picture_becomes_a_session_by_its_id_in_another_process(tmp_path: Path) -> None:
+    async with paying(tmp_path) as bench:
+        made = await bench.made("generate_image", **FOX)
+    async with paying(tmp_path) as bench:
+        session = await begun(bench, images=[made.path.stem])
+        again = await turn(bench, session, from_turn=0)
+        sent = [[file.sha256 for file in seen.files] for seen in bench.seen(EDITS)]
+        assert sent == [[made.report["images"][0]["sha256"]]] * 2
+        assert f"0 originals: {made.path.stem}\n" in again["text"]
+
+
+async def test_a_turn_that_is_not_there_is_named(tmp_path: Path) -> None:
+    async with paying(tmp_path) as bench:
+        session = await begun(bench)
+        text = await bench.refused("continue_edit_session", session_id=session, prompt="x", from_turn=2)
+        assert "`from_turn` 2 is no turn" in text
+        assert bench.knobs.paid == 1
+
+
+# Jobs.
+
+
+async def test_a_finished_jobs_answer_is_fetched_after_a_restart_as_it_would_have_been(tmp_path: Path) -> None:
+    async with paying(tmp_path, SHORT) as bench:
+        bench.knobs.hold()
+        job = await handed(bench, "generate_image", **FOX, n=2)
+        await reached(bench, 1)
+        bench.knobs.release()
+        await listed(bench, f"{job}: done")
+        here = await fetched(bench, job)
+    async with paying(tmp_path, SHORT) as bench:
+        assert f"{job}: done" in said(await bench.call("get_image_job"))
+        there = [await fetched(bench, job) for _ in range(2)]
+        assert [answer.content for answer in there] == [here.content] * 2
+        assert [answer.meta for answer in there] == [here.meta] * 2
+        assert bench.seen() == []
+
+
+async def test_a_finished_job_that_nobody_fetched_is_what_the_same_call_gets_after_a_restart(tmp_path: Path) -> None:
+    async with paying(tmp_path, SHORT) as bench:
+        bench.knobs.hold()
+        job = await handed(bench, "generate_image", **FOX)
+        await reached(bench, 1)
+        bench.knobs.release()
+        await listed(bench, f"{job}: done")
+    async with paying(tmp_path) as bench:
+        again = await bench.call("generate_image", **FOX)
+        assert f"your earlier identical call ({job})" in said(again)
+        assert bench.seen() == []
+        assert report_of(await bench.call("generate_image", **FOX))["warnings"] == []
+        assert len(bench.seen()) == 1
+
+
+async def test_a_call_that_was_answered_is_a_new_one_after_a_restart(tmp_path: Path) -> None:
+    for number in range(2):
+        async with paying(tmp_path) as bench:
+            assert report_of(await bench.call("generate_image", **FOX))["warnings"] == [], number
+            assert len(bench.seen()) == 1
+
+
+async def test_a_failure_is_told_after_a_restart_in_the_same_words(tmp_path: Path) -> None:
+    async with paying(tmp_path, SHORT) as bench:
+        bench.knobs.faults = [Fault(error="moderation_blocked")]
+        bench.knobs.hold()
+        job = await handed(bench, "generate_image", **FOX)
+        await reached(bench, 1)
+        bench.knobs.release()
+        await listed(bench, f"{job}: failed")
+        here = said(await fetched(bench, job))
+    async with paying(tmp_path) as bench:
+        assert said(await fetched(bench, job)) == here
+
+
+@pytest.mark.parametrize("where", ["queued", "rendering"])
+async def test_a_second_process_joins_a_job_of_the_first_and_follows_it(tmp_path: Path, where: str) -> None:
+    one_at_a_time = SHORT | {"GPT_IMAGE_2_MAX_CONCURRENCY": "1"}
+    async with paying(tmp_path, one_at_a_time) as one, paying(tmp_path, SHORT) as other:
+        one.knobs.hold()
+        if where == "queued":
+            await handed(one, "generate_image", prompt="a dog", **LOOK)
+            await reached(one, 1)
+        job = await handed(one, "generate_image", **FOX)
+        await reached(one, 1)
+        joined = await other.call("generate_image", **FOX)
+        assert job_of(joined) == job
+        assert "your earlier identical call" in said(joined)
+        assert f"{job}: {where}" in said(await other.call("get_image_job"))
+        stop = await other.call("cancel_image_job", job_id=job)
+        assert (stop.meta or {})[JOB]["state"] == where
+        words = {"queued": "belongs to another process", "rendering": "was sent to the API already"}
+        assert words[where] in said(stop)
+        one.knobs.release()
+        both = [await fetched(bench, job) for bench in (other, one)]
+        assert both[0].content == both[1].content
+        assert other.seen() == []
+
+
+async def test_a_second_process_makes_its_own_picture_while_the_first_caller_waits(tmp_path: Path) -> None:
+    async with paying(tmp_path) as one, paying(tmp_path) as other:
+        one.knobs.hold()
+        async with calls(one) as ongoing:
+            waiting = ongoing.start("generate_image", **FOX)
+            await reached(one, 1)
+            (job,) = [row["id"] for row in rows(tmp_path, "jobs")]
+            # Whoever looks at a job of another process has not asked for it.
+            assert f"{job}: rendering" in said(await other.call("get_image_job"))
+            assert report_of(await other.call("generate_image", **FOX))["warnings"] == []
+            assert len(other.seen()) == 1
+            one.knobs.release()
+            assert not (await waiting.answer()).is_error
+
+
+async def test_a_queued_job_that_is_stopped_in_its_process_is_stopped_for_all(tmp_path: Path) -> None:
+    one_at_a_time = SHORT | {"GPT_IMAGE_2_MAX_CONCURRENCY": "1"}
+    async with paying(tmp_path, one_at_a_time) as one, paying(tmp_path, SHORT) as other:
+        one.knobs.hold()
+        await handed(one, "generate_image", prompt="a dog", **LOOK)
+        await reached(one, 1)
+        job = await handed(one, "generate_image", **FOX)
+        assert await handed(other, "generate_image", **FOX) == job
+        assert f"{job} is stopped" in said(await one.call("cancel_image_job", job_id=job))
+        told = await fetched(other, job)
+        assert "nothing was billed" in said(told)
+        assert [row["id"] for row in rows(tmp_path, "jobs") if row["id"] == job] == []
+        one.knobs.release()
+
+
+async def test_a_job_that_is_over_its_budget_is_no_riddle_for_others(tmp_path: Path) -> None:
+    """It was handed out while it was prepared, and nothing of it is ever sent."""
+    budget = SHORT | {"GPT_IMAGE_2_BUDGET_PER_CALL_USD": "0.0001"}
+    async with paying(tmp_path, budget) as bench:
+        assert "budget" in (await bench.refused("generate_image", **FOX)).lower()
+        assert rows(tmp_path, "jobs") == []
+
+
+async def test_a_server_that_ends_does_not_wait_for_the_job_of_another_process(tmp_path: Path) -> None:
+    async with paying(tmp_path, SHORT) as one:
+        one.knobs.hold()
+        job = await handed(one, "generate_image", **FOX)
+        await reached(one, 1)
+        with anyio.fail_after(5):
+            async with paying(tmp_path, SHORT) as other, calls(other) as ongoing:
+                # Two at once, so that both find that nobody follows it yet.
+                both = [ongoing.start("get_image_job", job_id=job) for _ in range(2)]
+                for one_of_them in both:
+                    assert job_of(await one_of_them.answer()) == job
+        one.knobs.release()
+        assert report_of(await fetched(one, job))["images"]
+
+
+async def test_a_slow_picture_that_is_still_read_is_joined_too(tmp_path: Path) -> None:
+    asked, go_on = anyio.Event(), anyio.Event()
+
+    async def serve(stream: anyio.abc.SocketStream) -> None:
+        async with stream:
+            await stream.receive()
+            asked.set()
+            await go_on.wait()
+            head = b"HTTP/1.1 200 OK\r\nContent-Type: image/png\r\nConnection: close\r\nContent-Length: %d\r\n\r\n"
+            await stream.send(head % len(encoded()) + encoded())
+
+    listener = await anyio.create_tcp_listener(local_host="127.0.0.1")
+    host = "127.0.0.1:{}".format(listener.extra(anyio.abc.SocketAttribute.local_port))  # noqa: S610, UP032 - no Django
+    async with listener, anyio.create_task_group() as tasks:
+        tasks.start_soon(listener.serve, serve)
+        async with paying(tmp_path, SHORT | {"GPT_IMAGE_2_ALLOWED_URL_HOSTS": host}) as bench:
+            edit = {"prompt": "a hat", "images": [f"http://{host}/photo.png"], **LOOK}
+            first = await handed(bench, "edit_image", **edit)
+            await asked.wait()
+            async with calls(bench) as ongoing:
+                again = [ongoing.start("edit_image", **edit) for _ in range(2)]
+                await anyio.wait_all_tasks_blocked()
+                go_on.set()
+                answers = [await call.answer() for call in again]
+            # Whoever had to wait too long for the join was handed an id as well.
+            ends = [await fetched(bench, job_of(a)) if JOB in (a.meta or {}) else a for a in answers]
+            made = report_of(await fetched(bench, first))["images"]
+            assert [report_of(end)["images"] for end in ends] == [made, made]
+            assert bench.knobs.paid == 1
+        tasks.cancel_scope.cancel()
+
+
+async def test_what_a_later_version_has_written_of_a_job_is_in_nobodys_way(tmp_path: Path) -> None:
+    async with paying(tmp_path, SHORT) as bench:
+        bench.knobs.hold()
+        job = await handed(bench, "generate_image", **FOX)
+        await reached(bench, 1)
+        bench.knobs.release()
+        await listed(bench, f"{job}: done")
+    for column, value in (("tool", "animate_image"), ("request", '{"prompt": 7}'), ("outcome", '{"report": {}}')):
+        with closing(sqlite3.connect(tmp_path / "data" / DATABASE)) as connection, connection:
+            connection.execute(f"UPDATE jobs SET {column} = ?", (value,))  # noqa: S608 - names of the test's
+        async with paying(tmp_path) as bench:
+            assert not (await bench.call("generate_image", **FOX)).is_error
+            assert f"- {job}:" not in said(await bench.call("get_image_job"))
+            assert "There is no job" in await bench.refused("get_image_job", job_id=job)
+
+
+# The catalogue.
+
+
+async def test_every_picture_has_its_row_and_its_record_however_it_came(tmp_path: Path) -> None:
+    responses = {"OPENAI_FORCE_RESPONSES_EDITS": "1"}
+    made: dict[str, dict[str, Any]] = {}
+    async with AsyncExitStack() as stack:
+        plain = await stack.enter_async_context(paying(tmp_path))
+        routed = await stack.enter_async_context(paying(tmp_path, responses))
+        photo = str(plain.photo())
+        session = await begun(plain)
+        reports = [
+            (await plain.made("generate_image", **FOX, n=3)).report,
+            (await plain.made("edit_image", prompt="a hat", images=[photo], **LOOK, output_dir="art")).report,
+            await turn(plain, session),
+            (await routed.made("edit_image", prompt="a hat", images=[photo], **LOOK, n=2)).report,
+        ]
+        routed.knobs.faults = [Fault(error="moderation_blocked", route="responses")]
+        reports.append((await routed.made("edit_image", prompt="a cap", images=[photo], **LOOK, n=3)).report)
+        assert len(reports[-1]["images"]) == 2
+        made = {image["id"]: report for report in reports for image in report["images"]}
+    found = {row["id"]: row for row in rows(tmp_path, "pictures")}
+    assert len(found) == len(made) + 1
+    assert set(found) == set(sidecars(tmp_path))
+    for report in reports:
+        parts = [found[image["id"]] for image in report["images"]]
+        assert [part["path"] for part in parts] == [image["file_path"] for image in report["images"]]
+        for name in ("input_tokens", "output_tokens"):
+            assert sum(part[name] for part in parts) == report["usage"][name]
+        assert sum(part["nano_usd"] for part in parts) == round(report["cost_usd_estimated"] * 10**9)
+    for picture_id, path in sidecars(tmp_path).items():
+        record, name = read_sidecar(path)
+        row = found[picture_id]
+        assert (record.id, name, record.sha256, record.job_id) == (
+            picture_id,
+            Path(row["path"]).name,
+            row["sha256"],
+            row["job_id"],
+        )
+        assert record.cost_usd == Decimal(row["nano_usd"]) / 10**9
+
+
+async def test_a_sandbox_behind_http_and_a_picture_saved_elsewhere_are_written_down_too(tmp_path: Path) -> None:
+    async with paying(tmp_path, marked=True) as bench:
+        sandboxed = await bench.made("generate_image", **FOX)
+    async with paying(tmp_path) as bench:
+        bench.knobs.hold()
+        async with calls(bench) as ongoing:
+            call = ongoing.start("generate_image", **FOX, output_dir="art")
+            await reached(bench, 1)
+            (bench.working_dir / "art").rmdir()
+            (bench.working_dir / "art").write_text("in the way", encoding="utf-8")
+            bench.knobs.release()
+            moved = report_of(await call.answer())
+    assert Path(moved["images"][0]["file_path"]).parent == tmp_path / "pictures"
+    assert {row["id"]: row["sandbox"] for row in rows(tmp_path, "pictures")} == {
+        sandboxed.path.stem: 1,
+        moved["images"][0]["id"]: 0,
+    }
+    assert len(sidecars(tmp_path)) == 2
+
+
+async def test_without_history_the_money_is_kept_and_nothing_else(tmp_path: Path) -> None:
+    async with paying(tmp_path, {"GPT_IMAGE_2_HISTORY": "off"}) as bench:
+        session = await begun(bench)
+        assert (await turn(bench, session))["turn"] == 2
+    assert [len(rows(tmp_path, table)) for table in ("pictures", "sessions", "jobs", "charges")] == [0, 0, 0, 2]
+    assert sidecars(tmp_path) == {}
+
+
+async def test_in_memory_nothing_at_all_is_kept(tmp_path: Path) -> None:
+    async with paying(tmp_path, {"GPT_IMAGE_2_DATABASE_URL": "sqlite://"}) as bench:
+        await turn(bench, await begun(bench))
+        assert len(bench.files()) == 2
+    assert not (tmp_path / "data").exists()
+
+
+async def test_the_key_is_nowhere_on_the_disk(tmp_path: Path) -> None:
+    """A person can paste it into a prompt, a file's name or an argument."""
+    async with paying(tmp_path, SHORT) as bench:
+        bench.knobs.hold()
+        given = FOX | {"prompt": f"a fox called {KEY}"}
+        job = await handed(bench, "generate_image", **given)
+        await reached(bench, 1)
+        bench.knobs.release()
+        await listed(bench, f"{job}: done")
+        session = await begun(bench, prompt=f"write {KEY} on it")
+        await turn(bench, session, KEY)
+    kept = written_below(tmp_path)
+    assert b"a fox called" in kept
+    assert KEY.encode() not in kept
+
+
+async def test_a_data_url_is_not_kept_in_the_database(tmp_path: Path) -> None:
+    url = "data:image/png;base64," + base64.b64encode(encoded()).decode()
+    async with paying(tmp_path) as bench:
+        await bench.made("edit_image", prompt="a hat", images=[url], **LOOK)
+    ((row,),) = [rows(tmp_path, "jobs")]
+    assert json.loads(row["request"])["images"] == ["data:…"]
+
+
+async def test_records_have_the_usual_rights_and_the_database_its_owners(tmp_path: Path) -> None:
+    before = os.umask(0o022)
+    try:
+        async with paying(tmp_path) as bench:
+            await bench.made("generate_image", **FOX)
+    finally:
+        os.umask(before)
+    ((_, record),) = sidecars(tmp_path).items()
+    modes = [record, record.parent, tmp_path / "data", tmp_path / "data" / DATABASE]
+    assert [oct(stat.S_IMODE(path.stat().st_mode)) for path in modes] == ["0o644", "0o755", "0o700", "0o600"]
+
+
+@pytest.mark.parametrize("how", ["gone", "emptied", "a folder", "its folder gone", "another database"])
+async def test_a_database_that_breaks_later_keeps_nobody_from_a_picture(tmp_path: Path, how: str) -> None:
+    async with paying(tmp_path) as bench:
+        session = await begun(bench)
+        path = tmp_path / "data" / DATABASE
+        if how == "its folder gone":
+            path.parent.rename(tmp_path / "moved")
+        else:
+            path.unlink()
+        if how == "emptied":
+            path.touch()
+        elif how == "a folder":
+            path.mkdir()
+        elif how == "another database":
+            with closing(sqlite3.connect(path)) as connection, connection:
+                connection.execute("CREATE TABLE jobs (id TEXT)")
+        await bench.made("generate_image", **FOX)
+        bench.photo()
+        answer = await bench.made("start_edit_session", prompt="bluer", images=["photo.png"], **LOOK)
+        assert "could not be written down" in answer.text
+        text = await bench.refused("continue_edit_session", session_id=session, prompt="x")
+        assert "database" in text
+        assert not path.exists() or how != "gone"
+        assert len([name for name in bench.files() if "/" not in name]) == 3
+
+
+async def test_a_file_of_the_first_version_loses_no_row(tmp_path: Path) -> None:
+    path = tmp_path / "data" / DATABASE
+    path.parent.mkdir(mode=0o700)
+    database = open_database(path)
+    with database.transaction() as connection:
+        for name in ("pictures", "sessions", "jobs", "picture_words"):
+            connection.exec_driver_sql(f"DROP TABLE {name}")
+        schema.MIGRATIONS[0](connection)
+        connection.exec_driver_sql("UPDATE schema_version SET version = 1")
+        for number in range(50):
+            connection.execute(
+                schema.charges.insert().values(
+                    day="2026-11-22",
+                    reserved_at=number,
+                    owner="x",
+                    state="settled",
+                    model="gpt-image-2",
+                    size=SMALL,
+                    quality="low",
+                    pictures=1,
+                    estimate_nano_usd=number,
+                    nano_usd=number,
+                )
+            )
+    database.close()
+    before = rows(tmp_path, "charges")
+    assert len(before) == 50
+    async with paying(tmp_path) as bench:
+        made = await bench.made("generate_image", **FOX)
+    assert rows(tmp_path, "charges")[:50] == before
+    assert [row["id"] for row in rows(tmp_path, "pictures")] == [made.path.stem]
+    assert rows(tmp_path, "schema_version") == [{"version": len(schema.MIGRATIONS)}]
+
+
+@settings(deadline=None)
+@given(whole=st.integers(0, 10**15), less=st.integers(0, 10**15), count=st.integers(1, 10))
+def test_shares_add_up_and_a_part_of_a_whole_stays_one(whole: int, less: int, count: int) -> None:
+    part = min(less, whole)
+    assert sum(shares(whole, count)) == whole
+    assert max(shares(whole, count)) - min(shares(whole, count)) <= 1
+    assert all(small <= large for small, large in zip(shares(part, count), shares(whole, count), strict=True))
+
+
+async def test_a_header_that_claims_the_impossible_loses_no_record(tmp_path: Path) -> None:
+    """Backends other than OpenAI's answer in their own ways."""
+    data = bytearray(encoded())
+    data[16:20] = (2**31 - 1).to_bytes(4, "big")
+    from gpt_image_2_mcp.params import GenerateRequest
+    from gpt_image_2_mcp.settings import Settings
+    from gpt_image_2_mcp.studio import open_studio
+
+    given = Settings.read({"OPENAI_API_KEY": KEY, "GPT_IMAGE_2_OUTPUT_DIR": str(tmp_path / "pictures")})
+    backend, data_dir = canned(bytes(data)), tmp_path / "data"
+    async with open_studio(given, transport=backend, working_dir=tmp_path, home=tmp_path, data_dir=data_dir) as studio:
+        await studio.wait(studio.generate(GenerateRequest(prompt="a fox")))
+    assert len(rows(tmp_path, "pictures")) == len(sidecars(tmp_path)) == 1

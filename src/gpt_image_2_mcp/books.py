@@ -1,8 +1,8 @@
 """Everything that is written down: the money that was spent, the pictures, the sessions and the jobs.
 
-Money and history lie in one file, unless history is not to be kept: then it is in memory, and the money in the file all
-the same, since budgets hold across processes. One thread, the clerk, works in them, in the order in which it is told
-to; nothing is opened before it is needed, and SQLAlchemy is not imported before that.
+Money and history lie in one database, unless history is not to be kept: then it is in memory, and the money in the
+database all the same, since budgets hold across processes. One thread, the clerk, works in them, in the order in which
+it is told to; nothing is opened before it is needed, and SQLAlchemy is not imported before that.
 """
 
 import asyncio
@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, TypeVar
 import anyio
 
 from .errors import GptImageError
+from .storage.address import Address
 
 if TYPE_CHECKING:
     from .catalogue.jobs import JobRow, KeptJobs
@@ -52,9 +53,9 @@ class Books:
     """Money and history; for the clerk's thread, apart from `any_dead`."""
 
     def __init__(
-        self, database: Path | None, *, keeps_history: bool, session_max: int = 0, session_ttl_ms: int = 0
+        self, database: Address, *, keeps_history: bool, session_max: int = 0, session_ttl_ms: int = 0
     ) -> None:
-        """Keep them in the file `database`, or in memory where that is None; nothing is opened yet."""
+        """Keep them at the address `database`, in memory where that is None; nothing is opened yet."""
         self.database = database
         self.keeps_history = keeps_history and database is not None
         self._session_max = session_max
@@ -69,7 +70,7 @@ class Books:
 
     @cached_property
     def history(self) -> "Store":
-        """Where pictures, sessions and jobs are: in memory where the file cannot be used."""
+        """Where pictures, sessions and jobs are: in memory where the database cannot be used."""
         from .storage.store import open_store
 
         if self.keeps_history:
@@ -88,7 +89,7 @@ class Books:
 
     @contextmanager
     def together(self) -> Generator[None]:
-        """Write money and history at once, or nothing, where they lie in one file."""
+        """Write money and history at once, or nothing, where they lie in one database."""
         with self.history.database.transaction():
             yield
 
@@ -104,9 +105,9 @@ class Books:
             yield Page(Pictures(connection), Sessions(connection, self._limits, now), KeptJobs(connection, now))
 
     def any_dead(self) -> bool:
-        """Whether a process ended without saying goodbye. Looks at files only."""
-        if self.database is None:
-            return False
+        """Whether a process may have ended without saying goodbye. Looks at files only: of a server nobody knows."""
+        if not isinstance(self.database, Path):
+            return self.database is not None
         from .storage.liveness import any_dead
 
         return any_dead(self.database.with_name(f"{self.database.name}-alive"))
@@ -127,7 +128,7 @@ class Books:
         return sentences, lost
 
     def close(self) -> None:
-        """Let go of the files that were opened."""
+        """Let go of what was opened."""
         opened = {id(store): store for name in ("money", "history") if (store := self.__dict__.get(name)) is not None}
         for store in opened.values():
             store.close()

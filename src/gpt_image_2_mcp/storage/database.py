@@ -1,4 +1,4 @@
-"""The one database file of a person: who may read it, how it is opened, and what its failures mean to a reader.
+"""The one database of a person, as a file: who may read it, how it is opened, and what its failures mean to a reader.
 
 Every transaction takes SQLite's write lock at its start (`BEGIN IMMEDIATE`), so what one reads stays true until it has
 written. A connection lives as long as its transaction: nothing is held between two, and a killed process leaves at
@@ -8,7 +8,7 @@ most a journal, which the next one rolls back.
 import os
 import sqlite3
 import stat
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +22,7 @@ from sqlalchemy.pool import NullPool, StaticPool
 
 from ..errors import GptImageError
 from . import schema
+from .address import Address, PostgresUrl
 
 WAL_IS_SAFE_FROM: Final = (3, 51, 3)
 """Before this version several writers can damage a file in WAL mode (https://sqlite.org/wal.html#walresetbug)."""
@@ -43,21 +44,24 @@ _MEANINGS: Final = {
 
 
 class DatabaseUnusable(GptImageError):
-    """The database file cannot be opened, read or written, or is not this program's; it is left as it is."""
+    """The database cannot be opened, read or written, or is not this program's; it is left as it is."""
 
-    def __init__(self, path: Path | None, what: str) -> None:
-        """Keep the path, and say `what` of it."""
-        super().__init__(f"The database {str(path) if path else 'in memory'!r} {what}.")
-        self.path = path
+    def __init__(self, at: Address, what: str) -> None:
+        """Keep the address, and say `what` of the database there."""
+        super().__init__(f"The database {str(at) if at else 'in memory'!r} {what}.")
+        self.at = at
 
 
 @dataclass(frozen=True, slots=True)
 class Database:
-    """An open database; made by `open_database`. Safe to use from several threads."""
+    """An open database; made by `open_database` or `open_postgres`. Safe to use from several threads."""
 
     engine: sa.Engine
-    path: Path | None
+    at: Address
     guard: AbstractContextManager[object]
+    """Held during a transaction, where threads share one connection."""
+    meaning: Callable[[exc.DBAPIError], str | None]
+    """What a failure means to a person; None where it is a bug."""
     under_way: local = field(default_factory=local)
 
     @contextmanager
@@ -65,22 +69,33 @@ class Database:
         """Do all of it or nothing, with every other writer waiting; inside another one of this thread, be part of it.
 
         Raises:
-            DatabaseUnusable: the file cannot be read or written.
+            DatabaseUnusable: it cannot be read or written.
 
         """
         outer: sa.Connection | None = getattr(self.under_way, "connection", None)
         if outer is not None:
             yield outer
             return
-        with _readable_errors(self.path), self.guard, self.engine.begin() as connection:
+        with self._readable_errors(), self.guard, self.engine.begin() as connection:
             self.under_way.connection = connection
             try:
                 yield connection
             finally:
                 self.under_way.connection = None
 
+    @contextmanager
+    def _readable_errors(self) -> Generator[None]:
+        """Turn what the database reports into `DatabaseUnusable` where a person can act on it; the rest are bugs."""
+        try:
+            yield
+        except exc.DBAPIError as error:
+            what = self.meaning(error)
+            if what is None:
+                raise
+            raise DatabaseUnusable(self.at, what) from error
+
     def close(self) -> None:
-        """Let go of the file, or of what is in memory."""
+        """Let go of the file or the connections, or of what is in memory."""
         self.engine.dispose()
 
 
@@ -106,6 +121,7 @@ def open_database(
         path,
         # The one connection to a database in memory is everybody's.
         nullcontext() if path else Lock(),
+        _meaning,
     )
     if fresh and safe:
         # Only while the file is new: a file that an older SQLite has taken out of WAL mode stays out of it.
@@ -114,7 +130,7 @@ def open_database(
             connection.cursor().execute("PRAGMA journal_mode = WAL").close()
     try:
         with database.transaction() as connection:
-            _bring_up(connection, path)
+            bring_up(connection, path)
     except GptImageError:
         database.close()
         raise
@@ -146,6 +162,8 @@ def _engine(path: Path | None, *, rollback_journal: bool, busy_seconds: float) -
         sa.URL.create("sqlite", database=str(path) if path else None),
         poolclass=NullPool if path else StaticPool,
         connect_args={"timeout": busy_seconds, "check_same_thread": False},
+        # They hold prompts, and an error may be logged.
+        hide_parameters=True,
     )
 
     def configure(connection: Any, _record: object) -> None:
@@ -177,7 +195,13 @@ def _leave_wal(cursor: sqlite3.Cursor, busy_seconds: float) -> None:
             sleep(0.01)
 
 
-def _bring_up(connection: sa.Connection, path: Path | None) -> None:
+def bring_up(connection: sa.Connection, at: Address) -> None:
+    """Make the tables, or bring them up to date.
+
+    Raises:
+        DatabaseUnusable: the database is another program's, or from a later version of this one.
+
+    """
     names = set(sa.inspect(connection).get_table_names())
     version = 0
     if schema.schema_version.name in names:
@@ -189,11 +213,14 @@ def _bring_up(connection: sa.Connection, path: Path | None) -> None:
     latest = len(schema.MIGRATIONS)
     if version > latest:
         raise DatabaseUnusable(
-            path, f"is of version {version}, and this program knows versions up to {latest}. Update gpt-image-2-mcp"
+            at, f"is of version {version}, and this program knows versions up to {latest}. Update gpt-image-2-mcp"
         )
     tables = {table.name for made in schema.TABLES[: max(version, 0)] for table in made}
     if version < 0 or not names.issuperset(tables):
-        raise DatabaseUnusable(path, "belongs to another program. Move it elsewhere, and a new one is made")
+        elsewhere = "Move it elsewhere, and a new one is made"
+        if isinstance(at, PostgresUrl):
+            elsewhere = "Name an empty one in GPT_IMAGE_2_DATABASE_URL"
+        raise DatabaseUnusable(at, f"belongs to another program. {elsewhere}")
     if version == latest:
         return
     for step in schema.MIGRATIONS[version:]:
@@ -203,14 +230,6 @@ def _bring_up(connection: sa.Connection, path: Path | None) -> None:
     connection.execute(sa.insert(schema.schema_version).values(version=latest))
 
 
-@contextmanager
-def _readable_errors(path: Path | None) -> Generator[None]:
-    """Turn what SQLite reports into `DatabaseUnusable` where a person can act on it; the rest are bugs."""
-    try:
-        yield
-    except exc.DBAPIError as error:
-        # The low byte is the primary code; the rest says more than a reader needs.
-        code = getattr(error.orig, "sqlite_errorcode", -1) & 0xFF
-        if code not in _MEANINGS:
-            raise
-        raise DatabaseUnusable(path, _MEANINGS[code]) from error
+def _meaning(error: exc.DBAPIError) -> str | None:
+    # The low byte is the primary code; the rest says more than a reader needs.
+    return _MEANINGS.get(getattr(error.orig, "sqlite_errorcode", -1) & 0xFF)

@@ -163,8 +163,8 @@ class Settings(BaseModel):
     """You are asked before a call that may cost more dollars than this; refused where the client cannot ask."""
     database_url: DatabaseUrl | None = Field(None, alias="GPT_IMAGE_2_DATABASE_URL")
     """Where the catalogue and the ledger are: `sqlite:///` and a file's path, `sqlite://` for memory only, nothing
-    kept, or `postgresql://user:password@host/database`, which a team shares (needs `gpt-image-2-mcp[postgres]`).
-    Unset: a file in your data folder."""
+    kept, or `postgresql://user:password@host/database`, which a team shares (needs `gpt-image-2-mcp[postgres]`,
+    and no pooler in transaction mode). Unset: a file in your data folder."""
     history: bool = Field(default=True, alias="GPT_IMAGE_2_HISTORY")
     """off: no catalogue and no records beside the pictures; sessions and jobs are forgotten when the server ends."""
     debug: bool = Field(default=False, alias="GPT_IMAGE_2_MCP_DEBUG")

@@ -78,9 +78,10 @@ def open_postgres(url: PostgresUrl, sign: ServerSign) -> Database:
 
     def meaning(error: exc.DBAPIError) -> str | None:
         code: str | None = getattr(error.orig, "sqlstate", None)
-        if code is None and isinstance(error, (exc.OperationalError, exc.InterfaceError, exc.ProgrammingError)):
-            # No code comes with a connection that was not made, or that broke off.
-            words = str(error.orig).splitlines()[0].removeprefix("connection failed: ").rstrip(".")
+        words = str(error.orig).splitlines()[0].removeprefix("connection failed: ").rstrip(".")
+        # No code comes with a connection that was not made, or that broke off.
+        lost = isinstance(error, (exc.OperationalError, exc.InterfaceError)) or words.startswith("invalid connection")
+        if code is None and lost:
             return f"cannot be used: {url.hide(words)}. Check GPT_IMAGE_2_DATABASE_URL and whether the server is up"
         return next((text for start, text in _MEANINGS.items() if code and code.startswith(start)), None)
 

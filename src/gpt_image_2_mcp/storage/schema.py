@@ -145,7 +145,10 @@ def _create_catalogue(connection: sa.Connection) -> None:
             "(prompt, content='pictures', content_rowid='number', tokenize='unicode61 remove_diacritics 2')"
         )
     else:
-        connection.exec_driver_sql("CREATE TABLE picture_words (number bigint PRIMARY KEY, words tsvector NOT NULL)")
+        connection.exec_driver_sql(
+            "CREATE TABLE picture_words"
+            " (number bigint PRIMARY KEY REFERENCES pictures ON DELETE CASCADE, words tsvector NOT NULL)"
+        )
         connection.exec_driver_sql("CREATE INDEX picture_words_words ON picture_words USING gin (words)")
 
 

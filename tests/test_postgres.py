@@ -265,6 +265,21 @@ def test_a_bug_in_a_statement_is_not_told_as_the_servers_fault(postgres: Postgre
         connection.exec_driver_sql("SELECT %s, %s", ("too few",))
 
 
+@pytest.mark.parametrize("waits", [30.0, 0.0])
+def test_a_server_out_of_reach_is_not_waited_for_by_each_question(
+    monkeypatch: pytest.MonkeyPatch, waits: float
+) -> None:
+    """One picture asks several times, and each would wait for the whole timeout; later, it is tried again."""
+    monkeypatch.setattr("gpt_image_2_mcp.books.RETRY_SECONDS", waits)
+    books = Books(PostgresUrl("postgresql://owner:hunter2@127.0.0.1:1/images"), keeps_history=True)
+    told: list[DatabaseUnusable] = []
+    for _ in range(2):
+        with pytest.raises(DatabaseUnusable) as caught:
+            _ = books.money
+        told.append(caught.value)
+    assert (told[0] is told[1]) == bool(waits)
+
+
 # Signs of life.
 
 

@@ -14,12 +14,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
+from time import monotonic
 from typing import TYPE_CHECKING, TypeVar
 
 import anyio
 
 from .errors import GptImageError
-from .storage.address import Address
+from .storage.address import Address, PostgresUrl
 
 if TYPE_CHECKING:
     from .catalogue.jobs import JobRow, KeptJobs
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
     from .storage.store import Store
 
 logger = logging.getLogger(__name__)
+
+RETRY_SECONDS = 30.0
+"""A server that could not be reached is not waited for again before: one picture asks several times."""
 
 ResultT = TypeVar("ResultT")
 
@@ -60,13 +64,22 @@ class Books:
         self.keeps_history = keeps_history and database is not None
         self._session_max = session_max
         self._session_ttl_ms = session_ttl_ms
+        self._out_of_reach: GptImageError | None = None
+        self._retry_at = 0.0
 
     @cached_property
     def money(self) -> "Store":
         """Where the ledger is; raises DatabaseUnusable."""
         from .storage.store import open_store
 
-        return open_store(self.database)
+        if self._out_of_reach is not None and monotonic() < self._retry_at:
+            raise self._out_of_reach
+        try:
+            return open_store(self.database)
+        except GptImageError as error:
+            if isinstance(self.database, PostgresUrl):
+                self._out_of_reach, self._retry_at = error, monotonic() + RETRY_SECONDS
+            raise
 
     @cached_property
     def history(self) -> "Store":

@@ -25,11 +25,22 @@ from ..errors import GptImageError
 from .address import PostgresUrl
 from .database import BUSY_SECONDS, Database, DatabaseUnusable, bring_up
 
-CONNECT_SECONDS: Final = 10
-"""How long the server may take to answer."""
+CONNECT_SECONDS: Final = 5
+"""How long the server may take to answer a new connection."""
 
 WRITERS: Final = int.from_bytes(b"gpt-img2")
 """The key of the lock that every transaction holds; any number that other programs do not use."""
+
+_CONNECTION: Final = {
+    "connect_timeout": CONNECT_SECONDS,
+    "application_name": "gpt-image-2-mcp",
+    # Left alone, a system waits a quarter of an hour for a server that vanished.
+    "tcp_user_timeout": 15_000,
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+}
+"""What libpq is told, unless the address says otherwise; milliseconds in the timeout of TCP, seconds elsewhere."""
 
 _SESSION: Final = (
     f"SET lock_timeout = '{BUSY_SECONDS:.0f}s'",
@@ -120,7 +131,7 @@ def _engine(url: PostgresUrl, sign: ServerSign) -> sa.Engine:
             port=parts.port,
             database=unquote(parts.path[1:]),
         ),
-        connect_args={"connect_timeout": CONNECT_SECONDS, "application_name": "gpt-image-2-mcp"} | url.options,
+        connect_args=_CONNECTION | url.options,
         # A server's own default may be a level at which a transaction sees what was true before it got the lock.
         isolation_level="READ COMMITTED",
         pool_size=1,

@@ -444,6 +444,8 @@ def test_a_search_for_anything_finds_the_same_in_both(postgres: PostgresUrl, ope
 
     @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
     @example(["a_b"], "_")
+    @example(["ς"], "\N{GREEK SMALL LETTER SIGMA}")
+    @example(["й"], "и")
     @given(st.lists(st.text(LETTERS, min_size=1, max_size=12), max_size=4), st.text(LETTERS, max_size=6))
     def law(prompts: list[str], query: str) -> None:
         found: list[list[int]] = []

@@ -8,9 +8,11 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
 
 import pytest
+from postgres_server import Server, running_server
 from workbench import Bench, Benches
 
 from gpt_image_2_mcp.settings import Settings
+from gpt_image_2_mcp.storage.address import PostgresUrl
 
 
 @pytest.fixture(scope="session")
@@ -64,3 +66,18 @@ def sandbox_url() -> Iterator[str]:
         process.terminate()
         out, _ = process.communicate(timeout=10)
         assert out == ""
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[Server]:
+    """A PostgreSQL server; a test that wants it is skipped where none is installed."""
+    with running_server() as server:
+        yield server
+
+
+@pytest.fixture
+def postgres(postgres_server: Server) -> Iterator[PostgresUrl]:
+    """A PostgreSQL database, empty."""
+    url = postgres_server.database()
+    yield url
+    postgres_server.drop(url)

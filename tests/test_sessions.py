@@ -3,7 +3,7 @@
 import hashlib
 import re
 import secrets
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import Any
 
 import anyio
 import pytest
+import sqlalchemy as sa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from inline_snapshot import snapshot
@@ -22,7 +23,9 @@ from gpt_image_2_mcp.catalogue.sessions import Limits, Sessions
 from gpt_image_2_mcp.errors import SessionError
 from gpt_image_2_mcp.sandbox import Fault
 from gpt_image_2_mcp.sessions import Session, new_id
-from gpt_image_2_mcp.storage.database import open_database
+from gpt_image_2_mcp.storage import schema
+from gpt_image_2_mcp.storage.database import Database
+from gpt_image_2_mcp.storage.store import open_store
 
 pytestmark = pytest.mark.anyio
 
@@ -373,12 +376,15 @@ class Clock:
 
 
 class Store:
-    """Sessions in memory; a turn is a picture that was never made."""
+    """Sessions by themselves; a turn is a picture that was never made."""
 
-    def __init__(self, *, limit: int, idle: timedelta | None) -> None:
+    def __init__(self, database: Database, *, limit: int, idle: timedelta | None) -> None:
         self.clock = Clock()
         self._limits = Limits(limit, idle)
-        self._database = open_database(None)
+        self._database = database
+        with database.transaction() as connection:
+            for table in (schema.sessions, schema.pictures):
+                connection.execute(sa.delete(table))
 
     @contextmanager
     def open(self) -> Generator[Sessions]:
@@ -429,8 +435,15 @@ class Store:
         Pictures(sessions.connection).add(Picture(path=Path("/a.png"), record=record))
 
 
-def test_use_keeps_a_session_alive_and_idleness_ends_it() -> None:
-    store = Store(limit=0, idle=timedelta(hours=1))
+@pytest.fixture(params=["memory", "postgres"])
+def database(request: pytest.FixtureRequest) -> Iterator[Database]:
+    store = open_store(None if request.param == "memory" else request.getfixturevalue("postgres"))
+    yield store.database
+    store.close()
+
+
+def test_use_keeps_a_session_alive_and_idleness_ends_it(database: Database) -> None:
+    store = Store(database, limit=0, idle=timedelta(hours=1))
     name = new_id()
     store.add(name)
     for _ in range(3):
@@ -444,43 +457,47 @@ def test_use_keeps_a_session_alive_and_idleness_ends_it() -> None:
         store.use(name)
 
 
-def test_with_no_limit_of_time_a_session_lives_on() -> None:
-    store = Store(limit=0, idle=None)
+def test_with_no_limit_of_time_a_session_lives_on(database: Database) -> None:
+    store = Store(database, limit=0, idle=None)
     name = new_id()
     store.add(name)
     store.clock.now += timedelta(days=3650)
     assert [turn.number for turn in store.use(name).turns] == [1]
 
 
-@settings(deadline=None)
-@given(
-    limit=st.integers(0, 4),
-    steps=st.lists(st.tuples(st.sampled_from(["add", "use", "extend", "end"]), st.integers(0, 7)), max_size=30),
-)
-def test_the_store_keeps_the_most_recently_used_sessions_and_no_others(
-    limit: int, steps: list[tuple[str, int]]
-) -> None:
-    store = Store(limit=limit, idle=None)
-    names: dict[int, str] = {}
-    used: list[str] = []  # the last used last
+def test_the_store_keeps_the_most_recently_used_sessions_and_no_others(database: Database) -> None:
+    @settings(deadline=None, max_examples=100 if database.at is None else 20)
+    @given(
+        limit=st.integers(0, 4),
+        steps=st.lists(
+            st.tuples(st.sampled_from(["add", "use", "extend", "end"]), st.integers(0, 7)),
+            max_size=30,
+        ),
+    )
+    def law(limit: int, steps: list[tuple[str, int]]) -> None:
+        store = Store(database, limit=limit, idle=None)
+        names: dict[int, str] = {}
+        used: list[str] = []  # the last used last
 
-    for step, number in steps:
-        if step == "add":
-            names[number] = new_id()
-            store.add(names[number])
-        name = names.get(number, "session-never")
-        if step != "add" and name not in used:
-            assert store.end(name) is None
-            assert store.extend(name) is None
-            continue
-        if step == "use":
-            store.use(name)
-        elif step == "extend":
-            assert store.extend(name) is not None
-        elif step == "end":
-            assert store.end(name) is not None
-        used = [other for other in used if other != name]
-        if step != "end":
-            used.append(name)
-        used = used[-limit:] if limit else used
-        assert store.active() == used[::-1]
+        for step, number in steps:
+            if step == "add":
+                names[number] = new_id()
+                store.add(names[number])
+            name = names.get(number, "session-never")
+            if step != "add" and name not in used:
+                assert store.end(name) is None
+                assert store.extend(name) is None
+                continue
+            if step == "use":
+                store.use(name)
+            elif step == "extend":
+                assert store.extend(name) is not None
+            elif step == "end":
+                assert store.end(name) is not None
+            used = [other for other in used if other != name]
+            if step != "end":
+                used.append(name)
+            used = used[-limit:] if limit else used
+            assert store.active() == used[::-1]
+
+    law()

@@ -1,8 +1,8 @@
 """Everything that is written down: the money that was spent, the pictures, the sessions and the jobs.
 
-Money and history lie in one file, unless history is not to be kept: then it is in memory, and the money in the file all
-the same, since budgets hold across processes. One thread, the clerk, works in them, in the order in which it is told
-to; nothing is opened before it is needed, and SQLAlchemy is not imported before that.
+Money and history lie in one database, unless history is not to be kept: then it is in memory, and the money in the
+database all the same, since budgets hold across processes. One thread, the clerk, works in them, in the order in which
+it is told to; nothing is opened before it is needed, and SQLAlchemy is not imported before that.
 """
 
 import asyncio
@@ -14,11 +14,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
+from time import monotonic
 from typing import TYPE_CHECKING, TypeVar
 
 import anyio
 
 from .errors import GptImageError
+from .storage.address import Address, PostgresUrl
 
 if TYPE_CHECKING:
     from .catalogue.jobs import JobRow, KeptJobs
@@ -29,6 +31,9 @@ if TYPE_CHECKING:
     from .storage.store import Store
 
 logger = logging.getLogger(__name__)
+
+RETRY_SECONDS = 30.0
+"""A server that could not be reached is not waited for again before: one picture asks several times."""
 
 ResultT = TypeVar("ResultT")
 
@@ -52,24 +57,33 @@ class Books:
     """Money and history; for the clerk's thread, apart from `any_dead`."""
 
     def __init__(
-        self, database: Path | None, *, keeps_history: bool, session_max: int = 0, session_ttl_ms: int = 0
+        self, database: Address, *, keeps_history: bool, session_max: int = 0, session_ttl_ms: int = 0
     ) -> None:
-        """Keep them in the file `database`, or in memory where that is None; nothing is opened yet."""
+        """Keep them at the address `database`, in memory where that is None; nothing is opened yet."""
         self.database = database
         self.keeps_history = keeps_history and database is not None
         self._session_max = session_max
         self._session_ttl_ms = session_ttl_ms
+        self._out_of_reach: GptImageError | None = None
+        self._retry_at = 0.0
 
     @cached_property
     def money(self) -> "Store":
         """Where the ledger is; raises DatabaseUnusable."""
         from .storage.store import open_store
 
-        return open_store(self.database)
+        if self._out_of_reach is not None and monotonic() < self._retry_at:
+            raise self._out_of_reach
+        try:
+            return open_store(self.database)
+        except GptImageError as error:
+            if isinstance(self.database, PostgresUrl):
+                self._out_of_reach, self._retry_at = error, monotonic() + RETRY_SECONDS
+            raise
 
     @cached_property
     def history(self) -> "Store":
-        """Where pictures, sessions and jobs are: in memory where the file cannot be used."""
+        """Where pictures, sessions and jobs are: in memory where the database cannot be used."""
         from .storage.store import open_store
 
         if self.keeps_history:
@@ -88,7 +102,7 @@ class Books:
 
     @contextmanager
     def together(self) -> Generator[None]:
-        """Write money and history at once, or nothing, where they lie in one file."""
+        """Write money and history at once, or nothing, where they lie in one database."""
         with self.history.database.transaction():
             yield
 
@@ -104,9 +118,9 @@ class Books:
             yield Page(Pictures(connection), Sessions(connection, self._limits, now), KeptJobs(connection, now))
 
     def any_dead(self) -> bool:
-        """Whether a process ended without saying goodbye. Looks at files only."""
-        if self.database is None:
-            return False
+        """Whether a process may have ended without saying goodbye. Looks at files only: of a server nobody knows."""
+        if not isinstance(self.database, Path):
+            return self.database is not None
         from .storage.liveness import any_dead
 
         return any_dead(self.database.with_name(f"{self.database.name}-alive"))
@@ -127,7 +141,7 @@ class Books:
         return sentences, lost
 
     def close(self) -> None:
-        """Let go of the files that were opened."""
+        """Let go of what was opened."""
         opened = {id(store): store for name in ("money", "history") if (store := self.__dict__.get(name)) is not None}
         for store in opened.values():
             store.close()

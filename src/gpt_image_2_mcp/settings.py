@@ -19,6 +19,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from .errors import BadRequest, NotConfigured, shown
 from .explain import rule
 from .folders import expand
+from .storage.address import Address, PostgresUrl
 
 _UNFILLED = re.compile(r"\$\{[^}]*\}")
 
@@ -89,18 +90,23 @@ def _host(text: str) -> str:
     return text.lower()
 
 
-def _database_url(text: str) -> str:
+def _database_url(url: SecretStr) -> SecretStr:
+    text = url.get_secret_value()
     if not re.fullmatch(r"sqlite://(/[^?#\x00-\x1f]+)?", text):
-        raise ValueError(
-            "sqlite:// (memory only) or sqlite:/// and the path of a file, such as sqlite:////srv/images.db"
-        )
-    return text
+        try:
+            PostgresUrl(text)
+        except ValueError as error:
+            raise ValueError(
+                "sqlite:// (memory only), sqlite:/// and the path of a file, such as sqlite:////srv/images.db, or"
+                f" {error}"
+            ) from None
+    return url
 
 
 Folder = Annotated[str, AfterValidator(_folder)]
 PathList = Annotated[tuple[Folder, ...], BeforeValidator(_paths)]
 HostList = Annotated[tuple[Annotated[str, AfterValidator(_host)], ...], BeforeValidator(_hosts)]
-DatabaseUrl = Annotated[str, AfterValidator(_database_url)]
+DatabaseUrl = Annotated[SecretStr, AfterValidator(_database_url)]
 Dollars = Annotated[Decimal, Field(ge=0, le=1_000_000, allow_inf_nan=False)]
 
 
@@ -156,8 +162,9 @@ class Settings(BaseModel):
     confirm_over_usd: Dollars | None = Field(None, alias="GPT_IMAGE_2_CONFIRM_OVER_USD")
     """You are asked before a call that may cost more dollars than this; refused where the client cannot ask."""
     database_url: DatabaseUrl | None = Field(None, alias="GPT_IMAGE_2_DATABASE_URL")
-    """Where the catalogue and the ledger are: `sqlite:///` and a file's path, or `sqlite://` for memory only, nothing
-    kept. Unset: a file in your data folder."""
+    """Where the catalogue and the ledger are: `sqlite:///` and a file's path, `sqlite://` for memory only, nothing
+    kept, or `postgresql://user:password@host/database`, which a team shares (needs `gpt-image-2-mcp[postgres]`,
+    and no pooler in transaction mode). Unset: a file in your data folder."""
     history: bool = Field(default=True, alias="GPT_IMAGE_2_HISTORY")
     """off: no catalogue and no records beside the pictures; sessions and jobs are forgotten when the server ends."""
     debug: bool = Field(default=False, alias="GPT_IMAGE_2_MCP_DEBUG")
@@ -194,9 +201,12 @@ class Settings(BaseModel):
             return None
         return tuple(expand(text, working_dir=working_dir, home=home) for text in self.allowed_dirs)
 
-    def database_file(self) -> Path | None:
-        """The file of `GPT_IMAGE_2_DATABASE_URL`; None where it stands for memory."""
-        path = (self.database_url or "").removeprefix("sqlite://")[1:]
+    def database(self) -> Address:
+        """What `GPT_IMAGE_2_DATABASE_URL` names; None where it stands for memory, or is unset."""
+        text = "" if self.database_url is None else self.database_url.get_secret_value()
+        if text.startswith("postgres"):
+            return PostgresUrl(text)
+        path = text.removeprefix("sqlite://")[1:]
         return Path(path) if path else None
 
     def require_right(self) -> None:
@@ -224,16 +234,23 @@ class Settings(BaseModel):
     def hide(self, text: str) -> str:
         """A text without the key, which a backend may have repeated, and without a piece of it.
 
-        What a backend said is cut to fit, and may be cut within the key.
+        What a backend said is cut to fit, and may be cut within the key. The database's password goes too.
         """
+        database = self.database()
+        if isinstance(database, PostgresUrl):
+            text = database.hide(text)
         return text if self.api_key is None else _without(text, self.api_key.get_secret_value())
 
     @classmethod
     def _problem(cls, name: str, value: str, finding: Any) -> str:
         told = finding.get("ctx", {}).get("error")
         properties = cast("dict[str, Any]", cls.model_json_schema(by_alias=True)["properties"])
-        # A base URL may hold a password, and the key is one.
-        secret = name == "OPENAI_API_KEY" or (name == "OPENAI_BASE_URL" and "@" in value)
+        # A base URL may hold a password, and so may a database's, whatever it was cut at; the key is one.
+        secret = (
+            name == "OPENAI_API_KEY"
+            or (name == "OPENAI_BASE_URL" and "@" in value)
+            or (name == "GPT_IMAGE_2_DATABASE_URL" and re.search(r"@|postgres|pass|pwd", value, re.IGNORECASE))
+        )
         got = "a value that is not shown here" if secret else shown(value)
         may_be = told or rule(properties[name])
         return f"{name} must be {may_be}; it is {got}. Correct it in the client's configuration, or in the shell."

@@ -55,6 +55,7 @@ from .report import Report
 from .sessions import Session, new_id
 from .settings import Settings
 from .sources import Sources
+from .storage.address import Address
 from .timings import Timings
 from .viewing import Listing, View, Viewer
 
@@ -429,9 +430,10 @@ async def open_studio(
         raise failure
 
 
-def _database(settings: Settings, data_dir: Path | None) -> Path | None:
-    """The database file; None for one in memory."""
-    path = data_dir and data_dir / DATABASE
-    if settings.database_url is not None:
-        path = settings.database_file()
-    return path and (path.with_stem(f"{path.stem}-sandbox") if settings.sandbox else path)
+def _database(settings: Settings, data_dir: Path | None) -> Address:
+    """Where the books are; None for memory. The sandbox's lie in a file of their own, also beside a server."""
+    address = settings.database() if settings.database_url else data_dir and data_dir / DATABASE
+    if not settings.sandbox:
+        return address
+    path = address if isinstance(address, Path) or address is None else data_dir and data_dir / DATABASE
+    return path and path.with_stem(f"{path.stem}-sandbox")

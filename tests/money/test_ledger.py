@@ -19,11 +19,20 @@ from multiprocessing.synchronize import Barrier
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 import sqlalchemy as sa
+from fault_proxy import until
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 from inline_snapshot import snapshot
 from sqlalchemy import event, exc
 from sqlalchemy.dialects import postgresql
@@ -34,8 +43,9 @@ from gpt_image_2_mcp.money.ledger import Ledger, local_now, open_ledger
 from gpt_image_2_mcp.money.pricing import Offer
 from gpt_image_2_mcp.money.tokens import Usage
 from gpt_image_2_mcp.storage import database, liveness, schema
+from gpt_image_2_mcp.storage.address import Address, PostgresUrl
 from gpt_image_2_mcp.storage.database import DatabaseUnusable, open_database
-from gpt_image_2_mcp.storage.liveness import any_dead, give_sign, is_alive, tidy
+from gpt_image_2_mcp.storage.liveness import Sign, any_dead, give_sign, is_alive, tidy
 
 HIGH = Entry("gpt-image-2", "1024x1024", "high")
 OLD, NEW = (3, 51, 2), (3, 51, 3)
@@ -65,7 +75,7 @@ def opened(path: Path) -> Iterator[Open]:
     """Open ledgers that are closed in the end; in the file `path` unless told otherwise."""
     ledgers: list[Ledger] = []
 
-    def open_one(where: Path | None = path, **options: Any) -> Ledger:
+    def open_one(where: Address = path, **options: Any) -> Ledger:
         given: dict[str, Any] = {"clock": Clock()} | options
         ledgers.append(open_ledger(where, **given))
         return ledgers[-1]
@@ -75,9 +85,21 @@ def opened(path: Path) -> Iterator[Open]:
         ledger.close()
 
 
-@pytest.fixture(params=["file", "memory"])
+@pytest.fixture(params=["file", "postgres"])
+def place(request: pytest.FixtureRequest, path: Path) -> Address:
+    """Where processes share a ledger."""
+    return path if request.param == "file" else request.getfixturevalue("postgres")
+
+
+@pytest.fixture(params=["file", "memory", "postgres"])
 def ledger(request: pytest.FixtureRequest, opened: Open) -> Ledger:
-    return opened() if request.param == "file" else opened(None)
+    match request.param:
+        case "file":
+            return opened()
+        case "memory":
+            return opened(None)
+        case _:
+            return opened(request.getfixturevalue("postgres"))
 
 
 def totals(ledger: Ledger) -> tuple[Decimal, Decimal]:
@@ -85,7 +107,11 @@ def totals(ledger: Ledger) -> tuple[Decimal, Decimal]:
     return found.spent, found.reserved
 
 
-def states(path: Path) -> list[tuple[str, str]]:
+def states(path: Address) -> list[tuple[str, str]]:
+    if isinstance(path, PostgresUrl):
+        with closing(psycopg.connect(path.text)) as connection:
+            return connection.execute("SELECT state, day FROM charges ORDER BY id").fetchall()
+    assert path
     with closing(sqlite3.connect(path)) as connection:
         assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
         return connection.execute("SELECT state, day FROM charges ORDER BY id").fetchall()
@@ -329,10 +355,11 @@ def test_the_clock_of_a_ledger_is_local_time() -> None:
 
 
 class Budget(RuleBasedStateMachine):
-    """Two processes and one file: what the ledger says is what happened, and never more than the budget."""
+    """Two processes and one database: what the ledger says is what happened, and never more than the budget."""
 
     per_day = Decimal(1)
     amounts = st.decimals("0", "0.6", places=11)
+    server: PostgresUrl | None = None
 
     @initialize()
     def start(self) -> None:
@@ -343,7 +370,7 @@ class Budget(RuleBasedStateMachine):
         self.spent: dict[date, Decimal] = {}
 
     def _open(self) -> Ledger:
-        return open_ledger(self.folder / "ledger.db", clock=self.clock)
+        return open_ledger(self.server or self.folder / "ledger.db", clock=self.clock)
 
     def _reserved(self) -> Decimal:
         return sum((usd for _, _, day, usd in self.open.values() if day == self.clock.now.date()), Decimal(0))
@@ -386,9 +413,9 @@ class Budget(RuleBasedStateMachine):
     @rule(who=st.integers(0, 1))
     def die_and_start_again(self, who: int) -> None:
         sign = self.ledgers[who].store.sign
-        assert sign
         # What the operating system does for a process that is killed.
-        sign.held.close()
+        if isinstance(sign, Sign):
+            sign.held.close()
         self.ledgers[who].store.database.close()
         self.ledgers[who] = self._open()
         left = [(charge, found) for charge, found in self.open.items() if found[0] == who]
@@ -415,6 +442,8 @@ class Budget(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         if hasattr(self, "ledgers"):
+            with self.ledgers[0].book.transaction() as charges:
+                charges.connection.execute(sa.delete(schema.charges))
             for ledger in self.ledgers:
                 ledger.close()
             shutil.rmtree(self.folder)
@@ -426,10 +455,17 @@ TestBudget.settings = settings(
 )
 
 
+def test_budget_on_postgresql(postgres: PostgresUrl) -> None:
+    class OnServer(Budget):
+        server = postgres
+
+    run_state_machine_as_test(OnServer, settings=settings(TestBudget.settings, max_examples=10))  # pyright: ignore[reportUnknownMemberType]
+
+
 # --- Several processes
 
 
-def spend(path: Path, together: Barrier, answers: Connection, sqlite_version: tuple[int, ...]) -> None:
+def spend(path: Address, together: Barrier, answers: Connection, sqlite_version: tuple[int, ...]) -> None:
     """Reserve 20 times; run in a process of its own."""
     together.wait()
     ledger = open_ledger(path, clock=Clock(), sqlite_version=sqlite_version)
@@ -444,7 +480,14 @@ def spend(path: Path, together: Barrier, answers: Connection, sqlite_version: tu
     ledger.close()
 
 
-def die(path: Path, ready: Connection) -> None:
+def left_alone(url: PostgresUrl) -> None:
+    """Wait until the server has seen that a killed process is gone, and only one is left."""
+    count = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'gpt-image-2-mcp' AND datname = %s"
+    with closing(psycopg.connect(url.text, autocommit=True)) as connection:
+        until(lambda: connection.execute(count, (url.parts.path[1:],)).fetchone() == (1,))
+
+
+def die(path: Address, ready: Connection) -> None:
     """Leave one charge of every kind behind and stop in the middle of writing; run in a process of its own."""
     ledger = open_ledger(path, clock=Clock())
     charges = [ledger.reserve(HIGH, estimate=Decimal("0.1")) for _ in range(3)]
@@ -456,19 +499,21 @@ def die(path: Path, ready: Connection) -> None:
     with ledger.book.transaction() as half:
         for _ in range(500):
             half.insert(HIGH, estimate=Decimal(1), day="2026-11-22", reserved_at=0, owner="nobody")
-        half.connection.exec_driver_sql("PRAGMA cache_spill = 1")
+        if isinstance(path, Path):
+            half.connection.exec_driver_sql("PRAGMA cache_spill = 1")
         ready.send("writing")
         ready.recv()
 
 
 @pytest.mark.parametrize("sqlite_version", [OLD, NEW])
-def test_racing_processes_never_pass_the_budget(path: Path, sqlite_version: tuple[int, ...]) -> None:
+def test_racing_processes_never_pass_the_budget(place: Address, sqlite_version: tuple[int, ...]) -> None:
     """18 times $0.0527 fit into $1; each process asks 20 times, and all of them make the file at the same time."""
     spawn = multiprocessing.get_context("spawn")
     together = spawn.Barrier(4)
     pipes = [spawn.Pipe(duplex=False) for _ in range(4)]
     processes = [
-        spawn.Process(target=spend, args=(path, together, answers, sqlite_version), daemon=True) for _, answers in pipes
+        spawn.Process(target=spend, args=(place, together, answers, sqlite_version), daemon=True)
+        for _, answers in pipes
     ]
     for process in processes:
         process.start()
@@ -479,21 +524,23 @@ def test_racing_processes_never_pass_the_budget(path: Path, sqlite_version: tupl
         process.close()
     assert None not in got
     assert sum(count or 0 for count in got) == 18
-    assert [state for state, _ in states(path)] == ["sent"] * 18
+    assert [state for state, _ in states(place)] == ["sent"] * 18
 
 
-def test_what_a_killed_process_leaves_behind_is_mended_and_what_lives_is_not_touched(opened: Open, path: Path) -> None:
+def test_what_a_killed_process_leaves_behind_is_mended_and_what_lives_is_not_touched(
+    opened: Open, place: Address
+) -> None:
     spawn = multiprocessing.get_context("spawn")
     here, there = spawn.Pipe()
-    process = spawn.Process(target=die, args=(path, there), daemon=True)
+    process = spawn.Process(target=die, args=(place, there), daemon=True)
     process.start()
     assert here.poll(30)
     assert here.recv() == "reserved, sent, settled"
     clock = Clock()
-    ledger = opened(clock=clock)
+    ledger = opened(place, clock=clock)
     mine = ledger.reserve(HIGH, estimate=Decimal("0.2"))
     assert ledger.mend() == [], "the other process lives"
-    assert [state for state, _ in states(path)] == ["reserved", "sent", "settled", "reserved"]
+    assert [state for state, _ in states(place)] == ["reserved", "sent", "settled", "reserved"]
 
     here.send("go on")
     assert here.poll(30)
@@ -502,6 +549,8 @@ def test_what_a_killed_process_leaves_behind_is_mended_and_what_lives_is_not_tou
     process.join(10)
     process.close()
     clock.now += timedelta(days=1)
+    if isinstance(place, PostgresUrl):
+        left_alone(place)
     assert ledger.mend() == snapshot(
         [
             (
@@ -514,7 +563,7 @@ def test_what_a_killed_process_leaves_behind_is_mended_and_what_lives_is_not_tou
             ),
         ]
     )
-    assert states(path) == [
+    assert states(place) == [
         ("released", "2026-11-22"),
         ("unknown", "2026-11-22"),
         ("settled", "2026-11-22"),
@@ -522,7 +571,8 @@ def test_what_a_killed_process_leaves_behind_is_mended_and_what_lives_is_not_tou
     ]
     assert ledger.mend() == []
     ledger.store.tidy()
-    assert len(list(path.with_name(f"{path.name}-alive").iterdir())) == 1, "the dead leave no files"
+    if isinstance(place, Path):
+        assert len(list(place.with_name(f"{place.name}-alive").iterdir())) == 1, "the dead leave no files"
     ledger.release(mine)
 
 
@@ -530,7 +580,7 @@ def test_a_process_taken_for_dead_that_sends_after_all_is_counted(opened: Open, 
     """Somebody may tidy away the file that its life shows in."""
     one, other = opened(), opened()
     charges = one.reserve_each(HIGH, requests=2, estimate=Decimal("0.1"))
-    assert one.store.sign
+    assert isinstance(one.store.sign, Sign)
     (path.with_name(f"{path.name}-alive") / f"{one.store.sign.name}.alive").unlink()
     assert len(other.mend()) == 1
     assert totals(other) == (0, 0)
@@ -548,11 +598,11 @@ def test_a_dead_process_that_owes_nothing_leaves_no_file_either(opened: Open, pa
     assert not dead.exists()
 
 
-def test_a_ledger_that_was_closed_leaves_its_charges_to_the_next_start(opened: Open) -> None:
-    one = opened(clock=Clock())
+def test_a_ledger_that_was_closed_leaves_its_charges_to_the_next_start(opened: Open, place: Address) -> None:
+    one = opened(place, clock=Clock())
     one.sent(one.reserve(HIGH, estimate=Decimal("0.1")))
     one.close()
-    assert len(opened().mend()) == 1
+    assert len(opened(place).mend()) == 1
 
 
 def test_there_is_nothing_to_mend_in_memory(opened: Open) -> None:

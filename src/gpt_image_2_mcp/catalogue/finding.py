@@ -9,8 +9,9 @@ from ..storage.schema import pictures
 from .pictures import Pictures, microseconds
 from .records import Picture
 from .search import Found, Search
+from .words import words_of
 
-_words = sa.table("picture_words", sa.column("rowid"), sa.column("prompt"))
+_words = sa.table("picture_words", sa.column("rowid"), sa.column("number"), sa.column("prompt"))
 
 
 def search(connection: sa.Connection, wanted: Search) -> Found:
@@ -24,13 +25,14 @@ def search(connection: sa.Connection, wanted: Search) -> Found:
         joined = sa.select(pictures).select_from(_words.join(pictures, _words.c.rowid == pictures.c.number))
         rows = _page(connection, wanted, joined.where(match), number=_words.c.rowid)
     else:
-        match = sa.func.to_tsvector("simple", pictures.c.prompt).op("@@")(
-            sa.func.to_tsquery("simple", " & ".join(f"{word}:*" for word in words))
+        match = sa.text("picture_words.words @@ CAST(:words AS tsquery)").bindparams(
+            words=" & ".join(f"'{word}':*" for word in words_of(" ".join(words)))
         )
-        rows = _page(connection, wanted, sa.select(pictures).where(match))
+        joined = sa.select(pictures).select_from(_words.join(pictures, _words.c.number == pictures.c.number))
+        rows = _page(connection, wanted, joined.where(match))
     if not rows and words and not (wanted.query or "").isascii():
         # Scripts without spaces are one long word to the index: look for the letters themselves.
-        contained = [pictures.c.prompt.contains(word, autoescape=True) for word in words]
+        contained = [pictures.c.prompt.icontains(word, autoescape=True) for word in words]
         rows = _page(connection, wanted, sa.select(pictures).where(*contained))
     return Found(tuple(rows[: wanted.page_size]), wanted.page, wanted.page_size, len(rows) > wanted.page_size)
 

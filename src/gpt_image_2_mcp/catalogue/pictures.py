@@ -14,6 +14,7 @@ import sqlalchemy as sa
 
 from ..storage.schema import pictures
 from .records import Picture, PictureRecord, Place, TokensUsed
+from .words import words_of
 
 NANO: Final = Decimal(10) ** 9
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -47,7 +48,13 @@ class Pictures:
         self.connection.execute(sa.insert(pictures), row)
         if self.connection.dialect.name == "sqlite":
             self.connection.exec_driver_sql(
-                "INSERT INTO picture_words (rowid, prompt) VALUES (?, ?)", (row["number"], row["prompt"])
+                "INSERT INTO picture_words (rowid, prompt) SELECT number, prompt FROM pictures WHERE number = ?",
+                (row["number"],),
+            )
+        else:
+            self.connection.execute(
+                sa.text("INSERT INTO picture_words (number, words) VALUES (:number, array_to_tsvector(:words))"),
+                {"number": row["number"], "words": words_of(row["prompt"])},
             )
         return True
 

@@ -1,8 +1,8 @@
 """The ledger: money is set aside before a request is sent, and settled when its answer says what it cost.
 
-All server processes of a person share one file, so a budget holds across them. Whatever may have been billed counts as
-spent; what certainly was not is free again. A charge counts on the local day it was reserved on, also when its answer
-comes after midnight.
+All server processes of a person or a team share one database, so a budget holds across them. Whatever may have been
+billed counts as spent; what certainly was not is free again. A charge counts on the local day it was reserved on, also
+when its answer comes after midnight.
 
 Importing this is cheap: SQLAlchemy comes with `open_ledger`. The methods block for milliseconds, or for as long as
 another process writes, so an event loop calls them from a thread.
@@ -12,9 +12,9 @@ import sqlite3
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..storage.address import Address
 from .budgets import PER_CALL, PER_DAY, Entry, NoPrice, OverBudget, Summary, rounded_up
 from .pricing import Offer, dollars
 from .tokens import Usage
@@ -30,30 +30,31 @@ def local_now() -> datetime:
 
 
 def open_ledger(
-    path: Path | None,
+    at: Address,
     *,
     clock: Callable[[], datetime] = local_now,
     sqlite_version: tuple[int, ...] = sqlite3.sqlite_version_info,
 ) -> "Ledger":
-    """Open the ledger in the database file at `path`, which is made where there is none; None is one in memory.
+    """Open the ledger in the database `at` a file's path, where it is made, or on a server; None is one in memory.
 
     `clock` gives the local time: its date is the day that a charge counts on. Beside the file, in a folder of its name
-    with `-alive` behind it, every process that has it open keeps a sign of life.
+    with `-alive` behind it, every process that has it open keeps a sign of life; on a server, that is a lock.
 
     Raises:
-        DatabaseUnusable: the file is damaged, foreign, from a later version of this program, or cannot be written.
+        DatabaseUnusable: it is damaged, foreign, from a later version of this program, or cannot be reached or
+            written.
 
     """
     from ..storage.store import open_store
 
-    return Ledger(open_store(path, sqlite_version=sqlite_version), clock=clock)
+    return Ledger(open_store(at, sqlite_version=sqlite_version), clock=clock)
 
 
 class Ledger:
     """The ledger in an open store. Safe to use from several threads.
 
-    Every method raises `DatabaseUnusable` where the file cannot be read or written, and `LookupError` for a charge that
-    there is not.
+    Every method raises `DatabaseUnusable` where the database cannot be read or written, and `LookupError` for a
+    charge that there is not.
     """
 
     def __init__(self, store: "Store", *, clock: Callable[[], datetime] = local_now) -> None:

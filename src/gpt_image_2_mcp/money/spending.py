@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import partial
+from pathlib import Path
 
 from ..books import Books, Clerk
 from ..errors import GptImageError
@@ -155,7 +156,7 @@ def _estimated(asked: Asked, dearest: int | None) -> Estimate | None:
 
 def _dearest(asked: Asked, books: Books) -> int | None:
     """The most tokens that such a picture took here; an estimate is given without a ledger as well."""
-    if books.database is not None and not books.database.exists():
+    if isinstance(books.database, Path) and not books.database.exists():
         return None
     try:
         return books.ledger.dearest(model=asked.model, size=asked.look.size, quality=asked.look.quality)

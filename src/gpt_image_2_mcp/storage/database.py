@@ -1,4 +1,4 @@
-"""The one database file of a person: who may read it, how it is opened, and what its failures mean to a reader.
+"""The one database of a person, as a file: who may read it, how it is opened, and what its failures mean to a reader.
 
 Every transaction takes SQLite's write lock at its start (`BEGIN IMMEDIATE`), so what one reads stays true until it has
 written. A connection lives as long as its transaction: nothing is held between two, and a killed process leaves at
@@ -8,7 +8,7 @@ most a journal, which the next one rolls back.
 import os
 import sqlite3
 import stat
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -23,6 +23,7 @@ from sqlalchemy.pool import NullPool, StaticPool
 
 from ..errors import GptImageError
 from . import schema
+from .address import Address, PostgresUrl
 
 WAL_IS_SAFE_FROM: Final = (3, 51, 3)
 """Before this version several writers can damage a file in WAL mode (https://sqlite.org/wal.html#walresetbug)."""
@@ -49,21 +50,24 @@ _EXCHANGED: Final = "was emptied or exchanged while it was open. Restart the ser
 
 
 class DatabaseUnusable(GptImageError):
-    """The database file cannot be opened, read or written, or is not this program's; it is left as it is."""
+    """The database cannot be opened, read or written, or is not this program's; it is left as it is."""
 
-    def __init__(self, path: Path | None, what: str) -> None:
-        """Keep the path, and say `what` of it."""
-        super().__init__(f"The database {str(path) if path else 'in memory'!r} {what}.")
-        self.path = path
+    def __init__(self, at: Address, what: str) -> None:
+        """Keep the address, and say `what` of the database there."""
+        super().__init__(f"The database {str(at) if at else 'in memory'!r} {what}.")
+        self.at = at
 
 
 @dataclass(frozen=True, slots=True)
 class Database:
-    """An open database; made by `open_database`. Safe to use from several threads."""
+    """An open database; made by `open_database` or `open_postgres`. Safe to use from several threads."""
 
     engine: sa.Engine
-    path: Path | None
+    at: Address
     guard: AbstractContextManager[object]
+    """Held during a transaction, where threads share one connection."""
+    meaning: Callable[[exc.DBAPIError], str | None]
+    """What a failure means to a person; None where it is a bug."""
     under_way: local = field(default_factory=local)
 
     @contextmanager
@@ -71,22 +75,33 @@ class Database:
         """Do all of it or nothing, with every other writer waiting; inside another one of this thread, be part of it.
 
         Raises:
-            DatabaseUnusable: the file cannot be read or written.
+            DatabaseUnusable: it cannot be read or written.
 
         """
         outer: sa.Connection | None = getattr(self.under_way, "connection", None)
         if outer is not None:
             yield outer
             return
-        with _readable_errors(self.path), self.guard, self.engine.begin() as connection:
+        with self._readable_errors(), self.guard, self.engine.begin() as connection:
             self.under_way.connection = connection
             try:
                 yield connection
             finally:
                 self.under_way.connection = None
 
+    @contextmanager
+    def _readable_errors(self) -> Generator[None]:
+        """Turn what the database reports into `DatabaseUnusable` where a person can act on it; the rest are bugs."""
+        try:
+            yield
+        except exc.DBAPIError as error:
+            what = self.meaning(error)
+            if what is None:
+                raise
+            raise DatabaseUnusable(self.at, what) from error
+
     def close(self) -> None:
-        """Let go of the file, or of what is in memory."""
+        """Let go of the file or the connections, or of what is in memory."""
         self.engine.dispose()
 
 
@@ -112,6 +127,7 @@ def open_database(
         path,
         # The one connection to a database in memory is everybody's.
         nullcontext() if path else Lock(),
+        _meaning,
     )
     if fresh and safe:
         # Only while the file is new: a file that an older SQLite has taken out of WAL mode stays out of it.
@@ -120,7 +136,7 @@ def open_database(
             connection.cursor().execute("PRAGMA journal_mode = WAL").close()
     try:
         with database.transaction() as connection:
-            _bring_up(connection, path)
+            bring_up(connection, path)
     except GptImageError:
         database.close()
         raise
@@ -151,7 +167,10 @@ def _engine(path: Path | None, *, rollback_journal: bool, busy_seconds: float) -
     # A file that is gone is not made anew, which would be an empty one that everybody may read.
     name = f"{path.absolute().as_uri()}?mode=rw" if path else ":memory:"
     connect = partial(sqlite3.connect, name, uri=path is not None, timeout=busy_seconds, check_same_thread=False)
-    engine = sa.create_engine("sqlite://", creator=connect, poolclass=NullPool if path else StaticPool)
+    # Parameters hold prompts, and an error may be logged.
+    engine = sa.create_engine(
+        "sqlite://", creator=connect, poolclass=NullPool if path else StaticPool, hide_parameters=True
+    )
 
     def configure(connection: Any, _record: object) -> None:
         # Python's own transactions begin with the first write; ours begin before the first read.
@@ -185,7 +204,13 @@ def _leave_wal(cursor: sqlite3.Cursor, busy_seconds: float) -> None:
             sleep(0.01)
 
 
-def _bring_up(connection: sa.Connection, path: Path | None) -> None:
+def bring_up(connection: sa.Connection, at: Address) -> None:
+    """Make the tables, or bring them up to date.
+
+    Raises:
+        DatabaseUnusable: the database is another program's, or from a later version of this one.
+
+    """
     names = set(sa.inspect(connection).get_table_names())
     version = 0
     if schema.schema_version.name in names:
@@ -197,11 +222,14 @@ def _bring_up(connection: sa.Connection, path: Path | None) -> None:
     latest = len(schema.MIGRATIONS)
     if version > latest:
         raise DatabaseUnusable(
-            path, f"is of version {version}, and this program knows versions up to {latest}. Update gpt-image-2-mcp"
+            at, f"is of version {version}, and this program knows versions up to {latest}. Update gpt-image-2-mcp"
         )
     tables = {table.name for made in schema.TABLES[: max(version, 0)] for table in made}
     if version < 0 or not names.issuperset(tables):
-        raise DatabaseUnusable(path, "belongs to another program. Move it elsewhere, and a new one is made")
+        elsewhere = "Move it elsewhere, and a new one is made"
+        if isinstance(at, PostgresUrl):
+            elsewhere = "Name an empty one in GPT_IMAGE_2_DATABASE_URL"
+        raise DatabaseUnusable(at, f"belongs to another program. {elsewhere}")
     if version == latest:
         return
     for step in schema.MIGRATIONS[version:]:
@@ -211,15 +239,8 @@ def _bring_up(connection: sa.Connection, path: Path | None) -> None:
     connection.execute(sa.insert(schema.schema_version).values(version=latest))
 
 
-@contextmanager
-def _readable_errors(path: Path | None) -> Generator[None]:
-    """Turn what SQLite reports into `DatabaseUnusable` where a person can act on it; the rest are bugs."""
-    try:
-        yield
-    except exc.DBAPIError as error:
-        # The low byte is the primary code; the rest says more than a reader needs.
-        code = getattr(error.orig, "sqlite_errorcode", -1) & 0xFF
-        meaning = _EXCHANGED if str(error.orig).startswith(("no such table", "no such column")) else _MEANINGS.get(code)
-        if meaning is None:
-            raise
-        raise DatabaseUnusable(path, meaning) from error
+def _meaning(error: exc.DBAPIError) -> str | None:
+    if str(error.orig).startswith(("no such table", "no such column")):
+        return _EXCHANGED
+    # The low byte is the primary code; the rest says more than a reader needs.
+    return _MEANINGS.get(getattr(error.orig, "sqlite_errorcode", -1) & 0xFF)

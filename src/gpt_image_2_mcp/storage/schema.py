@@ -5,6 +5,7 @@ nano-dollar is a tenth of a cent of such a price, and every price published so f
 are nine billion dollars. Days are ISO dates of the local calendar, as whoever sets a budget counts them.
 """
 
+import re
 from collections.abc import Callable, Sequence
 from typing import Final, Literal
 
@@ -15,6 +16,19 @@ State = Literal["reserved", "sent", "settled", "unknown", "released"]
 
 metadata: Final = sa.MetaData()
 
+
+class Plain(sa.TypeDecorator[str]):
+    """Text; what databases refuse in it (NUL, halves of surrogate pairs) comes back as the replacement character."""
+
+    impl = sa.String
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: sa.Dialect) -> str | None:
+        """The text without it."""
+        del dialect
+        return None if value is None else re.sub("[\0\ud800-\udfff]", "\ufffd", value)
+
+
 schema_version: Final = sa.Table("schema_version", metadata, sa.Column("version", sa.Integer, nullable=False))
 """One row: how many of `MIGRATIONS` this file has been through."""
 
@@ -23,15 +37,15 @@ charges: Final = sa.Table(
     metadata,
     # SQLite counts up by itself only in a column of exactly this type.
     sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), primary_key=True, autoincrement=True),
-    sa.Column("day", sa.String(10), nullable=False, index=True),
+    sa.Column("day", Plain(10), nullable=False, index=True),
     sa.Column("reserved_at", sa.BigInteger, nullable=False),
-    sa.Column("owner", sa.String(40), nullable=False),
-    sa.Column("state", sa.String(8), nullable=False),
-    sa.Column("job", sa.String),
-    sa.Column("request_id", sa.String),
-    sa.Column("model", sa.String, nullable=False),
-    sa.Column("size", sa.String, nullable=False),
-    sa.Column("quality", sa.String, nullable=False),
+    sa.Column("owner", Plain(40), nullable=False),
+    sa.Column("state", Plain(8), nullable=False),
+    sa.Column("job", Plain),
+    sa.Column("request_id", Plain),
+    sa.Column("model", Plain, nullable=False),
+    sa.Column("size", Plain, nullable=False),
+    sa.Column("quality", Plain, nullable=False),
     sa.Column("pictures", sa.Integer, nullable=False),
     sa.Column("estimate_nano_usd", sa.BigInteger),
     sa.Column("nano_usd", sa.BigInteger),
@@ -48,16 +62,16 @@ pictures: Final = sa.Table(
     metadata,
     # The newest first is then the order of the rows, for every query.
     sa.Column("number", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), primary_key=True, autoincrement=False),
-    sa.Column("id", sa.String(140), nullable=False, unique=True),
-    sa.Column("path", sa.String, nullable=False, index=True),
-    sa.Column("sha256", sa.String(64), nullable=False),
+    sa.Column("id", Plain(140), nullable=False, unique=True),
+    sa.Column("path", Plain, nullable=False, index=True),
+    sa.Column("sha256", Plain(64), nullable=False),
     sa.Column("size_bytes", sa.BigInteger, nullable=False),
-    sa.Column("format", sa.String(8), nullable=False),
+    sa.Column("format", Plain(8), nullable=False),
     sa.Column("width", sa.Integer, nullable=False),
     sa.Column("height", sa.Integer, nullable=False),
-    sa.Column("kind", sa.String(8), nullable=False),
-    sa.Column("model", sa.String, nullable=False),
-    sa.Column("prompt", sa.Text, nullable=False),
+    sa.Column("kind", Plain(8), nullable=False),
+    sa.Column("model", Plain, nullable=False),
+    sa.Column("prompt", Plain, nullable=False),
     sa.Column("parameters", sa.JSON, nullable=False),
     sa.Column("applied", sa.JSON, nullable=False),
     sa.Column("input_tokens", sa.BigInteger),
@@ -66,15 +80,15 @@ pictures: Final = sa.Table(
     sa.Column("nano_usd", sa.BigInteger),
     sa.Column("parents", sa.JSON, nullable=False),
     sa.Column("made_us", sa.BigInteger, nullable=False),
-    sa.Column("client", sa.String),
-    sa.Column("project", sa.String),
-    sa.Column("session_id", sa.String(40)),
+    sa.Column("client", Plain),
+    sa.Column("project", Plain),
+    sa.Column("session_id", Plain(40)),
     sa.Column("turn", sa.Integer),
     sa.Column("parent_turn", sa.Integer),
     sa.Column("late", sa.Boolean, nullable=False, default=False),
     sa.Column("asked", sa.Boolean, nullable=False, default=False),
-    sa.Column("job_id", sa.String),
-    sa.Column("request_id", sa.String),
+    sa.Column("job_id", Plain),
+    sa.Column("request_id", Plain),
     sa.Column("sandbox", sa.Boolean, nullable=False, default=False),
     sa.Index("pictures_turn", "session_id", "turn", unique=True),
     sa.Index("pictures_project", "project", "number"),
@@ -85,10 +99,10 @@ the next one that is free."""
 sessions: Final = sa.Table(
     "sessions",
     metadata,
-    sa.Column("id", sa.String(40), primary_key=True),
+    sa.Column("id", Plain(40), primary_key=True),
     sa.Column("created_us", sa.BigInteger, nullable=False),
     sa.Column("updated_us", sa.BigInteger, nullable=False),
-    sa.Column("folder", sa.String, nullable=False),
+    sa.Column("folder", Plain, nullable=False),
     sa.Column("head", sa.Integer, nullable=False),
     sa.Column("active", sa.Boolean, nullable=False, index=True),
 )
@@ -97,14 +111,14 @@ sessions: Final = sa.Table(
 jobs: Final = sa.Table(
     "jobs",
     metadata,
-    sa.Column("id", sa.String(40), primary_key=True),
-    sa.Column("key", sa.String(64), nullable=False, index=True),
-    sa.Column("tool", sa.String, nullable=False),
+    sa.Column("id", Plain(40), primary_key=True),
+    sa.Column("key", Plain(64), nullable=False, index=True),
+    sa.Column("tool", Plain, nullable=False),
     sa.Column("request", sa.JSON, nullable=False),
-    sa.Column("folder", sa.String, nullable=False),
-    sa.Column("stem", sa.String, nullable=False),
-    sa.Column("owner", sa.String(40), nullable=False),
-    sa.Column("state", sa.String(8), nullable=False),
+    sa.Column("folder", Plain, nullable=False),
+    sa.Column("stem", Plain, nullable=False),
+    sa.Column("owner", Plain(40), nullable=False),
+    sa.Column("state", Plain(8), nullable=False),
     sa.Column("created_us", sa.BigInteger, nullable=False, index=True),
     sa.Column("ended_us", sa.BigInteger),
     sa.Column("given_up", sa.Boolean, nullable=False),
@@ -131,7 +145,11 @@ def _create_catalogue(connection: sa.Connection) -> None:
             "(prompt, content='pictures', content_rowid='number', tokenize='unicode61 remove_diacritics 2')"
         )
     else:
-        connection.exec_driver_sql("CREATE INDEX picture_words ON pictures USING gin (to_tsvector('simple', prompt))")
+        connection.exec_driver_sql(
+            "CREATE TABLE picture_words"
+            " (number bigint PRIMARY KEY REFERENCES pictures ON DELETE CASCADE, words tsvector NOT NULL)"
+        )
+        connection.exec_driver_sql("CREATE INDEX picture_words_words ON picture_words USING gin (words)")
 
 
 MIGRATIONS: Final[Sequence[Callable[[sa.Connection], None]]] = (_create_charges, _create_catalogue)

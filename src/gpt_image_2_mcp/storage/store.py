@@ -5,8 +5,10 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
+from .address import Address, PostgresUrl
 from .database import Database, DatabaseUnusable, open_database
 from .liveness import Sign, give_sign, is_alive, tidy
+from .postgres import ServerSign, dead, open_postgres
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,7 +16,7 @@ class Store:
     """What one process holds of a database; made by `open_store`, ended with `close`."""
 
     database: Database
-    sign: Sign | None
+    sign: Sign | ServerSign | None
     """None for a database in memory, which nobody else sees."""
 
     @property
@@ -24,18 +26,24 @@ class Store:
 
     def dead(self, owners: Collection[str]) -> set[str]:
         """Those of the owners whose process has ended."""
-        if self.sign is None:
-            return set()
-        return {owner for owner in owners if owner != self.sign.name and not is_alive(self.sign.folder, owner)}
+        others = set(owners) - {self.owner}
+        match self.sign:
+            case Sign(folder=folder):
+                return {owner for owner in others if not is_alive(folder, owner)}
+            case ServerSign():
+                with self.database.transaction() as connection:
+                    return dead(connection, others)
+            case None:
+                return set()
 
     def tidy(self) -> None:
         """Remove the signs of the dead, once nothing of theirs is left to mend."""
-        if self.sign is not None:
+        if isinstance(self.sign, Sign):
             tidy(self.sign.folder)
 
     def close(self) -> None:
-        """Let go of the file; what is still under way is for the next start to mend."""
-        if self.sign is not None:
+        """Let go of the database; what is still under way is for the next start to mend."""
+        if isinstance(self.sign, Sign):
             self.sign.withdraw()
         self.database.close()
 
@@ -45,17 +53,20 @@ def signs_of(path: Path) -> Path:
     return path.with_name(f"{path.name}-alive")
 
 
-def open_store(path: Path | None, *, sqlite_version: tuple[int, ...] = sqlite3.sqlite_version_info) -> Store:
-    """Open the database file at `path`, which is made where there is none; None is one in memory.
+def open_store(at: Address, *, sqlite_version: tuple[int, ...] = sqlite3.sqlite_version_info) -> Store:
+    """Open the database: a file, which is made where there is none, one on a server, or one in memory.
 
     Raises:
-        DatabaseUnusable: the file is damaged, foreign, from a later version of this program, or cannot be written.
+        DatabaseUnusable: it is damaged, foreign, from a later version of this program, or cannot be reached or written.
 
     """
-    database = open_database(path, sqlite_version=sqlite_version)
-    if path is None:
+    if isinstance(at, PostgresUrl):
+        sign = ServerSign()
+        return Store(open_postgres(at, sign), sign)
+    database = open_database(at, sqlite_version=sqlite_version)
+    if at is None:
         return Store(database, None)
-    folder = signs_of(path)
+    folder = signs_of(at)
     try:
         return Store(database, give_sign(folder))
     except OSError as error:

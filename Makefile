@@ -60,7 +60,7 @@ handshake: $(VENV) ## record what the server answers to a client's opening; a te
 .PHONY: docs
 docs: $(VENV) ## write the generated parts of the README, and its picture
 	$(BIN)/gpt-image-2-mcp demo --output demo-output > /dev/null
-	cp demo-output/contact-sheet.png docs/contact-sheet.png
+	cp demo-output/contact-sheet.jpg docs/contact-sheet.jpg
 	$(BIN)/python docs/generate.py
 
 .PHONY: lock

@@ -44,7 +44,7 @@ def test_it_makes_a_picture_edits_it_with_a_mask_and_takes_three_turns(demo: Dem
 def test_it_names_every_file_and_puts_them_on_one_sheet(demo: Demo) -> None:
     for path in (demo.folder / "sandbox").glob("*.png"):
         assert str(path) in demo.said
-    sheet = demo.folder / "contact-sheet.png"
+    sheet = demo.folder / "contact-sheet.jpg"
     assert str(sheet) in demo.said
     with Image.open(sheet) as image:
         image.load()

@@ -14,6 +14,8 @@ from mcp_types import TextContent
 from .clients import setups
 from .errors import GptImageError
 from .library import SIDE_FOLDER
+from .sheets import Cell, sheet
+from .thumbnails import shrunk
 
 FOX = (
     "Scene: a snowy forest clearing at dawn. Subject: a red fox, looking at the camera."
@@ -71,11 +73,11 @@ async def _demo(output: Path) -> None:
             pictures.append((f"session, turn {number}", report["images"][0]["file_path"]))
         await _report(client, "4 the sessions", "list_edit_sessions")
         await _report(client, "5 the end of it", "end_edit_session", session_id=session)
-        sheet = await anyio.to_thread.run_sync(_contact_sheet, pictures, output)
+        contact_sheet = await anyio.to_thread.run_sync(_contact_sheet, pictures, output)
     _heading("Where the pictures are")
     for title, path in pictures:
         click.echo(f"{title}: {path}")
-    click.echo(f"all of them on one sheet: {sheet}")
+    click.echo(f"all of them on one sheet: {contact_sheet}")
 
 
 async def _call(client: Client, title: str, tool: str, **arguments: Any) -> str:
@@ -111,23 +113,13 @@ def _draw_mask(picture: Path, output: Path) -> Path:
 
 def _contact_sheet(pictures: list[tuple[str, str]], output: Path) -> Path:
     """All pictures on one page, each with its title."""
-    from PIL import Image, ImageDraw, ImageFont
-
-    columns, width, height, gap, line = 2, 720, 480, 24, 44
-    rows = -(-len(pictures) // columns)
-    sheet = Image.new("RGB", (columns * (width + gap) + gap, rows * (height + line + gap) + gap), (247, 246, 243))
-    draw = ImageDraw.Draw(sheet)
-    font = ImageFont.load_default(26)
-    for index, (title, path) in enumerate(pictures):
-        left = gap + index % columns * (width + gap)
-        top = gap + index // columns * (height + line + gap)
-        with Image.open(path) as image:
-            small = image.convert("RGB")
-        small.thumbnail((width, height), Image.Resampling.LANCZOS, reducing_gap=2.0)
-        sheet.paste(small, (left + (width - small.width) // 2, top + (height - small.height) // 2))
-        draw.text((left + 4, top + height + 6), f"{index + 1}  {title}", font=font, fill=(40, 40, 40))
-    path = output / "contact-sheet.png"
-    sheet.save(path)
+    tile = (720, 480)
+    cells = [
+        Cell(number, title, shrunk(Path(path).read_bytes(), box=tile))
+        for number, (title, path) in enumerate(pictures, start=1)
+    ]
+    path = output / "contact-sheet.jpg"
+    path.write_bytes(sheet(cells, columns=2, tile=tile))
     return path
 
 

@@ -1,0 +1,68 @@
+"""Saved pictures and their records, painted for tests of what shows them."""
+
+import hashlib
+import io
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from gpt_image_2_mcp.catalogue.records import Picture, PictureRecord
+from gpt_image_2_mcp.library import read_back
+
+MADE = datetime(2026, 11, 22, 14, 3, tzinfo=UTC)
+
+
+def saved(folder: Path, data: bytes | None, *, name: str = "image-20261122-140300-00000a", **fields: Any) -> Picture:
+    """A picture with its record; None of data: its file is gone."""
+    path = folder / f"{name}.png"
+    width = height = 0
+    if data is not None:
+        path.write_bytes(data)
+        with Image.open(io.BytesIO(data)) as image:
+            width, height = image.size
+    record = {
+        "id": name,
+        "kind": "image",
+        "sha256": hashlib.sha256(data or b"").hexdigest(),
+        "size_bytes": len(data or b""),
+        "format": "png",
+        "width": width,
+        "height": height,
+        "model": "gpt-image-2",
+        "prompt": "A fox",
+        "made": MADE,
+    }
+    return Picture(path=path, record=PictureRecord.model_validate({**record, **fields}))
+
+
+def read(picture: Picture) -> bytes:
+    return read_back(picture.path, picture.record.sha256)
+
+
+def file_of(image: Image.Image, kind: str = "PNG") -> bytes:
+    out = io.BytesIO()
+    image.save(out, kind)
+    return out.getvalue()
+
+
+def flat(colour: tuple[int, ...], size: tuple[int, int] = (288, 288)) -> bytes:
+    """A PNG of one colour; with four channels it has transparency."""
+    return file_of(Image.new("RGBA" if len(colour) == len("RGBA") else "RGB", size, colour))
+
+
+def opened(data: bytes | None) -> Image.Image:
+    assert data is not None
+    image = Image.open(io.BytesIO(data))
+    image.load()
+    return image
+
+
+def colour_at(image: Image.Image, x: int, y: int) -> tuple[int, ...]:
+    return tuple(image.convert("RGBA").crop((x, y, x + 1, y + 1)).tobytes())
+
+
+def near(one: tuple[int, ...], other: tuple[int, ...], *, by: int = 16) -> bool:
+    """Whether they are the same but for what JPEG does to colours; transparency counts where both have it."""
+    return all(abs(a - b) <= by for a, b in zip(one, other, strict=False))

@@ -14,6 +14,7 @@ import click
 
 from . import __version__
 from .errors import GptImageError
+from .library_commands import library
 
 if TYPE_CHECKING:
     from .jobs import Job
@@ -58,6 +59,9 @@ def commands(ctx: click.Context, sandbox: bool) -> None:
 
         serve(sandbox=sandbox)
     ctx.obj = sandbox
+
+
+commands.add_command(library)
 
 
 def _options(command: Callable[..., None]) -> Callable[..., None]:

@@ -1,5 +1,6 @@
 """The pictures that an edit starts from: a call's arguments, or an earlier turn of a session."""
 
+import hashlib
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
@@ -110,6 +111,13 @@ class InputReader:
         if image.change is None and image.sha256 != picture.record.sha256:
             raise UnreadableSource(f"The picture {path} was changed since it was made.")
         return replace(image, id=picture.id)
+
+    def saved_data(self, picture: Picture) -> bytes:
+        """The bytes of a picture that was made here, as they came; blocks, and raises as `read_saved` does."""
+        data = self._sources.local(picture.path)
+        if hashlib.sha256(data).hexdigest() != picture.record.sha256:
+            raise UnreadableSource(f"The picture {picture.path} was changed since it was made.")
+        return data
 
     async def _image(self, reference: str) -> InputImage:
         picture = await self._references.picture(reference)

@@ -18,6 +18,7 @@ import anyio
 import anyio.to_thread
 import httpx2
 
+from .archive import Archive
 from .books import Books, Clerk, Page
 from .catalogue.records import Picture, Place
 from .catalogue.search import Search
@@ -101,6 +102,9 @@ class Studio:
             sources=sources,
             timings=self._timings,
             project=project_of(working_dir, home),
+        )
+        self.archive = Archive(
+            clerk, self._reader, self._references, sources, self._destinations, sandbox=settings.sandbox
         )
         self._in_order = anyio.Lock()
         self.first_call_at: float | None = None

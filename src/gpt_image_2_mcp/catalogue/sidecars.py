@@ -37,7 +37,7 @@ def write_sidecar(picture: Picture, judge: Callable[[Path], Path]) -> None:
     """
     path = sidecar_of(picture.path)
     ready(path.parent, judge)
-    head = {"format": FORMAT, "version": VERSION, "file": picture.path.name}
+    head = {"record": FORMAT, "version": VERSION, "file": picture.path.name}
     body: dict[str, Any] = head | picture.record.model_dump(mode="json", exclude_defaults=True)
     part = path.with_name(f"{secrets.token_hex(8)}.part")
     try:
@@ -62,7 +62,7 @@ def read_sidecar(path: Path) -> tuple[PictureRecord, str]:
     except (OSError, ValueError, RecursionError) as error:
         raise UnreadableSource(f"The record {path} cannot be read ({type(error).__name__}).") from None
     fields = cast("dict[str, object]", body) if isinstance(body, dict) else {}
-    if fields.get("format") != FORMAT:
+    if fields.get("record") != FORMAT:
         raise UnreadableSource(f"{path} is no record of a picture.")
     if fields.get("version") != VERSION:
         raise UnreadableSource(f"The record {path} is of another version of this program: update it.")

@@ -14,6 +14,8 @@ from typing import Any
 import anyio
 import pytest
 import sqlalchemy as sa
+from album import file_of
+from PIL import Image
 from workbench import SMALL, encoded
 
 from gpt_image_2_mcp.archive import Archive
@@ -432,6 +434,15 @@ async def test_a_thousand_bad_records_are_a_hundred_sentences_and_a_number(desk:
     notes = list((await desk.rebuild()).notes)
     assert len(notes) == 101
     assert notes[-1] == "… and 900 more of this kind."
+
+
+async def test_a_thousand_pictures_of_one_moment_are_enough(desk: Desk) -> None:
+    """Rows are numbered by the microsecond, and a request makes ten pictures at most."""
+    small = file_of(Image.new("RGB", (16, 16)))
+    for number in range(1001):
+        desk.plant(desk.pictures, small, name=f"image-20261122-140300-{number:06x}", width=16, height=16)
+    done = await desk.rebuild()
+    assert (done.added, len(done.notes)) == (1000, 1)
 
 
 # Folders are judged as every other path.

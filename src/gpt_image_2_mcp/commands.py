@@ -29,14 +29,15 @@ class Commands(click.Group):
     def main(self, *args: Any, **kwargs: Any) -> Any:
         """Run the program."""
         try:
-            super().main(*args, **{**kwargs, "standalone_mode": False})
+            code = super().main(*args, **{**kwargs, "standalone_mode": False})
         except click.ClickException as error:
             _fail(error.format_message(), error.exit_code)
         except GptImageError as error:
             _fail(str(error), 1)
         except click.Abort:
             _fail("Nothing was sent.", 130)
-        sys.exit(0)
+        # What `Context.exit` was given; commands themselves give nothing.
+        sys.exit(code if isinstance(code, int) else 0)
 
 
 def _fail(message: str, code: int) -> NoReturn:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 if TYPE_CHECKING:
-    from .archive import Archive, Tell
+    from .archive import Archive, Known, Tell
     from .catalogue.checking import Finding
     from .catalogue.records import Picture
     from .catalogue.search import Found, Search
@@ -104,9 +104,15 @@ def search(ctx: click.Context, sandbox: bool, as_json: bool, words: Sequence[str
 def show(ctx: click.Context, sandbox: bool, as_json: bool, image: str) -> None:
     """Print all that is known of a picture, and the tree of its session.
 
-    IMAGE is an id, or the path of a file.
+    IMAGE is an id, the path of a file, or `last` for the newest.
     """
-    known = _run(ctx, sandbox, lambda archive, _: archive.show(image))
+
+    async def look_up(archive: "Archive", _: object) -> "Known":
+        # `last` elsewhere means what the same process made.
+        newest = (await archive.find(_search(limit=1))).pictures if image.lower() == "last" else ()
+        return await archive.show(newest[0].id if newest else image)
+
+    known = _run(ctx, sandbox, look_up)
     if as_json:
         _print_json(_as_dict(known.picture))
         return
@@ -173,16 +179,22 @@ def check(ctx: click.Context, sandbox: bool, as_json: bool, folders: Sequence[st
     was found.
     """
     done = _run(ctx, sandbox, lambda archive, tell: archive.check(folders, tell=tell), doing="Checking")
+    rebuild_it = "gpt-image-2-mcp library rebuild FOLDER"
     kinds: tuple[tuple[str, str, Sequence[Finding], str], ...] = (
-        ("missing", "Missing", done.missing, "If they were moved: gpt-image-2-mcp library rebuild THEIR-FOLDER"),
-        ("changed", "Changed or unreadable", done.changed, "Put the original back; the catalogue keeps what it was."),
+        ("missing", "Missing", done.missing, f"If they were moved, {rebuild_it} finds them at their new place."),
+        (
+            "changed",
+            "Changed or unreadable",
+            done.changed,
+            "The catalogue keeps what they were: put the originals back.",
+        ),
         (
             "unrecorded",
-            "Without a record beside them",
+            "Without their record beside them",
             done.unrecorded,
             "gpt-image-2-mcp library export FOLDER copies pictures and writes their records anew.",
         ),
-        ("unknown", "Not in the catalogue", done.unknown, "Where they have records: gpt-image-2-mcp library rebuild"),
+        ("unknown", "Not in the catalogue", done.unknown, f"{rebuild_it} takes in those that have a record."),
     )
     if as_json:
         found = {name: [_finding(one) for one in findings] for name, _, findings, _ in kinds}
@@ -211,7 +223,7 @@ def gallery(ctx: click.Context, sandbox: bool, output: str, **wanted: Any) -> No
         ctx, sandbox, lambda archive, tell: archive.gallery(output, _search(**wanted), tell=tell), doing="Drawing"
     )
     click.echo(plain(str(path)))
-    click.echo(f"{_count(number, 'picture')}, {path.stat().st_size / 1e6:.1f} MB.", err=True)
+    click.echo(f"{_count(number, 'picture')}, {path.stat().st_size / 1000:,.0f} kB.", err=True)
 
 
 def plain(text: str) -> str:
@@ -247,22 +259,23 @@ def _progress(doing: str) -> "Generator[Tell]":
         yield lambda _done, _total: None
         return
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    done = TextColumn("{task.completed:,.0f}")
+    columns = (TextColumn("{task.description}"), BarColumn(), done, TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(doing, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
+        yield lambda count, total: bar.update(task, completed=count, total=total)
 
 
 def _search(
     *,
     query: str | None = None,
-    since: str | None,
-    until: str | None,
-    project: str | None,
-    session_id: str | None,
-    model: str | None,
+    since: str | None = None,
+    until: str | None = None,
+    project: str | None = None,
+    session_id: str | None = None,
+    model: str | None = None,
     limit: int = 20,
     page: int = 1,
 ) -> "Search":
@@ -300,7 +313,7 @@ def _print_picture(picture: "Picture") -> None:
     record = picture.record
     width = shutil.get_terminal_size((WIDTH, 0)).columns if sys.stdout.isatty() else WIDTH
     words = " ".join(plain(record.prompt[: 4 * width]).split())
-    turn = f"  turn {record.place.turn} of {record.place.session_id}" if record.place else ""
+    turn = f"  turn {record.place.turn}" if record.place else ""
     facts = f"{record.made.astimezone():%Y-%m-%d %H:%M}  {record.width}x{record.height}  {price(picture)}{turn}"
     click.echo(f"{click.style(record.id, bold=True)}  {facts}")
     click.echo(f"  {words if len(words) <= width - 2 else words[: width - 3] + '…'}")
@@ -312,9 +325,8 @@ def _print_findings(title: str, findings: "Sequence[Finding]", advice: str) -> N
         return
     click.echo(f"{click.style(title, bold=True)}: {len(findings):,}")
     for finding in findings[:MAX_LINES]:
-        click.echo(f"  {plain(str(finding.path))}")
-        if finding.why:
-            click.echo(click.style(f"    {plain(finding.why)}", dim=True))
+        path = str(finding.path)
+        click.echo(f"  {plain(finding.why if path in finding.why else f'{path} {finding.why}'.rstrip())}")
     if len(findings) > MAX_LINES:
         click.echo(f"  … and {len(findings) - MAX_LINES:,} more; --json prints all.")
     click.echo(f"  {advice}")
@@ -325,7 +337,9 @@ def _finding(finding: "Finding") -> dict[str, str]:
 
 
 def _as_dict(picture: "Picture") -> dict[str, Any]:
-    return {"file_path": _json_text(picture.path), **picture.record.model_dump(mode="json", exclude_none=True)}
+    record = picture.record
+    cost = {} if record.cost_usd is None else {"cost_usd": float(record.cost_usd)}
+    return {"file_path": _json_text(picture.path), **record.model_dump(mode="json", exclude_none=True), **cost}
 
 
 def _json_text(path: Path) -> str:

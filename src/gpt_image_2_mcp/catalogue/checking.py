@@ -65,13 +65,13 @@ def unknown(files: Iterable[Path], *, known: dict[str, Path], done: Checked) -> 
         place = known.get(path.stem)
         if found and (place is None or (place != path and not place.is_file())):
             has_record = sidecar_of(path).is_file()
-            done.unknown.append(Finding(path, path.stem, "" if has_record else "It has no record."))
+            done.unknown.append(Finding(path, path.stem, "" if has_record else "(no record)"))
 
 
 def _record_is_wrong(picture: Picture) -> str | None:
     path = sidecar_of(picture.path)
     if not path.exists() and not path.is_symlink():
-        return "There is no record beside it."
+        return ""
     try:
         record, _ = read_sidecar(path)
     except UnreadableSource as error:

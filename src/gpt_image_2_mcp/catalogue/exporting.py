@@ -40,6 +40,9 @@ def export(
     """
     for picture in pictures:
         target = done.folder / picture.path.name
+        if not picture.path.exists():
+            done.notes.say(f"The picture {picture.path} is gone.")
+            continue
         try:
             data = read(picture)
         except GptImageError as error:

@@ -56,9 +56,7 @@ def client_setups() -> str:
 
 def command_line() -> str:
     """`--help` of the program and of each command."""
-    pages = [_help(commands, "gpt-image-2-mcp")]
-    pages += [_help(command, f"gpt-image-2-mcp {name}") for name, command in commands.commands.items()]
-    return "\n\n".join(f"```text\n{page}\n```" for page in pages)
+    return "\n\n".join(f"```text\n{page}\n```" for page in _pages(commands, "gpt-image-2-mcp"))
 
 
 def written(text: str) -> str:
@@ -77,6 +75,15 @@ def written(text: str) -> str:
         if count != 1:
             sys.exit(f"README.md has no part <!-- {name} -->")
     return text
+
+
+def _pages(command: click.Command, name: str) -> list[str]:
+    """Its help, and that of the commands in it."""
+    pages = [_help(command, name)]
+    if isinstance(command, click.Group):
+        for word, one in command.commands.items():
+            pages += _pages(one, f"{name} {word}")
+    return pages
 
 
 def _help(command: click.Command, name: str) -> str:

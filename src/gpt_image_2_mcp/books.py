@@ -45,6 +45,8 @@ class Page:
     pictures: "Pictures"
     sessions: "Sessions"
     jobs: "KeptJobs"
+    now: datetime
+    """When it began: what is written on one page has one time."""
 
     def search(self, wanted: "Search") -> "Found":
         """Find pictures."""
@@ -115,7 +117,7 @@ class Books:
 
         with self.history.database.transaction() as connection:
             now = datetime.now(UTC)
-            yield Page(Pictures(connection), Sessions(connection, self._limits, now), KeptJobs(connection, now))
+            yield Page(Pictures(connection), Sessions(connection, self._limits, now), KeptJobs(connection, now), now)
 
     def any_dead(self) -> bool:
         """Whether a process may have ended without saying goodbye. Looks at files only: of a server nobody knows."""

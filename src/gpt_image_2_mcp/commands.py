@@ -14,6 +14,7 @@ import click
 
 from . import __version__
 from .errors import GptImageError
+from .library_commands import library
 
 if TYPE_CHECKING:
     from .jobs import Job
@@ -28,14 +29,15 @@ class Commands(click.Group):
     def main(self, *args: Any, **kwargs: Any) -> Any:
         """Run the program."""
         try:
-            super().main(*args, **{**kwargs, "standalone_mode": False})
+            code = super().main(*args, **{**kwargs, "standalone_mode": False})
         except click.ClickException as error:
             _fail(error.format_message(), error.exit_code)
         except GptImageError as error:
             _fail(str(error), 1)
         except click.Abort:
             _fail("Nothing was sent.", 130)
-        sys.exit(0)
+        # What `Context.exit` was given; commands themselves give nothing.
+        sys.exit(code if isinstance(code, int) else 0)
 
 
 def _fail(message: str, code: int) -> NoReturn:
@@ -58,6 +60,9 @@ def commands(ctx: click.Context, sandbox: bool) -> None:
 
         serve(sandbox=sandbox)
     ctx.obj = sandbox
+
+
+commands.add_command(library)
 
 
 def _options(command: Callable[..., None]) -> Callable[..., None]:

@@ -153,6 +153,33 @@ def save(
     )
 
 
+def save_as(data: bytes, path: Path, *, judge: Callable[[Path], Path]) -> bool:
+    """Write a file whole under a name of its own; False where there is one, which stays as it is. Blocks.
+
+    Raises:
+        CannotSave: the folder cannot be written; `judge` is that of `save`.
+
+    """
+    # Not called like a picture that was paid for: what a kill leaves of a copy is nothing to rescue.
+    part = path.with_name(f".{secrets.token_hex(8)}{PART_SUFFIX}")
+    try:
+        ready(path.parent, judge)
+        if path.exists() or path.is_symlink():
+            return False
+        try:
+            with part.open("xb") as file:
+                file.write(data)
+            _give_name(part, path)
+        finally:
+            part.unlink(missing_ok=True)
+    except FileExistsError:
+        return False
+    except (OSError, BadRequest) as error:
+        why = (isinstance(error, OSError) and error.strerror) or str(error)
+        raise CannotSave(f"{path} cannot be written ({why}). Make room, or choose another folder.") from None
+    return True
+
+
 def open_as_is(path: Path, flags: int) -> int:
     """Open what lies there now without waiting for it: a pipe would hold up whoever opens it."""
     return os.open(

@@ -7,7 +7,7 @@ it is billed whatever happens.
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -204,7 +204,7 @@ class Maker:
                 settle(books)
                 with books.page() as page:
                     place = work.placing(page) if work.placing else None
-                    pictures = self._records(replace(work, inputs=inputs), report, place)
+                    pictures = self._records(replace(work, inputs=inputs), report, place, page.now)
                     for picture in pictures:
                         page.pictures.add(picture)
                     session = page.sessions.get(place.session_id) if place else None
@@ -243,9 +243,9 @@ class Maker:
         except (OSError, BadRequest) as error:
             logger.warning("the record of %s could not be written: %s", picture.path, error)
 
-    def _records(self, work: Work, report: Report, place: Place | None) -> list[Picture]:
+    def _records(self, work: Work, report: Report, place: Place | None, now: datetime) -> list[Picture]:
         """What is known of each picture; what an answer of several cost is shared among them."""
-        count, now = len(report.images), datetime.now(UTC)
+        count = len(report.images)
         nano = 0 if report.cost is None else int(rounded_up(report.cost) / NANO_USD)
         parameters = work.request.model_dump(include=set(Options.model_fields) - {"filename_prefix", "user"}) | {
             "n": work.request.count

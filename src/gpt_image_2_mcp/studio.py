@@ -19,6 +19,7 @@ import anyio
 import anyio.to_thread
 import httpx2
 
+from .archive import Archive
 from .books import Books, Clerk, Page
 from .catalogue.records import Picture, Place
 from .catalogue.search import Search
@@ -119,6 +120,15 @@ class Studio:
             project=project_of(working_dir, home),
         )
         self._telling, self.news = anyio.create_memory_object_stream[Report](MAX_NEWS)
+        self.archive = Archive(
+            clerk,
+            self._reader,
+            self._references,
+            sources,
+            self._destinations,
+            sandbox=settings.sandbox,
+            cache=cache,
+        )
         self._in_order = anyio.Lock()
         self.first_call_at: float | None = None
 

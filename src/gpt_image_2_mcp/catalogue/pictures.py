@@ -81,6 +81,16 @@ class Pictures:
         query = sa.select(pictures).where(pictures.c.session_id == session_id).order_by(pictures.c.turn)
         return list(self._all(query))
 
+    def id_at(self, place: Place) -> str | None:
+        """The picture that has a place in a session."""
+        here = (pictures.c.session_id == place.session_id, pictures.c.turn == place.turn)
+        return self.connection.scalar(sa.select(pictures.c.id).where(*here))
+
+    def crowd(self, when: datetime) -> int:
+        """How many pictures have a number within ten milliseconds from then on; `add` needs one that is free."""
+        near = pictures.c.number.between(microseconds(when), microseconds(when) + 10_000)
+        return self.connection.scalar(sa.select(sa.func.count()).where(near)) or 0
+
     def ids_like(self, start: str, limit: int) -> list[str]:
         """The newest ids that begin so."""
         begins = pictures.c.id.startswith(start, autoescape=True)

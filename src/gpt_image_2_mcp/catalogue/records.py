@@ -9,7 +9,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 from ..pictures import MIME, Format
 
@@ -22,6 +22,19 @@ PlainPath = Annotated[str, Field(max_length=4096)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 PictureId = Annotated[str, Field(pattern=f"^{PICTURE_ID}$")]
 Tokens = Annotated[int, Field(ge=0, le=10**12)]
+Number = Annotated[int, Field(ge=-(10**15), le=10**15)]
+Fraction = Annotated[float, Field(allow_inf_nan=False)]
+Settings = Annotated[Mapping[Word, bool | Number | Fraction | Word | None], Field(max_length=50)]
+"""Names and plain values."""
+
+
+def _within_reach(when: datetime) -> datetime:
+    if not 1970 < when.year < 2200:  # noqa: PLR2004 - rows count from 1970, and no zone's clock overflows
+        raise ValueError("is not of this age")
+    return when
+
+
+Moment = Annotated[AwareDatetime, AfterValidator(_within_reach)]
 
 
 class Record(BaseModel):
@@ -72,22 +85,22 @@ class PictureRecord(Record):
     id: PictureId
     kind: Literal["image", "edit", "session"]
     sha256: Sha256
-    size_bytes: Annotated[int, Field(ge=0)]
+    size_bytes: Annotated[int, Field(ge=0, le=10**12)]
     format: Format
     width: Annotated[int, Field(ge=0, le=100_000)]
     height: Annotated[int, Field(ge=0, le=100_000)]
     model: Word
     prompt: Text
-    parameters: Mapping[Word, Any] = Field(default_factory=dict[str, Any])
+    parameters: Settings = Field(default_factory=dict[str, Any])
     """What was asked for: size, quality, background, output_format, output_compression, moderation, n."""
-    applied: Mapping[Word, Any] = Field(default_factory=dict[str, Any])
+    applied: Settings = Field(default_factory=dict[str, Any])
     """What came: size, quality, format, background."""
     usage: TokensUsed | None = None
     """Of this picture alone: a share where several came in one answer."""
     cost_usd: Annotated[Decimal, Field(ge=0, le=1_000_000)] | None = None
     """Of this picture alone; None where nobody knows."""
     parents: Annotated[tuple[Origin, ...], Field(max_length=20)] = ()
-    made: AwareDatetime
+    made: Moment
     client: Word | None = None
     project: Word | None = None
     place: Place | None = None

@@ -39,15 +39,19 @@ class Sessions:
 
     def begin(self, session_id: str, folder: Path) -> Place:
         """Begin a session, and give its first turn's place; beyond the limit, the least recently used one ends."""
-        self._end_idle()
         us = microseconds(self.now)
         row = {"id": session_id, "created_us": us, "updated_us": us, "folder": str(folder), "head": 1, "active": True}
         self.connection.execute(sa.insert(sessions), row)
+        self.make_room()
+        return Place(session_id=session_id, turn=1, parent=ORIGINALS)
+
+    def make_room(self) -> None:
+        """End what was not used for too long, and beyond the limit the least recently used."""
+        self._end_idle()
         if self.limits.count:
             by_use = (sessions.c.updated_us.desc(), sessions.c.created_us.desc())
             kept = sa.select(sessions.c.id).where(sessions.c.active).order_by(*by_use).limit(self.limits.count)
             self._end(sa.and_(sessions.c.active, sessions.c.id.not_in(list(self.connection.scalars(kept)))))
-        return Place(session_id=session_id, turn=1, parent=ORIGINALS)
 
     def use(self, session_id: str) -> Session:
         """Give an active session, and count that as use.

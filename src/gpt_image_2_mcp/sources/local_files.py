@@ -40,9 +40,7 @@ def read_picture(path: Path, *, reference: str, open_to: Sequence[Path] | None) 
     Raises:
         UnreadableSource: the path is off limits, is no regular file, cannot be read, or holds no picture.
     """
-    _judge_places(path, reference=reference)
-    _judge_places(Path(os.path.normpath(path)), reference=reference)
-    _judge(real_path(path), reference=reference, open_to=open_to)
+    judge_place(path, reference=reference, open_to=open_to)
     try:
         descriptor = os.open(path, _FLAGS)
     except OSError as exc:
@@ -63,6 +61,19 @@ def read_picture(path: Path, *, reference: str, open_to: Sequence[Path] | None) 
         raise UnreadableSource(f"{shown(reference)} cannot be read: the disk or the network failed.") from None
     finally:
         os.close(descriptor)
+
+
+def judge_place(path: Path, *, reference: str, open_to: Sequence[Path] | None) -> Path:
+    """The real path of what may be read, as far as paths tell; the arguments are those of `read_picture`.
+
+    Raises:
+        UnreadableSource: it is off limits.
+    """
+    _judge_places(path, reference=reference)
+    _judge_places(Path(os.path.normpath(path)), reference=reference)
+    real = real_path(path)
+    _judge(real, reference=reference, open_to=open_to)
+    return real
 
 
 def _judge_places(path: Path, *, reference: str) -> None:

@@ -26,7 +26,7 @@ from ..pictures.judging import MAX_BYTES, judge
 from ..pictures.kinds import EXTENSION, LABEL, SNIFFED, Format, recognise, sniff
 from .addresses import display_url
 from .fetching import DEADLINE, fetch
-from .local_files import read_picture
+from .local_files import judge_place, read_picture
 
 if TYPE_CHECKING:
     from .connecting import Resolver
@@ -191,6 +191,30 @@ class Sources:
             lambda: read_picture(path, reference=reference, open_to=self._open_to())
         )
         return data, reference, real
+
+    def path(self, reference: str) -> Path:
+        """The absolute path that an argument stands for; raises BadRequest where it is none."""
+        return expand(reference, working_dir=self._working_dir, home=self._home)
+
+    def folder(self, reference: str) -> Path:
+        """The real path of a folder that may be looked through; blocks.
+
+        Raises:
+            BadRequest: it is no path, or there is no such folder.
+            UnreadableSource: nothing is read there.
+        """
+        real = judge_place(self.path(reference), reference=reference, open_to=self._open_to())
+        if not real.is_dir():
+            raise BadRequest(f"There is no folder {shown(reference)}: give the path of a folder of pictures.")
+        return real
+
+    def open_to(self, path: Path) -> bool:
+        """Whether files at a path may be read; blocks."""
+        try:
+            judge_place(path, reference=str(path), open_to=self._open_to())
+        except UnreadableSource:
+            return False
+        return True
 
     def _open_to(self) -> list[Path] | None:
         if self._allowed_dirs is None:

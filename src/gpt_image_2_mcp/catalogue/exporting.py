@@ -1,0 +1,69 @@
+"""Copying pictures out of the catalogue, each with its record, so that the folder is one that can be rebuilt from."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ..errors import BadRequest, GptImageError
+from ..library import save_as
+from .records import Picture
+from .sidecars import write_sidecar
+from .walking import Notes
+
+
+@dataclass(slots=True)
+class Exported:
+    """What became of the pictures that were to be copied."""
+
+    folder: Path
+    copied: int = 0
+    there: int = 0
+    """They lay in the folder already."""
+    notes: Notes = field(default_factory=Notes)
+    """What could not be copied, a sentence each."""
+
+
+def export(
+    pictures: Iterable[Picture],
+    *,
+    read: Callable[[Picture], bytes],
+    judge: Callable[[Path], Path],
+    done: Exported,
+) -> None:
+    """Copy pictures into a folder, under the names that they have; no file is replaced. Blocks.
+
+    `read` gives a picture's bytes or raises a GptImageError; `judge` is that of `library.save`.
+
+    Raises:
+        CannotSave: the folder cannot be written.
+
+    """
+    for picture in pictures:
+        target = done.folder / picture.path.name
+        if not picture.path.exists():
+            done.notes.say(f"The picture {picture.path} is gone.")
+            continue
+        try:
+            data = read(picture)
+        except GptImageError as error:
+            done.notes.say(str(error))
+            continue
+        copy = picture.model_copy(update={"path": target})
+        if save_as(data, target, judge=judge):
+            done.copied += 1
+            try:
+                write_sidecar(copy, judge)
+            except (OSError, BadRequest) as error:
+                done.notes.say(f"The record of {target} could not be written: {error}.")
+        elif _is(copy, read):
+            done.there += 1
+        else:
+            done.notes.say(f"{target} is another file already, and nothing is replaced: export to another folder.")
+
+
+def _is(copy: Picture, read: Callable[[Picture], bytes]) -> bool:
+    try:
+        read(copy)
+    except GptImageError:
+        return False
+    return True

@@ -7,11 +7,11 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import anyio.to_thread
 
-from .books import Books, Clerk
+from .books import Books, Clerk, Page
 from .catalogue.records import Picture
 from .catalogue.search import Found, Search
 from .destinations import Destinations
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from .catalogue.checking import Checked
     from .catalogue.exporting import Exported
     from .catalogue.rebuilding import Rebuilt
+
+ResultT = TypeVar("ResultT")
 
 ALL = Search(page_size=500)
 """Every picture, as many at once as others can wait for."""
@@ -81,12 +83,7 @@ class Archive:
 
     async def find(self, wanted: Search) -> Found:
         """A page of pictures, the newest first."""
-
-        def search(books: Books) -> Found:
-            with books.page() as page:
-                return page.search(wanted)
-
-        return await self._clerk.done(search)
+        return await self._page(lambda page: page.search(wanted))
 
     async def every(self, wanted: Search = ALL) -> AsyncGenerator[Sequence[Picture]]:
         """All pictures that are wanted, some hundreds at a time, none twice."""
@@ -109,25 +106,49 @@ class Archive:
 
         """
         picture = await self._references.picture(reference)
+        digest = ""
         if picture is None:
-            path = self._sources.path(reference)
-            data = await anyio.to_thread.run_sync(self._sources.local, path)
+            data = await anyio.to_thread.run_sync(self._sources.local, self._sources.path(reference))
             digest = hashlib.sha256(data).hexdigest()
-        else:
-            digest = ""
+        known = await self.known(picture, digest)
+        if known is None:
+            raise BadRequest(
+                f"The picture {reference} is not in the catalogue: it was not made here, or its folder is to be taken"
+                " in with `gpt-image-2-mcp library rebuild FOLDER`."
+            )
+        return known
 
-        def look_up(books: Books) -> Known:
-            with books.page() as page:
-                known = picture or page.pictures.by_content(digest)
-                if known is None:
-                    raise BadRequest(
-                        f"The picture {reference} is not in the catalogue: it was not made here, or its folder is to be"
-                        " taken in with `gpt-image-2-mcp library rebuild FOLDER`."
-                    )
-                place = known.record.place
-                return Known(known, page.sessions.get(place.session_id) if place else None)
+    async def known(self, picture: Picture | None, digest: str) -> Known | None:
+        """What is known of a picture, or of a file by its SHA-256; None where nothing is."""
 
-        return await self._clerk.done(look_up)
+        def look_up(page: Page) -> Known | None:
+            known = picture or page.pictures.by_content(digest)
+            if known is None:
+                return None
+            place = known.record.place
+            return Known(known, page.sessions.get(place.session_id) if place else None)
+
+        return await self._page(look_up)
+
+    async def picture(self, picture_id: str) -> Picture | None:
+        """A picture by its id."""
+        return await self._page(lambda page: page.pictures.get(picture_id))
+
+    async def session(self, session_id: str) -> Session | None:
+        """A session by its id, active or not."""
+        return await self._page(lambda page: page.sessions.get(session_id))
+
+    async def picture_ids(self, start: str, limit: int) -> list[str]:
+        """The newest picture ids that begin so."""
+        return await self._page(lambda page: page.pictures.ids_like(start, limit))
+
+    async def session_ids(self, start: str, limit: int) -> list[str]:
+        """The last used session ids that begin so."""
+        return await self._page(lambda page: page.sessions.ids_like(start, limit))
+
+    def data_of(self, picture: Picture) -> bytes:
+        """A picture's bytes, as they came; blocks. Raises UnreadableSource where they are gone or were changed."""
+        return self._reader.saved_data(picture)
 
     async def rebuild(self, folders: Sequence[str], *, tell: Tell | None = None) -> "Rebuilt":
         """Take the records in folders, and in the folders in them, into the catalogue.
@@ -218,6 +239,13 @@ class Archive:
         pictures = [picture async for batch in self.every(wanted) for picture in batch]
         await anyio.to_thread.run_sync(self._write_gallery, path, pictures, tell)
         return path, len(pictures)
+
+    async def _page(self, work: Callable[[Page], ResultT]) -> ResultT:
+        def turn_to(books: Books) -> ResultT:
+            with books.page() as page:
+                return work(page)
+
+        return await self._clerk.done(turn_to)
 
     def _page_to_write(self, file: str) -> Path:
         """Where a page goes, once that is seen to be allowed."""

@@ -21,8 +21,7 @@ import httpx2
 
 from .archive import Archive
 from .books import Books, Clerk, Page
-from .catalogue.records import Picture, Place
-from .catalogue.search import Search
+from .catalogue.records import Place
 from .connection import Connection
 from .destinations import Destinations
 from .errors import BadRequest, GptImageError, SessionError, shown
@@ -41,11 +40,9 @@ from .params import (
     EditRequest,
     EndSessionRequest,
     GenerateRequest,
-    ListImagesRequest,
     Options,
     PaidRequest,
     RequestT,
-    ShowImageRequest,
     StartSessionRequest,
     check_model,
     parse,
@@ -58,7 +55,7 @@ from .settings import Settings
 from .sources import Sources
 from .storage.address import Address
 from .timings import Timings
-from .viewing import Listing, View, Viewer
+from .viewing import Viewer
 
 if TYPE_CHECKING:
     from .catalogue.jobs import JobRow
@@ -106,7 +103,6 @@ class Studio:
         )
         self._references = References(clerk)
         self._reader = InputReader(sources, self._references)
-        self._viewer = Viewer(clerk, self._references, self._reader, cache=cache)
         self._timings = Timings()
         self._maker = Maker(
             settings,
@@ -129,6 +125,7 @@ class Studio:
             sandbox=settings.sandbox,
             cache=cache,
         )
+        self.viewer = Viewer(self.archive, self._references, self._reader, cache=cache)
         self._in_order = anyio.Lock()
         self.first_call_at: float | None = None
 
@@ -306,38 +303,6 @@ class Studio:
         made: Mapping[str, Preview] = report.previews if len(report.images) <= report.requested["n"] else {}
         found = [made.get(i.id) or await anyio.to_thread.run_sync(show, i) for i in report.images]
         return [picture for picture in found if picture is not None]
-
-    async def find(self, request: ListImagesRequest) -> Listing:
-        """Find pictures; raises BadRequest where a time is none."""
-        return await self._viewer.find(request)
-
-    async def show(self, request: ShowImageRequest) -> View:
-        """Show a picture or a region of it; raises GptImageError where there is none, or it cannot be read."""
-        return await self._viewer.show(request)
-
-    async def session(self, session_id: str) -> Session | None:
-        """A session by its id, active or not."""
-        return await self._page(lambda page: page.sessions.get(session_id))
-
-    async def picture_ids(self, start: str, limit: int) -> list[str]:
-        """The newest picture ids that begin so."""
-        return await self._page(lambda page: page.pictures.ids_like(start, limit))
-
-    async def session_ids(self, start: str, limit: int) -> list[str]:
-        """The last used session ids that begin so."""
-        return await self._page(lambda page: page.sessions.ids_like(start, limit))
-
-    def data_of(self, picture: Picture) -> bytes:
-        """A picture's bytes, as they came; blocks. Raises UnreadableSource where they are gone or were changed."""
-        return self._reader.saved_data(picture)
-
-    async def picture(self, picture_id: str) -> Picture | None:
-        """A picture by its id."""
-        return await self._page(lambda page: page.pictures.get(picture_id))
-
-    async def newest(self, count: int) -> list[Picture]:
-        """The newest pictures of this person, first the last one."""
-        return list((await self._page(lambda page: page.search(Search(page_size=count)))).pictures)
 
     def close(self) -> None:
         """Tell nobody of anything any more."""

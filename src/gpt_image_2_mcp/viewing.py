@@ -9,7 +9,7 @@ from pathlib import Path
 
 import anyio.to_thread
 
-from .books import Books, Clerk
+from .archive import Archive, Known
 from .catalogue.records import Picture
 from .catalogue.search import Found, Search
 from .dates import moment
@@ -19,7 +19,6 @@ from .params import ListImagesRequest, ShowImageRequest
 from .pictures import Facts
 from .previews import MAX_PICTURE_BYTES, Preview, preview
 from .references import References
-from .sessions import Session
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,23 +33,21 @@ class Listing:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """A picture or a region of it, and what is known of it; `picture` is None for a file that was not made here."""
+    """A picture or a region of it, and what is known of it; `known` is None for a file that was not made here."""
 
     name: str
     facts: Facts
     preview: Preview
     said: str
-    picture: Picture | None
-    session: Session | None
-    """Of a turn."""
+    known: Known | None
 
 
 class Viewer:
     """Shows what is in the catalogue; one for a studio."""
 
-    def __init__(self, clerk: Clerk, references: References, reader: InputReader, *, cache: Path | None) -> None:
+    def __init__(self, archive: Archive, references: References, reader: InputReader, *, cache: Path | None) -> None:
         """Keep thumbnails in the folder `cache`, if there is one."""
-        self._clerk = clerk
+        self._archive = archive
         self._references = references
         self._reader = reader
         self._cache = cache
@@ -72,7 +69,7 @@ class Viewer:
             model=request.model,
             page=request.page,
         )
-        found = await self._clerk.done(lambda books: _search(books, wanted))
+        found = await self._archive.find(wanted)
         if not request.contact_sheet or not found.pictures:
             return Listing(found, {}, None)
         numbers = dict(enumerate(found.pictures, start=found.first_number))
@@ -98,27 +95,14 @@ class Viewer:
         else:
             data = await anyio.to_thread.run_sync(self._reader.saved_data, picture)
         name = request.image if picture is None else picture.path.name
-        view, session = await self._clerk.done(lambda books: _known(books, picture, data))
+        known = await self._archive.known(picture, hashlib.sha256(data).hexdigest())
         facts, seen, said = await anyio.to_thread.run_sync(_seen, data, name, request.region)
-        return View(name, facts, seen, said, view, session)
+        return View(name, facts, seen, said, known)
 
     def _sheet(self, numbers: Mapping[int, Picture]) -> bytes:
         from .sheets import cells, sheet
 
         return sheet(cells(numbers.items(), read=self._reader.saved_data, cache=self._cache))
-
-
-def _search(books: Books, wanted: Search) -> Found:
-    with books.page() as page:
-        return page.search(wanted)
-
-
-def _known(books: Books, picture: Picture | None, data: bytes) -> tuple[Picture | None, Session | None]:
-    """What the catalogue knows of a picture, or of a file's bytes."""
-    with books.page() as page:
-        known = picture or page.pictures.by_content(hashlib.sha256(data).hexdigest())
-        place = None if known is None else known.record.place
-        return known, page.sessions.get(place.session_id) if place else None
 
 
 def _seen(data: bytes, name: str, region: str | None) -> tuple[Facts, Preview, str]:

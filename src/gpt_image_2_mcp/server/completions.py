@@ -32,8 +32,8 @@ async def _of_resource(template: str, argument: str, typed: str, studio: Studio 
         return []
     match template:
         case results.PICTURE_URI:
-            return await studio.picture_ids(typed, MAX_VALUES)
+            return await studio.archive.picture_ids(typed, MAX_VALUES)
         case results.SESSION_URI:
-            return await studio.session_ids(typed, MAX_VALUES)
+            return await studio.archive.session_ids(typed, MAX_VALUES)
         case _:
             return []

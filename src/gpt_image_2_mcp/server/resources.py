@@ -17,6 +17,7 @@ from mcp_types import (
 )
 from pydantic import AnyUrl
 
+from ..catalogue.search import Search
 from ..errors import GptImageError
 from ..report import shortened
 from ..sessions import Session, tree
@@ -44,7 +45,7 @@ class PictureServer(MCPServer[Studio]):
         """The newest pictures, and the active sessions."""
         if self.studio is None:
             return []
-        pictures = [picture_link(picture) for picture in await self.studio.newest(LISTED)]
+        pictures = [picture_link(p) for p in (await self.studio.archive.find(Search(page_size=LISTED))).pictures]
         sessions = [_session_resource(session) for session in await self.studio.list_sessions()]
         return [*(Resource(**link.model_dump(exclude={"type"})) for link in pictures), *sessions]
 
@@ -79,15 +80,15 @@ class PictureServer(MCPServer[Studio]):
         del context  # The studio is this server's own.
         address = str(uri)
         if (session_id := _id_in(address, SESSION_URI)) and self.studio:
-            session = await self.studio.session(session_id)
+            session = await self.studio.archive.session(session_id)
             if session is not None:
                 text = json.dumps(_session(session), ensure_ascii=False, indent=1)
                 return [ReadResourceContents(content=text, mime_type="application/json")]
         if (picture_id := _id_in(address, PICTURE_URI)) and self.studio:
-            picture = await self.studio.picture(picture_id)
+            picture = await self.studio.archive.picture(picture_id)
             if picture is not None:
                 try:
-                    data = await anyio.to_thread.run_sync(self.studio.data_of, picture)
+                    data = await anyio.to_thread.run_sync(self.studio.archive.data_of, picture)
                 except GptImageError as error:
                     raise ResourceNotFoundError(f"{uri} cannot be read: {error}") from None
                 return [ReadResourceContents(content=data, mime_type=picture.mime_type)]

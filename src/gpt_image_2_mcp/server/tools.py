@@ -95,12 +95,12 @@ async def list_images(request: ListImagesRequest, call: Call) -> CallToolResult:
     contact_sheet shows them numbered on one picture, so that the person can say "number 7"; numbers and ids are then
     inputs of every other tool.
     """
-    return listed(await _studio(call).find(request))
+    return listed(await _studio(call).viewer.find(request))
 
 
 async def show_image(request: ShowImageRequest, call: Call) -> CallToolResult:
     """Look at a picture, whole or a region at full resolution, and read its record: prompt, parameters, cost."""
-    return viewed(await _studio(call).show(request))
+    return viewed(await _studio(call).viewer.show(request))
 
 
 async def get_image_job(request: GetJobRequest, call: Call) -> CallToolResult:

@@ -32,17 +32,17 @@ def viewed(view: View) -> CallToolResult:
     """A picture, and everything that is known of it."""
     text = f"{view.name}: {view.said}"
     meta: dict[str, Any] = {}
-    if view.picture is None:
+    if view.known is None:
         text += "\nThe catalogue does not know this file: it was not made here, or was changed since."
     else:
-        text += "\n" + everything(view.picture, view.session)
-        meta[RECORD_KEY] = view.picture.record.model_dump(mode="json") | {"file_path": str(view.picture.path)}
+        text += "\n" + everything(view.known.picture, view.known.session)
+        meta[RECORD_KEY] = _record(view.known.picture)
     content: list[ContentBlock] = [
         TextContent(text=clipped(text)),
         ImageContent(data=view.preview.base64, mime_type=view.preview.mime_type),
     ]
-    if view.picture is not None:
-        content.append(picture_link(view.picture))
+    if view.known is not None:
+        content.append(picture_link(view.known.picture))
     return CallToolResult(content=content, _meta=meta)
 
 
@@ -69,6 +69,10 @@ def _nothing(page: int) -> str:
     if page > 1:
         return f"There is no page {page}."
     return "No picture is like that. Leave filters out to see all; words have to begin words of the prompt."
+
+
+def _record(picture: Picture) -> dict[str, Any]:
+    return picture.record.model_dump(mode="json") | {"file_path": str(picture.path)}
 
 
 def _row(picture: Picture, number: int | None) -> dict[str, Any]:

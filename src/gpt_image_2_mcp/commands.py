@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from .report import Report
     from .studio import Studio
 
+COMMAND_LINE = "command line"
+"""What asks, in the record of a picture."""
+
 
 class Commands(click.Group):
     """An error is one line on stderr and a failing exit code, never a traceback."""
@@ -97,7 +100,12 @@ def generate(ctx: click.Context, as_json: bool, sandbox: bool, **arguments: Any)
     from .params import GenerateRequest, parse
 
     request = parse(GenerateRequest, arguments)
-    _run(request, lambda studio: studio.generate(request), as_json=as_json, sandbox=sandbox or ctx.obj)
+    _run(
+        request,
+        lambda studio: studio.generate(request, client=COMMAND_LINE),
+        as_json=as_json,
+        sandbox=sandbox or ctx.obj,
+    )
 
 
 @commands.command()
@@ -113,7 +121,7 @@ def edit(ctx: click.Context, as_json: bool, sandbox: bool, **arguments: Any) -> 
     from .params import EditRequest, parse
 
     request = parse(EditRequest, {**arguments, "images": list(arguments["images"])})
-    _run(request, lambda studio: studio.edit(request), as_json=as_json, sandbox=sandbox or ctx.obj)
+    _run(request, lambda studio: studio.edit(request, client=COMMAND_LINE), as_json=as_json, sandbox=sandbox or ctx.obj)
 
 
 @commands.command()

@@ -373,6 +373,7 @@ class Jobs:
         if job.outcome is None and self._closing:
             raise ShuttingDown
         known = self._jobs.setdefault(job.id, job)
+        known.given_up |= job.given_up
         if known is not job:
             # Somebody else asked for it in the meantime.
             return known

@@ -1,10 +1,152 @@
-"""`list_images` and saving where the catalogue is large: to be measured here once both exist."""
+"""A large catalogue: finding in it, contact sheets of it, and what it adds to a start and to a save."""
 
-from .place import Place
+import shutil
+import time
+from collections import defaultdict
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from gpt_image_2_mcp.studio import DATABASE, THUMBNAILS
+
+from .figures import Goal
+from .filling import CJK, COMMON, RARE, SECOND, SPAN, Shown, fill
+from .painting import painted
+from .place import OURS, SQUARE, Caller, Place
+
+LARGE, QUICK = 100_000, 10_000
+SHEET = 20
+"""Pictures on a contact sheet, whose files are there."""
+FIND, DRAW, START_MORE, SAVE_MORE = Goal(50), Goal(500), Goal(10), Goal(5)
+NEWEST: Mapping[str, Any] = {}
+
+Samples = defaultdict[str, list[float]]
 
 
 def measure_catalogue(place: Place) -> None:
-    """Say that it is not there yet."""
-    place.figures.section = "A large catalogue"
-    place.figures.missing("list_images", "not there yet")
-    place.figures.missing("saving a picture", "not there yet")
+    """Make the catalogue by a script, and measure through the real server, beside one whose catalogue is empty."""
+    count = QUICK if place.quick else LARGE
+    homes = {name: place.folder / name for name in ("large", "empty")}
+    database = _data(homes["large"]) / DATABASE
+    filled = fill(database, count, _shown(place))
+    size = database.stat().st_size / 2**20
+    with place.open(OURS, _env(homes["large"])) as caller:
+        place.figures.section = f"list_images, {count:,} pictures"
+        place.figures.note(f"the catalogue: {size:.0f} MiB, made in {filled.seconds:.0f} s")
+        _find(place, caller, count, filled.session_id)
+        place.figures.section = f"A contact sheet of {SHEET}, {SQUARE} each, {count:,} pictures"
+        _draw(place, caller, _data(homes["large"]) / THUMBNAILS)
+    place.figures.section = f"What {count:,} pictures add, against an empty catalogue"
+    _start(place, homes)
+    _save(place, homes)
+
+
+def _find(place: Place, caller: Caller, count: int, session_id: str) -> None:
+    then = datetime.now(UTC) - SPAN / 2
+    month = {"since": then.isoformat(), "until": (then + timedelta(days=30)).isoformat()}
+    wanted: Mapping[str, Mapping[str, Any]] = {
+        "newest": NEWEST,
+        "a rare word": {"query": RARE},
+        "a common word": {"query": COMMON},
+        "two common words": {"query": f"{COMMON} {SECOND}"},
+        "a word that is nowhere": {"query": "zeppelin"},
+        "one letter": {"query": COMMON[0]},
+        "Chinese, of one in 1,000": {"query": CJK},
+        "Chinese that is nowhere": {"query": CJK[::-1]},
+        "a month": month,
+        "a common word in that month": {"query": COMMON, **month},
+        "a project": {"project": "project-7"},
+        "a common word in a project": {"query": COMMON, "project": "project-7"},
+        "a session": {"session_id": session_id},
+        "a common word in a session": {"query": COMMON, "session_id": session_id},
+        "a model that made none": {"model": "gpt-image-9"},
+        "the last page": {"page": count // SHEET},
+    }
+    samples = Samples(list)
+    for _ in place.rounds(25, 5, seconds=30):
+        for name, arguments in wanted.items():
+            samples[name].append(_call(caller, arguments))
+    for name, times in samples.items():
+        place.figures.add(name, "ms", times, goal=FIND)
+
+
+def _draw(place: Place, caller: Caller, thumbnails: Path) -> None:
+    samples = Samples(list)
+    for _ in place.rounds(9, 3, seconds=30):
+        shutil.rmtree(thumbnails, ignore_errors=True)
+        for name in ("cold: no thumbnail is kept", "warm: all thumbnails are kept"):
+            samples[name].append(_call(caller, {"contact_sheet": True}))
+    for name, times in samples.items():
+        place.figures.add(name, "ms", times, goal=DRAW)
+
+
+def _start(place: Place, homes: Mapping[str, Path]) -> None:
+    samples = Samples(list)
+    whats = ("initialize", "tools/list", "first list_images")
+    for number in place.rounds(25, 3, seconds=60):
+        for name in _in_turn(homes, number):
+            with place.open(OURS, _env(homes[name]), hands=False) as caller:
+                opening = caller.wire.shake_hands()
+                _call(caller, NEWEST)
+                listed = (time.perf_counter() - caller.wire.began) * 1000
+            for what, ms in zip(whats, (*opening, listed), strict=True):
+                samples[f"start to {what}, {name}"].append(ms)
+    for what in whats:
+        _add_pair(place, samples, f"start to {what}", START_MORE)
+
+
+def _save(place: Place, homes: Mapping[str, Path]) -> None:
+    samples = Samples(list)
+    with place.open(OURS, _env(homes["large"])) as large, place.open(OURS, _env(homes["empty"])) as empty:
+        callers = {"large": large, "empty": empty}
+        for caller in callers.values():
+            caller.ask(SQUARE)
+        for number in place.rounds(40, 8, seconds=40):
+            for name in _in_turn(homes, number):
+                took = callers[name].ask(SQUARE)
+                samples[f"a call, {name}"].append(took)
+                # Pictures are written down in one order with what is asked for: this waits until it is done.
+                samples[f"a call and a look at it, {name}"].append(took + _call(callers[name], NEWEST))
+    for what in ("a call", "a call and a look at it"):
+        _add_pair(place, samples, what, SAVE_MORE)
+
+
+def _add_pair(place: Place, samples: Samples, what: str, goal: Goal) -> None:
+    large, empty = samples[f"{what}, large"], samples[f"{what}, empty"]
+    place.figures.add(f"{what}, empty", "ms", empty)
+    place.figures.add(f"{what}, large", "ms", large, against=empty)
+    more = [one - other for one, other in zip(large, empty, strict=True)]
+    place.figures.add(f"{what}: what is added", "ms", more, goal=goal)
+
+
+def _in_turn(homes: Mapping[str, Path], number: int) -> list[str]:
+    """Another one first each time."""
+    return list(homes) if number % 2 else list(homes)[::-1]
+
+
+def _call(caller: Caller, arguments: Mapping[str, Any]) -> float:
+    began = time.perf_counter()
+    answer = caller.wire.ask("tools/call", {"name": "list_images", "arguments": dict(arguments)})
+    return (answer.at - began) * 1000
+
+
+def _shown(place: Place) -> list[Shown]:
+    folder = place.folder / "shown"
+    folder.mkdir()
+    with ThreadPoolExecutor(2) as pool:
+        pictures = list(pool.map(painted, [SQUARE] * SHEET))
+    shown = [Shown(folder / f"{number}.png", data) for number, data in enumerate(pictures)]
+    for picture in shown:
+        picture.path.write_bytes(picture.data)
+    return shown
+
+
+def _env(home: Path) -> Mapping[str, str]:
+    return {"XDG_DATA_HOME": str(home)}
+
+
+def _data(home: Path) -> Path:
+    """Where the program keeps its files in it."""
+    return home / "gpt-image-2-mcp"

@@ -17,7 +17,7 @@ def paint(sizes: Iterable[str], folder: Path) -> Mapping[str, bytes]:
     """Paint a PNG of each size and write its base64 to `folder/SIZE.b64`."""
     names = list(sizes)
     with ThreadPoolExecutor(2) as pool:
-        pictures = dict(zip(names, pool.map(_painted, names), strict=True))
+        pictures = dict(zip(names, pool.map(painted, names), strict=True))
     for name, data in pictures.items():
         folder.joinpath(f"{name}.b64").write_bytes(base64.b64encode(data))
     return pictures
@@ -29,7 +29,8 @@ def pixels(size: str) -> int:
     return width * height
 
 
-def _painted(size: str) -> bytes:
+def painted(size: str) -> bytes:
+    """A PNG; each is another one, by its noise."""
     edges = _edges(size)
     channels: list[Image.Image] = []
     for angle in (0, 90, 180):

@@ -8,6 +8,7 @@ import io
 import math
 import re
 import unicodedata
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -152,9 +153,9 @@ def _drawn(letter: str) -> bytes:
 def _fitting(text: str, font: "ImageFont.FreeTypeFont | ImageFont.ImageFont", width: int) -> str:
     if font.getlength(text) <= width:
         return text
-    while text and font.getlength(f"{text}…") > width:
-        text = text[:-1]
-    return f"{text.rstrip(' ….,:;')}…"
+    # Measuring is what takes long: halved, and not letter by letter.
+    fitting = bisect_right(range(1, len(text)), width, key=lambda length: font.getlength(f"{text[:length]}…"))
+    return f"{text[:fitting].rstrip(' ….,:;')}…"
 
 
 def _put(page: "Image.Image", data: bytes | None, frame: tuple[int, int, int, int]) -> bool:

@@ -1,55 +1,86 @@
-"""Finding pictures: words of the prompt and filters, the newest first, a page at a time."""
+"""Finding pictures: words of the prompt and filters, the newest first, a page at a time.
+
+Only indexes are looked at until it is known which pictures are on the page. Nothing is sorted: words, times, projects
+and models are read in the order of the numbers, from the newest.
+"""
 
 import re
 from typing import Any
 
 import sqlalchemy as sa
 
-from ..storage.schema import pictures
+from ..storage.schema import NOT_ASCII, pictures
 from .pictures import Pictures, microseconds
 from .records import Picture
 from .search import Found, Search
 from .words import words_of
 
-_words = sa.table("picture_words", sa.column("rowid"), sa.column("number"), sa.column("prompt"))
+_words = sa.table("picture_words", sa.column("rowid"), sa.column("number"))
+_picture = sa.literal_column("+picture_words.rowid", sa.Integer())
+"""With a plus, so that SQLite walks along the words and looks into the list: the other way it asks for each picture."""
 
 
 def search(connection: sa.Connection, wanted: Search) -> Found:
     """Find a page of pictures."""
     words = re.findall(r"\w+", wanted.query or "")
+    is_sqlite = connection.dialect.name == "sqlite"
     if not words:
-        rows = _page(connection, wanted, sa.select(pictures))
-    elif connection.dialect.name == "sqlite":
-        # In the order of the index, which is that of the pictures: nothing is sorted.
-        match = sa.literal_column("picture_words").op("MATCH")(" ".join(f'"{word}"*' for word in words))
-        joined = sa.select(pictures).select_from(_words.join(pictures, _words.c.rowid == pictures.c.number))
-        rows = _page(connection, wanted, joined.where(match), number=_words.c.rowid)
+        rows = _page(connection, wanted, _filtered(wanted))
+    elif is_sqlite:
+        rows = _page(connection, wanted, _matching(words, wanted))
     else:
         match = sa.text("picture_words.words @@ CAST(:words AS tsquery)").bindparams(
             words=" & ".join(f"'{word}':*" for word in words_of(" ".join(words)))
         )
-        joined = sa.select(pictures).select_from(_words.join(pictures, _words.c.number == pictures.c.number))
-        rows = _page(connection, wanted, joined.where(match))
+        joined = pictures.join(_words, _words.c.number == pictures.c.number)
+        rows = _page(connection, wanted, _filtered(wanted).select_from(joined).where(match))
     if not rows and words and not (wanted.query or "").isascii():
         # Scripts without spaces are one long word to the index: look for the letters themselves.
         contained = [pictures.c.prompt.icontains(word, autoescape=True) for word in words]
-        rows = _page(connection, wanted, sa.select(pictures).where(*contained))
+        query = _filtered(wanted).where(*contained)
+        rows = _page(connection, wanted, query.where(sa.text(NOT_ASCII)) if is_sqlite else query)
     return Found(tuple(rows[: wanted.page_size]), wanted.page, wanted.page_size, len(rows) > wanted.page_size)
 
 
-def _page(
-    connection: sa.Connection, wanted: Search, query: sa.Select[Any], number: sa.ColumnElement[Any] = pictures.c.number
-) -> list[Picture]:
-    """One more than a page holds, where there are as many."""
+def _filtered(wanted: Search) -> sa.Select[Any]:
+    """The numbers of pictures that go through the filters."""
+    return _in_time(_in_place(sa.select(pictures.c.number.label("number")), wanted, model=True), wanted)
+
+
+def _matching(words: list[str], wanted: Search) -> sa.Select[Any]:
+    """The same, of those with all words, in SQLite's index of words."""
+    match = sa.literal_column("picture_words").op("MATCH")(" ".join(f'"{word}"*' for word in words))
+    query = sa.select(_words.c.rowid.label("number"))
+    if wanted.model is not None:
+        # Most pictures are of one model: a list of them is longer than what the words leave to look at.
+        joined = _words.join(pictures, pictures.c.number == _words.c.rowid)
+        query = query.select_from(joined).where(pictures.c.model == wanted.model)
+    if wanted.project is not None or wanted.session_id is not None:
+        query = query.where(_picture.in_(_in_place(sa.select(pictures.c.number), wanted, model=False)))
+    return _in_time(query.where(match), wanted)
+
+
+def _in_place(query: sa.Select[Any], wanted: Search, *, model: bool) -> sa.Select[Any]:
+    filters = (
+        (pictures.c.project, wanted.project),
+        (pictures.c.session_id, wanted.session_id),
+        (pictures.c.model, wanted.model if model else None),
+    )
+    return query.where(*[column == value for column, value in filters if value is not None])
+
+
+def _in_time(query: sa.Select[Any], wanted: Search) -> sa.Select[Any]:
+    number = query.selected_columns.number
     if wanted.since is not None:
         query = query.where(number >= microseconds(wanted.since))
     if wanted.until is not None:
         query = query.where(number < microseconds(wanted.until))
-    filters = (
-        (pictures.c.project, wanted.project),
-        (pictures.c.session_id, wanted.session_id),
-        (pictures.c.model, wanted.model),
-    )
-    query = query.where(*[column == value for column, value in filters if value is not None])
+    return query
+
+
+def _page(connection: sa.Connection, wanted: Search, numbers: sa.Select[Any]) -> list[Picture]:
+    """One more than a page holds, where there are as many."""
     offset = (wanted.page - 1) * wanted.page_size
-    return Pictures(connection).found(query.order_by(number.desc()).limit(wanted.page_size + 1).offset(offset))
+    newest = numbers.order_by(sa.desc("number")).limit(wanted.page_size + 1).offset(offset)
+    query = sa.select(pictures).where(pictures.c.number.in_(newest)).order_by(pictures.c.number.desc())
+    return Pictures(connection).found(query)

@@ -76,9 +76,10 @@ class Pictures:
         """Say that a picture lies somewhere else now."""
         self.connection.execute(sa.update(pictures).where(pictures.c.id == picture_id).values(path=str(path)))
 
-    def of_session(self, session_id: str) -> list[Picture]:
-        """The turns of a session, in their order."""
-        query = sa.select(pictures).where(pictures.c.session_id == session_id).order_by(pictures.c.turn)
+    def of_sessions(self, ids: sa.Select[str]) -> list[Picture]:
+        """The turns of the sessions that a select finds, each session's in their order."""
+        query = sa.select(pictures).where(pictures.c.session_id.in_(ids))
+        query = query.order_by(pictures.c.session_id, pictures.c.turn)
         return list(self._all(query))
 
     def id_at(self, place: Place) -> str | None:

@@ -1,5 +1,6 @@
 """The statements on the `sessions` table: which are active, where each goes on, and which make room for others."""
 
+from collections import defaultdict
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -11,7 +12,7 @@ from ..errors import SessionError, shown
 from ..sessions import ORIGINALS, Session, Turn
 from ..storage.schema import sessions
 from .pictures import Pictures, microseconds, time_of
-from .records import Place
+from .records import Picture, Place
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,17 +140,16 @@ class Sessions:
         else:
             self.connection.execute(sa.update(sessions).where(sessions.c.id == session_id).values(**row))
 
-    def _turns(self, session_id: str) -> list[Any]:
-        return Pictures(self.connection).of_session(session_id)
+    def _turns(self, session_id: str) -> list[Picture]:
+        return Pictures(self.connection).of_sessions(sa.select(sa.literal(session_id)))
 
     def _all(self, query: sa.Select[Any]) -> list[Session]:
-        rows = self.connection.execute(query.order_by(sessions.c.updated_us.desc())).mappings().all()
-        return [session for session in map(self._session, rows) if session.turns]
-
-    def _session(self, row: Any) -> Session:
-        turns = tuple(Turn(p, p.record.place) for p in self._turns(row["id"]) if p.record.place)
-        created, updated = time_of(row["created_us"]), time_of(row["updated_us"])
-        return Session(row["id"], created, updated, Path(row["folder"]), turns, row["head"], row["active"])
+        turns: defaultdict[str, list[Turn]] = defaultdict(list)
+        for picture in Pictures(self.connection).of_sessions(query.with_only_columns(sessions.c.id)):
+            if place := picture.record.place:
+                turns[place.session_id].append(Turn(picture, place))
+        rows = self.connection.execute(query.order_by(sessions.c.updated_us.desc())).mappings()
+        return [_session(row, turns[row["id"]]) for row in rows if row["id"] in turns]
 
     def _touch(self, session_id: str) -> None:
         us = microseconds(self.now)
@@ -162,3 +162,8 @@ class Sessions:
         if self.limits.idle is not None:
             oldest = microseconds(self.now - self.limits.idle)
             self._end(sa.and_(sessions.c.active, sessions.c.updated_us < oldest))
+
+
+def _session(row: sa.RowMapping, turns: list[Turn]) -> Session:
+    created, updated = time_of(row["created_us"]), time_of(row["updated_us"])
+    return Session(row["id"], created, updated, Path(row["folder"]), tuple(turns), row["head"], row["active"])

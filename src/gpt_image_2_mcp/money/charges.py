@@ -13,7 +13,7 @@ from typing import Any, Final, get_args
 import sqlalchemy as sa
 
 from ..storage.database import Database
-from ..storage.schema import State, charges
+from ..storage.schema import TOKENS_EACH, State, charges
 from .budgets import NANO_USD, Entry, ModelSpending, rounded_up
 from .tokens import Usage
 
@@ -147,11 +147,12 @@ class Charges:
 
     def dearest(self, *, model: str, size: str, quality: str) -> int | None:
         """The most output tokens that a picture took when exactly this was asked for."""
-        tokens, pictures = charges.c.output_tokens, charges.c.pictures
-        query = sa.select(sa.func.max((tokens + pictures - 1) // pictures)).where(
-            charges.c.model == model, charges.c.size == size, charges.c.quality == quality
+        # The last entry of its index, and not a maximum over all charges.
+        each = sa.literal_column(TOKENS_EACH, sa.BigInteger())
+        same = charges.c.model == model, charges.c.size == size, charges.c.quality == quality
+        return self.connection.scalar(
+            sa.select(each).select_from(charges).where(*same, each.is_not(None)).order_by(each.desc()).limit(1)
         )
-        return self.connection.scalar(query)
 
 
 @dataclass(frozen=True, slots=True)

@@ -152,7 +152,28 @@ def _create_catalogue(connection: sa.Connection) -> None:
         connection.exec_driver_sql("CREATE INDEX picture_words_words ON picture_words USING gin (words)")
 
 
-MIGRATIONS: Final[Sequence[Callable[[sa.Connection], None]]] = (_create_charges, _create_catalogue)
+def _create_indexes(connection: sa.Connection) -> None:
+    """Have nothing that is asked on every call look at every row."""
+    statements = [
+        f"CREATE INDEX charges_dearest ON charges (model, size, quality, ({TOKENS_EACH}))",
+        "CREATE INDEX jobs_ended ON jobs (ended_us)",
+        "CREATE INDEX pictures_content ON pictures (sha256)",
+        "CREATE INDEX pictures_model ON pictures (model, number)",
+        # Much narrower than the rows, for whoever turns many pages.
+        "CREATE INDEX pictures_number ON pictures (number)",
+    ]
+    if connection.dialect.name == "sqlite":
+        statements.append(f"CREATE INDEX pictures_not_ascii ON pictures (number, prompt) WHERE {NOT_ASCII}")
+    for statement in statements:
+        connection.exec_driver_sql(statement)
+
+
+TOKENS_EACH: Final = "(output_tokens + pictures - 1) / pictures"
+"""The output tokens of each picture of a charge, rounded up, as its index has them; a query has to say the same."""
+NOT_ASCII: Final = "prompt GLOB '*[\u0080-\U0010ffff]*'"
+"""SQLite's condition for prompts that are looked through letter by letter, as their index has it."""
+
+MIGRATIONS: Final[Sequence[Callable[[sa.Connection], None]]] = (_create_charges, _create_catalogue, _create_indexes)
 """Each takes a file one version further, inside the transaction that also writes the version.
 
 A step that changes a table comes with that table's older form frozen in the step that made it.

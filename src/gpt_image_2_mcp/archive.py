@@ -3,7 +3,7 @@
 import hashlib
 import os
 import secrets
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -18,7 +18,7 @@ from .destinations import Destinations
 from .errors import BadRequest, CannotSave, NotConfigured
 from .folders import real_path
 from .inputs import InputReader
-from .library import open_as_is, ready, regular_file
+from .library import is_there, open_as_is, ready, regular_file
 from .references import References
 from .sessions import Session
 from .sources import Sources
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from .catalogue.checking import Checked
     from .catalogue.exporting import Exported
     from .catalogue.rebuilding import Rebuilt
+    from .catalogue.walking import Walked
 
 ALL = Search(page_size=500)
 """Every picture, as many at once as others can wait for."""
@@ -137,11 +138,10 @@ class Archive:
 
         """
         from .catalogue import rebuilding
-        from .catalogue.walking import walk
 
         self.require_kept()
         real = [await anyio.to_thread.run_sync(self._sources.folder, folder) for folder in folders]
-        walked = await anyio.to_thread.run_sync(partial(walk, real, may_enter=self._sources.open_to))
+        walked = await anyio.to_thread.run_sync(partial(self._walk, real, deep=True))
         return await rebuilding.rebuild(
             walked, clerk=self._clerk, read=self._sources.local, sandbox=self._sandbox, tell=tell
         )
@@ -154,7 +154,6 @@ class Archive:
 
         """
         from .catalogue import checking
-        from .catalogue.walking import MAX_DEPTH, walk
 
         self.require_kept()
         real = [await anyio.to_thread.run_sync(self._sources.folder, folder) for folder in folders]
@@ -169,13 +168,7 @@ class Archive:
                 )
                 if tell:
                     tell(done.pictures, None)
-        if not real:
-            own = [*dict.fromkeys(path.parent for path in known.values()), real_path(self._destinations.own())]
-            there = [folder for folder in dict.fromkeys(own) if folder.is_dir() and self._sources.open_to(folder)]
-            look = partial(walk, there, may_enter=self._sources.open_to, depth=0)
-        else:
-            look = partial(walk, real, may_enter=self._sources.open_to, depth=MAX_DEPTH)
-        walked = await anyio.to_thread.run_sync(look)
+        walked = await anyio.to_thread.run_sync(partial(self._walk, real or self._folders_of(known), deep=bool(real)))
         done.notes = walked.notes
         await anyio.to_thread.run_sync(partial(checking.unknown, walked.pictures, known=known, done=done))
         return done
@@ -219,6 +212,18 @@ class Archive:
         await anyio.to_thread.run_sync(self._write_gallery, path, pictures, tell)
         return path, len(pictures)
 
+    def _folders_of(self, known: Mapping[str, Path]) -> list[Path]:
+        """The folders that pictures lie in, and the one that new ones go into."""
+        return list(dict.fromkeys([*(path.parent for path in known.values()), self._destinations.own()]))
+
+    def _walk(self, folders: Sequence[Path], *, deep: bool) -> "Walked":
+        """Look through folders that are there and may be read."""
+        from .catalogue.walking import MAX_DEPTH, walk
+
+        real = dict.fromkeys(real_path(folder) for folder in folders if self._sources.open_to(folder))
+        there = [folder for folder in real if is_there(folder)]
+        return walk(there, may_enter=self._sources.open_to, depth=MAX_DEPTH if deep else 0)
+
     def _page_to_write(self, file: str) -> Path:
         """Where a page goes, once that is seen to be allowed."""
         asked = self._sources.path(file)
@@ -226,7 +231,7 @@ class Archive:
         path = folder / asked.name
         if path.suffix.lower() not in {".html", ".htm"}:
             raise BadRequest(f"A gallery is an HTML page: give a file whose name ends in .html; got {file!r}.")
-        if path.is_symlink() or (path.exists() and not _is_page(path)):
+        if is_there(path) and not _is_page(path):
             raise BadRequest(f"{path} is another file, and only an older page is replaced: choose another name.")
         return path
 

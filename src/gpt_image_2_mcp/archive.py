@@ -15,7 +15,7 @@ from .books import Books, Clerk
 from .catalogue.records import Picture
 from .catalogue.search import Found, Search
 from .destinations import Destinations
-from .errors import BadRequest, CannotSave, NotConfigured
+from .errors import BadRequest, CannotSave, NotConfigured, shown
 from .folders import real_path
 from .inputs import InputReader
 from .library import is_there, open_as_is, ready, regular_file
@@ -122,8 +122,8 @@ class Archive:
                 known = picture or page.pictures.by_content(digest)
                 if known is None:
                     raise BadRequest(
-                        f"The picture {reference} is not in the catalogue: it was not made here, or its folder is to be"
-                        " taken in with `gpt-image-2-mcp library rebuild FOLDER`."
+                        f"The picture {shown(reference)} is not in the catalogue: it was not made here, or its"
+                        " folder is to be taken in with `gpt-image-2-mcp library rebuild FOLDER`."
                     )
                 place = known.record.place
                 return Known(known, page.sessions.get(place.session_id) if place else None)
@@ -230,7 +230,7 @@ class Archive:
         folder = self._destinations.judge(asked.parent)
         path = folder / asked.name
         if path.suffix.lower() not in {".html", ".htm"}:
-            raise BadRequest(f"A gallery is an HTML page: give a file whose name ends in .html; got {file!r}.")
+            raise BadRequest(f"A gallery is an HTML page: give a file whose name ends in .html; got {shown(file)}.")
         if is_there(path) and not _is_page(path):
             raise BadRequest(f"{path} is another file, and only an older page is replaced: choose another name.")
         return path
@@ -239,13 +239,13 @@ class Archive:
         from .gallery import gallery
         from .thumbnails import thumbnail
 
-        shown = 0
+        drawn = 0
 
         def small(picture: Picture) -> bytes | None:
-            nonlocal shown
-            shown += 1
+            nonlocal drawn
+            drawn += 1
             if tell:
-                tell(shown, len(pictures))
+                tell(drawn, len(pictures))
             return thumbnail(picture, read=self._reader.saved_data, cache=self._cache)
 
         part = path.with_name(f".{secrets.token_hex(8)}.part")

@@ -337,6 +337,17 @@ def test_a_moved_folder_is_missing_until_it_is_found(shelf: list[Picture], folde
     done("check")
 
 
+def test_a_place_that_no_disk_has_is_one_where_nothing_is(folder: Path) -> None:
+    """The catalogue may come from another system."""
+    picture = saved(folder, flat((1, 2, 3)), name=NEWEST)
+    put(picture.model_copy(update={"path": folder / ("x" * 300) / picture.path.name}))
+    assert run("check").stdout.startswith("Missing: 1\n")
+    assert run("export", "out").stderr.startswith("0 pictures copied.\n")
+    assert done("gallery").stderr.startswith("1 picture, ")
+    refused("rebuild", "x" * 300)
+    refused("gallery", "-o", f"{'x' * 300}.html")
+
+
 def test_a_gallery_is_one_page(shelf: list[Picture]) -> None:
     shelf[0].path.unlink()
     result = done("gallery")
@@ -408,6 +419,12 @@ def test_a_picture_is_made_found_lost_and_found_again(folder: Path) -> None:
     assert without_ids(plain.stderr) == snapshot(
         "1 picture left out: the sandbox's, which has a catalogue of its own. Rebuild with --sandbox to take them.\n"
     )
+
+
+def test_without_a_command_it_says_what_there_is() -> None:
+    result = done()
+    assert result.stdout == done("--help").stdout
+    assert "..." not in result.stdout.split("Commands:")[1]
 
 
 def test_the_library_is_slow_for_nobody_who_asks_for_help() -> None:

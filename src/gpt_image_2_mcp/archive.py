@@ -3,7 +3,7 @@
 import hashlib
 import os
 import secrets
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -15,10 +15,10 @@ from .books import Books, Clerk, Page
 from .catalogue.records import Picture
 from .catalogue.search import Found, Search
 from .destinations import Destinations
-from .errors import BadRequest, CannotSave, NotConfigured
+from .errors import BadRequest, CannotSave, NotConfigured, shown
 from .folders import real_path
 from .inputs import InputReader
-from .library import open_as_is, ready, regular_file
+from .library import is_there, open_as_is, ready, regular_file
 from .references import References
 from .sessions import Session
 from .sources import Sources
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from .catalogue.checking import Checked
     from .catalogue.exporting import Exported
     from .catalogue.rebuilding import Rebuilt
+    from .catalogue.walking import Walked
 
 ResultT = TypeVar("ResultT")
 
@@ -113,8 +114,8 @@ class Archive:
         known = await self.known(picture, digest)
         if known is None:
             raise BadRequest(
-                f"The picture {reference} is not in the catalogue: it was not made here, or its folder is to be taken"
-                " in with `gpt-image-2-mcp library rebuild FOLDER`."
+                f"The picture {shown(reference)} is not in the catalogue: it was not made here, or its folder is to be"
+                " taken in with `gpt-image-2-mcp library rebuild FOLDER`."
             )
         return known
 
@@ -158,11 +159,10 @@ class Archive:
 
         """
         from .catalogue import rebuilding
-        from .catalogue.walking import walk
 
         self.require_kept()
         real = [await anyio.to_thread.run_sync(self._sources.folder, folder) for folder in folders]
-        walked = await anyio.to_thread.run_sync(partial(walk, real, may_enter=self._sources.open_to))
+        walked = await anyio.to_thread.run_sync(partial(self._walk, real, deep=True))
         return await rebuilding.rebuild(
             walked, clerk=self._clerk, read=self._sources.local, sandbox=self._sandbox, tell=tell
         )
@@ -175,7 +175,6 @@ class Archive:
 
         """
         from .catalogue import checking
-        from .catalogue.walking import MAX_DEPTH, walk
 
         self.require_kept()
         real = [await anyio.to_thread.run_sync(self._sources.folder, folder) for folder in folders]
@@ -190,13 +189,7 @@ class Archive:
                 )
                 if tell:
                     tell(done.pictures, None)
-        if not real:
-            own = [*dict.fromkeys(path.parent for path in known.values()), real_path(self._destinations.own())]
-            there = [folder for folder in dict.fromkeys(own) if folder.is_dir() and self._sources.open_to(folder)]
-            look = partial(walk, there, may_enter=self._sources.open_to, depth=0)
-        else:
-            look = partial(walk, real, may_enter=self._sources.open_to, depth=MAX_DEPTH)
-        walked = await anyio.to_thread.run_sync(look)
+        walked = await anyio.to_thread.run_sync(partial(self._walk, real or self._folders_of(known), deep=bool(real)))
         done.notes = walked.notes
         await anyio.to_thread.run_sync(partial(checking.unknown, walked.pictures, known=known, done=done))
         return done
@@ -247,14 +240,26 @@ class Archive:
 
         return await self._clerk.done(turn_to)
 
+    def _folders_of(self, known: Mapping[str, Path]) -> list[Path]:
+        """The folders that pictures lie in, and the one that new ones go into."""
+        return list(dict.fromkeys([*(path.parent for path in known.values()), self._destinations.own()]))
+
+    def _walk(self, folders: Sequence[Path], *, deep: bool) -> "Walked":
+        """Look through folders that are there and may be read."""
+        from .catalogue.walking import MAX_DEPTH, walk
+
+        real = dict.fromkeys(real_path(folder) for folder in folders if self._sources.open_to(folder))
+        there = [folder for folder in real if is_there(folder)]
+        return walk(there, may_enter=self._sources.open_to, depth=MAX_DEPTH if deep else 0)
+
     def _page_to_write(self, file: str) -> Path:
         """Where a page goes, once that is seen to be allowed."""
         asked = self._sources.path(file)
         folder = self._destinations.judge(asked.parent)
         path = folder / asked.name
         if path.suffix.lower() not in {".html", ".htm"}:
-            raise BadRequest(f"A gallery is an HTML page: give a file whose name ends in .html; got {file!r}.")
-        if path.is_symlink() or (path.exists() and not _is_page(path)):
+            raise BadRequest(f"A gallery is an HTML page: give a file whose name ends in .html; got {shown(file)}.")
+        if is_there(path) and not _is_page(path):
             raise BadRequest(f"{path} is another file, and only an older page is replaced: choose another name.")
         return path
 
@@ -262,13 +267,13 @@ class Archive:
         from .gallery import gallery
         from .thumbnails import thumbnail
 
-        shown = 0
+        drawn = 0
 
         def small(picture: Picture) -> bytes | None:
-            nonlocal shown
-            shown += 1
+            nonlocal drawn
+            drawn += 1
             if tell:
-                tell(shown, len(pictures))
+                tell(drawn, len(pictures))
             return thumbnail(picture, read=self._reader.saved_data, cache=self._cache)
 
         part = path.with_name(f".{secrets.token_hex(8)}.part")

@@ -34,7 +34,7 @@ def everything(picture: Picture, session: Session | None) -> str:
         f"picture: {record.width}x{record.height} {record.format.upper()}, {record.size_bytes:,} bytes",
         f"sha256: {record.sha256}",
         f"model: {record.model}; asked for: {parameters or 'nothing in particular'}; came: {came or 'not told'}",
-        f"cost: {price(picture)}{_tokens(picture)}",
+        f"cost: {price(picture).removeprefix('cost ')}{_tokens(picture)}",
     ]
     lines += [f"made from: {_origin(origin)}" for origin in record.parents]
     lines += [f"project: {record.project}"] if record.project else []

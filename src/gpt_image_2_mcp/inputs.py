@@ -10,6 +10,7 @@ import anyio
 
 from .catalogue.records import Origin, Picture
 from .errors import GptImageError, SessionError, UnreadableSource
+from .library import is_there
 from .references import References
 from .sessions import ORIGINALS, Session
 from .sources import InputImage, Sources
@@ -159,7 +160,7 @@ class InputReader:
 
 
 def _gone(path: Path, error: UnreadableSource) -> UnreadableSource:
-    if path.exists():
+    if is_there(path):
         return error
     return UnreadableSource(
         f"The picture {path} is gone or cannot be read. If its folder was moved, `gpt-image-2-mcp library rebuild"

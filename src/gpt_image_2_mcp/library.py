@@ -231,6 +231,16 @@ def regular_file(file: IO[bytes]) -> bool:
     return stat.S_ISREG(os.fstat(file.fileno()).st_mode)
 
 
+def is_file(path: Path) -> bool:
+    """Whether there is one, as far as this user can see; a link counts for what it leads to."""
+    return os.path.isfile(path)  # noqa: PTH113 - pathlib's fails where a folder is closed or a name too long
+
+
+def is_there(path: Path) -> bool:
+    """Whether anything is, as far as this user can see; a link counts for itself."""
+    return os.path.lexists(path)
+
+
 def read_back(path: Path, sha256: str) -> bytes:
     """Read a picture that was saved earlier and has to be the same still. Blocks: call it in a thread.
 

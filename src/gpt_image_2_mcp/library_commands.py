@@ -31,13 +31,16 @@ JOINER = "\u200d"
 """Joins emoji; every other invisible character is left out."""
 
 
-@click.group()
-def library() -> None:
+@click.group(invoke_without_command=True)
+@click.pass_context
+def library(ctx: click.Context) -> None:
     """Find what was made, copy it, and keep the catalogue true.
 
     The catalogue is an index. Each picture's own record lies beside it, in a folder .gpt-image-2, and the catalogue can
     be made again from these. No key is needed.
     """
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help())
 
 
 def _filters(command: Callable[..., None]) -> Callable[..., None]:
@@ -89,9 +92,9 @@ def list_(ctx: click.Context, sandbox: bool, as_json: bool, **wanted: Any) -> No
 @_pages
 @_sandboxed
 def search(ctx: click.Context, sandbox: bool, as_json: bool, words: Sequence[str], **wanted: Any) -> None:
-    """Find pictures by words of their prompts, the newest first.
+    """Find pictures by words of their prompts.
 
-    All words have to be there; the beginning of each is enough.
+    The newest come first. All words have to be there; the beginning of each is enough.
     """
     found = _run(ctx, sandbox, lambda archive, _: archive.find(_search(query=" ".join(words), **wanted)))
     _print_page(found, as_json=as_json)
@@ -102,9 +105,10 @@ def search(ctx: click.Context, sandbox: bool, as_json: bool, words: Sequence[str
 @click.option("--json", "as_json", is_flag=True, help="Print the record as JSON.")
 @_sandboxed
 def show(ctx: click.Context, sandbox: bool, as_json: bool, image: str) -> None:
-    """Print all that is known of a picture, and the tree of its session.
+    """Print all that is known of a picture.
 
-    IMAGE is an id, the path of a file, or `last` for the newest.
+    A turn of an edit session comes with the session's tree. IMAGE is an id, the path of a file, or `last` for the
+    newest.
     """
 
     async def look_up(archive: "Archive", _: object) -> "Known":
@@ -130,9 +134,9 @@ def show(ctx: click.Context, sandbox: bool, as_json: bool, image: str) -> None:
 @_filters
 @_sandboxed
 def export(ctx: click.Context, sandbox: bool, folder: str, **wanted: Any) -> None:
-    """Copy pictures with their records into FOLDER, and print its path.
+    """Copy pictures with their records.
 
-    No file is replaced, and `library rebuild FOLDER` takes them in elsewhere.
+    FOLDER's path is printed. No file is replaced, and `library rebuild FOLDER` takes them in elsewhere.
     """
     done = _run(
         ctx, sandbox, lambda archive, tell: archive.export(folder, _search(**wanted), tell=tell), doing="Copying"
@@ -149,10 +153,11 @@ def export(ctx: click.Context, sandbox: bool, folder: str, **wanted: Any) -> Non
 @click.argument("folders", nargs=-1, required=True, metavar="FOLDER...")
 @_sandboxed
 def rebuild(ctx: click.Context, sandbox: bool, folders: Sequence[str]) -> None:
-    """Make the catalogue again from the records in folders, or take in folders that were moved or copied here.
+    """Make the catalogue again from files.
 
-    Folders in them are looked through too. Only pictures that are exactly what their record says are taken, and what is
-    in the catalogue already is not changed, except for its place.
+    It takes in folders that were moved or copied here, too. Folders in them are looked through too. Only pictures that
+    are exactly what their record says are taken, and what is in the catalogue already is not changed, except for its
+    place.
     """
     done = _run(ctx, sandbox, lambda archive, tell: archive.rebuild(folders, tell=tell), doing="Reading")
     parts = [f"{_count(done.added, 'picture')} added"]
@@ -173,10 +178,10 @@ def rebuild(ctx: click.Context, sandbox: bool, folders: Sequence[str]) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print all findings as JSON.")
 @_sandboxed
 def check(ctx: click.Context, sandbox: bool, as_json: bool, folders: Sequence[str]) -> None:
-    """Compare the catalogue with the files: missing, changed and unknown ones, and missing records.
+    """Find files that are missing or changed.
 
-    Every picture is read, or those in the folders that you name. Nothing is changed. The exit code is 1 where something
-    was found.
+    Also those that are unknown, or lie without their record. Every picture is read, or those in the folders that you
+    name. Nothing is changed. The exit code is 1 where something was found.
     """
     done = _run(ctx, sandbox, lambda archive, tell: archive.check(folders, tell=tell), doing="Checking")
     rebuild_it = "gpt-image-2-mcp library rebuild FOLDER"
@@ -215,9 +220,10 @@ def check(ctx: click.Context, sandbox: bool, as_json: bool, folders: Sequence[st
 @_filters
 @_sandboxed
 def gallery(ctx: click.Context, sandbox: bool, output: str, **wanted: Any) -> None:
-    """Write one HTML page with all pictures, small, their prompts, costs and session trees, and print its path.
+    """Write one HTML page with all pictures.
 
-    The page needs no other file and no network. An older gallery is replaced, another file is not.
+    It shows them small, with their prompts, costs and session trees. Its path is printed. The page needs no other file
+    and no network. An older gallery is replaced, another file is not.
     """
     path, number = _run(
         ctx, sandbox, lambda archive, tell: archive.gallery(output, _search(**wanted), tell=tell), doing="Drawing"

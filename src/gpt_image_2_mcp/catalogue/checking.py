@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..errors import GptImageError, UnreadableSource
+from ..library import is_file, is_there
 from .records import PICTURE_ID, Picture
 from .sidecars import read_sidecar, sidecar_of
 from .walking import Notes
@@ -47,7 +48,7 @@ def compare(pictures: Iterable[Picture], *, read: Callable[[Picture], bytes], do
     for picture in pictures:
         done.pictures += 1
         path = picture.path
-        if not path.exists() and not path.is_symlink():
+        if not is_there(path):
             done.missing.append(Finding(path, picture.id))
             continue
         try:
@@ -63,14 +64,14 @@ def unknown(files: Iterable[Path], *, known: dict[str, Path], done: Checked) -> 
     for path in files:
         found = re.fullmatch(PICTURE_ID, path.stem)
         place = known.get(path.stem)
-        if found and (place is None or (place != path and not place.is_file())):
-            has_record = sidecar_of(path).is_file()
+        if found and (place is None or (place != path and not is_file(place))):
+            has_record = is_file(sidecar_of(path))
             done.unknown.append(Finding(path, path.stem, "" if has_record else "(no record)"))
 
 
 def _record_is_wrong(picture: Picture) -> str | None:
     path = sidecar_of(picture.path)
-    if not path.exists() and not path.is_symlink():
+    if not is_there(path):
         return ""
     try:
         record, _ = read_sidecar(path)

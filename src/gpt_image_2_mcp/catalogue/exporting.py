@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..errors import BadRequest, GptImageError
-from ..library import save_as
+from ..library import is_there, save_as
 from .records import Picture
 from .sidecars import write_sidecar
 from .walking import Notes
@@ -40,7 +40,7 @@ def export(
     """
     for picture in pictures:
         target = done.folder / picture.path.name
-        if not picture.path.exists():
+        if not is_there(picture.path):
             done.notes.say(f"The picture {picture.path} is gone.")
             continue
         try:

@@ -17,6 +17,7 @@ import anyio.to_thread
 
 from ..books import Books, Clerk, Page
 from ..errors import GptImageError, UnreadableSource
+from ..library import is_file
 from ..pictures import EXTENSION, facts
 from .records import Picture
 from .sidecars import read_sidecar
@@ -141,7 +142,7 @@ def _sorted(
                 done.notes.say(f"{picture.path} is not the picture of this id in the catalogue, {there.path}.")
             elif there.path == picture.path:
                 done.known += 1
-            elif there.path.is_file():
+            elif is_file(there.path):
                 done.copies += 1
             else:
                 _check(picture, read)

@@ -9,6 +9,7 @@ bytes are.
 import base64
 import binascii
 import hashlib
+import os
 import re
 import ssl
 from collections.abc import Callable, Sequence
@@ -204,7 +205,7 @@ class Sources:
             UnreadableSource: nothing is read there.
         """
         real = judge_place(self.path(reference), reference=reference, open_to=self._open_to())
-        if not real.is_dir():
+        if not os.path.isdir(real):  # noqa: PTH112 - pathlib's fails where a folder is closed or a name too long
             raise BadRequest(f"There is no folder {shown(reference)}: give the path of a folder of pictures.")
         return real
 

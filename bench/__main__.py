@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from .calls import measure_calls
 from .catalogue import measure_catalogue
@@ -36,6 +37,7 @@ SECTIONS: Mapping[str, Callable[[Place], None]] = {
     "steps": measure_steps,
     "catalogue": measure_catalogue,
 }
+DOCS = Path(__file__).parent.parent / "docs"
 LIMIT_S = 900
 """After so long a run that hangs ends by itself."""
 
@@ -53,6 +55,7 @@ def main() -> None:
         "--peer-arguments", action="append", default=[], metavar="NAME=JSON", help='with "$size" and "$n" in it'
     )
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results", help="folder of the results")
+    parser.add_argument("--publish", action="store_true", help="also write docs/bench.json and docs/bench.png")
     given = parser.parse_args()
     try:
         peers = read_peers(given.peer, given.peer_tool, given.peer_arguments)
@@ -73,6 +76,9 @@ def main() -> None:
     sys.stdout.write(text(header, figures))
     for file in _write(given.out, header, figures, quick=given.quick):
         sys.stderr.write(f"written: {file}\n")
+    if given.publish:
+        for file in _publish(header, figures):
+            sys.stderr.write(f"written: {file}; make docs brings it into the README\n")
 
 
 def _measure(names: Sequence[str], peers: Sequence[Subject], *, quick: bool) -> Figures:
@@ -95,8 +101,21 @@ def _write(folder: Path, header: Mapping[str, str], figures: Figures, *, quick: 
     """Write both files; a second run on the same day takes the place of the first."""
     folder.mkdir(parents=True, exist_ok=True)
     name = f"{datetime.now().astimezone():%Y-%m-%d}{'-quick' if quick else ''}"
-    numbers, picture = folder / f"{name}.json", folder / f"{name}.png"
-    whole = {"header": header, "notes": figures.notes, "rows": [row.as_dict() for row in figures.rows]}
+    return _write_as(folder / name, header, figures, [row.as_dict() for row in figures.rows])
+
+
+def _publish(header: Mapping[str, str], figures: Figures) -> Sequence[Path]:
+    """Write both files without the samples, to where the README takes them from."""
+    rows = [row.as_dict() for row in figures.rows]
+    short = [{name: value for name, value in row.items() if name not in ("samples", "ratios")} for row in rows]
+    return _write_as(DOCS / "bench", header, figures, short)
+
+
+def _write_as(
+    path: Path, header: Mapping[str, str], figures: Figures, rows: Sequence[Mapping[str, Any]]
+) -> Sequence[Path]:
+    numbers, picture = path.with_suffix(".json"), path.with_suffix(".png")
+    whole = {"header": header, "notes": figures.notes, "rows": rows}
     numbers.write_text(json.dumps(whole, indent=1) + "\n", encoding="utf-8")
     draw(f"gpt-image-2-mcp, {header['date']}, {header['machine']}", figures).save(picture, optimize=True)
     return numbers, picture

@@ -1,8 +1,11 @@
 """Writes the parts of README.md that the code knows: `make docs`. A test compares them."""
 
+import json
 import re
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -15,6 +18,10 @@ from gpt_image_2_mcp.settings import Settings
 README = Path(__file__).parent.parent / "README.md"
 TREE = Path(__file__).parent / "session-tree.txt"
 """As the demo's session looked."""
+BENCH = Path(__file__).parent / "bench.json"
+"""What `make bench BENCH=--publish` has measured."""
+MANY = 5
+"""So many figures of one section are each a row; of more, the one that is nearest to what is asked."""
 
 
 def tools_table() -> str:
@@ -59,6 +66,41 @@ def command_line() -> str:
     return "\n\n".join(f"```text\n{page}\n```" for page in _pages(commands, "gpt-image-2-mcp"))
 
 
+def benchmark() -> str:
+    """Each figure that something is asked of, and what it was measured on."""
+    measured = json.loads(BENCH.read_text(encoding="utf-8"))
+    header = measured["header"]
+    sections: dict[str, list[Mapping[str, Any]]] = {}
+    for row in measured["rows"]:
+        if "goal" in row:
+            sections.setdefault(row["section"], []).append(row)
+    rows = ["| | measured | asked |", "|---|---|---|"]
+    for section, found in sections.items():
+        rows += _figures(section, found)
+    return "\n".join(
+        [f"{header['date']}, {header['machine']}, {header['python']}; load before {header['load before']}:", "", *rows]
+    )
+
+
+def _figures(section: str, rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    lines: list[str] = []
+    for row in sorted(rows, key=_share)[-1:] if len(rows) > MANY else rows:
+        goal = row["goal"]
+        unit = "times" if goal["of"] == "ratio" else row["unit"]
+        which = f"{row['name']}, the slowest of {len(rows)}" if len(rows) > MANY else row["name"]
+        what = f"{section}: {which}".replace("gpt-image-2-mcp: ", "").removesuffix(": gpt-image-2-mcp")
+        lines.append(f"| {what} | {_figure(row):.3g} {unit} | {goal['at_most']:g} |")
+    return lines
+
+
+def _figure(row: Mapping[str, Any]) -> float:
+    return row["ratio"] if row["goal"]["of"] == "ratio" else row["median"]
+
+
+def _share(row: Mapping[str, Any]) -> float:
+    return _figure(row) / row["goal"]["at_most"]
+
+
 def written(text: str) -> str:
     """README.md with its generated parts as they are now."""
     parts = {
@@ -68,6 +110,7 @@ def written(text: str) -> str:
         "clients": client_setups(),
         "command-line": command_line(),
         "session-tree": f"```text\n{TREE.read_text(encoding='utf-8').rstrip()}\n```",
+        "bench": benchmark(),
     }
     for name, part in parts.items():
         pattern = re.compile(rf"(<!-- {name} -->).*?(<!-- /{name} -->)", re.DOTALL)

@@ -1,6 +1,7 @@
 """The README's tables are what the code says."""
 
 import importlib.util
+import json
 from pathlib import Path
 from types import ModuleType
 
@@ -43,4 +44,16 @@ def test_every_setting_says_what_it_does() -> None:
 
 
 def test_the_pictures_of_the_readme_are_there() -> None:
-    assert (ROOT / "docs" / "contact-sheet.jpg").stat().st_size < 1_000_000
+    for name in ("contact-sheet.jpg", "bench.png"):
+        assert (ROOT / "docs" / name).stat().st_size < 1_000_000
+
+
+def test_the_readme_says_what_was_measured_of_every_kind_and_when(generate: ModuleType) -> None:
+    """After a run: `make bench docs BENCH=--publish`."""
+    measured = json.loads((ROOT / "docs" / "bench.json").read_text(encoding="utf-8"))
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert generate.benchmark() in readme
+    assert measured["header"]["date"] in readme
+    asked = {row["section"] for row in measured["rows"] if "goal" in row}
+    assert any("100,000 pictures" in section for section in asked)
+    assert all(f"| {section}" in readme for section in asked)

@@ -19,6 +19,9 @@ from gpt_image_2_mcp.catalogue.search import Search
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 SESSION = "session-" + "a" * 24
 
+NEWER = re.compile("charges_dearest|jobs_ended|pictures_(content|model|number|not_ascii)")
+"""Indexes that version 3 has brought."""
+
 Ask = Callable[[Books, Page], object]
 
 SEARCHES = {
@@ -110,3 +113,21 @@ def test_many_sessions_take_no_more_statements_than_one(books: Books, tmp_path: 
         counts.append(listed())
     assert [sessions for sessions, _ in counts] == [1, 2, 3]
     assert len({asked for _, asked in counts}) == 1
+
+
+def test_a_file_from_before_the_indexes_gets_them_and_keeps_its_rows(books: Books, tmp_path: Path) -> None:
+    picture = saved(tmp_path, None)
+    names = sa.text("SELECT name FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL")
+    with books.page() as page:
+        page.pictures.add(picture)
+        connection = page.pictures.connection
+        before = set(connection.scalars(names))
+        for name in filter(NEWER.fullmatch, before):
+            connection.exec_driver_sql(f"DROP INDEX {name}")
+        connection.exec_driver_sql("UPDATE schema_version SET version = 2")
+    books.close()
+    later = Books(books.database, keeps_history=True)
+    with later.page() as page:
+        assert set(page.pictures.connection.scalars(names)) == before
+        assert page.pictures.get(picture.id) == picture
+    later.close()

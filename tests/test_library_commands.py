@@ -203,7 +203,7 @@ made: 2026-11-22 15:00:00 UTC
 picture: 288x288 PNG, 882 bytes
 sha256: 4da8142098a2b6886f0d65840050fec0401f6e9afa42fdc929fef90e315c5dfa
 model: gpt-image-2.5; asked for: nothing in particular; came: not told
-cost: cost unknown
+cost: unknown
 made from: cat.png
 session: session-000000000000000000000007, turn 1
 0 originals: cat.png

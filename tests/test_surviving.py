@@ -522,6 +522,7 @@ async def test_a_file_of_the_first_version_loses_no_row(tmp_path: Path) -> None:
     with database.transaction() as connection:
         for name in ("pictures", "sessions", "jobs", "picture_words"):
             connection.exec_driver_sql(f"DROP TABLE {name}")
+        connection.exec_driver_sql("DROP INDEX charges_dearest")
         schema.MIGRATIONS[0](connection)
         connection.exec_driver_sql("UPDATE schema_version SET version = 1")
         for number in range(50):

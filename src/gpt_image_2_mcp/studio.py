@@ -217,7 +217,7 @@ class Studio:
         if job.twin is not None:
             again = f"This is what your earlier identical call ({job.twin.id}) asked for; nothing was paid again."
             report = replace(report, warnings=(again, *report.warnings))
-        self._references.last = report.images[-1].id
+            self._references.last = report.images[-1].id
         return report.hiding(self.settings.hide)
 
     async def job(self, job_id: str) -> Job:
@@ -334,6 +334,7 @@ class Studio:
 
         async def make() -> Report:
             report = await self._maker.make(work)
+            self._references.last = report.images[-1].id
             with suppress(anyio.WouldBlock, anyio.BrokenResourceError):
                 self._telling.send_nowait(report)
             return report

@@ -161,8 +161,10 @@ class JobLog:
                 created=job.created,
                 given_up=job.given_up,
                 fetched=job.fetched,
-            )
+            ),
+            is_new=not job.written,
         )
+        job.written = True
 
     def _kept(self, value: Any) -> Any:
         """What is kept of an argument: nothing secret, and of a data URL that it is one."""

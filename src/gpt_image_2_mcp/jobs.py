@@ -103,6 +103,8 @@ class Job:
     folder: Path = Path()
     stem: str = ""
     """How the names of its pictures begin, once it is known."""
+    written: bool = False
+    """It has a row in the books."""
     prepared: anyio.Event = field(default_factory=anyio.Event)
     """Its key is known, or there will be none."""
     elsewhere: bool = False

@@ -45,15 +45,15 @@ class KeptJobs:
     connection: sa.Connection
     now: datetime
 
-    def put(self, row: JobRow) -> None:
-        """Write a job down, whatever was written of it before; those that ended long ago are forgotten."""
-        self.connection.execute(
-            sa.delete(jobs).where(sa.or_(jobs.c.id == row.id, jobs.c.ended_us < microseconds(self.now - KEPT)))
-        )
+    def put(self, row: JobRow, *, is_new: bool = False) -> None:
+        """Write a job down, whatever was written of it before, if anything was."""
+        if not is_new:
+            self.forget(row.id)
         self.connection.execute(sa.insert(jobs), _values(row))
 
     def end(self, job_id: str, state: State, outcome: Mapping[str, Any], *, fetched: bool) -> None:
-        """Say how a job ended, and whether its answer was taken at once."""
+        """Say how a job ended, and whether its answer was taken at once; those of long ago are forgotten."""
+        self.connection.execute(sa.delete(jobs).where(jobs.c.ended_us < microseconds(self.now - KEPT)))
         self._change(
             job_id,
             state=state,

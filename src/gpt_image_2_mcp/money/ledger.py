@@ -124,7 +124,8 @@ class Ledger:
         with self.book.transaction() as charges:
             now = self._clock()
             day = now.date().isoformat()
-            spent, reserved = charges.spent(day), charges.reserved(day)
+            # Without a budget nobody asks for the sums.
+            spent, reserved = (charges.spent(day), charges.reserved(day)) if limits else (Decimal(0), Decimal(0))
             used = {PER_CALL: Decimal(0), PER_DAY: spent + reserved}
             passed = [(variable, limit) for variable, limit in limits if used[variable] + needed > limit]
             if not passed:

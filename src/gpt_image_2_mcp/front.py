@@ -162,7 +162,11 @@ def _killed_before() -> bool:
     from platformdirs import user_data_dir
 
     folder = os.path.join(user_data_dir("gpt-image-2-mcp", appauthor=False), "gpt-image-2.db-alive")  # noqa: PTH118
-    if not os.path.isdir(folder):  # noqa: PTH112
+    try:
+        signs = os.listdir(folder)  # noqa: PTH208
+    except OSError:
+        return False
+    if not signs:
         return False
     from pathlib import Path
 

@@ -67,6 +67,8 @@ ResultT = TypeVar("ResultT")
 DATABASE = "gpt-image-2.db"
 """The file in the data folder; the built-in sandbox has one of its own, since its pictures are not a person's."""
 
+MAX_SESSIONS = 100
+"""Sessions in a list: more than an answer has room for."""
 MAX_NEWS = 100
 """Reports that wait for somebody who wants to know of every picture."""
 THUMBNAILS = "thumbnails"
@@ -236,9 +238,9 @@ class Studio:
         """End a session; None where there was none to end. Its files stay."""
         return await self._page(lambda page: page.sessions.end(request.session_id))
 
-    async def list_sessions(self) -> list[Session]:
-        """The active sessions, the last used first."""
-        return await self._page(lambda page: page.sessions.active())
+    async def list_sessions(self, limit: int = MAX_SESSIONS) -> tuple[list[Session], int]:
+        """The active sessions, the last used first, `limit` at most; and how many there are."""
+        return await self._page(lambda page: (page.sessions.active(limit), page.sessions.count_active()))
 
     async def completed(self, request: RequestT) -> RequestT:
         """A request with what it leaves to the picture that it is to be `like`.

@@ -102,10 +102,16 @@ class Sessions:
         self._end(sessions.c.id == session_id)
         return session
 
-    def active(self) -> list[Session]:
-        """The active sessions, the last used first."""
+    def active(self, limit: int | None = None) -> list[Session]:
+        """The active sessions, the last used first; `limit` of them, if there is one."""
         self._end_idle()
-        return self._all(sa.select(sessions).where(sessions.c.active))
+        by_use = sa.select(sessions).where(sessions.c.active).order_by(sessions.c.updated_us.desc())
+        return self._all(by_use if limit is None else by_use.limit(limit))
+
+    def count_active(self) -> int:
+        """How many are active."""
+        self._end_idle()
+        return self.connection.scalar(sa.select(sa.func.count()).where(sessions.c.active)) or 0
 
     def every(self) -> list[Session]:
         """All sessions, ended ones too, the last used first."""
@@ -148,7 +154,7 @@ class Sessions:
         for picture in Pictures(self.connection).of_sessions(query.with_only_columns(sessions.c.id)):
             if place := picture.record.place:
                 turns[place.session_id].append(Turn(picture, place))
-        rows = self.connection.execute(query.order_by(sessions.c.updated_us.desc())).mappings()
+        rows = self.connection.execute(query.order_by(None).order_by(sessions.c.updated_us.desc())).mappings()
         return [_session(row, turns[row["id"]]) for row in rows if row["id"] in turns]
 
     def _touch(self, session_id: str) -> None:

@@ -26,7 +26,7 @@ from .changes import Changes
 from .results import PICTURE_URI, SESSION_URI, picture_link, session_uri
 
 LISTED = 50
-"""Pictures in `resources/list`; any other is read by its id."""
+"""Pictures, and sessions, in `resources/list`; any other is read by its id."""
 
 
 class PictureServer(MCPServer[Studio]):
@@ -46,7 +46,7 @@ class PictureServer(MCPServer[Studio]):
         if self.studio is None:
             return []
         pictures = [picture_link(p) for p in (await self.studio.archive.find(Search(page_size=LISTED))).pictures]
-        sessions = [_session_resource(session) for session in await self.studio.list_sessions()]
+        sessions = [_session_resource(session) for session in (await self.studio.list_sessions(LISTED))[0]]
         return [*(Resource(**link.model_dump(exclude={"type"})) for link in pictures), *sessions]
 
     async def list_resource_templates(self) -> list[ResourceTemplate]:

@@ -97,8 +97,8 @@ def ended(session_id: str, session: Session | None) -> CallToolResult:
     return CallToolResult(content=[TextContent(text=text)])
 
 
-def sessions_listed(sessions: Sequence[Session]) -> CallToolResult:
-    """The active sessions, as many as fit."""
+def sessions_listed(sessions: Sequence[Session], total: int) -> CallToolResult:
+    """The active sessions, as many as fit of the `total`."""
     if not sessions:
         return _text("There is no active edit session. start_edit_session begins one.")
     lines = [
@@ -107,9 +107,11 @@ def sessions_listed(sessions: Sequence[Session]) -> CallToolResult:
         f' last prompt "{shortened(session.head.prompt)}", last file {session.head.path}{_branches(session)}'
         for session in sessions
     ]
-    count = f"{len(sessions)} active edit session{'s' if len(sessions) > 1 else ''}, newest first:"
+    count = f"{total} active edit session{'s' if total > 1 else ''}, newest first:"
     rows = [_row(session) for session in sessions[:MAX_ROWS]]
-    return CallToolResult(content=[TextContent(text=_fitting(count, lines))], _meta={"gpt-image-2/sessions": rows})
+    return CallToolResult(
+        content=[TextContent(text=_fitting(count, lines, total))], _meta={"gpt-image-2/sessions": rows}
+    )
 
 
 def session_uri(session_id: str) -> str:
@@ -130,14 +132,15 @@ def _text(text: str) -> CallToolResult:
     return CallToolResult(content=[TextContent(text=text)])
 
 
-def _fitting(headline: str, lines: Sequence[str]) -> str:
-    """A list, cut where a text would get too long."""
+def _fitting(headline: str, lines: Sequence[str], total: int | None = None) -> str:
+    """A list of as many lines as fit, of `total` or of those that are given."""
     text = headline
+    total = len(lines) if total is None else total
     for index, line in enumerate(lines):
         if len(text) + len(line) > MAX_TEXT - 40:
-            return f"{text}\n… and {len(lines) - index} older"
+            return f"{text}\n… and {total - index} older"
         text += f"\n{line}"
-    return text
+    return text if total <= len(lines) else f"{text}\n… and {total - len(lines)} older"
 
 
 def _files(job: Job) -> str:

@@ -86,7 +86,7 @@ async def end_edit_session(request: EndSessionRequest, call: Call) -> CallToolRe
 
 async def list_edit_sessions(_request: ListSessionsRequest, call: Call) -> CallToolResult:
     """List the active edit sessions, newest first: id, times, turns, branches, last prompt, last file."""
-    return sessions_listed(await _studio(call).list_sessions())
+    return sessions_listed(*await _studio(call).list_sessions())
 
 
 async def list_images(request: ListImagesRequest, call: Call) -> CallToolResult:

@@ -169,11 +169,11 @@ async def test_a_session_that_was_rebuilt_goes_on_where_it_was(desk: Desk) -> No
     source.write_bytes(PNG)
     async with desk.studio() as studio:
         await make_a_history(studio, source)
-        (session,) = await studio.list_sessions()
+        (session,) = (await studio.list_sessions())[0]
     desk.forget()
     await desk.rebuild()
     async with desk.studio() as studio:
-        assert await studio.list_sessions() == [session]
+        assert (await studio.list_sessions())[0] == [session]
         request = ContinueSessionRequest(session_id=session.id, prompt="And a bow", size=SMALL)
         report = await studio.wait(studio.continue_session(request))
     assert report is not None
@@ -200,7 +200,7 @@ async def test_a_folder_that_was_moved_is_found_at_its_new_place(desk: Desk) -> 
     source.write_bytes(PNG)
     async with desk.studio() as studio:
         await make_a_history(studio, source)
-        (session,) = await studio.list_sessions()
+        (session,) = (await studio.list_sessions())[0]
     before = desk.rows(without="path")
     elsewhere = desk.root / "elsewhere"
     desk.pictures.rename(elsewhere)

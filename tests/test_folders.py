@@ -1,6 +1,8 @@
 """Where a path leads, where a picture may be written, and what a caller may put into a file's name."""
 
+import errno
 import re
+import sys
 import tempfile
 import unicodedata
 from pathlib import Path
@@ -9,6 +11,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from inline_snapshot import snapshot
+from workbench import SMALL, Bench
 
 from gpt_image_2_mcp import folders, places
 from gpt_image_2_mcp.errors import BadRequest
@@ -371,3 +374,18 @@ def test_no_way_of_writing_a_path_leads_to_a_place_that_is_off_limits(names: lis
     assert ".ssh" not in real.parts
     assert not real.is_relative_to(HOME / ".config")
     assert real.parts[1] not in {"etc", "proc"}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows locks otherwise")
+@pytest.mark.anyio
+async def test_a_file_system_without_locks_takes_pictures_all_the_same(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Some network shares have none; a picture is not to land in the temp folder for that."""
+
+    def flock(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr("fcntl.flock", flock)
+    made = await bench.made("generate_image", prompt="a fox", size=SMALL)
+    assert made.path.parent == bench.folder / "sandbox"

@@ -204,6 +204,16 @@ async def test_a_request_whose_params_are_no_object_is_answered_too(environ: dic
         assert 911 in [message.get("id") for message in program.messages]
 
 
+async def test_half_of_a_surrogate_pair_is_answered_too(environ: dict[str, str]) -> None:
+    """Models cut emoji in half; JSON may say so, and no text can hold it."""
+    line = b'{"jsonrpc":"2.0","id":900,"method":"tools/call","params":{"name":"list_images","arguments":'
+    async with running(environ, "--sandbox") as program:
+        await program.greet()
+        await send(program, line + b'{"query":"a \\ud83d fox"}}}\n')
+        answer = await program.line(900)
+    assert b"No picture is like that" in answer
+
+
 @linux
 async def test_ten_thousand_requests_in_a_row_are_all_answered_and_leave_nothing_behind(
     environ: dict[str, str],

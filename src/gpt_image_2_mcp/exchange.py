@@ -4,6 +4,7 @@ The SDK drops what it cannot read, and keeps every answer that a client does not
 read is answered where its id can be, and nothing more is read while too much waits.
 """
 
+import json
 from functools import partial
 from typing import Any, cast
 
@@ -113,13 +114,26 @@ class Questions:
 
     async def _hand_on(self, line: bytes) -> None:
         text = line.decode("utf-8", "replace")
-        try:
-            message = jsonrpc_message_adapter.validate_json(text, by_name=False)
-        except ValueError:
-            if refusal := _refusal(text):
-                await self._answers.entry.send(SessionMessage(refusal))
-        else:
+        message = _parsed(text) or _parsed(text := _mended(text))
+        if message is not None:
             await self._entry.send(SessionMessage(message))
+        elif refusal := _refusal(text):
+            await self._answers.entry.send(SessionMessage(refusal))
+
+
+def _parsed(text: str) -> JSONRPCMessage | None:
+    try:
+        return jsonrpc_message_adapter.validate_json(text, by_name=False)
+    except ValueError:
+        return None
+
+
+def _mended(text: str) -> str:
+    """A line without halves of surrogate pairs: models write them, JSON allows them, and no text can hold them."""
+    try:
+        return json.dumps(json.loads(text), ensure_ascii=False).encode("utf-8", "replace").decode()
+    except (ValueError, RecursionError):
+        return text
 
 
 def _refusal(line: str) -> JSONRPCError | None:

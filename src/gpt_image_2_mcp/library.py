@@ -16,6 +16,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
+from io import FileIO
 from pathlib import Path
 from typing import IO, Literal
 
@@ -258,12 +259,20 @@ def read_back(path: Path, sha256: str) -> bytes:
     return data
 
 
+def _held(file: FileIO) -> bool:
+    """Lock a file that is being written; where there are no locks nobody can take it for a dead one's either."""
+    try:
+        return lock(file)
+    except OSError:
+        return True
+
+
 def _write(data: bytes, *, folder: Path, name: Name, number: int | None, extension: str) -> Path:
     part = folder / f"{PART_PREFIX}{secrets.token_hex(8)}{PART_SUFFIX}"
     try:
         with part.open("xb", buffering=0) as file:
             # Held until the picture has its name: whoever looks for leftovers sees that this one is not.
-            if not lock(file):
+            if not _held(file):
                 raise BlockingIOError(errno.EAGAIN, "somebody tidies up at this moment")
             file.write(data)
             os.fsync(file.fileno())

@@ -231,3 +231,18 @@ async def test_a_call_right_after_its_own_cancel_is_no_victim_of_it(benches: Ben
         assert again != queued
         await stands(bench, again, "Next in the queue")
         await bench.call("cancel_image_job", job_id=again)
+
+
+async def test_last_means_the_same_when_a_call_is_repeated(benches: Benches) -> None:
+    """The picture that nobody fetched is not the last one yet: the repeated call would be another."""
+    bench = await benches.open(SHORT)
+    bench.knobs.hold()
+    fox = await handed(bench, "generate_image", prompt="a fox", size=SMALL)
+    bench.knobs.release()
+    await fetched(bench, fox)
+    bench.knobs.hold()
+    edit = await handed(bench, "edit_image", prompt="bluer", images=["last"], size=SMALL)
+    bench.knobs.release()
+    await listed(bench, f"{edit}: done")
+    await bench.made("edit_image", prompt="bluer", images=["last"], size=SMALL)
+    assert bench.knobs.paid == 2

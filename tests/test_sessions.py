@@ -501,3 +501,11 @@ def test_the_store_keeps_the_most_recently_used_sessions_and_no_others(database:
             assert store.active() == used[::-1]
 
     law()
+
+
+async def test_an_answer_with_absurd_words_keeps_its_turn(benches: Benches) -> None:
+    """What a backend says of its picture is bounded where it is kept, and costs no session."""
+    bench = await benches.open(wrap=canned(encoded(), quality="x" * 5000, size="y" * 5000).wrap)
+    begun = await start(bench)
+    assert begun.report["turn"] == 1
+    assert await rows(bench)

@@ -508,11 +508,13 @@ async def test_a_database_that_breaks_later_keeps_nobody_from_a_picture(tmp_path
         await bench.made("generate_image", **FOX)
         bench.photo()
         answer = await bench.made("start_edit_session", prompt="bluer", images=["photo.png"], **LOOK)
-        assert "could not be written down" in answer.text
+        assert "could not be written into the catalogue" in answer.text
         text = await bench.refused("continue_edit_session", session_id=session, prompt="x")
         assert "database" in text
         assert not path.exists() or how != "gone"
         assert len([name for name in bench.files() if "/" not in name]) == 3
+        records = [name for name in bench.files() if name.endswith(".json")]
+        assert len(records) == 3, "what finds a picture again does not hang on the index"
 
 
 async def test_a_file_of_the_first_version_loses_no_row(tmp_path: Path) -> None:

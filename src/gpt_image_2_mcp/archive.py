@@ -7,11 +7,11 @@ from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import anyio.to_thread
 
-from .books import Books, Clerk, Page
+from .books import Clerk, Page
 from .catalogue.records import Picture
 from .catalogue.search import Found, Search
 from .destinations import Destinations
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
     from .catalogue.exporting import Exported
     from .catalogue.rebuilding import Rebuilt
     from .catalogue.walking import Walked
-
-ResultT = TypeVar("ResultT")
 
 ALL = Search(page_size=500)
 """Every picture, as many at once as others can wait for."""
@@ -84,7 +82,7 @@ class Archive:
 
     async def find(self, wanted: Search) -> Found:
         """A page of pictures, the newest first."""
-        return await self._page(lambda page: page.search(wanted))
+        return await self._clerk.on_page(lambda page: page.search(wanted))
 
     async def every(self, wanted: Search = ALL) -> AsyncGenerator[Sequence[Picture]]:
         """All pictures that are wanted, some hundreds at a time, none twice."""
@@ -129,23 +127,23 @@ class Archive:
             place = known.record.place
             return Known(known, page.sessions.get(place.session_id) if place else None)
 
-        return await self._page(look_up)
+        return await self._clerk.on_page(look_up)
 
     async def picture(self, picture_id: str) -> Picture | None:
         """A picture by its id."""
-        return await self._page(lambda page: page.pictures.get(picture_id))
+        return await self._clerk.on_page(lambda page: page.pictures.get(picture_id))
 
     async def session(self, session_id: str) -> Session | None:
         """A session by its id, active or not."""
-        return await self._page(lambda page: page.sessions.get(session_id))
+        return await self._clerk.on_page(lambda page: page.sessions.get(session_id))
 
     async def picture_ids(self, start: str, limit: int) -> list[str]:
         """The newest picture ids that begin so."""
-        return await self._page(lambda page: page.pictures.ids_like(start, limit))
+        return await self._clerk.on_page(lambda page: page.pictures.ids_like(start, limit))
 
     async def session_ids(self, start: str, limit: int) -> list[str]:
         """The last used session ids that begin so."""
-        return await self._page(lambda page: page.sessions.ids_like(start, limit))
+        return await self._clerk.on_page(lambda page: page.sessions.ids_like(start, limit))
 
     def data_of(self, picture: Picture) -> bytes:
         """A picture's bytes, as they came; blocks. Raises UnreadableSource where they are gone or were changed."""
@@ -232,13 +230,6 @@ class Archive:
         pictures = [picture async for batch in self.every(wanted) for picture in batch]
         await anyio.to_thread.run_sync(self._write_gallery, path, pictures, tell)
         return path, len(pictures)
-
-    async def _page(self, work: Callable[[Page], ResultT]) -> ResultT:
-        def turn_to(books: Books) -> ResultT:
-            with books.page() as page:
-                return work(page)
-
-        return await self._clerk.done(turn_to)
 
     def _folders_of(self, known: Mapping[str, Path]) -> list[Path]:
         """The folders that pictures lie in, and the one that new ones go into."""

@@ -171,6 +171,15 @@ class Clerk:
             await asyncio.wrap_future(doing)
         return doing.result()
 
+    async def on_page(self, work: Callable[[Page], ResultT]) -> ResultT:
+        """Have something done in the history, all of it or nothing; raises DatabaseUnusable."""
+
+        def turn_to(books: Books) -> ResultT:
+            with books.page() as page:
+                return work(page)
+
+        return await self.done(turn_to)
+
     def later(self, work: Callable[[Books], object]) -> None:
         """Have something done without waiting for it; what cannot be written is said on stderr."""
         self._thread.submit(work, self.books).add_done_callback(_say_failure)

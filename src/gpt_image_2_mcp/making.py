@@ -7,15 +7,16 @@ it is billed whatever happens.
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import anyio
 
 from .books import Books, Clerk, Page
-from .catalogue.records import Picture, PictureRecord, Place, TokensUsed
+from .catalogue.records import MAX_WORD, Picture, PictureRecord, Place, TokensUsed
 from .connection import Connection
 from .destinations import Destinations
 from .errors import ApiError, BadRequest, GptImageError
@@ -38,6 +39,7 @@ from .timings import Timings
 
 logger = logging.getLogger(__name__)
 
+NOT_LISTED = "The picture is saved, but it could not be written into the catalogue or its session"
 ENDED_MEANWHILE = "The session was ended while this turn was made; its picture is saved all the same."
 
 Placing = Callable[[Page], Place | None]
@@ -171,6 +173,7 @@ class Maker:
         try:
             await self._clerk.done(note)
         except GptImageError as error:
+            charge.take_back()
             if self._spending.budgets.any:
                 raise
             # A ledger that cannot be written keeps nobody from a picture.
@@ -194,24 +197,22 @@ class Maker:
             charge.settle(books, usage=report.usage, usd=report.cost, request_id=report.request_id, lost=lost, n=n)
 
     async def _write_down(self, work: Work, report: Report, settle: Callable[[Books], None]) -> Report:
-        """Write down the cost, the pictures and the job's end; only a session's turn is waited for."""
-        job = work.job
+        """Write down the cost, the pictures and the job's end; only a session's turn is waited for.
+
+        The pictures are paid for and saved: whatever goes wrong from here on is told, and raises nothing.
+        """
 
         def write(books: Books) -> Report:
             keeps = books.keeps_history and isinstance(work.request, StartSessionRequest)
             inputs = work.inputs.kept(partial(self._keep_original, report)) if keeps else work.inputs
-            with books.together():
-                settle(books)
-                with books.page() as page:
-                    place = work.placing(page) if work.placing else None
-                    pictures = self._records(replace(work, inputs=inputs), report, place, page.now)
-                    for picture in pictures:
-                        page.pictures.add(picture)
-                    session = page.sessions.get(place.session_id) if place else None
-                    told = replace(report, place=place, tree=tree(session)) if session else report
-                    if work.placing and not session:
-                        told = replace(report, warnings=(*report.warnings, ENDED_MEANWHILE))
-                    self._log.note_end(page, job, told)
+            pictures: Sequence[Picture] = ()
+            try:
+                pictures = self._records(replace(work, inputs=inputs), report)
+                told, pictures = self._in_books(books, work, report, pictures, settle)
+            except Exception as error:  # noqa: BLE001 - see above
+                _say(error)
+                _settle_alone(books, settle)
+                told = replace(report, warnings=(*report.warnings, f"{NOT_LISTED} ({error})."))
             if books.keeps_history:
                 for picture in pictures:
                     self._write_sidecar(picture)
@@ -220,11 +221,34 @@ class Maker:
         if work.placing is None:
             self._clerk.later(write)
             return report
-        try:
-            return await self._clerk.done(write)
-        except GptImageError as error:
-            warning = f"The session's turn could not be written down ({error}); its picture is saved all the same."
-            return replace(report, warnings=(*report.warnings, warning))
+        return await self._clerk.done(write)
+
+    def _in_books(
+        self,
+        books: Books,
+        work: Work,
+        report: Report,
+        pictures: Sequence[Picture],
+        settle: Callable[[Books], None],
+    ) -> tuple[Report, Sequence[Picture]]:
+        """All of it or nothing; give the report and the records with the place in the session."""
+        with books.together():
+            settle(books)
+            with books.page() as page:
+                place = work.placing(page) if work.placing else None
+                update = {"place": place, "made": page.now}
+                placed = [
+                    picture.model_copy(update={"record": picture.record.model_copy(update=update)})
+                    for picture in pictures
+                ]
+                for picture in placed:
+                    page.pictures.add(picture)
+                session = page.sessions.get(place.session_id) if place else None
+                told = replace(report, place=place, tree=tree(session)) if session else report
+                if work.placing and not session:
+                    told = replace(report, warnings=(*report.warnings, ENDED_MEANWHILE))
+                self._log.note_end(page, work.job, told)
+        return told, placed
 
     def _keep_original(self, report: Report, image: InputImage) -> Path | None:
         """Keep what a session began with and nobody has as a file, so that it can be gone back to."""
@@ -243,8 +267,8 @@ class Maker:
         except (OSError, BadRequest) as error:
             logger.warning("the record of %s could not be written: %s", picture.path, error)
 
-    def _records(self, work: Work, report: Report, place: Place | None, now: datetime) -> list[Picture]:
-        """What is known of each picture; what an answer of several cost is shared among them."""
+    def _records(self, work: Work, report: Report) -> list[Picture]:
+        """What is known of each picture but its place; what an answer of several cost is shared among them."""
         count = len(report.images)
         nano = 0 if report.cost is None else int(rounded_up(report.cost) / NANO_USD)
         parameters = work.request.model_dump(include=set(Options.model_fields) - {"filename_prefix", "user"}) | {
@@ -264,16 +288,15 @@ class Maker:
                     model=self._settings.model,
                     prompt=self._settings.hide(report.prompt)[:MAX_PROMPT],
                     parameters={name: value for name, value in parameters.items() if value is not None},
-                    applied=dict(report.applied),
+                    applied={name: _bounded(value) for name, value in report.applied.items()},
                     usage=_share(report.usage, index, count),
                     cost_usd=None if report.cost is None else shares(nano, count)[index] * NANO_USD,
                     parents=work.inputs.origins,
-                    made=now,
-                    client=work.job.client,
-                    project=self._project,
-                    place=place,
+                    made=datetime.now(UTC),
+                    client=_bounded(work.job.client),
+                    project=_bounded(self._project),
                     job_id=work.job.id,
-                    request_id=report.request_id,
+                    request_id=_bounded(report.request_id),
                     sandbox=report.sandbox,
                 ),
             )
@@ -299,3 +322,23 @@ def _share(usage: Usage | None, index: int, count: int) -> TokensUsed | None:
         return None
     parts = [shares(tokens, count)[index] for tokens in (usage.input_tokens, usage.image_tokens, usage.output_tokens)]
     return TokensUsed(input_tokens=parts[0], image_tokens=parts[1], output_tokens=parts[2])
+
+
+def _bounded(value: Any) -> Any:
+    """A value of others as a record takes it: no longer than a word may be there, and writable."""
+    if not isinstance(value, str):
+        return value
+    return value.encode("utf-8", "replace").decode()[:MAX_WORD]
+
+
+def _settle_alone(books: Books, settle: Callable[[Books], None]) -> None:
+    """The money counts, whatever became of the rest."""
+    try:
+        settle(books)
+    except Exception as error:  # noqa: BLE001 - the picture is there all the same
+        _say(error)
+
+
+def _say(error: Exception) -> None:
+    known = isinstance(error, GptImageError)
+    logger.warning("not written down: %s", error, exc_info=None if known else error)

@@ -23,7 +23,7 @@ class References:
 
     clerk: Clerk
     last: str | None = None
-    """The id of the newest picture."""
+    """The id of the picture that was handed out last."""
     sheet: Mapping[int, str] = field(default_factory=dict[int, str])
     """Number to id of the last contact sheet."""
 

@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import anyio
 import anyio.to_thread
@@ -61,8 +61,6 @@ if TYPE_CHECKING:
     from .catalogue.jobs import JobRow
 
 logger = logging.getLogger(__name__)
-
-ResultT = TypeVar("ResultT")
 
 DATABASE = "gpt-image-2.db"
 """The file in the data folder; the built-in sandbox has one of its own, since its pictures are not a person's."""
@@ -133,6 +131,12 @@ class Studio:
 
     async def put_in_order(self) -> None:
         """Finish what killed processes left in the books and in folders, and say it on stderr."""
+        try:
+            await self._put_in_order()
+        except Exception:
+            logger.exception("what killed processes left could not be put in order")
+
+    async def _put_in_order(self) -> None:
         lost: Sequence[JobRow] = []
         if await anyio.to_thread.run_sync(self._clerk.books.any_dead):
             try:
@@ -219,7 +223,8 @@ class Studio:
         if job.twin is not None:
             again = f"This is what your earlier identical call ({job.twin.id}) asked for; nothing was paid again."
             report = replace(report, warnings=(again, *report.warnings))
-            self._references.last = report.images[-1].id
+        # Only now: a call that is repeated for its answer means by `last` what it meant before.
+        self._references.last = report.images[-1].id
         return report.hiding(self.settings.hide)
 
     async def job(self, job_id: str) -> Job:
@@ -236,11 +241,11 @@ class Studio:
 
     async def end_session(self, request: EndSessionRequest) -> Session | None:
         """End a session; None where there was none to end. Its files stay."""
-        return await self._page(lambda page: page.sessions.end(request.session_id))
+        return await self._clerk.on_page(lambda page: page.sessions.end(request.session_id))
 
     async def list_sessions(self, limit: int = MAX_SESSIONS) -> tuple[list[Session], int]:
         """The active sessions, the last used first, `limit` at most; and how many there are."""
-        return await self._page(lambda page: (page.sessions.active(limit), page.sessions.count_active()))
+        return await self._clerk.on_page(lambda page: (page.sessions.active(limit), page.sessions.count_active()))
 
     async def completed(self, request: RequestT) -> RequestT:
         """A request with what it leaves to the picture that it is to be `like`.
@@ -336,7 +341,6 @@ class Studio:
 
         async def make() -> Report:
             report = await self._maker.make(work)
-            self._references.last = report.images[-1].id
             with suppress(anyio.WouldBlock, anyio.BrokenResourceError):
                 self._telling.send_nowait(report)
             return report
@@ -345,7 +349,7 @@ class Studio:
 
     async def _turn(self, request: ContinueSessionRequest) -> tuple[Session, int, Inputs]:
         """The session, the turn to build on, and its pictures; raises SessionError."""
-        session = await self._page(lambda page: page.sessions.use(request.session_id))
+        session = await self._clerk.on_page(lambda page: page.sessions.use(request.session_id))
         parent = session.head.number if request.from_turn is None else request.from_turn
         if parent and session.turn(parent) is None:
             raise SessionError(
@@ -353,13 +357,6 @@ class Studio:
                 " 0 stands for the originals."
             )
         return session, parent, await self._reader.read_turn(session, parent, request.images or (), request.mask)
-
-    async def _page(self, work: Callable[[Page], ResultT]) -> ResultT:
-        def turn_to(books: Books) -> ResultT:
-            with books.page() as page:
-                return work(page)
-
-        return await self._clerk.done(turn_to)
 
     async def _folder(self, output_dir: str | None) -> Path:
         # One after another, so that calls reach the queue in the order in which they came.

@@ -17,7 +17,9 @@ PICTURE_ID = r"(?:image|edit|session)-[0-9]{8}-[0-9]{6}-[0-9a-f]{6}(?:-[A-Za-z0-
 """What a picture's id looks like: its file's name without the extension."""
 
 Text = Annotated[str, Field(max_length=32_000)]
-Word = Annotated[str, Field(max_length=300)]
+MAX_WORD = 300
+"""Characters of a short field."""
+Word = Annotated[str, Field(max_length=MAX_WORD)]
 PlainPath = Annotated[str, Field(max_length=4096)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 PictureId = Annotated[str, Field(pattern=f"^{PICTURE_ID}$")]

@@ -101,6 +101,8 @@ class Charge:
         self._expected: Estimate | None = None
         self._row: int | None = None
         self._sent = False
+        self._set_aside = False
+        """The row was written before the request was about to be sent."""
 
     def enter(self, books: Books, *, is_sent: bool = False) -> None:
         """Write the row; raises as `Spending.reserve` does."""
@@ -128,11 +130,18 @@ class Charge:
         """From now on an unknown outcome counts as spent; once, however many requests the operation sends."""
         if self._free or self._sent:
             return
+        self._set_aside = self._row is not None
         if self._row is not None:
             books.ledger.sent(self._row)
         else:
             self.enter(books, is_sent=True)
         self._sent = True
+
+    def take_back(self) -> None:
+        """What `note_sent` wrote was not kept: a row that is not there may be somebody else's by now."""
+        self._sent = False
+        if not self._set_aside:
+            self._row = None
 
     def settle(
         self, books: Books, *, usage: Usage | None, usd: Decimal | None, request_id: str | None, lost: int, n: int

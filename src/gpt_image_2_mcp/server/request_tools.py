@@ -5,10 +5,12 @@ pydantic's own words. Here the request model is the signature: its schema is wha
 what they send and says what is wrong with it.
 """
 
+import logging
 from collections.abc import Awaitable, Callable, Mapping
 from contextvars import ContextVar
 from typing import Any, Concatenate, Self, TypeVar, cast
 
+from mcp import MCPError
 from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.exceptions import ToolError
 from mcp.server.mcpserver.resolve import build_resolver_plans, find_resolved_parameters, resolve_arguments
@@ -21,6 +23,8 @@ from ..errors import GptImageError
 from ..params import Request, parse
 from ..report import clipped
 from ..studio import Studio
+
+logger = logging.getLogger(__name__)
 
 RequestT = TypeVar("RequestT", bound=Request)
 Handler = Callable[Concatenate[RequestT, Context[Any, Any], ...], Awaitable[CallToolResult]]
@@ -78,8 +82,16 @@ class RequestTool(Tool):
             found = await self._asked(request, context)
             return found if isinstance(found, InputRequiredResult) else await self.fn(request, context, **found)
         except GptImageError as error:
-            text = clipped(studio.settings.hide(str(error)))
-            return CallToolResult(content=[TextContent(text=text)], is_error=True)
+            text = str(error)
+        except (MCPError, ToolError):
+            raise
+        except Exception as error:
+            logger.exception("%s failed", self.name)
+            text = (
+                f"{self.name} failed by an error in this program ({type(error).__name__}), which stderr tells more of."
+                " What was paid for is saved: list_images finds it, or the output folder has it."
+            )
+        return CallToolResult(content=[TextContent(text=clipped(studio.settings.hide(text)))], is_error=True)
 
     async def _asked(self, request: Request, context: Context[Any, Any]) -> dict[str, Any] | InputRequiredResult:
         """What the person answers, where a handler wants to know something of them."""

@@ -1,0 +1,32 @@
+"""A charge writes its own row, or none."""
+
+from pathlib import Path
+
+import pytest
+
+from gpt_image_2_mcp.books import Books
+from gpt_image_2_mcp.money.spending import Asked, Budgets, Charge
+from gpt_image_2_mcp.params import Look
+
+
+def charge(job: str) -> Charge:
+    return Charge(Budgets(), job, Asked("gpt-image-2", Look(), "a fox"))
+
+
+def test_a_row_that_was_not_kept_is_nobody_elses(tmp_path: Path) -> None:
+    """A disk that is full at the commit takes the row back, and another process takes its number."""
+    books = Books(tmp_path / "x.db", keeps_history=True)
+    lost, other = charge("lost"), charge("other")
+
+    def fill_the_disk() -> None:
+        with books.together():
+            lost.note_sent(books)
+            raise OSError("full")
+
+    with pytest.raises(OSError, match="full"):
+        fill_the_disk()
+    lost.take_back()
+    other.note_sent(books)
+    lost.fail(books, may_be_billed=False)
+    assert books.ledger.summary().reserved > 0, "the other one is under way still"
+    books.close()

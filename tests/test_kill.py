@@ -29,8 +29,9 @@ from stdio_bench import Box, boxed, running
 from workbench import KEY, SMALL, canned, encoded
 
 from gpt_image_2_mcp.catalogue.sidecars import read_sidecar
-from gpt_image_2_mcp.library import rescue
 from gpt_image_2_mcp.params import GenerateRequest
+from gpt_image_2_mcp.pictures import facts
+from gpt_image_2_mcp.rescuing import rescue
 from gpt_image_2_mcp.settings import Settings
 from gpt_image_2_mcp.storage.liveness import lock
 from gpt_image_2_mcp.studio import open_studio
@@ -432,7 +433,7 @@ def test_a_start_in_the_moment_before_the_lock_does_not_send_the_picture_elsewhe
 
     monkeypatch.setattr(library, "lock", late)
     name = library.Name("image", datetime.now().astimezone(), "", "abcdef")
-    what = library.judge_picture(encoded()).facts
+    what = facts(encoded())
     image, elsewhere = library.save(
         encoded(), what, name=name, number=None, folders=(tmp_path / "p",), judge=lambda folder: folder
     )

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from .errors import BadRequest, shown
 from .folders import expand, judge_output_dir
-from .library import default_folder, ready_folder, rescue
+from .library import default_folder, ready_folder
+from .rescuing import rescue
 from .settings import Settings
 
 logger = logging.getLogger(__name__)

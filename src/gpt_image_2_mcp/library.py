@@ -20,9 +20,8 @@ from io import FileIO
 from pathlib import Path
 from typing import IO, Literal
 
-from .errors import BadRequest, CannotSave, SessionError, UnreadableSource
+from .errors import BadRequest, CannotSave, SessionError
 from .pictures import EXTENSION, MIME, Facts
-from .pictures import judge as judge_picture
 from .storage.liveness import lock
 
 Kind = Literal["image", "edit", "session"]
@@ -277,13 +276,14 @@ def _write(data: bytes, *, folder: Path, name: Name, number: int | None, extensi
             file.write(data)
             os.fsync(file.fileno())
             if sys.platform != "win32":
-                return _named(part, folder, name, number, extension)
-        return _named(part, folder, name, number, extension)
+                return named(part, folder, name, number, extension)
+        return named(part, folder, name, number, extension)
     finally:
         part.unlink(missing_ok=True)
 
 
-def _named(part: Path, folder: Path, name: Name, number: int | None, extension: str) -> Path:
+def named(part: Path, folder: Path, name: Name, number: int | None, extension: str) -> Path:
+    """Give a written file its name, with another token where that is taken, and sync its folder."""
     while True:
         path = folder / f"{name.stem(number)}.{extension}"
         try:
@@ -306,49 +306,6 @@ def _give_name(part: Path, path: Path) -> None:
         if path.exists():
             raise FileExistsError(path) from None
         part.rename(path)
-
-
-def rescue(folder: Path) -> list[str]:
-    """Put in order what killed processes left half-done in a folder, and say what that was. Blocks.
-
-    A picture that was written whole gets a name, since it was paid for; anything less is removed. What a living
-    process is writing is locked, and stays.
-    """
-    found: list[str] = []
-    try:
-        parts = sorted(folder.glob(f"{PART_PREFIX}*{PART_SUFFIX}"))
-    except OSError as error:
-        return [f"The folder {folder} cannot be looked through ({error.strerror})."]
-    for part in parts:
-        try:
-            with os.fdopen(open_as_is(part, os.O_RDWR), "rb", buffering=0) as file:
-                status = os.fstat(file.fileno())
-                if not stat.S_ISREG(status.st_mode) or not lock(file):
-                    continue
-                if status.st_nlink > 1:
-                    # It has its name already: only this other one was left.
-                    part.unlink()
-                    continue
-                data = file.read(MAX_READ_BACK)
-            found.append(_rescued(part, data, datetime.fromtimestamp(status.st_mtime).astimezone()))
-        except FileNotFoundError:
-            # Another start was faster.
-            continue
-        except OSError as error:
-            found.append(f"{part} was left by a killed process and cannot be put in order ({error.strerror}).")
-    return found
-
-
-def _rescued(part: Path, data: bytes, made: datetime) -> str:
-    try:
-        what = judge_picture(data).facts
-    except UnreadableSource:
-        part.unlink(missing_ok=True)
-        return f"Removed {part.name}, a picture that a killed process had begun to write to {part.parent}."
-    name = Name("image", made, "rescued", secrets.token_hex(3))
-    path = _named(part, part.parent, name, None, EXTENSION[what.format])
-    part.unlink(missing_ok=True)
-    return f"Rescued {path}, a picture that a killed process had written and not named."
 
 
 def _sync_folder(folder: Path) -> None:

@@ -20,7 +20,7 @@ from stdio_bench import JOB, calls, fetched, handed, job_of, listed, reached, re
 from workbench import EDITS, KEY, PATIENCE_S, SMALL, Bench, canned, encoded, said
 
 from gpt_image_2_mcp.catalogue.sidecars import read_sidecar
-from gpt_image_2_mcp.making import shares
+from gpt_image_2_mcp.recorded import shares
 from gpt_image_2_mcp.sandbox import Fault
 from gpt_image_2_mcp.storage import schema
 from gpt_image_2_mcp.storage.database import open_database

@@ -7,16 +7,14 @@ it is billed whatever happens.
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 import anyio
 
 from .books import Books, Clerk, Page
-from .catalogue.records import MAX_WORD, Picture, PictureRecord, Place, TokensUsed
+from .catalogue.records import Picture, Place
 from .connection import Connection
 from .destinations import Destinations
 from .errors import ApiError, BadRequest, GptImageError
@@ -26,11 +24,10 @@ from .joblog import JobLog
 from .jobs import Job
 from .keeper import Keeper
 from .library import Kind, Name, keep_beside
-from .money.budgets import NANO_USD, rounded_up
 from .money.spending import Asked, Charge, Spending
-from .money.tokens import Usage
-from .params import MAX_PROMPT, CostsRequest, Options, PaidRequest, StartSessionRequest
+from .params import CostsRequest, PaidRequest, StartSessionRequest
 from .pictures import EXTENSION
+from .recorded import records_of
 from .report import Report
 from .sessions import tree
 from .settings import Settings
@@ -207,7 +204,15 @@ class Maker:
             inputs = work.inputs.kept(partial(self._keep_original, report)) if keeps else work.inputs
             pictures: Sequence[Picture] = ()
             try:
-                pictures = self._records(replace(work, inputs=inputs), report)
+                pictures = records_of(
+                    report,
+                    job=work.job,
+                    kind=work.kind,
+                    parents=inputs.origins,
+                    model=self._settings.model,
+                    project=self._project,
+                    hide=self._settings.hide,
+                )
                 told, pictures = self._in_books(books, work, report, pictures, settle)
             except Exception as error:  # noqa: BLE001 - see above
                 _say(error)
@@ -267,68 +272,12 @@ class Maker:
         except (OSError, BadRequest) as error:
             logger.warning("the record of %s could not be written: %s", picture.path, error)
 
-    def _records(self, work: Work, report: Report) -> list[Picture]:
-        """What is known of each picture but its place; what an answer of several cost is shared among them."""
-        count = len(report.images)
-        nano = 0 if report.cost is None else int(rounded_up(report.cost) / NANO_USD)
-        parameters = work.request.model_dump(include=set(Options.model_fields) - {"filename_prefix", "user"}) | {
-            "n": work.request.count
-        }
-        return [
-            Picture(
-                path=image.path,
-                record=PictureRecord(
-                    id=image.id,
-                    kind=work.kind,
-                    sha256=image.sha256,
-                    size_bytes=image.size_bytes,
-                    format=image.facts.format,
-                    width=image.facts.width,
-                    height=image.facts.height,
-                    model=self._settings.model,
-                    prompt=self._settings.hide(report.prompt)[:MAX_PROMPT],
-                    parameters={name: value for name, value in parameters.items() if value is not None},
-                    applied={name: _bounded(value) for name, value in report.applied.items()},
-                    usage=_share(report.usage, index, count),
-                    cost_usd=None if report.cost is None else shares(nano, count)[index] * NANO_USD,
-                    parents=work.inputs.origins,
-                    made=datetime.now(UTC),
-                    client=_bounded(work.job.client),
-                    project=_bounded(self._project),
-                    job_id=work.job.id,
-                    request_id=_bounded(report.request_id),
-                    sandbox=report.sandbox,
-                ),
-            )
-            for index, image in enumerate(report.images)
-        ]
-
     def _backend_host(self) -> str | None:
         if self._settings.base_url is None:
             return None
         parts = urlsplit(self._settings.base_url)
         host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
         return f"{host}:{parts.port or (443 if parts.scheme == 'https' else 80)}"
-
-
-def shares(whole: int, count: int) -> list[int]:
-    """A whole number in `count` parts that add up to it: even, and the first ones take what is over."""
-    return [whole // count + (index < whole % count) for index in range(count)]
-
-
-def _share(usage: Usage | None, index: int, count: int) -> TokensUsed | None:
-    """One picture's part of what an answer of `count` used."""
-    if usage is None:
-        return None
-    parts = [shares(tokens, count)[index] for tokens in (usage.input_tokens, usage.image_tokens, usage.output_tokens)]
-    return TokensUsed(input_tokens=parts[0], image_tokens=parts[1], output_tokens=parts[2])
-
-
-def _bounded(value: Any) -> Any:
-    """A value of others as a record takes it: no longer than a word may be there, and writable."""
-    if not isinstance(value, str):
-        return value
-    return value.encode("utf-8", "replace").decode()[:MAX_WORD]
 
 
 def _settle_alone(books: Books, settle: Callable[[Books], None]) -> None:

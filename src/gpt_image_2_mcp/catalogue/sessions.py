@@ -128,9 +128,9 @@ class Sessions:
         return list(self.connection.scalars(query))
 
     def restore(self, session_id: str) -> bool:
-        """Write a session from its turns, as it was; it is active for as long as it would have been. False: it is there.
+        """Write a session from its turns, as it was; it is active for as long as it would have been.
 
-        One that is there stays as it is: where it goes on is nothing that a record decides.
+        One that is there stays as it is, and False is given: where it goes on is nothing that a record decides.
         """
         if self.get(session_id) is not None:
             return False

@@ -557,6 +557,8 @@ async def test_a_database_that_breaks_later_keeps_nobody_from_a_picture(tmp_path
         assert "could not be written down" in answer.text
         text = await bench.refused("continue_edit_session", session_id=session, prompt="x")
         assert "database" in text
+        assert (" is gone. Restart the server" in text and "library rebuild FOLDER" in text) is how.endswith("gone")
+        assert said(await bench.call("get_image_job")).count(": done") == 3
         assert not path.exists() or how != "gone"
         assert len([name for name in bench.files() if "/" not in name]) == 3
 

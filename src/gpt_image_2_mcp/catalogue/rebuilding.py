@@ -48,6 +48,7 @@ class Rebuilt:
     others: int = 0
     """Of the sandbox, or not, where this catalogue is for the other kind."""
     sessions: int = 0
+    """Written anew; those that were there are not counted."""
     notes: Notes = field(default_factory=Notes)
     """What could not be taken, a sentence each."""
 

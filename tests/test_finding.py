@@ -184,6 +184,34 @@ async def test_a_picture_that_was_changed_or_is_gone_is_not_an_input(bench: Benc
     assert len(bench.seen()) == 1
 
 
+async def test_a_picture_that_was_changed_into_one_that_needs_conversion_is_not_an_input(bench: Bench) -> None:
+    """What is sent of it is made anew and differs in any case: the file's own bytes tell."""
+    made = await make(bench)
+    bench.photo().rename(made.path)
+    with Image.open(made.path) as picture:
+        picture.convert("CMYK").save(made.path.with_suffix(".jpg"))
+    made.path.with_suffix(".jpg").rename(made.path)
+    assert "was changed since it was made" in await bench.refused("edit_image", prompt="bluer", images=["last"])
+    assert len(bench.seen()) == 1
+
+
+async def test_a_saved_picture_as_a_mask_is_known_by_its_id_and_has_to_be_the_same_still(benches: Benches) -> None:
+    bench = await benches.open(GPT_IMAGE_2_MODEL="gpt-image-2.5-flare")
+    made = await make(bench, background="transparent")
+    with Image.open(made.path) as picture:
+        size = picture.size
+    asked = {"prompt": "bluer", "images": [str(bench.photo(size=size))], "mask": id_of(made)}
+    edited = await bench.made("edit_image", **asked, **LOW)
+    shown = await bench.call("show_image", image=id_of(edited))
+    parents = (shown.meta or {})["gpt-image-2/picture"]["parents"]
+    assert [(parent["role"], parent.get("id")) for parent in parents] == [("image", None), ("mask", id_of(made))]
+    bench.mask(size=size).rename(made.path)
+    assert "was changed since it was made" in await bench.refused("edit_image", **asked)
+    made.path.unlink()
+    assert "library rebuild" in await bench.refused("edit_image", **asked)
+    assert bench.knobs.paid == 2
+
+
 async def test_what_may_not_be_read_is_not_shown_either(bench: Bench) -> None:
     made = await make(bench, output_dir=str(bench.working_dir / "elsewhere"))
     record = await bench.call("show_image", image=id_of(made))

@@ -1,6 +1,7 @@
 """The prompts: what a person types becomes a message from which alone an assistant makes the right calls."""
 
 import ast
+import hashlib
 import json
 import re
 from typing import Any, cast
@@ -9,7 +10,7 @@ import pytest
 from inline_snapshot import external_file
 from mcp import MCPError
 from mcp_types import INVALID_PARAMS, PromptReference, ResourceTemplateReference, TextContent
-from workbench import Bench, dumped, said
+from workbench import SMALL, Bench, dumped, said
 
 from gpt_image_2_mcp.params import parse
 from gpt_image_2_mcp.server.request_tools import RequestTool
@@ -200,6 +201,47 @@ async def test_the_calls_of_a_prompt_made_in_order_end_in_a_picture_and_no_sessi
     assert qualities[0] == "low"
     assert qualities[-1] == given.get("quality", usual)
     assert "no active edit session" in said(await each_era.call("list_edit_sessions"))
+
+
+@pytest.mark.parametrize("word", ["last", "Last", "1"])
+@pytest.mark.parametrize(
+    ("name", "argument"),
+    [
+        ("product_photo", "picture"),
+        ("consistent_character", "picture"),
+        ("careful_edit", "picture"),
+        ("careful_edit", "reference"),
+    ],
+)
+async def test_a_word_for_a_picture_means_the_same_picture_in_every_call(
+    bench: Bench, name: str, argument: str, word: str
+) -> None:
+    """After the draft, `last` is the draft."""
+    bench.photo()
+    original = await bench.made("generate_image", prompt="a fox", size=SMALL, quality="low")
+    await bench.call("list_images", contact_sheet=True)
+    text = await rendered(bench, name, REQUIRED[name] | {argument: word})
+    filled = {"PROMPT": "a fox", "ID": "job"}
+    uses: list[bool] = []
+    for tool, arguments in calls(text):
+        asked = {name: fill(value, filled) for name, value in arguments.items()}
+        if tool == "show_image":
+            looked = await bench.call(tool, **asked)
+            (placeholder,) = re.findall(r"(\w+) is the id that show_image", text)
+            filled[placeholder] = (looked.meta or {})["gpt-image-2/picture"]["id"]
+        elif tool in ("edit_image", "start_edit_session"):
+            answer = await bench.made(tool, **asked)
+            sent = [file.sha256 for file in bench.last().files]
+            uses.append(hashlib.sha256(original.path.read_bytes()).hexdigest() in sent)
+            filled |= {"PATH": str(answer.path), "ID": answer.report.get("session_id") or "job"}
+    # A session that refines a draft is the one that starts from the draft alone.
+    assert uses == ([True, True] if name == "careful_edit" else [True, False, True])
+
+
+async def test_a_mask_that_is_a_word_is_looked_up_too(bench: Bench) -> None:
+    text = await rendered(bench, "careful_edit", REQUIRED["careful_edit"] | {"mask": "7"})
+    assert 'MASK is the id that show_image(image="7") gives' in text
+    assert text.count("mask=MASK") == 2
 
 
 @pytest.mark.parametrize(("name", "given"), EACH)

@@ -265,6 +265,8 @@ LIES: Mapping[str, Mapping[str, Any]] = {
     "a time before all times": {"made": "0001-01-01T00:00:00+14:00"},
     "a time after all times": {"made": "9999-12-31T23:59:59-14:00"},
     "a turn beyond numbers": {"place": {"session_id": f"session-{0:024x}", "turn": 10**20, "parent": 0}},
+    "a turn that nobody gets to": {"place": {"session_id": f"session-{0:024x}", "turn": 10_001, "parent": 0}},
+    "a parent that nobody gets to": {"place": {"session_id": f"session-{0:024x}", "turn": 1, "parent": 10_001}},
     "a session with an odd name": {"place": {"session_id": "session-x'; DROP TABLE pictures", "turn": 1, "parent": 0}},
     "a prompt without end": {"prompt": "x" * 40_000},
     "a prompt that is no text": {"prompt": "\ud800"},
@@ -411,6 +413,44 @@ async def test_another_picture_of_a_known_id_changes_nothing(desk: Desk) -> None
     done = await desk.rebuild(desk.root / "hostile")
     assert (done.added, done.moved, len(done.notes)) == (0, 0, 1)
     assert desk.rows() == before
+
+
+@pytest.mark.parametrize("turn", [50, 10_000])
+async def test_a_strangers_turn_of_a_session_that_is_there_changes_nothing_of_it(desk: Desk, turn: int) -> None:
+    """It is a branch in the tree, no more: what goes on is the person's own picture, in their own folder."""
+    source = desk.root / "work" / "photo.png"
+    source.write_bytes(PNG)
+    async with desk.studio() as studio:
+        await make_a_history(studio, source)
+    before = desk.rows()["sessions"]
+    place = {"session_id": before[0]["id"], "turn": turn, "parent": 1}
+    gift = desk.root / "gift"
+    name = "session-20991122-140300-00000a"
+    desk.plant(gift, PNG, name=name, kind="session", place=place, made="2099-11-22T14:03:00Z")
+    done = await desk.rebuild(gift)
+    assert (done.added, done.sessions) == (1, 0)
+    assert desk.rows()["sessions"] == before
+    async with desk.studio() as studio:
+        request = ContinueSessionRequest(session_id=before[0]["id"], prompt="And a bow", size=SMALL)
+        report = await studio.wait(studio.continue_session(request))
+    assert report is not None
+    assert report.place is not None
+    assert (report.place.turn, report.place.parent) == (turn + 1, 7)
+    assert report.images[0].path.parent == desk.pictures
+
+
+async def test_a_copy_of_a_deleted_picture_does_not_move_its_session(desk: Desk) -> None:
+    source = desk.root / "work" / "photo.png"
+    source.write_bytes(PNG)
+    async with desk.studio() as studio:
+        await make_a_history(studio, source)
+    before = desk.rows()["sessions"]
+    shutil.copytree(desk.pictures, desk.root / "gift")
+    for path in desk.pictures.glob("session-*.png"):
+        path.unlink()
+    done = await desk.rebuild(desk.root / "gift")
+    assert done.moved == 7
+    assert desk.rows()["sessions"] == before
 
 
 async def test_places_that_make_no_tree_are_shown_all_the_same(desk: Desk) -> None:

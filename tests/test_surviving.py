@@ -1,6 +1,7 @@
 """What a restart and a second process know: sessions, jobs, pictures. Two benches on one folder are two processes."""
 
 import base64
+import io
 import json
 import os
 import sqlite3
@@ -16,6 +17,7 @@ from fault_proxy import DATABASE, paying
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from mcp_types import CallToolResult
+from PIL import Image
 from stdio_bench import JOB, calls, fetched, handed, job_of, listed, reached, report_of
 from workbench import EDITS, KEY, PATIENCE_S, SMALL, Bench, canned, encoded, said
 
@@ -272,6 +274,22 @@ async def test_a_second_process_joins_a_job_of_the_first_and_follows_it(tmp_path
         assert other.seen() == []
 
 
+async def test_an_answer_that_a_third_process_has_fetched_is_joined_by_nobody(tmp_path: Path) -> None:
+    async with paying(tmp_path, SHORT) as one, paying(tmp_path, SHORT) as other, paying(tmp_path) as third:
+        one.knobs.hold()
+        job = await handed(one, "generate_image", **FOX)
+        await reached(one, 1)
+        assert job_of(await other.call("get_image_job", job_id=job)) == job
+        one.knobs.release()
+        await listed(other, f"{job}: done")
+        assert report_of(await fetched(third, job))["images"]
+        result = await other.call("generate_image", **FOX)
+        if JOB in (result.meta or {}):
+            result = await fetched(other, job_of(result))
+        assert report_of(result)["warnings"] == []
+        assert len(other.seen()) == 1
+
+
 async def test_a_second_process_makes_its_own_picture_while_the_first_caller_waits(tmp_path: Path) -> None:
     async with paying(tmp_path) as one, paying(tmp_path, SHORT) as other:
         one.knobs.hold()
@@ -477,6 +495,34 @@ async def test_a_data_url_is_not_kept_in_the_database(tmp_path: Path) -> None:
     assert json.loads(row["request"])["images"] == ["data:…"]
 
 
+async def test_the_query_of_a_url_is_not_kept_in_the_database(tmp_path: Path) -> None:
+    """A signed address is as good as a key."""
+    out = io.BytesIO()
+    Image.new("RGBA", (1024, 640)).save(out, "PNG")
+    answer = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % len(out.getvalue())
+
+    async def serve(stream: anyio.abc.SocketStream) -> None:
+        async with stream:
+            await stream.receive()
+            await stream.send(answer + out.getvalue())
+
+    listener = await anyio.create_tcp_listener(local_host="127.0.0.1")
+    host = "127.0.0.1:{}".format(listener.extra(anyio.abc.SocketAttribute.local_port))  # noqa: S610, UP032 - no Django
+    async with listener, anyio.create_task_group() as tasks:
+        tasks.start_soon(listener.serve, serve)
+        async with paying(tmp_path, {"GPT_IMAGE_2_ALLOWED_URL_HOSTS": host}) as bench:
+            images = [f" HTTP://{host}/a.png?X-Amz-Signature=secret#part ", "photo?.png"]
+            bench.photo("photo?.png")
+            mask = f"http://{host}/mask.png?token=secret"
+            await bench.made("edit_image", prompt="see http://x/?a=b", images=images, mask=mask, **LOOK)
+        tasks.cancel_scope.cancel()
+    ((row,),) = [rows(tmp_path, "jobs")]
+    kept = json.loads(row["request"])
+    assert kept["images"] == [f"HTTP://{host}/a.png?…", "photo?.png"]
+    assert (kept["mask"], kept["prompt"]) == (f"http://{host}/mask.png?…", "see http://x/?a=b")
+    assert b"secret" not in written_below(tmp_path)
+
+
 async def test_records_have_the_usual_rights_and_the_database_its_owners(tmp_path: Path) -> None:
     before = os.umask(0o022)
     try:
@@ -511,6 +557,8 @@ async def test_a_database_that_breaks_later_keeps_nobody_from_a_picture(tmp_path
         assert "could not be written into the catalogue" in answer.text
         text = await bench.refused("continue_edit_session", session_id=session, prompt="x")
         assert "database" in text
+        assert (" is gone. Restart the server" in text and "library rebuild FOLDER" in text) is how.endswith("gone")
+        assert said(await bench.call("get_image_job")).count(": done") == 3
         assert not path.exists() or how != "gone"
         assert len([name for name in bench.files() if "/" not in name]) == 3
         records = [name for name in bench.files() if name.endswith(".json")]

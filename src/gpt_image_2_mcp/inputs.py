@@ -115,9 +115,7 @@ class InputReader:
             image = await self._sources.image(str(path))
         except UnreadableSource as error:
             raise _gone(path, error) from error
-        if image.change is None and image.sha256 != picture.record.sha256:
-            raise UnreadableSource(f"The picture {path} was changed since it was made.")
-        return replace(image, id=picture.id)
+        return _unchanged(image, picture)
 
     def saved_data(self, picture: Picture) -> bytes:
         """The bytes of a picture that was made here, as they came; blocks, and raises as `read_saved` does."""
@@ -139,7 +137,13 @@ class InputReader:
 
     async def _mask(self, reference: str, first: InputImage) -> InputImage:
         picture = await self._references.picture(reference)
-        return await self._sources.mask(reference if picture is None else str(picture.path), first=first)
+        if picture is None:
+            return await self._sources.mask(reference, first=first)
+        try:
+            mask = await self._sources.mask(str(picture.path), first=first)
+        except UnreadableSource as error:
+            raise _gone(picture.path, error) from error
+        return _unchanged(mask, picture)
 
     async def _original(self, origin: Origin) -> InputImage:
         if origin.path is None:
@@ -157,6 +161,13 @@ class InputReader:
         if image.sha256 != origin.sha256:
             raise SessionError(f"The picture {origin.path}, with which the session began, was changed since then.")
         return replace(image, id=origin.id)
+
+
+def _unchanged(image: InputImage, picture: Picture) -> InputImage:
+    """What was read, as the picture that it has to be still."""
+    if image.file_sha256 != picture.record.sha256:
+        raise UnreadableSource(f"The picture {picture.path} was changed since it was made.")
+    return replace(image, id=picture.id)
 
 
 def _gone(path: Path, error: UnreadableSource) -> UnreadableSource:

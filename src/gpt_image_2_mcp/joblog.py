@@ -17,6 +17,7 @@ from .errors import USAGE_PAGE, GptImageError
 from .money.pricing import dollars
 from .params import ContinueSessionRequest, EditRequest, GenerateRequest, PaidRequest, StartSessionRequest
 from .report import Report
+from .sources.addresses import WEB_PORTS, display_url
 
 if TYPE_CHECKING:
     from .catalogue.jobs import JobRow, State
@@ -28,6 +29,9 @@ REQUESTS: Mapping[str, type[PaidRequest]] = {
     "start_edit_session": StartSessionRequest,
     "continue_edit_session": ContinueSessionRequest,
 }
+
+_REFERENCES = frozenset({"images", "mask"})
+"""Arguments that name pictures."""
 
 
 class JobLost(GptImageError):
@@ -153,7 +157,7 @@ class JobLog:
                 id=job.id,
                 key=job.key,
                 tool=job.tool,
-                request={name: self._kept(value) for name, value in request.items()},
+                request={name: self._kept(name, value) for name, value in request.items()},
                 folder=job.folder,
                 stem=job.stem,
                 owner=books.history.owner,
@@ -166,13 +170,21 @@ class JobLog:
         )
         job.written = True
 
-    def _kept(self, value: Any) -> Any:
-        """What is kept of an argument: nothing secret, and of a data URL that it is one."""
+    def _kept(self, name: str, value: Any) -> Any:
+        """What is kept of an argument: nothing secret, of a data URL that it is one, and of others no query."""
         if isinstance(value, list):
-            return [self._kept(item) for item in cast("list[Any]", value)]
+            return [self._kept(name, item) for item in cast("list[Any]", value)]
         if isinstance(value, str):
-            return "data:…" if value[:5].lower() == "data:" else self._hide(value)
+            return self._hide(_harmless(value.strip()) if name in _REFERENCES else value)
         return value
+
+
+def _harmless(reference: str) -> str:
+    """A picture's name, without what may hold a key: it is shown, and never read from again."""
+    scheme = reference.partition(":")[0].lower()
+    if scheme == "data":
+        return "data:…"
+    return display_url(reference)[1:-1] if scheme in WEB_PORTS else reference
 
 
 def outcome_of(row: "JobRow") -> Report | KeptFailure | None:

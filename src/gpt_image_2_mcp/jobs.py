@@ -225,7 +225,11 @@ class Jobs:
         """Jobs that did something, of all processes, the newest first."""
         own = [job for job in self._jobs.values() if (job.key or job.given_up) and job.twin is None]
         known = {job.id for job in own}
-        kept = [_job_of(row) for row in await self.log.recent(LISTED) if row.id not in known]
+        try:
+            kept = [_job_of(row) for row in await self.log.recent(LISTED) if row.id not in known]
+        except GptImageError as error:
+            logger.warning("jobs of other processes and earlier runs are not known: %s", error)
+            kept = []
         return sorted(own + kept, key=lambda job: job.created, reverse=True)[: max(LISTED, len(own))]
 
     async def wait(
@@ -357,6 +361,9 @@ class Jobs:
                 await job.prepared.wait()
         for job in reversed(self._jobs.values()):
             if job.key != key or not job.given_up or job.fetched or job.scope.cancel_called:
+                continue
+            if job.elsewhere and job.finished.is_set():
+                # A third process may have fetched its answer meanwhile: the row tells.
                 continue
             if anyio.current_time() - job.ended < JOINABLE_S:
                 return job

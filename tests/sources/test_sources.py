@@ -79,6 +79,7 @@ async def test_a_picture_is_read_whole(work: Path) -> None:
         width=8,
         height=6,
         sha256=image.sha256,
+        file_sha256=image.sha256,
         name=f"image-{image.sha256[:8]}.png",
         source="a.png",
         path=work / "a.png",

@@ -27,6 +27,9 @@ BATCH: Final = 500
 """Records in one transaction: others wait for it only some milliseconds."""
 CROWD: Final = 1_000
 """Pictures of one moment: a request makes ten at most."""
+MOST_TURNS: Final = 10_000
+"""The highest turn that a record may claim: far more than anybody makes, and far below the highest that a session can
+have (100,000, see `Place`), so that no record keeps a session from going on."""
 
 Tell = Callable[[int, int], None]
 """Is told how many of how many are done."""
@@ -45,6 +48,7 @@ class Rebuilt:
     others: int = 0
     """Of the sandbox, or not, where this catalogue is for the other kind."""
     sessions: int = 0
+    """Written anew; those that were there are not counted."""
     notes: Notes = field(default_factory=Notes)
     """What could not be taken, a sentence each."""
 
@@ -54,7 +58,8 @@ class _Sorted:
     """What is to be done with a batch."""
 
     new: list[Picture] = field(default_factory=list[Picture])
-    moved: list[Picture] = field(default_factory=list[Picture])
+    moved: list[tuple[Picture, Path | None]] = field(default_factory=list[tuple[Picture, Path | None]])
+    """Each with the folder that it left, where that is gone."""
 
 
 async def rebuild(
@@ -79,8 +84,7 @@ async def rebuild(
             touched |= dict.fromkeys(await clerk.done(partial(_write, batch=batch, done=done)))
     sessions = list(touched)
     for start in range(0, len(sessions), BATCH):
-        await clerk.done(partial(_restore, ids=sessions[start : start + BATCH]))
-    done.sessions = len(sessions)
+        done.sessions += await clerk.done(partial(_restore, ids=sessions[start : start + BATCH]))
     if tell:
         tell(len(records), len(records))
     return done
@@ -112,6 +116,8 @@ def _claim(path: Path) -> Picture:
     record, name = read_sidecar(path)
     if path.stem != record.id or name != f"{record.id}.{EXTENSION[record.format]}":
         raise UnreadableSource(f"The record {path} is that of another picture: {name}.")
+    if record.place and max(record.place.turn, record.place.parent) > MOST_TURNS:
+        raise UnreadableSource(f"The record {path} claims a turn above {MOST_TURNS:,}, which no session gets to.")
     picture = Picture(path=path.parent.parent / name, record=record)
     try:
         str(picture.path).encode()
@@ -146,7 +152,8 @@ def _sorted(
                 done.copies += 1
             else:
                 _check(picture, read)
-                batch.moved.append(picture)
+                left = there.path.parent
+                batch.moved.append((picture, None if left.is_dir() else left))
         except UnreadableSource as error:
             done.notes.say(str(error))
     return batch
@@ -179,10 +186,14 @@ def _write(books: Books, *, batch: _Sorted, done: Rebuilt) -> list[str]:
                 done.notes.say(str(error))
                 continue
             touched += [picture.record.place.session_id] if picture.record.place else []
-        for picture in batch.moved:
+        for picture, left in batch.moved:
             page.pictures.move(picture.id, picture.path)
             done.moved += 1
-            touched += [picture.record.place.session_id] if picture.record.place else []
+            # The place that the catalogue knows: the record may claim another one.
+            known = page.pictures.get(picture.id)
+            if left and known and known.record.place:
+                page.sessions.move(known.record.place.session_id, left, picture.path.parent)
+                touched.append(known.record.place.session_id)
     return touched
 
 
@@ -210,8 +221,9 @@ def _add(page: Page, picture: Picture, done: Rebuilt) -> None:
     done.added += 1
 
 
-def _restore(books: Books, *, ids: Sequence[str]) -> None:
+def _restore(books: Books, *, ids: Sequence[str]) -> int:
+    """Write those sessions anew that are not there, and give their number."""
     with books.page() as page:
-        for session_id in ids:
-            page.sessions.restore(session_id)
+        restored = sum(page.sessions.restore(session_id) for session_id in ids)
         page.sessions.make_room()
+    return restored

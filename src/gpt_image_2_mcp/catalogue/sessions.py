@@ -127,8 +127,13 @@ class Sessions:
         query = sa.select(sessions.c.id).where(begins).order_by(sessions.c.updated_us.desc()).limit(limit)
         return list(self.connection.scalars(query))
 
-    def restore(self, session_id: str) -> None:
-        """Write a session anew from its turns, as it was; it is active for as long as it would have been."""
+    def restore(self, session_id: str) -> bool:
+        """Write a session from its turns, as it was; it is active for as long as it would have been.
+
+        One that is there stays as it is, and False is given: where it goes on is nothing that a record decides.
+        """
+        if self.get(session_id) is not None:
+            return False
         turns = self._turns(session_id)
         first, last = turns[0], turns[-1]
         head = 0
@@ -136,15 +141,20 @@ class Sessions:
             if place and not place.late:
                 head = place.turn
         row = {
+            "id": session_id,
             "created_us": microseconds(first.made),
             "updated_us": microseconds(last.made),
             "folder": str(first.path.parent),
             "head": head or 1,
+            "active": True,
         }
-        if self.get(session_id) is None:
-            self.connection.execute(sa.insert(sessions), row | {"id": session_id, "active": True})
-        else:
-            self.connection.execute(sa.update(sessions).where(sessions.c.id == session_id).values(**row))
+        self.connection.execute(sa.insert(sessions), row)
+        return True
+
+    def move(self, session_id: str, left: Path, folder: Path) -> None:
+        """Have a session go on in `folder` if it went on in `left`."""
+        here = sa.and_(sessions.c.id == session_id, sessions.c.folder == str(left))
+        self.connection.execute(sa.update(sessions).where(here).values(folder=str(folder)))
 
     def _turns(self, session_id: str) -> list[Picture]:
         return Pictures(self.connection).of_sessions(sa.select(sa.literal(session_id)))

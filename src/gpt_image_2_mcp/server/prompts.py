@@ -9,6 +9,7 @@ the instructions; the picture's prompt names it in braces.
 """
 
 import json
+import re
 from collections.abc import Mapping
 
 from .prompt_arguments import SIZES, CarefulEdit, ConsistentCharacter, Infographic, Poster, ProductPhoto
@@ -21,13 +22,16 @@ When you pass them on, \\" is a quote and \\n a line break."""
 PROMPT = """\
 PROMPT, the picture's prompt. Put the person's words in place of the braces, without quotes; leave the quotes of the \
 Text line; add detail where it helps. Sizes, formats and quality are parameters and stay out of it."""
+_PASSING = re.compile(r"\s*(?:last|[0-9]+)\s*", re.IGNORECASE)
+"""Words for pictures that mean another one later; see `references`."""
 ONCE = "each exactly once, letter for letter; no other text, letters or numbers"
 
 
 def product_photo(asked: ProductPhoto) -> str:
     """A photo of a product, from words or from a snapshot of it."""
-    size, snapshot = SIZES[asked.shape], asked.picture and _quoted(asked.picture)
-    if snapshot:
+    size, snapshot, first = SIZES[asked.shape], None, list[str]()
+    if asked.picture:
+        snapshot, first = _named("SNAPSHOT", asked.picture)
         draft = f'edit_image(images=[{snapshot}], prompt=PROMPT, size="{size}", quality="low")'
         role, also = "Image 1 is the product.\n", ", beside what image 1 shows on it"
         likeness = ", the very one of image 1: keep its shape, proportions, colours, materials and label as they are"
@@ -45,6 +49,7 @@ def product_photo(asked: ProductPhoto) -> str:
         "Details: {style}; true colours and materials, a natural shadow.\n"
         f"Text: {text}.\n"
         "Constraints: one product, no people, nothing that is not named here, no watermark.",
+        *first,
         f"Draft: {draft}.",
         *_refined(size, asked.quality, "the product, its place, the background, the light", snapshot, "the product"),
     )
@@ -71,7 +76,8 @@ def consistent_character(asked: ConsistentCharacter) -> str:
     """One character over several scenes, the same in each."""
     size, quality = SIZES[asked.shape], asked.quality
     if asked.picture:
-        reference = f"REFERENCE is {_quoted(asked.picture)}, a picture of the character that the person has."
+        name, first = _named("REFERENCE", asked.picture)
+        (reference,) = first or [f"REFERENCE is {name}, a picture of the character that the person has."]
     else:
         sheet = SIZES["portrait"]
         reference = (
@@ -103,8 +109,10 @@ def consistent_character(asked: ConsistentCharacter) -> str:
 
 def careful_edit(asked: CarefulEdit) -> str:
     """Change one thing in a picture, keep the rest."""
-    given = [asked.picture, *([asked.reference] if asked.reference else [])]
-    inputs = f"images=[{_listed(given)}]" + (f", mask={_quoted(asked.mask)}" if asked.mask else "")
+    typed = {"PICTURE": asked.picture, "REFERENCE": asked.reference, "MASK": asked.mask}
+    named = {name: _named(name, picture) for name, picture in typed.items() if picture}
+    images = ", ".join(name for argument, (name, _) in named.items() if argument != "MASK")
+    inputs = f"images=[{images}]" + (f", mask={named['MASK'][0]}" if asked.mask else "")
     role = " Image 2 is a reference: take from it only what the change names." if asked.reference else ""
     text = f"{_quoted(asked.text)} where the change writes it, letter for letter; the rest " if asked.text else ""
     return _message(
@@ -116,6 +124,7 @@ def careful_edit(asked: CarefulEdit) -> str:
         " light, colours, background.\n"
         f"Text: {text}as it is in image 1; no other text.\n"
         "Constraints: do not crop, move, recolour or retouch anything else.",
+        *(step for _, first in named.values() for step in first),
         "If {change} names several changes, make one a turn, each with a PROMPT of its own.",
         f'Draft: edit_image({inputs}, prompt=PROMPT, quality="low"). {TELL} Where something else changed too, name it'
         " in the Keep line.",
@@ -195,6 +204,16 @@ def _message(task: str, typed: Mapping[str, str], prompt: str, *steps: str) -> s
         "If an answer gives a job_id, fetch it with get_image_job(job_id=ID): calling again may cost again.",
     ]
     return "\n".join(lines)
+
+
+def _named(name: str, picture: str) -> tuple[str, list[str]]:
+    """How the calls name a picture, and what is to be done before them.
+
+    `last` and the numbers of a contact sheet mean another picture after the first call, so its id is asked for once.
+    """
+    if not _PASSING.fullmatch(picture):
+        return _quoted(picture), []
+    return name, [f"{name} is the id that show_image(image={_quoted(picture)}) gives. Look before you make anything."]
 
 
 def _quoted(text: str) -> str:

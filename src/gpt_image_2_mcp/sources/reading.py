@@ -52,6 +52,8 @@ class InputImage:
     height: int
     sha256: str
     """Of `data`, in hexadecimal."""
+    file_sha256: str
+    """Of the source's own bytes, before any change."""
     name: str
     """File name for the upload: made from the hash, never from a name of the person's."""
     source: str
@@ -110,6 +112,7 @@ class Sources:
             width=judged.facts.width,
             height=judged.facts.height,
             sha256=digest,
+            file_sha256=digest if judged.change is None else hashlib.sha256(data).hexdigest(),
             name=f"image-{digest[:8]}.{EXTENSION[judged.facts.format]}",
             source=source,
             path=path,

@@ -46,6 +46,10 @@ _MEANINGS: Final = {
 }
 """SQLite's primary result codes that a person can do something about."""
 
+_GONE: Final = (
+    "is gone. Restart the server, which makes a new one; `gpt-image-2-mcp library rebuild FOLDER` then brings the"
+    " pictures back, and what was spent so far counts anew"
+)
 _EXCHANGED: Final = "was emptied or exchanged while it was open. Restart the server"
 
 
@@ -127,7 +131,7 @@ def open_database(
         path,
         # The one connection to a database in memory is everybody's.
         nullcontext() if path else Lock(),
-        _meaning,
+        partial(_meaning, path),
     )
     if fresh and safe:
         # Only while the file is new: a file that an older SQLite has taken out of WAL mode stays out of it.
@@ -239,8 +243,20 @@ def bring_up(connection: sa.Connection, at: Address) -> None:
     connection.execute(sa.insert(schema.schema_version).values(version=latest))
 
 
-def _meaning(error: exc.DBAPIError) -> str | None:
+def _meaning(path: Path | None, error: exc.DBAPIError) -> str | None:
     if str(error.orig).startswith(("no such table", "no such column")):
         return _EXCHANGED
     # The low byte is the primary code; the rest says more than a reader needs.
-    return _MEANINGS.get(getattr(error.orig, "sqlite_errorcode", -1) & 0xFF)
+    code = getattr(error.orig, "sqlite_errorcode", -1) & 0xFF
+    if code == sqlite3.SQLITE_CANTOPEN and path is not None and _is_gone(path):
+        return _GONE
+    return _MEANINGS.get(code)
+
+
+def _is_gone(path: Path) -> bool:
+    """Whether there is no such file; one in a folder that is closed to this user may well be there."""
+    try:
+        path.stat()
+    except OSError as error:
+        return isinstance(error, FileNotFoundError | NotADirectoryError)
+    return False

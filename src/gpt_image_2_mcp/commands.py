@@ -17,7 +17,7 @@ from .errors import GptImageError
 from .library_commands import library
 
 if TYPE_CHECKING:
-    from .jobs import Job
+    from .job import Job
     from .params import PaidRequest
     from .report import Report
     from .studio import Studio

@@ -21,7 +21,7 @@ from .sources.addresses import WEB_PORTS, display_url
 
 if TYPE_CHECKING:
     from .catalogue.jobs import JobRow, State
-    from .jobs import Job
+    from .job import Job
 
 REQUESTS: Mapping[str, type[PaidRequest]] = {
     "generate_image": GenerateRequest,

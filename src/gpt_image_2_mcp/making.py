@@ -20,8 +20,8 @@ from .destinations import Destinations
 from .errors import ApiError, BadRequest, GptImageError
 from .folders import safe_prefix
 from .inputs import Inputs
+from .job import Job
 from .joblog import JobLog
-from .jobs import Job
 from .keeper import Keeper
 from .library import Kind, Name, keep_beside
 from .money.spending import Asked, Charge, Spending

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from .catalogue.records import MAX_WORD, Origin, Picture, PictureRecord, TokensUsed
-from .jobs import Job
+from .job import Job
 from .library import Kind
 from .money.budgets import NANO_USD, rounded_up
 from .money.tokens import Usage

@@ -26,8 +26,9 @@ from .connection import Connection
 from .destinations import Destinations
 from .errors import BadRequest, GptImageError, SessionError, shown
 from .inputs import InputReader, Inputs
+from .job import Job, Prepared
 from .joblog import JobLog, loss_of
-from .jobs import Job, Jobs, JoinedFailure, Prepared, Tell
+from .jobs import Jobs, JoinedFailure, Tell
 from .library import SavedImage, project_of, read_back
 from .making import Maker, Work
 from .money.budgets import Summary

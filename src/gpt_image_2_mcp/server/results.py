@@ -11,7 +11,7 @@ from mcp_types import CallToolResult, ContentBlock, ImageContent, ResourceLink, 
 
 from ..catalogue.records import Picture
 from ..errors import shown
-from ..jobs import Job
+from ..job import Job
 from ..previews import Preview
 from ..report import MAX_TEXT, Report, shortened
 from ..sessions import Session

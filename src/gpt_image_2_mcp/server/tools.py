@@ -8,7 +8,7 @@ from mcp.server.mcpserver.tools import Tool
 from mcp_types import CallToolResult, ToolAnnotations
 from mcp_types.version import is_version_at_least
 
-from ..jobs import Job
+from ..job import Job
 from ..params import (
     CancelJobRequest,
     ContinueSessionRequest,

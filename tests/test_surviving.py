@@ -283,6 +283,10 @@ async def test_an_answer_that_a_third_process_has_fetched_is_joined_by_nobody(tm
         one.knobs.release()
         await listed(other, f"{job}: done")
         assert report_of(await fetched(third, job))["images"]
+        with anyio.fail_after(5):
+            # It is written beside the answer.
+            while not rows(tmp_path, "jobs")[0]["fetched"]:
+                await anyio.lowlevel.checkpoint()
         result = await other.call("generate_image", **FOX)
         if JOB in (result.meta or {}):
             result = await fetched(other, job_of(result))

@@ -1,12 +1,13 @@
 """Saved pictures as MCP resources: links in answers, the list, the template, and the original bytes."""
 
 import base64
+from pathlib import Path
 from typing import Any
 
 import pytest
 from mcp import MCPError
 from mcp_types import BlobResourceContents, CallToolResult, ResourceLink
-from stdio_bench import fetched, handed, report_of, running
+from stdio_bench import PROTOCOLS, fetched, handed, report_of, running
 from workbench import SMALL, Bench, Benches, canned, encoded
 
 pytestmark = pytest.mark.anyio
@@ -74,6 +75,20 @@ async def test_the_recent_pictures_are_listed_the_newest_first(each_era: Bench) 
     assert [(resource.name, resource.mime_type, resource.size) for resource in listed] == [
         (link.name, link.mime_type, link.size) for link in (second[1], second[0], first)
     ]
+
+
+@pytest.mark.parametrize("version", ["2025-06-18", PROTOCOLS[-1]])
+async def test_what_was_made_is_listed_by_a_later_process(version: str, tmp_path: Path) -> None:
+    environ = {"GPT_IMAGE_2_OUTPUT_DIR": str(tmp_path / "pictures"), "HOME": str(tmp_path)}
+    async with running(environ, "--sandbox", version=version) as program:
+        await program.greet()
+        made = await program.answer(await program.call("generate_image", prompt="a fox", size=SMALL))
+        await program.close_stdin()
+        assert await program.ended() == 0
+    async with running(environ, "--sandbox", version=version) as program:
+        await program.greet()
+        listed = (await program.answer(await program.ask("resources/list")))["resources"]
+    assert [resource["uri"] for resource in listed] == [made["content"][-1]["uri"]]
 
 
 async def test_a_template_tells_how_a_picture_is_addressed(each_era: Bench) -> None:

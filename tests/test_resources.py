@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from mcp import MCPError
-from mcp_types import BlobResourceContents, CallToolResult, ResourceLink
+from mcp_types import BlobResourceContents, CallToolResult, ResourceLink, ResourceTemplateReference
 from stdio_bench import PROTOCOLS, fetched, handed, report_of, running
 from workbench import SMALL, Bench, Benches, canned, encoded
 
@@ -130,3 +130,23 @@ async def test_a_picture_whose_file_is_gone_is_an_error_that_names_it(each_era: 
     answer.path.unlink()
     with pytest.raises(MCPError, match="is gone"):
         await each_era.client.read_resource(TEMPLATE.replace("{id}", answer.path.stem))
+
+
+@pytest.mark.parametrize("legacy", [True, False])
+async def test_a_catalogue_that_cannot_be_used_is_told_in_words(
+    benches: Benches, tmp_path: Path, caplog: pytest.LogCaptureFixture, *, legacy: bool
+) -> None:
+    database = tmp_path / "catalogue.db"
+    bench = await benches.open(legacy=legacy, GPT_IMAGE_2_DATABASE_URL=f"sqlite:///{database}")
+    await bench.made("generate_image", prompt="a fox", size=SMALL)
+    database.write_bytes(b"holiday plans " * 10_000)
+    client = bench.client
+    caplog.clear()
+    for asked in (
+        client.list_resources(),
+        client.read_resource(TEMPLATE.replace("{id}", "image-20261122-101112-abcdef")),
+        client.complete(ResourceTemplateReference(uri=TEMPLATE), {"name": "id", "value": ""}),
+    ):
+        with pytest.raises(MCPError, match=r"^The database '.*catalogue\.db' is "):
+            await asked
+    assert not [record for record in caplog.records if record.exc_info]

@@ -55,6 +55,15 @@ async def test_scripts_without_spaces_are_found_by_their_letters(bench: Bench) -
     assert await found(bench, query="赤い狐") == ["雪の中の赤い狐"]
 
 
+async def test_signs_alone_are_found_where_they_stand(bench: Bench) -> None:
+    for prompt in ("a 🦊 in the snow", "100% *whale*", "an owl"):
+        await make(bench, prompt)
+    assert await found(bench, query="🦊") == ["a 🦊 in the snow"]
+    assert await found(bench, query="* %") == ["100% *whale*"]
+    assert await found(bench, query="_") == []
+    assert await found(bench, query=" ") == ["an owl", "100% *whale*", "a 🦊 in the snow"]
+
+
 @pytest.mark.parametrize(
     "query", ['"', "fox OR whale", "NEAR(fox)", "prompt:fox", "fox*", "'; DROP TABLE pictures", "%"]
 )
@@ -93,6 +102,13 @@ async def test_a_time_that_is_none_is_told(bench: Bench) -> None:
 'last tuesday' is no time: give a date such as 2026-11-22, a date and time such as 2026-11-22T14:30,
 today, yesterday, or how long ago, such as 2h, 3d or 1w.\
 """)
+
+
+@pytest.mark.parametrize("span", ["2h", "3d", "1w", "3d ago", "2H Ago"])
+async def test_a_span_is_taken_as_its_description_says_it(bench: Bench, span: str) -> None:
+    await make(bench, "a whale")
+    assert await found(bench, since=span) == ["a whale"]
+    assert await found(bench, until=span) == []
 
 
 async def test_a_list_of_long_prompts_fits_and_names_every_id(bench: Bench) -> None:

@@ -367,6 +367,7 @@ def test_a_picture_comes_out_as_it_went_in(place: Address, opened: Open) -> None
         assert pictures.get(picture.id) == picture
         assert pictures.by_content(picture.record.sha256) == picture
         assert pictures.ids_like("image-2026", 5) == [picture.id]
+        assert pictures.ids_like("IMAGE-2026", 5) == [picture.id]
         pictures.move(picture.id, Path("/elsewhere.png"))
         assert pictures.by_ids([picture.id, "image-\0"])[picture.id].path == Path("/elsewhere.png")
 

@@ -93,8 +93,8 @@ class Pictures:
         return self.connection.scalar(sa.select(sa.func.count()).where(near)) or 0
 
     def ids_like(self, start: str, limit: int) -> list[str]:
-        """The newest ids that begin so."""
-        begins = pictures.c.id.startswith(start, autoescape=True)
+        """The newest ids that begin so, whatever their capitals: a person's words are part of them."""
+        begins = pictures.c.id.istartswith(start, autoescape=True)
         query = sa.select(pictures.c.id).where(begins).order_by(pictures.c.number.desc()).limit(limit)
         return list(self.connection.scalars(query))
 

@@ -84,6 +84,31 @@ async def test_pages_hold_twenty_and_say_whether_there_are_more(bench: Bench) ->
     assert said(await bench.call("list_images", page=3)) == "There is no page 3."
 
 
+async def test_an_empty_catalogue_says_so_and_a_filter_that_fits_nothing_says_that(bench: Bench) -> None:
+    assert folded(said(await bench.call("list_images"))) == snapshot("""\
+Nothing was made yet, or the catalogue is new: `gpt-image-2-mcp library rebuild FOLDER` takes in
+earlier pictures.\
+""")
+    assert folded(said(await bench.call("list_images", query="fox"))) == snapshot(
+        "No picture is like that. Leave filters out to see all; words have to begin words of the prompt."
+    )
+
+
+async def test_pictures_of_one_call_stand_in_their_order_and_the_newest_call_first(bench: Bench) -> None:
+    first, second = await make(bench, n=3), await make(bench, n=2)
+    rows = ((await bench.call("list_images", contact_sheet=True)).meta or {})[LIST]
+    assert [row["id"] for row in rows] == [id_of(second, 0), id_of(second, 1), *(id_of(first, n) for n in range(3))]
+    assert [row["number"] for row in rows] == [1, 2, 3, 4, 5]
+
+
+async def test_a_list_marks_the_pictures_whose_files_are_gone(bench: Bench) -> None:
+    (await make(bench, "a whale")).path.unlink()
+    await make(bench, "a fox")
+    fox, whale = said(await bench.call("list_images")).splitlines()[1:]
+    assert whale.endswith(", file missing")
+    assert not fox.endswith("missing")
+
+
 async def test_filters_are_told_apart(benches: Benches) -> None:
     bench = await benches.open()
     await make(bench, "alone")

@@ -3,8 +3,9 @@
 import hashlib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import groupby
 from pathlib import Path
 
 import anyio.to_thread
@@ -15,6 +16,7 @@ from .catalogue.search import Found, Search
 from .dates import moment
 from .errors import BadRequest, UnreadableSource, shown
 from .inputs import InputReader
+from .library import is_there
 from .params import ListImagesRequest, ShowImageRequest
 from .pictures import Facts
 from .previews import MAX_PICTURE_BYTES, Preview, preview
@@ -26,6 +28,11 @@ class Listing:
     """A page of pictures; with a sheet, `numbers` tells which number on it is which."""
 
     found: Found
+    """In it, pictures of one call stand in their order."""
+    missing: frozenset[str]
+    """The ids of those whose files are gone."""
+    filtered: bool
+    """Whether anything narrowed it."""
     numbers: Mapping[int, Picture]
     sheet: bytes | None
     """A JPEG."""
@@ -69,13 +76,15 @@ class Viewer:
             model=request.model,
             page=request.page,
         )
-        found = await self._archive.find(wanted)
+        found = _calls_in_order(await self._archive.find(wanted))
+        missing = await anyio.to_thread.run_sync(_missing, found)
+        filtered = replace(wanted, page=1) != Search()
         if not request.contact_sheet or not found.pictures:
-            return Listing(found, {}, None)
+            return Listing(found, missing, filtered, {}, None)
         numbers = dict(enumerate(found.pictures, start=found.first_number))
         sheet = await anyio.to_thread.run_sync(self._sheet, numbers)
         self._references.sheet = {number: picture.id for number, picture in numbers.items()}
-        return Listing(found, numbers, sheet)
+        return Listing(found, missing, filtered, numbers, sheet)
 
     async def show(self, request: ShowImageRequest) -> View:
         """Show a picture, or a region of it pixel for pixel.
@@ -103,6 +112,16 @@ class Viewer:
         from .sheets import cells, sheet
 
         return sheet(cells(numbers.items(), read=self._reader.saved_data, cache=self._cache))
+
+
+def _calls_in_order(found: Found) -> Found:
+    """The same page, the pictures of one call from the first to the last; the newest call stays first."""
+    calls = (list(call) for _, call in groupby(found.pictures, key=lambda picture: picture.record.job_id or picture.id))
+    return replace(found, pictures=tuple(picture for call in calls for picture in reversed(call)))
+
+
+def _missing(found: Found) -> frozenset[str]:
+    return frozenset(picture.id for picture in found.pictures if not is_there(picture.path))
 
 
 def _seen(data: bytes, name: str, region: str | None) -> tuple[Facts, Preview, str]:

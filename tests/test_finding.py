@@ -189,16 +189,16 @@ async def test_words_for_pictures_that_there_are_not_say_the_way_out(bench: Benc
     assert texts == snapshot(
         {
             "last": """\
-There is no `last` picture: none was made since this server started. list_images finds earlier ones,
-to be named by their id; a file called last is './last'.\
+There is no `last` picture: none was made in this run. list_images, or `gpt-image-2-mcp library
+list`, finds earlier ones, to be named by their id; a file called last is './last'.\
 """,
             "7": """\
-There is no picture number 7: no contact sheet was shown since this server started; list_images with
-contact_sheet makes one. A file of that name is './7'.\
+There is no picture number 7: no contact sheet was shown in this run (list_images with contact_sheet
+makes one). A file of that name is './7'.\
 """,
             "image-20261122-101112-abcdef": """\
-There is no picture 'image-20261122-101112-abcdef' in the catalogue. list_images finds pictures; for
-a file, give its path.\
+There is no picture 'image-20261122-101112-abcdef' in the catalogue. list_images, or
+`gpt-image-2-mcp library list`, finds pictures; for a file, give its path.\
 """,
         }
     )

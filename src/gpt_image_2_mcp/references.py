@@ -41,8 +41,8 @@ class References:
         found = await self.clerk.done(lambda books: _get(books, picture_id))
         if found is None:
             raise BadRequest(
-                f"There is no picture {shown(picture_id)} in the catalogue. list_images, or `gpt-image-2-mcp library list`,"
-                " finds pictures; for a file, give its path."
+                f"There is no picture {shown(picture_id)} in the catalogue. list_images, or `gpt-image-2-mcp library"
+                " list`, finds pictures; for a file, give its path."
             )
         return found
 

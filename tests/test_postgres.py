@@ -306,7 +306,7 @@ def test_a_transaction_that_breaks_off_is_undone_and_said(postgres: PostgresUrl,
     with pytest.raises(DatabaseUnusable, match="cannot be used"), store.database.transaction() as connection:
         break_off(connection)
     with store.database.transaction() as connection:
-        assert list(Pictures(connection).every()) == []
+        assert search(connection, Search()).pictures == ()
 
 
 def test_a_job_that_was_declared_lost_while_the_connection_was_broken_ends_as_it_ends(

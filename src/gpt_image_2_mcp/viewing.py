@@ -18,7 +18,6 @@ from .errors import BadRequest, UnreadableSource, shown
 from .inputs import InputReader
 from .library import is_there
 from .params import ListImagesRequest, ShowImageRequest
-from .pictures import Facts
 from .previews import MAX_PICTURE_BYTES, Preview, preview
 from .references import References
 
@@ -43,7 +42,6 @@ class View:
     """A picture or a region of it, and what is known of it; `known` is None for a file that was not made here."""
 
     name: str
-    facts: Facts
     preview: Preview
     said: str
     known: Known | None
@@ -105,8 +103,8 @@ class Viewer:
             data = await anyio.to_thread.run_sync(self._reader.saved_data, picture)
         name = request.image if picture is None else picture.path.name
         known = await self._archive.known(picture, hashlib.sha256(data).hexdigest())
-        facts, seen, said = await anyio.to_thread.run_sync(_seen, data, name, request.region)
-        return View(name, facts, seen, said, known)
+        seen, said = await anyio.to_thread.run_sync(_seen, data, name, request.region)
+        return View(name, seen, said, known)
 
     def _sheet(self, numbers: Mapping[int, Picture]) -> bytes:
         from .sheets import cells, sheet
@@ -124,7 +122,7 @@ def _missing(found: Found) -> frozenset[str]:
     return frozenset(picture.id for picture in found.pictures if not is_there(picture.path))
 
 
-def _seen(data: bytes, name: str, region: str | None) -> tuple[Facts, Preview, str]:
+def _seen(data: bytes, name: str, region: str | None) -> tuple[Preview, str]:
     from .pictures import facts as facts_of
     from .regions import box_of
     from .regions import region as region_of
@@ -132,8 +130,8 @@ def _seen(data: bytes, name: str, region: str | None) -> tuple[Facts, Preview, s
     facts = facts_of(data)
     if region is not None:
         seen = region_of(data, facts, box_of(region, facts), share=MAX_PICTURE_BYTES)
-        return facts, seen.preview, seen.said
+        return seen.preview, seen.said
     shown = preview(data, facts, share=MAX_PICTURE_BYTES)
     if shown is None:
         raise UnreadableSource(f"The picture {name} cannot be decoded.")
-    return facts, shown, f"The whole picture, {facts.width}x{facts.height}, at a size that fits."
+    return shown, f"The whole picture, {facts.width}x{facts.height}, at a size that fits."

@@ -98,10 +98,6 @@ class Pictures:
         query = sa.select(pictures.c.id).where(begins).order_by(pictures.c.number.desc()).limit(limit)
         return list(self.connection.scalars(query))
 
-    def every(self) -> Iterator[Picture]:
-        """All pictures, the newest first."""
-        return self._all(sa.select(pictures).order_by(pictures.c.number.desc()))
-
     def found(self, query: sa.Select[Any]) -> list[Picture]:
         """What a select of whole rows finds."""
         return list(self._all(query))

@@ -5,6 +5,7 @@ and models are read in the order of the numbers, from the newest. What is no wor
 """
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -47,7 +48,7 @@ def _filtered(wanted: Search) -> sa.Select[Any]:
     return _in_time(_in_place(sa.select(pictures.c.number.label("number")), wanted, model=True), wanted)
 
 
-def _holding(parts: list[str], wanted: Search, *, is_sqlite: bool) -> sa.Select[Any]:
+def _holding(parts: Sequence[str], wanted: Search, *, is_sqlite: bool) -> sa.Select[Any]:
     """The same, of those whose prompts hold all parts, wherever in a word."""
     query = _filtered(wanted).where(*[pictures.c.prompt.icontains(part, autoescape=True) for part in parts])
     return query.where(sa.text(NOT_ASCII)) if is_sqlite and not "".join(parts).isascii() else query

@@ -10,7 +10,7 @@ import pytest
 from mcp import Client
 from mcp.shared.subscriptions import ResourcesListChanged, ResourceUpdated
 from mcp_types import ResourceTemplateReference, TextResourceContents
-from workbench import KEY, SMALL, Bench, said
+from workbench import KEY, SMALL, Bench, Benches, canned, encoded, said
 
 from gpt_image_2_mcp.sandbox import SandboxTransport, build_sandbox
 from gpt_image_2_mcp.server import build_server
@@ -106,6 +106,18 @@ async def test_ids_are_offered_while_they_are_typed(each_era: Bench) -> None:
     assert await offered(PICTURE, "%") == []
     assert await offered(PICTURE, "", argument="other") == []
     assert await offered("gpt-image-2://other/{id}", "") == []
+
+
+async def test_an_offer_of_ids_says_whether_there_are_more(benches: Benches) -> None:
+    bench = await benches.open(wrap=canned(*[encoded("WEBP", (64, 64))] * 10).wrap)
+    ref = ResourceTemplateReference(uri=PICTURE)
+    for number in range(10):
+        await bench.made("generate_image", prompt=f"foxes {number}", n=10)
+    all_of_them = (await bench.client.complete(ref, {"name": "id", "value": "image-"})).completion
+    assert (len(all_of_them.values), all_of_them.total, all_of_them.has_more) == (100, 100, False)
+    await bench.made("generate_image", prompt="foxes", n=10)
+    some = (await bench.client.complete(ref, {"name": "id", "value": "image-"})).completion
+    assert (len(some.values), some.total, some.has_more) == (100, None, True)
 
 
 async def test_going_back_branches_and_the_answer_shows_the_tree(each_era: Bench) -> None:

@@ -55,6 +55,15 @@ async def test_scripts_without_spaces_are_found_by_their_letters(bench: Bench) -
     assert await found(bench, query="赤い狐") == ["雪の中の赤い狐"]
 
 
+async def test_signs_alone_are_found_where_they_stand(bench: Bench) -> None:
+    for prompt in ("a 🦊 in the snow", "100% *whale*", "an owl"):
+        await make(bench, prompt)
+    assert await found(bench, query="🦊") == ["a 🦊 in the snow"]
+    assert await found(bench, query="* %") == ["100% *whale*"]
+    assert await found(bench, query="_") == []
+    assert await found(bench, query=" ") == ["an owl", "100% *whale*", "a 🦊 in the snow"]
+
+
 @pytest.mark.parametrize(
     "query", ['"', "fox OR whale", "NEAR(fox)", "prompt:fox", "fox*", "'; DROP TABLE pictures", "%"]
 )
@@ -75,6 +84,31 @@ async def test_pages_hold_twenty_and_say_whether_there_are_more(bench: Bench) ->
     assert said(await bench.call("list_images", page=3)) == "There is no page 3."
 
 
+async def test_an_empty_catalogue_says_so_and_a_filter_that_fits_nothing_says_that(bench: Bench) -> None:
+    assert folded(said(await bench.call("list_images"))) == snapshot("""\
+Nothing was made yet, or the catalogue is new: `gpt-image-2-mcp library rebuild FOLDER` takes in
+earlier pictures.\
+""")
+    assert folded(said(await bench.call("list_images", query="fox"))) == snapshot(
+        "No picture is like that. Leave filters out to see all; words have to begin words of the prompt."
+    )
+
+
+async def test_pictures_of_one_call_stand_in_their_order_and_the_newest_call_first(bench: Bench) -> None:
+    first, second = await make(bench, n=3), await make(bench, n=2)
+    rows = ((await bench.call("list_images", contact_sheet=True)).meta or {})[LIST]
+    assert [row["id"] for row in rows] == [id_of(second, 0), id_of(second, 1), *(id_of(first, n) for n in range(3))]
+    assert [row["number"] for row in rows] == [1, 2, 3, 4, 5]
+
+
+async def test_a_list_marks_the_pictures_whose_files_are_gone(bench: Bench) -> None:
+    (await make(bench, "a whale")).path.unlink()
+    await make(bench, "a fox")
+    fox, whale = said(await bench.call("list_images")).splitlines()[1:]
+    assert whale.endswith(", file missing")
+    assert not fox.endswith("missing")
+
+
 async def test_filters_are_told_apart(benches: Benches) -> None:
     bench = await benches.open()
     await make(bench, "alone")
@@ -93,6 +127,19 @@ async def test_a_time_that_is_none_is_told(bench: Bench) -> None:
 'last tuesday' is no time: give a date such as 2026-11-22, a date and time such as 2026-11-22T14:30,
 today, yesterday, or how long ago, such as 2h, 3d or 1w.\
 """)
+
+
+@pytest.mark.parametrize("span", ["2h", "3d", "1w", "3d ago", "2H Ago"])
+async def test_a_span_is_taken_as_its_description_says_it(bench: Bench, span: str) -> None:
+    await make(bench, "a whale")
+    assert await found(bench, since=span) == ["a whale"]
+    assert await found(bench, until=span) == []
+
+
+async def test_no_file_to_show_is_told_without_advice_that_would_be_refused(bench: Bench) -> None:
+    text = await bench.refused("show_image", image="gone.png")
+    assert text.startswith("There is no file ")
+    assert "URL" not in text
 
 
 async def test_a_list_of_long_prompts_fits_and_names_every_id(bench: Bench) -> None:
@@ -142,16 +189,16 @@ async def test_words_for_pictures_that_there_are_not_say_the_way_out(bench: Benc
     assert texts == snapshot(
         {
             "last": """\
-There is no `last` picture: none was made since this server started. list_images finds earlier ones,
-to be named by their id; a file called last is './last'.\
+There is no `last` picture: none was made in this run. list_images, or `gpt-image-2-mcp library
+list`, finds earlier ones, to be named by their id; a file called last is './last'.\
 """,
             "7": """\
-There is no picture number 7: no contact sheet was shown since this server started; list_images with
-contact_sheet makes one. A file of that name is './7'.\
+There is no picture number 7: no contact sheet was shown in this run (list_images with contact_sheet
+makes one). A file of that name is './7'.\
 """,
             "image-20261122-101112-abcdef": """\
-There is no picture 'image-20261122-101112-abcdef' in the catalogue. list_images finds pictures; for
-a file, give its path.\
+There is no picture 'image-20261122-101112-abcdef' in the catalogue. list_images, or
+`gpt-image-2-mcp library list`, finds pictures; for a file, give its path.\
 """,
         }
     )

@@ -77,6 +77,8 @@ OPENINGS: dict[str, list[Any]] = {
         for version in ("2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25", "2026-07-28", "1999-01-01", "")
     },
     "2026-07-28": [request(method, method, _meta=MODERN) for method in MODERN_METHODS],
+    "what was made": opening("2025-06-18", request(1, "tools/list"), request(2, "resources/list")),
+    "what was made, modern": [request(method, method, _meta=MODERN) for method in ("tools/list", "resources/list")],
     "a list with a cursor": opening("2025-06-18", request(1, "tools/list", cursor="x")),
     "a list with a null cursor": opening("2025-06-18", request(1, "tools/list", cursor=None)),
     "a list without params": opening("2025-06-18", {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}),

@@ -179,8 +179,28 @@ def test_pictures_are_picked(pick: tuple[Sequence[str], list[str]], shelf: list[
 
 def test_an_empty_list_says_so(folder: Path) -> None:
     del folder
-    assert done("list").stderr == "No pictures.\n"
+    hint = "No pictures. The sandbox's have a catalogue of their own: --sandbox.\n"
+    assert done("list").stderr == done("search", "fox").stderr == hint
+    assert done("list", "--sandbox").stderr == "No pictures.\n"
     assert done("list", "--page", "2").stderr == "No more pictures.\n"
+
+
+def test_a_folder_without_records_is_said_to_be_one(folder: Path) -> None:
+    (folder / "photo.png").write_bytes(encoded())
+    result = done("rebuild", str(folder))
+    assert result.stdout == "0 pictures added.\n"
+    assert result.stderr == snapshot(
+        "No records were found there: they lie in folders .gpt-image-2, beside the pictures.\n"
+    )
+
+
+def test_a_word_for_no_picture_is_answered_in_words_of_the_command_line(folder: Path) -> None:
+    del folder
+    for word in ("last", "7"):
+        result = CliRunner().invoke(commands, ["--sandbox", "edit", "bluer", "-i", word])
+        assert result.exit_code == 1
+        assert "in this run" in result.stderr
+        assert "server" not in result.stderr
 
 
 def test_more_pages_are_told_of(shelf: list[Picture]) -> None:

@@ -306,7 +306,7 @@ def test_a_transaction_that_breaks_off_is_undone_and_said(postgres: PostgresUrl,
     with pytest.raises(DatabaseUnusable, match="cannot be used"), store.database.transaction() as connection:
         break_off(connection)
     with store.database.transaction() as connection:
-        assert list(Pictures(connection).every()) == []
+        assert search(connection, Search()).pictures == ()
 
 
 def test_a_job_that_was_declared_lost_while_the_connection_was_broken_ends_as_it_ends(
@@ -367,6 +367,7 @@ def test_a_picture_comes_out_as_it_went_in(place: Address, opened: Open) -> None
         assert pictures.get(picture.id) == picture
         assert pictures.by_content(picture.record.sha256) == picture
         assert pictures.ids_like("image-2026", 5) == [picture.id]
+        assert pictures.ids_like("IMAGE-2026", 5) == [picture.id]
         pictures.move(picture.id, Path("/elsewhere.png"))
         assert pictures.by_ids([picture.id, "image-\0"])[picture.id].path == Path("/elsewhere.png")
 
@@ -420,7 +421,14 @@ QUERIES: dict[str, list[int]] = {
     "x" * 3000: [7],
     "'; DROP TABLE pictures --": [],
     "fox:* & !wolf": [1],
-    "'": [7, 6, 5, 4, 3, 2, 1, 0],
+    "'": [],
+    "@": [1],
+    "/ //": [1],
+    "_": [3],
+    "①": [4],
+    "\0": [],
+    "\ud800": [],
+    " ": [7, 6, 5, 4, 3, 2, 1, 0],
 }
 
 

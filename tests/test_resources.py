@@ -1,12 +1,13 @@
 """Saved pictures as MCP resources: links in answers, the list, the template, and the original bytes."""
 
 import base64
+from pathlib import Path
 from typing import Any
 
 import pytest
 from mcp import MCPError
-from mcp_types import BlobResourceContents, CallToolResult, ResourceLink
-from stdio_bench import fetched, handed, report_of, running
+from mcp_types import BlobResourceContents, CallToolResult, ResourceLink, ResourceTemplateReference
+from stdio_bench import PROTOCOLS, fetched, handed, report_of, running
 from workbench import SMALL, Bench, Benches, canned, encoded
 
 pytestmark = pytest.mark.anyio
@@ -76,6 +77,20 @@ async def test_the_recent_pictures_are_listed_the_newest_first(each_era: Bench) 
     ]
 
 
+@pytest.mark.parametrize("version", ["2025-06-18", PROTOCOLS[-1]])
+async def test_what_was_made_is_listed_by_a_later_process(version: str, tmp_path: Path) -> None:
+    environ = {"GPT_IMAGE_2_OUTPUT_DIR": str(tmp_path / "pictures"), "HOME": str(tmp_path)}
+    async with running(environ, "--sandbox", version=version) as program:
+        await program.greet()
+        made = await program.answer(await program.call("generate_image", prompt="a fox", size=SMALL))
+        await program.close_stdin()
+        assert await program.ended() == 0
+    async with running(environ, "--sandbox", version=version) as program:
+        await program.greet()
+        listed = (await program.answer(await program.ask("resources/list")))["resources"]
+    assert [resource["uri"] for resource in listed] == [made["content"][-1]["uri"]]
+
+
 async def test_a_template_tells_how_a_picture_is_addressed(each_era: Bench) -> None:
     template, session = (await each_era.client.list_resource_templates()).resource_templates
     assert template.uri_template == TEMPLATE
@@ -115,3 +130,23 @@ async def test_a_picture_whose_file_is_gone_is_an_error_that_names_it(each_era: 
     answer.path.unlink()
     with pytest.raises(MCPError, match="is gone"):
         await each_era.client.read_resource(TEMPLATE.replace("{id}", answer.path.stem))
+
+
+@pytest.mark.parametrize("legacy", [True, False])
+async def test_a_catalogue_that_cannot_be_used_is_told_in_words(
+    benches: Benches, tmp_path: Path, caplog: pytest.LogCaptureFixture, *, legacy: bool
+) -> None:
+    database = tmp_path / "catalogue.db"
+    bench = await benches.open(legacy=legacy, GPT_IMAGE_2_DATABASE_URL=f"sqlite:///{database}")
+    await bench.made("generate_image", prompt="a fox", size=SMALL)
+    database.write_bytes(b"holiday plans " * 10_000)
+    client = bench.client
+    caplog.clear()
+    for asked in (
+        client.list_resources(),
+        client.read_resource(TEMPLATE.replace("{id}", "image-20261122-101112-abcdef")),
+        client.complete(ResourceTemplateReference(uri=TEMPLATE), {"name": "id", "value": ""}),
+    ):
+        with pytest.raises(MCPError, match=r"^The database '.*catalogue\.db' is "):
+            await asked
+    assert not [record for record in caplog.records if record.exc_info]

@@ -116,7 +116,7 @@ def generate(ctx: click.Context, as_json: bool, sandbox: bool, **arguments: Any)
 def edit(ctx: click.Context, as_json: bool, sandbox: bool, **arguments: Any) -> None:
     """Edit pictures, or compose several into one, and print the results' paths.
 
-    FILE is a path, an http(s) URL or a data URL.
+    FILE is a path, an http(s) URL, a data URL, or the id of a picture that was made here.
     """
     from .params import EditRequest, parse
 

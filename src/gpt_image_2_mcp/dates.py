@@ -1,4 +1,4 @@
-"""Times as people write them: dates, date-times, `today`, `yesterday`, and spans such as `2h` and `3d` ago."""
+"""Times as people write them: dates, date-times, `today`, `yesterday`, and spans such as `2h` and `3d ago`."""
 
 import re
 from datetime import date, datetime, time, timedelta
@@ -27,7 +27,7 @@ def moment(text: str, *, end: bool = False, now: datetime) -> datetime:
 
 def _moment(text: str, *, end: bool, now: datetime) -> datetime:
     word = text.lower()
-    if span := re.fullmatch(r"([0-9]{1,4})([hdw])", word):
+    if span := re.fullmatch(r"([0-9]{1,4})([hdw])(?: ago)?", word):
         return now - int(span[1]) * _UNITS[span[2]]
     if word in _DAYS:
         day = now.date() - _DAYS[word]

@@ -83,7 +83,8 @@ def _with(options: Sequence[Callable[..., Any]], command: Callable[..., None]) -
 @_sandboxed
 def list_(ctx: click.Context, sandbox: bool, as_json: bool, **wanted: Any) -> None:
     """List pictures, the newest first."""
-    _print_page(_run(ctx, sandbox, lambda archive, _: archive.find(_search(**wanted))), as_json=as_json)
+    found = _run(ctx, sandbox, lambda archive, _: archive.find(_search(**wanted)))
+    _print_page(found, as_json=as_json, sandbox=sandbox or bool(ctx.obj))
 
 
 @library.command()
@@ -97,7 +98,7 @@ def search(ctx: click.Context, sandbox: bool, as_json: bool, words: Sequence[str
     The newest come first. All words have to be there; the beginning of each is enough.
     """
     found = _run(ctx, sandbox, lambda archive, _: archive.find(_search(query=" ".join(words), **wanted)))
-    _print_page(found, as_json=as_json)
+    _print_page(found, as_json=as_json, sandbox=sandbox or bool(ctx.obj))
 
 
 @library.command()
@@ -170,6 +171,8 @@ def rebuild(ctx: click.Context, sandbox: bool, folders: Sequence[str]) -> None:
         where = "without --sandbox" if sandbox or ctx.obj else "with --sandbox"
         whose = "not the sandbox's" if sandbox or ctx.obj else "the sandbox's, which has a catalogue of its own"
         click.echo(f"{_count(done.others, 'picture')} left out: {whose}. Rebuild {where} to take them.", err=True)
+    if not (done.added or done.moved or done.known or done.copies or done.others or len(done.notes)):
+        click.echo("No records were found there: they lie in folders .gpt-image-2, beside the pictures.", err=True)
     _say(done.notes)
 
 
@@ -301,14 +304,15 @@ def _search(
     )
 
 
-def _print_page(found: "Found", *, as_json: bool) -> None:
+def _print_page(found: "Found", *, as_json: bool, sandbox: bool) -> None:
     if as_json:
         _print_json({"pictures": [_as_dict(p) for p in found.pictures], "page": found.page, "more": found.more})
         return
     for picture in found.pictures:
         _print_picture(picture)
     if not found.pictures:
-        click.echo("No pictures." if found.page == 1 else "No more pictures.", err=True)
+        none = "No pictures." if sandbox else "No pictures. The sandbox's have a catalogue of their own: --sandbox."
+        click.echo(none if found.page == 1 else "No more pictures.", err=True)
     if found.more:
         click.echo(f"There are more: --page {found.page + 1}", err=True)
 

@@ -41,8 +41,8 @@ class References:
         found = await self.clerk.done(lambda books: _get(books, picture_id))
         if found is None:
             raise BadRequest(
-                f"There is no picture {shown(picture_id)} in the catalogue. list_images finds pictures; for a file,"
-                " give its path."
+                f"There is no picture {shown(picture_id)} in the catalogue. list_images, or `gpt-image-2-mcp library"
+                " list`, finds pictures; for a file, give its path."
             )
         return found
 
@@ -50,8 +50,8 @@ class References:
         if word.lower() == LAST:
             if self.last is None:
                 raise BadRequest(
-                    "There is no `last` picture: none was made since this server started. list_images finds earlier"
-                    " ones, to be named by their id; a file called last is './last'."
+                    "There is no `last` picture: none was made in this run. list_images, or `gpt-image-2-mcp library"
+                    " list`, finds earlier ones, to be named by their id; a file called last is './last'."
                 )
             return self.last
         if _NUMBER.fullmatch(word):
@@ -64,7 +64,7 @@ class References:
 
     def _numbers(self) -> str:
         if not self.sheet:
-            return "no contact sheet was shown since this server started; list_images with contact_sheet makes one."
+            return "no contact sheet was shown in this run (list_images with contact_sheet makes one)."
         return f"the last contact sheet has {min(self.sheet)} to {max(self.sheet)}."
 
 

@@ -3,8 +3,9 @@
 import hashlib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import groupby
 from pathlib import Path
 
 import anyio.to_thread
@@ -15,8 +16,8 @@ from .catalogue.search import Found, Search
 from .dates import moment
 from .errors import BadRequest, UnreadableSource, shown
 from .inputs import InputReader
+from .library import is_there
 from .params import ListImagesRequest, ShowImageRequest
-from .pictures import Facts
 from .previews import MAX_PICTURE_BYTES, Preview, preview
 from .references import References
 
@@ -26,6 +27,11 @@ class Listing:
     """A page of pictures; with a sheet, `numbers` tells which number on it is which."""
 
     found: Found
+    """In it, pictures of one call stand in their order."""
+    missing: frozenset[str]
+    """The ids of those whose files are gone."""
+    filtered: bool
+    """Whether anything narrowed it."""
     numbers: Mapping[int, Picture]
     sheet: bytes | None
     """A JPEG."""
@@ -36,7 +42,6 @@ class View:
     """A picture or a region of it, and what is known of it; `known` is None for a file that was not made here."""
 
     name: str
-    facts: Facts
     preview: Preview
     said: str
     known: Known | None
@@ -69,13 +74,15 @@ class Viewer:
             model=request.model,
             page=request.page,
         )
-        found = await self._archive.find(wanted)
+        found = _calls_in_order(await self._archive.find(wanted))
+        missing = await anyio.to_thread.run_sync(_missing, found)
+        filtered = replace(wanted, page=1) != Search()
         if not request.contact_sheet or not found.pictures:
-            return Listing(found, {}, None)
+            return Listing(found, missing, filtered, {}, None)
         numbers = dict(enumerate(found.pictures, start=found.first_number))
         sheet = await anyio.to_thread.run_sync(self._sheet, numbers)
         self._references.sheet = {number: picture.id for number, picture in numbers.items()}
-        return Listing(found, numbers, sheet)
+        return Listing(found, missing, filtered, numbers, sheet)
 
     async def show(self, request: ShowImageRequest) -> View:
         """Show a picture, or a region of it pixel for pixel.
@@ -96,8 +103,8 @@ class Viewer:
             data = await anyio.to_thread.run_sync(self._reader.saved_data, picture)
         name = request.image if picture is None else picture.path.name
         known = await self._archive.known(picture, hashlib.sha256(data).hexdigest())
-        facts, seen, said = await anyio.to_thread.run_sync(_seen, data, name, request.region)
-        return View(name, facts, seen, said, known)
+        seen, said = await anyio.to_thread.run_sync(_seen, data, name, request.region)
+        return View(name, seen, said, known)
 
     def _sheet(self, numbers: Mapping[int, Picture]) -> bytes:
         from .sheets import cells, sheet
@@ -105,7 +112,17 @@ class Viewer:
         return sheet(cells(numbers.items(), read=self._reader.saved_data, cache=self._cache))
 
 
-def _seen(data: bytes, name: str, region: str | None) -> tuple[Facts, Preview, str]:
+def _calls_in_order(found: Found) -> Found:
+    """The same page, the pictures of one call from the first to the last; the newest call stays first."""
+    calls = (list(call) for _, call in groupby(found.pictures, key=lambda picture: picture.record.job_id or picture.id))
+    return replace(found, pictures=tuple(picture for call in calls for picture in reversed(call)))
+
+
+def _missing(found: Found) -> frozenset[str]:
+    return frozenset(picture.id for picture in found.pictures if not is_there(picture.path))
+
+
+def _seen(data: bytes, name: str, region: str | None) -> tuple[Preview, str]:
     from .pictures import facts as facts_of
     from .regions import box_of
     from .regions import region as region_of
@@ -113,8 +130,8 @@ def _seen(data: bytes, name: str, region: str | None) -> tuple[Facts, Preview, s
     facts = facts_of(data)
     if region is not None:
         seen = region_of(data, facts, box_of(region, facts), share=MAX_PICTURE_BYTES)
-        return facts, seen.preview, seen.said
+        return seen.preview, seen.said
     shown = preview(data, facts, share=MAX_PICTURE_BYTES)
     if shown is None:
         raise UnreadableSource(f"The picture {name} cannot be decoded.")
-    return facts, shown, f"The whole picture, {facts.width}x{facts.height}, at a size that fits."
+    return shown, f"The whole picture, {facts.width}x{facts.height}, at a size that fits."

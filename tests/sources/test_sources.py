@@ -150,7 +150,7 @@ async def test_a_file_that_is_not_there_is_explained(work: Path) -> None:
     message = await refusal(reading(work), "photos/cat.png")
     assert message.replace(str(work), "/work") == snapshot(
         "There is no file '/work/photos/cat.png'. This server sees files of the computer that it runs on, and not what "
-        "was attached or pasted into a chat: give a file's full path, an http(s) URL or a data URL."
+        "was attached or pasted into a chat: give the full path of a file that is there."
     )
 
 

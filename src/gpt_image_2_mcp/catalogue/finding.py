@@ -1,10 +1,11 @@
 """Finding pictures: words of the prompt and filters, the newest first, a page at a time.
 
 Only indexes are looked at until it is known which pictures are on the page. Nothing is sorted: words, times, projects
-and models are read in the order of the numbers, from the newest.
+and models are read in the order of the numbers, from the newest. What is no word is looked for letter by letter.
 """
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -22,10 +23,12 @@ _picture = sa.literal_column("+picture_words.rowid", sa.Integer())
 
 def search(connection: sa.Connection, wanted: Search) -> Found:
     """Find a page of pictures."""
-    words = re.findall(r"\w+", wanted.query or "")
+    asked = wanted.query or ""
+    words = re.findall(r"\w+", asked) if words_of(asked) else []
     is_sqlite = connection.dialect.name == "sqlite"
     if not words:
-        rows = _page(connection, wanted, _filtered(wanted))
+        # Signs alone, such as an emoji, are in no index; a query of spaces is none.
+        rows = _page(connection, wanted, _holding(asked.split(), wanted, is_sqlite=is_sqlite))
     elif is_sqlite:
         rows = _page(connection, wanted, _matching(words, wanted))
     else:
@@ -34,17 +37,21 @@ def search(connection: sa.Connection, wanted: Search) -> Found:
         )
         joined = pictures.join(_words, _words.c.number == pictures.c.number)
         rows = _page(connection, wanted, _filtered(wanted).select_from(joined).where(match))
-    if not rows and words and not (wanted.query or "").isascii():
+    if not rows and words and not asked.isascii():
         # Scripts without spaces are one long word to the index: look for the letters themselves.
-        contained = [pictures.c.prompt.icontains(word, autoescape=True) for word in words]
-        query = _filtered(wanted).where(*contained)
-        rows = _page(connection, wanted, query.where(sa.text(NOT_ASCII)) if is_sqlite else query)
+        rows = _page(connection, wanted, _holding(words, wanted, is_sqlite=is_sqlite))
     return Found(tuple(rows[: wanted.page_size]), wanted.page, wanted.page_size, len(rows) > wanted.page_size)
 
 
 def _filtered(wanted: Search) -> sa.Select[Any]:
     """The numbers of pictures that go through the filters."""
     return _in_time(_in_place(sa.select(pictures.c.number.label("number")), wanted, model=True), wanted)
+
+
+def _holding(parts: Sequence[str], wanted: Search, *, is_sqlite: bool) -> sa.Select[Any]:
+    """The same, of those whose prompts hold all parts, wherever in a word."""
+    query = _filtered(wanted).where(*[pictures.c.prompt.icontains(part, autoescape=True) for part in parts])
+    return query.where(sa.text(NOT_ASCII)) if is_sqlite and not "".join(parts).isascii() else query
 
 
 def _matching(words: list[str], wanted: Search) -> sa.Select[Any]:

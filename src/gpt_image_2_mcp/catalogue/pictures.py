@@ -93,14 +93,10 @@ class Pictures:
         return self.connection.scalar(sa.select(sa.func.count()).where(near)) or 0
 
     def ids_like(self, start: str, limit: int) -> list[str]:
-        """The newest ids that begin so."""
-        begins = pictures.c.id.startswith(start, autoescape=True)
+        """The newest ids that begin so, whatever their capitals: a person's words are part of them."""
+        begins = pictures.c.id.istartswith(start, autoescape=True)
         query = sa.select(pictures.c.id).where(begins).order_by(pictures.c.number.desc()).limit(limit)
         return list(self.connection.scalars(query))
-
-    def every(self) -> Iterator[Picture]:
-        """All pictures, the newest first."""
-        return self._all(sa.select(pictures).order_by(pictures.c.number.desc()))
 
     def found(self, query: sa.Select[Any]) -> list[Picture]:
         """What a select of whole rows finds."""

@@ -25,7 +25,7 @@ from ..studio import Studio
 from .changes import Changes
 from .completions import complete
 from .prompts import all_prompts
-from .resources import PictureServer
+from .resources import PictureServer, in_words
 from .tools import all_tools
 
 INSTRUCTIONS = """\
@@ -82,7 +82,8 @@ def build_server(open_studio: StudioOpener) -> PictureServer:
     async def completed(
         ref: PromptReference | ResourceTemplateReference, argument: CompletionArgument, _: CompletionContext | None
     ) -> Completion:
-        return await complete(ref, argument, server.studio)
+        with in_words():
+            return await complete(ref, argument, server.studio)
 
     return server
 

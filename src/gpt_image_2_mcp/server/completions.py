@@ -20,7 +20,10 @@ async def complete(
     else:
         known = await _of_resource(ref.uri, argument.name, typed, studio)
     values = [value for value in known if value.casefold().startswith(typed)]
-    return Completion(values=values[:MAX_VALUES], total=len(values), has_more=len(values) > MAX_VALUES)
+    if len(values) > MAX_VALUES:
+        # How many there are in all, nobody has counted.
+        return Completion(values=values[:MAX_VALUES], has_more=True)
+    return Completion(values=values, total=len(values), has_more=False)
 
 
 def _of_prompt(ref: PromptReference, argument: str) -> list[str]:
@@ -32,8 +35,8 @@ async def _of_resource(template: str, argument: str, typed: str, studio: Studio 
         return []
     match template:
         case results.PICTURE_URI:
-            return await studio.archive.picture_ids(typed, MAX_VALUES)
+            return await studio.archive.picture_ids(typed, MAX_VALUES + 1)
         case results.SESSION_URI:
-            return await studio.archive.session_ids(typed, MAX_VALUES)
+            return await studio.archive.session_ids(typed, MAX_VALUES + 1)
         case _:
             return []

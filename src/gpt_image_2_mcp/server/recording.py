@@ -22,8 +22,8 @@ from . import build_server
 
 Call = tuple[str, dict[str, Any]]
 
-LEGACY_METHODS = ("ping", "tools/list", "prompts/list", "resources/list", "resources/templates/list")
-MODERN_METHODS = ("server/discover", "tools/list", "prompts/list", "resources/list", "resources/templates/list")
+LEGACY_METHODS = ("ping", "tools/list", "prompts/list", "resources/templates/list")
+MODERN_METHODS = ("server/discover", "tools/list", "prompts/list", "resources/templates/list")
 
 
 async def record() -> dict[str, Any]:

@@ -1,14 +1,17 @@
 """What was made as MCP resources: pictures by their id, as the API sent them, and edit sessions as JSON."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Generator, Iterable
+from contextlib import contextmanager
 from typing import Any
 
 import anyio.to_thread
+from mcp import MCPError
 from mcp.server.lowlevel.helper_types import ReadResourceContents
 from mcp.server.mcpserver import Context, MCPServer
 from mcp.server.mcpserver.exceptions import ResourceNotFoundError
 from mcp_types import (
+    INTERNAL_ERROR,
     InputRequiredResult,
     Resource,
     ResourceTemplate,
@@ -29,6 +32,15 @@ LISTED = 50
 """Pictures, and sessions, in `resources/list`; any other is read by its id."""
 
 
+@contextmanager
+def in_words() -> Generator[None]:
+    """Answer with the words of what went wrong, where the SDK would say "internal error" and log it as a bug."""
+    try:
+        yield
+    except GptImageError as error:
+        raise MCPError(INTERNAL_ERROR, str(error)) from None
+
+
 class PictureServer(MCPServer[Studio]):
     """An MCP server whose resources are what its studio knows of."""
 
@@ -45,9 +57,11 @@ class PictureServer(MCPServer[Studio]):
         """The newest pictures, and the active sessions."""
         if self.studio is None:
             return []
-        pictures = [picture_link(p) for p in (await self.studio.archive.find(Search(page_size=LISTED))).pictures]
-        sessions = [_session_resource(session) for session in (await self.studio.list_sessions(LISTED))[0]]
-        return [*(Resource(**link.model_dump(exclude={"type"})) for link in pictures), *sessions]
+        with in_words():
+            found = await self.studio.archive.find(Search(page_size=LISTED))
+            sessions, _ = await self.studio.list_sessions(LISTED)
+        pictures = [Resource(**picture_link(picture).model_dump(exclude={"type"})) for picture in found.pictures]
+        return [*pictures, *map(_session_resource, sessions)]
 
     async def list_resource_templates(self) -> list[ResourceTemplate]:
         """The forms that addresses have."""
@@ -75,10 +89,14 @@ class PictureServer(MCPServer[Studio]):
 
         Raises:
             ResourceNotFoundError: there is none of this address, or its file is gone.
+            MCPError: the catalogue cannot be used.
 
         """
         del context  # The studio is this server's own.
-        address = str(uri)
+        with in_words():
+            return await self._read(str(uri))
+
+    async def _read(self, address: str) -> list[ReadResourceContents]:
         if (session_id := _id_in(address, SESSION_URI)) and self.studio:
             session = await self.studio.archive.session(session_id)
             if session is not None:
@@ -90,7 +108,7 @@ class PictureServer(MCPServer[Studio]):
                 try:
                     data = await anyio.to_thread.run_sync(self.studio.archive.data_of, picture)
                 except GptImageError as error:
-                    raise ResourceNotFoundError(f"{uri} cannot be read: {error}") from None
+                    raise ResourceNotFoundError(f"{address} cannot be read: {error}") from None
                 return [ReadResourceContents(content=data, mime_type=picture.mime_type)]
         raise ResourceNotFoundError(
             f"There is no picture or session {address[:200]}; resources/list names the recent ones."

@@ -19,7 +19,7 @@ def listed(listing: Listing) -> CallToolResult:
     """A page of pictures as text, with the sheet where there is one; every number of it stands in the text."""
     found = listing.found
     if not found.pictures:
-        return CallToolResult(content=[TextContent(text=_nothing(found.page))], _meta={LIST_KEY: []})
+        return CallToolResult(content=[TextContent(text=_nothing(listing))], _meta={LIST_KEY: []})
     numbers = {picture.id: number for number, picture in listing.numbers.items()}
     content: list[ContentBlock] = [TextContent(text=_page_text(listing, numbers))]
     if listing.sheet is not None:
@@ -55,7 +55,9 @@ def _page_text(listing: Listing, numbers: dict[str, int]) -> str:
     if numbers:
         head += " A number on the sheet, or an id, names a picture in every tool."
     texts = [
-        "\n".join([head, *(f"{_mark(p, numbers)}{line(p, with_path=with_path)}" for p in found.pictures)])
+        "\n".join(
+            [head, *(f"{_mark(p, numbers)}{line(p, with_path=with_path)}{_gone(p, listing)}" for p in found.pictures)]
+        )
         for with_path in (True, False)
     ]
     return next((text for text in texts if len(text) <= MAX_TEXT), clipped(texts[-1]))
@@ -65,9 +67,18 @@ def _mark(picture: Picture, numbers: dict[str, int]) -> str:
     return f"{numbers[picture.id]}. " if picture.id in numbers else "- "
 
 
-def _nothing(page: int) -> str:
-    if page > 1:
-        return f"There is no page {page}."
+def _gone(picture: Picture, listing: Listing) -> str:
+    return ", file missing" if picture.id in listing.missing else ""
+
+
+def _nothing(listing: Listing) -> str:
+    if listing.found.page > 1:
+        return f"There is no page {listing.found.page}."
+    if not listing.filtered:
+        return (
+            "Nothing was made yet, or the catalogue is new: `gpt-image-2-mcp library rebuild FOLDER` takes in earlier"
+            " pictures."
+        )
     return "No picture is like that. Leave filters out to see all; words have to begin words of the prompt."
 
 

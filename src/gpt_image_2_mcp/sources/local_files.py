@@ -111,7 +111,7 @@ def _not_opened(exc: OSError, *, path: Path, reference: str) -> UnreadableSource
         looked = looked if len(looked) <= _MAX_SHOWN else f"{looked[:_MAX_SHOWN]}…"
         return UnreadableSource(
             f"There is no file {looked!r}. This server sees files of the computer that it runs on, and not what was "
-            f"attached or pasted into a chat: give a file's full path, an http(s) URL or a data URL."
+            f"attached or pasted into a chat: give the full path of a file that is there."
         )
     return UnreadableSource(f"{shown(reference)} cannot be opened: it is no path of a regular file.")
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from album import colour_at, file_of, flat, near, opened, read, saved
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageChops
 from workbench import encoded, picture
@@ -53,12 +53,14 @@ def test_a_transparent_picture_keeps_its_transparency() -> None:
 
 
 @given(st.binary(max_size=200), st.sampled_from(["PNG", "JPEG", "WEBP"]), st.integers(0, 400))
+@example(b"\x01", "JPEG", 163)
 @settings(max_examples=150, deadline=None)
 def test_no_bytes_break_the_making_of_a_thumbnail(noise: bytes, kind: str, at: int) -> None:
     good = encoded(kind, (64, 40))
     for data in (noise, good[:at], good[:at] + noise + good[at + len(noise) :]):
         small = shrunk(data)
-        assert small is None or max(opened(small).size) <= 64
+        # A header of which a byte was changed may claim more than there was.
+        assert small is None or max(opened(small).size) <= EDGE
 
 
 def test_a_picture_of_too_many_pixels_is_not_decoded() -> None:

@@ -54,6 +54,16 @@ async def test_a_client_of_today_hears_of_pictures_and_of_the_turns_it_listens_t
     assert heard == [ResourcesListChanged(), ResourceUpdated(uri=uri)]
 
 
+async def test_the_end_of_a_session_is_news_too(bench: Bench) -> None:
+    session_id = await begun(bench)
+    uri = SESSION.replace("{id}", session_id)
+    async with bench.client.listen(resources_list_changed=True, resource_subscriptions=[uri]) as events:
+        await bench.call("end_edit_session", session_id=session_id)
+        with anyio.fail_after(5):
+            heard = [await anext(aiter(events)) for _ in range(2)]
+    assert heard == [ResourcesListChanged(), ResourceUpdated(uri=uri)]
+
+
 @pytest.mark.filterwarnings("ignore::mcp.shared.exceptions.MCPDeprecationWarning")
 async def test_an_older_client_hears_of_what_it_subscribed_to(tmp_path: Path) -> None:
     async with older_client(tmp_path) as (client, heard):

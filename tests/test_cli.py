@@ -71,6 +71,18 @@ def test_a_picture_is_made_and_its_path_is_all_of_stdout(folder: Path) -> None:
     assert "sandbox" in result.stderr
 
 
+def test_a_picture_is_made_again_like_an_earlier_one(folder: Path) -> None:
+    first = made("generate", "a red fox", "--size", SMALL, "--quality", "low", "--sandbox")
+    result = made("generate", "--like", Path(first.stdout.strip()).stem, "--json", "--sandbox")
+    report = json.loads(result.stdout)
+    assert (report["prompt"], report["requested"]["size"], report["requested"]["quality"]) == (
+        "a red fox",
+        SMALL,
+        "low",
+    )
+    assert len(list(folder.glob("*.png"))) == 2
+
+
 def test_several_pictures_are_a_path_a_line(folder: Path) -> None:
     result = made("generate", "a red fox", "--size", SMALL, "-n", "2", "--sandbox")
     paths = [Path(line) for line in result.stdout.splitlines()]

@@ -71,6 +71,7 @@ commands.add_command(library)
 def _options(command: Callable[..., None]) -> Callable[..., None]:
     """The options that `generate` and `edit` share; their rules are those of the request models."""
     options = (
+        click.option("--like", metavar="ID", help="Take what is left out, PROMPT included, from an earlier picture."),
         click.option(
             "--size", metavar="WxH", help="auto, or both edges multiples of 16, at most 3840, ratio 1:3 to 3:1."
         ),
@@ -93,23 +94,19 @@ def _options(command: Callable[..., None]) -> Callable[..., None]:
 
 
 @commands.command()
-@click.argument("prompt")
+@click.argument("prompt", required=False)
 @_options
 def generate(ctx: click.Context, as_json: bool, sandbox: bool, **arguments: Any) -> None:
     """Make pictures from words, and print their paths."""
     from .params import GenerateRequest, parse
+    from .studio import Studio
 
     request = parse(GenerateRequest, arguments)
-    _run(
-        request,
-        lambda studio: studio.generate(request, client=COMMAND_LINE),
-        as_json=as_json,
-        sandbox=sandbox or ctx.obj,
-    )
+    _run(request, Studio.generate, as_json=as_json, sandbox=sandbox or ctx.obj)
 
 
 @commands.command()
-@click.argument("prompt")
+@click.argument("prompt", required=False)
 @click.option("-i", "--image", "images", multiple=True, required=True, metavar="FILE", help="Repeat for up to 8.")
 @click.option("-m", "--mask", metavar="FILE", help="PNG, transparent where the first image is to change.")
 @_options
@@ -119,9 +116,10 @@ def edit(ctx: click.Context, as_json: bool, sandbox: bool, **arguments: Any) -> 
     FILE is a path, an http(s) URL, a data URL, or the id of a picture that was made here.
     """
     from .params import EditRequest, parse
+    from .studio import Studio
 
     request = parse(EditRequest, {**arguments, "images": list(arguments["images"])})
-    _run(request, lambda studio: studio.edit(request, client=COMMAND_LINE), as_json=as_json, sandbox=sandbox or ctx.obj)
+    _run(request, Studio.edit, as_json=as_json, sandbox=sandbox or ctx.obj)
 
 
 @commands.command()
@@ -150,7 +148,7 @@ def demo(output: Path) -> None:
     run_demo(output.absolute())
 
 
-def _run(request: "PaidRequest", operation: "Callable[[Studio], Job]", *, as_json: bool, sandbox: bool) -> None:
+def _run(request: "PaidRequest", operation: "Callable[..., Job]", *, as_json: bool, sandbox: bool) -> None:
     """Open the studio, wait to the end with a progress bar, print."""
     import anyio
 
@@ -161,8 +159,9 @@ def _run(request: "PaidRequest", operation: "Callable[[Studio], Job]", *, as_jso
 
     async def work() -> "Report":
         async with started_studio(settings) as studio:
-            await _confirm(studio, request)
-            return await _outcome(studio, operation(studio))
+            whole = await studio.completed(request)
+            await _confirm(studio, whole)
+            return await _outcome(studio, operation(studio, whole, client=COMMAND_LINE))
 
     report = anyio.run(work)
     if as_json:

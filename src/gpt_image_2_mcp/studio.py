@@ -10,7 +10,7 @@ import logging
 import math
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -69,9 +69,16 @@ DATABASE = "gpt-image-2.db"
 MAX_SESSIONS = 100
 """Sessions in a list: more than an answer has room for."""
 MAX_NEWS = 100
-"""Reports that wait for somebody who wants to know of every picture."""
+"""Changes that wait for somebody who wants to know of each."""
 THUMBNAILS = "thumbnails"
 """The folder beside it where small pictures are kept for contact sheets."""
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """Something changed: a picture was made, or a session, whose id it then has, went on or ended."""
+
+    session_id: str | None
 
 
 class Studio:
@@ -116,7 +123,7 @@ class Studio:
             timings=self._timings,
             project=project_of(working_dir, home),
         )
-        self._telling, self.news = anyio.create_memory_object_stream[Report](MAX_NEWS)
+        self._telling, self.news = anyio.create_memory_object_stream[News](MAX_NEWS)
         self.archive = Archive(
             clerk,
             self._reader,
@@ -242,7 +249,10 @@ class Studio:
 
     async def end_session(self, request: EndSessionRequest) -> Session | None:
         """End a session; None where there was none to end. Its files stay."""
-        return await self._clerk.on_page(lambda page: page.sessions.end(request.session_id))
+        ended = await self._clerk.on_page(lambda page: page.sessions.end(request.session_id))
+        if ended is not None:
+            self._tell(ended.id)
+        return ended
 
     async def list_sessions(self, limit: int = MAX_SESSIONS) -> tuple[list[Session], int]:
         """The active sessions, the last used first, `limit` at most; and how many there are."""
@@ -342,11 +352,15 @@ class Studio:
 
         async def make() -> Report:
             report = await self._maker.make(work)
-            with suppress(anyio.WouldBlock, anyio.BrokenResourceError):
-                self._telling.send_nowait(report)
+            self._tell(None if report.place is None else report.place.session_id)
             return report
 
         return Prepared(key, make)
+
+    def _tell(self, session_id: str | None) -> None:
+        # Whoever does not listen misses some of very many, and nothing waits.
+        with suppress(anyio.WouldBlock, anyio.BrokenResourceError):
+            self._telling.send_nowait(News(session_id))
 
     async def _turn(self, request: ContinueSessionRequest) -> tuple[Session, int, Inputs]:
         """The session, the turn to build on, and its pictures; raises SessionError."""

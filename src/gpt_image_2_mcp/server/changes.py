@@ -15,7 +15,7 @@ from mcp.server.subscriptions import InMemorySubscriptionBus, ResourcesListChang
 from mcp_types import EmptyResult, SubscribeRequestParams, UnsubscribeRequestParams
 from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS
 
-from ..report import Report
+from ..studio import News
 from .results import session_uri
 
 MAX_SUBSCRIPTIONS = 1000
@@ -31,11 +31,11 @@ class Changes:
         self._client: ServerSession | None = None
         self._subscribed: dict[str, None] = {}
 
-    async def follow(self, news: MemoryObjectReceiveStream[Report]) -> None:
-        """Tell of all pictures that are made, until nobody is there to be told."""
+    async def follow(self, news: MemoryObjectReceiveStream[News]) -> None:
+        """Tell of all that changes, until nobody is there to be told."""
         with suppress(anyio.BrokenResourceError, anyio.ClosedResourceError):
-            async for report in news:
-                await self._made(report)
+            async for one in news:
+                await self._tell(one)
 
     async def subscribe(self, _: ServerRequestContext[Any, Any], params: SubscribeRequestParams) -> EmptyResult:
         """Tell of changes at an address from now on."""
@@ -49,13 +49,13 @@ class Changes:
         self._subscribed.pop(str(params.uri), None)
         return EmptyResult()
 
-    async def _made(self, report: Report) -> None:
+    async def _tell(self, news: News) -> None:
         await self.bus.publish(ResourcesListChanged())
         if self._client is not None:
             await self._client.send_resource_list_changed()
-        if report.place is None:
+        if news.session_id is None:
             return
-        uri = session_uri(report.place.session_id)
+        uri = session_uri(news.session_id)
         await self.bus.publish(ResourceUpdated(uri=uri))
         if self._client is not None and uri in self._subscribed:
             await self._client.send_resource_updated(uri)

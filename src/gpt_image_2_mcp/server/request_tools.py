@@ -120,4 +120,5 @@ def _plain(field: Mapping[str, Any]) -> dict[str, Any]:
     if "anyOf" in field:
         (choice,) = (part for part in cast("list[dict[str, Any]]", field["anyOf"]) if part != {"type": "null"})
         field = {**choice, **{key: value for key, value in field.items() if key not in ("anyOf", "default")}}
-    return {key: value for key, value in field.items() if key != "title"}
+    # An empty default is no value that the schema would take: the parameter may be left out, and that is all.
+    return {key: value for key, value in field.items() if key != "title" and (key, value) != ("default", "")}

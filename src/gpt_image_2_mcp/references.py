@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from .books import Books, Clerk
+from .books import Clerk
 from .catalogue.records import PICTURE_ID, Picture
 from .errors import BadRequest, shown
 
@@ -38,7 +38,7 @@ class References:
         picture_id = self._id(word)
         if picture_id is None:
             return None
-        found = await self.clerk.done(lambda books: _get(books, picture_id))
+        found = await self.clerk.on_page(lambda page: page.pictures.get(picture_id))
         if found is None:
             raise BadRequest(
                 f"There is no picture {shown(picture_id)} in the catalogue. list_images, or `gpt-image-2-mcp library"
@@ -66,8 +66,3 @@ class References:
         if not self.sheet:
             return "no contact sheet was shown in this run (list_images with contact_sheet makes one)."
         return f"the last contact sheet has {min(self.sheet)} to {max(self.sheet)}."
-
-
-def _get(books: Books, picture_id: str) -> Picture | None:
-    with books.page() as page:
-        return page.pictures.get(picture_id)

@@ -78,7 +78,8 @@ async def rebuild(
             tell(start, len(records))
         paths = records[start : start + BATCH]
         claimed = await anyio.to_thread.run_sync(_claims, paths, sandbox, done)
-        known = await clerk.done(partial(_known, ids=[picture.id for picture in claimed]))
+        ids = [picture.id for picture in claimed]
+        known = await clerk.on_page(lambda page, ids=ids: page.pictures.by_ids(ids))
         batch = await anyio.to_thread.run_sync(_sorted, claimed, known, read, done)
         if batch.new or batch.moved:
             touched |= dict.fromkeys(await clerk.done(partial(_write, batch=batch, done=done)))
@@ -126,11 +127,6 @@ def _claim(path: Path) -> Picture:
             f"The record {path} lies in a folder whose name is no text. Rename the folder."
         ) from None
     return picture
-
-
-def _known(books: Books, *, ids: Sequence[str]) -> dict[str, Picture]:
-    with books.page() as page:
-        return page.pictures.by_ids(ids)
 
 
 def _sorted(

@@ -123,9 +123,9 @@ class Books:
         """Whether a process may have ended without saying goodbye. Looks at files only: of a server nobody knows."""
         if not isinstance(self.database, Path):
             return self.database is not None
-        from .storage.liveness import any_dead
+        from .storage.liveness import any_dead, signs_of
 
-        return any_dead(self.database.with_name(f"{self.database.name}-alive"))
+        return any_dead(signs_of(self.database))
 
     def mend(self) -> "tuple[list[str], list[JobRow]]":
         """Bring to an end what dead processes left: sentences on the money, and the jobs that were sent and lost."""

@@ -49,6 +49,11 @@ class Sign:
         _remove(_file(self.folder, self.name), self.held)
 
 
+def signs_of(database: Path) -> Path:
+    """The folder with the signs of life of those who have a database file open."""
+    return database.with_name(f"{database.name}-alive")
+
+
 def give_sign(folder: Path) -> Sign:
     """Make a locked file of a new name in `folder`, which is made for its owner alone where it is missing.
 

@@ -3,11 +3,10 @@
 import sqlite3
 from collections.abc import Collection
 from dataclasses import dataclass
-from pathlib import Path
 
 from .address import Address, PostgresUrl
 from .database import Database, DatabaseUnusable, open_database
-from .liveness import Sign, give_sign, is_alive, tidy
+from .liveness import Sign, give_sign, is_alive, signs_of, tidy
 from .postgres import ServerSign, dead, open_postgres
 
 
@@ -46,11 +45,6 @@ class Store:
         if isinstance(self.sign, Sign):
             self.sign.withdraw()
         self.database.close()
-
-
-def signs_of(path: Path) -> Path:
-    """The folder with the signs of life of those who have the database file at `path` open."""
-    return path.with_name(f"{path.name}-alive")
 
 
 def open_store(at: Address, *, sqlite_version: tuple[int, ...] = sqlite3.sqlite_version_info) -> Store:

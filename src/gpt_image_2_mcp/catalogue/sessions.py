@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from ..errors import SessionError, shown
 from ..sessions import ORIGINALS, Session, Turn
-from ..storage.schema import sessions
+from ..storage.schema import pictures, sessions
 from .pictures import Pictures, microseconds, time_of
 from .records import Picture, Place
 
@@ -83,11 +83,11 @@ class Sessions:
         head = self.connection.scalar(query)
         if head is None:
             return None
-        last = max(
-            (picture.record.place.turn for picture in self._turns(session_id) if picture.record.place), default=0
+        last = self.connection.scalar(
+            sa.select(sa.func.max(pictures.c.turn)).where(pictures.c.session_id == session_id)
         )
         late = not asked and head != parent
-        place = Place(session_id=session_id, turn=last + 1, parent=parent, late=late, asked=asked)
+        place = Place(session_id=session_id, turn=(last or 0) + 1, parent=parent, late=late, asked=asked)
         if not late:
             self.connection.execute(sa.update(sessions).where(sessions.c.id == session_id).values(head=place.turn))
         self._touch(session_id)

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Final
 from .catalogue.records import Picture
 from .decoding import opened
 from .errors import GptImageError
+from .library import open_as_is
 from .pictures import facts
 
 if TYPE_CHECKING:
@@ -119,8 +120,7 @@ def _still_there(picture: Picture) -> bool:
 def _kept(path: Path) -> bytes | None:
     """A thumbnail that was kept and still is one, and this user's own."""
     try:
-        flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
-        with os.fdopen(os.open(path, flags), "rb") as file:
+        with os.fdopen(open_as_is(path, os.O_RDONLY), "rb") as file:
             found = os.fstat(file.fileno())
             own = not hasattr(os, "geteuid") or found.st_uid == os.geteuid()
             if not (own and stat.S_ISREG(found.st_mode) and found.st_size <= MAX_KEPT_BYTES):

@@ -102,7 +102,9 @@ class Viewer:
         else:
             data = await anyio.to_thread.run_sync(self._reader.saved_data, picture)
         name = request.image if picture is None else picture.path.name
-        known = await self._archive.known(picture, hashlib.sha256(data).hexdigest())
+        # A picture of ours is known by itself; hashing a large file takes milliseconds, which others would wait for.
+        digest = "" if picture else await anyio.to_thread.run_sync(lambda: hashlib.sha256(data).hexdigest())
+        known = await self._archive.known(picture, digest)
         seen, said = await anyio.to_thread.run_sync(_seen, data, name, request.region)
         return View(name, seen, said, known)
 

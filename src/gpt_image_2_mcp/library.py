@@ -166,12 +166,7 @@ def save_as(data: bytes, path: Path, *, judge: Callable[[Path], Path]) -> bool:
         ready(path.parent, judge)
         if path.exists() or path.is_symlink():
             return False
-        try:
-            with part.open("xb") as file:
-                file.write(data)
-            _give_name(part, path)
-        finally:
-            part.unlink(missing_ok=True)
+        _write_new(data, part, path)
     except FileExistsError:
         return False
     except (OSError, BadRequest) as error:
@@ -215,15 +210,19 @@ def keep_beside(data: bytes, name: str, *, folder: Path, judge: Callable[[Path],
 
     """
     path = ready_side_folder(folder, judge) / name
-    part = path.with_name(f"{secrets.token_hex(8)}{PART_SUFFIX}")
+    with suppress(FileExistsError):
+        _write_new(data, path.with_name(f"{secrets.token_hex(8)}{PART_SUFFIX}"), path)
+    return path
+
+
+def _write_new(data: bytes, part: Path, path: Path) -> None:
+    """Write a file beside its place, as `part`, and give it its name; raises FileExistsError where that is taken."""
     try:
         with part.open("xb") as file:
             file.write(data)
-        with suppress(FileExistsError):
-            _give_name(part, path)
+        _give_name(part, path)
     finally:
         part.unlink(missing_ok=True)
-    return path
 
 
 def regular_file(file: IO[bytes]) -> bool:

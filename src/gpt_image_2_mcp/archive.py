@@ -183,7 +183,7 @@ class Archive:
             looked_at = [p for p in batch if not real or any(p.path.is_relative_to(folder) for folder in real)]
             for picture in looked_at:
                 await anyio.to_thread.run_sync(
-                    partial(checking.compare, [picture], read=self._reader.saved_data, done=done)
+                    partial(checking.compare, picture, read=self._reader.saved_data, done=done)
                 )
                 if tell:
                     tell(done.pictures, None)
@@ -208,7 +208,7 @@ class Archive:
             for picture in batch:
                 copy = partial(
                     exporting.export,
-                    [picture],
+                    picture,
                     read=self._reader.saved_data,
                     judge=self._destinations.judge,
                     done=done,

@@ -43,20 +43,19 @@ class Checked:
         return not (self.missing or self.changed or self.unrecorded or self.unknown)
 
 
-def compare(pictures: Iterable[Picture], *, read: Callable[[Picture], bytes], done: Checked) -> None:
-    """Look at the files of pictures; `read` gives a picture's bytes or raises a GptImageError. Blocks."""
-    for picture in pictures:
-        done.pictures += 1
-        path = picture.path
-        if not is_there(path):
-            done.missing.append(Finding(path, picture.id))
-            continue
-        try:
-            read(picture)
-        except GptImageError as error:
-            done.changed.append(Finding(path, picture.id, str(error)))
-        if (why := _record_is_wrong(picture)) is not None:
-            done.unrecorded.append(Finding(path, picture.id, why))
+def compare(picture: Picture, *, read: Callable[[Picture], bytes], done: Checked) -> None:
+    """Look at the file of a picture; `read` gives its bytes or raises a GptImageError. Blocks."""
+    done.pictures += 1
+    path = picture.path
+    if not is_there(path):
+        done.missing.append(Finding(path, picture.id))
+        return
+    try:
+        read(picture)
+    except GptImageError as error:
+        done.changed.append(Finding(path, picture.id, str(error)))
+    if (why := _record_is_wrong(picture)) is not None:
+        done.unrecorded.append(Finding(path, picture.id, why))
 
 
 def unknown(files: Iterable[Path], *, known: dict[str, Path], done: Checked) -> None:

@@ -1,6 +1,6 @@
 """Copying pictures out of the catalogue, each with its record, so that the folder is one that can be rebuilt from."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -24,41 +24,36 @@ class Exported:
 
 
 def export(
-    pictures: Iterable[Picture],
-    *,
-    read: Callable[[Picture], bytes],
-    judge: Callable[[Path], Path],
-    done: Exported,
+    picture: Picture, *, read: Callable[[Picture], bytes], judge: Callable[[Path], Path], done: Exported
 ) -> None:
-    """Copy pictures into a folder, under the names that they have; no file is replaced. Blocks.
+    """Copy a picture into a folder, under the name that it has; no file is replaced. Blocks.
 
-    `read` gives a picture's bytes or raises a GptImageError; `judge` is that of `library.save`.
+    `read` gives its bytes or raises a GptImageError; `judge` is that of `library.save`.
 
     Raises:
         CannotSave: the folder cannot be written.
 
     """
-    for picture in pictures:
-        target = done.folder / picture.path.name
-        if not is_there(picture.path):
-            done.notes.say(f"The picture {picture.path} is gone.")
-            continue
+    target = done.folder / picture.path.name
+    if not is_there(picture.path):
+        done.notes.say(f"The picture {picture.path} is gone.")
+        return
+    try:
+        data = read(picture)
+    except GptImageError as error:
+        done.notes.say(str(error))
+        return
+    copy = picture.model_copy(update={"path": target})
+    if save_as(data, target, judge=judge):
+        done.copied += 1
         try:
-            data = read(picture)
-        except GptImageError as error:
-            done.notes.say(str(error))
-            continue
-        copy = picture.model_copy(update={"path": target})
-        if save_as(data, target, judge=judge):
-            done.copied += 1
-            try:
-                write_sidecar(copy, judge)
-            except (OSError, BadRequest) as error:
-                done.notes.say(f"The record of {target} could not be written: {error}.")
-        elif _is(copy, read):
-            done.there += 1
-        else:
-            done.notes.say(f"{target} is another file already, and nothing is replaced: export to another folder.")
+            write_sidecar(copy, judge)
+        except (OSError, BadRequest) as error:
+            done.notes.say(f"The record of {target} could not be written: {error}.")
+    elif _is(copy, read):
+        done.there += 1
+    else:
+        done.notes.say(f"{target} is another file already, and nothing is replaced: export to another folder.")
 
 
 def _is(copy: Picture, read: Callable[[Picture], bytes]) -> bool:

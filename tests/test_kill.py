@@ -30,7 +30,6 @@ from workbench import KEY, SMALL, canned, encoded
 
 from gpt_image_2_mcp.catalogue.sidecars import read_sidecar
 from gpt_image_2_mcp.params import GenerateRequest
-from gpt_image_2_mcp.pictures import facts
 from gpt_image_2_mcp.rescuing import rescue
 from gpt_image_2_mcp.settings import Settings
 from gpt_image_2_mcp.storage.liveness import lock
@@ -433,13 +432,12 @@ def test_a_start_in_the_moment_before_the_lock_does_not_send_the_picture_elsewhe
 
     monkeypatch.setattr(library, "lock", late)
     name = library.Name("image", datetime.now().astimezone(), "", "abcdef")
-    what = facts(encoded())
-    image, elsewhere = library.save(
-        encoded(), what, name=name, number=None, folders=(tmp_path / "p",), judge=lambda folder: folder
+    path, elsewhere = library.save(
+        encoded(), extension="png", name=name, number=None, folders=(tmp_path / "p",), judge=lambda folder: folder
     )
-    if image.path.parent != tmp_path / "p":
-        image.path.unlink()
-    assert (image.path.parent, elsewhere) == (tmp_path / "p", None)
+    if path.parent != tmp_path / "p":
+        path.unlink()
+    assert (path.parent, elsewhere) == (tmp_path / "p", None)
 
 
 # The real program.

@@ -1,13 +1,13 @@
-"""Opening a saved picture to show it: by Pillow, a PNG inflated faster than Pillow does, and nothing too large."""
+"""Opening a saved picture to show it: by Pillow, a PNG faster than Pillow does, and nothing too large."""
 
 import io
 from collections.abc import Generator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from .inflating import Inflating
 from .pictures import facts
 from .pictures.judging import MAX_PIXELS
+from .png_decoder import decoded
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def opened(data: bytes) -> "Generator[Image.Image]":
-    """A picture, not decoded yet; what cannot be decoded inside the block comes out as a ValueError too.
+    """A picture, decoded or not; what cannot be decoded inside the block comes out as a ValueError too.
 
     Raises:
         ValueError: it is no PNG, JPEG or WebP, has more than `MAX_PIXELS`, or is broken.
@@ -26,9 +26,11 @@ def opened(data: bytes) -> "Generator[Image.Image]":
         raise ValueError(f"is {what.width}x{what.height}, and {MAX_PIXELS:,} pixels are the most that are decoded")
     from PIL import Image
 
-    stored = Inflating.of(data).png() if what.format == "png" else None
     try:
-        with Image.open(stored or io.BytesIO(data), formats=(what.format,)) as image:
-            yield image
+        with Image.open(io.BytesIO(data), formats=(what.format,)) as image:
+            whole = decoded(data) if what.format == "png" else None
+            if whole:
+                whole.info = image.info
+            yield whole or image
     except (OSError, SyntaxError, Image.DecompressionBombError) as error:
         raise ValueError(f"cannot be decoded ({error})") from None

@@ -1,5 +1,7 @@
 """Takes answers as they come: a picture is saved before anything else is done with it, then told of."""
 
+import asyncio
+import hashlib
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
@@ -11,18 +13,19 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import anyio.to_thread
 
-from .errors import BadAnswer, BadRequest, CannotSave, GptImageError, shown
+from .errors import BadAnswer, BadRequest, GptImageError, shown
 from .library import Name, SavedImage, ready_side_folder, save
 from .money.pricing import cost, host_cost
 from .params import Options
 from .pictures import EXTENSION, Facts, facts, sniff
-from .previews import Preview, preview, share_of
+from .previews import Preview, decoder_for, preview, share_of
 from .report import Report
 
 if TYPE_CHECKING:
     # At run time that package imports `openai`, which nobody waits for before there is a request to make.
-    from .inflating import Inflating
     from .openai_api.answers import Answer
+    from .openai_api.arriving import MakeDecoder
+    from .png_decoder import PngDecoder
 
 MAX_URL_TOLD = 1000
 """Characters of an address that an error repeats whole: it is the way to a picture that was paid for."""
@@ -64,7 +67,10 @@ class Keeper:
         self._fetch = fetch
         self._partials = partials
         self._hide = hide
-        self.makes_previews = previews
+        self.decoder: MakeDecoder | None = (
+            (lambda strips: decoder_for(share_of(n), strips=strips)) if previews else None
+        )
+        """Makes what decodes a picture on its way, for its preview."""
         self._previews: dict[str, Preview] = {}
         self._answers: list[Answer] = []
         self._count = 0
@@ -96,7 +102,7 @@ class Keeper:
                 if isinstance(picture, Link):
                     await self._save(await self._fetched(picture.url), None, answer)
                 else:
-                    await self._save(picture.data, picture.inflating, answer)
+                    await self._save(picture.data, picture.decoder, answer)
             except GptImageError as error:
                 if isinstance(error, BadAnswer):
                     error.from_sandbox = answer.sandbox
@@ -159,7 +165,7 @@ class Keeper:
             file.write(data)
         return path
 
-    async def _save(self, data: bytes, inflating: "Inflating | None", answer: "Answer") -> None:
+    async def _save(self, data: bytes, decoder: "PngDecoder | None", answer: "Answer") -> None:
         what = _facts(data)
         self._count += 1
         place = self._count
@@ -167,36 +173,33 @@ class Keeper:
         folders = self._folders
         if answer.sandbox:
             folders = tuple(self._sandboxed.get(folder, folder) for folder in folders)
-        shown: list[Preview | None] = []
-        saved: list[tuple[SavedImage, str | None] | CannotSave] = []
-
-        async def write() -> None:
-            work = partial(save, data, what, name=self._name, number=number, folders=folders, judge=self._judge)
-            try:
-                saved.append(await anyio.to_thread.run_sync(work))
-            except CannotSave as error:
-                # Raised inside a task group it would arrive wrapped.
-                saved.append(error)
-
-        async def look() -> None:
-            work = partial(preview, data, what, share=share_of(self._n), inflating=inflating)
-            shown.append(await anyio.to_thread.run_sync(work))
-
-        # The disk and the encoder wait for different things: a picture's preview is made while it is written.
-        async with anyio.create_task_group() as beside:
-            beside.start_soon(write)
-            if self.makes_previews:
-                beside.start_soon(look)
-        if isinstance(saved[0], CannotSave):
-            raise saved[0]
-        image, elsewhere = saved[0]
+        saving = partial(
+            save,
+            data,
+            extension=EXTENSION[what.format],
+            name=self._name,
+            number=number,
+            folders=folders,
+            judge=self._judge,
+        )
+        looking = partial(self._look, data, what, decoder)
+        # The disk, the hash and the encoder do not wait for each other; the picture's way to the disk begins first.
+        (path, elsewhere), digest, shown = await asyncio.gather(
+            anyio.to_thread.run_sync(saving),
+            anyio.to_thread.run_sync(_sha256, data),
+            anyio.to_thread.run_sync(looking),
+        )
+        image = SavedImage(path, what, len(data), digest)
         self._saved[place] = image
-        if shown and shown[0] is not None:
-            self._previews[image.id] = shown[0]
+        if shown is not None:
+            self._previews[image.id] = shown
         if elsewhere:
             self.warnings.append(elsewhere)
         if not what.width:
             self.warnings.append(f"{image.path.name} was saved as it came, but it cannot be read whole.")
+
+    def _look(self, data: bytes, what: Facts, decoder: "PngDecoder | None") -> Preview | None:
+        return preview(data, what, share=share_of(self._n), decoder=decoder) if self.decoder else None
 
     async def _fetched(self, url: str) -> bytes:
         try:
@@ -218,6 +221,10 @@ class Keeper:
                     return None
                 total += part
         return total
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
 
 
 def _facts(data: bytes) -> Facts:

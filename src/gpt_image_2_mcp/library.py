@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import IO, Literal
 
 from .errors import BadRequest, CannotSave, SessionError
-from .pictures import EXTENSION, MIME, Facts
+from .pictures import MIME, Facts
 from .storage.liveness import lock
 
 Kind = Literal["image", "edit", "session"]
@@ -111,17 +111,17 @@ _ELSEWHERE = "Give another `output_dir`, or leave it out and have GPT_IMAGE_2_OU
 
 def save(
     data: bytes,
-    facts: Facts,
     *,
+    extension: str,
     name: Name,
     number: int | None,
     folders: tuple[Path, ...],
     judge: Callable[[Path], Path],
-) -> tuple[SavedImage, str | None]:
+) -> tuple[Path, str | None]:
     """Write a picture into the first of `folders` that takes it, the temp folder being the last resort.
 
     `folders` are real paths; `judge` gives a path's real one and raises BadRequest where it may not be written, since a
-    link may have been put there after the call was checked. Gives the picture, and a sentence where it is not in the
+    link may have been put there after the call was checked. Gives where it is, and a sentence where that is not in the
     first folder. Blocks: call it in a thread.
 
     Raises:
@@ -133,7 +133,7 @@ def save(
     for folder in (*folders, last_resort):
         try:
             ready(folder, judge)
-            write = partial(_write, data, folder=folder, name=name, number=number, extension=EXTENSION[facts.format])
+            write = partial(_write, data, folder=folder, name=name, number=number, extension=extension)
             try:
                 path = write()
             except (BlockingIOError, FileNotFoundError):
@@ -145,8 +145,7 @@ def save(
         except BadRequest:
             failures.append(f"{folder} (it leads to another place than when the call was checked)")
             continue
-        image = SavedImage(path, facts, len(data), hashlib.sha256(data).hexdigest())
-        return image, f"Saved in {folder}, since this could not be written: {failures[0]}." if failures else None
+        return path, f"Saved in {folder}, since this could not be written: {failures[0]}." if failures else None
     raise CannotSave(
         f"The picture was made and paid for, but could not be saved anywhere: {'; '.join(failures)}."
         " Make room or set GPT_IMAGE_2_OUTPUT_DIR to a folder that can be written."

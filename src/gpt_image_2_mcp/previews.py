@@ -6,16 +6,21 @@ disk is never touched.
 """
 
 import io
-from collections.abc import Iterator
+import os
+import sys
+from collections.abc import Generator, Iterator
+from concurrent.futures import Executor
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import IO, TYPE_CHECKING
 
 from .pictures import MIME, Facts
 
 if TYPE_CHECKING:
     from PIL import Image
 
-    from .inflating import Inflating
+    from .png_decoder import PngDecoder
 
 MAX_PICTURE_BYTES = 525_000
 """What all pictures of an answer may have together before base64, which makes four bytes of three.
@@ -52,22 +57,17 @@ class Preview:
     mime_type: str
 
 
-def preview(data: bytes, facts: Facts, *, share: int, inflating: "Inflating | None" = None) -> Preview | None:
+def preview(data: bytes, facts: Facts, *, share: int, decoder: "PngDecoder | None" = None) -> Preview | None:
     """Encode a picture in at most `share` bytes; None where it cannot be decoded. Blocks: call it in a thread.
 
-    `inflating` has been fed all of `data`, if there is one.
+    `decoder` is that of `decoder_for` the same share, and has been fed all of `data`, if there is one.
     """
     if len(data) <= share:
         return Preview(_base64(data), MIME[facts.format])
     from PIL import Image
 
-    if facts.format == "png" and inflating is None:
-        from .inflating import Inflating
-
-        inflating = Inflating.of(data)
-    source = inflating.png() if inflating else None
     try:
-        with Image.open(source or io.BytesIO(data)) as image:
+        with _opened(data, facts, share, decoder) as image:
             for small, quality in _scaled(image, share):
                 encoded, mime_type = _encoded(small, quality)
                 if len(encoded) <= share:
@@ -75,9 +75,16 @@ def preview(data: bytes, facts: Facts, *, share: int, inflating: "Inflating | No
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
         return None
     finally:
-        if inflating:
-            inflating.give_up()
+        if decoder:
+            decoder.give_up()
     return None
+
+
+def decoder_for(share: int, *, strips: Executor) -> "PngDecoder":
+    """What decodes a picture on its way as far as its preview needs it; `strips` is that of `PngDecoder`."""
+    from .png_decoder import PngDecoder
+
+    return PngDecoder(partial(_factor, edge=_steps(share)[0][0]), strips=strips)
 
 
 def whole(data: bytes, facts: Facts) -> Preview:
@@ -90,24 +97,45 @@ def share_of(count: int) -> int:
     return MAX_PICTURE_BYTES // max(count, 1)
 
 
-def _scaled(image: "Image.Image", share: int) -> Iterator[tuple["Image.Image", int]]:
-    """The picture at each step that can be worth a try, each scaled down from the one before."""
+@contextmanager
+def _opened(data: bytes, facts: Facts, share: int, decoder: "PngDecoder | None") -> "Generator[Image.Image]":
+    """The picture, scaled down already as far as that is easy."""
     from PIL import Image
 
-    mode = "RGBA" if image.has_transparency_data else "RGB"
+    from .png_decoder import decoded
+
+    edge = _steps(share)[0][0]
+    found = None
+    if decoder:
+        found = decoder.image()
+    elif facts.format == "png":
+        found = decoded(data, partial(_factor, edge=edge))
+    if found:
+        yield found
+        return
+    with Image.open(io.BytesIO(data)) as image:
+        mode = "RGBA" if image.has_transparency_data else "RGB"
+        image.draft("RGB", (edge, edge))
+        image.load()
+        current = image if image.mode == mode else image.convert(mode)
+        factor = _factor(max(image.size), edge)
+        yield current.reduce(factor) if factor > 1 else current
+
+
+def _steps(share: int) -> list[tuple[int, int]]:
+    """Those of the ladder that can be worth a try."""
     # Even a flat picture takes about a byte in 40 pixels at these qualities.
-    steps = [step for step in STEPS if step[0] == MIN_EDGE or step[0] ** 2 / 40 <= share]
-    longest = max(image.size)
-    image.draft("RGB", (steps[0][0], steps[0][0]))
-    image.load()
-    current = image if image.mode == mode else image.convert(mode)
-    factor = _factor(max(image.size), steps[0][0])
-    if factor > 1:
-        current = current.reduce(factor)
-    if mode == "RGBA" and current.getchannel("A").getextrema() == (255, 255):
+    return [step for step in STEPS if step[0] == MIN_EDGE or step[0] ** 2 / 40 <= share]
+
+
+def _scaled(image: "Image.Image", share: int) -> Iterator[tuple["Image.Image", int]]:
+    """The picture at each step, each scaled down from the one before; a picture is never scaled up."""
+    from PIL import Image
+
+    current = image.convert("RGB") if image.mode == "L" else image
+    if current.mode == "RGBA" and current.getchannel("A").getextrema() == (255, 255):
         current = current.convert("RGB")
-    for edge, quality in steps:
-        edge = min(edge, longest)  # noqa: PLW2901 - a picture is never scaled up
+    for edge, quality in _steps(share):
         if max(current.size) > edge:
             ratio = edge / max(current.size)
             size = (max(1, round(current.width * ratio)), max(1, round(current.height * ratio)))
@@ -129,12 +157,22 @@ def _factor(longest: int, edge: int) -> int:
 
 
 def _encoded(image: "Image.Image", quality: int) -> tuple[bytes, str]:
-    out = io.BytesIO()
-    if image.mode == "RGBA":
-        image.save(out, "WEBP", quality=quality, alpha_quality=quality, method=2)
-        return out.getvalue(), MIME["webp"]
-    image.save(out, "JPEG", quality=quality)
-    return out.getvalue(), MIME["jpeg"]
+    with _scratch() as out:
+        if image.mode == "RGBA":
+            image.save(out, "WEBP", quality=quality, alpha_quality=quality, method=2)
+            kind = "webp"
+        else:
+            image.save(out, "JPEG", quality=quality)
+            kind = "jpeg"
+        out.seek(0)
+        return out.read(), MIME[kind]
+
+
+def _scratch() -> IO[bytes]:
+    """What an encoder writes to: into a file it does so without holding the interpreter."""
+    if sys.platform == "linux":
+        return os.fdopen(os.memfd_create("preview"), "w+b")
+    return io.BytesIO()
 
 
 def _base64(data: bytes) -> str:

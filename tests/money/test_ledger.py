@@ -11,7 +11,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing
+from contextlib import closing
 from datetime import date, datetime, timedelta, timezone
 from decimal import Decimal
 from multiprocessing.connection import Connection
@@ -34,7 +34,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 from inline_snapshot import snapshot
-from sqlalchemy import event, exc
+from sqlalchemy import exc
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateIndex, CreateTable
 
@@ -48,7 +48,6 @@ from gpt_image_2_mcp.storage.database import DatabaseUnusable, open_database
 from gpt_image_2_mcp.storage.liveness import Sign, any_dead, give_sign, is_alive, tidy
 
 HIGH = Entry("gpt-image-2", "1024x1024", "high")
-OLD, NEW = (3, 51, 2), (3, 51, 3)
 HERE = timezone(timedelta(hours=-8))
 NOON = datetime(2026, 11, 22, 12, tzinfo=HERE)
 
@@ -465,10 +464,10 @@ def test_budget_on_postgresql(postgres: PostgresUrl) -> None:
 # --- Several processes
 
 
-def spend(path: Address, together: Barrier, answers: Connection, sqlite_version: tuple[int, ...]) -> None:
+def spend(path: Address, together: Barrier, answers: Connection) -> None:
     """Reserve 20 times; run in a process of its own."""
     together.wait()
-    ledger = open_ledger(path, clock=Clock(), sqlite_version=sqlite_version)
+    ledger = open_ledger(path, clock=Clock())
     got = 0
     for _ in range(20):
         try:
@@ -505,16 +504,12 @@ def die(path: Address, ready: Connection) -> None:
         ready.recv()
 
 
-@pytest.mark.parametrize("sqlite_version", [OLD, NEW])
-def test_racing_processes_never_pass_the_budget(place: Address, sqlite_version: tuple[int, ...]) -> None:
+def test_racing_processes_never_pass_the_budget(place: Address) -> None:
     """18 times $0.0527 fit into $1; each process asks 20 times, and all of them make the file at the same time."""
     spawn = multiprocessing.get_context("spawn")
     together = spawn.Barrier(4)
     pipes = [spawn.Pipe(duplex=False) for _ in range(4)]
-    processes = [
-        spawn.Process(target=spend, args=(place, together, answers, sqlite_version), daemon=True)
-        for _, answers in pipes
-    ]
+    processes = [spawn.Process(target=spend, args=(place, together, answers), daemon=True) for _, answers in pipes]
     for process in processes:
         process.start()
     got = [results.recv() if results.poll(30) else None for results, _ in pipes]
@@ -712,48 +707,56 @@ def test_a_file_that_others_may_read_is_closed_to_them(opened: Open, path: Path)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
-@pytest.mark.parametrize(("sqlite_version", "mode"), [(OLD, "persist"), ((3, 40, 1), "persist"), (NEW, "wal")])
-def test_the_journal_is_the_one_that_is_safe_with_this_sqlite(
-    opened: Open, sqlite_version: tuple[int, ...], mode: str
+def in_wal_mode(path: Path) -> None:
+    """As earlier versions of this program made it where SQLite is new enough."""
+    open_database(path).close()
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("PRAGMA journal_mode = WAL").fetchone() == ("wal",)
+
+
+@pytest.mark.parametrize("before", [None, in_wal_mode])
+def test_the_journal_is_one_that_every_sqlite_is_safe_with(
+    opened: Open, path: Path, before: Callable[[Path], None] | None
 ) -> None:
-    ledger = opened(sqlite_version=sqlite_version)
-    with ledger.book.transaction() as charges:
-        assert charges.connection.exec_driver_sql("PRAGMA journal_mode").scalar() == mode
-        assert charges.connection.exec_driver_sql("PRAGMA synchronous").scalar() == 2
-
-
-def test_an_older_sqlite_takes_the_file_out_of_wal_for_good(opened: Open) -> None:
-    """Both write it from then on, and the older one is not safe with WAL."""
-    newer = opened(sqlite_version=NEW)
-    older = opened(sqlite_version=OLD)
-    opened(sqlite_version=NEW)
-    for ledger in (newer, older):
+    if before is not None:
+        before(path)
+    for ledger in (opened(), opened()):
         with ledger.book.transaction() as charges:
-            assert charges.connection.exec_driver_sql("PRAGMA journal_mode").scalar() in ("delete", "persist")
+            assert charges.connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "persist"
+            assert charges.connection.exec_driver_sql("PRAGMA synchronous").scalar() == 2
 
 
-def test_an_older_sqlite_waits_for_the_file_before_it_leaves_wal(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    newer, held = open_database(path, sqlite_version=NEW), ExitStack()
+def test_a_file_in_wal_mode_is_waited_for_before_it_leaves_that(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    in_wal_mode(path)
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(DatabaseUnusable, match="held by another process"):
+            open_database(path, busy_seconds=0.05)
 
-    def let_go(_seconds: float) -> None:
-        held.close()
+        def let_go(_seconds: float) -> None:
+            other.close()
 
-    with newer.transaction(), pytest.raises(DatabaseUnusable, match="held by another process"):
-        open_database(path, sqlite_version=OLD, busy_seconds=0.05)
-    with held:
-        held.enter_context(newer.transaction())
         monkeypatch.setattr(database, "sleep", let_go)
-        open_database(path, sqlite_version=OLD).close()
-    newer.close()
+        open_database(path).close()
 
 
 def test_a_file_that_another_process_is_making_is_waited_for(path: Path) -> None:
-    """It cannot be taken into WAL mode then, which is no reason to fail."""
     path.parent.mkdir()
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(DatabaseUnusable, match="held by another process"):
-            open_database(path, sqlite_version=NEW, busy_seconds=0.05)
+            open_database(path, busy_seconds=0.05)
+
+
+def test_a_connection_serves_one_transaction_after_another_and_holds_nothing_between(path: Path) -> None:
+    kept = open_database(path)
+    with kept.transaction() as connection:
+        connection.exec_driver_sql("CREATE TEMPORARY TABLE mine (number)")
+    with closing(sqlite3.connect(path, timeout=0, isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+    with kept.transaction() as connection:
+        assert connection.exec_driver_sql("SELECT * FROM mine").all() == []
+    kept.close()
 
 
 def test_a_file_held_by_another_process_is_waited_for_and_then_named(path: Path) -> None:
@@ -804,7 +807,7 @@ def test_a_damaged_file_is_named_and_kept(opened: Open, path: Path) -> None:
     data[4096:] = b"\xa5" * (len(data) - 4096)
     path.write_bytes(data)
     with pytest.raises(DatabaseUnusable, match="is damaged"):
-        ledger.summary()
+        opened().summary()
     assert path.read_bytes() == data
 
 
@@ -863,19 +866,25 @@ def test_a_folder_without_locks_is_named(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("pragma", "told"),
-    [("max_page_count = 1", "cannot grow: the disk is full"), ("query_only = ON", "cannot be written")],
+    ("pragma", "hindering", "helping", "told"),
+    [
+        ("max_page_count", 1, 1_000_000, "cannot grow: the disk is full"),
+        ("query_only", "ON", "OFF", "cannot be written"),
+    ],
 )
-def test_a_full_or_read_only_disk_is_told_and_nothing_is_half_written(opened: Open, pragma: str, told: str) -> None:
+def test_a_full_or_read_only_disk_is_told_and_nothing_is_half_written(
+    opened: Open, pragma: str, hindering: object, helping: object, told: str
+) -> None:
     ledger = opened()
 
-    def hinder(connection: sqlite3.Connection, _record: object) -> None:
-        connection.execute(f"PRAGMA {pragma}").close()
+    def make(state: object) -> None:
+        with ledger.book.transaction() as charges:
+            charges.connection.exec_driver_sql(f"PRAGMA {pragma} = {state}")
 
-    event.listen(ledger.book.database.engine, "connect", hinder)
+    make(hindering)
     with pytest.raises(DatabaseUnusable, match=told):
         ledger.reserve_each(HIGH, requests=200, estimate=Decimal("0.1"))
-    event.remove(ledger.book.database.engine, "connect", hinder)
+    make(helping)
     assert totals(ledger) == (0, 0)
 
 

@@ -8,7 +8,6 @@ Importing this is cheap: SQLAlchemy comes with `open_ledger`. The methods block 
 another process writes, so an event loop calls them from a thread.
 """
 
-import sqlite3
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -33,7 +32,6 @@ def open_ledger(
     at: Address,
     *,
     clock: Callable[[], datetime] = local_now,
-    sqlite_version: tuple[int, ...] = sqlite3.sqlite_version_info,
 ) -> "Ledger":
     """Open the ledger in the database `at` a file's path, where it is made, or on a server; None is one in memory.
 
@@ -47,7 +45,7 @@ def open_ledger(
     """
     from ..storage.store import open_store
 
-    return Ledger(open_store(at, sqlite_version=sqlite_version), clock=clock)
+    return Ledger(open_store(at), clock=clock)
 
 
 class Ledger:

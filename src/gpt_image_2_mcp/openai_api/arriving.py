@@ -9,19 +9,20 @@ body is put together again and left to the general parser.
 import asyncio
 import re
 from collections.abc import AsyncIterator, Callable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final
 from weakref import WeakSet
 
 import pybase64
 
-from ..inflating import Inflating
+from ..png_decoder import PngDecoder
 
 STEP_BYTES: Final = 256 * 1024
 """How much is decoded at once: enough for the handing over to cost nothing beside it."""
 MAX_AHEAD: Final = 2
-"""Pictures that are inflated before they are saved; each holds as much as its pixels."""
+"""Pictures that are decoded before they are saved; each holds some megabytes of pixels."""
 
 _BEGINNING: Final = re.compile(rb'(?<!\\)"b64_json"\s*:\s*"')
 _LONGEST_BEGINNING: Final = 64
@@ -30,10 +31,10 @@ _LONGEST_BEGINNING: Final = 64
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """The bytes of a picture, and its pixels where these were inflated on the way."""
+    """The bytes of a picture, and what has decoded it on the way."""
 
     data: bytes = field(repr=False)
-    inflating: Inflating | None = None
+    decoder: PngDecoder | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,21 +45,27 @@ class Body:
     pictures: Mapping[str, Picture] = field(default_factory=dict[str, Picture])
 
 
+MakeDecoder = Callable[[Executor], PngDecoder]
+"""Makes what a picture is fed to; takes the thread in which strips of it are decoded."""
+
+
 class Arrivals:
-    """Decodes the answers of one route, in a thread of its own, so that each answer's pieces stay in order."""
+    """Decodes the answers of one route, in threads of its own, so that each answer's pieces stay in order."""
 
     def __init__(self) -> None:
         """Start no thread before there is an answer."""
         self._thread = ThreadPoolExecutor(1, "arrivals")
-        self._ahead: WeakSet[Inflating] = WeakSet()
+        self._strips = ThreadPoolExecutor(1, "strips")
+        self._ahead: WeakSet[PngDecoder] = WeakSet()
 
     def close(self) -> None:
-        """Let the thread go."""
+        """Let the threads go."""
         self._thread.shutdown(wait=False)
+        self._strips.shutdown(wait=False)
 
-    async def read(self, pieces: AsyncIterator[bytes], *, ahead: bool) -> Body:
-        """Take a body to its end; `ahead` has its pictures inflated, as making previews of them begins with."""
-        arriving = _Arriving(self._inflating if ahead else lambda: None)
+    async def read(self, pieces: AsyncIterator[bytes], decoder: MakeDecoder | None) -> Body:
+        """Take a body to its end; what `decoder` makes is fed its pictures."""
+        arriving = _Arriving(partial(self._few, decoder))
         steps: list[Future[None]] = []
         waiting: list[bytes] = []
         length = 0
@@ -74,19 +81,19 @@ class Arrivals:
             step.result()
         return body
 
-    def _inflating(self) -> Inflating | None:
-        if sum(not other.given_up for other in self._ahead) >= MAX_AHEAD:
+    def _few(self, decoder: MakeDecoder | None) -> PngDecoder | None:
+        if decoder is None or sum(not other.given_up for other in self._ahead) >= MAX_AHEAD:
             return None
-        inflating = Inflating()
-        self._ahead.add(inflating)
-        return inflating
+        made = decoder(self._strips)
+        self._ahead.add(made)
+        return made
 
 
 class _Arriving:
     """One body on its way."""
 
-    def __init__(self, inflating: Callable[[], Inflating | None]) -> None:
-        self._inflating = inflating
+    def __init__(self, decoder: Callable[[], PngDecoder | None]) -> None:
+        self._decoder = decoder
         self._parts: list[bytes | _Encoded] = []
         """JSON and pictures, in turn, up to the present part."""
         self._json = bytearray()
@@ -126,7 +133,7 @@ class _Arriving:
         self._parts.append(bytes(self._json[: found.end()]))
         self._json.clear()
         self._searched = 0
-        self._picture = _Encoded(self._inflating())
+        self._picture = _Encoded(self._decoder())
         self._parts.append(self._picture)
         return rest
 
@@ -149,8 +156,8 @@ class _Arriving:
 class _Encoded:
     """One picture on its way."""
 
-    def __init__(self, inflating: Inflating | None) -> None:
-        self._inflating = inflating
+    def __init__(self, decoder: PngDecoder | None) -> None:
+        self._decoder = decoder
         self._decoded: list[bytes] = []
         self._undecoded = b""
 
@@ -163,8 +170,8 @@ class _Encoded:
             raise ValueError("padding before the end")
         self._undecoded = text[whole:]
         self._decoded.append(part)
-        if self._inflating is not None:
-            self._inflating.feed(part)
+        if self._decoder is not None:
+            self._decoder.feed(part)
 
     def text(self) -> bytes:
         """What came so far, as base64 again."""
@@ -174,4 +181,4 @@ class _Encoded:
         """What came, if anything did."""
         data = b"".join(self._decoded)
         self._decoded.clear()
-        return Picture(data, self._inflating) if data else None
+        return Picture(data, self._decoder) if data else None

@@ -131,7 +131,7 @@ class ImagesRoute:
         await keeper.keep_partial(data)
 
     async def _read(self, response: Any, keeper: "Keeper") -> Answer:
-        body = await self._arrivals.read(response.iter_bytes(), ahead=keeper.makes_previews)
+        body = await self._arrivals.read(response.iter_bytes(), keeper.decoder)
         with said_by(response.headers):
             return await anyio.to_thread.run_sync(partial(images_answer, body, response.headers, model=self._model))
 

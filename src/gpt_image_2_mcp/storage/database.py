@@ -1,8 +1,13 @@
 """The one database of a person, as a file: who may read it, how it is opened, and what its failures mean to a reader.
 
 Every transaction takes SQLite's write lock at its start (`BEGIN IMMEDIATE`), so what one reads stays true until it has
-written. A connection lives as long as its transaction: nothing is held between two, and a killed process leaves at
-most a journal, which the next one rolls back.
+written. One connection is kept, since making one takes as long as reading a row does; it holds no lock between two
+transactions, and is made anew where the path leads to another file by then. A killed process leaves at most a journal,
+which the next one rolls back.
+
+The journal is a rollback journal whatever the version of SQLite: before 3.51.3 several writers can damage a file in WAL
+mode (https://sqlite.org/wal.html#walresetbug), one mode has to do for all processes, and a writer at a time gains by
+WAL only as long as nobody ends.
 """
 
 import os
@@ -19,14 +24,11 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy import event, exc
-from sqlalchemy.pool import NullPool, StaticPool
+from sqlalchemy.pool import QueuePool, StaticPool
 
 from ..errors import GptImageError
 from . import schema
 from .address import Address, PostgresUrl
-
-WAL_IS_SAFE_FROM: Final = (3, 51, 3)
-"""Before this version several writers can damage a file in WAL mode (https://sqlite.org/wal.html#walresetbug)."""
 
 BUSY_SECONDS: Final = 30.0
 """How long a transaction waits for those of other processes; each takes milliseconds."""
@@ -109,12 +111,7 @@ class Database:
         self.engine.dispose()
 
 
-def open_database(
-    path: Path | None,
-    *,
-    sqlite_version: tuple[int, ...] = sqlite3.sqlite_version_info,
-    busy_seconds: float = BUSY_SECONDS,
-) -> Database:
+def open_database(path: Path | None, *, busy_seconds: float = BUSY_SECONDS) -> Database:
     """Open the file at `path`, making it and its folder where there is none, and bring its tables up to date.
 
     The file is readable by its owner alone, and so is a folder made here; a folder that was there stays as it is. None
@@ -124,20 +121,15 @@ def open_database(
         DatabaseUnusable: the file is damaged, foreign, from a later version of this program, or cannot be written.
 
     """
-    fresh = path is not None and _make(path)
-    safe = sqlite_version >= WAL_IS_SAFE_FROM
+    if path is not None:
+        _make(path)
     database = Database(
-        _engine(path, rollback_journal=path is not None and not safe, busy_seconds=busy_seconds),
+        _engine_in_memory() if path is None else _engine(path, busy_seconds),
         path,
         # The one connection to a database in memory is everybody's.
         nullcontext() if path else Lock(),
         partial(_meaning, path),
     )
-    if fresh and safe:
-        # Only while the file is new: a file that an older SQLite has taken out of WAL mode stays out of it.
-        # Where another process is at it, that one decides.
-        with suppress(sqlite3.OperationalError), closing(database.engine.raw_connection()) as connection:
-            connection.cursor().execute("PRAGMA journal_mode = WAL").close()
     try:
         with database.transaction() as connection:
             bring_up(connection, path)
@@ -147,8 +139,8 @@ def open_database(
     return database
 
 
-def _make(path: Path) -> bool:
-    """Make an empty file for its owner alone; whether it is still empty."""
+def _make(path: Path) -> None:
+    """Make an empty file for its owner alone, if there is none."""
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with suppress(FileExistsError):
@@ -164,39 +156,63 @@ def _make(path: Path) -> bool:
         raise DatabaseUnusable(
             path, f"cannot be made: {error.strerror}. Allow this user to write the folder, or name another one"
         ) from error
-    return found.st_size == 0
 
 
-def _engine(path: Path | None, *, rollback_journal: bool, busy_seconds: float) -> sa.Engine:
+def _engine_in_memory() -> sa.Engine:
+    return _engine_of(partial(sqlite3.connect, ":memory:", check_same_thread=False), poolclass=StaticPool)
+
+
+def _engine(path: Path, busy_seconds: float) -> sa.Engine:
     # A file that is gone is not made anew, which would be an empty one that everybody may read.
-    name = f"{path.absolute().as_uri()}?mode=rw" if path else ":memory:"
-    connect = partial(sqlite3.connect, name, uri=path is not None, timeout=busy_seconds, check_same_thread=False)
-    # Parameters hold prompts, and an error may be logged.
-    engine = sa.create_engine(
-        "sqlite://", creator=connect, poolclass=NullPool if path else StaticPool, hide_parameters=True
-    )
+    name = f"{path.absolute().as_uri()}?mode=rw"
+    connect = partial(sqlite3.connect, name, uri=True, timeout=busy_seconds, check_same_thread=False)
+    engine = _engine_of(connect, poolclass=QueuePool, pool_size=1, max_overflow=-1)
 
-    def configure(connection: Any, _record: object) -> None:
-        # Python's own transactions begin with the first write; ours begin before the first read.
-        connection.isolation_level = None
+    def configure(connection: Any, record: Any) -> None:
+        record.info["file"] = _file_at(path)
         with closing(connection.cursor()) as cursor:
-            if rollback_journal:
-                _leave_wal(cursor, busy_seconds)
-                # As safe as deleting the journal after each transaction, and a third quicker.
-                cursor.execute("PRAGMA journal_mode = PERSIST")
-                cursor.execute(f"PRAGMA journal_size_limit = {JOURNAL_BYTES}")
+            _leave_wal(cursor, busy_seconds)
+            # As safe as deleting the journal after each transaction, and a third quicker.
+            cursor.execute("PRAGMA journal_mode = PERSIST")
+            cursor.execute(f"PRAGMA journal_size_limit = {JOURNAL_BYTES}")
             cursor.execute("PRAGMA synchronous = FULL")
+
+    def check(_connection: object, record: Any, _proxy: object) -> None:
+        if record.info["file"] != _file_at(path):
+            raise exc.DisconnectionError
+
+    event.listen(engine, "connect", configure)
+    event.listen(engine, "checkout", check)
+    return engine
+
+
+def _engine_of(connect: Callable[[], sqlite3.Connection], **pool: Any) -> sa.Engine:
+    # Parameters hold prompts, and an error may be logged.
+    engine = sa.create_engine("sqlite://", creator=connect, hide_parameters=True, **pool)
+
+    def leave_transactions(connection: Any, _record: object) -> None:
+        # Python's own begin with the first write; ours begin before the first read.
+        connection.isolation_level = None
 
     def begin(connection: sa.Connection) -> None:
         connection.exec_driver_sql("BEGIN IMMEDIATE")
 
-    event.listen(engine, "connect", configure)
+    event.listen(engine, "connect", leave_transactions)
     event.listen(engine, "begin", begin)
     return engine
 
 
+def _file_at(path: Path) -> tuple[int, int] | None:
+    """Which file it is, whatever the file is called."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
 def _leave_wal(cursor: sqlite3.Cursor, busy_seconds: float) -> None:
-    """Bring a file that a newer SQLite has made back to a rollback journal, for everybody and for good."""
+    """Bring a file that an earlier version of this program has made back to a rollback journal, for good."""
     deadline = monotonic() + busy_seconds
     while cursor.execute("PRAGMA journal_mode").fetchone() == ("wal",):
         try:

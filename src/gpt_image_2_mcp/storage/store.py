@@ -1,6 +1,5 @@
 """An open database together with a sign of life, by which other processes know that what is under way here goes on."""
 
-import sqlite3
 from collections.abc import Collection
 from dataclasses import dataclass
 
@@ -47,7 +46,7 @@ class Store:
         self.database.close()
 
 
-def open_store(at: Address, *, sqlite_version: tuple[int, ...] = sqlite3.sqlite_version_info) -> Store:
+def open_store(at: Address) -> Store:
     """Open the database: a file, which is made where there is none, one on a server, or one in memory.
 
     Raises:
@@ -57,7 +56,7 @@ def open_store(at: Address, *, sqlite_version: tuple[int, ...] = sqlite3.sqlite_
     if isinstance(at, PostgresUrl):
         sign = ServerSign()
         return Store(open_postgres(at, sign), sign)
-    database = open_database(at, sqlite_version=sqlite_version)
+    database = open_database(at)
     if at is None:
         return Store(database, None)
     folder = signs_of(at)

@@ -878,8 +878,8 @@ def test_a_full_or_read_only_disk_is_told_and_nothing_is_half_written(
     ledger = opened()
 
     def make(state: object) -> None:
-        with ledger.book.transaction() as charges:
-            charges.connection.exec_driver_sql(f"PRAGMA {pragma} = {state}")
+        with closing(ledger.book.database.engine.raw_connection()) as connection:
+            connection.cursor().execute(f"PRAGMA {pragma} = {state}").close()
 
     make(hindering)
     with pytest.raises(DatabaseUnusable, match=told):

@@ -7,6 +7,7 @@ it is told to; nothing is opened before it is needed, and SQLAlchemy is not impo
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import Callable, Generator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
     from .storage.store import Store
 
 logger = logging.getLogger(__name__)
+
+PAUSE_S = 0.01
+"""Time for an answer to leave before what can wait is written: the interpreter does one of both at a time."""
 
 RETRY_SECONDS = 30.0
 """A server that could not be reached is not waited for again before: one picture asks several times."""
@@ -163,9 +167,11 @@ class Clerk:
         """Begin with nothing to do."""
         self.books = books
         self._thread = ThreadPoolExecutor(1, "clerk")
+        self._put_off: deque[Callable[[Books], object]] = deque()
 
     async def done(self, work: Callable[[Books], ResultT]) -> ResultT:
         """Have something done and wait for it, cancelled or not: it is done in any case. Raises what it raises."""
+        self._begin_put_off()
         doing = self._thread.submit(work, self.books)
         with anyio.CancelScope(shield=True):
             await asyncio.wrap_future(doing)
@@ -182,7 +188,17 @@ class Clerk:
 
     def later(self, work: Callable[[Books], object]) -> None:
         """Have something done without waiting for it; what cannot be written is said on stderr."""
-        self._thread.submit(work, self.books).add_done_callback(_say_failure)
+        self._put_off.append(work)
+        self._begin_put_off()
+
+    def after_a_pause(self, work: Callable[[Books], object]) -> None:
+        """The same after `PAUSE_S`, or before whatever else is to be done first."""
+        self._put_off.append(work)
+        asyncio.get_running_loop().call_later(PAUSE_S, self._begin_put_off)
+
+    def _begin_put_off(self) -> None:
+        while self._put_off:
+            self._thread.submit(self._put_off.popleft(), self.books).add_done_callback(_say_failure)
 
     async def close(self) -> None:
         """Let go of the books, once all is done."""

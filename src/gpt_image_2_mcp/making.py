@@ -224,7 +224,7 @@ class Maker:
             return told
 
         if work.placing is None:
-            self._clerk.later(write)
+            self._clerk.after_a_pause(write)
             return report
         return await self._clerk.done(write)
 

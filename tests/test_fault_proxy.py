@@ -174,8 +174,8 @@ async def test_a_refused_connection_is_tried_again_and_nothing_is_paid(
         text = await bench.refused("generate_image", **DRAFT)
     assert (proxy.asked, paid()) == (0, 0)
     assert where(text, proxy) == snapshot("""\
-Could not connect to http://BACKEND (All connection attempts failed); nothing was sent or billed.
-Check the network and a proxy if there is one, and OPENAI_BASE_URL if it is set; then ask again.\
+Could not connect to http://BACKEND (Connection refused); nothing was sent or billed. Check the
+network and a proxy if there is one, and OPENAI_BASE_URL if it is set; then ask again.\
 """)
 
 

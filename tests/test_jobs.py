@@ -196,32 +196,30 @@ async def test_a_stopped_job_leaves_its_place_in_the_queue_to_the_next(benches: 
 
 
 async def test_a_rate_limit_holds_back_all_that_follow_and_none_of_them_fails(benches: Benches, hands: Hands) -> None:
-    bench = await benches.open(GPT_IMAGE_2_MAX_CONCURRENCY="2", wrap=hands.wrap)
+    bench = await benches.open(SHORT, GPT_IMAGE_2_MAX_CONCURRENCY="2", wrap=hands.wrap)
     picture = encoded("WEBP")
-    async with calls(bench) as ongoing:
-        first = ongoing.start("generate_image", prompt="fox 0", size=SMALL)
-        limited = await hands.arrived(1)
-        limited.rate_limited(ms=300)
-        refused_at = anyio.current_time()
-        await anyio.wait_all_tasks_blocked()
-        others = [ongoing.start("generate_image", prompt=f"fox {n}", size=SMALL) for n in range(1, 4)]
-        for place in range(2, 6):
-            reply = await hands.arrived(place)
-            assert reply.at - refused_at >= 0.29
-            reply.give(answered(picture))
-        for call in (first, *others):
-            assert report_of(await call.answer())["images"]
+    jobs = [await handed(bench, "generate_image", prompt="fox 0", size=SMALL)]
+    limited = await hands.arrived(1)
+    limited.rate_limited(ms=600)
+    refused_at = anyio.current_time()
+    await stands(bench, jobs[0], "before it is sent")
+    jobs += [await handed(bench, "generate_image", prompt=f"fox {n}", size=SMALL) for n in range(1, 4)]
+    for place in range(2, 6):
+        reply = await hands.arrived(place)
+        assert reply.at - refused_at >= 0.59
+        reply.give(answered(picture))
+    for job_id in jobs:
+        assert report_of(await fetched(bench, job_id))["images"]
 
 
 async def test_a_longer_rate_limit_holds_back_those_too_who_wait_for_a_shorter_one(
     benches: Benches, hands: Hands
 ) -> None:
     bench = await benches.open(SHORT, GPT_IMAGE_2_MAX_CONCURRENCY="3", wrap=hands.wrap)
-    for number in range(2):
-        await handed(bench, "generate_image", prompt=f"fox {number}", size=SMALL)
-        await hands.arrived(number + 1)
+    jobs = [await handed(bench, "generate_image", prompt=f"fox {number}", size=SMALL) for number in range(2)]
+    await hands.arrived(2)
     hands.replies[0].rate_limited(ms=400)
-    await anyio.wait_all_tasks_blocked()
+    await stands(bench, jobs[0], "before it is sent")
     third = await handed(bench, "generate_image", prompt="fox 2", size=SMALL)
     await stands(bench, third, "before it is sent")
     assert len(hands.replies) == 2
@@ -301,16 +299,18 @@ async def test_of_several_pictures_on_the_responses_route_those_that_came_are_ke
 
 async def test_one_answer_that_makes_no_sense_does_not_lose_the_other_pictures(benches: Benches, hands: Hands) -> None:
     """They were paid for; other servers behind OPENAI_BASE_URL answer in their own ways."""
-    bench = await benches.open(wrap=hands.wrap, OPENAI_FORCE_RESPONSES_EDITS="1")
+    bench = await benches.open(wrap=hands.wrap, OPENAI_FORCE_RESPONSES_EDITS="1", GPT_IMAGE_2_MAX_CONCURRENCY="2")
     async with calls(bench) as ongoing:
-        call = ongoing.start("edit_image", prompt="a hat", images=[str(bench.photo())], n=2)
+        call = ongoing.start("edit_image", prompt="a hat", images=[str(bench.photo())], n=3)
         await hands.arrived(2)
         hands.replies[0].give(httpx2.Response(200, json={"id": "resp_1", "output": [None]}))
-        await anyio.wait_all_tasks_blocked()
-        hands.replies[1].give(hosted(encoded("WEBP")))
+        # The third one has its place, so that one is over.
+        await hands.arrived(3)
+        for reply in hands.replies[1:]:
+            reply.give(hosted(encoded("WEBP")))
         answer = await call.answer()
     assert not answer.is_error, said(answer)
-    assert len(pictures_in(bench)) == 1
+    assert len(pictures_in(bench)) == 2
 
 
 async def test_uploads_count_among_the_requests_that_are_under_way(benches: Benches, hands: Hands) -> None:

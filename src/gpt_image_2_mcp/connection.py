@@ -1,5 +1,6 @@
 """The way to the API, made when the first request needs it: `import openai` alone takes half a second."""
 
+import asyncio
 import logging
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -30,7 +31,7 @@ class Connection:
         """Give the backend, making it on the first call."""
         async with self._making:
             if self._backend is None:
-                self._backend = await anyio.to_thread.run_sync(self._make)
+                self._backend = await anyio.to_thread.run_sync(self._make, asyncio.get_running_loop())
             return self._backend
 
     async def __aenter__(self) -> Self:
@@ -42,12 +43,16 @@ class Connection:
     ) -> None:
         """Close the HTTP client."""
         if self._backend is not None:
+            self._backend.close()
+        if self._transport is not None:
             with anyio.CancelScope(shield=True):
-                await self._backend.close()
+                await self._transport.aclose()
 
-    def _make(self) -> "Backend":
+    def _make(self, loop: asyncio.AbstractEventLoop) -> "Backend":
         from .openai_api.backend import Backend
+        from .openai_api.loop_transport import LoopTransport
 
         # What the SDK logs is the person's choice (OPENAI_LOG), but never more than that requests were made.
         logging.getLogger("openai").setLevel(logging.INFO if self._settings.debug else logging.WARNING)
-        return Backend(self._settings, self._transport, self._pace)
+        transport = LoopTransport(self._transport, loop) if self._transport else None
+        return Backend(self._settings, transport, self._pace)

@@ -1,17 +1,19 @@
-"""Takes answers as they come: a picture is saved before anything else is done with it, then told of."""
+"""Takes answers as they come: a picture is saved before anything else is done with it, then told of.
 
-import asyncio
+An answer is kept in the thread that read it, which nobody can cancel; a second thread makes the previews meanwhile.
+"""
+
 import hashlib
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from decimal import Decimal
-from functools import partial
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, Any
-
-import anyio
-import anyio.to_thread
+from weakref import WeakSet
 
 from .errors import BadAnswer, BadRequest, GptImageError, shown
 from .library import Name, SavedImage, ready_side_folder, save
@@ -23,8 +25,8 @@ from .report import Report
 
 if TYPE_CHECKING:
     # At run time that package imports `openai`, which nobody waits for before there is a request to make.
-    from .openai_api.answers import Answer
-    from .openai_api.arriving import MakeDecoder
+    from .openai_api.answers import Answer, Link
+    from .openai_api.arriving import Picture
     from .png_decoder import PngDecoder
 
 MAX_URL_TOLD = 1000
@@ -33,7 +35,10 @@ MAX_URL_TOLD = 1000
 MAX_EDGE = 100_000
 """Pixels that a header may speak of; no model comes near, and a record holds no more."""
 
-Fetch = Callable[[str], Awaitable[bytes]]
+MAX_AHEAD = 2
+"""Pictures of one operation that are decoded before they are saved; each holds some megabytes of pixels."""
+
+Fetch = Callable[[str], bytes]
 
 
 class Keeper:
@@ -67,10 +72,10 @@ class Keeper:
         self._fetch = fetch
         self._partials = partials
         self._hide = hide
-        self.decoder: MakeDecoder | None = (
-            (lambda strips: decoder_for(share_of(n), strips=strips)) if previews else None
-        )
-        """Makes what decodes a picture on its way, for its preview."""
+        self._makes_previews = previews
+        self._beside = ThreadPoolExecutor(1, "previews")
+        self._ahead: WeakSet[PngDecoder] = WeakSet()
+        self._numbering = Lock()
         self._previews: dict[str, Preview] = {}
         self._answers: list[Answer] = []
         self._count = 0
@@ -87,22 +92,29 @@ class Keeper:
         """What was saved, by number."""
         return [self._saved[number] for number in sorted(self._saved)]
 
-    async def keep(self, answer: "Answer") -> None:
-        """Save every picture of an answer.
+    def close(self) -> None:
+        """Let the second thread go."""
+        self._beside.shutdown(wait=False)
+
+    def decoder(self) -> "PngDecoder | None":
+        """What decodes a picture on its way, for its preview; None where it is to come as it is."""
+        if not self._makes_previews or sum(not other.given_up for other in self._ahead) >= MAX_AHEAD:
+            return None
+        decoder = decoder_for(share_of(self._n), strips=self._beside)
+        self._ahead.add(decoder)
+        return decoder
+
+    def keep(self, answer: "Answer") -> None:
+        """Save every picture of an answer. Blocks: call it in a thread.
 
         Raises:
             GptImageError: none of them could be had or saved; the others' reasons end up in `warnings`.
 
         """
-        from .openai_api.answers import Link
-
         failures: list[GptImageError] = []
         for picture in answer.pictures:
             try:
-                if isinstance(picture, Link):
-                    await self._save(await self._fetched(picture.url), None, answer)
-                else:
-                    await self._save(picture.data, picture.decoder, answer)
+                self._save(picture, answer)
             except GptImageError as error:
                 if isinstance(error, BadAnswer):
                     error.from_sandbox = answer.sandbox
@@ -113,17 +125,17 @@ class Keeper:
         self._answers.append(answer.hiding(self._hide))
         self.warnings += [*answer.warnings, *map(str, failures)]
 
-    async def keep_partial(self, data: bytes) -> None:
+    def keep_partial(self, data: bytes) -> None:
         """Save an unfinished picture beside the finished one's place; it is worth no error where that fails."""
         found = sniff(data[:64])
         if found is None:
             return
         name = f"{self._name.stem(None)}-partial-{len(self._partials) + 1}.{EXTENSION[found]}"
-        try:
-            path = await anyio.to_thread.run_sync(self._write_partial, name, data)
-        except (OSError, BadRequest):
-            return
-        self._partials.append(path)
+        with suppress(OSError, BadRequest):
+            path = ready_side_folder(self._folders[0], self._judge) / name
+            with path.open("xb") as file:
+                file.write(data)
+            self._partials.append(path)
 
     def report(
         self, *, model: str, prompt: str, options: Options, failures: Sequence[GptImageError], notes: Sequence[str]
@@ -159,51 +171,45 @@ class Keeper:
             previews=self._previews,
         )
 
-    def _write_partial(self, name: str, data: bytes) -> Path:
-        path = ready_side_folder(self._folders[0], self._judge) / name
-        with path.open("xb") as file:
-            file.write(data)
-        return path
+    def _save(self, picture: "Picture | Link", answer: "Answer") -> None:
+        from .openai_api.answers import Link
 
-    async def _save(self, data: bytes, decoder: "PngDecoder | None", answer: "Answer") -> None:
+        data = self._fetched(picture.url) if isinstance(picture, Link) else picture.data
         what = _facts(data)
-        self._count += 1
-        place = self._count
-        number = place if self._n > 1 else None
+        with self._numbering:
+            self._count += 1
+            place = self._count
         folders = self._folders
         if answer.sandbox:
             folders = tuple(self._sandboxed.get(folder, folder) for folder in folders)
-        saving = partial(
-            save,
+        shown = self._begin_preview(data, what, None if isinstance(picture, Link) else picture.decoder)
+        path, elsewhere = save(
             data,
             extension=EXTENSION[what.format],
             name=self._name,
-            number=number,
+            number=place if self._n > 1 else None,
             folders=folders,
             judge=self._judge,
         )
-        looking = partial(self._look, data, what, decoder)
-        # The disk, the hash and the encoder do not wait for each other; the picture's way to the disk begins first.
-        (path, elsewhere), digest, shown = await asyncio.gather(
-            anyio.to_thread.run_sync(saving),
-            anyio.to_thread.run_sync(_sha256, data),
-            anyio.to_thread.run_sync(looking),
-        )
-        image = SavedImage(path, what, len(data), digest)
+        image = SavedImage(path, what, len(data), hashlib.sha256(data).hexdigest())
         self._saved[place] = image
-        if shown is not None:
-            self._previews[image.id] = shown
         if elsewhere:
             self.warnings.append(elsewhere)
         if not what.width:
             self.warnings.append(f"{image.path.name} was saved as it came, but it cannot be read whole.")
+        if shown and (seen := shown.result()):
+            self._previews[image.id] = seen
 
-    def _look(self, data: bytes, what: Facts, decoder: "PngDecoder | None") -> Preview | None:
-        return preview(data, what, share=share_of(self._n), decoder=decoder) if self.decoder else None
+    def _begin_preview(self, data: bytes, what: Facts, decoder: "PngDecoder | None") -> "Future[Preview | None] | None":
+        """Have the preview made while the picture is written and hashed, if anybody is still there to see it."""
+        if self._makes_previews:
+            with suppress(RuntimeError):
+                return self._beside.submit(preview, data, what, share=share_of(self._n), decoder=decoder)
+        return None
 
-    async def _fetched(self, url: str) -> bytes:
+    def _fetched(self, url: str) -> bytes:
         try:
-            return await self._fetch(url)
+            return self._fetch(url)
         except GptImageError as error:
             raise BadAnswer(
                 f"The API gave the picture by address, and it could not be fetched: {error}"
@@ -221,10 +227,6 @@ class Keeper:
                     return None
                 total += part
         return total
-
-
-def _sha256(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()
 
 
 def _facts(data: bytes) -> Facts:

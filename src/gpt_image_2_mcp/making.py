@@ -4,8 +4,10 @@ Whoever calls this has read and checked all that the request needs. From the fir
 it is billed whatever happens.
 """
 
+import asyncio
 import logging
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -32,6 +34,7 @@ from .report import Report
 from .sessions import tree
 from .settings import Settings
 from .sources import InputImage, Sources
+from .threads import on_loop
 from .timings import Timings
 
 logger = logging.getLogger(__name__)
@@ -95,7 +98,8 @@ class Maker:
         job.folder, job.stem = work.folder, keeper.stem
         job.standing.before_sending = partial(self._note_sent, job, charge)
         try:
-            failures, notes = await self._send(job, keeper, request, work.inputs)
+            with closing(keeper):
+                failures, notes = await self._send(job, keeper, request, work.inputs)
         except BaseException as error:
             if isinstance(error, ApiError):
                 error.hide(self._settings.hide)
@@ -153,11 +157,16 @@ class Maker:
             # Whether a backend reached by HTTP is a sandbox shows in its answer only.
             sandboxed={} if self._settings.sandbox else {own: own / "sandbox"},
             n=work.request.count,
-            fetch=partial(self._sources.fetch_picture, also_allowed=self._backend_host()),
+            fetch=self._fetch_from(asyncio.get_running_loop()),
             partials=work.job.partials,
             hide=self._settings.hide,
             previews=self._settings.inline == "preview",
         )
+
+    def _fetch_from(self, loop: asyncio.AbstractEventLoop) -> Callable[[str], bytes]:
+        """What gets a picture that an answer names by its address, for whoever is in another thread."""
+        also = self._backend_host()
+        return lambda url: on_loop(loop, self._sources.fetch_picture(url, also_allowed=also))
 
     async def _note_sent(self, job: Job, charge: Charge) -> None:
         """Have it on the disk, before the first byte, that this job may be billed from now on."""

@@ -6,23 +6,17 @@ so nothing else looks like that. Where such a text is anything but plain base64 
 body is put together again and left to the general parser.
 """
 
-import asyncio
 import re
-from collections.abc import AsyncIterator, Callable, Mapping
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Final
-from weakref import WeakSet
 
 import pybase64
 
 from ..png_decoder import PngDecoder
 
 STEP_BYTES: Final = 256 * 1024
-"""How much is decoded at once: enough for the handing over to cost nothing beside it."""
-MAX_AHEAD: Final = 2
-"""Pictures that are decoded before they are saved; each holds some megabytes of pixels."""
+"""How much is decoded at once: small steps take longer, large ones leave the processor's cache."""
 
 _BEGINNING: Final = re.compile(rb'(?<!\\)"b64_json"\s*:\s*"')
 _LONGEST_BEGINNING: Final = 64
@@ -45,48 +39,19 @@ class Body:
     pictures: Mapping[str, Picture] = field(default_factory=dict[str, Picture])
 
 
-MakeDecoder = Callable[[Executor], PngDecoder]
-"""Makes what a picture is fed to; takes the thread in which strips of it are decoded."""
-
-
-class Arrivals:
-    """Decodes the answers of one route, in threads of its own, so that each answer's pieces stay in order."""
-
-    def __init__(self) -> None:
-        """Start no thread before there is an answer."""
-        self._thread = ThreadPoolExecutor(1, "arrivals")
-        self._strips = ThreadPoolExecutor(1, "strips")
-        self._ahead: WeakSet[PngDecoder] = WeakSet()
-
-    def close(self) -> None:
-        """Let the threads go."""
-        self._thread.shutdown(wait=False)
-        self._strips.shutdown(wait=False)
-
-    async def read(self, pieces: AsyncIterator[bytes], decoder: MakeDecoder | None) -> Body:
-        """Take a body to its end; what `decoder` makes is fed its pictures."""
-        arriving = _Arriving(partial(self._few, decoder))
-        steps: list[Future[None]] = []
-        waiting: list[bytes] = []
-        length = 0
-        async for piece in pieces:
-            waiting.append(piece)
-            length += len(piece)
-            if length >= STEP_BYTES:
-                steps.append(self._thread.submit(arriving.feed, b"".join(waiting)))
-                waiting, length = [], 0
-        steps.append(self._thread.submit(arriving.feed, b"".join(waiting)))
-        body = await asyncio.wrap_future(self._thread.submit(arriving.body))
-        for step in steps:
-            step.result()
-        return body
-
-    def _few(self, decoder: MakeDecoder | None) -> PngDecoder | None:
-        if decoder is None or sum(not other.given_up for other in self._ahead) >= MAX_AHEAD:
-            return None
-        made = decoder(self._strips)
-        self._ahead.add(made)
-        return made
+def arrived(pieces: Iterator[bytes], decoder: Callable[[], PngDecoder | None]) -> Body:
+    """Take a body to its end; `decoder` makes what a picture is fed to, None where it is to come as it is."""
+    arriving = _Arriving(decoder)
+    waiting: list[bytes] = []
+    length = 0
+    for piece in pieces:
+        waiting.append(piece)
+        length += len(piece)
+        if length >= STEP_BYTES:
+            arriving.feed(b"".join(waiting))
+            waiting, length = [], 0
+    arriving.feed(b"".join(waiting))
+    return arriving.body()
 
 
 class _Arriving:

@@ -12,7 +12,7 @@ from .edits import Edits
 class Backend:
     """The API as `settings` reach it."""
 
-    def __init__(self, settings: Settings, transport: httpx2.AsyncBaseTransport | None, pace: Pace) -> None:
+    def __init__(self, settings: Settings, transport: httpx2.BaseTransport | None, pace: Pace) -> None:
         """Make the HTTP client and the SDK's on it."""
         self._http = make_http(transport)
         sender = Sender(make_sdk(settings, self._http), pace)
@@ -25,7 +25,6 @@ class Backend:
             through_responses=settings.force_responses_edits,
         )
 
-    async def close(self) -> None:
+    def close(self) -> None:
         """Close the HTTP client."""
-        self.images.close()
-        await self._http.aclose()
+        self._http.close()

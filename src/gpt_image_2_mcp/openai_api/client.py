@@ -1,10 +1,12 @@
 """Makes the SDK's client, sends requests, and decides what is sent again.
 
-The SDK's own retries are off: it would ask again after a lost answer, and a picture would be paid for twice.
+The SDK's own retries are off: it would ask again after a lost answer, and a picture would be paid for twice. Its client
+is the blocking one: `threads` says why.
 """
 
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Iterator
+from time import monotonic
 from typing import TypeVar
 
 import anyio
@@ -13,6 +15,7 @@ import openai
 
 from ..pacing import Pace, Standing
 from ..settings import Settings
+from ..threads import in_thread
 from .failures import is_safe_to_repeat, named_wait, translate
 
 DEFAULT_BASE_URL = "https://api.openai.com/v1"
@@ -32,18 +35,19 @@ FIRST_WAIT_S = 0.5
 """The wait before the second try where the API names none; it doubles, give or take half."""
 
 AnswerT = TypeVar("AnswerT")
+PartT = TypeVar("PartT")
 
 SANDBOX_KEY = "sandbox"
 """What the sandbox in this process takes for a key: it needs none, the SDK does."""
 
 
-def make_sdk(settings: Settings, http: httpx2.AsyncClient) -> openai.AsyncOpenAI:
+def make_sdk(settings: Settings, http: httpx2.Client) -> openai.OpenAI:
     """Make the SDK's client with nothing left for it to find in the environment by itself.
 
     `settings` are those that `Settings.require` is content with.
     """
     key = SANDBOX_KEY if settings.sandbox or settings.api_key is None else settings.api_key.get_secret_value()
-    sdk = openai.AsyncOpenAI(
+    sdk = openai.OpenAI(
         api_key=key,
         admin_api_key="",
         base_url=DEFAULT_BASE_URL if settings.sandbox else settings.base_url or DEFAULT_BASE_URL,
@@ -56,31 +60,40 @@ def make_sdk(settings: Settings, http: httpx2.AsyncClient) -> openai.AsyncOpenAI
     return sdk
 
 
-def make_http(transport: httpx2.AsyncBaseTransport | None) -> httpx2.AsyncClient:
+def make_http(transport: httpx2.BaseTransport | None) -> httpx2.Client:
     """Make the HTTP client; a person's proxy settings count, since this is the person's own address to reach."""
     timeout = httpx2.Timeout(ANSWER_TIMEOUT_S, connect=CONNECT_TIMEOUT_S)
     # A redirect would take the prompt and the pictures to a host that nobody named.
-    return httpx2.AsyncClient(transport=transport, timeout=timeout, follow_redirects=False)
+    return httpx2.Client(transport=transport, timeout=timeout, follow_redirects=False)
+
+
+def in_time(parts: Iterator[PartT]) -> Iterator[PartT]:
+    """The parts of an answer for as long as the whole of it may take; raises httpx2's timeout then."""
+    until = monotonic() + WHOLE_ANSWER_TIMEOUT_S
+    for part in parts:
+        if monotonic() > until:
+            raise httpx2.ReadTimeout("the answer takes too long")
+        yield part
 
 
 class Sender:
     """Sends requests in their turn, and again where that is safe and may help."""
 
-    def __init__(self, sdk: openai.AsyncOpenAI, pace: Pace) -> None:
+    def __init__(self, sdk: openai.OpenAI, pace: Pace) -> None:
         """Send through `sdk`, at the pace that all work of this process shares."""
         self.sdk = sdk
         self._pace = pace
 
     async def send(
         self,
-        call: Callable[[], Awaitable[AnswerT]],
+        call: Callable[[], AnswerT],
         standing: Standing,
         *,
         model: str,
         variable: str = "GPT_IMAGE_2_MODEL",
         editing: bool = False,
     ) -> AnswerT:
-        """Await `call()` in its turn, up to `MAX_TRIES` times.
+        """Do `call()` in its turn, in a thread, up to `MAX_TRIES` times.
 
         `model` and the `variable` that names it are for the reader of an error; `editing` tells that a refusal of the
         route has another way to go.
@@ -115,14 +128,15 @@ class Sender:
                             break
                         await self._pace.ready(standing)
 
-    async def free(self, call: Callable[[], Awaitable[AnswerT]], standing: Standing) -> AnswerT:
-        """Await `call()` in its turn, once; for what OpenAI does not bill. Raises the SDK's own errors."""
+    async def free(self, call: Callable[[], AnswerT], standing: Standing) -> AnswerT:
+        """Do `call()` in its turn, in a thread, once; for what OpenAI does not bill. Raises the SDK's own errors."""
         async with self._pace.turn(standing), self._pace.start(standing):
             return await self._in_time(call)
 
-    async def _in_time(self, call: Callable[[], Awaitable[AnswerT]]) -> AnswerT:
+    async def _in_time(self, call: Callable[[], AnswerT]) -> AnswerT:
+        # Whatever comes later is still saved.
         with anyio.move_on_after(WHOLE_ANSWER_TIMEOUT_S):
-            return await call()
+            return await in_thread(call)
         raise openai.APITimeoutError(request=httpx2.Request("POST", self.sdk.base_url))
 
     def _wait_before_next(self, error: openai.OpenAIError, tries: int) -> float | None:

@@ -4,12 +4,11 @@ What a person left at its default is not sent, so that proxies and other servers
 """
 
 from collections.abc import Callable, Generator, Sequence
-from contextlib import AbstractAsyncContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-import anyio.to_thread
 import httpx2
 import openai
 
@@ -19,8 +18,8 @@ from ..params import Options
 from ..pictures import MIME
 from ..sources import InputImage
 from .answers import Answer, decoded, images_answer, said_by, streamed_answer
-from .arriving import Arrivals
-from .client import Sender
+from .arriving import arrived
+from .client import Sender, in_time
 
 if TYPE_CHECKING:
     from ..keeper import Keeper
@@ -44,11 +43,6 @@ class ImagesRoute:
         self._sender = sender
         self._model = model
         self._partial_images = partial_images
-        self._arrivals = Arrivals()
-
-    def close(self) -> None:
-        """Let go of the thread that decodes."""
-        self._arrivals.close()
 
     async def generate(self, standing: Standing, keeper: "Keeper", *, prompt: str, n: int, options: Options) -> None:
         """Make pictures from words; raises `ApiError`."""
@@ -79,7 +73,7 @@ class ImagesRoute:
 
     async def _make(
         self,
-        call: Callable[..., AbstractAsyncContextManager[Any]],
+        call: Callable[..., AbstractContextManager[Any]],
         standing: Standing,
         keeper: "Keeper",
         *,
@@ -90,7 +84,7 @@ class ImagesRoute:
         if n == 1 and self._partial_images:
             stream = partial(call, model=self._model, stream=True, partial_images=self._partial_images)
             try:
-                await keeper.keep(await send(lambda: self._streamed(stream(), keeper)))
+                await send(lambda: keeper.keep(self._streamed(stream(), keeper)))
             except ApiError as error:
                 if not _cannot_stream(error):
                     raise
@@ -98,42 +92,42 @@ class ImagesRoute:
             else:
                 return
         several = {"n": n} if n > 1 else {}
-        await keeper.keep(await send(lambda: self._whole(call(model=self._model, **several), keeper)))
+        await send(lambda: keeper.keep(self._whole(call(model=self._model, **several), keeper)))
 
-    async def _whole(self, call: AbstractAsyncContextManager[Any], keeper: "Keeper") -> Answer:
+    def _whole(self, call: AbstractContextManager[Any], keeper: "Keeper") -> Answer:
         """Give an answer that comes in one."""
-        async with call as response:
-            with _lost_on_the_way(response):
-                return await self._read(response, keeper)
+        with call as response, _lost_on_the_way(response):
+            return self._read(response, keeper)
 
-    async def _streamed(self, call: AbstractAsyncContextManager[Any], keeper: "Keeper") -> Answer:
+    def _streamed(self, call: AbstractContextManager[Any], keeper: "Keeper") -> Answer:
         """Keep the partial pictures, and give the answer at the stream's end."""
-        async with call as response:
+        with call as response:
             with _lost_on_the_way(response):
                 if not response.headers.get("content-type", "").startswith("text/event-stream"):
                     # A backend that ignores `stream` answers all at once.
-                    return await self._read(response, keeper)
-                async for event in await response.parse():
+                    return self._read(response, keeper)
+                for event in in_time(response.parse()):
                     kind = str(getattr(event, "type", ""))
                     if kind.endswith(".completed"):
                         with said_by(response.headers):
-                            return await anyio.to_thread.run_sync(streamed_answer, event, response.headers)
+                            return streamed_answer(event, response.headers)
                     if kind.endswith(".partial_image"):
-                        await self._keep_partial(event, keeper)
+                        _keep_partial(event, keeper)
             raise OutcomeUnknown("The API's stream ended without its picture.", request_id=response.request_id)
 
-    async def _keep_partial(self, event: Any, keeper: "Keeper") -> None:
-        """An unfinished picture is worth no error: the finished one is still to come."""
-        try:
-            data = await anyio.to_thread.run_sync(decoded, event.b64_json)
-        except (AttributeError, TypeError, ValueError):
-            return
-        await keeper.keep_partial(data)
-
-    async def _read(self, response: Any, keeper: "Keeper") -> Answer:
-        body = await self._arrivals.read(response.iter_bytes(), keeper.decoder)
+    def _read(self, response: Any, keeper: "Keeper") -> Answer:
+        body = arrived(in_time(response.iter_bytes()), keeper.decoder)
         with said_by(response.headers):
-            return await anyio.to_thread.run_sync(partial(images_answer, body, response.headers, model=self._model))
+            return images_answer(body, response.headers, model=self._model)
+
+
+def _keep_partial(event: Any, keeper: "Keeper") -> None:
+    """An unfinished picture is worth no error: the finished one is still to come."""
+    try:
+        data = decoded(event.b64_json)
+    except (AttributeError, TypeError, ValueError):
+        return
+    keeper.keep_partial(data)
 
 
 @contextmanager

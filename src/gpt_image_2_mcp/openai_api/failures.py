@@ -107,7 +107,7 @@ def _connection(error: openai.APIConnectionError) -> ApiError:
     cause = error.__cause__
     if isinstance(cause, _NEVER_SENT):
         return Unavailable(
-            f"Could not connect to {where} ({told(str(cause)) or type(cause).__name__}); nothing was sent or billed."
+            f"Could not connect to {where} ({_reason(cause)}); nothing was sent or billed."
             " Check the network and a proxy if there is one, and OPENAI_BASE_URL if it is set; then ask again."
         )
     if isinstance(error, openai.APITimeoutError):
@@ -255,6 +255,11 @@ def is_safe_to_repeat(error: openai.OpenAIError) -> bool:
     if error.status_code == HTTPStatus.TOO_MANY_REQUESTS:
         return error.code != "insufficient_quota"
     return is_own_failure(_body(error) or {}, error.status_code)
+
+
+def _reason(cause: Exception) -> str:
+    """What the system says, without its number for it."""
+    return re.sub(r"^\[Errno -?\d+\] ", "", told(str(cause))) or type(cause).__name__
 
 
 def _refuses_route(error: openai.APIStatusError) -> bool:

@@ -21,6 +21,7 @@ from ..pacing import Standing
 from ..params import Options
 from ..pictures import MIME
 from ..sources import InputImage
+from ..threads import in_thread
 from .answers import Answer, HostUsage, counted, decoded, json_object, mapping, request_id, said_by, text
 from .arriving import Picture
 from .client import Sender
@@ -68,7 +69,7 @@ async def edit(
 
         async def one() -> None:
             try:
-                await keeper.keep(await _call(sender, standing, request, model=model, host_model=host_model))
+                await _call(sender, standing, keeper, request, model=model, host_model=host_model)
             except GptImageError as error:
                 failures.append(error)
 
@@ -98,13 +99,24 @@ def _request(
 
 
 async def _call(
-    sender: Sender, standing: Standing, request: Mapping[str, Any], *, model: str, host_model: str
-) -> Answer:
+    sender: Sender,
+    standing: Standing,
+    keeper: "Keeper",
+    request: Mapping[str, Any],
+    *,
+    model: str,
+    host_model: str,
+) -> None:
     responses: Any = sender.sdk.responses.with_raw_response
+
+    def call() -> None:
+        raw = responses.create(**request)
+        with said_by(raw.headers):
+            answer = _answer(raw.content, raw.headers, model=model, host_model=host_model)
+        keeper.keep(answer)
+
     try:
-        raw = await sender.send(
-            lambda: responses.create(**request), standing, model=host_model, variable="OPENAI_RESPONSES_EDIT_MODEL"
-        )
+        await sender.send(call, standing, model=host_model, variable="OPENAI_RESPONSES_EDIT_MODEL")
     except ApiError as error:
         if not _is_unexplained(error):
             raise
@@ -114,9 +126,6 @@ async def _call(
             " old for the image tool, set OPENAI_RESPONSES_EDIT_MODEL to a newer one, such as 'gpt-4.1-mini'.",
             status=error.status,
         ) from error
-    work = partial(_answer, raw.content, raw.headers, model=model, host_model=host_model)
-    with said_by(raw.headers):
-        return await anyio.to_thread.run_sync(work)
 
 
 def _is_unexplained(error: ApiError) -> bool:
@@ -181,7 +190,7 @@ async def _placed(
         with anyio.move_on_after(CLEANUP_TIMEOUT_S, shield=True):
             for upload in uploads:
                 try:
-                    await sender.sdk.files.delete(upload)
+                    await in_thread(partial(sender.sdk.files.delete, upload))
                 except openai.OpenAIError:
                     # It deletes itself within the hour, and the edit's own outcome matters more.
                     continue

@@ -1,0 +1,43 @@
+"""To and fro between the event loop and threads that nobody can cancel.
+
+Each request to the API has a thread of its own, from its first byte until its pictures are saved: blocking reads cost a
+third of what an event loop needs for the same bytes, what happens to whoever waits cannot come between an answer and
+its saving, and the loop is free meanwhile. The threads are daemons: one that a backend keeps waiting does not keep the
+process from ending.
+"""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from threading import Thread
+from typing import Any, TypeVar
+
+ResultT = TypeVar("ResultT")
+
+
+async def in_thread(work: Callable[[], ResultT]) -> ResultT:
+    """Do something in a thread of its own. Where this is cancelled the work goes on, and nobody hears of its end."""
+    loop = asyncio.get_running_loop()
+    outcome: asyncio.Future[ResultT] = loop.create_future()
+
+    def tell(result: Callable[[], None]) -> None:
+        # Nobody waits any more, or the loop is gone.
+        with suppress(RuntimeError):
+            loop.call_soon_threadsafe(lambda: None if outcome.done() else result())
+
+    def run() -> None:
+        try:
+            found = work()
+        except BaseException as error:  # noqa: BLE001 - raised where it is waited for
+            failure = error
+            tell(lambda: outcome.set_exception(failure))
+        else:
+            tell(lambda: outcome.set_result(found))
+
+    Thread(target=run, name="request", daemon=True).start()
+    return await outcome
+
+
+def on_loop(loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, ResultT]) -> ResultT:
+    """Do something on the event loop, from another thread, and wait for it."""
+    return asyncio.run_coroutine_threadsafe(work, loop).result()

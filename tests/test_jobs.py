@@ -353,7 +353,7 @@ async def test_a_turn_that_became_a_job_moves_its_session_on(benches: Benches) -
 
 
 async def test_a_turn_that_nobody_fetches_moves_its_session_on_too(benches: Benches) -> None:
-    bench = await benches.open(GPT_IMAGE_2_MAX_WAIT_S="0.3")
+    bench = await benches.open(GPT_IMAGE_2_MAX_WAIT_S="1")
     bench.knobs.hold()
     begun = await handed(bench, "start_edit_session", prompt="a hat", images=[str(bench.photo())], size=SMALL)
     await reached(bench, 1)

@@ -335,7 +335,7 @@ async def test_uploads_count_among_the_requests_that_are_under_way(benches: Benc
 
 
 async def test_a_turn_that_became_a_job_moves_its_session_on(benches: Benches) -> None:
-    bench = await benches.open(GPT_IMAGE_2_MAX_WAIT_S="0.3")
+    bench = await benches.open(GPT_IMAGE_2_MAX_WAIT_S="1")
     begun = await bench.made("start_edit_session", prompt="a hat", images=[str(bench.photo())], size=SMALL)
     bench.knobs.hold()
     turn = {"session_id": begun.session_id, "size": SMALL}

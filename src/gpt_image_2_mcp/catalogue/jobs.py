@@ -85,9 +85,7 @@ class KeptJobs:
 
     def unfetched(self, key: str, *, ended_after: datetime) -> list[JobRow]:
         """Jobs that did the same and whose answer nobody has, the newest first; ended after a time, or not yet."""
-        recent = sa.or_(jobs.c.ended_us.is_(None), jobs.c.ended_us > microseconds(ended_after))
-        query = sa.select(jobs).where(jobs.c.key == key, sa.not_(jobs.c.fetched), recent)
-        return self._all(query.order_by(jobs.c.created_us.desc()))
+        return self._all(_unfetched, key=key, after=microseconds(ended_after))
 
     def recent(self, limit: int) -> list[JobRow]:
         """The newest jobs."""
@@ -100,8 +98,17 @@ class KeptJobs:
     def _change(self, job_id: str, **values: Any) -> None:
         self.connection.execute(sa.update(jobs).where(jobs.c.id == job_id).values(**values))
 
-    def _all(self, query: sa.Select[Any]) -> list[JobRow]:
-        return [_job(dict(row)) for row in self.connection.execute(query).mappings()]
+    def _all(self, query: sa.Select[Any], **values: Any) -> list[JobRow]:
+        return [_job(dict(row)) for row in self.connection.execute(query, values).mappings()]
+
+
+_unfetched: Final = (
+    sa.select(jobs)
+    .where(jobs.c.key == sa.bindparam("key"), sa.not_(jobs.c.fetched))
+    .where(sa.or_(jobs.c.ended_us.is_(None), jobs.c.ended_us > sa.bindparam("after")))
+    .order_by(jobs.c.created_us.desc())
+)
+"""Made once, since every paid call asks for it."""
 
 
 def _values(row: JobRow) -> dict[str, Any]:

@@ -20,6 +20,16 @@ from .tokens import Usage
 _UNDER_WAY: Final[tuple[State, ...]] = ("reserved", "sent")
 _SPENT: Final[tuple[State, ...]] = ("settled", "unknown")
 
+_each: Final = sa.literal_column(TOKENS_EACH, sa.BigInteger())
+_dearest: Final = (
+    # The last entry of its index, and not a maximum over all charges.
+    sa.select(_each)
+    .select_from(charges)
+    .where(*(charges.c[name] == sa.bindparam(name) for name in ("model", "size", "quality")), _each.is_not(None))
+    .order_by(_each.desc())
+    .limit(1)
+)
+"""Made once, since every paid request asks for it."""
 _amount: Final = sa.func.coalesce(charges.c.nano_usd, charges.c.estimate_nano_usd)
 
 
@@ -51,15 +61,14 @@ class Charges:
         state: State = "reserved",
     ) -> int:
         """Add a charge that is reserved, or sent already; its id."""
-        insert = sa.insert(charges).values(
-            **asdict(entry),
-            day=day,
-            reserved_at=reserved_at,
-            owner=owner,
-            state=state,
-            estimate_nano_usd=_nano(estimate),
-        )
-        key = self.connection.execute(insert).inserted_primary_key
+        row = asdict(entry) | {
+            "day": day,
+            "reserved_at": reserved_at,
+            "owner": owner,
+            "state": state,
+            "estimate_nano_usd": _nano(estimate),
+        }
+        key = self.connection.execute(sa.insert(charges), row).inserted_primary_key
         assert key is not None
         return key[0]
 
@@ -147,12 +156,7 @@ class Charges:
 
     def dearest(self, *, model: str, size: str, quality: str) -> int | None:
         """The most output tokens that a picture took when exactly this was asked for."""
-        # The last entry of its index, and not a maximum over all charges.
-        each = sa.literal_column(TOKENS_EACH, sa.BigInteger())
-        same = charges.c.model == model, charges.c.size == size, charges.c.quality == quality
-        return self.connection.scalar(
-            sa.select(each).select_from(charges).where(*same, each.is_not(None)).order_by(each.desc()).limit(1)
-        )
+        return self.connection.scalar(_dearest, {"model": model, "size": size, "quality": quality})
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,42 +1,36 @@
 """Takes answers as they come: a picture is saved before anything else is done with it, then told of.
 
-An answer is kept in the thread that read it, which nobody can cancel; a second thread makes the previews meanwhile.
+An answer is kept in the thread that read it, which nobody can cancel.
 """
 
-import hashlib
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any
-from weakref import WeakSet
 
 from .errors import BadAnswer, BadRequest, GptImageError, shown
 from .library import Name, SavedImage, ready_side_folder, save
+from .looks import Looks
 from .money.pricing import cost, host_cost
 from .params import Options
 from .pictures import EXTENSION, Facts, facts, sniff
-from .previews import Preview, decoder_for, preview, share_of
+from .previews import Preview
 from .report import Report
 
 if TYPE_CHECKING:
     # At run time that package imports `openai`, which nobody waits for before there is a request to make.
     from .openai_api.answers import Answer, Link
     from .openai_api.arriving import Picture
-    from .png_decoder import PngDecoder
 
 MAX_URL_TOLD = 1000
 """Characters of an address that an error repeats whole: it is the way to a picture that was paid for."""
 
 MAX_EDGE = 100_000
 """Pixels that a header may speak of; no model comes near, and a record holds no more."""
-
-MAX_AHEAD = 2
-"""Pictures of one operation that are decoded before they are saved; each holds some megabytes of pixels."""
 
 Fetch = Callable[[str], bytes]
 
@@ -72,9 +66,8 @@ class Keeper:
         self._fetch = fetch
         self._partials = partials
         self._hide = hide
-        self._makes_previews = previews
-        self._beside = ThreadPoolExecutor(1, "previews")
-        self._ahead: WeakSet[PngDecoder] = WeakSet()
+        self.looks = Looks(n, previews=previews)
+        """Where a picture that arrives is looked at meanwhile."""
         self._numbering = Lock()
         self._previews: dict[str, Preview] = {}
         self._answers: list[Answer] = []
@@ -91,18 +84,6 @@ class Keeper:
     def images(self) -> list[SavedImage]:
         """What was saved, by number."""
         return [self._saved[number] for number in sorted(self._saved)]
-
-    def close(self) -> None:
-        """Let the second thread go."""
-        self._beside.shutdown(wait=False)
-
-    def decoder(self) -> "PngDecoder | None":
-        """What decodes a picture on its way, for its preview; None where it is to come as it is."""
-        if not self._makes_previews or sum(not other.given_up for other in self._ahead) >= MAX_AHEAD:
-            return None
-        decoder = decoder_for(share_of(self._n), strips=self._beside)
-        self._ahead.add(decoder)
-        return decoder
 
     def keep(self, answer: "Answer") -> None:
         """Save every picture of an answer. Blocks: call it in a thread.
@@ -182,7 +163,8 @@ class Keeper:
         folders = self._folders
         if answer.sandbox:
             folders = tuple(self._sandboxed.get(folder, folder) for folder in folders)
-        shown = self._begin_preview(data, what, None if isinstance(picture, Link) else picture.decoder)
+        look = None if isinstance(picture, Link) else picture.look
+        looking = (look or self.looks.look()).begin(data, what)
         path, elsewhere = save(
             data,
             extension=EXTENSION[what.format],
@@ -191,21 +173,15 @@ class Keeper:
             folders=folders,
             judge=self._judge,
         )
-        image = SavedImage(path, what, len(data), hashlib.sha256(data).hexdigest())
+        seen = looking.result()
+        image = SavedImage(path, what, len(data), seen.sha256)
         self._saved[place] = image
         if elsewhere:
             self.warnings.append(elsewhere)
         if not what.width:
             self.warnings.append(f"{image.path.name} was saved as it came, but it cannot be read whole.")
-        if shown and (seen := shown.result()):
-            self._previews[image.id] = seen
-
-    def _begin_preview(self, data: bytes, what: Facts, decoder: "PngDecoder | None") -> "Future[Preview | None] | None":
-        """Have the preview made while the picture is written and hashed, if anybody is still there to see it."""
-        if self._makes_previews:
-            with suppress(RuntimeError):
-                return self._beside.submit(preview, data, what, share=share_of(self._n), decoder=decoder)
-        return None
+        if seen.preview is not None:
+            self._previews[image.id] = seen.preview
 
     def _fetched(self, url: str) -> bytes:
         try:

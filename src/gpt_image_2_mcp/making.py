@@ -7,7 +7,6 @@ it is billed whatever happens.
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
-from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -98,8 +97,7 @@ class Maker:
         job.folder, job.stem = work.folder, keeper.stem
         job.standing.before_sending = partial(self._note_sent, job, charge)
         try:
-            with closing(keeper):
-                failures, notes = await self._send(job, keeper, request, work.inputs)
+            failures, notes = await self._send(job, keeper, request, work.inputs)
         except BaseException as error:
             if isinstance(error, ApiError):
                 error.hide(self._settings.hide)

@@ -13,7 +13,7 @@ from typing import Final
 
 import pybase64
 
-from ..png_decoder import PngDecoder
+from ..looks import Look
 
 STEP_BYTES: Final = 256 * 1024
 """How much is decoded at once: small steps take longer, large ones leave the processor's cache."""
@@ -25,10 +25,10 @@ _LONGEST_BEGINNING: Final = 64
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """The bytes of a picture, and what has decoded it on the way."""
+    """The bytes of a picture, and the look that was taken at them on the way."""
 
     data: bytes = field(repr=False)
-    decoder: PngDecoder | None = None
+    look: Look | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +39,9 @@ class Body:
     pictures: Mapping[str, Picture] = field(default_factory=dict[str, Picture])
 
 
-def arrived(pieces: Iterator[bytes], decoder: Callable[[], PngDecoder | None]) -> Body:
-    """Take a body to its end; `decoder` makes what a picture is fed to, None where it is to come as it is."""
-    arriving = _Arriving(decoder)
+def arrived(pieces: Iterator[bytes], look: Callable[[], Look]) -> Body:
+    """Take a body to its end; `look` begins the look at each picture, which is fed it."""
+    arriving = _Arriving(look)
     waiting: list[bytes] = []
     length = 0
     for piece in pieces:
@@ -57,8 +57,8 @@ def arrived(pieces: Iterator[bytes], decoder: Callable[[], PngDecoder | None]) -
 class _Arriving:
     """One body on its way."""
 
-    def __init__(self, decoder: Callable[[], PngDecoder | None]) -> None:
-        self._decoder = decoder
+    def __init__(self, look: Callable[[], Look]) -> None:
+        self._look = look
         self._parts: list[bytes | _Encoded] = []
         """JSON and pictures, in turn, up to the present part."""
         self._json = bytearray()
@@ -98,7 +98,7 @@ class _Arriving:
         self._parts.append(bytes(self._json[: found.end()]))
         self._json.clear()
         self._searched = 0
-        self._picture = _Encoded(self._decoder())
+        self._picture = _Encoded(self._look())
         self._parts.append(self._picture)
         return rest
 
@@ -121,8 +121,8 @@ class _Arriving:
 class _Encoded:
     """One picture on its way."""
 
-    def __init__(self, decoder: PngDecoder | None) -> None:
-        self._decoder = decoder
+    def __init__(self, look: Look) -> None:
+        self._look = look
         self._decoded: list[bytes] = []
         self._undecoded = b""
 
@@ -135,8 +135,7 @@ class _Encoded:
             raise ValueError("padding before the end")
         self._undecoded = text[whole:]
         self._decoded.append(part)
-        if self._decoder is not None:
-            self._decoder.feed(part)
+        self._look.feed(part)
 
     def text(self) -> bytes:
         """What came so far, as base64 again."""
@@ -146,4 +145,4 @@ class _Encoded:
         """What came, if anything did."""
         data = b"".join(self._decoded)
         self._decoded.clear()
-        return Picture(data, self._decoder) if data else None
+        return Picture(data, self._look) if data else None

@@ -116,7 +116,7 @@ class ImagesRoute:
             raise OutcomeUnknown("The API's stream ended without its picture.", request_id=response.request_id)
 
     def _read(self, response: Any, keeper: "Keeper") -> Answer:
-        body = arrived(in_time(response.iter_bytes()), keeper.decoder)
+        body = arrived(in_time(response.iter_bytes()), keeper.looks.look)
         with said_by(response.headers):
             return images_answer(body, response.headers, model=self._model)
 

@@ -1,0 +1,76 @@
+"""What is found out about a picture while it arrives and is written: its hash, and a preview of it.
+
+A second thread does it, so that neither the bytes that still come nor the disk have to wait. The thread ends with the
+operation that it works for.
+"""
+
+import hashlib
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from weakref import WeakSet
+
+from .pictures import Facts
+from .previews import Preview, decoder_for, preview, share_of
+
+if TYPE_CHECKING:
+    from .png_decoder import PngDecoder
+
+MAX_AHEAD = 2
+"""Pictures of one operation that are decoded while they arrive; each holds megabytes of pixels until it is saved."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What was found out."""
+
+    sha256: str
+    preview: Preview | None
+
+
+class Looks:
+    """The looks at the pictures of one operation."""
+
+    def __init__(self, n: int, *, previews: bool) -> None:
+        """Look at `n` pictures; `previews` asks for one of each, which share an answer."""
+        self._share = share_of(n) if previews else None
+        self._beside = ThreadPoolExecutor(1, "looks")
+        self._ahead: WeakSet[PngDecoder] = WeakSet()
+
+    def look(self) -> "Look":
+        """Begin to look at a picture that arrives, or is there."""
+        decoder = None
+        if self._share is not None and sum(not other.given_up for other in self._ahead) < MAX_AHEAD:
+            decoder = decoder_for(self._share, strips=self._beside)
+            self._ahead.add(decoder)
+        return Look(self._beside, self._share, decoder)
+
+
+class Look:
+    """A look at one picture."""
+
+    def __init__(self, beside: Executor, share: int | None, decoder: "PngDecoder | None") -> None:
+        """Work in the one thread of `beside`; without a `share` of the answer no preview is made."""
+        self._beside = beside
+        self._share = share
+        self._decoder = decoder
+        self._sha256 = hashlib.sha256()
+        self._is_fed = False
+
+    def feed(self, part: bytes) -> None:
+        """Take the next part of the file: from the first to the last, or none of it."""
+        self._is_fed = True
+        if self._decoder is not None:
+            self._decoder.feed(part)
+        self._beside.submit(self._sha256.update, part)
+
+    def begin(self, data: bytes, what: Facts) -> Future[Seen]:
+        """Have a picture seen that is all there."""
+        return self._beside.submit(self._see, data, what)
+
+    def _see(self, data: bytes, what: Facts) -> Seen:
+        if not self._is_fed:
+            self._sha256.update(data)
+        decoder = self._decoder if self._is_fed else None
+        shown = None if self._share is None else preview(data, what, share=self._share, decoder=decoder)
+        return Seen(self._sha256.hexdigest(), shown)

@@ -9,8 +9,9 @@ import anyio
 import httpx2
 import pytest
 from stdio_bench import JOB, Hands, calls, fetched, handed, job_of, listed, pictures_in, reached, report_of, stands
-from workbench import EDITS, GENERATIONS, META, RESPONSES, SMALL, Bench, Benches, encoded, said
+from workbench import EDITS, GENERATIONS, META, PATIENCE_S, RESPONSES, SMALL, Bench, Benches, encoded, said
 
+from gpt_image_2_mcp.openai_api import client as api_client
 from gpt_image_2_mcp.sandbox import Fault
 
 pytestmark = pytest.mark.anyio
@@ -311,6 +312,22 @@ async def test_one_answer_that_makes_no_sense_does_not_lose_the_other_pictures(b
         answer = await call.answer()
     assert not answer.is_error, said(answer)
     assert len(pictures_in(bench)) == 2
+
+
+async def test_a_picture_that_comes_after_the_time_limit_is_saved_all_the_same(
+    benches: Benches, hands: Hands, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is paid for, whoever gave it up."""
+    monkeypatch.setattr(api_client, "WHOLE_ANSWER_TIMEOUT_S", 0.3)
+    bench = await benches.open(wrap=hands.wrap)
+    assert "did not answer in time" in await bench.refused("generate_image", prompt="a fox", size=SMALL)
+    assert pictures_in(bench) == []
+    hands.replies[0].give(answered(encoded("WEBP")))
+    with anyio.fail_after(PATIENCE_S):
+        while not pictures_in(bench):
+            await bench.call("get_image_job")
+    (name,) = pictures_in(bench)
+    assert (bench.folder / name).read_bytes() == encoded("WEBP")
 
 
 async def test_uploads_count_among_the_requests_that_are_under_way(benches: Benches, hands: Hands) -> None:

@@ -5,6 +5,7 @@ operation that it works for.
 """
 
 import hashlib
+from collections.abc import Callable
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -39,27 +40,35 @@ class Looks:
 
     def look(self) -> "Look":
         """Begin to look at a picture that arrives, or is there."""
-        decoder = None
-        if self._share is not None and sum(not other.given_up for other in self._ahead) < MAX_AHEAD:
-            decoder = decoder_for(self._share, strips=self._beside)
-            self._ahead.add(decoder)
-        return Look(self._beside, self._share, decoder)
+        return Look(self._beside, self._share, self._decoder)
+
+    def _decoder(self) -> "PngDecoder | None":
+        if self._share is None or sum(not other.given_up for other in self._ahead) >= MAX_AHEAD:
+            return None
+        decoder = decoder_for(self._share, strips=self._beside)
+        self._ahead.add(decoder)
+        return decoder
 
 
 class Look:
     """A look at one picture."""
 
-    def __init__(self, beside: Executor, share: int | None, decoder: "PngDecoder | None") -> None:
-        """Work in the one thread of `beside`; without a `share` of the answer no preview is made."""
+    def __init__(self, beside: Executor, share: int | None, decoder: "Callable[[], PngDecoder | None]") -> None:
+        """Work in the one thread of `beside`; without a `share` of the answer no preview is made.
+
+        `decoder` makes what decodes a picture on its way, where there is room for it.
+        """
         self._beside = beside
         self._share = share
-        self._decoder = decoder
+        self._make_decoder = decoder
+        self._decoder: PngDecoder | None = None
         self._sha256 = hashlib.sha256()
         self._is_fed = False
 
     def feed(self, part: bytes) -> None:
         """Take the next part of the file: from the first to the last, or none of it."""
-        self._is_fed = True
+        if not self._is_fed:
+            self._is_fed, self._decoder = True, self._make_decoder()
         if self._decoder is not None:
             self._decoder.feed(part)
         self._beside.submit(self._sha256.update, part)
@@ -71,6 +80,5 @@ class Look:
     def _see(self, data: bytes, what: Facts) -> Seen:
         if not self._is_fed:
             self._sha256.update(data)
-        decoder = self._decoder if self._is_fed else None
-        shown = None if self._share is None else preview(data, what, share=self._share, decoder=decoder)
+        shown = None if self._share is None else preview(data, what, share=self._share, decoder=self._decoder)
         return Seen(self._sha256.hexdigest(), shown)

@@ -25,7 +25,8 @@ ANSWER_TIMEOUT_S = 600.0
 (third-party measurements, 2026-11)."""
 WHOLE_ANSWER_TIMEOUT_S = 900.0
 """How long a request may take from its first byte to the answer's last: one that drips would keep its place."""
-CONNECT_TIMEOUT_S = 15.0
+CONNECT_TIMEOUT_S = 5.0
+"""How long one address of the host may take to be connected to: one that is dead leaves the next its chance soon."""
 
 MAX_TRIES = 3
 """How often a request that cannot have been billed is sent."""

@@ -1,5 +1,6 @@
 """One call after another: the servers against the SDK alone, in turn, at a small and a large size."""
 
+import time
 from collections import defaultdict
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
@@ -12,6 +13,9 @@ from .processes import worked
 GOALS = {SQUARE: Goal(1.3, "ratio"), LARGE: Goal(1.2, "ratio")}
 WARM = 2
 """Calls before the clock starts: imports, the connection, the allocator."""
+PAUSE_S = 0.03
+"""Before each call: what one server still does after its answer is not in the next one's time, nor in its own. It shows
+in the processor time."""
 LIVES = 5
 """How often everyone is started anew: a process settles into an allocator's good or bad habits."""
 ROUNDS = {SQUARE: (10, 8), LARGE: (4, 4)}
@@ -62,6 +66,7 @@ def _in_turn(place: Place, callers: list[Caller], size: str, found: _Found) -> N
     times: dict[Caller, list[float]] = {caller: [] for caller in callers}
 
     def ask(caller: Caller) -> float | None:
+        time.sleep(PAUSE_S)
         try:
             return caller.ask(size)
         except NotMeasured as error:

@@ -12,6 +12,7 @@ from typing import get_args
 
 import anyio
 import anyio.to_thread
+import httpx2
 import pytest
 from fault_proxy import BILLED, FaultProxy, Flaw, control
 from inline_snapshot import snapshot
@@ -164,6 +165,14 @@ async def test_a_dripping_answer_comes_whole(proxy: FaultProxy, paid: Callable[[
     with Image.open(answer.path) as image:
         image.load()
     assert (proxy.asked, paid()) == (1, 1)
+
+
+def test_an_answer_that_drips_ends_with_the_time_for_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its thread too, which nobody waits for by then."""
+    assert list(api_client.in_time(iter([b"1", b"2"]))) == [b"1", b"2"]
+    monkeypatch.setattr(api_client, "WHOLE_ANSWER_TIMEOUT_S", -1.0)
+    with pytest.raises(httpx2.TimeoutException):
+        list(api_client.in_time(iter([b"1", b"2"])))
 
 
 async def test_a_refused_connection_is_tried_again_and_nothing_is_paid(

@@ -1,6 +1,7 @@
 """A region of a picture: inside it, pixel for pixel where it fits, and said as it is."""
 
 import base64
+import io
 from random import Random
 
 import pytest
@@ -194,6 +195,16 @@ def test_a_region_always_fits_and_is_never_called_better_than_it_is(
         assert seen(view).size == (width, height)
     assert view.lossless == ("pixel for pixel" in view.said)
     assert (view.factor < 1) == ("scaled to" in view.said)
+
+
+def test_a_region_keeps_the_colour_profile_that_its_pixels_are_meant_for() -> None:
+    profile = b"a profile, as far as a PNG cares"
+    out = io.BytesIO()
+    picture((400, 400)).save(out, "PNG", icc_profile=profile)
+    data = out.getvalue()
+    view = region(data, facts(data), Box(0, 0, 100, 100), share=ROOM)
+    assert view.lossless
+    assert seen(view).info["icc_profile"] == profile
 
 
 def test_the_lowest_quality_still_shows_a_thin_line() -> None:

@@ -4,6 +4,7 @@ import base64
 import functools
 import io
 import os
+import tempfile
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -107,6 +108,16 @@ def test_noise_of_every_size_becomes_a_preview_that_fits(size: tuple[int, int], 
     width, height = edges(block)
     assert MIN_EDGE <= max(width, height) <= max(size)
     assert width / height == pytest.approx(size[0] / size[1], rel=0.01)
+
+
+def test_a_system_without_room_for_temporary_files_has_previews_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = noise((1024, 640))
+    there = preview(data, facts(data), share=share_of(1))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))
+    assert preview(data, facts(data), share=share_of(1)) == there
+    assert there is not None
 
 
 @pytest.mark.parametrize("count", range(1, 11))

@@ -6,14 +6,13 @@ disk is never touched.
 """
 
 import io
-import os
-import sys
+import tempfile
 from collections.abc import Generator, Iterator
 from concurrent.futures import Executor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
 from .pictures import MIME, Facts
 
@@ -157,22 +156,22 @@ def _factor(longest: int, edge: int) -> int:
 
 
 def _encoded(image: "Image.Image", quality: int) -> tuple[bytes, str]:
-    with _scratch() as out:
-        if image.mode == "RGBA":
-            image.save(out, "WEBP", quality=quality, alpha_quality=quality, method=2)
-            kind = "webp"
-        else:
-            image.save(out, "JPEG", quality=quality)
-            kind = "jpeg"
-        out.seek(0)
-        return out.read(), MIME[kind]
+    if image.mode == "RGBA":
+        return _written(image, "WEBP", quality=quality, alpha_quality=quality, method=2), MIME["webp"]
+    return _written(image, "JPEG", quality=quality), MIME["jpeg"]
 
 
-def _scratch() -> IO[bytes]:
-    """What an encoder writes to: into a file it does so without holding the interpreter."""
-    if sys.platform == "linux":
-        return os.fdopen(os.memfd_create("preview"), "w+b")
-    return io.BytesIO()
+def _written(image: "Image.Image", kind: str, **options: int) -> bytes:
+    try:
+        # Into a file an encoder writes without holding the interpreter, which whoever saves the picture needs.
+        with tempfile.TemporaryFile() as file:
+            image.save(file, kind, **options)
+            file.seek(0)
+            return file.read()
+    except OSError:
+        out = io.BytesIO()
+        image.save(out, kind, **options)
+        return out.getvalue()
 
 
 def _base64(data: bytes) -> str:

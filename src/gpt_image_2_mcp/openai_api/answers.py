@@ -2,7 +2,7 @@
 
 An answer is read from its raw bytes rather than through the SDK's models: other backends leave fields out, add
 their own, or send a web page with status 200, and a picture that was paid for must come through all the same.
-Everything here is plain computing on up to 100 MB: an event loop calls it in a thread.
+Everything here is plain computing on up to 100 MB, done by the request's own thread.
 """
 
 import re

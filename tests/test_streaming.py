@@ -247,3 +247,11 @@ async def test_an_odd_event_before_the_picture_does_not_lose_it(benches: Benches
     """The picture is paid for, and a partial one is worth no error."""
     bench = await benches.open(THREE, wrap=streaming(odd, event("completed", encoded())).wrap)
     assert (await bench.made("generate_image", **FOX)).path.read_bytes() == encoded()
+
+
+async def test_a_garbled_event_is_told_as_a_lost_answer(benches: Benches) -> None:
+    """The stream goes on to nowhere, and the picture may be billed."""
+    bench = await benches.open(THREE, wrap=streaming("event: image_generation.completed\ndata: {half\n\n").wrap)
+    text = await bench.refused("generate_image", **FOX)
+    assert "garbled" in text
+    assert "billed" in text

@@ -201,7 +201,7 @@ class Jobs:
                         self.log.told(job)
                     job.outcome = await prepared.pay()
         except Exception as error:  # noqa: BLE001 - kept for whoever waits: raised here, it would end the server
-            job.outcome = error
+            job.outcome = _bare(error)
             if job.given_up:
                 self.log.failed(job, error)
         finally:
@@ -299,6 +299,13 @@ class Jobs:
         finished = [job for job in self._jobs.values() if job.finished.is_set()]
         for job in finished[: max(len(finished) - KEPT, 0)]:
             del self._jobs[job.id]
+
+
+def _bare(error: Exception) -> Exception:
+    """A failure without where it came from, which would keep the answer's bytes as long as the job is remembered."""
+    if isinstance(error, GptImageError):
+        error.__cause__ = error.__context__ = error.__traceback__ = None
+    return error
 
 
 def _job_of(row: "JobRow") -> Job:

@@ -20,6 +20,7 @@ from .params import Options
 from .pictures import EXTENSION, Facts, facts, sniff
 from .previews import Preview
 from .report import Report
+from .threads import Unbroken
 
 if TYPE_CHECKING:
     # At run time that package imports `openai`, which nobody waits for before there is a request to make.
@@ -50,13 +51,14 @@ class Keeper:
         partials: list[Path],
         previews: bool,
         hide: Callable[[str], str],
+        unbroken: Unbroken,
     ) -> None:
         """Save `n` pictures into the first of `folders` that takes them.
 
         `judge` is asked again at the moment of writing whether a folder may be written. `sandboxed` names the folders
         that take another's place where the answer turns out to be a sandbox's. `fetch` gets the bytes of a picture
         that comes as a link. `partials` is told where unfinished ones lie. `previews` asks for small pictures beside
-        the saved ones.
+        the saved ones. `unbroken` is what the end of the process waits for: the writing.
         """
         self._name = name
         self._folders = tuple(folders)
@@ -68,6 +70,7 @@ class Keeper:
         self._hide = hide
         self.looks = Looks(n, previews=previews)
         """Where a picture that arrives is looked at meanwhile."""
+        self._unbroken = unbroken
         self._numbering = Lock()
         self._previews: dict[str, Preview] = {}
         self._answers: list[Answer] = []
@@ -92,14 +95,20 @@ class Keeper:
             GptImageError: none of them could be had or saved; the others' reasons end up in `warnings`.
 
         """
+        from .openai_api.answers import Link
+
         failures: list[GptImageError] = []
-        for picture in answer.pictures:
+        saved: list[Callable[[], None]] = []
+        # What is here before what is still to be had, and all of it before anything is waited for.
+        for picture in sorted(answer.pictures, key=lambda picture: isinstance(picture, Link)):
             try:
-                self._save(picture, answer)
+                saved.append(self._save(picture, answer))
             except GptImageError as error:
                 if isinstance(error, BadAnswer):
                     error.from_sandbox = answer.sandbox
                 failures.append(error)
+        for tell in saved:
+            tell()
         if len(failures) == len(answer.pictures):
             raise failures[0]
         # What was saved is not held any longer.
@@ -152,7 +161,8 @@ class Keeper:
             previews=self._previews,
         )
 
-    def _save(self, picture: "Picture | Link", answer: "Answer") -> None:
+    def _save(self, picture: "Picture | Link", answer: "Answer") -> Callable[[], None]:
+        """Save a picture; give what tells of it."""
         from .openai_api.answers import Link
 
         data = self._fetched(picture.url) if isinstance(picture, Link) else picture.data
@@ -163,25 +173,30 @@ class Keeper:
         folders = self._folders
         if answer.sandbox:
             folders = tuple(self._sandboxed.get(folder, folder) for folder in folders)
-        look = None if isinstance(picture, Link) else picture.look
-        looking = (look or self.looks.look()).begin(data, what)
-        path, elsewhere = save(
-            data,
-            extension=EXTENSION[what.format],
-            name=self._name,
-            number=place if self._n > 1 else None,
-            folders=folders,
-            judge=self._judge,
-        )
-        seen = looking.result()
-        image = SavedImage(path, what, len(data), seen.sha256)
-        self._saved[place] = image
+        look = (None if isinstance(picture, Link) else picture.look) or self.looks.look()
+        look.begin(data, what)
+        with self._unbroken:
+            path, elsewhere = save(
+                data,
+                extension=EXTENSION[what.format],
+                name=self._name,
+                number=place if self._n > 1 else None,
+                folders=folders,
+                judge=self._judge,
+            )
         if elsewhere:
             self.warnings.append(elsewhere)
         if not what.width:
-            self.warnings.append(f"{image.path.name} was saved as it came, but it cannot be read whole.")
-        if seen.preview is not None:
-            self._previews[image.id] = seen.preview
+            self.warnings.append(f"{path.name} was saved as it came, but it cannot be read whole.")
+
+        def tell() -> None:
+            seen = look.end(data)
+            image = SavedImage(path, what, len(data), seen.sha256)
+            self._saved[place] = image
+            if seen.preview is not None:
+                self._previews[image.id] = seen.preview
+
+        return tell
 
     def _fetched(self, url: str) -> bytes:
         try:

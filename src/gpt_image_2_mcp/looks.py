@@ -1,21 +1,23 @@
 """What is found out about a picture while it arrives and is written: its hash, and a preview of it.
 
-A second thread does it, so that neither the bytes that still come nor the disk have to wait. The thread ends with the
-operation that it works for.
+A second thread does it, so that neither the bytes that still come nor the disk have to wait; it ends with the operation
+that it works for. Nothing that goes wrong here comes between a picture that was paid for and its saving.
 """
 
 import hashlib
+import logging
 from collections.abc import Callable
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from weakref import WeakSet
 
 from .pictures import Facts
 from .previews import Preview, decoder_for, preview, share_of
 
 if TYPE_CHECKING:
     from .png_decoder import PngDecoder
+
+logger = logging.getLogger(__name__)
 
 MAX_AHEAD = 2
 """Pictures of one operation that are decoded while they arrive; each holds megabytes of pixels until it is saved."""
@@ -36,22 +38,22 @@ class Looks:
         """Look at `n` pictures; `previews` asks for one of each, which share an answer."""
         self._share = share_of(n) if previews else None
         self._beside = ThreadPoolExecutor(1, "looks")
-        self._ahead: WeakSet[PngDecoder] = WeakSet()
+        self._ahead: list[PngDecoder] = []
 
     def look(self) -> "Look":
         """Begin to look at a picture that arrives, or is there."""
         return Look(self._beside, self._share, self._decoder)
 
     def _decoder(self) -> "PngDecoder | None":
-        if self._share is None or sum(not other.given_up for other in self._ahead) >= MAX_AHEAD:
+        self._ahead = [other for other in self._ahead if not other.given_up]
+        if self._share is None or len(self._ahead) >= MAX_AHEAD:
             return None
-        decoder = decoder_for(self._share, strips=self._beside)
-        self._ahead.add(decoder)
-        return decoder
+        self._ahead.append(decoder_for(self._share, strips=self._beside))
+        return self._ahead[-1]
 
 
 class Look:
-    """A look at one picture."""
+    """A look at one picture: fed while it arrives, or not; begun once it is there; ended when it is saved."""
 
     def __init__(self, beside: Executor, share: int | None, decoder: "Callable[[], PngDecoder | None]") -> None:
         """Work in the one thread of `beside`; without a `share` of the answer no preview is made.
@@ -64,18 +66,43 @@ class Look:
         self._decoder: PngDecoder | None = None
         self._sha256 = hashlib.sha256()
         self._is_fed = False
+        self._is_broken = False
+        self._seeing: Future[Seen] | None = None
 
     def feed(self, part: bytes) -> None:
         """Take the next part of the file: from the first to the last, or none of it."""
-        if not self._is_fed:
-            self._is_fed, self._decoder = True, self._make_decoder()
-        if self._decoder is not None:
-            self._decoder.feed(part)
-        self._beside.submit(self._sha256.update, part)
+        if self._is_broken:
+            return
+        try:
+            if not self._is_fed:
+                self._is_fed, self._decoder = True, self._make_decoder()
+            if self._decoder is not None:
+                self._decoder.feed(part)
+            self._beside.submit(self._sha256.update, part)
+        except Exception as error:  # noqa: BLE001 - no thread or no memory is left, say: the picture is paid for
+            self._give_up(error)
 
-    def begin(self, data: bytes, what: Facts) -> Future[Seen]:
+    def begin(self, data: bytes, what: Facts) -> None:
         """Have a picture seen that is all there."""
-        return self._beside.submit(self._see, data, what)
+        try:
+            self._seeing = self._beside.submit(self._see, data, what)
+        except Exception as error:  # noqa: BLE001 - the same
+            self._give_up(error)
+
+    def end(self, data: bytes) -> Seen:
+        """What was found out; of a look that went wrong the hash alone."""
+        # The failure holds the look, by where it came from: not the look the failure too.
+        seeing, self._seeing = self._seeing, None
+        try:
+            if seeing and not self._is_broken:
+                return seeing.result()
+        except Exception as error:  # noqa: BLE001 - the same
+            self._give_up(error)
+        return Seen(hashlib.sha256(data).hexdigest(), None)
+
+    def _give_up(self, error: Exception) -> None:
+        logger.error("a picture is not looked at", exc_info=error)
+        self._is_broken = True
 
     def _see(self, data: bytes, what: Facts) -> Seen:
         if not self._is_fed:

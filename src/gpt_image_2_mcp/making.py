@@ -13,6 +13,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import anyio
+import anyio.to_thread
 
 from .books import Books, Clerk, Page
 from .catalogue.records import Picture, Place
@@ -33,7 +34,7 @@ from .report import Report
 from .sessions import tree
 from .settings import Settings
 from .sources import InputImage, Sources
-from .threads import on_loop
+from .threads import Unbroken, on_loop
 from .timings import Timings
 
 logger = logging.getLogger(__name__)
@@ -83,6 +84,11 @@ class Maker:
         self._sources = sources
         self._timings = timings
         self._project = project
+        self._unbroken = Unbroken()
+
+    async def close(self) -> None:
+        """Wait for what is being saved."""
+        await anyio.to_thread.run_sync(self._unbroken.wait)
 
     async def make(self, work: Work) -> Report:
         """Make the pictures, and tell of them once they are saved.
@@ -159,6 +165,7 @@ class Maker:
             partials=work.job.partials,
             hide=self._settings.hide,
             previews=self._settings.inline == "preview",
+            unbroken=self._unbroken,
         )
 
     def _fetch_from(self, loop: asyncio.AbstractEventLoop) -> Callable[[str], bytes]:

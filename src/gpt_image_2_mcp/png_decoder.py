@@ -156,21 +156,23 @@ class _Rows:
 
     def add(self, rows: bytes) -> None:
         """Take what comes next."""
+        if not rows:
+            return
         self.missing -= len(rows)
         if self.missing < 0:
             raise ValueError("more pixels than the picture has")
         self._waiting.append(rows)
         self._bytes += len(rows)
-        if self._bytes < _STRIP_BYTES and self.missing:
+        square = self._length * self._factor
+        if self._bytes < max(_STRIP_BYTES, square) and self.missing:
             return
         # Up to the last pixel of the scaled picture that is whole; the rest waits.
-        square = self._length * self._factor
         used = self._bytes - (self._bytes % square if self.missing else 0)
         data = memoryview(b"".join(self._waiting))
         self._waiting, self._bytes = [bytes(data[used:])], len(data) - used
-        if used and self._strips:
+        if self._strips:
             self._decoding.append(self._strips.submit(self._decode, data[:used]))
-        elif used:
+        else:
             self._decode(data[:used])
 
     def image(self) -> "Image.Image | None":

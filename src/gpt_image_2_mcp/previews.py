@@ -61,11 +61,11 @@ def preview(data: bytes, facts: Facts, *, share: int, decoder: "PngDecoder | Non
 
     `decoder` is that of `decoder_for` the same share, and has been fed all of `data`, if there is one.
     """
-    if len(data) <= share:
-        return Preview(_base64(data), MIME[facts.format])
     from PIL import Image
 
     try:
+        if len(data) <= share:
+            return Preview(_base64(data), MIME[facts.format])
         with _opened(data, facts, share, decoder) as image:
             for small, quality in _scaled(image, share):
                 encoded, mime_type = _encoded(small, quality)

@@ -322,8 +322,9 @@ class Studio:
         found = [made.get(i.id) or await anyio.to_thread.run_sync(show, i) for i in report.images]
         return [picture for picture in found if picture is not None]
 
-    def close(self) -> None:
-        """Tell nobody of anything any more."""
+    async def close(self) -> None:
+        """Have saved what is being saved, and tell nobody of anything any more."""
+        await self._maker.close()
         self._telling.close()
         self.news.close()
 
@@ -414,8 +415,8 @@ async def open_studio(
         finally:
             with anyio.CancelScope(shield=True):
                 await jobs.close(settings.shutdown_grace_s)
+                await studio.close()
                 await clerk.close()
-                studio.close()
     if failure is not None:
         raise failure
 

@@ -9,14 +9,40 @@ process from ending.
 import asyncio
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
-from threading import Thread
+from threading import Condition, Thread
 from typing import Any, TypeVar
 
 ResultT = TypeVar("ResultT")
 
 
+class Unbroken:
+    """Work that the end of the process waits for, in whatever thread it is done."""
+
+    def __init__(self) -> None:
+        """There is none."""
+        self._change = Condition()
+        self._under_way = 0
+
+    def __enter__(self) -> None:
+        with self._change:
+            self._under_way += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._change:
+            self._under_way -= 1
+            self._change.notify_all()
+
+    def wait(self) -> None:
+        """Wait until none is under way. Blocks: call it in a thread."""
+        with self._change:
+            self._change.wait_for(lambda: self._under_way == 0)
+
+
 async def in_thread(work: Callable[[], ResultT]) -> ResultT:
-    """Do something in a thread of its own. Where this is cancelled the work goes on, and nobody hears of its end."""
+    """Do something in a thread of its own; raises what it raises.
+
+    Where this is cancelled the work goes on, and nobody hears of its end.
+    """
     loop = asyncio.get_running_loop()
     outcome: asyncio.Future[ResultT] = loop.create_future()
 
@@ -39,5 +65,8 @@ async def in_thread(work: Callable[[], ResultT]) -> ResultT:
 
 
 def on_loop(loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, ResultT]) -> ResultT:
-    """Do something on the event loop, from another thread, and wait for it."""
+    """Do something on the event loop, from another thread, and wait for it; raises what it raises.
+
+    A loop that ends meanwhile shows as `CancelledError` or `RuntimeError`.
+    """
     return asyncio.run_coroutine_threadsafe(work, loop).result()

@@ -11,7 +11,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from datetime import date, datetime, timedelta, timezone
 from decimal import Decimal
 from multiprocessing.connection import Connection
@@ -757,6 +757,29 @@ def test_a_connection_serves_one_transaction_after_another_and_holds_nothing_bet
     with kept.transaction() as connection:
         assert connection.exec_driver_sql("SELECT * FROM mine").all() == []
     kept.close()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="it looks its own descriptors up")
+def test_a_connection_that_has_gone_bad_is_made_anew(path: Path) -> None:
+    """As that of a share that was away for a while; the path leads to the same file again."""
+    kept = open_database(path)
+
+    def count() -> int | None:
+        with kept.transaction() as connection:
+            return connection.scalar(sa.select(sa.func.count()).select_from(schema.charges))
+
+    assert count() == 0
+    ends = os.pipe()
+    for descriptor in Path("/proc/self/fd").iterdir():
+        with suppress(OSError):
+            if descriptor.readlink() == path:
+                os.dup2(ends[1], int(descriptor.name))
+    with pytest.raises(DatabaseUnusable):
+        count()
+    assert count() == 0
+    kept.close()
+    for end in ends:
+        os.close(end)
 
 
 def test_a_file_held_by_another_process_is_waited_for_and_then_named(path: Path) -> None:

@@ -24,7 +24,11 @@ ANSWER_TIMEOUT_S = 600.0
 """How long an answer may keep one waiting for its next byte: 4K at high quality passes 235 s now and then
 (third-party measurements, 2026-11)."""
 WHOLE_ANSWER_TIMEOUT_S = 900.0
-"""How long a request may take from its first byte to the answer's last: one that drips would keep its place."""
+"""How long a request may take from its first byte to the answer's last: one that drips would keep its place.
+
+Whoever waits is told then. The thread ends with the next piece of the answer; one that waits for an upload, for the
+whole of a Responses answer or for a stream that only says that it lives goes on, and costs nothing but itself.
+"""
 CONNECT_TIMEOUT_S = 5.0
 """How long one address of the host may take to be connected to: one that is dead leaves the next its chance soon."""
 
@@ -94,13 +98,14 @@ class Sender:
         variable: str = "GPT_IMAGE_2_MODEL",
         editing: bool = False,
     ) -> AnswerT:
-        """Do `call()` in its turn, in a thread, up to `MAX_TRIES` times.
+        """Do `call()` in its turn, in a thread, up to `MAX_TRIES` times; its place is kept until all is saved.
 
         `model` and the `variable` that names it are for the reader of an error; `editing` tells that a refusal of the
         route has another way to go.
 
         Raises:
             ApiError: what the API said, or what became of the connection.
+            GptImageError: what `call()` itself raises.
 
         """
         tries = 0

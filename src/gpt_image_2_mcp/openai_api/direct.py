@@ -3,6 +3,7 @@
 What a person left at its default is not sent, so that proxies and other servers that know fewer parameters work.
 """
 
+import json
 from collections.abc import Callable, Generator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
@@ -139,6 +140,8 @@ def _lost_on_the_way(response: Any) -> Generator[None]:
         raise openai.APITimeoutError(request=response.http_request) from error
     except httpx2.RequestError as error:
         raise openai.APIConnectionError(request=response.http_request) from error
+    except json.JSONDecodeError as error:
+        raise OutcomeUnknown("The API's stream is garbled.", request_id=response.request_id) from error
 
 
 def _cannot_stream(error: ApiError) -> bool:

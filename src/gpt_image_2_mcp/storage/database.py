@@ -2,8 +2,9 @@
 
 Every transaction takes SQLite's write lock at its start (`BEGIN IMMEDIATE`), so what one reads stays true until it has
 written. One connection is kept, since making one takes as long as reading a row does; it holds no lock between two
-transactions, and is made anew where the path leads to another file by then. A killed process leaves at most a journal,
-which the next one rolls back.
+transactions, and is made anew where the path leads to another file by then, and after every failure. Whoever puts other
+bytes into the same file has to end the servers first. A killed process leaves at most a journal, which the next one
+rolls back.
 
 The journal is a rollback journal whatever the version of SQLite: before 3.51.3 several writers can damage a file in WAL
 mode (https://sqlite.org/wal.html#walresetbug), one mode has to do for all processes, and a writer at a time gains by
@@ -181,8 +182,13 @@ def _engine(path: Path, busy_seconds: float) -> sa.Engine:
         if record.info["file"] != _file_at(path):
             raise exc.DisconnectionError
 
+    def drop(failure: sa.ExceptionContext) -> None:
+        # Whatever it was, the next transaction looks at the file with fresh eyes: the descriptor may have gone bad.
+        failure.is_disconnect = True
+
     event.listen(engine, "connect", configure)
     event.listen(engine, "checkout", check)
+    event.listen(engine, "handle_error", drop)
     return engine
 
 

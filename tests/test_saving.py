@@ -1,0 +1,114 @@
+"""What goes wrong around the saving of a paid picture, and does not lose it."""
+
+import base64
+import hashlib
+import logging
+import os
+import threading
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import anyio
+import anyio.to_thread
+import httpx2
+import pytest
+from fault_proxy import until
+from workbench import KEY, SMALL, Benches, Canned, canned, encoded
+
+from gpt_image_2_mcp import looks
+from gpt_image_2_mcp.params import GenerateRequest
+from gpt_image_2_mcp.sandbox import Knobs, SandboxTransport, build_sandbox
+from gpt_image_2_mcp.settings import Settings
+from gpt_image_2_mcp.studio import open_studio
+
+pytestmark = pytest.mark.anyio
+
+FOX: dict[str, Any] = {"prompt": "a fox", "size": SMALL}
+
+
+def looking() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name.startswith("looks")]
+
+
+def saved(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*.png") if not path.name.startswith(".")]
+
+
+def no_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = threading.Thread.start
+
+    def start(thread: threading.Thread) -> None:
+        if thread.name.startswith("looks"):
+            raise RuntimeError("can't start new thread")
+        real(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+
+
+def no_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    def preview(*_: object, **__: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(looks, "preview", preview)
+
+
+@pytest.mark.parametrize("how", [no_thread, no_memory])
+async def test_a_picture_that_cannot_be_looked_at_is_saved_and_told_of(
+    benches: Benches, monkeypatch: pytest.MonkeyPatch, how: Callable[[pytest.MonkeyPatch], None]
+) -> None:
+    """A preview is a comfort, the picture is paid for; its record is right all the same."""
+    how(monkeypatch)
+    bench = await benches.open(wrap=canned(encoded()).wrap)
+    made = await bench.made("generate_image", **FOX)
+    assert made.path.read_bytes() == encoded()
+    assert made.report["images"][0]["sha256"] == hashlib.sha256(encoded()).hexdigest()
+
+
+async def test_what_is_being_saved_when_the_grace_ends_is_saved(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its bytes are there: a slow disk is waited for."""
+    begun, go = threading.Event(), threading.Event()
+    sync = os.fsync
+
+    def slow(descriptor: int) -> None:
+        begun.set()
+        assert go.wait(10)
+        sync(descriptor)
+
+    class Listening(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            if "gave up waiting" in record.getMessage():
+                go.set()
+
+    settings = Settings.read(
+        {"OPENAI_API_KEY": KEY, "GPT_IMAGE_2_OUTPUT_DIR": str(tmp_path), "GPT_IMAGE_2_SHUTDOWN_GRACE_S": "0.05"}
+    )
+    transport = SandboxTransport(build_sandbox(knobs=Knobs()))
+    handler = Listening()
+    logging.getLogger("gpt_image_2_mcp.jobs").addHandler(handler)
+    try:
+        async with open_studio(settings, transport=transport, working_dir=tmp_path, home=tmp_path) as studio:
+            monkeypatch.setattr(os, "fsync", slow)
+            studio.generate(GenerateRequest(**FOX))
+            assert await anyio.to_thread.run_sync(begun.wait, 10)
+    finally:
+        logging.getLogger("gpt_image_2_mcp.jobs").removeHandler(handler)
+    assert go.is_set(), "the grace had ended"
+    assert len(saved(tmp_path)) == 1
+
+
+class Broken(httpx2.AsyncByteStream):
+    """An answer that breaks off within its picture."""
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        yield b'{"data":[{"b64_json":"' + base64.b64encode(encoded())[:4000]
+        raise httpx2.ReadError("cut")
+
+
+async def test_what_looked_at_a_picture_that_broke_off_is_gone_with_it(benches: Benches) -> None:
+    """A job that failed is remembered, but not its answer's bytes or its thread."""
+    bench = await benches.open(wrap=lambda _: Canned(lambda _: httpx2.Response(200, stream=Broken())))
+    assert "billed" in await bench.refused("generate_image", **FOX)
+    await anyio.to_thread.run_sync(until, lambda: not looking())

@@ -91,16 +91,16 @@ class Look:
 
     def end(self, data: bytes) -> Seen:
         """What was found out; of a look that went wrong the hash alone."""
-        # The failure holds the look, by where it came from: not the look the failure too.
+        # A failure holds the look, by where it came from: so the look is not to hold the failure.
         seeing, self._seeing = self._seeing, None
-        try:
-            if seeing and not self._is_broken:
-                return seeing.result()
-        except Exception as error:  # noqa: BLE001 - the same
-            self._give_up(error)
+        failure = seeing.exception() if seeing else None
+        if failure:
+            self._give_up(failure)
+        if seeing and not self._is_broken:
+            return seeing.result()
         return Seen(hashlib.sha256(data).hexdigest(), None)
 
-    def _give_up(self, error: Exception) -> None:
+    def _give_up(self, error: BaseException) -> None:
         logger.error("a picture is not looked at", exc_info=error)
         self._is_broken = True
 

@@ -9,6 +9,7 @@ process from ending.
 import asyncio
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
+from functools import partial
 from threading import Condition, Thread
 from typing import Any, TypeVar
 
@@ -46,19 +47,19 @@ async def in_thread(work: Callable[[], ResultT]) -> ResultT:
     loop = asyncio.get_running_loop()
     outcome: asyncio.Future[ResultT] = loop.create_future()
 
-    def tell(result: Callable[[], None]) -> None:
+    def tell(set_it: Callable[[], None]) -> None:
         # Nobody waits any more, or the loop is gone.
         with suppress(RuntimeError):
-            loop.call_soon_threadsafe(lambda: None if outcome.done() else result())
+            loop.call_soon_threadsafe(lambda: None if outcome.done() else set_it())
 
     def run() -> None:
         try:
             found = work()
         except BaseException as error:  # noqa: BLE001 - raised where it is waited for
-            failure = error
-            tell(lambda: outcome.set_exception(failure))
+            # Held by nothing here: it holds all that was at hand where it was raised, a picture's bytes perhaps.
+            tell(partial(outcome.set_exception, error))
         else:
-            tell(lambda: outcome.set_result(found))
+            tell(partial(outcome.set_result, found))
 
     Thread(target=run, name="request", daemon=True).start()
     return await outcome

@@ -3,6 +3,7 @@
 import base64
 import gc
 import hashlib
+import io
 import logging
 import os
 import threading
@@ -15,6 +16,7 @@ import anyio.to_thread
 import httpx2
 import pytest
 from fault_proxy import until
+from PIL import Image
 from workbench import KEY, SMALL, Benches, Canned, canned, encoded
 
 from gpt_image_2_mcp import looks
@@ -70,12 +72,15 @@ async def test_what_is_being_saved_when_the_grace_ends_is_saved(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its bytes are there: a slow disk is waited for."""
-    begun, go = threading.Event(), threading.Event()
+    begun, go, left = threading.Event(), threading.Event(), threading.Event()
     sync = os.fsync
 
     def slow(descriptor: int) -> None:
-        begun.set()
-        assert go.wait(10)
+        if not begun.is_set():
+            begun.set()
+            assert go.wait(10)
+            # Time for the studio to be left, if it does not wait for this.
+            left.wait(0.5)
         sync(descriptor)
 
     class Listening(logging.Handler):
@@ -96,15 +101,21 @@ async def test_what_is_being_saved_when_the_grace_ends_is_saved(
             assert await anyio.to_thread.run_sync(begun.wait, 10)
     finally:
         logging.getLogger("gpt_image_2_mcp.jobs").removeHandler(handler)
+        there = saved(tmp_path)
+        left.set()
     assert go.is_set(), "the grace had ended"
-    assert len(saved(tmp_path)) == 1
+    assert len(there) == 1
 
 
 class Broken(httpx2.AsyncByteStream):
-    """An answer that breaks off within its picture."""
+    """An answer that breaks off within its picture, long after that was begun to be looked at."""
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        yield b'{"data":[{"b64_json":"' + base64.b64encode(encoded())[:4000]
+        noise = Image.frombytes("RGB", (512, 512), os.urandom(512 * 512 * 3))
+        out = io.BytesIO()
+        noise.save(out, "PNG")
+        yield b'{"data":[{"b64_json":"' + base64.b64encode(out.getvalue())[:700_000]
+        assert looking()
         raise httpx2.ReadError("cut")
 
 

@@ -454,6 +454,7 @@ def test_a_search_for_anything_finds_the_same_in_both(postgres: PostgresUrl, ope
     @example(["a_b"], "_")
     @example(["ς"], "\N{GREEK SMALL LETTER SIGMA}")
     @example(["й"], "и")
+    @example(["1\u03012"], "2")
     @given(st.lists(st.text(LETTERS, min_size=1, max_size=12), max_size=4), st.text(LETTERS, max_size=6))
     def law(prompts: list[str], query: str) -> None:
         found: list[list[int]] = []

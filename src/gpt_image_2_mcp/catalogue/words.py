@@ -12,9 +12,7 @@ def words_of(text: str) -> list[str]:
     """The words of a text, each once: runs of letters and digits, in lower case, Latin letters without diacritics."""
     # Marks on other letters make them other letters, such as the one that makes й of и.
     apart = re.sub(r"(?<=[A-Za-z])[\u0300-\u036f]+", "", unicodedata.normalize("NFD", text))
-    whole = (
-        unicodedata.normalize("NFC", apart)
-        .lower()
-        .replace("\N{GREEK SMALL LETTER FINAL SIGMA}", "\N{GREEK SMALL LETTER SIGMA}")
-    )
+    # A mark that makes no letter with what it stands on belongs to that word, and is nothing to look for.
+    composed = re.sub(r"[\u0300-\u036f]+", "", unicodedata.normalize("NFC", apart))
+    whole = composed.lower().replace("\N{GREEK SMALL LETTER FINAL SIGMA}", "\N{GREEK SMALL LETTER SIGMA}")
     return list(dict.fromkeys(word[:LONGEST] for word in re.findall(r"[^\W_]+", whole)))

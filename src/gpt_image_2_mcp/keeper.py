@@ -165,7 +165,10 @@ class Keeper:
         """Save a picture; give what tells of it."""
         from .openai_api.answers import Link
 
-        data = self._fetched(picture.url) if isinstance(picture, Link) else picture.data
+        if isinstance(picture, Link):
+            data, look = self._fetched(picture.url), self.looks.look()
+        else:
+            data, look = picture.data, picture.look or self.looks.look()
         what = _facts(data)
         with self._numbering:
             self._count += 1
@@ -173,7 +176,6 @@ class Keeper:
         folders = self._folders
         if answer.sandbox:
             folders = tuple(self._sandboxed.get(folder, folder) for folder in folders)
-        look = (None if isinstance(picture, Link) else picture.look) or self.looks.look()
         look.begin(data, what)
         with self._unbroken:
             path, elsewhere = save(

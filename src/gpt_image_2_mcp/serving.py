@@ -1,7 +1,7 @@
 """Serving from the first byte: `front` answers the opening, and the server proper is loaded when it is needed."""
 
 YOUNG = 10_000
-"""New objects between two looks for garbage: at Python's 700, three dozen looks take a twentieth of a call's time."""
+"""New objects between two looks for garbage: at Python's 700, looking takes up to a twentieth of a call's time."""
 
 
 def serve(*, sandbox: bool) -> None:

@@ -7,8 +7,8 @@ bytes into the same file has to end the servers first. A killed process leaves a
 rolls back.
 
 The journal is a rollback journal whatever the version of SQLite: before 3.51.3 several writers can damage a file in WAL
-mode (https://sqlite.org/wal.html#walresetbug), one mode has to do for all processes, and a writer at a time gains by
-WAL only as long as nobody ends.
+mode (https://sqlite.org/wal.html#walresetbug), and one mode has to do for all processes: an older one could not take
+the file out of WAL while others keep their connections.
 """
 
 import os

@@ -55,7 +55,7 @@ bench: $(VENV) ## measure speed and memory beside the openai SDK; BENCH="--quick
 
 .PHONY: handshake
 handshake: $(VENV) ## record what the server answers to a client's opening; a test says when
-	$(BIN)/python -m gpt_image_2_mcp.server.recording
+	$(BIN)/python -m gpt_image_2_mcp.server.stdio.record_handshake
 
 .PHONY: docs
 docs: $(VENV) ## write the generated parts of the README, and its picture

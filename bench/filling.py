@@ -12,10 +12,10 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from gpt_image_2_mcp.catalogue.jobs import KEPT
-from gpt_image_2_mcp.catalogue.pictures import microseconds
-from gpt_image_2_mcp.storage.database import open_database
-from gpt_image_2_mcp.storage.schema import charges, jobs, pictures, sessions
+from gpt_image_2_mcp.catalogue.job_table import KEPT
+from gpt_image_2_mcp.catalogue.picture_table import microseconds
+from gpt_image_2_mcp.database.schema import charges, jobs, pictures, sessions
+from gpt_image_2_mcp.database.sqlite import open_database
 
 RARE, COMMON, SECOND, CJK = "quokka", "light", "window", "金色狐狸"
 """Words of one prompt in 5,000, of every second, of every third, and of one in 1,000."""

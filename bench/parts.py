@@ -7,8 +7,8 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from gpt_image_2_mcp.pictures import facts
-from gpt_image_2_mcp.previews import preview, share_of
+from gpt_image_2_mcp.images import facts
+from gpt_image_2_mcp.images.preview import preview, share_of
 
 from .figures import NotMeasured
 from .place import Place

@@ -95,7 +95,7 @@ def main() -> None:
     del sys.argv[1:]
     out = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     (watch_steps if what == "steps" else watch_samples)(out)
-    from gpt_image_2_mcp.cli import main as serve
+    from gpt_image_2_mcp.cli.main import main as serve
 
     serve()
 

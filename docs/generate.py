@@ -9,9 +9,9 @@ from typing import Any
 
 import click
 
-from gpt_image_2_mcp.clients import setups
-from gpt_image_2_mcp.commands import commands
-from gpt_image_2_mcp.server.prompts import all_prompts
+from gpt_image_2_mcp.cli.commands import commands
+from gpt_image_2_mcp.install.clients import setups
+from gpt_image_2_mcp.server.prompts.templates import all_prompts
 from gpt_image_2_mcp.server.tools import all_tools
 from gpt_image_2_mcp.settings import Settings
 

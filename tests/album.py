@@ -8,8 +8,8 @@ from typing import Any
 
 from PIL import Image
 
-from gpt_image_2_mcp.catalogue.records import Picture, PictureRecord
-from gpt_image_2_mcp.library import read_back
+from gpt_image_2_mcp.catalogue.models import Picture, PictureRecord
+from gpt_image_2_mcp.storage.local_folder import read_back
 
 MADE = datetime(2026, 11, 22, 14, 3, tzinfo=UTC)
 

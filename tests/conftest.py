@@ -11,8 +11,8 @@ import pytest
 from postgres_server import Server, running_server
 from workbench import Bench, Benches
 
+from gpt_image_2_mcp.database.url import PostgresUrl
 from gpt_image_2_mcp.settings import Settings
-from gpt_image_2_mcp.storage.address import PostgresUrl
 
 
 @pytest.fixture(scope="session")

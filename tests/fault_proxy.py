@@ -21,9 +21,9 @@ from mcp.client.session import ElicitationFnT
 from workbench import KEY, Bench
 
 from gpt_image_2_mcp.sandbox import Knobs, SandboxTransport, build_sandbox
-from gpt_image_2_mcp.server import build_server
+from gpt_image_2_mcp.server.factory import build_server
+from gpt_image_2_mcp.service.images import open_studio
 from gpt_image_2_mcp.settings import Settings
-from gpt_image_2_mcp.studio import open_studio
 
 MARK = "x-gpt-image-2-sandbox"
 """The header by which the sandbox says that it answered."""

@@ -18,7 +18,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from gpt_image_2_mcp.storage.address import PostgresUrl
+from gpt_image_2_mcp.database.url import PostgresUrl
 
 PASSWORD = "s3cret/pass@word"
 QUOTED = "s3cret%2Fpass%40word"

@@ -20,8 +20,8 @@ from PIL import Image
 from stdio_bench import PROTOCOLS, calls, report_of, running
 from workbench import KEY, SMALL, Bench, Benches, canned, encoded, said
 
-from gpt_image_2_mcp.pictures import facts
-from gpt_image_2_mcp.previews import preview, share_of
+from gpt_image_2_mcp.images import facts
+from gpt_image_2_mcp.images.preview import preview, share_of
 
 pytestmark = pytest.mark.anyio
 

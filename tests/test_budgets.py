@@ -20,11 +20,11 @@ from fault_proxy import DATABASE, PATIENCE_S, FaultProxy, control, paying
 from inline_snapshot import snapshot
 from workbench import KEY, SMALL, Bench, Canned, encoded, folded, said, without_ids
 
-from gpt_image_2_mcp.money.pricing import cost, estimate
-from gpt_image_2_mcp.money.tokens import Usage
+from gpt_image_2_mcp.billing.pricing import cost, estimate
+from gpt_image_2_mcp.billing.tokens import Usage
 from gpt_image_2_mcp.sandbox import Fault, Knobs
+from gpt_image_2_mcp.service.images import open_studio
 from gpt_image_2_mcp.settings import Settings
-from gpt_image_2_mcp.studio import open_studio
 
 pytestmark = pytest.mark.anyio
 
@@ -652,7 +652,7 @@ async def _generate(
 ) -> Any:
     """A picture past the MCP server; None where it was refused."""
     from gpt_image_2_mcp.errors import GptImageError
-    from gpt_image_2_mcp.params import GenerateRequest
+    from gpt_image_2_mcp.parameters.models import GenerateRequest
 
     if backend is None:
         body = {"data": [{"b64_json": _base64(encoded())}]}

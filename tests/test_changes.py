@@ -13,9 +13,9 @@ from mcp_types import ResourceTemplateReference, TextResourceContents
 from workbench import KEY, SMALL, Bench, Benches, canned, encoded, said
 
 from gpt_image_2_mcp.sandbox import SandboxTransport, build_sandbox
-from gpt_image_2_mcp.server import build_server
+from gpt_image_2_mcp.server.factory import build_server
+from gpt_image_2_mcp.service.images import open_studio
 from gpt_image_2_mcp.settings import Settings
-from gpt_image_2_mcp.studio import open_studio
 
 pytestmark = pytest.mark.anyio
 

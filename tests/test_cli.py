@@ -16,7 +16,7 @@ from PIL import Image
 from workbench import KEY, SMALL, encoded, picture
 
 import gpt_image_2_mcp
-from gpt_image_2_mcp.commands import commands
+from gpt_image_2_mcp.cli.commands import commands
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def program(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]
 
 def test_help_answers_at_once_and_names_the_commands() -> None:
     """At once: none of the heavy packages is loaded for it."""
-    probe = "import sys; sys.argv = ['gpt-image-2-mcp', '--help']\nfrom gpt_image_2_mcp.cli import main\n"
+    probe = "import sys; sys.argv = ['gpt-image-2-mcp', '--help']\nfrom gpt_image_2_mcp.cli.main import main\n"
     probe += "try:\n main()\nfinally:\n print(sorted({'openai', 'mcp', 'PIL', 'pydantic'} & set(sys.modules)))"
     shown = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True, timeout=30)
     for command in ("generate", "edit", "sandbox", "demo", "--version"):

@@ -16,8 +16,8 @@ from inline_snapshot import external_file
 from workbench import TOOLS, Bench, Benches, dumped, said
 
 from gpt_image_2_mcp.errors import BadRequest
-from gpt_image_2_mcp.params import parse
-from gpt_image_2_mcp.server.request_tools import RequestTool
+from gpt_image_2_mcp.parameters.models import parse
+from gpt_image_2_mcp.server.tool import RequestTool
 from gpt_image_2_mcp.server.tools import all_tools
 
 pytestmark = pytest.mark.anyio
@@ -196,7 +196,7 @@ def test_arguments_that_are_let_through_keep_to_the_schema_that_the_model_was_sh
 PROBE = """
 import sys
 before = set(sys.modules)
-import gpt_image_2_mcp.cli
+import gpt_image_2_mcp.cli.main
 new = {name.partition(".")[0] for name in set(sys.modules) - before}
 print(*sorted(new - set(sys.stdlib_module_names)))
 """

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from gpt_image_2_mcp.clients import setups
+from gpt_image_2_mcp.install.clients import setups
 
 
 @dataclass(frozen=True)

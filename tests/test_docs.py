@@ -7,8 +7,8 @@ from types import ModuleType
 
 import pytest
 
-from gpt_image_2_mcp.clients import setups
-from gpt_image_2_mcp.server.prompts import all_prompts
+from gpt_image_2_mcp.install.clients import setups
+from gpt_image_2_mcp.server.prompts.templates import all_prompts
 from gpt_image_2_mcp.server.tools import all_tools
 from gpt_image_2_mcp.settings import Settings
 

@@ -22,9 +22,9 @@ from workbench import KEY, SMALL, Answer, Bench, folded
 
 from gpt_image_2_mcp.openai_api import client as api_client
 from gpt_image_2_mcp.sandbox import Knobs
-from gpt_image_2_mcp.server import build_server
+from gpt_image_2_mcp.server.factory import build_server
+from gpt_image_2_mcp.service.images import open_studio
 from gpt_image_2_mcp.settings import Settings
-from gpt_image_2_mcp.studio import open_studio
 
 pytestmark = pytest.mark.anyio
 

@@ -14,8 +14,8 @@ from mcp_types import ImageContent
 from PIL import Image
 from workbench import SMALL, Answer, Bench, Benches, folded, said
 
-from gpt_image_2_mcp.dates import moment
 from gpt_image_2_mcp.errors import BadRequest
+from gpt_image_2_mcp.parameters.times import moment
 
 pytestmark = pytest.mark.anyio
 

@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 from inline_snapshot import snapshot
 from workbench import SMALL, Bench
 
-from gpt_image_2_mcp import folders, places
 from gpt_image_2_mcp.errors import BadRequest
-from gpt_image_2_mcp.folders import expand, judge_output_dir, safe_prefix
+from gpt_image_2_mcp.paths import denylist as places
+from gpt_image_2_mcp.paths import policy as folders
+from gpt_image_2_mcp.paths.policy import expand, judge_output_dir, safe_prefix
 
 HOME = Path("/home/kim")
 WORK = HOME / "project"

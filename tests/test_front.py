@@ -11,8 +11,8 @@ from typing import Any, cast
 import anyio
 import pytest
 
-from gpt_image_2_mcp.front import CAPABILITIES, CLIENT, RECORDED, VERSION
-from gpt_image_2_mcp.server.recording import LEGACY_METHODS, MODERN_METHODS, record, written
+from gpt_image_2_mcp.server.stdio.handshake import CAPABILITIES, CLIENT, RECORDED, VERSION
+from gpt_image_2_mcp.server.stdio.record_handshake import LEGACY_METHODS, MODERN_METHODS, record, written
 
 FRONT = [sys.executable, "-m", "gpt_image_2_mcp"]
 FULL = [
@@ -146,7 +146,7 @@ async def test_the_recording_is_what_the_server_says_now() -> None:
 def test_the_front_loads_nothing_but_the_standard_library(tmp_path: Path) -> None:
     script = (
         "import sys; before = set(sys.modules)\n"
-        "from gpt_image_2_mcp.cli import main\n"
+        "from gpt_image_2_mcp.cli.main import main\n"
         "import os; os._exit = lambda code: None\n"
         "sys.argv[1:] = []; main()\n"
         "new = {name.partition('.')[0] for name in set(sys.modules) - before}\n"

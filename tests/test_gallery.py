@@ -21,10 +21,10 @@ from hypothesis import strategies as st
 from inline_snapshot import snapshot
 from workbench import encoded, picture
 
-from gpt_image_2_mcp.catalogue.records import Picture
-from gpt_image_2_mcp.gallery import gallery
-from gpt_image_2_mcp.gallery.trees import lines
-from gpt_image_2_mcp.thumbnails import thumbnail
+from gpt_image_2_mcp.catalogue.models import Picture
+from gpt_image_2_mcp.library.gallery import gallery
+from gpt_image_2_mcp.library.gallery.trees import lines
+from gpt_image_2_mcp.library.thumbnails import thumbnail
 
 SESSION = "session-" + "ab" * 12
 SMALL = flat((200, 30, 30), (4, 4))

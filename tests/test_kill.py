@@ -28,12 +28,12 @@ from PIL import Image
 from stdio_bench import Box, boxed, running
 from workbench import KEY, SMALL, canned, encoded
 
-from gpt_image_2_mcp.catalogue.sidecars import read_sidecar
-from gpt_image_2_mcp.params import GenerateRequest
-from gpt_image_2_mcp.rescuing import rescue
+from gpt_image_2_mcp.catalogue.sidecar import read_sidecar
+from gpt_image_2_mcp.database.liveness import lock
+from gpt_image_2_mcp.parameters.models import GenerateRequest
+from gpt_image_2_mcp.service.images import open_studio
 from gpt_image_2_mcp.settings import Settings
-from gpt_image_2_mcp.storage.liveness import lock
-from gpt_image_2_mcp.studio import open_studio
+from gpt_image_2_mcp.storage.recovery import rescue
 
 pytestmark = [
     pytest.mark.anyio,
@@ -57,9 +57,10 @@ def drive() -> None:
     from genai_prices import Usage, calc_price
     from PIL import JpegImagePlugin, PngImagePlugin
 
-    from gpt_image_2_mcp.money import charges, ledger
+    from gpt_image_2_mcp.billing import charge_table as charges
+    from gpt_image_2_mcp.billing import ledger
+    from gpt_image_2_mcp.database import sqlite as database
     from gpt_image_2_mcp.openai_api import backend
-    from gpt_image_2_mcp.storage import database
 
     del sqlalchemy, JpegImagePlugin, PngImagePlugin, charges, ledger, backend, database
     calc_price(Usage(input_tokens=1, output_tokens=1), "gpt-image-2", provider_id="openai")
@@ -420,7 +421,7 @@ def test_a_start_in_the_moment_before_the_lock_does_not_send_the_picture_elsewhe
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The picture is saved all the same, but in the temp folder, where nobody looks for it."""
-    from gpt_image_2_mcp import library
+    from gpt_image_2_mcp.storage import local_folder as library
 
     real_lock = library.lock
     first = [True]

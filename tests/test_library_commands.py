@@ -19,10 +19,10 @@ from inline_snapshot import snapshot
 from platformdirs import user_data_path
 from workbench import SMALL, encoded, without_ids
 
-from gpt_image_2_mcp.books import Books
-from gpt_image_2_mcp.catalogue.records import Picture
-from gpt_image_2_mcp.catalogue.sidecars import sidecar_of, write_sidecar
-from gpt_image_2_mcp.commands import commands
+from gpt_image_2_mcp.catalogue.models import Picture
+from gpt_image_2_mcp.catalogue.sidecar import sidecar_of, write_sidecar
+from gpt_image_2_mcp.cli.commands import commands
+from gpt_image_2_mcp.persistence.unit_of_work import Books
 
 NEWEST = "image-20261122-160000-00000c"
 TURN = "session-20261122-150000-00000b"
@@ -446,7 +446,9 @@ def test_without_a_command_it_says_what_there_is() -> None:
 
 
 def test_the_library_is_slow_for_nobody_who_asks_for_help() -> None:
-    probe = "import sys; sys.argv = ['gpt-image-2-mcp', 'library', '--help']\nfrom gpt_image_2_mcp.cli import main\n"
+    probe = (
+        "import sys; sys.argv = ['gpt-image-2-mcp', 'library', '--help']\nfrom gpt_image_2_mcp.cli.main import main\n"
+    )
     probe += "try:\n main()\nfinally:\n print(sorted({'openai', 'mcp', 'PIL', 'pydantic', 'rich'} & set(sys.modules)))"
     shown = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True, timeout=30)
     for command in ("list", "search", "show", "export", "rebuild", "check", "gallery"):

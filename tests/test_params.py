@@ -9,7 +9,7 @@ from inline_snapshot import external_file, snapshot
 from workbench import folded
 
 from gpt_image_2_mcp.errors import BadRequest
-from gpt_image_2_mcp.params import (
+from gpt_image_2_mcp.parameters.models import (
     ContinueSessionRequest,
     EditRequest,
     GenerateRequest,
@@ -18,9 +18,9 @@ from gpt_image_2_mcp.params import (
     check_model,
     parse,
 )
+from gpt_image_2_mcp.parameters.sizes import is_allowed, nearest
 from gpt_image_2_mcp.sandbox.errors import ApiRefusal
 from gpt_image_2_mcp.sandbox.rules import GENERATION, check_order, check_size
-from gpt_image_2_mcp.sizes import is_allowed, nearest
 
 
 def our_size(text: str) -> str | None:

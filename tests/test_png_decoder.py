@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from gpt_image_2_mcp import png_decoder
-from gpt_image_2_mcp.png_decoder import PngDecoder, decoded
+from gpt_image_2_mcp.images import png_stream as png_decoder
+from gpt_image_2_mcp.images.png_stream import PngDecoder, decoded
 
 
 def file_of(image: Image.Image, **options: Any) -> bytes:

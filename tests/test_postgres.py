@@ -23,18 +23,18 @@ from sqlalchemy import exc
 from stdio_bench import fetched, handed, job_of, listed, reached
 from workbench import SMALL, Bench, Benches, folded, said
 
-from gpt_image_2_mcp.books import Books
-from gpt_image_2_mcp.catalogue.finding import search
-from gpt_image_2_mcp.catalogue.jobs import JobRow, KeptJobs
-from gpt_image_2_mcp.catalogue.pictures import Pictures
-from gpt_image_2_mcp.catalogue.records import Picture, PictureRecord
+from gpt_image_2_mcp.billing.budgets import Entry
+from gpt_image_2_mcp.billing.ledger import open_ledger
+from gpt_image_2_mcp.catalogue.job_table import JobRow, KeptJobs
+from gpt_image_2_mcp.catalogue.models import Picture, PictureRecord
+from gpt_image_2_mcp.catalogue.picture_table import Pictures
+from gpt_image_2_mcp.catalogue.queries import search
 from gpt_image_2_mcp.catalogue.search import Search
-from gpt_image_2_mcp.money.budgets import Entry
-from gpt_image_2_mcp.money.ledger import open_ledger
+from gpt_image_2_mcp.database.sqlite import DatabaseUnusable
+from gpt_image_2_mcp.database.store import Store, open_store
+from gpt_image_2_mcp.database.url import Address, PostgresUrl
+from gpt_image_2_mcp.persistence.unit_of_work import Books
 from gpt_image_2_mcp.settings import Settings
-from gpt_image_2_mcp.storage.address import Address, PostgresUrl
-from gpt_image_2_mcp.storage.database import DatabaseUnusable
-from gpt_image_2_mcp.storage.store import Store, open_store
 
 pytestmark = pytest.mark.anyio
 
@@ -249,7 +249,7 @@ def test_a_database_that_is_not_this_programs_is_named_and_left_alone(
 def test_a_transaction_waits_for_another_one_and_then_says_so(
     postgres: PostgresUrl, opened: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gpt_image_2_mcp.storage.postgres._SESSION", ("SET lock_timeout = '50ms'",))
+    monkeypatch.setattr("gpt_image_2_mcp.database.postgres._SESSION", ("SET lock_timeout = '50ms'",))
     first, second = opened(postgres), opened(postgres)
     with first.database.transaction(), pytest.raises(DatabaseUnusable, match="held by another"):
         second.database.transaction().__enter__()
@@ -270,7 +270,7 @@ def test_a_server_out_of_reach_is_not_waited_for_by_each_question(
     monkeypatch: pytest.MonkeyPatch, waits: float
 ) -> None:
     """One picture asks several times, and each would wait for the whole timeout; later, it is tried again."""
-    monkeypatch.setattr("gpt_image_2_mcp.books.RETRY_SECONDS", waits)
+    monkeypatch.setattr("gpt_image_2_mcp.persistence.unit_of_work.RETRY_SECONDS", waits)
     books = Books(PostgresUrl("postgresql://owner:hunter2@127.0.0.1:1/images"), keeps_history=True)
     told: list[DatabaseUnusable] = []
     for _ in range(2):
@@ -343,7 +343,7 @@ def open_charge(store: Store) -> Callable[[], None]:
     """Send a request that costs money; what is given settles it."""
     from decimal import Decimal
 
-    from gpt_image_2_mcp.money.ledger import Ledger
+    from gpt_image_2_mcp.billing.ledger import Ledger
 
     ledger = Ledger(store)
     charge = ledger.reserve(Entry("gpt-image-2", "1024x1024", "high"), estimate=Decimal("0.2"), is_sent=True)

@@ -12,8 +12,8 @@ from mcp import MCPError
 from mcp_types import INVALID_PARAMS, PromptReference, ResourceTemplateReference, TextContent
 from workbench import SMALL, Bench, dumped, said
 
-from gpt_image_2_mcp.params import parse
-from gpt_image_2_mcp.server.request_tools import RequestTool
+from gpt_image_2_mcp.parameters.models import parse
+from gpt_image_2_mcp.server.tool import RequestTool
 from gpt_image_2_mcp.server.tools import all_tools
 
 pytestmark = pytest.mark.anyio

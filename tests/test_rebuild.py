@@ -18,14 +18,14 @@ from album import file_of
 from PIL import Image
 from workbench import SMALL, encoded
 
-from gpt_image_2_mcp.archive import Archive
-from gpt_image_2_mcp.catalogue.rebuilding import Rebuilt
+from gpt_image_2_mcp.database import schema
 from gpt_image_2_mcp.errors import GptImageError
-from gpt_image_2_mcp.params import ContinueSessionRequest, GenerateRequest, StartSessionRequest
+from gpt_image_2_mcp.library.library import Archive
+from gpt_image_2_mcp.library.rebuild import Rebuilt
+from gpt_image_2_mcp.parameters.models import ContinueSessionRequest, GenerateRequest, StartSessionRequest
 from gpt_image_2_mcp.sandbox import SandboxTransport, build_sandbox
+from gpt_image_2_mcp.service.images import Studio, open_studio
 from gpt_image_2_mcp.settings import Settings
-from gpt_image_2_mcp.storage import schema
-from gpt_image_2_mcp.studio import Studio, open_studio
 
 pytestmark = pytest.mark.anyio
 

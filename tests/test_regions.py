@@ -13,8 +13,8 @@ from PIL import Image, ImageChops
 from workbench import encoded, folded, picture
 
 from gpt_image_2_mcp.errors import BadRequest, UnreadableSource
-from gpt_image_2_mcp.pictures import Facts, facts
-from gpt_image_2_mcp.regions import QUALITIES, Box, Region, box_of, region
+from gpt_image_2_mcp.images import Facts, facts
+from gpt_image_2_mcp.images.region import QUALITIES, Box, Region, box_of, region
 
 ROOM = 525_000
 PAGE = Facts("png", 1024, 640, alpha=False)

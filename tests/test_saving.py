@@ -19,11 +19,11 @@ from fault_proxy import until
 from PIL import Image
 from workbench import KEY, SMALL, Benches, Canned, canned, encoded
 
-from gpt_image_2_mcp import looks
-from gpt_image_2_mcp.params import GenerateRequest
+from gpt_image_2_mcp.images import preview_worker as looks
+from gpt_image_2_mcp.parameters.models import GenerateRequest
 from gpt_image_2_mcp.sandbox import Knobs, SandboxTransport, build_sandbox
+from gpt_image_2_mcp.service.images import open_studio
 from gpt_image_2_mcp.settings import Settings
-from gpt_image_2_mcp.studio import open_studio
 
 pytestmark = pytest.mark.anyio
 
@@ -93,14 +93,14 @@ async def test_what_is_being_saved_when_the_grace_ends_is_saved(
     )
     transport = SandboxTransport(build_sandbox(knobs=Knobs()))
     handler = Listening()
-    logging.getLogger("gpt_image_2_mcp.jobs").addHandler(handler)
+    logging.getLogger("gpt_image_2_mcp.jobs.runner").addHandler(handler)
     try:
         async with open_studio(settings, transport=transport, working_dir=tmp_path, home=tmp_path) as studio:
             monkeypatch.setattr(os, "fsync", slow)
             studio.generate(GenerateRequest(**FOX))
             assert await anyio.to_thread.run_sync(begun.wait, 10)
     finally:
-        logging.getLogger("gpt_image_2_mcp.jobs").removeHandler(handler)
+        logging.getLogger("gpt_image_2_mcp.jobs.runner").removeHandler(handler)
         there = saved(tmp_path)
         left.set()
     assert go.is_set(), "the grace had ended"

@@ -12,9 +12,9 @@ import sqlalchemy as sa
 from album import saved
 from sqlalchemy import event
 
-from gpt_image_2_mcp.books import Books, Page
-from gpt_image_2_mcp.catalogue.records import Place
+from gpt_image_2_mcp.catalogue.models import Place
 from gpt_image_2_mcp.catalogue.search import Search
+from gpt_image_2_mcp.persistence.unit_of_work import Books, Page
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 SESSION = "session-" + "a" * 24

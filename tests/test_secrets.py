@@ -16,17 +16,17 @@ from fault_proxy import paying
 from stdio_bench import Box, boxed, running
 from workbench import SMALL, Bench, Benches, Canned, encoded, said
 
-from gpt_image_2_mcp import places
-from gpt_image_2_mcp.connection import Connection
 from gpt_image_2_mcp.errors import MAX_VALUE_SHOWN, GptImageError
 from gpt_image_2_mcp.openai_api.backend import Backend
-from gpt_image_2_mcp.openai_api.failures import MAX_TOLD
-from gpt_image_2_mcp.pacing import Pace
-from gpt_image_2_mcp.params import GenerateRequest
+from gpt_image_2_mcp.openai_api.errors import MAX_TOLD
+from gpt_image_2_mcp.openai_api.lazy_backend import Connection
+from gpt_image_2_mcp.openai_api.rate_limiter import Pace
+from gpt_image_2_mcp.parameters.models import GenerateRequest
+from gpt_image_2_mcp.paths import denylist as places
 from gpt_image_2_mcp.sandbox import Fault
 from gpt_image_2_mcp.sandbox.errors import Json
+from gpt_image_2_mcp.service.images import open_studio
 from gpt_image_2_mcp.settings import Settings
-from gpt_image_2_mcp.studio import open_studio
 
 pytestmark = pytest.mark.anyio
 
@@ -297,7 +297,7 @@ async def test_a_bug_of_ours_is_logged_without_the_key(tmp_path: Path, caplog: p
     settings = Settings.read({"OPENAI_API_KEY": KEY, "GPT_IMAGE_2_OUTPUT_DIR": str(tmp_path)})
     from mcp import Client
 
-    from gpt_image_2_mcp.server import build_server
+    from gpt_image_2_mcp.server.factory import build_server
 
     studio = open_studio(settings, transport=Broken(), working_dir=tmp_path, home=tmp_path)
     async with Client(build_server(lambda: studio)) as client:

@@ -11,13 +11,13 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule
 
-from gpt_image_2_mcp.catalogue.pictures import Pictures
-from gpt_image_2_mcp.catalogue.records import Origin, Picture, PictureRecord, Place
-from gpt_image_2_mcp.catalogue.sessions import Limits, Sessions
+from gpt_image_2_mcp.catalogue.models import Origin, Picture, PictureRecord, Place
+from gpt_image_2_mcp.catalogue.picture_table import Pictures
+from gpt_image_2_mcp.catalogue.session import MAX_LINES, new_id, tree
+from gpt_image_2_mcp.catalogue.session_table import Limits, Sessions
+from gpt_image_2_mcp.database import schema
+from gpt_image_2_mcp.database.sqlite import open_database
 from gpt_image_2_mcp.errors import SessionError
-from gpt_image_2_mcp.sessions import MAX_LINES, new_id, tree
-from gpt_image_2_mcp.storage import schema
-from gpt_image_2_mcp.storage.database import open_database
 
 LIMIT, IDLE = 3, timedelta(hours=1)
 FOLDER = Path("/pictures")

@@ -17,15 +17,15 @@ from hypothesis import strategies as st
 from inline_snapshot import snapshot
 from workbench import EDITS, SMALL, Answer, Bench, Benches, canned, encoded, folded, said
 
-from gpt_image_2_mcp.catalogue.pictures import Pictures
-from gpt_image_2_mcp.catalogue.records import Picture, PictureRecord, Place
-from gpt_image_2_mcp.catalogue.sessions import Limits, Sessions
+from gpt_image_2_mcp.catalogue.models import Picture, PictureRecord, Place
+from gpt_image_2_mcp.catalogue.picture_table import Pictures
+from gpt_image_2_mcp.catalogue.session import Session, new_id
+from gpt_image_2_mcp.catalogue.session_table import Limits, Sessions
+from gpt_image_2_mcp.database import schema
+from gpt_image_2_mcp.database.sqlite import Database
+from gpt_image_2_mcp.database.store import open_store
 from gpt_image_2_mcp.errors import SessionError
 from gpt_image_2_mcp.sandbox import Fault
-from gpt_image_2_mcp.sessions import Session, new_id
-from gpt_image_2_mcp.storage import schema
-from gpt_image_2_mcp.storage.database import Database
-from gpt_image_2_mcp.storage.store import open_store
 
 pytestmark = pytest.mark.anyio
 

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from PIL import Image, ImageChops
 from workbench import encoded, picture
 
-from gpt_image_2_mcp.catalogue.records import Picture
-from gpt_image_2_mcp.sheets import MAX_BYTES, MAX_CELLS, Cell, caption, cells, drawable, sheet
-from gpt_image_2_mcp.thumbnails import EDGE, MAX_KEPT, SLACK, SUFFIX, shrunk, thumbnail
+from gpt_image_2_mcp.catalogue.models import Picture
+from gpt_image_2_mcp.library.contact_sheet import MAX_BYTES, MAX_CELLS, Cell, caption, cells, drawable, sheet
+from gpt_image_2_mcp.library.thumbnails import EDGE, MAX_KEPT, SLACK, SUFFIX, shrunk, thumbnail
 
 RED, CLEAR = (200, 30, 30), (0, 0, 0, 0)
 

@@ -21,11 +21,11 @@ from PIL import Image
 from stdio_bench import JOB, calls, fetched, handed, job_of, listed, reached, report_of
 from workbench import EDITS, KEY, PATIENCE_S, SMALL, Bench, canned, encoded, said
 
-from gpt_image_2_mcp.catalogue.sidecars import read_sidecar
-from gpt_image_2_mcp.recorded import shares
+from gpt_image_2_mcp.catalogue.sidecar import read_sidecar
+from gpt_image_2_mcp.database import schema
+from gpt_image_2_mcp.database.sqlite import open_database
+from gpt_image_2_mcp.generation.records import shares
 from gpt_image_2_mcp.sandbox import Fault
-from gpt_image_2_mcp.storage import schema
-from gpt_image_2_mcp.storage.database import open_database
 
 pytestmark = pytest.mark.anyio
 
@@ -637,9 +637,9 @@ async def test_a_header_that_claims_the_impossible_loses_no_record(tmp_path: Pat
     """Backends other than OpenAI's answer in their own ways."""
     data = bytearray(encoded())
     data[16:20] = (2**31 - 1).to_bytes(4, "big")
-    from gpt_image_2_mcp.params import GenerateRequest
+    from gpt_image_2_mcp.parameters.models import GenerateRequest
+    from gpt_image_2_mcp.service.images import open_studio
     from gpt_image_2_mcp.settings import Settings
-    from gpt_image_2_mcp.studio import open_studio
 
     given = Settings.read({"OPENAI_API_KEY": KEY, "GPT_IMAGE_2_OUTPUT_DIR": str(tmp_path / "pictures")})
     backend, data_dir = canned(bytes(data)), tmp_path / "data"

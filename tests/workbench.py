@@ -23,9 +23,9 @@ from mcp_types import CallToolResult, ImageContent, TextContent
 from PIL import Image, ImageDraw
 
 from gpt_image_2_mcp.sandbox import Knobs, SandboxTransport, Seen, build_sandbox
-from gpt_image_2_mcp.server import build_server
+from gpt_image_2_mcp.server.factory import build_server
+from gpt_image_2_mcp.service.images import open_studio
 from gpt_image_2_mcp.settings import Settings
-from gpt_image_2_mcp.studio import open_studio
 
 SMALL = "1024x640"
 """The smallest size that the model makes: quick to paint."""

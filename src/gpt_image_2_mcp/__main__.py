@@ -1,5 +1,5 @@
 """`python -m gpt_image_2_mcp` is the console script."""
 
-from .cli import main
+from .cli.main import main
 
 main()

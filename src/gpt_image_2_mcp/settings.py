@@ -16,10 +16,10 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 
+from .database.url import Address, PostgresUrl
 from .errors import BadRequest, NotConfigured, shown
-from .explain import rule
-from .folders import expand
-from .storage.address import Address, PostgresUrl
+from .parameters.validation import rule
+from .paths.policy import expand
 
 _UNFILLED = re.compile(r"\$\{[^}]*\}")
 

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from gpt_image_2_mcp.books import Books
-from gpt_image_2_mcp.money.spending import Asked, Budgets, Charge
-from gpt_image_2_mcp.params import Look
+from gpt_image_2_mcp.generation.spending import Asked, Budgets, Charge
+from gpt_image_2_mcp.parameters.models import Look
+from gpt_image_2_mcp.persistence.unit_of_work import Books
 
 
 def charge(job: str) -> Charge:

@@ -38,14 +38,15 @@ from sqlalchemy import exc
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateIndex, CreateTable
 
-from gpt_image_2_mcp.money.budgets import PER_CALL, PER_DAY, Entry, ModelSpending, NoPrice, OverBudget
-from gpt_image_2_mcp.money.ledger import Ledger, local_now, open_ledger
-from gpt_image_2_mcp.money.pricing import Offer
-from gpt_image_2_mcp.money.tokens import Usage
-from gpt_image_2_mcp.storage import database, liveness, schema
-from gpt_image_2_mcp.storage.address import Address, PostgresUrl
-from gpt_image_2_mcp.storage.database import DatabaseUnusable, open_database
-from gpt_image_2_mcp.storage.liveness import Sign, any_dead, give_sign, is_alive, tidy
+from gpt_image_2_mcp.billing.budgets import PER_CALL, PER_DAY, Entry, ModelSpending, NoPrice, OverBudget
+from gpt_image_2_mcp.billing.ledger import Ledger, local_now, open_ledger
+from gpt_image_2_mcp.billing.pricing import Offer
+from gpt_image_2_mcp.billing.tokens import Usage
+from gpt_image_2_mcp.database import liveness, schema
+from gpt_image_2_mcp.database import sqlite as database
+from gpt_image_2_mcp.database.liveness import Sign, any_dead, give_sign, is_alive, tidy
+from gpt_image_2_mcp.database.sqlite import DatabaseUnusable, open_database
+from gpt_image_2_mcp.database.url import Address, PostgresUrl
 
 HIGH = Entry("gpt-image-2", "1024x1024", "high")
 HERE = timezone(timedelta(hours=-8))
@@ -927,5 +928,5 @@ def test_postgresql_can_hold_the_tables() -> None:
 
 def test_importing_the_ledger_does_not_import_sqlalchemy() -> None:
     """It takes half a second, and the first message is answered without it."""
-    code = "import sys, gpt_image_2_mcp.money.ledger; sys.exit('sqlalchemy' in sys.modules)"
+    code = "import sys, gpt_image_2_mcp.billing.ledger; sys.exit('sqlalchemy' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -14,8 +14,10 @@ from inline_snapshot import snapshot
 from PIL import Image, ImageCms
 
 from gpt_image_2_mcp.errors import UnreadableSource
-from gpt_image_2_mcp.pictures import Facts, Format, chunks, facts, judge, judging, sniff
-from gpt_image_2_mcp.pictures.kinds import recognise
+from gpt_image_2_mcp.images import Facts, Format, facts, judge, sniff
+from gpt_image_2_mcp.images import structure as chunks
+from gpt_image_2_mcp.images import validate as judging
+from gpt_image_2_mcp.images.formats import recognise
 
 ORIENTATION = 0x0112
 PNG_MAGIC = b"\x89PNG\r\n\x1a\n"

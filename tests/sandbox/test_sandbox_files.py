@@ -8,7 +8,7 @@ from openai import AsyncOpenAI, BadRequestError, NotFoundError
 from sandbox_pictures import png, upload
 
 from gpt_image_2_mcp.sandbox import Fault, Knobs
-from gpt_image_2_mcp.sandbox import box as boxes
+from gpt_image_2_mcp.sandbox import state as boxes
 
 pytestmark = pytest.mark.anyio
 

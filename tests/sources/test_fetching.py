@@ -30,10 +30,10 @@ from inline_snapshot import snapshot
 from PIL import Image
 
 from gpt_image_2_mcp.errors import UnreadableSource
-from gpt_image_2_mcp.sources import fetching
-from gpt_image_2_mcp.sources.addresses import display_url, is_allowed, is_public, join, judge_url
-from gpt_image_2_mcp.sources.connecting import GuardedBackend, resolve_by_system
-from gpt_image_2_mcp.sources.fetching import fetch
+from gpt_image_2_mcp.inputs import download as fetching
+from gpt_image_2_mcp.inputs.download import fetch
+from gpt_image_2_mcp.inputs.public_connect import GuardedBackend, resolve_by_system
+from gpt_image_2_mcp.inputs.url_policy import display_url, is_allowed, is_public, join, judge_url
 
 anyio_test = pytest.mark.anyio
 

@@ -20,11 +20,11 @@ from hypothesis import strategies as st
 from inline_snapshot import snapshot
 from PIL import Image
 
-from gpt_image_2_mcp import places
 from gpt_image_2_mcp.errors import BadRequest, GptImageError, UnreadableSource, shown
-from gpt_image_2_mcp.sources import local_files
-from gpt_image_2_mcp.sources import reading as sources
-from gpt_image_2_mcp.sources.reading import InputImage, Sources
+from gpt_image_2_mcp.inputs import local_file as local_files
+from gpt_image_2_mcp.inputs import sources
+from gpt_image_2_mcp.inputs.sources import InputImage, Sources
+from gpt_image_2_mcp.paths import denylist as places
 
 pytestmark = pytest.mark.anyio
 SECRET = "-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaC1rZXktdjEAAAAABG5vbmU\n"
@@ -662,7 +662,7 @@ def test_importing_the_module_loads_nothing_heavy() -> None:
 
     script = """
 import sys
-import gpt_image_2_mcp.sources
+import gpt_image_2_mcp.inputs
 print([m for m in ("PIL", "httpx2", "httpcore2") if m in sys.modules])
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)

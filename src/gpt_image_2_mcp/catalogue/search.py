@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from .records import Picture
+from .models import Picture
 
 PAGE = 20
 """Pictures on a page: as many as fit a contact sheet."""

@@ -2,11 +2,11 @@
 
 import httpx2
 
-from ..pacing import Pace
 from ..settings import Settings
 from .client import Sender, make_http, make_sdk
-from .direct import ImagesRoute
-from .edits import Edits
+from .edit_routing import Edits
+from .images_route import ImagesRoute
+from .rate_limiter import Pace
 
 
 class Backend:

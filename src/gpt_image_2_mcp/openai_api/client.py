@@ -13,10 +13,10 @@ import anyio
 import httpx2
 import openai
 
-from ..pacing import Pace, Standing
 from ..settings import Settings
-from ..threads import in_thread
-from .failures import is_safe_to_repeat, named_wait, translate
+from .errors import is_safe_to_repeat, named_wait, translate
+from .rate_limiter import Pace, Standing
+from .threads import in_thread
 
 DEFAULT_BASE_URL = "https://api.openai.com/v1"
 

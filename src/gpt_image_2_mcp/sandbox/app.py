@@ -7,11 +7,14 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from . import control, files, images, responses
-from .box import Box
+from . import control_route as control
+from . import files_route as files
+from . import images_route as images
+from . import responses_route as responses
 from .errors import ApiRefusal, no_such_url, wrong_method
 from .http import Silence, Stamp, refusal_response
 from .knobs import CallerLeftError, Knobs
+from .state import Box
 
 
 def build_sandbox(*, knobs: Knobs | None = None) -> Starlette:

@@ -18,7 +18,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from .errors import ApiRefusal, Json, JsonObject, no_key, wrong_key
-from .intake import Upload
+from .input_images import Upload
 from .knobs import CallerLeftError, Knobs, Seen, SeenFile
 from .rules import is_object
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from PIL import Image, ImageDraw, ImageFilter, ImageOps, PngImagePlugin
 
-from .lettering import Box, draw_card, draw_mark
+from .captions import Box, draw_card, draw_mark
 from .palette import Colour, Dice, make_palette
 from .rules import MAX_ASPECT, MAX_EDGE, MAX_PIXELS, MIN_PIXELS, Format
 from .scenes import Size, draw_scene, scaled

@@ -2,9 +2,9 @@
 
 from mcp_types import Completion, CompletionArgument, PromptReference, ResourceTemplateReference
 
-from ..studio import Studio
+from ..service.images import Studio
 from . import results
-from .prompts import all_prompts
+from .prompts.templates import all_prompts
 
 MAX_VALUES = 100
 """Values in one answer, by the protocol."""

@@ -11,10 +11,10 @@ from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.resolve import Elicit, Resolve
 from pydantic import BaseModel, Field
 
+from ..billing.pricing import dollars
 from ..errors import GptImageError
-from ..money.pricing import dollars
-from ..params import PaidRequest
-from ..studio import Studio
+from ..parameters.models import PaidRequest
+from ..service.images import Studio
 
 VARIABLE = "GPT_IMAGE_2_CONFIRM_OVER_USD"
 

@@ -21,11 +21,11 @@ from mcp_types import (
 from pydantic import AnyUrl
 
 from ..catalogue.search import Search
+from ..catalogue.session import Session, tree
 from ..errors import GptImageError
-from ..report import shortened
-from ..sessions import Session, tree
-from ..studio import Studio
-from .changes import Changes
+from ..jobs.report import shortened
+from ..service.images import Studio
+from .notifications import Changes
 from .results import PICTURE_URI, SESSION_URI, picture_link, session_uri
 
 LISTED = 50

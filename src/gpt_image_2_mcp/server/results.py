@@ -9,12 +9,12 @@ from typing import Any
 
 from mcp_types import CallToolResult, ContentBlock, ImageContent, ResourceLink, TextContent
 
-from ..catalogue.records import Picture
+from ..catalogue.models import Picture
+from ..catalogue.session import Session
 from ..errors import shown
-from ..job import Job
-from ..previews import Preview
-from ..report import MAX_TEXT, Report, shortened
-from ..sessions import Session
+from ..images.preview import Preview
+from ..jobs.job import Job
+from ..jobs.report import MAX_TEXT, Report, shortened
 
 META_KEY = "gpt-image-2/result"
 """Where the machine-readable report stands in an answer's `_meta`."""

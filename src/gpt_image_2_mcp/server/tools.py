@@ -8,8 +8,8 @@ from mcp.server.mcpserver.tools import Tool
 from mcp_types import CallToolResult, ToolAnnotations
 from mcp_types.version import is_version_at_least
 
-from ..job import Job
-from ..params import (
+from ..jobs.job import Job
+from ..parameters.models import (
     CancelJobRequest,
     ContinueSessionRequest,
     CostsRequest,
@@ -22,12 +22,12 @@ from ..params import (
     ShowImageRequest,
     StartSessionRequest,
 )
-from ..studio import Studio
+from ..service.images import Studio
 from .consent import Asked, require
-from .costs import costs
-from .request_tools import ARRIVED, RequestTool
+from .cost_results import costs
+from .library_results import listed, viewed
 from .results import ended, goes_on, jobs_listed, reported, sessions_listed, stopped
-from .views import listed, viewed
+from .tool import ARRIVED, RequestTool
 
 MAX_CLIENT = 300
 """Characters of a client's name that are kept."""

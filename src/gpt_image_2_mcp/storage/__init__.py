@@ -1,1 +1,1 @@
-"""The one database file of a person: opening it, its tables, and which processes are at work in it."""
+"""Files on the disk: where pictures are written, and how."""

@@ -1,0 +1,186 @@
+"""The statements on the `charges` table; what they are for is decided in `ledger`.
+
+Amounts come and go as dollars that are whole nano-dollars, which is what the rows hold; days are ISO dates. A charge
+counts with its dollars once they are known, and with its estimate before; a released one does not count.
+"""
+
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from decimal import Decimal
+from typing import Any, Final, get_args
+
+import sqlalchemy as sa
+
+from ..database.schema import TOKENS_EACH, State, charges
+from ..database.sqlite import Database
+from .budgets import NANO_USD, Entry, ModelSpending, rounded_up
+from .tokens import Usage
+
+_UNDER_WAY: Final[tuple[State, ...]] = ("reserved", "sent")
+_SPENT: Final[tuple[State, ...]] = ("settled", "unknown")
+
+_each: Final = sa.literal_column(TOKENS_EACH, sa.BigInteger())
+_dearest: Final = (
+    # The last entry of its index, and not a maximum over all charges.
+    sa.select(_each)
+    .select_from(charges)
+    .where(*(charges.c[name] == sa.bindparam(name) for name in ("model", "size", "quality")), _each.is_not(None))
+    .order_by(_each.desc())
+    .limit(1)
+)
+"""Made once, since every paid request asks for it."""
+_amount: Final = sa.func.coalesce(charges.c.nano_usd, charges.c.estimate_nano_usd)
+
+
+@dataclass(frozen=True, slots=True)
+class Unfinished:
+    """A charge that is reserved or sent; `usd` is its estimate."""
+
+    id: int
+    owner: str
+    state: State
+    day: str
+    usd: Decimal | None
+
+
+@dataclass(frozen=True, slots=True)
+class Charges:
+    """The table within one transaction."""
+
+    connection: sa.Connection
+
+    def insert(
+        self,
+        entry: Entry,
+        *,
+        estimate: Decimal | None,
+        day: str,
+        reserved_at: int,
+        owner: str,
+        state: State = "reserved",
+    ) -> int:
+        """Add a charge that is reserved, or sent already; its id."""
+        row = asdict(entry) | {
+            "day": day,
+            "reserved_at": reserved_at,
+            "owner": owner,
+            "state": state,
+            "estimate_nano_usd": _nano(estimate),
+        }
+        key = self.connection.execute(sa.insert(charges), row).inserted_primary_key
+        assert key is not None
+        return key[0]
+
+    def change(self, charge: int, *, if_in: Sequence[State], to: State, **values: Any) -> None:
+        """Move a charge to another state where it is in one of `if_in`; in any other it stays as it is.
+
+        Of the other `values`, a None leaves what is there.
+
+        Raises:
+            LookupError: there is no such charge.
+
+        """
+        found = self.connection.scalar(sa.select(charges.c.state).where(charges.c.id == charge))
+        if found is None:
+            raise LookupError(f"there is no charge {charge}")
+        if found in if_in:
+            known = {name: value for name, value in values.items() if value is not None}
+            self.connection.execute(sa.update(charges).where(charges.c.id == charge).values(known | {"state": to}))
+
+    def remove(self, charge: int) -> None:
+        """Take a charge out."""
+        self.connection.execute(sa.delete(charges).where(charges.c.id == charge))
+
+    def settle(self, charge: int, *, usage: Usage | None, usd: Decimal | None, request_id: str | None) -> None:
+        """Move a charge from any state to settled, with what is known of it.
+
+        Raises:
+            LookupError: there is no such charge.
+
+        """
+        tokens: dict[str, int] = {}
+        if usage is not None:
+            tokens = {
+                "input_text_tokens": usage.input_tokens - usage.image_tokens,
+                "input_image_tokens": usage.image_tokens,
+                "output_tokens": usage.output_tokens,
+            }
+        self.change(charge, if_in=get_args(State), to="settled", nano_usd=_nano(usd), request_id=request_id, **tokens)
+
+    def spent(self, day: str) -> Decimal:
+        """What was spent on `day`, for certain or perhaps."""
+        return self._total(day, _SPENT)
+
+    def reserved(self, day: str) -> Decimal:
+        """What is set aside on `day` and under way."""
+        return self._total(day, _UNDER_WAY)
+
+    def _total(self, day: str, states: Sequence[State]) -> Decimal:
+        query = sa.select(sa.func.sum(_amount)).where(charges.c.day == day, charges.c.state.in_(states))
+        return _usd(self.connection.scalar(query) or 0)
+
+    def unfinished(self) -> list[Unfinished]:
+        """All that is not over, of every process and day."""
+        columns = charges.c.id, charges.c.owner, charges.c.state, charges.c.day, charges.c.estimate_nano_usd
+        query = sa.select(*columns).where(charges.c.state.in_(_UNDER_WAY)).order_by(charges.c.id)
+        return [
+            Unfinished(charge, owner, state, day, None if nano is None else _usd(nano))
+            for charge, owner, state, day, nano in self.connection.execute(query)
+        ]
+
+    def by_model(self, *, since: str, until: str) -> tuple[ModelSpending, ...]:
+        """What was spent from `since` to `until`, both included, the dearest model first."""
+        spent = sa.func.coalesce(sa.func.sum(_amount), 0)
+        query = (
+            sa.select(
+                charges.c.model,
+                sa.func.count(),
+                sa.func.sum(charges.c.pictures),
+                spent,
+                sa.func.sum(sa.case((_amount.is_(None), 1), else_=0)),
+                sa.func.sum(sa.case((charges.c.state == "unknown", 1), else_=0)),
+            )
+            .where(charges.c.day.between(since, until), charges.c.state.in_(_SPENT))
+            .group_by(charges.c.model)
+            .order_by(spent.desc(), charges.c.model)
+        )
+        return tuple(
+            ModelSpending(model, int(requests), int(pictures), _usd(usd), int(unpriced), int(unknown))
+            for model, requests, pictures, usd, unpriced, unknown in self.connection.execute(query)
+        )
+
+    def of_job(self, job: str) -> Decimal:
+        """What a job cost, or its estimate."""
+        return _usd(self.connection.scalar(sa.select(sa.func.sum(_amount)).where(charges.c.job == job)) or 0)
+
+    def dearest(self, *, model: str, size: str, quality: str) -> int | None:
+        """The most output tokens that a picture took when exactly this was asked for."""
+        return self.connection.scalar(_dearest, {"model": model, "size": size, "quality": quality})
+
+
+@dataclass(frozen=True, slots=True)
+class Book:
+    """The table in its database."""
+
+    database: Database
+
+    @contextmanager
+    def transaction(self) -> Generator[Charges]:
+        """Do all of it or nothing, with every other writer waiting.
+
+        Raises:
+            DatabaseUnusable: the file cannot be read or written.
+
+        """
+        with self.database.transaction() as connection:
+            yield Charges(connection)
+
+
+def _nano(usd: Decimal | None) -> int | None:
+    return None if usd is None else int(rounded_up(usd) / NANO_USD)
+
+
+def _usd(nano: int | Decimal) -> Decimal:
+    # PostgreSQL's sums of 64 bit numbers come as Decimal.
+    return int(nano) * NANO_USD

@@ -1,0 +1,168 @@
+"""The statements on the `pictures` table: a picture goes in and comes out whole.
+
+Rows are numbered by the microsecond in which their picture was made, so that the newest first is their order.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Final
+
+import sqlalchemy as sa
+
+from ..database.schema import pictures
+from .models import Picture, PictureRecord, Place, TokensUsed
+from .text_index import words_of
+
+NANO: Final = Decimal(10) ** 9
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def microseconds(when: datetime) -> int:
+    """Since 1970 in UTC, as rows hold times."""
+    return (when - EPOCH) // timedelta(microseconds=1)
+
+
+def time_of(us: int) -> datetime:
+    """The time, in UTC, of microseconds since 1970."""
+    return EPOCH + timedelta(microseconds=us)
+
+
+@dataclass(frozen=True, slots=True)
+class Pictures:
+    """The table within one transaction."""
+
+    connection: sa.Connection
+
+    def add(self, picture: Picture) -> bool:
+        """Add a picture; False where one of its id is there already, which stays as it is."""
+        if self._one(pictures.c.id == picture.id) is not None:
+            return False
+        row = _row(picture)
+        number: int = row["made_us"]
+        taken = sa.select(pictures.c.number).where(pictures.c.number.between(number, number + 10_000))
+        used = set(self.connection.scalars(taken))
+        row["number"] = next(free for free in range(number, number + 10_001) if free not in used)
+        self.connection.execute(sa.insert(pictures), row)
+        if self.connection.dialect.name == "sqlite":
+            self.connection.exec_driver_sql(
+                "INSERT INTO picture_words (rowid, prompt) SELECT number, prompt FROM pictures WHERE number = ?",
+                (row["number"],),
+            )
+        else:
+            self.connection.execute(
+                sa.text("INSERT INTO picture_words (number, words) VALUES (:number, array_to_tsvector(:words))"),
+                {"number": row["number"], "words": words_of(row["prompt"])},
+            )
+        return True
+
+    def get(self, picture_id: str) -> Picture | None:
+        """The picture of this id."""
+        return self._one(pictures.c.id == picture_id)
+
+    def by_ids(self, ids: Sequence[str]) -> dict[str, Picture]:
+        """Those of these ids that there are."""
+        found = self._all(sa.select(pictures).where(pictures.c.id.in_(ids)))
+        return {picture.id: picture for picture in found}
+
+    def by_content(self, sha256: str) -> Picture | None:
+        """The newest picture of exactly these bytes."""
+        query = sa.select(pictures).where(pictures.c.sha256 == sha256).order_by(pictures.c.number.desc()).limit(1)
+        return next(self._all(query), None)
+
+    def move(self, picture_id: str, path: Path) -> None:
+        """Say that a picture lies somewhere else now."""
+        self.connection.execute(sa.update(pictures).where(pictures.c.id == picture_id).values(path=str(path)))
+
+    def of_sessions(self, ids: sa.Select[str]) -> list[Picture]:
+        """The turns of the sessions that a select finds, each session's in their order."""
+        query = sa.select(pictures).where(pictures.c.session_id.in_(ids))
+        query = query.order_by(pictures.c.session_id, pictures.c.turn)
+        return list(self._all(query))
+
+    def id_at(self, place: Place) -> str | None:
+        """The picture that has a place in a session."""
+        here = (pictures.c.session_id == place.session_id, pictures.c.turn == place.turn)
+        return self.connection.scalar(sa.select(pictures.c.id).where(*here))
+
+    def crowd(self, when: datetime) -> int:
+        """How many pictures have a number within ten milliseconds from then on; `add` needs one that is free."""
+        near = pictures.c.number.between(microseconds(when), microseconds(when) + 10_000)
+        return self.connection.scalar(sa.select(sa.func.count()).where(near)) or 0
+
+    def ids_like(self, start: str, limit: int) -> list[str]:
+        """The newest ids that begin so, whatever their capitals: a person's words are part of them."""
+        begins = pictures.c.id.istartswith(start, autoescape=True)
+        query = sa.select(pictures.c.id).where(begins).order_by(pictures.c.number.desc()).limit(limit)
+        return list(self.connection.scalars(query))
+
+    def found(self, query: sa.Select[Any]) -> list[Picture]:
+        """What a select of whole rows finds."""
+        return list(self._all(query))
+
+    def _one(self, condition: sa.ColumnElement[bool]) -> Picture | None:
+        return next(self._all(sa.select(pictures).where(condition)), None)
+
+    def _all(self, query: sa.Select[Any]) -> Iterator[Picture]:
+        return (_picture(dict(row)) for row in self.connection.execute(query).mappings())
+
+
+def _row(picture: Picture) -> dict[str, Any]:
+    record = picture.record
+    usage, place = record.usage, record.place
+    return {
+        "id": record.id,
+        "path": str(picture.path),
+        "sha256": record.sha256,
+        "size_bytes": record.size_bytes,
+        "format": record.format,
+        "width": record.width,
+        "height": record.height,
+        "kind": record.kind,
+        "model": record.model,
+        "prompt": record.prompt,
+        "parameters": dict(record.parameters),
+        "applied": dict(record.applied),
+        "input_tokens": usage and usage.input_tokens,
+        "image_tokens": usage and usage.image_tokens,
+        "output_tokens": usage and usage.output_tokens,
+        "nano_usd": None if record.cost_usd is None else int(record.cost_usd * NANO),
+        "parents": [parent.model_dump(mode="json", exclude_defaults=True) for parent in record.parents],
+        "made_us": microseconds(record.made),
+        "client": record.client,
+        "project": record.project,
+        "session_id": place and place.session_id,
+        "turn": place and place.turn,
+        "parent_turn": place and place.parent,
+        "late": bool(place and place.late),
+        "asked": bool(place and place.asked),
+        "job_id": record.job_id,
+        "request_id": record.request_id,
+        "sandbox": record.sandbox,
+    }
+
+
+def _picture(row: dict[str, Any]) -> Picture:
+    usage = place = None
+    if row["output_tokens"] is not None:
+        usage = TokensUsed(
+            input_tokens=row["input_tokens"], output_tokens=row["output_tokens"], image_tokens=row["image_tokens"]
+        )
+    if row["session_id"] is not None:
+        place = Place(
+            session_id=row["session_id"],
+            turn=row["turn"],
+            parent=row["parent_turn"],
+            late=row["late"],
+            asked=row["asked"],
+        )
+    names = PictureRecord.model_fields.keys() & row.keys()
+    fields = {name: row[name] for name in names} | {
+        "usage": usage,
+        "place": place,
+        "cost_usd": None if row["nano_usd"] is None else Decimal(row["nano_usd"]) / NANO,
+        "made": time_of(row["made_us"]),
+    }
+    return Picture(path=Path(row["path"]), record=PictureRecord.model_validate(fields))

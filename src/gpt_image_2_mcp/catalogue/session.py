@@ -1,0 +1,133 @@
+"""Edit sessions: series of pictures, each made from an earlier one; immutable values and how they read.
+
+A session is a tree: its originals at the root, and every turn made from another turn or from the originals. It holds no
+bytes, only where each turn's picture lies. Ending, expiry and eviction forget that a session is active, and never touch
+a file.
+"""
+
+import secrets
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from ..storage.local_folder import SIDE_FOLDER
+from .models import Origin, Picture, Place
+
+ORIGINALS = 0
+"""The number that stands for the pictures that a session began with."""
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One edit of a session; turns count from 1."""
+
+    picture: Picture
+    place: Place
+
+    @property
+    def number(self) -> int:
+        """Its number in the session."""
+        return self.place.turn
+
+    @property
+    def parent(self) -> int:
+        """The turn that it was made from, or `ORIGINALS`."""
+        return self.place.parent
+
+    @property
+    def path(self) -> Path:
+        """Where its picture lies."""
+        return self.picture.path
+
+    @property
+    def prompt(self) -> str:
+        """What was asked for."""
+        return self.picture.record.prompt
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A tree of edits; `turns` are in their order, and there is at least one."""
+
+    id: str
+    created: datetime
+    updated: datetime
+    folder: Path
+    turns: tuple[Turn, ...]
+    head_number: int
+    active: bool = True
+
+    @property
+    def head(self) -> Turn:
+        """The turn that the next one is made from."""
+        return self.turn(self.head_number) or self.turns[-1]
+
+    @property
+    def originals(self) -> tuple[Origin, ...]:
+        """The pictures that it began with; none where its first turn is not known any longer."""
+        first = self.turns[0]
+        return () if first.number != 1 else tuple(o for o in first.picture.record.parents if o.role == "image")
+
+    @property
+    def branches(self) -> list[Turn]:
+        """The turns from which nothing was made yet, the ends of the tree."""
+        parents = {turn.parent for turn in self.turns}
+        return [turn for turn in self.turns if turn.number not in parents]
+
+    def turn(self, number: int) -> Turn | None:
+        """The turn of this number."""
+        return next((turn for turn in self.turns if turn.number == number), None)
+
+
+MAX_LINES = 30
+"""Turns that a tree as text shows: the newest."""
+MAX_WORDS = 60
+"""Characters of a turn's prompt in a tree."""
+
+
+def tree(session: Session) -> str:
+    """The turns as text, one a line: a chain stands in one column, and each branch a step further in."""
+    shown = {turn.number for turn in session.turns[-MAX_LINES:]}
+    children: dict[int, list[Turn]] = {}
+    numbers = {turn.number for turn in session.turns}
+    for turn in session.turns:
+        # A turn whose picture is not known any longer leaves those that were made from it.
+        known = turn.parent in numbers and turn.parent < turn.number
+        children.setdefault(turn.parent if known else ORIGINALS, []).append(turn)
+    lines = ["0 originals: " + (", ".join(map(_named, session.originals)) or "not known")]
+    waiting = [(turn, "", "") for turn in reversed(children.get(ORIGINALS, []))]
+    if len(waiting) > 1:
+        waiting = _branches(children[ORIGINALS], "")
+    while waiting:
+        turn, first, rest = waiting.pop()
+        here = "  <- the next turn is made from here" if turn.number == session.head.number else ""
+        if turn.number in shown:
+            lines.append(f'{first}{turn.number} "{_short(turn.prompt)}"{here}')
+        after = children.get(turn.number, [])
+        waiting += [(after[0], rest, rest)] if len(after) == 1 else _branches(after, rest)
+    if len(session.turns) > MAX_LINES:
+        lines.insert(1, f"… {len(session.turns) - MAX_LINES} earlier turns")
+    return "\n".join(lines)
+
+
+def _branches(turns: list[Turn], margin: str) -> list[tuple[Turn, str, str]]:
+    """Turns made from the same one, the last first: each with its margin, and that of what follows it."""
+    last = len(turns) - 1
+    marks = [("└ ", "  ") if index == last else ("├ ", "│ ") for index in range(len(turns))]
+    return [(turn, margin + first, margin + rest) for turn, (first, rest) in zip(turns, marks, strict=True)][::-1]
+
+
+def _named(origin: Origin) -> str:
+    if origin.path and Path(origin.path).parent.name != SIDE_FOLDER:
+        return _short(origin.id or Path(origin.path).name)
+    return _short(origin.id or origin.source)
+
+
+def _short(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= MAX_WORDS else line[: MAX_WORDS - 1] + "…"
+
+
+def new_id() -> str:
+    """An id that cannot be guessed: 96 random bits."""
+    return f"session-{secrets.token_hex(12)}"

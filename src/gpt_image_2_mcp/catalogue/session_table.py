@@ -1,0 +1,185 @@
+"""The statements on the `sessions` table: which are active, where each goes on, and which make room for others."""
+
+from collections import defaultdict
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from ..database.schema import pictures, sessions
+from ..errors import SessionError, shown
+from .models import Picture, Place
+from .picture_table import Pictures, microseconds, time_of
+from .session import ORIGINALS, Session, Turn
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How many sessions are kept active (0: any number), and how long each after its last use (None: for good)."""
+
+    count: int
+    idle: timedelta | None
+
+    def words(self) -> str:
+        """The time, for a reader."""
+        if self.idle is None:
+            return "too long"
+        minutes = self.idle.total_seconds() / 60
+        return f"{minutes:.0f} minutes" if minutes >= 1 else f"{self.idle.total_seconds():g} seconds"
+
+
+@dataclass(frozen=True, slots=True)
+class Sessions:
+    """The table within one transaction, which begins at `now`."""
+
+    connection: sa.Connection
+    limits: Limits
+    now: datetime
+
+    def begin(self, session_id: str, folder: Path) -> Place:
+        """Begin a session, and give its first turn's place; beyond the limit, the least recently used one ends."""
+        us = microseconds(self.now)
+        row = {"id": session_id, "created_us": us, "updated_us": us, "folder": str(folder), "head": 1, "active": True}
+        self.connection.execute(sa.insert(sessions), row)
+        self.make_room()
+        return Place(session_id=session_id, turn=1, parent=ORIGINALS)
+
+    def make_room(self) -> None:
+        """End what was not used for too long, and beyond the limit the least recently used."""
+        self._end_idle()
+        if self.limits.count:
+            by_use = (sessions.c.updated_us.desc(), sessions.c.created_us.desc())
+            kept = sa.select(sessions.c.id).where(sessions.c.active).order_by(*by_use).limit(self.limits.count)
+            self._end(sa.and_(sessions.c.active, sessions.c.id.not_in(list(self.connection.scalars(kept)))))
+
+    def use(self, session_id: str) -> Session:
+        """Give an active session, and count that as use.
+
+        Raises:
+            SessionError: it is unknown, or ended, expired or evicted.
+
+        """
+        self._end_idle()
+        session = self.get(session_id)
+        if session is None or not session.active:
+            raise SessionError(
+                f"There is no active edit session {shown(session_id)}: it was ended, was not used for"
+                f" {self.limits.words()}, made room for newer ones, or never was. list_edit_sessions shows the active"
+                " ones; to go on from a picture, call start_edit_session with its id or path in `images`."
+            )
+        self._touch(session_id)
+        return session
+
+    def extend(self, session_id: str, *, parent: int, asked: bool) -> Place | None:
+        """Give the place of one more turn, made from `parent`; None where the session ended meanwhile.
+
+        The session goes on from it, unless another turn was made from the same one meanwhile and nobody `asked` for the
+        parent by its number.
+        """
+        self._end_idle()
+        query = sa.select(sessions.c.head).where(sessions.c.id == session_id, sessions.c.active)
+        head = self.connection.scalar(query)
+        if head is None:
+            return None
+        last = self.connection.scalar(
+            sa.select(sa.func.max(pictures.c.turn)).where(pictures.c.session_id == session_id)
+        )
+        late = not asked and head != parent
+        place = Place(session_id=session_id, turn=(last or 0) + 1, parent=parent, late=late, asked=asked)
+        if not late:
+            self.connection.execute(sa.update(sessions).where(sessions.c.id == session_id).values(head=place.turn))
+        self._touch(session_id)
+        return place
+
+    def end(self, session_id: str) -> Session | None:
+        """End a session; None where there was no active one."""
+        self._end_idle()
+        session = self.get(session_id)
+        if session is None or not session.active:
+            return None
+        self._end(sessions.c.id == session_id)
+        return session
+
+    def active(self, limit: int | None = None) -> list[Session]:
+        """The active sessions, the last used first; `limit` of them, if there is one."""
+        self._end_idle()
+        by_use = sa.select(sessions).where(sessions.c.active).order_by(sessions.c.updated_us.desc())
+        return self._all(by_use if limit is None else by_use.limit(limit))
+
+    def count_active(self) -> int:
+        """How many are active."""
+        self._end_idle()
+        return self.connection.scalar(sa.select(sa.func.count()).where(sessions.c.active)) or 0
+
+    def every(self) -> list[Session]:
+        """All sessions, ended ones too, the last used first."""
+        return self._all(sa.select(sessions))
+
+    def get(self, session_id: str) -> Session | None:
+        """A session, active or not."""
+        return next(iter(self._all(sa.select(sessions).where(sessions.c.id == session_id))), None)
+
+    def ids_like(self, start: str, limit: int) -> list[str]:
+        """The ids that begin so, the last used first."""
+        begins = sessions.c.id.startswith(start, autoescape=True)
+        query = sa.select(sessions.c.id).where(begins).order_by(sessions.c.updated_us.desc()).limit(limit)
+        return list(self.connection.scalars(query))
+
+    def restore(self, session_id: str) -> bool:
+        """Write a session from its turns, as it was; it is active for as long as it would have been.
+
+        One that is there stays as it is, and False is given: where it goes on is nothing that a record decides.
+        """
+        if self.get(session_id) is not None:
+            return False
+        turns = self._turns(session_id)
+        first, last = turns[0], turns[-1]
+        head = 0
+        for place in (picture.record.place for picture in turns):
+            if place and not place.late:
+                head = place.turn
+        row = {
+            "id": session_id,
+            "created_us": microseconds(first.made),
+            "updated_us": microseconds(last.made),
+            "folder": str(first.path.parent),
+            "head": head or 1,
+            "active": True,
+        }
+        self.connection.execute(sa.insert(sessions), row)
+        return True
+
+    def move(self, session_id: str, left: Path, folder: Path) -> None:
+        """Have a session go on in `folder` if it went on in `left`."""
+        here = sa.and_(sessions.c.id == session_id, sessions.c.folder == str(left))
+        self.connection.execute(sa.update(sessions).where(here).values(folder=str(folder)))
+
+    def _turns(self, session_id: str) -> list[Picture]:
+        return Pictures(self.connection).of_sessions(sa.select(sa.literal(session_id)))
+
+    def _all(self, query: sa.Select[Any]) -> list[Session]:
+        turns: defaultdict[str, list[Turn]] = defaultdict(list)
+        for picture in Pictures(self.connection).of_sessions(query.with_only_columns(sessions.c.id)):
+            if place := picture.record.place:
+                turns[place.session_id].append(Turn(picture, place))
+        rows = self.connection.execute(query.order_by(None).order_by(sessions.c.updated_us.desc())).mappings()
+        return [_session(row, turns[row["id"]]) for row in rows if row["id"] in turns]
+
+    def _touch(self, session_id: str) -> None:
+        us = microseconds(self.now)
+        self.connection.execute(sa.update(sessions).where(sessions.c.id == session_id).values(updated_us=us))
+
+    def _end(self, which: sa.ColumnElement[bool]) -> None:
+        self.connection.execute(sa.update(sessions).where(which).values(active=False))
+
+    def _end_idle(self) -> None:
+        if self.limits.idle is not None:
+            oldest = microseconds(self.now - self.limits.idle)
+            self._end(sa.and_(sessions.c.active, sessions.c.updated_us < oldest))
+
+
+def _session(row: sa.RowMapping, turns: list[Turn]) -> Session:
+    created, updated = time_of(row["created_us"]), time_of(row["updated_us"])
+    return Session(row["id"], created, updated, Path(row["folder"]), tuple(turns), row["head"], row["active"])

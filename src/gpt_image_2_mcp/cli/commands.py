@@ -1,0 +1,233 @@
+"""The command line: the same operations as the tools, for a person at a terminal and for scripts.
+
+Paths go to stdout and everything else to stderr, so that `$(gpt-image-2-mcp generate …)` is a picture's path. What
+weighs is imported inside the commands: `--help` answers at once.
+"""
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import click
+
+from .. import __version__
+from ..errors import GptImageError
+from .library import library
+
+if TYPE_CHECKING:
+    from ..jobs.job import Job
+    from ..jobs.report import Report
+    from ..parameters.models import PaidRequest
+    from ..service.images import Studio
+
+COMMAND_LINE = "command line"
+"""What asks, in the record of a picture."""
+
+
+class Commands(click.Group):
+    """An error is one line on stderr and a failing exit code, never a traceback."""
+
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        """Run the program."""
+        try:
+            code = super().main(*args, **{**kwargs, "standalone_mode": False})
+        except click.ClickException as error:
+            _fail(error.format_message(), error.exit_code)
+        except GptImageError as error:
+            _fail(str(error), 1)
+        except click.Abort:
+            _fail("Nothing was sent.", 130)
+        # What `Context.exit` was given; commands themselves give nothing.
+        sys.exit(code if isinstance(code, int) else 0)
+
+
+def _fail(message: str, code: int) -> NoReturn:
+    click.echo(f"Error: {' '.join(message.split())}", err=True)
+    sys.exit(code)
+
+
+@click.group(cls=Commands, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="gpt-image-2-mcp")
+@click.option("--sandbox", is_flag=True, help="Serve with the built-in sandbox instead of OpenAI: no key, no cost.")
+@click.pass_context
+def commands(ctx: click.Context, sandbox: bool) -> None:
+    """Make and edit pictures with OpenAI's gpt-image-2.
+
+    Without a command it is an MCP server on stdio, to be started by an MCP client such as Claude Desktop, Claude Code,
+    Cursor, VS Code or Codex. The settings are environment variables; OPENAI_API_KEY is the one that is needed.
+    """
+    if ctx.invoked_subcommand is None:
+        from ..server.stdio.serve import serve
+
+        serve(sandbox=sandbox)
+    ctx.obj = sandbox
+
+
+commands.add_command(library)
+
+
+def _options(command: Callable[..., None]) -> Callable[..., None]:
+    """The options that `generate` and `edit` share; their rules are those of the request models."""
+    options = (
+        click.option("--like", metavar="ID", help="Take what is left out, PROMPT included, from an earlier picture."),
+        click.option(
+            "--size", metavar="WxH", help="auto, or both edges multiples of 16, at most 3840, ratio 1:3 to 3:1."
+        ),
+        click.option("--quality", metavar="auto|low|medium|high|xhigh|max", help="low: drafts."),
+        click.option("-n", "--n", type=int, metavar="1..10", help="How many pictures."),
+        click.option("--background", metavar="auto|opaque|transparent"),
+        click.option("--output-format", "--format", metavar="png|jpeg|webp"),
+        click.option("--output-compression", type=int, metavar="0..100", help="jpeg and webp only."),
+        click.option("--moderation", metavar="auto|low"),
+        click.option("-o", "--output-dir", metavar="FOLDER", help="Where to save; else your Pictures folder."),
+        click.option("--filename-prefix", "--prefix", metavar="WORDS", help="For the file's name."),
+        click.option("--user", metavar="ID", help="End-user id for OpenAI's abuse monitoring."),
+        click.option("--json", "as_json", is_flag=True, help="Print the report as JSON instead of the paths."),
+        click.option("--sandbox", is_flag=True, help="The built-in sandbox instead of OpenAI: no key, no cost."),
+        click.pass_context,
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+@commands.command()
+@click.argument("prompt", required=False)
+@_options
+def generate(ctx: click.Context, as_json: bool, sandbox: bool, **arguments: Any) -> None:
+    """Make pictures from words, and print their paths."""
+    from ..parameters.models import GenerateRequest, parse
+    from ..service.images import Studio
+
+    request = parse(GenerateRequest, arguments)
+    _run(request, Studio.generate, as_json=as_json, sandbox=sandbox or ctx.obj)
+
+
+@commands.command()
+@click.argument("prompt", required=False)
+@click.option("-i", "--image", "images", multiple=True, required=True, metavar="FILE", help="Repeat for up to 8.")
+@click.option("-m", "--mask", metavar="FILE", help="PNG, transparent where the first image is to change.")
+@_options
+def edit(ctx: click.Context, as_json: bool, sandbox: bool, **arguments: Any) -> None:
+    """Edit pictures, or compose several into one, and print the results' paths.
+
+    FILE is a path, an http(s) URL, a data URL, or the id of a picture that was made here.
+    """
+    from ..parameters.models import EditRequest, parse
+    from ..service.images import Studio
+
+    request = parse(EditRequest, {**arguments, "images": list(arguments["images"])})
+    _run(request, Studio.edit, as_json=as_json, sandbox=sandbox or ctx.obj)
+
+
+@commands.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="A loopback address.")
+@click.option("--port", default=8080, show_default=True, type=click.IntRange(0, 65535), help="0: any free port.")
+def sandbox(host: str, port: int) -> None:
+    """Serve the sandbox: OpenAI's image API on this machine, for any OpenAI client, free and without a key."""
+    from ..sandbox import serve_sandbox
+
+    try:
+        serve_sandbox(host=host, port=port)
+    except OSError as error:
+        raise click.ClickException(f"{host}:{port} cannot be listened on ({error.strerror}); try --port 0.") from None
+    except ValueError as error:
+        raise click.ClickException(str(error)) from None
+
+
+@commands.command()
+@click.option(
+    "-o", "--output", default="demo-output", show_default=True, type=click.Path(file_okay=False, path_type=Path)
+)
+def demo(output: Path) -> None:
+    """Show what the tools do, on the sandbox: a real MCP client starts the real server and makes pictures with it."""
+    from .demo import run_demo
+
+    run_demo(output.absolute())
+
+
+def _run(request: "PaidRequest", operation: "Callable[..., Job]", *, as_json: bool, sandbox: bool) -> None:
+    """Open the studio, wait to the end with a progress bar, print."""
+    import anyio
+
+    from ..app import log_to_stderr, read_settings, started_studio
+
+    settings = read_settings(sandbox=sandbox).model_copy(update={"inline": "none"})
+    log_to_stderr(settings)
+
+    async def work() -> "Report":
+        async with started_studio(settings) as studio:
+            whole = await studio.completed(request)
+            await _confirm(studio, whole)
+            return await _outcome(studio, operation(studio, whole, client=COMMAND_LINE))
+
+    report = anyio.run(work)
+    if as_json:
+        click.echo(json.dumps(report.as_dict(), ensure_ascii=False, indent=2))
+        return
+    paths = [str(image.path) for image in report.images]
+    for line in report.text().splitlines():
+        click.echo(line, err=line not in paths)
+
+
+async def _confirm(studio: "Studio", request: "PaidRequest") -> None:
+    """Ask before what is dear, as the tools do."""
+    limit = studio.settings.confirm_over_usd
+    studio.check(request)
+    if limit is None or studio.settings.sandbox:
+        return
+    expected = await studio.estimate(request)
+    if expected is not None and expected.usd <= limit:
+        return
+    price = f"about ${expected.usd:.2f}" if expected else "an amount that is not known beforehand"
+    click.confirm(f"This will cost {price}. Go ahead?", abort=True, err=True)
+
+
+async def _outcome(studio: "Studio", job: "Job") -> "Report":
+    """Wait for a job behind a progress bar; the first Ctrl-C still saves what is paid for, the second one ends."""
+    import anyio
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    console = Console(stderr=True)
+    columns = (SpinnerColumn(), BarColumn(), TimeElapsedColumn(), TextColumn("{task.description}"))
+    outcome: list[Report | GptImageError] = []
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("Preparing", total=100)
+
+        async def tell(progress: float, message: str) -> None:
+            bar.update(task, completed=progress, description=message)
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(_mind_interrupts, studio, job, bar.console.print)
+            try:
+                report = await studio.wait(job, tell=tell)
+                assert report is not None, "without a bound it waits to the end"
+                outcome.append(report)
+            except GptImageError as error:
+                outcome.append(error)
+            tasks.cancel_scope.cancel()
+    if isinstance(outcome[0], GptImageError):
+        raise outcome[0]
+    return outcome[0]
+
+
+async def _mind_interrupts(studio: "Studio", job: "Job", say: Callable[[str], None]) -> None:
+    import os
+    import signal
+    import sys
+
+    import anyio
+
+    if sys.platform == "win32":
+        return
+    with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        interrupted = False
+        async for received in signals:
+            if interrupted:
+                os._exit(128 + received)
+            interrupted = True
+            if not studio.stop_job(job):
+                say("The picture is paid for already: waiting to save it. Ctrl-C again gives it up.")

@@ -1,0 +1,122 @@
+"""The demo: the main job done once, on the sandbox, by a real MCP client that starts the real server over stdio."""
+
+import base64
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import anyio
+import click
+from mcp import Client, StdioServerParameters
+from mcp.client.stdio import stdio_client
+from mcp_types import CallToolResult, ImageContent, TextContent
+
+from ..errors import GptImageError
+from ..install.clients import setups
+
+FOX = (
+    "Scene: a snowy forest clearing at dawn. Subject: a red fox, looking at the camera."
+    ' Details: a wooden sign that reads "OPEN". No other text.'
+)
+TURNS = (
+    ("Make the sky a warm sunset; keep the fox and the sign as they are.", None),
+    ("Add a small lantern beside the sign; keep everything else.", None),
+    ("Let it snow lightly; keep everything else.", None),
+    ("Put the sign on the other side instead; keep everything else.", 1),
+)
+"""What each turn asks for, and the turn that it goes back to."""
+
+
+SHEET, TREE = "contact-sheet.jpg", "session-tree.txt"
+"""What the README shows."""
+
+
+def run_demo(output: Path) -> None:
+    """Make pictures into `output` and print what each call answered, and how to set a client up."""
+    output.mkdir(parents=True, exist_ok=True)
+    anyio.run(_demo, output)
+    _heading("Use it with your own client and key")
+    for setup in setups():
+        click.secho(f"\n{setup.name} ({setup.where}):", bold=True)
+        click.echo(setup.text)
+
+
+async def _demo(output: Path) -> None:
+    # Its catalogue is in memory: each demo shows its own pictures, and a person's list none of them.
+    environment = {**os.environ, "GPT_IMAGE_2_OUTPUT_DIR": str(output), "GPT_IMAGE_2_DATABASE_URL": "sqlite://"}
+    server = StdioServerParameters(
+        command=sys.executable, args=["-m", "gpt_image_2_mcp", "--sandbox"], env=environment, cwd=output
+    )
+    async with Client(stdio_client(server)) as client:
+        tools = await client.list_tools()
+        click.echo(f"A client started the server; it offers: {', '.join(tool.name for tool in tools.tools)}.")
+        fox = await _call(client, "1 generate", "generate_image", prompt=FOX, size="1536x1024", quality="medium")
+        mask = await anyio.to_thread.run_sync(_draw_mask, Path(fox), output)
+        masked = await _call(
+            client,
+            "2 edit with a mask",
+            "edit_image",
+            prompt="Turn the masked part into a frozen pond; keep the rest.",
+            images=[fox],
+            mask=str(mask),
+        )
+        pictures = [("generate", fox), ("edit with a mask", masked)]
+        arguments: dict[str, Any] = {"images": ["last"]}
+        tool = "start_edit_session"
+        report: dict[str, Any] = {}
+        for number, (prompt, back) in enumerate(TURNS, start=1):
+            went_back = {} if back is None else {"from_turn": back}
+            report = await _report(client, f"3 session, turn {number}", tool, prompt=prompt, **arguments, **went_back)
+            tool, arguments = "continue_edit_session", {"session_id": report["session_id"]}
+            pictures.append((f"session, turn {number}", report["images"][0]["file_path"]))
+        await anyio.Path(output / TREE).write_text(report["tree"] + "\n", encoding="utf-8")
+        await _report(client, "4 the sessions", "list_edit_sessions")
+        found = await _answer(client, "5 what was made", "list_images", contact_sheet=True)
+        (contact_sheet,) = [block for block in found.content if isinstance(block, ImageContent)]
+        await anyio.Path(output / SHEET).write_bytes(base64.b64decode(contact_sheet.data))
+        await _report(client, "6 a closer look", "show_image", image="1", region="0,0,512,256")
+        await _report(client, "7 the end of it", "end_edit_session", **arguments)
+    _heading("Where the pictures are")
+    for title, path in pictures:
+        click.echo(f"{title}: {path}")
+    click.echo(f"all of them on one sheet: {output / SHEET}")
+
+
+async def _call(client: Client, title: str, tool: str, **arguments: Any) -> str:
+    report = await _report(client, title, tool, **arguments)
+    return report["images"][0]["file_path"]
+
+
+async def _report(client: Client, title: str, tool: str, **arguments: Any) -> dict[str, Any]:
+    return ((await _answer(client, title, tool, **arguments)).meta or {}).get("gpt-image-2/result", {})
+
+
+async def _answer(client: Client, title: str, tool: str, **arguments: Any) -> CallToolResult:
+    _heading(f"{title}: {tool}")
+    result = await client.call_tool(tool, arguments)
+    text = "\n".join(block.text for block in result.content if isinstance(block, TextContent))
+    if result.is_error:
+        raise GptImageError(f"The demo's call of {tool} failed: {text}")
+    click.echo(text)
+    pictures = sum(block.type == "image" for block in result.content)
+    if pictures:
+        click.echo(f"(and {pictures} picture inline, for the client to show)")
+    return result
+
+
+def _draw_mask(picture: Path, output: Path) -> Path:
+    """A mask that leaves the lower third open: transparent is where the picture may change."""
+    from PIL import Image, ImageDraw
+
+    with Image.open(picture) as image:
+        mask = Image.new("RGBA", image.size, (0, 0, 0, 255))
+    width, height = mask.size
+    ImageDraw.Draw(mask).ellipse((width * 0.1, height * 0.62, width * 0.9, height * 0.96), fill=(0, 0, 0, 0))
+    path = output / "mask.png"
+    mask.save(path)
+    return path
+
+
+def _heading(text: str) -> None:
+    click.secho(f"\n{text}", bold=True, fg="cyan")

@@ -1,0 +1,1 @@
+"""The one database file of a person: opening it, its tables, and which processes are at work in it."""

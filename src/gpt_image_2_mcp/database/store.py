@@ -1,0 +1,67 @@
+"""An open database together with a sign of life, by which other processes know that what is under way here goes on."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from .liveness import Sign, give_sign, is_alive, signs_of, tidy
+from .postgres import ServerSign, dead, open_postgres
+from .sqlite import Database, DatabaseUnusable, open_database
+from .url import Address, PostgresUrl
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """What one process holds of a database; made by `open_store`, ended with `close`."""
+
+    database: Database
+    sign: Sign | ServerSign | None
+    """None for a database in memory, which nobody else sees."""
+
+    @property
+    def owner(self) -> str:
+        """What stands in a row for this process."""
+        return self.sign.name if self.sign else "memory"
+
+    def dead(self, owners: Collection[str]) -> set[str]:
+        """Those of the owners whose process has ended."""
+        others = set(owners) - {self.owner}
+        match self.sign:
+            case Sign(folder=folder):
+                return {owner for owner in others if not is_alive(folder, owner)}
+            case ServerSign():
+                with self.database.transaction() as connection:
+                    return dead(connection, others)
+            case None:
+                return set()
+
+    def tidy(self) -> None:
+        """Remove the signs of the dead, once nothing of theirs is left to mend."""
+        if isinstance(self.sign, Sign):
+            tidy(self.sign.folder)
+
+    def close(self) -> None:
+        """Let go of the database; what is still under way is for the next start to mend."""
+        if isinstance(self.sign, Sign):
+            self.sign.withdraw()
+        self.database.close()
+
+
+def open_store(at: Address) -> Store:
+    """Open the database: a file, which is made where there is none, one on a server, or one in memory.
+
+    Raises:
+        DatabaseUnusable: it is damaged, foreign, from a later version of this program, or cannot be reached or written.
+
+    """
+    if isinstance(at, PostgresUrl):
+        sign = ServerSign()
+        return Store(open_postgres(at, sign), sign)
+    database = open_database(at)
+    if at is None:
+        return Store(database, None)
+    folder = signs_of(at)
+    try:
+        return Store(database, give_sign(folder))
+    except OSError as error:
+        database.close()
+        raise DatabaseUnusable(folder, f"cannot hold a lock: {error.strerror}. Allow this user to write it") from error

@@ -1,0 +1,1 @@
+"""Making pictures: reserve money, send the request, save what comes, record it."""

@@ -1,0 +1,79 @@
+"""What is written down of a finished job's pictures: a record each, but for its place in a session."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+from ..billing.budgets import NANO_USD, rounded_up
+from ..billing.tokens import Usage
+from ..catalogue.models import MAX_WORD, Origin, Picture, PictureRecord, TokensUsed
+from ..jobs.job import Job
+from ..jobs.report import Report
+from ..parameters.models import MAX_PROMPT, Options
+from ..storage.local_folder import Kind
+
+
+def records_of(
+    report: Report,
+    *,
+    job: Job,
+    kind: Kind,
+    parents: tuple[Origin, ...],
+    model: str,
+    project: str | None,
+    hide: Callable[[str], str],
+) -> list[Picture]:
+    """What is known of each picture; what an answer of several cost is shared among them."""
+    count = len(report.images)
+    nano = 0 if report.cost is None else int(rounded_up(report.cost) / NANO_USD)
+    parameters = job.request.model_dump(include=set(Options.model_fields) - {"filename_prefix", "user"}) | {
+        "n": job.request.count
+    }
+    return [
+        Picture(
+            path=image.path,
+            record=PictureRecord(
+                id=image.id,
+                kind=kind,
+                sha256=image.sha256,
+                size_bytes=image.size_bytes,
+                format=image.facts.format,
+                width=image.facts.width,
+                height=image.facts.height,
+                model=model,
+                prompt=hide(report.prompt)[:MAX_PROMPT],
+                parameters={name: value for name, value in parameters.items() if value is not None},
+                applied={name: _bounded(value) for name, value in report.applied.items()},
+                usage=_share(report.usage, index, count),
+                cost_usd=None if report.cost is None else shares(nano, count)[index] * NANO_USD,
+                parents=parents,
+                made=datetime.now(UTC),
+                client=_bounded(job.client),
+                project=_bounded(project),
+                job_id=job.id,
+                request_id=_bounded(report.request_id),
+                sandbox=report.sandbox,
+            ),
+        )
+        for index, image in enumerate(report.images)
+    ]
+
+
+def shares(whole: int, count: int) -> list[int]:
+    """A whole number in `count` parts that add up to it: even, and the first ones take what is over."""
+    return [whole // count + (index < whole % count) for index in range(count)]
+
+
+def _share(usage: Usage | None, index: int, count: int) -> TokensUsed | None:
+    """One picture's part of what an answer of `count` used."""
+    if usage is None:
+        return None
+    parts = [shares(tokens, count)[index] for tokens in (usage.input_tokens, usage.image_tokens, usage.output_tokens)]
+    return TokensUsed(input_tokens=parts[0], image_tokens=parts[1], output_tokens=parts[2])
+
+
+def _bounded(value: Any) -> Any:
+    """A value of others as a record takes it: no longer than a word may be there, and writable."""
+    if not isinstance(value, str):
+        return value
+    return value.encode("utf-8", "replace").decode()[:MAX_WORD]

@@ -1,0 +1,193 @@
+"""What the studio does about money: estimates before, sets aside, settles after.
+
+Every paid request goes through a `Charge`, with a budget or without one, so that `image_costs` can tell what was spent.
+The sandbox's calls cost nothing and never get here. A ledger that cannot be written stops work only while a budget is
+set: without one it must not keep a person from a picture.
+
+Before a request's first byte its row is on the disk: money is set aside first where there is a budget, and without one
+the row is written only now. What it cost is written beside the answer, which does not wait for it. A process that is
+killed between the two leaves the row as sent, which counts at its estimate.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import partial
+from pathlib import Path
+
+from ..billing.budgets import Entry, Summary
+from ..billing.pricing import Estimate, Offer, estimate, offer
+from ..billing.tokens import Pixels, Quality, Size, Usage
+from ..errors import GptImageError
+from ..parameters.models import Look
+from ..parameters.sizes import edges
+from ..persistence.unit_of_work import Books, Clerk
+
+
+@dataclass(frozen=True, slots=True)
+class Budgets:
+    """Dollars that may be spent; None where there is no limit."""
+
+    per_call: Decimal | None = None
+    per_day: Decimal | None = None
+
+    @property
+    def any(self) -> bool:
+        """Whether there is one."""
+        return self.per_call is not None or self.per_day is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a paid operation asks for, as far as it makes the price."""
+
+    model: str
+    look: Look
+    prompt: str
+    n: int = 1
+    inputs: Sequence[Pixels] = ()
+    mask: Pixels | None = None
+    partial_images: int = 0
+
+
+class Spending:
+    """The budgets of one studio, and its way to the ledger."""
+
+    def __init__(self, budgets: Budgets, clerk: Clerk, *, free: bool = False) -> None:
+        """Have the clerk write into the ledger; `free` work never enters it."""
+        self.budgets = budgets
+        self._clerk = clerk
+        self._free = free
+
+    async def estimate(self, asked: Asked) -> Estimate | None:
+        """What it should cost, None where the model's price is unknown."""
+        return await self._clerk.done(lambda books: _estimated(asked, _dearest(asked, books)))
+
+    async def reserve(self, job: str, asked: Asked) -> "Charge":
+        """Set aside what an operation should cost, if there is a budget.
+
+        Raises:
+            OverBudget: it does not fit a budget.
+            NoPrice: nobody knows what it costs, and there is a budget.
+            DatabaseUnusable: the ledger cannot be written, and there is a budget.
+
+        """
+        charge = Charge(self.budgets, job, asked, free=self._free)
+        if self.budgets.any and not self._free:
+            await self._clerk.done(charge.enter)
+        return charge
+
+    async def would_fit(self, asked: Asked) -> Estimate | None:
+        """See that an operation fits the budgets, and give what it should cost; raises as `reserve` does."""
+        if self._free:
+            return await self.estimate(asked)
+        charge = Charge(self.budgets, "", asked)
+        return await self._clerk.done(charge.rehearse)
+
+    async def summary(self) -> Summary:
+        """What was spent today and in the last 30 days; raises DatabaseUnusable."""
+        return await self._clerk.done(lambda books: books.ledger.summary())
+
+
+class Charge:
+    """What one operation costs; every method is for the clerk's thread, and each way to end is called once."""
+
+    def __init__(self, budgets: Budgets, job: str, asked: Asked, *, free: bool = False) -> None:
+        """Stand for a row of the ledger that is not written yet, or for none where it is `free`."""
+        self._budgets = budgets
+        self._job = job
+        self._asked = asked
+        self._free = free
+        self._expected: Estimate | None = None
+        self._row: int | None = None
+        self._sent = False
+        self._set_aside = False
+        """The row was written before the request was about to be sent."""
+
+    def enter(self, books: Books, *, is_sent: bool = False) -> None:
+        """Write the row; raises as `Spending.reserve` does."""
+        asked = self._asked
+        self._expected = _estimated(asked, _dearest(asked, books))
+        self._row = books.ledger.reserve(
+            Entry(asked.model, asked.look.size, asked.look.quality, asked.n, self._job),
+            estimate=self._expected.usd if self._expected else None,
+            per_call=self._budgets.per_call,
+            per_day=self._budgets.per_day,
+            cheaper=partial(_cheaper, asked),
+            is_sent=is_sent,
+        )
+
+    def rehearse(self, books: Books) -> Estimate | None:
+        """Do as if; give what it should cost. Raises as `Spending.reserve` does."""
+        if not self._budgets.any:
+            return _estimated(self._asked, _dearest(self._asked, books))
+        self.enter(books)
+        assert self._row is not None
+        books.ledger.forget(self._row)
+        return self._expected
+
+    def note_sent(self, books: Books) -> None:
+        """From now on an unknown outcome counts as spent; once, however many requests the operation sends."""
+        if self._free or self._sent:
+            return
+        self._set_aside = self._row is not None
+        if self._row is not None:
+            books.ledger.sent(self._row)
+        else:
+            self.enter(books, is_sent=True)
+        self._sent = True
+
+    def take_back(self) -> None:
+        """What `note_sent` wrote was not kept: a row that is not there may be somebody else's by now."""
+        self._sent = False
+        if not self._set_aside:
+            self._row = None
+
+    def settle(
+        self, books: Books, *, usage: Usage | None, usd: Decimal | None, request_id: str | None, lost: int, n: int
+    ) -> None:
+        """Write down what came; `lost` of the `n` pictures may be billed without having come."""
+        if self._row is not None:
+            if usd is not None and lost and self._expected is not None:
+                usd += self._expected.usd * lost / n
+            books.ledger.settle(self._row, usage=usage, usd=usd, request_id=request_id)
+
+    def fail(self, books: Books, *, may_be_billed: bool) -> None:
+        """Nothing came: it counts as spent where that may be, and is free again where not."""
+        if self._row is not None:
+            (books.ledger.unknown if may_be_billed else books.ledger.release)(self._row)
+
+
+def _estimated(asked: Asked, dearest: int | None) -> Estimate | None:
+    look = asked.look
+    return _price(asked, dearest=dearest, size=edges(look.size) or "auto", quality=look.quality)
+
+
+def _dearest(asked: Asked, books: Books) -> int | None:
+    """The most tokens that such a picture took here; an estimate is given without a ledger as well."""
+    if isinstance(books.database, Path) and not books.database.exists():
+        return None
+    try:
+        return books.ledger.dearest(model=asked.model, size=asked.look.size, quality=asked.look.quality)
+    except GptImageError:
+        return None
+
+
+def _price(asked: Asked, *, size: Size, quality: Quality, dearest: int | None = None) -> Estimate | None:
+    return estimate(
+        asked.model,
+        prompt=asked.prompt,
+        size=size,
+        quality=quality,
+        generation=not asked.inputs,
+        n=asked.n,
+        inputs=asked.inputs,
+        mask=asked.mask,
+        partial_images=asked.partial_images,
+        dearest_seen=dearest,
+    )
+
+
+def _cheaper(asked: Asked, limit: Decimal) -> Offer | None:
+    size: Size = edges(asked.look.size) or "auto"
+    return offer(limit, partial(_price, asked), size=size, quality=asked.look.quality)

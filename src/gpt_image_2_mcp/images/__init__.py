@@ -1,0 +1,7 @@
+"""What bytes are a picture, what is known of it from its header, and what is sent where the API would misread it."""
+
+from .formats import EXTENSION, MIME, Format, sniff
+from .headers import Facts, facts
+from .validate import Judged, judge
+
+__all__ = ["EXTENSION", "MIME", "Facts", "Format", "Judged", "facts", "judge", "sniff"]

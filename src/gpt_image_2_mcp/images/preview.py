@@ -1,0 +1,180 @@
+"""Pictures small enough for an answer: the whole of it has to stay under what clients accept.
+
+A picture that fits goes as it is. Any other is scaled and encoded as JPEG, or as WebP where it has transparency, by
+the first step of a ladder from large and fine to small and coarse that brings it under its share. The picture on the
+disk is never touched.
+"""
+
+import io
+import tempfile
+from collections.abc import Generator, Iterator
+from concurrent.futures import Executor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+from . import MIME, Facts
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from .png_stream import PngDecoder
+
+MAX_PICTURE_BYTES = 525_000
+"""What all pictures of an answer may have together before base64, which makes four bytes of three.
+
+Claude Desktop accepts 1,000,000 bytes of a tool's result (measured 2026-11): the rest is for the text, a prompt of
+32,000 characters in `_meta` at six bytes a character, and the links.
+"""
+MIN_EDGE = 512
+"""The long edge of a preview, in pixels, below which a person sees too little."""
+
+STEPS = (
+    (1536, 85),
+    (1280, 80),
+    (1024, 78),
+    (1024, 60),
+    (768, 65),
+    (768, 45),
+    (MIN_EDGE, 60),
+    (MIN_EDGE, 40),
+    (MIN_EDGE, 22),
+    (MIN_EDGE, 10),
+    (MIN_EDGE, 3),
+)
+"""Long edge and encoder quality, best first."""
+GOOD_EDGE = 1024
+"""The long edge that is good enough to be had by averaging whole pixels, a quarter of what a resize costs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """An encoded picture, ready to be put into an answer."""
+
+    base64: str
+    mime_type: str
+
+
+def preview(data: bytes, facts: Facts, *, share: int, decoder: "PngDecoder | None" = None) -> Preview | None:
+    """Encode a picture in at most `share` bytes; None where it cannot be decoded. Blocks: call it in a thread.
+
+    `decoder` is that of `decoder_for` the same share, and has been fed all of `data`, if there is one.
+    """
+    from PIL import Image
+
+    try:
+        if len(data) <= share:
+            return Preview(_base64(data), MIME[facts.format])
+        with _opened(data, facts, share, decoder) as image:
+            for small, quality in _scaled(image, share):
+                encoded, mime_type = _encoded(small, quality)
+                if len(encoded) <= share:
+                    return Preview(_base64(encoded), mime_type)
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        return None
+    finally:
+        if decoder:
+            decoder.give_up()
+    return None
+
+
+def decoder_for(share: int, *, strips: Executor) -> "PngDecoder":
+    """What decodes a picture on its way as far as its preview needs it; `strips` is that of `PngDecoder`."""
+    from .png_stream import PngDecoder
+
+    return PngDecoder(partial(_factor, edge=_steps(share)[0][0]), strips=strips)
+
+
+def whole(data: bytes, facts: Facts) -> Preview:
+    """The picture as it is, whatever its size."""
+    return Preview(_base64(data), MIME[facts.format])
+
+
+def share_of(count: int) -> int:
+    """Bytes that each of `count` pictures may have in one answer."""
+    return MAX_PICTURE_BYTES // max(count, 1)
+
+
+@contextmanager
+def _opened(data: bytes, facts: Facts, share: int, decoder: "PngDecoder | None") -> "Generator[Image.Image]":
+    """The picture, scaled down already as far as that is easy."""
+    from PIL import Image
+
+    from .png_stream import decoded
+
+    edge = _steps(share)[0][0]
+    found = None
+    if decoder:
+        found = decoder.image()
+    elif facts.format == "png":
+        found = decoded(data, partial(_factor, edge=edge))
+    if found:
+        yield found
+        return
+    with Image.open(io.BytesIO(data)) as image:
+        mode = "RGBA" if image.has_transparency_data else "RGB"
+        image.draft("RGB", (edge, edge))
+        image.load()
+        current = image if image.mode == mode else image.convert(mode)
+        factor = _factor(max(image.size), edge)
+        yield current.reduce(factor) if factor > 1 else current
+
+
+def _steps(share: int) -> list[tuple[int, int]]:
+    """Those of the ladder that can be worth a try."""
+    # Even a flat picture takes about a byte in 40 pixels at these qualities.
+    return [step for step in STEPS if step[0] == MIN_EDGE or step[0] ** 2 / 40 <= share]
+
+
+def _scaled(image: "Image.Image", share: int) -> Iterator[tuple["Image.Image", int]]:
+    """The picture at each step, each scaled down from the one before; a picture is never scaled up."""
+    from PIL import Image
+
+    current = image.convert("RGB") if image.mode == "L" else image
+    if current.mode == "RGBA" and current.getchannel("A").getextrema() == (255, 255):
+        current = current.convert("RGB")
+    for edge, quality in _steps(share):
+        if max(current.size) > edge:
+            ratio = edge / max(current.size)
+            size = (max(1, round(current.width * ratio)), max(1, round(current.height * ratio)))
+            current = current.resize(size, Image.Resampling.BILINEAR)  # pyright: ignore[reportUnknownMemberType] - numpy's
+        yield current, quality
+    if current.mode == "RGBA":
+        # Noise in the transparency itself takes more than is there: better a picture on white than none.
+        flat = Image.new("RGB", current.size, "white")
+        flat.paste(current, mask=current.getchannel("A"))
+        for edge, quality in STEPS:
+            if edge == MIN_EDGE:
+                yield flat, quality
+
+
+def _factor(longest: int, edge: int) -> int:
+    """How many pixels become one before the resize to `edge`, or instead of it where enough of them are left."""
+    whole = -(-longest // edge)
+    return whole if longest // whole >= min(edge, GOOD_EDGE) else max(1, longest // edge)
+
+
+def _encoded(image: "Image.Image", quality: int) -> tuple[bytes, str]:
+    if image.mode == "RGBA":
+        return _written(image, "WEBP", quality=quality, alpha_quality=quality, method=2), MIME["webp"]
+    return _written(image, "JPEG", quality=quality), MIME["jpeg"]
+
+
+def _written(image: "Image.Image", kind: str, **options: int) -> bytes:
+    try:
+        # Into a file an encoder writes without holding the interpreter, which whoever saves the picture needs.
+        with tempfile.TemporaryFile() as file:
+            image.save(file, kind, **options)
+            file.seek(0)
+            return file.read()
+    except OSError:
+        out = io.BytesIO()
+        image.save(out, kind, **options)
+        return out.getvalue()
+
+
+def _base64(data: bytes) -> str:
+    import pybase64
+
+    return pybase64.b64encode_as_string(data)

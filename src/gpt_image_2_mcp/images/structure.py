@@ -1,0 +1,108 @@
+"""The pieces that a PNG and a JPEG are made of, walked one by one.
+
+Owns the walking, which reading a header shares with `check_structure`: what decoders overlook (missing rows, damaged
+chunks) or let themselves be kept busy with (thousands of scans) is found here, before one of them is asked.
+"""
+
+import re
+import zlib
+from collections.abc import Iterator
+
+from .formats import Format
+
+MAX_JPEG_SCANS = 100
+"""Scans in one JPEG. Encoders write about ten; each costs a pass over the whole picture, so that a small file with
+thousands of them keeps a decoder busy for hours (libjpeg-turbo's own fuzzing stops at 500)."""
+
+EOI = 0xD9
+"""JPEG's marker at a picture's end."""
+
+SOS = 0xDA
+"""JPEG's marker before a scan of coded pixels."""
+
+APP2 = 0xE2
+"""JPEG's marker of the segment in which a file lists its further pictures."""
+
+_PNG_START = 8
+_FILL = 0xFF
+_JPEG_BARE = frozenset({0x01, *range(0xD0, 0xD9)})
+# What ends a scan: any marker but a stuffed zero, a restart or a fill byte.
+_JPEG_SCAN_END = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")
+# Bytes that are given to zlib, and taken from it, at once: small, since what it leaves is copied each time.
+_PIECE, _INFLATED = 1 << 16, 1 << 20
+
+
+def check_structure(data: bytes, *, kind: Format, inflated: int) -> None:
+    """Walk a file to its end marker; `inflated` is how many bytes a PNG's pixels have once decompressed.
+
+    Raises:
+        ValueError: the file is cut, a PNG's chunk is damaged, or a JPEG has more than `MAX_JPEG_SCANS` scans.
+    """
+    if kind == "png":
+        _check_png(data, inflated)
+    elif kind == "jpeg":
+        scans, marker = 0, 0
+        for marker, _, _ in jpeg_segments(data):
+            scans += marker == SOS
+        if scans > MAX_JPEG_SCANS:
+            raise ValueError(f"has {scans} scans, and at most {MAX_JPEG_SCANS} are decoded")
+        # Without this a file cut at its very end would decode or not by where a buffer ends.
+        if marker != EOI:
+            raise ValueError("is cut short")
+
+
+def png_chunks(data: bytes, *, whole: bool = True) -> Iterator[tuple[bytes, int, int]]:
+    """Each chunk's kind, and where its content starts and ends, up to and with IEND; ValueError where it is cut.
+
+    Unless `whole`, the pixels may be cut, so that the start of a file is enough for its header.
+    """
+    position, kind = _PNG_START, b""
+    while kind != b"IEND":
+        length, kind = int.from_bytes(data[position : position + 4], "big"), data[position + 4 : position + 8]
+        start, end = position + 8, position + 8 + length
+        if end + 4 > len(data) and (whole or kind != b"IDAT"):
+            raise ValueError("is cut short")
+        if not (kind.isalpha() and kind.isascii()):
+            raise ValueError("is damaged: what should be a PNG chunk is none")
+        yield kind, start, end
+        position = end + 4
+
+
+def jpeg_segments(data: bytes) -> Iterator[tuple[int, int, int]]:
+    """Each segment's marker, and where its content starts and ends, until the picture's end marker or the data's."""
+    position = 2
+    while (position := data.find(b"\xff", position)) >= 0 and position + 2 <= len(data):
+        marker = data[position + 1]
+        if marker == EOI:
+            yield marker, position + 2, position + 2
+            return
+        if marker in {0x00, _FILL} or marker in _JPEG_BARE:
+            position += 1 if marker == _FILL else 2
+            continue
+        end = position + 2 + int.from_bytes(data[position + 2 : position + 4], "big")
+        yield marker, position + 4, end
+        position = end
+        if marker == SOS:  # coded pixels follow
+            found = _JPEG_SCAN_END.search(data, end)
+            position = found.start() if found else len(data)
+
+
+def _check_png(data: bytes, inflated: int) -> None:
+    """Inflate the pixels and count them, since Pillow leaves rows that are not there black; and sum up each chunk."""
+    missing = inflated
+    inflate = zlib.decompressobj()
+    for kind, start, end in png_chunks(data):
+        # A damaged chunk that no pixel depends on (lower case) is no reason to refuse a picture.
+        checksum = int.from_bytes(data[end : end + 4], "big")
+        if kind[:1].isupper() and zlib.crc32(data[start - 4 : end]) != checksum:
+            raise ValueError(f"is damaged: the checksum of its {kind.decode('ascii')} chunk is wrong")
+        for at in range(start, end if kind == b"IDAT" else start, _PIECE):
+            piece = data[at : min(at + _PIECE, end)]
+            while piece and missing > 0:
+                try:
+                    missing -= len(inflate.decompress(piece, _INFLATED))
+                except zlib.error:
+                    raise ValueError("is damaged: its pixels do not inflate") from None
+                piece = inflate.unconsumed_tail
+    if missing > 0:
+        raise ValueError("is cut short: rows of it are missing")

@@ -1,0 +1,144 @@
+"""What bytes are a picture that can be sent, and what to send where the API would refuse it as it is.
+
+Owns the decoding, so that inputs meet Pillow here and in `rebuilding` only. A picture goes as it came, byte for byte,
+unless its header says that the API would refuse or misread it; then it is rebuilt as a PNG, and `Judged.change` is
+the sentence that says so. One picture is decoded at a time in the whole process: at 50 million pixels that is
+200 MB, and the copies made on the way to a PNG as much again.
+"""
+
+import io
+import threading
+import warnings
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ..errors import UnreadableSource
+from .formats import LABEL
+from .headers import Facts, Header, facts, read_header
+from .normalize import encode, plain
+from .structure import check_structure
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+MAX_BYTES = 50_000_000
+"""Bytes of one picture: "each under 50 MB" (OpenAI's reference for `images.edit`, read 2026-11-22)."""
+
+MAX_PIXELS = 50_000_000
+"""Pixels of one picture, our own bound: above every camera's 48 megapixels, and 200 MB once decoded."""
+
+_DECODING = threading.Lock()
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A picture that can be sent: its bytes, their facts, and what was changed (a sentence; None: nothing was)."""
+
+    data: bytes
+    facts: Facts
+    change: str | None = None
+
+
+def judge(data: bytes, *, name: str = "The picture") -> Judged:
+    """Decode a picture whole, and say what to send for it; `name` begins every sentence about it.
+
+    Blocks for up to some seconds: call it in a thread.
+
+    Raises:
+        UnreadableSource: it is over `MAX_BYTES` or `MAX_PIXELS`, or no PNG, JPEG or WebP that decodes whole.
+    """
+    if len(data) > MAX_BYTES:
+        raise UnreadableSource(f"{name} has {len(data):,} bytes, and {MAX_BYTES:,} is the most: shrink it first.")
+    try:
+        header = read_header(data)
+        _check_pixels(header.facts.width, header.facts.height)
+        check_structure(data, kind=header.facts.format, inflated=header.inflated)
+    except ValueError as exc:
+        raise UnreadableSource(f"{name} {exc}. Save it anew as a PNG, JPEG or WebP.") from None
+    with _decoded(data, header, name=name) as image:
+        orientation = _orientation(image)
+        changes = _changes(header, turned=orientation > 1)
+        if not changes:
+            return Judged(data=data, facts=header.facts)
+        rebuilt = encode(plain(image, header, orientation=orientation), limit=MAX_BYTES)
+    if rebuilt is None:
+        raise UnreadableSource(
+            f"{name} would be over {MAX_BYTES:,} bytes in a form that the API takes: shrink it first."
+        )
+    sent = facts(rebuilt)
+    done = ", ".join(did for did, _ in changes)
+    why = "; ".join(because for _, because in changes)
+    return Judged(
+        data=rebuilt,
+        facts=sent,
+        change=f"{name} was {done} and re-encoded as {LABEL[sent.format]}: {why}.",
+    )
+
+
+def _check_pixels(width: int, height: int) -> None:
+    if width * height > MAX_PIXELS:
+        raise ValueError(f"is {width}x{height}, and {MAX_PIXELS:,} pixels are the most that are decoded")
+
+
+@contextmanager
+def _decoded(data: bytes, header: Header, *, name: str) -> "Generator[Image.Image]":
+    """Pillow's picture of these bytes with its first frame decoded, while holding the one place for decoding."""
+    from PIL import Image
+
+    with _DECODING:
+        try:
+            with warnings.catch_warnings():
+                # Odd metadata is none of the reader's business; a picture too large for Pillow is.
+                warnings.simplefilter("ignore")
+                warnings.simplefilter("error", Image.DecompressionBombWarning)
+                image = Image.open(io.BytesIO(data), formats=(header.facts.format,))
+                # The two readers of the header must agree, or the bound on pixels was checked on another picture.
+                if image.size != (header.facts.width, header.facts.height):
+                    raise ValueError  # noqa: TRY301 - one refusal for all that does not decode
+                image.load()
+        except Exception:  # noqa: BLE001 - on hostile bytes Pillow raises nearly anything; all of it means "no picture"
+            raise UnreadableSource(
+                f"{name} begins like a {LABEL[header.facts.format]} but does not decode: it is cut short or damaged. "
+                f"Save it anew as a PNG, JPEG or WebP."
+            ) from None
+        with image:
+            yield image
+
+
+def _orientation(image: "Image.Image") -> int:
+    """EXIF orientation, 1 to 8; 1 (upright) where it is missing or cannot be read."""
+    from PIL import ExifTags
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            value = image.getexif().get(ExifTags.Base.Orientation, 1)
+    except Exception:  # noqa: BLE001 - damaged metadata raises nearly anything, and is no reason to refuse a picture
+        return 1
+    return value if isinstance(value, int) and value in range(1, 9) else 1
+
+
+def _changes(header: Header, *, turned: bool) -> list[tuple[str, str]]:
+    """What has to be done to a picture so that the API takes it, each with its reason; empty: nothing."""
+    alpha = header.facts.alpha
+    known = [
+        (turned, "turned upright", "its EXIF orientation would have been ignored"),
+        (header.several, "reduced to its first picture", "the API takes no file with several (MPO)"),
+        (header.animated, "reduced to its first frame", "the API takes no animation"),
+        (header.colour == "cmyk", "converted from CMYK to RGB", "the API takes no CMYK"),
+        (header.colour == "palette", f"expanded to {'RGBA' if alpha else 'RGB'}", "the API may refuse a palette"),
+        (header.colour == "grey+alpha", "expanded to RGBA", "the API may refuse grey with alpha"),
+        (
+            header.colour_key and header.colour != "palette",
+            "given an alpha channel",
+            "the API may ignore a transparent colour",
+        ),
+        (
+            header.bits != 8 and header.colour != "palette",  # noqa: PLR2004 - bits of a channel
+            "brought to 8 bits a channel",
+            f"the API may refuse {header.bits} bits",
+        ),
+    ]
+    return [(did, because) for applies, did, because in known if applies]

@@ -1,0 +1,167 @@
+"""Fetching a picture from the web.
+
+Owns the conversation: redirects (each judged anew), one deadline for all of it, and a body that is weighed and
+looked at while it arrives, so that nothing but the start of a picture is ever taken in. httpcore2 is driven directly,
+without httpx2's client above it: that client would bring proxies from the environment, cookies and decompression.
+"""
+
+import ssl
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import aclosing
+from typing import TYPE_CHECKING
+
+import anyio
+
+from ..errors import UnreadableSource
+from ..images.formats import SNIFFED, recognise, sniff
+from ..images.validate import MAX_BYTES
+from .url_policy import display_url, join, judge_url
+
+if TYPE_CHECKING:
+    import httpcore2
+
+    from .public_connect import Resolver
+
+DEADLINE = 15.0
+"""Seconds for everything: names, connections, redirects and the body."""
+
+MAX_REDIRECTS = 3
+"""Redirects that are followed: a shortened link, to https, to the storage."""
+
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_OK = 200
+# zlib's window for each encoding; None: nothing to take off.
+_WINDOWS = {"": None, "identity": None, "gzip": 31, "x-gzip": 31, "deflate": 15}
+_PIECE = 1 << 16
+_HEADERS = [
+    (b"Accept", b"image/png, image/jpeg, image/webp"),
+    (b"Accept-Encoding", b"identity"),
+    (b"User-Agent", b"gpt-image-2-mcp"),
+]
+
+
+async def fetch(
+    url: str,
+    *,
+    allowed: Iterable[str] = (),
+    deadline: float = DEADLINE,
+    max_bytes: int = MAX_BYTES,
+    resolve: "Resolver | None" = None,
+    tls: ssl.SSLContext | None = None,
+) -> bytes:
+    """Bytes behind an `http` or `https` URL that begin like a PNG, JPEG or WebP; not yet decoded.
+
+    `allowed` names hosts (`host` or `host:port`) that need not be public; `deadline` is in seconds.
+
+    Raises:
+        UnreadableSource: the URL is refused, or what it leads to cannot be had or is no picture.
+    """
+    import httpcore2
+
+    where = display_url(url)
+    with anyio.move_on_after(deadline):
+        try:
+            return await _follow(url, allowed=tuple(allowed), max_bytes=max_bytes, resolve=resolve, tls=tls)
+        except httpcore2.ConnectError as exc:
+            # httpcore2 keeps what it translates as the argument, and cuts the chain of causes.
+            insecure = any(isinstance(cause, ssl.SSLError) for cause in exc.args)
+            reason = "there is no connection to it"
+            if insecure:
+                reason = "TLS with it fails, since its certificate is not valid for it, or it speaks none"
+        except (httpcore2.NetworkError, httpcore2.ProtocolError, zlib.error):
+            reason = "the connection broke, or what came over it is no valid answer"
+        except httpcore2.TimeoutException:
+            reason = "there is no connection to it"
+        raise UnreadableSource(f"{where} cannot be fetched: {reason}. Check the URL, or give a file's path instead.")
+    raise UnreadableSource(
+        f"{where} cannot be fetched within {deadline:g} seconds: give the path of a file, or another URL."
+    )
+
+
+async def _follow(
+    url: str,
+    *,
+    allowed: tuple[str, ...],
+    max_bytes: int,
+    resolve: "Resolver | None",
+    tls: ssl.SSLContext | None,
+) -> bytes:
+    """Body at the end of at most `MAX_REDIRECTS` redirects."""
+    import httpcore2
+
+    from .public_connect import guarded_pool, resolve_by_system
+
+    async with guarded_pool(allowed=allowed, resolve=resolve or resolve_by_system, tls=tls) as pool:
+        following = url
+        for _ in range(MAX_REDIRECTS + 1):
+            target = judge_url(following, allowed=allowed)
+            asked = httpcore2.URL(scheme=target.scheme, host=target.host, port=target.port, target=target.path)
+            headers = [(b"Host", target.authority.encode("ascii")), *_HEADERS]
+            async with pool.stream("GET", asked, headers=headers) as response:
+                location = _header(response, b"location")
+                if response.status not in _REDIRECTS or not location:
+                    return await _body(response, where=display_url(following), max_bytes=max_bytes)
+                following = join(following, location)
+    raise UnreadableSource(
+        f"{display_url(url)} redirects more than {MAX_REDIRECTS} times: give the URL of the picture itself."
+    )
+
+
+async def _body(response: "httpcore2.Response", *, where: str, max_bytes: int) -> bytes:
+    """Body of an answer, once its first bytes have shown that it is a picture."""
+    if response.status != _OK:
+        raise UnreadableSource(f"{where} answers with HTTP status {response.status}: check that anybody can open it.")
+    length = _header(response, b"content-length")
+    if length.isdecimal() and int(length[:20]) > max_bytes:
+        raise UnreadableSource(
+            f"{where} has {int(length[:20]):,} bytes, and {max_bytes:,} is the most: shrink it first."
+        )
+    body = bytearray()
+    known = False
+    inflate = _inflater(response, where=where)
+    async with aclosing(response.aiter_stream()) as pieces:
+        async for piece in pieces:
+            for part in inflate(piece):
+                body += part
+                if not known and len(body) >= SNIFFED:
+                    _check_start(bytes(body), where=where)
+                    known = True
+                if len(body) > max_bytes:
+                    raise UnreadableSource(f"{where} has over {max_bytes:,} bytes, which is the most: shrink it first.")
+    if not known:
+        _check_start(bytes(body), where=where)
+    return bytes(body)
+
+
+def _check_start(body: bytes, *, where: str) -> None:
+    if sniff(body) is None:
+        what = recognise(body) or ("no picture" if body else "empty")
+        raise UnreadableSource(
+            f"{where} is {what}, and only PNG, JPEG and WebP are taken: give the URL of the picture itself."
+        )
+
+
+def _inflater(response: "httpcore2.Response", *, where: str) -> Callable[[bytes], Iterator[bytes]]:
+    """What takes a body's compression off, in pieces of at most 64 kB: a bomb is weighed before it has gone off."""
+    encoding = _header(response, b"content-encoding").strip().lower()
+    if encoding not in _WINDOWS:
+        raise UnreadableSource(f"{where} comes compressed in a way that was not asked for: give another URL.")
+    window = _WINDOWS[encoding]
+    inflating = None if window is None else zlib.decompressobj(window)
+
+    def inflate(piece: bytes) -> Iterator[bytes]:
+        if inflating is None:
+            yield piece
+            return
+        while piece:
+            part = inflating.decompress(piece, _PIECE)
+            piece = inflating.unconsumed_tail
+            yield part
+
+    return inflate
+
+
+def _header(response: "httpcore2.Response", name: bytes) -> str:
+    """First header of this name, "" where there is none."""
+    return next((value.decode("utf-8", "replace") for key, value in response.headers if key.lower() == name), "")

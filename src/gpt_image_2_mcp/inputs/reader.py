@@ -1,0 +1,209 @@
+"""The pictures that an edit starts from: a call's arguments, or an earlier turn of a session."""
+
+import hashlib
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TypeVar
+
+import anyio
+
+from ..catalogue.models import Origin, Picture
+from ..catalogue.session import ORIGINALS, Session
+from ..errors import GptImageError, SessionError, UnreadableSource
+from ..storage.local_folder import is_there
+from . import InputImage, Sources
+from .references import References
+
+ItemT = TypeVar("ItemT")
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """Checked pictures of an edit; none of them for a picture made from words alone."""
+
+    images: Sequence[InputImage] = ()
+    mask: InputImage | None = None
+
+    @property
+    def all(self) -> Sequence[InputImage]:
+        """The pictures, and the mask if there is one."""
+        return [*self.images, self.mask] if self.mask else self.images
+
+    @property
+    def sizes(self) -> list[tuple[int, int]]:
+        """Width and height of each picture, in pixels."""
+        return [(image.width, image.height) for image in self.images]
+
+    @property
+    def mask_size(self) -> tuple[int, int] | None:
+        """Width and height of the mask, in pixels; None where there is none."""
+        return (self.mask.width, self.mask.height) if self.mask else None
+
+    @property
+    def changes(self) -> list[str]:
+        """What was done to them before they are sent."""
+        return [image.change for image in self.all if image.change]
+
+    @property
+    def origins(self) -> tuple[Origin, ...]:
+        """Where they came from, for the record of what is made from them."""
+        masks = [self.mask] if self.mask else []
+        return (*(_origin(image, "image") for image in self.images), *(_origin(mask, "mask") for mask in masks))
+
+    def kept(self, keep: Callable[[InputImage], Path | None]) -> "Inputs":
+        """The same, those that were no files where `keep` says that they can be read again."""
+        images = [image if image.path else replace(image, path=keep(image)) for image in self.images]
+        return replace(self, images=images)
+
+
+class InputReader:
+    """Reads the pictures that arguments name."""
+
+    def __init__(self, sources: Sources, references: References) -> None:
+        """Read through `sources`, which guard every path; `references` know the pictures that were made here."""
+        self._sources = sources
+        self._references = references
+
+    async def read(self, references: Sequence[str], mask: str | None) -> Inputs:
+        """Read all inputs side by side.
+
+        Raises:
+            GptImageError: the first that cannot be read, with its number where there are several.
+
+        """
+        images = await _side_by_side(self._image, references)
+        return Inputs(images, await self._mask(mask, images[0]) if mask else None)
+
+    async def read_turn(self, session: Session, number: int, references: Sequence[str], mask: str | None) -> Inputs:
+        """Read what the next turn is made from: the pictures of turn `number`, and more of them.
+
+        Raises:
+            SessionError: a picture of the session is gone or was changed.
+            GptImageError: as `read`.
+
+        """
+        if number == ORIGINALS and not session.originals:
+            raise SessionError(
+                f"What session {session.id} began with is not known: continue from a turn, or start anew with"
+                " start_edit_session."
+            )
+        if number == ORIGINALS:
+            images = await _side_by_side(self._original, session.originals)
+        else:
+            turn = session.turn(number)
+            assert turn is not None, "whoever asks has looked"
+            try:
+                images = [await self.read_saved(turn.picture)]
+            except GptImageError as error:
+                raise SessionError(
+                    f"{error} It was turn {number} of session {session.id}, which the next turn builds on. Put it back,"
+                    " or start anew with start_edit_session from another picture."
+                ) from None
+        images += await _side_by_side(self._image, references)
+        return Inputs(images, await self._mask(mask, images[0]) if mask else None)
+
+    async def read_saved(self, picture: Picture) -> InputImage:
+        """Read a picture that was made here, which has to be the same still.
+
+        Raises:
+            UnreadableSource: it is gone, was changed, or lies where nothing may be read.
+
+        """
+        path = picture.path
+        try:
+            image = await self._sources.image(str(path))
+        except UnreadableSource as error:
+            raise _gone(path, error) from error
+        return _unchanged(image, picture)
+
+    def saved_data(self, picture: Picture) -> bytes:
+        """The bytes of a picture that was made here, as they came; blocks, and raises as `read_saved` does."""
+        try:
+            data = self._sources.local(picture.path)
+        except UnreadableSource as error:
+            raise _gone(picture.path, error) from error
+        if hashlib.sha256(data).hexdigest() != picture.record.sha256:
+            raise UnreadableSource(f"The picture {picture.path} was changed since it was made.")
+        return data
+
+    async def data_of(self, reference: str) -> bytes:
+        """The bytes that would be sent for a path or an address; raises as `read` does."""
+        return (await self._sources.image(reference)).data
+
+    async def _image(self, reference: str) -> InputImage:
+        picture = await self._references.picture(reference)
+        return await self._sources.image(reference) if picture is None else await self.read_saved(picture)
+
+    async def _mask(self, reference: str, first: InputImage) -> InputImage:
+        picture = await self._references.picture(reference)
+        if picture is None:
+            return await self._sources.mask(reference, first=first)
+        try:
+            mask = await self._sources.mask(str(picture.path), first=first)
+        except UnreadableSource as error:
+            raise _gone(picture.path, error) from error
+        return _unchanged(mask, picture)
+
+    async def _original(self, origin: Origin) -> InputImage:
+        if origin.path is None:
+            raise SessionError(
+                f"The session began with {origin.source}, which was not kept: name the picture once more in `images` of"
+                " start_edit_session, or continue from a turn."
+            )
+        try:
+            image = await self._sources.image(origin.path)
+        except GptImageError as error:
+            raise SessionError(
+                f"{error} The session began with it. Put it back, continue from a turn, or start anew with"
+                " start_edit_session."
+            ) from None
+        if image.sha256 != origin.sha256:
+            raise SessionError(f"The picture {origin.path}, with which the session began, was changed since then.")
+        return replace(image, id=origin.id)
+
+
+def _unchanged(image: InputImage, picture: Picture) -> InputImage:
+    """What was read, as the picture that it has to be still."""
+    if image.file_sha256 != picture.record.sha256:
+        raise UnreadableSource(f"The picture {picture.path} was changed since it was made.")
+    return replace(image, id=picture.id)
+
+
+def _gone(path: Path, error: UnreadableSource) -> UnreadableSource:
+    if is_there(path):
+        return error
+    return UnreadableSource(
+        f"The picture {path} is gone or cannot be read. If its folder was moved, `gpt-image-2-mcp library rebuild"
+        " FOLDER` finds it again."
+    )
+
+
+async def _side_by_side(read: Callable[[ItemT], Awaitable[InputImage]], items: Sequence[ItemT]) -> list[InputImage]:
+    images: dict[int, InputImage] = {}
+    failures: dict[int, GptImageError] = {}
+
+    async def one(index: int, item: ItemT) -> None:
+        try:
+            images[index] = await read(item)
+        except GptImageError as error:
+            failures[index] = error
+
+    async with anyio.create_task_group() as readers:
+        for index, item in enumerate(items):
+            readers.start_soon(one, index, item)
+    if failures:
+        raise failures[min(failures)]
+    return [images[index] for index in sorted(images)]
+
+
+def _origin(image: InputImage, role: str) -> Origin:
+    return Origin.model_validate(
+        {
+            "role": role,
+            "source": image.source,
+            "sha256": image.sha256,
+            "path": image.path and str(image.path),
+            "id": image.id,
+        }
+    )

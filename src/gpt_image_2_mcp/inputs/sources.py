@@ -1,0 +1,262 @@
+"""From an argument to the bytes of a picture.
+
+Owns the one door: a path, a `file:`, `http(s):` or `data:` URL goes in, a checked `InputImage` comes out, and nothing
+else in this package opens what an argument names. The argument comes from a model, which may have it from a web page,
+so it is read as an attack first: the rules are in `folders`, `local_files` and `fetching`, and judged before the
+bytes are.
+"""
+
+import base64
+import binascii
+import hashlib
+import os
+import re
+import ssl
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import unquote_to_bytes
+
+import anyio.to_thread
+
+from ..errors import BadRequest, UnreadableSource, shown
+from ..images.formats import EXTENSION, LABEL, SNIFFED, Format, recognise, sniff
+from ..images.headers import facts
+from ..images.validate import MAX_BYTES, judge
+from ..paths.policy import expand
+from .download import DEADLINE, fetch
+from .local_file import judge_place, read_picture
+from .url_policy import display_url
+
+if TYPE_CHECKING:
+    from .public_connect import Resolver
+
+MAX_MASK_BYTES = 4_000_000
+"""A mask has fewer bytes than this: "less than 4MB" (OpenAI's reference for `images.edit`, read 2026-11-22)."""
+
+_DATA_URL = re.compile(r"data:(?P<kind>[^,]{0,200}),", re.IGNORECASE | re.DOTALL)
+_SCHEME = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]+):(?P<slashes>//)?", re.IGNORECASE)
+# Written without slashes, and by no means a file of this name: references that mean something in a chat or a browser.
+_NOT_HERE = frozenset({"attachment", "blob", "cid", "content", "javascript", "sandbox"})
+_MAX_NAME = 60
+
+
+@dataclass(frozen=True, slots=True)
+class InputImage:
+    """A picture that can be sent, and where it came from."""
+
+    data: bytes
+    format: Format
+    width: int
+    height: int
+    sha256: str
+    """Of `data`, in hexadecimal."""
+    file_sha256: str
+    """Of the source's own bytes, before any change."""
+    name: str
+    """File name for the upload: made from the hash, never from a name of the person's."""
+    source: str
+    """Where it came from, for a record: the path as given, a URL without its query, or "a data URL (1,234 bytes)"."""
+    path: Path | None
+    """Real path of a local file."""
+    change: str | None
+    """What was changed before sending, as a sentence; None where the bytes are the source's own."""
+    id: str | None = None
+    """The picture's id, where it was made here."""
+
+
+class Sources:
+    """Input pictures of one studio."""
+
+    def __init__(
+        self,
+        *,
+        working_dir: Path,
+        home: Path,
+        allowed_dirs: tuple[Path, ...] | None = None,
+        output_dirs: Callable[[], Sequence[Path]] = tuple,
+        allowed_url_hosts: frozenset[str] = frozenset(),
+        deadline: float = DEADLINE,
+        resolve: "Resolver | None" = None,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        """Keep where to read.
+
+        With `allowed_dirs`, files are read in them and in `output_dirs` only. `allowed_url_hosts` (`host` or
+        `host:port`) need not be public. `deadline` (seconds), `resolve` and `tls` are what a fetch uses.
+        """
+        self._working_dir = working_dir
+        self._home = home
+        self._allowed_dirs = allowed_dirs
+        self._output_dirs = output_dirs
+        self._allowed_url_hosts = allowed_url_hosts
+        self._deadline = deadline
+        self._resolve = resolve
+        self._tls = tls
+
+    async def image(self, reference: str) -> InputImage:
+        """Read a picture from an absolute path, one relative to the working directory, `~/…`, or a URL.
+
+        Raises:
+            BadRequest: the argument is no path and no URL that is understood.
+            UnreadableSource: it may not be read, cannot be had, or is no picture that can be sent.
+        """
+        reference = reference.strip()
+        data, source, path = await self._bytes(reference)
+        judged = await anyio.to_thread.run_sync(lambda: judge(data, name=_name(reference, path)))
+        digest = hashlib.sha256(judged.data).hexdigest()
+        return InputImage(
+            data=judged.data,
+            format=judged.facts.format,
+            width=judged.facts.width,
+            height=judged.facts.height,
+            sha256=digest,
+            file_sha256=digest if judged.change is None else hashlib.sha256(data).hexdigest(),
+            name=f"image-{digest[:8]}.{EXTENSION[judged.facts.format]}",
+            source=source,
+            path=path,
+            change=judged.change,
+        )
+
+    def local(self, path: Path) -> bytes:
+        """The bytes of a picture file, under the guards of every other path; blocks, so call it in a thread.
+
+        Raises:
+            UnreadableSource: it may not be read, cannot be, or is no picture.
+        """
+        return read_picture(path, reference=str(path), open_to=self._open_to())[0]
+
+    async def mask(self, reference: str, *, first: InputImage) -> InputImage:
+        """Read a mask: a PNG with an alpha channel, of the size of the first picture as it is sent, under 4 MB.
+
+        Raises:
+            BadRequest: as `image`.
+            UnreadableSource: as `image`, or the picture is no such mask.
+        """
+        mask = await self.image(reference)
+        what = f"The mask {shown(mask.source)}"
+        # A PNG is never turned into another format at a size that a mask may have.
+        if mask.format != "png":
+            raise UnreadableSource(
+                f"{what} is a {LABEL[mask.format]}: a mask is a PNG with an alpha channel, transparent where the "
+                f"picture is to change."
+            )
+        if not facts(mask.data).alpha:
+            raise UnreadableSource(
+                f"{what} has no alpha channel: make it a PNG that is transparent where the picture is to change."
+            )
+        if (mask.width, mask.height) != (first.width, first.height):
+            raise UnreadableSource(
+                f"{what} is {mask.width}x{mask.height} and the first picture {first.width}x{first.height}: make the "
+                f"mask the same size."
+            )
+        if len(mask.data) >= MAX_MASK_BYTES:
+            raise UnreadableSource(
+                f"{what} has {len(mask.data):,} bytes and must have fewer than {MAX_MASK_BYTES:,}: save it with plain "
+                f"areas, or shrink both pictures."
+            )
+        return mask
+
+    async def fetch_picture(self, url: str, *, also_allowed: str | None = None) -> bytes:
+        """Bytes of a picture that the API answered with by `url`, an `http(s)` or data URL; only its start is judged.
+
+        `also_allowed` is `host:port` of the API, which need not be public.
+
+        Raises:
+            UnreadableSource: the URL is refused, or what it leads to cannot be had or is no picture.
+        """
+        if url[:5].lower() == "data:":
+            return await anyio.to_thread.run_sync(_from_data_url, url)
+        also = {also_allowed} if also_allowed else set[str]()
+        return await fetch(
+            url,
+            allowed=self._allowed_url_hosts | also,
+            deadline=self._deadline,
+            resolve=self._resolve,
+            tls=self._tls,
+        )
+
+    async def _bytes(self, reference: str) -> tuple[bytes, str, Path | None]:
+        """Bytes behind an argument, how to call it, and its real path."""
+        found = _SCHEME.match(reference)
+        scheme = found["scheme"].lower() if found else ""
+        if scheme == "data":
+            data = await self.fetch_picture(reference)
+            return data, f"a data URL ({len(data):,} bytes)", None
+        if scheme in {"http", "https"}:
+            return await self.fetch_picture(reference), display_url(reference)[1:-1], None
+        if found and scheme != "file" and (found["slashes"] or scheme in _NOT_HERE):
+            raise BadRequest(
+                f"{shown(reference)} means nothing to this server: give a file's path, an http(s) URL or a data URL."
+            )
+        path = expand(reference, working_dir=self._working_dir, home=self._home)
+        data, real = await anyio.to_thread.run_sync(
+            lambda: read_picture(path, reference=reference, open_to=self._open_to())
+        )
+        return data, reference, real
+
+    def path(self, reference: str) -> Path:
+        """The absolute path that an argument stands for; raises BadRequest where it is none."""
+        return expand(reference, working_dir=self._working_dir, home=self._home)
+
+    def folder(self, reference: str) -> Path:
+        """The real path of a folder that may be looked through; blocks.
+
+        Raises:
+            BadRequest: it is no path, or there is no such folder.
+            UnreadableSource: nothing is read there.
+        """
+        real = judge_place(self.path(reference), reference=reference, open_to=self._open_to())
+        if not os.path.isdir(real):  # noqa: PTH112 - pathlib's fails where a folder is closed or a name too long
+            raise BadRequest(f"There is no folder {shown(reference)}: give the path of a folder of pictures.")
+        return real
+
+    def open_to(self, path: Path) -> bool:
+        """Whether files at a path may be read; blocks."""
+        try:
+            judge_place(path, reference=str(path), open_to=self._open_to())
+        except UnreadableSource:
+            return False
+        return True
+
+    def _open_to(self) -> list[Path] | None:
+        if self._allowed_dirs is None:
+            return None
+        return [*self._allowed_dirs, *self._output_dirs()]
+
+
+def _name(reference: str, path: Path | None) -> str:
+    """Short name of a picture for the start of a sentence, without characters that could disguise it."""
+    if path:
+        return "".join(character if character.isprintable() else "?" for character in path.name)[:_MAX_NAME]
+    return (
+        "The picture of the data URL" if reference[:5].lower() == "data:" else f"The picture {display_url(reference)}"
+    )
+
+
+def _from_data_url(url: str) -> bytes:
+    """Bytes of a data URL, base64 or percent-encoded; its media type is ignored, since the bytes tell."""
+    found = _DATA_URL.match(url)
+    if found is None:
+        raise UnreadableSource("The data URL has no comma: it should begin like data:image/png;base64,…")
+    # Checked before decoding; base64 writes 4 characters for 3 bytes, and percent-encoding 3 for 1.
+    encoded_in_base64 = found["kind"].rstrip().lower().endswith(";base64")
+    size = len(url) - found.end()
+    if size > (3 if not encoded_in_base64 else 1) * (MAX_BYTES * 4 // 3 + 4):
+        raise UnreadableSource(f"The data URL holds over {MAX_BYTES:,} bytes, which is the most: shrink it first.")
+    data = unquote_to_bytes(url[found.end() :])
+    if encoded_in_base64:
+        plain = data.translate(bytes.maketrans(b"-_", b"+/"), delete=b" \t\r\n")
+        try:
+            data = base64.b64decode(plain + b"=" * (-len(plain) % 4), validate=True)
+        except (binascii.Error, ValueError):
+            raise UnreadableSource(
+                "The base64 of the data URL is cut short or damaged: give the whole of it, or the path of a file."
+            ) from None
+    if len(data) > MAX_BYTES:
+        raise UnreadableSource(f"The data URL holds over {MAX_BYTES:,} bytes, which is the most: shrink it first.")
+    if sniff(data[:SNIFFED]) is None:
+        what = recognise(data[:1024]) or ("no picture" if data else "empty")
+        raise UnreadableSource(f"The data URL is {what}, and only PNG, JPEG and WebP are taken.")
+    return data

@@ -1,0 +1,1 @@
+"""How to add this server to a client."""

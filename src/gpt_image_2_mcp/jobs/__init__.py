@@ -1,0 +1,1 @@
+"""Paid work that goes on when its caller has left."""

@@ -1,0 +1,139 @@
+"""One piece of paid work: what was asked for, where it stands, and what came of it."""
+
+import math
+import secrets
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+import anyio
+
+from ..errors import GptImageError
+from ..openai_api.rate_limiter import Standing
+from ..parameters.models import PaidRequest
+from .report import Report
+from .store import JobLost
+
+State = Literal["preparing", "queued", "rendering", "done", "failed", "stopped", "lost"]
+
+
+class ShuttingDown(GptImageError):
+    """The server takes no new work, and waits for nobody else's."""
+
+    def __init__(self) -> None:
+        """Say so."""
+        super().__init__("The server is shutting down and takes no new work. Start it again, then repeat the call.")
+
+
+class JobStopped(GptImageError):
+    """A job was stopped before anything was sent; nothing was billed."""
+
+    def __init__(self) -> None:
+        """Say so."""
+        super().__init__("The work was stopped before anything was sent to the API; nothing was billed.")
+
+
+@dataclass(slots=True, eq=False)
+class Job:
+    """One operation, from its arguments to its saved pictures."""
+
+    tool: str
+    request: PaidRequest
+    expected_s: float
+    id: str = field(default_factory=lambda: f"job-{secrets.token_hex(6)}")
+    created: datetime = field(default_factory=lambda: datetime.now(UTC))
+    began: float = field(default_factory=anyio.current_time)
+    ended: float = math.inf
+    key: str | None = None
+    standing: Standing = field(default_factory=Standing)
+    scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
+    finished: anyio.Event = field(default_factory=anyio.Event)
+    outcome: Report | Exception | None = None
+    given_up: bool = False
+    """The first caller was cancelled, or was handed the job's id."""
+    fetched: bool = False
+    """Somebody got the outcome."""
+    twin: "Job | None" = None
+    """The job that this call joined instead of being one."""
+    partials: list[Path] = field(default_factory=list[Path])
+    client: str | None = None
+    """The program that asked."""
+    folder: Path = Path()
+    stem: str = ""
+    """How the names of its pictures begin, once it is known."""
+    written: bool = False
+    """It has a row in the books."""
+    prepared: anyio.Event = field(default_factory=anyio.Event)
+    """Its key is known, or there will be none."""
+    elsewhere: bool = False
+    """Another process does the work, or an earlier run of the server did."""
+
+    @property
+    def prompt(self) -> str:
+        """What was asked for."""
+        return self.request.prompt
+
+    @property
+    def real(self) -> "Job":
+        """The job that does the work."""
+        return self.twin or self
+
+    @property
+    def state(self) -> State:
+        """Where it stands."""
+        if self.twin is not None and self.outcome is None:
+            return self.twin.state
+        if isinstance(self.outcome, Report):
+            return "done"
+        if isinstance(self.outcome, JobStopped):
+            return "stopped"
+        if isinstance(self.outcome, JobLost):
+            return "lost"
+        if self.outcome is not None:
+            return "failed"
+        if self.standing.sent:
+            return "rendering"
+        return "queued" if self.key else "preparing"
+
+    @property
+    def _what(self) -> str:
+        request = self.request
+        pictures = f"{request.count} pictures" if request.count > 1 else "a picture"
+        size = "" if request.size == "auto" else f" of {request.size}"
+        return pictures + size + ("" if request.quality == "auto" else f" at {request.quality} quality")
+
+    def message(self) -> str:
+        """Where it stands, for a person."""
+        match self.state:
+            case "preparing":
+                return "Reading the request's pictures" if self.tool != "generate_image" else "Preparing the request"
+            case "queued":
+                if self.elsewhere:
+                    return "Queued in another process of this server"
+                held = self.standing.held_until - anyio.current_time()
+                if held > 0:
+                    return f"Waiting {held:.0f} s before it is sent: the API has too much to do"
+                if not self.standing.waiting:
+                    return "Getting ready to send the request"
+                ahead = self.standing.ahead
+                return (
+                    f"Queued behind {ahead} other request{'s' if ahead != 1 else ''}" if ahead else "Next in the queue"
+                )
+            case "rendering":
+                seconds = anyio.current_time() - (self.standing.since or self.began)
+                text = f"Rendering {self._what} for {seconds:.0f} s"
+                if not self.elsewhere:
+                    text += f"; such pictures usually take {max(self.expected_s, 1):.0f} s"
+                return f"{text}. Unfinished picture: {self.partials[-1]}" if self.partials else text
+            case done:
+                return done.capitalize()
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """Checked work: what makes two calls the same, and how to pay for it and save."""
+
+    key: str
+    pay: Callable[[], Awaitable[Report]]

@@ -1,0 +1,320 @@
+"""Paid work, detached from the request that asked for it.
+
+A job belongs to the studio: whoever asked may give up, and the job goes on, since a request that was sent is billed
+whether anyone waits for it or not. Only a job of which nothing was sent can be stopped. Somebody who gave up and asks
+for the same again gets the job that is there: clients and models repeat a call that timed out.
+"""
+
+import logging
+import math
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from itertools import takewhile
+from typing import TYPE_CHECKING
+
+import anyio
+import anyio.abc
+import anyio.to_thread
+
+from ..errors import BadRequest, GptImageError, shown
+from .job import Job, JobStopped, Prepared, ShuttingDown
+from .malloc import give_back, keep, share_one_heap
+from .report import Report
+from .store import JobLog, JobLost, outcome_of, request_of
+
+if TYPE_CHECKING:
+    from ..catalogue.job_table import JobRow
+
+logger = logging.getLogger(__name__)
+
+JOINABLE_S = 600.0
+"""How long a finished job whose answer nobody fetched is what the same call gets again."""
+KEPT = 200
+"""Finished jobs that are remembered; their reports are small, their pictures are on the disk."""
+TICK_S = 3.0
+"""Time between two words on the progress: clients drop a call that is silent for longer than 5 s or so."""
+
+FIRST_TICK_S = 0.5
+"""Time until the second word, when it is known whether the request is queued or sent."""
+
+
+class JoinedFailure(GptImageError):
+    """What became of the earlier call that an identical one joined."""
+
+
+REST_S = 0.3
+"""Time without a job after which memory is given back: a call that follows at once would only ask for it again."""
+
+POLL_S = 0.5
+"""Time between two looks at a job of another process."""
+LISTED = 20
+"""Jobs in a list."""
+
+Tell = Callable[[float, str], Awaitable[None]]
+"""Takes the progress, growing toward 100, and a message for a person."""
+
+
+class Jobs:
+    """The jobs of one studio."""
+
+    def __init__(self, tasks: anyio.abc.TaskGroup, log: JobLog) -> None:
+        """Run jobs in `tasks`, which outlives every request; `log` knows those of other processes."""
+        self._tasks = tasks
+        self.log = log
+        self._jobs: dict[str, Job] = {}
+        self._closing = False
+        self._resting = anyio.CancelScope()
+        share_one_heap()
+
+    def start(self, job: Job, prepare: Callable[[Job], Awaitable[Prepared]]) -> Job:
+        """Begin a job."""
+        if self._closing:
+            raise ShuttingDown
+        self._resting.cancel()
+        keep()
+        self._jobs[job.id] = job
+        self._tasks.start_soon(self._run, job, prepare)
+        self._forget_old()
+        return job
+
+    async def find(self, job_id: str) -> Job:
+        """Find a job, of this process or of another one.
+
+        Raises:
+            BadRequest: there is none of this id.
+
+        """
+        job_id = job_id.strip()
+        job = self._jobs.get(job_id)
+        if job is not None:
+            return job
+        row = await self.log.get(job_id)
+        if row is None:
+            raise BadRequest(
+                f"There is no job {shown(job_id)}. get_image_job without a job_id lists the recent ones, and"
+                " list_images finds every picture that was made."
+            )
+        return await self._adopted(row)
+
+    async def recent(self) -> list[Job]:
+        """Jobs that did something, of all processes, the newest first."""
+        own = [job for job in self._jobs.values() if (job.key or job.given_up) and job.twin is None]
+        known = {job.id for job in own}
+        try:
+            kept = [_job_of(row) for row in await self.log.recent(LISTED) if row.id not in known]
+        except GptImageError as error:
+            logger.warning("jobs of other processes and earlier runs are not known: %s", error)
+            kept = []
+        return sorted(own + kept, key=lambda job: job.created, reverse=True)[: max(LISTED, len(own))]
+
+    async def wait(
+        self, job: Job, *, until: float = math.inf, tell: Tell | None = None, asker: bool = True
+    ) -> Report | None:
+        """Give a job's report, or None where it is not there by `until` (of `anyio.current_time()`).
+
+        An `asker` who is cancelled here has given up what it asked for: the job goes on, unless nothing of it was
+        sent. Whoever else waits has no say.
+
+        Raises:
+            GptImageError: what the job failed with.
+
+        """
+        try:
+            with anyio.move_on_at(until):
+                await self._follow(job, tell)
+        except BaseException:
+            if asker and not job.real.given_up:
+                job.real.given_up = True
+                self.stop(job)
+                if job.real.standing.sent:
+                    self.log.told(job.real)
+            raise
+        real = job.real
+        if not job.finished.is_set():
+            if asker and not real.given_up:
+                real.given_up = True
+                self.log.told(real)
+            return None
+        if real.given_up and not real.fetched:
+            self.log.fetched(real.id)
+        real.fetched = True
+        if not isinstance(job.outcome, Report):
+            raise job.outcome or JobStopped
+        report = job.outcome
+        # A picture's bytes are not kept after the answer; whoever asks again has them made from the file.
+        job.outcome = real.outcome = replace(report, previews={})
+        return report
+
+    def stop(self, job: Job) -> bool:
+        """Stop a job of which nothing was sent; False where it is too late for that."""
+        real = job.real
+        if real.state in ("preparing", "queued") and not real.elsewhere:
+            real.scope.cancel()
+        return real.scope.cancel_called
+
+    async def close(self, grace_s: float) -> None:
+        """Take nothing new, stop what was not sent, and wait for the rest to be saved, for so long at most."""
+        self._closing = True
+        self._resting.cancel()
+        under_way = [job for job in self._jobs.values() if not job.finished.is_set()]
+        for job in under_way:
+            self.stop(job)
+            if job.elsewhere:
+                # It goes on where it is.
+                job.scope.cancel()
+        sent = [job for job in under_way if job.twin is None and not job.scope.cancel_called]
+        if sent:
+            logger.warning("waiting up to %g s for %d paid request(s) to be answered and saved", grace_s, len(sent))
+        with anyio.move_on_after(grace_s) as waiting:
+            for job in under_way:
+                await job.finished.wait()
+        if waiting.cancelled_caught:
+            logger.warning("gave up waiting: pictures that were paid for may be lost")
+            self._tasks.cancel_scope.cancel()
+
+    async def _follow(self, job: Job, tell: Tell | None) -> None:
+        """Wait for the end, with a word every `TICK_S` seconds."""
+        began, pause = anyio.current_time(), FIRST_TICK_S
+        while not job.finished.is_set():
+            if tell is not None:
+                # Half of the way when it is expected, always growing, and never there too soon.
+                passed = anyio.current_time() - began + FIRST_TICK_S
+                await tell(100 * passed / (passed + max(job.expected_s, 1.0)), job.real.message())
+            with anyio.move_on_after(pause if tell else math.inf):
+                await job.finished.wait()
+            pause = TICK_S
+
+    async def _run(self, job: Job, prepare: Callable[[Job], Awaitable[Prepared]]) -> None:
+        try:
+            with job.scope:
+                prepared = await prepare(job)
+                job.twin = await self._joinable(job, prepared.key)
+                if job.twin is None:
+                    job.key = prepared.key
+                job.prepared.set()
+                if job.twin is not None:
+                    await job.twin.finished.wait()
+                    job.outcome = job.twin.outcome
+                else:
+                    if job.given_up:
+                        self.log.told(job)
+                    job.outcome = await prepared.pay()
+        except Exception as error:  # noqa: BLE001 - kept for whoever waits: raised here, it would end the server
+            job.outcome = _bare(error)
+            if job.given_up:
+                self.log.failed(job, error)
+        finally:
+            job.prepared.set()
+            if job.scope.cancel_called and job.outcome is None:
+                job.outcome = JobStopped()
+                if job.key:
+                    self.log.stopped(job.id)
+            if job.given_up and isinstance(job.outcome, Report):
+                # Whoever fetches it has the small pictures made from the files.
+                job.outcome = replace(job.outcome, previews={})
+            job.ended = anyio.current_time()
+            logger.info("%s (%s) ended: %s", job.id, job.tool, job.state)
+            job.finished.set()
+            self._tasks.start_soon(self._rest)
+
+    async def _rest(self) -> None:
+        """Give memory back if nothing is under way for a moment."""
+        if self._closing:
+            return
+        self._resting.cancel()
+        with anyio.CancelScope() as self._resting:
+            await anyio.sleep(REST_S)
+            if all(job.finished.is_set() for job in self._jobs.values()):
+                await anyio.to_thread.run_sync(give_back)
+
+    async def _joinable(self, call: Job, key: str) -> Job | None:
+        """The job that a repeated call gets: one whose first caller gave up and whose answer nobody has."""
+        # Only those from before, so that nobody waits for each other.
+        for job in takewhile(lambda job: job is not call, list(self._jobs.values())):
+            if job.given_up and job.tool == call.tool and job.request == call.request:
+                # What it reads is perhaps not known yet.
+                await job.prepared.wait()
+        for job in reversed(self._jobs.values()):
+            if job.key != key or not job.given_up or job.fetched or job.scope.cancel_called:
+                continue
+            if job.elsewhere and job.finished.is_set():
+                # A third process may have fetched its answer meanwhile: the row tells.
+                continue
+            if anyio.current_time() - job.ended < JOINABLE_S:
+                return job
+        try:
+            row = await self.log.repeated(key, within_s=JOINABLE_S)
+        except GptImageError as error:
+            logger.warning("earlier jobs are not known: %s", error)
+            return None
+        return None if row is None else await self._adopted(row)
+
+    async def _adopted(self, row: "JobRow") -> Job:
+        """A job of another process, followed to its end."""
+        job = _job_of(row)
+        if row.state == "lost":
+            job.outcome = await self.log.loss(row)
+        if job.outcome is None and self._closing:
+            raise ShuttingDown
+        known = self._jobs.setdefault(job.id, job)
+        known.given_up |= job.given_up
+        if known is not job:
+            # Somebody else asked for it in the meantime.
+            return known
+        if job.outcome is None:
+            self._tasks.start_soon(self._watch, job)
+        else:
+            job.ended = anyio.current_time()
+            job.finished.set()
+        return job
+
+    async def _watch(self, job: Job) -> None:
+        """Follow a job that another process does."""
+        try:
+            with job.scope:
+                while job.outcome is None:
+                    await anyio.sleep(POLL_S)
+                    await self._look(job)
+        except GptImageError as error:
+            # The database cannot be read: whoever asks again has it looked at again.
+            job.outcome = error
+            del self._jobs[job.id]
+        finally:
+            job.outcome = job.outcome or ShuttingDown()
+            job.ended = anyio.current_time()
+            job.finished.set()
+
+    async def _look(self, job: Job) -> None:
+        row = await self.log.get(job.id)
+        if row is None:
+            job.outcome = JobStopped()
+        elif row.state == "lost":
+            job.outcome = await self.log.loss(row)
+        else:
+            job.standing.sent = int(row.state == "sent")
+            job.outcome = outcome_of(row)
+
+    def _forget_old(self) -> None:
+        finished = [job for job in self._jobs.values() if job.finished.is_set()]
+        for job in finished[: max(len(finished) - KEPT, 0)]:
+            del self._jobs[job.id]
+
+
+def _bare(error: Exception) -> Exception:
+    """A failure without where it came from, which would keep the answer's bytes as long as the job is remembered."""
+    if isinstance(error, GptImageError):
+        error.__cause__ = error.__context__ = error.__traceback__ = None
+    return error
+
+
+def _job_of(row: "JobRow") -> Job:
+    """A job as it was written down; `outcome` is None where it has none or was lost."""
+    job = Job(row.tool, request_of(row), 0.0, row.id, row.created, key=row.key, elsewhere=True)
+    job.began -= (datetime.now(UTC) - row.created).total_seconds()
+    job.given_up, job.fetched, job.outcome = row.given_up, row.fetched, outcome_of(row)
+    job.standing.sent = int(row.state == "sent")
+    if row.state == "lost":
+        job.outcome = JobLost("")
+    job.prepared.set()
+    return job

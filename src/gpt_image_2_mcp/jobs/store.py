@@ -1,0 +1,255 @@
+"""What is written down of jobs, so that another process or a later run can fetch, join or miss them.
+
+A row is written before a job's first byte is sent, or when somebody was told of the job while it was queued.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from pydantic import TypeAdapter
+
+from ..billing.pricing import dollars
+from ..errors import USAGE_PAGE, GptImageError
+from ..inputs.url_policy import WEB_PORTS, display_url
+from ..parameters.models import ContinueSessionRequest, EditRequest, GenerateRequest, PaidRequest, StartSessionRequest
+from ..persistence.unit_of_work import Books, Clerk, Page
+from .report import Report
+
+if TYPE_CHECKING:
+    from ..catalogue.job_table import JobRow, State
+    from .job import Job
+
+REQUESTS: Mapping[str, type[PaidRequest]] = {
+    "generate_image": GenerateRequest,
+    "edit_image": EditRequest,
+    "start_edit_session": StartSessionRequest,
+    "continue_edit_session": ContinueSessionRequest,
+}
+
+_REFERENCES = frozenset({"images", "mask"})
+"""Arguments that name pictures."""
+
+
+class JobLost(GptImageError):
+    """A job was under way when the process that ran it ended."""
+
+
+class KeptFailure(GptImageError):
+    """What a job of another process failed with, in its words."""
+
+
+class JobLog:
+    """The jobs of all processes of a person."""
+
+    def __init__(self, clerk: Clerk, hide: Callable[[str], str]) -> None:
+        """Have the clerk write; `hide` takes what is secret out of a text."""
+        self._clerk = clerk
+        self._hide = hide
+
+    def told(self, job: "Job") -> None:
+        """Somebody has the job's id, or waits for it no longer."""
+
+        def tell(books: Books) -> None:
+            with books.page() as page:
+                kept = page.jobs.get(job.id)
+                if kept is not None:
+                    page.jobs.give_up(job.id, fetched=job.fetched)
+                elif not job.finished.is_set():
+                    self._put(books, page, job, "queued")
+
+        self._clerk.later(tell)
+
+    def fetched(self, job_id: str) -> None:
+        """Somebody has the job's answer."""
+
+        def fetch(books: Books) -> None:
+            with books.page() as page:
+                page.jobs.fetch(job_id)
+
+        self._clerk.later(fetch)
+
+    def failed(self, job: "Job", error: Exception) -> None:
+        """Nothing came of a job that somebody was told of."""
+
+        def fail(books: Books) -> None:
+            with books.page() as page:
+                self.note_failure(page, job, error)
+
+        self._clerk.later(fail)
+
+    def stopped(self, job_id: str) -> None:
+        """Nothing of the job was sent, and nothing will be."""
+
+        def forget(books: Books) -> None:
+            with books.page() as page:
+                page.jobs.forget(job_id)
+
+        self._clerk.later(forget)
+
+    async def get(self, job_id: str) -> "JobRow | None":
+        """The job of this id, lost where its process is gone."""
+
+        def get(books: Books) -> "JobRow | None":
+            with books.page() as page:
+                row = page.jobs.get(job_id)
+                return next(iter(_judged(books, [row] if row else [])), None)
+
+        return await self._clerk.done(get)
+
+    async def repeated(self, key: str, *, within_s: float) -> "JobRow | None":
+        """The job of another process that a repeated call gets; see `Jobs`."""
+
+        def repeated(books: Books) -> "JobRow | None":
+            if not books.keeps_history:
+                return None
+            after = datetime.now(UTC) - timedelta(seconds=within_s)
+            with books.page() as page:
+                rows = _judged(books, page.jobs.unfetched(key, ended_after=after))
+            return next((row for row in rows if row.given_up and row.owner != books.history.owner), None)
+
+        return await self._clerk.done(repeated)
+
+    async def recent(self, limit: int) -> "Sequence[JobRow]":
+        """The newest jobs of all processes."""
+
+        def recent(books: Books) -> "Sequence[JobRow]":
+            with books.page() as page:
+                return _judged(books, page.jobs.recent(limit))
+
+        return await self._clerk.done(recent)
+
+    async def loss(self, row: "JobRow") -> JobLost:
+        """What to say of a job that was lost."""
+        return JobLost(await self._clerk.done(lambda books: loss_of(books, row)))
+
+    # For whoever writes more than that at once, in the clerk's thread.
+
+    def note_sent(self, books: Books, job: "Job") -> None:
+        """Write a job down that may be billed from now on."""
+        with books.page() as page:
+            self._put(books, page, job, "sent")
+
+    def note_end(self, page: Page, job: "Job", report: Report) -> None:
+        """Write down a job's answer."""
+        report = replace(report.hiding(self._hide), prompt=self._hide(report.prompt), previews={})
+        outcome = {"report": _reports().dump_python(report, mode="json")}
+        page.jobs.end(job.id, "done", outcome, fetched=not job.given_up)
+
+    def note_failure(self, page: Page, job: "Job", error: BaseException) -> None:
+        """Write down that nothing came of a job; one that was cut off by the end of its process is found lost."""
+        if isinstance(error, Exception):
+            known = isinstance(error, GptImageError)
+            text = self._hide(str(error)) if known else f"an error in this program ({type(error).__name__})"
+            page.jobs.end(job.id, "failed", {"error": text}, fetched=not job.given_up)
+
+    def _put(self, books: Books, page: Page, job: "Job", state: "State") -> None:
+        from ..catalogue.job_table import JobRow
+
+        if job.key is None:
+            return
+        request = job.request.model_dump(mode="json", exclude_defaults=True, exclude={"user"})
+        page.jobs.put(
+            JobRow(
+                id=job.id,
+                key=job.key,
+                tool=job.tool,
+                request={name: self._kept(name, value) for name, value in request.items()},
+                folder=job.folder,
+                stem=job.stem,
+                owner=books.history.owner,
+                state=state,
+                created=job.created,
+                given_up=job.given_up,
+                fetched=job.fetched,
+            ),
+            is_new=not job.written,
+        )
+        job.written = True
+
+    def _kept(self, name: str, value: Any) -> Any:
+        """What is kept of an argument: nothing secret, of a data URL that it is one, and of others no query."""
+        if isinstance(value, list):
+            return [self._kept(name, item) for item in cast("list[Any]", value)]
+        if isinstance(value, str):
+            return self._hide(_harmless(value.strip()) if name in _REFERENCES else value)
+        return value
+
+
+def _harmless(reference: str) -> str:
+    """A picture's name, without what may hold a key: it is shown, and never read from again."""
+    scheme = reference.partition(":")[0].lower()
+    if scheme == "data":
+        return "data:…"
+    return display_url(reference)[1:-1] if scheme in WEB_PORTS else reference
+
+
+def outcome_of(row: "JobRow") -> Report | KeptFailure | None:
+    """A job's answer, or what it failed with; None while there is none, or where it was lost."""
+    if row.outcome is None:
+        return None
+    if "report" in row.outcome:
+        return _reports().validate_python(row.outcome["report"])
+    return KeptFailure(str(row.outcome.get("error", "It is not known why.")))
+
+
+def loss_of(books: Books, row: "JobRow") -> str:
+    """What became of a lost job: what it may have cost, and which of its pictures are there."""
+    try:
+        usd = books.ledger.of_job(row.id)
+    except GptImageError:
+        usd = None
+    price = f"about {dollars(usd)}, " if usd else ""
+    found = _listed(row.folder.glob(f"{row.stem}*"))
+    there = f"Saved before that: {found}." if found else f"Nothing of it is in {row.folder}."
+    # A picture that was saved and had no name yet has got one that tells no more than when it was made.
+    rescued = _listed(row.folder.glob("*-rescued.*"), since=row.created)
+    there += f" Rescued there, and perhaps of this job: {rescued}." if rescued else ""
+    return (
+        f"{row.id} was under way when the server's process was ended, so its answer is lost. It may have been billed,"
+        f" {price}and was not sent again. {there} Look at {USAGE_PAGE}, then decide whether to ask for it once more."
+    )
+
+
+def _listed(paths: Iterable[Path], since: datetime | None = None) -> str:
+    made = [path for path in paths if path.is_file() and (since is None or path.stat().st_mtime >= since.timestamp())]
+    return ", ".join(sorted(map(str, made)))
+
+
+def _judged(books: Books, rows: "Sequence[JobRow]") -> "list[JobRow]":
+    """The rows as they stand now that some processes are gone: what these had sent is lost, and the rest never was.
+
+    Nothing of it is written: that is for the next start, which also says what it found. What a later version of this
+    program has written is passed over.
+    """
+    dead = books.history.dead({row.owner for row in rows if row.ended is None})
+    judged: list[JobRow] = []
+    for row in filter(_is_readable, rows):
+        if row.ended is not None or row.owner not in dead:
+            judged.append(row)
+        elif row.state == "sent":
+            judged.append(replace(row, state="lost", given_up=True))
+    return judged
+
+
+def _is_readable(row: "JobRow") -> bool:
+    try:
+        request_of(row)
+        outcome_of(row)
+    except (KeyError, ValueError):
+        return False
+    return True
+
+
+@cache
+def _reports() -> TypeAdapter[Report]:
+    return TypeAdapter(Report)
+
+
+def request_of(row: "JobRow") -> PaidRequest:
+    """What a job was asked for."""
+    kept: dict[str, Any] = dict(row.request)
+    return REQUESTS[row.tool].model_validate(kept)

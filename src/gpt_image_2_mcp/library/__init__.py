@@ -1,0 +1,1 @@
+"""The operations on the pictures that exist: find, show, check, export, rebuild."""

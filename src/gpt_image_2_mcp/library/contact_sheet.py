@@ -1,0 +1,235 @@
+"""A contact sheet: numbered thumbnails on one picture, so that a person can say "number 7".
+
+The sheet is the same, byte for byte, for the same cells. Pillow's built-in font is used, since every machine has it: it
+knows English, so a caption's accents are left out, and what it has no letter for becomes an ellipsis.
+"""
+
+import io
+import math
+import re
+import unicodedata
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from ..catalogue.models import Picture
+from ..images.decode import opened
+from .thumbnails import EDGE, thumbnails
+
+if TYPE_CHECKING:
+    from PIL import Image, ImageDraw, ImageFont
+
+MAX_CELLS: Final = 20
+"""Pictures on one sheet: five by four, each still large enough to be known again."""
+MAX_BYTES: Final = 400_000
+"""Of an encoded sheet: what an answer has room for beside its text (see `previews.MAX_PICTURE_BYTES`)."""
+MAX_CAPTION: Final = 100
+"""Characters of a caption that are looked at: more than any tile has room for."""
+
+_QUALITIES: Final = (88, 80, 70, 60, 45, 30, 20, 10)
+_PAPER, _INK, _TILE, _LINE = (247, 246, 243), (45, 45, 45), (228, 226, 221), (200, 197, 190)
+_LIGHT, _DARK = (255, 255, 255), (216, 216, 216)
+_BADGE = (22, 22, 24)
+_MISSING = "file missing"
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One picture of a sheet: the number that a person says, a caption, and its thumbnail (None: it is missing)."""
+
+    number: int
+    caption: str
+    thumbnail: bytes | None
+
+
+def cells(
+    numbered: Iterable[tuple[int, Picture]], *, read: Callable[[Picture], bytes], cache: Path | None = None
+) -> list[Cell]:
+    """Cells of pictures with the numbers that the caller gave them; `read` and `cache` are those of `thumbnail`."""
+    pairs = list(numbered)
+    small = thumbnails((picture for _, picture in pairs), read=read, cache=cache)
+    return [Cell(number, caption(picture), data) for (number, picture), data in zip(pairs, small, strict=True)]
+
+
+def caption(picture: Picture) -> str:
+    """The first words of the prompt, or the day and time where none of them can be drawn."""
+    words = drawable(picture.record.prompt)
+    return words if any(map(str.isalnum, words)) else f"{picture.made:%Y-%m-%d %H:%M}"
+
+
+def sheet(
+    cells: Sequence[Cell],
+    *,
+    columns: int | None = None,
+    tile: tuple[int, int] = (EDGE, EDGE),
+    max_bytes: int = MAX_BYTES,
+) -> bytes:
+    """Draw 1 to `MAX_CELLS` cells, and give a JPEG of at most `max_bytes`. Blocks: call it in a thread.
+
+    `columns` follows from the number of cells where it is None; `tile` is the width and height, in pixels, that a
+    thumbnail has at most.
+
+    Raises:
+        ValueError: there are no cells, or too many.
+
+    """
+    if not 0 < len(cells) <= MAX_CELLS:
+        raise ValueError(f"A sheet has 1 to {MAX_CELLS} pictures, not {len(cells)}.")
+    from PIL import Image, ImageDraw, ImageFont
+
+    columns = columns or math.ceil(math.sqrt(len(cells)))
+    width, height = tile
+    gap, letters = round(width**0.5), max(13, round(width**0.5))
+    step = (width + gap, height + round(letters * 1.7) + gap)
+    rows = -(-len(cells) // columns)
+    page = Image.new("RGB", (columns * step[0] + gap, rows * step[1] + gap), _PAPER)
+    draw = ImageDraw.Draw(page)
+    small, large = ImageFont.load_default(letters), ImageFont.load_default(letters * 2)
+    for index, cell in enumerate(cells):
+        left, top = gap + index % columns * step[0], gap + index // columns * step[1]
+        frame = (left, top, left + width, top + height)
+        if not _put(page, cell.thumbnail, frame):
+            _draw_missing(draw, frame, small)
+        _draw_badge(draw, str(cell.number), (left + width - gap // 3, top + gap // 3), large)
+        line = _fitting(drawable(cell.caption), small, width)
+        draw.text((left, top + height + letters * 0.35), line, font=small, fill=_INK)
+    return _encoded(page, max_bytes)
+
+
+def drawable(text: str) -> str:
+    """A text on one line, in the letters that the built-in font has; at most `MAX_CAPTION` characters are looked at."""
+    line = "".join(" " if _is_control(letter) else _spelled(letter) for letter in text[:MAX_CAPTION])
+    # What has no letters takes one ellipsis, however long it is; what stands for one letter may be several.
+    return re.sub("…(?: *…)+", "…", " ".join(line.split()))[:MAX_CAPTION].rstrip()
+
+
+def _is_control(letter: str) -> bool:
+    return unicodedata.category(letter)[0] in "CZ"
+
+
+@lru_cache(4096)
+def _spelled(letter: str) -> str:
+    for candidate in (letter, _REPLACED.get(letter, ""), *_parts(letter)):
+        if candidate and all(map(_has_glyph, candidate)):
+            return candidate
+    return "" if unicodedata.combining(letter) else "…"
+
+
+def _parts(letter: str) -> tuple[str]:
+    """The letter without its accents, or what it stands for: é, ﬁ, ²."""
+    return ("".join(part for part in unicodedata.normalize("NFKD", letter) if not unicodedata.combining(part)),)
+
+
+_REPLACED: Final = {
+    "×": "x",
+    "–": "-",
+    "—": "-",
+    "ß": "ss",
+    "ø": "o",
+    "ł": "l",
+    "Ø": "O",
+    "Ł": "L",
+    "æ": "ae",
+    "Æ": "AE",
+}
+
+
+def _has_glyph(letter: str) -> bool:
+    return letter.isascii() or _drawn(letter) != _drawn("\uffff")
+
+
+def _drawn(letter: str) -> bytes:
+    """How a letter looks; all that the font does not have look alike."""
+    from PIL import Image, ImageDraw, ImageFont
+
+    image = Image.new("1", (24, 24))
+    ImageDraw.Draw(image).text((2, 0), letter, font=ImageFont.load_default(16), fill=1)
+    return image.tobytes()
+
+
+def _fitting(text: str, font: "ImageFont.FreeTypeFont | ImageFont.ImageFont", width: int) -> str:
+    if font.getlength(text) <= width:
+        return text
+    # Measuring is what takes long: halved, and not letter by letter.
+    fitting = bisect_right(range(1, len(text)), width, key=lambda length: font.getlength(f"{text[:length]}…"))
+    return f"{text[:fitting].rstrip(' ….,:;')}…"
+
+
+def _put(page: "Image.Image", data: bytes | None, frame: tuple[int, int, int, int]) -> bool:
+    """Put a thumbnail into the middle of its frame; False where there is none that can be read."""
+    if data is None:
+        return False
+    left, top, right, bottom = frame
+    try:
+        with opened(data) as image:
+            image.thumbnail((right - left, bottom - top))
+            if image.has_transparency_data:
+                small = _checkerboard(image.size)
+                small.paste(image, mask=image.convert("RGBA").getchannel("A"))
+            else:
+                small = image.convert("RGB")
+    except ValueError:
+        return False
+    page.paste(_TILE, frame)
+    page.paste(small, ((left + right - small.width) // 2, (top + bottom - small.height) // 2))
+    return True
+
+
+def _checkerboard(size: tuple[int, int], square: int = 12) -> "Image.Image":
+    """What stands for transparency."""
+    from PIL import Image
+
+    board = Image.new("RGB", size, _LIGHT)
+    for top in range(0, size[1], square):
+        for left in range(top // square % 2 * square, size[0], 2 * square):
+            board.paste(_DARK, (left, top, left + square, top + square))
+    return board
+
+
+def _draw_missing(
+    draw: "ImageDraw.ImageDraw",
+    frame: tuple[int, int, int, int],
+    font: "ImageFont.FreeTypeFont | ImageFont.ImageFont",
+) -> None:
+    left, top, right, bottom = frame
+    draw.rectangle((left, top, right - 1, bottom - 1), fill=_TILE, outline=_LINE, width=2)
+    draw.line((left, top, right - 1, bottom - 1), fill=_LINE, width=2)
+    draw.line((left, bottom - 1, right - 1, top), fill=_LINE, width=2)
+    middle = ((left + right) / 2, (top + bottom) / 2)
+    box = draw.textbbox(middle, _MISSING, font=font, anchor="mm")
+    draw.rectangle((box[0] - 8, box[1] - 6, box[2] + 8, box[3] + 6), fill=_TILE)
+    draw.text(middle, _MISSING, font=font, fill=_INK, anchor="mm")
+
+
+def _draw_badge(
+    draw: "ImageDraw.ImageDraw",
+    text: str,
+    corner: tuple[int, int],
+    font: "ImageFont.FreeTypeFont | ImageFont.ImageFont",
+) -> None:
+    """A number that is read on any picture: white on black, with a white rim; `corner` is its upper right one.
+
+    The sandbox's pictures say in the upper left that they are none of the model's.
+    """
+    right, top = corner
+    _, upper, _, lower = font.getbbox("0123456789")
+    height = round((lower - upper) * 1.5)
+    width = max(height, round(font.getlength(text) + height * 0.6))
+    left = right - width
+    draw.rounded_rectangle((left, top, right, top + height), radius=height // 4, fill=_BADGE, outline=_LIGHT, width=2)
+    draw.text((left + width / 2, top + height / 2), text, font=font, fill=_LIGHT, anchor="mm")
+
+
+def _encoded(page: "Image.Image", max_bytes: int) -> bytes:
+    while True:
+        for quality in _QUALITIES:
+            out = io.BytesIO()
+            page.save(out, "JPEG", quality=quality)
+            if out.tell() <= max_bytes:
+                return out.getvalue()
+        if max(page.size) == 1:
+            raise ValueError(f"No sheet fits into {max_bytes} bytes.")
+        page = page.reduce(2)

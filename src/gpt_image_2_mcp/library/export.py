@@ -1,0 +1,64 @@
+"""Copying pictures out of the catalogue, each with its record, so that the folder is one that can be rebuilt from."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ..catalogue.models import Picture
+from ..catalogue.sidecar import write_sidecar
+from ..errors import BadRequest, GptImageError
+from ..storage.local_folder import is_there, save_as
+from .scan import Notes
+
+
+@dataclass(slots=True)
+class Exported:
+    """What became of the pictures that were to be copied."""
+
+    folder: Path
+    copied: int = 0
+    there: int = 0
+    """They lay in the folder already."""
+    notes: Notes = field(default_factory=Notes)
+    """What could not be copied, a sentence each."""
+
+
+def export(
+    picture: Picture, *, read: Callable[[Picture], bytes], judge: Callable[[Path], Path], done: Exported
+) -> None:
+    """Copy a picture into a folder, under the name that it has; no file is replaced. Blocks.
+
+    `read` gives its bytes or raises a GptImageError; `judge` is that of `library.save`.
+
+    Raises:
+        CannotSave: the folder cannot be written.
+
+    """
+    target = done.folder / picture.path.name
+    if not is_there(picture.path):
+        done.notes.say(f"The picture {picture.path} is gone.")
+        return
+    try:
+        data = read(picture)
+    except GptImageError as error:
+        done.notes.say(str(error))
+        return
+    copy = picture.model_copy(update={"path": target})
+    if save_as(data, target, judge=judge):
+        done.copied += 1
+        try:
+            write_sidecar(copy, judge)
+        except (OSError, BadRequest) as error:
+            done.notes.say(f"The record of {target} could not be written: {error}.")
+    elif _is(copy, read):
+        done.there += 1
+    else:
+        done.notes.say(f"{target} is another file already, and nothing is replaced: export to another folder.")
+
+
+def _is(copy: Picture, read: Callable[[Picture], bytes]) -> bool:
+    try:
+        read(copy)
+    except GptImageError:
+        return False
+    return True

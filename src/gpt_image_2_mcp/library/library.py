@@ -1,0 +1,292 @@
+"""What is done with the pictures that were made: finding, showing, copying them, and keeping the catalogue true."""
+
+import hashlib
+import os
+import secrets
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import anyio.to_thread
+
+from ..catalogue.models import Picture
+from ..catalogue.search import Found, Search
+from ..catalogue.session import Session
+from ..errors import BadRequest, CannotSave, NotConfigured, shown
+from ..generation.output_dirs import Destinations
+from ..inputs import Sources
+from ..inputs.reader import InputReader
+from ..inputs.references import References
+from ..paths.policy import real_path
+from ..persistence.unit_of_work import Clerk, Page
+from ..storage.local_folder import is_there, open_as_is, ready, regular_file
+
+if TYPE_CHECKING:
+    from .check import Checked
+    from .export import Exported
+    from .rebuild import Rebuilt
+    from .scan import Walked
+
+ALL = Search(page_size=500)
+"""Every picture, as many at once as others can wait for."""
+
+Tell = Callable[[int, int | None], None]
+"""Is told how many are done, and of how many, where that is known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A picture, and the session that it is a turn of."""
+
+    picture: Picture
+    session: Session | None
+
+
+class Archive:
+    """The pictures of one person; one for a studio."""
+
+    def __init__(
+        self,
+        clerk: Clerk,
+        reader: InputReader,
+        references: References,
+        sources: Sources,
+        destinations: Destinations,
+        *,
+        sandbox: bool,
+        cache: Path | None = None,
+    ) -> None:
+        """Work with what the studio has; `cache` is a folder for thumbnails."""
+        self._clerk = clerk
+        self._reader = reader
+        self._references = references
+        self._sources = sources
+        self._destinations = destinations
+        self._sandbox = sandbox
+        self._cache = cache
+
+    def require_kept(self) -> None:
+        """See that there is a catalogue that outlives this process.
+
+        Raises:
+            NotConfigured: a person has set that nothing is kept.
+
+        """
+        if not self._clerk.books.keeps_history:
+            raise NotConfigured(
+                "There is no catalogue: GPT_IMAGE_2_HISTORY is off, or GPT_IMAGE_2_DATABASE_URL is sqlite:// (memory"
+                " only). Unset it to keep one."
+            )
+
+    async def find(self, wanted: Search) -> Found:
+        """A page of pictures, the newest first."""
+        return await self._clerk.on_page(lambda page: page.search(wanted))
+
+    async def every(self, wanted: Search = ALL) -> AsyncGenerator[Sequence[Picture]]:
+        """All pictures that are wanted, some hundreds at a time, none twice."""
+        seen: set[str] = set()
+        wanted = replace(wanted, page=1, page_size=ALL.page_size)
+        while True:
+            found = await self.find(wanted)
+            # What is made meanwhile moves the rest to the next page.
+            yield [picture for picture in found.pictures if picture.id not in seen]
+            if not found.more:
+                return
+            seen.update(picture.id for picture in found.pictures)
+            wanted = replace(wanted, page=wanted.page + 1)
+
+    async def show(self, reference: str) -> Known:
+        """What is known of a picture, named by its id, as elsewhere, or by the path of its file.
+
+        Raises:
+            GptImageError: there is no such picture, or the file cannot be read.
+
+        """
+        picture = await self._references.picture(reference)
+        digest = ""
+        if picture is None:
+            data = await anyio.to_thread.run_sync(self._sources.local, self._sources.path(reference))
+            digest = hashlib.sha256(data).hexdigest()
+        known = await self.known(picture, digest)
+        if known is None:
+            raise BadRequest(
+                f"The picture {shown(reference)} is not in the catalogue: it was not made here, or its folder is to be"
+                " taken in with `gpt-image-2-mcp library rebuild FOLDER`."
+            )
+        return known
+
+    async def known(self, picture: Picture | None, digest: str) -> Known | None:
+        """What is known of a picture, or of a file by its SHA-256; None where nothing is."""
+
+        def look_up(page: Page) -> Known | None:
+            known = picture or page.pictures.by_content(digest)
+            if known is None:
+                return None
+            place = known.record.place
+            return Known(known, page.sessions.get(place.session_id) if place else None)
+
+        return await self._clerk.on_page(look_up)
+
+    async def picture(self, picture_id: str) -> Picture | None:
+        """A picture by its id."""
+        return await self._clerk.on_page(lambda page: page.pictures.get(picture_id))
+
+    async def session(self, session_id: str) -> Session | None:
+        """A session by its id, active or not."""
+        return await self._clerk.on_page(lambda page: page.sessions.get(session_id))
+
+    async def picture_ids(self, start: str, limit: int) -> list[str]:
+        """The newest picture ids that begin so."""
+        return await self._clerk.on_page(lambda page: page.pictures.ids_like(start, limit))
+
+    async def session_ids(self, start: str, limit: int) -> list[str]:
+        """The last used session ids that begin so."""
+        return await self._clerk.on_page(lambda page: page.sessions.ids_like(start, limit))
+
+    def data_of(self, picture: Picture) -> bytes:
+        """A picture's bytes, as they came; blocks. Raises UnreadableSource where they are gone or were changed."""
+        return self._reader.saved_data(picture)
+
+    async def rebuild(self, folders: Sequence[str], *, tell: Tell | None = None) -> "Rebuilt":
+        """Take the records in folders, and in the folders in them, into the catalogue.
+
+        Raises:
+            GptImageError: a folder is not there or not to be read, or there is no catalogue.
+
+        """
+        from . import rebuild as rebuilding
+
+        self.require_kept()
+        real = [await anyio.to_thread.run_sync(self._sources.folder, folder) for folder in folders]
+        walked = await anyio.to_thread.run_sync(partial(self._walk, real, deep=True))
+        return await rebuilding.rebuild(
+            walked, clerk=self._clerk, read=self._sources.local, sandbox=self._sandbox, tell=tell
+        )
+
+    async def check(self, folders: Sequence[str] = (), *, tell: Tell | None = None) -> "Checked":
+        """Compare the catalogue with the disk: all of it, or what lies in folders.
+
+        Raises:
+            GptImageError: a folder is not there or not to be read, or there is no catalogue.
+
+        """
+        from . import check as checking
+
+        self.require_kept()
+        real = [await anyio.to_thread.run_sync(self._sources.folder, folder) for folder in folders]
+        done = checking.Checked()
+        known: dict[str, Path] = {}
+        async for batch in self.every():
+            known |= {picture.id: picture.path for picture in batch}
+            looked_at = [p for p in batch if not real or any(p.path.is_relative_to(folder) for folder in real)]
+            for picture in looked_at:
+                await anyio.to_thread.run_sync(
+                    partial(checking.compare, picture, read=self._reader.saved_data, done=done)
+                )
+                if tell:
+                    tell(done.pictures, None)
+        walked = await anyio.to_thread.run_sync(partial(self._walk, real or self._folders_of(known), deep=bool(real)))
+        done.notes = walked.notes
+        await anyio.to_thread.run_sync(partial(checking.unknown, walked.pictures, known=known, done=done))
+        return done
+
+    async def export(self, folder: str, wanted: Search = ALL, *, tell: Tell | None = None) -> "Exported":
+        """Copy pictures with their records into a folder.
+
+        Raises:
+            BadRequest: the folder may not be written.
+            CannotSave: it cannot be.
+
+        """
+        from . import export as exporting
+
+        target = await anyio.to_thread.run_sync(self._destinations.ready, folder)
+        done = exporting.Exported(target)
+        async for batch in self.every(wanted):
+            for picture in batch:
+                copy = partial(
+                    exporting.export,
+                    picture,
+                    read=self._reader.saved_data,
+                    judge=self._destinations.judge,
+                    done=done,
+                )
+                await anyio.to_thread.run_sync(copy)
+                if tell:
+                    tell(done.copied + done.there + len(done.notes), None)
+        return done
+
+    async def gallery(self, file: str, wanted: Search = ALL, *, tell: Tell | None = None) -> tuple[Path, int]:
+        """Write all pictures on one page, and give its path and their number. An older gallery is replaced.
+
+        Raises:
+            BadRequest: the page may not be written there, or another file is there.
+            CannotSave: it cannot be.
+
+        """
+        path = await anyio.to_thread.run_sync(self._page_to_write, file)
+        pictures = [picture async for batch in self.every(wanted) for picture in batch]
+        await anyio.to_thread.run_sync(self._write_gallery, path, pictures, tell)
+        return path, len(pictures)
+
+    def _folders_of(self, known: Mapping[str, Path]) -> list[Path]:
+        """The folders that pictures lie in, and the one that new ones go into."""
+        return list(dict.fromkeys([*(path.parent for path in known.values()), self._destinations.own()]))
+
+    def _walk(self, folders: Sequence[Path], *, deep: bool) -> "Walked":
+        """Look through folders that are there and may be read."""
+        from .scan import MAX_DEPTH, walk
+
+        real = dict.fromkeys(real_path(folder) for folder in folders if self._sources.open_to(folder))
+        there = [folder for folder in real if is_there(folder)]
+        return walk(there, may_enter=self._sources.open_to, depth=MAX_DEPTH if deep else 0)
+
+    def _page_to_write(self, file: str) -> Path:
+        """Where a page goes, once that is seen to be allowed."""
+        asked = self._sources.path(file)
+        folder = self._destinations.judge(asked.parent)
+        path = folder / asked.name
+        if path.suffix.lower() not in {".html", ".htm"}:
+            raise BadRequest(f"A gallery is an HTML page: give a file whose name ends in .html; got {shown(file)}.")
+        if is_there(path) and not _is_page(path):
+            raise BadRequest(f"{path} is another file, and only an older page is replaced: choose another name.")
+        return path
+
+    def _write_gallery(self, path: Path, pictures: Sequence[Picture], tell: Tell | None) -> None:
+        from .gallery import gallery
+        from .thumbnails import thumbnail
+
+        drawn = 0
+
+        def small(picture: Picture) -> bytes | None:
+            nonlocal drawn
+            drawn += 1
+            if tell:
+                tell(drawn, len(pictures))
+            return thumbnail(picture, read=self._reader.saved_data, cache=self._cache)
+
+        part = path.with_name(f".{secrets.token_hex(8)}.part")
+        try:
+            ready(path.parent, self._destinations.judge)
+            try:
+                with part.open("x", encoding="utf-8") as page:
+                    page.writelines(gallery(pictures, thumbnail=small, beside=path.parent))
+                os.replace(part, path)  # noqa: PTH105 - an older gallery makes room
+            finally:
+                part.unlink(missing_ok=True)
+        except OSError as error:
+            raise CannotSave(
+                f"The gallery {path} cannot be written ({error.strerror}). Make room, or choose another folder."
+            ) from None
+
+
+def _is_page(path: Path) -> bool:
+    """Whether a file is a page that was written here, as far as its start tells."""
+    try:
+        with os.fdopen(open_as_is(path, os.O_RDONLY), "rb") as file:
+            start = file.read(400) if regular_file(file) else b""
+    except OSError:
+        return False
+    return start.startswith(b"<!doctype html>") and b"Content-Security-Policy" in start

@@ -1,0 +1,225 @@
+"""Making the catalogue again from the records beside the pictures.
+
+A record is taken at its word only where its picture lies beside it with exactly the bytes that it names. What is in the
+catalogue already is never changed by a file, but for where it lies. Jobs and what was spent stand in no file: they are
+not made again. A session is active again for as long as it would have been, also one that was ended by hand.
+"""
+
+import hashlib
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+import anyio.to_thread
+
+from ..catalogue.models import Picture
+from ..catalogue.sidecar import read_sidecar
+from ..errors import GptImageError, UnreadableSource
+from ..images import EXTENSION, facts
+from ..persistence.unit_of_work import Books, Clerk, Page
+from ..storage.local_folder import is_file
+from .scan import Notes, Walked
+
+BATCH: Final = 500
+"""Records in one transaction: others wait for it only some milliseconds."""
+CROWD: Final = 1_000
+"""Pictures of one moment: a request makes ten at most."""
+MOST_TURNS: Final = 10_000
+"""The highest turn that a record may claim: far more than anybody makes, and far below the highest that a session can
+have (100,000, see `Place`), so that no record keeps a session from going on."""
+
+Tell = Callable[[int, int], None]
+"""Is told how many of how many are done."""
+
+
+@dataclass(slots=True)
+class Rebuilt:
+    """What became of the records that were found."""
+
+    added: int = 0
+    moved: int = 0
+    known: int = 0
+    """In the catalogue as they are."""
+    copies: int = 0
+    """In the catalogue with another path, where the picture still lies."""
+    others: int = 0
+    """Of the sandbox, or not, where this catalogue is for the other kind."""
+    sessions: int = 0
+    """Written anew; those that were there are not counted."""
+    notes: Notes = field(default_factory=Notes)
+    """What could not be taken, a sentence each."""
+
+
+@dataclass(slots=True)
+class _Sorted:
+    """What is to be done with a batch."""
+
+    new: list[Picture] = field(default_factory=list[Picture])
+    moved: list[tuple[Picture, Path | None]] = field(default_factory=list[tuple[Picture, Path | None]])
+    """Each with the folder that it left, where that is gone."""
+
+
+async def rebuild(
+    walked: Walked, *, clerk: Clerk, read: Callable[[Path], bytes], sandbox: bool, tell: Tell | None = None
+) -> Rebuilt:
+    """Take the records that were found into the catalogue, the oldest first.
+
+    `read` gives a picture's bytes under the guards of every other path, or raises UnreadableSource; `sandbox` says
+    which catalogue this is.
+    """
+    done = Rebuilt(notes=walked.notes)
+    touched: dict[str, None] = {}
+    records = sorted(walked.records, key=_by_time)
+    for start in range(0, len(records), BATCH):
+        if tell:
+            tell(start, len(records))
+        paths = records[start : start + BATCH]
+        claimed = await anyio.to_thread.run_sync(_claims, paths, sandbox, done)
+        ids = [picture.id for picture in claimed]
+        known = await clerk.on_page(lambda page, ids=ids: page.pictures.by_ids(ids))
+        batch = await anyio.to_thread.run_sync(_sorted, claimed, known, read, done)
+        if batch.new or batch.moved:
+            touched |= dict.fromkeys(await clerk.done(partial(_write, batch=batch, done=done)))
+    sessions = list(touched)
+    for start in range(0, len(sessions), BATCH):
+        done.sessions += await clerk.done(partial(_restore, ids=sessions[start : start + BATCH]))
+    if tell:
+        tell(len(records), len(records))
+    return done
+
+
+def _by_time(path: Path) -> tuple[str, int, str]:
+    """In the order in which they were made, as names tell it; the tenth of a request follows the ninth."""
+    time = re.search(r"[0-9]{8}-[0-9]{6}", path.name)
+    return (time[0] if time else "", len(path.name), path.name)
+
+
+def _claims(paths: Iterable[Path], sandbox: bool, done: Rebuilt) -> list[Picture]:
+    """What records say, of those that can be ones of this catalogue."""
+    found: list[Picture] = []
+    for path in paths:
+        try:
+            picture = _claim(path)
+        except UnreadableSource as error:
+            done.notes.say(str(error))
+            continue
+        if picture.record.sandbox is sandbox:
+            found.append(picture)
+        else:
+            done.others += 1
+    return found
+
+
+def _claim(path: Path) -> Picture:
+    record, name = read_sidecar(path)
+    if path.stem != record.id or name != f"{record.id}.{EXTENSION[record.format]}":
+        raise UnreadableSource(f"The record {path} is that of another picture: {name}.")
+    if record.place and max(record.place.turn, record.place.parent) > MOST_TURNS:
+        raise UnreadableSource(f"The record {path} claims a turn above {MOST_TURNS:,}, which no session gets to.")
+    picture = Picture(path=path.parent.parent / name, record=record)
+    try:
+        str(picture.path).encode()
+    except UnicodeEncodeError:
+        raise UnreadableSource(
+            f"The record {path} lies in a folder whose name is no text. Rename the folder."
+        ) from None
+    return picture
+
+
+def _sorted(
+    claimed: Iterable[Picture], known: dict[str, Picture], read: Callable[[Path], bytes], done: Rebuilt
+) -> _Sorted:
+    """Those that are new, and those that lie somewhere else now; every one of them was read."""
+    batch = _Sorted()
+    for picture in claimed:
+        there = known.get(picture.id)
+        try:
+            if there is None:
+                _check(picture, read)
+                batch.new.append(picture)
+            elif there.record.sha256 != picture.record.sha256:
+                done.notes.say(f"{picture.path} is not the picture of this id in the catalogue, {there.path}.")
+            elif there.path == picture.path:
+                done.known += 1
+            elif is_file(there.path):
+                done.copies += 1
+            else:
+                _check(picture, read)
+                left = there.path.parent
+                batch.moved.append((picture, None if left.is_dir() else left))
+        except UnreadableSource as error:
+            done.notes.say(str(error))
+    return batch
+
+
+def _check(picture: Picture, read: Callable[[Path], bytes]) -> None:
+    """See that the file is what the record says; raises UnreadableSource."""
+    record = picture.record
+    if picture.path.is_symlink():
+        raise UnreadableSource(f"{picture.path} is a link, and its record is for a file.")
+    data = read(picture.path)
+    if len(data) != record.size_bytes or hashlib.sha256(data).hexdigest() != record.sha256:
+        raise UnreadableSource(f"{picture.path} was changed since its record was written.")
+    try:
+        found = facts(data)
+    except ValueError as error:
+        raise UnreadableSource(f"{picture.path} {error}.") from None
+    if (found.format, found.width, found.height) != (record.format, record.width, record.height):
+        raise UnreadableSource(f"{picture.path} is not of the size or format that its record says.")
+
+
+def _write(books: Books, *, batch: _Sorted, done: Rebuilt) -> list[str]:
+    """Write a batch down, and give the sessions that have changed."""
+    touched: list[str] = []
+    with books.page() as page:
+        for picture in batch.new:
+            try:
+                _add(page, picture, done)
+            except _NotTaken as error:
+                done.notes.say(str(error))
+                continue
+            touched += [picture.record.place.session_id] if picture.record.place else []
+        for picture, left in batch.moved:
+            page.pictures.move(picture.id, picture.path)
+            done.moved += 1
+            # The place that the catalogue knows: the record may claim another one.
+            known = page.pictures.get(picture.id)
+            if left and known and known.record.place:
+                page.sessions.move(known.record.place.session_id, left, picture.path.parent)
+                touched.append(known.record.place.session_id)
+    return touched
+
+
+class _NotTaken(GptImageError):
+    """A record contradicts what is in the catalogue."""
+
+
+def _add(page: Page, picture: Picture, done: Rebuilt) -> None:
+    record = picture.record
+    there = page.pictures.get(picture.id)
+    if there is not None:
+        # Twice in what was given, or made by another process meanwhile.
+        if there.record.sha256 != record.sha256:
+            raise _NotTaken(f"{picture.path} is not the picture of this id in the catalogue, {there.path}.")
+        done.copies += 1
+        return
+    holder = record.place and page.pictures.id_at(record.place)
+    if record.place and holder:
+        raise _NotTaken(
+            f"{picture.path} says that it is turn {record.place.turn} of {record.place.session_id}, as {holder} does."
+        )
+    if page.pictures.crowd(record.made) >= CROWD:
+        raise _NotTaken(f"{picture.path} says that it was made at the same moment as {CROWD:,} others.")
+    page.pictures.add(picture)
+    done.added += 1
+
+
+def _restore(books: Books, *, ids: Sequence[str]) -> int:
+    """Write those sessions anew that are not there, and give their number."""
+    with books.page() as page:
+        restored = sum(page.sessions.restore(session_id) for session_id in ids)
+        page.sessions.make_room()
+    return restored

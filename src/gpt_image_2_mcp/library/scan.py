@@ -1,0 +1,112 @@
+"""Looking through folders for records and pictures, within bounds: whose files these are, nobody knows.
+
+No link is followed, and hidden folders are passed by but for the one that holds the records.
+"""
+
+import os
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from ..catalogue.models import PICTURE_ID
+from ..images import EXTENSION
+from ..storage.local_folder import SIDE_FOLDER
+
+MAX_DEPTH: Final = 32
+"""Folders in folders."""
+MAX_ENTRIES: Final = 1_000_000
+"""Files and folders that are looked at: ten times what the largest collection of pictures has."""
+
+NOTES: Final = 100
+"""Sentences that are kept; of the rest, the number."""
+
+_PICTURE: Final = re.compile(f"{PICTURE_ID}\\.(?:{'|'.join(EXTENSION.values())})")
+
+
+@dataclass(slots=True)
+class Notes:
+    """Sentences for a reader, a bounded number of them."""
+
+    said: list[str] = field(default_factory=list[str])
+    unsaid: int = 0
+
+    def say(self, sentence: str) -> None:
+        """Keep a sentence, or count it."""
+        if len(self.said) < NOTES:
+            self.said.append(sentence)
+        else:
+            self.unsaid += 1
+
+    def __iter__(self) -> Iterator[str]:
+        """The sentences, and one more for those that were too many."""
+        yield from self.said
+        if self.unsaid:
+            yield f"… and {self.unsaid:,} more of this kind."
+
+    def __len__(self) -> int:
+        return len(self.said) + self.unsaid
+
+
+@dataclass(slots=True)
+class Walked:
+    """What was found."""
+
+    records: list[Path] = field(default_factory=list[Path])
+    """Files that may be records."""
+    pictures: list[Path] = field(default_factory=list[Path])
+    """Files that are called like pictures of this program."""
+    notes: Notes = field(default_factory=Notes)
+
+
+def walk(folders: Sequence[Path], *, may_enter: Callable[[Path], bool], depth: int = MAX_DEPTH) -> Walked:
+    """Look through folders, given by their real paths; `may_enter` judges those further down. Blocks."""
+    found = Walked()
+    ahead = [(folder, 0) for folder in reversed(folders)]
+    seen: set[Path] = set()
+    looked_at = 0
+    while ahead:
+        folder, level = ahead.pop()
+        if folder in seen:
+            continue
+        seen.add(folder)
+        try:
+            with os.scandir(folder) as entries:
+                for entry in entries:
+                    looked_at += 1
+                    if looked_at > MAX_ENTRIES:
+                        found.notes.say(
+                            f"Stopped in {folder}: {MAX_ENTRIES:,} files and folders were looked at, which is the most."
+                            " Name folders that hold pictures."
+                        )
+                        return found
+                    path = folder / entry.name
+                    if _is_folder_to_enter(entry, path, may_enter):
+                        if level < depth:
+                            ahead.append((path, level + 1))
+                        elif depth:
+                            found.notes.say(f"Passed by {path}: it is deeper than {depth} folders. Name it by itself.")
+                    else:
+                        _sort(found, folder, entry, path)
+        except OSError as error:
+            found.notes.say(f"The folder {folder} cannot be looked through ({error.strerror}).")
+    return found
+
+
+def _is_folder_to_enter(entry: "os.DirEntry[str]", path: Path, may_enter: Callable[[Path], bool]) -> bool:
+    if not entry.is_dir(follow_symlinks=False) or path.parent.name == SIDE_FOLDER:
+        return False
+    return (entry.name == SIDE_FOLDER or not entry.name.startswith(".")) and may_enter(path)
+
+
+def _sort(found: Walked, folder: Path, entry: "os.DirEntry[str]", path: Path) -> None:
+    """Keep what may be a record or a picture."""
+    if folder.name == SIDE_FOLDER:
+        if entry.name.endswith(".json"):
+            if entry.is_file(follow_symlinks=False):
+                found.records.append(path)
+            else:
+                found.notes.say(f"{path} is no regular file, so it is no record.")
+    elif _PICTURE.fullmatch(entry.name) and entry.is_file(follow_symlinks=False):
+        found.pictures.append(path)

@@ -1,0 +1,56 @@
+"""What is known of a picture, as text: a line for lists, everything for one."""
+
+from ..billing.pricing import dollars
+from ..catalogue.models import Origin, Picture
+from ..catalogue.session import Session, tree
+from ..jobs.report import shortened
+
+
+def line(picture: Picture, *, with_path: bool = True) -> str:
+    """A picture in a list: id, when, what, how much, and where it lies."""
+    record = picture.record
+    parts = [record.id, f"{record.made.astimezone():%Y-%m-%d %H:%M}", f"{record.width}x{record.height}", price(picture)]
+    text = f'{", ".join(parts)}, "{shortened(record.prompt)}"'
+    return f"{text}, {picture.path}" if with_path else text
+
+
+def price(picture: Picture) -> str:
+    """What it cost."""
+    record = picture.record
+    if record.sandbox:
+        return "free (sandbox)"
+    return "cost unknown" if record.cost_usd is None else dollars(record.cost_usd)
+
+
+def everything(picture: Picture, session: Session | None) -> str:
+    """The full record; a turn's with the tree of its session."""
+    record = picture.record
+    parameters = ", ".join(f"{name} {value}" for name, value in record.parameters.items())
+    came = ", ".join(f"{name} {value}" for name, value in record.applied.items() if value is not None)
+    lines = [
+        f"id: {record.id}",
+        f"file: {picture.path}",
+        f"made: {record.made.astimezone():%Y-%m-%d %H:%M:%S %Z}" + (f" by {record.client}" if record.client else ""),
+        f"picture: {record.width}x{record.height} {record.format.upper()}, {record.size_bytes:,} bytes",
+        f"sha256: {record.sha256}",
+        f"model: {record.model}; asked for: {parameters or 'nothing in particular'}; came: {came or 'not told'}",
+        f"cost: {price(picture).removeprefix('cost ')}{_tokens(picture)}",
+    ]
+    lines += [f"made from: {_origin(origin)}" for origin in record.parents]
+    lines += [f"project: {record.project}"] if record.project else []
+    lines += [f"job: {record.job_id}"] if record.job_id else []
+    lines += [f"request: {record.request_id}"] if record.request_id else []
+    if record.place is not None:
+        lines.append(f"session: {record.place.session_id}, turn {record.place.turn}")
+        lines += [tree(session)] if session else []
+    return "\n".join([*lines, f"prompt: {record.prompt}"])
+
+
+def _tokens(picture: Picture) -> str:
+    usage = picture.record.usage
+    return "" if usage is None else f"; tokens: {usage.input_tokens:,} in, {usage.output_tokens:,} out"
+
+
+def _origin(origin: Origin) -> str:
+    name = origin.id or origin.path or origin.source
+    return f"{name} (mask)" if origin.role == "mask" else name

@@ -1,0 +1,173 @@
+"""Pictures as small as a tile, and a folder that keeps them so that a picture is decoded once.
+
+What the folder holds is never more than a comfort: a thumbnail that is broken, strange or missing is made again, and a
+folder that cannot be used costs time only. A thumbnail is shown only while its picture is still there.
+"""
+
+import io
+import os
+import stat
+import threading
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from functools import partial
+from operator import itemgetter
+from pathlib import Path
+from secrets import token_hex
+from typing import TYPE_CHECKING, Final
+
+from ..catalogue.models import Picture
+from ..errors import GptImageError
+from ..images import facts
+from ..images.decode import opened
+from ..storage.local_folder import open_as_is
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+EDGE: Final = 288
+"""The long edge of a thumbnail, in pixels: five of them side by side are 1,500, more than chats show of a picture."""
+QUALITY: Final = 82
+MAX_KEPT: Final = 2_000
+"""Thumbnails in the folder: about 30 MB."""
+MAX_KEPT_BYTES: Final = 1_000_000
+"""Of one file there: ten times what noise of this size takes."""
+SLACK: Final = 100
+"""So many more may be there before the oldest go: looking at the age of all of them takes longer than counting."""
+SUFFIX: Final = ".thumbnail"
+
+_THREADS: Final = 2
+_THINNING: Final = threading.Lock()
+
+
+def thumbnail(picture: Picture, *, read: Callable[[Picture], bytes], cache: Path | None = None) -> bytes | None:
+    """A JPEG of a picture, or a WebP where it has transparency, of at most `EDGE` pixels either way.
+
+    None where the picture is gone or broken. `read` gives the picture's bytes, or raises a GptImageError; `cache` is a
+    folder of this program's own, made here for its owner alone. Blocks: call it in a thread.
+    """
+    kept = cache and cache / f"{picture.record.sha256}{SUFFIX}"
+    if kept and _still_there(picture):
+        found = _kept(kept)
+        if found is not None:
+            return found
+    try:
+        data = read(picture)
+    except GptImageError:
+        return None
+    small = shrunk(data)
+    if kept and small is not None:
+        with suppress(OSError):
+            _keep(kept, small)
+    return small
+
+
+def thumbnails(
+    pictures: Iterable[Picture], *, read: Callable[[Picture], bytes], cache: Path | None = None
+) -> list[bytes | None]:
+    """The same for several pictures, in their order, two at a time."""
+    with ThreadPoolExecutor(_THREADS) as pool:
+        return list(pool.map(partial(thumbnail, read=read, cache=cache), pictures))
+
+
+def shrunk(data: bytes, *, box: tuple[int, int] = (EDGE, EDGE)) -> bytes | None:
+    """Encode a PNG, JPEG or WebP so that it fits into a box of pixels, never scaled up; None where it is broken."""
+    try:
+        with opened(data) as image:
+            return _encoded(_small(image, box))
+    except ValueError:
+        return None
+
+
+def _small(image: "Image.Image", box: tuple[int, int]) -> "Image.Image":
+    from PIL import Image
+
+    mode = "RGBA" if image.has_transparency_data else "RGB"
+    ratio = min(1.0, box[0] / image.width, box[1] / image.height)
+    size = (max(1, round(image.width * ratio)), max(1, round(image.height * ratio)))
+    image.draft("RGB", size)
+    image.load()
+    # Averaging whole pixels first costs a quarter of a resize, which has the rest to do.
+    factor = (max(1, image.width // size[0]), max(1, image.height // size[1]))
+    if image.mode != mode:
+        image = image.convert(mode)
+    if max(factor) > 1:
+        image = image.reduce(factor)
+    if image.size != size:
+        image = image.resize(size, Image.Resampling.BICUBIC)  # pyright: ignore[reportUnknownMemberType] - numpy's
+    return image.convert("RGB") if mode == "RGBA" and image.getchannel("A").getextrema() == (255, 255) else image
+
+
+def _encoded(image: "Image.Image") -> bytes:
+    out = io.BytesIO()
+    if image.mode == "RGBA":
+        image.save(out, "WEBP", quality=QUALITY, method=2)
+    else:
+        image.save(out, "JPEG", quality=QUALITY)
+    return out.getvalue()
+
+
+def _still_there(picture: Picture) -> bool:
+    """Whether the file looks as it was saved; if not, `read` says what it is."""
+    try:
+        found = picture.path.lstat()
+    except (OSError, ValueError):
+        return False
+    return stat.S_ISREG(found.st_mode) and found.st_size == picture.record.size_bytes
+
+
+def _kept(path: Path) -> bytes | None:
+    """A thumbnail that was kept and still is one, and this user's own."""
+    try:
+        with os.fdopen(open_as_is(path, os.O_RDONLY), "rb") as file:
+            found = os.fstat(file.fileno())
+            own = not hasattr(os, "geteuid") or found.st_uid == os.geteuid()
+            if not (own and stat.S_ISREG(found.st_mode) and found.st_size <= MAX_KEPT_BYTES):
+                return None
+            data = file.read(MAX_KEPT_BYTES)
+    except OSError:
+        return None
+    return data if _is_thumbnail(data) else None
+
+
+def _is_thumbnail(data: bytes) -> bool:
+    try:
+        if facts(data).format == "png":
+            return False
+        with opened(data) as image:
+            image.load()
+            return max(image.size) <= EDGE
+    except ValueError:
+        return False
+
+
+def _keep(path: Path, data: bytes) -> None:
+    """Write a thumbnail in one step, and let the oldest go where there are too many."""
+    folder = path.parent
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    part = folder / f".{token_hex(8)}{SUFFIX}"
+    try:
+        flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_BINARY", 0)
+        with os.fdopen(os.open(part, flags, 0o600), "wb") as file:
+            file.write(data)
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+    with _THINNING:
+        _thin_out(folder)
+
+
+def _thin_out(folder: Path) -> None:
+    with os.scandir(folder) as entries:
+        ours = [entry for entry in entries if entry.name.endswith(SUFFIX)]
+    if len(ours) <= MAX_KEPT + SLACK:
+        return
+    ages: list[tuple[int, str]] = []
+    for entry in ours:
+        # Another process may be at the same.
+        with suppress(OSError):
+            ages.append((entry.stat(follow_symlinks=False).st_mtime_ns, entry.path))
+    for _, old in sorted(ages, key=itemgetter(0))[:-MAX_KEPT]:
+        with suppress(OSError):
+            os.unlink(old)  # noqa: PTH108 - a string, as the folder gave it

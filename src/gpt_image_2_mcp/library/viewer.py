@@ -1,0 +1,139 @@
+"""Finding and seeing what was made: pages of pictures, contact sheets, and single pictures from near."""
+
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from itertools import groupby
+from pathlib import Path
+
+import anyio.to_thread
+
+from ..catalogue.models import Picture
+from ..catalogue.search import Found, Search
+from ..errors import BadRequest, UnreadableSource, shown
+from ..images.preview import MAX_PICTURE_BYTES, Preview, preview
+from ..inputs.reader import InputReader
+from ..inputs.references import References
+from ..parameters.models import ListImagesRequest, ShowImageRequest
+from ..parameters.times import moment
+from ..storage.local_folder import is_there
+from .library import Archive, Known
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """A page of pictures; with a sheet, `numbers` tells which number on it is which."""
+
+    found: Found
+    """In it, pictures of one call stand in their order."""
+    missing: frozenset[str]
+    """The ids of those whose files are gone."""
+    filtered: bool
+    """Whether anything narrowed it."""
+    numbers: Mapping[int, Picture]
+    sheet: bytes | None
+    """A JPEG."""
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A picture or a region of it, and what is known of it; `known` is None for a file that was not made here."""
+
+    name: str
+    preview: Preview
+    said: str
+    known: Known | None
+
+
+class Viewer:
+    """Shows what is in the catalogue; one for a studio."""
+
+    def __init__(self, archive: Archive, references: References, reader: InputReader, *, cache: Path | None) -> None:
+        """Keep thumbnails in the folder `cache`, if there is one."""
+        self._archive = archive
+        self._references = references
+        self._reader = reader
+        self._cache = cache
+
+    async def find(self, request: ListImagesRequest) -> Listing:
+        """Find a page of pictures, and put them on a sheet where one is asked for.
+
+        Raises:
+            BadRequest: a time is none.
+
+        """
+        now = datetime.now().astimezone()
+        wanted = Search(
+            query=request.query,
+            since=None if request.since is None else moment(request.since, now=now),
+            until=None if request.until is None else moment(request.until, end=True, now=now),
+            project=request.project,
+            session_id=request.session_id,
+            model=request.model,
+            page=request.page,
+        )
+        found = _calls_in_order(await self._archive.find(wanted))
+        missing = await anyio.to_thread.run_sync(_missing, found)
+        filtered = replace(wanted, page=1) != Search()
+        if not request.contact_sheet or not found.pictures:
+            return Listing(found, missing, filtered, {}, None)
+        numbers = dict(enumerate(found.pictures, start=found.first_number))
+        sheet = await anyio.to_thread.run_sync(self._sheet, numbers)
+        self._references.sheet = {number: picture.id for number, picture in numbers.items()}
+        return Listing(found, missing, filtered, numbers, sheet)
+
+    async def show(self, request: ShowImageRequest) -> View:
+        """Show a picture, or a region of it pixel for pixel.
+
+        Raises:
+            GptImageError: there is no such picture, it cannot be read, or the region is not in it.
+
+        """
+        picture = await self._references.picture(request.image)
+        if picture is None:
+            if re.match(r"(https?|data):", request.image.strip(), re.IGNORECASE):
+                raise BadRequest(
+                    "`image` is a picture that was made here or a file on this computer; got the address"
+                    f" {shown(request.image)}."
+                )
+            data = await self._reader.data_of(request.image)
+        else:
+            data = await anyio.to_thread.run_sync(self._reader.saved_data, picture)
+        name = request.image if picture is None else picture.path.name
+        # A picture of ours is known by itself; hashing a large file takes milliseconds, which others would wait for.
+        digest = "" if picture else await anyio.to_thread.run_sync(lambda: hashlib.sha256(data).hexdigest())
+        known = await self._archive.known(picture, digest)
+        seen, said = await anyio.to_thread.run_sync(_seen, data, name, request.region)
+        return View(name, seen, said, known)
+
+    def _sheet(self, numbers: Mapping[int, Picture]) -> bytes:
+        from .contact_sheet import cells, sheet
+
+        return sheet(cells(numbers.items(), read=self._reader.saved_data, cache=self._cache))
+
+
+def _calls_in_order(found: Found) -> Found:
+    """The same page, the pictures of one call from the first to the last; the newest call stays first."""
+    calls = (list(call) for _, call in groupby(found.pictures, key=lambda picture: picture.record.job_id or picture.id))
+    return replace(found, pictures=tuple(picture for call in calls for picture in reversed(call)))
+
+
+def _missing(found: Found) -> frozenset[str]:
+    return frozenset(picture.id for picture in found.pictures if not is_there(picture.path))
+
+
+def _seen(data: bytes, name: str, region: str | None) -> tuple[Preview, str]:
+    from ..images import facts as facts_of
+    from ..images.region import box_of
+    from ..images.region import region as region_of
+
+    facts = facts_of(data)
+    if region is not None:
+        seen = region_of(data, facts, box_of(region, facts), share=MAX_PICTURE_BYTES)
+        return seen.preview, seen.said
+    shown = preview(data, facts, share=MAX_PICTURE_BYTES)
+    if shown is None:
+        raise UnreadableSource(f"The picture {name} cannot be decoded.")
+    return shown, f"The whole picture, {facts.width}x{facts.height}, at a size that fits."

@@ -1,0 +1,300 @@
+"""What the SDK raises, as errors that their reader can act on, and which of them may be repeated.
+
+The cases, their codes and their words: OpenAI's error guide and measured answers, 2026-11-22.
+"""
+
+import re
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any, cast
+
+import httpx2
+import openai
+
+from ..errors import (
+    ApiError,
+    ModerationRefused,
+    OutcomeUnknown,
+    RateLimited,
+    RouteRefused,
+    Unavailable,
+    shown,
+)
+from ..inputs.url_policy import display_url
+
+KEYS_PAGE = "https://platform.openai.com/api-keys"
+BILLING_PAGE = "https://platform.openai.com/settings/organization/billing"
+VERIFY_PAGE = "https://platform.openai.com/settings/organization/general"
+LIMITS_PAGE = "https://platform.openai.com/settings/organization/limits"
+STATUS_PAGE = "https://status.openai.com"
+
+MAX_TOLD = 600
+"""Characters of somebody else's message that an error repeats."""
+
+SANDBOX_HEADER = "x-gpt-image-2-sandbox"
+"""The header by which our own sandbox says that it answered."""
+
+_NEVER_SENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, httpx2.UnsupportedProtocol)
+_SECRETS = re.compile(r"\b(sk|sess)-[\w*-]{4,}")
+
+
+def translate(error: openai.OpenAIError, *, model: str, variable: str, editing: bool = False) -> ApiError:
+    """Give our error for one that the SDK raised.
+
+    `model` is what was asked for and `variable` the environment variable that names it; `editing` tells that a
+    refusal of the route has another way to go.
+    """
+    match error:
+        case openai.APIConnectionError():
+            return _connection(error)
+        case openai.APIStatusError():
+            failure = _status(error, model=model, variable=variable, editing=editing)
+            failure.from_sandbox = from_sandbox(error.response.headers)
+            return failure
+        case openai.APIError():
+            # An error event inside a stream: it has a body and no status.
+            body = _body(error) or {}
+            return _from_body(
+                body, code=error.code, message=error.message, request_id=None, model=model, variable=variable
+            )
+        case _:
+            return ApiError(f"The OpenAI SDK refused to make the request: {told(str(error))}.")
+
+
+def failed_call(body: Mapping[str, Any], *, model: str, request_id: str | None) -> ApiError:
+    """Give our error for an error object inside an answer (a failed image call of the Responses route)."""
+    message = str(body.get("message") or body.get("code") or "no reason given")
+    return _from_body(
+        body,
+        code=str(body.get("code") or ""),
+        message=message,
+        request_id=request_id,
+        model=model,
+        variable="GPT_IMAGE_2_MODEL",
+    )
+
+
+def named_wait(error: openai.APIStatusError) -> float | None:
+    """Seconds that a 429 asks to wait: from its headers, or from `Please try again in 240ms`."""
+    headers = error.response.headers
+    for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
+        try:
+            wait = float(headers[name]) * unit
+        except (KeyError, ValueError):
+            continue
+        if 0 <= wait < float("inf"):
+            return wait
+    said = re.search(r"try again in (?:([\d.]+)m(?!s))?(?:([\d.]+)(ms|s))?", error.message)
+    if said is None or not (said[1] or said[2]):
+        return None
+    seconds = float(said[2] or 0) * (0.001 if said[3] == "ms" else 1.0)
+    return float(said[1] or 0) * 60 + seconds
+
+
+def from_sandbox(headers: Mapping[str, str]) -> bool:
+    """Whether our own sandbox answered."""
+    return SANDBOX_HEADER in headers
+
+
+def told(text: str) -> str:
+    """Somebody else's words: on one line, at a length that fits, and without anything like a key."""
+    line = _SECRETS.sub(r"\1-…", " ".join(text.split())).rstrip(".")
+    return line if len(line) <= MAX_TOLD else line[:MAX_TOLD] + "…"
+
+
+def _connection(error: openai.APIConnectionError) -> ApiError:
+    where = f"{error.request.url.scheme}://{error.request.url.netloc.decode('ascii', 'replace').rpartition('@')[2]}"
+    cause = error.__cause__
+    if isinstance(cause, _NEVER_SENT):
+        return Unavailable(
+            f"Could not connect to {where} ({_reason(cause)}); nothing was sent or billed."
+            " Check the network and a proxy if there is one, and OPENAI_BASE_URL if it is set; then ask again."
+        )
+    if isinstance(error, openai.APITimeoutError):
+        what = "did not answer in time"
+    elif _is_garbled(cause):
+        what = "sent an answer that cannot be read as HTTP"
+    else:
+        what = "dropped the connection before the answer was complete"
+    return OutcomeUnknown(f"{where} {what}.")
+
+
+def _is_garbled(cause: BaseException | None) -> bool:
+    """Whether something came that is no HTTP; only its words tell that from an answer that ends too early."""
+    if isinstance(cause, httpx2.RemoteProtocolError):
+        return not re.search("disconnected|closed connection", str(cause))
+    return isinstance(cause, httpx2.DecodingError)
+
+
+def _status(error: openai.APIStatusError, *, model: str, variable: str, editing: bool) -> ApiError:
+    status, request_id = error.status_code, error.request_id
+    body = _body(error)
+    if error.response.is_redirect:
+        return _redirect(error)
+    if status == HTTPStatus.TOO_MANY_REQUESTS and error.code != "insufficient_quota":
+        wait = named_wait(error)
+        when = f"Wait {wait:.0f} s" if wait is not None and wait >= 1 else "Wait a little"
+        return RateLimited(
+            f"OpenAI's rate limit was reached: {told(_message(error))}. {when} and ask again;"
+            f" limits for your tier: {LIMITS_PAGE}.",
+            retry_after=wait,
+            request_id=request_id,
+            status=status,
+        )
+    if editing and _refuses_route(error):
+        return RouteRefused(
+            f"This backend does not edit with {model!r} on /images/edits: {told(_message(error))}.",
+            request_id=request_id,
+            status=status,
+        )
+    if body is None and status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        return OutcomeUnknown(
+            f"Something between here and the API answered {status} with {_kind(error)} instead of the API's own words."
+            " Check OPENAI_BASE_URL and any proxy.",
+            request_id=request_id,
+            status=status,
+        )
+    if body is None:
+        return ApiError(
+            f"The API's address answered {status} with {_kind(error)}, which is not OpenAI's API speaking."
+            " Check OPENAI_BASE_URL: it usually ends in /v1.",
+            request_id=request_id,
+            status=status,
+        )
+    return _from_body(
+        body,
+        code=error.code,
+        message=_message(error),
+        request_id=request_id,
+        model=model,
+        variable=variable,
+        status=status,
+    )
+
+
+def _redirect(error: openai.APIStatusError) -> ApiError:
+    location = error.response.headers.get("location", "")
+    try:
+        target = display_url(str(error.request.url.join(location))) if location else "an address that it does not name"
+    except httpx2.InvalidURL:
+        target = shown(location)
+    return ApiError(
+        f"The API's address redirects to {target} (status {error.status_code}), where nothing was sent: a redirect is"
+        " not followed with a prompt, pictures and a key. Check OPENAI_BASE_URL; if the other address is right, name it"
+        " there, up to /v1.",
+        request_id=error.request_id,
+        status=error.status_code,
+    )
+
+
+def _from_body(  # noqa: C901, PLR0912 - one arm a row of OpenAI's table of errors
+    body: Mapping[str, Any],
+    *,
+    code: str | None,
+    message: str,
+    request_id: str | None,
+    model: str,
+    variable: str,
+    status: int | None = None,
+) -> ApiError:
+    said = told(message)
+    kind = ApiError
+    match code, status:
+        case "invalid_api_key", _:
+            text = f"OpenAI does not accept the key in OPENAI_API_KEY. Make or check it at {KEYS_PAGE} and correct it"
+            text += " in the client's configuration, then restart the client."
+        case "moderation_blocked", _:
+            kind = ModerationRefused
+            text = f"OpenAI's moderation refused this{_violations(body, message)}. Asking again with the same words"
+            text += " will not help: change the prompt or the picture."
+        case "insufficient_quota" | "billing_hard_limit_reached" | "billing_not_active", _:
+            text = f"OpenAI refuses to bill this account ({code}): {said}. Waiting does not help; add credit or raise"
+            text += f" the limit at {BILLING_PAGE}."
+        case "model_not_found", _:
+            text = f"The backend has no model {model!r} for this key: {said}. Check {variable} and the"
+            text += " project's access to the model."
+        case "invalid_image_file", _:
+            text = f"OpenAI could not read an input picture: {said}. Save it anew as a plain PNG or JPEG and try again."
+        case _, _ if "must be verified" in message:
+            text = f"OpenAI wants the organization verified before it may use {model!r}: do that at {VERIFY_PAGE}."
+            text += " It takes up to 15 minutes after verifying until this works."
+        case _, 401:
+            text = f"OpenAI does not accept the credentials: {said}. Check OPENAI_API_KEY ({KEYS_PAGE}), and"
+            text += " OPENAI_ORG_ID and OPENAI_PROJECT_ID if they are set."
+        case _, 403:
+            text = f"The key may not do this: {said}. Check the key's permissions at {KEYS_PAGE}."
+        case _, 404:
+            text = f"The backend does not know this address: {said}. Check OPENAI_BASE_URL: it usually ends in /v1."
+        case _, s if is_own_failure(body, s):
+            kind = Unavailable
+            text = f"OpenAI failed on its side: {said}. Nothing was billed; ask again in a minute ({STATUS_PAGE})."
+        case _, s if s is not None and s >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            kind = OutcomeUnknown
+            text = f"The API answered {s}: {said}."
+        case _, None if "server_error" in (body.get("code"), body.get("type")):
+            kind = OutcomeUnknown
+            text = f"OpenAI failed while it made the picture: {said}."
+        case _:
+            where = f" (parameter {shown(body['param'])})" if body.get("param") else ""
+            text = f"OpenAI refused the request{where}: {said}."
+    return kind(text, request_id=request_id, status=status)
+
+
+def is_own_failure(body: Mapping[str, Any], status: int | None) -> bool:
+    """Whether the API itself says that it failed, so that nothing was made and asking again is safe."""
+    own = "server_error" in (body.get("code"), body.get("type"))
+    return own and status in (HTTPStatus.INTERNAL_SERVER_ERROR, HTTPStatus.SERVICE_UNAVAILABLE)
+
+
+def is_safe_to_repeat(error: openai.OpenAIError) -> bool:
+    """Whether nothing can have been billed and another try may help."""
+    if isinstance(error, openai.APIConnectionError):
+        return isinstance(error.__cause__, _NEVER_SENT)
+    if not isinstance(error, openai.APIStatusError):
+        return False
+    if error.status_code == HTTPStatus.TOO_MANY_REQUESTS:
+        return error.code != "insufficient_quota"
+    return is_own_failure(_body(error) or {}, error.status_code)
+
+
+def _reason(cause: Exception) -> str:
+    """What the system says, without its number for it."""
+    return re.sub(r"^\[Errno -?\d+\] ", "", told(str(cause))) or type(cause).__name__
+
+
+def _refuses_route(error: openai.APIStatusError) -> bool:
+    """The historical 400 of the edits route, and the ways in which proxies say that they have no such route."""
+    match error.status_code:
+        case 405 | 501:
+            return True
+        case 404:
+            return error.code != "model_not_found"
+        case 400:
+            return error.code == "invalid_value" and error.param == "model" and "dall-e-2" in _message(error)
+        case _:
+            return False
+
+
+def _violations(body: Mapping[str, Any], message: str) -> str:
+    details: Any = body.get("moderation_details") or {}
+    categories: Any = details.get("categories")
+    named = re.search(r"safety_violations=\[([^\]]*)\]", message)
+    if categories:
+        return f" for {told(', '.join(map(str, categories)))}"
+    return f" for {told(named[1])}" if named and named[1] else ""
+
+
+def _message(error: openai.APIStatusError) -> str:
+    message: Any = (_body(error) or {}).get("message")
+    return message if isinstance(message, str) else f"status {error.status_code}"
+
+
+def _body(error: openai.APIError) -> Mapping[str, Any] | None:
+    """The error object that the API sent, None where something else came."""
+    body: Any = error.body
+    return cast("Mapping[str, Any]", body) if isinstance(body, dict) else None
+
+
+def _kind(error: openai.APIStatusError) -> str:
+    kind = error.response.headers.get("content-type", "").partition(";")[0].strip()
+    return kind or "no content type"

@@ -1,0 +1,158 @@
+"""The images route: `/images/generations` and `/images/edits`.
+
+What a person left at its default is not sent, so that proxies and other servers that know fewer parameters work.
+"""
+
+import json
+from collections.abc import Callable, Generator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from functools import partial
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+import httpx2
+import openai
+
+from ..errors import ApiError, OutcomeUnknown
+from ..images import MIME
+from ..inputs import InputImage
+from ..parameters.models import Options
+from .body_reader import arrived
+from .client import Sender, in_time
+from .rate_limiter import Standing
+from .results import Answer, decoded, images_answer, said_by, streamed_answer
+
+if TYPE_CHECKING:
+    from ..generation.image_saver import Keeper
+
+OPTIONS = ("size", "quality", "background", "output_format", "output_compression", "moderation", "user")
+"""The options that the API knows by the same names."""
+
+
+def chosen(options: Options, names: Sequence[str] = OPTIONS) -> dict[str, Any]:
+    """The options whose value is not the default."""
+    fields = type(options).model_fields
+    values = {name: getattr(options, name) for name in names}
+    return {name: value for name, value in values.items() if value != fields[name].default}
+
+
+class ImagesRoute:
+    """Both endpoints, for one model."""
+
+    def __init__(self, sender: Sender, *, model: str, partial_images: int) -> None:
+        """Ask for `partial_images` unfinished pictures where one picture is made; 0 does not stream."""
+        self._sender = sender
+        self._model = model
+        self._partial_images = partial_images
+
+    async def generate(self, standing: Standing, keeper: "Keeper", *, prompt: str, n: int, options: Options) -> None:
+        """Make pictures from words; raises `ApiError`."""
+        call = partial(self._sender.sdk.images.with_streaming_response.generate, prompt=prompt, **chosen(options))
+        await self._make(call, standing, keeper, n=n, editing=False)
+
+    async def edit(
+        self,
+        standing: Standing,
+        keeper: "Keeper",
+        *,
+        prompt: str,
+        n: int,
+        options: Options,
+        inputs: Sequence[InputImage],
+        mask: InputImage | None,
+    ) -> None:
+        """Make pictures from pictures and words; raises `ApiError`, of which `RouteRefused` has another way to go."""
+        params = chosen(options)
+        if moderation := params.pop("moderation", None):
+            # The API takes it on edits, the SDK's signature does not know it.
+            params["extra_body"] = {"moderation": moderation}
+        if mask is not None:
+            params["mask"] = _file(mask)
+        files = [_file(image) for image in inputs]
+        call = partial(self._sender.sdk.images.with_streaming_response.edit, prompt=prompt, image=files, **params)
+        await self._make(call, standing, keeper, n=n, editing=True)
+
+    async def _make(
+        self,
+        call: Callable[..., AbstractContextManager[Any]],
+        standing: Standing,
+        keeper: "Keeper",
+        *,
+        n: int,
+        editing: bool,
+    ) -> None:
+        send = partial(self._sender.send, standing=standing, model=self._model, editing=editing)
+        if n == 1 and self._partial_images:
+            stream = partial(call, model=self._model, stream=True, partial_images=self._partial_images)
+            try:
+                await send(lambda: keeper.keep(self._streamed(stream(), keeper)))
+            except ApiError as error:
+                if not _cannot_stream(error):
+                    raise
+                self._partial_images = 0
+            else:
+                return
+        several = {"n": n} if n > 1 else {}
+        await send(lambda: keeper.keep(self._whole(call(model=self._model, **several), keeper)))
+
+    def _whole(self, call: AbstractContextManager[Any], keeper: "Keeper") -> Answer:
+        """Give an answer that comes in one."""
+        with call as response, _lost_on_the_way(response):
+            return self._read(response, keeper)
+
+    def _streamed(self, call: AbstractContextManager[Any], keeper: "Keeper") -> Answer:
+        """Keep the partial pictures, and give the answer at the stream's end."""
+        with call as response:
+            with _lost_on_the_way(response):
+                if not response.headers.get("content-type", "").startswith("text/event-stream"):
+                    # A backend that ignores `stream` answers all at once.
+                    return self._read(response, keeper)
+                for event in in_time(response.parse()):
+                    kind = str(getattr(event, "type", ""))
+                    if kind.endswith(".completed"):
+                        with said_by(response.headers):
+                            return streamed_answer(event, response.headers)
+                    if kind.endswith(".partial_image"):
+                        _keep_partial(event, keeper)
+            raise OutcomeUnknown("The API's stream ended without its picture.", request_id=response.request_id)
+
+    def _read(self, response: Any, keeper: "Keeper") -> Answer:
+        body = arrived(in_time(response.iter_bytes()), keeper.looks.look)
+        with said_by(response.headers):
+            return images_answer(body, response.headers, model=self._model)
+
+
+def _keep_partial(event: Any, keeper: "Keeper") -> None:
+    """An unfinished picture is worth no error: the finished one is still to come."""
+    try:
+        data = decoded(event.b64_json)
+    except (AttributeError, TypeError, ValueError):
+        return
+    keeper.keep_partial(data)
+
+
+@contextmanager
+def _lost_on_the_way(response: Any) -> Generator[None]:
+    """Say as the SDK does that an answer did not come to its end; it does so itself up to the headers only."""
+    try:
+        yield
+    except httpx2.TimeoutException as error:
+        raise openai.APITimeoutError(request=response.http_request) from error
+    except httpx2.RequestError as error:
+        raise openai.APIConnectionError(request=response.http_request) from error
+    except json.JSONDecodeError as error:
+        raise OutcomeUnknown("The API's stream is garbled.", request_id=response.request_id) from error
+
+
+def _cannot_stream(error: ApiError) -> bool:
+    """Whether a backend refused to stream, free of charge, and may answer all at once."""
+    cause = error.__cause__
+    if not isinstance(cause, openai.APIStatusError) or cause.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        return False
+    return cause.param in ("stream", "partial_images") or any(
+        word in str(cause).lower() for word in ("stream", "partial_images")
+    )
+
+
+def _file(image: InputImage) -> tuple[str, bytes, str]:
+    return image.name, image.data, MIME[image.format]

@@ -1,0 +1,58 @@
+"""The way to the API, made when the first request needs it: `import openai` alone takes half a second."""
+
+import asyncio
+import logging
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+import anyio
+import anyio.to_thread
+import httpx2
+
+from ..settings import Settings
+from .rate_limiter import Pace
+
+if TYPE_CHECKING:
+    from .backend import Backend
+
+
+class Connection:
+    """One backend for the whole process, and the HTTP client under it."""
+
+    def __init__(self, settings: Settings, transport: httpx2.AsyncBaseTransport | None, pace: Pace) -> None:
+        """Reach the API as `settings` say, through `transport` instead of the network if there is one."""
+        self._settings = settings
+        self._transport = transport
+        self._pace = pace
+        self._making = anyio.Lock()
+        self._backend: Backend | None = None
+
+    async def backend(self) -> "Backend":
+        """Give the backend, making it on the first call."""
+        async with self._making:
+            if self._backend is None:
+                self._backend = await anyio.to_thread.run_sync(self._make, asyncio.get_running_loop())
+            return self._backend
+
+    async def __aenter__(self) -> Self:
+        """Nothing is opened before it is needed."""
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close the HTTP client."""
+        if self._backend is not None:
+            self._backend.close()
+        if self._transport is not None:
+            with anyio.CancelScope(shield=True):
+                await self._transport.aclose()
+
+    def _make(self, loop: asyncio.AbstractEventLoop) -> "Backend":
+        from .backend import Backend
+        from .sync_transport import LoopTransport
+
+        # What the SDK logs is the person's choice (OPENAI_LOG), but never more than that requests were made.
+        logging.getLogger("openai").setLevel(logging.INFO if self._settings.debug else logging.WARNING)
+        transport = LoopTransport(self._transport, loop) if self._transport else None
+        return Backend(self._settings, transport, self._pace)

@@ -1,0 +1,214 @@
+"""The Responses route: an edit through the image tool of a text model, one picture a call.
+
+For backends without `/images/edits`. Small inputs travel inside the request; large ones are uploaded once for all
+calls and deleted when they are done, whatever happened.
+"""
+
+import base64
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import TYPE_CHECKING, Any, cast
+
+import anyio
+import anyio.to_thread
+import openai
+from openai.types.file_create_params import ExpiresAfter
+
+from ..billing.tokens import usage_from
+from ..errors import ApiError, BadAnswer, GptImageError
+from ..images import MIME
+from ..inputs import InputImage
+from ..parameters.models import Options
+from .body_reader import Picture
+from .client import Sender
+from .errors import failed_call, from_sandbox, told, translate
+from .images_route import chosen
+from .rate_limiter import Standing
+from .results import Answer, HostUsage, counted, decoded, json_object, mapping, request_id, said_by, text
+from .threads import in_thread
+
+if TYPE_CHECKING:
+    from ..generation.image_saver import Keeper
+
+MAX_INLINE_BYTES = 4_000_000
+"""Inputs that together are larger go through the Files API; a data URL is a third larger than the file."""
+UPLOAD_LIFETIME_S = 3600
+"""When OpenAI deletes an upload that we could not delete: the least that it takes."""
+CLEANUP_TIMEOUT_S = 30.0
+
+TOOL_OPTIONS = ("size", "quality", "background", "output_format", "output_compression", "moderation")
+
+Reference = Mapping[str, str]
+"""`{"image_url": data URL}` or `{"file_id": id}`."""
+
+
+async def edit(
+    sender: Sender,
+    standing: Standing,
+    keeper: "Keeper",
+    *,
+    model: str,
+    host_model: str,
+    prompt: str,
+    n: int,
+    options: Options,
+    inputs: Sequence[InputImage],
+    mask: InputImage | None,
+) -> Sequence[GptImageError]:
+    """Make `n` pictures by `n` calls side by side, and give the failures of those that brought none.
+
+    Raises:
+        GptImageError: no picture came at all; it is the first call's error.
+
+    """
+    failures: list[GptImageError] = []
+    pictures = [*inputs, *([mask] if mask else [])]
+    async with _placed(sender, standing, pictures) as references:
+        request = _request(prompt, options, model, host_model, references, masked=mask is not None)
+
+        async def one() -> None:
+            try:
+                await _call(sender, standing, keeper, request, model=model, host_model=host_model)
+            except GptImageError as error:
+                failures.append(error)
+
+        async with anyio.create_task_group() as calls:
+            for _ in range(n):
+                calls.start_soon(one)
+    if len(failures) == n:
+        raise failures[0]
+    return failures
+
+
+def _request(
+    prompt: str, options: Options, model: str, host_model: str, references: Sequence[Reference], *, masked: bool
+) -> dict[str, Any]:
+    tool = {"type": "image_generation", "model": model, "action": "edit"} | chosen(options, TOOL_OPTIONS)
+    if masked:
+        *references, tool["input_image_mask"] = references
+    content = [{"type": "input_text", "text": prompt}]
+    content += [{"type": "input_image", "detail": "auto", **reference} for reference in references]
+    request: dict[str, Any] = {
+        "model": host_model,
+        "input": [{"role": "user", "content": content}],
+        "tools": [tool],
+        "tool_choice": {"type": "image_generation"},
+    }
+    return request | ({"user": options.user} if options.user else {})
+
+
+async def _call(
+    sender: Sender,
+    standing: Standing,
+    keeper: "Keeper",
+    request: Mapping[str, Any],
+    *,
+    model: str,
+    host_model: str,
+) -> None:
+    responses: Any = sender.sdk.responses.with_raw_response
+
+    def call() -> None:
+        raw = responses.create(**request)
+        with said_by(raw.headers):
+            answer = _answer(raw.content, raw.headers, model=model, host_model=host_model)
+        keeper.keep(answer)
+
+    try:
+        await sender.send(call, standing, model=host_model, variable="OPENAI_RESPONSES_EDIT_MODEL")
+    except ApiError as error:
+        if not _is_unexplained(error):
+            raise
+        # A host model too old for the tool is refused without saying so: name the variable that chooses it.
+        raise ApiError(
+            f"{error} The edit went through the Responses API with the host model {host_model!r}: if that model is too"
+            " old for the image tool, set OPENAI_RESPONSES_EDIT_MODEL to a newer one, such as 'gpt-4.1-mini'.",
+            status=error.status,
+        ) from error
+
+
+def _is_unexplained(error: ApiError) -> bool:
+    """A 400 that gives no reason of its own, or finds fault with the tool."""
+    cause = error.__cause__
+    return isinstance(cause, openai.BadRequestError) and (cause.code is None or (cause.param or "").startswith("tool"))
+
+
+def _answer(content: bytes, headers: Mapping[str, str], *, model: str, host_model: str) -> Answer:
+    body = json_object(content, headers, model=model)
+    output = cast("list[Mapping[str, Any]]", body.get("output") or [])
+    calls = [item for item in output if item.get("type") == "image_generation_call"]
+    made = [item for item in calls if isinstance(item.get("result"), str) and item["result"]]
+    if not made:
+        raise _without_picture(output, calls, headers, model=model)
+    call = made[0]
+    try:
+        picture = Picture(decoded(call["result"]))
+    except ValueError:
+        raise BadAnswer("The API answered, but its picture is broken base64.", request_id=request_id(headers)) from None
+    host = usage_from(body.get("usage"))
+    cached = mapping(mapping(body.get("usage")).get("input_tokens_details")).get("cached_tokens")
+    return Answer(
+        pictures=(picture,),
+        size=text(call, "size"),
+        quality=text(call, "quality"),
+        background=text(call, "background"),
+        output_format=text(call, "output_format"),
+        usage=counted(mapping(body.get("tool_usage")).get("image_gen")),
+        host_usage=(HostUsage(host_model, host.input_tokens, cached or 0, host.output_tokens),) if host else (),
+        request_id=request_id(headers),
+        sandbox=from_sandbox(headers),
+    )
+
+
+def _without_picture(
+    output: Sequence[Mapping[str, Any]], calls: Sequence[Mapping[str, Any]], headers: Mapping[str, str], *, model: str
+) -> ApiError:
+    for call in calls:
+        if isinstance(call.get("error"), dict):
+            return failed_call(call["error"], model=model, request_id=request_id(headers))
+    messages = (cast("list[dict[str, Any]]", item.get("content") or []) for item in output if item["type"] == "message")
+    words = " ".join(str(part.get("text", "")) for parts in messages for part in parts).strip()
+    why = f"the host model answered in words instead: {told(words)}" if words else "its image call holds no picture"
+    return BadAnswer(f"The API answered, but {why}. Say more plainly what to change.", request_id=request_id(headers))
+
+
+@asynccontextmanager
+async def _placed(
+    sender: Sender, standing: Standing, pictures: Sequence[InputImage]
+) -> AsyncGenerator[Sequence[Reference]]:
+    """Where the request finds each picture: in itself, or among the uploads of this edit."""
+    if sum(len(picture.data) for picture in pictures) <= MAX_INLINE_BYTES:
+        yield [{"image_url": await anyio.to_thread.run_sync(_data_url, picture)} for picture in pictures]
+        return
+    uploads: list[str] = []
+    try:
+        for picture in pictures:
+            uploads += [await _upload(sender, standing, picture)]
+        yield [{"file_id": upload} for upload in uploads]
+    finally:
+        with anyio.move_on_after(CLEANUP_TIMEOUT_S, shield=True):
+            for upload in uploads:
+                try:
+                    await in_thread(partial(sender.sdk.files.delete, upload))
+                except openai.OpenAIError:
+                    # It deletes itself within the hour, and the edit's own outcome matters more.
+                    continue
+
+
+async def _upload(sender: Sender, standing: Standing, picture: InputImage) -> str:
+    files = sender.sdk.files
+    file = (picture.name, picture.data, MIME[picture.format])
+    expiry: ExpiresAfter = {"anchor": "created_at", "seconds": UPLOAD_LIFETIME_S}
+    try:
+        stored = await sender.free(lambda: files.create(file=file, purpose="vision", expires_after=expiry), standing)
+    except openai.OpenAIError as error:
+        failure = translate(error, model="", variable="OPENAI_BASE_URL")
+        raise ApiError(
+            f"An input picture could not be uploaded for the edit, so nothing was made: {failure}"
+        ) from error
+    return stored.id
+
+
+def _data_url(picture: InputImage) -> str:
+    return f"data:{MIME[picture.format]};base64,{base64.b64encode(picture.data).decode('ascii')}"

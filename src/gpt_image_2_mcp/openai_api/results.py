@@ -1,0 +1,195 @@
+"""Reads what the API sent: pictures as bytes, and the facts beside them.
+
+An answer is read from its raw bytes rather than through the SDK's models: other backends leave fields out, add
+their own, or send a web page with status 200, and a picture that was paid for must come through all the same.
+Everything here is plain computing on up to 100 MB, done by the request's own thread.
+"""
+
+import re
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any, cast
+
+import pybase64
+from pydantic_core import from_json
+
+from ..billing.tokens import Usage, usage_from
+from ..errors import ApiError, BadAnswer, OutcomeUnknown, shown
+from .body_reader import Body, Picture
+from .errors import failed_call, from_sandbox
+
+MAX_REQUEST_ID = 200
+"""Characters of a request's id; OpenAI's have 36."""
+
+BASE_URL_HINT = (
+    "If OPENAI_BASE_URL is set, check that it is the address of an OpenAI-compatible API (it usually ends in /v1)."
+)
+
+_DATA_URL = re.compile(r"data:[^,]{0,200};base64,", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A picture that the backend gave by address instead of by its bytes."""
+
+    url: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class HostUsage:
+    """What the text model used that hosts an edit on the Responses route."""
+
+    model: str
+    input_tokens: int
+    cached_tokens: int
+    output_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What one request brought; the facts are the API's own words, None where it said nothing."""
+
+    pictures: tuple[Picture | Link, ...]
+    size: str | None = None
+    quality: str | None = None
+    background: str | None = None
+    output_format: str | None = None
+    usage: Usage | None = None
+    host_usage: tuple[HostUsage, ...] = ()
+    request_id: str | None = None
+    sandbox: bool = False
+    warnings: tuple[str, ...] = ()
+
+    def hiding(self, hide: Callable[[str], str]) -> "Answer":
+        """The same with what is secret taken out of the API's own words."""
+        words = {name: getattr(self, name) for name in ("size", "quality", "background", "output_format", "request_id")}
+        return replace(self, pictures=(), **{name: word and hide(word) for name, word in words.items()})
+
+
+@contextmanager
+def said_by(headers: Mapping[str, str]) -> Generator[None]:
+    """Let an error that is read out of an answer say that the sandbox gave it."""
+    try:
+        yield
+    except ApiError as error:
+        error.from_sandbox = from_sandbox(headers)
+        raise
+    except (AttributeError, LookupError, TypeError, ValueError) as odd:
+        # Whatever shape a backend invents, the pictures beside this one are paid for too.
+        failure = BadAnswer(
+            f"The API's answer has an unforeseen shape. {BASE_URL_HINT}", request_id=request_id(headers)
+        )
+        failure.from_sandbox = from_sandbox(headers)
+        raise failure from odd
+
+
+def images_answer(arrived: Body, headers: Mapping[str, str], *, model: str) -> Answer:
+    """Read the answer of `/images/generations` or `/images/edits`.
+
+    Raises:
+        BadAnswer: it holds no picture; the message says what it is instead.
+        OutcomeUnknown: it is cut off.
+        ApiError: it is an error in spite of its status.
+
+    """
+    body = json_object(arrived.json, headers, model=model)
+    data: Any = body.get("data")
+    pictures, broken = pictures_of(cast("list[Any]", data) if isinstance(data, list) else [], arrived.pictures)
+    if not pictures:
+        why = "; ".join(broken) or "it holds no picture"
+        raise BadAnswer(f"The API answered, but {why}. {BASE_URL_HINT}", request_id=request_id(headers))
+    warnings = tuple(f"One picture of the answer could not be used: {why}." for why in broken)
+    return replace(_facts_of(body, headers, pictures), warnings=warnings)
+
+
+def streamed_answer(event: Any, headers: Mapping[str, str]) -> Answer:
+    """Read the `completed` event of a stream; raises BadAnswer where it holds no picture."""
+    body = cast("Mapping[str, Any]", event.model_dump())
+    pictures, broken = pictures_of([body], {})
+    if not pictures:
+        raise BadAnswer(
+            f"The API's stream is complete, but {broken[0]}. {BASE_URL_HINT}", request_id=request_id(headers)
+        )
+    return _facts_of(body, headers, pictures)
+
+
+def json_object(content: bytes, headers: Mapping[str, str], *, model: str) -> Mapping[str, Any]:
+    """Read an answer's body as a JSON object; raises as `images_answer` does."""
+    head = content[:200].lstrip()
+    if not head.startswith(b"{"):
+        kind = headers.get("content-type", "").partition(";")[0] or "no content type"
+        start = head[:60].decode("utf-8", "replace")
+        raise BadAnswer(
+            f"The API's address answered with {kind} instead of JSON, beginning {shown(start)}. {BASE_URL_HINT}",
+            request_id=request_id(headers),
+        )
+    try:
+        body = cast("Mapping[str, Any]", from_json(content))
+    except ValueError:
+        raise OutcomeUnknown(
+            "The API's answer is cut off or garbled.",
+            request_id=request_id(headers),
+        ) from None
+    if isinstance(body.get("error"), Mapping):
+        raise failed_call(cast("Mapping[str, Any]", body["error"]), model=model, request_id=request_id(headers))
+    return body
+
+
+def pictures_of(rows: Sequence[Any], here: Mapping[str, Picture]) -> tuple[tuple[Picture | Link, ...], list[str]]:
+    """Pictures of `data` rows as bytes or links, and why the others are none; those in `here` are decoded already."""
+    pictures: list[Picture | Link] = []
+    broken: list[str] = []
+    for row in (cast("Mapping[str, Any]", row) for row in rows if isinstance(row, dict)):
+        encoded, url = row.get("b64_json"), row.get("url")
+        if isinstance(encoded, str) and encoded:
+            try:
+                pictures.append(here.get(encoded) or Picture(decoded(encoded)))
+            except ValueError:
+                broken.append("its base64 is broken")
+        elif isinstance(url, str) and url:
+            pictures.append(Link(url))
+        else:
+            broken.append(f"an entry holds neither `b64_json` nor `url`, only {shown(sorted(row))}")
+    return tuple(pictures), broken
+
+
+def _facts_of(body: Mapping[str, Any], headers: Mapping[str, str], pictures: tuple[Picture | Link, ...]) -> Answer:
+    return Answer(
+        pictures=pictures,
+        size=text(body, "size"),
+        quality=text(body, "quality"),
+        background=text(body, "background"),
+        output_format=text(body, "output_format"),
+        usage=counted(body.get("usage")),
+        request_id=request_id(headers),
+        sandbox=from_sandbox(headers),
+    )
+
+
+def decoded(encoded: str) -> bytes:
+    """Decode base64, bare or as a data URL; raises ValueError where it is none."""
+    prefix = _DATA_URL.match(encoded)
+    return pybase64.b64decode(encoded[prefix.end() :] if prefix else encoded, validate=True)
+
+
+def request_id(headers: Mapping[str, str]) -> str | None:
+    """The id by which OpenAI's support finds a request."""
+    return headers.get("x-request-id", "")[:MAX_REQUEST_ID] or None
+
+
+def text(body: Mapping[str, Any], name: str) -> str | None:
+    """A field where it is a text that says something."""
+    value = body.get(name)
+    return value if isinstance(value, str) and value and value != "auto" else None
+
+
+def mapping(value: object) -> Mapping[str, Any]:
+    """A JSON object, or an empty one in place of anything else."""
+    return cast("Mapping[str, Any]", value) if isinstance(value, dict) else {}
+
+
+def counted(value: object) -> Usage | None:
+    """The usage of a picture that came; None from whoever counts none for it, and so has not counted."""
+    usage = usage_from(value)
+    return usage if usage and usage.output_tokens else None

@@ -1,0 +1,1 @@
+"""The arguments of every operation: types, limits, and the texts that explain a wrong one."""

@@ -1,0 +1,359 @@
+"""What each operation takes: one request model an operation, the same for tools, command line and library.
+
+A field's type and description here are what the model reads in `tools/list`, what `--help` prints and what is
+checked, so a rule is written once. `parse` is the only way in for values that somebody else wrote. Bounds:
+OpenAI's API reference, read 2026-11-22.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self, TypeVar
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+from ..errors import BadRequest
+from .sizes import normal_size
+from .validation import explain
+
+MAX_PROMPT = 32_000
+"""Characters of a prompt."""
+MAX_PICTURES = 10
+"""Pictures that one request makes."""
+MAX_INPUTS = 8
+"""Input pictures that one edit takes here; the API takes 16."""
+
+
+DEAREST_INPUT = (1536, 1024)
+"""The size at which an input picture takes the most tokens, in pixels."""
+
+
+def _not_blank(text: str) -> str:
+    if not text.strip():
+        raise ValueError("`prompt` must say something: it is blank")
+    return text
+
+
+def _tidy(value: object) -> object:
+    """Forgive capitals and spaces around a choice, and the usual other name of JPEG."""
+    if not isinstance(value, str):
+        return value
+    word = value.strip().lower()
+    return "jpeg" if word == "jpg" else word
+
+
+def _as_list(value: object) -> object:
+    """Forgive one picture where a list of pictures belongs."""
+    return [value] if isinstance(value, str) else value
+
+
+Prompt = Annotated[str, Field(min_length=1, max_length=MAX_PROMPT), AfterValidator(_not_blank)]
+Size = Annotated[
+    str,
+    AfterValidator(normal_size),
+    Field(description="'auto' or WxH: edges multiples of 16, at most 3840, ratio 1:3 to 3:1, 0.66 to 8.29 megapixels"),
+]
+Quality = Annotated[
+    Literal["auto", "low", "medium", "high", "xhigh", "max"],
+    BeforeValidator(_tidy),
+    Field(description="low for drafts; xhigh, max: gpt-image-2.5 and later only"),
+]
+Count = Annotated[int, Field(ge=1, le=MAX_PICTURES, description="how many pictures")]
+Background = Annotated[
+    Literal["auto", "opaque", "transparent"],
+    BeforeValidator(_tidy),
+    Field(description="transparent: png or webp, and not with gpt-image-2"),
+]
+OutputFormat = Annotated[Literal["png", "jpeg", "webp"], BeforeValidator(_tidy)]
+Compression = Annotated[int, Field(ge=0, le=100, description="jpeg and webp only")]
+Moderation = Annotated[Literal["auto", "low"], BeforeValidator(_tidy)]
+OutputDir = Annotated[
+    str, Field(min_length=1, max_length=4096, description="folder to save in; leave out for the person's Pictures")
+]
+Prefix = Annotated[str, Field(max_length=200, description="a word or two for the file's name")]
+User = Annotated[str, Field(min_length=1, max_length=128, description="end-user id for OpenAI's abuse monitoring")]
+Source = Annotated[str, Field(min_length=1)]
+Images = Annotated[
+    list[Source],
+    BeforeValidator(_as_list),
+    Field(
+        min_length=1,
+        max_length=MAX_INPUTS,
+        description="paths, URLs, or pictures made here by id, last or number on the last sheet; PNG, JPEG, WebP",
+    ),
+]
+MoreImages = Annotated[
+    list[Source],
+    BeforeValidator(_as_list),
+    Field(
+        min_length=1,
+        max_length=MAX_INPUTS - 1,
+        description="more references for this turn; the turn's own picture is image 1",
+    ),
+]
+PictureWord = Annotated[str, Field(min_length=1, max_length=4096)]
+Like = Annotated[
+    PictureWord, Field(description="id of an earlier picture: what you leave out, prompt included, is taken from it")
+]
+FromTurn = Annotated[int, Field(ge=0, description="go back to this turn and branch; 0: the originals")]
+Mask = Annotated[
+    Source, Field(description="PNG of the first image's size; its transparent part marks what to change (a hint)")
+]
+Since = Annotated[
+    str, Field(min_length=1, max_length=60, description="2026-11-22, 2026-11-22T14:30, today, yesterday, 2h or 3d ago")
+]
+Until = Annotated[str, Field(min_length=1, max_length=60, description="likewise; that day included")]
+SessionId = Annotated[str, Field(min_length=1, max_length=100, description="from start_edit_session")]
+JobId = Annotated[str, Field(min_length=1, max_length=100, description="job-… from an answer")]
+
+
+ORDER = (
+    *(
+        "session_id",
+        "from_turn",
+        "prompt",
+        "like",
+        "images",
+        "mask",
+        "size",
+        "quality",
+        "n",
+        "background",
+        "output_format",
+    ),
+    *("output_compression", "moderation", "output_dir", "filename_prefix", "user"),
+)
+"""The order in which parameters are shown, whichever model they come from."""
+
+
+def _in_order(schema: dict[str, Any]) -> None:
+    properties = schema.get("properties", {})
+    schema["properties"] = {name: properties[name] for name in (*ORDER, *properties) if name in properties}
+
+
+class Request(BaseModel):
+    """What every request model shares: it is closed, and a value once checked does not change."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", json_schema_extra=_in_order)
+
+
+class Look(Request):
+    """What makes a picture's price."""
+
+    size: Size = "auto"
+    quality: Quality = "auto"
+
+    @property
+    def count(self) -> int:
+        """How many pictures are asked for."""
+        return 1
+
+    def assumed_inputs(self) -> list[tuple[int, int]]:
+        """Sizes of the input pictures as far as an estimate can know them before they are read."""
+        return []
+
+
+class Options(Look):
+    """How a picture is to be made, whatever it shows."""
+
+    background: Background = "auto"
+    output_format: OutputFormat = "png"
+    output_compression: Compression | None = None
+    moderation: Moderation = "auto"
+    filename_prefix: Prefix | None = None
+    user: User | None = None
+
+    @model_validator(mode="after")
+    def _formats_agree(self) -> Self:
+        if self.output_compression is not None and self.output_format == "png":
+            raise ValueError(
+                f"`output_compression` is for jpeg and webp only; got {self.output_compression} with output_format"
+                " 'png'. Leave it out, or set output_format to 'jpeg' or 'webp'"
+            )
+        if self.background == "transparent" and self.output_format == "jpeg":
+            raise ValueError(
+                "`background` 'transparent' needs an output_format that holds transparency; got 'jpeg'."
+                " Set output_format to 'png' or 'webp'"
+            )
+        return self
+
+
+class Placed(Request):
+    """Where the pictures go."""
+
+    output_dir: OutputDir | None = None
+
+
+class Several(Look):
+    """Any number of pictures."""
+
+    n: Count = 1
+
+    @property
+    def count(self) -> int:
+        """How many pictures are asked for."""
+        return self.n
+
+
+class FromPictures(Look):
+    """Made from pictures."""
+
+    images: Images
+    mask: Mask | None = None
+
+    def assumed_inputs(self) -> list[tuple[int, int]]:
+        """Take each for one of the dearest: what is large is scaled down before it is counted."""
+        return [DEAREST_INPUT] * (len(self.images) + (self.mask is not None))
+
+
+class Again(Request):
+    """Made like an earlier picture."""
+
+    prompt: Prompt = ""
+    like: Like | None = None
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Self:
+        if not self.prompt and self.like is None:
+            raise ValueError(
+                "`prompt` is missing: say what to make, or name an earlier picture in `like` to use its own"
+            )
+        return self
+
+
+class GenerateRequest(Again, Several, Options, Placed):
+    """Text to pictures."""
+
+    prompt: Annotated[Prompt, Field(description="what to show; quote exact text; no sizes or formats in here")] = ""
+
+
+class EditRequest(Again, FromPictures, Several, Options, Placed):
+    """Pictures and text to pictures."""
+
+    prompt: Annotated[Prompt, Field(description="what to change, and what to keep; call images 1, 2, … by number")] = ""
+
+
+class StartSessionRequest(FromPictures, Options, Placed):
+    """The first turn of an edit session."""
+
+    prompt: Annotated[Prompt, Field(description="the first change, and what to keep")]
+
+
+class ContinueSessionRequest(Options):
+    """One more turn of an edit session."""
+
+    session_id: SessionId
+    prompt: Annotated[Prompt, Field(description="the next change; say again what to keep")]
+    from_turn: FromTurn | None = None
+    images: MoreImages | None = None
+    mask: Mask | None = None
+
+    def assumed_inputs(self) -> list[tuple[int, int]]:
+        """The turn's picture, and what comes with it."""
+        return [DEAREST_INPUT] * (1 + len(self.images or ()) + (self.mask is not None))
+
+
+PaidRequest = GenerateRequest | EditRequest | StartSessionRequest | ContinueSessionRequest
+"""The requests that cost money."""
+
+
+class CostsRequest(Several):
+    """What pictures would cost, and what was spent."""
+
+    inputs: Annotated[int, Field(ge=0, le=MAX_INPUTS + 1, description="how many pictures an edit starts from")] = 0
+
+    @property
+    def prompt(self) -> str:
+        """The text's share is a hundredth of a cent: a prompt of usual length stands for it."""
+        return "x" * 400
+
+    def assumed_inputs(self) -> list[tuple[int, int]]:
+        """Each as dear as one can be."""
+        return [DEAREST_INPUT] * self.inputs
+
+
+class EndSessionRequest(Request):
+    """The end of an edit session."""
+
+    session_id: SessionId
+
+
+class ListSessionsRequest(Request):
+    """No parameters."""
+
+
+class ListImagesRequest(Request):
+    """Pictures that were made, as a page of a list or on a contact sheet."""
+
+    query: Annotated[str, Field(min_length=1, max_length=1000, description="words of the prompt")] | None = None
+    since: Since | None = None
+    until: Until | None = None
+    project: Annotated[str, Field(min_length=1, max_length=300, description="folder name of a project")] | None = None
+    session_id: Annotated[str, Field(min_length=1, max_length=100, description="the turns of a session")] | None = None
+    model: Annotated[str, Field(min_length=1, max_length=300, description="an image model's name")] | None = None
+    page: Annotated[int, Field(ge=1, le=100_000, description="20 pictures a page, the newest first")] = 1
+    contact_sheet: Annotated[bool, Field(description="one picture of numbered thumbnails")] = False
+
+
+class ShowImageRequest(Request):
+    """One picture from near, with everything that is known of it."""
+
+    image: Annotated[PictureWord, Field(description="id, last, number on the last sheet, or path")]
+    region: (
+        Annotated[str, Field(min_length=1, max_length=60, description="left,top,width,height in its pixels")] | None
+    ) = None
+
+
+class GetJobRequest(Request):
+    """A job's answer, or the recent jobs."""
+
+    job_id: JobId | None = None
+
+
+class CancelJobRequest(Request):
+    """The end of a job that was not sent yet."""
+
+    job_id: JobId
+
+
+RequestT = TypeVar("RequestT", bound=Request)
+
+
+def parse(request: type[RequestT], arguments: Mapping[str, Any]) -> RequestT:
+    """Check arguments that a model or a person wrote; one that is null counts as left out.
+
+    Raises:
+        BadRequest: one sentence for each broken rule, with the value and the way out.
+
+    """
+    given = {name: value for name, value in arguments.items() if value is not None}
+    try:
+        return request.model_validate(given)
+    except ValidationError as error:
+        raise BadRequest(explain(error, request)) from None
+
+
+_FIRST_OF_ITS_KIND = re.compile(r"gpt-image-(1|1\.5|1-mini|2)(-\d{4}-\d{2}-\d{2})?")
+_NOT_TRANSPARENT = re.compile(r"gpt-image-2(-\d{4}-\d{2}-\d{2})?")
+
+
+def check_model(model: str, options: Options) -> None:
+    """Hold what a model is known not to do against the options; a model that we do not know may do anything.
+
+    Sources: OpenAI's model pages of 2026-09-08 (xhigh, max and transparency from gpt-image-2.5 on).
+
+    Raises:
+        BadRequest: the model does not have the quality or the background.
+
+    """
+    if options.background == "transparent" and _NOT_TRANSPARENT.fullmatch(model):
+        raise BadRequest(
+            f"`background` 'transparent' is not available with {model}. gpt-image-2.5-sunburst, gpt-image-2.5-flare"
+            " and the gpt-image-2.6 models make transparent pictures: set GPT_IMAGE_2_MODEL to one of them in the"
+            " client's configuration, or leave `background` out."
+        )
+    if options.quality in ("xhigh", "max") and _FIRST_OF_ITS_KIND.fullmatch(model):
+        raise BadRequest(
+            f"`quality` {options.quality!r} is not available with {model}, which has low, medium and high."
+            " gpt-image-2.5-sunburst and gpt-image-2.5-flare have xhigh and max: use 'high', or set"
+            " GPT_IMAGE_2_MODEL in the client's configuration."
+        )

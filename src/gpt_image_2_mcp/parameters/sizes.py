@@ -1,0 +1,94 @@
+"""Which picture sizes gpt-image-2 makes: the rule, and the nearest size that keeps it.
+
+Source of every number: OpenAI's image generation guide, read 2026-11-22.
+"""
+
+import re
+
+from ..errors import shown
+
+EDGE_STEP = 16
+"""Both edges are multiples of this many pixels."""
+MAX_EDGE = 3840
+"""The longest edge, in pixels."""
+MAX_RATIO = 3
+"""The longer edge is at most this many times the shorter one."""
+MIN_PIXELS = 655_360
+MAX_PIXELS = 8_294_400
+
+_WRITTEN = re.compile(r"\s*([0-9]{1,6})\s*[xX×*]\s*([0-9]{1,6})\s*")
+
+
+def is_allowed(width: int, height: int) -> bool:
+    """Whether the API makes a picture of `width` x `height` pixels."""
+    short, long = sorted((width, height))
+    return (
+        width % EDGE_STEP == height % EDGE_STEP == 0
+        and long <= MAX_EDGE
+        and long <= MAX_RATIO * short
+        and MIN_PIXELS <= width * height <= MAX_PIXELS
+    )
+
+
+def nearest(width: int, height: int) -> tuple[int, int]:
+    """Give the allowed size with the smallest squared distance of both edges, the larger one of two as near."""
+    best = (0, 0)
+    least = float("inf")
+    for w in range(EDGE_STEP, MAX_EDGE + 1, EDGE_STEP):
+        low = _up(max(-(-MIN_PIXELS // w), -(-w // MAX_RATIO)))
+        high = _down(min(MAX_PIXELS // w, MAX_RATIO * w, MAX_EDGE))
+        if low > high:
+            continue
+        h = min(max(_down(height + EDGE_STEP // 2), low), high)
+        distance = (w - width) ** 2 + (h - height) ** 2
+        if distance <= least:
+            best, least = (w, h), distance
+    return best
+
+
+def normal_size(text: str) -> str:
+    """Turn a size as a model writes it into `auto` or `WxH`; spaces and capitals are forgiven.
+
+    Raises:
+        ValueError: it is no size, or one that the API does not make; the message offers the nearest that it does.
+
+    """
+    if text.strip().lower() in ("auto", ""):
+        return "auto"
+    written = _WRITTEN.fullmatch(text)
+    if written is None:
+        raise ValueError(f"`size` must be 'auto' or WIDTHxHEIGHT in pixels, such as '1536x1024'; got {shown(text)}")
+    width, height = int(written[1]), int(written[2])
+    if is_allowed(width, height):
+        return f"{width}x{height}"
+    w, h = nearest(width, height)
+    broken = "; ".join(_broken(width, height))
+    raise ValueError(f"`size` {shown(text)} is not allowed: {broken}. The nearest size that is: '{w}x{h}'")
+
+
+def edges(size: str) -> tuple[int, int] | None:
+    """Give width and height of a normal size, None for `auto`."""
+    if size == "auto":
+        return None
+    width, _, height = size.partition("x")
+    return int(width), int(height)
+
+
+def _broken(width: int, height: int) -> list[str]:
+    short, long = sorted((width, height))
+    rules = [
+        (width % EDGE_STEP or height % EDGE_STEP, f"both edges must be multiples of {EDGE_STEP}"),
+        (long > MAX_EDGE, f"the longest edge may be {MAX_EDGE}"),
+        (long > MAX_RATIO * short, f"the ratio must lie between 1:{MAX_RATIO} and {MAX_RATIO}:1"),
+        (width * height < MIN_PIXELS, f"it has {width * height:,} pixels and needs at least {MIN_PIXELS:,}"),
+        (width * height > MAX_PIXELS, f"it has {width * height:,} pixels and may have {MAX_PIXELS:,}"),
+    ]
+    return [rule for broken, rule in rules if broken]
+
+
+def _up(value: int) -> int:
+    return -(-value // EDGE_STEP) * EDGE_STEP
+
+
+def _down(value: int) -> int:
+    return value // EDGE_STEP * EDGE_STEP

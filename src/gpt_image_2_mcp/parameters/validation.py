@@ -1,0 +1,95 @@
+"""Turns pydantic's findings into sentences for whoever wrote the value: the rule, the value, the way out.
+
+The rule is read from the same JSON schema that the writer was shown, so the two cannot disagree.
+"""
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from ..errors import MAX_VALUE_SHOWN, shown
+
+Schema = Mapping[str, Any]
+
+MAX_SENTENCES = 10
+"""Broken rules that are told at once."""
+
+
+def explain(error: ValidationError, model: type[BaseModel]) -> str:
+    """One sentence for each broken rule, a line each."""
+    properties = cast("dict[str, Schema]", model.model_json_schema(by_alias=True).get("properties", {}))
+    findings = error.errors()
+    sentences = list(dict.fromkeys(_sentence(finding, properties) for finding in findings[:MAX_SENTENCES]))
+    if len(findings) > MAX_SENTENCES:
+        sentences.append(f"… and {len(findings) - MAX_SENTENCES} more.")
+    return "\n".join(sentences)
+
+
+def rule(schema: Schema) -> str:
+    """What a value of this schema may be, in words: `a whole number from 1 to 10`."""
+    if "anyOf" in schema:
+        parts = [part for part in cast("list[Schema]", schema["anyOf"]) if part.get("type") != "null"]
+        # What is a number may also be written as a text, which goes without saying.
+        numbers = [part for part in parts if part.get("type") in ("integer", "number")]
+        return " or ".join(rule(part) for part in numbers or parts)
+    if "enum" in schema:
+        return "one of " + ", ".join(str(choice) for choice in cast("list[object]", schema["enum"]))
+    match schema.get("type"):
+        case "integer":
+            return "a whole number" + _range(schema, "minimum", "maximum")
+        case "number":
+            return "a number" + _range(schema, "minimum", "maximum")
+        case "boolean":
+            return "1 or 0"
+        case "array":
+            return f"a list of {_count(schema, 'minItems', 'maxItems')} texts ({schema.get('description', '')})"
+        case _:
+            count = _count(schema, "minLength", "maxLength")
+            return f"a text of {count} character{'' if count.endswith(' 1') else 's'}" if count else "a text"
+
+
+def _sentence(finding: ErrorDetails, properties: Mapping[str, Schema]) -> str:
+    where = finding["loc"]
+    if not where or finding["type"] == "value_error":
+        return f"{finding.get('ctx', {}).get('error', finding['msg'])}."
+    name = str(where[0])
+    if finding["type"] == "extra_forbidden":
+        known = f"the parameters are: {', '.join(properties)}" if properties else "this takes no parameters"
+        return f"There is no parameter `{shown(name)[1:-1] if len(name) <= MAX_VALUE_SHOWN else shown(name)}`; {known}."
+    schema = properties.get(name, {})
+    if finding["type"] == "missing":
+        return f"`{name}` is missing: it must be {rule(schema)}."
+    if len(where) > 1 and isinstance(where[1], int) and "items" in schema:
+        return f"Item {where[1] + 1} of `{name}` must be {rule(schema['items'])}; got {_value(finding)}."
+    return f"`{name}` must be {rule(schema)}; got {_value(finding)}."
+
+
+def _value(finding: ErrorDetails) -> str:
+    value = finding["input"]
+    match finding["type"]:
+        case "string_too_long":
+            return f"{len(cast('str', value)):,} characters"
+        case "too_long" | "too_short":
+            return f"{len(cast('list[object]', value))} of them"
+        case _:
+            return shown(value)
+
+
+def _range(schema: Schema, least: str, most: str) -> str:
+    low, high = schema.get(least), schema.get(most)
+    if low is not None and high is not None:
+        return f" from {_plain(low)} to {_plain(high)}"
+    return f" of {_plain(low)} or more" if low is not None else ""
+
+
+def _plain(number: float) -> str:
+    return f"{int(number):,}" if number == int(number) else f"{number:,}"
+
+
+def _count(schema: Schema, least: str, most: str) -> str:
+    low, high = schema.get(least, 0), schema.get(most)
+    if high is None:
+        return f"at least {low:,}" if low else ""
+    return f"{low:,} to {high:,}" if low else f"at most {high:,}"

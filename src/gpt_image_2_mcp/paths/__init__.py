@@ -1,0 +1,1 @@
+"""Which folders and files may be read and written."""

@@ -1,0 +1,183 @@
+"""Where a path in an argument leads, and whether a picture may be written there.
+
+Owns the reading of path arguments (`expand`), the judgement of an output folder and the part of a file name that a
+caller may choose. A folder is judged by its real path, with every link and `..` resolved, and that path is what is
+handed back: whoever writes there must use it, and not the argument again.
+"""
+
+import ntpath
+import os
+import re
+import tempfile
+import unicodedata
+from collections.abc import Sequence
+from pathlib import Path
+from urllib.parse import unquote
+
+from ..errors import BadRequest, shown
+from . import denylist as places
+
+MAX_PREFIX = 40
+"""Characters of a file name that a caller chooses: readable in a list, and far from any system's limit of 255."""
+
+MAX_PATH = 4096
+"""Characters of a path: Linux's limit, and more than those of the other systems."""
+
+_DEVICES = frozenset(
+    {"con", "prn", "aux", "nul", "clock", "conin", "conout"}
+    | {f"{port}{number}" for port in ("com", "lpt") for number in range(10)}
+)
+_WINDOWS = os.name == "nt"
+_FILE_URL = re.compile(r"file:(?://(?P<host>[^/\\]*))?(?P<path>[/\\].*)?", re.IGNORECASE | re.DOTALL)
+_NETWORK = re.compile(r"[/\\]{2}")
+
+
+def expand(text: str, *, working_dir: Path, home: Path) -> Path:
+    """Absolute path of an argument: absolute, relative to `working_dir`, `~/…` or a `file://` URL; links are kept.
+
+    Raises:
+        BadRequest: it is empty or too long, holds a NUL, or names another user's home (`~user`), another host or a
+            device of Windows.
+    """
+    if len(text) > MAX_PATH:
+        raise BadRequest(f"A path of {len(text):,} characters is too long: {MAX_PATH:,} are the most.")
+    path = _from_file_url(text) if text[:5].lower() == "file:" else text
+    if not path.strip():
+        raise BadRequest("The path is empty: give the path of a file or folder.")
+    try:
+        unspeakable = b"\0" in os.fsencode(path)
+    except UnicodeEncodeError:
+        unspeakable = True
+    if unspeakable:
+        raise BadRequest(f"{shown(text)} holds a character that no path can have: remove it.")
+    if path.startswith("~"):
+        if path[1:2] not in {"", "/", os.sep}:
+            raise BadRequest(
+                f"{shown(text)} would be the home of another user: only '~/' is understood. Write the path out, "
+                f"or './{shown(path)[1:-1]}' for a file whose name begins so."
+            )
+        return home / path[1:].lstrip("/" + os.sep)
+    if _WINDOWS:
+        _refuse_windows_oddities(path)
+    elif path.startswith("//"):
+        path = "/" + path.lstrip("/")
+    return working_dir / path
+
+
+def judge_output_dir(
+    folder: Path,
+    *,
+    working_dir: Path,
+    home: Path,
+    allowed_dirs: tuple[Path, ...] | None,
+    own_dirs: Sequence[Path],
+    allow_unsafe: bool = False,
+) -> Path:
+    """Real path of a folder that pictures may be written to; it need not exist yet.
+
+    `own_dirs` are the person's settings and allowed wherever they lie; so is everything in them, but for a folder
+    of secrets further down. `allow_unsafe` lifts every other rule.
+
+    Raises:
+        BadRequest: the folder is refused; the text names the rule and the variable that changes it.
+    """
+    real = real_path(working_dir / folder)
+    own = [real_path(directory) for directory in own_dirs]
+    if real in own or allow_unsafe:
+        return real
+    reason = _why_not_written(real, working_dir=real_path(working_dir), home=real_path(home), own=own)
+    if reason:
+        raise BadRequest(
+            f"No picture is written to {shown(str(folder))}: {reason}. Choose another folder or leave output_dir "
+            f"away; a person can set GPT_IMAGE_2_OUTPUT_DIR, or GPT_IMAGE_2_ALLOW_UNSAFE_OUTPUT_DIR=1."
+        )
+    if allowed_dirs is not None and not places.in_any(real, [*map(real_path, allowed_dirs), *own]):
+        raise BadRequest(
+            f"{shown(str(folder))} is outside the folders that are open to this server "
+            f"({places.listed(allowed_dirs) or 'none'}): choose one of them or leave output_dir away; a person can add "
+            f"a folder to GPT_IMAGE_2_ALLOWED_DIRS."
+        )
+    return real
+
+
+def safe_prefix(text: str) -> str:
+    """The start of a file name that is safe on every system: at most `MAX_PREFIX` of `A-Z a-z 0-9 - _`, or "".
+
+    Accents are folded; everything else becomes "-". A name that Windows keeps for a device gets a "_" at its end.
+    """
+    # Cut before folding: one character can unfold into eighteen, and nobody reads that far.
+    folded = unicodedata.normalize("NFKD", text[: 4 * MAX_PREFIX])
+    letters = "".join(character for character in folded if not unicodedata.combining(character))
+    prefix = re.sub(r"[^A-Za-z0-9_]+", "-", letters).strip("-")[:MAX_PREFIX].strip("-")
+    return f"{prefix}_" if prefix.lower() in _DEVICES else prefix
+
+
+def real_path(path: Path) -> Path:
+    """Path with links and `..` resolved as far as it exists; never fails, and opens nothing."""
+    return Path(os.path.realpath(path))
+
+
+def _why_not_written(real: Path, *, working_dir: Path, home: Path, own: Sequence[Path]) -> str | None:
+    """Reason why a real path is no place for pictures; None where it is one."""
+    if real == Path(real.anchor):
+        return "it is the root of the disk"
+    secret = places.secret(real)
+    if secret:
+        names, holds = secret
+        # A person's own folder may lie in such a place; then the place is theirs to write to.
+        if not _is_theirs(real, own, place="/".join(names)):
+            return f"it lies where secrets are kept ({holds})"
+    hidden = _hidden_of_home(real, home)
+    if hidden and not working_dir.is_relative_to(hidden) and not _is_theirs(real, own, place=hidden):
+        return "it is a hidden folder of the home, where programs keep their settings"
+    for system in places.SYSTEM_FOLDERS:
+        if not places.below(real, system.path) or any(places.below(real, other) for other in system.but):
+            continue
+        theirs = [real_path(Path(tempfile.gettempdir())), *own]
+        if system.project:
+            theirs += [folder for folder in (working_dir, home) if not places.below(system.path, folder)]
+        if not _is_theirs(real, theirs, place=system.path):
+            return f"{system.path} is a system folder ({system.reason})"
+    return None
+
+
+def _is_theirs(real: Path, folders: Sequence[Path], *, place: Path | str) -> bool:
+    """Whether a real path lies in one of the folders that a person keeps inside a place otherwise off limits."""
+    return any(real.is_relative_to(folder) and places.below(folder, place) for folder in folders)
+
+
+def _hidden_of_home(real: Path, home: Path) -> Path | None:
+    """The hidden folder, right below the home, that a real path lies in."""
+    if not real.is_relative_to(home) or real == home:
+        return None
+    inside = real.relative_to(home)
+    if inside.parts[0].startswith("."):
+        return home / inside.parts[0]
+    for folder, but in places.HIDDEN_OF_HOME:
+        if places.below(inside, folder) and not any(places.below(inside, other) for other in but):
+            return home / inside.parts[0]
+    return None
+
+
+def _from_file_url(url: str) -> str:
+    """Path in a `file:` URL of this computer."""
+    found = _FILE_URL.fullmatch(url)
+    if found is None or not found["path"]:
+        raise BadRequest(
+            f"{shown(url)} is no file URL of this computer: it should look like file:///folder/picture.png."
+        )
+    if (found["host"] or "").lower() not in {"", "localhost"}:
+        raise BadRequest(f"{shown(url)} names a file of another host: only files of this computer are read.")
+    path = unquote(found["path"], errors="surrogateescape")
+    # On Windows the drive follows the first slash: file:///C:/pictures.
+    return path[1:] if _WINDOWS and re.match(r"[/\\][A-Za-z]:", path) else path
+
+
+def _refuse_windows_oddities(path: str) -> None:
+    """Network shares (asking one hands over the user's login), devices, drive-relative paths and data streams."""
+    drive, rest = ntpath.splitdrive(path)
+    device = any(re.split(r"[.:$ ]", name)[0].lower() in _DEVICES for name in re.split(r"[/\\]", rest))
+    if _NETWORK.match(path) or device or ":" in rest or (drive and not rest.startswith(("/", "\\"))):
+        raise BadRequest(
+            f"{shown(path)} is a network share, a device or an incomplete path: give a full path on a local disk."
+        )

@@ -1,0 +1,1 @@
+"""Transactions over all tables, and the one thread that runs them."""

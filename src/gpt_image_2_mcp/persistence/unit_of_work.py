@@ -1,0 +1,213 @@
+"""Everything that is written down: the money that was spent, the pictures, the sessions and the jobs.
+
+Money and history lie in one database, unless history is not to be kept: then it is in memory, and the money in the
+database all the same, since budgets hold across processes. One thread, the clerk, works in them, in the order in which
+it is told to; nothing is opened before it is needed, and SQLAlchemy is not imported before that.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable, Generator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from pathlib import Path
+from time import monotonic
+from typing import TYPE_CHECKING, TypeVar
+
+import anyio
+
+from ..database.url import Address, PostgresUrl
+from ..errors import GptImageError
+
+if TYPE_CHECKING:
+    from ..billing.ledger import Ledger
+    from ..catalogue.job_table import JobRow, KeptJobs
+    from ..catalogue.picture_table import Pictures
+    from ..catalogue.search import Found, Search
+    from ..catalogue.session_table import Limits, Sessions
+    from ..database.store import Store
+
+logger = logging.getLogger(__name__)
+
+PAUSE_S = 0.01
+"""Time for an answer to leave before what can wait is written: the interpreter does one of both at a time."""
+
+RETRY_SECONDS = 30.0
+"""A server that could not be reached is not waited for again before: one picture asks several times."""
+
+ResultT = TypeVar("ResultT")
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """The history within one transaction."""
+
+    pictures: "Pictures"
+    sessions: "Sessions"
+    jobs: "KeptJobs"
+    now: datetime
+    """When it began: what is written on one page has one time."""
+
+    def search(self, wanted: "Search") -> "Found":
+        """Find pictures."""
+        from ..catalogue.queries import search
+
+        return search(self.pictures.connection, wanted)
+
+
+class Books:
+    """Money and history; for the clerk's thread, apart from `any_dead`."""
+
+    def __init__(
+        self, database: Address, *, keeps_history: bool, session_max: int = 0, session_ttl_ms: int = 0
+    ) -> None:
+        """Keep them at the address `database`, in memory where that is None; nothing is opened yet."""
+        self.database = database
+        self.keeps_history = keeps_history and database is not None
+        self._session_max = session_max
+        self._session_ttl_ms = session_ttl_ms
+        self._out_of_reach: GptImageError | None = None
+        self._retry_at = 0.0
+
+    @cached_property
+    def money(self) -> "Store":
+        """Where the ledger is; raises DatabaseUnusable."""
+        from ..database.store import open_store
+
+        if self._out_of_reach is not None and monotonic() < self._retry_at:
+            raise self._out_of_reach
+        try:
+            return open_store(self.database)
+        except GptImageError as error:
+            if isinstance(self.database, PostgresUrl):
+                self._out_of_reach, self._retry_at = error, monotonic() + RETRY_SECONDS
+            raise
+
+    @cached_property
+    def history(self) -> "Store":
+        """Where pictures, sessions and jobs are: in memory where the database cannot be used."""
+        from ..database.store import open_store
+
+        if self.keeps_history:
+            try:
+                return self.money
+            except GptImageError as error:
+                logger.warning("history is not kept: %s", error)
+        return open_store(None)
+
+    @cached_property
+    def ledger(self) -> "Ledger":
+        """What was spent; raises DatabaseUnusable."""
+        from ..billing.ledger import Ledger
+
+        return Ledger(self.money)
+
+    @contextmanager
+    def together(self) -> Generator[None]:
+        """Write money and history at once, or nothing, where they lie in one database."""
+        with self.history.database.transaction():
+            yield
+
+    @contextmanager
+    def page(self) -> Generator[Page]:
+        """Read or write history, all of it or nothing; raises DatabaseUnusable."""
+        from ..catalogue.job_table import KeptJobs
+        from ..catalogue.picture_table import Pictures
+        from ..catalogue.session_table import Sessions
+
+        with self.history.database.transaction() as connection:
+            now = datetime.now(UTC)
+            yield Page(Pictures(connection), Sessions(connection, self._limits, now), KeptJobs(connection, now), now)
+
+    def any_dead(self) -> bool:
+        """Whether a process may have ended without saying goodbye. Looks at files only: of a server nobody knows."""
+        if not isinstance(self.database, Path):
+            return self.database is not None
+        from ..database.liveness import any_dead, signs_of
+
+        return any_dead(signs_of(self.database))
+
+    def mend(self) -> "tuple[list[str], list[JobRow]]":
+        """Bring to an end what dead processes left: sentences on the money, and the jobs that were sent and lost."""
+        with self.together():
+            sentences = self.ledger.mend()
+            with self.page() as page:
+                under_way = page.jobs.under_way()
+                dead = self.history.dead({job.owner for job in under_way})
+                left = [job for job in under_way if job.owner in dead]
+                lost = [job for job in left if job.state == "sent"]
+                for job in left:
+                    (page.jobs.lose if job in lost else page.jobs.forget)(job.id)
+        # Only now: without their signs nobody would look for what they left.
+        self.money.tidy()
+        return sentences, lost
+
+    def close(self) -> None:
+        """Let go of what was opened."""
+        opened = {id(store): store for name in ("money", "history") if (store := self.__dict__.get(name)) is not None}
+        for store in opened.values():
+            store.close()
+
+    @cached_property
+    def _limits(self) -> "Limits":
+        from ..catalogue.session_table import Limits
+
+        idle = timedelta(milliseconds=self._session_ttl_ms) if self._session_ttl_ms else None
+        return Limits(self._session_max, idle)
+
+
+class Clerk:
+    """The one thread that works in the books."""
+
+    def __init__(self, books: Books) -> None:
+        """Begin with nothing to do."""
+        self.books = books
+        self._thread = ThreadPoolExecutor(1, "clerk")
+        self._put_off: deque[Callable[[Books], object]] = deque()
+
+    async def done(self, work: Callable[[Books], ResultT]) -> ResultT:
+        """Have something done and wait for it, cancelled or not: it is done in any case. Raises what it raises."""
+        self._begin_put_off()
+        doing = self._thread.submit(work, self.books)
+        with anyio.CancelScope(shield=True):
+            await asyncio.wrap_future(doing)
+        return doing.result()
+
+    async def on_page(self, work: Callable[[Page], ResultT]) -> ResultT:
+        """Have something done in the history, all of it or nothing; raises DatabaseUnusable."""
+
+        def turn_to(books: Books) -> ResultT:
+            with books.page() as page:
+                return work(page)
+
+        return await self.done(turn_to)
+
+    def later(self, work: Callable[[Books], object]) -> None:
+        """Have something done without waiting for it; what cannot be written is said on stderr."""
+        self._put_off.append(work)
+        self._begin_put_off()
+
+    def after_a_pause(self, work: Callable[[Books], object]) -> None:
+        """The same after `PAUSE_S`, or before whatever else is to be done first."""
+        self._put_off.append(work)
+        asyncio.get_running_loop().call_later(PAUSE_S, self._begin_put_off)
+
+    def _begin_put_off(self) -> None:
+        while self._put_off:
+            self._thread.submit(self._put_off.popleft(), self.books).add_done_callback(_say_failure)
+
+    async def close(self) -> None:
+        """Let go of the books, once all is done."""
+        await self.done(lambda books: books.close())
+
+
+def _say_failure(doing: "Future[object]") -> None:
+    error = doing.exception()
+    if isinstance(error, GptImageError):
+        logger.warning("not written down: %s", error)
+    elif error is not None:
+        logger.error("not written down", exc_info=error)

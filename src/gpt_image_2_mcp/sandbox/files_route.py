@@ -1,0 +1,136 @@
+"""`/v1/files` and `/v1/models`: what a client needs beside pictures."""
+
+import re
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from .errors import ApiRefusal, missing, not_supported, out_of_range, unknown, wrong_type
+from .http import read_form, record
+from .models import model_row, model_rows
+from .pipeline import early_answer
+from .state import box_of
+
+PURPOSES = ("assistants", "batch", "fine-tune", "vision", "user_data", "evals")
+"""What a file may be uploaded for."""
+
+MIN_LIFETIME = 3600
+MAX_LIFETIME = 2_592_000
+BATCH_LIFETIME = 2_592_000
+"""Seconds after which a file of purpose `batch` expires where nothing else was asked for; others stay."""
+
+MAX_LISTED = 10_000
+
+_FIELDS = ("file", "purpose", "expires_after[anchor]", "expires_after[seconds]")
+
+
+async def upload(request: Request) -> Response:
+    """`POST /v1/files`."""
+    box = box_of(request)
+    form = await read_form(request, box.knobs)
+    fault = box.knobs.take_fault("files")
+    early = await early_answer(request, box, fault, model="", billed=0)
+    if early:
+        return early
+    for name in form.names:
+        if name not in _FIELDS:
+            raise unknown(name)
+    found = [file for name, file in form.files if name == "file"]
+    if not found:
+        raise wrong_type("file", expected="a file", got="a string") if "file" in form.fields else missing("file")
+    purpose = form.fields.get("purpose")
+    if purpose is None:
+        raise missing("purpose")
+    if purpose not in PURPOSES:
+        raise not_supported("purpose", purpose, PURPOSES)
+    lifetime = _lifetime(form.fields)
+    if lifetime is None and purpose == "batch":
+        lifetime = BATCH_LIFETIME
+    return JSONResponse(box.store(found[0], purpose=purpose, lifetime_s=lifetime).row())
+
+
+async def list_files(request: Request) -> Response:
+    """`GET /v1/files`, newest first unless asked otherwise."""
+    box = box_of(request)
+    query = request.query_params
+    record(request, box.knobs, params=dict(query))
+    order = query.get("order", "desc")
+    if order not in ("asc", "desc"):
+        raise not_supported("order", order, ("asc", "desc"))
+    limit = int(query["limit"]) if re.fullmatch(r"[0-9]{1,9}", query.get("limit", "")) else MAX_LISTED
+    if not 1 <= limit <= MAX_LISTED:
+        raise out_of_range("limit", limit, low=1, high=MAX_LISTED)
+    found = [file for file in box.files() if query.get("purpose") in (None, file.purpose)]
+    if order == "desc":
+        found.reverse()
+    if after := query.get("after"):
+        ids = [file.id for file in found]
+        found = found[ids.index(after) + 1 :] if after in ids else []
+    rows = [file.row() for file in found[:limit]]
+    return JSONResponse(
+        {
+            "object": "list",
+            "data": rows,
+            "first_id": rows[0]["id"] if rows else "",
+            "last_id": rows[-1]["id"] if rows else "",
+            "has_more": len(found) > limit,
+        }
+    )
+
+
+async def one_file(request: Request) -> Response:
+    """`GET` and `DELETE /v1/files/{file_id}`."""
+    box = box_of(request)
+    record(request, box.knobs)
+    file_id = request.path_params["file_id"]
+    if request.method == "DELETE":
+        box.delete(file_id)
+        return JSONResponse({"id": file_id, "object": "file", "deleted": True})
+    return JSONResponse(box.file(file_id).row())
+
+
+async def file_content(request: Request) -> Response:
+    """`GET /v1/files/{file_id}/content`."""
+    box = box_of(request)
+    record(request, box.knobs)
+    file = box.file(request.path_params["file_id"])
+    return Response(file.upload.data, media_type="application/octet-stream")
+
+
+async def list_models(request: Request) -> Response:
+    """`GET /v1/models`."""
+    record(request, box_of(request).knobs)
+    return JSONResponse(model_rows())
+
+
+async def one_model(request: Request) -> Response:
+    """`GET /v1/models/{model}`."""
+    record(request, box_of(request).knobs)
+    return JSONResponse(model_row(request.path_params["model"]))
+
+
+async def picture(request: Request) -> Response:
+    """`GET /pictures/{key}`: a picture that was answered by address."""
+    found = box_of(request).served(request.path_params["key"])
+    if found is None:
+        raise ApiRefusal(404, "There is no such picture.", code=None)
+    data, media_type = found
+    return Response(data, media_type=media_type)
+
+
+def _lifetime(fields: dict[str, str]) -> int | None:
+    """`expires_after`, in seconds; None where it was not given."""
+    anchor, seconds = fields.get("expires_after[anchor]"), fields.get("expires_after[seconds]")
+    if anchor is None and seconds is None:
+        return None
+    if anchor is None:
+        raise missing("expires_after[anchor]")
+    if anchor != "created_at":
+        raise not_supported("expires_after[anchor]", anchor, ("created_at",))
+    if seconds is None:
+        raise missing("expires_after[seconds]")
+    if not re.fullmatch(r"-?[0-9]{1,12}", seconds):
+        raise wrong_type("expires_after[seconds]", expected="an integer", got="a string")
+    if not MIN_LIFETIME <= int(seconds) <= MAX_LIFETIME:
+        raise out_of_range("expires_after[seconds]", int(seconds), low=MIN_LIFETIME, high=MAX_LIFETIME)
+    return int(seconds)

@@ -1,0 +1,195 @@
+"""`/v1/images/generations` and `/v1/images/edits`: requests read, answers wrapped, streams sent."""
+
+import base64
+import time
+from collections.abc import AsyncGenerator, Mapping
+from dataclasses import replace
+
+import anyio
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from . import pipeline as works
+from .errors import (
+    ApiRefusal,
+    Json,
+    JsonObject,
+    missing,
+    unknown,
+    wrong_count,
+    wrong_type,
+)
+from .faults import Fault
+from .http import Cut, EventStream, Form, event, is_form, read_form, read_json
+from .input_images import MAX_PICTURES, Upload, check_mime_type, from_data_url
+from .knobs import until
+from .pipeline import Work
+from .rules import (
+    EDIT_FORM,
+    EDIT_JSON,
+    GENERATION,
+    check_order,
+    from_form,
+    is_object,
+    refuse_type,
+)
+from .state import Box, box_of
+
+
+async def generations(request: Request) -> Response:
+    """`POST /v1/images/generations`."""
+    box = box_of(request)
+    params = await read_json(request, box.knobs)
+    fault = box.knobs.take_fault("generations")
+    early = await works.early_answer(request, box, fault, model=_model(params), billed=_count(params))
+    if early:
+        return early
+    order = check_order(params, known=GENERATION)
+    works.check_prompt(order)
+    return await _answer(request, box, await works.generation(order), fault)
+
+
+async def edits(request: Request) -> Response:
+    """`POST /v1/images/edits`, as a form or as JSON."""
+    box = box_of(request)
+    form = await read_form(request, box.knobs) if is_form(request) else None
+    params = from_form(form.fields) if form else await read_json(request, box.knobs)
+    fault = box.knobs.take_fault("edits")
+    early = await works.early_answer(request, box, fault, model=_model(params), billed=_count(params))
+    if early:
+        return early
+    names: dict[str, Json] = {**params, **dict.fromkeys(form.names, "")} if form else params
+    order = check_order({**names, **params}, known=EDIT_FORM if form else EDIT_JSON)
+    uploads, mask = _form_pictures(form) if form else _json_pictures(params, box)
+    works.check_prompt(order)
+    return await _answer(request, box, await works.edit(order, uploads, mask, box=box), fault)
+
+
+def picture_from_reference(value: Json, box: Box, *, param: str) -> Upload:
+    """A picture given as `{"image_url": ...}` or `{"file_id": ...}`.
+
+    Raises:
+        ApiRefusal: it is neither or both, or leads nowhere.
+    """
+    if not is_object(value):
+        raise refuse_type(param, value, expected="an object")
+    for name in value:
+        if name not in ("image_url", "file_id"):
+            raise unknown(f"{param}.{name}")
+    url, file_id = value.get("image_url"), value.get("file_id")
+    if (url is None) == (file_id is None):
+        message = f"Invalid '{param}': provide exactly one of 'image_url' or 'file_id'."
+        raise ApiRefusal(400, message, code="invalid_value", param=param)
+    if url is not None:
+        if not isinstance(url, str):
+            raise refuse_type(f"{param}.image_url", url, expected="a string")
+        return from_data_url(url, param=f"{param}.image_url")
+    if not isinstance(file_id, str):
+        raise refuse_type(f"{param}.file_id", file_id, expected="a string")
+    return box.file(file_id, param=f"{param}.file_id").upload
+
+
+def _form_pictures(form: Form) -> tuple[list[Upload], Upload | None]:
+    pictures: list[Upload] = []
+    mask: Upload | None = None
+    for name in ("image", "image[]", "mask"):
+        if name in form.fields:
+            raise wrong_type(name, expected="a file", got="a string")
+    for name, upload in form.files:
+        if name in ("image", "image[]"):
+            check_mime_type(upload, param="image")
+            pictures.append(upload)
+        elif name == "mask":
+            check_mime_type(upload, param="mask")
+            mask = upload
+        else:
+            raise wrong_type(name, expected="a string", got="a file")
+    if not pictures:
+        raise missing("image")
+    if len(pictures) > MAX_PICTURES:
+        raise wrong_count("image", len(pictures), low=1, high=MAX_PICTURES)
+    return pictures, mask
+
+
+def _json_pictures(params: JsonObject, box: Box) -> tuple[list[Upload], Upload | None]:
+    images = params.get("images")
+    if images is None:
+        raise missing("images")
+    if not isinstance(images, list):
+        raise refuse_type("images", images, expected="an array")
+    if not 1 <= len(images) <= MAX_PICTURES:
+        raise wrong_count("images", len(images), low=1, high=MAX_PICTURES)
+    pictures = [picture_from_reference(image, box, param=f"images[{place}]") for place, image in enumerate(images)]
+    mask = params.get("mask")
+    return pictures, None if mask is None else picture_from_reference(mask, box, param="mask")
+
+
+async def _answer(request: Request, box: Box, work: Work, fault: Fault | None) -> Response:
+    if work.order.stream:
+        stream = EventStream(_events(request, box, work, fault))
+        return Cut(stream, after=fault.after) if fault and fault.kind == "cut" else stream
+    painted = works.resized(work, fault)
+    async with box.knobs.job(request, pictures=work.order.n):
+        if fault and fault.kind == "stall":
+            await until(anyio.Event(), request)
+        files = await works.files(painted, box)
+    body: JsonObject = {
+        "created": int(time.time()),
+        **painted.looks(),
+        "data": [{**works.picture_body(data, work, fault, request=request, box=box)} for data in files],
+        "usage": work.usage.body(),
+    }
+    if work.order.safety_identifier:
+        body["safety_identifier"] = work.order.safety_identifier
+    if fault and fault.kind == "no_usage":
+        del body["usage"]
+    if fault and fault.kind == "empty_data":
+        body["data"] = []
+    answer = JSONResponse(body, headers=fault.headers if fault else None)
+    return Cut(answer, after=fault.after) if fault and fault.kind == "cut" else answer
+
+
+async def _events(request: Request, box: Box, work: Work, fault: Fault | None) -> AsyncGenerator[bytes, None]:
+    """The stream: the partial pictures, then the finished one with what it cost."""
+    painted = works.resized(work, fault)
+    async with box.knobs.job(request, pictures=1):
+        for place, data in enumerate(await works.partials(painted, box)):
+            if _broken(fault, place):
+                break
+            name = f"{work.kind}.partial_image"
+            looks = {"created_at": int(time.time()), **painted.looks(), "partial_image_index": place}
+            yield event(name, {"type": name, "b64_json": base64.b64encode(data).decode(), **looks})
+        if fault and fault.kind == "stall":
+            await until(anyio.Event(), request)
+        if fault and fault.kind == "error_event":
+            refusal = replace(fault, error=fault.error or "server_error").refusal(model=work.order.model.name)
+            yield event("error", {"type": "error", "error": refusal.error(request_id=request.scope["request_id"])})
+        if fault and fault.kind in ("stall", "error_event", "no_completed"):
+            return
+        (data,) = await works.files(painted, box)
+        name = f"{work.kind}.completed"
+        completed: JsonObject = {
+            "type": name,
+            "created_at": int(time.time()),
+            **painted.looks(),
+            **works.picture_body(data, work, fault, request=request, box=box),
+            "usage": work.usage.body(details=False),
+        }
+        if fault and fault.kind == "no_usage":
+            del completed["usage"]
+        yield event(name, completed)
+
+
+def _broken(fault: Fault | None, sent: int) -> bool:
+    """Whether a stream goes wrong after that many events."""
+    return fault is not None and fault.kind in ("stall", "error_event", "no_completed") and sent >= fault.after
+
+
+def _model(params: Mapping[str, Json]) -> str:
+    model = params.get("model")
+    return model if isinstance(model, str) else ""
+
+
+def _count(params: Mapping[str, Json]) -> int:
+    n = params.get("n")
+    return n if isinstance(n, int) else 1

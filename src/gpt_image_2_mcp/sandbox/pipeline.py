@@ -1,0 +1,225 @@
+"""The work on an order: from a checked request to files, tokens and, where asked for, faults.
+
+All routes that make pictures meet here; they differ in how they read a request and how they wrap the answer.
+"""
+
+import base64
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+import anyio
+import anyio.to_thread
+from PIL import Image
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+
+from . import painter
+from .faults import ErrorName, Fault, named_error
+from .http import Silence
+from .input_images import Upload, open_mask, open_picture
+from .knobs import until
+from .rules import Order
+from .state import Box
+from .tokens import (
+    GENERATION_EXTRA,
+    PARTIAL_TOKENS,
+    Usage,
+    input_picture_tokens,
+    output_tokens,
+    text_tokens,
+)
+
+TRIGGERS: dict[str, ErrorName] = {
+    "moderation-blocked": "moderation_blocked",
+    "sandbox-rate-limit": "rate_limit_exceeded",
+    "sandbox-quota": "insufficient_quota",
+    "sandbox-billing-limit": "billing_hard_limit_reached",
+    "sandbox-unverified": "must_be_verified",
+    "sandbox-server-error": "server_error",
+    "sandbox-overloaded": "overloaded",
+}
+"""Words in a prompt that bring an error, for trying error messages by hand."""
+
+
+_SMALL_COPY = (512, 512)
+"""Pixels within which the second and further input pictures are kept: sixteen large ones would fill the memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """An order with its input pictures; none of them for a generation. `size` is what will be painted.
+
+    Only the first of the `pictures` is kept as it came: of the others a small copy does.
+    """
+
+    order: Order
+    size: tuple[int, int]
+    pictures: Sequence[Image.Image] = ()
+    mask: Image.Image | None = None
+    usage: Usage = field(default_factory=lambda: Usage(0, 0, 0))
+
+    @property
+    def kind(self) -> Literal["image_generation", "image_edit"]:
+        """How its stream events are called."""
+        return "image_edit" if self.pictures else "image_generation"
+
+    def looks(self) -> dict[str, str]:
+        """What an answer says of its pictures."""
+        return {
+            "size": f"{self.size[0]}x{self.size[1]}",
+            "quality": self.order.quality,
+            "background": self.order.background,
+            "output_format": self.order.output_format,
+        }
+
+
+def check_prompt(order: Order) -> None:
+    """Refuse a prompt with one of the `TRIGGERS`.
+
+    Raises:
+        ApiRefusal: the error that the word brings.
+    """
+    for word, name in TRIGGERS.items():
+        if word in order.prompt:
+            raise named_error(name, model=order.model.name)
+
+
+async def generation(order: Order) -> Work:
+    """The work for a new picture."""
+    return _planned(Work(order, order.size or painter.AUTO_SIZE))
+
+
+async def edit(order: Order, uploads: Sequence[Upload], mask: Upload | None, *, box: Box) -> Work:
+    """The work for an edit; the pictures are decoded here, in a thread.
+
+    Raises:
+        ApiRefusal: 400, code `invalid_image_file`.
+    """
+
+    def decode() -> Work:
+        pictures: list[Image.Image] = []
+        sizes: list[tuple[int, int]] = []
+        for place, upload in enumerate(uploads, start=1):
+            picture = open_picture(upload, place=place)
+            sizes.append(picture.size)
+            if place > 1:
+                picture.thumbnail(_SMALL_COPY)
+            pictures.append(picture)
+        alpha = None if mask is None else open_mask(mask, size=sizes[0])
+        size = order.size or painter.edit_size(sizes[0])
+        return _planned(Work(order, size, pictures, alpha), sizes)
+
+    return await anyio.to_thread.run_sync(decode, limiter=box.brushes)
+
+
+async def files(work: Work, box: Box) -> list[bytes]:
+    """The finished pictures, one file each, in the order's format."""
+
+    def make() -> list[bytes]:
+        return [_encoded(work, _painted(work, index)) for index in range(work.order.n)]
+
+    # A caller that leaves is not to wait for the brush: the thread paints on and its picture is dropped.
+    made = await anyio.to_thread.run_sync(make, abandon_on_cancel=True, limiter=box.brushes)
+    box.knobs.painted += len(made)
+    return made
+
+
+async def partials(work: Work, box: Box) -> list[bytes]:
+    """The partial pictures of a stream, from blurred to nearly finished."""
+
+    def make() -> list[bytes]:
+        steps = work.order.partial_images
+        whole = _painted(work, 0)
+        return [_encoded(work, painter.partial(whole, step=step, steps=steps)) for step in range(steps)]
+
+    if work.order.partial_images == 0:
+        return []
+    return await anyio.to_thread.run_sync(make, abandon_on_cancel=True, limiter=box.brushes)
+
+
+def resized(work: Work, fault: Fault | None) -> Work:
+    """The work, at another size than asked for where that is the fault."""
+    return replace(work, size=fault.size) if fault and fault.kind == "other_size" else work
+
+
+async def early_answer(request: Request, box: Box, fault: Fault | None, *, model: str, billed: int) -> Response | None:
+    """The answer of a fault that needs no picture, after whatever wait was asked for; None where there is none.
+
+    Raises:
+        ApiRefusal: the fault is an error.
+    """
+    if fault is None:
+        return None
+    match fault.kind:
+        case "error":
+            async with box.knobs.job(request, pictures=0):
+                raise fault.refusal(model=model)
+        case "html":
+            async with box.knobs.job(request, pictures=0):
+                page = "<html><head><title>Bad Gateway</title></head><body><h1>Bad Gateway</h1></body></html>"
+                return HTMLResponse(page, fault.status or 502, headers=fault.headers)
+        case "drop":
+            async with box.knobs.job(request, pictures=billed):
+                return Silence()
+        case "hang":
+            async with box.knobs.job(request, pictures=billed):
+                await until(anyio.Event(), request)
+        case _:
+            pass
+    return None
+
+
+def picture_body(data: bytes, work: Work, fault: Fault | None, *, request: Request, box: Box) -> dict[str, str]:
+    """One entry of `data`: base64, unless a fault wants it otherwise."""
+    media_type = f"image/{work.order.output_format}"
+    match fault.kind if fault else None:
+        case "url":
+            key = box.serve(data, media_type)
+            return {"url": str(request.url_for("picture", key=key))}
+        case "data_url":
+            return {"url": f"data:{media_type};base64,{base64.b64encode(data).decode()}"}
+        case "not_an_image":
+            return {"b64_json": base64.b64encode(b"<html>this is no picture</html>").decode()}
+        case "bad_base64":
+            return {"b64_json": "%%% this is not base64 %%%"}
+        case "empty_data":
+            return {"b64_json": ""}
+        case _:
+            return {"b64_json": base64.b64encode(data).decode()}
+
+
+def _planned(work: Work, sizes: Sequence[tuple[int, int]] = ()) -> Work:
+    """The work with its tokens counted; `sizes` are those that the input pictures came in."""
+    order = work.order
+    painted = output_tokens(*work.size, grid=order.model.grid[order.quality]) * order.n
+    shown = order.partial_images * PARTIAL_TOKENS if order.stream else 0
+    usage = Usage(
+        text=text_tokens(order.prompt) + (0 if work.pictures else GENERATION_EXTRA),
+        pictures=sum(input_picture_tokens(*size) for size in sizes),
+        output=painted + shown,
+    )
+    return replace(work, usage=usage)
+
+
+def _painted(work: Work, index: int) -> Image.Image:
+    order = work.order
+    note = f"{order.model.name} · {work.size[0]}x{work.size[1]} · {order.quality} · {order.output_format}"
+    if order.n > 1:
+        note = f"{note} · {index + 1} of {order.n}"
+    transparent = order.background == "transparent"
+    if not work.pictures:
+        return painter.paint(order.prompt, work.size, index=index, transparent=transparent, note=note)
+    return painter.paint_over(
+        work.pictures,
+        order.prompt,
+        work.size,
+        mask=work.mask,
+        index=index,
+        transparent=transparent,
+        note=note,
+    )
+
+
+def _encoded(work: Work, picture: Image.Image) -> bytes:
+    return painter.encode(picture, work.order.output_format, compression=work.order.output_compression)

@@ -1,0 +1,205 @@
+"""What the Responses route is asked: its parameters, the words and pictures of its input, its image tool.
+
+The host model of the sandbox is simple: it always calls the image tool if it may, and hands the words on unchanged.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from .errors import (
+    IMAGE_USER_ERROR,
+    ApiRefusal,
+    Json,
+    JsonObject,
+    by_the_model,
+    missing,
+    not_supported,
+    unknown,
+)
+from .images_route import picture_from_reference
+from .input_images import MAX_PICTURES, Upload
+from .models import DEFAULT_TOOL_MODEL, check_host_model
+from .rules import TOOL, Order, check_order, is_object, refuse_type
+from .state import Box
+
+Action = Literal["generate", "edit"]
+"""What the image tool does; `auto` has been resolved."""
+
+_KNOWN = frozenset(
+    {"model", "input", "instructions", "tools", "tool_choice", "stream", "stream_options", "metadata", "temperature"}
+    | {"top_p", "user", "safety_identifier", "store", "include", "parallel_tool_calls", "previous_response_id"}
+    | {"reasoning", "text", "truncation", "max_output_tokens", "max_tool_calls", "background", "conversation"}
+    | {"service_tier", "prompt", "prompt_cache_key", "prompt_cache_options", "prompt_cache_retention"}
+    | {"context_management", "moderation", "top_logprobs"}
+)
+_ROLES = ("user", "assistant", "system", "developer")
+_NOT_FOR_THE_ORDER = ("type", "action", "input_image_mask")
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """A call of the image tool; no `pictures` for a generation."""
+
+    order: Order
+    action: Action
+    pictures: tuple[Upload, ...]
+    mask: Upload | None
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """A request to the Responses route; `call` is None where the image tool is not to be used."""
+
+    model: str
+    prompt: str
+    stream: bool
+    tools: list[Json]
+    tool_choice: Json
+    call: ToolCall | None
+
+
+def read_ask(params: JsonObject, box: Box) -> Ask:
+    """Check a request to the Responses route.
+
+    Raises:
+        ApiRefusal: for the first rule that is broken.
+    """
+    for name in params:
+        if name not in _KNOWN:
+            raise unknown(name)
+    model = params.get("model")
+    if model is None:
+        raise missing("model")
+    if not isinstance(model, str):
+        raise refuse_type("model", model, expected="a string")
+    stream = params.get("stream")
+    if not isinstance(stream, bool | None):
+        raise refuse_type("stream", stream, expected="a boolean")
+    if (previous := params.get("previous_response_id")) is not None:
+        message = f"Previous response with id '{previous}' not found."
+        raise ApiRefusal(400, message, code="previous_response_not_found", param="previous_response_id")
+    words, pictures = _read_input(params.get("input"), box)
+    tools = params.get("tools") or []
+    if not isinstance(tools, list):
+        raise refuse_type("tools", tools, expected="an array")
+    check_host_model(model, with_tool=bool(tools))
+    prompt = "\n".join(words)
+    choice = params.get("tool_choice", "auto")
+    call = None if choice == "none" else _read_tools(tools, prompt, pictures, box, stream=bool(stream))
+    if call is None and is_object(choice):
+        message = "Tool choice 'image_generation' not found in 'tools' parameter."
+        raise ApiRefusal(400, message, code=None, param="tool_choice")
+    return Ask(model, prompt, bool(stream), [_echo(tool) for tool in tools], choice, call)
+
+
+def _read_tools(tools: list[Json], prompt: str, pictures: list[Upload], box: Box, *, stream: bool) -> ToolCall | None:
+    call = None
+    for place, tool in enumerate(tools):
+        if not is_object(tool):
+            raise refuse_type(f"tools[{place}]", tool, expected="an object")
+        kind = tool.get("type")
+        if kind is None:
+            raise missing(f"tools[{place}].type")
+        if kind == "image_generation" and call is None:
+            call = _read_tool(tool, place, prompt, pictures, box, stream=stream)
+        elif kind != "image_generation":
+            # OpenAI has a dozen more; the sandbox's host model knows this one.
+            raise not_supported(f"tools[{place}].type", str(kind), ("image_generation",))
+    return call
+
+
+def _read_tool(
+    tool: JsonObject, place: int, prompt: str, pictures: list[Upload], box: Box, *, stream: bool
+) -> ToolCall:
+    looks = {name: value for name, value in tool.items() if name not in _NOT_FOR_THE_ORDER}
+    try:
+        order = check_order({"model": DEFAULT_TOOL_MODEL, **looks, "prompt": prompt}, known=TOOL | {"prompt"})
+    except ApiRefusal as refusal:
+        raise _in_tool(refusal, place) from refusal
+    action = tool.get("action", "auto")
+    if action not in ("generate", "edit", "auto"):
+        raise not_supported(f"tools[{place}].action", str(action), ("generate", "edit", "auto"))
+    mask_reference = tool.get("input_image_mask")
+    mask = (
+        None
+        if mask_reference is None
+        else picture_from_reference(mask_reference, box, param=f"tools[{place}].input_image_mask")
+    )
+    if action == "edit" and not pictures:
+        raise by_the_model("An image edit needs at least one input image.", param="tools", code=None)
+    if mask and (action == "generate" or not pictures):
+        raise by_the_model("A mask can only be used to edit an input image.", param="tools", code=None)
+    if len(pictures) > MAX_PICTURES:
+        raise by_the_model(f"At most {MAX_PICTURES} input images are supported.", param="tools", code=None)
+    edits = bool(pictures) and action != "generate"
+    return ToolCall(
+        order=replace(order, stream=stream),
+        action="edit" if edits else "generate",
+        pictures=tuple(pictures) if edits else (),
+        mask=mask,
+    )
+
+
+def _in_tool(refusal: ApiRefusal, place: int) -> ApiRefusal:
+    """A refusal of one of the tool's keys: the API names the key, the picture model blames `tools` as a whole."""
+    if refusal.param is None or refusal.param == "prompt":
+        return refusal
+    if refusal.kind == IMAGE_USER_ERROR:
+        return refusal.about("tools")
+    return refusal.about(f"tools[{place}].{refusal.param}")
+
+
+def _read_input(value: Json, box: Box) -> tuple[list[str], list[Upload]]:
+    """The user's words and pictures, in order."""
+    if value is None:
+        raise missing("input")
+    if isinstance(value, str):
+        return [value], []
+    if not isinstance(value, list):
+        raise refuse_type("input", value, expected="a string or an array")
+    words: list[str] = []
+    pictures: list[Upload] = []
+    for where, part in _parts(value):
+        match part.get("type"):
+            case "input_text":
+                text = part.get("text")
+                if not isinstance(text, str):
+                    raise missing(f"{where}.text")
+                words.append(text)
+            case "input_image":
+                reference = {key: part[key] for key in ("image_url", "file_id") if part.get(key) is not None}
+                pictures.append(picture_from_reference(reference, box, param=where))
+            case other:
+                raise not_supported(f"{where}.type", str(other), ("input_text", "input_image"))
+    return words, pictures
+
+
+def _parts(items: list[Json]) -> Iterator[tuple[str, JsonObject]]:
+    """The content parts of the user's messages, each with where it stands."""
+    for number, item in enumerate(items):
+        where = f"input[{number}]"
+        if not is_object(item):
+            raise refuse_type(where, item, expected="an object")
+        if item.get("type", "message") != "message":
+            continue  # earlier turns: calls and their results
+        role = item.get("role")
+        if role not in _ROLES:
+            raise not_supported(f"{where}.role", str(role), _ROLES)
+        content = item.get("content")
+        if isinstance(content, str):
+            said: JsonObject = {"type": "input_text", "text": content}
+            content = [said]
+        if not isinstance(content, list):
+            raise refuse_type(f"{where}.content", content, expected="a string or an array")
+        if role != "user":
+            continue
+        for place, part in enumerate(content):
+            if not is_object(part):
+                raise refuse_type(f"{where}.content[{place}]", part, expected="an object")
+            yield f"{where}.content[{place}]", part
+
+
+def _echo(tool: Json) -> Json:
+    """A tool as an answer repeats it: without its mask, which may be megabytes."""
+    return {name: value for name, value in tool.items() if name != "input_image_mask"} if is_object(tool) else tool

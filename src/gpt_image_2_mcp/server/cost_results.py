@@ -1,0 +1,66 @@
+"""The answer of `image_costs`: an estimate, what was spent, what is left."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from mcp_types import CallToolResult, TextContent
+
+from ..billing.budgets import PER_CALL, PER_DAY, ModelSpending, Summary
+from ..billing.pricing import Estimate, dollars
+from ..generation.spending import Budgets
+from ..parameters.models import CostsRequest
+
+META_KEY = "gpt-image-2/costs"
+
+
+def costs(
+    request: CostsRequest, model: str, expected: Estimate | None, spent: Summary, budgets: Budgets
+) -> CallToolResult:
+    """Amounts in dollars, as text and in `_meta`."""
+    lines = [_estimate_line(request, model, expected)]
+    under_way = f", and {dollars(spent.reserved)} under way" if spent.reserved else ""
+    lines.append(f"Spent today: {dollars(spent.spent)}{under_way}{_by_model(spent.today)}.")
+    total = sum((row.usd for row in spent.period), start=spent.spent * 0)
+    lines.append(f"Spent since {spent.since:%Y-%m-%d}: {dollars(total)}{_by_model(spent.period)}.")
+    if budgets.per_day is not None:
+        left = dollars(spent.left(budgets.per_day))
+        lines.append(f"Left of today's budget: {left} of {dollars(budgets.per_day)} ({PER_DAY}).")
+    if budgets.per_call is not None:
+        lines.append(f"A call may cost {dollars(budgets.per_call)} ({PER_CALL}).")
+    if not budgets.any:
+        lines.append(f"No budget is set; {PER_DAY} and {PER_CALL} set one.")
+    report: dict[str, Any] = {
+        "model": model,
+        "estimate_usd": float(expected.usd) if expected else None,
+        "spent_today_usd": float(spent.spent),
+        "under_way_usd": float(spent.reserved),
+        "spent_30_days_usd": float(total),
+        "left_today_usd": None if budgets.per_day is None else float(spent.left(budgets.per_day)),
+        "by_model": [_row(row) for row in spent.period],
+    }
+    return CallToolResult(content=[TextContent(text="\n".join(lines))], _meta={META_KEY: report})
+
+
+def _estimate_line(request: CostsRequest, model: str, expected: Estimate | None) -> str:
+    pictures = f"{request.n} pictures" if request.n > 1 else "1 picture"
+    what = f"{pictures} with {model}, size {request.size}, quality {request.quality}"
+    if request.inputs:
+        what += f", from {request.inputs} input picture{'s' if request.inputs > 1 else ''}"
+    if expected is None:
+        return f"{what}: the price is not known."
+    guess = " (auto is counted as 1024x1024 at high, or what was dearer here)" if expected.assumed else ""
+    return f"{what}: about {dollars(expected.usd)}{guess}."
+
+
+def _by_model(rows: Sequence[ModelSpending]) -> str:
+    parts = [
+        f"{row.model} {dollars(row.usd)} in {row.requests} call{'s' if row.requests > 1 else ''}"
+        + (f" ({row.unknown} of unknown outcome, counted in full)" if row.unknown else "")
+        + (f" ({row.unpriced} without a known price)" if row.unpriced else "")
+        for row in rows[:20]
+    ]
+    return f": {', '.join(parts)}" if parts else ""
+
+
+def _row(row: ModelSpending) -> dict[str, Any]:
+    return {"model": row.model, "calls": row.requests, "pictures": row.pictures, "usd": float(row.usd)}

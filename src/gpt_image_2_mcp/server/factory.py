@@ -1,0 +1,99 @@
+"""The MCP face of the studio: says what exists and translates; it holds no logic."""
+
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any
+
+import anyio
+from mcp import MCPError
+from mcp.server.caching import CacheHint
+from mcp.server.mcpserver import Context, MCPServer
+from mcp_types import (
+    INVALID_PARAMS,
+    Completion,
+    CompletionArgument,
+    CompletionContext,
+    GetPromptResult,
+    InputRequiredResult,
+    PromptReference,
+    ResourceTemplateReference,
+)
+
+from .. import __version__
+from ..errors import shown
+from ..service.images import Studio
+from .completions import complete
+from .notifications import Changes
+from .prompts.templates import all_prompts
+from .resources import PictureServer, in_words
+from .tools import all_tools
+
+INSTRUCTIONS = """\
+Makes and edits pictures with OpenAI's gpt-image-2 and saves them on this computer. Every call that makes a picture \
+costs money and takes 10 seconds to 4 minutes.
+- Tell the person each file's absolute path from the answer: many clients do not show them the picture.
+- Pictures attached to the chat do not reach this server. `images` and `mask` take a path on this computer, an \
+http(s) URL, a data URL, or a picture made here: its id, `last`, or its number on the last contact sheet.
+- For several changes to one picture use start_edit_session and continue_edit_session, one change a turn; repeat \
+what is to stay. from_turn goes back to an earlier turn and branches.
+- list_images finds earlier pictures, of other chats too ("the blue one from this morning"); with contact_sheet the \
+person can name a number. show_image looks closely. `like` makes a picture with an earlier one's parameters.
+- Write prompts in labelled parts (scene, subject, details, constraints), quote exact text and say that there is to \
+be no other; number the input pictures and give each a role. Draft at quality low, finish at medium or high.
+- A call that takes long answers with a job_id: fetch the picture with get_image_job, do not repeat the call.
+- An error says what to do; do not repeat a call that may have been billed without asking the person.
+"""
+
+StudioOpener = Callable[[], AbstractAsyncContextManager[Studio]]
+
+HOUR_MS = 3_600_000
+
+
+def build_server(open_studio: StudioOpener) -> PictureServer:
+    """Make a fresh server over the studio that `open_studio` gives when a client connects."""
+
+    @asynccontextmanager
+    async def lifespan(_: MCPServer[Studio]) -> AsyncGenerator[Studio]:
+        async with open_studio() as studio, anyio.create_task_group() as tasks:
+            server.studio = studio
+            tasks.start_soon(changes.follow, studio.news)
+            yield studio
+            tasks.cancel_scope.cancel()
+
+    changes = Changes()
+
+    server = _Server(
+        "gpt-image-2-mcp",
+        title="gpt-image-2",
+        instructions=INSTRUCTIONS,
+        version=__version__,
+        tools=all_tools(),
+        lifespan=lifespan,
+        log_level="WARNING",
+        cache_hints={"tools/list": CacheHint(HOUR_MS, "public"), "prompts/list": CacheHint(HOUR_MS, "public")},
+        middleware=[changes.middleware],
+        subscriptions=changes.bus,
+    )
+    server.serve_subscriptions(changes)
+    for prompt in all_prompts():
+        server.add_prompt(prompt)
+
+    @server.completion()
+    async def completed(
+        ref: PromptReference | ResourceTemplateReference, argument: CompletionArgument, _: CompletionContext | None
+    ) -> Completion:
+        with in_words():
+            return await complete(ref, argument, server.studio)
+
+    return server
+
+
+class _Server(PictureServer):
+    async def get_prompt(
+        self, name: str, arguments: dict[str, Any] | None = None, context: Context[Studio, Any] | None = None
+    ) -> GetPromptResult | InputRequiredResult:
+        """Answer an unknown name as the client's mistake, which the SDK takes for one of the server."""
+        names = [prompt.name for prompt in await self.list_prompts()]
+        if name not in names:
+            raise MCPError(INVALID_PARAMS, f"There is no prompt {shown(name)}; there are: {', '.join(names)}.")
+        return await super().get_prompt(name, arguments, context)

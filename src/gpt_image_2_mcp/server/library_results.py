@@ -1,0 +1,103 @@
+"""What the answers of `list_images` and `show_image` look like."""
+
+import base64
+from typing import Any
+
+from mcp_types import CallToolResult, ContentBlock, ImageContent, TextContent
+
+from ..catalogue.models import Picture
+from ..jobs.report import MAX_TEXT, clipped, shortened
+from ..library.text import everything, line
+from ..library.viewer import Listing, View
+from .results import picture_link
+
+LIST_KEY = "gpt-image-2/pictures"
+RECORD_KEY = "gpt-image-2/picture"
+
+
+def listed(listing: Listing) -> CallToolResult:
+    """A page of pictures as text, with the sheet where there is one; every number of it stands in the text."""
+    found = listing.found
+    if not found.pictures:
+        return CallToolResult(content=[TextContent(text=_nothing(listing))], _meta={LIST_KEY: []})
+    numbers = {picture.id: number for number, picture in listing.numbers.items()}
+    content: list[ContentBlock] = [TextContent(text=_page_text(listing, numbers))]
+    if listing.sheet is not None:
+        content.append(ImageContent(data=base64.b64encode(listing.sheet).decode(), mime_type="image/jpeg"))
+    rows = [_row(picture, numbers.get(picture.id)) for picture in found.pictures]
+    return CallToolResult(content=content, _meta={LIST_KEY: rows})
+
+
+def viewed(view: View) -> CallToolResult:
+    """A picture, and everything that is known of it."""
+    text = f"{view.name}: {view.said}"
+    meta: dict[str, Any] = {}
+    if view.known is None:
+        text += "\nThe catalogue does not know this file: it was not made here, or was changed since."
+    else:
+        text += "\n" + everything(view.known.picture, view.known.session)
+        meta[RECORD_KEY] = _record(view.known.picture)
+    content: list[ContentBlock] = [
+        TextContent(text=clipped(text)),
+        ImageContent(data=view.preview.base64, mime_type=view.preview.mime_type),
+    ]
+    if view.known is not None:
+        content.append(picture_link(view.known.picture))
+    return CallToolResult(content=content, _meta=meta)
+
+
+def _page_text(listing: Listing, numbers: dict[str, int]) -> str:
+    """The page, with the paths where they fit."""
+    found = listing.found
+    count = len(found.pictures)
+    head = f"{count} picture{'s' if count > 1 else ''}, newest first, page {found.page}"
+    head += f"; page {found.page + 1} has older ones." if found.more else "; there are no older ones."
+    if numbers:
+        head += " A number on the sheet, or an id, names a picture in every tool."
+    texts = [
+        "\n".join(
+            [head, *(f"{_mark(p, numbers)}{line(p, with_path=with_path)}{_gone(p, listing)}" for p in found.pictures)]
+        )
+        for with_path in (True, False)
+    ]
+    return next((text for text in texts if len(text) <= MAX_TEXT), clipped(texts[-1]))
+
+
+def _mark(picture: Picture, numbers: dict[str, int]) -> str:
+    return f"{numbers[picture.id]}. " if picture.id in numbers else "- "
+
+
+def _gone(picture: Picture, listing: Listing) -> str:
+    return ", file missing" if picture.id in listing.missing else ""
+
+
+def _nothing(listing: Listing) -> str:
+    if listing.found.page > 1:
+        return f"There is no page {listing.found.page}."
+    if not listing.filtered:
+        return (
+            "Nothing was made yet, or the catalogue is new: `gpt-image-2-mcp library rebuild FOLDER` takes in earlier"
+            " pictures."
+        )
+    return "No picture is like that. Leave filters out to see all; words have to begin words of the prompt."
+
+
+def _record(picture: Picture) -> dict[str, Any]:
+    return picture.record.model_dump(mode="json") | {"file_path": str(picture.path)}
+
+
+def _row(picture: Picture, number: int | None) -> dict[str, Any]:
+    record = picture.record
+    row = {
+        "id": record.id,
+        "file_path": str(picture.path),
+        "made": record.made.isoformat(),
+        "width": record.width,
+        "height": record.height,
+        "prompt": shortened(record.prompt),
+        "model": record.model,
+        "cost_usd_estimated": None if record.cost_usd is None else float(record.cost_usd),
+        "session_id": record.place and record.place.session_id,
+        "turn": record.place and record.place.turn,
+    }
+    return row if number is None else {"number": number} | row

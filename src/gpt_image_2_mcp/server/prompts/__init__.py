@@ -1,0 +1,1 @@
+"""The MCP prompts: templates that a person picks in the client."""

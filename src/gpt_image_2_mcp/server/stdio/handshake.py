@@ -1,0 +1,175 @@
+"""Answers a client's opening while nothing is loaded: the handshake and the lists that never change.
+
+A person has many servers, most of them idle, and a client waits for each one's first answer. So the answers that the
+full server would give are kept in `handshake.json`, recorded from it (`make handshake`) and held against it by a test,
+and whatever else a client sends hands over to the server proper, which is loaded then and gets the opening again.
+Standard library only.
+"""
+
+# What JSON holds is unknown, and saying so at run time would load `typing`.
+# pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false, reportUnknownVariableType=false
+
+import json
+import os
+import signal
+import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from .pipes import Wire
+
+RECORDED = os.path.join(os.path.dirname(__file__), "handshake.json")  # noqa: PTH118, PTH120 - pathlib costs 5 ms
+
+VERSION = "io.modelcontextprotocol/protocolVersion"
+CAPABILITIES = "io.modelcontextprotocol/clientCapabilities"
+CLIENT = "io.modelcontextprotocol/clientInfo"
+
+
+class Opening:
+    """What the server proper is given: lines to hear first, and what was answered already."""
+
+    __slots__ = ("answered", "arrived", "lines")
+
+    def __init__(self, lines: "list[bytes]", answered: "Any") -> None:
+        """Keep the lines, and the id of the request among them that was answered (None: there is none)."""
+        self.lines = lines
+        self.answered = answered
+        self.arrived = time.monotonic() if lines and b'"tools/call"' in lines[-1] else None
+        """When the call came that the server proper is loaded for; None where it is loaded for something else."""
+
+
+def serve_opening(wire: "Wire") -> Opening | None:
+    """Answer until a message needs the server proper; None where the client is gone before that."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _leave)
+    with open(RECORDED, encoding="utf-8") as file:  # noqa: PTH123 - pathlib costs 5 ms
+        recorded = json.load(file)
+    front = _Front(recorded)
+    while line := wire.read():
+        opened = bool(front.heard)
+        answer = front.answer(line)
+        if answer is None:
+            return Opening([*front.heard, line], front.answered)
+        wire.write(answer)
+        if not opened and _killed_before():
+            return Opening(front.heard, front.answered)
+    return None
+
+
+class _Front:
+    """The state of one client's opening."""
+
+    def __init__(self, recorded: "dict[str, Any]") -> None:
+        self._results: list[Any] = recorded["results"]
+        self._legacy: dict[str, dict[str, int]] = recorded["legacy"]
+        self._modern: dict[str, int] = recorded["modern"]
+        self._modern_version: str = recorded["modern_version"]
+        self._methods: dict[str, int] = {}
+        self.heard: list[bytes] = []
+        """What decides how the server proper takes the rest: the first request, and that it was acknowledged."""
+        self.answered: Any = None
+        """The id of that first request."""
+
+    def answer(self, line: bytes) -> bytes | None:
+        """The answer's line, b"" where none is due, None where the server proper has to hear it."""
+        try:
+            message = json.loads(line)
+            method, request_id, params = message.get("method"), message.get("id"), message.get("params", {})
+            meta = params.get("_meta", {})
+            modern = VERSION in meta
+        except (ValueError, AttributeError, TypeError, RecursionError):
+            return None
+        if message.get("jsonrpc") != "2.0" or message.keys() - {"jsonrpc", "id", "method", "params"}:
+            return None
+        if method == "notifications/initialized" and self._methods is not self._modern and "id" not in message:
+            if not self.heard or params:
+                return None
+            self.heard.append(line)
+            return b""
+        if type(request_id) not in (int, str) or not isinstance(method, str) or not _is_plain_meta(meta):
+            return None
+        methods = self._methods or self._opened(method, params, meta, modern=modern)
+        if not methods or modern is not (methods is self._modern):
+            return None
+        result = methods.get(method)
+        if result is None or (self.heard and (method == "initialize" or params.keys() - {"_meta"})):
+            return None
+        if modern and not self._is_modern(meta):
+            return None
+        if not self.heard:
+            self._methods, self.answered = methods, request_id
+            self.heard.append(line)
+        body = {"jsonrpc": "2.0", "id": request_id, "result": self._results[result]}
+        return json.dumps(body, separators=(",", ":"), ensure_ascii=False).encode() + b"\n"
+
+    def _opened(
+        self, method: str, params: "dict[str, Any]", meta: "dict[str, Any]", *, modern: bool
+    ) -> "dict[str, int]":
+        """The answers of the protocol that a first request chooses; none where the request is out of order."""
+        if modern:
+            return self._modern if self._is_modern(meta) and not params.keys() - {"_meta"} else {}
+        version, capabilities, client = map(params.get, ("protocolVersion", "capabilities", "clientInfo"))
+        if method != "initialize" or not isinstance(version, str):
+            return {}
+        if not (_are_plain_capabilities(capabilities) and _is_plain_client(client)):
+            return {}
+        return self._legacy.get(version, self._legacy[max(self._legacy)])
+
+    def _is_modern(self, meta: "dict[str, Any]") -> bool:
+        known = meta.get(VERSION) == self._modern_version and _are_plain_capabilities(meta.get(CAPABILITIES))
+        return known and (CLIENT not in meta or _is_plain_client(meta[CLIENT]))
+
+
+def _is_plain_meta(meta: "dict[str, Any]") -> bool:
+    """Of the form that every client sends; anything else is for the server proper to judge."""
+    own = {VERSION, CAPABILITIES, CLIENT}
+    return type(meta.get("progressToken", 0)) in (int, str) and all(
+        isinstance(value, str) for name, value in meta.items() if name not in own and name != "progressToken"
+    )
+
+
+def _are_plain_capabilities(capabilities: "Any") -> bool:
+    return type(capabilities) is dict and all(map(_is_plain_capability, _values(capabilities)))
+
+
+def _is_plain_capability(capability: "Any") -> bool:
+    if type(capability) is not dict:
+        return False
+    changes = capability.get("listChanged", False)
+    others = [part for part in _values(capability) if part is not changes]
+    return type(changes) is bool and all(type(part) is dict for part in others)
+
+
+def _is_plain_client(client: "Any") -> bool:
+    return (
+        type(client) is dict and {"name", "version"} <= client.keys() and all(type(p) is str for p in _values(client))
+    )
+
+
+def _values(mapping: "Any") -> "list[Any]":
+    return list(mapping.values())
+
+
+def _leave(*_: object) -> None:
+    """Nothing is under way yet."""
+    os._exit(0)
+
+
+def _killed_before() -> bool:
+    """Whether a killed process left something to put in order, which does not wait for the first picture."""
+    from platformdirs import user_data_dir
+
+    folder = os.path.join(user_data_dir("gpt-image-2-mcp", appauthor=False), "gpt-image-2.db-alive")  # noqa: PTH118
+    try:
+        signs = os.listdir(folder)  # noqa: PTH208
+    except OSError:
+        return False
+    if not signs:
+        return False
+    from pathlib import Path
+
+    from ...database.liveness import any_dead
+
+    return any_dead(Path(folder))

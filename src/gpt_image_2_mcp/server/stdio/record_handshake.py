@@ -1,0 +1,85 @@
+"""Records what the server answers to every client's opening, for `front` to give before the server is loaded.
+
+`python -m gpt_image_2_mcp.server.recording` writes `handshake.json`; a test holds it against the server.
+"""
+
+import asyncio
+import json
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import anyio
+from mcp.shared.memory import create_client_server_memory_streams
+from mcp.shared.message import SessionMessage
+from mcp_types import JSONRPCMessage, jsonrpc_message_adapter
+from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS, LATEST_MODERN_VERSION
+
+from ...service.images import open_studio
+from ...settings import Settings
+from ..factory import build_server
+from .handshake import CAPABILITIES, RECORDED, VERSION
+
+Call = tuple[str, dict[str, Any]]
+
+LEGACY_METHODS = ("ping", "tools/list", "prompts/list", "resources/templates/list")
+MODERN_METHODS = ("server/discover", "tools/list", "prompts/list", "resources/templates/list")
+
+
+async def record() -> dict[str, Any]:
+    """Every answer to an opening: results once each, and where each method's is, by protocol version."""
+    results: list[Any] = []
+
+    def place(result: Any) -> int:
+        if result not in results:
+            results.append(result)
+        return results.index(result)
+
+    legacy: dict[str, dict[str, int]] = {}
+    for version in HANDSHAKE_PROTOCOL_VERSIONS:
+        hello = {"protocolVersion": version, "capabilities": {}, "clientInfo": {"name": "recorder", "version": "1"}}
+        methods: list[Call] = [("initialize", hello), *((method, dict[str, Any]()) for method in LEGACY_METHODS)]
+        legacy[version] = {method: place(result) for method, result in (await _answers(methods)).items()}
+    meta: dict[str, Any] = {VERSION: LATEST_MODERN_VERSION, CAPABILITIES: {}}
+    answers = await _answers([(method, {"_meta": meta}) for method in MODERN_METHODS])
+    modern = {method: place(result) for method, result in answers.items()}
+    return {"modern_version": LATEST_MODERN_VERSION, "legacy": legacy, "modern": modern, "results": results}
+
+
+async def _answers(requests: list[Call]) -> dict[str, Any]:
+    """What a fresh server answers to requests sent one after another, as it stands on the wire."""
+    found: dict[str, Any] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder)
+        server = build_server(lambda: open_studio(Settings.read({}), working_dir=place, home=place))._lowlevel_server  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+        async with (
+            create_client_server_memory_streams() as ((reading, writing), (heard, said)),
+            anyio.create_task_group() as tasks,
+        ):
+            tasks.start_soon(server.run, heard, said, server.create_initialization_options())
+            for number, (method, params) in enumerate(requests):
+                await writing.send(_message({"jsonrpc": "2.0", "id": number, "method": method, "params": params}))
+                answer = await reading.receive()
+                assert isinstance(answer, SessionMessage)
+                found[method] = json.loads(_dumped(answer.message))["result"]
+                if method == "initialize":
+                    await writing.send(_message({"jsonrpc": "2.0", "method": "notifications/initialized"}))
+            tasks.cancel_scope.cancel()
+    return found
+
+
+def _message(body: dict[str, Any]) -> SessionMessage:
+    return SessionMessage(jsonrpc_message_adapter.validate_python(body, by_name=False))
+
+
+def _dumped(message: JSONRPCMessage) -> str:
+    return message.model_dump_json(by_alias=True, exclude_unset=True)
+
+
+def written(recorded: dict[str, Any]) -> str:
+    """The file's text: a result a line, so that a change shows what it changes."""
+    return json.dumps(recorded, ensure_ascii=False, indent=1) + "\n"
+
+
+if __name__ == "__main__":
+    Path(RECORDED).write_text(written(asyncio.run(record())), encoding="utf-8")

@@ -1,0 +1,124 @@
+"""Tools whose parameters are the fields of one request model.
+
+The SDK derives a tool's parameters from a function's signature, ignores unknown arguments and answers wrong ones with
+pydantic's own words. Here the request model is the signature: its schema is what clients are shown, and `parse` checks
+what they send and says what is wrong with it.
+"""
+
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from contextvars import ContextVar
+from typing import Any, Concatenate, Self, TypeVar, cast
+
+from mcp import MCPError
+from mcp.server.mcpserver import Context
+from mcp.server.mcpserver.exceptions import ToolError
+from mcp.server.mcpserver.resolve import build_resolver_plans, find_resolved_parameters, resolve_arguments
+from mcp.server.mcpserver.tools import Tool
+from mcp.server.mcpserver.utilities.func_metadata import ArgModelBase, FuncMetadata
+from mcp_types import CallToolResult, InputRequiredResult, TextContent, ToolAnnotations
+from pydantic import Field
+
+from ..errors import GptImageError
+from ..jobs.report import clipped
+from ..parameters.models import Request, parse
+from ..service.images import Studio
+
+logger = logging.getLogger(__name__)
+
+RequestT = TypeVar("RequestT", bound=Request)
+Handler = Callable[Concatenate[RequestT, Context[Any, Any], ...], Awaitable[CallToolResult]]
+"""Takes the request, the call, and what resolvers fill."""
+
+
+ARRIVED: ContextVar[float] = ContextVar("arrived")
+"""When the call that is served arrived, by `anyio.current_time`."""
+
+
+class NoSense(GptImageError):
+    """The client answered a question for the person in a form that was not asked for."""
+
+    def __init__(self) -> None:
+        """Say so."""
+        super().__init__("The client's answer to the question about the price makes no sense. Nothing was sent.")
+
+
+class RequestTool(Tool):
+    """A tool that takes one request model; what goes wrong in a way its caller can act on is its answer."""
+
+    request: type[Request] = Field(exclude=True)
+
+    @classmethod
+    def of(
+        cls, handler: Handler[RequestT], request: type[RequestT], *, title: str, annotations: ToolAnnotations
+    ) -> Self:
+        """Make a tool of a handler: its name is the tool's, its docstring what the model reads."""
+        resolved = find_resolved_parameters(handler)
+        return cls(
+            fn=handler,
+            name=getattr(handler, "__name__"),  # noqa: B009 - a handler is a function, which its type cannot say
+            title=title,
+            description=" ".join((handler.__doc__ or "").split()),
+            parameters=closed_schema(request),
+            fn_metadata=FuncMetadata(arg_model=ArgModelBase),
+            is_async=True,
+            context_kwarg=None,
+            annotations=annotations,
+            resolved_params=dict(resolved),
+            resolver_plans=build_resolver_plans(resolved, {"request"}),
+            request=request,
+        )
+
+    async def run(
+        self, arguments: dict[str, Any], context: Context[Any, Any], convert_result: bool = False
+    ) -> CallToolResult | InputRequiredResult:
+        """Check the arguments, ask the person where that is wanted, do the work; an error is answered as its text."""
+        del convert_result  # A handler gives a result, never a value to convert.
+        studio: Studio = context.request_context.lifespan_context
+        try:
+            ARRIVED.set(studio.arrival())
+            studio.settings.require_right()
+            request = await studio.completed(parse(self.request, arguments))
+            found = await self._asked(request, context)
+            return found if isinstance(found, InputRequiredResult) else await self.fn(request, context, **found)
+        except GptImageError as error:
+            text = str(error)
+        except (MCPError, ToolError):
+            raise
+        except Exception as error:
+            logger.exception("%s failed", self.name)
+            text = (
+                f"{self.name} failed by an error in this program ({type(error).__name__}), which stderr tells more of."
+                " What was paid for is saved: list_images finds it, or the output folder has it."
+            )
+        return CallToolResult(content=[TextContent(text=clipped(studio.settings.hide(text)))], is_error=True)
+
+    async def _asked(self, request: Request, context: Context[Any, Any]) -> dict[str, Any] | InputRequiredResult:
+        """What the person answers, where a handler wants to know something of them."""
+        try:
+            return await resolve_arguments(self.resolved_params, self.resolver_plans, {"request": request}, context)
+        except ToolError as error:
+            raise NoSense from error
+
+
+def closed_schema(request: type[Request]) -> dict[str, Any]:
+    """A request model's JSON schema as every client takes it: flat, closed, required parameters first, no noise."""
+    schema = request.model_json_schema()
+    properties = {name: _plain(field) for name, field in cast("dict[str, Any]", schema.get("properties", {})).items()}
+    required = [name for name in properties if name in schema.get("required", [])]
+    order = [*required, *(name for name in properties if name not in required)]
+    closed: dict[str, Any] = {
+        "type": "object",
+        "properties": {name: properties[name] for name in order},
+        "additionalProperties": False,
+    }
+    return closed | ({"required": required} if required else {})
+
+
+def _plain(field: Mapping[str, Any]) -> dict[str, Any]:
+    """Without pydantic's titles, and without the null that a parameter left out stands for."""
+    if "anyOf" in field:
+        (choice,) = (part for part in cast("list[dict[str, Any]]", field["anyOf"]) if part != {"type": "null"})
+        field = {**choice, **{key: value for key, value in field.items() if key not in ("anyOf", "default")}}
+    # An empty default is no value that the schema would take: the parameter may be left out, and that is all.
+    return {key: value for key, value in field.items() if key != "title" and (key, value) != ("default", "")}

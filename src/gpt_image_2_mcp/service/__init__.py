@@ -1,0 +1,1 @@
+"""The operations that tools and commands call."""

@@ -1,5 +1,0 @@
-"""From an argument to the bytes of a picture: the one door, and its guards."""
-
-from .reading import InputImage, Sources
-
-__all__ = ["InputImage", "Sources"]

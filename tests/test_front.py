@@ -19,10 +19,10 @@ FULL = [
     sys.executable,
     "-c",
     """
-from gpt_image_2_mcp.front import Opening
-from gpt_image_2_mcp.wire import claim
+from gpt_image_2_mcp.server.stdio.handshake import Opening
+from gpt_image_2_mcp.server.stdio.pipes import claim
 wire = claim()
-from gpt_image_2_mcp.stdio import run
+from gpt_image_2_mcp.server.stdio.session import run
 run(wire, Opening([], None), sandbox=False)
 """,
 ]

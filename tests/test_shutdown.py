@@ -174,7 +174,7 @@ import httpx2
 
 from gpt_image_2_mcp.params import GenerateRequest
 from gpt_image_2_mcp.settings import Settings
-from gpt_image_2_mcp.studio import open_studio
+from gpt_image_2_mcp.service.images import open_studio
 
 
 class Never(httpx2.AsyncBaseTransport):

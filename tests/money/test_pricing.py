@@ -133,8 +133,8 @@ import sys
 def watch(event, args):
     if event in ("socket.connect", "socket.getaddrinfo"): raise SystemExit(f"{event}{args}")
 sys.addaudithook(watch)
-from gpt_image_2_mcp.money.pricing import cost
-from gpt_image_2_mcp.money.tokens import Usage
+from gpt_image_2_mcp.billing.pricing import cost
+from gpt_image_2_mcp.billing.tokens import Usage
 assert cost("gpt-image-2", Usage(0, 0, 0, 7024)) is not None
 """
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -29,7 +29,7 @@ from ..openai_api.lazy_backend import Connection
 from ..openai_api.threads import Unbroken, on_loop
 from ..parameters.models import CostsRequest, PaidRequest, StartSessionRequest
 from ..paths.policy import safe_prefix
-from ..persistence.unit_of_work import Books, Clerk, Page
+from ..persistence.unit_of_work import Books, Page, WriterThread
 from ..settings import Settings
 from ..storage.local_folder import Kind, Name, keep_beside
 from .image_saver import Keeper
@@ -67,7 +67,7 @@ class Maker:
         *,
         connection: Connection,
         spending: Spending,
-        clerk: Clerk,
+        clerk: WriterThread,
         log: JobLog,
         destinations: Destinations,
         sources: Sources,
@@ -109,7 +109,7 @@ class Maker:
                 error.hide(self._settings.hide)
             free = isinstance(error, ApiError) and error.from_sandbox
             may_be_billed = job.standing.sent > 0 and not free
-            await self._clerk.done(partial(self._note_failure, job, charge, error, may_be_billed))
+            await self._clerk.run(partial(self._note_failure, job, charge, error, may_be_billed))
             raise
         report = keeper.report(
             model=self._settings.model,
@@ -182,7 +182,7 @@ class Maker:
                 self._log.note_sent(books, job)
 
         try:
-            await self._clerk.done(note)
+            await self._clerk.run(note)
         except GptImageError as error:
             charge.take_back()
             if self._spending.budgets.any:
@@ -240,7 +240,7 @@ class Maker:
         if work.placing is None:
             self._clerk.after_a_pause(write)
             return report
-        return await self._clerk.done(write)
+        return await self._clerk.run(write)
 
     def _in_books(
         self,

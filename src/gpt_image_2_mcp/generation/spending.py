@@ -21,7 +21,7 @@ from ..billing.tokens import Pixels, Quality, Size, Usage
 from ..errors import GptImageError
 from ..parameters.models import Look
 from ..parameters.sizes import edges
-from ..persistence.unit_of_work import Books, Clerk
+from ..persistence.unit_of_work import Books, WriterThread
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ class Asked:
 class Spending:
     """The budgets of one studio, and its way to the ledger."""
 
-    def __init__(self, budgets: Budgets, clerk: Clerk, *, free: bool = False) -> None:
+    def __init__(self, budgets: Budgets, clerk: WriterThread, *, free: bool = False) -> None:
         """Have the clerk write into the ledger; `free` work never enters it."""
         self.budgets = budgets
         self._clerk = clerk
@@ -61,7 +61,7 @@ class Spending:
 
     async def estimate(self, asked: Asked) -> Estimate | None:
         """What it should cost, None where the model's price is unknown."""
-        return await self._clerk.done(lambda books: _estimated(asked, _dearest(asked, books)))
+        return await self._clerk.run(lambda books: _estimated(asked, _dearest(asked, books)))
 
     async def reserve(self, job: str, asked: Asked) -> "Charge":
         """Set aside what an operation should cost, if there is a budget.
@@ -74,7 +74,7 @@ class Spending:
         """
         charge = Charge(self.budgets, job, asked, free=self._free)
         if self.budgets.any and not self._free:
-            await self._clerk.done(charge.enter)
+            await self._clerk.run(charge.enter)
         return charge
 
     async def would_fit(self, asked: Asked) -> Estimate | None:
@@ -82,11 +82,11 @@ class Spending:
         if self._free:
             return await self.estimate(asked)
         charge = Charge(self.budgets, "", asked)
-        return await self._clerk.done(charge.rehearse)
+        return await self._clerk.run(charge.rehearse)
 
     async def summary(self) -> Summary:
         """What was spent today and in the last 30 days; raises DatabaseUnusable."""
-        return await self._clerk.done(lambda books: books.ledger.summary())
+        return await self._clerk.run(lambda books: books.ledger.summary())
 
 
 class Charge:

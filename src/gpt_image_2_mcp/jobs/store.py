@@ -16,7 +16,7 @@ from ..billing.pricing import dollars
 from ..errors import USAGE_PAGE, GptImageError
 from ..inputs.url_policy import WEB_PORTS, display_url
 from ..parameters.models import ContinueSessionRequest, EditRequest, GenerateRequest, PaidRequest, StartSessionRequest
-from ..persistence.unit_of_work import Books, Clerk, Page
+from ..persistence.unit_of_work import Books, Page, WriterThread
 from .report import Report
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class KeptFailure(GptImageError):
 class JobLog:
     """The jobs of all processes of a person."""
 
-    def __init__(self, clerk: Clerk, hide: Callable[[str], str]) -> None:
+    def __init__(self, clerk: WriterThread, hide: Callable[[str], str]) -> None:
         """Have the clerk write; `hide` takes what is secret out of a text."""
         self._clerk = clerk
         self._hide = hide
@@ -61,7 +61,7 @@ class JobLog:
                 elif not job.finished.is_set():
                     self._put(books, page, job, "queued")
 
-        self._clerk.later(tell)
+        self._clerk.submit(tell)
 
     def fetched(self, job_id: str) -> None:
         """Somebody has the job's answer."""
@@ -70,7 +70,7 @@ class JobLog:
             with books.page() as page:
                 page.jobs.fetch(job_id)
 
-        self._clerk.later(fetch)
+        self._clerk.submit(fetch)
 
     def failed(self, job: "Job", error: Exception) -> None:
         """Nothing came of a job that somebody was told of."""
@@ -79,7 +79,7 @@ class JobLog:
             with books.page() as page:
                 self.note_failure(page, job, error)
 
-        self._clerk.later(fail)
+        self._clerk.submit(fail)
 
     def stopped(self, job_id: str) -> None:
         """Nothing of the job was sent, and nothing will be."""
@@ -88,7 +88,7 @@ class JobLog:
             with books.page() as page:
                 page.jobs.forget(job_id)
 
-        self._clerk.later(forget)
+        self._clerk.submit(forget)
 
     async def get(self, job_id: str) -> "JobRow | None":
         """The job of this id, lost where its process is gone."""
@@ -98,7 +98,7 @@ class JobLog:
                 row = page.jobs.get(job_id)
                 return next(iter(_judged(books, [row] if row else [])), None)
 
-        return await self._clerk.done(get)
+        return await self._clerk.run(get)
 
     async def repeated(self, key: str, *, within_s: float) -> "JobRow | None":
         """The job of another process that a repeated call gets; see `Jobs`."""
@@ -111,7 +111,7 @@ class JobLog:
                 rows = _judged(books, page.jobs.unfetched(key, ended_after=after))
             return next((row for row in rows if row.given_up and row.owner != books.history.owner), None)
 
-        return await self._clerk.done(repeated)
+        return await self._clerk.run(repeated)
 
     async def recent(self, limit: int) -> "Sequence[JobRow]":
         """The newest jobs of all processes."""
@@ -120,11 +120,11 @@ class JobLog:
             with books.page() as page:
                 return _judged(books, page.jobs.recent(limit))
 
-        return await self._clerk.done(recent)
+        return await self._clerk.run(recent)
 
     async def loss(self, row: "JobRow") -> JobLost:
         """What to say of a job that was lost."""
-        return JobLost(await self._clerk.done(lambda books: loss_of(books, row)))
+        return JobLost(await self._clerk.run(lambda books: loss_of(books, row)))
 
     # For whoever writes more than that at once, in the clerk's thread.
 

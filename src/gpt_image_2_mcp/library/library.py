@@ -20,7 +20,7 @@ from ..inputs import Sources
 from ..inputs.reader import InputReader
 from ..inputs.references import References
 from ..paths.policy import real_path
-from ..persistence.unit_of_work import Clerk, Page
+from ..persistence.unit_of_work import Page, WriterThread
 from ..storage.local_folder import is_there, open_as_is, ready, regular_file
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class Archive:
 
     def __init__(
         self,
-        clerk: Clerk,
+        clerk: WriterThread,
         reader: InputReader,
         references: References,
         sources: Sources,
@@ -74,7 +74,7 @@ class Archive:
             NotConfigured: a person has set that nothing is kept.
 
         """
-        if not self._clerk.books.keeps_history:
+        if not self._clerk.repositories.keeps_history:
             raise NotConfigured(
                 "There is no catalogue: GPT_IMAGE_2_HISTORY is off, or GPT_IMAGE_2_DATABASE_URL is sqlite:// (memory"
                 " only). Unset it to keep one."
@@ -82,7 +82,7 @@ class Archive:
 
     async def find(self, wanted: Search) -> Found:
         """A page of pictures, the newest first."""
-        return await self._clerk.on_page(lambda page: page.search(wanted))
+        return await self._clerk.in_transaction(lambda page: page.search(wanted))
 
     async def every(self, wanted: Search = ALL) -> AsyncGenerator[Sequence[Picture]]:
         """All pictures that are wanted, some hundreds at a time, none twice."""
@@ -127,23 +127,23 @@ class Archive:
             place = known.record.place
             return Known(known, page.sessions.get(place.session_id) if place else None)
 
-        return await self._clerk.on_page(look_up)
+        return await self._clerk.in_transaction(look_up)
 
     async def picture(self, picture_id: str) -> Picture | None:
         """A picture by its id."""
-        return await self._clerk.on_page(lambda page: page.pictures.get(picture_id))
+        return await self._clerk.in_transaction(lambda page: page.pictures.get(picture_id))
 
     async def session(self, session_id: str) -> Session | None:
         """A session by its id, active or not."""
-        return await self._clerk.on_page(lambda page: page.sessions.get(session_id))
+        return await self._clerk.in_transaction(lambda page: page.sessions.get(session_id))
 
     async def picture_ids(self, start: str, limit: int) -> list[str]:
         """The newest picture ids that begin so."""
-        return await self._clerk.on_page(lambda page: page.pictures.ids_like(start, limit))
+        return await self._clerk.in_transaction(lambda page: page.pictures.ids_like(start, limit))
 
     async def session_ids(self, start: str, limit: int) -> list[str]:
         """The last used session ids that begin so."""
-        return await self._clerk.on_page(lambda page: page.sessions.ids_like(start, limit))
+        return await self._clerk.in_transaction(lambda page: page.sessions.ids_like(start, limit))
 
     def data_of(self, picture: Picture) -> bytes:
         """A picture's bytes, as they came; blocks. Raises UnreadableSource where they are gone or were changed."""

@@ -19,7 +19,7 @@ from ..catalogue.models import Picture
 from ..catalogue.sidecar import read_sidecar
 from ..errors import GptImageError, UnreadableSource
 from ..images import EXTENSION, facts
-from ..persistence.unit_of_work import Books, Clerk, Page
+from ..persistence.unit_of_work import Books, Page, WriterThread
 from ..storage.local_folder import is_file
 from .scan import Notes, Walked
 
@@ -63,7 +63,7 @@ class _Sorted:
 
 
 async def rebuild(
-    walked: Walked, *, clerk: Clerk, read: Callable[[Path], bytes], sandbox: bool, tell: Tell | None = None
+    walked: Walked, *, clerk: WriterThread, read: Callable[[Path], bytes], sandbox: bool, tell: Tell | None = None
 ) -> Rebuilt:
     """Take the records that were found into the catalogue, the oldest first.
 
@@ -79,13 +79,13 @@ async def rebuild(
         paths = records[start : start + BATCH]
         claimed = await anyio.to_thread.run_sync(_claims, paths, sandbox, done)
         ids = [picture.id for picture in claimed]
-        known = await clerk.on_page(lambda page, ids=ids: page.pictures.by_ids(ids))
+        known = await clerk.in_transaction(lambda page, ids=ids: page.pictures.by_ids(ids))
         batch = await anyio.to_thread.run_sync(_sorted, claimed, known, read, done)
         if batch.new or batch.moved:
-            touched |= dict.fromkeys(await clerk.done(partial(_write, batch=batch, done=done)))
+            touched |= dict.fromkeys(await clerk.run(partial(_write, batch=batch, done=done)))
     sessions = list(touched)
     for start in range(0, len(sessions), BATCH):
-        done.sessions += await clerk.done(partial(_restore, ids=sessions[start : start + BATCH]))
+        done.sessions += await clerk.run(partial(_restore, ids=sessions[start : start + BATCH]))
     if tell:
         tell(len(records), len(records))
     return done

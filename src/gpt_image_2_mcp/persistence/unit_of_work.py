@@ -160,33 +160,33 @@ class Books:
         return Limits(self._session_max, idle)
 
 
-class Clerk:
+class WriterThread:
     """The one thread that works in the books."""
 
     def __init__(self, books: Books) -> None:
         """Begin with nothing to do."""
-        self.books = books
+        self.repositories = books
         self._thread = ThreadPoolExecutor(1, "clerk")
         self._put_off: deque[Callable[[Books], object]] = deque()
 
-    async def done(self, work: Callable[[Books], ResultT]) -> ResultT:
+    async def run(self, work: Callable[[Books], ResultT]) -> ResultT:
         """Have something done and wait for it, cancelled or not: it is done in any case. Raises what it raises."""
         self._begin_put_off()
-        doing = self._thread.submit(work, self.books)
+        doing = self._thread.submit(work, self.repositories)
         with anyio.CancelScope(shield=True):
             await asyncio.wrap_future(doing)
         return doing.result()
 
-    async def on_page(self, work: Callable[[Page], ResultT]) -> ResultT:
+    async def in_transaction(self, work: Callable[[Page], ResultT]) -> ResultT:
         """Have something done in the history, all of it or nothing; raises DatabaseUnusable."""
 
         def turn_to(books: Books) -> ResultT:
             with books.page() as page:
                 return work(page)
 
-        return await self.done(turn_to)
+        return await self.run(turn_to)
 
-    def later(self, work: Callable[[Books], object]) -> None:
+    def submit(self, work: Callable[[Books], object]) -> None:
         """Have something done without waiting for it; what cannot be written is said on stderr."""
         self._put_off.append(work)
         self._begin_put_off()
@@ -198,11 +198,11 @@ class Clerk:
 
     def _begin_put_off(self) -> None:
         while self._put_off:
-            self._thread.submit(self._put_off.popleft(), self.books).add_done_callback(_say_failure)
+            self._thread.submit(self._put_off.popleft(), self.repositories).add_done_callback(_say_failure)
 
     async def close(self) -> None:
         """Let go of the books, once all is done."""
-        await self.done(lambda books: books.close())
+        await self.run(lambda books: books.close())
 
 
 def _say_failure(doing: "Future[object]") -> None:

@@ -54,7 +54,7 @@ from ..parameters.models import (
     check_model,
     parse,
 )
-from ..persistence.unit_of_work import Books, Clerk, Page
+from ..persistence.unit_of_work import Books, Page, WriterThread
 from ..settings import Settings
 from ..storage.local_folder import SavedImage, project_of, read_back
 
@@ -90,7 +90,7 @@ class Studio:
         *,
         connection: Connection,
         jobs: Jobs,
-        clerk: Clerk,
+        clerk: WriterThread,
         working_dir: Path,
         home: Path,
         cache: Path | None,
@@ -146,9 +146,9 @@ class Studio:
 
     async def _put_in_order(self) -> None:
         lost: Sequence[JobRow] = []
-        if await anyio.to_thread.run_sync(self._clerk.books.any_dead):
+        if await anyio.to_thread.run_sync(self._clerk.repositories.any_dead):
             try:
-                found, lost = await self._clerk.done(Books.mend)
+                found, lost = await self._clerk.run(Books.mend)
             except GptImageError as error:
                 found = [str(error)]
             for sentence in found:
@@ -156,7 +156,7 @@ class Studio:
         for sentence in await anyio.to_thread.run_sync(self._destinations.in_order, [row.folder for row in lost]):
             logger.warning("%s", sentence)
         for row in lost:
-            logger.warning("%s", await self._clerk.done(partial(loss_of, row=row)))
+            logger.warning("%s", await self._clerk.run(partial(loss_of, row=row)))
 
     def generate(self, request: GenerateRequest, *, client: str | None = None) -> Job:
         """Begin to make pictures from words; `client` names the program that asks.
@@ -249,14 +249,16 @@ class Studio:
 
     async def end_session(self, request: EndSessionRequest) -> Session | None:
         """End a session; None where there was none to end. Its files stay."""
-        ended = await self._clerk.on_page(lambda page: page.sessions.end(request.session_id))
+        ended = await self._clerk.in_transaction(lambda page: page.sessions.end(request.session_id))
         if ended is not None:
             self._tell(ended.id)
         return ended
 
     async def list_sessions(self, limit: int = MAX_SESSIONS) -> tuple[list[Session], int]:
         """The active sessions, the last used first, `limit` at most; and how many there are."""
-        return await self._clerk.on_page(lambda page: (page.sessions.active(limit), page.sessions.count_active()))
+        return await self._clerk.in_transaction(
+            lambda page: (page.sessions.active(limit), page.sessions.count_active())
+        )
 
     async def completed(self, request: RequestT) -> RequestT:
         """A request with what it leaves to the picture that it is to be `like`.
@@ -365,7 +367,7 @@ class Studio:
 
     async def _turn(self, request: ContinueSessionRequest) -> tuple[Session, int, Inputs]:
         """The session, the turn to build on, and its pictures; raises SessionError."""
-        session = await self._clerk.on_page(lambda page: page.sessions.use(request.session_id))
+        session = await self._clerk.in_transaction(lambda page: page.sessions.use(request.session_id))
         parent = session.head.number if request.from_turn is None else request.from_turn
         if parent and session.turn(parent) is None:
             raise SessionError(
@@ -395,7 +397,7 @@ async def open_studio(
     books are kept; None keeps them in memory.
     """
     failure: Exception | None = None
-    clerk = Clerk(
+    clerk = WriterThread(
         Books(
             _database(settings, data_dir),
             keeps_history=settings.history,
@@ -405,7 +407,7 @@ async def open_studio(
     )
     async with anyio.create_task_group() as tasks, Connection(settings, transport, Pace(settings.max_concurrency)) as c:
         jobs = Jobs(tasks, JobLog(clerk, settings.hide))
-        cache = data_dir / THUMBNAILS if data_dir and clerk.books.keeps_history else None
+        cache = data_dir / THUMBNAILS if data_dir and clerk.repositories.keeps_history else None
         studio = Studio(settings, connection=c, jobs=jobs, clerk=clerk, working_dir=working_dir, home=home, cache=cache)
         tasks.start_soon(studio.put_in_order)
         try:

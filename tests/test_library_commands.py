@@ -93,7 +93,7 @@ def shelf(folder: Path) -> list[Picture]:
 def put(*pictures: Picture) -> None:
     """Write pictures into the catalogue as their making does."""
     books = Books(user_data_path("gpt-image-2-mcp", appauthor=False) / "gpt-image-2.db", keeps_history=True)
-    with books.page() as page:
+    with books.unit_of_work() as page:
         for picture in pictures:
             page.pictures.add(picture)
             if picture.record.place:

@@ -326,7 +326,7 @@ def test_a_job_that_was_declared_lost_while_the_connection_was_broken_ends_as_it
     with store.database.transaction() as connection:
         KeptJobs(connection, NOW).end("job-1", "done", {"report": "a \0 picture"}, fetched=True)
     charge()
-    with others.page() as page:
+    with others.unit_of_work() as page:
         kept = page.jobs.get("job-1")
     assert kept
     assert (kept.state, kept.outcome, kept.request) == (

@@ -14,7 +14,7 @@ from sqlalchemy import event
 
 from gpt_image_2_mcp.catalogue.models import Place
 from gpt_image_2_mcp.catalogue.search import Search
-from gpt_image_2_mcp.persistence.unit_of_work import Books, Page
+from gpt_image_2_mcp.persistence.unit_of_work import Books, UnitOfWork
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 SESSION = "session-" + "a" * 24
@@ -22,7 +22,7 @@ SESSION = "session-" + "a" * 24
 NEWER = re.compile("charges_dearest|jobs_ended|pictures_(content|model|number|not_ascii)")
 """Indexes that version 3 has brought."""
 
-Ask = Callable[[Books, Page], object]
+Ask = Callable[[Books, UnitOfWork], object]
 
 SEARCHES = {
     "newest": Search(page=3),
@@ -78,7 +78,7 @@ def plan(connection: sa.Connection, statement: str, values: Any) -> list[str]:
 
 @pytest.mark.parametrize("asked", ASKED.values(), ids=ASKED)
 def test_nothing_looks_at_every_row(books: Books, asked: Ask) -> None:
-    with books.page() as page:
+    with books.unit_of_work() as page:
         connection = page.pictures.connection
         with statements(books) as found:
             asked(books, page)
@@ -91,7 +91,7 @@ def test_nothing_looks_at_every_row(books: Books, asked: Ask) -> None:
 
 @pytest.mark.parametrize("name", [name for name in SEARCHES if "session" not in name])
 def test_a_page_is_found_in_order_and_not_sorted(books: Books, name: str) -> None:
-    with books.page() as page:
+    with books.unit_of_work() as page:
         with statements(books) as found:
             page.search(SEARCHES[name])
         plans = [plan(page.pictures.connection, *one) for one in found]
@@ -100,12 +100,12 @@ def test_a_page_is_found_in_order_and_not_sorted(books: Books, name: str) -> Non
 
 def test_many_sessions_take_no_more_statements_than_one(books: Books, tmp_path: Path) -> None:
     def listed() -> tuple[int, int]:
-        with books.page() as page, statements(books) as found:
+        with books.unit_of_work() as page, statements(books) as found:
             return len(page.sessions.active()), len(found)
 
     counts: list[tuple[int, int]] = []
     for number in range(3):
-        with books.page() as page:
+        with books.unit_of_work() as page:
             place = page.sessions.begin(f"session-{number:024x}", tmp_path)
             assert isinstance(place, Place)
             name = f"session-20261122-140300-{number:06x}"
@@ -118,7 +118,7 @@ def test_many_sessions_take_no_more_statements_than_one(books: Books, tmp_path: 
 def test_a_file_from_before_the_indexes_gets_them_and_keeps_its_rows(books: Books, tmp_path: Path) -> None:
     picture = saved(tmp_path, None)
     names = sa.text("SELECT name FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL")
-    with books.page() as page:
+    with books.unit_of_work() as page:
         page.pictures.add(picture)
         connection = page.pictures.connection
         before = set(connection.scalars(names))
@@ -127,7 +127,7 @@ def test_a_file_from_before_the_indexes_gets_them_and_keeps_its_rows(books: Book
         connection.exec_driver_sql("UPDATE schema_version SET version = 2")
     books.close()
     later = Books(books.database, keeps_history=True)
-    with later.page() as page:
+    with later.unit_of_work() as page:
         assert set(page.pictures.connection.scalars(names)) == before
         assert page.pictures.get(picture.id) == picture
     later.close()

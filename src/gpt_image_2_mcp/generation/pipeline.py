@@ -29,7 +29,7 @@ from ..openai_api.lazy_backend import Connection
 from ..openai_api.threads import Unbroken, on_loop
 from ..parameters.models import CostsRequest, PaidRequest, StartSessionRequest
 from ..paths.policy import safe_prefix
-from ..persistence.unit_of_work import Books, Page, WriterThread
+from ..persistence.unit_of_work import Books, UnitOfWork, WriterThread
 from ..settings import Settings
 from ..storage.local_folder import Kind, Name, keep_beside
 from .image_saver import Keeper
@@ -42,7 +42,7 @@ logger = logging.getLogger(__name__)
 NOT_LISTED = "The picture is saved, but it could not be written into the catalogue or its session"
 ENDED_MEANWHILE = "The session was ended while this turn was made; its picture is saved all the same."
 
-Placing = Callable[[Page], Place | None]
+Placing = Callable[[UnitOfWork], Place | None]
 """Finds a picture's place in its session, in the transaction that writes the picture down."""
 
 
@@ -195,7 +195,7 @@ class Maker:
         try:
             with books.together():
                 charge.fail(books, may_be_billed=billed)
-                with books.page() as page:
+                with books.unit_of_work() as page:
                     self._log.note_failure(page, job, error)
         except GptImageError as failure:
             logger.warning("spending and history could not be recorded: %s", failure)
@@ -253,7 +253,7 @@ class Maker:
         """All of it or nothing; give the report and the records with the place in the session."""
         with books.together():
             settle(books)
-            with books.page() as page:
+            with books.unit_of_work() as page:
                 place = work.placing(page) if work.placing else None
                 update = {"place": place, "made": page.now}
                 placed = [

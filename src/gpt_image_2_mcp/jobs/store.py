@@ -16,7 +16,7 @@ from ..billing.pricing import dollars
 from ..errors import USAGE_PAGE, GptImageError
 from ..inputs.url_policy import WEB_PORTS, display_url
 from ..parameters.models import ContinueSessionRequest, EditRequest, GenerateRequest, PaidRequest, StartSessionRequest
-from ..persistence.unit_of_work import Books, Page, WriterThread
+from ..persistence.unit_of_work import Books, UnitOfWork, WriterThread
 from .report import Report
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class JobLog:
         """Somebody has the job's id, or waits for it no longer."""
 
         def tell(books: Books) -> None:
-            with books.page() as page:
+            with books.unit_of_work() as page:
                 kept = page.jobs.get(job.id)
                 if kept is not None:
                     page.jobs.give_up(job.id, fetched=job.fetched)
@@ -67,7 +67,7 @@ class JobLog:
         """Somebody has the job's answer."""
 
         def fetch(books: Books) -> None:
-            with books.page() as page:
+            with books.unit_of_work() as page:
                 page.jobs.fetch(job_id)
 
         self._clerk.submit(fetch)
@@ -76,7 +76,7 @@ class JobLog:
         """Nothing came of a job that somebody was told of."""
 
         def fail(books: Books) -> None:
-            with books.page() as page:
+            with books.unit_of_work() as page:
                 self.note_failure(page, job, error)
 
         self._clerk.submit(fail)
@@ -85,7 +85,7 @@ class JobLog:
         """Nothing of the job was sent, and nothing will be."""
 
         def forget(books: Books) -> None:
-            with books.page() as page:
+            with books.unit_of_work() as page:
                 page.jobs.forget(job_id)
 
         self._clerk.submit(forget)
@@ -94,7 +94,7 @@ class JobLog:
         """The job of this id, lost where its process is gone."""
 
         def get(books: Books) -> "JobRow | None":
-            with books.page() as page:
+            with books.unit_of_work() as page:
                 row = page.jobs.get(job_id)
                 return next(iter(_judged(books, [row] if row else [])), None)
 
@@ -107,7 +107,7 @@ class JobLog:
             if not books.keeps_history:
                 return None
             after = datetime.now(UTC) - timedelta(seconds=within_s)
-            with books.page() as page:
+            with books.unit_of_work() as page:
                 rows = _judged(books, page.jobs.unfetched(key, ended_after=after))
             return next((row for row in rows if row.given_up and row.owner != books.history.owner), None)
 
@@ -117,7 +117,7 @@ class JobLog:
         """The newest jobs of all processes."""
 
         def recent(books: Books) -> "Sequence[JobRow]":
-            with books.page() as page:
+            with books.unit_of_work() as page:
                 return _judged(books, page.jobs.recent(limit))
 
         return await self._clerk.run(recent)
@@ -130,23 +130,23 @@ class JobLog:
 
     def note_sent(self, books: Books, job: "Job") -> None:
         """Write a job down that may be billed from now on."""
-        with books.page() as page:
+        with books.unit_of_work() as page:
             self._put(books, page, job, "sent")
 
-    def note_end(self, page: Page, job: "Job", report: Report) -> None:
+    def note_end(self, page: UnitOfWork, job: "Job", report: Report) -> None:
         """Write down a job's answer."""
         report = replace(report.hiding(self._hide), prompt=self._hide(report.prompt), previews={})
         outcome = {"report": _reports().dump_python(report, mode="json")}
         page.jobs.end(job.id, "done", outcome, fetched=not job.given_up)
 
-    def note_failure(self, page: Page, job: "Job", error: BaseException) -> None:
+    def note_failure(self, page: UnitOfWork, job: "Job", error: BaseException) -> None:
         """Write down that nothing came of a job; one that was cut off by the end of its process is found lost."""
         if isinstance(error, Exception):
             known = isinstance(error, GptImageError)
             text = self._hide(str(error)) if known else f"an error in this program ({type(error).__name__})"
             page.jobs.end(job.id, "failed", {"error": text}, fetched=not job.given_up)
 
-    def _put(self, books: Books, page: Page, job: "Job", state: "State") -> None:
+    def _put(self, books: Books, page: UnitOfWork, job: "Job", state: "State") -> None:
         from ..catalogue.job_table import JobRow
 
         if job.key is None:

@@ -20,7 +20,7 @@ from ..inputs import Sources
 from ..inputs.reader import InputReader
 from ..inputs.references import References
 from ..paths.policy import real_path
-from ..persistence.unit_of_work import Page, WriterThread
+from ..persistence.unit_of_work import UnitOfWork, WriterThread
 from ..storage.local_folder import is_there, open_as_is, ready, regular_file
 
 if TYPE_CHECKING:
@@ -120,7 +120,7 @@ class Archive:
     async def known(self, picture: Picture | None, digest: str) -> Known | None:
         """What is known of a picture, or of a file by its SHA-256; None where nothing is."""
 
-        def look_up(page: Page) -> Known | None:
+        def look_up(page: UnitOfWork) -> Known | None:
             known = picture or page.pictures.by_content(digest)
             if known is None:
                 return None

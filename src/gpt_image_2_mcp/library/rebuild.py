@@ -19,7 +19,7 @@ from ..catalogue.models import Picture
 from ..catalogue.sidecar import read_sidecar
 from ..errors import GptImageError, UnreadableSource
 from ..images import EXTENSION, facts
-from ..persistence.unit_of_work import Books, Page, WriterThread
+from ..persistence.unit_of_work import Books, UnitOfWork, WriterThread
 from ..storage.local_folder import is_file
 from .scan import Notes, Walked
 
@@ -174,7 +174,7 @@ def _check(picture: Picture, read: Callable[[Path], bytes]) -> None:
 def _write(books: Books, *, batch: _Sorted, done: Rebuilt) -> list[str]:
     """Write a batch down, and give the sessions that have changed."""
     touched: list[str] = []
-    with books.page() as page:
+    with books.unit_of_work() as page:
         for picture in batch.new:
             try:
                 _add(page, picture, done)
@@ -197,7 +197,7 @@ class _NotTaken(GptImageError):
     """A record contradicts what is in the catalogue."""
 
 
-def _add(page: Page, picture: Picture, done: Rebuilt) -> None:
+def _add(page: UnitOfWork, picture: Picture, done: Rebuilt) -> None:
     record = picture.record
     there = page.pictures.get(picture.id)
     if there is not None:
@@ -219,7 +219,7 @@ def _add(page: Page, picture: Picture, done: Rebuilt) -> None:
 
 def _restore(books: Books, *, ids: Sequence[str]) -> int:
     """Write those sessions anew that are not there, and give their number."""
-    with books.page() as page:
+    with books.unit_of_work() as page:
         restored = sum(page.sessions.restore(session_id) for session_id in ids)
         page.sessions.make_room()
     return restored

@@ -43,7 +43,7 @@ ResultT = TypeVar("ResultT")
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class UnitOfWork:
     """The history within one transaction."""
 
     pictures: "Pictures"
@@ -113,7 +113,7 @@ class Books:
             yield
 
     @contextmanager
-    def page(self) -> Generator[Page]:
+    def unit_of_work(self) -> Generator[UnitOfWork]:
         """Read or write history, all of it or nothing; raises DatabaseUnusable."""
         from ..catalogue.job_table import KeptJobs
         from ..catalogue.picture_table import Pictures
@@ -121,7 +121,9 @@ class Books:
 
         with self.history.database.transaction() as connection:
             now = datetime.now(UTC)
-            yield Page(Pictures(connection), Sessions(connection, self._limits, now), KeptJobs(connection, now), now)
+            yield UnitOfWork(
+                Pictures(connection), Sessions(connection, self._limits, now), KeptJobs(connection, now), now
+            )
 
     def any_dead(self) -> bool:
         """Whether a process may have ended without saying goodbye. Looks at files only: of a server nobody knows."""
@@ -135,7 +137,7 @@ class Books:
         """Bring to an end what dead processes left: sentences on the money, and the jobs that were sent and lost."""
         with self.together():
             sentences = self.ledger.mend()
-            with self.page() as page:
+            with self.unit_of_work() as page:
                 under_way = page.jobs.under_way()
                 dead = self.history.dead({job.owner for job in under_way})
                 left = [job for job in under_way if job.owner in dead]
@@ -177,11 +179,11 @@ class WriterThread:
             await asyncio.wrap_future(doing)
         return doing.result()
 
-    async def in_transaction(self, work: Callable[[Page], ResultT]) -> ResultT:
+    async def in_transaction(self, work: Callable[[UnitOfWork], ResultT]) -> ResultT:
         """Have something done in the history, all of it or nothing; raises DatabaseUnusable."""
 
         def turn_to(books: Books) -> ResultT:
-            with books.page() as page:
+            with books.unit_of_work() as page:
                 return work(page)
 
         return await self.run(turn_to)

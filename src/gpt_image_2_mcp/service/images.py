@@ -54,7 +54,7 @@ from ..parameters.models import (
     check_model,
     parse,
 )
-from ..persistence.unit_of_work import Books, Page, WriterThread
+from ..persistence.unit_of_work import Books, UnitOfWork, WriterThread
 from ..settings import Settings
 from ..storage.local_folder import SavedImage, project_of, read_back
 
@@ -191,7 +191,7 @@ class Studio:
             inputs = await self._reader.read(request.images, request.mask)
             folder = await self._folder(request.output_dir)
 
-            def place(page: Page) -> Place:
+            def place(page: UnitOfWork) -> Place:
                 return page.sessions.begin(new_id(), folder)
 
             return self._to_make(Work(job, "session", request, folder, inputs, place), inputs)
@@ -207,7 +207,7 @@ class Studio:
         async def prepare(job: Job) -> Prepared:
             session, parent, inputs = await self._turn(request)
 
-            def place(page: Page) -> Place | None:
+            def place(page: UnitOfWork) -> Place | None:
                 return page.sessions.extend(session.id, parent=parent, asked=request.from_turn is not None)
 
             # Without the turn itself: whoever repeats a call that timed out means the turn that it asked for.

@@ -22,7 +22,7 @@ from workbench import SMALL, encoded, without_ids
 from gpt_image_2_mcp.catalogue.models import Picture
 from gpt_image_2_mcp.catalogue.sidecar import sidecar_of, write_sidecar
 from gpt_image_2_mcp.cli.commands import commands
-from gpt_image_2_mcp.persistence.unit_of_work import Books
+from gpt_image_2_mcp.persistence.unit_of_work import Repositories
 
 NEWEST = "image-20261122-160000-00000c"
 TURN = "session-20261122-150000-00000b"
@@ -92,7 +92,7 @@ def shelf(folder: Path) -> list[Picture]:
 
 def put(*pictures: Picture) -> None:
     """Write pictures into the catalogue as their making does."""
-    books = Books(user_data_path("gpt-image-2-mcp", appauthor=False) / "gpt-image-2.db", keeps_history=True)
+    books = Repositories(user_data_path("gpt-image-2-mcp", appauthor=False) / "gpt-image-2.db", keeps_history=True)
     with books.unit_of_work() as page:
         for picture in pictures:
             page.pictures.add(picture)

@@ -33,7 +33,7 @@ from gpt_image_2_mcp.catalogue.search import Search
 from gpt_image_2_mcp.database.sqlite import DatabaseUnusable
 from gpt_image_2_mcp.database.store import Store, open_store
 from gpt_image_2_mcp.database.url import Address, PostgresUrl
-from gpt_image_2_mcp.persistence.unit_of_work import Books
+from gpt_image_2_mcp.persistence.unit_of_work import Repositories
 from gpt_image_2_mcp.settings import Settings
 
 pytestmark = pytest.mark.anyio
@@ -271,11 +271,11 @@ def test_a_server_out_of_reach_is_not_waited_for_by_each_question(
 ) -> None:
     """One picture asks several times, and each would wait for the whole timeout; later, it is tried again."""
     monkeypatch.setattr("gpt_image_2_mcp.persistence.unit_of_work.RETRY_SECONDS", waits)
-    books = Books(PostgresUrl("postgresql://owner:hunter2@127.0.0.1:1/images"), keeps_history=True)
+    books = Repositories(PostgresUrl("postgresql://owner:hunter2@127.0.0.1:1/images"), keeps_history=True)
     told: list[DatabaseUnusable] = []
     for _ in range(2):
         with pytest.raises(DatabaseUnusable) as caught:
-            _ = books.money
+            _ = books.ledger_store
         told.append(caught.value)
     assert (told[0] is told[1]) == bool(waits)
 
@@ -318,9 +318,9 @@ def test_a_job_that_was_declared_lost_while_the_connection_was_broken_ends_as_it
         KeptJobs(connection, NOW).put(row)
     charge = open_charge(store)
     broken_off(postgres)
-    others = Books(postgres, keeps_history=True)
-    assert others.any_dead()
-    sentences, lost = others.mend()
+    others = Repositories(postgres, keeps_history=True)
+    assert others.has_dead_owners()
+    sentences, lost = others.recover()
     assert [job.id for job in lost] == ["job-1"]
     assert "may have been billed" in sentences[0]
     with store.database.transaction() as connection:
@@ -335,7 +335,7 @@ def test_a_job_that_was_declared_lost_while_the_connection_was_broken_ends_as_it
         {"prompt": "a \0 fox"},
     )
     assert others.ledger.summary().reserved == 0
-    assert others.mend() == ([], [])
+    assert others.recover() == ([], [])
     others.close()
 
 

@@ -14,7 +14,7 @@ from sqlalchemy import event
 
 from gpt_image_2_mcp.catalogue.models import Place
 from gpt_image_2_mcp.catalogue.search import Search
-from gpt_image_2_mcp.persistence.unit_of_work import Books, UnitOfWork
+from gpt_image_2_mcp.persistence.unit_of_work import Repositories, UnitOfWork
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 SESSION = "session-" + "a" * 24
@@ -22,7 +22,7 @@ SESSION = "session-" + "a" * 24
 NEWER = re.compile("charges_dearest|jobs_ended|pictures_(content|model|number|not_ascii)")
 """Indexes that version 3 has brought."""
 
-Ask = Callable[[Books, UnitOfWork], object]
+Ask = Callable[[Repositories, UnitOfWork], object]
 
 SEARCHES = {
     "newest": Search(page=3),
@@ -52,21 +52,21 @@ ASKED: dict[str, Ask] = {
 
 
 @pytest.fixture
-def books(tmp_path: Path) -> Generator[Books]:
-    books = Books(tmp_path / "books.db", keeps_history=True, session_max=20, session_ttl_ms=1000)
+def books(tmp_path: Path) -> Generator[Repositories]:
+    books = Repositories(tmp_path / "books.db", keeps_history=True, session_max=20, session_ttl_ms=1000)
     yield books
     books.close()
 
 
 @contextmanager
-def statements(books: Books) -> Generator[list[tuple[str, Any]]]:
+def statements(books: Repositories) -> Generator[list[tuple[str, Any]]]:
     """What is executed inside the block, with its values."""
     found: list[tuple[str, Any]] = []
 
     def note(_: object, __: object, statement: str, values: Any, *___: object) -> None:
         found.append((statement, values))
 
-    engine = books.history.database.engine
+    engine = books.history_store.database.engine
     event.listen(engine, "before_cursor_execute", note)
     yield found
     event.remove(engine, "before_cursor_execute", note)
@@ -77,7 +77,7 @@ def plan(connection: sa.Connection, statement: str, values: Any) -> list[str]:
 
 
 @pytest.mark.parametrize("asked", ASKED.values(), ids=ASKED)
-def test_nothing_looks_at_every_row(books: Books, asked: Ask) -> None:
+def test_nothing_looks_at_every_row(books: Repositories, asked: Ask) -> None:
     with books.unit_of_work() as page:
         connection = page.pictures.connection
         with statements(books) as found:
@@ -90,7 +90,7 @@ def test_nothing_looks_at_every_row(books: Books, asked: Ask) -> None:
 
 
 @pytest.mark.parametrize("name", [name for name in SEARCHES if "session" not in name])
-def test_a_page_is_found_in_order_and_not_sorted(books: Books, name: str) -> None:
+def test_a_page_is_found_in_order_and_not_sorted(books: Repositories, name: str) -> None:
     with books.unit_of_work() as page:
         with statements(books) as found:
             page.search(SEARCHES[name])
@@ -98,7 +98,7 @@ def test_a_page_is_found_in_order_and_not_sorted(books: Books, name: str) -> Non
     assert [step for steps in plans for step in steps if "TEMP B-TREE" in step] == []
 
 
-def test_many_sessions_take_no_more_statements_than_one(books: Books, tmp_path: Path) -> None:
+def test_many_sessions_take_no_more_statements_than_one(books: Repositories, tmp_path: Path) -> None:
     def listed() -> tuple[int, int]:
         with books.unit_of_work() as page, statements(books) as found:
             return len(page.sessions.active()), len(found)
@@ -115,7 +115,7 @@ def test_many_sessions_take_no_more_statements_than_one(books: Books, tmp_path: 
     assert len({asked for _, asked in counts}) == 1
 
 
-def test_a_file_from_before_the_indexes_gets_them_and_keeps_its_rows(books: Books, tmp_path: Path) -> None:
+def test_a_file_from_before_the_indexes_gets_them_and_keeps_its_rows(books: Repositories, tmp_path: Path) -> None:
     picture = saved(tmp_path, None)
     names = sa.text("SELECT name FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL")
     with books.unit_of_work() as page:
@@ -126,7 +126,7 @@ def test_a_file_from_before_the_indexes_gets_them_and_keeps_its_rows(books: Book
             connection.exec_driver_sql(f"DROP INDEX {name}")
         connection.exec_driver_sql("UPDATE schema_version SET version = 2")
     books.close()
-    later = Books(books.database, keeps_history=True)
+    later = Repositories(books.database, keeps_history=True)
     with later.unit_of_work() as page:
         assert set(page.pictures.connection.scalars(names)) == before
         assert page.pictures.get(picture.id) == picture

@@ -6,7 +6,7 @@ import pytest
 
 from gpt_image_2_mcp.generation.spending import Asked, Budgets, Charge
 from gpt_image_2_mcp.parameters.models import Look
-from gpt_image_2_mcp.persistence.unit_of_work import Books
+from gpt_image_2_mcp.persistence.unit_of_work import Repositories
 
 
 def charge(job: str) -> Charge:
@@ -15,11 +15,11 @@ def charge(job: str) -> Charge:
 
 def test_a_row_that_was_not_kept_is_nobody_elses(tmp_path: Path) -> None:
     """A disk that is full at the commit takes the row back, and another process takes its number."""
-    books = Books(tmp_path / "x.db", keeps_history=True)
+    books = Repositories(tmp_path / "x.db", keeps_history=True)
     lost, other = charge("lost"), charge("other")
 
     def fill_the_disk() -> None:
-        with books.together():
+        with books.transaction():
             lost.note_sent(books)
             raise OSError("full")
 

@@ -29,7 +29,7 @@ from ..openai_api.lazy_backend import Connection
 from ..openai_api.threads import Unbroken, on_loop
 from ..parameters.models import CostsRequest, PaidRequest, StartSessionRequest
 from ..paths.policy import safe_prefix
-from ..persistence.unit_of_work import Books, UnitOfWork, WriterThread
+from ..persistence.unit_of_work import Repositories, UnitOfWork, WriterThread
 from ..settings import Settings
 from ..storage.local_folder import Kind, Name, keep_beside
 from .image_saver import Keeper
@@ -176,8 +176,8 @@ class Maker:
     async def _note_sent(self, job: Job, charge: Charge) -> None:
         """Have it on the disk, before the first byte, that this job may be billed from now on."""
 
-        def note(books: Books) -> None:
-            with books.together():
+        def note(books: Repositories) -> None:
+            with books.transaction():
                 charge.note_sent(books)
                 self._log.note_sent(books, job)
 
@@ -190,10 +190,10 @@ class Maker:
             # A ledger that cannot be written keeps nobody from a picture.
             logger.warning("spending and history are not recorded: %s", error)
 
-    def _note_failure(self, job: Job, charge: Charge, error: BaseException, billed: bool, books: Books) -> None:
+    def _note_failure(self, job: Job, charge: Charge, error: BaseException, billed: bool, books: Repositories) -> None:
         """The picture is gone, whatever can be written down."""
         try:
-            with books.together():
+            with books.transaction():
                 charge.fail(books, may_be_billed=billed)
                 with books.unit_of_work() as page:
                     self._log.note_failure(page, job, error)
@@ -201,19 +201,19 @@ class Maker:
             logger.warning("spending and history could not be recorded: %s", failure)
 
     @staticmethod
-    def _settle(charge: Charge, report: Report, lost: int, n: int, books: Books) -> None:
+    def _settle(charge: Charge, report: Report, lost: int, n: int, books: Repositories) -> None:
         if report.sandbox:
             charge.fail(books, may_be_billed=False)
         else:
             charge.settle(books, usage=report.usage, usd=report.cost, request_id=report.request_id, lost=lost, n=n)
 
-    async def _write_down(self, work: Work, report: Report, settle: Callable[[Books], None]) -> Report:
+    async def _write_down(self, work: Work, report: Report, settle: Callable[[Repositories], None]) -> Report:
         """Write down the cost, the pictures and the job's end; only a session's turn is waited for.
 
         The pictures are paid for and saved: whatever goes wrong from here on is told, and raises nothing.
         """
 
-        def write(books: Books) -> Report:
+        def write(books: Repositories) -> Report:
             keeps = books.keeps_history and isinstance(work.request, StartSessionRequest)
             inputs = work.inputs.kept(partial(self._keep_original, report)) if keeps else work.inputs
             pictures: Sequence[Picture] = ()
@@ -244,14 +244,14 @@ class Maker:
 
     def _in_books(
         self,
-        books: Books,
+        books: Repositories,
         work: Work,
         report: Report,
         pictures: Sequence[Picture],
-        settle: Callable[[Books], None],
+        settle: Callable[[Repositories], None],
     ) -> tuple[Report, Sequence[Picture]]:
         """All of it or nothing; give the report and the records with the place in the session."""
-        with books.together():
+        with books.transaction():
             settle(books)
             with books.unit_of_work() as page:
                 place = work.placing(page) if work.placing else None
@@ -294,7 +294,7 @@ class Maker:
         return f"{host}:{parts.port or (443 if parts.scheme == 'https' else 80)}"
 
 
-def _settle_alone(books: Books, settle: Callable[[Books], None]) -> None:
+def _settle_alone(books: Repositories, settle: Callable[[Repositories], None]) -> None:
     """The money counts, whatever became of the rest."""
     try:
         settle(books)

@@ -21,7 +21,7 @@ from ..billing.tokens import Pixels, Quality, Size, Usage
 from ..errors import GptImageError
 from ..parameters.models import Look
 from ..parameters.sizes import edges
-from ..persistence.unit_of_work import Books, WriterThread
+from ..persistence.unit_of_work import Repositories, WriterThread
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +104,7 @@ class Charge:
         self._set_aside = False
         """The row was written before the request was about to be sent."""
 
-    def enter(self, books: Books, *, is_sent: bool = False) -> None:
+    def enter(self, books: Repositories, *, is_sent: bool = False) -> None:
         """Write the row; raises as `Spending.reserve` does."""
         asked = self._asked
         self._expected = _estimated(asked, _dearest(asked, books))
@@ -117,7 +117,7 @@ class Charge:
             is_sent=is_sent,
         )
 
-    def rehearse(self, books: Books) -> Estimate | None:
+    def rehearse(self, books: Repositories) -> Estimate | None:
         """Do as if; give what it should cost. Raises as `Spending.reserve` does."""
         if not self._budgets.any:
             return _estimated(self._asked, _dearest(self._asked, books))
@@ -126,7 +126,7 @@ class Charge:
         books.ledger.forget(self._row)
         return self._expected
 
-    def note_sent(self, books: Books) -> None:
+    def note_sent(self, books: Repositories) -> None:
         """From now on an unknown outcome counts as spent; once, however many requests the operation sends."""
         if self._free or self._sent:
             return
@@ -144,7 +144,14 @@ class Charge:
             self._row = None
 
     def settle(
-        self, books: Books, *, usage: Usage | None, usd: Decimal | None, request_id: str | None, lost: int, n: int
+        self,
+        books: Repositories,
+        *,
+        usage: Usage | None,
+        usd: Decimal | None,
+        request_id: str | None,
+        lost: int,
+        n: int,
     ) -> None:
         """Write down what came; `lost` of the `n` pictures may be billed without having come."""
         if self._row is not None:
@@ -152,7 +159,7 @@ class Charge:
                 usd += self._expected.usd * lost / n
             books.ledger.settle(self._row, usage=usage, usd=usd, request_id=request_id)
 
-    def fail(self, books: Books, *, may_be_billed: bool) -> None:
+    def fail(self, books: Repositories, *, may_be_billed: bool) -> None:
         """Nothing came: it counts as spent where that may be, and is free again where not."""
         if self._row is not None:
             (books.ledger.unknown if may_be_billed else books.ledger.release)(self._row)
@@ -163,7 +170,7 @@ def _estimated(asked: Asked, dearest: int | None) -> Estimate | None:
     return _price(asked, dearest=dearest, size=edges(look.size) or "auto", quality=look.quality)
 
 
-def _dearest(asked: Asked, books: Books) -> int | None:
+def _dearest(asked: Asked, books: Repositories) -> int | None:
     """The most tokens that such a picture took here; an estimate is given without a ledger as well."""
     if isinstance(books.database, Path) and not books.database.exists():
         return None

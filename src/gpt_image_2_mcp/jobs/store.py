@@ -16,7 +16,7 @@ from ..billing.pricing import dollars
 from ..errors import USAGE_PAGE, GptImageError
 from ..inputs.url_policy import WEB_PORTS, display_url
 from ..parameters.models import ContinueSessionRequest, EditRequest, GenerateRequest, PaidRequest, StartSessionRequest
-from ..persistence.unit_of_work import Books, UnitOfWork, WriterThread
+from ..persistence.unit_of_work import Repositories, UnitOfWork, WriterThread
 from .report import Report
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class JobLog:
     def told(self, job: "Job") -> None:
         """Somebody has the job's id, or waits for it no longer."""
 
-        def tell(books: Books) -> None:
+        def tell(books: Repositories) -> None:
             with books.unit_of_work() as page:
                 kept = page.jobs.get(job.id)
                 if kept is not None:
@@ -66,7 +66,7 @@ class JobLog:
     def fetched(self, job_id: str) -> None:
         """Somebody has the job's answer."""
 
-        def fetch(books: Books) -> None:
+        def fetch(books: Repositories) -> None:
             with books.unit_of_work() as page:
                 page.jobs.fetch(job_id)
 
@@ -75,7 +75,7 @@ class JobLog:
     def failed(self, job: "Job", error: Exception) -> None:
         """Nothing came of a job that somebody was told of."""
 
-        def fail(books: Books) -> None:
+        def fail(books: Repositories) -> None:
             with books.unit_of_work() as page:
                 self.note_failure(page, job, error)
 
@@ -84,7 +84,7 @@ class JobLog:
     def stopped(self, job_id: str) -> None:
         """Nothing of the job was sent, and nothing will be."""
 
-        def forget(books: Books) -> None:
+        def forget(books: Repositories) -> None:
             with books.unit_of_work() as page:
                 page.jobs.forget(job_id)
 
@@ -93,7 +93,7 @@ class JobLog:
     async def get(self, job_id: str) -> "JobRow | None":
         """The job of this id, lost where its process is gone."""
 
-        def get(books: Books) -> "JobRow | None":
+        def get(books: Repositories) -> "JobRow | None":
             with books.unit_of_work() as page:
                 row = page.jobs.get(job_id)
                 return next(iter(_judged(books, [row] if row else [])), None)
@@ -103,20 +103,20 @@ class JobLog:
     async def repeated(self, key: str, *, within_s: float) -> "JobRow | None":
         """The job of another process that a repeated call gets; see `Jobs`."""
 
-        def repeated(books: Books) -> "JobRow | None":
+        def repeated(books: Repositories) -> "JobRow | None":
             if not books.keeps_history:
                 return None
             after = datetime.now(UTC) - timedelta(seconds=within_s)
             with books.unit_of_work() as page:
                 rows = _judged(books, page.jobs.unfetched(key, ended_after=after))
-            return next((row for row in rows if row.given_up and row.owner != books.history.owner), None)
+            return next((row for row in rows if row.given_up and row.owner != books.history_store.owner), None)
 
         return await self._clerk.run(repeated)
 
     async def recent(self, limit: int) -> "Sequence[JobRow]":
         """The newest jobs of all processes."""
 
-        def recent(books: Books) -> "Sequence[JobRow]":
+        def recent(books: Repositories) -> "Sequence[JobRow]":
             with books.unit_of_work() as page:
                 return _judged(books, page.jobs.recent(limit))
 
@@ -128,7 +128,7 @@ class JobLog:
 
     # For whoever writes more than that at once, in the clerk's thread.
 
-    def note_sent(self, books: Books, job: "Job") -> None:
+    def note_sent(self, books: Repositories, job: "Job") -> None:
         """Write a job down that may be billed from now on."""
         with books.unit_of_work() as page:
             self._put(books, page, job, "sent")
@@ -146,7 +146,7 @@ class JobLog:
             text = self._hide(str(error)) if known else f"an error in this program ({type(error).__name__})"
             page.jobs.end(job.id, "failed", {"error": text}, fetched=not job.given_up)
 
-    def _put(self, books: Books, page: UnitOfWork, job: "Job", state: "State") -> None:
+    def _put(self, books: Repositories, page: UnitOfWork, job: "Job", state: "State") -> None:
         from ..catalogue.job_table import JobRow
 
         if job.key is None:
@@ -160,7 +160,7 @@ class JobLog:
                 request={name: self._kept(name, value) for name, value in request.items()},
                 folder=job.folder,
                 stem=job.stem,
-                owner=books.history.owner,
+                owner=books.history_store.owner,
                 state=state,
                 created=job.created,
                 given_up=job.given_up,
@@ -196,7 +196,7 @@ def outcome_of(row: "JobRow") -> Report | KeptFailure | None:
     return KeptFailure(str(row.outcome.get("error", "It is not known why.")))
 
 
-def loss_of(books: Books, row: "JobRow") -> str:
+def loss_of(books: Repositories, row: "JobRow") -> str:
     """What became of a lost job: what it may have cost, and which of its pictures are there."""
     try:
         usd = books.ledger.of_job(row.id)
@@ -219,13 +219,13 @@ def _listed(paths: Iterable[Path], since: datetime | None = None) -> str:
     return ", ".join(sorted(map(str, made)))
 
 
-def _judged(books: Books, rows: "Sequence[JobRow]") -> "list[JobRow]":
+def _judged(books: Repositories, rows: "Sequence[JobRow]") -> "list[JobRow]":
     """The rows as they stand now that some processes are gone: what these had sent is lost, and the rest never was.
 
     Nothing of it is written: that is for the next start, which also says what it found. What a later version of this
     program has written is passed over.
     """
-    dead = books.history.dead({row.owner for row in rows if row.ended is None})
+    dead = books.history_store.dead({row.owner for row in rows if row.ended is None})
     judged: list[JobRow] = []
     for row in filter(_is_readable, rows):
         if row.ended is not None or row.owner not in dead:

@@ -19,7 +19,7 @@ from ..catalogue.models import Picture
 from ..catalogue.sidecar import read_sidecar
 from ..errors import GptImageError, UnreadableSource
 from ..images import EXTENSION, facts
-from ..persistence.unit_of_work import Books, UnitOfWork, WriterThread
+from ..persistence.unit_of_work import Repositories, UnitOfWork, WriterThread
 from ..storage.local_folder import is_file
 from .scan import Notes, Walked
 
@@ -171,7 +171,7 @@ def _check(picture: Picture, read: Callable[[Path], bytes]) -> None:
         raise UnreadableSource(f"{picture.path} is not of the size or format that its record says.")
 
 
-def _write(books: Books, *, batch: _Sorted, done: Rebuilt) -> list[str]:
+def _write(books: Repositories, *, batch: _Sorted, done: Rebuilt) -> list[str]:
     """Write a batch down, and give the sessions that have changed."""
     touched: list[str] = []
     with books.unit_of_work() as page:
@@ -217,7 +217,7 @@ def _add(page: UnitOfWork, picture: Picture, done: Rebuilt) -> None:
     done.added += 1
 
 
-def _restore(books: Books, *, ids: Sequence[str]) -> int:
+def _restore(books: Repositories, *, ids: Sequence[str]) -> int:
     """Write those sessions anew that are not there, and give their number."""
     with books.unit_of_work() as page:
         restored = sum(page.sessions.restore(session_id) for session_id in ids)

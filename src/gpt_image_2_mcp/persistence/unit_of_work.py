@@ -59,7 +59,7 @@ class UnitOfWork:
         return search(self.pictures.connection, wanted)
 
 
-class Books:
+class Repositories:
     """Money and history; for the clerk's thread, apart from `any_dead`."""
 
     def __init__(
@@ -74,7 +74,7 @@ class Books:
         self._retry_at = 0.0
 
     @cached_property
-    def money(self) -> "Store":
+    def ledger_store(self) -> "Store":
         """Where the ledger is; raises DatabaseUnusable."""
         from ..database.store import open_store
 
@@ -88,13 +88,13 @@ class Books:
             raise
 
     @cached_property
-    def history(self) -> "Store":
+    def history_store(self) -> "Store":
         """Where pictures, sessions and jobs are: in memory where the database cannot be used."""
         from ..database.store import open_store
 
         if self.keeps_history:
             try:
-                return self.money
+                return self.ledger_store
             except GptImageError as error:
                 logger.warning("history is not kept: %s", error)
         return open_store(None)
@@ -104,12 +104,12 @@ class Books:
         """What was spent; raises DatabaseUnusable."""
         from ..billing.ledger import Ledger
 
-        return Ledger(self.money)
+        return Ledger(self.ledger_store)
 
     @contextmanager
-    def together(self) -> Generator[None]:
+    def transaction(self) -> Generator[None]:
         """Write money and history at once, or nothing, where they lie in one database."""
-        with self.history.database.transaction():
+        with self.history_store.database.transaction():
             yield
 
     @contextmanager
@@ -119,13 +119,13 @@ class Books:
         from ..catalogue.picture_table import Pictures
         from ..catalogue.session_table import Sessions
 
-        with self.history.database.transaction() as connection:
+        with self.history_store.database.transaction() as connection:
             now = datetime.now(UTC)
             yield UnitOfWork(
                 Pictures(connection), Sessions(connection, self._limits, now), KeptJobs(connection, now), now
             )
 
-    def any_dead(self) -> bool:
+    def has_dead_owners(self) -> bool:
         """Whether a process may have ended without saying goodbye. Looks at files only: of a server nobody knows."""
         if not isinstance(self.database, Path):
             return self.database is not None
@@ -133,19 +133,19 @@ class Books:
 
         return any_dead(signs_of(self.database))
 
-    def mend(self) -> "tuple[list[str], list[JobRow]]":
+    def recover(self) -> "tuple[list[str], list[JobRow]]":
         """Bring to an end what dead processes left: sentences on the money, and the jobs that were sent and lost."""
-        with self.together():
+        with self.transaction():
             sentences = self.ledger.mend()
             with self.unit_of_work() as page:
                 under_way = page.jobs.under_way()
-                dead = self.history.dead({job.owner for job in under_way})
+                dead = self.history_store.dead({job.owner for job in under_way})
                 left = [job for job in under_way if job.owner in dead]
                 lost = [job for job in left if job.state == "sent"]
                 for job in left:
                     (page.jobs.lose if job in lost else page.jobs.forget)(job.id)
         # Only now: without their signs nobody would look for what they left.
-        self.money.tidy()
+        self.ledger_store.tidy()
         return sentences, lost
 
     def close(self) -> None:
@@ -165,13 +165,13 @@ class Books:
 class WriterThread:
     """The one thread that works in the books."""
 
-    def __init__(self, books: Books) -> None:
+    def __init__(self, books: Repositories) -> None:
         """Begin with nothing to do."""
         self.repositories = books
         self._thread = ThreadPoolExecutor(1, "clerk")
-        self._put_off: deque[Callable[[Books], object]] = deque()
+        self._put_off: deque[Callable[[Repositories], object]] = deque()
 
-    async def run(self, work: Callable[[Books], ResultT]) -> ResultT:
+    async def run(self, work: Callable[[Repositories], ResultT]) -> ResultT:
         """Have something done and wait for it, cancelled or not: it is done in any case. Raises what it raises."""
         self._begin_put_off()
         doing = self._thread.submit(work, self.repositories)
@@ -182,18 +182,18 @@ class WriterThread:
     async def in_transaction(self, work: Callable[[UnitOfWork], ResultT]) -> ResultT:
         """Have something done in the history, all of it or nothing; raises DatabaseUnusable."""
 
-        def turn_to(books: Books) -> ResultT:
+        def turn_to(books: Repositories) -> ResultT:
             with books.unit_of_work() as page:
                 return work(page)
 
         return await self.run(turn_to)
 
-    def submit(self, work: Callable[[Books], object]) -> None:
+    def submit(self, work: Callable[[Repositories], object]) -> None:
         """Have something done without waiting for it; what cannot be written is said on stderr."""
         self._put_off.append(work)
         self._begin_put_off()
 
-    def after_a_pause(self, work: Callable[[Books], object]) -> None:
+    def after_a_pause(self, work: Callable[[Repositories], object]) -> None:
         """The same after `PAUSE_S`, or before whatever else is to be done first."""
         self._put_off.append(work)
         asyncio.get_running_loop().call_later(PAUSE_S, self._begin_put_off)

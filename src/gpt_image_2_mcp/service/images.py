@@ -54,7 +54,7 @@ from ..parameters.models import (
     check_model,
     parse,
 )
-from ..persistence.unit_of_work import Books, UnitOfWork, WriterThread
+from ..persistence.unit_of_work import Repositories, UnitOfWork, WriterThread
 from ..settings import Settings
 from ..storage.local_folder import SavedImage, project_of, read_back
 
@@ -146,9 +146,9 @@ class Studio:
 
     async def _put_in_order(self) -> None:
         lost: Sequence[JobRow] = []
-        if await anyio.to_thread.run_sync(self._clerk.repositories.any_dead):
+        if await anyio.to_thread.run_sync(self._clerk.repositories.has_dead_owners):
             try:
-                found, lost = await self._clerk.run(Books.mend)
+                found, lost = await self._clerk.run(Repositories.recover)
             except GptImageError as error:
                 found = [str(error)]
             for sentence in found:
@@ -398,7 +398,7 @@ async def open_studio(
     """
     failure: Exception | None = None
     clerk = WriterThread(
-        Books(
+        Repositories(
             _database(settings, data_dir),
             keeps_history=settings.history,
             session_max=settings.session_max,

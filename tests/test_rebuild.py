@@ -20,8 +20,8 @@ from workbench import SMALL, encoded
 
 from gpt_image_2_mcp.database import schema
 from gpt_image_2_mcp.errors import GptImageError
-from gpt_image_2_mcp.library.library import Archive
-from gpt_image_2_mcp.library.rebuild import Rebuilt
+from gpt_image_2_mcp.library.library import Library
+from gpt_image_2_mcp.library.rebuild import RebuildResult
 from gpt_image_2_mcp.parameters.models import ContinueSessionRequest, GenerateRequest, StartSessionRequest
 from gpt_image_2_mcp.sandbox import SandboxTransport, build_sandbox
 from gpt_image_2_mcp.service.images import Studio, open_studio
@@ -58,12 +58,12 @@ class Desk:
         )
 
     @asynccontextmanager
-    async def archive(self, **environ: str) -> AsyncGenerator[Archive]:
+    async def archive(self, **environ: str) -> AsyncGenerator[Library]:
         with anyio.fail_after(60):
             async with self.studio(**environ) as studio:
                 yield studio.archive
 
-    async def rebuild(self, *folders: Path, **environ: str) -> Rebuilt:
+    async def rebuild(self, *folders: Path, **environ: str) -> RebuildResult:
         async with self.archive(**environ) as archive:
             return await archive.rebuild([str(folder) for folder in folders or (self.root / "pictures",)])
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ..catalogue.models import Picture
     from ..catalogue.search import Found, Search
     from ..library.check import Finding
-    from ..library.library import Archive, Known, Tell
+    from ..library.library import KnownPicture, Library, ProgressCallback
 
 ResultT = TypeVar("ResultT")
 
@@ -112,7 +112,7 @@ def show(ctx: click.Context, sandbox: bool, as_json: bool, image: str) -> None:
     newest.
     """
 
-    async def look_up(archive: "Archive", _: object) -> "Known":
+    async def look_up(archive: "Library", _: object) -> "KnownPicture":
         # `last` elsewhere means what the same process made.
         newest = (await archive.find(_search(limit=1))).pictures if image.lower() == "last" else ()
         return await archive.show(newest[0].id if newest else image)
@@ -241,7 +241,11 @@ def plain(text: str) -> str:
 
 
 def _run(
-    ctx: click.Context, sandbox: bool, work: "Callable[[Archive, Tell], Awaitable[ResultT]]", *, doing: str = ""
+    ctx: click.Context,
+    sandbox: bool,
+    work: "Callable[[Library, ProgressCallback], Awaitable[ResultT]]",
+    *,
+    doing: str = "",
 ) -> ResultT:
     """Open the studio and let `work` have its archive, behind a progress bar where it is said what is `doing`."""
     import anyio
@@ -262,7 +266,7 @@ def _run(
 
 
 @contextmanager
-def _progress(doing: str) -> "Generator[Tell]":
+def _progress(doing: str) -> "Generator[ProgressCallback]":
     """A bar on a terminal, and nothing elsewhere."""
     if not doing or not sys.stderr.isatty():
         yield lambda _done, _total: None

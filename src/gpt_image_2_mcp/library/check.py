@@ -23,7 +23,7 @@ class Finding:
 
 
 @dataclass(slots=True)
-class Checked:
+class CheckResult:
     """What a check found."""
 
     pictures: int = 0
@@ -43,7 +43,7 @@ class Checked:
         return not (self.missing or self.changed or self.unrecorded or self.unknown)
 
 
-def compare(picture: Picture, *, read: Callable[[Picture], bytes], done: Checked) -> None:
+def compare(picture: Picture, *, read: Callable[[Picture], bytes], done: CheckResult) -> None:
     """Look at the file of a picture; `read` gives its bytes or raises a GptImageError. Blocks."""
     done.pictures += 1
     path = picture.path
@@ -58,7 +58,7 @@ def compare(picture: Picture, *, read: Callable[[Picture], bytes], done: Checked
         done.unrecorded.append(Finding(path, picture.id, why))
 
 
-def unknown(files: Iterable[Path], *, known: dict[str, Path], done: Checked) -> None:
+def unknown(files: Iterable[Path], *, known: dict[str, Path], done: CheckResult) -> None:
     """Keep the files that are not in the catalogue, `known` by id; a copy of what is there counts as known. Blocks."""
     for path in files:
         found = re.fullmatch(PICTURE_ID, path.stem)

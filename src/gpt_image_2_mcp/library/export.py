@@ -12,7 +12,7 @@ from .scan import Notes
 
 
 @dataclass(slots=True)
-class Exported:
+class ExportResult:
     """What became of the pictures that were to be copied."""
 
     folder: Path
@@ -24,7 +24,7 @@ class Exported:
 
 
 def export(
-    picture: Picture, *, read: Callable[[Picture], bytes], judge: Callable[[Path], Path], done: Exported
+    picture: Picture, *, read: Callable[[Picture], bytes], judge: Callable[[Path], Path], done: ExportResult
 ) -> None:
     """Copy a picture into a folder, under the name that it has; no file is replaced. Blocks.
 

@@ -24,27 +24,27 @@ from ..persistence.unit_of_work import UnitOfWork, WriterThread
 from ..storage.local_folder import is_there, open_as_is, ready, regular_file
 
 if TYPE_CHECKING:
-    from .check import Checked
-    from .export import Exported
-    from .rebuild import Rebuilt
-    from .scan import Walked
+    from .check import CheckResult
+    from .export import ExportResult
+    from .rebuild import RebuildResult
+    from .scan import ScanResult
 
 ALL = Search(page_size=500)
 """Every picture, as many at once as others can wait for."""
 
-Tell = Callable[[int, int | None], None]
+ProgressCallback = Callable[[int, int | None], None]
 """Is told how many are done, and of how many, where that is known."""
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class KnownPicture:
     """A picture, and the session that it is a turn of."""
 
     picture: Picture
     session: Session | None
 
 
-class Archive:
+class Library:
     """The pictures of one person; one for a studio."""
 
     def __init__(
@@ -97,7 +97,7 @@ class Archive:
             seen.update(picture.id for picture in found.pictures)
             wanted = replace(wanted, page=wanted.page + 1)
 
-    async def show(self, reference: str) -> Known:
+    async def show(self, reference: str) -> KnownPicture:
         """What is known of a picture, named by its id, as elsewhere, or by the path of its file.
 
         Raises:
@@ -117,15 +117,15 @@ class Archive:
             )
         return known
 
-    async def known(self, picture: Picture | None, digest: str) -> Known | None:
+    async def known(self, picture: Picture | None, digest: str) -> KnownPicture | None:
         """What is known of a picture, or of a file by its SHA-256; None where nothing is."""
 
-        def look_up(page: UnitOfWork) -> Known | None:
+        def look_up(page: UnitOfWork) -> KnownPicture | None:
             known = picture or page.pictures.by_content(digest)
             if known is None:
                 return None
             place = known.record.place
-            return Known(known, page.sessions.get(place.session_id) if place else None)
+            return KnownPicture(known, page.sessions.get(place.session_id) if place else None)
 
         return await self._clerk.in_transaction(look_up)
 
@@ -149,7 +149,7 @@ class Archive:
         """A picture's bytes, as they came; blocks. Raises UnreadableSource where they are gone or were changed."""
         return self._reader.saved_data(picture)
 
-    async def rebuild(self, folders: Sequence[str], *, tell: Tell | None = None) -> "Rebuilt":
+    async def rebuild(self, folders: Sequence[str], *, tell: ProgressCallback | None = None) -> "RebuildResult":
         """Take the records in folders, and in the folders in them, into the catalogue.
 
         Raises:
@@ -165,7 +165,7 @@ class Archive:
             walked, clerk=self._clerk, read=self._sources.local, sandbox=self._sandbox, tell=tell
         )
 
-    async def check(self, folders: Sequence[str] = (), *, tell: Tell | None = None) -> "Checked":
+    async def check(self, folders: Sequence[str] = (), *, tell: ProgressCallback | None = None) -> "CheckResult":
         """Compare the catalogue with the disk: all of it, or what lies in folders.
 
         Raises:
@@ -176,7 +176,7 @@ class Archive:
 
         self.require_kept()
         real = [await anyio.to_thread.run_sync(self._sources.folder, folder) for folder in folders]
-        done = checking.Checked()
+        done = checking.CheckResult()
         known: dict[str, Path] = {}
         async for batch in self.every():
             known |= {picture.id: picture.path for picture in batch}
@@ -192,7 +192,9 @@ class Archive:
         await anyio.to_thread.run_sync(partial(checking.unknown, walked.pictures, known=known, done=done))
         return done
 
-    async def export(self, folder: str, wanted: Search = ALL, *, tell: Tell | None = None) -> "Exported":
+    async def export(
+        self, folder: str, wanted: Search = ALL, *, tell: ProgressCallback | None = None
+    ) -> "ExportResult":
         """Copy pictures with their records into a folder.
 
         Raises:
@@ -203,7 +205,7 @@ class Archive:
         from . import export as exporting
 
         target = await anyio.to_thread.run_sync(self._destinations.ready, folder)
-        done = exporting.Exported(target)
+        done = exporting.ExportResult(target)
         async for batch in self.every(wanted):
             for picture in batch:
                 copy = partial(
@@ -218,7 +220,9 @@ class Archive:
                     tell(done.copied + done.there + len(done.notes), None)
         return done
 
-    async def gallery(self, file: str, wanted: Search = ALL, *, tell: Tell | None = None) -> tuple[Path, int]:
+    async def gallery(
+        self, file: str, wanted: Search = ALL, *, tell: ProgressCallback | None = None
+    ) -> tuple[Path, int]:
         """Write all pictures on one page, and give its path and their number. An older gallery is replaced.
 
         Raises:
@@ -235,13 +239,13 @@ class Archive:
         """The folders that pictures lie in, and the one that new ones go into."""
         return list(dict.fromkeys([*(path.parent for path in known.values()), self._destinations.own()]))
 
-    def _walk(self, folders: Sequence[Path], *, deep: bool) -> "Walked":
+    def _walk(self, folders: Sequence[Path], *, deep: bool) -> "ScanResult":
         """Look through folders that are there and may be read."""
-        from .scan import MAX_DEPTH, walk
+        from .scan import MAX_DEPTH, scan
 
         real = dict.fromkeys(real_path(folder) for folder in folders if self._sources.open_to(folder))
         there = [folder for folder in real if is_there(folder)]
-        return walk(there, may_enter=self._sources.open_to, depth=MAX_DEPTH if deep else 0)
+        return scan(there, may_enter=self._sources.open_to, depth=MAX_DEPTH if deep else 0)
 
     def _page_to_write(self, file: str) -> Path:
         """Where a page goes, once that is seen to be allowed."""
@@ -254,7 +258,7 @@ class Archive:
             raise BadRequest(f"{path} is another file, and only an older page is replaced: choose another name.")
         return path
 
-    def _write_gallery(self, path: Path, pictures: Sequence[Picture], tell: Tell | None) -> None:
+    def _write_gallery(self, path: Path, pictures: Sequence[Picture], tell: ProgressCallback | None) -> None:
         from .gallery import gallery
         from .thumbnails import thumbnail
 

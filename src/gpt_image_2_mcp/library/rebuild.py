@@ -21,7 +21,7 @@ from ..errors import GptImageError, UnreadableSource
 from ..images import EXTENSION, facts
 from ..persistence.unit_of_work import Repositories, UnitOfWork, WriterThread
 from ..storage.local_folder import is_file
-from .scan import Notes, Walked
+from .scan import Notes, ScanResult
 
 BATCH: Final = 500
 """Records in one transaction: others wait for it only some milliseconds."""
@@ -31,12 +31,12 @@ MOST_TURNS: Final = 10_000
 """The highest turn that a record may claim: far more than anybody makes, and far below the highest that a session can
 have (100,000, see `Place`), so that no record keeps a session from going on."""
 
-Tell = Callable[[int, int], None]
+ProgressCallback = Callable[[int, int], None]
 """Is told how many of how many are done."""
 
 
 @dataclass(slots=True)
-class Rebuilt:
+class RebuildResult:
     """What became of the records that were found."""
 
     added: int = 0
@@ -63,14 +63,19 @@ class _Sorted:
 
 
 async def rebuild(
-    walked: Walked, *, clerk: WriterThread, read: Callable[[Path], bytes], sandbox: bool, tell: Tell | None = None
-) -> Rebuilt:
+    walked: ScanResult,
+    *,
+    clerk: WriterThread,
+    read: Callable[[Path], bytes],
+    sandbox: bool,
+    tell: ProgressCallback | None = None,
+) -> RebuildResult:
     """Take the records that were found into the catalogue, the oldest first.
 
     `read` gives a picture's bytes under the guards of every other path, or raises UnreadableSource; `sandbox` says
     which catalogue this is.
     """
-    done = Rebuilt(notes=walked.notes)
+    done = RebuildResult(notes=walked.notes)
     touched: dict[str, None] = {}
     records = sorted(walked.records, key=_by_time)
     for start in range(0, len(records), BATCH):
@@ -97,7 +102,7 @@ def _by_time(path: Path) -> tuple[str, int, str]:
     return (time[0] if time else "", len(path.name), path.name)
 
 
-def _claims(paths: Iterable[Path], sandbox: bool, done: Rebuilt) -> list[Picture]:
+def _claims(paths: Iterable[Path], sandbox: bool, done: RebuildResult) -> list[Picture]:
     """What records say, of those that can be ones of this catalogue."""
     found: list[Picture] = []
     for path in paths:
@@ -130,7 +135,7 @@ def _claim(path: Path) -> Picture:
 
 
 def _sorted(
-    claimed: Iterable[Picture], known: dict[str, Picture], read: Callable[[Path], bytes], done: Rebuilt
+    claimed: Iterable[Picture], known: dict[str, Picture], read: Callable[[Path], bytes], done: RebuildResult
 ) -> _Sorted:
     """Those that are new, and those that lie somewhere else now; every one of them was read."""
     batch = _Sorted()
@@ -171,7 +176,7 @@ def _check(picture: Picture, read: Callable[[Path], bytes]) -> None:
         raise UnreadableSource(f"{picture.path} is not of the size or format that its record says.")
 
 
-def _write(books: Repositories, *, batch: _Sorted, done: Rebuilt) -> list[str]:
+def _write(books: Repositories, *, batch: _Sorted, done: RebuildResult) -> list[str]:
     """Write a batch down, and give the sessions that have changed."""
     touched: list[str] = []
     with books.unit_of_work() as page:
@@ -197,7 +202,7 @@ class _NotTaken(GptImageError):
     """A record contradicts what is in the catalogue."""
 
 
-def _add(page: UnitOfWork, picture: Picture, done: Rebuilt) -> None:
+def _add(page: UnitOfWork, picture: Picture, done: RebuildResult) -> None:
     record = picture.record
     there = page.pictures.get(picture.id)
     if there is not None:

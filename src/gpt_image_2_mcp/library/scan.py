@@ -50,7 +50,7 @@ class Notes:
 
 
 @dataclass(slots=True)
-class Walked:
+class ScanResult:
     """What was found."""
 
     records: list[Path] = field(default_factory=list[Path])
@@ -60,9 +60,9 @@ class Walked:
     notes: Notes = field(default_factory=Notes)
 
 
-def walk(folders: Sequence[Path], *, may_enter: Callable[[Path], bool], depth: int = MAX_DEPTH) -> Walked:
+def scan(folders: Sequence[Path], *, may_enter: Callable[[Path], bool], depth: int = MAX_DEPTH) -> ScanResult:
     """Look through folders, given by their real paths; `may_enter` judges those further down. Blocks."""
-    found = Walked()
+    found = ScanResult()
     ahead = [(folder, 0) for folder in reversed(folders)]
     seen: set[Path] = set()
     looked_at = 0
@@ -100,7 +100,7 @@ def _is_folder_to_enter(entry: "os.DirEntry[str]", path: Path, may_enter: Callab
     return (entry.name == SIDE_FOLDER or not entry.name.startswith(".")) and may_enter(path)
 
 
-def _sort(found: Walked, folder: Path, entry: "os.DirEntry[str]", path: Path) -> None:
+def _sort(found: ScanResult, folder: Path, entry: "os.DirEntry[str]", path: Path) -> None:
     """Keep what may be a record or a picture."""
     if folder.name == SIDE_FOLDER:
         if entry.name.endswith(".json"):

@@ -19,7 +19,7 @@ from ..inputs.references import References
 from ..parameters.models import ListImagesRequest, ShowImageRequest
 from ..parameters.times import moment
 from ..storage.local_folder import is_there
-from .library import Archive, Known
+from .library import KnownPicture, Library
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +44,13 @@ class View:
     name: str
     preview: Preview
     said: str
-    known: Known | None
+    known: KnownPicture | None
 
 
 class Viewer:
     """Shows what is in the catalogue; one for a studio."""
 
-    def __init__(self, archive: Archive, references: References, reader: InputReader, *, cache: Path | None) -> None:
+    def __init__(self, archive: Library, references: References, reader: InputReader, *, cache: Path | None) -> None:
         """Keep thumbnails in the folder `cache`, if there is one."""
         self._archive = archive
         self._references = references

@@ -37,7 +37,7 @@ from ..jobs.job import Job, Prepared
 from ..jobs.report import Report
 from ..jobs.runner import Jobs, JoinedFailure, Tell
 from ..jobs.store import JobLog, loss_of
-from ..library.library import Archive
+from ..library.library import Library
 from ..library.viewer import Viewer
 from ..openai_api.lazy_backend import Connection
 from ..openai_api.rate_limiter import Pace
@@ -124,7 +124,7 @@ class Studio:
             project=project_of(working_dir, home),
         )
         self._telling, self.news = anyio.create_memory_object_stream[News](MAX_NEWS)
-        self.archive = Archive(
+        self.archive = Library(
             clerk,
             self._reader,
             self._references,

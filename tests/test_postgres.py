@@ -25,9 +25,9 @@ from workbench import SMALL, Bench, Benches, folded, said
 
 from gpt_image_2_mcp.billing.budgets import Entry
 from gpt_image_2_mcp.billing.ledger import open_ledger
-from gpt_image_2_mcp.catalogue.job_table import JobRow, KeptJobs
+from gpt_image_2_mcp.catalogue.job_table import JobRow, JobTable
 from gpt_image_2_mcp.catalogue.models import Picture, PictureRecord
-from gpt_image_2_mcp.catalogue.picture_table import Pictures
+from gpt_image_2_mcp.catalogue.picture_table import PictureTable
 from gpt_image_2_mcp.catalogue.queries import search
 from gpt_image_2_mcp.catalogue.search import Search
 from gpt_image_2_mcp.database.sqlite import DatabaseUnusable
@@ -299,9 +299,9 @@ def test_a_transaction_that_breaks_off_is_undone_and_said(postgres: PostgresUrl,
     store = opened(postgres)
 
     def break_off(connection: sa.Connection) -> None:
-        Pictures(connection).add(made("half"))
+        PictureTable(connection).add(made("half"))
         broken_off(postgres)
-        Pictures(connection).add(made("whole", 1))
+        PictureTable(connection).add(made("whole", 1))
 
     with pytest.raises(DatabaseUnusable, match="cannot be used"), store.database.transaction() as connection:
         break_off(connection)
@@ -315,7 +315,7 @@ def test_a_job_that_was_declared_lost_while_the_connection_was_broken_ends_as_it
     store = opened(postgres)
     row = JobRow("job-1", "k", "generate_image", {"prompt": "a \0 fox"}, Path("/p"), "s", store.owner, "sent", NOW)
     with store.database.transaction() as connection:
-        KeptJobs(connection, NOW).put(row)
+        JobTable(connection, NOW).put(row)
     charge = open_charge(store)
     broken_off(postgres)
     others = Repositories(postgres, keeps_history=True)
@@ -324,7 +324,7 @@ def test_a_job_that_was_declared_lost_while_the_connection_was_broken_ends_as_it
     assert [job.id for job in lost] == ["job-1"]
     assert "may have been billed" in sentences[0]
     with store.database.transaction() as connection:
-        KeptJobs(connection, NOW).end("job-1", "done", {"report": "a \0 picture"}, fetched=True)
+        JobTable(connection, NOW).end("job-1", "done", {"report": "a \0 picture"}, fetched=True)
     charge()
     with others.unit_of_work() as page:
         kept = page.jobs.get("job-1")
@@ -361,7 +361,7 @@ def open_charge(store: Store) -> Callable[[], None]:
 def test_a_picture_comes_out_as_it_went_in(place: Address, opened: Open) -> None:
     picture = made("a fox", parameters={"size": "auto", "odd": "\0 é 🦊"}, cost_usd="0.1234", client="c", project="p")
     with opened(place).database.transaction() as connection:
-        pictures = Pictures(connection)
+        pictures = PictureTable(connection)
         assert pictures.add(picture)
         assert not pictures.add(picture)
         assert pictures.get(picture.id) == picture
@@ -375,7 +375,7 @@ def test_a_picture_comes_out_as_it_went_in(place: Address, opened: Open) -> None
 def test_what_no_database_takes_is_replaced(place: Address, opened: Open) -> None:
     """A picture that is paid for is written down whatever its prompt holds."""
     with opened(place).database.transaction() as connection:
-        pictures = Pictures(connection)
+        pictures = PictureTable(connection)
         picture = made("a \0 fox").model_copy(update={"path": Path("/\udcff.png")})
         assert pictures.add(picture)
         kept = pictures.get(picture.id)
@@ -436,7 +436,7 @@ QUERIES: dict[str, list[int]] = {
 def test_a_search_finds_the_same_in_every_database(place: Address, opened: Open, query: str) -> None:
     with opened(place).database.transaction() as connection:
         for number, prompt in enumerate(PROMPTS):
-            Pictures(connection).add(made(prompt, number))
+            PictureTable(connection).add(made(prompt, number))
         assert numbers(connection, query) == QUERIES[query]
 
 
@@ -461,7 +461,7 @@ def test_a_search_for_anything_finds_the_same_in_both(postgres: PostgresUrl, ope
         for store in (file, server):
             with undone(store) as connection:
                 for number, prompt in enumerate(prompts):
-                    Pictures(connection).add(made(prompt, number))
+                    PictureTable(connection).add(made(prompt, number))
                 found.append(numbers(connection, query))
         assert found[0] == found[1]
 

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule
 
 from gpt_image_2_mcp.catalogue.models import Origin, Picture, PictureRecord, Place
-from gpt_image_2_mcp.catalogue.picture_table import Pictures
+from gpt_image_2_mcp.catalogue.picture_table import PictureTable
 from gpt_image_2_mcp.catalogue.session import MAX_LINES, new_id, tree
-from gpt_image_2_mcp.catalogue.session_table import Limits, Sessions
+from gpt_image_2_mcp.catalogue.session_table import SessionLimits, SessionTable
 from gpt_image_2_mcp.database import schema
 from gpt_image_2_mcp.database.sqlite import open_database
 from gpt_image_2_mcp.errors import SessionError
@@ -126,7 +126,7 @@ class TwoProcesses(RuleBasedStateMachine):
     def restore(self, store: int) -> None:
         """The table is lost, and made again from the pictures: the same trees and heads."""
         with self.databases[store].transaction() as connection:
-            sessions = Sessions(connection, Limits(0, None), self.now)
+            sessions = SessionTable(connection, SessionLimits(0, None), self.now)
             before = {session.id: (tree(session), session.head, session.folder) for session in sessions.every()}
             with connection.begin_nested() as nested:
                 connection.execute(sa.delete(schema.sessions))
@@ -168,7 +168,7 @@ class TwoProcesses(RuleBasedStateMachine):
         for known in self.known.values():
             known.active &= known.used >= self.now - IDLE
 
-    def write(self, sessions: Sessions, place: Place) -> None:
+    def write(self, sessions: SessionTable, place: Place) -> None:
         record = PictureRecord(
             id=f"session-20261122-000000-{secrets.token_hex(3)}-{secrets.token_hex(8)}",
             kind="session",
@@ -183,7 +183,7 @@ class TwoProcesses(RuleBasedStateMachine):
             made=self.now,
             place=place,
         )
-        assert Pictures(sessions.connection).add(Picture(path=FOLDER / "a.png", record=record))
+        assert PictureTable(sessions.connection).add(Picture(path=FOLDER / "a.png", record=record))
 
 
 class Opened:
@@ -193,8 +193,8 @@ class Opened:
         self._transaction = machine.databases[store].transaction()
         self._now = machine.now
 
-    def __enter__(self) -> Sessions:
-        return Sessions(self._transaction.__enter__(), Limits(LIMIT, IDLE), self._now)
+    def __enter__(self) -> SessionTable:
+        return SessionTable(self._transaction.__enter__(), SessionLimits(LIMIT, IDLE), self._now)
 
     def __exit__(self, *raised: object) -> None:
         self._transaction.__exit__(*raised)  # pyright: ignore[reportArgumentType]

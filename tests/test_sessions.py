@@ -18,9 +18,9 @@ from inline_snapshot import snapshot
 from workbench import EDITS, SMALL, Answer, Bench, Benches, canned, encoded, folded, said
 
 from gpt_image_2_mcp.catalogue.models import Picture, PictureRecord, Place
-from gpt_image_2_mcp.catalogue.picture_table import Pictures
+from gpt_image_2_mcp.catalogue.picture_table import PictureTable
 from gpt_image_2_mcp.catalogue.session import Session, new_id
-from gpt_image_2_mcp.catalogue.session_table import Limits, Sessions
+from gpt_image_2_mcp.catalogue.session_table import SessionLimits, SessionTable
 from gpt_image_2_mcp.database import schema
 from gpt_image_2_mcp.database.sqlite import Database
 from gpt_image_2_mcp.database.store import open_store
@@ -380,16 +380,16 @@ class Store:
 
     def __init__(self, database: Database, *, limit: int, idle: timedelta | None) -> None:
         self.clock = Clock()
-        self._limits = Limits(limit, idle)
+        self._limits = SessionLimits(limit, idle)
         self._database = database
         with database.transaction() as connection:
             for table in (schema.sessions, schema.pictures):
                 connection.execute(sa.delete(table))
 
     @contextmanager
-    def open(self) -> Generator[Sessions]:
+    def open(self) -> Generator[SessionTable]:
         with self._database.transaction() as connection:
-            yield Sessions(connection, self._limits, self.clock())
+            yield SessionTable(connection, self._limits, self.clock())
 
     def add(self, session_id: str) -> None:
         with self.open() as sessions:
@@ -418,7 +418,7 @@ class Store:
         with self.open() as sessions:
             return [session.id for session in sessions.active()]
 
-    def _picture(self, sessions: Sessions, place: Place) -> None:
+    def _picture(self, sessions: SessionTable, place: Place) -> None:
         record = PictureRecord(
             id=f"session-20261122-000000-{secrets.token_hex(3)}-{secrets.token_hex(8)}",
             kind="session",
@@ -432,7 +432,7 @@ class Store:
             made=self.clock(),
             place=place,
         )
-        Pictures(sessions.connection).add(Picture(path=Path("/a.png"), record=record))
+        PictureTable(sessions.connection).add(Picture(path=Path("/a.png"), record=record))
 
 
 @pytest.fixture(params=["memory", "postgres"])

@@ -45,7 +45,7 @@ class Unfinished:
 
 
 @dataclass(frozen=True, slots=True)
-class Charges:
+class ChargeTable:
     """The table within one transaction."""
 
     connection: sa.Connection
@@ -166,7 +166,7 @@ class Book:
     database: Database
 
     @contextmanager
-    def transaction(self) -> Generator[Charges]:
+    def transaction(self) -> Generator[ChargeTable]:
         """Do all of it or nothing, with every other writer waiting.
 
         Raises:
@@ -174,7 +174,7 @@ class Book:
 
         """
         with self.database.transaction() as connection:
-            yield Charges(connection)
+            yield ChargeTable(connection)
 
 
 def _nano(usd: Decimal | None) -> int | None:

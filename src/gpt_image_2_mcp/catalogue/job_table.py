@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from ..database.schema import jobs
 from .picture_table import microseconds, time_of
 
-State = Literal["queued", "sent", "done", "failed", "lost"]
+JobState = Literal["queued", "sent", "done", "failed", "lost"]
 """A job is queued and then sent; it ends done, failed, or lost with the process that had sent it."""
 
 KEPT: Final = timedelta(days=30)
@@ -30,7 +30,7 @@ class JobRow:
     stem: str
     """How the names of its pictures begin."""
     owner: str
-    state: State
+    state: JobState
     created: datetime
     ended: datetime | None = None
     given_up: bool = False
@@ -39,7 +39,7 @@ class JobRow:
 
 
 @dataclass(frozen=True, slots=True)
-class KeptJobs:
+class JobTable:
     """The table within one transaction, which begins at `now`."""
 
     connection: sa.Connection
@@ -51,7 +51,7 @@ class KeptJobs:
             self.forget(row.id)
         self.connection.execute(sa.insert(jobs), _values(row))
 
-    def end(self, job_id: str, state: State, outcome: Mapping[str, Any], *, fetched: bool) -> None:
+    def end(self, job_id: str, state: JobState, outcome: Mapping[str, Any], *, fetched: bool) -> None:
         """Say how a job ended, and whether its answer was taken at once; those of long ago are forgotten."""
         self.connection.execute(sa.delete(jobs).where(jobs.c.ended_us < microseconds(self.now - KEPT)))
         self._change(

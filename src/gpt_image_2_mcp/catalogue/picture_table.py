@@ -31,7 +31,7 @@ def time_of(us: int) -> datetime:
 
 
 @dataclass(frozen=True, slots=True)
-class Pictures:
+class PictureTable:
     """The table within one transaction."""
 
     connection: sa.Connection

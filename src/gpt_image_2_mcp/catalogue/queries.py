@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from ..database.schema import NOT_ASCII, pictures
 from .models import Picture
-from .picture_table import Pictures, microseconds
+from .picture_table import PictureTable, microseconds
 from .search import Found, Search
 from .text_index import words_of
 
@@ -90,4 +90,4 @@ def _page(connection: sa.Connection, wanted: Search, numbers: sa.Select[Any]) ->
     offset = (wanted.page - 1) * wanted.page_size
     newest = numbers.order_by(sa.desc("number")).limit(wanted.page_size + 1).offset(offset)
     query = sa.select(pictures).where(pictures.c.number.in_(newest)).order_by(pictures.c.number.desc())
-    return Pictures(connection).found(query)
+    return PictureTable(connection).found(query)

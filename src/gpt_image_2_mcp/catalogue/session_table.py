@@ -11,12 +11,12 @@ import sqlalchemy as sa
 from ..database.schema import pictures, sessions
 from ..errors import SessionError, shown
 from .models import Picture, Place
-from .picture_table import Pictures, microseconds, time_of
+from .picture_table import PictureTable, microseconds, time_of
 from .session import ORIGINALS, Session, Turn
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class SessionLimits:
     """How many sessions are kept active (0: any number), and how long each after its last use (None: for good)."""
 
     count: int
@@ -31,11 +31,11 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
-class Sessions:
+class SessionTable:
     """The table within one transaction, which begins at `now`."""
 
     connection: sa.Connection
-    limits: Limits
+    limits: SessionLimits
     now: datetime
 
     def begin(self, session_id: str, folder: Path) -> Place:
@@ -157,11 +157,11 @@ class Sessions:
         self.connection.execute(sa.update(sessions).where(here).values(folder=str(folder)))
 
     def _turns(self, session_id: str) -> list[Picture]:
-        return Pictures(self.connection).of_sessions(sa.select(sa.literal(session_id)))
+        return PictureTable(self.connection).of_sessions(sa.select(sa.literal(session_id)))
 
     def _all(self, query: sa.Select[Any]) -> list[Session]:
         turns: defaultdict[str, list[Turn]] = defaultdict(list)
-        for picture in Pictures(self.connection).of_sessions(query.with_only_columns(sessions.c.id)):
+        for picture in PictureTable(self.connection).of_sessions(query.with_only_columns(sessions.c.id)):
             if place := picture.record.place:
                 turns[place.session_id].append(Turn(picture, place))
         rows = self.connection.execute(query.order_by(None).order_by(sessions.c.updated_us.desc())).mappings()

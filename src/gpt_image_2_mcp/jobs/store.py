@@ -20,7 +20,7 @@ from ..persistence.unit_of_work import Repositories, UnitOfWork, WriterThread
 from .report import Report
 
 if TYPE_CHECKING:
-    from ..catalogue.job_table import JobRow, State
+    from ..catalogue.job_table import JobRow, JobState
     from .job import Job
 
 REQUESTS: Mapping[str, type[PaidRequest]] = {
@@ -146,7 +146,7 @@ class JobLog:
             text = self._hide(str(error)) if known else f"an error in this program ({type(error).__name__})"
             page.jobs.end(job.id, "failed", {"error": text}, fetched=not job.given_up)
 
-    def _put(self, books: Repositories, page: UnitOfWork, job: "Job", state: "State") -> None:
+    def _put(self, books: Repositories, page: UnitOfWork, job: "Job", state: "JobState") -> None:
         from ..catalogue.job_table import JobRow
 
         if job.key is None:

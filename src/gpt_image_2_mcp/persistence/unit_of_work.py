@@ -25,10 +25,10 @@ from ..errors import GptImageError
 
 if TYPE_CHECKING:
     from ..billing.ledger import Ledger
-    from ..catalogue.job_table import JobRow, KeptJobs
-    from ..catalogue.picture_table import Pictures
+    from ..catalogue.job_table import JobRow, JobTable
+    from ..catalogue.picture_table import PictureTable
     from ..catalogue.search import Found, Search
-    from ..catalogue.session_table import Limits, Sessions
+    from ..catalogue.session_table import SessionLimits, SessionTable
     from ..database.store import Store
 
 logger = logging.getLogger(__name__)
@@ -46,9 +46,9 @@ ResultT = TypeVar("ResultT")
 class UnitOfWork:
     """The history within one transaction."""
 
-    pictures: "Pictures"
-    sessions: "Sessions"
-    jobs: "KeptJobs"
+    pictures: "PictureTable"
+    sessions: "SessionTable"
+    jobs: "JobTable"
     now: datetime
     """When it began: what is written on one page has one time."""
 
@@ -115,14 +115,14 @@ class Repositories:
     @contextmanager
     def unit_of_work(self) -> Generator[UnitOfWork]:
         """Read or write history, all of it or nothing; raises DatabaseUnusable."""
-        from ..catalogue.job_table import KeptJobs
-        from ..catalogue.picture_table import Pictures
-        from ..catalogue.session_table import Sessions
+        from ..catalogue.job_table import JobTable
+        from ..catalogue.picture_table import PictureTable
+        from ..catalogue.session_table import SessionTable
 
         with self.history_store.database.transaction() as connection:
             now = datetime.now(UTC)
             yield UnitOfWork(
-                Pictures(connection), Sessions(connection, self._limits, now), KeptJobs(connection, now), now
+                PictureTable(connection), SessionTable(connection, self._limits, now), JobTable(connection, now), now
             )
 
     def has_dead_owners(self) -> bool:
@@ -155,11 +155,11 @@ class Repositories:
             store.close()
 
     @cached_property
-    def _limits(self) -> "Limits":
-        from ..catalogue.session_table import Limits
+    def _limits(self) -> "SessionLimits":
+        from ..catalogue.session_table import SessionLimits
 
         idle = timedelta(milliseconds=self._session_ttl_ms) if self._session_ttl_ms else None
-        return Limits(self._session_max, idle)
+        return SessionLimits(self._session_max, idle)
 
 
 class WriterThread:

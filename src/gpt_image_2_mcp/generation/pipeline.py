@@ -24,7 +24,7 @@ from ..inputs.reader import Inputs
 from ..jobs.durations import Timings
 from ..jobs.job import Job
 from ..jobs.report import Report
-from ..jobs.store import JobLog
+from ..jobs.store import JobStore
 from ..openai_api.lazy_backend import Connection
 from ..openai_api.threads import Unbroken, on_loop
 from ..parameters.models import CostsRequest, PaidRequest, StartSessionRequest
@@ -68,7 +68,7 @@ class Maker:
         connection: Connection,
         spending: Spending,
         clerk: WriterThread,
-        log: JobLog,
+        log: JobStore,
         destinations: Destinations,
         sources: Sources,
         timings: Timings,
@@ -179,7 +179,7 @@ class Maker:
         def note(books: Repositories) -> None:
             with books.transaction():
                 charge.note_sent(books)
-                self._log.note_sent(books, job)
+                self._log.save_sent(books, job)
 
         try:
             await self._clerk.run(note)
@@ -196,7 +196,7 @@ class Maker:
             with books.transaction():
                 charge.fail(books, may_be_billed=billed)
                 with books.unit_of_work() as page:
-                    self._log.note_failure(page, job, error)
+                    self._log.write_failure(page, job, error)
         except GptImageError as failure:
             logger.warning("spending and history could not be recorded: %s", failure)
 
@@ -266,7 +266,7 @@ class Maker:
                 told = replace(report, place=place, tree=tree(session)) if session else report
                 if work.placing and not session:
                     told = replace(report, warnings=(*report.warnings, ENDED_MEANWHILE))
-                self._log.note_end(page, work.job, told)
+                self._log.save_result(page, work.job, told)
         return told, placed
 
     def _keep_original(self, report: Report, image: InputImage) -> Path | None:

@@ -21,7 +21,7 @@ from ..errors import BadRequest, GptImageError, shown
 from .job import Job, JobStopped, Prepared, ShuttingDown
 from .malloc import give_back, keep, share_one_heap
 from .report import Report
-from .store import JobLog, JobLost, outcome_of, request_of
+from .store import JobLost, JobStore, outcome_of, request_of
 
 if TYPE_CHECKING:
     from ..catalogue.job_table import JobRow
@@ -58,7 +58,7 @@ Tell = Callable[[float, str], Awaitable[None]]
 class Jobs:
     """The jobs of one studio."""
 
-    def __init__(self, tasks: anyio.abc.TaskGroup, log: JobLog) -> None:
+    def __init__(self, tasks: anyio.abc.TaskGroup, log: JobStore) -> None:
         """Run jobs in `tasks`, which outlives every request; `log` knows those of other processes."""
         self._tasks = tasks
         self.log = log
@@ -128,16 +128,16 @@ class Jobs:
                 job.real.given_up = True
                 self.stop(job)
                 if job.real.standing.sent:
-                    self.log.told(job.real)
+                    self.log.mark_handed_out(job.real)
             raise
         real = job.real
         if not job.finished.is_set():
             if asker and not real.given_up:
                 real.given_up = True
-                self.log.told(real)
+                self.log.mark_handed_out(real)
             return None
         if real.given_up and not real.fetched:
-            self.log.fetched(real.id)
+            self.log.mark_fetched(real.id)
         real.fetched = True
         if not isinstance(job.outcome, Report):
             raise job.outcome or JobStopped
@@ -198,18 +198,18 @@ class Jobs:
                     job.outcome = job.twin.outcome
                 else:
                     if job.given_up:
-                        self.log.told(job)
+                        self.log.mark_handed_out(job)
                     job.outcome = await prepared.pay()
         except Exception as error:  # noqa: BLE001 - kept for whoever waits: raised here, it would end the server
             job.outcome = _bare(error)
             if job.given_up:
-                self.log.failed(job, error)
+                self.log.save_failure(job, error)
         finally:
             job.prepared.set()
             if job.scope.cancel_called and job.outcome is None:
                 job.outcome = JobStopped()
                 if job.key:
-                    self.log.stopped(job.id)
+                    self.log.forget(job.id)
             if job.given_up and isinstance(job.outcome, Report):
                 # Whoever fetches it has the small pictures made from the files.
                 job.outcome = replace(job.outcome, previews={})

@@ -42,7 +42,7 @@ class KeptFailure(GptImageError):
     """What a job of another process failed with, in its words."""
 
 
-class JobLog:
+class JobStore:
     """The jobs of all processes of a person."""
 
     def __init__(self, clerk: WriterThread, hide: Callable[[str], str]) -> None:
@@ -50,7 +50,7 @@ class JobLog:
         self._clerk = clerk
         self._hide = hide
 
-    def told(self, job: "Job") -> None:
+    def mark_handed_out(self, job: "Job") -> None:
         """Somebody has the job's id, or waits for it no longer."""
 
         def tell(books: Repositories) -> None:
@@ -63,7 +63,7 @@ class JobLog:
 
         self._clerk.submit(tell)
 
-    def fetched(self, job_id: str) -> None:
+    def mark_fetched(self, job_id: str) -> None:
         """Somebody has the job's answer."""
 
         def fetch(books: Repositories) -> None:
@@ -72,16 +72,16 @@ class JobLog:
 
         self._clerk.submit(fetch)
 
-    def failed(self, job: "Job", error: Exception) -> None:
+    def save_failure(self, job: "Job", error: Exception) -> None:
         """Nothing came of a job that somebody was told of."""
 
         def fail(books: Repositories) -> None:
             with books.unit_of_work() as page:
-                self.note_failure(page, job, error)
+                self.write_failure(page, job, error)
 
         self._clerk.submit(fail)
 
-    def stopped(self, job_id: str) -> None:
+    def forget(self, job_id: str) -> None:
         """Nothing of the job was sent, and nothing will be."""
 
         def forget(books: Repositories) -> None:
@@ -124,22 +124,22 @@ class JobLog:
 
     async def loss(self, row: "JobRow") -> JobLost:
         """What to say of a job that was lost."""
-        return JobLost(await self._clerk.run(lambda books: loss_of(books, row)))
+        return JobLost(await self._clerk.run(lambda books: describe_loss(books, row)))
 
     # For whoever writes more than that at once, in the clerk's thread.
 
-    def note_sent(self, books: Repositories, job: "Job") -> None:
+    def save_sent(self, books: Repositories, job: "Job") -> None:
         """Write a job down that may be billed from now on."""
         with books.unit_of_work() as page:
             self._put(books, page, job, "sent")
 
-    def note_end(self, page: UnitOfWork, job: "Job", report: Report) -> None:
+    def save_result(self, page: UnitOfWork, job: "Job", report: Report) -> None:
         """Write down a job's answer."""
         report = replace(report.hiding(self._hide), prompt=self._hide(report.prompt), previews={})
         outcome = {"report": _reports().dump_python(report, mode="json")}
         page.jobs.end(job.id, "done", outcome, fetched=not job.given_up)
 
-    def note_failure(self, page: UnitOfWork, job: "Job", error: BaseException) -> None:
+    def write_failure(self, page: UnitOfWork, job: "Job", error: BaseException) -> None:
         """Write down that nothing came of a job; one that was cut off by the end of its process is found lost."""
         if isinstance(error, Exception):
             known = isinstance(error, GptImageError)
@@ -196,7 +196,7 @@ def outcome_of(row: "JobRow") -> Report | KeptFailure | None:
     return KeptFailure(str(row.outcome.get("error", "It is not known why.")))
 
 
-def loss_of(books: Repositories, row: "JobRow") -> str:
+def describe_loss(books: Repositories, row: "JobRow") -> str:
     """What became of a lost job: what it may have cost, and which of its pictures are there."""
     try:
         usd = books.ledger.of_job(row.id)

@@ -36,7 +36,7 @@ from ..jobs.durations import Timings
 from ..jobs.job import Job, Prepared
 from ..jobs.report import Report
 from ..jobs.runner import Jobs, JoinedFailure, Tell
-from ..jobs.store import JobLog, loss_of
+from ..jobs.store import JobStore, describe_loss
 from ..library.library import Library
 from ..library.viewer import Viewer
 from ..openai_api.lazy_backend import Connection
@@ -156,7 +156,7 @@ class Studio:
         for sentence in await anyio.to_thread.run_sync(self._destinations.in_order, [row.folder for row in lost]):
             logger.warning("%s", sentence)
         for row in lost:
-            logger.warning("%s", await self._clerk.run(partial(loss_of, row=row)))
+            logger.warning("%s", await self._clerk.run(partial(describe_loss, row=row)))
 
     def generate(self, request: GenerateRequest, *, client: str | None = None) -> Job:
         """Begin to make pictures from words; `client` names the program that asks.
@@ -406,7 +406,7 @@ async def open_studio(
         )
     )
     async with anyio.create_task_group() as tasks, Connection(settings, transport, Pace(settings.max_concurrency)) as c:
-        jobs = Jobs(tasks, JobLog(clerk, settings.hide))
+        jobs = Jobs(tasks, JobStore(clerk, settings.hide))
         cache = data_dir / THUMBNAILS if data_dir and clerk.repositories.keeps_history else None
         studio = Studio(settings, connection=c, jobs=jobs, clerk=clerk, working_dir=working_dir, home=home, cache=cache)
         tasks.start_soon(studio.put_in_order)

@@ -21,7 +21,7 @@ from ..errors import ApiError, BadRequest, GptImageError
 from ..images import EXTENSION
 from ..inputs import InputImage, Sources
 from ..inputs.reader import Inputs
-from ..jobs.durations import Timings
+from ..jobs.durations import DurationHistory
 from ..jobs.job import Job
 from ..jobs.report import Report
 from ..jobs.store import JobStore
@@ -71,7 +71,7 @@ class Maker:
         log: JobStore,
         destinations: Destinations,
         sources: Sources,
-        timings: Timings,
+        timings: DurationHistory,
         project: str | None,
     ) -> None:
         """Work with what the studio has."""

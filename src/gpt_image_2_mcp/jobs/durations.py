@@ -13,7 +13,7 @@ REMEMBERED = 20
 """Pictures of one kind that the median is taken of."""
 
 
-class Timings:
+class DurationHistory:
     """Durations in seconds, by what makes the difference: quality and size."""
 
     def __init__(self) -> None:

@@ -16,7 +16,7 @@ _TRIM_THRESHOLD: Final = -1
 _MIB: Final = 1024 * 1024
 
 
-def share_one_heap() -> None:
+def use_one_arena() -> None:
     """Have threads that start from now on use the heap of all: of one of its own, a thread never gives back the end.
 
     They rarely wait for each other there, since Python lets one of them run at a time.
@@ -24,14 +24,14 @@ def share_one_heap() -> None:
     _set(_ARENA_MAX, 1)
 
 
-def keep() -> None:
+def cancel_trim() -> None:
     """Have the allocator keep what is freed, until `give_back`."""
     # The most that glibc takes; larger blocks come and go by themselves.
     _set(_MMAP_THRESHOLD, 32 * _MIB)
     _set(_TRIM_THRESHOLD, 512 * _MIB)
 
 
-def give_back() -> None:
+def trim() -> None:
     """Have the allocator return what it does not need, from now on at once. Blocks for milliseconds."""
     _set(_MMAP_THRESHOLD, _MIB // 8)
     _set(_TRIM_THRESHOLD, _MIB // 8)

@@ -19,7 +19,7 @@ import anyio.to_thread
 
 from ..errors import BadRequest, GptImageError, shown
 from .job import Job, JobStopped, Prepared, ShuttingDown
-from .malloc import give_back, keep, share_one_heap
+from .malloc import cancel_trim, trim, use_one_arena
 from .report import Report
 from .store import JobLost, JobStore, outcome_of, request_of
 
@@ -51,11 +51,11 @@ POLL_S = 0.5
 LISTED = 20
 """Jobs in a list."""
 
-Tell = Callable[[float, str], Awaitable[None]]
+ProgressCallback = Callable[[float, str], Awaitable[None]]
 """Takes the progress, growing toward 100, and a message for a person."""
 
 
-class Jobs:
+class JobRunner:
     """The jobs of one studio."""
 
     def __init__(self, tasks: anyio.abc.TaskGroup, log: JobStore) -> None:
@@ -65,14 +65,14 @@ class Jobs:
         self._jobs: dict[str, Job] = {}
         self._closing = False
         self._resting = anyio.CancelScope()
-        share_one_heap()
+        use_one_arena()
 
     def start(self, job: Job, prepare: Callable[[Job], Awaitable[Prepared]]) -> Job:
         """Begin a job."""
         if self._closing:
             raise ShuttingDown
         self._resting.cancel()
-        keep()
+        cancel_trim()
         self._jobs[job.id] = job
         self._tasks.start_soon(self._run, job, prepare)
         self._forget_old()
@@ -109,7 +109,7 @@ class Jobs:
         return sorted(own + kept, key=lambda job: job.created, reverse=True)[: max(LISTED, len(own))]
 
     async def wait(
-        self, job: Job, *, until: float = math.inf, tell: Tell | None = None, asker: bool = True
+        self, job: Job, *, until: float = math.inf, tell: ProgressCallback | None = None, asker: bool = True
     ) -> Report | None:
         """Give a job's report, or None where it is not there by `until` (of `anyio.current_time()`).
 
@@ -173,7 +173,7 @@ class Jobs:
             logger.warning("gave up waiting: pictures that were paid for may be lost")
             self._tasks.cancel_scope.cancel()
 
-    async def _follow(self, job: Job, tell: Tell | None) -> None:
+    async def _follow(self, job: Job, tell: ProgressCallback | None) -> None:
         """Wait for the end, with a word every `TICK_S` seconds."""
         began, pause = anyio.current_time(), FIRST_TICK_S
         while not job.finished.is_set():
@@ -201,7 +201,7 @@ class Jobs:
                         self.log.mark_handed_out(job)
                     job.outcome = await prepared.pay()
         except Exception as error:  # noqa: BLE001 - kept for whoever waits: raised here, it would end the server
-            job.outcome = _bare(error)
+            job.outcome = without_traceback(error)
             if job.given_up:
                 self.log.save_failure(job, error)
         finally:
@@ -226,7 +226,7 @@ class Jobs:
         with anyio.CancelScope() as self._resting:
             await anyio.sleep(REST_S)
             if all(job.finished.is_set() for job in self._jobs.values()):
-                await anyio.to_thread.run_sync(give_back)
+                await anyio.to_thread.run_sync(trim)
 
     async def _joinable(self, call: Job, key: str) -> Job | None:
         """The job that a repeated call gets: one whose first caller gave up and whose answer nobody has."""
@@ -301,7 +301,7 @@ class Jobs:
             del self._jobs[job.id]
 
 
-def _bare(error: Exception) -> Exception:
+def without_traceback(error: Exception) -> Exception:
     """A failure without where it came from, which would keep the answer's bytes as long as the job is remembered."""
     if isinstance(error, GptImageError):
         error.__cause__ = error.__context__ = error.__traceback__ = None

@@ -32,10 +32,10 @@ from ..images.preview import Preview, preview, share_of, whole
 from ..inputs import Sources
 from ..inputs.reader import InputReader, Inputs
 from ..inputs.references import References
-from ..jobs.durations import Timings
+from ..jobs.durations import DurationHistory
 from ..jobs.job import Job, Prepared
 from ..jobs.report import Report
-from ..jobs.runner import Jobs, JoinedFailure, Tell
+from ..jobs.runner import JobRunner, JoinedFailure, ProgressCallback
 from ..jobs.store import JobStore, describe_loss
 from ..library.library import Library
 from ..library.viewer import Viewer
@@ -89,7 +89,7 @@ class Studio:
         settings: Settings,
         *,
         connection: Connection,
-        jobs: Jobs,
+        jobs: JobRunner,
         clerk: WriterThread,
         working_dir: Path,
         home: Path,
@@ -111,7 +111,7 @@ class Studio:
         )
         self._references = References(clerk)
         self._reader = InputReader(sources, self._references)
-        self._timings = Timings()
+        self._timings = DurationHistory()
         self._maker = Maker(
             settings,
             connection=connection,
@@ -217,7 +217,7 @@ class Studio:
         return self._start("continue_edit_session", request, client, prepare)
 
     async def wait(
-        self, job: Job, *, until: float = math.inf, tell: Tell | None = None, asker: bool = True
+        self, job: Job, *, until: float = math.inf, tell: ProgressCallback | None = None, asker: bool = True
     ) -> Report | None:
         """Give a job's report, or None where it is not there by `until`; see `Jobs.wait`."""
         try:
@@ -406,7 +406,7 @@ async def open_studio(
         )
     )
     async with anyio.create_task_group() as tasks, Connection(settings, transport, Pace(settings.max_concurrency)) as c:
-        jobs = Jobs(tasks, JobStore(clerk, settings.hide))
+        jobs = JobRunner(tasks, JobStore(clerk, settings.hide))
         cache = data_dir / THUMBNAILS if data_dir and clerk.repositories.keeps_history else None
         studio = Studio(settings, connection=c, jobs=jobs, clerk=clerk, working_dir=working_dir, home=home, cache=cache)
         tasks.start_soon(studio.put_in_order)

@@ -6,13 +6,13 @@ from ..settings import Settings
 from .client import Sender, make_http, make_sdk
 from .edit_routing import Edits
 from .images_route import ImagesRoute
-from .rate_limiter import Pace
+from .rate_limiter import RateLimiter
 
 
 class Backend:
     """The API as `settings` reach it."""
 
-    def __init__(self, settings: Settings, transport: httpx2.BaseTransport | None, pace: Pace) -> None:
+    def __init__(self, settings: Settings, transport: httpx2.BaseTransport | None, pace: RateLimiter) -> None:
         """Make the HTTP client and the SDK's on it."""
         self._http = make_http(transport)
         sender = Sender(make_sdk(settings, self._http), pace)

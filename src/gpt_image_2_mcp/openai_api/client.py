@@ -15,7 +15,7 @@ import openai
 
 from ..settings import Settings
 from .errors import is_safe_to_repeat, named_wait, translate
-from .rate_limiter import Pace, Standing
+from .rate_limiter import RateLimiter, Standing
 from .threads import in_thread
 
 DEFAULT_BASE_URL = "https://api.openai.com/v1"
@@ -84,7 +84,7 @@ def in_time(parts: Iterator[PartT]) -> Iterator[PartT]:
 class Sender:
     """Sends requests in their turn, and again where that is safe and may help."""
 
-    def __init__(self, sdk: openai.OpenAI, pace: Pace) -> None:
+    def __init__(self, sdk: openai.OpenAI, pace: RateLimiter) -> None:
         """Send through `sdk`, at the pace that all work of this process shares."""
         self.sdk = sdk
         self._pace = pace
@@ -109,9 +109,9 @@ class Sender:
 
         """
         tries = 0
-        async with self._pace.turn(standing):
+        async with self._pace.slot(standing):
             while True:
-                async with self._pace.start(standing) as alone:
+                async with self._pace.wait_to_start(standing) as alone:
                     while True:
                         tries += 1
                         await standing.send()
@@ -125,18 +125,18 @@ class Sender:
                             if wait is None:
                                 raise failure from error
                         else:
-                            self._pace.went_well()
+                            self._pace.note_success()
                             return answer
                         standing.held_until = anyio.current_time() + wait
                         await anyio.sleep(wait)
                         if not alone:
                             # The next try may have to go alone.
                             break
-                        await self._pace.ready(standing)
+                        await self._pace.sit_out_hold(standing)
 
     async def free(self, call: Callable[[], AnswerT], standing: Standing) -> AnswerT:
         """Do `call()` in its turn, in a thread, once; for what OpenAI does not bill. Raises the SDK's own errors."""
-        async with self._pace.turn(standing), self._pace.start(standing):
+        async with self._pace.slot(standing), self._pace.wait_to_start(standing):
             return await self._in_time(call)
 
     async def _in_time(self, call: Callable[[], AnswerT]) -> AnswerT:

@@ -10,7 +10,7 @@ import anyio.to_thread
 import httpx2
 
 from ..settings import Settings
-from .rate_limiter import Pace
+from .rate_limiter import RateLimiter
 
 if TYPE_CHECKING:
     from .backend import Backend
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 class Connection:
     """One backend for the whole process, and the HTTP client under it."""
 
-    def __init__(self, settings: Settings, transport: httpx2.AsyncBaseTransport | None, pace: Pace) -> None:
+    def __init__(self, settings: Settings, transport: httpx2.AsyncBaseTransport | None, pace: RateLimiter) -> None:
         """Reach the API as `settings` say, through `transport` instead of the network if there is one."""
         self._settings = settings
         self._transport = transport

@@ -49,7 +49,7 @@ class Standing:
         self.sent -= 1
 
 
-class Pace:
+class RateLimiter:
     """A queue in order of arrival, in front of a few places."""
 
     def __init__(self, at_once: int) -> None:
@@ -62,7 +62,7 @@ class Pace:
         self._held_until = 0.0
 
     @asynccontextmanager
-    async def turn(self, standing: Standing) -> AsyncGenerator[None]:
+    async def slot(self, standing: Standing) -> AsyncGenerator[None]:
         """Wait for a place in the order of arrival, and keep it while the body runs."""
         standing.waiting += 1
         self._queue.append(standing)
@@ -79,17 +79,17 @@ class Pace:
             self._places.release()
 
     @asynccontextmanager
-    async def start(self, standing: Standing) -> AsyncGenerator[bool]:
+    async def wait_to_start(self, standing: Standing) -> AsyncGenerator[bool]:
         """Wait until the API lets anybody start; whether it is this request alone that may, while the body runs.
 
         After a rate limit requests go one after another for a while: all at once they would meet it again.
         """
         alone = self._careful > 0
         async with self._one_by_one if alone else nullcontext():
-            await self.ready(standing)
+            await self.sit_out_hold(standing)
             yield alone
 
-    async def ready(self, standing: Standing) -> None:
+    async def sit_out_hold(self, standing: Standing) -> None:
         """Sit out what the API asked to wait; after it, nothing may be awaited before the request itself."""
         # Whoever sleeps through one wait may find that a longer one was named meanwhile.
         while self._held_until > anyio.current_time():
@@ -103,7 +103,7 @@ class Pace:
         self._held_until = max(self._held_until, anyio.current_time() + seconds)
         self._careful = 2 * self._at_once
 
-    def went_well(self) -> None:
+    def note_success(self) -> None:
         """Trust the API a little more."""
         self._careful = max(self._careful - 1, 0)
 

@@ -40,7 +40,7 @@ from ..jobs.store import JobStore, describe_loss
 from ..library.library import Library
 from ..library.viewer import Viewer
 from ..openai_api.lazy_backend import Connection
-from ..openai_api.rate_limiter import Pace
+from ..openai_api.rate_limiter import RateLimiter
 from ..parameters.models import (
     ContinueSessionRequest,
     CostsRequest,
@@ -405,7 +405,10 @@ async def open_studio(
             session_ttl_ms=settings.session_ttl_ms,
         )
     )
-    async with anyio.create_task_group() as tasks, Connection(settings, transport, Pace(settings.max_concurrency)) as c:
+    async with (
+        anyio.create_task_group() as tasks,
+        Connection(settings, transport, RateLimiter(settings.max_concurrency)) as c,
+    ):
         jobs = JobRunner(tasks, JobStore(clerk, settings.hide))
         cache = data_dir / THUMBNAILS if data_dir and clerk.repositories.keeps_history else None
         studio = Studio(settings, connection=c, jobs=jobs, clerk=clerk, working_dir=working_dir, home=home, cache=cache)

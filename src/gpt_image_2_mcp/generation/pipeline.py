@@ -101,14 +101,14 @@ class Maker:
         charge = await self._spending.reserve(job.id, self.asked(request, work.inputs))
         keeper = self._keeper(work)
         job.folder, job.stem = work.folder, keeper.stem
-        job.standing.before_sending = partial(self._note_sent, job, charge)
+        job.status.before_sending = partial(self._note_sent, job, charge)
         try:
             failures, notes = await self._send(job, keeper, request, work.inputs)
         except BaseException as error:
             if isinstance(error, ApiError):
                 error.hide(self._settings.hide)
             free = isinstance(error, ApiError) and error.from_sandbox
-            may_be_billed = job.standing.sent > 0 and not free
+            may_be_billed = job.status.sent > 0 and not free
             await self._clerk.run(partial(self._note_failure, job, charge, error, may_be_billed))
             raise
         report = keeper.report(
@@ -118,8 +118,8 @@ class Maker:
             failures=failures,
             notes=[*work.inputs.changes, *notes],
         )
-        if job.standing.since is not None:
-            self._timings.learn(request, anyio.current_time() - job.standing.since)
+        if job.status.sent_since is not None:
+            self._timings.learn(request, anyio.current_time() - job.status.sent_since)
         lost = sum(isinstance(failure, ApiError) and failure.may_be_billed for failure in failures)
         return await self._write_down(work, report, partial(self._settle, charge, report, lost, request.count))
 
@@ -140,10 +140,10 @@ class Maker:
     ) -> tuple[Sequence[GptImageError], Sequence[str]]:
         backend = await self._connection.backend()
         if not inputs.images:
-            await backend.images.generate(job.standing, keeper, prompt=request.prompt, n=request.count, options=request)
+            await backend.images.generate(job.status, keeper, prompt=request.prompt, n=request.count, options=request)
             return [], []
         return await backend.edits.edit(
-            job.standing,
+            job.status,
             keeper,
             prompt=request.prompt,
             n=request.count,

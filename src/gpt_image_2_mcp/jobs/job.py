@@ -11,7 +11,7 @@ from typing import Literal
 import anyio
 
 from ..errors import GptImageError
-from ..openai_api.rate_limiter import Standing
+from ..openai_api.rate_limiter import RequestStatus
 from ..parameters.models import PaidRequest
 from .report import Report
 from .store import JobLost
@@ -47,7 +47,7 @@ class Job:
     began: float = field(default_factory=anyio.current_time)
     ended: float = math.inf
     key: str | None = None
-    standing: Standing = field(default_factory=Standing)
+    status: RequestStatus = field(default_factory=RequestStatus)
     scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
     finished: anyio.Event = field(default_factory=anyio.Event)
     outcome: Report | Exception | None = None
@@ -93,7 +93,7 @@ class Job:
             return "lost"
         if self.outcome is not None:
             return "failed"
-        if self.standing.sent:
+        if self.status.sent:
             return "rendering"
         return "queued" if self.key else "preparing"
 
@@ -112,17 +112,17 @@ class Job:
             case "queued":
                 if self.elsewhere:
                     return "Queued in another process of this server"
-                held = self.standing.held_until - anyio.current_time()
+                held = self.status.held_until - anyio.current_time()
                 if held > 0:
                     return f"Waiting {held:.0f} s before it is sent: the API has too much to do"
-                if not self.standing.waiting:
+                if not self.status.waiting:
                     return "Getting ready to send the request"
-                ahead = self.standing.ahead
+                ahead = self.status.ahead
                 return (
                     f"Queued behind {ahead} other request{'s' if ahead != 1 else ''}" if ahead else "Next in the queue"
                 )
             case "rendering":
-                seconds = anyio.current_time() - (self.standing.since or self.began)
+                seconds = anyio.current_time() - (self.status.sent_since or self.began)
                 text = f"Rendering {self._what} for {seconds:.0f} s"
                 if not self.elsewhere:
                     text += f"; such pictures usually take {max(self.expected_s, 1):.0f} s"

@@ -127,7 +127,7 @@ class JobRunner:
             if asker and not job.real.given_up:
                 job.real.given_up = True
                 self.stop(job)
-                if job.real.standing.sent:
+                if job.real.status.sent:
                     self.log.mark_handed_out(job.real)
             raise
         real = job.real
@@ -292,7 +292,7 @@ class JobRunner:
         elif row.state == "lost":
             job.outcome = await self.log.loss(row)
         else:
-            job.standing.sent = int(row.state == "sent")
+            job.status.sent = int(row.state == "sent")
             job.outcome = outcome_of(row)
 
     def _forget_old(self) -> None:
@@ -313,7 +313,7 @@ def _job_of(row: "JobRow") -> Job:
     job = Job(row.tool, request_of(row), 0.0, row.id, row.created, key=row.key, elsewhere=True)
     job.began -= (datetime.now(UTC) - row.created).total_seconds()
     job.given_up, job.fetched, job.outcome = row.given_up, row.fetched, outcome_of(row)
-    job.standing.sent = int(row.state == "sent")
+    job.status.sent = int(row.state == "sent")
     if row.state == "lost":
         job.outcome = JobLost("")
     job.prepared.set()

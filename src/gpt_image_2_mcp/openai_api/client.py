@@ -15,7 +15,7 @@ import openai
 
 from ..settings import Settings
 from .errors import is_safe_to_repeat, named_wait, translate
-from .rate_limiter import RateLimiter, Standing
+from .rate_limiter import RateLimiter, RequestStatus
 from .threads import in_thread
 
 DEFAULT_BASE_URL = "https://api.openai.com/v1"
@@ -92,7 +92,7 @@ class Sender:
     async def send(
         self,
         call: Callable[[], AnswerT],
-        standing: Standing,
+        standing: RequestStatus,
         *,
         model: str,
         variable: str = "GPT_IMAGE_2_MODEL",
@@ -114,13 +114,13 @@ class Sender:
                 async with self._pace.wait_to_start(standing) as alone:
                     while True:
                         tries += 1
-                        await standing.send()
+                        await standing.mark_sent()
                         try:
                             answer = await self._in_time(call)
                         except openai.OpenAIError as error:
                             failure = translate(error, model=model, variable=variable, editing=editing)
                             if not failure.may_be_billed:
-                                standing.unsend()
+                                standing.unmark_sent()
                             wait = self._wait_before_next(error, tries)
                             if wait is None:
                                 raise failure from error
@@ -134,7 +134,7 @@ class Sender:
                             break
                         await self._pace.sit_out_hold(standing)
 
-    async def free(self, call: Callable[[], AnswerT], standing: Standing) -> AnswerT:
+    async def free(self, call: Callable[[], AnswerT], standing: RequestStatus) -> AnswerT:
         """Do `call()` in its turn, in a thread, once; for what OpenAI does not bill. Raises the SDK's own errors."""
         async with self._pace.slot(standing), self._pace.wait_to_start(standing):
             return await self._in_time(call)

@@ -13,7 +13,7 @@ from ..parameters.models import Options
 from . import responses_route as responses
 from .client import Sender
 from .images_route import ImagesRoute
-from .rate_limiter import Standing
+from .rate_limiter import RequestStatus
 
 if TYPE_CHECKING:
     from ..generation.image_saver import Keeper
@@ -37,7 +37,7 @@ class Edits:
 
     async def edit(
         self,
-        standing: Standing,
+        standing: RequestStatus,
         keeper: "Keeper",
         *,
         prompt: str,

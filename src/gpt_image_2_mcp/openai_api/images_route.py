@@ -19,7 +19,7 @@ from ..inputs import InputImage
 from ..parameters.models import Options
 from .body_reader import arrived
 from .client import Sender, in_time
-from .rate_limiter import Standing
+from .rate_limiter import RequestStatus
 from .results import Answer, decoded, images_answer, said_by, streamed_answer
 
 if TYPE_CHECKING:
@@ -45,14 +45,16 @@ class ImagesRoute:
         self._model = model
         self._partial_images = partial_images
 
-    async def generate(self, standing: Standing, keeper: "Keeper", *, prompt: str, n: int, options: Options) -> None:
+    async def generate(
+        self, standing: RequestStatus, keeper: "Keeper", *, prompt: str, n: int, options: Options
+    ) -> None:
         """Make pictures from words; raises `ApiError`."""
         call = partial(self._sender.sdk.images.with_streaming_response.generate, prompt=prompt, **chosen(options))
         await self._make(call, standing, keeper, n=n, editing=False)
 
     async def edit(
         self,
-        standing: Standing,
+        standing: RequestStatus,
         keeper: "Keeper",
         *,
         prompt: str,
@@ -75,7 +77,7 @@ class ImagesRoute:
     async def _make(
         self,
         call: Callable[..., AbstractContextManager[Any]],
-        standing: Standing,
+        standing: RequestStatus,
         keeper: "Keeper",
         *,
         n: int,

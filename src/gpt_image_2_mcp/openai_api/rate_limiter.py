@@ -13,7 +13,7 @@ async def _nothing() -> None:
 
 
 @dataclass(slots=True, eq=False)
-class Standing:
+class RequestStatus:
     """Where the requests of one piece of work stand; the work's owner reads it, requests write it."""
 
     before_sending: Callable[[], Awaitable[None]] = _nothing
@@ -25,13 +25,13 @@ class Standing:
     """How many requests of others are before the first of them."""
     sent: int = 0
     """Requests that were sent and whose outcome is not known to be free of charge."""
-    since: float | None = None
+    sent_since: float | None = None
     """When the first of them was sent, by `anyio.current_time`."""
 
     held_until: float = 0.0
     """When the API lets the next one start, by `anyio.current_time`."""
 
-    async def send(self) -> None:
+    async def mark_sent(self) -> None:
         """Count a request as sent, from before its first byte."""
         self.sent += 1
         # From here on nobody's cancelling may come between what is noted and what is sent.
@@ -39,12 +39,12 @@ class Standing:
             try:
                 await self.before_sending()
             except BaseException:
-                self.unsend()
+                self.unmark_sent()
                 raise
-        if self.since is None:
-            self.since = anyio.current_time()
+        if self.sent_since is None:
+            self.sent_since = anyio.current_time()
 
-    def unsend(self) -> None:
+    def unmark_sent(self) -> None:
         """Take that back: it was refused free of charge."""
         self.sent -= 1
 
@@ -58,11 +58,11 @@ class RateLimiter:
         self._places = anyio.Semaphore(at_once, fast_acquire=True)
         self._one_by_one = anyio.Lock()
         self._careful = 0
-        self._queue: list[Standing] = []
+        self._queue: list[RequestStatus] = []
         self._held_until = 0.0
 
     @asynccontextmanager
-    async def slot(self, standing: Standing) -> AsyncGenerator[None]:
+    async def slot(self, standing: RequestStatus) -> AsyncGenerator[None]:
         """Wait for a place in the order of arrival, and keep it while the body runs."""
         standing.waiting += 1
         self._queue.append(standing)
@@ -79,7 +79,7 @@ class RateLimiter:
             self._places.release()
 
     @asynccontextmanager
-    async def wait_to_start(self, standing: Standing) -> AsyncGenerator[bool]:
+    async def wait_to_start(self, standing: RequestStatus) -> AsyncGenerator[bool]:
         """Wait until the API lets anybody start; whether it is this request alone that may, while the body runs.
 
         After a rate limit requests go one after another for a while: all at once they would meet it again.
@@ -89,7 +89,7 @@ class RateLimiter:
             await self.sit_out_hold(standing)
             yield alone
 
-    async def sit_out_hold(self, standing: Standing) -> None:
+    async def sit_out_hold(self, standing: RequestStatus) -> None:
         """Sit out what the API asked to wait; after it, nothing may be awaited before the request itself."""
         # Whoever sleeps through one wait may find that a longer one was named meanwhile.
         while self._held_until > anyio.current_time():

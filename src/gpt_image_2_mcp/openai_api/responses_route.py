@@ -24,7 +24,7 @@ from .body_reader import Picture
 from .client import Sender
 from .errors import failed_call, from_sandbox, told, translate
 from .images_route import chosen
-from .rate_limiter import Standing
+from .rate_limiter import RequestStatus
 from .results import Answer, HostUsage, counted, decoded, json_object, mapping, request_id, said_by, text
 from .threads import in_thread
 
@@ -45,7 +45,7 @@ Reference = Mapping[str, str]
 
 async def edit(
     sender: Sender,
-    standing: Standing,
+    standing: RequestStatus,
     keeper: "Keeper",
     *,
     model: str,
@@ -100,7 +100,7 @@ def _request(
 
 async def _call(
     sender: Sender,
-    standing: Standing,
+    standing: RequestStatus,
     keeper: "Keeper",
     request: Mapping[str, Any],
     *,
@@ -175,7 +175,7 @@ def _without_picture(
 
 @asynccontextmanager
 async def _placed(
-    sender: Sender, standing: Standing, pictures: Sequence[InputImage]
+    sender: Sender, standing: RequestStatus, pictures: Sequence[InputImage]
 ) -> AsyncGenerator[Sequence[Reference]]:
     """Where the request finds each picture: in itself, or among the uploads of this edit."""
     if sum(len(picture.data) for picture in pictures) <= MAX_INLINE_BYTES:
@@ -196,7 +196,7 @@ async def _placed(
                     continue
 
 
-async def _upload(sender: Sender, standing: Standing, picture: InputImage) -> str:
+async def _upload(sender: Sender, standing: RequestStatus, picture: InputImage) -> str:
     files = sender.sdk.files
     file = (picture.name, picture.data, MIME[picture.format])
     expiry: ExpiresAfter = {"anchor": "created_at", "seconds": UPLOAD_LIFETIME_S}

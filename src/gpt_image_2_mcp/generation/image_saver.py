@@ -18,7 +18,7 @@ from ..images import EXTENSION, Facts, facts, sniff
 from ..images.preview import Preview
 from ..images.preview_worker import Looks
 from ..jobs.report import Report
-from ..openai_api.threads import Unbroken
+from ..openai_api.threads import InFlightWrites
 from ..parameters.models import Options
 from ..storage.local_folder import Name, SavedImage, ready_side_folder, save
 
@@ -51,7 +51,7 @@ class Keeper:
         partials: list[Path],
         previews: bool,
         hide: Callable[[str], str],
-        unbroken: Unbroken,
+        unbroken: InFlightWrites,
     ) -> None:
         """Save `n` pictures into the first of `folders` that takes them.
 

@@ -26,7 +26,7 @@ from ..jobs.job import Job
 from ..jobs.report import Report
 from ..jobs.store import JobStore
 from ..openai_api.lazy_backend import Connection
-from ..openai_api.threads import Unbroken, on_loop
+from ..openai_api.threads import InFlightWrites, on_loop
 from ..parameters.models import CostsRequest, PaidRequest, StartSessionRequest
 from ..paths.policy import safe_prefix
 from ..persistence.unit_of_work import Repositories, UnitOfWork, WriterThread
@@ -84,7 +84,7 @@ class Maker:
         self._sources = sources
         self._timings = timings
         self._project = project
-        self._unbroken = Unbroken()
+        self._unbroken = InFlightWrites()
 
     async def close(self) -> None:
         """Wait for what is being saved."""

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 ResultT = TypeVar("ResultT")
 
 
-class Unbroken:
+class InFlightWrites:
     """Work that the end of the process waits for, in whatever thread it is done."""
 
     def __init__(self) -> None:

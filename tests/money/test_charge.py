@@ -4,13 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from gpt_image_2_mcp.generation.spending import Asked, Budgets, Charge
-from gpt_image_2_mcp.parameters.models import Look
+from gpt_image_2_mcp.generation.spending import Budgets, Charge, PricedRequest
+from gpt_image_2_mcp.parameters.models import PricedOptions
 from gpt_image_2_mcp.persistence.unit_of_work import Repositories
 
 
 def charge(job: str) -> Charge:
-    return Charge(Budgets(), job, Asked("gpt-image-2", Look(), "a fox"))
+    return Charge(Budgets(), job, PricedRequest("gpt-image-2", PricedOptions(), "a fox"))
 
 
 def test_a_row_that_was_not_kept_is_nobody_elses(tmp_path: Path) -> None:

@@ -35,7 +35,7 @@ from ..storage.local_folder import Kind, Name, keep_beside
 from .image_saver import Keeper
 from .output_dirs import Destinations
 from .records import records_of
-from .spending import Asked, Charge, Spending
+from .spending import Charge, PricedRequest, Spending
 
 logger = logging.getLogger(__name__)
 
@@ -123,11 +123,11 @@ class Maker:
         lost = sum(isinstance(failure, ApiError) and failure.may_be_billed for failure in failures)
         return await self._write_down(work, report, partial(self._settle, charge, report, lost, request.count))
 
-    def asked(self, request: PaidRequest | CostsRequest, inputs: Inputs | None = None) -> Asked:
+    def asked(self, request: PaidRequest | CostsRequest, inputs: Inputs | None = None) -> PricedRequest:
         """What makes the price of a request; without its pictures they are taken for dear ones."""
-        return Asked(
+        return PricedRequest(
             model=self._settings.model,
-            look=request,
+            options=request,
             prompt=request.prompt,
             n=request.count,
             inputs=request.assumed_inputs() if inputs is None else inputs.sizes,

@@ -19,7 +19,7 @@ from ..billing.budgets import Entry, Summary
 from ..billing.pricing import Estimate, Offer, estimate, offer
 from ..billing.tokens import Pixels, Quality, Size, Usage
 from ..errors import GptImageError
-from ..parameters.models import Look
+from ..parameters.models import PricedOptions
 from ..parameters.sizes import edges
 from ..persistence.unit_of_work import Repositories, WriterThread
 
@@ -38,11 +38,11 @@ class Budgets:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class PricedRequest:
     """What a paid operation asks for, as far as it makes the price."""
 
     model: str
-    look: Look
+    options: PricedOptions
     prompt: str
     n: int = 1
     inputs: Sequence[Pixels] = ()
@@ -59,11 +59,11 @@ class Spending:
         self._clerk = clerk
         self._free = free
 
-    async def estimate(self, asked: Asked) -> Estimate | None:
+    async def estimate(self, asked: PricedRequest) -> Estimate | None:
         """What it should cost, None where the model's price is unknown."""
         return await self._clerk.run(lambda books: _estimated(asked, _dearest(asked, books)))
 
-    async def reserve(self, job: str, asked: Asked) -> "Charge":
+    async def reserve(self, job: str, asked: PricedRequest) -> "Charge":
         """Set aside what an operation should cost, if there is a budget.
 
         Raises:
@@ -77,7 +77,7 @@ class Spending:
             await self._clerk.run(charge.enter)
         return charge
 
-    async def would_fit(self, asked: Asked) -> Estimate | None:
+    async def would_fit(self, asked: PricedRequest) -> Estimate | None:
         """See that an operation fits the budgets, and give what it should cost; raises as `reserve` does."""
         if self._free:
             return await self.estimate(asked)
@@ -92,7 +92,7 @@ class Spending:
 class Charge:
     """What one operation costs; every method is for the clerk's thread, and each way to end is called once."""
 
-    def __init__(self, budgets: Budgets, job: str, asked: Asked, *, free: bool = False) -> None:
+    def __init__(self, budgets: Budgets, job: str, asked: PricedRequest, *, free: bool = False) -> None:
         """Stand for a row of the ledger that is not written yet, or for none where it is `free`."""
         self._budgets = budgets
         self._job = job
@@ -109,7 +109,7 @@ class Charge:
         asked = self._asked
         self._expected = _estimated(asked, _dearest(asked, books))
         self._row = books.ledger.reserve(
-            Entry(asked.model, asked.look.size, asked.look.quality, asked.n, self._job),
+            Entry(asked.model, asked.options.size, asked.options.quality, asked.n, self._job),
             estimate=self._expected.usd if self._expected else None,
             per_call=self._budgets.per_call,
             per_day=self._budgets.per_day,
@@ -165,22 +165,22 @@ class Charge:
             (books.ledger.unknown if may_be_billed else books.ledger.release)(self._row)
 
 
-def _estimated(asked: Asked, dearest: int | None) -> Estimate | None:
-    look = asked.look
+def _estimated(asked: PricedRequest, dearest: int | None) -> Estimate | None:
+    look = asked.options
     return _price(asked, dearest=dearest, size=edges(look.size) or "auto", quality=look.quality)
 
 
-def _dearest(asked: Asked, books: Repositories) -> int | None:
+def _dearest(asked: PricedRequest, books: Repositories) -> int | None:
     """The most tokens that such a picture took here; an estimate is given without a ledger as well."""
     if isinstance(books.database, Path) and not books.database.exists():
         return None
     try:
-        return books.ledger.dearest(model=asked.model, size=asked.look.size, quality=asked.look.quality)
+        return books.ledger.dearest(model=asked.model, size=asked.options.size, quality=asked.options.quality)
     except GptImageError:
         return None
 
 
-def _price(asked: Asked, *, size: Size, quality: Quality, dearest: int | None = None) -> Estimate | None:
+def _price(asked: PricedRequest, *, size: Size, quality: Quality, dearest: int | None = None) -> Estimate | None:
     return estimate(
         asked.model,
         prompt=asked.prompt,
@@ -195,6 +195,6 @@ def _price(asked: Asked, *, size: Size, quality: Quality, dearest: int | None = 
     )
 
 
-def _cheaper(asked: Asked, limit: Decimal) -> Offer | None:
-    size: Size = edges(asked.look.size) or "auto"
-    return offer(limit, partial(_price, asked), size=size, quality=asked.look.quality)
+def _cheaper(asked: PricedRequest, limit: Decimal) -> Offer | None:
+    size: Size = edges(asked.options.size) or "auto"
+    return offer(limit, partial(_price, asked), size=size, quality=asked.options.quality)

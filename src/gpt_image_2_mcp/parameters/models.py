@@ -136,7 +136,7 @@ class Request(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", json_schema_extra=_in_order)
 
 
-class Look(Request):
+class PricedOptions(Request):
     """What makes a picture's price."""
 
     size: Size = "auto"
@@ -152,7 +152,7 @@ class Look(Request):
         return []
 
 
-class Options(Look):
+class Options(PricedOptions):
     """How a picture is to be made, whatever it shows."""
 
     background: Background = "auto"
@@ -183,7 +183,7 @@ class Placed(Request):
     output_dir: OutputDir | None = None
 
 
-class Several(Look):
+class Several(PricedOptions):
     """Any number of pictures."""
 
     n: Count = 1
@@ -194,7 +194,7 @@ class Several(Look):
         return self.n
 
 
-class FromPictures(Look):
+class FromPictures(PricedOptions):
     """Made from pictures."""
 
     images: Images

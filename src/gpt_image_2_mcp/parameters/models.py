@@ -177,13 +177,13 @@ class Options(PricedOptions):
         return self
 
 
-class Placed(Request):
+class WithOutputDir(Request):
     """Where the pictures go."""
 
     output_dir: OutputDir | None = None
 
 
-class Several(PricedOptions):
+class WithCount(PricedOptions):
     """Any number of pictures."""
 
     n: Count = 1
@@ -194,7 +194,7 @@ class Several(PricedOptions):
         return self.n
 
 
-class FromPictures(PricedOptions):
+class WithImages(PricedOptions):
     """Made from pictures."""
 
     images: Images
@@ -205,7 +205,7 @@ class FromPictures(PricedOptions):
         return [DEAREST_INPUT] * (len(self.images) + (self.mask is not None))
 
 
-class Again(Request):
+class WithLike(Request):
     """Made like an earlier picture."""
 
     prompt: Prompt = ""
@@ -220,19 +220,19 @@ class Again(Request):
         return self
 
 
-class GenerateRequest(Again, Several, Options, Placed):
+class GenerateRequest(WithLike, WithCount, Options, WithOutputDir):
     """Text to pictures."""
 
     prompt: Annotated[Prompt, Field(description="what to show; quote exact text; no sizes or formats in here")] = ""
 
 
-class EditRequest(Again, FromPictures, Several, Options, Placed):
+class EditRequest(WithLike, WithImages, WithCount, Options, WithOutputDir):
     """Pictures and text to pictures."""
 
     prompt: Annotated[Prompt, Field(description="what to change, and what to keep; call images 1, 2, … by number")] = ""
 
 
-class StartSessionRequest(FromPictures, Options, Placed):
+class StartSessionRequest(WithImages, Options, WithOutputDir):
     """The first turn of an edit session."""
 
     prompt: Annotated[Prompt, Field(description="the first change, and what to keep")]
@@ -256,7 +256,7 @@ PaidRequest = GenerateRequest | EditRequest | StartSessionRequest | ContinueSess
 """The requests that cost money."""
 
 
-class CostsRequest(Several):
+class CostsRequest(WithCount):
     """What pictures would cost, and what was spent."""
 
     inputs: Annotated[int, Field(ge=0, le=MAX_INPUTS + 1, description="how many pictures an edit starts from")] = 0

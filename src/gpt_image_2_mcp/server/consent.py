@@ -25,7 +25,7 @@ class Consent(BaseModel):
     go_ahead: bool = Field(default=True, title="Go ahead", description="Make the picture at this price")
 
 
-class NoConsent(GptImageError):
+class ConsentRefused(GptImageError):
     """The person said no, or could not be asked; nothing was sent."""
 
 
@@ -53,7 +53,7 @@ async def ask(request: PaidRequest, call: Context[Studio, Any]) -> Consent | Eli
     elicitation = call.client_capabilities.elicitation if call.client_capabilities else None
     # Clients from before there were kinds of questions declare none, and mean forms.
     if elicitation is None or (elicitation.form is None and elicitation.url is not None):
-        raise NoConsent(
+        raise ConsentRefused(
             f"This would cost {price}, and above {dollars(limit)} ({VARIABLE}) the person is to be asked, which this"
             " client cannot do. Nothing was sent. Ask for a lower quality, a smaller size or fewer pictures, or have"
             f" the person raise {VARIABLE}."
@@ -66,11 +66,11 @@ async def ask(request: PaidRequest, call: Context[Studio, Any]) -> Consent | Eli
     return Elicit(question, Consent)
 
 
-Asked: TypeAlias = Annotated[ElicitationResult[Consent], Resolve(ask)]
+ConsentAnswer: TypeAlias = Annotated[ElicitationResult[Consent], Resolve(ask)]
 """A tool's parameter that the person fills, and no model."""
 
 
 def require(consent: ElicitationResult[Consent]) -> None:
     """Go on only with the person's consent; raises NoConsent without it."""
     if not isinstance(consent, AcceptedElicitation) or not consent.data.go_ahead:
-        raise NoConsent("The person did not agree to the price. Nothing was sent and nothing was billed.")
+        raise ConsentRefused("The person did not agree to the price. Nothing was sent and nothing was billed.")

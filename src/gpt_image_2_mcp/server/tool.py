@@ -35,7 +35,7 @@ ARRIVED: ContextVar[float] = ContextVar("arrived")
 """When the call that is served arrived, by `anyio.current_time`."""
 
 
-class NoSense(GptImageError):
+class InvalidConsentAnswer(GptImageError):
     """The client answered a question for the person in a form that was not asked for."""
 
     def __init__(self) -> None:
@@ -98,7 +98,7 @@ class RequestTool(Tool):
         try:
             return await resolve_arguments(self.resolved_params, self.resolver_plans, {"request": request}, context)
         except ToolError as error:
-            raise NoSense from error
+            raise InvalidConsentAnswer from error
 
 
 def closed_schema(request: type[Request]) -> dict[str, Any]:

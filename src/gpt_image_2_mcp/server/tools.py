@@ -23,7 +23,7 @@ from ..parameters.models import (
     StartSessionRequest,
 )
 from ..service.images import Studio
-from .consent import Asked, require
+from .consent import ConsentAnswer, require
 from .cost_results import costs
 from .library_results import listed, viewed
 from .results import ended, goes_on, jobs_listed, reported, sessions_listed, stopped
@@ -37,7 +37,7 @@ LINKS_SINCE = "2025-06-18"
 Call: TypeAlias = Context[Studio, Any]
 
 
-async def generate_image(request: GenerateRequest, call: Call, consent: Asked) -> CallToolResult:
+async def generate_image(request: GenerateRequest, call: Call, consent: ConsentAnswer) -> CallToolResult:
     """Make pictures from words with gpt-image-2 and save them.
 
     Costs money: about $0.006 (low), $0.05 (medium) or $0.21 (high) a picture at 1024x1024, and takes 10 s to 4
@@ -48,7 +48,7 @@ async def generate_image(request: GenerateRequest, call: Call, consent: Asked) -
     return await _wait(call, _studio(call).generate(request, client=_client(call)))
 
 
-async def edit_image(request: EditRequest, call: Call, consent: Asked) -> CallToolResult:
+async def edit_image(request: EditRequest, call: Call, consent: ConsentAnswer) -> CallToolResult:
     """Edit a picture, or compose several into one.
 
     Name each input by its number, say what is to change and what is to stay. For one change after another to the same
@@ -59,7 +59,7 @@ async def edit_image(request: EditRequest, call: Call, consent: Asked) -> CallTo
     return await _wait(call, _studio(call).edit(request, client=_client(call)))
 
 
-async def start_edit_session(request: StartSessionRequest, call: Call, consent: Asked) -> CallToolResult:
+async def start_edit_session(request: StartSessionRequest, call: Call, consent: ConsentAnswer) -> CallToolResult:
     """Begin a series of edits to one picture.
 
     Makes the first edit like edit_image and gives a session_id; continue_edit_session then makes the next change to
@@ -69,7 +69,7 @@ async def start_edit_session(request: StartSessionRequest, call: Call, consent: 
     return await _wait(call, _studio(call).start_session(request, client=_client(call)))
 
 
-async def continue_edit_session(request: ContinueSessionRequest, call: Call, consent: Asked) -> CallToolResult:
+async def continue_edit_session(request: ContinueSessionRequest, call: Call, consent: ConsentAnswer) -> CallToolResult:
     """Make the next change in an edit session.
 
     The picture of the last turn is the input, or with from_turn an earlier one, which begins a branch. One change a

@@ -231,16 +231,16 @@ def test_every_picture_stands_on_one_line_whatever_the_places_say(places: list[t
     found = lines(pictures)
     assert sorted(str(each.path) for line in found for each in line.pictures) == sorted(str(p.path) for p in pictures)
     for line in found:
-        places_of = [each.record.place for each in line.pictures]
+        places_of = [each.record.position for each in line.pictures]
         for before, after in pairwise(places_of):
             assert before
             assert after
             assert after.parent == before.turn
         if line.parent:
             assert line.depth > 0
-            assert line.parent.record.place
+            assert line.parent.record.position
             assert places_of[0]
-            assert places_of[0].parent == line.parent.record.place.turn
+            assert places_of[0].parent == line.parent.record.position.turn
 
 
 def test_a_session_of_many_branches_does_not_nest_without_end(tmp_path: Path) -> None:

@@ -96,8 +96,8 @@ def put(*pictures: Picture) -> None:
     with books.unit_of_work() as page:
         for picture in pictures:
             page.pictures.add(picture)
-            if picture.record.place:
-                page.sessions.restore(picture.record.place.session_id)
+            if picture.record.position:
+                page.sessions.restore(picture.record.position.session_id)
     books.close()
 
 

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from album import saved
 from sqlalchemy import event
 
-from gpt_image_2_mcp.catalogue.models import Place
+from gpt_image_2_mcp.catalogue.models import SessionPosition
 from gpt_image_2_mcp.catalogue.search import Search
 from gpt_image_2_mcp.persistence.unit_of_work import Repositories, UnitOfWork
 
@@ -107,7 +107,7 @@ def test_many_sessions_take_no_more_statements_than_one(books: Repositories, tmp
     for number in range(3):
         with books.unit_of_work() as page:
             place = page.sessions.begin(f"session-{number:024x}", tmp_path)
-            assert isinstance(place, Place)
+            assert isinstance(place, SessionPosition)
             name = f"session-20261122-140300-{number:06x}"
             page.pictures.add(saved(tmp_path, None, name=name, place=place, kind="session"))
         counts.append(listed())

@@ -11,7 +11,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule
 
-from gpt_image_2_mcp.catalogue.models import Origin, Picture, PictureRecord, Place
+from gpt_image_2_mcp.catalogue.models import Origin, Picture, PictureRecord, SessionPosition
 from gpt_image_2_mcp.catalogue.picture_table import PictureTable
 from gpt_image_2_mcp.catalogue.session import MAX_LINES, new_id, tree
 from gpt_image_2_mcp.catalogue.session_table import SessionLimits, SessionTable
@@ -103,11 +103,11 @@ class TwoProcesses(RuleBasedStateMachine):
                 return
             assert place is not None
             assert (place.turn, place.parent) == (len(known.parents) + 1, pending.parent)
-            assert place.late == (not pending.asked and known.head != pending.parent)
+            assert place.is_branch == (not pending.asked and known.head != pending.parent)
             self.write(sessions, place)
         known.parents.append(pending.parent)
         known.used = self.now
-        if not place.late:
+        if not place.is_branch:
             known.head = place.turn
 
     @rule(store=stores, session_id=ids)
@@ -168,7 +168,7 @@ class TwoProcesses(RuleBasedStateMachine):
         for known in self.known.values():
             known.active &= known.used >= self.now - IDLE
 
-    def write(self, sessions: SessionTable, place: Place) -> None:
+    def write(self, sessions: SessionTable, place: SessionPosition) -> None:
         record = PictureRecord(
             id=f"session-20261122-000000-{secrets.token_hex(3)}-{secrets.token_hex(8)}",
             kind="session",
@@ -181,7 +181,7 @@ class TwoProcesses(RuleBasedStateMachine):
             prompt=place.session_id,
             parents=(Origin(source="photo.png", sha256="0" * 64),),
             made=self.now,
-            place=place,
+            position=place,
         )
         assert PictureTable(sessions.connection).add(Picture(path=FOLDER / "a.png", record=record))
 

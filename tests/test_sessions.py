@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from inline_snapshot import snapshot
 from workbench import EDITS, SMALL, Answer, Bench, Benches, canned, encoded, folded, said
 
-from gpt_image_2_mcp.catalogue.models import Picture, PictureRecord, Place
+from gpt_image_2_mcp.catalogue.models import Picture, PictureRecord, SessionPosition
 from gpt_image_2_mcp.catalogue.picture_table import PictureTable
 from gpt_image_2_mcp.catalogue.session import Session, new_id
 from gpt_image_2_mcp.catalogue.session_table import SessionLimits, SessionTable
@@ -395,7 +395,7 @@ class Store:
         with self.open() as sessions:
             self._picture(sessions, sessions.begin(session_id, Path("/")))
 
-    def extend(self, session_id: str) -> Place | None:
+    def extend(self, session_id: str) -> SessionPosition | None:
         with self.open() as sessions:
             try:
                 parent = sessions.use(session_id).head.number
@@ -418,7 +418,7 @@ class Store:
         with self.open() as sessions:
             return [session.id for session in sessions.active()]
 
-    def _picture(self, sessions: SessionTable, place: Place) -> None:
+    def _picture(self, sessions: SessionTable, place: SessionPosition) -> None:
         record = PictureRecord(
             id=f"session-20261122-000000-{secrets.token_hex(3)}-{secrets.token_hex(8)}",
             kind="session",
@@ -430,7 +430,7 @@ class Store:
             model="gpt-image-2",
             prompt="bluer",
             made=self.clock(),
-            place=place,
+            position=place,
         )
         PictureTable(sessions.connection).add(Picture(path=Path("/a.png"), record=record))
 

@@ -68,16 +68,16 @@ class TokensUsed(Record):
     """Of the input."""
 
 
-class Place(Record):
+class SessionPosition(Record):
     """Where a picture stands in an edit session."""
 
     session_id: Annotated[str, Field(pattern=r"^session-[0-9a-f]{24}$")]
     turn: Annotated[int, Field(ge=1, le=100_000)]
     parent: Annotated[int, Field(ge=0, le=100_000)]
     """The turn that it was made from; 0 stands for the originals."""
-    late: bool = False
+    is_branch: bool = False
     """Another turn was made from the same one in the meantime: this is a branch, and the session goes on there."""
-    asked: bool = False
+    parent_given: bool = False
     """The parent was named by the call: the session goes on from here."""
 
 
@@ -105,7 +105,7 @@ class PictureRecord(Record):
     made: Moment
     client: Word | None = None
     project: Word | None = None
-    place: Place | None = None
+    position: SessionPosition | None = None
     job_id: Word | None = None
     request_id: Word | None = None
     sandbox: bool = False

@@ -13,7 +13,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from ..database.schema import pictures
-from .models import Picture, PictureRecord, Place, TokensUsed
+from .models import Picture, PictureRecord, SessionPosition, TokensUsed
 from .text_index import words_of
 
 NANO: Final = Decimal(10) ** 9
@@ -82,7 +82,7 @@ class PictureTable:
         query = query.order_by(pictures.c.session_id, pictures.c.turn)
         return list(self._all(query))
 
-    def id_at(self, place: Place) -> str | None:
+    def id_at(self, place: SessionPosition) -> str | None:
         """The picture that has a place in a session."""
         here = (pictures.c.session_id == place.session_id, pictures.c.turn == place.turn)
         return self.connection.scalar(sa.select(pictures.c.id).where(*here))
@@ -111,7 +111,7 @@ class PictureTable:
 
 def _row(picture: Picture) -> dict[str, Any]:
     record = picture.record
-    usage, place = record.usage, record.place
+    usage, place = record.usage, record.position
     return {
         "id": record.id,
         "path": str(picture.path),
@@ -136,8 +136,8 @@ def _row(picture: Picture) -> dict[str, Any]:
         "session_id": place and place.session_id,
         "turn": place and place.turn,
         "parent_turn": place and place.parent,
-        "late": bool(place and place.late),
-        "asked": bool(place and place.asked),
+        "late": bool(place and place.is_branch),
+        "asked": bool(place and place.parent_given),
         "job_id": record.job_id,
         "request_id": record.request_id,
         "sandbox": record.sandbox,
@@ -151,12 +151,12 @@ def _picture(row: dict[str, Any]) -> Picture:
             input_tokens=row["input_tokens"], output_tokens=row["output_tokens"], image_tokens=row["image_tokens"]
         )
     if row["session_id"] is not None:
-        place = Place(
+        place = SessionPosition(
             session_id=row["session_id"],
             turn=row["turn"],
             parent=row["parent_turn"],
-            late=row["late"],
-            asked=row["asked"],
+            is_branch=row["late"],
+            parent_given=row["asked"],
         )
     names = PictureRecord.model_fields.keys() & row.keys()
     fields = {name: row[name] for name in names} | {

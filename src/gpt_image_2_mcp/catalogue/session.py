@@ -11,7 +11,7 @@ from datetime import datetime
 from pathlib import Path
 
 from ..storage.local_folder import SIDE_FOLDER
-from .models import Origin, Picture, Place
+from .models import Origin, Picture, SessionPosition
 
 ORIGINALS = 0
 """The number that stands for the pictures that a session began with."""
@@ -22,7 +22,7 @@ class Turn:
     """One edit of a session; turns count from 1."""
 
     picture: Picture
-    place: Place
+    place: SessionPosition
 
     @property
     def number(self) -> int:

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from ..database.schema import pictures, sessions
 from ..errors import SessionError, shown
-from .models import Picture, Place
+from .models import Picture, SessionPosition
 from .picture_table import PictureTable, microseconds, time_of
 from .session import ORIGINALS, Session, Turn
 
@@ -38,13 +38,13 @@ class SessionTable:
     limits: SessionLimits
     now: datetime
 
-    def begin(self, session_id: str, folder: Path) -> Place:
+    def begin(self, session_id: str, folder: Path) -> SessionPosition:
         """Begin a session, and give its first turn's place; beyond the limit, the least recently used one ends."""
         us = microseconds(self.now)
         row = {"id": session_id, "created_us": us, "updated_us": us, "folder": str(folder), "head": 1, "active": True}
         self.connection.execute(sa.insert(sessions), row)
         self.make_room()
-        return Place(session_id=session_id, turn=1, parent=ORIGINALS)
+        return SessionPosition(session_id=session_id, turn=1, parent=ORIGINALS)
 
     def make_room(self) -> None:
         """End what was not used for too long, and beyond the limit the least recently used."""
@@ -72,7 +72,7 @@ class SessionTable:
         self._touch(session_id)
         return session
 
-    def extend(self, session_id: str, *, parent: int, asked: bool) -> Place | None:
+    def extend(self, session_id: str, *, parent: int, asked: bool) -> SessionPosition | None:
         """Give the place of one more turn, made from `parent`; None where the session ended meanwhile.
 
         The session goes on from it, unless another turn was made from the same one meanwhile and nobody `asked` for the
@@ -87,7 +87,9 @@ class SessionTable:
             sa.select(sa.func.max(pictures.c.turn)).where(pictures.c.session_id == session_id)
         )
         late = not asked and head != parent
-        place = Place(session_id=session_id, turn=(last or 0) + 1, parent=parent, late=late, asked=asked)
+        place = SessionPosition(
+            session_id=session_id, turn=(last or 0) + 1, parent=parent, is_branch=late, parent_given=asked
+        )
         if not late:
             self.connection.execute(sa.update(sessions).where(sessions.c.id == session_id).values(head=place.turn))
         self._touch(session_id)
@@ -137,8 +139,8 @@ class SessionTable:
         turns = self._turns(session_id)
         first, last = turns[0], turns[-1]
         head = 0
-        for place in (picture.record.place for picture in turns):
-            if place and not place.late:
+        for place in (picture.record.position for picture in turns):
+            if place and not place.is_branch:
                 head = place.turn
         row = {
             "id": session_id,
@@ -162,7 +164,7 @@ class SessionTable:
     def _all(self, query: sa.Select[Any]) -> list[Session]:
         turns: defaultdict[str, list[Turn]] = defaultdict(list)
         for picture in PictureTable(self.connection).of_sessions(query.with_only_columns(sessions.c.id)):
-            if place := picture.record.place:
+            if place := picture.record.position:
                 turns[place.session_id].append(Turn(picture, place))
         rows = self.connection.execute(query.order_by(None).order_by(sessions.c.updated_us.desc())).mappings()
         return [_session(row, turns[row["id"]]) for row in rows if row["id"] in turns]

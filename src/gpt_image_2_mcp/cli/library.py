@@ -327,7 +327,7 @@ def _print_picture(picture: "Picture") -> None:
     record = picture.record
     width = shutil.get_terminal_size((WIDTH, 0)).columns if sys.stdout.isatty() else WIDTH
     words = " ".join(plain(record.prompt[: 4 * width]).split())
-    turn = f"  turn {record.place.turn}" if record.place else ""
+    turn = f"  turn {record.position.turn}" if record.position else ""
     facts = f"{record.made.astimezone():%Y-%m-%d %H:%M}  {record.width}x{record.height}  {price(picture)}{turn}"
     click.echo(f"{click.style(record.id, bold=True)}  {facts}")
     click.echo(f"  {words if len(words) <= width - 2 else words[: width - 3] + '…'}")

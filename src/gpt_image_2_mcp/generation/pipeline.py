@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import anyio
 import anyio.to_thread
 
-from ..catalogue.models import Picture, Place
+from ..catalogue.models import Picture, SessionPosition
 from ..catalogue.session import tree
 from ..errors import ApiError, BadRequest, GptImageError
 from ..images import EXTENSION
@@ -42,7 +42,7 @@ logger = logging.getLogger(__name__)
 NOT_LISTED = "The picture is saved, but it could not be written into the catalogue or its session"
 ENDED_MEANWHILE = "The session was ended while this turn was made; its picture is saved all the same."
 
-Placing = Callable[[UnitOfWork], Place | None]
+Placing = Callable[[UnitOfWork], SessionPosition | None]
 """Finds a picture's place in its session, in the transaction that writes the picture down."""
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from ..billing.pricing import dollars
 from ..billing.tokens import Usage
-from ..catalogue.models import Place
+from ..catalogue.models import SessionPosition
 from ..images.preview import Preview
 from ..storage.local_folder import Kind, SavedImage
 
@@ -31,7 +31,7 @@ class Report:
     cost: Decimal | None
     request_id: str | None
     warnings: tuple[str, ...] = ()
-    place: Place | None = None
+    place: SessionPosition | None = None
     """Where the picture stands in its session."""
     tree: str = ""
     """The session's turns, as text."""
@@ -60,7 +60,7 @@ class Report:
         if self.place is not None:
             place = self.place
             report |= {"session_id": place.session_id, "turn": place.turn, "parent_turn": place.parent}
-            report |= {"tree": self.tree} | ({"branch": True} if place.late else {})
+            report |= {"tree": self.tree} | ({"branch": True} if place.is_branch else {})
         return report
 
     def text(self) -> str:
@@ -70,10 +70,10 @@ class Report:
         lines += [f"Note: {warning}" for warning in self.warnings]
         return clipped("\n".join(lines))
 
-    def _session_lines(self, place: Place) -> list[str]:
+    def _session_lines(self, place: SessionPosition) -> list[str]:
         parent = f"turn {place.parent}" if place.parent else "the originals"
         lines = [f"session_id: {place.session_id}, turn {place.turn}, made from {parent}."]
-        if place.late:
+        if place.is_branch:
             lines.append(
                 f"Another turn was made from {parent} meanwhile, so this one is a branch and the session goes on there;"
                 f" from_turn {place.turn} goes on from here."

@@ -124,7 +124,7 @@ class Library:
             known = picture or page.pictures.by_content(digest)
             if known is None:
                 return None
-            place = known.record.place
+            place = known.record.position
             return KnownPicture(known, page.sessions.get(place.session_id) if place else None)
 
         return await self._clerk.in_transaction(look_up)

@@ -122,7 +122,7 @@ def _claim(path: Path) -> Picture:
     record, name = read_sidecar(path)
     if path.stem != record.id or name != f"{record.id}.{EXTENSION[record.format]}":
         raise UnreadableSource(f"The record {path} is that of another picture: {name}.")
-    if record.place and max(record.place.turn, record.place.parent) > MOST_TURNS:
+    if record.position and max(record.position.turn, record.position.parent) > MOST_TURNS:
         raise UnreadableSource(f"The record {path} claims a turn above {MOST_TURNS:,}, which no session gets to.")
     picture = Picture(path=path.parent.parent / name, record=record)
     try:
@@ -186,15 +186,15 @@ def _write(books: Repositories, *, batch: _Sorted, done: RebuildResult) -> list[
             except _NotTaken as error:
                 done.notes.say(str(error))
                 continue
-            touched += [picture.record.place.session_id] if picture.record.place else []
+            touched += [picture.record.position.session_id] if picture.record.position else []
         for picture, left in batch.moved:
             page.pictures.move(picture.id, picture.path)
             done.moved += 1
             # The place that the catalogue knows: the record may claim another one.
             known = page.pictures.get(picture.id)
-            if left and known and known.record.place:
-                page.sessions.move(known.record.place.session_id, left, picture.path.parent)
-                touched.append(known.record.place.session_id)
+            if left and known and known.record.position:
+                page.sessions.move(known.record.position.session_id, left, picture.path.parent)
+                touched.append(known.record.position.session_id)
     return touched
 
 
@@ -211,10 +211,10 @@ def _add(page: UnitOfWork, picture: Picture, done: RebuildResult) -> None:
             raise _NotTaken(f"{picture.path} is not the picture of this id in the catalogue, {there.path}.")
         done.copies += 1
         return
-    holder = record.place and page.pictures.id_at(record.place)
-    if record.place and holder:
+    holder = record.position and page.pictures.id_at(record.position)
+    if record.position and holder:
         raise _NotTaken(
-            f"{picture.path} says that it is turn {record.place.turn} of {record.place.session_id}, as {holder} does."
+            f"{picture.path} says that it is turn {record.position.turn} of {record.position.session_id}, as {holder} does."
         )
     if page.pictures.crowd(record.made) >= CROWD:
         raise _NotTaken(f"{picture.path} says that it was made at the same moment as {CROWD:,} others.")

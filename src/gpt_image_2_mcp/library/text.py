@@ -40,8 +40,8 @@ def everything(picture: Picture, session: Session | None) -> str:
     lines += [f"project: {record.project}"] if record.project else []
     lines += [f"job: {record.job_id}"] if record.job_id else []
     lines += [f"request: {record.request_id}"] if record.request_id else []
-    if record.place is not None:
-        lines.append(f"session: {record.place.session_id}, turn {record.place.turn}")
+    if record.position is not None:
+        lines.append(f"session: {record.position.session_id}, turn {record.position.turn}")
         lines += [tree(session)] if session else []
     return "\n".join([*lines, f"prompt: {record.prompt}"])
 

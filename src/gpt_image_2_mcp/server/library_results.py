@@ -97,7 +97,7 @@ def _row(picture: Picture, number: int | None) -> dict[str, Any]:
         "prompt": shortened(record.prompt),
         "model": record.model,
         "cost_usd_estimated": None if record.cost_usd is None else float(record.cost_usd),
-        "session_id": record.place and record.place.session_id,
-        "turn": record.place and record.place.turn,
+        "session_id": record.position and record.position.session_id,
+        "turn": record.position and record.position.turn,
     }
     return row if number is None else {"number": number} | row

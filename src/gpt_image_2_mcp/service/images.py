@@ -21,7 +21,7 @@ import httpx2
 
 from ..billing.budgets import Summary
 from ..billing.pricing import Estimate
-from ..catalogue.models import Place
+from ..catalogue.models import SessionPosition
 from ..catalogue.session import Session, new_id
 from ..database.url import Address
 from ..errors import BadRequest, GptImageError, SessionError, shown
@@ -191,7 +191,7 @@ class Studio:
             inputs = await self._reader.read(request.images, request.mask)
             folder = await self._folder(request.output_dir)
 
-            def place(page: UnitOfWork) -> Place:
+            def place(page: UnitOfWork) -> SessionPosition:
                 return page.sessions.begin(new_id(), folder)
 
             return self._to_make(Work(job, "session", request, folder, inputs, place), inputs)
@@ -207,7 +207,7 @@ class Studio:
         async def prepare(job: Job) -> Prepared:
             session, parent, inputs = await self._turn(request)
 
-            def place(page: UnitOfWork) -> Place | None:
+            def place(page: UnitOfWork) -> SessionPosition | None:
                 return page.sessions.extend(session.id, parent=parent, asked=request.from_turn is not None)
 
             # Without the turn itself: whoever repeats a call that timed out means the turn that it asked for.

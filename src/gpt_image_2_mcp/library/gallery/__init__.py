@@ -69,7 +69,7 @@ def _blocks(pictures: list[Picture]) -> list[_Block]:
     sessions: dict[str, _Block] = {}
     blocks: list[_Block] = []
     for picture in pictures:
-        place = picture.record.place
+        place = picture.record.position
         if place is None:
             blocks.append(_Block(picture.made, [picture]))
             continue

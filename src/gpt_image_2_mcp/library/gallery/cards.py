@@ -35,8 +35,8 @@ class Cards:
         """A list item."""
         record = picture.record
         tags = [KINDS[record.kind]]
-        if record.place:
-            tags = [f"Turn {record.place.turn}", *(["late"] if record.place.late else [])]
+        if record.position:
+            tags = [f"Turn {record.position.turn}", *(["late"] if record.position.is_branch else [])]
         if record.sandbox:
             tags.append("sandbox")
         made = local(record.made, self.zone)

@@ -43,7 +43,7 @@ def header(title: str, pictures: Sequence[Picture], *, zone: tzinfo | None) -> s
         notes.append(f"of {_count(len(paid) - len(known), 'picture')} nobody knows the cost")
     if len(paid) < len(pictures):
         notes.append(f"{_count(len(pictures) - len(paid), 'picture')} of the sandbox cost nothing")
-    sessions = {picture.record.place.session_id for picture in pictures if picture.record.place}
+    sessions = {picture.record.position.session_id for picture in pictures if picture.record.position}
     totals = [
         (f"{len(pictures):,}", "picture" if len(pictures) == 1 else "pictures"),
         (dollars(sum(known, Decimal(0))) if known or not paid else "unknown", "spent on them"),
@@ -80,8 +80,8 @@ def session_begins(session_id: str, pictures: Sequence[Picture]) -> str:
 def line_begins(line: Line) -> str:
     """A line of a session's tree; what it branches off is said, and linked to."""
     said = ""
-    if line.parent and line.parent.record.place:
-        link = f'<a href="#{escaped(line.parent.id)}">turn {line.parent.record.place.turn}</a>'
+    if line.parent and line.parent.record.position:
+        link = f'<a href="#{escaped(line.parent.id)}">turn {line.parent.record.position.turn}</a>'
         said = f'<p class="branch indent-{min(line.depth, MAX_INDENT)}">Branch from {link}</p>\n'
     return f'{said}<ol class="line indent-{min(line.depth, MAX_INDENT)}">\n'
 

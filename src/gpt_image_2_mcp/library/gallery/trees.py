@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from ...catalogue.models import Picture, Place
+from ...catalogue.models import Picture, SessionPosition
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +50,10 @@ def lines(pictures: Iterable[Picture]) -> list[Line]:
 
 def _main(ordered: list[Picture], children: list[int]) -> int | None:
     """The child that the session went on from: the last that was not late."""
-    in_time = [child for child in children if not _place(ordered[child]).late]
+    in_time = [child for child in children if not _place(ordered[child]).is_branch]
     return in_time[-1] if in_time else next(iter(children), None)
 
 
-def _place(picture: Picture) -> Place:
-    assert picture.record.place is not None
-    return picture.record.place
+def _place(picture: Picture) -> SessionPosition:
+    assert picture.record.position is not None
+    return picture.record.position

@@ -16,7 +16,7 @@ from workbench import SMALL, Bench
 from gpt_image_2_mcp.errors import BadRequest
 from gpt_image_2_mcp.paths import denylist as places
 from gpt_image_2_mcp.paths import policy as folders
-from gpt_image_2_mcp.paths.policy import expand, judge_output_dir, safe_prefix
+from gpt_image_2_mcp.paths.policy import expand_path, resolve_writable, safe_prefix
 
 HOME = Path("/home/kim")
 WORK = HOME / "project"
@@ -31,7 +31,7 @@ def judged(
     own_dirs: tuple[Path, ...] = (),
     allow_unsafe: bool = False,
 ) -> Path:
-    return judge_output_dir(
+    return resolve_writable(
         Path(folder),
         working_dir=working_dir,
         home=home,
@@ -66,7 +66,7 @@ def judged(
     ],
 )
 def test_a_path_is_made_absolute(text: str, path: str) -> None:
-    assert str(expand(text, working_dir=WORK, home=HOME)) == path
+    assert str(expand_path(text, working_dir=WORK, home=HOME)) == path
 
 
 @pytest.mark.parametrize(
@@ -87,22 +87,22 @@ def test_a_path_is_made_absolute(text: str, path: str) -> None:
 )
 def test_what_is_no_path_of_this_computer_is_refused(text: str) -> None:
     if text == "file:///":
-        assert expand(text, working_dir=WORK, home=HOME) == Path("/")
+        assert expand_path(text, working_dir=WORK, home=HOME) == Path("/")
         return
     with pytest.raises(BadRequest) as caught:
-        expand(text, working_dir=WORK, home=HOME)
+        expand_path(text, working_dir=WORK, home=HOME)
     str(caught.value).encode()
 
 
 def test_a_path_that_no_system_takes_is_not_even_looked_at() -> None:
     with pytest.raises(BadRequest) as caught:
-        expand("a/" * 50_000, working_dir=WORK, home=HOME)
+        expand_path("a/" * 50_000, working_dir=WORK, home=HOME)
     assert str(caught.value) == snapshot("A path of 100,000 characters is too long: 4,096 are the most.")
 
 
 def test_another_users_home_is_explained() -> None:
     with pytest.raises(BadRequest) as caught:
-        expand("~root/a.png", working_dir=WORK, home=HOME)
+        expand_path("~root/a.png", working_dir=WORK, home=HOME)
     assert str(caught.value) == snapshot(
         "'~root/a.png' would be the home of another user: only '~/' is understood. Write the path out, or "
         "'./~root/a.png' for a file whose name begins so."
@@ -129,13 +129,13 @@ def test_shares_devices_and_streams_of_windows_are_refused(monkeypatch: pytest.M
     """Asking for a file of another machine hands it this user's login."""
     monkeypatch.setattr(folders, "_WINDOWS", True)
     with pytest.raises(BadRequest, match="network share"):
-        expand(text, working_dir=WORK, home=HOME)
+        expand_path(text, working_dir=WORK, home=HOME)
 
 
 @pytest.mark.parametrize("text", [r"C:\pictures\a.png", "C:/pictures/a.png", r"sub\a.png", "file:///C:/pictures/a.png"])
 def test_plain_paths_of_windows_are_understood(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
     monkeypatch.setattr(folders, "_WINDOWS", True)
-    assert expand(text, working_dir=WORK, home=HOME) == WORK / text.removeprefix("file:///")
+    assert expand_path(text, working_dir=WORK, home=HOME) == WORK / text.removeprefix("file:///")
 
 
 # Where a picture may be written.
@@ -358,7 +358,7 @@ def test_a_prefix_is_safe_whatever_it_is_made_from(text: str) -> None:
 @given(text=st.text(max_size=300))
 def test_every_text_is_a_path_or_a_bad_request(text: str) -> None:
     try:
-        path = expand(text, working_dir=WORK, home=HOME)
+        path = expand_path(text, working_dir=WORK, home=HOME)
     except BadRequest:
         return
     assert path.is_absolute()
@@ -369,7 +369,7 @@ def test_every_text_is_a_path_or_a_bad_request(text: str) -> None:
 def test_no_way_of_writing_a_path_leads_to_a_place_that_is_off_limits(names: list[str]) -> None:
     text = "/" + "/".join(names)
     try:
-        real = judged(expand(text, working_dir=WORK, home=HOME))
+        real = judged(expand_path(text, working_dir=WORK, home=HOME))
     except BadRequest:
         return
     assert ".ssh" not in real.parts

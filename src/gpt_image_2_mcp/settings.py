@@ -19,7 +19,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from .database.url import Address, PostgresUrl
 from .errors import BadRequest, NotConfigured, shown
 from .parameters.validation import rule
-from .paths.policy import expand
+from .paths.policy import expand_path
 
 _UNFILLED = re.compile(r"\$\{[^}]*\}")
 
@@ -70,7 +70,7 @@ ModelName = Annotated[str, AfterValidator(_model)]
 
 def _folder(text: str) -> str:
     try:
-        expand(text, working_dir=Path("/"), home=Path("/"))
+        expand_path(text, working_dir=Path("/"), home=Path("/"))
     except BadRequest as error:
         raise ValueError(f"a folder's path ({error})") from None
     return text
@@ -199,7 +199,7 @@ class Settings(BaseModel):
         """The folders of `GPT_IMAGE_2_ALLOWED_DIRS`; None where it is unset and nothing is fenced in."""
         if self.allowed_dirs is None:
             return None
-        return tuple(expand(text, working_dir=working_dir, home=home) for text in self.allowed_dirs)
+        return tuple(expand_path(text, working_dir=working_dir, home=home) for text in self.allowed_dirs)
 
     def database(self) -> Address:
         """What `GPT_IMAGE_2_DATABASE_URL` names; None where it stands for memory, or is unset."""

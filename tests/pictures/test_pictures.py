@@ -14,7 +14,7 @@ from inline_snapshot import snapshot
 from PIL import Image, ImageCms
 
 from gpt_image_2_mcp.errors import UnreadableSource
-from gpt_image_2_mcp.images import Facts, Format, facts, judge, sniff
+from gpt_image_2_mcp.images import Facts, Format, facts, sniff, validate
 from gpt_image_2_mcp.images import structure as chunks
 from gpt_image_2_mcp.images import validate as judging
 from gpt_image_2_mcp.images.formats import recognise
@@ -71,7 +71,7 @@ def png(
 
 def refusal(data: bytes) -> str:
     with pytest.raises(UnreadableSource) as caught:
-        judge(data, name="input.png")
+        validate(data, name="input.png")
     return str(caught.value)
 
 
@@ -110,7 +110,7 @@ AS_THEY_ARE: dict[str, Callable[[], bytes]] = {
 @pytest.mark.parametrize("make", AS_THEY_ARE.values(), ids=AS_THEY_ARE)
 def test_a_plain_picture_goes_byte_for_byte(make: Callable[[], bytes]) -> None:
     data = make()
-    judged = judge(data)
+    judged = validate(data)
     assert judged.data is data
     assert judged.change is None
     with opened(data) as image:
@@ -145,18 +145,18 @@ REBUILT: dict[str, tuple[Callable[[], bytes], str]] = {
 
 @pytest.mark.parametrize(("make", "mode"), REBUILT.values(), ids=REBUILT)
 def test_a_picture_that_the_api_would_refuse_is_rebuilt_as_a_plain_png(make: Callable[[], bytes], mode: str) -> None:
-    judged = judge(make(), name="photo")
+    judged = validate(make(), name="photo")
     assert judged.facts == facts(judged.data)
     assert judged.facts.format == "png"
     assert judged.change is not None
     assert judged.change.startswith("photo was ")
     with opened(judged.data) as image:
         assert image.mode == mode
-    assert judge(judged.data).change is None
+    assert validate(judged.data).change is None
 
 
 def test_a_change_is_told_with_its_reason() -> None:
-    several = judge(saved(corners("CMYK"), "JPEG", exif=exif(6)), name="portrait.jpg").change
+    several = validate(saved(corners("CMYK"), "JPEG", exif=exif(6)), name="portrait.jpg").change
     assert several == snapshot(
         "portrait.jpg was turned upright, converted from CMYK to RGB and re-encoded as PNG: its EXIF orientation "
         "would have been ignored; the API takes no CMYK."
@@ -180,7 +180,7 @@ def test_a_picture_is_turned_upright_as_its_exif_says(orientation: int, kind: st
     stored = corners()
     for step in undo[orientation]:
         stored = stored.transpose(step)
-    judged = judge(saved(stored, kind, exif=exif(orientation), **({"quality": 100} if kind == "JPEG" else {})))
+    judged = validate(saved(stored, kind, exif=exif(orientation), **({"quality": 100} if kind == "JPEG" else {})))
     assert (judged.change is None) == (orientation == 1)
     assert (judged.facts.width, judged.facts.height) == (48, 32)
     with opened(judged.data).convert("RGB") as image:
@@ -192,23 +192,23 @@ def test_a_picture_is_turned_upright_as_its_exif_says(orientation: int, kind: st
 
 def test_an_orientation_that_means_nothing_changes_nothing() -> None:
     data = saved(corners(), "JPEG", exif=exif(9))
-    assert judge(data).data is data
+    assert validate(data).data is data
 
 
 def test_damaged_metadata_is_no_reason_to_refuse_a_picture() -> None:
     data = saved(corners(), "JPEG", exif=b"Exif\0\0MM\0*\xff\xff\xff\xff")
-    assert judge(data).data is data
+    assert validate(data).data is data
 
 
 def test_a_rebuilt_picture_does_not_take_its_metadata_along() -> None:
     """A photograph's EXIF may name the place where it was taken."""
     tags = exif(6)
     tags[0x010E] = "secret place"
-    assert b"secret place" not in judge(saved(corners(), "JPEG", exif=tags)).data
+    assert b"secret place" not in validate(saved(corners(), "JPEG", exif=tags)).data
 
 
 def test_16_bits_are_scaled_and_not_clipped() -> None:
-    judged = judge(saved(Image.new("I;16", (8, 8), 0x8000), "PNG"))
+    judged = validate(saved(Image.new("I;16", (8, 8), 0x8000), "PNG"))
     assert opened(judged.data).getpixel((0, 0)) == 0x80
 
 
@@ -227,13 +227,13 @@ def test_16_bits_are_scaled_and_not_clipped() -> None:
 def test_a_transparent_colour_becomes_alpha(bits: int, colour: int, key: bytes, pixels: bytes) -> None:
     data = png(width=2, height=1, bits=bits, colour=colour, pixels=pixels, before=chunk(b"tRNS", key))
     assert facts(data).alpha
-    image = opened(judge(data).data)
+    image = opened(validate(data).data)
     alphas = [pixel[3] for pixel in (image.getpixel((x, 0)) for x in (0, 1)) if isinstance(pixel, tuple)]
     assert alphas == [0, 255]
 
 
 def test_a_palette_keeps_its_alpha() -> None:
-    image = opened(judge(saved(with_alpha().quantize(), "PNG")).data)
+    image = opened(validate(saved(with_alpha().quantize(), "PNG")).data)
     transparent, opaque = image.getpixel((4, 4)), image.getpixel((40, 28))
     assert isinstance(transparent, tuple)
     assert isinstance(opaque, tuple)
@@ -242,13 +242,13 @@ def test_a_palette_keeps_its_alpha() -> None:
 
 def test_a_colour_profile_goes_along_where_it_still_fits() -> None:
     profile = srgb()
-    judged = judge(saved(corners(), "JPEG", exif=exif(3), icc_profile=profile))
+    judged = validate(saved(corners(), "JPEG", exif=exif(3), icc_profile=profile))
     assert opened(judged.data).info["icc_profile"] == profile
 
 
 @pytest.mark.parametrize("profile", [b"no profile", b"\0" * 16 + b"CMYK" + b"\0" * 108])
 def test_a_colour_profile_that_does_not_work_is_left_behind(profile: bytes) -> None:
-    judged = judge(saved(corners("CMYK"), "JPEG", icc_profile=profile))
+    judged = validate(saved(corners("CMYK"), "JPEG", icc_profile=profile))
     assert "icc_profile" not in opened(judged.data).info
 
 
@@ -260,7 +260,7 @@ def test_a_cmyk_profile_is_applied(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(ImageCms, "profileToProfile", converted)
     profile = srgb()[:16] + b"CMYK" + srgb()[20:]
-    judged = judge(saved(corners("CMYK"), "JPEG", icc_profile=profile))
+    judged = validate(saved(corners("CMYK"), "JPEG", icc_profile=profile))
     assert opened(judged.data).getpixel((0, 0)) == (1, 2, 3)
 
 
@@ -272,7 +272,7 @@ def test_a_rebuilt_picture_that_is_too_large_as_png_becomes_a_jpeg_or_webp(
     photo.putalpha(128)
     data = saved(photo.convert(mode), "WEBP", exif=exif(6))
     monkeypatch.setattr(judging, "MAX_BYTES", 200_000)
-    judged = judge(data)
+    judged = validate(data)
     assert judged.facts == Facts(format=becomes, width=300, height=400, alpha=mode == "RGBA")
     assert len(judged.data) <= 200_000
 
@@ -286,7 +286,7 @@ def test_a_picture_that_is_too_large_in_every_form_is_refused(
     data = saved(photo.convert(mode), "PNG", exif=exif(6))
     monkeypatch.setattr(judging, "MAX_BYTES", 900)
     with pytest.raises(UnreadableSource, match="bytes, and 900 is the most"):
-        judge(data)
+        validate(data)
 
     def unweighed(_: object) -> int:
         return 0
@@ -378,7 +378,7 @@ def test_no_more_is_inflated_than_the_picture_has_pixels(monkeypatch: pytest.Mon
             return part
 
     monkeypatch.setattr(chunks.zlib, "decompressobj", Watched)
-    assert judge(png(width=1, height=1, pixels=bytes(20_000_000))).change is None
+    assert validate(png(width=1, height=1, pixels=bytes(20_000_000))).change is None
     assert sum(weights) < 2_000_000
 
 
@@ -398,7 +398,7 @@ def test_the_rows_of_an_interlaced_png_are_counted(width: int, height: int) -> N
         for _ in range(y, height, dy)
         if range(x, width, dx)
     )
-    assert judge(png(width=width, height=height, interlace=1, pixels=pixels)).change is None
+    assert validate(png(width=width, height=height, interlace=1, pixels=pixels)).change is None
     assert "rows" in refusal(png(width=width, height=height, interlace=1, pixels=pixels[:-1]))
 
 
@@ -415,7 +415,7 @@ def test_a_damaged_chunk_that_no_pixel_depends_on_is_overlooked() -> None:
     data = saved(corners(), "PNG")
     remark = bytearray(chunk(b"tEXt", b"a\0b"))
     remark[-1] ^= 1
-    assert judge(data[:-12] + bytes(remark) + data[-12:]).change is None
+    assert validate(data[:-12] + bytes(remark) + data[-12:]).change is None
 
 
 @pytest.mark.parametrize(
@@ -486,7 +486,7 @@ def test_facts_needs_the_start_of_a_file_only() -> None:
 
 def test_the_further_pictures_of_a_jpeg_are_found_among_fill_bytes() -> None:
     data = saved(corners(), "MPO", save_all=True, append_images=[corners()])
-    assert judge(data[:2] + b"\xff\xff\xff" + data[2:]).change is not None
+    assert validate(data[:2] + b"\xff\xff\xff" + data[2:]).change is not None
 
 
 WHOLE = {
@@ -511,7 +511,7 @@ def test_damaged_bytes_are_a_picture_or_refused_and_nothing_else(
     for place, value in changes:
         damaged[int(place * len(damaged))] = value
     try:
-        judged = judge(bytes(damaged))
+        judged = validate(bytes(damaged))
     except UnreadableSource:
         return
     assert facts(judged.data) == judged.facts

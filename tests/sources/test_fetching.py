@@ -33,7 +33,7 @@ from gpt_image_2_mcp.errors import UnreadableSource
 from gpt_image_2_mcp.inputs import download as fetching
 from gpt_image_2_mcp.inputs.download import fetch
 from gpt_image_2_mcp.inputs.public_connect import GuardedBackend, resolve_by_system
-from gpt_image_2_mcp.inputs.url_policy import display_url, is_allowed, is_public, join, judge_url
+from gpt_image_2_mcp.inputs.url_policy import check_url, display_url, is_allowed, is_public, join
 
 anyio_test = pytest.mark.anyio
 
@@ -254,7 +254,7 @@ def test_no_ipv4_address_is_public_within_ipv6(address: ipaddress.IPv4Address, p
 )
 def test_a_host_that_is_not_public_or_spelt_oddly_is_refused_before_it_is_resolved(host: str) -> None:
     with pytest.raises(UnreadableSource):
-        judge_url(f"http://{host}/a.png")
+        check_url(f"http://{host}/a.png")
 
 
 @pytest.mark.parametrize(
@@ -287,7 +287,7 @@ def test_a_host_that_is_not_public_or_spelt_oddly_is_refused_before_it_is_resolv
 )
 def test_a_url_that_is_not_plain_is_refused(url: str) -> None:
     with pytest.raises(UnreadableSource) as caught:
-        judge_url(url)
+        check_url(url)
     assert len(str(caught.value)) < 500
     assert "password@" not in str(caught.value)
 
@@ -306,13 +306,13 @@ def test_a_url_that_is_not_plain_is_refused(url: str) -> None:
     ],
 )
 def test_a_plain_url_is_taken_apart(url: str, authority: str, path: bytes) -> None:
-    target = judge_url(url)
+    target = check_url(url)
     assert (target.authority, target.path) == (authority, path)
 
 
 def test_a_refusal_names_the_rule_the_value_and_the_way_out() -> None:
     with pytest.raises(UnreadableSource) as caught:
-        judge_url("http://169.254.169.254/latest/meta-data?token=secret")
+        check_url("http://169.254.169.254/latest/meta-data?token=secret")
     assert str(caught.value) == snapshot(
         "'http://169.254.169.254/latest/meta-data?…' is not fetched: '169.254.169.254' is not a public internet "
         "address, and private networks are off limits. Give the path of a file instead; a person can allow the host in "
@@ -350,7 +350,7 @@ def test_an_exception_is_for_its_host_and_port_only(entry: str, host: str, port:
 @example(url="http://xn--/")
 def test_every_text_is_a_judged_url_or_refused(url: str) -> None:
     try:
-        target = judge_url(url)
+        target = check_url(url)
     except UnreadableSource:
         return
     assert re.fullmatch(r"[a-z0-9_.:-]+", target.host)

@@ -129,7 +129,7 @@ async def test_a_name_cannot_disguise_itself_in_a_sentence(work: Path) -> None:
 
 async def test_reading_and_decoding_leave_the_event_loop(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     threads: list[threading.Thread] = []
-    real_open, real_judge = os.open, sources.judge
+    real_open, real_judge = os.open, sources.validate
 
     def open_(*given_: Any) -> int:
         threads.append(threading.current_thread())

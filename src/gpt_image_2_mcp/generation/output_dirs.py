@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from ..errors import BadRequest, shown
-from ..paths.policy import expand, judge_output_dir
+from ..paths.policy import expand_path, resolve_writable
 from ..settings import Settings
 from ..storage.local_folder import default_folder, ready_folder
 from ..storage.recovery import rescue
@@ -18,7 +18,7 @@ MAX_FOLDER_PATH = 500
 """Characters of an output folder's path: an answer names every file with it."""
 
 
-class Destinations:
+class OutputDirs:
     """The output folders of one person."""
 
     def __init__(self, settings: Settings, *, working_dir: Path, home: Path) -> None:
@@ -32,10 +32,10 @@ class Destinations:
         if self._settings.output_dir is None:
             folder = default_folder(working_dir=self._working_dir, home=self._home)
         else:
-            folder = expand(self._settings.output_dir, working_dir=self._working_dir, home=self._home)
+            folder = expand_path(self._settings.output_dir, working_dir=self._working_dir, home=self._home)
         return folder / "sandbox" if self._settings.sandbox else folder
 
-    def in_order(self, folders: Iterable[Path]) -> list[str]:
+    def recover(self, folders: Iterable[Path]) -> list[str]:
         """Put in order what killed processes left in a person's own folders and in `folders`, and say what. Blocks.
 
         A folder that may not be written any longer, or is a link now, is left as it is.
@@ -45,13 +45,13 @@ class Destinations:
         own = [] if self._settings.problems else [self.own(), self.own() / "sandbox"]
         for folder in dict.fromkeys([*own, *folders]):
             with suppress(BadRequest):
-                real = self.judge(folder)
+                real = self.resolve_writable(folder)
                 said += rescue(real) if real == folder or folder in own else []
         return said
 
-    def judge(self, folder: Path) -> Path:
+    def resolve_writable(self, folder: Path) -> Path:
         """The real path of a folder that may be written; raises BadRequest for any other."""
-        return judge_output_dir(
+        return resolve_writable(
             folder,
             working_dir=self._working_dir,
             home=self._home,
@@ -60,7 +60,7 @@ class Destinations:
             allow_unsafe=self._settings.allow_unsafe_output_dir,
         )
 
-    def judged(self, output_dir: str | None) -> Path:
+    def resolve(self, output_dir: str | None) -> Path:
         """The folder of a call, which need not exist yet. Blocks: call it in a thread.
 
         Raises:
@@ -69,8 +69,8 @@ class Destinations:
         """
         if output_dir and re.match(r"(?!file:)[A-Za-z][A-Za-z0-9+.-]+:/", output_dir):
             raise BadRequest(f"`output_dir` is a folder on this computer; got the address {shown(output_dir)}.")
-        folder = self.judge(
-            expand(output_dir, working_dir=self._working_dir, home=self._home) if output_dir else self.own()
+        folder = self.resolve_writable(
+            expand_path(output_dir, working_dir=self._working_dir, home=self._home) if output_dir else self.own()
         )
         if len(str(folder)) > MAX_FOLDER_PATH:
             raise BadRequest(
@@ -79,14 +79,14 @@ class Destinations:
             )
         return folder
 
-    def ready(self, output_dir: str | None) -> Path:
+    def prepare(self, output_dir: str | None) -> Path:
         """Judge the folder of a call, make it, and put in order what a killed process left in it. Blocks.
 
         Raises:
             BadRequest: it may not be written, or cannot be.
 
         """
-        folder = self.judged(output_dir)
+        folder = self.resolve(output_dir)
         ready_folder(folder)
         for sentence in rescue(folder):
             logger.warning("%s", sentence)

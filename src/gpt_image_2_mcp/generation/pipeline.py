@@ -33,7 +33,7 @@ from ..persistence.unit_of_work import Repositories, UnitOfWork, WriterThread
 from ..settings import Settings
 from ..storage.local_folder import Kind, Name, keep_beside
 from .image_saver import Keeper
-from .output_dirs import Destinations
+from .output_dirs import OutputDirs
 from .records import records_of
 from .spending import Charge, PricedRequest, Spending
 
@@ -69,7 +69,7 @@ class Maker:
         spending: Spending,
         clerk: WriterThread,
         log: JobStore,
-        destinations: Destinations,
+        destinations: OutputDirs,
         sources: Sources,
         timings: DurationHistory,
         project: str | None,
@@ -153,11 +153,11 @@ class Maker:
         )
 
     def _keeper(self, work: Work) -> Keeper:
-        own = self._destinations.judge(self._destinations.own())
+        own = self._destinations.resolve_writable(self._destinations.own())
         return Keeper(
             name=Name.new(work.kind, safe_prefix(work.request.filename_prefix or "")),
             folders=tuple(dict.fromkeys((work.folder, own))),
-            judge=self._destinations.judge,
+            judge=self._destinations.resolve_writable,
             # Whether a backend reached by HTTP is a sandbox shows in its answer only.
             sandboxed={} if self._settings.sandbox else {own: own / "sandbox"},
             n=work.request.count,
@@ -273,7 +273,9 @@ class Maker:
         """Keep what a session began with and nobody has as a file, so that it can be gone back to."""
         name = f"{image.sha256}.{EXTENSION[image.format]}"
         try:
-            return keep_beside(image.data, name, folder=report.images[0].path.parent, judge=self._destinations.judge)
+            return keep_beside(
+                image.data, name, folder=report.images[0].path.parent, judge=self._destinations.resolve_writable
+            )
         except (OSError, BadRequest) as error:
             logger.warning("%s, with which the session began, could not be kept: %s", image.source, error)
             return None
@@ -282,7 +284,7 @@ class Maker:
         from ..catalogue.sidecar import write_sidecar
 
         try:
-            write_sidecar(picture, self._destinations.judge)
+            write_sidecar(picture, self._destinations.resolve_writable)
         except (OSError, BadRequest) as error:
             logger.warning("the record of %s could not be written: %s", picture.path, error)
 

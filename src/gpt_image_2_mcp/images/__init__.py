@@ -2,6 +2,6 @@
 
 from .formats import EXTENSION, MIME, Format, sniff
 from .headers import Facts, facts
-from .validate import Judged, judge
+from .validate import ValidatedImage, validate
 
-__all__ = ["EXTENSION", "MIME", "Facts", "Format", "Judged", "facts", "judge", "sniff"]
+__all__ = ["EXTENSION", "MIME", "Facts", "Format", "ValidatedImage", "facts", "validate", "sniff"]

@@ -33,7 +33,7 @@ _DECODING = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class ValidatedImage:
     """A picture that can be sent: its bytes, their facts, and what was changed (a sentence; None: nothing was)."""
 
     data: bytes
@@ -41,7 +41,7 @@ class Judged:
     change: str | None = None
 
 
-def judge(data: bytes, *, name: str = "The picture") -> Judged:
+def validate(data: bytes, *, name: str = "The picture") -> ValidatedImage:
     """Decode a picture whole, and say what to send for it; `name` begins every sentence about it.
 
     Blocks for up to some seconds: call it in a thread.
@@ -61,7 +61,7 @@ def judge(data: bytes, *, name: str = "The picture") -> Judged:
         orientation = _orientation(image)
         changes = _changes(header, turned=orientation > 1)
         if not changes:
-            return Judged(data=data, facts=header.facts)
+            return ValidatedImage(data=data, facts=header.facts)
         rebuilt = encode(plain(image, header, orientation=orientation), limit=MAX_BYTES)
     if rebuilt is None:
         raise UnreadableSource(
@@ -70,7 +70,7 @@ def judge(data: bytes, *, name: str = "The picture") -> Judged:
     sent = facts(rebuilt)
     done = ", ".join(did for did, _ in changes)
     why = "; ".join(because for _, because in changes)
-    return Judged(
+    return ValidatedImage(
         data=rebuilt,
         facts=sent,
         change=f"{name} was {done} and re-encoded as {LABEL[sent.format]}: {why}.",

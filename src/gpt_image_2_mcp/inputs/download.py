@@ -16,7 +16,7 @@ import anyio
 from ..errors import UnreadableSource
 from ..images.formats import SNIFFED, recognise, sniff
 from ..images.validate import MAX_BYTES
-from .url_policy import display_url, join, judge_url
+from .url_policy import check_url, display_url, join
 
 if TYPE_CHECKING:
     import httpcore2
@@ -95,7 +95,7 @@ async def _follow(
     async with guarded_pool(allowed=allowed, resolve=resolve or resolve_by_system, tls=tls) as pool:
         following = url
         for _ in range(MAX_REDIRECTS + 1):
-            target = judge_url(following, allowed=allowed)
+            target = check_url(following, allowed=allowed)
             asked = httpcore2.URL(scheme=target.scheme, host=target.host, port=target.port, target=target.path)
             headers = [(b"Host", target.authority.encode("ascii")), *_HEADERS]
             async with pool.stream("GET", asked, headers=headers) as response:

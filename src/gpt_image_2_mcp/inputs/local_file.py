@@ -40,7 +40,7 @@ def read_picture(path: Path, *, reference: str, open_to: Sequence[Path] | None) 
     Raises:
         UnreadableSource: the path is off limits, is no regular file, cannot be read, or holds no picture.
     """
-    judge_place(path, reference=reference, open_to=open_to)
+    check_readable(path, reference=reference, open_to=open_to)
     try:
         descriptor = os.open(path, _FLAGS)
     except OSError as exc:
@@ -63,7 +63,7 @@ def read_picture(path: Path, *, reference: str, open_to: Sequence[Path] | None) 
         os.close(descriptor)
 
 
-def judge_place(path: Path, *, reference: str, open_to: Sequence[Path] | None) -> Path:
+def check_readable(path: Path, *, reference: str, open_to: Sequence[Path] | None) -> Path:
     """The real path of what may be read, as far as paths tell; the arguments are those of `read_picture`.
 
     Raises:

@@ -23,10 +23,10 @@ import anyio.to_thread
 from ..errors import BadRequest, UnreadableSource, shown
 from ..images.formats import EXTENSION, LABEL, SNIFFED, Format, recognise, sniff
 from ..images.headers import facts
-from ..images.validate import MAX_BYTES, judge
-from ..paths.policy import expand
+from ..images.validate import MAX_BYTES, validate
+from ..paths.policy import expand_path
 from .download import DEADLINE, fetch
-from .local_file import judge_place, read_picture
+from .local_file import check_readable, read_picture
 from .url_policy import display_url
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ class Sources:
         """
         reference = reference.strip()
         data, source, path = await self._bytes(reference)
-        judged = await anyio.to_thread.run_sync(lambda: judge(data, name=_name(reference, path)))
+        judged = await anyio.to_thread.run_sync(lambda: validate(data, name=_name(reference, path)))
         digest = hashlib.sha256(judged.data).hexdigest()
         return InputImage(
             data=judged.data,
@@ -190,7 +190,7 @@ class Sources:
             raise BadRequest(
                 f"{shown(reference)} means nothing to this server: give a file's path, an http(s) URL or a data URL."
             )
-        path = expand(reference, working_dir=self._working_dir, home=self._home)
+        path = expand_path(reference, working_dir=self._working_dir, home=self._home)
         data, real = await anyio.to_thread.run_sync(
             lambda: read_picture(path, reference=reference, open_to=self._open_to())
         )
@@ -198,7 +198,7 @@ class Sources:
 
     def path(self, reference: str) -> Path:
         """The absolute path that an argument stands for; raises BadRequest where it is none."""
-        return expand(reference, working_dir=self._working_dir, home=self._home)
+        return expand_path(reference, working_dir=self._working_dir, home=self._home)
 
     def folder(self, reference: str) -> Path:
         """The real path of a folder that may be looked through; blocks.
@@ -207,7 +207,7 @@ class Sources:
             BadRequest: it is no path, or there is no such folder.
             UnreadableSource: nothing is read there.
         """
-        real = judge_place(self.path(reference), reference=reference, open_to=self._open_to())
+        real = check_readable(self.path(reference), reference=reference, open_to=self._open_to())
         if not os.path.isdir(real):  # noqa: PTH112 - pathlib's fails where a folder is closed or a name too long
             raise BadRequest(f"There is no folder {shown(reference)}: give the path of a folder of pictures.")
         return real
@@ -215,7 +215,7 @@ class Sources:
     def open_to(self, path: Path) -> bool:
         """Whether files at a path may be read; blocks."""
         try:
-            judge_place(path, reference=str(path), open_to=self._open_to())
+            check_readable(path, reference=str(path), open_to=self._open_to())
         except UnreadableSource:
             return False
         return True

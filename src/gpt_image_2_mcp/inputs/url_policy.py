@@ -111,7 +111,7 @@ def is_allowed(host: str, port: int, allowed: Iterable[str]) -> bool:
     return False
 
 
-def judge_url(text: str, *, allowed: Iterable[str] = ()) -> Target:
+def check_url(text: str, *, allowed: Iterable[str] = ()) -> Target:
     """Parse an `http` or `https` URL and judge all that can be judged before its name is resolved.
 
     Raises:

@@ -15,7 +15,7 @@ from ..catalogue.models import Picture
 from ..catalogue.search import Found, Search
 from ..catalogue.session import Session
 from ..errors import BadRequest, CannotSave, NotConfigured, shown
-from ..generation.output_dirs import Destinations
+from ..generation.output_dirs import OutputDirs
 from ..inputs import Sources
 from ..inputs.reader import InputReader
 from ..inputs.references import References
@@ -53,7 +53,7 @@ class Library:
         reader: InputReader,
         references: References,
         sources: Sources,
-        destinations: Destinations,
+        destinations: OutputDirs,
         *,
         sandbox: bool,
         cache: Path | None = None,
@@ -204,7 +204,7 @@ class Library:
         """
         from . import export as exporting
 
-        target = await anyio.to_thread.run_sync(self._destinations.ready, folder)
+        target = await anyio.to_thread.run_sync(self._destinations.prepare, folder)
         done = exporting.ExportResult(target)
         async for batch in self.every(wanted):
             for picture in batch:
@@ -212,7 +212,7 @@ class Library:
                     exporting.export,
                     picture,
                     read=self._reader.saved_data,
-                    judge=self._destinations.judge,
+                    judge=self._destinations.resolve_writable,
                     done=done,
                 )
                 await anyio.to_thread.run_sync(copy)
@@ -250,7 +250,7 @@ class Library:
     def _page_to_write(self, file: str) -> Path:
         """Where a page goes, once that is seen to be allowed."""
         asked = self._sources.path(file)
-        folder = self._destinations.judge(asked.parent)
+        folder = self._destinations.resolve_writable(asked.parent)
         path = folder / asked.name
         if path.suffix.lower() not in {".html", ".htm"}:
             raise BadRequest(f"A gallery is an HTML page: give a file whose name ends in .html; got {shown(file)}.")
@@ -273,7 +273,7 @@ class Library:
 
         part = path.with_name(f".{secrets.token_hex(8)}.part")
         try:
-            ready(path.parent, self._destinations.judge)
+            ready(path.parent, self._destinations.resolve_writable)
             try:
                 with part.open("x", encoding="utf-8") as page:
                     page.writelines(gallery(pictures, thumbnail=small, beside=path.parent))

@@ -32,7 +32,7 @@ _FILE_URL = re.compile(r"file:(?://(?P<host>[^/\\]*))?(?P<path>[/\\].*)?", re.IG
 _NETWORK = re.compile(r"[/\\]{2}")
 
 
-def expand(text: str, *, working_dir: Path, home: Path) -> Path:
+def expand_path(text: str, *, working_dir: Path, home: Path) -> Path:
     """Absolute path of an argument: absolute, relative to `working_dir`, `~/…` or a `file://` URL; links are kept.
 
     Raises:
@@ -64,7 +64,7 @@ def expand(text: str, *, working_dir: Path, home: Path) -> Path:
     return working_dir / path
 
 
-def judge_output_dir(
+def resolve_writable(
     folder: Path,
     *,
     working_dir: Path,

@@ -25,7 +25,7 @@ from ..catalogue.models import SessionPosition
 from ..catalogue.session import Session, new_id
 from ..database.url import Address
 from ..errors import BadRequest, GptImageError, SessionError, shown
-from ..generation.output_dirs import Destinations
+from ..generation.output_dirs import OutputDirs
 from ..generation.pipeline import Maker, Work
 from ..generation.spending import Budgets, Spending
 from ..images.preview import Preview, preview, share_of, whole
@@ -101,7 +101,7 @@ class Studio:
         self._clerk = clerk
         budgets = Budgets(settings.budget_per_call_usd, settings.budget_per_day_usd)
         self._spending = Spending(budgets, clerk, free=settings.sandbox)
-        self._destinations = Destinations(settings, working_dir=working_dir, home=home)
+        self._destinations = OutputDirs(settings, working_dir=working_dir, home=home)
         sources = Sources(
             working_dir=working_dir,
             home=home,
@@ -153,7 +153,7 @@ class Studio:
                 found = [str(error)]
             for sentence in found:
                 logger.warning("%s", sentence)
-        for sentence in await anyio.to_thread.run_sync(self._destinations.in_order, [row.folder for row in lost]):
+        for sentence in await anyio.to_thread.run_sync(self._destinations.recover, [row.folder for row in lost]):
             logger.warning("%s", sentence)
         for row in lost:
             logger.warning("%s", await self._clerk.run(partial(describe_loss, row=row)))
@@ -292,7 +292,7 @@ class Studio:
         if isinstance(request, ContinueSessionRequest):
             _, _, inputs = await self._turn(request)
         else:
-            await anyio.to_thread.run_sync(self._destinations.judged, request.output_dir)
+            await anyio.to_thread.run_sync(self._destinations.resolve, request.output_dir)
             inputs = Inputs()
             if not isinstance(request, GenerateRequest):
                 inputs = await self._reader.read(request.images, request.mask)
@@ -379,7 +379,7 @@ class Studio:
     async def _folder(self, output_dir: str | None) -> Path:
         # One after another, so that calls reach the queue in the order in which they came.
         async with self._in_order:
-            return await anyio.to_thread.run_sync(self._destinations.ready, output_dir)
+            return await anyio.to_thread.run_sync(self._destinations.prepare, output_dir)
 
 
 @asynccontextmanager

@@ -9,7 +9,7 @@ from pathlib import Path
 from ..database.liveness import lock
 from ..errors import UnreadableSource
 from ..images import EXTENSION
-from ..images import judge as judge_picture
+from ..images import validate as judge_picture
 from .local_folder import MAX_READ_BACK, PART_PREFIX, PART_SUFFIX, Name, named, open_as_is
 
 

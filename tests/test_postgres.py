@@ -120,7 +120,7 @@ def test_an_address_of_a_server_is_taken_and_no_object_shows_its_password(url: s
         assert "hunter2" not in text
     assert str(address).startswith("postgresql://")
     assert str(address).endswith("/images")
-    assert read.hide("who said hunter2-hunter2?") == (
+    assert read.redact("who said hunter2-hunter2?") == (
         "who said [the password]?" if "hunter2" in url else "who said hunter2-hunter2?"
     )
     assert pickle.loads(pickle.dumps(address)) == address  # noqa: S301 - it was dumped here

@@ -78,7 +78,7 @@ class ApiError(GptImageError):
         self.status = status
         self.from_sandbox = False
 
-    def hide(self, hide: Callable[[str], str]) -> None:
+    def redact(self, hide: Callable[[str], str]) -> None:
         """Take what is secret out of what somebody else said."""
         self.args = (hide(super().__str__()),)
         self.request_id = self.request_id and hide(self.request_id)

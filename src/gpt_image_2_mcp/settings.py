@@ -231,14 +231,14 @@ class Settings(BaseModel):
                 " the command."
             )
 
-    def hide(self, text: str) -> str:
+    def redact(self, text: str) -> str:
         """A text without the key, which a backend may have repeated, and without a piece of it.
 
         What a backend said is cut to fit, and may be cut within the key. The database's password goes too.
         """
         database = self.database()
         if isinstance(database, PostgresUrl):
-            text = database.hide(text)
+            text = database.redact(text)
         return text if self.api_key is None else _without(text, self.api_key.get_secret_value())
 
     @classmethod

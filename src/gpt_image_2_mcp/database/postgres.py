@@ -93,7 +93,7 @@ def open_postgres(url: PostgresUrl, sign: ServerSign) -> Database:
         # No code comes with a connection that was not made, or that broke off.
         lost = isinstance(error, (exc.OperationalError, exc.InterfaceError)) or words.startswith("invalid connection")
         if code is None and lost:
-            return f"cannot be used: {url.hide(words)}. Check GPT_IMAGE_2_DATABASE_URL and whether the server is up"
+            return f"cannot be used: {url.redact(words)}. Check GPT_IMAGE_2_DATABASE_URL and whether the server is up"
         return next((text for start, text in _MEANINGS.items() if code and code.startswith(start)), None)
 
     try:

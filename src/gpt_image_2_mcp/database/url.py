@@ -58,7 +58,7 @@ class PostgresUrl:
         """The password, as the server wants it."""
         return None if self.parts.password is None else unquote(self.parts.password)
 
-    def hide(self, text: str) -> str:
+    def redact(self, text: str) -> str:
         """A text without the password."""
         for secret in {self.password, self.parts.password} - {None, ""}:
             text = text.replace(str(secret), "[the password]")

@@ -112,7 +112,7 @@ class Keeper:
         if len(failures) == len(answer.pictures):
             raise failures[0]
         # What was saved is not held any longer.
-        self._answers.append(answer.hiding(self._hide))
+        self._answers.append(answer.redacted(self._hide))
         self.warnings += [*answer.warnings, *map(str, failures)]
 
     def keep_partial(self, data: bytes) -> None:

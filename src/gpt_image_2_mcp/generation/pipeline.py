@@ -106,7 +106,7 @@ class Maker:
             failures, notes = await self._send(job, keeper, request, work.inputs)
         except BaseException as error:
             if isinstance(error, ApiError):
-                error.hide(self._settings.hide)
+                error.redact(self._settings.redact)
             free = isinstance(error, ApiError) and error.from_sandbox
             may_be_billed = job.status.sent > 0 and not free
             await self._clerk.run(partial(self._note_failure, job, charge, error, may_be_billed))
@@ -163,7 +163,7 @@ class Maker:
             n=work.request.count,
             fetch=self._fetch_from(asyncio.get_running_loop()),
             partials=work.job.partials,
-            hide=self._settings.hide,
+            hide=self._settings.redact,
             previews=self._settings.inline == "preview",
             unbroken=self._unbroken,
         )
@@ -225,7 +225,7 @@ class Maker:
                     parents=inputs.origins,
                     model=self._settings.model,
                     project=self._project,
-                    hide=self._settings.hide,
+                    hide=self._settings.redact,
                 )
                 told, pictures = self._in_books(books, work, report, pictures, settle)
             except Exception as error:  # noqa: BLE001 - see above

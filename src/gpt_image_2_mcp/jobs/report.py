@@ -39,7 +39,7 @@ class Report:
     previews: Mapping[str, Preview] = field(default_factory=dict[str, Preview], compare=False, repr=False)
     """By image id; gone once they were shown, and made again from the file when asked for."""
 
-    def hiding(self, hide: Callable[[str], str]) -> "Report":
+    def redacted(self, hide: Callable[[str], str]) -> "Report":
         """The same with what is secret taken out of the words of others."""
         return replace(self, warnings=tuple(map(hide, self.warnings)))
 

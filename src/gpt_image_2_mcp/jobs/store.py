@@ -135,7 +135,7 @@ class JobStore:
 
     def save_result(self, page: UnitOfWork, job: "Job", report: Report) -> None:
         """Write down a job's answer."""
-        report = replace(report.hiding(self._hide), prompt=self._hide(report.prompt), previews={})
+        report = replace(report.redacted(self._hide), prompt=self._hide(report.prompt), previews={})
         outcome = {"report": _reports().dump_python(report, mode="json")}
         page.jobs.end(job.id, "done", outcome, fetched=not job.given_up)
 

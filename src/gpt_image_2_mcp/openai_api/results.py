@@ -61,7 +61,7 @@ class Answer:
     sandbox: bool = False
     warnings: tuple[str, ...] = ()
 
-    def hiding(self, hide: Callable[[str], str]) -> "Answer":
+    def redacted(self, hide: Callable[[str], str]) -> "Answer":
         """The same with what is secret taken out of the API's own words."""
         words = {name: getattr(self, name) for name in ("size", "quality", "background", "output_format", "request_id")}
         return replace(self, pictures=(), **{name: word and hide(word) for name, word in words.items()})

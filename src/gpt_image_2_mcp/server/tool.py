@@ -91,7 +91,7 @@ class RequestTool(Tool):
                 f"{self.name} failed by an error in this program ({type(error).__name__}), which stderr tells more of."
                 " What was paid for is saved: list_images finds it, or the output folder has it."
             )
-        return CallToolResult(content=[TextContent(text=clipped(studio.settings.hide(text)))], is_error=True)
+        return CallToolResult(content=[TextContent(text=clipped(studio.settings.redact(text)))], is_error=True)
 
     async def _asked(self, request: Request, context: Context[Any, Any]) -> dict[str, Any] | InputRequiredResult:
         """What the person answers, where a handler wants to know something of them."""

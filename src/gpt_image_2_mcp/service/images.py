@@ -233,7 +233,7 @@ class Studio:
             report = replace(report, warnings=(again, *report.warnings))
         # Only now: a call that is repeated for its answer means by `last` what it meant before.
         self._references.last = report.images[-1].id
-        return report.hiding(self.settings.hide)
+        return report.redacted(self.settings.redact)
 
     async def job(self, job_id: str) -> Job:
         """Find a job; raises `BadRequest` where there is none."""
@@ -409,7 +409,7 @@ async def open_studio(
         anyio.create_task_group() as tasks,
         Connection(settings, transport, RateLimiter(settings.max_concurrency)) as c,
     ):
-        jobs = JobRunner(tasks, JobStore(clerk, settings.hide))
+        jobs = JobRunner(tasks, JobStore(clerk, settings.redact))
         cache = data_dir / THUMBNAILS if data_dir and clerk.repositories.keeps_history else None
         studio = Studio(settings, connection=c, jobs=jobs, clerk=clerk, working_dir=working_dir, home=home, cache=cache)
         tasks.start_soon(studio.put_in_order)

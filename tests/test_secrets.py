@@ -18,7 +18,7 @@ from workbench import SMALL, Bench, Benches, Canned, encoded, said
 
 from gpt_image_2_mcp.errors import MAX_VALUE_SHOWN, GptImageError
 from gpt_image_2_mcp.openai_api.backend import Backend
-from gpt_image_2_mcp.openai_api.errors import MAX_TOLD
+from gpt_image_2_mcp.openai_api.errors import MAX_SANITIZED
 from gpt_image_2_mcp.openai_api.lazy_backend import Connection
 from gpt_image_2_mcp.openai_api.rate_limiter import RateLimiter
 from gpt_image_2_mcp.parameters.models import GenerateRequest
@@ -185,7 +185,7 @@ def echoes(key: str) -> dict[str, Callable[[httpx2.Request], httpx2.Response]]:
 
     return {
         "in the message": lambda _: error(401, message=f"Incorrect API key provided: {key}."),
-        "where a message is cut": lambda _: error(400, message=f"{'y' * (MAX_TOLD - 22)}: {key}"),
+        "where a message is cut": lambda _: error(400, message=f"{'y' * (MAX_SANITIZED - 22)}: {key}"),
         "where a value is cut": lambda _: error(400, param=f"{'y' * (MAX_VALUE_SHOWN - 22)}: {key}"),
         "without its end": lambda _: error(401, message=f"Incorrect API key provided: {key[:20]}***."),
         "as a header in the message": lambda _: error(400, message=f"bad header Authorization: {header}"),

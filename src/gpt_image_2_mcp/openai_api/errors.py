@@ -28,7 +28,7 @@ VERIFY_PAGE = "https://platform.openai.com/settings/organization/general"
 LIMITS_PAGE = "https://platform.openai.com/settings/organization/limits"
 STATUS_PAGE = "https://status.openai.com"
 
-MAX_TOLD = 600
+MAX_SANITIZED = 600
 """Characters of somebody else's message that an error repeats."""
 
 SANDBOX_HEADER = "x-gpt-image-2-sandbox"
@@ -58,7 +58,7 @@ def translate(error: openai.OpenAIError, *, model: str, variable: str, editing: 
                 body, code=error.code, message=error.message, request_id=None, model=model, variable=variable
             )
         case _:
-            return ApiError(f"The OpenAI SDK refused to make the request: {told(str(error))}.")
+            return ApiError(f"The OpenAI SDK refused to make the request: {sanitized(str(error))}.")
 
 
 def failed_call(body: Mapping[str, Any], *, model: str, request_id: str | None) -> ApiError:
@@ -96,10 +96,10 @@ def from_sandbox(headers: Mapping[str, str]) -> bool:
     return SANDBOX_HEADER in headers
 
 
-def told(text: str) -> str:
+def sanitized(text: str) -> str:
     """Somebody else's words: on one line, at a length that fits, and without anything like a key."""
     line = _SECRETS.sub(r"\1-…", " ".join(text.split())).rstrip(".")
-    return line if len(line) <= MAX_TOLD else line[:MAX_TOLD] + "…"
+    return line if len(line) <= MAX_SANITIZED else line[:MAX_SANITIZED] + "…"
 
 
 def _connection(error: openai.APIConnectionError) -> ApiError:
@@ -135,7 +135,7 @@ def _status(error: openai.APIStatusError, *, model: str, variable: str, editing:
         wait = named_wait(error)
         when = f"Wait {wait:.0f} s" if wait is not None and wait >= 1 else "Wait a little"
         return RateLimited(
-            f"OpenAI's rate limit was reached: {told(_message(error))}. {when} and ask again;"
+            f"OpenAI's rate limit was reached: {sanitized(_message(error))}. {when} and ask again;"
             f" limits for your tier: {LIMITS_PAGE}.",
             retry_after=wait,
             request_id=request_id,
@@ -143,7 +143,7 @@ def _status(error: openai.APIStatusError, *, model: str, variable: str, editing:
         )
     if editing and _refuses_route(error):
         return RouteRefused(
-            f"This backend does not edit with {model!r} on /images/edits: {told(_message(error))}.",
+            f"This backend does not edit with {model!r} on /images/edits: {sanitized(_message(error))}.",
             request_id=request_id,
             status=status,
         )
@@ -197,7 +197,7 @@ def _from_body(  # noqa: C901, PLR0912 - one arm a row of OpenAI's table of erro
     variable: str,
     status: int | None = None,
 ) -> ApiError:
-    said = told(message)
+    said = sanitized(message)
     kind = ApiError
     match code, status:
         case "invalid_api_key", _:
@@ -259,7 +259,7 @@ def is_safe_to_repeat(error: openai.OpenAIError) -> bool:
 
 def _reason(cause: Exception) -> str:
     """What the system says, without its number for it."""
-    return re.sub(r"^\[Errno -?\d+\] ", "", told(str(cause))) or type(cause).__name__
+    return re.sub(r"^\[Errno -?\d+\] ", "", sanitized(str(cause))) or type(cause).__name__
 
 
 def _refuses_route(error: openai.APIStatusError) -> bool:
@@ -280,8 +280,8 @@ def _violations(body: Mapping[str, Any], message: str) -> str:
     categories: Any = details.get("categories")
     named = re.search(r"safety_violations=\[([^\]]*)\]", message)
     if categories:
-        return f" for {told(', '.join(map(str, categories)))}"
-    return f" for {told(named[1])}" if named and named[1] else ""
+        return f" for {sanitized(', '.join(map(str, categories)))}"
+    return f" for {sanitized(named[1])}" if named and named[1] else ""
 
 
 def _message(error: openai.APIStatusError) -> str:

@@ -22,7 +22,7 @@ from ..inputs import InputImage
 from ..parameters.models import Options
 from .body_reader import Picture
 from .client import Sender
-from .errors import failed_call, from_sandbox, told, translate
+from .errors import failed_call, from_sandbox, sanitized, translate
 from .images_route import chosen
 from .rate_limiter import RequestStatus
 from .results import Answer, HostUsage, counted, decoded, json_object, mapping, request_id, said_by, text
@@ -169,7 +169,9 @@ def _without_picture(
             return failed_call(call["error"], model=model, request_id=request_id(headers))
     messages = (cast("list[dict[str, Any]]", item.get("content") or []) for item in output if item["type"] == "message")
     words = " ".join(str(part.get("text", "")) for parts in messages for part in parts).strip()
-    why = f"the host model answered in words instead: {told(words)}" if words else "its image call holds no picture"
+    why = (
+        f"the host model answered in words instead: {sanitized(words)}" if words else "its image call holds no picture"
+    )
     return BadAnswer(f"The API answered, but {why}. Say more plainly what to change.", request_id=request_id(headers))
 
 

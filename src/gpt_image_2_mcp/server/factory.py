@@ -23,9 +23,9 @@ from .. import __version__
 from ..errors import shown
 from ..service.images import Studio
 from .completions import complete
-from .notifications import Changes
+from .notifications import ChangeNotifier
 from .prompts.templates import all_prompts
-from .resources import PictureServer, in_words
+from .resources import PictureServer, expected_errors
 from .tools import all_tools
 
 INSTRUCTIONS = """\
@@ -60,7 +60,7 @@ def build_server(open_studio: StudioOpener) -> PictureServer:
             yield studio
             tasks.cancel_scope.cancel()
 
-    changes = Changes()
+    changes = ChangeNotifier()
 
     server = _Server(
         "gpt-image-2-mcp",
@@ -82,7 +82,7 @@ def build_server(open_studio: StudioOpener) -> PictureServer:
     async def completed(
         ref: PromptReference | ResourceTemplateReference, argument: CompletionArgument, _: CompletionContext | None
     ) -> Completion:
-        with in_words():
+        with expected_errors():
             return await complete(ref, argument, server.studio)
 
     return server

@@ -22,7 +22,7 @@ MAX_SUBSCRIPTIONS = 1000
 """Addresses that a client may subscribe to; beyond it the oldest is forgotten."""
 
 
-class Changes:
+class ChangeNotifier:
     """What one server's clients want to know of."""
 
     def __init__(self) -> None:

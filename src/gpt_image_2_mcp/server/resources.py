@@ -25,7 +25,7 @@ from ..catalogue.session import Session, tree
 from ..errors import GptImageError
 from ..jobs.report import shortened
 from ..service.images import Studio
-from .notifications import Changes
+from .notifications import ChangeNotifier
 from .results import PICTURE_URI, SESSION_URI, picture_link, session_uri
 
 LISTED = 50
@@ -33,7 +33,7 @@ LISTED = 50
 
 
 @contextmanager
-def in_words() -> Generator[None]:
+def expected_errors() -> Generator[None]:
     """Answer with the words of what went wrong, where the SDK would say "internal error" and log it as a bug."""
     try:
         yield
@@ -47,7 +47,7 @@ class PictureServer(MCPServer[Studio]):
     studio: Studio | None = None
     """Set while a client is served."""
 
-    def serve_subscriptions(self, changes: Changes) -> None:
+    def serve_subscriptions(self, changes: ChangeNotifier) -> None:
         """Let older clients subscribe to single resources, for which the SDK's class has no way."""
         lowlevel = self._lowlevel_server
         lowlevel.add_request_handler("resources/subscribe", SubscribeRequestParams, changes.subscribe)
@@ -57,7 +57,7 @@ class PictureServer(MCPServer[Studio]):
         """The newest pictures, and the active sessions."""
         if self.studio is None:
             return []
-        with in_words():
+        with expected_errors():
             found = await self.studio.archive.find(Search(page_size=LISTED))
             sessions, _ = await self.studio.list_sessions(LISTED)
         pictures = [Resource(**picture_link(picture).model_dump(exclude={"type"})) for picture in found.pictures]
@@ -93,7 +93,7 @@ class PictureServer(MCPServer[Studio]):
 
         """
         del context  # The studio is this server's own.
-        with in_words():
+        with expected_errors():
             return await self._read(str(uri))
 
     async def _read(self, address: str) -> list[ReadResourceContents]:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from typing import Any
 
-    from .pipes import Wire
+    from .pipes import StdioPipes
 
 RECORDED = os.path.join(os.path.dirname(__file__), "handshake.json")  # noqa: PTH118, PTH120 - pathlib costs 5 ms
 
@@ -40,7 +40,7 @@ class Opening:
         """When the call came that the server proper is loaded for; None where it is loaded for something else."""
 
 
-def serve_opening(wire: "Wire") -> Opening | None:
+def serve_opening(wire: "StdioPipes") -> Opening | None:
     """Answer until a message needs the server proper; None where the client is gone before that."""
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _leave)

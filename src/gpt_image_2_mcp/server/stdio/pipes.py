@@ -11,7 +11,7 @@ MAX_LINE_BYTES = 128 * 1024 * 1024
 """A message: one input picture of 50 MB as a data URL, and some room."""
 
 
-class Wire:
+class StdioPipes:
     """The client's two ends: a stream to read lines from, a descriptor to write to."""
 
     __slots__ = ("_incoming", "_outgoing")
@@ -39,9 +39,9 @@ class Wire:
             pass
 
 
-def claim() -> Wire:
+def take_over_stdio() -> StdioPipes:
     """Move the wire to descriptors of our own."""
-    wire = Wire(os.fdopen(os.dup(0), "rb"), os.dup(1))
+    wire = StdioPipes(os.fdopen(os.dup(0), "rb"), os.dup(1))
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
     os.close(nothing)

@@ -7,9 +7,9 @@ YOUNG = 10_000
 def serve(*, sandbox: bool) -> None:
     """Serve MCP on stdin and stdout until the client is gone."""
     from .handshake import serve_opening
-    from .pipes import claim
+    from .pipes import take_over_stdio
 
-    wire = claim()
+    wire = take_over_stdio()
     opening = serve_opening(wire)
     if opening is None:
         return

@@ -13,11 +13,11 @@ import anyio
 from ...app import log_to_stderr, read_settings, started_studio
 from ..factory import build_server
 from .handshake import Opening
-from .pipes import Wire
-from .streams import Answers, Questions
+from .pipes import StdioPipes
+from .streams import InboundStream, OutboundStream
 
 
-def run(wire: Wire, opening: Opening, *, sandbox: bool) -> None:
+def run(wire: StdioPipes, opening: Opening, *, sandbox: bool) -> None:
     """Serve until the client is gone, then leave the process."""
     try:
         anyio.run(_serve, wire, opening, sandbox)
@@ -27,15 +27,15 @@ def run(wire: Wire, opening: Opening, *, sandbox: bool) -> None:
     os._exit(0)
 
 
-async def _serve(wire: Wire, opening: Opening, sandbox: bool) -> None:
+async def _serve(wire: StdioPipes, opening: Opening, sandbox: bool) -> None:
     settings = read_settings(sandbox=sandbox)
     log_to_stderr(settings)
     for problem in settings.problems:
         sys.stderr.write(f"gpt-image-2-mcp: {problem}\n")
     # The SDK has no public way from its server to a transport with streams of one's own.
     server = build_server(lambda: started_studio(settings, since=opening.arrived))._lowlevel_server  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
-    answers = Answers(wire, answered=opening.answered)
-    questions = Questions(wire, answers, opening.lines)
+    answers = OutboundStream(wire, answered=opening.answered)
+    questions = InboundStream(wire, answers, opening.lines)
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(_watch_signals, questions)
         tasks.start_soon(answers.run)
@@ -45,7 +45,7 @@ async def _serve(wire: Wire, opening: Opening, sandbox: bool) -> None:
         tasks.cancel_scope.cancel()
 
 
-async def _watch_signals(questions: Questions) -> None:
+async def _watch_signals(questions: InboundStream) -> None:
     if sys.platform == "win32":
         return
     with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:

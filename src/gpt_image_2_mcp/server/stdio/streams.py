@@ -15,7 +15,7 @@ from mcp.shared.message import SessionMessage
 from mcp_types import INVALID_PARAMS, INVALID_REQUEST, ErrorData, JSONRPCError, JSONRPCMessage, jsonrpc_message_adapter
 from pydantic_core import from_json
 
-from .pipes import Wire
+from .pipes import StdioPipes
 
 MAX_WAITING = 64
 """Answers that may wait for the client to take one; each may hold previews of some hundred kB."""
@@ -25,10 +25,10 @@ MAX_ERROR_TEXT = 300
 """Characters of an error's text: the SDK's own are short sentences, and repeat what was asked for whole."""
 
 
-class Answers:
+class OutboundStream:
     """What goes to the client."""
 
-    def __init__(self, wire: Wire, *, answered: Any) -> None:
+    def __init__(self, wire: StdioPipes, *, answered: Any) -> None:
         """Write to `wire`; the request `answered` has its answer already."""
         self._wire = wire
         self._answered = answered
@@ -73,10 +73,10 @@ class Answers:
         taken.set()
 
 
-class Questions:
+class InboundStream:
     """What the client sends, until it or a signal ends it."""
 
-    def __init__(self, wire: Wire, answers: Answers, heard: list[bytes]) -> None:
+    def __init__(self, wire: StdioPipes, answers: OutboundStream, heard: list[bytes]) -> None:
         """Read from `wire`, after the lines that were `heard` already."""
         self._wire = wire
         self._answers = answers

@@ -19,7 +19,7 @@ from workbench import SMALL, Bench, Benches, Canned, encoded, said
 from gpt_image_2_mcp.errors import MAX_VALUE_SHOWN, GptImageError
 from gpt_image_2_mcp.openai_api.backend import Backend
 from gpt_image_2_mcp.openai_api.errors import MAX_SANITIZED
-from gpt_image_2_mcp.openai_api.lazy_backend import Connection
+from gpt_image_2_mcp.openai_api.lazy_backend import LazyBackend
 from gpt_image_2_mcp.openai_api.rate_limiter import RateLimiter
 from gpt_image_2_mcp.parameters.models import GenerateRequest
 from gpt_image_2_mcp.paths import denylist as places
@@ -252,7 +252,7 @@ async def test_a_key_that_a_backend_repeats_is_not_repeated(whose: str, where: s
 
 async def test_no_object_shows_the_key(benches: Benches, tmp_path: Path) -> None:
     settings = Settings.read({"OPENAI_API_KEY": KEY})
-    connection = Connection(settings, None, RateLimiter(1))
+    connection = LazyBackend(settings, None, RateLimiter(1))
     async with connection:
         backend = await connection.backend()
         assert isinstance(backend, Backend)

@@ -24,8 +24,8 @@ from ..storage.local_folder import Name, SavedImage, ready_side_folder, save
 
 if TYPE_CHECKING:
     # At run time that package imports `openai`, which nobody waits for before there is a request to make.
-    from ..openai_api.body_reader import Picture
-    from ..openai_api.results import Answer, Link
+    from ..openai_api.body_reader import ImageBytes
+    from ..openai_api.results import ApiResult, ImageLink
 
 MAX_URL_TOLD = 1000
 """Characters of an address that an error repeats whole: it is the way to a picture that was paid for."""
@@ -73,7 +73,7 @@ class Keeper:
         self._unbroken = unbroken
         self._numbering = Lock()
         self._previews: dict[str, Preview] = {}
-        self._answers: list[Answer] = []
+        self._answers: list[ApiResult] = []
         self._count = 0
         self._saved: dict[int, SavedImage] = {}
         self.warnings: list[str] = []
@@ -88,19 +88,19 @@ class Keeper:
         """What was saved, by number."""
         return [self._saved[number] for number in sorted(self._saved)]
 
-    def keep(self, answer: "Answer") -> None:
+    def keep(self, answer: "ApiResult") -> None:
         """Save every picture of an answer. Blocks: call it in a thread.
 
         Raises:
             GptImageError: none of them could be had or saved; the others' reasons end up in `warnings`.
 
         """
-        from ..openai_api.results import Link
+        from ..openai_api.results import ImageLink
 
         failures: list[GptImageError] = []
         saved: list[Callable[[], None]] = []
         # What is here before what is still to be had, and all of it before anything is waited for.
-        for picture in sorted(answer.pictures, key=lambda picture: isinstance(picture, Link)):
+        for picture in sorted(answer.pictures, key=lambda picture: isinstance(picture, ImageLink)):
             try:
                 saved.append(self._save(picture, answer))
             except GptImageError as error:
@@ -161,11 +161,11 @@ class Keeper:
             previews=self._previews,
         )
 
-    def _save(self, picture: "Picture | Link", answer: "Answer") -> Callable[[], None]:
+    def _save(self, picture: "ImageBytes | ImageLink", answer: "ApiResult") -> Callable[[], None]:
         """Save a picture; give what tells of it."""
-        from ..openai_api.results import Link
+        from ..openai_api.results import ImageLink
 
-        if isinstance(picture, Link):
+        if isinstance(picture, ImageLink):
             data, look = self._fetched(picture.url), self.looks.look()
         else:
             data, look = picture.data, picture.look or self.looks.look()

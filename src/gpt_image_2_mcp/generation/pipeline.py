@@ -25,7 +25,7 @@ from ..jobs.durations import DurationHistory
 from ..jobs.job import Job
 from ..jobs.report import Report
 from ..jobs.store import JobStore
-from ..openai_api.lazy_backend import Connection
+from ..openai_api.lazy_backend import LazyBackend
 from ..openai_api.threads import InFlightWrites, on_loop
 from ..parameters.models import CostsRequest, PaidRequest, StartSessionRequest
 from ..paths.policy import safe_prefix
@@ -65,7 +65,7 @@ class Maker:
         self,
         settings: Settings,
         *,
-        connection: Connection,
+        connection: LazyBackend,
         spending: Spending,
         clerk: WriterThread,
         log: JobStore,

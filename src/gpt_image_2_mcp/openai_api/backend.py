@@ -3,8 +3,8 @@
 import httpx2
 
 from ..settings import Settings
-from .client import Sender, make_http, make_sdk
-from .edit_routing import Edits
+from .client import RequestSender, make_http, make_sdk
+from .edit_routing import EditRouter
 from .images_route import ImagesRoute
 from .rate_limiter import RateLimiter
 
@@ -15,9 +15,9 @@ class Backend:
     def __init__(self, settings: Settings, transport: httpx2.BaseTransport | None, pace: RateLimiter) -> None:
         """Make the HTTP client and the SDK's on it."""
         self._http = make_http(transport)
-        sender = Sender(make_sdk(settings, self._http), pace)
+        sender = RequestSender(make_sdk(settings, self._http), pace)
         self.images = ImagesRoute(sender, model=settings.model, partial_images=settings.partial_images)
-        self.edits = Edits(
+        self.edits = EditRouter(
             sender,
             self.images,
             model=settings.model,

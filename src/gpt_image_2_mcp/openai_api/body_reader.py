@@ -24,7 +24,7 @@ _LONGEST_BEGINNING: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
+class ImageBytes:
     """The bytes of a picture, and the look that was taken at them on the way."""
 
     data: bytes = field(repr=False)
@@ -36,7 +36,7 @@ class Body:
     """An answer's JSON, and the pictures that are not in it, by what stands there in the place of their base64."""
 
     json: bytes
-    pictures: Mapping[str, Picture] = field(default_factory=dict[str, Picture])
+    pictures: Mapping[str, ImageBytes] = field(default_factory=dict[str, ImageBytes])
 
 
 def arrived(pieces: Iterator[bytes], look: Callable[[], Look]) -> Body:
@@ -75,7 +75,7 @@ class _Arriving:
 
     def body(self) -> Body:
         """Everything, once all of it came; a body that ends within a picture is no JSON, as it is no JSON now."""
-        pictures: dict[str, Picture] = {}
+        pictures: dict[str, ImageBytes] = {}
         texts: list[bytes] = []
         for part in self._parts:
             if isinstance(part, bytes):
@@ -141,8 +141,8 @@ class _Encoded:
         """What came so far, as base64 again."""
         return pybase64.b64encode(b"".join(self._decoded)) + self._undecoded
 
-    def picture(self) -> Picture | None:
+    def picture(self) -> ImageBytes | None:
         """What came, if anything did."""
         data = b"".join(self._decoded)
         self._decoded.clear()
-        return Picture(data, self._look) if data else None
+        return ImageBytes(data, self._look) if data else None

@@ -81,7 +81,7 @@ def in_time(parts: Iterator[PartT]) -> Iterator[PartT]:
         yield part
 
 
-class Sender:
+class RequestSender:
     """Sends requests in their turn, and again where that is safe and may help."""
 
     def __init__(self, sdk: openai.OpenAI, pace: RateLimiter) -> None:

@@ -11,7 +11,7 @@ from ..errors import GptImageError, RouteRefused
 from ..inputs import InputImage
 from ..parameters.models import Options
 from . import responses_route as responses
-from .client import Sender
+from .client import RequestSender
 from .images_route import ImagesRoute
 from .rate_limiter import RequestStatus
 
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from ..generation.image_saver import Keeper
 
 
-class Edits:
+class EditRouter:
     """Sends edits the way that works with this backend."""
 
     def __init__(
-        self, sender: Sender, images: ImagesRoute, *, model: str, host_model: str, through_responses: bool
+        self, sender: RequestSender, images: ImagesRoute, *, model: str, host_model: str, through_responses: bool
     ) -> None:
         """Edit with `model`, through `images` while that works.
 

@@ -18,9 +18,9 @@ from ..images import MIME
 from ..inputs import InputImage
 from ..parameters.models import Options
 from .body_reader import arrived
-from .client import Sender, in_time
+from .client import RequestSender, in_time
 from .rate_limiter import RequestStatus
-from .results import Answer, decoded, images_answer, said_by, streamed_answer
+from .results import ApiResult, decoded, images_answer, said_by, streamed_answer
 
 if TYPE_CHECKING:
     from ..generation.image_saver import Keeper
@@ -39,7 +39,7 @@ def chosen(options: Options, names: Sequence[str] = OPTIONS) -> dict[str, Any]:
 class ImagesRoute:
     """Both endpoints, for one model."""
 
-    def __init__(self, sender: Sender, *, model: str, partial_images: int) -> None:
+    def __init__(self, sender: RequestSender, *, model: str, partial_images: int) -> None:
         """Ask for `partial_images` unfinished pictures where one picture is made; 0 does not stream."""
         self._sender = sender
         self._model = model
@@ -97,12 +97,12 @@ class ImagesRoute:
         several = {"n": n} if n > 1 else {}
         await send(lambda: keeper.keep(self._whole(call(model=self._model, **several), keeper)))
 
-    def _whole(self, call: AbstractContextManager[Any], keeper: "Keeper") -> Answer:
+    def _whole(self, call: AbstractContextManager[Any], keeper: "Keeper") -> ApiResult:
         """Give an answer that comes in one."""
         with call as response, _lost_on_the_way(response):
             return self._read(response, keeper)
 
-    def _streamed(self, call: AbstractContextManager[Any], keeper: "Keeper") -> Answer:
+    def _streamed(self, call: AbstractContextManager[Any], keeper: "Keeper") -> ApiResult:
         """Keep the partial pictures, and give the answer at the stream's end."""
         with call as response:
             with _lost_on_the_way(response):
@@ -118,7 +118,7 @@ class ImagesRoute:
                         _keep_partial(event, keeper)
             raise OutcomeUnknown("The API's stream ended without its picture.", request_id=response.request_id)
 
-    def _read(self, response: Any, keeper: "Keeper") -> Answer:
+    def _read(self, response: Any, keeper: "Keeper") -> ApiResult:
         body = arrived(in_time(response.iter_bytes()), keeper.looks.look)
         with said_by(response.headers):
             return images_answer(body, response.headers, model=self._model)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from .backend import Backend
 
 
-class Connection:
+class LazyBackend:
     """One backend for the whole process, and the HTTP client under it."""
 
     def __init__(self, settings: Settings, transport: httpx2.AsyncBaseTransport | None, pace: RateLimiter) -> None:
@@ -50,9 +50,9 @@ class Connection:
 
     def _make(self, loop: asyncio.AbstractEventLoop) -> "Backend":
         from .backend import Backend
-        from .sync_transport import LoopTransport
+        from .sync_transport import SyncTransport
 
         # What the SDK logs is the person's choice (OPENAI_LOG), but never more than that requests were made.
         logging.getLogger("openai").setLevel(logging.INFO if self._settings.debug else logging.WARNING)
-        transport = LoopTransport(self._transport, loop) if self._transport else None
+        transport = SyncTransport(self._transport, loop) if self._transport else None
         return Backend(self._settings, transport, self._pace)

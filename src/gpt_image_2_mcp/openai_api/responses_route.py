@@ -20,12 +20,12 @@ from ..errors import ApiError, BadAnswer, GptImageError
 from ..images import MIME
 from ..inputs import InputImage
 from ..parameters.models import Options
-from .body_reader import Picture
-from .client import Sender
+from .body_reader import ImageBytes
+from .client import RequestSender
 from .errors import failed_call, from_sandbox, sanitized, translate
 from .images_route import chosen
 from .rate_limiter import RequestStatus
-from .results import Answer, HostUsage, counted, decoded, json_object, mapping, request_id, said_by, text
+from .results import ApiResult, HostUsage, counted, decoded, json_object, mapping, request_id, said_by, text
 from .threads import in_thread
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ Reference = Mapping[str, str]
 
 
 async def edit(
-    sender: Sender,
+    sender: RequestSender,
     standing: RequestStatus,
     keeper: "Keeper",
     *,
@@ -99,7 +99,7 @@ def _request(
 
 
 async def _call(
-    sender: Sender,
+    sender: RequestSender,
     standing: RequestStatus,
     keeper: "Keeper",
     request: Mapping[str, Any],
@@ -134,7 +134,7 @@ def _is_unexplained(error: ApiError) -> bool:
     return isinstance(cause, openai.BadRequestError) and (cause.code is None or (cause.param or "").startswith("tool"))
 
 
-def _answer(content: bytes, headers: Mapping[str, str], *, model: str, host_model: str) -> Answer:
+def _answer(content: bytes, headers: Mapping[str, str], *, model: str, host_model: str) -> ApiResult:
     body = json_object(content, headers, model=model)
     output = cast("list[Mapping[str, Any]]", body.get("output") or [])
     calls = [item for item in output if item.get("type") == "image_generation_call"]
@@ -143,12 +143,12 @@ def _answer(content: bytes, headers: Mapping[str, str], *, model: str, host_mode
         raise _without_picture(output, calls, headers, model=model)
     call = made[0]
     try:
-        picture = Picture(decoded(call["result"]))
+        picture = ImageBytes(decoded(call["result"]))
     except ValueError:
         raise BadAnswer("The API answered, but its picture is broken base64.", request_id=request_id(headers)) from None
     host = usage_from(body.get("usage"))
     cached = mapping(mapping(body.get("usage")).get("input_tokens_details")).get("cached_tokens")
-    return Answer(
+    return ApiResult(
         pictures=(picture,),
         size=text(call, "size"),
         quality=text(call, "quality"),
@@ -177,7 +177,7 @@ def _without_picture(
 
 @asynccontextmanager
 async def _placed(
-    sender: Sender, standing: RequestStatus, pictures: Sequence[InputImage]
+    sender: RequestSender, standing: RequestStatus, pictures: Sequence[InputImage]
 ) -> AsyncGenerator[Sequence[Reference]]:
     """Where the request finds each picture: in itself, or among the uploads of this edit."""
     if sum(len(picture.data) for picture in pictures) <= MAX_INLINE_BYTES:
@@ -198,7 +198,7 @@ async def _placed(
                     continue
 
 
-async def _upload(sender: Sender, standing: RequestStatus, picture: InputImage) -> str:
+async def _upload(sender: RequestSender, standing: RequestStatus, picture: InputImage) -> str:
     files = sender.sdk.files
     file = (picture.name, picture.data, MIME[picture.format])
     expiry: ExpiresAfter = {"anchor": "created_at", "seconds": UPLOAD_LIFETIME_S}

@@ -16,7 +16,7 @@ from pydantic_core import from_json
 
 from ..billing.tokens import Usage, usage_from
 from ..errors import ApiError, BadAnswer, OutcomeUnknown, shown
-from .body_reader import Body, Picture
+from .body_reader import Body, ImageBytes
 from .errors import failed_call, from_sandbox
 
 MAX_REQUEST_ID = 200
@@ -30,7 +30,7 @@ _DATA_URL = re.compile(r"data:[^,]{0,200};base64,", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
-class Link:
+class ImageLink:
     """A picture that the backend gave by address instead of by its bytes."""
 
     url: str = field(repr=False)
@@ -47,10 +47,10 @@ class HostUsage:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ApiResult:
     """What one request brought; the facts are the API's own words, None where it said nothing."""
 
-    pictures: tuple[Picture | Link, ...]
+    pictures: tuple[ImageBytes | ImageLink, ...]
     size: str | None = None
     quality: str | None = None
     background: str | None = None
@@ -61,7 +61,7 @@ class Answer:
     sandbox: bool = False
     warnings: tuple[str, ...] = ()
 
-    def redacted(self, hide: Callable[[str], str]) -> "Answer":
+    def redacted(self, hide: Callable[[str], str]) -> "ApiResult":
         """The same with what is secret taken out of the API's own words."""
         words = {name: getattr(self, name) for name in ("size", "quality", "background", "output_format", "request_id")}
         return replace(self, pictures=(), **{name: word and hide(word) for name, word in words.items()})
@@ -84,7 +84,7 @@ def said_by(headers: Mapping[str, str]) -> Generator[None]:
         raise failure from odd
 
 
-def images_answer(arrived: Body, headers: Mapping[str, str], *, model: str) -> Answer:
+def images_answer(arrived: Body, headers: Mapping[str, str], *, model: str) -> ApiResult:
     """Read the answer of `/images/generations` or `/images/edits`.
 
     Raises:
@@ -103,7 +103,7 @@ def images_answer(arrived: Body, headers: Mapping[str, str], *, model: str) -> A
     return replace(_facts_of(body, headers, pictures), warnings=warnings)
 
 
-def streamed_answer(event: Any, headers: Mapping[str, str]) -> Answer:
+def streamed_answer(event: Any, headers: Mapping[str, str]) -> ApiResult:
     """Read the `completed` event of a stream; raises BadAnswer where it holds no picture."""
     body = cast("Mapping[str, Any]", event.model_dump())
     pictures, broken = pictures_of([body], {})
@@ -136,26 +136,30 @@ def json_object(content: bytes, headers: Mapping[str, str], *, model: str) -> Ma
     return body
 
 
-def pictures_of(rows: Sequence[Any], here: Mapping[str, Picture]) -> tuple[tuple[Picture | Link, ...], list[str]]:
+def pictures_of(
+    rows: Sequence[Any], here: Mapping[str, ImageBytes]
+) -> tuple[tuple[ImageBytes | ImageLink, ...], list[str]]:
     """Pictures of `data` rows as bytes or links, and why the others are none; those in `here` are decoded already."""
-    pictures: list[Picture | Link] = []
+    pictures: list[ImageBytes | ImageLink] = []
     broken: list[str] = []
     for row in (cast("Mapping[str, Any]", row) for row in rows if isinstance(row, dict)):
         encoded, url = row.get("b64_json"), row.get("url")
         if isinstance(encoded, str) and encoded:
             try:
-                pictures.append(here.get(encoded) or Picture(decoded(encoded)))
+                pictures.append(here.get(encoded) or ImageBytes(decoded(encoded)))
             except ValueError:
                 broken.append("its base64 is broken")
         elif isinstance(url, str) and url:
-            pictures.append(Link(url))
+            pictures.append(ImageLink(url))
         else:
             broken.append(f"an entry holds neither `b64_json` nor `url`, only {shown(sorted(row))}")
     return tuple(pictures), broken
 
 
-def _facts_of(body: Mapping[str, Any], headers: Mapping[str, str], pictures: tuple[Picture | Link, ...]) -> Answer:
-    return Answer(
+def _facts_of(
+    body: Mapping[str, Any], headers: Mapping[str, str], pictures: tuple[ImageBytes | ImageLink, ...]
+) -> ApiResult:
+    return ApiResult(
         pictures=pictures,
         size=text(body, "size"),
         quality=text(body, "quality"),

@@ -8,7 +8,7 @@ import httpx2
 from .threads import on_loop
 
 
-class LoopTransport(httpx2.BaseTransport):
+class SyncTransport(httpx2.BaseTransport):
     """Hands requests to a transport of the event loop, and their answers back."""
 
     def __init__(self, transport: httpx2.AsyncBaseTransport, loop: asyncio.AbstractEventLoop) -> None:

@@ -39,7 +39,7 @@ from ..jobs.runner import JobRunner, JoinedFailure, ProgressCallback
 from ..jobs.store import JobStore, describe_loss
 from ..library.library import Library
 from ..library.viewer import Viewer
-from ..openai_api.lazy_backend import Connection
+from ..openai_api.lazy_backend import LazyBackend
 from ..openai_api.rate_limiter import RateLimiter
 from ..parameters.models import (
     ContinueSessionRequest,
@@ -88,7 +88,7 @@ class Studio:
         self,
         settings: Settings,
         *,
-        connection: Connection,
+        connection: LazyBackend,
         jobs: JobRunner,
         clerk: WriterThread,
         working_dir: Path,
@@ -407,7 +407,7 @@ async def open_studio(
     )
     async with (
         anyio.create_task_group() as tasks,
-        Connection(settings, transport, RateLimiter(settings.max_concurrency)) as c,
+        LazyBackend(settings, transport, RateLimiter(settings.max_concurrency)) as c,
     ):
         jobs = JobRunner(tasks, JobStore(clerk, settings.redact))
         cache = data_dir / THUMBNAILS if data_dir and clerk.repositories.keeps_history else None

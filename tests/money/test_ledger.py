@@ -44,7 +44,7 @@ from gpt_image_2_mcp.billing.pricing import Offer
 from gpt_image_2_mcp.billing.tokens import Usage
 from gpt_image_2_mcp.database import liveness, schema
 from gpt_image_2_mcp.database import sqlite as database
-from gpt_image_2_mcp.database.liveness import Sign, any_dead, give_sign, is_alive, tidy
+from gpt_image_2_mcp.database.liveness import LivenessFile, create_liveness_file, has_dead_owners, is_alive, tidy
 from gpt_image_2_mcp.database.sqlite import DatabaseUnusable, open_database
 from gpt_image_2_mcp.database.url import Address, PostgresUrl
 
@@ -414,7 +414,7 @@ class Budget(RuleBasedStateMachine):
     def die_and_start_again(self, who: int) -> None:
         sign = self.ledgers[who].store.sign
         # What the operating system does for a process that is killed.
-        if isinstance(sign, Sign):
+        if isinstance(sign, LivenessFile):
             sign.held.close()
         self.ledgers[who].store.database.close()
         self.ledgers[who] = self._open()
@@ -576,7 +576,7 @@ def test_a_process_taken_for_dead_that_sends_after_all_is_counted(opened: Open, 
     """Somebody may tidy away the file that its life shows in."""
     one, other = opened(), opened()
     charges = one.reserve_each(HIGH, requests=2, estimate=Decimal("0.1"))
-    assert isinstance(one.store.sign, Sign)
+    assert isinstance(one.store.sign, LivenessFile)
     (path.with_name(f"{path.name}-alive") / f"{one.store.sign.name}.alive").unlink()
     assert len(other.mend()) == 1
     assert totals(other) == (0, 0)
@@ -632,7 +632,7 @@ def test_threads_share_a_ledger(ledger: Ledger) -> None:
 
 
 def test_a_sign_lasts_until_it_is_withdrawn(tmp_path: Path) -> None:
-    sign = give_sign(tmp_path)
+    sign = create_liveness_file(tmp_path)
     assert is_alive(tmp_path, sign.name)
     tidy(tmp_path)
     assert is_alive(tmp_path, sign.name), "looking does not end it, nor does tidying up"
@@ -645,10 +645,10 @@ def test_a_file_that_nobody_holds_is_no_sign_of_life(tmp_path: Path) -> None:
     """Whatever process has got the number of the one that died."""
     (tmp_path / "dead.alive").touch()
     assert not is_alive(tmp_path, "dead")
-    assert any_dead(tmp_path), "looking at it takes nothing away from whoever mends what it left"
+    assert has_dead_owners(tmp_path), "looking at it takes nothing away from whoever mends what it left"
     tidy(tmp_path)
     assert list(tmp_path.iterdir()) == []
-    assert not any_dead(tmp_path)
+    assert not has_dead_owners(tmp_path)
 
 
 def test_a_file_that_cannot_be_looked_at_counts_as_alive(tmp_path: Path) -> None:
@@ -669,7 +669,7 @@ def test_a_sign_tidied_away_while_it_is_given_is_given_again(tmp_path: Path, mon
         return descriptor
 
     monkeypatch.setattr(os, "open", tidied)
-    sign = give_sign(tmp_path)
+    sign = create_liveness_file(tmp_path)
     assert made != [sign.name]
     assert is_alive(tmp_path, sign.name)
     sign.withdraw()

@@ -37,7 +37,7 @@ else:
 
 
 @dataclass(frozen=True, slots=True)
-class Sign:
+class LivenessFile:
     """A sign of life of this process, given until `withdraw` or the end of the process."""
 
     folder: Path
@@ -54,7 +54,7 @@ def signs_of(database: Path) -> Path:
     return database.with_name(f"{database.name}-alive")
 
 
-def give_sign(folder: Path) -> Sign:
+def create_liveness_file(folder: Path) -> LivenessFile:
     """Make a locked file of a new name in `folder`, which is made for its owner alone where it is missing.
 
     Raises:
@@ -68,7 +68,7 @@ def give_sign(folder: Path) -> Sign:
         try:
             # Somebody tidying up may take the file for a dead one between the making and the locking.
             if lock(held) and _file(folder, name).exists():
-                return Sign(folder, name, held)
+                return LivenessFile(folder, name, held)
         except OSError:
             held.close()
             raise
@@ -90,7 +90,7 @@ def is_alive(folder: Path, name: str) -> bool:
         return not lock(held)
 
 
-def any_dead(folder: Path) -> bool:
+def has_dead_owners(folder: Path) -> bool:
     """Whether a process ended without withdrawing its sign; its file stays for whoever puts things in order."""
     return any(not is_alive(folder, path.stem) for path in folder.glob("*.alive"))
 

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from .liveness import Sign, give_sign, is_alive, signs_of, tidy
+from .liveness import LivenessFile, create_liveness_file, is_alive, signs_of, tidy
 from .postgres import ServerSign, dead, open_postgres
 from .sqlite import Database, DatabaseUnusable, open_database
 from .url import Address, PostgresUrl
@@ -14,7 +14,7 @@ class Store:
     """What one process holds of a database; made by `open_store`, ended with `close`."""
 
     database: Database
-    sign: Sign | ServerSign | None
+    sign: LivenessFile | ServerSign | None
     """None for a database in memory, which nobody else sees."""
 
     @property
@@ -26,7 +26,7 @@ class Store:
         """Those of the owners whose process has ended."""
         others = set(owners) - {self.owner}
         match self.sign:
-            case Sign(folder=folder):
+            case LivenessFile(folder=folder):
                 return {owner for owner in others if not is_alive(folder, owner)}
             case ServerSign():
                 with self.database.transaction() as connection:
@@ -36,12 +36,12 @@ class Store:
 
     def tidy(self) -> None:
         """Remove the signs of the dead, once nothing of theirs is left to mend."""
-        if isinstance(self.sign, Sign):
+        if isinstance(self.sign, LivenessFile):
             tidy(self.sign.folder)
 
     def close(self) -> None:
         """Let go of the database; what is still under way is for the next start to mend."""
-        if isinstance(self.sign, Sign):
+        if isinstance(self.sign, LivenessFile):
             self.sign.withdraw()
         self.database.close()
 
@@ -61,7 +61,7 @@ def open_store(at: Address) -> Store:
         return Store(database, None)
     folder = signs_of(at)
     try:
-        return Store(database, give_sign(folder))
+        return Store(database, create_liveness_file(folder))
     except OSError as error:
         database.close()
         raise DatabaseUnusable(folder, f"cannot hold a lock: {error.strerror}. Allow this user to write it") from error

@@ -129,9 +129,9 @@ class Repositories:
         """Whether a process may have ended without saying goodbye. Looks at files only: of a server nobody knows."""
         if not isinstance(self.database, Path):
             return self.database is not None
-        from ..database.liveness import any_dead, signs_of
+        from ..database.liveness import has_dead_owners, signs_of
 
-        return any_dead(signs_of(self.database))
+        return has_dead_owners(signs_of(self.database))
 
     def recover(self) -> "tuple[list[str], list[JobRow]]":
         """Bring to an end what dead processes left: sentences on the money, and the jobs that were sent and lost."""

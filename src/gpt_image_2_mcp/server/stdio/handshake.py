@@ -170,6 +170,6 @@ def _killed_before() -> bool:
         return False
     from pathlib import Path
 
-    from ...database.liveness import any_dead
+    from ...database.liveness import has_dead_owners
 
-    return any_dead(Path(folder))
+    return has_dead_owners(Path(folder))

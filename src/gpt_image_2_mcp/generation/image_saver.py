@@ -36,7 +36,7 @@ MAX_EDGE = 100_000
 Fetch = Callable[[str], bytes]
 
 
-class Keeper:
+class ImageSaver:
     """Saves what one operation brings."""
 
     def __init__(
@@ -88,7 +88,7 @@ class Keeper:
         """What was saved, by number."""
         return [self._saved[number] for number in sorted(self._saved)]
 
-    def keep(self, answer: "ApiResult") -> None:
+    def save_result(self, answer: "ApiResult") -> None:
         """Save every picture of an answer. Blocks: call it in a thread.
 
         Raises:
@@ -115,7 +115,7 @@ class Keeper:
         self._answers.append(answer.redacted(self._hide))
         self.warnings += [*answer.warnings, *map(str, failures)]
 
-    def keep_partial(self, data: bytes) -> None:
+    def save_partial(self, data: bytes) -> None:
         """Save an unfinished picture beside the finished one's place; it is worth no error where that fails."""
         found = sniff(data[:64])
         if found is None:

@@ -32,7 +32,7 @@ from ..paths.policy import safe_prefix
 from ..persistence.unit_of_work import Repositories, UnitOfWork, WriterThread
 from ..settings import Settings
 from ..storage.local_folder import Kind, Name, keep_beside
-from .image_saver import Keeper
+from .image_saver import ImageSaver
 from .output_dirs import OutputDirs
 from .records import records_of
 from .spending import Charge, PricedRequest, Spending
@@ -58,7 +58,7 @@ class Work:
     placing: Placing | None = None
 
 
-class Maker:
+class Pipeline:
     """Makes pictures; one for a studio."""
 
     def __init__(
@@ -98,7 +98,7 @@ class Maker:
 
         """
         job, request = work.job, work.request
-        charge = await self._spending.reserve(job.id, self.asked(request, work.inputs))
+        charge = await self._spending.reserve(job.id, self.priced(request, work.inputs))
         keeper = self._keeper(work)
         job.folder, job.stem = work.folder, keeper.stem
         job.status.before_sending = partial(self._note_sent, job, charge)
@@ -123,7 +123,7 @@ class Maker:
         lost = sum(isinstance(failure, ApiError) and failure.may_be_billed for failure in failures)
         return await self._write_down(work, report, partial(self._settle, charge, report, lost, request.count))
 
-    def asked(self, request: PaidRequest | CostsRequest, inputs: Inputs | None = None) -> PricedRequest:
+    def priced(self, request: PaidRequest | CostsRequest, inputs: Inputs | None = None) -> PricedRequest:
         """What makes the price of a request; without its pictures they are taken for dear ones."""
         return PricedRequest(
             model=self._settings.model,
@@ -136,7 +136,7 @@ class Maker:
         )
 
     async def _send(
-        self, job: Job, keeper: Keeper, request: PaidRequest, inputs: Inputs
+        self, job: Job, keeper: ImageSaver, request: PaidRequest, inputs: Inputs
     ) -> tuple[Sequence[GptImageError], Sequence[str]]:
         backend = await self._connection.backend()
         if not inputs.images:
@@ -152,9 +152,9 @@ class Maker:
             mask=inputs.mask,
         )
 
-    def _keeper(self, work: Work) -> Keeper:
+    def _keeper(self, work: Work) -> ImageSaver:
         own = self._destinations.resolve_writable(self._destinations.own())
-        return Keeper(
+        return ImageSaver(
             name=Name.new(work.kind, safe_prefix(work.request.filename_prefix or "")),
             folders=tuple(dict.fromkeys((work.folder, own))),
             judge=self._destinations.resolve_writable,

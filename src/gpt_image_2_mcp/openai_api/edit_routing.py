@@ -16,7 +16,7 @@ from .images_route import ImagesRoute
 from .rate_limiter import RequestStatus
 
 if TYPE_CHECKING:
-    from ..generation.image_saver import Keeper
+    from ..generation.image_saver import ImageSaver
 
 
 class EditRouter:
@@ -38,7 +38,7 @@ class EditRouter:
     async def edit(
         self,
         standing: RequestStatus,
-        keeper: "Keeper",
+        keeper: "ImageSaver",
         *,
         prompt: str,
         n: int,

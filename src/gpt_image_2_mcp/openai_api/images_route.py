@@ -23,7 +23,7 @@ from .rate_limiter import RequestStatus
 from .results import ApiResult, decoded, images_answer, said_by, streamed_answer
 
 if TYPE_CHECKING:
-    from ..generation.image_saver import Keeper
+    from ..generation.image_saver import ImageSaver
 
 OPTIONS = ("size", "quality", "background", "output_format", "output_compression", "moderation", "user")
 """The options that the API knows by the same names."""
@@ -46,7 +46,7 @@ class ImagesRoute:
         self._partial_images = partial_images
 
     async def generate(
-        self, standing: RequestStatus, keeper: "Keeper", *, prompt: str, n: int, options: Options
+        self, standing: RequestStatus, keeper: "ImageSaver", *, prompt: str, n: int, options: Options
     ) -> None:
         """Make pictures from words; raises `ApiError`."""
         call = partial(self._sender.sdk.images.with_streaming_response.generate, prompt=prompt, **chosen(options))
@@ -55,7 +55,7 @@ class ImagesRoute:
     async def edit(
         self,
         standing: RequestStatus,
-        keeper: "Keeper",
+        keeper: "ImageSaver",
         *,
         prompt: str,
         n: int,
@@ -78,7 +78,7 @@ class ImagesRoute:
         self,
         call: Callable[..., AbstractContextManager[Any]],
         standing: RequestStatus,
-        keeper: "Keeper",
+        keeper: "ImageSaver",
         *,
         n: int,
         editing: bool,
@@ -87,7 +87,7 @@ class ImagesRoute:
         if n == 1 and self._partial_images:
             stream = partial(call, model=self._model, stream=True, partial_images=self._partial_images)
             try:
-                await send(lambda: keeper.keep(self._streamed(stream(), keeper)))
+                await send(lambda: keeper.save_result(self._streamed(stream(), keeper)))
             except ApiError as error:
                 if not _cannot_stream(error):
                     raise
@@ -95,14 +95,14 @@ class ImagesRoute:
             else:
                 return
         several = {"n": n} if n > 1 else {}
-        await send(lambda: keeper.keep(self._whole(call(model=self._model, **several), keeper)))
+        await send(lambda: keeper.save_result(self._whole(call(model=self._model, **several), keeper)))
 
-    def _whole(self, call: AbstractContextManager[Any], keeper: "Keeper") -> ApiResult:
+    def _whole(self, call: AbstractContextManager[Any], keeper: "ImageSaver") -> ApiResult:
         """Give an answer that comes in one."""
         with call as response, _lost_on_the_way(response):
             return self._read(response, keeper)
 
-    def _streamed(self, call: AbstractContextManager[Any], keeper: "Keeper") -> ApiResult:
+    def _streamed(self, call: AbstractContextManager[Any], keeper: "ImageSaver") -> ApiResult:
         """Keep the partial pictures, and give the answer at the stream's end."""
         with call as response:
             with _lost_on_the_way(response):
@@ -118,19 +118,19 @@ class ImagesRoute:
                         _keep_partial(event, keeper)
             raise OutcomeUnknown("The API's stream ended without its picture.", request_id=response.request_id)
 
-    def _read(self, response: Any, keeper: "Keeper") -> ApiResult:
+    def _read(self, response: Any, keeper: "ImageSaver") -> ApiResult:
         body = arrived(in_time(response.iter_bytes()), keeper.looks.look)
         with said_by(response.headers):
             return images_answer(body, response.headers, model=self._model)
 
 
-def _keep_partial(event: Any, keeper: "Keeper") -> None:
+def _keep_partial(event: Any, keeper: "ImageSaver") -> None:
     """An unfinished picture is worth no error: the finished one is still to come."""
     try:
         data = decoded(event.b64_json)
     except (AttributeError, TypeError, ValueError):
         return
-    keeper.keep_partial(data)
+    keeper.save_partial(data)
 
 
 @contextmanager

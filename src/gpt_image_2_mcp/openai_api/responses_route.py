@@ -29,7 +29,7 @@ from .results import ApiResult, HostUsage, counted, decoded, json_object, mappin
 from .threads import in_thread
 
 if TYPE_CHECKING:
-    from ..generation.image_saver import Keeper
+    from ..generation.image_saver import ImageSaver
 
 MAX_INLINE_BYTES = 4_000_000
 """Inputs that together are larger go through the Files API; a data URL is a third larger than the file."""
@@ -46,7 +46,7 @@ Reference = Mapping[str, str]
 async def edit(
     sender: RequestSender,
     standing: RequestStatus,
-    keeper: "Keeper",
+    keeper: "ImageSaver",
     *,
     model: str,
     host_model: str,
@@ -101,7 +101,7 @@ def _request(
 async def _call(
     sender: RequestSender,
     standing: RequestStatus,
-    keeper: "Keeper",
+    keeper: "ImageSaver",
     request: Mapping[str, Any],
     *,
     model: str,
@@ -113,7 +113,7 @@ async def _call(
         raw = responses.create(**request)
         with said_by(raw.headers):
             answer = _answer(raw.content, raw.headers, model=model, host_model=host_model)
-        keeper.keep(answer)
+        keeper.save_result(answer)
 
     try:
         await sender.send(call, standing, model=host_model, variable="OPENAI_RESPONSES_EDIT_MODEL")

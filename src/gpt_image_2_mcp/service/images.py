@@ -26,7 +26,7 @@ from ..catalogue.session import Session, new_id
 from ..database.url import Address
 from ..errors import BadRequest, GptImageError, SessionError, shown
 from ..generation.output_dirs import OutputDirs
-from ..generation.pipeline import Maker, Work
+from ..generation.pipeline import Pipeline, Work
 from ..generation.spending import Budgets, Spending
 from ..images.preview import Preview, preview, share_of, whole
 from ..inputs import Sources
@@ -112,7 +112,7 @@ class Studio:
         self._references = References(clerk)
         self._reader = InputReader(sources, self._references)
         self._timings = DurationHistory()
-        self._maker = Maker(
+        self._maker = Pipeline(
             settings,
             connection=connection,
             spending=self._spending,
@@ -296,11 +296,11 @@ class Studio:
             inputs = Inputs()
             if not isinstance(request, GenerateRequest):
                 inputs = await self._reader.read(request.images, request.mask)
-        return await self._spending.would_fit(self._maker.asked(request, inputs))
+        return await self._spending.would_fit(self._maker.priced(request, inputs))
 
     async def estimate(self, request: PaidRequest | CostsRequest) -> Estimate | None:
         """What a request should cost, before its pictures are read; None where the model's price is unknown."""
-        return await self._spending.estimate(self._maker.asked(request))
+        return await self._spending.estimate(self._maker.priced(request))
 
     async def spent(self) -> tuple[Summary, Budgets]:
         """What was spent today and lately, and what may be."""

@@ -22,7 +22,7 @@ from workbench import KEY, Bench
 
 from gpt_image_2_mcp.sandbox import Knobs, SandboxTransport, build_sandbox
 from gpt_image_2_mcp.server.factory import build_server
-from gpt_image_2_mcp.service.images import open_studio
+from gpt_image_2_mcp.service.images import open_service
 from gpt_image_2_mcp.settings import Settings
 
 MARK = "x-gpt-image-2-sandbox"
@@ -108,7 +108,7 @@ async def paying(
     settings = Settings.read(
         {"OPENAI_API_KEY": KEY, "GPT_IMAGE_2_OUTPUT_DIR": str(folder), **(variables or {}), **environ}
     )
-    studio = open_studio(
+    studio = open_service(
         settings,
         transport=sandbox if marked else Unmarked(sandbox),
         working_dir=working_dir,

@@ -23,7 +23,7 @@ from workbench import KEY, SMALL, Bench, Canned, encoded, folded, said, without_
 from gpt_image_2_mcp.billing.pricing import cost, estimate
 from gpt_image_2_mcp.billing.tokens import Usage
 from gpt_image_2_mcp.sandbox import Fault, Knobs
-from gpt_image_2_mcp.service.images import open_studio
+from gpt_image_2_mcp.service.images import open_service
 from gpt_image_2_mcp.settings import Settings
 
 pytestmark = pytest.mark.anyio
@@ -658,7 +658,7 @@ async def _generate(
         body = {"data": [{"b64_json": _base64(encoded())}]}
         backend = Canned(lambda _: httpx2.Response(200, json=body))
     variables = {"OPENAI_API_KEY": KEY, "GPT_IMAGE_2_OUTPUT_DIR": str(root / "pictures"), **environ}
-    studio = open_studio(
+    studio = open_service(
         settings or Settings.read(variables),
         transport=backend,
         working_dir=root,

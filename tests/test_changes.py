@@ -14,7 +14,7 @@ from workbench import KEY, SMALL, Bench, Benches, canned, encoded, said
 
 from gpt_image_2_mcp.sandbox import SandboxTransport, build_sandbox
 from gpt_image_2_mcp.server.factory import build_server
-from gpt_image_2_mcp.service.images import open_studio
+from gpt_image_2_mcp.service.images import open_service
 from gpt_image_2_mcp.settings import Settings
 
 pytestmark = pytest.mark.anyio
@@ -39,7 +39,7 @@ async def older_client(root: Path) -> AsyncGenerator[tuple[Client, list[Any]]]:
 
     settings = Settings.read({"OPENAI_API_KEY": KEY, "GPT_IMAGE_2_OUTPUT_DIR": str(root)})
     transport = SandboxTransport(build_sandbox())
-    server = build_server(lambda: open_studio(settings, transport=transport, working_dir=root, home=root))
+    server = build_server(lambda: open_service(settings, transport=transport, working_dir=root, home=root))
     async with Client(server, mode="legacy", message_handler=hear) as client:
         yield client, heard
 

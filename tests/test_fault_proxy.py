@@ -23,7 +23,7 @@ from workbench import KEY, SMALL, Answer, Bench, folded
 from gpt_image_2_mcp.openai_api import client as api_client
 from gpt_image_2_mcp.sandbox import Knobs
 from gpt_image_2_mcp.server.factory import build_server
-from gpt_image_2_mcp.service.images import open_studio
+from gpt_image_2_mcp.service.images import open_service
 from gpt_image_2_mcp.settings import Settings
 
 pytestmark = pytest.mark.anyio
@@ -76,7 +76,7 @@ async def behind(proxy: FaultProxy, root: Path, **environ: str) -> AsyncGenerato
             **environ,
         }
     )
-    studio = open_studio(settings, working_dir=root, home=root, data_dir=root / "data")
+    studio = open_service(settings, working_dir=root, home=root, data_dir=root / "data")
     async with Client(build_server(lambda: studio)) as client:
         yield Bench(client, Knobs(), folder, root, root)
 

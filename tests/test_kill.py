@@ -31,7 +31,7 @@ from workbench import KEY, SMALL, canned, encoded
 from gpt_image_2_mcp.catalogue.sidecar import read_sidecar
 from gpt_image_2_mcp.database.liveness import lock
 from gpt_image_2_mcp.parameters.models import GenerateRequest
-from gpt_image_2_mcp.service.images import open_studio
+from gpt_image_2_mcp.service.images import open_service
 from gpt_image_2_mcp.settings import Settings
 from gpt_image_2_mcp.storage.recovery import rescue
 
@@ -85,7 +85,7 @@ async def _child(order: Mapping[str, Any]) -> None:
     os.dup2(log, 2)
     root = Path(order["root"])
     settings = Settings.read(order["environ"])
-    async with open_studio(settings, working_dir=root, home=root, data_dir=root / "data") as studio:
+    async with open_service(settings, working_dir=root, home=root, data_dir=root / "data") as studio:
         # Begun already; this is to know when it is over.
         await studio.put_in_order()
 
@@ -392,7 +392,7 @@ async def test_a_half_written_picture_is_found_in_the_sandboxs_folder_too(tmp_pa
     settings = Settings.read({"OPENAI_API_KEY": KEY, "GPT_IMAGE_2_OUTPUT_DIR": str(tmp_path / "p")})
     backend = canned(encoded())
     (folder / ".gpt-image-2-0011223344556677.part").write_bytes(encoded())
-    async with open_studio(settings, transport=backend, working_dir=tmp_path, home=tmp_path) as studio:
+    async with open_service(settings, transport=backend, working_dir=tmp_path, home=tmp_path) as studio:
         await studio.put_in_order()
     assert parts(tmp_path) == []
 

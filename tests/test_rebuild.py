@@ -24,7 +24,7 @@ from gpt_image_2_mcp.library.library import Library
 from gpt_image_2_mcp.library.rebuild import RebuildResult
 from gpt_image_2_mcp.parameters.models import ContinueSessionRequest, GenerateRequest, StartSessionRequest
 from gpt_image_2_mcp.sandbox import SandboxTransport, build_sandbox
-from gpt_image_2_mcp.service.images import Studio, open_studio
+from gpt_image_2_mcp.service.images import ImageService, open_service
 from gpt_image_2_mcp.settings import Settings
 
 pytestmark = pytest.mark.anyio
@@ -47,9 +47,9 @@ class Desk:
     def database(self) -> Path:
         return self.root / "data" / "gpt-image-2-sandbox.db"
 
-    def studio(self, **environ: str) -> AbstractAsyncContextManager[Studio]:
+    def studio(self, **environ: str) -> AbstractAsyncContextManager[ImageService]:
         variables = {"GPT_IMAGE_2_OUTPUT_DIR": str(self.root / "pictures"), **environ}
-        return open_studio(
+        return open_service(
             Settings.read(variables, sandbox=True),
             transport=SandboxTransport(build_sandbox()),
             working_dir=self.root / "work",
@@ -127,7 +127,7 @@ def desk(tmp_path: Path) -> Desk:
 PNG = encoded()
 
 
-async def make_a_history(studio: Studio, source: Path) -> None:
+async def make_a_history(studio: ImageService, source: Path) -> None:
     """Pictures, several of one request, and a session with a branch, a late turn and a turn from its originals."""
     await studio.wait(studio.generate(GenerateRequest(prompt="A red fox, ä", size=SMALL, n=10), client="a test 1.0"))
     start = StartSessionRequest(prompt="Make it blue", images=[str(source)], size=SMALL)

@@ -22,7 +22,7 @@ from workbench import KEY, SMALL, Benches, Canned, canned, encoded
 from gpt_image_2_mcp.images import preview_worker as looks
 from gpt_image_2_mcp.parameters.models import GenerateRequest
 from gpt_image_2_mcp.sandbox import Knobs, SandboxTransport, build_sandbox
-from gpt_image_2_mcp.service.images import open_studio
+from gpt_image_2_mcp.service.images import open_service
 from gpt_image_2_mcp.settings import Settings
 
 pytestmark = pytest.mark.anyio
@@ -95,7 +95,7 @@ async def test_what_is_being_saved_when_the_grace_ends_is_saved(
     handler = Listening()
     logging.getLogger("gpt_image_2_mcp.jobs.runner").addHandler(handler)
     try:
-        async with open_studio(settings, transport=transport, working_dir=tmp_path, home=tmp_path) as studio:
+        async with open_service(settings, transport=transport, working_dir=tmp_path, home=tmp_path) as studio:
             monkeypatch.setattr(os, "fsync", slow)
             studio.generate(GenerateRequest(**FOX))
             assert await anyio.to_thread.run_sync(begun.wait, 10)

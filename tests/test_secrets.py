@@ -25,7 +25,7 @@ from gpt_image_2_mcp.parameters.models import GenerateRequest
 from gpt_image_2_mcp.paths import denylist as places
 from gpt_image_2_mcp.sandbox import Fault
 from gpt_image_2_mcp.sandbox.errors import Json
-from gpt_image_2_mcp.service.images import open_studio
+from gpt_image_2_mcp.service.images import open_service
 from gpt_image_2_mcp.settings import Settings
 
 pytestmark = pytest.mark.anyio
@@ -213,7 +213,7 @@ async def told(root: Path, backend: httpx2.AsyncBaseTransport, key: str) -> str:
     settings = Settings.read({"OPENAI_API_KEY": key, "GPT_IMAGE_2_OUTPUT_DIR": str(root / "p")})
     visible: list[str] = [repr(settings), str(settings)]
     with anyio.fail_after(10):
-        async with open_studio(
+        async with open_service(
             settings, transport=backend, working_dir=root, home=root, data_dir=root / "data"
         ) as studio:
             job = studio.generate(GenerateRequest(prompt=PROMPT, size=SMALL, quality="low"))
@@ -279,7 +279,7 @@ async def test_a_password_in_the_address_of_the_backend_is_not_told(tmp_path: Pa
             "GPT_IMAGE_2_OUTPUT_DIR": str(tmp_path),
         }
     )
-    async with open_studio(settings, working_dir=tmp_path, home=tmp_path) as studio:
+    async with open_service(settings, working_dir=tmp_path, home=tmp_path) as studio:
         with pytest.raises(GptImageError) as caught:
             await studio.wait(studio.generate(GenerateRequest(prompt=PROMPT, size=SMALL)))
     assert "127.0.0.1:9" in str(caught.value)
@@ -299,7 +299,7 @@ async def test_a_bug_of_ours_is_logged_without_the_key(tmp_path: Path, caplog: p
 
     from gpt_image_2_mcp.server.factory import build_server
 
-    studio = open_studio(settings, transport=Broken(), working_dir=tmp_path, home=tmp_path)
+    studio = open_service(settings, transport=Broken(), working_dir=tmp_path, home=tmp_path)
     async with Client(build_server(lambda: studio)) as client:
         text = said(await client.call_tool("generate_image", DRAFT))
     assert hidden(text)

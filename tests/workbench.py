@@ -24,7 +24,7 @@ from PIL import Image, ImageDraw
 
 from gpt_image_2_mcp.sandbox import Knobs, SandboxTransport, Seen, build_sandbox
 from gpt_image_2_mcp.server.factory import build_server
-from gpt_image_2_mcp.service.images import open_studio
+from gpt_image_2_mcp.service.images import open_service
 from gpt_image_2_mcp.settings import Settings
 
 SMALL = "1024x640"
@@ -168,7 +168,7 @@ class Benches:
         settings = Settings.read(given, sandbox=sandbox)
         knobs = Knobs()
         transport = SandboxTransport(build_sandbox(knobs=knobs))
-        studio = open_studio(
+        studio = open_service(
             settings,
             transport=wrap(transport) if wrap else transport,
             working_dir=working_dir,

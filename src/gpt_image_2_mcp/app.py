@@ -9,17 +9,17 @@ from pathlib import Path
 import httpx2
 from platformdirs import user_data_path
 
-from .service.images import Studio, open_studio
+from .service.images import ImageService, open_service
 from .settings import Settings
 
 
 @asynccontextmanager
-async def started_studio(settings: Settings, *, since: float | None = None) -> AsyncGenerator[Studio]:
+async def started_service(settings: Settings, *, since: float | None = None) -> AsyncGenerator[ImageService]:
     """Open the studio for whoever started the program, where it was started.
 
     `since` is when the first call arrived, by `time.monotonic`, if that was before anything was loaded.
     """
-    async with open_studio(
+    async with open_service(
         settings,
         transport=_sandbox() if settings.sandbox else None,
         working_dir=Path.cwd(),

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ..jobs.job import Job
     from ..jobs.report import Report
     from ..parameters.models import PaidRequest
-    from ..service.images import Studio
+    from ..service.images import ImageService
 
 COMMAND_LINE = "command line"
 """What asks, in the record of a picture."""
@@ -99,10 +99,10 @@ def _options(command: Callable[..., None]) -> Callable[..., None]:
 def generate(ctx: click.Context, as_json: bool, sandbox: bool, **arguments: Any) -> None:
     """Make pictures from words, and print their paths."""
     from ..parameters.models import GenerateRequest, parse
-    from ..service.images import Studio
+    from ..service.images import ImageService
 
     request = parse(GenerateRequest, arguments)
-    _run(request, Studio.generate, as_json=as_json, sandbox=sandbox or ctx.obj)
+    _run(request, ImageService.generate, as_json=as_json, sandbox=sandbox or ctx.obj)
 
 
 @commands.command()
@@ -116,10 +116,10 @@ def edit(ctx: click.Context, as_json: bool, sandbox: bool, **arguments: Any) -> 
     FILE is a path, an http(s) URL, a data URL, or the id of a picture that was made here.
     """
     from ..parameters.models import EditRequest, parse
-    from ..service.images import Studio
+    from ..service.images import ImageService
 
     request = parse(EditRequest, {**arguments, "images": list(arguments["images"])})
-    _run(request, Studio.edit, as_json=as_json, sandbox=sandbox or ctx.obj)
+    _run(request, ImageService.edit, as_json=as_json, sandbox=sandbox or ctx.obj)
 
 
 @commands.command()
@@ -152,13 +152,13 @@ def _run(request: "PaidRequest", operation: "Callable[..., Job]", *, as_json: bo
     """Open the studio, wait to the end with a progress bar, print."""
     import anyio
 
-    from ..app import log_to_stderr, read_settings, started_studio
+    from ..app import log_to_stderr, read_settings, started_service
 
     settings = read_settings(sandbox=sandbox).model_copy(update={"inline": "none"})
     log_to_stderr(settings)
 
     async def work() -> "Report":
-        async with started_studio(settings) as studio:
+        async with started_service(settings) as studio:
             whole = await studio.completed(request)
             await _confirm(studio, whole)
             return await _outcome(studio, operation(studio, whole, client=COMMAND_LINE))
@@ -172,7 +172,7 @@ def _run(request: "PaidRequest", operation: "Callable[..., Job]", *, as_json: bo
         click.echo(line, err=line not in paths)
 
 
-async def _confirm(studio: "Studio", request: "PaidRequest") -> None:
+async def _confirm(studio: "ImageService", request: "PaidRequest") -> None:
     """Ask before what is dear, as the tools do."""
     limit = studio.settings.confirm_over_usd
     studio.check(request)
@@ -185,7 +185,7 @@ async def _confirm(studio: "Studio", request: "PaidRequest") -> None:
     click.confirm(f"This will cost {price}. Go ahead?", abort=True, err=True)
 
 
-async def _outcome(studio: "Studio", job: "Job") -> "Report":
+async def _outcome(studio: "ImageService", job: "Job") -> "Report":
     """Wait for a job behind a progress bar; the first Ctrl-C still saves what is paid for, the second one ends."""
     import anyio
     from rich.console import Console
@@ -214,7 +214,7 @@ async def _outcome(studio: "Studio", job: "Job") -> "Report":
     return outcome[0]
 
 
-async def _mind_interrupts(studio: "Studio", job: "Job", say: Callable[[str], None]) -> None:
+async def _mind_interrupts(studio: "ImageService", job: "Job", say: Callable[[str], None]) -> None:
     import os
     import signal
     import sys

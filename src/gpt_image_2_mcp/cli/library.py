@@ -250,14 +250,14 @@ def _run(
     """Open the studio and let `work` have its archive, behind a progress bar where it is said what is `doing`."""
     import anyio
 
-    from ..app import log_to_stderr, read_settings, started_studio
+    from ..app import log_to_stderr, read_settings, started_service
 
     settings = read_settings(sandbox=sandbox or bool(ctx.obj))
     settings.require_right()
     log_to_stderr(settings)
 
     async def opened() -> ResultT:
-        async with started_studio(settings) as studio:
+        async with started_service(settings) as studio:
             studio.archive.require_kept()
             with _progress(doing) as tell:
                 return await work(studio.archive, tell)

@@ -2,7 +2,7 @@
 
 from mcp_types import Completion, CompletionArgument, PromptReference, ResourceTemplateReference
 
-from ..service.images import Studio
+from ..service.images import ImageService
 from . import results
 from .prompts.templates import all_prompts
 
@@ -11,7 +11,7 @@ MAX_VALUES = 100
 
 
 async def complete(
-    ref: PromptReference | ResourceTemplateReference, argument: CompletionArgument, studio: Studio | None
+    ref: PromptReference | ResourceTemplateReference, argument: CompletionArgument, studio: ImageService | None
 ) -> Completion:
     """The values that go on from what was typed, whatever its capitals; none for an unknown reference."""
     typed = argument.value.strip().casefold()
@@ -30,7 +30,7 @@ def _of_prompt(ref: PromptReference, argument: str) -> list[str]:
     return [value for prompt in all_prompts() if prompt.name == ref.name for value in prompt.choices(argument)]
 
 
-async def _of_resource(template: str, argument: str, typed: str, studio: Studio | None) -> list[str]:
+async def _of_resource(template: str, argument: str, typed: str, studio: ImageService | None) -> list[str]:
     if studio is None or argument != "id":
         return []
     match template:

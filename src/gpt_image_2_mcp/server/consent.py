@@ -14,7 +14,7 @@ from pydantic import BaseModel, Field
 from ..billing.pricing import dollars
 from ..errors import GptImageError
 from ..parameters.models import PaidRequest
-from ..service.images import Studio
+from ..service.images import ImageService
 
 VARIABLE = "GPT_IMAGE_2_CONFIRM_OVER_USD"
 
@@ -29,7 +29,7 @@ class ConsentRefused(GptImageError):
     """The person said no, or could not be asked; nothing was sent."""
 
 
-async def ask(request: PaidRequest, call: Context[Studio, Any]) -> Consent | Elicit[Consent]:
+async def ask(request: PaidRequest, call: Context[ImageService, Any]) -> Consent | Elicit[Consent]:
     """Give consent where none is needed, else the question.
 
     Raises:
@@ -37,7 +37,7 @@ async def ask(request: PaidRequest, call: Context[Studio, Any]) -> Consent | Eli
         GptImageError: the call would be refused in any case.
 
     """
-    studio: Studio = call.request_context.lifespan_context
+    studio: ImageService = call.request_context.lifespan_context
     studio.check(request)
     limit = studio.settings.confirm_over_usd
     if limit is None or studio.settings.sandbox:

@@ -21,7 +21,7 @@ from mcp_types import (
 
 from .. import __version__
 from ..errors import shown
-from ..service.images import Studio
+from ..service.images import ImageService
 from .completions import complete
 from .notifications import ChangeNotifier
 from .prompts.templates import all_prompts
@@ -44,16 +44,16 @@ be no other; number the input pictures and give each a role. Draft at quality lo
 - An error says what to do; do not repeat a call that may have been billed without asking the person.
 """
 
-StudioOpener = Callable[[], AbstractAsyncContextManager[Studio]]
+ServiceOpener = Callable[[], AbstractAsyncContextManager[ImageService]]
 
 HOUR_MS = 3_600_000
 
 
-def build_server(open_studio: StudioOpener) -> PictureServer:
+def build_server(open_studio: ServiceOpener) -> PictureServer:
     """Make a fresh server over the studio that `open_studio` gives when a client connects."""
 
     @asynccontextmanager
-    async def lifespan(_: MCPServer[Studio]) -> AsyncGenerator[Studio]:
+    async def lifespan(_: MCPServer[ImageService]) -> AsyncGenerator[ImageService]:
         async with open_studio() as studio, anyio.create_task_group() as tasks:
             server.studio = studio
             tasks.start_soon(changes.follow, studio.news)
@@ -90,7 +90,7 @@ def build_server(open_studio: StudioOpener) -> PictureServer:
 
 class _Server(PictureServer):
     async def get_prompt(
-        self, name: str, arguments: dict[str, Any] | None = None, context: Context[Studio, Any] | None = None
+        self, name: str, arguments: dict[str, Any] | None = None, context: Context[ImageService, Any] | None = None
     ) -> GetPromptResult | InputRequiredResult:
         """Answer an unknown name as the client's mistake, which the SDK takes for one of the server."""
         names = [prompt.name for prompt in await self.list_prompts()]

@@ -24,7 +24,7 @@ from ..catalogue.search import Search
 from ..catalogue.session import Session, tree
 from ..errors import GptImageError
 from ..jobs.report import shortened
-from ..service.images import Studio
+from ..service.images import ImageService
 from .notifications import ChangeNotifier
 from .results import PICTURE_URI, SESSION_URI, picture_link, session_uri
 
@@ -41,10 +41,10 @@ def expected_errors() -> Generator[None]:
         raise MCPError(INTERNAL_ERROR, str(error)) from None
 
 
-class PictureServer(MCPServer[Studio]):
+class PictureServer(MCPServer[ImageService]):
     """An MCP server whose resources are what its studio knows of."""
 
-    studio: Studio | None = None
+    studio: ImageService | None = None
     """Set while a client is served."""
 
     def serve_subscriptions(self, changes: ChangeNotifier) -> None:
@@ -83,7 +83,7 @@ class PictureServer(MCPServer[Studio]):
         ]
 
     async def read_resource(
-        self, uri: AnyUrl | str, context: Context[Studio, Any] | None = None
+        self, uri: AnyUrl | str, context: Context[ImageService, Any] | None = None
     ) -> Iterable[ReadResourceContents] | InputRequiredResult:
         """A picture's bytes, or a session.
 

@@ -22,7 +22,7 @@ from pydantic import Field
 from ..errors import GptImageError
 from ..jobs.report import clipped
 from ..parameters.models import Request, parse
-from ..service.images import Studio
+from ..service.images import ImageService
 
 logger = logging.getLogger(__name__)
 
@@ -74,7 +74,7 @@ class RequestTool(Tool):
     ) -> CallToolResult | InputRequiredResult:
         """Check the arguments, ask the person where that is wanted, do the work; an error is answered as its text."""
         del convert_result  # A handler gives a result, never a value to convert.
-        studio: Studio = context.request_context.lifespan_context
+        studio: ImageService = context.request_context.lifespan_context
         try:
             ARRIVED.set(studio.arrival())
             studio.settings.require_right()

@@ -22,7 +22,7 @@ from ..parameters.models import (
     ShowImageRequest,
     StartSessionRequest,
 )
-from ..service.images import Studio
+from ..service.images import ImageService
 from .consent import ConsentAnswer, require
 from .cost_results import costs
 from .library_results import listed, viewed
@@ -34,7 +34,7 @@ MAX_CLIENT = 300
 LINKS_SINCE = "2025-06-18"
 """The first protocol whose clients know `resource_link`."""
 
-Call: TypeAlias = Context[Studio, Any]
+Call: TypeAlias = Context[ImageService, Any]
 
 
 async def generate_image(request: GenerateRequest, call: Call, consent: ConsentAnswer) -> CallToolResult:
@@ -165,7 +165,7 @@ async def _wait(call: Call, job: Job, *, asker: bool = True) -> CallToolResult:
     return reported(report, await studio.shown(report), links=links)
 
 
-def _studio(call: Call) -> Studio:
+def _studio(call: Call) -> ImageService:
     return call.request_context.lifespan_context
 
 

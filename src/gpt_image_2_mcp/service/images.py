@@ -81,7 +81,7 @@ class News:
     session_id: str | None
 
 
-class Studio:
+class ImageService:
     """Makes and edits pictures; made by `open_studio`."""
 
     def __init__(
@@ -383,14 +383,14 @@ class Studio:
 
 
 @asynccontextmanager
-async def open_studio(
+async def open_service(
     settings: Settings,
     *,
     transport: httpx2.AsyncBaseTransport | None = None,
     working_dir: Path,
     home: Path,
     data_dir: Path | None = None,
-) -> AsyncGenerator[Studio]:
+) -> AsyncGenerator[ImageService]:
     """Make a studio; on leaving, what was sent is waited for and saved.
 
     `transport` stands in for the network on the way to the API: the sandbox, in this process. `data_dir` is where the
@@ -411,7 +411,9 @@ async def open_studio(
     ):
         jobs = JobRunner(tasks, JobStore(clerk, settings.redact))
         cache = data_dir / THUMBNAILS if data_dir and clerk.repositories.keeps_history else None
-        studio = Studio(settings, connection=c, jobs=jobs, clerk=clerk, working_dir=working_dir, home=home, cache=cache)
+        studio = ImageService(
+            settings, connection=c, jobs=jobs, clerk=clerk, working_dir=working_dir, home=home, cache=cache
+        )
         tasks.start_soon(studio.put_in_order)
         try:
             yield studio

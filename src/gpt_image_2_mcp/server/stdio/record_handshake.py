@@ -15,7 +15,7 @@ from mcp.shared.message import SessionMessage
 from mcp_types import JSONRPCMessage, jsonrpc_message_adapter
 from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS, LATEST_MODERN_VERSION
 
-from ...service.images import open_studio
+from ...service.images import open_service
 from ...settings import Settings
 from ..factory import build_server
 from .handshake import CAPABILITIES, RECORDED, VERSION
@@ -51,7 +51,7 @@ async def _answers(requests: list[Call]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
-        server = build_server(lambda: open_studio(Settings.read({}), working_dir=place, home=place))._lowlevel_server  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+        server = build_server(lambda: open_service(Settings.read({}), working_dir=place, home=place))._lowlevel_server  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
         async with (
             create_client_server_memory_streams() as ((reading, writing), (heard, said)),
             anyio.create_task_group() as tasks,

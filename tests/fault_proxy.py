@@ -108,14 +108,14 @@ async def paying(
     settings = Settings.read(
         {"OPENAI_API_KEY": KEY, "GPT_IMAGE_2_OUTPUT_DIR": str(folder), **(variables or {}), **environ}
     )
-    studio = open_service(
+    service = open_service(
         settings,
         transport=sandbox if marked else Unmarked(sandbox),
         working_dir=working_dir,
         home=home,
         data_dir=root / "data",
     )
-    server = build_server(lambda: studio)
+    server = build_server(lambda: service)
     async with Client(server, mode="legacy" if legacy else "auto", elicitation_callback=ask) as client:
         try:
             yield Bench(client, knobs, folder, working_dir, home)

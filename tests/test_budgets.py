@@ -658,7 +658,7 @@ async def _generate(
         body = {"data": [{"b64_json": _base64(encoded())}]}
         backend = Canned(lambda _: httpx2.Response(200, json=body))
     variables = {"OPENAI_API_KEY": KEY, "GPT_IMAGE_2_OUTPUT_DIR": str(root / "pictures"), **environ}
-    studio = open_service(
+    service = open_service(
         settings or Settings.read(variables),
         transport=backend,
         working_dir=root,
@@ -666,7 +666,7 @@ async def _generate(
         data_dir=data_dir or root / "data",
     )
     with anyio.fail_after(PATIENCE_S):
-        async with studio as opened:
+        async with service as opened:
             try:
                 return await opened.wait(opened.generate(GenerateRequest(prompt=PROMPT, size=size, quality=quality)))
             except GptImageError:

@@ -76,8 +76,8 @@ async def behind(proxy: FaultProxy, root: Path, **environ: str) -> AsyncGenerato
             **environ,
         }
     )
-    studio = open_service(settings, working_dir=root, home=root, data_dir=root / "data")
-    async with Client(build_server(lambda: studio)) as client:
+    service = open_service(settings, working_dir=root, home=root, data_dir=root / "data")
+    async with Client(build_server(lambda: service)) as client:
         yield Bench(client, Knobs(), folder, root, root)
 
 

@@ -85,15 +85,15 @@ async def _child(order: Mapping[str, Any]) -> None:
     os.dup2(log, 2)
     root = Path(order["root"])
     settings = Settings.read(order["environ"])
-    async with open_service(settings, working_dir=root, home=root, data_dir=root / "data") as studio:
+    async with open_service(settings, working_dir=root, home=root, data_dir=root / "data") as service:
         # Begun already; this is to know when it is over.
-        await studio.put_in_order()
+        await service.put_in_order()
 
         async def one(number: int) -> None:
             request = GenerateRequest(
                 prompt=f"{NEW} {order['name']} {number}", size=SMALL, quality="low", n=2 if number == 0 else 1
             )
-            await studio.wait(studio.generate(request))
+            await service.wait(service.generate(request))
 
         async with anyio.create_task_group() as calls:
             for number in range(order["calls"]):
@@ -392,8 +392,8 @@ async def test_a_half_written_picture_is_found_in_the_sandboxs_folder_too(tmp_pa
     settings = Settings.read({"OPENAI_API_KEY": KEY, "GPT_IMAGE_2_OUTPUT_DIR": str(tmp_path / "p")})
     backend = canned(encoded())
     (folder / ".gpt-image-2-0011223344556677.part").write_bytes(encoded())
-    async with open_service(settings, transport=backend, working_dir=tmp_path, home=tmp_path) as studio:
-        await studio.put_in_order()
+    async with open_service(settings, transport=backend, working_dir=tmp_path, home=tmp_path) as service:
+        await service.put_in_order()
     assert parts(tmp_path) == []
 
 

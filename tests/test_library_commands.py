@@ -92,13 +92,15 @@ def shelf(folder: Path) -> list[Picture]:
 
 def put(*pictures: Picture) -> None:
     """Write pictures into the catalogue as their making does."""
-    books = Repositories(user_data_path("gpt-image-2-mcp", appauthor=False) / "gpt-image-2.db", keeps_history=True)
-    with books.unit_of_work() as page:
+    repositories = Repositories(
+        user_data_path("gpt-image-2-mcp", appauthor=False) / "gpt-image-2.db", keeps_history=True
+    )
+    with repositories.unit_of_work() as page:
         for picture in pictures:
             page.pictures.add(picture)
             if picture.record.position:
                 page.sessions.restore(picture.record.position.session_id)
-    books.close()
+    repositories.close()
 
 
 def run(*arguments: str) -> Result:

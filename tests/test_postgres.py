@@ -271,11 +271,11 @@ def test_a_server_out_of_reach_is_not_waited_for_by_each_question(
 ) -> None:
     """One picture asks several times, and each would wait for the whole timeout; later, it is tried again."""
     monkeypatch.setattr("gpt_image_2_mcp.persistence.unit_of_work.RETRY_SECONDS", waits)
-    books = Repositories(PostgresUrl("postgresql://owner:hunter2@127.0.0.1:1/images"), keeps_history=True)
+    repositories = Repositories(PostgresUrl("postgresql://owner:hunter2@127.0.0.1:1/images"), keeps_history=True)
     told: list[DatabaseUnusable] = []
     for _ in range(2):
         with pytest.raises(DatabaseUnusable) as caught:
-            _ = books.ledger_store
+            _ = repositories.ledger_store
         told.append(caught.value)
     assert (told[0] is told[1]) == bool(waits)
 

@@ -35,7 +35,7 @@ ID = "image-20261122-140300-00000a"
 
 @dataclass
 class Desk:
-    """A person's folders; each `studio` is a process of its own as far as the catalogue knows."""
+    """A person's folders; each `service` is a process of its own as far as the catalogue knows."""
 
     root: Path
 
@@ -47,7 +47,7 @@ class Desk:
     def database(self) -> Path:
         return self.root / "data" / "gpt-image-2-sandbox.db"
 
-    def studio(self, **environ: str) -> AbstractAsyncContextManager[ImageService]:
+    def service(self, **environ: str) -> AbstractAsyncContextManager[ImageService]:
         variables = {"GPT_IMAGE_2_OUTPUT_DIR": str(self.root / "pictures"), **environ}
         return open_service(
             Settings.read(variables, sandbox=True),
@@ -58,14 +58,14 @@ class Desk:
         )
 
     @asynccontextmanager
-    async def archive(self, **environ: str) -> AsyncGenerator[Library]:
+    async def library(self, **environ: str) -> AsyncGenerator[Library]:
         with anyio.fail_after(60):
-            async with self.studio(**environ) as studio:
-                yield studio.archive
+            async with self.service(**environ) as service:
+                yield service.library
 
     async def rebuild(self, *folders: Path, **environ: str) -> RebuildResult:
-        async with self.archive(**environ) as archive:
-            return await archive.rebuild([str(folder) for folder in folders or (self.root / "pictures",)])
+        async with self.library(**environ) as library:
+            return await library.rebuild([str(folder) for folder in folders or (self.root / "pictures",)])
 
     def forget(self) -> None:
         """Delete the catalogue."""
@@ -127,18 +127,18 @@ def desk(tmp_path: Path) -> Desk:
 PNG = encoded()
 
 
-async def make_a_history(studio: ImageService, source: Path) -> None:
+async def make_a_history(service: ImageService, source: Path) -> None:
     """Pictures, several of one request, and a session with a branch, a late turn and a turn from its originals."""
-    await studio.wait(studio.generate(GenerateRequest(prompt="A red fox, ä", size=SMALL, n=10), client="a test 1.0"))
+    await service.wait(service.generate(GenerateRequest(prompt="A red fox, ä", size=SMALL, n=10), client="a test 1.0"))
     start = StartSessionRequest(prompt="Make it blue", images=[str(source)], size=SMALL)
-    report = await studio.wait(studio.start_session(start, client="a test 1.0"))
+    report = await service.wait(service.start_session(start, client="a test 1.0"))
     assert report is not None
     assert report.place is not None
     session = report.place.session_id
 
     async def go_on(prompt: str, from_turn: int | None = None) -> None:
         request = ContinueSessionRequest(session_id=session, prompt=prompt, from_turn=from_turn, size=SMALL)
-        await studio.wait(studio.continue_session(request))
+        await service.wait(service.continue_session(request))
 
     await go_on("Add a hat")
     await go_on("Another hat", from_turn=1)
@@ -152,8 +152,8 @@ async def make_a_history(studio: ImageService, source: Path) -> None:
 async def test_a_catalogue_deleted_and_rebuilt_is_equal(desk: Desk) -> None:
     source = desk.root / "work" / "photo.png"
     source.write_bytes(PNG)
-    async with desk.studio() as studio:
-        await make_a_history(studio, source)
+    async with desk.service() as service:
+        await make_a_history(service, source)
     before = desk.rows()
     assert [len(rows) for rows in before.values()] == [17, 1]
     assert {row["late"] for row in before["pictures"]} == {True, False}
@@ -167,15 +167,15 @@ async def test_a_catalogue_deleted_and_rebuilt_is_equal(desk: Desk) -> None:
 async def test_a_session_that_was_rebuilt_goes_on_where_it_was(desk: Desk) -> None:
     source = desk.root / "work" / "photo.png"
     source.write_bytes(PNG)
-    async with desk.studio() as studio:
-        await make_a_history(studio, source)
-        (session,) = (await studio.list_sessions())[0]
+    async with desk.service() as service:
+        await make_a_history(service, source)
+        (session,) = (await service.list_sessions())[0]
     desk.forget()
     await desk.rebuild()
-    async with desk.studio() as studio:
-        assert (await studio.list_sessions())[0] == [session]
+    async with desk.service() as service:
+        assert (await service.list_sessions())[0] == [session]
         request = ContinueSessionRequest(session_id=session.id, prompt="And a bow", size=SMALL)
-        report = await studio.wait(studio.continue_session(request))
+        report = await service.wait(service.continue_session(request))
     assert report is not None
     assert report.place is not None
     assert (report.place.turn, report.place.parent) == (8, 7)
@@ -198,9 +198,9 @@ async def test_sessions_that_were_rebuilt_end_as_others_do(desk: Desk) -> None:
 async def test_a_folder_that_was_moved_is_found_at_its_new_place(desk: Desk) -> None:
     source = desk.root / "work" / "photo.png"
     source.write_bytes(PNG)
-    async with desk.studio() as studio:
-        await make_a_history(studio, source)
-        (session,) = (await studio.list_sessions())[0]
+    async with desk.service() as service:
+        await make_a_history(service, source)
+        (session,) = (await service.list_sessions())[0]
     before = desk.rows(without="path")
     elsewhere = desk.root / "elsewhere"
     desk.pictures.rename(elsewhere)
@@ -210,9 +210,9 @@ async def test_a_folder_that_was_moved_is_found_at_its_new_place(desk: Desk) -> 
     assert {str(Path(row["path"]).parent) for row in after["pictures"]} == {str(elsewhere)}
     assert after["sessions"][0]["folder"] == str(elsewhere)
     assert desk.rows(without="path")["pictures"] == before["pictures"]
-    async with desk.studio() as studio:
+    async with desk.service() as service:
         request = ContinueSessionRequest(session_id=session.id, prompt="And a bow", size=SMALL)
-        report = await studio.wait(studio.continue_session(request))
+        report = await service.wait(service.continue_session(request))
     assert report is not None
     assert report.images[0].path.parent == elsewhere
 
@@ -289,8 +289,8 @@ async def test_a_record_that_lies_is_said_to_and_the_rest_is_taken(lie: Mapping[
     done = await desk.rebuild()
     assert (done.added, len(done.notes)) == (1, 1), list(done.notes)
     assert desk.ids() == [true.stem]
-    async with desk.archive() as archive:
-        assert [batch async for batch in archive.every()] != []
+    async with desk.library() as library:
+        assert [batch async for batch in library.every()] != []
 
 
 def empty(path: Path) -> None:
@@ -420,8 +420,8 @@ async def test_a_strangers_turn_of_a_session_that_is_there_changes_nothing_of_it
     """It is a branch in the tree, no more: what goes on is the person's own picture, in their own folder."""
     source = desk.root / "work" / "photo.png"
     source.write_bytes(PNG)
-    async with desk.studio() as studio:
-        await make_a_history(studio, source)
+    async with desk.service() as service:
+        await make_a_history(service, source)
     before = desk.rows()["sessions"]
     place = {"session_id": before[0]["id"], "turn": turn, "parent": 1}
     gift = desk.root / "gift"
@@ -430,9 +430,9 @@ async def test_a_strangers_turn_of_a_session_that_is_there_changes_nothing_of_it
     done = await desk.rebuild(gift)
     assert (done.added, done.sessions) == (1, 0)
     assert desk.rows()["sessions"] == before
-    async with desk.studio() as studio:
+    async with desk.service() as service:
         request = ContinueSessionRequest(session_id=before[0]["id"], prompt="And a bow", size=SMALL)
-        report = await studio.wait(studio.continue_session(request))
+        report = await service.wait(service.continue_session(request))
     assert report is not None
     assert report.place is not None
     assert (report.place.turn, report.place.parent) == (turn + 1, 7)
@@ -442,8 +442,8 @@ async def test_a_strangers_turn_of_a_session_that_is_there_changes_nothing_of_it
 async def test_a_copy_of_a_deleted_picture_does_not_move_its_session(desk: Desk) -> None:
     source = desk.root / "work" / "photo.png"
     source.write_bytes(PNG)
-    async with desk.studio() as studio:
-        await make_a_history(studio, source)
+    async with desk.service() as service:
+        await make_a_history(service, source)
     before = desk.rows()["sessions"]
     shutil.copytree(desk.pictures, desk.root / "gift")
     for path in desk.pictures.glob("session-*.png"):
@@ -460,11 +460,11 @@ async def test_places_that_make_no_tree_are_shown_all_the_same(desk: Desk) -> No
         name = f"session-2026112{number}-140000-00000a"
         desk.plant(desk.pictures, PNG, name=name, kind="session", place=place)
     await desk.rebuild()
-    async with desk.studio(GPT_IMAGE_2_SESSION_TTL_MS="0") as studio:
-        known = await studio.archive.show("session-20261127-140000-00000a")
+    async with desk.service(GPT_IMAGE_2_SESSION_TTL_MS="0") as service:
+        known = await service.library.show("session-20261127-140000-00000a")
         assert known.session is not None
         assert [turn.number for turn in known.session.turns] == [1, 2, 7]
-        await studio.archive.gallery(str(desk.root / "work" / "all.html"))
+        await service.library.gallery(str(desk.root / "work" / "all.html"))
 
 
 async def test_a_thousand_bad_records_are_a_hundred_sentences_and_a_number(desk: Desk) -> None:
@@ -510,8 +510,8 @@ async def test_hidden_folders_and_folders_of_secrets_are_passed_by(desk: Desk) -
 async def test_a_folder_that_is_off_limits_is_refused(folder: str, desk: Desk) -> None:
     (desk.root / "work" / "photo.png").write_bytes(PNG)
     (desk.root / "home" / ".ssh").mkdir()
-    async with desk.archive() as archive:
-        for call in (archive.rebuild, archive.check):
+    async with desk.library() as library:
+        for call in (library.rebuild, library.check):
             with pytest.raises(GptImageError):
                 await call([folder])
 

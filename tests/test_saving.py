@@ -95,9 +95,9 @@ async def test_what_is_being_saved_when_the_grace_ends_is_saved(
     handler = Listening()
     logging.getLogger("gpt_image_2_mcp.jobs.runner").addHandler(handler)
     try:
-        async with open_service(settings, transport=transport, working_dir=tmp_path, home=tmp_path) as studio:
+        async with open_service(settings, transport=transport, working_dir=tmp_path, home=tmp_path) as service:
             monkeypatch.setattr(os, "fsync", slow)
-            studio.generate(GenerateRequest(**FOX))
+            service.generate(GenerateRequest(**FOX))
             assert await anyio.to_thread.run_sync(begun.wait, 10)
     finally:
         logging.getLogger("gpt_image_2_mcp.jobs.runner").removeHandler(handler)

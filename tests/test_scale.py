@@ -46,27 +46,27 @@ ASKED: dict[str, Ask] = {
     "a new session": lambda _, page: page.sessions.begin(SESSION, Path("/tmp")),  # noqa: S108 - a name
     "a repeated job": lambda _, page: page.jobs.unfetched("key", ended_after=NOW),
     "recent jobs": lambda _, page: page.jobs.recent(20),
-    "the dearest": lambda books, _: books.ledger.dearest(model="gpt-image-2", size="auto", quality="low"),
+    "the dearest": lambda repositories, _: repositories.ledger.dearest(model="gpt-image-2", size="auto", quality="low"),
     "a new picture": lambda _, page: page.pictures.add(saved(Path(), None)),
 }
 
 
 @pytest.fixture
-def books(tmp_path: Path) -> Generator[Repositories]:
-    books = Repositories(tmp_path / "books.db", keeps_history=True, session_max=20, session_ttl_ms=1000)
-    yield books
-    books.close()
+def repositories(tmp_path: Path) -> Generator[Repositories]:
+    repositories = Repositories(tmp_path / "books.db", keeps_history=True, session_max=20, session_ttl_ms=1000)
+    yield repositories
+    repositories.close()
 
 
 @contextmanager
-def statements(books: Repositories) -> Generator[list[tuple[str, Any]]]:
+def statements(repositories: Repositories) -> Generator[list[tuple[str, Any]]]:
     """What is executed inside the block, with its values."""
     found: list[tuple[str, Any]] = []
 
     def note(_: object, __: object, statement: str, values: Any, *___: object) -> None:
         found.append((statement, values))
 
-    engine = books.history_store.database.engine
+    engine = repositories.history_store.database.engine
     event.listen(engine, "before_cursor_execute", note)
     yield found
     event.remove(engine, "before_cursor_execute", note)
@@ -77,11 +77,11 @@ def plan(connection: sa.Connection, statement: str, values: Any) -> list[str]:
 
 
 @pytest.mark.parametrize("asked", ASKED.values(), ids=ASKED)
-def test_nothing_looks_at_every_row(books: Repositories, asked: Ask) -> None:
-    with books.unit_of_work() as page:
+def test_nothing_looks_at_every_row(repositories: Repositories, asked: Ask) -> None:
+    with repositories.unit_of_work() as page:
         connection = page.pictures.connection
-        with statements(books) as found:
-            asked(books, page)
+        with statements(repositories) as found:
+            asked(repositories, page)
         plans = [plan(connection, *one) for one in found if re.match("SELECT|UPDATE|DELETE", one[0])]
     steps = [step for steps in plans for step in steps]
     assert steps
@@ -90,22 +90,22 @@ def test_nothing_looks_at_every_row(books: Repositories, asked: Ask) -> None:
 
 
 @pytest.mark.parametrize("name", [name for name in SEARCHES if "session" not in name])
-def test_a_page_is_found_in_order_and_not_sorted(books: Repositories, name: str) -> None:
-    with books.unit_of_work() as page:
-        with statements(books) as found:
+def test_a_page_is_found_in_order_and_not_sorted(repositories: Repositories, name: str) -> None:
+    with repositories.unit_of_work() as page:
+        with statements(repositories) as found:
             page.search(SEARCHES[name])
         plans = [plan(page.pictures.connection, *one) for one in found]
     assert [step for steps in plans for step in steps if "TEMP B-TREE" in step] == []
 
 
-def test_many_sessions_take_no_more_statements_than_one(books: Repositories, tmp_path: Path) -> None:
+def test_many_sessions_take_no_more_statements_than_one(repositories: Repositories, tmp_path: Path) -> None:
     def listed() -> tuple[int, int]:
-        with books.unit_of_work() as page, statements(books) as found:
+        with repositories.unit_of_work() as page, statements(repositories) as found:
             return len(page.sessions.active()), len(found)
 
     counts: list[tuple[int, int]] = []
     for number in range(3):
-        with books.unit_of_work() as page:
+        with repositories.unit_of_work() as page:
             place = page.sessions.begin(f"session-{number:024x}", tmp_path)
             assert isinstance(place, SessionPosition)
             name = f"session-20261122-140300-{number:06x}"
@@ -115,18 +115,20 @@ def test_many_sessions_take_no_more_statements_than_one(books: Repositories, tmp
     assert len({asked for _, asked in counts}) == 1
 
 
-def test_a_file_from_before_the_indexes_gets_them_and_keeps_its_rows(books: Repositories, tmp_path: Path) -> None:
+def test_a_file_from_before_the_indexes_gets_them_and_keeps_its_rows(
+    repositories: Repositories, tmp_path: Path
+) -> None:
     picture = saved(tmp_path, None)
     names = sa.text("SELECT name FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL")
-    with books.unit_of_work() as page:
+    with repositories.unit_of_work() as page:
         page.pictures.add(picture)
         connection = page.pictures.connection
         before = set(connection.scalars(names))
         for name in filter(NEWER.fullmatch, before):
             connection.exec_driver_sql(f"DROP INDEX {name}")
         connection.exec_driver_sql("UPDATE schema_version SET version = 2")
-    books.close()
-    later = Repositories(books.database, keeps_history=True)
+    repositories.close()
+    later = Repositories(repositories.database, keeps_history=True)
     with later.unit_of_work() as page:
         assert set(page.pictures.connection.scalars(names)) == before
         assert page.pictures.get(picture.id) == picture

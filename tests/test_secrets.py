@@ -215,16 +215,16 @@ async def told(root: Path, backend: httpx2.AsyncBaseTransport, key: str) -> str:
     with anyio.fail_after(10):
         async with open_service(
             settings, transport=backend, working_dir=root, home=root, data_dir=root / "data"
-        ) as studio:
-            job = studio.generate(GenerateRequest(prompt=PROMPT, size=SMALL, quality="low"))
+        ) as service:
+            job = service.generate(GenerateRequest(prompt=PROMPT, size=SMALL, quality="low"))
             try:
-                report = await studio.wait(job)
+                report = await service.wait(job)
             except GptImageError as error:
                 visible += [str(error), repr(error), "".join(traceback.format_exception_only(error))]
             else:
                 assert report is not None
                 visible += [report.text(), repr(report), str(report.as_dict())]
-            visible += [repr(job), repr(studio)]
+            visible += [repr(job), repr(service)]
     kept = await anyio.to_thread.run_sync(everything_below, root)
     return "\n".join(visible) + kept.decode("latin-1")
 
@@ -279,9 +279,9 @@ async def test_a_password_in_the_address_of_the_backend_is_not_told(tmp_path: Pa
             "GPT_IMAGE_2_OUTPUT_DIR": str(tmp_path),
         }
     )
-    async with open_service(settings, working_dir=tmp_path, home=tmp_path) as studio:
+    async with open_service(settings, working_dir=tmp_path, home=tmp_path) as service:
         with pytest.raises(GptImageError) as caught:
-            await studio.wait(studio.generate(GenerateRequest(prompt=PROMPT, size=SMALL)))
+            await service.wait(service.generate(GenerateRequest(prompt=PROMPT, size=SMALL)))
     assert "127.0.0.1:9" in str(caught.value)
     assert hidden(str(caught.value))
 
@@ -299,8 +299,8 @@ async def test_a_bug_of_ours_is_logged_without_the_key(tmp_path: Path, caplog: p
 
     from gpt_image_2_mcp.server.factory import build_server
 
-    studio = open_service(settings, transport=Broken(), working_dir=tmp_path, home=tmp_path)
-    async with Client(build_server(lambda: studio)) as client:
+    service = open_service(settings, transport=Broken(), working_dir=tmp_path, home=tmp_path)
+    async with Client(build_server(lambda: service)) as client:
         text = said(await client.call_tool("generate_image", DRAFT))
     assert hidden(text)
     assert hidden(caplog.text)

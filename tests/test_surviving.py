@@ -643,6 +643,8 @@ async def test_a_header_that_claims_the_impossible_loses_no_record(tmp_path: Pat
 
     given = Settings.read({"OPENAI_API_KEY": KEY, "GPT_IMAGE_2_OUTPUT_DIR": str(tmp_path / "pictures")})
     backend, data_dir = canned(bytes(data)), tmp_path / "data"
-    async with open_service(given, transport=backend, working_dir=tmp_path, home=tmp_path, data_dir=data_dir) as studio:
-        await studio.wait(studio.generate(GenerateRequest(prompt="a fox")))
+    async with open_service(
+        given, transport=backend, working_dir=tmp_path, home=tmp_path, data_dir=data_dir
+    ) as service:
+        await service.wait(service.generate(GenerateRequest(prompt="a fox")))
     assert len(rows(tmp_path, "pictures")) == len(sidecars(tmp_path)) == 1

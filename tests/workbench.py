@@ -168,14 +168,14 @@ class Benches:
         settings = Settings.read(given, sandbox=sandbox)
         knobs = Knobs()
         transport = SandboxTransport(build_sandbox(knobs=knobs))
-        studio = open_service(
+        service = open_service(
             settings,
             transport=wrap(transport) if wrap else transport,
             working_dir=working_dir,
             home=home,
         )
         client = await self._stack.enter_async_context(
-            Client(build_server(lambda: studio), mode="legacy" if legacy else "auto")
+            Client(build_server(lambda: service), mode="legacy" if legacy else "auto")
         )
         # Left last in, first out: what a failed test held is let go before the studio waits for it.
         self._stack.callback(knobs.release)

@@ -25,9 +25,9 @@ async def started_service(settings: Settings, *, since: float | None = None) -> 
         working_dir=Path.cwd(),
         home=Path.home(),
         data_dir=user_data_path("gpt-image-2-mcp", appauthor=False),
-    ) as studio:
-        studio.first_call_at = since
-        yield studio
+    ) as service:
+        service.first_call_at = since
+        yield service
 
 
 def read_settings(*, sandbox: bool) -> Settings:

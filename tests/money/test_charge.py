@@ -15,18 +15,18 @@ def charge(job: str) -> Charge:
 
 def test_a_row_that_was_not_kept_is_nobody_elses(tmp_path: Path) -> None:
     """A disk that is full at the commit takes the row back, and another process takes its number."""
-    books = Repositories(tmp_path / "x.db", keeps_history=True)
+    repositories = Repositories(tmp_path / "x.db", keeps_history=True)
     lost, other = charge("lost"), charge("other")
 
     def fill_the_disk() -> None:
-        with books.transaction():
-            lost.note_sent(books)
+        with repositories.transaction():
+            lost.note_sent(repositories)
             raise OSError("full")
 
     with pytest.raises(OSError, match="full"):
         fill_the_disk()
     lost.take_back()
-    other.note_sent(books)
-    lost.fail(books, may_be_billed=False)
-    assert books.ledger.summary().reserved > 0, "the other one is under way still"
-    books.close()
+    other.note_sent(repositories)
+    lost.fail(repositories, may_be_billed=False)
+    assert repositories.ledger.summary().reserved > 0, "the other one is under way still"
+    repositories.close()

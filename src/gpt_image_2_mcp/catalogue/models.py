@@ -9,7 +9,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AliasChoices, AwareDatetime, BaseModel, ConfigDict, Field
 
 from ..images import MIME, Format
 
@@ -39,10 +39,15 @@ def _within_reach(when: datetime) -> datetime:
 Moment = Annotated[AwareDatetime, AfterValidator(_within_reach)]
 
 
+def _renamed(name: str, stored: str, *, default: Any) -> Any:
+    """A field whose name in files and databases is an older one, `stored`; both are read, and the older is written."""
+    return Field(default=default, validation_alias=AliasChoices(stored, name), serialization_alias=stored)
+
+
 class Record(BaseModel):
     """What all parts of a record share: they do not change, and what a later version adds is passed over."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", serialize_by_alias=True)
 
 
 class Origin(Record):
@@ -75,9 +80,9 @@ class SessionPosition(Record):
     turn: Annotated[int, Field(ge=1, le=100_000)]
     parent: Annotated[int, Field(ge=0, le=100_000)]
     """The turn that it was made from; 0 stands for the originals."""
-    is_branch: bool = False
+    is_branch: bool = _renamed("is_branch", "late", default=False)
     """Another turn was made from the same one in the meantime: this is a branch, and the session goes on there."""
-    parent_given: bool = False
+    parent_given: bool = _renamed("parent_given", "asked", default=False)
     """The parent was named by the call: the session goes on from here."""
 
 
@@ -105,7 +110,7 @@ class PictureRecord(Record):
     made: Moment
     client: Word | None = None
     project: Word | None = None
-    position: SessionPosition | None = None
+    position: SessionPosition | None = _renamed("position", "place", default=None)
     job_id: Word | None = None
     request_id: Word | None = None
     sandbox: bool = False

@@ -158,10 +158,10 @@ def _run(request: "PaidRequest", operation: "Callable[..., Job]", *, as_json: bo
     log_to_stderr(settings)
 
     async def work() -> "Report":
-        async with started_service(settings) as studio:
-            whole = await studio.completed(request)
-            await _confirm(studio, whole)
-            return await _outcome(studio, operation(studio, whole, client=COMMAND_LINE))
+        async with started_service(settings) as service:
+            whole = await service.completed(request)
+            await _confirm(service, whole)
+            return await _outcome(service, operation(service, whole, client=COMMAND_LINE))
 
     report = anyio.run(work)
     if as_json:
@@ -172,20 +172,20 @@ def _run(request: "PaidRequest", operation: "Callable[..., Job]", *, as_json: bo
         click.echo(line, err=line not in paths)
 
 
-async def _confirm(studio: "ImageService", request: "PaidRequest") -> None:
+async def _confirm(service: "ImageService", request: "PaidRequest") -> None:
     """Ask before what is dear, as the tools do."""
-    limit = studio.settings.confirm_over_usd
-    studio.check(request)
-    if limit is None or studio.settings.sandbox:
+    limit = service.settings.confirm_over_usd
+    service.check(request)
+    if limit is None or service.settings.sandbox:
         return
-    expected = await studio.estimate(request)
+    expected = await service.estimate(request)
     if expected is not None and expected.usd <= limit:
         return
     price = f"about ${expected.usd:.2f}" if expected else "an amount that is not known beforehand"
     click.confirm(f"This will cost {price}. Go ahead?", abort=True, err=True)
 
 
-async def _outcome(studio: "ImageService", job: "Job") -> "Report":
+async def _outcome(service: "ImageService", job: "Job") -> "Report":
     """Wait for a job behind a progress bar; the first Ctrl-C still saves what is paid for, the second one ends."""
     import anyio
     from rich.console import Console
@@ -201,9 +201,9 @@ async def _outcome(studio: "ImageService", job: "Job") -> "Report":
             bar.update(task, completed=progress, description=message)
 
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(_mind_interrupts, studio, job, bar.console.print)
+            tasks.start_soon(_mind_interrupts, service, job, bar.console.print)
             try:
-                report = await studio.wait(job, tell=tell)
+                report = await service.wait(job, tell=tell)
                 assert report is not None, "without a bound it waits to the end"
                 outcome.append(report)
             except GptImageError as error:
@@ -214,7 +214,7 @@ async def _outcome(studio: "ImageService", job: "Job") -> "Report":
     return outcome[0]
 
 
-async def _mind_interrupts(studio: "ImageService", job: "Job", say: Callable[[str], None]) -> None:
+async def _mind_interrupts(service: "ImageService", job: "Job", say: Callable[[str], None]) -> None:
     import os
     import signal
     import sys
@@ -229,5 +229,5 @@ async def _mind_interrupts(studio: "ImageService", job: "Job", say: Callable[[st
             if interrupted:
                 os._exit(128 + received)
             interrupted = True
-            if not studio.stop_job(job):
+            if not service.stop_job(job):
                 say("The picture is paid for already: waiting to save it. Ctrl-C again gives it up.")

@@ -83,7 +83,7 @@ def _with(options: Sequence[Callable[..., Any]], command: Callable[..., None]) -
 @_sandboxed
 def list_(ctx: click.Context, sandbox: bool, as_json: bool, **wanted: Any) -> None:
     """List pictures, the newest first."""
-    found = _run(ctx, sandbox, lambda archive, _: archive.find(_search(**wanted)))
+    found = _run(ctx, sandbox, lambda library, _: library.find(_search(**wanted)))
     _print_page(found, as_json=as_json, sandbox=sandbox or bool(ctx.obj))
 
 
@@ -97,7 +97,7 @@ def search(ctx: click.Context, sandbox: bool, as_json: bool, words: Sequence[str
 
     The newest come first. All words have to be there; the beginning of each is enough.
     """
-    found = _run(ctx, sandbox, lambda archive, _: archive.find(_search(query=" ".join(words), **wanted)))
+    found = _run(ctx, sandbox, lambda library, _: library.find(_search(query=" ".join(words), **wanted)))
     _print_page(found, as_json=as_json, sandbox=sandbox or bool(ctx.obj))
 
 
@@ -112,10 +112,10 @@ def show(ctx: click.Context, sandbox: bool, as_json: bool, image: str) -> None:
     newest.
     """
 
-    async def look_up(archive: "Library", _: object) -> "KnownPicture":
+    async def look_up(library: "Library", _: object) -> "KnownPicture":
         # `last` elsewhere means what the same process made.
-        newest = (await archive.find(_search(limit=1))).pictures if image.lower() == "last" else ()
-        return await archive.show(newest[0].id if newest else image)
+        newest = (await library.find(_search(limit=1))).pictures if image.lower() == "last" else ()
+        return await library.show(newest[0].id if newest else image)
 
     known = _run(ctx, sandbox, look_up)
     if as_json:
@@ -140,7 +140,7 @@ def export(ctx: click.Context, sandbox: bool, folder: str, **wanted: Any) -> Non
     FOLDER's path is printed. No file is replaced, and `library rebuild FOLDER` takes them in elsewhere.
     """
     done = _run(
-        ctx, sandbox, lambda archive, tell: archive.export(folder, _search(**wanted), tell=tell), doing="Copying"
+        ctx, sandbox, lambda library, tell: library.export(folder, _search(**wanted), tell=tell), doing="Copying"
     )
     click.echo(plain(str(done.folder)))
     already = f", {done.there:,} were there already" if done.there else ""
@@ -160,7 +160,7 @@ def rebuild(ctx: click.Context, sandbox: bool, folders: Sequence[str]) -> None:
     are exactly what their record says are taken, and what is in the catalogue already is not changed, except for its
     place.
     """
-    done = _run(ctx, sandbox, lambda archive, tell: archive.rebuild(folders, tell=tell), doing="Reading")
+    done = _run(ctx, sandbox, lambda library, tell: library.rebuild(folders, tell=tell), doing="Reading")
     parts = [f"{_count(done.added, 'picture')} added"]
     parts += [f"{done.moved:,} found at a new place"] if done.moved else []
     parts += [f"{done.known:,} already in the catalogue"] if done.known else []
@@ -186,7 +186,7 @@ def check(ctx: click.Context, sandbox: bool, as_json: bool, folders: Sequence[st
     Also those that are unknown, or lie without their record. Every picture is read, or those in the folders that you
     name. Nothing is changed. The exit code is 1 where something was found.
     """
-    done = _run(ctx, sandbox, lambda archive, tell: archive.check(folders, tell=tell), doing="Checking")
+    done = _run(ctx, sandbox, lambda library, tell: library.check(folders, tell=tell), doing="Checking")
     rebuild_it = "gpt-image-2-mcp library rebuild FOLDER"
     kinds: tuple[tuple[str, str, Sequence[Finding], str], ...] = (
         ("missing", "Missing", done.missing, f"If they were moved, {rebuild_it} finds them at their new place."),
@@ -229,7 +229,7 @@ def gallery(ctx: click.Context, sandbox: bool, output: str, **wanted: Any) -> No
     and no network. An older gallery is replaced, another file is not.
     """
     path, number = _run(
-        ctx, sandbox, lambda archive, tell: archive.gallery(output, _search(**wanted), tell=tell), doing="Drawing"
+        ctx, sandbox, lambda library, tell: library.gallery(output, _search(**wanted), tell=tell), doing="Drawing"
     )
     click.echo(plain(str(path)))
     click.echo(f"{_count(number, 'picture')}, {path.stat().st_size / 1000:,.0f} kB.", err=True)
@@ -257,10 +257,10 @@ def _run(
     log_to_stderr(settings)
 
     async def opened() -> ResultT:
-        async with started_service(settings) as studio:
-            studio.archive.require_kept()
+        async with started_service(settings) as service:
+            service.library.require_kept()
             with _progress(doing) as tell:
-                return await work(studio.archive, tell)
+                return await work(service.library, tell)
 
     return anyio.run(opened)
 

@@ -51,14 +51,14 @@ class ImageSaver:
         partials: list[Path],
         previews: bool,
         hide: Callable[[str], str],
-        unbroken: InFlightWrites,
+        in_flight: InFlightWrites,
     ) -> None:
         """Save `n` pictures into the first of `folders` that takes them.
 
         `judge` is asked again at the moment of writing whether a folder may be written. `sandboxed` names the folders
         that take another's place where the answer turns out to be a sandbox's. `fetch` gets the bytes of a picture
         that comes as a link. `partials` is told where unfinished ones lie. `previews` asks for small pictures beside
-        the saved ones. `unbroken` is what the end of the process waits for: the writing.
+        the saved ones. `in_flight` is what the end of the process waits for: the writing.
         """
         self._name = name
         self._folders = tuple(folders)
@@ -70,7 +70,7 @@ class ImageSaver:
         self._hide = hide
         self.looks = Looks(n, previews=previews)
         """Where a picture that arrives is looked at meanwhile."""
-        self._unbroken = unbroken
+        self._in_flight = in_flight
         self._numbering = Lock()
         self._previews: dict[str, Preview] = {}
         self._answers: list[ApiResult] = []
@@ -177,7 +177,7 @@ class ImageSaver:
         if answer.sandbox:
             folders = tuple(self._sandboxed.get(folder, folder) for folder in folders)
         look.begin(data, what)
-        with self._unbroken:
+        with self._in_flight:
             path, elsewhere = save(
                 data,
                 extension=EXTENSION[what.format],

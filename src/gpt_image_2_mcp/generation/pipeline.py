@@ -67,9 +67,9 @@ class Pipeline:
         *,
         connection: LazyBackend,
         spending: Spending,
-        clerk: WriterThread,
+        writer: WriterThread,
         log: JobStore,
-        destinations: OutputDirs,
+        output_dirs: OutputDirs,
         sources: Sources,
         timings: DurationHistory,
         project: str | None,
@@ -78,17 +78,17 @@ class Pipeline:
         self._settings = settings
         self._connection = connection
         self._spending = spending
-        self._clerk = clerk
+        self._writer = writer
         self._log = log
-        self._destinations = destinations
+        self._output_dirs = output_dirs
         self._sources = sources
         self._timings = timings
         self._project = project
-        self._unbroken = InFlightWrites()
+        self._in_flight = InFlightWrites()
 
     async def close(self) -> None:
         """Wait for what is being saved."""
-        await anyio.to_thread.run_sync(self._unbroken.wait)
+        await anyio.to_thread.run_sync(self._in_flight.wait)
 
     async def make(self, work: Work) -> Report:
         """Make the pictures, and tell of them once they are saved.
@@ -99,19 +99,19 @@ class Pipeline:
         """
         job, request = work.job, work.request
         charge = await self._spending.reserve(job.id, self.priced(request, work.inputs))
-        keeper = self._keeper(work)
-        job.folder, job.stem = work.folder, keeper.stem
+        saver = self._keeper(work)
+        job.folder, job.stem = work.folder, saver.stem
         job.status.before_sending = partial(self._note_sent, job, charge)
         try:
-            failures, notes = await self._send(job, keeper, request, work.inputs)
+            failures, notes = await self._send(job, saver, request, work.inputs)
         except BaseException as error:
             if isinstance(error, ApiError):
                 error.redact(self._settings.redact)
             free = isinstance(error, ApiError) and error.from_sandbox
             may_be_billed = job.status.sent > 0 and not free
-            await self._clerk.run(partial(self._note_failure, job, charge, error, may_be_billed))
+            await self._writer.run(partial(self._note_failure, job, charge, error, may_be_billed))
             raise
-        report = keeper.report(
+        report = saver.report(
             model=self._settings.model,
             prompt=request.prompt,
             options=request,
@@ -136,15 +136,15 @@ class Pipeline:
         )
 
     async def _send(
-        self, job: Job, keeper: ImageSaver, request: PaidRequest, inputs: Inputs
+        self, job: Job, saver: ImageSaver, request: PaidRequest, inputs: Inputs
     ) -> tuple[Sequence[GptImageError], Sequence[str]]:
         backend = await self._connection.backend()
         if not inputs.images:
-            await backend.images.generate(job.status, keeper, prompt=request.prompt, n=request.count, options=request)
+            await backend.images.generate(job.status, saver, prompt=request.prompt, n=request.count, options=request)
             return [], []
         return await backend.edits.edit(
             job.status,
-            keeper,
+            saver,
             prompt=request.prompt,
             n=request.count,
             options=request,
@@ -153,11 +153,11 @@ class Pipeline:
         )
 
     def _keeper(self, work: Work) -> ImageSaver:
-        own = self._destinations.resolve_writable(self._destinations.own())
+        own = self._output_dirs.resolve_writable(self._output_dirs.own())
         return ImageSaver(
             name=Name.new(work.kind, safe_prefix(work.request.filename_prefix or "")),
             folders=tuple(dict.fromkeys((work.folder, own))),
-            judge=self._destinations.resolve_writable,
+            judge=self._output_dirs.resolve_writable,
             # Whether a backend reached by HTTP is a sandbox shows in its answer only.
             sandboxed={} if self._settings.sandbox else {own: own / "sandbox"},
             n=work.request.count,
@@ -165,7 +165,7 @@ class Pipeline:
             partials=work.job.partials,
             hide=self._settings.redact,
             previews=self._settings.inline == "preview",
-            unbroken=self._unbroken,
+            in_flight=self._in_flight,
         )
 
     def _fetch_from(self, loop: asyncio.AbstractEventLoop) -> Callable[[str], bytes]:
@@ -176,13 +176,13 @@ class Pipeline:
     async def _note_sent(self, job: Job, charge: Charge) -> None:
         """Have it on the disk, before the first byte, that this job may be billed from now on."""
 
-        def note(books: Repositories) -> None:
-            with books.transaction():
-                charge.note_sent(books)
-                self._log.save_sent(books, job)
+        def note(repositories: Repositories) -> None:
+            with repositories.transaction():
+                charge.note_sent(repositories)
+                self._log.save_sent(repositories, job)
 
         try:
-            await self._clerk.run(note)
+            await self._writer.run(note)
         except GptImageError as error:
             charge.take_back()
             if self._spending.budgets.any:
@@ -190,22 +190,26 @@ class Pipeline:
             # A ledger that cannot be written keeps nobody from a picture.
             logger.warning("spending and history are not recorded: %s", error)
 
-    def _note_failure(self, job: Job, charge: Charge, error: BaseException, billed: bool, books: Repositories) -> None:
+    def _note_failure(
+        self, job: Job, charge: Charge, error: BaseException, billed: bool, repositories: Repositories
+    ) -> None:
         """The picture is gone, whatever can be written down."""
         try:
-            with books.transaction():
-                charge.fail(books, may_be_billed=billed)
-                with books.unit_of_work() as page:
-                    self._log.write_failure(page, job, error)
+            with repositories.transaction():
+                charge.fail(repositories, may_be_billed=billed)
+                with repositories.unit_of_work() as unit:
+                    self._log.write_failure(unit, job, error)
         except GptImageError as failure:
             logger.warning("spending and history could not be recorded: %s", failure)
 
     @staticmethod
-    def _settle(charge: Charge, report: Report, lost: int, n: int, books: Repositories) -> None:
+    def _settle(charge: Charge, report: Report, lost: int, n: int, repositories: Repositories) -> None:
         if report.sandbox:
-            charge.fail(books, may_be_billed=False)
+            charge.fail(repositories, may_be_billed=False)
         else:
-            charge.settle(books, usage=report.usage, usd=report.cost, request_id=report.request_id, lost=lost, n=n)
+            charge.settle(
+                repositories, usage=report.usage, usd=report.cost, request_id=report.request_id, lost=lost, n=n
+            )
 
     async def _write_down(self, work: Work, report: Report, settle: Callable[[Repositories], None]) -> Report:
         """Write down the cost, the pictures and the job's end; only a session's turn is waited for.
@@ -213,8 +217,8 @@ class Pipeline:
         The pictures are paid for and saved: whatever goes wrong from here on is told, and raises nothing.
         """
 
-        def write(books: Repositories) -> Report:
-            keeps = books.keeps_history and isinstance(work.request, StartSessionRequest)
+        def write(repositories: Repositories) -> Report:
+            keeps = repositories.keeps_history and isinstance(work.request, StartSessionRequest)
             inputs = work.inputs.kept(partial(self._keep_original, report)) if keeps else work.inputs
             pictures: Sequence[Picture] = ()
             try:
@@ -227,46 +231,46 @@ class Pipeline:
                     project=self._project,
                     hide=self._settings.redact,
                 )
-                told, pictures = self._in_books(books, work, report, pictures, settle)
+                told, pictures = self._in_books(repositories, work, report, pictures, settle)
             except Exception as error:  # noqa: BLE001 - see above
                 _say(error)
-                _settle_alone(books, settle)
+                _settle_alone(repositories, settle)
                 told = replace(report, warnings=(*report.warnings, f"{NOT_LISTED} ({error})."))
-            if books.keeps_history:
+            if repositories.keeps_history:
                 for picture in pictures:
                     self._write_sidecar(picture)
             return told
 
         if work.placing is None:
-            self._clerk.after_a_pause(write)
+            self._writer.after_a_pause(write)
             return report
-        return await self._clerk.run(write)
+        return await self._writer.run(write)
 
     def _in_books(
         self,
-        books: Repositories,
+        repositories: Repositories,
         work: Work,
         report: Report,
         pictures: Sequence[Picture],
         settle: Callable[[Repositories], None],
     ) -> tuple[Report, Sequence[Picture]]:
         """All of it or nothing; give the report and the records with the place in the session."""
-        with books.transaction():
-            settle(books)
-            with books.unit_of_work() as page:
-                place = work.placing(page) if work.placing else None
-                update = {"place": place, "made": page.now}
+        with repositories.transaction():
+            settle(repositories)
+            with repositories.unit_of_work() as unit:
+                place = work.placing(unit) if work.placing else None
+                update = {"position": place, "made": unit.now}
                 placed = [
                     picture.model_copy(update={"record": picture.record.model_copy(update=update)})
                     for picture in pictures
                 ]
                 for picture in placed:
-                    page.pictures.add(picture)
-                session = page.sessions.get(place.session_id) if place else None
+                    unit.pictures.add(picture)
+                session = unit.sessions.get(place.session_id) if place else None
                 told = replace(report, place=place, tree=tree(session)) if session else report
                 if work.placing and not session:
                     told = replace(report, warnings=(*report.warnings, ENDED_MEANWHILE))
-                self._log.save_result(page, work.job, told)
+                self._log.save_result(unit, work.job, told)
         return told, placed
 
     def _keep_original(self, report: Report, image: InputImage) -> Path | None:
@@ -274,7 +278,7 @@ class Pipeline:
         name = f"{image.sha256}.{EXTENSION[image.format]}"
         try:
             return keep_beside(
-                image.data, name, folder=report.images[0].path.parent, judge=self._destinations.resolve_writable
+                image.data, name, folder=report.images[0].path.parent, judge=self._output_dirs.resolve_writable
             )
         except (OSError, BadRequest) as error:
             logger.warning("%s, with which the session began, could not be kept: %s", image.source, error)
@@ -284,7 +288,7 @@ class Pipeline:
         from ..catalogue.sidecar import write_sidecar
 
         try:
-            write_sidecar(picture, self._destinations.resolve_writable)
+            write_sidecar(picture, self._output_dirs.resolve_writable)
         except (OSError, BadRequest) as error:
             logger.warning("the record of %s could not be written: %s", picture.path, error)
 
@@ -296,10 +300,10 @@ class Pipeline:
         return f"{host}:{parts.port or (443 if parts.scheme == 'https' else 80)}"
 
 
-def _settle_alone(books: Repositories, settle: Callable[[Repositories], None]) -> None:
+def _settle_alone(repositories: Repositories, settle: Callable[[Repositories], None]) -> None:
     """The money counts, whatever became of the rest."""
     try:
-        settle(books)
+        settle(repositories)
     except Exception as error:  # noqa: BLE001 - the picture is there all the same
         _say(error)
 

@@ -53,15 +53,15 @@ class PricedRequest:
 class Spending:
     """The budgets of one studio, and its way to the ledger."""
 
-    def __init__(self, budgets: Budgets, clerk: WriterThread, *, free: bool = False) -> None:
+    def __init__(self, budgets: Budgets, writer: WriterThread, *, free: bool = False) -> None:
         """Have the clerk write into the ledger; `free` work never enters it."""
         self.budgets = budgets
-        self._clerk = clerk
+        self._writer = writer
         self._free = free
 
     async def estimate(self, asked: PricedRequest) -> Estimate | None:
         """What it should cost, None where the model's price is unknown."""
-        return await self._clerk.run(lambda books: _estimated(asked, _dearest(asked, books)))
+        return await self._writer.run(lambda repositories: _estimated(asked, _dearest(asked, repositories)))
 
     async def reserve(self, job: str, asked: PricedRequest) -> "Charge":
         """Set aside what an operation should cost, if there is a budget.
@@ -74,7 +74,7 @@ class Spending:
         """
         charge = Charge(self.budgets, job, asked, free=self._free)
         if self.budgets.any and not self._free:
-            await self._clerk.run(charge.enter)
+            await self._writer.run(charge.enter)
         return charge
 
     async def would_fit(self, asked: PricedRequest) -> Estimate | None:
@@ -82,11 +82,11 @@ class Spending:
         if self._free:
             return await self.estimate(asked)
         charge = Charge(self.budgets, "", asked)
-        return await self._clerk.run(charge.rehearse)
+        return await self._writer.run(charge.rehearse)
 
     async def summary(self) -> Summary:
         """What was spent today and in the last 30 days; raises DatabaseUnusable."""
-        return await self._clerk.run(lambda books: books.ledger.summary())
+        return await self._writer.run(lambda repositories: repositories.ledger.summary())
 
 
 class Charge:
@@ -104,11 +104,11 @@ class Charge:
         self._set_aside = False
         """The row was written before the request was about to be sent."""
 
-    def enter(self, books: Repositories, *, is_sent: bool = False) -> None:
+    def enter(self, repositories: Repositories, *, is_sent: bool = False) -> None:
         """Write the row; raises as `Spending.reserve` does."""
         asked = self._asked
-        self._expected = _estimated(asked, _dearest(asked, books))
-        self._row = books.ledger.reserve(
+        self._expected = _estimated(asked, _dearest(asked, repositories))
+        self._row = repositories.ledger.reserve(
             Entry(asked.model, asked.options.size, asked.options.quality, asked.n, self._job),
             estimate=self._expected.usd if self._expected else None,
             per_call=self._budgets.per_call,
@@ -117,24 +117,24 @@ class Charge:
             is_sent=is_sent,
         )
 
-    def rehearse(self, books: Repositories) -> Estimate | None:
+    def rehearse(self, repositories: Repositories) -> Estimate | None:
         """Do as if; give what it should cost. Raises as `Spending.reserve` does."""
         if not self._budgets.any:
-            return _estimated(self._asked, _dearest(self._asked, books))
-        self.enter(books)
+            return _estimated(self._asked, _dearest(self._asked, repositories))
+        self.enter(repositories)
         assert self._row is not None
-        books.ledger.forget(self._row)
+        repositories.ledger.forget(self._row)
         return self._expected
 
-    def note_sent(self, books: Repositories) -> None:
+    def note_sent(self, repositories: Repositories) -> None:
         """From now on an unknown outcome counts as spent; once, however many requests the operation sends."""
         if self._free or self._sent:
             return
         self._set_aside = self._row is not None
         if self._row is not None:
-            books.ledger.sent(self._row)
+            repositories.ledger.sent(self._row)
         else:
-            self.enter(books, is_sent=True)
+            self.enter(repositories, is_sent=True)
         self._sent = True
 
     def take_back(self) -> None:
@@ -145,7 +145,7 @@ class Charge:
 
     def settle(
         self,
-        books: Repositories,
+        repositories: Repositories,
         *,
         usage: Usage | None,
         usd: Decimal | None,
@@ -157,12 +157,12 @@ class Charge:
         if self._row is not None:
             if usd is not None and lost and self._expected is not None:
                 usd += self._expected.usd * lost / n
-            books.ledger.settle(self._row, usage=usage, usd=usd, request_id=request_id)
+            repositories.ledger.settle(self._row, usage=usage, usd=usd, request_id=request_id)
 
-    def fail(self, books: Repositories, *, may_be_billed: bool) -> None:
+    def fail(self, repositories: Repositories, *, may_be_billed: bool) -> None:
         """Nothing came: it counts as spent where that may be, and is free again where not."""
         if self._row is not None:
-            (books.ledger.unknown if may_be_billed else books.ledger.release)(self._row)
+            (repositories.ledger.unknown if may_be_billed else repositories.ledger.release)(self._row)
 
 
 def _estimated(asked: PricedRequest, dearest: int | None) -> Estimate | None:
@@ -170,12 +170,12 @@ def _estimated(asked: PricedRequest, dearest: int | None) -> Estimate | None:
     return _price(asked, dearest=dearest, size=edges(look.size) or "auto", quality=look.quality)
 
 
-def _dearest(asked: PricedRequest, books: Repositories) -> int | None:
+def _dearest(asked: PricedRequest, repositories: Repositories) -> int | None:
     """The most tokens that such a picture took here; an estimate is given without a ledger as well."""
-    if isinstance(books.database, Path) and not books.database.exists():
+    if isinstance(repositories.database, Path) and not repositories.database.exists():
         return None
     try:
-        return books.ledger.dearest(model=asked.model, size=asked.options.size, quality=asked.options.quality)
+        return repositories.ledger.dearest(model=asked.model, size=asked.options.size, quality=asked.options.quality)
     except GptImageError:
         return None
 

@@ -4,4 +4,4 @@ from .formats import EXTENSION, MIME, Format, sniff
 from .headers import Facts, facts
 from .validate import ValidatedImage, validate
 
-__all__ = ["EXTENSION", "MIME", "Facts", "Format", "ValidatedImage", "facts", "validate", "sniff"]
+__all__ = ["EXTENSION", "MIME", "Facts", "Format", "ValidatedImage", "facts", "sniff", "validate"]

@@ -21,7 +21,7 @@ _ID = re.compile(PICTURE_ID)
 class References:
     """What one process's words for pictures mean."""
 
-    clerk: WriterThread
+    writer: WriterThread
     last: str | None = None
     """The id of the picture that was handed out last."""
     sheet: Mapping[int, str] = field(default_factory=dict[int, str])
@@ -38,7 +38,7 @@ class References:
         picture_id = self._id(word)
         if picture_id is None:
             return None
-        found = await self.clerk.in_transaction(lambda page: page.pictures.get(picture_id))
+        found = await self.writer.in_transaction(lambda unit: unit.pictures.get(picture_id))
         if found is None:
             raise BadRequest(
                 f"There is no picture {shown(picture_id)} in the catalogue. list_images, or `gpt-image-2-mcp library"

@@ -45,114 +45,114 @@ class KeptFailure(GptImageError):
 class JobStore:
     """The jobs of all processes of a person."""
 
-    def __init__(self, clerk: WriterThread, hide: Callable[[str], str]) -> None:
+    def __init__(self, writer: WriterThread, hide: Callable[[str], str]) -> None:
         """Have the clerk write; `hide` takes what is secret out of a text."""
-        self._clerk = clerk
+        self._writer = writer
         self._hide = hide
 
     def mark_handed_out(self, job: "Job") -> None:
         """Somebody has the job's id, or waits for it no longer."""
 
-        def tell(books: Repositories) -> None:
-            with books.unit_of_work() as page:
-                kept = page.jobs.get(job.id)
+        def tell(repositories: Repositories) -> None:
+            with repositories.unit_of_work() as unit:
+                kept = unit.jobs.get(job.id)
                 if kept is not None:
-                    page.jobs.give_up(job.id, fetched=job.fetched)
+                    unit.jobs.give_up(job.id, fetched=job.fetched)
                 elif not job.finished.is_set():
-                    self._put(books, page, job, "queued")
+                    self._put(repositories, unit, job, "queued")
 
-        self._clerk.submit(tell)
+        self._writer.submit(tell)
 
     def mark_fetched(self, job_id: str) -> None:
         """Somebody has the job's answer."""
 
-        def fetch(books: Repositories) -> None:
-            with books.unit_of_work() as page:
-                page.jobs.fetch(job_id)
+        def fetch(repositories: Repositories) -> None:
+            with repositories.unit_of_work() as unit:
+                unit.jobs.fetch(job_id)
 
-        self._clerk.submit(fetch)
+        self._writer.submit(fetch)
 
     def save_failure(self, job: "Job", error: Exception) -> None:
         """Nothing came of a job that somebody was told of."""
 
-        def fail(books: Repositories) -> None:
-            with books.unit_of_work() as page:
-                self.write_failure(page, job, error)
+        def fail(repositories: Repositories) -> None:
+            with repositories.unit_of_work() as unit:
+                self.write_failure(unit, job, error)
 
-        self._clerk.submit(fail)
+        self._writer.submit(fail)
 
     def forget(self, job_id: str) -> None:
         """Nothing of the job was sent, and nothing will be."""
 
-        def forget(books: Repositories) -> None:
-            with books.unit_of_work() as page:
-                page.jobs.forget(job_id)
+        def forget(repositories: Repositories) -> None:
+            with repositories.unit_of_work() as unit:
+                unit.jobs.forget(job_id)
 
-        self._clerk.submit(forget)
+        self._writer.submit(forget)
 
     async def get(self, job_id: str) -> "JobRow | None":
         """The job of this id, lost where its process is gone."""
 
-        def get(books: Repositories) -> "JobRow | None":
-            with books.unit_of_work() as page:
-                row = page.jobs.get(job_id)
-                return next(iter(_judged(books, [row] if row else [])), None)
+        def get(repositories: Repositories) -> "JobRow | None":
+            with repositories.unit_of_work() as unit:
+                row = unit.jobs.get(job_id)
+                return next(iter(_judged(repositories, [row] if row else [])), None)
 
-        return await self._clerk.run(get)
+        return await self._writer.run(get)
 
     async def repeated(self, key: str, *, within_s: float) -> "JobRow | None":
         """The job of another process that a repeated call gets; see `Jobs`."""
 
-        def repeated(books: Repositories) -> "JobRow | None":
-            if not books.keeps_history:
+        def repeated(repositories: Repositories) -> "JobRow | None":
+            if not repositories.keeps_history:
                 return None
             after = datetime.now(UTC) - timedelta(seconds=within_s)
-            with books.unit_of_work() as page:
-                rows = _judged(books, page.jobs.unfetched(key, ended_after=after))
-            return next((row for row in rows if row.given_up and row.owner != books.history_store.owner), None)
+            with repositories.unit_of_work() as unit:
+                rows = _judged(repositories, unit.jobs.unfetched(key, ended_after=after))
+            return next((row for row in rows if row.given_up and row.owner != repositories.history_store.owner), None)
 
-        return await self._clerk.run(repeated)
+        return await self._writer.run(repeated)
 
     async def recent(self, limit: int) -> "Sequence[JobRow]":
         """The newest jobs of all processes."""
 
-        def recent(books: Repositories) -> "Sequence[JobRow]":
-            with books.unit_of_work() as page:
-                return _judged(books, page.jobs.recent(limit))
+        def recent(repositories: Repositories) -> "Sequence[JobRow]":
+            with repositories.unit_of_work() as unit:
+                return _judged(repositories, unit.jobs.recent(limit))
 
-        return await self._clerk.run(recent)
+        return await self._writer.run(recent)
 
     async def loss(self, row: "JobRow") -> JobLost:
         """What to say of a job that was lost."""
-        return JobLost(await self._clerk.run(lambda books: describe_loss(books, row)))
+        return JobLost(await self._writer.run(lambda repositories: describe_loss(repositories, row)))
 
     # For whoever writes more than that at once, in the clerk's thread.
 
-    def save_sent(self, books: Repositories, job: "Job") -> None:
+    def save_sent(self, repositories: Repositories, job: "Job") -> None:
         """Write a job down that may be billed from now on."""
-        with books.unit_of_work() as page:
-            self._put(books, page, job, "sent")
+        with repositories.unit_of_work() as unit:
+            self._put(repositories, unit, job, "sent")
 
-    def save_result(self, page: UnitOfWork, job: "Job", report: Report) -> None:
+    def save_result(self, unit: UnitOfWork, job: "Job", report: Report) -> None:
         """Write down a job's answer."""
         report = replace(report.redacted(self._hide), prompt=self._hide(report.prompt), previews={})
         outcome = {"report": _reports().dump_python(report, mode="json")}
-        page.jobs.end(job.id, "done", outcome, fetched=not job.given_up)
+        unit.jobs.end(job.id, "done", outcome, fetched=not job.given_up)
 
-    def write_failure(self, page: UnitOfWork, job: "Job", error: BaseException) -> None:
+    def write_failure(self, unit: UnitOfWork, job: "Job", error: BaseException) -> None:
         """Write down that nothing came of a job; one that was cut off by the end of its process is found lost."""
         if isinstance(error, Exception):
             known = isinstance(error, GptImageError)
             text = self._hide(str(error)) if known else f"an error in this program ({type(error).__name__})"
-            page.jobs.end(job.id, "failed", {"error": text}, fetched=not job.given_up)
+            unit.jobs.end(job.id, "failed", {"error": text}, fetched=not job.given_up)
 
-    def _put(self, books: Repositories, page: UnitOfWork, job: "Job", state: "JobState") -> None:
+    def _put(self, repositories: Repositories, unit: UnitOfWork, job: "Job", state: "JobState") -> None:
         from ..catalogue.job_table import JobRow
 
         if job.key is None:
             return
         request = job.request.model_dump(mode="json", exclude_defaults=True, exclude={"user"})
-        page.jobs.put(
+        unit.jobs.put(
             JobRow(
                 id=job.id,
                 key=job.key,
@@ -160,7 +160,7 @@ class JobStore:
                 request={name: self._kept(name, value) for name, value in request.items()},
                 folder=job.folder,
                 stem=job.stem,
-                owner=books.history_store.owner,
+                owner=repositories.history_store.owner,
                 state=state,
                 created=job.created,
                 given_up=job.given_up,
@@ -196,10 +196,10 @@ def outcome_of(row: "JobRow") -> Report | KeptFailure | None:
     return KeptFailure(str(row.outcome.get("error", "It is not known why.")))
 
 
-def describe_loss(books: Repositories, row: "JobRow") -> str:
+def describe_loss(repositories: Repositories, row: "JobRow") -> str:
     """What became of a lost job: what it may have cost, and which of its pictures are there."""
     try:
-        usd = books.ledger.of_job(row.id)
+        usd = repositories.ledger.of_job(row.id)
     except GptImageError:
         usd = None
     price = f"about {dollars(usd)}, " if usd else ""
@@ -219,13 +219,13 @@ def _listed(paths: Iterable[Path], since: datetime | None = None) -> str:
     return ", ".join(sorted(map(str, made)))
 
 
-def _judged(books: Repositories, rows: "Sequence[JobRow]") -> "list[JobRow]":
+def _judged(repositories: Repositories, rows: "Sequence[JobRow]") -> "list[JobRow]":
     """The rows as they stand now that some processes are gone: what these had sent is lost, and the rest never was.
 
     Nothing of it is written: that is for the next start, which also says what it found. What a later version of this
     program has written is passed over.
     """
-    dead = books.history_store.dead({row.owner for row in rows if row.ended is None})
+    dead = repositories.history_store.dead({row.owner for row in rows if row.ended is None})
     judged: list[JobRow] = []
     for row in filter(_is_readable, rows):
         if row.ended is not None or row.owner not in dead:

@@ -49,21 +49,21 @@ class Library:
 
     def __init__(
         self,
-        clerk: WriterThread,
+        writer: WriterThread,
         reader: InputReader,
         references: References,
         sources: Sources,
-        destinations: OutputDirs,
+        output_dirs: OutputDirs,
         *,
         sandbox: bool,
         cache: Path | None = None,
     ) -> None:
         """Work with what the studio has; `cache` is a folder for thumbnails."""
-        self._clerk = clerk
+        self._writer = writer
         self._reader = reader
         self._references = references
         self._sources = sources
-        self._destinations = destinations
+        self._output_dirs = output_dirs
         self._sandbox = sandbox
         self._cache = cache
 
@@ -74,7 +74,7 @@ class Library:
             NotConfigured: a person has set that nothing is kept.
 
         """
-        if not self._clerk.repositories.keeps_history:
+        if not self._writer.repositories.keeps_history:
             raise NotConfigured(
                 "There is no catalogue: GPT_IMAGE_2_HISTORY is off, or GPT_IMAGE_2_DATABASE_URL is sqlite:// (memory"
                 " only). Unset it to keep one."
@@ -82,7 +82,7 @@ class Library:
 
     async def find(self, wanted: Search) -> Found:
         """A page of pictures, the newest first."""
-        return await self._clerk.in_transaction(lambda page: page.search(wanted))
+        return await self._writer.in_transaction(lambda unit: unit.search(wanted))
 
     async def every(self, wanted: Search = ALL) -> AsyncGenerator[Sequence[Picture]]:
         """All pictures that are wanted, some hundreds at a time, none twice."""
@@ -120,30 +120,30 @@ class Library:
     async def known(self, picture: Picture | None, digest: str) -> KnownPicture | None:
         """What is known of a picture, or of a file by its SHA-256; None where nothing is."""
 
-        def look_up(page: UnitOfWork) -> KnownPicture | None:
-            known = picture or page.pictures.by_content(digest)
+        def look_up(unit: UnitOfWork) -> KnownPicture | None:
+            known = picture or unit.pictures.by_content(digest)
             if known is None:
                 return None
             place = known.record.position
-            return KnownPicture(known, page.sessions.get(place.session_id) if place else None)
+            return KnownPicture(known, unit.sessions.get(place.session_id) if place else None)
 
-        return await self._clerk.in_transaction(look_up)
+        return await self._writer.in_transaction(look_up)
 
     async def picture(self, picture_id: str) -> Picture | None:
         """A picture by its id."""
-        return await self._clerk.in_transaction(lambda page: page.pictures.get(picture_id))
+        return await self._writer.in_transaction(lambda unit: unit.pictures.get(picture_id))
 
     async def session(self, session_id: str) -> Session | None:
         """A session by its id, active or not."""
-        return await self._clerk.in_transaction(lambda page: page.sessions.get(session_id))
+        return await self._writer.in_transaction(lambda unit: unit.sessions.get(session_id))
 
     async def picture_ids(self, start: str, limit: int) -> list[str]:
         """The newest picture ids that begin so."""
-        return await self._clerk.in_transaction(lambda page: page.pictures.ids_like(start, limit))
+        return await self._writer.in_transaction(lambda unit: unit.pictures.ids_like(start, limit))
 
     async def session_ids(self, start: str, limit: int) -> list[str]:
         """The last used session ids that begin so."""
-        return await self._clerk.in_transaction(lambda page: page.sessions.ids_like(start, limit))
+        return await self._writer.in_transaction(lambda unit: unit.sessions.ids_like(start, limit))
 
     def data_of(self, picture: Picture) -> bytes:
         """A picture's bytes, as they came; blocks. Raises UnreadableSource where they are gone or were changed."""
@@ -162,7 +162,7 @@ class Library:
         real = [await anyio.to_thread.run_sync(self._sources.folder, folder) for folder in folders]
         walked = await anyio.to_thread.run_sync(partial(self._walk, real, deep=True))
         return await rebuilding.rebuild(
-            walked, clerk=self._clerk, read=self._sources.local, sandbox=self._sandbox, tell=tell
+            walked, writer=self._writer, read=self._sources.local, sandbox=self._sandbox, tell=tell
         )
 
     async def check(self, folders: Sequence[str] = (), *, tell: ProgressCallback | None = None) -> "CheckResult":
@@ -204,7 +204,7 @@ class Library:
         """
         from . import export as exporting
 
-        target = await anyio.to_thread.run_sync(self._destinations.prepare, folder)
+        target = await anyio.to_thread.run_sync(self._output_dirs.prepare, folder)
         done = exporting.ExportResult(target)
         async for batch in self.every(wanted):
             for picture in batch:
@@ -212,7 +212,7 @@ class Library:
                     exporting.export,
                     picture,
                     read=self._reader.saved_data,
-                    judge=self._destinations.resolve_writable,
+                    judge=self._output_dirs.resolve_writable,
                     done=done,
                 )
                 await anyio.to_thread.run_sync(copy)
@@ -237,7 +237,7 @@ class Library:
 
     def _folders_of(self, known: Mapping[str, Path]) -> list[Path]:
         """The folders that pictures lie in, and the one that new ones go into."""
-        return list(dict.fromkeys([*(path.parent for path in known.values()), self._destinations.own()]))
+        return list(dict.fromkeys([*(path.parent for path in known.values()), self._output_dirs.own()]))
 
     def _walk(self, folders: Sequence[Path], *, deep: bool) -> "ScanResult":
         """Look through folders that are there and may be read."""
@@ -250,7 +250,7 @@ class Library:
     def _page_to_write(self, file: str) -> Path:
         """Where a page goes, once that is seen to be allowed."""
         asked = self._sources.path(file)
-        folder = self._destinations.resolve_writable(asked.parent)
+        folder = self._output_dirs.resolve_writable(asked.parent)
         path = folder / asked.name
         if path.suffix.lower() not in {".html", ".htm"}:
             raise BadRequest(f"A gallery is an HTML page: give a file whose name ends in .html; got {shown(file)}.")
@@ -273,7 +273,7 @@ class Library:
 
         part = path.with_name(f".{secrets.token_hex(8)}.part")
         try:
-            ready(path.parent, self._destinations.resolve_writable)
+            ready(path.parent, self._output_dirs.resolve_writable)
             try:
                 with part.open("x", encoding="utf-8") as page:
                     page.writelines(gallery(pictures, thumbnail=small, beside=path.parent))

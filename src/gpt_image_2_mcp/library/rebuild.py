@@ -65,7 +65,7 @@ class _Sorted:
 async def rebuild(
     walked: ScanResult,
     *,
-    clerk: WriterThread,
+    writer: WriterThread,
     read: Callable[[Path], bytes],
     sandbox: bool,
     tell: ProgressCallback | None = None,
@@ -84,13 +84,13 @@ async def rebuild(
         paths = records[start : start + BATCH]
         claimed = await anyio.to_thread.run_sync(_claims, paths, sandbox, done)
         ids = [picture.id for picture in claimed]
-        known = await clerk.in_transaction(lambda page, ids=ids: page.pictures.by_ids(ids))
+        known = await writer.in_transaction(lambda unit, ids=ids: unit.pictures.by_ids(ids))
         batch = await anyio.to_thread.run_sync(_sorted, claimed, known, read, done)
         if batch.new or batch.moved:
-            touched |= dict.fromkeys(await clerk.run(partial(_write, batch=batch, done=done)))
+            touched |= dict.fromkeys(await writer.run(partial(_write, batch=batch, done=done)))
     sessions = list(touched)
     for start in range(0, len(sessions), BATCH):
-        done.sessions += await clerk.run(partial(_restore, ids=sessions[start : start + BATCH]))
+        done.sessions += await writer.run(partial(_restore, ids=sessions[start : start + BATCH]))
     if tell:
         tell(len(records), len(records))
     return done
@@ -176,24 +176,24 @@ def _check(picture: Picture, read: Callable[[Path], bytes]) -> None:
         raise UnreadableSource(f"{picture.path} is not of the size or format that its record says.")
 
 
-def _write(books: Repositories, *, batch: _Sorted, done: RebuildResult) -> list[str]:
+def _write(repositories: Repositories, *, batch: _Sorted, done: RebuildResult) -> list[str]:
     """Write a batch down, and give the sessions that have changed."""
     touched: list[str] = []
-    with books.unit_of_work() as page:
+    with repositories.unit_of_work() as unit:
         for picture in batch.new:
             try:
-                _add(page, picture, done)
+                _add(unit, picture, done)
             except _NotTaken as error:
                 done.notes.say(str(error))
                 continue
             touched += [picture.record.position.session_id] if picture.record.position else []
         for picture, left in batch.moved:
-            page.pictures.move(picture.id, picture.path)
+            unit.pictures.move(picture.id, picture.path)
             done.moved += 1
             # The place that the catalogue knows: the record may claim another one.
-            known = page.pictures.get(picture.id)
+            known = unit.pictures.get(picture.id)
             if left and known and known.record.position:
-                page.sessions.move(known.record.position.session_id, left, picture.path.parent)
+                unit.sessions.move(known.record.position.session_id, left, picture.path.parent)
                 touched.append(known.record.position.session_id)
     return touched
 
@@ -202,29 +202,30 @@ class _NotTaken(GptImageError):
     """A record contradicts what is in the catalogue."""
 
 
-def _add(page: UnitOfWork, picture: Picture, done: RebuildResult) -> None:
+def _add(unit: UnitOfWork, picture: Picture, done: RebuildResult) -> None:
     record = picture.record
-    there = page.pictures.get(picture.id)
+    there = unit.pictures.get(picture.id)
     if there is not None:
         # Twice in what was given, or made by another process meanwhile.
         if there.record.sha256 != record.sha256:
             raise _NotTaken(f"{picture.path} is not the picture of this id in the catalogue, {there.path}.")
         done.copies += 1
         return
-    holder = record.position and page.pictures.id_at(record.position)
+    holder = record.position and unit.pictures.id_at(record.position)
     if record.position and holder:
         raise _NotTaken(
-            f"{picture.path} says that it is turn {record.position.turn} of {record.position.session_id}, as {holder} does."
+            f"{picture.path} says that it is turn {record.position.turn} of {record.position.session_id}, as {holder}"
+            " does."
         )
-    if page.pictures.crowd(record.made) >= CROWD:
+    if unit.pictures.crowd(record.made) >= CROWD:
         raise _NotTaken(f"{picture.path} says that it was made at the same moment as {CROWD:,} others.")
-    page.pictures.add(picture)
+    unit.pictures.add(picture)
     done.added += 1
 
 
-def _restore(books: Repositories, *, ids: Sequence[str]) -> int:
+def _restore(repositories: Repositories, *, ids: Sequence[str]) -> int:
     """Write those sessions anew that are not there, and give their number."""
-    with books.unit_of_work() as page:
-        restored = sum(page.sessions.restore(session_id) for session_id in ids)
-        page.sessions.make_room()
+    with repositories.unit_of_work() as unit:
+        restored = sum(unit.sessions.restore(session_id) for session_id in ids)
+        unit.sessions.make_room()
     return restored

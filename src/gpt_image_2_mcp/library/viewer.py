@@ -50,9 +50,9 @@ class View:
 class Viewer:
     """Shows what is in the catalogue; one for a studio."""
 
-    def __init__(self, archive: Library, references: References, reader: InputReader, *, cache: Path | None) -> None:
+    def __init__(self, library: Library, references: References, reader: InputReader, *, cache: Path | None) -> None:
         """Keep thumbnails in the folder `cache`, if there is one."""
-        self._archive = archive
+        self._library = library
         self._references = references
         self._reader = reader
         self._cache = cache
@@ -74,7 +74,7 @@ class Viewer:
             model=request.model,
             page=request.page,
         )
-        found = _calls_in_order(await self._archive.find(wanted))
+        found = _calls_in_order(await self._library.find(wanted))
         missing = await anyio.to_thread.run_sync(_missing, found)
         filtered = replace(wanted, page=1) != Search()
         if not request.contact_sheet or not found.pictures:
@@ -104,7 +104,7 @@ class Viewer:
         name = request.image if picture is None else picture.path.name
         # A picture of ours is known by itself; hashing a large file takes milliseconds, which others would wait for.
         digest = "" if picture else await anyio.to_thread.run_sync(lambda: hashlib.sha256(data).hexdigest())
-        known = await self._archive.known(picture, digest)
+        known = await self._library.known(picture, digest)
         seen, said = await anyio.to_thread.run_sync(_seen, data, name, request.region)
         return View(name, seen, said, known)
 

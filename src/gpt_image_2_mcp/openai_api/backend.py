@@ -12,10 +12,10 @@ from .rate_limiter import RateLimiter
 class Backend:
     """The API as `settings` reach it."""
 
-    def __init__(self, settings: Settings, transport: httpx2.BaseTransport | None, pace: RateLimiter) -> None:
+    def __init__(self, settings: Settings, transport: httpx2.BaseTransport | None, limiter: RateLimiter) -> None:
         """Make the HTTP client and the SDK's on it."""
         self._http = make_http(transport)
-        sender = RequestSender(make_sdk(settings, self._http), pace)
+        sender = RequestSender(make_sdk(settings, self._http), limiter)
         self.images = ImagesRoute(sender, model=settings.model, partial_images=settings.partial_images)
         self.edits = EditRouter(
             sender,

@@ -84,15 +84,15 @@ def in_time(parts: Iterator[PartT]) -> Iterator[PartT]:
 class RequestSender:
     """Sends requests in their turn, and again where that is safe and may help."""
 
-    def __init__(self, sdk: openai.OpenAI, pace: RateLimiter) -> None:
+    def __init__(self, sdk: openai.OpenAI, limiter: RateLimiter) -> None:
         """Send through `sdk`, at the pace that all work of this process shares."""
         self.sdk = sdk
-        self._pace = pace
+        self._limiter = limiter
 
     async def send(
         self,
         call: Callable[[], AnswerT],
-        standing: RequestStatus,
+        status: RequestStatus,
         *,
         model: str,
         variable: str = "GPT_IMAGE_2_MODEL",
@@ -109,34 +109,34 @@ class RequestSender:
 
         """
         tries = 0
-        async with self._pace.slot(standing):
+        async with self._limiter.slot(status):
             while True:
-                async with self._pace.wait_to_start(standing) as alone:
+                async with self._limiter.wait_to_start(status) as alone:
                     while True:
                         tries += 1
-                        await standing.mark_sent()
+                        await status.mark_sent()
                         try:
                             answer = await self._in_time(call)
                         except openai.OpenAIError as error:
                             failure = translate(error, model=model, variable=variable, editing=editing)
                             if not failure.may_be_billed:
-                                standing.unmark_sent()
+                                status.unmark_sent()
                             wait = self._wait_before_next(error, tries)
                             if wait is None:
                                 raise failure from error
                         else:
-                            self._pace.note_success()
+                            self._limiter.note_success()
                             return answer
-                        standing.held_until = anyio.current_time() + wait
+                        status.held_until = anyio.current_time() + wait
                         await anyio.sleep(wait)
                         if not alone:
                             # The next try may have to go alone.
                             break
-                        await self._pace.sit_out_hold(standing)
+                        await self._limiter.sit_out_hold(status)
 
-    async def free(self, call: Callable[[], AnswerT], standing: RequestStatus) -> AnswerT:
+    async def free(self, call: Callable[[], AnswerT], status: RequestStatus) -> AnswerT:
         """Do `call()` in its turn, in a thread, once; for what OpenAI does not bill. Raises the SDK's own errors."""
-        async with self._pace.slot(standing), self._pace.wait_to_start(standing):
+        async with self._limiter.slot(status), self._limiter.wait_to_start(status):
             return await self._in_time(call)
 
     async def _in_time(self, call: Callable[[], AnswerT]) -> AnswerT:
@@ -154,6 +154,6 @@ class RequestSender:
             if wait > MAX_NAMED_WAIT_S:
                 return None
             if isinstance(error, openai.RateLimitError):
-                self._pace.hold(wait)
+                self._limiter.hold(wait)
             return wait
         return FIRST_WAIT_S * 2 ** (tries - 1) * random.uniform(0.5, 1.5)  # noqa: S311 - jitter keeps no secret

@@ -37,8 +37,8 @@ class EditRouter:
 
     async def edit(
         self,
-        standing: RequestStatus,
-        keeper: "ImageSaver",
+        status: RequestStatus,
+        saver: "ImageSaver",
         *,
         prompt: str,
         n: int,
@@ -55,7 +55,7 @@ class EditRouter:
         notes: list[str] = []
         if not self._through_responses:
             try:
-                await self._images.edit(standing, keeper, prompt=prompt, n=n, options=options, inputs=inputs, mask=mask)
+                await self._images.edit(status, saver, prompt=prompt, n=n, options=options, inputs=inputs, mask=mask)
             except RouteRefused as refusal:
                 self._through_responses = True
                 notes.append(f"{refusal} From now on, edits go through the Responses API instead.")
@@ -64,8 +64,8 @@ class EditRouter:
         notes.append(f"Edited through the Responses API, with {self._host_model} as the host model.")
         failures = await responses.edit(
             self._sender,
-            standing,
-            keeper,
+            status,
+            saver,
             model=self._model,
             host_model=self._host_model,
             prompt=prompt,

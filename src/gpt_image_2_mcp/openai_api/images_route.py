@@ -46,16 +46,16 @@ class ImagesRoute:
         self._partial_images = partial_images
 
     async def generate(
-        self, standing: RequestStatus, keeper: "ImageSaver", *, prompt: str, n: int, options: Options
+        self, status: RequestStatus, saver: "ImageSaver", *, prompt: str, n: int, options: Options
     ) -> None:
         """Make pictures from words; raises `ApiError`."""
         call = partial(self._sender.sdk.images.with_streaming_response.generate, prompt=prompt, **chosen(options))
-        await self._make(call, standing, keeper, n=n, editing=False)
+        await self._make(call, status, saver, n=n, editing=False)
 
     async def edit(
         self,
-        standing: RequestStatus,
-        keeper: "ImageSaver",
+        status: RequestStatus,
+        saver: "ImageSaver",
         *,
         prompt: str,
         n: int,
@@ -72,22 +72,22 @@ class ImagesRoute:
             params["mask"] = _file(mask)
         files = [_file(image) for image in inputs]
         call = partial(self._sender.sdk.images.with_streaming_response.edit, prompt=prompt, image=files, **params)
-        await self._make(call, standing, keeper, n=n, editing=True)
+        await self._make(call, status, saver, n=n, editing=True)
 
     async def _make(
         self,
         call: Callable[..., AbstractContextManager[Any]],
-        standing: RequestStatus,
-        keeper: "ImageSaver",
+        status: RequestStatus,
+        saver: "ImageSaver",
         *,
         n: int,
         editing: bool,
     ) -> None:
-        send = partial(self._sender.send, standing=standing, model=self._model, editing=editing)
+        send = partial(self._sender.send, status=status, model=self._model, editing=editing)
         if n == 1 and self._partial_images:
             stream = partial(call, model=self._model, stream=True, partial_images=self._partial_images)
             try:
-                await send(lambda: keeper.save_result(self._streamed(stream(), keeper)))
+                await send(lambda: saver.save_result(self._streamed(stream(), saver)))
             except ApiError as error:
                 if not _cannot_stream(error):
                     raise
@@ -95,42 +95,42 @@ class ImagesRoute:
             else:
                 return
         several = {"n": n} if n > 1 else {}
-        await send(lambda: keeper.save_result(self._whole(call(model=self._model, **several), keeper)))
+        await send(lambda: saver.save_result(self._whole(call(model=self._model, **several), saver)))
 
-    def _whole(self, call: AbstractContextManager[Any], keeper: "ImageSaver") -> ApiResult:
+    def _whole(self, call: AbstractContextManager[Any], saver: "ImageSaver") -> ApiResult:
         """Give an answer that comes in one."""
         with call as response, _lost_on_the_way(response):
-            return self._read(response, keeper)
+            return self._read(response, saver)
 
-    def _streamed(self, call: AbstractContextManager[Any], keeper: "ImageSaver") -> ApiResult:
+    def _streamed(self, call: AbstractContextManager[Any], saver: "ImageSaver") -> ApiResult:
         """Keep the partial pictures, and give the answer at the stream's end."""
         with call as response:
             with _lost_on_the_way(response):
                 if not response.headers.get("content-type", "").startswith("text/event-stream"):
                     # A backend that ignores `stream` answers all at once.
-                    return self._read(response, keeper)
+                    return self._read(response, saver)
                 for event in in_time(response.parse()):
                     kind = str(getattr(event, "type", ""))
                     if kind.endswith(".completed"):
                         with said_by(response.headers):
                             return streamed_answer(event, response.headers)
                     if kind.endswith(".partial_image"):
-                        _keep_partial(event, keeper)
+                        _keep_partial(event, saver)
             raise OutcomeUnknown("The API's stream ended without its picture.", request_id=response.request_id)
 
-    def _read(self, response: Any, keeper: "ImageSaver") -> ApiResult:
-        body = arrived(in_time(response.iter_bytes()), keeper.looks.look)
+    def _read(self, response: Any, saver: "ImageSaver") -> ApiResult:
+        body = arrived(in_time(response.iter_bytes()), saver.looks.look)
         with said_by(response.headers):
             return images_answer(body, response.headers, model=self._model)
 
 
-def _keep_partial(event: Any, keeper: "ImageSaver") -> None:
+def _keep_partial(event: Any, saver: "ImageSaver") -> None:
     """An unfinished picture is worth no error: the finished one is still to come."""
     try:
         data = decoded(event.b64_json)
     except (AttributeError, TypeError, ValueError):
         return
-    keeper.save_partial(data)
+    saver.save_partial(data)
 
 
 @contextmanager

@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 class LazyBackend:
     """One backend for the whole process, and the HTTP client under it."""
 
-    def __init__(self, settings: Settings, transport: httpx2.AsyncBaseTransport | None, pace: RateLimiter) -> None:
+    def __init__(self, settings: Settings, transport: httpx2.AsyncBaseTransport | None, limiter: RateLimiter) -> None:
         """Reach the API as `settings` say, through `transport` instead of the network if there is one."""
         self._settings = settings
         self._transport = transport
-        self._pace = pace
+        self._limiter = limiter
         self._making = anyio.Lock()
         self._backend: Backend | None = None
 
@@ -55,4 +55,4 @@ class LazyBackend:
         # What the SDK logs is the person's choice (OPENAI_LOG), but never more than that requests were made.
         logging.getLogger("openai").setLevel(logging.INFO if self._settings.debug else logging.WARNING)
         transport = SyncTransport(self._transport, loop) if self._transport else None
-        return Backend(self._settings, transport, self._pace)
+        return Backend(self._settings, transport, self._limiter)

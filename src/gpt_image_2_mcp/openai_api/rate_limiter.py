@@ -62,16 +62,16 @@ class RateLimiter:
         self._held_until = 0.0
 
     @asynccontextmanager
-    async def slot(self, standing: RequestStatus) -> AsyncGenerator[None]:
+    async def slot(self, status: RequestStatus) -> AsyncGenerator[None]:
         """Wait for a place in the order of arrival, and keep it while the body runs."""
-        standing.waiting += 1
-        self._queue.append(standing)
+        status.waiting += 1
+        self._queue.append(status)
         self._tell()
         try:
             await self._places.acquire()
         finally:
-            standing.waiting -= 1
-            self._queue.remove(standing)
+            status.waiting -= 1
+            self._queue.remove(status)
             self._tell()
         try:
             yield
@@ -79,21 +79,21 @@ class RateLimiter:
             self._places.release()
 
     @asynccontextmanager
-    async def wait_to_start(self, standing: RequestStatus) -> AsyncGenerator[bool]:
+    async def wait_to_start(self, status: RequestStatus) -> AsyncGenerator[bool]:
         """Wait until the API lets anybody start; whether it is this request alone that may, while the body runs.
 
         After a rate limit requests go one after another for a while: all at once they would meet it again.
         """
         alone = self._careful > 0
         async with self._one_by_one if alone else nullcontext():
-            await self.sit_out_hold(standing)
+            await self.sit_out_hold(status)
             yield alone
 
-    async def sit_out_hold(self, standing: RequestStatus) -> None:
+    async def sit_out_hold(self, status: RequestStatus) -> None:
         """Sit out what the API asked to wait; after it, nothing may be awaited before the request itself."""
         # Whoever sleeps through one wait may find that a longer one was named meanwhile.
         while self._held_until > anyio.current_time():
-            standing.held_until = self._held_until
+            status.held_until = self._held_until
             await anyio.sleep_until(self._held_until)
         # Whoever was cancelled in the queue is stopped here: a moment later the request counts as sent.
         await anyio.lowlevel.checkpoint_if_cancelled()
@@ -108,5 +108,5 @@ class RateLimiter:
         self._careful = max(self._careful - 1, 0)
 
     def _tell(self) -> None:
-        for place, standing in reversed(list(enumerate(self._queue))):
-            standing.ahead = place
+        for place, status in reversed(list(enumerate(self._queue))):
+            status.ahead = place

@@ -45,8 +45,8 @@ Reference = Mapping[str, str]
 
 async def edit(
     sender: RequestSender,
-    standing: RequestStatus,
-    keeper: "ImageSaver",
+    status: RequestStatus,
+    saver: "ImageSaver",
     *,
     model: str,
     host_model: str,
@@ -64,12 +64,12 @@ async def edit(
     """
     failures: list[GptImageError] = []
     pictures = [*inputs, *([mask] if mask else [])]
-    async with _placed(sender, standing, pictures) as references:
+    async with _placed(sender, status, pictures) as references:
         request = _request(prompt, options, model, host_model, references, masked=mask is not None)
 
         async def one() -> None:
             try:
-                await _call(sender, standing, keeper, request, model=model, host_model=host_model)
+                await _call(sender, status, saver, request, model=model, host_model=host_model)
             except GptImageError as error:
                 failures.append(error)
 
@@ -100,8 +100,8 @@ def _request(
 
 async def _call(
     sender: RequestSender,
-    standing: RequestStatus,
-    keeper: "ImageSaver",
+    status: RequestStatus,
+    saver: "ImageSaver",
     request: Mapping[str, Any],
     *,
     model: str,
@@ -113,10 +113,10 @@ async def _call(
         raw = responses.create(**request)
         with said_by(raw.headers):
             answer = _answer(raw.content, raw.headers, model=model, host_model=host_model)
-        keeper.save_result(answer)
+        saver.save_result(answer)
 
     try:
-        await sender.send(call, standing, model=host_model, variable="OPENAI_RESPONSES_EDIT_MODEL")
+        await sender.send(call, status, model=host_model, variable="OPENAI_RESPONSES_EDIT_MODEL")
     except ApiError as error:
         if not _is_unexplained(error):
             raise
@@ -177,7 +177,7 @@ def _without_picture(
 
 @asynccontextmanager
 async def _placed(
-    sender: RequestSender, standing: RequestStatus, pictures: Sequence[InputImage]
+    sender: RequestSender, status: RequestStatus, pictures: Sequence[InputImage]
 ) -> AsyncGenerator[Sequence[Reference]]:
     """Where the request finds each picture: in itself, or among the uploads of this edit."""
     if sum(len(picture.data) for picture in pictures) <= MAX_INLINE_BYTES:
@@ -186,7 +186,7 @@ async def _placed(
     uploads: list[str] = []
     try:
         for picture in pictures:
-            uploads += [await _upload(sender, standing, picture)]
+            uploads += [await _upload(sender, status, picture)]
         yield [{"file_id": upload} for upload in uploads]
     finally:
         with anyio.move_on_after(CLEANUP_TIMEOUT_S, shield=True):
@@ -198,12 +198,12 @@ async def _placed(
                     continue
 
 
-async def _upload(sender: RequestSender, standing: RequestStatus, picture: InputImage) -> str:
+async def _upload(sender: RequestSender, status: RequestStatus, picture: InputImage) -> str:
     files = sender.sdk.files
     file = (picture.name, picture.data, MIME[picture.format])
     expiry: ExpiresAfter = {"anchor": "created_at", "seconds": UPLOAD_LIFETIME_S}
     try:
-        stored = await sender.free(lambda: files.create(file=file, purpose="vision", expires_after=expiry), standing)
+        stored = await sender.free(lambda: files.create(file=file, purpose="vision", expires_after=expiry), status)
     except openai.OpenAIError as error:
         failure = translate(error, model="", variable="OPENAI_BASE_URL")
         raise ApiError(

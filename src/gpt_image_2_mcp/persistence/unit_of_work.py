@@ -137,20 +137,24 @@ class Repositories:
         """Bring to an end what dead processes left: sentences on the money, and the jobs that were sent and lost."""
         with self.transaction():
             sentences = self.ledger.mend()
-            with self.unit_of_work() as page:
-                under_way = page.jobs.under_way()
+            with self.unit_of_work() as unit:
+                under_way = unit.jobs.under_way()
                 dead = self.history_store.dead({job.owner for job in under_way})
                 left = [job for job in under_way if job.owner in dead]
                 lost = [job for job in left if job.state == "sent"]
                 for job in left:
-                    (page.jobs.lose if job in lost else page.jobs.forget)(job.id)
+                    (unit.jobs.lose if job in lost else unit.jobs.forget)(job.id)
         # Only now: without their signs nobody would look for what they left.
         self.ledger_store.tidy()
         return sentences, lost
 
     def close(self) -> None:
         """Let go of what was opened."""
-        opened = {id(store): store for name in ("money", "history") if (store := self.__dict__.get(name)) is not None}
+        opened = {
+            id(store): store
+            for name in ("ledger_store", "history_store")
+            if (store := self.__dict__.get(name)) is not None
+        }
         for store in opened.values():
             store.close()
 
@@ -165,9 +169,9 @@ class Repositories:
 class WriterThread:
     """The one thread that works in the books."""
 
-    def __init__(self, books: Repositories) -> None:
+    def __init__(self, repositories: Repositories) -> None:
         """Begin with nothing to do."""
-        self.repositories = books
+        self.repositories = repositories
         self._thread = ThreadPoolExecutor(1, "clerk")
         self._put_off: deque[Callable[[Repositories], object]] = deque()
 
@@ -182,9 +186,9 @@ class WriterThread:
     async def in_transaction(self, work: Callable[[UnitOfWork], ResultT]) -> ResultT:
         """Have something done in the history, all of it or nothing; raises DatabaseUnusable."""
 
-        def turn_to(books: Repositories) -> ResultT:
-            with books.unit_of_work() as page:
-                return work(page)
+        def turn_to(repositories: Repositories) -> ResultT:
+            with repositories.unit_of_work() as unit:
+                return work(unit)
 
         return await self.run(turn_to)
 
@@ -204,7 +208,7 @@ class WriterThread:
 
     async def close(self) -> None:
         """Let go of the books, once all is done."""
-        await self.run(lambda books: books.close())
+        await self.run(lambda repositories: repositories.close())
 
 
 def _say_failure(doing: "Future[object]") -> None:

@@ -11,14 +11,14 @@ MAX_VALUES = 100
 
 
 async def complete(
-    ref: PromptReference | ResourceTemplateReference, argument: CompletionArgument, studio: ImageService | None
+    ref: PromptReference | ResourceTemplateReference, argument: CompletionArgument, service: ImageService | None
 ) -> Completion:
     """The values that go on from what was typed, whatever its capitals; none for an unknown reference."""
     typed = argument.value.strip().casefold()
     if isinstance(ref, PromptReference):
         known = _of_prompt(ref, argument.name)
     else:
-        known = await _of_resource(ref.uri, argument.name, typed, studio)
+        known = await _of_resource(ref.uri, argument.name, typed, service)
     values = [value for value in known if value.casefold().startswith(typed)]
     if len(values) > MAX_VALUES:
         # How many there are in all, nobody has counted.
@@ -30,13 +30,13 @@ def _of_prompt(ref: PromptReference, argument: str) -> list[str]:
     return [value for prompt in all_prompts() if prompt.name == ref.name for value in prompt.choices(argument)]
 
 
-async def _of_resource(template: str, argument: str, typed: str, studio: ImageService | None) -> list[str]:
-    if studio is None or argument != "id":
+async def _of_resource(template: str, argument: str, typed: str, service: ImageService | None) -> list[str]:
+    if service is None or argument != "id":
         return []
     match template:
         case results.PICTURE_URI:
-            return await studio.archive.picture_ids(typed, MAX_VALUES + 1)
+            return await service.library.picture_ids(typed, MAX_VALUES + 1)
         case results.SESSION_URI:
-            return await studio.archive.session_ids(typed, MAX_VALUES + 1)
+            return await service.library.session_ids(typed, MAX_VALUES + 1)
         case _:
             return []

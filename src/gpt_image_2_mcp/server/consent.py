@@ -37,16 +37,16 @@ async def ask(request: PaidRequest, call: Context[ImageService, Any]) -> Consent
         GptImageError: the call would be refused in any case.
 
     """
-    studio: ImageService = call.request_context.lifespan_context
-    studio.check(request)
-    limit = studio.settings.confirm_over_usd
-    if limit is None or studio.settings.sandbox:
+    service: ImageService = call.request_context.lifespan_context
+    service.check(request)
+    limit = service.settings.confirm_over_usd
+    if limit is None or service.settings.sandbox:
         return Consent()
-    expected = await studio.estimate(request)
+    expected = await service.estimate(request)
     if expected is not None and expected.usd <= limit:
         return Consent()
     # Nobody is asked for what is refused afterwards; and what the pictures really are makes the price.
-    expected = await studio.rehearse(request)
+    expected = await service.rehearse(request)
     if expected is not None and expected.usd <= limit:
         return Consent()
     price = f"about {dollars(expected.usd)}" if expected else "an amount that is not known beforehand"
@@ -61,7 +61,7 @@ async def ask(request: PaidRequest, call: Context[ImageService, Any]) -> Consent
     pictures = f"{request.count} pictures" if request.count > 1 else "1 picture"
     size = "" if request.size == "auto" else f" of {request.size}"
     question = (
-        f"{pictures}{size} at quality {request.quality} with {studio.settings.model} will cost {price}. Go ahead?"
+        f"{pictures}{size} at quality {request.quality} with {service.settings.model} will cost {price}. Go ahead?"
     )
     return Elicit(question, Consent)
 

@@ -54,10 +54,10 @@ def build_server(open_studio: ServiceOpener) -> PictureServer:
 
     @asynccontextmanager
     async def lifespan(_: MCPServer[ImageService]) -> AsyncGenerator[ImageService]:
-        async with open_studio() as studio, anyio.create_task_group() as tasks:
-            server.studio = studio
-            tasks.start_soon(changes.follow, studio.news)
-            yield studio
+        async with open_studio() as service, anyio.create_task_group() as tasks:
+            server.service = service
+            tasks.start_soon(changes.follow, service.news)
+            yield service
             tasks.cancel_scope.cancel()
 
     changes = ChangeNotifier()
@@ -83,7 +83,7 @@ def build_server(open_studio: ServiceOpener) -> PictureServer:
         ref: PromptReference | ResourceTemplateReference, argument: CompletionArgument, _: CompletionContext | None
     ) -> Completion:
         with expected_errors():
-            return await complete(ref, argument, server.studio)
+            return await complete(ref, argument, server.service)
 
     return server
 

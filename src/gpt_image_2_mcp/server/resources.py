@@ -44,7 +44,7 @@ def expected_errors() -> Generator[None]:
 class PictureServer(MCPServer[ImageService]):
     """An MCP server whose resources are what its studio knows of."""
 
-    studio: ImageService | None = None
+    service: ImageService | None = None
     """Set while a client is served."""
 
     def serve_subscriptions(self, changes: ChangeNotifier) -> None:
@@ -55,11 +55,11 @@ class PictureServer(MCPServer[ImageService]):
 
     async def list_resources(self) -> list[Resource]:
         """The newest pictures, and the active sessions."""
-        if self.studio is None:
+        if self.service is None:
             return []
         with expected_errors():
-            found = await self.studio.archive.find(Search(page_size=LISTED))
-            sessions, _ = await self.studio.list_sessions(LISTED)
+            found = await self.service.library.find(Search(page_size=LISTED))
+            sessions, _ = await self.service.list_sessions(LISTED)
         pictures = [Resource(**picture_link(picture).model_dump(exclude={"type"})) for picture in found.pictures]
         return [*pictures, *map(_session_resource, sessions)]
 
@@ -97,16 +97,16 @@ class PictureServer(MCPServer[ImageService]):
             return await self._read(str(uri))
 
     async def _read(self, address: str) -> list[ReadResourceContents]:
-        if (session_id := _id_in(address, SESSION_URI)) and self.studio:
-            session = await self.studio.archive.session(session_id)
+        if (session_id := _id_in(address, SESSION_URI)) and self.service:
+            session = await self.service.library.session(session_id)
             if session is not None:
                 text = json.dumps(_session(session), ensure_ascii=False, indent=1)
                 return [ReadResourceContents(content=text, mime_type="application/json")]
-        if (picture_id := _id_in(address, PICTURE_URI)) and self.studio:
-            picture = await self.studio.archive.picture(picture_id)
+        if (picture_id := _id_in(address, PICTURE_URI)) and self.service:
+            picture = await self.service.library.picture(picture_id)
             if picture is not None:
                 try:
-                    data = await anyio.to_thread.run_sync(self.studio.archive.data_of, picture)
+                    data = await anyio.to_thread.run_sync(self.service.library.data_of, picture)
                 except GptImageError as error:
                     raise ResourceNotFoundError(f"{address} cannot be read: {error}") from None
                 return [ReadResourceContents(content=data, mime_type=picture.mime_type)]

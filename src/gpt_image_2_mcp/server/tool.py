@@ -74,11 +74,11 @@ class RequestTool(Tool):
     ) -> CallToolResult | InputRequiredResult:
         """Check the arguments, ask the person where that is wanted, do the work; an error is answered as its text."""
         del convert_result  # A handler gives a result, never a value to convert.
-        studio: ImageService = context.request_context.lifespan_context
+        service: ImageService = context.request_context.lifespan_context
         try:
-            ARRIVED.set(studio.arrival())
-            studio.settings.require_right()
-            request = await studio.completed(parse(self.request, arguments))
+            ARRIVED.set(service.arrival())
+            service.settings.require_right()
+            request = await service.completed(parse(self.request, arguments))
             found = await self._asked(request, context)
             return found if isinstance(found, InputRequiredResult) else await self.fn(request, context, **found)
         except GptImageError as error:
@@ -91,7 +91,7 @@ class RequestTool(Tool):
                 f"{self.name} failed by an error in this program ({type(error).__name__}), which stderr tells more of."
                 " What was paid for is saved: list_images finds it, or the output folder has it."
             )
-        return CallToolResult(content=[TextContent(text=clipped(studio.settings.redact(text)))], is_error=True)
+        return CallToolResult(content=[TextContent(text=clipped(service.settings.redact(text)))], is_error=True)
 
     async def _asked(self, request: Request, context: Context[Any, Any]) -> dict[str, Any] | InputRequiredResult:
         """What the person answers, where a handler wants to know something of them."""

@@ -45,7 +45,7 @@ async def generate_image(request: GenerateRequest, call: Call, consent: ConsentA
     the picture.
     """
     require(consent)
-    return await _wait(call, _studio(call).generate(request, client=_client(call)))
+    return await _wait(call, _service(call).generate(request, client=_client(call)))
 
 
 async def edit_image(request: EditRequest, call: Call, consent: ConsentAnswer) -> CallToolResult:
@@ -56,7 +56,7 @@ async def edit_image(request: EditRequest, call: Call, consent: ConsentAnswer) -
     tool: ask the person for a path or URL.
     """
     require(consent)
-    return await _wait(call, _studio(call).edit(request, client=_client(call)))
+    return await _wait(call, _service(call).edit(request, client=_client(call)))
 
 
 async def start_edit_session(request: StartSessionRequest, call: Call, consent: ConsentAnswer) -> CallToolResult:
@@ -66,7 +66,7 @@ async def start_edit_session(request: StartSessionRequest, call: Call, consent: 
     the result. Any earlier picture can begin one, by its id. Costs money like generate_image.
     """
     require(consent)
-    return await _wait(call, _studio(call).start_session(request, client=_client(call)))
+    return await _wait(call, _service(call).start_session(request, client=_client(call)))
 
 
 async def continue_edit_session(request: ContinueSessionRequest, call: Call, consent: ConsentAnswer) -> CallToolResult:
@@ -76,17 +76,17 @@ async def continue_edit_session(request: ContinueSessionRequest, call: Call, con
     turn works best; say again what is to stay. Costs money like generate_image.
     """
     require(consent)
-    return await _wait(call, _studio(call).continue_session(request, client=_client(call)))
+    return await _wait(call, _service(call).continue_session(request, client=_client(call)))
 
 
 async def end_edit_session(request: EndSessionRequest, call: Call) -> CallToolResult:
     """Forget an edit session when the person is content. Its files stay; ending it twice is harmless."""
-    return ended(request.session_id, await _studio(call).end_session(request))
+    return ended(request.session_id, await _service(call).end_session(request))
 
 
 async def list_edit_sessions(_request: ListSessionsRequest, call: Call) -> CallToolResult:
     """List the active edit sessions, newest first: id, times, turns, branches, last prompt, last file."""
-    return sessions_listed(*await _studio(call).list_sessions())
+    return sessions_listed(*await _service(call).list_sessions())
 
 
 async def list_images(request: ListImagesRequest, call: Call) -> CallToolResult:
@@ -95,12 +95,12 @@ async def list_images(request: ListImagesRequest, call: Call) -> CallToolResult:
     contact_sheet shows them numbered on one picture, so that the person can say "number 7"; numbers and ids are then
     inputs of every other tool.
     """
-    return listed(await _studio(call).viewer.find(request))
+    return listed(await _service(call).viewer.find(request))
 
 
 async def show_image(request: ShowImageRequest, call: Call) -> CallToolResult:
     """Look at a picture, whole or a region at full resolution, and read its record: prompt, parameters, cost."""
-    return viewed(await _studio(call).viewer.show(request))
+    return viewed(await _service(call).viewer.show(request))
 
 
 async def get_image_job(request: GetJobRequest, call: Call) -> CallToolResult:
@@ -108,17 +108,17 @@ async def get_image_job(request: GetJobRequest, call: Call) -> CallToolResult:
 
     Without job_id, list the recent jobs.
     """
-    studio = _studio(call)
+    service = _service(call)
     if request.job_id is None:
-        return jobs_listed(await studio.recent_jobs())
-    return await _wait(call, await studio.job(request.job_id), asker=False)
+        return jobs_listed(await service.recent_jobs())
+    return await _wait(call, await service.job(request.job_id), asker=False)
 
 
 async def cancel_image_job(request: CancelJobRequest, call: Call) -> CallToolResult:
     """Stop a job that is still queued. One that was sent to the API is billed, so it finishes and is saved."""
-    studio = _studio(call)
-    job = await studio.job(request.job_id)
-    return stopped(job, was_stopped=studio.stop_job(job))
+    service = _service(call)
+    job = await service.job(request.job_id)
+    return stopped(job, was_stopped=service.stop_job(job))
 
 
 async def image_costs(request: CostsRequest, call: Call) -> CallToolResult:
@@ -126,8 +126,8 @@ async def image_costs(request: CostsRequest, call: Call) -> CallToolResult:
 
     Today, in the last 30 days by model, and what is left of the budgets. Costs nothing.
     """
-    studio = _studio(call)
-    return costs(request, studio.settings.model, await studio.estimate(request), *await studio.spent())
+    service = _service(call)
+    return costs(request, service.settings.model, await service.estimate(request), *await service.spent())
 
 
 def all_tools() -> list[Tool]:
@@ -152,20 +152,20 @@ def all_tools() -> list[Tool]:
 
 async def _wait(call: Call, job: Job, *, asker: bool = True) -> CallToolResult:
     """Wait for a job as long as a client does; then answer with its pictures, or with how to fetch them."""
-    studio = _studio(call)
-    arrived, bound = ARRIVED.get(), studio.settings.max_wait_s
+    service = _service(call)
+    arrived, bound = ARRIVED.get(), service.settings.max_wait_s
 
     async def tell(progress: float, message: str) -> None:
         await call.report_progress(progress, 100, message)
 
-    report = await studio.wait(job, until=arrived + bound if bound else math.inf, tell=tell, asker=asker)
+    report = await service.wait(job, until=arrived + bound if bound else math.inf, tell=tell, asker=asker)
     if report is None:
         return goes_on(job, waited_s=bound)
     links = is_version_at_least(call.protocol_version or "", LINKS_SINCE)
-    return reported(report, await studio.shown(report), links=links)
+    return reported(report, await service.shown(report), links=links)
 
 
-def _studio(call: Call) -> ImageService:
+def _service(call: Call) -> ImageService:
     return call.request_context.lifespan_context
 
 

@@ -90,7 +90,7 @@ class ImageService:
         *,
         connection: LazyBackend,
         jobs: JobRunner,
-        clerk: WriterThread,
+        writer: WriterThread,
         working_dir: Path,
         home: Path,
         cache: Path | None,
@@ -98,42 +98,42 @@ class ImageService:
         """Work for a person whose relative paths start at `working_dir`; `cache` is a folder for thumbnails."""
         self.settings = settings
         self._jobs = jobs
-        self._clerk = clerk
+        self._writer = writer
         budgets = Budgets(settings.budget_per_call_usd, settings.budget_per_day_usd)
-        self._spending = Spending(budgets, clerk, free=settings.sandbox)
-        self._destinations = OutputDirs(settings, working_dir=working_dir, home=home)
+        self._spending = Spending(budgets, writer, free=settings.sandbox)
+        self._output_dirs = OutputDirs(settings, working_dir=working_dir, home=home)
         sources = Sources(
             working_dir=working_dir,
             home=home,
             allowed_dirs=settings.allowed_folders(working_dir, home),
-            output_dirs=lambda: [self._destinations.own()],
+            output_dirs=lambda: [self._output_dirs.own()],
             allowed_url_hosts=frozenset(settings.allowed_url_hosts),
         )
-        self._references = References(clerk)
+        self._references = References(writer)
         self._reader = InputReader(sources, self._references)
         self._timings = DurationHistory()
-        self._maker = Pipeline(
+        self._pipeline = Pipeline(
             settings,
             connection=connection,
             spending=self._spending,
-            clerk=clerk,
+            writer=writer,
             log=jobs.log,
-            destinations=self._destinations,
+            output_dirs=self._output_dirs,
             sources=sources,
             timings=self._timings,
             project=project_of(working_dir, home),
         )
         self._telling, self.news = anyio.create_memory_object_stream[News](MAX_NEWS)
-        self.archive = Library(
-            clerk,
+        self.library = Library(
+            writer,
             self._reader,
             self._references,
             sources,
-            self._destinations,
+            self._output_dirs,
             sandbox=settings.sandbox,
             cache=cache,
         )
-        self.viewer = Viewer(self.archive, self._references, self._reader, cache=cache)
+        self.viewer = Viewer(self.library, self._references, self._reader, cache=cache)
         self._in_order = anyio.Lock()
         self.first_call_at: float | None = None
 
@@ -146,17 +146,17 @@ class ImageService:
 
     async def _put_in_order(self) -> None:
         lost: Sequence[JobRow] = []
-        if await anyio.to_thread.run_sync(self._clerk.repositories.has_dead_owners):
+        if await anyio.to_thread.run_sync(self._writer.repositories.has_dead_owners):
             try:
-                found, lost = await self._clerk.run(Repositories.recover)
+                found, lost = await self._writer.run(Repositories.recover)
             except GptImageError as error:
                 found = [str(error)]
             for sentence in found:
                 logger.warning("%s", sentence)
-        for sentence in await anyio.to_thread.run_sync(self._destinations.recover, [row.folder for row in lost]):
+        for sentence in await anyio.to_thread.run_sync(self._output_dirs.recover, [row.folder for row in lost]):
             logger.warning("%s", sentence)
         for row in lost:
-            logger.warning("%s", await self._clerk.run(partial(describe_loss, row=row)))
+            logger.warning("%s", await self._writer.run(partial(describe_loss, row=row)))
 
     def generate(self, request: GenerateRequest, *, client: str | None = None) -> Job:
         """Begin to make pictures from words; `client` names the program that asks.
@@ -191,8 +191,8 @@ class ImageService:
             inputs = await self._reader.read(request.images, request.mask)
             folder = await self._folder(request.output_dir)
 
-            def place(page: UnitOfWork) -> SessionPosition:
-                return page.sessions.begin(new_id(), folder)
+            def place(unit: UnitOfWork) -> SessionPosition:
+                return unit.sessions.begin(new_id(), folder)
 
             return self._to_make(Work(job, "session", request, folder, inputs, place), inputs)
 
@@ -207,8 +207,8 @@ class ImageService:
         async def prepare(job: Job) -> Prepared:
             session, parent, inputs = await self._turn(request)
 
-            def place(page: UnitOfWork) -> SessionPosition | None:
-                return page.sessions.extend(session.id, parent=parent, asked=request.from_turn is not None)
+            def place(unit: UnitOfWork) -> SessionPosition | None:
+                return unit.sessions.extend(session.id, parent=parent, asked=request.from_turn is not None)
 
             # Without the turn itself: whoever repeats a call that timed out means the turn that it asked for.
             given = replace(inputs, images=inputs.images[len(inputs.images) - len(request.images or ()) :])
@@ -249,15 +249,15 @@ class ImageService:
 
     async def end_session(self, request: EndSessionRequest) -> Session | None:
         """End a session; None where there was none to end. Its files stay."""
-        ended = await self._clerk.in_transaction(lambda page: page.sessions.end(request.session_id))
+        ended = await self._writer.in_transaction(lambda unit: unit.sessions.end(request.session_id))
         if ended is not None:
             self._tell(ended.id)
         return ended
 
     async def list_sessions(self, limit: int = MAX_SESSIONS) -> tuple[list[Session], int]:
         """The active sessions, the last used first, `limit` at most; and how many there are."""
-        return await self._clerk.in_transaction(
-            lambda page: (page.sessions.active(limit), page.sessions.count_active())
+        return await self._writer.in_transaction(
+            lambda unit: (unit.sessions.active(limit), unit.sessions.count_active())
         )
 
     async def completed(self, request: RequestT) -> RequestT:
@@ -292,15 +292,15 @@ class ImageService:
         if isinstance(request, ContinueSessionRequest):
             _, _, inputs = await self._turn(request)
         else:
-            await anyio.to_thread.run_sync(self._destinations.resolve, request.output_dir)
+            await anyio.to_thread.run_sync(self._output_dirs.resolve, request.output_dir)
             inputs = Inputs()
             if not isinstance(request, GenerateRequest):
                 inputs = await self._reader.read(request.images, request.mask)
-        return await self._spending.would_fit(self._maker.priced(request, inputs))
+        return await self._spending.would_fit(self._pipeline.priced(request, inputs))
 
     async def estimate(self, request: PaidRequest | CostsRequest) -> Estimate | None:
         """What a request should cost, before its pictures are read; None where the model's price is unknown."""
-        return await self._spending.estimate(self._maker.priced(request))
+        return await self._spending.estimate(self._pipeline.priced(request))
 
     async def spent(self) -> tuple[Summary, Budgets]:
         """What was spent today and lately, and what may be."""
@@ -326,7 +326,7 @@ class ImageService:
 
     async def close(self) -> None:
         """Have saved what is being saved, and tell nobody of anything any more."""
-        await self._maker.close()
+        await self._pipeline.close()
         self._telling.close()
         self.news.close()
 
@@ -354,7 +354,7 @@ class ImageService:
         work.job.folder = work.folder
 
         async def make() -> Report:
-            report = await self._maker.make(work)
+            report = await self._pipeline.make(work)
             self._tell(None if report.place is None else report.place.session_id)
             return report
 
@@ -367,7 +367,7 @@ class ImageService:
 
     async def _turn(self, request: ContinueSessionRequest) -> tuple[Session, int, Inputs]:
         """The session, the turn to build on, and its pictures; raises SessionError."""
-        session = await self._clerk.in_transaction(lambda page: page.sessions.use(request.session_id))
+        session = await self._writer.in_transaction(lambda unit: unit.sessions.use(request.session_id))
         parent = session.head.number if request.from_turn is None else request.from_turn
         if parent and session.turn(parent) is None:
             raise SessionError(
@@ -379,7 +379,7 @@ class ImageService:
     async def _folder(self, output_dir: str | None) -> Path:
         # One after another, so that calls reach the queue in the order in which they came.
         async with self._in_order:
-            return await anyio.to_thread.run_sync(self._destinations.prepare, output_dir)
+            return await anyio.to_thread.run_sync(self._output_dirs.prepare, output_dir)
 
 
 @asynccontextmanager
@@ -397,7 +397,7 @@ async def open_service(
     books are kept; None keeps them in memory.
     """
     failure: Exception | None = None
-    clerk = WriterThread(
+    writer = WriterThread(
         Repositories(
             _database(settings, data_dir),
             keeps_history=settings.history,
@@ -409,21 +409,21 @@ async def open_service(
         anyio.create_task_group() as tasks,
         LazyBackend(settings, transport, RateLimiter(settings.max_concurrency)) as c,
     ):
-        jobs = JobRunner(tasks, JobStore(clerk, settings.redact))
-        cache = data_dir / THUMBNAILS if data_dir and clerk.repositories.keeps_history else None
-        studio = ImageService(
-            settings, connection=c, jobs=jobs, clerk=clerk, working_dir=working_dir, home=home, cache=cache
+        jobs = JobRunner(tasks, JobStore(writer, settings.redact))
+        cache = data_dir / THUMBNAILS if data_dir and writer.repositories.keeps_history else None
+        service = ImageService(
+            settings, connection=c, jobs=jobs, writer=writer, working_dir=working_dir, home=home, cache=cache
         )
-        tasks.start_soon(studio.put_in_order)
+        tasks.start_soon(service.put_in_order)
         try:
-            yield studio
+            yield service
         except Exception as error:  # noqa: BLE001 - raised in here, it would reach the caller wrapped by the task group
             failure = error
         finally:
             with anyio.CancelScope(shield=True):
                 await jobs.close(settings.shutdown_grace_s)
-                await studio.close()
-                await clerk.close()
+                await service.close()
+                await writer.close()
     if failure is not None:
         raise failure
 

@@ -30,9 +30,9 @@ from gpt_image_2_mcp.catalogue.models import Picture, PictureRecord
 from gpt_image_2_mcp.catalogue.picture_table import PictureTable
 from gpt_image_2_mcp.catalogue.queries import search
 from gpt_image_2_mcp.catalogue.search import Search
-from gpt_image_2_mcp.database.sqlite import DatabaseUnusable
 from gpt_image_2_mcp.database.store import Store, open_store
 from gpt_image_2_mcp.database.url import Address, PostgresUrl
+from gpt_image_2_mcp.errors import DatabaseUnusable
 from gpt_image_2_mcp.persistence.unit_of_work import Repositories
 from gpt_image_2_mcp.settings import Settings
 

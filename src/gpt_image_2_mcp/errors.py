@@ -6,6 +6,18 @@
     ├── NotConfigured           a setting is missing or wrong
     ├── SessionError            an edit session is unknown, or its last picture is gone
     ├── CannotSave              no folder could be written
+    ├── DatabaseUnusable        the database cannot be opened, read or written, or belongs to another program
+    ├── RecordConflict          a record contradicts what the catalogue holds
+    ├── NoPrice                 a budget is set, and the price of the request is unknown
+    ├── OverBudget              the request does not fit a budget
+    ├── ConsentRefused          the person said no to the price, or could not be asked
+    ├── InvalidConsentAnswer    the client answered the question about the price in another form
+    ├── JobError                what became of a job
+    │   ├── JobStopped          it was stopped before anything was sent
+    │   ├── JobLost             its process ended while it was under way
+    │   ├── JobFailedElsewhere  it failed in another process, with that process's message
+    │   └── JoinedJobFailed     the earlier, identical call that this one joined failed
+    ├── ShuttingDown            the server takes no new work
     └── ApiError                the API, or something on the way to it, said no
         ├── ModerationRefused   the prompt or a picture was refused; never retried
         ├── RateLimited         wait `retry_after` seconds
@@ -19,6 +31,7 @@ value; why; what to do now. Bugs are not `GptImageError`.
 """
 
 from collections.abc import Callable
+from decimal import Decimal
 from typing import ClassVar
 
 USAGE_PAGE = "https://platform.openai.com/usage"
@@ -63,6 +76,92 @@ class SessionError(GptImageError):
 
 class CannotSave(GptImageError):
     """A picture could not be written anywhere."""
+
+
+class DatabaseUnusable(GptImageError):
+    """The database cannot be opened, read or written, or belongs to another program; it is left as it is."""
+
+    def __init__(self, address: object, what: str) -> None:
+        """Say `what` is wrong with the database at `address`; None stands for one in memory."""
+        super().__init__(f"The database {str(address) if address else 'in memory'!r} {what}.")
+        self.address = address
+
+
+class RecordConflict(GptImageError):
+    """A record contradicts what is in the catalogue."""
+
+
+class NoPrice(GptImageError):
+    """A budget is set, and what the request costs is not known; `variables` names the settings that set it."""
+
+    def __init__(self, message: str, variables: tuple[str, ...]) -> None:
+        """Keep the names of the settings."""
+        super().__init__(message)
+        self.variables = variables
+
+
+class OverBudget(GptImageError):
+    """A request does not fit a budget; amounts are dollars, `spent` and `reserved` those of today in all processes."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        estimate: Decimal,
+        limit: Decimal,
+        left: Decimal,
+        variable: str,
+        spent: Decimal,
+        reserved: Decimal,
+    ) -> None:
+        """Keep the amounts, and the name of the setting that limits them; `left` is what the request could cost."""
+        super().__init__(message)
+        self.estimate, self.limit, self.left, self.variable = estimate, limit, left, variable
+        self.spent, self.reserved = spent, reserved
+
+
+class ConsentRefused(GptImageError):
+    """The person said no to the price, or could not be asked; nothing was sent."""
+
+
+class InvalidConsentAnswer(GptImageError):
+    """The client answered the question about the price in a form that was not asked for."""
+
+    def __init__(self) -> None:
+        """Say so."""
+        super().__init__("The client's answer to the question about the price makes no sense. Nothing was sent.")
+
+
+class JobError(GptImageError):
+    """A job that gave no pictures."""
+
+
+class JobStopped(JobError):
+    """A job was stopped before anything was sent; nothing was billed."""
+
+    def __init__(self) -> None:
+        """Say so."""
+        super().__init__("The work was stopped before anything was sent to the API; nothing was billed.")
+
+
+class JobLost(JobError):
+    """A job was under way when the process that ran it ended."""
+
+
+class JobFailedElsewhere(JobError):
+    """What a job of another process failed with, in the words of that process."""
+
+
+class JoinedJobFailed(JobError):
+    """The earlier call failed that an identical one joined."""
+
+
+class ShuttingDown(GptImageError):
+    """The server takes no new work, and waits for no job of another process."""
+
+    def __init__(self) -> None:
+        """Say so."""
+        super().__init__("The server is shutting down and takes no new work. Start it again, then repeat the call.")
 
 
 class ApiError(GptImageError):

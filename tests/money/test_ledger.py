@@ -38,15 +38,16 @@ from sqlalchemy import exc
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateIndex, CreateTable
 
-from gpt_image_2_mcp.billing.budgets import PER_CALL, PER_DAY, Entry, ModelSpending, NoPrice, OverBudget
+from gpt_image_2_mcp.billing.budgets import PER_CALL, PER_DAY, Entry, ModelSpending
 from gpt_image_2_mcp.billing.ledger import Ledger, local_now, open_ledger
 from gpt_image_2_mcp.billing.pricing import Offer
 from gpt_image_2_mcp.billing.tokens import Usage
 from gpt_image_2_mcp.database import liveness, schema
 from gpt_image_2_mcp.database import sqlite as database
 from gpt_image_2_mcp.database.liveness import LivenessFile, create_liveness_file, has_dead_owners, is_alive, tidy
-from gpt_image_2_mcp.database.sqlite import DatabaseUnusable, open_database
+from gpt_image_2_mcp.database.sqlite import open_database
 from gpt_image_2_mcp.database.url import Address, PostgresUrl
+from gpt_image_2_mcp.errors import DatabaseUnusable, NoPrice, OverBudget
 
 HIGH = Entry("gpt-image-2", "1024x1024", "high")
 HERE = timezone(timedelta(hours=-8))

@@ -8,7 +8,7 @@ from datetime import date
 from decimal import ROUND_CEILING, Decimal
 from typing import Final
 
-from ..errors import GptImageError, shown
+from ..errors import NoPrice, OverBudget, shown
 from .pricing import Offer, dollars
 
 PER_CALL: Final = "GPT_IMAGE_2_BUDGET_PER_CALL_USD"
@@ -69,51 +69,43 @@ class Summary:
         return max(Decimal(0), per_day - self.spent - self.reserved)
 
 
-class NoPrice(GptImageError):
-    """A budget is set, and what the request costs is not known."""
+def no_price(entry: Entry, variables: tuple[str, ...]) -> NoPrice:
+    """The error for a model without a known price where the budget settings `variables` are set."""
+    return NoPrice(
+        f"No price is published for the model {shown(entry.model)} at quality {entry.quality!r}, and a budget is set:"
+        f" use a model with a known price such as 'gpt-image-2', or unset {' and '.join(variables)}.",
+        variables,
+    )
 
-    def __init__(self, entry: Entry, *variables: str) -> None:
-        """Name the variables that set the budget."""
-        super().__init__(
-            f"Nobody has published what the model {shown(entry.model)} costs at quality {entry.quality!r}, and a "
-            f"budget is set: use a model with a known price such as 'gpt-image-2', or unset {' and '.join(variables)}."
+
+def over_budget(
+    *, estimate: Decimal, limit: Decimal, variable: str, spent: Decimal, reserved: Decimal, fits: Offer | None
+) -> OverBudget:
+    """The error for a request that does not fit the budget `variable`.
+
+    Amounts are dollars; `spent` and `reserved` are today's, of all processes; `fits` is a cheaper request that would
+    be let through.
+    """
+    left = limit if variable == PER_CALL else max(Decimal(0), limit - spent - reserved)
+    if variable == PER_CALL:
+        why = f"more than the {dollars(limit)} that {variable} allows one call"
+    else:
+        why = (
+            f"and {dollars(left)} is left of today's {dollars(limit)} ({variable}): {dollars(spent)} is spent "
+            f"and {dollars(reserved)} under way"
         )
-        self.variables = variables
-
-
-class OverBudget(GptImageError):
-    """A request does not fit a budget; amounts are dollars, `spent` and `reserved` those of today in all processes."""
-
-    def __init__(
-        self,
-        *,
-        estimate: Decimal,
-        limit: Decimal,
-        variable: str,
-        spent: Decimal,
-        reserved: Decimal,
-        fits: Offer | None,
-    ) -> None:
-        """Say the amounts, and what would fit."""
-        self.estimate, self.limit, self.variable = estimate, limit, variable
-        self.spent, self.reserved, self.fits = spent, reserved, fits
-        if variable == PER_CALL:
-            why = f"more than the {dollars(limit)} that {variable} allows one call"
-        else:
-            why = (
-                f"and {dollars(self.left)} is left of today's {dollars(limit)} ({variable}): {dollars(spent)} is spent "
-                f"and {dollars(reserved)} under way"
-            )
-        super().__init__(f"This would cost about {dollars(estimate)}, {why}. Nothing was sent. {self._instead()}")
-
-    @property
-    def left(self) -> Decimal:
-        """What the request could have cost."""
-        return self.limit if self.variable == PER_CALL else max(Decimal(0), self.limit - self.spent - self.reserved)
-
-    def _instead(self) -> str:
-        if self.fits is None:
-            later = "" if self.variable == PER_CALL else ", or wait until tomorrow"
-            return f"Ask for less, raise {self.variable}{later}."
-        size = self.fits.size if self.fits.size == "auto" else f"{self.fits.size[0]}x{self.fits.size[1]}"
-        return f"Quality {self.fits.quality!r} at size {size!r} would fit, at about {dollars(self.fits.usd)}."
+    if fits is None:
+        later = "" if variable == PER_CALL else ", or wait until tomorrow"
+        instead = f"Ask for less, raise {variable}{later}."
+    else:
+        size = fits.size if fits.size == "auto" else f"{fits.size[0]}x{fits.size[1]}"
+        instead = f"Quality {fits.quality!r} at size {size!r} would fit, at about {dollars(fits.usd)}."
+    return OverBudget(
+        f"This would cost about {dollars(estimate)}, {why}. Nothing was sent. {instead}",
+        estimate=estimate,
+        limit=limit,
+        left=left,
+        variable=variable,
+        spent=spent,
+        reserved=reserved,
+    )

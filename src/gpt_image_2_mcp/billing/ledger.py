@@ -14,7 +14,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from ..database.url import Address
-from .budgets import PER_CALL, PER_DAY, Entry, NoPrice, OverBudget, Summary, rounded_up
+from .budgets import PER_CALL, PER_DAY, Entry, Summary, no_price, over_budget, rounded_up
 from .pricing import Offer, dollars
 from .tokens import Usage
 
@@ -115,7 +115,7 @@ class Ledger:
         """
         limits = [(name, limit) for name, limit in ((PER_CALL, per_call), (PER_DAY, per_day)) if limit is not None]
         if estimate is None and limits:
-            raise NoPrice(entry, *(variable for variable, _ in limits))
+            raise no_price(entry, tuple(variable for variable, _ in limits))
         each = None if estimate is None else rounded_up(estimate)
         needed = (each or Decimal(0)) * requests
         state = "sent" if is_sent else "reserved"
@@ -141,7 +141,7 @@ class Ledger:
         # Out of the transaction: finding an offer takes its time, and others wait.
         fits = cheaper(min(limit - used[variable] for variable, limit in limits)) if cheaper else None
         variable, limit = passed[0]
-        raise OverBudget(estimate=needed, limit=limit, variable=variable, spent=spent, reserved=reserved, fits=fits)
+        raise over_budget(estimate=needed, limit=limit, variable=variable, spent=spent, reserved=reserved, fits=fits)
 
     def forget(self, charge: int) -> None:
         """Take back a charge as if it had never been."""

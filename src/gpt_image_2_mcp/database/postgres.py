@@ -21,8 +21,8 @@ from uuid import uuid4
 import sqlalchemy as sa
 from sqlalchemy import event, exc
 
-from ..errors import GptImageError
-from .sqlite import BUSY_SECONDS, Database, DatabaseUnusable, bring_up
+from ..errors import DatabaseUnusable, GptImageError
+from .sqlite import BUSY_SECONDS, Database, bring_up
 from .url import PostgresUrl
 
 CONNECT_SECONDS: Final = 5

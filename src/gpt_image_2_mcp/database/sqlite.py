@@ -27,7 +27,7 @@ import sqlalchemy as sa
 from sqlalchemy import event, exc
 from sqlalchemy.pool import QueuePool, StaticPool
 
-from ..errors import GptImageError
+from ..errors import DatabaseUnusable, GptImageError
 from . import schema
 from .url import Address, PostgresUrl
 
@@ -54,15 +54,6 @@ _GONE: Final = (
     " pictures back, and what was spent so far counts anew"
 )
 _EXCHANGED: Final = "was emptied or exchanged while it was open. Restart the server"
-
-
-class DatabaseUnusable(GptImageError):
-    """The database cannot be opened, read or written, or is not this program's; it is left as it is."""
-
-    def __init__(self, at: Address, what: str) -> None:
-        """Keep the address, and say `what` of the database there."""
-        super().__init__(f"The database {str(at) if at else 'in memory'!r} {what}.")
-        self.at = at
 
 
 @dataclass(frozen=True, slots=True)

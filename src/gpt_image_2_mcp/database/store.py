@@ -3,9 +3,10 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from ..errors import DatabaseUnusable
 from .liveness import LivenessFile, create_liveness_file, is_alive, signs_of, tidy
 from .postgres import ServerSign, dead, open_postgres
-from .sqlite import Database, DatabaseUnusable, open_database
+from .sqlite import Database, open_database
 from .url import Address, PostgresUrl
 
 

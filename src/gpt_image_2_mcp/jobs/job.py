@@ -10,29 +10,12 @@ from typing import Literal
 
 import anyio
 
-from ..errors import GptImageError
+from ..errors import JobLost, JobStopped
 from ..openai_api.rate_limiter import RequestStatus
 from ..parameters.models import PaidRequest
 from .report import Report
-from .store import JobLost
 
 State = Literal["preparing", "queued", "rendering", "done", "failed", "stopped", "lost"]
-
-
-class ShuttingDown(GptImageError):
-    """The server takes no new work, and waits for nobody else's."""
-
-    def __init__(self) -> None:
-        """Say so."""
-        super().__init__("The server is shutting down and takes no new work. Start it again, then repeat the call.")
-
-
-class JobStopped(GptImageError):
-    """A job was stopped before anything was sent; nothing was billed."""
-
-    def __init__(self) -> None:
-        """Say so."""
-        super().__init__("The work was stopped before anything was sent to the API; nothing was billed.")
 
 
 @dataclass(slots=True, eq=False)

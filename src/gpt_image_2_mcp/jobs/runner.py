@@ -17,11 +17,11 @@ import anyio
 import anyio.abc
 import anyio.to_thread
 
-from ..errors import BadRequest, GptImageError, shown
-from .job import Job, JobStopped, Prepared, ShuttingDown
+from ..errors import BadRequest, GptImageError, JobLost, JobStopped, ShuttingDown, shown
+from .job import Job, Prepared
 from .malloc import cancel_trim, trim, use_one_arena
 from .report import Report
-from .store import JobLost, JobStore, outcome_of, request_of
+from .store import JobStore, outcome_of, request_of
 
 if TYPE_CHECKING:
     from ..catalogue.job_table import JobRow
@@ -37,10 +37,6 @@ TICK_S = 3.0
 
 FIRST_TICK_S = 0.5
 """Time until the second word, when it is known whether the request is queued or sent."""
-
-
-class JoinedFailure(GptImageError):
-    """What became of the earlier call that an identical one joined."""
 
 
 REST_S = 0.3

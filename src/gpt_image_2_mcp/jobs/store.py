@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 from pydantic import TypeAdapter
 
 from ..billing.pricing import dollars
-from ..errors import USAGE_PAGE, GptImageError
+from ..errors import USAGE_PAGE, GptImageError, JobFailedElsewhere, JobLost
 from ..inputs.url_policy import WEB_PORTS, display_url
 from ..parameters.models import ContinueSessionRequest, EditRequest, GenerateRequest, PaidRequest, StartSessionRequest
 from ..persistence.unit_of_work import Repositories, UnitOfWork, WriterThread
@@ -32,14 +32,6 @@ REQUESTS: Mapping[str, type[PaidRequest]] = {
 
 _REFERENCES = frozenset({"images", "mask"})
 """Arguments that name pictures."""
-
-
-class JobLost(GptImageError):
-    """A job was under way when the process that ran it ended."""
-
-
-class KeptFailure(GptImageError):
-    """What a job of another process failed with, in its words."""
 
 
 class JobStore:
@@ -187,13 +179,13 @@ def _harmless(reference: str) -> str:
     return display_url(reference)[1:-1] if scheme in WEB_PORTS else reference
 
 
-def outcome_of(row: "JobRow") -> Report | KeptFailure | None:
+def outcome_of(row: "JobRow") -> Report | JobFailedElsewhere | None:
     """A job's answer, or what it failed with; None while there is none, or where it was lost."""
     if row.outcome is None:
         return None
     if "report" in row.outcome:
         return _reports().validate_python(row.outcome["report"])
-    return KeptFailure(str(row.outcome.get("error", "It is not known why.")))
+    return JobFailedElsewhere(str(row.outcome.get("error", "It is not known why.")))
 
 
 def describe_loss(repositories: Repositories, row: "JobRow") -> str:

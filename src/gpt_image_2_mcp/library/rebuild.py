@@ -17,7 +17,7 @@ import anyio.to_thread
 
 from ..catalogue.models import Picture
 from ..catalogue.sidecar import read_sidecar
-from ..errors import GptImageError, UnreadableSource
+from ..errors import RecordConflict, UnreadableSource
 from ..images import EXTENSION, facts
 from ..persistence.unit_of_work import Repositories, UnitOfWork, WriterThread
 from ..storage.local_folder import is_file
@@ -183,7 +183,7 @@ def _write(repositories: Repositories, *, batch: _Sorted, done: RebuildResult) -
         for picture in batch.new:
             try:
                 _add(unit, picture, done)
-            except _NotTaken as error:
+            except RecordConflict as error:
                 done.notes.say(str(error))
                 continue
             touched += [picture.record.position.session_id] if picture.record.position else []
@@ -198,27 +198,23 @@ def _write(repositories: Repositories, *, batch: _Sorted, done: RebuildResult) -
     return touched
 
 
-class _NotTaken(GptImageError):
-    """A record contradicts what is in the catalogue."""
-
-
 def _add(unit: UnitOfWork, picture: Picture, done: RebuildResult) -> None:
     record = picture.record
     there = unit.pictures.get(picture.id)
     if there is not None:
         # Twice in what was given, or made by another process meanwhile.
         if there.record.sha256 != record.sha256:
-            raise _NotTaken(f"{picture.path} is not the picture of this id in the catalogue, {there.path}.")
+            raise RecordConflict(f"{picture.path} is not the picture of this id in the catalogue, {there.path}.")
         done.copies += 1
         return
     holder = record.position and unit.pictures.id_at(record.position)
     if record.position and holder:
-        raise _NotTaken(
+        raise RecordConflict(
             f"{picture.path} says that it is turn {record.position.turn} of {record.position.session_id}, as {holder}"
             " does."
         )
     if unit.pictures.crowd(record.made) >= CROWD:
-        raise _NotTaken(f"{picture.path} says that it was made at the same moment as {CROWD:,} others.")
+        raise RecordConflict(f"{picture.path} says that it was made at the same moment as {CROWD:,} others.")
     unit.pictures.add(picture)
     done.added += 1
 

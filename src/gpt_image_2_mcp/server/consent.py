@@ -12,7 +12,7 @@ from mcp.server.mcpserver.resolve import Elicit, Resolve
 from pydantic import BaseModel, Field
 
 from ..billing.pricing import dollars
-from ..errors import GptImageError
+from ..errors import ConsentRefused
 from ..parameters.models import PaidRequest
 from ..service.images import ImageService
 
@@ -23,10 +23,6 @@ class Consent(BaseModel):
     """What the person answers."""
 
     go_ahead: bool = Field(default=True, title="Go ahead", description="Make the picture at this price")
-
-
-class ConsentRefused(GptImageError):
-    """The person said no, or could not be asked; nothing was sent."""
 
 
 async def ask(request: PaidRequest, call: Context[ImageService, Any]) -> Consent | Elicit[Consent]:

@@ -19,7 +19,7 @@ from mcp.server.mcpserver.utilities.func_metadata import ArgModelBase, FuncMetad
 from mcp_types import CallToolResult, InputRequiredResult, TextContent, ToolAnnotations
 from pydantic import Field
 
-from ..errors import GptImageError
+from ..errors import GptImageError, InvalidConsentAnswer
 from ..jobs.report import clipped
 from ..parameters.models import Request, parse
 from ..service.images import ImageService
@@ -33,14 +33,6 @@ Handler = Callable[Concatenate[RequestT, Context[Any, Any], ...], Awaitable[Call
 
 ARRIVED: ContextVar[float] = ContextVar("arrived")
 """When the call that is served arrived, by `anyio.current_time`."""
-
-
-class InvalidConsentAnswer(GptImageError):
-    """The client answered a question for the person in a form that was not asked for."""
-
-    def __init__(self) -> None:
-        """Say so."""
-        super().__init__("The client's answer to the question about the price makes no sense. Nothing was sent.")
 
 
 class RequestTool(Tool):

@@ -24,7 +24,7 @@ from ..billing.pricing import Estimate
 from ..catalogue.models import SessionPosition
 from ..catalogue.session import Session, new_id
 from ..database.url import Address
-from ..errors import BadRequest, GptImageError, SessionError, shown
+from ..errors import BadRequest, GptImageError, JoinedJobFailed, SessionError, shown
 from ..generation.output_dirs import OutputDirs
 from ..generation.pipeline import Pipeline, Work
 from ..generation.spending import Budgets, Spending
@@ -35,7 +35,7 @@ from ..inputs.references import References
 from ..jobs.durations import DurationHistory
 from ..jobs.job import Job, Prepared
 from ..jobs.report import Report
-from ..jobs.runner import JobRunner, JoinedFailure, ProgressCallback
+from ..jobs.runner import JobRunner, ProgressCallback
 from ..jobs.store import JobStore, describe_loss
 from ..library.library import Library
 from ..library.viewer import Viewer
@@ -225,7 +225,7 @@ class ImageService:
         except GptImageError as error:
             if job.twin is None:
                 raise
-            raise JoinedFailure(f"Your earlier identical call ({job.twin.id}) failed: {error}") from error
+            raise JoinedJobFailed(f"Your earlier identical call ({job.twin.id}) failed: {error}") from error
         if report is None:
             return None
         if job.twin is not None:

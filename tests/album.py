@@ -9,7 +9,7 @@ from typing import Any
 from PIL import Image
 
 from gpt_image_2_mcp.catalogue.models import Picture, PictureRecord
-from gpt_image_2_mcp.storage.local_folder import read_back
+from gpt_image_2_mcp.errors import UnreadableSource
 
 MADE = datetime(2026, 11, 22, 14, 3, tzinfo=UTC)
 
@@ -38,7 +38,13 @@ def saved(folder: Path, data: bytes | None, *, name: str = "image-20261122-14030
 
 
 def read(picture: Picture) -> bytes:
-    return read_back(picture.path, picture.record.sha256)
+    try:
+        data = picture.path.read_bytes()
+    except OSError:
+        raise UnreadableSource("gone") from None
+    if hashlib.sha256(data).hexdigest() != picture.record.sha256:
+        raise UnreadableSource("changed")
+    return data
 
 
 def file_of(image: Image.Image, kind: str = "PNG") -> bytes:

@@ -20,9 +20,9 @@ from mcp import Client
 from mcp.client.session import ElicitationFnT
 from workbench import KEY, Bench
 
+from gpt_image_2_mcp.app import open_service
 from gpt_image_2_mcp.sandbox import Knobs, SandboxTransport, build_sandbox
 from gpt_image_2_mcp.server.factory import build_server
-from gpt_image_2_mcp.service.images import open_service
 from gpt_image_2_mcp.settings import Settings
 
 MARK = "x-gpt-image-2-sandbox"

@@ -20,10 +20,10 @@ from fault_proxy import DATABASE, PATIENCE_S, FaultProxy, control, paying
 from inline_snapshot import snapshot
 from workbench import KEY, SMALL, Bench, Canned, encoded, folded, said, without_ids
 
+from gpt_image_2_mcp.app import open_service
 from gpt_image_2_mcp.billing.pricing import cost, estimate
 from gpt_image_2_mcp.billing.tokens import Usage
 from gpt_image_2_mcp.sandbox import Fault, Knobs
-from gpt_image_2_mcp.service.images import open_service
 from gpt_image_2_mcp.settings import Settings
 
 pytestmark = pytest.mark.anyio
@@ -336,7 +336,7 @@ async def test_a_usage_of_nothing_for_a_picture_that_came_is_no_usage(root: Path
     nothing = {"input_tokens": 0, "output_tokens": 0, "total_tokens": 0}
     body = {"created": 0, "data": [{"b64_json": _base64(encoded())}], "usage": nothing}
     backend = Canned(lambda _: httpx2.Response(200, json=body))
-    await _generate(root, backend)
+    await _start(root, backend)
     assert spent(root) == LOW_USD
 
 
@@ -356,7 +356,7 @@ and GPT_IMAGE_2_BUDGET_PER_DAY_USD.\
 
 async def test_a_model_without_a_price_goes_through_without_a_budget(root: Path) -> None:
     backend = Canned(lambda _: httpx2.Response(200, json={"data": [{"b64_json": _base64(encoded())}]}))
-    await _generate(root, backend, GPT_IMAGE_2_MODEL="my-azure-deployment")
+    await _start(root, backend, GPT_IMAGE_2_MODEL="my-azure-deployment")
     (row,) = rows(root)
     assert (row["model"], row["state"], row["nano_usd"], row["estimate_nano_usd"]) == (
         "my-azure-deployment",
@@ -494,7 +494,7 @@ async def test_the_first_answer_of_a_process_knows_what_was_dearer_before(root: 
     """`auto` took 16,384 tokens yesterday: the estimate is to say so at once, and not from the second call on."""
     used = {"input_tokens": 10, "output_tokens": 16_384, "total_tokens": 16_394}
     body = {"created": 0, "data": [{"b64_json": _base64(encoded())}], "usage": used}
-    await _generate(root, Canned(lambda _: httpx2.Response(200, json=body)), size="auto", quality="auto")
+    await _start(root, Canned(lambda _: httpx2.Response(200, json=body)), size="auto", quality="auto")
     async with paying(root) as bench:
         _, first = await costs(bench)
         _, second = await costs(bench)
@@ -636,11 +636,11 @@ async def test_a_folder_that_cannot_be_written_stops_work_under_a_budget_only(ro
     """Root writes everywhere, so the folder is one where nobody can: the kernel's own."""
     for budget, refused in (({PER_DAY: "5"}, True), ({}, False)):
         settings = Settings.read({"OPENAI_API_KEY": KEY, "GPT_IMAGE_2_OUTPUT_DIR": str(root / "p"), **budget})
-        result = await _generate(root, None, settings=settings, data_dir=Path("/proc/self/no-such-folder"))
+        result = await _start(root, None, settings=settings, data_dir=Path("/proc/self/no-such-folder"))
         assert (result is None) == refused
 
 
-async def _generate(
+async def _start(
     root: Path,
     backend: httpx2.AsyncBaseTransport | None,
     *,
@@ -668,7 +668,7 @@ async def _generate(
     with anyio.fail_after(PATIENCE_S):
         async with service as opened:
             try:
-                return await opened.wait(opened.generate(GenerateRequest(prompt=PROMPT, size=size, quality=quality)))
+                return await opened.wait(opened.start(GenerateRequest(prompt=PROMPT, size=size, quality=quality)))
             except GptImageError:
                 return None
 

@@ -12,9 +12,9 @@ from mcp.shared.subscriptions import ResourcesListChanged, ResourceUpdated
 from mcp_types import ResourceTemplateReference, TextResourceContents
 from workbench import KEY, SMALL, Bench, Benches, canned, encoded, said
 
+from gpt_image_2_mcp.app import open_service
 from gpt_image_2_mcp.sandbox import SandboxTransport, build_sandbox
 from gpt_image_2_mcp.server.factory import build_server
-from gpt_image_2_mcp.service.images import open_service
 from gpt_image_2_mcp.settings import Settings
 
 pytestmark = pytest.mark.anyio

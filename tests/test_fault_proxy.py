@@ -20,10 +20,10 @@ from mcp import Client
 from PIL import Image
 from workbench import KEY, SMALL, Answer, Bench, folded
 
+from gpt_image_2_mcp.app import open_service
 from gpt_image_2_mcp.openai_api import client as api_client
 from gpt_image_2_mcp.sandbox import Knobs
 from gpt_image_2_mcp.server.factory import build_server
-from gpt_image_2_mcp.service.images import open_service
 from gpt_image_2_mcp.settings import Settings
 
 pytestmark = pytest.mark.anyio

@@ -16,7 +16,7 @@ from workbench import SMALL, Bench
 from gpt_image_2_mcp.errors import BadRequest
 from gpt_image_2_mcp.paths import denylist as places
 from gpt_image_2_mcp.paths import policy as folders
-from gpt_image_2_mcp.paths.policy import expand_path, resolve_writable, safe_prefix
+from gpt_image_2_mcp.paths.policy import WritePolicy, expand_path, safe_prefix
 
 HOME = Path("/home/kim")
 WORK = HOME / "project"
@@ -31,14 +31,8 @@ def judged(
     own_dirs: tuple[Path, ...] = (),
     allow_unsafe: bool = False,
 ) -> Path:
-    return resolve_writable(
-        Path(folder),
-        working_dir=working_dir,
-        home=home,
-        allowed_dirs=allowed_dirs,
-        own_dirs=own_dirs,
-        allow_unsafe=allow_unsafe,
-    )
+    policy = WritePolicy(working_dir, home, allowed_dirs, own_dirs, allow_unsafe)
+    return policy.resolve_writable(Path(folder))
 
 
 # Reading a path.

@@ -28,12 +28,14 @@ from PIL import Image
 from stdio_bench import Box, boxed, running
 from workbench import KEY, SMALL, canned, encoded
 
+from gpt_image_2_mcp.app import open_service
 from gpt_image_2_mcp.catalogue.sidecar import read_sidecar
 from gpt_image_2_mcp.database.liveness import lock
 from gpt_image_2_mcp.parameters.models import GenerateRequest
-from gpt_image_2_mcp.service.images import open_service
+from gpt_image_2_mcp.paths.policy import WritePolicy
 from gpt_image_2_mcp.settings import Settings
-from gpt_image_2_mcp.storage.recovery import rescue
+from gpt_image_2_mcp.storage.local_folder import Name, save_image
+from gpt_image_2_mcp.storage.recovery import recover_parts
 
 pytestmark = [
     pytest.mark.anyio,
@@ -87,13 +89,13 @@ async def _child(order: Mapping[str, Any]) -> None:
     settings = Settings.read(order["environ"])
     async with open_service(settings, working_dir=root, home=root, data_dir=root / "data") as service:
         # Begun already; this is to know when it is over.
-        await service.put_in_order()
+        await service.recover()
 
         async def one(number: int) -> None:
             request = GenerateRequest(
                 prompt=f"{NEW} {order['name']} {number}", size=SMALL, quality="low", n=2 if number == 0 else 1
             )
-            await service.wait(service.generate(request))
+            await service.wait(service.start(request))
 
         async with anyio.create_task_group() as calls:
             for number in range(order["calls"]):
@@ -360,9 +362,9 @@ def test_a_picture_that_a_living_process_is_writing_is_not_touched(tmp_path: Pat
     with (tmp_path / ".gpt-image-2-0011223344556677.part").open("xb", buffering=0) as part:
         assert lock(part)
         part.write(encoded()[:500])
-        assert rescue(tmp_path) == []
+        assert recover_parts(tmp_path) == []
         assert parts(tmp_path)
-    (said,) = rescue(tmp_path)
+    (said,) = recover_parts(tmp_path)
     assert said.startswith("Removed .gpt-image-2-0011223344556677.part")
     assert parts(tmp_path) == []
 
@@ -370,7 +372,7 @@ def test_a_picture_that_a_living_process_is_writing_is_not_touched(tmp_path: Pat
 def test_a_picture_that_was_written_and_not_named_is_given_a_name(tmp_path: Path) -> None:
     """It was paid for."""
     (tmp_path / ".gpt-image-2-0011223344556677.part").write_bytes(encoded())
-    (said,) = rescue(tmp_path)
+    (said,) = recover_parts(tmp_path)
     (path,) = tmp_path.iterdir()
     assert path.read_bytes() == encoded()
     assert said == f"Rescued {path}, a picture that a killed process had written and not named."
@@ -381,7 +383,7 @@ def test_a_picture_that_was_named_just_before_the_kill_is_not_named_twice(tmp_pa
     part, path = tmp_path / ".gpt-image-2-0011223344556677.part", tmp_path / "image-20261122-101010-abcdef.png"
     part.write_bytes(encoded())
     path.hardlink_to(part)
-    rescue(tmp_path)
+    recover_parts(tmp_path)
     assert list(tmp_path.iterdir()) == [path]
 
 
@@ -393,7 +395,7 @@ async def test_a_half_written_picture_is_found_in_the_sandboxs_folder_too(tmp_pa
     backend = canned(encoded())
     (folder / ".gpt-image-2-0011223344556677.part").write_bytes(encoded())
     async with open_service(settings, transport=backend, working_dir=tmp_path, home=tmp_path) as service:
-        await service.put_in_order()
+        await service.recover()
     assert parts(tmp_path) == []
 
 
@@ -409,7 +411,7 @@ def test_what_only_looks_like_a_leftover_is_left_alone(what: str, tmp_path: Path
         (tmp_path / "private.png").write_bytes(encoded())
         part.symlink_to(tmp_path / "private.png")
     done = threading.Event()
-    thread = threading.Thread(target=lambda: (rescue(folder), done.set()), daemon=True)
+    thread = threading.Thread(target=lambda: (recover_parts(folder), done.set()), daemon=True)
     thread.start()
     # Opened for both, the pipe never ends: such a thread stays until the process does.
     assert done.wait(1)
@@ -421,20 +423,21 @@ def test_a_start_in_the_moment_before_the_lock_does_not_send_the_picture_elsewhe
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The picture is saved all the same, but in the temp folder, where nobody looks for it."""
-    from gpt_image_2_mcp.storage import local_folder as library
+    from gpt_image_2_mcp.storage import atomic_write
 
-    real_lock = library.lock
+    real_lock = atomic_write.lock
     first = [True]
 
     def late(held: Any) -> bool:
         if first.pop() if first else False:
-            rescue(tmp_path / "p")
+            recover_parts(tmp_path / "p")
         return real_lock(held)
 
-    monkeypatch.setattr(library, "lock", late)
-    name = library.Name("image", datetime.now().astimezone(), "", "abcdef")
-    path, elsewhere = library.save(
-        encoded(), extension="png", name=name, number=None, folders=(tmp_path / "p",), judge=lambda folder: folder
+    monkeypatch.setattr(atomic_write, "lock", late)
+    name = Name("image", datetime.now().astimezone(), "", "abcdef")
+    policy = WritePolicy(tmp_path, tmp_path, allow_unsafe=True)
+    path, elsewhere = save_image(
+        encoded(), extension="png", name=name, number=None, folders=(tmp_path / "p",), policy=policy
     )
     if path.parent != tmp_path / "p":
         path.unlink()

@@ -22,6 +22,7 @@ from workbench import SMALL, encoded, without_ids
 from gpt_image_2_mcp.catalogue.models import Picture
 from gpt_image_2_mcp.catalogue.sidecar import sidecar_of, write_sidecar
 from gpt_image_2_mcp.cli.commands import commands
+from gpt_image_2_mcp.paths.policy import WritePolicy
 from gpt_image_2_mcp.persistence.unit_of_work import Repositories
 
 NEWEST = "image-20261122-160000-00000c"
@@ -85,7 +86,7 @@ def shelf(folder: Path) -> list[Picture]:
         ),
     ]
     for picture in pictures:
-        write_sidecar(picture, lambda path: path)
+        write_sidecar(picture, WritePolicy(Path("/"), Path("/"), allow_unsafe=True))
     put(*pictures)
     return pictures
 

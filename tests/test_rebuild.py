@@ -18,13 +18,14 @@ from album import file_of
 from PIL import Image
 from workbench import SMALL, encoded
 
+from gpt_image_2_mcp.app import open_service
 from gpt_image_2_mcp.database import schema
 from gpt_image_2_mcp.errors import GptImageError
 from gpt_image_2_mcp.library.library import Library
 from gpt_image_2_mcp.library.rebuild import RebuildResult
 from gpt_image_2_mcp.parameters.models import ContinueSessionRequest, GenerateRequest, StartSessionRequest
 from gpt_image_2_mcp.sandbox import SandboxTransport, build_sandbox
-from gpt_image_2_mcp.service.images import ImageService, open_service
+from gpt_image_2_mcp.service.images import ImageService
 from gpt_image_2_mcp.settings import Settings
 
 pytestmark = pytest.mark.anyio
@@ -129,16 +130,16 @@ PNG = encoded()
 
 async def make_a_history(service: ImageService, source: Path) -> None:
     """Pictures, several of one request, and a session with a branch, a late turn and a turn from its originals."""
-    await service.wait(service.generate(GenerateRequest(prompt="A red fox, ä", size=SMALL, n=10), client="a test 1.0"))
+    await service.wait(service.start(GenerateRequest(prompt="A red fox, ä", size=SMALL, n=10), client="a test 1.0"))
     start = StartSessionRequest(prompt="Make it blue", images=[str(source)], size=SMALL)
-    report = await service.wait(service.start_session(start, client="a test 1.0"))
+    report = await service.wait(service.start(start, client="a test 1.0"))
     assert report is not None
     assert report.place is not None
     session = report.place.session_id
 
     async def go_on(prompt: str, from_turn: int | None = None) -> None:
         request = ContinueSessionRequest(session_id=session, prompt=prompt, from_turn=from_turn, size=SMALL)
-        await service.wait(service.continue_session(request))
+        await service.wait(service.start(request))
 
     await go_on("Add a hat")
     await go_on("Another hat", from_turn=1)
@@ -175,7 +176,7 @@ async def test_a_session_that_was_rebuilt_goes_on_where_it_was(desk: Desk) -> No
     async with desk.service() as service:
         assert (await service.list_sessions())[0] == [session]
         request = ContinueSessionRequest(session_id=session.id, prompt="And a bow", size=SMALL)
-        report = await service.wait(service.continue_session(request))
+        report = await service.wait(service.start(request))
     assert report is not None
     assert report.place is not None
     assert (report.place.turn, report.place.parent) == (8, 7)
@@ -212,7 +213,7 @@ async def test_a_folder_that_was_moved_is_found_at_its_new_place(desk: Desk) -> 
     assert desk.rows(without="path")["pictures"] == before["pictures"]
     async with desk.service() as service:
         request = ContinueSessionRequest(session_id=session.id, prompt="And a bow", size=SMALL)
-        report = await service.wait(service.continue_session(request))
+        report = await service.wait(service.start(request))
     assert report is not None
     assert report.images[0].path.parent == elsewhere
 
@@ -432,7 +433,7 @@ async def test_a_strangers_turn_of_a_session_that_is_there_changes_nothing_of_it
     assert desk.rows()["sessions"] == before
     async with desk.service() as service:
         request = ContinueSessionRequest(session_id=before[0]["id"], prompt="And a bow", size=SMALL)
-        report = await service.wait(service.continue_session(request))
+        report = await service.wait(service.start(request))
     assert report is not None
     assert report.place is not None
     assert (report.place.turn, report.place.parent) == (turn + 1, 7)

@@ -19,10 +19,10 @@ from fault_proxy import until
 from PIL import Image
 from workbench import KEY, SMALL, Benches, Canned, canned, encoded
 
+from gpt_image_2_mcp.app import open_service
 from gpt_image_2_mcp.images import preview_worker as looks
 from gpt_image_2_mcp.parameters.models import GenerateRequest
 from gpt_image_2_mcp.sandbox import Knobs, SandboxTransport, build_sandbox
-from gpt_image_2_mcp.service.images import open_service
 from gpt_image_2_mcp.settings import Settings
 
 pytestmark = pytest.mark.anyio
@@ -97,7 +97,7 @@ async def test_what_is_being_saved_when_the_grace_ends_is_saved(
     try:
         async with open_service(settings, transport=transport, working_dir=tmp_path, home=tmp_path) as service:
             monkeypatch.setattr(os, "fsync", slow)
-            service.generate(GenerateRequest(**FOX))
+            service.start(GenerateRequest(**FOX))
             assert await anyio.to_thread.run_sync(begun.wait, 10)
     finally:
         logging.getLogger("gpt_image_2_mcp.jobs.runner").removeHandler(handler)

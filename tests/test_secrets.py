@@ -16,6 +16,7 @@ from fault_proxy import paying
 from stdio_bench import Box, boxed, running
 from workbench import SMALL, Bench, Benches, Canned, encoded, said
 
+from gpt_image_2_mcp.app import open_service
 from gpt_image_2_mcp.errors import MAX_VALUE_SHOWN, GptImageError
 from gpt_image_2_mcp.openai_api.backend import Backend
 from gpt_image_2_mcp.openai_api.errors import MAX_SANITIZED
@@ -25,7 +26,6 @@ from gpt_image_2_mcp.parameters.models import GenerateRequest
 from gpt_image_2_mcp.paths import denylist as places
 from gpt_image_2_mcp.sandbox import Fault
 from gpt_image_2_mcp.sandbox.errors import Json
-from gpt_image_2_mcp.service.images import open_service
 from gpt_image_2_mcp.settings import Settings
 
 pytestmark = pytest.mark.anyio
@@ -216,7 +216,7 @@ async def told(root: Path, backend: httpx2.AsyncBaseTransport, key: str) -> str:
         async with open_service(
             settings, transport=backend, working_dir=root, home=root, data_dir=root / "data"
         ) as service:
-            job = service.generate(GenerateRequest(prompt=PROMPT, size=SMALL, quality="low"))
+            job = service.start(GenerateRequest(prompt=PROMPT, size=SMALL, quality="low"))
             try:
                 report = await service.wait(job)
             except GptImageError as error:
@@ -254,7 +254,7 @@ async def test_no_object_shows_the_key(benches: Benches, tmp_path: Path) -> None
     settings = Settings.read({"OPENAI_API_KEY": KEY})
     connection = LazyBackend(settings, None, RateLimiter(1))
     async with connection:
-        backend = await connection.backend()
+        backend = await connection.get()
         assert isinstance(backend, Backend)
         for thing in (settings, connection, backend, settings.model_dump(), settings.api_key, vars(backend)):
             assert hidden(repr(thing))
@@ -281,7 +281,7 @@ async def test_a_password_in_the_address_of_the_backend_is_not_told(tmp_path: Pa
     )
     async with open_service(settings, working_dir=tmp_path, home=tmp_path) as service:
         with pytest.raises(GptImageError) as caught:
-            await service.wait(service.generate(GenerateRequest(prompt=PROMPT, size=SMALL)))
+            await service.wait(service.start(GenerateRequest(prompt=PROMPT, size=SMALL)))
     assert "127.0.0.1:9" in str(caught.value)
     assert hidden(str(caught.value))
 

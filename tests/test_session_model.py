@@ -95,7 +95,7 @@ class TwoProcesses(RuleBasedStateMachine):
     def finish(self, store: int, pending: Pending) -> None:
         """As often as it likes: two turns of one head are two calls."""
         with self.sessions(store) as sessions:
-            place = sessions.extend(pending.session_id, parent=pending.parent, asked=pending.asked)
+            place = sessions.extend(pending.session_id, parent=pending.parent, parent_given=pending.asked)
             self.expire()
             known = self.known[pending.session_id]
             if not known.active:

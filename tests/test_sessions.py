@@ -401,7 +401,7 @@ class Store:
                 parent = sessions.use(session_id).head.number
             except SessionError:
                 return None
-            place = sessions.extend(session_id, parent=parent, asked=False)
+            place = sessions.extend(session_id, parent=parent, parent_given=False)
             assert place is not None
             self._picture(sessions, place)
             return place

@@ -637,8 +637,8 @@ async def test_a_header_that_claims_the_impossible_loses_no_record(tmp_path: Pat
     """Backends other than OpenAI's answer in their own ways."""
     data = bytearray(encoded())
     data[16:20] = (2**31 - 1).to_bytes(4, "big")
+    from gpt_image_2_mcp.app import open_service
     from gpt_image_2_mcp.parameters.models import GenerateRequest
-    from gpt_image_2_mcp.service.images import open_service
     from gpt_image_2_mcp.settings import Settings
 
     given = Settings.read({"OPENAI_API_KEY": KEY, "GPT_IMAGE_2_OUTPUT_DIR": str(tmp_path / "pictures")})
@@ -646,5 +646,5 @@ async def test_a_header_that_claims_the_impossible_loses_no_record(tmp_path: Pat
     async with open_service(
         given, transport=backend, working_dir=tmp_path, home=tmp_path, data_dir=data_dir
     ) as service:
-        await service.wait(service.generate(GenerateRequest(prompt="a fox")))
+        await service.wait(service.start(GenerateRequest(prompt="a fox")))
     assert len(rows(tmp_path, "pictures")) == len(sidecars(tmp_path)) == 1

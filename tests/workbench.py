@@ -22,9 +22,9 @@ from mcp import Client
 from mcp_types import CallToolResult, ImageContent, TextContent
 from PIL import Image, ImageDraw
 
+from gpt_image_2_mcp.app import open_service
 from gpt_image_2_mcp.sandbox import Knobs, SandboxTransport, Seen, build_sandbox
 from gpt_image_2_mcp.server.factory import build_server
-from gpt_image_2_mcp.service.images import open_service
 from gpt_image_2_mcp.settings import Settings
 
 SMALL = "1024x640"

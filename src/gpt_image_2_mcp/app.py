@@ -1,4 +1,4 @@
-"""How the program opens a studio: the environment, the working directory, and the sandbox in place of the network."""
+"""Wires the program: `open_service` makes every part; the stdio server, the commands and the tests enter here."""
 
 import logging
 import os
@@ -6,27 +6,137 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import anyio
 import httpx2
 from platformdirs import user_data_path
 
-from .service.images import ImageService, open_service
+from .database.url import Address
+from .generation.output_dirs import OutputDirs
+from .generation.pipeline import Pipeline
+from .generation.recorder import Recorder
+from .generation.spending import Budgets, Spending
+from .inputs import Sources
+from .inputs.reader import InputReader
+from .inputs.references import References
+from .jobs.durations import DurationHistory
+from .jobs.news import NewsFeed
+from .jobs.runner import JobRunner
+from .jobs.store import JobStore
+from .library.library import Library
+from .library.viewer import Viewer
+from .openai_api.lazy_backend import LazyBackend
+from .openai_api.rate_limiter import RateLimiter
+from .paths.project import project_of
+from .persistence.unit_of_work import Repositories, WriterThread
+from .service.images import ImageService
 from .settings import Settings
+
+DATABASE = "gpt-image-2.db"
+"""The file in the data folder; the built-in sandbox has one of its own, since its pictures are not the user's."""
+
+THUMBNAILS = "thumbnails"
+"""The folder beside it where thumbnails for contact sheets are cached."""
 
 
 @asynccontextmanager
-async def started_service(settings: Settings, *, since: float | None = None) -> AsyncGenerator[ImageService]:
-    """Open the studio for whoever started the program, where it was started.
+async def open_service(
+    settings: Settings,
+    *,
+    transport: httpx2.AsyncBaseTransport | None = None,
+    working_dir: Path,
+    home: Path,
+    data_dir: Path | None = None,
+    first_call_at: float | None = None,
+) -> AsyncGenerator[ImageService]:
+    """Open the service; on leaving, requests that were sent are waited for and their pictures saved.
 
-    `since` is when the first call arrived, by `time.monotonic`, if that was before anything was loaded.
+    Relative paths start at `working_dir`. `transport` stands in for the network on the way to the API: the sandbox, in
+    this process. `data_dir` is where the database file lies; None keeps it in memory. `first_call_at` is when the first
+    call arrived, by `time.monotonic`, if that was before this program was loaded.
     """
+    writer = WriterThread(
+        Repositories(
+            _database(settings, data_dir),
+            keeps_history=settings.history,
+            session_max=settings.session_max,
+            session_ttl_ms=settings.session_ttl_ms,
+        )
+    )
+    output_dirs = OutputDirs(settings, working_dir=working_dir, home=home)
+    sources = Sources(
+        working_dir=working_dir,
+        home=home,
+        allowed_dirs=settings.allowed_folders(working_dir, home),
+        output_dirs=lambda: [output_dirs.default()],
+        allowed_url_hosts=frozenset(settings.allowed_url_hosts),
+    )
+    references = References(writer)
+    reader = InputReader(sources, references)
+    spending = Spending(
+        Budgets(settings.budget_per_call_usd, settings.budget_per_day_usd), writer, free=settings.sandbox
+    )
+    durations, news = DurationHistory(), NewsFeed()
+    cache = data_dir / THUMBNAILS if data_dir and writer.repositories.keeps_history else None
+    library = Library(writer, reader, references, sources, output_dirs, sandbox=settings.sandbox, cache=cache)
+    failure: Exception | None = None
+    async with (
+        anyio.create_task_group() as tasks,
+        LazyBackend(settings, transport, RateLimiter(settings.max_concurrency)) as backend,
+    ):
+        store = JobStore(writer, settings.redact)
+        pipeline = Pipeline(
+            settings,
+            backend=backend,
+            spending=spending,
+            writer=writer,
+            recorder=Recorder(writer, store, settings.model, project_of(working_dir, home)),
+            output_dirs=output_dirs,
+            sources=sources,
+            reader=reader,
+            durations=durations,
+            news=news,
+        )
+        jobs = JobRunner(tasks, store, pipeline)
+        service = ImageService(
+            settings,
+            pipeline=pipeline,
+            spending=spending,
+            jobs=jobs,
+            writer=writer,
+            reader=reader,
+            references=references,
+            output_dirs=output_dirs,
+            durations=durations,
+            news=news,
+            library=library,
+            viewer=Viewer(library, references, reader, cache=cache),
+        )
+        service.first_call_at = first_call_at
+        tasks.start_soon(service.recover)
+        try:
+            yield service
+        except Exception as error:  # noqa: BLE001 - raised in here, it would reach the caller wrapped by the task group
+            failure = error
+        finally:
+            with anyio.CancelScope(shield=True):
+                await jobs.close(settings.shutdown_grace_s)
+                await pipeline.close()
+                await writer.close()
+    if failure is not None:
+        raise failure
+
+
+@asynccontextmanager
+async def open_user_service(settings: Settings, *, first_call_at: float | None = None) -> AsyncGenerator[ImageService]:
+    """Open the service for the user who started this program, in the folder where it was started."""
     async with open_service(
         settings,
         transport=_sandbox() if settings.sandbox else None,
         working_dir=Path.cwd(),
         home=Path.home(),
         data_dir=user_data_path("gpt-image-2-mcp", appauthor=False),
+        first_call_at=first_call_at,
     ) as service:
-        service.first_call_at = since
         yield service
 
 
@@ -36,11 +146,20 @@ def read_settings(*, sandbox: bool) -> Settings:
 
 
 def log_to_stderr(settings: Settings) -> None:
-    """Say on stderr what goes wrong, and with debugging on what happens."""
+    """Log warnings on stderr, and with debugging on what happens."""
     # Before the SDK does: what it sets up is meant for a terminal and breaks lines.
     logging.basicConfig(
         format="gpt-image-2-mcp: %(message)s", level=logging.INFO if settings.debug else logging.WARNING
     )
+
+
+def _database(settings: Settings, data_dir: Path | None) -> Address:
+    """The database's address; None for memory. The sandbox's is a file of its own, even beside a database server."""
+    address = settings.database() if settings.database_url else data_dir and data_dir / DATABASE
+    if not settings.sandbox:
+        return address
+    path = address if isinstance(address, Path) or address is None else data_dir and data_dir / DATABASE
+    return path and path.with_stem(f"{path.stem}-sandbox")
 
 
 def _sandbox() -> httpx2.AsyncBaseTransport:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from ..errors import SessionError
 from ..storage.local_folder import SIDE_FOLDER
 from .models import Origin, Picture, SessionPosition
 
@@ -77,6 +78,64 @@ class Session:
     def turn(self, number: int) -> Turn | None:
         """The turn of this number."""
         return next((turn for turn in self.turns if turn.number == number), None)
+
+    def parent_for(self, from_turn: int | None) -> int:
+        """The number of the turn that the next one is made from: `from_turn` where the call names one, else the head.
+
+        Raises:
+            SessionError: there is no such turn, or the originals are meant and not known.
+
+        """
+        parent = self.head.number if from_turn is None else from_turn
+        if parent == ORIGINALS and not self.originals:
+            raise SessionError(
+                f"What session {self.id} began with is not known: continue from a turn, or start anew with"
+                " start_edit_session."
+            )
+        if parent != ORIGINALS and self.turn(parent) is None:
+            raise SessionError(
+                f"`from_turn` {parent} is no turn of session {self.id}, which has turns 1 to {len(self.turns)};"
+                " 0 stands for the originals."
+            )
+        return parent
+
+
+@dataclass(frozen=True, slots=True)
+class BeginSession:
+    """The step by which a picture becomes the first turn of a new session, whose pictures go to `folder`."""
+
+    session_id: str
+    folder: Path
+
+
+@dataclass(frozen=True, slots=True)
+class ExtendSession:
+    """The step by which a picture becomes the next turn of a session, made from turn `parent`.
+
+    `parent_given` tells that the call named the parent: the session goes on from this turn in any case.
+    """
+
+    session_id: str
+    parent: int
+    parent_given: bool
+
+
+SessionStep = BeginSession | ExtendSession
+"""What the transaction that writes a picture down does to its session: see `SessionTable.apply`."""
+
+ENDED_MEANWHILE = "The session was ended while this turn was made; its picture is saved all the same."
+
+
+def position_lines(position: SessionPosition, drawn: str) -> list[str]:
+    """What an answer says of a turn: where it is in its session, whose tree is `drawn`, and how to go on."""
+    parent = f"turn {position.parent}" if position.parent else "the originals"
+    lines = [f"session_id: {position.session_id}, turn {position.turn}, made from {parent}."]
+    if position.is_branch:
+        lines.append(
+            f"Another turn was made from {parent} meanwhile, so this one is a branch and the session goes on there;"
+            f" from_turn {position.turn} goes on from here."
+        )
+    return [*lines, drawn, "continue_edit_session makes the next change; end_edit_session closes the session."]
 
 
 MAX_LINES = 30

@@ -12,7 +12,7 @@ from ..database.schema import pictures, sessions
 from ..errors import SessionError, shown
 from .models import Picture, SessionPosition
 from .picture_table import PictureTable, microseconds, time_of
-from .session import ORIGINALS, Session, Turn
+from .session import ORIGINALS, BeginSession, ExtendSession, Session, SessionStep, Turn
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +38,16 @@ class SessionTable:
     limits: SessionLimits
     now: datetime
 
+    def apply(self, step: SessionStep) -> SessionPosition | None:
+        """Begin or extend a session, and give the position of its new turn; None where the session ended meanwhile."""
+        match step:
+            case BeginSession():
+                return self.begin(step.session_id, step.folder)
+            case ExtendSession():
+                return self.extend(step.session_id, parent=step.parent, parent_given=step.parent_given)
+
     def begin(self, session_id: str, folder: Path) -> SessionPosition:
-        """Begin a session, and give its first turn's place; beyond the limit, the least recently used one ends."""
+        """Begin a session, and give its first turn's position; beyond the limit, the least recently used one ends."""
         us = microseconds(self.now)
         row = {"id": session_id, "created_us": us, "updated_us": us, "folder": str(folder), "head": 1, "active": True}
         self.connection.execute(sa.insert(sessions), row)
@@ -72,11 +80,11 @@ class SessionTable:
         self._touch(session_id)
         return session
 
-    def extend(self, session_id: str, *, parent: int, asked: bool) -> SessionPosition | None:
-        """Give the place of one more turn, made from `parent`; None where the session ended meanwhile.
+    def extend(self, session_id: str, *, parent: int, parent_given: bool) -> SessionPosition | None:
+        """Give the position of one more turn, made from `parent`; None where the session ended meanwhile.
 
-        The session goes on from it, unless another turn was made from the same one meanwhile and nobody `asked` for the
-        parent by its number.
+        The session goes on from the new turn, unless another turn was made from the same parent meanwhile: then the new
+        one is a branch. Where the call named its parent (`parent_given`) the session goes on from the new turn anyway.
         """
         self._end_idle()
         query = sa.select(sessions.c.head).where(sessions.c.id == session_id, sessions.c.active)
@@ -86,14 +94,18 @@ class SessionTable:
         last = self.connection.scalar(
             sa.select(sa.func.max(pictures.c.turn)).where(pictures.c.session_id == session_id)
         )
-        late = not asked and head != parent
-        place = SessionPosition(
-            session_id=session_id, turn=(last or 0) + 1, parent=parent, is_branch=late, parent_given=asked
+        is_branch = not parent_given and head != parent
+        position = SessionPosition(
+            session_id=session_id,
+            turn=(last or 0) + 1,
+            parent=parent,
+            is_branch=is_branch,
+            parent_given=parent_given,
         )
-        if not late:
-            self.connection.execute(sa.update(sessions).where(sessions.c.id == session_id).values(head=place.turn))
+        if not is_branch:
+            self.connection.execute(sa.update(sessions).where(sessions.c.id == session_id).values(head=position.turn))
         self._touch(session_id)
-        return place
+        return position
 
     def end(self, session_id: str) -> Session | None:
         """End a session; None where there was no active one."""

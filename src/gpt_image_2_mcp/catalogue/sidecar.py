@@ -5,15 +5,16 @@ The catalogue is made again from these alone. They are read as what they are, fi
 
 import json
 import os
-import secrets
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, cast
 
 from pydantic import ValidationError
 
 from ..errors import UnreadableSource
-from ..storage.local_folder import SIDE_FOLDER, open_as_is, ready_side_folder, regular_file
+from ..paths.policy import WritePolicy
+from ..paths.safe_open import is_regular, open_no_follow
+from ..storage.atomic_write import write_file
+from ..storage.local_folder import SIDE_FOLDER, ensure_side_folder
 from .models import Picture, PictureRecord
 
 FORMAT: Final = "gpt-image-2-mcp/picture"
@@ -27,8 +28,8 @@ def sidecar_of(path: Path) -> Path:
     return path.parent / SIDE_FOLDER / f"{path.stem}.json"
 
 
-def write_sidecar(picture: Picture, judge: Callable[[Path], Path]) -> None:
-    """Write a picture's record beside it, if that is still the place that was checked; see `library.save`.
+def write_sidecar(picture: Picture, policy: WritePolicy) -> None:
+    """Write a picture's record beside it, in place of an older one; `policy` resolves the folder again.
 
     Raises:
         OSError: it cannot be written.
@@ -36,16 +37,10 @@ def write_sidecar(picture: Picture, judge: Callable[[Path], Path]) -> None:
 
     """
     path = sidecar_of(picture.path)
-    ready_side_folder(picture.path.parent, judge)
+    ensure_side_folder(picture.path.parent, policy)
     head = {"record": FORMAT, "version": VERSION, "file": picture.path.name}
     body: dict[str, Any] = head | picture.record.model_dump(mode="json", exclude_defaults=True)
-    part = path.with_name(f"{secrets.token_hex(8)}.part")
-    try:
-        with part.open("x", encoding="utf-8") as file:
-            json.dump(body, file, ensure_ascii=False, indent=1)
-        os.replace(part, path)  # noqa: PTH105 - what stands there is an older record of the same picture
-    finally:
-        part.unlink(missing_ok=True)
+    write_file([json.dumps(body, ensure_ascii=False, indent=1).encode()], [path], replace=True)
 
 
 def read_sidecar(path: Path) -> tuple[PictureRecord, str]:
@@ -56,8 +51,8 @@ def read_sidecar(path: Path) -> tuple[PictureRecord, str]:
 
     """
     try:
-        with os.fdopen(open_as_is(path, os.O_RDONLY), "rb") as file:
-            data = file.read(MAX_BYTES + 1) if regular_file(file) else b""
+        with os.fdopen(open_no_follow(path, os.O_RDONLY), "rb") as file:
+            data = file.read(MAX_BYTES + 1) if is_regular(file) else b""
         body: object = json.loads(data) if len(data) <= MAX_BYTES else None
     except (OSError, ValueError, RecursionError) as error:
         raise UnreadableSource(f"The record {path} cannot be read ({type(error).__name__}).") from None

@@ -99,10 +99,9 @@ def _options(command: Callable[..., None]) -> Callable[..., None]:
 def generate(ctx: click.Context, as_json: bool, sandbox: bool, **arguments: Any) -> None:
     """Make pictures from words, and print their paths."""
     from ..parameters.models import GenerateRequest, parse
-    from ..service.images import ImageService
 
     request = parse(GenerateRequest, arguments)
-    _run(request, ImageService.generate, as_json=as_json, sandbox=sandbox or ctx.obj)
+    _run(request, as_json=as_json, sandbox=sandbox or ctx.obj)
 
 
 @commands.command()
@@ -116,10 +115,9 @@ def edit(ctx: click.Context, as_json: bool, sandbox: bool, **arguments: Any) -> 
     FILE is a path, an http(s) URL, a data URL, or the id of a picture that was made here.
     """
     from ..parameters.models import EditRequest, parse
-    from ..service.images import ImageService
 
     request = parse(EditRequest, {**arguments, "images": list(arguments["images"])})
-    _run(request, ImageService.edit, as_json=as_json, sandbox=sandbox or ctx.obj)
+    _run(request, as_json=as_json, sandbox=sandbox or ctx.obj)
 
 
 @commands.command()
@@ -148,20 +146,20 @@ def demo(output: Path) -> None:
     run_demo(output.absolute())
 
 
-def _run(request: "PaidRequest", operation: "Callable[..., Job]", *, as_json: bool, sandbox: bool) -> None:
-    """Open the studio, wait to the end with a progress bar, print."""
+def _run(request: "PaidRequest", *, as_json: bool, sandbox: bool) -> None:
+    """Open the service, wait to the end with a progress bar, print."""
     import anyio
 
-    from ..app import log_to_stderr, read_settings, started_service
+    from ..app import log_to_stderr, open_user_service, read_settings
 
     settings = read_settings(sandbox=sandbox).model_copy(update={"inline": "none"})
     log_to_stderr(settings)
 
     async def work() -> "Report":
-        async with started_service(settings) as service:
-            whole = await service.completed(request)
+        async with open_user_service(settings) as service:
+            whole = await service.complete(request)
             await _confirm(service, whole)
-            return await _outcome(service, operation(service, whole, client=COMMAND_LINE))
+            return await _outcome(service, service.start(whole, client=COMMAND_LINE))
 
     report = anyio.run(work)
     if as_json:

@@ -250,14 +250,14 @@ def _run(
     """Open the studio and let `work` have its archive, behind a progress bar where it is said what is `doing`."""
     import anyio
 
-    from ..app import log_to_stderr, read_settings, started_service
+    from ..app import log_to_stderr, open_user_service, read_settings
 
     settings = read_settings(sandbox=sandbox or bool(ctx.obj))
     settings.require_right()
     log_to_stderr(settings)
 
     async def opened() -> ResultT:
-        async with started_service(settings) as service:
+        async with open_user_service(settings) as service:
             service.library.require_kept()
             with _progress(doing) as tell:
                 return await work(service.library, tell)

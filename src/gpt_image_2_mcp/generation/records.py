@@ -1,6 +1,5 @@
 """What is written down of a finished job's pictures: a record each, but for its place in a session."""
 
-from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -21,7 +20,6 @@ def records_of(
     parents: tuple[Origin, ...],
     model: str,
     project: str | None,
-    hide: Callable[[str], str],
 ) -> list[Picture]:
     """What is known of each picture; what an answer of several cost is shared among them."""
     count = len(report.images)
@@ -41,7 +39,7 @@ def records_of(
                 width=image.facts.width,
                 height=image.facts.height,
                 model=model,
-                prompt=hide(report.prompt)[:MAX_PROMPT],
+                prompt=report.prompt[:MAX_PROMPT],
                 parameters={name: value for name, value in parameters.items() if value is not None},
                 applied={name: _bounded(value) for name, value in report.applied.items()},
                 usage=_share(report.usage, index, count),

@@ -24,14 +24,14 @@ MAX_AHEAD = 2
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class PreviewResult:
     """What was found out."""
 
     sha256: str
     preview: Preview | None
 
 
-class Looks:
+class PreviewWorkers:
     """The looks at the pictures of one operation."""
 
     def __init__(self, n: int, *, previews: bool) -> None:
@@ -40,9 +40,9 @@ class Looks:
         self._beside = ThreadPoolExecutor(1, "looks")
         self._ahead: list[PngDecoder] = []
 
-    def look(self) -> "Look":
+    def new(self) -> "PreviewWorker":
         """Begin to look at a picture that arrives, or is there."""
-        return Look(self._beside, self._share, self._decoder)
+        return PreviewWorker(self._beside, self._share, self._decoder)
 
     def _decoder(self) -> "PngDecoder | None":
         self._ahead = [other for other in self._ahead if not other.given_up]
@@ -52,7 +52,7 @@ class Looks:
         return self._ahead[-1]
 
 
-class Look:
+class PreviewWorker:
     """A look at one picture: fed while it arrives, or not; begun once it is there; ended when it is saved."""
 
     def __init__(self, beside: Executor, share: int | None, decoder: "Callable[[], PngDecoder | None]") -> None:
@@ -67,7 +67,7 @@ class Look:
         self._sha256 = hashlib.sha256()
         self._is_fed = False
         self._is_broken = False
-        self._seeing: Future[Seen] | None = None
+        self._seeing: Future[PreviewResult] | None = None
 
     def feed(self, part: bytes) -> None:
         """Take the next part of the file: from the first to the last, or none of it."""
@@ -82,14 +82,14 @@ class Look:
         except Exception as error:  # noqa: BLE001 - no thread or no memory is left, say: the picture is paid for
             self._give_up(error)
 
-    def begin(self, data: bytes, what: Facts) -> None:
+    def start(self, data: bytes, what: Facts) -> None:
         """Have a picture seen that is all there."""
         try:
             self._seeing = self._beside.submit(self._see, data, what)
         except Exception as error:  # noqa: BLE001 - the same
             self._give_up(error)
 
-    def end(self, data: bytes) -> Seen:
+    def result(self, data: bytes) -> PreviewResult:
         """What was found out; of a look that went wrong the hash alone."""
         # A failure holds the look, by where it came from: so the look is not to hold the failure.
         seeing, self._seeing = self._seeing, None
@@ -98,14 +98,14 @@ class Look:
             self._give_up(failure)
         if seeing and not self._is_broken:
             return seeing.result()
-        return Seen(hashlib.sha256(data).hexdigest(), None)
+        return PreviewResult(hashlib.sha256(data).hexdigest(), None)
 
     def _give_up(self, error: BaseException) -> None:
         logger.error("a picture is not looked at", exc_info=error)
         self._is_broken = True
 
-    def _see(self, data: bytes, what: Facts) -> Seen:
+    def _see(self, data: bytes, what: Facts) -> PreviewResult:
         if not self._is_fed:
             self._sha256.update(data)
         shown = None if self._share is None else preview(data, what, share=self._share, decoder=self._decoder)
-        return Seen(self._sha256.hexdigest(), shown)
+        return PreviewResult(self._sha256.hexdigest(), shown)

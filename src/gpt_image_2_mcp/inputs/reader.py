@@ -11,7 +11,7 @@ import anyio
 from ..catalogue.models import Origin, Picture
 from ..catalogue.session import ORIGINALS, Session
 from ..errors import GptImageError, SessionError, UnreadableSource
-from ..storage.local_folder import is_there
+from ..paths.safe_open import exists
 from . import InputImage, Sources
 from .references import References
 
@@ -51,8 +51,8 @@ class Inputs:
         masks = [self.mask] if self.mask else []
         return (*(_origin(image, "image") for image in self.images), *(_origin(mask, "mask") for mask in masks))
 
-    def kept(self, keep: Callable[[InputImage], Path | None]) -> "Inputs":
-        """The same, those that were no files where `keep` says that they can be read again."""
+    def with_kept_files(self, keep: Callable[[InputImage], Path | None]) -> "Inputs":
+        """A copy in which images that came as URL or data point at the file that `keep` wrote for them."""
         images = [image if image.path else replace(image, path=keep(image)) for image in self.images]
         return replace(self, images=images)
 
@@ -83,11 +83,6 @@ class InputReader:
             GptImageError: as `read`.
 
         """
-        if number == ORIGINALS and not session.originals:
-            raise SessionError(
-                f"What session {session.id} began with is not known: continue from a turn, or start anew with"
-                " start_edit_session."
-            )
         if number == ORIGINALS:
             images = await _side_by_side(self._original, session.originals)
         else:
@@ -115,16 +110,24 @@ class InputReader:
             image = await self._sources.image(str(path))
         except UnreadableSource as error:
             raise _gone(path, error) from error
-        return _unchanged(image, picture)
+        return _identified(image, picture)
 
     def saved_data(self, picture: Picture) -> bytes:
-        """The bytes of a picture that was made here, as they came; blocks, and raises as `read_saved` does."""
+        """The bytes of a picture of the catalogue, as they came; blocks, and raises as `read_saved` does."""
+        return self.unchanged_data(picture.path, picture.record.sha256)
+
+    def unchanged_data(self, path: Path, sha256: str) -> bytes:
+        """The bytes of a picture that was saved as `path` and has to be the same still; blocks.
+
+        Raises:
+            UnreadableSource: it is gone, was changed, or lies where nothing may be read.
+
+        """
         try:
-            data = self._sources.local(picture.path)
+            data = self._sources.local(path)
         except UnreadableSource as error:
-            raise _gone(picture.path, error) from error
-        if hashlib.sha256(data).hexdigest() != picture.record.sha256:
-            raise UnreadableSource(f"The picture {picture.path} was changed since it was made.")
+            raise _gone(path, error) from error
+        _require_unchanged(path, hashlib.sha256(data).hexdigest(), sha256)
         return data
 
     async def data_of(self, reference: str) -> bytes:
@@ -143,7 +146,7 @@ class InputReader:
             mask = await self._sources.mask(str(picture.path), first=first)
         except UnreadableSource as error:
             raise _gone(picture.path, error) from error
-        return _unchanged(mask, picture)
+        return _identified(mask, picture)
 
     async def _original(self, origin: Origin) -> InputImage:
         if origin.path is None:
@@ -163,15 +166,19 @@ class InputReader:
         return replace(image, id=origin.id)
 
 
-def _unchanged(image: InputImage, picture: Picture) -> InputImage:
-    """What was read, as the picture that it has to be still."""
-    if image.file_sha256 != picture.record.sha256:
-        raise UnreadableSource(f"The picture {picture.path} was changed since it was made.")
+def _identified(image: InputImage, picture: Picture) -> InputImage:
+    """An image read from a picture's file, with the picture's id; UnreadableSource where the file was changed."""
+    _require_unchanged(picture.path, image.file_sha256, picture.record.sha256)
     return replace(image, id=picture.id)
 
 
+def _require_unchanged(path: Path, found: str, sha256: str) -> None:
+    if found != sha256:
+        raise UnreadableSource(f"The picture {path} was changed since it was made.")
+
+
 def _gone(path: Path, error: UnreadableSource) -> UnreadableSource:
-    if is_there(path):
+    if exists(path):
         return error
     return UnreadableSource(
         f"The picture {path} is gone or cannot be read. If its folder was moved, `gpt-image-2-mcp library rebuild"

@@ -2,7 +2,6 @@
 
 import math
 import secrets
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -112,11 +111,3 @@ class Job:
                 return f"{text}. Unfinished picture: {self.partials[-1]}" if self.partials else text
             case done:
                 return done.capitalize()
-
-
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """Checked work: what makes two calls the same, and how to pay for it and save."""
-
-    key: str
-    pay: Callable[[], Awaitable[Report]]

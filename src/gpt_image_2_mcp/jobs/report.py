@@ -8,6 +8,7 @@ from typing import Any
 from ..billing.pricing import dollars
 from ..billing.tokens import Usage
 from ..catalogue.models import SessionPosition
+from ..catalogue.session import position_lines
 from ..images.preview import Preview
 from ..storage.local_folder import Kind, SavedImage
 
@@ -39,9 +40,19 @@ class Report:
     previews: Mapping[str, Preview] = field(default_factory=dict[str, Preview], compare=False, repr=False)
     """By image id; gone once they were shown, and made again from the file when asked for."""
 
-    def redacted(self, hide: Callable[[str], str]) -> "Report":
-        """The same with what is secret taken out of the words of others."""
-        return replace(self, warnings=tuple(map(hide, self.warnings)))
+    def redacted(self, redact: Callable[[str], str]) -> "Report":
+        """The same with secrets taken out of every text that the user, the model or the backend wrote."""
+
+        def clean(value: Any) -> Any:
+            return redact(value) if isinstance(value, str) else value
+
+        return replace(
+            self,
+            prompt=redact(self.prompt),
+            applied={name: clean(value) for name, value in self.applied.items()},
+            request_id=clean(self.request_id),
+            warnings=tuple(map(redact, self.warnings)),
+        )
 
     def as_dict(self) -> dict[str, Any]:
         """The machine-readable report."""
@@ -66,19 +77,9 @@ class Report:
     def text(self) -> str:
         """What was made, where it lies and what it cost, in at most `MAX_TEXT` characters."""
         lines = [self._headline(), *(str(image.path) for image in self.images), self._cost_line()]
-        lines += [] if self.place is None else self._session_lines(self.place)
+        lines += [] if self.place is None else position_lines(self.place, self.tree)
         lines += [f"Note: {warning}" for warning in self.warnings]
         return clipped("\n".join(lines))
-
-    def _session_lines(self, place: SessionPosition) -> list[str]:
-        parent = f"turn {place.parent}" if place.parent else "the originals"
-        lines = [f"session_id: {place.session_id}, turn {place.turn}, made from {parent}."]
-        if place.is_branch:
-            lines.append(
-                f"Another turn was made from {parent} meanwhile, so this one is a branch and the session goes on there;"
-                f" from_turn {place.turn} goes on from here."
-            )
-        return [*lines, self.tree, "continue_edit_session makes the next change; end_edit_session closes the session."]
 
     def _headline(self) -> str:
         verb = "Made" if self.kind == "image" else "Edited"

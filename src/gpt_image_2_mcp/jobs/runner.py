@@ -11,15 +11,16 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import takewhile
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import anyio
 import anyio.abc
 import anyio.to_thread
 
 from ..errors import BadRequest, GptImageError, JobLost, JobStopped, ShuttingDown, shown
-from .job import Job, Prepared
+from .job import Job
 from .malloc import cancel_trim, trim, use_one_arena
+from .order import Order
 from .report import Report
 from .store import JobStore, outcome_of, request_of
 
@@ -51,26 +52,39 @@ ProgressCallback = Callable[[float, str], Awaitable[None]]
 """Takes the progress, growing toward 100, and a message for a person."""
 
 
-class JobRunner:
-    """The jobs of one studio."""
+class Work(Protocol):
+    """What is done for a job; `generation.pipeline.Pipeline` is the one in use."""
 
-    def __init__(self, tasks: anyio.abc.TaskGroup, log: JobStore) -> None:
-        """Run jobs in `tasks`, which outlives every request; `log` knows those of other processes."""
+    async def prepare(self, job: Job) -> Order:
+        """Read and check all that the job needs, before anything is paid; raises GptImageError."""
+        ...
+
+    async def run(self, job: Job, order: Order) -> Report:
+        """Make the pictures; raises GptImageError where none came."""
+        ...
+
+
+class JobRunner:
+    """The jobs of one process."""
+
+    def __init__(self, tasks: anyio.abc.TaskGroup, store: JobStore, work: Work) -> None:
+        """Run jobs in `tasks`, which outlives every request; `store` knows those of other processes."""
         self._tasks = tasks
-        self.log = log
+        self._store = store
+        self._work = work
         self._jobs: dict[str, Job] = {}
         self._closing = False
         self._resting = anyio.CancelScope()
         use_one_arena()
 
-    def start(self, job: Job, prepare: Callable[[Job], Awaitable[Prepared]]) -> Job:
-        """Begin a job."""
+    def start(self, job: Job) -> Job:
+        """Begin a job; raises ShuttingDown."""
         if self._closing:
             raise ShuttingDown
         self._resting.cancel()
         cancel_trim()
         self._jobs[job.id] = job
-        self._tasks.start_soon(self._run, job, prepare)
+        self._tasks.start_soon(self._run, job)
         self._forget_old()
         return job
 
@@ -85,7 +99,7 @@ class JobRunner:
         job = self._jobs.get(job_id)
         if job is not None:
             return job
-        row = await self.log.get(job_id)
+        row = await self._store.get(job_id)
         if row is None:
             raise BadRequest(
                 f"There is no job {shown(job_id)}. get_image_job without a job_id lists the recent ones, and"
@@ -98,7 +112,7 @@ class JobRunner:
         own = [job for job in self._jobs.values() if (job.key or job.given_up) and job.twin is None]
         known = {job.id for job in own}
         try:
-            kept = [_job_of(row) for row in await self.log.recent(LISTED) if row.id not in known]
+            kept = [_job_of(row) for row in await self._store.recent(LISTED) if row.id not in known]
         except GptImageError as error:
             logger.warning("jobs of other processes and earlier runs are not known: %s", error)
             kept = []
@@ -124,16 +138,16 @@ class JobRunner:
                 job.real.given_up = True
                 self.stop(job)
                 if job.real.status.sent:
-                    self.log.mark_handed_out(job.real)
+                    self._store.mark_handed_out(job.real)
             raise
         real = job.real
         if not job.finished.is_set():
             if asker and not real.given_up:
                 real.given_up = True
-                self.log.mark_handed_out(real)
+                self._store.mark_handed_out(real)
             return None
         if real.given_up and not real.fetched:
-            self.log.mark_fetched(real.id)
+            self._store.mark_fetched(real.id)
         real.fetched = True
         if not isinstance(job.outcome, Report):
             raise job.outcome or JobStopped
@@ -181,31 +195,31 @@ class JobRunner:
                 await job.finished.wait()
             pause = TICK_S
 
-    async def _run(self, job: Job, prepare: Callable[[Job], Awaitable[Prepared]]) -> None:
+    async def _run(self, job: Job) -> None:
         try:
             with job.scope:
-                prepared = await prepare(job)
-                job.twin = await self._joinable(job, prepared.key)
+                order = await self._work.prepare(job)
+                job.twin = await self._joinable(job, order.key)
                 if job.twin is None:
-                    job.key = prepared.key
+                    job.key = order.key
                 job.prepared.set()
                 if job.twin is not None:
                     await job.twin.finished.wait()
                     job.outcome = job.twin.outcome
                 else:
                     if job.given_up:
-                        self.log.mark_handed_out(job)
-                    job.outcome = await prepared.pay()
+                        self._store.mark_handed_out(job)
+                    job.outcome = await self._work.run(job, order)
         except Exception as error:  # noqa: BLE001 - kept for whoever waits: raised here, it would end the server
             job.outcome = without_traceback(error)
             if job.given_up:
-                self.log.save_failure(job, error)
+                self._store.save_failure(job, error)
         finally:
             job.prepared.set()
             if job.scope.cancel_called and job.outcome is None:
                 job.outcome = JobStopped()
                 if job.key:
-                    self.log.forget(job.id)
+                    self._store.forget(job.id)
             if job.given_up and isinstance(job.outcome, Report):
                 # Whoever fetches it has the small pictures made from the files.
                 job.outcome = replace(job.outcome, previews={})
@@ -240,7 +254,7 @@ class JobRunner:
             if anyio.current_time() - job.ended < JOINABLE_S:
                 return job
         try:
-            row = await self.log.repeated(key, within_s=JOINABLE_S)
+            row = await self._store.repeated(key, within_s=JOINABLE_S)
         except GptImageError as error:
             logger.warning("earlier jobs are not known: %s", error)
             return None
@@ -250,7 +264,7 @@ class JobRunner:
         """A job of another process, followed to its end."""
         job = _job_of(row)
         if row.state == "lost":
-            job.outcome = await self.log.loss(row)
+            job.outcome = await self._store.loss(row)
         if job.outcome is None and self._closing:
             raise ShuttingDown
         known = self._jobs.setdefault(job.id, job)
@@ -282,11 +296,11 @@ class JobRunner:
             job.finished.set()
 
     async def _look(self, job: Job) -> None:
-        row = await self.log.get(job.id)
+        row = await self._store.get(job.id)
         if row is None:
             job.outcome = JobStopped()
         elif row.state == "lost":
-            job.outcome = await self.log.loss(row)
+            job.outcome = await self._store.loss(row)
         else:
             job.status.sent = int(row.state == "sent")
             job.outcome = outcome_of(row)

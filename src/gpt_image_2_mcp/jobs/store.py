@@ -30,6 +30,9 @@ REQUESTS: Mapping[str, type[PaidRequest]] = {
     "continue_edit_session": ContinueSessionRequest,
 }
 
+TOOLS: Mapping[type[PaidRequest], str] = {request: tool for tool, request in REQUESTS.items()}
+"""The tool of each request type: a job is called by it."""
+
 _REFERENCES = frozenset({"images", "mask"})
 """Arguments that name pictures."""
 
@@ -37,10 +40,10 @@ _REFERENCES = frozenset({"images", "mask"})
 class JobStore:
     """The jobs of all processes of a person."""
 
-    def __init__(self, writer: WriterThread, hide: Callable[[str], str]) -> None:
-        """Have the clerk write; `hide` takes what is secret out of a text."""
+    def __init__(self, writer: WriterThread, redact: Callable[[str], str]) -> None:
+        """Have the clerk write; `redact` takes what is secret out of a text."""
         self._writer = writer
-        self._hide = hide
+        self._redact = redact
 
     def mark_handed_out(self, job: "Job") -> None:
         """Somebody has the job's id, or waits for it no longer."""
@@ -127,7 +130,7 @@ class JobStore:
 
     def save_result(self, unit: UnitOfWork, job: "Job", report: Report) -> None:
         """Write down a job's answer."""
-        report = replace(report.redacted(self._hide), prompt=self._hide(report.prompt), previews={})
+        report = replace(report, previews={})
         outcome = {"report": _reports().dump_python(report, mode="json")}
         unit.jobs.end(job.id, "done", outcome, fetched=not job.given_up)
 
@@ -135,7 +138,7 @@ class JobStore:
         """Write down that nothing came of a job; one that was cut off by the end of its process is found lost."""
         if isinstance(error, Exception):
             known = isinstance(error, GptImageError)
-            text = self._hide(str(error)) if known else f"an error in this program ({type(error).__name__})"
+            text = self._redact(str(error)) if known else f"an error in this program ({type(error).__name__})"
             unit.jobs.end(job.id, "failed", {"error": text}, fetched=not job.given_up)
 
     def _put(self, repositories: Repositories, unit: UnitOfWork, job: "Job", state: "JobState") -> None:
@@ -167,7 +170,7 @@ class JobStore:
         if isinstance(value, list):
             return [self._kept(name, item) for item in cast("list[Any]", value)]
         if isinstance(value, str):
-            return self._hide(_harmless(value.strip()) if name in _REFERENCES else value)
+            return self._redact(_harmless(value.strip()) if name in _REFERENCES else value)
         return value
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from ..catalogue.models import PICTURE_ID, Picture
 from ..catalogue.sidecar import read_sidecar, sidecar_of
 from ..errors import GptImageError, UnreadableSource
-from ..storage.local_folder import is_file, is_there
+from ..paths.safe_open import exists, is_file
 from .scan import Notes
 
 
@@ -47,7 +47,7 @@ def compare(picture: Picture, *, read: Callable[[Picture], bytes], done: CheckRe
     """Look at the file of a picture; `read` gives its bytes or raises a GptImageError. Blocks."""
     done.pictures += 1
     path = picture.path
-    if not is_there(path):
+    if not exists(path):
         done.missing.append(Finding(path, picture.id))
         return
     try:
@@ -70,7 +70,7 @@ def unknown(files: Iterable[Path], *, known: dict[str, Path], done: CheckResult)
 
 def _record_is_wrong(picture: Picture) -> str | None:
     path = sidecar_of(picture.path)
-    if not is_there(path):
+    if not exists(path):
         return ""
     try:
         record, _ = read_sidecar(path)

@@ -7,7 +7,9 @@ from pathlib import Path
 from ..catalogue.models import Picture
 from ..catalogue.sidecar import write_sidecar
 from ..errors import BadRequest, GptImageError
-from ..storage.local_folder import is_there, save_as
+from ..paths.policy import WritePolicy
+from ..paths.safe_open import exists
+from ..storage.local_folder import save_copy
 from .scan import Notes
 
 
@@ -23,19 +25,17 @@ class ExportResult:
     """What could not be copied, a sentence each."""
 
 
-def export(
-    picture: Picture, *, read: Callable[[Picture], bytes], judge: Callable[[Path], Path], done: ExportResult
-) -> None:
+def export(picture: Picture, *, read: Callable[[Picture], bytes], policy: WritePolicy, done: ExportResult) -> None:
     """Copy a picture into a folder, under the name that it has; no file is replaced. Blocks.
 
-    `read` gives its bytes or raises a GptImageError; `judge` is that of `library.save`.
+    `read` gives its bytes or raises a GptImageError; `policy` resolves the folder again.
 
     Raises:
         CannotSave: the folder cannot be written.
 
     """
     target = done.folder / picture.path.name
-    if not is_there(picture.path):
+    if not exists(picture.path):
         done.notes.say(f"The picture {picture.path} is gone.")
         return
     try:
@@ -44,10 +44,10 @@ def export(
         done.notes.say(str(error))
         return
     copy = picture.model_copy(update={"path": target})
-    if save_as(data, target, judge=judge):
+    if save_copy(data, target, policy=policy):
         done.copied += 1
         try:
-            write_sidecar(copy, judge)
+            write_sidecar(copy, policy)
         except (OSError, BadRequest) as error:
             done.notes.say(f"The record of {target} could not be written: {error}.")
     elif _is(copy, read):

@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-import secrets
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -20,8 +19,10 @@ from ..inputs import Sources
 from ..inputs.reader import InputReader
 from ..inputs.references import References
 from ..paths.policy import real_path
+from ..paths.safe_open import exists, is_regular, open_no_follow
 from ..persistence.unit_of_work import UnitOfWork, WriterThread
-from ..storage.local_folder import is_there, open_as_is, ready, regular_file
+from ..storage.atomic_write import write_file
+from ..storage.local_folder import ensure_resolved
 
 if TYPE_CHECKING:
     from .check import CheckResult
@@ -212,7 +213,7 @@ class Library:
                     exporting.export,
                     picture,
                     read=self._reader.saved_data,
-                    judge=self._output_dirs.resolve_writable,
+                    policy=self._output_dirs.policy,
                     done=done,
                 )
                 await anyio.to_thread.run_sync(copy)
@@ -237,24 +238,24 @@ class Library:
 
     def _folders_of(self, known: Mapping[str, Path]) -> list[Path]:
         """The folders that pictures lie in, and the one that new ones go into."""
-        return list(dict.fromkeys([*(path.parent for path in known.values()), self._output_dirs.own()]))
+        return list(dict.fromkeys([*(path.parent for path in known.values()), self._output_dirs.default()]))
 
     def _walk(self, folders: Sequence[Path], *, deep: bool) -> "ScanResult":
         """Look through folders that are there and may be read."""
         from .scan import MAX_DEPTH, scan
 
         real = dict.fromkeys(real_path(folder) for folder in folders if self._sources.open_to(folder))
-        there = [folder for folder in real if is_there(folder)]
+        there = [folder for folder in real if exists(folder)]
         return scan(there, may_enter=self._sources.open_to, depth=MAX_DEPTH if deep else 0)
 
     def _page_to_write(self, file: str) -> Path:
         """Where a page goes, once that is seen to be allowed."""
         asked = self._sources.path(file)
-        folder = self._output_dirs.resolve_writable(asked.parent)
+        folder = self._output_dirs.policy.resolve_writable(asked.parent)
         path = folder / asked.name
         if path.suffix.lower() not in {".html", ".htm"}:
             raise BadRequest(f"A gallery is an HTML page: give a file whose name ends in .html; got {shown(file)}.")
-        if is_there(path) and not _is_page(path):
+        if exists(path) and not _is_page(path):
             raise BadRequest(f"{path} is another file, and only an older page is replaced: choose another name.")
         return path
 
@@ -271,15 +272,10 @@ class Library:
                 tell(drawn, len(pictures))
             return thumbnail(picture, read=self._reader.saved_data, cache=self._cache)
 
-        part = path.with_name(f".{secrets.token_hex(8)}.part")
         try:
-            ready(path.parent, self._output_dirs.resolve_writable)
-            try:
-                with part.open("x", encoding="utf-8") as page:
-                    page.writelines(gallery(pictures, thumbnail=small, beside=path.parent))
-                os.replace(part, path)  # noqa: PTH105 - an older gallery makes room
-            finally:
-                part.unlink(missing_ok=True)
+            ensure_resolved(path.parent, self._output_dirs.policy)
+            html = gallery(pictures, thumbnail=small, beside=path.parent)
+            write_file((part.encode() for part in html), [path], replace=True)
         except OSError as error:
             raise CannotSave(
                 f"The gallery {path} cannot be written ({error.strerror}). Make room, or choose another folder."
@@ -289,8 +285,8 @@ class Library:
 def _is_page(path: Path) -> bool:
     """Whether a file is a page that was written here, as far as its start tells."""
     try:
-        with os.fdopen(open_as_is(path, os.O_RDONLY), "rb") as file:
-            start = file.read(400) if regular_file(file) else b""
+        with os.fdopen(open_no_follow(path, os.O_RDONLY), "rb") as file:
+            start = file.read(400) if is_regular(file) else b""
     except OSError:
         return False
     return start.startswith(b"<!doctype html>") and b"Content-Security-Policy" in start

@@ -19,8 +19,8 @@ from ..catalogue.models import Picture
 from ..catalogue.sidecar import read_sidecar
 from ..errors import RecordConflict, UnreadableSource
 from ..images import EXTENSION, facts
+from ..paths.safe_open import is_file
 from ..persistence.unit_of_work import Repositories, UnitOfWork, WriterThread
-from ..storage.local_folder import is_file
 from .scan import Notes, ScanResult
 
 BATCH: Final = 500

@@ -14,14 +14,14 @@ from contextlib import suppress
 from functools import partial
 from operator import itemgetter
 from pathlib import Path
-from secrets import token_hex
 from typing import TYPE_CHECKING, Final
 
 from ..catalogue.models import Picture
 from ..errors import GptImageError
 from ..images import facts
 from ..images.decode import opened
-from ..storage.local_folder import open_as_is
+from ..paths.safe_open import open_no_follow
+from ..storage.atomic_write import write_file
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -120,7 +120,7 @@ def _still_there(picture: Picture) -> bool:
 def _kept(path: Path) -> bytes | None:
     """A thumbnail that was kept and still is one, and this user's own."""
     try:
-        with os.fdopen(open_as_is(path, os.O_RDONLY), "rb") as file:
+        with os.fdopen(open_no_follow(path, os.O_RDONLY), "rb") as file:
             found = os.fstat(file.fileno())
             own = not hasattr(os, "geteuid") or found.st_uid == os.geteuid()
             if not (own and stat.S_ISREG(found.st_mode) and found.st_size <= MAX_KEPT_BYTES):
@@ -146,14 +146,8 @@ def _keep(path: Path, data: bytes) -> None:
     """Write a thumbnail in one step, and let the oldest go where there are too many."""
     folder = path.parent
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    part = folder / f".{token_hex(8)}{SUFFIX}"
-    try:
-        flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_BINARY", 0)
-        with os.fdopen(os.open(part, flags, 0o600), "wb") as file:
-            file.write(data)
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+    # Not durable: what a power cut takes is made again.
+    write_file([data], [path], replace=True, durable=False, mode=0o600)
     with _THINNING:
         _thin_out(folder)
 

@@ -18,7 +18,7 @@ from ..inputs.reader import InputReader
 from ..inputs.references import References
 from ..parameters.models import ListImagesRequest, ShowImageRequest
 from ..parameters.times import moment
-from ..storage.local_folder import is_there
+from ..paths.safe_open import exists
 from .library import KnownPicture, Library
 
 
@@ -121,7 +121,7 @@ def _calls_in_order(found: Found) -> Found:
 
 
 def _missing(found: Found) -> frozenset[str]:
-    return frozenset(picture.id for picture in found.pictures if not is_there(picture.path))
+    return frozenset(picture.id for picture in found.pictures if not exists(picture.path))
 
 
 def _seen(data: bytes, name: str, region: str | None) -> tuple[Preview, str]:

@@ -1,4 +1,4 @@
-"""Everything the studio asks of the API, on one client."""
+"""The API behind one HTTP client: sends an `ImageRequest` by the right route."""
 
 import httpx2
 
@@ -6,7 +6,9 @@ from ..settings import Settings
 from .client import RequestSender, make_http, make_sdk
 from .edit_routing import EditRouter
 from .images_route import ImagesRoute
-from .rate_limiter import RateLimiter
+from .rate_limiter import RateLimiter, RequestStatus
+from .request import ImageRequest, SendOutcome
+from .sink import ImageSink
 
 
 class Backend:
@@ -16,14 +18,21 @@ class Backend:
         """Make the HTTP client and the SDK's on it."""
         self._http = make_http(transport)
         sender = RequestSender(make_sdk(settings, self._http), limiter)
-        self.images = ImagesRoute(sender, model=settings.model, partial_images=settings.partial_images)
-        self.edits = EditRouter(
+        self._images = ImagesRoute(sender, model=settings.model, partial_images=settings.partial_images)
+        self._edits = EditRouter(
             sender,
-            self.images,
+            self._images,
             model=settings.model,
             host_model=settings.responses_edit_model,
             through_responses=settings.force_responses_edits,
         )
+
+    async def send(self, request: ImageRequest, status: RequestStatus, sink: ImageSink) -> SendOutcome:
+        """Send a request, and hand what comes to `sink`; raises `ApiError` where no picture came."""
+        if request.inputs:
+            return await self._edits.edit(request, status, sink)
+        await self._images.generate(request, status, sink)
+        return SendOutcome()
 
     def close(self) -> None:
         """Close the HTTP client."""

@@ -13,7 +13,7 @@ from typing import Final
 
 import pybase64
 
-from ..images.preview_worker import Look
+from ..images.preview_worker import PreviewWorker
 
 STEP_BYTES: Final = 256 * 1024
 """How much is decoded at once: small steps take longer, large ones leave the processor's cache."""
@@ -28,7 +28,7 @@ class ImageBytes:
     """The bytes of a picture, and the look that was taken at them on the way."""
 
     data: bytes = field(repr=False)
-    look: Look | None = None
+    worker: PreviewWorker | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class Body:
     pictures: Mapping[str, ImageBytes] = field(default_factory=dict[str, ImageBytes])
 
 
-def arrived(pieces: Iterator[bytes], look: Callable[[], Look]) -> Body:
+def arrived(pieces: Iterator[bytes], look: Callable[[], PreviewWorker]) -> Body:
     """Take a body to its end; `look` begins the look at each picture, which is fed it."""
     arriving = _Arriving(look)
     waiting: list[bytes] = []
@@ -57,7 +57,7 @@ def arrived(pieces: Iterator[bytes], look: Callable[[], Look]) -> Body:
 class _Arriving:
     """One body on its way."""
 
-    def __init__(self, look: Callable[[], Look]) -> None:
+    def __init__(self, look: Callable[[], PreviewWorker]) -> None:
         self._look = look
         self._parts: list[bytes | _Encoded] = []
         """JSON and pictures, in turn, up to the present part."""
@@ -121,7 +121,7 @@ class _Arriving:
 class _Encoded:
     """One picture on its way."""
 
-    def __init__(self, look: Look) -> None:
+    def __init__(self, look: PreviewWorker) -> None:
         self._look = look
         self._decoded: list[bytes] = []
         self._undecoded = b""

@@ -4,19 +4,13 @@ Directly through `/images/edits` where the backend serves it; where it refuses t
 and the process remembers.
 """
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
-
-from ..errors import GptImageError, RouteRefused
-from ..inputs import InputImage
-from ..parameters.models import Options
-from . import responses_route as responses
+from ..errors import RouteRefused
+from . import responses_route
 from .client import RequestSender
 from .images_route import ImagesRoute
 from .rate_limiter import RequestStatus
-
-if TYPE_CHECKING:
-    from ..generation.image_saver import ImageSaver
+from .request import ImageRequest, SendOutcome
+from .sink import ImageSink
 
 
 class EditRouter:
@@ -35,43 +29,19 @@ class EditRouter:
         self._host_model = host_model
         self._through_responses = through_responses
 
-    async def edit(
-        self,
-        status: RequestStatus,
-        saver: "ImageSaver",
-        *,
-        prompt: str,
-        n: int,
-        options: Options,
-        inputs: Sequence[InputImage],
-        mask: InputImage | None,
-    ) -> tuple[Sequence[GptImageError], Sequence[str]]:
-        """Make `n` pictures; give the failures of single ones, and sentences that the answer is to say.
-
-        Raises:
-            ApiError: no picture came.
-
-        """
+    async def edit(self, request: ImageRequest, status: RequestStatus, sink: ImageSink) -> SendOutcome:
+        """Send an edit by the route that works with this backend; raises `ApiError` where no picture came."""
         notes: list[str] = []
         if not self._through_responses:
             try:
-                await self._images.edit(status, saver, prompt=prompt, n=n, options=options, inputs=inputs, mask=mask)
+                await self._images.edit(request, status, sink)
             except RouteRefused as refusal:
                 self._through_responses = True
                 notes.append(f"{refusal} From now on, edits go through the Responses API instead.")
             else:
-                return [], notes
+                return SendOutcome()
         notes.append(f"Edited through the Responses API, with {self._host_model} as the host model.")
-        failures = await responses.edit(
-            self._sender,
-            status,
-            saver,
-            model=self._model,
-            host_model=self._host_model,
-            prompt=prompt,
-            n=n,
-            options=options,
-            inputs=inputs,
-            mask=mask,
+        failures = await responses_route.edit(
+            self._sender, request, status, sink, model=self._model, host_model=self._host_model
         )
-        return failures, notes
+        return SendOutcome(failures, notes)

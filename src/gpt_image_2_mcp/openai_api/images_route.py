@@ -8,7 +8,7 @@ from collections.abc import Callable, Generator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import httpx2
 import openai
@@ -20,16 +20,15 @@ from ..parameters.models import Options
 from .body_reader import arrived
 from .client import RequestSender, in_time
 from .rate_limiter import RequestStatus
+from .request import ImageRequest
 from .results import ApiResult, decoded, images_answer, said_by, streamed_answer
-
-if TYPE_CHECKING:
-    from ..generation.image_saver import ImageSaver
+from .sink import ImageSink
 
 OPTIONS = ("size", "quality", "background", "output_format", "output_compression", "moderation", "user")
 """The options that the API knows by the same names."""
 
 
-def chosen(options: Options, names: Sequence[str] = OPTIONS) -> dict[str, Any]:
+def changed_options(options: Options, names: Sequence[str] = OPTIONS) -> dict[str, Any]:
     """The options whose value is not the default."""
     fields = type(options).model_fields
     values = {name: getattr(options, name) for name in names}
@@ -45,49 +44,47 @@ class ImagesRoute:
         self._model = model
         self._partial_images = partial_images
 
-    async def generate(
-        self, status: RequestStatus, saver: "ImageSaver", *, prompt: str, n: int, options: Options
-    ) -> None:
+    async def generate(self, request: ImageRequest, status: RequestStatus, sink: ImageSink) -> None:
         """Make pictures from words; raises `ApiError`."""
-        call = partial(self._sender.sdk.images.with_streaming_response.generate, prompt=prompt, **chosen(options))
-        await self._make(call, status, saver, n=n, editing=False)
+        params = changed_options(request.options)
+        call = partial(self._sender.sdk.images.with_streaming_response.generate, prompt=request.prompt, **params)
+        await self._send(call, request.n, status, sink, editing=False)
 
-    async def edit(
-        self,
-        status: RequestStatus,
-        saver: "ImageSaver",
-        *,
-        prompt: str,
-        n: int,
-        options: Options,
-        inputs: Sequence[InputImage],
-        mask: InputImage | None,
-    ) -> None:
-        """Make pictures from pictures and words; raises `ApiError`, of which `RouteRefused` has another way to go."""
-        params = chosen(options)
+    async def edit(self, request: ImageRequest, status: RequestStatus, sink: ImageSink) -> None:
+        """Make pictures from pictures and words.
+
+        Raises:
+            RouteRefused: this backend does not serve the route; the edit can go through the Responses API.
+            ApiError: any other failure.
+
+        """
+        params = changed_options(request.options)
         if moderation := params.pop("moderation", None):
             # The API takes it on edits, the SDK's signature does not know it.
             params["extra_body"] = {"moderation": moderation}
-        if mask is not None:
-            params["mask"] = _file(mask)
-        files = [_file(image) for image in inputs]
-        call = partial(self._sender.sdk.images.with_streaming_response.edit, prompt=prompt, image=files, **params)
-        await self._make(call, status, saver, n=n, editing=True)
+        if request.mask is not None:
+            params["mask"] = _file(request.mask)
+        files = [_file(image) for image in request.inputs]
+        edit = self._sender.sdk.images.with_streaming_response.edit
+        await self._send(
+            partial(edit, prompt=request.prompt, image=files, **params), request.n, status, sink, editing=True
+        )
 
-    async def _make(
+    async def _send(
         self,
         call: Callable[..., AbstractContextManager[Any]],
-        status: RequestStatus,
-        saver: "ImageSaver",
-        *,
         n: int,
+        status: RequestStatus,
+        sink: ImageSink,
+        *,
         editing: bool,
     ) -> None:
+        """Send a request, streamed where partial pictures are asked for, and hand its result to `sink`."""
         send = partial(self._sender.send, status=status, model=self._model, editing=editing)
         if n == 1 and self._partial_images:
             stream = partial(call, model=self._model, stream=True, partial_images=self._partial_images)
             try:
-                await send(lambda: saver.save_result(self._streamed(stream(), saver)))
+                await send(lambda: sink.save_result(self._streamed(stream(), sink)))
             except ApiError as error:
                 if not _cannot_stream(error):
                     raise
@@ -95,42 +92,42 @@ class ImagesRoute:
             else:
                 return
         several = {"n": n} if n > 1 else {}
-        await send(lambda: saver.save_result(self._whole(call(model=self._model, **several), saver)))
+        await send(lambda: sink.save_result(self._whole(call(model=self._model, **several), sink)))
 
-    def _whole(self, call: AbstractContextManager[Any], saver: "ImageSaver") -> ApiResult:
+    def _whole(self, call: AbstractContextManager[Any], sink: ImageSink) -> ApiResult:
         """Give an answer that comes in one."""
         with call as response, _lost_on_the_way(response):
-            return self._read(response, saver)
+            return self._read(response, sink)
 
-    def _streamed(self, call: AbstractContextManager[Any], saver: "ImageSaver") -> ApiResult:
+    def _streamed(self, call: AbstractContextManager[Any], sink: ImageSink) -> ApiResult:
         """Keep the partial pictures, and give the answer at the stream's end."""
         with call as response:
             with _lost_on_the_way(response):
                 if not response.headers.get("content-type", "").startswith("text/event-stream"):
                     # A backend that ignores `stream` answers all at once.
-                    return self._read(response, saver)
+                    return self._read(response, sink)
                 for event in in_time(response.parse()):
                     kind = str(getattr(event, "type", ""))
                     if kind.endswith(".completed"):
                         with said_by(response.headers):
                             return streamed_answer(event, response.headers)
                     if kind.endswith(".partial_image"):
-                        _keep_partial(event, saver)
+                        _keep_partial(event, sink)
             raise OutcomeUnknown("The API's stream ended without its picture.", request_id=response.request_id)
 
-    def _read(self, response: Any, saver: "ImageSaver") -> ApiResult:
-        body = arrived(in_time(response.iter_bytes()), saver.looks.look)
+    def _read(self, response: Any, sink: ImageSink) -> ApiResult:
+        body = arrived(in_time(response.iter_bytes()), sink.preview_worker)
         with said_by(response.headers):
             return images_answer(body, response.headers, model=self._model)
 
 
-def _keep_partial(event: Any, saver: "ImageSaver") -> None:
+def _keep_partial(event: Any, sink: ImageSink) -> None:
     """An unfinished picture is worth no error: the finished one is still to come."""
     try:
         data = decoded(event.b64_json)
     except (AttributeError, TypeError, ValueError):
         return
-    saver.save_partial(data)
+    sink.save_partial(data)
 
 
 @contextmanager

@@ -27,7 +27,7 @@ class LazyBackend:
         self._making = anyio.Lock()
         self._backend: Backend | None = None
 
-    async def backend(self) -> "Backend":
+    async def get(self) -> "Backend":
         """Give the backend, making it on the first call."""
         async with self._making:
             if self._backend is None:

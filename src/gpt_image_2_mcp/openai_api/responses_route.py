@@ -8,7 +8,7 @@ import base64
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 import anyio
 import anyio.to_thread
@@ -19,17 +19,15 @@ from ..billing.tokens import usage_from
 from ..errors import ApiError, BadAnswer, GptImageError
 from ..images import MIME
 from ..inputs import InputImage
-from ..parameters.models import Options
 from .body_reader import ImageBytes
 from .client import RequestSender
 from .errors import failed_call, from_sandbox, sanitized, translate
-from .images_route import chosen
+from .images_route import changed_options
 from .rate_limiter import RequestStatus
+from .request import ImageRequest
 from .results import ApiResult, HostUsage, counted, decoded, json_object, mapping, request_id, said_by, text
+from .sink import ImageSink
 from .threads import in_thread
-
-if TYPE_CHECKING:
-    from ..generation.image_saver import ImageSaver
 
 MAX_INLINE_BYTES = 4_000_000
 """Inputs that together are larger go through the Files API; a data URL is a third larger than the file."""
@@ -45,64 +43,61 @@ Reference = Mapping[str, str]
 
 async def edit(
     sender: RequestSender,
+    request: ImageRequest,
     status: RequestStatus,
-    saver: "ImageSaver",
+    sink: ImageSink,
     *,
     model: str,
     host_model: str,
-    prompt: str,
-    n: int,
-    options: Options,
-    inputs: Sequence[InputImage],
-    mask: InputImage | None,
 ) -> Sequence[GptImageError]:
-    """Make `n` pictures by `n` calls side by side, and give the failures of those that brought none.
+    """Make the pictures by as many calls side by side, and give the failures of those that brought none.
 
     Raises:
         GptImageError: no picture came at all; it is the first call's error.
 
     """
     failures: list[GptImageError] = []
-    pictures = [*inputs, *([mask] if mask else [])]
+    pictures = [*request.inputs, *([request.mask] if request.mask else [])]
     async with _placed(sender, status, pictures) as references:
-        request = _request(prompt, options, model, host_model, references, masked=mask is not None)
+        body = _request_body(request, model, host_model, references)
 
         async def one() -> None:
             try:
-                await _call(sender, status, saver, request, model=model, host_model=host_model)
+                await _call(sender, body, status, sink, model=model, host_model=host_model)
             except GptImageError as error:
                 failures.append(error)
 
         async with anyio.create_task_group() as calls:
-            for _ in range(n):
+            for _ in range(request.n):
                 calls.start_soon(one)
-    if len(failures) == n:
+    if len(failures) == request.n:
         raise failures[0]
     return failures
 
 
-def _request(
-    prompt: str, options: Options, model: str, host_model: str, references: Sequence[Reference], *, masked: bool
+def _request_body(
+    request: ImageRequest, model: str, host_model: str, references: Sequence[Reference]
 ) -> dict[str, Any]:
-    tool = {"type": "image_generation", "model": model, "action": "edit"} | chosen(options, TOOL_OPTIONS)
-    if masked:
+    tool: dict[str, Any] = {"type": "image_generation", "model": model, "action": "edit"}
+    tool |= changed_options(request.options, TOOL_OPTIONS)
+    if request.mask is not None:
         *references, tool["input_image_mask"] = references
-    content = [{"type": "input_text", "text": prompt}]
+    content = [{"type": "input_text", "text": request.prompt}]
     content += [{"type": "input_image", "detail": "auto", **reference} for reference in references]
-    request: dict[str, Any] = {
+    body: dict[str, Any] = {
         "model": host_model,
         "input": [{"role": "user", "content": content}],
         "tools": [tool],
         "tool_choice": {"type": "image_generation"},
     }
-    return request | ({"user": options.user} if options.user else {})
+    return body | ({"user": request.options.user} if request.options.user else {})
 
 
 async def _call(
     sender: RequestSender,
+    body: Mapping[str, Any],
     status: RequestStatus,
-    saver: "ImageSaver",
-    request: Mapping[str, Any],
+    sink: ImageSink,
     *,
     model: str,
     host_model: str,
@@ -110,10 +105,10 @@ async def _call(
     responses: Any = sender.sdk.responses.with_raw_response
 
     def call() -> None:
-        raw = responses.create(**request)
+        raw = responses.create(**body)
         with said_by(raw.headers):
-            answer = _answer(raw.content, raw.headers, model=model, host_model=host_model)
-        saver.save_result(answer)
+            result = _answer(raw.content, raw.headers, model=model, host_model=host_model)
+        sink.save_result(result)
 
     try:
         await sender.send(call, status, model=host_model, variable="OPENAI_RESPONSES_EDIT_MODEL")

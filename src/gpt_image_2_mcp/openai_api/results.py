@@ -6,7 +6,7 @@ Everything here is plain computing on up to 100 MB, done by the request's own th
 """
 
 import re
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
@@ -60,11 +60,6 @@ class ApiResult:
     request_id: str | None = None
     sandbox: bool = False
     warnings: tuple[str, ...] = ()
-
-    def redacted(self, hide: Callable[[str], str]) -> "ApiResult":
-        """The same with what is secret taken out of the API's own words."""
-        words = {name: getattr(self, name) for name in ("size", "quality", "background", "output_format", "request_id")}
-        return replace(self, pictures=(), **{name: word and hide(word) for name, word in words.items()})
 
 
 @contextmanager

@@ -11,6 +11,7 @@ import re
 import tempfile
 import unicodedata
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -64,40 +65,45 @@ def expand_path(text: str, *, working_dir: Path, home: Path) -> Path:
     return working_dir / path
 
 
-def resolve_writable(
-    folder: Path,
-    *,
-    working_dir: Path,
-    home: Path,
-    allowed_dirs: tuple[Path, ...] | None,
-    own_dirs: Sequence[Path],
-    allow_unsafe: bool = False,
-) -> Path:
-    """Real path of a folder that pictures may be written to; it need not exist yet.
+@dataclass(frozen=True, slots=True)
+class WritePolicy:
+    """Which folders pictures may be written to, for one user.
 
-    `own_dirs` are the person's settings and allowed wherever they lie; so is everything in them, but for a folder
-    of secrets further down. `allow_unsafe` lifts every other rule.
-
-    Raises:
-        BadRequest: the folder is refused; the text names the rule and the variable that changes it.
+    `allowed_dirs` fences writing (None: no fence). `own_dirs` come from the user's settings and are allowed wherever
+    they lie; so is everything in them, except a folder of secrets further down. `allow_unsafe` lifts every other rule.
     """
-    real = real_path(working_dir / folder)
-    own = [real_path(directory) for directory in own_dirs]
-    if real in own or allow_unsafe:
+
+    working_dir: Path
+    home: Path
+    allowed_dirs: tuple[Path, ...] | None = None
+    own_dirs: tuple[Path, ...] = ()
+    allow_unsafe: bool = False
+
+    def resolve_writable(self, folder: Path) -> Path:
+        """The real path of a folder that pictures may be written to; the folder need not exist yet.
+
+        Raises:
+            BadRequest: the folder is refused; the text names the rule and the variable that changes it.
+
+        """
+        real = real_path(self.working_dir / folder)
+        own = [real_path(directory) for directory in self.own_dirs]
+        if real in own or self.allow_unsafe:
+            return real
+        reason = _why_not_written(real, working_dir=real_path(self.working_dir), home=real_path(self.home), own=own)
+        if reason:
+            raise BadRequest(
+                f"No picture is written to {shown(str(folder))}: {reason}. Choose another folder or leave output_dir "
+                f"away; a person can set GPT_IMAGE_2_OUTPUT_DIR, or GPT_IMAGE_2_ALLOW_UNSAFE_OUTPUT_DIR=1."
+            )
+        allowed = self.allowed_dirs
+        if allowed is not None and not places.in_any(real, [*map(real_path, allowed), *own]):
+            raise BadRequest(
+                f"{shown(str(folder))} is outside the folders that are open to this server "
+                f"({places.listed(allowed) or 'none'}): choose one of them or leave output_dir away; a person can add "
+                f"a folder to GPT_IMAGE_2_ALLOWED_DIRS."
+            )
         return real
-    reason = _why_not_written(real, working_dir=real_path(working_dir), home=real_path(home), own=own)
-    if reason:
-        raise BadRequest(
-            f"No picture is written to {shown(str(folder))}: {reason}. Choose another folder or leave output_dir "
-            f"away; a person can set GPT_IMAGE_2_OUTPUT_DIR, or GPT_IMAGE_2_ALLOW_UNSAFE_OUTPUT_DIR=1."
-        )
-    if allowed_dirs is not None and not places.in_any(real, [*map(real_path, allowed_dirs), *own]):
-        raise BadRequest(
-            f"{shown(str(folder))} is outside the folders that are open to this server "
-            f"({places.listed(allowed_dirs) or 'none'}): choose one of them or leave output_dir away; a person can add "
-            f"a folder to GPT_IMAGE_2_ALLOWED_DIRS."
-        )
-    return real
 
 
 def safe_prefix(text: str) -> str:

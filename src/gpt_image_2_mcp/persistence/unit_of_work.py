@@ -7,7 +7,6 @@ it is told to; nothing is opened before it is needed, and SQLAlchemy is not impo
 
 import asyncio
 import logging
-from collections import deque
 from collections.abc import Callable, Generator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -32,9 +31,6 @@ if TYPE_CHECKING:
     from ..database.store import Store
 
 logger = logging.getLogger(__name__)
-
-PAUSE_S = 0.01
-"""Time for an answer to leave before what can wait is written: the interpreter does one of both at a time."""
 
 RETRY_SECONDS = 30.0
 """A server that could not be reached is not waited for again before: one picture asks several times."""
@@ -172,12 +168,13 @@ class WriterThread:
     def __init__(self, repositories: Repositories) -> None:
         """Begin with nothing to do."""
         self.repositories = repositories
-        self._thread = ThreadPoolExecutor(1, "clerk")
-        self._put_off: deque[Callable[[Repositories], object]] = deque()
+        self._thread = ThreadPoolExecutor(1, "writer")
 
     async def run(self, work: Callable[[Repositories], ResultT]) -> ResultT:
-        """Have something done and wait for it, cancelled or not: it is done in any case. Raises what it raises."""
-        self._begin_put_off()
+        """Run `work` in the writer thread and give its result; raises what it raises.
+
+        Work that was submitted is done even if the caller is cancelled: cancellation is held back until its end.
+        """
         doing = self._thread.submit(work, self.repositories)
         with anyio.CancelScope(shield=True):
             await asyncio.wrap_future(doing)
@@ -193,25 +190,15 @@ class WriterThread:
         return await self.run(turn_to)
 
     def submit(self, work: Callable[[Repositories], object]) -> None:
-        """Have something done without waiting for it; what cannot be written is said on stderr."""
-        self._put_off.append(work)
-        self._begin_put_off()
-
-    def after_a_pause(self, work: Callable[[Repositories], object]) -> None:
-        """The same after `PAUSE_S`, or before whatever else is to be done first."""
-        self._put_off.append(work)
-        asyncio.get_running_loop().call_later(PAUSE_S, self._begin_put_off)
-
-    def _begin_put_off(self) -> None:
-        while self._put_off:
-            self._thread.submit(self._put_off.popleft(), self.repositories).add_done_callback(_say_failure)
+        """Run `work` in the writer thread without waiting for it; a failure is logged."""
+        self._thread.submit(work, self.repositories).add_done_callback(_log_failure)
 
     async def close(self) -> None:
         """Let go of the books, once all is done."""
         await self.run(lambda repositories: repositories.close())
 
 
-def _say_failure(doing: "Future[object]") -> None:
+def _log_failure(doing: "Future[object]") -> None:
     error = doing.exception()
     if isinstance(error, GptImageError):
         logger.warning("not written down: %s", error)

@@ -56,7 +56,7 @@ def build_server(open_studio: ServiceOpener) -> PictureServer:
     async def lifespan(_: MCPServer[ImageService]) -> AsyncGenerator[ImageService]:
         async with open_studio() as service, anyio.create_task_group() as tasks:
             server.service = service
-            tasks.start_soon(changes.follow, service.news)
+            tasks.start_soon(changes.follow, service.news.stream)
             yield service
             tasks.cancel_scope.cancel()
 

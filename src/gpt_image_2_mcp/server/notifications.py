@@ -15,7 +15,7 @@ from mcp.server.subscriptions import InMemorySubscriptionBus, ResourcesListChang
 from mcp_types import EmptyResult, SubscribeRequestParams, UnsubscribeRequestParams
 from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS
 
-from ..service.images import News
+from ..jobs.news import News
 from .results import session_uri
 
 MAX_SUBSCRIPTIONS = 1000

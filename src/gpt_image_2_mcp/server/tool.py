@@ -70,7 +70,7 @@ class RequestTool(Tool):
         try:
             ARRIVED.set(service.arrival())
             service.settings.require_right()
-            request = await service.completed(parse(self.request, arguments))
+            request = await service.complete(parse(self.request, arguments))
             found = await self._asked(request, context)
             return found if isinstance(found, InputRequiredResult) else await self.fn(request, context, **found)
         except GptImageError as error:

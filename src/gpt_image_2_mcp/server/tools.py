@@ -45,7 +45,7 @@ async def generate_image(request: GenerateRequest, call: Call, consent: ConsentA
     the picture.
     """
     require(consent)
-    return await _wait(call, _service(call).generate(request, client=_client(call)))
+    return await _wait(call, _service(call).start(request, client=_client(call)))
 
 
 async def edit_image(request: EditRequest, call: Call, consent: ConsentAnswer) -> CallToolResult:
@@ -56,7 +56,7 @@ async def edit_image(request: EditRequest, call: Call, consent: ConsentAnswer) -
     tool: ask the person for a path or URL.
     """
     require(consent)
-    return await _wait(call, _service(call).edit(request, client=_client(call)))
+    return await _wait(call, _service(call).start(request, client=_client(call)))
 
 
 async def start_edit_session(request: StartSessionRequest, call: Call, consent: ConsentAnswer) -> CallToolResult:
@@ -66,7 +66,7 @@ async def start_edit_session(request: StartSessionRequest, call: Call, consent: 
     the result. Any earlier picture can begin one, by its id. Costs money like generate_image.
     """
     require(consent)
-    return await _wait(call, _service(call).start_session(request, client=_client(call)))
+    return await _wait(call, _service(call).start(request, client=_client(call)))
 
 
 async def continue_edit_session(request: ContinueSessionRequest, call: Call, consent: ConsentAnswer) -> CallToolResult:
@@ -76,7 +76,7 @@ async def continue_edit_session(request: ContinueSessionRequest, call: Call, con
     turn works best; say again what is to stay. Costs money like generate_image.
     """
     require(consent)
-    return await _wait(call, _service(call).continue_session(request, client=_client(call)))
+    return await _wait(call, _service(call).start(request, client=_client(call)))
 
 
 async def end_edit_session(request: EndSessionRequest, call: Call) -> CallToolResult:
@@ -162,7 +162,7 @@ async def _wait(call: Call, job: Job, *, asker: bool = True) -> CallToolResult:
     if report is None:
         return goes_on(job, waited_s=bound)
     links = is_version_at_least(call.protocol_version or "", LINKS_SINCE)
-    return reported(report, await service.shown(report), links=links)
+    return reported(report, await service.previews(report), links=links)
 
 
 def _service(call: Call) -> ImageService:

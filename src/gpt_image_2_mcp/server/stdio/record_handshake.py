@@ -15,7 +15,7 @@ from mcp.shared.message import SessionMessage
 from mcp_types import JSONRPCMessage, jsonrpc_message_adapter
 from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS, LATEST_MODERN_VERSION
 
-from ...service.images import open_service
+from ...app import open_service
 from ...settings import Settings
 from ..factory import build_server
 from .handshake import CAPABILITIES, RECORDED, VERSION

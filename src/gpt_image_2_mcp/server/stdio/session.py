@@ -10,7 +10,7 @@ import sys
 
 import anyio
 
-from ...app import log_to_stderr, read_settings, started_service
+from ...app import log_to_stderr, open_user_service, read_settings
 from ..factory import build_server
 from .handshake import Opening
 from .pipes import StdioPipes
@@ -33,7 +33,7 @@ async def _serve(wire: StdioPipes, opening: Opening, sandbox: bool) -> None:
     for problem in settings.problems:
         sys.stderr.write(f"gpt-image-2-mcp: {problem}\n")
     # The SDK has no public way from its server to a transport with streams of one's own.
-    server = build_server(lambda: started_service(settings, since=opening.arrived))._lowlevel_server  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+    server = build_server(lambda: open_user_service(settings, first_call_at=opening.arrived))._lowlevel_server  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
     answers = OutboundStream(wire, answered=opening.answered)
     questions = InboundStream(wire, answers, opening.lines)
     async with anyio.create_task_group() as tasks:

@@ -1,0 +1,199 @@
+"""Writes down what a job spent and made, on the disk before the answer leaves.
+
+Every function that takes `Repositories` runs in the writer thread. What is written together is one transaction.
+"""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+from ..catalogue.models import Picture
+from ..catalogue.session import ENDED_MEANWHILE, BeginSession, tree
+from ..catalogue.sidecar import write_sidecar
+from ..errors import ApiError, BadRequest, GptImageError
+from ..images import EXTENSION
+from ..inputs import InputImage
+from ..jobs.job import Job
+from ..jobs.order import Order
+from ..jobs.report import Report
+from ..jobs.store import JobStore
+from ..paths.policy import WritePolicy
+from ..persistence.unit_of_work import Repositories, WriterThread
+from ..storage.local_folder import save_beside
+from .records import records_of
+from .spending import Charge
+
+logger = logging.getLogger(__name__)
+
+NOT_LISTED = "The picture is saved, but it could not be written into the catalogue or its session"
+
+
+@dataclass(frozen=True, slots=True)
+class Recorder:
+    """Records the jobs of one process; `project` is the name of the project that pictures are made for."""
+
+    writer: WriterThread
+    store: JobStore
+    model: str
+    project: str | None
+
+    async def record_sent(self, job: Job, charge: Charge, *, required: bool) -> None:
+        """Write down, before the request's first byte, that the job may be billed from now on.
+
+        Raises:
+            GptImageError: it could not be written, and is `required` because a budget holds.
+
+        """
+
+        def write(repositories: Repositories) -> None:
+            with repositories.transaction():
+                charge.note_sent(repositories)
+                self.store.save_sent(repositories, job)
+
+        try:
+            await self.writer.run(write)
+        except GptImageError as error:
+            charge.take_back()
+            if required:
+                raise
+            # Without a budget, a database that cannot be written is no reason to refuse a picture.
+            logger.warning("spending and history are not recorded: %s", error)
+
+    async def record_failure(self, job: Job, charge: Charge, error: BaseException) -> None:
+        """Write down that no picture came; a database that cannot be written is logged."""
+        free = isinstance(error, ApiError) and error.from_sandbox
+        may_be_billed = job.status.sent > 0 and not free
+
+        def write(repositories: Repositories) -> None:
+            try:
+                with repositories.transaction():
+                    charge.fail(repositories, may_be_billed=may_be_billed)
+                    with repositories.unit_of_work() as unit:
+                        self.store.write_failure(unit, job, error)
+            except GptImageError as failure:
+                logger.warning("spending and history could not be recorded: %s", failure)
+
+        await self.writer.run(write)
+
+    async def record_result(
+        self, job: Job, order: Order, report: Report, charge: Charge, *, lost: int, policy: WritePolicy
+    ) -> Report:
+        """Write down the cost, the pictures, their turn in the session and the job's end; gives the completed report.
+
+        `lost` pictures of the request may be billed without having come. The pictures are paid for and saved: whatever
+        goes wrong here is told in the report's warnings, and raises nothing.
+        """
+        return await self.writer.run(
+            partial(self._write_result, job=job, order=order, report=report, charge=charge, lost=lost, policy=policy)
+        )
+
+    def _write_result(
+        self,
+        repositories: Repositories,
+        *,
+        job: Job,
+        order: Order,
+        report: Report,
+        charge: Charge,
+        lost: int,
+        policy: WritePolicy,
+    ) -> Report:
+        try:
+            pictures = self._pictures(job, order, report, policy, keep_originals=repositories.keeps_history)
+            report, pictures = self._write_rows(repositories, job, order, report, pictures, charge, lost)
+        except Exception as error:  # noqa: BLE001 - the pictures are saved: see `record_result`
+            _log(error)
+            pictures = []
+            self._settle_alone(repositories, report, charge, lost)
+            report = replace(report, warnings=(*report.warnings, f"{NOT_LISTED} ({error})."))
+        if repositories.keeps_history:
+            for picture in pictures:
+                _write_record(picture, policy)
+        return report
+
+    def _pictures(
+        self, job: Job, order: Order, report: Report, policy: WritePolicy, *, keep_originals: bool
+    ) -> list[Picture]:
+        inputs = order.inputs
+        if keep_originals and isinstance(order.step, BeginSession):
+            folder = report.images[0].path.parent
+            inputs = inputs.with_kept_files(partial(_keep_original, folder=folder, policy=policy))
+        return records_of(
+            report, job=job, kind=order.kind, parents=inputs.origins, model=self.model, project=self.project
+        )
+
+    def _write_rows(
+        self,
+        repositories: Repositories,
+        job: Job,
+        order: Order,
+        report: Report,
+        pictures: Sequence[Picture],
+        charge: Charge,
+        lost: int,
+    ) -> tuple[Report, list[Picture]]:
+        """Write all rows or none; gives the report and the pictures with their position in the session."""
+        with repositories.transaction():
+            _settle(repositories, report, charge, lost)
+            with repositories.unit_of_work() as unit:
+                position = unit.sessions.apply(order.step) if order.step else None
+                update = {"position": position, "made": unit.now}
+                placed = [
+                    picture.model_copy(update={"record": picture.record.model_copy(update=update)})
+                    for picture in pictures
+                ]
+                for picture in placed:
+                    unit.pictures.add(picture)
+                session = unit.sessions.get(position.session_id) if position else None
+                if session:
+                    report = replace(report, place=position, tree=tree(session))
+                elif order.step:
+                    report = replace(report, place=position, warnings=(*report.warnings, ENDED_MEANWHILE))
+                self.store.save_result(unit, job, report)
+        return report, placed
+
+    @staticmethod
+    def _settle_alone(repositories: Repositories, report: Report, charge: Charge, lost: int) -> None:
+        """Write down the cost where the rest could not be written."""
+        try:
+            _settle(repositories, report, charge, lost)
+        except Exception as error:  # noqa: BLE001 - the picture is there all the same
+            _log(error)
+
+
+def _settle(repositories: Repositories, report: Report, charge: Charge, lost: int) -> None:
+    if report.sandbox:
+        charge.fail(repositories, may_be_billed=False)
+    else:
+        charge.settle(
+            repositories,
+            usage=report.usage,
+            usd=report.cost,
+            request_id=report.request_id,
+            lost=lost,
+            n=report.requested["n"],
+        )
+
+
+def _keep_original(image: InputImage, *, folder: Path, policy: WritePolicy) -> Path | None:
+    """Keep as a file what a session began with and came as a URL or data, so that it can be gone back to."""
+    name = f"{image.sha256}.{EXTENSION[image.format]}"
+    try:
+        return save_beside(image.data, name, folder=folder, policy=policy)
+    except (OSError, BadRequest) as error:
+        logger.warning("%s, with which the session began, could not be kept: %s", image.source, error)
+        return None
+
+
+def _write_record(picture: Picture, policy: WritePolicy) -> None:
+    try:
+        write_sidecar(picture, policy)
+    except (OSError, BadRequest) as error:
+        logger.warning("the record of %s could not be written: %s", picture.path, error)
+
+
+def _log(error: Exception) -> None:
+    known = isinstance(error, GptImageError)
+    logger.warning("not written down: %s", error, exc_info=None if known else error)

@@ -1,0 +1,79 @@
+"""Builds the report of an operation from what was asked for and what was saved."""
+
+from collections import Counter
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+from ..billing.pricing import cost, host_cost
+from ..jobs.order import Order
+from ..jobs.report import Report
+from ..openai_api.request import ImageRequest, SendOutcome
+from ..openai_api.results import ApiResult
+from .image_saver import ImageSaver
+
+
+def build_report(order: Order, request: ImageRequest, saver: ImageSaver, outcome: SendOutcome, *, model: str) -> Report:
+    """The report on the pictures that `saver` saved, of which there is at least one."""
+    results, images = saver.results, saver.images
+    first, image = results[0], images[0]
+    size = f"{image.facts.width}x{image.facts.height}" if image.facts.width else first.size
+    options, n = request.options, request.n
+    requested = {
+        "size": options.size,
+        "quality": options.quality,
+        "n": n,
+        "format": options.output_format,
+        "background": options.background,
+    }
+    applied = {
+        "size": size,
+        "quality": first.quality,
+        "n": len(images),
+        "format": image.facts.format,
+        "background": first.background,
+    }
+    usages = [result.usage for result in results if result.usage]
+    # A sum that leaves a request out would pass for the whole.
+    usage = sum(usages[1:], usages[0]) if len(usages) == len(results) else None
+    warnings = [*order.inputs.changes, *outcome.notes, *saver.warnings, *_differences(requested, applied)]
+    warnings += [f"One of the {n} pictures failed: {failure}" for failure in outcome.failures]
+    return Report(
+        kind=order.kind,
+        model=model,
+        prompt=request.prompt,
+        requested=requested,
+        applied=applied,
+        images=tuple(images),
+        usage=usage,
+        cost=_cost(results, model),
+        request_id=first.request_id,
+        warnings=tuple(Counter(warnings)),
+        sandbox=first.sandbox,
+        previews=saver.previews,
+    )
+
+
+def _differences(requested: Mapping[str, Any], applied: Mapping[str, Any]) -> list[str]:
+    """A sentence for each property that came otherwise than it was asked for."""
+    found = [
+        f"The API changed the {name}: asked for {requested[name]}, got {applied[name]}."
+        for name in ("size", "quality", "format", "background")
+        if requested[name] != "auto" and applied[name] and requested[name] != applied[name]
+    ]
+    if applied["n"] < requested["n"]:
+        found.append(f"The API made {applied['n']} of the {requested['n']} pictures that were asked for.")
+    return found
+
+
+def _cost(results: list[ApiResult], model: str) -> Decimal | None:
+    """What the results cost together, in dollars; None where the price of a part is not known."""
+    total = Decimal(0)
+    for result in results:
+        parts = [cost(model, result.usage) if result.usage else None]
+        parts += [host_cost(h.model, h.input_tokens, h.cached_tokens, h.output_tokens) for h in result.host_usage]
+        for part in parts:
+            if part is None:
+                return None
+            total += part
+    return total

@@ -1,0 +1,27 @@
+"""What the routes hand their results to. This package receives pictures; saving them is the sink's business."""
+
+from typing import Protocol
+
+from ..images.preview_worker import PreviewWorker
+from .results import ApiResult
+
+
+class ImageSink(Protocol):
+    """Takes what requests bring, in the thread of each request; `generation.image_saver.ImageSaver` is one."""
+
+    def preview_worker(self) -> PreviewWorker:
+        """A worker that is fed a picture's bytes while they arrive."""
+        ...
+
+    def save_partial(self, data: bytes) -> None:
+        """Take an unfinished picture; raises nothing."""
+        ...
+
+    def save_result(self, result: ApiResult) -> None:
+        """Take an answer's pictures; blocks until they are saved.
+
+        Raises:
+            GptImageError: none of them could be had or saved.
+
+        """
+        ...

@@ -1,0 +1,130 @@
+"""The one way in which this program writes files: whole under their name and on the disk, or not at all.
+
+`write_file` writes into a part file beside the target, syncs it, gives it its name in one step and syncs the folder, so
+that neither a kill nor a power cut leaves half a file under a name, or a name whose bytes are not on the disk.
+"""
+
+import errno
+import logging
+import os
+import secrets
+import sys
+from collections.abc import Iterable
+from functools import partial
+from io import FileIO
+from itertools import chain
+from pathlib import Path
+
+from ..database.liveness import lock
+
+logger = logging.getLogger(__name__)
+
+PART_SUFFIX = ".part"
+"""How the name of a file ends that is still being written."""
+
+
+def write_file(
+    chunks: Iterable[bytes],
+    names: Iterable[Path],
+    *,
+    part: Path | None = None,
+    replace: bool = False,
+    durable: bool = True,
+    mode: int = 0o666,
+) -> Path:
+    """Write a file, and give the path that it has. Blocks: call it in a thread.
+
+    `names` are the paths to try, all in one folder that exists: the first that is free is taken, or with `replace` the
+    first in any case. `part` is the part file's path where recovery has to recognise it; the part file is locked while
+    it is written, so that recovery in another process leaves it alone. `durable` waits until the disk has the file and
+    its name. `mode` is the file's permission bits before the umask.
+
+    Raises:
+        FileExistsError: every one of `names` is taken.
+        OSError: the file cannot be written.
+
+    """
+    candidates = iter(names)
+    first = next(candidates)
+    part = part or first.with_name(f".{secrets.token_hex(8)}{PART_SUFFIX}")
+    file = open(part, "xb", buffering=0, opener=partial(os.open, mode=mode))  # noqa: SIM115 - closed below
+    try:
+        if not _lock(file):
+            raise BlockingIOError(errno.EAGAIN, "another process recovers part files at this moment")
+        for chunk in chunks:
+            _write_whole(file, chunk)
+        if durable:
+            os.fsync(file.fileno())
+        if sys.platform == "win32":
+            # An open file cannot be renamed there.
+            file.close()
+        return give_name(part, chain([first], candidates), replace=replace, durable=durable)
+    finally:
+        file.close()
+        part.unlink(missing_ok=True)
+
+
+def give_name(part: Path, names: Iterable[Path], *, replace: bool = False, durable: bool = True) -> Path:
+    """Give a written file the first of `names` that is free, and sync the folder; raises as `write_file` does."""
+    taken: FileExistsError | None = None
+    for path in names:
+        try:
+            _rename(part, path, replace=replace)
+        except FileExistsError as error:
+            taken = error
+            continue
+        if durable:
+            sync_folder(path.parent)
+        return path
+    raise taken or FileExistsError(part)
+
+
+def sync_folder(folder: Path) -> None:
+    """Have the names in a folder on the disk.
+
+    A file system that cannot sync folders is logged and nothing more: the file itself is on the disk.
+    """
+    if os.name == "nt":
+        return
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        logger.info("the folder %s cannot be synced: %s", folder, error.strerror)
+
+
+def _write_whole(file: FileIO, data: bytes) -> None:
+    """Write all of `data`: a full or limited disk takes a part of it first, and fails at the next write."""
+    rest = memoryview(data)
+    while rest:
+        written = file.write(rest)
+        if not written:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        rest = rest[written:]
+
+
+def _rename(part: Path, path: Path, *, replace: bool) -> None:
+    """Rename in one step; without `replace` by a hard link, which fails where the name is taken."""
+    if replace:
+        part.replace(path)
+        return
+    try:
+        path.hardlink_to(part)
+    except FileExistsError:
+        raise
+    except (OSError, NotImplementedError):
+        # A file system without hard links (exFAT, some network shares).
+        if path.exists():
+            raise FileExistsError(path) from None
+        part.rename(path)
+
+
+def _lock(file: FileIO) -> bool:
+    """Lock a file; on a file system without locks no other process can lock it either."""
+    try:
+        return lock(file)
+    except OSError:
+        return True

@@ -22,8 +22,8 @@ from inline_snapshot import snapshot
 from workbench import encoded, picture
 
 from gpt_image_2_mcp.catalogue.models import Picture
-from gpt_image_2_mcp.library.gallery import gallery
-from gpt_image_2_mcp.library.gallery.trees import lines
+from gpt_image_2_mcp.library.gallery.renderer import gallery_html
+from gpt_image_2_mcp.library.gallery.session_tree import lines
 from gpt_image_2_mcp.library.thumbnails import thumbnail
 
 SESSION = "session-" + "ab" * 12
@@ -81,7 +81,7 @@ class Read(HTMLParser):
 
 def page(pictures: Iterable[Picture], **options: Any) -> str:
     given: dict[str, Any] = {"thumbnail": always(SMALL), "zone": UTC, **options}
-    return "".join(gallery(pictures, **given))
+    return "".join(gallery_html(pictures, **given))
 
 
 def always(small: bytes | None) -> Callable[[Picture], bytes | None]:
@@ -446,7 +446,7 @@ def test_thumbnails_are_made_as_the_page_is_written_and_not_held(tmp_path: Path)
     pictures = [saved(tmp_path, None, name=f"image-20261122-140300-{number:06x}") for number in range(100)]
     tracemalloc.start()
     try:
-        written = sum(map(len, gallery(pictures, thumbnail=always(large))))
+        written = sum(map(len, gallery_html(pictures, thumbnail=always(large))))
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()

@@ -259,7 +259,7 @@ class Library:
         return path
 
     def _write_gallery(self, path: Path, pictures: Sequence[Picture], tell: ProgressCallback | None) -> None:
-        from .gallery import gallery
+        from .gallery.renderer import gallery_html
         from .thumbnails import thumbnail
 
         drawn = 0
@@ -276,7 +276,7 @@ class Library:
             ready(path.parent, self._output_dirs.resolve_writable)
             try:
                 with part.open("x", encoding="utf-8") as page:
-                    page.writelines(gallery(pictures, thumbnail=small, beside=path.parent))
+                    page.writelines(gallery_html(pictures, thumbnail=small, beside=path.parent))
                 os.replace(part, path)  # noqa: PTH105 - an older gallery makes room
             finally:
                 part.unlink(missing_ok=True)

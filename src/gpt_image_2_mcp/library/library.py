@@ -223,14 +223,14 @@ class Library:
     async def gallery(
         self, file: str, wanted: Search = ALL, *, tell: ProgressCallback | None = None
     ) -> tuple[Path, int]:
-        """Write all pictures on one page, and give its path and their number. An older gallery is replaced.
+        """Write one HTML page with all pictures; return its path and their number. An older gallery is replaced.
 
         Raises:
             BadRequest: the page may not be written there, or another file is there.
-            CannotSave: it cannot be.
+            CannotSave: writing it failed.
 
         """
-        path = await anyio.to_thread.run_sync(self._page_to_write, file)
+        path = await anyio.to_thread.run_sync(self._gallery_path, file)
         pictures = [picture async for batch in self.every(wanted) for picture in batch]
         await anyio.to_thread.run_sync(self._write_gallery, path, pictures, tell)
         return path, len(pictures)
@@ -247,14 +247,14 @@ class Library:
         there = [folder for folder in real if is_there(folder)]
         return scan(there, may_enter=self._sources.open_to, depth=MAX_DEPTH if deep else 0)
 
-    def _page_to_write(self, file: str) -> Path:
-        """Where a page goes, once that is seen to be allowed."""
+    def _gallery_path(self, file: str) -> Path:
+        """The gallery's real path. Raises BadRequest where it may not be written, or where another file is."""
         asked = self._sources.path(file)
         folder = self._output_dirs.resolve_writable(asked.parent)
         path = folder / asked.name
         if path.suffix.lower() not in {".html", ".htm"}:
             raise BadRequest(f"A gallery is an HTML page: give a file whose name ends in .html; got {shown(file)}.")
-        if is_there(path) and not _is_page(path):
+        if is_there(path) and not _is_gallery(path):
             raise BadRequest(f"{path} is another file, and only an older page is replaced: choose another name.")
         return path
 
@@ -286,8 +286,8 @@ class Library:
             ) from None
 
 
-def _is_page(path: Path) -> bool:
-    """Whether a file is a page that was written here, as far as its start tells."""
+def _is_gallery(path: Path) -> bool:
+    """Whether a file is an older gallery, as far as its start tells."""
     try:
         with os.fdopen(open_as_is(path, os.O_RDONLY), "rb") as file:
             start = file.read(400) if regular_file(file) else b""

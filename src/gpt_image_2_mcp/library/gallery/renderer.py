@@ -8,6 +8,7 @@ import hashlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import tzinfo
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -57,6 +58,7 @@ def gallery_html(
     )
 
 
+@cache
 def environment() -> Environment:
     """The environment of the templates: every value is cleaned and escaped, and an undefined name is an error."""
     environment = Environment(

@@ -1,8 +1,8 @@
-"""The functions that the gallery's templates call on values: the Jinja2 filters, and what cleans every value."""
+"""Turns values into text for the gallery: the Jinja2 filters, and `cleaned`, which every value passes."""
 
 import re
 from collections.abc import Callable, Mapping
-from datetime import date
+from datetime import date, datetime, tzinfo
 from typing import Final
 
 from markupsafe import Markup
@@ -29,6 +29,14 @@ def shortened(text: str, limit: int) -> str:
     """The beginning of a text on one line, at most `limit` characters and an ellipsis."""
     line = " ".join(text[: 4 * limit].split())
     return line if len(line) <= limit and len(text) <= 4 * limit else f"{line[:limit].rstrip()}…"
+
+
+def in_zone(when: datetime, zone: tzinfo | None) -> datetime:
+    """A time in a zone, None being this machine's; unchanged where the zone's time is out of the calendar's range."""
+    try:
+        return when.astimezone(zone)
+    except OverflowError:
+        return when
 
 
 def counted(number: int, noun: str) -> str:

@@ -16,6 +16,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from ...catalogue.models import Picture
+from .cards import Cards
 from .filters import FILTERS, cleaned
 from .view import GalleryView
 
@@ -46,12 +47,15 @@ def gallery_html(
     Links are relative to the folder `beside`, in which the page will lie, and absolute for pictures elsewhere. Days
     and times are those of `zone`; None is this machine's zone.
     """
+    everything = list(pictures)
+    ids = frozenset(picture.id for picture in everything)
     return (
         environment()
         .get_template("gallery.html.jinja")
         .generate(
             title=title,
-            gallery=GalleryView(pictures, thumbnail=thumbnail, beside=beside, zone=zone),
+            gallery=GalleryView(everything, zone),
+            cards=Cards(thumbnail, beside, zone, ids),
             style=_asset("gallery.css"),
             script=_asset("gallery.js"),
         )

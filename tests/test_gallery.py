@@ -5,25 +5,28 @@ import hashlib
 import re
 import shutil
 import subprocess
+import sys
 import tracemalloc
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta, timezone
 from functools import partial
 from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, cast, get_origin
 
 import pytest
 from album import MADE, file_of, flat, read, saved
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from inline_snapshot import snapshot
+from jinja2 import UndefinedError, nodes
+from pydantic import BaseModel
 from workbench import encoded, picture
 
 from gpt_image_2_mcp.catalogue.models import Picture
-from gpt_image_2_mcp.library.gallery import gallery
-from gpt_image_2_mcp.library.gallery.trees import lines
+from gpt_image_2_mcp.library.gallery.renderer import environment, gallery_html
+from gpt_image_2_mcp.library.gallery.session_tree import lines
 from gpt_image_2_mcp.library.thumbnails import thumbnail
 
 SESSION = "session-" + "ab" * 12
@@ -81,7 +84,7 @@ class Read(HTMLParser):
 
 def page(pictures: Iterable[Picture], **options: Any) -> str:
     given: dict[str, Any] = {"thumbnail": always(SMALL), "zone": UTC, **options}
-    return "".join(gallery(pictures, **given))
+    return "".join(gallery_html(pictures, **given))
 
 
 def always(small: bytes | None) -> Callable[[Picture], bytes | None]:
@@ -423,6 +426,107 @@ def test_no_text_of_a_record_becomes_anything_but_text(texts: list[str], in_sess
         assert found.texts["p.prompt"] == [prompt or "(no prompt)"]
 
 
+def complete() -> Picture:
+    """A turn of a session of which every field is filled in, each text with another one but for the id in `parents`."""
+    origins = [
+        {"source": "its mask", "sha256": "1" * 64, "role": "mask"},
+        {"source": "its source", "sha256": "1" * 64, "path": "its origin"},
+        {"source": "its own source", "sha256": "1" * 64, "id": "session-20261122-140300-00000a"},
+    ]
+    return saved(
+        Path("/pictures"),
+        None,
+        name="session-20261122-140300-00000a",
+        kind="session",
+        model="its model",
+        prompt="its prompt",
+        parameters={"quality": "its quality"},
+        applied={"background": "its background"},
+        usage={"input_tokens": 1, "output_tokens": 1},
+        cost_usd="0.01",
+        parents=origins,
+        client="its client",
+        project="its project",
+        place={"session_id": SESSION, "turn": 1, "parent": 0},
+        job_id="its job",
+        request_id="its request",
+    )
+
+
+HIDDEN = {complete().record.sha256, "1" * 64, "its job", "its source", "its own source"}
+"""The texts of `complete()` that a gallery does not show."""
+
+
+def texts_of(value: Any) -> set[str]:
+    """All texts in a value but the names of kinds, formats and roles, which are checked when a record is read."""
+    if isinstance(value, BaseModel):
+        fields = type(value).model_fields.items()
+        value = {name: getattr(value, name) for name, field in fields if get_origin(field.annotation) is not Literal}
+    if isinstance(value, Mapping):
+        value = tuple(cast("Mapping[str, Any]", value).values())
+    if isinstance(value, tuple):
+        return {text for each in cast("tuple[Any, ...]", value) for text in texts_of(each)}
+    return {str(value)} if isinstance(value, str | Path) else set()
+
+
+def replaced(value: Any, old: str, new: str) -> Any:
+    """The value with one text for another."""
+    if isinstance(value, BaseModel):
+        fields = type(value).model_fields
+        return value.model_copy(update={name: replaced(getattr(value, name), old, new) for name in fields})
+    if isinstance(value, Mapping):
+        return {key: replaced(each, old, new) for key, each in cast("Mapping[str, Any]", value).items()}
+    if isinstance(value, tuple):
+        return tuple(replaced(each, old, new) for each in cast("tuple[Any, ...]", value))
+    if isinstance(value, Path):
+        return Path("/", new) if str(value) == old else value
+    return new if value == old else value
+
+
+@pytest.mark.parametrize("hostile", ["<b title=x>", "</style><script>", "\"onload='x'", '\'onload="x"', "&lt;b&amp;"])
+@pytest.mark.parametrize("text", sorted(texts_of(complete())))
+def test_every_text_of_a_record_is_shown_as_it_is(text: str, hostile: str) -> None:
+    """The markup stays the same whatever a field says, and its text comes out of a parser as it went in."""
+    html = page([replaced(complete(), text, f"{hostile} mark")])
+    found, harmless = Read(html), Read(page([complete()]))
+    assert [(tag, list(attributes)) for tag, attributes in found.tags] == [
+        (tag, list(attributes)) for tag, attributes in harmless.tags
+    ]
+    shown = f"{hostile} mark" in found.texts["body"][0]
+    assert shown == (text not in HIDDEN)
+    assert ("mark" in html) == shown
+
+
+def test_an_id_is_shown_as_it_is_where_it_names_an_element() -> None:
+    hostile = "\"><b id='x'>&amp;"
+    found = Read(page([replaced(complete(), complete().id, hostile)]))
+    assert [card["id"] for card in found.all("li")] == [hostile]
+    assert [link["href"] for link in found.all("a")][-1] == f"#{hostile}"
+
+
+def test_every_template_escapes_and_names_only_what_there_is() -> None:
+    templates = environment()
+    assert templates.autoescape is True
+    for name in templates.list_templates(extensions=["jinja"]):
+        assert templates.loader
+        tree = templates.parse(templates.loader.get_source(templates, name)[0])
+        assert {found.name for found in tree.find_all(nodes.Filter)}.isdisjoint({"safe", "forceescape"}), name
+        assert list(tree.find_all(nodes.EvalContextModifier)) == [], name
+    with pytest.raises(UndefinedError):
+        templates.from_string("{{ gallery.no_such_thing }}").render(gallery=object())
+    with pytest.raises(UndefinedError):
+        templates.from_string("{% if no_such_thing %}{% endif %}").render()
+
+
+def test_jinja2_is_imported_for_a_gallery_alone() -> None:
+    """It is a tenth of a second, which neither a server nor another command has to spend."""
+    probe = "import sys, gpt_image_2_mcp.app, gpt_image_2_mcp.cli.library, gpt_image_2_mcp.server.tools\n"
+    probe += "import gpt_image_2_mcp.library.library\nprint('jinja2' in sys.modules)\n"
+    probe += "import gpt_image_2_mcp.library.gallery.renderer\nprint('jinja2' in sys.modules)"
+    shown = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True, timeout=30)
+    assert shown.stdout.split() == ["False", "True"]
+
+
 def test_the_pages_policy_allows_its_own_style_and_script_only(tmp_path: Path) -> None:
     found = Read(page([saved(tmp_path, None)]))
     (policy,) = (meta["content"] for meta in found.all("meta") if meta.get("http-equiv") == "Content-Security-Policy")
@@ -446,7 +550,7 @@ def test_thumbnails_are_made_as_the_page_is_written_and_not_held(tmp_path: Path)
     pictures = [saved(tmp_path, None, name=f"image-20261122-140300-{number:06x}") for number in range(100)]
     tracemalloc.start()
     try:
-        written = sum(map(len, gallery(pictures, thumbnail=always(large))))
+        written = sum(map(len, gallery_html(pictures, thumbnail=always(large))))
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()

@@ -10,12 +10,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 from io import FileIO
 from pathlib import Path
+from typing import IO
 from uuid import uuid4
 
 if sys.platform == "win32":
     import msvcrt
 
-    def lock(held: FileIO) -> bool:
+    def lock(held: IO[bytes]) -> bool:
         """Lock a file for as long as it is open; False where another process has it."""
         try:
             msvcrt.locking(held.fileno(), msvcrt.LK_NBLCK, 1)
@@ -26,7 +27,7 @@ if sys.platform == "win32":
 else:
     import fcntl
 
-    def lock(held: FileIO) -> bool:
+    def lock(held: IO[bytes]) -> bool:
         """Lock a file for as long as it is open; False where another process has it."""
         # flock, not lockf: those locks end when any descriptor of the file is closed, as looking at it does.
         try:

@@ -224,14 +224,14 @@ class Library:
     async def gallery(
         self, file: str, wanted: Search = ALL, *, tell: ProgressCallback | None = None
     ) -> tuple[Path, int]:
-        """Write all pictures on one page, and give its path and their number. An older gallery is replaced.
+        """Write one HTML page with all pictures; return its path and their number. An older gallery is replaced.
 
         Raises:
             BadRequest: the page may not be written there, or another file is there.
-            CannotSave: it cannot be.
+            CannotSave: writing it failed.
 
         """
-        path = await anyio.to_thread.run_sync(self._page_to_write, file)
+        path = await anyio.to_thread.run_sync(self._gallery_path, file)
         pictures = [picture async for batch in self.every(wanted) for picture in batch]
         await anyio.to_thread.run_sync(self._write_gallery, path, pictures, tell)
         return path, len(pictures)
@@ -248,19 +248,19 @@ class Library:
         there = [folder for folder in real if exists(folder)]
         return scan(there, may_enter=self._sources.open_to, depth=MAX_DEPTH if deep else 0)
 
-    def _page_to_write(self, file: str) -> Path:
-        """Where a page goes, once that is seen to be allowed."""
+    def _gallery_path(self, file: str) -> Path:
+        """The gallery's real path. Raises BadRequest where it may not be written, or where another file is."""
         asked = self._sources.path(file)
         folder = self._output_dirs.policy.resolve_writable(asked.parent)
         path = folder / asked.name
         if path.suffix.lower() not in {".html", ".htm"}:
             raise BadRequest(f"A gallery is an HTML page: give a file whose name ends in .html; got {shown(file)}.")
-        if exists(path) and not _is_page(path):
+        if exists(path) and not _is_gallery(path):
             raise BadRequest(f"{path} is another file, and only an older page is replaced: choose another name.")
         return path
 
     def _write_gallery(self, path: Path, pictures: Sequence[Picture], tell: ProgressCallback | None) -> None:
-        from .gallery import gallery
+        from .gallery.renderer import gallery_html
         from .thumbnails import thumbnail
 
         drawn = 0
@@ -274,7 +274,7 @@ class Library:
 
         try:
             ensure_resolved(path.parent, self._output_dirs.policy)
-            html = gallery(pictures, thumbnail=small, beside=path.parent)
+            html = gallery_html(pictures, thumbnail=small, beside=path.parent)
             write_file((part.encode() for part in html), [path], replace=True)
         except OSError as error:
             raise CannotSave(
@@ -282,8 +282,8 @@ class Library:
             ) from None
 
 
-def _is_page(path: Path) -> bool:
-    """Whether a file is a page that was written here, as far as its start tells."""
+def _is_gallery(path: Path) -> bool:
+    """Whether a file is an older gallery, as far as its start tells."""
     try:
         with os.fdopen(open_no_follow(path, os.O_RDONLY), "rb") as file:
             start = file.read(400) if is_regular(file) else b""

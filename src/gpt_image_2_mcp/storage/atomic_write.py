@@ -11,9 +11,9 @@ import secrets
 import sys
 from collections.abc import Iterable
 from functools import partial
-from io import FileIO
 from itertools import chain
 from pathlib import Path
+from typing import IO
 
 from ..database.liveness import lock
 
@@ -47,20 +47,20 @@ def write_file(
     candidates = iter(names)
     first = next(candidates)
     part = part or first.with_name(f".{secrets.token_hex(8)}{PART_SUFFIX}")
-    file = open(part, "xb", buffering=0, opener=partial(os.open, mode=mode))  # noqa: SIM115 - closed below
     try:
-        if not _lock(file):
-            raise BlockingIOError(errno.EAGAIN, "another process recovers part files at this moment")
-        for chunk in chunks:
-            _write_whole(file, chunk)
-        if durable:
-            os.fsync(file.fileno())
-        if sys.platform == "win32":
-            # An open file cannot be renamed there.
-            file.close()
-        return give_name(part, chain([first], candidates), replace=replace, durable=durable)
+        # Buffered: small chunks are collected, and a write that the disk took only a part of is continued.
+        with open(part, "xb", opener=partial(os.open, mode=mode)) as file:
+            if not _lock(file):
+                raise BlockingIOError(errno.EAGAIN, "another process recovers part files at this moment")
+            file.writelines(chunks)
+            file.flush()
+            if durable:
+                os.fsync(file.fileno())
+            if sys.platform == "win32":
+                # An open file cannot be renamed there.
+                file.close()
+            return give_name(part, chain([first], candidates), replace=replace, durable=durable)
     finally:
-        file.close()
         part.unlink(missing_ok=True)
 
 
@@ -96,16 +96,6 @@ def sync_folder(folder: Path) -> None:
         logger.info("the folder %s cannot be synced: %s", folder, error.strerror)
 
 
-def _write_whole(file: FileIO, data: bytes) -> None:
-    """Write all of `data`: a full or limited disk takes a part of it first, and fails at the next write."""
-    rest = memoryview(data)
-    while rest:
-        written = file.write(rest)
-        if not written:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        rest = rest[written:]
-
-
 def _rename(part: Path, path: Path, *, replace: bool) -> None:
     """Rename in one step; without `replace` by a hard link, which fails where the name is taken."""
     if replace:
@@ -122,7 +112,7 @@ def _rename(part: Path, path: Path, *, replace: bool) -> None:
         part.rename(path)
 
 
-def _lock(file: FileIO) -> bool:
+def _lock(file: IO[bytes]) -> bool:
     """Lock a file; on a file system without locks no other process can lock it either."""
     try:
         return lock(file)

@@ -1,104 +1,120 @@
-"""One picture of the gallery: its thumbnail, its prompt, and all that is known of it."""
+"""Computes what the gallery shows of one picture beside its record: the thumbnail, the link, the shortened prompt."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import tzinfo
+from datetime import datetime, tzinfo
 from pathlib import Path
 from urllib.parse import quote
 
-from ...billing.pricing import dollars
+import pybase64
+
 from ...catalogue.models import Origin, Picture
 from ...images import MIME, sniff
 from ...images.formats import LABEL, SNIFFED
-from .markup import escaped, local, shortened
+from .filters import in_zone, shortened
 
 MAX_ALT = 160
 """Characters of a prompt that stand for the picture where it cannot be seen."""
 MAX_PROMPT = 240
 """Characters of a prompt on a card; a longer one stands whole among the details."""
-MAX_WORD = 120
+MAX_SETTING = 120
 """Characters of a parameter's value."""
 KINDS = {"image": "Generated", "edit": "Edit", "session": "Session"}
 
 
 @dataclass(frozen=True, slots=True)
+class OriginLabel:
+    """How a card names a picture that its own was made from."""
+
+    is_mask: bool
+    name: str
+    card_id: str | None
+    """The card to link to, where the origin is on this page."""
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """One picture, as the template shows it."""
+
+    picture: Picture
+    tags: list[str]
+    short_prompt: str
+    alt: str
+    thumbnail_url: str | None
+    """A data URL; None where the file is missing."""
+    link: str | None
+    """The file's URL."""
+    made: datetime
+    quality: str
+    background: str
+    file_format: str
+    origins: list[OriginLabel]
+
+
+@dataclass(frozen=True, slots=True)
 class Cards:
-    """What all cards of a page share."""
+    """Makes the cards of one page; for `thumbnail`, `beside` and `zone` see `gallery_html`."""
 
     thumbnail: Callable[[Picture], bytes | None]
     beside: Path | None
     zone: tzinfo | None
     ids: frozenset[str]
-    """The pictures on this page, to link to."""
+    """Of the pictures on the page, which other cards can link to."""
 
-    def card(self, picture: Picture) -> str:
-        """A list item."""
+    def card_of(self, picture: Picture) -> Card:
+        """The card of one picture; reads its thumbnail."""
         record = picture.record
-        tags = [KINDS[record.kind]]
-        if record.position:
-            tags = [f"Turn {record.position.turn}", *(["late"] if record.position.is_branch else [])]
-        if record.sandbox:
-            tags.append("sandbox")
-        made = local(record.made, self.zone)
-        cost = dollars(record.cost_usd) if record.cost_usd is not None else "cost unknown"
-        facts = [f"{record.width}×{record.height}", cost, f'<time datetime="{made.isoformat()}">{made:%H:%M}</time>']
-        return (
-            f'<li class="card" id="{escaped(picture.id)}">{self._shot(picture)}<div class="text">'
-            f'<p class="tags">{"".join(f"<span>{tag}</span>" for tag in tags)}</p>'
-            f'<p class="prompt" dir="auto">{escaped(shortened(record.prompt, MAX_PROMPT)) or "(no prompt)"}</p>'
-            f'<p class="facts">{" · ".join(facts)}</p>{self._details(picture)}</div></li>\n'
+        return Card(
+            picture=picture,
+            tags=_tags(picture),
+            short_prompt=shortened(record.prompt, MAX_PROMPT),
+            alt=shortened(record.prompt, MAX_ALT) or "Picture without a prompt",
+            thumbnail_url=_data_url(self.thumbnail(picture)),
+            link=self._link(picture.path),
+            made=in_zone(record.made, self.zone),
+            quality=_setting(picture, "quality"),
+            background=_setting(picture, "background"),
+            file_format=LABEL[record.format],
+            origins=[self._label(origin) for origin in record.parents],
         )
 
-    def _shot(self, picture: Picture) -> str:
-        import pybase64
-
-        small = self.thumbnail(picture)
-        kind = sniff(small[:SNIFFED]) if small else None
-        if small is None or kind is None:
-            return '<div class="shot missing"><span>File missing</span></div>'
-        alt = escaped(shortened(picture.record.prompt, MAX_ALT)) or "Picture without a prompt"
-        data = pybase64.b64encode_as_string(small)
-        image = f'<img src="data:{MIME[kind]};base64,{data}" alt="{alt}" loading="lazy" decoding="async">'
-        link = self._link(picture.path)
-        return f'<a class="shot" href="{link}">{image}</a>' if link else f'<div class="shot">{image}</div>'
+    def _label(self, origin: Origin) -> OriginLabel:
+        return OriginLabel(
+            is_mask=origin.role == "mask",
+            name=origin.path or origin.source,
+            card_id=origin.id if origin.id in self.ids else None,
+        )
 
     def _link(self, path: Path) -> str | None:
-        """The file's address, escaped; nothing but a file's can come out."""
+        """The file's URL, relative to the page's folder where the file lies in it. It is never another kind of URL."""
         try:
             if self.beside and path.is_relative_to(self.beside) and ".." not in path.parts:
-                return escaped(f"./{quote(path.relative_to(self.beside).as_posix())}")
-            return escaped(path.as_uri())
+                return f"./{quote(path.relative_to(self.beside).as_posix())}"
+            return path.as_uri()
         except ValueError:
-            # A relative path, or a name that is no text.
+            # The path is relative, or has a surrogate in it, which no URL can hold.
             return None
 
-    def _details(self, picture: Picture) -> str:
-        rows = "".join(f"<dt>{name}</dt><dd>{value}</dd>" for name, value in self._known(picture) if value)
-        prompt = picture.record.prompt
-        whole = f'<p class="whole" dir="auto">{escaped(prompt)}</p>' if shortened(prompt, MAX_PROMPT) != prompt else ""
-        return f"<details><summary>Details</summary>{whole}<dl>{rows}</dl></details>"
 
-    def _known(self, picture: Picture) -> Iterator[tuple[str, str]]:
-        record = picture.record
-        yield "Made", f"{local(record.made, self.zone):%Y-%m-%d %H:%M:%S %z}"
-        yield "Model", escaped(record.model)
-        for name in ("quality", "background"):
-            yield (
-                name.capitalize(),
-                escaped(str(record.applied.get(name) or record.parameters.get(name) or "")[:MAX_WORD]),
-            )
-        yield "File", f"{LABEL[record.format]}, {record.size_bytes:,} bytes"
-        yield "Client", escaped(record.client or "")
-        yield "Project", escaped(record.project or "")
-        if record.usage:
-            yield "Tokens", f"{record.usage.input_tokens:,} in, {record.usage.output_tokens:,} out"
-        yield "Made from", "<br>".join(map(self._origin, record.parents))
-        yield "Path", f"<code>{escaped(str(picture.path))}</code>"
-        yield "Id", f"<code>{escaped(picture.id)}</code>"
-        yield "Request", f"<code>{escaped(record.request_id)}</code>" if record.request_id else ""
+def _tags(picture: Picture) -> list[str]:
+    record = picture.record
+    tags = [f"Turn {record.position.turn}" if record.position else KINDS[record.kind]]
+    if record.position and record.position.is_branch:
+        tags.append("late")
+    if record.sandbox:
+        tags.append("sandbox")
+    return tags
 
-    def _origin(self, origin: Origin) -> str:
-        what = "mask: " if origin.role == "mask" else ""
-        if origin.id in self.ids:
-            return f'{what}<a href="#{escaped(origin.id or "")}">{escaped(origin.id or "")}</a>'
-        return f"{what}<code>{escaped(origin.path or origin.source)}</code>"
+
+def _setting(picture: Picture, name: str) -> str:
+    """A parameter's value: what the API applied, or else what was asked for."""
+    record = picture.record
+    return str(record.applied.get(name) or record.parameters.get(name) or "")[:MAX_SETTING]
+
+
+def _data_url(thumbnail: bytes | None) -> str | None:
+    """A thumbnail as a URL; None for bytes that are no picture."""
+    kind = sniff(thumbnail[:SNIFFED]) if thumbnail else None
+    if thumbnail is None or kind is None:
+        return None
+    return f"data:{MIME[kind]};base64,{pybase64.b64encode_as_string(thumbnail)}"

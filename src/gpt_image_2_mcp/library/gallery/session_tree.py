@@ -1,7 +1,7 @@
-"""The tree of an edit session, as lines: the one that the session went along, and each branch off it.
+"""Lays out the tree of an edit session as lines: the one that the session went along, and each branch off it.
 
-Places come from records, and those may say anything: two of one turn, a parent that is not there, or itself. Every
-picture stands on exactly one line all the same.
+Positions come from records, which may say anything: two pictures of one turn, a parent that is not there, or itself.
+Every picture stands on exactly one line all the same.
 """
 
 from collections import defaultdict
@@ -23,15 +23,15 @@ class Line:
 
 
 def lines(pictures: Iterable[Picture]) -> list[Line]:
-    """The lines of a session's pictures, all of which have a place: each is followed by its branches."""
-    ordered = sorted(pictures, key=lambda picture: (_place(picture).turn, picture.made, picture.id))
+    """The lines of a session's pictures, all of which have a position: each line is followed by its branches."""
+    ordered = sorted(pictures, key=lambda picture: (_position(picture).turn, picture.made, picture.id))
     of_turn: dict[int, int] = {}
     children: defaultdict[int | None, list[int]] = defaultdict(list)
     for index, picture in enumerate(ordered):
-        place = _place(picture)
+        position = _position(picture)
         # Only what came before can be a parent, so there are no circles.
-        children[of_turn.get(place.parent)].append(index)
-        of_turn.setdefault(place.turn, index)
+        children[of_turn.get(position.parent)].append(index)
+        of_turn.setdefault(position.turn, index)
     found: list[Line] = []
     ahead: list[tuple[int, int, int | None]] = [(index, 0, None) for index in reversed(children[None])]
     while ahead:
@@ -49,11 +49,11 @@ def lines(pictures: Iterable[Picture]) -> list[Line]:
 
 
 def _main(ordered: list[Picture], children: list[int]) -> int | None:
-    """The child that the session went on from: the last that was not late."""
-    in_time = [child for child in children if not _place(ordered[child]).is_branch]
-    return in_time[-1] if in_time else next(iter(children), None)
+    """The child that the session went on from: the last that is no branch."""
+    on_main_line = [child for child in children if not _position(ordered[child]).is_branch]
+    return on_main_line[-1] if on_main_line else next(iter(children), None)
 
 
-def _place(picture: Picture) -> SessionPosition:
+def _position(picture: Picture) -> SessionPosition:
     assert picture.record.position is not None
     return picture.record.position

@@ -58,7 +58,7 @@ handshake: $(VENV) ## record what the server answers to a client's opening; a te
 	$(BIN)/python -m gpt_image_2_mcp.server.stdio.record_handshake
 
 .PHONY: docs
-docs: $(VENV) ## write the generated parts of the README, and its picture
+docs: $(VENV) ## write the generated parts of the documents, and the demo's picture
 	$(BIN)/gpt-image-2-mcp demo --output demo-output > /dev/null
 	cp demo-output/contact-sheet.jpg demo-output/session-tree.txt docs/
 	$(BIN)/python docs/generate.py

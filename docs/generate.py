@@ -25,8 +25,8 @@ TREE: Final = ROOT / "docs" / "session-tree.txt"
 BENCH: Final = ROOT / "docs" / "bench.json"
 """What `make bench BENCH=--publish` measured."""
 
-PICTURE_TOKEN: Final = "20261126-220707-bf01be"
-"""The time and the random digits of the picture in the tree: always the same, so that a new demo changes no document."""
+PICTURE_STAMP: Final = "20261126-220707-bf01be"
+"""Time and random digits of the picture in the tree: always the same, so that a new demo changes no document."""
 
 MAX_ROWS: Final = 5
 """A section of the benchmark with more figures than this gets one row: the figure that is nearest to its goal."""
@@ -74,6 +74,13 @@ def client_setups() -> str:
     )
 
 
+def make_targets() -> str:
+    """Each target of the Makefile with the comment behind it, as `make help` prints them."""
+    targets = re.findall(r"^([a-z-]+):.*## (.*)$", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+    rows = [f"| `make {target}` | {does} |" for target, does in targets]
+    return "\n".join(["| command | does |", "|---|---|", *rows])
+
+
 def command_line() -> str:
     """`--help` of the program and of each command."""
     return "\n\n".join(f"```text\n{page}\n```" for page in _pages(commands, "gpt-image-2-mcp"))
@@ -115,8 +122,8 @@ def _share(row: Mapping[str, Any]) -> float:
 
 
 def steady(tree: str) -> str:
-    """A session tree with `PICTURE_TOKEN` in its pictures' ids."""
-    return re.sub(r"\d{8}-\d{6}-[0-9a-f]{6}", PICTURE_TOKEN, tree)
+    """A session tree with `PICTURE_STAMP` in its pictures' ids."""
+    return re.sub(r"\d{8}-\d{6}-[0-9a-f]{6}", PICTURE_STAMP, tree)
 
 
 def session_tree() -> str:
@@ -125,6 +132,7 @@ def session_tree() -> str:
 
 
 PAGES: Final[Mapping[str, Mapping[str, Callable[[], str]]]] = {
+    "CONTRIBUTING.md": {"make-targets": make_targets},
     "README.md": {"clients": client_setups},
     "docs/command-line.md": {"command-line": command_line},
     "docs/performance.md": {"bench": benchmark},

@@ -41,12 +41,12 @@ check: $(VENV) ## formatter, linter and type checkers
 	$(BIN)/ty check --python .venv src
 
 .PHONY: format
-format: $(VENV) ## put the code into shape
+format: $(VENV) ## format the code, and fix what the linter can fix
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
 .PHONY: snapshots
-snapshots: handshake ## write the contracts and snapshots anew; read the diff
+snapshots: handshake ## update the contracts and snapshots; read the diff
 	$(BIN)/pytest --inline-snapshot=create,fix
 
 .PHONY: bench
@@ -54,16 +54,16 @@ bench: $(VENV) ## measure speed and memory beside the openai SDK; BENCH="--quick
 	@$(BIN)/python -m bench $(BENCH)
 
 .PHONY: handshake
-handshake: $(VENV) ## record what the server answers to a client's opening; a test says when
+handshake: $(VENV) ## record the answers to a client's handshake again; a test fails when it is needed
 	$(BIN)/python -m gpt_image_2_mcp.server.stdio.record_handshake
 
 .PHONY: docs
-docs: $(VENV) ## write the generated parts of the README, and its picture
+docs: $(VENV) ## write the generated parts of the documents, and the demo's picture
 	$(BIN)/gpt-image-2-mcp demo --output demo-output > /dev/null
 	cp demo-output/contact-sheet.jpg demo-output/session-tree.txt docs/
 	$(BIN)/python docs/generate.py
 
 .PHONY: lock
-lock: | $(filter .tools/bin/uv,$(UV)) ## pin the newest releases that are four days old
+lock: | $(filter .tools/bin/uv,$(UV)) ## pin the newest releases that are at least four days old
 	$(UV) pip compile --quiet --universal --generate-hashes --exclude-newer '4 days' --no-emit-index-url \
 	  --python-version 3.11 --custom-compile-command 'make lock' --group test --group lint pyproject.toml -o requirements.txt

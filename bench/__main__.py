@@ -78,7 +78,7 @@ def main() -> None:
         sys.stderr.write(f"written: {file}\n")
     if given.publish:
         for file in _publish(header, figures):
-            sys.stderr.write(f"written: {file}; make docs brings it into the README\n")
+            sys.stderr.write(f"written: {file}; make docs brings it into docs/performance.md\n")
 
 
 def _measure(names: Sequence[str], peers: Sequence[Subject], *, quick: bool) -> Figures:
@@ -105,7 +105,7 @@ def _write(folder: Path, header: Mapping[str, str], figures: Figures, *, quick: 
 
 
 def _publish(header: Mapping[str, str], figures: Figures) -> Sequence[Path]:
-    """Write both files without the samples, to where the README takes them from."""
+    """Write both files without the samples, for docs/performance.md."""
     rows = [row.as_dict() for row in figures.rows]
     short = [{name: value for name, value in row.items() if name not in ("samples", "ratios")} for row in rows]
     return _write_as(DOCS / "bench", header, figures, short)

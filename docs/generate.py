@@ -1,11 +1,15 @@
-"""Writes the parts of README.md that the code knows: `make docs`. A test compares them."""
+"""Writes the parts of the documents that the code knows: `make docs`.
+
+A part stands between `<!-- name -->` and `<!-- /name -->`; `PAGES` says which document has which. `tests/test_docs.py`
+fails when a part is not what this script would write.
+"""
 
 import json
 import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import click
 
@@ -15,13 +19,17 @@ from gpt_image_2_mcp.server.prompts.templates import all_prompts
 from gpt_image_2_mcp.server.tools import all_tools
 from gpt_image_2_mcp.settings import Settings
 
-README = Path(__file__).parent.parent / "README.md"
-TREE = Path(__file__).parent / "session-tree.txt"
-"""As the demo's session looked."""
-BENCH = Path(__file__).parent / "bench.json"
-"""What `make bench BENCH=--publish` has measured."""
-MANY = 5
-"""So many figures of one section are each a row; of more, the one that is nearest to what is asked."""
+ROOT: Final = Path(__file__).parent.parent
+TREE: Final = ROOT / "docs" / "session-tree.txt"
+"""The session tree that the demo wrote, as `steady` leaves it."""
+BENCH: Final = ROOT / "docs" / "bench.json"
+"""What `make bench BENCH=--publish` measured."""
+
+PICTURE_STAMP: Final = "20261126-220707-bf01be"
+"""Time and random digits of the picture in the tree: always the same, so that a new demo changes no document."""
+
+MAX_ROWS: Final = 5
+"""A section of the benchmark with more figures than this gets one row: the figure that is nearest to its goal."""
 
 
 def tools_table() -> str:
@@ -57,8 +65,20 @@ def settings_table() -> str:
 
 
 def client_setups() -> str:
-    """What goes into each client's configuration."""
-    return "\n\n".join(f"**{s.name}** – {s.where}\n\n```{s.language}\n{s.text}\n```" for s in setups())
+    """What goes into each client's configuration; clients that take the same text share one block."""
+    clients: dict[tuple[str, str], list[str]] = {}
+    for setup in setups():
+        clients.setdefault((setup.language, setup.text), []).append(f"**{setup.name}** – {setup.where}")
+    return "\n\n".join(
+        "; ".join(names) + f"\n\n```{language}\n{text}\n```" for (language, text), names in clients.items()
+    )
+
+
+def make_targets() -> str:
+    """Each target of the Makefile with the comment behind it, as `make help` prints them."""
+    targets = re.findall(r"^([a-z-]+):.*## (.*)$", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+    rows = [f"| `make {target}` | {does} |" for target, does in targets]
+    return "\n".join(["| command | does |", "|---|---|", *rows])
 
 
 def command_line() -> str:
@@ -67,14 +87,14 @@ def command_line() -> str:
 
 
 def benchmark() -> str:
-    """Each figure that something is asked of, and what it was measured on."""
+    """Each figure that has a goal, and the machine it was measured on."""
     measured = json.loads(BENCH.read_text(encoding="utf-8"))
     header = measured["header"]
     sections: dict[str, list[Mapping[str, Any]]] = {}
     for row in measured["rows"]:
         if "goal" in row:
             sections.setdefault(row["section"], []).append(row)
-    rows = ["| | measured | asked |", "|---|---|---|"]
+    rows = ["| | measured | goal, at most |", "|---|---|---|"]
     for section, found in sections.items():
         rows += _figures(section, found)
     return "\n".join(
@@ -84,10 +104,10 @@ def benchmark() -> str:
 
 def _figures(section: str, rows: Sequence[Mapping[str, Any]]) -> list[str]:
     lines: list[str] = []
-    for row in sorted(rows, key=_share)[-1:] if len(rows) > MANY else rows:
+    for row in sorted(rows, key=_share)[-1:] if len(rows) > MAX_ROWS else rows:
         goal = row["goal"]
         unit = "times" if goal["of"] == "ratio" else row["unit"]
-        which = f"{row['name']}, the slowest of {len(rows)}" if len(rows) > MANY else row["name"]
+        which = f"{row['name']}, the slowest of {len(rows)}" if len(rows) > MAX_ROWS else row["name"]
         what = f"{section}: {which}".replace("gpt-image-2-mcp: ", "").removesuffix(": gpt-image-2-mcp")
         lines.append(f"| {what} | {_figure(row):.3g} {unit} | {goal['at_most']:g} |")
     return lines
@@ -101,27 +121,39 @@ def _share(row: Mapping[str, Any]) -> float:
     return _figure(row) / row["goal"]["at_most"]
 
 
-def written(text: str) -> str:
-    """README.md with its generated parts as they are now."""
-    parts = {
-        "tools": tools_table(),
-        "prompts": prompts_table(),
-        "settings": settings_table(),
-        "clients": client_setups(),
-        "command-line": command_line(),
-        "session-tree": f"```text\n{TREE.read_text(encoding='utf-8').rstrip()}\n```",
-        "bench": benchmark(),
-    }
-    for name, part in parts.items():
+def steady(tree: str) -> str:
+    """A session tree with `PICTURE_STAMP` in its pictures' ids."""
+    return re.sub(r"\d{8}-\d{6}-[0-9a-f]{6}", PICTURE_STAMP, tree)
+
+
+def session_tree() -> str:
+    """The tree of the demo's session."""
+    return f"```text\n{TREE.read_text(encoding='utf-8').rstrip()}\n```"
+
+
+PAGES: Final[Mapping[str, Mapping[str, Callable[[], str]]]] = {
+    "CONTRIBUTING.md": {"make-targets": make_targets},
+    "README.md": {"clients": client_setups},
+    "docs/command-line.md": {"command-line": command_line},
+    "docs/performance.md": {"bench": benchmark},
+    "docs/settings.md": {"settings": settings_table},
+    "docs/tools.md": {"tools": tools_table, "session-tree": session_tree, "prompts": prompts_table},
+}
+"""The generated parts of each document, and the function that writes each."""
+
+
+def written(page: str, text: str) -> str:
+    """The text of one of `PAGES` with its generated parts as they should be now."""
+    for name, part in PAGES[page].items():
         pattern = re.compile(rf"(<!-- {name} -->).*?(<!-- /{name} -->)", re.DOTALL)
-        text, count = pattern.subn(lambda match, part=part: f"{match[1]}\n{part}\n{match[2]}", text)
+        text, count = pattern.subn(lambda match, part=part: f"{match[1]}\n{part()}\n{match[2]}", text)
         if count != 1:
-            sys.exit(f"README.md has no part <!-- {name} -->")
+            sys.exit(f"{page} must have the part <!-- {name} --> once; it has it {count} times")
     return text
 
 
 def _pages(command: click.Command, name: str) -> list[str]:
-    """Its help, and that of the commands in it."""
+    """The help of a command, followed by that of its subcommands."""
     pages = [_help(command, name)]
     if isinstance(command, click.Group):
         for word, one in command.commands.items():
@@ -130,7 +162,7 @@ def _pages(command: click.Command, name: str) -> list[str]:
 
 
 def _help(command: click.Command, name: str) -> str:
-    # A command keeps the help option that it was first asked for, so it is asked as the program asks.
+    # click builds a command's help option once and keeps it, so it is built here with the names that the program uses.
     names = ["-h", "--help"]
     with click.Context(
         command, info_name=name, terminal_width=100, max_content_width=100, help_option_names=names
@@ -139,4 +171,7 @@ def _help(command: click.Command, name: str) -> str:
 
 
 if __name__ == "__main__":
-    README.write_text(written(README.read_text(encoding="utf-8")), encoding="utf-8")
+    TREE.write_text(steady(TREE.read_text(encoding="utf-8")), encoding="utf-8")
+    for name in PAGES:
+        document = ROOT / name
+        document.write_text(written(name, document.read_text(encoding="utf-8")), encoding="utf-8")

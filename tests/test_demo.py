@@ -1,13 +1,14 @@
 """`gpt-image-2-mcp demo`: the main job, done once by a real client with the real server."""
 
 import os
+import re
 import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from PIL import Image
+from PIL import Image, ImageChops, ImageStat
 
 from gpt_image_2_mcp.install.clients import setups
 
@@ -49,6 +50,17 @@ def test_it_names_every_file_and_puts_them_on_one_sheet(demo: Demo) -> None:
     with Image.open(sheet) as image:
         image.load()
     assert demo.complained == ""
+
+
+def test_the_documents_show_what_the_demo_makes(demo: Demo) -> None:
+    """After a change to what the sandbox draws or the demo does: `make docs`."""
+    docs = Path(__file__).parent.parent / "docs"
+    with Image.open(demo.folder / "contact-sheet.jpg") as made, Image.open(docs / "contact-sheet.jpg") as shown:
+        assert (shown.format, shown.size) == ("JPEG", made.size)
+        # Another build of the JPEG library may round differently.
+        assert max(ImageStat.Stat(ImageChops.difference(made, shown)).mean) < 1
+    trees = [(folder / "session-tree.txt").read_text(encoding="utf-8") for folder in (demo.folder, docs)]
+    assert len({re.sub(r"edit-[0-9a-f-]+", "edit", tree) for tree in trees}) == 1
 
 
 def test_it_ends_with_how_to_set_each_client_up(demo: Demo) -> None:

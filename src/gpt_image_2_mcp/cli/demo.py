@@ -29,7 +29,7 @@ TURNS = (
 
 
 SHEET, TREE = "contact-sheet.jpg", "session-tree.txt"
-"""What the README shows."""
+"""What the documents show: `make docs` copies them."""
 
 
 def run_demo(output: Path) -> None:

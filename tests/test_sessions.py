@@ -22,7 +22,7 @@ from gpt_image_2_mcp.catalogue.picture_table import PictureTable
 from gpt_image_2_mcp.catalogue.session import Session, new_id
 from gpt_image_2_mcp.catalogue.session_table import SessionLimits, SessionTable
 from gpt_image_2_mcp.database import schema
-from gpt_image_2_mcp.database.sqlite import Database
+from gpt_image_2_mcp.database.database import Database
 from gpt_image_2_mcp.database.store import open_store
 from gpt_image_2_mcp.errors import SessionError
 from gpt_image_2_mcp.sandbox import Fault

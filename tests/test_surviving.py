@@ -22,8 +22,6 @@ from stdio_bench import JOB, calls, fetched, handed, job_of, listed, reached, re
 from workbench import EDITS, KEY, PATIENCE_S, SMALL, Bench, canned, encoded, said
 
 from gpt_image_2_mcp.catalogue.sidecar import read_sidecar
-from gpt_image_2_mcp.database import schema
-from gpt_image_2_mcp.database.sqlite import open_database
 from gpt_image_2_mcp.generation.records import shares
 from gpt_image_2_mcp.sandbox import Fault
 
@@ -567,41 +565,6 @@ async def test_a_database_that_breaks_later_keeps_nobody_from_a_picture(tmp_path
         assert len([name for name in bench.files() if "/" not in name]) == 3
         records = [name for name in bench.files() if name.endswith(".json")]
         assert len(records) == 3, "what finds a picture again does not hang on the index"
-
-
-async def test_a_file_of_the_first_version_loses_no_row(tmp_path: Path) -> None:
-    path = tmp_path / "data" / DATABASE
-    path.parent.mkdir(mode=0o700)
-    database = open_database(path)
-    with database.transaction() as connection:
-        for name in ("pictures", "sessions", "jobs", "picture_words"):
-            connection.exec_driver_sql(f"DROP TABLE {name}")
-        connection.exec_driver_sql("DROP INDEX charges_dearest")
-        schema.MIGRATIONS[0](connection)
-        connection.exec_driver_sql("UPDATE schema_version SET version = 1")
-        for number in range(50):
-            connection.execute(
-                schema.charges.insert().values(
-                    day="2026-11-22",
-                    reserved_at=number,
-                    owner="x",
-                    state="settled",
-                    model="gpt-image-2",
-                    size=SMALL,
-                    quality="low",
-                    pictures=1,
-                    estimate_nano_usd=number,
-                    nano_usd=number,
-                )
-            )
-    database.close()
-    before = rows(tmp_path, "charges")
-    assert len(before) == 50
-    async with paying(tmp_path) as bench:
-        made = await bench.made("generate_image", **FOX)
-    assert rows(tmp_path, "charges")[:50] == before
-    assert [row["id"] for row in rows(tmp_path, "pictures")] == [made.path.stem]
-    assert rows(tmp_path, "schema_version") == [{"version": len(schema.MIGRATIONS)}]
 
 
 def writes(root: Path) -> int:

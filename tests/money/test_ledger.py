@@ -844,34 +844,6 @@ def test_a_file_from_a_later_version_is_not_opened(opened: Open, path: Path) -> 
         open_ledger(path)
 
 
-def test_an_older_file_goes_through_the_steps_it_lacks_once(opened: Open, monkeypatch: pytest.MonkeyPatch) -> None:
-    opened().reserve(HIGH, estimate=Decimal("0.1"))
-    taken: list[int] = []
-
-    def step(connection: sa.Connection) -> None:
-        taken.append(1)
-        connection.exec_driver_sql("CREATE TABLE things (id INTEGER PRIMARY KEY)")
-
-    monkeypatch.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS, step))
-    assert totals(opened()) == (0, Decimal("0.1"))
-    opened()
-    assert taken == [1]
-
-
-def test_a_step_that_fails_leaves_the_file_as_it_was(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def step(connection: sa.Connection) -> None:
-        connection.exec_driver_sql("CREATE TABLE things (id INTEGER PRIMARY KEY)")
-        raise DatabaseUnusable(path, "is on fire")
-
-    with monkeypatch.context() as patched:
-        patched.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS, step))
-        with pytest.raises(DatabaseUnusable, match="on fire"):
-            open_database(path)
-    with closing(sqlite3.connect(path)) as connection:
-        assert connection.execute("SELECT name FROM sqlite_master").fetchall() == []
-    open_database(path).close()
-
-
 def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "data").touch()
     with pytest.raises(DatabaseUnusable, match=r"data.ledger\.db' cannot be made: .*\. Allow this user"):

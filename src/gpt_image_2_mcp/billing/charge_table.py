@@ -12,8 +12,8 @@ from typing import Any, Final, get_args
 
 import sqlalchemy as sa
 
+from ..database.database import Database
 from ..database.schema import TOKENS_EACH, State, charges
-from ..database.sqlite import Database
 from .budgets import NANO_USD, Entry, ModelSpending, rounded_up
 from .tokens import Usage
 

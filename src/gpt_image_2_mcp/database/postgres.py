@@ -22,7 +22,8 @@ import sqlalchemy as sa
 from sqlalchemy import event, exc
 
 from ..errors import DatabaseUnusable, GptImageError
-from .sqlite import BUSY_SECONDS, Database, bring_up
+from .database import BUSY_SECONDS, Database
+from .upgrade import create_or_upgrade
 from .url import PostgresUrl
 
 CONNECT_SECONDS: Final = 5
@@ -108,7 +109,7 @@ def open_postgres(url: PostgresUrl, sign: ServerSign) -> Database:
     database = Database(engine, url, Lock(), meaning)
     try:
         with database.transaction() as connection:
-            bring_up(connection, url)
+            create_or_upgrade(connection, url)
     except GptImageError:
         database.close()
         raise

@@ -14,12 +14,11 @@ the file out of WAL while others keep their connections.
 import os
 import sqlite3
 import stat
-from collections.abc import Callable, Generator
-from contextlib import AbstractContextManager, closing, contextmanager, nullcontext, suppress
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from contextlib import closing, nullcontext, suppress
 from functools import partial
 from pathlib import Path
-from threading import Lock, local
+from threading import Lock
 from time import monotonic, sleep
 from typing import Any, Final
 
@@ -28,11 +27,8 @@ from sqlalchemy import event, exc
 from sqlalchemy.pool import QueuePool, StaticPool
 
 from ..errors import DatabaseUnusable, GptImageError
-from . import schema
-from .url import Address, PostgresUrl
-
-BUSY_SECONDS: Final = 30.0
-"""How long a transaction waits for those of other processes; each takes milliseconds."""
+from .database import BUSY_SECONDS, Database
+from .upgrade import create_or_upgrade
 
 JOURNAL_BYTES: Final = 1_048_576
 """What a journal keeps of the disk between two transactions."""
@@ -56,53 +52,6 @@ _GONE: Final = (
 _EXCHANGED: Final = "was emptied or exchanged while it was open. Restart the server"
 
 
-@dataclass(frozen=True, slots=True)
-class Database:
-    """An open database; made by `open_database` or `open_postgres`. Safe to use from several threads."""
-
-    engine: sa.Engine
-    at: Address
-    guard: AbstractContextManager[object]
-    """Held during a transaction, where threads share one connection."""
-    meaning: Callable[[exc.DBAPIError], str | None]
-    """What a failure means to a person; None where it is a bug."""
-    under_way: local = field(default_factory=local)
-
-    @contextmanager
-    def transaction(self) -> Generator[sa.Connection]:
-        """Do all of it or nothing, with every other writer waiting; inside another one of this thread, be part of it.
-
-        Raises:
-            DatabaseUnusable: it cannot be read or written.
-
-        """
-        outer: sa.Connection | None = getattr(self.under_way, "connection", None)
-        if outer is not None:
-            yield outer
-            return
-        with self._readable_errors(), self.guard, self.engine.begin() as connection:
-            self.under_way.connection = connection
-            try:
-                yield connection
-            finally:
-                self.under_way.connection = None
-
-    @contextmanager
-    def _readable_errors(self) -> Generator[None]:
-        """Turn what the database reports into `DatabaseUnusable` where a person can act on it; the rest are bugs."""
-        try:
-            yield
-        except exc.DBAPIError as error:
-            what = self.meaning(error)
-            if what is None:
-                raise
-            raise DatabaseUnusable(self.at, what) from error
-
-    def close(self) -> None:
-        """Let go of the file or the connections, or of what is in memory."""
-        self.engine.dispose()
-
-
 def open_database(path: Path | None, *, busy_seconds: float = BUSY_SECONDS) -> Database:
     """Open the file at `path`, making it and its folder where there is none, and bring its tables up to date.
 
@@ -124,7 +73,7 @@ def open_database(path: Path | None, *, busy_seconds: float = BUSY_SECONDS) -> D
     )
     try:
         with database.transaction() as connection:
-            bring_up(connection, path)
+            create_or_upgrade(connection, path)
     except GptImageError:
         database.close()
         raise
@@ -219,41 +168,6 @@ def _leave_wal(cursor: sqlite3.Cursor, busy_seconds: float) -> None:
             if monotonic() > deadline:
                 raise
             sleep(0.01)
-
-
-def bring_up(connection: sa.Connection, at: Address) -> None:
-    """Make the tables, or bring them up to date.
-
-    Raises:
-        DatabaseUnusable: the database is another program's, or from a later version of this one.
-
-    """
-    names = set(sa.inspect(connection).get_table_names())
-    version = 0
-    if schema.schema_version.name in names:
-        columns = {column["name"] for column in sa.inspect(connection).get_columns(schema.schema_version.name)}
-        found = connection.scalar(sa.select(schema.schema_version)) if columns == {"version"} else None
-        version = found if isinstance(found, int) else -1
-    elif names:
-        version = -1
-    latest = len(schema.MIGRATIONS)
-    if version > latest:
-        raise DatabaseUnusable(
-            at, f"is of version {version}, and this program knows versions up to {latest}. Update gpt-image-2-mcp"
-        )
-    tables = {table.name for made in schema.TABLES[: max(version, 0)] for table in made}
-    if version < 0 or not names.issuperset(tables):
-        elsewhere = "Move it elsewhere, and a new one is made"
-        if isinstance(at, PostgresUrl):
-            elsewhere = "Name an empty one in GPT_IMAGE_2_DATABASE_URL"
-        raise DatabaseUnusable(at, f"belongs to another program. {elsewhere}")
-    if version == latest:
-        return
-    for step in schema.MIGRATIONS[version:]:
-        step(connection)
-    schema.metadata.create_all(connection, tables=[schema.schema_version])
-    connection.execute(sa.delete(schema.schema_version))
-    connection.execute(sa.insert(schema.schema_version).values(version=latest))
 
 
 def _meaning(path: Path | None, error: exc.DBAPIError) -> str | None:

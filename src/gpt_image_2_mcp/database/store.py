@@ -4,9 +4,10 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from ..errors import DatabaseUnusable
+from .database import Database
 from .liveness import LivenessFile, create_liveness_file, is_alive, signs_of, tidy
 from .postgres import ServerSign, dead, open_postgres
-from .sqlite import Database, open_database
+from .sqlite import open_database
 from .url import Address, PostgresUrl
 
 

@@ -42,6 +42,9 @@ def script(name: str) -> str:
 
 def old_file(path: Path, version: str = "version-1") -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
+    if version == "version-3":
+        shutil.copy(VERSIONS / "previous" / "gpt-image-2.db", path)
+        return path
     with closing(sqlite3.connect(path)) as connection:
         connection.executescript(script(version))
     return path
@@ -139,7 +142,9 @@ def new(at: Address, request: pytest.FixtureRequest, tmp_path: Path) -> set[tupl
     return found
 
 
-@pytest.mark.parametrize("name", ["nothing", "version-1", "version-2", "postgres: nothing", "version-2-postgresql"])
+@pytest.mark.parametrize(
+    "name", ["nothing", "version-1", "version-2", "version-3", "postgres: nothing", "version-2-postgresql"]
+)
 def test_an_older_database_keeps_its_rows_and_becomes_like_a_new_one(
     name: str, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:

@@ -30,7 +30,7 @@ from workbench import KEY, SMALL, canned, encoded
 
 from gpt_image_2_mcp.app import open_service
 from gpt_image_2_mcp.catalogue.sidecar import read_sidecar
-from gpt_image_2_mcp.database.liveness import lock
+from gpt_image_2_mcp.database.liveness import try_lock
 from gpt_image_2_mcp.parameters.models import GenerateRequest
 from gpt_image_2_mcp.paths.policy import WritePolicy
 from gpt_image_2_mcp.settings import Settings
@@ -360,7 +360,7 @@ def test_what_a_living_process_has_under_way_is_not_touched(
 
 def test_a_picture_that_a_living_process_is_writing_is_not_touched(tmp_path: Path) -> None:
     with (tmp_path / ".gpt-image-2-0011223344556677.part").open("xb", buffering=0) as part:
-        assert lock(part)
+        assert try_lock(part)
         part.write(encoded()[:500])
         assert recover_parts(tmp_path) == []
         assert parts(tmp_path)
@@ -425,7 +425,7 @@ def test_a_start_in_the_moment_before_the_lock_does_not_send_the_picture_elsewhe
     """The picture is saved all the same, but in the temp folder, where nobody looks for it."""
     from gpt_image_2_mcp.storage import atomic_write
 
-    real_lock = atomic_write.lock
+    real_lock = atomic_write.try_lock
     first = [True]
 
     def late(held: Any) -> bool:
@@ -433,7 +433,7 @@ def test_a_start_in_the_moment_before_the_lock_does_not_send_the_picture_elsewhe
             recover_parts(tmp_path / "p")
         return real_lock(held)
 
-    monkeypatch.setattr(atomic_write, "lock", late)
+    monkeypatch.setattr(atomic_write, "try_lock", late)
     name = Name("image", datetime.now().astimezone(), "", "abcdef")
     policy = WritePolicy(tmp_path, tmp_path, allow_unsafe=True)
     path, elsewhere = save_image(

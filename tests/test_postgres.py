@@ -285,14 +285,14 @@ def test_a_server_out_of_reach_is_not_waited_for_by_each_question(
 
 def test_a_connection_that_broke_off_is_made_anew_with_the_same_sign(postgres: PostgresUrl, opened: Open) -> None:
     one, other = opened(postgres), opened(postgres)
-    assert other.dead({one.owner}) == set()
+    assert other.dead_owners({one.owner}) == set()
     broken_off(postgres)
-    assert other.dead({one.owner}) == {one.owner}, "nobody can tell it from a dead one"
+    assert other.dead_owners({one.owner}) == {one.owner}, "nobody can tell it from a dead one"
     with one.database.transaction():
         pass
-    assert other.dead({one.owner}) == set()
+    assert other.dead_owners({one.owner}) == set()
     one.close()
-    assert other.dead({one.owner}) == {one.owner}
+    assert other.dead_owners({one.owner}) == {one.owner}
 
 
 def test_a_transaction_that_breaks_off_is_undone_and_said(postgres: PostgresUrl, opened: Open) -> None:

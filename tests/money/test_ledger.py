@@ -44,7 +44,13 @@ from gpt_image_2_mcp.billing.pricing import Offer
 from gpt_image_2_mcp.billing.tokens import Usage
 from gpt_image_2_mcp.database import liveness, schema
 from gpt_image_2_mcp.database import sqlite as database
-from gpt_image_2_mcp.database.liveness import LivenessFile, create_liveness_file, has_dead_owners, is_alive, tidy
+from gpt_image_2_mcp.database.liveness import (
+    LivenessFile,
+    create_liveness_file,
+    has_dead_owners,
+    is_alive,
+    remove_dead_files,
+)
 from gpt_image_2_mcp.database.sqlite import open_database
 from gpt_image_2_mcp.database.url import Address, PostgresUrl
 from gpt_image_2_mcp.errors import DatabaseUnusable, NoPrice, OverBudget
@@ -413,10 +419,10 @@ class Budget(RuleBasedStateMachine):
 
     @rule(who=st.integers(0, 1))
     def die_and_start_again(self, who: int) -> None:
-        sign = self.ledgers[who].store.sign
+        sign = self.ledgers[who].store.liveness
         # What the operating system does for a process that is killed.
         if isinstance(sign, LivenessFile):
-            sign.held.close()
+            sign.file.close()
         self.ledgers[who].store.database.close()
         self.ledgers[who] = self._open()
         left = [(charge, found) for charge, found in self.open.items() if found[0] == who]
@@ -567,7 +573,7 @@ def test_what_a_killed_process_leaves_behind_is_mended_and_what_lives_is_not_tou
         ("reserved", "2026-11-22"),
     ]
     assert ledger.mend() == []
-    ledger.store.tidy()
+    ledger.store.remove_dead_files()
     if isinstance(place, Path):
         assert len(list(place.with_name(f"{place.name}-alive").iterdir())) == 1, "the dead leave no files"
     ledger.release(mine)
@@ -577,8 +583,8 @@ def test_a_process_taken_for_dead_that_sends_after_all_is_counted(opened: Open, 
     """Somebody may tidy away the file that its life shows in."""
     one, other = opened(), opened()
     charges = one.reserve_each(HIGH, requests=2, estimate=Decimal("0.1"))
-    assert isinstance(one.store.sign, LivenessFile)
-    (path.with_name(f"{path.name}-alive") / f"{one.store.sign.name}.alive").unlink()
+    assert isinstance(one.store.liveness, LivenessFile)
+    (path.with_name(f"{path.name}-alive") / f"{one.store.liveness.name}.alive").unlink()
     assert len(other.mend()) == 1
     assert totals(other) == (0, 0)
     one.sent(charges[0])
@@ -591,7 +597,7 @@ def test_a_dead_process_that_owes_nothing_leaves_no_file_either(opened: Open, pa
     dead = path.with_name(f"{path.name}-alive") / "dead.alive"
     dead.touch()
     assert ledger.mend() == []
-    ledger.store.tidy()
+    ledger.store.remove_dead_files()
     assert not dead.exists()
 
 
@@ -635,9 +641,9 @@ def test_threads_share_a_ledger(ledger: Ledger) -> None:
 def test_a_sign_lasts_until_it_is_withdrawn(tmp_path: Path) -> None:
     sign = create_liveness_file(tmp_path)
     assert is_alive(tmp_path, sign.name)
-    tidy(tmp_path)
+    remove_dead_files(tmp_path)
     assert is_alive(tmp_path, sign.name), "looking does not end it, nor does tidying up"
-    sign.withdraw()
+    sign.remove()
     assert not is_alive(tmp_path, sign.name)
     assert list(tmp_path.iterdir()) == []
 
@@ -647,7 +653,7 @@ def test_a_file_that_nobody_holds_is_no_sign_of_life(tmp_path: Path) -> None:
     (tmp_path / "dead.alive").touch()
     assert not is_alive(tmp_path, "dead")
     assert has_dead_owners(tmp_path), "looking at it takes nothing away from whoever mends what it left"
-    tidy(tmp_path)
+    remove_dead_files(tmp_path)
     assert list(tmp_path.iterdir()) == []
     assert not has_dead_owners(tmp_path)
 
@@ -666,14 +672,14 @@ def test_a_sign_tidied_away_while_it_is_given_is_given_again(tmp_path: Path, mon
         descriptor = real(path, flags, mode)
         if flags & os.O_CREAT and not made:
             made.append(path.stem)
-            tidy(tmp_path)
+            remove_dead_files(tmp_path)
         return descriptor
 
     monkeypatch.setattr(os, "open", tidied)
     sign = create_liveness_file(tmp_path)
     assert made != [sign.name]
     assert is_alive(tmp_path, sign.name)
-    sign.withdraw()
+    sign.remove()
 
 
 def test_a_file_system_without_locks_is_told(opened: Open, monkeypatch: pytest.MonkeyPatch) -> None:

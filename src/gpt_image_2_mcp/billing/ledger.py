@@ -205,7 +205,7 @@ class Ledger:
         """
         with self.book.transaction() as charges:
             unfinished = charges.unfinished()
-            dead = self.store.dead({charge.owner for charge in unfinished})
+            dead = self.store.dead_owners({charge.owner for charge in unfinished})
             left = [charge for charge in unfinished if charge.owner in dead]
             for found in left:
                 charges.change(

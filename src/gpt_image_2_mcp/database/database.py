@@ -28,7 +28,7 @@ class Database:
     at: Address
     guard: AbstractContextManager[object]
     """Is entered for each transaction: a `threading.Lock` where all threads share one connection."""
-    meaning: Callable[[exc.DBAPIError], str | None]
+    explain: Callable[[exc.DBAPIError], str | None]
     """Gives the `what` of `DatabaseUnusable` for a driver's error, or None where the error is a bug of this program."""
     current: local = field(default_factory=local)
     """Holds the `connection` of the transaction that this thread is in."""
@@ -61,7 +61,7 @@ class Database:
         try:
             yield
         except exc.DBAPIError as error:
-            what = self.meaning(error)
+            what = self.explain(error)
             if what is None:
                 raise
             raise DatabaseUnusable(self.at, what) from error

@@ -16,7 +16,7 @@ from uuid import uuid4
 if sys.platform == "win32":
     import msvcrt
 
-    def lock(held: IO[bytes]) -> bool:
+    def try_lock(held: IO[bytes]) -> bool:
         """Lock a file for as long as it is open; False where another process has it."""
         try:
             msvcrt.locking(held.fileno(), msvcrt.LK_NBLCK, 1)
@@ -27,7 +27,7 @@ if sys.platform == "win32":
 else:
     import fcntl
 
-    def lock(held: IO[bytes]) -> bool:
+    def try_lock(held: IO[bytes]) -> bool:
         """Lock a file for as long as it is open; False where another process has it."""
         # flock, not lockf: those locks end when any descriptor of the file is closed, as looking at it does.
         try:
@@ -43,14 +43,14 @@ class LivenessFile:
 
     folder: Path
     name: str
-    held: FileIO
+    file: FileIO
 
-    def withdraw(self) -> None:
+    def remove(self) -> None:
         """Be counted as dead from now on."""
-        _remove(_file(self.folder, self.name), self.held)
+        _remove(_path_of(self.folder, self.name), self.file)
 
 
-def signs_of(database: Path) -> Path:
+def liveness_folder(database: Path) -> Path:
     """The folder with the signs of life of those who have a database file open."""
     return database.with_name(f"{database.name}-alive")
 
@@ -65,10 +65,10 @@ def create_liveness_file(folder: Path) -> LivenessFile:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     while True:
         name = uuid4().hex
-        held = FileIO(os.open(_file(folder, name), os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600), "r+")
+        held = FileIO(os.open(_path_of(folder, name), os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600), "r+")
         try:
             # Somebody tidying up may take the file for a dead one between the making and the locking.
-            if lock(held) and _file(folder, name).exists():
+            if try_lock(held) and _path_of(folder, name).exists():
                 return LivenessFile(folder, name, held)
         except OSError:
             held.close()
@@ -82,13 +82,13 @@ def is_alive(folder: Path, name: str) -> bool:
     A file that cannot be looked at counts as alive, since what a living process does must not be touched.
     """
     try:
-        held = FileIO(_file(folder, name), "r+")
+        held = FileIO(_path_of(folder, name), "r+")
     except FileNotFoundError:
         return False
     except OSError:
         return True
     with held:
-        return not lock(held)
+        return not try_lock(held)
 
 
 def has_dead_owners(folder: Path) -> bool:
@@ -96,12 +96,12 @@ def has_dead_owners(folder: Path) -> bool:
     return any(not is_alive(folder, path.stem) for path in folder.glob("*.alive"))
 
 
-def tidy(folder: Path) -> None:
+def remove_dead_files(folder: Path) -> None:
     """Remove the files of the dead."""
     for path in folder.glob("*.alive"):
         with suppress(OSError):
             held = FileIO(path, "r+")
-            if lock(held):
+            if try_lock(held):
                 _remove(path, held)
             held.close()
 
@@ -118,5 +118,5 @@ def _remove(path: Path, held: FileIO) -> None:
         held.close()
 
 
-def _file(folder: Path, name: str) -> Path:
+def _path_of(folder: Path, name: str) -> Path:
     return folder / f"{name}.alive"

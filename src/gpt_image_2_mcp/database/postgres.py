@@ -29,10 +29,10 @@ from .url import PostgresUrl
 CONNECT_SECONDS: Final = 5
 """How long the server may take to answer a new connection."""
 
-WRITERS: Final = int.from_bytes(b"gpt-img2")
+TRANSACTION_LOCK: Final = int.from_bytes(b"gpt-img2")
 """The key of the lock that every transaction holds; any number that other programs do not use."""
 
-_CONNECTION: Final = {
+_CONNECT_ARGS: Final = {
     "connect_timeout": CONNECT_SECONDS,
     "application_name": "gpt-image-2-mcp",
     # Left alone, a system waits a quarter of an hour for a server that vanished.
@@ -43,7 +43,7 @@ _CONNECTION: Final = {
 }
 """What libpq is told, unless the address says otherwise; milliseconds in the timeout of TCP, seconds elsewhere."""
 
-_SESSION: Final = (
+_SESSION_SETTINGS: Final = (
     f"SET lock_timeout = '{BUSY_SECONDS:.0f}s'",
     # A process that was stopped within a transaction, which takes milliseconds, must not hold up all others.
     "SET idle_in_transaction_session_timeout = '5min'",
@@ -53,7 +53,7 @@ _SESSION: Final = (
     "SET tcp_keepalives_count = 3",
 )
 
-_MEANINGS: Final = {
+_EXPLANATIONS: Final = {
     "25006": "can only be read there. Name the server that is written to",
     "28": "refuses the user or the password. Correct GPT_IMAGE_2_DATABASE_URL",
     "3D": "does not exist. Create it, or correct GPT_IMAGE_2_DATABASE_URL",
@@ -73,13 +73,13 @@ _MEANINGS: Final = {
 
 
 @dataclass(frozen=True, slots=True)
-class ServerSign:
+class LivenessLock:
     """A sign of life of this process: a lock that its connection holds, which is this process's alone."""
 
     name: str = field(default_factory=lambda: uuid4().hex)
 
 
-def open_postgres(url: PostgresUrl, sign: ServerSign) -> Database:
+def open_postgres(url: PostgresUrl, sign: LivenessLock) -> Database:
     """Open the database, give the sign, and bring the tables up to date.
 
     Raises:
@@ -95,7 +95,7 @@ def open_postgres(url: PostgresUrl, sign: ServerSign) -> Database:
         lost = isinstance(error, (exc.OperationalError, exc.InterfaceError)) or words.startswith("invalid connection")
         if code is None and lost:
             return f"cannot be used: {url.redact(words)}. Check GPT_IMAGE_2_DATABASE_URL and whether the server is up"
-        return next((text for start, text in _MEANINGS.items() if code and code.startswith(start)), None)
+        return next((text for start, text in _EXPLANATIONS.items() if code and code.startswith(start)), None)
 
     try:
         engine = _engine(url, sign)
@@ -116,12 +116,14 @@ def open_postgres(url: PostgresUrl, sign: ServerSign) -> Database:
     return database
 
 
-def dead(connection: sa.Connection, owners: Collection[str]) -> set[str]:
+def dead_owners(connection: sa.Connection, owners: Collection[str]) -> set[str]:
     """Those of the owners whose sign nobody gives; none of them gives it again before this transaction is over."""
-    return {owner for owner in owners if connection.scalar(sa.select(sa.func.pg_try_advisory_xact_lock(_key(owner))))}
+    return {
+        owner for owner in owners if connection.scalar(sa.select(sa.func.pg_try_advisory_xact_lock(_lock_key(owner))))
+    }
 
 
-def _engine(url: PostgresUrl, sign: ServerSign) -> sa.Engine:
+def _engine(url: PostgresUrl, sign: LivenessLock) -> sa.Engine:
     parts = url.parts
     engine = sa.create_engine(
         sa.URL.create(
@@ -132,7 +134,7 @@ def _engine(url: PostgresUrl, sign: ServerSign) -> sa.Engine:
             port=parts.port,
             database=unquote(parts.path[1:]),
         ),
-        connect_args=_CONNECTION | url.options,
+        connect_args=_CONNECT_ARGS | url.options,
         # A server's own default may be a level at which a transaction sees what was true before it got the lock.
         isolation_level="READ COMMITTED",
         pool_size=1,
@@ -144,10 +146,10 @@ def _engine(url: PostgresUrl, sign: ServerSign) -> sa.Engine:
 
     def configure(connection: Any, _record: object) -> None:
         with closing(connection.cursor()) as cursor:
-            for statement in _SESSION:
+            for statement in _SESSION_SETTINGS:
                 cursor.execute(statement)
             # Shared: a connection that broke off may still hold it on the server's side.
-            cursor.execute("SELECT pg_advisory_lock_shared(%s)", (_key(sign.name),))
+            cursor.execute("SELECT pg_advisory_lock_shared(%s)", (_lock_key(sign.name),))
         connection.commit()
 
     def withdraw(connection: Any, _record: object) -> None:
@@ -157,7 +159,7 @@ def _engine(url: PostgresUrl, sign: ServerSign) -> sa.Engine:
             connection.commit()
 
     def begin(connection: sa.Connection) -> None:
-        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({WRITERS})")
+        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({TRANSACTION_LOCK})")
 
     event.listen(engine, "connect", configure)
     event.listen(engine, "close", withdraw)
@@ -165,6 +167,6 @@ def _engine(url: PostgresUrl, sign: ServerSign) -> sa.Engine:
     return engine
 
 
-def _key(name: str) -> int:
+def _lock_key(name: str) -> int:
     """What stands for a sign among the server's locks, which have numbers of 64 bits."""
     return int.from_bytes(sha256(name.encode()).digest()[:8], signed=True)

@@ -33,7 +33,7 @@ from .upgrade import create_or_upgrade
 JOURNAL_BYTES: Final = 1_048_576
 """What a journal keeps of the disk between two transactions."""
 
-_MEANINGS: Final = {
+_EXPLANATIONS: Final = {
     sqlite3.SQLITE_NOTADB: "is not a database. Move it elsewhere, and a new one is made",
     sqlite3.SQLITE_CORRUPT: "is damaged. Move it elsewhere, and a new one is made: what was spent so far counts anew",
     sqlite3.SQLITE_FULL: "cannot grow: the disk is full. Make room and try again",
@@ -49,7 +49,7 @@ _GONE: Final = (
     "is gone. Restart the server, which makes a new one; `gpt-image-2-mcp library rebuild FOLDER` then brings the"
     " pictures back, and what was spent so far counts anew"
 )
-_EXCHANGED: Final = "was emptied or exchanged while it was open. Restart the server"
+_REPLACED: Final = "was emptied or exchanged while it was open. Restart the server"
 
 
 def open_database(path: Path | None, *, busy_seconds: float = BUSY_SECONDS) -> Database:
@@ -63,13 +63,13 @@ def open_database(path: Path | None, *, busy_seconds: float = BUSY_SECONDS) -> D
 
     """
     if path is not None:
-        _make(path)
+        _create_file(path)
     database = Database(
         _engine_in_memory() if path is None else _engine(path, busy_seconds),
         path,
         # The one connection to a database in memory is everybody's.
         nullcontext() if path else Lock(),
-        partial(_meaning, path),
+        partial(_explain, path),
     )
     try:
         with database.transaction() as connection:
@@ -80,7 +80,7 @@ def open_database(path: Path | None, *, busy_seconds: float = BUSY_SECONDS) -> D
     return database
 
 
-def _make(path: Path) -> None:
+def _create_file(path: Path) -> None:
     """Make an empty file for its owner alone, if there is none."""
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -110,7 +110,7 @@ def _engine(path: Path, busy_seconds: float) -> sa.Engine:
     engine = _engine_of(connect, poolclass=QueuePool, pool_size=1, max_overflow=-1)
 
     def configure(connection: Any, record: Any) -> None:
-        record.info["file"] = _file_at(path)
+        record.info["file"] = _file_identity(path)
         with closing(connection.cursor()) as cursor:
             _leave_wal(cursor, busy_seconds)
             # As safe as deleting the journal after each transaction, and a third quicker.
@@ -119,7 +119,7 @@ def _engine(path: Path, busy_seconds: float) -> sa.Engine:
             cursor.execute("PRAGMA synchronous = FULL")
 
     def check(_connection: object, record: Any, _proxy: object) -> None:
-        if record.info["file"] != _file_at(path):
+        if record.info["file"] != _file_identity(path):
             raise exc.DisconnectionError
 
     def drop(failure: sa.ExceptionContext) -> None:
@@ -148,7 +148,7 @@ def _engine_of(connect: Callable[[], sqlite3.Connection], **pool: Any) -> sa.Eng
     return engine
 
 
-def _file_at(path: Path) -> tuple[int, int] | None:
+def _file_identity(path: Path) -> tuple[int, int] | None:
     """Which file it is, whatever the file is called."""
     try:
         found = path.stat()
@@ -170,14 +170,14 @@ def _leave_wal(cursor: sqlite3.Cursor, busy_seconds: float) -> None:
             sleep(0.01)
 
 
-def _meaning(path: Path | None, error: exc.DBAPIError) -> str | None:
+def _explain(path: Path | None, error: exc.DBAPIError) -> str | None:
     if str(error.orig).startswith(("no such table", "no such column")):
-        return _EXCHANGED
+        return _REPLACED
     # The low byte is the primary code; the rest says more than a reader needs.
     code = getattr(error.orig, "sqlite_errorcode", -1) & 0xFF
     if code == sqlite3.SQLITE_CANTOPEN and path is not None and _is_gone(path):
         return _GONE
-    return _MEANINGS.get(code)
+    return _EXPLANATIONS.get(code)
 
 
 def _is_gone(path: Path) -> bool:

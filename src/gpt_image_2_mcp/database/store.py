@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from ..errors import DatabaseUnusable
 from .database import Database
-from .liveness import LivenessFile, create_liveness_file, is_alive, signs_of, tidy
-from .postgres import ServerSign, dead, open_postgres
+from .liveness import LivenessFile, create_liveness_file, is_alive, liveness_folder, remove_dead_files
+from .postgres import LivenessLock, dead_owners, open_postgres
 from .sqlite import open_database
 from .url import Address, PostgresUrl
 
@@ -16,35 +16,35 @@ class Store:
     """What one process holds of a database; made by `open_store`, ended with `close`."""
 
     database: Database
-    sign: LivenessFile | ServerSign | None
+    liveness: LivenessFile | LivenessLock | None
     """None for a database in memory, which nobody else sees."""
 
     @property
     def owner(self) -> str:
         """What stands in a row for this process."""
-        return self.sign.name if self.sign else "memory"
+        return self.liveness.name if self.liveness else "memory"
 
-    def dead(self, owners: Collection[str]) -> set[str]:
+    def dead_owners(self, owners: Collection[str]) -> set[str]:
         """Those of the owners whose process has ended."""
         others = set(owners) - {self.owner}
-        match self.sign:
+        match self.liveness:
             case LivenessFile(folder=folder):
                 return {owner for owner in others if not is_alive(folder, owner)}
-            case ServerSign():
+            case LivenessLock():
                 with self.database.transaction() as connection:
-                    return dead(connection, others)
+                    return dead_owners(connection, others)
             case None:
                 return set()
 
-    def tidy(self) -> None:
+    def remove_dead_files(self) -> None:
         """Remove the signs of the dead, once nothing of theirs is left to mend."""
-        if isinstance(self.sign, LivenessFile):
-            tidy(self.sign.folder)
+        if isinstance(self.liveness, LivenessFile):
+            remove_dead_files(self.liveness.folder)
 
     def close(self) -> None:
         """Let go of the database; what is still under way is for the next start to mend."""
-        if isinstance(self.sign, LivenessFile):
-            self.sign.withdraw()
+        if isinstance(self.liveness, LivenessFile):
+            self.liveness.remove()
         self.database.close()
 
 
@@ -56,12 +56,12 @@ def open_store(at: Address) -> Store:
 
     """
     if isinstance(at, PostgresUrl):
-        sign = ServerSign()
+        sign = LivenessLock()
         return Store(open_postgres(at, sign), sign)
     database = open_database(at)
     if at is None:
         return Store(database, None)
-    folder = signs_of(at)
+    folder = liveness_folder(at)
     try:
         return Store(database, create_liveness_file(folder))
     except OSError as error:

@@ -220,7 +220,7 @@ def _judged(repositories: Repositories, rows: "Sequence[JobRow]") -> "list[JobRo
     Nothing of it is written: that is for the next start, which also says what it found. What a later version of this
     program has written is passed over.
     """
-    dead = repositories.history_store.dead({row.owner for row in rows if row.ended is None})
+    dead = repositories.history_store.dead_owners({row.owner for row in rows if row.ended is None})
     judged: list[JobRow] = []
     for row in filter(_is_readable, rows):
         if row.ended is not None or row.owner not in dead:

@@ -125,9 +125,9 @@ class Repositories:
         """Whether a process may have ended without saying goodbye. Looks at files only: of a server nobody knows."""
         if not isinstance(self.database, Path):
             return self.database is not None
-        from ..database.liveness import has_dead_owners, signs_of
+        from ..database.liveness import has_dead_owners, liveness_folder
 
-        return has_dead_owners(signs_of(self.database))
+        return has_dead_owners(liveness_folder(self.database))
 
     def recover(self) -> "tuple[list[str], list[JobRow]]":
         """Bring to an end what dead processes left: sentences on the money, and the jobs that were sent and lost."""
@@ -135,13 +135,13 @@ class Repositories:
             sentences = self.ledger.mend()
             with self.unit_of_work() as unit:
                 under_way = unit.jobs.under_way()
-                dead = self.history_store.dead({job.owner for job in under_way})
+                dead = self.history_store.dead_owners({job.owner for job in under_way})
                 left = [job for job in under_way if job.owner in dead]
                 lost = [job for job in left if job.state == "sent"]
                 for job in left:
                     (unit.jobs.lose if job in lost else unit.jobs.forget)(job.id)
         # Only now: without their signs nobody would look for what they left.
-        self.ledger_store.tidy()
+        self.ledger_store.remove_dead_files()
         return sentences, lost
 
     def close(self) -> None:

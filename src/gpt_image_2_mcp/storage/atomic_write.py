@@ -15,7 +15,7 @@ from itertools import chain
 from pathlib import Path
 from typing import IO
 
-from ..database.liveness import lock
+from ..database.liveness import try_lock
 
 logger = logging.getLogger(__name__)
 
@@ -115,6 +115,6 @@ def _rename(part: Path, path: Path, *, replace: bool) -> None:
 def _lock(file: IO[bytes]) -> bool:
     """Lock a file; on a file system without locks no other process can lock it either."""
     try:
-        return lock(file)
+        return try_lock(file)
     except OSError:
         return True

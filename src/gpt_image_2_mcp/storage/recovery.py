@@ -6,7 +6,7 @@ import stat
 from datetime import datetime
 from pathlib import Path
 
-from ..database.liveness import lock
+from ..database.liveness import try_lock
 from ..errors import UnreadableSource
 from ..images import EXTENSION, validate
 from ..paths.safe_open import open_no_follow
@@ -32,7 +32,7 @@ def recover_parts(folder: Path) -> list[str]:
         try:
             with os.fdopen(open_no_follow(part, os.O_RDWR), "rb", buffering=0) as file:
                 status = os.fstat(file.fileno())
-                if not stat.S_ISREG(status.st_mode) or not lock(file):
+                if not stat.S_ISREG(status.st_mode) or not try_lock(file):
                     continue
                 if status.st_nlink > 1:
                     # The process was killed between the two steps of renaming: the picture has its name already.

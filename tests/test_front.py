@@ -20,8 +20,8 @@ FULL = [
     "-c",
     """
 from gpt_image_2_mcp.server.stdio.handshake import Opening
-from gpt_image_2_mcp.server.stdio.pipes import claim
-wire = claim()
+from gpt_image_2_mcp.server.stdio.pipes import take_over_stdio
+wire = take_over_stdio()
 from gpt_image_2_mcp.server.stdio.session import run
 run(wire, Opening([], None), sandbox=False)
 """,

@@ -8,8 +8,7 @@ from typing import Any
 
 import anyio
 import click
-from mcp import Client, StdioServerParameters
-from mcp.client.stdio import stdio_client
+from mcp import Client, StdioServerParameters, stdio_client
 from mcp_types import CallToolResult, ImageContent, TextContent
 
 from ..errors import GptImageError

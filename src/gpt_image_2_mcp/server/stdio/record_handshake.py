@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import anyio
-from mcp.shared.memory import create_client_server_memory_streams
 from mcp.shared.message import SessionMessage
 from mcp_types import JSONRPCMessage, jsonrpc_message_adapter
 from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS, LATEST_MODERN_VERSION
@@ -18,6 +17,7 @@ from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS, LATEST_MODERN_VERSION
 from ...app import open_service
 from ...settings import Settings
 from ..factory import build_server
+from ..sdk import serve_streams
 from .handshake import CAPABILITIES, RECORDED, VERSION
 
 Call = tuple[str, dict[str, Any]]
@@ -51,19 +51,17 @@ async def _answers(requests: list[Call]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
-        server = build_server(lambda: open_service(Settings.read({}), working_dir=place, home=place))._lowlevel_server  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
-        async with (
-            create_client_server_memory_streams() as ((reading, writing), (heard, said)),
-            anyio.create_task_group() as tasks,
-        ):
-            tasks.start_soon(server.run, heard, said, server.create_initialization_options())
+        server = build_server(lambda: open_service(Settings.read({}), working_dir=place, home=place))
+        to_server, inbound = anyio.create_memory_object_stream[SessionMessage | Exception]()
+        outbound, from_server = anyio.create_memory_object_stream[SessionMessage]()
+        async with to_server, from_server, anyio.create_task_group() as tasks:
+            tasks.start_soon(serve_streams, server, inbound, outbound)
             for number, (method, params) in enumerate(requests):
-                await writing.send(_message({"jsonrpc": "2.0", "id": number, "method": method, "params": params}))
-                answer = await reading.receive()
-                assert isinstance(answer, SessionMessage)
+                await to_server.send(_message({"jsonrpc": "2.0", "id": number, "method": method, "params": params}))
+                answer = await from_server.receive()
                 found[method] = json.loads(_dumped(answer.message))["result"]
                 if method == "initialize":
-                    await writing.send(_message({"jsonrpc": "2.0", "method": "notifications/initialized"}))
+                    await to_server.send(_message({"jsonrpc": "2.0", "method": "notifications/initialized"}))
             tasks.cancel_scope.cancel()
     return found
 

@@ -12,6 +12,7 @@ import anyio
 
 from ...app import log_to_stderr, open_user_service, read_settings
 from ..factory import build_server
+from ..sdk import serve_streams
 from .handshake import Opening
 from .pipes import StdioPipes
 from .streams import InboundStream, OutboundStream
@@ -32,15 +33,14 @@ async def _serve(wire: StdioPipes, opening: Opening, sandbox: bool) -> None:
     log_to_stderr(settings)
     for problem in settings.problems:
         sys.stderr.write(f"gpt-image-2-mcp: {problem}\n")
-    # The SDK has no public way from its server to a transport with streams of one's own.
-    server = build_server(lambda: open_user_service(settings, first_call_at=opening.arrived))._lowlevel_server  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+    server = build_server(lambda: open_user_service(settings, first_call_at=opening.arrived))
     answers = OutboundStream(wire, answered=opening.answered)
     questions = InboundStream(wire, answers, opening.lines)
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(_watch_signals, questions)
         tasks.start_soon(answers.run)
         tasks.start_soon(questions.run)
-        await server.run(questions.exit, answers.entry, server.create_initialization_options())
+        await serve_streams(server, questions.exit, answers.entry)
         # Nobody waits any more for what the client has not taken.
         tasks.cancel_scope.cancel()
 

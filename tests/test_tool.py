@@ -11,10 +11,11 @@ from mcp.server.mcpserver import Context, MCPServer
 from mcp_types import CallToolResult, ToolAnnotations
 from workbench import KEY, said
 
+from gpt_image_2_mcp.app import open_service
 from gpt_image_2_mcp.errors import BadRequest
 from gpt_image_2_mcp.parameters.models import ListSessionsRequest
 from gpt_image_2_mcp.server.tool import RequestTool
-from gpt_image_2_mcp.service.images import ImageService, open_service
+from gpt_image_2_mcp.service.images import ImageService
 from gpt_image_2_mcp.settings import Settings
 
 pytestmark = pytest.mark.anyio

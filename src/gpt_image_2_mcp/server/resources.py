@@ -21,8 +21,7 @@ from pydantic import AnyUrl
 
 from ..catalogue.search import Search
 from ..catalogue.session import Session, tree
-from ..errors import GptImageError
-from ..jobs.report import shortened
+from ..errors import GptImageError, shorten_line
 from ..service.images import ImageService
 from .notifications import ChangeNotifier
 from .results import PICTURE_URI, SESSION_URI, picture_link, session_uri
@@ -123,7 +122,7 @@ def _session_resource(session: Session) -> Resource:
     return Resource(
         name=session.id,
         uri=session_uri(session.id),
-        title=shortened(session.turns[0].prompt),
+        title=shorten_line(session.turns[0].prompt),
         mime_type="application/json",
     )
 

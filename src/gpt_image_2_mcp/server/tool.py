@@ -17,8 +17,8 @@ from mcp.server.mcpserver.tools import Tool
 from mcp_types import CallToolResult, InputRequiredResult, TextContent, ToolAnnotations
 from pydantic import Field
 
-from ..errors import GptImageError, InvalidConsentAnswer
-from ..jobs.report import clipped
+from ..errors import GptImageError, InvalidConsentAnswer, shorten
+from ..jobs.report import MAX_TEXT
 from ..parameters.models import Request, parse
 from ..service.images import ImageService
 
@@ -68,7 +68,8 @@ class RequestTool(Tool):
                 f"{self.name} failed by an error in this program ({type(error).__name__}), which stderr tells more of."
                 " What was paid for is saved: list_images finds it, or the output folder has it."
             )
-        return CallToolResult(content=[TextContent(text=clipped(service.settings.redact(text)))], is_error=True)
+        text = shorten(service.settings.redact(text), MAX_TEXT)
+        return CallToolResult(content=[TextContent(text=text)], is_error=True)
 
     async def _handled(self, request: Request, context: Context[Any, Any]) -> CallToolResult | InputRequiredResult:
         """Let the SDK call the handler with `request` as its one argument, and raise what the handler raised.

@@ -15,6 +15,7 @@ from mcp.shared.message import SessionMessage
 from mcp_types import INVALID_PARAMS, INVALID_REQUEST, ErrorData, JSONRPCError, JSONRPCMessage, jsonrpc_message_adapter
 from pydantic_core import from_json
 
+from ...errors import shorten
 from .pipes import StdioPipes
 
 MAX_WAITING = 64
@@ -158,13 +159,9 @@ def _refusal(line: str) -> JSONRPCError | None:
 
 def _shortened(error: ErrorData) -> ErrorData:
     """The same without repeating at length what was asked for."""
-    fields: dict[str, Any] = {"code": error.code, "message": _cut(error.message)}
+    fields: dict[str, Any] = {"code": error.code, "message": shorten(error.message, MAX_ERROR_TEXT)}
     if isinstance(error.data, str):
-        fields["data"] = _cut(error.data)
+        fields["data"] = shorten(error.data, MAX_ERROR_TEXT)
     elif error.data is not None and len(error.model_dump_json()) <= 10 * MAX_ERROR_TEXT:
         fields["data"] = error.data
     return ErrorData(**fields)
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= MAX_ERROR_TEXT else text[:MAX_ERROR_TEXT] + "…"

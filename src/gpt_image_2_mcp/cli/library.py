@@ -9,7 +9,6 @@ import shutil
 import sys
 from collections.abc import Awaitable, Callable, Generator, Iterable, Sequence
 from contextlib import contextmanager
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -58,7 +57,12 @@ def _filters(command: Callable[..., None]) -> Callable[..., None]:
 def _pages(command: Callable[..., None]) -> Callable[..., None]:
     options = (
         click.option(
-            "--limit", type=click.IntRange(1, 1000), default=20, show_default=True, help="Pictures on a page."
+            "--limit",
+            "page_size",
+            type=click.IntRange(1, 1000),
+            default=20,
+            show_default=True,
+            help="Pictures on a page.",
         ),
         click.option("--page", type=click.IntRange(1, 1_000_000), default=1, show_default=True),
         click.option("--json", "as_json", is_flag=True, help="Print whole records as JSON."),
@@ -114,7 +118,7 @@ def show(ctx: click.Context, sandbox: bool, as_json: bool, image: str) -> None:
 
     async def look_up(library: "Library", _: object) -> "KnownPicture":
         # `last` elsewhere means what the same process made.
-        newest = (await library.find(_search(limit=1))).pictures if image.lower() == "last" else ()
+        newest = (await library.find(_search(page_size=1))).pictures if image.lower() == "last" else ()
         return await library.show(newest[0].id if newest else image)
 
     known = _run(ctx, sandbox, look_up)
@@ -281,31 +285,11 @@ def _progress(doing: str) -> "Generator[ProgressCallback]":
         yield lambda count, total: bar.update(task, completed=count, total=total)
 
 
-def _search(
-    *,
-    query: str | None = None,
-    since: str | None = None,
-    until: str | None = None,
-    project: str | None = None,
-    session_id: str | None = None,
-    model: str | None = None,
-    limit: int = 20,
-    page: int = 1,
-) -> "Search":
+def _search(**filters: Any) -> "Search":
+    """A search of the filters that the options name."""
     from ..catalogue.search import Search
-    from ..parameters.times import moment
 
-    now = datetime.now().astimezone()
-    return Search(
-        query=query,
-        since=None if since is None else moment(since, now=now),
-        until=None if until is None else moment(until, end=True, now=now),
-        project=project,
-        session_id=session_id,
-        model=model,
-        page=page,
-        page_size=limit,
-    )
+    return Search.parse(**filters)
 
 
 def _print_page(found: "Found", *, as_json: bool, sandbox: bool) -> None:

@@ -17,7 +17,6 @@ from ..errors import GptImageError
 from .library import library
 
 if TYPE_CHECKING:
-    from ..jobs.job import Job
     from ..jobs.report import Report
     from ..parameters.models import PaidRequest
     from ..service.images import ImageService
@@ -151,6 +150,7 @@ def _run(request: "PaidRequest", *, as_json: bool, sandbox: bool) -> None:
     import anyio
 
     from ..app import log_to_stderr, open_user_service, read_settings
+    from .progress import wait_for_report
 
     settings = read_settings(sandbox=sandbox).model_copy(update={"inline": "none"})
     log_to_stderr(settings)
@@ -159,7 +159,7 @@ def _run(request: "PaidRequest", *, as_json: bool, sandbox: bool) -> None:
         async with open_user_service(settings) as service:
             whole = await service.complete(request)
             await _confirm(service, whole)
-            return await _outcome(service, service.start(whole, client=COMMAND_LINE))
+            return await wait_for_report(service, service.start(whole, client=COMMAND_LINE))
 
     report = anyio.run(work)
     if as_json:
@@ -181,51 +181,3 @@ async def _confirm(service: "ImageService", request: "PaidRequest") -> None:
         return
     price = f"about ${expected.usd:.2f}" if expected else "an amount that is not known beforehand"
     click.confirm(f"This will cost {price}. Go ahead?", abort=True, err=True)
-
-
-async def _outcome(service: "ImageService", job: "Job") -> "Report":
-    """Wait for a job behind a progress bar; the first Ctrl-C still saves what is paid for, the second one ends."""
-    import anyio
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-
-    console = Console(stderr=True)
-    columns = (SpinnerColumn(), BarColumn(), TimeElapsedColumn(), TextColumn("{task.description}"))
-    outcome: list[Report | GptImageError] = []
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task("Preparing", total=100)
-
-        async def tell(progress: float, message: str) -> None:
-            bar.update(task, completed=progress, description=message)
-
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(_mind_interrupts, service, job, bar.console.print)
-            try:
-                report = await service.wait(job, tell=tell)
-                assert report is not None, "without a bound it waits to the end"
-                outcome.append(report)
-            except GptImageError as error:
-                outcome.append(error)
-            tasks.cancel_scope.cancel()
-    if isinstance(outcome[0], GptImageError):
-        raise outcome[0]
-    return outcome[0]
-
-
-async def _mind_interrupts(service: "ImageService", job: "Job", say: Callable[[str], None]) -> None:
-    import os
-    import signal
-    import sys
-
-    import anyio
-
-    if sys.platform == "win32":
-        return
-    with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-        interrupted = False
-        async for received in signals:
-            if interrupted:
-                os._exit(128 + received)
-            interrupted = True
-            if not service.stop_job(job):
-                say("The picture is paid for already: waiting to save it. Ctrl-C again gives it up.")

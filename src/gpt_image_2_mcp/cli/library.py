@@ -1,7 +1,7 @@
-"""`gpt-image-2-mcp library`: the pictures that were made, for a person at a terminal and for scripts.
+"""The commands of `gpt-image-2-mcp library`, which find, copy and check the pictures that were made.
 
-What was asked for goes to stdout, what is said of it to stderr. Words of records and names of files may come from
-anybody, so nothing that could steer a terminal is printed. What weighs is imported inside the commands.
+Each command opens the service, calls one method of its `Library`, and prints the result with `printing`. Heavy modules
+are imported inside the functions, so that `--help` answers at once.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -21,28 +21,29 @@ ResultT = TypeVar("ResultT")
 @click.group(invoke_without_command=True)
 @click.pass_context
 def library(ctx: click.Context) -> None:
-    """Find what was made, copy it, and keep the catalogue true.
+    """Find, copy and check the pictures that were made.
 
-    The catalogue is an index. Each picture's own record lies beside it, in a folder .gpt-image-2, and the catalogue can
-    be made again from these. No key is needed.
+    The catalogue is an index of them. Each picture also has a record of its own beside it, in a folder named
+    .gpt-image-2; `library rebuild` makes the catalogue again from these records. No API key is needed.
     """
     if ctx.invoked_subcommand is None:
         click.echo(ctx.get_help())
 
 
 def _filters(command: Callable[..., None]) -> Callable[..., None]:
-    """What narrows a selection; `--sandbox` picks the sandbox's catalogue."""
+    """Add the options that narrow a selection of pictures; `Search.parse` takes their values."""
     options = (
         click.option("--since", metavar="TIME", help="2026-11-22, 2026-11-22T14:30, today, yesterday, 2h, 3d or 1w."),
-        click.option("--until", metavar="TIME", help="The same; a day is meant to its end."),
-        click.option("--project", metavar="NAME", help="The git repository or folder that it was made in."),
-        click.option("--session", "session_id", metavar="ID", help="An edit session."),
-        click.option("--model", metavar="NAME"),
+        click.option("--until", metavar="TIME", help="The same forms; a day is included up to its end."),
+        click.option("--project", metavar="NAME", help="The git repository or folder where the picture was made."),
+        click.option("--session", "session_id", metavar="ID", help="The pictures of an edit session."),
+        click.option("--model", metavar="NAME", help="The image model."),
     )
     return _with(options, command)
 
 
 def _pages(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options of a page of results."""
     options = (
         click.option(
             "--limit",
@@ -59,11 +60,13 @@ def _pages(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def _sandboxed(command: Callable[..., None]) -> Callable[..., None]:
+    """Add `--sandbox`, which the command may also have been given before its name (`ctx.obj`)."""
     option = click.option("--sandbox", is_flag=True, help="The built-in sandbox's catalogue instead of yours.")
     return _with((option, click.pass_context), command)
 
 
 def _with(options: Sequence[Callable[..., Any]], command: Callable[..., None]) -> Callable[..., None]:
+    """Add options to a command; `--help` shows them in the order in which they are given."""
     for option in reversed(options):
         command = option(command)
     return command
@@ -74,7 +77,7 @@ def _with(options: Sequence[Callable[..., Any]], command: Callable[..., None]) -
 @_pages
 @_sandboxed
 def list_(ctx: click.Context, sandbox: bool, as_json: bool, **wanted: Any) -> None:
-    """List pictures, the newest first."""
+    """List pictures, newest first."""
     found = _run(ctx, sandbox, lambda library, _: library.find(_search(**wanted)))
     print_page(found, as_json=as_json, sandbox=sandbox or bool(ctx.obj))
 
@@ -85,9 +88,9 @@ def list_(ctx: click.Context, sandbox: bool, as_json: bool, **wanted: Any) -> No
 @_pages
 @_sandboxed
 def search(ctx: click.Context, sandbox: bool, as_json: bool, words: Sequence[str], **wanted: Any) -> None:
-    """Find pictures by words of their prompts.
+    """Find pictures by words of their prompts, newest first.
 
-    The newest come first. All words have to be there; the beginning of each is enough.
+    All words must be in the prompt; the beginning of each is enough.
     """
     found = _run(ctx, sandbox, lambda library, _: library.find(_search(query=" ".join(words), **wanted)))
     print_page(found, as_json=as_json, sandbox=sandbox or bool(ctx.obj))
@@ -98,14 +101,14 @@ def search(ctx: click.Context, sandbox: bool, as_json: bool, words: Sequence[str
 @click.option("--json", "as_json", is_flag=True, help="Print the record as JSON.")
 @_sandboxed
 def show(ctx: click.Context, sandbox: bool, as_json: bool, image: str) -> None:
-    """Print all that is known of a picture.
+    """Print everything that is known about a picture.
 
-    A turn of an edit session comes with the session's tree. IMAGE is an id, the path of a file, or `last` for the
-    newest.
+    For a turn of an edit session, this includes the session's tree. IMAGE is an id, the path of a file, or `last` for
+    the newest picture.
     """
 
     async def look_up(library: "Library", _: object) -> "KnownPicture":
-        # `last` elsewhere means what the same process made.
+        # Elsewhere `last` means the picture that the same process made last; this process has made none.
         newest = (await library.find(_search(page_size=1))).pictures if image.lower() == "last" else ()
         return await library.show(newest[0].id if newest else image)
 
@@ -114,16 +117,17 @@ def show(ctx: click.Context, sandbox: bool, as_json: bool, image: str) -> None:
 
 @library.command()
 @click.argument("folder")
-@click.option("--query", metavar="WORDS", help="Only those with these words in their prompts.")
+@click.option("--query", metavar="WORDS", help="Only pictures with these words in their prompts.")
 @_filters
 @_sandboxed
 def export(ctx: click.Context, sandbox: bool, folder: str, **wanted: Any) -> None:
-    """Copy pictures with their records.
+    """Copy pictures with their records into FOLDER.
 
-    FOLDER's path is printed. No file is replaced, and `library rebuild FOLDER` takes them in elsewhere.
+    The path of FOLDER is printed. Files that exist are not replaced. On another computer, `library rebuild FOLDER` adds
+    the copies to the catalogue there.
     """
     done = _run(
-        ctx, sandbox, lambda library, tell: library.export(folder, _search(**wanted), tell=tell), doing="Copying"
+        ctx, sandbox, lambda library, tell: library.export(folder, _search(**wanted), tell=tell), title="Copying"
     )
     click.echo(printable(str(done.folder)))
     already = f", {done.there:,} were there already" if done.there else ""
@@ -137,13 +141,13 @@ def export(ctx: click.Context, sandbox: bool, folder: str, **wanted: Any) -> Non
 @click.argument("folders", nargs=-1, required=True, metavar="FOLDER...")
 @_sandboxed
 def rebuild(ctx: click.Context, sandbox: bool, folders: Sequence[str]) -> None:
-    """Make the catalogue again from files.
+    """Make the catalogue again from the records beside the pictures.
 
-    It takes in folders that were moved or copied here, too. Folders in them are looked through too. Only pictures that
-    are exactly what their record says are taken, and what is in the catalogue already is not changed, except for its
-    place.
+    It also adds the pictures of folders that were moved or copied here, and of the folders inside them. A picture is
+    added only if its bytes are exactly those that its record names. Pictures that are in the catalogue already are not
+    changed, except for the path of one that was moved.
     """
-    done = _run(ctx, sandbox, lambda library, tell: library.rebuild(folders, tell=tell), doing="Reading")
+    done = _run(ctx, sandbox, lambda library, tell: library.rebuild(folders, tell=tell), title="Reading")
     print_rebuild(done, sandbox=sandbox or bool(ctx.obj))
 
 
@@ -154,10 +158,10 @@ def rebuild(ctx: click.Context, sandbox: bool, folders: Sequence[str]) -> None:
 def check(ctx: click.Context, sandbox: bool, as_json: bool, folders: Sequence[str]) -> None:
     """Find files that are missing or changed.
 
-    Also those that are unknown, or lie without their record. Every picture is read, or those in the folders that you
-    name. Nothing is changed. The exit code is 1 where something was found.
+    It also finds files that are not in the catalogue, and pictures without a record beside them. Every picture is read;
+    if you name folders, those in these folders. Nothing is changed. The exit code is 1 if anything was found.
     """
-    done = _run(ctx, sandbox, lambda library, tell: library.check(folders, tell=tell), doing="Checking")
+    done = _run(ctx, sandbox, lambda library, tell: library.check(folders, tell=tell), title="Checking")
     print_check(done, as_json=as_json)
     if not done.sound:
         ctx.exit(1)
@@ -165,17 +169,17 @@ def check(ctx: click.Context, sandbox: bool, as_json: bool, folders: Sequence[st
 
 @library.command()
 @click.option("-o", "--output", default="gallery.html", show_default=True, metavar="FILE")
-@click.option("--query", metavar="WORDS", help="Only those with these words in their prompts.")
+@click.option("--query", metavar="WORDS", help="Only pictures with these words in their prompts.")
 @_filters
 @_sandboxed
 def gallery(ctx: click.Context, sandbox: bool, output: str, **wanted: Any) -> None:
     """Write one HTML page with all pictures.
 
-    It shows them small, with their prompts, costs and session trees. Its path is printed. The page needs no other file
-    and no network. An older gallery is replaced, another file is not.
+    It shows them small, with their prompts, costs and session trees, and needs no other file and no network. Its path
+    is printed. An older gallery is replaced; any other file is not.
     """
     path, number = _run(
-        ctx, sandbox, lambda library, tell: library.gallery(output, _search(**wanted), tell=tell), doing="Drawing"
+        ctx, sandbox, lambda library, tell: library.gallery(output, _search(**wanted), tell=tell), title="Drawing"
     )
     click.echo(printable(str(path)))
     click.echo(f"{count_of(number, 'picture')}, {path.stat().st_size / 1000:,.0f} kB.", err=True)
@@ -186,9 +190,14 @@ def _run(
     sandbox: bool,
     work: "Callable[[Library, ProgressCallback], Awaitable[ResultT]]",
     *,
-    doing: str = "",
+    title: str = "",
 ) -> ResultT:
-    """Open the studio and let `work` have its archive, behind a progress bar where it is said what is `doing`."""
+    """Open the service, run `work` on its library, and show a progress bar with this title if there is one.
+
+    Raises:
+        GptImageError: a setting is wrong, or the settings keep no history, so there is no library.
+
+    """
     import anyio
 
     from ..app import log_to_stderr, open_user_service, read_settings
@@ -201,14 +210,14 @@ def _run(
     async def opened() -> ResultT:
         async with open_user_service(settings) as service:
             service.library.require_kept()
-            with progress_bar(doing) as tell:
+            with progress_bar(title) as tell:
                 return await work(service.library, tell)
 
     return anyio.run(opened)
 
 
 def _search(**filters: Any) -> "Search":
-    """A search of the filters that the options name."""
+    """The search that the values of `_filters` and `_pages` describe."""
     from ..catalogue.search import Search
 
     return Search.parse(**filters)

@@ -11,19 +11,19 @@ from typing import Any, cast
 import anyio
 import pytest
 
-from gpt_image_2_mcp.server.stdio.handshake import CAPABILITIES, CLIENT, RECORDED, VERSION
-from gpt_image_2_mcp.server.stdio.record_handshake import LEGACY_METHODS, MODERN_METHODS, record, written
+from gpt_image_2_mcp.server.stdio.handshake import CAPABILITIES, CLIENT, RECORDING, VERSION
+from gpt_image_2_mcp.server.stdio.record_handshake import LEGACY_METHODS, MODERN_METHODS, file_text, record
 
 FRONT = [sys.executable, "-m", "gpt_image_2_mcp"]
 FULL = [
     sys.executable,
     "-c",
     """
-from gpt_image_2_mcp.server.stdio.handshake import Opening
-from gpt_image_2_mcp.server.stdio.pipes import claim
-wire = claim()
+from gpt_image_2_mcp.server.stdio.handshake import HandshakeReplay
+from gpt_image_2_mcp.server.stdio.pipes import take_over_stdio
+pipes = take_over_stdio()
 from gpt_image_2_mcp.server.stdio.session import run
-run(wire, Opening([], None), sandbox=False)
+run(pipes, HandshakeReplay([], None), sandbox=False)
 """,
 ]
 MODERN: dict[str, Any] = {VERSION: "2026-07-28", CAPABILITIES: {}}
@@ -140,7 +140,7 @@ def test_the_front_says_what_the_full_server_says(name: str, tmp_path: Path) -> 
 @pytest.mark.anyio
 async def test_the_recording_is_what_the_server_says_now() -> None:
     """After a change to a tool: `make handshake`."""
-    assert written(await record()) == await anyio.Path(RECORDED).read_text(encoding="utf-8")
+    assert file_text(await record()) == await anyio.Path(RECORDING).read_text(encoding="utf-8")
 
 
 def test_the_front_loads_nothing_but_the_standard_library(tmp_path: Path) -> None:

@@ -43,6 +43,8 @@ MAY_BE_BILLED = f"It may have been billed all the same: look at {USAGE_PAGE} bef
 
 MAX_VALUE_SHOWN = 80
 """Characters of a rejected value that an error repeats: enough to recognise it, too few to flood a chat."""
+MAX_PROMPT_IN_LIST = 120
+"""Characters of a prompt where it stands in a list."""
 
 
 def shown(value: object) -> str:
@@ -52,6 +54,16 @@ def shown(value: object) -> str:
         return text
     length, quote = (len(value), text[-1]) if isinstance(value, str) else (len(text), "")
     return f"{text[:MAX_VALUE_SHOWN]}…{quote} ({length:,} characters)"
+
+
+def shorten(text: str, limit: int) -> str:
+    """The text, or its beginning and an ellipsis where it has more than `limit` characters."""
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def shorten_line(text: str, limit: int = MAX_PROMPT_IN_LIST) -> str:
+    """The text on one line of at most `limit` characters."""
+    return shorten(" ".join(text.split()), limit)
 
 
 class GptImageError(Exception):

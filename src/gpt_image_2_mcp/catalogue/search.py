@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Self
 
+from ..parameters.times import moment
 from .models import Picture
 
 PAGE = 20
@@ -22,6 +24,37 @@ class Search:
     model: str | None = None
     page: int = 1
     page_size: int = PAGE
+
+    @classmethod
+    def parse(
+        cls,
+        *,
+        query: str | None = None,
+        since: str | None = None,
+        until: str | None = None,
+        project: str | None = None,
+        session_id: str | None = None,
+        model: str | None = None,
+        page: int = 1,
+        page_size: int = PAGE,
+    ) -> Self:
+        """Make a search of filters as a person or a model writes them, with times such as `yesterday` and `3d`.
+
+        Raises:
+            BadRequest: `since` or `until` is no time.
+
+        """
+        now = datetime.now().astimezone()
+        return cls(
+            query=query,
+            since=None if since is None else moment(since, now=now),
+            until=None if until is None else moment(until, end=True, now=now),
+            project=project,
+            session_id=session_id,
+            model=model,
+            page=page,
+            page_size=page_size,
+        )
 
 
 @dataclass(frozen=True, slots=True)

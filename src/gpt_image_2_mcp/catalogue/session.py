@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from ..errors import SessionError
+from ..errors import SessionError, shorten_line
 from ..storage.local_folder import SIDE_FOLDER
 from .models import Origin, Picture, SessionPosition
 
@@ -161,7 +161,7 @@ def tree(session: Session) -> str:
         turn, first, rest = waiting.pop()
         here = "  <- the next turn is made from here" if turn.number == session.head.number else ""
         if turn.number in shown:
-            lines.append(f'{first}{turn.number} "{_short(turn.prompt)}"{here}')
+            lines.append(f'{first}{turn.number} "{shorten_line(turn.prompt, MAX_WORDS)}"{here}')
         after = children.get(turn.number, [])
         waiting += [(after[0], rest, rest)] if len(after) == 1 else _branches(after, rest)
     if len(session.turns) > MAX_LINES:
@@ -178,13 +178,8 @@ def _branches(turns: list[Turn], margin: str) -> list[tuple[Turn, str, str]]:
 
 def _named(origin: Origin) -> str:
     if origin.path and Path(origin.path).parent.name != SIDE_FOLDER:
-        return _short(origin.id or Path(origin.path).name)
-    return _short(origin.id or origin.source)
-
-
-def _short(text: str) -> str:
-    line = " ".join(text.split())
-    return line if len(line) <= MAX_WORDS else line[: MAX_WORDS - 1] + "…"
+        return shorten_line(origin.id or Path(origin.path).name, MAX_WORDS)
+    return shorten_line(origin.id or origin.source, MAX_WORDS)
 
 
 def new_id() -> str:

@@ -1,7 +1,7 @@
-"""The command line: the same operations as the tools, for a person at a terminal and for scripts.
+"""The command line: the operations of the tools as commands, for a person at a terminal and for scripts.
 
-Paths go to stdout and everything else to stderr, so that `$(gpt-image-2-mcp generate …)` is a picture's path. What
-weighs is imported inside the commands: `--help` answers at once.
+The paths of pictures go to stdout and everything else to stderr, so that `$(gpt-image-2-mcp generate …)` is a path.
+Heavy modules are imported inside the functions, so that `--help` answers at once.
 """
 
 import json
@@ -17,17 +17,16 @@ from ..errors import GptImageError
 from .library import library
 
 if TYPE_CHECKING:
-    from ..jobs.job import Job
     from ..jobs.report import Report
     from ..parameters.models import PaidRequest
     from ..service.images import ImageService
 
 COMMAND_LINE = "command line"
-"""What asks, in the record of a picture."""
+"""The client that the record of a picture names."""
 
 
 class Commands(click.Group):
-    """An error is one line on stderr and a failing exit code, never a traceback."""
+    """The group of all commands; reports an error as one line on stderr and a failing exit code, not a traceback."""
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
         """Run the program."""
@@ -39,7 +38,7 @@ class Commands(click.Group):
             _fail(str(error), 1)
         except click.Abort:
             _fail("Nothing was sent.", 130)
-        # What `Context.exit` was given; commands themselves give nothing.
+        # `Context.exit(code)` arrives here as a return value; commands return None.
         sys.exit(code if isinstance(code, int) else 0)
 
 
@@ -56,7 +55,7 @@ def commands(ctx: click.Context, sandbox: bool) -> None:
     """Make and edit pictures with OpenAI's gpt-image-2.
 
     Without a command it is an MCP server on stdio, to be started by an MCP client such as Claude Desktop, Claude Code,
-    Cursor, VS Code or Codex. The settings are environment variables; OPENAI_API_KEY is the one that is needed.
+    Cursor, VS Code or Codex. The settings are environment variables; only OPENAI_API_KEY is required.
     """
     if ctx.invoked_subcommand is None:
         from ..server.stdio.serve import serve
@@ -69,9 +68,9 @@ commands.add_command(library)
 
 
 def _options(command: Callable[..., None]) -> Callable[..., None]:
-    """The options that `generate` and `edit` share; their rules are those of the request models."""
+    """Add the options that `generate` and `edit` share; the request models check their values."""
     options = (
-        click.option("--like", metavar="ID", help="Take what is left out, PROMPT included, from an earlier picture."),
+        click.option("--like", metavar="ID", help="Take what you leave out, PROMPT included, from an earlier picture."),
         click.option(
             "--size", metavar="WxH", help="auto, or both edges multiples of 16, at most 3840, ratio 1:3 to 3:1."
         ),
@@ -81,8 +80,8 @@ def _options(command: Callable[..., None]) -> Callable[..., None]:
         click.option("--output-format", "--format", metavar="png|jpeg|webp"),
         click.option("--output-compression", type=int, metavar="0..100", help="jpeg and webp only."),
         click.option("--moderation", metavar="auto|low"),
-        click.option("-o", "--output-dir", metavar="FOLDER", help="Where to save; else your Pictures folder."),
-        click.option("--filename-prefix", "--prefix", metavar="WORDS", help="For the file's name."),
+        click.option("-o", "--output-dir", metavar="FOLDER", help="Where to save. Default: your Pictures folder."),
+        click.option("--filename-prefix", "--prefix", metavar="WORDS", help="A word or two for the file's name."),
         click.option("--user", metavar="ID", help="End-user id for OpenAI's abuse monitoring."),
         click.option("--json", "as_json", is_flag=True, help="Print the report as JSON instead of the paths."),
         click.option("--sandbox", is_flag=True, help="The built-in sandbox instead of OpenAI: no key, no cost."),
@@ -147,10 +146,11 @@ def demo(output: Path) -> None:
 
 
 def _run(request: "PaidRequest", *, as_json: bool, sandbox: bool) -> None:
-    """Open the service, wait to the end with a progress bar, print."""
+    """Make the pictures of a request and print their paths, or the report as JSON."""
     import anyio
 
     from ..app import log_to_stderr, open_user_service, read_settings
+    from .progress import wait_for_report
 
     settings = read_settings(sandbox=sandbox).model_copy(update={"inline": "none"})
     log_to_stderr(settings)
@@ -159,7 +159,7 @@ def _run(request: "PaidRequest", *, as_json: bool, sandbox: bool) -> None:
         async with open_user_service(settings) as service:
             whole = await service.complete(request)
             await _confirm(service, whole)
-            return await _outcome(service, service.start(whole, client=COMMAND_LINE))
+            return await wait_for_report(service, service.start(whole, client=COMMAND_LINE))
 
     report = anyio.run(work)
     if as_json:
@@ -171,7 +171,13 @@ def _run(request: "PaidRequest", *, as_json: bool, sandbox: bool) -> None:
 
 
 async def _confirm(service: "ImageService", request: "PaidRequest") -> None:
-    """Ask before what is dear, as the tools do."""
+    """Ask the user before a call that may cost more than `GPT_IMAGE_2_CONFIRM_OVER_USD`, as the tools do.
+
+    Raises:
+        click.Abort: the user said no.
+        GptImageError: the call would be refused in any case.
+
+    """
     limit = service.settings.confirm_over_usd
     service.check(request)
     if limit is None or service.settings.sandbox:
@@ -181,51 +187,3 @@ async def _confirm(service: "ImageService", request: "PaidRequest") -> None:
         return
     price = f"about ${expected.usd:.2f}" if expected else "an amount that is not known beforehand"
     click.confirm(f"This will cost {price}. Go ahead?", abort=True, err=True)
-
-
-async def _outcome(service: "ImageService", job: "Job") -> "Report":
-    """Wait for a job behind a progress bar; the first Ctrl-C still saves what is paid for, the second one ends."""
-    import anyio
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-
-    console = Console(stderr=True)
-    columns = (SpinnerColumn(), BarColumn(), TimeElapsedColumn(), TextColumn("{task.description}"))
-    outcome: list[Report | GptImageError] = []
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task("Preparing", total=100)
-
-        async def tell(progress: float, message: str) -> None:
-            bar.update(task, completed=progress, description=message)
-
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(_mind_interrupts, service, job, bar.console.print)
-            try:
-                report = await service.wait(job, tell=tell)
-                assert report is not None, "without a bound it waits to the end"
-                outcome.append(report)
-            except GptImageError as error:
-                outcome.append(error)
-            tasks.cancel_scope.cancel()
-    if isinstance(outcome[0], GptImageError):
-        raise outcome[0]
-    return outcome[0]
-
-
-async def _mind_interrupts(service: "ImageService", job: "Job", say: Callable[[str], None]) -> None:
-    import os
-    import signal
-    import sys
-
-    import anyio
-
-    if sys.platform == "win32":
-        return
-    with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-        interrupted = False
-        async for received in signals:
-            if interrupted:
-                os._exit(128 + received)
-            interrupted = True
-            if not service.stop_job(job):
-                say("The picture is paid for already: waiting to save it. Ctrl-C again gives it up.")

@@ -1,4 +1,4 @@
-"""The demo: the main job done once, on the sandbox, by a real MCP client that starts the real server over stdio."""
+"""The demo: a real MCP client starts the real server over stdio, on the sandbox, and calls most of the tools once."""
 
 import base64
 import os
@@ -8,8 +8,7 @@ from typing import Any
 
 import anyio
 import click
-from mcp import Client, StdioServerParameters
-from mcp.client.stdio import stdio_client
+from mcp import Client, StdioServerParameters, stdio_client
 from mcp_types import CallToolResult, ImageContent, TextContent
 
 from ..errors import GptImageError
@@ -25,15 +24,19 @@ TURNS = (
     ("Let it snow lightly; keep everything else.", None),
     ("Put the sign on the other side instead; keep everything else.", 1),
 )
-"""What each turn asks for, and the turn that it goes back to."""
-
+"""The prompt of each turn of the session, and the earlier turn that it starts from (None: the turn before)."""
 
 SHEET, TREE = "contact-sheet.jpg", "session-tree.txt"
-"""What the documents show: `make docs` copies them."""
+"""Files in the output folder; `make docs` copies them into the documents."""
 
 
 def run_demo(output: Path) -> None:
-    """Make pictures into `output` and print what each call answered, and how to set a client up."""
+    """Save pictures in the folder `output`, print the answer of each call, and how to set up a client.
+
+    Raises:
+        GptImageError: a call failed.
+
+    """
     output.mkdir(parents=True, exist_ok=True)
     anyio.run(_demo, output)
     _heading("Use it with your own client and key")
@@ -43,7 +46,7 @@ def run_demo(output: Path) -> None:
 
 
 async def _demo(output: Path) -> None:
-    # Its catalogue is in memory: each demo shows its own pictures, and a person's list none of them.
+    # The catalogue is kept in memory, so that a demo lists only its own pictures and leaves the user's list alone.
     environment = {**os.environ, "GPT_IMAGE_2_OUTPUT_DIR": str(output), "GPT_IMAGE_2_DATABASE_URL": "sqlite://"}
     server = StdioServerParameters(
         command=sys.executable, args=["-m", "gpt_image_2_mcp", "--sandbox"], env=environment, cwd=output
@@ -65,9 +68,9 @@ async def _demo(output: Path) -> None:
         arguments: dict[str, Any] = {"images": ["last"]}
         tool = "start_edit_session"
         report: dict[str, Any] = {}
-        for number, (prompt, back) in enumerate(TURNS, start=1):
-            went_back = {} if back is None else {"from_turn": back}
-            report = await _report(client, f"3 session, turn {number}", tool, prompt=prompt, **arguments, **went_back)
+        for number, (prompt, from_turn) in enumerate(TURNS, start=1):
+            branch = {} if from_turn is None else {"from_turn": from_turn}
+            report = await _report(client, f"3 session, turn {number}", tool, prompt=prompt, **arguments, **branch)
             tool, arguments = "continue_edit_session", {"session_id": report["session_id"]}
             pictures.append((f"session, turn {number}", report["images"][0]["file_path"]))
         await anyio.Path(output / TREE).write_text(report["tree"] + "\n", encoding="utf-8")
@@ -84,15 +87,18 @@ async def _demo(output: Path) -> None:
 
 
 async def _call(client: Client, title: str, tool: str, **arguments: Any) -> str:
+    """Call a tool that makes a picture; gives the path of its file."""
     report = await _report(client, title, tool, **arguments)
     return report["images"][0]["file_path"]
 
 
 async def _report(client: Client, title: str, tool: str, **arguments: Any) -> dict[str, Any]:
+    """Call a tool; gives the machine-readable report of its answer, empty where it has none."""
     return ((await _answer(client, title, tool, **arguments)).meta or {}).get("gpt-image-2/result", {})
 
 
 async def _answer(client: Client, title: str, tool: str, **arguments: Any) -> CallToolResult:
+    """Call a tool and print its answer under a heading."""
     _heading(f"{title}: {tool}")
     result = await client.call_tool(tool, arguments)
     text = "\n".join(block.text for block in result.content if isinstance(block, TextContent))
@@ -106,7 +112,7 @@ async def _answer(client: Client, title: str, tool: str, **arguments: Any) -> Ca
 
 
 def _draw_mask(picture: Path, output: Path) -> Path:
-    """A mask that leaves the lower third open: transparent is where the picture may change."""
+    """Write a mask whose transparent part, an ellipse in the lower third, is where the picture may change."""
     from PIL import Image, ImageDraw
 
     with Image.open(picture) as image:

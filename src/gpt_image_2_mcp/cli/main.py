@@ -1,13 +1,13 @@
-"""The console script. It imports the standard library alone until it knows what it is asked for.
+"""The console script `gpt-image-2-mcp`; it imports only the standard library until it has read its arguments.
 
-Clients start one process each and wait for its first answer, so serving goes the short way, past the command line's
-own library.
+An MCP client starts the server without arguments and waits for its first answer, so `main` then calls `serve` directly:
+importing click, which the commands need, would take longer than the whole answer.
 """
 
 import sys
 
 SERVE: tuple[list[str], ...] = ([], ["--sandbox"])
-"""The arguments that ask for an MCP server on stdio."""
+"""The lists of arguments that mean: serve MCP on stdio."""
 
 
 def main() -> None:

@@ -9,13 +9,12 @@ from ..billing.pricing import dollars
 from ..billing.tokens import Usage
 from ..catalogue.models import SessionPosition
 from ..catalogue.session import position_lines
+from ..errors import shorten
 from ..images.preview import Preview
 from ..storage.local_folder import Kind, SavedImage
 
 MAX_TEXT = 7_900
 """Characters of a text: clients cut or refuse long answers, and a model pays for every one."""
-MAX_PROMPT_IN_LIST = 120
-"""Characters of a prompt where it stands in a list."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +78,7 @@ class Report:
         lines = [self._headline(), *(str(image.path) for image in self.images), self._cost_line()]
         lines += [] if self.place is None else position_lines(self.place, self.tree)
         lines += [f"Note: {warning}" for warning in self.warnings]
-        return clipped("\n".join(lines))
+        return shorten("\n".join(lines), MAX_TEXT)
 
     def _headline(self) -> str:
         verb = "Made" if self.kind == "image" else "Edited"
@@ -105,17 +104,6 @@ class Report:
         else:
             price = f"cost about {dollars(self.cost)}"
         return f"{tokens}; {price}."
-
-
-def clipped(text: str) -> str:
-    """A text of at most `MAX_TEXT` characters."""
-    return text if len(text) <= MAX_TEXT else text[: MAX_TEXT - 1] + "…"
-
-
-def shortened(prompt: str) -> str:
-    """A prompt on one line, at a length for lists."""
-    line = " ".join(prompt.split())
-    return line if len(line) <= MAX_PROMPT_IN_LIST else line[: MAX_PROMPT_IN_LIST - 1] + "…"
 
 
 def _image(image: SavedImage) -> dict[str, Any]:

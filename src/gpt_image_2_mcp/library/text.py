@@ -3,14 +3,14 @@
 from ..billing.pricing import dollars
 from ..catalogue.models import Origin, Picture
 from ..catalogue.session import Session, tree
-from ..jobs.report import shortened
+from ..errors import shorten_line
 
 
 def line(picture: Picture, *, with_path: bool = True) -> str:
     """A picture in a list: id, when, what, how much, and where it lies."""
     record = picture.record
     parts = [record.id, f"{record.made.astimezone():%Y-%m-%d %H:%M}", f"{record.width}x{record.height}", price(picture)]
-    text = f'{", ".join(parts)}, "{shortened(record.prompt)}"'
+    text = f'{", ".join(parts)}, "{shorten_line(record.prompt)}"'
     return f"{text}, {picture.path}" if with_path else text
 
 

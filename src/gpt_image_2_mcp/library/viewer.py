@@ -4,7 +4,6 @@ import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
 from itertools import groupby
 from pathlib import Path
 
@@ -17,7 +16,6 @@ from ..images.preview import MAX_PICTURE_BYTES, Preview, preview
 from ..inputs.reader import InputReader
 from ..inputs.references import References
 from ..parameters.models import ListImagesRequest, ShowImageRequest
-from ..parameters.times import moment
 from ..paths.safe_open import exists
 from .library import KnownPicture, Library
 
@@ -64,16 +62,7 @@ class Viewer:
             BadRequest: a time is none.
 
         """
-        now = datetime.now().astimezone()
-        wanted = Search(
-            query=request.query,
-            since=None if request.since is None else moment(request.since, now=now),
-            until=None if request.until is None else moment(request.until, end=True, now=now),
-            project=request.project,
-            session_id=request.session_id,
-            model=request.model,
-            page=request.page,
-        )
+        wanted = Search.parse(**request.model_dump(exclude={"contact_sheet"}))
         found = _calls_in_order(await self._library.find(wanted))
         missing = await anyio.to_thread.run_sync(_missing, found)
         filtered = replace(wanted, page=1) != Search()

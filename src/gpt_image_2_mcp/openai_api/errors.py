@@ -18,6 +18,7 @@ from ..errors import (
     RateLimited,
     RouteRefused,
     Unavailable,
+    shorten,
     shown,
 )
 from ..inputs.url_policy import display_url
@@ -98,8 +99,7 @@ def from_sandbox(headers: Mapping[str, str]) -> bool:
 
 def sanitized(text: str) -> str:
     """Somebody else's words: on one line, at a length that fits, and without anything like a key."""
-    line = _SECRETS.sub(r"\1-…", " ".join(text.split())).rstrip(".")
-    return line if len(line) <= MAX_SANITIZED else line[:MAX_SANITIZED] + "…"
+    return shorten(_SECRETS.sub(r"\1-…", " ".join(text.split())).rstrip("."), MAX_SANITIZED)
 
 
 def _connection(error: openai.APIConnectionError) -> ApiError:

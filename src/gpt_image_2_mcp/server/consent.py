@@ -6,9 +6,7 @@ client's protocol has. Whoever cancels while the person is asked has sent nothin
 
 from typing import Annotated, Any, TypeAlias
 
-from mcp.server.elicitation import AcceptedElicitation, ElicitationResult
-from mcp.server.mcpserver import Context
-from mcp.server.mcpserver.resolve import Elicit, Resolve
+from mcp.server.mcpserver import AcceptedElicitation, Context, Elicit, ElicitationResult, Resolve
 from pydantic import BaseModel, Field
 
 from ..billing.pricing import dollars

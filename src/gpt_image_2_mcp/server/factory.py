@@ -6,7 +6,7 @@ from typing import Any
 
 import anyio
 from mcp import MCPError
-from mcp.server.caching import CacheHint
+from mcp.server import CacheHint
 from mcp.server.mcpserver import Context, MCPServer
 from mcp_types import (
     INVALID_PARAMS,

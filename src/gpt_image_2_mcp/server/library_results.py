@@ -6,7 +6,8 @@ from typing import Any
 from mcp_types import CallToolResult, ContentBlock, ImageContent, TextContent
 
 from ..catalogue.models import Picture
-from ..jobs.report import MAX_TEXT, clipped, shortened
+from ..errors import shorten, shorten_line
+from ..jobs.report import MAX_TEXT
 from ..library.text import everything, line
 from ..library.viewer import Listing, View
 from .results import picture_link
@@ -38,7 +39,7 @@ def viewed(view: View) -> CallToolResult:
         text += "\n" + everything(view.known.picture, view.known.session)
         meta[RECORD_KEY] = _record(view.known.picture)
     content: list[ContentBlock] = [
-        TextContent(text=clipped(text)),
+        TextContent(text=shorten(text, MAX_TEXT)),
         ImageContent(data=view.preview.base64, mime_type=view.preview.mime_type),
     ]
     if view.known is not None:
@@ -60,7 +61,7 @@ def _page_text(listing: Listing, numbers: dict[str, int]) -> str:
         )
         for with_path in (True, False)
     ]
-    return next((text for text in texts if len(text) <= MAX_TEXT), clipped(texts[-1]))
+    return next((text for text in texts if len(text) <= MAX_TEXT), shorten(texts[-1], MAX_TEXT))
 
 
 def _mark(picture: Picture, numbers: dict[str, int]) -> str:
@@ -94,7 +95,7 @@ def _row(picture: Picture, number: int | None) -> dict[str, Any]:
         "made": record.made.isoformat(),
         "width": record.width,
         "height": record.height,
-        "prompt": shortened(record.prompt),
+        "prompt": shorten_line(record.prompt),
         "model": record.model,
         "cost_usd_estimated": None if record.cost_usd is None else float(record.cost_usd),
         "session_id": record.position and record.position.session_id,

@@ -7,7 +7,6 @@ from typing import Any
 
 import anyio.to_thread
 from mcp import MCPError
-from mcp.server.lowlevel.helper_types import ReadResourceContents
 from mcp.server.mcpserver import Context, MCPServer
 from mcp.server.mcpserver.exceptions import ResourceNotFoundError
 from mcp_types import (
@@ -22,11 +21,11 @@ from pydantic import AnyUrl
 
 from ..catalogue.search import Search
 from ..catalogue.session import Session, tree
-from ..errors import GptImageError
-from ..jobs.report import shortened
+from ..errors import GptImageError, shorten_line
 from ..service.images import ImageService
 from .notifications import ChangeNotifier
 from .results import PICTURE_URI, SESSION_URI, picture_link, session_uri
+from .sdk import ReadResourceContents, add_request_handler
 
 LISTED = 50
 """Pictures, and sessions, in `resources/list`; any other is read by its id."""
@@ -49,9 +48,8 @@ class PictureServer(MCPServer[ImageService]):
 
     def serve_subscriptions(self, changes: ChangeNotifier) -> None:
         """Let older clients subscribe to single resources, for which the SDK's class has no way."""
-        lowlevel = self._lowlevel_server
-        lowlevel.add_request_handler("resources/subscribe", SubscribeRequestParams, changes.subscribe)
-        lowlevel.add_request_handler("resources/unsubscribe", UnsubscribeRequestParams, changes.unsubscribe)
+        add_request_handler(self, "resources/subscribe", SubscribeRequestParams, changes.subscribe)
+        add_request_handler(self, "resources/unsubscribe", UnsubscribeRequestParams, changes.unsubscribe)
 
     async def list_resources(self) -> list[Resource]:
         """The newest pictures, and the active sessions."""
@@ -124,7 +122,7 @@ def _session_resource(session: Session) -> Resource:
     return Resource(
         name=session.id,
         uri=session_uri(session.id),
-        title=shortened(session.turns[0].prompt),
+        title=shorten_line(session.turns[0].prompt),
         mime_type="application/json",
     )
 

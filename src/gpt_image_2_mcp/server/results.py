@@ -11,10 +11,10 @@ from mcp_types import CallToolResult, ContentBlock, ImageContent, ResourceLink, 
 
 from ..catalogue.models import Picture
 from ..catalogue.session import Session
-from ..errors import shown
+from ..errors import shorten_line, shown
 from ..images.preview import Preview
 from ..jobs.job import Job
-from ..jobs.report import MAX_TEXT, Report, shortened
+from ..jobs.report import MAX_TEXT, Report
 
 META_KEY = "gpt-image-2/result"
 """Where the machine-readable report stands in an answer's `_meta`."""
@@ -79,7 +79,7 @@ def jobs_listed(jobs: Sequence[Job]) -> CallToolResult:
     if not jobs:
         return _text("There are no jobs: nothing was asked for lately.")
     lines = [
-        f'- {job.id}: {job.state}, {job.tool} "{shortened(job.prompt)}",'
+        f'- {job.id}: {job.state}, {job.tool} "{shorten_line(job.prompt)}",'
         f" {job.created:%Y-%m-%d %H:%M:%S} UTC{_files(job)}"
         for job in jobs
     ]
@@ -104,7 +104,7 @@ def sessions_listed(sessions: Sequence[Session], total: int) -> CallToolResult:
     lines = [
         f"- {session.id}: {len(session.turns)} turn{'s' if len(session.turns) > 1 else ''},"
         f" created {session.created:%Y-%m-%d %H:%M:%S} UTC, updated {session.updated:%Y-%m-%d %H:%M:%S} UTC,"
-        f' last prompt "{shortened(session.head.prompt)}", last file {session.head.path}{_branches(session)}'
+        f' last prompt "{shorten_line(session.head.prompt)}", last file {session.head.path}{_branches(session)}'
         for session in sessions
     ]
     count = f"{total} active edit session{'s' if total > 1 else ''}, newest first:"
@@ -154,7 +154,7 @@ def _branches(session: Session) -> str:
     """Where a session's tree ends, if that is in several places, and from where it goes on."""
     if len(session.branches) == 1:
         return ""
-    ends = [f'{turn.number} "{shortened(turn.prompt)}"' for turn in session.branches[-MAX_BRANCHES:]]
+    ends = [f'{turn.number} "{shorten_line(turn.prompt)}"' for turn in session.branches[-MAX_BRANCHES:]]
     more = len(session.branches) - len(ends)
     text = f"; {len(session.branches)} branches end at turns " + (f"… ({more} earlier), " if more else "")
     return f"{text}{', '.join(ends)}; it goes on from turn {session.head.number}, and from_turn from any other"
@@ -168,6 +168,6 @@ def _row(session: Session) -> dict[str, Any]:
         "turns": len(session.turns),
         "head": session.head.number,
         "branches": [turn.number for turn in session.branches[-MAX_ROWS:]],
-        "last_prompt": shortened(session.head.prompt),
+        "last_prompt": shorten_line(session.head.prompt),
         "last_file": str(session.head.path),
     }

@@ -12,15 +12,13 @@ from typing import Any, Concatenate, Self, TypeVar, cast
 
 from mcp import MCPError
 from mcp.server.mcpserver import Context
-from mcp.server.mcpserver.exceptions import ToolError
-from mcp.server.mcpserver.resolve import build_resolver_plans, find_resolved_parameters, resolve_arguments
+from mcp.server.mcpserver.exceptions import ToolError, UnexpectedToolError
 from mcp.server.mcpserver.tools import Tool
-from mcp.server.mcpserver.utilities.func_metadata import ArgModelBase, FuncMetadata
 from mcp_types import CallToolResult, InputRequiredResult, TextContent, ToolAnnotations
 from pydantic import Field
 
-from ..errors import GptImageError, InvalidConsentAnswer
-from ..jobs.report import clipped
+from ..errors import GptImageError, InvalidConsentAnswer, shorten
+from ..jobs.report import MAX_TEXT
 from ..parameters.models import Request, parse
 from ..service.images import ImageService
 
@@ -45,21 +43,9 @@ class RequestTool(Tool):
         cls, handler: Handler[RequestT], request: type[RequestT], *, title: str, annotations: ToolAnnotations
     ) -> Self:
         """Make a tool of a handler: its name is the tool's, its docstring what the model reads."""
-        resolved = find_resolved_parameters(handler)
-        return cls(
-            fn=handler,
-            name=getattr(handler, "__name__"),  # noqa: B009 - a handler is a function, which its type cannot say
-            title=title,
-            description=" ".join((handler.__doc__ or "").split()),
-            parameters=closed_schema(request),
-            fn_metadata=FuncMetadata(arg_model=ArgModelBase),
-            is_async=True,
-            context_kwarg=None,
-            annotations=annotations,
-            resolved_params=dict(resolved),
-            resolver_plans=build_resolver_plans(resolved, {"request"}),
-            request=request,
-        )
+        description = " ".join((handler.__doc__ or "").split())
+        tool = Tool.from_function(handler, title=title, description=description, annotations=annotations)
+        return cls.model_validate({**dict(tool), "parameters": closed_schema(request), "request": request})
 
     async def run(
         self, arguments: dict[str, Any], context: Context[Any, Any], convert_result: bool = False
@@ -71,8 +57,7 @@ class RequestTool(Tool):
             ARRIVED.set(service.arrival())
             service.settings.require_right()
             request = await service.complete(parse(self.request, arguments))
-            found = await self._asked(request, context)
-            return found if isinstance(found, InputRequiredResult) else await self.fn(request, context, **found)
+            return await self._handled(request, context)
         except GptImageError as error:
             text = str(error)
         except (MCPError, ToolError):
@@ -83,14 +68,23 @@ class RequestTool(Tool):
                 f"{self.name} failed by an error in this program ({type(error).__name__}), which stderr tells more of."
                 " What was paid for is saved: list_images finds it, or the output folder has it."
             )
-        return CallToolResult(content=[TextContent(text=clipped(service.settings.redact(text)))], is_error=True)
+        text = shorten(service.settings.redact(text), MAX_TEXT)
+        return CallToolResult(content=[TextContent(text=text)], is_error=True)
 
-    async def _asked(self, request: Request, context: Context[Any, Any]) -> dict[str, Any] | InputRequiredResult:
-        """What the person answers, where a handler wants to know something of them."""
+    async def _handled(self, request: Request, context: Context[Any, Any]) -> CallToolResult | InputRequiredResult:
+        """Let the SDK call the handler with `request` as its one argument, and raise what the handler raised.
+
+        An `InputRequiredResult` is the question of a resolver, which the client answers by calling again.
+        """
         try:
-            return await resolve_arguments(self.resolved_params, self.resolver_plans, {"request": request}, context)
+            return await super().run({"request": request}, context)
+        except UnexpectedToolError as error:
+            # The SDK's wrapper hides an error's text from the client; ours is written for the client.
+            failure = error.__cause__ or error
         except ToolError as error:
+            # Handlers raise none: the client answered a resolver's question in a form that was not asked for.
             raise InvalidConsentAnswer from error
+        raise failure
 
 
 def closed_schema(request: type[Request]) -> dict[str, Any]:

@@ -84,8 +84,9 @@ async def end_edit_session(request: EndSessionRequest, call: Call) -> CallToolRe
     return ended(request.session_id, await _service(call).end_session(request))
 
 
-async def list_edit_sessions(_request: ListSessionsRequest, call: Call) -> CallToolResult:
+async def list_edit_sessions(request: ListSessionsRequest, call: Call) -> CallToolResult:
     """List the active edit sessions, newest first: id, times, turns, branches, last prompt, last file."""
+    del request  # It has no fields.
     return sessions_listed(*await _service(call).list_sessions())
 
 

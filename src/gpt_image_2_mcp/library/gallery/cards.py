@@ -9,9 +9,10 @@ from urllib.parse import quote
 import pybase64
 
 from ...catalogue.models import Origin, Picture
+from ...errors import shorten_line
 from ...images import MIME, sniff
 from ...images.formats import LABEL, SNIFFED
-from .filters import in_zone, shortened
+from .filters import in_zone
 
 MAX_ALT = 160
 """Characters of a prompt that stand for the picture where it cannot be seen."""
@@ -67,8 +68,8 @@ class Cards:
         return Card(
             picture=picture,
             tags=_tags(picture),
-            short_prompt=shortened(record.prompt, MAX_PROMPT),
-            alt=shortened(record.prompt, MAX_ALT) or "Picture without a prompt",
+            short_prompt=shorten_line(record.prompt, MAX_PROMPT),
+            alt=shorten_line(record.prompt, MAX_ALT) or "Picture without a prompt",
             thumbnail_url=_data_url(self.thumbnail(picture)),
             link=self._link(picture.path),
             made=in_zone(record.made, self.zone),

@@ -25,12 +25,6 @@ def cleaned(value: object) -> str:
     return value if isinstance(value, Markup) else _DISTURBING.sub("\ufffd", str(value).replace("\r", "\n"))
 
 
-def shortened(text: str, limit: int) -> str:
-    """The beginning of a text on one line, at most `limit` characters and an ellipsis."""
-    line = " ".join(text[: 4 * limit].split())
-    return line if len(line) <= limit and len(text) <= 4 * limit else f"{line[:limit].rstrip()}…"
-
-
 def in_zone(when: datetime, zone: tzinfo | None) -> datetime:
     """A time in a zone, None being this machine's; unchanged where the zone's time is out of the calendar's range."""
     try:

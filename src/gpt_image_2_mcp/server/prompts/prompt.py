@@ -8,13 +8,14 @@ from collections.abc import Callable
 from typing import Any, Self, TypeVar, cast
 
 from mcp import MCPError
-from mcp.server.mcpserver import Context
-from mcp.server.mcpserver.prompts.base import Message, Prompt, PromptArgument, UserMessage
+from mcp.server.mcpserver import Context, Message, UserMessage
+from mcp.server.mcpserver.prompts import Prompt
 from mcp_types import INVALID_PARAMS
 from pydantic import ConfigDict, Field, model_validator
 
 from ...errors import BadRequest
 from ...parameters.models import Request, parse
+from ..sdk import PromptArgument
 
 
 class Arguments(Request):

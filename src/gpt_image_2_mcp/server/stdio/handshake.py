@@ -20,45 +20,45 @@ if TYPE_CHECKING:
 
     from .pipes import StdioPipes
 
-RECORDED = os.path.join(os.path.dirname(__file__), "handshake.json")  # noqa: PTH118, PTH120 - pathlib costs 5 ms
+RECORDING = os.path.join(os.path.dirname(__file__), "handshake.json")  # noqa: PTH118, PTH120 - pathlib costs 5 ms
 
 VERSION = "io.modelcontextprotocol/protocolVersion"
 CAPABILITIES = "io.modelcontextprotocol/clientCapabilities"
 CLIENT = "io.modelcontextprotocol/clientInfo"
 
 
-class Opening:
+class HandshakeReplay:
     """What the server proper is given: lines to hear first, and what was answered already."""
 
-    __slots__ = ("answered", "arrived", "lines")
+    __slots__ = ("answered_id", "first_call_at", "lines")
 
-    def __init__(self, lines: "list[bytes]", answered: "Any") -> None:
+    def __init__(self, lines: "list[bytes]", answered_id: "Any") -> None:
         """Keep the lines, and the id of the request among them that was answered (None: there is none)."""
         self.lines = lines
-        self.answered = answered
-        self.arrived = time.monotonic() if lines and b'"tools/call"' in lines[-1] else None
+        self.answered_id = answered_id
+        self.first_call_at = time.monotonic() if lines and b'"tools/call"' in lines[-1] else None
         """When the call came that the server proper is loaded for; None where it is loaded for something else."""
 
 
-def serve_opening(wire: "StdioPipes") -> Opening | None:
+def answer_handshake(pipes: "StdioPipes") -> HandshakeReplay | None:
     """Answer until a message needs the server proper; None where the client is gone before that."""
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, _leave)
-    with open(RECORDED, encoding="utf-8") as file:  # noqa: PTH123 - pathlib costs 5 ms
+        signal.signal(number, _exit_at_once)
+    with open(RECORDING, encoding="utf-8") as file:  # noqa: PTH123 - pathlib costs 5 ms
         recorded = json.load(file)
-    front = _Front(recorded)
-    while line := wire.read():
-        opened = bool(front.heard)
-        answer = front.answer(line)
+    responder = _Responder(recorded)
+    while line := pipes.read_line():
+        opened = bool(responder.replayed)
+        answer = responder.answer(line)
         if answer is None:
-            return Opening([*front.heard, line], front.answered)
-        wire.write(answer)
-        if not opened and _killed_before():
-            return Opening(front.heard, front.answered)
+            return HandshakeReplay([*responder.replayed, line], responder.answered_id)
+        pipes.write(answer)
+        if not opened and _needs_recovery():
+            return HandshakeReplay(responder.replayed, responder.answered_id)
     return None
 
 
-class _Front:
+class _Responder:
     """The state of one client's opening."""
 
     def __init__(self, recorded: "dict[str, Any]") -> None:
@@ -67,9 +67,9 @@ class _Front:
         self._modern: dict[str, int] = recorded["modern"]
         self._modern_version: str = recorded["modern_version"]
         self._methods: dict[str, int] = {}
-        self.heard: list[bytes] = []
+        self.replayed: list[bytes] = []
         """What decides how the server proper takes the rest: the first request, and that it was acknowledged."""
-        self.answered: Any = None
+        self.answered_id: Any = None
         """The id of that first request."""
 
     def answer(self, line: bytes) -> bytes | None:
@@ -84,27 +84,27 @@ class _Front:
         if message.get("jsonrpc") != "2.0" or message.keys() - {"jsonrpc", "id", "method", "params"}:
             return None
         if method == "notifications/initialized" and self._methods is not self._modern and "id" not in message:
-            if not self.heard or params:
+            if not self.replayed or params:
                 return None
-            self.heard.append(line)
+            self.replayed.append(line)
             return b""
-        if type(request_id) not in (int, str) or not isinstance(method, str) or not _is_plain_meta(meta):
+        if type(request_id) not in (int, str) or not isinstance(method, str) or not _is_known_meta(meta):
             return None
-        methods = self._methods or self._opened(method, params, meta, modern=modern)
+        methods = self._methods or self._answers_for(method, params, meta, modern=modern)
         if not methods or modern is not (methods is self._modern):
             return None
         result = methods.get(method)
-        if result is None or (self.heard and (method == "initialize" or params.keys() - {"_meta"})):
+        if result is None or (self.replayed and (method == "initialize" or params.keys() - {"_meta"})):
             return None
         if modern and not self._is_modern(meta):
             return None
-        if not self.heard:
-            self._methods, self.answered = methods, request_id
-            self.heard.append(line)
+        if not self.replayed:
+            self._methods, self.answered_id = methods, request_id
+            self.replayed.append(line)
         body = {"jsonrpc": "2.0", "id": request_id, "result": self._results[result]}
         return json.dumps(body, separators=(",", ":"), ensure_ascii=False).encode() + b"\n"
 
-    def _opened(
+    def _answers_for(
         self, method: str, params: "dict[str, Any]", meta: "dict[str, Any]", *, modern: bool
     ) -> "dict[str, int]":
         """The answers of the protocol that a first request chooses; none where the request is out of order."""
@@ -113,16 +113,16 @@ class _Front:
         version, capabilities, client = map(params.get, ("protocolVersion", "capabilities", "clientInfo"))
         if method != "initialize" or not isinstance(version, str):
             return {}
-        if not (_are_plain_capabilities(capabilities) and _is_plain_client(client)):
+        if not (_are_known_capabilities(capabilities) and _is_known_client(client)):
             return {}
         return self._legacy.get(version, self._legacy[max(self._legacy)])
 
     def _is_modern(self, meta: "dict[str, Any]") -> bool:
-        known = meta.get(VERSION) == self._modern_version and _are_plain_capabilities(meta.get(CAPABILITIES))
-        return known and (CLIENT not in meta or _is_plain_client(meta[CLIENT]))
+        known = meta.get(VERSION) == self._modern_version and _are_known_capabilities(meta.get(CAPABILITIES))
+        return known and (CLIENT not in meta or _is_known_client(meta[CLIENT]))
 
 
-def _is_plain_meta(meta: "dict[str, Any]") -> bool:
+def _is_known_meta(meta: "dict[str, Any]") -> bool:
     """Of the form that every client sends; anything else is for the server proper to judge."""
     own = {VERSION, CAPABILITIES, CLIENT}
     return type(meta.get("progressToken", 0)) in (int, str) and all(
@@ -130,11 +130,11 @@ def _is_plain_meta(meta: "dict[str, Any]") -> bool:
     )
 
 
-def _are_plain_capabilities(capabilities: "Any") -> bool:
-    return type(capabilities) is dict and all(map(_is_plain_capability, _values(capabilities)))
+def _are_known_capabilities(capabilities: "Any") -> bool:
+    return type(capabilities) is dict and all(map(_is_known_capability, _values(capabilities)))
 
 
-def _is_plain_capability(capability: "Any") -> bool:
+def _is_known_capability(capability: "Any") -> bool:
     if type(capability) is not dict:
         return False
     changes = capability.get("listChanged", False)
@@ -142,7 +142,7 @@ def _is_plain_capability(capability: "Any") -> bool:
     return type(changes) is bool and all(type(part) is dict for part in others)
 
 
-def _is_plain_client(client: "Any") -> bool:
+def _is_known_client(client: "Any") -> bool:
     return (
         type(client) is dict and {"name", "version"} <= client.keys() and all(type(p) is str for p in _values(client))
     )
@@ -152,12 +152,12 @@ def _values(mapping: "Any") -> "list[Any]":
     return list(mapping.values())
 
 
-def _leave(*_: object) -> None:
+def _exit_at_once(*_: object) -> None:
     """Nothing is under way yet."""
     os._exit(0)
 
 
-def _killed_before() -> bool:
+def _needs_recovery() -> bool:
     """Whether a killed process left something to put in order, which does not wait for the first picture."""
     from platformdirs import user_data_dir
 

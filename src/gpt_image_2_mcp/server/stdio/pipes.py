@@ -14,19 +14,19 @@ MAX_LINE_BYTES = 128 * 1024 * 1024
 class StdioPipes:
     """The client's two ends: a stream to read lines from, a descriptor to write to."""
 
-    __slots__ = ("_incoming", "_outgoing")
+    __slots__ = ("_stdin", "_stdout")
 
-    def __init__(self, incoming: BufferedReader, outgoing: int) -> None:
+    def __init__(self, stdin: BufferedReader, stdout: int) -> None:
         """Read from `incoming`, write to the descriptor `outgoing`."""
-        self._incoming = incoming
-        self._outgoing = outgoing
+        self._stdin = stdin
+        self._stdout = stdout
 
-    def read(self) -> bytes:
+    def read_line(self) -> bytes:
         """One line, b"" at the end; of one that is too long the beginning, which is no JSON. Blocks."""
-        line = self._incoming.readline(MAX_LINE_BYTES)
+        line = self._stdin.readline(MAX_LINE_BYTES)
         rest = line
         while len(rest) == MAX_LINE_BYTES and not rest.endswith(b"\n"):
-            rest = self._incoming.readline(MAX_LINE_BYTES)
+            rest = self._stdin.readline(MAX_LINE_BYTES)
         return line if rest is line else line[:100] + b"\n"
 
     def write(self, data: bytes) -> None:
@@ -34,16 +34,16 @@ class StdioPipes:
         view = memoryview(data)
         try:
             while view:
-                view = view[os.write(self._outgoing, view) :]
+                view = view[os.write(self._stdout, view) :]
         except OSError:
             pass
 
 
 def take_over_stdio() -> StdioPipes:
     """Move the wire to descriptors of our own."""
-    wire = StdioPipes(os.fdopen(os.dup(0), "rb"), os.dup(1))
+    pipes = StdioPipes(os.fdopen(os.dup(0), "rb"), os.dup(1))
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
     os.close(nothing)
     os.dup2(2, 1)
-    return wire
+    return pipes

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import anyio
-from mcp.shared.memory import create_client_server_memory_streams
 from mcp.shared.message import SessionMessage
 from mcp_types import JSONRPCMessage, jsonrpc_message_adapter
 from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS, LATEST_MODERN_VERSION
@@ -18,7 +17,8 @@ from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS, LATEST_MODERN_VERSION
 from ...app import open_service
 from ...settings import Settings
 from ..factory import build_server
-from .handshake import CAPABILITIES, RECORDED, VERSION
+from ..sdk import serve_streams
+from .handshake import CAPABILITIES, RECORDING, VERSION
 
 Call = tuple[str, dict[str, Any]]
 
@@ -39,31 +39,29 @@ async def record() -> dict[str, Any]:
     for version in HANDSHAKE_PROTOCOL_VERSIONS:
         hello = {"protocolVersion": version, "capabilities": {}, "clientInfo": {"name": "recorder", "version": "1"}}
         methods: list[Call] = [("initialize", hello), *((method, dict[str, Any]()) for method in LEGACY_METHODS)]
-        legacy[version] = {method: place(result) for method, result in (await _answers(methods)).items()}
+        legacy[version] = {method: place(result) for method, result in (await _results(methods)).items()}
     meta: dict[str, Any] = {VERSION: LATEST_MODERN_VERSION, CAPABILITIES: {}}
-    answers = await _answers([(method, {"_meta": meta}) for method in MODERN_METHODS])
+    answers = await _results([(method, {"_meta": meta}) for method in MODERN_METHODS])
     modern = {method: place(result) for method, result in answers.items()}
     return {"modern_version": LATEST_MODERN_VERSION, "legacy": legacy, "modern": modern, "results": results}
 
 
-async def _answers(requests: list[Call]) -> dict[str, Any]:
+async def _results(requests: list[Call]) -> dict[str, Any]:
     """What a fresh server answers to requests sent one after another, as it stands on the wire."""
     found: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
-        server = build_server(lambda: open_service(Settings.read({}), working_dir=place, home=place))._lowlevel_server  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
-        async with (
-            create_client_server_memory_streams() as ((reading, writing), (heard, said)),
-            anyio.create_task_group() as tasks,
-        ):
-            tasks.start_soon(server.run, heard, said, server.create_initialization_options())
+        server = build_server(lambda: open_service(Settings.read({}), working_dir=place, home=place))
+        to_server, inbound = anyio.create_memory_object_stream[SessionMessage | Exception]()
+        outbound, from_server = anyio.create_memory_object_stream[SessionMessage]()
+        async with to_server, from_server, anyio.create_task_group() as tasks:
+            tasks.start_soon(serve_streams, server, inbound, outbound)
             for number, (method, params) in enumerate(requests):
-                await writing.send(_message({"jsonrpc": "2.0", "id": number, "method": method, "params": params}))
-                answer = await reading.receive()
-                assert isinstance(answer, SessionMessage)
-                found[method] = json.loads(_dumped(answer.message))["result"]
+                await to_server.send(_message({"jsonrpc": "2.0", "id": number, "method": method, "params": params}))
+                answer = await from_server.receive()
+                found[method] = json.loads(_as_json(answer.message))["result"]
                 if method == "initialize":
-                    await writing.send(_message({"jsonrpc": "2.0", "method": "notifications/initialized"}))
+                    await to_server.send(_message({"jsonrpc": "2.0", "method": "notifications/initialized"}))
             tasks.cancel_scope.cancel()
     return found
 
@@ -72,14 +70,14 @@ def _message(body: dict[str, Any]) -> SessionMessage:
     return SessionMessage(jsonrpc_message_adapter.validate_python(body, by_name=False))
 
 
-def _dumped(message: JSONRPCMessage) -> str:
+def _as_json(message: JSONRPCMessage) -> str:
     return message.model_dump_json(by_alias=True, exclude_unset=True)
 
 
-def written(recorded: dict[str, Any]) -> str:
+def file_text(recorded: dict[str, Any]) -> str:
     """The file's text: a result a line, so that a change shows what it changes."""
     return json.dumps(recorded, ensure_ascii=False, indent=1) + "\n"
 
 
 if __name__ == "__main__":
-    Path(RECORDED).write_text(written(asyncio.run(record())), encoding="utf-8")
+    Path(RECORDING).write_text(file_text(asyncio.run(record())), encoding="utf-8")

@@ -1,17 +1,17 @@
 """Serving from the first byte: `front` answers the opening, and the server proper is loaded when it is needed."""
 
-YOUNG = 10_000
+GC_THRESHOLD = 10_000
 """New objects between two looks for garbage: at Python's 700, looking takes up to a twentieth of a call's time."""
 
 
 def serve(*, sandbox: bool) -> None:
     """Serve MCP on stdin and stdout until the client is gone."""
-    from .handshake import serve_opening
+    from .handshake import answer_handshake
     from .pipes import take_over_stdio
 
-    wire = take_over_stdio()
-    opening = serve_opening(wire)
-    if opening is None:
+    pipes = take_over_stdio()
+    replay = answer_handshake(pipes)
+    if replay is None:
         return
     import gc
 
@@ -21,5 +21,5 @@ def serve(*, sandbox: bool) -> None:
 
     gc.enable()
     gc.freeze()
-    gc.set_threshold(YOUNG)
-    run(wire, opening, sandbox=sandbox)
+    gc.set_threshold(GC_THRESHOLD)
+    run(pipes, replay, sandbox=sandbox)

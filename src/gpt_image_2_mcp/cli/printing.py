@@ -1,0 +1,166 @@
+"""What the library commands print: lines for a person at a terminal, or JSON for scripts.
+
+Results go to stdout, remarks about them to stderr. Prompts and file names can come from anyone and can contain
+characters that steer a terminal, so each text passes through `printable` before it is printed; in JSON, `print_json`
+escapes them.
+"""
+
+import json
+import shutil
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from ..catalogue.models import Picture
+    from ..catalogue.search import Found
+    from ..library.check import CheckResult, Finding
+    from ..library.library import KnownPicture
+    from ..library.rebuild import RebuildResult
+
+MAX_FINDINGS = 20
+"""Findings of one kind that `library check` prints; `--json` prints all."""
+WIDTH = 100
+"""Columns of a line where the output is not a terminal."""
+JOINER = "\u200d"
+"""The zero-width joiner, which combines emoji; every other invisible character is replaced."""
+
+
+def printable(text: str) -> str:
+    """The text with a replacement character for everything that could steer a terminal or disguise a word."""
+    return "".join(letter if letter.isprintable() or letter in {JOINER, "\n"} else "\ufffd" for letter in text)
+
+
+def count_of(number: int, noun: str, plural: str | None = None) -> str:
+    """A number and its noun: "1 picture", "1,234 pictures"."""
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
+def print_json(value: object) -> None:
+    """Print JSON; on a terminal in ASCII, so that no control character of a record reaches it."""
+    click.echo(json.dumps(value, ensure_ascii=sys.stdout.isatty(), indent=2))
+
+
+def print_notes(notes: Iterable[str]) -> None:
+    """Print sentences about the work on stderr, one on a line."""
+    for note in notes:
+        click.echo(printable(note), err=True)
+
+
+def print_page(found: "Found", *, as_json: bool, sandbox: bool) -> None:
+    """Print a page of pictures; `sandbox` says whose catalogue was searched."""
+    if as_json:
+        pictures = [_picture_as_dict(picture) for picture in found.pictures]
+        print_json({"pictures": pictures, "page": found.page, "more": found.more})
+        return
+    for picture in found.pictures:
+        _print_picture(picture)
+    if not found.pictures:
+        none = "No pictures." if sandbox else "No pictures. The sandbox's have a catalogue of their own: --sandbox."
+        click.echo(none if found.page == 1 else "No more pictures.", err=True)
+    if found.more:
+        click.echo(f"There are more: --page {found.page + 1}", err=True)
+
+
+def print_known(known: "KnownPicture", *, as_json: bool) -> None:
+    """Print everything that is known about one picture; a field's name is dimmed on a terminal."""
+    if as_json:
+        print_json(_picture_as_dict(known.picture))
+        return
+    from ..library.text import everything
+
+    for line in everything(known.picture, known.session).splitlines():
+        name, colon, rest = printable(line).partition(": ")
+        is_field = (bool(colon) and name.isalnum()) or name in {"made from", "asked for"}
+        click.echo(f"{click.style(name + colon, dim=True)}{rest}" if is_field else f"{name}{colon}{rest}")
+
+
+def print_rebuild(done: "RebuildResult", *, sandbox: bool) -> None:
+    """Print how many records became what; `sandbox` says into whose catalogue they went."""
+    parts = [f"{count_of(done.added, 'picture')} added"]
+    parts += [f"{done.moved:,} found at a new place"] if done.moved else []
+    parts += [f"{done.known:,} already in the catalogue"] if done.known else []
+    parts += [f"{count_of(done.copies, 'copy', 'copies')} of known pictures left out"] if done.copies else []
+    parts += [f"{count_of(done.sessions, 'edit session')} restored"] if done.sessions else []
+    click.echo(", ".join(parts) + ".")
+    if done.others:
+        where = "without --sandbox" if sandbox else "with --sandbox"
+        whose = "not the sandbox's" if sandbox else "the sandbox's, which has a catalogue of its own"
+        click.echo(f"{count_of(done.others, 'picture')} left out: {whose}. Rebuild {where} to take them.", err=True)
+    if not (done.added or done.moved or done.known or done.copies or done.others or len(done.notes)):
+        click.echo("No records were found there: they lie in folders .gpt-image-2, beside the pictures.", err=True)
+    print_notes(done.notes)
+
+
+def print_check(done: "CheckResult", *, as_json: bool) -> None:
+    """Print the findings of a check by their kind, each kind with what can be done about it."""
+    rebuild_it = "gpt-image-2-mcp library rebuild FOLDER"
+    kinds: tuple[tuple[str, str, Sequence[Finding], str], ...] = (
+        ("missing", "Missing", done.missing, f"If they were moved, {rebuild_it} finds them at their new place."),
+        (
+            "changed",
+            "Changed or unreadable",
+            done.changed,
+            "The catalogue keeps what they were: put the originals back.",
+        ),
+        (
+            "unrecorded",
+            "Without their record beside them",
+            done.unrecorded,
+            "gpt-image-2-mcp library export FOLDER copies pictures and writes their records anew.",
+        ),
+        ("unknown", "Not in the catalogue", done.unknown, f"{rebuild_it} takes in those that have a record."),
+    )
+    if as_json:
+        found = {name: [_finding_as_dict(one) for one in findings] for name, _, findings, _ in kinds}
+        print_json({"pictures": done.pictures, **found})
+    else:
+        for _, title, findings, advice in kinds:
+            _print_findings(title, findings, advice)
+        if done.sound:
+            click.echo(f"{count_of(done.pictures, 'picture')} checked: all are as they were made.")
+    print_notes(done.notes)
+
+
+def _print_picture(picture: "Picture") -> None:
+    from ..library.text import price
+
+    record = picture.record
+    width = shutil.get_terminal_size((WIDTH, 0)).columns if sys.stdout.isatty() else WIDTH
+    words = " ".join(printable(record.prompt[: 4 * width]).split())
+    turn = f"  turn {record.position.turn}" if record.position else ""
+    facts = f"{record.made.astimezone():%Y-%m-%d %H:%M}  {record.width}x{record.height}  {price(picture)}{turn}"
+    click.echo(f"{click.style(record.id, bold=True)}  {facts}")
+    click.echo(f"  {words if len(words) <= width - 2 else words[: width - 3] + '…'}")
+    click.echo(click.style(f"  {printable(str(picture.path))}", dim=True))
+
+
+def _print_findings(title: str, findings: "Sequence[Finding]", advice: str) -> None:
+    if not findings:
+        return
+    click.echo(f"{click.style(title, bold=True)}: {len(findings):,}")
+    for finding in findings[:MAX_FINDINGS]:
+        path = str(finding.path)
+        click.echo(f"  {printable(finding.why if path in finding.why else f'{path} {finding.why}'.rstrip())}")
+    if len(findings) > MAX_FINDINGS:
+        click.echo(f"  … and {len(findings) - MAX_FINDINGS:,} more; --json prints all.")
+    click.echo(f"  {advice}")
+
+
+def _finding_as_dict(finding: "Finding") -> dict[str, str]:
+    why = {"why": finding.why} if finding.why else {}
+    return {"id": finding.id, "file_path": _path_text(finding.path), **why}
+
+
+def _picture_as_dict(picture: "Picture") -> dict[str, Any]:
+    record = picture.record
+    cost = {} if record.cost_usd is None else {"cost_usd": float(record.cost_usd)}
+    return {"file_path": _path_text(picture.path), **record.model_dump(mode="json", exclude_none=True), **cost}
+
+
+def _path_text(path: Path) -> str:
+    """A path that JSON can hold: bytes of a name that are no UTF-8 become question marks."""
+    return str(path).encode(errors="replace").decode()

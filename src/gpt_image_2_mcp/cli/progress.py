@@ -1,0 +1,87 @@
+"""Progress bars on a terminal, and what Ctrl-C means while a picture is made."""
+
+import os
+import signal
+import sys
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import anyio
+
+from ..errors import GptImageError
+
+if TYPE_CHECKING:
+    from ..jobs.job import Job
+    from ..jobs.report import Report
+    from ..library.library import ProgressCallback
+    from ..service.images import ImageService
+
+
+@contextmanager
+def progress_bar(title: str) -> "Generator[ProgressCallback]":
+    """Show a bar on stderr while the block runs, if stderr is a terminal and there is a title.
+
+    The callback takes how much is done, and how much there is in all, which may be None.
+    """
+    if not title or not sys.stderr.isatty():
+        yield lambda _done, _total: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    done = TextColumn("{task.completed:,.0f}")
+    columns = (TextColumn("{task.description}"), BarColumn(), done, TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(title, total=None)
+        yield lambda count, total: bar.update(task, completed=count, total=total)
+
+
+async def wait_for_report(service: "ImageService", job: "Job") -> "Report":
+    """Wait for a job behind a progress bar.
+
+    The first Ctrl-C stops a job of which nothing was sent, and otherwise still waits for what is paid; the second one
+    ends the process.
+
+    Raises:
+        GptImageError: the job failed, or was stopped.
+
+    """
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    console = Console(stderr=True)
+    columns = (SpinnerColumn(), BarColumn(), TimeElapsedColumn(), TextColumn("{task.description}"))
+    # An error that leaves the task group would arrive as an `ExceptionGroup`, so it is carried out as a value.
+    outcome: list[Report | GptImageError] = []
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("Preparing", total=100)
+
+        async def show_progress(progress: float, message: str) -> None:
+            bar.update(task, completed=progress, description=message)
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(_watch_interrupts, service, job, bar.console.print)
+            try:
+                report = await service.wait(job, tell=show_progress)
+                assert report is not None, "without a bound it waits to the end"
+                outcome.append(report)
+            except GptImageError as error:
+                outcome.append(error)
+            tasks.cancel_scope.cancel()
+    if isinstance(outcome[0], GptImageError):
+        raise outcome[0]
+    return outcome[0]
+
+
+async def _watch_interrupts(service: "ImageService", job: "Job", say: Callable[[str], None]) -> None:
+    if sys.platform == "win32":
+        return
+    with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        interrupted = False
+        async for received in signals:
+            if interrupted:
+                os._exit(128 + received)
+            interrupted = True
+            if not service.stop_job(job):
+                say("The picture is paid for already: waiting to save it. Ctrl-C again gives it up.")

@@ -1,0 +1,66 @@
+"""The parts of the `mcp` SDK that have no documented way in; no other module uses one of them.
+
+Everything else in the package imports what the SDK's documentation shows. `tests/test_sdk.py` holds both: it finds
+private names of the SDK elsewhere in the source, and fails with every version of `mcp` that this module was not tried
+with. After an upgrade, read the docstrings here, run the tests, and add the version to `TRIED` in that test.
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeAlias, TypeVar
+
+from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
+from mcp.server import ServerRequestContext
+from mcp.server.lowlevel import helper_types
+from mcp.server.mcpserver import MCPServer
+from mcp.server.mcpserver.prompts import base
+from mcp.shared.message import SessionMessage
+from mcp_types import EmptyResult
+from pydantic import BaseModel
+
+ParamsT = TypeVar("ParamsT", bound=BaseModel)
+
+ReadResourceContents: TypeAlias = helper_types.ReadResourceContents
+"""What `MCPServer.read_resource` returns.
+
+An override of that public method has to return it, and the SDK defines it in a module of its implementation only. When
+it moves, import it from its new place. It needs `content` and `mime_type`.
+"""
+
+PromptArgument: TypeAlias = base.PromptArgument
+"""One element of `Prompt.arguments`.
+
+`Prompt` itself is exported, this class is not. When it moves, import it from its new place. It needs `name`,
+`description` and `required`.
+"""
+
+
+async def serve_streams(
+    server: MCPServer[Any],
+    inbound: MemoryObjectReceiveStream[SessionMessage | Exception],
+    outbound: MemoryObjectSendStream[SessionMessage],
+) -> None:
+    """Serve one client on streams of our own, until `inbound` ends.
+
+    `MCPServer` serves its own transports only (`run_stdio_async` and the like). Its `_lowlevel_server`, a
+    `mcp.server.lowlevel.Server`, has the documented `run`, which takes any pair of streams. When the attribute goes,
+    look at what `MCPServer.run_stdio_async` does with the streams of `stdio_server`: this function does the same.
+    """
+    lowlevel = server._lowlevel_server  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+    await lowlevel.run(inbound, outbound, lowlevel.create_initialization_options())
+
+
+def add_request_handler(
+    server: MCPServer[Any],
+    method: str,
+    params: type[ParamsT],
+    handler: Callable[[ServerRequestContext[Any, Any], ParamsT], Awaitable[EmptyResult]],
+) -> None:
+    """Let `server` answer a method of the protocol for which `MCPServer` has no decorator.
+
+    An `Extension` may only bind methods that are not in the protocol; the SDK's own docstring (`MethodBinding`) sends
+    everything else to `Server.add_request_handler`, which `MCPServer` keeps in `_lowlevel_server`. When the attribute
+    goes, look for a way to subscribe in `MCPServer` first: `resources/subscribe` and `resources/unsubscribe` are the
+    only methods that need this.
+    """
+    lowlevel = server._lowlevel_server  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+    lowlevel.add_request_handler(method, params, handler)

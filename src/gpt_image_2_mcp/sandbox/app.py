@@ -14,7 +14,7 @@ from . import responses_route as responses
 from .errors import ApiRefusal, no_such_url, wrong_method
 from .http import Silence, Stamp, refusal_response
 from .knobs import CallerLeftError, Knobs
-from .state import Box
+from .state import SandboxState
 
 
 def build_sandbox(*, knobs: Knobs | None = None) -> Starlette:
@@ -47,7 +47,7 @@ def build_sandbox(*, knobs: Knobs | None = None) -> Starlette:
         },
     )
     app.router.redirect_slashes = False
-    app.state.box = Box(knobs or Knobs())
+    app.state.box = SandboxState(knobs or Knobs())
     return app
 
 

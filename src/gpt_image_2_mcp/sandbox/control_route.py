@@ -19,7 +19,7 @@ from .http import REFUSED_KEY
 from .knobs import Knobs, seen_json
 from .pipeline import TRIGGERS
 from .rules import is_object, refuse_type
-from .state import box_of
+from .state import state_of
 
 
 async def about(request: Request) -> Response:
@@ -93,4 +93,4 @@ def _knobs(request: Request) -> Knobs:
     host = request.client.host if request.client else ""
     if not (host and ipaddress.ip_address(host).is_loopback):
         raise no_such_url(request.method, request.url.path)
-    return box_of(request).knobs
+    return state_of(request).knobs

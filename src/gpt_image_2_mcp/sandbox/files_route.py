@@ -9,7 +9,7 @@ from .errors import ApiRefusal, missing, not_supported, out_of_range, unknown, w
 from .http import read_form, record
 from .models import model_row, model_rows
 from .pipeline import early_answer
-from .state import box_of
+from .state import state_of
 
 PURPOSES = ("assistants", "batch", "fine-tune", "vision", "user_data", "evals")
 """What a file may be uploaded for."""
@@ -26,7 +26,7 @@ _FIELDS = ("file", "purpose", "expires_after[anchor]", "expires_after[seconds]")
 
 async def upload(request: Request) -> Response:
     """`POST /v1/files`."""
-    box = box_of(request)
+    box = state_of(request)
     form = await read_form(request, box.knobs)
     fault = box.knobs.take_fault("files")
     early = await early_answer(request, box, fault, model="", billed=0)
@@ -51,7 +51,7 @@ async def upload(request: Request) -> Response:
 
 async def list_files(request: Request) -> Response:
     """`GET /v1/files`, newest first unless asked otherwise."""
-    box = box_of(request)
+    box = state_of(request)
     query = request.query_params
     record(request, box.knobs, params=dict(query))
     order = query.get("order", "desc")
@@ -80,7 +80,7 @@ async def list_files(request: Request) -> Response:
 
 async def one_file(request: Request) -> Response:
     """`GET` and `DELETE /v1/files/{file_id}`."""
-    box = box_of(request)
+    box = state_of(request)
     record(request, box.knobs)
     file_id = request.path_params["file_id"]
     if request.method == "DELETE":
@@ -91,7 +91,7 @@ async def one_file(request: Request) -> Response:
 
 async def file_content(request: Request) -> Response:
     """`GET /v1/files/{file_id}/content`."""
-    box = box_of(request)
+    box = state_of(request)
     record(request, box.knobs)
     file = box.file(request.path_params["file_id"])
     return Response(file.upload.data, media_type="application/octet-stream")
@@ -99,19 +99,19 @@ async def file_content(request: Request) -> Response:
 
 async def list_models(request: Request) -> Response:
     """`GET /v1/models`."""
-    record(request, box_of(request).knobs)
+    record(request, state_of(request).knobs)
     return JSONResponse(model_rows())
 
 
 async def one_model(request: Request) -> Response:
     """`GET /v1/models/{model}`."""
-    record(request, box_of(request).knobs)
+    record(request, state_of(request).knobs)
     return JSONResponse(model_row(request.path_params["model"]))
 
 
 async def picture(request: Request) -> Response:
     """`GET /pictures/{key}`: a picture that was answered by address."""
-    found = box_of(request).served(request.path_params["key"])
+    found = state_of(request).published(request.path_params["key"])
     if found is None:
         raise ApiRefusal(404, "There is no such picture.", code=None)
     data, media_type = found

@@ -33,12 +33,12 @@ from .rules import (
     is_object,
     refuse_type,
 )
-from .state import Box, box_of
+from .state import SandboxState, state_of
 
 
 async def generations(request: Request) -> Response:
     """`POST /v1/images/generations`."""
-    box = box_of(request)
+    box = state_of(request)
     params = await read_json(request, box.knobs)
     fault = box.knobs.take_fault("generations")
     early = await works.early_answer(request, box, fault, model=_model(params), billed=_count(params))
@@ -51,7 +51,7 @@ async def generations(request: Request) -> Response:
 
 async def edits(request: Request) -> Response:
     """`POST /v1/images/edits`, as a form or as JSON."""
-    box = box_of(request)
+    box = state_of(request)
     form = await read_form(request, box.knobs) if is_form(request) else None
     params = from_form(form.fields) if form else await read_json(request, box.knobs)
     fault = box.knobs.take_fault("edits")
@@ -65,7 +65,7 @@ async def edits(request: Request) -> Response:
     return await _answer(request, box, await works.edit(order, uploads, mask, box=box), fault)
 
 
-def picture_from_reference(value: Json, box: Box, *, param: str) -> Upload:
+def picture_from_reference(value: Json, box: SandboxState, *, param: str) -> Upload:
     """A picture given as `{"image_url": ...}` or `{"file_id": ...}`.
 
     Raises:
@@ -111,7 +111,7 @@ def _form_pictures(form: Form) -> tuple[list[Upload], Upload | None]:
     return pictures, mask
 
 
-def _json_pictures(params: JsonObject, box: Box) -> tuple[list[Upload], Upload | None]:
+def _json_pictures(params: JsonObject, box: SandboxState) -> tuple[list[Upload], Upload | None]:
     images = params.get("images")
     if images is None:
         raise missing("images")
@@ -124,7 +124,7 @@ def _json_pictures(params: JsonObject, box: Box) -> tuple[list[Upload], Upload |
     return pictures, None if mask is None else picture_from_reference(mask, box, param="mask")
 
 
-async def _answer(request: Request, box: Box, work: Work, fault: Fault | None) -> Response:
+async def _answer(request: Request, box: SandboxState, work: Work, fault: Fault | None) -> Response:
     if work.order.stream:
         stream = EventStream(_events(request, box, work, fault))
         return Cut(stream, after=fault.after) if fault and fault.kind == "cut" else stream
@@ -149,7 +149,7 @@ async def _answer(request: Request, box: Box, work: Work, fault: Fault | None) -
     return Cut(answer, after=fault.after) if fault and fault.kind == "cut" else answer
 
 
-async def _events(request: Request, box: Box, work: Work, fault: Fault | None) -> AsyncGenerator[bytes, None]:
+async def _events(request: Request, box: SandboxState, work: Work, fault: Fault | None) -> AsyncGenerator[bytes, None]:
     """The stream: the partial pictures, then the finished one with what it cost."""
     painted = works.resized(work, fault)
     async with box.knobs.job(request, pictures=1):

@@ -20,7 +20,7 @@ from .http import Silence
 from .input_images import Upload, open_mask, open_picture
 from .knobs import until
 from .rules import Order
-from .state import Box
+from .state import SandboxState
 from .tokens import (
     GENERATION_EXTRA,
     PARTIAL_TOKENS,
@@ -90,7 +90,7 @@ async def generation(order: Order) -> Work:
     return _planned(Work(order, order.size or painter.AUTO_SIZE))
 
 
-async def edit(order: Order, uploads: Sequence[Upload], mask: Upload | None, *, box: Box) -> Work:
+async def edit(order: Order, uploads: Sequence[Upload], mask: Upload | None, *, box: SandboxState) -> Work:
     """The work for an edit; the pictures are decoded here, in a thread.
 
     Raises:
@@ -110,22 +110,22 @@ async def edit(order: Order, uploads: Sequence[Upload], mask: Upload | None, *, 
         size = order.size or painter.edit_size(sizes[0])
         return _planned(Work(order, size, pictures, alpha), sizes)
 
-    return await anyio.to_thread.run_sync(decode, limiter=box.brushes)
+    return await anyio.to_thread.run_sync(decode, limiter=box.paint_limiter)
 
 
-async def files(work: Work, box: Box) -> list[bytes]:
+async def files(work: Work, box: SandboxState) -> list[bytes]:
     """The finished pictures, one file each, in the order's format."""
 
     def make() -> list[bytes]:
         return [_encoded(work, _painted(work, index)) for index in range(work.order.n)]
 
     # A caller that leaves is not to wait for the brush: the thread paints on and its picture is dropped.
-    made = await anyio.to_thread.run_sync(make, abandon_on_cancel=True, limiter=box.brushes)
+    made = await anyio.to_thread.run_sync(make, abandon_on_cancel=True, limiter=box.paint_limiter)
     box.knobs.painted += len(made)
     return made
 
 
-async def partials(work: Work, box: Box) -> list[bytes]:
+async def partials(work: Work, box: SandboxState) -> list[bytes]:
     """The partial pictures of a stream, from blurred to nearly finished."""
 
     def make() -> list[bytes]:
@@ -135,7 +135,7 @@ async def partials(work: Work, box: Box) -> list[bytes]:
 
     if work.order.partial_images == 0:
         return []
-    return await anyio.to_thread.run_sync(make, abandon_on_cancel=True, limiter=box.brushes)
+    return await anyio.to_thread.run_sync(make, abandon_on_cancel=True, limiter=box.paint_limiter)
 
 
 def resized(work: Work, fault: Fault | None) -> Work:
@@ -143,7 +143,9 @@ def resized(work: Work, fault: Fault | None) -> Work:
     return replace(work, size=fault.size) if fault and fault.kind == "other_size" else work
 
 
-async def early_answer(request: Request, box: Box, fault: Fault | None, *, model: str, billed: int) -> Response | None:
+async def early_answer(
+    request: Request, box: SandboxState, fault: Fault | None, *, model: str, billed: int
+) -> Response | None:
     """The answer of a fault that needs no picture, after whatever wait was asked for; None where there is none.
 
     Raises:
@@ -170,12 +172,14 @@ async def early_answer(request: Request, box: Box, fault: Fault | None, *, model
     return None
 
 
-def picture_body(data: bytes, work: Work, fault: Fault | None, *, request: Request, box: Box) -> dict[str, str]:
+def picture_body(
+    data: bytes, work: Work, fault: Fault | None, *, request: Request, box: SandboxState
+) -> dict[str, str]:
     """One entry of `data`: base64, unless a fault wants it otherwise."""
     media_type = f"image/{work.order.output_format}"
     match fault.kind if fault else None:
         case "url":
-            key = box.serve(data, media_type)
+            key = box.publish(data, media_type)
             return {"url": str(request.url_for("picture", key=key))}
         case "data_url":
             return {"url": f"data:{media_type};base64,{base64.b64encode(data).decode()}"}

@@ -21,7 +21,7 @@ from .images_route import picture_from_reference
 from .input_images import MAX_PICTURES, Upload
 from .models import DEFAULT_TOOL_MODEL, check_host_model
 from .rules import TOOL, Order, check_order, is_object, refuse_type
-from .state import Box
+from .state import SandboxState
 
 Action = Literal["generate", "edit"]
 """What the image tool does; `auto` has been resolved."""
@@ -59,7 +59,7 @@ class Ask:
     call: ToolCall | None
 
 
-def read_ask(params: JsonObject, box: Box) -> Ask:
+def read_ask(params: JsonObject, box: SandboxState) -> Ask:
     """Check a request to the Responses route.
 
     Raises:
@@ -93,7 +93,9 @@ def read_ask(params: JsonObject, box: Box) -> Ask:
     return Ask(model, prompt, bool(stream), [_echo(tool) for tool in tools], choice, call)
 
 
-def _read_tools(tools: list[Json], prompt: str, pictures: list[Upload], box: Box, *, stream: bool) -> ToolCall | None:
+def _read_tools(
+    tools: list[Json], prompt: str, pictures: list[Upload], box: SandboxState, *, stream: bool
+) -> ToolCall | None:
     call = None
     for place, tool in enumerate(tools):
         if not is_object(tool):
@@ -110,7 +112,7 @@ def _read_tools(tools: list[Json], prompt: str, pictures: list[Upload], box: Box
 
 
 def _read_tool(
-    tool: JsonObject, place: int, prompt: str, pictures: list[Upload], box: Box, *, stream: bool
+    tool: JsonObject, place: int, prompt: str, pictures: list[Upload], box: SandboxState, *, stream: bool
 ) -> ToolCall:
     looks = {name: value for name, value in tool.items() if name not in _NOT_FOR_THE_ORDER}
     try:
@@ -150,7 +152,7 @@ def _in_tool(refusal: ApiRefusal, place: int) -> ApiRefusal:
     return refusal.about(f"tools[{place}].{refusal.param}")
 
 
-def _read_input(value: Json, box: Box) -> tuple[list[str], list[Upload]]:
+def _read_input(value: Json, box: SandboxState) -> tuple[list[str], list[Upload]]:
     """The user's words and pictures, in order."""
     if value is None:
         raise missing("input")

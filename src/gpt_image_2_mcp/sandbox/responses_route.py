@@ -17,7 +17,7 @@ from .http import Cut, EventStream, event, read_json
 from .knobs import until
 from .pipeline import Work
 from .responses_request import Ask, ToolCall, read_ask
-from .state import Box, box_of
+from .state import SandboxState, state_of
 from .tokens import Usage, text_tokens
 
 _OUTPUT_TOKENS = 24
@@ -26,7 +26,7 @@ _OUTPUT_TOKENS = 24
 
 async def responses(request: Request) -> Response:
     """`POST /v1/responses`."""
-    box = box_of(request)
+    box = state_of(request)
     params = await read_json(request, box.knobs)
     fault = box.knobs.take_fault("responses")
     model = params.get("model")
@@ -46,7 +46,7 @@ async def responses(request: Request) -> Response:
 class _Run:
     """One response in the making: streamed or not, it goes through the same items."""
 
-    def __init__(self, request: Request, box: Box, params: JsonObject, ask: Ask, fault: Fault | None) -> None:
+    def __init__(self, request: Request, box: SandboxState, params: JsonObject, ask: Ask, fault: Fault | None) -> None:
         self._request = request
         self._box = box
         self._params = params
@@ -230,7 +230,7 @@ class _Run:
         }
 
 
-async def _work(call: ToolCall, box: Box) -> Work:
+async def _work(call: ToolCall, box: SandboxState) -> Work:
     if call.action == "generate":
         return await works.generation(call.order)
     return await works.edit(call.order, call.pictures, call.mask, box=box)

@@ -21,10 +21,10 @@ MAX_FILES = 200
 MAX_FILE_BYTES = 256 * 1024 * 1024
 """Bytes that all files of a sandbox may take together."""
 
-MAX_BRUSHES = 4
+MAX_PAINTING = 4
 """Requests that are decoded or painted at once; each may take a few hundred megabytes."""
 
-MAX_SERVED = 32
+MAX_PUBLISHED = 32
 """Pictures that can be fetched by address; older ones are forgotten."""
 
 
@@ -54,11 +54,11 @@ class StoredFile:
 
 
 @dataclass(slots=True)
-class Box:
+class SandboxState:
     """What a sandbox holds."""
 
     knobs: Knobs
-    brushes: anyio.CapacityLimiter = field(default_factory=lambda: anyio.CapacityLimiter(MAX_BRUSHES))
+    paint_limiter: anyio.CapacityLimiter = field(default_factory=lambda: anyio.CapacityLimiter(MAX_PAINTING))
     """Threads that decode and paint."""
     _files: dict[str, StoredFile] = field(default_factory=dict[str, StoredFile], init=False)
     _served: OrderedDict[str, tuple[bytes, str]] = field(
@@ -110,21 +110,21 @@ class Box:
         del self._files[file_id]
         self.knobs.files_deleted += 1
 
-    def serve(self, data: bytes, media_type: str) -> str:
+    def publish(self, data: bytes, media_type: str) -> str:
         """Keep a picture to be fetched; returns its id."""
         key = secrets.token_hex(16)
         self._served[key] = (data, media_type)
-        while len(self._served) > MAX_SERVED:
+        while len(self._served) > MAX_PUBLISHED:
             self._served.popitem(last=False)
         return key
 
-    def served(self, key: str) -> tuple[bytes, str] | None:
+    def published(self, key: str) -> tuple[bytes, str] | None:
         """A picture's bytes and media type."""
         return self._served.get(key)
 
 
-def box_of(request: Request) -> Box:
+def state_of(request: Request) -> SandboxState:
     """The state of the sandbox that a request came to."""
     box = request.app.state.box
-    assert isinstance(box, Box)
+    assert isinstance(box, SandboxState)
     return box

@@ -7,8 +7,8 @@ as the tests' backend, with `Knobs` to make it misbehave and to read what it saw
 
 from .app import build_sandbox
 from .faults import Fault
-from .knobs import Knobs, Seen, SeenFile
+from .knobs import Knobs, RecordedFile, RecordedRequest
 from .serve import serve_sandbox
 from .transport import SandboxTransport
 
-__all__ = ["Fault", "Knobs", "SandboxTransport", "Seen", "SeenFile", "build_sandbox", "serve_sandbox"]
+__all__ = ["Fault", "Knobs", "SandboxTransport", "RecordedRequest", "RecordedFile", "build_sandbox", "serve_sandbox"]

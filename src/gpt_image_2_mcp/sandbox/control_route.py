@@ -16,7 +16,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from .errors import ApiRefusal, Json, no_such_url, unknown
 from .faults import Fault, fault_from_json
 from .http import REFUSED_KEY
-from .knobs import Knobs, seen_json
+from .knobs import Knobs, recorded_json
 from .pipeline import TRIGGERS
 from .rules import is_object, refuse_type
 from .state import state_of
@@ -41,7 +41,7 @@ async def state(request: Request) -> Response:
 
 async def requests(request: Request) -> Response:
     """`GET /_sandbox/requests`."""
-    return JSONResponse([seen_json(seen) for seen in _knobs(request).requests])
+    return JSONResponse([recorded_json(seen) for seen in _knobs(request).requests])
 
 
 async def turn(request: Request) -> Response:

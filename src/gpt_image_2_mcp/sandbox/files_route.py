@@ -6,7 +6,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from .errors import ApiRefusal, missing, not_supported, out_of_range, unknown, wrong_type
-from .http import read_form, record
+from .http import read_form, record_request
 from .models import model_row, model_rows
 from .pipeline import early_answer
 from .state import state_of
@@ -53,7 +53,7 @@ async def list_files(request: Request) -> Response:
     """`GET /v1/files`, newest first unless asked otherwise."""
     box = state_of(request)
     query = request.query_params
-    record(request, box.knobs, params=dict(query))
+    record_request(request, box.knobs, params=dict(query))
     order = query.get("order", "desc")
     if order not in ("asc", "desc"):
         raise not_supported("order", order, ("asc", "desc"))
@@ -81,7 +81,7 @@ async def list_files(request: Request) -> Response:
 async def one_file(request: Request) -> Response:
     """`GET` and `DELETE /v1/files/{file_id}`."""
     box = state_of(request)
-    record(request, box.knobs)
+    record_request(request, box.knobs)
     file_id = request.path_params["file_id"]
     if request.method == "DELETE":
         box.delete(file_id)
@@ -92,20 +92,20 @@ async def one_file(request: Request) -> Response:
 async def file_content(request: Request) -> Response:
     """`GET /v1/files/{file_id}/content`."""
     box = state_of(request)
-    record(request, box.knobs)
+    record_request(request, box.knobs)
     file = box.file(request.path_params["file_id"])
     return Response(file.upload.data, media_type="application/octet-stream")
 
 
 async def list_models(request: Request) -> Response:
     """`GET /v1/models`."""
-    record(request, state_of(request).knobs)
+    record_request(request, state_of(request).knobs)
     return JSONResponse(model_rows())
 
 
 async def one_model(request: Request) -> Response:
     """`GET /v1/models/{model}`."""
-    record(request, state_of(request).knobs)
+    record_request(request, state_of(request).knobs)
     return JSONResponse(model_row(request.path_params["model"]))
 
 

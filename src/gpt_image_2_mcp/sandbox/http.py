@@ -19,7 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from .errors import ApiRefusal, Json, JsonObject, no_key, wrong_key
 from .input_images import Upload
-from .knobs import CallerLeftError, Knobs, Seen, SeenFile
+from .knobs import CallerLeftError, Knobs, RecordedFile, RecordedRequest
 from .rules import is_object
 
 MAX_BODY = 256 * 1024 * 1024
@@ -28,7 +28,7 @@ MAX_BODY = 256 * 1024 * 1024
 REFUSED_KEY = "sk-invalid"
 """The key that the sandbox does not accept; any other will do."""
 
-_LONGEST_KEPT = 40_000
+_MAX_RECORDED_TEXT = 40_000
 """Characters of a string that a record keeps whole: more than any prompt has."""
 
 _FIXED_HEADERS = {
@@ -167,13 +167,13 @@ async def read_json(request: Request, knobs: Knobs) -> JsonObject:
     try:
         params: Json = json.loads(body)
     except ValueError as exc:
-        record(request, knobs)
+        record_request(request, knobs)
         message = (
             "We could not parse the JSON body of your request. (HINT: This likely means you aren't using your HTTP "
             "library correctly. The OpenAI API expects a JSON payload, but what was sent was not valid JSON.)"
         )
         raise ApiRefusal(400, message, code=None) from exc
-    record(request, knobs, params=params if is_object(params) else {})
+    record_request(request, knobs, params=params if is_object(params) else {})
     if not is_object(params):
         raise ApiRefusal(400, "Invalid body: expected a JSON object.", code=None)
     return params
@@ -194,7 +194,7 @@ async def read_form(request: Request, knobs: Knobs) -> Form:
     except MultiPartException as exc:
         raise ApiRefusal(400, f"Could not parse multipart form: {exc.message}", code=None) from exc
     form = await _read_parts(data)
-    record(request, knobs, params={**form.fields}, form=form)
+    record_request(request, knobs, params={**form.fields}, form=form)
     for name in form.names:
         if form.names.count(name) > 1 and not name.endswith("[]"):
             message = (
@@ -211,15 +211,17 @@ def is_form(request: Request) -> bool:
     return _media_type(request) == "multipart/form-data"
 
 
-def record(request: Request, knobs: Knobs, *, params: JsonObject | None = None, form: Form | None = None) -> None:
+def record_request(
+    request: Request, knobs: Knobs, *, params: JsonObject | None = None, form: Form | None = None
+) -> None:
     """Note a request; of its key only that there was one."""
     headers = {name: value for name, value in request.headers.items() if name not in ("authorization", "cookie")}
     files = [
-        SeenFile(name, upload.name, upload.mime_type, len(upload.data), hashlib.sha256(upload.data).hexdigest())
+        RecordedFile(name, upload.name, upload.mime_type, len(upload.data), hashlib.sha256(upload.data).hexdigest())
         for name, upload in (form.files if form else [])
     ]
     knobs.requests.append(
-        Seen(
+        RecordedRequest(
             method=request.method,
             path=request.url.path,
             headers=headers,
@@ -235,7 +237,7 @@ def record(request: Request, knobs: Knobs, *, params: JsonObject | None = None, 
 def _clipped(value: Json) -> Json:
     """A value to be remembered: data URLs are megabytes each, and a thousand requests are kept."""
     match value:
-        case str() if len(value) > _LONGEST_KEPT:
+        case str() if len(value) > _MAX_RECORDED_TEXT:
             return f"{value[:64]}… ({len(value)} characters)"
         case list():
             return [_clipped(item) for item in value]

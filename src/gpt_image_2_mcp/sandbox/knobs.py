@@ -24,7 +24,7 @@ MAX_RECORDED = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class SeenFile:
+class RecordedFile:
     """A file of a request: its form field, size in bytes and SHA-256."""
 
     field: str
@@ -35,7 +35,7 @@ class SeenFile:
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class RecordedRequest:
     """A request as it came. `headers` lack `authorization`; `fields` are a form's field names in order.
 
     Strings of more than 40,000 characters in `params`, which data URLs are, are cut short.
@@ -48,7 +48,7 @@ class Seen:
     content_type: str
     params: dict[str, Json]
     fields: tuple[str, ...] = ()
-    files: tuple[SeenFile, ...] = ()
+    files: tuple[RecordedFile, ...] = ()
 
 
 @dataclass(slots=True)
@@ -62,7 +62,7 @@ class Knobs:
 
     delay_s: float = 0.0
     faults: list[Fault] = field(default_factory=list[Fault])
-    requests: deque[Seen] = field(default_factory=lambda: deque[Seen](maxlen=MAX_RECORDED))
+    requests: deque[RecordedRequest] = field(default_factory=lambda: deque[RecordedRequest](maxlen=MAX_RECORDED))
     paid: int = 0
     """Pictures that were billed."""
     painted: int = 0
@@ -183,6 +183,6 @@ async def until(event: anyio.Event, request: Request) -> None:
         raise CallerLeftError
 
 
-def seen_json(seen: Seen) -> JsonObject:
+def recorded_json(seen: RecordedRequest) -> JsonObject:
     """A recorded request, as JSON."""
     return asdict(seen)

@@ -34,17 +34,17 @@ async def about(request: Request) -> Response:
     )
 
 
-async def state(request: Request) -> Response:
+async def get_state(request: Request) -> Response:
     """`GET /_sandbox/state`."""
     return JSONResponse(_knobs(request).state())
 
 
-async def requests(request: Request) -> Response:
+async def get_requests(request: Request) -> Response:
     """`GET /_sandbox/requests`."""
     return JSONResponse([recorded_json(seen) for seen in _knobs(request).requests])
 
 
-async def turn(request: Request) -> Response:
+async def set_knobs(request: Request) -> Response:
     """`POST /_sandbox/knobs`."""
     knobs = _knobs(request)
     try:
@@ -67,7 +67,7 @@ async def turn(request: Request) -> Response:
     return JSONResponse(knobs.state())
 
 
-async def release(request: Request) -> Response:
+async def release_held(request: Request) -> Response:
     """`POST /_sandbox/release`."""
     knobs = _knobs(request)
     knobs.release()

@@ -22,7 +22,7 @@ from .errors import (
 from .faults import Fault
 from .http import Cut, EventStream, Form, event, is_form, read_form, read_json
 from .input_images import MAX_PICTURES, Upload, check_mime_type, from_data_url
-from .knobs import until
+from .knobs import wait_while_connected
 from .pipeline import Work
 from .rules import (
     EDIT_FORM,
@@ -129,9 +129,9 @@ async def _answer(request: Request, box: SandboxState, work: Work, fault: Fault 
         stream = EventStream(_events(request, box, work, fault))
         return Cut(stream, after=fault.after) if fault and fault.kind == "cut" else stream
     painted = works.resized(work, fault)
-    async with box.knobs.job(request, pictures=work.order.n):
+    async with box.knobs.image_request(request, pictures=work.order.n):
         if fault and fault.kind == "stall":
-            await until(anyio.Event(), request)
+            await wait_while_connected(anyio.Event(), request)
         files = await works.files(painted, box)
     body: JsonObject = {
         "created": int(time.time()),
@@ -152,7 +152,7 @@ async def _answer(request: Request, box: SandboxState, work: Work, fault: Fault 
 async def _events(request: Request, box: SandboxState, work: Work, fault: Fault | None) -> AsyncGenerator[bytes, None]:
     """The stream: the partial pictures, then the finished one with what it cost."""
     painted = works.resized(work, fault)
-    async with box.knobs.job(request, pictures=1):
+    async with box.knobs.image_request(request, pictures=1):
         for place, data in enumerate(await works.partials(painted, box)):
             if _broken(fault, place):
                 break
@@ -160,7 +160,7 @@ async def _events(request: Request, box: SandboxState, work: Work, fault: Fault 
             looks = {"created_at": int(time.time()), **painted.looks(), "partial_image_index": place}
             yield event(name, {"type": name, "b64_json": base64.b64encode(data).decode(), **looks})
         if fault and fault.kind == "stall":
-            await until(anyio.Event(), request)
+            await wait_while_connected(anyio.Event(), request)
         if fault and fault.kind == "error_event":
             refusal = replace(fault, error=fault.error or "server_error").refusal(model=work.order.model.name)
             yield event("error", {"type": "error", "error": refusal.error(request_id=request.scope["request_id"])})

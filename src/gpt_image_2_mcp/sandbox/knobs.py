@@ -76,7 +76,7 @@ class Knobs:
     files_uploaded: int = 0
     files_deleted: int = 0
     _gate: anyio.Event | None = field(default=None, init=False, repr=False)
-    _news: anyio.Event = field(default_factory=anyio.Event, init=False, repr=False)
+    _changed: anyio.Event = field(default_factory=anyio.Event, init=False, repr=False)
 
     @property
     def held(self) -> bool:
@@ -96,7 +96,7 @@ class Knobs:
     async def wait_for(self, count: int, *, what: Literal["started", "left", "paid", "running"] = "started") -> None:
         """Return once that counter has reached `count`."""
         while getattr(self, what) < count:
-            await self._news.wait()
+            await self._changed.wait()
 
     def take_fault(self, route: Route) -> Fault | None:
         """The fault that a request on that route meets, counted down."""
@@ -108,12 +108,12 @@ class Knobs:
         return None
 
     @asynccontextmanager
-    async def job(self, request: Request, *, pictures: int) -> AsyncGenerator[None]:
+    async def image_request(self, request: Request, *, pictures: int) -> AsyncGenerator[None]:
         """A request for pictures under way: it waits as told, and is billed for `pictures` however it ends."""
         self.running += 1
         self.max_running = max(self.max_running, self.running)
         self.started += 1
-        self._tell()
+        self._notify()
         try:
             await self._wait(request)
             yield
@@ -123,7 +123,7 @@ class Knobs:
         finally:
             self.paid += pictures
             self.running -= 1
-            self._tell()
+            self._notify()
 
     def state(self) -> JsonObject:
         """The counters, as JSON."""
@@ -146,21 +146,21 @@ class Knobs:
         """The delay and the gate, unless the caller leaves first."""
         gate = self._gate
         if gate is not None:
-            await until(gate, request)
+            await wait_while_connected(gate, request)
         if self.delay_s > 0:
             with anyio.move_on_after(self.delay_s):
-                await until(anyio.Event(), request)
+                await wait_while_connected(anyio.Event(), request)
 
-    def _tell(self) -> None:
-        self._news.set()
-        self._news = anyio.Event()
+    def _notify(self) -> None:
+        self._changed.set()
+        self._changed = anyio.Event()
 
 
 class CallerLeftError(Exception):
     """The caller closed its connection; there is nobody to answer."""
 
 
-async def until(event: anyio.Event, request: Request) -> None:
+async def wait_while_connected(event: anyio.Event, request: Request) -> None:
     """Wait for the event.
 
     Raises:

@@ -18,7 +18,7 @@ from . import painter
 from .faults import ErrorName, Fault, named_error
 from .http import Silence
 from .input_images import Upload, open_mask, open_picture
-from .knobs import until
+from .knobs import wait_while_connected
 from .rules import Order
 from .state import SandboxState
 from .tokens import (
@@ -155,18 +155,18 @@ async def early_answer(
         return None
     match fault.kind:
         case "error":
-            async with box.knobs.job(request, pictures=0):
+            async with box.knobs.image_request(request, pictures=0):
                 raise fault.refusal(model=model)
         case "html":
-            async with box.knobs.job(request, pictures=0):
+            async with box.knobs.image_request(request, pictures=0):
                 page = "<html><head><title>Bad Gateway</title></head><body><h1>Bad Gateway</h1></body></html>"
                 return HTMLResponse(page, fault.status or 502, headers=fault.headers)
         case "drop":
-            async with box.knobs.job(request, pictures=billed):
+            async with box.knobs.image_request(request, pictures=billed):
                 return Silence()
         case "hang":
-            async with box.knobs.job(request, pictures=billed):
-                await until(anyio.Event(), request)
+            async with box.knobs.image_request(request, pictures=billed):
+                await wait_while_connected(anyio.Event(), request)
         case _:
             pass
     return None

@@ -14,7 +14,7 @@ from . import pipeline as works
 from .errors import ApiRefusal, Json, JsonObject
 from .faults import Fault
 from .http import Cut, EventStream, event, read_json
-from .knobs import until
+from .knobs import wait_while_connected
 from .pipeline import Work
 from .responses_request import Ask, ToolCall, read_ask
 from .state import SandboxState, state_of
@@ -81,9 +81,9 @@ class _Run:
         """The finished response."""
         if self._work is None:
             return self._response("completed", [*self._failed_call(), self._message()])
-        async with self._box.knobs.job(self._request, pictures=1):
+        async with self._box.knobs.image_request(self._request, pictures=1):
             if self._is("stall"):
-                await until(anyio.Event(), self._request)
+                await wait_while_connected(anyio.Event(), self._request)
             painted = works.resized(self._work, self._fault)
             (data,) = await works.files(painted, self._box)
         return self._response("completed", [self._call(painted, data)])
@@ -100,7 +100,7 @@ class _Run:
             yield self._event("response.completed", response=self._response("completed", items))
             return
         painted = works.resized(self._work, self._fault)
-        async with self._box.knobs.job(self._request, pictures=1):
+        async with self._box.knobs.image_request(self._request, pictures=1):
             async for chunk in self._call_events(painted):
                 yield chunk
 
@@ -120,7 +120,7 @@ class _Run:
                 "partial_image", partial_image_index=place, partial_image_b64=picture, **painted.looks()
             )
         if self._is("stall"):
-            await until(anyio.Event(), self._request)
+            await wait_while_connected(anyio.Event(), self._request)
         if fault and self._is("error_event"):
             refusal = replace(fault, error=fault.error or "server_error").refusal(model=painted.order.model.name)
             error = refusal.error(request_id=self._request.scope["request_id"])

@@ -28,9 +28,9 @@ from .rules import (
     EDIT_FORM,
     EDIT_JSON,
     GENERATION,
-    check_order,
-    from_form,
+    check_params,
     is_object,
+    params_from_form,
     refuse_type,
 )
 from .state import SandboxState, state_of
@@ -44,7 +44,7 @@ async def generations(request: Request) -> Response:
     early = await works.early_answer(request, box, fault, model=_model(params), billed=_count(params))
     if early:
         return early
-    order = check_order(params, known=GENERATION)
+    order = check_params(params, known=GENERATION)
     works.check_prompt(order)
     return await _answer(request, box, await works.generation(order), fault)
 
@@ -53,13 +53,13 @@ async def edits(request: Request) -> Response:
     """`POST /v1/images/edits`, as a form or as JSON."""
     box = state_of(request)
     form = await read_form(request, box.knobs) if is_form(request) else None
-    params = from_form(form.fields) if form else await read_json(request, box.knobs)
+    params = params_from_form(form.fields) if form else await read_json(request, box.knobs)
     fault = box.knobs.take_fault("edits")
     early = await works.early_answer(request, box, fault, model=_model(params), billed=_count(params))
     if early:
         return early
     names: dict[str, Json] = {**params, **dict.fromkeys(form.names, "")} if form else params
-    order = check_order({**names, **params}, known=EDIT_FORM if form else EDIT_JSON)
+    order = check_params({**names, **params}, known=EDIT_FORM if form else EDIT_JSON)
     uploads, mask = _form_pictures(form) if form else _json_pictures(params, box)
     works.check_prompt(order)
     return await _answer(request, box, await works.edit(order, uploads, mask, box=box), fault)

@@ -19,7 +19,7 @@ from .faults import ErrorName, Fault, named_error
 from .http import Silence
 from .input_images import Upload, open_mask, open_picture
 from .knobs import wait_while_connected
-from .rules import Order
+from .rules import CheckedParams
 from .state import SandboxState
 from .tokens import (
     GENERATION_EXTRA,
@@ -53,7 +53,7 @@ class Work:
     Only the first of the `pictures` is kept as it came: of the others a small copy does.
     """
 
-    order: Order
+    order: CheckedParams
     size: tuple[int, int]
     pictures: Sequence[Image.Image] = ()
     mask: Image.Image | None = None
@@ -74,7 +74,7 @@ class Work:
         }
 
 
-def check_prompt(order: Order) -> None:
+def check_prompt(order: CheckedParams) -> None:
     """Refuse a prompt with one of the `TRIGGERS`.
 
     Raises:
@@ -85,12 +85,12 @@ def check_prompt(order: Order) -> None:
             raise named_error(name, model=order.model.name)
 
 
-async def generation(order: Order) -> Work:
+async def generation(order: CheckedParams) -> Work:
     """The work for a new picture."""
     return _planned(Work(order, order.size or painter.AUTO_SIZE))
 
 
-async def edit(order: Order, uploads: Sequence[Upload], mask: Upload | None, *, box: SandboxState) -> Work:
+async def edit(order: CheckedParams, uploads: Sequence[Upload], mask: Upload | None, *, box: SandboxState) -> Work:
     """The work for an edit; the pictures are decoded here, in a thread.
 
     Raises:

@@ -20,7 +20,7 @@ from .errors import (
 from .images_route import picture_from_reference
 from .input_images import MAX_PICTURES, Upload
 from .models import DEFAULT_TOOL_MODEL, check_host_model
-from .rules import TOOL, Order, check_order, is_object, refuse_type
+from .rules import TOOL, CheckedParams, check_params, is_object, refuse_type
 from .state import SandboxState
 
 Action = Literal["generate", "edit"]
@@ -41,7 +41,7 @@ _NOT_FOR_THE_ORDER = ("type", "action", "input_image_mask")
 class ToolCall:
     """A call of the image tool; no `pictures` for a generation."""
 
-    order: Order
+    order: CheckedParams
     action: Action
     pictures: tuple[Upload, ...]
     mask: Upload | None
@@ -116,7 +116,7 @@ def _read_tool(
 ) -> ToolCall:
     looks = {name: value for name, value in tool.items() if name not in _NOT_FOR_THE_ORDER}
     try:
-        order = check_order({"model": DEFAULT_TOOL_MODEL, **looks, "prompt": prompt}, known=TOOL | {"prompt"})
+        order = check_params({"model": DEFAULT_TOOL_MODEL, **looks, "prompt": prompt}, known=TOOL | {"prompt"})
     except ApiRefusal as refusal:
         raise _in_tool(refusal, place) from refusal
     action = tool.get("action", "auto")

@@ -46,11 +46,11 @@ MIN_PIXELS = 655_360
 MAX_PIXELS = 8_294_400
 MAX_ASPECT = 3
 
-_LOOKS = frozenset(
+_OUTPUT_PARAMS = frozenset(
     {"size", "quality", "background", "output_format", "output_compression", "moderation", "partial_images"}
     | {"complexity", "frame_count", "frame_duration_ms", "svg"}
 )
-_SHARED = _LOOKS | {"prompt", "model", "n", "stream", "user", "safety_identifier"}
+_SHARED = _OUTPUT_PARAMS | {"prompt", "model", "n", "stream", "user", "safety_identifier"}
 
 GENERATION = _SHARED
 """Parameters of `/v1/images/generations`."""
@@ -61,7 +61,7 @@ EDIT_FORM = _SHARED | {"image", "image[]", "mask"}
 EDIT_JSON = _SHARED | {"images", "mask"}
 """Parameters of `/v1/images/edits` as JSON."""
 
-TOOL = _LOOKS | {"type", "action", "model", "input_image_mask"}
+TOOL = _OUTPUT_PARAMS | {"type", "action", "model", "input_image_mask"}
 """Keys of the Responses route's `image_generation` tool."""
 
 _NAMES: dict[type, str] = {
@@ -75,7 +75,7 @@ _SIZE = re.compile(r"([0-9]{1,6})x([0-9]{1,6})")
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class CheckedParams:
     """A request that passed: what is to be painted. `size` is None for `auto`."""
 
     model: PictureModel
@@ -91,7 +91,7 @@ class Order:
     safety_identifier: str | None
 
 
-def check_order(params: Mapping[str, Json], *, known: frozenset[str]) -> Order:
+def check_params(params: Mapping[str, Json], *, known: frozenset[str]) -> CheckedParams:
     """Check the parameters of a picture request; those that carry pictures are checked elsewhere.
 
     Raises:
@@ -110,7 +110,7 @@ def check_order(params: Mapping[str, Json], *, known: frozenset[str]) -> Order:
         raise by_the_model("Streaming is only supported with n=1.", param="stream")
     _choice(params, "moderation", ("auto", "low"))
     user = _text(params, "user", limit=None, nullable=False)
-    order = Order(
+    order = CheckedParams(
         model=model,
         prompt=prompt,
         n=n,
@@ -277,7 +277,7 @@ def is_object(value: Json) -> TypeGuard[JsonObject]:
     return isinstance(value, dict)
 
 
-def from_form(fields: Mapping[str, str]) -> dict[str, Json]:
+def params_from_form(fields: Mapping[str, str]) -> dict[str, Json]:
     """Form fields as the JSON they stand for: a form has only strings.
 
     What does not read as an integer or a boolean stays a string, and the rules refuse it by its type.

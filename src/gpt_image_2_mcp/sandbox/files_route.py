@@ -8,7 +8,7 @@ from starlette.responses import JSONResponse, Response
 from .errors import ApiRefusal, missing, not_supported, out_of_range, unknown, wrong_type
 from .http import read_form, record_request
 from .models import model_row, model_rows
-from .pipeline import early_answer
+from .pipeline import answer_without_picture
 from .state import state_of
 
 PURPOSES = ("assistants", "batch", "fine-tune", "vision", "user_data", "evals")
@@ -29,7 +29,7 @@ async def upload(request: Request) -> Response:
     box = state_of(request)
     form = await read_form(request, box.knobs)
     fault = box.knobs.take_fault("files")
-    early = await early_answer(request, box, fault, model="", billed=0)
+    early = await answer_without_picture(request, box, fault, model="", billed=0)
     if early:
         return early
     for name in form.names:

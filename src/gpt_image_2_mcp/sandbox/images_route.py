@@ -23,7 +23,7 @@ from .faults import Fault
 from .http import Cut, EventStream, Form, event, is_form, read_form, read_json
 from .input_images import MAX_PICTURES, Upload, check_mime_type, from_data_url
 from .knobs import wait_while_connected
-from .pipeline import Work
+from .pipeline import PaintTask
 from .rules import (
     EDIT_FORM,
     EDIT_JSON,
@@ -41,12 +41,12 @@ async def generations(request: Request) -> Response:
     box = state_of(request)
     params = await read_json(request, box.knobs)
     fault = box.knobs.take_fault("generations")
-    early = await works.early_answer(request, box, fault, model=_model(params), billed=_count(params))
+    early = await works.answer_without_picture(request, box, fault, model=_model(params), billed=_count(params))
     if early:
         return early
     order = check_params(params, known=GENERATION)
     works.check_prompt(order)
-    return await _answer(request, box, await works.generation(order), fault)
+    return await _answer(request, box, await works.plan_generation(order), fault)
 
 
 async def edits(request: Request) -> Response:
@@ -55,14 +55,14 @@ async def edits(request: Request) -> Response:
     form = await read_form(request, box.knobs) if is_form(request) else None
     params = params_from_form(form.fields) if form else await read_json(request, box.knobs)
     fault = box.knobs.take_fault("edits")
-    early = await works.early_answer(request, box, fault, model=_model(params), billed=_count(params))
+    early = await works.answer_without_picture(request, box, fault, model=_model(params), billed=_count(params))
     if early:
         return early
     names: dict[str, Json] = {**params, **dict.fromkeys(form.names, "")} if form else params
     order = check_params({**names, **params}, known=EDIT_FORM if form else EDIT_JSON)
     uploads, mask = _form_pictures(form) if form else _json_pictures(params, box)
     works.check_prompt(order)
-    return await _answer(request, box, await works.edit(order, uploads, mask, box=box), fault)
+    return await _answer(request, box, await works.plan_edit(order, uploads, mask, box=box), fault)
 
 
 def picture_from_reference(value: Json, box: SandboxState, *, param: str) -> Upload:
@@ -124,23 +124,23 @@ def _json_pictures(params: JsonObject, box: SandboxState) -> tuple[list[Upload],
     return pictures, None if mask is None else picture_from_reference(mask, box, param="mask")
 
 
-async def _answer(request: Request, box: SandboxState, work: Work, fault: Fault | None) -> Response:
-    if work.order.stream:
+async def _answer(request: Request, box: SandboxState, work: PaintTask, fault: Fault | None) -> Response:
+    if work.params.stream:
         stream = EventStream(_events(request, box, work, fault))
         return Cut(stream, after=fault.after) if fault and fault.kind == "cut" else stream
-    painted = works.resized(work, fault)
-    async with box.knobs.image_request(request, pictures=work.order.n):
+    painted = works.with_fault_size(work, fault)
+    async with box.knobs.image_request(request, pictures=work.params.n):
         if fault and fault.kind == "stall":
             await wait_while_connected(anyio.Event(), request)
-        files = await works.files(painted, box)
+        files = await works.paint(painted, box)
     body: JsonObject = {
         "created": int(time.time()),
-        **painted.looks(),
-        "data": [{**works.picture_body(data, work, fault, request=request, box=box)} for data in files],
+        **painted.output_fields(),
+        "data": [{**works.data_entry(data, work, fault, request=request, box=box)} for data in files],
         "usage": work.usage.body(),
     }
-    if work.order.safety_identifier:
-        body["safety_identifier"] = work.order.safety_identifier
+    if work.params.safety_identifier:
+        body["safety_identifier"] = work.params.safety_identifier
     if fault and fault.kind == "no_usage":
         del body["usage"]
     if fault and fault.kind == "empty_data":
@@ -149,30 +149,32 @@ async def _answer(request: Request, box: SandboxState, work: Work, fault: Fault 
     return Cut(answer, after=fault.after) if fault and fault.kind == "cut" else answer
 
 
-async def _events(request: Request, box: SandboxState, work: Work, fault: Fault | None) -> AsyncGenerator[bytes, None]:
+async def _events(
+    request: Request, box: SandboxState, work: PaintTask, fault: Fault | None
+) -> AsyncGenerator[bytes, None]:
     """The stream: the partial pictures, then the finished one with what it cost."""
-    painted = works.resized(work, fault)
+    painted = works.with_fault_size(work, fault)
     async with box.knobs.image_request(request, pictures=1):
-        for place, data in enumerate(await works.partials(painted, box)):
-            if _broken(fault, place):
+        for place, data in enumerate(await works.paint_partials(painted, box)):
+            if _breaks_now(fault, place):
                 break
-            name = f"{work.kind}.partial_image"
-            looks = {"created_at": int(time.time()), **painted.looks(), "partial_image_index": place}
+            name = f"{work.event_prefix}.partial_image"
+            looks = {"created_at": int(time.time()), **painted.output_fields(), "partial_image_index": place}
             yield event(name, {"type": name, "b64_json": base64.b64encode(data).decode(), **looks})
         if fault and fault.kind == "stall":
             await wait_while_connected(anyio.Event(), request)
         if fault and fault.kind == "error_event":
-            refusal = replace(fault, error=fault.error or "server_error").refusal(model=work.order.model.name)
+            refusal = replace(fault, error=fault.error or "server_error").refusal(model=work.params.model.name)
             yield event("error", {"type": "error", "error": refusal.error(request_id=request.scope["request_id"])})
         if fault and fault.kind in ("stall", "error_event", "no_completed"):
             return
-        (data,) = await works.files(painted, box)
-        name = f"{work.kind}.completed"
+        (data,) = await works.paint(painted, box)
+        name = f"{work.event_prefix}.completed"
         completed: JsonObject = {
             "type": name,
             "created_at": int(time.time()),
-            **painted.looks(),
-            **works.picture_body(data, work, fault, request=request, box=box),
+            **painted.output_fields(),
+            **works.data_entry(data, work, fault, request=request, box=box),
             "usage": work.usage.body(details=False),
         }
         if fault and fault.kind == "no_usage":
@@ -180,7 +182,7 @@ async def _events(request: Request, box: SandboxState, work: Work, fault: Fault 
         yield event(name, completed)
 
 
-def _broken(fault: Fault | None, sent: int) -> bool:
+def _breaks_now(fault: Fault | None, sent: int) -> bool:
     """Whether a stream goes wrong after that many events."""
     return fault is not None and fault.kind in ("stall", "error_event", "no_completed") and sent >= fault.after
 

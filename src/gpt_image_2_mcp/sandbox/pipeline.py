@@ -47,30 +47,30 @@ _SMALL_COPY = (512, 512)
 
 
 @dataclass(frozen=True, slots=True)
-class Work:
+class PaintTask:
     """An order with its input pictures; none of them for a generation. `size` is what will be painted.
 
     Only the first of the `pictures` is kept as it came: of the others a small copy does.
     """
 
-    order: CheckedParams
+    params: CheckedParams
     size: tuple[int, int]
     pictures: Sequence[Image.Image] = ()
     mask: Image.Image | None = None
     usage: Usage = field(default_factory=lambda: Usage(0, 0, 0))
 
     @property
-    def kind(self) -> Literal["image_generation", "image_edit"]:
+    def event_prefix(self) -> Literal["image_generation", "image_edit"]:
         """How its stream events are called."""
         return "image_edit" if self.pictures else "image_generation"
 
-    def looks(self) -> dict[str, str]:
+    def output_fields(self) -> dict[str, str]:
         """What an answer says of its pictures."""
         return {
             "size": f"{self.size[0]}x{self.size[1]}",
-            "quality": self.order.quality,
-            "background": self.order.background,
-            "output_format": self.order.output_format,
+            "quality": self.params.quality,
+            "background": self.params.background,
+            "output_format": self.params.output_format,
         }
 
 
@@ -85,19 +85,21 @@ def check_prompt(order: CheckedParams) -> None:
             raise named_error(name, model=order.model.name)
 
 
-async def generation(order: CheckedParams) -> Work:
+async def plan_generation(order: CheckedParams) -> PaintTask:
     """The work for a new picture."""
-    return _planned(Work(order, order.size or painter.AUTO_SIZE))
+    return _with_usage(PaintTask(order, order.size or painter.AUTO_SIZE))
 
 
-async def edit(order: CheckedParams, uploads: Sequence[Upload], mask: Upload | None, *, box: SandboxState) -> Work:
+async def plan_edit(
+    order: CheckedParams, uploads: Sequence[Upload], mask: Upload | None, *, box: SandboxState
+) -> PaintTask:
     """The work for an edit; the pictures are decoded here, in a thread.
 
     Raises:
         ApiRefusal: 400, code `invalid_image_file`.
     """
 
-    def decode() -> Work:
+    def decode() -> PaintTask:
         pictures: list[Image.Image] = []
         sizes: list[tuple[int, int]] = []
         for place, upload in enumerate(uploads, start=1):
@@ -108,16 +110,16 @@ async def edit(order: CheckedParams, uploads: Sequence[Upload], mask: Upload | N
             pictures.append(picture)
         alpha = None if mask is None else open_mask(mask, size=sizes[0])
         size = order.size or painter.edit_size(sizes[0])
-        return _planned(Work(order, size, pictures, alpha), sizes)
+        return _with_usage(PaintTask(order, size, pictures, alpha), sizes)
 
     return await anyio.to_thread.run_sync(decode, limiter=box.paint_limiter)
 
 
-async def files(work: Work, box: SandboxState) -> list[bytes]:
+async def paint(work: PaintTask, box: SandboxState) -> list[bytes]:
     """The finished pictures, one file each, in the order's format."""
 
     def make() -> list[bytes]:
-        return [_encoded(work, _painted(work, index)) for index in range(work.order.n)]
+        return [_encode(work, _paint_one(work, index)) for index in range(work.params.n)]
 
     # A caller that leaves is not to wait for the brush: the thread paints on and its picture is dropped.
     made = await anyio.to_thread.run_sync(make, abandon_on_cancel=True, limiter=box.paint_limiter)
@@ -125,25 +127,25 @@ async def files(work: Work, box: SandboxState) -> list[bytes]:
     return made
 
 
-async def partials(work: Work, box: SandboxState) -> list[bytes]:
+async def paint_partials(work: PaintTask, box: SandboxState) -> list[bytes]:
     """The partial pictures of a stream, from blurred to nearly finished."""
 
     def make() -> list[bytes]:
-        steps = work.order.partial_images
-        whole = _painted(work, 0)
-        return [_encoded(work, painter.partial(whole, step=step, steps=steps)) for step in range(steps)]
+        steps = work.params.partial_images
+        whole = _paint_one(work, 0)
+        return [_encode(work, painter.partial(whole, step=step, steps=steps)) for step in range(steps)]
 
-    if work.order.partial_images == 0:
+    if work.params.partial_images == 0:
         return []
     return await anyio.to_thread.run_sync(make, abandon_on_cancel=True, limiter=box.paint_limiter)
 
 
-def resized(work: Work, fault: Fault | None) -> Work:
+def with_fault_size(work: PaintTask, fault: Fault | None) -> PaintTask:
     """The work, at another size than asked for where that is the fault."""
     return replace(work, size=fault.size) if fault and fault.kind == "other_size" else work
 
 
-async def early_answer(
+async def answer_without_picture(
     request: Request, box: SandboxState, fault: Fault | None, *, model: str, billed: int
 ) -> Response | None:
     """The answer of a fault that needs no picture, after whatever wait was asked for; None where there is none.
@@ -172,11 +174,11 @@ async def early_answer(
     return None
 
 
-def picture_body(
-    data: bytes, work: Work, fault: Fault | None, *, request: Request, box: SandboxState
+def data_entry(
+    data: bytes, work: PaintTask, fault: Fault | None, *, request: Request, box: SandboxState
 ) -> dict[str, str]:
     """One entry of `data`: base64, unless a fault wants it otherwise."""
-    media_type = f"image/{work.order.output_format}"
+    media_type = f"image/{work.params.output_format}"
     match fault.kind if fault else None:
         case "url":
             key = box.publish(data, media_type)
@@ -193,9 +195,9 @@ def picture_body(
             return {"b64_json": base64.b64encode(data).decode()}
 
 
-def _planned(work: Work, sizes: Sequence[tuple[int, int]] = ()) -> Work:
+def _with_usage(work: PaintTask, sizes: Sequence[tuple[int, int]] = ()) -> PaintTask:
     """The work with its tokens counted; `sizes` are those that the input pictures came in."""
-    order = work.order
+    order = work.params
     painted = output_tokens(*work.size, grid=order.model.grid[order.quality]) * order.n
     shown = order.partial_images * PARTIAL_TOKENS if order.stream else 0
     usage = Usage(
@@ -206,8 +208,8 @@ def _planned(work: Work, sizes: Sequence[tuple[int, int]] = ()) -> Work:
     return replace(work, usage=usage)
 
 
-def _painted(work: Work, index: int) -> Image.Image:
-    order = work.order
+def _paint_one(work: PaintTask, index: int) -> Image.Image:
+    order = work.params
     note = f"{order.model.name} · {work.size[0]}x{work.size[1]} · {order.quality} · {order.output_format}"
     if order.n > 1:
         note = f"{note} · {index + 1} of {order.n}"
@@ -225,5 +227,5 @@ def _painted(work: Work, index: int) -> Image.Image:
     )
 
 
-def _encoded(work: Work, picture: Image.Image) -> bytes:
-    return painter.encode(picture, work.order.output_format, compression=work.order.output_compression)
+def _encode(work: PaintTask, picture: Image.Image) -> bytes:
+    return painter.encode(picture, work.params.output_format, compression=work.params.output_compression)

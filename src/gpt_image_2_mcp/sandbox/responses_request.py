@@ -34,14 +34,14 @@ _KNOWN = frozenset(
     | {"context_management", "moderation", "top_logprobs"}
 )
 _ROLES = ("user", "assistant", "system", "developer")
-_NOT_FOR_THE_ORDER = ("type", "action", "input_image_mask")
+_NOT_IMAGE_PARAMS = ("type", "action", "input_image_mask")
 
 
 @dataclass(frozen=True, slots=True)
 class ToolCall:
     """A call of the image tool; no `pictures` for a generation."""
 
-    order: CheckedParams
+    params: CheckedParams
     action: Action
     pictures: tuple[Upload, ...]
     mask: Upload | None
@@ -114,7 +114,7 @@ def _read_tools(
 def _read_tool(
     tool: JsonObject, place: int, prompt: str, pictures: list[Upload], box: SandboxState, *, stream: bool
 ) -> ToolCall:
-    looks = {name: value for name, value in tool.items() if name not in _NOT_FOR_THE_ORDER}
+    looks = {name: value for name, value in tool.items() if name not in _NOT_IMAGE_PARAMS}
     try:
         order = check_params({"model": DEFAULT_TOOL_MODEL, **looks, "prompt": prompt}, known=TOOL | {"prompt"})
     except ApiRefusal as refusal:
@@ -136,7 +136,7 @@ def _read_tool(
         raise by_the_model(f"At most {MAX_PICTURES} input images are supported.", param="tools", code=None)
     edits = bool(pictures) and action != "generate"
     return ToolCall(
-        order=replace(order, stream=stream),
+        params=replace(order, stream=stream),
         action="edit" if edits else "generate",
         pictures=tuple(pictures) if edits else (),
         mask=mask,

@@ -15,7 +15,7 @@ from .errors import ApiRefusal, Json, JsonObject
 from .faults import Fault
 from .http import Cut, EventStream, event, read_json
 from .knobs import wait_while_connected
-from .pipeline import Work
+from .pipeline import PaintTask
 from .responses_request import Ask, ToolCall, read_ask
 from .state import SandboxState, state_of
 from .tokens import Usage, text_tokens
@@ -30,11 +30,13 @@ async def responses(request: Request) -> Response:
     params = await read_json(request, box.knobs)
     fault = box.knobs.take_fault("responses")
     model = params.get("model")
-    early = await works.early_answer(request, box, fault, model=model if isinstance(model, str) else "", billed=1)
+    early = await works.answer_without_picture(
+        request, box, fault, model=model if isinstance(model, str) else "", billed=1
+    )
     if early:
         return early
     ask = read_ask(params, box)
-    run = _Run(request, box, params, ask, fault)
+    run = _ResponseBuilder(request, box, params, ask, fault)
     await run.prepare()
     if ask.stream:
         stream = EventStream(run.events())
@@ -43,7 +45,7 @@ async def responses(request: Request) -> Response:
     return Cut(answer, after=fault.after) if fault and fault.kind == "cut" else answer
 
 
-class _Run:
+class _ResponseBuilder:
     """One response in the making: streamed or not, it goes through the same items."""
 
     def __init__(self, request: Request, box: SandboxState, params: JsonObject, ask: Ask, fault: Fault | None) -> None:
@@ -52,7 +54,7 @@ class _Run:
         self._params = params
         self._ask = ask
         self._fault = fault
-        self._work: Work | None = None
+        self._task: PaintTask | None = None
         self._blocked: ApiRefusal | None = None
         self._id = f"resp_{secrets.token_hex(24)}"
         self._call_id = f"ig_{secrets.token_hex(24)}"
@@ -69,42 +71,42 @@ class _Run:
         if call is None:
             return
         try:
-            works.check_prompt(call.order)
+            works.check_prompt(call.params)
         except ApiRefusal as refusal:
             if refusal.code != "moderation_blocked":
                 raise
             self._blocked = refusal
         else:
-            self._work = await _work(call, self._box)
+            self._task = await _plan(call, self._box)
 
     async def body(self) -> JsonObject:
         """The finished response."""
-        if self._work is None:
+        if self._task is None:
             return self._response("completed", [*self._failed_call(), self._message()])
         async with self._box.knobs.image_request(self._request, pictures=1):
             if self._is("stall"):
                 await wait_while_connected(anyio.Event(), self._request)
-            painted = works.resized(self._work, self._fault)
-            (data,) = await works.files(painted, self._box)
+            painted = works.with_fault_size(self._task, self._fault)
+            (data,) = await works.paint(painted, self._box)
         return self._response("completed", [self._call(painted, data)])
 
     async def events(self) -> AsyncGenerator[bytes, None]:
         """The response as a stream."""
         yield self._event("response.created", response=self._response("in_progress", []))
         yield self._event("response.in_progress", response=self._response("in_progress", []))
-        if self._work is None:
+        if self._task is None:
             items = [*self._failed_call(), self._message()]
             for place, item in enumerate(items):
                 yield self._event("response.output_item.added", output_index=place, item=item)
                 yield self._event("response.output_item.done", output_index=place, item=item)
             yield self._event("response.completed", response=self._response("completed", items))
             return
-        painted = works.resized(self._work, self._fault)
+        painted = works.with_fault_size(self._task, self._fault)
         async with self._box.knobs.image_request(self._request, pictures=1):
             async for chunk in self._call_events(painted):
                 yield chunk
 
-    async def _call_events(self, painted: Work) -> AsyncGenerator[bytes, None]:
+    async def _call_events(self, painted: PaintTask) -> AsyncGenerator[bytes, None]:
         """The events of the picture, up to the fault where there is one."""
         fault = self._fault
         begun: JsonObject = {"id": self._call_id, "type": "image_generation_call", "status": "in_progress"}
@@ -112,22 +114,22 @@ class _Run:
         yield self._call_event("in_progress")
         yield self._call_event("generating")
         breaks = self._is("stall", "no_completed", "error_event")
-        for place, data in enumerate(await works.partials(painted, self._box)):
+        for place, data in enumerate(await works.paint_partials(painted, self._box)):
             if fault and breaks and place >= fault.after:
                 break
             picture = base64.b64encode(data).decode()
             yield self._call_event(
-                "partial_image", partial_image_index=place, partial_image_b64=picture, **painted.looks()
+                "partial_image", partial_image_index=place, partial_image_b64=picture, **painted.output_fields()
             )
         if self._is("stall"):
             await wait_while_connected(anyio.Event(), self._request)
         if fault and self._is("error_event"):
-            refusal = replace(fault, error=fault.error or "server_error").refusal(model=painted.order.model.name)
+            refusal = replace(fault, error=fault.error or "server_error").refusal(model=painted.params.model.name)
             error = refusal.error(request_id=self._request.scope["request_id"])
             yield self._event("error", code=error["code"], message=error["message"], param=error["param"])
         if breaks:
             return
-        (data,) = await works.files(painted, self._box)
+        (data,) = await works.paint(painted, self._box)
         yield self._call_event("completed")
         item = self._call(painted, data)
         yield self._event("response.output_item.done", output_index=0, item=item)
@@ -144,9 +146,9 @@ class _Run:
         name = f"response.image_generation_call.{step}"
         return self._event(name, output_index=0, item_id=self._call_id, **fields)
 
-    def _call(self, painted: Work, data: bytes) -> JsonObject:
+    def _call(self, painted: PaintTask, data: bytes) -> JsonObject:
         """The item of a finished call."""
-        body = works.picture_body(data, painted, self._fault, request=self._request, box=self._box)
+        body = works.data_entry(data, painted, self._fault, request=self._request, box=self._box)
         call = self._ask.call
         assert call is not None
         return {
@@ -155,8 +157,8 @@ class _Run:
             "status": "completed",
             "action": call.action,
             "result": None if self._is("empty_data") else next(iter(body.values())),
-            "revised_prompt": call.order.prompt,
-            **painted.looks(),
+            "revised_prompt": call.params.prompt,
+            **painted.output_fields(),
         }
 
     def _failed_call(self) -> list[JsonObject]:
@@ -214,13 +216,13 @@ class _Run:
             "user": params.get("user"),
         }
         if done and not self._is("no_usage"):
-            usage = self._work.usage if self._work else Usage(0, 0, 0)
+            usage = self._task.usage if self._task else Usage(0, 0, 0)
             body["tool_usage"] = {"image_gen": usage.body(), "web_search": {"num_requests": 0}}
         return body
 
     def _host_usage(self) -> JsonObject:
         """What the host model cost: the words and pictures that it read, and its call."""
-        read = text_tokens(self._ask.prompt) + (self._work.usage.pictures if self._work else 0)
+        read = text_tokens(self._ask.prompt) + (self._task.usage.pictures if self._task else 0)
         return {
             "input_tokens": read,
             "input_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 0},
@@ -230,7 +232,7 @@ class _Run:
         }
 
 
-async def _work(call: ToolCall, box: SandboxState) -> Work:
+async def _plan(call: ToolCall, box: SandboxState) -> PaintTask:
     if call.action == "generate":
-        return await works.generation(call.order)
-    return await works.edit(call.order, call.pictures, call.mask, box=box)
+        return await works.plan_generation(call.params)
+    return await works.plan_edit(call.params, call.pictures, call.mask, box=box)

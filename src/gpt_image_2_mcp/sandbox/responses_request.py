@@ -48,7 +48,7 @@ class ToolCall:
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
+class ResponsesRequest:
     """A request to the Responses route; `call` is None where the image tool is not to be used."""
 
     model: str
@@ -59,7 +59,7 @@ class Ask:
     call: ToolCall | None
 
 
-def read_ask(params: JsonObject, box: SandboxState) -> Ask:
+def read_request(params: JsonObject, box: SandboxState) -> ResponsesRequest:
     """Check a request to the Responses route.
 
     Raises:
@@ -90,7 +90,7 @@ def read_ask(params: JsonObject, box: SandboxState) -> Ask:
     if call is None and is_object(choice):
         message = "Tool choice 'image_generation' not found in 'tools' parameter."
         raise ApiRefusal(400, message, code=None, param="tool_choice")
-    return Ask(model, prompt, bool(stream), [_echo(tool) for tool in tools], choice, call)
+    return ResponsesRequest(model, prompt, bool(stream), [_echo(tool) for tool in tools], choice, call)
 
 
 def _read_tools(

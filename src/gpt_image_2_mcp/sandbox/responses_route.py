@@ -16,7 +16,7 @@ from .faults import Fault
 from .http import Cut, EventStream, event, read_json
 from .knobs import wait_while_connected
 from .pipeline import PaintTask
-from .responses_request import Ask, ToolCall, read_ask
+from .responses_request import ResponsesRequest, ToolCall, read_request
 from .state import SandboxState, state_of
 from .tokens import Usage, text_tokens
 
@@ -35,7 +35,7 @@ async def responses(request: Request) -> Response:
     )
     if early:
         return early
-    ask = read_ask(params, box)
+    ask = read_request(params, box)
     run = _ResponseBuilder(request, box, params, ask, fault)
     await run.prepare()
     if ask.stream:
@@ -48,7 +48,9 @@ async def responses(request: Request) -> Response:
 class _ResponseBuilder:
     """One response in the making: streamed or not, it goes through the same items."""
 
-    def __init__(self, request: Request, box: SandboxState, params: JsonObject, ask: Ask, fault: Fault | None) -> None:
+    def __init__(
+        self, request: Request, box: SandboxState, params: JsonObject, ask: ResponsesRequest, fault: Fault | None
+    ) -> None:
         self._request = request
         self._box = box
         self._params = params

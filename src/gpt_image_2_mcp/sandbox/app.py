@@ -12,7 +12,7 @@ from . import files_route as files
 from . import images_route as images
 from . import responses_route as responses
 from .errors import ApiRefusal, no_such_url, wrong_method
-from .http import Silence, Stamp, refusal_response
+from .http import KeyAndHeaders, NoAnswer, refusal_response
 from .knobs import CallerLeftError, Knobs
 from .state import SandboxState
 
@@ -37,12 +37,12 @@ def build_sandbox(*, knobs: Knobs | None = None) -> Starlette:
             Route("/_sandbox/knobs", control.set_knobs, methods=["POST"]),
             Route("/_sandbox/release", control.release_held, methods=["POST"]),
         ],
-        middleware=[Middleware(Stamp)],
+        middleware=[Middleware(KeyAndHeaders)],
         exception_handlers={
-            ApiRefusal: _refused,
+            ApiRefusal: _api_refusal,
             HTTPException: _no_route,
-            CallerLeftError: _gone,
-            ClientDisconnect: _gone,
+            CallerLeftError: _caller_left,
+            ClientDisconnect: _caller_left,
             Exception: _bug,
         },
     )
@@ -51,7 +51,7 @@ def build_sandbox(*, knobs: Knobs | None = None) -> Starlette:
     return app
 
 
-async def _refused(request: Request, exc: Exception) -> Response:
+async def _api_refusal(request: Request, exc: Exception) -> Response:
     assert isinstance(exc, ApiRefusal)
     return refusal_response(request, exc)
 
@@ -66,11 +66,11 @@ async def _no_route(request: Request, exc: Exception) -> Response:
     return refusal_response(request, no_such_url(request.method, request.url.path))
 
 
-async def _gone(request: Request, exc: Exception) -> Response:  # noqa: ARG001, Starlette passes both
-    return Silence()
+async def _caller_left(request: Request, exc: Exception) -> Response:  # noqa: ARG001, Starlette passes both
+    return NoAnswer()
 
 
 async def _bug(request: Request, exc: Exception) -> Response:
     """A mistake of the sandbox itself: said as such; whoever runs the app gets the exception as well."""
     refusal = ApiRefusal(500, f"The sandbox has a bug: {exc!r}", code=None, kind="server_error")
-    return refusal_response(request, refusal, stamp=True)
+    return refusal_response(request, refusal, with_headers=True)

@@ -55,7 +55,7 @@ class ApiRefusal(Exception):
             **self.extra,
         }
 
-    def about(self, param: str) -> "ApiRefusal":
+    def with_param(self, param: str) -> "ApiRefusal":
         """The same refusal with another `param`: on the Responses route OpenAI blames `tools` as a whole."""
         return ApiRefusal(
             self.status,
@@ -150,7 +150,7 @@ def wrong_count(param: str, count: int, *, low: int, high: int) -> ApiRefusal:
     return ApiRefusal(400, message, code=code, param=param)
 
 
-def by_the_model(message: str, *, param: str, code: str | None = "invalid_value") -> ApiRefusal:
+def model_refusal(message: str, *, param: str, code: str | None = "invalid_value") -> ApiRefusal:
     """A refusal of the picture model, for example of a size."""
     return ApiRefusal(400, message, code=code, param=param, kind=IMAGE_USER_ERROR)
 

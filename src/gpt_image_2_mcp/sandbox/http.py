@@ -53,7 +53,7 @@ class Form:
     names: list[str] = field(default_factory=list[str])
 
 
-class Stamp:
+class KeyAndHeaders:
     """Middleware: checks the key, and puts the headers on every answer."""
 
     def __init__(self, app: ASGIApp) -> None:
@@ -79,14 +79,14 @@ class Stamp:
             await refusal_response(Request(scope), refusal)(scope, receive, stamped)
 
 
-class Silence(Response):
+class NoAnswer(Response):
     """No answer at all: the connection ends, as where a server dies."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send nothing."""
 
 
-class Cut(Response):
+class TruncatedAnswer(Response):
     """Another answer of which only the first bytes come."""
 
     def __init__(self, whole: Response, *, after: int) -> None:
@@ -107,15 +107,15 @@ class Cut(Response):
                 message = {**message, "body": body, "more_body": True}
             await send(message)
             if left <= 0 and message["type"] == "http.response.body":
-                raise _CutError
+                raise _TruncatedError
 
         try:
             await self._whole(scope, receive, cut)
-        except _CutError:
+        except _TruncatedError:
             return
 
 
-class _CutError(Exception):
+class _TruncatedError(Exception):
     """Enough was sent."""
 
 
@@ -143,15 +143,15 @@ class EventStream(Response):
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
-def event(name: str, data: JsonObject) -> bytes:
+def sse_event(name: str, data: JsonObject) -> bytes:
     """One server-sent event."""
     return f"event: {name}\ndata: {json.dumps(data, separators=(',', ':'))}\n\n".encode()
 
 
-def refusal_response(request: Request, refusal: ApiRefusal, *, stamp: bool = False) -> Response:
+def refusal_response(request: Request, refusal: ApiRefusal, *, with_headers: bool = False) -> Response:
     """The error body; `stamp` puts on the headers where `Stamp` does not see the answer."""
     request_id = request.scope["request_id"]
-    headers = {**_headers(request_id, time.perf_counter()), **refusal.headers} if stamp else refusal.headers
+    headers = {**_headers(request_id, time.perf_counter()), **refusal.headers} if with_headers else refusal.headers
     return JSONResponse({"error": refusal.error(request_id=request_id)}, refusal.status, headers=headers)
 
 
@@ -163,7 +163,7 @@ async def read_json(request: Request, knobs: Knobs) -> JsonObject:
     """
     if _media_type(request) != "application/json":
         raise _unsupported_content(request, "application/json")
-    body = b"".join([chunk async for chunk in _limited(request)])
+    body = b"".join([chunk async for chunk in _body_chunks(request)])
     try:
         params: Json = json.loads(body)
     except ValueError as exc:
@@ -187,7 +187,7 @@ async def read_form(request: Request, knobs: Knobs) -> Form:
     """
     if _media_type(request) != "multipart/form-data":
         raise _unsupported_content(request, "multipart/form-data")
-    parser = MultiPartParser(request.headers, _limited(request), max_files=100, max_fields=200)
+    parser = MultiPartParser(request.headers, _body_chunks(request), max_files=100, max_fields=200)
     parser.spool_max_size = MAX_BODY  # in memory: the sandbox leaves nothing on the disk
     try:
         data = await parser.parse()
@@ -260,7 +260,7 @@ async def _read_parts(data: FormData) -> Form:
     return form
 
 
-async def _limited(request: Request) -> AsyncGenerator[bytes, None]:
+async def _body_chunks(request: Request) -> AsyncGenerator[bytes, None]:
     """The body's chunks, up to `MAX_BODY` bytes of them."""
     size = 0
     try:

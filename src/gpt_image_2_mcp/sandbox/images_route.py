@@ -20,7 +20,7 @@ from .errors import (
     wrong_type,
 )
 from .faults import Fault
-from .http import Cut, EventStream, Form, event, is_form, read_form, read_json
+from .http import EventStream, Form, TruncatedAnswer, is_form, read_form, read_json, sse_event
 from .input_images import MAX_PICTURES, Upload, check_mime_type, from_data_url
 from .knobs import wait_while_connected
 from .pipeline import PaintTask
@@ -127,7 +127,7 @@ def _json_pictures(params: JsonObject, box: SandboxState) -> tuple[list[Upload],
 async def _answer(request: Request, box: SandboxState, work: PaintTask, fault: Fault | None) -> Response:
     if work.params.stream:
         stream = EventStream(_events(request, box, work, fault))
-        return Cut(stream, after=fault.after) if fault and fault.kind == "cut" else stream
+        return TruncatedAnswer(stream, after=fault.after) if fault and fault.kind == "cut" else stream
     painted = works.with_fault_size(work, fault)
     async with box.knobs.image_request(request, pictures=work.params.n):
         if fault and fault.kind == "stall":
@@ -146,7 +146,7 @@ async def _answer(request: Request, box: SandboxState, work: PaintTask, fault: F
     if fault and fault.kind == "empty_data":
         body["data"] = []
     answer = JSONResponse(body, headers=fault.headers if fault else None)
-    return Cut(answer, after=fault.after) if fault and fault.kind == "cut" else answer
+    return TruncatedAnswer(answer, after=fault.after) if fault and fault.kind == "cut" else answer
 
 
 async def _events(
@@ -160,12 +160,12 @@ async def _events(
                 break
             name = f"{work.event_prefix}.partial_image"
             looks = {"created_at": int(time.time()), **painted.output_fields(), "partial_image_index": place}
-            yield event(name, {"type": name, "b64_json": base64.b64encode(data).decode(), **looks})
+            yield sse_event(name, {"type": name, "b64_json": base64.b64encode(data).decode(), **looks})
         if fault and fault.kind == "stall":
             await wait_while_connected(anyio.Event(), request)
         if fault and fault.kind == "error_event":
             refusal = replace(fault, error=fault.error or "server_error").refusal(model=work.params.model.name)
-            yield event("error", {"type": "error", "error": refusal.error(request_id=request.scope["request_id"])})
+            yield sse_event("error", {"type": "error", "error": refusal.error(request_id=request.scope["request_id"])})
         if fault and fault.kind in ("stall", "error_event", "no_completed"):
             return
         (data,) = await works.paint(painted, box)
@@ -179,7 +179,7 @@ async def _events(
         }
         if fault and fault.kind == "no_usage":
             del completed["usage"]
-        yield event(name, completed)
+        yield sse_event(name, completed)
 
 
 def _breaks_now(fault: Fault | None, sent: int) -> bool:

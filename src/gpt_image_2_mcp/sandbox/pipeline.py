@@ -16,7 +16,7 @@ from starlette.responses import HTMLResponse, Response
 
 from . import painter
 from .faults import ErrorName, Fault, named_error
-from .http import Silence
+from .http import NoAnswer
 from .input_images import Upload, open_mask, open_picture
 from .knobs import wait_while_connected
 from .rules import CheckedParams
@@ -165,7 +165,7 @@ async def answer_without_picture(
                 return HTMLResponse(page, fault.status or 502, headers=fault.headers)
         case "drop":
             async with box.knobs.image_request(request, pictures=billed):
-                return Silence()
+                return NoAnswer()
         case "hang":
             async with box.knobs.image_request(request, pictures=billed):
                 await wait_while_connected(anyio.Event(), request)

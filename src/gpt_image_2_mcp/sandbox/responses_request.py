@@ -12,8 +12,8 @@ from .errors import (
     ApiRefusal,
     Json,
     JsonObject,
-    by_the_model,
     missing,
+    model_refusal,
     not_supported,
     unknown,
 )
@@ -129,11 +129,11 @@ def _read_tool(
         else picture_from_reference(mask_reference, box, param=f"tools[{place}].input_image_mask")
     )
     if action == "edit" and not pictures:
-        raise by_the_model("An image edit needs at least one input image.", param="tools", code=None)
+        raise model_refusal("An image edit needs at least one input image.", param="tools", code=None)
     if mask and (action == "generate" or not pictures):
-        raise by_the_model("A mask can only be used to edit an input image.", param="tools", code=None)
+        raise model_refusal("A mask can only be used to edit an input image.", param="tools", code=None)
     if len(pictures) > MAX_PICTURES:
-        raise by_the_model(f"At most {MAX_PICTURES} input images are supported.", param="tools", code=None)
+        raise model_refusal(f"At most {MAX_PICTURES} input images are supported.", param="tools", code=None)
     edits = bool(pictures) and action != "generate"
     return ToolCall(
         params=replace(order, stream=stream),
@@ -148,8 +148,8 @@ def _in_tool(refusal: ApiRefusal, place: int) -> ApiRefusal:
     if refusal.param is None or refusal.param == "prompt":
         return refusal
     if refusal.kind == IMAGE_USER_ERROR:
-        return refusal.about("tools")
-    return refusal.about(f"tools[{place}].{refusal.param}")
+        return refusal.with_param("tools")
+    return refusal.with_param(f"tools[{place}].{refusal.param}")
 
 
 def _read_input(value: Json, box: SandboxState) -> tuple[list[str], list[Upload]]:

@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse, Response
 from . import pipeline as works
 from .errors import ApiRefusal, Json, JsonObject
 from .faults import Fault
-from .http import Cut, EventStream, event, read_json
+from .http import EventStream, TruncatedAnswer, read_json, sse_event
 from .knobs import wait_while_connected
 from .pipeline import PaintTask
 from .responses_request import ResponsesRequest, ToolCall, read_request
@@ -40,9 +40,9 @@ async def responses(request: Request) -> Response:
     await run.prepare()
     if ask.stream:
         stream = EventStream(run.events())
-        return Cut(stream, after=fault.after) if fault and fault.kind == "cut" else stream
+        return TruncatedAnswer(stream, after=fault.after) if fault and fault.kind == "cut" else stream
     answer = JSONResponse(await run.body(), headers=fault.headers if fault else None)
-    return Cut(answer, after=fault.after) if fault and fault.kind == "cut" else answer
+    return TruncatedAnswer(answer, after=fault.after) if fault and fault.kind == "cut" else answer
 
 
 class _ResponseBuilder:
@@ -142,7 +142,7 @@ class _ResponseBuilder:
 
     def _event(self, name: str, **fields: Json) -> bytes:
         self._sequence += 1
-        return event(name, {"type": name, "sequence_number": self._sequence, **fields})
+        return sse_event(name, {"type": name, "sequence_number": self._sequence, **fields})
 
     def _call_event(self, step: str, **fields: Json) -> bytes:
         name = f"response.image_generation_call.{step}"

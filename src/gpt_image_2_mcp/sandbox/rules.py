@@ -14,9 +14,9 @@ from .errors import (
     ApiRefusal,
     Json,
     JsonObject,
-    by_the_model,
     empty_string,
     missing,
+    model_refusal,
     not_supported,
     out_of_range,
     too_long,
@@ -107,7 +107,7 @@ def check_params(params: Mapping[str, Json], *, known: frozenset[str]) -> Checke
     output_format = _output_format(params)
     stream = _boolean(params, "stream")
     if stream and n > 1:
-        raise by_the_model("Streaming is only supported with n=1.", param="stream")
+        raise model_refusal("Streaming is only supported with n=1.", param="stream")
     _choice(params, "moderation", ("auto", "low"))
     user = _text(params, "user", limit=None, nullable=False)
     order = CheckedParams(
@@ -138,7 +138,7 @@ def _check_names(params: Mapping[str, Json], *, known: frozenset[str]) -> Pictur
     model = find_model(name)
     if "input_fidelity" in params:
         message = f"The model '{name}' does not support the 'input_fidelity' parameter."
-        raise by_the_model(message, param="input_fidelity", code="invalid_input_fidelity_model")
+        raise model_refusal(message, param="input_fidelity", code="invalid_input_fidelity_model")
     return model
 
 
@@ -150,11 +150,11 @@ def check_size(text: str) -> tuple[int, int]:
     """
     match = _SIZE.fullmatch(text)
     if match is None:
-        raise by_the_model(f"Invalid size '{text}'. Size must be 'auto' or in the form WIDTHxHEIGHT.", param="size")
+        raise model_refusal(f"Invalid size '{text}'. Size must be 'auto' or in the form WIDTHxHEIGHT.", param="size")
     width, height = int(match[1]), int(match[2])
     problem = _size_problem(width, height)
     if problem:
-        raise by_the_model(f"Invalid size '{text}'. {problem}", param="size")
+        raise model_refusal(f"Invalid size '{text}'. {problem}", param="size")
     return width, height
 
 
@@ -191,10 +191,10 @@ def _background(
     if background != "transparent":
         return "opaque"
     if not model.transparent:
-        raise by_the_model("Transparent background is not supported for this model.", param="background")
+        raise model_refusal("Transparent background is not supported for this model.", param="background")
     if output_format == "jpeg":
         message = "Transparent background is not supported with output format 'jpeg'. Use 'png' or 'webp'."
-        raise by_the_model(message, param="background")
+        raise model_refusal(message, param="background")
     return "transparent"
 
 
@@ -209,7 +209,7 @@ def _output_format(params: Mapping[str, Json]) -> Format:
 def _compression(params: Mapping[str, Json], output_format: Format) -> int:
     compression = _integer(params, "output_compression", low=0, high=100, default=100)
     if output_format == "png" and compression != 100:  # noqa: PLR2004, a hundred percent
-        raise by_the_model(
+        raise model_refusal(
             "Compression less than 100 is not supported for PNG output format", param="output_compression"
         )
     return compression
@@ -219,10 +219,10 @@ def _check_previews(params: Mapping[str, Json], model: PictureModel) -> None:
     """`complexity` came with 2.6; frames and SVG go with formats that the sandbox does not have."""
     if _choice(params, "complexity", ("low", "medium", "high")) and not model.complexity:
         message = f"The model '{model.name}' does not support the 'complexity' parameter."
-        raise by_the_model(message, param="complexity")
+        raise model_refusal(message, param="complexity")
     for name, output_format in (("frame_count", "gif"), ("frame_duration_ms", "gif"), ("svg", "svg")):
         if params.get(name) is not None:
-            raise by_the_model(f"'{name}' is only supported with output_format={output_format}.", param=name)
+            raise model_refusal(f"'{name}' is only supported with output_format={output_format}.", param=name)
 
 
 def _text(params: Mapping[str, Json], name: str, *, limit: int | None, nullable: bool = True) -> str | None:

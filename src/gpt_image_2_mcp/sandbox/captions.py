@@ -15,7 +15,7 @@ Box = tuple[int, int, int, int]
 MARK = "SANDBOX · not gpt-image-2"
 """What every picture says of itself."""
 
-_LEAST_TEXT = 7
+_MIN_FONT_SIZE = 7
 """Pixels: smaller letters cannot be read and are left out."""
 
 _LINE_HEIGHT = 1.28
@@ -33,19 +33,19 @@ def wrap(text: str, *, size: int, width: float, lines: int) -> list[str]:
     rows = [""]
     # Enough characters to fill the lines, and no more: measuring 32,000 of them takes seconds.
     for word in text[: 400 * lines].split():
-        for piece in _broken(word, face, width):
+        for piece in _split_word(word, face, width):
             joined = f"{rows[-1]} {piece}".strip()
             if face.getlength(joined) <= width:
                 rows[-1] = joined
                 continue
             if len(rows) == lines:
-                rows[-1] = _shortened(rows[-1], face, width)
+                rows[-1] = _with_ellipsis(rows[-1], face, width)
                 return rows
             rows.append(piece)
     return rows
 
 
-def _broken(word: str, face: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: float) -> list[str]:
+def _split_word(word: str, face: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: float) -> list[str]:
     """A word in pieces that fit a line each."""
     pieces: list[str] = []
     while face.getlength(word) > width and len(word) > 1:
@@ -58,7 +58,7 @@ def _broken(word: str, face: ImageFont.FreeTypeFont | ImageFont.ImageFont, width
     return [*pieces, word]
 
 
-def _shortened(row: str, face: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: float) -> str:
+def _with_ellipsis(row: str, face: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: float) -> str:
     while row and face.getlength(f"{row}…") > width:
         row = row[:-1]
     return f"{row.rstrip()}…"
@@ -75,13 +75,13 @@ def draw_card(
     """
     left, top, right, bottom = box
     pad = max(4, round(size * 0.75))
-    small = max(_LEAST_TEXT, round(size * 0.46))
+    small = max(_MIN_FONT_SIZE, round(size * 0.46))
     width, height = right - left - 2 * pad, bottom - top - 2 * pad
     line = size * _LINE_HEIGHT
     room = int((height - small * 1.6) // line)
     if width < size * 3 or room < 1:
-        if size > _LEAST_TEXT:
-            smaller = max(_LEAST_TEXT, size * 3 // 4)
+        if size > _MIN_FONT_SIZE:
+            smaller = max(_MIN_FONT_SIZE, size * 3 // 4)
             draw_card(picture, text, box=box, size=smaller, note=note, accent=accent, darkness=darkness)
         return
     rows = wrap(text, size=size, width=width, lines=min(room, 6))
@@ -95,7 +95,7 @@ def draw_card(
     for row in rows:
         draw.text((left + pad, y), row, font=font(size), fill=(255, 255, 255))
         y += line
-    draw.text((left + pad, y + small * 0.5), _fitted(note, small, width), font=font(small), fill=(215, 218, 226))
+    draw.text((left + pad, y + small * 0.5), _cut_to_fit(note, small, width), font=font(small), fill=(215, 218, 226))
 
 
 def draw_mark(picture: Image.Image, *, accent: Colour, darkness: int = 190) -> None:
@@ -114,9 +114,9 @@ def draw_mark(picture: Image.Image, *, accent: Colour, darkness: int = 190) -> N
     draw.text((box[0] + 2 * pad + dot, middle), MARK, font=face, fill=(255, 255, 255), anchor="lm")
 
 
-def _fitted(text: str, size: int, width: float) -> str:
+def _cut_to_fit(text: str, size: int, width: float) -> str:
     face = font(size)
-    return text if face.getlength(text) <= width else _shortened(text, face, width)
+    return text if face.getlength(text) <= width else _with_ellipsis(text, face, width)
 
 
 def _shade(picture: Image.Image, box: Box, *, radius: int, darkness: int) -> None:

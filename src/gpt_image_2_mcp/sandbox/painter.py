@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from PIL import Image, ImageDraw, ImageFilter, ImageOps, PngImagePlugin
 
 from .captions import Box, draw_card, draw_mark
-from .palette import Colour, Dice, make_palette
+from .palette import Colour, SeededRandom, make_palette
 from .rules import MAX_ASPECT, MAX_EDGE, MAX_PIXELS, MIN_PIXELS, Format
 from .scenes import Size, draw_scene, scaled
 
@@ -23,15 +23,15 @@ AUTO_SIZE = (1024, 1024)
 """What `size: auto` paints where there is no input picture to go by."""
 
 _DOUBLED_PIXELS = 2_400_000
-_PLACES = ((0.0, 0.5), (1.0, 0.28), (0.0, 0.28), (1.0, 0.62), (0.5, 0.45), (0.0, 0.75), (1.0, 0.8))
+_CARD_POSITIONS = ((0.0, 0.5), (1.0, 0.28), (0.0, 0.28), (1.0, 0.62), (0.5, 0.45), (0.0, 0.75), (1.0, 0.8))
 """Where an edit's card stands, as shares of the room there is: neighbours in this row do not overlap."""
 
 
 def paint(prompt: str, size: Size, *, index: int, transparent: bool, note: str) -> Image.Image:
     """A new picture of `size` pixels; `index` tells the pictures of one request apart, `note` is its small print."""
-    dice = Dice(prompt, index)
+    dice = SeededRandom(prompt, index)
     palette = make_palette(dice)
-    picture = draw_scene(dice, palette, _board(size), transparent=transparent)
+    picture = draw_scene(dice, palette, _canvas_size(size), transparent=transparent)
     picture = scaled(picture, size, Image.Resampling.BOX)
     width, height = size
     unit = min(width, height)
@@ -57,7 +57,7 @@ def edit_size(first: Size) -> Size:
     return round(width / 16) * 16, round(width / aspect / 16) * 16
 
 
-def paint_over(
+def paint_edit(
     pictures: Sequence[Image.Image],
     prompt: str,
     size: Size,
@@ -72,23 +72,23 @@ def paint_over(
     `mask` is alpha, 0 where the picture may change: outside of that every pixel stays as it was. The other pictures
     are shown small along the right edge.
     """
-    dice = Dice("edit", prompt, index)
+    dice = SeededRandom("edit", prompt, index)
     palette = make_palette(dice)
-    before = _ground(_fit(pictures[0], size), transparent=transparent)
+    before = _on_white(_fit(pictures[0], size), transparent=transparent)
     after = before.copy()
     stencil = None if mask is None else _stencil(mask, size)
-    area = _area(stencil, size)
+    area = _changeable_box(stencil, size)
     unit = min(area[2] - area[0], area[3] - area[1])
     if stencil is None:
-        _stroke(after, dice, palette.accent, area)
-        _insets(after, pictures[1:], palette.accent)
+        _draw_stroke(after, dice, palette.accent, area)
+        _draw_insets(after, pictures[1:], palette.accent)
     else:
         patch = draw_scene(dice, palette, (area[2] - area[0], area[3] - area[1]), transparent=False)
         after.paste(patch, area[:2])
-        _insets(after, pictures[1:], palette.accent)
+        _draw_insets(after, pictures[1:], palette.accent)
     margin = round(unit * 0.05)
     letters = max(8, round(unit * 0.045))
-    box = _place(area, dice, margin) if stencil is None else _within(area)
+    box = _card_box(area, dice, margin) if stencil is None else _middle_box(area)
     note = f"{note} · SANDBOX EDIT"
     draw_card(after, prompt, box=box, size=letters, note=note, accent=palette.accent, darkness=255)
     if stencil is None:
@@ -97,7 +97,7 @@ def paint_over(
     return Image.composite(after, before, stencil)
 
 
-def partial(picture: Image.Image, *, step: int, steps: int) -> Image.Image:
+def partial_image(picture: Image.Image, *, step: int, steps: int) -> Image.Image:
     """The picture as it looks at a `step` of `steps` before it is finished: blurred, less each time."""
     small = max(8, round(min(picture.size) * 0.05 * (step + 1) / steps))
     scale = small / min(picture.size)
@@ -127,7 +127,7 @@ def _exif() -> Image.Exif:
     return exif
 
 
-def _board(size: Size) -> Size:
+def _canvas_size(size: Size) -> Size:
     """A board for a scene: twice `size`, or as it is where that is large already."""
     times = 2 if math.prod(size) <= _DOUBLED_PIXELS else 1
     return size[0] * times, size[1] * times
@@ -140,7 +140,7 @@ def _fit(picture: Image.Image, size: Size) -> Image.Image:
     return picture if picture.size == size else ImageOps.fit(picture, size, Image.Resampling.LANCZOS)
 
 
-def _ground(picture: Image.Image, *, transparent: bool) -> Image.Image:
+def _on_white(picture: Image.Image, *, transparent: bool) -> Image.Image:
     """The picture on white, or kept transparent where that was asked for."""
     if transparent:
         return picture.convert("RGBA")
@@ -159,21 +159,21 @@ def _stencil(mask: Image.Image, size: Size) -> Image.Image:
     return mask.point(lookup)  # pyright: ignore[reportUnknownMemberType]  # Pillow's types name numpy's
 
 
-def _area(stencil: Image.Image | None, size: Size) -> Box:
+def _changeable_box(stencil: Image.Image | None, size: Size) -> Box:
     """The box that may change; a mask with nothing transparent leaves none, and a pixel does for that."""
     whole = (0, 0, *size)
     return whole if stencil is None else stencil.getbbox() or (0, 0, 1, 1)
 
 
-def _within(area: Box) -> Box:
+def _middle_box(area: Box) -> Box:
     """The middle of an area, which is inside the mask where that is an ellipse."""
     x, y = round((area[2] - area[0]) * 0.15), round((area[3] - area[1]) * 0.15)
     return area[0] + x, area[1] + y, area[2] - x, area[3] - y
 
 
-def _place(area: Box, dice: Dice, margin: int) -> Box:
+def _card_box(area: Box, dice: SeededRandom, margin: int) -> Box:
     """A box of half the width somewhere in the area, below the mark."""
-    x, y = dice.pick(_PLACES)
+    x, y = dice.pick(_CARD_POSITIONS)
     width, height = area[2] - area[0], area[3] - area[1]
     wide, tall = round(width * 0.52), round(height * 0.3)
     left = round(margin + (width - wide - 2 * margin) * x)
@@ -181,7 +181,7 @@ def _place(area: Box, dice: Dice, margin: int) -> Box:
     return left, top, left + wide, top + tall
 
 
-def _stroke(picture: Image.Image, dice: Dice, ink: Colour, area: Box) -> None:
+def _draw_stroke(picture: Image.Image, dice: SeededRandom, ink: Colour, area: Box) -> None:
     """A brush stroke across the picture, translucent and soft at its edge."""
     width, height = area[2] - area[0], area[3] - area[1]
     scale = min(1.0, 512 / max(width, height))
@@ -202,7 +202,7 @@ def _stroke(picture: Image.Image, dice: Dice, ink: Colour, area: Box) -> None:
     picture.paste((*ink, 255) if picture.mode == "RGBA" else ink, (area[0], area[1]), stencil)
 
 
-def _insets(picture: Image.Image, others: Sequence[Image.Image], accent: Colour) -> None:
+def _draw_insets(picture: Image.Image, others: Sequence[Image.Image], accent: Colour) -> None:
     """The further input pictures, small and framed, in columns from the top right corner."""
     unit = min(picture.size)
     side, gap, frame = round(unit * 0.13), round(unit * 0.02), max(2, round(unit * 0.004))
@@ -213,4 +213,4 @@ def _insets(picture: Image.Image, others: Sequence[Image.Image], accent: Colour)
         top = gap + row * (side + gap)
         draw = ImageDraw.Draw(picture)
         draw.rectangle((left - frame, top - frame, left + side + frame - 1, top + side + frame - 1), fill=accent)
-        picture.paste(_ground(_fit(other, (side, side)), transparent=False), (left, top))
+        picture.paste(_on_white(_fit(other, (side, side)), transparent=False), (left, top))

@@ -16,7 +16,7 @@ Colour = tuple[int, int, int]
 """Red, green and blue, 0 to 255."""
 
 
-class Dice:
+class SeededRandom:
     """A row of numbers that `seed` alone determines; it never ends."""
 
     def __init__(self, *seed: object) -> None:
@@ -37,13 +37,13 @@ class Dice:
         """A number from `low` up to `high`."""
         return low + (high - low) * self.unit()
 
-    def whole(self, low: int, high: int) -> int:
+    def integer(self, low: int, high: int) -> int:
         """An integer from `low` to `high`, both included."""
         return low + int(self.unit() * (high - low + 1))
 
     def pick(self, items: Sequence[T]) -> T:
         """One of `items`."""
-        return items[self.whole(0, len(items) - 1)]
+        return items[self.integer(0, len(items) - 1)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ class Palette:
     deep: Colour
 
 
-def make_palette(dice: Dice) -> Palette:
+def make_palette(dice: SeededRandom) -> Palette:
     """Neighbouring hues with one from across the wheel, in daylight, dusk or night."""
     hue = dice.unit()
     spread = dice.between(0.06, 0.14) * dice.pick((-1, 1))

@@ -133,7 +133,7 @@ async def paint_partials(work: PaintTask, box: SandboxState) -> list[bytes]:
     def make() -> list[bytes]:
         steps = work.params.partial_images
         whole = _paint_one(work, 0)
-        return [_encode(work, painter.partial(whole, step=step, steps=steps)) for step in range(steps)]
+        return [_encode(work, painter.partial_image(whole, step=step, steps=steps)) for step in range(steps)]
 
     if work.params.partial_images == 0:
         return []
@@ -216,7 +216,7 @@ def _paint_one(work: PaintTask, index: int) -> Image.Image:
     transparent = order.background == "transparent"
     if not work.pictures:
         return painter.paint(order.prompt, work.size, index=index, transparent=transparent, note=note)
-    return painter.paint_over(
+    return painter.paint_edit(
         work.pictures,
         order.prompt,
         work.size,

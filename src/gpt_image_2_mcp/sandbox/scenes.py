@@ -9,7 +9,7 @@ import math
 
 from PIL import Image, ImageDraw, ImageFilter
 
-from .palette import Colour, Dice, Palette
+from .palette import Colour, Palette, SeededRandom
 
 Size = tuple[int, int]
 """Width and height, in pixels."""
@@ -18,7 +18,7 @@ Size = tuple[int, int]
 _WHITE = (255, 255, 255)
 
 
-def draw_scene(dice: Dice, palette: Palette, size: Size, *, transparent: bool) -> Image.Image:
+def draw_scene(dice: SeededRandom, palette: Palette, size: Size, *, transparent: bool) -> Image.Image:
     """One of the scenes, mode `RGB`, or `RGBA` without a sky where it is to be `transparent`."""
     kind = dice.pick((_hills, _orbits, _tiles))
     board = Image.new("RGBA", size, (*palette.low, 0)) if transparent else gradient(size, palette.high, palette.low)
@@ -39,15 +39,15 @@ def scaled(picture: Image.Image, size: Size, how: Image.Resampling) -> Image.Ima
     return picture.resize(size, how)  # pyright: ignore[reportUnknownMemberType]  # Pillow's types name numpy's
 
 
-def _hills(board: Image.Image, dice: Dice, palette: Palette) -> Image.Image:
+def _hills(board: Image.Image, dice: SeededRandom, palette: Palette) -> Image.Image:
     """A sun over ridges that darken towards the viewer."""
     width, height = board.size
     base = min(width, height)
     sun = (width * dice.between(0.22, 0.78), height * dice.between(0.2, 0.36))
     radius = base * dice.between(0.09, 0.15)
     if board.mode == "RGB":
-        _glow(board, sun, radius * 2.6, palette.accent)
-    _disc(board, sun, radius, palette.accent)
+        _draw_glow(board, sun, radius * 2.6, palette.accent)
+    _draw_disc(board, sun, radius, palette.accent)
     draw = ImageDraw.Draw(board)
     for place, ink in enumerate(palette.inks):
         level = height * (0.42 + 0.14 * place)
@@ -63,7 +63,7 @@ def _hills(board: Image.Image, dice: Dice, palette: Palette) -> Image.Image:
     return board
 
 
-def _orbits(board: Image.Image, dice: Dice, palette: Palette) -> Image.Image:
+def _orbits(board: Image.Image, dice: SeededRandom, palette: Palette) -> Image.Image:
     """Rings around a point off the middle, with planets on them."""
     width, height = board.size
     base = min(width, height)
@@ -71,8 +71,8 @@ def _orbits(board: Image.Image, dice: Dice, palette: Palette) -> Image.Image:
     if board.mode == "RGB":
         for _ in range(90):
             star = (width * dice.unit(), height * dice.unit())
-            _disc(board, star, base * dice.between(0.0008, 0.0026), _WHITE)
-        _glow(board, middle, base * 0.36, palette.accent)
+            _draw_disc(board, star, base * dice.between(0.0008, 0.0026), _WHITE)
+        _draw_glow(board, middle, base * 0.36, palette.accent)
     draw = ImageDraw.Draw(board)
     for place in range(5):
         radius = base * (0.17 + 0.1 * place + dice.between(-0.015, 0.015))
@@ -82,17 +82,19 @@ def _orbits(board: Image.Image, dice: Dice, palette: Palette) -> Image.Image:
         angle = dice.unit() * math.tau
         at = (middle[0] + radius * math.cos(angle), middle[1] + radius * math.sin(angle))
         size = base * dice.between(0.018, 0.05)
-        _disc(board, at, size, dice.pick((palette.accent, *palette.inks)))
-        _disc(board, (at[0] - size * 0.25, at[1] - size * 0.25), size * 0.45, _mix(palette.accent, _WHITE, 0.5))
-    _disc(board, middle, base * 0.1, palette.accent)
-    _disc(board, (middle[0] - base * 0.025, middle[1] - base * 0.025), base * 0.05, _mix(palette.accent, _WHITE, 0.4))
+        _draw_disc(board, at, size, dice.pick((palette.accent, *palette.inks)))
+        _draw_disc(board, (at[0] - size * 0.25, at[1] - size * 0.25), size * 0.45, _mix(palette.accent, _WHITE, 0.5))
+    _draw_disc(board, middle, base * 0.1, palette.accent)
+    _draw_disc(
+        board, (middle[0] - base * 0.025, middle[1] - base * 0.025), base * 0.05, _mix(palette.accent, _WHITE, 0.4)
+    )
     return board
 
 
-def _tiles(board: Image.Image, dice: Dice, palette: Palette) -> Image.Image:
+def _tiles(board: Image.Image, dice: SeededRandom, palette: Palette) -> Image.Image:
     """A grid of quarter circles, half circles and dots."""
     width, height = board.size
-    across = dice.whole(5, 7)
+    across = dice.integer(5, 7)
     side = math.ceil(max(width, height) / across)
     draw = ImageDraw.Draw(board)
     colours = (*palette.inks, palette.accent, palette.high, palette.low)
@@ -101,13 +103,13 @@ def _tiles(board: Image.Image, dice: Dice, palette: Palette) -> Image.Image:
             under, over, third = dice.pick(colours), dice.pick(colours), dice.pick(colours)
             if board.mode == "RGB" or dice.unit() > 0.4:  # noqa: PLR2004, a share of the tiles is left open
                 draw.rectangle((left, top, left + side, top + side), fill=under)
-            x, y = left + side * dice.whole(0, 1), top + side * dice.whole(0, 1)
-            match dice.whole(0, 3):
+            x, y = left + side * dice.integer(0, 1), top + side * dice.integer(0, 1)
+            match dice.integer(0, 3):
                 case 0:
-                    _quarter(draw, (left, top, side), (x, y), side, over)
-                    _quarter(draw, (left, top, side), (x, y), side * 0.55, third)
+                    _draw_quarter(draw, (left, top, side), (x, y), side, over)
+                    _draw_quarter(draw, (left, top, side), (x, y), side * 0.55, third)
                 case 1:
-                    start = 90 * dice.whole(0, 3)
+                    start = 90 * dice.integer(0, 3)
                     draw.pieslice((left, top, left + side, top + side), start, start + 180, fill=over)
                 case 2:
                     inset = side * 0.22
@@ -119,7 +121,7 @@ def _tiles(board: Image.Image, dice: Dice, palette: Palette) -> Image.Image:
     return board
 
 
-def _quarter(
+def _draw_quarter(
     draw: ImageDraw.ImageDraw, tile: tuple[int, int, int], corner: tuple[int, int], radius: float, ink: Colour
 ) -> None:
     """The quarter of a circle around a tile's corner that lies inside the tile."""
@@ -129,12 +131,12 @@ def _quarter(
     draw.pieslice((x - radius, y - radius, x + radius, y + radius), start, start + 90, fill=ink)
 
 
-def _disc(board: Image.Image, at: tuple[float, float], radius: float, ink: Colour) -> None:
+def _draw_disc(board: Image.Image, at: tuple[float, float], radius: float, ink: Colour) -> None:
     box = (at[0] - radius, at[1] - radius, at[0] + radius, at[1] + radius)
     ImageDraw.Draw(board).ellipse(box, fill=ink)
 
 
-def _glow(board: Image.Image, at: tuple[float, float], radius: float, ink: Colour) -> None:
+def _draw_glow(board: Image.Image, at: tuple[float, float], radius: float, ink: Colour) -> None:
     """Light around a point, fading out; blurred small and scaled up, which looks the same and is fast."""
     small = 96
     spot = Image.new("L", (small, small), 0)

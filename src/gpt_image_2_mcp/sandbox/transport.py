@@ -17,7 +17,7 @@ Message = MutableMapping[str, Any]
 App = Callable[[Message, Callable[[], Awaitable[Message]], Callable[[Message], Awaitable[None]]], Awaitable[None]]
 """An ASGI application."""
 
-_TURNS_TO_LEAVE = 20
+_LOOP_PASSES_TO_END = 20
 """Turns of the event loop that an app gets to end by itself once its caller has left."""
 
 
@@ -58,7 +58,7 @@ class _Exchange(httpx2.AsyncByteStream):
         self._request = request
         # None says that the app has ended.
         self._messages: asyncio.Queue[Message | None] = asyncio.Queue()
-        self._over = asyncio.Event()
+        self._disconnected = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
     def start(self, app: App, *, done: Callable[["_Exchange"], object]) -> None:
@@ -70,15 +70,15 @@ class _Exchange(httpx2.AsyncByteStream):
 
         async def receive() -> Message:
             nonlocal more
-            if more and not self._over.is_set():
+            if more and not self._disconnected.is_set():
                 chunk = await anext(body, None)
                 more = chunk is not None
                 return {"type": "http.request", "body": chunk or b"", "more_body": more}
-            await self._over.wait()
+            await self._disconnected.wait()
             return {"type": "http.disconnect"}
 
         async def send(message: Message) -> None:
-            if not self._over.is_set():
+            if not self._disconnected.is_set():
                 self._messages.put_nowait(message)
                 await self._messages.join()
 
@@ -109,15 +109,15 @@ class _Exchange(httpx2.AsyncByteStream):
             more = message.get("more_body", False)
             if chunk := message.get("body", b""):
                 yield chunk
-        self._over.set()
+        self._disconnected.set()
         await self._end()
 
     async def aclose(self) -> None:
         """The caller leaves: tell the app, give it a moment to end by itself, then cancel it."""
         assert self._task is not None
-        self._over.set()
+        self._disconnected.set()
         try:
-            for _ in range(_TURNS_TO_LEAVE):
+            for _ in range(_LOOP_PASSES_TO_END):
                 # An app that waits for its last chunk to be taken must not wait for a reader that is gone.
                 while not self._messages.empty():
                     self._take(self._messages.get_nowait())

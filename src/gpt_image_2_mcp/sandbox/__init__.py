@@ -11,4 +11,4 @@ from .knobs import Knobs, RecordedFile, RecordedRequest
 from .serve import serve_sandbox
 from .transport import SandboxTransport
 
-__all__ = ["Fault", "Knobs", "SandboxTransport", "RecordedRequest", "RecordedFile", "build_sandbox", "serve_sandbox"]
+__all__ = ["Fault", "Knobs", "RecordedFile", "RecordedRequest", "SandboxTransport", "build_sandbox", "serve_sandbox"]

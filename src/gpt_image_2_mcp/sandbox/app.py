@@ -47,7 +47,7 @@ def build_sandbox(*, knobs: Knobs | None = None) -> Starlette:
         },
     )
     app.router.redirect_slashes = False
-    app.state.box = SandboxState(knobs or Knobs())
+    app.state.sandbox = SandboxState(knobs or Knobs())
     return app
 
 

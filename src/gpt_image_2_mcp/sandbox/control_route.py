@@ -78,13 +78,13 @@ def _faults(value: Json) -> list[Fault]:
     if not isinstance(value, list):
         raise refuse_type("faults", value, expected="an array")
     faults: list[Fault] = []
-    for place, item in enumerate(value):
+    for index, item in enumerate(value):
         if not is_object(item):
-            raise refuse_type(f"faults[{place}]", item, expected="an object")
+            raise refuse_type(f"faults[{index}]", item, expected="an object")
         try:
             faults.append(fault_from_json(item))
         except (TypeError, ValueError) as exc:
-            raise ApiRefusal(400, f"faults[{place}]: {exc}", code="invalid_value", param="faults") from exc
+            raise ApiRefusal(400, f"faults[{index}]: {exc}", code="invalid_value", param="faults") from exc
     return faults
 
 

@@ -26,10 +26,10 @@ _FIELDS = ("file", "purpose", "expires_after[anchor]", "expires_after[seconds]")
 
 async def upload(request: Request) -> Response:
     """`POST /v1/files`."""
-    box = state_of(request)
-    form = await read_form(request, box.knobs)
-    fault = box.knobs.take_fault("files")
-    early = await answer_without_picture(request, box, fault, model="", billed=0)
+    state = state_of(request)
+    form = await read_form(request, state.knobs)
+    fault = state.knobs.take_fault("files")
+    early = await answer_without_picture(request, state, fault, model="", billed=0)
     if early:
         return early
     for name in form.names:
@@ -46,21 +46,21 @@ async def upload(request: Request) -> Response:
     lifetime = _lifetime(form.fields)
     if lifetime is None and purpose == "batch":
         lifetime = BATCH_LIFETIME
-    return JSONResponse(box.store(found[0], purpose=purpose, lifetime_s=lifetime).row())
+    return JSONResponse(state.store(found[0], purpose=purpose, lifetime_s=lifetime).row())
 
 
 async def list_files(request: Request) -> Response:
     """`GET /v1/files`, newest first unless asked otherwise."""
-    box = state_of(request)
+    state = state_of(request)
     query = request.query_params
-    record_request(request, box.knobs, params=dict(query))
+    record_request(request, state.knobs, params=dict(query))
     order = query.get("order", "desc")
     if order not in ("asc", "desc"):
         raise not_supported("order", order, ("asc", "desc"))
     limit = int(query["limit"]) if re.fullmatch(r"[0-9]{1,9}", query.get("limit", "")) else MAX_LISTED
     if not 1 <= limit <= MAX_LISTED:
         raise out_of_range("limit", limit, low=1, high=MAX_LISTED)
-    found = [file for file in box.files() if query.get("purpose") in (None, file.purpose)]
+    found = [file for file in state.files() if query.get("purpose") in (None, file.purpose)]
     if order == "desc":
         found.reverse()
     if after := query.get("after"):
@@ -80,20 +80,20 @@ async def list_files(request: Request) -> Response:
 
 async def one_file(request: Request) -> Response:
     """`GET` and `DELETE /v1/files/{file_id}`."""
-    box = state_of(request)
-    record_request(request, box.knobs)
+    state = state_of(request)
+    record_request(request, state.knobs)
     file_id = request.path_params["file_id"]
     if request.method == "DELETE":
-        box.delete(file_id)
+        state.delete(file_id)
         return JSONResponse({"id": file_id, "object": "file", "deleted": True})
-    return JSONResponse(box.file(file_id).row())
+    return JSONResponse(state.file(file_id).row())
 
 
 async def file_content(request: Request) -> Response:
     """`GET /v1/files/{file_id}/content`."""
-    box = state_of(request)
-    record_request(request, box.knobs)
-    file = box.file(request.path_params["file_id"])
+    state = state_of(request)
+    record_request(request, state.knobs)
+    file = state.file(request.path_params["file_id"])
     return Response(file.upload.data, media_type="application/octet-stream")
 
 

@@ -9,7 +9,7 @@ import anyio
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from . import pipeline as works
+from . import pipeline
 from .errors import (
     ApiRefusal,
     Json,
@@ -38,34 +38,34 @@ from .state import SandboxState, state_of
 
 async def generations(request: Request) -> Response:
     """`POST /v1/images/generations`."""
-    box = state_of(request)
-    params = await read_json(request, box.knobs)
-    fault = box.knobs.take_fault("generations")
-    early = await works.answer_without_picture(request, box, fault, model=_model(params), billed=_count(params))
+    state = state_of(request)
+    params = await read_json(request, state.knobs)
+    fault = state.knobs.take_fault("generations")
+    early = await pipeline.answer_without_picture(request, state, fault, model=_model(params), billed=_count(params))
     if early:
         return early
-    order = check_params(params, known=GENERATION)
-    works.check_prompt(order)
-    return await _answer(request, box, await works.plan_generation(order), fault)
+    checked = check_params(params, known=GENERATION)
+    pipeline.check_prompt(checked)
+    return await _answer(request, state, await pipeline.plan_generation(checked), fault)
 
 
 async def edits(request: Request) -> Response:
     """`POST /v1/images/edits`, as a form or as JSON."""
-    box = state_of(request)
-    form = await read_form(request, box.knobs) if is_form(request) else None
-    params = params_from_form(form.fields) if form else await read_json(request, box.knobs)
-    fault = box.knobs.take_fault("edits")
-    early = await works.answer_without_picture(request, box, fault, model=_model(params), billed=_count(params))
+    state = state_of(request)
+    form = await read_form(request, state.knobs) if is_form(request) else None
+    params = params_from_form(form.fields) if form else await read_json(request, state.knobs)
+    fault = state.knobs.take_fault("edits")
+    early = await pipeline.answer_without_picture(request, state, fault, model=_model(params), billed=_count(params))
     if early:
         return early
     names: dict[str, Json] = {**params, **dict.fromkeys(form.names, "")} if form else params
-    order = check_params({**names, **params}, known=EDIT_FORM if form else EDIT_JSON)
-    uploads, mask = _form_pictures(form) if form else _json_pictures(params, box)
-    works.check_prompt(order)
-    return await _answer(request, box, await works.plan_edit(order, uploads, mask, box=box), fault)
+    checked = check_params({**names, **params}, known=EDIT_FORM if form else EDIT_JSON)
+    uploads, mask = _form_pictures(form) if form else _json_pictures(params, state)
+    pipeline.check_prompt(checked)
+    return await _answer(request, state, await pipeline.plan_edit(checked, uploads, mask, state=state), fault)
 
 
-def picture_from_reference(value: Json, box: SandboxState, *, param: str) -> Upload:
+def picture_from_reference(value: Json, state: SandboxState, *, param: str) -> Upload:
     """A picture given as `{"image_url": ...}` or `{"file_id": ...}`.
 
     Raises:
@@ -86,7 +86,7 @@ def picture_from_reference(value: Json, box: SandboxState, *, param: str) -> Upl
         return from_data_url(url, param=f"{param}.image_url")
     if not isinstance(file_id, str):
         raise refuse_type(f"{param}.file_id", file_id, expected="a string")
-    return box.file(file_id, param=f"{param}.file_id").upload
+    return state.file(file_id, param=f"{param}.file_id").upload
 
 
 def _form_pictures(form: Form) -> tuple[list[Upload], Upload | None]:
@@ -111,7 +111,7 @@ def _form_pictures(form: Form) -> tuple[list[Upload], Upload | None]:
     return pictures, mask
 
 
-def _json_pictures(params: JsonObject, box: SandboxState) -> tuple[list[Upload], Upload | None]:
+def _json_pictures(params: JsonObject, state: SandboxState) -> tuple[list[Upload], Upload | None]:
     images = params.get("images")
     if images is None:
         raise missing("images")
@@ -119,28 +119,28 @@ def _json_pictures(params: JsonObject, box: SandboxState) -> tuple[list[Upload],
         raise refuse_type("images", images, expected="an array")
     if not 1 <= len(images) <= MAX_PICTURES:
         raise wrong_count("images", len(images), low=1, high=MAX_PICTURES)
-    pictures = [picture_from_reference(image, box, param=f"images[{place}]") for place, image in enumerate(images)]
+    pictures = [picture_from_reference(image, state, param=f"images[{index}]") for index, image in enumerate(images)]
     mask = params.get("mask")
-    return pictures, None if mask is None else picture_from_reference(mask, box, param="mask")
+    return pictures, None if mask is None else picture_from_reference(mask, state, param="mask")
 
 
-async def _answer(request: Request, box: SandboxState, work: PaintTask, fault: Fault | None) -> Response:
-    if work.params.stream:
-        stream = EventStream(_events(request, box, work, fault))
+async def _answer(request: Request, state: SandboxState, task: PaintTask, fault: Fault | None) -> Response:
+    if task.params.stream:
+        stream = EventStream(_events(request, state, task, fault))
         return TruncatedAnswer(stream, after=fault.after) if fault and fault.kind == "cut" else stream
-    painted = works.with_fault_size(work, fault)
-    async with box.knobs.image_request(request, pictures=work.params.n):
+    painted = pipeline.with_fault_size(task, fault)
+    async with state.knobs.image_request(request, pictures=task.params.n):
         if fault and fault.kind == "stall":
             await wait_while_connected(anyio.Event(), request)
-        files = await works.paint(painted, box)
+        files = await pipeline.paint(painted, state)
     body: JsonObject = {
         "created": int(time.time()),
         **painted.output_fields(),
-        "data": [{**works.data_entry(data, work, fault, request=request, box=box)} for data in files],
-        "usage": work.usage.body(),
+        "data": [{**pipeline.data_entry(data, task, fault, request=request, state=state)} for data in files],
+        "usage": task.usage.body(),
     }
-    if work.params.safety_identifier:
-        body["safety_identifier"] = work.params.safety_identifier
+    if task.params.safety_identifier:
+        body["safety_identifier"] = task.params.safety_identifier
     if fault and fault.kind == "no_usage":
         del body["usage"]
     if fault and fault.kind == "empty_data":
@@ -150,32 +150,32 @@ async def _answer(request: Request, box: SandboxState, work: PaintTask, fault: F
 
 
 async def _events(
-    request: Request, box: SandboxState, work: PaintTask, fault: Fault | None
+    request: Request, state: SandboxState, task: PaintTask, fault: Fault | None
 ) -> AsyncGenerator[bytes, None]:
     """The stream: the partial pictures, then the finished one with what it cost."""
-    painted = works.with_fault_size(work, fault)
-    async with box.knobs.image_request(request, pictures=1):
-        for place, data in enumerate(await works.paint_partials(painted, box)):
-            if _breaks_now(fault, place):
+    painted = pipeline.with_fault_size(task, fault)
+    async with state.knobs.image_request(request, pictures=1):
+        for index, data in enumerate(await pipeline.paint_partials(painted, state)):
+            if _breaks_now(fault, index):
                 break
-            name = f"{work.event_prefix}.partial_image"
-            looks = {"created_at": int(time.time()), **painted.output_fields(), "partial_image_index": place}
-            yield sse_event(name, {"type": name, "b64_json": base64.b64encode(data).decode(), **looks})
+            name = f"{task.event_prefix}.partial_image"
+            facts = {"created_at": int(time.time()), **painted.output_fields(), "partial_image_index": index}
+            yield sse_event(name, {"type": name, "b64_json": base64.b64encode(data).decode(), **facts})
         if fault and fault.kind == "stall":
             await wait_while_connected(anyio.Event(), request)
         if fault and fault.kind == "error_event":
-            refusal = replace(fault, error=fault.error or "server_error").refusal(model=work.params.model.name)
+            refusal = replace(fault, error=fault.error or "server_error").refusal(model=task.params.model.name)
             yield sse_event("error", {"type": "error", "error": refusal.error(request_id=request.scope["request_id"])})
         if fault and fault.kind in ("stall", "error_event", "no_completed"):
             return
-        (data,) = await works.paint(painted, box)
-        name = f"{work.event_prefix}.completed"
+        (data,) = await pipeline.paint(painted, state)
+        name = f"{task.event_prefix}.completed"
         completed: JsonObject = {
             "type": name,
             "created_at": int(time.time()),
             **painted.output_fields(),
-            **works.data_entry(data, work, fault, request=request, box=box),
-            "usage": work.usage.body(details=False),
+            **pipeline.data_entry(data, task, fault, request=request, state=state),
+            "usage": task.usage.body(details=False),
         }
         if fault and fault.kind == "no_usage":
             del completed["usage"]

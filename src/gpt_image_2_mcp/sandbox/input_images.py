@@ -83,15 +83,15 @@ def from_data_url(url: str, *, param: str) -> Upload:
     return Upload(data, mime_type=match[1].lower())
 
 
-def open_picture(upload: Upload, *, place: int, param: str = "image") -> Image.Image:
-    """Decode and check the input picture that is the `place`-th of its request, counted from 1.
+def open_picture(upload: Upload, *, number: int, param: str = "image") -> Image.Image:
+    """Decode and check the input picture that is the `number`-th of its request, counted from 1.
 
     Raises:
         ApiRefusal: 400, code `invalid_image_file`.
     """
     if len(upload.data) >= MAX_PICTURE_BYTES:
-        raise bad_picture(f"Invalid image file: image {place} must be less than 50 MB.", param=param)
-    refusal = bad_picture(f"Invalid image file or mode for image {place}, please check your image file.", param=param)
+        raise bad_picture(f"Invalid image file: image {number} must be less than 50 MB.", param=param)
+    refusal = bad_picture(f"Invalid image file or mode for image {number}, please check your image file.", param=param)
     picture = _decode(upload.data, refusal=refusal)
     if picture.format not in ("PNG", "JPEG", "WEBP") or picture.mode not in _MODES:
         raise refusal

@@ -100,10 +100,10 @@ class Knobs:
 
     def take_fault(self, route: Route) -> Fault | None:
         """The fault that a request on that route meets, counted down."""
-        for place, fault in enumerate(self.faults):
+        for index, fault in enumerate(self.faults):
             if fault.route in (route, "any") or (fault.route == "pictures" and route != "files"):
                 if fault.times is not None:
-                    self.faults[place : place + 1] = [replace(fault, times=fault.times - 1)] if fault.times > 1 else []
+                    self.faults[index : index + 1] = [replace(fault, times=fault.times - 1)] if fault.times > 1 else []
                 return fault
         return None
 

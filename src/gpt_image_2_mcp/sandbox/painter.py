@@ -29,9 +29,9 @@ _CARD_POSITIONS = ((0.0, 0.5), (1.0, 0.28), (0.0, 0.28), (1.0, 0.62), (0.5, 0.45
 
 def paint(prompt: str, size: Size, *, index: int, transparent: bool, note: str) -> Image.Image:
     """A new picture of `size` pixels; `index` tells the pictures of one request apart, `note` is its small print."""
-    dice = SeededRandom(prompt, index)
-    palette = make_palette(dice)
-    picture = draw_scene(dice, palette, _canvas_size(size), transparent=transparent)
+    rng = SeededRandom(prompt, index)
+    palette = make_palette(rng)
+    picture = draw_scene(rng, palette, _canvas_size(size), transparent=transparent)
     picture = scaled(picture, size, Image.Resampling.BOX)
     width, height = size
     unit = min(width, height)
@@ -72,23 +72,23 @@ def paint_edit(
     `mask` is alpha, 0 where the picture may change: outside of that every pixel stays as it was. The other pictures
     are shown small along the right edge.
     """
-    dice = SeededRandom("edit", prompt, index)
-    palette = make_palette(dice)
+    rng = SeededRandom("edit", prompt, index)
+    palette = make_palette(rng)
     before = _on_white(_fit(pictures[0], size), transparent=transparent)
     after = before.copy()
     stencil = None if mask is None else _stencil(mask, size)
     area = _changeable_box(stencil, size)
     unit = min(area[2] - area[0], area[3] - area[1])
     if stencil is None:
-        _draw_stroke(after, dice, palette.accent, area)
+        _draw_stroke(after, rng, palette.accent, area)
         _draw_insets(after, pictures[1:], palette.accent)
     else:
-        patch = draw_scene(dice, palette, (area[2] - area[0], area[3] - area[1]), transparent=False)
+        patch = draw_scene(rng, palette, (area[2] - area[0], area[3] - area[1]), transparent=False)
         after.paste(patch, area[:2])
         _draw_insets(after, pictures[1:], palette.accent)
     margin = round(unit * 0.05)
     letters = max(8, round(unit * 0.045))
-    box = _card_box(area, dice, margin) if stencil is None else _middle_box(area)
+    box = _card_box(area, rng, margin) if stencil is None else _middle_box(area)
     note = f"{note} · SANDBOX EDIT"
     draw_card(after, prompt, box=box, size=letters, note=note, accent=palette.accent, darkness=255)
     if stencil is None:
@@ -171,9 +171,9 @@ def _middle_box(area: Box) -> Box:
     return area[0] + x, area[1] + y, area[2] - x, area[3] - y
 
 
-def _card_box(area: Box, dice: SeededRandom, margin: int) -> Box:
+def _card_box(area: Box, rng: SeededRandom, margin: int) -> Box:
     """A box of half the width somewhere in the area, below the mark."""
-    x, y = dice.pick(_CARD_POSITIONS)
+    x, y = rng.pick(_CARD_POSITIONS)
     width, height = area[2] - area[0], area[3] - area[1]
     wide, tall = round(width * 0.52), round(height * 0.3)
     left = round(margin + (width - wide - 2 * margin) * x)
@@ -181,16 +181,16 @@ def _card_box(area: Box, dice: SeededRandom, margin: int) -> Box:
     return left, top, left + wide, top + tall
 
 
-def _draw_stroke(picture: Image.Image, dice: SeededRandom, ink: Colour, area: Box) -> None:
+def _draw_stroke(picture: Image.Image, rng: SeededRandom, ink: Colour, area: Box) -> None:
     """A brush stroke across the picture, translucent and soft at its edge."""
     width, height = area[2] - area[0], area[3] - area[1]
     scale = min(1.0, 512 / max(width, height))
     small = (max(1, round(width * scale)), max(1, round(height * scale)))
     stencil = Image.new("L", small, 0)
     draw = ImageDraw.Draw(stencil)
-    level, slope = dice.between(0.2, 0.8), dice.between(-0.35, 0.35)
-    start, often = dice.unit() * math.tau, dice.between(0.6, 1.6)
-    thick = min(small) * dice.between(0.05, 0.09)
+    level, slope = rng.between(0.2, 0.8), rng.between(-0.35, 0.35)
+    start, often = rng.unit() * math.tau, rng.between(0.6, 1.6)
+    thick = min(small) * rng.between(0.05, 0.09)
     for step in range(201):
         along = step / 200
         x = small[0] * (0.04 + 0.92 * along)
@@ -207,8 +207,8 @@ def _draw_insets(picture: Image.Image, others: Sequence[Image.Image], accent: Co
     unit = min(picture.size)
     side, gap, frame = round(unit * 0.13), round(unit * 0.02), max(2, round(unit * 0.004))
     rows = max(1, (picture.height - gap) // (side + gap))
-    for place, other in enumerate(others):
-        column, row = divmod(place, rows)
+    for index, other in enumerate(others):
+        column, row = divmod(index, rows)
         left = picture.width - (column + 1) * (side + gap)
         top = gap + row * (side + gap)
         draw = ImageDraw.Draw(picture)

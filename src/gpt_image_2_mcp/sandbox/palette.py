@@ -54,16 +54,15 @@ class Palette:
     low: Colour
     inks: tuple[Colour, ...]
     accent: Colour
-    deep: Colour
 
 
-def make_palette(dice: SeededRandom) -> Palette:
+def make_palette(rng: SeededRandom) -> Palette:
     """Neighbouring hues with one from across the wheel, in daylight, dusk or night."""
-    hue = dice.unit()
-    spread = dice.between(0.06, 0.14) * dice.pick((-1, 1))
-    across = hue + 0.5 + dice.between(-0.06, 0.06)
+    hue = rng.unit()
+    spread = rng.between(0.06, 0.14) * rng.pick((-1, 1))
+    across = hue + 0.5 + rng.between(-0.06, 0.06)
     # Lightness of the sky's top and foot, and of the nearest and farthest ink.
-    top, foot, near, far = dice.pick(((0.62, 0.9, 0.3, 0.68), (0.3, 0.78, 0.16, 0.52), (0.14, 0.44, 0.08, 0.34)))
+    top, foot, near, far = rng.pick(((0.62, 0.9, 0.3, 0.68), (0.3, 0.78, 0.16, 0.52), (0.14, 0.44, 0.08, 0.34)))
     inks = tuple(
         colour(hue + spread * step / 2, far + (near - far) * step / 3, 0.42 + 0.06 * step) for step in range(4)
     )
@@ -72,7 +71,6 @@ def make_palette(dice: SeededRandom) -> Palette:
         low=colour(hue + spread * 2, foot, 0.6),
         inks=inks,
         accent=colour(across, 0.68, 0.78),
-        deep=colour(hue + spread, 0.1, 0.45),
     )
 
 

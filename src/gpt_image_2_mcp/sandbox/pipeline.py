@@ -74,24 +74,24 @@ class PaintTask:
         }
 
 
-def check_prompt(order: CheckedParams) -> None:
+def check_prompt(params: CheckedParams) -> None:
     """Refuse a prompt with one of the `TRIGGERS`.
 
     Raises:
         ApiRefusal: the error that the word brings.
     """
     for word, name in TRIGGERS.items():
-        if word in order.prompt:
-            raise named_error(name, model=order.model.name)
+        if word in params.prompt:
+            raise named_error(name, model=params.model.name)
 
 
-async def plan_generation(order: CheckedParams) -> PaintTask:
+async def plan_generation(params: CheckedParams) -> PaintTask:
     """The work for a new picture."""
-    return _with_usage(PaintTask(order, order.size or painter.AUTO_SIZE))
+    return _with_usage(PaintTask(params, params.size or painter.AUTO_SIZE))
 
 
 async def plan_edit(
-    order: CheckedParams, uploads: Sequence[Upload], mask: Upload | None, *, box: SandboxState
+    params: CheckedParams, uploads: Sequence[Upload], mask: Upload | None, *, state: SandboxState
 ) -> PaintTask:
     """The work for an edit; the pictures are decoded here, in a thread.
 
@@ -102,51 +102,51 @@ async def plan_edit(
     def decode() -> PaintTask:
         pictures: list[Image.Image] = []
         sizes: list[tuple[int, int]] = []
-        for place, upload in enumerate(uploads, start=1):
-            picture = open_picture(upload, place=place)
+        for number, upload in enumerate(uploads, start=1):
+            picture = open_picture(upload, number=number)
             sizes.append(picture.size)
-            if place > 1:
+            if number > 1:
                 picture.thumbnail(_SMALL_COPY)
             pictures.append(picture)
         alpha = None if mask is None else open_mask(mask, size=sizes[0])
-        size = order.size or painter.edit_size(sizes[0])
-        return _with_usage(PaintTask(order, size, pictures, alpha), sizes)
+        size = params.size or painter.edit_size(sizes[0])
+        return _with_usage(PaintTask(params, size, pictures, alpha), sizes)
 
-    return await anyio.to_thread.run_sync(decode, limiter=box.paint_limiter)
+    return await anyio.to_thread.run_sync(decode, limiter=state.paint_limiter)
 
 
-async def paint(work: PaintTask, box: SandboxState) -> list[bytes]:
+async def paint(task: PaintTask, state: SandboxState) -> list[bytes]:
     """The finished pictures, one file each, in the order's format."""
 
     def make() -> list[bytes]:
-        return [_encode(work, _paint_one(work, index)) for index in range(work.params.n)]
+        return [_encode(task, _paint_one(task, index)) for index in range(task.params.n)]
 
     # A caller that leaves is not to wait for the brush: the thread paints on and its picture is dropped.
-    made = await anyio.to_thread.run_sync(make, abandon_on_cancel=True, limiter=box.paint_limiter)
-    box.knobs.painted += len(made)
+    made = await anyio.to_thread.run_sync(make, abandon_on_cancel=True, limiter=state.paint_limiter)
+    state.knobs.painted += len(made)
     return made
 
 
-async def paint_partials(work: PaintTask, box: SandboxState) -> list[bytes]:
+async def paint_partials(task: PaintTask, state: SandboxState) -> list[bytes]:
     """The partial pictures of a stream, from blurred to nearly finished."""
 
     def make() -> list[bytes]:
-        steps = work.params.partial_images
-        whole = _paint_one(work, 0)
-        return [_encode(work, painter.partial_image(whole, step=step, steps=steps)) for step in range(steps)]
+        steps = task.params.partial_images
+        whole = _paint_one(task, 0)
+        return [_encode(task, painter.partial_image(whole, step=step, steps=steps)) for step in range(steps)]
 
-    if work.params.partial_images == 0:
+    if task.params.partial_images == 0:
         return []
-    return await anyio.to_thread.run_sync(make, abandon_on_cancel=True, limiter=box.paint_limiter)
+    return await anyio.to_thread.run_sync(make, abandon_on_cancel=True, limiter=state.paint_limiter)
 
 
-def with_fault_size(work: PaintTask, fault: Fault | None) -> PaintTask:
+def with_fault_size(task: PaintTask, fault: Fault | None) -> PaintTask:
     """The work, at another size than asked for where that is the fault."""
-    return replace(work, size=fault.size) if fault and fault.kind == "other_size" else work
+    return replace(task, size=fault.size) if fault and fault.kind == "other_size" else task
 
 
 async def answer_without_picture(
-    request: Request, box: SandboxState, fault: Fault | None, *, model: str, billed: int
+    request: Request, state: SandboxState, fault: Fault | None, *, model: str, billed: int
 ) -> Response | None:
     """The answer of a fault that needs no picture, after whatever wait was asked for; None where there is none.
 
@@ -157,17 +157,17 @@ async def answer_without_picture(
         return None
     match fault.kind:
         case "error":
-            async with box.knobs.image_request(request, pictures=0):
+            async with state.knobs.image_request(request, pictures=0):
                 raise fault.refusal(model=model)
         case "html":
-            async with box.knobs.image_request(request, pictures=0):
+            async with state.knobs.image_request(request, pictures=0):
                 page = "<html><head><title>Bad Gateway</title></head><body><h1>Bad Gateway</h1></body></html>"
                 return HTMLResponse(page, fault.status or 502, headers=fault.headers)
         case "drop":
-            async with box.knobs.image_request(request, pictures=billed):
+            async with state.knobs.image_request(request, pictures=billed):
                 return NoAnswer()
         case "hang":
-            async with box.knobs.image_request(request, pictures=billed):
+            async with state.knobs.image_request(request, pictures=billed):
                 await wait_while_connected(anyio.Event(), request)
         case _:
             pass
@@ -175,13 +175,13 @@ async def answer_without_picture(
 
 
 def data_entry(
-    data: bytes, work: PaintTask, fault: Fault | None, *, request: Request, box: SandboxState
+    data: bytes, task: PaintTask, fault: Fault | None, *, request: Request, state: SandboxState
 ) -> dict[str, str]:
     """One entry of `data`: base64, unless a fault wants it otherwise."""
-    media_type = f"image/{work.params.output_format}"
+    media_type = f"image/{task.params.output_format}"
     match fault.kind if fault else None:
         case "url":
-            key = box.publish(data, media_type)
+            key = state.publish(data, media_type)
             return {"url": str(request.url_for("picture", key=key))}
         case "data_url":
             return {"url": f"data:{media_type};base64,{base64.b64encode(data).decode()}"}
@@ -195,37 +195,37 @@ def data_entry(
             return {"b64_json": base64.b64encode(data).decode()}
 
 
-def _with_usage(work: PaintTask, sizes: Sequence[tuple[int, int]] = ()) -> PaintTask:
+def _with_usage(task: PaintTask, sizes: Sequence[tuple[int, int]] = ()) -> PaintTask:
     """The work with its tokens counted; `sizes` are those that the input pictures came in."""
-    order = work.params
-    painted = output_tokens(*work.size, grid=order.model.grid[order.quality]) * order.n
-    shown = order.partial_images * PARTIAL_TOKENS if order.stream else 0
+    params = task.params
+    painted = output_tokens(*task.size, grid=params.model.grid[params.quality]) * params.n
+    shown = params.partial_images * PARTIAL_TOKENS if params.stream else 0
     usage = Usage(
-        text=text_tokens(order.prompt) + (0 if work.pictures else GENERATION_EXTRA),
+        text=text_tokens(params.prompt) + (0 if task.pictures else GENERATION_EXTRA),
         pictures=sum(input_picture_tokens(*size) for size in sizes),
         output=painted + shown,
     )
-    return replace(work, usage=usage)
+    return replace(task, usage=usage)
 
 
-def _paint_one(work: PaintTask, index: int) -> Image.Image:
-    order = work.params
-    note = f"{order.model.name} · {work.size[0]}x{work.size[1]} · {order.quality} · {order.output_format}"
-    if order.n > 1:
-        note = f"{note} · {index + 1} of {order.n}"
-    transparent = order.background == "transparent"
-    if not work.pictures:
-        return painter.paint(order.prompt, work.size, index=index, transparent=transparent, note=note)
+def _paint_one(task: PaintTask, index: int) -> Image.Image:
+    params = task.params
+    note = f"{params.model.name} · {task.size[0]}x{task.size[1]} · {params.quality} · {params.output_format}"
+    if params.n > 1:
+        note = f"{note} · {index + 1} of {params.n}"
+    transparent = params.background == "transparent"
+    if not task.pictures:
+        return painter.paint(params.prompt, task.size, index=index, transparent=transparent, note=note)
     return painter.paint_edit(
-        work.pictures,
-        order.prompt,
-        work.size,
-        mask=work.mask,
+        task.pictures,
+        params.prompt,
+        task.size,
+        mask=task.mask,
         index=index,
         transparent=transparent,
         note=note,
     )
 
 
-def _encode(work: PaintTask, picture: Image.Image) -> bytes:
-    return painter.encode(picture, work.params.output_format, compression=work.params.output_compression)
+def _encode(task: PaintTask, picture: Image.Image) -> bytes:
+    return painter.encode(picture, task.params.output_format, compression=task.params.output_compression)

@@ -59,7 +59,7 @@ class ResponsesRequest:
     call: ToolCall | None
 
 
-def read_request(params: JsonObject, box: SandboxState) -> ResponsesRequest:
+def read_request(params: JsonObject, state: SandboxState) -> ResponsesRequest:
     """Check a request to the Responses route.
 
     Raises:
@@ -79,14 +79,14 @@ def read_request(params: JsonObject, box: SandboxState) -> ResponsesRequest:
     if (previous := params.get("previous_response_id")) is not None:
         message = f"Previous response with id '{previous}' not found."
         raise ApiRefusal(400, message, code="previous_response_not_found", param="previous_response_id")
-    words, pictures = _read_input(params.get("input"), box)
+    words, pictures = _read_input(params.get("input"), state)
     tools = params.get("tools") or []
     if not isinstance(tools, list):
         raise refuse_type("tools", tools, expected="an array")
     check_host_model(model, with_tool=bool(tools))
     prompt = "\n".join(words)
     choice = params.get("tool_choice", "auto")
-    call = None if choice == "none" else _read_tools(tools, prompt, pictures, box, stream=bool(stream))
+    call = None if choice == "none" else _read_tools(tools, prompt, pictures, state, stream=bool(stream))
     if call is None and is_object(choice):
         message = "Tool choice 'image_generation' not found in 'tools' parameter."
         raise ApiRefusal(400, message, code=None, param="tool_choice")
@@ -94,39 +94,39 @@ def read_request(params: JsonObject, box: SandboxState) -> ResponsesRequest:
 
 
 def _read_tools(
-    tools: list[Json], prompt: str, pictures: list[Upload], box: SandboxState, *, stream: bool
+    tools: list[Json], prompt: str, pictures: list[Upload], state: SandboxState, *, stream: bool
 ) -> ToolCall | None:
     call = None
-    for place, tool in enumerate(tools):
+    for index, tool in enumerate(tools):
         if not is_object(tool):
-            raise refuse_type(f"tools[{place}]", tool, expected="an object")
+            raise refuse_type(f"tools[{index}]", tool, expected="an object")
         kind = tool.get("type")
         if kind is None:
-            raise missing(f"tools[{place}].type")
+            raise missing(f"tools[{index}].type")
         if kind == "image_generation" and call is None:
-            call = _read_tool(tool, place, prompt, pictures, box, stream=stream)
+            call = _read_tool(tool, index, prompt, pictures, state, stream=stream)
         elif kind != "image_generation":
             # OpenAI has a dozen more; the sandbox's host model knows this one.
-            raise not_supported(f"tools[{place}].type", str(kind), ("image_generation",))
+            raise not_supported(f"tools[{index}].type", str(kind), ("image_generation",))
     return call
 
 
 def _read_tool(
-    tool: JsonObject, place: int, prompt: str, pictures: list[Upload], box: SandboxState, *, stream: bool
+    tool: JsonObject, index: int, prompt: str, pictures: list[Upload], state: SandboxState, *, stream: bool
 ) -> ToolCall:
-    looks = {name: value for name, value in tool.items() if name not in _NOT_IMAGE_PARAMS}
+    image_params = {name: value for name, value in tool.items() if name not in _NOT_IMAGE_PARAMS}
     try:
-        order = check_params({"model": DEFAULT_TOOL_MODEL, **looks, "prompt": prompt}, known=TOOL | {"prompt"})
+        checked = check_params({"model": DEFAULT_TOOL_MODEL, **image_params, "prompt": prompt}, known=TOOL | {"prompt"})
     except ApiRefusal as refusal:
-        raise _in_tool(refusal, place) from refusal
+        raise _in_tool(refusal, index) from refusal
     action = tool.get("action", "auto")
     if action not in ("generate", "edit", "auto"):
-        raise not_supported(f"tools[{place}].action", str(action), ("generate", "edit", "auto"))
+        raise not_supported(f"tools[{index}].action", str(action), ("generate", "edit", "auto"))
     mask_reference = tool.get("input_image_mask")
     mask = (
         None
         if mask_reference is None
-        else picture_from_reference(mask_reference, box, param=f"tools[{place}].input_image_mask")
+        else picture_from_reference(mask_reference, state, param=f"tools[{index}].input_image_mask")
     )
     if action == "edit" and not pictures:
         raise model_refusal("An image edit needs at least one input image.", param="tools", code=None)
@@ -136,23 +136,23 @@ def _read_tool(
         raise model_refusal(f"At most {MAX_PICTURES} input images are supported.", param="tools", code=None)
     edits = bool(pictures) and action != "generate"
     return ToolCall(
-        params=replace(order, stream=stream),
+        params=replace(checked, stream=stream),
         action="edit" if edits else "generate",
         pictures=tuple(pictures) if edits else (),
         mask=mask,
     )
 
 
-def _in_tool(refusal: ApiRefusal, place: int) -> ApiRefusal:
+def _in_tool(refusal: ApiRefusal, index: int) -> ApiRefusal:
     """A refusal of one of the tool's keys: the API names the key, the picture model blames `tools` as a whole."""
     if refusal.param is None or refusal.param == "prompt":
         return refusal
     if refusal.kind == IMAGE_USER_ERROR:
         return refusal.with_param("tools")
-    return refusal.with_param(f"tools[{place}].{refusal.param}")
+    return refusal.with_param(f"tools[{index}].{refusal.param}")
 
 
-def _read_input(value: Json, box: SandboxState) -> tuple[list[str], list[Upload]]:
+def _read_input(value: Json, state: SandboxState) -> tuple[list[str], list[Upload]]:
     """The user's words and pictures, in order."""
     if value is None:
         raise missing("input")
@@ -171,7 +171,7 @@ def _read_input(value: Json, box: SandboxState) -> tuple[list[str], list[Upload]
                 words.append(text)
             case "input_image":
                 reference = {key: part[key] for key in ("image_url", "file_id") if part.get(key) is not None}
-                pictures.append(picture_from_reference(reference, box, param=where))
+                pictures.append(picture_from_reference(reference, state, param=where))
             case other:
                 raise not_supported(f"{where}.type", str(other), ("input_text", "input_image"))
     return words, pictures
@@ -196,10 +196,10 @@ def _parts(items: list[Json]) -> Iterator[tuple[str, JsonObject]]:
             raise refuse_type(f"{where}.content", content, expected="a string or an array")
         if role != "user":
             continue
-        for place, part in enumerate(content):
+        for index, part in enumerate(content):
             if not is_object(part):
-                raise refuse_type(f"{where}.content[{place}]", part, expected="an object")
-            yield f"{where}.content[{place}]", part
+                raise refuse_type(f"{where}.content[{index}]", part, expected="an object")
+            yield f"{where}.content[{index}]", part
 
 
 def _echo(tool: Json) -> Json:

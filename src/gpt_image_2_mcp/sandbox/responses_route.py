@@ -10,7 +10,7 @@ import anyio
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from . import pipeline as works
+from . import pipeline
 from .errors import ApiRefusal, Json, JsonObject
 from .faults import Fault
 from .http import EventStream, TruncatedAnswer, read_json, sse_event
@@ -26,22 +26,22 @@ _OUTPUT_TOKENS = 24
 
 async def responses(request: Request) -> Response:
     """`POST /v1/responses`."""
-    box = state_of(request)
-    params = await read_json(request, box.knobs)
-    fault = box.knobs.take_fault("responses")
+    state = state_of(request)
+    params = await read_json(request, state.knobs)
+    fault = state.knobs.take_fault("responses")
     model = params.get("model")
-    early = await works.answer_without_picture(
-        request, box, fault, model=model if isinstance(model, str) else "", billed=1
+    early = await pipeline.answer_without_picture(
+        request, state, fault, model=model if isinstance(model, str) else "", billed=1
     )
     if early:
         return early
-    ask = read_request(params, box)
-    run = _ResponseBuilder(request, box, params, ask, fault)
-    await run.prepare()
-    if ask.stream:
-        stream = EventStream(run.events())
+    parsed = read_request(params, state)
+    builder = _ResponseBuilder(request, state, params, parsed, fault)
+    await builder.prepare()
+    if parsed.stream:
+        stream = EventStream(builder.events())
         return TruncatedAnswer(stream, after=fault.after) if fault and fault.kind == "cut" else stream
-    answer = JSONResponse(await run.body(), headers=fault.headers if fault else None)
+    answer = JSONResponse(await builder.body(), headers=fault.headers if fault else None)
     return TruncatedAnswer(answer, after=fault.after) if fault and fault.kind == "cut" else answer
 
 
@@ -49,12 +49,12 @@ class _ResponseBuilder:
     """One response in the making: streamed or not, it goes through the same items."""
 
     def __init__(
-        self, request: Request, box: SandboxState, params: JsonObject, ask: ResponsesRequest, fault: Fault | None
+        self, request: Request, state: SandboxState, params: JsonObject, parsed: ResponsesRequest, fault: Fault | None
     ) -> None:
         self._request = request
-        self._box = box
+        self._state = state
         self._params = params
-        self._ask = ask
+        self._parsed = parsed
         self._fault = fault
         self._task: PaintTask | None = None
         self._blocked: ApiRefusal | None = None
@@ -69,42 +69,42 @@ class _ResponseBuilder:
         Raises:
             ApiRefusal: they are refused; a moderated prompt is not, since its call fails and the response stands.
         """
-        call = self._ask.call
+        call = self._parsed.call
         if call is None:
             return
         try:
-            works.check_prompt(call.params)
+            pipeline.check_prompt(call.params)
         except ApiRefusal as refusal:
             if refusal.code != "moderation_blocked":
                 raise
             self._blocked = refusal
         else:
-            self._task = await _plan(call, self._box)
+            self._task = await _plan(call, self._state)
 
     async def body(self) -> JsonObject:
         """The finished response."""
         if self._task is None:
-            return self._response("completed", [*self._failed_call(), self._message()])
-        async with self._box.knobs.image_request(self._request, pictures=1):
-            if self._is("stall"):
+            return self._response("completed", [*self._failed_call_item(), self._message_item()])
+        async with self._state.knobs.image_request(self._request, pictures=1):
+            if self._has_fault("stall"):
                 await wait_while_connected(anyio.Event(), self._request)
-            painted = works.with_fault_size(self._task, self._fault)
-            (data,) = await works.paint(painted, self._box)
-        return self._response("completed", [self._call(painted, data)])
+            painted = pipeline.with_fault_size(self._task, self._fault)
+            (data,) = await pipeline.paint(painted, self._state)
+        return self._response("completed", [self._call_item(painted, data)])
 
     async def events(self) -> AsyncGenerator[bytes, None]:
         """The response as a stream."""
         yield self._event("response.created", response=self._response("in_progress", []))
         yield self._event("response.in_progress", response=self._response("in_progress", []))
         if self._task is None:
-            items = [*self._failed_call(), self._message()]
-            for place, item in enumerate(items):
-                yield self._event("response.output_item.added", output_index=place, item=item)
-                yield self._event("response.output_item.done", output_index=place, item=item)
+            items = [*self._failed_call_item(), self._message_item()]
+            for index, item in enumerate(items):
+                yield self._event("response.output_item.added", output_index=index, item=item)
+                yield self._event("response.output_item.done", output_index=index, item=item)
             yield self._event("response.completed", response=self._response("completed", items))
             return
-        painted = works.with_fault_size(self._task, self._fault)
-        async with self._box.knobs.image_request(self._request, pictures=1):
+        painted = pipeline.with_fault_size(self._task, self._fault)
+        async with self._state.knobs.image_request(self._request, pictures=1):
             async for chunk in self._call_events(painted):
                 yield chunk
 
@@ -115,29 +115,29 @@ class _ResponseBuilder:
         yield self._event("response.output_item.added", output_index=0, item=begun)
         yield self._call_event("in_progress")
         yield self._call_event("generating")
-        breaks = self._is("stall", "no_completed", "error_event")
-        for place, data in enumerate(await works.paint_partials(painted, self._box)):
-            if fault and breaks and place >= fault.after:
+        breaks = self._has_fault("stall", "no_completed", "error_event")
+        for index, data in enumerate(await pipeline.paint_partials(painted, self._state)):
+            if fault and breaks and index >= fault.after:
                 break
             picture = base64.b64encode(data).decode()
             yield self._call_event(
-                "partial_image", partial_image_index=place, partial_image_b64=picture, **painted.output_fields()
+                "partial_image", partial_image_index=index, partial_image_b64=picture, **painted.output_fields()
             )
-        if self._is("stall"):
+        if self._has_fault("stall"):
             await wait_while_connected(anyio.Event(), self._request)
-        if fault and self._is("error_event"):
+        if fault and self._has_fault("error_event"):
             refusal = replace(fault, error=fault.error or "server_error").refusal(model=painted.params.model.name)
             error = refusal.error(request_id=self._request.scope["request_id"])
             yield self._event("error", code=error["code"], message=error["message"], param=error["param"])
         if breaks:
             return
-        (data,) = await works.paint(painted, self._box)
+        (data,) = await pipeline.paint(painted, self._state)
         yield self._call_event("completed")
-        item = self._call(painted, data)
+        item = self._call_item(painted, data)
         yield self._event("response.output_item.done", output_index=0, item=item)
         yield self._event("response.completed", response=self._response("completed", [item]))
 
-    def _is(self, *kinds: str) -> bool:
+    def _has_fault(self, *kinds: str) -> bool:
         return self._fault is not None and self._fault.kind in kinds
 
     def _event(self, name: str, **fields: Json) -> bytes:
@@ -148,22 +148,22 @@ class _ResponseBuilder:
         name = f"response.image_generation_call.{step}"
         return self._event(name, output_index=0, item_id=self._call_id, **fields)
 
-    def _call(self, painted: PaintTask, data: bytes) -> JsonObject:
+    def _call_item(self, painted: PaintTask, data: bytes) -> JsonObject:
         """The item of a finished call."""
-        body = works.data_entry(data, painted, self._fault, request=self._request, box=self._box)
-        call = self._ask.call
+        body = pipeline.data_entry(data, painted, self._fault, request=self._request, state=self._state)
+        call = self._parsed.call
         assert call is not None
         return {
             "id": self._call_id,
             "type": "image_generation_call",
             "status": "completed",
             "action": call.action,
-            "result": None if self._is("empty_data") else next(iter(body.values())),
+            "result": None if self._has_fault("empty_data") else next(iter(body.values())),
             "revised_prompt": call.params.prompt,
             **painted.output_fields(),
         }
 
-    def _failed_call(self) -> list[JsonObject]:
+    def _failed_call_item(self) -> list[JsonObject]:
         """The item of a call that moderation refused, where there was one."""
         if self._blocked is None:
             return []
@@ -171,7 +171,7 @@ class _ResponseBuilder:
         item: JsonObject = {"id": self._call_id, "type": "image_generation_call", "status": "failed", "error": error}
         return [{**item, "result": None}]
 
-    def _message(self) -> JsonObject:
+    def _message_item(self) -> JsonObject:
         """What the host model says where it has no picture to show."""
         text = "I can't make that image." if self._blocked else "The sandbox's host model only makes images."
         content: Json = [{"type": "output_text", "text": text, "annotations": [], "logprobs": []}]
@@ -200,7 +200,7 @@ class _ResponseBuilder:
             "max_output_tokens": params.get("max_output_tokens"),
             "max_tool_calls": params.get("max_tool_calls"),
             "metadata": params.get("metadata") or {},
-            "model": self._ask.model,
+            "model": self._parsed.model,
             "output": [*output],
             "parallel_tool_calls": True,
             "previous_response_id": None,
@@ -209,22 +209,22 @@ class _ResponseBuilder:
             "service_tier": "default",
             "temperature": params.get("temperature", 1.0),
             "text": {"format": {"type": "text"}, "verbosity": "medium"},
-            "tool_choice": self._ask.tool_choice,
-            "tools": self._ask.tools,
+            "tool_choice": self._parsed.tool_choice,
+            "tools": self._parsed.tools,
             "top_logprobs": 0,
             "top_p": params.get("top_p", 1.0),
             "truncation": "disabled",
             "usage": self._host_usage() if done else None,
             "user": params.get("user"),
         }
-        if done and not self._is("no_usage"):
+        if done and not self._has_fault("no_usage"):
             usage = self._task.usage if self._task else Usage(0, 0, 0)
             body["tool_usage"] = {"image_gen": usage.body(), "web_search": {"num_requests": 0}}
         return body
 
     def _host_usage(self) -> JsonObject:
         """What the host model cost: the words and pictures that it read, and its call."""
-        read = text_tokens(self._ask.prompt) + (self._task.usage.pictures if self._task else 0)
+        read = text_tokens(self._parsed.prompt) + (self._task.usage.pictures if self._task else 0)
         return {
             "input_tokens": read,
             "input_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 0},
@@ -234,7 +234,7 @@ class _ResponseBuilder:
         }
 
 
-async def _plan(call: ToolCall, box: SandboxState) -> PaintTask:
+async def _plan(call: ToolCall, state: SandboxState) -> PaintTask:
     if call.action == "generate":
-        return await works.plan_generation(call.params)
-    return await works.plan_edit(call.params, call.pictures, call.mask, box=box)
+        return await pipeline.plan_generation(call.params)
+    return await pipeline.plan_edit(call.params, call.pictures, call.mask, state=state)

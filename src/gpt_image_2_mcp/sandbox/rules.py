@@ -110,7 +110,7 @@ def check_params(params: Mapping[str, Json], *, known: frozenset[str]) -> Checke
         raise model_refusal("Streaming is only supported with n=1.", param="stream")
     _choice(params, "moderation", ("auto", "low"))
     user = _text(params, "user", limit=None, nullable=False)
-    order = CheckedParams(
+    checked = CheckedParams(
         model=model,
         prompt=prompt,
         n=n,
@@ -124,7 +124,7 @@ def check_params(params: Mapping[str, Json], *, known: frozenset[str]) -> Checke
         safety_identifier=_text(params, "safety_identifier", limit=MAX_IDENTIFIER) or user or None,
     )
     _check_previews(params, model)
-    return order
+    return checked
 
 
 def _check_names(params: Mapping[str, Json], *, known: frozenset[str]) -> PictureModel:

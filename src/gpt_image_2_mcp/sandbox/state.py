@@ -125,6 +125,6 @@ class SandboxState:
 
 def state_of(request: Request) -> SandboxState:
     """The state of the sandbox that a request came to."""
-    box = request.app.state.box
-    assert isinstance(box, SandboxState)
-    return box
+    state = request.app.state.sandbox
+    assert isinstance(state, SandboxState)
+    return state

@@ -1,4 +1,4 @@
-"""`/v1/files` and `/v1/models`: what a client needs beside pictures."""
+"""`/v1/files` and `/v1/models`, and the pictures that answers refer to by URL."""
 
 import re
 
@@ -15,11 +15,14 @@ PURPOSES = ("assistants", "batch", "fine-tune", "vision", "user_data", "evals")
 """What a file may be uploaded for."""
 
 MIN_LIFETIME = 3600
+"""The least seconds that `expires_after` may say: an hour."""
 MAX_LIFETIME = 2_592_000
+"""The most seconds that `expires_after` may say: 30 days."""
 BATCH_LIFETIME = 2_592_000
-"""Seconds after which a file of purpose `batch` expires where nothing else was asked for; others stay."""
+"""Seconds after which a file of purpose `batch` expires if `expires_after` says nothing; other files stay."""
 
 MAX_LISTED = 10_000
+"""Files on one page of the list, which is also the default."""
 
 _FIELDS = ("file", "purpose", "expires_after[anchor]", "expires_after[seconds]")
 
@@ -50,7 +53,7 @@ async def upload(request: Request) -> Response:
 
 
 async def list_files(request: Request) -> Response:
-    """`GET /v1/files`, newest first unless asked otherwise."""
+    """`GET /v1/files`, by default the newest first."""
     state = state_of(request)
     query = request.query_params
     record_request(request, state.knobs, params=dict(query))
@@ -110,7 +113,7 @@ async def one_model(request: Request) -> Response:
 
 
 async def picture(request: Request) -> Response:
-    """`GET /pictures/{key}`: a picture that was answered by address."""
+    """`GET /pictures/{key}`: a picture that an answer referred to by URL."""
     found = state_of(request).published(request.path_params["key"])
     if found is None:
         raise ApiRefusal(404, "There is no such picture.", code=None)
@@ -119,7 +122,7 @@ async def picture(request: Request) -> Response:
 
 
 def _lifetime(fields: dict[str, str]) -> int | None:
-    """`expires_after`, in seconds; None where it was not given."""
+    """Read `expires_after`, in seconds; None if it was not given."""
     anchor, seconds = fields.get("expires_after[anchor]"), fields.get("expires_after[seconds]")
     if anchor is None and seconds is None:
         return None

@@ -1,7 +1,7 @@
-"""Requests in, answers out: what all routes share.
+"""HTTP as all routes of the sandbox use it: reading bodies, recording requests, checking keys, and the kinds of answer.
 
-Bodies are read into memory up to `MAX_BODY` bytes and recorded. Answers carry OpenAI's headers and the sandbox's own,
-`x-gpt-image-2-sandbox: 1`, errors and streams included.
+Bodies are read into memory, up to `MAX_BODY` bytes, and recorded. All answers, errors and streams included, carry
+OpenAI's headers and one of the sandbox's own, `x-gpt-image-2-sandbox: 1`.
 """
 
 import hashlib
@@ -26,10 +26,10 @@ MAX_BODY = 256 * 1024 * 1024
 """Bytes of a request: the sandbox's own limit, which bounds its memory."""
 
 REFUSED_KEY = "sk-invalid"
-"""The key that the sandbox does not accept; any other will do."""
+"""The only key that the sandbox refuses."""
 
 _MAX_RECORDED_TEXT = 40_000
-"""Characters of a string that a record keeps whole: more than any prompt has."""
+"""Characters of a string that is recorded whole: more than any prompt has."""
 
 _FIXED_HEADERS = {
     "x-gpt-image-2-sandbox": "1",
@@ -54,10 +54,10 @@ class Form:
 
 
 class KeyAndHeaders:
-    """Middleware: checks the key, and puts the headers on every answer."""
+    """ASGI middleware that checks the API key and adds the headers to every answer."""
 
     def __init__(self, app: ASGIApp) -> None:
-        """Wrap that app."""
+        """Pass requests with an accepted key on to `app`."""
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -65,7 +65,7 @@ class KeyAndHeaders:
         started = time.perf_counter()
         scope["request_id"] = f"req_{secrets.token_hex(16)}"
 
-        async def stamped(message: Message) -> None:
+        async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 for name, value in _headers(scope["request_id"], started).items():
@@ -74,32 +74,32 @@ class KeyAndHeaders:
 
         refusal = _key_refusal(Request(scope)) if scope["path"].startswith("/v1") else None
         if refusal is None:
-            await self._app(scope, receive, stamped)
+            await self._app(scope, receive, send_with_headers)
         else:
-            await refusal_response(Request(scope), refusal)(scope, receive, stamped)
+            await refusal_response(Request(scope), refusal)(scope, receive, send_with_headers)
 
 
 class NoAnswer(Response):
-    """No answer at all: the connection ends, as where a server dies."""
+    """No answer: the connection is closed, as if the server had died."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send nothing."""
 
 
 class TruncatedAnswer(Response):
-    """Another answer of which only the first bytes come."""
+    """The beginning of another answer, after which the connection is closed."""
 
     def __init__(self, whole: Response, *, after: int) -> None:
-        """Send `after` bytes of that answer's body."""
+        """Send only the first `after` bytes of the body of `whole`."""
         super().__init__()
         self._whole = whole
         self._after = after
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send the head and some of the body, and never complete it."""
+        """Send the headers and the first bytes of the body, and end without completing it."""
         left = self._after
 
-        async def cut(message: Message) -> None:
+        async def send_truncated(message: Message) -> None:
             nonlocal left
             if message["type"] == "http.response.body":
                 body = message.get("body", b"")[:left]
@@ -110,28 +110,28 @@ class TruncatedAnswer(Response):
                 raise _TruncatedError
 
         try:
-            await self._whole(scope, receive, cut)
+            await self._whole(scope, receive, send_truncated)
         except _TruncatedError:
             return
 
 
 class _TruncatedError(Exception):
-    """Enough was sent."""
+    """Stops the whole answer once enough of it was sent."""
 
 
 class EventStream(Response):
-    """Server-sent events, sent one by one as they are made."""
+    """A stream of server-sent events (SSE), each sent as soon as it is made."""
 
     media_type = "text/event-stream"
 
     def __init__(self, events: AsyncGenerator[bytes, None]) -> None:
-        """Send those."""
+        """Send `events`, each encoded by `sse_event`."""
         super().__init__(headers={"cache-control": "no-cache"})
         del self.headers["content-length"]
         self._events = events
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002, as ASGI wants it
-        """Send the stream; it stays incomplete where the caller left."""
+        """Send the stream; if the caller leaves, it is not completed."""
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
         try:
             async for event in self._events:
@@ -144,22 +144,23 @@ class EventStream(Response):
 
 
 def sse_event(name: str, data: JsonObject) -> bytes:
-    """One server-sent event."""
+    """Encode one server-sent event."""
     return f"event: {name}\ndata: {json.dumps(data, separators=(',', ':'))}\n\n".encode()
 
 
 def refusal_response(request: Request, refusal: ApiRefusal, *, with_headers: bool = False) -> Response:
-    """The error body; `stamp` puts on the headers where `Stamp` does not see the answer."""
+    """Make the error answer of a refusal; `with_headers` is for answers that do not pass through `KeyAndHeaders`."""
     request_id = request.scope["request_id"]
     headers = {**_headers(request_id, time.perf_counter()), **refusal.headers} if with_headers else refusal.headers
     return JSONResponse({"error": refusal.error(request_id=request_id)}, refusal.status, headers=headers)
 
 
 async def read_json(request: Request, knobs: Knobs) -> JsonObject:
-    """The body as a JSON object; the request is recorded.
+    """Read the body as a JSON object, and record the request.
 
     Raises:
-        ApiRefusal: it is something else, or too large.
+        ApiRefusal: the body is no JSON object, or is larger than `MAX_BODY`.
+        CallerLeftError: the caller closed the connection first.
     """
     if _media_type(request) != "application/json":
         raise _unsupported_content(request, "application/json")
@@ -180,15 +181,16 @@ async def read_json(request: Request, knobs: Knobs) -> JsonObject:
 
 
 async def read_form(request: Request, knobs: Knobs) -> Form:
-    """The body as a multipart form; the request is recorded.
+    """Read the body as a multipart form, and record the request.
 
     Raises:
-        ApiRefusal: it is something else, too large, or names a field twice that is no array.
+        ApiRefusal: the body is no multipart form, is larger than `MAX_BODY`, or has a field twice that is no array.
+        CallerLeftError: the caller closed the connection first.
     """
     if _media_type(request) != "multipart/form-data":
         raise _unsupported_content(request, "multipart/form-data")
     parser = MultiPartParser(request.headers, _body_chunks(request), max_files=100, max_fields=200)
-    parser.spool_max_size = MAX_BODY  # in memory: the sandbox leaves nothing on the disk
+    parser.spool_max_size = MAX_BODY  # keeps files in memory: the sandbox writes nothing to the disk
     try:
         data = await parser.parse()
     except MultiPartException as exc:
@@ -207,14 +209,14 @@ async def read_form(request: Request, knobs: Knobs) -> Form:
 
 
 def is_form(request: Request) -> bool:
-    """Whether the body says that it is a multipart form."""
+    """Whether the content type is that of a multipart form."""
     return _media_type(request) == "multipart/form-data"
 
 
 def record_request(
     request: Request, knobs: Knobs, *, params: JsonObject | None = None, form: Form | None = None
 ) -> None:
-    """Note a request; of its key only that there was one."""
+    """Add a request to `knobs.requests`; of its key only whether there was one."""
     headers = {name: value for name, value in request.headers.items() if name not in ("authorization", "cookie")}
     files = [
         RecordedFile(name, upload.name, upload.mime_type, len(upload.data), hashlib.sha256(upload.data).hexdigest())
@@ -235,7 +237,7 @@ def record_request(
 
 
 def _clipped(value: Json) -> Json:
-    """A value to be remembered: data URLs are megabytes each, and a thousand requests are kept."""
+    """Shorten long strings in a value to be recorded: a data URL has megabytes, and a thousand requests are kept."""
     match value:
         case str() if len(value) > _MAX_RECORDED_TEXT:
             return f"{value[:64]}… ({len(value)} characters)"
@@ -261,7 +263,7 @@ async def _read_parts(data: FormData) -> Form:
 
 
 async def _body_chunks(request: Request) -> AsyncGenerator[bytes, None]:
-    """The body's chunks, up to `MAX_BODY` bytes of them."""
+    """Yield the chunks of the body; raise an ApiRefusal beyond `MAX_BODY` bytes."""
     size = 0
     try:
         async for chunk in request.stream():

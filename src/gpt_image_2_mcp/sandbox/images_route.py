@@ -1,4 +1,4 @@
-"""`/v1/images/generations` and `/v1/images/edits`: requests read, answers wrapped, streams sent."""
+"""`/v1/images/generations` and `/v1/images/edits`: they read a request, paint, and answer as JSON or as a stream."""
 
 import base64
 import time
@@ -66,10 +66,10 @@ async def edits(request: Request) -> Response:
 
 
 def picture_from_reference(value: Json, state: SandboxState, *, param: str) -> Upload:
-    """A picture given as `{"image_url": ...}` or `{"file_id": ...}`.
+    """Return the picture that `{"image_url": ...}` or `{"file_id": ...}` refers to.
 
     Raises:
-        ApiRefusal: it is neither or both, or leads nowhere.
+        ApiRefusal: the reference has neither key or both, or there is no such picture.
     """
     if not is_object(value):
         raise refuse_type(param, value, expected="an object")
@@ -152,7 +152,7 @@ async def _answer(request: Request, state: SandboxState, task: PaintTask, fault:
 async def _events(
     request: Request, state: SandboxState, task: PaintTask, fault: Fault | None
 ) -> AsyncGenerator[bytes, None]:
-    """The stream: the partial pictures, then the finished one with what it cost."""
+    """Yield the stream: the partial pictures, then the finished one with its usage."""
     painted = pipeline.with_fault_size(task, fault)
     async with state.knobs.image_request(request, pictures=1):
         for index, data in enumerate(await pipeline.paint_partials(painted, state)):
@@ -183,7 +183,7 @@ async def _events(
 
 
 def _breaks_now(fault: Fault | None, sent: int) -> bool:
-    """Whether a stream goes wrong after that many events."""
+    """Whether the fault breaks a stream after the events that were `sent`."""
     return fault is not None and fault.kind in ("stall", "error_event", "no_completed") and sent >= fault.after
 
 

@@ -1,6 +1,6 @@
-"""The work on an order: from a checked request to files, tokens and, where asked for, faults.
+"""Makes pictures from checked parameters: it decodes the inputs, counts tokens, paints, encodes, and applies faults.
 
-All routes that make pictures meet here; they differ in how they read a request and how they wrap the answer.
+All routes that make pictures use these functions; the routes differ in how they read a request and write the answer.
 """
 
 import base64
@@ -39,18 +39,17 @@ TRIGGERS: dict[str, ErrorName] = {
     "sandbox-server-error": "server_error",
     "sandbox-overloaded": "overloaded",
 }
-"""Words in a prompt that bring an error, for trying error messages by hand."""
-
+"""Words in a prompt that cause an error, so that a person can see the error messages."""
 
 _SMALL_COPY = (512, 512)
-"""Pixels within which the second and further input pictures are kept: sixteen large ones would fill the memory."""
+"""The second and further input pictures are scaled down to this size: sixteen large ones would fill the memory."""
 
 
 @dataclass(frozen=True, slots=True)
 class PaintTask:
-    """An order with its input pictures; none of them for a generation. `size` is what will be painted.
+    """Everything that the painter needs for one request; a generation has no `pictures`, which are the decoded inputs.
 
-    Only the first of the `pictures` is kept as it came: of the others a small copy does.
+    `size` is the size that is painted. The second and further `pictures` are small copies (`_SMALL_COPY`).
     """
 
     params: CheckedParams
@@ -61,11 +60,11 @@ class PaintTask:
 
     @property
     def event_prefix(self) -> Literal["image_generation", "image_edit"]:
-        """How its stream events are called."""
+        """The beginning of the names of its stream events."""
         return "image_edit" if self.pictures else "image_generation"
 
     def output_fields(self) -> dict[str, str]:
-        """What an answer says of its pictures."""
+        """Return the fields of an answer that describe its pictures."""
         return {
             "size": f"{self.size[0]}x{self.size[1]}",
             "quality": self.params.quality,
@@ -75,10 +74,10 @@ class PaintTask:
 
 
 def check_prompt(params: CheckedParams) -> None:
-    """Refuse a prompt with one of the `TRIGGERS`.
+    """Look for the `TRIGGERS` in a prompt.
 
     Raises:
-        ApiRefusal: the error that the word brings.
+        ApiRefusal: the error that a trigger stands for.
     """
     for word, name in TRIGGERS.items():
         if word in params.prompt:
@@ -86,14 +85,14 @@ def check_prompt(params: CheckedParams) -> None:
 
 
 async def plan_generation(params: CheckedParams) -> PaintTask:
-    """The work for a new picture."""
+    """Make the task for new pictures."""
     return _with_usage(PaintTask(params, params.size or painter.AUTO_SIZE))
 
 
 async def plan_edit(
     params: CheckedParams, uploads: Sequence[Upload], mask: Upload | None, *, state: SandboxState
 ) -> PaintTask:
-    """The work for an edit; the pictures are decoded here, in a thread.
+    """Make the task for an edit; the input pictures are decoded in a thread.
 
     Raises:
         ApiRefusal: 400, code `invalid_image_file`.
@@ -116,19 +115,19 @@ async def plan_edit(
 
 
 async def paint(task: PaintTask, state: SandboxState) -> list[bytes]:
-    """The finished pictures, one file each, in the order's format."""
+    """Paint the pictures of a task, and return them as files in the requested format."""
 
     def make() -> list[bytes]:
         return [_encode(task, _paint_one(task, index)) for index in range(task.params.n)]
 
-    # A caller that leaves is not to wait for the brush: the thread paints on and its picture is dropped.
+    # A thread cannot be cancelled: if the caller leaves, it paints to its end and its pictures are dropped.
     made = await anyio.to_thread.run_sync(make, abandon_on_cancel=True, limiter=state.paint_limiter)
     state.knobs.painted += len(made)
     return made
 
 
 async def paint_partials(task: PaintTask, state: SandboxState) -> list[bytes]:
-    """The partial pictures of a stream, from blurred to nearly finished."""
+    """Paint the partial pictures of a stream, and return them as files, the most blurred first."""
 
     def make() -> list[bytes]:
         steps = task.params.partial_images
@@ -141,17 +140,20 @@ async def paint_partials(task: PaintTask, state: SandboxState) -> list[bytes]:
 
 
 def with_fault_size(task: PaintTask, fault: Fault | None) -> PaintTask:
-    """The work, at another size than asked for where that is the fault."""
+    """Return the task with the size of an `other_size` fault, or unchanged."""
     return replace(task, size=fault.size) if fault and fault.kind == "other_size" else task
 
 
 async def answer_without_picture(
     request: Request, state: SandboxState, fault: Fault | None, *, model: str, billed: int
 ) -> Response | None:
-    """The answer of a fault that needs no picture, after whatever wait was asked for; None where there is none.
+    """Answer a request whose fault needs no picture, after the knobs' delay; None for any other request.
+
+    `model` is the model that the request named, and `billed` the number of pictures that `drop` and `hang` are billed.
 
     Raises:
-        ApiRefusal: the fault is an error.
+        ApiRefusal: the fault is an `error`.
+        CallerLeftError: the fault is a `hang`, and the caller has left.
     """
     if fault is None:
         return None
@@ -177,7 +179,7 @@ async def answer_without_picture(
 def data_entry(
     data: bytes, task: PaintTask, fault: Fault | None, *, request: Request, state: SandboxState
 ) -> dict[str, str]:
-    """One entry of `data`: base64, unless a fault wants it otherwise."""
+    """Return one entry of the answer's `data`: the picture in base64, or what a fault puts there instead."""
     media_type = f"image/{task.params.output_format}"
     match fault.kind if fault else None:
         case "url":
@@ -196,7 +198,7 @@ def data_entry(
 
 
 def _with_usage(task: PaintTask, sizes: Sequence[tuple[int, int]] = ()) -> PaintTask:
-    """The work with its tokens counted; `sizes` are those that the input pictures came in."""
+    """Return the task with its tokens counted; `sizes` are the original sizes of the input pictures."""
     params = task.params
     painted = output_tokens(*task.size, grid=params.model.grid[params.quality]) * params.n
     shown = params.partial_images * PARTIAL_TOKENS if params.stream else 0

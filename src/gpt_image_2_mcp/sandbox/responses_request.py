@@ -1,6 +1,6 @@
-"""What the Responses route is asked: its parameters, the words and pictures of its input, its image tool.
+"""Reads requests to the Responses route: its parameters, the words and pictures of the input, and the image tool.
 
-The host model of the sandbox is simple: it always calls the image tool if it may, and hands the words on unchanged.
+The sandbox's host model is simple: if it may call the image tool it always does, and it passes the words on unchanged.
 """
 
 from collections.abc import Iterator
@@ -24,7 +24,7 @@ from .rules import TOOL, CheckedParams, check_params, is_object, refuse_type
 from .state import SandboxState
 
 Action = Literal["generate", "edit"]
-"""What the image tool does; `auto` has been resolved."""
+"""What the image tool does; `auto` is replaced by one of these."""
 
 _KNOWN = frozenset(
     {"model", "input", "instructions", "tools", "tool_choice", "stream", "stream_options", "metadata", "temperature"}
@@ -39,7 +39,7 @@ _NOT_IMAGE_PARAMS = ("type", "action", "input_image_mask")
 
 @dataclass(frozen=True, slots=True)
 class ToolCall:
-    """A call of the image tool; no `pictures` for a generation."""
+    """A call of the image tool; a generation has no `pictures`."""
 
     params: CheckedParams
     action: Action
@@ -49,7 +49,7 @@ class ToolCall:
 
 @dataclass(frozen=True, slots=True)
 class ResponsesRequest:
-    """A request to the Responses route; `call` is None where the image tool is not to be used."""
+    """A checked request to the Responses route; `call` is None if the image tool is not to be called."""
 
     model: str
     prompt: str
@@ -63,7 +63,7 @@ def read_request(params: JsonObject, state: SandboxState) -> ResponsesRequest:
     """Check a request to the Responses route.
 
     Raises:
-        ApiRefusal: for the first rule that is broken.
+        ApiRefusal: OpenAI's answer to the first rule that is broken.
     """
     for name in params:
         if name not in _KNOWN:
@@ -106,7 +106,7 @@ def _read_tools(
         if kind == "image_generation" and call is None:
             call = _read_tool(tool, index, prompt, pictures, state, stream=stream)
         elif kind != "image_generation":
-            # OpenAI has a dozen more; the sandbox's host model knows this one.
+            # OpenAI has a dozen other tools; the sandbox has only this one.
             raise not_supported(f"tools[{index}].type", str(kind), ("image_generation",))
     return call
 
@@ -144,7 +144,7 @@ def _read_tool(
 
 
 def _in_tool(refusal: ApiRefusal, index: int) -> ApiRefusal:
-    """A refusal of one of the tool's keys: the API names the key, the picture model blames `tools` as a whole."""
+    """Adapt the error of one of the tool's keys: an API error names the key, a picture model's `tools` as a whole."""
     if refusal.param is None or refusal.param == "prompt":
         return refusal
     if refusal.kind == IMAGE_USER_ERROR:
@@ -153,7 +153,7 @@ def _in_tool(refusal: ApiRefusal, index: int) -> ApiRefusal:
 
 
 def _read_input(value: Json, state: SandboxState) -> tuple[list[str], list[Upload]]:
-    """The user's words and pictures, in order."""
+    """Return the texts and the pictures of the user's messages, in their order."""
     if value is None:
         raise missing("input")
     if isinstance(value, str):
@@ -178,13 +178,13 @@ def _read_input(value: Json, state: SandboxState) -> tuple[list[str], list[Uploa
 
 
 def _parts(items: list[Json]) -> Iterator[tuple[str, JsonObject]]:
-    """The content parts of the user's messages, each with where it stands."""
+    """Yield the content parts of the user's messages, each after its path, such as `input[0].content[1]`."""
     for number, item in enumerate(items):
         where = f"input[{number}]"
         if not is_object(item):
             raise refuse_type(where, item, expected="an object")
         if item.get("type", "message") != "message":
-            continue  # earlier turns: calls and their results
+            continue  # calls of tools and their results, from earlier turns
         role = item.get("role")
         if role not in _ROLES:
             raise not_supported(f"{where}.role", str(role), _ROLES)
@@ -203,5 +203,5 @@ def _parts(items: list[Json]) -> Iterator[tuple[str, JsonObject]]:
 
 
 def _echo(tool: Json) -> Json:
-    """A tool as an answer repeats it: without its mask, which may be megabytes."""
+    """Return a tool as the response repeats it: without its mask, which may have megabytes."""
     return {name: value for name, value in tool.items() if name != "input_image_mask"} if is_object(tool) else tool

@@ -1,4 +1,4 @@
-"""`/v1/responses` with the image tool: one picture a call, wrapped in a host model's response."""
+"""`/v1/responses` with the image tool: a host model's response that contains one picture per call of the tool."""
 
 import base64
 import secrets
@@ -21,7 +21,7 @@ from .state import SandboxState, state_of
 from .tokens import Usage, text_tokens
 
 _OUTPUT_TOKENS = 24
-"""Tokens that the host model spends on its call: any small number."""
+"""Output tokens of the host model for its call of the tool: an arbitrary small number."""
 
 
 async def responses(request: Request) -> Response:
@@ -46,7 +46,7 @@ async def responses(request: Request) -> Response:
 
 
 class _ResponseBuilder:
-    """One response in the making: streamed or not, it goes through the same items."""
+    """Builds one response, whole (`body`) or as a stream (`events`), from the same items."""
 
     def __init__(
         self, request: Request, state: SandboxState, params: JsonObject, parsed: ResponsesRequest, fault: Fault | None
@@ -64,10 +64,11 @@ class _ResponseBuilder:
         self._sequence = -1
 
     async def prepare(self) -> None:
-        """Check what only the painter can: the prompt's words and the pictures.
+        """Check the prompt for triggers, and decode the input pictures.
 
         Raises:
-            ApiRefusal: they are refused; a moderated prompt is not, since its call fails and the response stands.
+            ApiRefusal: an error of either. A prompt that moderation blocks raises none: the response is sent, and its
+                call of the tool has failed.
         """
         call = self._parsed.call
         if call is None:
@@ -82,7 +83,7 @@ class _ResponseBuilder:
             self._task = await _plan(call, self._state)
 
     async def body(self) -> JsonObject:
-        """The finished response."""
+        """Return the finished response."""
         if self._task is None:
             return self._response("completed", [*self._failed_call_item(), self._message_item()])
         async with self._state.knobs.image_request(self._request, pictures=1):
@@ -93,7 +94,7 @@ class _ResponseBuilder:
         return self._response("completed", [self._call_item(painted, data)])
 
     async def events(self) -> AsyncGenerator[bytes, None]:
-        """The response as a stream."""
+        """Yield the response as a stream."""
         yield self._event("response.created", response=self._response("in_progress", []))
         yield self._event("response.in_progress", response=self._response("in_progress", []))
         if self._task is None:
@@ -109,7 +110,7 @@ class _ResponseBuilder:
                 yield chunk
 
     async def _call_events(self, painted: PaintTask) -> AsyncGenerator[bytes, None]:
-        """The events of the picture, up to the fault where there is one."""
+        """Yield the events of the picture, until a fault breaks the stream."""
         fault = self._fault
         begun: JsonObject = {"id": self._call_id, "type": "image_generation_call", "status": "in_progress"}
         yield self._event("response.output_item.added", output_index=0, item=begun)
@@ -149,7 +150,7 @@ class _ResponseBuilder:
         return self._event(name, output_index=0, item_id=self._call_id, **fields)
 
     def _call_item(self, painted: PaintTask, data: bytes) -> JsonObject:
-        """The item of a finished call."""
+        """Return the output item of a finished call of the tool."""
         body = pipeline.data_entry(data, painted, self._fault, request=self._request, state=self._state)
         call = self._parsed.call
         assert call is not None
@@ -164,7 +165,7 @@ class _ResponseBuilder:
         }
 
     def _failed_call_item(self) -> list[JsonObject]:
-        """The item of a call that moderation refused, where there was one."""
+        """Return the output item of a call that moderation blocked, if there was one."""
         if self._blocked is None:
             return []
         error = self._blocked.error(request_id=self._request.scope["request_id"])
@@ -172,7 +173,7 @@ class _ResponseBuilder:
         return [{**item, "result": None}]
 
     def _message_item(self) -> JsonObject:
-        """What the host model says where it has no picture to show."""
+        """Return the output item with the host model's text, if there is no picture."""
         text = "I can't make that image." if self._blocked else "The sandbox's host model only makes images."
         content: Json = [{"type": "output_text", "text": text, "annotations": [], "logprobs": []}]
         return {
@@ -184,7 +185,7 @@ class _ResponseBuilder:
         }
 
     def _response(self, status: str, output: list[JsonObject]) -> JsonObject:
-        """The response object around its items; what it cost comes with its end."""
+        """Return the response object with its items; only a completed one has its usage."""
         params = self._params
         done = status == "completed"
         body: JsonObject = {
@@ -223,7 +224,7 @@ class _ResponseBuilder:
         return body
 
     def _host_usage(self) -> JsonObject:
-        """What the host model cost: the words and pictures that it read, and its call."""
+        """Return the usage of the host model: the words and pictures that it read, and its call of the tool."""
         read = text_tokens(self._parsed.prompt) + (self._task.usage.pictures if self._task else 0)
         return {
             "input_tokens": read,

@@ -1,7 +1,7 @@
-"""What OpenAI accepts: every parameter of a picture request, checked one by one.
+"""OpenAI's rules for every parameter of a picture request.
 
-The rules are OpenAI's of 2026-11-22, stated here independently of the client. One function checks all three routes;
-they differ in which parameters they know: `GENERATION`, `EDIT_FORM`, `EDIT_JSON` and `TOOL`.
+They are the rules of 2026-11-22, stated here independently of the client. `check_params` checks the requests of all
+routes, which differ in the parameters that they know: `GENERATION`, `EDIT_FORM`, `EDIT_JSON` and `TOOL`.
 """
 
 import re
@@ -41,10 +41,15 @@ MAX_IDENTIFIER = 128
 """Characters of `safety_identifier`."""
 
 EDGE_STEP = 16
+"""Width and height must be multiples of this many pixels."""
 MAX_EDGE = 3840
+"""The most pixels of the width or the height."""
 MIN_PIXELS = 655_360
+"""The fewest pixels of a picture: 1024x640."""
 MAX_PIXELS = 8_294_400
+"""The most pixels of a picture: 3840x2160."""
 MAX_ASPECT = 3
+"""The most that the long side may be of the short one."""
 
 _OUTPUT_PARAMS = frozenset(
     {"size", "quality", "background", "output_format", "output_compression", "moderation", "partial_images"}
@@ -76,7 +81,7 @@ _SIZE = re.compile(r"([0-9]{1,6})x([0-9]{1,6})")
 
 @dataclass(frozen=True, slots=True)
 class CheckedParams:
-    """A request that passed: what is to be painted. `size` is None for `auto`."""
+    """The parameters of a request that passed the rules, with defaults filled in; `size` is None for `auto`."""
 
     model: PictureModel
     prompt: str
@@ -92,10 +97,10 @@ class CheckedParams:
 
 
 def check_params(params: Mapping[str, Json], *, known: frozenset[str]) -> CheckedParams:
-    """Check the parameters of a picture request; those that carry pictures are checked elsewhere.
+    """Check the parameters of a picture request, except those that contain pictures (see `input_images`).
 
     Raises:
-        ApiRefusal: for the first rule that is broken, as OpenAI would.
+        ApiRefusal: OpenAI's answer to the first rule that is broken.
     """
     model = _check_names(params, known=known)
     prompt = _text(params, "prompt", limit=MAX_PROMPT)
@@ -128,7 +133,7 @@ def check_params(params: Mapping[str, Json], *, known: frozenset[str]) -> Checke
 
 
 def _check_names(params: Mapping[str, Json], *, known: frozenset[str]) -> PictureModel:
-    """Refuse what the endpoint does not have, then find the model that the other rules depend on."""
+    """Refuse parameters that the endpoint does not know; then find the model, which the other rules depend on."""
     for name in params:
         if name not in known and name != "input_fidelity":
             raise unknown(name)
@@ -143,10 +148,10 @@ def _check_names(params: Mapping[str, Json], *, known: frozenset[str]) -> Pictur
 
 
 def check_size(text: str) -> tuple[int, int]:
-    """`WIDTHxHEIGHT` as (width, height) in pixels.
+    """Parse `WIDTHxHEIGHT` into (width, height), in pixels.
 
     Raises:
-        ApiRefusal: 400, it is no size, or one that the model cannot paint.
+        ApiRefusal: 400, the text is no size, or the model cannot make pictures of this size.
     """
     match = _SIZE.fullmatch(text)
     if match is None:
@@ -180,7 +185,7 @@ def _size(params: Mapping[str, Json]) -> tuple[int, int] | None:
 
 def _quality(params: Mapping[str, Json], model: PictureModel) -> Quality:
     quality = _choice(params, "quality", (*model.grid, "auto"))
-    # OpenAI does not say what its `auto` chooses; medium is what it is billed at most often.
+    # OpenAI does not say what its `auto` chooses; most often it is billed as medium.
     return cast("Quality", "medium" if quality in (None, "auto") else quality)
 
 
@@ -201,7 +206,7 @@ def _background(
 def _output_format(params: Mapping[str, Json]) -> Format:
     output_format = _choice(params, "output_format", ("png", "webp", "jpeg", "gif", "svg"))
     if output_format in ("gif", "svg"):
-        # From 2.6 on, and only for organisations that were let in: the sandbox's was not.
+        # They came with 2.6, only for organisations with early access, which the sandbox's does not have.
         raise not_supported("output_format", output_format, ("png", "webp", "jpeg"))
     return cast("Format", output_format or "png")
 
@@ -216,7 +221,7 @@ def _compression(params: Mapping[str, Json], output_format: Format) -> int:
 
 
 def _check_previews(params: Mapping[str, Json], model: PictureModel) -> None:
-    """`complexity` came with 2.6; frames and SVG go with formats that the sandbox does not have."""
+    """Check the preview features: `complexity` came with 2.6; frames and SVG need formats that the sandbox refuses."""
     if _choice(params, "complexity", ("low", "medium", "high")) and not model.complexity:
         message = f"The model '{model.name}' does not support the 'complexity' parameter."
         raise model_refusal(message, param="complexity")
@@ -266,21 +271,21 @@ def _boolean(params: Mapping[str, Json], name: str) -> bool:
 
 
 def json_type(value: Json) -> str:
-    """How OpenAI names the type of a value, with its article."""
+    """Name the type of a value as OpenAI does, with its article."""
     if value is None:
         return "null"
     return _NAMES.get(type(value), "an object")
 
 
 def is_object(value: Json) -> TypeGuard[JsonObject]:
-    """Whether it is a JSON object."""
+    """Whether a value is a JSON object."""
     return isinstance(value, dict)
 
 
 def params_from_form(fields: Mapping[str, str]) -> dict[str, Json]:
-    """Form fields as the JSON they stand for: a form has only strings.
+    """Convert the fields of a form, which are all strings, to the JSON that they stand for.
 
-    What does not read as an integer or a boolean stays a string, and the rules refuse it by its type.
+    A field that cannot be read as an integer or a boolean stays a string, and the rules refuse it for its type.
     """
     params: dict[str, Json] = dict(fields)
     for name in ("n", "output_compression", "partial_images", "frame_count", "frame_duration_ms"):
@@ -292,5 +297,5 @@ def params_from_form(fields: Mapping[str, str]) -> dict[str, Json]:
 
 
 def refuse_type(param: str, value: Json, *, expected: str) -> ApiRefusal:
-    """`wrong_type` for a value at hand."""
+    """Return the `wrong_type` error for a value."""
     return wrong_type(param, expected=expected, got=json_type(value))

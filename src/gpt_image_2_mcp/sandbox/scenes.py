@@ -1,8 +1,8 @@
-"""The sandbox's pictures before words: three kinds of scene, painted from dice and a palette.
+"""The backgrounds of the sandbox's pictures: three kinds of scene, drawn from a `SeededRandom` and a `Palette`.
 
-A scene's shapes are sized by its board, so that it looks the same at 1K and 4K. The caller makes the board twice as
-large as the picture where it can, since shapes come without smooth edges, and scales it down. Where the background is
-to be transparent the sky is left out.
+All shapes are sized relative to the canvas, so that a scene looks the same at 1K and at 4K. Pillow draws shapes without
+smooth edges: the caller passes a canvas of twice the picture's size where it can, and scales it down. A scene with a
+transparent background has no sky.
 """
 
 import math
@@ -14,19 +14,18 @@ from .palette import Colour, Palette, SeededRandom
 Size = tuple[int, int]
 """Width and height, in pixels."""
 
-
 _WHITE = (255, 255, 255)
 
 
 def draw_scene(rng: SeededRandom, palette: Palette, size: Size, *, transparent: bool) -> Image.Image:
-    """One of the scenes, mode `RGB`, or `RGBA` without a sky where it is to be `transparent`."""
+    """Draw one of the scenes, in mode `RGB`, or in `RGBA` without a sky if it is to be `transparent`."""
     draw_kind = rng.pick((_hills, _orbits, _tiles))
     canvas = Image.new("RGBA", size, (*palette.low, 0)) if transparent else gradient(size, palette.high, palette.low)
     return draw_kind(canvas, rng, palette)
 
 
 def gradient(size: Size, top: Colour, bottom: Colour) -> Image.Image:
-    """From one colour above to another below."""
+    """Fill an image with a gradient from `top` to `bottom`."""
     column = Image.new("RGB", (1, 256))
     for y in range(256):
         share = y / 255
@@ -35,12 +34,12 @@ def gradient(size: Size, top: Colour, bottom: Colour) -> Image.Image:
 
 
 def scaled(picture: Image.Image, size: Size, how: Image.Resampling) -> Image.Image:
-    """The picture at another size."""
+    """Resize a picture."""
     return picture.resize(size, how)  # pyright: ignore[reportUnknownMemberType]  # Pillow's types name numpy's
 
 
 def _hills(canvas: Image.Image, rng: SeededRandom, palette: Palette) -> Image.Image:
-    """A sun over ridges that darken towards the viewer."""
+    """Draw a sun over ridges that darken towards the viewer."""
     width, height = canvas.size
     base = min(width, height)
     sun = (width * rng.between(0.22, 0.78), height * rng.between(0.2, 0.36))
@@ -64,7 +63,7 @@ def _hills(canvas: Image.Image, rng: SeededRandom, palette: Palette) -> Image.Im
 
 
 def _orbits(canvas: Image.Image, rng: SeededRandom, palette: Palette) -> Image.Image:
-    """Rings around a point off the middle, with planets on them."""
+    """Draw rings around a point off the middle, with planets on them."""
     width, height = canvas.size
     base = min(width, height)
     middle = (width * rng.between(0.35, 0.65), height * rng.between(0.3, 0.5))
@@ -92,7 +91,7 @@ def _orbits(canvas: Image.Image, rng: SeededRandom, palette: Palette) -> Image.I
 
 
 def _tiles(canvas: Image.Image, rng: SeededRandom, palette: Palette) -> Image.Image:
-    """A grid of quarter circles, half circles and dots."""
+    """Draw a grid of quarter circles, half circles and dots."""
     width, height = canvas.size
     across = rng.integer(5, 7)
     side = math.ceil(max(width, height) / across)
@@ -124,7 +123,7 @@ def _tiles(canvas: Image.Image, rng: SeededRandom, palette: Palette) -> Image.Im
 def _draw_quarter(
     draw: ImageDraw.ImageDraw, tile: tuple[int, int, int], corner: tuple[int, int], radius: float, ink: Colour
 ) -> None:
-    """The quarter of a circle around a tile's corner that lies inside the tile."""
+    """Draw the quarter of a circle around a tile's corner that lies inside the tile."""
     left, top, _ = tile
     x, y = corner
     start = {(False, False): 0, (True, False): 90, (True, True): 180, (False, True): 270}[x > left, y > top]
@@ -137,7 +136,7 @@ def _draw_disc(canvas: Image.Image, at: tuple[float, float], radius: float, ink:
 
 
 def _draw_glow(canvas: Image.Image, at: tuple[float, float], radius: float, ink: Colour) -> None:
-    """Light around a point, fading out; blurred small and scaled up, which looks the same and is fast."""
+    """Draw a glow around a point; it is blurred at a small size and scaled up, which looks the same and is fast."""
     small = 96
     spot = Image.new("L", (small, small), 0)
     ImageDraw.Draw(spot).ellipse((small * 0.3, small * 0.3, small * 0.7, small * 0.7), fill=170)
@@ -147,6 +146,6 @@ def _draw_glow(canvas: Image.Image, at: tuple[float, float], radius: float, ink:
 
 
 def _mix(one: Colour, other: Colour, share: float) -> Colour:
-    """`one` with that share of `other` in it."""
+    """Mix two colours; `share`, 0 to 1, is that of `other`."""
     red, green, blue = (round(a + (b - a) * share) for a, b in zip(one, other, strict=True))
     return red, green, blue

@@ -20,7 +20,7 @@ from gpt_image_2_mcp.parameters.models import (
 )
 from gpt_image_2_mcp.parameters.sizes import is_allowed, nearest
 from gpt_image_2_mcp.sandbox.errors import ApiRefusal
-from gpt_image_2_mcp.sandbox.rules import GENERATION, check_order, check_size
+from gpt_image_2_mcp.sandbox.rules import GENERATION, check_params, check_size
 
 
 def our_size(text: str) -> str | None:
@@ -132,7 +132,7 @@ def test_a_request_is_refused_here_exactly_where_openai_would_refuse_it(argument
     except BadRequest as error:
         ours = str(error)
     try:
-        check_order({"model": model, **arguments}, known=GENERATION)
+        check_params({"model": model, **arguments}, known=GENERATION)
         theirs = "taken"
     except ApiRefusal as error:
         theirs = error.message

@@ -23,7 +23,7 @@ from mcp_types import CallToolResult, ImageContent, TextContent
 from PIL import Image, ImageDraw
 
 from gpt_image_2_mcp.app import open_service
-from gpt_image_2_mcp.sandbox import Knobs, SandboxTransport, Seen, build_sandbox
+from gpt_image_2_mcp.sandbox import Knobs, RecordedRequest, SandboxTransport, build_sandbox
 from gpt_image_2_mcp.server.factory import build_server
 from gpt_image_2_mcp.settings import Settings
 
@@ -107,11 +107,11 @@ class Bench:
         assert [block.type for block in result.content] == ["text"]
         return text
 
-    def seen(self, path: str | None = None) -> list[Seen]:
+    def seen(self, path: str | None = None) -> list[RecordedRequest]:
         """The requests that the sandbox saw, the oldest first."""
         return [seen for seen in self.knobs.requests if path in (None, seen.path)]
 
-    def last(self) -> Seen:
+    def last(self) -> RecordedRequest:
         return self.knobs.requests[-1]
 
     def files(self) -> list[str]:

@@ -21,7 +21,7 @@ from sandbox_pictures import SMALL, as_file, data_url, mask, photo, png, upload
 
 import gpt_image_2_mcp.sandbox
 from gpt_image_2_mcp.sandbox.errors import ApiRefusal, Json
-from gpt_image_2_mcp.sandbox.rules import EDIT_FORM, GENERATION, check_order
+from gpt_image_2_mcp.sandbox.rules import EDIT_FORM, GENERATION, check_params
 
 pytestmark = pytest.mark.anyio
 
@@ -63,7 +63,7 @@ def requests() -> Iterator[dict[str, Any]]:
 
 def accepted(params: dict[str, Json], known: frozenset[str]) -> bool:
     try:
-        check_order(params, known=known)
+        check_params(params, known=known)
     except ApiRefusal:
         return False
     return True

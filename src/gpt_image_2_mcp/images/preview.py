@@ -6,7 +6,6 @@ disk is never touched.
 """
 
 import io
-import tempfile
 from collections.abc import Generator, Iterator
 from concurrent.futures import Executor
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from . import MIME, Facts
+from .encode import Step, encode_to_fit, without_opaque_alpha
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -67,16 +67,13 @@ def preview(data: bytes, facts: Facts, *, share: int, decoder: "PngDecoder | Non
         if len(data) <= share:
             return Preview(_base64(data), MIME[facts.format])
         with _opened(data, facts, share, decoder) as image:
-            for small, quality in _scaled(image, share):
-                encoded, mime_type = _encoded(small, quality)
-                if len(encoded) <= share:
-                    return Preview(_base64(encoded), mime_type)
+            encoded = encode_to_fit(_scaled(image, share), max_bytes=share)
+            return Preview(_base64(encoded.data), MIME[encoded.format]) if encoded else None
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
         return None
     finally:
         if decoder:
             decoder.give_up()
-    return None
 
 
 def decoder_for(share: int, *, strips: Executor) -> "PngDecoder":
@@ -127,51 +124,30 @@ def _steps(share: int) -> list[tuple[int, int]]:
     return [step for step in STEPS if step[0] == MIN_EDGE or step[0] ** 2 / 40 <= share]
 
 
-def _scaled(image: "Image.Image", share: int) -> Iterator[tuple["Image.Image", int]]:
+def _scaled(image: "Image.Image", share: int) -> Iterator[Step]:
     """The picture at each step, each scaled down from the one before; a picture is never scaled up."""
     from PIL import Image
 
-    current = image.convert("RGB") if image.mode == "L" else image
-    if current.mode == "RGBA" and current.getchannel("A").getextrema() == (255, 255):
-        current = current.convert("RGB")
+    current = image.convert("RGB") if image.mode == "L" else without_opaque_alpha(image)
     for edge, quality in _steps(share):
         if max(current.size) > edge:
             ratio = edge / max(current.size)
             size = (max(1, round(current.width * ratio)), max(1, round(current.height * ratio)))
             current = current.resize(size, Image.Resampling.BILINEAR)  # pyright: ignore[reportUnknownMemberType] - numpy's
-        yield current, quality
+        yield Step(current, quality, alpha_quality=quality)
     if current.mode == "RGBA":
         # Noise in the transparency itself takes more than is there: better a picture on white than none.
         flat = Image.new("RGB", current.size, "white")
         flat.paste(current, mask=current.getchannel("A"))
         for edge, quality in STEPS:
             if edge == MIN_EDGE:
-                yield flat, quality
+                yield Step(flat, quality)
 
 
 def _factor(longest: int, edge: int) -> int:
     """How many pixels become one before the resize to `edge`, or instead of it where enough of them are left."""
     whole = -(-longest // edge)
     return whole if longest // whole >= min(edge, GOOD_EDGE) else max(1, longest // edge)
-
-
-def _encoded(image: "Image.Image", quality: int) -> tuple[bytes, str]:
-    if image.mode == "RGBA":
-        return _written(image, "WEBP", quality=quality, alpha_quality=quality, method=2), MIME["webp"]
-    return _written(image, "JPEG", quality=quality), MIME["jpeg"]
-
-
-def _written(image: "Image.Image", kind: str, **options: int) -> bytes:
-    try:
-        # Into a file an encoder writes without holding the interpreter, which whoever saves the picture needs.
-        with tempfile.TemporaryFile() as file:
-            image.save(file, kind, **options)
-            file.seek(0)
-            return file.read()
-    except OSError:
-        out = io.BytesIO()
-        image.save(out, kind, **options)
-        return out.getvalue()
 
 
 def _base64(data: bytes) -> str:

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from ..errors import BadRequest, UnreadableSource, shown
-from . import MIME, Facts, Format
+from . import MIME, Facts
 from .decode import opened
+from .encode import Step, encode_to_fit, without_opaque_alpha
 from .formats import LABEL
 from .preview import Preview
 
@@ -110,19 +111,17 @@ def region(data: bytes, facts: Facts, box: Box, *, share: int) -> Region:
     # The file says how well its pixels pack, if it is a PNG itself.
     a_pixel = len(data) / (facts.width * facts.height) if facts.format == "png" else _PNG_BYTES
     if a_pixel * box.width * box.height <= _HOPELESS * share:
-        encoded = _encoded(cut, "png")
-        if len(encoded) <= share:
-            return _region(encoded, MIME["png"], facts, box, factor=1, how="pixel for pixel", lossless=True)
-    kind = "webp" if cut.mode == "RGBA" else "jpeg"
-    for small, quality in _tries(cut):
-        encoded = _encoded(small, kind, quality)
-        if len(encoded) <= share:
-            factor = max(small.size) / max(cut.size)
-            how = f"at full size, as {LABEL[kind]} of quality {quality}"
-            if factor < 1:
-                how = f"scaled to {factor:.0%} of its size to fit into the answer; a smaller region is shown larger"
-            return _region(encoded, MIME[kind], facts, box, factor=factor, how=how, lossless=False)
-    raise ValueError(f"No picture fits into {share} bytes.")
+        as_png = _as_png(cut)
+        if len(as_png) <= share:
+            return _region(as_png, MIME["png"], facts, box, factor=1, how="pixel for pixel", lossless=True)
+    encoded = encode_to_fit(_tries(cut), max_bytes=share)
+    if encoded is None:
+        raise ValueError(f"No picture fits into {share} bytes.")
+    factor = max(encoded.step.image.size) / max(cut.size)
+    how = f"at full size, as {LABEL[encoded.format]} of quality {encoded.step.quality}"
+    if factor < 1:
+        how = f"scaled to {factor:.0%} of its size to fit into the answer; a smaller region is shown larger"
+    return _region(encoded.data, MIME[encoded.format], facts, box, factor=factor, how=how, lossless=False)
 
 
 def _cut(data: bytes, box: Box) -> "Image.Image":
@@ -132,33 +131,27 @@ def _cut(data: bytes, box: Box) -> "Image.Image":
             cut = image.crop((box.left, box.top, box.left + box.width, box.top + box.height)).convert(mode)
     except ValueError as error:
         raise UnreadableSource(f"The picture {error}, so no region of it can be shown.") from None
-    opaque = mode == "RGBA" and cut.getchannel("A").getextrema() == (255, 255)
-    return cut.convert("RGB") if opaque else cut
+    return without_opaque_alpha(cut)
 
 
-def _tries(cut: "Image.Image") -> "Iterator[tuple[Image.Image, int]]":
+def _tries(cut: "Image.Image") -> Iterator[Step]:
     """The region at full size at each quality, then ever smaller."""
     from PIL import Image
 
     for quality in QUALITIES:
-        yield cut, quality
+        # Colours at full resolution: thin coloured lines are what a region is looked at for.
+        yield Step(cut, quality, full_colour=True)
     factor = STEP
     while max(cut.size) * factor >= 1:
         size = (max(1, round(cut.width * factor)), max(1, round(cut.height * factor)))
-        yield cut.resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0), QUALITIES[-1]  # pyright: ignore[reportUnknownMemberType] - numpy's
+        small = cut.resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0)  # pyright: ignore[reportUnknownMemberType] - numpy's
+        yield Step(small, QUALITIES[-1], full_colour=True)
         factor *= STEP
 
 
-def _encoded(image: "Image.Image", kind: Format, quality: int = 0) -> bytes:
+def _as_png(image: "Image.Image") -> bytes:
     out = io.BytesIO()
-    match kind:
-        case "png":
-            image.save(out, "PNG", compress_level=PNG_EFFORT)
-        case "webp":
-            image.save(out, "WEBP", quality=quality, method=2)
-        case "jpeg":
-            # Colours at full resolution: thin coloured lines are what a region is looked at for.
-            image.save(out, "JPEG", quality=quality, subsampling="4:4:4")
+    image.save(out, "PNG", compress_level=PNG_EFFORT)
     return out.getvalue()
 
 

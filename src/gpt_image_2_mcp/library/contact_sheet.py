@@ -4,12 +4,11 @@ The sheet is the same, byte for byte, for the same cells. Pillow's built-in font
 knows English, so a caption's accents are left out, and what it has no letter for becomes an ellipsis.
 """
 
-import io
 import math
 import re
 import unicodedata
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 from ..catalogue.models import Picture
 from ..images.decode import opened
+from ..images.encode import Step, encode_to_fit
 from .thumbnails import EDGE, thumbnails
 
 if TYPE_CHECKING:
@@ -96,7 +96,10 @@ def sheet(
         _draw_badge(draw, str(cell.number), (left + width - gap // 3, top + gap // 3), large)
         line = _fitting(drawable(cell.caption), small, width)
         draw.text((left, top + height + letters * 0.35), line, font=small, fill=_INK)
-    return _encoded(page, max_bytes)
+    encoded = encode_to_fit(_steps(page), max_bytes=max_bytes)
+    if encoded is None:
+        raise ValueError(f"No sheet fits into {max_bytes} bytes.")
+    return encoded.data
 
 
 def drawable(text: str) -> str:
@@ -223,13 +226,11 @@ def _draw_badge(
     draw.text((left + width / 2, top + height / 2), text, font=font, fill=_LIGHT, anchor="mm")
 
 
-def _encoded(page: "Image.Image", max_bytes: int) -> bytes:
+def _steps(page: "Image.Image") -> Iterator[Step]:
+    """The sheet at each quality, then at half its width and height, and so on."""
     while True:
         for quality in _QUALITIES:
-            out = io.BytesIO()
-            page.save(out, "JPEG", quality=quality)
-            if out.tell() <= max_bytes:
-                return out.getvalue()
+            yield Step(page, quality)
         if max(page.size) == 1:
-            raise ValueError(f"No sheet fits into {max_bytes} bytes.")
+            return
         page = page.reduce(2)

@@ -4,7 +4,6 @@ What the folder holds is never more than a comfort: a thumbnail that is broken, 
 folder that cannot be used costs time only. A thumbnail is shown only while its picture is still there.
 """
 
-import io
 import os
 import stat
 import threading
@@ -20,6 +19,7 @@ from ..catalogue.models import Picture
 from ..errors import GptImageError
 from ..images import facts
 from ..images.decode import opened
+from ..images.encode import Step, encode, without_opaque_alpha
 from ..paths.safe_open import open_no_follow
 from ..storage.atomic_write import write_file
 
@@ -75,7 +75,7 @@ def shrunk(data: bytes, *, box: tuple[int, int] = (EDGE, EDGE)) -> bytes | None:
     """Encode a PNG, JPEG or WebP so that it fits into a box of pixels, never scaled up; None where it is broken."""
     try:
         with opened(data) as image:
-            return _encoded(_small(image, box))
+            return encode(Step(_small(image, box), QUALITY)).data
     except ValueError:
         return None
 
@@ -96,16 +96,7 @@ def _small(image: "Image.Image", box: tuple[int, int]) -> "Image.Image":
         image = image.reduce(factor)
     if image.size != size:
         image = image.resize(size, Image.Resampling.BICUBIC)  # pyright: ignore[reportUnknownMemberType] - numpy's
-    return image.convert("RGB") if mode == "RGBA" and image.getchannel("A").getextrema() == (255, 255) else image
-
-
-def _encoded(image: "Image.Image") -> bytes:
-    out = io.BytesIO()
-    if image.mode == "RGBA":
-        image.save(out, "WEBP", quality=QUALITY, method=2)
-    else:
-        image.save(out, "JPEG", quality=QUALITY)
-    return out.getvalue()
+    return without_opaque_alpha(image)
 
 
 def _still_there(picture: Picture) -> bool:

@@ -1,14 +1,15 @@
-"""An OpenAI API of our own, for trying and testing without a key or a cent.
+"""An independent implementation of OpenAI's image API, to try and to test the program without a key and without cost.
 
-It states OpenAI's rules by itself and imports nothing of the client side, so that agreement between the two is
-evidence. Three ways to run it: in the process (`SandboxTransport(build_sandbox())`), as a server (`serve_sandbox`), and
-as the tests' backend, with `Knobs` to make it misbehave and to read what it saw.
+It states OpenAI's rules a second time and imports nothing of the client side (a test checks that), so that agreement
+between the two is evidence. There are three ways to run it: in the same process (`SandboxTransport(build_sandbox())`),
+as a server (`serve_sandbox`), and as the backend of a test, which uses `Knobs` to cause faults and to read the requests
+that came in.
 """
 
 from .app import build_sandbox
 from .faults import Fault
-from .knobs import Knobs, Seen, SeenFile
+from .knobs import Knobs, RecordedFile, RecordedRequest
 from .serve import serve_sandbox
 from .transport import SandboxTransport
 
-__all__ = ["Fault", "Knobs", "SandboxTransport", "Seen", "SeenFile", "build_sandbox", "serve_sandbox"]
+__all__ = ["Fault", "Knobs", "RecordedFile", "RecordedRequest", "SandboxTransport", "build_sandbox", "serve_sandbox"]

@@ -1,4 +1,4 @@
-"""The sandbox's application: its routes, and how a refusal becomes an answer."""
+"""The sandbox's ASGI application: its routes, and the answers to its exceptions (an `ApiRefusal`, for example)."""
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -12,13 +12,13 @@ from . import files_route as files
 from . import images_route as images
 from . import responses_route as responses
 from .errors import ApiRefusal, no_such_url, wrong_method
-from .http import Silence, Stamp, refusal_response
+from .http import KeyAndHeaders, NoAnswer, refusal_response
 from .knobs import CallerLeftError, Knobs
-from .state import Box
+from .state import SandboxState
 
 
 def build_sandbox(*, knobs: Knobs | None = None) -> Starlette:
-    """A sandbox of its own, with nothing in it; `knobs` is how a test turns and reads it."""
+    """Make a new, empty sandbox; a test passes `knobs` to control it and to read its counters."""
     app = Starlette(
         routes=[
             Route("/v1/images/generations", images.generations, methods=["POST"]),
@@ -32,45 +32,46 @@ def build_sandbox(*, knobs: Knobs | None = None) -> Starlette:
             Route("/v1/models/{model}", files.one_model, methods=["GET"]),
             Route("/pictures/{key}", files.picture, methods=["GET"], name="picture"),
             Route("/", control.about, methods=["GET"]),
-            Route("/_sandbox/state", control.state, methods=["GET"]),
-            Route("/_sandbox/requests", control.requests, methods=["GET"]),
-            Route("/_sandbox/knobs", control.turn, methods=["POST"]),
-            Route("/_sandbox/release", control.release, methods=["POST"]),
+            Route("/_sandbox/state", control.get_state, methods=["GET"]),
+            Route("/_sandbox/requests", control.get_requests, methods=["GET"]),
+            Route("/_sandbox/knobs", control.set_knobs, methods=["POST"]),
+            Route("/_sandbox/release", control.release_held, methods=["POST"]),
         ],
-        middleware=[Middleware(Stamp)],
+        middleware=[Middleware(KeyAndHeaders)],
         exception_handlers={
-            ApiRefusal: _refused,
+            ApiRefusal: _api_refusal,
             HTTPException: _no_route,
-            CallerLeftError: _gone,
-            ClientDisconnect: _gone,
+            CallerLeftError: _caller_left,
+            ClientDisconnect: _caller_left,
             Exception: _bug,
         },
     )
     app.router.redirect_slashes = False
-    app.state.box = Box(knobs or Knobs())
+    app.state.sandbox = SandboxState(knobs or Knobs())
     return app
 
 
-async def _refused(request: Request, exc: Exception) -> Response:
+async def _api_refusal(request: Request, exc: Exception) -> Response:
     assert isinstance(exc, ApiRefusal)
     return refusal_response(request, exc)
 
 
 async def _no_route(request: Request, exc: Exception) -> Response:
-    """Starlette's own refusals, in OpenAI's words."""
+    """Answer a 404 or 405 of Starlette's in OpenAI's words."""
     assert isinstance(exc, HTTPException)
     if exc.status_code == 405:  # noqa: PLR2004, the status that Starlette gives for a known path
-        # A set of names, in no order: the same answer every time is easier to read.
+        # Starlette lists the methods in the order of a set, which varies; `min` makes the answer the same every time.
         allowed = min(set((exc.headers or {}).get("Allow", "POST").split(", ")) - {"HEAD"})
         return refusal_response(request, wrong_method(request.method, request.url.path, allowed))
     return refusal_response(request, no_such_url(request.method, request.url.path))
 
 
-async def _gone(request: Request, exc: Exception) -> Response:  # noqa: ARG001, Starlette passes both
-    return Silence()
+async def _caller_left(request: Request, exc: Exception) -> Response:  # noqa: ARG001, Starlette passes both
+    """Send nothing: the connection is closed already."""
+    return NoAnswer()
 
 
 async def _bug(request: Request, exc: Exception) -> Response:
-    """A mistake of the sandbox itself: said as such; whoever runs the app gets the exception as well."""
+    """Answer a bug of the sandbox with a 500 that says so; Starlette also raises the exception to the ASGI server."""
     refusal = ApiRefusal(500, f"The sandbox has a bug: {exc!r}", code=None, kind="server_error")
-    return refusal_response(request, refusal, stamp=True)
+    return refusal_response(request, refusal, with_headers=True)

@@ -1,6 +1,6 @@
-"""Words on pictures: a card with the prompt, and the mark that says whose picture it is.
+"""Text on the sandbox's pictures: `draw_card` writes the prompt, `draw_mark` says that the sandbox made the picture.
 
-Pillow's own scalable font is used, so that nothing has to be installed. It has Latin letters; others come out as boxes.
+Both use Pillow's built-in scalable font, so that none has to be installed. It has Latin letters; others become boxes.
 """
 
 import functools
@@ -13,43 +13,44 @@ Box = tuple[int, int, int, int]
 """Left, top, right and bottom, in pixels."""
 
 MARK = "SANDBOX · not gpt-image-2"
-"""What every picture says of itself."""
+"""The text of the mark on every picture."""
 
-_LEAST_TEXT = 7
-"""Pixels: smaller letters cannot be read and are left out."""
+_MIN_FONT_SIZE = 7
+"""Pixels: smaller letters cannot be read, so none are drawn."""
 
 _LINE_HEIGHT = 1.28
+"""The distance of two lines of text, in font sizes."""
 
 
 @functools.lru_cache(maxsize=64)
 def font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    """The font, at a height of `size` pixels."""
+    """Load the font at a height of `size` pixels."""
     return ImageFont.load_default(size)
 
 
 def wrap(text: str, *, size: int, width: float, lines: int) -> list[str]:
-    """`text` in at most `lines` lines of `width` pixels; what does not fit ends in an ellipsis."""
+    """Break `text` into at most `lines` lines of `width` pixels; an ellipsis replaces the rest."""
     face = font(size)
     rows = [""]
-    # Enough characters to fill the lines, and no more: measuring 32,000 of them takes seconds.
+    # More characters than this cannot fit, and measuring 32,000 of them takes seconds.
     for word in text[: 400 * lines].split():
-        for piece in _broken(word, face, width):
+        for piece in _split_word(word, face, width):
             joined = f"{rows[-1]} {piece}".strip()
             if face.getlength(joined) <= width:
                 rows[-1] = joined
                 continue
             if len(rows) == lines:
-                rows[-1] = _shortened(rows[-1], face, width)
+                rows[-1] = _with_ellipsis(rows[-1], face, width)
                 return rows
             rows.append(piece)
     return rows
 
 
-def _broken(word: str, face: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: float) -> list[str]:
-    """A word in pieces that fit a line each."""
+def _split_word(word: str, face: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: float) -> list[str]:
+    """Split a word into pieces that each fit into a line."""
     pieces: list[str] = []
     while face.getlength(word) > width and len(word) > 1:
-        # Halving is quick, and nobody reads such a word.
+        # Cutting a quarter at a time is quick, and such a word need not fill its line.
         cut = len(word)
         while cut > 1 and face.getlength(word[:cut]) > width:
             cut = max(1, cut * 3 // 4)
@@ -58,7 +59,7 @@ def _broken(word: str, face: ImageFont.FreeTypeFont | ImageFont.ImageFont, width
     return [*pieces, word]
 
 
-def _shortened(row: str, face: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: float) -> str:
+def _with_ellipsis(row: str, face: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: float) -> str:
     while row and face.getlength(f"{row}…") > width:
         row = row[:-1]
     return f"{row.rstrip()}…"
@@ -67,21 +68,21 @@ def _shortened(row: str, face: ImageFont.FreeTypeFont | ImageFont.ImageFont, wid
 def draw_card(
     picture: Image.Image, text: str, *, box: Box, size: int, note: str, accent: Colour, darkness: int = 165
 ) -> None:
-    """Write `text` on a dark translucent card in `box`, as high as its lines need and standing on the box's foot.
+    """Write `text` on a dark card at the bottom of `box`, as high as its lines need.
 
-    `darkness`, 0 to 255, is how little shines through. `size` is the height of the letters wished for; the card takes
-    fewer lines or smaller letters where it must. `note` stands small below the text. Nothing is drawn where the box is
-    too small to read.
+    `darkness` is the opacity of the card, 0 to 255. `size` is the height of the letters, in pixels; in a small box the
+    card has fewer lines or smaller letters. `note` is written small below the text. Nothing is drawn if the box is too
+    small for letters that can be read.
     """
     left, top, right, bottom = box
     pad = max(4, round(size * 0.75))
-    small = max(_LEAST_TEXT, round(size * 0.46))
+    small = max(_MIN_FONT_SIZE, round(size * 0.46))
     width, height = right - left - 2 * pad, bottom - top - 2 * pad
     line = size * _LINE_HEIGHT
     room = int((height - small * 1.6) // line)
     if width < size * 3 or room < 1:
-        if size > _LEAST_TEXT:
-            smaller = max(_LEAST_TEXT, size * 3 // 4)
+        if size > _MIN_FONT_SIZE:
+            smaller = max(_MIN_FONT_SIZE, size * 3 // 4)
             draw_card(picture, text, box=box, size=smaller, note=note, accent=accent, darkness=darkness)
         return
     rows = wrap(text, size=size, width=width, lines=min(room, 6))
@@ -95,11 +96,11 @@ def draw_card(
     for row in rows:
         draw.text((left + pad, y), row, font=font(size), fill=(255, 255, 255))
         y += line
-    draw.text((left + pad, y + small * 0.5), _fitted(note, small, width), font=font(small), fill=(215, 218, 226))
+    draw.text((left + pad, y + small * 0.5), _cut_to_fit(note, small, width), font=font(small), fill=(215, 218, 226))
 
 
 def draw_mark(picture: Image.Image, *, accent: Colour, darkness: int = 190) -> None:
-    """Draw the sandbox's mark in the top left corner; `darkness`, 0 to 255, is how little shines through."""
+    """Draw the sandbox's mark in the top left corner; `darkness`, 0 to 255, is its opacity."""
     unit = min(picture.size)
     size, margin = max(11, round(unit * 0.027)), round(unit * 0.04)
     face = font(size)
@@ -114,13 +115,13 @@ def draw_mark(picture: Image.Image, *, accent: Colour, darkness: int = 190) -> N
     draw.text((box[0] + 2 * pad + dot, middle), MARK, font=face, fill=(255, 255, 255), anchor="lm")
 
 
-def _fitted(text: str, size: int, width: float) -> str:
+def _cut_to_fit(text: str, size: int, width: float) -> str:
     face = font(size)
-    return text if face.getlength(text) <= width else _shortened(text, face, width)
+    return text if face.getlength(text) <= width else _with_ellipsis(text, face, width)
 
 
 def _shade(picture: Image.Image, box: Box, *, radius: int, darkness: int) -> None:
-    """Darken a rounded box; its alpha, where there is one, becomes opaque enough to carry letters."""
+    """Darken a rounded box; in a transparent picture the box becomes opaque enough for letters to be read."""
     width, height = box[2] - box[0], box[3] - box[1]
     if width < 1 or height < 1:
         return

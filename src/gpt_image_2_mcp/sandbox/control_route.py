@@ -1,10 +1,10 @@
-"""The knobs over HTTP, for a sandbox in a process of its own. Loopback callers only, no key.
+"""`Knobs` over HTTP, for a sandbox in a process of its own: for callers on the same machine only, without a key.
 
-- `GET /_sandbox/state`: the counters of `Knobs`.
-- `GET /_sandbox/requests`: what came in, newest last; without keys, files as size and SHA-256.
-- `POST /_sandbox/knobs`: `{"delay_s": 0.5, "hold": true, "faults": [{"kind": "error", "error": "server_error"}]}`, any
-  of them; `faults` replaces those that wait, with the fields of `Fault`. Answers the state.
-- `POST /_sandbox/release`: lets the held requests go. Answers the state.
+- `GET /_sandbox/state`: the controls and counters of `Knobs`.
+- `GET /_sandbox/requests`: the recorded requests, newest last, without keys; of a file its size and SHA-256.
+- `POST /_sandbox/knobs`: any of `{"delay_s": 0.5, "hold": true, "faults": [{"kind": "error", "error":
+  "server_error"}]}`; `faults` replaces the queue, each with the fields of `Fault`. Answers the state.
+- `POST /_sandbox/release`: lets the held requests go on. Answers the state.
 """
 
 import ipaddress
@@ -16,14 +16,14 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from .errors import ApiRefusal, Json, no_such_url, unknown
 from .faults import Fault, fault_from_json
 from .http import REFUSED_KEY
-from .knobs import Knobs, seen_json
+from .knobs import Knobs, recorded_json
 from .pipeline import TRIGGERS
 from .rules import is_object, refuse_type
-from .state import box_of
+from .state import state_of
 
 
 async def about(request: Request) -> Response:
-    """`GET /`: what this is, for a person who looks."""
+    """`GET /`: explain the sandbox to a person who opens its URL in a browser."""
     words = "\n".join(f"  {word:24}{name}" for word, name in TRIGGERS.items())
     return PlainTextResponse(
         f"The sandbox of gpt-image-2-mcp: OpenAI's image API without OpenAI.\n\n"
@@ -34,40 +34,40 @@ async def about(request: Request) -> Response:
     )
 
 
-async def state(request: Request) -> Response:
+async def get_state(request: Request) -> Response:
     """`GET /_sandbox/state`."""
     return JSONResponse(_knobs(request).state())
 
 
-async def requests(request: Request) -> Response:
+async def get_requests(request: Request) -> Response:
     """`GET /_sandbox/requests`."""
-    return JSONResponse([seen_json(seen) for seen in _knobs(request).requests])
+    return JSONResponse([recorded_json(recorded) for recorded in _knobs(request).requests])
 
 
-async def turn(request: Request) -> Response:
+async def set_knobs(request: Request) -> Response:
     """`POST /_sandbox/knobs`."""
     knobs = _knobs(request)
     try:
-        wish: Json = json.loads(await request.body())
+        body: Json = json.loads(await request.body())
     except ValueError as exc:
         raise ApiRefusal(400, f"No JSON: {exc}", code=None) from exc
-    if not is_object(wish):
-        raise refuse_type("body", wish, expected="an object")
-    for name in wish:
+    if not is_object(body):
+        raise refuse_type("body", body, expected="an object")
+    for name in body:
         if name not in ("delay_s", "hold", "faults"):
             raise unknown(name)
-    delay = wish.get("delay_s", knobs.delay_s)
+    delay = body.get("delay_s", knobs.delay_s)
     if isinstance(delay, bool) or not isinstance(delay, int | float) or delay < 0:
         raise refuse_type("delay_s", delay, expected="a number of seconds")
-    faults = _faults(wish["faults"]) if "faults" in wish else knobs.faults
+    faults = _faults(body["faults"]) if "faults" in body else knobs.faults
     knobs.delay_s = float(delay)
     knobs.faults = faults
-    if "hold" in wish:
-        (knobs.hold if wish["hold"] else knobs.release)()
+    if "hold" in body:
+        (knobs.hold if body["hold"] else knobs.release)()
     return JSONResponse(knobs.state())
 
 
-async def release(request: Request) -> Response:
+async def release_held(request: Request) -> Response:
     """`POST /_sandbox/release`."""
     knobs = _knobs(request)
     knobs.release()
@@ -78,19 +78,19 @@ def _faults(value: Json) -> list[Fault]:
     if not isinstance(value, list):
         raise refuse_type("faults", value, expected="an array")
     faults: list[Fault] = []
-    for place, item in enumerate(value):
+    for index, item in enumerate(value):
         if not is_object(item):
-            raise refuse_type(f"faults[{place}]", item, expected="an object")
+            raise refuse_type(f"faults[{index}]", item, expected="an object")
         try:
             faults.append(fault_from_json(item))
         except (TypeError, ValueError) as exc:
-            raise ApiRefusal(400, f"faults[{place}]: {exc}", code="invalid_value", param="faults") from exc
+            raise ApiRefusal(400, f"faults[{index}]: {exc}", code="invalid_value", param="faults") from exc
     return faults
 
 
 def _knobs(request: Request) -> Knobs:
-    """The knobs, for callers on this machine; for others the routes are not there."""
+    """Return the knobs to a caller on this machine; for any other caller, raise the 404 of an unknown route."""
     host = request.client.host if request.client else ""
     if not (host and ipaddress.ip_address(host).is_loopback):
         raise no_such_url(request.method, request.url.path)
-    return box_of(request).knobs
+    return state_of(request).knobs

@@ -1,7 +1,7 @@
-"""How OpenAI says no: the error bodies, in its words.
+"""OpenAI's error answers, in its words.
 
-Every refusal is an `ApiRefusal`; the app turns it into `{"error": {message, type, param, code}}`. Codes, types and
-parameters are those of OpenAI's API on 2026-11-22; its sentences are kept as they were published or reported, since
+Every one is an `ApiRefusal`, which the app turns into `{"error": {message, type, param, code}}`. Codes, types and
+parameters are those of OpenAI's API on 2026-11-22. The sentences are kept as they were published or reported, since
 people search for them and clients match on them ("must be verified" has no code to match on).
 """
 
@@ -15,14 +15,14 @@ JsonObject = dict[str, Json]
 """A JSON object."""
 
 USER_ERROR = "invalid_request_error"
-"""The `type` of most refusals."""
+"""The `type` of most errors."""
 
 IMAGE_USER_ERROR = "image_generation_user_error"
-"""The `type` of a refusal by the picture model rather than by the API in front of it."""
+"""The `type` of an error that comes from the picture model instead of the API in front of it."""
 
 
 class ApiRefusal(Exception):
-    """An answer with an error status and OpenAI's error body."""
+    """An answer with an error status and OpenAI's error body; raise it to send it."""
 
     def __init__(
         self,
@@ -35,7 +35,7 @@ class ApiRefusal(Exception):
         headers: Mapping[str, str] | None = None,
         extra: JsonObject | None = None,
     ) -> None:
-        """Keep what the answer is made of; `{request_id}` in `message` is filled in when it is sent."""
+        """Make an error answer; `kind` is its `type`, and `{request_id}` in `message` is replaced when it is sent."""
         super().__init__(message)
         self.status = status
         self.message = message
@@ -46,7 +46,7 @@ class ApiRefusal(Exception):
         self.extra = dict(extra or {})
 
     def error(self, *, request_id: str) -> JsonObject:
-        """The `error` object of the body."""
+        """Return the `error` object of the body."""
         return {
             "message": self.message.replace("{request_id}", request_id),
             "type": self.kind,
@@ -55,8 +55,8 @@ class ApiRefusal(Exception):
             **self.extra,
         }
 
-    def about(self, param: str) -> "ApiRefusal":
-        """The same refusal with another `param`: on the Responses route OpenAI blames `tools` as a whole."""
+    def with_param(self, param: str) -> "ApiRefusal":
+        """Return a copy with another `param`: on the Responses route OpenAI names `tools` as a whole."""
         return ApiRefusal(
             self.status,
             self.message,
@@ -69,7 +69,7 @@ class ApiRefusal(Exception):
 
 
 def quoted_list(values: Collection[str]) -> str:
-    """`'a', 'b', and 'c'`: how OpenAI lists the values that it supports."""
+    """List values as OpenAI does: `'a', 'b', and 'c'`."""
     names = [f"'{value}'" for value in values]
     match names:
         case [only]:
@@ -86,12 +86,12 @@ def missing(param: str) -> ApiRefusal:
 
 
 def unknown(param: str) -> ApiRefusal:
-    """A parameter that this endpoint does not have."""
+    """A parameter is not known to this endpoint."""
     return ApiRefusal(400, f"Unknown parameter: '{param}'.", code="unknown_parameter", param=param)
 
 
 def wrong_type(param: str, *, expected: str, got: str) -> ApiRefusal:
-    """A value of another JSON type; both are named with their article, as in `an integer`."""
+    """A value has another JSON type; `expected` and `got` have their article, as in `an integer`."""
     return ApiRefusal(
         400,
         f"Invalid type for '{param}': expected {expected}, but got {got} instead.",
@@ -101,7 +101,7 @@ def wrong_type(param: str, *, expected: str, got: str) -> ApiRefusal:
 
 
 def not_supported(param: str, value: str, supported: Collection[str]) -> ApiRefusal:
-    """A string outside an enumeration."""
+    """A string is not one of the supported values."""
     return ApiRefusal(
         400,
         f"Invalid value: '{value}'. Supported values are: {quoted_list(supported)}.",
@@ -111,7 +111,7 @@ def not_supported(param: str, value: str, supported: Collection[str]) -> ApiRefu
 
 
 def out_of_range(param: str, value: int, *, low: int, high: int) -> ApiRefusal:
-    """An integer beyond its bounds."""
+    """An integer is out of its bounds."""
     if value > high:
         side, sign, bound, code = "above maximum", "<=", high, "integer_above_max_value"
     else:
@@ -121,7 +121,7 @@ def out_of_range(param: str, value: int, *, low: int, high: int) -> ApiRefusal:
 
 
 def too_long(param: str, length: int, limit: int) -> ApiRefusal:
-    """A string over its length."""
+    """A string is longer than `limit`."""
     message = (
         f"Invalid '{param}': string too long. Expected a string with maximum length {limit}, "
         f"but got a string with length {length} instead."
@@ -130,7 +130,7 @@ def too_long(param: str, length: int, limit: int) -> ApiRefusal:
 
 
 def empty_string(param: str) -> ApiRefusal:
-    """A string that must not be empty."""
+    """A string is empty that must not be."""
     message = (
         f"Invalid '{param}': empty string. Expected a string with minimum length 1, but got an empty string instead."
     )
@@ -138,7 +138,7 @@ def empty_string(param: str) -> ApiRefusal:
 
 
 def wrong_count(param: str, count: int, *, low: int, high: int) -> ApiRefusal:
-    """An array with too few or too many items."""
+    """An array has too few or too many items."""
     if count > high:
         side, word, bound, code = "long", "maximum", high, "array_above_max_length"
     else:
@@ -150,18 +150,18 @@ def wrong_count(param: str, count: int, *, low: int, high: int) -> ApiRefusal:
     return ApiRefusal(400, message, code=code, param=param)
 
 
-def by_the_model(message: str, *, param: str, code: str | None = "invalid_value") -> ApiRefusal:
-    """A refusal of the picture model, for example of a size."""
+def model_refusal(message: str, *, param: str, code: str | None = "invalid_value") -> ApiRefusal:
+    """The picture model refused the request, for example its size."""
     return ApiRefusal(400, message, code=code, param=param, kind=IMAGE_USER_ERROR)
 
 
 def bad_picture(message: str, *, param: str = "image") -> ApiRefusal:
-    """An input picture or mask that cannot be used."""
+    """An input picture or mask cannot be used."""
     return ApiRefusal(400, message, code="invalid_image_file", param=param, kind=IMAGE_USER_ERROR)
 
 
 def model_not_found(model: str, *, shut_down: bool = False) -> ApiRefusal:
-    """A model that does not exist, or no longer does."""
+    """A model does not exist, or was shut down."""
     if shut_down:
         message = (
             f"The model `{model}` has been deprecated, learn more here: https://platform.openai.com/docs/deprecations"
@@ -187,7 +187,7 @@ def moderation_blocked(
 
 
 def no_key() -> ApiRefusal:
-    """No `Authorization: Bearer` header."""
+    """The request has no `Authorization: Bearer` header."""
     message = (
         "You didn't provide an API key. You need to provide your API key in an Authorization header using Bearer auth "
         "(i.e. Authorization: Bearer YOUR_KEY). You can obtain an API key from "
@@ -197,7 +197,7 @@ def no_key() -> ApiRefusal:
 
 
 def wrong_key(key: str) -> ApiRefusal:
-    """A key that OpenAI does not know; it is repeated with its middle starred out."""
+    """The API key is not known; the message repeats it with its middle masked by asterisks."""
     ends = 6 + 4
     shown = f"{key[:6]}{'*' * max(4, len(key) - ends)}{key[-4:]}" if len(key) >= ends else "*" * len(key)
     message = (
@@ -208,16 +208,16 @@ def wrong_key(key: str) -> ApiRefusal:
 
 
 def no_such_url(method: str, path: str) -> ApiRefusal:
-    """An unknown route."""
+    """There is no such route."""
     return ApiRefusal(404, f"Invalid URL ({method} {path})", code=None)
 
 
 def wrong_method(method: str, path: str, allowed: str) -> ApiRefusal:
-    """A known route with another method."""
+    """The route does not have this method."""
     message = f"Not allowed to {method} on {path}. (HINT: Perhaps you meant to make a {allowed} request?)"
     return ApiRefusal(405, message, code="method_not_supported", headers={"allow": allowed})
 
 
 def no_such_file(file_id: str, *, param: str = "id") -> ApiRefusal:
-    """A file id that was never given out, was deleted, or has expired."""
+    """There is no file with this id: it was deleted, has expired, or never existed."""
     return ApiRefusal(404, f"No such File object: {file_id}", code=None, param=param)

@@ -1,4 +1,4 @@
-"""What can go wrong on demand: faults, and the errors that they give in OpenAI's words."""
+"""`Fault`: one thing that the sandbox does wrong on demand; and the errors that faults cause, in OpenAI's words."""
 
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
@@ -14,10 +14,10 @@ from .errors import (
 )
 
 Route = Literal["generations", "edits", "responses", "files"]
-"""Where a request came in."""
+"""The route that a request came in on."""
 
 FaultRoute = Literal["pictures", "generations", "edits", "responses", "files", "any"]
-"""Where a fault waits; `pictures` is all routes but `files`."""
+"""The routes that a fault is meant for; `pictures` is all routes but `files`."""
 
 ErrorName = Literal[
     "invalid_api_key",
@@ -33,7 +33,7 @@ ErrorName = Literal[
     "edits_refused",
     "no_such_route",
 ]
-"""Errors that the sandbox can give as OpenAI words them."""
+"""Names of errors that the sandbox answers as OpenAI words them."""
 
 FaultKind = Literal[
     "error",
@@ -52,28 +52,28 @@ FaultKind = Literal[
     "empty_data",
     "other_size",
 ]
-"""What goes wrong; each is explained at `Fault`."""
+"""What goes wrong; the docstring of `Fault` explains each."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One thing to do wrong.
+    """One thing that the sandbox does wrong; `kind` says what.
 
-    - `error`: the error named by `error`, or one of `status`, `message`, `code`, `type` and `param`, which also
-      override those of a named one. Nothing is billed.
-    - `html`: an HTML page with `status`, as something in between would send. Nothing is billed.
-    - `hang`: no answer, until the caller leaves. Billed.
+    - `error`: an error answer: the one named by `error`, or one made of `status`, `message`, `code`, `type` and
+      `param`, which also override those of a named error. Nothing is billed.
+    - `html`: an HTML page with `status`, such as a proxy between client and API sends. Nothing is billed.
+    - `hang`: no answer until the caller leaves. Billed.
     - `drop`: the connection ends without an answer. Billed.
     - `cut`: the connection ends after `after` bytes of the body. Billed.
-    - `stall`, `no_completed`, `error_event`: a stream that after `after` events goes on no more, ends, or carries an
-      error. Billed. On a request that is not streamed a stall hangs, and the others are ignored.
-    - `url`, `data_url`: the picture by address instead of in base64.
+    - `stall`, `no_completed`, `error_event`: a stream that after `after` events stops without ending, ends too early,
+      or sends an error. Billed. If the request is not streamed, a stall hangs and the other two are ignored.
+    - `url`, `data_url`: the picture as a URL or a data URL instead of base64.
     - `no_usage`: an answer without its `usage`.
-    - `not_an_image`, `bad_base64`, `empty_data`: a body without a usable picture.
-    - `other_size`: a picture of another size than asked for, `size`.
+    - `not_an_image`, `bad_base64`, `empty_data`: an answer without a usable picture.
+    - `other_size`: a picture of the size `size`, whatever was asked for.
 
-    `route` is where the fault waits, any that makes pictures by default; `times` how often it happens, None for
-    always; `headers` go onto the answer, for example `retry-after`.
+    `route` says which requests meet the fault: by default all that make pictures. `times` is how many requests meet it,
+    None for all. `headers` are added to the answer, for example `retry-after`.
     """
 
     kind: FaultKind = "error"
@@ -90,7 +90,7 @@ class Fault:
     times: int | None = 1
 
     def __post_init__(self) -> None:
-        """Refuse a fault that could never come up, so that a slip in a test is no silent pass."""
+        """Raise ValueError for a fault that could never happen: with a typing error in it, a test would always pass."""
         if self.kind not in get_args(FaultKind):
             raise ValueError(f"{self.kind!r} is no kind of fault; there are {', '.join(get_args(FaultKind))}")
         if self.error is not None and self.error not in get_args(ErrorName):
@@ -101,7 +101,7 @@ class Fault:
             raise ValueError("after must be 0 or more, and times 1 or more or None")
 
     def refusal(self, *, model: str) -> ApiRefusal:
-        """The error that this fault stands for; `model` is the one that was asked for."""
+        """Return the error answer of an `error` fault; `model` is the model that the request named."""
         refusal = named_error(self.error, model=model) if self.error else ApiRefusal(500, "Sandbox fault.", code=None)
         return ApiRefusal(
             self.status or refusal.status,
@@ -115,7 +115,7 @@ class Fault:
 
 
 def named_error(name: ErrorName, *, model: str) -> ApiRefusal:
-    """An error as OpenAI words it."""
+    """Return an error as OpenAI words it; `model` is the model that the request named."""
     match name:
         case "invalid_api_key":
             return wrong_key("sk-sandbox-refused")
@@ -129,6 +129,7 @@ def named_error(name: ErrorName, *, model: str) -> ApiRefusal:
             return ApiRefusal(status, message.replace("{model}", model), code=code, kind=kind, param=param)
 
 
+# Status, code, type and message.
 _NAMED: dict[str, tuple[int, str | None, str, str]] = {
     "must_be_verified": (
         403,
@@ -198,11 +199,11 @@ _NAMED: dict[str, tuple[int, str | None, str, str]] = {
 
 
 def fault_from_json(value: JsonObject) -> Fault:
-    """A fault from its fields as JSON.
+    """Make a fault from its fields as JSON.
 
     Raises:
-        TypeError: there is no such field.
-        ValueError: a field has a value that makes no fault.
+        TypeError: `Fault` has no such field.
+        ValueError: a field has a value that `Fault` refuses.
     """
     fields: dict[str, Any] = dict(value)
     if isinstance(fields.get("size"), list):

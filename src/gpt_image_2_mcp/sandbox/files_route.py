@@ -1,4 +1,4 @@
-"""`/v1/files` and `/v1/models`: what a client needs beside pictures."""
+"""`/v1/files` and `/v1/models`, and the pictures that answers refer to by URL."""
 
 import re
 
@@ -6,30 +6,33 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from .errors import ApiRefusal, missing, not_supported, out_of_range, unknown, wrong_type
-from .http import read_form, record
+from .http import read_form, record_request
 from .models import model_row, model_rows
-from .pipeline import early_answer
-from .state import box_of
+from .pipeline import answer_without_picture
+from .state import state_of
 
 PURPOSES = ("assistants", "batch", "fine-tune", "vision", "user_data", "evals")
 """What a file may be uploaded for."""
 
 MIN_LIFETIME = 3600
+"""The least seconds that `expires_after` may say: an hour."""
 MAX_LIFETIME = 2_592_000
+"""The most seconds that `expires_after` may say: 30 days."""
 BATCH_LIFETIME = 2_592_000
-"""Seconds after which a file of purpose `batch` expires where nothing else was asked for; others stay."""
+"""Seconds after which a file of purpose `batch` expires if `expires_after` says nothing; other files stay."""
 
 MAX_LISTED = 10_000
+"""Files on one page of the list, which is also the default."""
 
 _FIELDS = ("file", "purpose", "expires_after[anchor]", "expires_after[seconds]")
 
 
 async def upload(request: Request) -> Response:
     """`POST /v1/files`."""
-    box = box_of(request)
-    form = await read_form(request, box.knobs)
-    fault = box.knobs.take_fault("files")
-    early = await early_answer(request, box, fault, model="", billed=0)
+    state = state_of(request)
+    form = await read_form(request, state.knobs)
+    fault = state.knobs.take_fault("files")
+    early = await answer_without_picture(request, state, fault, model="", billed=0)
     if early:
         return early
     for name in form.names:
@@ -46,21 +49,21 @@ async def upload(request: Request) -> Response:
     lifetime = _lifetime(form.fields)
     if lifetime is None and purpose == "batch":
         lifetime = BATCH_LIFETIME
-    return JSONResponse(box.store(found[0], purpose=purpose, lifetime_s=lifetime).row())
+    return JSONResponse(state.store(found[0], purpose=purpose, lifetime_s=lifetime).row())
 
 
 async def list_files(request: Request) -> Response:
-    """`GET /v1/files`, newest first unless asked otherwise."""
-    box = box_of(request)
+    """`GET /v1/files`, by default the newest first."""
+    state = state_of(request)
     query = request.query_params
-    record(request, box.knobs, params=dict(query))
+    record_request(request, state.knobs, params=dict(query))
     order = query.get("order", "desc")
     if order not in ("asc", "desc"):
         raise not_supported("order", order, ("asc", "desc"))
     limit = int(query["limit"]) if re.fullmatch(r"[0-9]{1,9}", query.get("limit", "")) else MAX_LISTED
     if not 1 <= limit <= MAX_LISTED:
         raise out_of_range("limit", limit, low=1, high=MAX_LISTED)
-    found = [file for file in box.files() if query.get("purpose") in (None, file.purpose)]
+    found = [file for file in state.files() if query.get("purpose") in (None, file.purpose)]
     if order == "desc":
         found.reverse()
     if after := query.get("after"):
@@ -80,38 +83,38 @@ async def list_files(request: Request) -> Response:
 
 async def one_file(request: Request) -> Response:
     """`GET` and `DELETE /v1/files/{file_id}`."""
-    box = box_of(request)
-    record(request, box.knobs)
+    state = state_of(request)
+    record_request(request, state.knobs)
     file_id = request.path_params["file_id"]
     if request.method == "DELETE":
-        box.delete(file_id)
+        state.delete(file_id)
         return JSONResponse({"id": file_id, "object": "file", "deleted": True})
-    return JSONResponse(box.file(file_id).row())
+    return JSONResponse(state.file(file_id).row())
 
 
 async def file_content(request: Request) -> Response:
     """`GET /v1/files/{file_id}/content`."""
-    box = box_of(request)
-    record(request, box.knobs)
-    file = box.file(request.path_params["file_id"])
+    state = state_of(request)
+    record_request(request, state.knobs)
+    file = state.file(request.path_params["file_id"])
     return Response(file.upload.data, media_type="application/octet-stream")
 
 
 async def list_models(request: Request) -> Response:
     """`GET /v1/models`."""
-    record(request, box_of(request).knobs)
+    record_request(request, state_of(request).knobs)
     return JSONResponse(model_rows())
 
 
 async def one_model(request: Request) -> Response:
     """`GET /v1/models/{model}`."""
-    record(request, box_of(request).knobs)
+    record_request(request, state_of(request).knobs)
     return JSONResponse(model_row(request.path_params["model"]))
 
 
 async def picture(request: Request) -> Response:
-    """`GET /pictures/{key}`: a picture that was answered by address."""
-    found = box_of(request).served(request.path_params["key"])
+    """`GET /pictures/{key}`: a picture that an answer referred to by URL."""
+    found = state_of(request).published(request.path_params["key"])
     if found is None:
         raise ApiRefusal(404, "There is no such picture.", code=None)
     data, media_type = found
@@ -119,7 +122,7 @@ async def picture(request: Request) -> Response:
 
 
 def _lifetime(fields: dict[str, str]) -> int | None:
-    """`expires_after`, in seconds; None where it was not given."""
+    """Read `expires_after`, in seconds; None if it was not given."""
     anchor, seconds = fields.get("expires_after[anchor]"), fields.get("expires_after[seconds]")
     if anchor is None and seconds is None:
         return None

@@ -1,7 +1,7 @@
-"""Requests in, answers out: what all routes share.
+"""HTTP as all routes of the sandbox use it: reading bodies, recording requests, checking keys, and the kinds of answer.
 
-Bodies are read into memory up to `MAX_BODY` bytes and recorded. Answers carry OpenAI's headers and the sandbox's own,
-`x-gpt-image-2-sandbox: 1`, errors and streams included.
+Bodies are read into memory, up to `MAX_BODY` bytes, and recorded. All answers, errors and streams included, carry
+OpenAI's headers and one of the sandbox's own, `x-gpt-image-2-sandbox: 1`.
 """
 
 import hashlib
@@ -19,17 +19,17 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from .errors import ApiRefusal, Json, JsonObject, no_key, wrong_key
 from .input_images import Upload
-from .knobs import CallerLeftError, Knobs, Seen, SeenFile
+from .knobs import CallerLeftError, Knobs, RecordedFile, RecordedRequest
 from .rules import is_object
 
 MAX_BODY = 256 * 1024 * 1024
 """Bytes of a request: the sandbox's own limit, which bounds its memory."""
 
 REFUSED_KEY = "sk-invalid"
-"""The key that the sandbox does not accept; any other will do."""
+"""The only key that the sandbox refuses."""
 
-_LONGEST_KEPT = 40_000
-"""Characters of a string that a record keeps whole: more than any prompt has."""
+_MAX_RECORDED_TEXT = 40_000
+"""Characters of a string that is recorded whole: more than any prompt has."""
 
 _FIXED_HEADERS = {
     "x-gpt-image-2-sandbox": "1",
@@ -53,11 +53,11 @@ class Form:
     names: list[str] = field(default_factory=list[str])
 
 
-class Stamp:
-    """Middleware: checks the key, and puts the headers on every answer."""
+class KeyAndHeaders:
+    """ASGI middleware that checks the API key and adds the headers to every answer."""
 
     def __init__(self, app: ASGIApp) -> None:
-        """Wrap that app."""
+        """Pass requests with an accepted key on to `app`."""
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -65,7 +65,7 @@ class Stamp:
         started = time.perf_counter()
         scope["request_id"] = f"req_{secrets.token_hex(16)}"
 
-        async def stamped(message: Message) -> None:
+        async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 for name, value in _headers(scope["request_id"], started).items():
@@ -74,32 +74,32 @@ class Stamp:
 
         refusal = _key_refusal(Request(scope)) if scope["path"].startswith("/v1") else None
         if refusal is None:
-            await self._app(scope, receive, stamped)
+            await self._app(scope, receive, send_with_headers)
         else:
-            await refusal_response(Request(scope), refusal)(scope, receive, stamped)
+            await refusal_response(Request(scope), refusal)(scope, receive, send_with_headers)
 
 
-class Silence(Response):
-    """No answer at all: the connection ends, as where a server dies."""
+class NoAnswer(Response):
+    """No answer: the connection is closed, as if the server had died."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send nothing."""
 
 
-class Cut(Response):
-    """Another answer of which only the first bytes come."""
+class TruncatedAnswer(Response):
+    """The beginning of another answer, after which the connection is closed."""
 
     def __init__(self, whole: Response, *, after: int) -> None:
-        """Send `after` bytes of that answer's body."""
+        """Send only the first `after` bytes of the body of `whole`."""
         super().__init__()
         self._whole = whole
         self._after = after
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send the head and some of the body, and never complete it."""
+        """Send the headers and the first bytes of the body, and end without completing it."""
         left = self._after
 
-        async def cut(message: Message) -> None:
+        async def send_truncated(message: Message) -> None:
             nonlocal left
             if message["type"] == "http.response.body":
                 body = message.get("body", b"")[:left]
@@ -107,31 +107,31 @@ class Cut(Response):
                 message = {**message, "body": body, "more_body": True}
             await send(message)
             if left <= 0 and message["type"] == "http.response.body":
-                raise _CutError
+                raise _TruncatedError
 
         try:
-            await self._whole(scope, receive, cut)
-        except _CutError:
+            await self._whole(scope, receive, send_truncated)
+        except _TruncatedError:
             return
 
 
-class _CutError(Exception):
-    """Enough was sent."""
+class _TruncatedError(Exception):
+    """Stops the whole answer once enough of it was sent."""
 
 
 class EventStream(Response):
-    """Server-sent events, sent one by one as they are made."""
+    """A stream of server-sent events (SSE), each sent as soon as it is made."""
 
     media_type = "text/event-stream"
 
     def __init__(self, events: AsyncGenerator[bytes, None]) -> None:
-        """Send those."""
+        """Send `events`, each encoded by `sse_event`."""
         super().__init__(headers={"cache-control": "no-cache"})
         del self.headers["content-length"]
         self._events = events
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002, as ASGI wants it
-        """Send the stream; it stays incomplete where the caller left."""
+        """Send the stream; if the caller leaves, it is not completed."""
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
         try:
             async for event in self._events:
@@ -143,58 +143,60 @@ class EventStream(Response):
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
-def event(name: str, data: JsonObject) -> bytes:
-    """One server-sent event."""
+def sse_event(name: str, data: JsonObject) -> bytes:
+    """Encode one server-sent event."""
     return f"event: {name}\ndata: {json.dumps(data, separators=(',', ':'))}\n\n".encode()
 
 
-def refusal_response(request: Request, refusal: ApiRefusal, *, stamp: bool = False) -> Response:
-    """The error body; `stamp` puts on the headers where `Stamp` does not see the answer."""
+def refusal_response(request: Request, refusal: ApiRefusal, *, with_headers: bool = False) -> Response:
+    """Make the error answer of a refusal; `with_headers` is for answers that do not pass through `KeyAndHeaders`."""
     request_id = request.scope["request_id"]
-    headers = {**_headers(request_id, time.perf_counter()), **refusal.headers} if stamp else refusal.headers
+    headers = {**_headers(request_id, time.perf_counter()), **refusal.headers} if with_headers else refusal.headers
     return JSONResponse({"error": refusal.error(request_id=request_id)}, refusal.status, headers=headers)
 
 
 async def read_json(request: Request, knobs: Knobs) -> JsonObject:
-    """The body as a JSON object; the request is recorded.
+    """Read the body as a JSON object, and record the request.
 
     Raises:
-        ApiRefusal: it is something else, or too large.
+        ApiRefusal: the body is no JSON object, or is larger than `MAX_BODY`.
+        CallerLeftError: the caller closed the connection first.
     """
     if _media_type(request) != "application/json":
         raise _unsupported_content(request, "application/json")
-    body = b"".join([chunk async for chunk in _limited(request)])
+    body = b"".join([chunk async for chunk in _body_chunks(request)])
     try:
         params: Json = json.loads(body)
     except ValueError as exc:
-        record(request, knobs)
+        record_request(request, knobs)
         message = (
             "We could not parse the JSON body of your request. (HINT: This likely means you aren't using your HTTP "
             "library correctly. The OpenAI API expects a JSON payload, but what was sent was not valid JSON.)"
         )
         raise ApiRefusal(400, message, code=None) from exc
-    record(request, knobs, params=params if is_object(params) else {})
+    record_request(request, knobs, params=params if is_object(params) else {})
     if not is_object(params):
         raise ApiRefusal(400, "Invalid body: expected a JSON object.", code=None)
     return params
 
 
 async def read_form(request: Request, knobs: Knobs) -> Form:
-    """The body as a multipart form; the request is recorded.
+    """Read the body as a multipart form, and record the request.
 
     Raises:
-        ApiRefusal: it is something else, too large, or names a field twice that is no array.
+        ApiRefusal: the body is no multipart form, is larger than `MAX_BODY`, or has a field twice that is no array.
+        CallerLeftError: the caller closed the connection first.
     """
     if _media_type(request) != "multipart/form-data":
         raise _unsupported_content(request, "multipart/form-data")
-    parser = MultiPartParser(request.headers, _limited(request), max_files=100, max_fields=200)
-    parser.spool_max_size = MAX_BODY  # in memory: the sandbox leaves nothing on the disk
+    parser = MultiPartParser(request.headers, _body_chunks(request), max_files=100, max_fields=200)
+    parser.spool_max_size = MAX_BODY  # keeps files in memory: the sandbox writes nothing to the disk
     try:
         data = await parser.parse()
     except MultiPartException as exc:
         raise ApiRefusal(400, f"Could not parse multipart form: {exc.message}", code=None) from exc
     form = await _read_parts(data)
-    record(request, knobs, params={**form.fields}, form=form)
+    record_request(request, knobs, params={**form.fields}, form=form)
     for name in form.names:
         if form.names.count(name) > 1 and not name.endswith("[]"):
             message = (
@@ -207,19 +209,21 @@ async def read_form(request: Request, knobs: Knobs) -> Form:
 
 
 def is_form(request: Request) -> bool:
-    """Whether the body says that it is a multipart form."""
+    """Whether the content type is that of a multipart form."""
     return _media_type(request) == "multipart/form-data"
 
 
-def record(request: Request, knobs: Knobs, *, params: JsonObject | None = None, form: Form | None = None) -> None:
-    """Note a request; of its key only that there was one."""
+def record_request(
+    request: Request, knobs: Knobs, *, params: JsonObject | None = None, form: Form | None = None
+) -> None:
+    """Add a request to `knobs.requests`; of its key only whether there was one."""
     headers = {name: value for name, value in request.headers.items() if name not in ("authorization", "cookie")}
     files = [
-        SeenFile(name, upload.name, upload.mime_type, len(upload.data), hashlib.sha256(upload.data).hexdigest())
+        RecordedFile(name, upload.name, upload.mime_type, len(upload.data), hashlib.sha256(upload.data).hexdigest())
         for name, upload in (form.files if form else [])
     ]
     knobs.requests.append(
-        Seen(
+        RecordedRequest(
             method=request.method,
             path=request.url.path,
             headers=headers,
@@ -233,9 +237,9 @@ def record(request: Request, knobs: Knobs, *, params: JsonObject | None = None, 
 
 
 def _clipped(value: Json) -> Json:
-    """A value to be remembered: data URLs are megabytes each, and a thousand requests are kept."""
+    """Shorten long strings in a value to be recorded: a data URL has megabytes, and a thousand requests are kept."""
     match value:
-        case str() if len(value) > _LONGEST_KEPT:
+        case str() if len(value) > _MAX_RECORDED_TEXT:
             return f"{value[:64]}… ({len(value)} characters)"
         case list():
             return [_clipped(item) for item in value]
@@ -258,8 +262,8 @@ async def _read_parts(data: FormData) -> Form:
     return form
 
 
-async def _limited(request: Request) -> AsyncGenerator[bytes, None]:
-    """The body's chunks, up to `MAX_BODY` bytes of them."""
+async def _body_chunks(request: Request) -> AsyncGenerator[bytes, None]:
+    """Yield the chunks of the body; raise an ApiRefusal beyond `MAX_BODY` bytes."""
     size = 0
     try:
         async for chunk in request.stream():

@@ -1,4 +1,4 @@
-"""`/v1/images/generations` and `/v1/images/edits`: requests read, answers wrapped, streams sent."""
+"""`/v1/images/generations` and `/v1/images/edits`: they read a request, paint, and answer as JSON or as a stream."""
 
 import base64
 import time
@@ -9,7 +9,7 @@ import anyio
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from . import pipeline as works
+from . import pipeline
 from .errors import (
     ApiRefusal,
     Json,
@@ -20,56 +20,56 @@ from .errors import (
     wrong_type,
 )
 from .faults import Fault
-from .http import Cut, EventStream, Form, event, is_form, read_form, read_json
+from .http import EventStream, Form, TruncatedAnswer, is_form, read_form, read_json, sse_event
 from .input_images import MAX_PICTURES, Upload, check_mime_type, from_data_url
-from .knobs import until
-from .pipeline import Work
+from .knobs import wait_while_connected
+from .pipeline import PaintTask
 from .rules import (
     EDIT_FORM,
     EDIT_JSON,
     GENERATION,
-    check_order,
-    from_form,
+    check_params,
     is_object,
+    params_from_form,
     refuse_type,
 )
-from .state import Box, box_of
+from .state import SandboxState, state_of
 
 
 async def generations(request: Request) -> Response:
     """`POST /v1/images/generations`."""
-    box = box_of(request)
-    params = await read_json(request, box.knobs)
-    fault = box.knobs.take_fault("generations")
-    early = await works.early_answer(request, box, fault, model=_model(params), billed=_count(params))
+    state = state_of(request)
+    params = await read_json(request, state.knobs)
+    fault = state.knobs.take_fault("generations")
+    early = await pipeline.answer_without_picture(request, state, fault, model=_model(params), billed=_count(params))
     if early:
         return early
-    order = check_order(params, known=GENERATION)
-    works.check_prompt(order)
-    return await _answer(request, box, await works.generation(order), fault)
+    checked = check_params(params, known=GENERATION)
+    pipeline.check_prompt(checked)
+    return await _answer(request, state, await pipeline.plan_generation(checked), fault)
 
 
 async def edits(request: Request) -> Response:
     """`POST /v1/images/edits`, as a form or as JSON."""
-    box = box_of(request)
-    form = await read_form(request, box.knobs) if is_form(request) else None
-    params = from_form(form.fields) if form else await read_json(request, box.knobs)
-    fault = box.knobs.take_fault("edits")
-    early = await works.early_answer(request, box, fault, model=_model(params), billed=_count(params))
+    state = state_of(request)
+    form = await read_form(request, state.knobs) if is_form(request) else None
+    params = params_from_form(form.fields) if form else await read_json(request, state.knobs)
+    fault = state.knobs.take_fault("edits")
+    early = await pipeline.answer_without_picture(request, state, fault, model=_model(params), billed=_count(params))
     if early:
         return early
     names: dict[str, Json] = {**params, **dict.fromkeys(form.names, "")} if form else params
-    order = check_order({**names, **params}, known=EDIT_FORM if form else EDIT_JSON)
-    uploads, mask = _form_pictures(form) if form else _json_pictures(params, box)
-    works.check_prompt(order)
-    return await _answer(request, box, await works.edit(order, uploads, mask, box=box), fault)
+    checked = check_params({**names, **params}, known=EDIT_FORM if form else EDIT_JSON)
+    uploads, mask = _form_pictures(form) if form else _json_pictures(params, state)
+    pipeline.check_prompt(checked)
+    return await _answer(request, state, await pipeline.plan_edit(checked, uploads, mask, state=state), fault)
 
 
-def picture_from_reference(value: Json, box: Box, *, param: str) -> Upload:
-    """A picture given as `{"image_url": ...}` or `{"file_id": ...}`.
+def picture_from_reference(value: Json, state: SandboxState, *, param: str) -> Upload:
+    """Return the picture that `{"image_url": ...}` or `{"file_id": ...}` refers to.
 
     Raises:
-        ApiRefusal: it is neither or both, or leads nowhere.
+        ApiRefusal: the reference has neither key or both, or there is no such picture.
     """
     if not is_object(value):
         raise refuse_type(param, value, expected="an object")
@@ -86,7 +86,7 @@ def picture_from_reference(value: Json, box: Box, *, param: str) -> Upload:
         return from_data_url(url, param=f"{param}.image_url")
     if not isinstance(file_id, str):
         raise refuse_type(f"{param}.file_id", file_id, expected="a string")
-    return box.file(file_id, param=f"{param}.file_id").upload
+    return state.file(file_id, param=f"{param}.file_id").upload
 
 
 def _form_pictures(form: Form) -> tuple[list[Upload], Upload | None]:
@@ -111,7 +111,7 @@ def _form_pictures(form: Form) -> tuple[list[Upload], Upload | None]:
     return pictures, mask
 
 
-def _json_pictures(params: JsonObject, box: Box) -> tuple[list[Upload], Upload | None]:
+def _json_pictures(params: JsonObject, state: SandboxState) -> tuple[list[Upload], Upload | None]:
     images = params.get("images")
     if images is None:
         raise missing("images")
@@ -119,69 +119,71 @@ def _json_pictures(params: JsonObject, box: Box) -> tuple[list[Upload], Upload |
         raise refuse_type("images", images, expected="an array")
     if not 1 <= len(images) <= MAX_PICTURES:
         raise wrong_count("images", len(images), low=1, high=MAX_PICTURES)
-    pictures = [picture_from_reference(image, box, param=f"images[{place}]") for place, image in enumerate(images)]
+    pictures = [picture_from_reference(image, state, param=f"images[{index}]") for index, image in enumerate(images)]
     mask = params.get("mask")
-    return pictures, None if mask is None else picture_from_reference(mask, box, param="mask")
+    return pictures, None if mask is None else picture_from_reference(mask, state, param="mask")
 
 
-async def _answer(request: Request, box: Box, work: Work, fault: Fault | None) -> Response:
-    if work.order.stream:
-        stream = EventStream(_events(request, box, work, fault))
-        return Cut(stream, after=fault.after) if fault and fault.kind == "cut" else stream
-    painted = works.resized(work, fault)
-    async with box.knobs.job(request, pictures=work.order.n):
+async def _answer(request: Request, state: SandboxState, task: PaintTask, fault: Fault | None) -> Response:
+    if task.params.stream:
+        stream = EventStream(_events(request, state, task, fault))
+        return TruncatedAnswer(stream, after=fault.after) if fault and fault.kind == "cut" else stream
+    painted = pipeline.with_fault_size(task, fault)
+    async with state.knobs.image_request(request, pictures=task.params.n):
         if fault and fault.kind == "stall":
-            await until(anyio.Event(), request)
-        files = await works.files(painted, box)
+            await wait_while_connected(anyio.Event(), request)
+        files = await pipeline.paint(painted, state)
     body: JsonObject = {
         "created": int(time.time()),
-        **painted.looks(),
-        "data": [{**works.picture_body(data, work, fault, request=request, box=box)} for data in files],
-        "usage": work.usage.body(),
+        **painted.output_fields(),
+        "data": [{**pipeline.data_entry(data, task, fault, request=request, state=state)} for data in files],
+        "usage": task.usage.body(),
     }
-    if work.order.safety_identifier:
-        body["safety_identifier"] = work.order.safety_identifier
+    if task.params.safety_identifier:
+        body["safety_identifier"] = task.params.safety_identifier
     if fault and fault.kind == "no_usage":
         del body["usage"]
     if fault and fault.kind == "empty_data":
         body["data"] = []
     answer = JSONResponse(body, headers=fault.headers if fault else None)
-    return Cut(answer, after=fault.after) if fault and fault.kind == "cut" else answer
+    return TruncatedAnswer(answer, after=fault.after) if fault and fault.kind == "cut" else answer
 
 
-async def _events(request: Request, box: Box, work: Work, fault: Fault | None) -> AsyncGenerator[bytes, None]:
-    """The stream: the partial pictures, then the finished one with what it cost."""
-    painted = works.resized(work, fault)
-    async with box.knobs.job(request, pictures=1):
-        for place, data in enumerate(await works.partials(painted, box)):
-            if _broken(fault, place):
+async def _events(
+    request: Request, state: SandboxState, task: PaintTask, fault: Fault | None
+) -> AsyncGenerator[bytes, None]:
+    """Yield the stream: the partial pictures, then the finished one with its usage."""
+    painted = pipeline.with_fault_size(task, fault)
+    async with state.knobs.image_request(request, pictures=1):
+        for index, data in enumerate(await pipeline.paint_partials(painted, state)):
+            if _breaks_now(fault, index):
                 break
-            name = f"{work.kind}.partial_image"
-            looks = {"created_at": int(time.time()), **painted.looks(), "partial_image_index": place}
-            yield event(name, {"type": name, "b64_json": base64.b64encode(data).decode(), **looks})
+            name = f"{task.event_prefix}.partial_image"
+            facts = {"created_at": int(time.time()), **painted.output_fields(), "partial_image_index": index}
+            yield sse_event(name, {"type": name, "b64_json": base64.b64encode(data).decode(), **facts})
         if fault and fault.kind == "stall":
-            await until(anyio.Event(), request)
+            await wait_while_connected(anyio.Event(), request)
         if fault and fault.kind == "error_event":
-            refusal = replace(fault, error=fault.error or "server_error").refusal(model=work.order.model.name)
-            yield event("error", {"type": "error", "error": refusal.error(request_id=request.scope["request_id"])})
+            refusal = replace(fault, error=fault.error or "server_error").refusal(model=task.params.model.name)
+            yield sse_event("error", {"type": "error", "error": refusal.error(request_id=request.scope["request_id"])})
         if fault and fault.kind in ("stall", "error_event", "no_completed"):
             return
-        (data,) = await works.files(painted, box)
-        name = f"{work.kind}.completed"
+        (data,) = await pipeline.paint(painted, state)
+        name = f"{task.event_prefix}.completed"
         completed: JsonObject = {
             "type": name,
             "created_at": int(time.time()),
-            **painted.looks(),
-            **works.picture_body(data, work, fault, request=request, box=box),
-            "usage": work.usage.body(details=False),
+            **painted.output_fields(),
+            **pipeline.data_entry(data, task, fault, request=request, state=state),
+            "usage": task.usage.body(details=False),
         }
         if fault and fault.kind == "no_usage":
             del completed["usage"]
-        yield event(name, completed)
+        yield sse_event(name, completed)
 
 
-def _broken(fault: Fault | None, sent: int) -> bool:
-    """Whether a stream goes wrong after that many events."""
+def _breaks_now(fault: Fault | None, sent: int) -> bool:
+    """Whether the fault breaks a stream after the events that were `sent`."""
     return fault is not None and fault.kind in ("stall", "error_event", "no_completed") and sent >= fault.after
 
 

@@ -1,8 +1,8 @@
-"""Input pictures: which ones OpenAI takes.
+"""Input pictures and masks: which ones OpenAI accepts.
 
-It takes PNG, JPEG and WebP in plain modes and answers the rest with `invalid_image_file`: CMYK JPEGs, the MPO files of
-phones, 16-bit, palette and animated pictures. No documentation lists them; a client has to reckon with each, so the
-sandbox refuses all of them.
+OpenAI accepts PNG, JPEG and WebP in plain modes, and answers the rest with `invalid_image_file`: CMYK JPEGs, the MPO
+files of phones, 16-bit, palette and animated pictures. No documentation lists these; since a client has to expect a
+refusal for each, the sandbox refuses all of them.
 """
 
 import base64
@@ -16,10 +16,10 @@ from PIL import Image
 from .errors import ApiRefusal, bad_picture, too_long
 
 MAX_PICTURE_BYTES = 50 * 1024 * 1024
-"""Bytes that one input picture must stay under."""
+"""An input picture must have fewer bytes than this."""
 
 MAX_MASK_BYTES = 4 * 1024 * 1024
-"""Bytes that a mask must stay under."""
+"""A mask must have fewer bytes than this."""
 
 MAX_PICTURES = 16
 """Input pictures of one edit."""
@@ -34,12 +34,12 @@ _MIME_TYPES = ("image/jpeg", "image/png", "image/webp")
 _MODES = ("RGB", "RGBA", "L", "LA")
 _DATA_URL = re.compile(r"data:([\w.+-]+/[\w.+-]+);base64,", re.IGNORECASE)
 _PNG_DEPTH = 24
-"""Where a PNG says how many bits a sample has."""
+"""The offset of the byte in a PNG that holds the bits of a sample."""
 
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """A file as it came; `mime_type` is what its sender said, None where there was no word of it."""
+    """A file as it was sent; `mime_type` is the sender's claim, None if there was none."""
 
     data: bytes
     name: str = "image"
@@ -47,7 +47,7 @@ class Upload:
 
 
 def check_mime_type(upload: Upload, *, param: str) -> None:
-    """Refuse a form's file by the type that its sender named, as OpenAI does before looking inside.
+    """Refuse a form's file by the type that its sender claims, as OpenAI does before it decodes the file.
 
     Raises:
         ApiRefusal: 400, code `unsupported_file_mimetype`.
@@ -61,10 +61,10 @@ def check_mime_type(upload: Upload, *, param: str) -> None:
 
 
 def from_data_url(url: str, *, param: str) -> Upload:
-    """The picture inside a `data:` URL. The sandbox fetches nothing: other URLs are answered as unreachable.
+    """Decode the picture inside a `data:` URL. The sandbox downloads nothing: it answers other URLs as unreachable.
 
     Raises:
-        ApiRefusal: 400.
+        ApiRefusal: 400, the URL is too long, is no data URL, or its base64 is broken.
     """
     if len(url) > MAX_DATA_URL:
         raise too_long(param, len(url), MAX_DATA_URL)
@@ -83,15 +83,15 @@ def from_data_url(url: str, *, param: str) -> Upload:
     return Upload(data, mime_type=match[1].lower())
 
 
-def open_picture(upload: Upload, *, place: int, param: str = "image") -> Image.Image:
-    """Decode and check the input picture that is the `place`-th of its request, counted from 1.
+def open_picture(upload: Upload, *, number: int, param: str = "image") -> Image.Image:
+    """Decode and check an input picture; `number` is its position in the request, counted from 1.
 
     Raises:
         ApiRefusal: 400, code `invalid_image_file`.
     """
     if len(upload.data) >= MAX_PICTURE_BYTES:
-        raise bad_picture(f"Invalid image file: image {place} must be less than 50 MB.", param=param)
-    refusal = bad_picture(f"Invalid image file or mode for image {place}, please check your image file.", param=param)
+        raise bad_picture(f"Invalid image file: image {number} must be less than 50 MB.", param=param)
+    refusal = bad_picture(f"Invalid image file or mode for image {number}, please check your image file.", param=param)
     picture = _decode(upload.data, refusal=refusal)
     if picture.format not in ("PNG", "JPEG", "WEBP") or picture.mode not in _MODES:
         raise refusal
@@ -103,7 +103,9 @@ def open_picture(upload: Upload, *, place: int, param: str = "image") -> Image.I
 
 
 def open_mask(upload: Upload, *, size: tuple[int, int]) -> Image.Image:
-    """The alpha of a mask, mode `L`, 0 where the picture is to change; `size` is that of the first picture.
+    """Decode and check a mask; return its alpha channel (mode `L`), which is 0 where the picture is to change.
+
+    `size` is the size of the first input picture, which the mask must have too.
 
     Raises:
         ApiRefusal: 400, code `invalid_image_file`.
@@ -121,12 +123,14 @@ def open_mask(upload: Upload, *, size: tuple[int, int]) -> Image.Image:
 
 
 def _decode(data: bytes, *, refusal: ApiRefusal) -> Image.Image:
-    """Read all of a picture; Pillow reports damage as any of these, and an MPO as a JPEG of that format."""
+    """Decode all of a picture, or raise `refusal`."""
     try:
+        # Pillow opens an MPO as a JPEG, and then says that its format is MPO; `open_picture` refuses it by that.
         picture = Image.open(io.BytesIO(data), formats=("PNG", "JPEG", "WEBP"))
         if picture.width * picture.height > MAX_INPUT_PIXELS:
             raise refusal
         picture.load()
+    # Pillow reports damage as any of these.
     except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as exc:
         raise refusal from exc
     return picture

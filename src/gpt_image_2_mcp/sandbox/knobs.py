@@ -1,10 +1,11 @@
-"""The sandbox's other side: what it does wrong on demand, and what it saw.
+"""`Knobs`: the controls of a sandbox (delay, hold, faults), its counters, and the requests that it recorded.
 
-`Knobs` is the one mutable object of a sandbox. A test keeps it, turns it and reads it; in a process of its own the
-sandbox offers the same through `/_sandbox/` (see `control`). Faults queue: each request that makes pictures takes the
-first one meant for its route, `times` times.
+A test keeps the `Knobs` that it passed to `build_sandbox`, sets them and reads them. A sandbox that runs in a process
+of its own offers the same over HTTP, below `/_sandbox/` (see `control_route`). Faults form a queue: each request for
+pictures takes the first fault that is meant for its route, and a fault stays in the queue until it was taken `times`
+times.
 
-A request that passed its checks is billed whether its caller stays or leaves: that is what OpenAI does.
+A request that passed the checks is billed even if its caller leaves before the answer: that is what OpenAI does.
 """
 
 from collections import deque
@@ -20,12 +21,12 @@ from .errors import Json, JsonObject
 from .faults import Fault, Route
 
 MAX_RECORDED = 1000
-"""Requests that are remembered; older ones are forgotten."""
+"""Requests that are kept in `Knobs.requests`; the oldest are dropped beyond that."""
 
 
 @dataclass(frozen=True, slots=True)
-class SeenFile:
-    """A file of a request: its form field, size in bytes and SHA-256."""
+class RecordedFile:
+    """A file of a request: its form field, name, media type, size in bytes and SHA-256."""
 
     field: str
     name: str
@@ -35,10 +36,10 @@ class SeenFile:
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
-    """A request as it came. `headers` lack `authorization`; `fields` are a form's field names in order.
+class RecordedRequest:
+    """A request that came in. `headers` lack `authorization` and `cookie`; `fields` are a form's field names in order.
 
-    Strings of more than 40,000 characters in `params`, which data URLs are, are cut short.
+    Strings of more than 40,000 characters in `params` are cut short: they are data URLs.
     """
 
     method: str
@@ -48,72 +49,78 @@ class Seen:
     content_type: str
     params: dict[str, Json]
     fields: tuple[str, ...] = ()
-    files: tuple[SeenFile, ...] = ()
+    files: tuple[RecordedFile, ...] = ()
 
 
 @dataclass(slots=True)
 class Knobs:
-    """What the sandbox does on demand, and its record.
+    """The controls and counters of one sandbox.
 
-    - `delay_s`: seconds that a request for pictures waits before its answer.
-    - `faults`: what goes wrong next, in order.
-    - `hold()` keeps requests for pictures waiting until `release()`; `wait_for(n)` returns once n have come.
+    - `delay_s`: seconds that each request for pictures waits before its answer.
+    - `faults`: the queue of faults, the next one first.
+    - `hold()` makes requests for pictures wait until `release()`; `wait_for(n)` returns once n of them have come in.
     """
 
     delay_s: float = 0.0
     faults: list[Fault] = field(default_factory=list[Fault])
-    requests: deque[Seen] = field(default_factory=lambda: deque[Seen](maxlen=MAX_RECORDED))
+    requests: deque[RecordedRequest] = field(default_factory=lambda: deque[RecordedRequest](maxlen=MAX_RECORDED))
     paid: int = 0
     """Pictures that were billed."""
     painted: int = 0
-    """Pictures that were painted: fewer than billed where a caller left first."""
+    """Pictures that were painted: fewer than billed if a caller left first."""
     started: int = 0
-    """Requests for pictures that were let in by the checks or met a fault."""
+    """Requests for pictures that passed the checks or met a fault."""
     left: int = 0
-    """Requests for pictures whose caller left before the answer."""
+    """Requests for pictures whose caller left before the end of the answer."""
     running: int = 0
+    """Requests for pictures that are under way."""
     max_running: int = 0
     files_uploaded: int = 0
     files_deleted: int = 0
     _gate: anyio.Event | None = field(default=None, init=False, repr=False)
-    _news: anyio.Event = field(default_factory=anyio.Event, init=False, repr=False)
+    """Set by `release`; None while nothing is held."""
+    _changed: anyio.Event = field(default_factory=anyio.Event, init=False, repr=False)
+    """Set, and replaced by a new event, whenever a counter changes."""
 
     @property
     def held(self) -> bool:
-        """Whether requests for pictures are kept waiting."""
+        """Whether requests for pictures have to wait for `release`."""
         return self._gate is not None
 
     def hold(self) -> None:
-        """Keep requests for pictures waiting until `release`."""
+        """Make requests for pictures wait until `release`."""
         self._gate = self._gate or anyio.Event()
 
     def release(self) -> None:
-        """Let the waiting requests go on, and further ones through."""
+        """Let the waiting requests go on, and do not hold further ones."""
         if self._gate is not None:
             self._gate.set()
             self._gate = None
 
     async def wait_for(self, count: int, *, what: Literal["started", "left", "paid", "running"] = "started") -> None:
-        """Return once that counter has reached `count`."""
+        """Wait until the counter `what` is at least `count`."""
         while getattr(self, what) < count:
-            await self._news.wait()
+            await self._changed.wait()
 
     def take_fault(self, route: Route) -> Fault | None:
-        """The fault that a request on that route meets, counted down."""
-        for place, fault in enumerate(self.faults):
+        """Return the first fault for a route, or None; its `times` is counted down, and at zero it leaves the queue."""
+        for index, fault in enumerate(self.faults):
             if fault.route in (route, "any") or (fault.route == "pictures" and route != "files"):
                 if fault.times is not None:
-                    self.faults[place : place + 1] = [replace(fault, times=fault.times - 1)] if fault.times > 1 else []
+                    self.faults[index : index + 1] = [replace(fault, times=fault.times - 1)] if fault.times > 1 else []
                 return fault
         return None
 
     @asynccontextmanager
-    async def job(self, request: Request, *, pictures: int) -> AsyncGenerator[None]:
-        """A request for pictures under way: it waits as told, and is billed for `pictures` however it ends."""
+    async def image_request(self, request: Request, *, pictures: int) -> AsyncGenerator[None]:
+        """Account for a request for pictures: wait out the gate and the delay, then run the block.
+
+        The request is billed for `pictures`, even if its caller leaves or the block raises.
+        """
         self.running += 1
         self.max_running = max(self.max_running, self.running)
         self.started += 1
-        self._tell()
+        self._notify()
         try:
             await self._wait(request)
             yield
@@ -123,10 +130,10 @@ class Knobs:
         finally:
             self.paid += pictures
             self.running -= 1
-            self._tell()
+            self._notify()
 
     def state(self) -> JsonObject:
-        """The counters, as JSON."""
+        """Return the controls and counters as JSON."""
         return {
             "delay_s": self.delay_s,
             "held": self.held,
@@ -143,32 +150,32 @@ class Knobs:
         }
 
     async def _wait(self, request: Request) -> None:
-        """The delay and the gate, unless the caller leaves first."""
+        """Wait for the gate, then for the delay; raise CallerLeftError if the caller leaves first."""
         gate = self._gate
         if gate is not None:
-            await until(gate, request)
+            await wait_while_connected(gate, request)
         if self.delay_s > 0:
             with anyio.move_on_after(self.delay_s):
-                await until(anyio.Event(), request)
+                await wait_while_connected(anyio.Event(), request)
 
-    def _tell(self) -> None:
-        self._news.set()
-        self._news = anyio.Event()
+    def _notify(self) -> None:
+        self._changed.set()
+        self._changed = anyio.Event()
 
 
 class CallerLeftError(Exception):
-    """The caller closed its connection; there is nobody to answer."""
+    """The caller closed its connection before the end of the answer."""
 
 
-async def until(event: anyio.Event, request: Request) -> None:
+async def wait_while_connected(event: anyio.Event, request: Request) -> None:
     """Wait for the event.
 
     Raises:
-        CallerLeftError: the caller left first.
+        CallerLeftError: the caller closed its connection first.
     """
     gone = False
 
-    async def watch(scope: anyio.CancelScope) -> None:
+    async def watch_connection(scope: anyio.CancelScope) -> None:
         nonlocal gone
         while (await request.receive())["type"] != "http.disconnect":
             pass
@@ -176,13 +183,13 @@ async def until(event: anyio.Event, request: Request) -> None:
         scope.cancel()
 
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(watch, tasks.cancel_scope)
+        tasks.start_soon(watch_connection, tasks.cancel_scope)
         await event.wait()
         tasks.cancel_scope.cancel()
     if gone:
         raise CallerLeftError
 
 
-def seen_json(seen: Seen) -> JsonObject:
-    """A recorded request, as JSON."""
-    return asdict(seen)
+def recorded_json(recorded: RecordedRequest) -> JsonObject:
+    """Return a recorded request as JSON."""
+    return asdict(recorded)

@@ -1,8 +1,8 @@
-"""The sandbox's painter: a picture for a prompt, and an edit over a picture.
+"""Paints the sandbox's pictures: `paint` for a prompt, `paint_edit` on top of an input picture.
 
-Everything is a function of its arguments: the same prompt gives the same pixels. Pictures say that they are the
-sandbox's, and an edit leaves what it does not touch as it was, so that the turns of a session can be seen to build on
-one another. Nothing here is fast enough for an event loop: call it in a thread.
+All functions are pure: the same prompt gives the same pixels. Every picture says that the sandbox made it. An edit
+leaves the rest of its input as it was, so that a person sees how the turns of a session build on one another. All
+functions block for too long for an event loop: call them in a thread.
 """
 
 import io
@@ -12,26 +12,27 @@ from collections.abc import Sequence
 from PIL import Image, ImageDraw, ImageFilter, ImageOps, PngImagePlugin
 
 from .captions import Box, draw_card, draw_mark
-from .palette import Colour, Dice, make_palette
+from .palette import Colour, SeededRandom, make_palette
 from .rules import MAX_ASPECT, MAX_EDGE, MAX_PIXELS, MIN_PIXELS, Format
 from .scenes import Size, draw_scene, scaled
 
 SOFTWARE = "gpt-image-2-mcp sandbox"
-"""What the files say they were made by, where the real ones carry a provenance record."""
+"""The name of the software in the files' metadata; OpenAI's files have a provenance record instead."""
 
 AUTO_SIZE = (1024, 1024)
-"""What `size: auto` paints where there is no input picture to go by."""
+"""The size of `size: auto` for a generation."""
 
 _DOUBLED_PIXELS = 2_400_000
-_PLACES = ((0.0, 0.5), (1.0, 0.28), (0.0, 0.28), (1.0, 0.62), (0.5, 0.45), (0.0, 0.75), (1.0, 0.8))
-"""Where an edit's card stands, as shares of the room there is: neighbours in this row do not overlap."""
+"""Pictures with at most so many pixels are painted at twice their size and scaled down, for smooth edges."""
+_CARD_POSITIONS = ((0.0, 0.5), (1.0, 0.28), (0.0, 0.28), (1.0, 0.62), (0.5, 0.45), (0.0, 0.75), (1.0, 0.8))
+"""Positions of an edit's card, as shares of the free width and height; two that follow one another do not overlap."""
 
 
 def paint(prompt: str, size: Size, *, index: int, transparent: bool, note: str) -> Image.Image:
-    """A new picture of `size` pixels; `index` tells the pictures of one request apart, `note` is its small print."""
-    dice = Dice(prompt, index)
-    palette = make_palette(dice)
-    picture = draw_scene(dice, palette, _board(size), transparent=transparent)
+    """Paint a new picture of `size` pixels; each `index` gives another one, and `note` is its small print."""
+    rng = SeededRandom(prompt, index)
+    palette = make_palette(rng)
+    picture = draw_scene(rng, palette, _canvas_size(size), transparent=transparent)
     picture = scaled(picture, size, Image.Resampling.BOX)
     width, height = size
     unit = min(width, height)
@@ -44,10 +45,10 @@ def paint(prompt: str, size: Size, *, index: int, transparent: bool, note: str) 
 
 
 def edit_size(first: Size) -> Size:
-    """What `size: auto` paints for an edit: the first picture's own size where the model could paint it.
+    """Return the size of `size: auto` for an edit; `first` is the size of the first input picture.
 
-    That is a size within the limits of edge, aspect and pixels, divisible by 16 or not. Others are scaled to about
-    1024x1024 pixels at their aspect, clamped to 3:1, in steps of 16.
+    It is the same size if that is within the limits of edge, aspect and pixels, divisible by 16 or not. Otherwise it
+    has about as many pixels as 1024x1024, at the same aspect ratio, at most 3:1, in steps of 16.
     """
     short, long = sorted(first)
     if long <= MAX_EDGE and long <= MAX_ASPECT * short and MIN_PIXELS <= short * long <= MAX_PIXELS:
@@ -57,7 +58,7 @@ def edit_size(first: Size) -> Size:
     return round(width / 16) * 16, round(width / aspect / 16) * 16
 
 
-def paint_over(
+def paint_edit(
     pictures: Sequence[Image.Image],
     prompt: str,
     size: Size,
@@ -67,38 +68,38 @@ def paint_over(
     transparent: bool,
     note: str,
 ) -> Image.Image:
-    """An edit of the first picture, scaled and cropped to `size`: a brush stroke and a card with the new prompt.
+    """Paint an edit: the first picture, scaled and cropped to `size`, with a brush stroke and a card with the prompt.
 
-    `mask` is alpha, 0 where the picture may change: outside of that every pixel stays as it was. The other pictures
+    `mask` is an alpha channel, 0 where the picture may change; all other pixels stay as they were. The other pictures
     are shown small along the right edge.
     """
-    dice = Dice("edit", prompt, index)
-    palette = make_palette(dice)
-    before = _ground(_fit(pictures[0], size), transparent=transparent)
+    rng = SeededRandom("edit", prompt, index)
+    palette = make_palette(rng)
+    before = _on_white(_fit(pictures[0], size), transparent=transparent)
     after = before.copy()
     stencil = None if mask is None else _stencil(mask, size)
-    area = _area(stencil, size)
+    area = _changeable_box(stencil, size)
     unit = min(area[2] - area[0], area[3] - area[1])
     if stencil is None:
-        _stroke(after, dice, palette.accent, area)
-        _insets(after, pictures[1:], palette.accent)
+        _draw_stroke(after, rng, palette.accent, area)
+        _draw_insets(after, pictures[1:], palette.accent)
     else:
-        patch = draw_scene(dice, palette, (area[2] - area[0], area[3] - area[1]), transparent=False)
+        patch = draw_scene(rng, palette, (area[2] - area[0], area[3] - area[1]), transparent=False)
         after.paste(patch, area[:2])
-        _insets(after, pictures[1:], palette.accent)
+        _draw_insets(after, pictures[1:], palette.accent)
     margin = round(unit * 0.05)
     letters = max(8, round(unit * 0.045))
-    box = _place(area, dice, margin) if stencil is None else _within(area)
+    box = _card_box(area, rng, margin) if stencil is None else _middle_box(area)
     note = f"{note} · SANDBOX EDIT"
     draw_card(after, prompt, box=box, size=letters, note=note, accent=palette.accent, darkness=255)
     if stencil is None:
-        draw_mark(after, accent=palette.accent, darkness=255)  # opaque: it covers the mark of the turn before
+        draw_mark(after, accent=palette.accent, darkness=255)  # opaque, to cover the mark of the turn before
         return after
     return Image.composite(after, before, stencil)
 
 
-def partial(picture: Image.Image, *, step: int, steps: int) -> Image.Image:
-    """The picture as it looks at a `step` of `steps` before it is finished: blurred, less each time."""
+def partial_image(picture: Image.Image, *, step: int, steps: int) -> Image.Image:
+    """Blur a picture as it would look at a `step` of `steps` (from 0) before it is finished, less with each step."""
     small = max(8, round(min(picture.size) * 0.05 * (step + 1) / steps))
     scale = small / min(picture.size)
     reduced = (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))
@@ -106,13 +107,13 @@ def partial(picture: Image.Image, *, step: int, steps: int) -> Image.Image:
 
 
 def encode(picture: Image.Image, output_format: Format, *, compression: int = 100) -> bytes:
-    """The picture as a file; `compression` is 0 to 100, jpeg and webp only."""
+    """Encode a picture as a file; `compression`, 0 to 100, is the quality of JPEG and WebP."""
     out = io.BytesIO()
     match output_format:
         case "png":
             info = PngImagePlugin.PngInfo()
             info.add_text("Software", SOFTWARE)
-            # Level 1 is a third of the time of the default, and nobody waits for the disk here.
+            # Level 1 takes a third of the time of the default; the larger file does not matter in memory.
             picture.save(out, "PNG", pnginfo=info, compress_level=1)
         case "jpeg":
             picture.convert("RGB").save(out, "JPEG", quality=max(1, min(compression, 95)), comment=SOFTWARE.encode())
@@ -127,21 +128,21 @@ def _exif() -> Image.Exif:
     return exif
 
 
-def _board(size: Size) -> Size:
-    """A board for a scene: twice `size`, or as it is where that is large already."""
+def _canvas_size(size: Size) -> Size:
+    """Return the size to draw a scene in: twice `size`, or `size` if that has more than `_DOUBLED_PIXELS`."""
     times = 2 if math.prod(size) <= _DOUBLED_PIXELS else 1
     return size[0] * times, size[1] * times
 
 
 def _fit(picture: Image.Image, size: Size) -> Image.Image:
-    """The picture scaled and cropped to fill `size`; untouched where it has that size."""
+    """Scale and crop a picture so that it fills `size`; a picture of that size stays as it is."""
     if picture.mode not in ("RGB", "RGBA"):
         picture = picture.convert("RGBA" if picture.mode == "LA" else "RGB")
     return picture if picture.size == size else ImageOps.fit(picture, size, Image.Resampling.LANCZOS)
 
 
-def _ground(picture: Image.Image, *, transparent: bool) -> Image.Image:
-    """The picture on white, or kept transparent where that was asked for."""
+def _on_white(picture: Image.Image, *, transparent: bool) -> Image.Image:
+    """Put a picture on a white ground, or convert it to RGBA if it is to stay `transparent`."""
     if transparent:
         return picture.convert("RGBA")
     if picture.mode == "RGB":
@@ -152,28 +153,28 @@ def _ground(picture: Image.Image, *, transparent: bool) -> Image.Image:
 
 
 def _stencil(mask: Image.Image, size: Size) -> Image.Image:
-    """255 where the mask's alpha is 0, else 0: only what is wholly transparent changes."""
+    """Return 255 where the mask's alpha is 0, and 0 elsewhere: only wholly transparent pixels may change."""
     if mask.size != size:
         mask = ImageOps.fit(mask, size, Image.Resampling.NEAREST)
     lookup = [255] + [0] * 255
     return mask.point(lookup)  # pyright: ignore[reportUnknownMemberType]  # Pillow's types name numpy's
 
 
-def _area(stencil: Image.Image | None, size: Size) -> Box:
-    """The box that may change; a mask with nothing transparent leaves none, and a pixel does for that."""
+def _changeable_box(stencil: Image.Image | None, size: Size) -> Box:
+    """Return the box around all pixels that may change; one pixel if the mask has no transparent ones."""
     whole = (0, 0, *size)
     return whole if stencil is None else stencil.getbbox() or (0, 0, 1, 1)
 
 
-def _within(area: Box) -> Box:
-    """The middle of an area, which is inside the mask where that is an ellipse."""
+def _middle_box(area: Box) -> Box:
+    """Return the middle of an area, which lies inside the mask even if that is an ellipse."""
     x, y = round((area[2] - area[0]) * 0.15), round((area[3] - area[1]) * 0.15)
     return area[0] + x, area[1] + y, area[2] - x, area[3] - y
 
 
-def _place(area: Box, dice: Dice, margin: int) -> Box:
-    """A box of half the width somewhere in the area, below the mark."""
-    x, y = dice.pick(_PLACES)
+def _card_box(area: Box, rng: SeededRandom, margin: int) -> Box:
+    """Choose a box of half the area's width, below the mark."""
+    x, y = rng.pick(_CARD_POSITIONS)
     width, height = area[2] - area[0], area[3] - area[1]
     wide, tall = round(width * 0.52), round(height * 0.3)
     left = round(margin + (width - wide - 2 * margin) * x)
@@ -181,16 +182,16 @@ def _place(area: Box, dice: Dice, margin: int) -> Box:
     return left, top, left + wide, top + tall
 
 
-def _stroke(picture: Image.Image, dice: Dice, ink: Colour, area: Box) -> None:
-    """A brush stroke across the picture, translucent and soft at its edge."""
+def _draw_stroke(picture: Image.Image, rng: SeededRandom, ink: Colour, area: Box) -> None:
+    """Draw a brush stroke across the picture, translucent and with a soft edge."""
     width, height = area[2] - area[0], area[3] - area[1]
     scale = min(1.0, 512 / max(width, height))
     small = (max(1, round(width * scale)), max(1, round(height * scale)))
     stencil = Image.new("L", small, 0)
     draw = ImageDraw.Draw(stencil)
-    level, slope = dice.between(0.2, 0.8), dice.between(-0.35, 0.35)
-    start, often = dice.unit() * math.tau, dice.between(0.6, 1.6)
-    thick = min(small) * dice.between(0.05, 0.09)
+    level, slope = rng.between(0.2, 0.8), rng.between(-0.35, 0.35)
+    start, often = rng.unit() * math.tau, rng.between(0.6, 1.6)
+    thick = min(small) * rng.between(0.05, 0.09)
     for step in range(201):
         along = step / 200
         x = small[0] * (0.04 + 0.92 * along)
@@ -202,15 +203,15 @@ def _stroke(picture: Image.Image, dice: Dice, ink: Colour, area: Box) -> None:
     picture.paste((*ink, 255) if picture.mode == "RGBA" else ink, (area[0], area[1]), stencil)
 
 
-def _insets(picture: Image.Image, others: Sequence[Image.Image], accent: Colour) -> None:
-    """The further input pictures, small and framed, in columns from the top right corner."""
+def _draw_insets(picture: Image.Image, others: Sequence[Image.Image], accent: Colour) -> None:
+    """Draw the further input pictures, small and framed, in columns from the top right corner."""
     unit = min(picture.size)
     side, gap, frame = round(unit * 0.13), round(unit * 0.02), max(2, round(unit * 0.004))
     rows = max(1, (picture.height - gap) // (side + gap))
-    for place, other in enumerate(others):
-        column, row = divmod(place, rows)
+    for index, other in enumerate(others):
+        column, row = divmod(index, rows)
         left = picture.width - (column + 1) * (side + gap)
         top = gap + row * (side + gap)
         draw = ImageDraw.Draw(picture)
         draw.rectangle((left - frame, top - frame, left + side + frame - 1, top + side + frame - 1), fill=accent)
-        picture.paste(_ground(_fit(other, (side, side)), transparent=False), (left, top))
+        picture.paste(_on_white(_fit(other, (side, side)), transparent=False), (left, top))

@@ -1,7 +1,7 @@
-"""Chance and colour that depend on the prompt alone.
+"""Random numbers and colours that depend on the prompt alone.
 
-The same prompt has to give the same picture on every machine and Python, so chance is a hash of the prompt, read byte
-by byte, and not `random`.
+The same prompt must give the same picture on every machine and every Python version. So the random numbers are the
+bytes of a hash of the prompt, instead of those of `random`.
 """
 
 import colorsys
@@ -16,17 +16,17 @@ Colour = tuple[int, int, int]
 """Red, green and blue, 0 to 255."""
 
 
-class Dice:
-    """A row of numbers that `seed` alone determines; it never ends."""
+class SeededRandom:
+    """An endless sequence of numbers that its seed alone determines."""
 
     def __init__(self, *seed: object) -> None:
-        """Start the row of that seed."""
+        """Start the sequence; each object of the seed is used by its `repr`."""
         self._seed = repr(seed).encode("utf-8", "surrogatepass")
         self._block = 0
         self._rest = b""
 
     def unit(self) -> float:
-        """The next number, from 0 up to but not including 1."""
+        """Return the next number, at least 0 and below 1."""
         if len(self._rest) < 4:  # noqa: PLR2004, four bytes make a number
             self._rest = hashlib.sha512(self._seed + self._block.to_bytes(4)).digest()
             self._block += 1
@@ -34,16 +34,16 @@ class Dice:
         return value / 2**32
 
     def between(self, low: float, high: float) -> float:
-        """A number from `low` up to `high`."""
+        """Return a number from `low` to `high`."""
         return low + (high - low) * self.unit()
 
-    def whole(self, low: int, high: int) -> int:
-        """An integer from `low` to `high`, both included."""
+    def integer(self, low: int, high: int) -> int:
+        """Return an integer from `low` to `high`, both included."""
         return low + int(self.unit() * (high - low + 1))
 
     def pick(self, items: Sequence[T]) -> T:
-        """One of `items`."""
-        return items[self.whole(0, len(items) - 1)]
+        """Return one of `items`."""
+        return items[self.integer(0, len(items) - 1)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,16 +54,15 @@ class Palette:
     low: Colour
     inks: tuple[Colour, ...]
     accent: Colour
-    deep: Colour
 
 
-def make_palette(dice: Dice) -> Palette:
-    """Neighbouring hues with one from across the wheel, in daylight, dusk or night."""
-    hue = dice.unit()
-    spread = dice.between(0.06, 0.14) * dice.pick((-1, 1))
-    across = hue + 0.5 + dice.between(-0.06, 0.06)
-    # Lightness of the sky's top and foot, and of the nearest and farthest ink.
-    top, foot, near, far = dice.pick(((0.62, 0.9, 0.3, 0.68), (0.3, 0.78, 0.16, 0.52), (0.14, 0.44, 0.08, 0.34)))
+def make_palette(rng: SeededRandom) -> Palette:
+    """Choose neighbouring hues and, as the accent, one from across the colour wheel: in daylight, dusk or night."""
+    hue = rng.unit()
+    spread = rng.between(0.06, 0.14) * rng.pick((-1, 1))
+    across = hue + 0.5 + rng.between(-0.06, 0.06)
+    # The lightness of the sky's top and bottom, and of the nearest and farthest ink.
+    top, foot, near, far = rng.pick(((0.62, 0.9, 0.3, 0.68), (0.3, 0.78, 0.16, 0.52), (0.14, 0.44, 0.08, 0.34)))
     inks = tuple(
         colour(hue + spread * step / 2, far + (near - far) * step / 3, 0.42 + 0.06 * step) for step in range(4)
     )
@@ -72,11 +71,10 @@ def make_palette(dice: Dice) -> Palette:
         low=colour(hue + spread * 2, foot, 0.6),
         inks=inks,
         accent=colour(across, 0.68, 0.78),
-        deep=colour(hue + spread, 0.1, 0.45),
     )
 
 
 def colour(hue: float, lightness: float, saturation: float) -> Colour:
-    """A colour from its hue (any number, one round is 1), lightness and saturation (0 to 1)."""
+    """Convert a hue (any number, one round is 1), a lightness and a saturation (both 0 to 1) to a colour."""
     red, green, blue = colorsys.hls_to_rgb(hue % 1, lightness, saturation)
     return round(red * 255), round(green * 255), round(blue * 255)

@@ -1,6 +1,6 @@
-"""The work on an order: from a checked request to files, tokens and, where asked for, faults.
+"""Makes pictures from checked parameters: it decodes the inputs, counts tokens, paints, encodes, and applies faults.
 
-All routes that make pictures meet here; they differ in how they read a request and how they wrap the answer.
+All routes that make pictures use these functions; the routes differ in how they read a request and write the answer.
 """
 
 import base64
@@ -16,11 +16,11 @@ from starlette.responses import HTMLResponse, Response
 
 from . import painter
 from .faults import ErrorName, Fault, named_error
-from .http import Silence
+from .http import NoAnswer
 from .input_images import Upload, open_mask, open_picture
-from .knobs import until
-from .rules import Order
-from .state import Box
+from .knobs import wait_while_connected
+from .rules import CheckedParams
+from .state import SandboxState
 from .tokens import (
     GENERATION_EXTRA,
     PARTIAL_TOKENS,
@@ -39,143 +39,151 @@ TRIGGERS: dict[str, ErrorName] = {
     "sandbox-server-error": "server_error",
     "sandbox-overloaded": "overloaded",
 }
-"""Words in a prompt that bring an error, for trying error messages by hand."""
-
+"""Words in a prompt that cause an error, so that a person can see the error messages."""
 
 _SMALL_COPY = (512, 512)
-"""Pixels within which the second and further input pictures are kept: sixteen large ones would fill the memory."""
+"""The second and further input pictures are scaled down to this size: sixteen large ones would fill the memory."""
 
 
 @dataclass(frozen=True, slots=True)
-class Work:
-    """An order with its input pictures; none of them for a generation. `size` is what will be painted.
+class PaintTask:
+    """Everything that the painter needs for one request; a generation has no `pictures`, which are the decoded inputs.
 
-    Only the first of the `pictures` is kept as it came: of the others a small copy does.
+    `size` is the size that is painted. The second and further `pictures` are small copies (`_SMALL_COPY`).
     """
 
-    order: Order
+    params: CheckedParams
     size: tuple[int, int]
     pictures: Sequence[Image.Image] = ()
     mask: Image.Image | None = None
     usage: Usage = field(default_factory=lambda: Usage(0, 0, 0))
 
     @property
-    def kind(self) -> Literal["image_generation", "image_edit"]:
-        """How its stream events are called."""
+    def event_prefix(self) -> Literal["image_generation", "image_edit"]:
+        """The beginning of the names of its stream events."""
         return "image_edit" if self.pictures else "image_generation"
 
-    def looks(self) -> dict[str, str]:
-        """What an answer says of its pictures."""
+    def output_fields(self) -> dict[str, str]:
+        """Return the fields of an answer that describe its pictures."""
         return {
             "size": f"{self.size[0]}x{self.size[1]}",
-            "quality": self.order.quality,
-            "background": self.order.background,
-            "output_format": self.order.output_format,
+            "quality": self.params.quality,
+            "background": self.params.background,
+            "output_format": self.params.output_format,
         }
 
 
-def check_prompt(order: Order) -> None:
-    """Refuse a prompt with one of the `TRIGGERS`.
+def check_prompt(params: CheckedParams) -> None:
+    """Look for the `TRIGGERS` in a prompt.
 
     Raises:
-        ApiRefusal: the error that the word brings.
+        ApiRefusal: the error that a trigger stands for.
     """
     for word, name in TRIGGERS.items():
-        if word in order.prompt:
-            raise named_error(name, model=order.model.name)
+        if word in params.prompt:
+            raise named_error(name, model=params.model.name)
 
 
-async def generation(order: Order) -> Work:
-    """The work for a new picture."""
-    return _planned(Work(order, order.size or painter.AUTO_SIZE))
+async def plan_generation(params: CheckedParams) -> PaintTask:
+    """Make the task for new pictures."""
+    return _with_usage(PaintTask(params, params.size or painter.AUTO_SIZE))
 
 
-async def edit(order: Order, uploads: Sequence[Upload], mask: Upload | None, *, box: Box) -> Work:
-    """The work for an edit; the pictures are decoded here, in a thread.
+async def plan_edit(
+    params: CheckedParams, uploads: Sequence[Upload], mask: Upload | None, *, state: SandboxState
+) -> PaintTask:
+    """Make the task for an edit; the input pictures are decoded in a thread.
 
     Raises:
         ApiRefusal: 400, code `invalid_image_file`.
     """
 
-    def decode() -> Work:
+    def decode() -> PaintTask:
         pictures: list[Image.Image] = []
         sizes: list[tuple[int, int]] = []
-        for place, upload in enumerate(uploads, start=1):
-            picture = open_picture(upload, place=place)
+        for number, upload in enumerate(uploads, start=1):
+            picture = open_picture(upload, number=number)
             sizes.append(picture.size)
-            if place > 1:
+            if number > 1:
                 picture.thumbnail(_SMALL_COPY)
             pictures.append(picture)
         alpha = None if mask is None else open_mask(mask, size=sizes[0])
-        size = order.size or painter.edit_size(sizes[0])
-        return _planned(Work(order, size, pictures, alpha), sizes)
+        size = params.size or painter.edit_size(sizes[0])
+        return _with_usage(PaintTask(params, size, pictures, alpha), sizes)
 
-    return await anyio.to_thread.run_sync(decode, limiter=box.brushes)
+    return await anyio.to_thread.run_sync(decode, limiter=state.paint_limiter)
 
 
-async def files(work: Work, box: Box) -> list[bytes]:
-    """The finished pictures, one file each, in the order's format."""
+async def paint(task: PaintTask, state: SandboxState) -> list[bytes]:
+    """Paint the pictures of a task, and return them as files in the requested format."""
 
     def make() -> list[bytes]:
-        return [_encoded(work, _painted(work, index)) for index in range(work.order.n)]
+        return [_encode(task, _paint_one(task, index)) for index in range(task.params.n)]
 
-    # A caller that leaves is not to wait for the brush: the thread paints on and its picture is dropped.
-    made = await anyio.to_thread.run_sync(make, abandon_on_cancel=True, limiter=box.brushes)
-    box.knobs.painted += len(made)
+    # A thread cannot be cancelled: if the caller leaves, it paints to its end and its pictures are dropped.
+    made = await anyio.to_thread.run_sync(make, abandon_on_cancel=True, limiter=state.paint_limiter)
+    state.knobs.painted += len(made)
     return made
 
 
-async def partials(work: Work, box: Box) -> list[bytes]:
-    """The partial pictures of a stream, from blurred to nearly finished."""
+async def paint_partials(task: PaintTask, state: SandboxState) -> list[bytes]:
+    """Paint the partial pictures of a stream, and return them as files, the most blurred first."""
 
     def make() -> list[bytes]:
-        steps = work.order.partial_images
-        whole = _painted(work, 0)
-        return [_encoded(work, painter.partial(whole, step=step, steps=steps)) for step in range(steps)]
+        steps = task.params.partial_images
+        whole = _paint_one(task, 0)
+        return [_encode(task, painter.partial_image(whole, step=step, steps=steps)) for step in range(steps)]
 
-    if work.order.partial_images == 0:
+    if task.params.partial_images == 0:
         return []
-    return await anyio.to_thread.run_sync(make, abandon_on_cancel=True, limiter=box.brushes)
+    return await anyio.to_thread.run_sync(make, abandon_on_cancel=True, limiter=state.paint_limiter)
 
 
-def resized(work: Work, fault: Fault | None) -> Work:
-    """The work, at another size than asked for where that is the fault."""
-    return replace(work, size=fault.size) if fault and fault.kind == "other_size" else work
+def with_fault_size(task: PaintTask, fault: Fault | None) -> PaintTask:
+    """Return the task with the size of an `other_size` fault, or unchanged."""
+    return replace(task, size=fault.size) if fault and fault.kind == "other_size" else task
 
 
-async def early_answer(request: Request, box: Box, fault: Fault | None, *, model: str, billed: int) -> Response | None:
-    """The answer of a fault that needs no picture, after whatever wait was asked for; None where there is none.
+async def answer_without_picture(
+    request: Request, state: SandboxState, fault: Fault | None, *, model: str, billed: int
+) -> Response | None:
+    """Answer a request whose fault needs no picture, after the knobs' delay; None for any other request.
+
+    `model` is the model that the request named, and `billed` the number of pictures that `drop` and `hang` are billed.
 
     Raises:
-        ApiRefusal: the fault is an error.
+        ApiRefusal: the fault is an `error`.
+        CallerLeftError: the fault is a `hang`, and the caller has left.
     """
     if fault is None:
         return None
     match fault.kind:
         case "error":
-            async with box.knobs.job(request, pictures=0):
+            async with state.knobs.image_request(request, pictures=0):
                 raise fault.refusal(model=model)
         case "html":
-            async with box.knobs.job(request, pictures=0):
+            async with state.knobs.image_request(request, pictures=0):
                 page = "<html><head><title>Bad Gateway</title></head><body><h1>Bad Gateway</h1></body></html>"
                 return HTMLResponse(page, fault.status or 502, headers=fault.headers)
         case "drop":
-            async with box.knobs.job(request, pictures=billed):
-                return Silence()
+            async with state.knobs.image_request(request, pictures=billed):
+                return NoAnswer()
         case "hang":
-            async with box.knobs.job(request, pictures=billed):
-                await until(anyio.Event(), request)
+            async with state.knobs.image_request(request, pictures=billed):
+                await wait_while_connected(anyio.Event(), request)
         case _:
             pass
     return None
 
 
-def picture_body(data: bytes, work: Work, fault: Fault | None, *, request: Request, box: Box) -> dict[str, str]:
-    """One entry of `data`: base64, unless a fault wants it otherwise."""
-    media_type = f"image/{work.order.output_format}"
+def data_entry(
+    data: bytes, task: PaintTask, fault: Fault | None, *, request: Request, state: SandboxState
+) -> dict[str, str]:
+    """Return one entry of the answer's `data`: the picture in base64, or what a fault puts there instead."""
+    media_type = f"image/{task.params.output_format}"
     match fault.kind if fault else None:
         case "url":
-            key = box.serve(data, media_type)
+            key = state.publish(data, media_type)
             return {"url": str(request.url_for("picture", key=key))}
         case "data_url":
             return {"url": f"data:{media_type};base64,{base64.b64encode(data).decode()}"}
@@ -189,37 +197,37 @@ def picture_body(data: bytes, work: Work, fault: Fault | None, *, request: Reque
             return {"b64_json": base64.b64encode(data).decode()}
 
 
-def _planned(work: Work, sizes: Sequence[tuple[int, int]] = ()) -> Work:
-    """The work with its tokens counted; `sizes` are those that the input pictures came in."""
-    order = work.order
-    painted = output_tokens(*work.size, grid=order.model.grid[order.quality]) * order.n
-    shown = order.partial_images * PARTIAL_TOKENS if order.stream else 0
+def _with_usage(task: PaintTask, sizes: Sequence[tuple[int, int]] = ()) -> PaintTask:
+    """Return the task with its tokens counted; `sizes` are the original sizes of the input pictures."""
+    params = task.params
+    painted = output_tokens(*task.size, grid=params.model.grid[params.quality]) * params.n
+    shown = params.partial_images * PARTIAL_TOKENS if params.stream else 0
     usage = Usage(
-        text=text_tokens(order.prompt) + (0 if work.pictures else GENERATION_EXTRA),
+        text=text_tokens(params.prompt) + (0 if task.pictures else GENERATION_EXTRA),
         pictures=sum(input_picture_tokens(*size) for size in sizes),
         output=painted + shown,
     )
-    return replace(work, usage=usage)
+    return replace(task, usage=usage)
 
 
-def _painted(work: Work, index: int) -> Image.Image:
-    order = work.order
-    note = f"{order.model.name} · {work.size[0]}x{work.size[1]} · {order.quality} · {order.output_format}"
-    if order.n > 1:
-        note = f"{note} · {index + 1} of {order.n}"
-    transparent = order.background == "transparent"
-    if not work.pictures:
-        return painter.paint(order.prompt, work.size, index=index, transparent=transparent, note=note)
-    return painter.paint_over(
-        work.pictures,
-        order.prompt,
-        work.size,
-        mask=work.mask,
+def _paint_one(task: PaintTask, index: int) -> Image.Image:
+    params = task.params
+    note = f"{params.model.name} · {task.size[0]}x{task.size[1]} · {params.quality} · {params.output_format}"
+    if params.n > 1:
+        note = f"{note} · {index + 1} of {params.n}"
+    transparent = params.background == "transparent"
+    if not task.pictures:
+        return painter.paint(params.prompt, task.size, index=index, transparent=transparent, note=note)
+    return painter.paint_edit(
+        task.pictures,
+        params.prompt,
+        task.size,
+        mask=task.mask,
         index=index,
         transparent=transparent,
         note=note,
     )
 
 
-def _encoded(work: Work, picture: Image.Image) -> bytes:
-    return painter.encode(picture, work.order.output_format, compression=work.order.output_compression)
+def _encode(task: PaintTask, picture: Image.Image) -> bytes:
+    return painter.encode(picture, task.params.output_format, compression=task.params.output_compression)

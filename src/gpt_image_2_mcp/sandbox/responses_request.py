@@ -1,6 +1,6 @@
-"""What the Responses route is asked: its parameters, the words and pictures of its input, its image tool.
+"""Reads requests to the Responses route: its parameters, the words and pictures of the input, and the image tool.
 
-The host model of the sandbox is simple: it always calls the image tool if it may, and hands the words on unchanged.
+The sandbox's host model is simple: if it may call the image tool it always does, and it passes the words on unchanged.
 """
 
 from collections.abc import Iterator
@@ -12,19 +12,19 @@ from .errors import (
     ApiRefusal,
     Json,
     JsonObject,
-    by_the_model,
     missing,
+    model_refusal,
     not_supported,
     unknown,
 )
 from .images_route import picture_from_reference
 from .input_images import MAX_PICTURES, Upload
 from .models import DEFAULT_TOOL_MODEL, check_host_model
-from .rules import TOOL, Order, check_order, is_object, refuse_type
-from .state import Box
+from .rules import TOOL, CheckedParams, check_params, is_object, refuse_type
+from .state import SandboxState
 
 Action = Literal["generate", "edit"]
-"""What the image tool does; `auto` has been resolved."""
+"""What the image tool does; `auto` is replaced by one of these."""
 
 _KNOWN = frozenset(
     {"model", "input", "instructions", "tools", "tool_choice", "stream", "stream_options", "metadata", "temperature"}
@@ -34,22 +34,22 @@ _KNOWN = frozenset(
     | {"context_management", "moderation", "top_logprobs"}
 )
 _ROLES = ("user", "assistant", "system", "developer")
-_NOT_FOR_THE_ORDER = ("type", "action", "input_image_mask")
+_NOT_IMAGE_PARAMS = ("type", "action", "input_image_mask")
 
 
 @dataclass(frozen=True, slots=True)
 class ToolCall:
-    """A call of the image tool; no `pictures` for a generation."""
+    """A call of the image tool; a generation has no `pictures`."""
 
-    order: Order
+    params: CheckedParams
     action: Action
     pictures: tuple[Upload, ...]
     mask: Upload | None
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
-    """A request to the Responses route; `call` is None where the image tool is not to be used."""
+class ResponsesRequest:
+    """A checked request to the Responses route; `call` is None if the image tool is not to be called."""
 
     model: str
     prompt: str
@@ -59,11 +59,11 @@ class Ask:
     call: ToolCall | None
 
 
-def read_ask(params: JsonObject, box: Box) -> Ask:
+def read_request(params: JsonObject, state: SandboxState) -> ResponsesRequest:
     """Check a request to the Responses route.
 
     Raises:
-        ApiRefusal: for the first rule that is broken.
+        ApiRefusal: OpenAI's answer to the first rule that is broken.
     """
     for name in params:
         if name not in _KNOWN:
@@ -79,79 +79,81 @@ def read_ask(params: JsonObject, box: Box) -> Ask:
     if (previous := params.get("previous_response_id")) is not None:
         message = f"Previous response with id '{previous}' not found."
         raise ApiRefusal(400, message, code="previous_response_not_found", param="previous_response_id")
-    words, pictures = _read_input(params.get("input"), box)
+    words, pictures = _read_input(params.get("input"), state)
     tools = params.get("tools") or []
     if not isinstance(tools, list):
         raise refuse_type("tools", tools, expected="an array")
     check_host_model(model, with_tool=bool(tools))
     prompt = "\n".join(words)
     choice = params.get("tool_choice", "auto")
-    call = None if choice == "none" else _read_tools(tools, prompt, pictures, box, stream=bool(stream))
+    call = None if choice == "none" else _read_tools(tools, prompt, pictures, state, stream=bool(stream))
     if call is None and is_object(choice):
         message = "Tool choice 'image_generation' not found in 'tools' parameter."
         raise ApiRefusal(400, message, code=None, param="tool_choice")
-    return Ask(model, prompt, bool(stream), [_echo(tool) for tool in tools], choice, call)
+    return ResponsesRequest(model, prompt, bool(stream), [_echo(tool) for tool in tools], choice, call)
 
 
-def _read_tools(tools: list[Json], prompt: str, pictures: list[Upload], box: Box, *, stream: bool) -> ToolCall | None:
+def _read_tools(
+    tools: list[Json], prompt: str, pictures: list[Upload], state: SandboxState, *, stream: bool
+) -> ToolCall | None:
     call = None
-    for place, tool in enumerate(tools):
+    for index, tool in enumerate(tools):
         if not is_object(tool):
-            raise refuse_type(f"tools[{place}]", tool, expected="an object")
+            raise refuse_type(f"tools[{index}]", tool, expected="an object")
         kind = tool.get("type")
         if kind is None:
-            raise missing(f"tools[{place}].type")
+            raise missing(f"tools[{index}].type")
         if kind == "image_generation" and call is None:
-            call = _read_tool(tool, place, prompt, pictures, box, stream=stream)
+            call = _read_tool(tool, index, prompt, pictures, state, stream=stream)
         elif kind != "image_generation":
-            # OpenAI has a dozen more; the sandbox's host model knows this one.
-            raise not_supported(f"tools[{place}].type", str(kind), ("image_generation",))
+            # OpenAI has a dozen other tools; the sandbox has only this one.
+            raise not_supported(f"tools[{index}].type", str(kind), ("image_generation",))
     return call
 
 
 def _read_tool(
-    tool: JsonObject, place: int, prompt: str, pictures: list[Upload], box: Box, *, stream: bool
+    tool: JsonObject, index: int, prompt: str, pictures: list[Upload], state: SandboxState, *, stream: bool
 ) -> ToolCall:
-    looks = {name: value for name, value in tool.items() if name not in _NOT_FOR_THE_ORDER}
+    image_params = {name: value for name, value in tool.items() if name not in _NOT_IMAGE_PARAMS}
     try:
-        order = check_order({"model": DEFAULT_TOOL_MODEL, **looks, "prompt": prompt}, known=TOOL | {"prompt"})
+        checked = check_params({"model": DEFAULT_TOOL_MODEL, **image_params, "prompt": prompt}, known=TOOL | {"prompt"})
     except ApiRefusal as refusal:
-        raise _in_tool(refusal, place) from refusal
+        raise _in_tool(refusal, index) from refusal
     action = tool.get("action", "auto")
     if action not in ("generate", "edit", "auto"):
-        raise not_supported(f"tools[{place}].action", str(action), ("generate", "edit", "auto"))
+        raise not_supported(f"tools[{index}].action", str(action), ("generate", "edit", "auto"))
     mask_reference = tool.get("input_image_mask")
     mask = (
         None
         if mask_reference is None
-        else picture_from_reference(mask_reference, box, param=f"tools[{place}].input_image_mask")
+        else picture_from_reference(mask_reference, state, param=f"tools[{index}].input_image_mask")
     )
     if action == "edit" and not pictures:
-        raise by_the_model("An image edit needs at least one input image.", param="tools", code=None)
+        raise model_refusal("An image edit needs at least one input image.", param="tools", code=None)
     if mask and (action == "generate" or not pictures):
-        raise by_the_model("A mask can only be used to edit an input image.", param="tools", code=None)
+        raise model_refusal("A mask can only be used to edit an input image.", param="tools", code=None)
     if len(pictures) > MAX_PICTURES:
-        raise by_the_model(f"At most {MAX_PICTURES} input images are supported.", param="tools", code=None)
+        raise model_refusal(f"At most {MAX_PICTURES} input images are supported.", param="tools", code=None)
     edits = bool(pictures) and action != "generate"
     return ToolCall(
-        order=replace(order, stream=stream),
+        params=replace(checked, stream=stream),
         action="edit" if edits else "generate",
         pictures=tuple(pictures) if edits else (),
         mask=mask,
     )
 
 
-def _in_tool(refusal: ApiRefusal, place: int) -> ApiRefusal:
-    """A refusal of one of the tool's keys: the API names the key, the picture model blames `tools` as a whole."""
+def _in_tool(refusal: ApiRefusal, index: int) -> ApiRefusal:
+    """Adapt the error of one of the tool's keys: an API error names the key, a picture model's `tools` as a whole."""
     if refusal.param is None or refusal.param == "prompt":
         return refusal
     if refusal.kind == IMAGE_USER_ERROR:
-        return refusal.about("tools")
-    return refusal.about(f"tools[{place}].{refusal.param}")
+        return refusal.with_param("tools")
+    return refusal.with_param(f"tools[{index}].{refusal.param}")
 
 
-def _read_input(value: Json, box: Box) -> tuple[list[str], list[Upload]]:
-    """The user's words and pictures, in order."""
+def _read_input(value: Json, state: SandboxState) -> tuple[list[str], list[Upload]]:
+    """Return the texts and the pictures of the user's messages, in their order."""
     if value is None:
         raise missing("input")
     if isinstance(value, str):
@@ -169,20 +171,20 @@ def _read_input(value: Json, box: Box) -> tuple[list[str], list[Upload]]:
                 words.append(text)
             case "input_image":
                 reference = {key: part[key] for key in ("image_url", "file_id") if part.get(key) is not None}
-                pictures.append(picture_from_reference(reference, box, param=where))
+                pictures.append(picture_from_reference(reference, state, param=where))
             case other:
                 raise not_supported(f"{where}.type", str(other), ("input_text", "input_image"))
     return words, pictures
 
 
 def _parts(items: list[Json]) -> Iterator[tuple[str, JsonObject]]:
-    """The content parts of the user's messages, each with where it stands."""
+    """Yield the content parts of the user's messages, each after its path, such as `input[0].content[1]`."""
     for number, item in enumerate(items):
         where = f"input[{number}]"
         if not is_object(item):
             raise refuse_type(where, item, expected="an object")
         if item.get("type", "message") != "message":
-            continue  # earlier turns: calls and their results
+            continue  # calls of tools and their results, from earlier turns
         role = item.get("role")
         if role not in _ROLES:
             raise not_supported(f"{where}.role", str(role), _ROLES)
@@ -194,12 +196,12 @@ def _parts(items: list[Json]) -> Iterator[tuple[str, JsonObject]]:
             raise refuse_type(f"{where}.content", content, expected="a string or an array")
         if role != "user":
             continue
-        for place, part in enumerate(content):
+        for index, part in enumerate(content):
             if not is_object(part):
-                raise refuse_type(f"{where}.content[{place}]", part, expected="an object")
-            yield f"{where}.content[{place}]", part
+                raise refuse_type(f"{where}.content[{index}]", part, expected="an object")
+            yield f"{where}.content[{index}]", part
 
 
 def _echo(tool: Json) -> Json:
-    """A tool as an answer repeats it: without its mask, which may be megabytes."""
+    """Return a tool as the response repeats it: without its mask, which may have megabytes."""
     return {name: value for name, value in tool.items() if name != "input_image_mask"} if is_object(tool) else tool

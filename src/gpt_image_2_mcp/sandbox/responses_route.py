@@ -1,4 +1,4 @@
-"""`/v1/responses` with the image tool: one picture a call, wrapped in a host model's response."""
+"""`/v1/responses` with the image tool: a host model's response that contains one picture per call of the tool."""
 
 import base64
 import secrets
@@ -10,49 +10,53 @@ import anyio
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from . import pipeline as works
+from . import pipeline
 from .errors import ApiRefusal, Json, JsonObject
 from .faults import Fault
-from .http import Cut, EventStream, event, read_json
-from .knobs import until
-from .pipeline import Work
-from .responses_request import Ask, ToolCall, read_ask
-from .state import Box, box_of
+from .http import EventStream, TruncatedAnswer, read_json, sse_event
+from .knobs import wait_while_connected
+from .pipeline import PaintTask
+from .responses_request import ResponsesRequest, ToolCall, read_request
+from .state import SandboxState, state_of
 from .tokens import Usage, text_tokens
 
 _OUTPUT_TOKENS = 24
-"""Tokens that the host model spends on its call: any small number."""
+"""Output tokens of the host model for its call of the tool: an arbitrary small number."""
 
 
 async def responses(request: Request) -> Response:
     """`POST /v1/responses`."""
-    box = box_of(request)
-    params = await read_json(request, box.knobs)
-    fault = box.knobs.take_fault("responses")
+    state = state_of(request)
+    params = await read_json(request, state.knobs)
+    fault = state.knobs.take_fault("responses")
     model = params.get("model")
-    early = await works.early_answer(request, box, fault, model=model if isinstance(model, str) else "", billed=1)
+    early = await pipeline.answer_without_picture(
+        request, state, fault, model=model if isinstance(model, str) else "", billed=1
+    )
     if early:
         return early
-    ask = read_ask(params, box)
-    run = _Run(request, box, params, ask, fault)
-    await run.prepare()
-    if ask.stream:
-        stream = EventStream(run.events())
-        return Cut(stream, after=fault.after) if fault and fault.kind == "cut" else stream
-    answer = JSONResponse(await run.body(), headers=fault.headers if fault else None)
-    return Cut(answer, after=fault.after) if fault and fault.kind == "cut" else answer
+    parsed = read_request(params, state)
+    builder = _ResponseBuilder(request, state, params, parsed, fault)
+    await builder.prepare()
+    if parsed.stream:
+        stream = EventStream(builder.events())
+        return TruncatedAnswer(stream, after=fault.after) if fault and fault.kind == "cut" else stream
+    answer = JSONResponse(await builder.body(), headers=fault.headers if fault else None)
+    return TruncatedAnswer(answer, after=fault.after) if fault and fault.kind == "cut" else answer
 
 
-class _Run:
-    """One response in the making: streamed or not, it goes through the same items."""
+class _ResponseBuilder:
+    """Builds one response, whole (`body`) or as a stream (`events`), from the same items."""
 
-    def __init__(self, request: Request, box: Box, params: JsonObject, ask: Ask, fault: Fault | None) -> None:
+    def __init__(
+        self, request: Request, state: SandboxState, params: JsonObject, parsed: ResponsesRequest, fault: Fault | None
+    ) -> None:
         self._request = request
-        self._box = box
+        self._state = state
         self._params = params
-        self._ask = ask
+        self._parsed = parsed
         self._fault = fault
-        self._work: Work | None = None
+        self._task: PaintTask | None = None
         self._blocked: ApiRefusal | None = None
         self._id = f"resp_{secrets.token_hex(24)}"
         self._call_id = f"ig_{secrets.token_hex(24)}"
@@ -60,115 +64,116 @@ class _Run:
         self._sequence = -1
 
     async def prepare(self) -> None:
-        """Check what only the painter can: the prompt's words and the pictures.
+        """Check the prompt for triggers, and decode the input pictures.
 
         Raises:
-            ApiRefusal: they are refused; a moderated prompt is not, since its call fails and the response stands.
+            ApiRefusal: an error of either. A prompt that moderation blocks raises none: the response is sent, and its
+                call of the tool has failed.
         """
-        call = self._ask.call
+        call = self._parsed.call
         if call is None:
             return
         try:
-            works.check_prompt(call.order)
+            pipeline.check_prompt(call.params)
         except ApiRefusal as refusal:
             if refusal.code != "moderation_blocked":
                 raise
             self._blocked = refusal
         else:
-            self._work = await _work(call, self._box)
+            self._task = await _plan(call, self._state)
 
     async def body(self) -> JsonObject:
-        """The finished response."""
-        if self._work is None:
-            return self._response("completed", [*self._failed_call(), self._message()])
-        async with self._box.knobs.job(self._request, pictures=1):
-            if self._is("stall"):
-                await until(anyio.Event(), self._request)
-            painted = works.resized(self._work, self._fault)
-            (data,) = await works.files(painted, self._box)
-        return self._response("completed", [self._call(painted, data)])
+        """Return the finished response."""
+        if self._task is None:
+            return self._response("completed", [*self._failed_call_item(), self._message_item()])
+        async with self._state.knobs.image_request(self._request, pictures=1):
+            if self._has_fault("stall"):
+                await wait_while_connected(anyio.Event(), self._request)
+            painted = pipeline.with_fault_size(self._task, self._fault)
+            (data,) = await pipeline.paint(painted, self._state)
+        return self._response("completed", [self._call_item(painted, data)])
 
     async def events(self) -> AsyncGenerator[bytes, None]:
-        """The response as a stream."""
+        """Yield the response as a stream."""
         yield self._event("response.created", response=self._response("in_progress", []))
         yield self._event("response.in_progress", response=self._response("in_progress", []))
-        if self._work is None:
-            items = [*self._failed_call(), self._message()]
-            for place, item in enumerate(items):
-                yield self._event("response.output_item.added", output_index=place, item=item)
-                yield self._event("response.output_item.done", output_index=place, item=item)
+        if self._task is None:
+            items = [*self._failed_call_item(), self._message_item()]
+            for index, item in enumerate(items):
+                yield self._event("response.output_item.added", output_index=index, item=item)
+                yield self._event("response.output_item.done", output_index=index, item=item)
             yield self._event("response.completed", response=self._response("completed", items))
             return
-        painted = works.resized(self._work, self._fault)
-        async with self._box.knobs.job(self._request, pictures=1):
+        painted = pipeline.with_fault_size(self._task, self._fault)
+        async with self._state.knobs.image_request(self._request, pictures=1):
             async for chunk in self._call_events(painted):
                 yield chunk
 
-    async def _call_events(self, painted: Work) -> AsyncGenerator[bytes, None]:
-        """The events of the picture, up to the fault where there is one."""
+    async def _call_events(self, painted: PaintTask) -> AsyncGenerator[bytes, None]:
+        """Yield the events of the picture, until a fault breaks the stream."""
         fault = self._fault
         begun: JsonObject = {"id": self._call_id, "type": "image_generation_call", "status": "in_progress"}
         yield self._event("response.output_item.added", output_index=0, item=begun)
         yield self._call_event("in_progress")
         yield self._call_event("generating")
-        breaks = self._is("stall", "no_completed", "error_event")
-        for place, data in enumerate(await works.partials(painted, self._box)):
-            if fault and breaks and place >= fault.after:
+        breaks = self._has_fault("stall", "no_completed", "error_event")
+        for index, data in enumerate(await pipeline.paint_partials(painted, self._state)):
+            if fault and breaks and index >= fault.after:
                 break
             picture = base64.b64encode(data).decode()
             yield self._call_event(
-                "partial_image", partial_image_index=place, partial_image_b64=picture, **painted.looks()
+                "partial_image", partial_image_index=index, partial_image_b64=picture, **painted.output_fields()
             )
-        if self._is("stall"):
-            await until(anyio.Event(), self._request)
-        if fault and self._is("error_event"):
-            refusal = replace(fault, error=fault.error or "server_error").refusal(model=painted.order.model.name)
+        if self._has_fault("stall"):
+            await wait_while_connected(anyio.Event(), self._request)
+        if fault and self._has_fault("error_event"):
+            refusal = replace(fault, error=fault.error or "server_error").refusal(model=painted.params.model.name)
             error = refusal.error(request_id=self._request.scope["request_id"])
             yield self._event("error", code=error["code"], message=error["message"], param=error["param"])
         if breaks:
             return
-        (data,) = await works.files(painted, self._box)
+        (data,) = await pipeline.paint(painted, self._state)
         yield self._call_event("completed")
-        item = self._call(painted, data)
+        item = self._call_item(painted, data)
         yield self._event("response.output_item.done", output_index=0, item=item)
         yield self._event("response.completed", response=self._response("completed", [item]))
 
-    def _is(self, *kinds: str) -> bool:
+    def _has_fault(self, *kinds: str) -> bool:
         return self._fault is not None and self._fault.kind in kinds
 
     def _event(self, name: str, **fields: Json) -> bytes:
         self._sequence += 1
-        return event(name, {"type": name, "sequence_number": self._sequence, **fields})
+        return sse_event(name, {"type": name, "sequence_number": self._sequence, **fields})
 
     def _call_event(self, step: str, **fields: Json) -> bytes:
         name = f"response.image_generation_call.{step}"
         return self._event(name, output_index=0, item_id=self._call_id, **fields)
 
-    def _call(self, painted: Work, data: bytes) -> JsonObject:
-        """The item of a finished call."""
-        body = works.picture_body(data, painted, self._fault, request=self._request, box=self._box)
-        call = self._ask.call
+    def _call_item(self, painted: PaintTask, data: bytes) -> JsonObject:
+        """Return the output item of a finished call of the tool."""
+        body = pipeline.data_entry(data, painted, self._fault, request=self._request, state=self._state)
+        call = self._parsed.call
         assert call is not None
         return {
             "id": self._call_id,
             "type": "image_generation_call",
             "status": "completed",
             "action": call.action,
-            "result": None if self._is("empty_data") else next(iter(body.values())),
-            "revised_prompt": call.order.prompt,
-            **painted.looks(),
+            "result": None if self._has_fault("empty_data") else next(iter(body.values())),
+            "revised_prompt": call.params.prompt,
+            **painted.output_fields(),
         }
 
-    def _failed_call(self) -> list[JsonObject]:
-        """The item of a call that moderation refused, where there was one."""
+    def _failed_call_item(self) -> list[JsonObject]:
+        """Return the output item of a call that moderation blocked, if there was one."""
         if self._blocked is None:
             return []
         error = self._blocked.error(request_id=self._request.scope["request_id"])
         item: JsonObject = {"id": self._call_id, "type": "image_generation_call", "status": "failed", "error": error}
         return [{**item, "result": None}]
 
-    def _message(self) -> JsonObject:
-        """What the host model says where it has no picture to show."""
+    def _message_item(self) -> JsonObject:
+        """Return the output item with the host model's text, if there is no picture."""
         text = "I can't make that image." if self._blocked else "The sandbox's host model only makes images."
         content: Json = [{"type": "output_text", "text": text, "annotations": [], "logprobs": []}]
         return {
@@ -180,7 +185,7 @@ class _Run:
         }
 
     def _response(self, status: str, output: list[JsonObject]) -> JsonObject:
-        """The response object around its items; what it cost comes with its end."""
+        """Return the response object with its items; only a completed one has its usage."""
         params = self._params
         done = status == "completed"
         body: JsonObject = {
@@ -196,7 +201,7 @@ class _Run:
             "max_output_tokens": params.get("max_output_tokens"),
             "max_tool_calls": params.get("max_tool_calls"),
             "metadata": params.get("metadata") or {},
-            "model": self._ask.model,
+            "model": self._parsed.model,
             "output": [*output],
             "parallel_tool_calls": True,
             "previous_response_id": None,
@@ -205,22 +210,22 @@ class _Run:
             "service_tier": "default",
             "temperature": params.get("temperature", 1.0),
             "text": {"format": {"type": "text"}, "verbosity": "medium"},
-            "tool_choice": self._ask.tool_choice,
-            "tools": self._ask.tools,
+            "tool_choice": self._parsed.tool_choice,
+            "tools": self._parsed.tools,
             "top_logprobs": 0,
             "top_p": params.get("top_p", 1.0),
             "truncation": "disabled",
             "usage": self._host_usage() if done else None,
             "user": params.get("user"),
         }
-        if done and not self._is("no_usage"):
-            usage = self._work.usage if self._work else Usage(0, 0, 0)
+        if done and not self._has_fault("no_usage"):
+            usage = self._task.usage if self._task else Usage(0, 0, 0)
             body["tool_usage"] = {"image_gen": usage.body(), "web_search": {"num_requests": 0}}
         return body
 
     def _host_usage(self) -> JsonObject:
-        """What the host model cost: the words and pictures that it read, and its call."""
-        read = text_tokens(self._ask.prompt) + (self._work.usage.pictures if self._work else 0)
+        """Return the usage of the host model: the words and pictures that it read, and its call of the tool."""
+        read = text_tokens(self._parsed.prompt) + (self._task.usage.pictures if self._task else 0)
         return {
             "input_tokens": read,
             "input_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 0},
@@ -230,7 +235,7 @@ class _Run:
         }
 
 
-async def _work(call: ToolCall, box: Box) -> Work:
+async def _plan(call: ToolCall, state: SandboxState) -> PaintTask:
     if call.action == "generate":
-        return await works.generation(call.order)
-    return await works.edit(call.order, call.pictures, call.mask, box=box)
+        return await pipeline.plan_generation(call.params)
+    return await pipeline.plan_edit(call.params, call.pictures, call.mask, state=state)

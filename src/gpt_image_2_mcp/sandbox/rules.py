@@ -1,7 +1,7 @@
-"""What OpenAI accepts: every parameter of a picture request, checked one by one.
+"""OpenAI's rules for every parameter of a picture request.
 
-The rules are OpenAI's of 2026-11-22, stated here independently of the client. One function checks all three routes;
-they differ in which parameters they know: `GENERATION`, `EDIT_FORM`, `EDIT_JSON` and `TOOL`.
+They are the rules of 2026-11-22, stated here independently of the client. `check_params` checks the requests of all
+routes, which differ in the parameters that they know: `GENERATION`, `EDIT_FORM`, `EDIT_JSON` and `TOOL`.
 """
 
 import re
@@ -14,9 +14,9 @@ from .errors import (
     ApiRefusal,
     Json,
     JsonObject,
-    by_the_model,
     empty_string,
     missing,
+    model_refusal,
     not_supported,
     out_of_range,
     too_long,
@@ -41,16 +41,21 @@ MAX_IDENTIFIER = 128
 """Characters of `safety_identifier`."""
 
 EDGE_STEP = 16
+"""Width and height must be multiples of this many pixels."""
 MAX_EDGE = 3840
+"""The most pixels of the width or the height."""
 MIN_PIXELS = 655_360
+"""The fewest pixels of a picture: 1024x640."""
 MAX_PIXELS = 8_294_400
+"""The most pixels of a picture: 3840x2160."""
 MAX_ASPECT = 3
+"""The most that the long side may be of the short one."""
 
-_LOOKS = frozenset(
+_OUTPUT_PARAMS = frozenset(
     {"size", "quality", "background", "output_format", "output_compression", "moderation", "partial_images"}
     | {"complexity", "frame_count", "frame_duration_ms", "svg"}
 )
-_SHARED = _LOOKS | {"prompt", "model", "n", "stream", "user", "safety_identifier"}
+_SHARED = _OUTPUT_PARAMS | {"prompt", "model", "n", "stream", "user", "safety_identifier"}
 
 GENERATION = _SHARED
 """Parameters of `/v1/images/generations`."""
@@ -61,7 +66,7 @@ EDIT_FORM = _SHARED | {"image", "image[]", "mask"}
 EDIT_JSON = _SHARED | {"images", "mask"}
 """Parameters of `/v1/images/edits` as JSON."""
 
-TOOL = _LOOKS | {"type", "action", "model", "input_image_mask"}
+TOOL = _OUTPUT_PARAMS | {"type", "action", "model", "input_image_mask"}
 """Keys of the Responses route's `image_generation` tool."""
 
 _NAMES: dict[type, str] = {
@@ -75,8 +80,8 @@ _SIZE = re.compile(r"([0-9]{1,6})x([0-9]{1,6})")
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
-    """A request that passed: what is to be painted. `size` is None for `auto`."""
+class CheckedParams:
+    """The parameters of a request that passed the rules, with defaults filled in; `size` is None for `auto`."""
 
     model: PictureModel
     prompt: str
@@ -91,11 +96,11 @@ class Order:
     safety_identifier: str | None
 
 
-def check_order(params: Mapping[str, Json], *, known: frozenset[str]) -> Order:
-    """Check the parameters of a picture request; those that carry pictures are checked elsewhere.
+def check_params(params: Mapping[str, Json], *, known: frozenset[str]) -> CheckedParams:
+    """Check the parameters of a picture request, except those that contain pictures (see `input_images`).
 
     Raises:
-        ApiRefusal: for the first rule that is broken, as OpenAI would.
+        ApiRefusal: OpenAI's answer to the first rule that is broken.
     """
     model = _check_names(params, known=known)
     prompt = _text(params, "prompt", limit=MAX_PROMPT)
@@ -107,10 +112,10 @@ def check_order(params: Mapping[str, Json], *, known: frozenset[str]) -> Order:
     output_format = _output_format(params)
     stream = _boolean(params, "stream")
     if stream and n > 1:
-        raise by_the_model("Streaming is only supported with n=1.", param="stream")
+        raise model_refusal("Streaming is only supported with n=1.", param="stream")
     _choice(params, "moderation", ("auto", "low"))
     user = _text(params, "user", limit=None, nullable=False)
-    order = Order(
+    checked = CheckedParams(
         model=model,
         prompt=prompt,
         n=n,
@@ -124,11 +129,11 @@ def check_order(params: Mapping[str, Json], *, known: frozenset[str]) -> Order:
         safety_identifier=_text(params, "safety_identifier", limit=MAX_IDENTIFIER) or user or None,
     )
     _check_previews(params, model)
-    return order
+    return checked
 
 
 def _check_names(params: Mapping[str, Json], *, known: frozenset[str]) -> PictureModel:
-    """Refuse what the endpoint does not have, then find the model that the other rules depend on."""
+    """Refuse parameters that the endpoint does not know; then find the model, which the other rules depend on."""
     for name in params:
         if name not in known and name != "input_fidelity":
             raise unknown(name)
@@ -138,23 +143,23 @@ def _check_names(params: Mapping[str, Json], *, known: frozenset[str]) -> Pictur
     model = find_model(name)
     if "input_fidelity" in params:
         message = f"The model '{name}' does not support the 'input_fidelity' parameter."
-        raise by_the_model(message, param="input_fidelity", code="invalid_input_fidelity_model")
+        raise model_refusal(message, param="input_fidelity", code="invalid_input_fidelity_model")
     return model
 
 
 def check_size(text: str) -> tuple[int, int]:
-    """`WIDTHxHEIGHT` as (width, height) in pixels.
+    """Parse `WIDTHxHEIGHT` into (width, height), in pixels.
 
     Raises:
-        ApiRefusal: 400, it is no size, or one that the model cannot paint.
+        ApiRefusal: 400, the text is no size, or the model cannot make pictures of this size.
     """
     match = _SIZE.fullmatch(text)
     if match is None:
-        raise by_the_model(f"Invalid size '{text}'. Size must be 'auto' or in the form WIDTHxHEIGHT.", param="size")
+        raise model_refusal(f"Invalid size '{text}'. Size must be 'auto' or in the form WIDTHxHEIGHT.", param="size")
     width, height = int(match[1]), int(match[2])
     problem = _size_problem(width, height)
     if problem:
-        raise by_the_model(f"Invalid size '{text}'. {problem}", param="size")
+        raise model_refusal(f"Invalid size '{text}'. {problem}", param="size")
     return width, height
 
 
@@ -180,7 +185,7 @@ def _size(params: Mapping[str, Json]) -> tuple[int, int] | None:
 
 def _quality(params: Mapping[str, Json], model: PictureModel) -> Quality:
     quality = _choice(params, "quality", (*model.grid, "auto"))
-    # OpenAI does not say what its `auto` chooses; medium is what it is billed at most often.
+    # OpenAI does not say what its `auto` chooses; most often it is billed as medium.
     return cast("Quality", "medium" if quality in (None, "auto") else quality)
 
 
@@ -191,17 +196,17 @@ def _background(
     if background != "transparent":
         return "opaque"
     if not model.transparent:
-        raise by_the_model("Transparent background is not supported for this model.", param="background")
+        raise model_refusal("Transparent background is not supported for this model.", param="background")
     if output_format == "jpeg":
         message = "Transparent background is not supported with output format 'jpeg'. Use 'png' or 'webp'."
-        raise by_the_model(message, param="background")
+        raise model_refusal(message, param="background")
     return "transparent"
 
 
 def _output_format(params: Mapping[str, Json]) -> Format:
     output_format = _choice(params, "output_format", ("png", "webp", "jpeg", "gif", "svg"))
     if output_format in ("gif", "svg"):
-        # From 2.6 on, and only for organisations that were let in: the sandbox's was not.
+        # They came with 2.6, only for organisations with early access, which the sandbox's does not have.
         raise not_supported("output_format", output_format, ("png", "webp", "jpeg"))
     return cast("Format", output_format or "png")
 
@@ -209,20 +214,20 @@ def _output_format(params: Mapping[str, Json]) -> Format:
 def _compression(params: Mapping[str, Json], output_format: Format) -> int:
     compression = _integer(params, "output_compression", low=0, high=100, default=100)
     if output_format == "png" and compression != 100:  # noqa: PLR2004, a hundred percent
-        raise by_the_model(
+        raise model_refusal(
             "Compression less than 100 is not supported for PNG output format", param="output_compression"
         )
     return compression
 
 
 def _check_previews(params: Mapping[str, Json], model: PictureModel) -> None:
-    """`complexity` came with 2.6; frames and SVG go with formats that the sandbox does not have."""
+    """Check the preview features: `complexity` came with 2.6; frames and SVG need formats that the sandbox refuses."""
     if _choice(params, "complexity", ("low", "medium", "high")) and not model.complexity:
         message = f"The model '{model.name}' does not support the 'complexity' parameter."
-        raise by_the_model(message, param="complexity")
+        raise model_refusal(message, param="complexity")
     for name, output_format in (("frame_count", "gif"), ("frame_duration_ms", "gif"), ("svg", "svg")):
         if params.get(name) is not None:
-            raise by_the_model(f"'{name}' is only supported with output_format={output_format}.", param=name)
+            raise model_refusal(f"'{name}' is only supported with output_format={output_format}.", param=name)
 
 
 def _text(params: Mapping[str, Json], name: str, *, limit: int | None, nullable: bool = True) -> str | None:
@@ -266,21 +271,21 @@ def _boolean(params: Mapping[str, Json], name: str) -> bool:
 
 
 def json_type(value: Json) -> str:
-    """How OpenAI names the type of a value, with its article."""
+    """Name the type of a value as OpenAI does, with its article."""
     if value is None:
         return "null"
     return _NAMES.get(type(value), "an object")
 
 
 def is_object(value: Json) -> TypeGuard[JsonObject]:
-    """Whether it is a JSON object."""
+    """Whether a value is a JSON object."""
     return isinstance(value, dict)
 
 
-def from_form(fields: Mapping[str, str]) -> dict[str, Json]:
-    """Form fields as the JSON they stand for: a form has only strings.
+def params_from_form(fields: Mapping[str, str]) -> dict[str, Json]:
+    """Convert the fields of a form, which are all strings, to the JSON that they stand for.
 
-    What does not read as an integer or a boolean stays a string, and the rules refuse it by its type.
+    A field that cannot be read as an integer or a boolean stays a string, and the rules refuse it for its type.
     """
     params: dict[str, Json] = dict(fields)
     for name in ("n", "output_compression", "partial_images", "frame_count", "frame_duration_ms"):
@@ -292,5 +297,5 @@ def from_form(fields: Mapping[str, str]) -> dict[str, Json]:
 
 
 def refuse_type(param: str, value: Json, *, expected: str) -> ApiRefusal:
-    """`wrong_type` for a value at hand."""
+    """Return the `wrong_type` error for a value."""
     return wrong_type(param, expected=expected, got=json_type(value))

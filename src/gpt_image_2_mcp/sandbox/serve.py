@@ -1,6 +1,6 @@
-"""The sandbox as a server of its own, for any OpenAI client on this machine.
+"""The sandbox as an HTTP server, for any OpenAI client on this machine.
 
-It listens on loopback only: it takes any key and does whatever its knobs say.
+It listens on loopback addresses only, since it accepts any key and lets every caller change its knobs.
 """
 
 import ipaddress
@@ -10,17 +10,17 @@ import sys
 from .app import build_sandbox
 
 _DROPPED = "ASGI callable returned without"
-"""How uvicorn complains of an answer that was cut short: here that is a fault somebody asked for."""
+"""The start of uvicorn's error for an incomplete answer. It is not logged: such an answer is a fault set by a test."""
 
 
 def serve_sandbox(host: str = "127.0.0.1", port: int = 8080) -> None:
-    """Serve a new sandbox until interrupted; port 0 takes a free one.
+    """Serve a new sandbox until Ctrl-C; with port 0 the system chooses a free port.
 
-    One line on stderr names the address; nothing goes to stdout.
+    One line on stderr names the URL; nothing is written to stdout.
 
     Raises:
-        ValueError: `host` is not this machine alone.
-        OSError: the port is taken.
+        ValueError: `host` is not a loopback address.
+        OSError: the port is in use.
     """
     import socket
 
@@ -37,7 +37,7 @@ def serve_sandbox(host: str = "127.0.0.1", port: int = 8080) -> None:
     with socket.socket(family, socket.SOCK_STREAM) as sock:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         sock.bind((str(address), port))
-        sock.listen()  # before the line is out: whoever reads it may connect at once
+        sock.listen()  # before the URL is printed: a program that reads it may connect at once
         shown = f"[{address}]" if address.version == 6 else str(address)  # noqa: PLR2004, IPv6
         sys.stderr.write(
             f"Sandbox: set OPENAI_BASE_URL=http://{shown}:{sock.getsockname()[1]}/v1 and any OPENAI_API_KEY. "

@@ -1,6 +1,6 @@
-"""The state of one sandbox: its knobs, its files, and the pictures that it serves by address.
+"""The state of one sandbox, `SandboxState`: its knobs, its uploaded files, and the pictures that it serves by URL.
 
-Everything is in memory and bounded. Each `build_sandbox` makes its own.
+Everything is in memory and bounded. Each call of `build_sandbox` makes a state of its own.
 """
 
 import secrets
@@ -16,21 +16,21 @@ from .input_images import Upload
 from .knobs import Knobs
 
 MAX_FILES = 200
-"""Files that a sandbox keeps."""
+"""Uploaded files that a sandbox keeps."""
 
 MAX_FILE_BYTES = 256 * 1024 * 1024
 """Bytes that all files of a sandbox may take together."""
 
-MAX_BRUSHES = 4
-"""Requests that are decoded or painted at once; each may take a few hundred megabytes."""
+MAX_PAINTING = 4
+"""Requests whose pictures are decoded or painted at once; each may need a few hundred megabytes."""
 
-MAX_SERVED = 32
-"""Pictures that can be fetched by address; older ones are forgotten."""
+MAX_PUBLISHED = 32
+"""Pictures that can be fetched by URL; the oldest are dropped beyond that."""
 
 
 @dataclass(frozen=True, slots=True)
 class StoredFile:
-    """An uploaded file. `created` and `expires` are Unix times; None never expires."""
+    """An uploaded file. `created` and `expires` are Unix times; a file whose `expires` is None stays."""
 
     id: str
     upload: Upload
@@ -39,7 +39,7 @@ class StoredFile:
     expires: int | None
 
     def row(self) -> JsonObject:
-        """The file as OpenAI describes it."""
+        """Describe the file as `GET /v1/files` does."""
         return {
             "id": self.id,
             "object": "file",
@@ -54,22 +54,22 @@ class StoredFile:
 
 
 @dataclass(slots=True)
-class Box:
-    """What a sandbox holds."""
+class SandboxState:
+    """Everything that one sandbox holds."""
 
     knobs: Knobs
-    brushes: anyio.CapacityLimiter = field(default_factory=lambda: anyio.CapacityLimiter(MAX_BRUSHES))
-    """Threads that decode and paint."""
+    paint_limiter: anyio.CapacityLimiter = field(default_factory=lambda: anyio.CapacityLimiter(MAX_PAINTING))
+    """Limits the threads that decode and paint to `MAX_PAINTING`."""
     _files: dict[str, StoredFile] = field(default_factory=dict[str, StoredFile], init=False)
-    _served: OrderedDict[str, tuple[bytes, str]] = field(
+    _published: OrderedDict[str, tuple[bytes, str]] = field(
         default_factory=OrderedDict[str, tuple[bytes, str]], init=False
     )
 
     def store(self, upload: Upload, *, purpose: str, lifetime_s: int | None) -> StoredFile:
-        """Keep a file.
+        """Keep an uploaded file; `lifetime_s` is None for a file that does not expire.
 
         Raises:
-            ApiRefusal: 400, the sandbox is full.
+            ApiRefusal: 400, the files together would exceed `MAX_FILES` or `MAX_FILE_BYTES`.
         """
         files = self.files()
         total = sum(len(file.upload.data) for file in files) + len(upload.data)
@@ -84,16 +84,16 @@ class Box:
         return file
 
     def files(self) -> list[StoredFile]:
-        """The files that have not expired, oldest first."""
+        """Return the files that have not expired, the oldest first; expired ones are dropped."""
         now = time.time()
         self._files = {key: file for key, file in self._files.items() if file.expires is None or file.expires > now}
         return list(self._files.values())
 
     def file(self, file_id: str, *, param: str = "id") -> StoredFile:
-        """The file of that id.
+        """Return the file with that id; `param` is the parameter that an error names.
 
         Raises:
-            ApiRefusal: 404, there is none.
+            ApiRefusal: 404, there is no such file, or it has expired.
         """
         self.files()
         if file_id not in self._files:
@@ -101,30 +101,30 @@ class Box:
         return self._files[file_id]
 
     def delete(self, file_id: str) -> None:
-        """Forget a file.
+        """Delete a file.
 
         Raises:
-            ApiRefusal: 404, there is none.
+            ApiRefusal: 404, there is no such file, or it has expired.
         """
         self.file(file_id)
         del self._files[file_id]
         self.knobs.files_deleted += 1
 
-    def serve(self, data: bytes, media_type: str) -> str:
-        """Keep a picture to be fetched; returns its id."""
+    def publish(self, data: bytes, media_type: str) -> str:
+        """Keep a picture that an answer refers to by URL; return the key, which is the last part of the URL."""
         key = secrets.token_hex(16)
-        self._served[key] = (data, media_type)
-        while len(self._served) > MAX_SERVED:
-            self._served.popitem(last=False)
+        self._published[key] = (data, media_type)
+        while len(self._published) > MAX_PUBLISHED:
+            self._published.popitem(last=False)
         return key
 
-    def served(self, key: str) -> tuple[bytes, str] | None:
-        """A picture's bytes and media type."""
-        return self._served.get(key)
+    def published(self, key: str) -> tuple[bytes, str] | None:
+        """Return the bytes and the media type of a published picture; None if the key is unknown."""
+        return self._published.get(key)
 
 
-def box_of(request: Request) -> Box:
-    """The state of the sandbox that a request came to."""
-    box = request.app.state.box
-    assert isinstance(box, Box)
-    return box
+def state_of(request: Request) -> SandboxState:
+    """Return the state of the sandbox that received the request."""
+    state = request.app.state.sandbox
+    assert isinstance(state, SandboxState)
+    return state

@@ -1,7 +1,8 @@
-"""What a picture costs in tokens.
+"""Token counts of prompts and pictures, by OpenAI's formulas.
 
 The formulas reproduce every published or billed value that is known on 2026-11-22: eleven for output, five for input
-pictures. Beyond an aspect of 3:1 no billed value is known; the long side is taken as three times the short one.
+pictures. For an aspect ratio above 3:1 no billed value is known; there the long side counts as three times the short
+one.
 """
 
 import math
@@ -14,27 +15,32 @@ PARTIAL_TOKENS = 100
 """Image output tokens of each partial picture that is streamed."""
 
 _PATCH = 32
+"""The edge, in pixels, of the squares that an input picture is counted in: one token each."""
 _MOST_PATCHES = 1536
+"""An input picture with more patches is scaled down to these."""
 _SMALL_SIDE = 1024
+"""An input picture whose long side is shorter, in pixels, is scaled up to this,"""
 _MAGNIFY = 2
+"""but at most by this factor."""
 
 
 def output_tokens(width: int, height: int, *, grid: int) -> int:
-    """Image output tokens of one finished picture of `width` by `height` pixels."""
+    """Count the image output tokens of one finished picture of `width` by `height` pixels."""
     short, long = sorted((width, height))
-    depth = round(Fraction(grid * short, long))  # a Fraction rounds half to even, and exactly
+    depth = round(Fraction(grid * short, long))  # a Fraction rounds exactly, and a half to the even number
     return math.ceil(Fraction(grid * depth * (2_000_000 + width * height), 4_000_000))
 
 
 def input_picture_tokens(width: int, height: int) -> int:
-    """Image input tokens of one picture of `width` by `height` pixels."""
+    """Count the image input tokens of one picture of `width` by `height` pixels."""
     short, long = sorted((width, height))
     long = min(long, 3 * short)
     scale = min(_MAGNIFY, _SMALL_SIDE / long) if long < _SMALL_SIDE else 1
     short_px, long_px = short * scale, long * scale
     if _patches(short_px) * _patches(long_px) > _MOST_PATCHES:
         shrink = math.sqrt(_MOST_PATCHES * _PATCH * _PATCH / (short_px * long_px))
-        # The shrunk picture is shrunk again until one of its sides is whole patches, so that the limit holds.
+        # The scaled picture is scaled down further until one side is a whole number of patches: rounding up the
+        # patches of both sides could exceed the limit.
         whole = [side * shrink / _PATCH for side in (short_px, long_px)]
         shrink *= min(math.floor(side) / side for side in whole)
         short_px, long_px = short_px * shrink, long_px * shrink
@@ -42,24 +48,24 @@ def input_picture_tokens(width: int, height: int) -> int:
 
 
 def text_tokens(text: str) -> int:
-    """Tokens of a prompt: about four characters each."""
+    """Estimate the tokens of a prompt at four characters each."""
     return math.ceil(len(text) / 4)
 
 
 GENERATION_EXTRA = 6
-"""Text tokens that a generation counts on top of its prompt."""
+"""Text tokens of a generation beside those of its prompt."""
 
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens of one request."""
+    """The tokens of one request."""
 
     text: int
     pictures: int
     output: int
 
     def body(self, *, details: bool = True) -> JsonObject:
-        """The `usage` object; `details` adds the output's, which stream events do not carry."""
+        """Return the `usage` object; `details` adds those of the output, which stream events do not have."""
         usage: JsonObject = {
             "input_tokens": self.text + self.pictures,
             "input_tokens_details": {"text_tokens": self.text, "image_tokens": self.pictures},
@@ -72,5 +78,5 @@ class Usage:
 
 
 def _patches(side: float) -> int:
-    # Floating error must not turn exactly 26 patches into 27.
+    # A floating-point error must not turn exactly 26 patches into 27.
     return math.ceil(round(side / _PATCH, 6))

@@ -139,7 +139,7 @@ class Pipeline:
         report = await self._recorder.record_result(
             job, order, report, charge, lost=lost, policy=self._output_dirs.policy
         )
-        self._news.publish(report.place.session_id if report.place else None)
+        self._news.publish(report.position.session_id if report.position else None)
         return report
 
     async def next_turn(self, request: ContinueSessionRequest) -> tuple[Session, int, Inputs]:

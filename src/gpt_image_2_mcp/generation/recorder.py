@@ -148,9 +148,9 @@ class Recorder:
                     unit.pictures.add(picture)
                 session = unit.sessions.get(position.session_id) if position else None
                 if session:
-                    report = replace(report, place=position, tree=tree(session))
+                    report = replace(report, position=position, tree=tree(session))
                 elif order.step:
-                    report = replace(report, place=position, warnings=(*report.warnings, ENDED_MEANWHILE))
+                    report = replace(report, position=position, warnings=(*report.warnings, ENDED_MEANWHILE))
                 self.store.save_result(unit, job, report)
         return report, placed
 

@@ -3,7 +3,9 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import AliasChoices, Field
 
 from ..billing.pricing import dollars
 from ..billing.tokens import Usage
@@ -32,8 +34,11 @@ class Report:
     cost: Decimal | None
     request_id: str | None
     warnings: tuple[str, ...] = ()
-    place: SessionPosition | None = None
-    """Where the picture stands in its session."""
+    position: Annotated[
+        SessionPosition | None,
+        Field(validation_alias=AliasChoices("place", "position"), serialization_alias="place"),
+    ] = None
+    """The picture's turn in its session; None outside of one. The `jobs` table has it under its older name, `place`."""
     tree: str = ""
     """The session's turns, as text."""
     sandbox: bool = False
@@ -68,16 +73,16 @@ class Report:
             "warnings": list(self.warnings),
             "sandbox": self.sandbox,
         }
-        if self.place is not None:
-            place = self.place
-            report |= {"session_id": place.session_id, "turn": place.turn, "parent_turn": place.parent}
-            report |= {"tree": self.tree} | ({"branch": True} if place.is_branch else {})
+        if self.position is not None:
+            position = self.position
+            report |= {"session_id": position.session_id, "turn": position.turn, "parent_turn": position.parent}
+            report |= {"tree": self.tree} | ({"branch": True} if position.is_branch else {})
         return report
 
     def text(self) -> str:
         """What was made, where it lies and what it cost, in at most `MAX_TEXT` characters."""
         lines = [self._headline(), *(str(image.path) for image in self.images), self._cost_line()]
-        lines += [] if self.place is None else position_lines(self.place, self.tree)
+        lines += [] if self.position is None else position_lines(self.position, self.tree)
         lines += [f"Note: {warning}" for warning in self.warnings]
         return clipped("\n".join(lines))
 

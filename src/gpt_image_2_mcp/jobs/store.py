@@ -131,7 +131,7 @@ class JobStore:
     def save_result(self, unit: UnitOfWork, job: "Job", report: Report) -> None:
         """Write down a job's answer."""
         report = replace(report, previews={})
-        outcome = {"report": _reports().dump_python(report, mode="json")}
+        outcome = {"report": _reports().dump_python(report, mode="json", by_alias=True)}
         unit.jobs.end(job.id, "done", outcome, fetched=not job.given_up)
 
     def write_failure(self, unit: UnitOfWork, job: "Job", error: BaseException) -> None:

@@ -1,4 +1,4 @@
-"""What the SDK raises, as errors that their reader can act on, and which of them may be repeated.
+"""Translates what the OpenAI SDK raises, and error objects in answers, into the `ApiError`s of this program.
 
 The cases, their codes and their words: OpenAI's error guide and measured answers, 2026-11-22.
 """
@@ -6,7 +6,7 @@ The cases, their codes and their words: OpenAI's error guide and measured answer
 import re
 from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Any, cast
+from typing import Any
 
 import httpx2
 import openai
@@ -21,6 +21,7 @@ from ..errors import (
     shown,
 )
 from ..inputs.url_policy import display_url
+from .retry import NEVER_SENT, error_object, is_own_failure, named_wait
 
 KEYS_PAGE = "https://platform.openai.com/api-keys"
 BILLING_PAGE = "https://platform.openai.com/settings/organization/billing"
@@ -34,7 +35,6 @@ MAX_SANITIZED = 600
 SANDBOX_HEADER = "x-gpt-image-2-sandbox"
 """The header by which our own sandbox says that it answered."""
 
-_NEVER_SENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, httpx2.UnsupportedProtocol)
 _SECRETS = re.compile(r"\b(sk|sess)-[\w*-]{4,}")
 
 
@@ -53,7 +53,7 @@ def translate(error: openai.OpenAIError, *, model: str, variable: str, editing: 
             return failure
         case openai.APIError():
             # An error event inside a stream: it has a body and no status.
-            body = _body(error) or {}
+            body = error_object(error) or {}
             return _from_body(
                 body, code=error.code, message=error.message, request_id=None, model=model, variable=variable
             )
@@ -74,23 +74,6 @@ def failed_call(body: Mapping[str, Any], *, model: str, request_id: str | None) 
     )
 
 
-def named_wait(error: openai.APIStatusError) -> float | None:
-    """Seconds that a 429 asks to wait: from its headers, or from `Please try again in 240ms`."""
-    headers = error.response.headers
-    for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
-        try:
-            wait = float(headers[name]) * unit
-        except (KeyError, ValueError):
-            continue
-        if 0 <= wait < float("inf"):
-            return wait
-    said = re.search(r"try again in (?:([\d.]+)m(?!s))?(?:([\d.]+)(ms|s))?", error.message)
-    if said is None or not (said[1] or said[2]):
-        return None
-    seconds = float(said[2] or 0) * (0.001 if said[3] == "ms" else 1.0)
-    return float(said[1] or 0) * 60 + seconds
-
-
 def from_sandbox(headers: Mapping[str, str]) -> bool:
     """Whether our own sandbox answered."""
     return SANDBOX_HEADER in headers
@@ -105,7 +88,7 @@ def sanitized(text: str) -> str:
 def _connection(error: openai.APIConnectionError) -> ApiError:
     where = f"{error.request.url.scheme}://{error.request.url.netloc.decode('ascii', 'replace').rpartition('@')[2]}"
     cause = error.__cause__
-    if isinstance(cause, _NEVER_SENT):
+    if isinstance(cause, NEVER_SENT):
         return Unavailable(
             f"Could not connect to {where} ({_reason(cause)}); nothing was sent or billed."
             " Check the network and a proxy if there is one, and OPENAI_BASE_URL if it is set; then ask again."
@@ -128,7 +111,7 @@ def _is_garbled(cause: BaseException | None) -> bool:
 
 def _status(error: openai.APIStatusError, *, model: str, variable: str, editing: bool) -> ApiError:
     status, request_id = error.status_code, error.request_id
-    body = _body(error)
+    body = error_object(error)
     if error.response.is_redirect:
         return _redirect(error)
     if status == HTTPStatus.TOO_MANY_REQUESTS and error.code != "insufficient_quota":
@@ -240,23 +223,6 @@ def _from_body(  # noqa: C901, PLR0912 - one arm a row of OpenAI's table of erro
     return kind(text, request_id=request_id, status=status)
 
 
-def is_own_failure(body: Mapping[str, Any], status: int | None) -> bool:
-    """Whether the API itself says that it failed, so that nothing was made and asking again is safe."""
-    own = "server_error" in (body.get("code"), body.get("type"))
-    return own and status in (HTTPStatus.INTERNAL_SERVER_ERROR, HTTPStatus.SERVICE_UNAVAILABLE)
-
-
-def is_safe_to_repeat(error: openai.OpenAIError) -> bool:
-    """Whether nothing can have been billed and another try may help."""
-    if isinstance(error, openai.APIConnectionError):
-        return isinstance(error.__cause__, _NEVER_SENT)
-    if not isinstance(error, openai.APIStatusError):
-        return False
-    if error.status_code == HTTPStatus.TOO_MANY_REQUESTS:
-        return error.code != "insufficient_quota"
-    return is_own_failure(_body(error) or {}, error.status_code)
-
-
 def _reason(cause: Exception) -> str:
     """What the system says, without its number for it."""
     return re.sub(r"^\[Errno -?\d+\] ", "", sanitized(str(cause))) or type(cause).__name__
@@ -285,14 +251,8 @@ def _violations(body: Mapping[str, Any], message: str) -> str:
 
 
 def _message(error: openai.APIStatusError) -> str:
-    message: Any = (_body(error) or {}).get("message")
+    message: Any = (error_object(error) or {}).get("message")
     return message if isinstance(message, str) else f"status {error.status_code}"
-
-
-def _body(error: openai.APIError) -> Mapping[str, Any] | None:
-    """The error object that the API sent, None where something else came."""
-    body: Any = error.body
-    return cast("Mapping[str, Any]", body) if isinstance(body, dict) else None
 
 
 def _kind(error: openai.APIStatusError) -> str:

@@ -37,7 +37,7 @@ class Job:
     """The first caller was cancelled, or was handed the job's id."""
     fetched: bool = False
     """Somebody got the outcome."""
-    twin: "Job | None" = None
+    joined: "Job | None" = None
     """The job that this call joined instead of being one."""
     partials: list[Path] = field(default_factory=list[Path])
     client: str | None = None
@@ -58,15 +58,15 @@ class Job:
         return self.request.prompt
 
     @property
-    def real(self) -> "Job":
+    def working_job(self) -> "Job":
         """The job that does the work."""
-        return self.twin or self
+        return self.joined or self
 
     @property
     def state(self) -> State:
         """Where it stands."""
-        if self.twin is not None and self.outcome is None:
-            return self.twin.state
+        if self.joined is not None and self.outcome is None:
+            return self.joined.state
         if isinstance(self.outcome, Report):
             return "done"
         if isinstance(self.outcome, JobStopped):

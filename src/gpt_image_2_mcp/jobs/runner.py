@@ -109,7 +109,7 @@ class JobRunner:
 
     async def recent(self) -> list[Job]:
         """Jobs that did something, of all processes, the newest first."""
-        own = [job for job in self._jobs.values() if (job.key or job.given_up) and job.twin is None]
+        own = [job for job in self._jobs.values() if (job.key or job.given_up) and job.joined is None]
         known = {job.id for job in own}
         try:
             kept = [_job_of(row) for row in await self._store.recent(LISTED) if row.id not in known]
@@ -134,13 +134,13 @@ class JobRunner:
             with anyio.move_on_at(until):
                 await self._follow(job, tell)
         except BaseException:
-            if asker and not job.real.given_up:
-                job.real.given_up = True
+            if asker and not job.working_job.given_up:
+                job.working_job.given_up = True
                 self.stop(job)
-                if job.real.status.sent:
-                    self._store.mark_handed_out(job.real)
+                if job.working_job.status.sent:
+                    self._store.mark_handed_out(job.working_job)
             raise
-        real = job.real
+        real = job.working_job
         if not job.finished.is_set():
             if asker and not real.given_up:
                 real.given_up = True
@@ -158,7 +158,7 @@ class JobRunner:
 
     def stop(self, job: Job) -> bool:
         """Stop a job of which nothing was sent; False where it is too late for that."""
-        real = job.real
+        real = job.working_job
         if real.state in ("preparing", "queued") and not real.elsewhere:
             real.scope.cancel()
         return real.scope.cancel_called
@@ -173,7 +173,7 @@ class JobRunner:
             if job.elsewhere:
                 # It goes on where it is.
                 job.scope.cancel()
-        sent = [job for job in under_way if job.twin is None and not job.scope.cancel_called]
+        sent = [job for job in under_way if job.joined is None and not job.scope.cancel_called]
         if sent:
             logger.warning("waiting up to %g s for %d paid request(s) to be answered and saved", grace_s, len(sent))
         with anyio.move_on_after(grace_s) as waiting:
@@ -190,7 +190,7 @@ class JobRunner:
             if tell is not None:
                 # Half of the way when it is expected, always growing, and never there too soon.
                 passed = anyio.current_time() - began + FIRST_TICK_S
-                await tell(100 * passed / (passed + max(job.expected_s, 1.0)), job.real.message())
+                await tell(100 * passed / (passed + max(job.expected_s, 1.0)), job.working_job.message())
             with anyio.move_on_after(pause if tell else math.inf):
                 await job.finished.wait()
             pause = TICK_S
@@ -199,13 +199,13 @@ class JobRunner:
         try:
             with job.scope:
                 order = await self._work.prepare(job)
-                job.twin = await self._joinable(job, order.key)
-                if job.twin is None:
+                job.joined = await self._joinable(job, order.key)
+                if job.joined is None:
                     job.key = order.key
                 job.prepared.set()
-                if job.twin is not None:
-                    await job.twin.finished.wait()
-                    job.outcome = job.twin.outcome
+                if job.joined is not None:
+                    await job.joined.finished.wait()
+                    job.outcome = job.joined.outcome
                 else:
                     if job.given_up:
                         self._store.mark_handed_out(job)

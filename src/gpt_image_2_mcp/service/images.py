@@ -101,13 +101,13 @@ class ImageService:
         try:
             report = await self._jobs.wait(job, until=until, tell=tell, asker=asker)
         except GptImageError as error:
-            if job.twin is None:
+            if job.joined is None:
                 raise
-            raise JoinedJobFailed(f"Your earlier identical call ({job.twin.id}) failed: {error}") from error
+            raise JoinedJobFailed(f"Your earlier identical call ({job.joined.id}) failed: {error}") from error
         if report is None:
             return None
-        if job.twin is not None:
-            again = f"This is what your earlier identical call ({job.twin.id}) asked for; nothing was paid again."
+        if job.joined is not None:
+            again = f"This is what your earlier identical call ({job.joined.id}) asked for; nothing was paid again."
             report = replace(report, warnings=(again, *report.warnings))
         # Only when the report is handed out: until then `last` in a repeated call means what it meant before.
         self._references.last = report.images[-1].id

@@ -26,8 +26,8 @@ class Job:
     expected_s: float
     id: str = field(default_factory=lambda: f"job-{secrets.token_hex(6)}")
     created: datetime = field(default_factory=lambda: datetime.now(UTC))
-    began: float = field(default_factory=anyio.current_time)
-    ended: float = math.inf
+    started_at: float = field(default_factory=anyio.current_time)
+    ended_at: float = math.inf
     key: str | None = None
     status: RequestStatus = field(default_factory=RequestStatus)
     scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
@@ -45,11 +45,11 @@ class Job:
     folder: Path = Path()
     stem: str = ""
     """How the names of its pictures begin, once it is known."""
-    written: bool = False
+    has_row: bool = False
     """It has a row in the books."""
     prepared: anyio.Event = field(default_factory=anyio.Event)
     """Its key is known, or there will be none."""
-    elsewhere: bool = False
+    is_foreign: bool = False
     """Another process does the work, or an earlier run of the server did."""
 
     @property
@@ -80,19 +80,19 @@ class Job:
         return "queued" if self.key else "preparing"
 
     @property
-    def _what(self) -> str:
+    def _pictures_text(self) -> str:
         request = self.request
         pictures = f"{request.count} pictures" if request.count > 1 else "a picture"
         size = "" if request.size == "auto" else f" of {request.size}"
         return pictures + size + ("" if request.quality == "auto" else f" at {request.quality} quality")
 
-    def message(self) -> str:
+    def progress_text(self) -> str:
         """Where it stands, for a person."""
         match self.state:
             case "preparing":
                 return "Reading the request's pictures" if self.tool != "generate_image" else "Preparing the request"
             case "queued":
-                if self.elsewhere:
+                if self.is_foreign:
                     return "Queued in another process of this server"
                 held = self.status.held_until - anyio.current_time()
                 if held > 0:
@@ -104,9 +104,9 @@ class Job:
                     f"Queued behind {ahead} other request{'s' if ahead != 1 else ''}" if ahead else "Next in the queue"
                 )
             case "rendering":
-                seconds = anyio.current_time() - (self.status.sent_since or self.began)
-                text = f"Rendering {self._what} for {seconds:.0f} s"
-                if not self.elsewhere:
+                seconds = anyio.current_time() - (self.status.sent_since or self.started_at)
+                text = f"Rendering {self._pictures_text} for {seconds:.0f} s"
+                if not self.is_foreign:
                     text += f"; such pictures usually take {max(self.expected_s, 1):.0f} s"
                 return f"{text}. Unfinished picture: {self.partials[-1]}" if self.partials else text
             case done:

@@ -159,7 +159,7 @@ class JobRunner:
     def stop(self, job: Job) -> bool:
         """Stop a job of which nothing was sent; False where it is too late for that."""
         real = job.working_job
-        if real.state in ("preparing", "queued") and not real.elsewhere:
+        if real.state in ("preparing", "queued") and not real.is_foreign:
             real.scope.cancel()
         return real.scope.cancel_called
 
@@ -170,7 +170,7 @@ class JobRunner:
         under_way = [job for job in self._jobs.values() if not job.finished.is_set()]
         for job in under_way:
             self.stop(job)
-            if job.elsewhere:
+            if job.is_foreign:
                 # It goes on where it is.
                 job.scope.cancel()
         sent = [job for job in under_way if job.joined is None and not job.scope.cancel_called]
@@ -190,7 +190,7 @@ class JobRunner:
             if tell is not None:
                 # Half of the way when it is expected, always growing, and never there too soon.
                 passed = anyio.current_time() - began + FIRST_TICK_S
-                await tell(100 * passed / (passed + max(job.expected_s, 1.0)), job.working_job.message())
+                await tell(100 * passed / (passed + max(job.expected_s, 1.0)), job.working_job.progress_text())
             with anyio.move_on_after(pause if tell else math.inf):
                 await job.finished.wait()
             pause = TICK_S
@@ -223,7 +223,7 @@ class JobRunner:
             if job.given_up and isinstance(job.outcome, Report):
                 # Whoever fetches it has the small pictures made from the files.
                 job.outcome = replace(job.outcome, previews={})
-            job.ended = anyio.current_time()
+            job.ended_at = anyio.current_time()
             logger.info("%s (%s) ended: %s", job.id, job.tool, job.state)
             job.finished.set()
             self._tasks.start_soon(self._rest)
@@ -248,10 +248,10 @@ class JobRunner:
         for job in reversed(self._jobs.values()):
             if job.key != key or not job.given_up or job.fetched or job.scope.cancel_called:
                 continue
-            if job.elsewhere and job.finished.is_set():
+            if job.is_foreign and job.finished.is_set():
                 # A third process may have fetched its answer meanwhile: the row tells.
                 continue
-            if anyio.current_time() - job.ended < JOINABLE_S:
+            if anyio.current_time() - job.ended_at < JOINABLE_S:
                 return job
         try:
             row = await self._store.repeated(key, within_s=JOINABLE_S)
@@ -275,7 +275,7 @@ class JobRunner:
         if job.outcome is None:
             self._tasks.start_soon(self._watch, job)
         else:
-            job.ended = anyio.current_time()
+            job.ended_at = anyio.current_time()
             job.finished.set()
         return job
 
@@ -292,7 +292,7 @@ class JobRunner:
             del self._jobs[job.id]
         finally:
             job.outcome = job.outcome or ShuttingDown()
-            job.ended = anyio.current_time()
+            job.ended_at = anyio.current_time()
             job.finished.set()
 
     async def _look(self, job: Job) -> None:
@@ -320,8 +320,8 @@ def without_traceback(error: Exception) -> Exception:
 
 def _job_of(row: "JobRow") -> Job:
     """A job as it was written down; `outcome` is None where it has none or was lost."""
-    job = Job(row.tool, request_of(row), 0.0, row.id, row.created, key=row.key, elsewhere=True)
-    job.began -= (datetime.now(UTC) - row.created).total_seconds()
+    job = Job(row.tool, request_of(row), 0.0, row.id, row.created, key=row.key, is_foreign=True)
+    job.started_at -= (datetime.now(UTC) - row.created).total_seconds()
     job.given_up, job.fetched, job.outcome = row.given_up, row.fetched, outcome_of(row)
     job.status.sent = int(row.state == "sent")
     if row.state == "lost":

@@ -161,9 +161,9 @@ class JobStore:
                 given_up=job.given_up,
                 fetched=job.fetched,
             ),
-            is_new=not job.written,
+            is_new=not job.has_row,
         )
-        job.written = True
+        job.has_row = True
 
     def _kept(self, name: str, value: Any) -> Any:
         """What is kept of an argument: nothing secret, of a data URL that it is one, and of others no query."""

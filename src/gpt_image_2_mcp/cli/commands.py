@@ -201,7 +201,7 @@ async def _outcome(service: "ImageService", job: "Job") -> "Report":
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(_mind_interrupts, service, job, bar.console.print)
             try:
-                report = await service.wait(job, tell=tell)
+                report = await service.wait(job, on_progress=tell)
                 assert report is not None, "without a bound it waits to the end"
                 outcome.append(report)
             except GptImageError as error:

@@ -119,7 +119,7 @@ class JobRunner:
         return sorted(own + kept, key=lambda job: job.created, reverse=True)[: max(LISTED, len(own))]
 
     async def wait(
-        self, job: Job, *, until: float = math.inf, tell: ProgressCallback | None = None, asker: bool = True
+        self, job: Job, *, until: float = math.inf, on_progress: ProgressCallback | None = None, is_caller: bool = True
     ) -> Report | None:
         """Give a job's report, or None where it is not there by `until` (of `anyio.current_time()`).
 
@@ -132,9 +132,9 @@ class JobRunner:
         """
         try:
             with anyio.move_on_at(until):
-                await self._follow(job, tell)
+                await self._follow(job, on_progress)
         except BaseException:
-            if asker and not job.working_job.given_up:
+            if is_caller and not job.working_job.given_up:
                 job.working_job.given_up = True
                 self.stop(job)
                 if job.working_job.status.sent:
@@ -142,7 +142,7 @@ class JobRunner:
             raise
         real = job.working_job
         if not job.finished.is_set():
-            if asker and not real.given_up:
+            if is_caller and not real.given_up:
                 real.given_up = True
                 self._store.mark_handed_out(real)
             return None
@@ -183,15 +183,15 @@ class JobRunner:
             logger.warning("gave up waiting: pictures that were paid for may be lost")
             self._tasks.cancel_scope.cancel()
 
-    async def _follow(self, job: Job, tell: ProgressCallback | None) -> None:
+    async def _follow(self, job: Job, on_progress: ProgressCallback | None) -> None:
         """Wait for the end, with a word every `TICK_S` seconds."""
         began, pause = anyio.current_time(), FIRST_TICK_S
         while not job.finished.is_set():
-            if tell is not None:
+            if on_progress is not None:
                 # Half of the way when it is expected, always growing, and never there too soon.
                 passed = anyio.current_time() - began + FIRST_TICK_S
-                await tell(100 * passed / (passed + max(job.expected_s, 1.0)), job.working_job.progress_text())
-            with anyio.move_on_after(pause if tell else math.inf):
+                await on_progress(100 * passed / (passed + max(job.expected_s, 1.0)), job.working_job.progress_text())
+            with anyio.move_on_after(pause if on_progress else math.inf):
                 await job.finished.wait()
             pause = TICK_S
 

@@ -95,11 +95,11 @@ class ImageService:
         return self._jobs.start(Job(TOOLS[type(request)], request, self._durations.expected(request), client=client))
 
     async def wait(
-        self, job: Job, *, until: float = math.inf, tell: ProgressCallback | None = None, asker: bool = True
+        self, job: Job, *, until: float = math.inf, on_progress: ProgressCallback | None = None, is_caller: bool = True
     ) -> Report | None:
         """Give a job's report, or None where it is not there by `until`; see `JobRunner.wait`."""
         try:
-            report = await self._jobs.wait(job, until=until, tell=tell, asker=asker)
+            report = await self._jobs.wait(job, until=until, on_progress=on_progress, is_caller=is_caller)
         except GptImageError as error:
             if job.joined is None:
                 raise

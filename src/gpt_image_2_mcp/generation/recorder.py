@@ -50,7 +50,7 @@ class Recorder:
         def write(repositories: Repositories) -> None:
             with repositories.transaction():
                 charge.note_sent(repositories)
-                self.store.save_sent(repositories, job)
+                self.store.write_sent(repositories, job)
 
         try:
             await self.writer.run(write)
@@ -151,7 +151,7 @@ class Recorder:
                     report = replace(report, position=position, tree=tree(session))
                 elif order.step:
                     report = replace(report, position=position, warnings=(*report.warnings, ENDED_MEANWHILE))
-                self.store.save_result(unit, job, report)
+                self.store.write_result(unit, job, report)
         return report, placed
 
     @staticmethod

@@ -213,7 +213,7 @@ class JobRunner:
         except Exception as error:  # noqa: BLE001 - kept for whoever waits: raised here, it would end the server
             job.outcome = without_traceback(error)
             if job.given_up:
-                self._store.save_failure(job, error)
+                self._store.mark_failed(job, error)
         finally:
             job.prepared.set()
             if job.scope.cancel_called and job.outcome is None:
@@ -254,7 +254,7 @@ class JobRunner:
             if anyio.current_time() - job.ended_at < JOINABLE_S:
                 return job
         try:
-            row = await self._store.repeated(key, within_s=JOINABLE_S)
+            row = await self._store.find_repeated(key, within_s=JOINABLE_S)
         except GptImageError as error:
             logger.warning("earlier jobs are not known: %s", error)
             return None
@@ -264,7 +264,7 @@ class JobRunner:
         """A job of another process, followed to its end."""
         job = _job_of(row)
         if row.state == "lost":
-            job.outcome = await self._store.loss(row)
+            job.outcome = await self._store.describe_loss(row)
         if job.outcome is None and self._closing:
             raise ShuttingDown
         known = self._jobs.setdefault(job.id, job)
@@ -300,7 +300,7 @@ class JobRunner:
         if row is None:
             job.outcome = JobStopped()
         elif row.state == "lost":
-            job.outcome = await self._store.loss(row)
+            job.outcome = await self._store.describe_loss(row)
         else:
             job.status.sent = int(row.state == "sent")
             job.outcome = outcome_of(row)

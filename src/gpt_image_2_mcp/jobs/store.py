@@ -67,7 +67,7 @@ class JobStore:
 
         self._writer.submit(fetch)
 
-    def save_failure(self, job: "Job", error: Exception) -> None:
+    def mark_failed(self, job: "Job", error: Exception) -> None:
         """Nothing came of a job that somebody was told of."""
 
         def fail(repositories: Repositories) -> None:
@@ -95,7 +95,7 @@ class JobStore:
 
         return await self._writer.run(get)
 
-    async def repeated(self, key: str, *, within_s: float) -> "JobRow | None":
+    async def find_repeated(self, key: str, *, within_s: float) -> "JobRow | None":
         """The job of another process that a repeated call gets; see `Jobs`."""
 
         def repeated(repositories: Repositories) -> "JobRow | None":
@@ -117,18 +117,18 @@ class JobStore:
 
         return await self._writer.run(recent)
 
-    async def loss(self, row: "JobRow") -> JobLost:
+    async def describe_loss(self, row: "JobRow") -> JobLost:
         """What to say of a job that was lost."""
         return JobLost(await self._writer.run(lambda repositories: describe_loss(repositories, row)))
 
     # For whoever writes more than that at once, in the clerk's thread.
 
-    def save_sent(self, repositories: Repositories, job: "Job") -> None:
+    def write_sent(self, repositories: Repositories, job: "Job") -> None:
         """Write a job down that may be billed from now on."""
         with repositories.unit_of_work() as unit:
             self._put(repositories, unit, job, "sent")
 
-    def save_result(self, unit: UnitOfWork, job: "Job", report: Report) -> None:
+    def write_result(self, unit: UnitOfWork, job: "Job", report: Report) -> None:
         """Write down a job's answer."""
         report = replace(report, previews={})
         outcome = {"report": _reports().dump_python(report, mode="json", by_alias=True)}

@@ -104,7 +104,7 @@ class JobStore:
             after = datetime.now(UTC) - timedelta(seconds=within_s)
             with repositories.unit_of_work() as unit:
                 rows = _judged(repositories, unit.jobs.unfetched(key, ended_after=after))
-            return next((row for row in rows if row.given_up and row.owner != repositories.history_store.owner), None)
+            return next((row for row in rows if row.given_up and row.owner != repositories.catalogue_store.owner), None)
 
         return await self._writer.run(repeated)
 
@@ -155,7 +155,7 @@ class JobStore:
                 request={name: self._kept(name, value) for name, value in request.items()},
                 folder=job.folder,
                 stem=job.stem,
-                owner=repositories.history_store.owner,
+                owner=repositories.catalogue_store.owner,
                 state=state,
                 created=job.created,
                 given_up=job.given_up,
@@ -220,7 +220,7 @@ def _judged(repositories: Repositories, rows: "Sequence[JobRow]") -> "list[JobRo
     Nothing of it is written: that is for the next start, which also says what it found. What a later version of this
     program has written is passed over.
     """
-    dead = repositories.history_store.dead({row.owner for row in rows if row.ended is None})
+    dead = repositories.catalogue_store.dead({row.owner for row in rows if row.ended is None})
     judged: list[JobRow] = []
     for row in filter(_is_readable, rows):
         if row.ended is not None or row.owner not in dead:

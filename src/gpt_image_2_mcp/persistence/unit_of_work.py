@@ -84,7 +84,7 @@ class Repositories:
             raise
 
     @cached_property
-    def history_store(self) -> "Store":
+    def catalogue_store(self) -> "Store":
         """Where pictures, sessions and jobs are: in memory where the database cannot be used."""
         from ..database.store import open_store
 
@@ -105,7 +105,7 @@ class Repositories:
     @contextmanager
     def transaction(self) -> Generator[None]:
         """Write money and history at once, or nothing, where they lie in one database."""
-        with self.history_store.database.transaction():
+        with self.catalogue_store.database.transaction():
             yield
 
     @contextmanager
@@ -115,7 +115,7 @@ class Repositories:
         from ..catalogue.picture_table import PictureTable
         from ..catalogue.session_table import SessionTable
 
-        with self.history_store.database.transaction() as connection:
+        with self.catalogue_store.database.transaction() as connection:
             now = datetime.now(UTC)
             yield UnitOfWork(
                 PictureTable(connection), SessionTable(connection, self._limits, now), JobTable(connection, now), now
@@ -135,7 +135,7 @@ class Repositories:
             sentences = self.ledger.mend()
             with self.unit_of_work() as unit:
                 under_way = unit.jobs.under_way()
-                dead = self.history_store.dead({job.owner for job in under_way})
+                dead = self.catalogue_store.dead({job.owner for job in under_way})
                 left = [job for job in under_way if job.owner in dead]
                 lost = [job for job in left if job.state == "sent"]
                 for job in left:

@@ -49,13 +49,13 @@ class Recorder:
 
         def write(repositories: Repositories) -> None:
             with repositories.transaction():
-                charge.note_sent(repositories)
+                charge.mark_sent(repositories)
                 self.store.write_sent(repositories, job)
 
         try:
             await self.writer.run(write)
         except GptImageError as error:
-            charge.take_back()
+            charge.unmark_sent()
             if required:
                 raise
             # Without a budget, a database that cannot be written is no reason to refuse a picture.

@@ -146,7 +146,7 @@ class ImageService:
         """A request with what it leaves to the picture that it is to be `like`; raises as `complete_like` does."""
         return await complete_like(request, self._references)
 
-    async def rehearse(self, request: PaidRequest) -> Estimate | None:
+    async def preflight(self, request: PaidRequest) -> Estimate | None:
         """Check all that can refuse a request before it is paid for, and give what it should cost.
 
         Raises:
@@ -161,7 +161,7 @@ class ImageService:
             inputs = Inputs()
             if not isinstance(request, GenerateRequest):
                 inputs = await self._reader.read(request.images, request.mask)
-        return await self._spending.would_fit(self._pipeline.priced(request, inputs))
+        return await self._spending.check_budgets(self._pipeline.priced(request, inputs))
 
     async def estimate(self, request: PaidRequest | CostsRequest) -> Estimate | None:
         """What a request should cost, before its pictures are read; None where the model's price is unknown."""

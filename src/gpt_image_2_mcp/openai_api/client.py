@@ -16,7 +16,7 @@ from ..settings import Settings
 from .errors import translate
 from .rate_limiter import RateLimiter, RequestStatus
 from .retry import named_wait, wait_before_retry
-from .threads import in_thread
+from .threads import run_in_thread
 
 DEFAULT_BASE_URL = "https://api.openai.com/v1"
 
@@ -65,7 +65,7 @@ def make_http(transport: httpx2.BaseTransport | None) -> httpx2.Client:
     return httpx2.Client(transport=transport, timeout=timeout, follow_redirects=False)
 
 
-def in_time(parts: Iterator[PartT]) -> Iterator[PartT]:
+def with_deadline(parts: Iterator[PartT]) -> Iterator[PartT]:
     """The parts of an answer for as long as the whole of it may take; raises httpx2's timeout then."""
     until = monotonic() + WHOLE_ANSWER_TIMEOUT_S
     for part in parts:
@@ -109,7 +109,7 @@ class RequestSender:
                         tries += 1
                         await status.mark_sent()
                         try:
-                            answer = await self._in_time(call)
+                            answer = await self._call_in_thread(call)
                         except openai.OpenAIError as error:
                             failure = translate(error, model=model, variable=variable, editing=editing)
                             if not failure.may_be_billed:
@@ -129,13 +129,13 @@ class RequestSender:
                             break
                         await self._limiter.sit_out_hold(status)
 
-    async def free(self, call: Callable[[], AnswerT], status: RequestStatus) -> AnswerT:
+    async def send_unbilled(self, call: Callable[[], AnswerT], status: RequestStatus) -> AnswerT:
         """Do `call()` in its turn, in a thread, once; for what OpenAI does not bill. Raises the SDK's own errors."""
         async with self._limiter.slot(status), self._limiter.wait_to_start(status):
-            return await self._in_time(call)
+            return await self._call_in_thread(call)
 
-    async def _in_time(self, call: Callable[[], AnswerT]) -> AnswerT:
+    async def _call_in_thread(self, call: Callable[[], AnswerT]) -> AnswerT:
         # Whatever comes later is still saved.
         with anyio.move_on_after(WHOLE_ANSWER_TIMEOUT_S):
-            return await in_thread(call)
+            return await run_in_thread(call)
         raise openai.APITimeoutError(request=httpx2.Request("POST", self.sdk.base_url))

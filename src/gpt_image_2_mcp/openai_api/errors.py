@@ -46,25 +46,25 @@ def translate(error: openai.OpenAIError, *, model: str, variable: str, editing: 
     """
     match error:
         case openai.APIConnectionError():
-            return _connection(error)
+            return _translate_connection(error)
         case openai.APIStatusError():
-            failure = _status(error, model=model, variable=variable, editing=editing)
+            failure = _translate_status(error, model=model, variable=variable, editing=editing)
             failure.from_sandbox = from_sandbox(error.response.headers)
             return failure
         case openai.APIError():
             # An error event inside a stream: it has a body and no status.
             body = error_object(error) or {}
-            return _from_body(
+            return _translate_body(
                 body, code=error.code, message=error.message, request_id=None, model=model, variable=variable
             )
         case _:
             return ApiError(f"The OpenAI SDK refused to make the request: {sanitized(str(error))}.")
 
 
-def failed_call(body: Mapping[str, Any], *, model: str, request_id: str | None) -> ApiError:
+def translate_object(body: Mapping[str, Any], *, model: str, request_id: str | None) -> ApiError:
     """Give our error for an error object inside an answer (a failed image call of the Responses route)."""
     message = str(body.get("message") or body.get("code") or "no reason given")
-    return _from_body(
+    return _translate_body(
         body,
         code=str(body.get("code") or ""),
         message=message,
@@ -85,7 +85,7 @@ def sanitized(text: str) -> str:
     return line if len(line) <= MAX_SANITIZED else line[:MAX_SANITIZED] + "…"
 
 
-def _connection(error: openai.APIConnectionError) -> ApiError:
+def _translate_connection(error: openai.APIConnectionError) -> ApiError:
     where = f"{error.request.url.scheme}://{error.request.url.netloc.decode('ascii', 'replace').rpartition('@')[2]}"
     cause = error.__cause__
     if isinstance(cause, NEVER_SENT):
@@ -109,11 +109,11 @@ def _is_garbled(cause: BaseException | None) -> bool:
     return isinstance(cause, httpx2.DecodingError)
 
 
-def _status(error: openai.APIStatusError, *, model: str, variable: str, editing: bool) -> ApiError:
+def _translate_status(error: openai.APIStatusError, *, model: str, variable: str, editing: bool) -> ApiError:
     status, request_id = error.status_code, error.request_id
     body = error_object(error)
     if error.response.is_redirect:
-        return _redirect(error)
+        return _translate_redirect(error)
     if status == HTTPStatus.TOO_MANY_REQUESTS and error.code != "insufficient_quota":
         wait = named_wait(error)
         when = f"Wait {wait:.0f} s" if wait is not None and wait >= 1 else "Wait a little"
@@ -132,19 +132,19 @@ def _status(error: openai.APIStatusError, *, model: str, variable: str, editing:
         )
     if body is None and status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return OutcomeUnknown(
-            f"Something between here and the API answered {status} with {_kind(error)} instead of the API's own words."
+            f"Something between here and the API answered {status} with {_content_type(error)} instead of the API's own words."
             " Check OPENAI_BASE_URL and any proxy.",
             request_id=request_id,
             status=status,
         )
     if body is None:
         return ApiError(
-            f"The API's address answered {status} with {_kind(error)}, which is not OpenAI's API speaking."
+            f"The API's address answered {status} with {_content_type(error)}, which is not OpenAI's API speaking."
             " Check OPENAI_BASE_URL: it usually ends in /v1.",
             request_id=request_id,
             status=status,
         )
-    return _from_body(
+    return _translate_body(
         body,
         code=error.code,
         message=_message(error),
@@ -155,7 +155,7 @@ def _status(error: openai.APIStatusError, *, model: str, variable: str, editing:
     )
 
 
-def _redirect(error: openai.APIStatusError) -> ApiError:
+def _translate_redirect(error: openai.APIStatusError) -> ApiError:
     location = error.response.headers.get("location", "")
     try:
         target = display_url(str(error.request.url.join(location))) if location else "an address that it does not name"
@@ -170,7 +170,7 @@ def _redirect(error: openai.APIStatusError) -> ApiError:
     )
 
 
-def _from_body(  # noqa: C901, PLR0912 - one arm a row of OpenAI's table of errors
+def _translate_body(  # noqa: C901, PLR0912 - one arm a row of OpenAI's table of errors
     body: Mapping[str, Any],
     *,
     code: str | None,
@@ -255,6 +255,6 @@ def _message(error: openai.APIStatusError) -> str:
     return message if isinstance(message, str) else f"status {error.status_code}"
 
 
-def _kind(error: openai.APIStatusError) -> str:
+def _content_type(error: openai.APIStatusError) -> str:
     kind = error.response.headers.get("content-type", "").partition(";")[0].strip()
     return kind or "no content type"

@@ -21,7 +21,7 @@ from .body_reader import arrived
 from .client import RequestSender, with_deadline
 from .rate_limiter import RequestStatus
 from .request import ImageRequest
-from .results import ApiResult, decode_base64, parse_images_answer, reading_answer, parse_completed_event
+from .results import ApiResult, decode_base64, parse_completed_event, parse_images_answer, reading_answer
 from .sink import ImageSink
 
 OPTIONS = ("size", "quality", "background", "output_format", "output_compression", "moderation", "user")

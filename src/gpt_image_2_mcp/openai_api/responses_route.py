@@ -21,19 +21,19 @@ from ..images import MIME
 from ..inputs import InputImage
 from .body_reader import ImageBytes
 from .client import RequestSender
-from .errors import translate_object, from_sandbox, sanitized, translate
+from .errors import from_sandbox, sanitized, translate, translate_object
 from .images_route import changed_options
 from .rate_limiter import RequestStatus
 from .request import ImageRequest
 from .results import (
     ApiResult,
     HostUsage,
-    parse_usage,
+    as_object,
     decode_base64,
     parse_object,
-    as_object,
-    request_id,
+    parse_usage,
     reading_answer,
+    request_id,
     text_field,
 )
 from .sink import ImageSink

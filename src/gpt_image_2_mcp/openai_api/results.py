@@ -17,7 +17,7 @@ from pydantic_core import from_json
 from ..billing.tokens import Usage, usage_from
 from ..errors import ApiError, BadAnswer, OutcomeUnknown, shown
 from .body_reader import Body, ImageBytes
-from .errors import translate_object, from_sandbox
+from .errors import from_sandbox, translate_object
 
 MAX_REQUEST_ID = 200
 """Characters of a request's id; OpenAI's have 36."""

@@ -148,7 +148,7 @@ class Repositories:
         """Let go of what was opened."""
         opened = {
             id(store): store
-            for name in ("ledger_store", "history_store")
+            for name in ("ledger_store", "catalogue_store")
             if (store := self.__dict__.get(name)) is not None
         }
         for store in opened.values():

@@ -132,8 +132,8 @@ def _translate_status(error: openai.APIStatusError, *, model: str, variable: str
         )
     if body is None and status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return OutcomeUnknown(
-            f"Something between here and the API answered {status} with {_content_type(error)} instead of the API's own words."
-            " Check OPENAI_BASE_URL and any proxy.",
+            f"Something between here and the API answered {status} with {_content_type(error)} instead of the API's own"
+            " words. Check OPENAI_BASE_URL and any proxy.",
             request_id=request_id,
             status=status,
         )

@@ -42,8 +42,9 @@ def goes_on(call: Job, *, waited_s: float) -> CallToolResult:
     job = call.working_job
     joined = "This is the job of your earlier identical call; nothing is paid again. " if call.joined else ""
     text = joined + (
-        f"The picture is not ready after {waited_s:g} s, and the work goes on. {job.progress_text()}. Call get_image_job with"
-        f" job_id {job.id!r} to wait for it and get it; do not repeat the first call. It is saved in any case."
+        f"The picture is not ready after {waited_s:g} s, and the work goes on. {job.progress_text()}. Call"
+        f" get_image_job with job_id {job.id!r} to wait for it and get it; do not repeat the first call. It is saved in"
+        " any case."
     )
     row = {"job_id": job.id, "state": job.state, "tool": job.tool}
     return CallToolResult(content=[TextContent(text=text)], _meta={JOB_KEY: row})

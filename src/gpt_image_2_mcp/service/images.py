@@ -25,7 +25,7 @@ from ..jobs.job import Job
 from ..jobs.news import NewsFeed
 from ..jobs.report import Report
 from ..jobs.runner import JobRunner, ProgressCallback
-from ..jobs.store import TOOLS
+from ..jobs.serialization import TOOLS
 from ..library.library import Library
 from ..library.viewer import Viewer
 from ..parameters.models import (

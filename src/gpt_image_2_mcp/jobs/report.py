@@ -1,4 +1,4 @@
-"""What an operation tells of its result: facts for a program, and a text for a person and a model."""
+"""The report of a finished job: as values, as JSON for programs, and as a text for the user and the model."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -15,38 +15,48 @@ from ..images.preview import Preview
 from ..storage.local_folder import Kind, SavedImage
 
 MAX_TEXT = 7_900
-"""Characters of a text: clients cut or refuse long answers, and a model pays for every one."""
+"""Characters of an answer's text: clients cut or refuse long answers, and the model pays for each of them."""
 MAX_PROMPT_IN_LIST = 120
-"""Characters of a prompt where it stands in a list."""
+"""Characters of a prompt in a list."""
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """A finished operation: what was asked for, what came back, where it lies, what it cost."""
+    """What was asked for, what was made, where the files are, and what it cost.
+
+    The `jobs` table stores it as JSON, with the names of the fields as keys, so a renamed field keeps its older key.
+    """
 
     kind: Kind
     model: str
     prompt: str
     requested: Mapping[str, Any]
+    """`size`, `quality`, `n`, `format` and `background` as the call gave them, or their defaults."""
     applied: Mapping[str, Any]
+    """The same of the pictures that were made; None where neither the API nor the file says it."""
     images: tuple[SavedImage, ...]
+    """At least one."""
     usage: Usage | None
+    """The tokens of all API requests together; None if one of them came without."""
     cost: Decimal | None
+    """Dollars, computed from `usage`; None if the usage or a price is not known."""
     request_id: str | None
     warnings: tuple[str, ...] = ()
+    """Sentences for the user and the model."""
     position: Annotated[
         SessionPosition | None,
         Field(validation_alias=AliasChoices("place", "position"), serialization_alias="place"),
     ] = None
-    """The picture's turn in its session; None outside of one. The `jobs` table has it under its older name, `place`."""
+    """The picture's turn in its session; None outside of one. Its key in the `jobs` table is `place`, an older name."""
     tree: str = ""
-    """The session's turns, as text."""
+    """The session's turns, drawn as text."""
     sandbox: bool = False
+    """Whether the sandbox answered: the cost is what OpenAI would have asked for, and nothing was paid."""
     previews: Mapping[str, Preview] = field(default_factory=dict[str, Preview], compare=False, repr=False)
-    """By image id; gone once they were shown, and made again from the file when asked for."""
+    """By image id. Dropped after the first answer; `ImageService.previews` makes them again from the files."""
 
     def redacted(self, redact: Callable[[str], str]) -> "Report":
-        """The same with secrets taken out of every text that the user, the model or the backend wrote."""
+        """A copy without secrets in the texts that the user, the model or the backend wrote."""
 
         def clean(value: Any) -> Any:
             return redact(value) if isinstance(value, str) else value
@@ -60,7 +70,7 @@ class Report:
         )
 
     def as_dict(self) -> dict[str, Any]:
-        """The machine-readable report."""
+        """The report as JSON for programs, which an answer carries in its `_meta`."""
         report: dict[str, Any] = {
             "model": self.model,
             "prompt": self.prompt,
@@ -80,7 +90,7 @@ class Report:
         return report
 
     def text(self) -> str:
-        """What was made, where it lies and what it cost, in at most `MAX_TEXT` characters."""
+        """The report as a text: what was made, the files, the cost, the warnings; at most `MAX_TEXT` characters."""
         lines = [self._headline(), *(str(image.path) for image in self.images), self._cost_line()]
         lines += [] if self.position is None else position_lines(self.position, self.tree)
         lines += [f"Note: {warning}" for warning in self.warnings]
@@ -113,12 +123,12 @@ class Report:
 
 
 def clipped(text: str) -> str:
-    """A text of at most `MAX_TEXT` characters."""
+    """`text`, cut to `MAX_TEXT` characters."""
     return text if len(text) <= MAX_TEXT else text[: MAX_TEXT - 1] + "…"
 
 
 def shortened(prompt: str) -> str:
-    """A prompt on one line, at a length for lists."""
+    """`prompt` on one line, cut to `MAX_PROMPT_IN_LIST` characters."""
     line = " ".join(prompt.split())
     return line if len(line) <= MAX_PROMPT_IN_LIST else line[: MAX_PROMPT_IN_LIST - 1] + "…"
 

@@ -10,7 +10,7 @@ import pytest
 from inline_snapshot import external_file, snapshot
 from workbench import GENERATIONS, KEY, SMALL, Bench, Benches, Canned, encoded, folded
 
-from gpt_image_2_mcp.openai_api import client as api_client
+from gpt_image_2_mcp.openai_api import retry
 from gpt_image_2_mcp.sandbox import Fault
 
 pytestmark = pytest.mark.anyio
@@ -135,7 +135,7 @@ async def test_the_wait_that_a_rate_limit_names_is_the_wait(
     fault = Fault(error="rate_limit_exceeded", message=message, headers=headers, times=2)
     bench.knobs.faults = [fault]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(api_client, "FIRST_WAIT_S", 3600.0)
+        patch.setattr(retry, "FIRST_WAIT_S", 3600.0)
         await bench.made("generate_image", prompt="a red fox", size=SMALL)
     assert len(bench.seen()) == 3
 
@@ -194,7 +194,7 @@ def breaking(failure: Exception, times: int = 99) -> tuple[Callable[[httpx2.Asyn
 @pytest.fixture
 def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     """A failed connection names no wait, and no test waits for seconds."""
-    monkeypatch.setattr(api_client, "FIRST_WAIT_S", 0.001)
+    monkeypatch.setattr(retry, "FIRST_WAIT_S", 0.001)
 
 
 NEVER_SENT = [httpx2.ConnectError("[Errno 111] Connection refused"), httpx2.ConnectTimeout("")]

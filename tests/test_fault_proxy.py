@@ -169,10 +169,10 @@ async def test_a_dripping_answer_comes_whole(proxy: FaultProxy, paid: Callable[[
 
 def test_an_answer_that_drips_ends_with_the_time_for_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     """Its thread too, which nobody waits for by then."""
-    assert list(api_client.in_time(iter([b"1", b"2"]))) == [b"1", b"2"]
+    assert list(api_client.with_deadline(iter([b"1", b"2"]))) == [b"1", b"2"]
     monkeypatch.setattr(api_client, "WHOLE_ANSWER_TIMEOUT_S", -1.0)
     with pytest.raises(httpx2.TimeoutException):
-        list(api_client.in_time(iter([b"1", b"2"])))
+        list(api_client.with_deadline(iter([b"1", b"2"])))
 
 
 async def test_a_refused_connection_is_tried_again_and_nothing_is_paid(

@@ -134,8 +134,8 @@ async def make_a_history(service: ImageService, source: Path) -> None:
     start = StartSessionRequest(prompt="Make it blue", images=[str(source)], size=SMALL)
     report = await service.wait(service.start(start, client="a test 1.0"))
     assert report is not None
-    assert report.place is not None
-    session = report.place.session_id
+    assert report.position is not None
+    session = report.position.session_id
 
     async def go_on(prompt: str, from_turn: int | None = None) -> None:
         request = ContinueSessionRequest(session_id=session, prompt=prompt, from_turn=from_turn, size=SMALL)
@@ -178,8 +178,8 @@ async def test_a_session_that_was_rebuilt_goes_on_where_it_was(desk: Desk) -> No
         request = ContinueSessionRequest(session_id=session.id, prompt="And a bow", size=SMALL)
         report = await service.wait(service.start(request))
     assert report is not None
-    assert report.place is not None
-    assert (report.place.turn, report.place.parent) == (8, 7)
+    assert report.position is not None
+    assert (report.position.turn, report.position.parent) == (8, 7)
 
 
 async def test_sessions_that_were_rebuilt_end_as_others_do(desk: Desk) -> None:
@@ -435,8 +435,8 @@ async def test_a_strangers_turn_of_a_session_that_is_there_changes_nothing_of_it
         request = ContinueSessionRequest(session_id=before[0]["id"], prompt="And a bow", size=SMALL)
         report = await service.wait(service.start(request))
     assert report is not None
-    assert report.place is not None
-    assert (report.place.turn, report.place.parent) == (turn + 1, 7)
+    assert report.position is not None
+    assert (report.position.turn, report.position.parent) == (turn + 1, 7)
     assert report.images[0].path.parent == desk.pictures
 
 

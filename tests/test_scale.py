@@ -66,7 +66,7 @@ def statements(repositories: Repositories) -> Generator[list[tuple[str, Any]]]:
     def note(_: object, __: object, statement: str, values: Any, *___: object) -> None:
         found.append((statement, values))
 
-    engine = repositories.history_store.database.engine
+    engine = repositories.catalogue_store.database.engine
     event.listen(engine, "before_cursor_execute", note)
     yield found
     event.remove(engine, "before_cursor_execute", note)

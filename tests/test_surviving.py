@@ -396,6 +396,41 @@ async def test_what_a_later_version_has_written_of_a_job_is_in_nobodys_way(tmp_p
             assert "There is no job" in await bench.refused("get_image_job", job_id=job)
 
 
+STORED_OUTCOME = """{"report": {"kind": "session", "model": "gpt-image-2", "prompt": "greener",
+"requested": {"size": "1024x640", "quality": "low", "n": 1, "format": "png", "background": "auto"},
+"applied": {"size": "1024x640", "quality": "low", "n": 1, "format": "png", "background": "opaque"},
+"images": [{"path": "/pictures/session-20261128-041151-41e588.png",
+"facts": {"format": "png", "width": 1024, "height": 640, "alpha": false}, "size_bytes": 67836,
+"sha256": "f73cc6dd25427d1127de440c82f575b2dd70938469c1072fcbe7691da07238e0"}],
+"usage": {"input_tokens": 642, "text_tokens": 2, "image_tokens": 640, "output_tokens": 107, "output_text_tokens": 0,
+"cached_text_tokens": 0, "cached_image_tokens": 0}, "cost": "0.00834", "request_id": "req_99361c967f05da8f133f7650201b",
+"warnings": [], "place": {"session_id": "session-3742a0fdcf1611d824bbf975", "turn": 3, "parent": 1, "late": true,
+"asked": true}, "tree": "0 originals: photo.png", "sandbox": false, "previews": {}}}"""
+"""As the version of 2026-11-28 wrote it, where the position in the session was called `place`."""
+
+
+async def test_an_answer_that_an_earlier_version_stored_is_still_fetched(tmp_path: Path) -> None:
+    """Its keys are older than the names in the code; what is written today has the same ones."""
+    async with paying(tmp_path) as bench:
+        session = await begun(bench)
+    async with paying(tmp_path, SHORT) as bench:
+        bench.knobs.hold()
+        request = {"session_id": session, "prompt": "greener"} | LOOK
+        job = await handed(bench, "continue_edit_session", **request, from_turn=1)
+        bench.knobs.release()
+        await listed(bench, f"{job}: done")
+    (written,) = [json.loads(row["outcome"])["report"] for row in rows(tmp_path, "jobs") if row["id"] == job]
+    stored = json.loads(STORED_OUTCOME)["report"]
+    assert list(written) == list(stored)
+    assert written["place"] == {"session_id": session, "turn": 2, "parent": 1, "late": False, "asked": True}
+    with closing(sqlite3.connect(tmp_path / "data" / DATABASE)) as connection, connection:
+        connection.execute("UPDATE jobs SET outcome = ? WHERE id = ?", (STORED_OUTCOME, job))
+    async with paying(tmp_path, SHORT) as bench:
+        report = report_of(await fetched(bench, job))
+    assert (report["session_id"], report["turn"]) == ("session-3742a0fdcf1611d824bbf975", 3)
+    assert (report["parent_turn"], report["branch"]) == (1, True)
+
+
 # The catalogue.
 
 

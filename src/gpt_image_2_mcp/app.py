@@ -1,4 +1,7 @@
-"""Wires the program: `open_service` makes every part; the stdio server, the commands and the tests enter here."""
+"""Wires the program: `open_service` makes all parts and passes each the ones it needs.
+
+The stdio server, the commands and the tests enter here. Below this module nothing reads the environment.
+"""
 
 import logging
 import os
@@ -32,10 +35,10 @@ from .service.images import ImageService
 from .settings import Settings
 
 DATABASE = "gpt-image-2.db"
-"""The file in the data folder; the built-in sandbox has one of its own, since its pictures are not the user's."""
+"""The database file in the data folder; the built-in sandbox has another one, as its pictures are not the user's."""
 
 THUMBNAILS = "thumbnails"
-"""The folder beside it where thumbnails for contact sheets are cached."""
+"""The folder in the data folder where thumbnails for contact sheets are cached."""
 
 
 @asynccontextmanager
@@ -48,11 +51,12 @@ async def open_service(
     data_dir: Path | None = None,
     first_call_at: float | None = None,
 ) -> AsyncGenerator[ImageService]:
-    """Open the service; on leaving, requests that were sent are waited for and their pictures saved.
+    """Open the service. Leaving the context waits until the pictures of requests that were sent are saved.
 
-    Relative paths start at `working_dir`. `transport` stands in for the network on the way to the API: the sandbox, in
-    this process. `data_dir` is where the database file lies; None keeps it in memory. `first_call_at` is when the first
-    call arrived, by `time.monotonic`, if that was before this program was loaded.
+    Relative paths start at `working_dir`. `transport` replaces the network between the HTTP client and the API: the
+    tests and `--sandbox` pass the sandbox. `data_dir` is the folder of the database file; None keeps the database in
+    memory. `first_call_at` is when the first call arrived, by `time.monotonic`, if that was before this program was
+    loaded.
     """
     writer = WriterThread(
         Repositories(
@@ -115,9 +119,11 @@ async def open_service(
         tasks.start_soon(service.recover)
         try:
             yield service
-        except Exception as error:  # noqa: BLE001 - raised in here, it would reach the caller wrapped by the task group
+        except Exception as error:  # noqa: BLE001 - the task group would wrap it in an ExceptionGroup: raised below
             failure = error
         finally:
+            # In this order: the jobs end, then the threads that still save their pictures, then the database. Shielded,
+            # since the server is often cancelled at its end.
             with anyio.CancelScope(shield=True):
                 await jobs.close(settings.shutdown_grace_s)
                 await pipeline.close()
@@ -146,15 +152,15 @@ def read_settings(*, sandbox: bool) -> Settings:
 
 
 def log_to_stderr(settings: Settings) -> None:
-    """Log warnings on stderr, and with debugging on what happens."""
-    # Before the SDK does: what it sets up is meant for a terminal and breaks lines.
+    """Log warnings to stderr, and with `GPT_IMAGE_2_MCP_DEBUG` what happens as well."""
+    # Before the MCP SDK configures the root logger: its handler is made for a terminal and wraps lines.
     logging.basicConfig(
         format="gpt-image-2-mcp: %(message)s", level=logging.INFO if settings.debug else logging.WARNING
     )
 
 
 def _database(settings: Settings, data_dir: Path | None) -> Address:
-    """The database's address; None for memory. The sandbox's is a file of its own, even beside a database server."""
+    """The database's address; None for memory. The sandbox has a file of its own, also if a database server is set."""
     address = settings.database() if settings.database_url else data_dir and data_dir / DATABASE
     if not settings.sandbox:
         return address

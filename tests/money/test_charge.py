@@ -20,13 +20,13 @@ def test_a_row_that_was_not_kept_is_nobody_elses(tmp_path: Path) -> None:
 
     def fill_the_disk() -> None:
         with repositories.transaction():
-            lost.note_sent(repositories)
+            lost.mark_sent(repositories)
             raise OSError("full")
 
     with pytest.raises(OSError, match="full"):
         fill_the_disk()
-    lost.take_back()
-    other.note_sent(repositories)
+    lost.unmark_sent()
+    other.mark_sent(repositories)
     lost.fail(repositories, may_be_billed=False)
     assert repositories.ledger.summary().reserved > 0, "the other one is under way still"
     repositories.close()

@@ -63,7 +63,7 @@ async def wait_for_report(service: "ImageService", job: "Job") -> "Report":
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(_watch_interrupts, service, job, bar.console.print)
             try:
-                report = await service.wait(job, tell=show_progress)
+                report = await service.wait(job, on_progress=show_progress)
                 assert report is not None, "without a bound it waits to the end"
                 outcome.append(report)
             except GptImageError as error:

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from ..errors import BadAnswer, GptImageError, shown
 from ..inputs import Sources
-from ..openai_api.threads import on_loop
+from ..openai_api.threads import run_on_loop
 from ..settings import Settings
 
 MAX_URL_SHOWN = 1000
@@ -33,7 +33,7 @@ class LinkFetcher:
 
         """
         try:
-            return on_loop(self.loop, self.sources.fetch_picture(url, also_allowed=self.backend))
+            return run_on_loop(self.loop, self.sources.fetch_picture(url, also_allowed=self.backend))
         except GptImageError as error:
             raise BadAnswer(
                 f"The API gave the picture by address, and it could not be fetched: {error}"

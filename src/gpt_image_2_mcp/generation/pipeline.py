@@ -120,7 +120,7 @@ class Pipeline:
         )
         charge = await self._spending.reserve(job.id, self.priced(job.request, order.inputs))
         saver = self._saver(job, order)
-        job.folder, job.stem = order.folder, saver.stem
+        job.files.folder, job.files.stem = order.folder, saver.stem
         job.status.before_sending = partial(
             self._recorder.record_sent, job, charge, required=self._spending.budgets.any
         )
@@ -139,7 +139,7 @@ class Pipeline:
         report = await self._recorder.record_result(
             job, order, report, charge, lost=lost, policy=self._output_dirs.policy
         )
-        self._news.publish(report.place.session_id if report.place else None)
+        self._news.publish(report.position.session_id if report.position else None)
         return report
 
     async def next_turn(self, request: ContinueSessionRequest) -> tuple[Session, int, Inputs]:
@@ -181,7 +181,7 @@ class Pipeline:
             target,
             n=job.request.count,
             links=links,
-            partials=job.partials,
+            partials=job.files.partials,
             previews=self._settings.inline == "preview",
             in_flight=self._in_flight,
         )

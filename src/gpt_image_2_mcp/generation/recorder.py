@@ -49,13 +49,13 @@ class Recorder:
 
         def write(repositories: Repositories) -> None:
             with repositories.transaction():
-                charge.note_sent(repositories)
-                self.store.save_sent(repositories, job)
+                charge.mark_sent(repositories)
+                self.store.write_sent(repositories, job)
 
         try:
             await self.writer.run(write)
         except GptImageError as error:
-            charge.take_back()
+            charge.unmark_sent()
             if required:
                 raise
             # Without a budget, a database that cannot be written is no reason to refuse a picture.
@@ -148,10 +148,10 @@ class Recorder:
                     unit.pictures.add(picture)
                 session = unit.sessions.get(position.session_id) if position else None
                 if session:
-                    report = replace(report, place=position, tree=tree(session))
+                    report = replace(report, position=position, tree=tree(session))
                 elif order.step:
-                    report = replace(report, place=position, warnings=(*report.warnings, ENDED_MEANWHILE))
-                self.store.save_result(unit, job, report)
+                    report = replace(report, position=position, warnings=(*report.warnings, ENDED_MEANWHILE))
+                self.store.write_result(unit, job, report)
         return report, placed
 
     @staticmethod

@@ -59,11 +59,11 @@ class Spending:
         self._writer = writer
         self._free = free
 
-    async def estimate(self, asked: PricedRequest) -> Estimate | None:
+    async def estimate(self, request: PricedRequest) -> Estimate | None:
         """What it should cost, None where the model's price is unknown."""
-        return await self._writer.run(lambda repositories: _estimated(asked, _dearest(asked, repositories)))
+        return await self._writer.run(lambda repositories: _estimate_of(request, _dearest_seen(request, repositories)))
 
-    async def reserve(self, job: str, asked: PricedRequest) -> "Charge":
+    async def reserve(self, job: str, request: PricedRequest) -> "Charge":
         """Set aside what an operation should cost, if there is a budget.
 
         Raises:
@@ -72,17 +72,17 @@ class Spending:
             DatabaseUnusable: the ledger cannot be written, and there is a budget.
 
         """
-        charge = Charge(self.budgets, job, asked, free=self._free)
+        charge = Charge(self.budgets, job, request, free=self._free)
         if self.budgets.any and not self._free:
-            await self._writer.run(charge.enter)
+            await self._writer.run(charge.reserve)
         return charge
 
-    async def would_fit(self, asked: PricedRequest) -> Estimate | None:
+    async def check_budgets(self, request: PricedRequest) -> Estimate | None:
         """See that an operation fits the budgets, and give what it should cost; raises as `reserve` does."""
         if self._free:
-            return await self.estimate(asked)
-        charge = Charge(self.budgets, "", asked)
-        return await self._writer.run(charge.rehearse)
+            return await self.estimate(request)
+        charge = Charge(self.budgets, "", request)
+        return await self._writer.run(charge.dry_run)
 
     async def summary(self) -> Summary:
         """What was spent today and in the last 30 days; raises DatabaseUnusable."""
@@ -92,55 +92,55 @@ class Spending:
 class Charge:
     """What one operation costs; every method is for the clerk's thread, and each way to end is called once."""
 
-    def __init__(self, budgets: Budgets, job: str, asked: PricedRequest, *, free: bool = False) -> None:
+    def __init__(self, budgets: Budgets, job: str, request: PricedRequest, *, free: bool = False) -> None:
         """Stand for a row of the ledger that is not written yet, or for none where it is `free`."""
         self._budgets = budgets
         self._job = job
-        self._asked = asked
+        self._request = request
         self._free = free
-        self._expected: Estimate | None = None
+        self._estimate: Estimate | None = None
         self._row: int | None = None
-        self._sent = False
-        self._set_aside = False
+        self._is_sent = False
+        self._was_reserved = False
         """The row was written before the request was about to be sent."""
 
-    def enter(self, repositories: Repositories, *, is_sent: bool = False) -> None:
+    def reserve(self, repositories: Repositories, *, is_sent: bool = False) -> None:
         """Write the row; raises as `Spending.reserve` does."""
-        asked = self._asked
-        self._expected = _estimated(asked, _dearest(asked, repositories))
+        request = self._request
+        self._estimate = _estimate_of(request, _dearest_seen(request, repositories))
         self._row = repositories.ledger.reserve(
-            Entry(asked.model, asked.options.size, asked.options.quality, asked.n, self._job),
-            estimate=self._expected.usd if self._expected else None,
+            Entry(request.model, request.options.size, request.options.quality, request.n, self._job),
+            estimate=self._estimate.usd if self._estimate else None,
             per_call=self._budgets.per_call,
             per_day=self._budgets.per_day,
-            cheaper=partial(_cheaper, asked),
+            cheaper=partial(_cheaper, request),
             is_sent=is_sent,
         )
 
-    def rehearse(self, repositories: Repositories) -> Estimate | None:
+    def dry_run(self, repositories: Repositories) -> Estimate | None:
         """Do as if; give what it should cost. Raises as `Spending.reserve` does."""
         if not self._budgets.any:
-            return _estimated(self._asked, _dearest(self._asked, repositories))
-        self.enter(repositories)
+            return _estimate_of(self._request, _dearest_seen(self._request, repositories))
+        self.reserve(repositories)
         assert self._row is not None
         repositories.ledger.forget(self._row)
-        return self._expected
+        return self._estimate
 
-    def note_sent(self, repositories: Repositories) -> None:
+    def mark_sent(self, repositories: Repositories) -> None:
         """From now on an unknown outcome counts as spent; once, however many requests the operation sends."""
-        if self._free or self._sent:
+        if self._free or self._is_sent:
             return
-        self._set_aside = self._row is not None
+        self._was_reserved = self._row is not None
         if self._row is not None:
             repositories.ledger.sent(self._row)
         else:
-            self.enter(repositories, is_sent=True)
-        self._sent = True
+            self.reserve(repositories, is_sent=True)
+        self._is_sent = True
 
-    def take_back(self) -> None:
+    def unmark_sent(self) -> None:
         """What `note_sent` wrote was not kept: a row that is not there may be somebody else's by now."""
-        self._sent = False
-        if not self._set_aside:
+        self._is_sent = False
+        if not self._was_reserved:
             self._row = None
 
     def settle(
@@ -155,8 +155,8 @@ class Charge:
     ) -> None:
         """Write down what came; `lost` of the `n` pictures may be billed without having come."""
         if self._row is not None:
-            if usd is not None and lost and self._expected is not None:
-                usd += self._expected.usd * lost / n
+            if usd is not None and lost and self._estimate is not None:
+                usd += self._estimate.usd * lost / n
             repositories.ledger.settle(self._row, usage=usage, usd=usd, request_id=request_id)
 
     def fail(self, repositories: Repositories, *, may_be_billed: bool) -> None:
@@ -165,36 +165,38 @@ class Charge:
             (repositories.ledger.unknown if may_be_billed else repositories.ledger.release)(self._row)
 
 
-def _estimated(asked: PricedRequest, dearest: int | None) -> Estimate | None:
-    look = asked.options
-    return _price(asked, dearest=dearest, size=edges(look.size) or "auto", quality=look.quality)
+def _estimate_of(request: PricedRequest, dearest: int | None) -> Estimate | None:
+    options = request.options
+    return _price(request, dearest=dearest, size=edges(options.size) or "auto", quality=options.quality)
 
 
-def _dearest(asked: PricedRequest, repositories: Repositories) -> int | None:
+def _dearest_seen(request: PricedRequest, repositories: Repositories) -> int | None:
     """The most tokens that such a picture took here; an estimate is given without a ledger as well."""
     if isinstance(repositories.database, Path) and not repositories.database.exists():
         return None
     try:
-        return repositories.ledger.dearest(model=asked.model, size=asked.options.size, quality=asked.options.quality)
+        return repositories.ledger.dearest(
+            model=request.model, size=request.options.size, quality=request.options.quality
+        )
     except GptImageError:
         return None
 
 
-def _price(asked: PricedRequest, *, size: Size, quality: Quality, dearest: int | None = None) -> Estimate | None:
+def _price(request: PricedRequest, *, size: Size, quality: Quality, dearest: int | None = None) -> Estimate | None:
     return estimate(
-        asked.model,
-        prompt=asked.prompt,
+        request.model,
+        prompt=request.prompt,
         size=size,
         quality=quality,
-        generation=not asked.inputs,
-        n=asked.n,
-        inputs=asked.inputs,
-        mask=asked.mask,
-        partial_images=asked.partial_images,
+        generation=not request.inputs,
+        n=request.n,
+        inputs=request.inputs,
+        mask=request.mask,
+        partial_images=request.partial_images,
         dearest_seen=dearest,
     )
 
 
-def _cheaper(asked: PricedRequest, limit: Decimal) -> Offer | None:
-    size: Size = edges(asked.options.size) or "auto"
-    return offer(limit, partial(_price, asked), size=size, quality=asked.options.quality)
+def _cheaper(request: PricedRequest, limit: Decimal) -> Offer | None:
+    size: Size = edges(request.options.size) or "auto"
+    return offer(limit, partial(_price, request), size=size, quality=request.options.quality)

@@ -1,4 +1,4 @@
-"""How long pictures take: learned from the ones that this server made, guessed before there are any."""
+"""How long pictures take: the median of those that this process made, and a guess before there are any."""
 
 from collections import defaultdict, deque
 from math import sqrt
@@ -8,34 +8,34 @@ from ..parameters.models import PricedOptions
 from ..parameters.sizes import edges
 
 GUESS_S = {"low": 12.0, "medium": 35.0, "high": 80.0, "xhigh": 100.0, "max": 120.0}
-"""Seconds at one megapixel: our own guess between the 10 and 235 s that were measured (2026-11)."""
+"""Seconds for one megapixel, by quality: our own guess between the 10 and 235 s that were measured (2026-11)."""
 REMEMBERED = 20
-"""Pictures of one kind that the median is taken of."""
+"""The number of latest durations, by quality and size, that the median is computed from."""
 
 
 class DurationHistory:
-    """Durations in seconds, by what makes the difference: quality and size."""
+    """Durations in seconds, by quality and number of megapixels."""
 
     def __init__(self) -> None:
-        """Know nothing yet."""
+        """Start without durations."""
         self._seen: defaultdict[tuple[str, int], deque[float]] = defaultdict(lambda: deque(maxlen=REMEMBERED))
 
-    def learn(self, look: PricedOptions, seconds: float) -> None:
-        """Remember how long one took."""
-        self._seen[_kind(look)].append(seconds)
+    def learn(self, options: PricedOptions, seconds: float) -> None:
+        """Remember how long a request with these options took, from its first byte to the saved pictures."""
+        self._seen[_bucket(options)].append(seconds)
 
-    def expected(self, look: PricedOptions) -> float:
-        """Seconds that such a picture usually takes."""
-        seen = self._seen.get(_kind(look))
+    def expected(self, options: PricedOptions) -> float:
+        """The seconds that a request with these options usually takes."""
+        seen = self._seen.get(_bucket(options))
         if seen:
             return max(median(seen), 0.1)
-        return GUESS_S.get(look.quality, GUESS_S["medium"]) * sqrt(max(_pixels(look) / 1_048_576, 0.5))
+        return GUESS_S.get(options.quality, GUESS_S["medium"]) * sqrt(max(_pixels(options) / 1_048_576, 0.5))
 
 
-def _kind(look: PricedOptions) -> tuple[str, int]:
-    return look.quality, round(_pixels(look) / 1_000_000)
+def _bucket(options: PricedOptions) -> tuple[str, int]:
+    return options.quality, round(_pixels(options) / 1_000_000)
 
 
-def _pixels(look: PricedOptions) -> int:
-    width, height = edges(look.size) or (1024, 1024)
+def _pixels(options: PricedOptions) -> int:
+    width, height = edges(options.size) or (1024, 1024)
     return width * height

@@ -1,9 +1,17 @@
-"""One piece of paid work: what was asked for, where it stands, and what came of it."""
+"""A job: one paid operation, from its arguments to its saved pictures.
+
+A call starts a job and waits for it, but the job does not belong to the call: it goes on when the call is cancelled or
+has waited long enough, since a request that was sent is billed in any case. `Delivery` says who gets the outcome then.
+
+A call that repeats an earlier one does not pay again. Its own `Job` then does no work: `joined` is the earlier job, and
+the outcome is copied from there.
+"""
 
 import math
 import secrets
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from enum import Enum, auto
 from pathlib import Path
 from typing import Literal
 
@@ -15,58 +23,92 @@ from ..parameters.models import PaidRequest
 from .report import Report
 
 State = Literal["preparing", "queued", "rendering", "done", "failed", "stopped", "lost"]
+"""What a client is told about a job.
+
+It is preparing while its inputs are read, queued while it waits for a slot of the rate limiter, and rendering once a
+request may have been sent. It ends done (there are pictures), failed (there are none), stopped (nothing was sent), or
+lost (its process ended while the request was under way).
+"""
+
+
+class Delivery(Enum):
+    """How a job's outcome reaches the client. It changes from top to bottom of this list, and never back."""
+
+    DIRECT = auto()
+    """The call that started the job waits for it, or has returned the outcome itself."""
+    HANDED_OUT = auto()
+    """That call was cancelled or returned the job's id. The outcome waits to be fetched, by `get_image_job` or by the
+    same call again, which then joins this job."""
+    FETCHED = auto()
+    """The outcome was fetched after that. The same call again is a new job, and is paid for."""
+
+
+@dataclass(slots=True)
+class JobFiles:
+    """Where the files of a job's pictures are; what they are named is known before any of them is written."""
+
+    folder: Path = Path()
+    stem: str = ""
+    """The beginning of all file names; empty until `Pipeline.run` begins."""
+    partials: list[Path] = field(default_factory=list[Path])
+    """The unfinished pictures that the API has streamed so far."""
 
 
 @dataclass(slots=True, eq=False)
 class Job:
-    """One operation, from its arguments to its saved pictures."""
+    """One paid operation of this process, or one of another process as its row in the `jobs` table describes it."""
 
     tool: str
+    """The tool that was called; the command line uses the tools' names as well."""
     request: PaidRequest
     expected_s: float
-    id: str = field(default_factory=lambda: f"job-{secrets.token_hex(6)}")
-    created: datetime = field(default_factory=lambda: datetime.now(UTC))
-    began: float = field(default_factory=anyio.current_time)
-    ended: float = math.inf
-    key: str | None = None
-    status: RequestStatus = field(default_factory=RequestStatus)
-    scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
-    finished: anyio.Event = field(default_factory=anyio.Event)
-    outcome: Report | Exception | None = None
-    given_up: bool = False
-    """The first caller was cancelled, or was handed the job's id."""
-    fetched: bool = False
-    """Somebody got the outcome."""
-    twin: "Job | None" = None
-    """The job that this call joined instead of being one."""
-    partials: list[Path] = field(default_factory=list[Path])
+    """Seconds that such a request usually takes; 0 where it is not known."""
     client: str | None = None
-    """The program that asked."""
-    folder: Path = Path()
-    stem: str = ""
-    """How the names of its pictures begin, once it is known."""
-    written: bool = False
-    """It has a row in the books."""
+    """The name and version of the MCP client."""
+
+    id: str = field(default_factory=lambda: f"job-{secrets.token_hex(6)}")
+    key: str | None = None
+    """`Order.key`, the same for identical calls; None until the inputs are read, and for a call that joined a job."""
+    joined: "Job | None" = None
+    """The earlier job whose outcome this call shares; None for a job that does its own work."""
+    delivery: Delivery = Delivery.DIRECT
+    outcome: Report | Exception | None = None
+    """The result, or the error that the job failed with; None while it is under way."""
+    status: RequestStatus = field(default_factory=RequestStatus)
+    """Counters of the job's API requests, kept by the sender."""
+    files: JobFiles = field(default_factory=JobFiles)
+
+    created: datetime = field(default_factory=lambda: datetime.now(UTC))
+    started_at: float = field(default_factory=anyio.current_time)
+    ended_at: float = math.inf
+    """Both by `anyio.current_time`, for durations; `created` is for people and for the database."""
+    scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
+    """Everything that the job does runs in it. Only `JobRunner.stop` and a shutdown cancel it."""
     prepared: anyio.Event = field(default_factory=anyio.Event)
-    """Its key is known, or there will be none."""
-    elsewhere: bool = False
-    """Another process does the work, or an earlier run of the server did."""
+    """Set when `key` or `joined` is known, or when the job ended before that."""
+    finished: anyio.Event = field(default_factory=anyio.Event)
+    """Set when `outcome` is final."""
+
+    has_row: bool = False
+    """This process has written a row for the job."""
+    is_foreign: bool = False
+    """Another process works on the job, or an earlier run of the server did; this one only reads its row."""
 
     @property
     def prompt(self) -> str:
-        """What was asked for."""
+        """The prompt of the request."""
         return self.request.prompt
 
     @property
-    def real(self) -> "Job":
-        """The job that does the work."""
-        return self.twin or self
+    def working_job(self) -> "Job":
+        """The job that does the work: the joined one, or this one."""
+        return self.joined or self
 
     @property
     def state(self) -> State:
-        """Where it stands."""
-        if self.twin is not None and self.outcome is None:
-            return self.twin.state
+        """The present state; a call that joined a job has the state of that job."""
+        if self.joined is not None and self.outcome is None:
+            return self.joined.state
         if isinstance(self.outcome, Report):
             return "done"
         if isinstance(self.outcome, JobStopped):
@@ -80,19 +122,19 @@ class Job:
         return "queued" if self.key else "preparing"
 
     @property
-    def _what(self) -> str:
+    def _pictures_text(self) -> str:
         request = self.request
         pictures = f"{request.count} pictures" if request.count > 1 else "a picture"
         size = "" if request.size == "auto" else f" of {request.size}"
         return pictures + size + ("" if request.quality == "auto" else f" at {request.quality} quality")
 
-    def message(self) -> str:
-        """Where it stands, for a person."""
+    def progress_text(self) -> str:
+        """A sentence for the user about what the job does at present."""
         match self.state:
             case "preparing":
                 return "Reading the request's pictures" if self.tool != "generate_image" else "Preparing the request"
             case "queued":
-                if self.elsewhere:
+                if self.is_foreign:
                     return "Queued in another process of this server"
                 held = self.status.held_until - anyio.current_time()
                 if held > 0:
@@ -104,10 +146,10 @@ class Job:
                     f"Queued behind {ahead} other request{'s' if ahead != 1 else ''}" if ahead else "Next in the queue"
                 )
             case "rendering":
-                seconds = anyio.current_time() - (self.status.sent_since or self.began)
-                text = f"Rendering {self._what} for {seconds:.0f} s"
-                if not self.elsewhere:
+                seconds = anyio.current_time() - (self.status.sent_since or self.started_at)
+                text = f"Rendering {self._pictures_text} for {seconds:.0f} s"
+                if not self.is_foreign:
                     text += f"; such pictures usually take {max(self.expected_s, 1):.0f} s"
-                return f"{text}. Unfinished picture: {self.partials[-1]}" if self.partials else text
+                return f"{text}. Unfinished picture: {self.files.partials[-1]}" if self.files.partials else text
             case done:
                 return done.capitalize()

@@ -1,4 +1,7 @@
-"""News of what changed: pictures that were made, sessions that went on or ended."""
+"""News of changes for the MCP client's resources: a picture was made, a session got a turn or ended.
+
+`NewsFeed.publish` is called by the pipeline and the service; `server/notifications.py` reads `NewsFeed.stream`.
+"""
 
 from contextlib import suppress
 from dataclasses import dataclass
@@ -6,25 +9,26 @@ from dataclasses import dataclass
 import anyio
 
 MAX_NEWS = 100
-"""News that wait for the one listener; beyond that the newest are dropped."""
+"""News that the stream holds for its reader; further ones are dropped."""
 
 
 @dataclass(frozen=True, slots=True)
 class News:
-    """A picture was made, or a session, whose id it then has, went on or ended."""
+    """One change in the library."""
 
     session_id: str | None
+    """The session that got a turn or ended; None for a picture outside of a session."""
 
 
 class NewsFeed:
-    """A stream of `News` with one listener, which follows `stream`."""
+    """A stream of `News` with one reader."""
 
     def __init__(self) -> None:
-        """Begin without news."""
+        """Open an empty stream."""
         self._send, self.stream = anyio.create_memory_object_stream[News](MAX_NEWS)
 
     def publish(self, session_id: str | None) -> None:
-        """Tell the listener of a change; never blocks, and drops the news where too many wait or none listens."""
+        """Put a change into the stream. Never blocks: the news is dropped if the stream is full or closed."""
         with suppress(anyio.WouldBlock, anyio.BrokenResourceError):
             self._send.send_nowait(News(session_id))
 

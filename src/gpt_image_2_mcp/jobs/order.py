@@ -1,4 +1,4 @@
-"""A job's request with everything read and checked for it: what is still to be paid for and made."""
+"""An order: what `Pipeline.prepare` found out about a job, and `Pipeline.run` needs to make its pictures."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,13 +10,13 @@ from ..storage.local_folder import Kind
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """The checked work of one job; nothing of it is paid yet."""
+    """A request whose inputs are read and whose output folder is resolved; nothing is paid yet."""
 
     kind: Kind
     folder: Path
-    """Where the pictures go: a real path that may be written."""
+    """The output folder: a real path, without links, that may be written and exists."""
     inputs: Inputs
     key: str
-    """SHA-256 over the tool, the model, the arguments and the bytes given: the same for two identical calls."""
+    """SHA-256 of the tool, the model, the arguments and the input images' bytes: the same for two identical calls."""
     step: SessionStep | None = None
-    """What becomes of the session; None outside of one."""
+    """What happens to the edit session when the picture is recorded; None outside of one."""

@@ -1,9 +1,11 @@
-"""What an operation tells of its result: facts for a program, and a text for a person and a model."""
+"""The report of a finished job: as values, as JSON for programs, and as a text for the user and the model."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import AliasChoices, Field
 
 from ..billing.pricing import dollars
 from ..billing.tokens import Usage
@@ -14,33 +16,46 @@ from ..images.preview import Preview
 from ..storage.local_folder import Kind, SavedImage
 
 MAX_TEXT = 7_900
-"""Characters of a text: clients cut or refuse long answers, and a model pays for every one."""
+"""Characters of an answer's text: clients cut or refuse long answers, and the model pays for each of them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """A finished operation: what was asked for, what came back, where it lies, what it cost."""
+    """What was asked for, what was made, where the files are, and what it cost.
+
+    The `jobs` table stores it as JSON, with the names of the fields as keys, so a renamed field keeps its older key.
+    """
 
     kind: Kind
     model: str
     prompt: str
     requested: Mapping[str, Any]
+    """`size`, `quality`, `n`, `format` and `background` as the call gave them, or their defaults."""
     applied: Mapping[str, Any]
+    """The same of the pictures that were made; None where neither the API nor the file says it."""
     images: tuple[SavedImage, ...]
+    """At least one."""
     usage: Usage | None
+    """The tokens of all API requests together; None if one of them came without."""
     cost: Decimal | None
+    """Dollars, computed from `usage`; None if the usage or a price is not known."""
     request_id: str | None
     warnings: tuple[str, ...] = ()
-    place: SessionPosition | None = None
-    """Where the picture stands in its session."""
+    """Sentences for the user and the model."""
+    position: Annotated[
+        SessionPosition | None,
+        Field(validation_alias=AliasChoices("place", "position"), serialization_alias="place"),
+    ] = None
+    """The picture's turn in its session; None outside of one. Its key in the `jobs` table is `place`, an older name."""
     tree: str = ""
-    """The session's turns, as text."""
+    """The session's turns, drawn as text."""
     sandbox: bool = False
+    """Whether the sandbox answered: the cost is what OpenAI would have asked for, and nothing was paid."""
     previews: Mapping[str, Preview] = field(default_factory=dict[str, Preview], compare=False, repr=False)
-    """By image id; gone once they were shown, and made again from the file when asked for."""
+    """By image id. Dropped after the first answer; `ImageService.previews` makes them again from the files."""
 
     def redacted(self, redact: Callable[[str], str]) -> "Report":
-        """The same with secrets taken out of every text that the user, the model or the backend wrote."""
+        """A copy without secrets in the texts that the user, the model or the backend wrote."""
 
         def clean(value: Any) -> Any:
             return redact(value) if isinstance(value, str) else value
@@ -54,7 +69,7 @@ class Report:
         )
 
     def as_dict(self) -> dict[str, Any]:
-        """The machine-readable report."""
+        """The report as JSON for programs, which an answer carries in its `_meta`."""
         report: dict[str, Any] = {
             "model": self.model,
             "prompt": self.prompt,
@@ -67,16 +82,16 @@ class Report:
             "warnings": list(self.warnings),
             "sandbox": self.sandbox,
         }
-        if self.place is not None:
-            place = self.place
-            report |= {"session_id": place.session_id, "turn": place.turn, "parent_turn": place.parent}
-            report |= {"tree": self.tree} | ({"branch": True} if place.is_branch else {})
+        if self.position is not None:
+            position = self.position
+            report |= {"session_id": position.session_id, "turn": position.turn, "parent_turn": position.parent}
+            report |= {"tree": self.tree} | ({"branch": True} if position.is_branch else {})
         return report
 
     def text(self) -> str:
-        """What was made, where it lies and what it cost, in at most `MAX_TEXT` characters."""
+        """The report as a text: what was made, the files, the cost, the warnings; at most `MAX_TEXT` characters."""
         lines = [self._headline(), *(str(image.path) for image in self.images), self._cost_line()]
-        lines += [] if self.place is None else position_lines(self.place, self.tree)
+        lines += [] if self.position is None else position_lines(self.position, self.tree)
         lines += [f"Note: {warning}" for warning in self.warnings]
         return shorten("\n".join(lines), MAX_TEXT)
 

@@ -1,87 +1,92 @@
-"""Paid work, detached from the request that asked for it.
+"""Runs jobs in the background, and lets calls wait for them.
 
-A job belongs to the studio: whoever asked may give up, and the job goes on, since a request that was sent is billed
-whether anyone waits for it or not. Only a job of which nothing was sent can be stopped. Somebody who gave up and asks
-for the same again gets the job that is there: clients and models repeat a call that timed out.
+The life of a job:
+
+1. `start` makes a task for it, which calls `Work.prepare`. This reads the inputs and costs nothing.
+2. Now `Order.key` is known. If an earlier identical job was handed out and its outcome not fetched, this one joins it:
+   clients and models repeat a call that timed out, and the picture must not be paid for twice.
+3. Otherwise the task calls `Work.run`, which waits for a slot of the rate limiter, sends the request, and saves.
+4. The task ends with an outcome. Calls that `wait` for the job return it, or raise it.
+
+A call can end before its job, by cancellation or because it has waited long enough. The job is handed out then
+(`Delivery`): it goes on if anything was sent, since that is billed in any case, and its outcome waits to be fetched. A
+job of a cancelled call is stopped if nothing was sent.
+
+Everything here runs on the event loop, so nothing changes between two `await`s. The requests of a job run in threads
+that cannot be cancelled (`openai_api/threads.py`); a job that is cancelled does not wait for them.
 """
 
 import logging
 import math
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from datetime import UTC, datetime
 from itertools import takewhile
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 import anyio
 import anyio.abc
 import anyio.to_thread
 
-from ..errors import BadRequest, GptImageError, JobLost, JobStopped, ShuttingDown, shown
-from .job import Job
+from ..errors import BadRequest, GptImageError, JobStopped, ShuttingDown, shown
+from .foreign_jobs import ForeignJobs
+from .job import Delivery, Job
 from .malloc import cancel_trim, trim, use_one_arena
 from .order import Order
 from .report import Report
-from .store import JobStore, outcome_of, request_of
-
-if TYPE_CHECKING:
-    from ..catalogue.job_table import JobRow
+from .store import JobStore
 
 logger = logging.getLogger(__name__)
 
 JOINABLE_S = 600.0
-"""How long a finished job whose answer nobody fetched is what the same call gets again."""
-KEPT = 200
-"""Finished jobs that are remembered; their reports are small, their pictures are on the disk."""
-TICK_S = 3.0
-"""Time between two words on the progress: clients drop a call that is silent for longer than 5 s or so."""
-
-FIRST_TICK_S = 0.5
-"""Time until the second word, when it is known whether the request is queued or sent."""
-
-
-REST_S = 0.3
-"""Time without a job after which memory is given back: a call that follows at once would only ask for it again."""
-
-POLL_S = 0.5
-"""Time between two looks at a job of another process."""
+"""Seconds after its end for which a job that was handed out and not fetched is joined by the same call."""
+MAX_FINISHED = 200
+"""Finished jobs that this process remembers. Their reports are small; their pictures are on the disk."""
 LISTED = 20
-"""Jobs in a list."""
+"""Jobs in a list, unless this process has more of its own."""
+FIRST_PROGRESS_S = 0.5
+"""Seconds from the first progress message to the second, when it is known whether the request is queued or sent."""
+PROGRESS_S = 3.0
+"""Seconds between later progress messages: clients drop a call that is silent for longer than 5 s or so."""
+IDLE_S = 0.3
+"""Seconds without a job after which memory is given back; a call that follows at once would only ask for it again."""
 
 ProgressCallback = Callable[[float, str], Awaitable[None]]
-"""Takes the progress, growing toward 100, and a message for a person."""
+"""Receives the progress, which grows toward 100, and a message for the user."""
 
 
 class Work(Protocol):
-    """What is done for a job; `generation.pipeline.Pipeline` is the one in use."""
+    """What a job does. `generation.pipeline.Pipeline` is the implementation: this folder stands below `generation/`."""
 
     async def prepare(self, job: Job) -> Order:
         """Read and check all that the job needs, before anything is paid; raises GptImageError."""
         ...
 
     async def run(self, job: Job, order: Order) -> Report:
-        """Make the pictures; raises GptImageError where none came."""
+        """Make the pictures; raises GptImageError if there are none."""
         ...
 
 
 class JobRunner:
-    """The jobs of one process."""
+    """The jobs of this process; those of other processes are found through `ForeignJobs`."""
 
     def __init__(self, tasks: anyio.abc.TaskGroup, store: JobStore, work: Work) -> None:
-        """Run jobs in `tasks`, which outlives every request; `store` knows those of other processes."""
+        """Run jobs in `tasks`, a task group that outlives every call."""
         self._tasks = tasks
         self._store = store
+        self._foreign = ForeignJobs(tasks, store)
         self._work = work
         self._jobs: dict[str, Job] = {}
+        """The jobs of this process by id, in the order in which they were started."""
         self._closing = False
-        self._resting = anyio.CancelScope()
+        self._idle_wait = anyio.CancelScope()
+        """Around the pause after which `_trim_when_idle` gives memory back; cancelled when a job starts."""
         use_one_arena()
 
     def start(self, job: Job) -> Job:
-        """Begin a job; raises ShuttingDown."""
+        """Start a job in the background; raises ShuttingDown after `close` was called."""
         if self._closing:
             raise ShuttingDown
-        self._resting.cancel()
+        self._idle_wait.cancel()
         cancel_trim()
         self._jobs[job.id] = job
         self._tasks.start_soon(self._run, job)
@@ -89,42 +94,45 @@ class JobRunner:
         return job
 
     async def find(self, job_id: str) -> Job:
-        """Find a job, of this process or of another one.
+        """Find a job by its id, of this process or of another one.
 
         Raises:
-            BadRequest: there is none of this id.
+            BadRequest: there is none.
+            ShuttingDown: another process works on it, and this one is about to end.
+            DatabaseUnusable: it is none of this process, and the others cannot be read.
 
         """
         job_id = job_id.strip()
-        job = self._jobs.get(job_id)
-        if job is not None:
-            return job
-        row = await self._store.get(job_id)
-        if row is None:
+        job = self._jobs.get(job_id) or await self._foreign.find(job_id)
+        if job is None:
             raise BadRequest(
                 f"There is no job {shown(job_id)}. get_image_job without a job_id lists the recent ones, and"
                 " list_images finds every picture that was made."
             )
-        return await self._adopted(row)
+        return job
 
     async def recent(self) -> list[Job]:
-        """Jobs that did something, of all processes, the newest first."""
-        own = [job for job in self._jobs.values() if (job.key or job.given_up) and job.twin is None]
+        """The newest jobs of all processes, the newest first.
+
+        A job of this process is among them once its inputs were read, or its id was handed out.
+        """
+        own = [job for job in self._jobs.values() if _is_listed(job)]
         known = {job.id for job in own}
-        try:
-            kept = [_job_of(row) for row in await self._store.recent(LISTED) if row.id not in known]
-        except GptImageError as error:
-            logger.warning("jobs of other processes and earlier runs are not known: %s", error)
-            kept = []
-        return sorted(own + kept, key=lambda job: job.created, reverse=True)[: max(LISTED, len(own))]
+        foreign = [job for job in await self._foreign.recent(LISTED) if job.id not in known]
+        return sorted(own + foreign, key=lambda job: job.created, reverse=True)[: max(LISTED, len(own))]
 
     async def wait(
-        self, job: Job, *, until: float = math.inf, tell: ProgressCallback | None = None, asker: bool = True
+        self,
+        job: Job,
+        *,
+        until: float = math.inf,
+        on_progress: ProgressCallback | None = None,
+        is_caller: bool = True,
     ) -> Report | None:
-        """Give a job's report, or None where it is not there by `until` (of `anyio.current_time()`).
+        """Wait for a job's report; None if it is not there by `until`, a time of `anyio.current_time`.
 
-        An `asker` who is cancelled here has given up what it asked for: the job goes on, unless nothing of it was
-        sent. Whoever else waits has no say.
+        `is_caller` says that the call which started the job waits. If that call is cancelled here, the job is handed
+        out, and stopped if nothing was sent. Other calls that wait for the job have no influence on it.
 
         Raises:
             GptImageError: what the job failed with.
@@ -132,199 +140,149 @@ class JobRunner:
         """
         try:
             with anyio.move_on_at(until):
-                await self._follow(job, tell)
+                await self._wait_with_progress(job, on_progress)
         except BaseException:
-            if asker and not job.real.given_up:
-                job.real.given_up = True
+            # Cancelled, or the client cannot be reached with progress any more.
+            if is_caller and job.working_job.delivery is Delivery.DIRECT:
+                job.working_job.delivery = Delivery.HANDED_OUT
                 self.stop(job)
-                if job.real.status.sent:
-                    self._store.mark_handed_out(job.real)
+                if job.working_job.status.sent:
+                    self._store.mark_handed_out(job.working_job)
             raise
-        real = job.real
+        # Only now: the call may have joined another job while it waited.
+        working_job = job.working_job
         if not job.finished.is_set():
-            if asker and not real.given_up:
-                real.given_up = True
-                self._store.mark_handed_out(real)
+            if is_caller and working_job.delivery is Delivery.DIRECT:
+                working_job.delivery = Delivery.HANDED_OUT
+                self._store.mark_handed_out(working_job)
             return None
-        if real.given_up and not real.fetched:
-            self._store.mark_fetched(real.id)
-        real.fetched = True
+        if working_job.delivery is Delivery.HANDED_OUT:
+            working_job.delivery = Delivery.FETCHED
+            self._store.mark_fetched(working_job.id)
         if not isinstance(job.outcome, Report):
             raise job.outcome or JobStopped
         report = job.outcome
-        # A picture's bytes are not kept after the answer; whoever asks again has them made from the file.
-        job.outcome = real.outcome = replace(report, previews={})
+        # Previews are not kept after the first answer; a later one has them made from the files.
+        job.outcome = working_job.outcome = replace(report, previews={})
         return report
 
     def stop(self, job: Job) -> bool:
-        """Stop a job of which nothing was sent; False where it is too late for that."""
-        real = job.real
-        if real.state in ("preparing", "queued") and not real.elsewhere:
-            real.scope.cancel()
-        return real.scope.cancel_called
+        """Stop a job of which nothing was sent; False if it is too late, or another process works on it."""
+        working_job = job.working_job
+        if working_job.state in ("preparing", "queued") and not working_job.is_foreign:
+            working_job.scope.cancel()
+        return working_job.scope.cancel_called
 
     async def close(self, grace_s: float) -> None:
-        """Take nothing new, stop what was not sent, and wait for the rest to be saved, for so long at most."""
+        """Start nothing any more, stop what was not sent, and wait up to `grace_s` seconds for the rest to be saved."""
         self._closing = True
-        self._resting.cancel()
-        under_way = [job for job in self._jobs.values() if not job.finished.is_set()]
-        for job in under_way:
+        self._idle_wait.cancel()
+        unfinished = [job for job in self._jobs.values() if not job.finished.is_set()]
+        for job in unfinished:
             self.stop(job)
-            if job.elsewhere:
-                # It goes on where it is.
-                job.scope.cancel()
-        sent = [job for job in under_way if job.twin is None and not job.scope.cancel_called]
-        if sent:
-            logger.warning("waiting up to %g s for %d paid request(s) to be answered and saved", grace_s, len(sent))
+        paid = [job for job in unfinished if job.joined is None and not job.scope.cancel_called]
+        if paid:
+            logger.warning("waiting up to %g s for %d paid request(s) to be answered and saved", grace_s, len(paid))
         with anyio.move_on_after(grace_s) as waiting:
-            for job in under_way:
+            await self._foreign.close()
+            for job in unfinished:
                 await job.finished.wait()
         if waiting.cancelled_caught:
             logger.warning("gave up waiting: pictures that were paid for may be lost")
             self._tasks.cancel_scope.cancel()
 
-    async def _follow(self, job: Job, tell: ProgressCallback | None) -> None:
-        """Wait for the end, with a word every `TICK_S` seconds."""
-        began, pause = anyio.current_time(), FIRST_TICK_S
+    async def _wait_with_progress(self, job: Job, on_progress: ProgressCallback | None) -> None:
+        """Wait for the end of a job, and report progress at once, after `FIRST_PROGRESS_S`, and every `PROGRESS_S`."""
+        began, pause = anyio.current_time(), FIRST_PROGRESS_S
         while not job.finished.is_set():
-            if tell is not None:
-                # Half of the way when it is expected, always growing, and never there too soon.
-                passed = anyio.current_time() - began + FIRST_TICK_S
-                await tell(100 * passed / (passed + max(job.expected_s, 1.0)), job.real.message())
-            with anyio.move_on_after(pause if tell else math.inf):
+            if on_progress is not None:
+                # Half of 100 at the expected end, always growing, and never 100: MCP wants progress that grows, and
+                # how long the picture really takes is not known.
+                passed = anyio.current_time() - began + FIRST_PROGRESS_S
+                fraction = passed / (passed + max(job.expected_s, 1.0))
+                await on_progress(100 * fraction, job.working_job.progress_text())
+            with anyio.move_on_after(pause if on_progress else math.inf):
                 await job.finished.wait()
-            pause = TICK_S
+            pause = PROGRESS_S
 
     async def _run(self, job: Job) -> None:
+        """Do a job's work, and leave its outcome in it; raises nothing but a cancellation of the whole process."""
         try:
             with job.scope:
                 order = await self._work.prepare(job)
-                job.twin = await self._joinable(job, order.key)
-                if job.twin is None:
+                job.joined = await self._find_repeated(job, order.key)
+                if job.joined is None:
                     job.key = order.key
                 job.prepared.set()
-                if job.twin is not None:
-                    await job.twin.finished.wait()
-                    job.outcome = job.twin.outcome
+                if job.joined is not None:
+                    await job.joined.finished.wait()
+                    job.outcome = job.joined.outcome
                 else:
-                    if job.given_up:
+                    if job.delivery is Delivery.HANDED_OUT:
+                        # It was handed out during `prepare`, without the key that a row needs.
                         self._store.mark_handed_out(job)
                     job.outcome = await self._work.run(job, order)
-        except Exception as error:  # noqa: BLE001 - kept for whoever waits: raised here, it would end the server
+        except Exception as error:  # noqa: BLE001 - kept for the calls that wait: raised here, it would end the server
             job.outcome = without_traceback(error)
-            if job.given_up:
-                self._store.save_failure(job, error)
+            if job.delivery is Delivery.HANDED_OUT:
+                self._store.mark_failed(job, error)
         finally:
             job.prepared.set()
             if job.scope.cancel_called and job.outcome is None:
                 job.outcome = JobStopped()
                 if job.key:
                     self._store.forget(job.id)
-            if job.given_up and isinstance(job.outcome, Report):
-                # Whoever fetches it has the small pictures made from the files.
+            if job.delivery is Delivery.HANDED_OUT and isinstance(job.outcome, Report):
+                # It may be long until the outcome is fetched, and previews can be made from the files then.
                 job.outcome = replace(job.outcome, previews={})
-            job.ended = anyio.current_time()
+            job.ended_at = anyio.current_time()
             logger.info("%s (%s) ended: %s", job.id, job.tool, job.state)
             job.finished.set()
-            self._tasks.start_soon(self._rest)
+            self._tasks.start_soon(self._trim_when_idle)
 
-    async def _rest(self) -> None:
-        """Give memory back if nothing is under way for a moment."""
+    async def _find_repeated(self, call: Job, key: str) -> Job | None:
+        """The earlier job that an identical call joins: one that was handed out, and whose outcome was not fetched."""
+        # An earlier call with these arguments may still be reading its inputs, and have no key yet. Only earlier calls
+        # are waited for: otherwise two calls could wait for each other.
+        for job in takewhile(lambda job: job is not call, list(self._jobs.values())):
+            if job.delivery is Delivery.HANDED_OUT and job.tool == call.tool and job.request == call.request:
+                await job.prepared.wait()
+        for job in reversed(self._jobs.values()):
+            if (
+                job.key == key
+                and job.delivery is Delivery.HANDED_OUT
+                and not job.scope.cancel_called
+                and anyio.current_time() - job.ended_at < JOINABLE_S
+            ):
+                return job
+        return await self._foreign.find_repeated(key, within_s=JOINABLE_S)
+
+    async def _trim_when_idle(self) -> None:
+        """Give memory back to the system if no job starts within `IDLE_S` seconds and none is under way."""
         if self._closing:
             return
-        self._resting.cancel()
-        with anyio.CancelScope() as self._resting:
-            await anyio.sleep(REST_S)
+        self._idle_wait.cancel()
+        with anyio.CancelScope() as self._idle_wait:
+            await anyio.sleep(IDLE_S)
             if all(job.finished.is_set() for job in self._jobs.values()):
                 await anyio.to_thread.run_sync(trim)
 
-    async def _joinable(self, call: Job, key: str) -> Job | None:
-        """The job that a repeated call gets: one whose first caller gave up and whose answer nobody has."""
-        # Only those from before, so that nobody waits for each other.
-        for job in takewhile(lambda job: job is not call, list(self._jobs.values())):
-            if job.given_up and job.tool == call.tool and job.request == call.request:
-                # What it reads is perhaps not known yet.
-                await job.prepared.wait()
-        for job in reversed(self._jobs.values()):
-            if job.key != key or not job.given_up or job.fetched or job.scope.cancel_called:
-                continue
-            if job.elsewhere and job.finished.is_set():
-                # A third process may have fetched its answer meanwhile: the row tells.
-                continue
-            if anyio.current_time() - job.ended < JOINABLE_S:
-                return job
-        try:
-            row = await self._store.repeated(key, within_s=JOINABLE_S)
-        except GptImageError as error:
-            logger.warning("earlier jobs are not known: %s", error)
-            return None
-        return None if row is None else await self._adopted(row)
-
-    async def _adopted(self, row: "JobRow") -> Job:
-        """A job of another process, followed to its end."""
-        job = _job_of(row)
-        if row.state == "lost":
-            job.outcome = await self._store.loss(row)
-        if job.outcome is None and self._closing:
-            raise ShuttingDown
-        known = self._jobs.setdefault(job.id, job)
-        known.given_up |= job.given_up
-        if known is not job:
-            # Somebody else asked for it in the meantime.
-            return known
-        if job.outcome is None:
-            self._tasks.start_soon(self._watch, job)
-        else:
-            job.ended = anyio.current_time()
-            job.finished.set()
-        return job
-
-    async def _watch(self, job: Job) -> None:
-        """Follow a job that another process does."""
-        try:
-            with job.scope:
-                while job.outcome is None:
-                    await anyio.sleep(POLL_S)
-                    await self._look(job)
-        except GptImageError as error:
-            # The database cannot be read: whoever asks again has it looked at again.
-            job.outcome = error
-            del self._jobs[job.id]
-        finally:
-            job.outcome = job.outcome or ShuttingDown()
-            job.ended = anyio.current_time()
-            job.finished.set()
-
-    async def _look(self, job: Job) -> None:
-        row = await self._store.get(job.id)
-        if row is None:
-            job.outcome = JobStopped()
-        elif row.state == "lost":
-            job.outcome = await self._store.loss(row)
-        else:
-            job.status.sent = int(row.state == "sent")
-            job.outcome = outcome_of(row)
-
     def _forget_old(self) -> None:
         finished = [job for job in self._jobs.values() if job.finished.is_set()]
-        for job in finished[: max(len(finished) - KEPT, 0)]:
+        for job in finished[: max(len(finished) - MAX_FINISHED, 0)]:
             del self._jobs[job.id]
 
 
 def without_traceback(error: Exception) -> Exception:
-    """A failure without where it came from, which would keep the answer's bytes as long as the job is remembered."""
+    """An expected error without traceback and cause.
+
+    Their frames would keep the response's bytes in memory for as long as the job is remembered.
+    """
     if isinstance(error, GptImageError):
         error.__cause__ = error.__context__ = error.__traceback__ = None
     return error
 
 
-def _job_of(row: "JobRow") -> Job:
-    """A job as it was written down; `outcome` is None where it has none or was lost."""
-    job = Job(row.tool, request_of(row), 0.0, row.id, row.created, key=row.key, elsewhere=True)
-    job.began -= (datetime.now(UTC) - row.created).total_seconds()
-    job.given_up, job.fetched, job.outcome = row.given_up, row.fetched, outcome_of(row)
-    job.status.sent = int(row.state == "sent")
-    if row.state == "lost":
-        job.outcome = JobLost("")
-    job.prepared.set()
-    return job
+def _is_listed(job: Job) -> bool:
+    has_begun = job.key is not None or job.delivery is not Delivery.DIRECT
+    return has_begun and job.joined is None

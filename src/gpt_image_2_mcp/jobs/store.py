@@ -1,207 +1,178 @@
-"""What is written down of jobs, so that another process or a later run can fetch, join or miss them.
+"""The jobs of all processes, as rows of the `jobs` table: what outlives the process that works on a job.
 
-A row is written before a job's first byte is sent, or when somebody was told of the job while it was queued.
+A job gets its row when its id is handed out, or else before the first byte of its first request: from then on it may
+be billed, and must be findable however this process ends. Before that, no other process can know of it.
+
+If a process is killed, its rows stay as they were. A process that reads them sees by the other's liveness lock that it
+is gone: a job that it had sent is lost then, and one that it had not sent counts as never asked for.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
-
-from pydantic import TypeAdapter
+from typing import TYPE_CHECKING
 
 from ..billing.pricing import dollars
-from ..errors import USAGE_PAGE, GptImageError, JobFailedElsewhere, JobLost
-from ..inputs.url_policy import WEB_PORTS, display_url
-from ..parameters.models import ContinueSessionRequest, EditRequest, GenerateRequest, PaidRequest, StartSessionRequest
+from ..errors import USAGE_PAGE, GptImageError, JobLost
 from ..persistence.unit_of_work import Repositories, UnitOfWork, WriterThread
+from .job import Delivery, Job
 from .report import Report
+from .serialization import is_readable, stored_report, stored_request
 
 if TYPE_CHECKING:
     from ..catalogue.job_table import JobRow, JobState
-    from .job import Job
-
-REQUESTS: Mapping[str, type[PaidRequest]] = {
-    "generate_image": GenerateRequest,
-    "edit_image": EditRequest,
-    "start_edit_session": StartSessionRequest,
-    "continue_edit_session": ContinueSessionRequest,
-}
-
-TOOLS: Mapping[type[PaidRequest], str] = {request: tool for tool, request in REQUESTS.items()}
-"""The tool of each request type: a job is called by it."""
-
-_REFERENCES = frozenset({"images", "mask"})
-"""Arguments that name pictures."""
 
 
 class JobStore:
-    """The jobs of all processes of a person."""
+    """The repository of jobs.
+
+    The `mark_` methods and `forget` submit their change to the writer thread and do not wait for it; a failure is
+    logged. The thread does everything in the order of submission, so what is read afterwards includes the change. The
+    other methods that return something wait for the thread, and raise `DatabaseUnusable`. The `write_` methods are
+    called in the writer thread, within a transaction that writes more than the job.
+    """
 
     def __init__(self, writer: WriterThread, redact: Callable[[str], str]) -> None:
-        """Have the clerk write; `redact` takes what is secret out of a text."""
+        """Use the database through `writer`; `redact` takes secrets out of a text."""
         self._writer = writer
         self._redact = redact
 
-    def mark_handed_out(self, job: "Job") -> None:
-        """Somebody has the job's id, or waits for it no longer."""
+    def mark_handed_out(self, job: Job) -> None:
+        """Note that the caller was given the job's id or stopped waiting, so that other processes may take it over.
 
-        def tell(repositories: Repositories) -> None:
+        A job that is still queued gets its row here.
+        """
+
+        def write(repositories: Repositories) -> None:
             with repositories.unit_of_work() as unit:
-                kept = unit.jobs.get(job.id)
-                if kept is not None:
-                    unit.jobs.give_up(job.id, fetched=job.fetched)
+                if unit.jobs.get(job.id) is not None:
+                    unit.jobs.give_up(job.id, fetched=job.delivery is Delivery.FETCHED)
                 elif not job.finished.is_set():
                     self._put(repositories, unit, job, "queued")
 
-        self._writer.submit(tell)
+        self._writer.submit(write)
 
     def mark_fetched(self, job_id: str) -> None:
-        """Somebody has the job's answer."""
+        """Note that the outcome was fetched, so that the same call again is a new job in every process."""
 
-        def fetch(repositories: Repositories) -> None:
+        def write(repositories: Repositories) -> None:
             with repositories.unit_of_work() as unit:
                 unit.jobs.fetch(job_id)
 
-        self._writer.submit(fetch)
+        self._writer.submit(write)
 
-    def save_failure(self, job: "Job", error: Exception) -> None:
-        """Nothing came of a job that somebody was told of."""
+    def mark_failed(self, job: Job, error: Exception) -> None:
+        """Note what a job failed with whose id was handed out."""
 
-        def fail(repositories: Repositories) -> None:
+        def write(repositories: Repositories) -> None:
             with repositories.unit_of_work() as unit:
                 self.write_failure(unit, job, error)
 
-        self._writer.submit(fail)
+        self._writer.submit(write)
 
     def forget(self, job_id: str) -> None:
-        """Nothing of the job was sent, and nothing will be."""
+        """Remove the row of a job that was stopped before anything was sent."""
 
-        def forget(repositories: Repositories) -> None:
+        def write(repositories: Repositories) -> None:
             with repositories.unit_of_work() as unit:
                 unit.jobs.forget(job_id)
 
-        self._writer.submit(forget)
+        self._writer.submit(write)
 
     async def get(self, job_id: str) -> "JobRow | None":
-        """The job of this id, lost where its process is gone."""
+        """The row of a job; its state is lost if its process is gone."""
 
-        def get(repositories: Repositories) -> "JobRow | None":
+        def read(repositories: Repositories) -> "JobRow | None":
             with repositories.unit_of_work() as unit:
                 row = unit.jobs.get(job_id)
-                return next(iter(_judged(repositories, [row] if row else [])), None)
+                return next(iter(_current(repositories, [row] if row else [])), None)
 
-        return await self._writer.run(get)
+        return await self._writer.run(read)
 
-    async def repeated(self, key: str, *, within_s: float) -> "JobRow | None":
-        """The job of another process that a repeated call gets; see `Jobs`."""
+    async def find_repeated(self, key: str, *, within_s: float) -> "JobRow | None":
+        """The newest job of another process that the same call joins: handed out, not fetched, and not too old."""
 
-        def repeated(repositories: Repositories) -> "JobRow | None":
+        def read(repositories: Repositories) -> "JobRow | None":
             if not repositories.keeps_history:
                 return None
             after = datetime.now(UTC) - timedelta(seconds=within_s)
             with repositories.unit_of_work() as unit:
-                rows = _judged(repositories, unit.jobs.unfetched(key, ended_after=after))
-            return next((row for row in rows if row.given_up and row.owner != repositories.history_store.owner), None)
+                rows = _current(repositories, unit.jobs.unfetched(key, ended_after=after))
+            own = repositories.catalogue_store.owner
+            return next((row for row in rows if row.given_up and row.owner != own), None)
 
-        return await self._writer.run(repeated)
+        return await self._writer.run(read)
 
     async def recent(self, limit: int) -> "Sequence[JobRow]":
-        """The newest jobs of all processes."""
+        """The rows of the newest jobs of all processes."""
 
-        def recent(repositories: Repositories) -> "Sequence[JobRow]":
+        def read(repositories: Repositories) -> "Sequence[JobRow]":
             with repositories.unit_of_work() as unit:
-                return _judged(repositories, unit.jobs.recent(limit))
+                return _current(repositories, unit.jobs.recent(limit))
 
-        return await self._writer.run(recent)
+        return await self._writer.run(read)
 
-    async def loss(self, row: "JobRow") -> JobLost:
-        """What to say of a job that was lost."""
+    async def describe_loss(self, row: "JobRow") -> JobLost:
+        """The error for a lost job; see the function `describe_loss`."""
         return JobLost(await self._writer.run(lambda repositories: describe_loss(repositories, row)))
 
-    # For whoever writes more than that at once, in the clerk's thread.
-
-    def save_sent(self, repositories: Repositories, job: "Job") -> None:
-        """Write a job down that may be billed from now on."""
+    def write_sent(self, repositories: Repositories, job: Job) -> None:
+        """Write the row of a job that may be billed from now on."""
         with repositories.unit_of_work() as unit:
             self._put(repositories, unit, job, "sent")
 
-    def save_result(self, unit: UnitOfWork, job: "Job", report: Report) -> None:
-        """Write down a job's answer."""
-        report = replace(report, previews={})
-        outcome = {"report": _reports().dump_python(report, mode="json")}
-        unit.jobs.end(job.id, "done", outcome, fetched=not job.given_up)
+    def write_result(self, unit: UnitOfWork, job: Job, report: Report) -> None:
+        """Write the result. It counts as fetched if the call that started the job still waits, and so returns it."""
+        unit.jobs.end(job.id, "done", stored_report(report), fetched=job.delivery is Delivery.DIRECT)
 
-    def write_failure(self, unit: UnitOfWork, job: "Job", error: BaseException) -> None:
-        """Write down that nothing came of a job; one that was cut off by the end of its process is found lost."""
+    def write_failure(self, unit: UnitOfWork, job: Job, error: BaseException) -> None:
+        """Write what a job failed with.
+
+        A cancellation writes nothing: it means that the process ends, and the row is found as lost later.
+        """
         if isinstance(error, Exception):
-            known = isinstance(error, GptImageError)
-            text = self._redact(str(error)) if known else f"an error in this program ({type(error).__name__})"
-            unit.jobs.end(job.id, "failed", {"error": text}, fetched=not job.given_up)
+            is_known = isinstance(error, GptImageError)
+            text = self._redact(str(error)) if is_known else f"an error in this program ({type(error).__name__})"
+            unit.jobs.end(job.id, "failed", {"error": text}, fetched=job.delivery is Delivery.DIRECT)
 
-    def _put(self, repositories: Repositories, unit: UnitOfWork, job: "Job", state: "JobState") -> None:
+    def _put(self, repositories: Repositories, unit: UnitOfWork, job: Job, state: "JobState") -> None:
         from ..catalogue.job_table import JobRow
 
         if job.key is None:
+            # Its inputs are not read yet: the row is written when they are, by `JobRunner`.
             return
-        request = job.request.model_dump(mode="json", exclude_defaults=True, exclude={"user"})
         unit.jobs.put(
             JobRow(
                 id=job.id,
                 key=job.key,
                 tool=job.tool,
-                request={name: self._kept(name, value) for name, value in request.items()},
-                folder=job.folder,
-                stem=job.stem,
-                owner=repositories.history_store.owner,
+                request=stored_request(job.request, self._redact),
+                folder=job.files.folder,
+                stem=job.files.stem,
+                owner=repositories.catalogue_store.owner,
                 state=state,
                 created=job.created,
-                given_up=job.given_up,
-                fetched=job.fetched,
+                given_up=job.delivery is not Delivery.DIRECT,
+                fetched=job.delivery is Delivery.FETCHED,
             ),
-            is_new=not job.written,
+            is_new=not job.has_row,
         )
-        job.written = True
-
-    def _kept(self, name: str, value: Any) -> Any:
-        """What is kept of an argument: nothing secret, of a data URL that it is one, and of others no query."""
-        if isinstance(value, list):
-            return [self._kept(name, item) for item in cast("list[Any]", value)]
-        if isinstance(value, str):
-            return self._redact(_harmless(value.strip()) if name in _REFERENCES else value)
-        return value
-
-
-def _harmless(reference: str) -> str:
-    """A picture's name, without what may hold a key: it is shown, and never read from again."""
-    scheme = reference.partition(":")[0].lower()
-    if scheme == "data":
-        return "data:…"
-    return display_url(reference)[1:-1] if scheme in WEB_PORTS else reference
-
-
-def outcome_of(row: "JobRow") -> Report | JobFailedElsewhere | None:
-    """A job's answer, or what it failed with; None while there is none, or where it was lost."""
-    if row.outcome is None:
-        return None
-    if "report" in row.outcome:
-        return _reports().validate_python(row.outcome["report"])
-    return JobFailedElsewhere(str(row.outcome.get("error", "It is not known why.")))
+        job.has_row = True
 
 
 def describe_loss(repositories: Repositories, row: "JobRow") -> str:
-    """What became of a lost job: what it may have cost, and which of its pictures are there."""
+    """What became of a lost job: what it may have cost, and which of its pictures were saved."""
     try:
         usd = repositories.ledger.of_job(row.id)
     except GptImageError:
         usd = None
     price = f"about {dollars(usd)}, " if usd else ""
-    found = _listed(row.folder.glob(f"{row.stem}*"))
+    found = _files_text(row.folder.glob(f"{row.stem}*"))
     there = f"Saved before that: {found}." if found else f"Nothing of it is in {row.folder}."
-    # A picture that was saved and had no name yet has got one that tells no more than when it was made.
-    rescued = _listed(row.folder.glob("*-rescued.*"), since=row.created)
+    # A picture whose process was killed before it got its name is found by `storage/recovery.py`, under a name that has
+    # its time and nothing of its job.
+    rescued = _files_text(row.folder.glob("*-rescued.*"), since=row.created)
     there += f" Rescued there, and perhaps of this job: {rescued}." if rescued else ""
     return (
         f"{row.id} was under way when the server's process was ended, so its answer is lost. It may have been billed,"
@@ -209,42 +180,23 @@ def describe_loss(repositories: Repositories, row: "JobRow") -> str:
     )
 
 
-def _listed(paths: Iterable[Path], since: datetime | None = None) -> str:
+def _files_text(paths: Iterable[Path], since: datetime | None = None) -> str:
     made = [path for path in paths if path.is_file() and (since is None or path.stat().st_mtime >= since.timestamp())]
     return ", ".join(sorted(map(str, made)))
 
 
-def _judged(repositories: Repositories, rows: "Sequence[JobRow]") -> "list[JobRow]":
-    """The rows as they stand now that some processes are gone: what these had sent is lost, and the rest never was.
+def _current(repositories: Repositories, rows: "Sequence[JobRow]") -> "list[JobRow]":
+    """The rows as they are true now, when the processes of some of them may be gone.
 
-    Nothing of it is written: that is for the next start, which also says what it found. What a later version of this
-    program has written is passed over.
+    A job that such a process had sent is lost; one that it had not sent is left out, since nothing was done for it. The
+    table is not changed here: `Repositories.recover` does that at the next start, and logs what it finds. Rows that
+    only a later version understands are left out.
     """
-    dead = repositories.history_store.dead_owners({row.owner for row in rows if row.ended is None})
-    judged: list[JobRow] = []
-    for row in filter(_is_readable, rows):
+    dead = repositories.catalogue_store.dead_owners({row.owner for row in rows if row.ended is None})
+    current: list[JobRow] = []
+    for row in filter(is_readable, rows):
         if row.ended is not None or row.owner not in dead:
-            judged.append(row)
+            current.append(row)
         elif row.state == "sent":
-            judged.append(replace(row, state="lost", given_up=True))
-    return judged
-
-
-def _is_readable(row: "JobRow") -> bool:
-    try:
-        request_of(row)
-        outcome_of(row)
-    except (KeyError, ValueError):
-        return False
-    return True
-
-
-@cache
-def _reports() -> TypeAdapter[Report]:
-    return TypeAdapter(Report)
-
-
-def request_of(row: "JobRow") -> PaidRequest:
-    """What a job was asked for."""
-    kept: dict[str, Any] = dict(row.request)
-    return REQUESTS[row.tool].model_validate(kept)
+            current.append(replace(row, state="lost", given_up=True))
+    return current

@@ -4,7 +4,6 @@ The SDK's own retries are off: it would ask again after a lost answer, and a pic
 is the blocking one: `threads` says why.
 """
 
-import random
 from collections.abc import Callable, Iterator
 from time import monotonic
 from typing import TypeVar
@@ -14,9 +13,10 @@ import httpx2
 import openai
 
 from ..settings import Settings
-from .errors import is_safe_to_repeat, named_wait, translate
+from .errors import translate
 from .rate_limiter import RateLimiter, RequestStatus
-from .threads import in_thread
+from .retry import named_wait, wait_before_retry
+from .threads import run_in_thread
 
 DEFAULT_BASE_URL = "https://api.openai.com/v1"
 
@@ -31,13 +31,6 @@ whole of a Responses answer or for a stream that only says that it lives goes on
 """
 CONNECT_TIMEOUT_S = 5.0
 """How long one address of the host may take to be connected to: one that is dead leaves the next its chance soon."""
-
-MAX_TRIES = 3
-"""How often a request that cannot have been billed is sent."""
-MAX_NAMED_WAIT_S = 120.0
-"""The longest wait named by a 429 that is sat out here; beyond it the person is told how long it is."""
-FIRST_WAIT_S = 0.5
-"""The wait before the second try where the API names none; it doubles, give or take half."""
 
 AnswerT = TypeVar("AnswerT")
 PartT = TypeVar("PartT")
@@ -72,7 +65,7 @@ def make_http(transport: httpx2.BaseTransport | None) -> httpx2.Client:
     return httpx2.Client(transport=transport, timeout=timeout, follow_redirects=False)
 
 
-def in_time(parts: Iterator[PartT]) -> Iterator[PartT]:
+def with_deadline(parts: Iterator[PartT]) -> Iterator[PartT]:
     """The parts of an answer for as long as the whole of it may take; raises httpx2's timeout then."""
     until = monotonic() + WHOLE_ANSWER_TIMEOUT_S
     for part in parts:
@@ -116,14 +109,16 @@ class RequestSender:
                         tries += 1
                         await status.mark_sent()
                         try:
-                            answer = await self._in_time(call)
+                            answer = await self._call_in_thread(call)
                         except openai.OpenAIError as error:
                             failure = translate(error, model=model, variable=variable, editing=editing)
                             if not failure.may_be_billed:
                                 status.unmark_sent()
-                            wait = self._wait_before_next(error, tries)
+                            wait = wait_before_retry(error, tries)
                             if wait is None:
                                 raise failure from error
+                            if isinstance(error, openai.RateLimitError) and named_wait(error) is not None:
+                                self._limiter.hold(wait)
                         else:
                             self._limiter.note_success()
                             return answer
@@ -134,26 +129,13 @@ class RequestSender:
                             break
                         await self._limiter.sit_out_hold(status)
 
-    async def free(self, call: Callable[[], AnswerT], status: RequestStatus) -> AnswerT:
+    async def send_unbilled(self, call: Callable[[], AnswerT], status: RequestStatus) -> AnswerT:
         """Do `call()` in its turn, in a thread, once; for what OpenAI does not bill. Raises the SDK's own errors."""
         async with self._limiter.slot(status), self._limiter.wait_to_start(status):
-            return await self._in_time(call)
+            return await self._call_in_thread(call)
 
-    async def _in_time(self, call: Callable[[], AnswerT]) -> AnswerT:
+    async def _call_in_thread(self, call: Callable[[], AnswerT]) -> AnswerT:
         # Whatever comes later is still saved.
         with anyio.move_on_after(WHOLE_ANSWER_TIMEOUT_S):
-            return await in_thread(call)
+            return await run_in_thread(call)
         raise openai.APITimeoutError(request=httpx2.Request("POST", self.sdk.base_url))
-
-    def _wait_before_next(self, error: openai.OpenAIError, tries: int) -> float | None:
-        """Seconds until the next try; None where there is none. A rate limit holds back everybody."""
-        if tries == MAX_TRIES or not is_safe_to_repeat(error):
-            return None
-        wait = named_wait(error) if isinstance(error, openai.APIStatusError) else None
-        if wait is not None:
-            if wait > MAX_NAMED_WAIT_S:
-                return None
-            if isinstance(error, openai.RateLimitError):
-                self._limiter.hold(wait)
-            return wait
-        return FIRST_WAIT_S * 2 ** (tries - 1) * random.uniform(0.5, 1.5)  # noqa: S311 - jitter keeps no secret

@@ -1,4 +1,4 @@
-"""What the SDK raises, as errors that their reader can act on, and which of them may be repeated.
+"""Translates what the OpenAI SDK raises, and error objects in answers, into the `ApiError`s of this program.
 
 The cases, their codes and their words: OpenAI's error guide and measured answers, 2026-11-22.
 """
@@ -6,7 +6,7 @@ The cases, their codes and their words: OpenAI's error guide and measured answer
 import re
 from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Any, cast
+from typing import Any
 
 import httpx2
 import openai
@@ -22,6 +22,7 @@ from ..errors import (
     shown,
 )
 from ..inputs.url_policy import display_url
+from .retry import NEVER_SENT, error_object, is_own_failure, named_wait
 
 KEYS_PAGE = "https://platform.openai.com/api-keys"
 BILLING_PAGE = "https://platform.openai.com/settings/organization/billing"
@@ -35,7 +36,6 @@ MAX_SANITIZED = 600
 SANDBOX_HEADER = "x-gpt-image-2-sandbox"
 """The header by which our own sandbox says that it answered."""
 
-_NEVER_SENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, httpx2.UnsupportedProtocol)
 _SECRETS = re.compile(r"\b(sk|sess)-[\w*-]{4,}")
 
 
@@ -47,25 +47,25 @@ def translate(error: openai.OpenAIError, *, model: str, variable: str, editing: 
     """
     match error:
         case openai.APIConnectionError():
-            return _connection(error)
+            return _translate_connection(error)
         case openai.APIStatusError():
-            failure = _status(error, model=model, variable=variable, editing=editing)
+            failure = _translate_status(error, model=model, variable=variable, editing=editing)
             failure.from_sandbox = from_sandbox(error.response.headers)
             return failure
         case openai.APIError():
             # An error event inside a stream: it has a body and no status.
-            body = _body(error) or {}
-            return _from_body(
+            body = error_object(error) or {}
+            return _translate_body(
                 body, code=error.code, message=error.message, request_id=None, model=model, variable=variable
             )
         case _:
             return ApiError(f"The OpenAI SDK refused to make the request: {sanitized(str(error))}.")
 
 
-def failed_call(body: Mapping[str, Any], *, model: str, request_id: str | None) -> ApiError:
+def translate_object(body: Mapping[str, Any], *, model: str, request_id: str | None) -> ApiError:
     """Give our error for an error object inside an answer (a failed image call of the Responses route)."""
     message = str(body.get("message") or body.get("code") or "no reason given")
-    return _from_body(
+    return _translate_body(
         body,
         code=str(body.get("code") or ""),
         message=message,
@@ -73,23 +73,6 @@ def failed_call(body: Mapping[str, Any], *, model: str, request_id: str | None) 
         model=model,
         variable="GPT_IMAGE_2_MODEL",
     )
-
-
-def named_wait(error: openai.APIStatusError) -> float | None:
-    """Seconds that a 429 asks to wait: from its headers, or from `Please try again in 240ms`."""
-    headers = error.response.headers
-    for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
-        try:
-            wait = float(headers[name]) * unit
-        except (KeyError, ValueError):
-            continue
-        if 0 <= wait < float("inf"):
-            return wait
-    said = re.search(r"try again in (?:([\d.]+)m(?!s))?(?:([\d.]+)(ms|s))?", error.message)
-    if said is None or not (said[1] or said[2]):
-        return None
-    seconds = float(said[2] or 0) * (0.001 if said[3] == "ms" else 1.0)
-    return float(said[1] or 0) * 60 + seconds
 
 
 def from_sandbox(headers: Mapping[str, str]) -> bool:
@@ -102,10 +85,10 @@ def sanitized(text: str) -> str:
     return shorten(_SECRETS.sub(r"\1-…", " ".join(text.split())).rstrip("."), MAX_SANITIZED)
 
 
-def _connection(error: openai.APIConnectionError) -> ApiError:
+def _translate_connection(error: openai.APIConnectionError) -> ApiError:
     where = f"{error.request.url.scheme}://{error.request.url.netloc.decode('ascii', 'replace').rpartition('@')[2]}"
     cause = error.__cause__
-    if isinstance(cause, _NEVER_SENT):
+    if isinstance(cause, NEVER_SENT):
         return Unavailable(
             f"Could not connect to {where} ({_reason(cause)}); nothing was sent or billed."
             " Check the network and a proxy if there is one, and OPENAI_BASE_URL if it is set; then ask again."
@@ -126,11 +109,11 @@ def _is_garbled(cause: BaseException | None) -> bool:
     return isinstance(cause, httpx2.DecodingError)
 
 
-def _status(error: openai.APIStatusError, *, model: str, variable: str, editing: bool) -> ApiError:
+def _translate_status(error: openai.APIStatusError, *, model: str, variable: str, editing: bool) -> ApiError:
     status, request_id = error.status_code, error.request_id
-    body = _body(error)
+    body = error_object(error)
     if error.response.is_redirect:
-        return _redirect(error)
+        return _translate_redirect(error)
     if status == HTTPStatus.TOO_MANY_REQUESTS and error.code != "insufficient_quota":
         wait = named_wait(error)
         when = f"Wait {wait:.0f} s" if wait is not None and wait >= 1 else "Wait a little"
@@ -149,19 +132,19 @@ def _status(error: openai.APIStatusError, *, model: str, variable: str, editing:
         )
     if body is None and status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return OutcomeUnknown(
-            f"Something between here and the API answered {status} with {_kind(error)} instead of the API's own words."
-            " Check OPENAI_BASE_URL and any proxy.",
+            f"Something between here and the API answered {status} with {_content_type(error)} instead of the API's own"
+            " words. Check OPENAI_BASE_URL and any proxy.",
             request_id=request_id,
             status=status,
         )
     if body is None:
         return ApiError(
-            f"The API's address answered {status} with {_kind(error)}, which is not OpenAI's API speaking."
+            f"The API's address answered {status} with {_content_type(error)}, which is not OpenAI's API speaking."
             " Check OPENAI_BASE_URL: it usually ends in /v1.",
             request_id=request_id,
             status=status,
         )
-    return _from_body(
+    return _translate_body(
         body,
         code=error.code,
         message=_message(error),
@@ -172,7 +155,7 @@ def _status(error: openai.APIStatusError, *, model: str, variable: str, editing:
     )
 
 
-def _redirect(error: openai.APIStatusError) -> ApiError:
+def _translate_redirect(error: openai.APIStatusError) -> ApiError:
     location = error.response.headers.get("location", "")
     try:
         target = display_url(str(error.request.url.join(location))) if location else "an address that it does not name"
@@ -187,7 +170,7 @@ def _redirect(error: openai.APIStatusError) -> ApiError:
     )
 
 
-def _from_body(  # noqa: C901, PLR0912 - one arm a row of OpenAI's table of errors
+def _translate_body(  # noqa: C901, PLR0912 - one arm a row of OpenAI's table of errors
     body: Mapping[str, Any],
     *,
     code: str | None,
@@ -240,23 +223,6 @@ def _from_body(  # noqa: C901, PLR0912 - one arm a row of OpenAI's table of erro
     return kind(text, request_id=request_id, status=status)
 
 
-def is_own_failure(body: Mapping[str, Any], status: int | None) -> bool:
-    """Whether the API itself says that it failed, so that nothing was made and asking again is safe."""
-    own = "server_error" in (body.get("code"), body.get("type"))
-    return own and status in (HTTPStatus.INTERNAL_SERVER_ERROR, HTTPStatus.SERVICE_UNAVAILABLE)
-
-
-def is_safe_to_repeat(error: openai.OpenAIError) -> bool:
-    """Whether nothing can have been billed and another try may help."""
-    if isinstance(error, openai.APIConnectionError):
-        return isinstance(error.__cause__, _NEVER_SENT)
-    if not isinstance(error, openai.APIStatusError):
-        return False
-    if error.status_code == HTTPStatus.TOO_MANY_REQUESTS:
-        return error.code != "insufficient_quota"
-    return is_own_failure(_body(error) or {}, error.status_code)
-
-
 def _reason(cause: Exception) -> str:
     """What the system says, without its number for it."""
     return re.sub(r"^\[Errno -?\d+\] ", "", sanitized(str(cause))) or type(cause).__name__
@@ -285,16 +251,10 @@ def _violations(body: Mapping[str, Any], message: str) -> str:
 
 
 def _message(error: openai.APIStatusError) -> str:
-    message: Any = (_body(error) or {}).get("message")
+    message: Any = (error_object(error) or {}).get("message")
     return message if isinstance(message, str) else f"status {error.status_code}"
 
 
-def _body(error: openai.APIError) -> Mapping[str, Any] | None:
-    """The error object that the API sent, None where something else came."""
-    body: Any = error.body
-    return cast("Mapping[str, Any]", body) if isinstance(body, dict) else None
-
-
-def _kind(error: openai.APIStatusError) -> str:
+def _content_type(error: openai.APIStatusError) -> str:
     kind = error.response.headers.get("content-type", "").partition(";")[0].strip()
     return kind or "no content type"

@@ -18,10 +18,10 @@ from ..images import MIME
 from ..inputs import InputImage
 from ..parameters.models import Options
 from .body_reader import arrived
-from .client import RequestSender, in_time
+from .client import RequestSender, with_deadline
 from .rate_limiter import RequestStatus
 from .request import ImageRequest
-from .results import ApiResult, decoded, images_answer, said_by, streamed_answer
+from .results import ApiResult, decode_base64, parse_completed_event, parse_images_answer, reading_answer
 from .sink import ImageSink
 
 OPTIONS = ("size", "quality", "background", "output_format", "output_compression", "moderation", "user")
@@ -63,8 +63,8 @@ class ImagesRoute:
             # The API takes it on edits, the SDK's signature does not know it.
             params["extra_body"] = {"moderation": moderation}
         if request.mask is not None:
-            params["mask"] = _file(request.mask)
-        files = [_file(image) for image in request.inputs]
+            params["mask"] = _form_file(request.mask)
+        files = [_form_file(image) for image in request.inputs]
         edit = self._sender.sdk.images.with_streaming_response.edit
         await self._send(
             partial(edit, prompt=request.prompt, image=files, **params), request.n, status, sink, editing=True
@@ -84,54 +84,54 @@ class ImagesRoute:
         if n == 1 and self._partial_images:
             stream = partial(call, model=self._model, stream=True, partial_images=self._partial_images)
             try:
-                await send(lambda: sink.save_result(self._streamed(stream(), sink)))
+                await send(lambda: sink.save_result(self._read_stream(stream(), sink)))
             except ApiError as error:
-                if not _cannot_stream(error):
+                if not _refuses_streaming(error):
                     raise
                 self._partial_images = 0
             else:
                 return
         several = {"n": n} if n > 1 else {}
-        await send(lambda: sink.save_result(self._whole(call(model=self._model, **several), sink)))
+        await send(lambda: sink.save_result(self._read_whole(call(model=self._model, **several), sink)))
 
-    def _whole(self, call: AbstractContextManager[Any], sink: ImageSink) -> ApiResult:
+    def _read_whole(self, call: AbstractContextManager[Any], sink: ImageSink) -> ApiResult:
         """Give an answer that comes in one."""
-        with call as response, _lost_on_the_way(response):
+        with call as response, _as_sdk_errors(response):
             return self._read(response, sink)
 
-    def _streamed(self, call: AbstractContextManager[Any], sink: ImageSink) -> ApiResult:
+    def _read_stream(self, call: AbstractContextManager[Any], sink: ImageSink) -> ApiResult:
         """Keep the partial pictures, and give the answer at the stream's end."""
         with call as response:
-            with _lost_on_the_way(response):
+            with _as_sdk_errors(response):
                 if not response.headers.get("content-type", "").startswith("text/event-stream"):
                     # A backend that ignores `stream` answers all at once.
                     return self._read(response, sink)
-                for event in in_time(response.parse()):
+                for event in with_deadline(response.parse()):
                     kind = str(getattr(event, "type", ""))
                     if kind.endswith(".completed"):
-                        with said_by(response.headers):
-                            return streamed_answer(event, response.headers)
+                        with reading_answer(response.headers):
+                            return parse_completed_event(event, response.headers)
                     if kind.endswith(".partial_image"):
-                        _keep_partial(event, sink)
+                        _save_partial(event, sink)
             raise OutcomeUnknown("The API's stream ended without its picture.", request_id=response.request_id)
 
     def _read(self, response: Any, sink: ImageSink) -> ApiResult:
-        body = arrived(in_time(response.iter_bytes()), sink.preview_worker)
-        with said_by(response.headers):
-            return images_answer(body, response.headers, model=self._model)
+        body = arrived(with_deadline(response.iter_bytes()), sink.preview_worker)
+        with reading_answer(response.headers):
+            return parse_images_answer(body, response.headers, model=self._model)
 
 
-def _keep_partial(event: Any, sink: ImageSink) -> None:
+def _save_partial(event: Any, sink: ImageSink) -> None:
     """An unfinished picture is worth no error: the finished one is still to come."""
     try:
-        data = decoded(event.b64_json)
+        data = decode_base64(event.b64_json)
     except (AttributeError, TypeError, ValueError):
         return
     sink.save_partial(data)
 
 
 @contextmanager
-def _lost_on_the_way(response: Any) -> Generator[None]:
+def _as_sdk_errors(response: Any) -> Generator[None]:
     """Say as the SDK does that an answer did not come to its end; it does so itself up to the headers only."""
     try:
         yield
@@ -143,7 +143,7 @@ def _lost_on_the_way(response: Any) -> Generator[None]:
         raise OutcomeUnknown("The API's stream is garbled.", request_id=response.request_id) from error
 
 
-def _cannot_stream(error: ApiError) -> bool:
+def _refuses_streaming(error: ApiError) -> bool:
     """Whether a backend refused to stream, free of charge, and may answer all at once."""
     cause = error.__cause__
     if not isinstance(cause, openai.APIStatusError) or cause.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
@@ -153,5 +153,5 @@ def _cannot_stream(error: ApiError) -> bool:
     )
 
 
-def _file(image: InputImage) -> tuple[str, bytes, str]:
+def _form_file(image: InputImage) -> tuple[str, bytes, str]:
     return image.name, image.data, MIME[image.format]

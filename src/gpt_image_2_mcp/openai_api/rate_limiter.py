@@ -8,7 +8,7 @@ import anyio
 import anyio.lowlevel
 
 
-async def _nothing() -> None:
+async def _do_nothing() -> None:
     """Nobody wants to know."""
 
 
@@ -16,7 +16,7 @@ async def _nothing() -> None:
 class RequestStatus:
     """Where the requests of one piece of work stand; the work's owner reads it, requests write it."""
 
-    before_sending: Callable[[], Awaitable[None]] = _nothing
+    before_sending: Callable[[], Awaitable[None]] = _do_nothing
     """Is told before a request's first byte; what it raises keeps the request from being sent."""
 
     waiting: int = 0
@@ -52,12 +52,12 @@ class RequestStatus:
 class RateLimiter:
     """A queue in order of arrival, in front of a few places."""
 
-    def __init__(self, at_once: int) -> None:
+    def __init__(self, max_concurrency: int) -> None:
         """Let `at_once` requests be under way."""
-        self._at_once = at_once
-        self._places = anyio.Semaphore(at_once, fast_acquire=True)
-        self._one_by_one = anyio.Lock()
-        self._careful = 0
+        self._max_concurrency = max_concurrency
+        self._slots = anyio.Semaphore(max_concurrency, fast_acquire=True)
+        self._one_at_a_time = anyio.Lock()
+        self._cautious_starts = 0
         self._queue: list[RequestStatus] = []
         self._held_until = 0.0
 
@@ -66,17 +66,17 @@ class RateLimiter:
         """Wait for a place in the order of arrival, and keep it while the body runs."""
         status.waiting += 1
         self._queue.append(status)
-        self._tell()
+        self._update_positions()
         try:
-            await self._places.acquire()
+            await self._slots.acquire()
         finally:
             status.waiting -= 1
             self._queue.remove(status)
-            self._tell()
+            self._update_positions()
         try:
             yield
         finally:
-            self._places.release()
+            self._slots.release()
 
     @asynccontextmanager
     async def wait_to_start(self, status: RequestStatus) -> AsyncGenerator[bool]:
@@ -84,8 +84,8 @@ class RateLimiter:
 
         After a rate limit requests go one after another for a while: all at once they would meet it again.
         """
-        alone = self._careful > 0
-        async with self._one_by_one if alone else nullcontext():
+        alone = self._cautious_starts > 0
+        async with self._one_at_a_time if alone else nullcontext():
             await self.sit_out_hold(status)
             yield alone
 
@@ -101,12 +101,12 @@ class RateLimiter:
     def hold(self, seconds: float) -> None:
         """Let nobody start for so long: the API said that there were too many."""
         self._held_until = max(self._held_until, anyio.current_time() + seconds)
-        self._careful = 2 * self._at_once
+        self._cautious_starts = 2 * self._max_concurrency
 
     def note_success(self) -> None:
         """Trust the API a little more."""
-        self._careful = max(self._careful - 1, 0)
+        self._cautious_starts = max(self._cautious_starts - 1, 0)
 
-    def _tell(self) -> None:
+    def _update_positions(self) -> None:
         for place, status in reversed(list(enumerate(self._queue))):
             status.ahead = place

@@ -21,13 +21,23 @@ from ..images import MIME
 from ..inputs import InputImage
 from .body_reader import ImageBytes
 from .client import RequestSender
-from .errors import failed_call, from_sandbox, sanitized, translate
+from .errors import from_sandbox, sanitized, translate, translate_object
 from .images_route import changed_options
 from .rate_limiter import RequestStatus
 from .request import ImageRequest
-from .results import ApiResult, HostUsage, counted, decoded, json_object, mapping, request_id, said_by, text
+from .results import (
+    ApiResult,
+    HostUsage,
+    as_object,
+    decode_base64,
+    parse_object,
+    parse_usage,
+    reading_answer,
+    request_id,
+    text_field,
+)
 from .sink import ImageSink
-from .threads import in_thread
+from .threads import run_in_thread
 
 MAX_INLINE_BYTES = 4_000_000
 """Inputs that together are larger go through the Files API; a data URL is a third larger than the file."""
@@ -58,12 +68,12 @@ async def edit(
     """
     failures: list[GptImageError] = []
     pictures = [*request.inputs, *([request.mask] if request.mask else [])]
-    async with _placed(sender, status, pictures) as references:
+    async with _input_references(sender, status, pictures) as references:
         body = _request_body(request, model, host_model, references)
 
         async def one() -> None:
             try:
-                await _call(sender, body, status, sink, model=model, host_model=host_model)
+                await _send_one(sender, body, status, sink, model=model, host_model=host_model)
             except GptImageError as error:
                 failures.append(error)
 
@@ -93,7 +103,7 @@ def _request_body(
     return body | ({"user": request.options.user} if request.options.user else {})
 
 
-async def _call(
+async def _send_one(
     sender: RequestSender,
     body: Mapping[str, Any],
     status: RequestStatus,
@@ -106,8 +116,8 @@ async def _call(
 
     def call() -> None:
         raw = responses.create(**body)
-        with said_by(raw.headers):
-            result = _answer(raw.content, raw.headers, model=model, host_model=host_model)
+        with reading_answer(raw.headers):
+            result = _read_answer(raw.content, raw.headers, model=model, host_model=host_model)
         sink.save_result(result)
 
     try:
@@ -129,8 +139,8 @@ def _is_unexplained(error: ApiError) -> bool:
     return isinstance(cause, openai.BadRequestError) and (cause.code is None or (cause.param or "").startswith("tool"))
 
 
-def _answer(content: bytes, headers: Mapping[str, str], *, model: str, host_model: str) -> ApiResult:
-    body = json_object(content, headers, model=model)
+def _read_answer(content: bytes, headers: Mapping[str, str], *, model: str, host_model: str) -> ApiResult:
+    body = parse_object(content, headers, model=model)
     output = cast("list[Mapping[str, Any]]", body.get("output") or [])
     calls = [item for item in output if item.get("type") == "image_generation_call"]
     made = [item for item in calls if isinstance(item.get("result"), str) and item["result"]]
@@ -138,18 +148,18 @@ def _answer(content: bytes, headers: Mapping[str, str], *, model: str, host_mode
         raise _without_picture(output, calls, headers, model=model)
     call = made[0]
     try:
-        picture = ImageBytes(decoded(call["result"]))
+        picture = ImageBytes(decode_base64(call["result"]))
     except ValueError:
         raise BadAnswer("The API answered, but its picture is broken base64.", request_id=request_id(headers)) from None
     host = usage_from(body.get("usage"))
-    cached = mapping(mapping(body.get("usage")).get("input_tokens_details")).get("cached_tokens")
+    cached = as_object(as_object(body.get("usage")).get("input_tokens_details")).get("cached_tokens")
     return ApiResult(
         pictures=(picture,),
-        size=text(call, "size"),
-        quality=text(call, "quality"),
-        background=text(call, "background"),
-        output_format=text(call, "output_format"),
-        usage=counted(mapping(body.get("tool_usage")).get("image_gen")),
+        size=text_field(call, "size"),
+        quality=text_field(call, "quality"),
+        background=text_field(call, "background"),
+        output_format=text_field(call, "output_format"),
+        usage=parse_usage(as_object(body.get("tool_usage")).get("image_gen")),
         host_usage=(HostUsage(host_model, host.input_tokens, cached or 0, host.output_tokens),) if host else (),
         request_id=request_id(headers),
         sandbox=from_sandbox(headers),
@@ -161,7 +171,7 @@ def _without_picture(
 ) -> ApiError:
     for call in calls:
         if isinstance(call.get("error"), dict):
-            return failed_call(call["error"], model=model, request_id=request_id(headers))
+            return translate_object(call["error"], model=model, request_id=request_id(headers))
     messages = (cast("list[dict[str, Any]]", item.get("content") or []) for item in output if item["type"] == "message")
     words = " ".join(str(part.get("text", "")) for parts in messages for part in parts).strip()
     why = (
@@ -171,7 +181,7 @@ def _without_picture(
 
 
 @asynccontextmanager
-async def _placed(
+async def _input_references(
     sender: RequestSender, status: RequestStatus, pictures: Sequence[InputImage]
 ) -> AsyncGenerator[Sequence[Reference]]:
     """Where the request finds each picture: in itself, or among the uploads of this edit."""
@@ -187,7 +197,7 @@ async def _placed(
         with anyio.move_on_after(CLEANUP_TIMEOUT_S, shield=True):
             for upload in uploads:
                 try:
-                    await in_thread(partial(sender.sdk.files.delete, upload))
+                    await run_in_thread(partial(sender.sdk.files.delete, upload))
                 except openai.OpenAIError:
                     # It deletes itself within the hour, and the edit's own outcome matters more.
                     continue
@@ -198,7 +208,9 @@ async def _upload(sender: RequestSender, status: RequestStatus, picture: InputIm
     file = (picture.name, picture.data, MIME[picture.format])
     expiry: ExpiresAfter = {"anchor": "created_at", "seconds": UPLOAD_LIFETIME_S}
     try:
-        stored = await sender.free(lambda: files.create(file=file, purpose="vision", expires_after=expiry), status)
+        stored = await sender.send_unbilled(
+            lambda: files.create(file=file, purpose="vision", expires_after=expiry), status
+        )
     except openai.OpenAIError as error:
         failure = translate(error, model="", variable="OPENAI_BASE_URL")
         raise ApiError(

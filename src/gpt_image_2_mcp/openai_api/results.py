@@ -17,7 +17,7 @@ from pydantic_core import from_json
 from ..billing.tokens import Usage, usage_from
 from ..errors import ApiError, BadAnswer, OutcomeUnknown, shown
 from .body_reader import Body, ImageBytes
-from .errors import failed_call, from_sandbox
+from .errors import from_sandbox, translate_object
 
 MAX_REQUEST_ID = 200
 """Characters of a request's id; OpenAI's have 36."""
@@ -63,7 +63,7 @@ class ApiResult:
 
 
 @contextmanager
-def said_by(headers: Mapping[str, str]) -> Generator[None]:
+def reading_answer(headers: Mapping[str, str]) -> Generator[None]:
     """Let an error that is read out of an answer say that the sandbox gave it."""
     try:
         yield
@@ -79,7 +79,7 @@ def said_by(headers: Mapping[str, str]) -> Generator[None]:
         raise failure from odd
 
 
-def images_answer(arrived: Body, headers: Mapping[str, str], *, model: str) -> ApiResult:
+def parse_images_answer(arrived: Body, headers: Mapping[str, str], *, model: str) -> ApiResult:
     """Read the answer of `/images/generations` or `/images/edits`.
 
     Raises:
@@ -88,28 +88,28 @@ def images_answer(arrived: Body, headers: Mapping[str, str], *, model: str) -> A
         ApiError: it is an error in spite of its status.
 
     """
-    body = json_object(arrived.json, headers, model=model)
+    body = parse_object(arrived.json, headers, model=model)
     data: Any = body.get("data")
-    pictures, broken = pictures_of(cast("list[Any]", data) if isinstance(data, list) else [], arrived.pictures)
+    pictures, broken = _read_pictures(cast("list[Any]", data) if isinstance(data, list) else [], arrived.pictures)
     if not pictures:
         why = "; ".join(broken) or "it holds no picture"
         raise BadAnswer(f"The API answered, but {why}. {BASE_URL_HINT}", request_id=request_id(headers))
     warnings = tuple(f"One picture of the answer could not be used: {why}." for why in broken)
-    return replace(_facts_of(body, headers, pictures), warnings=warnings)
+    return replace(_api_result(body, headers, pictures), warnings=warnings)
 
 
-def streamed_answer(event: Any, headers: Mapping[str, str]) -> ApiResult:
+def parse_completed_event(event: Any, headers: Mapping[str, str]) -> ApiResult:
     """Read the `completed` event of a stream; raises BadAnswer where it holds no picture."""
     body = cast("Mapping[str, Any]", event.model_dump())
-    pictures, broken = pictures_of([body], {})
+    pictures, broken = _read_pictures([body], {})
     if not pictures:
         raise BadAnswer(
             f"The API's stream is complete, but {broken[0]}. {BASE_URL_HINT}", request_id=request_id(headers)
         )
-    return _facts_of(body, headers, pictures)
+    return _api_result(body, headers, pictures)
 
 
-def json_object(content: bytes, headers: Mapping[str, str], *, model: str) -> Mapping[str, Any]:
+def parse_object(content: bytes, headers: Mapping[str, str], *, model: str) -> Mapping[str, Any]:
     """Read an answer's body as a JSON object; raises as `images_answer` does."""
     head = content[:200].lstrip()
     if not head.startswith(b"{"):
@@ -127,11 +127,11 @@ def json_object(content: bytes, headers: Mapping[str, str], *, model: str) -> Ma
             request_id=request_id(headers),
         ) from None
     if isinstance(body.get("error"), Mapping):
-        raise failed_call(cast("Mapping[str, Any]", body["error"]), model=model, request_id=request_id(headers))
+        raise translate_object(cast("Mapping[str, Any]", body["error"]), model=model, request_id=request_id(headers))
     return body
 
 
-def pictures_of(
+def _read_pictures(
     rows: Sequence[Any], here: Mapping[str, ImageBytes]
 ) -> tuple[tuple[ImageBytes | ImageLink, ...], list[str]]:
     """Pictures of `data` rows as bytes or links, and why the others are none; those in `here` are decoded already."""
@@ -141,7 +141,7 @@ def pictures_of(
         encoded, url = row.get("b64_json"), row.get("url")
         if isinstance(encoded, str) and encoded:
             try:
-                pictures.append(here.get(encoded) or ImageBytes(decoded(encoded)))
+                pictures.append(here.get(encoded) or ImageBytes(decode_base64(encoded)))
             except ValueError:
                 broken.append("its base64 is broken")
         elif isinstance(url, str) and url:
@@ -151,22 +151,22 @@ def pictures_of(
     return tuple(pictures), broken
 
 
-def _facts_of(
+def _api_result(
     body: Mapping[str, Any], headers: Mapping[str, str], pictures: tuple[ImageBytes | ImageLink, ...]
 ) -> ApiResult:
     return ApiResult(
         pictures=pictures,
-        size=text(body, "size"),
-        quality=text(body, "quality"),
-        background=text(body, "background"),
-        output_format=text(body, "output_format"),
-        usage=counted(body.get("usage")),
+        size=text_field(body, "size"),
+        quality=text_field(body, "quality"),
+        background=text_field(body, "background"),
+        output_format=text_field(body, "output_format"),
+        usage=parse_usage(body.get("usage")),
         request_id=request_id(headers),
         sandbox=from_sandbox(headers),
     )
 
 
-def decoded(encoded: str) -> bytes:
+def decode_base64(encoded: str) -> bytes:
     """Decode base64, bare or as a data URL; raises ValueError where it is none."""
     prefix = _DATA_URL.match(encoded)
     return pybase64.b64decode(encoded[prefix.end() :] if prefix else encoded, validate=True)
@@ -177,18 +177,18 @@ def request_id(headers: Mapping[str, str]) -> str | None:
     return headers.get("x-request-id", "")[:MAX_REQUEST_ID] or None
 
 
-def text(body: Mapping[str, Any], name: str) -> str | None:
+def text_field(body: Mapping[str, Any], name: str) -> str | None:
     """A field where it is a text that says something."""
     value = body.get(name)
     return value if isinstance(value, str) and value and value != "auto" else None
 
 
-def mapping(value: object) -> Mapping[str, Any]:
+def as_object(value: object) -> Mapping[str, Any]:
     """A JSON object, or an empty one in place of anything else."""
     return cast("Mapping[str, Any]", value) if isinstance(value, dict) else {}
 
 
-def counted(value: object) -> Usage | None:
+def parse_usage(value: object) -> Usage | None:
     """The usage of a picture that came; None from whoever counts none for it, and so has not counted."""
     usage = usage_from(value)
     return usage if usage and usage.output_tokens else None

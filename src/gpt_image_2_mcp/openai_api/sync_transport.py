@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import httpx2
 
-from .threads import on_loop
+from .threads import run_on_loop
 
 
 class SyncTransport(httpx2.BaseTransport):
@@ -18,7 +18,7 @@ class SyncTransport(httpx2.BaseTransport):
 
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
         """Send it on."""
-        response = on_loop(self._loop, self._transport.handle_async_request(request))
+        response = run_on_loop(self._loop, self._transport.handle_async_request(request))
         assert isinstance(response.stream, httpx2.AsyncByteStream)
         stream = _Stream(response.stream, self._loop)
         return httpx2.Response(
@@ -39,8 +39,8 @@ class _Stream(httpx2.SyncByteStream):
         async def piece() -> bytes | None:
             return await anext(pieces, None)
 
-        while (found := on_loop(self._loop, piece())) is not None:
+        while (found := run_on_loop(self._loop, piece())) is not None:
             yield found
 
     def close(self) -> None:
-        on_loop(self._loop, self._stream.aclose())
+        run_on_loop(self._loop, self._stream.aclose())

@@ -22,24 +22,24 @@ class InFlightWrites:
     def __init__(self) -> None:
         """There is none."""
         self._change = Condition()
-        self._under_way = 0
+        self._count = 0
 
     def __enter__(self) -> None:
         with self._change:
-            self._under_way += 1
+            self._count += 1
 
     def __exit__(self, *_: object) -> None:
         with self._change:
-            self._under_way -= 1
+            self._count -= 1
             self._change.notify_all()
 
     def wait(self) -> None:
         """Wait until none is under way. Blocks: call it in a thread."""
         with self._change:
-            self._change.wait_for(lambda: self._under_way == 0)
+            self._change.wait_for(lambda: self._count == 0)
 
 
-async def in_thread(work: Callable[[], ResultT]) -> ResultT:
+async def run_in_thread(work: Callable[[], ResultT]) -> ResultT:
     """Do something in a thread of its own; raises what it raises.
 
     Where this is cancelled the work goes on, and nobody hears of its end.
@@ -65,7 +65,7 @@ async def in_thread(work: Callable[[], ResultT]) -> ResultT:
     return await outcome
 
 
-def on_loop(loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, ResultT]) -> ResultT:
+def run_on_loop(loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, ResultT]) -> ResultT:
     """Do something on the event loop, from another thread, and wait for it; raises what it raises.
 
     A loop that ends meanwhile shows as `CancelledError` or `RuntimeError`.

@@ -1,8 +1,14 @@
-"""Everything that is written down: the money that was spent, the pictures, the sessions and the jobs.
+"""Transactions over all tables, and the one thread that runs them.
 
-Money and history lie in one database, unless history is not to be kept: then it is in memory, and the money in the
-database all the same, since budgets hold across processes. One thread, the clerk, works in them, in the order in which
-it is told to; nothing is opened before it is needed, and SQLAlchemy is not imported before that.
+There are two groups of tables: the ledger (money), and the catalogue (pictures, sessions, jobs). Both are in one
+database, so that `Repositories.transaction` writes to both or to neither. If the user wants no history, the catalogue
+is in memory instead; the ledger stays in the database, since budgets hold across processes.
+
+All access goes through `WriterThread`, which runs one function at a time in the order of submission:
+
+    picture = await writer.in_transaction(lambda unit: unit.pictures.get(picture_id))
+
+A database is opened at its first use, and SQLAlchemy is imported then.
 """
 
 import asyncio
@@ -33,35 +39,49 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 RETRY_SECONDS = 30.0
-"""A server that could not be reached is not waited for again before: one picture asks several times."""
+"""Seconds for which a database server that could not be reached is not tried again.
+
+Making one picture uses the database several times, and each try would wait for the connection to fail.
+"""
 
 ResultT = TypeVar("ResultT")
 
 
 @dataclass(frozen=True, slots=True)
 class UnitOfWork:
-    """The history within one transaction."""
+    """One transaction over the catalogue: all of it is written, or nothing.
+
+    `Repositories.unit_of_work` opens it, and commits it at the end of the `with` block, or rolls back if that raises.
+    """
 
     pictures: "PictureTable"
     sessions: "SessionTable"
     jobs: "JobTable"
     now: datetime
-    """When it began: what is written on one page has one time."""
+    """When the transaction began: everything that it writes has this time."""
 
     def search(self, wanted: "Search") -> "Found":
-        """Find pictures."""
+        """Find pictures by their words and facts."""
         from ..catalogue.queries import search
 
         return search(self.pictures.connection, wanted)
 
 
 class Repositories:
-    """Money and history; for the clerk's thread, apart from `any_dead`."""
+    """All tables of one user, in one database or two.
+
+    Not thread-safe: only functions that `WriterThread` runs may use it, except `has_dead_owners`, which reads files
+    only.
+    """
 
     def __init__(
         self, database: Address, *, keeps_history: bool, session_max: int = 0, session_ttl_ms: int = 0
     ) -> None:
-        """Keep them at the address `database`, in memory where that is None; nothing is opened yet."""
+        """Use the database at the address `database`, or one in memory if that is None; nothing is opened yet.
+
+        `session_max` is the number of edit sessions that stay active, 0 for no limit, and `session_ttl_ms` the
+        milliseconds after which an unused one ends, 0 for never.
+        """
         self.database = database
         self.keeps_history = keeps_history and database is not None
         self._session_max = session_max
@@ -71,7 +91,7 @@ class Repositories:
 
     @cached_property
     def ledger_store(self) -> "Store":
-        """Where the ledger is; raises DatabaseUnusable."""
+        """The database with the ledger, opened at the first use; raises DatabaseUnusable."""
         from ..database.store import open_store
 
         if self._out_of_reach is not None and monotonic() < self._retry_at:
@@ -84,8 +104,8 @@ class Repositories:
             raise
 
     @cached_property
-    def history_store(self) -> "Store":
-        """Where pictures, sessions and jobs are: in memory where the database cannot be used."""
+    def catalogue_store(self) -> "Store":
+        """The database with the catalogue, opened at the first use; one in memory if that fails, which is logged."""
         from ..database.store import open_store
 
         if self.keeps_history:
@@ -97,32 +117,40 @@ class Repositories:
 
     @cached_property
     def ledger(self) -> "Ledger":
-        """What was spent; raises DatabaseUnusable."""
+        """The ledger; raises DatabaseUnusable."""
         from ..billing.ledger import Ledger
 
         return Ledger(self.ledger_store)
 
     @contextmanager
     def transaction(self) -> Generator[None]:
-        """Write money and history at once, or nothing, where they lie in one database."""
-        with self.history_store.database.transaction():
+        """Join the transactions within the `with` block: ledger and catalogue are both written, or neither.
+
+        The calls of `ledger` and `unit_of_work` within it take part in it instead of committing on their own. If the
+        catalogue is in memory, the ledger is a different database and commits by itself.
+        """
+        with self.catalogue_store.database.transaction():
             yield
 
     @contextmanager
     def unit_of_work(self) -> Generator[UnitOfWork]:
-        """Read or write history, all of it or nothing; raises DatabaseUnusable."""
+        """Open a transaction over the catalogue; raises DatabaseUnusable."""
         from ..catalogue.job_table import JobTable
         from ..catalogue.picture_table import PictureTable
         from ..catalogue.session_table import SessionTable
 
-        with self.history_store.database.transaction() as connection:
+        with self.catalogue_store.database.transaction() as connection:
             now = datetime.now(UTC)
             yield UnitOfWork(
                 PictureTable(connection), SessionTable(connection, self._limits, now), JobTable(connection, now), now
             )
 
     def has_dead_owners(self) -> bool:
-        """Whether a process may have ended without saying goodbye. Looks at files only: of a server nobody knows."""
+        """Whether a process may have been killed and have left something unfinished: whether to call `recover`.
+
+        Reads the liveness files beside a database file and no database. For a database server, where there are no such
+        files, it is always True.
+        """
         if not isinstance(self.database, Path):
             return self.database is not None
         from ..database.liveness import has_dead_owners, liveness_folder
@@ -130,25 +158,29 @@ class Repositories:
         return has_dead_owners(liveness_folder(self.database))
 
     def recover(self) -> "tuple[list[str], list[JobRow]]":
-        """Bring to an end what dead processes left: sentences on the money, and the jobs that were sent and lost."""
+        """Settle what killed processes left unfinished, in one transaction.
+
+        Their charges are released, or counted as spent if a request was sent. Their jobs are marked as lost if a
+        request was sent, and deleted otherwise. Gives sentences for the log about the charges, and the lost jobs.
+        """
         with self.transaction():
             sentences = self.ledger.mend()
             with self.unit_of_work() as unit:
                 under_way = unit.jobs.under_way()
-                dead = self.history_store.dead_owners({job.owner for job in under_way})
+                dead = self.catalogue_store.dead_owners({job.owner for job in under_way})
                 left = [job for job in under_way if job.owner in dead]
                 lost = [job for job in left if job.state == "sent"]
                 for job in left:
                     (unit.jobs.lose if job in lost else unit.jobs.forget)(job.id)
-        # Only now: without their signs nobody would look for what they left.
+        # After the commit: without these liveness files no process would know that there is something to recover.
         self.ledger_store.remove_dead_files()
         return sentences, lost
 
     def close(self) -> None:
-        """Let go of what was opened."""
+        """Close the databases that were opened."""
         opened = {
             id(store): store
-            for name in ("ledger_store", "history_store")
+            for name in ("ledger_store", "catalogue_store")
             if (store := self.__dict__.get(name)) is not None
         }
         for store in opened.values():
@@ -163,44 +195,48 @@ class Repositories:
 
 
 class WriterThread:
-    """The one thread that works in the books."""
+    """The one thread that uses the database, so that the event loop never waits for it and SQLite has one connection.
+
+    Functions run one after another in the order in which they were submitted. A function that was submitted runs to
+    its end whatever happens to the caller: it may settle money for a picture that is made.
+    """
 
     def __init__(self, repositories: Repositories) -> None:
-        """Begin with nothing to do."""
+        """Serve `repositories`; the thread starts with the first function."""
         self.repositories = repositories
-        self._thread = ThreadPoolExecutor(1, "writer")
+        self._executor = ThreadPoolExecutor(1, "writer")
 
     async def run(self, work: Callable[[Repositories], ResultT]) -> ResultT:
-        """Run `work` in the writer thread and give its result; raises what it raises.
+        """Run `work` in the writer thread and return its result; raises what it raises.
 
-        Work that was submitted is done even if the caller is cancelled: cancellation is held back until its end.
+        A cancellation of the caller is held back until `work` has ended.
         """
-        doing = self._thread.submit(work, self.repositories)
+        future = self._executor.submit(work, self.repositories)
         with anyio.CancelScope(shield=True):
-            await asyncio.wrap_future(doing)
-        return doing.result()
+            await asyncio.wrap_future(future)
+        return future.result()
 
     async def in_transaction(self, work: Callable[[UnitOfWork], ResultT]) -> ResultT:
-        """Have something done in the history, all of it or nothing; raises DatabaseUnusable."""
+        """Run `work` in one transaction over the catalogue, and return its result; raises DatabaseUnusable as well."""
 
-        def turn_to(repositories: Repositories) -> ResultT:
+        def run_in_unit(repositories: Repositories) -> ResultT:
             with repositories.unit_of_work() as unit:
                 return work(unit)
 
-        return await self.run(turn_to)
+        return await self.run(run_in_unit)
 
     def submit(self, work: Callable[[Repositories], object]) -> None:
         """Run `work` in the writer thread without waiting for it; a failure is logged."""
-        self._thread.submit(work, self.repositories).add_done_callback(_log_failure)
+        self._executor.submit(work, self.repositories).add_done_callback(_log_failure)
 
     async def close(self) -> None:
-        """Let go of the books, once all is done."""
+        """Close the databases, after everything that was submitted has run."""
         await self.run(lambda repositories: repositories.close())
 
 
-def _log_failure(doing: "Future[object]") -> None:
-    error = doing.exception()
+def _log_failure(future: "Future[object]") -> None:
+    error = future.exception()
     if isinstance(error, GptImageError):
-        logger.warning("not written down: %s", error)
+        logger.warning("the database was not updated: %s", error)
     elif error is not None:
-        logger.error("not written down", exc_info=error)
+        logger.error("the database was not updated", exc_info=error)

@@ -40,7 +40,7 @@ async def ask(request: PaidRequest, call: Context[ImageService, Any]) -> Consent
     if expected is not None and expected.usd <= limit:
         return Consent()
     # Nobody is asked for what is refused afterwards; and what the pictures really are makes the price.
-    expected = await service.rehearse(request)
+    expected = await service.preflight(request)
     if expected is not None and expected.usd <= limit:
         return Consent()
     price = f"about {dollars(expected.usd)}" if expected else "an amount that is not known beforehand"

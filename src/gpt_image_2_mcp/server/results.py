@@ -39,11 +39,12 @@ def reported(report: Report, pictures: Sequence[Preview], *, links: bool) -> Cal
 
 def goes_on(call: Job, *, waited_s: float) -> CallToolResult:
     """That the work which a call began or joined goes on, and how to fetch it."""
-    job = call.real
-    joined = "This is the job of your earlier identical call; nothing is paid again. " if call.twin else ""
+    job = call.working_job
+    joined = "This is the job of your earlier identical call; nothing is paid again. " if call.joined else ""
     text = joined + (
-        f"The picture is not ready after {waited_s:g} s, and the work goes on. {job.message()}. Call get_image_job with"
-        f" job_id {job.id!r} to wait for it and get it; do not repeat the first call. It is saved in any case."
+        f"The picture is not ready after {waited_s:g} s, and the work goes on. {job.progress_text()}. Call"
+        f" get_image_job with job_id {job.id!r} to wait for it and get it; do not repeat the first call. It is saved in"
+        " any case."
     )
     row = {"job_id": job.id, "state": job.state, "tool": job.tool}
     return CallToolResult(content=[TextContent(text=text)], _meta={JOB_KEY: row})

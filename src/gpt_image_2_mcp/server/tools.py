@@ -159,7 +159,7 @@ async def _wait(call: Call, job: Job, *, asker: bool = True) -> CallToolResult:
     async def tell(progress: float, message: str) -> None:
         await call.report_progress(progress, 100, message)
 
-    report = await service.wait(job, until=arrived + bound if bound else math.inf, tell=tell, asker=asker)
+    report = await service.wait(job, until=arrived + bound if bound else math.inf, on_progress=tell, is_caller=asker)
     if report is None:
         return goes_on(job, waited_s=bound)
     links = is_version_at_least(call.protocol_version or "", LINKS_SINCE)

@@ -1,6 +1,10 @@
-"""The operations of this program, as tools and commands call them: make pictures, edit in sessions, know the costs.
+"""The operations of this program, as the MCP tools and the commands call them.
 
-Each picture is made in a job that outlives the call that asked for it: a caller that gives up loses no picture.
+Paid operations are two steps: `ImageService.start` gives a job that goes on whatever happens to the call, and
+`ImageService.wait` waits for its report.
+
+    job = service.start(GenerateRequest(prompt="a fox"))
+    report = await service.wait(job)
 """
 
 import math
@@ -25,7 +29,7 @@ from ..jobs.job import Job
 from ..jobs.news import NewsFeed
 from ..jobs.report import Report
 from ..jobs.runner import JobRunner, ProgressCallback
-from ..jobs.store import TOOLS
+from ..jobs.serialization import TOOLS
 from ..library.library import Library
 from ..library.viewer import Viewer
 from ..parameters.models import (
@@ -44,11 +48,14 @@ from .like import complete_like
 from .recovery import recover
 
 MAX_SESSIONS = 100
-"""Sessions in a list: more than an answer has room for."""
+"""Edit sessions in a list: more than fit into an answer."""
 
 
 class ImageService:
-    """Makes and edits pictures, and knows what was made; `app.open_service` opens one."""
+    """Makes and edits pictures, keeps edit sessions, and tells the costs; `app.open_service` opens one.
+
+    Work on pictures that exist is in `library` (find, export, rebuild) and `viewer` (show, contact sheet).
+    """
 
     def __init__(
         self,
@@ -66,7 +73,7 @@ class ImageService:
         library: Library,
         viewer: Viewer,
     ) -> None:
-        """Work with the parts that `app.open_service` made."""
+        """Use the parts that `app.open_service` made."""
         self.settings = settings
         self.library = library
         self.viewer = viewer
@@ -80,12 +87,13 @@ class ImageService:
         self._output_dirs = output_dirs
         self._durations = durations
         self.first_call_at: float | None = None
+        """When the first call arrived, by `anyio.current_time`, if the program was loaded after that; see `arrival`."""
 
     def start(self, request: PaidRequest, *, client: str | None = None) -> Job:
-        """Begin to make pictures; `client` names the program that asks.
+        """Start to make pictures; `client` is the name of the MCP client.
 
-        `wait` gives the report, or raises what turns out later: a session or turn that is gone, a picture that cannot
-        be read, what the API refuses.
+        Checks only what needs no waiting. `wait` raises what turns out later: a session or turn that is gone, an input
+        image that cannot be read, what the API refuses.
 
         Raises:
             GptImageError: the settings or the model do not allow the request, or the server is shutting down.
@@ -95,62 +103,70 @@ class ImageService:
         return self._jobs.start(Job(TOOLS[type(request)], request, self._durations.expected(request), client=client))
 
     async def wait(
-        self, job: Job, *, until: float = math.inf, tell: ProgressCallback | None = None, asker: bool = True
+        self, job: Job, *, until: float = math.inf, on_progress: ProgressCallback | None = None, is_caller: bool = True
     ) -> Report | None:
-        """Give a job's report, or None where it is not there by `until`; see `JobRunner.wait`."""
+        """Wait for a job's report; None if it is not there by `until`. See `JobRunner.wait`.
+
+        Raises:
+            JoinedJobFailed: the earlier identical call that this one joined has failed.
+            GptImageError: what the job failed with.
+
+        """
         try:
-            report = await self._jobs.wait(job, until=until, tell=tell, asker=asker)
+            report = await self._jobs.wait(job, until=until, on_progress=on_progress, is_caller=is_caller)
         except GptImageError as error:
-            if job.twin is None:
+            if job.joined is None:
                 raise
-            raise JoinedJobFailed(f"Your earlier identical call ({job.twin.id}) failed: {error}") from error
+            raise JoinedJobFailed(f"Your earlier identical call ({job.joined.id}) failed: {error}") from error
         if report is None:
             return None
-        if job.twin is not None:
-            again = f"This is what your earlier identical call ({job.twin.id}) asked for; nothing was paid again."
+        if job.joined is not None:
+            again = f"This is what your earlier identical call ({job.joined.id}) asked for; nothing was paid again."
             report = replace(report, warnings=(again, *report.warnings))
-        # Only when the report is handed out: until then `last` in a repeated call means what it meant before.
+        # Only when the report is returned: a call that is repeated before that must mean the same picture by `last`.
         self._references.last = report.images[-1].id
         return report
 
     async def job(self, job_id: str) -> Job:
-        """Find a job; raises `BadRequest` where there is none."""
+        """Find a job; raises `BadRequest` if there is none."""
         return await self._jobs.find(job_id)
 
     async def recent_jobs(self) -> list[Job]:
-        """Jobs of every process of this user, the newest first."""
+        """The newest jobs of all processes of this user, the newest first."""
         return await self._jobs.recent()
 
     def stop_job(self, job: Job) -> bool:
-        """Stop a job of which nothing was sent; False where it is too late for that."""
+        """Stop a job of which nothing was sent; False if it is too late."""
         return self._jobs.stop(job)
 
     async def end_session(self, request: EndSessionRequest) -> Session | None:
-        """End a session; None where there was none to end. Its files stay."""
+        """End a session and return it; None if it was not active. Its files stay."""
         ended = await self._writer.in_transaction(lambda unit: unit.sessions.end(request.session_id))
         if ended is not None:
             self.news.publish(ended.id)
         return ended
 
     async def list_sessions(self, limit: int = MAX_SESSIONS) -> tuple[list[Session], int]:
-        """The active sessions, the last used first, `limit` at most; and how many there are."""
+        """The active sessions, at most `limit` and the last used first, and the number of all of them."""
         return await self._writer.in_transaction(
             lambda unit: (unit.sessions.active(limit), unit.sessions.count_active())
         )
 
     async def recover(self) -> None:
-        """Finish what killed processes left in the database and in folders; logs what it finds, and raises nothing."""
+        """Settle what killed processes left in the database and in folders; logs what it finds, and raises nothing."""
         await recover(self._writer, self._output_dirs)
 
     async def complete(self, request: RequestT) -> RequestT:
-        """A request with what it leaves to the picture that it is to be `like`; raises as `complete_like` does."""
+        """A copy of `request` filled with the parameters of the picture in `like`; raises as `complete_like` does."""
         return await complete_like(request, self._references)
 
-    async def rehearse(self, request: PaidRequest) -> Estimate | None:
-        """Check all that can refuse a request before it is paid for, and give what it should cost.
+    async def preflight(self, request: PaidRequest) -> Estimate | None:
+        """Check everything that can refuse a request before it is sent, and return its estimate. Sends nothing.
+
+        None if the model's price is not known.
 
         Raises:
-            GptImageError: as the request itself would.
+            GptImageError: what the request itself would raise.
 
         """
         self.check(request)
@@ -161,18 +177,21 @@ class ImageService:
             inputs = Inputs()
             if not isinstance(request, GenerateRequest):
                 inputs = await self._reader.read(request.images, request.mask)
-        return await self._spending.would_fit(self._pipeline.priced(request, inputs))
+        return await self._spending.check_budgets(self._pipeline.priced(request, inputs))
 
     async def estimate(self, request: PaidRequest | CostsRequest) -> Estimate | None:
-        """What a request should cost, before its pictures are read; None where the model's price is unknown."""
+        """The estimate for a request whose input images are not read yet; None if the model's price is not known."""
         return await self._spending.estimate(self._pipeline.priced(request))
 
     async def spent(self) -> tuple[Summary, Budgets]:
-        """What was spent today and in the last 30 days, and the budgets."""
+        """What was spent today and in the last 30 days, and the budgets; raises DatabaseUnusable."""
         return await self._spending.summary(), self._spending.budgets
 
     async def previews(self, report: Report) -> Sequence[Preview]:
-        """A report's pictures as the settings want them shown, without those whose file is gone or broken."""
+        """A report's pictures in the form that the settings choose for answers: previews, whole files, or none.
+
+        A picture whose file is gone or has changed is left out.
+        """
 
         def make(image: SavedImage) -> Preview | None:
             try:
@@ -190,11 +209,15 @@ class ImageService:
         return [picture for picture in found if picture is not None]
 
     def arrival(self) -> float:
-        """When the present call arrived, by `anyio.current_time`: the first one came before anything was loaded."""
+        """When the present call arrived, by `anyio.current_time`.
+
+        That is now, except for the first call: it was read by the handshake before the program was loaded, and its
+        client has waited since then.
+        """
         arrived, self.first_call_at = self.first_call_at, None
         return anyio.current_time() if arrived is None else min(arrived, anyio.current_time())
 
     def check(self, request: PaidRequest) -> None:
-        """Check that the settings and the model allow a request; raises GptImageError."""
+        """Check that the settings are complete and the model can do what is asked; raises GptImageError."""
         self.settings.require()
         check_model(self.settings.model, request)

@@ -1,4 +1,4 @@
-"""Requests that are to be made `like` an earlier picture: its parameters fill what the call leaves out."""
+"""The argument `like`: the parameters of an earlier picture fill what a call leaves out."""
 
 from ..errors import BadRequest, shown
 from ..inputs.references import References
@@ -6,10 +6,10 @@ from ..parameters.models import Options, RequestT, parse
 
 
 async def complete_like(request: RequestT, references: References) -> RequestT:
-    """A copy of `request` with what it leaves to the picture that it names in `like`; itself where it names none.
+    """A copy of `request` with the parameters of the picture in `like` where it gives none; itself without `like`.
 
     Raises:
-        BadRequest: there is no such picture, or what it was made with does not go with the rest.
+        BadRequest: there is no such picture, or its parameters contradict those of the call.
 
     """
     like: str | None = getattr(request, "like", None)
@@ -20,6 +20,7 @@ async def complete_like(request: RequestT, references: References) -> RequestT:
         raise BadRequest(f"`like` takes the id of a picture that was made here, such as 'last'; got {shown(like)}.")
     kept = {name: value for name, value in picture.record.parameters.items() if name in Options.model_fields}
     given = request.model_dump(include=request.model_fields_set)
+    # What the call gives decides; a parameter of the picture that the API refuses beside it is dropped.
     if given.get("output_format") == "png":
         kept.pop("output_compression", None)
     if given.get("output_format") == "jpeg" and kept.get("background") == "transparent":

@@ -1,4 +1,4 @@
-"""What is done at the start: finish what killed processes left in the database and in folders."""
+"""Recovery at the start of the server: settles what killed processes left in the database and in output folders."""
 
 import logging
 from collections.abc import Sequence
@@ -21,12 +21,12 @@ logger = logging.getLogger(__name__)
 async def recover(writer: WriterThread, output_dirs: OutputDirs) -> None:
     """Settle charges and jobs of killed processes, recover their half-written pictures, and log a sentence for each.
 
-    Raises nothing: a failure is logged, and the server works on.
+    Raises nothing: a failure is logged, and the server goes on without recovery.
     """
     try:
         await _recover(writer, output_dirs)
     except Exception:
-        logger.exception("what killed processes left could not be put in order")
+        logger.exception("what killed processes left behind could not be recovered")
 
 
 async def _recover(writer: WriterThread, output_dirs: OutputDirs) -> None:

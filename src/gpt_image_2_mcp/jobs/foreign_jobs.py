@@ -1,0 +1,130 @@
+"""The jobs of other processes, and of earlier runs of the server, as far as this process can take part in them.
+
+Every MCP client starts a server of its own, and a client that is restarted starts another one, while the user asks for
+the same job ids. This process cannot influence such a job. It can only read its row again and again until the job has
+ended, and then return the stored outcome.
+"""
+
+import logging
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import anyio
+import anyio.abc
+
+from ..errors import GptImageError, JobStopped, ShuttingDown
+from .job import Delivery, Job
+from .serialization import delivery_of, job_of, outcome_of
+from .store import JobStore
+
+if TYPE_CHECKING:
+    from ..catalogue.job_table import JobRow
+
+logger = logging.getLogger(__name__)
+
+POLL_S = 0.5
+"""Seconds between two reads of the row of a job that is under way."""
+
+
+class ForeignJobs:
+    """Finds foreign jobs by their rows, and follows those that are under way until they end."""
+
+    def __init__(self, tasks: anyio.abc.TaskGroup, store: JobStore) -> None:
+        """Follow jobs in `tasks`, by their rows in `store`."""
+        self._tasks = tasks
+        self._store = store
+        self._followed: dict[str, Job] = {}
+        """The foreign jobs under way that were asked about here: all calls that wait for one share its `Job`."""
+        self._closing = False
+
+    async def find(self, job_id: str) -> Job | None:
+        """The foreign job of an id, followed if it is under way; None if there is none.
+
+        Raises:
+            ShuttingDown: it is under way, and this process is about to end.
+            DatabaseUnusable: the rows cannot be read.
+
+        """
+        if job_id in self._followed:
+            return self._followed[job_id]
+        row = await self._store.get(job_id)
+        return None if row is None else await self._follow(row)
+
+    async def find_repeated(self, key: str, *, within_s: float) -> Job | None:
+        """The foreign job that an identical call joins: handed out, not fetched, and ended at most `within_s` ago.
+
+        None as well if the database cannot be read: a picture is made anew then. Raises ShuttingDown as `find` does.
+        """
+        for job in reversed(self._followed.values()):
+            if job.key == key and job.delivery is Delivery.HANDED_OUT and not job.scope.cancel_called:
+                return job
+        try:
+            row = await self._store.find_repeated(key, within_s=within_s)
+        except GptImageError as error:
+            logger.warning("earlier jobs are not known: %s", error)
+            return None
+        return None if row is None else await self._follow(row)
+
+    async def recent(self, limit: int) -> Sequence[Job]:
+        """The newest jobs that have rows, this process's own included; none if the database cannot be read."""
+        try:
+            return [job_of(row) for row in await self._store.recent(limit)]
+        except GptImageError as error:
+            logger.warning("jobs of other processes and earlier runs are not known: %s", error)
+            return []
+
+    async def close(self) -> None:
+        """Follow no job any longer: calls that wait for one get `ShuttingDown`, and the job goes on where it is."""
+        self._closing = True
+        followed = list(self._followed.values())
+        for job in followed:
+            job.scope.cancel()
+        for job in followed:
+            await job.finished.wait()
+
+    async def _follow(self, row: "JobRow") -> Job:
+        """The job of a row, followed to its end if it is under way."""
+        job = job_of(row)
+        if row.state == "lost":
+            job.outcome = await self._store.describe_loss(row)
+        if job.outcome is not None:
+            job.ended_at = anyio.current_time()
+            job.finished.set()
+            return job
+        if self._closing:
+            raise ShuttingDown
+        # Another call may have begun to follow it while the row was read.
+        followed = self._followed.setdefault(job.id, job)
+        if followed is job:
+            self._tasks.start_soon(self._poll, job)
+        elif followed.delivery is Delivery.DIRECT:
+            followed.delivery = delivery_of(row)
+        return followed
+
+    async def _poll(self, job: Job) -> None:
+        """Read a job's row every `POLL_S` seconds until it has ended."""
+        try:
+            with job.scope:
+                while job.outcome is None:
+                    await anyio.sleep(POLL_S)
+                    await self._read(job)
+        except GptImageError as error:
+            # The database cannot be read, so calls that wait get this error. The next call about the job reads anew.
+            job.outcome = error
+        finally:
+            del self._followed[job.id]
+            # Without an outcome the scope was cancelled, by `close`.
+            job.outcome = job.outcome or ShuttingDown()
+            job.ended_at = anyio.current_time()
+            job.finished.set()
+
+    async def _read(self, job: Job) -> None:
+        row = await self._store.get(job.id)
+        if row is None:
+            # A process removes the row of a job that it stops. A dead process's job that was not sent counts as none.
+            job.outcome = JobStopped()
+        elif row.state == "lost":
+            job.outcome = await self._store.describe_loss(row)
+        else:
+            job.status.sent = int(row.state == "sent")
+            job.outcome = outcome_of(row)

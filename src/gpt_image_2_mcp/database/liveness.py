@@ -1,7 +1,8 @@
-"""Which processes are still alive: each holds a lock on a file of its own for as long as it lives.
+"""Tells which processes that use a database file are still alive: each holds a lock on a `LivenessFile` of its own.
 
-The operating system lets go of the lock however the process ends, `kill -9` included. Unlike a process id it cannot
-come back as somebody else's, and it holds across containers that share the folder.
+The operating system releases the lock however the process ends, `kill -9` included. Unlike a process id, the name of
+such a file is never used again by another process, and the lock is seen from other containers that share the folder.
+On a PostgreSQL server `postgres.LivenessLock` does the same.
 """
 
 import os
@@ -17,7 +18,7 @@ if sys.platform == "win32":
     import msvcrt
 
     def try_lock(held: IO[bytes]) -> bool:
-        """Lock a file for as long as it is open; False where another process has it."""
+        """Lock a file for as long as it stays open; False if another process holds the lock."""
         try:
             msvcrt.locking(held.fileno(), msvcrt.LK_NBLCK, 1)
         except OSError:
@@ -28,8 +29,9 @@ else:
     import fcntl
 
     def try_lock(held: IO[bytes]) -> bool:
-        """Lock a file for as long as it is open; False where another process has it."""
-        # flock, not lockf: those locks end when any descriptor of the file is closed, as looking at it does.
+        """Lock a file for as long as it stays open; False if another process holds the lock."""
+        # `flock`, not `lockf`: a lock of the latter ends as soon as this process closes any descriptor of the same
+        # file, and `is_alive` opens and closes one.
         try:
             fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -39,24 +41,24 @@ else:
 
 @dataclass(frozen=True, slots=True)
 class LivenessFile:
-    """A sign of life of this process, given until `withdraw` or the end of the process."""
+    """A locked file, by which other processes see that this one is alive, until `remove` or the end of the process."""
 
     folder: Path
     name: str
     file: FileIO
 
     def remove(self) -> None:
-        """Be counted as dead from now on."""
+        """Remove the file: other processes count this one as dead from now on."""
         _remove(_path_of(self.folder, self.name), self.file)
 
 
 def liveness_folder(database: Path) -> Path:
-    """The folder with the signs of life of those who have a database file open."""
+    """The folder of the liveness files of all processes that have the file `database` open."""
     return database.with_name(f"{database.name}-alive")
 
 
 def create_liveness_file(folder: Path) -> LivenessFile:
-    """Make a locked file of a new name in `folder`, which is made for its owner alone where it is missing.
+    """Create a file of a new name in `folder` and lock it; a missing folder is created with the mode 0o700.
 
     Raises:
         OSError: the folder cannot be written, or its file system has no locks.
@@ -67,7 +69,7 @@ def create_liveness_file(folder: Path) -> LivenessFile:
         name = uuid4().hex
         held = FileIO(os.open(_path_of(folder, name), os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600), "r+")
         try:
-            # Somebody tidying up may take the file for a dead one between the making and the locking.
+            # `remove_dead_files` of another process may remove the file after its creation and before it is locked.
             if try_lock(held) and _path_of(folder, name).exists():
                 return LivenessFile(folder, name, held)
         except OSError:
@@ -77,9 +79,9 @@ def create_liveness_file(folder: Path) -> LivenessFile:
 
 
 def is_alive(folder: Path, name: str) -> bool:
-    """Whether the process that gave the sign `name` lives; looking changes nothing.
+    """Whether the process with the liveness file `name` is alive; the file stays as it is.
 
-    A file that cannot be looked at counts as alive, since what a living process does must not be touched.
+    A file that cannot be opened counts as alive, since the jobs and charges of a living process must not be touched.
     """
     try:
         held = FileIO(_path_of(folder, name), "r+")
@@ -92,12 +94,12 @@ def is_alive(folder: Path, name: str) -> bool:
 
 
 def has_dead_owners(folder: Path) -> bool:
-    """Whether a process ended without withdrawing its sign; its file stays for whoever puts things in order."""
+    """Whether a process was killed, so that its liveness file is there without a lock; the file stays."""
     return any(not is_alive(folder, path.stem) for path in folder.glob("*.alive"))
 
 
 def remove_dead_files(folder: Path) -> None:
-    """Remove the files of the dead."""
+    """Remove the liveness files of processes that are not alive."""
     for path in folder.glob("*.alive"):
         with suppress(OSError):
             held = FileIO(path, "r+")
@@ -107,7 +109,8 @@ def remove_dead_files(folder: Path) -> None:
 
 
 def _remove(path: Path, held: FileIO) -> None:
-    # Elsewhere the file goes while it is locked, so that nobody takes it over; Windows removes no open file.
+    # Windows does not remove an open file. Elsewhere the file is removed while it is locked, so that no other process
+    # can lock it in between.
     if sys.platform == "win32":
         held.close()
         with suppress(OSError):

@@ -1,14 +1,14 @@
-"""The one database of a person, as a file: who may read it, how it is opened, and what its failures mean to a reader.
+"""Opens a database in a file or in memory with SQLite, and explains SQLite's errors.
 
-Every transaction takes SQLite's write lock at its start (`BEGIN IMMEDIATE`), so what one reads stays true until it has
-written. One connection is kept, since making one takes as long as reading a row does; it holds no lock between two
-transactions, and is made anew where the path leads to another file by then, and after every failure. Whoever puts other
-bytes into the same file has to end the servers first. A killed process leaves at most a journal, which the next one
-rolls back.
+Every transaction takes the write lock of the file at its start (`BEGIN IMMEDIATE`): what a transaction reads cannot
+change before it has written. One connection is kept between transactions, since opening one takes as long as reading a
+row; it holds no lock meanwhile. It is replaced after every error, and when the path leads to another file than before.
+That does not notice when another program writes over the bytes of the file itself: the servers have to be ended before.
+A process that is killed leaves at most a journal, which the next process rolls back.
 
 The journal is a rollback journal whatever the version of SQLite: before 3.51.3 several writers can damage a file in WAL
-mode (https://sqlite.org/wal.html#walresetbug), and one mode has to do for all processes: an older one could not take
-the file out of WAL while others keep their connections.
+mode (https://sqlite.org/wal.html#walresetbug). All processes have to use the same mode, since one with an older SQLite
+could not take the file out of WAL while others have it open.
 """
 
 import os
@@ -31,7 +31,7 @@ from .database import BUSY_SECONDS, Database
 from .upgrade import create_or_upgrade
 
 JOURNAL_BYTES: Final = 1_048_576
-"""What a journal keeps of the disk between two transactions."""
+"""To how many bytes the journal file is cut after a transaction."""
 
 _EXPLANATIONS: Final = {
     sqlite3.SQLITE_NOTADB: "is not a database. Move it elsewhere, and a new one is made",
@@ -43,7 +43,7 @@ _EXPLANATIONS: Final = {
     sqlite3.SQLITE_BUSY: "is held by another process. Try again; if it goes on, end the other servers of this kind",
     sqlite3.SQLITE_IOERR: "cannot be read or written: the disk reports an error. Check the disk and its free space",
 }
-"""SQLite's primary result codes that a person can do something about."""
+"""What `DatabaseUnusable` says for a primary result code of SQLite, if a person can do something about it."""
 
 _GONE: Final = (
     "is gone. Restart the server, which makes a new one; `gpt-image-2-mcp library rebuild FOLDER` then brings the"
@@ -53,13 +53,14 @@ _REPLACED: Final = "was emptied or exchanged while it was open. Restart the serv
 
 
 def open_database(path: Path | None, *, busy_seconds: float = BUSY_SECONDS) -> Database:
-    """Open the file at `path`, making it and its folder where there is none, and bring its tables up to date.
+    """Open the file at `path`, or a database in memory for None, and create its tables or bring them up to date.
 
-    The file is readable by its owner alone, and so is a folder made here; a folder that was there stays as it is. None
-    is a database in memory.
+    A missing file is created, and a missing folder. Only their owner can read them; the mode of a folder that exists
+    stays. `busy_seconds` is how long a transaction waits for those of other processes.
 
     Raises:
-        DatabaseUnusable: the file is damaged, foreign, from a later version of this program, or cannot be written.
+        DatabaseUnusable: the file is damaged, belongs to another program or to a later version of this one, or cannot
+            be written.
 
     """
     if path is not None:
@@ -67,7 +68,7 @@ def open_database(path: Path | None, *, busy_seconds: float = BUSY_SECONDS) -> D
     database = Database(
         _engine_in_memory() if path is None else _engine(path, busy_seconds),
         path,
-        # The one connection to a database in memory is everybody's.
+        # All threads share the one connection to a database in memory; a file has a connection for each.
         nullcontext() if path else Lock(),
         partial(_explain, path),
     )
@@ -81,11 +82,12 @@ def open_database(path: Path | None, *, busy_seconds: float = BUSY_SECONDS) -> D
 
 
 def _create_file(path: Path) -> None:
-    """Make an empty file for its owner alone, if there is none."""
+    """Create an empty file with the mode 0o600, if there is none."""
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with suppress(FileExistsError):
-            # Only a file that is new is opened here: closing another one would drop the locks SQLite has on it.
+            # A file that exists must not be opened here: closing it would release SQLite's locks on it, which POSIX
+            # ties to the process and not to the descriptor.
             os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
         found = path.stat()
         if not stat.S_ISREG(found.st_mode):
@@ -104,7 +106,7 @@ def _engine_in_memory() -> sa.Engine:
 
 
 def _engine(path: Path, busy_seconds: float) -> sa.Engine:
-    # A file that is gone is not made anew, which would be an empty one that everybody may read.
+    # `mode=rw`: SQLite must not create a file that is gone, since that would be empty and readable by other users.
     name = f"{path.absolute().as_uri()}?mode=rw"
     connect = partial(sqlite3.connect, name, uri=True, timeout=busy_seconds, check_same_thread=False)
     engine = _engine_of(connect, poolclass=QueuePool, pool_size=1, max_overflow=-1)
@@ -113,7 +115,7 @@ def _engine(path: Path, busy_seconds: float) -> sa.Engine:
         record.info["file"] = _file_identity(path)
         with closing(connection.cursor()) as cursor:
             _leave_wal(cursor, busy_seconds)
-            # As safe as deleting the journal after each transaction, and a third quicker.
+            # As safe as DELETE, which removes the journal after each transaction, and a third faster.
             cursor.execute("PRAGMA journal_mode = PERSIST")
             cursor.execute(f"PRAGMA journal_size_limit = {JOURNAL_BYTES}")
             cursor.execute("PRAGMA synchronous = FULL")
@@ -123,7 +125,7 @@ def _engine(path: Path, busy_seconds: float) -> sa.Engine:
             raise exc.DisconnectionError
 
     def drop(failure: sa.ExceptionContext) -> None:
-        # Whatever it was, the next transaction looks at the file with fresh eyes: the descriptor may have gone bad.
+        # After any error the next transaction opens the file again, since the descriptor may be bad.
         failure.is_disconnect = True
 
     event.listen(engine, "connect", configure)
@@ -133,11 +135,11 @@ def _engine(path: Path, busy_seconds: float) -> sa.Engine:
 
 
 def _engine_of(connect: Callable[[], sqlite3.Connection], **pool: Any) -> sa.Engine:
-    # Parameters hold prompts, and an error may be logged.
+    # The parameters of statements hold prompts, and errors are logged.
     engine = sa.create_engine("sqlite://", creator=connect, hide_parameters=True, **pool)
 
     def leave_transactions(connection: Any, _record: object) -> None:
-        # Python's own begin with the first write; ours begin before the first read.
+        # `sqlite3` would begin a transaction before the first write; `begin` does so before the first read.
         connection.isolation_level = None
 
     def begin(connection: sa.Connection) -> None:
@@ -149,7 +151,7 @@ def _engine_of(connect: Callable[[], sqlite3.Connection], **pool: Any) -> sa.Eng
 
 
 def _file_identity(path: Path) -> tuple[int, int] | None:
-    """Which file it is, whatever the file is called."""
+    """The device and inode of the file that `path` leads to; None if there is none."""
     try:
         found = path.stat()
     except OSError:
@@ -158,13 +160,13 @@ def _file_identity(path: Path) -> tuple[int, int] | None:
 
 
 def _leave_wal(cursor: sqlite3.Cursor, busy_seconds: float) -> None:
-    """Bring a file that an earlier version of this program has made back to a rollback journal, for good."""
+    """Switch a file that an earlier release has put into WAL mode back to a rollback journal, for good."""
     deadline = monotonic() + busy_seconds
     while cursor.execute("PRAGMA journal_mode").fetchone() == ("wal",):
         try:
             cursor.execute("PRAGMA journal_mode = DELETE")
         except sqlite3.OperationalError:
-            # It needs the file to itself, and SQLite does not wait for that.
+            # SQLite refuses while another process has the file open, and does not wait for it as it does for a lock.
             if monotonic() > deadline:
                 raise
             sleep(0.01)
@@ -173,7 +175,7 @@ def _leave_wal(cursor: sqlite3.Cursor, busy_seconds: float) -> None:
 def _explain(path: Path | None, error: exc.DBAPIError) -> str | None:
     if str(error.orig).startswith(("no such table", "no such column")):
         return _REPLACED
-    # The low byte is the primary code; the rest says more than a reader needs.
+    # The low byte is the primary result code.
     code = getattr(error.orig, "sqlite_errorcode", -1) & 0xFF
     if code == sqlite3.SQLITE_CANTOPEN and path is not None and _is_gone(path):
         return _GONE
@@ -181,7 +183,7 @@ def _explain(path: Path | None, error: exc.DBAPIError) -> str | None:
 
 
 def _is_gone(path: Path) -> bool:
-    """Whether there is no such file; one in a folder that is closed to this user may well be there."""
+    """Whether there is no file at `path`; False if this user may not look into its folder."""
     try:
         path.stat()
     except OSError as error:

@@ -1,4 +1,8 @@
-"""An open database together with a sign of life, by which other processes know that what is under way here goes on."""
+"""`Store`: an open database, with the proof for other processes that this one is alive.
+
+Rows of jobs and charges that are under way name the process that works on them, as their `owner`. When an owner is no
+longer alive, another process settles its charges and marks its jobs as lost (`Repositories.recover`).
+"""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -13,19 +17,19 @@ from .url import Address, PostgresUrl
 
 @dataclass(frozen=True, slots=True)
 class Store:
-    """What one process holds of a database; made by `open_store`, ended with `close`."""
+    """A database that this process has open; `open_store` makes it, `close` ends it."""
 
     database: Database
     liveness: LivenessFile | LivenessLock | None
-    """None for a database in memory, which nobody else sees."""
+    """What shows that this process is alive; None for a database in memory, which no other process sees."""
 
     @property
     def owner(self) -> str:
-        """What stands in a row for this process."""
+        """The name of this process in the column `owner`."""
         return self.liveness.name if self.liveness else "memory"
 
     def dead_owners(self, owners: Collection[str]) -> set[str]:
-        """Those of the owners whose process has ended."""
+        """Give those of `owners` whose process has ended."""
         others = set(owners) - {self.owner}
         match self.liveness:
             case LivenessFile(folder=folder):
@@ -37,27 +41,28 @@ class Store:
                 return set()
 
     def remove_dead_files(self) -> None:
-        """Remove the signs of the dead, once nothing of theirs is left to mend."""
+        """Remove the liveness files of dead processes, once their jobs and charges were recovered."""
         if isinstance(self.liveness, LivenessFile):
             remove_dead_files(self.liveness.folder)
 
     def close(self) -> None:
-        """Let go of the database; what is still under way is for the next start to mend."""
+        """Close the database. The next start of any process recovers the rows that this one has not finished."""
         if isinstance(self.liveness, LivenessFile):
             self.liveness.remove()
         self.database.close()
 
 
 def open_store(at: Address) -> Store:
-    """Open the database: a file, which is made where there is none, one on a server, or one in memory.
+    """Open the database at `at`; a file that does not exist is created.
 
     Raises:
-        DatabaseUnusable: it is damaged, foreign, from a later version of this program, or cannot be reached or written.
+        DatabaseUnusable: the database is damaged, belongs to another program or to a later version of this one, or
+            cannot be reached or written.
 
     """
     if isinstance(at, PostgresUrl):
-        sign = LivenessLock()
-        return Store(open_postgres(at, sign), sign)
+        liveness = LivenessLock()
+        return Store(open_postgres(at, liveness), liveness)
     database = open_database(at)
     if at is None:
         return Store(database, None)

@@ -15,8 +15,8 @@ def create_or_upgrade(connection: sa.Connection, at: Address) -> None:
     """Give the database at `at` the tables of `schema.VERSION`.
 
     `connection` is in a transaction that holds the lock of the whole database. Of several processes that open an older
-    database at the same moment, one thus migrates it and the others, which have waited, find it migrated. A process
-    that is killed meanwhile leaves the old version.
+    database at the same moment, one thus migrates it and the others, which have waited, find it migrated. If that one
+    is killed, its transaction is rolled back, and the next process migrates.
 
     Raises:
         DatabaseUnusable: the database belongs to another program, or to a later version of this one.

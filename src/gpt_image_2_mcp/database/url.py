@@ -1,6 +1,6 @@
-"""The address of a PostgreSQL database: a secret, since it holds a password, with a part that may be told.
+"""Addresses of databases. That of a PostgreSQL server is a secret, since it may hold a password.
 
-Importing this is cheap; what speaks to the server is in `postgres`.
+This module is imported at every start, so it imports the standard library alone; `postgres` connects to the server.
 """
 
 import re
@@ -13,10 +13,10 @@ from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 @dataclass(frozen=True)
 class PostgresUrl:
-    """`postgresql://user:password@host:port/name?option=value`; as text, it is without user, password and options.
+    """`postgresql://user:password@host:port/name?option=value`; `str()` of it has no user, password and options.
 
     Raises:
-        ValueError: it is no such address, in words that do not repeat it.
+        ValueError: `text` is no such address; the message does not repeat it.
 
     """
 
@@ -32,7 +32,8 @@ class PostgresUrl:
                 and parts.port != 0
                 and re.fullmatch(r"/[^/@]+", parts.path)
                 and not parts.fragment
-                # Cut at the wrong place, a password ends up in the host or the name, and those are told.
+                # In a password, a character that is not percent-encoded shifts the parts: then a piece of the password
+                # is taken for the host or the name, which logs and errors show.
                 and self.text.count("@") == parts.netloc.count("@") <= 1
                 and not any("password" in name for name in self.options)
             )
@@ -45,21 +46,21 @@ class PostgresUrl:
 
     @cached_property
     def parts(self) -> SplitResult:
-        """What it is made of."""
+        """The parts of the URL, still percent-encoded."""
         return urlsplit(self.text)
 
     @cached_property
     def options(self) -> dict[str, str]:
-        """What stands behind the `?`."""
+        """The options after the `?`, which libpq is given as they are."""
         return dict(parse_qsl(self.parts.query, keep_blank_values=True))
 
     @property
     def password(self) -> str | None:
-        """The password, as the server wants it."""
+        """The password, percent-decoded."""
         return None if self.parts.password is None else unquote(self.parts.password)
 
     def redact(self, text: str) -> str:
-        """A text without the password."""
+        """Replace the password in `text`, encoded or not."""
         for secret in {self.password, self.parts.password} - {None, ""}:
             text = text.replace(str(secret), "[the password]")
         return text
@@ -71,4 +72,4 @@ class PostgresUrl:
 
 
 Address: TypeAlias = Path | PostgresUrl | None
-"""Where a database is: in a file, on a server, or in memory."""
+"""Where a database is: in a file, on a PostgreSQL server, or (None) in memory."""

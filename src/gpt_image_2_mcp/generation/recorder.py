@@ -107,13 +107,14 @@ class Recorder:
         lost: int,
         policy: WritePolicy,
     ) -> Report:
+        pictures: list[Picture] = []
         try:
             pictures = self._pictures(job, order, report, policy, keep_originals=repositories.keeps_history)
             report, pictures = self._write_rows(repositories, job, order, report, pictures, charge, lost)
         except Exception as error:  # noqa: BLE001 - the pictures are saved: see `record_result`
             _log(error)
-            pictures = []
-            # The transaction was rolled back as a whole; the money is recorded at least.
+            # The transaction was rolled back as a whole. The charge is settled on its own, and the records beside the
+            # pictures are written all the same: `library rebuild` lists the pictures from them.
             self._settle_alone(repositories, report, charge, lost)
             report = replace(report, warnings=(*report.warnings, f"{NOT_LISTED} ({error})."))
         if repositories.keeps_history:

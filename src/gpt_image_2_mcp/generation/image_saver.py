@@ -1,7 +1,7 @@
 """Saves the pictures of API results before anything else touches them, then collects what the report needs.
 
-Results are saved in the thread of the request that brought them, so that no cancelled caller can come between a picture
-and the disk.
+Results are saved in the thread of the request that received them. That thread cannot be cancelled, so nothing that
+happens to a call or a job comes between a picture and the disk.
 """
 
 from collections.abc import Callable, Mapping
@@ -22,15 +22,15 @@ from ..storage.local_folder import Name, SavedImage, ensure_side_folder, save_im
 from .link_fetcher import LinkFetcher
 
 MAX_EDGE = 100_000
-"""Pixels of an edge that a header may claim; no model comes near, and a record holds no more."""
+"""The longest edge in pixels that is believed of a file's header; no model comes near, and a record allows no more."""
 
 
 @dataclass(frozen=True, slots=True)
 class SaveTarget:
-    """Where the pictures of one request go: into the first of `folders`, real paths, that takes them.
+    """Where the pictures of one job are saved: in the first of `folders` (real paths) that can be written.
 
-    `sandbox_folders` maps a folder to the one that is used instead where the answer turns out to be a sandbox's.
-    `policy` resolves a folder again at the moment of writing.
+    `sandbox_folders` maps a folder to the one that is used instead if a sandbox answered, which shows in the answer
+    only. `policy` checks a folder again at the moment of writing, when it may have become a link.
     """
 
     name: Name
@@ -40,7 +40,7 @@ class SaveTarget:
 
 
 class ImageSaver:
-    """Saves what one operation brings: the `ImageSink` of its requests."""
+    """Saves the pictures of one job: the `ImageSink` of its API requests. The requests call it from several threads."""
 
     def __init__(
         self,
@@ -52,10 +52,11 @@ class ImageSaver:
         previews: bool,
         in_flight: InFlightWrites,
     ) -> None:
-        """Save `n` pictures.
+        """Save up to `n` pictures in `target`.
 
-        `links` fetches pictures that come as addresses. The paths of partial pictures are appended to `partials`.
-        `previews` asks for a preview of each picture. The end of the process waits for `in_flight`.
+        `links` fetches pictures that the API sends as URLs. The paths of unfinished pictures are appended to
+        `partials`. `previews` asks for a preview of each picture. While a file is written, `in_flight` is entered: the
+        process waits for it at its end.
         """
         self._target = target
         self._n = n
@@ -67,35 +68,36 @@ class ImageSaver:
         self._count = 0
         self._saved: dict[int, SavedImage] = {}
         self.previews: dict[str, Preview] = {}
-        """By the picture's id."""
+        """The previews by picture id."""
         self.results: list[ApiResult] = []
-        """What came with the pictures, one for each answer; without their bytes."""
+        """The results of the requests so far, without the pictures' bytes."""
         self.warnings: list[str] = []
 
     @property
     def stem(self) -> str:
-        """How the names of the pictures begin."""
+        """The beginning of all file names of the job."""
         return self._target.name.stem(None)
 
     @property
     def images(self) -> list[SavedImage]:
-        """The saved pictures, in the order of their numbers."""
+        """The saved pictures, in the order in which they were saved."""
         return [self._saved[number] for number in sorted(self._saved)]
 
     def preview_worker(self) -> PreviewWorker:
-        """A worker that is fed a picture's bytes while they arrive."""
+        """A new worker for one picture's hash and preview, which may be fed while the picture arrives."""
         return self._workers.new()
 
     def save_result(self, result: ApiResult) -> None:
-        """Save every picture of a result. Blocks: call it in the request's thread.
+        """Save every picture of a result. Blocks: called in the request's thread.
 
         Raises:
-            GptImageError: none of them could be had or saved; the others' reasons end up in `warnings`.
+            GptImageError: not one of them could be fetched or saved. If only some could not, `warnings` says why.
 
         """
         failures: list[GptImageError] = []
         finish: list[Callable[[], None]] = []
-        # Pictures that are here before those that are to be fetched, and all of them before a preview is waited for.
+        # Pictures whose bytes are here come before those that must be fetched, which takes time and may fail. All are
+        # on the disk before the first hash or preview is waited for.
         for picture in sorted(result.pictures, key=lambda picture: isinstance(picture, ImageLink)):
             try:
                 finish.append(self._save(picture, result))
@@ -103,16 +105,16 @@ class ImageSaver:
                 if isinstance(error, BadAnswer):
                     error.from_sandbox = result.sandbox
                 failures.append(error)
-        for preview in finish:
-            preview()
+        for finish_one in finish:
+            finish_one()
         if len(failures) == len(result.pictures):
             raise failures[0]
-        # The bytes of saved pictures are not held any longer.
+        # Without the bytes, which need not stay in memory now.
         self.results.append(replace(result, pictures=()))
         self.warnings += [*result.warnings, *map(str, failures)]
 
     def save_partial(self, data: bytes) -> None:
-        """Save an unfinished picture in the side folder; a failure costs nothing but the partial picture."""
+        """Save an unfinished picture in the side folder; a failure is ignored, as the finished one is still to come."""
         found = sniff(data[:64])
         if found is None:
             return
@@ -124,7 +126,7 @@ class ImageSaver:
             self._partials.append(path)
 
     def _save(self, picture: ImageBytes | ImageLink, result: ApiResult) -> Callable[[], None]:
-        """Save a picture; gives what waits for its hash and preview, to be called once all are saved."""
+        """Save one picture, and return a function that waits for its hash and preview, for when all are saved."""
         if isinstance(picture, ImageLink):
             data, worker = self._links.fetch(picture.url), self.preview_worker()
         else:
@@ -172,5 +174,6 @@ def _facts(data: bytes) -> Facts:
     try:
         what = facts(data)
     except ValueError:
+        # A broken file is saved as well: it is paid for, and another program may be able to read it.
         return Facts(found, 0, 0, alpha=False)
     return what if max(what.width, what.height) <= MAX_EDGE else replace(what, width=0, height=0)

@@ -1,4 +1,4 @@
-"""Fetches pictures that a backend names by address instead of sending their bytes."""
+"""Fetches pictures that a backend sends as URLs instead of bytes."""
 
 import asyncio
 from dataclasses import dataclass
@@ -10,15 +10,15 @@ from ..openai_api.threads import run_on_loop
 from ..settings import Settings
 
 MAX_URL_SHOWN = 1000
-"""Characters of an address that an error repeats whole: it is the way to a picture that was paid for."""
+"""Characters of a URL that an error message repeats in full: the user may still fetch the paid picture with it."""
 
 
 @dataclass(frozen=True, slots=True)
 class LinkFetcher:
-    """Fetches through `sources`, on the event loop `loop`, for a request's thread.
+    """Fetches through `sources`, whose work is done on the event loop `loop`; called from request threads.
 
-    `backend` is the `host:port` of the API's own address: it may lie inside this network, where other addresses are
-    refused; None where the API is OpenAI's.
+    `backend` is the `host:port` of the API where the user set its address, else None. It may be inside a private
+    network, where all other addresses are refused.
     """
 
     sources: Sources
@@ -26,10 +26,10 @@ class LinkFetcher:
     backend: str | None
 
     def fetch(self, url: str) -> bytes:
-        """The bytes at an address. Blocks: call it in a request's thread.
+        """Fetch the picture at a URL. Blocks: called in a request's thread.
 
         Raises:
-            BadAnswer: they cannot be had; the message names the address.
+            BadAnswer: it cannot be fetched; the message has the URL.
 
         """
         try:
@@ -42,7 +42,7 @@ class LinkFetcher:
 
 
 def backend_host(settings: Settings) -> str | None:
-    """`host:port` of the API's address where the user set one; None for OpenAI's own."""
+    """The `host:port` of OPENAI_BASE_URL; None if it is not set."""
     if settings.base_url is None:
         return None
     parts = urlsplit(settings.base_url)

@@ -1,4 +1,4 @@
-"""Which folder a call's pictures go to: the user's own, or the one that the call names; resolved before it is paid."""
+"""Output folders: the default one, and the one that a call names in `output_dir`; resolved before anything is paid."""
 
 import logging
 import re
@@ -16,7 +16,7 @@ from ..storage.recovery import recover_parts
 logger = logging.getLogger(__name__)
 
 MAX_FOLDER_PATH = 500
-"""Characters of an output folder's path: an answer names every file with it."""
+"""Characters of an output folder's path: an answer repeats it for every file."""
 
 
 class OutputDirs:
@@ -29,7 +29,7 @@ class OutputDirs:
         self._home = home
 
     def default(self) -> Path:
-        """Where pictures go unless a call names a folder; the sandbox's go to a folder of their own in there."""
+        """The folder for calls without `output_dir`; the built-in sandbox has a subfolder `sandbox` in it."""
         if self._settings.output_dir is None:
             folder = default_folder(working_dir=self._working_dir, home=self._home)
         else:
@@ -38,7 +38,7 @@ class OutputDirs:
 
     @property
     def policy(self) -> WritePolicy:
-        """Which folders may be written."""
+        """The policy that says which folders may be written."""
         return WritePolicy(
             working_dir=self._working_dir,
             home=self._home,
@@ -48,10 +48,10 @@ class OutputDirs:
         )
 
     def resolve(self, output_dir: str | None) -> Path:
-        """The real path of a call's folder, which need not exist yet. Blocks: call it in a thread.
+        """The real path of a call's output folder, which need not exist yet. Blocks: call it in a thread.
 
         Raises:
-            BadRequest: it may not be written.
+            BadRequest: it may not be written, or its path is too long.
 
         """
         if output_dir and re.match(r"(?!file:)[A-Za-z][A-Za-z0-9+.-]+:/", output_dir):
@@ -66,10 +66,10 @@ class OutputDirs:
         return folder
 
     def prepare(self, output_dir: str | None) -> Path:
-        """Resolve a call's folder, make it, and recover what a killed process left in it. Blocks.
+        """Resolve a call's output folder, make it, and recover what a killed process left in it. Blocks.
 
         Raises:
-            BadRequest: it may not be written, or cannot be.
+            BadRequest: it may not or cannot be written, or its path is too long.
 
         """
         folder = self.resolve(output_dir)
@@ -79,12 +79,12 @@ class OutputDirs:
         return folder
 
     def recover(self, folders: Iterable[Path]) -> list[str]:
-        """Recover what killed processes left in the user's own folders and in `folders`; a sentence each. Blocks.
+        """Recover half-written pictures in the default folder and in `folders`; gives a sentence for each. Blocks.
 
-        A folder that may not be written any longer, or is a link now, is left as it is.
+        A folder that may not be written any longer, or has become a link, is left as it is.
         """
         found: list[str] = []
-        # Whether a backend is a sandbox shows in its answer only, so that folder may be in use as well.
+        # A sandbox at OPENAI_BASE_URL shows only in its answers: its pictures were then saved in the subfolder.
         own = [] if self._settings.problems else [self.default(), self.default() / "sandbox"]
         for folder in dict.fromkeys([*own, *folders]):
             with suppress(BadRequest):

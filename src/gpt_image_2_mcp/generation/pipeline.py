@@ -1,7 +1,7 @@
 """Makes the pictures of one job: check, reserve, send, save, record, report.
 
 `prepare` reads and checks everything, so that bad input costs nothing. `run` pays: from the request's first byte on,
-the job cannot be stopped, since it is billed whatever happens.
+the job cannot be stopped, since it is billed in any case. `JobRunner` calls both, one after the other.
 """
 
 import asyncio
@@ -46,7 +46,7 @@ from .spending import PricedRequest, Spending
 
 
 class Pipeline:
-    """Makes pictures; one for a process."""
+    """Makes pictures: the `Work` of the process's `JobRunner`."""
 
     def __init__(
         self,
@@ -62,7 +62,7 @@ class Pipeline:
         durations: DurationHistory,
         news: NewsFeed,
     ) -> None:
-        """Work with the parts that `app.open_service` made."""
+        """Use the parts that `app.open_service` made."""
         self._settings = settings
         self._backend = backend
         self._spending = spending
@@ -74,18 +74,18 @@ class Pipeline:
         self._durations = durations
         self._news = news
         self._in_flight = InFlightWrites()
-        self._in_order = anyio.Lock()
+        self._prepare_lock = anyio.Lock()
 
     async def close(self) -> None:
-        """Wait for pictures that are being saved, and end the news."""
+        """Wait until the pictures that request threads are saving are on the disk, and close the news."""
         await anyio.to_thread.run_sync(self._in_flight.wait)
         self._news.close()
 
     async def prepare(self, job: Job) -> Order:
-        """Read and check all that a job needs: its pictures, its output folder, its session.
+        """Read and check all that a job needs: its input images, its output folder, its session.
 
         Raises:
-            GptImageError: something is wrong with it; nothing was paid.
+            GptImageError: one of them is wrong; nothing was paid.
 
         """
         request = job.request
@@ -93,7 +93,8 @@ class Pipeline:
             case ContinueSessionRequest():
                 session, parent, inputs = await self.next_turn(request)
                 step = ExtendSession(session.id, parent, parent_given=request.from_turn is not None)
-                # Without the turn's own picture: a client that repeats a call that timed out asks for the same turn.
+                # The key leaves out the picture that the turn is made from. A client that repeats a call which timed
+                # out asks for the same turn, and by then the session may have it, and go on from another picture.
                 given = inputs.images[len(inputs.images) - len(request.images or ()) :]
                 return Order("session", session.folder, inputs, self._key(job, replace(inputs, images=given)), step)
             case GenerateRequest():
@@ -101,17 +102,17 @@ class Pipeline:
             case EditRequest() | StartSessionRequest():
                 kind = "edit" if isinstance(request, EditRequest) else "session"
                 inputs = await self._reader.read(request.images, request.mask)
-        # One after another, so that calls reach the queue in the order in which they came.
-        async with self._in_order:
+        # One at a time: side by side, threads could finish in another order than that in which the calls arrived.
+        async with self._prepare_lock:
             folder = await anyio.to_thread.run_sync(self._output_dirs.prepare, request.output_dir)
         step = BeginSession(new_id(), folder) if kind == "session" else None
         return Order(kind, folder, inputs, self._key(job, inputs), step)
 
     async def run(self, job: Job, order: Order) -> Report:
-        """Reserve the money, send the request, save what comes, record it, and report.
+        """Reserve the money, send the request, save what arrives, record it, and report.
 
         Raises:
-            GptImageError: no picture came; whether one may have been billed is written down.
+            GptImageError: there is no picture; whether one may be billed is recorded.
 
         """
         settings = self._settings
@@ -121,6 +122,7 @@ class Pipeline:
         charge = await self._spending.reserve(job.id, self.priced(job.request, order.inputs))
         saver = self._saver(job, order)
         job.files.folder, job.files.stem = order.folder, saver.stem
+        # `RequestSender` awaits this before each request's first byte, after it waited for a slot.
         job.status.before_sending = partial(
             self._recorder.record_sent, job, charge, required=self._spending.budgets.any
         )
@@ -128,6 +130,7 @@ class Pipeline:
             backend = await self._backend.get()
             outcome = await backend.send(request, job.status, saver)
         except BaseException as error:
+            # A cancellation too: the charge must be settled or released whatever ends the job.
             if isinstance(error, ApiError):
                 error.redact(settings.redact)
             await self._recorder.record_failure(job, charge, error)
@@ -143,10 +146,10 @@ class Pipeline:
         return report
 
     async def next_turn(self, request: ContinueSessionRequest) -> tuple[Session, int, Inputs]:
-        """The session, the number of the turn to build on, and its pictures.
+        """The session, the number of the turn that the next one is made from, and the input images for it.
 
         Raises:
-            SessionError: the session or the turn is gone.
+            SessionError: the session or the turn does not exist any more.
             GptImageError: an input cannot be read.
 
         """
@@ -155,7 +158,7 @@ class Pipeline:
         return session, parent, await self._reader.read_turn(session, parent, request.images or (), request.mask)
 
     def priced(self, request: PaidRequest | CostsRequest, inputs: Inputs | None = None) -> PricedRequest:
-        """What makes the price of a request; input pictures that are not read yet count as large ones."""
+        """What the price of a request depends on; input images that are not read yet count as large ones."""
         return PricedRequest(
             model=self._settings.model,
             options=request,
@@ -187,7 +190,7 @@ class Pipeline:
         )
 
     def _key(self, job: Job, given: Inputs) -> str:
-        """What makes two calls the same: the tool, the model, the arguments, and the bytes of the pictures given."""
+        """The hash by which a repeated call is recognised; see `Order.key`."""
         hashes = [image.sha256 for image in given.all]
         identity = [job.tool, self._settings.model, job.request.model_dump(mode="json"), hashes]
         return hashlib.sha256(json.dumps(identity).encode()).hexdigest()

@@ -1,6 +1,10 @@
-"""Writes down what a job spent and made, on the disk before the answer leaves.
+"""Records what a job spent and made: in the database and beside the pictures, before the answer leaves.
 
-Every function that takes `Repositories` runs in the writer thread. What is written together is one transaction.
+There are three moments. `record_sent` is called before the request's first byte, so that a kill after it leaves a trace
+of what may be billed. At the end, `record_result` or `record_failure` writes everything about the job in one
+transaction over ledger and catalogue. Only if that fails, the charge is settled alone.
+
+Every function that takes `Repositories` runs in the writer thread.
 """
 
 import logging
@@ -28,22 +32,24 @@ from .spending import Charge
 logger = logging.getLogger(__name__)
 
 NOT_LISTED = "The picture is saved, but it could not be written into the catalogue or its session"
+"""The beginning of the warning in the report, if the transaction at the end failed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Recorder:
-    """Records the jobs of one process; `project` is the name of the project that pictures are made for."""
+    """Records the jobs of one process."""
 
     writer: WriterThread
     store: JobStore
     model: str
     project: str | None
+    """The name of the user's project that the server was started in, for the pictures' records."""
 
     async def record_sent(self, job: Job, charge: Charge, *, required: bool) -> None:
-        """Write down, before the request's first byte, that the job may be billed from now on.
+        """Record that the job may be billed from now on: its charge is `sent`, and its row too. Called before sending.
 
         Raises:
-            GptImageError: it could not be written, and is `required` because a budget holds.
+            GptImageError: the database could not be written, and that is `required` because a budget is set.
 
         """
 
@@ -62,9 +68,10 @@ class Recorder:
             logger.warning("spending and history are not recorded: %s", error)
 
     async def record_failure(self, job: Job, charge: Charge, error: BaseException) -> None:
-        """Write down that no picture came; a database that cannot be written is logged."""
-        free = isinstance(error, ApiError) and error.from_sandbox
-        may_be_billed = job.status.sent > 0 and not free
+        """Record that there is no picture, and whether one may be billed. A database failure is only logged."""
+        # A sandbox at OPENAI_BASE_URL shows only in its answers; it bills nothing.
+        is_free = isinstance(error, ApiError) and error.from_sandbox
+        may_be_billed = job.status.sent > 0 and not is_free
 
         def write(repositories: Repositories) -> None:
             try:
@@ -80,10 +87,10 @@ class Recorder:
     async def record_result(
         self, job: Job, order: Order, report: Report, charge: Charge, *, lost: int, policy: WritePolicy
     ) -> Report:
-        """Write down the cost, the pictures, their turn in the session and the job's end; gives the completed report.
+        """Record the cost, the pictures, their turn in the session and the job's end; gives the completed report.
 
-        `lost` pictures of the request may be billed without having come. The pictures are paid for and saved: whatever
-        goes wrong here is told in the report's warnings, and raises nothing.
+        `lost` pictures of the request may be billed without having arrived. Raises nothing: the pictures are paid for
+        and saved, so a failure here becomes a warning in the report.
         """
         return await self.writer.run(
             partial(self._write_result, job=job, order=order, report=report, charge=charge, lost=lost, policy=policy)
@@ -100,12 +107,14 @@ class Recorder:
         lost: int,
         policy: WritePolicy,
     ) -> Report:
+        pictures: list[Picture] = []
         try:
             pictures = self._pictures(job, order, report, policy, keep_originals=repositories.keeps_history)
             report, pictures = self._write_rows(repositories, job, order, report, pictures, charge, lost)
         except Exception as error:  # noqa: BLE001 - the pictures are saved: see `record_result`
             _log(error)
-            pictures = []
+            # The transaction was rolled back as a whole. The charge is settled on its own, and the records beside the
+            # pictures are written all the same: `library rebuild` lists the pictures from them.
             self._settle_alone(repositories, report, charge, lost)
             report = replace(report, warnings=(*report.warnings, f"{NOT_LISTED} ({error})."))
         if repositories.keeps_history:
@@ -134,29 +143,30 @@ class Recorder:
         charge: Charge,
         lost: int,
     ) -> tuple[Report, list[Picture]]:
-        """Write all rows or none; gives the report and the pictures with their position in the session."""
+        """Write all rows in one transaction; gives the report and the pictures with their position in the session."""
         with repositories.transaction():
             _settle(repositories, report, charge, lost)
             with repositories.unit_of_work() as unit:
                 position = unit.sessions.apply(order.step) if order.step else None
                 update = {"position": position, "made": unit.now}
-                placed = [
+                listed = [
                     picture.model_copy(update={"record": picture.record.model_copy(update=update)})
                     for picture in pictures
                 ]
-                for picture in placed:
+                for picture in listed:
                     unit.pictures.add(picture)
                 session = unit.sessions.get(position.session_id) if position else None
                 if session:
                     report = replace(report, position=position, tree=tree(session))
                 elif order.step:
+                    # The picture is listed without a session, which ended while it was made.
                     report = replace(report, position=position, warnings=(*report.warnings, ENDED_MEANWHILE))
                 self.store.write_result(unit, job, report)
-        return report, placed
+        return report, listed
 
     @staticmethod
     def _settle_alone(repositories: Repositories, report: Report, charge: Charge, lost: int) -> None:
-        """Write down the cost where the rest could not be written."""
+        """Settle the charge in a transaction of its own."""
         try:
             _settle(repositories, report, charge, lost)
         except Exception as error:  # noqa: BLE001 - the picture is there all the same
@@ -164,6 +174,7 @@ class Recorder:
 
 
 def _settle(repositories: Repositories, report: Report, charge: Charge, lost: int) -> None:
+    """Settle the charge, or release it if a sandbox answered."""
     if report.sandbox:
         charge.fail(repositories, may_be_billed=False)
     else:
@@ -178,12 +189,12 @@ def _settle(repositories: Repositories, report: Report, charge: Charge, lost: in
 
 
 def _keep_original(image: InputImage, *, folder: Path, policy: WritePolicy) -> Path | None:
-    """Keep as a file what a session began with and came as a URL or data, so that it can be gone back to."""
+    """Save a copy of a session's original that is no file of the user, so that turn 0 can be edited again later."""
     name = f"{image.sha256}.{EXTENSION[image.format]}"
     try:
         return save_beside(image.data, name, folder=folder, policy=policy)
     except (OSError, BadRequest) as error:
-        logger.warning("%s, with which the session began, could not be kept: %s", image.source, error)
+        logger.warning("the session's original %s could not be saved: %s", image.source, error)
         return None
 
 
@@ -195,5 +206,5 @@ def _write_record(picture: Picture, policy: WritePolicy) -> None:
 
 
 def _log(error: Exception) -> None:
-    known = isinstance(error, GptImageError)
-    logger.warning("not written down: %s", error, exc_info=None if known else error)
+    is_known = isinstance(error, GptImageError)
+    logger.warning("the result could not be recorded: %s", error, exc_info=None if is_known else error)

@@ -1,4 +1,4 @@
-"""What is written down of a finished job's pictures: a record each, but for its place in a session."""
+"""Builds the records of a job's pictures; `Recorder` adds their position in the session."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -21,7 +21,7 @@ def records_of(
     model: str,
     project: str | None,
 ) -> list[Picture]:
-    """What is known of each picture; what an answer of several cost is shared among them."""
+    """A record for each picture of a report. The cost and the usage of several pictures are divided among them."""
     count = len(report.images)
     nano = 0 if report.cost is None else int(rounded_up(report.cost) / NANO_USD)
     parameters = job.request.model_dump(include=set(Options.model_fields) - {"filename_prefix", "user"}) | {
@@ -58,12 +58,12 @@ def records_of(
 
 
 def shares(whole: int, count: int) -> list[int]:
-    """A whole number in `count` parts that add up to it: even, and the first ones take what is over."""
+    """Divide a whole number into `count` parts that add up to it and differ by at most 1, the larger ones first."""
     return [whole // count + (index < whole % count) for index in range(count)]
 
 
 def _share(usage: Usage | None, index: int, count: int) -> TokensUsed | None:
-    """One picture's part of what an answer of `count` used."""
+    """The part of one of `count` pictures in the usage of all."""
     if usage is None:
         return None
     parts = [shares(tokens, count)[index] for tokens in (usage.input_tokens, usage.image_tokens, usage.output_tokens)]
@@ -71,7 +71,7 @@ def _share(usage: Usage | None, index: int, count: int) -> TokensUsed | None:
 
 
 def _bounded(value: Any) -> Any:
-    """A value of others as a record takes it: no longer than a word may be there, and writable."""
+    """A text from the client or the API as a record takes it: cut to `MAX_WORD` characters, and encodable as UTF-8."""
     if not isinstance(value, str):
         return value
     return value.encode("utf-8", "replace").decode()[:MAX_WORD]

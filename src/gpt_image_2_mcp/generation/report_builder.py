@@ -1,4 +1,4 @@
-"""Builds the report of an operation from what was asked for and what was saved."""
+"""Builds a job's report from what was asked for and what was saved."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ from .image_saver import ImageSaver
 
 
 def build_report(order: Order, request: ImageRequest, saver: ImageSaver, outcome: SendOutcome, *, model: str) -> Report:
-    """The report on the pictures that `saver` saved, of which there is at least one."""
+    """The report on the pictures that `saver` has saved; there is at least one."""
     results, images = saver.results, saver.images
     first, image = results[0], images[0]
     size = f"{image.facts.width}x{image.facts.height}" if image.facts.width else first.size
@@ -34,7 +34,7 @@ def build_report(order: Order, request: ImageRequest, saver: ImageSaver, outcome
         "background": first.background,
     }
     usages = [result.usage for result in results if result.usage]
-    # A sum that leaves a request out would pass for the whole.
+    # None rather than a sum that leaves a request out: it would be taken for the whole.
     usage = sum(usages[1:], usages[0]) if len(usages) == len(results) else None
     warnings = [*order.inputs.changes, *outcome.notes, *saver.warnings, *_differences(requested, applied)]
     warnings += [f"One of the {n} pictures failed: {failure}" for failure in outcome.failures]
@@ -55,7 +55,7 @@ def build_report(order: Order, request: ImageRequest, saver: ImageSaver, outcome
 
 
 def _differences(requested: Mapping[str, Any], applied: Mapping[str, Any]) -> list[str]:
-    """A sentence for each property that came otherwise than it was asked for."""
+    """A sentence for each property in which the pictures differ from what was asked for."""
     found = [
         f"The API changed the {name}: asked for {requested[name]}, got {applied[name]}."
         for name in ("size", "quality", "format", "background")
@@ -67,7 +67,7 @@ def _differences(requested: Mapping[str, Any], applied: Mapping[str, Any]) -> li
 
 
 def _cost(results: list[ApiResult], model: str) -> Decimal | None:
-    """What the results cost together, in dollars; None where the price of a part is not known."""
+    """The cost of all results in dollars; None if the usage or the price of a part is not known."""
     total = Decimal(0)
     for result in results:
         parts = [cost(model, result.usage) if result.usage else None]

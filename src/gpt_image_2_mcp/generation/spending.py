@@ -1,12 +1,18 @@
-"""What the studio does about money: estimates before, sets aside, settles after.
+"""Money: estimates a job before it is sent, reserves that in the ledger, and settles it when the result is there.
 
-Every paid request goes through a `Charge`, with a budget or without one, so that `image_costs` can tell what was spent.
-The sandbox's calls cost nothing and never get here. A ledger that cannot be written stops work only while a budget is
-set: without one it must not keep a person from a picture.
+Every paid job has one `Charge`, which stands for one row of the `charges` table, whether or not a budget is set: so
+`image_costs` can say what was spent. The state of the row, and what moves it there:
 
-Before a request's first byte its row is on the disk: money is set aside first where there is a budget, and without one
-the row is written only now. What it cost is written beside the answer, which does not wait for it. A process that is
-killed between the two leaves the row as sent, which counts at its estimate.
+    (no row) --reserve--> reserved --mark_sent--> sent --settle--> settled   the cost is known
+    (no row) --mark_sent, without a budget------> sent --fail----> unknown   may be billed: counts at its estimate
+                          reserved or sent ---------------fail---> released  not billed: does not count
+
+With a budget, the estimate is reserved before anything else, so that processes side by side cannot pass the budget
+together. Without one, the row is written only when the request is sent, which saves a write. In both cases it is `sent`
+on the disk before the request's first byte leaves: if the process is killed after that, the row stays `sent`, which
+counts at its estimate until the next start marks it as unknown.
+
+A ledger that cannot be written stops a job only if a budget is set. The sandbox costs nothing and has no charges.
 """
 
 from collections.abc import Sequence
@@ -26,20 +32,20 @@ from ..persistence.unit_of_work import Repositories, WriterThread
 
 @dataclass(frozen=True, slots=True)
 class Budgets:
-    """Dollars that may be spent; None where there is no limit."""
+    """Dollars that may be spent per call and per day; None is no limit."""
 
     per_call: Decimal | None = None
     per_day: Decimal | None = None
 
     @property
     def any(self) -> bool:
-        """Whether there is one."""
+        """Whether a budget is set."""
         return self.per_call is not None or self.per_day is not None
 
 
 @dataclass(frozen=True, slots=True)
 class PricedRequest:
-    """What a paid operation asks for, as far as it makes the price."""
+    """What the price of a request depends on."""
 
     model: str
     options: PricedOptions
@@ -48,28 +54,29 @@ class PricedRequest:
     inputs: Sequence[Pixels] = ()
     mask: Pixels | None = None
     partial_images: int = 0
+    """Unfinished pictures that are streamed before the finished one; OpenAI bills their tokens as well."""
 
 
 class Spending:
-    """The budgets of one studio, and its way to the ledger."""
+    """The budgets of this process, applied to requests, and the ledger that they are compared with."""
 
     def __init__(self, budgets: Budgets, writer: WriterThread, *, free: bool = False) -> None:
-        """Have the clerk write into the ledger; `free` work never enters it."""
+        """Use the ledger through `writer`. `free` is set for the built-in sandbox: no row is written then."""
         self.budgets = budgets
         self._writer = writer
         self._free = free
 
     async def estimate(self, request: PricedRequest) -> Estimate | None:
-        """What it should cost, None where the model's price is unknown."""
+        """The estimate for a request; None if the model's price is not known."""
         return await self._writer.run(lambda repositories: _estimate_of(request, _dearest_seen(request, repositories)))
 
     async def reserve(self, job: str, request: PricedRequest) -> "Charge":
-        """Set aside what an operation should cost, if there is a budget.
+        """The charge for a job, with its estimate reserved in the ledger if a budget is set.
 
         Raises:
-            OverBudget: it does not fit a budget.
-            NoPrice: nobody knows what it costs, and there is a budget.
-            DatabaseUnusable: the ledger cannot be written, and there is a budget.
+            OverBudget: the estimate does not fit a budget.
+            NoPrice: a budget is set, and the model's price is not known.
+            DatabaseUnusable: a budget is set, and the ledger cannot be written.
 
         """
         charge = Charge(self.budgets, job, request, free=self._free)
@@ -78,34 +85,38 @@ class Spending:
         return charge
 
     async def check_budgets(self, request: PricedRequest) -> Estimate | None:
-        """See that an operation fits the budgets, and give what it should cost; raises as `reserve` does."""
+        """Check that a request fits the budgets, and return its estimate; raises as `reserve` does."""
         if self._free:
             return await self.estimate(request)
         charge = Charge(self.budgets, "", request)
         return await self._writer.run(charge.dry_run)
 
     async def summary(self) -> Summary:
-        """What was spent today and in the last 30 days; raises DatabaseUnusable."""
+        """The sums of today and of the last 30 days; raises DatabaseUnusable."""
         return await self._writer.run(lambda repositories: repositories.ledger.summary())
 
 
 class Charge:
-    """What one operation costs; every method is for the clerk's thread, and each way to end is called once."""
+    """The row of the ledger for one job; see the module's docstring for its states.
+
+    All methods run in the writer thread. At the end of the job, either `settle` or `fail` is called, once.
+    """
 
     def __init__(self, budgets: Budgets, job: str, request: PricedRequest, *, free: bool = False) -> None:
-        """Stand for a row of the ledger that is not written yet, or for none where it is `free`."""
+        """Prepare a charge without a row. `job` is the job's id; if the job is `free`, it never gets a row."""
         self._budgets = budgets
         self._job = job
         self._request = request
         self._free = free
         self._estimate: Estimate | None = None
         self._row: int | None = None
+        """The id of the row, once it is written."""
         self._is_sent = False
         self._was_reserved = False
-        """The row was written before the request was about to be sent."""
+        """The row was there, as `reserved`, when `mark_sent` was called."""
 
     def reserve(self, repositories: Repositories, *, is_sent: bool = False) -> None:
-        """Write the row; raises as `Spending.reserve` does."""
+        """Insert the row with the estimate, as `reserved` or at once as `sent`; raises as `Spending.reserve` does."""
         request = self._request
         self._estimate = _estimate_of(request, _dearest_seen(request, repositories))
         self._row = repositories.ledger.reserve(
@@ -118,7 +129,10 @@ class Charge:
         )
 
     def dry_run(self, repositories: Repositories) -> Estimate | None:
-        """Do as if; give what it should cost. Raises as `Spending.reserve` does."""
+        """Reserve as if the request were to be sent, delete the row again, and return the estimate.
+
+        This asks the ledger the same question as the request itself will. Raises as `Spending.reserve` does.
+        """
         if not self._budgets.any:
             return _estimate_of(self._request, _dearest_seen(self._request, repositories))
         self.reserve(repositories)
@@ -127,7 +141,10 @@ class Charge:
         return self._estimate
 
     def mark_sent(self, repositories: Repositories) -> None:
-        """From now on an unknown outcome counts as spent; once, however many requests the operation sends."""
+        """Change the row to `sent`, or insert it as `sent` if nothing was reserved.
+
+        Called before each request of the job; only the first call does something.
+        """
         if self._free or self._is_sent:
             return
         self._was_reserved = self._row is not None
@@ -138,7 +155,11 @@ class Charge:
         self._is_sent = True
 
     def unmark_sent(self) -> None:
-        """What `note_sent` wrote was not kept: a row that is not there may be somebody else's by now."""
+        """Forget `mark_sent` after its transaction was rolled back: nothing was sent.
+
+        A row that was reserved earlier is still there, as `reserved`. A row that `mark_sent` inserted is not, and its
+        id may be given to the row of another process.
+        """
         self._is_sent = False
         if not self._was_reserved:
             self._row = None
@@ -153,14 +174,17 @@ class Charge:
         lost: int,
         n: int,
     ) -> None:
-        """Write down what came; `lost` of the `n` pictures may be billed without having come."""
+        """Change the row to `settled`: `usage` tokens and `usd` dollars; None counts at the estimate.
+
+        `lost` of the `n` pictures may be billed without having arrived: their share of the estimate is added.
+        """
         if self._row is not None:
             if usd is not None and lost and self._estimate is not None:
                 usd += self._estimate.usd * lost / n
             repositories.ledger.settle(self._row, usage=usage, usd=usd, request_id=request_id)
 
     def fail(self, repositories: Repositories, *, may_be_billed: bool) -> None:
-        """Nothing came: it counts as spent where that may be, and is free again where not."""
+        """Change the row to `unknown` if a picture may be billed that did not arrive, and to `released` if not."""
         if self._row is not None:
             (repositories.ledger.unknown if may_be_billed else repositories.ledger.release)(self._row)
 
@@ -171,7 +195,11 @@ def _estimate_of(request: PricedRequest, dearest: int | None) -> Estimate | None
 
 
 def _dearest_seen(request: PricedRequest, repositories: Repositories) -> int | None:
-    """The most tokens that such a picture took here; an estimate is given without a ledger as well."""
+    """The most output tokens that a picture with these options has taken, for a more careful estimate.
+
+    None before there is one, and if the ledger cannot be read: an estimate must not fail for that.
+    """
+    # An estimate alone does not create the database.
     if isinstance(repositories.database, Path) and not repositories.database.exists():
         return None
     try:

@@ -1,6 +1,8 @@
-"""The API: the only client-side package that imports `openai`.
+"""Everything that is sent to OpenAI's API and read from it; the only folder that imports `openai`.
 
-`client` makes the SDK's client and decides what is sent again, `loop_transport` leads it to the sandbox in this
-process, `direct` is the images route, `responses` the Responses route that edits may fall back to, `arriving` and
-`answers` read what came, `failures` turns what went wrong into our errors. Nothing here knows of files or sessions.
+`LazyBackend` makes the `Backend` at the first request. The backend sends an `ImageRequest` by one of two routes:
+`ImagesRoute`, or `responses_route` for edits that the first one cannot do (`EditRouter`). Both send through
+`RequestSender`, which waits for the `RateLimiter` and repeats what is safe to repeat (`retry`). `body_reader` and
+`results` read answers, `errors` translates failures. What arrives goes to an `ImageSink`: nothing here saves pictures
+or knows of sessions.
 """

@@ -1,4 +1,4 @@
-"""The API behind one HTTP client: sends an `ImageRequest` by the right route."""
+"""The API behind one HTTP client: sends an `ImageRequest` by the route that it needs."""
 
 import httpx2
 
@@ -12,10 +12,10 @@ from .sink import ImageSink
 
 
 class Backend:
-    """The API as `settings` reach it."""
+    """The API at the address and with the key of the settings."""
 
     def __init__(self, settings: Settings, transport: httpx2.BaseTransport | None, limiter: RateLimiter) -> None:
-        """Make the HTTP client and the SDK's on it."""
+        """Make the HTTP client, on `transport` instead of the network if there is one, and the SDK's client on it."""
         self._http = make_http(transport)
         sender = RequestSender(make_sdk(settings, self._http), limiter)
         self._images = ImagesRoute(sender, model=settings.model, partial_images=settings.partial_images)
@@ -28,7 +28,7 @@ class Backend:
         )
 
     async def send(self, request: ImageRequest, status: RequestStatus, sink: ImageSink) -> SendOutcome:
-        """Send a request, and hand what comes to `sink`; raises `ApiError` where no picture came."""
+        """Send a request, and pass what arrives to `sink`; raises `ApiError` if no picture arrived."""
         if request.inputs:
             return await self._edits.edit(request, status, sink)
         await self._images.generate(request, status, sink)

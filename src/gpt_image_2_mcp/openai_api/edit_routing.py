@@ -1,7 +1,7 @@
-"""Which of the two routes an edit takes.
+"""Chooses the route of an edit.
 
-Directly through `/images/edits` where the backend serves it; where it refuses the route, through the Responses API,
-and the process remembers.
+Edits go to `/images/edits`. If the backend refuses that route, this edit and all later ones of the process go through
+the Responses API.
 """
 
 from ..errors import RouteRefused
@@ -14,14 +14,15 @@ from .sink import ImageSink
 
 
 class EditRouter:
-    """Sends edits the way that works with this backend."""
+    """Sends edits by the route that this backend serves."""
 
     def __init__(
         self, sender: RequestSender, images: ImagesRoute, *, model: str, host_model: str, through_responses: bool
     ) -> None:
-        """Edit with `model`, through `images` while that works.
+        """Edit with `model` through `images`, until the backend refuses that route.
 
-        On the Responses route `host_model` hosts it, from the start if `through_responses`.
+        `host_model` is the text model that calls the image tool on the Responses route. With `through_responses`, that
+        route is used from the start.
         """
         self._sender = sender
         self._images = images
@@ -30,7 +31,7 @@ class EditRouter:
         self._through_responses = through_responses
 
     async def edit(self, request: ImageRequest, status: RequestStatus, sink: ImageSink) -> SendOutcome:
-        """Send an edit by the route that works with this backend; raises `ApiError` where no picture came."""
+        """Send an edit; raises `ApiError` if no picture arrived."""
         notes: list[str] = []
         if not self._through_responses:
             try:

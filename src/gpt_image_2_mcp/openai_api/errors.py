@@ -31,19 +31,19 @@ LIMITS_PAGE = "https://platform.openai.com/settings/organization/limits"
 STATUS_PAGE = "https://status.openai.com"
 
 MAX_SANITIZED = 600
-"""Characters of somebody else's message that an error repeats."""
+"""Characters of a message from the API or a proxy that an error repeats."""
 
 SANDBOX_HEADER = "x-gpt-image-2-sandbox"
-"""The header by which our own sandbox says that it answered."""
+"""The header in every answer of the sandbox of this project."""
 
 _SECRETS = re.compile(r"\b(sk|sess)-[\w*-]{4,}")
 
 
 def translate(error: openai.OpenAIError, *, model: str, variable: str, editing: bool = False) -> ApiError:
-    """Give our error for one that the SDK raised.
+    """The `ApiError` for an error that the SDK raised.
 
-    `model` is what was asked for and `variable` the environment variable that names it; `editing` tells that a
-    refusal of the route has another way to go.
+    `model` is the model that was asked for and `variable` the environment variable that names it, both for the
+    message. With `editing`, a refusal of the route becomes `RouteRefused`, since the edit can take another one.
     """
     match error:
         case openai.APIConnectionError():
@@ -63,7 +63,7 @@ def translate(error: openai.OpenAIError, *, model: str, variable: str, editing: 
 
 
 def translate_object(body: Mapping[str, Any], *, model: str, request_id: str | None) -> ApiError:
-    """Give our error for an error object inside an answer (a failed image call of the Responses route)."""
+    """The `ApiError` for an error object inside an answer with status 200."""
     message = str(body.get("message") or body.get("code") or "no reason given")
     return _translate_body(
         body,
@@ -76,12 +76,12 @@ def translate_object(body: Mapping[str, Any], *, model: str, request_id: str | N
 
 
 def from_sandbox(headers: Mapping[str, str]) -> bool:
-    """Whether our own sandbox answered."""
+    """Whether the sandbox of this project answered, and nothing is billed."""
     return SANDBOX_HEADER in headers
 
 
 def sanitized(text: str) -> str:
-    """Somebody else's words: on one line, at a length that fits, and without anything like a key."""
+    """A text from the API or a proxy, on one line, without what looks like a key, cut to `MAX_SANITIZED` characters."""
     return shorten(_SECRETS.sub(r"\1-…", " ".join(text.split())).rstrip("."), MAX_SANITIZED)
 
 
@@ -103,7 +103,7 @@ def _translate_connection(error: openai.APIConnectionError) -> ApiError:
 
 
 def _is_garbled(cause: BaseException | None) -> bool:
-    """Whether something came that is no HTTP; only its words tell that from an answer that ends too early."""
+    """Whether the answer was not HTTP. httpx2 has one exception for that and for an answer that ends too early."""
     if isinstance(cause, httpx2.RemoteProtocolError):
         return not re.search("disconnected|closed connection", str(cause))
     return isinstance(cause, httpx2.DecodingError)
@@ -224,12 +224,15 @@ def _translate_body(  # noqa: C901, PLR0912 - one arm a row of OpenAI's table of
 
 
 def _reason(cause: Exception) -> str:
-    """What the system says, without its number for it."""
+    """The operating system's message without its number, or the exception's name if there is none."""
     return re.sub(r"^\[Errno -?\d+\] ", "", sanitized(str(cause))) or type(cause).__name__
 
 
 def _refuses_route(error: openai.APIStatusError) -> bool:
-    """The historical 400 of the edits route, and the ways in which proxies say that they have no such route."""
+    """Whether an answer means that the backend does not serve `/images/edits`, or not with this model.
+
+    OpenAI answered 400 when edits were for dall-e-2 only; proxies without the route answer 404, 405 or 501.
+    """
     match error.status_code:
         case 405 | 501:
             return True

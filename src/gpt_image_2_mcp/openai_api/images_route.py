@@ -1,6 +1,6 @@
 """The images route: `/images/generations` and `/images/edits`.
 
-What a person left at its default is not sent, so that proxies and other servers that know fewer parameters work.
+Options that have their default value are not sent, so that proxies and other servers that know fewer of them work.
 """
 
 import json
@@ -36,22 +36,22 @@ def changed_options(options: Options, names: Sequence[str] = OPTIONS) -> dict[st
 
 
 class ImagesRoute:
-    """Both endpoints, for one model."""
+    """Sends requests for one model to both endpoints, and passes what arrives to an `ImageSink`."""
 
     def __init__(self, sender: RequestSender, *, model: str, partial_images: int) -> None:
-        """Ask for `partial_images` unfinished pictures where one picture is made; 0 does not stream."""
+        """Ask for `partial_images` unfinished pictures if a request is for one picture; 0 does not stream."""
         self._sender = sender
         self._model = model
         self._partial_images = partial_images
 
     async def generate(self, request: ImageRequest, status: RequestStatus, sink: ImageSink) -> None:
-        """Make pictures from words; raises `ApiError`."""
+        """Make pictures from a prompt; raises `ApiError`."""
         params = changed_options(request.options)
         call = partial(self._sender.sdk.images.with_streaming_response.generate, prompt=request.prompt, **params)
         await self._send(call, request.n, status, sink, editing=False)
 
     async def edit(self, request: ImageRequest, status: RequestStatus, sink: ImageSink) -> None:
-        """Make pictures from pictures and words.
+        """Make pictures from a prompt and input images.
 
         Raises:
             RouteRefused: this backend does not serve the route; the edit can go through the Responses API.
@@ -60,7 +60,7 @@ class ImagesRoute:
         """
         params = changed_options(request.options)
         if moderation := params.pop("moderation", None):
-            # The API takes it on edits, the SDK's signature does not know it.
+            # The API takes it on edits, but the SDK's method has no argument for it.
             params["extra_body"] = {"moderation": moderation}
         if request.mask is not None:
             params["mask"] = _form_file(request.mask)
@@ -79,7 +79,10 @@ class ImagesRoute:
         *,
         editing: bool,
     ) -> None:
-        """Send a request, streamed where partial pictures are asked for, and hand its result to `sink`."""
+        """Send a request, streamed if unfinished pictures are wanted, and pass its result to `sink`.
+
+        The lambdas run in the request's thread: sending, reading and saving are one call there.
+        """
         send = partial(self._sender.send, status=status, model=self._model, editing=editing)
         if n == 1 and self._partial_images:
             stream = partial(call, model=self._model, stream=True, partial_images=self._partial_images)
@@ -95,16 +98,16 @@ class ImagesRoute:
         await send(lambda: sink.save_result(self._read_whole(call(model=self._model, **several), sink)))
 
     def _read_whole(self, call: AbstractContextManager[Any], sink: ImageSink) -> ApiResult:
-        """Give an answer that comes in one."""
+        """Read an answer that is not streamed."""
         with call as response, _as_sdk_errors(response):
             return self._read(response, sink)
 
     def _read_stream(self, call: AbstractContextManager[Any], sink: ImageSink) -> ApiResult:
-        """Keep the partial pictures, and give the answer at the stream's end."""
+        """Read a stream of events: save the unfinished pictures, and return the result at its end."""
         with call as response:
             with _as_sdk_errors(response):
                 if not response.headers.get("content-type", "").startswith("text/event-stream"):
-                    # A backend that ignores `stream` answers all at once.
+                    # A backend that ignores `stream` sends a plain answer.
                     return self._read(response, sink)
                 for event in with_deadline(response.parse()):
                     kind = str(getattr(event, "type", ""))
@@ -122,7 +125,7 @@ class ImagesRoute:
 
 
 def _save_partial(event: Any, sink: ImageSink) -> None:
-    """An unfinished picture is worth no error: the finished one is still to come."""
+    """Pass an unfinished picture to `sink`; a broken one is ignored, since the finished one is still to come."""
     try:
         data = decode_base64(event.b64_json)
     except (AttributeError, TypeError, ValueError):
@@ -132,7 +135,10 @@ def _save_partial(event: Any, sink: ImageSink) -> None:
 
 @contextmanager
 def _as_sdk_errors(response: Any) -> Generator[None]:
-    """Say as the SDK does that an answer did not come to its end; it does so itself up to the headers only."""
+    """Raise the SDK's errors for a connection that fails while the body is read.
+
+    The SDK itself translates httpx2's errors only until the headers are there.
+    """
     try:
         yield
     except httpx2.TimeoutException as error:
@@ -144,7 +150,7 @@ def _as_sdk_errors(response: Any) -> Generator[None]:
 
 
 def _refuses_streaming(error: ApiError) -> bool:
-    """Whether a backend refused to stream, free of charge, and may answer all at once."""
+    """Whether a backend refused the request because of `stream`: nothing was billed, and it may answer without."""
     cause = error.__cause__
     if not isinstance(cause, openai.APIStatusError) or cause.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return False

@@ -1,4 +1,4 @@
-"""The way to the API, made when the first request needs it: `import openai` alone takes half a second."""
+"""The backend, made when the first request needs it: `import openai` alone takes half a second."""
 
 import asyncio
 import logging
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 
 class LazyBackend:
-    """One backend for the whole process, and the HTTP client under it."""
+    """Makes the process's one `Backend` at the first use, and closes it at the end."""
 
     def __init__(self, settings: Settings, transport: httpx2.AsyncBaseTransport | None, limiter: RateLimiter) -> None:
-        """Reach the API as `settings` say, through `transport` instead of the network if there is one."""
+        """Reach the API with the address and key of `settings`, through `transport` instead of the network if given."""
         self._settings = settings
         self._transport = transport
         self._limiter = limiter
@@ -28,14 +28,14 @@ class LazyBackend:
         self._backend: Backend | None = None
 
     async def get(self) -> "Backend":
-        """Give the backend, making it on the first call."""
+        """The backend; the first call makes it, in a thread because of the imports."""
         async with self._making:
             if self._backend is None:
                 self._backend = await anyio.to_thread.run_sync(self._make, asyncio.get_running_loop())
             return self._backend
 
     async def __aenter__(self) -> Self:
-        """Nothing is opened before it is needed."""
+        """Open nothing yet."""
         return self
 
     async def __aexit__(
@@ -52,7 +52,7 @@ class LazyBackend:
         from .backend import Backend
         from .sync_transport import SyncTransport
 
-        # What the SDK logs is the person's choice (OPENAI_LOG), but never more than that requests were made.
+        # Overrules OPENAI_LOG: at DEBUG the SDK would log whole requests, prompts included.
         logging.getLogger("openai").setLevel(logging.INFO if self._settings.debug else logging.WARNING)
         transport = SyncTransport(self._transport, loop) if self._transport else None
         return Backend(self._settings, transport, self._limiter)

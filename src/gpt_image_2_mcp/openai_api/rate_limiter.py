@@ -1,4 +1,11 @@
-"""How many requests are under way at once, in which order, and when none may start because the API said wait."""
+"""The rate limiter: how many API requests run at once, in which order, and when none may start.
+
+    async with limiter.slot(status):                     # wait in the queue for a slot
+        async with limiter.wait_to_start(status):        # wait until the API lets requests start
+            ...                                          # send, read, save
+
+`RequestSender` is its one user.
+"""
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager, nullcontext
@@ -9,32 +16,33 @@ import anyio.lowlevel
 
 
 async def _do_nothing() -> None:
-    """Nobody wants to know."""
+    """The `before_sending` of requests that cost nothing."""
 
 
 @dataclass(slots=True, eq=False)
 class RequestStatus:
-    """Where the requests of one piece of work stand; the work's owner reads it, requests write it."""
+    """Counters of one job's API requests. Written by the sender and the rate limiter, read by the job."""
 
     before_sending: Callable[[], Awaitable[None]] = _do_nothing
-    """Is told before a request's first byte; what it raises keeps the request from being sent."""
+    """Awaited before each request's first byte. If it raises, the request is not sent."""
 
     waiting: int = 0
-    """Requests in the queue."""
+    """Requests that wait for a slot."""
     ahead: int = 0
-    """How many requests of others are before the first of them."""
+    """Requests in the queue before the first of these."""
     sent: int = 0
-    """Requests that were sent and whose outcome is not known to be free of charge."""
+    """Requests that were sent and may be billed: those under way, and those whose outcome is not known to be free."""
     sent_since: float | None = None
-    """When the first of them was sent, by `anyio.current_time`."""
+    """When the first request was sent, by `anyio.current_time`."""
 
     held_until: float = 0.0
-    """When the API lets the next one start, by `anyio.current_time`."""
+    """When the next request may start, by `anyio.current_time`; in the past if nothing holds it back."""
 
     async def mark_sent(self) -> None:
-        """Count a request as sent, from before its first byte."""
+        """Count a request as sent and await `before_sending`, which records that; called before its first byte."""
+        # Counted first, so that the job cannot be stopped any more while this waits for the database. Shielded, so that
+        # a cancellation cannot leave the record written and the request unsent.
         self.sent += 1
-        # From here on nobody's cancelling may come between what is noted and what is sent.
         with anyio.CancelScope(shield=True):
             try:
                 await self.before_sending()
@@ -45,15 +53,19 @@ class RequestStatus:
             self.sent_since = anyio.current_time()
 
     def unmark_sent(self) -> None:
-        """Take that back: it was refused free of charge."""
+        """Take `mark_sent` back: the request was not sent, or refused without being billed."""
         self.sent -= 1
 
 
 class RateLimiter:
-    """A queue in order of arrival, in front of a few places."""
+    """A few slots for requests, with a queue in order of arrival.
+
+    When the API answers with a rate limit (429), `hold` lets no request start for a time. After that, requests start
+    one at a time until there were some successes: all at once they would meet the limit again.
+    """
 
     def __init__(self, max_concurrency: int) -> None:
-        """Let `at_once` requests be under way."""
+        """Let `max_concurrency` requests run at once."""
         self._max_concurrency = max_concurrency
         self._slots = anyio.Semaphore(max_concurrency, fast_acquire=True)
         self._one_at_a_time = anyio.Lock()
@@ -63,7 +75,7 @@ class RateLimiter:
 
     @asynccontextmanager
     async def slot(self, status: RequestStatus) -> AsyncGenerator[None]:
-        """Wait for a place in the order of arrival, and keep it while the body runs."""
+        """Wait for a slot in order of arrival, and keep it while the `with` block runs."""
         status.waiting += 1
         self._queue.append(status)
         self._update_positions()
@@ -80,33 +92,34 @@ class RateLimiter:
 
     @asynccontextmanager
     async def wait_to_start(self, status: RequestStatus) -> AsyncGenerator[bool]:
-        """Wait until the API lets anybody start; whether it is this request alone that may, while the body runs.
-
-        After a rate limit requests go one after another for a while: all at once they would meet it again.
-        """
+        """Wait until requests may start. Gives whether only this one may, while the `with` block runs."""
         alone = self._cautious_starts > 0
         async with self._one_at_a_time if alone else nullcontext():
             await self.sit_out_hold(status)
             yield alone
 
     async def sit_out_hold(self, status: RequestStatus) -> None:
-        """Sit out what the API asked to wait; after it, nothing may be awaited before the request itself."""
-        # Whoever sleeps through one wait may find that a longer one was named meanwhile.
+        """Wait until the time of `hold` has passed.
+
+        After it, nothing may be awaited before the request itself: another request could be held back meanwhile.
+        """
+        # A loop, since a longer time may be named while this one passes.
         while self._held_until > anyio.current_time():
             status.held_until = self._held_until
             await anyio.sleep_until(self._held_until)
-        # Whoever was cancelled in the queue is stopped here: a moment later the request counts as sent.
+        # A job that was stopped in the queue ends here: a moment later its request would count as sent.
         await anyio.lowlevel.checkpoint_if_cancelled()
 
     def hold(self, seconds: float) -> None:
-        """Let nobody start for so long: the API said that there were too many."""
+        """Let no request start for `seconds`, because the API answered with a rate limit."""
         self._held_until = max(self._held_until, anyio.current_time() + seconds)
         self._cautious_starts = 2 * self._max_concurrency
 
     def note_success(self) -> None:
-        """Trust the API a little more."""
+        """Count a success: after `2 * max_concurrency` of them requests start side by side again."""
         self._cautious_starts = max(self._cautious_starts - 1, 0)
 
     def _update_positions(self) -> None:
-        for place, status in reversed(list(enumerate(self._queue))):
-            status.ahead = place
+        # Backwards, so that a job with several requests in the queue keeps the position of its first one.
+        for position, status in reversed(list(enumerate(self._queue))):
+            status.ahead = position

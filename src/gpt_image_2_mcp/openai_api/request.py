@@ -1,4 +1,4 @@
-"""What one operation asks of the API, whichever route it takes."""
+"""The request for one job's pictures and its outcome, the same for both routes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from ..parameters.models import Options
 
 @dataclass(frozen=True, slots=True)
 class ImageRequest:
-    """`n` pictures from a prompt and, for an edit, from `inputs` and a mask over the first of them."""
+    """A request for `n` pictures from a prompt and, for an edit, from `inputs` and a mask for the first of them."""
 
     prompt: str
     n: int
@@ -21,9 +21,9 @@ class ImageRequest:
 
 @dataclass(frozen=True, slots=True)
 class SendOutcome:
-    """What became of a request of which at least one picture came."""
+    """The outcome of a request for which at least one picture arrived; the pictures went to the `ImageSink`."""
 
     failures: Sequence[GptImageError] = ()
-    """Why single pictures of several did not come."""
+    """The errors of those pictures of several that did not arrive."""
     notes: Sequence[str] = ()
-    """Sentences that the answer has to tell the caller."""
+    """Sentences for the report's warnings."""

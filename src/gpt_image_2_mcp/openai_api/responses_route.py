@@ -1,7 +1,7 @@
-"""The Responses route: an edit through the image tool of a text model, one picture a call.
+"""The Responses route: an edit through the image tool of a text model (the host model), one picture per API call.
 
-For backends without `/images/edits`. Small inputs travel inside the request; large ones are uploaded once for all
-calls and deleted when they are done, whatever happened.
+For backends without `/images/edits`. Small input images are part of the request. Large ones are uploaded once for all
+calls of the edit, and deleted afterwards, also if it fails.
 """
 
 import base64
@@ -40,10 +40,11 @@ from .sink import ImageSink
 from .threads import run_in_thread
 
 MAX_INLINE_BYTES = 4_000_000
-"""Inputs that together are larger go through the Files API; a data URL is a third larger than the file."""
+"""Bytes of all input images together above which they are uploaded; a data URL is a third larger than its file."""
 UPLOAD_LIFETIME_S = 3600
-"""When OpenAI deletes an upload that we could not delete: the least that it takes."""
+"""Seconds after which OpenAI deletes an upload by itself, if it was not deleted here: the minimum of the API."""
 CLEANUP_TIMEOUT_S = 30.0
+"""Seconds that deleting the uploads of an edit may take at its end."""
 
 TOOL_OPTIONS = ("size", "quality", "background", "output_format", "output_compression", "moderation")
 
@@ -60,10 +61,10 @@ async def edit(
     model: str,
     host_model: str,
 ) -> Sequence[GptImageError]:
-    """Make the pictures by as many calls side by side, and give the failures of those that brought none.
+    """Make the pictures by as many API calls side by side; gives the errors of those that failed.
 
     Raises:
-        GptImageError: no picture came at all; it is the first call's error.
+        GptImageError: all calls failed; the error of the first one to fail.
 
     """
     failures: list[GptImageError] = []
@@ -125,7 +126,7 @@ async def _send_one(
     except ApiError as error:
         if not _is_unexplained(error):
             raise
-        # A host model too old for the tool is refused without saying so: name the variable that chooses it.
+        # The API does not say that a host model is too old for the image tool: name the variable that chooses it.
         raise ApiError(
             f"{error} The edit went through the Responses API with the host model {host_model!r}: if that model is too"
             " old for the image tool, set OPENAI_RESPONSES_EDIT_MODEL to a newer one, such as 'gpt-4.1-mini'.",
@@ -134,7 +135,7 @@ async def _send_one(
 
 
 def _is_unexplained(error: ApiError) -> bool:
-    """A 400 that gives no reason of its own, or finds fault with the tool."""
+    """Whether an error is a 400 without a code, or about the tool."""
     cause = error.__cause__
     return isinstance(cause, openai.BadRequestError) and (cause.code is None or (cause.param or "").startswith("tool"))
 
@@ -184,7 +185,7 @@ def _without_picture(
 async def _input_references(
     sender: RequestSender, status: RequestStatus, pictures: Sequence[InputImage]
 ) -> AsyncGenerator[Sequence[Reference]]:
-    """Where the request finds each picture: in itself, or among the uploads of this edit."""
+    """References to the input images for the request: data URLs, or uploads that are deleted at the end."""
     if sum(len(picture.data) for picture in pictures) <= MAX_INLINE_BYTES:
         yield [{"image_url": await anyio.to_thread.run_sync(_data_url, picture)} for picture in pictures]
         return
@@ -199,7 +200,7 @@ async def _input_references(
                 try:
                     await run_in_thread(partial(sender.sdk.files.delete, upload))
                 except openai.OpenAIError:
-                    # It deletes itself within the hour, and the edit's own outcome matters more.
+                    # OpenAI deletes it after `UPLOAD_LIFETIME_S`, and the edit's own outcome must not change by this.
                     continue
 
 

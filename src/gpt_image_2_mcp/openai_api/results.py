@@ -1,8 +1,8 @@
-"""Reads what the API sent: pictures as bytes, and the facts beside them.
+"""Reads the API's answers into an `ApiResult`: the pictures' bytes, and what the API says about them.
 
 An answer is read from its raw bytes rather than through the SDK's models: other backends leave fields out, add
-their own, or send a web page with status 200, and a picture that was paid for must come through all the same.
-Everything here is plain computing on up to 100 MB, done by the request's own thread.
+their own, or send a web page with status 200, and a picture that is paid for must not be lost for that. Everything here
+computes on up to 100 MB without waiting, in the request's own thread.
 """
 
 import re
@@ -31,14 +31,14 @@ _DATA_URL = re.compile(r"data:[^,]{0,200};base64,", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class ImageLink:
-    """A picture that the backend gave by address instead of by its bytes."""
+    """A picture that the backend sent as a URL instead of bytes."""
 
     url: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class HostUsage:
-    """What the text model used that hosts an edit on the Responses route."""
+    """The tokens of the text model that called the image tool, on the Responses route."""
 
     model: str
     input_tokens: int
@@ -48,7 +48,7 @@ class HostUsage:
 
 @dataclass(frozen=True, slots=True)
 class ApiResult:
-    """What one request brought; the facts are the API's own words, None where it said nothing."""
+    """The result of one API request. The texts are those of the API; None where it said nothing."""
 
     pictures: tuple[ImageBytes | ImageLink, ...]
     size: str | None = None
@@ -64,14 +64,18 @@ class ApiResult:
 
 @contextmanager
 def reading_answer(headers: Mapping[str, str]) -> Generator[None]:
-    """Let an error that is read out of an answer say that the sandbox gave it."""
+    """Complete the errors raised in the `with` block, which reads an answer with these headers.
+
+    An `ApiError` learns whether the sandbox answered. A shape that the code did not expect becomes a `BadAnswer`, which
+    says that a picture may be billed.
+    """
     try:
         yield
     except ApiError as error:
         error.from_sandbox = from_sandbox(headers)
         raise
     except (AttributeError, LookupError, TypeError, ValueError) as odd:
-        # Whatever shape a backend invents, the pictures beside this one are paid for too.
+        # An unexpected exception would end the whole job, with the other requests of it that are paid for.
         failure = BadAnswer(
             f"The API's answer has an unforeseen shape. {BASE_URL_HINT}", request_id=request_id(headers)
         )
@@ -83,9 +87,9 @@ def parse_images_answer(arrived: Body, headers: Mapping[str, str], *, model: str
     """Read the answer of `/images/generations` or `/images/edits`.
 
     Raises:
-        BadAnswer: it holds no picture; the message says what it is instead.
+        BadAnswer: it has no picture; the message says what it is instead.
         OutcomeUnknown: it is cut off.
-        ApiError: it is an error in spite of its status.
+        ApiError: it is an error object, though its status is 200.
 
     """
     body = parse_object(arrived.json, headers, model=model)
@@ -99,7 +103,7 @@ def parse_images_answer(arrived: Body, headers: Mapping[str, str], *, model: str
 
 
 def parse_completed_event(event: Any, headers: Mapping[str, str]) -> ApiResult:
-    """Read the `completed` event of a stream; raises BadAnswer where it holds no picture."""
+    """Read the `completed` event of a stream; raises BadAnswer if it has no picture."""
     body = cast("Mapping[str, Any]", event.model_dump())
     pictures, broken = _read_pictures([body], {})
     if not pictures:
@@ -134,7 +138,10 @@ def parse_object(content: bytes, headers: Mapping[str, str], *, model: str) -> M
 def _read_pictures(
     rows: Sequence[Any], here: Mapping[str, ImageBytes]
 ) -> tuple[tuple[ImageBytes | ImageLink, ...], list[str]]:
-    """Pictures of `data` rows as bytes or links, and why the others are none; those in `here` are decoded already."""
+    """The pictures of `data` rows as bytes or links, and what is wrong with the other rows.
+
+    `here` has the pictures that `body_reader` decoded while they arrived, by what it left in place of their base64.
+    """
     pictures: list[ImageBytes | ImageLink] = []
     broken: list[str] = []
     for row in (cast("Mapping[str, Any]", row) for row in rows if isinstance(row, dict)):
@@ -167,28 +174,28 @@ def _api_result(
 
 
 def decode_base64(encoded: str) -> bytes:
-    """Decode base64, bare or as a data URL; raises ValueError where it is none."""
+    """Decode base64, with or without a data URL around it; raises ValueError if it is invalid."""
     prefix = _DATA_URL.match(encoded)
     return pybase64.b64decode(encoded[prefix.end() :] if prefix else encoded, validate=True)
 
 
 def request_id(headers: Mapping[str, str]) -> str | None:
-    """The id by which OpenAI's support finds a request."""
+    """The request id that OpenAI's support asks for."""
     return headers.get("x-request-id", "")[:MAX_REQUEST_ID] or None
 
 
 def text_field(body: Mapping[str, Any], name: str) -> str | None:
-    """A field where it is a text that says something."""
+    """The text of a field; None if it is missing, empty, "auto" or no text."""
     value = body.get(name)
     return value if isinstance(value, str) and value and value != "auto" else None
 
 
 def as_object(value: object) -> Mapping[str, Any]:
-    """A JSON object, or an empty one in place of anything else."""
+    """`value` if it is a JSON object, else an empty one."""
     return cast("Mapping[str, Any]", value) if isinstance(value, dict) else {}
 
 
 def parse_usage(value: object) -> Usage | None:
-    """The usage of a picture that came; None from whoever counts none for it, and so has not counted."""
+    """The usage of a picture; None if the backend reports no output tokens, which means that it does not count."""
     usage = usage_from(value)
     return usage if usage and usage.output_tokens else None

@@ -5,7 +5,7 @@ three cases: the connection was never made, the API refused with a rate limit (4
 failed (500 or 503 with `server_error`). After anything else (a timeout, a dropped connection, a proxy's own error page)
 the picture may have been made and billed, so the request is not repeated and the user decides.
 
-`errors` translates the same exceptions into ours and asks this module what it needs to know about them.
+`errors` translates the same exceptions into this program's errors, and uses the functions of this module for it.
 """
 
 import random

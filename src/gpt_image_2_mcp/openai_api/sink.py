@@ -1,4 +1,4 @@
-"""What the routes hand their results to. This package receives pictures; saving them is the sink's business."""
+"""The interface through which the routes pass on what they receive, so that this folder knows nothing of saving."""
 
 from typing import Protocol
 
@@ -7,21 +7,21 @@ from .results import ApiResult
 
 
 class ImageSink(Protocol):
-    """Takes what requests bring, in the thread of each request; `generation.image_saver.ImageSaver` is one."""
+    """Receives pictures, in the thread of each request. `generation.image_saver.ImageSaver` implements it."""
 
     def preview_worker(self) -> PreviewWorker:
-        """A worker that is fed a picture's bytes while they arrive."""
+        """A new worker for one picture's hash and preview, which may be fed while the picture arrives."""
         ...
 
     def save_partial(self, data: bytes) -> None:
-        """Take an unfinished picture; raises nothing."""
+        """Receive an unfinished picture; raises nothing."""
         ...
 
     def save_result(self, result: ApiResult) -> None:
-        """Take an answer's pictures; blocks until they are saved.
+        """Receive the pictures of an answer; blocks until they are saved.
 
         Raises:
-            GptImageError: none of them could be had or saved.
+            GptImageError: not one of them could be fetched or saved.
 
         """
         ...

@@ -1,4 +1,4 @@
-"""The way from a client that works in threads to a transport that works on the event loop: the sandbox's."""
+"""Connects the blocking HTTP client to a transport of the event loop, which is how the built-in sandbox is reached."""
 
 import asyncio
 from collections.abc import Iterator
@@ -9,15 +9,15 @@ from .threads import run_on_loop
 
 
 class SyncTransport(httpx2.BaseTransport):
-    """Hands requests to a transport of the event loop, and their answers back."""
+    """A blocking transport that runs each request on an asynchronous one, on the event loop, and waits for it."""
 
     def __init__(self, transport: httpx2.AsyncBaseTransport, loop: asyncio.AbstractEventLoop) -> None:
-        """Have `transport` do its work on `loop`; whoever made it closes it."""
+        """Run `transport` on `loop`; it is closed by `LazyBackend`, not here."""
         self._transport = transport
         self._loop = loop
 
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
-        """Send it on."""
+        """Send a request through the asynchronous transport."""
         response = run_on_loop(self._loop, self._transport.handle_async_request(request))
         assert isinstance(response.stream, httpx2.AsyncByteStream)
         stream = _Stream(response.stream, self._loop)
@@ -27,7 +27,7 @@ class SyncTransport(httpx2.BaseTransport):
 
 
 class _Stream(httpx2.SyncByteStream):
-    """What comes back, piece by piece."""
+    """The body of an answer; each piece is awaited on the event loop."""
 
     def __init__(self, stream: httpx2.AsyncByteStream, loop: asyncio.AbstractEventLoop) -> None:
         self._stream = stream

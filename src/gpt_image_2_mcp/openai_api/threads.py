@@ -1,9 +1,14 @@
-"""To and fro between the event loop and threads that nobody can cancel.
+"""Threads that cannot be cancelled, for API requests, and the calls between them and the event loop.
 
-Each request to the API has a thread of its own, from its first byte until its pictures are saved: blocking reads cost a
-third of what an event loop needs for the same bytes, what happens to whoever waits cannot come between an answer and
-its saving, and the loop is free meanwhile. The threads are daemons: one that a backend keeps waiting does not keep the
-process from ending.
+Each API request has a thread of its own, from its first byte until its pictures are saved. There are three reasons:
+
+- Python can cancel a coroutine but not a thread. So a cancelled call, a timeout or a shutdown can end the waiting for a
+  request, and can never come between an answer that is paid for and the disk.
+- Blocking reads cost a third of the processor time that an event loop needs for the same bytes.
+- The event loop is free meanwhile, for progress and for other calls.
+
+The threads are daemons, so that a backend that does not answer cannot keep the process from ending. At its end, the
+process waits for `InFlightWrites` instead: for files that are being written, and not for answers.
 """
 
 import asyncio
@@ -17,10 +22,13 @@ ResultT = TypeVar("ResultT")
 
 
 class InFlightWrites:
-    """Work that the end of the process waits for, in whatever thread it is done."""
+    """Counts the file writes of all threads, so that the process can wait for them at its end.
+
+    A thread enters the object around each write; `wait` returns when none is under way.
+    """
 
     def __init__(self) -> None:
-        """There is none."""
+        """Start with no write under way."""
         self._change = Condition()
         self._count = 0
 
@@ -34,40 +42,41 @@ class InFlightWrites:
             self._change.notify_all()
 
     def wait(self) -> None:
-        """Wait until none is under way. Blocks: call it in a thread."""
+        """Wait until no write is under way. Blocks: call it in a thread."""
         with self._change:
             self._change.wait_for(lambda: self._count == 0)
 
 
 async def run_in_thread(work: Callable[[], ResultT]) -> ResultT:
-    """Do something in a thread of its own; raises what it raises.
+    """Run `work` in a new daemon thread and return its result; raises what it raises.
 
-    Where this is cancelled the work goes on, and nobody hears of its end.
+    If the caller is cancelled, it stops waiting at once. The thread goes on to the end of `work`, and its result or
+    error is dropped.
     """
     loop = asyncio.get_running_loop()
     outcome: asyncio.Future[ResultT] = loop.create_future()
 
-    def tell(set_it: Callable[[], None]) -> None:
-        # Nobody waits any more, or the loop is gone.
+    def finish(set_outcome: Callable[[], None]) -> None:
+        # `outcome` is done already if the caller was cancelled, and the loop is closed if the process is ending.
         with suppress(RuntimeError):
-            loop.call_soon_threadsafe(lambda: None if outcome.done() else set_it())
+            loop.call_soon_threadsafe(lambda: None if outcome.done() else set_outcome())
 
     def run() -> None:
         try:
-            found = work()
-        except BaseException as error:  # noqa: BLE001 - raised where it is waited for
-            # Held by nothing here: it holds all that was at hand where it was raised, a picture's bytes perhaps.
-            tell(partial(outcome.set_exception, error))
+            result = work()
+        except BaseException as error:  # noqa: BLE001 - raised again where the result is awaited
+            # Not kept in a variable of this thread: its traceback holds the frames of `work`, with a picture's bytes.
+            finish(partial(outcome.set_exception, error))
         else:
-            tell(partial(outcome.set_result, found))
+            finish(partial(outcome.set_result, result))
 
     Thread(target=run, name="request", daemon=True).start()
     return await outcome
 
 
 def run_on_loop(loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, ResultT]) -> ResultT:
-    """Do something on the event loop, from another thread, and wait for it; raises what it raises.
+    """Run a coroutine on the event loop from another thread, and block until it ends; raises what it raises.
 
-    A loop that ends meanwhile shows as `CancelledError` or `RuntimeError`.
+    If the loop ends meanwhile, that is `CancelledError` or `RuntimeError`.
     """
     return asyncio.run_coroutine_threadsafe(work, loop).result()

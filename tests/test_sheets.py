@@ -13,7 +13,8 @@ from PIL import Image, ImageChops
 from workbench import encoded, picture
 
 from gpt_image_2_mcp.catalogue.models import Picture
-from gpt_image_2_mcp.library.contact_sheet import MAX_BYTES, MAX_CELLS, Cell, caption, cells, drawable, sheet
+from gpt_image_2_mcp.library.captions import caption, drawable
+from gpt_image_2_mcp.library.contact_sheet import MAX_BYTES, MAX_CELLS, Cell, cells, sheet
 from gpt_image_2_mcp.library.thumbnails import EDGE, MAX_KEPT, SLACK, SUFFIX, shrunk, thumbnail
 
 RED, CLEAR = (200, 30, 30), (0, 0, 0, 0)

@@ -71,20 +71,20 @@ def thumbnails(
         return list(pool.map(partial(thumbnail, read=read, cache=cache), pictures))
 
 
-def shrunk(data: bytes, *, box: tuple[int, int] = (EDGE, EDGE)) -> bytes | None:
-    """Encode a PNG, JPEG or WebP so that it fits into a box of pixels, never scaled up; None where it is broken."""
+def shrunk(data: bytes) -> bytes | None:
+    """Scale a PNG, JPEG or WebP down to at most `EDGE` pixels either way, and encode it; None if it is broken."""
     try:
         with opened(data) as image:
-            return encode(Step(_small(image, box), QUALITY)).data
+            return encode(Step(_small(image), QUALITY)).data
     except ValueError:
         return None
 
 
-def _small(image: "Image.Image", box: tuple[int, int]) -> "Image.Image":
+def _small(image: "Image.Image") -> "Image.Image":
     from PIL import Image
 
     mode = "RGBA" if image.has_transparency_data else "RGB"
-    ratio = min(1.0, box[0] / image.width, box[1] / image.height)
+    ratio = min(1.0, EDGE / image.width, EDGE / image.height)
     size = (max(1, round(image.width * ratio)), max(1, round(image.height * ratio)))
     image.draft("RGB", size)
     image.load()

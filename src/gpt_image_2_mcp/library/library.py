@@ -1,7 +1,6 @@
 """What is done with the pictures that were made: finding, showing, copying them, and keeping the catalogue true."""
 
 import hashlib
-import os
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -13,16 +12,14 @@ import anyio.to_thread
 from ..catalogue.models import Picture
 from ..catalogue.search import Found, Search
 from ..catalogue.session import Session
-from ..errors import BadRequest, CannotSave, NotConfigured, shown
+from ..errors import BadRequest, NotConfigured, shown
 from ..generation.output_dirs import OutputDirs
 from ..inputs import Sources
 from ..inputs.reader import InputReader
 from ..inputs.references import References
 from ..paths.policy import real_path
-from ..paths.safe_open import exists, is_regular, open_no_follow
+from ..paths.safe_open import exists
 from ..persistence.unit_of_work import UnitOfWork, WriterThread
-from ..storage.atomic_write import write_file
-from ..storage.local_folder import ensure_resolved
 
 if TYPE_CHECKING:
     from .check import CheckResult
@@ -231,9 +228,22 @@ class Library:
             CannotSave: writing it failed.
 
         """
-        path = await anyio.to_thread.run_sync(self._gallery_path, file)
+        from .gallery.file import resolve_gallery_path, write_gallery
+        from .thumbnails import thumbnail
+
+        policy = self._output_dirs.policy
+        path = await anyio.to_thread.run_sync(partial(resolve_gallery_path, file, sources=self._sources, policy=policy))
         pictures = [picture async for batch in self.every(wanted) for picture in batch]
-        await anyio.to_thread.run_sync(self._write_gallery, path, pictures, tell)
+        drawn = 0
+
+        def draw(picture: Picture) -> bytes | None:
+            nonlocal drawn
+            drawn += 1
+            if tell:
+                tell(drawn, len(pictures))
+            return thumbnail(picture, read=self._reader.saved_data, cache=self._cache)
+
+        await anyio.to_thread.run_sync(partial(write_gallery, path, pictures, policy=policy, thumbnail=draw))
         return path, len(pictures)
 
     def _folders_of(self, known: Mapping[str, Path]) -> list[Path]:
@@ -247,46 +257,3 @@ class Library:
         real = dict.fromkeys(real_path(folder) for folder in folders if self._sources.open_to(folder))
         there = [folder for folder in real if exists(folder)]
         return scan(there, may_enter=self._sources.open_to, depth=MAX_DEPTH if deep else 0)
-
-    def _gallery_path(self, file: str) -> Path:
-        """The gallery's real path. Raises BadRequest where it may not be written, or where another file is."""
-        asked = self._sources.path(file)
-        folder = self._output_dirs.policy.resolve_writable(asked.parent)
-        path = folder / asked.name
-        if path.suffix.lower() not in {".html", ".htm"}:
-            raise BadRequest(f"A gallery is an HTML page: give a file whose name ends in .html; got {shown(file)}.")
-        if exists(path) and not _is_gallery(path):
-            raise BadRequest(f"{path} is another file, and only an older page is replaced: choose another name.")
-        return path
-
-    def _write_gallery(self, path: Path, pictures: Sequence[Picture], tell: ProgressCallback | None) -> None:
-        from .gallery.renderer import gallery_html
-        from .thumbnails import thumbnail
-
-        drawn = 0
-
-        def small(picture: Picture) -> bytes | None:
-            nonlocal drawn
-            drawn += 1
-            if tell:
-                tell(drawn, len(pictures))
-            return thumbnail(picture, read=self._reader.saved_data, cache=self._cache)
-
-        try:
-            ensure_resolved(path.parent, self._output_dirs.policy)
-            html = gallery_html(pictures, thumbnail=small, beside=path.parent)
-            write_file((part.encode() for part in html), [path], replace=True)
-        except OSError as error:
-            raise CannotSave(
-                f"The gallery {path} cannot be written ({error.strerror}). Make room, or choose another folder."
-            ) from None
-
-
-def _is_gallery(path: Path) -> bool:
-    """Whether a file is an older gallery, as far as its start tells."""
-    try:
-        with os.fdopen(open_no_follow(path, os.O_RDONLY), "rb") as file:
-            start = file.read(400) if is_regular(file) else b""
-    except OSError:
-        return False
-    return start.startswith(b"<!doctype html>") and b"Content-Security-Policy" in start

@@ -13,7 +13,8 @@ from .printing import count_of, print_check, print_known, print_notes, print_pag
 
 if TYPE_CHECKING:
     from ..catalogue.search import Search
-    from ..library.library import KnownPicture, Library, ProgressCallback
+    from ..library.library import KnownPicture, Library
+    from ..library.progress import ProgressCallback
 
 ResultT = TypeVar("ResultT")
 

@@ -14,7 +14,7 @@ from ..errors import GptImageError
 if TYPE_CHECKING:
     from ..jobs.job import Job
     from ..jobs.report import Report
-    from ..library.library import ProgressCallback
+    from ..library.progress import ProgressCallback
     from ..service.images import ImageService
 
 

@@ -9,7 +9,7 @@ from ..catalogue.models import PICTURE_ID, Picture
 from ..catalogue.sidecar import read_sidecar, sidecar_of
 from ..errors import GptImageError, UnreadableSource
 from ..paths.safe_open import exists, is_file
-from .scan import Notes
+from .progress import Notes
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from ..errors import BadRequest, GptImageError
 from ..paths.policy import WritePolicy
 from ..paths.safe_open import exists
 from ..storage.local_folder import save_copy
-from .scan import Notes
+from .progress import Notes
 
 
 @dataclass(slots=True)

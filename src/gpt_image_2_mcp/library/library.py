@@ -1,7 +1,7 @@
 """What is done with the pictures that were made: finding, showing, copying them, and keeping the catalogue true."""
 
 import hashlib
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -20,6 +20,7 @@ from ..inputs.references import References
 from ..paths.policy import real_path
 from ..paths.safe_open import exists
 from ..persistence.unit_of_work import UnitOfWork, WriterThread
+from .progress import ProgressCallback
 
 if TYPE_CHECKING:
     from .check import CheckResult
@@ -29,9 +30,6 @@ if TYPE_CHECKING:
 
 ALL = Search(page_size=500)
 """Every picture, as many at once as others can wait for."""
-
-ProgressCallback = Callable[[int, int | None], None]
-"""Is told how many are done, and of how many, where that is known."""
 
 
 @dataclass(frozen=True, slots=True)

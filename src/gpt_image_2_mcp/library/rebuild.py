@@ -21,7 +21,8 @@ from ..errors import RecordConflict, UnreadableSource
 from ..images import EXTENSION, facts
 from ..paths.safe_open import is_file
 from ..persistence.unit_of_work import Repositories, UnitOfWork, WriterThread
-from .scan import Notes, ScanResult
+from .progress import Notes, ProgressCallback
+from .scan import ScanResult
 
 BATCH: Final = 500
 """Records in one transaction: others wait for it only some milliseconds."""
@@ -30,9 +31,6 @@ CROWD: Final = 1_000
 MOST_TURNS: Final = 10_000
 """The highest turn that a record may claim: far more than anybody makes, and far below the highest that a session can
 have (100,000, see `Place`), so that no record keeps a session from going on."""
-
-ProgressCallback = Callable[[int, int], None]
-"""Is told how many of how many are done."""
 
 
 @dataclass(slots=True)

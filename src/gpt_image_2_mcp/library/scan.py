@@ -5,7 +5,7 @@ No link is followed, and hidden folders are passed by but for the one that holds
 
 import os
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -13,40 +13,14 @@ from typing import Final
 from ..catalogue.models import PICTURE_ID
 from ..images import EXTENSION
 from ..storage.local_folder import SIDE_FOLDER
+from .progress import Notes
 
 MAX_DEPTH: Final = 32
 """Folders in folders."""
 MAX_ENTRIES: Final = 1_000_000
 """Files and folders that are looked at: ten times what the largest collection of pictures has."""
 
-NOTES: Final = 100
-"""Sentences that are kept; of the rest, the number."""
-
 _PICTURE: Final = re.compile(f"{PICTURE_ID}\\.(?:{'|'.join(EXTENSION.values())})")
-
-
-@dataclass(slots=True)
-class Notes:
-    """Sentences for a reader, a bounded number of them."""
-
-    said: list[str] = field(default_factory=list[str])
-    unsaid: int = 0
-
-    def say(self, sentence: str) -> None:
-        """Keep a sentence, or count it."""
-        if len(self.said) < NOTES:
-            self.said.append(sentence)
-        else:
-            self.unsaid += 1
-
-    def __iter__(self) -> Iterator[str]:
-        """The sentences, and one more for those that were too many."""
-        yield from self.said
-        if self.unsaid:
-            yield f"… and {self.unsaid:,} more of this kind."
-
-    def __len__(self) -> int:
-        return len(self.said) + self.unsaid
 
 
 @dataclass(slots=True)

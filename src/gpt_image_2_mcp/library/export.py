@@ -36,12 +36,12 @@ def export(picture: Picture, *, read: Callable[[Picture], bytes], policy: WriteP
     """
     target = done.folder / picture.path.name
     if not exists(picture.path):
-        done.notes.say(f"The picture {picture.path} is gone.")
+        done.notes.add(f"The picture {picture.path} is gone.")
         return
     try:
         data = read(picture)
     except GptImageError as error:
-        done.notes.say(str(error))
+        done.notes.add(str(error))
         return
     copy = picture.model_copy(update={"path": target})
     if save_copy(data, target, policy=policy):
@@ -49,11 +49,11 @@ def export(picture: Picture, *, read: Callable[[Picture], bytes], policy: WriteP
         try:
             write_sidecar(copy, policy)
         except (OSError, BadRequest) as error:
-            done.notes.say(f"The record of {target} could not be written: {error}.")
+            done.notes.add(f"The record of {target} could not be written: {error}.")
     elif _is(copy, read):
         done.there += 1
     else:
-        done.notes.say(f"{target} is another file already, and nothing is replaced: export to another folder.")
+        done.notes.add(f"{target} is another file already, and nothing is replaced: export to another folder.")
 
 
 def _is(copy: Picture, read: Callable[[Picture], bytes]) -> bool:

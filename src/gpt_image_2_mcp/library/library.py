@@ -20,7 +20,7 @@ from ..inputs.references import References
 from ..paths.policy import real_path
 from ..paths.safe_open import exists
 from ..persistence.unit_of_work import UnitOfWork, WriterThread
-from .progress import ProgressCallback
+from .progress import CountCallback
 
 if TYPE_CHECKING:
     from .check import CheckResult
@@ -145,7 +145,7 @@ class Library:
         """A picture's bytes, as they came; blocks. Raises UnreadableSource where they are gone or were changed."""
         return self._reader.saved_data(picture)
 
-    async def rebuild(self, folders: Sequence[str], *, tell: ProgressCallback | None = None) -> "RebuildResult":
+    async def rebuild(self, folders: Sequence[str], *, on_progress: CountCallback | None = None) -> "RebuildResult":
         """Take the records in folders, and in the folders in them, into the catalogue.
 
         Raises:
@@ -158,10 +158,10 @@ class Library:
         real = [await anyio.to_thread.run_sync(self._sources.folder, folder) for folder in folders]
         walked = await anyio.to_thread.run_sync(partial(self._walk, real, deep=True))
         return await rebuilding.rebuild(
-            walked, writer=self._writer, read=self._sources.local, sandbox=self._sandbox, tell=tell
+            walked, writer=self._writer, read=self._sources.local, sandbox=self._sandbox, on_progress=on_progress
         )
 
-    async def check(self, folders: Sequence[str] = (), *, tell: ProgressCallback | None = None) -> "CheckResult":
+    async def check(self, folders: Sequence[str] = (), *, on_progress: CountCallback | None = None) -> "CheckResult":
         """Compare the catalogue with the disk: all of it, or what lies in folders.
 
         Raises:
@@ -181,15 +181,15 @@ class Library:
                 await anyio.to_thread.run_sync(
                     partial(checking.compare, picture, read=self._reader.saved_data, done=done)
                 )
-                if tell:
-                    tell(done.pictures, None)
+                if on_progress:
+                    on_progress(done.pictures, None)
         walked = await anyio.to_thread.run_sync(partial(self._walk, real or self._folders_of(known), deep=bool(real)))
         done.notes = walked.notes
         await anyio.to_thread.run_sync(partial(checking.unknown, walked.pictures, known=known, done=done))
         return done
 
     async def export(
-        self, folder: str, wanted: Search = ALL, *, tell: ProgressCallback | None = None
+        self, folder: str, wanted: Search = ALL, *, on_progress: CountCallback | None = None
     ) -> "ExportResult":
         """Copy pictures with their records into a folder.
 
@@ -212,12 +212,12 @@ class Library:
                     done=done,
                 )
                 await anyio.to_thread.run_sync(copy)
-                if tell:
-                    tell(done.copied + done.there + len(done.notes), None)
+                if on_progress:
+                    on_progress(done.copied + done.there + len(done.notes), None)
         return done
 
     async def gallery(
-        self, file: str, wanted: Search = ALL, *, tell: ProgressCallback | None = None
+        self, file: str, wanted: Search = ALL, *, on_progress: CountCallback | None = None
     ) -> tuple[Path, int]:
         """Write one HTML page with all pictures; return its path and their number. An older gallery is replaced.
 
@@ -237,8 +237,8 @@ class Library:
         def draw(picture: Picture) -> bytes | None:
             nonlocal drawn
             drawn += 1
-            if tell:
-                tell(drawn, len(pictures))
+            if on_progress:
+                on_progress(drawn, len(pictures))
             return thumbnail(picture, read=self._reader.saved_data, cache=self._cache)
 
         await anyio.to_thread.run_sync(partial(write_gallery, path, pictures, policy=policy, thumbnail=draw))

@@ -21,7 +21,7 @@ from ..errors import RecordConflict, UnreadableSource
 from ..images import EXTENSION, facts
 from ..paths.safe_open import is_file
 from ..persistence.unit_of_work import Repositories, UnitOfWork, WriterThread
-from .progress import Notes, ProgressCallback
+from .progress import CountCallback, Notes
 from .scan import ScanResult
 
 BATCH: Final = 500
@@ -66,7 +66,7 @@ async def rebuild(
     writer: WriterThread,
     read: Callable[[Path], bytes],
     sandbox: bool,
-    tell: ProgressCallback | None = None,
+    on_progress: CountCallback | None = None,
 ) -> RebuildResult:
     """Take the records that were found into the catalogue, the oldest first.
 
@@ -77,8 +77,8 @@ async def rebuild(
     touched: dict[str, None] = {}
     records = sorted(walked.records, key=_by_time)
     for start in range(0, len(records), BATCH):
-        if tell:
-            tell(start, len(records))
+        if on_progress:
+            on_progress(start, len(records))
         paths = records[start : start + BATCH]
         claimed = await anyio.to_thread.run_sync(_claims, paths, sandbox, done)
         ids = [picture.id for picture in claimed]
@@ -89,8 +89,8 @@ async def rebuild(
     sessions = list(touched)
     for start in range(0, len(sessions), BATCH):
         done.sessions += await writer.run(partial(_restore, ids=sessions[start : start + BATCH]))
-    if tell:
-        tell(len(records), len(records))
+    if on_progress:
+        on_progress(len(records), len(records))
     return done
 
 
@@ -107,7 +107,7 @@ def _claims(paths: Iterable[Path], sandbox: bool, done: RebuildResult) -> list[P
         try:
             picture = _claim(path)
         except UnreadableSource as error:
-            done.notes.say(str(error))
+            done.notes.add(str(error))
             continue
         if picture.record.sandbox is sandbox:
             found.append(picture)
@@ -144,7 +144,7 @@ def _sorted(
                 _check(picture, read)
                 batch.new.append(picture)
             elif there.record.sha256 != picture.record.sha256:
-                done.notes.say(f"{picture.path} is not the picture of this id in the catalogue, {there.path}.")
+                done.notes.add(f"{picture.path} is not the picture of this id in the catalogue, {there.path}.")
             elif there.path == picture.path:
                 done.known += 1
             elif is_file(there.path):
@@ -154,7 +154,7 @@ def _sorted(
                 left = there.path.parent
                 batch.moved.append((picture, None if left.is_dir() else left))
         except UnreadableSource as error:
-            done.notes.say(str(error))
+            done.notes.add(str(error))
     return batch
 
 
@@ -182,7 +182,7 @@ def _write(repositories: Repositories, *, batch: _Sorted, done: RebuildResult) -
             try:
                 _add(unit, picture, done)
             except RecordConflict as error:
-                done.notes.say(str(error))
+                done.notes.add(str(error))
                 continue
             touched += [picture.record.position.session_id] if picture.record.position else []
         for picture, left in batch.moved:

@@ -50,7 +50,7 @@ def scan(folders: Sequence[Path], *, may_enter: Callable[[Path], bool], depth: i
                 for entry in entries:
                     looked_at += 1
                     if looked_at > MAX_ENTRIES:
-                        found.notes.say(
+                        found.notes.add(
                             f"Stopped in {folder}: {MAX_ENTRIES:,} files and folders were looked at, which is the most."
                             " Name folders that hold pictures."
                         )
@@ -60,11 +60,11 @@ def scan(folders: Sequence[Path], *, may_enter: Callable[[Path], bool], depth: i
                         if level < depth:
                             ahead.append((path, level + 1))
                         elif depth:
-                            found.notes.say(f"Passed by {path}: it is deeper than {depth} folders. Name it by itself.")
+                            found.notes.add(f"Passed by {path}: it is deeper than {depth} folders. Name it by itself.")
                     else:
                         _sort(found, folder, entry, path)
         except OSError as error:
-            found.notes.say(f"The folder {folder} cannot be looked through ({error.strerror}).")
+            found.notes.add(f"The folder {folder} cannot be looked through ({error.strerror}).")
     return found
 
 
@@ -81,6 +81,6 @@ def _sort(found: ScanResult, folder: Path, entry: "os.DirEntry[str]", path: Path
             if entry.is_file(follow_symlinks=False):
                 found.records.append(path)
             else:
-                found.notes.say(f"{path} is no regular file, so it is no record.")
+                found.notes.add(f"{path} is no regular file, so it is no record.")
     elif _PICTURE.fullmatch(entry.name) and entry.is_file(follow_symlinks=False):
         found.pictures.append(path)

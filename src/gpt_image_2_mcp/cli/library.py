@@ -131,7 +131,7 @@ def export(ctx: click.Context, sandbox: bool, folder: str, **wanted: Any) -> Non
         ctx, sandbox, lambda library, tell: library.export(folder, _search(**wanted), on_progress=tell), title="Copying"
     )
     click.echo(printable(str(done.folder)))
-    already = f", {done.there:,} were there already" if done.there else ""
+    already = f", {done.already_there:,} were there already" if done.already_there else ""
     click.echo(f"{count_of(done.copied, 'picture')} copied{already}.", err=True)
     print_notes(done.notes)
     if len(done.notes):
@@ -164,7 +164,7 @@ def check(ctx: click.Context, sandbox: bool, as_json: bool, folders: Sequence[st
     """
     done = _run(ctx, sandbox, lambda library, tell: library.check(folders, on_progress=tell), title="Checking")
     print_check(done, as_json=as_json)
-    if not done.sound:
+    if not done.is_sound:
         ctx.exit(1)
 
 
@@ -213,7 +213,7 @@ def _run(
 
     async def opened() -> ResultT:
         async with open_user_service(settings) as service:
-            service.library.require_kept()
+            service.library.require_catalogue()
             with progress_bar(title) as tell:
                 return await work(service.library, tell)
 

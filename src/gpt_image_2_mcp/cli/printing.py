@@ -86,11 +86,11 @@ def print_rebuild(done: "RebuildResult", *, sandbox: bool) -> None:
     parts += [f"{count_of(done.copies, 'copy', 'copies')} of known pictures left out"] if done.copies else []
     parts += [f"{count_of(done.sessions, 'edit session')} restored"] if done.sessions else []
     click.echo(", ".join(parts) + ".")
-    if done.others:
+    if done.other_kind:
         where = "without --sandbox" if sandbox else "with --sandbox"
         whose = "not the sandbox's" if sandbox else "the sandbox's, which has a catalogue of its own"
-        click.echo(f"{count_of(done.others, 'picture')} left out: {whose}. Rebuild {where} to take them.", err=True)
-    if not (done.added or done.moved or done.known or done.copies or done.others or len(done.notes)):
+        click.echo(f"{count_of(done.other_kind, 'picture')} left out: {whose}. Rebuild {where} to take them.", err=True)
+    if not (done.added or done.moved or done.known or done.copies or done.other_kind or len(done.notes)):
         click.echo("No records were found there: they lie in folders .gpt-image-2, beside the pictures.", err=True)
     print_notes(done.notes)
 
@@ -120,7 +120,7 @@ def print_check(done: "CheckResult", *, as_json: bool) -> None:
     else:
         for _, title, findings, advice in kinds:
             _print_findings(title, findings, advice)
-        if done.sound:
+        if done.is_sound:
             click.echo(f"{count_of(done.pictures, 'picture')} checked: all are as they were made.")
     print_notes(done.notes)
 

@@ -63,7 +63,7 @@ class Library:
         self._sandbox = sandbox
         self._cache = cache
 
-    def require_kept(self) -> None:
+    def require_catalogue(self) -> None:
         """See that there is a catalogue that outlives this process.
 
         Raises:
@@ -80,7 +80,7 @@ class Library:
         """A page of pictures, the newest first."""
         return await self._writer.in_transaction(lambda unit: unit.search(wanted))
 
-    async def every(self, wanted: Search = ALL) -> AsyncGenerator[Sequence[Picture]]:
+    async def batches(self, wanted: Search = ALL) -> AsyncGenerator[Sequence[Picture]]:
         """All pictures that are wanted, some hundreds at a time, none twice."""
         seen: set[str] = set()
         wanted = replace(wanted, page=1, page_size=ALL.page_size)
@@ -105,7 +105,7 @@ class Library:
         if picture is None:
             data = await anyio.to_thread.run_sync(self._sources.local, self._sources.path(reference))
             digest = hashlib.sha256(data).hexdigest()
-        known = await self.known(picture, digest)
+        known = await self.known_picture(picture, digest)
         if known is None:
             raise BadRequest(
                 f"The picture {shown(reference)} is not in the catalogue: it was not made here, or its folder is to be"
@@ -113,7 +113,7 @@ class Library:
             )
         return known
 
-    async def known(self, picture: Picture | None, digest: str) -> KnownPicture | None:
+    async def known_picture(self, picture: Picture | None, digest: str) -> KnownPicture | None:
         """What is known of a picture, or of a file by its SHA-256; None where nothing is."""
 
         def look_up(unit: UnitOfWork) -> KnownPicture | None:
@@ -141,7 +141,7 @@ class Library:
         """The last used session ids that begin so."""
         return await self._writer.in_transaction(lambda unit: unit.sessions.ids_like(start, limit))
 
-    def data_of(self, picture: Picture) -> bytes:
+    def read_bytes(self, picture: Picture) -> bytes:
         """A picture's bytes, as they came; blocks. Raises UnreadableSource where they are gone or were changed."""
         return self._reader.saved_data(picture)
 
@@ -154,9 +154,9 @@ class Library:
         """
         from . import rebuild as rebuilding
 
-        self.require_kept()
+        self.require_catalogue()
         real = [await anyio.to_thread.run_sync(self._sources.folder, folder) for folder in folders]
-        walked = await anyio.to_thread.run_sync(partial(self._walk, real, deep=True))
+        walked = await anyio.to_thread.run_sync(partial(self._scan, real, deep=True))
         return await rebuilding.rebuild(
             walked, writer=self._writer, read=self._sources.local, sandbox=self._sandbox, on_progress=on_progress
         )
@@ -170,22 +170,24 @@ class Library:
         """
         from . import check as checking
 
-        self.require_kept()
+        self.require_catalogue()
         real = [await anyio.to_thread.run_sync(self._sources.folder, folder) for folder in folders]
         done = checking.CheckResult()
         known: dict[str, Path] = {}
-        async for batch in self.every():
+        async for batch in self.batches():
             known |= {picture.id: picture.path for picture in batch}
             looked_at = [p for p in batch if not real or any(p.path.is_relative_to(folder) for folder in real)]
             for picture in looked_at:
                 await anyio.to_thread.run_sync(
-                    partial(checking.compare, picture, read=self._reader.saved_data, done=done)
+                    partial(checking.check_picture, picture, read=self._reader.saved_data, result=done)
                 )
                 if on_progress:
                     on_progress(done.pictures, None)
-        walked = await anyio.to_thread.run_sync(partial(self._walk, real or self._folders_of(known), deep=bool(real)))
+        walked = await anyio.to_thread.run_sync(
+            partial(self._scan, real or self._folders_to_check(known), deep=bool(real))
+        )
         done.notes = walked.notes
-        await anyio.to_thread.run_sync(partial(checking.unknown, walked.pictures, known=known, done=done))
+        await anyio.to_thread.run_sync(partial(checking.find_unknown, walked.pictures, known=known, result=done))
         return done
 
     async def export(
@@ -202,18 +204,18 @@ class Library:
 
         target = await anyio.to_thread.run_sync(self._output_dirs.prepare, folder)
         done = exporting.ExportResult(target)
-        async for batch in self.every(wanted):
+        async for batch in self.batches(wanted):
             for picture in batch:
                 copy = partial(
-                    exporting.export,
+                    exporting.export_picture,
                     picture,
                     read=self._reader.saved_data,
                     policy=self._output_dirs.policy,
-                    done=done,
+                    result=done,
                 )
                 await anyio.to_thread.run_sync(copy)
                 if on_progress:
-                    on_progress(done.copied + done.there + len(done.notes), None)
+                    on_progress(done.copied + done.already_there + len(done.notes), None)
         return done
 
     async def gallery(
@@ -231,7 +233,7 @@ class Library:
 
         policy = self._output_dirs.policy
         path = await anyio.to_thread.run_sync(partial(resolve_gallery_path, file, sources=self._sources, policy=policy))
-        pictures = [picture async for batch in self.every(wanted) for picture in batch]
+        pictures = [picture async for batch in self.batches(wanted) for picture in batch]
         drawn = 0
 
         def draw(picture: Picture) -> bytes | None:
@@ -244,11 +246,11 @@ class Library:
         await anyio.to_thread.run_sync(partial(write_gallery, path, pictures, policy=policy, thumbnail=draw))
         return path, len(pictures)
 
-    def _folders_of(self, known: Mapping[str, Path]) -> list[Path]:
+    def _folders_to_check(self, known: Mapping[str, Path]) -> list[Path]:
         """The folders that pictures lie in, and the one that new ones go into."""
         return list(dict.fromkeys([*(path.parent for path in known.values()), self._output_dirs.default()]))
 
-    def _walk(self, folders: Sequence[Path], *, deep: bool) -> "ScanResult":
+    def _scan(self, folders: Sequence[Path], *, deep: bool) -> "ScanResult":
         """Look through folders that are there and may be read."""
         from .scan import MAX_DEPTH, scan
 

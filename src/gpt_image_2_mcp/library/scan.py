@@ -62,7 +62,7 @@ def scan(folders: Sequence[Path], *, may_enter: Callable[[Path], bool], depth: i
                         elif depth:
                             found.notes.add(f"Passed by {path}: it is deeper than {depth} folders. Name it by itself.")
                     else:
-                        _sort(found, folder, entry, path)
+                        _collect(found, folder, entry, path)
         except OSError as error:
             found.notes.add(f"The folder {folder} cannot be looked through ({error.strerror}).")
     return found
@@ -74,7 +74,7 @@ def _is_folder_to_enter(entry: "os.DirEntry[str]", path: Path, may_enter: Callab
     return (entry.name == SIDE_FOLDER or not entry.name.startswith(".")) and may_enter(path)
 
 
-def _sort(found: ScanResult, folder: Path, entry: "os.DirEntry[str]", path: Path) -> None:
+def _collect(found: ScanResult, folder: Path, entry: "os.DirEntry[str]", path: Path) -> None:
     """Keep what may be a record or a picture."""
     if folder.name == SIDE_FOLDER:
         if entry.name.endswith(".json"):

@@ -93,7 +93,7 @@ class Viewer:
         name = request.image if picture is None else picture.path.name
         # A picture of ours is known by itself; hashing a large file takes milliseconds, which others would wait for.
         digest = "" if picture else await anyio.to_thread.run_sync(lambda: hashlib.sha256(data).hexdigest())
-        known = await self._library.known(picture, digest)
+        known = await self._library.known_picture(picture, digest)
         seen, said = await anyio.to_thread.run_sync(_seen, data, name, request.region)
         return View(name, seen, said, known)
 

@@ -70,9 +70,9 @@ def print_known(known: "KnownPicture", *, as_json: bool) -> None:
     if as_json:
         print_json(_picture_as_dict(known.picture))
         return
-    from ..library.text import everything
+    from ..library.text import details
 
-    for line in everything(known.picture, known.session).splitlines():
+    for line in details(known.picture, known.session).splitlines():
         name, colon, rest = printable(line).partition(": ")
         is_field = (bool(colon) and name.isalnum()) or name in {"made from", "asked for"}
         click.echo(f"{click.style(name + colon, dim=True)}{rest}" if is_field else f"{name}{colon}{rest}")
@@ -126,13 +126,13 @@ def print_check(done: "CheckResult", *, as_json: bool) -> None:
 
 
 def _print_picture(picture: "Picture") -> None:
-    from ..library.text import price
+    from ..library.text import cost_text
 
     record = picture.record
     width = shutil.get_terminal_size((WIDTH, 0)).columns if sys.stdout.isatty() else WIDTH
     words = " ".join(printable(record.prompt[: 4 * width]).split())
     turn = f"  turn {record.position.turn}" if record.position else ""
-    facts = f"{record.made.astimezone():%Y-%m-%d %H:%M}  {record.width}x{record.height}  {price(picture)}{turn}"
+    facts = f"{record.made.astimezone():%Y-%m-%d %H:%M}  {record.width}x{record.height}  {cost_text(picture)}{turn}"
     click.echo(f"{click.style(record.id, bold=True)}  {facts}")
     click.echo(f"  {words if len(words) <= width - 2 else words[: width - 3] + '…'}")
     click.echo(click.style(f"  {printable(str(picture.path))}", dim=True))

@@ -38,7 +38,7 @@ class Cell:
     thumbnail: bytes | None
 
 
-def cells(
+def make_cells(
     numbered: Iterable[tuple[int, Picture]], *, read: Callable[[Picture], bytes], cache: Path | None = None
 ) -> list[Cell]:
     """Cells of pictures with the numbers that the caller gave them; `read` and `cache` are those of `thumbnail`."""
@@ -47,7 +47,7 @@ def cells(
     return [Cell(number, caption(picture), data) for (number, picture), data in zip(pairs, small, strict=True)]
 
 
-def sheet(
+def draw_sheet(
     cells: Sequence[Cell],
     *,
     max_bytes: int = MAX_BYTES,
@@ -73,7 +73,7 @@ def sheet(
     for index, cell in enumerate(cells):
         left, top = gap + index % columns * step[0], gap + index // columns * step[1]
         frame = (left, top, left + width, top + height)
-        if not _put(page, cell.thumbnail, frame):
+        if not _paste_thumbnail(page, cell.thumbnail, frame):
             _draw_missing(draw, frame, small)
         _draw_badge(draw, str(cell.number), (left + width - gap // 3, top + gap // 3), large)
         line = cut_to_width(drawable(cell.caption), small, width)
@@ -84,7 +84,7 @@ def sheet(
     return encoded.data
 
 
-def _put(page: "Image.Image", data: bytes | None, frame: tuple[int, int, int, int]) -> bool:
+def _paste_thumbnail(page: "Image.Image", data: bytes | None, frame: tuple[int, int, int, int]) -> bool:
     """Put a thumbnail into the middle of its frame; False where there is none that can be read."""
     if data is None:
         return False

@@ -98,9 +98,9 @@ class Viewer:
         return View(name, seen, said, known)
 
     def _sheet(self, numbers: Mapping[int, Picture]) -> bytes:
-        from .contact_sheet import cells, sheet
+        from .contact_sheet import draw_sheet, make_cells
 
-        return sheet(cells(numbers.items(), read=self._reader.saved_data, cache=self._cache))
+        return draw_sheet(make_cells(numbers.items(), read=self._reader.saved_data, cache=self._cache))
 
 
 def _calls_in_order(found: Found) -> Found:

@@ -246,7 +246,7 @@ async def test_the_same_picture_in_two_folders_is_taken_once(desk: Desk) -> None
 async def test_the_sandbox_and_a_person_have_catalogues_of_their_own(desk: Desk) -> None:
     desk.plant(desk.pictures, PNG, sandbox=False)
     done = await desk.rebuild()
-    assert (done.added, done.others) == (0, 1)
+    assert (done.added, done.other_kind) == (0, 1)
 
 
 # Records are files that anybody may have written.
@@ -291,7 +291,7 @@ async def test_a_record_that_lies_is_said_to_and_the_rest_is_taken(lie: Mapping[
     assert (done.added, len(done.notes)) == (1, 1), list(done.notes)
     assert desk.ids() == [true.stem]
     async with desk.library() as library:
-        assert [batch async for batch in library.every()] != []
+        assert [batch async for batch in library.batches()] != []
 
 
 def empty(path: Path) -> None:

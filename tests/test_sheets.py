@@ -13,8 +13,9 @@ from PIL import Image, ImageChops
 from workbench import encoded, picture
 
 from gpt_image_2_mcp.catalogue.models import Picture
-from gpt_image_2_mcp.library.contact_sheet import MAX_BYTES, MAX_CELLS, Cell, caption, cells, drawable, sheet
-from gpt_image_2_mcp.library.thumbnails import EDGE, MAX_KEPT, SLACK, SUFFIX, shrunk, thumbnail
+from gpt_image_2_mcp.library.captions import caption, drawable
+from gpt_image_2_mcp.library.contact_sheet import MAX_BYTES, MAX_CELLS, Cell, draw_sheet, make_cells
+from gpt_image_2_mcp.library.thumbnails import EDGE, MAX_CACHED, SLACK, SUFFIX, make_thumbnail, thumbnail
 
 RED, CLEAR = (200, 30, 30), (0, 0, 0, 0)
 
@@ -30,14 +31,14 @@ def never_read(picture: Picture) -> bytes:
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP"])
 @pytest.mark.parametrize("size", [(1024, 640), (300, 1200), (3000, 20), (20, 20)])
 def test_a_thumbnail_fits_its_tile_and_keeps_its_shape(kind: str, size: tuple[int, int]) -> None:
-    small = opened(shrunk(encoded(kind, size)))
+    small = opened(make_thumbnail(encoded(kind, size)))
     ratio = min(1, EDGE / max(size))
     assert small.size == tuple(max(1, round(edge * ratio)) for edge in size)
 
 
 def test_a_thumbnail_is_the_picture() -> None:
     whole = picture((1024, 640))
-    small = opened(shrunk(file_of(whole)))
+    small = opened(make_thumbnail(file_of(whole)))
     for x, y in ((0.1, 0.9), (0.25, 0.25), (0.9, 0.5)):
         there = colour_at(whole, int(whole.width * x), int(whole.height * y))
         assert near(colour_at(small, int(small.width * x), int(small.height * y)), there)
@@ -46,7 +47,7 @@ def test_a_thumbnail_is_the_picture() -> None:
 def test_a_transparent_picture_keeps_its_transparency() -> None:
     image = Image.new("RGBA", (600, 600), CLEAR)
     image.paste((*RED, 255), (0, 0, 300, 600))
-    small = opened(shrunk(file_of(image)))
+    small = opened(make_thumbnail(file_of(image)))
     assert small.format == "WEBP"
     assert near(colour_at(small, 5, 100), (*RED, 255))
     assert colour_at(small, small.width - 5, 100)[3] == 0
@@ -58,7 +59,7 @@ def test_a_transparent_picture_keeps_its_transparency() -> None:
 def test_no_bytes_break_the_making_of_a_thumbnail(noise: bytes, kind: str, at: int) -> None:
     good = encoded(kind, (64, 40))
     for data in (noise, good[:at], good[:at] + noise + good[at + len(noise) :]):
-        small = shrunk(data)
+        small = make_thumbnail(data)
         # A header of which a byte was changed may claim more than there was.
         assert small is None or max(opened(small).size) <= EDGE
 
@@ -66,8 +67,8 @@ def test_no_bytes_break_the_making_of_a_thumbnail(noise: bytes, kind: str, at: i
 def test_a_picture_of_too_many_pixels_is_not_decoded() -> None:
     bomb = file_of(Image.new("1", (8000, 7000)))
     assert len(bomb) < 100_000
-    assert shrunk(bomb) is None
-    assert shrunk(file_of(Image.new("1", (800, 700)))) is not None
+    assert make_thumbnail(bomb) is None
+    assert make_thumbnail(file_of(Image.new("1", (800, 700)))) is not None
 
 
 def test_a_kept_thumbnail_is_used_without_reading_the_picture(tmp_path: Path) -> None:
@@ -126,14 +127,14 @@ def test_a_folder_that_cannot_be_used_costs_nothing_but_time(tmp_path: Path) -> 
 def test_the_oldest_thumbnails_make_room(tmp_path: Path) -> None:
     folder = tmp_path / "cache"
     folder.mkdir()
-    for number in range(MAX_KEPT + SLACK):
+    for number in range(MAX_CACHED + SLACK):
         path = folder / f"{number:064x}{SUFFIX}"
         path.touch()
         os.utime(path, ns=(number, number))
     (folder / "somebody else's").touch()
     thumbnail(saved(tmp_path, encoded()), read=read, cache=folder)
     left = {path.name for path in folder.iterdir()}
-    assert len(left) == MAX_KEPT + 1
+    assert len(left) == MAX_CACHED + 1
     assert "somebody else's" in left
     assert f"{SLACK:064x}{SUFFIX}" not in left
     assert f"{SLACK + 1:064x}{SUFFIX}" in left
@@ -142,7 +143,7 @@ def test_the_oldest_thumbnails_make_room(tmp_path: Path) -> None:
 def test_the_numbers_are_the_callers(tmp_path: Path) -> None:
     fox = saved(tmp_path, encoded())
     gone = fox.model_copy(update={"path": tmp_path / "gone.png"})
-    made = cells([(21, fox), (22, gone)], read=read)
+    made = make_cells([(21, fox), (22, gone)], read=read)
     assert [(cell.number, cell.caption, cell.thumbnail is None) for cell in made] == [
         (21, "A fox", False),
         (22, "A fox", True),
@@ -159,7 +160,7 @@ def tile(image: Image.Image, column: int, row: int) -> Image.Image:
 def test_each_picture_stands_in_its_place_and_a_missing_one_is_said_to_be() -> None:
     colours = [(200, 30, 30), (30, 200, 30), (30, 30, 200)]
     small = [*map(flat, colours), None, b"broken"]
-    drawn = opened(sheet([Cell(number, "", data) for number, data in enumerate(small, start=1)]))
+    drawn = opened(draw_sheet([Cell(number, "", data) for number, data in enumerate(small, start=1)]))
     assert drawn.format == "JPEG"
     for index, colour in enumerate(colours):
         assert near(colour_at(tile(drawn, index % 3, index // 3), 200, 250), colour)
@@ -172,7 +173,7 @@ def test_each_picture_stands_in_its_place_and_a_missing_one_is_said_to_be() -> N
 def test_the_number_is_read_on_any_picture() -> None:
     for shade in (0, 128, 255):
         small = flat((shade, shade, shade))
-        seven, eight = (opened(sheet([Cell(number, "", small)])).crop((266, 26, 294, 50)) for number in (7, 8))
+        seven, eight = (opened(draw_sheet([Cell(number, "", small)])).crop((266, 26, 294, 50)) for number in (7, 8))
         values = sorted(shades(seven))
         assert values[len(values) // 20] < 60, "no dark ground"
         assert values[-len(values) // 20] > 200, "no light figure"
@@ -180,7 +181,7 @@ def test_the_number_is_read_on_any_picture() -> None:
 
 
 def test_transparency_is_shown_as_a_checkerboard() -> None:
-    drawn = tile(opened(sheet([Cell(1, "", flat(CLEAR))])), 0, 0)
+    drawn = tile(opened(draw_sheet([Cell(1, "", flat(CLEAR))])), 0, 0)
     assert near(colour_at(drawn, 162, 150), (255, 255, 255))
     assert near(colour_at(drawn, 150, 150), (216, 216, 216))
 
@@ -189,8 +190,8 @@ def test_transparency_is_shown_as_a_checkerboard() -> None:
 @settings(max_examples=60, deadline=None)
 def test_any_caption_gives_a_sheet_and_always_the_same(numbered: list[tuple[int, str]]) -> None:
     page = [Cell(number, text, None) for number, text in numbered[:MAX_CELLS]]
-    drawn = sheet(page)
-    assert drawn == sheet(page)
+    drawn = draw_sheet(page)
+    assert drawn == draw_sheet(page)
     assert len(drawn) <= MAX_BYTES
 
 
@@ -224,11 +225,11 @@ def test_a_caption_is_the_prompts_first_words_in_letters_that_can_be_drawn(
 def test_a_full_sheet_of_noise_is_small_enough() -> None:
     noise = file_of(Image.merge("RGB", [Image.effect_noise((288, 288), 120) for _ in "RGB"]))
     full = [Cell(number, "noise " * 20, noise) for number in range(1, MAX_CELLS + 1)]
-    assert len(sheet(full)) <= MAX_BYTES
-    assert len(sheet(full, max_bytes=20_000)) <= 20_000
+    assert len(draw_sheet(full)) <= MAX_BYTES
+    assert len(draw_sheet(full, max_bytes=20_000)) <= 20_000
 
 
 @pytest.mark.parametrize("count", [0, MAX_CELLS + 1])
 def test_a_sheet_of_none_or_too_many_is_a_mistake(count: int) -> None:
     with pytest.raises(ValueError, match=f"1 to 20 pictures, not {count}"):
-        sheet([Cell(1, "", None)] * count)
+        draw_sheet([Cell(1, "", None)] * count)

@@ -13,7 +13,8 @@ from .printing import count_of, print_check, print_known, print_notes, print_pag
 
 if TYPE_CHECKING:
     from ..catalogue.search import Search
-    from ..library.library import KnownPicture, Library, ProgressCallback
+    from ..library.library import KnownPicture, Library
+    from ..library.progress import CountCallback
 
 ResultT = TypeVar("ResultT")
 
@@ -127,10 +128,10 @@ def export(ctx: click.Context, sandbox: bool, folder: str, **wanted: Any) -> Non
     the copies to the catalogue there.
     """
     done = _run(
-        ctx, sandbox, lambda library, tell: library.export(folder, _search(**wanted), tell=tell), title="Copying"
+        ctx, sandbox, lambda library, tell: library.export(folder, _search(**wanted), on_progress=tell), title="Copying"
     )
     click.echo(printable(str(done.folder)))
-    already = f", {done.there:,} were there already" if done.there else ""
+    already = f", {done.already_there:,} were there already" if done.already_there else ""
     click.echo(f"{count_of(done.copied, 'picture')} copied{already}.", err=True)
     print_notes(done.notes)
     if len(done.notes):
@@ -147,7 +148,7 @@ def rebuild(ctx: click.Context, sandbox: bool, folders: Sequence[str]) -> None:
     added only if its bytes are exactly those that its record names. Pictures that are in the catalogue already are not
     changed, except for the path of one that was moved.
     """
-    done = _run(ctx, sandbox, lambda library, tell: library.rebuild(folders, tell=tell), title="Reading")
+    done = _run(ctx, sandbox, lambda library, tell: library.rebuild(folders, on_progress=tell), title="Reading")
     print_rebuild(done, sandbox=sandbox or bool(ctx.obj))
 
 
@@ -161,9 +162,9 @@ def check(ctx: click.Context, sandbox: bool, as_json: bool, folders: Sequence[st
     It also finds files that are not in the catalogue, and pictures without a record beside them. Every picture is read;
     if you name folders, those in these folders. Nothing is changed. The exit code is 1 if anything was found.
     """
-    done = _run(ctx, sandbox, lambda library, tell: library.check(folders, tell=tell), title="Checking")
+    done = _run(ctx, sandbox, lambda library, tell: library.check(folders, on_progress=tell), title="Checking")
     print_check(done, as_json=as_json)
-    if not done.sound:
+    if not done.is_sound:
         ctx.exit(1)
 
 
@@ -179,7 +180,10 @@ def gallery(ctx: click.Context, sandbox: bool, output: str, **wanted: Any) -> No
     is printed. An older gallery is replaced; any other file is not.
     """
     path, number = _run(
-        ctx, sandbox, lambda library, tell: library.gallery(output, _search(**wanted), tell=tell), title="Drawing"
+        ctx,
+        sandbox,
+        lambda library, tell: library.gallery(output, _search(**wanted), on_progress=tell),
+        title="Drawing",
     )
     click.echo(printable(str(path)))
     click.echo(f"{count_of(number, 'picture')}, {path.stat().st_size / 1000:,.0f} kB.", err=True)
@@ -188,7 +192,7 @@ def gallery(ctx: click.Context, sandbox: bool, output: str, **wanted: Any) -> No
 def _run(
     ctx: click.Context,
     sandbox: bool,
-    work: "Callable[[Library, ProgressCallback], Awaitable[ResultT]]",
+    work: "Callable[[Library, CountCallback], Awaitable[ResultT]]",
     *,
     title: str = "",
 ) -> ResultT:
@@ -209,7 +213,7 @@ def _run(
 
     async def opened() -> ResultT:
         async with open_user_service(settings) as service:
-            service.library.require_kept()
+            service.library.require_catalogue()
             with progress_bar(title) as tell:
                 return await work(service.library, tell)
 

@@ -70,9 +70,9 @@ def print_known(known: "KnownPicture", *, as_json: bool) -> None:
     if as_json:
         print_json(_picture_as_dict(known.picture))
         return
-    from ..library.text import everything
+    from ..library.text import details
 
-    for line in everything(known.picture, known.session).splitlines():
+    for line in details(known.picture, known.session).splitlines():
         name, colon, rest = printable(line).partition(": ")
         is_field = (bool(colon) and name.isalnum()) or name in {"made from", "asked for"}
         click.echo(f"{click.style(name + colon, dim=True)}{rest}" if is_field else f"{name}{colon}{rest}")
@@ -86,11 +86,11 @@ def print_rebuild(done: "RebuildResult", *, sandbox: bool) -> None:
     parts += [f"{count_of(done.copies, 'copy', 'copies')} of known pictures left out"] if done.copies else []
     parts += [f"{count_of(done.sessions, 'edit session')} restored"] if done.sessions else []
     click.echo(", ".join(parts) + ".")
-    if done.others:
+    if done.other_kind:
         where = "without --sandbox" if sandbox else "with --sandbox"
         whose = "not the sandbox's" if sandbox else "the sandbox's, which has a catalogue of its own"
-        click.echo(f"{count_of(done.others, 'picture')} left out: {whose}. Rebuild {where} to take them.", err=True)
-    if not (done.added or done.moved or done.known or done.copies or done.others or len(done.notes)):
+        click.echo(f"{count_of(done.other_kind, 'picture')} left out: {whose}. Rebuild {where} to take them.", err=True)
+    if not (done.added or done.moved or done.known or done.copies or done.other_kind or len(done.notes)):
         click.echo("No records were found there: they lie in folders .gpt-image-2, beside the pictures.", err=True)
     print_notes(done.notes)
 
@@ -120,19 +120,19 @@ def print_check(done: "CheckResult", *, as_json: bool) -> None:
     else:
         for _, title, findings, advice in kinds:
             _print_findings(title, findings, advice)
-        if done.sound:
+        if done.is_sound:
             click.echo(f"{count_of(done.pictures, 'picture')} checked: all are as they were made.")
     print_notes(done.notes)
 
 
 def _print_picture(picture: "Picture") -> None:
-    from ..library.text import price
+    from ..library.text import cost_text
 
     record = picture.record
     width = shutil.get_terminal_size((WIDTH, 0)).columns if sys.stdout.isatty() else WIDTH
     words = " ".join(printable(record.prompt[: 4 * width]).split())
     turn = f"  turn {record.position.turn}" if record.position else ""
-    facts = f"{record.made.astimezone():%Y-%m-%d %H:%M}  {record.width}x{record.height}  {price(picture)}{turn}"
+    facts = f"{record.made.astimezone():%Y-%m-%d %H:%M}  {record.width}x{record.height}  {cost_text(picture)}{turn}"
     click.echo(f"{click.style(record.id, bold=True)}  {facts}")
     click.echo(f"  {words if len(words) <= width - 2 else words[: width - 3] + '…'}")
     click.echo(click.style(f"  {printable(str(picture.path))}", dim=True))

@@ -14,12 +14,12 @@ from ..errors import GptImageError
 if TYPE_CHECKING:
     from ..jobs.job import Job
     from ..jobs.report import Report
-    from ..library.library import ProgressCallback
+    from ..library.progress import CountCallback
     from ..service.images import ImageService
 
 
 @contextmanager
-def progress_bar(title: str) -> "Generator[ProgressCallback]":
+def progress_bar(title: str) -> "Generator[CountCallback]":
     """Show a bar on stderr while the block runs, if stderr is a terminal and there is a title.
 
     The callback takes how much is done, and how much there is in all, which may be None.

@@ -9,7 +9,7 @@ from ..catalogue.models import PICTURE_ID, Picture
 from ..catalogue.sidecar import read_sidecar, sidecar_of
 from ..errors import GptImageError, UnreadableSource
 from ..paths.safe_open import exists, is_file
-from .scan import Notes
+from .progress import Notes
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,37 +38,37 @@ class CheckResult:
     notes: Notes = field(default_factory=Notes)
 
     @property
-    def sound(self) -> bool:
+    def is_sound(self) -> bool:
         """Whether everything is as it should be."""
         return not (self.missing or self.changed or self.unrecorded or self.unknown)
 
 
-def compare(picture: Picture, *, read: Callable[[Picture], bytes], done: CheckResult) -> None:
+def check_picture(picture: Picture, *, read: Callable[[Picture], bytes], result: CheckResult) -> None:
     """Look at the file of a picture; `read` gives its bytes or raises a GptImageError. Blocks."""
-    done.pictures += 1
+    result.pictures += 1
     path = picture.path
     if not exists(path):
-        done.missing.append(Finding(path, picture.id))
+        result.missing.append(Finding(path, picture.id))
         return
     try:
         read(picture)
     except GptImageError as error:
-        done.changed.append(Finding(path, picture.id, str(error)))
-    if (why := _record_is_wrong(picture)) is not None:
-        done.unrecorded.append(Finding(path, picture.id, why))
+        result.changed.append(Finding(path, picture.id, str(error)))
+    if (why := _record_problem(picture)) is not None:
+        result.unrecorded.append(Finding(path, picture.id, why))
 
 
-def unknown(files: Iterable[Path], *, known: dict[str, Path], done: CheckResult) -> None:
+def find_unknown(files: Iterable[Path], *, known: dict[str, Path], result: CheckResult) -> None:
     """Keep the files that are not in the catalogue, `known` by id; a copy of what is there counts as known. Blocks."""
     for path in files:
         found = re.fullmatch(PICTURE_ID, path.stem)
         place = known.get(path.stem)
         if found and (place is None or (place != path and not is_file(place))):
             has_record = is_file(sidecar_of(path))
-            done.unknown.append(Finding(path, path.stem, "" if has_record else "(no record)"))
+            result.unknown.append(Finding(path, path.stem, "" if has_record else "(no record)"))
 
 
-def _record_is_wrong(picture: Picture) -> str | None:
+def _record_problem(picture: Picture) -> str | None:
     path = sidecar_of(picture.path)
     if not exists(path):
         return ""

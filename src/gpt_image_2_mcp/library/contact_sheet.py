@@ -1,22 +1,18 @@
 """A contact sheet: numbered thumbnails on one picture, so that a person can say "number 7".
 
-The sheet is the same, byte for byte, for the same cells. Pillow's built-in font is used, since every machine has it: it
-knows English, so a caption's accents are left out, and what it has no letter for becomes an ellipsis.
+The sheet is the same, byte for byte, for the same cells.
 """
 
 import math
-import re
-import unicodedata
-from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from ..catalogue.models import Picture
 from ..images.decode import opened
 from ..images.encode import Step, encode_to_fit
+from .captions import caption, cut_to_width, drawable
 from .thumbnails import EDGE, thumbnails
 
 if TYPE_CHECKING:
@@ -26,9 +22,6 @@ MAX_CELLS: Final = 20
 """Pictures on one sheet: five by four, each still large enough to be known again."""
 MAX_BYTES: Final = 400_000
 """Of an encoded sheet: what an answer has room for beside its text (see `previews.MAX_PICTURE_BYTES`)."""
-MAX_CAPTION: Final = 100
-"""Characters of a caption that are looked at: more than any tile has room for."""
-
 _QUALITIES: Final = (88, 80, 70, 60, 45, 30, 20, 10)
 _PAPER, _INK, _TILE, _LINE = (247, 246, 243), (45, 45, 45), (228, 226, 221), (200, 197, 190)
 _LIGHT, _DARK = (255, 255, 255), (216, 216, 216)
@@ -45,7 +38,7 @@ class Cell:
     thumbnail: bytes | None
 
 
-def cells(
+def make_cells(
     numbered: Iterable[tuple[int, Picture]], *, read: Callable[[Picture], bytes], cache: Path | None = None
 ) -> list[Cell]:
     """Cells of pictures with the numbers that the caller gave them; `read` and `cache` are those of `thumbnail`."""
@@ -54,23 +47,12 @@ def cells(
     return [Cell(number, caption(picture), data) for (number, picture), data in zip(pairs, small, strict=True)]
 
 
-def caption(picture: Picture) -> str:
-    """The first words of the prompt, or the day and time where none of them can be drawn."""
-    words = drawable(picture.record.prompt)
-    return words if any(map(str.isalnum, words)) else f"{picture.made:%Y-%m-%d %H:%M}"
-
-
-def sheet(
+def draw_sheet(
     cells: Sequence[Cell],
     *,
-    columns: int | None = None,
-    tile: tuple[int, int] = (EDGE, EDGE),
     max_bytes: int = MAX_BYTES,
 ) -> bytes:
     """Draw 1 to `MAX_CELLS` cells, and give a JPEG of at most `max_bytes`. Blocks: call it in a thread.
-
-    `columns` follows from the number of cells where it is None; `tile` is the width and height, in pixels, that a
-    thumbnail has at most.
 
     Raises:
         ValueError: there are no cells, or too many.
@@ -80,8 +62,8 @@ def sheet(
         raise ValueError(f"A sheet has 1 to {MAX_CELLS} pictures, not {len(cells)}.")
     from PIL import Image, ImageDraw, ImageFont
 
-    columns = columns or math.ceil(math.sqrt(len(cells)))
-    width, height = tile
+    columns = math.ceil(math.sqrt(len(cells)))
+    width = height = EDGE
     gap, letters = round(width**0.5), max(13, round(width**0.5))
     step = (width + gap, height + round(letters * 1.7) + gap)
     rows = -(-len(cells) // columns)
@@ -91,10 +73,10 @@ def sheet(
     for index, cell in enumerate(cells):
         left, top = gap + index % columns * step[0], gap + index // columns * step[1]
         frame = (left, top, left + width, top + height)
-        if not _put(page, cell.thumbnail, frame):
+        if not _paste_thumbnail(page, cell.thumbnail, frame):
             _draw_missing(draw, frame, small)
         _draw_badge(draw, str(cell.number), (left + width - gap // 3, top + gap // 3), large)
-        line = _fitting(drawable(cell.caption), small, width)
+        line = cut_to_width(drawable(cell.caption), small, width)
         draw.text((left, top + height + letters * 0.35), line, font=small, fill=_INK)
     encoded = encode_to_fit(_steps(page), max_bytes=max_bytes)
     if encoded is None:
@@ -102,66 +84,7 @@ def sheet(
     return encoded.data
 
 
-def drawable(text: str) -> str:
-    """A text on one line, in the letters that the built-in font has; at most `MAX_CAPTION` characters are looked at."""
-    line = "".join(" " if _is_control(letter) else _spelled(letter) for letter in text[:MAX_CAPTION])
-    # What has no letters takes one ellipsis, however long it is; what stands for one letter may be several.
-    return re.sub("…(?: *…)+", "…", " ".join(line.split()))[:MAX_CAPTION].rstrip()
-
-
-def _is_control(letter: str) -> bool:
-    return unicodedata.category(letter)[0] in "CZ"
-
-
-@lru_cache(4096)
-def _spelled(letter: str) -> str:
-    for candidate in (letter, _REPLACED.get(letter, ""), *_parts(letter)):
-        if candidate and all(map(_has_glyph, candidate)):
-            return candidate
-    return "" if unicodedata.combining(letter) else "…"
-
-
-def _parts(letter: str) -> tuple[str]:
-    """The letter without its accents, or what it stands for: é, ﬁ, ²."""
-    return ("".join(part for part in unicodedata.normalize("NFKD", letter) if not unicodedata.combining(part)),)
-
-
-_REPLACED: Final = {
-    "×": "x",
-    "–": "-",
-    "—": "-",
-    "ß": "ss",
-    "ø": "o",
-    "ł": "l",
-    "Ø": "O",
-    "Ł": "L",
-    "æ": "ae",
-    "Æ": "AE",
-}
-
-
-def _has_glyph(letter: str) -> bool:
-    return letter.isascii() or _drawn(letter) != _drawn("\uffff")
-
-
-def _drawn(letter: str) -> bytes:
-    """How a letter looks; all that the font does not have look alike."""
-    from PIL import Image, ImageDraw, ImageFont
-
-    image = Image.new("1", (24, 24))
-    ImageDraw.Draw(image).text((2, 0), letter, font=ImageFont.load_default(16), fill=1)
-    return image.tobytes()
-
-
-def _fitting(text: str, font: "ImageFont.FreeTypeFont | ImageFont.ImageFont", width: int) -> str:
-    if font.getlength(text) <= width:
-        return text
-    # Measuring is what takes long: halved, and not letter by letter.
-    fitting = bisect_right(range(1, len(text)), width, key=lambda length: font.getlength(f"{text[:length]}…"))
-    return f"{text[:fitting].rstrip(' ….,:;')}…"
-
-
-def _put(page: "Image.Image", data: bytes | None, frame: tuple[int, int, int, int]) -> bool:
+def _paste_thumbnail(page: "Image.Image", data: bytes | None, frame: tuple[int, int, int, int]) -> bool:
     """Put a thumbnail into the middle of its frame; False where there is none that can be read."""
     if data is None:
         return False

@@ -10,7 +10,7 @@ from ..errors import BadRequest, GptImageError
 from ..paths.policy import WritePolicy
 from ..paths.safe_open import exists
 from ..storage.local_folder import save_copy
-from .scan import Notes
+from .progress import Notes
 
 
 @dataclass(slots=True)
@@ -19,13 +19,15 @@ class ExportResult:
 
     folder: Path
     copied: int = 0
-    there: int = 0
+    already_there: int = 0
     """They lay in the folder already."""
     notes: Notes = field(default_factory=Notes)
     """What could not be copied, a sentence each."""
 
 
-def export(picture: Picture, *, read: Callable[[Picture], bytes], policy: WritePolicy, done: ExportResult) -> None:
+def export_picture(
+    picture: Picture, *, read: Callable[[Picture], bytes], policy: WritePolicy, result: ExportResult
+) -> None:
     """Copy a picture into a folder, under the name that it has; no file is replaced. Blocks.
 
     `read` gives its bytes or raises a GptImageError; `policy` resolves the folder again.
@@ -34,29 +36,29 @@ def export(picture: Picture, *, read: Callable[[Picture], bytes], policy: WriteP
         CannotSave: the folder cannot be written.
 
     """
-    target = done.folder / picture.path.name
+    target = result.folder / picture.path.name
     if not exists(picture.path):
-        done.notes.say(f"The picture {picture.path} is gone.")
+        result.notes.add(f"The picture {picture.path} is gone.")
         return
     try:
         data = read(picture)
     except GptImageError as error:
-        done.notes.say(str(error))
+        result.notes.add(str(error))
         return
     copy = picture.model_copy(update={"path": target})
     if save_copy(data, target, policy=policy):
-        done.copied += 1
+        result.copied += 1
         try:
             write_sidecar(copy, policy)
         except (OSError, BadRequest) as error:
-            done.notes.say(f"The record of {target} could not be written: {error}.")
-    elif _is(copy, read):
-        done.there += 1
+            result.notes.add(f"The record of {target} could not be written: {error}.")
+    elif _is_same_picture(copy, read):
+        result.already_there += 1
     else:
-        done.notes.say(f"{target} is another file already, and nothing is replaced: export to another folder.")
+        result.notes.add(f"{target} is another file already, and nothing is replaced: export to another folder.")
 
 
-def _is(copy: Picture, read: Callable[[Picture], bytes]) -> bool:
+def _is_same_picture(copy: Picture, read: Callable[[Picture], bytes]) -> bool:
     try:
         read(copy)
     except GptImageError:

@@ -21,18 +21,16 @@ from ..errors import RecordConflict, UnreadableSource
 from ..images import EXTENSION, facts
 from ..paths.safe_open import is_file
 from ..persistence.unit_of_work import Repositories, UnitOfWork, WriterThread
-from .scan import Notes, ScanResult
+from .progress import CountCallback, Notes
+from .scan import ScanResult
 
 BATCH: Final = 500
 """Records in one transaction: others wait for it only some milliseconds."""
-CROWD: Final = 1_000
+MAX_AT_ONE_MOMENT: Final = 1_000
 """Pictures of one moment: a request makes ten at most."""
-MOST_TURNS: Final = 10_000
+MAX_TURN: Final = 10_000
 """The highest turn that a record may claim: far more than anybody makes, and far below the highest that a session can
 have (100,000, see `Place`), so that no record keeps a session from going on."""
-
-ProgressCallback = Callable[[int, int], None]
-"""Is told how many of how many are done."""
 
 
 @dataclass(slots=True)
@@ -45,7 +43,7 @@ class RebuildResult:
     """In the catalogue as they are."""
     copies: int = 0
     """In the catalogue with another path, where the picture still lies."""
-    others: int = 0
+    other_kind: int = 0
     """Of the sandbox, or not, where this catalogue is for the other kind."""
     sessions: int = 0
     """Written anew; those that were there are not counted."""
@@ -54,7 +52,7 @@ class RebuildResult:
 
 
 @dataclass(slots=True)
-class _Sorted:
+class _Batch:
     """What is to be done with a batch."""
 
     new: list[Picture] = field(default_factory=list[Picture])
@@ -63,36 +61,36 @@ class _Sorted:
 
 
 async def rebuild(
-    walked: ScanResult,
+    scanned: ScanResult,
     *,
     writer: WriterThread,
     read: Callable[[Path], bytes],
     sandbox: bool,
-    tell: ProgressCallback | None = None,
+    on_progress: CountCallback | None = None,
 ) -> RebuildResult:
     """Take the records that were found into the catalogue, the oldest first.
 
     `read` gives a picture's bytes under the guards of every other path, or raises UnreadableSource; `sandbox` says
     which catalogue this is.
     """
-    done = RebuildResult(notes=walked.notes)
+    done = RebuildResult(notes=scanned.notes)
     touched: dict[str, None] = {}
-    records = sorted(walked.records, key=_by_time)
+    records = sorted(scanned.records, key=_by_time)
     for start in range(0, len(records), BATCH):
-        if tell:
-            tell(start, len(records))
+        if on_progress:
+            on_progress(start, len(records))
         paths = records[start : start + BATCH]
-        claimed = await anyio.to_thread.run_sync(_claims, paths, sandbox, done)
+        claimed = await anyio.to_thread.run_sync(_read_records, paths, sandbox, done)
         ids = [picture.id for picture in claimed]
         known = await writer.in_transaction(lambda unit, ids=ids: unit.pictures.by_ids(ids))
-        batch = await anyio.to_thread.run_sync(_sorted, claimed, known, read, done)
+        batch = await anyio.to_thread.run_sync(_compare_with_catalogue, claimed, known, read, done)
         if batch.new or batch.moved:
             touched |= dict.fromkeys(await writer.run(partial(_write, batch=batch, done=done)))
     sessions = list(touched)
     for start in range(0, len(sessions), BATCH):
         done.sessions += await writer.run(partial(_restore, ids=sessions[start : start + BATCH]))
-    if tell:
-        tell(len(records), len(records))
+    if on_progress:
+        on_progress(len(records), len(records))
     return done
 
 
@@ -102,28 +100,28 @@ def _by_time(path: Path) -> tuple[str, int, str]:
     return (time[0] if time else "", len(path.name), path.name)
 
 
-def _claims(paths: Iterable[Path], sandbox: bool, done: RebuildResult) -> list[Picture]:
+def _read_records(paths: Iterable[Path], sandbox: bool, done: RebuildResult) -> list[Picture]:
     """What records say, of those that can be ones of this catalogue."""
     found: list[Picture] = []
     for path in paths:
         try:
-            picture = _claim(path)
+            picture = _read_record(path)
         except UnreadableSource as error:
-            done.notes.say(str(error))
+            done.notes.add(str(error))
             continue
         if picture.record.sandbox is sandbox:
             found.append(picture)
         else:
-            done.others += 1
+            done.other_kind += 1
     return found
 
 
-def _claim(path: Path) -> Picture:
+def _read_record(path: Path) -> Picture:
     record, name = read_sidecar(path)
     if path.stem != record.id or name != f"{record.id}.{EXTENSION[record.format]}":
         raise UnreadableSource(f"The record {path} is that of another picture: {name}.")
-    if record.position and max(record.position.turn, record.position.parent) > MOST_TURNS:
-        raise UnreadableSource(f"The record {path} claims a turn above {MOST_TURNS:,}, which no session gets to.")
+    if record.position and max(record.position.turn, record.position.parent) > MAX_TURN:
+        raise UnreadableSource(f"The record {path} claims a turn above {MAX_TURN:,}, which no session gets to.")
     picture = Picture(path=path.parent.parent / name, record=record)
     try:
         str(picture.path).encode()
@@ -134,33 +132,33 @@ def _claim(path: Path) -> Picture:
     return picture
 
 
-def _sorted(
+def _compare_with_catalogue(
     claimed: Iterable[Picture], known: dict[str, Picture], read: Callable[[Path], bytes], done: RebuildResult
-) -> _Sorted:
+) -> _Batch:
     """Those that are new, and those that lie somewhere else now; every one of them was read."""
-    batch = _Sorted()
+    batch = _Batch()
     for picture in claimed:
         there = known.get(picture.id)
         try:
             if there is None:
-                _check(picture, read)
+                _check_file(picture, read)
                 batch.new.append(picture)
             elif there.record.sha256 != picture.record.sha256:
-                done.notes.say(f"{picture.path} is not the picture of this id in the catalogue, {there.path}.")
+                done.notes.add(f"{picture.path} is not the picture of this id in the catalogue, {there.path}.")
             elif there.path == picture.path:
                 done.known += 1
             elif is_file(there.path):
                 done.copies += 1
             else:
-                _check(picture, read)
+                _check_file(picture, read)
                 left = there.path.parent
                 batch.moved.append((picture, None if left.is_dir() else left))
         except UnreadableSource as error:
-            done.notes.say(str(error))
+            done.notes.add(str(error))
     return batch
 
 
-def _check(picture: Picture, read: Callable[[Path], bytes]) -> None:
+def _check_file(picture: Picture, read: Callable[[Path], bytes]) -> None:
     """See that the file is what the record says; raises UnreadableSource."""
     record = picture.record
     if picture.path.is_symlink():
@@ -176,7 +174,7 @@ def _check(picture: Picture, read: Callable[[Path], bytes]) -> None:
         raise UnreadableSource(f"{picture.path} is not of the size or format that its record says.")
 
 
-def _write(repositories: Repositories, *, batch: _Sorted, done: RebuildResult) -> list[str]:
+def _write(repositories: Repositories, *, batch: _Batch, done: RebuildResult) -> list[str]:
     """Write a batch down, and give the sessions that have changed."""
     touched: list[str] = []
     with repositories.unit_of_work() as unit:
@@ -184,7 +182,7 @@ def _write(repositories: Repositories, *, batch: _Sorted, done: RebuildResult) -
             try:
                 _add(unit, picture, done)
             except RecordConflict as error:
-                done.notes.say(str(error))
+                done.notes.add(str(error))
                 continue
             touched += [picture.record.position.session_id] if picture.record.position else []
         for picture, left in batch.moved:
@@ -213,8 +211,10 @@ def _add(unit: UnitOfWork, picture: Picture, done: RebuildResult) -> None:
             f"{picture.path} says that it is turn {record.position.turn} of {record.position.session_id}, as {holder}"
             " does."
         )
-    if unit.pictures.crowd(record.made) >= CROWD:
-        raise RecordConflict(f"{picture.path} says that it was made at the same moment as {CROWD:,} others.")
+    if unit.pictures.crowd(record.made) >= MAX_AT_ONE_MOMENT:
+        raise RecordConflict(
+            f"{picture.path} says that it was made at the same moment as {MAX_AT_ONE_MOMENT:,} others."
+        )
     unit.pictures.add(picture)
     done.added += 1
 

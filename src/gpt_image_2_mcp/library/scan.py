@@ -5,7 +5,7 @@ No link is followed, and hidden folders are passed by but for the one that holds
 
 import os
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -13,40 +13,14 @@ from typing import Final
 from ..catalogue.models import PICTURE_ID
 from ..images import EXTENSION
 from ..storage.local_folder import SIDE_FOLDER
+from .progress import Notes
 
 MAX_DEPTH: Final = 32
 """Folders in folders."""
 MAX_ENTRIES: Final = 1_000_000
 """Files and folders that are looked at: ten times what the largest collection of pictures has."""
 
-NOTES: Final = 100
-"""Sentences that are kept; of the rest, the number."""
-
 _PICTURE: Final = re.compile(f"{PICTURE_ID}\\.(?:{'|'.join(EXTENSION.values())})")
-
-
-@dataclass(slots=True)
-class Notes:
-    """Sentences for a reader, a bounded number of them."""
-
-    said: list[str] = field(default_factory=list[str])
-    unsaid: int = 0
-
-    def say(self, sentence: str) -> None:
-        """Keep a sentence, or count it."""
-        if len(self.said) < NOTES:
-            self.said.append(sentence)
-        else:
-            self.unsaid += 1
-
-    def __iter__(self) -> Iterator[str]:
-        """The sentences, and one more for those that were too many."""
-        yield from self.said
-        if self.unsaid:
-            yield f"… and {self.unsaid:,} more of this kind."
-
-    def __len__(self) -> int:
-        return len(self.said) + self.unsaid
 
 
 @dataclass(slots=True)
@@ -76,7 +50,7 @@ def scan(folders: Sequence[Path], *, may_enter: Callable[[Path], bool], depth: i
                 for entry in entries:
                     looked_at += 1
                     if looked_at > MAX_ENTRIES:
-                        found.notes.say(
+                        found.notes.add(
                             f"Stopped in {folder}: {MAX_ENTRIES:,} files and folders were looked at, which is the most."
                             " Name folders that hold pictures."
                         )
@@ -86,11 +60,11 @@ def scan(folders: Sequence[Path], *, may_enter: Callable[[Path], bool], depth: i
                         if level < depth:
                             ahead.append((path, level + 1))
                         elif depth:
-                            found.notes.say(f"Passed by {path}: it is deeper than {depth} folders. Name it by itself.")
+                            found.notes.add(f"Passed by {path}: it is deeper than {depth} folders. Name it by itself.")
                     else:
-                        _sort(found, folder, entry, path)
+                        _collect(found, folder, entry, path)
         except OSError as error:
-            found.notes.say(f"The folder {folder} cannot be looked through ({error.strerror}).")
+            found.notes.add(f"The folder {folder} cannot be looked through ({error.strerror}).")
     return found
 
 
@@ -100,13 +74,13 @@ def _is_folder_to_enter(entry: "os.DirEntry[str]", path: Path, may_enter: Callab
     return (entry.name == SIDE_FOLDER or not entry.name.startswith(".")) and may_enter(path)
 
 
-def _sort(found: ScanResult, folder: Path, entry: "os.DirEntry[str]", path: Path) -> None:
+def _collect(found: ScanResult, folder: Path, entry: "os.DirEntry[str]", path: Path) -> None:
     """Keep what may be a record or a picture."""
     if folder.name == SIDE_FOLDER:
         if entry.name.endswith(".json"):
             if entry.is_file(follow_symlinks=False):
                 found.records.append(path)
             else:
-                found.notes.say(f"{path} is no regular file, so it is no record.")
+                found.notes.add(f"{path} is no regular file, so it is no record.")
     elif _PICTURE.fullmatch(entry.name) and entry.is_file(follow_symlinks=False):
         found.pictures.append(path)

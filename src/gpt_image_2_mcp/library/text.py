@@ -6,15 +6,20 @@ from ..catalogue.session import Session, tree
 from ..errors import shorten_line
 
 
-def line(picture: Picture, *, with_path: bool = True) -> str:
+def summary_line(picture: Picture, *, with_path: bool = True) -> str:
     """A picture in a list: id, when, what, how much, and where it lies."""
     record = picture.record
-    parts = [record.id, f"{record.made.astimezone():%Y-%m-%d %H:%M}", f"{record.width}x{record.height}", price(picture)]
+    parts = [
+        record.id,
+        f"{record.made.astimezone():%Y-%m-%d %H:%M}",
+        f"{record.width}x{record.height}",
+        cost_text(picture),
+    ]
     text = f'{", ".join(parts)}, "{shorten_line(record.prompt)}"'
     return f"{text}, {picture.path}" if with_path else text
 
 
-def price(picture: Picture) -> str:
+def cost_text(picture: Picture) -> str:
     """What it cost."""
     record = picture.record
     if record.sandbox:
@@ -22,7 +27,7 @@ def price(picture: Picture) -> str:
     return "cost unknown" if record.cost_usd is None else dollars(record.cost_usd)
 
 
-def everything(picture: Picture, session: Session | None) -> str:
+def details(picture: Picture, session: Session | None) -> str:
     """The full record; a turn's with the tree of its session."""
     record = picture.record
     parameters = ", ".join(f"{name} {value}" for name, value in record.parameters.items())
@@ -34,7 +39,7 @@ def everything(picture: Picture, session: Session | None) -> str:
         f"picture: {record.width}x{record.height} {record.format.upper()}, {record.size_bytes:,} bytes",
         f"sha256: {record.sha256}",
         f"model: {record.model}; asked for: {parameters or 'nothing in particular'}; came: {came or 'not told'}",
-        f"cost: {price(picture).removeprefix('cost ')}{_tokens(picture)}",
+        f"cost: {cost_text(picture).removeprefix('cost ')}{_tokens(picture)}",
     ]
     lines += [f"made from: {_origin(origin)}" for origin in record.parents]
     lines += [f"project: {record.project}"] if record.project else []

@@ -29,16 +29,16 @@ if TYPE_CHECKING:
 EDGE: Final = 288
 """The long edge of a thumbnail, in pixels: five of them side by side are 1,500, more than chats show of a picture."""
 QUALITY: Final = 82
-MAX_KEPT: Final = 2_000
+MAX_CACHED: Final = 2_000
 """Thumbnails in the folder: about 30 MB."""
-MAX_KEPT_BYTES: Final = 1_000_000
+MAX_CACHED_BYTES: Final = 1_000_000
 """Of one file there: ten times what noise of this size takes."""
 SLACK: Final = 100
 """So many more may be there before the oldest go: looking at the age of all of them takes longer than counting."""
 SUFFIX: Final = ".thumbnail"
 
 _THREADS: Final = 2
-_THINNING: Final = threading.Lock()
+_EVICTION_LOCK: Final = threading.Lock()
 
 
 def thumbnail(picture: Picture, *, read: Callable[[Picture], bytes], cache: Path | None = None) -> bytes | None:
@@ -48,18 +48,18 @@ def thumbnail(picture: Picture, *, read: Callable[[Picture], bytes], cache: Path
     folder of this program's own, made here for its owner alone. Blocks: call it in a thread.
     """
     kept = cache and cache / f"{picture.record.sha256}{SUFFIX}"
-    if kept and _still_there(picture):
-        found = _kept(kept)
+    if kept and _looks_unchanged(picture):
+        found = _read_cached(kept)
         if found is not None:
             return found
     try:
         data = read(picture)
     except GptImageError:
         return None
-    small = shrunk(data)
+    small = make_thumbnail(data)
     if kept and small is not None:
         with suppress(OSError):
-            _keep(kept, small)
+            _write_cached(kept, small)
     return small
 
 
@@ -71,20 +71,20 @@ def thumbnails(
         return list(pool.map(partial(thumbnail, read=read, cache=cache), pictures))
 
 
-def shrunk(data: bytes, *, box: tuple[int, int] = (EDGE, EDGE)) -> bytes | None:
-    """Encode a PNG, JPEG or WebP so that it fits into a box of pixels, never scaled up; None where it is broken."""
+def make_thumbnail(data: bytes) -> bytes | None:
+    """Scale a PNG, JPEG or WebP down to at most `EDGE` pixels either way, and encode it; None if it is broken."""
     try:
         with opened(data) as image:
-            return encode(Step(_small(image, box), QUALITY)).data
+            return encode(Step(_scaled_down(image), QUALITY)).data
     except ValueError:
         return None
 
 
-def _small(image: "Image.Image", box: tuple[int, int]) -> "Image.Image":
+def _scaled_down(image: "Image.Image") -> "Image.Image":
     from PIL import Image
 
     mode = "RGBA" if image.has_transparency_data else "RGB"
-    ratio = min(1.0, box[0] / image.width, box[1] / image.height)
+    ratio = min(1.0, EDGE / image.width, EDGE / image.height)
     size = (max(1, round(image.width * ratio)), max(1, round(image.height * ratio)))
     image.draft("RGB", size)
     image.load()
@@ -99,7 +99,7 @@ def _small(image: "Image.Image", box: tuple[int, int]) -> "Image.Image":
     return without_opaque_alpha(image)
 
 
-def _still_there(picture: Picture) -> bool:
+def _looks_unchanged(picture: Picture) -> bool:
     """Whether the file looks as it was saved; if not, `read` says what it is."""
     try:
         found = picture.path.lstat()
@@ -108,15 +108,15 @@ def _still_there(picture: Picture) -> bool:
     return stat.S_ISREG(found.st_mode) and found.st_size == picture.record.size_bytes
 
 
-def _kept(path: Path) -> bytes | None:
+def _read_cached(path: Path) -> bytes | None:
     """A thumbnail that was kept and still is one, and this user's own."""
     try:
         with os.fdopen(open_no_follow(path, os.O_RDONLY), "rb") as file:
             found = os.fstat(file.fileno())
             own = not hasattr(os, "geteuid") or found.st_uid == os.geteuid()
-            if not (own and stat.S_ISREG(found.st_mode) and found.st_size <= MAX_KEPT_BYTES):
+            if not (own and stat.S_ISREG(found.st_mode) and found.st_size <= MAX_CACHED_BYTES):
                 return None
-            data = file.read(MAX_KEPT_BYTES)
+            data = file.read(MAX_CACHED_BYTES)
     except OSError:
         return None
     return data if _is_thumbnail(data) else None
@@ -133,26 +133,26 @@ def _is_thumbnail(data: bytes) -> bool:
         return False
 
 
-def _keep(path: Path, data: bytes) -> None:
+def _write_cached(path: Path, data: bytes) -> None:
     """Write a thumbnail in one step, and let the oldest go where there are too many."""
     folder = path.parent
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     # Not durable: what a power cut takes is made again.
     write_file([data], [path], replace=True, durable=False, mode=0o600)
-    with _THINNING:
-        _thin_out(folder)
+    with _EVICTION_LOCK:
+        _evict_oldest(folder)
 
 
-def _thin_out(folder: Path) -> None:
+def _evict_oldest(folder: Path) -> None:
     with os.scandir(folder) as entries:
         ours = [entry for entry in entries if entry.name.endswith(SUFFIX)]
-    if len(ours) <= MAX_KEPT + SLACK:
+    if len(ours) <= MAX_CACHED + SLACK:
         return
     ages: list[tuple[int, str]] = []
     for entry in ours:
         # Another process may be at the same.
         with suppress(OSError):
             ages.append((entry.stat(follow_symlinks=False).st_mtime_ns, entry.path))
-    for _, old in sorted(ages, key=itemgetter(0))[:-MAX_KEPT]:
+    for _, old in sorted(ages, key=itemgetter(0))[:-MAX_CACHED]:
         with suppress(OSError):
             os.unlink(old)  # noqa: PTH108 - a string, as the folder gave it

@@ -41,7 +41,7 @@ class View:
 
     name: str
     preview: Preview
-    said: str
+    description: str
     known: KnownPicture | None
 
 
@@ -64,7 +64,7 @@ class Viewer:
         """
         wanted = Search.parse(**request.model_dump(exclude={"contact_sheet"}))
         found = _calls_in_order(await self._library.find(wanted))
-        missing = await anyio.to_thread.run_sync(_missing, found)
+        missing = await anyio.to_thread.run_sync(_missing_ids, found)
         filtered = replace(wanted, page=1) != Search()
         if not request.contact_sheet or not found.pictures:
             return Listing(found, missing, filtered, {}, None)
@@ -93,14 +93,14 @@ class Viewer:
         name = request.image if picture is None else picture.path.name
         # A picture of ours is known by itself; hashing a large file takes milliseconds, which others would wait for.
         digest = "" if picture else await anyio.to_thread.run_sync(lambda: hashlib.sha256(data).hexdigest())
-        known = await self._library.known(picture, digest)
-        seen, said = await anyio.to_thread.run_sync(_seen, data, name, request.region)
+        known = await self._library.known_picture(picture, digest)
+        seen, said = await anyio.to_thread.run_sync(_preview_of, data, name, request.region)
         return View(name, seen, said, known)
 
     def _sheet(self, numbers: Mapping[int, Picture]) -> bytes:
-        from .contact_sheet import cells, sheet
+        from .contact_sheet import draw_sheet, make_cells
 
-        return sheet(cells(numbers.items(), read=self._reader.saved_data, cache=self._cache))
+        return draw_sheet(make_cells(numbers.items(), read=self._reader.saved_data, cache=self._cache))
 
 
 def _calls_in_order(found: Found) -> Found:
@@ -109,11 +109,11 @@ def _calls_in_order(found: Found) -> Found:
     return replace(found, pictures=tuple(picture for call in calls for picture in reversed(call)))
 
 
-def _missing(found: Found) -> frozenset[str]:
+def _missing_ids(found: Found) -> frozenset[str]:
     return frozenset(picture.id for picture in found.pictures if not exists(picture.path))
 
 
-def _seen(data: bytes, name: str, region: str | None) -> tuple[Preview, str]:
+def _preview_of(data: bytes, name: str, region: str | None) -> tuple[Preview, str]:
     from ..images import facts as facts_of
     from ..images.region import box_of
     from ..images.region import region as region_of

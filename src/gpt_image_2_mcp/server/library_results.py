@@ -8,7 +8,7 @@ from mcp_types import CallToolResult, ContentBlock, ImageContent, TextContent
 from ..catalogue.models import Picture
 from ..errors import shorten, shorten_line
 from ..jobs.report import MAX_TEXT
-from ..library.text import everything, line
+from ..library.text import details, summary_line
 from ..library.viewer import Listing, View
 from .results import picture_link
 
@@ -31,12 +31,12 @@ def listed(listing: Listing) -> CallToolResult:
 
 def viewed(view: View) -> CallToolResult:
     """A picture, and everything that is known of it."""
-    text = f"{view.name}: {view.said}"
+    text = f"{view.name}: {view.description}"
     meta: dict[str, Any] = {}
     if view.known is None:
         text += "\nThe catalogue does not know this file: it was not made here, or was changed since."
     else:
-        text += "\n" + everything(view.known.picture, view.known.session)
+        text += "\n" + details(view.known.picture, view.known.session)
         meta[RECORD_KEY] = _record(view.known.picture)
     content: list[ContentBlock] = [
         TextContent(text=shorten(text, MAX_TEXT)),
@@ -57,7 +57,13 @@ def _page_text(listing: Listing, numbers: dict[str, int]) -> str:
         head += " A number on the sheet, or an id, names a picture in every tool."
     texts = [
         "\n".join(
-            [head, *(f"{_mark(p, numbers)}{line(p, with_path=with_path)}{_gone(p, listing)}" for p in found.pictures)]
+            [
+                head,
+                *(
+                    f"{_mark(p, numbers)}{summary_line(p, with_path=with_path)}{_gone(p, listing)}"
+                    for p in found.pictures
+                ),
+            ]
         )
         for with_path in (True, False)
     ]

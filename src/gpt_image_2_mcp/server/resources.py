@@ -104,7 +104,7 @@ class PictureServer(MCPServer[ImageService]):
             picture = await self.service.library.picture(picture_id)
             if picture is not None:
                 try:
-                    data = await anyio.to_thread.run_sync(self.service.library.data_of, picture)
+                    data = await anyio.to_thread.run_sync(self.service.library.read_bytes, picture)
                 except GptImageError as error:
                     raise ResourceNotFoundError(f"{address} cannot be read: {error}") from None
                 return [ReadResourceContents(content=data, mime_type=picture.mime_type)]

@@ -4,7 +4,8 @@ Results are saved in the thread of the request that brought them, so that no can
 and the disk.
 """
 
-from collections.abc import Callable, Mapping
+import hashlib
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,8 +13,7 @@ from threading import Lock
 
 from ..errors import BadAnswer, BadRequest, GptImageError, shown
 from ..images import EXTENSION, Facts, facts, sniff
-from ..images.preview import Preview
-from ..images.preview_worker import PreviewWorker, PreviewWorkers
+from ..images.preview import Preview, preview, share_of
 from ..openai_api.body_reader import ImageBytes
 from ..openai_api.results import ApiResult, ImageLink
 from ..openai_api.threads import InFlightWrites
@@ -39,6 +39,16 @@ class SaveTarget:
     policy: WritePolicy
 
 
+@dataclass(frozen=True, slots=True)
+class _PictureFile:
+    """A picture that was just written."""
+
+    number: int
+    path: Path
+    facts: Facts
+    data: bytes
+
+
 class ImageSaver:
     """Saves what one operation brings: the `ImageSink` of its requests."""
 
@@ -61,7 +71,7 @@ class ImageSaver:
         self._n = n
         self._links = links
         self._partials = partials
-        self._workers = PreviewWorkers(n, previews=previews)
+        self._preview_bytes = share_of(n) if previews else None
         self._in_flight = in_flight
         self._numbering = Lock()
         self._count = 0
@@ -82,10 +92,6 @@ class ImageSaver:
         """The saved pictures, in the order of their numbers."""
         return [self._saved[number] for number in sorted(self._saved)]
 
-    def preview_worker(self) -> PreviewWorker:
-        """A worker that is fed a picture's bytes while they arrive."""
-        return self._workers.new()
-
     def save_result(self, result: ApiResult) -> None:
         """Save every picture of a result. Blocks: call it in the request's thread.
 
@@ -94,17 +100,17 @@ class ImageSaver:
 
         """
         failures: list[GptImageError] = []
-        finish: list[Callable[[], None]] = []
-        # Pictures that are here before those that are to be fetched, and all of them before a preview is waited for.
+        on_disk: list[_PictureFile] = []
+        # Pictures that are here before those that are to be fetched, and all of them before a preview is made.
         for picture in sorted(result.pictures, key=lambda picture: isinstance(picture, ImageLink)):
             try:
-                finish.append(self._save(picture, result))
+                on_disk.append(self._save(picture, result))
             except GptImageError as error:
                 if isinstance(error, BadAnswer):
                     error.from_sandbox = result.sandbox
                 failures.append(error)
-        for preview in finish:
-            preview()
+        for file in on_disk:
+            self._add(file)
         if len(failures) == len(result.pictures):
             raise failures[0]
         # The bytes of saved pictures are not held any longer.
@@ -123,12 +129,9 @@ class ImageSaver:
                 file.write(data)
             self._partials.append(path)
 
-    def _save(self, picture: ImageBytes | ImageLink, result: ApiResult) -> Callable[[], None]:
-        """Save a picture; gives what waits for its hash and preview, to be called once all are saved."""
-        if isinstance(picture, ImageLink):
-            data, worker = self._links.fetch(picture.url), self.preview_worker()
-        else:
-            data, worker = picture.data, picture.worker or self.preview_worker()
+    def _save(self, picture: ImageBytes | ImageLink, result: ApiResult) -> "_PictureFile":
+        """Write a picture to the disk, and do nothing else with it."""
+        data = self._links.fetch(picture.url) if isinstance(picture, ImageLink) else picture.data
         what = _facts(data)
         with self._numbering:
             self._count += 1
@@ -137,7 +140,6 @@ class ImageSaver:
         folders = target.folders
         if result.sandbox:
             folders = tuple(target.sandbox_folders.get(folder, folder) for folder in folders)
-        worker.start(data, what)
         with self._in_flight:
             path, elsewhere = save_image(
                 data,
@@ -151,15 +153,14 @@ class ImageSaver:
             self.warnings.append(elsewhere)
         if not what.width:
             self.warnings.append(f"{path.name} was saved as it came, but it cannot be read whole.")
+        return _PictureFile(number, path, what, data)
 
-        def finish() -> None:
-            seen = worker.result(data)
-            image = SavedImage(path, what, len(data), seen.sha256)
-            self._saved[number] = image
-            if seen.preview is not None:
-                self.previews[image.id] = seen.preview
-
-        return finish
+    def _add(self, file: "_PictureFile") -> None:
+        """Add a picture that is on the disk to the results, with its hash and its preview."""
+        image = SavedImage(file.path, file.facts, len(file.data), hashlib.sha256(file.data).hexdigest())
+        self._saved[file.number] = image
+        if self._preview_bytes is not None and (small := preview(file.data, file.facts, share=self._preview_bytes)):
+            self.previews[image.id] = small
 
 
 def _facts(data: bytes) -> Facts:

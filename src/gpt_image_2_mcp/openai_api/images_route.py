@@ -17,7 +17,7 @@ from ..errors import ApiError, OutcomeUnknown
 from ..images import MIME
 from ..inputs import InputImage
 from ..parameters.models import Options
-from .body_reader import arrived
+from .body_reader import read_body
 from .client import RequestSender, with_deadline
 from .rate_limiter import RequestStatus
 from .request import ImageRequest
@@ -92,12 +92,12 @@ class ImagesRoute:
             else:
                 return
         several = {"n": n} if n > 1 else {}
-        await send(lambda: sink.save_result(self._read_whole(call(model=self._model, **several), sink)))
+        await send(lambda: sink.save_result(self._read_whole(call(model=self._model, **several))))
 
-    def _read_whole(self, call: AbstractContextManager[Any], sink: ImageSink) -> ApiResult:
+    def _read_whole(self, call: AbstractContextManager[Any]) -> ApiResult:
         """Give an answer that comes in one."""
         with call as response, _as_sdk_errors(response):
-            return self._read(response, sink)
+            return self._read(response)
 
     def _read_stream(self, call: AbstractContextManager[Any], sink: ImageSink) -> ApiResult:
         """Keep the partial pictures, and give the answer at the stream's end."""
@@ -105,7 +105,7 @@ class ImagesRoute:
             with _as_sdk_errors(response):
                 if not response.headers.get("content-type", "").startswith("text/event-stream"):
                     # A backend that ignores `stream` answers all at once.
-                    return self._read(response, sink)
+                    return self._read(response)
                 for event in with_deadline(response.parse()):
                     kind = str(getattr(event, "type", ""))
                     if kind.endswith(".completed"):
@@ -115,8 +115,8 @@ class ImagesRoute:
                         _save_partial(event, sink)
             raise OutcomeUnknown("The API's stream ended without its picture.", request_id=response.request_id)
 
-    def _read(self, response: Any, sink: ImageSink) -> ApiResult:
-        body = arrived(with_deadline(response.iter_bytes()), sink.preview_worker)
+    def _read(self, response: Any) -> ApiResult:
+        body = read_body(with_deadline(response.iter_bytes()))
         with reading_answer(response.headers):
             return parse_images_answer(body, response.headers, model=self._model)
 

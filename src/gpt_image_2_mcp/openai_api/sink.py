@@ -2,16 +2,11 @@
 
 from typing import Protocol
 
-from ..images.preview_worker import PreviewWorker
 from .results import ApiResult
 
 
 class ImageSink(Protocol):
     """Takes what requests bring, in the thread of each request; `generation.image_saver.ImageSaver` is one."""
-
-    def preview_worker(self) -> PreviewWorker:
-        """A worker that is fed a picture's bytes while they arrive."""
-        ...
 
     def save_partial(self, data: bytes) -> None:
         """Take an unfinished picture; raises nothing."""

@@ -1,5 +1,6 @@
 """What a person is told when the API says no, and what is asked for again: nothing that may have been billed."""
 
+import json
 from base64 import b64encode
 from collections.abc import Callable
 from dataclasses import replace
@@ -363,6 +364,27 @@ async def test_a_data_url_in_the_place_of_base64_is_read_as_well(benches: Benche
     bench = await benches.open(wrap=Canned(lambda _: httpx2.Response(200, json=body)).wrap)
     answer = await bench.made("generate_image", prompt="a red fox")
     assert answer.path.read_bytes() == encoded()
+
+
+async def test_pictures_are_found_in_json_however_it_is_written(benches: Benches) -> None:
+    """With white space, with escaped slashes, with a text that quotes an answer, and with other fields around them."""
+    pictures = [encoded(size=(64, edge)) for edge in (64, 80, 96, 112)]
+    plain, spaced, slashes, url = (b64encode(data).decode() for data in pictures)
+    assert "/" in slashes
+    prompt = json.dumps('say "b64_json":"AAAA" and \\"b64_json":"QUFB"')
+    with_escapes = slashes.replace("/", "\\/")
+    rows = [
+        f'{{"revised_prompt": {prompt}, "b64_json":"{plain}"}}',
+        f'{{"b64_json" : \t "{spaced}", "index": 1}}',
+        f'{{"b64_json":"{with_escapes}"}}',
+        f'{{"b64_json":"data:image/png;base64,{url}"}}',
+        '{"b64_json":""}',
+    ]
+    body = f'{{"data": [{", ".join(rows)}], "quality": "high"}}'.encode()
+    bench = await benches.open(wrap=Canned(lambda _: httpx2.Response(200, content=body)).wrap)
+    answer = await bench.made("generate_image", prompt="a red fox", n=5, quality="high")
+    assert [path.read_bytes() for path in answer.paths] == pictures
+    assert answer.report["applied"]["quality"] == "high"
 
 
 async def test_a_picture_by_an_address_inside_the_network_is_not_fetched(benches: Benches) -> None:

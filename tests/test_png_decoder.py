@@ -1,4 +1,4 @@
-"""A PNG that is decoded while it arrives is the picture that Pillow makes of the whole file."""
+"""A PNG that is decoded strip by strip is the picture that Pillow makes of the whole file."""
 
 import io
 import struct
@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from gpt_image_2_mcp.images import png_stream as png_decoder
-from gpt_image_2_mcp.images.png_stream import PngDecoder, decoded
+from gpt_image_2_mcp.images import png_decoder
+from gpt_image_2_mcp.images.png_decoder import decoded
 
 
 def file_of(image: Image.Image, **options: Any) -> bytes:
@@ -21,8 +21,8 @@ def file_of(image: Image.Image, **options: Any) -> bytes:
     return file.getvalue()
 
 
-def filtered(image: Image.Image, filters: bytes) -> bytes:
-    """A PNG whose rows have these filters in turn, which no encoder can be told."""
+def filtered(image: Image.Image, filters: bytes, *, chunk_bytes: int = 1 << 30) -> bytes:
+    """A PNG whose rows have these filters in turn, which no encoder can be told; its pixels are cut into chunks."""
     lead, pixels = len(image.mode), image.tobytes()
     length = lead * image.width
     rows = [bytes(length), *(pixels[at : at + length] for at in range(0, len(pixels), length))]
@@ -35,15 +35,18 @@ def filtered(image: Image.Image, filters: bytes) -> bytes:
             near = min((left, up, corner), key=lambda one: abs(left + up - corner - one))
             out.append((value - (0, left, up, (left + up) // 2, near)[kind]) & 255)
     head = struct.pack(">IIBBBBB", *image.size, 8, {"L": 0, "RGB": 2, "RGBA": 6}[image.mode], 0, 0, 0)
-    chunks = [(b"IHDR", head), (b"IDAT", zlib.compress(out)), (b"IEND", b"")]
+    pixels = zlib.compress(out)
+    parts = [pixels[at : at + chunk_bytes] for at in range(0, len(pixels), chunk_bytes)]
+    chunks = [(b"IHDR", head), *((b"IDAT", part) for part in parts), (b"IEND", b"")]
     ends = ((len(data), kind + data, zlib.crc32(kind + data)) for kind, data in chunks)
     return b"\x89PNG\r\n\x1a\n" + b"".join(struct.pack(">I", a) + b + struct.pack(">I", c) for a, b, c in ends)
 
 
 @pytest.fixture
 def thin_strips(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Small pictures in several strips."""
+    """Small pictures in several pieces and strips."""
     monkeypatch.setattr(png_decoder, "_STRIP_BYTES", 50)
+    monkeypatch.setattr(png_decoder, "_PIECE_BYTES", 40)
 
 
 @pytest.mark.usefixtures("thin_strips")
@@ -53,19 +56,16 @@ def thin_strips(monkeypatch: pytest.MonkeyPatch) -> None:
     size=st.tuples(st.integers(1, 40), st.integers(1, 40)),
     filters=st.lists(st.integers(0, 4), min_size=1, max_size=7),
     seed=st.binary(min_size=1, max_size=64),
-    step=st.integers(1, 500),
+    chunk_bytes=st.integers(1, 500),
     factor=st.integers(1, 5),
 )
-def test_pieces_of_any_length_give_the_picture_that_pillow_gives(
-    mode: str, size: tuple[int, int], filters: list[int], seed: bytes, step: int, factor: int
+def test_chunks_of_any_length_give_the_picture_that_pillow_gives(
+    mode: str, size: tuple[int, int], filters: list[int], seed: bytes, chunk_bytes: int, factor: int
 ) -> None:
     length = size[0] * size[1] * len(mode)
     image = Image.frombytes(mode, size, (seed * (length // len(seed) + 1))[:length])
-    data = filtered(image, bytes(filters))
-    decoder = PngDecoder(lambda longest: factor if longest == max(size) else 0)
-    for start in range(0, len(data), step):
-        decoder.feed(data[start : start + step])
-    found = decoder.image()
+    data = filtered(image, bytes(filters), chunk_bytes=chunk_bytes)
+    found = decoded(data, lambda longest: factor if longest == max(size) else 0)
     assert found is not None
     with Image.open(io.BytesIO(data)) as whole:
         expected = whole.reduce(factor)

@@ -4,7 +4,8 @@ Results are saved in the thread of the request that received them. That thread c
 happens to a call or a job comes between a picture and the disk.
 """
 
-from collections.abc import Callable, Mapping
+import hashlib
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,8 +13,7 @@ from threading import Lock
 
 from ..errors import BadAnswer, BadRequest, GptImageError, shown
 from ..images import EXTENSION, Facts, facts, sniff
-from ..images.preview import Preview
-from ..images.preview_worker import PreviewWorker, PreviewWorkers
+from ..images.preview import Preview, preview, share_of
 from ..openai_api.body_reader import ImageBytes
 from ..openai_api.results import ApiResult, ImageLink
 from ..openai_api.threads import InFlightWrites
@@ -39,6 +39,16 @@ class SaveTarget:
     policy: WritePolicy
 
 
+@dataclass(frozen=True, slots=True)
+class _PictureFile:
+    """A picture that was just written."""
+
+    number: int
+    path: Path
+    facts: Facts
+    data: bytes
+
+
 class ImageSaver:
     """Saves the pictures of one job: the `ImageSink` of its API requests. The requests call it from several threads."""
 
@@ -62,7 +72,7 @@ class ImageSaver:
         self._n = n
         self._links = links
         self._partials = partials
-        self._workers = PreviewWorkers(n, previews=previews)
+        self._preview_bytes = share_of(n) if previews else None
         self._in_flight = in_flight
         self._numbering = Lock()
         self._count = 0
@@ -83,10 +93,6 @@ class ImageSaver:
         """The saved pictures, in the order in which they were saved."""
         return [self._saved[number] for number in sorted(self._saved)]
 
-    def preview_worker(self) -> PreviewWorker:
-        """A new worker for one picture's hash and preview, which may be fed while the picture arrives."""
-        return self._workers.new()
-
     def save_result(self, result: ApiResult) -> None:
         """Save every picture of a result. Blocks: called in the request's thread.
 
@@ -95,18 +101,18 @@ class ImageSaver:
 
         """
         failures: list[GptImageError] = []
-        finish: list[Callable[[], None]] = []
+        on_disk: list[_PictureFile] = []
         # Pictures whose bytes are here come before those that must be fetched, which takes time and may fail. All are
-        # on the disk before the first hash or preview is waited for.
+        # on the disk before the first hash or preview is made.
         for picture in sorted(result.pictures, key=lambda picture: isinstance(picture, ImageLink)):
             try:
-                finish.append(self._save(picture, result))
+                on_disk.append(self._save(picture, result))
             except GptImageError as error:
                 if isinstance(error, BadAnswer):
                     error.from_sandbox = result.sandbox
                 failures.append(error)
-        for finish_one in finish:
-            finish_one()
+        for file in on_disk:
+            self._add(file)
         if len(failures) == len(result.pictures):
             raise failures[0]
         # Without the bytes, which need not stay in memory now.
@@ -125,12 +131,9 @@ class ImageSaver:
                 file.write(data)
             self._partials.append(path)
 
-    def _save(self, picture: ImageBytes | ImageLink, result: ApiResult) -> Callable[[], None]:
-        """Save one picture, and return a function that waits for its hash and preview, for when all are saved."""
-        if isinstance(picture, ImageLink):
-            data, worker = self._links.fetch(picture.url), self.preview_worker()
-        else:
-            data, worker = picture.data, picture.worker or self.preview_worker()
+    def _save(self, picture: ImageBytes | ImageLink, result: ApiResult) -> "_PictureFile":
+        """Write a picture to the disk, and do nothing else with it."""
+        data = self._links.fetch(picture.url) if isinstance(picture, ImageLink) else picture.data
         what = _facts(data)
         with self._numbering:
             self._count += 1
@@ -139,7 +142,6 @@ class ImageSaver:
         folders = target.folders
         if result.sandbox:
             folders = tuple(target.sandbox_folders.get(folder, folder) for folder in folders)
-        worker.start(data, what)
         with self._in_flight:
             path, elsewhere = save_image(
                 data,
@@ -153,15 +155,14 @@ class ImageSaver:
             self.warnings.append(elsewhere)
         if not what.width:
             self.warnings.append(f"{path.name} was saved as it came, but it cannot be read whole.")
+        return _PictureFile(number, path, what, data)
 
-        def finish() -> None:
-            seen = worker.result(data)
-            image = SavedImage(path, what, len(data), seen.sha256)
-            self._saved[number] = image
-            if seen.preview is not None:
-                self.previews[image.id] = seen.preview
-
-        return finish
+    def _add(self, file: "_PictureFile") -> None:
+        """Add a picture that is on the disk to the results, with its hash and its preview."""
+        image = SavedImage(file.path, file.facts, len(file.data), hashlib.sha256(file.data).hexdigest())
+        self._saved[file.number] = image
+        if self._preview_bytes is not None and (small := preview(file.data, file.facts, share=self._preview_bytes)):
+            self.previews[image.id] = small
 
 
 def _facts(data: bytes) -> Facts:

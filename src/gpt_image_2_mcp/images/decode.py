@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from . import facts
-from .png_stream import decoded
+from .png_decoder import decoded
 from .validate import MAX_PIXELS
 
 if TYPE_CHECKING:

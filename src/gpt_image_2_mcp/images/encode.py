@@ -7,7 +7,6 @@ is small enough; a generator of steps scales an image down only if that step is 
 """
 
 import io
-import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -66,15 +65,6 @@ def without_opaque_alpha(image: "Image.Image") -> "Image.Image":
 
 
 def _file(image: "Image.Image", kind: str, options: dict[str, Any]) -> bytes:
-    try:
-        # Pillow's JPEG encoder releases the interpreter lock (GIL) only if it writes to a real file. Other threads need
-        # the lock meanwhile: one may be saving a picture.
-        with tempfile.TemporaryFile() as file:
-            image.save(file, kind, **options)
-            file.seek(0)
-            return file.read()
-    except OSError:
-        # There is no temporary folder, or no room in it.
-        out = io.BytesIO()
-        image.save(out, kind, **options)
-        return out.getvalue()
+    out = io.BytesIO()
+    image.save(out, kind, **options)
+    return out.getvalue()

@@ -6,8 +6,8 @@ disk is never touched.
 """
 
 import io
+import logging
 from collections.abc import Generator, Iterator
-from concurrent.futures import Executor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -19,7 +19,7 @@ from .encode import Step, encode_to_fit, without_opaque_alpha
 if TYPE_CHECKING:
     from PIL import Image
 
-    from .png_stream import PngDecoder
+logger = logging.getLogger(__name__)
 
 MAX_PICTURE_BYTES = 525_000
 """What all pictures of an answer may have together before base64, which makes four bytes of three.
@@ -56,31 +56,23 @@ class Preview:
     mime_type: str
 
 
-def preview(data: bytes, facts: Facts, *, share: int, decoder: "PngDecoder | None" = None) -> Preview | None:
-    """Encode a picture in at most `share` bytes; None where it cannot be decoded. Blocks: call it in a thread.
-
-    `decoder` is that of `decoder_for` the same share, and has been fed all of `data`, if there is one.
-    """
+def preview(data: bytes, facts: Facts, *, share: int) -> Preview | None:
+    """Encode a picture in at most `share` bytes; None where that fails. Blocks: call it in a thread."""
     from PIL import Image
 
     try:
         if len(data) <= share:
             return Preview(_base64(data), MIME[facts.format])
-        with _opened(data, facts, share, decoder) as image:
+        with _opened(data, facts, share) as image:
             encoded = encode_to_fit(_scaled(image, share), max_bytes=share)
             return Preview(_base64(encoded.data), MIME[encoded.format]) if encoded else None
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        # It cannot be decoded.
         return None
-    finally:
-        if decoder:
-            decoder.give_up()
-
-
-def decoder_for(share: int, *, strips: Executor) -> "PngDecoder":
-    """What decodes a picture on its way as far as its preview needs it; `strips` is that of `PngDecoder`."""
-    from .png_stream import PngDecoder
-
-    return PngDecoder(partial(_factor, edge=_steps(share)[0][0]), strips=strips)
+    except Exception:
+        # The picture is paid for and saved: whatever goes wrong here (no memory, say) is no failure of the call.
+        logger.exception("no preview could be made of a picture")
+    return None
 
 
 def whole(data: bytes, facts: Facts) -> Preview:
@@ -94,18 +86,14 @@ def share_of(count: int) -> int:
 
 
 @contextmanager
-def _opened(data: bytes, facts: Facts, share: int, decoder: "PngDecoder | None") -> "Generator[Image.Image]":
+def _opened(data: bytes, facts: Facts, share: int) -> "Generator[Image.Image]":
     """The picture, scaled down already as far as that is easy."""
     from PIL import Image
 
-    from .png_stream import decoded
+    from .png_decoder import decoded
 
     edge = _steps(share)[0][0]
-    found = None
-    if decoder:
-        found = decoder.image()
-    elif facts.format == "png":
-        found = decoded(data, partial(_factor, edge=edge))
+    found = decoded(data, partial(_factor, edge=edge)) if facts.format == "png" else None
     if found:
         yield found
         return

@@ -30,7 +30,7 @@ import anyio.to_thread
 from ..errors import BadRequest, GptImageError, JobStopped, ShuttingDown, shown
 from .foreign_jobs import ForeignJobs
 from .job import Delivery, Job
-from .malloc import cancel_trim, trim, use_one_arena
+from .malloc import trim, use_one_arena
 from .order import Order
 from .report import Report
 from .store import JobStore
@@ -87,7 +87,6 @@ class JobRunner:
         if self._closing:
             raise ShuttingDown
         self._idle_wait.cancel()
-        cancel_trim()
         self._jobs[job.id] = job
         self._tasks.start_soon(self._run, job)
         self._forget_old()

@@ -17,7 +17,7 @@ from ..errors import ApiError, OutcomeUnknown
 from ..images import MIME
 from ..inputs import InputImage
 from ..parameters.models import Options
-from .body_reader import arrived
+from .body_reader import read_body
 from .client import RequestSender, with_deadline
 from .rate_limiter import RequestStatus
 from .request import ImageRequest
@@ -95,12 +95,12 @@ class ImagesRoute:
             else:
                 return
         several = {"n": n} if n > 1 else {}
-        await send(lambda: sink.save_result(self._read_whole(call(model=self._model, **several), sink)))
+        await send(lambda: sink.save_result(self._read_whole(call(model=self._model, **several))))
 
-    def _read_whole(self, call: AbstractContextManager[Any], sink: ImageSink) -> ApiResult:
+    def _read_whole(self, call: AbstractContextManager[Any]) -> ApiResult:
         """Read an answer that is not streamed."""
         with call as response, _as_sdk_errors(response):
-            return self._read(response, sink)
+            return self._read(response)
 
     def _read_stream(self, call: AbstractContextManager[Any], sink: ImageSink) -> ApiResult:
         """Read a stream of events: save the unfinished pictures, and return the result at its end."""
@@ -108,7 +108,7 @@ class ImagesRoute:
             with _as_sdk_errors(response):
                 if not response.headers.get("content-type", "").startswith("text/event-stream"):
                     # A backend that ignores `stream` sends a plain answer.
-                    return self._read(response, sink)
+                    return self._read(response)
                 for event in with_deadline(response.parse()):
                     kind = str(getattr(event, "type", ""))
                     if kind.endswith(".completed"):
@@ -118,8 +118,8 @@ class ImagesRoute:
                         _save_partial(event, sink)
             raise OutcomeUnknown("The API's stream ended without its picture.", request_id=response.request_id)
 
-    def _read(self, response: Any, sink: ImageSink) -> ApiResult:
-        body = arrived(with_deadline(response.iter_bytes()), sink.preview_worker)
+    def _read(self, response: Any) -> ApiResult:
+        body = read_body(with_deadline(response.iter_bytes()))
         with reading_answer(response.headers):
             return parse_images_answer(body, response.headers, model=self._model)
 

@@ -2,16 +2,11 @@
 
 from typing import Protocol
 
-from ..images.preview_worker import PreviewWorker
 from .results import ApiResult
 
 
 class ImageSink(Protocol):
     """Receives pictures, in the thread of each request. `generation.image_saver.ImageSaver` implements it."""
-
-    def preview_worker(self) -> PreviewWorker:
-        """A new worker for one picture's hash and preview, which may be fed while the picture arrives."""
-        ...
 
     def save_partial(self, data: bytes) -> None:
         """Receive an unfinished picture; raises nothing."""

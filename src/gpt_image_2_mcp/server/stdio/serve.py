@@ -1,7 +1,4 @@
-"""Serving from the first byte: `front` answers the opening, and the server proper is loaded when it is needed."""
-
-GC_THRESHOLD = 10_000
-"""New objects between two looks for garbage: at Python's 700, looking takes up to a twentieth of a call's time."""
+"""Serves from the first byte: `handshake` answers the opening, and the server proper is loaded when it is needed."""
 
 
 def serve(*, sandbox: bool) -> None:
@@ -15,11 +12,12 @@ def serve(*, sandbox: bool) -> None:
         return
     import gc
 
-    # Nothing that is imported is garbage: looking for some takes a tenth of the time.
+    # The garbage collector would walk through everything that is imported, again and again, while it is imported and
+    # during the first call, and none of it is garbage: it is off during the imports, and leaves out what they made.
+    # docs/performance.md says what that saves; without these three lines everything works the same.
     gc.disable()
     from .session import run
 
-    gc.enable()
     gc.freeze()
-    gc.set_threshold(GC_THRESHOLD)
+    gc.enable()
     run(pipes, replay, sandbox=sandbox)

@@ -13,7 +13,7 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule
 
 from gpt_image_2_mcp.catalogue.models import Origin, Picture, PictureRecord, SessionPosition
 from gpt_image_2_mcp.catalogue.picture_table import PictureTable
-from gpt_image_2_mcp.catalogue.session import MAX_LINES, new_id, tree
+from gpt_image_2_mcp.catalogue.session import MAX_TREE_LINES, new_session_id, tree
 from gpt_image_2_mcp.catalogue.session_table import SessionLimits, SessionTable
 from gpt_image_2_mcp.database import schema
 from gpt_image_2_mcp.database.sqlite import open_database
@@ -65,7 +65,7 @@ class TwoProcesses(RuleBasedStateMachine):
 
     @rule(target=ids, store=stores)
     def begin(self, store: int) -> str:
-        session_id = new_id()
+        session_id = new_session_id()
         with self.sessions(store) as sessions:
             self.write(sessions, sessions.begin(session_id, FOLDER))
         self.expire()
@@ -154,7 +154,7 @@ class TwoProcesses(RuleBasedStateMachine):
                 assert session.head.number == known.head
                 assert session.head in session.branches
                 lines = tree(session).splitlines()
-                shown = [turn.number for turn in session.turns[-MAX_LINES:]]
+                shown = [turn.number for turn in session.turns[-MAX_TREE_LINES:]]
                 assert sorted(int(line.lstrip("├└│ ").split(" ")[0]) for line in lines if '"' in line) == shown
                 assert [line for line in lines if line.endswith("made from here")] == [
                     line for line in lines if line.lstrip("├└│ ").startswith(f"{known.head} ")

@@ -9,7 +9,7 @@ from typing import Any, Final, Literal
 import sqlalchemy as sa
 
 from ..database.schema import jobs
-from .picture_table import microseconds, time_of
+from .picture_table import from_microseconds, to_microseconds
 
 JobState = Literal["queued", "sent", "done", "failed", "lost"]
 """A job is queued and then sent; it ends done, failed, or lost with the process that had sent it."""
@@ -53,12 +53,12 @@ class JobTable:
 
     def end(self, job_id: str, state: JobState, outcome: Mapping[str, Any], *, fetched: bool) -> None:
         """Say how a job ended, and whether its answer was taken at once; those of long ago are forgotten."""
-        self.connection.execute(sa.delete(jobs).where(jobs.c.ended_us < microseconds(self.now - KEPT)))
+        self.connection.execute(sa.delete(jobs).where(jobs.c.ended_us < to_microseconds(self.now - KEPT)))
         self._change(
             job_id,
             state=state,
             outcome=dict(outcome),
-            ended_us=microseconds(self.now),
+            ended_us=to_microseconds(self.now),
             fetched=fetched,
             given_up=not fetched,
         )
@@ -73,7 +73,7 @@ class JobTable:
 
     def lose(self, job_id: str) -> None:
         """Say that the process that had sent it is gone."""
-        self._change(job_id, state="lost", ended_us=microseconds(self.now), given_up=True)
+        self._change(job_id, state="lost", ended_us=to_microseconds(self.now), given_up=True)
 
     def forget(self, job_id: str) -> None:
         """Forget a job of which nothing was sent."""
@@ -85,7 +85,7 @@ class JobTable:
 
     def unfetched(self, key: str, *, ended_after: datetime) -> list[JobRow]:
         """Jobs that did the same and whose answer nobody has, the newest first; ended after a time, or not yet."""
-        return self._all(_unfetched, key=key, after=microseconds(ended_after))
+        return self._all(_unfetched, key=key, after=to_microseconds(ended_after))
 
     def recent(self, limit: int) -> list[JobRow]:
         """The newest jobs."""
@@ -121,8 +121,8 @@ def _values(row: JobRow) -> dict[str, Any]:
         "stem": row.stem,
         "owner": row.owner,
         "state": row.state,
-        "created_us": microseconds(row.created),
-        "ended_us": None if row.ended is None else microseconds(row.ended),
+        "created_us": to_microseconds(row.created),
+        "ended_us": None if row.ended is None else to_microseconds(row.ended),
         "given_up": row.given_up,
         "fetched": row.fetched,
         "outcome": None if row.outcome is None else dict(row.outcome),
@@ -140,8 +140,8 @@ def _job(row: dict[str, Any]) -> JobRow:
         stem=row["stem"],
         owner=row["owner"],
         state=row["state"],
-        created=time_of(row["created_us"]),
-        ended=None if ended is None else time_of(ended),
+        created=from_microseconds(row["created_us"]),
+        ended=None if ended is None else from_microseconds(ended),
         given_up=row["given_up"],
         fetched=row["fetched"],
         outcome=row["outcome"],

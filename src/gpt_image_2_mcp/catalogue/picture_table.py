@@ -20,12 +20,12 @@ NANO: Final = Decimal(10) ** 9
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def microseconds(when: datetime) -> int:
+def to_microseconds(when: datetime) -> int:
     """Since 1970 in UTC, as rows hold times."""
     return (when - EPOCH) // timedelta(microseconds=1)
 
 
-def time_of(us: int) -> datetime:
+def from_microseconds(us: int) -> datetime:
     """The time, in UTC, of microseconds since 1970."""
     return EPOCH + timedelta(microseconds=us)
 
@@ -82,14 +82,14 @@ class PictureTable:
         query = query.order_by(pictures.c.session_id, pictures.c.turn)
         return list(self._all(query))
 
-    def id_at(self, place: SessionPosition) -> str | None:
+    def id_at(self, position: SessionPosition) -> str | None:
         """The picture that has a place in a session."""
-        here = (pictures.c.session_id == place.session_id, pictures.c.turn == place.turn)
+        here = (pictures.c.session_id == position.session_id, pictures.c.turn == position.turn)
         return self.connection.scalar(sa.select(pictures.c.id).where(*here))
 
-    def crowd(self, when: datetime) -> int:
+    def count_ids_near(self, when: datetime) -> int:
         """How many pictures have a number within ten milliseconds from then on; `add` needs one that is free."""
-        near = pictures.c.number.between(microseconds(when), microseconds(when) + 10_000)
+        near = pictures.c.number.between(to_microseconds(when), to_microseconds(when) + 10_000)
         return self.connection.scalar(sa.select(sa.func.count()).where(near)) or 0
 
     def ids_like(self, start: str, limit: int) -> list[str]:
@@ -98,7 +98,7 @@ class PictureTable:
         query = sa.select(pictures.c.id).where(begins).order_by(pictures.c.number.desc()).limit(limit)
         return list(self.connection.scalars(query))
 
-    def found(self, query: sa.Select[Any]) -> list[Picture]:
+    def select(self, query: sa.Select[Any]) -> list[Picture]:
         """What a select of whole rows finds."""
         return list(self._all(query))
 
@@ -130,7 +130,7 @@ def _row(picture: Picture) -> dict[str, Any]:
         "output_tokens": usage and usage.output_tokens,
         "nano_usd": None if record.cost_usd is None else int(record.cost_usd * NANO),
         "parents": [parent.model_dump(mode="json", exclude_defaults=True) for parent in record.parents],
-        "made_us": microseconds(record.made),
+        "made_us": to_microseconds(record.made),
         "client": record.client,
         "project": record.project,
         "session_id": place and place.session_id,
@@ -163,6 +163,6 @@ def _picture(row: dict[str, Any]) -> Picture:
         "usage": usage,
         "place": place,
         "cost_usd": None if row["nano_usd"] is None else Decimal(row["nano_usd"]) / NANO,
-        "made": time_of(row["made_us"]),
+        "made": from_microseconds(row["made_us"]),
     }
     return Picture(path=Path(row["path"]), record=PictureRecord.model_validate(fields))

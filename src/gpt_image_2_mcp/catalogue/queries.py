@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from ..database.schema import NOT_ASCII, pictures
 from .models import Picture
-from .picture_table import PictureTable, microseconds
+from .picture_table import PictureTable, to_microseconds
 from .search import Found, Search
 from .text_index import words_of
 
@@ -79,9 +79,9 @@ def _in_place(query: sa.Select[Any], wanted: Search, *, model: bool) -> sa.Selec
 def _in_time(query: sa.Select[Any], wanted: Search) -> sa.Select[Any]:
     number = query.selected_columns.number
     if wanted.since is not None:
-        query = query.where(number >= microseconds(wanted.since))
+        query = query.where(number >= to_microseconds(wanted.since))
     if wanted.until is not None:
-        query = query.where(number < microseconds(wanted.until))
+        query = query.where(number < to_microseconds(wanted.until))
     return query
 
 
@@ -90,4 +90,4 @@ def _page(connection: sa.Connection, wanted: Search, numbers: sa.Select[Any]) ->
     offset = (wanted.page - 1) * wanted.page_size
     newest = numbers.order_by(sa.desc("number")).limit(wanted.page_size + 1).offset(offset)
     query = sa.select(pictures).where(pictures.c.number.in_(newest)).order_by(pictures.c.number.desc())
-    return PictureTable(connection).found(query)
+    return PictureTable(connection).select(query)

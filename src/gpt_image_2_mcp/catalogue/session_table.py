@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from ..database.schema import pictures, sessions
 from ..errors import SessionError, shown
 from .models import Picture, SessionPosition
-from .picture_table import PictureTable, microseconds, time_of
+from .picture_table import PictureTable, from_microseconds, to_microseconds
 from .session import ORIGINALS, BeginSession, ExtendSession, Session, SessionStep, Turn
 
 
@@ -22,7 +22,7 @@ class SessionLimits:
     count: int
     idle: timedelta | None
 
-    def words(self) -> str:
+    def idle_words(self) -> str:
         """The time, for a reader."""
         if self.idle is None:
             return "too long"
@@ -48,7 +48,7 @@ class SessionTable:
 
     def begin(self, session_id: str, folder: Path) -> SessionPosition:
         """Begin a session, and give its first turn's position; beyond the limit, the least recently used one ends."""
-        us = microseconds(self.now)
+        us = to_microseconds(self.now)
         row = {"id": session_id, "created_us": us, "updated_us": us, "folder": str(folder), "head": 1, "active": True}
         self.connection.execute(sa.insert(sessions), row)
         self.make_room()
@@ -74,8 +74,8 @@ class SessionTable:
         if session is None or not session.active:
             raise SessionError(
                 f"There is no active edit session {shown(session_id)}: it was ended, was not used for"
-                f" {self.limits.words()}, made room for newer ones, or never was. list_edit_sessions shows the active"
-                " ones; to go on from a picture, call start_edit_session with its id or path in `images`."
+                f" {self.limits.idle_words()}, made room for newer ones, or never was. list_edit_sessions shows the"
+                " active ones; to go on from a picture, call start_edit_session with its id or path in `images`."
             )
         self._touch(session_id)
         return session
@@ -156,8 +156,8 @@ class SessionTable:
                 head = place.turn
         row = {
             "id": session_id,
-            "created_us": microseconds(first.made),
-            "updated_us": microseconds(last.made),
+            "created_us": to_microseconds(first.made),
+            "updated_us": to_microseconds(last.made),
             "folder": str(first.path.parent),
             "head": head or 1,
             "active": True,
@@ -182,7 +182,7 @@ class SessionTable:
         return [_session(row, turns[row["id"]]) for row in rows if row["id"] in turns]
 
     def _touch(self, session_id: str) -> None:
-        us = microseconds(self.now)
+        us = to_microseconds(self.now)
         self.connection.execute(sa.update(sessions).where(sessions.c.id == session_id).values(updated_us=us))
 
     def _end(self, which: sa.ColumnElement[bool]) -> None:
@@ -190,10 +190,10 @@ class SessionTable:
 
     def _end_idle(self) -> None:
         if self.limits.idle is not None:
-            oldest = microseconds(self.now - self.limits.idle)
+            oldest = to_microseconds(self.now - self.limits.idle)
             self._end(sa.and_(sessions.c.active, sessions.c.updated_us < oldest))
 
 
 def _session(row: sa.RowMapping, turns: list[Turn]) -> Session:
-    created, updated = time_of(row["created_us"]), time_of(row["updated_us"])
+    created, updated = from_microseconds(row["created_us"]), from_microseconds(row["updated_us"])
     return Session(row["id"], created, updated, Path(row["folder"]), tuple(turns), row["head"], row["active"])

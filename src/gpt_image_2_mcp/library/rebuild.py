@@ -213,7 +213,7 @@ def _add(unit: UnitOfWork, picture: Picture, done: RebuildResult) -> None:
             f"{picture.path} says that it is turn {record.position.turn} of {record.position.session_id}, as {holder}"
             " does."
         )
-    if unit.pictures.crowd(record.made) >= CROWD:
+    if unit.pictures.count_ids_near(record.made) >= CROWD:
         raise RecordConflict(f"{picture.path} says that it was made at the same moment as {CROWD:,} others.")
     unit.pictures.add(picture)
     done.added += 1

@@ -140,7 +140,7 @@ def _session(session: Session) -> dict[str, Any]:
             {
                 "turn": turn.number,
                 "parent_turn": turn.parent,
-                "branch": turn.place.is_branch,
+                "branch": turn.position.is_branch,
                 "prompt": turn.prompt,
                 "picture": PICTURE_URI.replace("{id}", turn.picture.id),
                 "file_path": str(turn.path),

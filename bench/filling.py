@@ -12,7 +12,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from gpt_image_2_mcp.catalogue.job_table import KEPT
+from gpt_image_2_mcp.catalogue.job_table import RETENTION
 from gpt_image_2_mcp.catalogue.picture_table import to_microseconds
 from gpt_image_2_mcp.database.schema import charges, jobs, pictures, sessions
 from gpt_image_2_mcp.database.sqlite import open_database
@@ -169,7 +169,7 @@ def _sessions(rows: Sequence[Row]) -> list[Row]:
 
 def _jobs(rows: Sequence[Row]) -> list[Row]:
     """Those that are remembered still."""
-    since = rows[-1]["made_us"] - KEPT // timedelta(microseconds=1)
+    since = rows[-1]["made_us"] - RETENTION // timedelta(microseconds=1)
     return [
         {
             "id": row["job_id"],

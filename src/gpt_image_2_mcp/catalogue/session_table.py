@@ -51,10 +51,10 @@ class SessionTable:
         us = to_microseconds(self.now)
         row = {"id": session_id, "created_us": us, "updated_us": us, "folder": str(folder), "head": 1, "active": True}
         self.connection.execute(sa.insert(sessions), row)
-        self.make_room()
+        self.evict()
         return SessionPosition(session_id=session_id, turn=1, parent=ORIGINALS)
 
-    def make_room(self) -> None:
+    def evict(self) -> None:
         """End what was not used for too long, and beyond the limit the least recently used."""
         self._end_idle()
         if self.limits.count:
@@ -120,7 +120,7 @@ class SessionTable:
         """The active sessions, the last used first; `limit` of them, if there is one."""
         self._end_idle()
         by_use = sa.select(sessions).where(sessions.c.active).order_by(sessions.c.updated_us.desc())
-        return self._all(by_use if limit is None else by_use.limit(limit))
+        return self._select(by_use if limit is None else by_use.limit(limit))
 
     def count_active(self) -> int:
         """How many are active."""
@@ -129,11 +129,11 @@ class SessionTable:
 
     def every(self) -> list[Session]:
         """All sessions, ended ones too, the last used first."""
-        return self._all(sa.select(sessions))
+        return self._select(sa.select(sessions))
 
     def get(self, session_id: str) -> Session | None:
         """A session, active or not."""
-        return next(iter(self._all(sa.select(sessions).where(sessions.c.id == session_id))), None)
+        return next(iter(self._select(sa.select(sessions).where(sessions.c.id == session_id))), None)
 
     def ids_like(self, start: str, limit: int) -> list[str]:
         """The ids that begin so, the last used first."""
@@ -165,7 +165,7 @@ class SessionTable:
         self.connection.execute(sa.insert(sessions), row)
         return True
 
-    def move(self, session_id: str, left: Path, folder: Path) -> None:
+    def set_folder(self, session_id: str, left: Path, folder: Path) -> None:
         """Have a session go on in `folder` if it went on in `left`."""
         here = sa.and_(sessions.c.id == session_id, sessions.c.folder == str(left))
         self.connection.execute(sa.update(sessions).where(here).values(folder=str(folder)))
@@ -173,13 +173,13 @@ class SessionTable:
     def _turns(self, session_id: str) -> list[Picture]:
         return PictureTable(self.connection).of_sessions(sa.select(sa.literal(session_id)))
 
-    def _all(self, query: sa.Select[Any]) -> list[Session]:
+    def _select(self, query: sa.Select[Any]) -> list[Session]:
         turns: defaultdict[str, list[Turn]] = defaultdict(list)
         for picture in PictureTable(self.connection).of_sessions(query.with_only_columns(sessions.c.id)):
             if place := picture.record.position:
                 turns[place.session_id].append(Turn(picture, place))
         rows = self.connection.execute(query.order_by(None).order_by(sessions.c.updated_us.desc())).mappings()
-        return [_session(row, turns[row["id"]]) for row in rows if row["id"] in turns]
+        return [_from_row(row, turns[row["id"]]) for row in rows if row["id"] in turns]
 
     def _touch(self, session_id: str) -> None:
         us = to_microseconds(self.now)
@@ -194,6 +194,6 @@ class SessionTable:
             self._end(sa.and_(sessions.c.active, sessions.c.updated_us < oldest))
 
 
-def _session(row: sa.RowMapping, turns: list[Turn]) -> Session:
+def _from_row(row: sa.RowMapping, turns: list[Turn]) -> Session:
     created, updated = from_microseconds(row["created_us"]), from_microseconds(row["updated_us"])
     return Session(row["id"], created, updated, Path(row["folder"]), tuple(turns), row["head"], row["active"])

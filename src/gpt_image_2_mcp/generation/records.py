@@ -5,7 +5,7 @@ from typing import Any
 
 from ..billing.budgets import NANO_USD, rounded_up
 from ..billing.tokens import Usage
-from ..catalogue.models import MAX_WORD, Origin, Picture, PictureRecord, TokensUsed
+from ..catalogue.models import MAX_SHORT_TEXT, Origin, Picture, PictureRecord, TokenCounts
 from ..jobs.job import Job
 from ..jobs.report import Report
 from ..parameters.models import MAX_PROMPT, Options
@@ -62,16 +62,16 @@ def shares(whole: int, count: int) -> list[int]:
     return [whole // count + (index < whole % count) for index in range(count)]
 
 
-def _share(usage: Usage | None, index: int, count: int) -> TokensUsed | None:
+def _share(usage: Usage | None, index: int, count: int) -> TokenCounts | None:
     """One picture's part of what an answer of `count` used."""
     if usage is None:
         return None
     parts = [shares(tokens, count)[index] for tokens in (usage.input_tokens, usage.image_tokens, usage.output_tokens)]
-    return TokensUsed(input_tokens=parts[0], image_tokens=parts[1], output_tokens=parts[2])
+    return TokenCounts(input_tokens=parts[0], image_tokens=parts[1], output_tokens=parts[2])
 
 
 def _bounded(value: Any) -> Any:
     """A value of others as a record takes it: no longer than a word may be there, and writable."""
     if not isinstance(value, str):
         return value
-    return value.encode("utf-8", "replace").decode()[:MAX_WORD]
+    return value.encode("utf-8", "replace").decode()[:MAX_SHORT_TEXT]

@@ -188,12 +188,12 @@ def _write(repositories: Repositories, *, batch: _Sorted, done: RebuildResult) -
                 continue
             touched += [picture.record.position.session_id] if picture.record.position else []
         for picture, left in batch.moved:
-            unit.pictures.move(picture.id, picture.path)
+            unit.pictures.set_path(picture.id, picture.path)
             done.moved += 1
             # The place that the catalogue knows: the record may claim another one.
             known = unit.pictures.get(picture.id)
             if left and known and known.record.position:
-                unit.sessions.move(known.record.position.session_id, left, picture.path.parent)
+                unit.sessions.set_folder(known.record.position.session_id, left, picture.path.parent)
                 touched.append(known.record.position.session_id)
     return touched
 
@@ -223,5 +223,5 @@ def _restore(repositories: Repositories, *, ids: Sequence[str]) -> int:
     """Write those sessions anew that are not there, and give their number."""
     with repositories.unit_of_work() as unit:
         restored = sum(unit.sessions.restore(session_id) for session_id in ids)
-        unit.sessions.make_room()
+        unit.sessions.evict()
     return restored

@@ -19,7 +19,7 @@ from mcp_types import (
 )
 from pydantic import AnyUrl
 
-from ..catalogue.search import Search
+from ..catalogue.search_query import SearchQuery
 from ..catalogue.session import Session, tree
 from ..errors import GptImageError, shorten_line
 from ..service.images import ImageService
@@ -56,7 +56,7 @@ class PictureServer(MCPServer[ImageService]):
         if self.service is None:
             return []
         with expected_errors():
-            found = await self.service.library.find(Search(page_size=LISTED))
+            found = await self.service.library.find(SearchQuery(page_size=LISTED))
             sessions, _ = await self.service.list_sessions(LISTED)
         pictures = [Resource(**picture_link(picture).model_dump(exclude={"type"})) for picture in found.pictures]
         return [*pictures, *map(_session_resource, sessions)]

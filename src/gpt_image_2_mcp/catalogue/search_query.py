@@ -7,15 +7,15 @@ from typing import Self
 from ..parameters.times import moment
 from .models import Picture
 
-PAGE = 20
+PAGE_SIZE = 20
 """Pictures on a page: as many as fit a contact sheet."""
 
 
 @dataclass(frozen=True, slots=True)
-class Search:
+class SearchQuery:
     """What is looked for; None and empty stand for anything."""
 
-    query: str | None = None
+    text: str | None = None
     since: datetime | None = None
     until: datetime | None = None
     """Not included."""
@@ -23,7 +23,7 @@ class Search:
     session_id: str | None = None
     model: str | None = None
     page: int = 1
-    page_size: int = PAGE
+    page_size: int = PAGE_SIZE
 
     @classmethod
     def parse(
@@ -36,7 +36,7 @@ class Search:
         session_id: str | None = None,
         model: str | None = None,
         page: int = 1,
-        page_size: int = PAGE,
+        page_size: int = PAGE_SIZE,
     ) -> Self:
         """Make a search of filters as a person or a model writes them, with times such as `yesterday` and `3d`.
 
@@ -58,13 +58,13 @@ class Search:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class SearchResult:
     """A page of pictures, the newest first; `more` tells that there is another page."""
 
     pictures: tuple[Picture, ...]
     page: int
     page_size: int
-    more: bool
+    has_more: bool
 
     @property
     def first_number(self) -> int:

@@ -554,6 +554,6 @@ def test_a_killed_server_is_mended_by_the_next(postgres: PostgresUrl) -> None:
     open_charge(ledger.store)
     broken_off(postgres)
     other = open_ledger(postgres)
-    until(lambda: bool(other.mend()))
+    until(lambda: bool(other.recover()))
     ledger.close()
     other.close()

@@ -46,7 +46,9 @@ ASKED: dict[str, Ask] = {
     "a new session": lambda _, page: page.sessions.begin(SESSION, Path("/tmp")),  # noqa: S108 - a name
     "a repeated job": lambda _, page: page.jobs.unfetched("key", ended_after=NOW),
     "recent jobs": lambda _, page: page.jobs.recent(20),
-    "the dearest": lambda repositories, _: repositories.ledger.dearest(model="gpt-image-2", size="auto", quality="low"),
+    "the dearest": lambda repositories, _: repositories.ledger.max_output_tokens(
+        model="gpt-image-2", size="auto", quality="low"
+    ),
     "a new picture": lambda _, page: page.pictures.add(saved(Path(), None)),
 }
 

@@ -146,7 +146,7 @@ def test_a_request_over_what_is_left_of_the_day_is_refused_with_what_would_fit(l
         return Offer((1024, 1024), "medium", Decimal("0.0527"))
 
     first = ledger.reserve(HIGH, estimate=Decimal("0.5"), per_day=Decimal(1))
-    ledger.sent(first)
+    ledger.mark_sent(first)
     ledger.settle(first, usage=None, usd=Decimal("0.4"))
     ledger.reserve(HIGH, estimate=Decimal("0.5"), per_day=Decimal(1))
     with pytest.raises(OverBudget) as refused:
@@ -203,7 +203,7 @@ def test_a_model_without_a_price_is_refused_while_a_budget_is_set(
 def test_a_model_without_a_price_is_counted_apart_where_no_budget_is_set(ledger: Ledger) -> None:
     """Its requests must not look as if they had been free."""
     charge = ledger.reserve(Entry("my-deployment", "auto", "auto", pictures=2), estimate=None)
-    ledger.sent(charge)
+    ledger.mark_sent(charge)
     ledger.settle(charge, usage=Usage(10, 10, 0, 7024), usd=None)
     assert ledger.summary().period == (ModelSpending("my-deployment", 1, 2, Decimal(0), unpriced=1, unknown=0),)
 
@@ -214,7 +214,7 @@ def test_a_model_without_a_price_is_counted_apart_where_no_budget_is_set(ledger:
 def test_a_charge_counts_with_its_estimate_until_its_price_is_known(ledger: Ledger) -> None:
     charge = ledger.reserve(HIGH, estimate=Decimal("0.2107"))
     assert totals(ledger) == (0, Decimal("0.2107"))
-    ledger.sent(charge)
+    ledger.mark_sent(charge)
     assert totals(ledger) == (0, Decimal("0.2107"))
     ledger.settle(charge, usage=Usage(10, 10, 0, 6000), usd=Decimal("0.18005"), request_id="req_1")
     assert totals(ledger) == (Decimal("0.18005"), 0)
@@ -230,15 +230,15 @@ def test_a_charge_settled_without_usage_counts_at_its_estimate(ledger: Ledger) -
 def test_a_released_charge_is_free_again(ledger: Ledger, was_sent: bool) -> None:
     charge = ledger.reserve(HIGH, estimate=Decimal("0.2107"))
     if was_sent:
-        ledger.sent(charge)
+        ledger.mark_sent(charge)
     ledger.release(charge)
     assert totals(ledger) == (0, 0)
 
 
 def test_an_unknown_outcome_is_spent_at_its_estimate_until_more_is_known(ledger: Ledger) -> None:
     charge = ledger.reserve(HIGH, estimate=Decimal("0.2107"))
-    ledger.sent(charge)
-    ledger.unknown(charge)
+    ledger.mark_sent(charge)
+    ledger.mark_unknown(charge)
     assert totals(ledger) == (Decimal("0.2107"), 0)
     assert ledger.summary().today[0].unknown == 1
     ledger.settle(charge, usage=None, usd=Decimal("0.2"))
@@ -248,20 +248,20 @@ def test_an_unknown_outcome_is_spent_at_its_estimate_until_more_is_known(ledger:
 @pytest.mark.parametrize("end", ["settle", "unknown"])
 def test_what_is_spent_cannot_be_released(ledger: Ledger, end: str) -> None:
     charge = ledger.reserve(HIGH, estimate=Decimal("0.2107"))
-    ledger.sent(charge)
+    ledger.mark_sent(charge)
     if end == "settle":
         ledger.settle(charge, usage=None, usd=Decimal("0.2"))
-        ledger.unknown(charge)
+        ledger.mark_unknown(charge)
     else:
-        ledger.unknown(charge)
+        ledger.mark_unknown(charge)
     ledger.release(charge)
-    ledger.sent(charge)
+    ledger.mark_sent(charge)
     assert totals(ledger) == (Decimal("0.2" if end == "settle" else "0.2107"), 0)
 
 
 def test_a_charge_that_there_is_not_is_a_bug_and_says_so(ledger: Ledger) -> None:
     with pytest.raises(LookupError):
-        ledger.sent(7)
+        ledger.mark_sent(7)
 
 
 def test_no_fraction_of_a_nano_dollar_is_rounded_down(ledger: Ledger) -> None:
@@ -274,7 +274,7 @@ def test_no_fraction_of_a_nano_dollar_is_rounded_down(ledger: Ledger) -> None:
 def test_rows_hold_what_was_asked_and_used_and_no_prompt(opened: Open, path: Path) -> None:
     ledger = opened()
     charge = ledger.reserve(Entry("gpt-image-2", "auto", "high", 2, job="job-1"), estimate=Decimal("0.5"))
-    ledger.unknown(charge, request_id="req_1")
+    ledger.mark_unknown(charge, request_id="req_1")
     ledger.settle(charge, usage=Usage(1510, 10, 1500, 14000), usd=Decimal("0.43205"))
     with closing(sqlite3.connect(path)) as connection:
         connection.row_factory = sqlite3.Row
@@ -303,12 +303,12 @@ def test_rows_hold_what_was_asked_and_used_and_no_prompt(opened: Open, path: Pat
 
 def test_the_dearest_answer_seen_is_per_picture_and_for_exactly_what_was_asked(ledger: Ledger) -> None:
     asked = {"model": "gpt-image-2", "size": "auto", "quality": "auto"}
-    assert ledger.dearest(**asked) is None
+    assert ledger.max_output_tokens(**asked) is None
     for pictures, tokens in ((1, 7024), (2, 18001), (1, 196)):
         charge = ledger.reserve(Entry(**asked, pictures=pictures), estimate=None)
         ledger.settle(charge, usage=Usage(10, 10, 0, tokens), usd=None)
-    assert ledger.dearest(**asked) == 9001
-    assert ledger.dearest(**asked | {"quality": "low"}) is None
+    assert ledger.max_output_tokens(**asked) == 9001
+    assert ledger.max_output_tokens(**asked | {"quality": "low"}) is None
 
 
 # --- Days
@@ -320,7 +320,7 @@ def test_days_are_local_and_a_charge_stays_on_its_own(opened: Open) -> None:
     ledger = opened(clock=clock)
     per_day = Decimal(1)
     late = ledger.reserve(HIGH, estimate=per_day, per_day=per_day)
-    ledger.sent(late)
+    ledger.mark_sent(late)
     with pytest.raises(OverBudget):
         ledger.reserve(HIGH, estimate=Decimal("0.1"), per_day=per_day)
     clock.now += timedelta(minutes=2)
@@ -403,7 +403,7 @@ class Budget(RuleBasedStateMachine):
         who, _, day, usd = self.open[charge]
         ledger = self.ledgers[who]
         if end == "sent":
-            ledger.sent(charge)
+            ledger.mark_sent(charge)
             self.open[charge] = who, "sent", day, usd
             return
         del self.open[charge]
@@ -411,7 +411,7 @@ class Budget(RuleBasedStateMachine):
             usd = data.draw(st.sampled_from([usd, usd / 2])).quantize(Decimal("1E-9"), "ROUND_CEILING")
             ledger.settle(charge, usage=None, usd=usd)
         elif end == "unknown":
-            ledger.unknown(charge)
+            ledger.mark_unknown(charge)
         else:
             ledger.release(charge)
             usd = Decimal(0)
@@ -426,12 +426,12 @@ class Budget(RuleBasedStateMachine):
         self.ledgers[who].store.database.close()
         self.ledgers[who] = self._open()
         left = [(charge, found) for charge, found in self.open.items() if found[0] == who]
-        assert len(self.ledgers[who].mend()) == len({state for _, (_, state, _, _) in left})
+        assert len(self.ledgers[who].recover()) == len({state for _, (_, state, _, _) in left})
         for charge, (_, state, day, usd) in left:
             del self.open[charge]
             if state == "sent":
                 self.spent[day] = self.spent.get(day, Decimal(0)) + usd
-        assert self.ledgers[who].mend() == []
+        assert self.ledgers[who].recover() == []
 
     @rule()
     def sleep_over_it(self) -> None:
@@ -479,7 +479,7 @@ def spend(path: Address, together: Barrier, answers: Connection) -> None:
     got = 0
     for _ in range(20):
         try:
-            ledger.sent(ledger.reserve(HIGH, estimate=Decimal("0.0527"), per_day=Decimal(1)))
+            ledger.mark_sent(ledger.reserve(HIGH, estimate=Decimal("0.0527"), per_day=Decimal(1)))
         except OverBudget:
             continue
         got += 1
@@ -498,8 +498,8 @@ def die(path: Address, ready: Connection) -> None:
     """Leave one charge of every kind behind and stop in the middle of writing; run in a process of its own."""
     ledger = open_ledger(path, clock=Clock())
     charges = [ledger.reserve(HIGH, estimate=Decimal("0.1")) for _ in range(3)]
-    ledger.sent(charges[1])
-    ledger.sent(charges[2])
+    ledger.mark_sent(charges[1])
+    ledger.mark_sent(charges[2])
     ledger.settle(charges[2], usage=None, usd=Decimal("0.09"))
     ready.send("reserved, sent, settled")
     ready.recv()
@@ -542,7 +542,7 @@ def test_what_a_killed_process_leaves_behind_is_mended_and_what_lives_is_not_tou
     clock = Clock()
     ledger = opened(place, clock=clock)
     mine = ledger.reserve(HIGH, estimate=Decimal("0.2"))
-    assert ledger.mend() == [], "the other process lives"
+    assert ledger.recover() == [], "the other process lives"
     assert [state for state, _ in states(place)] == ["reserved", "sent", "settled", "reserved"]
 
     here.send("go on")
@@ -554,7 +554,7 @@ def test_what_a_killed_process_leaves_behind_is_mended_and_what_lives_is_not_tou
     clock.now += timedelta(days=1)
     if isinstance(place, PostgresUrl):
         left_alone(place)
-    assert ledger.mend() == snapshot(
+    assert ledger.recover() == snapshot(
         [
             (
                 "Left by a process that ended: 1 request ($0.1000, 2026-11-22), never sent: what was set aside for "
@@ -572,7 +572,7 @@ def test_what_a_killed_process_leaves_behind_is_mended_and_what_lives_is_not_tou
         ("settled", "2026-11-22"),
         ("reserved", "2026-11-22"),
     ]
-    assert ledger.mend() == []
+    assert ledger.recover() == []
     ledger.store.remove_dead_files()
     if isinstance(place, Path):
         assert len(list(place.with_name(f"{place.name}-alive").iterdir())) == 1, "the dead leave no files"
@@ -585,10 +585,10 @@ def test_a_process_taken_for_dead_that_sends_after_all_is_counted(opened: Open, 
     charges = one.reserve_each(HIGH, requests=2, estimate=Decimal("0.1"))
     assert isinstance(one.store.liveness, LivenessFile)
     (path.with_name(f"{path.name}-alive") / f"{one.store.liveness.name}.alive").unlink()
-    assert len(other.mend()) == 1
+    assert len(other.recover()) == 1
     assert totals(other) == (0, 0)
-    one.sent(charges[0])
-    one.unknown(charges[1])
+    one.mark_sent(charges[0])
+    one.mark_unknown(charges[1])
     assert totals(other) == (Decimal("0.1"), Decimal("0.1"))
 
 
@@ -596,22 +596,22 @@ def test_a_dead_process_that_owes_nothing_leaves_no_file_either(opened: Open, pa
     ledger = opened()
     dead = path.with_name(f"{path.name}-alive") / "dead.alive"
     dead.touch()
-    assert ledger.mend() == []
+    assert ledger.recover() == []
     ledger.store.remove_dead_files()
     assert not dead.exists()
 
 
 def test_a_ledger_that_was_closed_leaves_its_charges_to_the_next_start(opened: Open, place: Address) -> None:
     one = opened(place, clock=Clock())
-    one.sent(one.reserve(HIGH, estimate=Decimal("0.1")))
+    one.mark_sent(one.reserve(HIGH, estimate=Decimal("0.1")))
     one.close()
-    assert len(opened(place).mend()) == 1
+    assert len(opened(place).recover()) == 1
 
 
 def test_there_is_nothing_to_mend_in_memory(opened: Open) -> None:
     ledger = opened(None)
-    ledger.sent(ledger.reserve(HIGH, estimate=Decimal("0.1")))
-    assert ledger.mend() == []
+    ledger.mark_sent(ledger.reserve(HIGH, estimate=Decimal("0.1")))
+    assert ledger.recover() == []
     assert totals(ledger) == (0, Decimal("0.1"))
 
 

@@ -14,13 +14,13 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from ..database.url import Address
-from .budgets import PER_CALL, PER_DAY, Entry, Summary, no_price, over_budget, rounded_up
+from .budgets import PER_CALL, PER_DAY, Entry, SpendingSummary, no_price_error, over_budget_error, round_up_to_nano
 from .pricing import Offer, dollars
 from .tokens import Usage
 
 if TYPE_CHECKING:
     from ..database.store import Store
-    from .charge_table import Unfinished
+    from .charge_table import UnfinishedCharge
 
 
 def local_now() -> datetime:
@@ -115,8 +115,8 @@ class Ledger:
         """
         limits = [(name, limit) for name, limit in ((PER_CALL, per_call), (PER_DAY, per_day)) if limit is not None]
         if estimate is None and limits:
-            raise no_price(entry, tuple(variable for variable, _ in limits))
-        each = None if estimate is None else rounded_up(estimate)
+            raise no_price_error(entry, tuple(variable for variable, _ in limits))
+        each = None if estimate is None else round_up_to_nano(estimate)
         needed = (each or Decimal(0)) * requests
         state = "sent" if is_sent else "reserved"
         with self.book.transaction() as charges:
@@ -141,18 +141,20 @@ class Ledger:
         # Out of the transaction: finding an offer takes its time, and others wait.
         fits = cheaper(min(limit - used[variable] for variable, limit in limits)) if cheaper else None
         variable, limit = passed[0]
-        raise over_budget(estimate=needed, limit=limit, variable=variable, spent=spent, reserved=reserved, fits=fits)
+        raise over_budget_error(
+            estimate=needed, limit=limit, variable=variable, spent=spent, reserved=reserved, fits=fits
+        )
 
-    def forget(self, charge: int) -> None:
+    def delete(self, charge: int) -> None:
         """Take back a charge as if it had never been."""
         with self.book.transaction() as charges:
-            charges.remove(charge)
+            charges.delete(charge)
 
-    def sent(self, charge: int) -> None:
+    def mark_sent(self, charge: int) -> None:
         """Say that the request is about to be sent: from now on it counts as spent where its outcome is not known."""
         with self.book.transaction() as charges:
             # Released: somebody may have mended what this process, taken for dead, is still about to send.
-            charges.change(charge, if_in=("reserved", "released"), to="sent")
+            charges.update(charge, if_in=("reserved", "released"), to="sent")
 
     def settle(self, charge: int, *, usage: Usage | None, usd: Decimal | None, request_id: str | None = None) -> None:
         """Write down what the answer says: `usd` is what it cost, its estimate where that is None.
@@ -165,20 +167,20 @@ class Ledger:
     def release(self, charge: int, *, request_id: str | None = None) -> None:
         """Free what was set aside: nothing was sent, or it was refused without being billed."""
         with self.book.transaction() as charges:
-            charges.change(charge, if_in=("reserved", "sent"), to="released", request_id=request_id)
+            charges.update(charge, if_in=("reserved", "sent"), to="released", request_id=request_id)
 
-    def unknown(self, charge: int, *, request_id: str | None = None) -> None:
+    def mark_unknown(self, charge: int, *, request_id: str | None = None) -> None:
         """Say that the answer was lost: it may have been billed, and counts as spent, at its estimate."""
         with self.book.transaction() as charges:
-            charges.change(charge, if_in=("reserved", "sent", "released"), to="unknown", request_id=request_id)
+            charges.update(charge, if_in=("reserved", "sent", "released"), to="unknown", request_id=request_id)
 
-    def summary(self, *, days: int = 30) -> Summary:
+    def summary(self, *, days: int = 30) -> SpendingSummary:
         """What was spent today and in the last `days` days, today included."""
         today = self._clock().date()
         since = today - timedelta(days=days - 1)
         first, last = since.isoformat(), today.isoformat()
         with self.book.transaction() as charges:
-            return Summary(
+            return SpendingSummary(
                 day=today,
                 since=since,
                 spent=charges.spent(last),
@@ -187,17 +189,17 @@ class Ledger:
                 period=charges.by_model(since=first, until=last),
             )
 
-    def dearest(self, *, model: str, size: str, quality: str) -> int | None:
+    def max_output_tokens(self, *, model: str, size: str, quality: str) -> int | None:
         """The most output tokens a picture took when exactly this was asked for: `dearest_seen` of an estimate."""
         with self.book.transaction() as charges:
-            return charges.dearest(model=model, size=size, quality=quality)
+            return charges.max_output_tokens(model=model, size=size, quality=quality)
 
-    def of_job(self, job: str) -> Decimal:
+    def job_cost(self, job: str) -> Decimal:
         """What a job cost, or its estimate, in dollars."""
         with self.book.transaction() as charges:
-            return charges.of_job(job)
+            return charges.job_cost(job)
 
-    def mend(self) -> list[str]:
+    def recover(self) -> list[str]:
         """Bring to an end what dead processes left behind, and say in sentences what that was.
 
         What was not sent is free again; what was sent counts as spent, at its estimate, on its own day. What living
@@ -208,13 +210,13 @@ class Ledger:
             dead = self.store.dead_owners({charge.owner for charge in unfinished})
             left = [charge for charge in unfinished if charge.owner in dead]
             for found in left:
-                charges.change(
+                charges.update(
                     found.id, if_in=(found.state,), to="released" if found.state == "reserved" else "unknown"
                 )
-        return _sentences(left)
+        return _describe_recovered(left)
 
 
-def _sentences(left: "Sequence[Unfinished]") -> list[str]:
+def _describe_recovered(left: "Sequence[UnfinishedCharge]") -> list[str]:
     ends = (
         ("reserved", "never sent: what was set aside for it is free again"),
         ("sent", "under way: it may have been billed, and counts as spent"),
@@ -224,9 +226,9 @@ def _sentences(left: "Sequence[Unfinished]") -> list[str]:
         if found := [charge for charge in left if charge.state == state]:
             usd = dollars(sum((charge.usd or Decimal(0) for charge in found), Decimal(0)))
             days = ", ".join(sorted({charge.day for charge in found}))
-            sentences.append(f"Left by a process that ended: {_requests(len(found))} ({usd}, {days}), {what}.")
+            sentences.append(f"Left by a process that ended: {_count_requests(len(found))} ({usd}, {days}), {what}.")
     return sentences
 
 
-def _requests(count: int) -> str:
+def _count_requests(count: int) -> str:
     return "1 request" if count == 1 else f"{count} requests"

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from ..billing.budgets import NANO_USD, rounded_up
+from ..billing.budgets import NANO_USD, round_up_to_nano
 from ..billing.tokens import Usage
 from ..catalogue.models import MAX_SHORT_TEXT, Origin, Picture, PictureRecord, TokenCounts
 from ..jobs.job import Job
@@ -23,7 +23,7 @@ def records_of(
 ) -> list[Picture]:
     """What is known of each picture; what an answer of several cost is shared among them."""
     count = len(report.images)
-    nano = 0 if report.cost is None else int(rounded_up(report.cost) / NANO_USD)
+    nano = 0 if report.cost is None else int(round_up_to_nano(report.cost) / NANO_USD)
     parameters = job.request.model_dump(include=set(Options.model_fields) - {"filename_prefix", "user"}) | {
         "n": job.request.count
     }

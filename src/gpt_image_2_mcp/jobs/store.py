@@ -164,7 +164,7 @@ class JobStore:
 def describe_loss(repositories: Repositories, row: "JobRow") -> str:
     """What became of a lost job: what it may have cost, and which of its pictures were saved."""
     try:
-        usd = repositories.ledger.of_job(row.id)
+        usd = repositories.ledger.job_cost(row.id)
     except GptImageError:
         usd = None
     price = f"about {dollars(usd)}, " if usd else ""

@@ -164,7 +164,7 @@ class Repositories:
         request was sent, and deleted otherwise. Gives sentences for the log about the charges, and the lost jobs.
         """
         with self.transaction():
-            sentences = self.ledger.mend()
+            sentences = self.ledger.recover()
             with self.unit_of_work() as unit:
                 under_way = unit.jobs.unfinished()
                 dead = self.catalogue_store.dead_owners({job.owner for job in under_way})

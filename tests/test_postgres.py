@@ -24,7 +24,7 @@ from stdio_bench import fetched, handed, job_of, listed, reached
 from workbench import SMALL, Bench, Benches, folded, said
 
 from gpt_image_2_mcp.billing.budgets import Entry
-from gpt_image_2_mcp.billing.ledger import open_ledger
+from gpt_image_2_mcp.billing.ledger import Ledger
 from gpt_image_2_mcp.catalogue.job_table import JobRow, JobTable
 from gpt_image_2_mcp.catalogue.models import Picture, PictureRecord
 from gpt_image_2_mcp.catalogue.picture_table import PictureTable
@@ -343,8 +343,6 @@ def open_charge(store: Store) -> Callable[[], None]:
     """Send a request that costs money; what is given settles it."""
     from decimal import Decimal
 
-    from gpt_image_2_mcp.billing.ledger import Ledger
-
     ledger = Ledger(store)
     charge = ledger.reserve(Entry("gpt-image-2", "1024x1024", "high"), estimate=Decimal("0.2"), is_sent=True)
 
@@ -550,10 +548,10 @@ async def test_the_sandbox_leaves_a_teams_database_alone(benches: Benches, postg
 
 def test_a_killed_server_is_mended_by_the_next(postgres: PostgresUrl) -> None:
     """What is left of it is seen once the server has noticed its end, which it says by letting go of the lock."""
-    ledger = open_ledger(postgres)
+    ledger = Ledger(open_store(postgres))
     open_charge(ledger.store)
     broken_off(postgres)
-    other = open_ledger(postgres)
+    other = Ledger(open_store(postgres))
     until(lambda: bool(other.recover()))
-    ledger.close()
-    other.close()
+    ledger.store.close()
+    other.store.close()

@@ -6,7 +6,6 @@ import os
 import shutil
 import sqlite3
 import stat
-import subprocess
 import sys
 import tempfile
 import threading
@@ -39,7 +38,8 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from gpt_image_2_mcp.billing.budgets import PER_CALL, PER_DAY, Entry, ModelSpending
-from gpt_image_2_mcp.billing.ledger import Ledger, local_now, open_ledger
+from gpt_image_2_mcp.billing.charge_table import ChargeTable
+from gpt_image_2_mcp.billing.ledger import Ledger, local_now
 from gpt_image_2_mcp.billing.pricing import Offer
 from gpt_image_2_mcp.billing.tokens import Usage
 from gpt_image_2_mcp.database import liveness, schema
@@ -52,6 +52,7 @@ from gpt_image_2_mcp.database.liveness import (
     remove_dead_files,
 )
 from gpt_image_2_mcp.database.sqlite import open_database
+from gpt_image_2_mcp.database.store import open_store
 from gpt_image_2_mcp.database.url import Address, PostgresUrl
 from gpt_image_2_mcp.errors import DatabaseUnusable, NoPrice, OverBudget
 
@@ -72,6 +73,10 @@ class Clock:
         return self.now
 
 
+def open_ledger(at: Address, *, clock: Callable[[], datetime] = local_now) -> Ledger:
+    return Ledger(open_store(at), clock=clock)
+
+
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     return tmp_path / "data" / "gpt-image-2.db"
@@ -89,7 +94,7 @@ def opened(path: Path) -> Iterator[Open]:
 
     yield open_one
     for ledger in ledgers:
-        ledger.close()
+        ledger.store.close()
 
 
 @pytest.fixture(params=["file", "postgres"])
@@ -112,6 +117,15 @@ def ledger(request: pytest.FixtureRequest, opened: Open) -> Ledger:
 def totals(ledger: Ledger) -> tuple[Decimal, Decimal]:
     found = ledger.summary()
     return found.spent, found.reserved
+
+
+def write_many(ledger: Ledger, count: int) -> None:
+    """Write charges in one transaction, so many that they take several pages of the file."""
+    with ledger.store.database.transaction() as connection:
+        for _ in range(count):
+            ChargeTable(connection).insert(
+                HIGH, estimate=Decimal(1), day="2026-11-22", reserved_at=0, owner=ledger.store.owner
+            )
 
 
 def states(path: Address) -> list[tuple[str, str]]:
@@ -168,19 +182,6 @@ def test_a_budget_can_be_used_up_to_its_last_cent(ledger: Ledger) -> None:
         ledger.reserve(HIGH, estimate=Decimal("0.1"), per_call=Decimal("0.1"), per_day=Decimal(1))
     with pytest.raises(OverBudget):
         ledger.reserve(HIGH, estimate=Decimal("1E-30"), per_day=Decimal(1))
-
-
-def test_the_requests_of_one_call_are_reserved_all_or_none(ledger: Ledger) -> None:
-    """Half a call is not what anybody asked for, and the budget per call is for all of it."""
-    budgets: list[dict[str, Any]] = [{"per_call": Decimal("0.3")}, {"per_day": Decimal("0.3")}]
-    for budget in budgets:
-        with pytest.raises(OverBudget) as refused:
-            ledger.reserve_each(HIGH, requests=4, estimate=Decimal("0.1"), **budget)
-        assert refused.value.estimate == Decimal("0.4")
-    assert totals(ledger) == (0, 0)
-    charges = ledger.reserve_each(HIGH, requests=3, estimate=Decimal("0.1"), per_call=Decimal("0.3"))
-    assert len(set(charges)) == 3
-    assert totals(ledger) == (0, Decimal("0.3"))
 
 
 @pytest.mark.parametrize(
@@ -274,8 +275,7 @@ def test_no_fraction_of_a_nano_dollar_is_rounded_down(ledger: Ledger) -> None:
 def test_rows_hold_what_was_asked_and_used_and_no_prompt(opened: Open, path: Path) -> None:
     ledger = opened()
     charge = ledger.reserve(Entry("gpt-image-2", "auto", "high", 2, job="job-1"), estimate=Decimal("0.5"))
-    ledger.mark_unknown(charge, request_id="req_1")
-    ledger.settle(charge, usage=Usage(1510, 10, 1500, 14000), usd=Decimal("0.43205"))
+    ledger.settle(charge, usage=Usage(1510, 10, 1500, 14000), usd=Decimal("0.43205"), request_id="req_1")
     with closing(sqlite3.connect(path)) as connection:
         connection.row_factory = sqlite3.Row
         row = dict(connection.execute("SELECT * FROM charges").fetchone())
@@ -385,16 +385,16 @@ class Budget(RuleBasedStateMachine):
     def _left(self) -> Decimal:
         return self.per_day - self._reserved() - self.spent.get(self.clock.now.date(), Decimal(0))
 
-    @rule(who=st.integers(0, 1), estimate=amounts, requests=st.integers(1, 3))
-    def reserve(self, who: int, estimate: Decimal, requests: int) -> None:
+    @rule(who=st.integers(0, 1), estimate=amounts)
+    def reserve(self, who: int, estimate: Decimal) -> None:
         up = estimate.quantize(Decimal("1E-9"), "ROUND_CEILING")
         try:
-            charges = self.ledgers[who].reserve_each(HIGH, requests=requests, estimate=estimate, per_day=self.per_day)
+            charge = self.ledgers[who].reserve(HIGH, estimate=estimate, per_day=self.per_day)
         except OverBudget:
-            assert up * requests > self._left()
+            assert up > self._left()
         else:
-            assert up * requests <= self._left()
-            self.open |= {charge: (who, "reserved", self.clock.now.date(), up) for charge in charges}
+            assert up <= self._left()
+            self.open[charge] = who, "reserved", self.clock.now.date(), up
 
     @precondition(lambda self: self.open)
     @rule(data=st.data(), end=st.sampled_from(["sent", "settle", "release", "unknown"]))
@@ -449,10 +449,10 @@ class Budget(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         if hasattr(self, "ledgers"):
-            with self.ledgers[0].book.transaction() as charges:
-                charges.connection.execute(sa.delete(schema.charges))
+            with self.ledgers[0].store.database.transaction() as connection:
+                connection.execute(sa.delete(schema.charges))
             for ledger in self.ledgers:
-                ledger.close()
+                ledger.store.close()
             shutil.rmtree(self.folder)
 
 
@@ -484,7 +484,7 @@ def spend(path: Address, together: Barrier, answers: Connection) -> None:
             continue
         got += 1
     answers.send(got)
-    ledger.close()
+    ledger.store.close()
 
 
 def left_alone(url: PostgresUrl) -> None:
@@ -503,11 +503,10 @@ def die(path: Address, ready: Connection) -> None:
     ledger.settle(charges[2], usage=None, usd=Decimal("0.09"))
     ready.send("reserved, sent, settled")
     ready.recv()
-    with ledger.book.transaction() as half:
-        for _ in range(500):
-            half.insert(HIGH, estimate=Decimal(1), day="2026-11-22", reserved_at=0, owner="nobody")
+    with ledger.store.database.transaction() as connection:
+        write_many(ledger, 500)
         if isinstance(path, Path):
-            half.connection.exec_driver_sql("PRAGMA cache_spill = 1")
+            connection.exec_driver_sql("PRAGMA cache_spill = 1")
         ready.send("writing")
         ready.recv()
 
@@ -582,7 +581,7 @@ def test_what_a_killed_process_leaves_behind_is_mended_and_what_lives_is_not_tou
 def test_a_process_taken_for_dead_that_sends_after_all_is_counted(opened: Open, path: Path) -> None:
     """Somebody may tidy away the file that its life shows in."""
     one, other = opened(), opened()
-    charges = one.reserve_each(HIGH, requests=2, estimate=Decimal("0.1"))
+    charges = [one.reserve(HIGH, estimate=Decimal("0.1")) for _ in range(2)]
     assert isinstance(one.store.liveness, LivenessFile)
     (path.with_name(f"{path.name}-alive") / f"{one.store.liveness.name}.alive").unlink()
     assert len(other.recover()) == 1
@@ -604,7 +603,7 @@ def test_a_dead_process_that_owes_nothing_leaves_no_file_either(opened: Open, pa
 def test_a_ledger_that_was_closed_leaves_its_charges_to_the_next_start(opened: Open, place: Address) -> None:
     one = opened(place, clock=Clock())
     one.mark_sent(one.reserve(HIGH, estimate=Decimal("0.1")))
-    one.close()
+    one.store.close()
     assert len(opened(place).recover()) == 1
 
 
@@ -709,7 +708,7 @@ def test_opening_makes_a_folder_and_file_for_the_owner_alone(opened: Open, path:
 
 
 def test_a_file_that_others_may_read_is_closed_to_them(opened: Open, path: Path) -> None:
-    opened().close()
+    opened().store.close()
     path.chmod(0o644)
     opened()
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
@@ -729,9 +728,9 @@ def test_the_journal_is_one_that_every_sqlite_is_safe_with(
     if before is not None:
         before(path)
     for ledger in (opened(), opened()):
-        with ledger.book.transaction() as charges:
-            assert charges.connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "persist"
-            assert charges.connection.exec_driver_sql("PRAGMA synchronous").scalar() == 2
+        with ledger.store.database.transaction() as connection:
+            assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "persist"
+            assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 2
 
 
 def test_a_file_in_wal_mode_is_waited_for_before_it_leaves_that(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -833,7 +832,7 @@ def test_another_programs_database_is_named_and_kept(path: Path, script: str) ->
 
 def test_a_damaged_file_is_named_and_kept(opened: Open, path: Path) -> None:
     ledger = opened()
-    ledger.reserve_each(HIGH, requests=100, estimate=Decimal("0.1"))
+    write_many(ledger, 100)
     data = bytearray(path.read_bytes())
     data[4096:] = b"\xa5" * (len(data) - 4096)
     path.write_bytes(data)
@@ -843,7 +842,7 @@ def test_a_damaged_file_is_named_and_kept(opened: Open, path: Path) -> None:
 
 
 def test_a_file_from_a_later_version_is_not_opened(opened: Open, path: Path) -> None:
-    opened().close()
+    opened().store.close()
     with closing(sqlite3.connect(path)) as connection, connection:
         connection.execute("UPDATE schema_version SET version = 99")
     with pytest.raises(DatabaseUnusable, match=r"is of version 99, .* up to 3\. Update gpt-image-2-mcp"):
@@ -881,19 +880,19 @@ def test_a_full_or_read_only_disk_is_told_and_nothing_is_half_written(
     ledger = opened()
 
     def make(state: object) -> None:
-        with closing(ledger.book.database.engine.raw_connection()) as connection:
+        with closing(ledger.store.database.engine.raw_connection()) as connection:
             connection.cursor().execute(f"PRAGMA {pragma} = {state}").close()
 
     make(hindering)
     with pytest.raises(DatabaseUnusable, match=told):
-        ledger.reserve_each(HIGH, requests=200, estimate=Decimal("0.1"))
+        write_many(ledger, 200)
     make(helping)
     assert totals(ledger) == (0, 0)
 
 
 def test_a_bug_in_a_statement_is_not_told_as_the_disks_fault(opened: Open) -> None:
-    with pytest.raises(exc.OperationalError), opened().book.transaction() as charges:
-        charges.connection.exec_driver_sql("SELECT nothing FROM nowhere")
+    with pytest.raises(exc.OperationalError), opened().store.database.transaction() as connection:
+        connection.exec_driver_sql("SELECT nothing FROM nowhere")
 
 
 def test_postgresql_can_hold_the_tables() -> None:
@@ -903,9 +902,3 @@ def test_postgresql_can_hold_the_tables() -> None:
         for index in table.indexes:
             assert " INDEX " in str(CreateIndex(index).compile(dialect=dialect))
     assert "id BIGSERIAL NOT NULL" in str(CreateTable(schema.charges).compile(dialect=dialect))
-
-
-def test_importing_the_ledger_does_not_import_sqlalchemy() -> None:
-    """It takes half a second, and the first message is answered without it."""
-    code = "import sys, gpt_image_2_mcp.billing.ledger; sys.exit('sqlalchemy' in sys.modules)"
-    subprocess.run([sys.executable, "-c", code], check=True)

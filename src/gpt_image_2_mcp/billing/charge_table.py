@@ -4,8 +4,7 @@ Amounts come and go as dollars that are whole nano-dollars, which is what the ro
 counts with its dollars once they are known, and with its estimate before; a released one does not count.
 """
 
-from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from decimal import Decimal
 from typing import Any, Final, get_args
@@ -162,24 +161,6 @@ class ChargeTable:
     def max_output_tokens(self, *, model: str, size: str, quality: str) -> int | None:
         """The most output tokens that a picture took when exactly this was asked for."""
         return self.connection.scalar(_max_output_tokens, {"model": model, "size": size, "quality": quality})
-
-
-@dataclass(frozen=True, slots=True)
-class Book:
-    """The table in its database."""
-
-    database: Database
-
-    @contextmanager
-    def transaction(self) -> Generator[ChargeTable]:
-        """Do all of it or nothing, with every other writer waiting.
-
-        Raises:
-            DatabaseUnusable: the file cannot be read or written.
-
-        """
-        with self.database.transaction() as connection:
-            yield ChargeTable(connection)
 
 
 def _to_nano_usd(usd: Decimal | None) -> int | None:

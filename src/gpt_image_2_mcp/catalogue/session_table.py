@@ -127,10 +127,6 @@ class SessionTable:
         self._end_idle()
         return self.connection.scalar(sa.select(sa.func.count()).where(sessions.c.active)) or 0
 
-    def every(self) -> list[Session]:
-        """All sessions, ended ones too, the last used first."""
-        return self._select(sa.select(sessions))
-
     def get(self, session_id: str) -> Session | None:
         """A session, active or not."""
         return next(iter(self._select(sa.select(sessions).where(sessions.c.id == session_id))), None)

@@ -12,8 +12,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from gpt_image_2_mcp.catalogue.job_table import KEPT
-from gpt_image_2_mcp.catalogue.picture_table import microseconds
+from gpt_image_2_mcp.catalogue.job_table import RETENTION
+from gpt_image_2_mcp.catalogue.picture_table import to_microseconds
 from gpt_image_2_mcp.database.schema import charges, jobs, pictures, sessions
 from gpt_image_2_mcp.database.sqlite import open_database
 
@@ -91,7 +91,7 @@ def _pictures(count: int, shown: Sequence[Shown]) -> Iterator[Row]:
         seen = shown[left] if left < len(shown) else None
         path = seen.path if seen else Path(f"/home/somebody/Pictures/gpt-image-2/{picture_id}.png")
         yield {
-            "number": microseconds(made),
+            "number": to_microseconds(made),
             "id": picture_id,
             "path": str(path),
             "sha256": sha256(seen.data if seen else picture_id.encode()).hexdigest(),
@@ -109,7 +109,7 @@ def _pictures(count: int, shown: Sequence[Shown]) -> Iterator[Row]:
             "output_tokens": 196,
             "nano_usd": 6_280_000,
             "parents": [],
-            "made_us": microseconds(made),
+            "made_us": to_microseconds(made),
             "client": "claude-code 2.1",
             "project": f"project-{dice.randrange(PROJECTS)}",
             "session_id": session if in_session else None,
@@ -169,7 +169,7 @@ def _sessions(rows: Sequence[Row]) -> list[Row]:
 
 def _jobs(rows: Sequence[Row]) -> list[Row]:
     """Those that are remembered still."""
-    since = rows[-1]["made_us"] - KEPT // timedelta(microseconds=1)
+    since = rows[-1]["made_us"] - RETENTION // timedelta(microseconds=1)
     return [
         {
             "id": row["job_id"],

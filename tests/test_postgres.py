@@ -24,12 +24,12 @@ from stdio_bench import fetched, handed, job_of, listed, reached
 from workbench import SMALL, Bench, Benches, folded, said
 
 from gpt_image_2_mcp.billing.budgets import Entry
-from gpt_image_2_mcp.billing.ledger import open_ledger
+from gpt_image_2_mcp.billing.ledger import Ledger
 from gpt_image_2_mcp.catalogue.job_table import JobRow, JobTable
 from gpt_image_2_mcp.catalogue.models import Picture, PictureRecord
 from gpt_image_2_mcp.catalogue.picture_table import PictureTable
 from gpt_image_2_mcp.catalogue.queries import search
-from gpt_image_2_mcp.catalogue.search import Search
+from gpt_image_2_mcp.catalogue.search_query import SearchQuery
 from gpt_image_2_mcp.database.store import Store, open_store
 from gpt_image_2_mcp.database.url import Address, PostgresUrl
 from gpt_image_2_mcp.errors import DatabaseUnusable
@@ -306,7 +306,7 @@ def test_a_transaction_that_breaks_off_is_undone_and_said(postgres: PostgresUrl,
     with pytest.raises(DatabaseUnusable, match="cannot be used"), store.database.transaction() as connection:
         break_off(connection)
     with store.database.transaction() as connection:
-        assert search(connection, Search()).pictures == ()
+        assert search(connection, SearchQuery()).pictures == ()
 
 
 def test_a_job_that_was_declared_lost_while_the_connection_was_broken_ends_as_it_ends(
@@ -315,7 +315,7 @@ def test_a_job_that_was_declared_lost_while_the_connection_was_broken_ends_as_it
     store = opened(postgres)
     row = JobRow("job-1", "k", "generate_image", {"prompt": "a \0 fox"}, Path("/p"), "s", store.owner, "sent", NOW)
     with store.database.transaction() as connection:
-        JobTable(connection, NOW).put(row)
+        JobTable(connection, NOW).save(row)
     charge = open_charge(store)
     broken_off(postgres)
     others = Repositories(postgres, keeps_history=True)
@@ -343,8 +343,6 @@ def open_charge(store: Store) -> Callable[[], None]:
     """Send a request that costs money; what is given settles it."""
     from decimal import Decimal
 
-    from gpt_image_2_mcp.billing.ledger import Ledger
-
     ledger = Ledger(store)
     charge = ledger.reserve(Entry("gpt-image-2", "1024x1024", "high"), estimate=Decimal("0.2"), is_sent=True)
 
@@ -368,7 +366,7 @@ def test_a_picture_comes_out_as_it_went_in(place: Address, opened: Open) -> None
         assert pictures.by_content(picture.record.sha256) == picture
         assert pictures.ids_like("image-2026", 5) == [picture.id]
         assert pictures.ids_like("IMAGE-2026", 5) == [picture.id]
-        pictures.move(picture.id, Path("/elsewhere.png"))
+        pictures.set_path(picture.id, Path("/elsewhere.png"))
         assert pictures.by_ids([picture.id, "image-\0"])[picture.id].path == Path("/elsewhere.png")
 
 
@@ -381,8 +379,8 @@ def test_what_no_database_takes_is_replaced(place: Address, opened: Open) -> Non
         kept = pictures.get(picture.id)
         assert kept
         assert (kept.record.prompt, kept.path) == ("a \ufffd fox", Path("/\ufffd.png"))
-        assert search(connection, Search(query="fo", project="\0\ud800")).pictures == ()
-        assert search(connection, Search(query="fo \0 \ud800")).pictures == (kept,)
+        assert search(connection, SearchQuery(text="fo", project="\0\ud800")).pictures == ()
+        assert search(connection, SearchQuery(text="fo \0 \ud800")).pictures == (kept,)
 
 
 PROMPTS = (
@@ -441,7 +439,7 @@ def test_a_search_finds_the_same_in_every_database(place: Address, opened: Open,
 
 
 def numbers(connection: sa.Connection, query: str) -> list[int]:
-    return [int(found.id[-6:], 16) for found in search(connection, Search(query=query)).pictures]
+    return [int(found.id[-6:], 16) for found in search(connection, SearchQuery(text=query)).pictures]
 
 
 LETTERS = "abAB12 éÜñßΣσςάЖйи日本_-/.:'\"%*\\@&|!()\u0301"
@@ -550,10 +548,10 @@ async def test_the_sandbox_leaves_a_teams_database_alone(benches: Benches, postg
 
 def test_a_killed_server_is_mended_by_the_next(postgres: PostgresUrl) -> None:
     """What is left of it is seen once the server has noticed its end, which it says by letting go of the lock."""
-    ledger = open_ledger(postgres)
+    ledger = Ledger(open_store(postgres))
     open_charge(ledger.store)
     broken_off(postgres)
-    other = open_ledger(postgres)
-    until(lambda: bool(other.mend()))
-    ledger.close()
-    other.close()
+    other = Ledger(open_store(postgres))
+    until(lambda: bool(other.recover()))
+    ledger.store.close()
+    other.store.close()

@@ -13,7 +13,7 @@ from album import saved
 from sqlalchemy import event
 
 from gpt_image_2_mcp.catalogue.models import SessionPosition
-from gpt_image_2_mcp.catalogue.search import Search
+from gpt_image_2_mcp.catalogue.search_query import SearchQuery
 from gpt_image_2_mcp.persistence.unit_of_work import Repositories, UnitOfWork
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -25,17 +25,17 @@ NEWER = re.compile("charges_dearest|jobs_ended|pictures_(content|model|number|no
 Ask = Callable[[Repositories, UnitOfWork], object]
 
 SEARCHES = {
-    "newest": Search(page=3),
-    "time": Search(since=NOW - timedelta(days=1), until=NOW),
-    "project": Search(project="fox"),
-    "session": Search(session_id=SESSION),
-    "model": Search(model="gpt-image-3"),
-    "word": Search(query="fox"),
-    "words in time": Search(query="fox snow", since=NOW, until=NOW),
-    "words in a project": Search(query="fox snow", project="fox"),
-    "words in a session": Search(query="fox snow", session_id=SESSION),
-    "words of a model": Search(query="fox", model="gpt-image-2"),
-    "letters": Search(query="赤い狐"),
+    "newest": SearchQuery(page=3),
+    "time": SearchQuery(since=NOW - timedelta(days=1), until=NOW),
+    "project": SearchQuery(project="fox"),
+    "session": SearchQuery(session_id=SESSION),
+    "model": SearchQuery(model="gpt-image-3"),
+    "word": SearchQuery(text="fox"),
+    "words in time": SearchQuery(text="fox snow", since=NOW, until=NOW),
+    "words in a project": SearchQuery(text="fox snow", project="fox"),
+    "words in a session": SearchQuery(text="fox snow", session_id=SESSION),
+    "words of a model": SearchQuery(text="fox", model="gpt-image-2"),
+    "letters": SearchQuery(text="赤い狐"),
 }
 ASKED: dict[str, Ask] = {
     **{name: lambda _, page, wanted=wanted: page.search(wanted) for name, wanted in SEARCHES.items()},
@@ -46,7 +46,9 @@ ASKED: dict[str, Ask] = {
     "a new session": lambda _, page: page.sessions.begin(SESSION, Path("/tmp")),  # noqa: S108 - a name
     "a repeated job": lambda _, page: page.jobs.unfetched("key", ended_after=NOW),
     "recent jobs": lambda _, page: page.jobs.recent(20),
-    "the dearest": lambda repositories, _: repositories.ledger.dearest(model="gpt-image-2", size="auto", quality="low"),
+    "the dearest": lambda repositories, _: repositories.ledger.max_output_tokens(
+        model="gpt-image-2", size="auto", quality="low"
+    ),
     "a new picture": lambda _, page: page.pictures.add(saved(Path(), None)),
 }
 

@@ -13,7 +13,7 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule
 
 from gpt_image_2_mcp.catalogue.models import Origin, Picture, PictureRecord, SessionPosition
 from gpt_image_2_mcp.catalogue.picture_table import PictureTable
-from gpt_image_2_mcp.catalogue.session import MAX_LINES, new_id, tree
+from gpt_image_2_mcp.catalogue.session import MAX_TREE_LINES, Session, new_session_id, tree
 from gpt_image_2_mcp.catalogue.session_table import SessionLimits, SessionTable
 from gpt_image_2_mcp.database import schema
 from gpt_image_2_mcp.database.sqlite import open_database
@@ -65,7 +65,7 @@ class TwoProcesses(RuleBasedStateMachine):
 
     @rule(target=ids, store=stores)
     def begin(self, store: int) -> str:
-        session_id = new_id()
+        session_id = new_session_id()
         with self.sessions(store) as sessions:
             self.write(sessions, sessions.begin(session_id, FOLDER))
         self.expire()
@@ -127,12 +127,12 @@ class TwoProcesses(RuleBasedStateMachine):
         """The table is lost, and made again from the pictures: the same trees and heads."""
         with self.databases[store].transaction() as connection:
             sessions = SessionTable(connection, SessionLimits(0, None), self.now)
-            before = {session.id: (tree(session), session.head, session.folder) for session in sessions.every()}
+            before = {session.id: (tree(session), session.head, session.folder) for session in self.every(sessions)}
             with connection.begin_nested() as nested:
                 connection.execute(sa.delete(schema.sessions))
                 for session_id in before:
                     sessions.restore(session_id)
-                after = {session.id: (tree(session), session.head, session.folder) for session in sessions.every()}
+                after = {session.id: (tree(session), session.head, session.folder) for session in self.every(sessions)}
                 nested.rollback()
         assert after == before
 
@@ -142,7 +142,7 @@ class TwoProcesses(RuleBasedStateMachine):
         for store in range(2):
             with self.sessions(store) as sessions:
                 active = [session.id for session in sessions.active()]
-                every = {session.id: session for session in sessions.every()}
+                every = {session.id: session for session in self.every(sessions)}
             in_use = [session_id for session_id, known in self.known.items() if known.active]
             assert active == sorted(in_use, key=lambda session_id: self.known[session_id].used, reverse=True)
             assert set(every) == set(self.known)
@@ -154,11 +154,15 @@ class TwoProcesses(RuleBasedStateMachine):
                 assert session.head.number == known.head
                 assert session.head in session.branches
                 lines = tree(session).splitlines()
-                shown = [turn.number for turn in session.turns[-MAX_LINES:]]
+                shown = [turn.number for turn in session.turns[-MAX_TREE_LINES:]]
                 assert sorted(int(line.lstrip("├└│ ").split(" ")[0]) for line in lines if '"' in line) == shown
                 assert [line for line in lines if line.endswith("made from here")] == [
                     line for line in lines if line.lstrip("├└│ ").startswith(f"{known.head} ")
                 ]
+
+    def every(self, sessions: SessionTable) -> list[Session]:
+        """The sessions that there should be, active or not, as far as the table has them."""
+        return [session for session_id in self.known if (session := sessions.get(session_id))]
 
     def sessions(self, store: int) -> "Opened":
         self.now += timedelta(milliseconds=1)

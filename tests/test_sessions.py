@@ -19,7 +19,7 @@ from workbench import EDITS, SMALL, Answer, Bench, Benches, canned, encoded, fol
 
 from gpt_image_2_mcp.catalogue.models import Picture, PictureRecord, SessionPosition
 from gpt_image_2_mcp.catalogue.picture_table import PictureTable
-from gpt_image_2_mcp.catalogue.session import Session, new_id
+from gpt_image_2_mcp.catalogue.session import Session, new_session_id
 from gpt_image_2_mcp.catalogue.session_table import SessionLimits, SessionTable
 from gpt_image_2_mcp.database import schema
 from gpt_image_2_mcp.database.database import Database
@@ -444,7 +444,7 @@ def database(request: pytest.FixtureRequest) -> Iterator[Database]:
 
 def test_use_keeps_a_session_alive_and_idleness_ends_it(database: Database) -> None:
     store = Store(database, limit=0, idle=timedelta(hours=1))
-    name = new_id()
+    name = new_session_id()
     store.add(name)
     for _ in range(3):
         store.clock.now += timedelta(minutes=59)
@@ -459,7 +459,7 @@ def test_use_keeps_a_session_alive_and_idleness_ends_it(database: Database) -> N
 
 def test_with_no_limit_of_time_a_session_lives_on(database: Database) -> None:
     store = Store(database, limit=0, idle=None)
-    name = new_id()
+    name = new_session_id()
     store.add(name)
     store.clock.now += timedelta(days=3650)
     assert [turn.number for turn in store.use(name).turns] == [1]
@@ -481,7 +481,7 @@ def test_the_store_keeps_the_most_recently_used_sessions_and_no_others(database:
 
         for step, number in steps:
             if step == "add":
-                names[number] = new_id()
+                names[number] = new_session_id()
                 store.add(names[number])
             name = names.get(number, "session-never")
             if step != "add" and name not in used:

@@ -6,7 +6,6 @@ import os
 import shutil
 import sqlite3
 import stat
-import subprocess
 import sys
 import tempfile
 import threading
@@ -39,7 +38,8 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from gpt_image_2_mcp.billing.budgets import PER_CALL, PER_DAY, Entry, ModelSpending
-from gpt_image_2_mcp.billing.ledger import Ledger, local_now, open_ledger
+from gpt_image_2_mcp.billing.charge_table import ChargeTable
+from gpt_image_2_mcp.billing.ledger import Ledger, local_now
 from gpt_image_2_mcp.billing.pricing import Offer
 from gpt_image_2_mcp.billing.tokens import Usage
 from gpt_image_2_mcp.database import liveness, schema
@@ -52,6 +52,7 @@ from gpt_image_2_mcp.database.liveness import (
     remove_dead_files,
 )
 from gpt_image_2_mcp.database.sqlite import open_database
+from gpt_image_2_mcp.database.store import open_store
 from gpt_image_2_mcp.database.url import Address, PostgresUrl
 from gpt_image_2_mcp.errors import DatabaseUnusable, NoPrice, OverBudget
 
@@ -72,6 +73,10 @@ class Clock:
         return self.now
 
 
+def open_ledger(at: Address, *, clock: Callable[[], datetime] = local_now) -> Ledger:
+    return Ledger(open_store(at), clock=clock)
+
+
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     return tmp_path / "data" / "gpt-image-2.db"
@@ -89,7 +94,7 @@ def opened(path: Path) -> Iterator[Open]:
 
     yield open_one
     for ledger in ledgers:
-        ledger.close()
+        ledger.store.close()
 
 
 @pytest.fixture(params=["file", "postgres"])
@@ -112,6 +117,15 @@ def ledger(request: pytest.FixtureRequest, opened: Open) -> Ledger:
 def totals(ledger: Ledger) -> tuple[Decimal, Decimal]:
     found = ledger.summary()
     return found.spent, found.reserved
+
+
+def write_many(ledger: Ledger, count: int) -> None:
+    """Write charges in one transaction, so many that they take several pages of the file."""
+    with ledger.store.database.transaction() as connection:
+        for _ in range(count):
+            ChargeTable(connection).insert(
+                HIGH, estimate=Decimal(1), day="2026-11-22", reserved_at=0, owner=ledger.store.owner
+            )
 
 
 def states(path: Address) -> list[tuple[str, str]]:
@@ -146,7 +160,7 @@ def test_a_request_over_what_is_left_of_the_day_is_refused_with_what_would_fit(l
         return Offer((1024, 1024), "medium", Decimal("0.0527"))
 
     first = ledger.reserve(HIGH, estimate=Decimal("0.5"), per_day=Decimal(1))
-    ledger.sent(first)
+    ledger.mark_sent(first)
     ledger.settle(first, usage=None, usd=Decimal("0.4"))
     ledger.reserve(HIGH, estimate=Decimal("0.5"), per_day=Decimal(1))
     with pytest.raises(OverBudget) as refused:
@@ -170,19 +184,6 @@ def test_a_budget_can_be_used_up_to_its_last_cent(ledger: Ledger) -> None:
         ledger.reserve(HIGH, estimate=Decimal("1E-30"), per_day=Decimal(1))
 
 
-def test_the_requests_of_one_call_are_reserved_all_or_none(ledger: Ledger) -> None:
-    """Half a call is not what anybody asked for, and the budget per call is for all of it."""
-    budgets: list[dict[str, Any]] = [{"per_call": Decimal("0.3")}, {"per_day": Decimal("0.3")}]
-    for budget in budgets:
-        with pytest.raises(OverBudget) as refused:
-            ledger.reserve_each(HIGH, requests=4, estimate=Decimal("0.1"), **budget)
-        assert refused.value.estimate == Decimal("0.4")
-    assert totals(ledger) == (0, 0)
-    charges = ledger.reserve_each(HIGH, requests=3, estimate=Decimal("0.1"), per_call=Decimal("0.3"))
-    assert len(set(charges)) == 3
-    assert totals(ledger) == (0, Decimal("0.3"))
-
-
 @pytest.mark.parametrize(
     ("budgets", "variables"),
     [
@@ -203,7 +204,7 @@ def test_a_model_without_a_price_is_refused_while_a_budget_is_set(
 def test_a_model_without_a_price_is_counted_apart_where_no_budget_is_set(ledger: Ledger) -> None:
     """Its requests must not look as if they had been free."""
     charge = ledger.reserve(Entry("my-deployment", "auto", "auto", pictures=2), estimate=None)
-    ledger.sent(charge)
+    ledger.mark_sent(charge)
     ledger.settle(charge, usage=Usage(10, 10, 0, 7024), usd=None)
     assert ledger.summary().period == (ModelSpending("my-deployment", 1, 2, Decimal(0), unpriced=1, unknown=0),)
 
@@ -214,7 +215,7 @@ def test_a_model_without_a_price_is_counted_apart_where_no_budget_is_set(ledger:
 def test_a_charge_counts_with_its_estimate_until_its_price_is_known(ledger: Ledger) -> None:
     charge = ledger.reserve(HIGH, estimate=Decimal("0.2107"))
     assert totals(ledger) == (0, Decimal("0.2107"))
-    ledger.sent(charge)
+    ledger.mark_sent(charge)
     assert totals(ledger) == (0, Decimal("0.2107"))
     ledger.settle(charge, usage=Usage(10, 10, 0, 6000), usd=Decimal("0.18005"), request_id="req_1")
     assert totals(ledger) == (Decimal("0.18005"), 0)
@@ -230,15 +231,15 @@ def test_a_charge_settled_without_usage_counts_at_its_estimate(ledger: Ledger) -
 def test_a_released_charge_is_free_again(ledger: Ledger, was_sent: bool) -> None:
     charge = ledger.reserve(HIGH, estimate=Decimal("0.2107"))
     if was_sent:
-        ledger.sent(charge)
+        ledger.mark_sent(charge)
     ledger.release(charge)
     assert totals(ledger) == (0, 0)
 
 
 def test_an_unknown_outcome_is_spent_at_its_estimate_until_more_is_known(ledger: Ledger) -> None:
     charge = ledger.reserve(HIGH, estimate=Decimal("0.2107"))
-    ledger.sent(charge)
-    ledger.unknown(charge)
+    ledger.mark_sent(charge)
+    ledger.mark_unknown(charge)
     assert totals(ledger) == (Decimal("0.2107"), 0)
     assert ledger.summary().today[0].unknown == 1
     ledger.settle(charge, usage=None, usd=Decimal("0.2"))
@@ -248,20 +249,20 @@ def test_an_unknown_outcome_is_spent_at_its_estimate_until_more_is_known(ledger:
 @pytest.mark.parametrize("end", ["settle", "unknown"])
 def test_what_is_spent_cannot_be_released(ledger: Ledger, end: str) -> None:
     charge = ledger.reserve(HIGH, estimate=Decimal("0.2107"))
-    ledger.sent(charge)
+    ledger.mark_sent(charge)
     if end == "settle":
         ledger.settle(charge, usage=None, usd=Decimal("0.2"))
-        ledger.unknown(charge)
+        ledger.mark_unknown(charge)
     else:
-        ledger.unknown(charge)
+        ledger.mark_unknown(charge)
     ledger.release(charge)
-    ledger.sent(charge)
+    ledger.mark_sent(charge)
     assert totals(ledger) == (Decimal("0.2" if end == "settle" else "0.2107"), 0)
 
 
 def test_a_charge_that_there_is_not_is_a_bug_and_says_so(ledger: Ledger) -> None:
     with pytest.raises(LookupError):
-        ledger.sent(7)
+        ledger.mark_sent(7)
 
 
 def test_no_fraction_of_a_nano_dollar_is_rounded_down(ledger: Ledger) -> None:
@@ -274,8 +275,7 @@ def test_no_fraction_of_a_nano_dollar_is_rounded_down(ledger: Ledger) -> None:
 def test_rows_hold_what_was_asked_and_used_and_no_prompt(opened: Open, path: Path) -> None:
     ledger = opened()
     charge = ledger.reserve(Entry("gpt-image-2", "auto", "high", 2, job="job-1"), estimate=Decimal("0.5"))
-    ledger.unknown(charge, request_id="req_1")
-    ledger.settle(charge, usage=Usage(1510, 10, 1500, 14000), usd=Decimal("0.43205"))
+    ledger.settle(charge, usage=Usage(1510, 10, 1500, 14000), usd=Decimal("0.43205"), request_id="req_1")
     with closing(sqlite3.connect(path)) as connection:
         connection.row_factory = sqlite3.Row
         row = dict(connection.execute("SELECT * FROM charges").fetchone())
@@ -303,12 +303,12 @@ def test_rows_hold_what_was_asked_and_used_and_no_prompt(opened: Open, path: Pat
 
 def test_the_dearest_answer_seen_is_per_picture_and_for_exactly_what_was_asked(ledger: Ledger) -> None:
     asked = {"model": "gpt-image-2", "size": "auto", "quality": "auto"}
-    assert ledger.dearest(**asked) is None
+    assert ledger.max_output_tokens(**asked) is None
     for pictures, tokens in ((1, 7024), (2, 18001), (1, 196)):
         charge = ledger.reserve(Entry(**asked, pictures=pictures), estimate=None)
         ledger.settle(charge, usage=Usage(10, 10, 0, tokens), usd=None)
-    assert ledger.dearest(**asked) == 9001
-    assert ledger.dearest(**asked | {"quality": "low"}) is None
+    assert ledger.max_output_tokens(**asked) == 9001
+    assert ledger.max_output_tokens(**asked | {"quality": "low"}) is None
 
 
 # --- Days
@@ -320,7 +320,7 @@ def test_days_are_local_and_a_charge_stays_on_its_own(opened: Open) -> None:
     ledger = opened(clock=clock)
     per_day = Decimal(1)
     late = ledger.reserve(HIGH, estimate=per_day, per_day=per_day)
-    ledger.sent(late)
+    ledger.mark_sent(late)
     with pytest.raises(OverBudget):
         ledger.reserve(HIGH, estimate=Decimal("0.1"), per_day=per_day)
     clock.now += timedelta(minutes=2)
@@ -385,16 +385,16 @@ class Budget(RuleBasedStateMachine):
     def _left(self) -> Decimal:
         return self.per_day - self._reserved() - self.spent.get(self.clock.now.date(), Decimal(0))
 
-    @rule(who=st.integers(0, 1), estimate=amounts, requests=st.integers(1, 3))
-    def reserve(self, who: int, estimate: Decimal, requests: int) -> None:
+    @rule(who=st.integers(0, 1), estimate=amounts)
+    def reserve(self, who: int, estimate: Decimal) -> None:
         up = estimate.quantize(Decimal("1E-9"), "ROUND_CEILING")
         try:
-            charges = self.ledgers[who].reserve_each(HIGH, requests=requests, estimate=estimate, per_day=self.per_day)
+            charge = self.ledgers[who].reserve(HIGH, estimate=estimate, per_day=self.per_day)
         except OverBudget:
-            assert up * requests > self._left()
+            assert up > self._left()
         else:
-            assert up * requests <= self._left()
-            self.open |= {charge: (who, "reserved", self.clock.now.date(), up) for charge in charges}
+            assert up <= self._left()
+            self.open[charge] = who, "reserved", self.clock.now.date(), up
 
     @precondition(lambda self: self.open)
     @rule(data=st.data(), end=st.sampled_from(["sent", "settle", "release", "unknown"]))
@@ -403,7 +403,7 @@ class Budget(RuleBasedStateMachine):
         who, _, day, usd = self.open[charge]
         ledger = self.ledgers[who]
         if end == "sent":
-            ledger.sent(charge)
+            ledger.mark_sent(charge)
             self.open[charge] = who, "sent", day, usd
             return
         del self.open[charge]
@@ -411,7 +411,7 @@ class Budget(RuleBasedStateMachine):
             usd = data.draw(st.sampled_from([usd, usd / 2])).quantize(Decimal("1E-9"), "ROUND_CEILING")
             ledger.settle(charge, usage=None, usd=usd)
         elif end == "unknown":
-            ledger.unknown(charge)
+            ledger.mark_unknown(charge)
         else:
             ledger.release(charge)
             usd = Decimal(0)
@@ -426,12 +426,12 @@ class Budget(RuleBasedStateMachine):
         self.ledgers[who].store.database.close()
         self.ledgers[who] = self._open()
         left = [(charge, found) for charge, found in self.open.items() if found[0] == who]
-        assert len(self.ledgers[who].mend()) == len({state for _, (_, state, _, _) in left})
+        assert len(self.ledgers[who].recover()) == len({state for _, (_, state, _, _) in left})
         for charge, (_, state, day, usd) in left:
             del self.open[charge]
             if state == "sent":
                 self.spent[day] = self.spent.get(day, Decimal(0)) + usd
-        assert self.ledgers[who].mend() == []
+        assert self.ledgers[who].recover() == []
 
     @rule()
     def sleep_over_it(self) -> None:
@@ -449,10 +449,10 @@ class Budget(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         if hasattr(self, "ledgers"):
-            with self.ledgers[0].book.transaction() as charges:
-                charges.connection.execute(sa.delete(schema.charges))
+            with self.ledgers[0].store.database.transaction() as connection:
+                connection.execute(sa.delete(schema.charges))
             for ledger in self.ledgers:
-                ledger.close()
+                ledger.store.close()
             shutil.rmtree(self.folder)
 
 
@@ -479,12 +479,12 @@ def spend(path: Address, together: Barrier, answers: Connection) -> None:
     got = 0
     for _ in range(20):
         try:
-            ledger.sent(ledger.reserve(HIGH, estimate=Decimal("0.0527"), per_day=Decimal(1)))
+            ledger.mark_sent(ledger.reserve(HIGH, estimate=Decimal("0.0527"), per_day=Decimal(1)))
         except OverBudget:
             continue
         got += 1
     answers.send(got)
-    ledger.close()
+    ledger.store.close()
 
 
 def left_alone(url: PostgresUrl) -> None:
@@ -498,16 +498,15 @@ def die(path: Address, ready: Connection) -> None:
     """Leave one charge of every kind behind and stop in the middle of writing; run in a process of its own."""
     ledger = open_ledger(path, clock=Clock())
     charges = [ledger.reserve(HIGH, estimate=Decimal("0.1")) for _ in range(3)]
-    ledger.sent(charges[1])
-    ledger.sent(charges[2])
+    ledger.mark_sent(charges[1])
+    ledger.mark_sent(charges[2])
     ledger.settle(charges[2], usage=None, usd=Decimal("0.09"))
     ready.send("reserved, sent, settled")
     ready.recv()
-    with ledger.book.transaction() as half:
-        for _ in range(500):
-            half.insert(HIGH, estimate=Decimal(1), day="2026-11-22", reserved_at=0, owner="nobody")
+    with ledger.store.database.transaction() as connection:
+        write_many(ledger, 500)
         if isinstance(path, Path):
-            half.connection.exec_driver_sql("PRAGMA cache_spill = 1")
+            connection.exec_driver_sql("PRAGMA cache_spill = 1")
         ready.send("writing")
         ready.recv()
 
@@ -542,7 +541,7 @@ def test_what_a_killed_process_leaves_behind_is_mended_and_what_lives_is_not_tou
     clock = Clock()
     ledger = opened(place, clock=clock)
     mine = ledger.reserve(HIGH, estimate=Decimal("0.2"))
-    assert ledger.mend() == [], "the other process lives"
+    assert ledger.recover() == [], "the other process lives"
     assert [state for state, _ in states(place)] == ["reserved", "sent", "settled", "reserved"]
 
     here.send("go on")
@@ -554,7 +553,7 @@ def test_what_a_killed_process_leaves_behind_is_mended_and_what_lives_is_not_tou
     clock.now += timedelta(days=1)
     if isinstance(place, PostgresUrl):
         left_alone(place)
-    assert ledger.mend() == snapshot(
+    assert ledger.recover() == snapshot(
         [
             (
                 "Left by a process that ended: 1 request ($0.1000, 2026-11-22), never sent: what was set aside for "
@@ -572,7 +571,7 @@ def test_what_a_killed_process_leaves_behind_is_mended_and_what_lives_is_not_tou
         ("settled", "2026-11-22"),
         ("reserved", "2026-11-22"),
     ]
-    assert ledger.mend() == []
+    assert ledger.recover() == []
     ledger.store.remove_dead_files()
     if isinstance(place, Path):
         assert len(list(place.with_name(f"{place.name}-alive").iterdir())) == 1, "the dead leave no files"
@@ -582,13 +581,13 @@ def test_what_a_killed_process_leaves_behind_is_mended_and_what_lives_is_not_tou
 def test_a_process_taken_for_dead_that_sends_after_all_is_counted(opened: Open, path: Path) -> None:
     """Somebody may tidy away the file that its life shows in."""
     one, other = opened(), opened()
-    charges = one.reserve_each(HIGH, requests=2, estimate=Decimal("0.1"))
+    charges = [one.reserve(HIGH, estimate=Decimal("0.1")) for _ in range(2)]
     assert isinstance(one.store.liveness, LivenessFile)
     (path.with_name(f"{path.name}-alive") / f"{one.store.liveness.name}.alive").unlink()
-    assert len(other.mend()) == 1
+    assert len(other.recover()) == 1
     assert totals(other) == (0, 0)
-    one.sent(charges[0])
-    one.unknown(charges[1])
+    one.mark_sent(charges[0])
+    one.mark_unknown(charges[1])
     assert totals(other) == (Decimal("0.1"), Decimal("0.1"))
 
 
@@ -596,22 +595,22 @@ def test_a_dead_process_that_owes_nothing_leaves_no_file_either(opened: Open, pa
     ledger = opened()
     dead = path.with_name(f"{path.name}-alive") / "dead.alive"
     dead.touch()
-    assert ledger.mend() == []
+    assert ledger.recover() == []
     ledger.store.remove_dead_files()
     assert not dead.exists()
 
 
 def test_a_ledger_that_was_closed_leaves_its_charges_to_the_next_start(opened: Open, place: Address) -> None:
     one = opened(place, clock=Clock())
-    one.sent(one.reserve(HIGH, estimate=Decimal("0.1")))
-    one.close()
-    assert len(opened(place).mend()) == 1
+    one.mark_sent(one.reserve(HIGH, estimate=Decimal("0.1")))
+    one.store.close()
+    assert len(opened(place).recover()) == 1
 
 
 def test_there_is_nothing_to_mend_in_memory(opened: Open) -> None:
     ledger = opened(None)
-    ledger.sent(ledger.reserve(HIGH, estimate=Decimal("0.1")))
-    assert ledger.mend() == []
+    ledger.mark_sent(ledger.reserve(HIGH, estimate=Decimal("0.1")))
+    assert ledger.recover() == []
     assert totals(ledger) == (0, Decimal("0.1"))
 
 
@@ -709,7 +708,7 @@ def test_opening_makes_a_folder_and_file_for_the_owner_alone(opened: Open, path:
 
 
 def test_a_file_that_others_may_read_is_closed_to_them(opened: Open, path: Path) -> None:
-    opened().close()
+    opened().store.close()
     path.chmod(0o644)
     opened()
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
@@ -729,9 +728,9 @@ def test_the_journal_is_one_that_every_sqlite_is_safe_with(
     if before is not None:
         before(path)
     for ledger in (opened(), opened()):
-        with ledger.book.transaction() as charges:
-            assert charges.connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "persist"
-            assert charges.connection.exec_driver_sql("PRAGMA synchronous").scalar() == 2
+        with ledger.store.database.transaction() as connection:
+            assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "persist"
+            assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 2
 
 
 def test_a_file_in_wal_mode_is_waited_for_before_it_leaves_that(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -833,7 +832,7 @@ def test_another_programs_database_is_named_and_kept(path: Path, script: str) ->
 
 def test_a_damaged_file_is_named_and_kept(opened: Open, path: Path) -> None:
     ledger = opened()
-    ledger.reserve_each(HIGH, requests=100, estimate=Decimal("0.1"))
+    write_many(ledger, 100)
     data = bytearray(path.read_bytes())
     data[4096:] = b"\xa5" * (len(data) - 4096)
     path.write_bytes(data)
@@ -843,7 +842,7 @@ def test_a_damaged_file_is_named_and_kept(opened: Open, path: Path) -> None:
 
 
 def test_a_file_from_a_later_version_is_not_opened(opened: Open, path: Path) -> None:
-    opened().close()
+    opened().store.close()
     with closing(sqlite3.connect(path)) as connection, connection:
         connection.execute("UPDATE schema_version SET version = 99")
     with pytest.raises(DatabaseUnusable, match=r"is of version 99, .* up to 3\. Update gpt-image-2-mcp"):
@@ -881,19 +880,19 @@ def test_a_full_or_read_only_disk_is_told_and_nothing_is_half_written(
     ledger = opened()
 
     def make(state: object) -> None:
-        with closing(ledger.book.database.engine.raw_connection()) as connection:
+        with closing(ledger.store.database.engine.raw_connection()) as connection:
             connection.cursor().execute(f"PRAGMA {pragma} = {state}").close()
 
     make(hindering)
     with pytest.raises(DatabaseUnusable, match=told):
-        ledger.reserve_each(HIGH, requests=200, estimate=Decimal("0.1"))
+        write_many(ledger, 200)
     make(helping)
     assert totals(ledger) == (0, 0)
 
 
 def test_a_bug_in_a_statement_is_not_told_as_the_disks_fault(opened: Open) -> None:
-    with pytest.raises(exc.OperationalError), opened().book.transaction() as charges:
-        charges.connection.exec_driver_sql("SELECT nothing FROM nowhere")
+    with pytest.raises(exc.OperationalError), opened().store.database.transaction() as connection:
+        connection.exec_driver_sql("SELECT nothing FROM nowhere")
 
 
 def test_postgresql_can_hold_the_tables() -> None:
@@ -903,9 +902,3 @@ def test_postgresql_can_hold_the_tables() -> None:
         for index in table.indexes:
             assert " INDEX " in str(CreateIndex(index).compile(dialect=dialect))
     assert "id BIGSERIAL NOT NULL" in str(CreateTable(schema.charges).compile(dialect=dialect))
-
-
-def test_importing_the_ledger_does_not_import_sqlalchemy() -> None:
-    """It takes half a second, and the first message is answered without it."""
-    code = "import sys, gpt_image_2_mcp.billing.ledger; sys.exit('sqlalchemy' in sys.modules)"
-    subprocess.run([sys.executable, "-c", code], check=True)

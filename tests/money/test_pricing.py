@@ -291,7 +291,7 @@ def test_an_estimate_counts_prompt_inputs_mask_partials_and_every_picture() -> N
 def test_auto_counts_as_square_and_high_unless_dearer_was_seen(
     size: pricing.Size, quality: Quality, seen: int | None, tokens: int
 ) -> None:
-    found = estimate("gpt-image-2", prompt="", size=size, quality=quality, dearest_seen=seen, generation=True)
+    found = estimate("gpt-image-2", prompt="", size=size, quality=quality, max_tokens_seen=seen, generation=True)
     assert found is not None
     assert found.usage.output_tokens == tokens
     assert found.assumed == ("auto" in (size, quality))
@@ -299,7 +299,7 @@ def test_auto_counts_as_square_and_high_unless_dearer_was_seen(
 
 def test_a_grid_that_is_a_guess_says_so_and_learns() -> None:
     ask = partial(estimate, "gpt-image-2.6-flare", prompt="", size=(1024, 1024), quality="high", generation=True)
-    guess, learnt = ask(), ask(dearest_seen=7024)
+    guess, learnt = ask(), ask(max_tokens_seen=7024)
     assert guess is not None
     assert learnt is not None
     assert (guess.assumed, guess.usage.output_tokens, learnt.usage.output_tokens) == (True, 1756, 7024)

@@ -18,7 +18,7 @@ NANO_USD: Final = Decimal("1E-9")
 """What the ledger counts in, in dollars; `schema` says why."""
 
 
-def rounded_up(usd: Decimal) -> Decimal:
+def round_up_to_nano(usd: Decimal) -> Decimal:
     """The next whole number of nano-dollars, so that no budget is passed by what rounding hides."""
     return usd.quantize(NANO_USD, ROUND_CEILING)
 
@@ -51,7 +51,7 @@ class ModelSpending:
 
 
 @dataclass(frozen=True, slots=True)
-class Summary:
+class SpendingSummary:
     """What was spent: on `day`, and from `since` to `day`, by model, the dearest first.
 
     `reserved` is under way and counts against the day's budget.
@@ -69,7 +69,7 @@ class Summary:
         return max(Decimal(0), per_day - self.spent - self.reserved)
 
 
-def no_price(entry: Entry, variables: tuple[str, ...]) -> NoPrice:
+def no_price_error(entry: Entry, variables: tuple[str, ...]) -> NoPrice:
     """The error for a model without a known price where the budget settings `variables` are set."""
     return NoPrice(
         f"No price is published for the model {shown(entry.model)} at quality {entry.quality!r}, and a budget is set:"
@@ -78,7 +78,7 @@ def no_price(entry: Entry, variables: tuple[str, ...]) -> NoPrice:
     )
 
 
-def over_budget(
+def over_budget_error(
     *, estimate: Decimal, limit: Decimal, variable: str, spent: Decimal, reserved: Decimal, fits: Offer | None
 ) -> OverBudget:
     """The error for a request that does not fit the budget `variable`.

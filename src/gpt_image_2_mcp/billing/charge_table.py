@@ -4,29 +4,30 @@ Amounts come and go as dollars that are whole nano-dollars, which is what the ro
 counts with its dollars once they are known, and with its estimate before; a released one does not count.
 """
 
-from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from decimal import Decimal
 from typing import Any, Final, get_args
 
 import sqlalchemy as sa
 
-from ..database.database import Database
 from ..database.schema import TOKENS_EACH, State, charges
-from .budgets import NANO_USD, Entry, ModelSpending, rounded_up
+from .budgets import NANO_USD, Entry, ModelSpending, round_up_to_nano
 from .tokens import Usage
 
-_UNDER_WAY: Final[tuple[State, ...]] = ("reserved", "sent")
-_SPENT: Final[tuple[State, ...]] = ("settled", "unknown")
+_OPEN_STATES: Final[tuple[State, ...]] = ("reserved", "sent")
+_SPENT_STATES: Final[tuple[State, ...]] = ("settled", "unknown")
 
-_each: Final = sa.literal_column(TOKENS_EACH, sa.BigInteger())
-_dearest: Final = (
+_output_tokens_each: Final = sa.literal_column(TOKENS_EACH, sa.BigInteger())
+_max_output_tokens: Final = (
     # The last entry of its index, and not a maximum over all charges.
-    sa.select(_each)
+    sa.select(_output_tokens_each)
     .select_from(charges)
-    .where(*(charges.c[name] == sa.bindparam(name) for name in ("model", "size", "quality")), _each.is_not(None))
-    .order_by(_each.desc())
+    .where(
+        *(charges.c[name] == sa.bindparam(name) for name in ("model", "size", "quality")),
+        _output_tokens_each.is_not(None),
+    )
+    .order_by(_output_tokens_each.desc())
     .limit(1)
 )
 """Made once, since every paid request asks for it."""
@@ -34,7 +35,7 @@ _amount: Final = sa.func.coalesce(charges.c.nano_usd, charges.c.estimate_nano_us
 
 
 @dataclass(frozen=True, slots=True)
-class Unfinished:
+class UnfinishedCharge:
     """A charge that is reserved or sent; `usd` is its estimate."""
 
     id: int
@@ -66,13 +67,13 @@ class ChargeTable:
             "reserved_at": reserved_at,
             "owner": owner,
             "state": state,
-            "estimate_nano_usd": _nano(estimate),
+            "estimate_nano_usd": _to_nano_usd(estimate),
         }
         key = self.connection.execute(sa.insert(charges), row).inserted_primary_key
         assert key is not None
         return key[0]
 
-    def change(self, charge: int, *, if_in: Sequence[State], to: State, **values: Any) -> None:
+    def update(self, charge: int, *, if_in: Sequence[State], to: State, **values: Any) -> None:
         """Move a charge to another state where it is in one of `if_in`; in any other it stays as it is.
 
         Of the other `values`, a None leaves what is there.
@@ -88,7 +89,7 @@ class ChargeTable:
             known = {name: value for name, value in values.items() if value is not None}
             self.connection.execute(sa.update(charges).where(charges.c.id == charge).values(known | {"state": to}))
 
-    def remove(self, charge: int) -> None:
+    def delete(self, charge: int) -> None:
         """Take a charge out."""
         self.connection.execute(sa.delete(charges).where(charges.c.id == charge))
 
@@ -106,26 +107,28 @@ class ChargeTable:
                 "input_image_tokens": usage.image_tokens,
                 "output_tokens": usage.output_tokens,
             }
-        self.change(charge, if_in=get_args(State), to="settled", nano_usd=_nano(usd), request_id=request_id, **tokens)
+        self.update(
+            charge, if_in=get_args(State), to="settled", nano_usd=_to_nano_usd(usd), request_id=request_id, **tokens
+        )
 
     def spent(self, day: str) -> Decimal:
         """What was spent on `day`, for certain or perhaps."""
-        return self._total(day, _SPENT)
+        return self._total(day, _SPENT_STATES)
 
     def reserved(self, day: str) -> Decimal:
         """What is set aside on `day` and under way."""
-        return self._total(day, _UNDER_WAY)
+        return self._total(day, _OPEN_STATES)
 
     def _total(self, day: str, states: Sequence[State]) -> Decimal:
         query = sa.select(sa.func.sum(_amount)).where(charges.c.day == day, charges.c.state.in_(states))
-        return _usd(self.connection.scalar(query) or 0)
+        return _from_nano_usd(self.connection.scalar(query) or 0)
 
-    def unfinished(self) -> list[Unfinished]:
+    def unfinished(self) -> list[UnfinishedCharge]:
         """All that is not over, of every process and day."""
         columns = charges.c.id, charges.c.owner, charges.c.state, charges.c.day, charges.c.estimate_nano_usd
-        query = sa.select(*columns).where(charges.c.state.in_(_UNDER_WAY)).order_by(charges.c.id)
+        query = sa.select(*columns).where(charges.c.state.in_(_OPEN_STATES)).order_by(charges.c.id)
         return [
-            Unfinished(charge, owner, state, day, None if nano is None else _usd(nano))
+            UnfinishedCharge(charge, owner, state, day, None if nano is None else _from_nano_usd(nano))
             for charge, owner, state, day, nano in self.connection.execute(query)
         ]
 
@@ -141,46 +144,28 @@ class ChargeTable:
                 sa.func.sum(sa.case((_amount.is_(None), 1), else_=0)),
                 sa.func.sum(sa.case((charges.c.state == "unknown", 1), else_=0)),
             )
-            .where(charges.c.day.between(since, until), charges.c.state.in_(_SPENT))
+            .where(charges.c.day.between(since, until), charges.c.state.in_(_SPENT_STATES))
             .group_by(charges.c.model)
             .order_by(spent.desc(), charges.c.model)
         )
         return tuple(
-            ModelSpending(model, int(requests), int(pictures), _usd(usd), int(unpriced), int(unknown))
+            ModelSpending(model, int(requests), int(pictures), _from_nano_usd(usd), int(unpriced), int(unknown))
             for model, requests, pictures, usd, unpriced, unknown in self.connection.execute(query)
         )
 
-    def of_job(self, job: str) -> Decimal:
+    def job_cost(self, job: str) -> Decimal:
         """What a job cost, or its estimate."""
-        return _usd(self.connection.scalar(sa.select(sa.func.sum(_amount)).where(charges.c.job == job)) or 0)
+        return _from_nano_usd(self.connection.scalar(sa.select(sa.func.sum(_amount)).where(charges.c.job == job)) or 0)
 
-    def dearest(self, *, model: str, size: str, quality: str) -> int | None:
+    def max_output_tokens(self, *, model: str, size: str, quality: str) -> int | None:
         """The most output tokens that a picture took when exactly this was asked for."""
-        return self.connection.scalar(_dearest, {"model": model, "size": size, "quality": quality})
+        return self.connection.scalar(_max_output_tokens, {"model": model, "size": size, "quality": quality})
 
 
-@dataclass(frozen=True, slots=True)
-class Book:
-    """The table in its database."""
-
-    database: Database
-
-    @contextmanager
-    def transaction(self) -> Generator[ChargeTable]:
-        """Do all of it or nothing, with every other writer waiting.
-
-        Raises:
-            DatabaseUnusable: the file cannot be read or written.
-
-        """
-        with self.database.transaction() as connection:
-            yield ChargeTable(connection)
+def _to_nano_usd(usd: Decimal | None) -> int | None:
+    return None if usd is None else int(round_up_to_nano(usd) / NANO_USD)
 
 
-def _nano(usd: Decimal | None) -> int | None:
-    return None if usd is None else int(rounded_up(usd) / NANO_USD)
-
-
-def _usd(nano: int | Decimal) -> Decimal:
+def _from_nano_usd(nano: int | Decimal) -> Decimal:
     # PostgreSQL's sums of 64 bit numbers come as Decimal.
     return int(nano) * NANO_USD

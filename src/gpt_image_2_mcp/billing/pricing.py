@@ -25,7 +25,7 @@ from .tokens import (
     input_image_tokens,
     output_tokens,
     text_tokens,
-    undated,
+    without_date,
 )
 
 
@@ -83,7 +83,7 @@ def cost(model: str, usage: Usage) -> Decimal | None:
 
     A dated snapshot costs what its model costs.
     """
-    published = _published(
+    published = _published_cost(
         model,
         input_tokens=usage.input_tokens,
         input_image_tokens=usage.image_tokens,
@@ -113,7 +113,7 @@ def host_cost(model: str, input_tokens: int, cached_tokens: int, output_tokens: 
 
     `cached_tokens` are part of `input_tokens`. None where `model` has no published price.
     """
-    return _published(
+    return _published_cost(
         model,
         input_tokens=input_tokens,
         cache_read_tokens=min(cached_tokens, input_tokens),
@@ -121,11 +121,11 @@ def host_cost(model: str, input_tokens: int, cached_tokens: int, output_tokens: 
     )
 
 
-def _published(model: str, **tokens: int) -> Decimal | None:
+def _published_cost(model: str, **tokens: int) -> Decimal | None:
     from genai_prices import Usage as Tokens
     from genai_prices import calc_price
 
-    for name in dict.fromkeys((model, undated(model))):
+    for name in dict.fromkeys((model, without_date(model))):
         try:
             return calc_price(Tokens(**tokens), name, provider_id="openai").total_price
         except LookupError:
@@ -144,7 +144,7 @@ def estimate(
     inputs: Sequence[Pixels] = (),
     mask: Pixels | None = None,
     partial_images: int = 0,
-    dearest_seen: int | None = None,
+    max_tokens_seen: int | None = None,
 ) -> Estimate | None:
     """What `n` pictures should cost, each asked for by a request of its own that sends the prompt and all `inputs`.
 
@@ -158,8 +158,8 @@ def estimate(
     if picture is None:
         return None
     assumed = "auto" in (size, quality) or family(model) in ASSUMED_GRIDS
-    if assumed and dearest_seen is not None:
-        picture = max(picture, dearest_seen)
+    if assumed and max_tokens_seen is not None:
+        picture = max(picture, max_tokens_seen)
     text = text_tokens(prompt, generation=generation)
     image = sum(input_image_tokens(width, height) for width, height in (*inputs, *([mask] if mask else [])))
     usage = Usage(
@@ -172,7 +172,7 @@ def estimate(
     return None if usd is None else Estimate(usage, usd, assumed)
 
 
-class PriceOf(Protocol):
+class Estimator(Protocol):
     """`estimate` with everything but the size and quality bound, as `functools.partial` does it."""
 
     def __call__(self, *, size: Size, quality: Quality) -> Estimate | None:
@@ -180,7 +180,7 @@ class PriceOf(Protocol):
         ...
 
 
-def offer(limit: Decimal, price: PriceOf, *, size: Size, quality: Quality) -> Offer | None:
+def offer(limit: Decimal, estimator: Estimator, *, size: Size, quality: Quality) -> Offer | None:
     """The nearest thing to `size` and `quality` that costs at most `limit` dollars; None where nothing does.
 
     A lower quality comes before a smaller size. Sizes keep to landscape or portrait.
@@ -196,7 +196,7 @@ def offer(limit: Decimal, price: PriceOf, *, size: Size, quality: Quality) -> Of
         for step in lower:
             if (candidate, step) == (size, quality):
                 continue
-            found = price(size=candidate, quality=step)
+            found = estimator(size=candidate, quality=step)
             if found is not None and found.usd <= limit:
                 return Offer(candidate, step, found.usd)
     return None

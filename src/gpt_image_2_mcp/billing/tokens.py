@@ -132,14 +132,14 @@ def usage_from(answer: object) -> Usage | None:
     return Usage(input_tokens, text, image, output_tokens, output_text, cached_text, cached_image)
 
 
-def undated(model: str) -> str:
+def without_date(model: str) -> str:
     """The model that `model` is a snapshot of, in lower case: `gpt-image-2-2026-04-21` is `gpt-image-2`."""
     return _DATE.sub("", model.lower())
 
 
 def family(model: str) -> str | None:
     """The key of `GRIDS` that `model` belongs to; None for a name that says nothing, such as a proxy's alias."""
-    match = _FAMILY.fullmatch(undated(model))
+    match = _FAMILY.fullmatch(without_date(model))
     return match and (match[1] or match[2])
 
 
@@ -168,11 +168,11 @@ def input_image_tokens(width: int, height: int) -> int:
     magnified = min(Fraction(2), max(Fraction(1), Fraction(_MAGNIFIED_SIDE, long)))
     across, along = short * magnified / _PATCH, long * magnified / _PATCH
     if _ceil(across) * _ceil(along) > MAX_INPUT_IMAGE_TOKENS:
-        across, along = _shrunk(across, along)
+        across, along = _fit_patches(across, along)
     return _ceil(across) * _ceil(along)
 
 
-def _shrunk(across: Fraction, along: Fraction) -> tuple[Fraction, Fraction]:
+def _fit_patches(across: Fraction, along: Fraction) -> tuple[Fraction, Fraction]:
     """Patches along both sides at the same ratio: at most `MAX_INPUT_IMAGE_TOKENS`, one side a whole number of them."""
     # isqrt is exact where a float's square root may fall below a whole number.
     sides = ((across, along), (along, across))

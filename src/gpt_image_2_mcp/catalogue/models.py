@@ -17,29 +17,29 @@ PICTURE_ID = r"(?:image|edit|session)-[0-9]{8}-[0-9]{6}-[0-9a-f]{6}(?:-[A-Za-z0-
 """What a picture's id looks like: its file's name without the extension."""
 
 Text = Annotated[str, Field(max_length=32_000)]
-MAX_WORD = 300
+MAX_SHORT_TEXT = 300
 """Characters of a short field."""
-Word = Annotated[str, Field(max_length=MAX_WORD)]
+ShortText = Annotated[str, Field(max_length=MAX_SHORT_TEXT)]
 PlainPath = Annotated[str, Field(max_length=4096)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 PictureId = Annotated[str, Field(pattern=f"^{PICTURE_ID}$")]
 Tokens = Annotated[int, Field(ge=0, le=10**12)]
 Number = Annotated[int, Field(ge=-(10**15), le=10**15)]
 Fraction = Annotated[float, Field(allow_inf_nan=False)]
-Settings = Annotated[Mapping[Word, bool | Number | Fraction | Word | None], Field(max_length=50)]
+PlainValues = Annotated[Mapping[ShortText, bool | Number | Fraction | ShortText | None], Field(max_length=50)]
 """Names and plain values."""
 
 
-def _within_reach(when: datetime) -> datetime:
+def _check_year(when: datetime) -> datetime:
     if not 1970 < when.year < 2200:  # noqa: PLR2004 - rows count from 1970, and no zone's clock overflows
         raise ValueError("is not of this age")
     return when
 
 
-Moment = Annotated[AwareDatetime, AfterValidator(_within_reach)]
+Moment = Annotated[AwareDatetime, AfterValidator(_check_year)]
 
 
-def _renamed(name: str, stored: str, *, default: Any) -> Any:
+def _stored_as(name: str, stored: str, *, default: Any) -> Any:
     """A field whose name in files and databases is an older one, `stored`; both are read, and the older is written."""
     return Field(default=default, validation_alias=AliasChoices(stored, name), serialization_alias=stored)
 
@@ -64,7 +64,7 @@ class Origin(Record):
     """Its id, where it was made here."""
 
 
-class TokensUsed(Record):
+class TokenCounts(Record):
     """What the API counted."""
 
     input_tokens: Tokens
@@ -80,9 +80,9 @@ class SessionPosition(Record):
     turn: Annotated[int, Field(ge=1, le=100_000)]
     parent: Annotated[int, Field(ge=0, le=100_000)]
     """The turn that it was made from; 0 stands for the originals."""
-    is_branch: bool = _renamed("is_branch", "late", default=False)
+    is_branch: bool = _stored_as("is_branch", "late", default=False)
     """Another turn was made from the same one in the meantime: this is a branch, and the session goes on there."""
-    parent_given: bool = _renamed("parent_given", "asked", default=False)
+    parent_given: bool = _stored_as("parent_given", "asked", default=False)
     """The parent was named by the call: the session goes on from here."""
 
 
@@ -96,23 +96,23 @@ class PictureRecord(Record):
     format: Format
     width: Annotated[int, Field(ge=0, le=100_000)]
     height: Annotated[int, Field(ge=0, le=100_000)]
-    model: Word
+    model: ShortText
     prompt: Text
-    parameters: Settings = Field(default_factory=dict[str, Any])
+    parameters: PlainValues = Field(default_factory=dict[str, Any])
     """What was asked for: size, quality, background, output_format, output_compression, moderation, n."""
-    applied: Settings = Field(default_factory=dict[str, Any])
+    applied: PlainValues = Field(default_factory=dict[str, Any])
     """What came: size, quality, format, background."""
-    usage: TokensUsed | None = None
+    usage: TokenCounts | None = None
     """Of this picture alone: a share where several came in one answer."""
     cost_usd: Annotated[Decimal, Field(ge=0, le=1_000_000)] | None = None
     """Of this picture alone; None where nobody knows."""
     parents: Annotated[tuple[Origin, ...], Field(max_length=20)] = ()
     made: Moment
-    client: Word | None = None
-    project: Word | None = None
-    position: SessionPosition | None = _renamed("position", "place", default=None)
-    job_id: Word | None = None
-    request_id: Word | None = None
+    client: ShortText | None = None
+    project: ShortText | None = None
+    position: SessionPosition | None = _stored_as("position", "place", default=None)
+    job_id: ShortText | None = None
+    request_id: ShortText | None = None
     sandbox: bool = False
 
 

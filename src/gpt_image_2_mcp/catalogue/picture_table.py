@@ -13,19 +13,19 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from ..database.schema import pictures
-from .models import Picture, PictureRecord, SessionPosition, TokensUsed
+from .models import Picture, PictureRecord, SessionPosition, TokenCounts
 from .text_index import words_of
 
-NANO: Final = Decimal(10) ** 9
+NANOS_PER_USD: Final = Decimal(10) ** 9
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def microseconds(when: datetime) -> int:
+def to_microseconds(when: datetime) -> int:
     """Since 1970 in UTC, as rows hold times."""
     return (when - EPOCH) // timedelta(microseconds=1)
 
 
-def time_of(us: int) -> datetime:
+def from_microseconds(us: int) -> datetime:
     """The time, in UTC, of microseconds since 1970."""
     return EPOCH + timedelta(microseconds=us)
 
@@ -38,9 +38,9 @@ class PictureTable:
 
     def add(self, picture: Picture) -> bool:
         """Add a picture; False where one of its id is there already, which stays as it is."""
-        if self._one(pictures.c.id == picture.id) is not None:
+        if self._first(pictures.c.id == picture.id) is not None:
             return False
-        row = _row(picture)
+        row = _to_row(picture)
         number: int = row["made_us"]
         taken = sa.select(pictures.c.number).where(pictures.c.number.between(number, number + 10_000))
         used = set(self.connection.scalars(taken))
@@ -60,19 +60,19 @@ class PictureTable:
 
     def get(self, picture_id: str) -> Picture | None:
         """The picture of this id."""
-        return self._one(pictures.c.id == picture_id)
+        return self._first(pictures.c.id == picture_id)
 
     def by_ids(self, ids: Sequence[str]) -> dict[str, Picture]:
         """Those of these ids that there are."""
-        found = self._all(sa.select(pictures).where(pictures.c.id.in_(ids)))
+        found = self._iterate(sa.select(pictures).where(pictures.c.id.in_(ids)))
         return {picture.id: picture for picture in found}
 
     def by_content(self, sha256: str) -> Picture | None:
         """The newest picture of exactly these bytes."""
         query = sa.select(pictures).where(pictures.c.sha256 == sha256).order_by(pictures.c.number.desc()).limit(1)
-        return next(self._all(query), None)
+        return next(self._iterate(query), None)
 
-    def move(self, picture_id: str, path: Path) -> None:
+    def set_path(self, picture_id: str, path: Path) -> None:
         """Say that a picture lies somewhere else now."""
         self.connection.execute(sa.update(pictures).where(pictures.c.id == picture_id).values(path=str(path)))
 
@@ -80,16 +80,16 @@ class PictureTable:
         """The turns of the sessions that a select finds, each session's in their order."""
         query = sa.select(pictures).where(pictures.c.session_id.in_(ids))
         query = query.order_by(pictures.c.session_id, pictures.c.turn)
-        return list(self._all(query))
+        return list(self._iterate(query))
 
-    def id_at(self, place: SessionPosition) -> str | None:
+    def id_at(self, position: SessionPosition) -> str | None:
         """The picture that has a place in a session."""
-        here = (pictures.c.session_id == place.session_id, pictures.c.turn == place.turn)
+        here = (pictures.c.session_id == position.session_id, pictures.c.turn == position.turn)
         return self.connection.scalar(sa.select(pictures.c.id).where(*here))
 
-    def crowd(self, when: datetime) -> int:
+    def count_ids_near(self, when: datetime) -> int:
         """How many pictures have a number within ten milliseconds from then on; `add` needs one that is free."""
-        near = pictures.c.number.between(microseconds(when), microseconds(when) + 10_000)
+        near = pictures.c.number.between(to_microseconds(when), to_microseconds(when) + 10_000)
         return self.connection.scalar(sa.select(sa.func.count()).where(near)) or 0
 
     def ids_like(self, start: str, limit: int) -> list[str]:
@@ -98,18 +98,18 @@ class PictureTable:
         query = sa.select(pictures.c.id).where(begins).order_by(pictures.c.number.desc()).limit(limit)
         return list(self.connection.scalars(query))
 
-    def found(self, query: sa.Select[Any]) -> list[Picture]:
+    def select(self, query: sa.Select[Any]) -> list[Picture]:
         """What a select of whole rows finds."""
-        return list(self._all(query))
+        return list(self._iterate(query))
 
-    def _one(self, condition: sa.ColumnElement[bool]) -> Picture | None:
-        return next(self._all(sa.select(pictures).where(condition)), None)
+    def _first(self, condition: sa.ColumnElement[bool]) -> Picture | None:
+        return next(self._iterate(sa.select(pictures).where(condition)), None)
 
-    def _all(self, query: sa.Select[Any]) -> Iterator[Picture]:
-        return (_picture(dict(row)) for row in self.connection.execute(query).mappings())
+    def _iterate(self, query: sa.Select[Any]) -> Iterator[Picture]:
+        return (_from_row(dict(row)) for row in self.connection.execute(query).mappings())
 
 
-def _row(picture: Picture) -> dict[str, Any]:
+def _to_row(picture: Picture) -> dict[str, Any]:
     record = picture.record
     usage, place = record.usage, record.position
     return {
@@ -128,9 +128,9 @@ def _row(picture: Picture) -> dict[str, Any]:
         "input_tokens": usage and usage.input_tokens,
         "image_tokens": usage and usage.image_tokens,
         "output_tokens": usage and usage.output_tokens,
-        "nano_usd": None if record.cost_usd is None else int(record.cost_usd * NANO),
+        "nano_usd": None if record.cost_usd is None else int(record.cost_usd * NANOS_PER_USD),
         "parents": [parent.model_dump(mode="json", exclude_defaults=True) for parent in record.parents],
-        "made_us": microseconds(record.made),
+        "made_us": to_microseconds(record.made),
         "client": record.client,
         "project": record.project,
         "session_id": place and place.session_id,
@@ -144,10 +144,10 @@ def _row(picture: Picture) -> dict[str, Any]:
     }
 
 
-def _picture(row: dict[str, Any]) -> Picture:
+def _from_row(row: dict[str, Any]) -> Picture:
     usage = place = None
     if row["output_tokens"] is not None:
-        usage = TokensUsed(
+        usage = TokenCounts(
             input_tokens=row["input_tokens"], output_tokens=row["output_tokens"], image_tokens=row["image_tokens"]
         )
     if row["session_id"] is not None:
@@ -162,7 +162,7 @@ def _picture(row: dict[str, Any]) -> Picture:
     fields = {name: row[name] for name in names} | {
         "usage": usage,
         "place": place,
-        "cost_usd": None if row["nano_usd"] is None else Decimal(row["nano_usd"]) / NANO,
-        "made": time_of(row["made_us"]),
+        "cost_usd": None if row["nano_usd"] is None else Decimal(row["nano_usd"]) / NANOS_PER_USD,
+        "made": from_microseconds(row["made_us"]),
     }
     return Picture(path=Path(row["path"]), record=PictureRecord.model_validate(fields))

@@ -23,17 +23,17 @@ class Turn:
     """One edit of a session; turns count from 1."""
 
     picture: Picture
-    place: SessionPosition
+    position: SessionPosition
 
     @property
     def number(self) -> int:
         """Its number in the session."""
-        return self.place.turn
+        return self.position.turn
 
     @property
     def parent(self) -> int:
         """The turn that it was made from, or `ORIGINALS`."""
-        return self.place.parent
+        return self.position.parent
 
     @property
     def path(self) -> Path:
@@ -138,22 +138,22 @@ def position_lines(position: SessionPosition, drawn: str) -> list[str]:
     return [*lines, drawn, "continue_edit_session makes the next change; end_edit_session closes the session."]
 
 
-MAX_LINES = 30
+MAX_TREE_LINES = 30
 """Turns that a tree as text shows: the newest."""
-MAX_WORDS = 60
+MAX_LABEL = 60
 """Characters of a turn's prompt in a tree."""
 
 
 def tree(session: Session) -> str:
     """The turns as text, one a line: a chain stands in one column, and each branch a step further in."""
-    shown = {turn.number for turn in session.turns[-MAX_LINES:]}
+    shown = {turn.number for turn in session.turns[-MAX_TREE_LINES:]}
     children: dict[int, list[Turn]] = {}
     numbers = {turn.number for turn in session.turns}
     for turn in session.turns:
         # A turn whose picture is not known any longer leaves those that were made from it.
         known = turn.parent in numbers and turn.parent < turn.number
         children.setdefault(turn.parent if known else ORIGINALS, []).append(turn)
-    lines = ["0 originals: " + (", ".join(map(_named, session.originals)) or "not known")]
+    lines = ["0 originals: " + (", ".join(map(_label, session.originals)) or "not known")]
     waiting = [(turn, "", "") for turn in reversed(children.get(ORIGINALS, []))]
     if len(waiting) > 1:
         waiting = _branches(children[ORIGINALS], "")
@@ -161,11 +161,11 @@ def tree(session: Session) -> str:
         turn, first, rest = waiting.pop()
         here = "  <- the next turn is made from here" if turn.number == session.head.number else ""
         if turn.number in shown:
-            lines.append(f'{first}{turn.number} "{shorten_line(turn.prompt, MAX_WORDS)}"{here}')
+            lines.append(f'{first}{turn.number} "{shorten_line(turn.prompt, MAX_LABEL)}"{here}')
         after = children.get(turn.number, [])
         waiting += [(after[0], rest, rest)] if len(after) == 1 else _branches(after, rest)
-    if len(session.turns) > MAX_LINES:
-        lines.insert(1, f"… {len(session.turns) - MAX_LINES} earlier turns")
+    if len(session.turns) > MAX_TREE_LINES:
+        lines.insert(1, f"… {len(session.turns) - MAX_TREE_LINES} earlier turns")
     return "\n".join(lines)
 
 
@@ -176,12 +176,12 @@ def _branches(turns: list[Turn], margin: str) -> list[tuple[Turn, str, str]]:
     return [(turn, margin + first, margin + rest) for turn, (first, rest) in zip(turns, marks, strict=True)][::-1]
 
 
-def _named(origin: Origin) -> str:
+def _label(origin: Origin) -> str:
     if origin.path and Path(origin.path).parent.name != SIDE_FOLDER:
-        return shorten_line(origin.id or Path(origin.path).name, MAX_WORDS)
-    return shorten_line(origin.id or origin.source, MAX_WORDS)
+        return shorten_line(origin.id or Path(origin.path).name, MAX_LABEL)
+    return shorten_line(origin.id or origin.source, MAX_LABEL)
 
 
-def new_id() -> str:
+def new_session_id() -> str:
     """An id that cannot be guessed: 96 random bits."""
     return f"session-{secrets.token_hex(12)}"

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from ..database.schema import pictures, sessions
 from ..errors import SessionError, shown
 from .models import Picture, SessionPosition
-from .picture_table import PictureTable, microseconds, time_of
+from .picture_table import PictureTable, from_microseconds, to_microseconds
 from .session import ORIGINALS, BeginSession, ExtendSession, Session, SessionStep, Turn
 
 
@@ -22,7 +22,7 @@ class SessionLimits:
     count: int
     idle: timedelta | None
 
-    def words(self) -> str:
+    def idle_words(self) -> str:
         """The time, for a reader."""
         if self.idle is None:
             return "too long"
@@ -48,13 +48,13 @@ class SessionTable:
 
     def begin(self, session_id: str, folder: Path) -> SessionPosition:
         """Begin a session, and give its first turn's position; beyond the limit, the least recently used one ends."""
-        us = microseconds(self.now)
+        us = to_microseconds(self.now)
         row = {"id": session_id, "created_us": us, "updated_us": us, "folder": str(folder), "head": 1, "active": True}
         self.connection.execute(sa.insert(sessions), row)
-        self.make_room()
+        self.evict()
         return SessionPosition(session_id=session_id, turn=1, parent=ORIGINALS)
 
-    def make_room(self) -> None:
+    def evict(self) -> None:
         """End what was not used for too long, and beyond the limit the least recently used."""
         self._end_idle()
         if self.limits.count:
@@ -74,8 +74,8 @@ class SessionTable:
         if session is None or not session.active:
             raise SessionError(
                 f"There is no active edit session {shown(session_id)}: it was ended, was not used for"
-                f" {self.limits.words()}, made room for newer ones, or never was. list_edit_sessions shows the active"
-                " ones; to go on from a picture, call start_edit_session with its id or path in `images`."
+                f" {self.limits.idle_words()}, made room for newer ones, or never was. list_edit_sessions shows the"
+                " active ones; to go on from a picture, call start_edit_session with its id or path in `images`."
             )
         self._touch(session_id)
         return session
@@ -120,20 +120,16 @@ class SessionTable:
         """The active sessions, the last used first; `limit` of them, if there is one."""
         self._end_idle()
         by_use = sa.select(sessions).where(sessions.c.active).order_by(sessions.c.updated_us.desc())
-        return self._all(by_use if limit is None else by_use.limit(limit))
+        return self._select(by_use if limit is None else by_use.limit(limit))
 
     def count_active(self) -> int:
         """How many are active."""
         self._end_idle()
         return self.connection.scalar(sa.select(sa.func.count()).where(sessions.c.active)) or 0
 
-    def every(self) -> list[Session]:
-        """All sessions, ended ones too, the last used first."""
-        return self._all(sa.select(sessions))
-
     def get(self, session_id: str) -> Session | None:
         """A session, active or not."""
-        return next(iter(self._all(sa.select(sessions).where(sessions.c.id == session_id))), None)
+        return next(iter(self._select(sa.select(sessions).where(sessions.c.id == session_id))), None)
 
     def ids_like(self, start: str, limit: int) -> list[str]:
         """The ids that begin so, the last used first."""
@@ -156,8 +152,8 @@ class SessionTable:
                 head = place.turn
         row = {
             "id": session_id,
-            "created_us": microseconds(first.made),
-            "updated_us": microseconds(last.made),
+            "created_us": to_microseconds(first.made),
+            "updated_us": to_microseconds(last.made),
             "folder": str(first.path.parent),
             "head": head or 1,
             "active": True,
@@ -165,7 +161,7 @@ class SessionTable:
         self.connection.execute(sa.insert(sessions), row)
         return True
 
-    def move(self, session_id: str, left: Path, folder: Path) -> None:
+    def set_folder(self, session_id: str, left: Path, folder: Path) -> None:
         """Have a session go on in `folder` if it went on in `left`."""
         here = sa.and_(sessions.c.id == session_id, sessions.c.folder == str(left))
         self.connection.execute(sa.update(sessions).where(here).values(folder=str(folder)))
@@ -173,16 +169,16 @@ class SessionTable:
     def _turns(self, session_id: str) -> list[Picture]:
         return PictureTable(self.connection).of_sessions(sa.select(sa.literal(session_id)))
 
-    def _all(self, query: sa.Select[Any]) -> list[Session]:
+    def _select(self, query: sa.Select[Any]) -> list[Session]:
         turns: defaultdict[str, list[Turn]] = defaultdict(list)
         for picture in PictureTable(self.connection).of_sessions(query.with_only_columns(sessions.c.id)):
             if place := picture.record.position:
                 turns[place.session_id].append(Turn(picture, place))
         rows = self.connection.execute(query.order_by(None).order_by(sessions.c.updated_us.desc())).mappings()
-        return [_session(row, turns[row["id"]]) for row in rows if row["id"] in turns]
+        return [_from_row(row, turns[row["id"]]) for row in rows if row["id"] in turns]
 
     def _touch(self, session_id: str) -> None:
-        us = microseconds(self.now)
+        us = to_microseconds(self.now)
         self.connection.execute(sa.update(sessions).where(sessions.c.id == session_id).values(updated_us=us))
 
     def _end(self, which: sa.ColumnElement[bool]) -> None:
@@ -190,10 +186,10 @@ class SessionTable:
 
     def _end_idle(self) -> None:
         if self.limits.idle is not None:
-            oldest = microseconds(self.now - self.limits.idle)
+            oldest = to_microseconds(self.now - self.limits.idle)
             self._end(sa.and_(sessions.c.active, sessions.c.updated_us < oldest))
 
 
-def _session(row: sa.RowMapping, turns: list[Turn]) -> Session:
-    created, updated = time_of(row["created_us"]), time_of(row["updated_us"])
+def _from_row(row: sa.RowMapping, turns: list[Turn]) -> Session:
+    created, updated = from_microseconds(row["created_us"]), from_microseconds(row["updated_us"])
     return Session(row["id"], created, updated, Path(row["folder"]), tuple(turns), row["head"], row["active"])

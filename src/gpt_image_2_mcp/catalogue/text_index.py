@@ -4,7 +4,7 @@ import re
 import unicodedata
 from typing import Final
 
-LONGEST: Final = 500
+MAX_WORD_LENGTH: Final = 500
 """Characters of a word that count: PostgreSQL's index takes 2,046 bytes."""
 
 
@@ -15,4 +15,4 @@ def words_of(text: str) -> list[str]:
     # A mark that makes no letter with what it stands on belongs to that word, and is nothing to look for.
     composed = re.sub(r"[\u0300-\u036f]+", "", unicodedata.normalize("NFC", apart))
     whole = composed.lower().replace("\N{GREEK SMALL LETTER FINAL SIGMA}", "\N{GREEK SMALL LETTER SIGMA}")
-    return list(dict.fromkeys(word[:LONGEST] for word in re.findall(r"[^\W_]+", whole)))
+    return list(dict.fromkeys(word[:MAX_WORD_LENGTH] for word in re.findall(r"[^\W_]+", whole)))

@@ -12,7 +12,7 @@ import click
 from .printing import count_of, print_check, print_known, print_notes, print_page, print_rebuild, printable
 
 if TYPE_CHECKING:
-    from ..catalogue.search import Search
+    from ..catalogue.search_query import SearchQuery
     from ..library.library import KnownPicture, Library
     from ..library.progress import CountCallback
 
@@ -220,8 +220,8 @@ def _run(
     return anyio.run(opened)
 
 
-def _search(**filters: Any) -> "Search":
+def _search(**filters: Any) -> "SearchQuery":
     """The search that the values of `_filters` and `_pages` describe."""
-    from ..catalogue.search import Search
+    from ..catalogue.search_query import SearchQuery
 
-    return Search.parse(**filters)
+    return SearchQuery.parse(**filters)

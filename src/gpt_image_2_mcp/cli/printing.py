@@ -16,7 +16,7 @@ import click
 
 if TYPE_CHECKING:
     from ..catalogue.models import Picture
-    from ..catalogue.search import Found
+    from ..catalogue.search_query import SearchResult
     from ..library.check import CheckResult, Finding
     from ..library.library import KnownPicture
     from ..library.rebuild import RebuildResult
@@ -50,18 +50,18 @@ def print_notes(notes: Iterable[str]) -> None:
         click.echo(printable(note), err=True)
 
 
-def print_page(found: "Found", *, as_json: bool, sandbox: bool) -> None:
+def print_page(found: "SearchResult", *, as_json: bool, sandbox: bool) -> None:
     """Print a page of pictures; `sandbox` says whose catalogue was searched."""
     if as_json:
         pictures = [_picture_as_dict(picture) for picture in found.pictures]
-        print_json({"pictures": pictures, "page": found.page, "more": found.more})
+        print_json({"pictures": pictures, "page": found.page, "more": found.has_more})
         return
     for picture in found.pictures:
         _print_picture(picture)
     if not found.pictures:
         none = "No pictures." if sandbox else "No pictures. The sandbox's have a catalogue of their own: --sandbox."
         click.echo(none if found.page == 1 else "No more pictures.", err=True)
-    if found.more:
+    if found.has_more:
         click.echo(f"There are more: --page {found.page + 1}", err=True)
 
 

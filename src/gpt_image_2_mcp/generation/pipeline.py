@@ -13,7 +13,7 @@ from functools import partial
 import anyio
 import anyio.to_thread
 
-from ..catalogue.session import BeginSession, ExtendSession, Session, new_id
+from ..catalogue.session import BeginSession, ExtendSession, Session, new_session_id
 from ..errors import ApiError
 from ..inputs import Sources
 from ..inputs.reader import InputReader, Inputs
@@ -105,7 +105,7 @@ class Pipeline:
         # One at a time: side by side, threads could finish in another order than that in which the calls arrived.
         async with self._prepare_lock:
             folder = await anyio.to_thread.run_sync(self._output_dirs.prepare, request.output_dir)
-        step = BeginSession(new_id(), folder) if kind == "session" else None
+        step = BeginSession(new_session_id(), folder) if kind == "session" else None
         return Order(kind, folder, inputs, self._key(job, inputs), step)
 
     async def run(self, job: Job, order: Order) -> Report:

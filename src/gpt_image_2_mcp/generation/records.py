@@ -3,9 +3,9 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from ..billing.budgets import NANO_USD, rounded_up
+from ..billing.budgets import NANO_USD, round_up_to_nano
 from ..billing.tokens import Usage
-from ..catalogue.models import MAX_WORD, Origin, Picture, PictureRecord, TokensUsed
+from ..catalogue.models import MAX_SHORT_TEXT, Origin, Picture, PictureRecord, TokenCounts
 from ..jobs.job import Job
 from ..jobs.report import Report
 from ..parameters.models import MAX_PROMPT, Options
@@ -23,7 +23,7 @@ def records_of(
 ) -> list[Picture]:
     """A record for each picture of a report. The cost and the usage of several pictures are divided among them."""
     count = len(report.images)
-    nano = 0 if report.cost is None else int(rounded_up(report.cost) / NANO_USD)
+    nano = 0 if report.cost is None else int(round_up_to_nano(report.cost) / NANO_USD)
     parameters = job.request.model_dump(include=set(Options.model_fields) - {"filename_prefix", "user"}) | {
         "n": job.request.count
     }
@@ -62,16 +62,16 @@ def shares(whole: int, count: int) -> list[int]:
     return [whole // count + (index < whole % count) for index in range(count)]
 
 
-def _share(usage: Usage | None, index: int, count: int) -> TokensUsed | None:
+def _share(usage: Usage | None, index: int, count: int) -> TokenCounts | None:
     """The part of one of `count` pictures in the usage of all."""
     if usage is None:
         return None
     parts = [shares(tokens, count)[index] for tokens in (usage.input_tokens, usage.image_tokens, usage.output_tokens)]
-    return TokensUsed(input_tokens=parts[0], image_tokens=parts[1], output_tokens=parts[2])
+    return TokenCounts(input_tokens=parts[0], image_tokens=parts[1], output_tokens=parts[2])
 
 
 def _bounded(value: Any) -> Any:
     """A text from the client or the API as a record takes it: cut to `MAX_WORD` characters, and encodable as UTF-8."""
     if not isinstance(value, str):
         return value
-    return value.encode("utf-8", "replace").decode()[:MAX_WORD]
+    return value.encode("utf-8", "replace").decode()[:MAX_SHORT_TEXT]

@@ -21,7 +21,7 @@ from decimal import Decimal
 from functools import partial
 from pathlib import Path
 
-from ..billing.budgets import Entry, Summary
+from ..billing.budgets import Entry, SpendingSummary
 from ..billing.pricing import Estimate, Offer, estimate, offer
 from ..billing.tokens import Pixels, Quality, Size, Usage
 from ..errors import GptImageError
@@ -91,7 +91,7 @@ class Spending:
         charge = Charge(self.budgets, "", request)
         return await self._writer.run(charge.dry_run)
 
-    async def summary(self) -> Summary:
+    async def summary(self) -> SpendingSummary:
         """The sums of today and of the last 30 days; raises DatabaseUnusable."""
         return await self._writer.run(lambda repositories: repositories.ledger.summary())
 
@@ -137,7 +137,7 @@ class Charge:
             return _estimate_of(self._request, _dearest_seen(self._request, repositories))
         self.reserve(repositories)
         assert self._row is not None
-        repositories.ledger.forget(self._row)
+        repositories.ledger.delete(self._row)
         return self._estimate
 
     def mark_sent(self, repositories: Repositories) -> None:
@@ -149,7 +149,7 @@ class Charge:
             return
         self._was_reserved = self._row is not None
         if self._row is not None:
-            repositories.ledger.sent(self._row)
+            repositories.ledger.mark_sent(self._row)
         else:
             self.reserve(repositories, is_sent=True)
         self._is_sent = True
@@ -186,7 +186,7 @@ class Charge:
     def fail(self, repositories: Repositories, *, may_be_billed: bool) -> None:
         """Change the row to `unknown` if a picture may be billed that did not arrive, and to `released` if not."""
         if self._row is not None:
-            (repositories.ledger.unknown if may_be_billed else repositories.ledger.release)(self._row)
+            (repositories.ledger.mark_unknown if may_be_billed else repositories.ledger.release)(self._row)
 
 
 def _estimate_of(request: PricedRequest, dearest: int | None) -> Estimate | None:
@@ -203,7 +203,7 @@ def _dearest_seen(request: PricedRequest, repositories: Repositories) -> int | N
     if isinstance(repositories.database, Path) and not repositories.database.exists():
         return None
     try:
-        return repositories.ledger.dearest(
+        return repositories.ledger.max_output_tokens(
             model=request.model, size=request.options.size, quality=request.options.quality
         )
     except GptImageError:
@@ -221,7 +221,7 @@ def _price(request: PricedRequest, *, size: Size, quality: Quality, dearest: int
         inputs=request.inputs,
         mask=request.mask,
         partial_images=request.partial_images,
-        dearest_seen=dearest,
+        max_tokens_seen=dearest,
     )
 
 

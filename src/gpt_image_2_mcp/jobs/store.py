@@ -47,7 +47,7 @@ class JobStore:
         def write(repositories: Repositories) -> None:
             with repositories.unit_of_work() as unit:
                 if unit.jobs.get(job.id) is not None:
-                    unit.jobs.give_up(job.id, fetched=job.delivery is Delivery.FETCHED)
+                    unit.jobs.mark_given_up(job.id, fetched=job.delivery is Delivery.FETCHED)
                 elif not job.finished.is_set():
                     self._put(repositories, unit, job, "queued")
 
@@ -58,7 +58,7 @@ class JobStore:
 
         def write(repositories: Repositories) -> None:
             with repositories.unit_of_work() as unit:
-                unit.jobs.fetch(job_id)
+                unit.jobs.mark_fetched(job_id)
 
         self._writer.submit(write)
 
@@ -76,7 +76,7 @@ class JobStore:
 
         def write(repositories: Repositories) -> None:
             with repositories.unit_of_work() as unit:
-                unit.jobs.forget(job_id)
+                unit.jobs.delete(job_id)
 
         self._writer.submit(write)
 
@@ -142,7 +142,7 @@ class JobStore:
         if job.key is None:
             # Its inputs are not read yet: the row is written when they are, by `JobRunner`.
             return
-        unit.jobs.put(
+        unit.jobs.save(
             JobRow(
                 id=job.id,
                 key=job.key,
@@ -164,7 +164,7 @@ class JobStore:
 def describe_loss(repositories: Repositories, row: "JobRow") -> str:
     """What became of a lost job: what it may have cost, and which of its pictures were saved."""
     try:
-        usd = repositories.ledger.of_job(row.id)
+        usd = repositories.ledger.job_cost(row.id)
     except GptImageError:
         usd = None
     price = f"about {dollars(usd)}, " if usd else ""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import anyio.to_thread
 
 from ..catalogue.models import Picture
-from ..catalogue.search import Found, Search
+from ..catalogue.search_query import SearchQuery, SearchResult
 from ..catalogue.session import Session
 from ..errors import BadRequest, NotConfigured, shown
 from ..generation.output_dirs import OutputDirs
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from .rebuild import RebuildResult
     from .scan import ScanResult
 
-ALL = Search(page_size=500)
+ALL = SearchQuery(page_size=500)
 """Every picture, as many at once as others can wait for."""
 
 
@@ -76,11 +76,11 @@ class Library:
                 " only). Unset it to keep one."
             )
 
-    async def find(self, wanted: Search) -> Found:
+    async def find(self, wanted: SearchQuery) -> SearchResult:
         """A page of pictures, the newest first."""
         return await self._writer.in_transaction(lambda unit: unit.search(wanted))
 
-    async def batches(self, wanted: Search = ALL) -> AsyncGenerator[Sequence[Picture]]:
+    async def batches(self, wanted: SearchQuery = ALL) -> AsyncGenerator[Sequence[Picture]]:
         """All pictures that are wanted, some hundreds at a time, none twice."""
         seen: set[str] = set()
         wanted = replace(wanted, page=1, page_size=ALL.page_size)
@@ -88,7 +88,7 @@ class Library:
             found = await self.find(wanted)
             # What is made meanwhile moves the rest to the next page.
             yield [picture for picture in found.pictures if picture.id not in seen]
-            if not found.more:
+            if not found.has_more:
                 return
             seen.update(picture.id for picture in found.pictures)
             wanted = replace(wanted, page=wanted.page + 1)
@@ -191,7 +191,7 @@ class Library:
         return done
 
     async def export(
-        self, folder: str, wanted: Search = ALL, *, on_progress: CountCallback | None = None
+        self, folder: str, wanted: SearchQuery = ALL, *, on_progress: CountCallback | None = None
     ) -> "ExportResult":
         """Copy pictures with their records into a folder.
 
@@ -219,7 +219,7 @@ class Library:
         return done
 
     async def gallery(
-        self, file: str, wanted: Search = ALL, *, on_progress: CountCallback | None = None
+        self, file: str, wanted: SearchQuery = ALL, *, on_progress: CountCallback | None = None
     ) -> tuple[Path, int]:
         """Write one HTML page with all pictures; return its path and their number. An older gallery is replaced.
 

@@ -186,12 +186,12 @@ def _write(repositories: Repositories, *, batch: _Batch, done: RebuildResult) ->
                 continue
             touched += [picture.record.position.session_id] if picture.record.position else []
         for picture, left in batch.moved:
-            unit.pictures.move(picture.id, picture.path)
+            unit.pictures.set_path(picture.id, picture.path)
             done.moved += 1
             # The place that the catalogue knows: the record may claim another one.
             known = unit.pictures.get(picture.id)
             if left and known and known.record.position:
-                unit.sessions.move(known.record.position.session_id, left, picture.path.parent)
+                unit.sessions.set_folder(known.record.position.session_id, left, picture.path.parent)
                 touched.append(known.record.position.session_id)
     return touched
 
@@ -211,7 +211,7 @@ def _add(unit: UnitOfWork, picture: Picture, done: RebuildResult) -> None:
             f"{picture.path} says that it is turn {record.position.turn} of {record.position.session_id}, as {holder}"
             " does."
         )
-    if unit.pictures.crowd(record.made) >= MAX_AT_ONE_MOMENT:
+    if unit.pictures.count_ids_near(record.made) >= MAX_AT_ONE_MOMENT:
         raise RecordConflict(
             f"{picture.path} says that it was made at the same moment as {MAX_AT_ONE_MOMENT:,} others."
         )
@@ -223,5 +223,5 @@ def _restore(repositories: Repositories, *, ids: Sequence[str]) -> int:
     """Write those sessions anew that are not there, and give their number."""
     with repositories.unit_of_work() as unit:
         restored = sum(unit.sessions.restore(session_id) for session_id in ids)
-        unit.sessions.make_room()
+        unit.sessions.evict()
     return restored

@@ -10,7 +10,7 @@ from pathlib import Path
 import anyio.to_thread
 
 from ..catalogue.models import Picture
-from ..catalogue.search import Found, Search
+from ..catalogue.search_query import SearchQuery, SearchResult
 from ..errors import BadRequest, UnreadableSource, shown
 from ..images.preview import MAX_PICTURE_BYTES, Preview, preview
 from ..inputs.reader import InputReader
@@ -24,7 +24,7 @@ from .library import KnownPicture, Library
 class Listing:
     """A page of pictures; with a sheet, `numbers` tells which number on it is which."""
 
-    found: Found
+    found: SearchResult
     """In it, pictures of one call stand in their order."""
     missing: frozenset[str]
     """The ids of those whose files are gone."""
@@ -62,10 +62,10 @@ class Viewer:
             BadRequest: a time is none.
 
         """
-        wanted = Search.parse(**request.model_dump(exclude={"contact_sheet"}))
+        wanted = SearchQuery.parse(**request.model_dump(exclude={"contact_sheet"}))
         found = _calls_in_order(await self._library.find(wanted))
         missing = await anyio.to_thread.run_sync(_missing_ids, found)
-        filtered = replace(wanted, page=1) != Search()
+        filtered = replace(wanted, page=1) != SearchQuery()
         if not request.contact_sheet or not found.pictures:
             return Listing(found, missing, filtered, {}, None)
         numbers = dict(enumerate(found.pictures, start=found.first_number))
@@ -103,13 +103,13 @@ class Viewer:
         return draw_sheet(make_cells(numbers.items(), read=self._reader.saved_data, cache=self._cache))
 
 
-def _calls_in_order(found: Found) -> Found:
+def _calls_in_order(found: SearchResult) -> SearchResult:
     """The same page, the pictures of one call from the first to the last; the newest call stays first."""
     calls = (list(call) for _, call in groupby(found.pictures, key=lambda picture: picture.record.job_id or picture.id))
     return replace(found, pictures=tuple(picture for call in calls for picture in reversed(call)))
 
 
-def _missing_ids(found: Found) -> frozenset[str]:
+def _missing_ids(found: SearchResult) -> frozenset[str]:
     return frozenset(picture.id for picture in found.pictures if not exists(picture.path))
 
 

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from ..billing.ledger import Ledger
     from ..catalogue.job_table import JobRow, JobTable
     from ..catalogue.picture_table import PictureTable
-    from ..catalogue.search import Found, Search
+    from ..catalogue.search_query import SearchQuery, SearchResult
     from ..catalogue.session_table import SessionLimits, SessionTable
     from ..database.store import Store
 
@@ -60,7 +60,7 @@ class UnitOfWork:
     now: datetime
     """When the transaction began: everything that it writes has this time."""
 
-    def search(self, wanted: "Search") -> "Found":
+    def search(self, wanted: "SearchQuery") -> "SearchResult":
         """Find pictures by their words and facts."""
         from ..catalogue.queries import search
 
@@ -164,14 +164,14 @@ class Repositories:
         request was sent, and deleted otherwise. Gives sentences for the log about the charges, and the lost jobs.
         """
         with self.transaction():
-            sentences = self.ledger.mend()
+            sentences = self.ledger.recover()
             with self.unit_of_work() as unit:
-                under_way = unit.jobs.under_way()
+                under_way = unit.jobs.unfinished()
                 dead = self.catalogue_store.dead_owners({job.owner for job in under_way})
                 left = [job for job in under_way if job.owner in dead]
                 lost = [job for job in left if job.state == "sent"]
                 for job in left:
-                    (unit.jobs.lose if job in lost else unit.jobs.forget)(job.id)
+                    (unit.jobs.mark_lost if job in lost else unit.jobs.delete)(job.id)
         # After the commit: without these liveness files no process would know that there is something to recover.
         self.ledger_store.remove_dead_files()
         return sentences, lost

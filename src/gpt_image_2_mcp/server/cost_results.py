@@ -5,7 +5,7 @@ from typing import Any
 
 from mcp_types import CallToolResult, TextContent
 
-from ..billing.budgets import PER_CALL, PER_DAY, ModelSpending, Summary
+from ..billing.budgets import PER_CALL, PER_DAY, ModelSpending, SpendingSummary
 from ..billing.pricing import Estimate, dollars
 from ..generation.spending import Budgets
 from ..parameters.models import CostsRequest
@@ -14,7 +14,7 @@ META_KEY = "gpt-image-2/costs"
 
 
 def costs(
-    request: CostsRequest, model: str, expected: Estimate | None, spent: Summary, budgets: Budgets
+    request: CostsRequest, model: str, expected: Estimate | None, spent: SpendingSummary, budgets: Budgets
 ) -> CallToolResult:
     """Amounts in dollars, as text and in `_meta`."""
     lines = [_estimate_line(request, model, expected)]

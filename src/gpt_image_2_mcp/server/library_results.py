@@ -52,7 +52,7 @@ def _page_text(listing: Listing, numbers: dict[str, int]) -> str:
     found = listing.found
     count = len(found.pictures)
     head = f"{count} picture{'s' if count > 1 else ''}, newest first, page {found.page}"
-    head += f"; page {found.page + 1} has older ones." if found.more else "; there are no older ones."
+    head += f"; page {found.page + 1} has older ones." if found.has_more else "; there are no older ones."
     if numbers:
         head += " A number on the sheet, or an id, names a picture in every tool."
     texts = [

@@ -19,7 +19,7 @@ from mcp_types import (
 )
 from pydantic import AnyUrl
 
-from ..catalogue.search import Search
+from ..catalogue.search_query import SearchQuery
 from ..catalogue.session import Session, tree
 from ..errors import GptImageError, shorten_line
 from ..service.images import ImageService
@@ -56,7 +56,7 @@ class PictureServer(MCPServer[ImageService]):
         if self.service is None:
             return []
         with expected_errors():
-            found = await self.service.library.find(Search(page_size=LISTED))
+            found = await self.service.library.find(SearchQuery(page_size=LISTED))
             sessions, _ = await self.service.list_sessions(LISTED)
         pictures = [Resource(**picture_link(picture).model_dump(exclude={"type"})) for picture in found.pictures]
         return [*pictures, *map(_session_resource, sessions)]
@@ -140,7 +140,7 @@ def _session(session: Session) -> dict[str, Any]:
             {
                 "turn": turn.number,
                 "parent_turn": turn.parent,
-                "branch": turn.place.is_branch,
+                "branch": turn.position.is_branch,
                 "prompt": turn.prompt,
                 "picture": PICTURE_URI.replace("{id}", turn.picture.id),
                 "file_path": str(turn.path),

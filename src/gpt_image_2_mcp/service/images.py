@@ -14,7 +14,7 @@ from dataclasses import replace
 import anyio
 import anyio.to_thread
 
-from ..billing.budgets import Summary
+from ..billing.budgets import SpendingSummary
 from ..billing.pricing import Estimate
 from ..catalogue.session import Session
 from ..errors import GptImageError, JoinedJobFailed, UnreadableSource
@@ -183,7 +183,7 @@ class ImageService:
         """The estimate for a request whose input images are not read yet; None if the model's price is not known."""
         return await self._spending.estimate(self._pipeline.priced(request))
 
-    async def spent(self) -> tuple[Summary, Budgets]:
+    async def spent(self) -> tuple[SpendingSummary, Budgets]:
         """What was spent today and in the last 30 days, and the budgets; raises DatabaseUnusable."""
         return await self._spending.summary(), self._spending.budgets
 

@@ -7,15 +7,15 @@ from typing import Self
 from ..parameters.times import moment
 from .models import Picture
 
-PAGE = 20
+PAGE_SIZE = 20
 """Pictures on a page: as many as fit a contact sheet."""
 
 
 @dataclass(frozen=True, slots=True)
-class Search:
+class SearchQuery:
     """What is looked for; None and empty stand for anything."""
 
-    query: str | None = None
+    text: str | None = None
     since: datetime | None = None
     until: datetime | None = None
     """Not included."""
@@ -23,7 +23,7 @@ class Search:
     session_id: str | None = None
     model: str | None = None
     page: int = 1
-    page_size: int = PAGE
+    page_size: int = PAGE_SIZE
 
     @classmethod
     def parse(
@@ -36,7 +36,7 @@ class Search:
         session_id: str | None = None,
         model: str | None = None,
         page: int = 1,
-        page_size: int = PAGE,
+        page_size: int = PAGE_SIZE,
     ) -> Self:
         """Make a search of filters as a person or a model writes them, with times such as `yesterday` and `3d`.
 
@@ -46,7 +46,7 @@ class Search:
         """
         now = datetime.now().astimezone()
         return cls(
-            query=query,
+            text=query,
             since=None if since is None else moment(since, now=now),
             until=None if until is None else moment(until, end=True, now=now),
             project=project,
@@ -58,13 +58,13 @@ class Search:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """A page of pictures, the newest first; `more` tells that there is another page."""
+class SearchResult:
+    """A page of pictures, the newest first; `has_more` tells that there is another page."""
 
     pictures: tuple[Picture, ...]
     page: int
     page_size: int
-    more: bool
+    has_more: bool
 
     @property
     def first_number(self) -> int:

@@ -249,7 +249,7 @@ def test_a_database_that_is_not_this_programs_is_named_and_left_alone(
 def test_a_transaction_waits_for_another_one_and_then_says_so(
     postgres: PostgresUrl, opened: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gpt_image_2_mcp.database.postgres._SESSION", ("SET lock_timeout = '50ms'",))
+    monkeypatch.setattr("gpt_image_2_mcp.database.postgres._SESSION_SETTINGS", ("SET lock_timeout = '50ms'",))
     first, second = opened(postgres), opened(postgres)
     with first.database.transaction(), pytest.raises(DatabaseUnusable, match="held by another"):
         second.database.transaction().__enter__()

@@ -687,7 +687,7 @@ def test_a_file_system_without_locks_is_told(opened: Open, monkeypatch: pytest.M
     def no_locks(_held: object) -> bool:
         raise OSError(errno.ENOLCK, "No locks available")
 
-    monkeypatch.setattr(liveness, "lock", no_locks)
+    monkeypatch.setattr(liveness, "try_lock", no_locks)
     with pytest.raises(DatabaseUnusable, match="cannot hold a lock: No locks available"):
         opened()
 

@@ -78,9 +78,9 @@ async def test_a_refusal_of_the_route_leads_to_the_responses_api_and_is_remember
     second = await edited(bench)
     assert [seen.path for seen in bench.seen()] == [EDITS, RESPONSES, RESPONSES]
     assert bench.knobs.paid == 2
-    assert "From now on, edits go through the Responses API instead." in first.text
+    assert "Edits go through the Responses API instead for the next minutes." in first.text
     assert "Edited through the Responses API, with gpt-4.1-mini as the host model." in second.text
-    assert "From now on" not in second.text
+    assert "for the next minutes" not in second.text
 
 
 async def test_what_a_fall_back_says(bench: Bench) -> None:
@@ -91,8 +91,8 @@ Edited: 1 picture by the built-in sandbox in place of gpt-image-2, 1024x640, qua
 FOLDER/sandbox/edit-TIME-HEX.png
 Tokens: 642 in, 956 out; free, gpt-image-2 would have cost about $0.0341.
 Note: This backend does not edit with 'gpt-image-2' on /images/edits: Invalid value: 'gpt-image-2'.
-Value must be 'dall-e-2' (request id req_ID; said by the sandbox, not by OpenAI). From now on, edits
-go through the Responses API instead.
+Value must be 'dall-e-2' (request id req_ID; said by the sandbox, not by OpenAI). Edits go through
+the Responses API instead for the next minutes.
 Note: Edited through the Responses API, with gpt-4.1-mini as the host model.\
 """)
 

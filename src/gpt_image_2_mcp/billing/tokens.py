@@ -106,6 +106,10 @@ class Usage:
         return shape
 
 
+MAX_TOKENS = 10**9
+"""The most tokens that a count of one answer can mean: a picture takes some ten thousand. More is a broken count."""
+
+
 def usage_from(answer: object) -> Usage | None:
     """Read the `usage` of an images answer, or `tool_usage.image_gen` of a response, given as a mapping.
 
@@ -123,7 +127,7 @@ def usage_from(answer: object) -> Usage | None:
         cached.get("cached_text_tokens", 0),
         cached.get("cached_image_tokens", 0),
     )
-    if not all(type(count) is int and count >= 0 for count in counts):
+    if not all(type(count) is int and 0 <= count <= MAX_TOKENS for count in counts):
         return None
     input_tokens, output_tokens, image, output_text, cached_text, cached_image = cast("tuple[int, ...]", counts)
     text = input_tokens - image

@@ -11,6 +11,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import chain, repeat
 from pathlib import Path
 
 from ..catalogue.models import Picture
@@ -148,10 +149,13 @@ class Recorder:
             _settle(repositories, report, charge, lost)
             with repositories.unit_of_work() as unit:
                 position = unit.sessions.apply(order.step) if order.step else None
-                update = {"position": position, "made": unit.now}
+                # A backend may send more pictures than asked for: the first one is the turn, the others stand beside.
+                positions = chain([position], repeat(None))
                 listed = [
-                    picture.model_copy(update={"record": picture.record.model_copy(update=update)})
-                    for picture in pictures
+                    picture.model_copy(
+                        update={"record": picture.record.model_copy(update={"position": at, "made": unit.now})}
+                    )
+                    for picture, at in zip(pictures, positions, strict=False)
                 ]
                 for picture in listed:
                     unit.pictures.add(picture)

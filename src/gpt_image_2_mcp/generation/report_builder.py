@@ -1,5 +1,6 @@
 """Builds a job's report from what was asked for and what was saved."""
 
+import logging
 from collections import Counter
 from collections.abc import Mapping
 from decimal import Decimal
@@ -11,6 +12,8 @@ from ..jobs.report import Report
 from ..openai_api.request import ImageRequest, SendOutcome
 from ..openai_api.results import ApiResult
 from .image_saver import ImageSaver
+
+logger = logging.getLogger(__name__)
 
 
 def build_report(order: Order, request: ImageRequest, saver: ImageSaver, outcome: SendOutcome, *, model: str) -> Report:
@@ -46,7 +49,7 @@ def build_report(order: Order, request: ImageRequest, saver: ImageSaver, outcome
         applied=applied,
         images=tuple(images),
         usage=usage,
-        cost=_cost(results, model),
+        cost=_cost_or_none(results, model),
         request_id=first.request_id,
         warnings=tuple(Counter(warnings)),
         sandbox=first.sandbox,
@@ -64,6 +67,15 @@ def _differences(requested: Mapping[str, Any], applied: Mapping[str, Any]) -> li
     if applied["n"] < requested["n"]:
         found.append(f"The API made {applied['n']} of the {requested['n']} pictures that were asked for.")
     return found
+
+
+def _cost_or_none(results: list[ApiResult], model: str) -> Decimal | None:
+    """As `_cost`; None too where the price data fails: the pictures are saved, and only the price is missing."""
+    try:
+        return _cost(results, model)
+    except Exception:
+        logger.exception("the cost of an answer could not be computed")
+        return None
 
 
 def _cost(results: list[ApiResult], model: str) -> Decimal | None:

@@ -52,6 +52,8 @@ def make_sdk(settings: Settings, http: httpx2.Client) -> openai.OpenAI:
         base_url=DEFAULT_BASE_URL if settings.sandbox else settings.base_url or DEFAULT_BASE_URL,
         max_retries=0,
         http_client=http,
+        # A LiteLLM proxy repeats requests by itself, and each of its tries is billed: this asks it for none.
+        default_headers={"x-litellm-num-retries": "0"},
     )
     # As an argument of the constructor, None would mean "read the environment".
     sdk.organization = settings.organization

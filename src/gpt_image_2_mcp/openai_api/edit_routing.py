@@ -1,8 +1,10 @@
 """Chooses the route of an edit.
 
-Edits go to `/images/edits`. If the backend refuses that route, this edit and all later ones of the process go through
-the Responses API.
+Edits go to `/images/edits`. If the backend refuses that route, the edit goes through the Responses API. Where that
+worked, later edits go there at once for some minutes: a stray 404 of a proxy is not the last word on a route.
 """
+
+from anyio import current_time
 
 from ..errors import RouteRefused
 from . import responses_route
@@ -11,6 +13,9 @@ from .images_route import ImagesRoute
 from .rate_limiter import RequestStatus
 from .request import ImageRequest, SendOutcome
 from .sink import ImageSink
+
+REMEMBERED_S = 600.0
+"""How long a refused route is not tried again, once the other one worked."""
 
 
 class EditRouter:
@@ -29,20 +34,24 @@ class EditRouter:
         self._model = model
         self._host_model = host_model
         self._through_responses = through_responses
+        self._responses_until = 0.0
 
     async def edit(self, request: ImageRequest, status: RequestStatus, sink: ImageSink) -> SendOutcome:
         """Send an edit; raises `ApiError` if no picture arrived."""
         notes: list[str] = []
-        if not self._through_responses:
+        refused = False
+        if not self._through_responses and current_time() >= self._responses_until:
             try:
                 await self._images.edit(request, status, sink)
             except RouteRefused as refusal:
-                self._through_responses = True
-                notes.append(f"{refusal} From now on, edits go through the Responses API instead.")
+                refused = True
+                notes.append(f"{refusal} Edits go through the Responses API instead for the next minutes.")
             else:
                 return SendOutcome()
         notes.append(f"Edited through the Responses API, with {self._host_model} as the host model.")
         failures = await responses_route.edit(
             self._sender, request, status, sink, model=self._model, host_model=self._host_model
         )
+        if refused:
+            self._responses_until = current_time() + REMEMBERED_S
         return SendOutcome(failures, notes)

@@ -88,6 +88,11 @@ def sanitized(text: str) -> str:
 def _translate_connection(error: openai.APIConnectionError) -> ApiError:
     where = f"{error.request.url.scheme}://{error.request.url.netloc.decode('ascii', 'replace').rpartition('@')[2]}"
     cause = error.__cause__
+    if isinstance(cause, httpx2.ProxyError):
+        return Unavailable(
+            f"The proxy on the way to {where} refused to connect ({_reason(cause)}); nothing was sent or billed. Check"
+            " HTTPS_PROXY, and its credentials where it wants some (http://user:password@host:port); then ask again."
+        )
     if isinstance(cause, NEVER_SENT):
         return Unavailable(
             f"Could not connect to {where} ({_reason(cause)}); nothing was sent or billed."

@@ -24,7 +24,13 @@ MAX_NAMED_WAIT_S = 120.0
 FIRST_WAIT_S = 0.5
 """The wait before the second try where the API names none. It doubles with each try, and varies by half."""
 
-NEVER_SENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, httpx2.UnsupportedProtocol)
+NEVER_SENT = (
+    httpx2.ConnectError,
+    httpx2.ConnectTimeout,
+    httpx2.PoolTimeout,
+    httpx2.ProxyError,
+    httpx2.UnsupportedProtocol,
+)
 """What httpx2 raises before the request's first byte has left."""
 
 
@@ -71,7 +77,7 @@ def named_wait(error: openai.OpenAIError) -> float | None:
             continue
         if 0 <= wait < float("inf"):
             return wait
-    words = re.search(r"try again in (?:([\d.]+)m(?!s))?(?:([\d.]+)(ms|s))?", error.message)
+    words = re.search(r"try again in (?:(\d+(?:\.\d+)?)m(?!s))?(?:(\d+(?:\.\d+)?)(ms|s))?", error.message)
     if words is None or not (words[1] or words[2]):
         return None
     seconds = float(words[2] or 0) * (0.001 if words[3] == "ms" else 1.0)

@@ -13,8 +13,11 @@ from typing import Any
 
 import httpx2
 import pytest
+import sqlalchemy as sa
 from workbench import KEY, META, SMALL, Bench, Benches, Canned, canned, encoded, said
 
+from gpt_image_2_mcp.database import schema
+from gpt_image_2_mcp.database.sqlite import open_database
 from gpt_image_2_mcp.openai_api import edit_routing
 from gpt_image_2_mcp.sandbox import Fault
 
@@ -113,3 +116,25 @@ async def test_a_stray_404_is_not_the_last_word_on_a_route(bench: Bench, monkeyp
         "/responses",
         "/images/edits",
     ]
+
+
+def test_a_statement_that_fails_stops_no_other_process(tmp_path: Path) -> None:
+    """The failure is kept, as a traceback in a log keeps it: the lock on the file goes all the same."""
+    one, other = (open_database(tmp_path / "data.db", busy_seconds=0.1) for _ in range(2))
+    row = {"id": "session-1", "created_us": 1, "updated_us": 1, "folder": "/", "head": 1, "active": True}
+    failures: list[Exception] = []
+    for values in ([row, row], [{**row, "head": 10**30}]):
+        try:
+            with one.transaction() as connection:
+                for value in values:
+                    connection.execute(sa.insert(schema.sessions), value)
+        except Exception as error:  # noqa: BLE001 - whatever it is
+            failures.append(error)
+        with other.transaction() as connection:
+            assert connection.scalar(sa.select(sa.func.count()).select_from(schema.sessions)) == 0
+            connection.execute(sa.delete(schema.sessions))
+    assert len(failures) == 2
+    with one.transaction() as connection:
+        assert connection.scalar(sa.select(sa.func.count()).select_from(schema.sessions)) == 0
+    one.close()
+    other.close()

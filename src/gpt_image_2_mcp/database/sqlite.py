@@ -52,6 +52,18 @@ _GONE: Final = (
 _REPLACED: Final = "was emptied or exchanged while it was open. Restart the server"
 
 
+_BAD_DESCRIPTOR: Final = frozenset(
+    {
+        sqlite3.SQLITE_READONLY,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_CORRUPT,
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_NOTADB,
+    }
+)
+"""Primary result codes after which the file is opened again: it may have been moved, replaced or lost."""
+
+
 def open_database(path: Path | None, *, busy_seconds: float = BUSY_SECONDS) -> Database:
     """Open the file at `path`, or a database in memory for None, and create its tables or bring them up to date.
 
@@ -125,8 +137,16 @@ def _engine(path: Path, busy_seconds: float) -> sa.Engine:
             raise exc.DisconnectionError
 
     def drop(failure: sa.ExceptionContext) -> None:
-        # After any error the next transaction opens the file again, since the descriptor may be bad.
-        failure.is_disconnect = True
+        """Open the file again for the next transaction where the descriptor may be bad.
+
+        Any other failure, such as a broken constraint, is rolled back and the connection kept. A dropped connection is
+        rolled back first: the error holds its statement, and with it SQLite's lock on the file for all processes.
+        """
+        code = getattr(failure.original_exception, "sqlite_errorcode", 0) & 0xFF
+        failure.is_disconnect = code in _BAD_DESCRIPTOR
+        if failure.is_disconnect and failure.connection is not None:
+            with suppress(sqlite3.Error):
+                failure.connection.connection.rollback()
 
     event.listen(engine, "connect", configure)
     event.listen(engine, "checkout", check)

@@ -348,9 +348,9 @@ async def test_a_model_without_a_price_is_refused_while_a_budget_is_set(root: Pa
         text = await bench.refused("generate_image", **LOW)
         assert bench.seen() == []
     assert folded(text) == snapshot("""\
-Nobody has published what the model 'my-azure-deployment' costs at quality 'low', and a budget is
-set: use a model with a known price such as 'gpt-image-2', or unset GPT_IMAGE_2_BUDGET_PER_CALL_USD
-and GPT_IMAGE_2_BUDGET_PER_DAY_USD.\
+No price is published for the model 'my-azure-deployment' at quality 'low', and a budget is set: use
+a model with a known price such as 'gpt-image-2', or unset GPT_IMAGE_2_BUDGET_PER_CALL_USD and
+GPT_IMAGE_2_BUDGET_PER_DAY_USD.\
 """)
 
 

@@ -172,9 +172,9 @@ from pathlib import Path
 import anyio
 import httpx2
 
-from gpt_image_2_mcp.params import GenerateRequest
+from gpt_image_2_mcp.app import open_service
+from gpt_image_2_mcp.parameters.models import GenerateRequest
 from gpt_image_2_mcp.settings import Settings
-from gpt_image_2_mcp.service.images import open_studio
 
 
 class Never(httpx2.AsyncBaseTransport):
@@ -190,8 +190,8 @@ async def main():
     for _ in range(30):
         never, here = Never(), Path(sys.argv[1])
         settings = Settings.read({"OPENAI_API_KEY": "sk-x", "GPT_IMAGE_2_SHUTDOWN_GRACE_S": "0"})
-        async with open_studio(settings, transport=never, working_dir=here, home=here) as studio:
-            studio.generate(GenerateRequest(prompt="a fox", output_dir=str(here / "out")))
+        async with open_service(settings, transport=never, working_dir=here, home=here) as service:
+            service.start(GenerateRequest(prompt="a fox", output_dir=str(here / "out")))
             await never.asked.wait()
 
 anyio.run(main)

@@ -68,7 +68,9 @@ class Spending:
 
     async def estimate(self, request: PricedRequest) -> Estimate | None:
         """The estimate for a request; None if the model's price is not known."""
-        return await self._writer.run(lambda repositories: _estimate_of(request, _dearest_seen(request, repositories)))
+        return await self._writer.run(
+            lambda repositories: _estimate_of(request, _max_tokens_seen(request, repositories))
+        )
 
     async def reserve(self, job: str, request: PricedRequest) -> "Charge":
         """The charge for a job, with its estimate reserved in the ledger if a budget is set.
@@ -118,7 +120,7 @@ class Charge:
     def reserve(self, repositories: Repositories, *, is_sent: bool = False) -> None:
         """Insert the row with the estimate, as `reserved` or at once as `sent`; raises as `Spending.reserve` does."""
         request = self._request
-        self._estimate = _estimate_of(request, _dearest_seen(request, repositories))
+        self._estimate = _estimate_of(request, _max_tokens_seen(request, repositories))
         self._row = repositories.ledger.reserve(
             Entry(request.model, request.options.size, request.options.quality, request.n, self._job),
             estimate=self._estimate.usd if self._estimate else None,
@@ -134,7 +136,7 @@ class Charge:
         This asks the ledger the same question as the request itself will. Raises as `Spending.reserve` does.
         """
         if not self._budgets.any:
-            return _estimate_of(self._request, _dearest_seen(self._request, repositories))
+            return _estimate_of(self._request, _max_tokens_seen(self._request, repositories))
         self.reserve(repositories)
         assert self._row is not None
         repositories.ledger.delete(self._row)
@@ -189,12 +191,12 @@ class Charge:
             (repositories.ledger.mark_unknown if may_be_billed else repositories.ledger.release)(self._row)
 
 
-def _estimate_of(request: PricedRequest, dearest: int | None) -> Estimate | None:
+def _estimate_of(request: PricedRequest, max_tokens: int | None) -> Estimate | None:
     options = request.options
-    return _price(request, dearest=dearest, size=edges(options.size) or "auto", quality=options.quality)
+    return _price(request, max_tokens=max_tokens, size=edges(options.size) or "auto", quality=options.quality)
 
 
-def _dearest_seen(request: PricedRequest, repositories: Repositories) -> int | None:
+def _max_tokens_seen(request: PricedRequest, repositories: Repositories) -> int | None:
     """The most output tokens that a picture with these options has taken, for a more careful estimate.
 
     None before there is one, and if the ledger cannot be read: an estimate must not fail for that.
@@ -210,7 +212,7 @@ def _dearest_seen(request: PricedRequest, repositories: Repositories) -> int | N
         return None
 
 
-def _price(request: PricedRequest, *, size: Size, quality: Quality, dearest: int | None = None) -> Estimate | None:
+def _price(request: PricedRequest, *, size: Size, quality: Quality, max_tokens: int | None = None) -> Estimate | None:
     return estimate(
         request.model,
         prompt=request.prompt,
@@ -221,7 +223,7 @@ def _price(request: PricedRequest, *, size: Size, quality: Quality, dearest: int
         inputs=request.inputs,
         mask=request.mask,
         partial_images=request.partial_images,
-        max_tokens_seen=dearest,
+        max_tokens_seen=max_tokens,
     )
 
 

@@ -55,10 +55,8 @@ class ForeignJobs:
 
         None as well if the database cannot be read: a picture is made anew then. Raises ShuttingDown as `find` does.
         """
-        for job in reversed(self._followed.values()):
-            if job.key == key and job.delivery is Delivery.HANDED_OUT and not job.scope.cancel_called:
-                return job
         try:
+            # Also for a job that is followed: only its row says whether another process has fetched it since.
             row = await self._store.find_repeated(key, within_s=within_s)
         except GptImageError as error:
             logger.warning("earlier jobs are not known: %s", error)

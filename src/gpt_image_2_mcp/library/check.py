@@ -61,9 +61,9 @@ def check_picture(picture: Picture, *, read: Callable[[Picture], bytes], result:
 def find_unknown(files: Iterable[Path], *, known: dict[str, Path], result: CheckResult) -> None:
     """Keep the files that are not in the catalogue, `known` by id; a copy of what is there counts as known. Blocks."""
     for path in files:
-        found = re.fullmatch(PICTURE_ID, path.stem)
-        place = known.get(path.stem)
-        if found and (place is None or (place != path and not is_file(place))):
+        match = re.fullmatch(PICTURE_ID, path.stem)
+        known_path = known.get(path.stem)
+        if match and (known_path is None or (known_path != path and not is_file(known_path))):
             has_record = is_file(sidecar_of(path))
             result.unknown.append(Finding(path, path.stem, "" if has_record else "(no record)"))
 

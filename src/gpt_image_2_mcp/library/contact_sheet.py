@@ -67,24 +67,24 @@ def draw_sheet(
     gap, letters = round(width**0.5), max(13, round(width**0.5))
     step = (width + gap, height + round(letters * 1.7) + gap)
     rows = -(-len(cells) // columns)
-    page = Image.new("RGB", (columns * step[0] + gap, rows * step[1] + gap), _PAPER)
-    draw = ImageDraw.Draw(page)
+    sheet = Image.new("RGB", (columns * step[0] + gap, rows * step[1] + gap), _PAPER)
+    draw = ImageDraw.Draw(sheet)
     small, large = ImageFont.load_default(letters), ImageFont.load_default(letters * 2)
     for index, cell in enumerate(cells):
         left, top = gap + index % columns * step[0], gap + index // columns * step[1]
         frame = (left, top, left + width, top + height)
-        if not _paste_thumbnail(page, cell.thumbnail, frame):
+        if not _paste_thumbnail(sheet, cell.thumbnail, frame):
             _draw_missing(draw, frame, small)
         _draw_badge(draw, str(cell.number), (left + width - gap // 3, top + gap // 3), large)
         line = cut_to_width(drawable(cell.caption), small, width)
         draw.text((left, top + height + letters * 0.35), line, font=small, fill=_INK)
-    encoded = encode_to_fit(_steps(page), max_bytes=max_bytes)
+    encoded = encode_to_fit(_steps(sheet), max_bytes=max_bytes)
     if encoded is None:
         raise ValueError(f"No sheet fits into {max_bytes} bytes.")
     return encoded.data
 
 
-def _paste_thumbnail(page: "Image.Image", data: bytes | None, frame: tuple[int, int, int, int]) -> bool:
+def _paste_thumbnail(sheet: "Image.Image", data: bytes | None, frame: tuple[int, int, int, int]) -> bool:
     """Put a thumbnail into the middle of its frame; False where there is none that can be read."""
     if data is None:
         return False
@@ -99,8 +99,8 @@ def _paste_thumbnail(page: "Image.Image", data: bytes | None, frame: tuple[int, 
                 small = image.convert("RGB")
     except ValueError:
         return False
-    page.paste(_TILE, frame)
-    page.paste(small, ((left + right - small.width) // 2, (top + bottom - small.height) // 2))
+    sheet.paste(_TILE, frame)
+    sheet.paste(small, ((left + right - small.width) // 2, (top + bottom - small.height) // 2))
     return True
 
 
@@ -149,11 +149,11 @@ def _draw_badge(
     draw.text((left + width / 2, top + height / 2), text, font=font, fill=_LIGHT, anchor="mm")
 
 
-def _steps(page: "Image.Image") -> Iterator[Step]:
+def _steps(sheet: "Image.Image") -> Iterator[Step]:
     """The sheet at each quality, then at half its width and height, and so on."""
     while True:
         for quality in _QUALITIES:
-            yield Step(page, quality)
-        if max(page.size) == 1:
+            yield Step(sheet, quality)
+        if max(sheet.size) == 1:
             return
-        page = page.reduce(2)
+        sheet = sheet.reduce(2)

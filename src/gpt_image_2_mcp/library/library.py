@@ -76,22 +76,22 @@ class Library:
                 " only). Unset it to keep one."
             )
 
-    async def find(self, wanted: SearchQuery) -> SearchResult:
+    async def find(self, query: SearchQuery) -> SearchResult:
         """A page of pictures, the newest first."""
-        return await self._writer.in_transaction(lambda unit: unit.search(wanted))
+        return await self._writer.in_transaction(lambda unit: unit.search(query))
 
-    async def batches(self, wanted: SearchQuery = ALL) -> AsyncGenerator[Sequence[Picture]]:
+    async def batches(self, query: SearchQuery = ALL) -> AsyncGenerator[Sequence[Picture]]:
         """All pictures that are wanted, some hundreds at a time, none twice."""
         seen: set[str] = set()
-        wanted = replace(wanted, page=1, page_size=ALL.page_size)
+        query = replace(query, page=1, page_size=ALL.page_size)
         while True:
-            found = await self.find(wanted)
+            found = await self.find(query)
             # What is made meanwhile moves the rest to the next page.
             yield [picture for picture in found.pictures if picture.id not in seen]
             if not found.has_more:
                 return
             seen.update(picture.id for picture in found.pictures)
-            wanted = replace(wanted, page=wanted.page + 1)
+            query = replace(query, page=query.page + 1)
 
     async def show(self, reference: str) -> KnownPicture:
         """What is known of a picture, named by its id, as elsewhere, or by the path of its file.
@@ -120,8 +120,8 @@ class Library:
             known = picture or unit.pictures.by_content(digest)
             if known is None:
                 return None
-            place = known.record.position
-            return KnownPicture(known, unit.sessions.get(place.session_id) if place else None)
+            position = known.record.position
+            return KnownPicture(known, unit.sessions.get(position.session_id) if position else None)
 
         return await self._writer.in_transaction(look_up)
 
@@ -152,13 +152,13 @@ class Library:
             GptImageError: a folder is not there or not to be read, or there is no catalogue.
 
         """
-        from . import rebuild as rebuilding
+        from . import rebuild as rebuild_module
 
         self.require_catalogue()
         real = [await anyio.to_thread.run_sync(self._sources.folder, folder) for folder in folders]
-        walked = await anyio.to_thread.run_sync(partial(self._scan, real, deep=True))
-        return await rebuilding.rebuild(
-            walked, writer=self._writer, read=self._sources.local, sandbox=self._sandbox, on_progress=on_progress
+        scanned = await anyio.to_thread.run_sync(partial(self._scan, real, deep=True))
+        return await rebuild_module.rebuild(
+            scanned, writer=self._writer, read=self._sources.local, sandbox=self._sandbox, on_progress=on_progress
         )
 
     async def check(self, folders: Sequence[str] = (), *, on_progress: CountCallback | None = None) -> "CheckResult":
@@ -168,30 +168,30 @@ class Library:
             GptImageError: a folder is not there or not to be read, or there is no catalogue.
 
         """
-        from . import check as checking
+        from . import check as check_module
 
         self.require_catalogue()
         real = [await anyio.to_thread.run_sync(self._sources.folder, folder) for folder in folders]
-        done = checking.CheckResult()
+        result = check_module.CheckResult()
         known: dict[str, Path] = {}
         async for batch in self.batches():
             known |= {picture.id: picture.path for picture in batch}
-            looked_at = [p for p in batch if not real or any(p.path.is_relative_to(folder) for folder in real)]
-            for picture in looked_at:
+            pictures = [p for p in batch if not real or any(p.path.is_relative_to(folder) for folder in real)]
+            for picture in pictures:
                 await anyio.to_thread.run_sync(
-                    partial(checking.check_picture, picture, read=self._reader.saved_data, result=done)
+                    partial(check_module.check_picture, picture, read=self._reader.saved_data, result=result)
                 )
                 if on_progress:
-                    on_progress(done.pictures, None)
-        walked = await anyio.to_thread.run_sync(
+                    on_progress(result.pictures, None)
+        scanned = await anyio.to_thread.run_sync(
             partial(self._scan, real or self._folders_to_check(known), deep=bool(real))
         )
-        done.notes = walked.notes
-        await anyio.to_thread.run_sync(partial(checking.find_unknown, walked.pictures, known=known, result=done))
-        return done
+        result.notes = scanned.notes
+        await anyio.to_thread.run_sync(partial(check_module.find_unknown, scanned.pictures, known=known, result=result))
+        return result
 
     async def export(
-        self, folder: str, wanted: SearchQuery = ALL, *, on_progress: CountCallback | None = None
+        self, folder: str, query: SearchQuery = ALL, *, on_progress: CountCallback | None = None
     ) -> "ExportResult":
         """Copy pictures with their records into a folder.
 
@@ -200,26 +200,26 @@ class Library:
             CannotSave: it cannot be.
 
         """
-        from . import export as exporting
+        from . import export as export_module
 
         target = await anyio.to_thread.run_sync(self._output_dirs.prepare, folder)
-        done = exporting.ExportResult(target)
-        async for batch in self.batches(wanted):
+        result = export_module.ExportResult(target)
+        async for batch in self.batches(query):
             for picture in batch:
                 copy = partial(
-                    exporting.export_picture,
+                    export_module.export_picture,
                     picture,
                     read=self._reader.saved_data,
                     policy=self._output_dirs.policy,
-                    result=done,
+                    result=result,
                 )
                 await anyio.to_thread.run_sync(copy)
                 if on_progress:
-                    on_progress(done.copied + done.already_there + len(done.notes), None)
-        return done
+                    on_progress(result.copied + result.already_there + len(result.notes), None)
+        return result
 
     async def gallery(
-        self, file: str, wanted: SearchQuery = ALL, *, on_progress: CountCallback | None = None
+        self, file: str, query: SearchQuery = ALL, *, on_progress: CountCallback | None = None
     ) -> tuple[Path, int]:
         """Write one HTML page with all pictures; return its path and their number. An older gallery is replaced.
 
@@ -233,7 +233,7 @@ class Library:
 
         policy = self._output_dirs.policy
         path = await anyio.to_thread.run_sync(partial(resolve_gallery_path, file, sources=self._sources, policy=policy))
-        pictures = [picture async for batch in self.batches(wanted) for picture in batch]
+        pictures = [picture async for batch in self.batches(query) for picture in batch]
         drawn = 0
 
         def draw(picture: Picture) -> bytes | None:

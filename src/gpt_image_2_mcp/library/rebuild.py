@@ -73,25 +73,25 @@ async def rebuild(
     `read` gives a picture's bytes under the guards of every other path, or raises UnreadableSource; `sandbox` says
     which catalogue this is.
     """
-    done = RebuildResult(notes=scanned.notes)
-    touched: dict[str, None] = {}
+    result = RebuildResult(notes=scanned.notes)
+    changed_sessions: dict[str, None] = {}
     records = sorted(scanned.records, key=_by_time)
     for start in range(0, len(records), BATCH):
         if on_progress:
             on_progress(start, len(records))
         paths = records[start : start + BATCH]
-        claimed = await anyio.to_thread.run_sync(_read_records, paths, sandbox, done)
-        ids = [picture.id for picture in claimed]
+        recorded = await anyio.to_thread.run_sync(_read_records, paths, sandbox, result)
+        ids = [picture.id for picture in recorded]
         known = await writer.in_transaction(lambda unit, ids=ids: unit.pictures.by_ids(ids))
-        batch = await anyio.to_thread.run_sync(_compare_with_catalogue, claimed, known, read, done)
+        batch = await anyio.to_thread.run_sync(_compare_with_catalogue, recorded, known, read, result)
         if batch.new or batch.moved:
-            touched |= dict.fromkeys(await writer.run(partial(_write, batch=batch, done=done)))
-    sessions = list(touched)
+            changed_sessions |= dict.fromkeys(await writer.run(partial(_write, batch=batch, result=result)))
+    sessions = list(changed_sessions)
     for start in range(0, len(sessions), BATCH):
-        done.sessions += await writer.run(partial(_restore, ids=sessions[start : start + BATCH]))
+        result.sessions += await writer.run(partial(_restore, ids=sessions[start : start + BATCH]))
     if on_progress:
         on_progress(len(records), len(records))
-    return done
+    return result
 
 
 def _by_time(path: Path) -> tuple[str, int, str]:
@@ -100,19 +100,19 @@ def _by_time(path: Path) -> tuple[str, int, str]:
     return (time[0] if time else "", len(path.name), path.name)
 
 
-def _read_records(paths: Iterable[Path], sandbox: bool, done: RebuildResult) -> list[Picture]:
+def _read_records(paths: Iterable[Path], sandbox: bool, result: RebuildResult) -> list[Picture]:
     """What records say, of those that can be ones of this catalogue."""
     found: list[Picture] = []
     for path in paths:
         try:
             picture = _read_record(path)
         except UnreadableSource as error:
-            done.notes.add(str(error))
+            result.notes.add(str(error))
             continue
         if picture.record.sandbox is sandbox:
             found.append(picture)
         else:
-            done.other_kind += 1
+            result.other_kind += 1
     return found
 
 
@@ -133,28 +133,28 @@ def _read_record(path: Path) -> Picture:
 
 
 def _compare_with_catalogue(
-    claimed: Iterable[Picture], known: dict[str, Picture], read: Callable[[Path], bytes], done: RebuildResult
+    recorded: Iterable[Picture], known: dict[str, Picture], read: Callable[[Path], bytes], result: RebuildResult
 ) -> _Batch:
     """Those that are new, and those that lie somewhere else now; every one of them was read."""
     batch = _Batch()
-    for picture in claimed:
-        there = known.get(picture.id)
+    for picture in recorded:
+        existing = known.get(picture.id)
         try:
-            if there is None:
+            if existing is None:
                 _check_file(picture, read)
                 batch.new.append(picture)
-            elif there.record.sha256 != picture.record.sha256:
-                done.notes.add(f"{picture.path} is not the picture of this id in the catalogue, {there.path}.")
-            elif there.path == picture.path:
-                done.known += 1
-            elif is_file(there.path):
-                done.copies += 1
+            elif existing.record.sha256 != picture.record.sha256:
+                result.notes.add(f"{picture.path} is not the picture of this id in the catalogue, {existing.path}.")
+            elif existing.path == picture.path:
+                result.known += 1
+            elif is_file(existing.path):
+                result.copies += 1
             else:
                 _check_file(picture, read)
-                left = there.path.parent
+                left = existing.path.parent
                 batch.moved.append((picture, None if left.is_dir() else left))
         except UnreadableSource as error:
-            done.notes.add(str(error))
+            result.notes.add(str(error))
     return batch
 
 
@@ -174,36 +174,36 @@ def _check_file(picture: Picture, read: Callable[[Path], bytes]) -> None:
         raise UnreadableSource(f"{picture.path} is not of the size or format that its record says.")
 
 
-def _write(repositories: Repositories, *, batch: _Batch, done: RebuildResult) -> list[str]:
+def _write(repositories: Repositories, *, batch: _Batch, result: RebuildResult) -> list[str]:
     """Write a batch down, and give the sessions that have changed."""
-    touched: list[str] = []
+    changed_sessions: list[str] = []
     with repositories.unit_of_work() as unit:
         for picture in batch.new:
             try:
-                _add(unit, picture, done)
+                _add(unit, picture, result)
             except RecordConflict as error:
-                done.notes.add(str(error))
+                result.notes.add(str(error))
                 continue
-            touched += [picture.record.position.session_id] if picture.record.position else []
+            changed_sessions += [picture.record.position.session_id] if picture.record.position else []
         for picture, left in batch.moved:
             unit.pictures.set_path(picture.id, picture.path)
-            done.moved += 1
+            result.moved += 1
             # The place that the catalogue knows: the record may claim another one.
             known = unit.pictures.get(picture.id)
             if left and known and known.record.position:
                 unit.sessions.set_folder(known.record.position.session_id, left, picture.path.parent)
-                touched.append(known.record.position.session_id)
-    return touched
+                changed_sessions.append(known.record.position.session_id)
+    return changed_sessions
 
 
-def _add(unit: UnitOfWork, picture: Picture, done: RebuildResult) -> None:
+def _add(unit: UnitOfWork, picture: Picture, result: RebuildResult) -> None:
     record = picture.record
-    there = unit.pictures.get(picture.id)
-    if there is not None:
+    existing = unit.pictures.get(picture.id)
+    if existing is not None:
         # Twice in what was given, or made by another process meanwhile.
-        if there.record.sha256 != record.sha256:
-            raise RecordConflict(f"{picture.path} is not the picture of this id in the catalogue, {there.path}.")
-        done.copies += 1
+        if existing.record.sha256 != record.sha256:
+            raise RecordConflict(f"{picture.path} is not the picture of this id in the catalogue, {existing.path}.")
+        result.copies += 1
         return
     holder = record.position and unit.pictures.id_at(record.position)
     if record.position and holder:
@@ -216,7 +216,7 @@ def _add(unit: UnitOfWork, picture: Picture, done: RebuildResult) -> None:
             f"{picture.path} says that it was made at the same moment as {MAX_AT_ONE_MOMENT:,} others."
         )
     unit.pictures.add(picture)
-    done.added += 1
+    result.added += 1
 
 
 def _restore(repositories: Repositories, *, ids: Sequence[str]) -> int:

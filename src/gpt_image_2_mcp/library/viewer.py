@@ -62,10 +62,10 @@ class Viewer:
             BadRequest: a time is none.
 
         """
-        wanted = SearchQuery.parse(**request.model_dump(exclude={"contact_sheet"}))
-        found = _calls_in_order(await self._library.find(wanted))
+        query = SearchQuery.parse(**request.model_dump(exclude={"contact_sheet"}))
+        found = _calls_in_order(await self._library.find(query))
         missing = await anyio.to_thread.run_sync(_missing_ids, found)
-        filtered = replace(wanted, page=1) != SearchQuery()
+        filtered = replace(query, page=1) != SearchQuery()
         if not request.contact_sheet or not found.pictures:
             return Listing(found, missing, filtered, {}, None)
         numbers = dict(enumerate(found.pictures, start=found.first_number))

@@ -1,6 +1,6 @@
-"""A contact sheet: numbered thumbnails on one picture, so that a person can say "number 7".
+"""Draws contact sheets: numbered thumbnails on one JPEG, so that a person can say "number 7".
 
-The sheet is the same, byte for byte, for the same cells.
+The same cells always give the same bytes.
 """
 
 import math
@@ -19,9 +19,10 @@ if TYPE_CHECKING:
     from PIL import Image, ImageDraw, ImageFont
 
 MAX_CELLS: Final = 20
-"""Pictures on one sheet: five by four, each still large enough to be known again."""
+"""Pictures on one sheet: five by four, each still large enough to be recognised."""
 MAX_BYTES: Final = 400_000
-"""Of an encoded sheet: what an answer has room for beside its text (see `previews.MAX_PICTURE_BYTES`)."""
+"""The most bytes of an encoded sheet: an answer has room for so much beside its text (see `MAX_PICTURE_BYTES` in
+`images.preview`)."""
 _QUALITIES: Final = (88, 80, 70, 60, 45, 30, 20, 10)
 _PAPER, _INK, _TILE, _LINE = (247, 246, 243), (45, 45, 45), (228, 226, 221), (200, 197, 190)
 _LIGHT, _DARK = (255, 255, 255), (216, 216, 216)
@@ -31,7 +32,7 @@ _MISSING = "file missing"
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One picture of a sheet: the number that a person says, a caption, and its thumbnail (None: it is missing)."""
+    """One picture of a sheet: its number, its caption, and its thumbnail, which is None if the file is missing."""
 
     number: int
     caption: str
@@ -41,7 +42,7 @@ class Cell:
 def make_cells(
     numbered: Iterable[tuple[int, Picture]], *, read: Callable[[Picture], bytes], cache: Path | None = None
 ) -> list[Cell]:
-    """Cells of pictures with the numbers that the caller gave them; `read` and `cache` are those of `thumbnail`."""
+    """Make the cells of numbered pictures; for `read` and `cache` see `thumbnail`. Blocks."""
     pairs = list(numbered)
     small = thumbnails((picture for _, picture in pairs), read=read, cache=cache)
     return [Cell(number, caption(picture), data) for (number, picture), data in zip(pairs, small, strict=True)]
@@ -52,7 +53,7 @@ def draw_sheet(
     *,
     max_bytes: int = MAX_BYTES,
 ) -> bytes:
-    """Draw 1 to `MAX_CELLS` cells, and give a JPEG of at most `max_bytes`. Blocks: call it in a thread.
+    """Draw 1 to `MAX_CELLS` cells; return a JPEG of at most `max_bytes`. Blocks: call it in a thread.
 
     Raises:
         ValueError: there are no cells, or too many.
@@ -85,7 +86,7 @@ def draw_sheet(
 
 
 def _paste_thumbnail(sheet: "Image.Image", data: bytes | None, frame: tuple[int, int, int, int]) -> bool:
-    """Put a thumbnail into the middle of its frame; False where there is none that can be read."""
+    """Paste a thumbnail into the middle of its frame; return False if there is none or it cannot be decoded."""
     if data is None:
         return False
     left, top, right, bottom = frame
@@ -105,7 +106,7 @@ def _paste_thumbnail(sheet: "Image.Image", data: bytes | None, frame: tuple[int,
 
 
 def _checkerboard(size: tuple[int, int], square: int = 12) -> "Image.Image":
-    """What stands for transparency."""
+    """Draw the squares that stand for transparency."""
     from PIL import Image
 
     board = Image.new("RGB", size, _LIGHT)
@@ -136,9 +137,9 @@ def _draw_badge(
     corner: tuple[int, int],
     font: "ImageFont.FreeTypeFont | ImageFont.ImageFont",
 ) -> None:
-    """A number that is read on any picture: white on black, with a white rim; `corner` is its upper right one.
+    """Draw a number that can be read on any picture: white on black, with a white rim.
 
-    The sandbox's pictures say in the upper left that they are none of the model's.
+    `corner` is the badge's upper right corner: the sandbox's pictures have their mark in the upper left.
     """
     right, top = corner
     _, upper, _, lower = font.getbbox("0123456789")
@@ -150,7 +151,7 @@ def _draw_badge(
 
 
 def _steps(sheet: "Image.Image") -> Iterator[Step]:
-    """The sheet at each quality, then at half its width and height, and so on."""
+    """Yield the sheet at each quality, then at half its width and height, and so on."""
     while True:
         for quality in _QUALITIES:
             yield Step(sheet, quality)

@@ -1,6 +1,7 @@
-"""Looking through folders for records and pictures, within bounds: whose files these are, nobody knows.
+"""Finds records and pictures in folders and the folders below them.
 
-No link is followed, and hidden folders are passed by but for the one that holds the records.
+The folders may contain any files, so the scan has limits, and its result only says what a name looks like. It follows
+no links, and enters no hidden folders but those that hold the records (`SIDE_FOLDER`).
 """
 
 import os
@@ -16,26 +17,30 @@ from ..storage.local_folder import SIDE_FOLDER
 from .progress import Notes
 
 MAX_DEPTH: Final = 32
-"""Folders in folders."""
+"""How many levels below a given folder are scanned."""
 MAX_ENTRIES: Final = 1_000_000
-"""Files and folders that are looked at: ten times what the largest collection of pictures has."""
+"""Files and folders that one scan visits: ten times what the largest collection of pictures has."""
 
 _PICTURE: Final = re.compile(f"{PICTURE_ID}\\.(?:{'|'.join(EXTENSION.values())})")
 
 
 @dataclass(slots=True)
 class ScanResult:
-    """What was found."""
+    """The files that a scan found."""
 
     records: list[Path] = field(default_factory=list[Path])
-    """Files that may be records."""
+    """Files that may be records, by their folder and name."""
     pictures: list[Path] = field(default_factory=list[Path])
-    """Files that are called like pictures of this program."""
+    """Files that have the name of a picture of this program."""
     notes: Notes = field(default_factory=Notes)
+    """A sentence for each folder that was not scanned."""
 
 
 def scan(folders: Sequence[Path], *, may_enter: Callable[[Path], bool], depth: int = MAX_DEPTH) -> ScanResult:
-    """Look through folders, given by their real paths; `may_enter` judges those further down. Blocks."""
+    """Scan folders, given by their real paths, and up to `depth` levels below them. Blocks.
+
+    `may_enter` says whether a folder further down may be read.
+    """
     result = ScanResult()
     pending = [(folder, 0) for folder in reversed(folders)]
     seen: set[Path] = set()
@@ -75,7 +80,7 @@ def _is_folder_to_enter(entry: "os.DirEntry[str]", path: Path, may_enter: Callab
 
 
 def _collect(result: ScanResult, folder: Path, entry: "os.DirEntry[str]", path: Path) -> None:
-    """Keep what may be a record or a picture."""
+    """Add a file to `result` if it may be a record or a picture."""
     if folder.name == SIDE_FOLDER:
         if entry.name.endswith(".json"):
             if entry.is_file(follow_symlinks=False):

@@ -93,7 +93,7 @@ class Library:
         query = replace(query, page=1, page_size=ALL.page_size)
         while True:
             found = await self.find(query)
-            # Pictures that were made meanwhile have moved some of this page to the next one.
+            # Pictures that are made meanwhile move some of this page to the next one.
             yield [picture for picture in found.pictures if picture.id not in seen]
             if not found.has_more:
                 return

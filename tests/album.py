@@ -1,4 +1,4 @@
-"""Saved pictures and their records, painted for tests of what shows them."""
+"""Saved pictures and their records, for tests of contact sheets, the gallery and regions."""
 
 import hashlib
 import io
@@ -54,7 +54,7 @@ def file_of(image: Image.Image, kind: str = "PNG") -> bytes:
 
 
 def flat(colour: tuple[int, ...], size: tuple[int, int] = (288, 288)) -> bytes:
-    """A PNG of one colour; with four channels it has transparency."""
+    """Return a PNG of one colour; with four channels it is an RGBA picture."""
     return file_of(Image.new("RGBA" if len(colour) == len("RGBA") else "RGB", size, colour))
 
 
@@ -70,5 +70,5 @@ def colour_at(image: Image.Image, x: int, y: int) -> tuple[int, ...]:
 
 
 def near(one: tuple[int, ...], other: tuple[int, ...], *, by: int = 16) -> bool:
-    """Whether they are the same but for what JPEG does to colours; transparency counts where both have it."""
+    """Whether two colours are the same up to JPEG's errors; transparency is compared if both colours have it."""
     return all(abs(a - b) <= by for a, b in zip(one, other, strict=False))

@@ -1,8 +1,8 @@
-"""What stands between the program and the sandbox in the tests of money and of broken networks.
+"""A paid backend and a broken network, for the tests of billing and of connection errors.
 
-The sandbox marks its answers, and what is marked is not charged. `paying` opens a server whose backend lacks the mark;
-`FaultProxy` takes the mark off on the wire, and on demand refuses, resets, cuts, stalls and drips. It speaks one
-request a connection, runs in a thread of its own, and reaches loopback only.
+The sandbox marks its answers with a header, and marked answers are not charged. `paying` opens a server whose backend
+sends no mark. `FaultProxy` is a TCP proxy in front of a sandbox that removes the mark, and breaks connections in the
+ways that `Flaw` lists. It handles one request per connection, runs in a thread of its own, and uses the loopback only.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ from gpt_image_2_mcp.server.factory import build_server
 from gpt_image_2_mcp.settings import Settings
 
 MARK = "x-gpt-image-2-sandbox"
-"""The header by which the sandbox says that it answered."""
+"""The header that marks the sandbox's answers."""
 
 DATABASE = "gpt-image-2.db"
 
@@ -49,7 +49,7 @@ Flaw = Literal[
     "dripped without end",
     "garbled",
 ]
-"""What the proxy does to one request; which of them come after the backend has billed it is in `BILLED`."""
+"""What the proxy does to one request; the backend has billed the request before a flaw in `BILLED` happens."""
 
 BILLED: frozenset[Flaw] = frozenset(
     (
@@ -70,7 +70,7 @@ BILLED: frozenset[Flaw] = frozenset(
 
 
 class Unmarked(httpx2.AsyncBaseTransport):
-    """The sandbox as a backend that costs money: its answers do not say that it is the sandbox."""
+    """The sandbox as a backend that costs money: its answers lack the mark."""
 
     def __init__(self, inner: httpx2.AsyncBaseTransport) -> None:
         self._inner = inner
@@ -96,9 +96,10 @@ async def paying(
     marked: bool = False,
     **environ: str,
 ) -> AsyncGenerator[Bench]:
-    """A server whose pictures cost money, with its client; its ledger lies in `root/data`.
+    """Open a server whose pictures cost money, with its client; its ledger is in `root/data`.
 
-    `ask` answers what the person is asked; without it the client cannot ask. `marked` leaves the sandbox's mark on.
+    `ask` answers the questions to the user (elicitation); without it the client cannot ask. `marked` keeps the
+    sandbox's mark.
     """
     folder, working_dir, home = (root / name for name in ("pictures", "work", "home"))
     for directory in (working_dir, home):
@@ -124,13 +125,13 @@ async def paying(
 
 
 class FaultProxy:
-    """A TCP proxy on loopback in front of a backend, without its mark; each request takes the next of `flaws`.
+    """A TCP proxy on loopback that removes the backend's mark; each request takes the next of `flaws`.
 
-    `asked` counts the requests that came, `answered` is told when a whole answer has gone out.
+    `asked` counts the requests that came in; the semaphore `answered` is released after each answer.
     """
 
     def __init__(self, upstream: str) -> None:
-        """Stand before `upstream`, which is `http://host:port/…`."""
+        """Forward requests to `upstream`, which is `http://host:port/…`."""
         url = httpx2.URL(upstream)
         self._upstream = (url.host, url.port or 80)
         self.flaws = deque[Flaw]()
@@ -146,21 +147,21 @@ class FaultProxy:
 
     @property
     def url(self) -> str:
-        """What OPENAI_BASE_URL is to be."""
+        """The OPENAI_BASE_URL that leads through the proxy."""
         return f"http://127.0.0.1:{self._port}/v1"
 
     @property
     def idle(self) -> bool:
-        """Whether nothing is under way."""
+        """Whether no request is under way."""
         return not self._tasks
 
     def __enter__(self) -> Self:
-        """Take the port; connections are refused until `listen`."""
+        """Start the thread; connections are refused until `listen`."""
         self._thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Drop every connection, and end."""
+        """Close all connections, and end the thread."""
         self._run(self._end())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(PATIENCE_S)
@@ -168,7 +169,7 @@ class FaultProxy:
         self._socket.close()
 
     def listen(self) -> Self:
-        """Take connections from now on."""
+        """Accept connections from now on."""
         self._run(self._listen())
         return self
 
@@ -204,11 +205,11 @@ class FaultProxy:
         flaw = self.flaws.popleft() if self.flaws else None
         match flaw:
             case "hung up at once":
-                # Read what there is, so that the end comes as an end and not as a reset.
+                # Unread data would make the system send a reset instead of an ordinary end of the connection.
                 await reader.read(1 << 20)
                 return
             case "reset at once":
-                # Once something was sent: before that the caller cannot tell it from a refused connection.
+                # A reset before the client has sent anything looks like a refused connection.
                 await reader.read(1)
                 _reset(writer)
                 return
@@ -268,7 +269,7 @@ class FaultProxy:
         self.answered.release()
 
     async def _exchange(self, request: bytes) -> tuple[bytes, bytes]:
-        """Hand the request on, and give the head and the body of the answer."""
+        """Forward a request; return the head of the answer, without the mark, and its body."""
         reader, writer = await asyncio.open_connection(*self._upstream, limit=1 << 24)
         try:
             writer.write(request)
@@ -284,16 +285,16 @@ class FaultProxy:
 
     @staticmethod
     async def _gone(reader: asyncio.StreamReader, *, read: bool = True) -> None:
-        """Wait until the caller leaves."""
+        """Wait until the client closes the connection."""
         while read and await reader.read(1 << 16):
             pass
         if not read:
-            # Nothing is taken from the socket, so its end shows only when the proxy ends.
+            # An end of the connection would be noticed only by reading, so this waits until the proxy is closed.
             await asyncio.Event().wait()
 
 
 async def _request(reader: asyncio.StreamReader) -> bytes:
-    """One request, to be handed on as the last of its connection."""
+    """Read one request; add the header that closes the connection after it."""
     head = await reader.readuntil(b"\r\n\r\n")
     lines = [line for line in head.split(b"\r\n") if line and not line.lower().startswith(b"connection:")]
     length = next((int(line.split(b":")[1]) for line in lines if line.lower().startswith(b"content-length:")), 0)
@@ -302,7 +303,7 @@ async def _request(reader: asyncio.StreamReader) -> bytes:
 
 
 def _reset(writer: asyncio.StreamWriter) -> None:
-    """End the connection so that the other side's next read fails."""
+    """Close the connection with a reset (RST), so that the other side's next read fails."""
     sock: socket.socket = writer.get_extra_info("socket")
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     transport = writer.transport
@@ -310,14 +311,17 @@ def _reset(writer: asyncio.StreamWriter) -> None:
 
 
 def control(upstream: str, path: str, **turn: Any) -> dict[str, Any]:
-    """The sandbox's other side: `state`, or `knobs` with what to turn, or `release`."""
+    """Use the control routes of a sandbox in another process: `state`, `knobs` with the new values, or `release`."""
     url = f"{upstream.removesuffix('/v1')}/_sandbox/{path}"
     answer = httpx2.get(url) if path == "state" else httpx2.post(url, json=turn)
     return answer.raise_for_status().json()
 
 
 def until(done: Callable[[], bool], *, alive: Callable[[], bool] = lambda: True) -> None:
-    """Ask again and again until it is so; each question goes to another process, which takes its time by itself."""
+    """Repeat `done` until it is true; each call asks another process, so the loop does not spin.
+
+    It fails after `PATIENCE_S`, or if `alive` is false: then the process that was to do it has ended.
+    """
     deadline = threading.Event()
     timer = threading.Timer(PATIENCE_S, deadline.set)
     timer.daemon = True

@@ -1,7 +1,8 @@
-"""What the tests of waiting, jobs and shutdown stand on.
+"""Helpers for the tests of waiting, jobs and shutdown.
 
-`calls` keeps several calls of one in-memory client under way, `Program` is the real program on real pipes, spoken to
-line by line, and `Box` turns the knobs of the sandbox in its own process.
+`calls` runs several calls of one in-memory client at the same time, `Hands` is a backend whose answers the test gives
+one by one, `running` starts the real program on real pipes (`Program`), and `Box` controls a sandbox in a process of
+its own.
 """
 
 import json
@@ -38,7 +39,7 @@ PROTOCOLS = ("2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25", "2026-07-28
 
 @dataclass
 class Pending:
-    """A call under way: what it was told meanwhile, and its answer."""
+    """A call that is under way: its progress messages, and its answer once that is there."""
 
     notes: list[tuple[float, float | None, str]] = field(default_factory=list[tuple[float, float | None, str]])
     scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
@@ -57,7 +58,7 @@ class Pending:
         return self.outcome
 
     async def told(self, is_it: Callable[[str], bool]) -> str:
-        """The first message on the progress that is the one looked for."""
+        """Wait for the first progress message for which `is_it` is true, and return it."""
         with anyio.fail_after(PATIENCE_S):
             while True:
                 heard = self.heard
@@ -67,13 +68,13 @@ class Pending:
                 await heard.wait()
 
     async def give_up(self) -> None:
-        """Cancel as a client does: it says so to the server and waits no longer."""
+        """Cancel the call as a client does: the server gets a notification, and the call ends without an answer."""
         self.scope.cancel()
         await self.done.wait()
 
 
 class Calls:
-    """Starts calls; each goes on while the test does other things."""
+    """Starts calls, which run while the test goes on."""
 
     def __init__(self, bench: Bench, tasks: anyio.abc.TaskGroup) -> None:
         self._bench = bench
@@ -107,7 +108,7 @@ async def calls(bench: Bench) -> AsyncGenerator[Calls]:
 
 
 def job_of(result: CallToolResult) -> str:
-    """The job id of an answer that says that the work goes on; the model finds it in the text."""
+    """Return the job id of an answer that says that the job is still running; the text must contain it too."""
     assert not result.is_error, said(result)
     job_id: str = (result.meta or {})[JOB]["job_id"]
     assert job_id.startswith("job-")
@@ -116,12 +117,12 @@ def job_of(result: CallToolResult) -> str:
 
 
 async def handed(bench: Bench, tool: str, **arguments: Any) -> str:
-    """The job id that a call gives which has to wait longer than it may."""
+    """Make a call that needs longer than it may wait, and return the job id of its answer."""
     return job_of(await bench.call(tool, **arguments))
 
 
 async def fetched(bench: Bench, job_id: str) -> CallToolResult:
-    """A job's answer, asked for until it is there."""
+    """Ask for a job until it is finished, and return its answer."""
     with anyio.fail_after(PATIENCE_S):
         while True:
             result = await bench.call("get_image_job", job_id=job_id)
@@ -130,7 +131,7 @@ async def fetched(bench: Bench, job_id: str) -> CallToolResult:
 
 
 async def stands(bench: Bench, job_id: str, words: str) -> str:
-    """Ask for a job until its answer has these words; needs a small GPT_IMAGE_2_MAX_WAIT_S."""
+    """Ask for a job until the text contains `words`, and return it; needs a small GPT_IMAGE_2_MAX_WAIT_S."""
     with anyio.fail_after(PATIENCE_S):
         while True:
             text = said(await bench.call("get_image_job", job_id=job_id))
@@ -139,13 +140,13 @@ async def stands(bench: Bench, job_id: str, words: str) -> str:
 
 
 async def reached(bench: Bench, count: int, *, what: Literal["started", "left", "paid", "running"] = "started") -> None:
-    """Wait until the sandbox has counted so many."""
+    """Wait until the counter `what` of the sandbox is at least `count`."""
     with anyio.fail_after(PATIENCE_S):
         await bench.knobs.wait_for(count, what=what)
 
 
 async def listed(bench: Bench, words: str) -> str:
-    """The list of the recent jobs, once it has these words; being listed is not being fetched."""
+    """Ask for the list of recent jobs until it contains `words`, and return it; no job counts as fetched by that."""
     with anyio.fail_after(PATIENCE_S):
         while words not in (text := said(await bench.call("get_image_job"))):
             pass
@@ -158,15 +159,15 @@ def report_of(result: CallToolResult) -> dict[str, Any]:
 
 
 def pictures_in(bench: Bench) -> list[str]:
-    """The finished pictures below the output folder."""
+    """Return the finished pictures below the output folder: all files that are not hidden."""
     return [name for name in bench.files() if not any(part.startswith(".") for part in name.split("/"))]
 
 
-# A network that a test has in its hands.
+# A backend whose answers the test gives one by one.
 
 
 class Reply:
-    """A request that came, and the answer that the test gives when it likes."""
+    """A request that came in, which waits for `give`: the test answers it whenever it likes."""
 
     def __init__(self, request: httpx2.Request, body: bytes) -> None:
         self.request = request
@@ -194,7 +195,7 @@ class Reply:
 
 
 class Hands(httpx2.AsyncBaseTransport):
-    """A backend whose every answer the test gives; `arrived(n)` waits for the n-th request."""
+    """A backend whose answers the test gives itself; `arrived(n)` waits for the n-th request."""
 
     def __init__(self) -> None:
         self.replies: list[Reply] = []
@@ -211,7 +212,7 @@ class Hands(httpx2.AsyncBaseTransport):
         return await reply.wait()
 
     def let_go(self) -> None:
-        """Refuse what waits and what is still to come, so that nothing is under way when the server ends."""
+        """Refuse all waiting and all further requests, so that none is under way when the server ends."""
         self._over = True
         for reply in self.replies:
             reply.refuse()
@@ -230,13 +231,13 @@ class Hands(httpx2.AsyncBaseTransport):
 
 
 class Program:
-    """The program, spoken to line by line as an MCP client does it."""
+    """The real program in a process of its own; the test exchanges JSON-RPC lines with it, as an MCP client does."""
 
     def __init__(self, process: anyio.abc.Process, version: str) -> None:
         self.process = process
         self.version = version
         self.lines: list[bytes] = []
-        """Everything that came on stdout, each line without its end."""
+        """The lines that came on stdout, without their line ends."""
         self.stderr = b""
         self._rest = b""
         self._id = 0
@@ -246,7 +247,7 @@ class Program:
 
     @property
     def messages(self) -> list[dict[str, Any]]:
-        """Everything that came, as JSON-RPC; anything else on stdout fails here."""
+        """The JSON-RPC messages that came on stdout; anything else there fails here."""
         assert not self._rest, "an unfinished line"
         messages = [json.loads(line) for line in self.lines]
         assert all(message["jsonrpc"] == "2.0" for message in messages)
@@ -257,7 +258,7 @@ class Program:
         return [m["params"] for m in self.messages if m.get("method") == "notifications/progress"]
 
     async def greet(self) -> None:
-        """The handshake, in protocols that have one."""
+        """Make the handshake, in protocol versions that have one."""
         if self.version != PROTOCOLS[-1]:
             client = {"name": "test", "version": "1"}
             await self.answer(
@@ -266,7 +267,7 @@ class Program:
             await self.write({"jsonrpc": "2.0", "method": "notifications/initialized"})
 
     async def greet_unheard(self) -> None:
-        """The handshake of a client that reads nothing."""
+        """Make the handshake without reading its answer."""
         client = {"name": "test", "version": "1"}
         await self.ask("initialize", protocolVersion=self.version, capabilities={}, clientInfo=client)
         await self.write({"jsonrpc": "2.0", "method": "notifications/initialized"})
@@ -294,7 +295,7 @@ class Program:
         return line["result"]
 
     async def line(self, number: int) -> bytes:
-        """The line of an answer, as it came over the wire."""
+        """Wait for the answer to the request with the id `number`, and return its line as it came."""
         with anyio.fail_after(START_S):
             while True:
                 news = self._news
@@ -320,7 +321,7 @@ class Program:
                 await self._news.wait()
 
     async def ended(self) -> int:
-        """The exit code, once the program is gone and everything that it wrote was read."""
+        """Wait until the program has ended and everything that it wrote was read; return its exit code."""
         with anyio.fail_after(START_S):
             await self._out_ended.wait()
             await self._err_ended.wait()
@@ -350,7 +351,7 @@ class Program:
 async def running(
     environ: Mapping[str, str], *arguments: str, version: str = "2025-06-18", read: bool = True
 ) -> AsyncGenerator[Program]:
-    """Run the program; `read=False` leaves its stdout unread."""
+    """Run the program and kill it at the end; `read=False` leaves its stdout unread."""
     command, env = [*PROGRAM, *arguments], {**os.environ, **environ}
     async with await anyio.open_process(command, env=env) as process, anyio.create_task_group() as tasks:
         program = Program(process, version)
@@ -366,7 +367,7 @@ async def running(
 
 
 class Box:
-    """The sandbox in a process of its own; counters are counted from when the test began."""
+    """Controls a sandbox in a process of its own; its counters start at 0 for each test."""
 
     def __init__(self, url: str, http: httpx2.AsyncClient) -> None:
         self.url = url
@@ -376,7 +377,7 @@ class Box:
 
     @property
     def environ(self) -> dict[str, str]:
-        """What a program needs to use it."""
+        """The environment variables with which a program uses this sandbox."""
         return {"OPENAI_API_KEY": KEY, "OPENAI_BASE_URL": self.url}
 
     async def reset(self) -> None:
@@ -394,7 +395,7 @@ class Box:
         return state[what] - self._before[what]
 
     async def reached(self, count: int, *, what: Literal["started", "paid", "left"] = "started") -> None:
-        """Ask until the counter is there; each question is a round trip, so nothing spins."""
+        """Ask until the counter is at least `count`; each question is a round trip, so the loop does not spin."""
         with anyio.fail_after(START_S):
             while await self.count(what) < count:
                 await anyio.lowlevel.checkpoint()
@@ -412,5 +413,5 @@ async def boxed(url: str) -> AsyncGenerator[Box]:
 
 
 def sandbox() -> SandboxTransport:
-    """A second sandbox, for asking what a picture's bytes are."""
+    """Make another sandbox, to compare a picture's bytes with."""
     return SandboxTransport(build_sandbox())

@@ -1,7 +1,7 @@
-"""What the tests of the client side stand on: a real MCP client, a real server, and the sandbox in place of OpenAI.
+"""`Bench`: a real MCP client and a real server in one process, with the sandbox in place of OpenAI.
 
-Nothing of our own code is replaced. A test turns the sandbox's knobs, calls a tool, and reads what came and what the
-sandbox saw.
+None of our own code is replaced. A test sets the sandbox's `Knobs`, calls a tool, and checks the answer and the
+requests that the sandbox recorded.
 """
 
 import base64
@@ -28,10 +28,10 @@ from gpt_image_2_mcp.server.factory import build_server
 from gpt_image_2_mcp.settings import Settings
 
 SMALL = "1024x640"
-"""The smallest size that the model makes: quick to paint."""
+"""The smallest size that the model accepts: it is painted fastest."""
 
 KEY = "sk-proj-Kx81secretQv7-not-to-be-shown"
-"""A key that no answer may repeat."""
+"""The API key of the tests, which no answer, log or file may contain."""
 
 META = "gpt-image-2/result"
 
@@ -52,7 +52,7 @@ GENERATIONS, EDITS, RESPONSES = "/v1/images/generations", "/v1/images/edits", "/
 
 @dataclass(frozen=True)
 class Answer:
-    """A successful call that made pictures: its text, its pictures as a client shows them, its report."""
+    """The answer of a call that made pictures: its text, its previews, and its report (from `_meta`)."""
 
     text: str
     pictures: list[ImageContent]
@@ -74,7 +74,7 @@ class Answer:
 
 @dataclass
 class Bench:
-    """One server with its client and its sandbox; `folder` is GPT_IMAGE_2_OUTPUT_DIR."""
+    """One server with its client and the knobs of its sandbox; `folder` is its GPT_IMAGE_2_OUTPUT_DIR."""
 
     client: Client
     knobs: Knobs
@@ -87,7 +87,7 @@ class Bench:
             return await self.client.call_tool(tool, arguments)
 
     async def made(self, tool: str, **arguments: Any) -> Answer:
-        """Call a tool that makes pictures, and see that its answer has the shape that clients need."""
+        """Call a tool that makes pictures, and check that its answer has the form that clients need."""
         result = await self.call(tool, **arguments)
         text = said(result)
         assert not result.is_error, text
@@ -100,7 +100,7 @@ class Bench:
         return Answer(text, pictures, report)
 
     async def refused(self, tool: str, **arguments: Any) -> str:
-        """Call a tool that answers with an error, and give its text."""
+        """Call a tool that answers with an error, and return its text."""
         result = await self.call(tool, **arguments)
         text = said(result)
         assert result.is_error, text
@@ -108,25 +108,25 @@ class Bench:
         return text
 
     def seen(self, path: str | None = None) -> list[RecordedRequest]:
-        """The requests that the sandbox saw, the oldest first."""
+        """Return the requests that the sandbox recorded, the oldest first; with `path` only those to this path."""
         return [seen for seen in self.knobs.requests if path in (None, seen.path)]
 
     def last(self) -> RecordedRequest:
         return self.knobs.requests[-1]
 
     def files(self) -> list[str]:
-        """Everything below the output folder, hidden files included."""
+        """Return the files below the output folder, relative to it, hidden ones included."""
         return sorted(str(path.relative_to(self.folder)) for path in self.folder.rglob("*") if path.is_file())
 
     def photo(self, name: str = "photo.png", size: tuple[int, int] = (1024, 640), **options: Any) -> Path:
-        """A picture in the working directory; its file's ending chooses the format."""
+        """Write a picture into the working directory; the extension of its name decides the format."""
         path = self.working_dir / name
         path.parent.mkdir(parents=True, exist_ok=True)
         picture(size).save(path, **options)
         return path
 
     def mask(self, name: str = "mask.png", size: tuple[int, int] = (1024, 640)) -> Path:
-        """A mask that leaves the upper left quarter open."""
+        """Write a mask into the working directory; its upper left quarter is transparent."""
         image = Image.new("RGBA", size, (0, 0, 0, 255))
         image.paste((0, 0, 0, 0), (0, 0, size[0] // 2, size[1] // 2))
         path = self.working_dir / name
@@ -134,17 +134,17 @@ class Bench:
         return path
 
     def plain(self, text: str) -> str:
-        """A text with what differs from run to run taken out, for snapshots."""
+        """Replace the parts of a text that differ from run to run, for snapshots."""
         text = text.replace(str(self.folder), "FOLDER").replace(str(self.working_dir), "WORK")
         return without_ids(text.replace(str(self.home), "HOME"))
 
 
 Wrap = Callable[[httpx2.AsyncBaseTransport], httpx2.AsyncBaseTransport]
-"""Puts a misbehaving network in front of the sandbox."""
+"""Takes the sandbox's transport and returns one that puts a misbehaving network in front of it."""
 
 
 class Benches:
-    """Opens benches, and closes them when the test is over."""
+    """Opens benches; they are closed when the test is over."""
 
     def __init__(self, stack: AsyncExitStack, root: Path) -> None:
         self._stack = stack
@@ -160,7 +160,7 @@ class Benches:
         sandbox: bool = False,
         **environ: str,
     ) -> Bench:
-        """Start a server on these variables; `sandbox` is the program's `--sandbox`."""
+        """Start a server with these environment variables; `sandbox` is the program's `--sandbox`."""
         folder, working_dir, home = (self._root / name for name in ("pictures", "work", "home"))
         for directory in (working_dir, home):
             directory.mkdir(exist_ok=True)
@@ -177,13 +177,14 @@ class Benches:
         client = await self._stack.enter_async_context(
             Client(build_server(lambda: service), mode="legacy" if legacy else "auto")
         )
-        # Left last in, first out: what a failed test held is let go before the studio waits for it.
+        # The stack closes in reverse order: requests that a failed test holds are released before the service waits for
+        # them.
         self._stack.callback(knobs.release)
         return Bench(client, knobs, folder, working_dir, home)
 
 
 class Canned(httpx2.AsyncBaseTransport):
-    """A backend that is not OpenAI's: it answers every request with what it was given, and keeps the requests."""
+    """A backend in place of the sandbox: `answer` makes every response, and `bodies` keeps the JSON of the requests."""
 
     def __init__(self, answer: Callable[[httpx2.Request], httpx2.Response]) -> None:
         self._answer = answer
@@ -200,14 +201,14 @@ class Canned(httpx2.AsyncBaseTransport):
 
 
 def canned(*pictures: bytes, **fields: Any) -> Canned:
-    """A backend that answers with these pictures in base64, and these fields beside them."""
+    """Make a backend that answers every request with these pictures in base64, and with these fields beside them."""
     data = [{"b64_json": base64.b64encode(data).decode()} for data in pictures]
     body = {"created": 0, "data": data, **fields}
     return Canned(lambda _: httpx2.Response(200, json=body, headers={"x-request-id": "req_canned"}))
 
 
 def picture(size: tuple[int, int] = (1024, 640)) -> Image.Image:
-    """A gradient with a disc."""
+    """Draw a gradient with a disc."""
     image = Image.new("RGB", size)
     for x in range(0, size[0], 4):
         image.paste((x // 4 % 256, 90, 160), (x, 0, x + 4, size[1]))
@@ -216,19 +217,19 @@ def picture(size: tuple[int, int] = (1024, 640)) -> Image.Image:
 
 
 def encoded(kind: str = "PNG", size: tuple[int, int] = (1024, 640)) -> bytes:
-    """That picture as a file."""
+    """Return `picture(size)` as a file; `kind` is Pillow's name of the format."""
     out = io.BytesIO()
     picture(size).save(out, kind)
     return out.getvalue()
 
 
 def said(result: CallToolResult) -> str:
-    """An answer's text."""
+    """Return the text of an answer."""
     return "\n".join(block.text for block in result.content if isinstance(block, TextContent))
 
 
 def without_ids(text: str) -> str:
-    """A text without the ids and times that differ from run to run."""
+    """Replace ids and times in a text, which differ from run to run."""
     text = re.sub(r"req_[0-9a-f]{32}", "req_ID", text)
     text = re.sub(r"session-[0-9a-f]{24}", "session-ID", text)
     text = re.sub(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{6}", "TIME-HEX", text)
@@ -236,11 +237,11 @@ def without_ids(text: str) -> str:
 
 
 def dumped(value: Any) -> dict[str, Any]:
-    """An MCP object as it travels."""
+    """Return an MCP object as the JSON that is sent."""
     return value.model_dump(mode="json", by_alias=True, exclude_none=True)
 
 
 def folded(text: str) -> str:
-    """A text in lines that fit a page, for snapshots."""
+    """Fold a text into lines of 100 characters, for snapshots."""
     fold = partial(textwrap.fill, width=100, break_long_words=False, break_on_hyphens=False)
     return "\n".join(map(fold, text.splitlines()))

@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One way to encode an image; `image` has the mode RGB, or RGBA where it has transparency."""
+    """One way to encode an image; its mode is RGB, or RGBA if it has transparency."""
 
     image: "Image.Image"
     quality: int
-    """Of the encoder: 1 to 100."""
+    """The quality of the encoder, 1 to 100."""
     alpha_quality: int = 100
     """The quality of a WebP's transparency; 100 loses nothing."""
     full_colour: bool = False

@@ -1,1 +1,1 @@
-"""The operations on the pictures that exist: find, show, check, export, rebuild."""
+"""The library: operations on the pictures that were made here, such as find, show, check, export and rebuild."""

@@ -1,4 +1,4 @@
-"""Comparing the catalogue with the disk: files that are missing, changed or unknown, and records that are."""
+"""Compares the catalogue with the disk: finds missing, changed and unknown files, and missing or damaged records."""
 
 import re
 from collections.abc import Callable, Iterable
@@ -14,37 +14,41 @@ from .progress import Notes
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A file that is not as the catalogue has it."""
+    """A file that differs from the catalogue; `id` is that of its picture."""
 
     path: Path
     id: str
     why: str = ""
-    """What reading it said, where that says more."""
+    """The error from reading the file, or "" if the kind of finding says everything."""
 
 
 @dataclass(slots=True)
 class CheckResult:
-    """What a check found."""
+    """The findings of a check, by kind."""
 
     pictures: int = 0
-    """That were looked at."""
+    """The number of pictures that were checked."""
     missing: list[Finding] = field(default_factory=list[Finding])
+    """Pictures whose file does not exist."""
     changed: list[Finding] = field(default_factory=list[Finding])
-    """They cannot be read any more, or have other bytes."""
+    """Pictures whose file cannot be read, or has other bytes than it was saved with."""
     unrecorded: list[Finding] = field(default_factory=list[Finding])
-    """No record lies beside them, or a damaged one."""
+    """Pictures without a record beside them, or with a damaged one."""
     unknown: list[Finding] = field(default_factory=list[Finding])
-    """Files called like pictures of this program that are not in the catalogue."""
+    """Files that have the name of a picture of this program and are not in the catalogue."""
     notes: Notes = field(default_factory=Notes)
 
     @property
     def is_sound(self) -> bool:
-        """Whether everything is as it should be."""
+        """Whether the check found nothing."""
         return not (self.missing or self.changed or self.unrecorded or self.unknown)
 
 
 def check_picture(picture: Picture, *, read: Callable[[Picture], bytes], result: CheckResult) -> None:
-    """Look at the file of a picture; `read` gives its bytes or raises a GptImageError. Blocks."""
+    """Check one picture's file and record, and add what is wrong to `result`. Blocks.
+
+    `read` returns the file's bytes, or raises a GptImageError if it cannot be read or was changed.
+    """
     result.pictures += 1
     path = picture.path
     if not exists(path):
@@ -59,16 +63,20 @@ def check_picture(picture: Picture, *, read: Callable[[Picture], bytes], result:
 
 
 def find_unknown(files: Iterable[Path], *, known: dict[str, Path], result: CheckResult) -> None:
-    """Keep the files that are not in the catalogue, `known` by id; a copy of what is there counts as known. Blocks."""
+    """Add the files that are not in the catalogue to `result`. Blocks.
+
+    `known` maps the ids of the catalogue to paths. A copy of a known picture is known, too, while its original exists.
+    """
     for path in files:
-        found = re.fullmatch(PICTURE_ID, path.stem)
-        place = known.get(path.stem)
-        if found and (place is None or (place != path and not is_file(place))):
+        match = re.fullmatch(PICTURE_ID, path.stem)
+        known_path = known.get(path.stem)
+        if match and (known_path is None or (known_path != path and not is_file(known_path))):
             has_record = is_file(sidecar_of(path))
             result.unknown.append(Finding(path, path.stem, "" if has_record else "(no record)"))
 
 
 def _record_problem(picture: Picture) -> str | None:
+    """Return why a picture's record cannot be used, "" if there is none, and None if the record is right."""
     path = sidecar_of(picture.path)
     if not exists(path):
         return ""

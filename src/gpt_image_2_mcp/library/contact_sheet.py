@@ -1,6 +1,6 @@
-"""A contact sheet: numbered thumbnails on one picture, so that a person can say "number 7".
+"""Draws contact sheets: numbered thumbnails on one JPEG, so that a person can say "number 7".
 
-The sheet is the same, byte for byte, for the same cells.
+The same cells always give the same bytes.
 """
 
 import math
@@ -19,9 +19,10 @@ if TYPE_CHECKING:
     from PIL import Image, ImageDraw, ImageFont
 
 MAX_CELLS: Final = 20
-"""Pictures on one sheet: five by four, each still large enough to be known again."""
+"""Pictures on one sheet: five by four, each still large enough to be recognised."""
 MAX_BYTES: Final = 400_000
-"""Of an encoded sheet: what an answer has room for beside its text (see `previews.MAX_PICTURE_BYTES`)."""
+"""The most bytes of an encoded sheet: an answer has room for so much beside its text (see `MAX_PICTURE_BYTES` in
+`images.preview`)."""
 _QUALITIES: Final = (88, 80, 70, 60, 45, 30, 20, 10)
 _PAPER, _INK, _TILE, _LINE = (247, 246, 243), (45, 45, 45), (228, 226, 221), (200, 197, 190)
 _LIGHT, _DARK = (255, 255, 255), (216, 216, 216)
@@ -31,7 +32,7 @@ _MISSING = "file missing"
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One picture of a sheet: the number that a person says, a caption, and its thumbnail (None: it is missing)."""
+    """One picture of a sheet: its number, its caption, and its thumbnail, which is None if the file is missing."""
 
     number: int
     caption: str
@@ -41,7 +42,7 @@ class Cell:
 def make_cells(
     numbered: Iterable[tuple[int, Picture]], *, read: Callable[[Picture], bytes], cache: Path | None = None
 ) -> list[Cell]:
-    """Cells of pictures with the numbers that the caller gave them; `read` and `cache` are those of `thumbnail`."""
+    """Make the cells of numbered pictures; for `read` and `cache` see `thumbnail`. Blocks."""
     pairs = list(numbered)
     small = thumbnails((picture for _, picture in pairs), read=read, cache=cache)
     return [Cell(number, caption(picture), data) for (number, picture), data in zip(pairs, small, strict=True)]
@@ -52,7 +53,7 @@ def draw_sheet(
     *,
     max_bytes: int = MAX_BYTES,
 ) -> bytes:
-    """Draw 1 to `MAX_CELLS` cells, and give a JPEG of at most `max_bytes`. Blocks: call it in a thread.
+    """Draw 1 to `MAX_CELLS` cells; return a JPEG of at most `max_bytes`. Blocks: call it in a thread.
 
     Raises:
         ValueError: there are no cells, or too many.
@@ -67,25 +68,25 @@ def draw_sheet(
     gap, letters = round(width**0.5), max(13, round(width**0.5))
     step = (width + gap, height + round(letters * 1.7) + gap)
     rows = -(-len(cells) // columns)
-    page = Image.new("RGB", (columns * step[0] + gap, rows * step[1] + gap), _PAPER)
-    draw = ImageDraw.Draw(page)
+    sheet = Image.new("RGB", (columns * step[0] + gap, rows * step[1] + gap), _PAPER)
+    draw = ImageDraw.Draw(sheet)
     small, large = ImageFont.load_default(letters), ImageFont.load_default(letters * 2)
     for index, cell in enumerate(cells):
         left, top = gap + index % columns * step[0], gap + index // columns * step[1]
         frame = (left, top, left + width, top + height)
-        if not _paste_thumbnail(page, cell.thumbnail, frame):
+        if not _paste_thumbnail(sheet, cell.thumbnail, frame):
             _draw_missing(draw, frame, small)
         _draw_badge(draw, str(cell.number), (left + width - gap // 3, top + gap // 3), large)
         line = cut_to_width(drawable(cell.caption), small, width)
         draw.text((left, top + height + letters * 0.35), line, font=small, fill=_INK)
-    encoded = encode_to_fit(_steps(page), max_bytes=max_bytes)
+    encoded = encode_to_fit(_steps(sheet), max_bytes=max_bytes)
     if encoded is None:
         raise ValueError(f"No sheet fits into {max_bytes} bytes.")
     return encoded.data
 
 
-def _paste_thumbnail(page: "Image.Image", data: bytes | None, frame: tuple[int, int, int, int]) -> bool:
-    """Put a thumbnail into the middle of its frame; False where there is none that can be read."""
+def _paste_thumbnail(sheet: "Image.Image", data: bytes | None, frame: tuple[int, int, int, int]) -> bool:
+    """Paste a thumbnail into the middle of its frame; return False if there is none or it cannot be decoded."""
     if data is None:
         return False
     left, top, right, bottom = frame
@@ -99,13 +100,13 @@ def _paste_thumbnail(page: "Image.Image", data: bytes | None, frame: tuple[int, 
                 small = image.convert("RGB")
     except ValueError:
         return False
-    page.paste(_TILE, frame)
-    page.paste(small, ((left + right - small.width) // 2, (top + bottom - small.height) // 2))
+    sheet.paste(_TILE, frame)
+    sheet.paste(small, ((left + right - small.width) // 2, (top + bottom - small.height) // 2))
     return True
 
 
 def _checkerboard(size: tuple[int, int], square: int = 12) -> "Image.Image":
-    """What stands for transparency."""
+    """Draw the squares that stand for transparency."""
     from PIL import Image
 
     board = Image.new("RGB", size, _LIGHT)
@@ -136,9 +137,9 @@ def _draw_badge(
     corner: tuple[int, int],
     font: "ImageFont.FreeTypeFont | ImageFont.ImageFont",
 ) -> None:
-    """A number that is read on any picture: white on black, with a white rim; `corner` is its upper right one.
+    """Draw a number that can be read on any picture: white on black, with a white rim.
 
-    The sandbox's pictures say in the upper left that they are none of the model's.
+    `corner` is the badge's upper right corner: the sandbox's pictures have their mark in the upper left.
     """
     right, top = corner
     _, upper, _, lower = font.getbbox("0123456789")
@@ -149,11 +150,11 @@ def _draw_badge(
     draw.text((left + width / 2, top + height / 2), text, font=font, fill=_LIGHT, anchor="mm")
 
 
-def _steps(page: "Image.Image") -> Iterator[Step]:
-    """The sheet at each quality, then at half its width and height, and so on."""
+def _steps(sheet: "Image.Image") -> Iterator[Step]:
+    """Yield the sheet at each quality, then at half its width and height, and so on."""
     while True:
         for quality in _QUALITIES:
-            yield Step(page, quality)
-        if max(page.size) == 1:
+            yield Step(sheet, quality)
+        if max(sheet.size) == 1:
             return
-        page = page.reduce(2)
+        sheet = sheet.reduce(2)

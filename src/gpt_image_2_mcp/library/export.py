@@ -1,4 +1,4 @@
-"""Copying pictures out of the catalogue, each with its record, so that the folder is one that can be rebuilt from."""
+"""Copies pictures with their records into a folder, from which `library rebuild` can take them into a catalogue."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -15,22 +15,23 @@ from .progress import Notes
 
 @dataclass(slots=True)
 class ExportResult:
-    """What became of the pictures that were to be copied."""
+    """How many pictures were copied."""
 
     folder: Path
     copied: int = 0
     already_there: int = 0
-    """They lay in the folder already."""
+    """Pictures that were in the folder before."""
     notes: Notes = field(default_factory=Notes)
-    """What could not be copied, a sentence each."""
+    """A sentence for each picture or record that could not be copied."""
 
 
 def export_picture(
     picture: Picture, *, read: Callable[[Picture], bytes], policy: WritePolicy, result: ExportResult
 ) -> None:
-    """Copy a picture into a folder, under the name that it has; no file is replaced. Blocks.
+    """Copy a picture into the folder of `result`, under its own name; no file is replaced. Blocks.
 
-    `read` gives its bytes or raises a GptImageError; `policy` resolves the folder again.
+    `read` returns the picture's bytes, or raises a GptImageError; `policy` checks the folder again before the copy is
+    written.
 
     Raises:
         CannotSave: the folder cannot be written.
@@ -59,6 +60,7 @@ def export_picture(
 
 
 def _is_same_picture(copy: Picture, read: Callable[[Picture], bytes]) -> bool:
+    """Whether the file at the copy's path has the picture's bytes: `read` raises if it has others."""
     try:
         read(copy)
     except GptImageError:

@@ -1,4 +1,8 @@
-"""What is done with the pictures that were made: finding, showing, copying them, and keeping the catalogue true."""
+"""`Library`: the operations on the pictures that were made here, for tools, resources and the command line.
+
+It finds, shows and copies pictures, and compares or restores the catalogue with the files. The long operations have
+modules of their own (`check`, `rebuild`, `export`, `gallery`), which are imported when they are needed.
+"""
 
 import hashlib
 from collections.abc import AsyncGenerator, Mapping, Sequence
@@ -29,19 +33,19 @@ if TYPE_CHECKING:
     from .scan import ScanResult
 
 ALL = SearchQuery(page_size=500)
-"""Every picture, as many at once as others can wait for."""
+"""All pictures, 500 in one transaction, so that other users of the database do not wait for long."""
 
 
 @dataclass(frozen=True, slots=True)
 class KnownPicture:
-    """A picture, and the session that it is a turn of."""
+    """A picture of the catalogue, and the edit session that it is a turn of, if any."""
 
     picture: Picture
     session: Session | None
 
 
 class Library:
-    """The pictures of one person; one for a studio."""
+    """The pictures of one user; an `ImageService` has one."""
 
     def __init__(
         self,
@@ -54,7 +58,10 @@ class Library:
         sandbox: bool,
         cache: Path | None = None,
     ) -> None:
-        """Work with what the studio has; `cache` is a folder for thumbnails."""
+        """Use the parts of an `ImageService`; `sandbox` says whether the catalogue is the sandbox's.
+
+        `cache` is the folder for thumbnails, None to keep none.
+        """
         self._writer = writer
         self._reader = reader
         self._references = references
@@ -64,10 +71,10 @@ class Library:
         self._cache = cache
 
     def require_catalogue(self) -> None:
-        """See that there is a catalogue that outlives this process.
+        """Check that there is a catalogue that outlives this process.
 
         Raises:
-            NotConfigured: a person has set that nothing is kept.
+            NotConfigured: the user has set that no history is kept, or keeps the database in memory.
 
         """
         if not self._writer.repositories.keeps_history:
@@ -76,25 +83,25 @@ class Library:
                 " only). Unset it to keep one."
             )
 
-    async def find(self, wanted: SearchQuery) -> SearchResult:
-        """A page of pictures, the newest first."""
-        return await self._writer.in_transaction(lambda unit: unit.search(wanted))
+    async def find(self, query: SearchQuery) -> SearchResult:
+        """Find pictures; return one page of them, the newest first."""
+        return await self._writer.in_transaction(lambda unit: unit.search(query))
 
-    async def batches(self, wanted: SearchQuery = ALL) -> AsyncGenerator[Sequence[Picture]]:
-        """All pictures that are wanted, some hundreds at a time, none twice."""
+    async def batches(self, query: SearchQuery = ALL) -> AsyncGenerator[Sequence[Picture]]:
+        """Yield all pictures that match `query`, page after page, none of them twice."""
         seen: set[str] = set()
-        wanted = replace(wanted, page=1, page_size=ALL.page_size)
+        query = replace(query, page=1, page_size=ALL.page_size)
         while True:
-            found = await self.find(wanted)
-            # What is made meanwhile moves the rest to the next page.
+            found = await self.find(query)
+            # Pictures that are made meanwhile move some of this page to the next one.
             yield [picture for picture in found.pictures if picture.id not in seen]
             if not found.has_more:
                 return
             seen.update(picture.id for picture in found.pictures)
-            wanted = replace(wanted, page=wanted.page + 1)
+            query = replace(query, page=query.page + 1)
 
     async def show(self, reference: str) -> KnownPicture:
-        """What is known of a picture, named by its id, as elsewhere, or by the path of its file.
+        """Return a picture of the catalogue by a reference (see `References`) or by the path of its file.
 
         Raises:
             GptImageError: there is no such picture, or the file cannot be read.
@@ -114,112 +121,120 @@ class Library:
         return known
 
     async def known_picture(self, picture: Picture | None, digest: str) -> KnownPicture | None:
-        """What is known of a picture, or of a file by its SHA-256; None where nothing is."""
+        """Return a picture with its session; if `picture` is None, the one whose file has the SHA-256 `digest`.
+
+        The result is None if the catalogue has no such picture.
+        """
 
         def look_up(unit: UnitOfWork) -> KnownPicture | None:
             known = picture or unit.pictures.by_content(digest)
             if known is None:
                 return None
-            place = known.record.position
-            return KnownPicture(known, unit.sessions.get(place.session_id) if place else None)
+            position = known.record.position
+            return KnownPicture(known, unit.sessions.get(position.session_id) if position else None)
 
         return await self._writer.in_transaction(look_up)
 
     async def picture(self, picture_id: str) -> Picture | None:
-        """A picture by its id."""
+        """Return a picture by its id."""
         return await self._writer.in_transaction(lambda unit: unit.pictures.get(picture_id))
 
     async def session(self, session_id: str) -> Session | None:
-        """A session by its id, active or not."""
+        """Return a session by its id, active or not."""
         return await self._writer.in_transaction(lambda unit: unit.sessions.get(session_id))
 
     async def picture_ids(self, start: str, limit: int) -> list[str]:
-        """The newest picture ids that begin so."""
+        """Return the newest `limit` picture ids that begin with `start`."""
         return await self._writer.in_transaction(lambda unit: unit.pictures.ids_like(start, limit))
 
     async def session_ids(self, start: str, limit: int) -> list[str]:
-        """The last used session ids that begin so."""
+        """Return the `limit` most recently used session ids that begin with `start`."""
         return await self._writer.in_transaction(lambda unit: unit.sessions.ids_like(start, limit))
 
     def read_bytes(self, picture: Picture) -> bytes:
-        """A picture's bytes, as they came; blocks. Raises UnreadableSource where they are gone or were changed."""
+        """Read a picture's file. Blocks.
+
+        Raises:
+            UnreadableSource: the file is missing or was changed.
+
+        """
         return self._reader.saved_data(picture)
 
     async def rebuild(self, folders: Sequence[str], *, on_progress: CountCallback | None = None) -> "RebuildResult":
-        """Take the records in folders, and in the folders in them, into the catalogue.
+        """Add the records in folders and the folders below them to the catalogue (see `rebuild`).
 
         Raises:
-            GptImageError: a folder is not there or not to be read, or there is no catalogue.
+            GptImageError: a folder does not exist or may not be read, or there is no catalogue.
 
         """
-        from . import rebuild as rebuilding
+        from . import rebuild as rebuild_module
 
         self.require_catalogue()
         real = [await anyio.to_thread.run_sync(self._sources.folder, folder) for folder in folders]
-        walked = await anyio.to_thread.run_sync(partial(self._scan, real, deep=True))
-        return await rebuilding.rebuild(
-            walked, writer=self._writer, read=self._sources.local, sandbox=self._sandbox, on_progress=on_progress
+        scanned = await anyio.to_thread.run_sync(partial(self._scan, real, deep=True))
+        return await rebuild_module.rebuild(
+            scanned, writer=self._writer, read=self._sources.local, sandbox=self._sandbox, on_progress=on_progress
         )
 
     async def check(self, folders: Sequence[str] = (), *, on_progress: CountCallback | None = None) -> "CheckResult":
-        """Compare the catalogue with the disk: all of it, or what lies in folders.
+        """Compare the catalogue with the disk: all of it, or only the pictures in `folders`.
 
         Raises:
-            GptImageError: a folder is not there or not to be read, or there is no catalogue.
+            GptImageError: a folder does not exist or may not be read, or there is no catalogue.
 
         """
-        from . import check as checking
+        from . import check as check_module
 
         self.require_catalogue()
         real = [await anyio.to_thread.run_sync(self._sources.folder, folder) for folder in folders]
-        done = checking.CheckResult()
+        result = check_module.CheckResult()
         known: dict[str, Path] = {}
         async for batch in self.batches():
             known |= {picture.id: picture.path for picture in batch}
-            looked_at = [p for p in batch if not real or any(p.path.is_relative_to(folder) for folder in real)]
-            for picture in looked_at:
+            pictures = [p for p in batch if not real or any(p.path.is_relative_to(folder) for folder in real)]
+            for picture in pictures:
                 await anyio.to_thread.run_sync(
-                    partial(checking.check_picture, picture, read=self._reader.saved_data, result=done)
+                    partial(check_module.check_picture, picture, read=self._reader.saved_data, result=result)
                 )
                 if on_progress:
-                    on_progress(done.pictures, None)
-        walked = await anyio.to_thread.run_sync(
+                    on_progress(result.pictures, None)
+        scanned = await anyio.to_thread.run_sync(
             partial(self._scan, real or self._folders_to_check(known), deep=bool(real))
         )
-        done.notes = walked.notes
-        await anyio.to_thread.run_sync(partial(checking.find_unknown, walked.pictures, known=known, result=done))
-        return done
+        result.notes = scanned.notes
+        await anyio.to_thread.run_sync(partial(check_module.find_unknown, scanned.pictures, known=known, result=result))
+        return result
 
     async def export(
-        self, folder: str, wanted: SearchQuery = ALL, *, on_progress: CountCallback | None = None
+        self, folder: str, query: SearchQuery = ALL, *, on_progress: CountCallback | None = None
     ) -> "ExportResult":
-        """Copy pictures with their records into a folder.
+        """Copy pictures with their records into a folder, which is created if necessary.
 
         Raises:
             BadRequest: the folder may not be written.
-            CannotSave: it cannot be.
+            CannotSave: writing it failed.
 
         """
-        from . import export as exporting
+        from . import export as export_module
 
         target = await anyio.to_thread.run_sync(self._output_dirs.prepare, folder)
-        done = exporting.ExportResult(target)
-        async for batch in self.batches(wanted):
+        result = export_module.ExportResult(target)
+        async for batch in self.batches(query):
             for picture in batch:
                 copy = partial(
-                    exporting.export_picture,
+                    export_module.export_picture,
                     picture,
                     read=self._reader.saved_data,
                     policy=self._output_dirs.policy,
-                    result=done,
+                    result=result,
                 )
                 await anyio.to_thread.run_sync(copy)
                 if on_progress:
-                    on_progress(done.copied + done.already_there + len(done.notes), None)
-        return done
+                    on_progress(result.copied + result.already_there + len(result.notes), None)
+        return result
 
     async def gallery(
-        self, file: str, wanted: SearchQuery = ALL, *, on_progress: CountCallback | None = None
+        self, file: str, query: SearchQuery = ALL, *, on_progress: CountCallback | None = None
     ) -> tuple[Path, int]:
         """Write one HTML page with all pictures; return its path and their number. An older gallery is replaced.
 
@@ -233,7 +248,7 @@ class Library:
 
         policy = self._output_dirs.policy
         path = await anyio.to_thread.run_sync(partial(resolve_gallery_path, file, sources=self._sources, policy=policy))
-        pictures = [picture async for batch in self.batches(wanted) for picture in batch]
+        pictures = [picture async for batch in self.batches(query) for picture in batch]
         drawn = 0
 
         def draw(picture: Picture) -> bytes | None:
@@ -247,11 +262,11 @@ class Library:
         return path, len(pictures)
 
     def _folders_to_check(self, known: Mapping[str, Path]) -> list[Path]:
-        """The folders that pictures lie in, and the one that new ones go into."""
+        """Return the folders of all pictures in the catalogue, and the one for new pictures."""
         return list(dict.fromkeys([*(path.parent for path in known.values()), self._output_dirs.default()]))
 
     def _scan(self, folders: Sequence[Path], *, deep: bool) -> "ScanResult":
-        """Look through folders that are there and may be read."""
+        """Scan those of the folders that exist and may be read; `deep` includes the folders below them. Blocks."""
         from .scan import MAX_DEPTH, scan
 
         real = dict.fromkeys(real_path(folder) for folder in folders if self._sources.open_to(folder))

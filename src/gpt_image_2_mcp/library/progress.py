@@ -13,23 +13,24 @@ MAX_NOTES: Final = 100
 
 @dataclass(slots=True)
 class Notes:
-    """Sentences for a reader, a bounded number of them."""
+    """Sentences for the user; `sentences` keeps the first `MAX_NOTES`, `dropped` counts the rest."""
 
     sentences: list[str] = field(default_factory=list[str])
     dropped: int = 0
 
     def add(self, sentence: str) -> None:
-        """Keep a sentence, or count it."""
+        """Keep a sentence, or count it if there are enough."""
         if len(self.sentences) < MAX_NOTES:
             self.sentences.append(sentence)
         else:
             self.dropped += 1
 
     def __iter__(self) -> Iterator[str]:
-        """The sentences, and one more for those that were too many."""
+        """Yield the sentences, and one more with the number of those that were dropped."""
         yield from self.sentences
         if self.dropped:
             yield f"… and {self.dropped:,} more of this kind."
 
     def __len__(self) -> int:
+        """Return the number of all sentences that were added."""
         return len(self.sentences) + self.dropped

@@ -1,8 +1,9 @@
-"""Making the catalogue again from the records beside the pictures.
+"""Restores the catalogue from the records beside the pictures.
 
-A record is taken at its word only where its picture lies beside it with exactly the bytes that it names. What is in the
-catalogue already is never changed by a file, but for where it lies. Jobs and what was spent stand in no file: they are
-not made again. A session is active again for as long as it would have been, also one that was ended by hand.
+A record is believed only if its picture lies beside it and has exactly the bytes that it names. What is in the
+catalogue already is not changed by a record, except for the path of a picture that was moved. Jobs and the ledger's
+charges are in no file, so they are not restored. A session is active again for as long as it would have been, even if
+the user had ended it.
 """
 
 import hashlib
@@ -25,39 +26,41 @@ from .progress import CountCallback, Notes
 from .scan import ScanResult
 
 BATCH: Final = 500
-"""Records in one transaction: others wait for it only some milliseconds."""
+"""Records in one transaction, which other users of the database have to wait for: a few milliseconds."""
 MAX_AT_ONE_MOMENT: Final = 1_000
-"""Pictures of one moment: a request makes ten at most."""
+"""The most pictures that may have been made within the same 10 ms; a request makes ten at most."""
 MAX_TURN: Final = 10_000
-"""The highest turn that a record may claim: far more than anybody makes, and far below the highest that a session can
-have (100,000, see `Place`), so that no record keeps a session from going on."""
+"""The highest turn that a record may claim: far more than a user makes, and far below the highest that a session can
+have (100,000, see `SessionPosition`), so that no record can keep a session from being continued."""
 
 
 @dataclass(slots=True)
 class RebuildResult:
-    """What became of the records that were found."""
+    """What was done with the records, as numbers of pictures."""
 
     added: int = 0
+    """Pictures that were added to the catalogue."""
     moved: int = 0
+    """Pictures whose path in the catalogue was updated: their file had been moved."""
     known: int = 0
-    """In the catalogue as they are."""
+    """Pictures that are in the catalogue with this path."""
     copies: int = 0
-    """In the catalogue with another path, where the picture still lies."""
+    """Pictures that are in the catalogue with another path, at which their file still exists."""
     other_kind: int = 0
-    """Of the sandbox, or not, where this catalogue is for the other kind."""
+    """Pictures of the sandbox in a catalogue of real ones, or the reverse; they are left out."""
     sessions: int = 0
-    """Written anew; those that were there are not counted."""
+    """Edit sessions that were restored; those that were in the catalogue are not counted."""
     notes: Notes = field(default_factory=Notes)
-    """What could not be taken, a sentence each."""
+    """A sentence for each record that was refused, and for each folder that was not scanned."""
 
 
 @dataclass(slots=True)
 class _Batch:
-    """What is to be done with a batch."""
+    """The changes that a batch of records makes to the catalogue."""
 
     new: list[Picture] = field(default_factory=list[Picture])
     moved: list[tuple[Picture, Path | None]] = field(default_factory=list[tuple[Picture, Path | None]])
-    """Each with the folder that it left, where that is gone."""
+    """Pictures that were moved, each with its former folder if that does not exist any more."""
 
 
 async def rebuild(
@@ -68,51 +71,51 @@ async def rebuild(
     sandbox: bool,
     on_progress: CountCallback | None = None,
 ) -> RebuildResult:
-    """Take the records that were found into the catalogue, the oldest first.
+    """Add the records that a scan found to the catalogue, the oldest first, in transactions of `BATCH` records.
 
-    `read` gives a picture's bytes under the guards of every other path, or raises UnreadableSource; `sandbox` says
-    which catalogue this is.
+    `read` reads a picture's file with the checks that apply to every path, or raises UnreadableSource. `sandbox` says
+    whether this is the sandbox's catalogue.
     """
-    done = RebuildResult(notes=scanned.notes)
-    touched: dict[str, None] = {}
+    result = RebuildResult(notes=scanned.notes)
+    changed_sessions: dict[str, None] = {}
     records = sorted(scanned.records, key=_by_time)
     for start in range(0, len(records), BATCH):
         if on_progress:
             on_progress(start, len(records))
         paths = records[start : start + BATCH]
-        claimed = await anyio.to_thread.run_sync(_read_records, paths, sandbox, done)
-        ids = [picture.id for picture in claimed]
+        recorded = await anyio.to_thread.run_sync(_read_records, paths, sandbox, result)
+        ids = [picture.id for picture in recorded]
         known = await writer.in_transaction(lambda unit, ids=ids: unit.pictures.by_ids(ids))
-        batch = await anyio.to_thread.run_sync(_compare_with_catalogue, claimed, known, read, done)
+        batch = await anyio.to_thread.run_sync(_compare_with_catalogue, recorded, known, read, result)
         if batch.new or batch.moved:
-            touched |= dict.fromkeys(await writer.run(partial(_write, batch=batch, done=done)))
-    sessions = list(touched)
+            changed_sessions |= dict.fromkeys(await writer.run(partial(_write, batch=batch, result=result)))
+    sessions = list(changed_sessions)
     for start in range(0, len(sessions), BATCH):
-        done.sessions += await writer.run(partial(_restore, ids=sessions[start : start + BATCH]))
+        result.sessions += await writer.run(partial(_restore, ids=sessions[start : start + BATCH]))
     if on_progress:
         on_progress(len(records), len(records))
-    return done
+    return result
 
 
 def _by_time(path: Path) -> tuple[str, int, str]:
-    """In the order in which they were made, as names tell it; the tenth of a request follows the ninth."""
+    """Sort key of a record's path: the time in its name, then the length, so that number 10 follows number 9."""
     time = re.search(r"[0-9]{8}-[0-9]{6}", path.name)
     return (time[0] if time else "", len(path.name), path.name)
 
 
-def _read_records(paths: Iterable[Path], sandbox: bool, done: RebuildResult) -> list[Picture]:
-    """What records say, of those that can be ones of this catalogue."""
+def _read_records(paths: Iterable[Path], sandbox: bool, result: RebuildResult) -> list[Picture]:
+    """Read records; leave out those that cannot be read, with a note, and those of the other kind of catalogue."""
     found: list[Picture] = []
     for path in paths:
         try:
             picture = _read_record(path)
         except UnreadableSource as error:
-            done.notes.add(str(error))
+            result.notes.add(str(error))
             continue
         if picture.record.sandbox is sandbox:
             found.append(picture)
         else:
-            done.other_kind += 1
+            result.other_kind += 1
     return found
 
 
@@ -133,33 +136,33 @@ def _read_record(path: Path) -> Picture:
 
 
 def _compare_with_catalogue(
-    claimed: Iterable[Picture], known: dict[str, Picture], read: Callable[[Path], bytes], done: RebuildResult
+    recorded: Iterable[Picture], known: dict[str, Picture], read: Callable[[Path], bytes], result: RebuildResult
 ) -> _Batch:
-    """Those that are new, and those that lie somewhere else now; every one of them was read."""
+    """Sort pictures into new, moved, known and copied ones; the files of new and moved ones are checked here."""
     batch = _Batch()
-    for picture in claimed:
-        there = known.get(picture.id)
+    for picture in recorded:
+        existing = known.get(picture.id)
         try:
-            if there is None:
+            if existing is None:
                 _check_file(picture, read)
                 batch.new.append(picture)
-            elif there.record.sha256 != picture.record.sha256:
-                done.notes.add(f"{picture.path} is not the picture of this id in the catalogue, {there.path}.")
-            elif there.path == picture.path:
-                done.known += 1
-            elif is_file(there.path):
-                done.copies += 1
+            elif existing.record.sha256 != picture.record.sha256:
+                result.notes.add(f"{picture.path} is not the picture of this id in the catalogue, {existing.path}.")
+            elif existing.path == picture.path:
+                result.known += 1
+            elif is_file(existing.path):
+                result.copies += 1
             else:
                 _check_file(picture, read)
-                left = there.path.parent
+                left = existing.path.parent
                 batch.moved.append((picture, None if left.is_dir() else left))
         except UnreadableSource as error:
-            done.notes.add(str(error))
+            result.notes.add(str(error))
     return batch
 
 
 def _check_file(picture: Picture, read: Callable[[Path], bytes]) -> None:
-    """See that the file is what the record says; raises UnreadableSource."""
+    """Check that a picture's file is what its record says, byte for byte; raise UnreadableSource if it is not."""
     record = picture.record
     if picture.path.is_symlink():
         raise UnreadableSource(f"{picture.path} is a link, and its record is for a file.")
@@ -174,36 +177,36 @@ def _check_file(picture: Picture, read: Callable[[Path], bytes]) -> None:
         raise UnreadableSource(f"{picture.path} is not of the size or format that its record says.")
 
 
-def _write(repositories: Repositories, *, batch: _Batch, done: RebuildResult) -> list[str]:
-    """Write a batch down, and give the sessions that have changed."""
-    touched: list[str] = []
+def _write(repositories: Repositories, *, batch: _Batch, result: RebuildResult) -> list[str]:
+    """Write a batch in one transaction; return the ids of the sessions that got or moved a picture."""
+    changed_sessions: list[str] = []
     with repositories.unit_of_work() as unit:
         for picture in batch.new:
             try:
-                _add(unit, picture, done)
+                _add(unit, picture, result)
             except RecordConflict as error:
-                done.notes.add(str(error))
+                result.notes.add(str(error))
                 continue
-            touched += [picture.record.position.session_id] if picture.record.position else []
+            changed_sessions += [picture.record.position.session_id] if picture.record.position else []
         for picture, left in batch.moved:
             unit.pictures.set_path(picture.id, picture.path)
-            done.moved += 1
-            # The place that the catalogue knows: the record may claim another one.
+            result.moved += 1
+            # The session is that of the catalogue: the record may claim another one.
             known = unit.pictures.get(picture.id)
             if left and known and known.record.position:
                 unit.sessions.set_folder(known.record.position.session_id, left, picture.path.parent)
-                touched.append(known.record.position.session_id)
-    return touched
+                changed_sessions.append(known.record.position.session_id)
+    return changed_sessions
 
 
-def _add(unit: UnitOfWork, picture: Picture, done: RebuildResult) -> None:
+def _add(unit: UnitOfWork, picture: Picture, result: RebuildResult) -> None:
     record = picture.record
-    there = unit.pictures.get(picture.id)
-    if there is not None:
-        # Twice in what was given, or made by another process meanwhile.
-        if there.record.sha256 != record.sha256:
-            raise RecordConflict(f"{picture.path} is not the picture of this id in the catalogue, {there.path}.")
-        done.copies += 1
+    existing = unit.pictures.get(picture.id)
+    if existing is not None:
+        # The folders contain it twice, or another process has added it meanwhile.
+        if existing.record.sha256 != record.sha256:
+            raise RecordConflict(f"{picture.path} is not the picture of this id in the catalogue, {existing.path}.")
+        result.copies += 1
         return
     holder = record.position and unit.pictures.id_at(record.position)
     if record.position and holder:
@@ -216,11 +219,11 @@ def _add(unit: UnitOfWork, picture: Picture, done: RebuildResult) -> None:
             f"{picture.path} says that it was made at the same moment as {MAX_AT_ONE_MOMENT:,} others."
         )
     unit.pictures.add(picture)
-    done.added += 1
+    result.added += 1
 
 
 def _restore(repositories: Repositories, *, ids: Sequence[str]) -> int:
-    """Write those sessions anew that are not there, and give their number."""
+    """Restore the sessions that are not in the catalogue, and return their number."""
     with repositories.unit_of_work() as unit:
         restored = sum(unit.sessions.restore(session_id) for session_id in ids)
         unit.sessions.evict()

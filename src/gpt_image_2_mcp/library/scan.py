@@ -1,6 +1,7 @@
-"""Looking through folders for records and pictures, within bounds: whose files these are, nobody knows.
+"""Finds records and pictures in folders and the folders below them.
 
-No link is followed, and hidden folders are passed by but for the one that holds the records.
+The folders may contain any files, so the scan has limits, and its result only says what a name looks like. It follows
+no links, and enters no hidden folders but those that hold the records (`SIDE_FOLDER`).
 """
 
 import os
@@ -16,56 +17,60 @@ from ..storage.local_folder import SIDE_FOLDER
 from .progress import Notes
 
 MAX_DEPTH: Final = 32
-"""Folders in folders."""
+"""How many levels below a given folder are scanned."""
 MAX_ENTRIES: Final = 1_000_000
-"""Files and folders that are looked at: ten times what the largest collection of pictures has."""
+"""Files and folders that one scan visits: ten times what the largest collection of pictures has."""
 
 _PICTURE: Final = re.compile(f"{PICTURE_ID}\\.(?:{'|'.join(EXTENSION.values())})")
 
 
 @dataclass(slots=True)
 class ScanResult:
-    """What was found."""
+    """The files that a scan found."""
 
     records: list[Path] = field(default_factory=list[Path])
-    """Files that may be records."""
+    """Files that may be records, by their folder and name."""
     pictures: list[Path] = field(default_factory=list[Path])
-    """Files that are called like pictures of this program."""
+    """Files that have the name of a picture of this program."""
     notes: Notes = field(default_factory=Notes)
+    """A sentence for each folder that was not scanned."""
 
 
 def scan(folders: Sequence[Path], *, may_enter: Callable[[Path], bool], depth: int = MAX_DEPTH) -> ScanResult:
-    """Look through folders, given by their real paths; `may_enter` judges those further down. Blocks."""
-    found = ScanResult()
-    ahead = [(folder, 0) for folder in reversed(folders)]
+    """Scan folders, given by their real paths, and up to `depth` levels below them. Blocks.
+
+    `may_enter` says whether a folder further down may be read.
+    """
+    result = ScanResult()
+    pending = [(folder, 0) for folder in reversed(folders)]
     seen: set[Path] = set()
-    looked_at = 0
-    while ahead:
-        folder, level = ahead.pop()
+    entry_count = 0
+    while pending:
+        folder, level = pending.pop()
         if folder in seen:
             continue
         seen.add(folder)
         try:
             with os.scandir(folder) as entries:
                 for entry in entries:
-                    looked_at += 1
-                    if looked_at > MAX_ENTRIES:
-                        found.notes.add(
+                    entry_count += 1
+                    if entry_count > MAX_ENTRIES:
+                        result.notes.add(
                             f"Stopped in {folder}: {MAX_ENTRIES:,} files and folders were looked at, which is the most."
                             " Name folders that hold pictures."
                         )
-                        return found
+                        return result
                     path = folder / entry.name
                     if _is_folder_to_enter(entry, path, may_enter):
                         if level < depth:
-                            ahead.append((path, level + 1))
+                            pending.append((path, level + 1))
                         elif depth:
-                            found.notes.add(f"Passed by {path}: it is deeper than {depth} folders. Name it by itself.")
+                            result.notes.add(f"Passed by {path}: it is deeper than {depth} folders. Name it by itself.")
                     else:
-                        _collect(found, folder, entry, path)
+                        _collect(result, folder, entry, path)
         except OSError as error:
-            found.notes.add(f"The folder {folder} cannot be looked through ({error.strerror}).")
-    return found
+            result.notes.add(f"The folder {folder} cannot be looked through ({error.strerror}).")
+    return result
 
 
 def _is_folder_to_enter(entry: "os.DirEntry[str]", path: Path, may_enter: Callable[[Path], bool]) -> bool:
@@ -74,13 +79,13 @@ def _is_folder_to_enter(entry: "os.DirEntry[str]", path: Path, may_enter: Callab
     return (entry.name == SIDE_FOLDER or not entry.name.startswith(".")) and may_enter(path)
 
 
-def _collect(found: ScanResult, folder: Path, entry: "os.DirEntry[str]", path: Path) -> None:
-    """Keep what may be a record or a picture."""
+def _collect(result: ScanResult, folder: Path, entry: "os.DirEntry[str]", path: Path) -> None:
+    """Add a file to `result` if it may be a record or a picture."""
     if folder.name == SIDE_FOLDER:
         if entry.name.endswith(".json"):
             if entry.is_file(follow_symlinks=False):
-                found.records.append(path)
+                result.records.append(path)
             else:
-                found.notes.add(f"{path} is no regular file, so it is no record.")
+                result.notes.add(f"{path} is no regular file, so it is no record.")
     elif _PICTURE.fullmatch(entry.name) and entry.is_file(follow_symlinks=False):
-        found.pictures.append(path)
+        result.pictures.append(path)

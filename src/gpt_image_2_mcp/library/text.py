@@ -1,4 +1,4 @@
-"""What is known of a picture, as text: a line for lists, everything for one."""
+"""A picture as text: one line in a list, or all details."""
 
 from ..billing.pricing import dollars
 from ..catalogue.models import Origin, Picture
@@ -7,7 +7,7 @@ from ..errors import shorten_line
 
 
 def summary_line(picture: Picture, *, with_path: bool = True) -> str:
-    """A picture in a list: id, when, what, how much, and where it lies."""
+    """Describe a picture in one line: id, time, size, cost, the beginning of its prompt, and its path."""
     record = picture.record
     parts = [
         record.id,
@@ -20,7 +20,7 @@ def summary_line(picture: Picture, *, with_path: bool = True) -> str:
 
 
 def cost_text(picture: Picture) -> str:
-    """What it cost."""
+    """Return what a picture cost, in dollars or in words."""
     record = picture.record
     if record.sandbox:
         return "free (sandbox)"
@@ -28,7 +28,7 @@ def cost_text(picture: Picture) -> str:
 
 
 def details(picture: Picture, session: Session | None) -> str:
-    """The full record; a turn's with the tree of its session."""
+    """Return the full record, a field a line; for a turn of an edit session with the session's tree."""
     record = picture.record
     parameters = ", ".join(f"{name} {value}" for name, value in record.parameters.items())
     came = ", ".join(f"{name} {value}" for name, value in record.applied.items() if value is not None)

@@ -1,7 +1,7 @@
-"""Pictures as small as a tile, and a folder that keeps them so that a picture is decoded once.
+"""Thumbnails of pictures, and a cache folder for them, so that a picture is decoded only once.
 
-What the folder holds is never more than a comfort: a thumbnail that is broken, strange or missing is made again, and a
-folder that cannot be used costs time only. A thumbnail is shown only while its picture is still there.
+Nothing depends on the cache: a cached thumbnail that is broken, of another user or missing is made again, and without a
+folder that can be used every thumbnail is. A cached thumbnail is used only while its picture's file exists.
 """
 
 import os
@@ -29,12 +29,14 @@ if TYPE_CHECKING:
 EDGE: Final = 288
 """The long edge of a thumbnail, in pixels: five of them side by side are 1,500, more than chats show of a picture."""
 QUALITY: Final = 82
+"""The quality of the encoder."""
 MAX_CACHED: Final = 2_000
-"""Thumbnails in the folder: about 30 MB."""
+"""Thumbnails that the folder keeps: about 30 MB."""
 MAX_CACHED_BYTES: Final = 1_000_000
-"""Of one file there: ten times what noise of this size takes."""
+"""The most bytes of a cached file that is read: ten times a thumbnail of noise."""
 SLACK: Final = 100
-"""So many more may be there before the oldest go: looking at the age of all of them takes longer than counting."""
+"""Thumbnails beyond `MAX_CACHED` before the oldest are deleted: reading the age of all files takes longer than counting
+them, so that is not done every time."""
 SUFFIX: Final = ".thumbnail"
 
 _THREADS: Final = 2
@@ -42,10 +44,11 @@ _EVICTION_LOCK: Final = threading.Lock()
 
 
 def thumbnail(picture: Picture, *, read: Callable[[Picture], bytes], cache: Path | None = None) -> bytes | None:
-    """A JPEG of a picture, or a WebP where it has transparency, of at most `EDGE` pixels either way.
+    """Return a picture as a JPEG, or as a WebP if it has transparency, of at most `EDGE` pixels either way.
 
-    None where the picture is gone or broken. `read` gives the picture's bytes, or raises a GptImageError; `cache` is a
-    folder of this program's own, made here for its owner alone. Blocks: call it in a thread.
+    It is None if the picture's file is missing or broken. `read` returns the picture's bytes, or raises a
+    GptImageError. `cache` is a folder that only this program uses; it is created with access for its owner only.
+    Blocks: call it in a thread.
     """
     kept = cache and cache / f"{picture.record.sha256}{SUFFIX}"
     if kept and _looks_unchanged(picture):
@@ -66,7 +69,7 @@ def thumbnail(picture: Picture, *, read: Callable[[Picture], bytes], cache: Path
 def thumbnails(
     pictures: Iterable[Picture], *, read: Callable[[Picture], bytes], cache: Path | None = None
 ) -> list[bytes | None]:
-    """The same for several pictures, in their order, two at a time."""
+    """Return the thumbnails of several pictures, in their order; they are made two at a time. Blocks."""
     with ThreadPoolExecutor(_THREADS) as pool:
         return list(pool.map(partial(thumbnail, read=read, cache=cache), pictures))
 
@@ -88,7 +91,7 @@ def _scaled_down(image: "Image.Image") -> "Image.Image":
     size = (max(1, round(image.width * ratio)), max(1, round(image.height * ratio)))
     image.draft("RGB", size)
     image.load()
-    # Averaging whole pixels first costs a quarter of a resize, which has the rest to do.
+    # `reduce` averages whole pixels, at a quarter of the cost of `resize`, which then does the rest.
     factor = (max(1, image.width // size[0]), max(1, image.height // size[1]))
     if image.mode != mode:
         image = image.convert(mode)
@@ -100,7 +103,7 @@ def _scaled_down(image: "Image.Image") -> "Image.Image":
 
 
 def _looks_unchanged(picture: Picture) -> bool:
-    """Whether the file looks as it was saved; if not, `read` says what it is."""
+    """Whether the file exists with the size that it was saved with; its bytes are not read."""
     try:
         found = picture.path.lstat()
     except (OSError, ValueError):
@@ -109,7 +112,7 @@ def _looks_unchanged(picture: Picture) -> bool:
 
 
 def _read_cached(path: Path) -> bytes | None:
-    """A thumbnail that was kept and still is one, and this user's own."""
+    """Read a cached thumbnail; None if there is none, it belongs to another user, or it is not a thumbnail."""
     try:
         with os.fdopen(open_no_follow(path, os.O_RDONLY), "rb") as file:
             found = os.fstat(file.fileno())
@@ -134,10 +137,10 @@ def _is_thumbnail(data: bytes) -> bool:
 
 
 def _write_cached(path: Path, data: bytes) -> None:
-    """Write a thumbnail in one step, and let the oldest go where there are too many."""
+    """Write a thumbnail into the cache atomically, and delete the oldest if there are too many."""
     folder = path.parent
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    # Not durable: what a power cut takes is made again.
+    # It need not be durable: a thumbnail that a power cut destroys is made again.
     write_file([data], [path], replace=True, durable=False, mode=0o600)
     with _EVICTION_LOCK:
         _evict_oldest(folder)
@@ -150,9 +153,9 @@ def _evict_oldest(folder: Path) -> None:
         return
     ages: list[tuple[int, str]] = []
     for entry in ours:
-        # Another process may be at the same.
+        # Another process may delete the same files.
         with suppress(OSError):
             ages.append((entry.stat(follow_symlinks=False).st_mtime_ns, entry.path))
     for _, old in sorted(ages, key=itemgetter(0))[:-MAX_CACHED]:
         with suppress(OSError):
-            os.unlink(old)  # noqa: PTH108 - a string, as the folder gave it
+            os.unlink(old)  # noqa: PTH108 - a string from `scandir`

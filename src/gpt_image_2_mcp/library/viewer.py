@@ -1,4 +1,4 @@
-"""Finding and seeing what was made: pages of pictures, contact sheets, and single pictures from near."""
+"""`Viewer`: what `list_images` and `show_image` do: pages of pictures, contact sheets, single pictures and regions."""
 
 import hashlib
 import re
@@ -22,22 +22,23 @@ from .library import KnownPicture, Library
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """A page of pictures; with a sheet, `numbers` tells which number on it is which."""
+    """One page of a search, and the contact sheet of its pictures if one was requested."""
 
     found: SearchResult
-    """In it, pictures of one call stand in their order."""
+    """The page; pictures of one call are in the order in which the call made them."""
     missing: frozenset[str]
-    """The ids of those whose files are gone."""
+    """The ids of the pictures whose files do not exist."""
     filtered: bool
-    """Whether anything narrowed it."""
+    """Whether the request had a filter, so that an empty page may have another reason than an empty catalogue."""
     numbers: Mapping[int, Picture]
+    """The pictures by their numbers on the sheet; empty without a sheet."""
     sheet: bytes | None
-    """A JPEG."""
+    """The contact sheet, a JPEG."""
 
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """A picture or a region of it, and what is known of it; `known` is None for a file that was not made here."""
+    """A picture or a region of it, ready to be shown; `known` is None for a file that was not made here."""
 
     name: str
     preview: Preview
@@ -46,26 +47,28 @@ class View:
 
 
 class Viewer:
-    """Shows what is in the catalogue; one for a studio."""
+    """Shows the pictures of one user; an `ImageService` has one."""
 
     def __init__(self, library: Library, references: References, reader: InputReader, *, cache: Path | None) -> None:
-        """Keep thumbnails in the folder `cache`, if there is one."""
+        """Show pictures of `library`; `cache` is the folder for thumbnails, None to keep none."""
         self._library = library
         self._references = references
         self._reader = reader
         self._cache = cache
 
     async def find(self, request: ListImagesRequest) -> Listing:
-        """Find a page of pictures, and put them on a sheet where one is asked for.
+        """Find a page of pictures, and draw their contact sheet if the request asks for one.
+
+        The numbers of the sheet are references for later calls (see `References`).
 
         Raises:
-            BadRequest: a time is none.
+            BadRequest: `since` or `until` is not a time.
 
         """
-        wanted = SearchQuery.parse(**request.model_dump(exclude={"contact_sheet"}))
-        found = _calls_in_order(await self._library.find(wanted))
+        query = SearchQuery.parse(**request.model_dump(exclude={"contact_sheet"}))
+        found = _calls_in_order(await self._library.find(query))
         missing = await anyio.to_thread.run_sync(_missing_ids, found)
-        filtered = replace(wanted, page=1) != SearchQuery()
+        filtered = replace(query, page=1) != SearchQuery()
         if not request.contact_sheet or not found.pictures:
             return Listing(found, missing, filtered, {}, None)
         numbers = dict(enumerate(found.pictures, start=found.first_number))
@@ -74,10 +77,10 @@ class Viewer:
         return Listing(found, missing, filtered, numbers, sheet)
 
     async def show(self, request: ShowImageRequest) -> View:
-        """Show a picture, or a region of it pixel for pixel.
+        """Show a picture, or a region of it pixel for pixel if that fits into an answer.
 
         Raises:
-            GptImageError: there is no such picture, it cannot be read, or the region is not in it.
+            GptImageError: there is no such picture, it cannot be read, or the region is not inside it.
 
         """
         picture = await self._references.picture(request.image)
@@ -91,7 +94,7 @@ class Viewer:
         else:
             data = await anyio.to_thread.run_sync(self._reader.saved_data, picture)
         name = request.image if picture is None else picture.path.name
-        # A picture of ours is known by itself; hashing a large file takes milliseconds, which others would wait for.
+        # Only a file needs its hash to be found. Hashing takes milliseconds, so it is done off the event loop.
         digest = "" if picture else await anyio.to_thread.run_sync(lambda: hashlib.sha256(data).hexdigest())
         known = await self._library.known_picture(picture, digest)
         seen, said = await anyio.to_thread.run_sync(_preview_of, data, name, request.region)
@@ -104,7 +107,7 @@ class Viewer:
 
 
 def _calls_in_order(found: SearchResult) -> SearchResult:
-    """The same page, the pictures of one call from the first to the last; the newest call stays first."""
+    """Put the pictures of each call into the order in which they were made; the newest call stays first."""
     calls = (list(call) for _, call in groupby(found.pictures, key=lambda picture: picture.record.job_id or picture.id))
     return replace(found, pictures=tuple(picture for call in calls for picture in reversed(call)))
 

@@ -206,3 +206,16 @@ def test_the_console_script_imports_the_standard_library_alone_until_it_knows_it
     """Clients wait for the first answer of a new process; what is imported before it counts against the start."""
     loaded = subprocess.run([sys.executable, "-c", PROBE], capture_output=True, text=True, check=True)
     assert loaded.stdout.split() == ["gpt_image_2_mcp"]
+
+
+HEAVY = """
+import sys
+import gpt_image_2_mcp.server.stdio.session
+print(*sorted({"openai", "sqlalchemy", "PIL", "jinja2", "rich", "alembic"} & set(sys.modules)))
+"""
+
+
+def test_the_server_is_loaded_without_what_only_some_calls_need() -> None:
+    """Each of these takes up to most of a second and 13 MiB, which the first `list_images` would wait for."""
+    loaded = subprocess.run([sys.executable, "-c", HEAVY], capture_output=True, text=True, check=True)
+    assert loaded.stdout.split() == []

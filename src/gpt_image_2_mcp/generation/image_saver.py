@@ -14,8 +14,8 @@ from threading import Lock
 from ..errors import BadAnswer, BadRequest, GptImageError, shown
 from ..images import EXTENSION, Facts, facts, sniff
 from ..images.preview import Preview, preview, share_of
+from ..openai_api.api_result import ApiResult, ImageLink
 from ..openai_api.body_reader import ImageBytes
-from ..openai_api.results import ApiResult, ImageLink
 from ..openai_api.threads import InFlightWrites
 from ..paths.policy import WritePolicy
 from ..storage.local_folder import Name, SavedImage, ensure_side_folder, save_image

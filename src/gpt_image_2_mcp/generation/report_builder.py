@@ -9,8 +9,8 @@ from typing import Any
 from ..billing.pricing import cost, host_cost
 from ..jobs.order import Order
 from ..jobs.report import Report
+from ..openai_api.api_result import ApiResult
 from ..openai_api.request import ImageRequest, SendOutcome
-from ..openai_api.results import ApiResult
 from .image_saver import ImageSaver
 
 logger = logging.getLogger(__name__)

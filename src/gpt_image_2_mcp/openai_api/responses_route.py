@@ -19,6 +19,7 @@ from ..billing.tokens import usage_from
 from ..errors import ApiError, BadAnswer, GptImageError
 from ..images import MIME
 from ..inputs import InputImage
+from .api_result import ApiResult, HostUsage
 from .body_reader import ImageBytes
 from .client import RequestSender
 from .errors import from_sandbox, sanitized, translate, translate_object
@@ -26,8 +27,6 @@ from .images_route import changed_options
 from .rate_limiter import RequestStatus
 from .request import ImageRequest
 from .results import (
-    ApiResult,
-    HostUsage,
     as_object,
     decode_base64,
     parse_object,

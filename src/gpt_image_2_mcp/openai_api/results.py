@@ -8,7 +8,7 @@ computes on up to 100 MB without waiting, in the request's own thread.
 import re
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any, cast
 
 import pybase64
@@ -16,6 +16,7 @@ from pydantic_core import from_json
 
 from ..billing.tokens import Usage, usage_from
 from ..errors import ApiError, BadAnswer, OutcomeUnknown, shown
+from .api_result import ApiResult, ImageLink
 from .body_reader import Body, ImageBytes
 from .errors import from_sandbox, translate_object
 
@@ -27,39 +28,6 @@ BASE_URL_HINT = (
 )
 
 _DATA_URL = re.compile(r"data:[^,]{0,200};base64,", re.IGNORECASE)
-
-
-@dataclass(frozen=True, slots=True)
-class ImageLink:
-    """A picture that the backend sent as a URL instead of bytes."""
-
-    url: str = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class HostUsage:
-    """The tokens of the text model that called the image tool, on the Responses route."""
-
-    model: str
-    input_tokens: int
-    cached_tokens: int
-    output_tokens: int
-
-
-@dataclass(frozen=True, slots=True)
-class ApiResult:
-    """The result of one API request. The texts are those of the API; None where it said nothing."""
-
-    pictures: tuple[ImageBytes | ImageLink, ...]
-    size: str | None = None
-    quality: str | None = None
-    background: str | None = None
-    output_format: str | None = None
-    usage: Usage | None = None
-    host_usage: tuple[HostUsage, ...] = ()
-    request_id: str | None = None
-    sandbox: bool = False
-    warnings: tuple[str, ...] = ()
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from .results import ApiResult
+from .api_result import ApiResult
 
 
 class ImageSink(Protocol):

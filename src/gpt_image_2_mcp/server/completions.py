@@ -16,9 +16,9 @@ async def complete(
     """The values that go on from what was typed, whatever its capitals; none for an unknown reference."""
     typed = argument.value.strip().casefold()
     if isinstance(ref, PromptReference):
-        known = _of_prompt(ref, argument.name)
+        known = _prompt_choices(ref, argument.name)
     else:
-        known = await _of_resource(ref.uri, argument.name, typed, service)
+        known = await _resource_ids(ref.uri, argument.name, typed, service)
     values = [value for value in known if value.casefold().startswith(typed)]
     if len(values) > MAX_VALUES:
         # How many there are in all, nobody has counted.
@@ -26,11 +26,11 @@ async def complete(
     return Completion(values=values, total=len(values), has_more=False)
 
 
-def _of_prompt(ref: PromptReference, argument: str) -> list[str]:
+def _prompt_choices(ref: PromptReference, argument: str) -> list[str]:
     return [value for prompt in all_prompts() if prompt.name == ref.name for value in prompt.choices(argument)]
 
 
-async def _of_resource(template: str, argument: str, typed: str, service: ImageService | None) -> list[str]:
+async def _resource_ids(template: str, argument: str, typed: str, service: ImageService | None) -> list[str]:
     if service is None or argument != "id":
         return []
     match template:

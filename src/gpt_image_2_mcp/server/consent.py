@@ -14,7 +14,7 @@ from ..errors import ConsentRefused
 from ..parameters.models import PaidRequest
 from ..service.images import ImageService
 
-VARIABLE = "GPT_IMAGE_2_CONFIRM_OVER_USD"
+CONFIRM_VARIABLE = "GPT_IMAGE_2_CONFIRM_OVER_USD"
 
 
 class Consent(BaseModel):
@@ -48,9 +48,9 @@ async def ask(request: PaidRequest, call: Context[ImageService, Any]) -> Consent
     # Clients from before there were kinds of questions declare none, and mean forms.
     if elicitation is None or (elicitation.form is None and elicitation.url is not None):
         raise ConsentRefused(
-            f"This would cost {price}, and above {dollars(limit)} ({VARIABLE}) the person is to be asked, which this"
-            " client cannot do. Nothing was sent. Ask for a lower quality, a smaller size or fewer pictures, or have"
-            f" the person raise {VARIABLE}."
+            f"This would cost {price}, and above {dollars(limit)} ({CONFIRM_VARIABLE}) the person is to be asked, which"
+            " this client cannot do. Nothing was sent. Ask for a lower quality, a smaller size or fewer pictures, or have"
+            f" the person raise {CONFIRM_VARIABLE}."
         )
     pictures = f"{request.count} pictures" if request.count > 1 else "1 picture"
     size = "" if request.size == "auto" else f" of {request.size}"
@@ -64,7 +64,7 @@ ConsentAnswer: TypeAlias = Annotated[ElicitationResult[Consent], Resolve(ask)]
 """A tool's parameter that the person fills, and no model."""
 
 
-def require(consent: ElicitationResult[Consent]) -> None:
+def require_consent(consent: ElicitationResult[Consent]) -> None:
     """Go on only with the person's consent; raises NoConsent without it."""
     if not isinstance(consent, AcceptedElicitation) or not consent.data.go_ahead:
         raise ConsentRefused("The person did not agree to the price. Nothing was sent and nothing was billed.")

@@ -13,15 +13,15 @@ from ..parameters.models import CostsRequest
 META_KEY = "gpt-image-2/costs"
 
 
-def costs(
+def costs_result(
     request: CostsRequest, model: str, expected: Estimate | None, spent: SpendingSummary, budgets: Budgets
 ) -> CallToolResult:
     """Amounts in dollars, as text and in `_meta`."""
     lines = [_estimate_line(request, model, expected)]
     under_way = f", and {dollars(spent.reserved)} under way" if spent.reserved else ""
-    lines.append(f"Spent today: {dollars(spent.spent)}{under_way}{_by_model(spent.today)}.")
+    lines.append(f"Spent today: {dollars(spent.spent)}{under_way}{_models_text(spent.today)}.")
     total = sum((row.usd for row in spent.period), start=spent.spent * 0)
-    lines.append(f"Spent since {spent.since:%Y-%m-%d}: {dollars(total)}{_by_model(spent.period)}.")
+    lines.append(f"Spent since {spent.since:%Y-%m-%d}: {dollars(total)}{_models_text(spent.period)}.")
     if budgets.per_day is not None:
         left = dollars(spent.left(budgets.per_day))
         lines.append(f"Left of today's budget: {left} of {dollars(budgets.per_day)} ({PER_DAY}).")
@@ -36,7 +36,7 @@ def costs(
         "under_way_usd": float(spent.reserved),
         "spent_30_days_usd": float(total),
         "left_today_usd": None if budgets.per_day is None else float(spent.left(budgets.per_day)),
-        "by_model": [_row(row) for row in spent.period],
+        "by_model": [_model_row(row) for row in spent.period],
     }
     return CallToolResult(content=[TextContent(text="\n".join(lines))], _meta={META_KEY: report})
 
@@ -52,7 +52,7 @@ def _estimate_line(request: CostsRequest, model: str, expected: Estimate | None)
     return f"{what}: about {dollars(expected.usd)}{guess}."
 
 
-def _by_model(rows: Sequence[ModelSpending]) -> str:
+def _models_text(rows: Sequence[ModelSpending]) -> str:
     parts = [
         f"{row.model} {dollars(row.usd)} in {row.requests} call{'s' if row.requests > 1 else ''}"
         + (f" ({row.unknown} of unknown outcome, counted in full)" if row.unknown else "")
@@ -62,5 +62,5 @@ def _by_model(rows: Sequence[ModelSpending]) -> str:
     return f": {', '.join(parts)}" if parts else ""
 
 
-def _row(row: ModelSpending) -> dict[str, Any]:
+def _model_row(row: ModelSpending) -> dict[str, Any]:
     return {"model": row.model, "calls": row.requests, "pictures": row.pictures, "usd": float(row.usd)}

@@ -49,12 +49,12 @@ ServiceOpener = Callable[[], AbstractAsyncContextManager[ImageService]]
 HOUR_MS = 3_600_000
 
 
-def build_server(open_studio: ServiceOpener) -> PictureServer:
+def build_server(open_service: ServiceOpener) -> PictureServer:
     """Make a fresh server over the studio that `open_studio` gives when a client connects."""
 
     @asynccontextmanager
     async def lifespan(_: MCPServer[ImageService]) -> AsyncGenerator[ImageService]:
-        async with open_studio() as service, anyio.create_task_group() as tasks:
+        async with open_service() as service, anyio.create_task_group() as tasks:
             server.service = service
             tasks.start_soon(changes.follow, service.news.stream)
             yield service

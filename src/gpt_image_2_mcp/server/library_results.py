@@ -16,20 +16,20 @@ LIST_KEY = "gpt-image-2/pictures"
 RECORD_KEY = "gpt-image-2/picture"
 
 
-def listed(listing: Listing) -> CallToolResult:
+def list_result(listing: Listing) -> CallToolResult:
     """A page of pictures as text, with the sheet where there is one; every number of it stands in the text."""
     found = listing.found
     if not found.pictures:
-        return CallToolResult(content=[TextContent(text=_nothing(listing))], _meta={LIST_KEY: []})
+        return CallToolResult(content=[TextContent(text=_no_pictures_text(listing))], _meta={LIST_KEY: []})
     numbers = {picture.id: number for number, picture in listing.numbers.items()}
     content: list[ContentBlock] = [TextContent(text=_page_text(listing, numbers))]
     if listing.sheet is not None:
         content.append(ImageContent(data=base64.b64encode(listing.sheet).decode(), mime_type="image/jpeg"))
-    rows = [_row(picture, numbers.get(picture.id)) for picture in found.pictures]
+    rows = [_picture_row(picture, numbers.get(picture.id)) for picture in found.pictures]
     return CallToolResult(content=content, _meta={LIST_KEY: rows})
 
 
-def viewed(view: View) -> CallToolResult:
+def show_result(view: View) -> CallToolResult:
     """A picture, and everything that is known of it."""
     text = f"{view.name}: {view.description}"
     meta: dict[str, Any] = {}
@@ -37,7 +37,7 @@ def viewed(view: View) -> CallToolResult:
         text += "\nThe catalogue does not know this file: it was not made here, or was changed since."
     else:
         text += "\n" + details(view.known.picture, view.known.session)
-        meta[RECORD_KEY] = _record(view.known.picture)
+        meta[RECORD_KEY] = _record_as_dict(view.known.picture)
     content: list[ContentBlock] = [
         TextContent(text=shorten(text, MAX_TEXT)),
         ImageContent(data=view.preview.base64, mime_type=view.preview.mime_type),
@@ -60,7 +60,7 @@ def _page_text(listing: Listing, numbers: dict[str, int]) -> str:
             [
                 head,
                 *(
-                    f"{_mark(p, numbers)}{summary_line(p, with_path=with_path)}{_gone(p, listing)}"
+                    f"{_number_mark(p, numbers)}{summary_line(p, with_path=with_path)}{_missing_note(p, listing)}"
                     for p in found.pictures
                 ),
             ]
@@ -70,15 +70,15 @@ def _page_text(listing: Listing, numbers: dict[str, int]) -> str:
     return next((text for text in texts if len(text) <= MAX_TEXT), shorten(texts[-1], MAX_TEXT))
 
 
-def _mark(picture: Picture, numbers: dict[str, int]) -> str:
+def _number_mark(picture: Picture, numbers: dict[str, int]) -> str:
     return f"{numbers[picture.id]}. " if picture.id in numbers else "- "
 
 
-def _gone(picture: Picture, listing: Listing) -> str:
+def _missing_note(picture: Picture, listing: Listing) -> str:
     return ", file missing" if picture.id in listing.missing else ""
 
 
-def _nothing(listing: Listing) -> str:
+def _no_pictures_text(listing: Listing) -> str:
     if listing.found.page > 1:
         return f"There is no page {listing.found.page}."
     if not listing.filtered:
@@ -89,11 +89,11 @@ def _nothing(listing: Listing) -> str:
     return "No picture is like that. Leave filters out to see all; words have to begin words of the prompt."
 
 
-def _record(picture: Picture) -> dict[str, Any]:
+def _record_as_dict(picture: Picture) -> dict[str, Any]:
     return picture.record.model_dump(mode="json") | {"file_path": str(picture.path)}
 
 
-def _row(picture: Picture, number: int | None) -> dict[str, Any]:
+def _picture_row(picture: Picture, number: int | None) -> dict[str, Any]:
     record = picture.record
     row = {
         "id": record.id,

@@ -29,14 +29,14 @@ class ChangeNotifier:
     def __init__(self) -> None:
         """Know of no client yet."""
         self.bus = InMemorySubscriptionBus()
-        self._client: ServerSession | None = None
+        self._legacy_session: ServerSession | None = None
         self._subscribed: dict[str, None] = {}
 
     async def follow(self, news: MemoryObjectReceiveStream[News]) -> None:
         """Tell of all that changes, until nobody is there to be told."""
         with suppress(anyio.BrokenResourceError, anyio.ClosedResourceError):
             async for one in news:
-                await self._tell(one)
+                await self._notify(one)
 
     async def subscribe(self, _: ServerRequestContext[Any, Any], params: SubscribeRequestParams) -> EmptyResult:
         """Tell of changes at an address from now on."""
@@ -50,22 +50,22 @@ class ChangeNotifier:
         self._subscribed.pop(str(params.uri), None)
         return EmptyResult()
 
-    async def _tell(self, news: News) -> None:
+    async def _notify(self, news: News) -> None:
         await self.bus.publish(ResourcesListChanged())
-        if self._client is not None:
-            await self._client.send_resource_list_changed()
+        if self._legacy_session is not None:
+            await self._legacy_session.send_resource_list_changed()
         if news.session_id is None:
             return
         uri = session_uri(news.session_id)
         await self.bus.publish(ResourceUpdated(uri=uri))
-        if self._client is not None and uri in self._subscribed:
-            await self._client.send_resource_updated(uri)
+        if self._legacy_session is not None and uri in self._subscribed:
+            await self._legacy_session.send_resource_updated(uri)
 
     async def middleware(self, ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
         """Keep who is there, and say in `initialize` what it may be told, as the SDK by itself does to later ones."""
         result = await call_next(ctx)
         if ctx.protocol_version in HANDSHAKE_PROTOCOL_VERSIONS:
-            self._client = ctx.session
+            self._legacy_session = ctx.session
         if ctx.method == "initialize" and isinstance(result, dict):
             capabilities = result["capabilities"]
             told = {"tools": {"listChanged": True}, "resources": {"listChanged": True, "subscribe": True}}

@@ -27,7 +27,7 @@ from .notifications import ChangeNotifier
 from .results import PICTURE_URI, SESSION_URI, picture_link, session_uri
 from .sdk import ReadResourceContents, add_request_handler
 
-LISTED = 50
+MAX_LISTED = 50
 """Pictures, and sessions, in `resources/list`; any other is read by its id."""
 
 
@@ -56,8 +56,8 @@ class PictureServer(MCPServer[ImageService]):
         if self.service is None:
             return []
         with expected_errors():
-            found = await self.service.library.find(SearchQuery(page_size=LISTED))
-            sessions, _ = await self.service.list_sessions(LISTED)
+            found = await self.service.library.find(SearchQuery(page_size=MAX_LISTED))
+            sessions, _ = await self.service.list_sessions(MAX_LISTED)
         pictures = [Resource(**picture_link(picture).model_dump(exclude={"type"})) for picture in found.pictures]
         return [*pictures, *map(_session_resource, sessions)]
 
@@ -94,26 +94,26 @@ class PictureServer(MCPServer[ImageService]):
         with expected_errors():
             return await self._read(str(uri))
 
-    async def _read(self, address: str) -> list[ReadResourceContents]:
-        if (session_id := _id_in(address, SESSION_URI)) and self.service:
+    async def _read(self, uri: str) -> list[ReadResourceContents]:
+        if (session_id := _id_from_uri(uri, SESSION_URI)) and self.service:
             session = await self.service.library.session(session_id)
             if session is not None:
-                text = json.dumps(_session(session), ensure_ascii=False, indent=1)
+                text = json.dumps(_session_as_dict(session), ensure_ascii=False, indent=1)
                 return [ReadResourceContents(content=text, mime_type="application/json")]
-        if (picture_id := _id_in(address, PICTURE_URI)) and self.service:
+        if (picture_id := _id_from_uri(uri, PICTURE_URI)) and self.service:
             picture = await self.service.library.picture(picture_id)
             if picture is not None:
                 try:
                     data = await anyio.to_thread.run_sync(self.service.library.read_bytes, picture)
                 except GptImageError as error:
-                    raise ResourceNotFoundError(f"{address} cannot be read: {error}") from None
+                    raise ResourceNotFoundError(f"{uri} cannot be read: {error}") from None
                 return [ReadResourceContents(content=data, mime_type=picture.mime_type)]
         raise ResourceNotFoundError(
-            f"There is no picture or session {address[:200]}; resources/list names the recent ones."
+            f"There is no picture or session {uri[:200]}; resources/list names the recent ones."
         )
 
 
-def _id_in(address: str, template: str) -> str:
+def _id_from_uri(address: str, template: str) -> str:
     prefix = template.removesuffix("{id}")
     return address.removeprefix(prefix) if address.startswith(prefix) else ""
 
@@ -127,7 +127,7 @@ def _session_resource(session: Session) -> Resource:
     )
 
 
-def _session(session: Session) -> dict[str, Any]:
+def _session_as_dict(session: Session) -> dict[str, Any]:
     return {
         "session_id": session.id,
         "active": session.active,

@@ -20,15 +20,15 @@ META_KEY = "gpt-image-2/result"
 """Where the machine-readable report stands in an answer's `_meta`."""
 JOB_KEY = "gpt-image-2/job"
 """Where a job's id and state stand while there is no report."""
-MAX_ROWS = 50
+MAX_SESSION_ROWS = 50
 """Sessions in `_meta`."""
-MAX_BRANCHES = 5
+MAX_BRANCHES_SHOWN = 5
 """Of one session in a list: the newest."""
 PICTURE_URI = "gpt-image-2://pictures/{id}"
 SESSION_URI = "gpt-image-2://sessions/{id}"
 
 
-def reported(report: Report, pictures: Sequence[Preview], *, links: bool) -> CallToolResult:
+def report_result(report: Report, pictures: Sequence[Preview], *, links: bool) -> CallToolResult:
     """The report as text, then its pictures, then where their files can be read."""
     content: list[ContentBlock] = [TextContent(text=report.text())]
     content += [ImageContent(data=picture.base64, mime_type=picture.mime_type) for picture in pictures]
@@ -37,7 +37,7 @@ def reported(report: Report, pictures: Sequence[Preview], *, links: bool) -> Cal
     return CallToolResult(content=content, _meta={META_KEY: report.as_dict()})
 
 
-def goes_on(call: Job, *, waited_s: float) -> CallToolResult:
+def pending_result(call: Job, *, waited_s: float) -> CallToolResult:
     """That the work which a call began or joined goes on, and how to fetch it."""
     job = call.working_job
     joined = "This is the job of your earlier identical call; nothing is paid again. " if call.joined else ""
@@ -50,7 +50,7 @@ def goes_on(call: Job, *, waited_s: float) -> CallToolResult:
     return CallToolResult(content=[TextContent(text=text)], _meta={JOB_KEY: row})
 
 
-def stopped(job: Job, *, was_stopped: bool) -> CallToolResult:
+def stop_result(job: Job, *, was_stopped: bool) -> CallToolResult:
     """Whether a job could be stopped, and what becomes of it."""
     match job.state:
         case "done":
@@ -75,19 +75,19 @@ def stopped(job: Job, *, was_stopped: bool) -> CallToolResult:
     return CallToolResult(content=[TextContent(text=text)], _meta={JOB_KEY: {"job_id": job.id, "state": state}})
 
 
-def jobs_listed(jobs: Sequence[Job]) -> CallToolResult:
+def jobs_result(jobs: Sequence[Job]) -> CallToolResult:
     """The recent jobs, as many as fit."""
     if not jobs:
-        return _text("There are no jobs: nothing was asked for lately.")
+        return _text_result("There are no jobs: nothing was asked for lately.")
     lines = [
         f'- {job.id}: {job.state}, {job.tool} "{shorten_line(job.prompt)}",'
-        f" {job.created:%Y-%m-%d %H:%M:%S} UTC{_files(job)}"
+        f" {job.created:%Y-%m-%d %H:%M:%S} UTC{_files_note(job)}"
         for job in jobs
     ]
-    return _text(_fitting(f"{len(jobs)} recent job{'s' if len(jobs) > 1 else ''}, newest first:", lines))
+    return _text_result(_fit_lines(f"{len(jobs)} recent job{'s' if len(jobs) > 1 else ''}, newest first:", lines))
 
 
-def ended(session_id: str, session: Session | None) -> CallToolResult:
+def end_session_result(session_id: str, session: Session | None) -> CallToolResult:
     """Whether a session ended now, or had before."""
     if session is None:
         text = f"There is no active session {shown(session_id)}; it had ended or expired already. Nothing to do."
@@ -98,20 +98,20 @@ def ended(session_id: str, session: Session | None) -> CallToolResult:
     return CallToolResult(content=[TextContent(text=text)])
 
 
-def sessions_listed(sessions: Sequence[Session], total: int) -> CallToolResult:
+def sessions_result(sessions: Sequence[Session], total: int) -> CallToolResult:
     """The active sessions, as many as fit of the `total`."""
     if not sessions:
-        return _text("There is no active edit session. start_edit_session begins one.")
+        return _text_result("There is no active edit session. start_edit_session begins one.")
     lines = [
         f"- {session.id}: {len(session.turns)} turn{'s' if len(session.turns) > 1 else ''},"
         f" created {session.created:%Y-%m-%d %H:%M:%S} UTC, updated {session.updated:%Y-%m-%d %H:%M:%S} UTC,"
-        f' last prompt "{shorten_line(session.head.prompt)}", last file {session.head.path}{_branches(session)}'
+        f' last prompt "{shorten_line(session.head.prompt)}", last file {session.head.path}{_branches_note(session)}'
         for session in sessions
     ]
     count = f"{total} active edit session{'s' if total > 1 else ''}, newest first:"
-    rows = [_row(session) for session in sessions[:MAX_ROWS]]
+    rows = [_session_row(session) for session in sessions[:MAX_SESSION_ROWS]]
     return CallToolResult(
-        content=[TextContent(text=_fitting(count, lines, total))], _meta={"gpt-image-2/sessions": rows}
+        content=[TextContent(text=_fit_lines(count, lines, total))], _meta={"gpt-image-2/sessions": rows}
     )
 
 
@@ -129,11 +129,11 @@ def _link(picture_id: str, name: str, mime_type: str, size: int) -> ResourceLink
     return ResourceLink(name=name, uri=PICTURE_URI.replace("{id}", picture_id), mime_type=mime_type, size=size)
 
 
-def _text(text: str) -> CallToolResult:
+def _text_result(text: str) -> CallToolResult:
     return CallToolResult(content=[TextContent(text=text)])
 
 
-def _fitting(headline: str, lines: Sequence[str], total: int | None = None) -> str:
+def _fit_lines(headline: str, lines: Sequence[str], total: int | None = None) -> str:
     """A list of as many lines as fit, of `total` or of those that are given."""
     text = headline
     total = len(lines) if total is None else total
@@ -144,31 +144,31 @@ def _fitting(headline: str, lines: Sequence[str], total: int | None = None) -> s
     return text if total <= len(lines) else f"{text}\n… and {total - len(lines)} older"
 
 
-def _files(job: Job) -> str:
+def _files_note(job: Job) -> str:
     if not isinstance(job.outcome, Report):
         return ""
     first, *others = job.outcome.images
     return f", {first.path}" + (f" and {len(others)} more" if others else "")
 
 
-def _branches(session: Session) -> str:
+def _branches_note(session: Session) -> str:
     """Where a session's tree ends, if that is in several places, and from where it goes on."""
     if len(session.branches) == 1:
         return ""
-    ends = [f'{turn.number} "{shorten_line(turn.prompt)}"' for turn in session.branches[-MAX_BRANCHES:]]
+    ends = [f'{turn.number} "{shorten_line(turn.prompt)}"' for turn in session.branches[-MAX_BRANCHES_SHOWN:]]
     more = len(session.branches) - len(ends)
     text = f"; {len(session.branches)} branches end at turns " + (f"… ({more} earlier), " if more else "")
     return f"{text}{', '.join(ends)}; it goes on from turn {session.head.number}, and from_turn from any other"
 
 
-def _row(session: Session) -> dict[str, Any]:
+def _session_row(session: Session) -> dict[str, Any]:
     return {
         "session_id": session.id,
         "created": session.created.isoformat(),
         "updated": session.updated.isoformat(),
         "turns": len(session.turns),
         "head": session.head.number,
-        "branches": [turn.number for turn in session.branches[-MAX_ROWS:]],
+        "branches": [turn.number for turn in session.branches[-MAX_SESSION_ROWS:]],
         "last_prompt": shorten_line(session.head.prompt),
         "last_file": str(session.head.path),
     }

@@ -29,7 +29,7 @@ Handler = Callable[Concatenate[RequestT, Context[Any, Any], ...], Awaitable[Call
 """Takes the request, the call, and what resolvers fill."""
 
 
-ARRIVED: ContextVar[float] = ContextVar("arrived")
+CALL_ARRIVED_AT: ContextVar[float] = ContextVar("arrived")
 """When the call that is served arrived, by `anyio.current_time`."""
 
 
@@ -54,10 +54,10 @@ class RequestTool(Tool):
         del convert_result  # A handler gives a result, never a value to convert.
         service: ImageService = context.request_context.lifespan_context
         try:
-            ARRIVED.set(service.arrival())
+            CALL_ARRIVED_AT.set(service.arrival())
             service.settings.require_right()
             request = await service.complete(parse(self.request, arguments))
-            return await self._handled(request, context)
+            return await self._run_handler(request, context)
         except GptImageError as error:
             text = str(error)
         except (MCPError, ToolError):
@@ -71,7 +71,7 @@ class RequestTool(Tool):
         text = shorten(service.settings.redact(text), MAX_TEXT)
         return CallToolResult(content=[TextContent(text=text)], is_error=True)
 
-    async def _handled(self, request: Request, context: Context[Any, Any]) -> CallToolResult | InputRequiredResult:
+    async def _run_handler(self, request: Request, context: Context[Any, Any]) -> CallToolResult | InputRequiredResult:
         """Let the SDK call the handler with `request` as its one argument, and raise what the handler raised.
 
         An `InputRequiredResult` is the question of a resolver, which the client answers by calling again.
@@ -90,7 +90,9 @@ class RequestTool(Tool):
 def closed_schema(request: type[Request]) -> dict[str, Any]:
     """A request model's JSON schema as every client takes it: flat, closed, required parameters first, no noise."""
     schema = request.model_json_schema()
-    properties = {name: _plain(field) for name, field in cast("dict[str, Any]", schema.get("properties", {})).items()}
+    properties = {
+        name: _plain_field(field) for name, field in cast("dict[str, Any]", schema.get("properties", {})).items()
+    }
     required = [name for name in properties if name in schema.get("required", [])]
     order = [*required, *(name for name in properties if name not in required)]
     closed: dict[str, Any] = {
@@ -101,7 +103,7 @@ def closed_schema(request: type[Request]) -> dict[str, Any]:
     return closed | ({"required": required} if required else {})
 
 
-def _plain(field: Mapping[str, Any]) -> dict[str, Any]:
+def _plain_field(field: Mapping[str, Any]) -> dict[str, Any]:
     """Without pydantic's titles, and without the null that a parameter left out stands for."""
     if "anyOf" in field:
         (choice,) = (part for part in cast("list[dict[str, Any]]", field["anyOf"]) if part != {"type": "null"})

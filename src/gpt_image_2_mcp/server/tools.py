@@ -23,11 +23,11 @@ from ..parameters.models import (
     StartSessionRequest,
 )
 from ..service.images import ImageService
-from .consent import ConsentAnswer, require
-from .cost_results import costs
-from .library_results import listed, viewed
-from .results import ended, goes_on, jobs_listed, reported, sessions_listed, stopped
-from .tool import ARRIVED, RequestTool
+from .consent import ConsentAnswer, require_consent
+from .cost_results import costs_result
+from .library_results import list_result, show_result
+from .results import end_session_result, jobs_result, pending_result, report_result, sessions_result, stop_result
+from .tool import CALL_ARRIVED_AT, RequestTool
 
 MAX_CLIENT = 300
 """Characters of a client's name that are kept."""
@@ -44,7 +44,7 @@ async def generate_image(request: GenerateRequest, call: Call, consent: ConsentA
     minutes; draft at low quality. The answer names each file's absolute path: tell it to the person, who may not see
     the picture.
     """
-    require(consent)
+    require_consent(consent)
     return await _wait(call, _service(call).start(request, client=_client(call)))
 
 
@@ -55,7 +55,7 @@ async def edit_image(request: EditRequest, call: Call, consent: ConsentAnswer) -
     picture, use start_edit_session. Costs money like generate_image. Pictures attached to the chat do not reach this
     tool: ask the person for a path or URL.
     """
-    require(consent)
+    require_consent(consent)
     return await _wait(call, _service(call).start(request, client=_client(call)))
 
 
@@ -65,7 +65,7 @@ async def start_edit_session(request: StartSessionRequest, call: Call, consent: 
     Makes the first edit like edit_image and gives a session_id; continue_edit_session then makes the next change to
     the result. Any earlier picture can begin one, by its id. Costs money like generate_image.
     """
-    require(consent)
+    require_consent(consent)
     return await _wait(call, _service(call).start(request, client=_client(call)))
 
 
@@ -75,19 +75,19 @@ async def continue_edit_session(request: ContinueSessionRequest, call: Call, con
     The picture of the last turn is the input, or with from_turn an earlier one, which begins a branch. One change a
     turn works best; say again what is to stay. Costs money like generate_image.
     """
-    require(consent)
+    require_consent(consent)
     return await _wait(call, _service(call).start(request, client=_client(call)))
 
 
 async def end_edit_session(request: EndSessionRequest, call: Call) -> CallToolResult:
     """Forget an edit session when the person is content. Its files stay; ending it twice is harmless."""
-    return ended(request.session_id, await _service(call).end_session(request))
+    return end_session_result(request.session_id, await _service(call).end_session(request))
 
 
 async def list_edit_sessions(request: ListSessionsRequest, call: Call) -> CallToolResult:
     """List the active edit sessions, newest first: id, times, turns, branches, last prompt, last file."""
     del request  # It has no fields.
-    return sessions_listed(*await _service(call).list_sessions())
+    return sessions_result(*await _service(call).list_sessions())
 
 
 async def list_images(request: ListImagesRequest, call: Call) -> CallToolResult:
@@ -96,12 +96,12 @@ async def list_images(request: ListImagesRequest, call: Call) -> CallToolResult:
     contact_sheet shows them numbered on one picture, so that the person can say "number 7"; numbers and ids are then
     inputs of every other tool.
     """
-    return listed(await _service(call).viewer.find(request))
+    return list_result(await _service(call).viewer.find(request))
 
 
 async def show_image(request: ShowImageRequest, call: Call) -> CallToolResult:
     """Look at a picture, whole or a region at full resolution, and read its record: prompt, parameters, cost."""
-    return viewed(await _service(call).viewer.show(request))
+    return show_result(await _service(call).viewer.show(request))
 
 
 async def get_image_job(request: GetJobRequest, call: Call) -> CallToolResult:
@@ -111,15 +111,15 @@ async def get_image_job(request: GetJobRequest, call: Call) -> CallToolResult:
     """
     service = _service(call)
     if request.job_id is None:
-        return jobs_listed(await service.recent_jobs())
-    return await _wait(call, await service.job(request.job_id), asker=False)
+        return jobs_result(await service.recent_jobs())
+    return await _wait(call, await service.job(request.job_id), is_caller=False)
 
 
 async def cancel_image_job(request: CancelJobRequest, call: Call) -> CallToolResult:
     """Stop a job that is still queued. One that was sent to the API is billed, so it finishes and is saved."""
     service = _service(call)
     job = await service.job(request.job_id)
-    return stopped(job, was_stopped=service.stop_job(job))
+    return stop_result(job, was_stopped=service.stop_job(job))
 
 
 async def image_costs(request: CostsRequest, call: Call) -> CallToolResult:
@@ -128,7 +128,7 @@ async def image_costs(request: CostsRequest, call: Call) -> CallToolResult:
     Today, in the last 30 days by model, and what is left of the budgets. Costs nothing.
     """
     service = _service(call)
-    return costs(request, service.settings.model, await service.estimate(request), *await service.spent())
+    return costs_result(request, service.settings.model, await service.estimate(request), *await service.spent())
 
 
 def all_tools() -> list[Tool]:
@@ -151,19 +151,21 @@ def all_tools() -> list[Tool]:
     ]
 
 
-async def _wait(call: Call, job: Job, *, asker: bool = True) -> CallToolResult:
+async def _wait(call: Call, job: Job, *, is_caller: bool = True) -> CallToolResult:
     """Wait for a job as long as a client does; then answer with its pictures, or with how to fetch them."""
     service = _service(call)
-    arrived, bound = ARRIVED.get(), service.settings.max_wait_s
+    arrived, bound = CALL_ARRIVED_AT.get(), service.settings.max_wait_s
 
     async def tell(progress: float, message: str) -> None:
         await call.report_progress(progress, 100, message)
 
-    report = await service.wait(job, until=arrived + bound if bound else math.inf, on_progress=tell, is_caller=asker)
+    report = await service.wait(
+        job, until=arrived + bound if bound else math.inf, on_progress=tell, is_caller=is_caller
+    )
     if report is None:
-        return goes_on(job, waited_s=bound)
+        return pending_result(job, waited_s=bound)
     links = is_version_at_least(call.protocol_version or "", LINKS_SINCE)
-    return reported(report, await service.previews(report), links=links)
+    return report_result(report, await service.previews(report), links=links)
 
 
 def _service(call: Call) -> ImageService:

@@ -27,7 +27,7 @@ MAX_TEXT = 300
 """Characters of an exact text: a model spells a line, not a page."""
 
 
-def _apart(typed: str) -> list[str]:
+def _split_texts(typed: str) -> list[str]:
     texts = [text.strip() for text in re.split(r"[|\n]", typed) if text.strip()]
     if not 1 <= len(texts) <= MAX_TEXTS:
         raise ValueError(f"`texts` must be 1 to {MAX_TEXTS} texts separated by |; got {len(texts)}")
@@ -39,7 +39,7 @@ def _apart(typed: str) -> list[str]:
 
 Words = Annotated[str, Field(min_length=1, max_length=2000)]
 ExactText = Annotated[str, Field(min_length=1, max_length=MAX_TEXT)]
-ExactTexts = Annotated[list[str], BeforeValidator(_apart)]
+ExactTexts = Annotated[list[str], BeforeValidator(_split_texts)]
 Picture = Annotated[str, Field(min_length=1, max_length=4096)]
 Shape = Annotated[Literal["square", "portrait", "landscape", "wide", "tall", "a4"], BeforeValidator(str.lower)]
 Finish = Annotated[Literal["medium", "high"], BeforeValidator(str.lower)]

@@ -22,16 +22,16 @@ When you pass them on, \\" is a quote and \\n a line break."""
 PROMPT = """\
 PROMPT, the picture's prompt. Put the person's words in place of the braces, without quotes; leave the quotes of the \
 Text line; add detail where it helps. Sizes, formats and quality are parameters and stay out of it."""
-_PASSING = re.compile(r"\s*(?:last|[0-9]+)\s*", re.IGNORECASE)
+_CHANGING_REFERENCE = re.compile(r"\s*(?:last|[0-9]+)\s*", re.IGNORECASE)
 """Words for pictures that mean another one later; see `references`."""
-ONCE = "each exactly once, letter for letter; no other text, letters or numbers"
+EXACTLY_ONCE = "each exactly once, letter for letter; no other text, letters or numbers"
 
 
-def product_photo(asked: ProductPhoto) -> str:
+def product_photo(arguments: ProductPhoto) -> str:
     """A photo of a product, from words or from a snapshot of it."""
-    size, snapshot, first = SIZES[asked.shape], None, list[str]()
-    if asked.picture:
-        snapshot, first = _named("SNAPSHOT", asked.picture)
+    size, snapshot, first = SIZES[arguments.shape], None, list[str]()
+    if arguments.picture:
+        snapshot, first = _name_picture("SNAPSHOT", arguments.picture)
         draft = f'edit_image(images=[{snapshot}], prompt=PROMPT, size="{size}", quality="low")'
         role, also = "Image 1 is the product.\n", ", beside what image 1 shows on it"
         likeness = ", the very one of image 1: keep its shape, proportions, colours, materials and label as they are"
@@ -39,11 +39,11 @@ def product_photo(asked: ProductPhoto) -> str:
     else:
         draft = f'generate_image(prompt=PROMPT, size="{size}", quality="low")'
         role, also, likeness, text = "", "", "", "none"
-    if asked.text:
-        text = f"{_quoted(asked.text)} on the product, letter for letter{also}; no other text"
+    if arguments.text:
+        text = f"{_quoted(arguments.text)} on the product, letter for letter{also}; no other text"
     return _message(
         "Make a product photo with the gpt-image-2 tools.",
-        {"product": asked.product, "background": asked.background, "style": asked.style},
+        {"product": arguments.product, "background": arguments.background, "style": arguments.style},
         f"{role}Scene: {{background}}, uncluttered.\n"
         f"Subject: {{product}}{likeness}; whole, in sharp focus.\n"
         "Details: {style}; true colours and materials, a natural shadow.\n"
@@ -51,32 +51,34 @@ def product_photo(asked: ProductPhoto) -> str:
         "Constraints: one product, no people, nothing that is not named here, no watermark.",
         *first,
         f"Draft: {draft}.",
-        *_refined(size, asked.quality, "the product, its place, the background, the light", snapshot, "the product"),
+        *_finishing_steps(
+            size, arguments.quality, "the product, its place, the background, the light", snapshot, "the product"
+        ),
     )
 
 
-def infographic(asked: Infographic) -> str:
+def infographic(arguments: Infographic) -> str:
     """An infographic that shows exactly the texts you give."""
-    size = SIZES[asked.shape]
+    size = SIZES[arguments.shape]
     return _message(
         "Make an infographic with the gpt-image-2 tools.",
-        {"topic": asked.topic, "style": asked.style},
+        {"topic": arguments.topic, "style": arguments.style},
         "Scene: one page on a plain background, with wide margins and a clear grid.\n"
         "Subject: {topic}, told by a simple drawing for each part that a text names.\n"
         "Details: {style}; the first text is the title and the largest, each other one stands beside what it names;"
         " one typeface, easy to read, strong contrast.\n"
-        f"Text: {_listed(asked.texts)}, {ONCE}.\n"
+        f"Text: {_quoted_list(arguments.texts)}, {EXACTLY_ONCE}.\n"
         "Constraints: nothing covers a text, no logo, no watermark.",
         f'Draft: generate_image(prompt=PROMPT, size="{size}", quality="low").',
-        *_refined(size, asked.quality, "the layout, the drawings, the colours, the typeface"),
+        *_finishing_steps(size, arguments.quality, "the layout, the drawings, the colours, the typeface"),
     )
 
 
-def consistent_character(asked: ConsistentCharacter) -> str:
+def consistent_character(arguments: ConsistentCharacter) -> str:
     """One character over several scenes, the same in each."""
-    size, quality = SIZES[asked.shape], asked.quality
-    if asked.picture:
-        name, first = _named("REFERENCE", asked.picture)
+    size, quality = SIZES[arguments.shape], arguments.quality
+    if arguments.picture:
+        name, first = _name_picture("REFERENCE", arguments.picture)
         (reference,) = first or [f"REFERENCE is {name}, a picture of the character that the person has."]
     else:
         sheet = SIZES["portrait"]
@@ -88,8 +90,8 @@ def consistent_character(asked: ConsistentCharacter) -> str:
             " below but without image 2. REFERENCE is the path of what comes."
         )
     return _message(
-        f"Show one character in {asked.scenes} scenes with the gpt-image-2 tools.",
-        {"character": asked.character, "story": asked.story, "style": asked.style},
+        f"Show one character in {arguments.scenes} scenes with the gpt-image-2 tools.",
+        {"character": arguments.character, "story": arguments.story, "style": arguments.style},
         "Image 1 is the character, for the likeness; the style is the one named here.\n"
         "Scene: where and when this scene plays.\n"
         "Subject: {character}, the very one of image 1, and what happens in this scene.\n"
@@ -97,27 +99,29 @@ def consistent_character(asked: ConsistentCharacter) -> str:
         "Text: none.\n"
         "Constraints: change only the pose, the expression and the surroundings; keep the face, hair, build, clothes"
         " and colours as they are in image 1.",
-        f"Divide {{story}} into {asked.scenes} scenes, and learn the price of each one finished:"
+        f"Divide {{story}} into {arguments.scenes} scenes, and learn the price of each one finished:"
         f' image_costs(size="{size}", quality="{quality}", inputs=2). Tell the person the scenes and what all of them'
         " cost, and ask whether to go on.",
         reference,
         "Draft each scene, with a PROMPT of its own and always from REFERENCE, never from another scene:"
         f' edit_image(images=[REFERENCE], prompt=PROMPT, size="{size}", quality="low").',
-        *_refined(size, quality, "the character, the place, the style", "REFERENCE", "the character"),
+        *_finishing_steps(size, quality, "the character, the place, the style", "REFERENCE", "the character"),
     )
 
 
-def careful_edit(asked: CarefulEdit) -> str:
+def careful_edit(arguments: CarefulEdit) -> str:
     """Change one thing in a picture, keep the rest."""
-    typed = {"PICTURE": asked.picture, "REFERENCE": asked.reference, "MASK": asked.mask}
-    named = {name: _named(name, picture) for name, picture in typed.items() if picture}
+    typed = {"PICTURE": arguments.picture, "REFERENCE": arguments.reference, "MASK": arguments.mask}
+    named = {name: _name_picture(name, picture) for name, picture in typed.items() if picture}
     images = ", ".join(name for argument, (name, _) in named.items() if argument != "MASK")
-    inputs = f"images=[{images}]" + (f", mask={named['MASK'][0]}" if asked.mask else "")
-    role = " Image 2 is a reference: take from it only what the change names." if asked.reference else ""
-    text = f"{_quoted(asked.text)} where the change writes it, letter for letter; the rest " if asked.text else ""
+    inputs = f"images=[{images}]" + (f", mask={named['MASK'][0]}" if arguments.mask else "")
+    role = " Image 2 is a reference: take from it only what the change names." if arguments.reference else ""
+    text = (
+        f"{_quoted(arguments.text)} where the change writes it, letter for letter; the rest " if arguments.text else ""
+    )
     return _message(
         "Edit a picture with care with the gpt-image-2 tools.",
-        {"change": asked.change, "keep": asked.keep},
+        {"change": arguments.change, "keep": arguments.keep},
         f"Image 1 is the picture to edit.{role}\n"
         "Change only: {change}.\n"
         "Keep as it is in image 1: {keep}, and all that the change does not name: faces, shapes, framing, perspective,"
@@ -129,28 +133,28 @@ def careful_edit(asked: CarefulEdit) -> str:
         f'Draft: edit_image({inputs}, prompt=PROMPT, quality="low"). {TELL} Where something else changed too, name it'
         " in the Keep line.",
         f"When the draft is right, make the change in the original: start_edit_session({inputs}, prompt=PROMPT,"
-        f' quality="{asked.quality}").',
-        f'Each further change: continue_edit_session(session_id=ID, prompt=PROMPT, quality="{asked.quality}"), one'
+        f' quality="{arguments.quality}").',
+        f'Each further change: continue_edit_session(session_id=ID, prompt=PROMPT, quality="{arguments.quality}"), one'
         " change a turn, with the whole Keep line again. Image 1 is then the last turn's picture, and the only one.",
         f"{TELL} When they are content: end_edit_session(session_id=ID).",
     )
 
 
-def poster(asked: Poster) -> str:
+def poster(arguments: Poster) -> str:
     """A poster with an exact headline."""
-    size = SIZES[asked.shape]
-    smaller = f"; below it, smaller: {_listed(asked.texts)}" if asked.texts else ""
+    size = SIZES[arguments.shape]
+    smaller = f"; below it, smaller: {_quoted_list(arguments.texts)}" if arguments.texts else ""
     return _message(
         "Make a poster with the gpt-image-2 tools.",
-        {"subject": asked.subject, "style": asked.style},
+        {"subject": arguments.subject, "style": arguments.style},
         "Scene: the flat artwork of a poster that fills the frame.\n"
         "Subject: {subject}, as one strong image.\n"
         "Details: {style}; the headline is the largest and read from afar; wide margins, few colours, strong"
         " contrast.\n"
-        f"Text: {_quoted(asked.headline)} as the headline{smaller}; {ONCE}.\n"
+        f"Text: {_quoted(arguments.headline)} as the headline{smaller}; {EXACTLY_ONCE}.\n"
         "Constraints: nothing covers a text, no frame, no wall, no logo, no watermark.",
         f'Draft: generate_image(prompt=PROMPT, size="{size}", quality="low").',
-        *_refined(size, asked.quality, "the composition, the colours, the typeface"),
+        *_finishing_steps(size, arguments.quality, "the composition, the colours, the typeface"),
     )
 
 
@@ -165,7 +169,7 @@ def all_prompts() -> list[RequestPrompt]:
     ]
 
 
-def _refined(size: str, quality: str, keep: str, reference: str | None = None, what: str = "") -> list[str]:
+def _finishing_steps(size: str, quality: str, keep: str, reference: str | None = None, what: str = "") -> list[str]:
     """The steps from a draft to the finished picture; the last takes `reference`, which shows `what`, as image 2."""
     inputs, role = (f"PATH, {reference}", f" Image 2 is {what}, for the likeness only.") if reference else ("PATH", "")
     return [
@@ -206,12 +210,12 @@ def _message(task: str, typed: Mapping[str, str], prompt: str, *steps: str) -> s
     return "\n".join(lines)
 
 
-def _named(name: str, picture: str) -> tuple[str, list[str]]:
+def _name_picture(name: str, picture: str) -> tuple[str, list[str]]:
     """How the calls name a picture, and what is to be done before them.
 
     `last` and the numbers of a contact sheet mean another picture after the first call, so its id is asked for once.
     """
-    if not _PASSING.fullmatch(picture):
+    if not _CHANGING_REFERENCE.fullmatch(picture):
         return _quoted(picture), []
     return name, [f"{name} is the id that show_image(image={_quoted(picture)}) gives. Look before you make anything."]
 
@@ -221,5 +225,5 @@ def _quoted(text: str) -> str:
     return json.dumps("\n".join(text.splitlines()), ensure_ascii=False)
 
 
-def _listed(texts: list[str]) -> str:
+def _quoted_list(texts: list[str]) -> str:
     return ", ".join(map(_quoted, texts))

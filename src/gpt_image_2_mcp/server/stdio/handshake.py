@@ -1,12 +1,20 @@
-"""Answers a client's opening while nothing is loaded: the handshake and the lists that never change.
+"""Answers a client's handshake from a recording, before the full server is loaded.
 
-A person has many servers, most of them idle, and a client waits for each one's first answer. So the answers that the
-full server would give are kept in `handshake.json`, recorded from it (`make handshake`) and held against it by a test,
-and whatever else a client sends hands over to the server proper, which is loaded then and gets the opening again.
-Standard library only.
+A user has many MCP servers, most of them idle, and the client waits for the first answer of each. Importing the SDK
+takes about a second; answering from `handshake.json` takes a small part of that, and an idle process stays small.
+
+- The recording has what the full server answers to the first messages of every client: `initialize` or
+  `server/discover`, `ping`, and the lists that never change. `record_handshake` makes it, and a test compares it with
+  the server.
+- `answer_handshake` gives these answers as long as the client sends only such messages, in the form that known clients
+  use. It does not decide anything else: the first message that is different or wrong ends it.
+- It then returns a `HandshakeReplay`. The full server is loaded, and reads those messages again that would have changed
+  its state, so that it goes on as if it had answered the handshake itself.
+
+This module imports the standard library only. See `README.md` in this folder.
 """
 
-# What JSON holds is unknown, and saying so at run time would load `typing`.
+# The values of JSON have the type `Any`, which is imported for the type checkers only: `typing` takes time to load.
 # pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false, reportUnknownVariableType=false
 
 import json
@@ -28,38 +36,51 @@ CLIENT = "io.modelcontextprotocol/clientInfo"
 
 
 class HandshakeReplay:
-    """What the server proper is given: lines to hear first, and what was answered already."""
+    """Lines that the full server reads before those that still come on stdin."""
 
     __slots__ = ("answered_id", "first_call_at", "lines")
 
     def __init__(self, lines: "list[bytes]", answered_id: "Any") -> None:
-        """Keep the lines, and the id of the request among them that was answered (None: there is none)."""
+        """Keep the lines, and the id of the one request among them that was answered (None: there is none).
+
+        The full server answers that request once more; `OutboundStream` drops this second answer.
+        """
         self.lines = lines
         self.answered_id = answered_id
         self.first_call_at = time.monotonic() if lines and b'"tools/call"' in lines[-1] else None
-        """When the call came that the server proper is loaded for; None where it is loaded for something else."""
+        """When the tool call arrived that the server is loaded for, by `time.monotonic`; None if it is no tool call.
+
+        How long a call may take is counted from here, so that it includes the loading.
+        """
 
 
 def answer_handshake(pipes: "StdioPipes") -> HandshakeReplay | None:
-    """Answer until a message needs the server proper; None where the client is gone before that."""
+    """Answer until a message needs the full server; None if the client closes stdin before that.
+
+    Blocks: there is no event loop yet.
+    """
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _exit_at_once)
     with open(RECORDING, encoding="utf-8") as file:  # noqa: PTH123 - pathlib costs 5 ms
-        recorded = json.load(file)
-    responder = _Responder(recorded)
+        responder = _Responder(json.load(file))
     while line := pipes.read_line():
-        opened = bool(responder.replayed)
+        is_first = not responder.replayed
         answer = responder.answer(line)
         if answer is None:
             return HandshakeReplay([*responder.replayed, line], responder.answered_id)
         pipes.write(answer)
-        if not opened and _needs_recovery():
+        if is_first and _needs_recovery():
             return HandshakeReplay(responder.replayed, responder.answered_id)
     return None
 
 
 class _Responder:
-    """The state of one client's opening."""
+    """Gives one client the recorded answers, and keeps the lines that the full server has to read again.
+
+    The first request decides which protocol the connection speaks. Versions up to 2025-11-25 ("legacy") begin with
+    `initialize`. Version 2026-07-28 ("modern") has no handshake: every request names the version in its `_meta`. The
+    recording has the answers of each version by method, as indexes into one list of results.
+    """
 
     def __init__(self, recorded: "dict[str, Any]") -> None:
         self._results: list[Any] = recorded["results"]
@@ -67,19 +88,24 @@ class _Responder:
         self._modern: dict[str, int] = recorded["modern"]
         self._modern_version: str = recorded["modern_version"]
         self._methods: dict[str, int] = {}
+        """The answers of the version that this connection speaks; empty before the first request."""
         self.replayed: list[bytes] = []
-        """What decides how the server proper takes the rest: the first request, and that it was acknowledged."""
+        """The lines that change the server's state: the first request, and `notifications/initialized`.
+
+        Asking for a list changes nothing, so those requests are not kept.
+        """
         self.answered_id: Any = None
-        """The id of that first request."""
+        """The id of the first request."""
 
     def answer(self, line: bytes) -> bytes | None:
-        """The answer's line, b"" where none is due, None where the server proper has to hear it."""
+        """Give the answer to a line, as a line; b"" if it needs none, None if the full server has to read it."""
         try:
             message = json.loads(line)
             method, request_id, params = message.get("method"), message.get("id"), message.get("params", {})
             meta = params.get("_meta", {})
             modern = VERSION in meta
         except (ValueError, AttributeError, TypeError, RecursionError):
+            # This is no JSON object with JSON objects in it.
             return None
         if message.get("jsonrpc") != "2.0" or message.keys() - {"jsonrpc", "id", "method", "params"}:
             return None
@@ -90,9 +116,11 @@ class _Responder:
             return b""
         if type(request_id) not in (int, str) or not isinstance(method, str) or not _is_known_meta(meta):
             return None
+        # The first request chooses the protocol version, and every later one has to speak the same.
         methods = self._methods or self._answers_for(method, params, meta, modern=modern)
         if not methods or modern is not (methods is self._modern):
             return None
+        # What is not recorded: other methods, a second `initialize`, and parameters such as a cursor.
         result = methods.get(method)
         if result is None or (self.replayed and (method == "initialize" or params.keys() - {"_meta"})):
             return None
@@ -107,7 +135,7 @@ class _Responder:
     def _answers_for(
         self, method: str, params: "dict[str, Any]", meta: "dict[str, Any]", *, modern: bool
     ) -> "dict[str, int]":
-        """The answers of the protocol that a first request chooses; none where the request is out of order."""
+        """Choose the answers of the connection by its first request; none if that does not open one correctly."""
         if modern:
             return self._modern if self._is_modern(meta) and not params.keys() - {"_meta"} else {}
         version, capabilities, client = map(params.get, ("protocolVersion", "capabilities", "clientInfo"))
@@ -115,6 +143,7 @@ class _Responder:
             return {}
         if not (_are_known_capabilities(capabilities) and _is_known_client(client)):
             return {}
+        # A server that does not know the client's version answers with its own newest one.
         return self._legacy.get(version, self._legacy[max(self._legacy)])
 
     def _is_modern(self, meta: "dict[str, Any]") -> bool:
@@ -123,7 +152,7 @@ class _Responder:
 
 
 def _is_known_meta(meta: "dict[str, Any]") -> bool:
-    """Of the form that every client sends; anything else is for the server proper to judge."""
+    """Whether `_meta` has the form that known clients send. The SDK validates any other form."""
     own = {VERSION, CAPABILITIES, CLIENT}
     return type(meta.get("progressToken", 0)) in (int, str) and all(
         isinstance(value, str) for name, value in meta.items() if name not in own and name != "progressToken"
@@ -153,20 +182,25 @@ def _values(mapping: "Any") -> "list[Any]":
 
 
 def _exit_at_once(*_: object) -> None:
-    """Nothing is under way yet."""
+    """Handle a signal: no work is under way yet that would have to be finished."""
     os._exit(0)
 
 
 def _needs_recovery() -> bool:
-    """Whether a killed process left something to put in order, which does not wait for the first picture."""
+    """Whether a process was killed at work, so that the full server should be loaded at once and recover its jobs.
+
+    A process that works with the database file keeps a locked file in the folder beside it (`database.liveness`). If
+    that folder is empty, as it usually is, listing it answers the question. With `GPT_IMAGE_2_DATABASE_URL` set, the
+    recovery starts when the first call loads the full server.
+    """
     from platformdirs import user_data_dir
 
     folder = os.path.join(user_data_dir("gpt-image-2-mcp", appauthor=False), "gpt-image-2.db-alive")  # noqa: PTH118
     try:
-        signs = os.listdir(folder)  # noqa: PTH208
+        names = os.listdir(folder)  # noqa: PTH208
     except OSError:
         return False
-    if not signs:
+    if not names:
         return False
     from pathlib import Path
 

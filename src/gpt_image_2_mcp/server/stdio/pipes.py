@@ -1,7 +1,10 @@
 """Takes stdin and stdout for the protocol alone, before anything is loaded that might print.
 
-Afterwards stdin reads nothing, and what a library or a child process writes to stdout lands on stderr. The standard
-library's lightest part only: this is loaded before the first message is answered.
+On stdio, stdout carries one JSON message a line; a single line of anything else breaks the connection. So the two
+descriptors are moved away: afterwards descriptor 0 reads nothing, and descriptor 1 is stderr. What a library or a child
+process prints lands there, and a child process that reads stdin takes no message away.
+
+Uses only the lightest part of the standard library, since this is loaded before the first message is answered.
 """
 
 import os
@@ -12,17 +15,20 @@ MAX_LINE_BYTES = 128 * 1024 * 1024
 
 
 class StdioPipes:
-    """The client's two ends: a stream to read lines from, a descriptor to write to."""
+    """The client's two pipes: lines are read from one and written to the other. Both methods block."""
 
     __slots__ = ("_stdin", "_stdout")
 
     def __init__(self, stdin: BufferedReader, stdout: int) -> None:
-        """Read from `incoming`, write to the descriptor `outgoing`."""
+        """Read from `stdin`, write to the descriptor `stdout`."""
         self._stdin = stdin
         self._stdout = stdout
 
     def read_line(self) -> bytes:
-        """One line, b"" at the end; of one that is too long the beginning, which is no JSON. Blocks."""
+        """Read one line; b"" at the end of the stream.
+
+        Of a line longer than `MAX_LINE_BYTES` only the beginning is given, which is no JSON; the rest is skipped.
+        """
         line = self._stdin.readline(MAX_LINE_BYTES)
         rest = line
         while len(rest) == MAX_LINE_BYTES and not rest.endswith(b"\n"):
@@ -30,7 +36,7 @@ class StdioPipes:
         return line if rest is line else line[:100] + b"\n"
 
     def write(self, data: bytes) -> None:
-        """Write all of it; a client that is gone loses nothing but the answer. Blocks."""
+        """Write all of the data. If the client has closed the pipe, nothing happens: work that is paid goes on."""
         view = memoryview(data)
         try:
             while view:
@@ -40,7 +46,7 @@ class StdioPipes:
 
 
 def take_over_stdio() -> StdioPipes:
-    """Move the wire to descriptors of our own."""
+    """Move the client's pipes to new descriptors, and put /dev/null and stderr in the old places."""
     pipes = StdioPipes(os.fdopen(os.dup(0), "rb"), os.dup(1))
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)

@@ -1,6 +1,7 @@
-"""Records what the server answers to every client's opening, for `front` to give before the server is loaded.
+"""Records the full server's answers to the handshake of every protocol version into `handshake.json`.
 
-`python -m gpt_image_2_mcp.server.recording` writes `handshake.json`; a test holds it against the server.
+`make handshake` runs this module. `handshake` gives the recorded answers later, before the server is loaded; a test
+fails when the server answers otherwise than the recording says.
 """
 
 import asyncio
@@ -23,14 +24,15 @@ from .handshake import CAPABILITIES, RECORDING, VERSION
 Call = tuple[str, dict[str, Any]]
 
 LEGACY_METHODS = ("ping", "tools/list", "prompts/list", "resources/templates/list")
+"""Answered from the recording after `initialize`: none of these answers depends on what a user has made."""
 MODERN_METHODS = ("server/discover", "tools/list", "prompts/list", "resources/templates/list")
 
 
 async def record() -> dict[str, Any]:
-    """Every answer to an opening: results once each, and where each method's is, by protocol version."""
+    """Ask a new server of each version; gives each different result once, and by version and method its index."""
     results: list[Any] = []
 
-    def place(result: Any) -> int:
+    def index_of(result: Any) -> int:
         if result not in results:
             results.append(result)
         return results.index(result)
@@ -39,19 +41,19 @@ async def record() -> dict[str, Any]:
     for version in HANDSHAKE_PROTOCOL_VERSIONS:
         hello = {"protocolVersion": version, "capabilities": {}, "clientInfo": {"name": "recorder", "version": "1"}}
         methods: list[Call] = [("initialize", hello), *((method, dict[str, Any]()) for method in LEGACY_METHODS)]
-        legacy[version] = {method: place(result) for method, result in (await _results(methods)).items()}
+        legacy[version] = {method: index_of(result) for method, result in (await _results(methods)).items()}
     meta: dict[str, Any] = {VERSION: LATEST_MODERN_VERSION, CAPABILITIES: {}}
     answers = await _results([(method, {"_meta": meta}) for method in MODERN_METHODS])
-    modern = {method: place(result) for method, result in answers.items()}
+    modern = {method: index_of(result) for method, result in answers.items()}
     return {"modern_version": LATEST_MODERN_VERSION, "legacy": legacy, "modern": modern, "results": results}
 
 
 async def _results(requests: list[Call]) -> dict[str, Any]:
-    """What a fresh server answers to requests sent one after another, as it stands on the wire."""
+    """Send requests to a new server one after another; gives the result of each method as the client receives it."""
     found: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as folder:
-        place = Path(folder)
-        server = build_server(lambda: open_service(Settings.read({}), working_dir=place, home=place))
+        root = Path(folder)
+        server = build_server(lambda: open_service(Settings.read({}), working_dir=root, home=root))
         to_server, inbound = anyio.create_memory_object_stream[SessionMessage | Exception]()
         outbound, from_server = anyio.create_memory_object_stream[SessionMessage]()
         async with to_server, from_server, anyio.create_task_group() as tasks:
@@ -74,9 +76,9 @@ def _as_json(message: JSONRPCMessage) -> str:
     return message.model_dump_json(by_alias=True, exclude_unset=True)
 
 
-def file_text(recorded: dict[str, Any]) -> str:
-    """The file's text: a result a line, so that a change shows what it changes."""
-    return json.dumps(recorded, ensure_ascii=False, indent=1) + "\n"
+def file_text(recording: dict[str, Any]) -> str:
+    """The text of the file: indented, so that a diff shows what changed."""
+    return json.dumps(recording, ensure_ascii=False, indent=1) + "\n"
 
 
 if __name__ == "__main__":

@@ -1,8 +1,11 @@
-"""Serves from the first byte: `handshake` answers the opening, and the server proper is loaded when it is needed."""
+"""Serves MCP on stdio: `handshake` answers first, and the full server is loaded when a message needs it.
+
+`serve` imports everything inside itself, in the order in which it is needed: a client waits for the first answer.
+"""
 
 
 def serve(*, sandbox: bool) -> None:
-    """Serve MCP on stdin and stdout until the client is gone."""
+    """Serve MCP on stdin and stdout until the client closes stdin or a signal comes."""
     from .handshake import answer_handshake
     from .pipes import take_over_stdio
 
@@ -12,9 +15,9 @@ def serve(*, sandbox: bool) -> None:
         return
     import gc
 
-    # The garbage collector would walk through everything that is imported, again and again, while it is imported and
-    # during the first call, and none of it is garbage: it is off during the imports, and leaves out what they made.
-    # docs/performance.md says what that saves; without these three lines everything works the same.
+    # What is imported is no garbage, and the collector would walk through all of it again and again, during the imports
+    # and during the first call. So it is off during the imports, and `freeze` makes it leave out what they made.
+    # docs/performance.md says what that saves; without these lines everything works the same.
     gc.disable()
     from .session import run
 

@@ -1,7 +1,7 @@
-"""Serving one client on stdin and stdout, from its opening to the exit.
+"""Runs the full server for one client on stdio, until the process exits.
 
-The end of stdin and the first SIGTERM or SIGINT mean the same: take nothing new, let the studio finish what is paid
-for, exit with 0. A second signal ends the process at once.
+The end of stdin and the first SIGTERM or SIGINT mean the same: read no further message, let the service finish the
+requests that are paid for, exit with 0. A second signal ends the process at once, with 128 and the signal's number.
 """
 
 import os
@@ -19,12 +19,12 @@ from .streams import InboundStream, OutboundStream
 
 
 def run(pipes: StdioPipes, replay: HandshakeReplay, *, sandbox: bool) -> None:
-    """Serve until the client is gone, then leave the process."""
+    """Serve until the client is gone or a signal comes, then exit the process; this does not return."""
     try:
         anyio.run(_serve, pipes, replay, sandbox)
     finally:
         sys.stderr.flush()
-    # A reader parked in a thread would keep the interpreter waiting for a line that never comes.
+    # A normal exit joins all threads, and one of them waits in `read_line` for a line that may never come.
     os._exit(0)
 
 
@@ -41,7 +41,7 @@ async def _serve(pipes: StdioPipes, replay: HandshakeReplay, sandbox: bool) -> N
         tasks.start_soon(outbound.run)
         tasks.start_soon(inbound.run)
         await serve_streams(server, inbound.receiver, outbound.sender)
-        # Nobody waits any more for what the client has not taken.
+        # A client that reads nothing blocks the write of an answer; this process does not wait for it.
         tasks.cancel_scope.cancel()
 
 

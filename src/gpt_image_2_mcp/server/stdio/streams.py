@@ -1,7 +1,15 @@
-"""What goes to and fro between one client and the SDK's server: lines on the wire here, messages there.
+"""The transport between one client's pipes and the SDK's server: lines on one side, messages on the other.
 
-The SDK drops what it cannot read, and keeps every answer that a client does not take. Here a request that cannot be
-read is answered where its id can be, and nothing more is read while too much waits.
+It replaces the SDK's own stdio transport, which lacks two things:
+
+- **An answer to malformed requests.** The SDK drops a line that it cannot parse, and the client waits in vain. Here
+  such a line is answered with a JSON-RPC error, if its id can be read.
+- **Back-pressure.** The SDK reads on while a client does not read its answers, and keeps all of them in memory. Here
+  `InboundStream` stops reading while too many answers or too many bytes wait (`OutboundStream.wait_for_room`). Then the
+  pipe fills up, and the client's own write blocks until it reads again.
+
+Reading and writing a pipe blocks, so both run in worker threads. The memory streams to and from the server have no
+buffer: a message is handed over when the other side takes it, so the tasks that wait to send are the waiting answers.
 """
 
 import json
@@ -19,35 +27,38 @@ from ...errors import shorten
 from .pipes import StdioPipes
 
 MAX_WAITING_ANSWERS = 64
-"""Answers that may wait for the client to take one; each may hold previews of some hundred kB."""
+"""Answers that may wait while another one is written; each may contain previews of some hundred kB."""
 MAX_UNANSWERED_BYTES = 4 * 1024 * 1024
-"""What is read while the client takes nothing, for its answers are still to come: over 10,000 requests."""
+"""Bytes that may be read during one blocked write: over 10,000 short requests.
+
+The answers to them may still be in the making, where `MAX_WAITING_ANSWERS` does not count them.
+"""
 MAX_ERROR_TEXT = 300
-"""Characters of an error's text: the SDK's own are short sentences, and repeat what was asked for whole."""
+"""Characters of an error's message. The SDK writes short ones, but some repeat a text of the client in full."""
 
 
 class OutboundStream:
-    """What goes to the client."""
+    """Writes the server's messages to the client, one after another."""
 
     def __init__(self, pipes: StdioPipes, *, answered_id: Any) -> None:
-        """Write to `pipes`; the request `answered` has its answer already."""
+        """Write to `pipes`, but drop the answer to the request `answered_id`, which the handshake has answered."""
         self._pipes = pipes
         self._answered_id = answered_id
         self._written = anyio.Event()
         self._is_writing = False
         self._unanswered_bytes = 0
         self.sender: MemoryObjectSendStream[SessionMessage]
-        """Where the server puts them."""
+        """The end that the server sends its messages to."""
         self.sender, self._receiver = anyio.create_memory_object_stream[SessionMessage](0)
 
     async def run(self) -> None:
-        """Write one after the other, until the server has no more."""
+        """Write until the server closes `sender`."""
         async with self._receiver:
-            async for waiting in self._receiver:
-                await self._write(waiting.message)
+            async for sent in self._receiver:
+                await self._write(sent.message)
 
     async def wait_for_room(self) -> None:
-        """Wait while too much waits for a client that takes nothing."""
+        """Wait while the client blocks a write and too many answers or bytes wait behind it."""
         while self._is_writing and (
             self._receiver.statistics().tasks_waiting_send > MAX_WAITING_ANSWERS
             or self._unanswered_bytes > MAX_UNANSWERED_BYTES
@@ -55,12 +66,12 @@ class OutboundStream:
             await self._written.wait()
 
     def count_read(self, size: int) -> None:
-        """Count the bytes of a message that was read."""
+        """Count the bytes of a line that was read; the next finished write resets the count."""
         self._unanswered_bytes += size
 
     async def _write(self, message: JSONRPCMessage) -> None:
         if self._answered_id is not None and getattr(message, "id", None) == self._answered_id:
-            # What was heard again for the server's sake has its answer already.
+            # The server has read this request again (`HandshakeReplay`), and this is its second answer.
             self._answered_id = None
             return
         if isinstance(message, JSONRPCError):
@@ -71,32 +82,32 @@ class OutboundStream:
         await anyio.to_thread.run_sync(partial(self._pipes.write, data), abandon_on_cancel=True)
         self._is_writing = False
         self._unanswered_bytes = 0
-        taken, self._written = self._written, anyio.Event()
-        taken.set()
+        written, self._written = self._written, anyio.Event()
+        written.set()
 
 
 class InboundStream:
-    """What the client sends, until it or a signal ends it."""
+    """Reads the client's lines and hands the messages to the server, until the end of stdin or `stop`."""
 
     def __init__(self, pipes: StdioPipes, outbound: OutboundStream, replayed: list[bytes]) -> None:
-        """Read from `pipes`, after the lines that were `heard` already."""
+        """Give the server the `replayed` lines, then what comes through `pipes`; send errors to `outbound`."""
         self._pipes = pipes
         self._outbound = outbound
         self._replayed = replayed
         self._read_scope: anyio.CancelScope | None = None
         self.stopped = False
         self.receiver: MemoryObjectReceiveStream[SessionMessage | Exception]
-        """Where the server takes them."""
+        """The end that the server receives messages from."""
         self._sender, self.receiver = anyio.create_memory_object_stream[SessionMessage | Exception](0)
 
     def stop(self) -> None:
-        """Read nothing more."""
+        """Read nothing more, and let the server finish what it has."""
         self.stopped = True
         if self._read_scope is not None:
             self._read_scope.cancel()
 
     async def run(self) -> None:
-        """Hand on one after the other; the end of it is the server's."""
+        """Read until the end or `stop`, then close the stream, which tells the server that the client is gone."""
         async with self._sender:
             while not self.stopped:
                 line = b""
@@ -119,8 +130,8 @@ class InboundStream:
         message = _parse(text) or _parse(text := _without_surrogates(text))
         if message is not None:
             await self._sender.send(SessionMessage(message))
-        elif refusal := _error_for(text):
-            await self._outbound.sender.send(SessionMessage(refusal))
+        elif error := _error_for(text):
+            await self._outbound.sender.send(SessionMessage(error))
 
 
 def _parse(text: str) -> JSONRPCMessage | None:
@@ -131,7 +142,10 @@ def _parse(text: str) -> JSONRPCMessage | None:
 
 
 def _without_surrogates(text: str) -> str:
-    """A line without halves of surrogate pairs: models write them, JSON allows them, and no text can hold them."""
+    """The line with a question mark for each half of a surrogate pair, such as U+D83D alone.
+
+    Models write them when they cut an emoji in two. JSON allows them, but no text in UTF-8 can contain them.
+    """
     try:
         return json.dumps(json.loads(text), ensure_ascii=False).encode("utf-8", "replace").decode()
     except (ValueError, RecursionError):
@@ -139,7 +153,7 @@ def _without_surrogates(text: str) -> str:
 
 
 def _error_for(line: str) -> JSONRPCError | None:
-    """The answer to a request that is out of order; None where nobody can be told, or nobody asked."""
+    """The error that answers a malformed request; None if the line is no request, or has no id to answer to."""
     try:
         found = from_json(line)
     except ValueError:
@@ -159,7 +173,7 @@ def _error_for(line: str) -> JSONRPCError | None:
 
 
 def _shorten_error(error: ErrorData) -> ErrorData:
-    """The same without repeating at length what was asked for."""
+    """The error with a message and data of a bounded length."""
     fields: dict[str, Any] = {"code": error.code, "message": shorten(error.message, MAX_ERROR_TEXT)}
     if isinstance(error.data, str):
         fields["data"] = shorten(error.data, MAX_ERROR_TEXT)

@@ -1,6 +1,6 @@
 """`python -m bench`: what the server costs, beside the bare interpreter and the `openai` SDK called directly.
 
-No network but loopback. `place` holds what all stand on, `starts`, `calls`, `load`, `growth`, `holding`,
-`parts` and `catalogue` measure one subject each, `figures` keeps the numbers, `table` and `plot` show them.
-`backend`, `sdk_alone` and `watched` are programs of their own, run as children.
+The only network is loopback. `workspace` sets up what every section needs. `starts`, `calls`, `load`, `growth`,
+`event_loop`, `parts`, `catalogue` and `pieces` each measure one subject. `figures` keeps the numbers, and `table` and
+`plot` show them. `backend`, `sdk_alone`, `server_profiler` and `server_without` are programs that run as children.
 """

@@ -13,19 +13,20 @@ from typing import Any
 
 from .calls import measure_calls
 from .catalogue import measure_catalogue
+from .event_loop import measure_event_loop, measure_steps
 from .figures import Figures, NotMeasured
 from .growth import measure_growth
-from .holding import measure_holding, measure_steps
 from .load import measure_at_once, measure_in_a_row
 from .machine import described, with_end
 from .parts import measure_parts
 from .peers import read_peers
-from .place import Place, Subject, open_place
+from .pieces import measure_pieces
 from .plot import draw
 from .starts import measure_first_call, measure_starts
 from .table import text
+from .workspace import Subject, Workspace, open_workspace
 
-SECTIONS: Mapping[str, Callable[[Place], None]] = {
+SECTIONS: Mapping[str, Callable[[Workspace], None]] = {
     "start": measure_starts,
     "first": measure_first_call,
     "call": measure_calls,
@@ -33,17 +34,20 @@ SECTIONS: Mapping[str, Callable[[Place], None]] = {
     "in-a-row": measure_in_a_row,
     "parts": measure_parts,
     "growth": measure_growth,
-    "loop": measure_holding,
+    "loop": measure_event_loop,
     "steps": measure_steps,
     "catalogue": measure_catalogue,
+    "pieces": measure_pieces,
 }
+ON_REQUEST = frozenset({"pieces"})
+"""Sections that are only measured if they are named: they compare the server with itself."""
 DOCS = Path(__file__).parent.parent / "docs"
 LIMIT_S = 900
-"""After so long a run that hangs ends by itself."""
+"""Seconds after which a run ends by itself, in case it hangs."""
 
 
 def main() -> None:
-    """Measure what is asked for."""
+    """Measure the sections that the command line names."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="fewer rounds and steps: under a minute")
     parser.add_argument("--only", action="append", choices=list(SECTIONS), help="this section (repeatable)")
@@ -69,7 +73,9 @@ def main() -> None:
     began = time.monotonic()
     header = described(quick=given.quick)
     try:
-        figures = _measure(given.only or list(SECTIONS), peers, quick=given.quick)
+        figures = _measure(
+            given.only or [name for name in SECTIONS if name not in ON_REQUEST], peers, quick=given.quick
+        )
     except KeyboardInterrupt:
         sys.exit("stopped; nothing is left running")
     header = with_end(header, time.monotonic() - began)
@@ -83,22 +89,22 @@ def main() -> None:
 
 def _measure(names: Sequence[str], peers: Sequence[Subject], *, quick: bool) -> Figures:
     with tempfile.TemporaryDirectory(prefix="gpt-image-2-bench-", ignore_cleanup_errors=True) as folder:
-        sys.stderr.write("painting\n")
-        with open_place(Path(folder), quick=quick, peers=peers) as place:
+        sys.stderr.write("making the pictures\n")
+        with open_workspace(Path(folder), quick=quick, peers=peers) as workspace:
             for name in names:
                 began = time.monotonic()
                 sys.stderr.write(f"measuring: {name}")
                 sys.stderr.flush()
                 try:
-                    SECTIONS[name](place)
+                    SECTIONS[name](workspace)
                 except NotMeasured as error:
-                    place.figures.missing(name, str(error))
+                    workspace.figures.missing(name, str(error))
                 sys.stderr.write(f", {time.monotonic() - began:.0f} s\n")
-            return place.figures
+            return workspace.figures
 
 
 def _write(folder: Path, header: Mapping[str, str], figures: Figures, *, quick: bool) -> Sequence[Path]:
-    """Write both files; a second run on the same day takes the place of the first."""
+    """Write both files; a second run on the same day replaces the first."""
     folder.mkdir(parents=True, exist_ok=True)
     name = f"{datetime.now().astimezone():%Y-%m-%d}{'-quick' if quick else ''}"
     return _write_as(folder / name, header, figures, [row.as_dict() for row in figures.rows])

@@ -1,4 +1,4 @@
-"""A child: the API's images route, repeating pictures that were painted before; as little work as can be.
+"""A child process: the images route of the API, which repeats prepared pictures with as little work as possible.
 
 `backend.py FOLDER` serves `/images/generations` with the `SIZE.b64` files of the folder, prints its port, and ends
 when its stdin does. Blocking sockets, a thread a connection: an answer is handed to the kernel without a copy.

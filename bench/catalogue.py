@@ -11,10 +11,10 @@ from typing import Any
 
 from gpt_image_2_mcp.app import DATABASE, THUMBNAILS
 
+from .catalogue_filler import CJK, COMMON, RARE, SECOND, SPAN, Shown, fill
 from .figures import Goal
-from .filling import CJK, COMMON, RARE, SECOND, SPAN, Shown, fill
-from .painting import painted
-from .place import OURS, SQUARE, Caller, Place
+from .pictures import painted
+from .workspace import OURS, SQUARE, Caller, Workspace
 
 LARGE, QUICK = 100_000, 10_000
 SHEET = 20
@@ -25,25 +25,25 @@ NEWEST: Mapping[str, Any] = {}
 Samples = defaultdict[str, list[float]]
 
 
-def measure_catalogue(place: Place) -> None:
-    """Make the catalogue by a script, and measure through the real server, beside one whose catalogue is empty."""
-    count = QUICK if place.quick else LARGE
-    homes = {name: place.folder / name for name in ("large", "empty")}
+def measure_catalogue(workspace: Workspace) -> None:
+    """Fill a catalogue, and measure a server that uses it beside one whose catalogue is empty."""
+    count = QUICK if workspace.quick else LARGE
+    homes = {name: workspace.folder / name for name in ("large", "empty")}
     database = _data(homes["large"]) / DATABASE
-    filled = fill(database, count, _shown(place))
+    filled = fill(database, count, _shown(workspace))
     size = database.stat().st_size / 2**20
-    with place.open(OURS, _env(homes["large"])) as caller:
-        place.figures.section = f"list_images, {count:,} pictures"
-        place.figures.note(f"the catalogue: {size:.0f} MiB, made in {filled.seconds:.0f} s")
-        _find(place, caller, count, filled.session_id)
-        place.figures.section = f"A contact sheet of {SHEET}, {SQUARE} each, {count:,} pictures"
-        _draw(place, caller, _data(homes["large"]) / THUMBNAILS)
-    place.figures.section = f"What {count:,} pictures add, against an empty catalogue"
-    _start(place, homes)
-    _save(place, homes)
+    with workspace.open(OURS, _env(homes["large"])) as caller:
+        workspace.figures.section = f"list_images, {count:,} pictures"
+        workspace.figures.note(f"the catalogue: {size:.0f} MiB, made in {filled.seconds:.0f} s")
+        _find(workspace, caller, count, filled.session_id)
+        workspace.figures.section = f"A contact sheet of {SHEET}, {SQUARE} each, {count:,} pictures"
+        _draw(workspace, caller, _data(homes["large"]) / THUMBNAILS)
+    workspace.figures.section = f"What {count:,} pictures add, against an empty catalogue"
+    _start(workspace, homes)
+    _save(workspace, homes)
 
 
-def _find(place: Place, caller: Caller, count: int, session_id: str) -> None:
+def _find(workspace: Workspace, caller: Caller, count: int, session_id: str) -> None:
     then = datetime.now(UTC) - SPAN / 2
     month = {"since": then.isoformat(), "until": (then + timedelta(days=30)).isoformat()}
     wanted: Mapping[str, Mapping[str, Any]] = {
@@ -65,64 +65,64 @@ def _find(place: Place, caller: Caller, count: int, session_id: str) -> None:
         "the last page": {"page": count // SHEET},
     }
     samples = Samples(list)
-    for _ in place.rounds(25, 5, seconds=30):
+    for _ in workspace.rounds(25, 5, seconds=30):
         for name, arguments in wanted.items():
             samples[name].append(_call(caller, arguments))
     for name, times in samples.items():
-        place.figures.add(name, "ms", times, goal=FIND)
+        workspace.figures.add(name, "ms", times, goal=FIND)
 
 
-def _draw(place: Place, caller: Caller, thumbnails: Path) -> None:
+def _draw(workspace: Workspace, caller: Caller, thumbnails: Path) -> None:
     samples = Samples(list)
-    for _ in place.rounds(9, 3, seconds=30):
+    for _ in workspace.rounds(9, 3, seconds=30):
         shutil.rmtree(thumbnails, ignore_errors=True)
         for name in ("cold: no thumbnail is kept", "warm: all thumbnails are kept"):
             samples[name].append(_call(caller, {"contact_sheet": True}))
     for name, times in samples.items():
-        place.figures.add(name, "ms", times, goal=DRAW)
+        workspace.figures.add(name, "ms", times, goal=DRAW)
 
 
-def _start(place: Place, homes: Mapping[str, Path]) -> None:
+def _start(workspace: Workspace, homes: Mapping[str, Path]) -> None:
     samples = Samples(list)
     whats = ("initialize", "tools/list", "first list_images")
-    for number in place.rounds(25, 3, seconds=60):
+    for number in workspace.rounds(25, 3, seconds=60):
         for name in _in_turn(homes, number):
-            with place.open(OURS, _env(homes[name]), hands=False) as caller:
+            with workspace.open(OURS, _env(homes[name]), handshake=False) as caller:
                 opening = caller.wire.shake_hands()
                 _call(caller, NEWEST)
                 listed = (time.perf_counter() - caller.wire.began) * 1000
             for what, ms in zip(whats, (*opening, listed), strict=True):
                 samples[f"start to {what}, {name}"].append(ms)
     for what in whats:
-        _add_pair(place, samples, f"start to {what}", START_MORE)
+        _add_pair(workspace, samples, f"start to {what}", START_MORE)
 
 
-def _save(place: Place, homes: Mapping[str, Path]) -> None:
+def _save(workspace: Workspace, homes: Mapping[str, Path]) -> None:
     samples = Samples(list)
-    with place.open(OURS, _env(homes["large"])) as large, place.open(OURS, _env(homes["empty"])) as empty:
+    with workspace.open(OURS, _env(homes["large"])) as large, workspace.open(OURS, _env(homes["empty"])) as empty:
         callers = {"large": large, "empty": empty}
         for caller in callers.values():
             caller.ask(SQUARE)
-        for number in place.rounds(40, 8, seconds=40):
+        for number in workspace.rounds(40, 8, seconds=40):
             for name in _in_turn(homes, number):
                 took = callers[name].ask(SQUARE)
                 samples[f"a call, {name}"].append(took)
-                # Pictures are written down in one order with what is asked for: this waits until it is done.
+                # The thread that writes records answers queries too: this waits until the record is written.
                 samples[f"a call and a look at it, {name}"].append(took + _call(callers[name], NEWEST))
     for what in ("a call", "a call and a look at it"):
-        _add_pair(place, samples, what, SAVE_MORE)
+        _add_pair(workspace, samples, what, SAVE_MORE)
 
 
-def _add_pair(place: Place, samples: Samples, what: str, goal: Goal) -> None:
+def _add_pair(workspace: Workspace, samples: Samples, what: str, goal: Goal) -> None:
     large, empty = samples[f"{what}, large"], samples[f"{what}, empty"]
-    place.figures.add(f"{what}, empty", "ms", empty)
-    place.figures.add(f"{what}, large", "ms", large, against=empty)
+    workspace.figures.add(f"{what}, empty", "ms", empty)
+    workspace.figures.add(f"{what}, large", "ms", large, against=empty)
     more = [one - other for one, other in zip(large, empty, strict=True)]
-    place.figures.add(f"{what}: what is added", "ms", more, goal=goal)
+    workspace.figures.add(f"{what}: what is added", "ms", more, goal=goal)
 
 
 def _in_turn(homes: Mapping[str, Path], number: int) -> list[str]:
-    """Another one first each time."""
+    """The names, beginning with another one each time."""
     return list(homes) if number % 2 else list(homes)[::-1]
 
 
@@ -132,8 +132,8 @@ def _call(caller: Caller, arguments: Mapping[str, Any]) -> float:
     return (answer.at - began) * 1000
 
 
-def _shown(place: Place) -> list[Shown]:
-    folder = place.folder / "shown"
+def _shown(workspace: Workspace) -> list[Shown]:
+    folder = workspace.folder / "shown"
     folder.mkdir()
     with ThreadPoolExecutor(2) as pool:
         pictures = list(pool.map(painted, [SQUARE] * SHEET))

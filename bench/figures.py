@@ -15,7 +15,7 @@ class NotMeasured(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """What a figure is to be at most: itself, or its ratio to the one that it is held against."""
+    """What a figure, or its ratio to the figure beside it, should be at most."""
 
     at_most: float
     of: Literal["value", "ratio"] = "value"

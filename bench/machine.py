@@ -1,4 +1,4 @@
-"""What a run was made on and with: said above every table, so that figures are not read without it."""
+"""The machine and the versions of a run: they stand above every table, since figures mean little without them."""
 
 import os
 import platform

@@ -5,7 +5,7 @@ import shlex
 from collections.abc import Sequence
 from typing import Any
 
-from .place import Subject
+from .workspace import Subject
 
 
 def read_peers(commands: Sequence[str], tools: Sequence[str], arguments: Sequence[str]) -> Sequence[Subject]:

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from PIL import Image, ImageDraw, ImageFont
 
+from .event_loop import SAMPLED
 from .figures import Figures, Row
-from .holding import SAMPLED
 from .table import number
 
 COLUMN, MARGIN = 1080, 28
@@ -27,11 +27,11 @@ def draw(title: str, figures: Figures) -> Image.Image:
     image = Image.new("RGB", (COLUMN * len(columns), height), "white")
     pen = ImageDraw.Draw(image)
     pen.text((MARGIN, MARGIN), title, INK, ImageFont.load_default(BOLD))
-    for place, column in enumerate(columns):
+    for index, column in enumerate(columns):
         top = MARGIN + TITLE
         for panel in column:
-            pen.text((COLUMN * place + MARGIN, top + 14), panel[0], INK, ImageFont.load_default(BOLD))
-            _rows(pen, COLUMN * place, top + TITLE, panel[1])
+            pen.text((COLUMN * index + MARGIN, top + 14), panel[0], INK, ImageFont.load_default(BOLD))
+            _rows(pen, COLUMN * index, top + TITLE, panel[1])
             top += _height(panel)
     return image
 

@@ -1,4 +1,4 @@
-"""A child: what one would write without a server: the `openai` SDK's call, base64 decoded, the file written.
+"""A child process: what a program without a server does: call the `openai` SDK, decode the base64, write the file.
 
 It speaks as much of MCP's lines as it takes to be measured by the same client as a server: a `tools/call` is one call
 of the SDK, and its answer says only that the files are there.
@@ -40,7 +40,7 @@ def answer(message: Mapping[str, Any]) -> None:
     try:
         if message["method"] == "tools/call":
             call(message["params"]["arguments"])
-    except Exception as error:  # noqa: BLE001 - said to whoever measures
+    except Exception as error:  # noqa: BLE001 - reported to the benchmark
         reply = {"jsonrpc": "2.0", "id": message["id"], "error": {"code": -1, "message": str(error)}}
     with writing:
         sys.stdout.write(json.dumps(reply) + "\n")

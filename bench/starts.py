@@ -6,9 +6,9 @@ from collections import defaultdict
 from collections.abc import Mapping
 
 from .figures import Goal, NotMeasured
-from .place import BARE, OURS, SDK, SQUARE, Place, Subject
 from .processes import pss, rss
 from .wire import Era
+from .workspace import BARE, OURS, SDK, SQUARE, Subject, Workspace
 
 ERAS: tuple[Era, ...] = ("2025-11-25", "2026-07-28")
 FIRST_ANSWER: Mapping[Era, str] = {"2025-11-25": "initialize", "2026-07-28": "server/discover"}
@@ -22,23 +22,23 @@ IDLE = Goal(20)
 AFTER_CALL = Goal(125)
 
 Samples = defaultdict[tuple[Subject, str], list[float]]
-"""By whom and what."""
+"""By the subject and what was measured."""
 
 
-def measure_starts(place: Place) -> None:
-    """Start everyone again and again, one after another."""
-    figures = place.figures
+def measure_starts(workspace: Workspace) -> None:
+    """Start all subjects again and again, one after another."""
+    figures = workspace.figures
     figures.section = "Start: from spawn, against the bare interpreter"
     times, beside, idle = Samples(list), Samples(list), Samples(list)
     bare: list[float] = []
     # The first start of each may compile bytecode, and shows whether it starts at all.
     ways: list[tuple[Subject, Era]] = [
-        (subject, era) for subject in place.servers for era in ERAS if _starts(place, subject, era)
+        (subject, era) for subject in workspace.servers for era in ERAS if _starts(workspace, subject, era)
     ]
-    for number in place.rounds(25, 3, seconds=60):
+    for number in workspace.rounds(25, 3, seconds=60):
         bare.append(_bare_start())
         for subject, era in ways:
-            with place.open(subject, hands=False) as caller:
+            with workspace.open(subject, handshake=False) as caller:
                 took = caller.wire.shake_hands(era)
                 if number < WEIGHED and era == ERAS[0]:
                     time.sleep(SETTLE_S)
@@ -56,16 +56,16 @@ def measure_starts(place: Place) -> None:
         figures.add(f"{subject.name}: {what}", "MiB", samples, goal=_goal(IDLE, subject, what))
 
 
-def measure_first_call(place: Place) -> None:
+def measure_first_call(workspace: Workspace) -> None:
     """The first picture of a fresh process, which pays for what was not loaded before."""
-    figures = place.figures
+    figures = workspace.figures
     figures.section = f"The first call, {SQUARE}, of a fresh process"
     times, held = Samples(list), Samples(list)
-    well = list(place.all)
-    for _ in place.rounds(7, 2, seconds=30):
+    well = list(workspace.all)
+    for _ in workspace.rounds(7, 2, seconds=30):
         for subject in list(well):
             try:
-                with place.open(subject) as caller:
+                with workspace.open(subject) as caller:
                     caller.ask(SQUARE)
                     times[subject, "from spawn to its answer"].append((time.perf_counter() - caller.wire.began) * 1000)
                     held[subject, "RSS"].append(rss(caller.pid))
@@ -80,12 +80,12 @@ def measure_first_call(place: Place) -> None:
         figures.add(f"{subject.name}: {what} after it", "MiB", samples, goal=_goal(AFTER_CALL, subject, what))
 
 
-def _starts(place: Place, subject: Subject, era: Era) -> bool:
+def _starts(workspace: Workspace, subject: Subject, era: Era) -> bool:
     try:
-        with place.open(subject, hands=False) as caller:
+        with workspace.open(subject, handshake=False) as caller:
             caller.wire.shake_hands(era)
     except NotMeasured as error:
-        place.figures.missing(f"{subject.name}: {era}", str(error))
+        workspace.figures.missing(f"{subject.name}: {era}", str(error))
         return False
     return True
 

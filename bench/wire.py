@@ -1,4 +1,4 @@
-"""A raw MCP client on pipes: it sends lines and takes the time of those that come, and decodes no picture."""
+"""A raw MCP client on pipes: it sends lines and notes when lines come, and does not decode pictures."""
 
 import contextlib
 import json

@@ -1,4 +1,4 @@
-"""How long the server's event loop is held while it works: by pings from outside, by a stopwatch inside."""
+"""How long the server's event loop is blocked while it works: measured by pings, and by a stopwatch inside it."""
 
 import json
 import time
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from .figures import Goal
-from .place import HERE, LARGE, OURS, PYTHON, SQUARE, Caller, Place
+from .workspace import HERE, LARGE, OURS, PYTHON, SQUARE, Caller, Workspace
 
 PAUSE_S = 0.003
 """Between two pings."""
@@ -17,19 +17,19 @@ STEP = Goal(20)
 SHOWN = 12
 """Lines of the profile."""
 SAMPLED = "Where the time"
-"""How the profile's sections begin: a map for a reader, not a measurement."""
+"""How the titles of the profile's sections begin; they are an overview, not a measurement."""
 
 
-def measure_holding(place: Place) -> None:
+def measure_event_loop(workspace: Workspace) -> None:
     """Ping while nothing happens and while a large picture is made, then time the loop's own steps."""
-    figures = place.figures
+    figures = workspace.figures
     figures.section = f"The event loop during a {LARGE} call"
     idle: list[float] = []
     busy: list[float] = []
-    with place.open(OURS) as caller:
+    with workspace.open(OURS) as caller:
         for _ in range(2):
             caller.ask(LARGE)
-        for _ in place.rounds(9, 2, seconds=20):
+        for _ in workspace.rounds(9, 2, seconds=20):
             idle.append(max(_pings(caller, until=time.perf_counter() + 0.5)))
             busy.append(max(_pings(caller, during=caller.send(LARGE))))
     figures.add("worst ping, idle", "ms", idle)
@@ -37,7 +37,7 @@ def measure_holding(place: Place) -> None:
     walls: list[float] = []
     worked: list[float] = []
     worst: Mapping[str, Any] = {"wall": 0.0, "what": ""}
-    for calls in _watched(place, "steps"):
+    for calls in _profile(workspace, "steps"):
         walls.append(max((step["wall"] for step in calls), default=0.0))
         worked.append(max((step["cpu"] for step in calls), default=0.0))
         worst = max((worst, *calls), key=lambda step: step["wall"])
@@ -46,19 +46,19 @@ def measure_holding(place: Place) -> None:
     figures.note(f"the longest step was of {worst['what'] or 'no task'}")
 
 
-def measure_steps(place: Place) -> None:
-    """Sample where a call's time goes, thread by thread; not a measurement, a map."""
+def measure_steps(workspace: Workspace) -> None:
+    """Sample where a call's time goes, thread by thread: an overview, not a measurement."""
     for size in (SQUARE, LARGE):
-        place.figures.section = f"{SAMPLED} of a {size} call goes, by thread, sampled"
+        workspace.figures.section = f"{SAMPLED} of a {size} call goes, by thread, sampled"
         sums: defaultdict[str, list[float]] = defaultdict(list)
-        calls = _watched(place, "samples", size=size)
+        calls = _profile(workspace, "samples", size=size)
         for number, samples in enumerate(calls):
             for sample in samples:
                 for where in sample["where"]:
                     sums[where] += [0.0] * (number + 1 - len(sums[where]))
                     sums[where][number] += sample["ms"]
         for where in sorted(sums, key=lambda where: -sum(sums[where]))[:SHOWN]:
-            place.figures.add(where, "ms", sums[where] + [0.0] * (len(calls) - len(sums[where])))
+            workspace.figures.add(where, "ms", sums[where] + [0.0] * (len(calls) - len(sums[where])))
 
 
 def _pings(caller: Caller, *, until: float = 0.0, during: int | None = None) -> Sequence[float]:
@@ -73,15 +73,15 @@ def _pings(caller: Caller, *, until: float = 0.0, during: int | None = None) -> 
     return took
 
 
-def _watched(place: Place, what: str, *, size: str = LARGE) -> Sequence[Sequence[Mapping[str, Any]]]:
-    """What `watched.py` notes during each of a few calls."""
-    file: Path = place.folder / f"{what}-{size}"
-    subject = replace(OURS, command=(*PYTHON, str(HERE / "watched.py"), what, str(file)))
+def _profile(workspace: Workspace, what: str, *, size: str = LARGE) -> Sequence[Sequence[Mapping[str, Any]]]:
+    """What `server_profiler.py` notes during each of a few calls."""
+    file: Path = workspace.folder / f"{what}-{size}"
+    subject = replace(OURS, command=(*PYTHON, str(HERE / "server_profiler.py"), what, str(file)))
     spans: list[tuple[float, float]] = []
-    with place.open(subject) as caller:
+    with workspace.open(subject) as caller:
         for _ in range(2):
             caller.ask(size)
-        for _ in place.rounds(9, 2, seconds=15):
+        for _ in workspace.rounds(9, 2, seconds=15):
             began = time.perf_counter()
             caller.ask(size)
             spans.append((began, time.perf_counter()))

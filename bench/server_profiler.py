@@ -1,8 +1,8 @@
-"""A child: the server with its event loop's steps timed, or its threads sampled; what it finds goes to a file.
+"""A child process: the server with the steps of its event loop timed or its threads sampled, into a file.
 
-`watched.py steps FILE` notes each step of the loop that takes longer than `NOTED_MS`, by the clock and by the
-processor. `watched.py samples FILE` looks every `PAUSE_S` at what each thread does. Both add a little to what they
-measure, so nothing else is timed on this process. Times are of the monotonic clock, which all processes share.
+`server_profiler.py steps FILE` notes each step of the loop that takes longer than `NOTED_MS`, by the clock and by the
+processor. `server_profiler.py samples FILE` notes every `PAUSE_S` what each thread does. Both add a little to what
+they measure, so nothing else is timed on this process. Times are of the monotonic clock, which all processes share.
 """
 
 import asyncio
@@ -20,8 +20,8 @@ NOTED_MS = 2.0
 PAUSE_S = 0.002
 IDLE = frozenset({"select", "_worker", "run", "wait", "get", "readline", "_watch", "_bootstrap_inner"})
 """Functions in which a thread waits for work."""
-READER = "wire.read"
-"""The one of ours that waits for the client."""
+READER = "server.stdio.pipes.read_line"
+"""Our function that waits for the client."""
 
 
 def watch_steps(out: int) -> None:
@@ -90,7 +90,7 @@ def _name(frame: FrameType) -> str:
 
 
 def main() -> None:
-    """Watch, then be the server."""
+    """Start the profiler, then run the server."""
     what, path = sys.argv[1:3]
     del sys.argv[1:]
     out = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)

@@ -1,4 +1,4 @@
-"""Paints the answers' pictures: photo-like, which is what their size and the time to decode them depend on."""
+"""Makes the pictures of the answers: like photos, since the size of a PNG and the time to decode it depend on that."""
 
 import base64
 import io
@@ -24,13 +24,13 @@ def paint(sizes: Iterable[str], folder: Path) -> Mapping[str, bytes]:
 
 
 def pixels(size: str) -> int:
-    """How many pixels `WxH` are."""
+    """The number of pixels of `WxH`."""
     width, height = _edges(size)
     return width * height
 
 
 def painted(size: str) -> bytes:
-    """A PNG; each is another one, by its noise."""
+    """A PNG; no two are the same, because of the noise."""
     edges = _edges(size)
     channels: list[Image.Image] = []
     for angle in (0, 90, 180):

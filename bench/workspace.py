@@ -1,4 +1,4 @@
-"""What every measurement stands on: a temporary folder, the backend, painted pictures, and who is measured."""
+"""What every measurement needs: a temporary folder, the backend, pictures, and the subjects that are measured."""
 
 import json
 import os
@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 from .figures import Figures
-from .painting import paint
+from .pictures import paint
 from .wire import Wire
 
 HERE = Path(__file__).parent
@@ -23,13 +23,13 @@ PROMPT = "A lighthouse on a cliff at dusk, long exposure"
 BARE = (sys.executable, "-c", "pass")
 LEAST_ROUNDS = 3
 FOREIGN = ("OPENAI_", "GPT_IMAGE_2_", "PYTHONDONTWRITEBYTECODE", "PYTHONSTARTUP", "MCP_")
-"""Beginnings of variables that would make a run on one machine unlike that on another."""
+"""Prefixes of variables that would make a run on one machine different from a run on another."""
 NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Subject:
-    """Who is measured: a server, or the SDK alone, behind the same lines."""
+    """A program that is measured: a server, or the SDK alone, which takes the same messages."""
 
     name: str
     command: Sequence[str]
@@ -76,8 +76,8 @@ class Caller:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """Where a run happens."""
+class Workspace:
+    """The folder, the backend and the subjects of one run."""
 
     folder: Path
     port: int
@@ -88,23 +88,23 @@ class Place:
 
     @property
     def servers(self) -> Sequence[Subject]:
-        """Ours, and those that it is held against."""
+        """Our server, and those that it is compared with."""
         return OURS, *self.peers
 
     @property
     def all(self) -> Sequence[Subject]:
-        """The SDK first: the others are held against it."""
+        """All subjects; the SDK is the first, since the others are compared with it."""
         return SDK, *self.servers
 
     @contextmanager
-    def open(self, subject: Subject, env: Mapping[str, str] = NOTHING, *, hands: bool = True) -> Generator[Caller]:
-        """Start a subject, and shake hands with it."""
+    def open(self, subject: Subject, env: Mapping[str, str] = NOTHING, *, handshake: bool = True) -> Generator[Caller]:
+        """Start a subject; unless `handshake` is false, perform the MCP handshake with it."""
         with Wire(
             subject.command,
             env=self._env(subject) | dict(subject.env) | dict(env),
             cwd=self.folder / "work",
         ) as wire:
-            if hands:
+            if handshake:
                 wire.shake_hands()
             yield Caller(subject, wire)
 
@@ -118,7 +118,7 @@ class Place:
             self.sweep()
 
     def sweep(self) -> None:
-        """Forget saved pictures before the disk is busy with them."""
+        """Delete saved pictures before the system begins to write them to the disk."""
         for file in self.folder.joinpath("output").rglob("*.png"):
             file.unlink(missing_ok=True)
 
@@ -140,12 +140,12 @@ class Place:
 
 
 @contextmanager
-def open_place(folder: Path, *, quick: bool, peers: Sequence[Subject]) -> Generator[Place]:
-    """Paint the pictures and start the backend, in a folder that the caller takes away."""
+def open_workspace(folder: Path, *, quick: bool, peers: Sequence[Subject]) -> Generator[Workspace]:
+    """Make the pictures and start the backend, in a folder that the caller deletes."""
     for name in ("work", "home", "output", "pictures"):
         folder.joinpath(name).mkdir()
     pictures = paint((SQUARE, LARGE) if quick else GROWING, folder / "pictures")
     backend = (*PYTHON, str(HERE / "backend.py"), str(folder / "pictures"))
     with Wire(backend, env=os.environ, cwd=folder / "work") as wire:
         port = json.loads(wire.wait(0).line)["result"]["port"]
-        yield Place(folder, port, pictures, peers, quick, Figures())
+        yield Workspace(folder, port, pictures, peers, quick, Figures())

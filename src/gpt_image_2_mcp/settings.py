@@ -18,7 +18,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from .database.url import Address, PostgresUrl
 from .errors import BadRequest, NotConfigured, shown
-from .parameters.validation import rule
+from .parameters.validation import describe_rule
 from .paths.policy import expand_path
 
 _UNFILLED = re.compile(r"\$\{[^}]*\}")
@@ -252,7 +252,7 @@ class Settings(BaseModel):
             or (name == "GPT_IMAGE_2_DATABASE_URL" and re.search(r"@|postgres|pass|pwd", value, re.IGNORECASE))
         )
         got = "a value that is not shown here" if secret else shown(value)
-        may_be = told or rule(properties[name])
+        may_be = told or describe_rule(properties[name])
         return f"{name} must be {may_be}; it is {got}. Correct it in the client's configuration, or in the shell."
 
 

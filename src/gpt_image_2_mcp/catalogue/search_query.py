@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Self
 
-from ..parameters.times import moment
+from ..parameters.times import parse_time
 from .models import Picture
 
 PAGE_SIZE = 20
@@ -47,8 +47,8 @@ class SearchQuery:
         now = datetime.now().astimezone()
         return cls(
             text=query,
-            since=None if since is None else moment(since, now=now),
-            until=None if until is None else moment(until, end=True, now=now),
+            since=None if since is None else parse_time(since, now=now),
+            until=None if until is None else parse_time(until, end=True, now=now),
             project=project,
             session_id=session_id,
             model=model,

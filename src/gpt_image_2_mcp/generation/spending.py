@@ -26,7 +26,7 @@ from ..billing.pricing import Estimate, Offer, estimate, offer
 from ..billing.tokens import Pixels, Quality, Size, Usage
 from ..errors import GptImageError
 from ..parameters.models import PricedOptions
-from ..parameters.sizes import edges
+from ..parameters.sizes import parse_edges
 from ..persistence.unit_of_work import Repositories, WriterThread
 
 
@@ -191,7 +191,7 @@ class Charge:
 
 def _estimate_of(request: PricedRequest, dearest: int | None) -> Estimate | None:
     options = request.options
-    return _price(request, dearest=dearest, size=edges(options.size) or "auto", quality=options.quality)
+    return _price(request, dearest=dearest, size=parse_edges(options.size) or "auto", quality=options.quality)
 
 
 def _dearest_seen(request: PricedRequest, repositories: Repositories) -> int | None:
@@ -226,5 +226,5 @@ def _price(request: PricedRequest, *, size: Size, quality: Quality, dearest: int
 
 
 def _cheaper(request: PricedRequest, limit: Decimal) -> Offer | None:
-    size: Size = edges(request.options.size) or "auto"
+    size: Size = parse_edges(request.options.size) or "auto"
     return offer(limit, partial(_price, request), size=size, quality=request.options.quality)

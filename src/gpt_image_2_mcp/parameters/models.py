@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, Self, TypeVar
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from ..errors import BadRequest
-from .sizes import normal_size
+from .sizes import normalize_size
 from .validation import explain
 
 MAX_PROMPT = 32_000
@@ -23,17 +23,17 @@ MAX_INPUTS = 8
 """Input pictures that one edit takes here; the API takes 16."""
 
 
-DEAREST_INPUT = (1536, 1024)
+COSTLIEST_INPUT = (1536, 1024)
 """The size at which an input picture takes the most tokens, in pixels."""
 
 
-def _not_blank(text: str) -> str:
+def _check_not_blank(text: str) -> str:
     if not text.strip():
         raise ValueError("`prompt` must say something: it is blank")
     return text
 
 
-def _tidy(value: object) -> object:
+def _normalize_choice(value: object) -> object:
     """Forgive capitals and spaces around a choice, and the usual other name of JPEG."""
     if not isinstance(value, str):
         return value
@@ -46,26 +46,26 @@ def _as_list(value: object) -> object:
     return [value] if isinstance(value, str) else value
 
 
-Prompt = Annotated[str, Field(min_length=1, max_length=MAX_PROMPT), AfterValidator(_not_blank)]
+Prompt = Annotated[str, Field(min_length=1, max_length=MAX_PROMPT), AfterValidator(_check_not_blank)]
 Size = Annotated[
     str,
-    AfterValidator(normal_size),
+    AfterValidator(normalize_size),
     Field(description="'auto' or WxH: edges multiples of 16, at most 3840, ratio 1:3 to 3:1, 0.66 to 8.29 megapixels"),
 ]
 Quality = Annotated[
     Literal["auto", "low", "medium", "high", "xhigh", "max"],
-    BeforeValidator(_tidy),
+    BeforeValidator(_normalize_choice),
     Field(description="low for drafts; xhigh, max: gpt-image-2.5 and later only"),
 ]
 Count = Annotated[int, Field(ge=1, le=MAX_PICTURES, description="how many pictures")]
 Background = Annotated[
     Literal["auto", "opaque", "transparent"],
-    BeforeValidator(_tidy),
+    BeforeValidator(_normalize_choice),
     Field(description="transparent: png or webp, and not with gpt-image-2"),
 ]
-OutputFormat = Annotated[Literal["png", "jpeg", "webp"], BeforeValidator(_tidy)]
+OutputFormat = Annotated[Literal["png", "jpeg", "webp"], BeforeValidator(_normalize_choice)]
 Compression = Annotated[int, Field(ge=0, le=100, description="jpeg and webp only")]
-Moderation = Annotated[Literal["auto", "low"], BeforeValidator(_tidy)]
+Moderation = Annotated[Literal["auto", "low"], BeforeValidator(_normalize_choice)]
 OutputDir = Annotated[
     str, Field(min_length=1, max_length=4096, description="folder to save in; leave out for the person's Pictures")
 ]
@@ -90,9 +90,10 @@ MoreImages = Annotated[
         description="more references for this turn; the turn's own picture is image 1",
     ),
 ]
-PictureWord = Annotated[str, Field(min_length=1, max_length=4096)]
+PictureReference = Annotated[str, Field(min_length=1, max_length=4096)]
 Like = Annotated[
-    PictureWord, Field(description="id of an earlier picture: what you leave out, prompt included, is taken from it")
+    PictureReference,
+    Field(description="id of an earlier picture: what you leave out, prompt included, is taken from it"),
 ]
 FromTurn = Annotated[int, Field(ge=0, description="go back to this turn and branch; 0: the originals")]
 Mask = Annotated[
@@ -106,7 +107,7 @@ SessionId = Annotated[str, Field(min_length=1, max_length=100, description="from
 JobId = Annotated[str, Field(min_length=1, max_length=100, description="job-… from an answer")]
 
 
-ORDER = (
+PARAMETER_ORDER = (
     *(
         "session_id",
         "from_turn",
@@ -125,15 +126,15 @@ ORDER = (
 """The order in which parameters are shown, whichever model they come from."""
 
 
-def _in_order(schema: dict[str, Any]) -> None:
+def _order_properties(schema: dict[str, Any]) -> None:
     properties = schema.get("properties", {})
-    schema["properties"] = {name: properties[name] for name in (*ORDER, *properties) if name in properties}
+    schema["properties"] = {name: properties[name] for name in (*PARAMETER_ORDER, *properties) if name in properties}
 
 
 class Request(BaseModel):
     """What every request model shares: it is closed, and a value once checked does not change."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", json_schema_extra=_in_order)
+    model_config = ConfigDict(frozen=True, extra="forbid", json_schema_extra=_order_properties)
 
 
 class PricedOptions(Request):
@@ -163,7 +164,7 @@ class Options(PricedOptions):
     user: User | None = None
 
     @model_validator(mode="after")
-    def _formats_agree(self) -> Self:
+    def _check_formats_agree(self) -> Self:
         if self.output_compression is not None and self.output_format == "png":
             raise ValueError(
                 f"`output_compression` is for jpeg and webp only; got {self.output_compression} with output_format"
@@ -202,7 +203,7 @@ class WithImages(PricedOptions):
 
     def assumed_inputs(self) -> list[tuple[int, int]]:
         """Take each for one of the dearest: what is large is scaled down before it is counted."""
-        return [DEAREST_INPUT] * (len(self.images) + (self.mask is not None))
+        return [COSTLIEST_INPUT] * (len(self.images) + (self.mask is not None))
 
 
 class WithLike(Request):
@@ -212,7 +213,7 @@ class WithLike(Request):
     like: Like | None = None
 
     @model_validator(mode="after")
-    def _says_something(self) -> Self:
+    def _check_prompt_or_like(self) -> Self:
         if not self.prompt and self.like is None:
             raise ValueError(
                 "`prompt` is missing: say what to make, or name an earlier picture in `like` to use its own"
@@ -249,7 +250,7 @@ class ContinueSessionRequest(Options):
 
     def assumed_inputs(self) -> list[tuple[int, int]]:
         """The turn's picture, and what comes with it."""
-        return [DEAREST_INPUT] * (1 + len(self.images or ()) + (self.mask is not None))
+        return [COSTLIEST_INPUT] * (1 + len(self.images or ()) + (self.mask is not None))
 
 
 PaidRequest = GenerateRequest | EditRequest | StartSessionRequest | ContinueSessionRequest
@@ -268,7 +269,7 @@ class CostsRequest(WithCount):
 
     def assumed_inputs(self) -> list[tuple[int, int]]:
         """Each as dear as one can be."""
-        return [DEAREST_INPUT] * self.inputs
+        return [COSTLIEST_INPUT] * self.inputs
 
 
 class EndSessionRequest(Request):
@@ -297,7 +298,7 @@ class ListImagesRequest(Request):
 class ShowImageRequest(Request):
     """One picture from near, with everything that is known of it."""
 
-    image: Annotated[PictureWord, Field(description="id, last, number on the last sheet, or path")]
+    image: Annotated[PictureReference, Field(description="id, last, number on the last sheet, or path")]
     region: (
         Annotated[str, Field(min_length=1, max_length=60, description="left,top,width,height in its pixels")] | None
     ) = None
@@ -332,8 +333,8 @@ def parse(request: type[RequestT], arguments: Mapping[str, Any]) -> RequestT:
         raise BadRequest(explain(error, request)) from None
 
 
-_FIRST_OF_ITS_KIND = re.compile(r"gpt-image-(1|1\.5|1-mini|2)(-\d{4}-\d{2}-\d{2})?")
-_NOT_TRANSPARENT = re.compile(r"gpt-image-2(-\d{4}-\d{2}-\d{2})?")
+_WITHOUT_XHIGH = re.compile(r"gpt-image-(1|1\.5|1-mini|2)(-\d{4}-\d{2}-\d{2})?")
+_WITHOUT_TRANSPARENCY = re.compile(r"gpt-image-2(-\d{4}-\d{2}-\d{2})?")
 
 
 def check_model(model: str, options: Options) -> None:
@@ -345,13 +346,13 @@ def check_model(model: str, options: Options) -> None:
         BadRequest: the model does not have the quality or the background.
 
     """
-    if options.background == "transparent" and _NOT_TRANSPARENT.fullmatch(model):
+    if options.background == "transparent" and _WITHOUT_TRANSPARENCY.fullmatch(model):
         raise BadRequest(
             f"`background` 'transparent' is not available with {model}. gpt-image-2.5-sunburst, gpt-image-2.5-flare"
             " and the gpt-image-2.6 models make transparent pictures: set GPT_IMAGE_2_MODEL to one of them in the"
             " client's configuration, or leave `background` out."
         )
-    if options.quality in ("xhigh", "max") and _FIRST_OF_ITS_KIND.fullmatch(model):
+    if options.quality in ("xhigh", "max") and _WITHOUT_XHIGH.fullmatch(model):
         raise BadRequest(
             f"`quality` {options.quality!r} is not available with {model}, which has low, medium and high."
             " gpt-image-2.5-sunburst and gpt-image-2.5-flare have xhigh and max: use 'high', or set"

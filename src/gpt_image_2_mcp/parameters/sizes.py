@@ -16,10 +16,10 @@ MAX_RATIO = 3
 MIN_PIXELS = 655_360
 MAX_PIXELS = 8_294_400
 
-_WRITTEN = re.compile(r"\s*([0-9]{1,6})\s*[xX×*]\s*([0-9]{1,6})\s*")
+_SIZE = re.compile(r"\s*([0-9]{1,6})\s*[xX×*]\s*([0-9]{1,6})\s*")
 
 
-def is_allowed(width: int, height: int) -> bool:
+def is_allowed_size(width: int, height: int) -> bool:
     """Whether the API makes a picture of `width` x `height` pixels."""
     short, long = sorted((width, height))
     return (
@@ -30,23 +30,23 @@ def is_allowed(width: int, height: int) -> bool:
     )
 
 
-def nearest(width: int, height: int) -> tuple[int, int]:
+def nearest_size(width: int, height: int) -> tuple[int, int]:
     """Give the allowed size with the smallest squared distance of both edges, the larger one of two as near."""
     best = (0, 0)
     least = float("inf")
     for w in range(EDGE_STEP, MAX_EDGE + 1, EDGE_STEP):
-        low = _up(max(-(-MIN_PIXELS // w), -(-w // MAX_RATIO)))
-        high = _down(min(MAX_PIXELS // w, MAX_RATIO * w, MAX_EDGE))
+        low = _round_up(max(-(-MIN_PIXELS // w), -(-w // MAX_RATIO)))
+        high = _round_down(min(MAX_PIXELS // w, MAX_RATIO * w, MAX_EDGE))
         if low > high:
             continue
-        h = min(max(_down(height + EDGE_STEP // 2), low), high)
+        h = min(max(_round_down(height + EDGE_STEP // 2), low), high)
         distance = (w - width) ** 2 + (h - height) ** 2
         if distance <= least:
             best, least = (w, h), distance
     return best
 
 
-def normal_size(text: str) -> str:
+def normalize_size(text: str) -> str:
     """Turn a size as a model writes it into `auto` or `WxH`; spaces and capitals are forgiven.
 
     Raises:
@@ -55,18 +55,18 @@ def normal_size(text: str) -> str:
     """
     if text.strip().lower() in ("auto", ""):
         return "auto"
-    written = _WRITTEN.fullmatch(text)
+    written = _SIZE.fullmatch(text)
     if written is None:
         raise ValueError(f"`size` must be 'auto' or WIDTHxHEIGHT in pixels, such as '1536x1024'; got {shown(text)}")
     width, height = int(written[1]), int(written[2])
-    if is_allowed(width, height):
+    if is_allowed_size(width, height):
         return f"{width}x{height}"
-    w, h = nearest(width, height)
-    broken = "; ".join(_broken(width, height))
+    w, h = nearest_size(width, height)
+    broken = "; ".join(_broken_rules(width, height))
     raise ValueError(f"`size` {shown(text)} is not allowed: {broken}. The nearest size that is: '{w}x{h}'")
 
 
-def edges(size: str) -> tuple[int, int] | None:
+def parse_edges(size: str) -> tuple[int, int] | None:
     """Give width and height of a normal size, None for `auto`."""
     if size == "auto":
         return None
@@ -74,7 +74,7 @@ def edges(size: str) -> tuple[int, int] | None:
     return int(width), int(height)
 
 
-def _broken(width: int, height: int) -> list[str]:
+def _broken_rules(width: int, height: int) -> list[str]:
     short, long = sorted((width, height))
     rules = [
         (width % EDGE_STEP or height % EDGE_STEP, f"both edges must be multiples of {EDGE_STEP}"),
@@ -86,9 +86,9 @@ def _broken(width: int, height: int) -> list[str]:
     return [rule for broken, rule in rules if broken]
 
 
-def _up(value: int) -> int:
+def _round_up(value: int) -> int:
     return -(-value // EDGE_STEP) * EDGE_STEP
 
 
-def _down(value: int) -> int:
+def _round_down(value: int) -> int:
     return value // EDGE_STEP * EDGE_STEP

@@ -6,10 +6,10 @@ from datetime import date, datetime, time, timedelta
 from ..errors import BadRequest, shown
 
 _UNITS = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
-_DAYS = {"today": timedelta(0), "yesterday": timedelta(days=1)}
+_DAYS_AGO = {"today": timedelta(0), "yesterday": timedelta(days=1)}
 
 
-def moment(text: str, *, end: bool = False, now: datetime) -> datetime:
+def parse_time(text: str, *, end: bool = False, now: datetime) -> datetime:
     """The moment that a text names, in the zone of `now` where it names none; the `end` of a day where it is a date.
 
     Raises:
@@ -17,7 +17,7 @@ def moment(text: str, *, end: bool = False, now: datetime) -> datetime:
 
     """
     try:
-        return _moment(text.strip(), end=end, now=now)
+        return _parse(text.strip(), end=end, now=now)
     except (ValueError, OverflowError):
         raise BadRequest(
             f"{shown(text)} is no time: give a date such as 2026-11-22, a date and time such as 2026-11-22T14:30,"
@@ -25,12 +25,12 @@ def moment(text: str, *, end: bool = False, now: datetime) -> datetime:
         ) from None
 
 
-def _moment(text: str, *, end: bool, now: datetime) -> datetime:
+def _parse(text: str, *, end: bool, now: datetime) -> datetime:
     word = text.lower()
     if span := re.fullmatch(r"([0-9]{1,4})([hdw])(?: ago)?", word):
         return now - int(span[1]) * _UNITS[span[2]]
-    if word in _DAYS:
-        day = now.date() - _DAYS[word]
+    if word in _DAYS_AGO:
+        day = now.date() - _DAYS_AGO[word]
     elif "t" in word or ":" in word:
         moment = datetime.fromisoformat(text)
         return moment if moment.tzinfo else moment.replace(tzinfo=now.tzinfo)

@@ -9,13 +9,13 @@ from inline_snapshot import external_file, snapshot
 from workbench import folded
 
 from gpt_image_2_mcp.errors import BadRequest
+from gpt_image_2_mcp.parameters.capabilities import check_model
 from gpt_image_2_mcp.parameters.models import (
     ContinueSessionRequest,
     EditRequest,
     GenerateRequest,
     ListSessionsRequest,
     Request,
-    check_model,
     parse,
 )
 from gpt_image_2_mcp.parameters.sizes import is_allowed_size, nearest_size

@@ -1,111 +1,43 @@
-"""What each operation takes: one request model an operation, the same for tools, command line and library.
+"""The requests: one model for each operation, the same for tools and commands, and `parse`, which checks arguments.
 
-A field's type and description here are what the model reads in `tools/list`, what `--help` prints and what is
-checked, so a rule is written once. `parse` is the only way in for values that somebody else wrote. Bounds:
-OpenAI's API reference, read 2026-11-22.
+`parse` is the only way in for arguments that a client's model or a user wrote. The types of the fields, with their
+bounds and descriptions, are in `fields`; a rule about several fields is a validator here.
 """
 
-import re
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, Self, TypeVar
+from typing import Annotated, Any, Self, TypeVar
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from ..errors import BadRequest
-from .sizes import normalize_size
+from .fields import (
+    MAX_INPUTS,
+    Background,
+    Compression,
+    Count,
+    FromTurn,
+    Images,
+    JobId,
+    Like,
+    Mask,
+    Moderation,
+    MoreImages,
+    OutputDir,
+    OutputFormat,
+    PictureReference,
+    Prefix,
+    Prompt,
+    Quality,
+    SessionId,
+    Since,
+    Size,
+    Until,
+    User,
+)
 from .validation import explain
 
-MAX_PROMPT = 32_000
-"""Characters of a prompt."""
-MAX_PICTURES = 10
-"""Pictures that one request makes."""
-MAX_INPUTS = 8
-"""Input pictures that one edit takes here; the API takes 16."""
-
-
 COSTLIEST_INPUT = (1536, 1024)
-"""The size at which an input picture takes the most tokens, in pixels."""
-
-
-def _check_not_blank(text: str) -> str:
-    if not text.strip():
-        raise ValueError("`prompt` must say something: it is blank")
-    return text
-
-
-def _normalize_choice(value: object) -> object:
-    """Forgive capitals and spaces around a choice, and the usual other name of JPEG."""
-    if not isinstance(value, str):
-        return value
-    word = value.strip().lower()
-    return "jpeg" if word == "jpg" else word
-
-
-def _as_list(value: object) -> object:
-    """Forgive one picture where a list of pictures belongs."""
-    return [value] if isinstance(value, str) else value
-
-
-Prompt = Annotated[str, Field(min_length=1, max_length=MAX_PROMPT), AfterValidator(_check_not_blank)]
-Size = Annotated[
-    str,
-    AfterValidator(normalize_size),
-    Field(description="'auto' or WxH: edges multiples of 16, at most 3840, ratio 1:3 to 3:1, 0.66 to 8.29 megapixels"),
-]
-Quality = Annotated[
-    Literal["auto", "low", "medium", "high", "xhigh", "max"],
-    BeforeValidator(_normalize_choice),
-    Field(description="low for drafts; xhigh, max: gpt-image-2.5 and later only"),
-]
-Count = Annotated[int, Field(ge=1, le=MAX_PICTURES, description="how many pictures")]
-Background = Annotated[
-    Literal["auto", "opaque", "transparent"],
-    BeforeValidator(_normalize_choice),
-    Field(description="transparent: png or webp, and not with gpt-image-2"),
-]
-OutputFormat = Annotated[Literal["png", "jpeg", "webp"], BeforeValidator(_normalize_choice)]
-Compression = Annotated[int, Field(ge=0, le=100, description="jpeg and webp only")]
-Moderation = Annotated[Literal["auto", "low"], BeforeValidator(_normalize_choice)]
-OutputDir = Annotated[
-    str, Field(min_length=1, max_length=4096, description="folder to save in; leave out for the person's Pictures")
-]
-Prefix = Annotated[str, Field(max_length=200, description="a word or two for the file's name")]
-User = Annotated[str, Field(min_length=1, max_length=128, description="end-user id for OpenAI's abuse monitoring")]
-Source = Annotated[str, Field(min_length=1)]
-Images = Annotated[
-    list[Source],
-    BeforeValidator(_as_list),
-    Field(
-        min_length=1,
-        max_length=MAX_INPUTS,
-        description="paths, URLs, or pictures made here by id, last or number on the last sheet; PNG, JPEG, WebP",
-    ),
-]
-MoreImages = Annotated[
-    list[Source],
-    BeforeValidator(_as_list),
-    Field(
-        min_length=1,
-        max_length=MAX_INPUTS - 1,
-        description="more references for this turn; the turn's own picture is image 1",
-    ),
-]
-PictureReference = Annotated[str, Field(min_length=1, max_length=4096)]
-Like = Annotated[
-    PictureReference,
-    Field(description="id of an earlier picture: what you leave out, prompt included, is taken from it"),
-]
-FromTurn = Annotated[int, Field(ge=0, description="go back to this turn and branch; 0: the originals")]
-Mask = Annotated[
-    Source, Field(description="PNG of the first image's size; its transparent part marks what to change (a hint)")
-]
-Since = Annotated[
-    str, Field(min_length=1, max_length=60, description="2026-11-22, 2026-11-22T14:30, today, yesterday, 2h or 3d ago")
-]
-Until = Annotated[str, Field(min_length=1, max_length=60, description="likewise; that day included")]
-SessionId = Annotated[str, Field(min_length=1, max_length=100, description="from start_edit_session")]
-JobId = Annotated[str, Field(min_length=1, max_length=100, description="job-… from an answer")]
-
+"""The size at which an input picture takes the most tokens, in pixels: the API scales larger ones down."""
 
 PARAMETER_ORDER = (
     *(
@@ -331,30 +263,3 @@ def parse(request: type[RequestT], arguments: Mapping[str, Any]) -> RequestT:
         return request.model_validate(given)
     except ValidationError as error:
         raise BadRequest(explain(error, request)) from None
-
-
-_WITHOUT_XHIGH = re.compile(r"gpt-image-(1|1\.5|1-mini|2)(-\d{4}-\d{2}-\d{2})?")
-_WITHOUT_TRANSPARENCY = re.compile(r"gpt-image-2(-\d{4}-\d{2}-\d{2})?")
-
-
-def check_model(model: str, options: Options) -> None:
-    """Hold what a model is known not to do against the options; a model that we do not know may do anything.
-
-    Sources: OpenAI's model pages of 2026-09-08 (xhigh, max and transparency from gpt-image-2.5 on).
-
-    Raises:
-        BadRequest: the model does not have the quality or the background.
-
-    """
-    if options.background == "transparent" and _WITHOUT_TRANSPARENCY.fullmatch(model):
-        raise BadRequest(
-            f"`background` 'transparent' is not available with {model}. gpt-image-2.5-sunburst, gpt-image-2.5-flare"
-            " and the gpt-image-2.6 models make transparent pictures: set GPT_IMAGE_2_MODEL to one of them in the"
-            " client's configuration, or leave `background` out."
-        )
-    if options.quality in ("xhigh", "max") and _WITHOUT_XHIGH.fullmatch(model):
-        raise BadRequest(
-            f"`quality` {options.quality!r} is not available with {model}, which has low, medium and high."
-            " gpt-image-2.5-sunburst and gpt-image-2.5-flare have xhigh and max: use 'high', or set"
-            " GPT_IMAGE_2_MODEL in the client's configuration."
-        )

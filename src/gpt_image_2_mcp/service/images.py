@@ -32,6 +32,7 @@ from ..jobs.runner import JobRunner, ProgressCallback
 from ..jobs.serialization import TOOLS
 from ..library.library import Library
 from ..library.viewer import Viewer
+from ..parameters.capabilities import check_model
 from ..parameters.models import (
     ContinueSessionRequest,
     CostsRequest,
@@ -39,7 +40,6 @@ from ..parameters.models import (
     GenerateRequest,
     PaidRequest,
     RequestT,
-    check_model,
 )
 from ..persistence.unit_of_work import WriterThread
 from ..settings import Settings

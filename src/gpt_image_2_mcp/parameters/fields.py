@@ -1,8 +1,8 @@
 """The types of all parameters: what a value may be, and the description that a client's model reads.
 
-Each type carries its bounds and its description once; `models` puts them together into requests. The types reach the
-tool's JSON schema, the checks and `--help`, so that the three cannot disagree. Bounds: OpenAI's API reference, read
-2026-11-22.
+Each type carries its bounds and its description once; `models` puts them together into requests. The JSON schemas of
+the tools, the checks and `--help` all come from these types, so that they cannot disagree. Bounds: OpenAI's API
+reference, read 2026-11-22.
 """
 
 from typing import Annotated, Literal

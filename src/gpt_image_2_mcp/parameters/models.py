@@ -40,22 +40,24 @@ COSTLIEST_INPUT = (1536, 1024)
 """The size at which an input picture takes the most tokens, in pixels: the API scales larger ones down."""
 
 PARAMETER_ORDER = (
-    *(
-        "session_id",
-        "from_turn",
-        "prompt",
-        "like",
-        "images",
-        "mask",
-        "size",
-        "quality",
-        "n",
-        "background",
-        "output_format",
-    ),
-    *("output_compression", "moderation", "output_dir", "filename_prefix", "user"),
+    "session_id",
+    "from_turn",
+    "prompt",
+    "like",
+    "images",
+    "mask",
+    "size",
+    "quality",
+    "n",
+    "background",
+    "output_format",
+    "output_compression",
+    "moderation",
+    "output_dir",
+    "filename_prefix",
+    "user",
 )
-"""The order in which parameters are shown, whichever model they come from."""
+"""The order of parameters in a tool's schema, whichever base class a field comes from."""
 
 
 def _order_properties(schema: dict[str, Any]) -> None:
@@ -64,13 +66,13 @@ def _order_properties(schema: dict[str, Any]) -> None:
 
 
 class Request(BaseModel):
-    """What every request model shares: it is closed, and a value once checked does not change."""
+    """The base of all requests: immutable, and an argument that it does not know is an error."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", json_schema_extra=_order_properties)
 
 
 class PricedOptions(Request):
-    """What makes a picture's price."""
+    """The options that determine what a picture costs."""
 
     size: Size = "auto"
     quality: Quality = "auto"
@@ -81,12 +83,12 @@ class PricedOptions(Request):
         return 1
 
     def assumed_inputs(self) -> list[tuple[int, int]]:
-        """Sizes of the input pictures as far as an estimate can know them before they are read."""
+        """Sizes (width, height in pixels) that an estimate takes for the input pictures before they are read."""
         return []
 
 
 class Options(PricedOptions):
-    """How a picture is to be made, whatever it shows."""
+    """All options of how a picture is made: everything but what it shows."""
 
     background: Background = "auto"
     output_format: OutputFormat = "png"
@@ -111,13 +113,13 @@ class Options(PricedOptions):
 
 
 class WithOutputDir(Request):
-    """Where the pictures go."""
+    """Adds the folder that the pictures are saved in."""
 
     output_dir: OutputDir | None = None
 
 
 class WithCount(PricedOptions):
-    """Any number of pictures."""
+    """Adds the number of pictures."""
 
     n: Count = 1
 
@@ -128,18 +130,18 @@ class WithCount(PricedOptions):
 
 
 class WithImages(PricedOptions):
-    """Made from pictures."""
+    """Adds the pictures that an edit starts from, and a mask."""
 
     images: Images
     mask: Mask | None = None
 
     def assumed_inputs(self) -> list[tuple[int, int]]:
-        """Take each for one of the dearest: what is large is scaled down before it is counted."""
+        """Assume `COSTLIEST_INPUT` for each picture, so that the estimate is not too low."""
         return [COSTLIEST_INPUT] * (len(self.images) + (self.mask is not None))
 
 
 class WithLike(Request):
-    """Made like an earlier picture."""
+    """Adds `like`, an earlier picture whose prompt and options are used where the call leaves them out."""
 
     prompt: Prompt = ""
     like: Like | None = None
@@ -154,25 +156,25 @@ class WithLike(Request):
 
 
 class GenerateRequest(WithLike, WithCount, Options, WithOutputDir):
-    """Text to pictures."""
+    """Make pictures from a prompt."""
 
     prompt: Annotated[Prompt, Field(description="what to show; quote exact text; no sizes or formats in here")] = ""
 
 
 class EditRequest(WithLike, WithImages, WithCount, Options, WithOutputDir):
-    """Pictures and text to pictures."""
+    """Make pictures from input pictures and a prompt."""
 
     prompt: Annotated[Prompt, Field(description="what to change, and what to keep; call images 1, 2, … by number")] = ""
 
 
 class StartSessionRequest(WithImages, Options, WithOutputDir):
-    """The first turn of an edit session."""
+    """Start an edit session: its first turn."""
 
     prompt: Annotated[Prompt, Field(description="the first change, and what to keep")]
 
 
 class ContinueSessionRequest(Options):
-    """One more turn of an edit session."""
+    """Continue an edit session: one more turn."""
 
     session_id: SessionId
     prompt: Annotated[Prompt, Field(description="the next change; say again what to keep")]
@@ -181,7 +183,7 @@ class ContinueSessionRequest(Options):
     mask: Mask | None = None
 
     def assumed_inputs(self) -> list[tuple[int, int]]:
-        """The turn's picture, and what comes with it."""
+        """Assume `COSTLIEST_INPUT` for the picture of the turn before, for `images` and for the mask."""
         return [COSTLIEST_INPUT] * (1 + len(self.images or ()) + (self.mask is not None))
 
 
@@ -190,32 +192,32 @@ PaidRequest = GenerateRequest | EditRequest | StartSessionRequest | ContinueSess
 
 
 class CostsRequest(WithCount):
-    """What pictures would cost, and what was spent."""
+    """Ask what pictures would cost, and what was spent."""
 
     inputs: Annotated[int, Field(ge=0, le=MAX_INPUTS + 1, description="how many pictures an edit starts from")] = 0
 
     @property
     def prompt(self) -> str:
-        """The text's share is a hundredth of a cent: a prompt of usual length stands for it."""
+        """A stand-in for the prompt, of usual length: text makes up a hundredth of a cent of the price."""
         return "x" * 400
 
     def assumed_inputs(self) -> list[tuple[int, int]]:
-        """Each as dear as one can be."""
+        """Assume `COSTLIEST_INPUT` for each."""
         return [COSTLIEST_INPUT] * self.inputs
 
 
 class EndSessionRequest(Request):
-    """The end of an edit session."""
+    """End an edit session."""
 
     session_id: SessionId
 
 
 class ListSessionsRequest(Request):
-    """No parameters."""
+    """List the active edit sessions; there are no parameters."""
 
 
 class ListImagesRequest(Request):
-    """Pictures that were made, as a page of a list or on a contact sheet."""
+    """List pictures that were made: a page of them, as text or as a contact sheet."""
 
     query: Annotated[str, Field(min_length=1, max_length=1000, description="words of the prompt")] | None = None
     since: Since | None = None
@@ -228,7 +230,7 @@ class ListImagesRequest(Request):
 
 
 class ShowImageRequest(Request):
-    """One picture from near, with everything that is known of it."""
+    """Show one picture or a region of it, and everything that is known about it."""
 
     image: Annotated[PictureReference, Field(description="id, last, number on the last sheet, or path")]
     region: (
@@ -237,13 +239,13 @@ class ShowImageRequest(Request):
 
 
 class GetJobRequest(Request):
-    """A job's answer, or the recent jobs."""
+    """Get the result of a job, or a list of the recent jobs."""
 
     job_id: JobId | None = None
 
 
 class CancelJobRequest(Request):
-    """The end of a job that was not sent yet."""
+    """Cancel a job whose request has not been sent yet."""
 
     job_id: JobId
 
@@ -252,10 +254,10 @@ RequestT = TypeVar("RequestT", bound=Request)
 
 
 def parse(request: type[RequestT], arguments: Mapping[str, Any]) -> RequestT:
-    """Check arguments that a model or a person wrote; one that is null counts as left out.
+    """Check arguments that a client's model or a user wrote; null counts as left out.
 
     Raises:
-        BadRequest: one sentence for each broken rule, with the value and the way out.
+        BadRequest: an argument breaks a rule; the message has a sentence for each, with the value and what to do.
 
     """
     given = {name: value for name, value in arguments.items() if value is not None}

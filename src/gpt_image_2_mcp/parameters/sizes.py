@@ -1,4 +1,4 @@
-"""Which picture sizes gpt-image-2 makes: the rule, and the nearest size that keeps it.
+"""The picture sizes that gpt-image-2 makes: the rules, and the nearest allowed size to one that breaks them.
 
 Source of every number: OpenAI's image generation guide, read 2026-11-22.
 """
@@ -14,7 +14,9 @@ MAX_EDGE = 3840
 MAX_RATIO = 3
 """The longer edge is at most this many times the shorter one."""
 MIN_PIXELS = 655_360
+"""Width times height is at least this."""
 MAX_PIXELS = 8_294_400
+"""Width times height is at most this."""
 
 _SIZE = re.compile(r"\s*([0-9]{1,6})\s*[xX×*]\s*([0-9]{1,6})\s*")
 
@@ -31,7 +33,7 @@ def is_allowed_size(width: int, height: int) -> bool:
 
 
 def nearest_size(width: int, height: int) -> tuple[int, int]:
-    """Give the allowed size with the smallest squared distance of both edges, the larger one of two as near."""
+    """The allowed size at the smallest Euclidean distance from (`width`, `height`); of two, the wider one."""
     best = (0, 0)
     least = float("inf")
     for w in range(EDGE_STEP, MAX_EDGE + 1, EDGE_STEP):
@@ -47,10 +49,10 @@ def nearest_size(width: int, height: int) -> tuple[int, int]:
 
 
 def normalize_size(text: str) -> str:
-    """Turn a size as a model writes it into `auto` or `WxH`; spaces and capitals are forgiven.
+    """Normalize a size as models write it to `auto` or `WxH`; spaces, capitals, `×` and `*` are accepted.
 
     Raises:
-        ValueError: it is no size, or one that the API does not make; the message offers the nearest that it does.
+        ValueError: the text is no size, or the API does not make it; the message then names the nearest allowed one.
 
     """
     if text.strip().lower() in ("auto", ""):
@@ -67,7 +69,7 @@ def normalize_size(text: str) -> str:
 
 
 def parse_edges(size: str) -> tuple[int, int] | None:
-    """Give width and height of a normal size, None for `auto`."""
+    """Width and height of a normalized size in pixels; None for `auto`."""
     if size == "auto":
         return None
     width, _, height = size.partition("x")

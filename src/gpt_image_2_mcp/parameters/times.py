@@ -1,4 +1,4 @@
-"""Times as people write them: dates, date-times, `today`, `yesterday`, and spans such as `2h` and `3d ago`."""
+"""Parses times as people write them: dates, date-times, `today`, `yesterday`, and spans such as `2h` or `3d ago`."""
 
 import re
 from datetime import date, datetime, time, timedelta
@@ -10,10 +10,12 @@ _DAYS_AGO = {"today": timedelta(0), "yesterday": timedelta(days=1)}
 
 
 def parse_time(text: str, *, end: bool = False, now: datetime) -> datetime:
-    """The moment that a text names, in the zone of `now` where it names none; the `end` of a day where it is a date.
+    """Parse a point in time; a text without a time zone is taken to be in that of `now`.
+
+    A date stands for the start of its day, and with `end` for the start of the next one.
 
     Raises:
-        BadRequest: it is none of these.
+        BadRequest: the text is no such time.
 
     """
     try:

@@ -1,6 +1,6 @@
-"""Turns pydantic's findings into sentences for whoever wrote the value: the rule, the value, the way out.
+"""Turns pydantic's validation errors into sentences for the model or user who wrote the value: rule, value, way out.
 
-The rule is read from the same JSON schema that the writer was shown, so the two cannot disagree.
+The rule is read from the JSON schema that the client was shown, so that message and schema cannot disagree.
 """
 
 from collections.abc import Mapping
@@ -14,11 +14,11 @@ from ..errors import MAX_VALUE_SHOWN, shown
 Schema = Mapping[str, Any]
 
 MAX_SENTENCES = 10
-"""Broken rules that are told at once."""
+"""Broken rules that one message lists."""
 
 
 def explain(error: ValidationError, model: type[BaseModel]) -> str:
-    """One sentence for each broken rule, a line each."""
+    """A line for each rule of `model` that the arguments break, at most `MAX_SENTENCES` of them."""
     properties = cast("dict[str, Schema]", model.model_json_schema(by_alias=True).get("properties", {}))
     findings = error.errors()
     sentences = list(dict.fromkeys(_explain_one(finding, properties) for finding in findings[:MAX_SENTENCES]))
@@ -28,10 +28,10 @@ def explain(error: ValidationError, model: type[BaseModel]) -> str:
 
 
 def describe_rule(schema: Schema) -> str:
-    """What a value of this schema may be, in words: `a whole number from 1 to 10`."""
+    """Describe in words what a value of this schema may be, such as "a whole number from 1 to 10"."""
     if "anyOf" in schema:
         parts = [part for part in cast("list[Schema]", schema["anyOf"]) if part.get("type") != "null"]
-        # What is a number may also be written as a text, which goes without saying.
+        # A `Decimal` may be written as a number or as a string; the message mentions the number only.
         numbers = [part for part in parts if part.get("type") in ("integer", "number")]
         return " or ".join(describe_rule(part) for part in numbers or parts)
     if "enum" in schema:

@@ -55,7 +55,7 @@ From https://developers.openai.com/api/docs/pricing, checked 2026-11-22.
 MILLION: Final = 1_000_000
 
 SMALLER_SIZES: Final[Sequence[Pixels]] = ((1024, 1024), (1536, 864))
-"""The sizes that `offer` tries instead of a too expensive one, largest first; no allowed size is cheaper than the last."""
+"""The sizes that `offer` tries instead of a too expensive one, largest first; no size is cheaper than the last."""
 
 
 @dataclass(frozen=True, slots=True)

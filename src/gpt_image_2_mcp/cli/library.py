@@ -208,7 +208,7 @@ def _run(
     from .progress import progress_bar
 
     settings = read_settings(sandbox=sandbox or bool(ctx.obj))
-    settings.require_right()
+    settings.require_valid()
     log_to_stderr(settings)
 
     async def opened() -> ResultT:

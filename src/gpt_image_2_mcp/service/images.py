@@ -219,5 +219,5 @@ class ImageService:
 
     def check(self, request: PaidRequest) -> None:
         """Check that the settings are complete and the model can do what is asked; raises GptImageError."""
-        self.settings.require()
+        self.settings.require_key()
         check_model(self.settings.model, request)

@@ -16,7 +16,7 @@ import anyio
 from ..errors import UnreadableSource
 from ..images.formats import SNIFFED, recognise, sniff
 from ..images.validate import MAX_BYTES
-from .url_policy import check_url, display_url, join
+from .url_policy import check_url, display_url, resolve_redirect
 
 if TYPE_CHECKING:
     import httpcore2
@@ -33,7 +33,7 @@ _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _OK = 200
 # zlib's window for each encoding; None: nothing to take off.
 _WINDOWS = {"": None, "identity": None, "gzip": 31, "x-gzip": 31, "deflate": 15}
-_PIECE = 1 << 16
+_CHUNK = 1 << 16
 _HEADERS = [
     (b"Accept", b"image/png, image/jpeg, image/webp"),
     (b"Accept-Encoding", b"identity"),
@@ -62,7 +62,9 @@ async def fetch(
     where = display_url(url)
     with anyio.move_on_after(deadline):
         try:
-            return await _follow(url, allowed=tuple(allowed), max_bytes=max_bytes, resolve=resolve, tls=tls)
+            return await _fetch_with_redirects(
+                url, allowed=tuple(allowed), max_bytes=max_bytes, resolve=resolve, tls=tls
+            )
         except httpcore2.ConnectError as exc:
             # httpcore2 keeps what it translates as the argument, and cuts the chain of causes.
             insecure = any(isinstance(cause, ssl.SSLError) for cause in exc.args)
@@ -79,7 +81,7 @@ async def fetch(
     )
 
 
-async def _follow(
+async def _fetch_with_redirects(
     url: str,
     *,
     allowed: tuple[str, ...],
@@ -101,14 +103,14 @@ async def _follow(
             async with pool.stream("GET", asked, headers=headers) as response:
                 location = _header(response, b"location")
                 if response.status not in _REDIRECTS or not location:
-                    return await _body(response, where=display_url(following), max_bytes=max_bytes)
-                following = join(following, location)
+                    return await _read_body(response, where=display_url(following), max_bytes=max_bytes)
+                following = resolve_redirect(following, location)
     raise UnreadableSource(
         f"{display_url(url)} redirects more than {MAX_REDIRECTS} times: give the URL of the picture itself."
     )
 
 
-async def _body(response: "httpcore2.Response", *, where: str, max_bytes: int) -> bytes:
+async def _read_body(response: "httpcore2.Response", *, where: str, max_bytes: int) -> bytes:
     """Body of an answer, once its first bytes have shown that it is a picture."""
     if response.status != _OK:
         raise UnreadableSource(f"{where} answers with HTTP status {response.status}: check that anybody can open it.")
@@ -119,7 +121,7 @@ async def _body(response: "httpcore2.Response", *, where: str, max_bytes: int) -
         )
     body = bytearray()
     known = False
-    inflate = _inflater(response, where=where)
+    inflate = _decompressor(response, where=where)
     async with aclosing(response.aiter_stream()) as pieces:
         async for piece in pieces:
             for part in inflate(piece):
@@ -142,7 +144,7 @@ def _check_start(body: bytes, *, where: str) -> None:
         )
 
 
-def _inflater(response: "httpcore2.Response", *, where: str) -> Callable[[bytes], Iterator[bytes]]:
+def _decompressor(response: "httpcore2.Response", *, where: str) -> Callable[[bytes], Iterator[bytes]]:
     """What takes a body's compression off, in pieces of at most 64 kB: a bomb is weighed before it has gone off."""
     encoding = _header(response, b"content-encoding").strip().lower()
     if encoding not in _WINDOWS:
@@ -155,7 +157,7 @@ def _inflater(response: "httpcore2.Response", *, where: str) -> Callable[[bytes]
             yield piece
             return
         while piece:
-            part = inflating.decompress(piece, _PIECE)
+            part = inflating.decompress(piece, _CHUNK)
             piece = inflating.unconsumed_tail
             yield part
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from ..errors import UnreadableSource, shown
 from ..images.formats import SNIFFED, recognise, sniff
 from ..images.validate import MAX_BYTES
-from ..paths import denylist as places
+from ..paths import denylist
 from ..paths.policy import real_path
 
 # Each system has some of these: not to wait for a pipe's writer, not to hand the descriptor to children, not to take
@@ -31,31 +31,31 @@ _PATH_MAX = 1024
 _MAX_SHOWN = 300
 
 
-def read_picture(path: Path, *, reference: str, open_to: Sequence[Path] | None) -> tuple[bytes, Path]:
+def read_picture(path: Path, *, reference: str, readable_dirs: Sequence[Path] | None) -> tuple[bytes, Path]:
     """Bytes and real path of a picture file, judged by its magic bytes; blocks, so call it in a thread.
 
-    `open_to` are the folders that may be read (None: all but what `places` refuses); `reference` is the argument
+    `open_to` are the folders that may be read (None: all but what `denylist` refuses); `reference` is the argument
     as it was given, for the messages.
 
     Raises:
         UnreadableSource: the path is off limits, is no regular file, cannot be read, or holds no picture.
     """
-    check_readable(path, reference=reference, open_to=open_to)
+    check_readable(path, reference=reference, readable_dirs=readable_dirs)
     try:
         descriptor = os.open(path, _FLAGS)
     except OSError as exc:
-        raise _not_opened(exc, path=path, reference=reference) from None
+        raise _open_error(exc, path=path, reference=reference) from None
     try:
         found = os.fstat(descriptor)
         real = _real_path_of(descriptor, path, found)
         if real is None or found.st_nlink == 0:
             raise UnreadableSource(f"{shown(reference)} was replaced while it was being opened: try again.")
-        _judge(real, reference=reference, open_to=open_to)
+        _check_real_path(real, reference=reference, readable_dirs=readable_dirs)
         if not stat.S_ISREG(found.st_mode):
             kind = "a folder" if stat.S_ISDIR(found.st_mode) else "no regular file"
             raise UnreadableSource(f"{shown(reference)} is {kind}: give the path of a picture file.")
         if found.st_size > MAX_BYTES:
-            raise _too_large(reference)
+            raise _too_large_error(reference)
         return _read(descriptor, reference=reference), real
     except OSError:
         raise UnreadableSource(f"{shown(reference)} cannot be read: the disk or the network failed.") from None
@@ -63,47 +63,47 @@ def read_picture(path: Path, *, reference: str, open_to: Sequence[Path] | None) 
         os.close(descriptor)
 
 
-def check_readable(path: Path, *, reference: str, open_to: Sequence[Path] | None) -> Path:
+def check_readable(path: Path, *, reference: str, readable_dirs: Sequence[Path] | None) -> Path:
     """The real path of what may be read, as far as paths tell; the arguments are those of `read_picture`.
 
     Raises:
         UnreadableSource: it is off limits.
     """
-    _judge_places(path, reference=reference)
-    _judge_places(Path(os.path.normpath(path)), reference=reference)
+    _check_denylist(path, reference=reference)
+    _check_denylist(Path(os.path.normpath(path)), reference=reference)
     real = real_path(path)
-    _judge(real, reference=reference, open_to=open_to)
+    _check_real_path(real, reference=reference, readable_dirs=readable_dirs)
     return real
 
 
-def _judge_places(path: Path, *, reference: str) -> None:
+def _check_denylist(path: Path, *, reference: str) -> None:
     """Refuse secrets and what is no disk at all."""
-    secret = places.secret(path)
+    secret = denylist.find_secret(path)
     if secret:
         raise UnreadableSource(
             f"{shown(reference)} is never read, whether it exists or not: it is or leads to a place where secrets are "
             f"kept ({secret[1]}). Copy the picture to another folder."
         )
-    for folder, reason in places.NEVER_READ:
-        if places.below(path, folder):
+    for folder, reason in denylist.NEVER_READ:
+        if denylist.is_below(path, folder):
             raise UnreadableSource(
                 f"{shown(reference)} is never read, whether it exists or not: it is or leads into {folder}, and "
                 f"{reason}. Copy the picture to another folder."
             )
 
 
-def _judge(real: Path, *, reference: str, open_to: Sequence[Path] | None) -> None:
+def _check_real_path(real: Path, *, reference: str, readable_dirs: Sequence[Path] | None) -> None:
     """Refuse a real path that is off limits, or outside the folders that a person opened."""
-    _judge_places(real, reference=reference)
-    if open_to is not None and not places.in_any(real, [real_path(folder) for folder in open_to]):
+    _check_denylist(real, reference=reference)
+    if readable_dirs is not None and not denylist.is_in_any(real, [real_path(folder) for folder in readable_dirs]):
         raise UnreadableSource(
             f"{shown(reference)} is outside the folders that are open to this server, whether it exists or not "
-            f"({places.listed(open_to) or 'none'}): copy the picture into one of them; a person can add a folder to "
-            f"GPT_IMAGE_2_ALLOWED_DIRS."
+            f"({denylist.describe_folders(readable_dirs) or 'none'}): copy the picture into one of them; a person can "
+            f"add a folder to GPT_IMAGE_2_ALLOWED_DIRS."
         )
 
 
-def _not_opened(exc: OSError, *, path: Path, reference: str) -> UnreadableSource:
+def _open_error(exc: OSError, *, path: Path, reference: str) -> UnreadableSource:
     if isinstance(exc, PermissionError):
         return UnreadableSource(f"{shown(reference)} cannot be opened: this server has no permission to read it.")
     if isinstance(exc, (FileNotFoundError, NotADirectoryError)):
@@ -122,16 +122,16 @@ def _real_path_of(descriptor: int, path: Path, found: os.stat_result) -> Path | 
         try:
             real = Path(f"/proc/self/fd/{descriptor}").readlink()
         except OSError:  # no /proc in this container
-            return _by_comparison(path, found)
+            return _real_path_if_same(path, found)
         return real if real.is_absolute() else None
     if sys.platform == "darwin":
         import fcntl
 
         return Path(os.fsdecode(fcntl.fcntl(descriptor, _F_GETPATH, bytes(_PATH_MAX)).rstrip(b"\0")))
-    return _by_comparison(path, found)
+    return _real_path_if_same(path, found)
 
 
-def _by_comparison(path: Path, found: os.stat_result) -> Path | None:
+def _real_path_if_same(path: Path, found: os.stat_result) -> Path | None:
     """Real path of what the path leads to now, if that is the very file that was opened."""
     real = real_path(path)
     try:
@@ -152,9 +152,9 @@ def _read(descriptor: int, *, reference: str) -> bytes:
     while len(data) <= MAX_BYTES and (piece := os.read(descriptor, min(1 << 20, MAX_BYTES + 1 - len(data)))):
         data += piece
     if len(data) > MAX_BYTES:
-        raise _too_large(reference)
+        raise _too_large_error(reference)
     return bytes(data)
 
 
-def _too_large(reference: str) -> UnreadableSource:
+def _too_large_error(reference: str) -> UnreadableSource:
     return UnreadableSource(f"{shown(reference)} has over {MAX_BYTES:,} bytes, which is the most: shrink it first.")

@@ -16,7 +16,7 @@ import anyio.to_thread
 import httpcore2
 
 from ..errors import UnreadableSource, shown
-from .url_policy import is_allowed, is_public, not_public
+from .url_policy import is_allowed_host, is_public, not_public_message
 
 Resolver = Callable[[str, int], Awaitable[Sequence[str]]]
 """From a host's name and a port to its addresses; raises OSError where there are none."""
@@ -55,8 +55,8 @@ class GuardedBackend(httpcore2.AsyncNetworkBackend):
     ) -> httpcore2.AsyncNetworkStream:
         """Connect to an address that was judged; raises UnreadableSource where one of the host's is not public."""
         addresses = await self._addresses(host, port)
-        if not is_allowed(host, port, self._allowed) and not all(map(is_public, addresses)):
-            raise UnreadableSource(f"The picture is not fetched: {not_public(host)}")
+        if not is_allowed_host(host, port, self._allowed) and not all(map(is_public, addresses)):
+            raise UnreadableSource(f"The picture is not fetched: {not_public_message(host)}")
         failure: Exception = httpcore2.ConnectError("no address")
         for address in addresses[:ADDRESSES_TRIED]:
             try:

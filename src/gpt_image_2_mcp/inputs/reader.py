@@ -72,7 +72,7 @@ class InputReader:
             GptImageError: the first that cannot be read, with its number where there are several.
 
         """
-        images = await _side_by_side(self._image, references)
+        images = await _read_all(self._image, references)
         return Inputs(images, await self._mask(mask, images[0]) if mask else None)
 
     async def read_turn(self, session: Session, number: int, references: Sequence[str], mask: str | None) -> Inputs:
@@ -84,7 +84,7 @@ class InputReader:
 
         """
         if number == ORIGINALS:
-            images = await _side_by_side(self._original, session.originals)
+            images = await _read_all(self._original, session.originals)
         else:
             turn = session.turn(number)
             assert turn is not None, "whoever asks has looked"
@@ -95,7 +95,7 @@ class InputReader:
                     f"{error} It was turn {number} of session {session.id}, which the next turn builds on. Put it back,"
                     " or start anew with start_edit_session from another picture."
                 ) from None
-        images += await _side_by_side(self._image, references)
+        images += await _read_all(self._image, references)
         return Inputs(images, await self._mask(mask, images[0]) if mask else None)
 
     async def read_saved(self, picture: Picture) -> InputImage:
@@ -109,14 +109,14 @@ class InputReader:
         try:
             image = await self._sources.image(str(path))
         except UnreadableSource as error:
-            raise _gone(path, error) from error
-        return _identified(image, picture)
+            raise _missing_error(path, error) from error
+        return _with_id(image, picture)
 
-    def saved_data(self, picture: Picture) -> bytes:
+    def read_saved_bytes(self, picture: Picture) -> bytes:
         """The bytes of a picture of the catalogue, as they came; blocks, and raises as `read_saved` does."""
-        return self.unchanged_data(picture.path, picture.record.sha256)
+        return self.read_unchanged(picture.path, picture.record.sha256)
 
-    def unchanged_data(self, path: Path, sha256: str) -> bytes:
+    def read_unchanged(self, path: Path, sha256: str) -> bytes:
         """The bytes of a picture that was saved as `path` and has to be the same still; blocks.
 
         Raises:
@@ -124,29 +124,29 @@ class InputReader:
 
         """
         try:
-            data = self._sources.local(path)
+            data = self._sources.read_local(path)
         except UnreadableSource as error:
-            raise _gone(path, error) from error
+            raise _missing_error(path, error) from error
         _require_unchanged(path, hashlib.sha256(data).hexdigest(), sha256)
         return data
 
-    async def data_of(self, reference: str) -> bytes:
+    async def read_bytes(self, reference: str) -> bytes:
         """The bytes that would be sent for a path or an address; raises as `read` does."""
         return (await self._sources.image(reference)).data
 
     async def _image(self, reference: str) -> InputImage:
-        picture = await self._references.picture(reference)
+        picture = await self._references.find(reference)
         return await self._sources.image(reference) if picture is None else await self.read_saved(picture)
 
     async def _mask(self, reference: str, first: InputImage) -> InputImage:
-        picture = await self._references.picture(reference)
+        picture = await self._references.find(reference)
         if picture is None:
             return await self._sources.mask(reference, first=first)
         try:
             mask = await self._sources.mask(str(picture.path), first=first)
         except UnreadableSource as error:
-            raise _gone(picture.path, error) from error
-        return _identified(mask, picture)
+            raise _missing_error(picture.path, error) from error
+        return _with_id(mask, picture)
 
     async def _original(self, origin: Origin) -> InputImage:
         if origin.path is None:
@@ -166,7 +166,7 @@ class InputReader:
         return replace(image, id=origin.id)
 
 
-def _identified(image: InputImage, picture: Picture) -> InputImage:
+def _with_id(image: InputImage, picture: Picture) -> InputImage:
     """An image read from a picture's file, with the picture's id; UnreadableSource where the file was changed."""
     _require_unchanged(picture.path, image.file_sha256, picture.record.sha256)
     return replace(image, id=picture.id)
@@ -177,7 +177,7 @@ def _require_unchanged(path: Path, found: str, sha256: str) -> None:
         raise UnreadableSource(f"The picture {path} was changed since it was made.")
 
 
-def _gone(path: Path, error: UnreadableSource) -> UnreadableSource:
+def _missing_error(path: Path, error: UnreadableSource) -> UnreadableSource:
     if exists(path):
         return error
     return UnreadableSource(
@@ -186,7 +186,7 @@ def _gone(path: Path, error: UnreadableSource) -> UnreadableSource:
     )
 
 
-async def _side_by_side(read: Callable[[ItemT], Awaitable[InputImage]], items: Sequence[ItemT]) -> list[InputImage]:
+async def _read_all(read: Callable[[ItemT], Awaitable[InputImage]], items: Sequence[ItemT]) -> list[InputImage]:
     images: dict[int, InputImage] = {}
     failures: dict[int, GptImageError] = {}
 

@@ -22,12 +22,12 @@ class References:
     """What one process's words for pictures mean."""
 
     writer: WriterThread
-    last: str | None = None
+    last_id: str | None = None
     """The id of the picture that was handed out last."""
-    sheet: Mapping[int, str] = field(default_factory=dict[int, str])
+    sheet_ids: Mapping[int, str] = field(default_factory=dict[int, str])
     """Number to id of the last contact sheet."""
 
-    async def picture(self, reference: str) -> Picture | None:
+    async def find(self, reference: str) -> Picture | None:
         """The picture that an argument names; None where it is a path or an address.
 
         Raises:
@@ -35,7 +35,7 @@ class References:
 
         """
         word = reference.strip()
-        picture_id = self._id(word)
+        picture_id = self._resolve_id(word)
         if picture_id is None:
             return None
         found = await self.writer.in_transaction(lambda unit: unit.pictures.get(picture_id))
@@ -46,23 +46,23 @@ class References:
             )
         return found
 
-    def _id(self, word: str) -> str | None:
+    def _resolve_id(self, word: str) -> str | None:
         if word.lower() == LAST:
-            if self.last is None:
+            if self.last_id is None:
                 raise BadRequest(
                     "There is no `last` picture: none was made in this run. list_images, or `gpt-image-2-mcp library"
                     " list`, finds earlier ones, to be named by their id; a file called last is './last'."
                 )
-            return self.last
+            return self.last_id
         if _NUMBER.fullmatch(word):
-            if int(word) not in self.sheet:
+            if int(word) not in self.sheet_ids:
                 raise BadRequest(
-                    f"There is no picture number {word}: {self._numbers()} A file of that name is './{word}'."
+                    f"There is no picture number {word}: {self._sheet_range()} A file of that name is './{word}'."
                 )
-            return self.sheet[int(word)]
+            return self.sheet_ids[int(word)]
         return word if _ID.fullmatch(word) else None
 
-    def _numbers(self) -> str:
-        if not self.sheet:
+    def _sheet_range(self) -> str:
+        if not self.sheet_ids:
             return "no contact sheet was shown in this run (list_images with contact_sheet makes one)."
-        return f"the last contact sheet has {min(self.sheet)} to {max(self.sheet)}."
+        return f"the last contact sheet has {min(self.sheet_ids)} to {max(self.sheet_ids)}."

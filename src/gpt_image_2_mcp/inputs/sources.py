@@ -38,7 +38,7 @@ MAX_MASK_BYTES = 4_000_000
 _DATA_URL = re.compile(r"data:(?P<kind>[^,]{0,200}),", re.IGNORECASE | re.DOTALL)
 _SCHEME = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]+):(?P<slashes>//)?", re.IGNORECASE)
 # Written without slashes, and by no means a file of this name: references that mean something in a chat or a browser.
-_NOT_HERE = frozenset({"attachment", "blob", "cid", "content", "javascript", "sandbox"})
+_CHAT_SCHEMES = frozenset({"attachment", "blob", "cid", "content", "javascript", "sandbox"})
 _MAX_NAME = 60
 
 
@@ -103,8 +103,8 @@ class Sources:
             UnreadableSource: it may not be read, cannot be had, or is no picture that can be sent.
         """
         reference = reference.strip()
-        data, source, path = await self._bytes(reference)
-        judged = await anyio.to_thread.run_sync(lambda: validate(data, name=_name(reference, path)))
+        data, source, path = await self._read(reference)
+        judged = await anyio.to_thread.run_sync(lambda: validate(data, name=_short_name(reference, path)))
         digest = hashlib.sha256(judged.data).hexdigest()
         return InputImage(
             data=judged.data,
@@ -119,13 +119,13 @@ class Sources:
             change=judged.change,
         )
 
-    def local(self, path: Path) -> bytes:
+    def read_local(self, path: Path) -> bytes:
         """The bytes of a picture file, under the guards of every other path; blocks, so call it in a thread.
 
         Raises:
             UnreadableSource: it may not be read, cannot be, or is no picture.
         """
-        return read_picture(path, reference=str(path), open_to=self._open_to())[0]
+        return read_picture(path, reference=str(path), readable_dirs=self._readable_dirs())[0]
 
     async def mask(self, reference: str, *, first: InputImage) -> InputImage:
         """Read a mask: a PNG with an alpha channel, of the size of the first picture as it is sent, under 4 MB.
@@ -177,7 +177,7 @@ class Sources:
             tls=self._tls,
         )
 
-    async def _bytes(self, reference: str) -> tuple[bytes, str, Path | None]:
+    async def _read(self, reference: str) -> tuple[bytes, str, Path | None]:
         """Bytes behind an argument, how to call it, and its real path."""
         found = _SCHEME.match(reference)
         scheme = found["scheme"].lower() if found else ""
@@ -186,47 +186,47 @@ class Sources:
             return data, f"a data URL ({len(data):,} bytes)", None
         if scheme in {"http", "https"}:
             return await self.fetch_picture(reference), display_url(reference)[1:-1], None
-        if found and scheme != "file" and (found["slashes"] or scheme in _NOT_HERE):
+        if found and scheme != "file" and (found["slashes"] or scheme in _CHAT_SCHEMES):
             raise BadRequest(
                 f"{shown(reference)} means nothing to this server: give a file's path, an http(s) URL or a data URL."
             )
         path = expand_path(reference, working_dir=self._working_dir, home=self._home)
         data, real = await anyio.to_thread.run_sync(
-            lambda: read_picture(path, reference=reference, open_to=self._open_to())
+            lambda: read_picture(path, reference=reference, readable_dirs=self._readable_dirs())
         )
         return data, reference, real
 
-    def path(self, reference: str) -> Path:
+    def expand(self, reference: str) -> Path:
         """The absolute path that an argument stands for; raises BadRequest where it is none."""
         return expand_path(reference, working_dir=self._working_dir, home=self._home)
 
-    def folder(self, reference: str) -> Path:
+    def readable_folder(self, reference: str) -> Path:
         """The real path of a folder that may be looked through; blocks.
 
         Raises:
             BadRequest: it is no path, or there is no such folder.
             UnreadableSource: nothing is read there.
         """
-        real = check_readable(self.path(reference), reference=reference, open_to=self._open_to())
+        real = check_readable(self.expand(reference), reference=reference, readable_dirs=self._readable_dirs())
         if not os.path.isdir(real):  # noqa: PTH112 - pathlib's fails where a folder is closed or a name too long
             raise BadRequest(f"There is no folder {shown(reference)}: give the path of a folder of pictures.")
         return real
 
-    def open_to(self, path: Path) -> bool:
+    def is_readable(self, path: Path) -> bool:
         """Whether files at a path may be read; blocks."""
         try:
-            check_readable(path, reference=str(path), open_to=self._open_to())
+            check_readable(path, reference=str(path), readable_dirs=self._readable_dirs())
         except UnreadableSource:
             return False
         return True
 
-    def _open_to(self) -> list[Path] | None:
+    def _readable_dirs(self) -> list[Path] | None:
         if self._allowed_dirs is None:
             return None
         return [*self._allowed_dirs, *self._output_dirs()]
 
 
-def _name(reference: str, path: Path | None) -> str:
+def _short_name(reference: str, path: Path | None) -> str:
     """Short name of a picture for the start of a sentence, without characters that could disguise it."""
     if path:
         return "".join(character if character.isprintable() else "?" for character in path.name)[:_MAX_NAME]

@@ -66,7 +66,7 @@ _HOST = re.compile(r"[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?")
 # The last label of a name is never a number (WHATWG's URL standard, "ends in a number"): what has one is some
 # spelling of an IPv4 address, which resolvers read in octal, in hexadecimal and with parts left out.
 _NUMERIC = re.compile(r"(.*\.)?([0-9]+|0x[0-9a-f]*)")
-_ENTRY = re.compile(r"\[?(?P<host>[^\[\]]*?)\]?(?::(?P<port>[0-9]{1,5}))?")
+_ALLOWED_HOST = re.compile(r"\[?(?P<host>[^\[\]]*?)\]?(?::(?P<port>[0-9]{1,5}))?")
 _MAX_SHOWN = 200
 
 
@@ -99,14 +99,14 @@ def is_public(address: str) -> bool:
     return ip.scope_id is None and ip in PUBLIC_V6 and not any(ip in network for network in NOT_PUBLIC_V6)
 
 
-def is_allowed(host: str, port: int, allowed: Iterable[str]) -> bool:
+def is_allowed_host(host: str, port: int, allowed: Iterable[str]) -> bool:
     """Whether a person made an exception for this host: `host` (on ports 80 and 443) or `host:port`."""
     for entry in allowed:
         bare = entry.strip()
-        found = None if bare.count(":") > 1 and not bare.startswith("[") else _ENTRY.fullmatch(bare)
+        found = None if bare.count(":") > 1 and not bare.startswith("[") else _ALLOWED_HOST.fullmatch(bare)
         name, number = (found["host"], found["port"]) if found else (bare, None)
         ports = {int(number)} if number else set(WEB_PORTS.values())
-        if port in ports and name and _plain(name) == _plain(host):
+        if port in ports and name and _normalize_host(name) == _normalize_host(host):
             return True
     return False
 
@@ -118,7 +118,7 @@ def check_url(text: str, *, allowed: Iterable[str] = ()) -> Target:
         UnreadableSource: another scheme or port, a name or password in it, a host that is not public or is spelt oddly.
     """
     where = display_url(text)
-    url = _parsed(text)
+    url = _parse(text)
     if url is None:
         raise UnreadableSource(f"{where} is no valid URL: it should look like https://host/picture.png.")
     if url.scheme not in WEB_PORTS:
@@ -128,10 +128,10 @@ def check_url(text: str, *, allowed: Iterable[str] = ()) -> Target:
         raise UnreadableSource(f"{where} was given with a user name or password (not shown): leave them out.")
     host = url.raw_host.decode("ascii")
     port = WEB_PORTS[url.scheme] if url.port is None else url.port
-    exception = is_allowed(host, port, allowed)
+    exception = is_allowed_host(host, port, allowed)
     if ":" in host or _NUMERIC.fullmatch(host.rstrip(".")):
         if not exception and not is_public(host):
-            raise UnreadableSource(f"{where} is not fetched: {not_public(host)}")
+            raise UnreadableSource(f"{where} is not fetched: {not_public_message(host)}")
     elif not _HOST.fullmatch(host):
         raise UnreadableSource(f"{where} names no valid host: give it in plain letters, without a dot at its end.")
     if port not in WEB_PORTS.values() and not exception:
@@ -142,7 +142,7 @@ def check_url(text: str, *, allowed: Iterable[str] = ()) -> Target:
     return Target(scheme=url.scheme, host=host, port=port, path=url.raw_path)
 
 
-def not_public(host: str) -> str:
+def not_public_message(host: str) -> str:
     """Rule and way out for a host that is no part of the public internet."""
     return (
         f"{shown(host)} is not a public internet address, and private networks are off limits. Give the path of a "
@@ -150,7 +150,7 @@ def not_public(host: str) -> str:
     )
 
 
-def join(base: str, location: str) -> str:
+def resolve_redirect(base: str, location: str) -> str:
     """URL that a redirect leads to; one that cannot be parsed comes back as it is, for `judge_url` to refuse."""
     import httpx2
 
@@ -169,7 +169,7 @@ def display_url(text: str) -> str:
     return repr(short if len(short) <= _MAX_SHOWN else short[:_MAX_SHOWN] + "…")
 
 
-def _parsed(text: str) -> "httpx2.URL | None":
+def _parse(text: str) -> "httpx2.URL | None":
     import httpx2
 
     try:
@@ -179,7 +179,7 @@ def _parsed(text: str) -> "httpx2.URL | None":
     return url if url is not None and url.raw_host else None
 
 
-def _plain(host: str) -> str:
+def _normalize_host(host: str) -> str:
     """One spelling of a host: lower case, IDNA, no dot at the end, an address in its short form."""
     import httpx2
 

@@ -100,10 +100,10 @@ class Library:
             GptImageError: there is no such picture, or the file cannot be read.
 
         """
-        picture = await self._references.picture(reference)
+        picture = await self._references.find(reference)
         digest = ""
         if picture is None:
-            data = await anyio.to_thread.run_sync(self._sources.local, self._sources.path(reference))
+            data = await anyio.to_thread.run_sync(self._sources.read_local, self._sources.expand(reference))
             digest = hashlib.sha256(data).hexdigest()
         known = await self.known_picture(picture, digest)
         if known is None:
@@ -143,7 +143,7 @@ class Library:
 
     def read_bytes(self, picture: Picture) -> bytes:
         """A picture's bytes, as they came; blocks. Raises UnreadableSource where they are gone or were changed."""
-        return self._reader.saved_data(picture)
+        return self._reader.read_saved_bytes(picture)
 
     async def rebuild(self, folders: Sequence[str], *, on_progress: CountCallback | None = None) -> "RebuildResult":
         """Take the records in folders, and in the folders in them, into the catalogue.
@@ -155,10 +155,10 @@ class Library:
         from . import rebuild as rebuilding
 
         self.require_catalogue()
-        real = [await anyio.to_thread.run_sync(self._sources.folder, folder) for folder in folders]
+        real = [await anyio.to_thread.run_sync(self._sources.readable_folder, folder) for folder in folders]
         walked = await anyio.to_thread.run_sync(partial(self._scan, real, deep=True))
         return await rebuilding.rebuild(
-            walked, writer=self._writer, read=self._sources.local, sandbox=self._sandbox, on_progress=on_progress
+            walked, writer=self._writer, read=self._sources.read_local, sandbox=self._sandbox, on_progress=on_progress
         )
 
     async def check(self, folders: Sequence[str] = (), *, on_progress: CountCallback | None = None) -> "CheckResult":
@@ -171,7 +171,7 @@ class Library:
         from . import check as checking
 
         self.require_catalogue()
-        real = [await anyio.to_thread.run_sync(self._sources.folder, folder) for folder in folders]
+        real = [await anyio.to_thread.run_sync(self._sources.readable_folder, folder) for folder in folders]
         done = checking.CheckResult()
         known: dict[str, Path] = {}
         async for batch in self.batches():
@@ -179,7 +179,7 @@ class Library:
             looked_at = [p for p in batch if not real or any(p.path.is_relative_to(folder) for folder in real)]
             for picture in looked_at:
                 await anyio.to_thread.run_sync(
-                    partial(checking.check_picture, picture, read=self._reader.saved_data, result=done)
+                    partial(checking.check_picture, picture, read=self._reader.read_saved_bytes, result=done)
                 )
                 if on_progress:
                     on_progress(done.pictures, None)
@@ -209,7 +209,7 @@ class Library:
                 copy = partial(
                     exporting.export_picture,
                     picture,
-                    read=self._reader.saved_data,
+                    read=self._reader.read_saved_bytes,
                     policy=self._output_dirs.policy,
                     result=done,
                 )
@@ -241,7 +241,7 @@ class Library:
             drawn += 1
             if on_progress:
                 on_progress(drawn, len(pictures))
-            return thumbnail(picture, read=self._reader.saved_data, cache=self._cache)
+            return thumbnail(picture, read=self._reader.read_saved_bytes, cache=self._cache)
 
         await anyio.to_thread.run_sync(partial(write_gallery, path, pictures, policy=policy, thumbnail=draw))
         return path, len(pictures)
@@ -254,6 +254,6 @@ class Library:
         """Look through folders that are there and may be read."""
         from .scan import MAX_DEPTH, scan
 
-        real = dict.fromkeys(real_path(folder) for folder in folders if self._sources.open_to(folder))
+        real = dict.fromkeys(real_path(folder) for folder in folders if self._sources.is_readable(folder))
         there = [folder for folder in real if exists(folder)]
-        return scan(there, may_enter=self._sources.open_to, depth=MAX_DEPTH if deep else 0)
+        return scan(there, may_enter=self._sources.is_readable, depth=MAX_DEPTH if deep else 0)

@@ -129,9 +129,9 @@ class SystemFolder:
 
     path: str
     reason: str
-    but: tuple[str, ...] = ()
+    exceptions: tuple[str, ...] = ()
     """Folders inside it that are not the system's."""
-    project: bool = False
+    holds_projects: bool = False
     """Whether people keep projects in it: then it is open to a picture that stays inside the working directory."""
 
 
@@ -148,28 +148,28 @@ SYSTEM_FOLDERS: tuple[SystemFolder, ...] = (
     SystemFolder("/usr/sbin", "the system's programs"),
     SystemFolder("/usr/lib", "the system's libraries"),
     # Container images keep their work in `/usr/src/app`, and FreeBSD its homes in `/usr/home`.
-    SystemFolder("/usr", "installed programs", but=("/usr/home",), project=True),
+    SystemFolder("/usr", "installed programs", exceptions=("/usr/home",), holds_projects=True),
     SystemFolder("/boot", "what starts the computer"),
     SystemFolder("/efi", "what starts the computer"),
     SystemFolder("/proc", "the kernel's view of programs"),
     SystemFolder("/sys", "the kernel's own"),
     SystemFolder("/dev", "devices"),
-    SystemFolder("/run", "the state of running services", but=("/run/media",)),
+    SystemFolder("/run", "the state of running services", exceptions=("/run/media",)),
     SystemFolder("/nix", "the package store"),
     # Fedora's immutable systems keep `/home`, `/mnt` and `/srv` in `/var`; build agents and web sites live there too.
     SystemFolder(
         "/var",
         "the data of services",
-        but=("/var/tmp", "/var/folders", "/var/home", "/var/mnt", "/var/srv"),  # noqa: S108 - named, not used
-        project=True,
+        exceptions=("/var/tmp", "/var/folders", "/var/home", "/var/mnt", "/var/srv"),  # noqa: S108 - named, not used
+        holds_projects=True,
     ),
     SystemFolder(
         "/private/var",
         "the data of services",
-        but=("/private/var/tmp", "/private/var/folders"),
-        project=True,
+        exceptions=("/private/var/tmp", "/private/var/folders"),
+        holds_projects=True,
     ),
-    SystemFolder("/System", "macOS itself", but=("/System/Volumes/Data/Users", "/System/Volumes/Data/Volumes")),
+    SystemFolder("/System", "macOS itself", exceptions=("/System/Volumes/Data/Users", "/System/Volumes/Data/Volumes")),
     SystemFolder("/Library", "settings of every user of this Mac"),
     SystemFolder("/Applications", "installed programs"),
     SystemFolder("C:/Windows", "Windows itself"),
@@ -181,7 +181,7 @@ SYSTEM_FOLDERS: tuple[SystemFolder, ...] = (
 )
 """Where no picture is written unless a person set it so; on Windows for every drive, whatever its letter."""
 
-HIDDEN_OF_HOME: tuple[tuple[str, tuple[str, ...]], ...] = (
+HIDDEN_HOME_FOLDERS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("Library", ("Library/Mobile Documents", "Library/CloudStorage")),
     ("AppData", ("AppData/Local/Temp",)),
 )
@@ -189,27 +189,27 @@ HIDDEN_OF_HOME: tuple[tuple[str, tuple[str, ...]], ...] = (
 person does see: iCloud Drive and its like, and the temporary folder."""
 
 
-def parts(path: Path | str) -> tuple[str, ...]:
+def fold_parts(path: Path | str) -> tuple[str, ...]:
     """Names in a path, in lower case, without its root, drive or any trailing dots and spaces (Windows drops those)."""
     text = str(path).replace("\\", "/")
     names = [name.rstrip(". ").casefold() or name for name in text.split("/") if name]
     return tuple(names[1:] if names and names[0].endswith(":") else names)
 
 
-def below(path: Path | str, folder: Path | str) -> bool:
+def is_below(path: Path | str, folder: Path | str) -> bool:
     """Whether a path is a folder of these lists or lies in it.
 
     For refusing only: it matches across drives and letter cases. What a person allows is matched exactly, by `in_any`.
     """
-    inner, outer = parts(path), parts(folder)
+    inner, outer = fold_parts(path), fold_parts(folder)
     return inner[: len(outer)] == outer
 
 
-def secret(path: Path | str) -> tuple[tuple[str, ...], str] | None:
+def find_secret(path: Path | str) -> tuple[tuple[str, ...], str] | None:
     """The outermost secret folder or file in a path (its `parts`) and what it holds; None where there is none."""
-    names = parts(path)
+    names = fold_parts(path)
     for end in range(1, len(names) + 1):
-        for wanted, holds in _secret_folders():
+        for wanted, holds in _folded_secret_folders():
             if names[max(0, end - len(wanted)) : end] == wanted:
                 return names[:end], holds
     if names and (names[-1] in SECRET_FILES or names[-1].startswith(".env.")):
@@ -218,16 +218,16 @@ def secret(path: Path | str) -> tuple[tuple[str, ...], str] | None:
 
 
 @functools.cache
-def _secret_folders() -> tuple[tuple[tuple[str, ...], str], ...]:
-    return tuple((parts(folder), holds) for folder, holds in SECRET_FOLDERS)
+def _folded_secret_folders() -> tuple[tuple[tuple[str, ...], str], ...]:
+    return tuple((fold_parts(folder), holds) for folder, holds in SECRET_FOLDERS)
 
 
-def in_any(path: Path, folders: Iterable[Path]) -> bool:
+def is_in_any(path: Path, folders: Iterable[Path]) -> bool:
     """Whether a path is one of the folders or lies in one, both being real paths."""
     return any(path.is_relative_to(folder) for folder in folders)
 
 
-def listed(folders: Sequence[Path], *, most: int = 3) -> str:
+def describe_folders(folders: Sequence[Path], *, most: int = 3) -> str:
     """Folders for an error message, at most `most` of them."""
     names = [repr(str(folder)) for folder in folders[:most]]
     return ", ".join([*names, f"and {len(folders) - most} more"] if len(folders) > most else names)

@@ -16,7 +16,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from ..errors import BadRequest, shown
-from . import denylist as places
+from . import denylist
 
 MAX_PREFIX = 40
 """Characters of a file name that a caller chooses: readable in a list, and far from any system's limit of 255."""
@@ -24,13 +24,13 @@ MAX_PREFIX = 40
 MAX_PATH = 4096
 """Characters of a path: Linux's limit, and more than those of the other systems."""
 
-_DEVICES = frozenset(
+_WINDOWS_DEVICES = frozenset(
     {"con", "prn", "aux", "nul", "clock", "conin", "conout"}
     | {f"{port}{number}" for port in ("com", "lpt") for number in range(10)}
 )
-_WINDOWS = os.name == "nt"
+_IS_WINDOWS = os.name == "nt"
 _FILE_URL = re.compile(r"file:(?://(?P<host>[^/\\]*))?(?P<path>[/\\].*)?", re.IGNORECASE | re.DOTALL)
-_NETWORK = re.compile(r"[/\\]{2}")
+_NETWORK_SHARE = re.compile(r"[/\\]{2}")
 
 
 def expand_path(text: str, *, working_dir: Path, home: Path) -> Path:
@@ -58,8 +58,8 @@ def expand_path(text: str, *, working_dir: Path, home: Path) -> Path:
                 f"or './{shown(path)[1:-1]}' for a file whose name begins so."
             )
         return home / path[1:].lstrip("/" + os.sep)
-    if _WINDOWS:
-        _refuse_windows_oddities(path)
+    if _IS_WINDOWS:
+        _refuse_unsafe_windows_path(path)
     elif path.startswith("//"):
         path = "/" + path.lstrip("/")
     return working_dir / path
@@ -90,18 +90,18 @@ class WritePolicy:
         own = [real_path(directory) for directory in self.own_dirs]
         if real in own or self.allow_unsafe:
             return real
-        reason = _why_not_written(real, working_dir=real_path(self.working_dir), home=real_path(self.home), own=own)
+        reason = _refusal_reason(real, working_dir=real_path(self.working_dir), home=real_path(self.home), own=own)
         if reason:
             raise BadRequest(
                 f"No picture is written to {shown(str(folder))}: {reason}. Choose another folder or leave output_dir "
                 f"away; a person can set GPT_IMAGE_2_OUTPUT_DIR, or GPT_IMAGE_2_ALLOW_UNSAFE_OUTPUT_DIR=1."
             )
         allowed = self.allowed_dirs
-        if allowed is not None and not places.in_any(real, [*map(real_path, allowed), *own]):
+        if allowed is not None and not denylist.is_in_any(real, [*map(real_path, allowed), *own]):
             raise BadRequest(
                 f"{shown(str(folder))} is outside the folders that are open to this server "
-                f"({places.listed(allowed) or 'none'}): choose one of them or leave output_dir away; a person can add "
-                f"a folder to GPT_IMAGE_2_ALLOWED_DIRS."
+                f"({denylist.describe_folders(allowed) or 'none'}): choose one of them or leave output_dir away; a "
+                f"person can add a folder to GPT_IMAGE_2_ALLOWED_DIRS."
             )
         return real
 
@@ -115,7 +115,7 @@ def safe_prefix(text: str) -> str:
     folded = unicodedata.normalize("NFKD", text[: 4 * MAX_PREFIX])
     letters = "".join(character for character in folded if not unicodedata.combining(character))
     prefix = re.sub(r"[^A-Za-z0-9_]+", "-", letters).strip("-")[:MAX_PREFIX].strip("-")
-    return f"{prefix}_" if prefix.lower() in _DEVICES else prefix
+    return f"{prefix}_" if prefix.lower() in _WINDOWS_DEVICES else prefix
 
 
 def real_path(path: Path) -> Path:
@@ -123,44 +123,46 @@ def real_path(path: Path) -> Path:
     return Path(os.path.realpath(path))
 
 
-def _why_not_written(real: Path, *, working_dir: Path, home: Path, own: Sequence[Path]) -> str | None:
+def _refusal_reason(real: Path, *, working_dir: Path, home: Path, own: Sequence[Path]) -> str | None:
     """Reason why a real path is no place for pictures; None where it is one."""
     if real == Path(real.anchor):
         return "it is the root of the disk"
-    secret = places.secret(real)
+    secret = denylist.find_secret(real)
     if secret:
         names, holds = secret
         # A person's own folder may lie in such a place; then the place is theirs to write to.
-        if not _is_theirs(real, own, place="/".join(names)):
+        if not _is_in_users_folder(real, own, place="/".join(names)):
             return f"it lies where secrets are kept ({holds})"
-    hidden = _hidden_of_home(real, home)
-    if hidden and not working_dir.is_relative_to(hidden) and not _is_theirs(real, own, place=hidden):
+    hidden = _hidden_home_folder(real, home)
+    if hidden and not working_dir.is_relative_to(hidden) and not _is_in_users_folder(real, own, place=hidden):
         return "it is a hidden folder of the home, where programs keep their settings"
-    for system in places.SYSTEM_FOLDERS:
-        if not places.below(real, system.path) or any(places.below(real, other) for other in system.but):
+    for system in denylist.SYSTEM_FOLDERS:
+        if not denylist.is_below(real, system.path) or any(
+            denylist.is_below(real, other) for other in system.exceptions
+        ):
             continue
         theirs = [real_path(Path(tempfile.gettempdir())), *own]
-        if system.project:
-            theirs += [folder for folder in (working_dir, home) if not places.below(system.path, folder)]
-        if not _is_theirs(real, theirs, place=system.path):
+        if system.holds_projects:
+            theirs += [folder for folder in (working_dir, home) if not denylist.is_below(system.path, folder)]
+        if not _is_in_users_folder(real, theirs, place=system.path):
             return f"{system.path} is a system folder ({system.reason})"
     return None
 
 
-def _is_theirs(real: Path, folders: Sequence[Path], *, place: Path | str) -> bool:
+def _is_in_users_folder(real: Path, folders: Sequence[Path], *, place: Path | str) -> bool:
     """Whether a real path lies in one of the folders that a person keeps inside a place otherwise off limits."""
-    return any(real.is_relative_to(folder) and places.below(folder, place) for folder in folders)
+    return any(real.is_relative_to(folder) and denylist.is_below(folder, place) for folder in folders)
 
 
-def _hidden_of_home(real: Path, home: Path) -> Path | None:
+def _hidden_home_folder(real: Path, home: Path) -> Path | None:
     """The hidden folder, right below the home, that a real path lies in."""
     if not real.is_relative_to(home) or real == home:
         return None
     inside = real.relative_to(home)
     if inside.parts[0].startswith("."):
         return home / inside.parts[0]
-    for folder, but in places.HIDDEN_OF_HOME:
-        if places.below(inside, folder) and not any(places.below(inside, other) for other in but):
+    for folder, but in denylist.HIDDEN_HOME_FOLDERS:
+        if denylist.is_below(inside, folder) and not any(denylist.is_below(inside, other) for other in but):
             return home / inside.parts[0]
     return None
 
@@ -176,14 +178,14 @@ def _from_file_url(url: str) -> str:
         raise BadRequest(f"{shown(url)} names a file of another host: only files of this computer are read.")
     path = unquote(found["path"], errors="surrogateescape")
     # On Windows the drive follows the first slash: file:///C:/pictures.
-    return path[1:] if _WINDOWS and re.match(r"[/\\][A-Za-z]:", path) else path
+    return path[1:] if _IS_WINDOWS and re.match(r"[/\\][A-Za-z]:", path) else path
 
 
-def _refuse_windows_oddities(path: str) -> None:
+def _refuse_unsafe_windows_path(path: str) -> None:
     """Network shares (asking one hands over the user's login), devices, drive-relative paths and data streams."""
     drive, rest = ntpath.splitdrive(path)
-    device = any(re.split(r"[.:$ ]", name)[0].lower() in _DEVICES for name in re.split(r"[/\\]", rest))
-    if _NETWORK.match(path) or device or ":" in rest or (drive and not rest.startswith(("/", "\\"))):
+    device = any(re.split(r"[.:$ ]", name)[0].lower() in _WINDOWS_DEVICES for name in re.split(r"[/\\]", rest))
+    if _NETWORK_SHARE.match(path) or device or ":" in rest or (drive and not rest.startswith(("/", "\\"))):
         raise BadRequest(
             f"{shown(path)} is a network share, a device or an incomplete path: give a full path on a local disk."
         )

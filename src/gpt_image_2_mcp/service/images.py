@@ -124,7 +124,7 @@ class ImageService:
             again = f"This is what your earlier identical call ({job.joined.id}) asked for; nothing was paid again."
             report = replace(report, warnings=(again, *report.warnings))
         # Only when the report is returned: a call that is repeated before that must mean the same picture by `last`.
-        self._references.last = report.images[-1].id
+        self._references.last_id = report.images[-1].id
         return report
 
     async def job(self, job_id: str) -> Job:
@@ -195,7 +195,7 @@ class ImageService:
 
         def make(image: SavedImage) -> Preview | None:
             try:
-                data = self._reader.unchanged_data(image.path, image.sha256)
+                data = self._reader.read_unchanged(image.path, image.sha256)
             except UnreadableSource:
                 return None
             if self.settings.inline == "full":

@@ -121,14 +121,14 @@ def test_another_users_home_is_explained() -> None:
 )
 def test_shares_devices_and_streams_of_windows_are_refused(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
     """Asking for a file of another machine hands it this user's login."""
-    monkeypatch.setattr(folders, "_WINDOWS", True)
+    monkeypatch.setattr(folders, "_IS_WINDOWS", True)
     with pytest.raises(BadRequest, match="network share"):
         expand_path(text, working_dir=WORK, home=HOME)
 
 
 @pytest.mark.parametrize("text", [r"C:\pictures\a.png", "C:/pictures/a.png", r"sub\a.png", "file:///C:/pictures/a.png"])
 def test_plain_paths_of_windows_are_understood(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
-    monkeypatch.setattr(folders, "_WINDOWS", True)
+    monkeypatch.setattr(folders, "_IS_WINDOWS", True)
     assert expand_path(text, working_dir=WORK, home=HOME) == WORK / text.removeprefix("file:///")
 
 

@@ -140,7 +140,7 @@ async def test_reading_and_decoding_leave_the_event_loop(work: Path, monkeypatch
         return real_judge(data, name=name)
 
     monkeypatch.setattr(local_files.os, "open", open_)
-    monkeypatch.setattr(sources, "judge", judge)
+    monkeypatch.setattr(sources, "validate", judge)
     await reading(work).image("a.png")
     assert len(threads) >= 2
     assert threading.main_thread() not in threads

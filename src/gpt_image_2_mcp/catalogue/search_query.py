@@ -1,4 +1,8 @@
-"""What can be looked for among pictures, and what a page of them is."""
+"""`SearchQuery` and `SearchResult`: what to search for among the pictures, and a page of what was found.
+
+They are not in `queries`, since that imports SQLAlchemy, which takes half a second: the server answers its first
+messages without a database, and the modules of the library and the resources import these values at the start.
+"""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,17 +12,17 @@ from ..parameters.times import parse_time
 from .models import Picture
 
 PAGE_SIZE = 20
-"""Pictures on a page: as many as fit a contact sheet."""
+"""Pictures on a page: as many as fit on a contact sheet."""
 
 
 @dataclass(frozen=True, slots=True)
 class SearchQuery:
-    """What is looked for; None and empty stand for anything."""
+    """What to search for; a filter that is None is not applied."""
 
     text: str | None = None
     since: datetime | None = None
     until: datetime | None = None
-    """Not included."""
+    """Pictures made before this time; the time itself is not included."""
     project: str | None = None
     session_id: str | None = None
     model: str | None = None
@@ -59,7 +63,7 @@ class SearchQuery:
 
 @dataclass(frozen=True, slots=True)
 class SearchResult:
-    """A page of pictures, the newest first; `has_more` tells that there is another page."""
+    """A page of pictures, the newest first; `has_more` says whether there is another page."""
 
     pictures: tuple[Picture, ...]
     page: int
@@ -68,5 +72,5 @@ class SearchResult:
 
     @property
     def first_number(self) -> int:
-        """The number of the first picture among all that were found, from 1."""
+        """The number, from 1, of the page's first picture among all that were found."""
         return (self.page - 1) * self.page_size + 1

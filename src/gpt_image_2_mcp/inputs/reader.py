@@ -1,4 +1,4 @@
-"""The pictures that an edit starts from: a call's arguments, or an earlier turn of a session."""
+"""`InputReader` reads the pictures that an edit starts from: those of its arguments, or of an earlier turn."""
 
 import hashlib
 from collections.abc import Awaitable, Callable, Sequence
@@ -20,14 +20,14 @@ ItemT = TypeVar("ItemT")
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """Checked pictures of an edit; none of them for a picture made from words alone."""
+    """The checked input pictures of an edit, and its mask; both are empty for a picture made from a prompt alone."""
 
     images: Sequence[InputImage] = ()
     mask: InputImage | None = None
 
     @property
     def all(self) -> Sequence[InputImage]:
-        """The pictures, and the mask if there is one."""
+        """The pictures, followed by the mask if there is one."""
         return [*self.images, self.mask] if self.mask else self.images
 
     @property
@@ -37,17 +37,17 @@ class Inputs:
 
     @property
     def mask_size(self) -> tuple[int, int] | None:
-        """Width and height of the mask, in pixels; None where there is none."""
+        """Width and height of the mask, in pixels; None if there is none."""
         return (self.mask.width, self.mask.height) if self.mask else None
 
     @property
     def changes(self) -> list[str]:
-        """What was done to them before they are sent."""
+        """What was changed in the pictures and the mask before they are sent, a sentence each."""
         return [image.change for image in self.all if image.change]
 
     @property
     def origins(self) -> tuple[Origin, ...]:
-        """Where they came from, for the record of what is made from them."""
+        """Where the pictures and the mask came from, for the records of the pictures made from them."""
         masks = [self.mask] if self.mask else []
         return (*(_origin(image, "image") for image in self.images), *(_origin(mask, "mask") for mask in masks))
 
@@ -58,36 +58,36 @@ class Inputs:
 
 
 class InputReader:
-    """Reads the pictures that arguments name."""
+    """Reads input pictures; one that was made here has to be unchanged since then."""
 
     def __init__(self, sources: Sources, references: References) -> None:
-        """Read through `sources`, which guard every path; `references` know the pictures that were made here."""
+        """Create the reader; `sources` opens files and URLs, `references` finds pictures that were made here."""
         self._sources = sources
         self._references = references
 
     async def read(self, references: Sequence[str], mask: str | None) -> Inputs:
-        """Read all inputs side by side.
+        """Read all pictures concurrently, then the mask.
 
         Raises:
-            GptImageError: the first that cannot be read, with its number where there are several.
+            GptImageError: a picture cannot be read; of several, the error of the first one is raised.
 
         """
         images = await _read_all(self._image, references)
         return Inputs(images, await self._mask(mask, images[0]) if mask else None)
 
     async def read_turn(self, session: Session, number: int, references: Sequence[str], mask: str | None) -> Inputs:
-        """Read what the next turn is made from: the pictures of turn `number`, and more of them.
+        """Read what the next turn of a session is made from: the picture of turn `number`, and those of `references`.
 
         Raises:
             SessionError: a picture of the session is gone or was changed.
-            GptImageError: as `read`.
+            GptImageError: as in `read`.
 
         """
         if number == ORIGINALS:
             images = await _read_all(self._original, session.originals)
         else:
             turn = session.turn(number)
-            assert turn is not None, "whoever asks has looked"
+            assert turn is not None, "`Session.parent_for` has checked that the turn exists"
             try:
                 images = [await self.read_saved(turn.picture)]
             except GptImageError as error:
@@ -99,10 +99,10 @@ class InputReader:
         return Inputs(images, await self._mask(mask, images[0]) if mask else None)
 
     async def read_saved(self, picture: Picture) -> InputImage:
-        """Read a picture that was made here, which has to be the same still.
+        """Read a picture of the catalogue.
 
         Raises:
-            UnreadableSource: it is gone, was changed, or lies where nothing may be read.
+            UnreadableSource: the file is gone, was changed since it was made, or may not be read.
 
         """
         path = picture.path
@@ -113,14 +113,14 @@ class InputReader:
         return _with_id(image, picture)
 
     def read_saved_bytes(self, picture: Picture) -> bytes:
-        """The bytes of a picture of the catalogue, as they came; blocks, and raises as `read_saved` does."""
+        """The bytes of a picture of the catalogue, as the API sent them. Blocks; raises as `read_saved` does."""
         return self.read_unchanged(picture.path, picture.record.sha256)
 
     def read_unchanged(self, path: Path, sha256: str) -> bytes:
-        """The bytes of a picture that was saved as `path` and has to be the same still; blocks.
+        """The bytes of a picture that was saved as `path` with the hash `sha256`. Blocks.
 
         Raises:
-            UnreadableSource: it is gone, was changed, or lies where nothing may be read.
+            UnreadableSource: the file is gone, was changed since it was made, or may not be read.
 
         """
         try:
@@ -131,7 +131,7 @@ class InputReader:
         return data
 
     async def read_bytes(self, reference: str) -> bytes:
-        """The bytes that would be sent for a path or an address; raises as `read` does."""
+        """The bytes that would be sent to the API for a path or URL; raises as `read` does."""
         return (await self._sources.image(reference)).data
 
     async def _image(self, reference: str) -> InputImage:
@@ -167,7 +167,7 @@ class InputReader:
 
 
 def _with_id(image: InputImage, picture: Picture) -> InputImage:
-    """An image read from a picture's file, with the picture's id; UnreadableSource where the file was changed."""
+    """Add the picture's id to an image read from its file; raises UnreadableSource if the file was changed."""
     _require_unchanged(picture.path, image.file_sha256, picture.record.sha256)
     return replace(image, id=picture.id)
 
@@ -178,6 +178,7 @@ def _require_unchanged(path: Path, found: str, sha256: str) -> None:
 
 
 def _missing_error(path: Path, error: UnreadableSource) -> UnreadableSource:
+    """A clearer error for a picture whose file is gone; `error` itself if there is still a file."""
     if exists(path):
         return error
     return UnreadableSource(
@@ -187,6 +188,7 @@ def _missing_error(path: Path, error: UnreadableSource) -> UnreadableSource:
 
 
 async def _read_all(read: Callable[[ItemT], Awaitable[InputImage]], items: Sequence[ItemT]) -> list[InputImage]:
+    """Read all items concurrently, and to the end, so that the error of the first item is raised each time."""
     images: dict[int, InputImage] = {}
     failures: dict[int, GptImageError] = {}
 

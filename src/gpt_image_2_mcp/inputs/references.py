@@ -1,7 +1,7 @@
-"""Words for pictures that were made here: an id, `last`, or a number of the last contact sheet.
+"""References to pictures that were made here: an id, `last`, or a number of the last contact sheet.
 
-`last` and numbers mean what this process made and showed, so that another chat's picture is not edited by mistake. They
-win over files of that name; `./7` is the file.
+`last` and numbers refer to what this process made and showed, so that a picture of another chat is not edited by
+mistake. They take precedence over files of the same name; `./7` is the file.
 """
 
 import re
@@ -19,19 +19,19 @@ _ID = re.compile(PICTURE_ID)
 
 @dataclass(slots=True)
 class References:
-    """What one process's words for pictures mean."""
+    """Resolves references to pictures of the catalogue, for one process."""
 
     writer: WriterThread
     last_id: str | None = None
-    """The id of the picture that was handed out last."""
+    """The id of the picture that an answer handed out last; None if there was none in this run."""
     sheet_ids: Mapping[int, str] = field(default_factory=dict[int, str])
-    """Number to id of the last contact sheet."""
+    """The picture ids of the last contact sheet, by their numbers on it."""
 
     async def find(self, reference: str) -> Picture | None:
-        """The picture that an argument names; None where it is a path or an address.
+        """Find the picture that an argument refers to; None if it is a path or a URL.
 
         Raises:
-            BadRequest: it is a word for a picture that there is not.
+            BadRequest: it is a reference, but there is no such picture.
 
         """
         word = reference.strip()
@@ -47,6 +47,7 @@ class References:
         return found
 
     def _resolve_id(self, word: str) -> str | None:
+        """The id that a reference stands for; None if it is no reference."""
         if word.lower() == LAST:
             if self.last_id is None:
                 raise BadRequest(

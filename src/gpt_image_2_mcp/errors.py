@@ -34,12 +34,12 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import ClassVar
 
-USAGE_PAGE = "https://platform.openai.com/usage"
+USAGE_URL = "https://platform.openai.com/usage"
 NOT_SENT_AGAIN = (
     "The picture may have been made and billed without reaching us, so it was not asked for again:"
-    f" look at {USAGE_PAGE}, then decide whether to ask once more."
+    f" look at {USAGE_URL}, then decide whether to ask once more."
 )
-MAY_BE_BILLED = f"It may have been billed all the same: look at {USAGE_PAGE} before asking once more."
+MAY_BE_BILLED = f"It may have been billed all the same: look at {USAGE_URL} before asking once more."
 
 MAX_VALUE_SHOWN = 80
 """Characters of a rejected value that an error repeats: enough to recognise it, too few to flood a chat."""

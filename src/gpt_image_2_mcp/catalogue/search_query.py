@@ -20,7 +20,9 @@ class SearchQuery:
     """What to search for; a filter that is None is not applied."""
 
     text: str | None = None
+    """Words, or a part, of the prompt."""
     since: datetime | None = None
+    """Pictures made at this time or later."""
     until: datetime | None = None
     """Pictures made before this time; the time itself is not included."""
     project: str | None = None

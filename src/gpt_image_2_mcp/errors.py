@@ -44,7 +44,7 @@ MAY_BE_BILLED = f"It may have been billed all the same: look at {USAGE_URL} befo
 MAX_VALUE_SHOWN = 80
 """Characters of a rejected value that an error repeats: enough to recognise it, too few to flood a chat."""
 MAX_PROMPT_IN_LIST = 120
-"""Characters of a prompt where it stands in a list."""
+"""Characters of a prompt in a list."""
 
 
 def shown(value: object) -> str:
@@ -57,7 +57,7 @@ def shown(value: object) -> str:
 
 
 def shorten(text: str, limit: int) -> str:
-    """The text, or its beginning and an ellipsis where it has more than `limit` characters."""
+    """The text; if it has more than `limit` characters, its beginning with an ellipsis."""
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 

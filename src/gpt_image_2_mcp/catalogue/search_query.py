@@ -44,10 +44,10 @@ class SearchQuery:
         page: int = 1,
         page_size: int = PAGE_SIZE,
     ) -> Self:
-        """Make a search of filters as a person or a model writes them, with times such as `yesterday` and `3d`.
+        """Make a query from filters as a user or a model writes them, with times such as `yesterday` and `3d`.
 
         Raises:
-            BadRequest: `since` or `until` is no time.
+            BadRequest: `since` or `until` is no valid time.
 
         """
         now = datetime.now().astimezone()

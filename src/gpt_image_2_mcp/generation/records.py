@@ -72,7 +72,7 @@ def _share(usage: Usage | None, index: int, count: int) -> TokenCounts | None:
 
 
 def _bounded(value: Any) -> Any:
-    """A text from the client or the API as a record takes it: cut to `MAX_WORD` characters, and encodable as UTF-8."""
+    """A text from the client or the API as a record takes it: `MAX_SHORT_TEXT` characters, encodable as UTF-8."""
     if not isinstance(value, str):
         return value
     return value.encode("utf-8", "replace").decode()[:MAX_SHORT_TEXT]

@@ -15,7 +15,7 @@ from PIL import Image
 from workbench import SMALL, Answer, Bench, Benches, folded, said
 
 from gpt_image_2_mcp.errors import BadRequest
-from gpt_image_2_mcp.parameters.times import moment
+from gpt_image_2_mcp.parameters.times import parse_time
 
 pytestmark = pytest.mark.anyio
 
@@ -343,8 +343,8 @@ NOW = datetime(2026, 11, 22, 15, 30, tzinfo=timezone(timedelta(hours=2)))
     ],
 )
 def test_times_as_people_write_them(text: str, since: str, until: str) -> None:
-    assert moment(text, now=NOW) == datetime.fromisoformat(since)
-    assert moment(text, end=True, now=NOW) == datetime.fromisoformat(until)
+    assert parse_time(text, now=NOW) == datetime.fromisoformat(since)
+    assert parse_time(text, end=True, now=NOW) == datetime.fromisoformat(until)
 
 
 @given(st.text(max_size=40) | st.dates().map(str) | st.datetimes().map(str) | st.from_regex(r"[0-9]{1,4}[hdw]"))
@@ -353,7 +353,7 @@ def test_times_as_people_write_them(text: str, since: str, until: str) -> None:
 def test_any_text_is_a_time_or_a_readable_error(text: str) -> None:
     for end in (False, True):
         try:
-            found = moment(text, end=end, now=NOW.astimezone(UTC))
+            found = parse_time(text, end=end, now=NOW.astimezone(UTC))
         except BadRequest:
             continue
         assert found.tzinfo is not None

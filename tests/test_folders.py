@@ -14,7 +14,7 @@ from inline_snapshot import snapshot
 from workbench import SMALL, Bench
 
 from gpt_image_2_mcp.errors import BadRequest
-from gpt_image_2_mcp.paths import denylist as places
+from gpt_image_2_mcp.paths import denylist
 from gpt_image_2_mcp.paths import policy as folders
 from gpt_image_2_mcp.paths.policy import WritePolicy, expand_path, safe_prefix
 
@@ -121,14 +121,14 @@ def test_another_users_home_is_explained() -> None:
 )
 def test_shares_devices_and_streams_of_windows_are_refused(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
     """Asking for a file of another machine hands it this user's login."""
-    monkeypatch.setattr(folders, "_WINDOWS", True)
+    monkeypatch.setattr(folders, "_IS_WINDOWS", True)
     with pytest.raises(BadRequest, match="network share"):
         expand_path(text, working_dir=WORK, home=HOME)
 
 
 @pytest.mark.parametrize("text", [r"C:\pictures\a.png", "C:/pictures/a.png", r"sub\a.png", "file:///C:/pictures/a.png"])
 def test_plain_paths_of_windows_are_understood(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
-    monkeypatch.setattr(folders, "_WINDOWS", True)
+    monkeypatch.setattr(folders, "_IS_WINDOWS", True)
     assert expand_path(text, working_dir=WORK, home=HOME) == WORK / text.removeprefix("file:///")
 
 
@@ -293,22 +293,22 @@ def test_allowed_dirs_open_no_folder_of_secrets() -> None:
 
 
 def test_many_folders_are_not_all_listed() -> None:
-    assert places.listed([Path("/a"), Path("/b"), Path("/c"), Path("/d")]) == "'/a', '/b', '/c', and 1 more"
+    assert denylist.describe_folders([Path("/a"), Path("/b"), Path("/c"), Path("/d")]) == "'/a', '/b', '/c', and 1 more"
 
 
-@pytest.mark.parametrize("path", [path for path, _ in places.SECRET_FOLDERS])
+@pytest.mark.parametrize("path", [path for path, _ in denylist.SECRET_FOLDERS])
 def test_every_folder_of_secrets_is_found_at_any_depth_and_in_any_case(path: str) -> None:
     for form in (path, path.upper(), f"/a/b/{path}/c/d.png", f"C:\\Users\\kim\\{path}\\x"):
-        assert places.secret(form) is not None
-    assert places.secret(f"/a/{path}x") is None
+        assert denylist.find_secret(form) is not None
+    assert denylist.find_secret(f"/a/{path}x") is None
     # Windows drops what stands behind these names.
-    assert places.secret(f"/a/{path}. /b.png") is not None
+    assert denylist.find_secret(f"/a/{path}. /b.png") is not None
 
 
-@pytest.mark.parametrize("name", places.SECRET_FILES)
+@pytest.mark.parametrize("name", denylist.SECRET_FILES)
 def test_every_secret_file_is_found(name: str) -> None:
-    assert places.secret(f"/home/kim/{name}") is not None
-    assert places.secret(f"/home/kim/{name}/a.png") is None
+    assert denylist.find_secret(f"/home/kim/{name}") is not None
+    assert denylist.find_secret(f"/home/kim/{name}/a.png") is None
 
 
 # What a caller may put into a file's name.

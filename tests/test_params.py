@@ -9,16 +9,16 @@ from inline_snapshot import external_file, snapshot
 from workbench import folded
 
 from gpt_image_2_mcp.errors import BadRequest
+from gpt_image_2_mcp.parameters.capabilities import check_model
 from gpt_image_2_mcp.parameters.models import (
     ContinueSessionRequest,
     EditRequest,
     GenerateRequest,
     ListSessionsRequest,
     Request,
-    check_model,
     parse,
 )
-from gpt_image_2_mcp.parameters.sizes import is_allowed, nearest
+from gpt_image_2_mcp.parameters.sizes import is_allowed_size, nearest_size
 from gpt_image_2_mcp.sandbox.errors import ApiRefusal
 from gpt_image_2_mcp.sandbox.rules import GENERATION, check_params, check_size
 
@@ -86,7 +86,7 @@ def test_the_size_that_an_error_offers_is_allowed_and_no_other_is_nearer(width: 
     def distance(size: tuple[int, int]) -> int:
         return (size[0] - width) ** 2 + (size[1] - height) ** 2
 
-    offered = nearest(width, height)
+    offered = nearest_size(width, height)
     assert offered in ALLOWED
     assert distance(offered) == min(map(distance, ALLOWED))
 
@@ -94,13 +94,13 @@ def test_the_size_that_an_error_offers_is_allowed_and_no_other_is_nearer(width: 
 @settings(max_examples=100, deadline=None)
 @given(size=st.sampled_from(ALLOWED))
 def test_an_allowed_size_is_the_nearest_to_itself(size: tuple[int, int]) -> None:
-    assert nearest(*size) == size
+    assert nearest_size(*size) == size
 
 
 @settings(max_examples=60, deadline=None)
 @given(width=edge, height=edge)
 def test_a_refused_size_is_answered_with_one_that_is_taken(width: int, height: int) -> None:
-    assume(not is_allowed(width, height))
+    assume(not is_allowed_size(width, height))
     text = complaint(GenerateRequest, {"prompt": "a fox", "size": f"{width}x{height}"})
     offered = text.rsplit("'", 2)[1]
     assert our_size(offered) == offered

@@ -114,7 +114,7 @@ def broken_off(url: PostgresUrl) -> None:
 def test_an_address_of_a_server_is_taken_and_no_object_shows_its_password(url: str) -> None:
     read = Settings.read({URL: url})
     assert read.problems == ()
-    address = read.database()
+    address = read.database_address()
     assert isinstance(address, PostgresUrl)
     for text in (repr(read), str(read), repr(address), str(address), f"{read.model_dump()}"):
         assert "hunter2" not in text

@@ -23,7 +23,7 @@ from gpt_image_2_mcp.openai_api.errors import MAX_SANITIZED
 from gpt_image_2_mcp.openai_api.lazy_backend import LazyBackend
 from gpt_image_2_mcp.openai_api.rate_limiter import RateLimiter
 from gpt_image_2_mcp.parameters.models import GenerateRequest
-from gpt_image_2_mcp.paths import denylist as places
+from gpt_image_2_mcp.paths import denylist
 from gpt_image_2_mcp.sandbox import Fault
 from gpt_image_2_mcp.sandbox.errors import Json
 from gpt_image_2_mcp.settings import Settings
@@ -342,20 +342,21 @@ def promised(title: str) -> list[str]:
 
 def test_the_document_and_the_code_have_the_same_folders_off_limits() -> None:
     """A list in a document that nobody compares is wrong within a year."""
-    assert promised("Never read") == [f"- `{folder}`: {reason}" for folder, reason in places.NEVER_READ]
+    assert promised("Never read") == [f"- `{folder}`: {reason}" for folder, reason in denylist.NEVER_READ]
     assert promised("Secrets: never read, and not written") == [
-        *(f"- `{folder}`: {holds}" for folder, holds in places.SECRET_FOLDERS),
-        *(f"- `{name}`" for name in places.SECRET_FILES),
+        *(f"- `{folder}`: {holds}" for folder, holds in denylist.SECRET_FOLDERS),
+        *(f"- `{name}`" for name in denylist.SECRET_FILES),
     ]
     system = [
         f"- `{folder.path}`: {folder.reason}"
-        + (f"; but not {', '.join(f'`{other}`' for other in folder.but)}" if folder.but else "")
-        + ("; *projects*" if folder.project else "")
-        for folder in places.SYSTEM_FOLDERS
+        + (f"; but not {', '.join(f'`{other}`' for other in folder.exceptions)}" if folder.exceptions else "")
+        + ("; *projects*" if folder.holds_projects else "")
+        for folder in denylist.SYSTEM_FOLDERS
     ]
     assert promised("System folders: not written") == system
     assert promised("Hidden folders of your home: not written") == [
-        f"- `{folder}`; but not {', '.join(f'`{other}`' for other in but)}" for folder, but in places.HIDDEN_OF_HOME
+        f"- `{folder}`; but not {', '.join(f'`{other}`' for other in but)}"
+        for folder, but in denylist.HIDDEN_HOME_FOLDERS
     ]
 
 

@@ -161,7 +161,7 @@ def log_to_stderr(settings: Settings) -> None:
 
 def _database(settings: Settings, data_dir: Path | None) -> Address:
     """The database's address; None for memory. The sandbox has a file of its own, also if a database server is set."""
-    address = settings.database() if settings.database_url else data_dir and data_dir / DATABASE
+    address = settings.database_address() if settings.database_url else data_dir and data_dir / DATABASE
     if not settings.sandbox:
         return address
     path = address if isinstance(address, Path) or address is None else data_dir and data_dir / DATABASE

@@ -1,54 +1,54 @@
-"""Everything that can go wrong in a way its reader can act on.
+"""All errors that a user or a model can act on, in one tree with the base `GptImageError`.
 
     GptImageError
     ├── BadRequest              an argument breaks a rule
-    ├── UnreadableSource        an input picture cannot be had, or is no picture
+    ├── UnreadableSource        an input picture cannot be read, or is no picture
     ├── NotConfigured           a setting is missing or wrong
     ├── SessionError            an edit session is unknown, or its last picture is gone
-    ├── CannotSave              no folder could be written
+    ├── CannotSave              a picture or a file could not be written
     ├── DatabaseUnusable        the database cannot be opened, read or written, or belongs to another program
     ├── RecordConflict          a record contradicts what the catalogue holds
     ├── NoPrice                 a budget is set, and the price of the request is unknown
     ├── OverBudget              the request does not fit a budget
-    ├── ConsentRefused          the person said no to the price, or could not be asked
+    ├── ConsentRefused          the user refused the price, or could not be asked
     ├── InvalidConsentAnswer    the client answered the question about the price in another form
-    ├── JobError                what became of a job
+    ├── JobError                a job ended without pictures
     │   ├── JobStopped          it was stopped before anything was sent
     │   ├── JobLost             its process ended while it was under way
     │   ├── JobFailedElsewhere  it failed in another process, with that process's message
     │   └── JoinedJobFailed     the earlier, identical call that this one joined failed
     ├── ShuttingDown            the server takes no new work
-    └── ApiError                the API, or something on the way to it, said no
+    └── ApiError                the API, or a proxy on the way to it, refused or failed
         ├── ModerationRefused   the prompt or a picture was refused; never retried
         ├── RateLimited         wait `retry_after` seconds
-        ├── RouteRefused        this backend has no such route: an edit may go another way
-        ├── Unavailable         nothing was billed, and asking again later is right
+        ├── RouteRefused        this backend has no such route: an edit may take another one
+        ├── Unavailable         nothing was billed; the call can be repeated later
         ├── OutcomeUnknown      the answer was lost on the way: it may have been billed
-        └── BadAnswer           an answer came that holds no picture
+        └── BadAnswer           the answer holds no usable picture
 
-A message is one or two sentences for a person or a model that cannot see this code: what failed, with the
-value; why; what to do now. Bugs are not `GptImageError`.
+A message is one or two sentences for a user or a model that cannot see this code: what failed, with the value; why;
+what to do now. Bugs are not `GptImageError`s.
 """
 
 from collections.abc import Callable
 from decimal import Decimal
 from typing import ClassVar
 
-USAGE_PAGE = "https://platform.openai.com/usage"
+USAGE_URL = "https://platform.openai.com/usage"
 NOT_SENT_AGAIN = (
     "The picture may have been made and billed without reaching us, so it was not asked for again:"
-    f" look at {USAGE_PAGE}, then decide whether to ask once more."
+    f" look at {USAGE_URL}, then decide whether to ask once more."
 )
-MAY_BE_BILLED = f"It may have been billed all the same: look at {USAGE_PAGE} before asking once more."
+MAY_BE_BILLED = f"It may have been billed all the same: look at {USAGE_URL} before asking once more."
 
 MAX_VALUE_SHOWN = 80
 """Characters of a rejected value that an error repeats: enough to recognise it, too few to flood a chat."""
 MAX_PROMPT_IN_LIST = 120
-"""Characters of a prompt where it stands in a list."""
+"""Characters of a prompt in a list."""
 
 
 def shown(value: object) -> str:
-    """`repr` of a rejected value, cut at `MAX_VALUE_SHOWN` characters."""
+    """The `repr` of a rejected value for an error message, cut at `MAX_VALUE_SHOWN` characters."""
     text = repr(value)
     if len(text) <= MAX_VALUE_SHOWN:
         return text
@@ -57,7 +57,7 @@ def shown(value: object) -> str:
 
 
 def shorten(text: str, limit: int) -> str:
-    """The text, or its beginning and an ellipsis where it has more than `limit` characters."""
+    """The text; if it has more than `limit` characters, its beginning with an ellipsis."""
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
@@ -67,7 +67,7 @@ def shorten_line(text: str, limit: int = MAX_PROMPT_IN_LIST) -> str:
 
 
 class GptImageError(Exception):
-    """A failure that its reader can act on; `str()` of it is the message."""
+    """A failure that the user or the model can act on; `str(error)` is the message for them."""
 
 
 class BadRequest(GptImageError):
@@ -104,16 +104,16 @@ class RecordConflict(GptImageError):
 
 
 class NoPrice(GptImageError):
-    """A budget is set, and what the request costs is not known; `variables` names the settings that set it."""
+    """A budget is set, and the price of the request is unknown; `variables` are the settings with the budgets."""
 
     def __init__(self, message: str, variables: tuple[str, ...]) -> None:
-        """Keep the names of the settings."""
+        """Create the error; `variables` are the names of the settings."""
         super().__init__(message)
         self.variables = variables
 
 
 class OverBudget(GptImageError):
-    """A request does not fit a budget; amounts are dollars, `spent` and `reserved` those of today in all processes."""
+    """A request does not fit a budget; amounts are dollars, `spent` and `reserved` today's sums over all processes."""
 
     def __init__(
         self,
@@ -126,33 +126,33 @@ class OverBudget(GptImageError):
         spent: Decimal,
         reserved: Decimal,
     ) -> None:
-        """Keep the amounts, and the name of the setting that limits them; `left` is what the request could cost."""
+        """Create the error; `variable` is the setting with the `limit`, `left` the most that the request could cost."""
         super().__init__(message)
         self.estimate, self.limit, self.left, self.variable = estimate, limit, left, variable
         self.spent, self.reserved = spent, reserved
 
 
 class ConsentRefused(GptImageError):
-    """The person said no to the price, or could not be asked; nothing was sent."""
+    """The user refused the price, or could not be asked; nothing was sent."""
 
 
 class InvalidConsentAnswer(GptImageError):
-    """The client answered the question about the price in a form that was not asked for."""
+    """The client answered the question about the price in a form that does not fit the question."""
 
     def __init__(self) -> None:
-        """Say so."""
+        """Create the error with its message."""
         super().__init__("The client's answer to the question about the price makes no sense. Nothing was sent.")
 
 
 class JobError(GptImageError):
-    """A job that gave no pictures."""
+    """A job ended without pictures."""
 
 
 class JobStopped(JobError):
     """A job was stopped before anything was sent; nothing was billed."""
 
     def __init__(self) -> None:
-        """Say so."""
+        """Create the error with its message."""
         super().__init__("The work was stopped before anything was sent to the API; nothing was billed.")
 
 
@@ -161,41 +161,41 @@ class JobLost(JobError):
 
 
 class JobFailedElsewhere(JobError):
-    """What a job of another process failed with, in the words of that process."""
+    """A job failed in another process; the message is that of its error there."""
 
 
 class JoinedJobFailed(JobError):
-    """The earlier call failed that an identical one joined."""
+    """The earlier, identical call that this one had joined failed."""
 
 
 class ShuttingDown(GptImageError):
-    """The server takes no new work, and waits for no job of another process."""
+    """The server is shutting down: it takes no new work, and waits for no job of another process."""
 
     def __init__(self) -> None:
-        """Say so."""
+        """Create the error with its message."""
         super().__init__("The server is shutting down and takes no new work. Start it again, then repeat the call.")
 
 
 class ApiError(GptImageError):
-    """The API, or something on the way to it, refused or failed."""
+    """The API, or a proxy on the way to it, refused a request or failed."""
 
     may_be_billed: ClassVar[bool] = False
-    """Whether a picture may have been made and paid for all the same."""
+    """Whether a picture may have been made and billed in spite of the error."""
 
     def __init__(self, message: str, *, request_id: str | None = None, status: int | None = None) -> None:
-        """Keep the request id (what OpenAI's support asks for) and the HTTP status."""
+        """Create the error with the request id, which OpenAI's support asks for, and the HTTP status."""
         super().__init__(message)
         self.request_id = request_id
         self.status = status
         self.from_sandbox = False
 
     def redact(self, hide: Callable[[str], str]) -> None:
-        """Take what is secret out of what somebody else said."""
+        """Replace the secrets in the message and in the request id, which come from the backend."""
         self.args = (hide(super().__str__()),)
         self.request_id = self.request_id and hide(self.request_id)
 
     def __str__(self) -> str:
-        """The message, the request id, and who said it where that was not OpenAI."""
+        """The message with the request id, and a note if the sandbox raised the error."""
         facts = [f"request id {self.request_id}"] if self.request_id else []
         facts += ["said by the sandbox, not by OpenAI"] if self.from_sandbox else []
         text = super().__str__()
@@ -207,12 +207,12 @@ class ModerationRefused(ApiError):
 
 
 class RateLimited(ApiError):
-    """Too many requests; `retry_after` is in seconds, None where the API named no time."""
+    """Too many requests; `retry_after` is in seconds, None if the API named no time."""
 
     def __init__(
         self, message: str, *, retry_after: float | None, request_id: str | None = None, status: int | None = None
     ) -> None:
-        """Keep how long to wait."""
+        """Create the error with the time to wait."""
         super().__init__(message, request_id=request_id, status=status)
         self.retry_after = retry_after
 
@@ -222,24 +222,24 @@ class RouteRefused(ApiError):
 
 
 class Unavailable(ApiError):
-    """The API could not be reached or said that it failed: nothing was billed."""
+    """The API could not be reached, or reported a failure of its own: nothing was billed."""
 
 
 class OutcomeUnknown(ApiError):
-    """The request was sent and its answer lost: it may have been billed."""
+    """The request was sent, and its answer was lost: it may have been billed."""
 
     may_be_billed = True
 
     def __init__(self, message: str, *, request_id: str | None = None, status: int | None = None) -> None:
-        """Say that it was not sent again, and what to do."""
+        """Create the error; `NOT_SENT_AGAIN` is added to the message."""
         super().__init__(f"{message} {NOT_SENT_AGAIN}", request_id=request_id, status=status)
 
 
 class BadAnswer(ApiError):
-    """The API answered, and there is no usable picture in it."""
+    """The API answered, but without a usable picture."""
 
     may_be_billed = True
 
     def __init__(self, message: str, *, request_id: str | None = None, status: int | None = None) -> None:
-        """Say that asking again may cost again."""
+        """Create the error; `MAY_BE_BILLED` is added to the message."""
         super().__init__(f"{message} {MAY_BE_BILLED}", request_id=request_id, status=status)

@@ -1,8 +1,8 @@
-"""The environment, read once into one frozen object.
+"""`Settings`: the environment variables, read once by `Settings.read` into one immutable object.
 
-A wrong value never stops the server, since a server that dies shows a person nothing: the default stands in for
-it, and `problems` holds a sentence that stderr says once and every call answers with. Empty, or still reading
-`${…}` because a client did not fill it in, is unset.
+A wrong value never stops the server, since the user of an MCP client sees nothing of a server that exits. The default
+is used instead, and `problems` gets a sentence, which is written to stderr once and is the answer to every call. A
+variable counts as unset if it is empty, or still holds a `${…}` that the client did not fill in.
 """
 
 import os
@@ -18,20 +18,20 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from .database.url import Address, PostgresUrl
 from .errors import BadRequest, NotConfigured, shown
-from .parameters.validation import rule
+from .parameters.validation import describe_rule
 from .paths.policy import expand_path
 
-_UNFILLED = re.compile(r"\$\{[^}]*\}")
+_PLACEHOLDER = re.compile(r"\$\{[^}]*\}")
 
-KEY_PIECE = 8
-"""Characters in a row that give a key away; fewer are the `sk-` of every key, or chance."""
+MIN_KEY_PIECE = 8
+"""So many characters of the key in a row are redacted; fewer are the `sk-` of every key, or coincidence."""
 
 TEN_YEARS_MS = 315_360_000_000
-"""The longest idle time of a session: more than that is 0, for ever."""
+"""The longest idle time of a session that can be set; for a longer one there is 0, which means never."""
 
 
-def _no_odd_characters(key: SecretStr) -> SecretStr:
-    # Python's http stack repeats a header that it cannot encode in its error: a key like that must not get there.
+def _check_key(key: SecretStr) -> SecretStr:
+    # Python's HTTP stack quotes a header that it cannot encode in its error message, so such a key is refused here.
     if not re.fullmatch(r"[!#-&(-~]+", key.get_secret_value()):
         raise ValueError(
             "a key of printable ASCII characters without spaces and quotes (was more copied than the key?)"
@@ -39,7 +39,7 @@ def _no_odd_characters(key: SecretStr) -> SecretStr:
     return key
 
 
-def _http(url: str) -> str:
+def _check_http_url(url: str) -> str:
     try:
         parts = urlsplit(url)
         usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
@@ -50,25 +50,25 @@ def _http(url: str) -> str:
     return url.rstrip("/")
 
 
-def _id(text: str) -> str:
+def _check_id(text: str) -> str:
     if not re.fullmatch(r"[\x21-\x7e]{1,200}", text):
         raise ValueError("an id of at most 200 printable ASCII characters without spaces")
     return text
 
 
-def _model(text: str) -> str:
+def _check_model_name(text: str) -> str:
     if not re.fullmatch(r"[^\x00-\x1f\x7f]{1,200}", text):
         raise ValueError("a model's name of at most 200 characters")
     return text
 
 
-Secret = Annotated[SecretStr, AfterValidator(_no_odd_characters)]
-HttpUrl = Annotated[str, AfterValidator(_http)]
-Id = Annotated[str, AfterValidator(_id)]
-ModelName = Annotated[str, AfterValidator(_model)]
+Secret = Annotated[SecretStr, AfterValidator(_check_key)]
+HttpUrl = Annotated[str, AfterValidator(_check_http_url)]
+Id = Annotated[str, AfterValidator(_check_id)]
+ModelName = Annotated[str, AfterValidator(_check_model_name)]
 
 
-def _folder(text: str) -> str:
+def _check_folder(text: str) -> str:
     try:
         expand_path(text, working_dir=Path("/"), home=Path("/"))
     except BadRequest as error:
@@ -76,21 +76,21 @@ def _folder(text: str) -> str:
     return text
 
 
-def _paths(text: object) -> object:
+def _split_paths(text: object) -> object:
     return tuple(part for part in text.split(os.pathsep) if part.strip()) if isinstance(text, str) else text
 
 
-def _hosts(text: object) -> object:
+def _split_hosts(text: object) -> object:
     return tuple(part.strip() for part in text.split(",") if part.strip()) if isinstance(text, str) else text
 
 
-def _host(text: str) -> str:
+def _check_host(text: str) -> str:
     if not re.fullmatch(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?", text):
         raise ValueError("a list of hosts such as images.example.com or 127.0.0.1:8080, separated by commas")
     return text.lower()
 
 
-def _database_url(url: SecretStr) -> SecretStr:
+def _check_database_url(url: SecretStr) -> SecretStr:
     text = url.get_secret_value()
     if not re.fullmatch(r"sqlite://(/[^?#\x00-\x1f]+)?", text):
         try:
@@ -103,15 +103,15 @@ def _database_url(url: SecretStr) -> SecretStr:
     return url
 
 
-Folder = Annotated[str, AfterValidator(_folder)]
-PathList = Annotated[tuple[Folder, ...], BeforeValidator(_paths)]
-HostList = Annotated[tuple[Annotated[str, AfterValidator(_host)], ...], BeforeValidator(_hosts)]
-DatabaseUrl = Annotated[SecretStr, AfterValidator(_database_url)]
+Folder = Annotated[str, AfterValidator(_check_folder)]
+PathList = Annotated[tuple[Folder, ...], BeforeValidator(_split_paths)]
+HostList = Annotated[tuple[Annotated[str, AfterValidator(_check_host)], ...], BeforeValidator(_split_hosts)]
+DatabaseUrl = Annotated[SecretStr, AfterValidator(_check_database_url)]
 Dollars = Annotated[Decimal, Field(ge=0, le=1_000_000, allow_inf_nan=False)]
 
 
 class Settings(BaseModel):
-    """What a person can set, each under the name of its environment variable."""
+    """What a user can set; the alias of each field is its environment variable, its docstring is the documentation."""
 
     model_config = ConfigDict(frozen=True, use_attribute_docstrings=True, hide_input_in_errors=True)
 
@@ -171,18 +171,18 @@ class Settings(BaseModel):
     """1: say on stderr what happens."""
 
     sandbox: bool = False
-    """Not from the environment: the program was started with `--sandbox`."""
+    """Not from the environment: whether the program was started with `--sandbox`."""
     problems: tuple[str, ...] = ()
     """Not from the environment: a sentence for each variable whose value is wrong."""
 
     @classmethod
     def variables(cls) -> Mapping[str, str]:
-        """Environment variable to field name, in the order of the documentation."""
+        """The field name of each environment variable, in the order of the documentation."""
         return {field.alias: name for name, field in cls.model_fields.items() if field.alias}
 
     @classmethod
     def read(cls, environ: Mapping[str, str], *, sandbox: bool = False) -> Self:
-        """Read the variables out of an environment; wrong ones end up in `problems`."""
+        """Read the variables from an environment; a wrong value becomes a sentence in `problems`."""
         values: dict[str, Any] = {
             name: environ[name].strip() for name in cls.variables() if not _is_unset(environ.get(name))
         }
@@ -191,37 +191,37 @@ class Settings(BaseModel):
             return cls.model_validate(values | extra)
         except ValidationError as error:
             wrong = {str(finding["loc"][0]): finding for finding in error.errors()}
-            problems = tuple(cls._problem(name, values[name], finding) for name, finding in wrong.items())
+            problems = tuple(cls._describe_problem(name, values[name], finding) for name, finding in wrong.items())
             right = {name: value for name, value in values.items() if name not in wrong}
             return cls.model_validate(right | extra | {"problems": problems})
 
     def allowed_folders(self, working_dir: Path, home: Path) -> tuple[Path, ...] | None:
-        """The folders of `GPT_IMAGE_2_ALLOWED_DIRS`; None where it is unset and nothing is fenced in."""
+        """The folders of `GPT_IMAGE_2_ALLOWED_DIRS`; None if it is unset, and reading and writing is not restricted."""
         if self.allowed_dirs is None:
             return None
         return tuple(expand_path(text, working_dir=working_dir, home=home) for text in self.allowed_dirs)
 
-    def database(self) -> Address:
-        """What `GPT_IMAGE_2_DATABASE_URL` names; None where it stands for memory, or is unset."""
+    def database_address(self) -> Address:
+        """The address in `GPT_IMAGE_2_DATABASE_URL`; None if it is `sqlite://` (memory only) or unset."""
         text = "" if self.database_url is None else self.database_url.get_secret_value()
         if text.startswith("postgres"):
             return PostgresUrl(text)
         path = text.removeprefix("sqlite://")[1:]
         return Path(path) if path else None
 
-    def require_right(self) -> None:
-        """See that no value is wrong; raises NotConfigured."""
+    def require_valid(self) -> None:
+        """Check that no value is wrong; raises NotConfigured."""
         if self.problems:
             raise NotConfigured("\n".join(self.problems))
 
-    def require(self) -> None:
-        """See that pictures can be made with these settings.
+    def require_key(self) -> None:
+        """Check that pictures can be made: all values are right, and there is a key or the sandbox.
 
         Raises:
-            NotConfigured: a value is wrong, or there is no key.
+            NotConfigured: a value is wrong, or the key is missing.
 
         """
-        self.require_right()
+        self.require_valid()
         if self.api_key is None and not self.sandbox:
             raise NotConfigured(
                 "OPENAI_API_KEY is not set, so no picture can be made. Make a key at"
@@ -232,39 +232,40 @@ class Settings(BaseModel):
             )
 
     def redact(self, text: str) -> str:
-        """A text without the key, which a backend may have repeated, and without a piece of it.
+        """Redact the API key and the database's password in a text, such as an error message of a backend.
 
-        What a backend said is cut to fit, and may be cut within the key. The database's password goes too.
+        Pieces of the key of `MIN_KEY_PIECE` characters or more are redacted as well, since long messages are cut, and
+        may be cut within the key.
         """
-        database = self.database()
+        database = self.database_address()
         if isinstance(database, PostgresUrl):
             text = database.redact(text)
-        return text if self.api_key is None else _without(text, self.api_key.get_secret_value())
+        return text if self.api_key is None else _mask_key(text, self.api_key.get_secret_value())
 
     @classmethod
-    def _problem(cls, name: str, value: str, finding: Any) -> str:
-        told = finding.get("ctx", {}).get("error")
+    def _describe_problem(cls, name: str, value: str, finding: Any) -> str:
+        expected = finding.get("ctx", {}).get("error")
         properties = cast("dict[str, Any]", cls.model_json_schema(by_alias=True)["properties"])
-        # A base URL may hold a password, and so may a database's, whatever it was cut at; the key is one.
+        # The key is secret, and a base URL or a database's URL may hold a password, even where it is incomplete.
         secret = (
             name == "OPENAI_API_KEY"
             or (name == "OPENAI_BASE_URL" and "@" in value)
             or (name == "GPT_IMAGE_2_DATABASE_URL" and re.search(r"@|postgres|pass|pwd", value, re.IGNORECASE))
         )
         got = "a value that is not shown here" if secret else shown(value)
-        may_be = told or rule(properties[name])
-        return f"{name} must be {may_be}; it is {got}. Correct it in the client's configuration, or in the shell."
+        expected = expected or describe_rule(properties[name])
+        return f"{name} must be {expected}; it is {got}. Correct it in the client's configuration, or in the shell."
 
 
 def _is_unset(value: str | None) -> bool:
-    return value is None or not value.strip() or _UNFILLED.search(value) is not None
+    return value is None or not value.strip() or _PLACEHOLDER.search(value) is not None
 
 
-def _without(text: str, secret: str) -> str:
-    """A text with `[the key]` wherever `KEY_PIECE` characters or more of the secret stand."""
-    size = min(KEY_PIECE, len(secret))
+def _mask_key(text: str, secret: str) -> str:
+    """Replace each run of `MIN_KEY_PIECE` characters or more of the secret with `[the key]`."""
+    size = min(MIN_KEY_PIECE, len(secret))
     pieces = {secret[at : at + size] for at in range(len(secret) - size + 1)}
     found = (at for at in range(len(text) - size + 1) if text[at : at + size] in pieces)
-    hidden = {place for at in found for place in range(at, at + size)}
-    runs = groupby(enumerate(text), lambda placed: placed[0] in hidden)
+    hidden = {index for at in found for index in range(at, at + size)}
+    runs = groupby(enumerate(text), lambda indexed: indexed[0] in hidden)
     return "".join("[the key]" if is_key else "".join(char for _, char in run) for is_key, run in runs)

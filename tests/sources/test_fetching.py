@@ -33,7 +33,7 @@ from gpt_image_2_mcp.errors import UnreadableSource
 from gpt_image_2_mcp.inputs import download as fetching
 from gpt_image_2_mcp.inputs.download import fetch
 from gpt_image_2_mcp.inputs.public_connect import GuardedBackend, resolve_by_system
-from gpt_image_2_mcp.inputs.url_policy import check_url, display_url, is_allowed, is_public, join
+from gpt_image_2_mcp.inputs.url_policy import check_url, display_url, is_allowed_host, is_public, resolve_redirect
 
 anyio_test = pytest.mark.anyio
 
@@ -342,7 +342,7 @@ def test_a_refusal_names_the_rule_the_value_and_the_way_out() -> None:
     ],
 )
 def test_an_exception_is_for_its_host_and_port_only(entry: str, host: str, port: int, *, allowed: bool) -> None:
-    assert is_allowed(host, port, [entry]) is allowed
+    assert is_allowed_host(host, port, [entry]) is allowed
 
 
 @given(url=st.text() | st.from_regex(r"https?://[\w.:@\[\]%\\/?#-]{0,30}"))
@@ -370,7 +370,7 @@ def test_every_text_is_a_judged_url_or_refused(url: str) -> None:
     ],
 )
 def test_a_redirect_leads_where_it_says(location: str, leads_to: str) -> None:
-    assert join("https://example.com/folder/a.png", location) == leads_to
+    assert resolve_redirect("https://example.com/folder/a.png", location) == leads_to
 
 
 def test_a_url_is_shown_without_what_may_be_a_key() -> None:

@@ -24,7 +24,7 @@ from gpt_image_2_mcp.errors import BadRequest, GptImageError, UnreadableSource, 
 from gpt_image_2_mcp.inputs import local_file as local_files
 from gpt_image_2_mcp.inputs import sources
 from gpt_image_2_mcp.inputs.sources import InputImage, Sources
-from gpt_image_2_mcp.paths import denylist as places
+from gpt_image_2_mcp.paths import denylist
 
 pytestmark = pytest.mark.anyio
 SECRET = "-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaC1rZXktdjEAAAAABG5vbmU\n"
@@ -140,7 +140,7 @@ async def test_reading_and_decoding_leave_the_event_loop(work: Path, monkeypatch
         return real_judge(data, name=name)
 
     monkeypatch.setattr(local_files.os, "open", open_)
-    monkeypatch.setattr(sources, "judge", judge)
+    monkeypatch.setattr(sources, "validate", judge)
     await reading(work).image("a.png")
     assert len(threads) >= 2
     assert threading.main_thread() not in threads
@@ -670,4 +670,4 @@ print([m for m in ("PIL", "httpx2", "httpcore2") if m in sys.modules])
 
 
 def test_never_read_is_a_list_of_what_holds_no_pictures() -> None:
-    assert {folder for folder, _ in places.NEVER_READ} == {"/proc", "/sys", "/dev"}
+    assert {folder for folder, _ in denylist.NEVER_READ} == {"/proc", "/sys", "/dev"}

@@ -1,1 +1,1 @@
-"""What pictures cost: tokens, prices, estimates, budgets, and the ledger that holds them across processes."""
+"""What pictures cost: tokens, prices, estimates and budgets, and the ledger that all processes share."""

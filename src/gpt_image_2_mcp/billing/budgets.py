@@ -1,6 +1,7 @@
-"""What the ledger is told and says: requests, sums of money, and the two ways in which a budget says no.
+"""The values that go into the ledger and come out of it, and the two errors with which a budget refuses a request.
 
-Amounts are `Decimal` dollars. A refusal comes before anything is sent, with the amounts and with what would fit.
+Amounts are `Decimal` dollars. A request is refused before anything is sent; the error says the amounts and what would
+fit.
 """
 
 from dataclasses import dataclass
@@ -15,17 +16,17 @@ PER_CALL: Final = "GPT_IMAGE_2_BUDGET_PER_CALL_USD"
 PER_DAY: Final = "GPT_IMAGE_2_BUDGET_PER_DAY_USD"
 
 NANO_USD: Final = Decimal("1E-9")
-"""What the ledger counts in, in dollars; `schema` says why."""
+"""The unit of the ledger, in dollars; `database.schema` says why."""
 
 
 def round_up_to_nano(usd: Decimal) -> Decimal:
-    """The next whole number of nano-dollars, so that no budget is passed by what rounding hides."""
+    """Round up to whole nano-dollars: rounding down could let a request pass a budget."""
     return usd.quantize(NANO_USD, ROUND_CEILING)
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What a request asks for, as far as the ledger remembers it; `size` and `quality` as asked, `auto` included."""
+    """What a charge is for; `size` and `quality` are as requested, so that they may be `auto`."""
 
     model: str
     size: str
@@ -36,10 +37,10 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class ModelSpending:
-    """What one model has used up in some days.
+    """What was spent on one model in a range of days, in dollars.
 
-    `unpriced` of the `requests` have no known price and are not in `usd`; `unknown` of them had no known outcome and
-    are in it at their estimate.
+    `unpriced` of the `requests` have no known price and are not in `usd`. The outcome of `unknown` of them is not
+    known; they are in `usd` at their estimate.
     """
 
     model: str
@@ -52,9 +53,9 @@ class ModelSpending:
 
 @dataclass(frozen=True, slots=True)
 class SpendingSummary:
-    """What was spent: on `day`, and from `since` to `day`, by model, the dearest first.
+    """What was spent on `day` (`today`) and from `since` to `day` (`period`), by model, the most expensive first.
 
-    `reserved` is under way and counts against the day's budget.
+    `reserved` are the dollars of unfinished charges of `day`; they count against its budget.
     """
 
     day: date
@@ -65,12 +66,12 @@ class SpendingSummary:
     period: tuple[ModelSpending, ...]
 
     def left(self, per_day: Decimal) -> Decimal:
-        """What may still be spent on `day` with a budget of `per_day`, 0 at the least."""
+        """The dollars that may still be spent on `day` with a budget of `per_day`; never negative."""
         return max(Decimal(0), per_day - self.spent - self.reserved)
 
 
 def no_price_error(entry: Entry, variables: tuple[str, ...]) -> NoPrice:
-    """The error for a model without a known price where the budget settings `variables` are set."""
+    """The error for a model without a published price while the budget settings `variables` are set."""
     return NoPrice(
         f"No price is published for the model {shown(entry.model)} at quality {entry.quality!r}, and a budget is set:"
         f" use a model with a known price such as 'gpt-image-2', or unset {' and '.join(variables)}.",
@@ -83,25 +84,25 @@ def over_budget_error(
 ) -> OverBudget:
     """The error for a request that does not fit the budget `variable`.
 
-    Amounts are dollars; `spent` and `reserved` are today's, of all processes; `fits` is a cheaper request that would
-    be let through.
+    Amounts are dollars; `spent` and `reserved` are today's sums over all processes. `fits` is a cheaper request that
+    the budget allows, None if there is none.
     """
     left = limit if variable == PER_CALL else max(Decimal(0), limit - spent - reserved)
     if variable == PER_CALL:
-        why = f"more than the {dollars(limit)} that {variable} allows one call"
+        reason = f"more than the {dollars(limit)} that {variable} allows one call"
     else:
-        why = (
+        reason = (
             f"and {dollars(left)} is left of today's {dollars(limit)} ({variable}): {dollars(spent)} is spent "
             f"and {dollars(reserved)} under way"
         )
     if fits is None:
-        later = "" if variable == PER_CALL else ", or wait until tomorrow"
-        instead = f"Ask for less, raise {variable}{later}."
+        or_wait = "" if variable == PER_CALL else ", or wait until tomorrow"
+        advice = f"Ask for less, raise {variable}{or_wait}."
     else:
         size = fits.size if fits.size == "auto" else f"{fits.size[0]}x{fits.size[1]}"
-        instead = f"Quality {fits.quality!r} at size {size!r} would fit, at about {dollars(fits.usd)}."
+        advice = f"Quality {fits.quality!r} at size {size!r} would fit, at about {dollars(fits.usd)}."
     return OverBudget(
-        f"This would cost about {dollars(estimate)}, {why}. Nothing was sent. {instead}",
+        f"This would cost about {dollars(estimate)}, {reason}. Nothing was sent. {advice}",
         estimate=estimate,
         limit=limit,
         left=left,

@@ -1,7 +1,7 @@
-"""The statements on the `charges` table; what they are for is decided in `ledger`.
+"""`ChargeTable`: the SQL statements on the `charges` table. `ledger` decides when a charge changes its state.
 
-Amounts come and go as dollars that are whole nano-dollars, which is what the rows hold; days are ISO dates. A charge
-counts with its dollars once they are known, and with its estimate before; a released one does not count.
+Arguments and results are dollars; the rows hold whole nano-dollars. Days are ISO dates. A charge counts at its cost
+once that is known, and at its estimate before; a released charge does not count.
 """
 
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ _SPENT_STATES: Final[tuple[State, ...]] = ("settled", "unknown")
 
 _output_tokens_each: Final = sa.literal_column(TOKENS_EACH, sa.BigInteger())
 _max_output_tokens: Final = (
-    # The last entry of its index, and not a maximum over all charges.
+    # Ordered and limited rather than `max()`, so that the database reads one entry of the index and not all charges.
     sa.select(_output_tokens_each)
     .select_from(charges)
     .where(
@@ -30,13 +30,13 @@ _max_output_tokens: Final = (
     .order_by(_output_tokens_each.desc())
     .limit(1)
 )
-"""Made once, since every paid request asks for it."""
+"""Built once, at import, since every paid request runs it."""
 _amount: Final = sa.func.coalesce(charges.c.nano_usd, charges.c.estimate_nano_usd)
 
 
 @dataclass(frozen=True, slots=True)
 class UnfinishedCharge:
-    """A charge that is reserved or sent; `usd` is its estimate."""
+    """A charge that is reserved or sent; `usd` is its estimate, None if the price is not known."""
 
     id: int
     owner: str
@@ -47,7 +47,7 @@ class UnfinishedCharge:
 
 @dataclass(frozen=True, slots=True)
 class ChargeTable:
-    """The table within one transaction."""
+    """The `charges` table within one transaction."""
 
     connection: sa.Connection
 
@@ -61,7 +61,7 @@ class ChargeTable:
         owner: str,
         state: State = "reserved",
     ) -> int:
-        """Add a charge that is reserved, or sent already; its id."""
+        """Insert a charge that is reserved, or sent already; returns its id."""
         row = asdict(entry) | {
             "day": day,
             "reserved_at": reserved_at,
@@ -74,12 +74,12 @@ class ChargeTable:
         return key[0]
 
     def update(self, charge: int, *, if_in: Sequence[State], to: State, **values: Any) -> None:
-        """Move a charge to another state where it is in one of `if_in`; in any other it stays as it is.
+        """Change the state of a charge to `to` if it is one of `if_in` now; otherwise change nothing.
 
-        Of the other `values`, a None leaves what is there.
+        Columns in `values` are written with it; None leaves a column as it is.
 
         Raises:
-            LookupError: there is no such charge.
+            LookupError: there is no charge of this id.
 
         """
         found = self.connection.scalar(sa.select(charges.c.state).where(charges.c.id == charge))
@@ -90,14 +90,14 @@ class ChargeTable:
             self.connection.execute(sa.update(charges).where(charges.c.id == charge).values(known | {"state": to}))
 
     def delete(self, charge: int) -> None:
-        """Take a charge out."""
+        """Delete a charge."""
         self.connection.execute(sa.delete(charges).where(charges.c.id == charge))
 
     def settle(self, charge: int, *, usage: Usage | None, usd: Decimal | None, request_id: str | None) -> None:
-        """Move a charge from any state to settled, with what is known of it.
+        """Change a charge from any state to settled, with its tokens and cost as far as they are known.
 
         Raises:
-            LookupError: there is no such charge.
+            LookupError: there is no charge of this id.
 
         """
         tokens: dict[str, int] = {}
@@ -112,11 +112,11 @@ class ChargeTable:
         )
 
     def spent(self, day: str) -> Decimal:
-        """What was spent on `day`, for certain or perhaps."""
+        """The dollars of `day` in settled charges and in those whose outcome is unknown."""
         return self._total(day, _SPENT_STATES)
 
     def reserved(self, day: str) -> Decimal:
-        """What is set aside on `day` and under way."""
+        """The dollars of `day` in charges that are reserved or sent."""
         return self._total(day, _OPEN_STATES)
 
     def _total(self, day: str, states: Sequence[State]) -> Decimal:
@@ -124,7 +124,7 @@ class ChargeTable:
         return _from_nano_usd(self.connection.scalar(query) or 0)
 
     def unfinished(self) -> list[UnfinishedCharge]:
-        """All that is not over, of every process and day."""
+        """All charges that are reserved or sent, of every process and day."""
         columns = charges.c.id, charges.c.owner, charges.c.state, charges.c.day, charges.c.estimate_nano_usd
         query = sa.select(*columns).where(charges.c.state.in_(_OPEN_STATES)).order_by(charges.c.id)
         return [
@@ -133,7 +133,7 @@ class ChargeTable:
         ]
 
     def by_model(self, *, since: str, until: str) -> tuple[ModelSpending, ...]:
-        """What was spent from `since` to `until`, both included, the dearest model first."""
+        """What was spent from `since` to `until`, both included, the most expensive model first."""
         spent = sa.func.coalesce(sa.func.sum(_amount), 0)
         query = (
             sa.select(
@@ -154,11 +154,11 @@ class ChargeTable:
         )
 
     def job_cost(self, job: str) -> Decimal:
-        """What a job cost, or its estimate."""
+        """What a job cost in dollars, or its estimate as long as the cost is not known."""
         return _from_nano_usd(self.connection.scalar(sa.select(sa.func.sum(_amount)).where(charges.c.job == job)) or 0)
 
     def max_output_tokens(self, *, model: str, size: str, quality: str) -> int | None:
-        """The most output tokens that a picture took when exactly this was asked for."""
+        """The most output tokens of one picture for exactly this model, size and quality; None if there was none."""
         return self.connection.scalar(_max_output_tokens, {"model": model, "size": size, "quality": quality})
 
 
@@ -167,5 +167,5 @@ def _to_nano_usd(usd: Decimal | None) -> int | None:
 
 
 def _from_nano_usd(nano: int | Decimal) -> Decimal:
-    # PostgreSQL's sums of 64 bit numbers come as Decimal.
+    # The driver for PostgreSQL returns the sum of a BIGINT column as a Decimal.
     return int(nano) * NANO_USD

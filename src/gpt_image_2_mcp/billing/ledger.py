@@ -5,7 +5,7 @@ been billed counts as spent; one that certainly was not billed is free again. A 
 was reserved on, also when its answer comes after midnight.
 
 The methods block for milliseconds, or for as long as another process writes, so an event loop calls them from a thread.
-Importing this module imports SQLAlchemy, which takes a third of a second: `persistence.unit_of_work` does it when the
+Importing this module imports SQLAlchemy, which takes about half a second: `persistence.unit_of_work` does that when the
 ledger is first needed.
 """
 

@@ -1,10 +1,11 @@
-"""What pictures cost: from the tokens that an answer reports, and beforehand from what is asked for.
+"""What pictures cost: `cost` from the tokens that an answer reports, `estimate` from a request before it is sent.
 
-The prices come from the `genai-prices` package, which others keep up to date, and from a dated table of our own for
-what it lacks. What nobody has published a price for costs None, never zero: a budget can refuse None.
+The prices come from the `genai-prices` package, which its authors keep up to date, and from `FALLBACK_PRICES`, a dated
+table for models that the package lacks. A model without a published price costs None, never zero, so that a budget can
+refuse it.
 
-Amounts are `Decimal` dollars. Nothing here reads or writes anything, but the first price that is looked up imports
-`genai-prices`, which takes about half a second: an event loop asks from a thread.
+Amounts are `Decimal` dollars. The functions are pure, but the first price imports `genai-prices`, which takes about
+half a second: an event loop calls them from a thread.
 """
 
 from collections.abc import Mapping, Sequence
@@ -46,7 +47,7 @@ FALLBACK_PRICES: Final[Mapping[str, TokenPrices]] = dict.fromkeys(
         text=Decimal(5), image=Decimal(8), cached_text=Decimal("1.25"), cached_image=Decimal(2), output=Decimal(30)
     ),
 )
-"""By family, for models that the installed `genai-prices` lacks: 0.2.3 has no 2.6, and earlier ones no 2.5.
+"""Prices by model family, for what the installed `genai-prices` lacks: 0.2.3 has no 2.6, earlier versions no 2.5.
 
 From https://developers.openai.com/api/docs/pricing, checked 2026-11-22.
 """
@@ -54,14 +55,14 @@ From https://developers.openai.com/api/docs/pricing, checked 2026-11-22.
 MILLION: Final = 1_000_000
 
 SMALLER_SIZES: Final[Sequence[Pixels]] = ((1024, 1024), (1536, 864))
-"""What `offer` tries in place of a size that does not fit, dearest first; the second is the cheapest there is."""
+"""The sizes that `offer` tries instead of a too expensive one, largest first; no size is cheaper than the last."""
 
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """What a request should cost: its tokens and dollars, all its pictures together.
+    """What a request should cost: the tokens and dollars of all its pictures together.
 
-    `assumed` says that the output rests on a guess: an `auto`, or a model whose token counts are not published.
+    `assumed` says that the output tokens are a guess: size or quality is `auto`, or the model's counts are unpublished.
     """
 
     usage: Usage
@@ -71,7 +72,7 @@ class Estimate:
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """A quality and size that cost no more than somebody can spend, and what they cost in dollars."""
+    """A size and quality that fit a limit, and what they cost in dollars."""
 
     size: Size
     quality: Quality
@@ -79,9 +80,9 @@ class Offer:
 
 
 def cost(model: str, usage: Usage) -> Decimal | None:
-    """Dollars for `usage` at the published token prices; None where `model` has no published price.
+    """What `usage` costs in dollars at the published token prices; None if `model` has no published price.
 
-    A dated snapshot costs what its model costs.
+    A dated snapshot such as `gpt-image-2-2026-04-21` costs what its model costs.
     """
     published = _published_cost(
         model,
@@ -109,9 +110,9 @@ def cost(model: str, usage: Usage) -> Decimal | None:
 
 
 def host_cost(model: str, input_tokens: int, cached_tokens: int, output_tokens: int) -> Decimal | None:
-    """Dollars for the text model that hosts an edit on the Responses route, or that authors an SVG.
+    """What the text model that hosts an edit on the Responses route costs, in dollars.
 
-    `cached_tokens` are part of `input_tokens`. None where `model` has no published price.
+    `cached_tokens` are part of `input_tokens`. None if `model` has no published price.
     """
     return _published_cost(
         model,
@@ -146,12 +147,13 @@ def estimate(
     partial_images: int = 0,
     max_tokens_seen: int | None = None,
 ) -> Estimate | None:
-    """What `n` pictures should cost, each asked for by a request of its own that sends the prompt and all `inputs`.
+    """Estimate what `n` pictures cost if each is made by a request of its own, with the prompt and all `inputs`.
 
-    `inputs` and `mask` are the pixels of the pictures sent; a mask is counted as one of them, which is nowhere
-    published. `partial_images` is how many a streamed picture may send ahead. `dearest_seen` is how many output tokens
-    a picture took at most when the same was asked before: it counts where the output rests on a guess otherwise, an
-    `auto` or a model with an assumed grid. None where the model, or its price, or the quality on it, is unknown.
+    `inputs` and `mask` are the widths and heights of the pictures that are sent; that a mask counts like a picture is
+    an assumption, as nothing is published. `partial_images` is how many partial images a streamed picture may have.
+    `max_tokens_seen` is the most output tokens that a picture of the same model, size and quality took before; it is
+    used where the output is a guess otherwise (`Estimate.assumed`). None if the model, its price, or the quality on
+    this model is unknown.
     """
     pixels = AUTO_SIZE if size == "auto" else size
     picture = output_tokens(model, pixels, AUTO_QUALITY if quality == "auto" else quality)
@@ -173,37 +175,37 @@ def estimate(
 
 
 class Estimator(Protocol):
-    """`estimate` with everything but the size and quality bound, as `functools.partial` does it."""
+    """`estimate` with everything but size and quality bound, as by `functools.partial`."""
 
     def __call__(self, *, size: Size, quality: Quality) -> Estimate | None:
-        """Estimate the request with this size and quality in place of its own."""
+        """Estimate the request with this size and quality instead of its own."""
         ...
 
 
 def offer(limit: Decimal, estimator: Estimator, *, size: Size, quality: Quality) -> Offer | None:
-    """The nearest thing to `size` and `quality` that costs at most `limit` dollars; None where nothing does.
+    """The closest to `size` and `quality` that costs at most `limit` dollars; None if nothing does.
 
-    A lower quality comes before a smaller size. Sizes keep to landscape or portrait.
+    A lower quality is tried before a smaller size, and a portrait size stays portrait.
     """
-    ladder: list[Quality] = [step for step in get_args(Quality) if step != "auto"]
-    top = ladder.index(AUTO_QUALITY if quality == "auto" else quality)
-    lower = ladder[top::-1]
+    qualities: list[Quality] = [step for step in get_args(Quality) if step != "auto"]
+    top = qualities.index(AUTO_QUALITY if quality == "auto" else quality)
+    downwards = qualities[top::-1]
     pixels = AUTO_SIZE if size == "auto" else size
     smaller = [step for step in SMALLER_SIZES if step[0] * step[1] < pixels[0] * pixels[1]]
     if pixels[0] < pixels[1]:
         smaller = [(height, width) for width, height in smaller]
     for candidate in (pixels, *smaller):
-        for step in lower:
-            if (candidate, step) == (size, quality):
+        for lower in downwards:
+            if (candidate, lower) == (size, quality):
                 continue
-            found = estimator(size=candidate, quality=step)
+            found = estimator(size=candidate, quality=lower)
             if found is not None and found.usd <= limit:
-                return Offer(candidate, step, found.usd)
+                return Offer(candidate, lower, found.usd)
     return None
 
 
 def dollars(amount: Decimal) -> str:
-    """An amount for people: cents from a dollar on, else four decimals, and never zero for what is not."""
+    """Format an amount for a reader: two decimals from one dollar on, four below; tiny amounts as `<$0.0001`."""
     sign, size = ("-" if amount < 0 else ""), abs(amount)
     fine = size.quantize(Decimal("0.0001"), ROUND_HALF_UP)
     if size and not fine:

@@ -1,7 +1,7 @@
-"""Tokens: what an answer says it used, and what a request will use.
+"""Token counts: `usage_from` reads those of an answer; the other functions compute those of a request beforehand.
 
-The counts of a request are the API's own arithmetic as far as it is known. Where a rule is not published the dearer
-reading is taken, since estimates guard budgets, and the constant or function says which that was.
+The computation is the API's own as far as that is known. Where a rule is not published, the more expensive reading is
+taken, since estimates guard budgets; the constant or function then says so.
 """
 
 import re
@@ -12,7 +12,7 @@ from math import isqrt
 from typing import Any, Final, Literal, cast
 
 Quality = Literal["auto", "low", "medium", "high", "xhigh", "max"]
-"""Every quality that some model knows; which model knows which is in `GRIDS`."""
+"""All qualities; `GRIDS` says which model has which."""
 
 Pixels = tuple[int, int]
 """Width and height, both positive."""
@@ -20,29 +20,30 @@ Pixels = tuple[int, int]
 Size = Pixels | Literal["auto"]
 
 AUTO_SIZE: Final[Pixels] = (1024, 1024)
-"""What `auto` counts as: the dearest of the three sizes that earlier models chose from."""
+"""The size that `auto` counts as: the most expensive of the three that earlier models chose from."""
 
 AUTO_QUALITY: Final[Quality] = "high"
-"""What `auto` counts as; no report has `auto` choosing `xhigh` or `max` (2026-11-22)."""
+"""The quality that `auto` counts as; there is no report that `auto` chose `xhigh` or `max` (2026-11-22)."""
 
 GRIDS: Final[Mapping[str, Mapping[Quality, int]]] = {
     "gpt-image-2": {"low": 16, "medium": 48, "high": 96},
     "gpt-image-2.5": {"low": 16, "medium": 24, "high": 48, "xhigh": 64, "max": 96},
     "gpt-image-2.6": {"low": 16, "medium": 24, "high": 48, "xhigh": 64, "max": 96},
 }
-"""Cells along a picture's long side. They give all 11 values published or billed for 2 and 2.5 (2026-11-22).
+"""Cells along a picture's long side, by model and quality.
 
-Nothing is known of 2.6: it is taken to have 2.5's grid, as it has its names and prices.
+They reproduce all 11 token counts that were published or billed for 2 and 2.5 (2026-11-22). Nothing is known about 2.6:
+it is assumed to have the grid of 2.5, since it has its names and prices.
 """
 
 ASSUMED_GRIDS: Final = frozenset({"gpt-image-2.6"})
-"""The rows of `GRIDS` that are a guess; an estimate made with one says so."""
+"""The rows of `GRIDS` that are a guess; an estimate made with one is marked as `assumed`."""
 
 PARTIAL_IMAGE_TOKENS: Final = 100
-"""Image output tokens of one streamed partial (OpenAI's image generation guide, 2026-11-22)."""
+"""Image output tokens of one streamed partial image (OpenAI's image generation guide, 2026-11-22)."""
 
 MAX_INPUT_IMAGE_TOKENS: Final = 1536
-"""What one input picture costs at most, in tokens."""
+"""The most tokens that one input picture takes."""
 
 _PATCH: Final = 32
 _MAGNIFIED_SIDE: Final = 1024
@@ -54,10 +55,10 @@ _FAMILY: Final = re.compile(r"(gpt-image-2)|(gpt-image-2\.[56])-(?:sunburst|flar
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """The tokens of one or several answers, as the API counts them; every count is 0 or more.
+    """The tokens of one or several answers as the API counts them; no count is negative.
 
-    `text_tokens` and `image_tokens` are the two parts of `input_tokens`, the cached counts are parts of those two (only
-    the Responses route names them), and `output_text_tokens` is the part of `output_tokens` that is not picture.
+    `text_tokens` and `image_tokens` are the two parts of `input_tokens`. The cached counts are parts of those two; only
+    the Responses route reports them. `output_text_tokens` is the part of `output_tokens` that is not picture.
     """
 
     input_tokens: int
@@ -70,11 +71,11 @@ class Usage:
 
     @property
     def total_tokens(self) -> int:
-        """Input and output together."""
+        """Input and output tokens together."""
         return self.input_tokens + self.output_tokens
 
     def __add__(self, other: "Usage") -> "Usage":
-        """What two calls used together."""
+        """The sum of both."""
         return Usage(
             input_tokens=self.input_tokens + other.input_tokens,
             text_tokens=self.text_tokens + other.text_tokens,
@@ -86,7 +87,7 @@ class Usage:
         )
 
     def as_dict(self) -> dict[str, Any]:
-        """The API's own shape, which `usage_from` reads back; cached counts only where there are any."""
+        """The API's JSON shape, which `usage_from` reads back; cached counts are left out if they are 0."""
         shape: dict[str, Any] = {
             "input_tokens": self.input_tokens,
             "input_tokens_details": {"text_tokens": self.text_tokens, "image_tokens": self.image_tokens},
@@ -111,10 +112,10 @@ MAX_TOKENS = 10**9
 
 
 def usage_from(answer: object) -> Usage | None:
-    """Read the `usage` of an images answer, or `tool_usage.image_gen` of a response, given as a mapping.
+    """Parse the `usage` of an images answer, or the `tool_usage.image_gen` of a response, given as a mapping.
 
-    None where there is none or where it cannot be right: a proxy's broken count must not lose a picture that was paid
-    for. Input whose parts are not named counts as text, output as picture.
+    None if it is missing or contradicts itself: a proxy's wrong count must not lose a picture that was paid for. Input
+    tokens that are not broken down count as text, and output tokens as picture.
     """
     usage = _mapping(answer)
     inputs, outputs = _mapping(usage.get("input_tokens_details")), _mapping(usage.get("output_tokens_details"))
@@ -137,12 +138,12 @@ def usage_from(answer: object) -> Usage | None:
 
 
 def without_date(model: str) -> str:
-    """The model that `model` is a snapshot of, in lower case: `gpt-image-2-2026-04-21` is `gpt-image-2`."""
+    """The name without the date of a snapshot, in lower case: `gpt-image-2-2026-04-21` becomes `gpt-image-2`."""
     return _DATE.sub("", model.lower())
 
 
 def family(model: str) -> str | None:
-    """The key of `GRIDS` that `model` belongs to; None for a name that says nothing, such as a proxy's alias."""
+    """The key of `GRIDS` that `model` belongs to; None for an unknown name, such as a proxy's alias."""
     match = _FAMILY.fullmatch(without_date(model))
     return match and (match[1] or match[2])
 
@@ -150,22 +151,22 @@ def family(model: str) -> str | None:
 def output_tokens(model: str, size: Pixels, quality: Quality) -> int | None:
     """Image output tokens of one picture of `size`; None for an unknown model or a quality that it does not have.
 
-    For `gpt-image-2.6` the answer rests on an assumption: see `GRIDS`.
+    For `gpt-image-2.6` this is an assumption: see `GRIDS`.
     """
     grid = GRIDS.get(family(model) or "", {}).get(quality)
     if grid is None:
         return None
     short, long = sorted(size)
-    # round() of a Fraction is exact and rounds halves to even, as the published values need.
+    # `round()` of a Fraction is exact and rounds halves to even, as the published values require.
     cells = grid * max(1, round(Fraction(grid * short, long)))
     return _ceil(Fraction(cells * (2_000_000 + short * long), 4_000_000))
 
 
 def input_image_tokens(width: int, height: int) -> int:
-    """Image input tokens of one picture to edit, of `width` by `height` pixels: 1 to `MAX_INPUT_IMAGE_TOKENS`.
+    """Image input tokens of one input picture of `width` by `height` pixels: 1 to `MAX_INPUT_IMAGE_TOKENS`.
 
-    Third-party measurements, five of them billed (2026-11-22). A ratio over 3:1 is brought to 3:1; that it is the short
-    side that grows, not the long one that is cut, is the dearer reading.
+    From third-party measurements, five of them billed (2026-11-22). A ratio over 3:1 is brought to 3:1; that the API
+    lengthens the short side for this, and does not cut the long one, is the more expensive reading.
     """
     short, long = sorted((width, height))
     short = max(Fraction(short), Fraction(long, _MAX_RATIO))
@@ -177,18 +178,18 @@ def input_image_tokens(width: int, height: int) -> int:
 
 
 def _fit_patches(across: Fraction, along: Fraction) -> tuple[Fraction, Fraction]:
-    """Patches along both sides at the same ratio: at most `MAX_INPUT_IMAGE_TOKENS`, one side a whole number of them."""
-    # isqrt is exact where a float's square root may fall below a whole number.
+    """Scale the patches along both sides to at most `MAX_INPUT_IMAGE_TOKENS` in all, one side a whole number."""
+    # `isqrt` is exact; the square root as a float can come out just below a whole number.
     sides = ((across, along), (along, across))
     whole = min(isqrt(int(MAX_INPUT_IMAGE_TOKENS * side / other)) / side for side, other in sides)
     return across * whole, along * whole
 
 
 def text_tokens(prompt: str, *, generation: bool) -> int:
-    """Text input tokens of `prompt`: a quarter of its UTF-8 bytes, and 6 more on a generation.
+    """Text input tokens of `prompt`: a quarter of its UTF-8 bytes, and 6 more for a generation.
 
-    A third-party rule of thumb for English (2026-11-22); bytes rather than characters, because other scripts take more
-    tokens a character. Text costs little: a thousand tokens are half a cent.
+    This is a third-party rule of thumb for English (2026-11-22). It counts bytes rather than characters, because other
+    scripts take more tokens per character. Text costs little: a thousand tokens are half a cent.
     """
     size = len(prompt.encode("utf-8", "surrogatepass"))
     return _ceil(Fraction(size, 4)) + (_GENERATION_TEXT_TOKENS if generation else 0)

@@ -1,1 +1,1 @@
-"""The index of everything made: what is known of a picture, its record beside it, and the tables that find it again."""
+"""The catalogue: the records of all pictures, edit sessions and jobs, their tables, and the search in them."""

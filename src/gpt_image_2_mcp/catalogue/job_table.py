@@ -1,4 +1,7 @@
-"""The statements on the `jobs` table: what other processes and later runs of the server can know of a job."""
+"""`JobTable`: the SQL statements on the `jobs` table.
+
+The rows are what other processes, and later runs of the server, can know about a job.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,15 +15,15 @@ from ..database.schema import jobs
 from .picture_table import from_microseconds, to_microseconds
 
 JobState = Literal["queued", "sent", "done", "failed", "lost"]
-"""A job is queued and then sent; it ends done, failed, or lost with the process that had sent it."""
+"""A job is queued, then sent; at the end it is done, failed, or lost if its process ended after sending."""
 
 RETENTION: Final = timedelta(days=30)
-"""How long a job is remembered after its end; its pictures are in the catalogue for good."""
+"""How long a job is kept after its end; its pictures stay in the catalogue."""
 
 
 @dataclass(frozen=True, slots=True)
 class JobRow:
-    """A job as it is written down."""
+    """A row of the table: one job."""
 
     id: str
     key: str
@@ -28,7 +31,7 @@ class JobRow:
     request: Mapping[str, Any]
     folder: Path
     stem: str
-    """How the names of its pictures begin."""
+    """The start of the file names of its pictures."""
     owner: str
     state: JobState
     created: datetime
@@ -40,19 +43,19 @@ class JobRow:
 
 @dataclass(frozen=True, slots=True)
 class JobTable:
-    """The table within one transaction, which begins at `now`."""
+    """The `jobs` table within one transaction, which began at `now`."""
 
     connection: sa.Connection
     now: datetime
 
     def save(self, row: JobRow, *, is_new: bool = False) -> None:
-        """Write a job down, whatever was written of it before, if anything was."""
+        """Write a job's row, in place of an older one; with `is_new` there is none, and the job is only inserted."""
         if not is_new:
             self.delete(row.id)
         self.connection.execute(sa.insert(jobs), _to_row(row))
 
     def end(self, job_id: str, state: JobState, outcome: Mapping[str, Any], *, fetched: bool) -> None:
-        """Say how a job ended, and whether its answer was taken at once; those of long ago are forgotten."""
+        """Record how a job ended, and whether its caller got the answer at once; delete jobs beyond `RETENTION`."""
         self.connection.execute(sa.delete(jobs).where(jobs.c.ended_us < to_microseconds(self.now - RETENTION)))
         self._update(
             job_id,
@@ -64,35 +67,35 @@ class JobTable:
         )
 
     def mark_fetched(self, job_id: str) -> None:
-        """Say that somebody has the answer."""
+        """Record that a caller has got the answer."""
         self._update(job_id, fetched=True)
 
     def mark_given_up(self, job_id: str, *, fetched: bool) -> None:
-        """Say that the first caller waits no longer, and whether somebody else has the answer."""
+        """Record that the first caller has stopped waiting, and whether another one has got the answer."""
         self._update(job_id, given_up=True, fetched=fetched)
 
     def mark_lost(self, job_id: str) -> None:
-        """Say that the process that had sent it is gone."""
+        """Record that the job's process ended after it had sent the request."""
         self._update(job_id, state="lost", ended_us=to_microseconds(self.now), given_up=True)
 
     def delete(self, job_id: str) -> None:
-        """Forget a job of which nothing was sent."""
+        """Delete a job."""
         self.connection.execute(sa.delete(jobs).where(jobs.c.id == job_id))
 
     def get(self, job_id: str) -> JobRow | None:
-        """The job of this id."""
+        """The job of this id, if there is one."""
         return next(iter(self._select(sa.select(jobs).where(jobs.c.id == job_id))), None)
 
     def unfetched(self, key: str, *, ended_after: datetime) -> list[JobRow]:
-        """Jobs that did the same and whose answer nobody has, the newest first; ended after a time, or not yet."""
+        """Jobs of the call `key` whose answer no caller has got: running, or ended after a time; newest first."""
         return self._select(_unfetched, key=key, after=to_microseconds(ended_after))
 
     def recent(self, limit: int) -> list[JobRow]:
-        """The newest jobs."""
+        """The newest jobs, at most `limit`."""
         return self._select(sa.select(jobs).order_by(jobs.c.created_us.desc()).limit(limit))
 
     def unfinished(self) -> list[JobRow]:
-        """Jobs that have not ended, of every process."""
+        """The jobs of all processes that have not ended, the oldest first."""
         return self._select(sa.select(jobs).where(jobs.c.state.in_(("queued", "sent"))).order_by(jobs.c.created_us))
 
     def _update(self, job_id: str, **values: Any) -> None:
@@ -108,7 +111,7 @@ _unfetched: Final = (
     .where(sa.or_(jobs.c.ended_us.is_(None), jobs.c.ended_us > sa.bindparam("after")))
     .order_by(jobs.c.created_us.desc())
 )
-"""Made once, since every paid call asks for it."""
+"""Built once, at import, since every paid call runs it."""
 
 
 def _to_row(row: JobRow) -> dict[str, Any]:

@@ -1,6 +1,6 @@
-"""What is known of a picture: the same in the catalogue, in the record beside the file, and in what a person is shown.
+"""`PictureRecord`: everything known about a picture, in the catalogue, in the JSON file beside it, and in answers.
 
-Records beside pictures are read back from files that anybody may have written, so every field is bounded.
+The JSON files are read back, and another program may have written them, so every field has bounds.
 """
 
 from collections.abc import Mapping
@@ -14,11 +14,11 @@ from pydantic import AfterValidator, AliasChoices, AwareDatetime, BaseModel, Con
 from ..images import MIME, Format
 
 PICTURE_ID = r"(?:image|edit|session)-[0-9]{8}-[0-9]{6}-[0-9a-f]{6}(?:-[A-Za-z0-9_-]{1,80})?"
-"""What a picture's id looks like: its file's name without the extension."""
+"""The pattern of a picture's id, which is the name of its file without the extension."""
 
 Text = Annotated[str, Field(max_length=32_000)]
 MAX_SHORT_TEXT = 300
-"""Characters of a short field."""
+"""Characters of a short text, such as a model's name."""
 ShortText = Annotated[str, Field(max_length=MAX_SHORT_TEXT)]
 PlainPath = Annotated[str, Field(max_length=4096)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -27,11 +27,11 @@ Tokens = Annotated[int, Field(ge=0, le=10**12)]
 Number = Annotated[int, Field(ge=-(10**15), le=10**15)]
 Fraction = Annotated[float, Field(allow_inf_nan=False)]
 PlainValues = Annotated[Mapping[ShortText, bool | Number | Fraction | ShortText | None], Field(max_length=50)]
-"""Names and plain values."""
+"""A mapping of names to plain JSON values."""
 
 
 def _check_year(when: datetime) -> datetime:
-    if not 1970 < when.year < 2200:  # noqa: PLR2004 - rows count from 1970, and no zone's clock overflows
+    if not 1970 < when.year < 2200:  # noqa: PLR2004 - rows count from 1970; later years could overflow in some time zone
         raise ValueError("is not of this age")
     return when
 
@@ -40,54 +40,54 @@ Moment = Annotated[AwareDatetime, AfterValidator(_check_year)]
 
 
 def _stored_as(name: str, stored: str, *, default: Any) -> Any:
-    """A field whose name in files and databases is an older one, `stored`; both are read, and the older is written."""
+    """A field that files and databases hold under the older name `stored`; it is read under both names."""
     return Field(default=default, validation_alias=AliasChoices(stored, name), serialization_alias=stored)
 
 
 class Record(BaseModel):
-    """What all parts of a record share: they do not change, and what a later version adds is passed over."""
+    """The base of a record's parts: immutable; fields that a later version of this program added are ignored."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", serialize_by_alias=True)
 
 
 class Origin(Record):
-    """A picture that another one was made from."""
+    """An input picture or mask that a picture was made from."""
 
     role: Literal["image", "mask"] = "image"
     source: PlainPath
-    """As it was named: a path, a URL without its query, or "a data URL (1,234 bytes)"."""
+    """As the call named it: a path, a URL without its query, or "a data URL (1,234 bytes)"."""
     sha256: Sha256
     """Of the bytes that were sent."""
     path: PlainPath | None = None
-    """Where it can be read again; None where it was no file."""
+    """The file where it can be read again; None if it was not a file and was not kept."""
     id: PictureId | None = None
-    """Its id, where it was made here."""
+    """Its picture id, if it was made here."""
 
 
 class TokenCounts(Record):
-    """What the API counted."""
+    """The tokens that the API counted."""
 
     input_tokens: Tokens
     output_tokens: Tokens
     image_tokens: Tokens = 0
-    """Of the input."""
+    """The part of `input_tokens` for pictures."""
 
 
 class SessionPosition(Record):
-    """Where a picture stands in an edit session."""
+    """The position of a picture in an edit session."""
 
     session_id: Annotated[str, Field(pattern=r"^session-[0-9a-f]{24}$")]
     turn: Annotated[int, Field(ge=1, le=100_000)]
     parent: Annotated[int, Field(ge=0, le=100_000)]
     """The turn that it was made from; 0 stands for the originals."""
     is_branch: bool = _stored_as("is_branch", "late", default=False)
-    """Another turn was made from the same one in the meantime: this is a branch, and the session goes on there."""
+    """Whether another turn had been made from the parent meanwhile, so that the session goes on from that turn."""
     parent_given: bool = _stored_as("parent_given", "asked", default=False)
-    """The parent was named by the call: the session goes on from here."""
+    """Whether the call named the parent (`from_turn`), so that the session goes on from this turn in any case."""
 
 
 class PictureRecord(Record):
-    """One saved picture: its file, and everything that it takes to make it again."""
+    """One saved picture: its file, and everything that is needed to make it again."""
 
     id: PictureId
     kind: Literal["image", "edit", "session"]
@@ -99,13 +99,13 @@ class PictureRecord(Record):
     model: ShortText
     prompt: Text
     parameters: PlainValues = Field(default_factory=dict[str, Any])
-    """What was asked for: size, quality, background, output_format, output_compression, moderation, n."""
+    """The requested size, quality, background, output_format, output_compression, moderation and n."""
     applied: PlainValues = Field(default_factory=dict[str, Any])
-    """What came: size, quality, format, background."""
+    """The size, quality, format and background that the API reported."""
     usage: TokenCounts | None = None
-    """Of this picture alone: a share where several came in one answer."""
+    """The tokens of this picture; a share if several came in one answer."""
     cost_usd: Annotated[Decimal, Field(ge=0, le=1_000_000)] | None = None
-    """Of this picture alone; None where nobody knows."""
+    """The cost of this picture in dollars; None if it is not known."""
     parents: Annotated[tuple[Origin, ...], Field(max_length=20)] = ()
     made: Moment
     client: ShortText | None = None
@@ -117,7 +117,7 @@ class PictureRecord(Record):
 
 
 class Picture(Record):
-    """A record, and where its file lies."""
+    """A picture: its record, and the path of its file."""
 
     path: Path
     record: PictureRecord
@@ -129,10 +129,10 @@ class Picture(Record):
 
     @property
     def mime_type(self) -> str:
-        """By the bytes."""
+        """The MIME type of the file."""
         return MIME[self.record.format]
 
     @property
     def made(self) -> datetime:
-        """When, in UTC."""
+        """The time at which it was made, in UTC."""
         return self.record.made

@@ -1,6 +1,6 @@
-"""The statements on the `pictures` table: a picture goes in and comes out whole.
+"""`PictureTable`: the SQL statements on the `pictures` table, which turn a `Picture` into a row and back.
 
-Rows are numbered by the microsecond in which their picture was made, so that the newest first is their order.
+The number of a row is the microsecond in which its picture was made, so that the order of the rows is that of time.
 """
 
 from collections.abc import Iterator, Sequence
@@ -21,23 +21,23 @@ EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def to_microseconds(when: datetime) -> int:
-    """Since 1970 in UTC, as rows hold times."""
+    """A time as rows hold it: microseconds since 1970, in UTC."""
     return (when - EPOCH) // timedelta(microseconds=1)
 
 
 def from_microseconds(us: int) -> datetime:
-    """The time, in UTC, of microseconds since 1970."""
+    """The time, in UTC, that a row holds as microseconds since 1970."""
     return EPOCH + timedelta(microseconds=us)
 
 
 @dataclass(frozen=True, slots=True)
 class PictureTable:
-    """The table within one transaction."""
+    """The `pictures` table within one transaction."""
 
     connection: sa.Connection
 
     def add(self, picture: Picture) -> bool:
-        """Add a picture; False where one of its id is there already, which stays as it is."""
+        """Insert a picture; returns False if its id is in the table already, and then changes nothing."""
         if self._first(pictures.c.id == picture.id) is not None:
             return False
         row = _to_row(picture)
@@ -59,47 +59,47 @@ class PictureTable:
         return True
 
     def get(self, picture_id: str) -> Picture | None:
-        """The picture of this id."""
+        """The picture of this id, if there is one."""
         return self._first(pictures.c.id == picture_id)
 
     def by_ids(self, ids: Sequence[str]) -> dict[str, Picture]:
-        """Those of these ids that there are."""
+        """The pictures of these ids, as far as there are any, by id."""
         found = self._iterate(sa.select(pictures).where(pictures.c.id.in_(ids)))
         return {picture.id: picture for picture in found}
 
     def by_content(self, sha256: str) -> Picture | None:
-        """The newest picture of exactly these bytes."""
+        """The newest picture whose file has this hash, if there is one."""
         query = sa.select(pictures).where(pictures.c.sha256 == sha256).order_by(pictures.c.number.desc()).limit(1)
         return next(self._iterate(query), None)
 
     def set_path(self, picture_id: str, path: Path) -> None:
-        """Say that a picture lies somewhere else now."""
+        """Record the new path of a picture's file."""
         self.connection.execute(sa.update(pictures).where(pictures.c.id == picture_id).values(path=str(path)))
 
     def of_sessions(self, ids: sa.Select[str]) -> list[Picture]:
-        """The turns of the sessions that a select finds, each session's in their order."""
+        """The pictures of the sessions whose ids a select finds, in the order of their turns."""
         query = sa.select(pictures).where(pictures.c.session_id.in_(ids))
         query = query.order_by(pictures.c.session_id, pictures.c.turn)
         return list(self._iterate(query))
 
     def id_at(self, position: SessionPosition) -> str | None:
-        """The picture that has a place in a session."""
+        """The id of the picture at a position in a session, if there is one."""
         here = (pictures.c.session_id == position.session_id, pictures.c.turn == position.turn)
         return self.connection.scalar(sa.select(pictures.c.id).where(*here))
 
     def count_ids_near(self, when: datetime) -> int:
-        """How many pictures have a number within ten milliseconds from then on; `add` needs one that is free."""
+        """Count the row numbers that are taken in the 10 ms after `when`; `add` needs a free one in that range."""
         near = pictures.c.number.between(to_microseconds(when), to_microseconds(when) + 10_000)
         return self.connection.scalar(sa.select(sa.func.count()).where(near)) or 0
 
     def ids_like(self, start: str, limit: int) -> list[str]:
-        """The newest ids that begin so, whatever their capitals: a person's words are part of them."""
+        """The newest ids that begin with `start`, ignoring case, since an id may contain a prefix that a user chose."""
         begins = pictures.c.id.istartswith(start, autoescape=True)
         query = sa.select(pictures.c.id).where(begins).order_by(pictures.c.number.desc()).limit(limit)
         return list(self.connection.scalars(query))
 
     def select(self, query: sa.Select[Any]) -> list[Picture]:
-        """What a select of whole rows finds."""
+        """The pictures that a select of whole rows finds."""
         return list(self._iterate(query))
 
     def _first(self, condition: sa.ColumnElement[bool]) -> Picture | None:
@@ -111,7 +111,7 @@ class PictureTable:
 
 def _to_row(picture: Picture) -> dict[str, Any]:
     record = picture.record
-    usage, place = record.usage, record.position
+    usage, position = record.usage, record.position
     return {
         "id": record.id,
         "path": str(picture.path),
@@ -133,11 +133,11 @@ def _to_row(picture: Picture) -> dict[str, Any]:
         "made_us": to_microseconds(record.made),
         "client": record.client,
         "project": record.project,
-        "session_id": place and place.session_id,
-        "turn": place and place.turn,
-        "parent_turn": place and place.parent,
-        "late": bool(place and place.is_branch),
-        "asked": bool(place and place.parent_given),
+        "session_id": position and position.session_id,
+        "turn": position and position.turn,
+        "parent_turn": position and position.parent,
+        "late": bool(position and position.is_branch),
+        "asked": bool(position and position.parent_given),
         "job_id": record.job_id,
         "request_id": record.request_id,
         "sandbox": record.sandbox,
@@ -145,13 +145,13 @@ def _to_row(picture: Picture) -> dict[str, Any]:
 
 
 def _from_row(row: dict[str, Any]) -> Picture:
-    usage = place = None
+    usage = position = None
     if row["output_tokens"] is not None:
         usage = TokenCounts(
             input_tokens=row["input_tokens"], output_tokens=row["output_tokens"], image_tokens=row["image_tokens"]
         )
     if row["session_id"] is not None:
-        place = SessionPosition(
+        position = SessionPosition(
             session_id=row["session_id"],
             turn=row["turn"],
             parent=row["parent_turn"],
@@ -161,7 +161,7 @@ def _from_row(row: dict[str, Any]) -> Picture:
     names = PictureRecord.model_fields.keys() & row.keys()
     fields = {name: row[name] for name in names} | {
         "usage": usage,
-        "place": place,
+        "position": position,
         "cost_usd": None if row["nano_usd"] is None else Decimal(row["nano_usd"]) / NANOS_PER_USD,
         "made": from_microseconds(row["made_us"]),
     }

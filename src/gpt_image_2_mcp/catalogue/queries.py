@@ -1,7 +1,8 @@
-"""Finding pictures: words of the prompt and filters, the newest first, a page at a time.
+"""`search` finds a page of pictures by words of the prompt and by filters, the newest first.
 
-Only indexes are looked at until it is known which pictures are on the page. Nothing is sorted: words, times, projects
-and models are read in the order of the numbers, from the newest. What is no word is looked for letter by letter.
+The queries read indexes only, until it is known which pictures are on the page, and sort nothing: all indexes hold the
+pictures in the order of their row numbers, which is that of time. Words are found by the full-text index; a text that
+the index does not know as words, such as an emoji or Chinese, is searched for as a substring of the prompts.
 """
 
 import re
@@ -18,17 +19,18 @@ from .text_index import words_of
 
 _word_index = sa.table("picture_words", sa.column("rowid"), sa.column("number"))
 _picture_number = sa.literal_column("+picture_words.rowid", sa.Integer())
-"""With a plus, so that SQLite walks along the words and looks into the list: the other way it asks for each picture."""
+"""The plus keeps SQLite from using the column for a lookup: so it goes through the matches of the words and checks each
+against the filters, and does not query the word index once for every picture."""
 
 
 def search(connection: sa.Connection, wanted: SearchQuery) -> SearchResult:
-    """Find a page of pictures."""
-    asked = wanted.text or ""
-    words = re.findall(r"\w+", asked) if words_of(asked) else []
+    """Find the page of pictures that a query asks for."""
+    text = wanted.text or ""
+    words = re.findall(r"\w+", text) if words_of(text) else []
     is_sqlite = connection.dialect.name == "sqlite"
     if not words:
-        # Signs alone, such as an emoji, are in no index; a query of spaces is none.
-        rows = _fetch_page(connection, wanted, _containing(asked.split(), wanted, is_sqlite=is_sqlite))
+        # Symbols such as an emoji are in no index, so they are searched for as text; blank text filters nothing.
+        rows = _fetch_page(connection, wanted, _containing(text.split(), wanted, is_sqlite=is_sqlite))
     elif is_sqlite:
         rows = _fetch_page(connection, wanted, _matching_words(words, wanted))
     else:
@@ -37,29 +39,29 @@ def search(connection: sa.Connection, wanted: SearchQuery) -> SearchResult:
         )
         joined = pictures.join(_word_index, _word_index.c.number == pictures.c.number)
         rows = _fetch_page(connection, wanted, _filtered(wanted).select_from(joined).where(match))
-    if not rows and words and not asked.isascii():
-        # Scripts without spaces are one long word to the index: look for the letters themselves.
+    if not rows and words and not text.isascii():
+        # In scripts without spaces a sentence is one long word to the index: search for the text itself.
         rows = _fetch_page(connection, wanted, _containing(words, wanted, is_sqlite=is_sqlite))
     return SearchResult(tuple(rows[: wanted.page_size]), wanted.page, wanted.page_size, len(rows) > wanted.page_size)
 
 
 def _filtered(wanted: SearchQuery) -> sa.Select[Any]:
-    """The numbers of pictures that go through the filters."""
+    """Select the row numbers of the pictures that pass the filters."""
     return _within_times(_with_values(sa.select(pictures.c.number.label("number")), wanted, model=True), wanted)
 
 
 def _containing(parts: Sequence[str], wanted: SearchQuery, *, is_sqlite: bool) -> sa.Select[Any]:
-    """The same, of those whose prompts hold all parts, wherever in a word."""
+    """Select the numbers of the pictures that pass the filters and whose prompts contain all `parts` as substrings."""
     query = _filtered(wanted).where(*[pictures.c.prompt.icontains(part, autoescape=True) for part in parts])
     return query.where(sa.text(NOT_ASCII)) if is_sqlite and not "".join(parts).isascii() else query
 
 
 def _matching_words(words: list[str], wanted: SearchQuery) -> sa.Select[Any]:
-    """The same, of those with all words, in SQLite's index of words."""
+    """Select the numbers of the pictures that pass the filters and have all `words`, in SQLite's full-text index."""
     match = sa.literal_column("picture_words").op("MATCH")(" ".join(f'"{word}"*' for word in words))
     query = sa.select(_word_index.c.rowid.label("number"))
     if wanted.model is not None:
-        # Most pictures are of one model: a list of them is longer than what the words leave to look at.
+        # Most pictures are of one model, so a list of its pictures would be longer than the matches: join instead.
         joined = _word_index.join(pictures, pictures.c.number == _word_index.c.rowid)
         query = query.select_from(joined).where(pictures.c.model == wanted.model)
     if wanted.project is not None or wanted.session_id is not None:
@@ -86,7 +88,7 @@ def _within_times(query: sa.Select[Any], wanted: SearchQuery) -> sa.Select[Any]:
 
 
 def _fetch_page(connection: sa.Connection, wanted: SearchQuery, numbers: sa.Select[Any]) -> list[Picture]:
-    """One more than a page holds, where there are as many."""
+    """Fetch the page's pictures, and one more if there is one, which tells that there is another page."""
     offset = (wanted.page - 1) * wanted.page_size
     newest = numbers.order_by(sa.desc("number")).limit(wanted.page_size + 1).offset(offset)
     query = sa.select(pictures).where(pictures.c.number.in_(newest)).order_by(pictures.c.number.desc())

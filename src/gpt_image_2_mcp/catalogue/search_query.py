@@ -1,24 +1,30 @@
-"""What can be looked for among pictures, and what a page of them is."""
+"""`SearchQuery` and `SearchResult`: what to search for among the pictures, and a page of what was found.
+
+They are not in `queries`, since that imports SQLAlchemy, which takes half a second: the server answers its first
+messages without a database, and the modules of the library and the resources import these values at the start.
+"""
 
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Self
 
-from ..parameters.times import moment
+from ..parameters.times import parse_time
 from .models import Picture
 
 PAGE_SIZE = 20
-"""Pictures on a page: as many as fit a contact sheet."""
+"""Pictures on a page: as many as fit on a contact sheet."""
 
 
 @dataclass(frozen=True, slots=True)
 class SearchQuery:
-    """What is looked for; None and empty stand for anything."""
+    """What to search for; a filter that is None is not applied."""
 
     text: str | None = None
+    """Words, or a part, of the prompt."""
     since: datetime | None = None
+    """Pictures made at this time or later."""
     until: datetime | None = None
-    """Not included."""
+    """Pictures made before this time; the time itself is not included."""
     project: str | None = None
     session_id: str | None = None
     model: str | None = None
@@ -38,17 +44,17 @@ class SearchQuery:
         page: int = 1,
         page_size: int = PAGE_SIZE,
     ) -> Self:
-        """Make a search of filters as a person or a model writes them, with times such as `yesterday` and `3d`.
+        """Make a query from filters as a user or a model writes them, with times such as `yesterday` and `3d`.
 
         Raises:
-            BadRequest: `since` or `until` is no time.
+            BadRequest: `since` or `until` is no valid time.
 
         """
         now = datetime.now().astimezone()
         return cls(
             text=query,
-            since=None if since is None else moment(since, now=now),
-            until=None if until is None else moment(until, end=True, now=now),
+            since=None if since is None else parse_time(since, now=now),
+            until=None if until is None else parse_time(until, end=True, now=now),
             project=project,
             session_id=session_id,
             model=model,
@@ -59,7 +65,7 @@ class SearchQuery:
 
 @dataclass(frozen=True, slots=True)
 class SearchResult:
-    """A page of pictures, the newest first; `has_more` tells that there is another page."""
+    """A page of pictures, the newest first; `has_more` says whether there is another page."""
 
     pictures: tuple[Picture, ...]
     page: int
@@ -68,5 +74,5 @@ class SearchResult:
 
     @property
     def first_number(self) -> int:
-        """The number of the first picture among all that were found, from 1."""
+        """The number, from 1, of the page's first picture among all that were found."""
         return (self.page - 1) * self.page_size + 1

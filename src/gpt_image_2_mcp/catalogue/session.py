@@ -1,8 +1,8 @@
-"""Edit sessions: series of pictures, each made from an earlier one; immutable values and how they read.
+"""Edit sessions as immutable values: `Session` and its `Turn`s, the rules of a session, and its tree as text.
 
-A session is a tree: its originals at the root, and every turn made from another turn or from the originals. It holds no
-bytes, only where each turn's picture lies. Ending, expiry and eviction forget that a session is active, and never touch
-a file.
+A session is a tree: the originals are at the root, and every turn is made from another turn or from the originals. It
+holds no bytes, only the paths of its pictures. When a session is ended, expires or is evicted, it is no longer active;
+its files stay.
 """
 
 import secrets
@@ -15,40 +15,43 @@ from ..storage.local_folder import SIDE_FOLDER
 from .models import Origin, Picture, SessionPosition
 
 ORIGINALS = 0
-"""The number that stands for the pictures that a session began with."""
+"""The turn number that stands for the pictures that a session began with."""
 
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One edit of a session; turns count from 1."""
+    """One turn of a session: a picture and its position. Turns are numbered from 1."""
 
     picture: Picture
     position: SessionPosition
 
     @property
     def number(self) -> int:
-        """Its number in the session."""
+        """The turn's number in the session."""
         return self.position.turn
 
     @property
     def parent(self) -> int:
-        """The turn that it was made from, or `ORIGINALS`."""
+        """The number of the turn that it was made from, or `ORIGINALS`."""
         return self.position.parent
 
     @property
     def path(self) -> Path:
-        """Where its picture lies."""
+        """The path of the picture's file."""
         return self.picture.path
 
     @property
     def prompt(self) -> str:
-        """What was asked for."""
+        """The prompt of the turn."""
         return self.picture.record.prompt
 
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """A tree of edits; `turns` are in their order, and there is at least one."""
+    """An edit session; `turns` are in the order of their numbers, and there is at least one.
+
+    `head_number` is the turn that the next one is made from, unless the call names another.
+    """
 
     id: str
     created: datetime
@@ -60,30 +63,30 @@ class Session:
 
     @property
     def head(self) -> Turn:
-        """The turn that the next one is made from."""
+        """The turn that the next one is made from; the last one if the catalogue no longer has the head."""
         return self.turn(self.head_number) or self.turns[-1]
 
     @property
     def originals(self) -> tuple[Origin, ...]:
-        """The pictures that it began with; none where its first turn is not known any longer."""
+        """The pictures that the session began with; empty if the catalogue no longer has the first turn."""
         first = self.turns[0]
         return () if first.number != 1 else tuple(o for o in first.picture.record.parents if o.role == "image")
 
     @property
     def branches(self) -> list[Turn]:
-        """The turns from which nothing was made yet, the ends of the tree."""
+        """The ends of the tree: the turns from which no other turn was made."""
         parents = {turn.parent for turn in self.turns}
         return [turn for turn in self.turns if turn.number not in parents]
 
     def turn(self, number: int) -> Turn | None:
-        """The turn of this number."""
+        """The turn of this number, if there is one."""
         return next((turn for turn in self.turns if turn.number == number), None)
 
     def parent_for(self, from_turn: int | None) -> int:
-        """The number of the turn that the next one is made from: `from_turn` where the call names one, else the head.
+        """The number of the turn that the next one is made from: `from_turn` if the call names one, else the head.
 
         Raises:
-            SessionError: there is no such turn, or the originals are meant and not known.
+            SessionError: there is no such turn, or it is `ORIGINALS`, and these are not known.
 
         """
         parent = self.head.number if from_turn is None else from_turn
@@ -112,7 +115,7 @@ class BeginSession:
 class ExtendSession:
     """The step by which a picture becomes the next turn of a session, made from turn `parent`.
 
-    `parent_given` tells that the call named the parent: the session goes on from this turn in any case.
+    `parent_given` says that the call named the parent, so that the session goes on from this turn in any case.
     """
 
     session_id: str
@@ -121,13 +124,13 @@ class ExtendSession:
 
 
 SessionStep = BeginSession | ExtendSession
-"""What the transaction that writes a picture down does to its session: see `SessionTable.apply`."""
+"""How the transaction that writes a picture changes its session: see `SessionTable.apply`."""
 
 ENDED_MEANWHILE = "The session was ended while this turn was made; its picture is saved all the same."
 
 
 def position_lines(position: SessionPosition, drawn: str) -> list[str]:
-    """What an answer says of a turn: where it is in its session, whose tree is `drawn`, and how to go on."""
+    """The lines of an answer about a turn: its position, the session's tree (`drawn`), and how to continue."""
     parent = f"turn {position.parent}" if position.parent else "the originals"
     lines = [f"session_id: {position.session_id}, turn {position.turn}, made from {parent}."]
     if position.is_branch:
@@ -139,18 +142,18 @@ def position_lines(position: SessionPosition, drawn: str) -> list[str]:
 
 
 MAX_TREE_LINES = 30
-"""Turns that a tree as text shows: the newest."""
+"""Turns that the text of a tree shows, the newest."""
 MAX_LABEL = 60
-"""Characters of a turn's prompt in a tree."""
+"""Characters of a prompt or a name in the text of a tree."""
 
 
 def tree(session: Session) -> str:
-    """The turns as text, one a line: a chain stands in one column, and each branch a step further in."""
+    """The session's tree as text, one turn a line: a chain is in one column, and each branch is indented further."""
     shown = {turn.number for turn in session.turns[-MAX_TREE_LINES:]}
     children: dict[int, list[Turn]] = {}
     numbers = {turn.number for turn in session.turns}
     for turn in session.turns:
-        # A turn whose picture is not known any longer leaves those that were made from it.
+        # If the catalogue no longer has a turn's parent, the turn is drawn below the originals.
         known = turn.parent in numbers and turn.parent < turn.number
         children.setdefault(turn.parent if known else ORIGINALS, []).append(turn)
     lines = ["0 originals: " + (", ".join(map(_label, session.originals)) or "not known")]
@@ -170,7 +173,7 @@ def tree(session: Session) -> str:
 
 
 def _branches(turns: list[Turn], margin: str) -> list[tuple[Turn, str, str]]:
-    """Turns made from the same one, the last first: each with its margin, and that of what follows it."""
+    """Turns made from the same one, the last first, each with the margin of its line and of the lines below it."""
     last = len(turns) - 1
     marks = [("└ ", "  ") if index == last else ("├ ", "│ ") for index in range(len(turns))]
     return [(turn, margin + first, margin + rest) for turn, (first, rest) in zip(turns, marks, strict=True)][::-1]
@@ -183,5 +186,5 @@ def _label(origin: Origin) -> str:
 
 
 def new_session_id() -> str:
-    """An id that cannot be guessed: 96 random bits."""
+    """A new session id of 96 random bits, which cannot be guessed."""
     return f"session-{secrets.token_hex(12)}"

@@ -1,4 +1,7 @@
-"""The statements on the `sessions` table: which are active, where each goes on, and which make room for others."""
+"""`SessionTable`: the SQL statements on the `sessions` table.
+
+It decides which sessions are active, from which turn each goes on (its `head`), and which are evicted for newer ones.
+"""
 
 from collections import defaultdict
 from dataclasses import dataclass
@@ -17,13 +20,13 @@ from .session import ORIGINALS, BeginSession, ExtendSession, Session, SessionSte
 
 @dataclass(frozen=True, slots=True)
 class SessionLimits:
-    """How many sessions are kept active (0: any number), and how long each after its last use (None: for good)."""
+    """How many sessions stay active (0: any number), and how long each does after its last use (None: for ever)."""
 
     count: int
     idle: timedelta | None
 
     def idle_words(self) -> str:
-        """The time, for a reader."""
+        """The idle time in words, for an error message."""
         if self.idle is None:
             return "too long"
         minutes = self.idle.total_seconds() / 60
@@ -32,14 +35,14 @@ class SessionLimits:
 
 @dataclass(frozen=True, slots=True)
 class SessionTable:
-    """The table within one transaction, which begins at `now`."""
+    """The `sessions` table within one transaction, which began at `now`."""
 
     connection: sa.Connection
     limits: SessionLimits
     now: datetime
 
     def apply(self, step: SessionStep) -> SessionPosition | None:
-        """Begin or extend a session, and give the position of its new turn; None where the session ended meanwhile."""
+        """Begin or extend a session; returns the position of the new turn, None if the session ended meanwhile."""
         match step:
             case BeginSession():
                 return self.begin(step.session_id, step.folder)
@@ -47,7 +50,7 @@ class SessionTable:
                 return self.extend(step.session_id, parent=step.parent, parent_given=step.parent_given)
 
     def begin(self, session_id: str, folder: Path) -> SessionPosition:
-        """Begin a session, and give its first turn's position; beyond the limit, the least recently used one ends."""
+        """Insert a session, and evict others beyond the limits; returns the position of its first turn."""
         us = to_microseconds(self.now)
         row = {"id": session_id, "created_us": us, "updated_us": us, "folder": str(folder), "head": 1, "active": True}
         self.connection.execute(sa.insert(sessions), row)
@@ -55,7 +58,7 @@ class SessionTable:
         return SessionPosition(session_id=session_id, turn=1, parent=ORIGINALS)
 
     def evict(self) -> None:
-        """End what was not used for too long, and beyond the limit the least recently used."""
+        """End the sessions that were idle for too long, and beyond the limit the least recently used ones."""
         self._end_idle()
         if self.limits.count:
             by_use = (sessions.c.updated_us.desc(), sessions.c.created_us.desc())
@@ -63,10 +66,10 @@ class SessionTable:
             self._end(sa.and_(sessions.c.active, sessions.c.id.not_in(list(self.connection.scalars(kept)))))
 
     def use(self, session_id: str) -> Session:
-        """Give an active session, and count that as use.
+        """Get an active session, and record that it was used now.
 
         Raises:
-            SessionError: it is unknown, or ended, expired or evicted.
+            SessionError: the session is unknown, or was ended, expired or was evicted.
 
         """
         self._end_idle()
@@ -81,10 +84,10 @@ class SessionTable:
         return session
 
     def extend(self, session_id: str, *, parent: int, parent_given: bool) -> SessionPosition | None:
-        """Give the position of one more turn, made from `parent`; None where the session ended meanwhile.
+        """Extend a session by a turn made from `parent`; returns its position, None if the session ended meanwhile.
 
         The session goes on from the new turn, unless another turn was made from the same parent meanwhile: then the new
-        one is a branch. Where the call named its parent (`parent_given`) the session goes on from the new turn anyway.
+        one is a branch. If the call named the parent (`parent_given`), the session goes on from the new turn anyway.
         """
         self._end_idle()
         query = sa.select(sessions.c.head).where(sessions.c.id == session_id, sessions.c.active)
@@ -108,7 +111,7 @@ class SessionTable:
         return position
 
     def end(self, session_id: str) -> Session | None:
-        """End a session; None where there was no active one."""
+        """End a session; returns it, None if there is no active one of this id."""
         self._end_idle()
         session = self.get(session_id)
         if session is None or not session.active:
@@ -117,39 +120,39 @@ class SessionTable:
         return session
 
     def active(self, limit: int | None = None) -> list[Session]:
-        """The active sessions, the last used first; `limit` of them, if there is one."""
+        """The active sessions, the last used first; at most `limit`, if given."""
         self._end_idle()
         by_use = sa.select(sessions).where(sessions.c.active).order_by(sessions.c.updated_us.desc())
         return self._select(by_use if limit is None else by_use.limit(limit))
 
     def count_active(self) -> int:
-        """How many are active."""
+        """The number of active sessions."""
         self._end_idle()
         return self.connection.scalar(sa.select(sa.func.count()).where(sessions.c.active)) or 0
 
     def get(self, session_id: str) -> Session | None:
-        """A session, active or not."""
+        """The session of this id, active or not, if there is one."""
         return next(iter(self._select(sa.select(sessions).where(sessions.c.id == session_id))), None)
 
     def ids_like(self, start: str, limit: int) -> list[str]:
-        """The ids that begin so, the last used first."""
+        """The ids that begin with `start`, the last used session first."""
         begins = sessions.c.id.startswith(start, autoescape=True)
         query = sa.select(sessions.c.id).where(begins).order_by(sessions.c.updated_us.desc()).limit(limit)
         return list(self.connection.scalars(query))
 
     def restore(self, session_id: str) -> bool:
-        """Write a session from its turns, as it was; it is active for as long as it would have been.
+        """Insert a session again from its turns in the `pictures` table; it was last used when its last turn was made.
 
-        One that is there stays as it is, and False is given: where it goes on is nothing that a record decides.
+        Returns False if the session is in the table, and then changes nothing, since the table knows its head better.
         """
         if self.get(session_id) is not None:
             return False
         turns = self._turns(session_id)
         first, last = turns[0], turns[-1]
         head = 0
-        for place in (picture.record.position for picture in turns):
-            if place and not place.is_branch:
-                head = place.turn
+        for position in (picture.record.position for picture in turns):
+            if position and not position.is_branch:
+                head = position.turn
         row = {
             "id": session_id,
             "created_us": to_microseconds(first.made),
@@ -162,7 +165,7 @@ class SessionTable:
         return True
 
     def set_folder(self, session_id: str, left: Path, folder: Path) -> None:
-        """Have a session go on in `folder` if it went on in `left`."""
+        """Save the session's next pictures in `folder` if they went to the folder `left` so far."""
         here = sa.and_(sessions.c.id == session_id, sessions.c.folder == str(left))
         self.connection.execute(sa.update(sessions).where(here).values(folder=str(folder)))
 
@@ -172,8 +175,8 @@ class SessionTable:
     def _select(self, query: sa.Select[Any]) -> list[Session]:
         turns: defaultdict[str, list[Turn]] = defaultdict(list)
         for picture in PictureTable(self.connection).of_sessions(query.with_only_columns(sessions.c.id)):
-            if place := picture.record.position:
-                turns[place.session_id].append(Turn(picture, place))
+            if position := picture.record.position:
+                turns[position.session_id].append(Turn(picture, position))
         rows = self.connection.execute(query.order_by(None).order_by(sessions.c.updated_us.desc())).mappings()
         return [_from_row(row, turns[row["id"]]) for row in rows if row["id"] in turns]
 

@@ -1,6 +1,7 @@
-"""The record beside each picture: `.gpt-image-2/<id>.json` in the picture's folder.
+"""The record beside each picture: the JSON file `.gpt-image-2/<id>.json` in the picture's folder.
 
-The catalogue is made again from these alone. They are read as what they are, files that anybody may have written.
+The catalogue can be rebuilt from these files alone. Another program may have written or changed them, so reading one
+checks everything.
 """
 
 import json
@@ -20,20 +21,20 @@ from .models import Picture, PictureRecord
 FORMAT: Final = "gpt-image-2-mcp/picture"
 VERSION: Final = 1
 MAX_BYTES: Final = 1_000_000
-"""Of a record: a prompt of 32,000 characters takes 200 kB at six bytes a character, a path 4 kB."""
+"""The largest record that is read: a prompt of 32,000 characters takes 200 kB at six bytes each, a path 4 kB."""
 
 
 def sidecar_of(path: Path) -> Path:
-    """Where the record of the picture at `path` lies."""
+    """The path of the record of the picture at `path`."""
     return path.parent / SIDE_FOLDER / f"{path.stem}.json"
 
 
 def write_sidecar(picture: Picture, policy: WritePolicy) -> None:
-    """Write a picture's record beside it, in place of an older one; `policy` resolves the folder again.
+    """Write a picture's record beside it, in place of an older one; `policy` checks the folder again.
 
     Raises:
-        OSError: it cannot be written.
-        BadRequest: the folder leads to another place now.
+        OSError: the record cannot be written.
+        BadRequest: the folder is a link now, or may not be written any longer.
 
     """
     path = sidecar_of(picture.path)
@@ -44,10 +45,10 @@ def write_sidecar(picture: Picture, policy: WritePolicy) -> None:
 
 
 def read_sidecar(path: Path) -> tuple[PictureRecord, str]:
-    """Read a record, and the name of its picture's file, which is a plain name.
+    """Read a record and the name of its picture's file, which is checked to be a name without folders.
 
     Raises:
-        UnreadableSource: it is no such record.
+        UnreadableSource: the file cannot be read, or is no valid record.
 
     """
     try:

@@ -32,7 +32,7 @@ def library(ctx: click.Context) -> None:
 
 
 def _filters(command: Callable[..., None]) -> Callable[..., None]:
-    """Add the options that narrow a selection of pictures; `Search.parse` takes their values."""
+    """Add the options that narrow a selection of pictures; `SearchQuery.parse` takes their values."""
     options = (
         click.option("--since", metavar="TIME", help="2026-11-22, 2026-11-22T14:30, today, yesterday, 2h, 3d or 1w."),
         click.option("--until", metavar="TIME", help="The same forms; a day is included up to its end."),
@@ -208,7 +208,7 @@ def _run(
     from .progress import progress_bar
 
     settings = read_settings(sandbox=sandbox or bool(ctx.obj))
-    settings.require_right()
+    settings.require_valid()
     log_to_stderr(settings)
 
     async def opened() -> ResultT:

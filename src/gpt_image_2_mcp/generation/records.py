@@ -8,7 +8,8 @@ from ..billing.tokens import Usage
 from ..catalogue.models import MAX_SHORT_TEXT, Origin, Picture, PictureRecord, TokenCounts
 from ..jobs.job import Job
 from ..jobs.report import Report
-from ..parameters.models import MAX_PROMPT, Options
+from ..parameters.fields import MAX_PROMPT
+from ..parameters.models import Options
 from ..storage.local_folder import Kind
 
 

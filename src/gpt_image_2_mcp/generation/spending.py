@@ -26,7 +26,7 @@ from ..billing.pricing import Estimate, Offer, estimate, offer
 from ..billing.tokens import Pixels, Quality, Size, Usage
 from ..errors import GptImageError
 from ..parameters.models import PricedOptions
-from ..parameters.sizes import edges
+from ..parameters.sizes import parse_edges
 from ..persistence.unit_of_work import Repositories, WriterThread
 
 
@@ -193,7 +193,7 @@ class Charge:
 
 def _estimate_of(request: PricedRequest, max_tokens: int | None) -> Estimate | None:
     options = request.options
-    return _price(request, max_tokens=max_tokens, size=edges(options.size) or "auto", quality=options.quality)
+    return _price(request, max_tokens=max_tokens, size=parse_edges(options.size) or "auto", quality=options.quality)
 
 
 def _max_tokens_seen(request: PricedRequest, repositories: Repositories) -> int | None:
@@ -228,5 +228,5 @@ def _price(request: PricedRequest, *, size: Size, quality: Quality, max_tokens: 
 
 
 def _cheaper(request: PricedRequest, limit: Decimal) -> Offer | None:
-    size: Size = edges(request.options.size) or "auto"
+    size: Size = parse_edges(request.options.size) or "auto"
     return offer(limit, partial(_price, request), size=size, quality=request.options.quality)

@@ -1,4 +1,4 @@
-"""From an argument to the bytes of a picture: the one door, and its guards."""
+"""Reads input pictures: everything from an argument to the checked bytes, with the guards for files and URLs."""
 
 from .sources import InputImage, Sources
 

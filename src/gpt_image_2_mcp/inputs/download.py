@@ -1,8 +1,8 @@
-"""Fetching a picture from the web.
+"""Downloads a picture from an `http` or `https` URL.
 
-Owns the conversation: redirects (each judged anew), one deadline for all of it, and a body that is weighed and
-looked at while it arrives, so that nothing but the start of a picture is ever taken in. httpcore2 is driven directly,
-without httpx2's client above it: that client would bring proxies from the environment, cookies and decompression.
+`fetch` follows redirects (`check_url` checks each of them), has one deadline for everything, and counts and checks the
+body while it arrives: a body that does not begin like a picture, or is too large, is not read any further. It uses
+httpcore2 directly and not httpx2's client, which would add proxies from the environment, cookies and decompression.
 """
 
 import ssl
@@ -16,7 +16,7 @@ import anyio
 from ..errors import UnreadableSource
 from ..images.formats import SNIFFED, recognise, sniff
 from ..images.validate import MAX_BYTES
-from .url_policy import check_url, display_url, join
+from .url_policy import check_url, display_url, resolve_redirect
 
 if TYPE_CHECKING:
     import httpcore2
@@ -24,16 +24,16 @@ if TYPE_CHECKING:
     from .public_connect import Resolver
 
 DEADLINE = 15.0
-"""Seconds for everything: names, connections, redirects and the body."""
+"""Seconds for everything: name resolution, connections, redirects and the body."""
 
 MAX_REDIRECTS = 3
-"""Redirects that are followed: a shortened link, to https, to the storage."""
+"""Redirects that are followed: enough for a link shortener, one to https and one to a file store."""
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _OK = 200
-# zlib's window for each encoding; None: nothing to take off.
+# zlib's window size (`wbits`) for each encoding; None: the body is not compressed.
 _WINDOWS = {"": None, "identity": None, "gzip": 31, "x-gzip": 31, "deflate": 15}
-_PIECE = 1 << 16
+_CHUNK = 1 << 16
 _HEADERS = [
     (b"Accept", b"image/png, image/jpeg, image/webp"),
     (b"Accept-Encoding", b"identity"),
@@ -50,21 +50,23 @@ async def fetch(
     resolve: "Resolver | None" = None,
     tls: ssl.SSLContext | None = None,
 ) -> bytes:
-    """Bytes behind an `http` or `https` URL that begin like a PNG, JPEG or WebP; not yet decoded.
+    """Download the bytes at a URL; they begin like a PNG, JPEG or WebP, but are not decoded here.
 
-    `allowed` names hosts (`host` or `host:port`) that need not be public; `deadline` is in seconds.
+    `allowed` are hosts (`host` or `host:port`) that need not be public; `deadline` is in seconds.
 
     Raises:
-        UnreadableSource: the URL is refused, or what it leads to cannot be had or is no picture.
+        UnreadableSource: the URL is refused, cannot be fetched, or leads to no picture.
     """
     import httpcore2
 
     where = display_url(url)
     with anyio.move_on_after(deadline):
         try:
-            return await _follow(url, allowed=tuple(allowed), max_bytes=max_bytes, resolve=resolve, tls=tls)
+            return await _fetch_with_redirects(
+                url, allowed=tuple(allowed), max_bytes=max_bytes, resolve=resolve, tls=tls
+            )
         except httpcore2.ConnectError as exc:
-            # httpcore2 keeps what it translates as the argument, and cuts the chain of causes.
+            # httpcore2 keeps the original exception in `args`, and not as the cause.
             insecure = any(isinstance(cause, ssl.SSLError) for cause in exc.args)
             reason = "there is no connection to it"
             if insecure:
@@ -79,7 +81,7 @@ async def fetch(
     )
 
 
-async def _follow(
+async def _fetch_with_redirects(
     url: str,
     *,
     allowed: tuple[str, ...],
@@ -87,7 +89,7 @@ async def _follow(
     resolve: "Resolver | None",
     tls: ssl.SSLContext | None,
 ) -> bytes:
-    """Body at the end of at most `MAX_REDIRECTS` redirects."""
+    """Request a URL and follow at most `MAX_REDIRECTS` redirects; returns the body."""
     import httpcore2
 
     from .public_connect import guarded_pool, resolve_by_system
@@ -96,20 +98,20 @@ async def _follow(
         following = url
         for _ in range(MAX_REDIRECTS + 1):
             target = check_url(following, allowed=allowed)
-            asked = httpcore2.URL(scheme=target.scheme, host=target.host, port=target.port, target=target.path)
+            request_url = httpcore2.URL(scheme=target.scheme, host=target.host, port=target.port, target=target.path)
             headers = [(b"Host", target.authority.encode("ascii")), *_HEADERS]
-            async with pool.stream("GET", asked, headers=headers) as response:
+            async with pool.stream("GET", request_url, headers=headers) as response:
                 location = _header(response, b"location")
                 if response.status not in _REDIRECTS or not location:
-                    return await _body(response, where=display_url(following), max_bytes=max_bytes)
-                following = join(following, location)
+                    return await _read_body(response, where=display_url(following), max_bytes=max_bytes)
+                following = resolve_redirect(following, location)
     raise UnreadableSource(
         f"{display_url(url)} redirects more than {MAX_REDIRECTS} times: give the URL of the picture itself."
     )
 
 
-async def _body(response: "httpcore2.Response", *, where: str, max_bytes: int) -> bytes:
-    """Body of an answer, once its first bytes have shown that it is a picture."""
+async def _read_body(response: "httpcore2.Response", *, where: str, max_bytes: int) -> bytes:
+    """Read the body of a response; stops as soon as it is no picture, or too large."""
     if response.status != _OK:
         raise UnreadableSource(f"{where} answers with HTTP status {response.status}: check that anybody can open it.")
     length = _header(response, b"content-length")
@@ -119,10 +121,10 @@ async def _body(response: "httpcore2.Response", *, where: str, max_bytes: int) -
         )
     body = bytearray()
     known = False
-    inflate = _inflater(response, where=where)
-    async with aclosing(response.aiter_stream()) as pieces:
-        async for piece in pieces:
-            for part in inflate(piece):
+    decompress = _decompressor(response, where=where)
+    async with aclosing(response.aiter_stream()) as chunks:
+        async for chunk in chunks:
+            for part in decompress(chunk):
                 body += part
                 if not known and len(body) >= SNIFFED:
                     _check_start(bytes(body), where=where)
@@ -142,26 +144,26 @@ def _check_start(body: bytes, *, where: str) -> None:
         )
 
 
-def _inflater(response: "httpcore2.Response", *, where: str) -> Callable[[bytes], Iterator[bytes]]:
-    """What takes a body's compression off, in pieces of at most 64 kB: a bomb is weighed before it has gone off."""
+def _decompressor(response: "httpcore2.Response", *, where: str) -> Callable[[bytes], Iterator[bytes]]:
+    """A function that decompresses a body in parts of at most 64 kB, so that a decompression bomb is noticed early."""
     encoding = _header(response, b"content-encoding").strip().lower()
     if encoding not in _WINDOWS:
         raise UnreadableSource(f"{where} comes compressed in a way that was not asked for: give another URL.")
     window = _WINDOWS[encoding]
-    inflating = None if window is None else zlib.decompressobj(window)
+    decompressor = None if window is None else zlib.decompressobj(window)
 
-    def inflate(piece: bytes) -> Iterator[bytes]:
-        if inflating is None:
-            yield piece
+    def decompress(chunk: bytes) -> Iterator[bytes]:
+        if decompressor is None:
+            yield chunk
             return
-        while piece:
-            part = inflating.decompress(piece, _PIECE)
-            piece = inflating.unconsumed_tail
+        while chunk:
+            part = decompressor.decompress(chunk, _CHUNK)
+            chunk = decompressor.unconsumed_tail
             yield part
 
-    return inflate
+    return decompress
 
 
 def _header(response: "httpcore2.Response", name: bytes) -> str:
-    """First header of this name, "" where there is none."""
+    """The first header of this name; "" if there is none."""
     return next((value.decode("utf-8", "replace") for key, value in response.headers if key.lower() == name), "")

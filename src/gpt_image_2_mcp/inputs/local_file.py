@@ -1,8 +1,8 @@
-"""Opening a local picture without being led astray.
+"""Opens a local picture file safely: `read_picture` contains the only `os.open` of an input.
 
-Owns the only `os.open` of an input. A path is judged as it is written, before the disk is touched, so that a refusal
-does not tell what exists; then by where its links lead, so that no device is opened; and once more by the open
-descriptor itself, since links can be swapped in between. What is read comes from that descriptor.
+A path is checked three times: as it is written, before the disk is touched, so that a refusal does not reveal what
+exists; by its real path, so that no device is opened; and by the open descriptor, since a link can be replaced in
+between. The bytes are read from that descriptor.
 """
 
 import functools
@@ -15,11 +15,11 @@ from pathlib import Path
 from ..errors import UnreadableSource, shown
 from ..images.formats import SNIFFED, recognise, sniff
 from ..images.validate import MAX_BYTES
-from ..paths import denylist as places
+from ..paths import denylist
 from ..paths.policy import real_path
 
-# Each system has some of these: not to wait for a pipe's writer, not to hand the descriptor to children, not to take
-# on a terminal, and not to translate line ends.
+# Each system has some of these flags: do not wait for the writer of a pipe, do not pass the descriptor to child
+# processes, do not make a terminal the controlling one, do not translate line ends.
 _FLAGS = functools.reduce(
     lambda flags, name: flags | getattr(os, name, 0),
     ("O_NONBLOCK", "O_CLOEXEC", "O_NOCTTY", "O_BINARY", "O_NOINHERIT"),
@@ -31,31 +31,31 @@ _PATH_MAX = 1024
 _MAX_SHOWN = 300
 
 
-def read_picture(path: Path, *, reference: str, open_to: Sequence[Path] | None) -> tuple[bytes, Path]:
-    """Bytes and real path of a picture file, judged by its magic bytes; blocks, so call it in a thread.
+def read_picture(path: Path, *, reference: str, readable_dirs: Sequence[Path] | None) -> tuple[bytes, Path]:
+    """The bytes and the real path of a file that begins like a picture. Blocks: call it in a thread.
 
-    `open_to` are the folders that may be read (None: all but what `places` refuses); `reference` is the argument
-    as it was given, for the messages.
+    `readable_dirs` are the folders that may be read; None allows all that `paths.denylist` does not refuse.
+    `reference` is the argument as it was given, for error messages.
 
     Raises:
-        UnreadableSource: the path is off limits, is no regular file, cannot be read, or holds no picture.
+        UnreadableSource: the path may not be read, is no regular file, cannot be read, or holds no picture.
     """
-    check_readable(path, reference=reference, open_to=open_to)
+    check_readable(path, reference=reference, readable_dirs=readable_dirs)
     try:
         descriptor = os.open(path, _FLAGS)
     except OSError as exc:
-        raise _not_opened(exc, path=path, reference=reference) from None
+        raise _open_error(exc, path=path, reference=reference) from None
     try:
         found = os.fstat(descriptor)
         real = _real_path_of(descriptor, path, found)
         if real is None or found.st_nlink == 0:
             raise UnreadableSource(f"{shown(reference)} was replaced while it was being opened: try again.")
-        _judge(real, reference=reference, open_to=open_to)
+        _check_real_path(real, reference=reference, readable_dirs=readable_dirs)
         if not stat.S_ISREG(found.st_mode):
             kind = "a folder" if stat.S_ISDIR(found.st_mode) else "no regular file"
             raise UnreadableSource(f"{shown(reference)} is {kind}: give the path of a picture file.")
         if found.st_size > MAX_BYTES:
-            raise _too_large(reference)
+            raise _too_large_error(reference)
         return _read(descriptor, reference=reference), real
     except OSError:
         raise UnreadableSource(f"{shown(reference)} cannot be read: the disk or the network failed.") from None
@@ -63,76 +63,76 @@ def read_picture(path: Path, *, reference: str, open_to: Sequence[Path] | None) 
         os.close(descriptor)
 
 
-def check_readable(path: Path, *, reference: str, open_to: Sequence[Path] | None) -> Path:
-    """The real path of what may be read, as far as paths tell; the arguments are those of `read_picture`.
+def check_readable(path: Path, *, reference: str, readable_dirs: Sequence[Path] | None) -> Path:
+    """Check that a path may be read, without opening it; returns its real path. Arguments as for `read_picture`.
 
     Raises:
-        UnreadableSource: it is off limits.
+        UnreadableSource: the path may not be read.
     """
-    _judge_places(path, reference=reference)
-    _judge_places(Path(os.path.normpath(path)), reference=reference)
+    _check_denylist(path, reference=reference)
+    _check_denylist(Path(os.path.normpath(path)), reference=reference)
     real = real_path(path)
-    _judge(real, reference=reference, open_to=open_to)
+    _check_real_path(real, reference=reference, readable_dirs=readable_dirs)
     return real
 
 
-def _judge_places(path: Path, *, reference: str) -> None:
-    """Refuse secrets and what is no disk at all."""
-    secret = places.secret(path)
+def _check_denylist(path: Path, *, reference: str) -> None:
+    """Refuse secrets, and folders such as `/proc` that hold no files of users."""
+    secret = denylist.find_secret(path)
     if secret:
         raise UnreadableSource(
             f"{shown(reference)} is never read, whether it exists or not: it is or leads to a place where secrets are "
             f"kept ({secret[1]}). Copy the picture to another folder."
         )
-    for folder, reason in places.NEVER_READ:
-        if places.below(path, folder):
+    for folder, reason in denylist.NEVER_READ:
+        if denylist.is_below(path, folder):
             raise UnreadableSource(
                 f"{shown(reference)} is never read, whether it exists or not: it is or leads into {folder}, and "
                 f"{reason}. Copy the picture to another folder."
             )
 
 
-def _judge(real: Path, *, reference: str, open_to: Sequence[Path] | None) -> None:
-    """Refuse a real path that is off limits, or outside the folders that a person opened."""
-    _judge_places(real, reference=reference)
-    if open_to is not None and not places.in_any(real, [real_path(folder) for folder in open_to]):
+def _check_real_path(real: Path, *, reference: str, readable_dirs: Sequence[Path] | None) -> None:
+    """Refuse a real path that is denied, or outside of the folders that the user allows."""
+    _check_denylist(real, reference=reference)
+    if readable_dirs is not None and not denylist.is_in_any(real, [real_path(folder) for folder in readable_dirs]):
         raise UnreadableSource(
             f"{shown(reference)} is outside the folders that are open to this server, whether it exists or not "
-            f"({places.listed(open_to) or 'none'}): copy the picture into one of them; a person can add a folder to "
-            f"GPT_IMAGE_2_ALLOWED_DIRS."
+            f"({denylist.describe_folders(readable_dirs) or 'none'}): copy the picture into one of them; a person can "
+            f"add a folder to GPT_IMAGE_2_ALLOWED_DIRS."
         )
 
 
-def _not_opened(exc: OSError, *, path: Path, reference: str) -> UnreadableSource:
+def _open_error(exc: OSError, *, path: Path, reference: str) -> UnreadableSource:
     if isinstance(exc, PermissionError):
         return UnreadableSource(f"{shown(reference)} cannot be opened: this server has no permission to read it.")
     if isinstance(exc, (FileNotFoundError, NotADirectoryError)):
-        looked = str(path)
-        looked = looked if len(looked) <= _MAX_SHOWN else f"{looked[:_MAX_SHOWN]}…"
+        name = str(path)
+        name = name if len(name) <= _MAX_SHOWN else f"{name[:_MAX_SHOWN]}…"
         return UnreadableSource(
-            f"There is no file {looked!r}. This server sees files of the computer that it runs on, and not what was "
+            f"There is no file {name!r}. This server sees files of the computer that it runs on, and not what was "
             f"attached or pasted into a chat: give the full path of a file that is there."
         )
     return UnreadableSource(f"{shown(reference)} cannot be opened: it is no path of a regular file.")
 
 
 def _real_path_of(descriptor: int, path: Path, found: os.stat_result) -> Path | None:
-    """Where an open file really is; None where that cannot be told because it has moved meanwhile."""
+    """The real path of an open file; None if it cannot be determined because the file was moved meanwhile."""
     if sys.platform == "linux":
         try:
             real = Path(f"/proc/self/fd/{descriptor}").readlink()
-        except OSError:  # no /proc in this container
-            return _by_comparison(path, found)
+        except OSError:  # there is no /proc in this container
+            return _real_path_if_same(path, found)
         return real if real.is_absolute() else None
     if sys.platform == "darwin":
         import fcntl
 
         return Path(os.fsdecode(fcntl.fcntl(descriptor, _F_GETPATH, bytes(_PATH_MAX)).rstrip(b"\0")))
-    return _by_comparison(path, found)
+    return _real_path_if_same(path, found)
 
 
-def _by_comparison(path: Path, found: os.stat_result) -> Path | None:
-    """Real path of what the path leads to now, if that is the very file that was opened."""
+def _real_path_if_same(path: Path, found: os.stat_result) -> Path | None:
+    """The real path that `path` leads to now, if it is the file that was opened (`found`); None if not."""
     real = real_path(path)
     try:
         return real if os.path.samestat(os.lstat(real), found) else None
@@ -141,7 +141,7 @@ def _by_comparison(path: Path, found: os.stat_result) -> Path | None:
 
 
 def _read(descriptor: int, *, reference: str) -> bytes:
-    """All bytes of a file that begins like a picture; at most `MAX_BYTES`, however much it grows meanwhile."""
+    """All bytes of a file that begins like a picture; at most `MAX_BYTES`, even if the file grows meanwhile."""
     data = bytearray(os.read(descriptor, 1024))
     if sniff(bytes(data[:SNIFFED])) is None:
         what = recognise(bytes(data)) or ("no picture" if data else "empty")
@@ -152,9 +152,9 @@ def _read(descriptor: int, *, reference: str) -> bytes:
     while len(data) <= MAX_BYTES and (piece := os.read(descriptor, min(1 << 20, MAX_BYTES + 1 - len(data)))):
         data += piece
     if len(data) > MAX_BYTES:
-        raise _too_large(reference)
+        raise _too_large_error(reference)
     return bytes(data)
 
 
-def _too_large(reference: str) -> UnreadableSource:
+def _too_large_error(reference: str) -> UnreadableSource:
     return UnreadableSource(f"{shown(reference)} has over {MAX_BYTES:,} bytes, which is the most: shrink it first.")

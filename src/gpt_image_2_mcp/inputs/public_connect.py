@@ -1,9 +1,9 @@
-"""Connections to judged addresses only.
+"""Connects to public addresses only: `GuardedBackend` resolves a host's name, checks the addresses, and connects.
 
-Owns the step from a host's name to a socket. A name is resolved here and nowhere else, all its answers are judged,
-and the connection goes to one of the addresses that were judged: a name server that answers differently the second
-time is never asked a second time. TLS is spoken to the name, since httpcore2 starts it after this step. Imports
-httpcore2, so `fetching.py` imports this module when it first fetches.
+A name is resolved once and only here; all of its addresses are checked, and the connection goes to one of them. So a
+name server that answers differently the second time (DNS rebinding) is never asked a second time. The TLS certificate
+is still checked against the name, since httpcore2 starts TLS after this step. This module imports httpcore2; `download`
+imports it when it first fetches.
 """
 
 import socket
@@ -16,20 +16,20 @@ import anyio.to_thread
 import httpcore2
 
 from ..errors import UnreadableSource, shown
-from .url_policy import is_allowed, is_public, not_public
+from .url_policy import is_allowed_host, is_public, not_public_message
 
 Resolver = Callable[[str, int], Awaitable[Sequence[str]]]
-"""From a host's name and a port to its addresses; raises OSError where there are none."""
+"""Resolves a host's name and port to IP addresses; raises OSError if there are none."""
 
 ADDRESSES_TRIED = 4
-"""Addresses of one host that a connection is tried to, in the order of the answers."""
+"""Addresses of one host that are tried, in the order in which the resolver gives them."""
 
 CONNECT_SECONDS = 4.0
-"""Time for one of them, so that a dead one leaves time within the deadline for the next."""
+"""Seconds for one address, so that after a dead one there is time for the next within the deadline."""
 
 
 async def resolve_by_system(host: str, port: int) -> Sequence[str]:
-    """Addresses of a host as this computer resolves it; the thread is left behind when the deadline passes."""
+    """Resolve a host as this computer does; when the deadline passes, the resolving thread is abandoned."""
     answers = await anyio.to_thread.run_sync(
         lambda: socket.getaddrinfo(host, port, type=socket.SOCK_STREAM), abandon_on_cancel=True
     )
@@ -37,12 +37,12 @@ async def resolve_by_system(host: str, port: int) -> Sequence[str]:
 
 
 class GuardedBackend(httpcore2.AsyncNetworkBackend):
-    """httpcore2's way to the network, with the guard in between."""
+    """The network backend of httpcore2, with the check of addresses before each connection."""
 
     def __init__(self, *, allowed: Iterable[str], resolve: Resolver) -> None:
         self._allowed = frozenset(allowed)
         self._resolve = resolve
-        # The package defines that class conditionally, which hides from a type checker what it is.
+        # The package defines this class conditionally, so that a type checker does not know its type.
         self._network = cast("httpcore2.AsyncNetworkBackend", httpcore2.AnyIOBackend())
 
     async def connect_tcp(
@@ -53,10 +53,10 @@ class GuardedBackend(httpcore2.AsyncNetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[httpcore2.SOCKET_OPTION] | None = None,
     ) -> httpcore2.AsyncNetworkStream:
-        """Connect to an address that was judged; raises UnreadableSource where one of the host's is not public."""
+        """Connect to one of the host's addresses; raises UnreadableSource if one of them is not public."""
         addresses = await self._addresses(host, port)
-        if not is_allowed(host, port, self._allowed) and not all(map(is_public, addresses)):
-            raise UnreadableSource(f"The picture is not fetched: {not_public(host)}")
+        if not is_allowed_host(host, port, self._allowed) and not all(map(is_public, addresses)):
+            raise UnreadableSource(f"The picture is not fetched: {not_public_message(host)}")
         failure: Exception = httpcore2.ConnectError("no address")
         for address in addresses[:ADDRESSES_TRIED]:
             try:
@@ -83,7 +83,7 @@ class GuardedBackend(httpcore2.AsyncNetworkBackend):
 def guarded_pool(
     *, allowed: Iterable[str], resolve: Resolver, tls: ssl.SSLContext | None
 ) -> httpcore2.AsyncConnectionPool:
-    """Pool of HTTP/1.1 connections that go through `GuardedBackend`, and through no proxy."""
+    """A pool of HTTP/1.1 connections that are made by `GuardedBackend` and never through a proxy."""
     return httpcore2.AsyncConnectionPool(
         ssl_context=tls,  # None: made from the system's certificates by the first https connection
         http2=False,

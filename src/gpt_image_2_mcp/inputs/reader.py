@@ -1,4 +1,4 @@
-"""The pictures that an edit starts from: a call's arguments, or an earlier turn of a session."""
+"""`InputReader` reads the pictures that an edit starts from: those of its arguments, or of an earlier turn."""
 
 import hashlib
 from collections.abc import Awaitable, Callable, Sequence
@@ -20,14 +20,14 @@ ItemT = TypeVar("ItemT")
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """Checked pictures of an edit; none of them for a picture made from words alone."""
+    """The checked input pictures of an edit, and its mask; both are empty for a picture made from a prompt alone."""
 
     images: Sequence[InputImage] = ()
     mask: InputImage | None = None
 
     @property
     def all(self) -> Sequence[InputImage]:
-        """The pictures, and the mask if there is one."""
+        """The pictures, followed by the mask if there is one."""
         return [*self.images, self.mask] if self.mask else self.images
 
     @property
@@ -37,17 +37,17 @@ class Inputs:
 
     @property
     def mask_size(self) -> tuple[int, int] | None:
-        """Width and height of the mask, in pixels; None where there is none."""
+        """Width and height of the mask, in pixels; None if there is none."""
         return (self.mask.width, self.mask.height) if self.mask else None
 
     @property
     def changes(self) -> list[str]:
-        """What was done to them before they are sent."""
+        """What was changed in the pictures and the mask before they are sent, a sentence each."""
         return [image.change for image in self.all if image.change]
 
     @property
     def origins(self) -> tuple[Origin, ...]:
-        """Where they came from, for the record of what is made from them."""
+        """Where the pictures and the mask came from, for the records of the pictures made from them."""
         masks = [self.mask] if self.mask else []
         return (*(_origin(image, "image") for image in self.images), *(_origin(mask, "mask") for mask in masks))
 
@@ -58,36 +58,36 @@ class Inputs:
 
 
 class InputReader:
-    """Reads the pictures that arguments name."""
+    """Reads input pictures; one that was made here has to be unchanged since then."""
 
     def __init__(self, sources: Sources, references: References) -> None:
-        """Read through `sources`, which guard every path; `references` know the pictures that were made here."""
+        """Create the reader; `sources` opens files and URLs, `references` finds pictures that were made here."""
         self._sources = sources
         self._references = references
 
     async def read(self, references: Sequence[str], mask: str | None) -> Inputs:
-        """Read all inputs side by side.
+        """Read all pictures concurrently, then the mask.
 
         Raises:
-            GptImageError: the first that cannot be read, with its number where there are several.
+            GptImageError: a picture cannot be read; of several, the error of the first one is raised.
 
         """
-        images = await _side_by_side(self._image, references)
+        images = await _read_all(self._image, references)
         return Inputs(images, await self._mask(mask, images[0]) if mask else None)
 
     async def read_turn(self, session: Session, number: int, references: Sequence[str], mask: str | None) -> Inputs:
-        """Read what the next turn is made from: the pictures of turn `number`, and more of them.
+        """Read what the next turn of a session is made from: the picture of turn `number`, and those of `references`.
 
         Raises:
             SessionError: a picture of the session is gone or was changed.
-            GptImageError: as `read`.
+            GptImageError: as in `read`.
 
         """
         if number == ORIGINALS:
-            images = await _side_by_side(self._original, session.originals)
+            images = await _read_all(self._original, session.originals)
         else:
             turn = session.turn(number)
-            assert turn is not None, "whoever asks has looked"
+            assert turn is not None, "`Session.parent_for` has checked that the turn exists"
             try:
                 images = [await self.read_saved(turn.picture)]
             except GptImageError as error:
@@ -95,58 +95,58 @@ class InputReader:
                     f"{error} It was turn {number} of session {session.id}, which the next turn builds on. Put it back,"
                     " or start anew with start_edit_session from another picture."
                 ) from None
-        images += await _side_by_side(self._image, references)
+        images += await _read_all(self._image, references)
         return Inputs(images, await self._mask(mask, images[0]) if mask else None)
 
     async def read_saved(self, picture: Picture) -> InputImage:
-        """Read a picture that was made here, which has to be the same still.
+        """Read a picture of the catalogue.
 
         Raises:
-            UnreadableSource: it is gone, was changed, or lies where nothing may be read.
+            UnreadableSource: the file is gone, was changed since it was made, or may not be read.
 
         """
         path = picture.path
         try:
             image = await self._sources.image(str(path))
         except UnreadableSource as error:
-            raise _gone(path, error) from error
-        return _identified(image, picture)
+            raise _missing_error(path, error) from error
+        return _with_id(image, picture)
 
-    def saved_data(self, picture: Picture) -> bytes:
-        """The bytes of a picture of the catalogue, as they came; blocks, and raises as `read_saved` does."""
-        return self.unchanged_data(picture.path, picture.record.sha256)
+    def read_saved_bytes(self, picture: Picture) -> bytes:
+        """The bytes of a picture of the catalogue, as the API sent them. Blocks; raises as `read_saved` does."""
+        return self.read_unchanged(picture.path, picture.record.sha256)
 
-    def unchanged_data(self, path: Path, sha256: str) -> bytes:
-        """The bytes of a picture that was saved as `path` and has to be the same still; blocks.
+    def read_unchanged(self, path: Path, sha256: str) -> bytes:
+        """The bytes of a picture that was saved as `path` with the hash `sha256`. Blocks.
 
         Raises:
-            UnreadableSource: it is gone, was changed, or lies where nothing may be read.
+            UnreadableSource: the file is gone, was changed since it was made, or may not be read.
 
         """
         try:
-            data = self._sources.local(path)
+            data = self._sources.read_local(path)
         except UnreadableSource as error:
-            raise _gone(path, error) from error
+            raise _missing_error(path, error) from error
         _require_unchanged(path, hashlib.sha256(data).hexdigest(), sha256)
         return data
 
-    async def data_of(self, reference: str) -> bytes:
-        """The bytes that would be sent for a path or an address; raises as `read` does."""
+    async def read_bytes(self, reference: str) -> bytes:
+        """The bytes that would be sent to the API for a path or URL; raises as `read` does."""
         return (await self._sources.image(reference)).data
 
     async def _image(self, reference: str) -> InputImage:
-        picture = await self._references.picture(reference)
+        picture = await self._references.find(reference)
         return await self._sources.image(reference) if picture is None else await self.read_saved(picture)
 
     async def _mask(self, reference: str, first: InputImage) -> InputImage:
-        picture = await self._references.picture(reference)
+        picture = await self._references.find(reference)
         if picture is None:
             return await self._sources.mask(reference, first=first)
         try:
             mask = await self._sources.mask(str(picture.path), first=first)
         except UnreadableSource as error:
-            raise _gone(picture.path, error) from error
-        return _identified(mask, picture)
+            raise _missing_error(picture.path, error) from error
+        return _with_id(mask, picture)
 
     async def _original(self, origin: Origin) -> InputImage:
         if origin.path is None:
@@ -166,8 +166,8 @@ class InputReader:
         return replace(image, id=origin.id)
 
 
-def _identified(image: InputImage, picture: Picture) -> InputImage:
-    """An image read from a picture's file, with the picture's id; UnreadableSource where the file was changed."""
+def _with_id(image: InputImage, picture: Picture) -> InputImage:
+    """Add the picture's id to an image read from its file; raises UnreadableSource if the file was changed."""
     _require_unchanged(picture.path, image.file_sha256, picture.record.sha256)
     return replace(image, id=picture.id)
 
@@ -177,7 +177,8 @@ def _require_unchanged(path: Path, found: str, sha256: str) -> None:
         raise UnreadableSource(f"The picture {path} was changed since it was made.")
 
 
-def _gone(path: Path, error: UnreadableSource) -> UnreadableSource:
+def _missing_error(path: Path, error: UnreadableSource) -> UnreadableSource:
+    """A clearer error for a picture whose file is gone; `error` itself if there is still a file."""
     if exists(path):
         return error
     return UnreadableSource(
@@ -186,7 +187,8 @@ def _gone(path: Path, error: UnreadableSource) -> UnreadableSource:
     )
 
 
-async def _side_by_side(read: Callable[[ItemT], Awaitable[InputImage]], items: Sequence[ItemT]) -> list[InputImage]:
+async def _read_all(read: Callable[[ItemT], Awaitable[InputImage]], items: Sequence[ItemT]) -> list[InputImage]:
+    """Read all items concurrently, and to the end, so that the error of the first item is raised each time."""
     images: dict[int, InputImage] = {}
     failures: dict[int, GptImageError] = {}
 

@@ -1,7 +1,7 @@
-"""Words for pictures that were made here: an id, `last`, or a number of the last contact sheet.
+"""References to pictures that were made here: an id, `last`, or a number of the last contact sheet.
 
-`last` and numbers mean what this process made and showed, so that another chat's picture is not edited by mistake. They
-win over files of that name; `./7` is the file.
+`last` and numbers refer to what this process made and showed, so that a picture of another chat is not edited by
+mistake. They take precedence over files of the same name; `./7` is the file.
 """
 
 import re
@@ -19,23 +19,23 @@ _ID = re.compile(PICTURE_ID)
 
 @dataclass(slots=True)
 class References:
-    """What one process's words for pictures mean."""
+    """Resolves references to pictures of the catalogue, for one process."""
 
     writer: WriterThread
-    last: str | None = None
-    """The id of the picture that was handed out last."""
-    sheet: Mapping[int, str] = field(default_factory=dict[int, str])
-    """Number to id of the last contact sheet."""
+    last_id: str | None = None
+    """The id of the picture that an answer handed out last; None if there was none in this run."""
+    sheet_ids: Mapping[int, str] = field(default_factory=dict[int, str])
+    """The picture ids of the last contact sheet, by their numbers on it."""
 
-    async def picture(self, reference: str) -> Picture | None:
-        """The picture that an argument names; None where it is a path or an address.
+    async def find(self, reference: str) -> Picture | None:
+        """Find the picture that an argument refers to; None if it is a path or a URL.
 
         Raises:
-            BadRequest: it is a word for a picture that there is not.
+            BadRequest: it is a reference, but there is no such picture.
 
         """
         word = reference.strip()
-        picture_id = self._id(word)
+        picture_id = self._resolve_id(word)
         if picture_id is None:
             return None
         found = await self.writer.in_transaction(lambda unit: unit.pictures.get(picture_id))
@@ -46,23 +46,24 @@ class References:
             )
         return found
 
-    def _id(self, word: str) -> str | None:
+    def _resolve_id(self, word: str) -> str | None:
+        """The id that a reference stands for; None if it is no reference."""
         if word.lower() == LAST:
-            if self.last is None:
+            if self.last_id is None:
                 raise BadRequest(
                     "There is no `last` picture: none was made in this run. list_images, or `gpt-image-2-mcp library"
                     " list`, finds earlier ones, to be named by their id; a file called last is './last'."
                 )
-            return self.last
+            return self.last_id
         if _NUMBER.fullmatch(word):
-            if int(word) not in self.sheet:
+            if int(word) not in self.sheet_ids:
                 raise BadRequest(
-                    f"There is no picture number {word}: {self._numbers()} A file of that name is './{word}'."
+                    f"There is no picture number {word}: {self._sheet_range()} A file of that name is './{word}'."
                 )
-            return self.sheet[int(word)]
+            return self.sheet_ids[int(word)]
         return word if _ID.fullmatch(word) else None
 
-    def _numbers(self) -> str:
-        if not self.sheet:
+    def _sheet_range(self) -> str:
+        if not self.sheet_ids:
             return "no contact sheet was shown in this run (list_images with contact_sheet makes one)."
-        return f"the last contact sheet has {min(self.sheet)} to {max(self.sheet)}."
+        return f"the last contact sheet has {min(self.sheet_ids)} to {max(self.sheet_ids)}."

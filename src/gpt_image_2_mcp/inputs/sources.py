@@ -1,9 +1,8 @@
-"""From an argument to the bytes of a picture.
+"""`Sources` reads what an argument names: a path, or a `file:`, `http(s):` or `data:` URL, becomes an `InputImage`.
 
-Owns the one door: a path, a `file:`, `http(s):` or `data:` URL goes in, a checked `InputImage` comes out, and nothing
-else in this package opens what an argument names. The argument comes from a model, which may have it from a web page,
-so it is read as an attack first: the rules are in `folders`, `local_files` and `fetching`, and judged before the
-bytes are.
+Nothing else in the package opens what an argument names. The argument comes from a model, which may have it from a web
+page, so it is treated as a possible attack: the rules are in `paths.denylist`, `local_file`, `url_policy` and
+`download`, and are applied before the bytes are looked at.
 """
 
 import base64
@@ -37,14 +36,14 @@ MAX_MASK_BYTES = 4_000_000
 
 _DATA_URL = re.compile(r"data:(?P<kind>[^,]{0,200}),", re.IGNORECASE | re.DOTALL)
 _SCHEME = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]+):(?P<slashes>//)?", re.IGNORECASE)
-# Written without slashes, and by no means a file of this name: references that mean something in a chat or a browser.
-_NOT_HERE = frozenset({"attachment", "blob", "cid", "content", "javascript", "sandbox"})
+# Schemes that are written without slashes and have a meaning in a chat or a browser: never taken for a file's name.
+_CHAT_SCHEMES = frozenset({"attachment", "blob", "cid", "content", "javascript", "sandbox"})
 _MAX_NAME = 60
 
 
 @dataclass(frozen=True, slots=True)
 class InputImage:
-    """A picture that can be sent, and where it came from."""
+    """A checked picture that can be sent to the API, and where it came from."""
 
     data: bytes
     format: Format
@@ -55,19 +54,19 @@ class InputImage:
     file_sha256: str
     """Of the source's own bytes, before any change."""
     name: str
-    """File name for the upload: made from the hash, never from a name of the person's."""
+    """The file name of the upload: made from the hash, so that it reveals nothing about the user's file."""
     source: str
     """Where it came from, for a record: the path as given, a URL without its query, or "a data URL (1,234 bytes)"."""
     path: Path | None
-    """Real path of a local file."""
+    """The real path of a local file; None for a URL or data."""
     change: str | None
-    """What was changed before sending, as a sentence; None where the bytes are the source's own."""
+    """What was changed before sending, as a sentence; None if the bytes are those of the source."""
     id: str | None = None
-    """The picture's id, where it was made here."""
+    """The picture's id, if it was made here."""
 
 
 class Sources:
-    """Input pictures of one studio."""
+    """Reads input pictures under the rules of one user's settings."""
 
     def __init__(
         self,
@@ -81,10 +80,10 @@ class Sources:
         resolve: "Resolver | None" = None,
         tls: ssl.SSLContext | None = None,
     ) -> None:
-        """Keep where to read.
+        """Create the reader.
 
-        With `allowed_dirs`, files are read in them and in `output_dirs` only. `allowed_url_hosts` (`host` or
-        `host:port`) need not be public. `deadline` (seconds), `resolve` and `tls` are what a fetch uses.
+        With `allowed_dirs`, files are read in these folders and in `output_dirs` only. `allowed_url_hosts` (`host` or
+        `host:port`) need not be public. `deadline` (seconds), `resolve` and `tls` are passed to `download.fetch`.
         """
         self._working_dir = working_dir
         self._home = home
@@ -99,36 +98,36 @@ class Sources:
         """Read a picture from an absolute path, one relative to the working directory, `~/…`, or a URL.
 
         Raises:
-            BadRequest: the argument is no path and no URL that is understood.
-            UnreadableSource: it may not be read, cannot be had, or is no picture that can be sent.
+            BadRequest: the argument is no valid path and no URL of a known scheme.
+            UnreadableSource: it may not or cannot be read, or is no picture that can be sent.
         """
         reference = reference.strip()
-        data, source, path = await self._bytes(reference)
-        judged = await anyio.to_thread.run_sync(lambda: validate(data, name=_name(reference, path)))
-        digest = hashlib.sha256(judged.data).hexdigest()
+        data, source, path = await self._read(reference)
+        valid = await anyio.to_thread.run_sync(lambda: validate(data, name=_short_name(reference, path)))
+        digest = hashlib.sha256(valid.data).hexdigest()
         return InputImage(
-            data=judged.data,
-            format=judged.facts.format,
-            width=judged.facts.width,
-            height=judged.facts.height,
+            data=valid.data,
+            format=valid.facts.format,
+            width=valid.facts.width,
+            height=valid.facts.height,
             sha256=digest,
-            file_sha256=digest if judged.change is None else hashlib.sha256(data).hexdigest(),
-            name=f"image-{digest[:8]}.{EXTENSION[judged.facts.format]}",
+            file_sha256=digest if valid.change is None else hashlib.sha256(data).hexdigest(),
+            name=f"image-{digest[:8]}.{EXTENSION[valid.facts.format]}",
             source=source,
             path=path,
-            change=judged.change,
+            change=valid.change,
         )
 
-    def local(self, path: Path) -> bytes:
-        """The bytes of a picture file, under the guards of every other path; blocks, so call it in a thread.
+    def read_local(self, path: Path) -> bytes:
+        """Read the bytes of a picture file, under the same rules as any other path. Blocks: call it in a thread.
 
         Raises:
-            UnreadableSource: it may not be read, cannot be, or is no picture.
+            UnreadableSource: it may not or cannot be read, or is no picture.
         """
-        return read_picture(path, reference=str(path), open_to=self._open_to())[0]
+        return read_picture(path, reference=str(path), readable_dirs=self._readable_dirs())[0]
 
     async def mask(self, reference: str, *, first: InputImage) -> InputImage:
-        """Read a mask: a PNG with an alpha channel, of the size of the first picture as it is sent, under 4 MB.
+        """Read a mask: a PNG with an alpha channel, as large as the first picture that is sent, under 4 MB.
 
         Raises:
             BadRequest: as `image`.
@@ -136,7 +135,7 @@ class Sources:
         """
         mask = await self.image(reference)
         what = f"The mask {shown(mask.source)}"
-        # A PNG is never turned into another format at a size that a mask may have.
+        # `validate` never converts a PNG to another format at a size that a mask may have.
         if mask.format != "png":
             raise UnreadableSource(
                 f"{what} is a {LABEL[mask.format]}: a mask is a PNG with an alpha channel, transparent where the "
@@ -159,12 +158,12 @@ class Sources:
         return mask
 
     async def fetch_picture(self, url: str, *, also_allowed: str | None = None) -> bytes:
-        """Bytes of a picture that the API answered with by `url`, an `http(s)` or data URL; only its start is judged.
+        """Read the bytes of a picture from an `http(s)` or data URL; only their start is checked.
 
-        `also_allowed` is `host:port` of the API, which need not be public.
+        For a URL from an answer of the API, `also_allowed` is the API's `host:port`, which need not be public.
 
         Raises:
-            UnreadableSource: the URL is refused, or what it leads to cannot be had or is no picture.
+            UnreadableSource: the URL is refused, cannot be fetched, or leads to no picture.
         """
         if url[:5].lower() == "data:":
             return await anyio.to_thread.run_sync(_from_data_url, url)
@@ -177,8 +176,8 @@ class Sources:
             tls=self._tls,
         )
 
-    async def _bytes(self, reference: str) -> tuple[bytes, str, Path | None]:
-        """Bytes behind an argument, how to call it, and its real path."""
+    async def _read(self, reference: str) -> tuple[bytes, str, Path | None]:
+        """The bytes that an argument names, the `source` for the record, and the real path of a file."""
         found = _SCHEME.match(reference)
         scheme = found["scheme"].lower() if found else ""
         if scheme == "data":
@@ -186,48 +185,48 @@ class Sources:
             return data, f"a data URL ({len(data):,} bytes)", None
         if scheme in {"http", "https"}:
             return await self.fetch_picture(reference), display_url(reference)[1:-1], None
-        if found and scheme != "file" and (found["slashes"] or scheme in _NOT_HERE):
+        if found and scheme != "file" and (found["slashes"] or scheme in _CHAT_SCHEMES):
             raise BadRequest(
                 f"{shown(reference)} means nothing to this server: give a file's path, an http(s) URL or a data URL."
             )
         path = expand_path(reference, working_dir=self._working_dir, home=self._home)
         data, real = await anyio.to_thread.run_sync(
-            lambda: read_picture(path, reference=reference, open_to=self._open_to())
+            lambda: read_picture(path, reference=reference, readable_dirs=self._readable_dirs())
         )
         return data, reference, real
 
-    def path(self, reference: str) -> Path:
-        """The absolute path that an argument stands for; raises BadRequest where it is none."""
+    def expand(self, reference: str) -> Path:
+        """The absolute path that an argument names; raises BadRequest if it names none."""
         return expand_path(reference, working_dir=self._working_dir, home=self._home)
 
-    def folder(self, reference: str) -> Path:
-        """The real path of a folder that may be looked through; blocks.
+    def readable_folder(self, reference: str) -> Path:
+        """The real path of a folder whose files may be read. Blocks.
 
         Raises:
-            BadRequest: it is no path, or there is no such folder.
-            UnreadableSource: nothing is read there.
+            BadRequest: the argument is no valid path, or there is no such folder.
+            UnreadableSource: the folder may not be read.
         """
-        real = check_readable(self.path(reference), reference=reference, open_to=self._open_to())
+        real = check_readable(self.expand(reference), reference=reference, readable_dirs=self._readable_dirs())
         if not os.path.isdir(real):  # noqa: PTH112 - pathlib's fails where a folder is closed or a name too long
             raise BadRequest(f"There is no folder {shown(reference)}: give the path of a folder of pictures.")
         return real
 
-    def open_to(self, path: Path) -> bool:
-        """Whether files at a path may be read; blocks."""
+    def is_readable(self, path: Path) -> bool:
+        """Whether the file or folder at a path may be read. Blocks."""
         try:
-            check_readable(path, reference=str(path), open_to=self._open_to())
+            check_readable(path, reference=str(path), readable_dirs=self._readable_dirs())
         except UnreadableSource:
             return False
         return True
 
-    def _open_to(self) -> list[Path] | None:
+    def _readable_dirs(self) -> list[Path] | None:
         if self._allowed_dirs is None:
             return None
         return [*self._allowed_dirs, *self._output_dirs()]
 
 
-def _name(reference: str, path: Path | None) -> str:
-    """Short name of a picture for the start of a sentence, without characters that could disguise it."""
+def _short_name(reference: str, path: Path | None) -> str:
+    """A short name of a picture for the start of a sentence; unprintable characters become "?"."""
     if path:
         return "".join(character if character.isprintable() else "?" for character in path.name)[:_MAX_NAME]
     return (
@@ -236,11 +235,11 @@ def _name(reference: str, path: Path | None) -> str:
 
 
 def _from_data_url(url: str) -> bytes:
-    """Bytes of a data URL, base64 or percent-encoded; its media type is ignored, since the bytes tell."""
+    """Decode a data URL, in base64 or percent-encoded; the media type is ignored, since the bytes show the format."""
     found = _DATA_URL.match(url)
     if found is None:
         raise UnreadableSource("The data URL has no comma: it should begin like data:image/png;base64,…")
-    # Checked before decoding; base64 writes 4 characters for 3 bytes, and percent-encoding 3 for 1.
+    # Checked before decoding: base64 has 4 characters for 3 bytes, percent-encoding up to 3 for 1.
     encoded_in_base64 = found["kind"].rstrip().lower().endswith(";base64")
     size = len(url) - found.end()
     if size > (3 if not encoded_in_base64 else 1) * (MAX_BYTES * 4 // 3 + 4):

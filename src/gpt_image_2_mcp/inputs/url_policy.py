@@ -1,8 +1,8 @@
-"""Which web addresses a picture may be fetched from, judged as values: nothing here opens a socket.
+"""Which URLs a picture may be fetched from; nothing here opens a socket.
 
-Owns the parsing of a picture's URL and the judgement of network addresses. One parser (httpx2's) reads the URL for
-the judge and for the connection, so that the two cannot see different hosts; and an address is public only where
-this file can say so: the whole of IPv6 but 2000::/3 is refused, instead of a list of what is known to be bad.
+`check_url` parses a URL and checks it, `is_public` checks an IP address. One parser (httpx2's) serves the check and the
+connection, so that both see the same host. An address is public only if it is in a range known to be public: of IPv6,
+all but 2000::/3 is refused, rather than a list of ranges that are known to be private.
 """
 
 import ipaddress
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import httpx2
 
 WEB_PORTS = {"http": 80, "https": 443}
-"""Schemes that are fetched, with their ports; any other port only where a person allowed it."""
+"""The schemes that are fetched, with their ports; any other port only if the user allowed it."""
 
 NOT_PUBLIC_V4 = tuple(
     ipaddress.IPv4Network(network)
@@ -45,7 +45,7 @@ NOT_PUBLIC_V4 = tuple(
 """What is not the public internet (IANA's IPv4 Special-Purpose Address Registry, and multicast; read 2026-11-22)."""
 
 PUBLIC_V6 = ipaddress.IPv6Network("2000::/3")
-"""All of IPv6 that is handed out for the public internet; what embeds an IPv4 address (mapped, NAT64) is not in it."""
+"""All IPv6 addresses that are assigned to the public internet; those that embed IPv4 (mapped, NAT64) are outside."""
 
 NOT_PUBLIC_V6 = tuple(
     ipaddress.IPv6Network(network)
@@ -60,19 +60,19 @@ NOT_PUBLIC_V6 = tuple(
 """What is not public within `PUBLIC_V6` (IANA's IPv6 Special-Purpose Address Registry; read 2026-11-22)."""
 
 MAX_URL = 16_384
-"""Characters of a URL; signed addresses of cloud storage have some two thousand."""
+"""Characters of a URL; signed URLs of cloud storage have about two thousand."""
 
 _HOST = re.compile(r"[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?")
-# The last label of a name is never a number (WHATWG's URL standard, "ends in a number"): what has one is some
-# spelling of an IPv4 address, which resolvers read in octal, in hexadecimal and with parts left out.
+# The last label of a host name is never a number (WHATWG's URL standard, "ends in a number"). A host that ends in one
+# is a spelling of an IPv4 address: resolvers accept octal and hexadecimal numbers, and fewer than four parts.
 _NUMERIC = re.compile(r"(.*\.)?([0-9]+|0x[0-9a-f]*)")
-_ENTRY = re.compile(r"\[?(?P<host>[^\[\]]*?)\]?(?::(?P<port>[0-9]{1,5}))?")
+_ALLOWED_HOST = re.compile(r"\[?(?P<host>[^\[\]]*?)\]?(?::(?P<port>[0-9]{1,5}))?")
 _MAX_SHOWN = 200
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A URL that may be asked for, in the parts that a request is made of; `host` without brackets."""
+    """A URL that passed the check, in the parts that a request needs; `host` is without brackets."""
 
     scheme: str
     host: str
@@ -82,56 +82,56 @@ class Target:
 
     @property
     def authority(self) -> str:
-        """The `Host` header: brackets around an IPv6 address, and the port unless it is the scheme's own."""
+        """The `Host` header: an IPv6 address in brackets, and the port unless it is the default of the scheme."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return host if self.port == WEB_PORTS[self.scheme] else f"{host}:{self.port}"
 
 
 def is_public(address: str) -> bool:
-    """Whether an address belongs to the public internet; False for whatever is no plain IP address."""
+    """Whether an IP address belongs to the public internet; False for any text that is no IP address."""
     try:
         ip = ipaddress.ip_address(address)
     except ValueError:
         return False
     if isinstance(ip, ipaddress.IPv4Address):
         return not any(ip in network for network in NOT_PUBLIC_V4)
-    # A zone ("%eth0") makes sense on a local link only.
+    # A zone ("%eth0") has a meaning on a local link only.
     return ip.scope_id is None and ip in PUBLIC_V6 and not any(ip in network for network in NOT_PUBLIC_V6)
 
 
-def is_allowed(host: str, port: int, allowed: Iterable[str]) -> bool:
-    """Whether a person made an exception for this host: `host` (on ports 80 and 443) or `host:port`."""
+def is_allowed_host(host: str, port: int, allowed: Iterable[str]) -> bool:
+    """Whether the user allowed this host, with an entry `host` (for ports 80 and 443) or `host:port`."""
     for entry in allowed:
         bare = entry.strip()
-        found = None if bare.count(":") > 1 and not bare.startswith("[") else _ENTRY.fullmatch(bare)
+        found = None if bare.count(":") > 1 and not bare.startswith("[") else _ALLOWED_HOST.fullmatch(bare)
         name, number = (found["host"], found["port"]) if found else (bare, None)
         ports = {int(number)} if number else set(WEB_PORTS.values())
-        if port in ports and name and _plain(name) == _plain(host):
+        if port in ports and name and _normalize_host(name) == _normalize_host(host):
             return True
     return False
 
 
 def check_url(text: str, *, allowed: Iterable[str] = ()) -> Target:
-    """Parse an `http` or `https` URL and judge all that can be judged before its name is resolved.
+    """Parse an `http` or `https` URL, and check everything that can be checked before its host is resolved.
 
     Raises:
-        UnreadableSource: another scheme or port, a name or password in it, a host that is not public or is spelt oddly.
+        UnreadableSource: another scheme or port, a user name or password, or a host that is invalid or not public.
     """
     where = display_url(text)
-    url = _parsed(text)
+    url = _parse(text)
     if url is None:
         raise UnreadableSource(f"{where} is no valid URL: it should look like https://host/picture.png.")
     if url.scheme not in WEB_PORTS:
         raise UnreadableSource(f"{where} cannot be fetched: only http and https URLs are.")
-    # An empty one ("https://@host") leaves no trace in the parsed URL.
+    # An empty user name ("https://@host") is not in the parsed URL, so the text is checked as well.
     if url.userinfo or "@" in text.split("://", 1)[-1].split("/", 1)[0].split("?", 1)[0]:
         raise UnreadableSource(f"{where} was given with a user name or password (not shown): leave them out.")
     host = url.raw_host.decode("ascii")
     port = WEB_PORTS[url.scheme] if url.port is None else url.port
-    exception = is_allowed(host, port, allowed)
+    exception = is_allowed_host(host, port, allowed)
     if ":" in host or _NUMERIC.fullmatch(host.rstrip(".")):
         if not exception and not is_public(host):
-            raise UnreadableSource(f"{where} is not fetched: {not_public(host)}")
+            raise UnreadableSource(f"{where} is not fetched: {not_public_message(host)}")
     elif not _HOST.fullmatch(host):
         raise UnreadableSource(f"{where} names no valid host: give it in plain letters, without a dot at its end.")
     if port not in WEB_PORTS.values() and not exception:
@@ -142,16 +142,16 @@ def check_url(text: str, *, allowed: Iterable[str] = ()) -> Target:
     return Target(scheme=url.scheme, host=host, port=port, path=url.raw_path)
 
 
-def not_public(host: str) -> str:
-    """Rule and way out for a host that is no part of the public internet."""
+def not_public_message(host: str) -> str:
+    """The error message, with what to do instead, for a host that is not on the public internet."""
     return (
         f"{shown(host)} is not a public internet address, and private networks are off limits. Give the path of a "
         f"file instead; a person can allow the host in GPT_IMAGE_2_ALLOWED_URL_HOSTS."
     )
 
 
-def join(base: str, location: str) -> str:
-    """URL that a redirect leads to; one that cannot be parsed comes back as it is, for `judge_url` to refuse."""
+def resolve_redirect(base: str, location: str) -> str:
+    """The URL that a redirect leads to; an unparsable `location` is returned as it is, and `check_url` refuses it."""
     import httpx2
 
     try:
@@ -161,7 +161,7 @@ def join(base: str, location: str) -> str:
 
 
 def display_url(text: str) -> str:
-    """URL for an error message or a record: without password, query and fragment, which may hold keys."""
+    """A URL for error messages and records: without password, query and fragment, which may contain keys."""
     scheme, separator, rest = text.partition("://")
     kept = re.split(r"[?#]", rest, maxsplit=1)
     authority, slash, path = kept[0].partition("/")
@@ -169,7 +169,7 @@ def display_url(text: str) -> str:
     return repr(short if len(short) <= _MAX_SHOWN else short[:_MAX_SHOWN] + "…")
 
 
-def _parsed(text: str) -> "httpx2.URL | None":
+def _parse(text: str) -> "httpx2.URL | None":
     import httpx2
 
     try:
@@ -179,8 +179,8 @@ def _parsed(text: str) -> "httpx2.URL | None":
     return url if url is not None and url.raw_host else None
 
 
-def _plain(host: str) -> str:
-    """One spelling of a host: lower case, IDNA, no dot at the end, an address in its short form."""
+def _normalize_host(host: str) -> str:
+    """The normal form of a host: lower case, IDNA, no dot at the end; an IP address in its short form."""
     import httpx2
 
     try:

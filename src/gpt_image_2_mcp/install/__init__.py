@@ -1,1 +1,1 @@
-"""How to add this server to a client."""
+"""How users add this server to their MCP clients."""

@@ -1,14 +1,14 @@
-"""What a person puts into each MCP client to use this server: said by `demo` and by the README."""
+"""What a user puts into the configuration of each MCP client; `demo` prints it, and the documents contain it."""
 
 import json
 from dataclasses import dataclass
 
-KEY = "sk-…"
+KEY_PLACEHOLDER = "sk-…"
 
 
 @dataclass(frozen=True, slots=True)
 class ClientSetup:
-    """One client: where its configuration is, and what goes in."""
+    """The set-up of one client: `where` its configuration is, and the `text` to put there, in `language`."""
 
     name: str
     where: str
@@ -17,13 +17,13 @@ class ClientSetup:
 
 
 def setups() -> list[ClientSetup]:
-    """The clients that we know, each with the whole of what is to be done."""
-    server = {"command": "uvx", "args": ["gpt-image-2-mcp"], "env": {"OPENAI_API_KEY": KEY}}
+    """The set-up of every client that the documents name."""
+    server = {"command": "uvx", "args": ["gpt-image-2-mcp"], "env": {"OPENAI_API_KEY": KEY_PLACEHOLDER}}
     common = json.dumps({"mcpServers": {"gpt-image-2": server}}, indent=2, ensure_ascii=False)
     code = json.dumps({"servers": {"gpt-image-2": {"type": "stdio", **server}}}, indent=2, ensure_ascii=False)
     codex = (
         '[mcp_servers.gpt-image-2]\ncommand = "uvx"\nargs = ["gpt-image-2-mcp"]\ntool_timeout_sec = 300\n'
-        f'env = {{ OPENAI_API_KEY = "{KEY}" }}'
+        f'env = {{ OPENAI_API_KEY = "{KEY_PLACEHOLDER}" }}'
     )
     return [
         ClientSetup(
@@ -33,7 +33,7 @@ def setups() -> list[ClientSetup]:
             "Claude Code",
             "in a terminal",
             "sh",
-            f"claude mcp add gpt-image-2 --env OPENAI_API_KEY={KEY} -- uvx gpt-image-2-mcp",
+            f"claude mcp add gpt-image-2 --env OPENAI_API_KEY={KEY_PLACEHOLDER} -- uvx gpt-image-2-mcp",
         ),
         ClientSetup("Cursor", "~/.cursor/mcp.json, or .cursor/mcp.json in a project", "json", common),
         ClientSetup("VS Code", ".vscode/mcp.json, or the command MCP: Open User Configuration", "json", code),

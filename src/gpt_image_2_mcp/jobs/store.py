@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..billing.pricing import dollars
-from ..errors import USAGE_PAGE, GptImageError, JobLost
+from ..errors import USAGE_URL, GptImageError, JobLost
 from ..persistence.unit_of_work import Repositories, UnitOfWork, WriterThread
 from .job import Delivery, Job
 from .report import Report
@@ -176,7 +176,7 @@ def describe_loss(repositories: Repositories, row: "JobRow") -> str:
     there += f" Rescued there, and perhaps of this job: {rescued}." if rescued else ""
     return (
         f"{row.id} was under way when the server's process was ended, so its answer is lost. It may have been billed,"
-        f" {price}and was not sent again. {there} Look at {USAGE_PAGE}, then decide whether to ask for it once more."
+        f" {price}and was not sent again. {there} Look at {USAGE_URL}, then decide whether to ask for it once more."
     )
 
 

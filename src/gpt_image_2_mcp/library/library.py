@@ -107,10 +107,10 @@ class Library:
             GptImageError: there is no such picture, or the file cannot be read.
 
         """
-        picture = await self._references.picture(reference)
+        picture = await self._references.find(reference)
         digest = ""
         if picture is None:
-            data = await anyio.to_thread.run_sync(self._sources.local, self._sources.path(reference))
+            data = await anyio.to_thread.run_sync(self._sources.read_local, self._sources.expand(reference))
             digest = hashlib.sha256(data).hexdigest()
         known = await self.known_picture(picture, digest)
         if known is None:
@@ -158,7 +158,7 @@ class Library:
             UnreadableSource: the file is missing or was changed.
 
         """
-        return self._reader.saved_data(picture)
+        return self._reader.read_saved_bytes(picture)
 
     async def rebuild(self, folders: Sequence[str], *, on_progress: CountCallback | None = None) -> "RebuildResult":
         """Add the records in folders and the folders below them to the catalogue (see `rebuild`).
@@ -170,10 +170,10 @@ class Library:
         from . import rebuild as rebuild_module
 
         self.require_catalogue()
-        real = [await anyio.to_thread.run_sync(self._sources.folder, folder) for folder in folders]
+        real = [await anyio.to_thread.run_sync(self._sources.readable_folder, folder) for folder in folders]
         scanned = await anyio.to_thread.run_sync(partial(self._scan, real, deep=True))
         return await rebuild_module.rebuild(
-            scanned, writer=self._writer, read=self._sources.local, sandbox=self._sandbox, on_progress=on_progress
+            scanned, writer=self._writer, read=self._sources.read_local, sandbox=self._sandbox, on_progress=on_progress
         )
 
     async def check(self, folders: Sequence[str] = (), *, on_progress: CountCallback | None = None) -> "CheckResult":
@@ -186,7 +186,7 @@ class Library:
         from . import check as check_module
 
         self.require_catalogue()
-        real = [await anyio.to_thread.run_sync(self._sources.folder, folder) for folder in folders]
+        real = [await anyio.to_thread.run_sync(self._sources.readable_folder, folder) for folder in folders]
         result = check_module.CheckResult()
         known: dict[str, Path] = {}
         async for batch in self.batches():
@@ -194,7 +194,7 @@ class Library:
             pictures = [p for p in batch if not real or any(p.path.is_relative_to(folder) for folder in real)]
             for picture in pictures:
                 await anyio.to_thread.run_sync(
-                    partial(check_module.check_picture, picture, read=self._reader.saved_data, result=result)
+                    partial(check_module.check_picture, picture, read=self._reader.read_saved_bytes, result=result)
                 )
                 if on_progress:
                     on_progress(result.pictures, None)
@@ -224,7 +224,7 @@ class Library:
                 copy = partial(
                     export_module.export_picture,
                     picture,
-                    read=self._reader.saved_data,
+                    read=self._reader.read_saved_bytes,
                     policy=self._output_dirs.policy,
                     result=result,
                 )
@@ -256,7 +256,7 @@ class Library:
             drawn += 1
             if on_progress:
                 on_progress(drawn, len(pictures))
-            return thumbnail(picture, read=self._reader.saved_data, cache=self._cache)
+            return thumbnail(picture, read=self._reader.read_saved_bytes, cache=self._cache)
 
         await anyio.to_thread.run_sync(partial(write_gallery, path, pictures, policy=policy, thumbnail=draw))
         return path, len(pictures)
@@ -269,6 +269,6 @@ class Library:
         """Scan those of the folders that exist and may be read; `deep` includes the folders below them. Blocks."""
         from .scan import MAX_DEPTH, scan
 
-        real = dict.fromkeys(real_path(folder) for folder in folders if self._sources.open_to(folder))
+        real = dict.fromkeys(real_path(folder) for folder in folders if self._sources.is_readable(folder))
         there = [folder for folder in real if exists(folder)]
-        return scan(there, may_enter=self._sources.open_to, depth=MAX_DEPTH if deep else 0)
+        return scan(there, may_enter=self._sources.is_readable, depth=MAX_DEPTH if deep else 0)

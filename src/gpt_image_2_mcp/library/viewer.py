@@ -73,7 +73,7 @@ class Viewer:
             return Listing(found, missing, filtered, {}, None)
         numbers = dict(enumerate(found.pictures, start=found.first_number))
         sheet = await anyio.to_thread.run_sync(self._sheet, numbers)
-        self._references.sheet = {number: picture.id for number, picture in numbers.items()}
+        self._references.sheet_ids = {number: picture.id for number, picture in numbers.items()}
         return Listing(found, missing, filtered, numbers, sheet)
 
     async def show(self, request: ShowImageRequest) -> View:
@@ -83,16 +83,16 @@ class Viewer:
             GptImageError: there is no such picture, it cannot be read, or the region is not inside it.
 
         """
-        picture = await self._references.picture(request.image)
+        picture = await self._references.find(request.image)
         if picture is None:
             if re.match(r"(https?|data):", request.image.strip(), re.IGNORECASE):
                 raise BadRequest(
                     "`image` is a picture that was made here or a file on this computer; got the address"
                     f" {shown(request.image)}."
                 )
-            data = await self._reader.data_of(request.image)
+            data = await self._reader.read_bytes(request.image)
         else:
-            data = await anyio.to_thread.run_sync(self._reader.saved_data, picture)
+            data = await anyio.to_thread.run_sync(self._reader.read_saved_bytes, picture)
         name = request.image if picture is None else picture.path.name
         # Only a file needs its hash to be found. Hashing takes milliseconds, so it is done off the event loop.
         digest = "" if picture else await anyio.to_thread.run_sync(lambda: hashlib.sha256(data).hexdigest())
@@ -103,7 +103,7 @@ class Viewer:
     def _sheet(self, numbers: Mapping[int, Picture]) -> bytes:
         from .contact_sheet import draw_sheet, make_cells
 
-        return draw_sheet(make_cells(numbers.items(), read=self._reader.saved_data, cache=self._cache))
+        return draw_sheet(make_cells(numbers.items(), read=self._reader.read_saved_bytes, cache=self._cache))
 
 
 def _calls_in_order(found: SearchResult) -> SearchResult:

@@ -43,7 +43,7 @@ SANDBOX_KEY = "sandbox"
 def make_sdk(settings: Settings, http: httpx2.Client) -> openai.OpenAI:
     """Make the SDK's client, so that it reads nothing from the environment by itself.
 
-    `settings` have passed `Settings.require`.
+    `settings` have passed `Settings.require_key`.
     """
     key = SANDBOX_KEY if settings.sandbox or settings.api_key is None else settings.api_key.get_secret_value()
     sdk = openai.OpenAI(

@@ -1,1 +1,1 @@
-"""The arguments of every operation: types, limits, and the texts that explain a wrong one."""
+"""The arguments of every operation: their types and limits, and the messages about a wrong one."""

@@ -1,143 +1,78 @@
-"""What each operation takes: one request model an operation, the same for tools, command line and library.
+"""The requests: one model for each operation, the same for tools and commands, and `parse`, which checks arguments.
 
-A field's type and description here are what the model reads in `tools/list`, what `--help` prints and what is
-checked, so a rule is written once. `parse` is the only way in for values that somebody else wrote. Bounds:
-OpenAI's API reference, read 2026-11-22.
+`parse` is the only way in for arguments that a client's model or a user wrote. The types of the fields, with their
+bounds and descriptions, are in `fields`; a rule about several fields is a validator here.
 """
 
-import re
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, Self, TypeVar
+from typing import Annotated, Any, Self, TypeVar
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from ..errors import BadRequest
-from .sizes import normal_size
+from .fields import (
+    MAX_INPUTS,
+    Background,
+    Compression,
+    Count,
+    FromTurn,
+    Images,
+    JobId,
+    Like,
+    Mask,
+    Moderation,
+    MoreImages,
+    OutputDir,
+    OutputFormat,
+    PictureReference,
+    Prefix,
+    Prompt,
+    Quality,
+    SessionId,
+    Since,
+    Size,
+    Until,
+    User,
+)
 from .validation import explain
 
-MAX_PROMPT = 32_000
-"""Characters of a prompt."""
-MAX_PICTURES = 10
-"""Pictures that one request makes."""
-MAX_INPUTS = 8
-"""Input pictures that one edit takes here; the API takes 16."""
+COSTLIEST_INPUT = (1536, 1024)
+"""The size at which an input picture takes the most tokens, in pixels: the API scales larger ones down."""
 
-
-DEAREST_INPUT = (1536, 1024)
-"""The size at which an input picture takes the most tokens, in pixels."""
-
-
-def _not_blank(text: str) -> str:
-    if not text.strip():
-        raise ValueError("`prompt` must say something: it is blank")
-    return text
-
-
-def _tidy(value: object) -> object:
-    """Forgive capitals and spaces around a choice, and the usual other name of JPEG."""
-    if not isinstance(value, str):
-        return value
-    word = value.strip().lower()
-    return "jpeg" if word == "jpg" else word
-
-
-def _as_list(value: object) -> object:
-    """Forgive one picture where a list of pictures belongs."""
-    return [value] if isinstance(value, str) else value
-
-
-Prompt = Annotated[str, Field(min_length=1, max_length=MAX_PROMPT), AfterValidator(_not_blank)]
-Size = Annotated[
-    str,
-    AfterValidator(normal_size),
-    Field(description="'auto' or WxH: edges multiples of 16, at most 3840, ratio 1:3 to 3:1, 0.66 to 8.29 megapixels"),
-]
-Quality = Annotated[
-    Literal["auto", "low", "medium", "high", "xhigh", "max"],
-    BeforeValidator(_tidy),
-    Field(description="low for drafts; xhigh, max: gpt-image-2.5 and later only"),
-]
-Count = Annotated[int, Field(ge=1, le=MAX_PICTURES, description="how many pictures")]
-Background = Annotated[
-    Literal["auto", "opaque", "transparent"],
-    BeforeValidator(_tidy),
-    Field(description="transparent: png or webp, and not with gpt-image-2"),
-]
-OutputFormat = Annotated[Literal["png", "jpeg", "webp"], BeforeValidator(_tidy)]
-Compression = Annotated[int, Field(ge=0, le=100, description="jpeg and webp only")]
-Moderation = Annotated[Literal["auto", "low"], BeforeValidator(_tidy)]
-OutputDir = Annotated[
-    str, Field(min_length=1, max_length=4096, description="folder to save in; leave out for the person's Pictures")
-]
-Prefix = Annotated[str, Field(max_length=200, description="a word or two for the file's name")]
-User = Annotated[str, Field(min_length=1, max_length=128, description="end-user id for OpenAI's abuse monitoring")]
-Source = Annotated[str, Field(min_length=1)]
-Images = Annotated[
-    list[Source],
-    BeforeValidator(_as_list),
-    Field(
-        min_length=1,
-        max_length=MAX_INPUTS,
-        description="paths, URLs, or pictures made here by id, last or number on the last sheet; PNG, JPEG, WebP",
-    ),
-]
-MoreImages = Annotated[
-    list[Source],
-    BeforeValidator(_as_list),
-    Field(
-        min_length=1,
-        max_length=MAX_INPUTS - 1,
-        description="more references for this turn; the turn's own picture is image 1",
-    ),
-]
-PictureWord = Annotated[str, Field(min_length=1, max_length=4096)]
-Like = Annotated[
-    PictureWord, Field(description="id of an earlier picture: what you leave out, prompt included, is taken from it")
-]
-FromTurn = Annotated[int, Field(ge=0, description="go back to this turn and branch; 0: the originals")]
-Mask = Annotated[
-    Source, Field(description="PNG of the first image's size; its transparent part marks what to change (a hint)")
-]
-Since = Annotated[
-    str, Field(min_length=1, max_length=60, description="2026-11-22, 2026-11-22T14:30, today, yesterday, 2h or 3d ago")
-]
-Until = Annotated[str, Field(min_length=1, max_length=60, description="likewise; that day included")]
-SessionId = Annotated[str, Field(min_length=1, max_length=100, description="from start_edit_session")]
-JobId = Annotated[str, Field(min_length=1, max_length=100, description="job-… from an answer")]
-
-
-ORDER = (
-    *(
-        "session_id",
-        "from_turn",
-        "prompt",
-        "like",
-        "images",
-        "mask",
-        "size",
-        "quality",
-        "n",
-        "background",
-        "output_format",
-    ),
-    *("output_compression", "moderation", "output_dir", "filename_prefix", "user"),
+PARAMETER_ORDER = (
+    "session_id",
+    "from_turn",
+    "prompt",
+    "like",
+    "images",
+    "mask",
+    "size",
+    "quality",
+    "n",
+    "background",
+    "output_format",
+    "output_compression",
+    "moderation",
+    "output_dir",
+    "filename_prefix",
+    "user",
 )
-"""The order in which parameters are shown, whichever model they come from."""
+"""The order of parameters in a tool's schema, whichever base class a field comes from."""
 
 
-def _in_order(schema: dict[str, Any]) -> None:
+def _order_properties(schema: dict[str, Any]) -> None:
     properties = schema.get("properties", {})
-    schema["properties"] = {name: properties[name] for name in (*ORDER, *properties) if name in properties}
+    schema["properties"] = {name: properties[name] for name in (*PARAMETER_ORDER, *properties) if name in properties}
 
 
 class Request(BaseModel):
-    """What every request model shares: it is closed, and a value once checked does not change."""
+    """The base of all requests: immutable, and an argument that it does not know is an error."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", json_schema_extra=_in_order)
+    model_config = ConfigDict(frozen=True, extra="forbid", json_schema_extra=_order_properties)
 
 
 class PricedOptions(Request):
-    """What makes a picture's price."""
+    """The options that determine what a picture costs."""
 
     size: Size = "auto"
     quality: Quality = "auto"
@@ -148,12 +83,12 @@ class PricedOptions(Request):
         return 1
 
     def assumed_inputs(self) -> list[tuple[int, int]]:
-        """Sizes of the input pictures as far as an estimate can know them before they are read."""
+        """Sizes (width, height in pixels) that an estimate takes for the input pictures before they are read."""
         return []
 
 
 class Options(PricedOptions):
-    """How a picture is to be made, whatever it shows."""
+    """All options of how a picture is made: everything but what it shows."""
 
     background: Background = "auto"
     output_format: OutputFormat = "png"
@@ -163,7 +98,7 @@ class Options(PricedOptions):
     user: User | None = None
 
     @model_validator(mode="after")
-    def _formats_agree(self) -> Self:
+    def _check_formats_agree(self) -> Self:
         if self.output_compression is not None and self.output_format == "png":
             raise ValueError(
                 f"`output_compression` is for jpeg and webp only; got {self.output_compression} with output_format"
@@ -178,13 +113,13 @@ class Options(PricedOptions):
 
 
 class WithOutputDir(Request):
-    """Where the pictures go."""
+    """Adds the folder that the pictures are saved in."""
 
     output_dir: OutputDir | None = None
 
 
 class WithCount(PricedOptions):
-    """Any number of pictures."""
+    """Adds the number of pictures."""
 
     n: Count = 1
 
@@ -195,24 +130,24 @@ class WithCount(PricedOptions):
 
 
 class WithImages(PricedOptions):
-    """Made from pictures."""
+    """Adds the pictures that an edit starts from, and a mask."""
 
     images: Images
     mask: Mask | None = None
 
     def assumed_inputs(self) -> list[tuple[int, int]]:
-        """Take each for one of the dearest: what is large is scaled down before it is counted."""
-        return [DEAREST_INPUT] * (len(self.images) + (self.mask is not None))
+        """Assume `COSTLIEST_INPUT` for each picture, so that the estimate is not too low."""
+        return [COSTLIEST_INPUT] * (len(self.images) + (self.mask is not None))
 
 
 class WithLike(Request):
-    """Made like an earlier picture."""
+    """Adds `like`, an earlier picture whose prompt and options are used where the call leaves them out."""
 
     prompt: Prompt = ""
     like: Like | None = None
 
     @model_validator(mode="after")
-    def _says_something(self) -> Self:
+    def _check_prompt_or_like(self) -> Self:
         if not self.prompt and self.like is None:
             raise ValueError(
                 "`prompt` is missing: say what to make, or name an earlier picture in `like` to use its own"
@@ -221,25 +156,25 @@ class WithLike(Request):
 
 
 class GenerateRequest(WithLike, WithCount, Options, WithOutputDir):
-    """Text to pictures."""
+    """Make pictures from a prompt."""
 
     prompt: Annotated[Prompt, Field(description="what to show; quote exact text; no sizes or formats in here")] = ""
 
 
 class EditRequest(WithLike, WithImages, WithCount, Options, WithOutputDir):
-    """Pictures and text to pictures."""
+    """Make pictures from input pictures and a prompt."""
 
     prompt: Annotated[Prompt, Field(description="what to change, and what to keep; call images 1, 2, … by number")] = ""
 
 
 class StartSessionRequest(WithImages, Options, WithOutputDir):
-    """The first turn of an edit session."""
+    """Start an edit session: its first turn."""
 
     prompt: Annotated[Prompt, Field(description="the first change, and what to keep")]
 
 
 class ContinueSessionRequest(Options):
-    """One more turn of an edit session."""
+    """Continue an edit session: one more turn."""
 
     session_id: SessionId
     prompt: Annotated[Prompt, Field(description="the next change; say again what to keep")]
@@ -248,8 +183,8 @@ class ContinueSessionRequest(Options):
     mask: Mask | None = None
 
     def assumed_inputs(self) -> list[tuple[int, int]]:
-        """The turn's picture, and what comes with it."""
-        return [DEAREST_INPUT] * (1 + len(self.images or ()) + (self.mask is not None))
+        """Assume `COSTLIEST_INPUT` for the picture of the turn before, for `images` and for the mask."""
+        return [COSTLIEST_INPUT] * (1 + len(self.images or ()) + (self.mask is not None))
 
 
 PaidRequest = GenerateRequest | EditRequest | StartSessionRequest | ContinueSessionRequest
@@ -257,32 +192,32 @@ PaidRequest = GenerateRequest | EditRequest | StartSessionRequest | ContinueSess
 
 
 class CostsRequest(WithCount):
-    """What pictures would cost, and what was spent."""
+    """Ask what pictures would cost, and what was spent."""
 
     inputs: Annotated[int, Field(ge=0, le=MAX_INPUTS + 1, description="how many pictures an edit starts from")] = 0
 
     @property
     def prompt(self) -> str:
-        """The text's share is a hundredth of a cent: a prompt of usual length stands for it."""
+        """A stand-in for the prompt, of usual length: text makes up a hundredth of a cent of the price."""
         return "x" * 400
 
     def assumed_inputs(self) -> list[tuple[int, int]]:
-        """Each as dear as one can be."""
-        return [DEAREST_INPUT] * self.inputs
+        """Assume `COSTLIEST_INPUT` for each."""
+        return [COSTLIEST_INPUT] * self.inputs
 
 
 class EndSessionRequest(Request):
-    """The end of an edit session."""
+    """End an edit session."""
 
     session_id: SessionId
 
 
 class ListSessionsRequest(Request):
-    """No parameters."""
+    """List the active edit sessions; there are no parameters."""
 
 
 class ListImagesRequest(Request):
-    """Pictures that were made, as a page of a list or on a contact sheet."""
+    """List pictures that were made: a page of them, as text or as a contact sheet."""
 
     query: Annotated[str, Field(min_length=1, max_length=1000, description="words of the prompt")] | None = None
     since: Since | None = None
@@ -295,22 +230,22 @@ class ListImagesRequest(Request):
 
 
 class ShowImageRequest(Request):
-    """One picture from near, with everything that is known of it."""
+    """Show one picture or a region of it, and everything that is known about it."""
 
-    image: Annotated[PictureWord, Field(description="id, last, number on the last sheet, or path")]
+    image: Annotated[PictureReference, Field(description="id, last, number on the last sheet, or path")]
     region: (
         Annotated[str, Field(min_length=1, max_length=60, description="left,top,width,height in its pixels")] | None
     ) = None
 
 
 class GetJobRequest(Request):
-    """A job's answer, or the recent jobs."""
+    """Get the result of a job, or a list of the recent jobs."""
 
     job_id: JobId | None = None
 
 
 class CancelJobRequest(Request):
-    """The end of a job that was not sent yet."""
+    """Cancel a job whose request has not been sent yet."""
 
     job_id: JobId
 
@@ -319,10 +254,10 @@ RequestT = TypeVar("RequestT", bound=Request)
 
 
 def parse(request: type[RequestT], arguments: Mapping[str, Any]) -> RequestT:
-    """Check arguments that a model or a person wrote; one that is null counts as left out.
+    """Check arguments that a client's model or a user wrote; null counts as left out.
 
     Raises:
-        BadRequest: one sentence for each broken rule, with the value and the way out.
+        BadRequest: an argument breaks a rule; the message has a sentence for each, with the value and what to do.
 
     """
     given = {name: value for name, value in arguments.items() if value is not None}
@@ -330,30 +265,3 @@ def parse(request: type[RequestT], arguments: Mapping[str, Any]) -> RequestT:
         return request.model_validate(given)
     except ValidationError as error:
         raise BadRequest(explain(error, request)) from None
-
-
-_FIRST_OF_ITS_KIND = re.compile(r"gpt-image-(1|1\.5|1-mini|2)(-\d{4}-\d{2}-\d{2})?")
-_NOT_TRANSPARENT = re.compile(r"gpt-image-2(-\d{4}-\d{2}-\d{2})?")
-
-
-def check_model(model: str, options: Options) -> None:
-    """Hold what a model is known not to do against the options; a model that we do not know may do anything.
-
-    Sources: OpenAI's model pages of 2026-09-08 (xhigh, max and transparency from gpt-image-2.5 on).
-
-    Raises:
-        BadRequest: the model does not have the quality or the background.
-
-    """
-    if options.background == "transparent" and _NOT_TRANSPARENT.fullmatch(model):
-        raise BadRequest(
-            f"`background` 'transparent' is not available with {model}. gpt-image-2.5-sunburst, gpt-image-2.5-flare"
-            " and the gpt-image-2.6 models make transparent pictures: set GPT_IMAGE_2_MODEL to one of them in the"
-            " client's configuration, or leave `background` out."
-        )
-    if options.quality in ("xhigh", "max") and _FIRST_OF_ITS_KIND.fullmatch(model):
-        raise BadRequest(
-            f"`quality` {options.quality!r} is not available with {model}, which has low, medium and high."
-            " gpt-image-2.5-sunburst and gpt-image-2.5-flare have xhigh and max: use 'high', or set"
-            " GPT_IMAGE_2_MODEL in the client's configuration."
-        )

@@ -1,4 +1,4 @@
-"""Which picture sizes gpt-image-2 makes: the rule, and the nearest size that keeps it.
+"""The picture sizes that gpt-image-2 makes: the rules, and the nearest allowed size to one that breaks them.
 
 Source of every number: OpenAI's image generation guide, read 2026-11-22.
 """
@@ -14,12 +14,14 @@ MAX_EDGE = 3840
 MAX_RATIO = 3
 """The longer edge is at most this many times the shorter one."""
 MIN_PIXELS = 655_360
+"""Width times height is at least this."""
 MAX_PIXELS = 8_294_400
+"""Width times height is at most this."""
 
-_WRITTEN = re.compile(r"\s*([0-9]{1,6})\s*[xX×*]\s*([0-9]{1,6})\s*")
+_SIZE = re.compile(r"\s*([0-9]{1,6})\s*[xX×*]\s*([0-9]{1,6})\s*")
 
 
-def is_allowed(width: int, height: int) -> bool:
+def is_allowed_size(width: int, height: int) -> bool:
     """Whether the API makes a picture of `width` x `height` pixels."""
     short, long = sorted((width, height))
     return (
@@ -30,51 +32,51 @@ def is_allowed(width: int, height: int) -> bool:
     )
 
 
-def nearest(width: int, height: int) -> tuple[int, int]:
-    """Give the allowed size with the smallest squared distance of both edges, the larger one of two as near."""
+def nearest_size(width: int, height: int) -> tuple[int, int]:
+    """The allowed size at the smallest Euclidean distance from (`width`, `height`); of two, the wider one."""
     best = (0, 0)
     least = float("inf")
     for w in range(EDGE_STEP, MAX_EDGE + 1, EDGE_STEP):
-        low = _up(max(-(-MIN_PIXELS // w), -(-w // MAX_RATIO)))
-        high = _down(min(MAX_PIXELS // w, MAX_RATIO * w, MAX_EDGE))
+        low = _round_up(max(-(-MIN_PIXELS // w), -(-w // MAX_RATIO)))
+        high = _round_down(min(MAX_PIXELS // w, MAX_RATIO * w, MAX_EDGE))
         if low > high:
             continue
-        h = min(max(_down(height + EDGE_STEP // 2), low), high)
+        h = min(max(_round_down(height + EDGE_STEP // 2), low), high)
         distance = (w - width) ** 2 + (h - height) ** 2
         if distance <= least:
             best, least = (w, h), distance
     return best
 
 
-def normal_size(text: str) -> str:
-    """Turn a size as a model writes it into `auto` or `WxH`; spaces and capitals are forgiven.
+def normalize_size(text: str) -> str:
+    """Normalize a size as models write it to `auto` or `WxH`; spaces, capitals, `×` and `*` are accepted.
 
     Raises:
-        ValueError: it is no size, or one that the API does not make; the message offers the nearest that it does.
+        ValueError: the text is no size, or the API does not make it; the message then names the nearest allowed one.
 
     """
     if text.strip().lower() in ("auto", ""):
         return "auto"
-    written = _WRITTEN.fullmatch(text)
+    written = _SIZE.fullmatch(text)
     if written is None:
         raise ValueError(f"`size` must be 'auto' or WIDTHxHEIGHT in pixels, such as '1536x1024'; got {shown(text)}")
     width, height = int(written[1]), int(written[2])
-    if is_allowed(width, height):
+    if is_allowed_size(width, height):
         return f"{width}x{height}"
-    w, h = nearest(width, height)
-    broken = "; ".join(_broken(width, height))
+    w, h = nearest_size(width, height)
+    broken = "; ".join(_broken_rules(width, height))
     raise ValueError(f"`size` {shown(text)} is not allowed: {broken}. The nearest size that is: '{w}x{h}'")
 
 
-def edges(size: str) -> tuple[int, int] | None:
-    """Give width and height of a normal size, None for `auto`."""
+def parse_edges(size: str) -> tuple[int, int] | None:
+    """Width and height of a normalized size in pixels; None for `auto`."""
     if size == "auto":
         return None
     width, _, height = size.partition("x")
     return int(width), int(height)
 
 
-def _broken(width: int, height: int) -> list[str]:
+def _broken_rules(width: int, height: int) -> list[str]:
     short, long = sorted((width, height))
     rules = [
         (width % EDGE_STEP or height % EDGE_STEP, f"both edges must be multiples of {EDGE_STEP}"),
@@ -86,9 +88,9 @@ def _broken(width: int, height: int) -> list[str]:
     return [rule for broken, rule in rules if broken]
 
 
-def _up(value: int) -> int:
+def _round_up(value: int) -> int:
     return -(-value // EDGE_STEP) * EDGE_STEP
 
 
-def _down(value: int) -> int:
+def _round_down(value: int) -> int:
     return value // EDGE_STEP * EDGE_STEP

@@ -1,4 +1,4 @@
-"""Times as people write them: dates, date-times, `today`, `yesterday`, and spans such as `2h` and `3d ago`."""
+"""Parses times as people write them: dates, date-times, `today`, `yesterday`, and spans such as `2h` or `3d ago`."""
 
 import re
 from datetime import date, datetime, time, timedelta
@@ -6,18 +6,20 @@ from datetime import date, datetime, time, timedelta
 from ..errors import BadRequest, shown
 
 _UNITS = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
-_DAYS = {"today": timedelta(0), "yesterday": timedelta(days=1)}
+_DAYS_AGO = {"today": timedelta(0), "yesterday": timedelta(days=1)}
 
 
-def moment(text: str, *, end: bool = False, now: datetime) -> datetime:
-    """The moment that a text names, in the zone of `now` where it names none; the `end` of a day where it is a date.
+def parse_time(text: str, *, end: bool = False, now: datetime) -> datetime:
+    """Parse a point in time; a text without a time zone is taken to be in that of `now`.
+
+    A date stands for the start of its day, and with `end` for the start of the next one.
 
     Raises:
-        BadRequest: it is none of these.
+        BadRequest: the text is no such time.
 
     """
     try:
-        return _moment(text.strip(), end=end, now=now)
+        return _parse(text.strip(), end=end, now=now)
     except (ValueError, OverflowError):
         raise BadRequest(
             f"{shown(text)} is no time: give a date such as 2026-11-22, a date and time such as 2026-11-22T14:30,"
@@ -25,12 +27,12 @@ def moment(text: str, *, end: bool = False, now: datetime) -> datetime:
         ) from None
 
 
-def _moment(text: str, *, end: bool, now: datetime) -> datetime:
+def _parse(text: str, *, end: bool, now: datetime) -> datetime:
     word = text.lower()
     if span := re.fullmatch(r"([0-9]{1,4})([hdw])(?: ago)?", word):
         return now - int(span[1]) * _UNITS[span[2]]
-    if word in _DAYS:
-        day = now.date() - _DAYS[word]
+    if word in _DAYS_AGO:
+        day = now.date() - _DAYS_AGO[word]
     elif "t" in word or ":" in word:
         moment = datetime.fromisoformat(text)
         return moment if moment.tzinfo else moment.replace(tzinfo=now.tzinfo)

@@ -1,6 +1,6 @@
-"""Turns pydantic's findings into sentences for whoever wrote the value: the rule, the value, the way out.
+"""Turns pydantic's validation errors into sentences for the model or user who wrote the value: rule, value, way out.
 
-The rule is read from the same JSON schema that the writer was shown, so the two cannot disagree.
+The rule is read from the JSON schema that the client was shown, so that message and schema cannot disagree.
 """
 
 from collections.abc import Mapping
@@ -14,43 +14,45 @@ from ..errors import MAX_VALUE_SHOWN, shown
 Schema = Mapping[str, Any]
 
 MAX_SENTENCES = 10
-"""Broken rules that are told at once."""
+"""Broken rules that one message lists."""
 
 
 def explain(error: ValidationError, model: type[BaseModel]) -> str:
-    """One sentence for each broken rule, a line each."""
+    """A line for each rule of `model` that the arguments break, at most `MAX_SENTENCES` of them."""
     properties = cast("dict[str, Schema]", model.model_json_schema(by_alias=True).get("properties", {}))
     findings = error.errors()
-    sentences = list(dict.fromkeys(_sentence(finding, properties) for finding in findings[:MAX_SENTENCES]))
+    sentences = list(dict.fromkeys(_explain_one(finding, properties) for finding in findings[:MAX_SENTENCES]))
     if len(findings) > MAX_SENTENCES:
         sentences.append(f"… and {len(findings) - MAX_SENTENCES} more.")
     return "\n".join(sentences)
 
 
-def rule(schema: Schema) -> str:
-    """What a value of this schema may be, in words: `a whole number from 1 to 10`."""
+def describe_rule(schema: Schema) -> str:
+    """Describe in words what a value of this schema may be, such as "a whole number from 1 to 10"."""
     if "anyOf" in schema:
         parts = [part for part in cast("list[Schema]", schema["anyOf"]) if part.get("type") != "null"]
-        # What is a number may also be written as a text, which goes without saying.
+        # A `Decimal` may be written as a number or as a string; the message mentions the number only.
         numbers = [part for part in parts if part.get("type") in ("integer", "number")]
-        return " or ".join(rule(part) for part in numbers or parts)
+        return " or ".join(describe_rule(part) for part in numbers or parts)
     if "enum" in schema:
         return "one of " + ", ".join(str(choice) for choice in cast("list[object]", schema["enum"]))
     match schema.get("type"):
         case "integer":
-            return "a whole number" + _range(schema, "minimum", "maximum")
+            return "a whole number" + _describe_range(schema, "minimum", "maximum")
         case "number":
-            return "a number" + _range(schema, "minimum", "maximum")
+            return "a number" + _describe_range(schema, "minimum", "maximum")
         case "boolean":
             return "1 or 0"
         case "array":
-            return f"a list of {_count(schema, 'minItems', 'maxItems')} texts ({schema.get('description', '')})"
+            return (
+                f"a list of {_describe_count(schema, 'minItems', 'maxItems')} texts ({schema.get('description', '')})"
+            )
         case _:
-            count = _count(schema, "minLength", "maxLength")
+            count = _describe_count(schema, "minLength", "maxLength")
             return f"a text of {count} character{'' if count.endswith(' 1') else 's'}" if count else "a text"
 
 
-def _sentence(finding: ErrorDetails, properties: Mapping[str, Schema]) -> str:
+def _explain_one(finding: ErrorDetails, properties: Mapping[str, Schema]) -> str:
     where = finding["loc"]
     if not where or finding["type"] == "value_error":
         return f"{finding.get('ctx', {}).get('error', finding['msg'])}."
@@ -60,13 +62,15 @@ def _sentence(finding: ErrorDetails, properties: Mapping[str, Schema]) -> str:
         return f"There is no parameter `{shown(name)[1:-1] if len(name) <= MAX_VALUE_SHOWN else shown(name)}`; {known}."
     schema = properties.get(name, {})
     if finding["type"] == "missing":
-        return f"`{name}` is missing: it must be {rule(schema)}."
+        return f"`{name}` is missing: it must be {describe_rule(schema)}."
     if len(where) > 1 and isinstance(where[1], int) and "items" in schema:
-        return f"Item {where[1] + 1} of `{name}` must be {rule(schema['items'])}; got {_value(finding)}."
-    return f"`{name}` must be {rule(schema)}; got {_value(finding)}."
+        return (
+            f"Item {where[1] + 1} of `{name}` must be {describe_rule(schema['items'])}; got {_describe_value(finding)}."
+        )
+    return f"`{name}` must be {describe_rule(schema)}; got {_describe_value(finding)}."
 
 
-def _value(finding: ErrorDetails) -> str:
+def _describe_value(finding: ErrorDetails) -> str:
     value = finding["input"]
     match finding["type"]:
         case "string_too_long":
@@ -77,18 +81,18 @@ def _value(finding: ErrorDetails) -> str:
             return shown(value)
 
 
-def _range(schema: Schema, least: str, most: str) -> str:
+def _describe_range(schema: Schema, least: str, most: str) -> str:
     low, high = schema.get(least), schema.get(most)
     if low is not None and high is not None:
-        return f" from {_plain(low)} to {_plain(high)}"
-    return f" of {_plain(low)} or more" if low is not None else ""
+        return f" from {_format_number(low)} to {_format_number(high)}"
+    return f" of {_format_number(low)} or more" if low is not None else ""
 
 
-def _plain(number: float) -> str:
+def _format_number(number: float) -> str:
     return f"{int(number):,}" if number == int(number) else f"{number:,}"
 
 
-def _count(schema: Schema, least: str, most: str) -> str:
+def _describe_count(schema: Schema, least: str, most: str) -> str:
     low, high = schema.get(least, 0), schema.get(most)
     if high is None:
         return f"at least {low:,}" if low else ""

@@ -1,9 +1,8 @@
-"""Folders and files that are off limits, and why: the lists that reading and writing share.
+"""Folders and files that are never read or written, and why: the lists that reading and writing share.
 
-Owns the lists and their matching, on paths as values: nothing here touches the disk. Secrets are matched by the
-names in a path wherever they stand, and not only below this person's home, since other homes, backups and
-containers keep theirs under the same names. Names are compared without regard to case, as most disks of macOS and
-Windows do.
+This module owns the lists and how they are matched; it works on path names only and never touches the disk. Secrets are
+matched by their names anywhere in a path, not only below the user's home, since other homes, backups and containers
+keep theirs under the same names. Names are compared without regard to case, as most disks of macOS and Windows do.
 """
 
 import functools
@@ -85,7 +84,7 @@ SECRET_FOLDERS: tuple[tuple[str, str], ...] = (
     ("etc/ssh", "SSH keys"),
     ("run/secrets", "a container's secrets"),
 )
-"""Folders that are never read or written: the names that make one, in order, and what it holds."""
+"""Folders that are never read or written: the last names of their paths, and what they hold."""
 
 SECRET_FILES: tuple[str, ...] = (
     ".netrc",
@@ -113,26 +112,26 @@ SECRET_FILES: tuple[str, ...] = (
     "id_ed25519",
     "master.key",
 )
-"""Names of files that hold credentials; none can be a picture, and asking for one must not tell whether it is there."""
+"""Names of files that hold credentials; none is a picture, and an error must not reveal whether one exists."""
 
 NEVER_READ: tuple[tuple[str, str], ...] = (
     ("/proc", "it shows the memory and environment of programs"),
     ("/sys", "it is the kernel's own"),
     ("/dev", "it holds devices"),
 )
-"""Folders from which nothing is read: no file in them is a picture that a person keeps there."""
+"""Folders from which nothing is read, and why: no user keeps pictures there."""
 
 
 @dataclass(frozen=True, slots=True)
 class SystemFolder:
-    """A folder of the operating system: why no picture belongs there, and what inside it is a person's after all."""
+    """A folder of the operating system: why no picture belongs there, and what inside it belongs to users after all."""
 
     path: str
     reason: str
-    but: tuple[str, ...] = ()
-    """Folders inside it that are not the system's."""
-    project: bool = False
-    """Whether people keep projects in it: then it is open to a picture that stays inside the working directory."""
+    exceptions: tuple[str, ...] = ()
+    """Folders inside it that do not belong to the system."""
+    holds_projects: bool = False
+    """Whether users keep projects in it; if so, pictures may be written to a working directory or a home in it."""
 
 
 SYSTEM_FOLDERS: tuple[SystemFolder, ...] = (
@@ -147,29 +146,29 @@ SYSTEM_FOLDERS: tuple[SystemFolder, ...] = (
     SystemFolder("/usr/bin", "the system's programs"),
     SystemFolder("/usr/sbin", "the system's programs"),
     SystemFolder("/usr/lib", "the system's libraries"),
-    # Container images keep their work in `/usr/src/app`, and FreeBSD its homes in `/usr/home`.
-    SystemFolder("/usr", "installed programs", but=("/usr/home",), project=True),
+    # Container images have their working directory in `/usr/src/app`, and FreeBSD has its homes in `/usr/home`.
+    SystemFolder("/usr", "installed programs", exceptions=("/usr/home",), holds_projects=True),
     SystemFolder("/boot", "what starts the computer"),
     SystemFolder("/efi", "what starts the computer"),
     SystemFolder("/proc", "the kernel's view of programs"),
     SystemFolder("/sys", "the kernel's own"),
     SystemFolder("/dev", "devices"),
-    SystemFolder("/run", "the state of running services", but=("/run/media",)),
+    SystemFolder("/run", "the state of running services", exceptions=("/run/media",)),
     SystemFolder("/nix", "the package store"),
     # Fedora's immutable systems keep `/home`, `/mnt` and `/srv` in `/var`; build agents and web sites live there too.
     SystemFolder(
         "/var",
         "the data of services",
-        but=("/var/tmp", "/var/folders", "/var/home", "/var/mnt", "/var/srv"),  # noqa: S108 - named, not used
-        project=True,
+        exceptions=("/var/tmp", "/var/folders", "/var/home", "/var/mnt", "/var/srv"),  # noqa: S108 - named, not used
+        holds_projects=True,
     ),
     SystemFolder(
         "/private/var",
         "the data of services",
-        but=("/private/var/tmp", "/private/var/folders"),
-        project=True,
+        exceptions=("/private/var/tmp", "/private/var/folders"),
+        holds_projects=True,
     ),
-    SystemFolder("/System", "macOS itself", but=("/System/Volumes/Data/Users", "/System/Volumes/Data/Volumes")),
+    SystemFolder("/System", "macOS itself", exceptions=("/System/Volumes/Data/Users", "/System/Volumes/Data/Volumes")),
     SystemFolder("/Library", "settings of every user of this Mac"),
     SystemFolder("/Applications", "installed programs"),
     SystemFolder("C:/Windows", "Windows itself"),
@@ -179,37 +178,37 @@ SYSTEM_FOLDERS: tuple[SystemFolder, ...] = (
     SystemFolder("C:/Recovery", "what repairs Windows"),
     SystemFolder("C:/System Volume Information", "Windows itself"),
 )
-"""Where no picture is written unless a person set it so; on Windows for every drive, whatever its letter."""
+"""Where no picture is written unless the user's settings name the folder; on Windows on every drive."""
 
-HIDDEN_OF_HOME: tuple[tuple[str, tuple[str, ...]], ...] = (
+HIDDEN_HOME_FOLDERS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("Library", ("Library/Mobile Documents", "Library/CloudStorage")),
     ("AppData", ("AppData/Local/Temp",)),
 )
-"""Folders of the home that macOS and Windows hide (those with a leading dot go without saying), and what in them a
-person does see: iCloud Drive and its like, and the temporary folder."""
+"""Folders of the home that macOS and Windows hide, besides those with a leading dot, and the folders in them that users
+do see: iCloud Drive and other cloud folders, and the temporary folder."""
 
 
-def parts(path: Path | str) -> tuple[str, ...]:
-    """Names in a path, in lower case, without its root, drive or any trailing dots and spaces (Windows drops those)."""
+def fold_parts(path: Path | str) -> tuple[str, ...]:
+    """The names in a path in lower case, without root, drive, and trailing dots and spaces, which Windows ignores."""
     text = str(path).replace("\\", "/")
     names = [name.rstrip(". ").casefold() or name for name in text.split("/") if name]
     return tuple(names[1:] if names and names[0].endswith(":") else names)
 
 
-def below(path: Path | str, folder: Path | str) -> bool:
-    """Whether a path is a folder of these lists or lies in it.
+def is_below(path: Path | str, folder: Path | str) -> bool:
+    """Whether `path` is `folder` or lies in it.
 
-    For refusing only: it matches across drives and letter cases. What a person allows is matched exactly, by `in_any`.
+    Use this to refuse only: it ignores drives and letter case. What the user allows is matched exactly, by `is_in_any`.
     """
-    inner, outer = parts(path), parts(folder)
+    inner, outer = fold_parts(path), fold_parts(folder)
     return inner[: len(outer)] == outer
 
 
-def secret(path: Path | str) -> tuple[tuple[str, ...], str] | None:
-    """The outermost secret folder or file in a path (its `parts`) and what it holds; None where there is none."""
-    names = parts(path)
+def find_secret(path: Path | str) -> tuple[tuple[str, ...], str] | None:
+    """The outermost secret folder or file in a path, as its `fold_parts`, and what it holds; None if there is none."""
+    names = fold_parts(path)
     for end in range(1, len(names) + 1):
-        for wanted, holds in _secret_folders():
+        for wanted, holds in _folded_secret_folders():
             if names[max(0, end - len(wanted)) : end] == wanted:
                 return names[:end], holds
     if names and (names[-1] in SECRET_FILES or names[-1].startswith(".env.")):
@@ -218,16 +217,16 @@ def secret(path: Path | str) -> tuple[tuple[str, ...], str] | None:
 
 
 @functools.cache
-def _secret_folders() -> tuple[tuple[tuple[str, ...], str], ...]:
-    return tuple((parts(folder), holds) for folder, holds in SECRET_FOLDERS)
+def _folded_secret_folders() -> tuple[tuple[tuple[str, ...], str], ...]:
+    return tuple((fold_parts(folder), holds) for folder, holds in SECRET_FOLDERS)
 
 
-def in_any(path: Path, folders: Iterable[Path]) -> bool:
-    """Whether a path is one of the folders or lies in one, both being real paths."""
+def is_in_any(path: Path, folders: Iterable[Path]) -> bool:
+    """Whether a path is one of the folders or lies in one; all have to be real paths."""
     return any(path.is_relative_to(folder) for folder in folders)
 
 
-def listed(folders: Sequence[Path], *, most: int = 3) -> str:
-    """Folders for an error message, at most `most` of them."""
+def describe_folders(folders: Sequence[Path], *, most: int = 3) -> str:
+    """The folders as text for an error message, at most `most` of them."""
     names = [repr(str(folder)) for folder in folders[:most]]
     return ", ".join([*names, f"and {len(folders) - most} more"] if len(folders) > most else names)

@@ -49,8 +49,8 @@ async def ask(request: PaidRequest, call: Context[ImageService, Any]) -> Consent
     if elicitation is None or (elicitation.form is None and elicitation.url is not None):
         raise ConsentRefused(
             f"This would cost {price}, and above {dollars(limit)} ({CONFIRM_VARIABLE}) the person is to be asked, which"
-            " this client cannot do. Nothing was sent. Ask for a lower quality, a smaller size or fewer pictures, or have"
-            f" the person raise {CONFIRM_VARIABLE}."
+            " this client cannot do. Nothing was sent. Ask for a lower quality, a smaller size or fewer pictures, or"
+            f" have the person raise {CONFIRM_VARIABLE}."
         )
     pictures = f"{request.count} pictures" if request.count > 1 else "1 picture"
     size = "" if request.size == "auto" else f" of {request.size}"

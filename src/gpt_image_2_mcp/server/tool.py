@@ -55,7 +55,7 @@ class RequestTool(Tool):
         service: ImageService = context.request_context.lifespan_context
         try:
             CALL_ARRIVED_AT.set(service.arrival())
-            service.settings.require_right()
+            service.settings.require_valid()
             request = await service.complete(parse(self.request, arguments))
             return await self._run_handler(request, context)
         except GptImageError as error:

@@ -32,6 +32,7 @@ from ..jobs.runner import JobRunner, ProgressCallback
 from ..jobs.serialization import TOOLS
 from ..library.library import Library
 from ..library.viewer import Viewer
+from ..parameters.capabilities import check_model
 from ..parameters.models import (
     ContinueSessionRequest,
     CostsRequest,
@@ -39,7 +40,6 @@ from ..parameters.models import (
     GenerateRequest,
     PaidRequest,
     RequestT,
-    check_model,
 )
 from ..persistence.unit_of_work import WriterThread
 from ..settings import Settings
@@ -124,7 +124,7 @@ class ImageService:
             again = f"This is what your earlier identical call ({job.joined.id}) asked for; nothing was paid again."
             report = replace(report, warnings=(again, *report.warnings))
         # Only when the report is returned: a call that is repeated before that must mean the same picture by `last`.
-        self._references.last = report.images[-1].id
+        self._references.last_id = report.images[-1].id
         return report
 
     async def job(self, job_id: str) -> Job:
@@ -195,7 +195,7 @@ class ImageService:
 
         def make(image: SavedImage) -> Preview | None:
             try:
-                data = self._reader.unchanged_data(image.path, image.sha256)
+                data = self._reader.read_unchanged(image.path, image.sha256)
             except UnreadableSource:
                 return None
             if self.settings.inline == "full":
@@ -219,5 +219,5 @@ class ImageService:
 
     def check(self, request: PaidRequest) -> None:
         """Check that the settings are complete and the model can do what is asked; raises GptImageError."""
-        self.settings.require()
+        self.settings.require_key()
         check_model(self.settings.model, request)

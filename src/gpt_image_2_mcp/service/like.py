@@ -15,7 +15,7 @@ async def complete_like(request: RequestT, references: References) -> RequestT:
     like: str | None = getattr(request, "like", None)
     if like is None:
         return request
-    picture = await references.picture(like)
+    picture = await references.find(like)
     if picture is None:
         raise BadRequest(f"`like` takes the id of a picture that was made here, such as 'last'; got {shown(like)}.")
     kept = {name: value for name, value in picture.record.parameters.items() if name in Options.model_fields}

@@ -20,7 +20,7 @@ def resolve_gallery_path(file: str, *, sources: Sources, policy: WritePolicy) ->
         BadRequest: it may not be written, its name does not end in .html, or another file has this name.
 
     """
-    named = sources.path(file)
+    named = sources.expand(file)
     path = policy.resolve_writable(named.parent) / named.name
     if path.suffix.lower() not in {".html", ".htm"}:
         raise BadRequest(f"A gallery is an HTML page: give a file whose name ends in .html; got {shown(file)}.")

@@ -1,0 +1,33 @@
+"""What each image model can do, as far as OpenAI has published it; other models are not restricted.
+
+Sources: OpenAI's model pages of 2026-09-08 (`xhigh`, `max` and transparency from gpt-image-2.5 on).
+"""
+
+import re
+
+from ..errors import BadRequest
+from .models import Options
+
+_WITHOUT_XHIGH = re.compile(r"gpt-image-(1|1\.5|1-mini|2)(-\d{4}-\d{2}-\d{2})?")
+_WITHOUT_TRANSPARENCY = re.compile(r"gpt-image-2(-\d{4}-\d{2}-\d{2})?")
+
+
+def check_model(model: str, options: Options) -> None:
+    """Check that a model has the requested quality and background; an unknown model is taken to have all.
+
+    Raises:
+        BadRequest: the model does not have the quality or the background.
+
+    """
+    if options.background == "transparent" and _WITHOUT_TRANSPARENCY.fullmatch(model):
+        raise BadRequest(
+            f"`background` 'transparent' is not available with {model}. gpt-image-2.5-sunburst, gpt-image-2.5-flare"
+            " and the gpt-image-2.6 models make transparent pictures: set GPT_IMAGE_2_MODEL to one of them in the"
+            " client's configuration, or leave `background` out."
+        )
+    if options.quality in ("xhigh", "max") and _WITHOUT_XHIGH.fullmatch(model):
+        raise BadRequest(
+            f"`quality` {options.quality!r} is not available with {model}, which has low, medium and high."
+            " gpt-image-2.5-sunburst and gpt-image-2.5-flare have xhigh and max: use 'high', or set"
+            " GPT_IMAGE_2_MODEL in the client's configuration."
+        )

@@ -13,7 +13,8 @@ from typing import Any
 
 import anyio
 import pytest
-from stdio_bench import PATIENCE_S, running
+from patience import PATIENCE_S
+from stdio_bench import running
 from workbench import META, SMALL
 
 pytestmark = pytest.mark.anyio

@@ -17,6 +17,7 @@ import psycopg
 import pytest
 from alembic.script import ScriptDirectory
 from fault_proxy import DATABASE, paying
+from patience import PATIENCE_S
 from platformdirs import user_data_path
 from psycopg import sql
 from sqlalchemy import exc

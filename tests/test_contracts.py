@@ -6,14 +6,14 @@ A change of a contract is a change for every client: `make snapshots` writes it,
 import json
 import subprocess
 import sys
-from typing import Any, get_args
+from typing import Any, cast, get_args
 
 import jsonschema
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from inline_snapshot import external_file
-from workbench import TOOLS, Bench, Benches, dumped, said
+from workbench import TOOLS, Bench, Benches, dumped, plain_arguments, said
 
 from gpt_image_2_mcp.errors import BadRequest
 from gpt_image_2_mcp.parameters.models import PaidRequest, parse
@@ -228,9 +228,9 @@ def outside(schema: dict[str, Any]) -> list[Any]:
 def arguments_of(draw: st.DrawFn, tool: str) -> dict[str, Any]:
     """Arguments that a tool's schema takes, and that agree with each other as the descriptions say."""
     schema = SCHEMAS[tool]
-    required = schema.get("required", [])
+    required = cast("list[str]", schema.get("required", []))
     values = {name: inside(name, each) for name, each in schema["properties"].items()}
-    arguments = draw(
+    arguments: dict[str, Any] = draw(
         st.fixed_dictionaries(
             {name: values[name] for name in required},
             optional={name: value for name, value in values.items() if name not in required},
@@ -269,7 +269,7 @@ def test_what_the_schema_takes_is_let_through(tool: str, data: st.DataObject) ->
 def test_what_is_beyond_the_schema_is_refused(tool: str, name: str) -> None:
     """A value that is forgiven (a number as text, a single path, capitals) is in the schema once it is read."""
     schema = SCHEMAS[tool]
-    others = {other: PLAIN[other] for other in (*schema.get("required", []), "prompt") if other in schema["properties"]}
+    others = plain_arguments(tool)
     parsed(tool, others)
     refused = 0
     for value in outside(schema["properties"][name]):
@@ -282,16 +282,6 @@ def test_what_is_beyond_the_schema_is_refused(tool: str, name: str) -> None:
         else:
             jsonschema.validate(values, schema)
     assert refused >= 2
-
-
-PLAIN: dict[str, Any] = {
-    "prompt": "a fox",
-    "session_id": "session-1",
-    "job_id": "job-1",
-    "image": "last",
-    "images": ["a"],
-}
-"""What is given beside the argument that is tried."""
 
 
 @pytest.mark.parametrize("tool", TOOLS)

@@ -32,8 +32,6 @@ VERSIONS = Path(__file__).with_name("compatibility")
 NOTHING = "CREATE TABLE schema_version (version INTEGER NOT NULL); INSERT INTO schema_version VALUES (0);"
 """What every revision is run on, the first included."""
 
-PATIENCE_S = 60
-
 Rows = dict[str, list[tuple[Any, ...]]]
 
 

@@ -43,6 +43,15 @@ JOB = "gpt-image-2/job"
 TOOLS = tuple(tool.name for tool in all_tools())
 """Every tool, in the order of the list."""
 
+PLAIN: dict[str, Any] = {
+    "prompt": "a fox",
+    "images": ["photo.png"],
+    "image": "last",
+    "session_id": "session-1",
+    "job_id": "job-1",
+}
+"""What a tool is called with where nothing depends on it; a new required parameter needs a value here."""
+
 GENERATIONS, EDITS, RESPONSES = "/v1/images/generations", "/v1/images/edits", "/v1/responses"
 
 
@@ -224,6 +233,14 @@ def encoded(kind: str = "PNG", size: tuple[int, int] = (1024, 640)) -> bytes:
     out = io.BytesIO()
     picture(size).save(out, kind)
     return out.getvalue()
+
+
+def plain_arguments(tool: str) -> dict[str, Any]:
+    """The arguments that a tool needs, and no others."""
+    (schema,) = (each.parameters for each in all_tools() if each.name == tool)
+    # A prompt may be taken from an earlier picture, so it is not among the required ones everywhere.
+    needed = {*schema.get("required", []), "prompt"} & set(schema["properties"])
+    return {name: PLAIN[name] for name in needed}
 
 
 def said(result: CallToolResult) -> str:

@@ -4,6 +4,10 @@
 UV := $(shell command -v uv 2>/dev/null || echo .tools/bin/uv)
 PYTHON ?= python3
 export UV_PYTHON_DOWNLOADS = never
+# Behind a company's TLS proxy the system knows the certificate to trust, and uv's own list does not. Older releases of
+# uv know the second name only.
+export UV_SYSTEM_CERTS ?= 1
+export UV_NATIVE_TLS ?= $(UV_SYSTEM_CERTS)
 VENV := .venv/.ready
 BIN := .venv/bin
 
@@ -18,7 +22,7 @@ help: ## list these targets
 
 $(VENV): requirements.txt pyproject.toml | $(filter .tools/bin/uv,$(UV))
 	$(UV) venv --quiet --allow-existing --python '>=3.11' .venv
-	$(UV) pip sync --quiet --python .venv --require-hashes requirements.txt
+	$(UV) pip sync --quiet --python .venv --compile-bytecode --require-hashes requirements.txt
 	$(UV) pip install --quiet --python .venv --no-deps --editable .
 	@touch $@
 
@@ -29,9 +33,17 @@ install: $(VENV) ## set up .venv with what is pinned in requirements.txt
 demo: $(VENV) ## make pictures on the sandbox through a real MCP client, into demo-output/
 	@$(BIN)/gpt-image-2-mcp demo --output demo-output
 
+# A process for each processor, and the slowest tests named at the end. Compiled code is kept whatever the environment
+# says: hundreds of programs are started.
+PYTEST := env PYTHONDONTWRITEBYTECODE= $(BIN)/pytest -n logical --maxprocesses 8 --dist worksteal --durations 20
+
 .PHONY: test
-test: $(VENV) ## run the tests
-	$(BIN)/pytest
+test: $(VENV) ## run the tests: ARGS="tests/test_cli.py -k help" for some of them
+	$(PYTEST) $(ARGS)
+
+.PHONY: test-all
+test-all: $(VENV) ## the same with all rounds of the slow ones, which takes minutes more
+	GPT_IMAGE_2_TEST_ALL_ROUNDS=1 $(PYTEST) $(ARGS)
 
 .PHONY: check
 check: $(VENV) ## formatter, linter and type checkers

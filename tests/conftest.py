@@ -6,13 +6,23 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
+from hypothesis import settings
+from patience import PATIENCE_S
 from postgres_server import Server, running_server
 from workbench import Bench, Benches
 
 from gpt_image_2_mcp.database.url import PostgresUrl
 from gpt_image_2_mcp.settings import Settings
+
+pytest_plugins = ["no_skips"]
+
+# A machine under load is no error.
+settings.register_profile("without deadlines", deadline=None)
+settings.load_profile("without deadlines")
 
 
 @pytest.fixture(scope="session")
@@ -35,11 +45,12 @@ def nothing_from_outside(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pyte
 
 
 @pytest.fixture
-async def benches(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Benches]:
+async def benches() -> AsyncIterator[Benches]:
     """Opens servers with settings of the test's choice."""
     async with AsyncExitStack() as stack:
         # A short path, since errors cut long ones and snapshots hold errors.
-        yield Benches(stack, tmp_path_factory.mktemp("b"))
+        root = stack.enter_context(TemporaryDirectory(prefix="b", ignore_cleanup_errors=True))
+        yield Benches(stack, Path(root))
 
 
 @pytest.fixture
@@ -64,13 +75,13 @@ def sandbox_url() -> Iterator[str]:
         assert found
         yield found[1]
         process.terminate()
-        out, _ = process.communicate(timeout=10)
+        out, _ = process.communicate(timeout=PATIENCE_S)
         assert out == ""
 
 
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[Server]:
-    """A PostgreSQL server; a test that wants it is skipped where none is installed."""
+    """A PostgreSQL server."""
     with running_server() as server:
         yield server
 

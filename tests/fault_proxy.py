@@ -18,6 +18,7 @@ from typing import Any, Literal, Self
 import httpx2
 from mcp import Client
 from mcp.client.session import ElicitationFnT
+from patience import PATIENCE_S
 from workbench import KEY, Bench
 
 from gpt_image_2_mcp.app import open_service
@@ -29,8 +30,6 @@ MARK = "x-gpt-image-2-sandbox"
 """The header that marks the sandbox's answers."""
 
 DATABASE = "gpt-image-2.db"
-
-PATIENCE_S = 20.0
 
 Flaw = Literal[
     "hung up at once",

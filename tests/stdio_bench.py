@@ -18,15 +18,10 @@ import anyio
 import anyio.abc
 import httpx2
 from mcp_types import CallToolResult
-from workbench import KEY, META, PATIENCE_S, Bench, said
+from patience import PATIENCE_S
+from workbench import JOB, KEY, META, Bench, said
 
 from gpt_image_2_mcp.sandbox import SandboxTransport, build_sandbox
-
-JOB = "gpt-image-2/job"
-"""Where a job's id and state stand in `_meta` while there is no picture."""
-
-START_S = 30
-"""How long the real program may take for anything: a loaded machine needs seconds to start it."""
 
 PROGRAM = [sys.executable, "-m", "gpt_image_2_mcp"]
 
@@ -296,7 +291,7 @@ class Program:
 
     async def line(self, number: int) -> bytes:
         """Wait for the answer to the request with the id `number`, and return its line as it came."""
-        with anyio.fail_after(START_S):
+        with anyio.fail_after(PATIENCE_S):
             while True:
                 news = self._news
                 for line in self.lines:
@@ -316,13 +311,13 @@ class Program:
         self.process.send_signal(number)
 
     async def said_on_stderr(self, words: str) -> None:
-        with anyio.fail_after(START_S):
+        with anyio.fail_after(PATIENCE_S):
             while words.encode() not in self.stderr:
                 await self._news.wait()
 
     async def ended(self) -> int:
         """Wait until the program has ended and everything that it wrote was read; return its exit code."""
-        with anyio.fail_after(START_S):
+        with anyio.fail_after(PATIENCE_S):
             await self._out_ended.wait()
             await self._err_ended.wait()
             return await self.process.wait()
@@ -396,7 +391,7 @@ class Box:
 
     async def reached(self, count: int, *, what: Literal["started", "paid", "left"] = "started") -> None:
         """Ask until the counter is at least `count`; each question is a round trip, so the loop does not spin."""
-        with anyio.fail_after(START_S):
+        with anyio.fail_after(PATIENCE_S):
             while await self.count(what) < count:
                 await anyio.lowlevel.checkpoint()
 

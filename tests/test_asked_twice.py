@@ -4,6 +4,7 @@ import re
 from typing import Any
 
 import pytest
+from patience import rounds
 from stdio_bench import calls, fetched, handed, job_of, listed, pictures_in, reached, report_of, stands
 from workbench import SMALL, Bench, Benches, said
 
@@ -219,11 +220,12 @@ async def test_a_repeated_turn_of_a_session_is_the_turn_that_was_asked_for(bench
     assert bench.knobs.paid == 2
 
 
+@pytest.mark.slow
 async def test_a_call_right_after_its_own_cancel_is_no_victim_of_it(benches: Benches) -> None:
     """A client that gives up in the queue and asks again at once means it."""
     bench = await benches.open(GPT_IMAGE_2_MAX_WAIT_S="0.02", GPT_IMAGE_2_MAX_CONCURRENCY="1")
     await given_up(bench, prompt="a dog", size=SMALL)
-    for _ in range(40):
+    for _ in range(rounds(8, 40)):
         queued = await handed(bench, "generate_image", **FOX)
         await stands(bench, queued, "Next in the queue")
         await bench.call("cancel_image_job", job_id=queued)

@@ -16,8 +16,9 @@ import anyio
 import anyio.to_thread
 import httpx2
 import pytest
-from fault_proxy import DATABASE, PATIENCE_S, FaultProxy, control, paying
+from fault_proxy import DATABASE, FaultProxy, control, paying
 from inline_snapshot import snapshot
+from patience import PATIENCE_S
 from workbench import KEY, SMALL, Bench, Canned, encoded, folded, said, without_ids
 
 from gpt_image_2_mcp.app import open_service
@@ -401,7 +402,12 @@ async def test_a_broken_answer_of_a_sandbox_reached_by_http_is_not_charged_eithe
 def command(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
     line = [sys.executable, "-m", "gpt_image_2_mcp", "generate", PROMPT, "--size", SMALL, "--quality", "low"]
     return subprocess.run(
-        [*line, *arguments], capture_output=True, text=True, env={**os.environ, **environ}, timeout=30, check=False
+        [*line, *arguments],
+        capture_output=True,
+        text=True,
+        env={**os.environ, **environ},
+        timeout=PATIENCE_S,
+        check=False,
     )
 
 

@@ -10,6 +10,7 @@ import pytest
 from mcp import Client
 from mcp.shared.subscriptions import ResourcesListChanged, ResourceUpdated
 from mcp_types import ResourceTemplateReference, TextResourceContents
+from patience import PATIENCE_S
 from workbench import KEY, SMALL, Bench, Benches, canned, encoded, said
 
 from gpt_image_2_mcp.app import open_service
@@ -49,7 +50,7 @@ async def test_a_client_of_today_hears_of_pictures_and_of_the_turns_it_listens_t
     uri = SESSION.replace("{id}", session_id)
     async with bench.client.listen(resources_list_changed=True, resource_subscriptions=[uri]) as events:
         await bench.made("continue_edit_session", **LOW, session_id=session_id, prompt="greener")
-        with anyio.fail_after(5):
+        with anyio.fail_after(PATIENCE_S):
             heard = [await anext(aiter(events)) for _ in range(2)]
     assert heard == [ResourcesListChanged(), ResourceUpdated(uri=uri)]
 
@@ -59,7 +60,7 @@ async def test_the_end_of_a_session_is_news_too(bench: Bench) -> None:
     uri = SESSION.replace("{id}", session_id)
     async with bench.client.listen(resources_list_changed=True, resource_subscriptions=[uri]) as events:
         await bench.call("end_edit_session", session_id=session_id)
-        with anyio.fail_after(5):
+        with anyio.fail_after(PATIENCE_S):
             heard = [await anext(aiter(events)) for _ in range(2)]
     assert heard == [ResourcesListChanged(), ResourceUpdated(uri=uri)]
 

@@ -12,6 +12,7 @@ import httpx2
 import pytest
 from click.testing import CliRunner, Result
 from openai import OpenAI
+from patience import PATIENCE_S
 from PIL import Image
 from workbench import KEY, SMALL, encoded, picture
 
@@ -39,7 +40,7 @@ def made(*arguments: str) -> Result:
 def program(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "gpt_image_2_mcp", *arguments]
     return subprocess.run(
-        command, capture_output=True, text=True, env={**os.environ, **environ}, timeout=30, check=False
+        command, capture_output=True, text=True, env={**os.environ, **environ}, timeout=PATIENCE_S, check=False
     )
 
 
@@ -47,7 +48,9 @@ def test_help_answers_at_once_and_names_the_commands() -> None:
     """At once: none of the heavy packages is loaded for it."""
     probe = "import sys; sys.argv = ['gpt-image-2-mcp', '--help']\nfrom gpt_image_2_mcp.cli.main import main\n"
     probe += "try:\n main()\nfinally:\n print(sorted({'openai', 'mcp', 'PIL', 'pydantic'} & set(sys.modules)))"
-    shown = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True, timeout=30)
+    shown = subprocess.run(
+        [sys.executable, "-c", probe], capture_output=True, text=True, check=True, timeout=PATIENCE_S
+    )
     for command in ("generate", "edit", "sandbox", "demo", "--version"):
         assert command in shown.stdout
     assert shown.stdout.endswith("[]\n")

@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 from fault_proxy import DATABASE, paying
+from patience import PATIENCE_S
 from workbench import SMALL, Bench, said
 
 from gpt_image_2_mcp.settings import Settings
@@ -149,7 +150,7 @@ def library(root: Path, database: Path, *arguments: str) -> str:
         "GPT_IMAGE_2_DATABASE_URL": f"sqlite:///{database}",
     }
     line = [sys.executable, "-m", "gpt_image_2_mcp", "library", *arguments]
-    done = subprocess.run(line, capture_output=True, text=True, env=environ, timeout=60, check=False)
+    done = subprocess.run(line, capture_output=True, text=True, env=environ, timeout=PATIENCE_S, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 

@@ -8,10 +8,11 @@ from typing import Any, Literal
 
 import anyio
 import pytest
-from fault_proxy import PATIENCE_S, FaultProxy, paying
+from fault_proxy import FaultProxy, paying
 from inline_snapshot import snapshot
 from mcp.client.session import ClientRequestContext
 from mcp_types import ElicitRequestFormParams, ElicitRequestParams, ElicitResult
+from patience import PATIENCE_S
 from workbench import KEY, SMALL, Answer, Bench, folded, said
 
 pytestmark = pytest.mark.anyio
@@ -337,7 +338,7 @@ def test_the_command_line_asks_at_the_terminal(
             monkeypatch.setenv(name, value)
         line = [sys.executable, "-m", "gpt_image_2_mcp", "generate", "a red fox", "--size", SMALL, "--quality"]
         result = subprocess.run(
-            [*line, "medium"], input=answer, capture_output=True, text=True, timeout=30, check=False
+            [*line, "medium"], input=answer, capture_output=True, text=True, timeout=PATIENCE_S, check=False
         )
         yes = code == 0
         assert (result.returncode, proxy.asked, len(result.stdout.splitlines())) == (code, yes, yes)

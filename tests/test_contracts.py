@@ -6,23 +6,27 @@ A change of a contract is a change for every client: `make snapshots` writes it,
 import json
 import subprocess
 import sys
-from typing import Any
+from typing import Any, cast, get_args
 
 import jsonschema
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from inline_snapshot import external_file
-from workbench import TOOLS, Bench, Benches, dumped, said
+from workbench import TOOLS, Bench, Benches, dumped, plain_arguments, said
 
 from gpt_image_2_mcp.errors import BadRequest
-from gpt_image_2_mcp.parameters.models import parse
+from gpt_image_2_mcp.parameters.models import PaidRequest, parse
 from gpt_image_2_mcp.server.tool import RequestTool
 from gpt_image_2_mcp.server.tools import all_tools
 
 pytestmark = pytest.mark.anyio
 
-PAID = TOOLS[:4]
+PAID = tuple(
+    tool.name
+    for tool in all_tools()
+    if isinstance(tool, RequestTool) and issubclass(tool.request, get_args(PaidRequest))
+)
 READS = ("list_edit_sessions", "list_images", "show_image", "get_image_job", "image_costs")
 MAX_LIST_BYTES = 16_000
 
@@ -33,13 +37,13 @@ async def listed(bench: Bench) -> dict[str, dict[str, Any]]:
     return {tool.name: dumped(tool) for tool in tools}
 
 
-@pytest.mark.parametrize("tool", [tool.name for tool in all_tools()])
+@pytest.mark.parametrize("tool", TOOLS)
 async def test_a_tool_is_as_its_contract_says(bench: Bench, tool: str) -> None:
     assert (await listed(bench))[tool] == external_file(f"contracts/{tool}.json")
 
 
-async def test_the_six_tools_are_there_in_both_eras(each_era: Bench) -> None:
-    assert tuple(await listed(each_era))[: len(TOOLS)] == TOOLS
+async def test_the_tools_are_there_in_both_eras(each_era: Bench) -> None:
+    assert tuple(await listed(each_era)) == TOOLS
 
 
 async def test_all_together_cost_a_model_little(bench: Bench) -> None:
@@ -161,7 +165,15 @@ async def test_an_unknown_tool_is_an_error_that_names_it(bench: Bench) -> None:
     assert "make_coffee" in said(result)
 
 
-SCHEMAS = {tool.name: tool.parameters for tool in all_tools() if tool.name in TOOLS}
+SCHEMAS: dict[str, dict[str, Any]] = {tool.name: tool.parameters for tool in all_tools()}
+SIZES = ("auto", "1024x1024", "2048x1152", "1024 X 640", "3840x2160")
+WORDS: dict[str, st.SearchStrategy[str]] = {
+    # What a schema cannot say, and a description does.
+    "size": st.sampled_from(SIZES),
+    "since": st.sampled_from(["2026-11-22", "2026-11-22T14:30", "yesterday", "2h ago"]),
+    "until": st.sampled_from(["2026-11-23", "today", "0d ago"]),
+    "region": st.sampled_from(["0,0,64,64", "10, 20, 300, 400"]),
+}
 ODD = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=20),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
@@ -169,27 +181,119 @@ ODD = st.recursive(
 )
 
 
-@pytest.mark.parametrize("tool", SCHEMAS)
-@settings(max_examples=40, deadline=None)
-@given(data=st.data())
-def test_arguments_that_are_let_through_keep_to_the_schema_that_the_model_was_shown(
-    tool: str, data: st.DataObject
-) -> None:
-    """What is forgiven (a number as text, a single path, capitals) is forgiven on purpose; the rest is the schema's."""
-    names = st.sampled_from([*SCHEMAS[tool]["properties"], "other"])
-    arguments = data.draw(st.dictionaries(names, ODD, max_size=4))
+def inside(name: str, schema: dict[str, Any]) -> st.SearchStrategy[Any]:
+    """Values that a parameter's schema takes, its bounds among them."""
+    match schema:
+        case {"enum": values}:
+            return st.sampled_from(values)
+        case {"type": "string"} if name in WORDS:
+            return WORDS[name]
+        case {"type": "string"}:
+            least, most = schema.get("minLength", 0), schema.get("maxLength", 5000)
+            some = st.text(st.characters(exclude_categories=["Cs"]), min_size=least, max_size=min(most, 30))
+            return some.filter(lambda text: text.strip() or not least) | st.sampled_from(["x" * least, "x" * most])
+        case {"type": "integer"}:
+            least, most = schema["minimum"], schema.get("maximum", 10**6)
+            return st.integers(least, most) | st.sampled_from([least, most])
+        case {"type": "boolean"}:
+            return st.booleans()
+        case {"type": "array"}:
+            one = inside(name, schema["items"])
+            return st.lists(one, min_size=schema["minItems"], max_size=schema["maxItems"])
+        case _:
+            raise AssertionError(f"{name} is of a kind that this test does not know: {schema}")
+
+
+def outside(schema: dict[str, Any]) -> list[Any]:
+    """Values just beyond what a parameter's schema takes."""
+    match schema:
+        case {"enum": values}:
+            return [values[0] + "x", "", 0, [values[0]]]
+        case {"type": "string"}:
+            long = ["x" * (schema["maxLength"] + 1)] if "maxLength" in schema else []
+            return [*long, *([""] if schema.get("minLength") else []), 7, ["x"], {"x": "x"}]
+        case {"type": "integer"}:
+            bounds = [schema["minimum"] - 1, *([schema["maximum"] + 1] if "maximum" in schema else [])]
+            return [*bounds, schema["minimum"] + 0.5, "many", [schema["minimum"]]]
+        case {"type": "boolean"}:
+            return ["perhaps", 2, [True]]
+        case {"type": "array"}:
+            items = [[value] for value in outside(schema["items"])]
+            return [["x"] * (schema["maxItems"] + 1), ["x"] * (schema["minItems"] - 1), *items, 7]
+        case _:
+            raise AssertionError(f"a kind that this test does not know: {schema}")
+
+
+@st.composite
+def arguments_of(draw: st.DrawFn, tool: str) -> dict[str, Any]:
+    """Arguments that a tool's schema takes, and that agree with each other as the descriptions say."""
+    schema = SCHEMAS[tool]
+    required = cast("list[str]", schema.get("required", []))
+    values = {name: inside(name, each) for name, each in schema["properties"].items()}
+    arguments: dict[str, Any] = draw(
+        st.fixed_dictionaries(
+            {name: values[name] for name in required},
+            optional={name: value for name, value in values.items() if name not in required},
+        )
+    )
+    if not {"prompt", "like"} & set(arguments) and "like" in values:
+        arguments["prompt"] = draw(values["prompt"])
+    if arguments.get("output_format", "png") == "png":
+        arguments.pop("output_compression", None)
+    if arguments.get("background") == "transparent" and arguments.get("output_format") == "jpeg":
+        del arguments["background"]
+    return arguments
+
+
+def parsed(tool: str, arguments: dict[str, Any]) -> dict[str, Any]:
+    """What a tool goes on with: the values of its request, the ones that are left out apart."""
     (found,) = (each for each in all_tools() if each.name == tool)
     assert isinstance(found, RequestTool)
+    values = parse(found.request, arguments).model_dump(mode="json")
+    # A prompt that is taken from another picture is empty here.
+    return {name: value for name, value in values.items() if value is not None and (name, value) != ("prompt", "")}
+
+
+@pytest.mark.parametrize("tool", TOOLS)
+@settings(max_examples=40)
+@given(data=st.data())
+def test_what_the_schema_takes_is_let_through(tool: str, data: st.DataObject) -> None:
+    arguments = data.draw(arguments_of(tool))
+    jsonschema.validate(arguments, SCHEMAS[tool])
+    values = parsed(tool, arguments)
+    assert set(arguments) <= set(values)
+    jsonschema.validate(values, SCHEMAS[tool])
+
+
+@pytest.mark.parametrize(("tool", "name"), [(tool, name) for tool in TOOLS for name in SCHEMAS[tool]["properties"]])
+def test_what_is_beyond_the_schema_is_refused(tool: str, name: str) -> None:
+    """A value that is forgiven (a number as text, a single path, capitals) is in the schema once it is read."""
+    schema = SCHEMAS[tool]
+    others = plain_arguments(tool)
+    parsed(tool, others)
+    refused = 0
+    for value in outside(schema["properties"][name]):
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate(others | {name: value}, schema)
+        try:
+            values = parsed(tool, others | {name: value})
+        except BadRequest:
+            refused += 1
+        else:
+            jsonschema.validate(values, schema)
+    assert refused >= 2
+
+
+@pytest.mark.parametrize("tool", TOOLS)
+@settings(max_examples=40)
+@given(data=st.data())
+def test_odd_arguments_are_refused_or_keep_to_the_schema_once_they_are_read(tool: str, data: st.DataObject) -> None:
+    names = st.sampled_from([*SCHEMAS[tool]["properties"], "other"])
+    arguments = data.draw(arguments_of(tool)) | {data.draw(names): data.draw(ODD)}
     try:
-        request = parse(found.request, arguments)
+        values = parsed(tool, arguments)
     except BadRequest:
         return
-    values = {
-        key: value
-        for key, value in request.model_dump(mode="json").items()
-        # A prompt that is taken from another picture is empty here.
-        if value is not None and (key, value) != ("prompt", "")
-    }
     jsonschema.validate(values, SCHEMAS[tool])
 
 

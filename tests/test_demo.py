@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from patience import PATIENCE_S
 from PIL import Image, ImageChops, ImageStat
 
 from gpt_image_2_mcp.install.clients import setups
@@ -31,7 +32,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Demo:
         text=True,
         cwd=place,
         env=environ | {"HOME": str(place)},
-        timeout=60,
+        timeout=PATIENCE_S,
         check=True,
     )
     return Demo(place / "demo-output", done.stdout, done.stderr)

@@ -13,7 +13,10 @@ from typing import Any
 
 import anyio
 import pytest
-from stdio_bench import PATIENCE_S, running
+from fault_proxy import paying
+from patience import PATIENCE_S
+from power_cut import Disk
+from stdio_bench import running
 from workbench import META, SMALL
 
 pytestmark = pytest.mark.anyio
@@ -21,12 +24,12 @@ pytestmark = pytest.mark.anyio
 
 async def library(environ: dict[str, str], *arguments: str) -> str:
     """What `gpt-image-2-mcp library …` prints."""
-    command = [sys.executable, "-m", "gpt_image_2_mcp", "library", *arguments, "--sandbox"]
+    command = [sys.executable, "-m", "gpt_image_2_mcp", "library", *arguments]
     return (await anyio.run_process(command, env=environ, check=True)).stdout.decode()
 
 
-async def listed(environ: dict[str, str]) -> set[str]:
-    found = json.loads(await library(environ, "list", "--json"))
+async def listed(environ: dict[str, str], *more: str) -> set[str]:
+    found = json.loads(await library(environ, "list", "--json", *more))
     return {picture["id"] for picture in found["pictures"]}
 
 
@@ -48,8 +51,34 @@ async def test_a_kill_right_after_the_answer_loses_no_record_and_no_row(tool: st
     [image] = answer["_meta"][META]["images"]
     assert await anyio.Path(image["file_path"]).is_file()
 
-    assert image["id"] in await listed(environ)
+    assert image["id"] in await listed(environ, "--sandbox")
 
     elsewhere = {**environ, "HOME": str(tmp_path / "other"), "XDG_DATA_HOME": str(tmp_path / "other")}
-    await library(elsewhere, "rebuild", str(folder))
-    assert image["id"] in await listed(elsewhere)
+    await library(elsewhere, "rebuild", str(folder), "--sandbox")
+    assert image["id"] in await listed(elsewhere, "--sandbox")
+
+
+# A power cut, or a crash of the operating system.
+
+FOX: dict[str, Any] = {"prompt": "a fox", "size": SMALL, "quality": "low"}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="it reads what a descriptor leads to")
+@pytest.mark.parametrize("tool", ["generate_image", "edit_image", "start_edit_session"])
+async def test_a_power_cut_right_after_the_answer_loses_neither_picture_nor_record(
+    tool: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """From what is on the disk the catalogue is made again."""
+    disk = Disk(monkeypatch)
+    async with paying(tmp_path) as bench:
+        given = FOX if tool == "generate_image" else {**FOX, "images": [str(bench.photo())]}
+        made = await bench.made(tool, **given)
+        left = disk.after_power_cut(bench.folder)
+        assert left[made.path.name] == made.path.read_bytes()
+        folder = tmp_path / "after"
+        for name, content in left.items():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_bytes(content)
+    environ = {**os.environ, "XDG_DATA_HOME": str(tmp_path)}
+    await library(environ, "rebuild", str(folder))
+    assert await listed(environ) == {made.path.stem}

@@ -10,6 +10,7 @@ from typing import Any, cast
 
 import anyio
 import pytest
+from patience import PATIENCE_S
 
 from gpt_image_2_mcp.server.stdio.handshake import CAPABILITIES, CLIENT, RECORDING, VERSION
 from gpt_image_2_mcp.server.stdio.record_handshake import LEGACY_METHODS, MODERN_METHODS, file_text, record
@@ -45,13 +46,13 @@ def said(command: list[str], messages: list[Any], home: Path) -> list[str]:
     assert server.stdin is not None
     assert server.stdout is not None
     # A server that owes an answer and gives none fails the test instead of holding it up.
-    watch = threading.Timer(20, server.kill)
+    watch = threading.Timer(PATIENCE_S, server.kill)
     watch.start()
     try:
         server.stdin.write("".join(line + "\n" for line in lines))
         server.stdin.flush()
         answers = [server.stdout.readline().rstrip("\n") for _ in range(due)]
-        rest, _ = server.communicate(timeout=30)
+        rest, _ = server.communicate(timeout=PATIENCE_S)
     finally:
         watch.cancel()
         server.kill()

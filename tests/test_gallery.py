@@ -21,6 +21,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from inline_snapshot import snapshot
 from jinja2 import UndefinedError, nodes
+from patience import PATIENCE_S
 from pydantic import BaseModel
 from workbench import encoded, picture
 
@@ -382,7 +383,7 @@ ATTRIBUTES = {
 }
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     texts=st.lists(ANYTHING, min_size=9, max_size=9), in_session=st.booleans(), role=st.sampled_from(["image", "mask"])
 )
@@ -523,7 +524,9 @@ def test_jinja2_is_imported_for_a_gallery_alone() -> None:
     probe = "import sys, gpt_image_2_mcp.app, gpt_image_2_mcp.cli.library, gpt_image_2_mcp.server.tools\n"
     probe += "import gpt_image_2_mcp.library.library\nprint('jinja2' in sys.modules)\n"
     probe += "import gpt_image_2_mcp.library.gallery.renderer\nprint('jinja2' in sys.modules)"
-    shown = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True, timeout=30)
+    shown = subprocess.run(
+        [sys.executable, "-c", probe], capture_output=True, text=True, check=True, timeout=PATIENCE_S
+    )
     assert shown.stdout.split() == ["False", "True"]
 
 
@@ -576,7 +579,7 @@ def test_a_browser_does_nothing_that_a_prompt_says(tmp_path: Path) -> None:
         [BROWSER, *(f"--{flag}" for flag in flags), (tmp_path / "gallery.html").as_uri()],
         capture_output=True,
         encoding="utf-8",
-        timeout=60,
+        timeout=PATIENCE_S,
         check=True,
     )
     found = Read(done.stdout.removeprefix("<!DOCTYPE html>"))

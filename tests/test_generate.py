@@ -15,6 +15,7 @@ import pytest
 from dirty_equals import IsFloat, IsStr
 from inline_snapshot import snapshot
 from openai import AsyncOpenAI
+from patience import PATIENCE_S
 from PIL import Image
 from workbench import GENERATIONS, SMALL, Bench, Benches, canned, encoded, folded
 
@@ -184,7 +185,7 @@ async def test_a_folder_lost_after_paying_costs_nobody_the_picture(bench: Bench)
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(ask)
-        with anyio.fail_after(5):
+        with anyio.fail_after(PATIENCE_S):
             await bench.knobs.wait_for(1)
         place.rmdir()
         place.write_text("in the way")
@@ -462,15 +463,15 @@ async def test_a_relative_output_folder_of_the_settings_starts_at_the_working_di
 async def test_whoever_gives_up_waiting_does_not_lose_the_picture(bench: Bench) -> None:
     """A request that was sent is billed whether anybody waits or not."""
     bench.knobs.hold()
-    with anyio.move_on_after(30) as scope:
+    with anyio.move_on_after(PATIENCE_S) as scope:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(bench.client.call_tool, "generate_image", {"prompt": "a fox", "size": SMALL})
-            with anyio.fail_after(5):
+            with anyio.fail_after(PATIENCE_S):
                 await bench.knobs.wait_for(1)
             scope.cancel()
     assert bench.knobs.left == 0
     bench.knobs.release()
-    with anyio.fail_after(5):
+    with anyio.fail_after(PATIENCE_S):
         await bench.knobs.wait_for(1, what="paid")
         while not bench.folder.exists() or not [name for name in bench.files() if name.endswith(".png")]:
             await anyio.lowlevel.checkpoint()

@@ -25,6 +25,7 @@ import pytest
 from inline_snapshot import snapshot
 from mcp.shared.exceptions import MCPError
 from mcp_types import BlobResourceContents, ImageContent
+from patience import PATIENCE_S
 from workbench import KEY, SMALL, Bench, Benches, encoded, folded, said
 
 from gpt_image_2_mcp.sandbox import Fault
@@ -856,7 +857,7 @@ async def swapped(bench: Bench, output_dir: str, swap: Callable[[], None], **arg
     bench.knobs.hold()
     async with anyio.create_task_group() as calls:
         calls.start_soon(call)
-        with anyio.fail_after(10):
+        with anyio.fail_after(PATIENCE_S):
             await bench.knobs.wait_for(1)
         await anyio.to_thread.run_sync(swap)
         bench.knobs.release()

@@ -8,8 +8,9 @@ from typing import Any
 import anyio
 import httpx2
 import pytest
-from stdio_bench import JOB, Hands, calls, fetched, handed, job_of, listed, pictures_in, reached, report_of, stands
-from workbench import EDITS, GENERATIONS, META, PATIENCE_S, RESPONSES, SMALL, Bench, Benches, encoded, said
+from patience import PATIENCE_S
+from stdio_bench import Hands, calls, fetched, handed, job_of, listed, pictures_in, reached, report_of, stands
+from workbench import EDITS, GENERATIONS, JOB, META, RESPONSES, SMALL, Bench, Benches, encoded, said
 
 from gpt_image_2_mcp.openai_api import client as api_client
 from gpt_image_2_mcp.sandbox import Fault

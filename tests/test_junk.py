@@ -14,7 +14,8 @@ from typing import Any
 import anyio
 import anyio.to_thread
 import pytest
-from stdio_bench import PROTOCOLS, START_S, Program, running
+from patience import PATIENCE_S
+from stdio_bench import PROTOCOLS, Program, running
 from test_hostile_arguments import bomb
 from workbench import SMALL
 
@@ -43,7 +44,7 @@ def held(program: Program) -> int:
 async def send(program: Program, data: bytes) -> None:
     """Bytes as they are."""
     assert program.process.stdin is not None
-    with anyio.fail_after(START_S):
+    with anyio.fail_after(PATIENCE_S):
         await program.process.stdin.send(data)
 
 
@@ -51,7 +52,7 @@ async def sent(program: Program, lines: list[bytes]) -> None:
     """Send requests in one go, and wait for as many answers."""
     awaited = len(program.lines) + len(lines)
     await send(program, b"\n".join(lines) + b"\n")
-    with anyio.fail_after(START_S):
+    with anyio.fail_after(PATIENCE_S):
         while len(program.lines) < awaited:
             await anyio.lowlevel.checkpoint()
 
@@ -264,7 +265,7 @@ async def test_a_client_that_does_not_read_for_a_while_misses_no_answer(environ:
         assert waiting.cancelled_caught, "everything was read though nothing could be answered"
         unheard = await anyio.to_thread.run_sync(held, program)
         tasks.start_soon(program.read_stdout)
-        with anyio.fail_after(START_S):
+        with anyio.fail_after(PATIENCE_S):
             while len(program.lines) < count + 1:
                 await anyio.lowlevel.checkpoint()
         assert {message.get("id") for message in program.messages} >= set(range(1000, 1000 + count))

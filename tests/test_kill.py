@@ -23,7 +23,8 @@ from typing import Any, Self
 import anyio
 import anyio.to_thread
 import pytest
-from fault_proxy import DATABASE, PATIENCE_S, FaultProxy, control, until
+from fault_proxy import DATABASE, FaultProxy, control, until
+from patience import PATIENCE_S, rounds
 from PIL import Image
 from stdio_bench import Box, boxed, running
 from workbench import KEY, SMALL, canned, encoded
@@ -42,7 +43,7 @@ pytestmark = [
     pytest.mark.skipif(sys.platform == "win32", reason="Windows has neither fork nor SIGKILL"),
 ]
 
-ROUNDS = 52
+ROUNDS = rounds(12, 52)
 CALLS = 2
 """Calls of one round, side by side; the first of them makes one picture more."""
 
@@ -278,6 +279,7 @@ def whole_pictures(folder: Path, decoded: set[Path]) -> None:
         decoded.add(path)
 
 
+@pytest.mark.slow
 def test_a_kill_at_any_moment_leaves_nothing_half_done(
     driver: Driver, proxy: FaultProxy, sandbox_url: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -324,9 +326,9 @@ def test_a_kill_at_any_moment_leaves_nothing_half_done(
     with capsys.disabled():
         sys.stderr.write(f"kill test: {seen}\n")
     # The moments that matter were hit.
-    assert seen.unfinished >= ROUNDS // 4
+    assert seen.unfinished >= ROUNDS // 8
     assert seen.under_way
-    assert seen.saved > CALLS
+    assert seen.saved >= whole + ROUNDS // 26
 
 
 def test_what_a_living_process_has_under_way_is_not_touched(
@@ -414,7 +416,7 @@ def test_what_only_looks_like_a_leftover_is_left_alone(what: str, tmp_path: Path
     thread = threading.Thread(target=lambda: (recover_parts(folder), done.set()), daemon=True)
     thread.start()
     # Opened for both, the pipe never ends: such a thread stays until the process does.
-    assert done.wait(1)
+    assert done.wait(PATIENCE_S)
     assert os.path.lexists(part)
     assert list(folder.iterdir()) == [part]
 

@@ -16,6 +16,7 @@ import pytest
 from album import flat, saved
 from click.testing import CliRunner, Result
 from inline_snapshot import snapshot
+from patience import PATIENCE_S
 from platformdirs import user_data_path
 from workbench import SMALL, encoded, without_ids
 
@@ -129,7 +130,7 @@ def ids(*arguments: str) -> list[str]:
 def program(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "gpt_image_2_mcp", *arguments]
     env = {**os.environ, **environ}
-    return subprocess.run(command, capture_output=True, text=True, env=env, timeout=60, check=False)
+    return subprocess.run(command, capture_output=True, text=True, env=env, timeout=PATIENCE_S, check=False)
 
 
 def test_pictures_are_listed_the_newest_first(shelf: list[Picture], folder: Path) -> None:
@@ -453,7 +454,9 @@ def test_the_library_is_slow_for_nobody_who_asks_for_help() -> None:
         "import sys; sys.argv = ['gpt-image-2-mcp', 'library', '--help']\nfrom gpt_image_2_mcp.cli.main import main\n"
     )
     probe += "try:\n main()\nfinally:\n print(sorted({'openai', 'mcp', 'PIL', 'pydantic', 'rich'} & set(sys.modules)))"
-    shown = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True, timeout=30)
+    shown = subprocess.run(
+        [sys.executable, "-c", probe], capture_output=True, text=True, check=True, timeout=PATIENCE_S
+    )
     for command in ("list", "search", "show", "export", "rebuild", "check", "gallery"):
         assert re.search(rf"^  {command} ", shown.stdout, re.MULTILINE)
     assert shown.stdout.endswith("[]\n")

@@ -17,6 +17,7 @@ import psycopg
 import pytest
 from alembic.script import ScriptDirectory
 from fault_proxy import DATABASE, paying
+from patience import PATIENCE_S
 from platformdirs import user_data_path
 from psycopg import sql
 from sqlalchemy import exc
@@ -30,8 +31,6 @@ from gpt_image_2_mcp.errors import DatabaseUnusable
 VERSIONS = Path(__file__).with_name("compatibility")
 NOTHING = "CREATE TABLE schema_version (version INTEGER NOT NULL); INSERT INTO schema_version VALUES (0);"
 """What every revision is run on, the first included."""
-
-PATIENCE_S = 60
 
 Rows = dict[str, list[tuple[Any, ...]]]
 

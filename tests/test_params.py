@@ -50,7 +50,7 @@ edge = st.integers(0, 5000) | st.integers(0, 260).map(lambda steps: 16 * steps)
 ALLOWED = [(w, h) for w in range(16, 3856, 16) for h in range(16, 3856, 16) if openai_takes(f"{w}x{h}")]
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(width=edge, height=edge)
 @example(1024, 640)  # exactly the fewest pixels
 @example(3840, 2160)  # exactly the most
@@ -64,7 +64,7 @@ def test_a_size_is_allowed_here_exactly_where_openai_makes_it(width: int, height
     assert (our_size(text) is not None) == openai_takes(text)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(size=st.sampled_from(ALLOWED), space=st.sampled_from(["", " ", "\t"]), cross=st.sampled_from("xX×*"))
 def test_spaces_and_capitals_in_a_size_are_forgiven(size: tuple[int, int], space: str, cross: str) -> None:
     width, height = size
@@ -76,7 +76,7 @@ def test_auto_is_a_size_however_it_is_written(written: str) -> None:
     assert our_size(written) == "auto"
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(width=st.integers(0, 9999), height=st.integers(0, 9999))
 @example(999_999, 1)
 @example(0, 0)
@@ -91,13 +91,13 @@ def test_the_size_that_an_error_offers_is_allowed_and_no_other_is_nearer(width: 
     assert distance(offered) == min(map(distance, ALLOWED))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(size=st.sampled_from(ALLOWED))
 def test_an_allowed_size_is_the_nearest_to_itself(size: tuple[int, int]) -> None:
     assert nearest_size(*size) == size
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(width=edge, height=edge)
 def test_a_refused_size_is_answered_with_one_that_is_taken(width: int, height: int) -> None:
     assume(not is_allowed_size(width, height))
@@ -120,7 +120,7 @@ options = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(arguments=options, model=st.sampled_from(["gpt-image-2", "gpt-image-2-2026-04-21", "gpt-image-2.5-flare"]))
 def test_a_request_is_refused_here_exactly_where_openai_would_refuse_it(arguments: dict[str, Any], model: str) -> None:
     """Nothing is sent that would come back with an error, and nothing is withheld that OpenAI would make."""
@@ -235,7 +235,7 @@ def test_a_model_that_does_it_or_that_nobody_knows_is_not_held_back(model: str, 
     check_model(model, parse(GenerateRequest, FOX | options))
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(
     arguments=st.dictionaries(
         st.sampled_from(["prompt", "size", "quality", "n", "output_dir", "user", "filename_prefix"]),

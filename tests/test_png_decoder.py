@@ -50,7 +50,7 @@ def thin_strips(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("thin_strips")
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     mode=st.sampled_from(["L", "RGB", "RGBA"]),
     size=st.tuples(st.integers(1, 40), st.integers(1, 40)),

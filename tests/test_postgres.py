@@ -448,7 +448,7 @@ LETTERS = "abAB12 éÜñßΣσςάЖйи日本_-/.:'\"%*\\@&|!()\u0301"
 def test_a_search_for_anything_finds_the_same_in_both(postgres: PostgresUrl, opened: Open) -> None:
     file, server = opened(None), opened(postgres)
 
-    @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    @settings(max_examples=100, suppress_health_check=[HealthCheck.too_slow])
     @example(["a_b"], "_")
     @example(["ς"], "\N{GREEK SMALL LETTER SIGMA}")
     @example(["й"], "и")

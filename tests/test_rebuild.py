@@ -15,6 +15,7 @@ import anyio
 import pytest
 import sqlalchemy as sa
 from album import file_of
+from patience import PATIENCE_S
 from PIL import Image
 from workbench import SMALL, encoded
 
@@ -60,7 +61,7 @@ class Desk:
 
     @asynccontextmanager
     async def library(self, **environ: str) -> AsyncGenerator[Library]:
-        with anyio.fail_after(60):
+        with anyio.fail_after(PATIENCE_S):
             async with self.service(**environ) as service:
                 yield service.library
 

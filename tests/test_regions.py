@@ -172,7 +172,7 @@ def test_transparency_is_kept_where_the_region_has_any() -> None:
     assert opaque.preview.mime_type == "image/jpeg"
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.sampled_from(["PNG", "JPEG", "WEBP"]),
     st.booleans(),

@@ -8,6 +8,7 @@ from typing import Any
 import anyio
 import pytest
 from inline_snapshot import external_file, snapshot
+from patience import PATIENCE_S
 from PIL import Image
 from workbench import EDITS, RESPONSES, SMALL, Answer, Bench, Benches, folded
 
@@ -207,7 +208,7 @@ async def test_several_pictures_are_as_many_calls_side_by_side(forced: Bench) ->
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(ask)
-        with anyio.fail_after(5):
+        with anyio.fail_after(PATIENCE_S):
             await forced.knobs.wait_for(3, what="running")
         forced.knobs.release()
     (answer,) = answers
@@ -313,7 +314,7 @@ async def test_an_upload_that_fails_is_told_and_leaves_no_other_behind(forced: B
     forced.mask(size=(1200, 1200))
 
     async def fail_the_second() -> None:
-        with anyio.fail_after(5):
+        with anyio.fail_after(PATIENCE_S):
             while not forced.knobs.files_uploaded:
                 await anyio.lowlevel.checkpoint()
         forced.knobs.faults = [Fault(error="server_error", route="files", times=None)]
@@ -336,16 +337,16 @@ request ID req_ID in your message.). Nothing was billed; ask again in a minute
 async def test_a_caller_who_gives_up_leaves_no_upload_behind(forced: Bench) -> None:
     noise(forced.working_dir / "large.png")
     forced.knobs.hold()
-    with anyio.move_on_after(30) as scope:
+    with anyio.move_on_after(PATIENCE_S) as scope:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(
                 forced.client.call_tool, "edit_image", {"prompt": "bluer", "images": ["large.png"], "size": SMALL}
             )
-            with anyio.fail_after(5):
+            with anyio.fail_after(PATIENCE_S):
                 await forced.knobs.wait_for(1)
             scope.cancel()
     forced.knobs.release()
-    with anyio.fail_after(5):
+    with anyio.fail_after(PATIENCE_S):
         while not forced.knobs.files_deleted:
             await anyio.lowlevel.checkpoint()
     assert forced.knobs.left == 0

@@ -11,6 +11,7 @@ from typing import Any
 import anyio
 import anyio.to_thread
 import pytest
+from patience import PATIENCE_S
 from PIL import Image
 from workbench import KEY, META, SMALL, Benches, canned
 
@@ -60,7 +61,7 @@ async def test_what_is_being_saved_when_the_grace_ends_is_saved(
     def slow(descriptor: int) -> None:
         if not begun.is_set():
             begun.set()
-            assert go.wait(10)
+            assert go.wait(PATIENCE_S)
             # Time for the studio to be left, if it does not wait for this.
             left.wait(0.5)
         sync(descriptor)
@@ -80,7 +81,7 @@ async def test_what_is_being_saved_when_the_grace_ends_is_saved(
         async with open_service(settings, transport=transport, working_dir=tmp_path, home=tmp_path) as service:
             monkeypatch.setattr(os, "fsync", slow)
             service.start(GenerateRequest(**FOX))
-            assert await anyio.to_thread.run_sync(begun.wait, 10)
+            assert await anyio.to_thread.run_sync(begun.wait, PATIENCE_S)
     finally:
         logging.getLogger("gpt_image_2_mcp.jobs.runner").removeHandler(handler)
         there = saved(tmp_path)

@@ -13,6 +13,7 @@ import anyio.to_thread
 import httpx2
 import pytest
 from fault_proxy import paying
+from patience import PATIENCE_S
 from stdio_bench import Box, boxed, running
 from workbench import SMALL, Bench, Benches, Canned, encoded, said
 
@@ -212,7 +213,7 @@ async def told(root: Path, backend: httpx2.AsyncBaseTransport, key: str) -> str:
     """Everything that a call makes visible: the error with its causes, or the report; and the disk."""
     settings = Settings.read({"OPENAI_API_KEY": key, "GPT_IMAGE_2_OUTPUT_DIR": str(root / "p")})
     visible: list[str] = [repr(settings), str(settings)]
-    with anyio.fail_after(10):
+    with anyio.fail_after(PATIENCE_S):
         async with open_service(
             settings, transport=backend, working_dir=root, home=root, data_dir=root / "data"
         ) as service:

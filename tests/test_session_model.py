@@ -6,10 +6,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pytest
 import sqlalchemy as sa
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule
+from patience import rounds
 
 from gpt_image_2_mcp.catalogue.models import Origin, Picture, PictureRecord, SessionPosition
 from gpt_image_2_mcp.catalogue.picture_table import PictureTable
@@ -204,5 +206,5 @@ class Opened:
         self._transaction.__exit__(*raised)  # pyright: ignore[reportArgumentType]
 
 
-TwoProcesses.TestCase.settings = settings(max_examples=25, stateful_step_count=25, deadline=None)
-TestTwoProcesses = TwoProcesses.TestCase
+TwoProcesses.TestCase.settings = settings(max_examples=rounds(8, 25), stateful_step_count=25)
+TestTwoProcesses = pytest.mark.slow(TwoProcesses.TestCase)

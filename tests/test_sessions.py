@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from inline_snapshot import snapshot
+from patience import PATIENCE_S
 from workbench import EDITS, SMALL, Answer, Bench, Benches, canned, encoded, folded, said
 
 from gpt_image_2_mcp.catalogue.models import Picture, PictureRecord, SessionPosition
@@ -154,7 +155,7 @@ async def test_a_folder_that_was_deleted_meanwhile_is_made_again(bench: Bench) -
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(begin)
-        with anyio.fail_after(5):
+        with anyio.fail_after(PATIENCE_S):
             await bench.knobs.wait_for(1)
         (bench.working_dir / "art").rmdir()
         bench.knobs.release()
@@ -264,7 +265,7 @@ async def test_of_two_turns_at_once_the_later_becomes_a_branch(bench: Bench) -> 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(turn, "greener")
         tasks.start_soon(turn, "redder")
-        with anyio.fail_after(5):
+        with anyio.fail_after(PATIENCE_S):
             await bench.knobs.wait_for(2, what="running")
         bench.knobs.release()
     second, third = sorted(answers, key=lambda answer: answer.report["turn"])
@@ -284,7 +285,7 @@ async def test_two_sessions_do_not_wait_for_each_other(bench: Bench) -> None:
     async with anyio.create_task_group() as tasks:
         for session in sessions:
             tasks.start_soon(go_on, bench, session)
-        with anyio.fail_after(5):
+        with anyio.fail_after(PATIENCE_S):
             await bench.knobs.wait_for(2, what="running")
         bench.knobs.release()
 
@@ -299,7 +300,7 @@ async def test_a_session_that_is_ended_during_a_turn_loses_no_picture(bench: Ben
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(turn)
-        with anyio.fail_after(5):
+        with anyio.fail_after(PATIENCE_S):
             await bench.knobs.wait_for(2)
         await bench.call("end_edit_session", session_id=first.session_id)
         bench.knobs.release()
@@ -355,7 +356,7 @@ async def test_the_least_recently_used_session_makes_room(benches: Benches) -> N
 async def test_a_session_that_is_not_used_expires_and_its_files_stay(benches: Benches) -> None:
     bench = await benches.open(GPT_IMAGE_2_SESSION_TTL_MS="1")
     first = await start(bench)
-    with anyio.fail_after(5):
+    with anyio.fail_after(PATIENCE_S):
         while await rows(bench):
             await anyio.lowlevel.checkpoint()
     text = await bench.refused("continue_edit_session", session_id=first.session_id, prompt="greener")
@@ -466,7 +467,7 @@ def test_with_no_limit_of_time_a_session_lives_on(database: Database) -> None:
 
 
 def test_the_store_keeps_the_most_recently_used_sessions_and_no_others(database: Database) -> None:
-    @settings(deadline=None, max_examples=100 if database.at is None else 20)
+    @settings(max_examples=100 if database.at is None else 20)
     @given(
         limit=st.integers(0, 4),
         steps=st.lists(

@@ -1,12 +1,10 @@
 """The environment: what is wrong is said by every call, and what is unset stays unset for the OpenAI SDK too."""
 
-from typing import Any
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from inline_snapshot import external_file, snapshot
-from workbench import KEY, SMALL, TOOLS, Benches, folded, said
+from workbench import KEY, SMALL, TOOLS, Benches, folded, plain_arguments, said
 
 from gpt_image_2_mcp.settings import Settings
 
@@ -23,15 +21,6 @@ WRONG = {
     "OPENAI_RESPONSES_EDIT_MODEL": "h" * 201,
     "OPENAI_FORCE_RESPONSES_EDITS": "perhaps",
     "GPT_IMAGE_2_MCP_DEBUG": "2",
-}
-
-ARGUMENTS: dict[str, dict[str, Any]] = {
-    "generate_image": {"prompt": "a fox"},
-    "edit_image": {"prompt": "bluer", "images": ["photo.png"]},
-    "start_edit_session": {"prompt": "bluer", "images": ["photo.png"]},
-    "continue_edit_session": {"session_id": "session-1", "prompt": "greener"},
-    "end_edit_session": {"session_id": "session-1"},
-    "list_edit_sessions": {},
 }
 
 
@@ -63,13 +52,10 @@ async def test_a_wrong_value_is_said_by_a_call(benches: Benches, name: str) -> N
     assert not bench.seen()
 
 
-@pytest.mark.parametrize(
-    "tool",
-    TOOLS,
-)
+@pytest.mark.parametrize("tool", TOOLS)
 async def test_wrong_values_are_said_by_every_call(benches: Benches, tool: str) -> None:
     bench = await benches.open(GPT_IMAGE_2_SESSION_MAX="many", GPT_IMAGE_2_MCP_DEBUG="2")
-    text = said(await bench.call(tool, **ARGUMENTS[tool]))
+    text = said(await bench.call(tool, **plain_arguments(tool)))
     assert "GPT_IMAGE_2_SESSION_MAX" in text
     assert "GPT_IMAGE_2_MCP_DEBUG" in text
 

@@ -55,7 +55,7 @@ def test_a_transparent_picture_keeps_its_transparency() -> None:
 
 @given(st.binary(max_size=200), st.sampled_from(["PNG", "JPEG", "WEBP"]), st.integers(0, 400))
 @example(b"\x01", "JPEG", 163)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_no_bytes_break_the_making_of_a_thumbnail(noise: bytes, kind: str, at: int) -> None:
     good = encoded(kind, (64, 40))
     for data in (noise, good[:at], good[:at] + noise + good[at + len(noise) :]):
@@ -187,7 +187,7 @@ def test_transparency_is_shown_as_a_checkerboard() -> None:
 
 
 @given(st.lists(st.tuples(st.integers(-(10**9), 10**9), st.text(st.characters(exclude_categories=()))), min_size=1))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_any_caption_gives_a_sheet_and_always_the_same(numbered: list[tuple[int, str]]) -> None:
     page = [Cell(number, text, None) for number, text in numbered[:MAX_CELLS]]
     drawn = draw_sheet(page)
@@ -196,7 +196,7 @@ def test_any_caption_gives_a_sheet_and_always_the_same(numbered: list[tuple[int,
 
 
 @given(st.text(st.characters(exclude_categories=()), max_size=300))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_what_is_drawable_is_one_line_without_controls(text: str) -> None:
     line = drawable(text)
     assert line == drawable(line)

@@ -10,7 +10,8 @@ from typing import Any
 
 import anyio
 import pytest
-from stdio_bench import PROGRAM, START_S, Box, Program, boxed, running
+from patience import PATIENCE_S
+from stdio_bench import PROGRAM, Box, Program, boxed, running
 from workbench import KEY, SMALL
 
 pytestmark = [
@@ -83,7 +84,7 @@ async def test_nothing_new_is_taken_and_nothing_that_waits_is_sent_once_it_is_to
     async with running(environ) as program:
         await under_way(program, box)
         await program.call("generate_image", token="t", prompt="a second fox", size=SMALL)
-        with anyio.fail_after(START_S):
+        with anyio.fail_after(PATIENCE_S):
             while "Next in the queue" not in [note["message"] for note in program.progress]:
                 await anyio.lowlevel.checkpoint()
         program.signal(signal.SIGTERM)
@@ -107,8 +108,9 @@ async def test_the_grace_is_kept_and_what_is_given_up_is_said(box: Box, tmp_path
 
 @pytest.mark.parametrize(("how", "after"), [("stdin", "nothing"), ("SIGINT", "a picture")])
 async def test_with_nothing_under_way_it_ends_without_the_grace(how: str, after: str, tmp_path: Path) -> None:
-    """`ended` is out of patience long before the 300 seconds."""
-    async with running({"GPT_IMAGE_2_OUTPUT_DIR": str(tmp_path)}, "--sandbox") as program:
+    """The test is out of patience long before the grace is over."""
+    environ = {"GPT_IMAGE_2_OUTPUT_DIR": str(tmp_path), "GPT_IMAGE_2_SHUTDOWN_GRACE_S": str(10 * PATIENCE_S)}
+    async with running(environ, "--sandbox") as program:
         await program.greet()
         if after == "a picture":
             await program.answer(await program.call("generate_image", **FOX))
@@ -132,21 +134,22 @@ async def test_a_killed_client_loses_its_answer_and_not_its_picture(box: Box, tm
         await program.process.stdout.aclose()
         await program.close_stdin()
         await box.release()
-        with anyio.fail_after(START_S):
+        with anyio.fail_after(PATIENCE_S):
             assert await program.process.wait() == 0
     assert len(saved(tmp_path)) == 1
 
 
 async def test_an_answer_that_nobody_reads_does_not_keep_the_program_alive(tmp_path: Path) -> None:
     """A client that hangs takes nothing from its pipe, and the pipe is smaller than a picture."""
-    async with running({"GPT_IMAGE_2_OUTPUT_DIR": str(tmp_path)}, "--sandbox", read=False) as program:
+    environ = {"GPT_IMAGE_2_OUTPUT_DIR": str(tmp_path), "GPT_IMAGE_2_SHUTDOWN_GRACE_S": str(10 * PATIENCE_S)}
+    async with running(environ, "--sandbox", read=False) as program:
         await program.greet_unheard()
         await program.call("generate_image", prompt="a red fox", size="1024x1024")
-        with anyio.fail_after(START_S):
+        with anyio.fail_after(PATIENCE_S):
             while not saved(tmp_path):
                 await anyio.lowlevel.checkpoint()
         await program.close_stdin()
-        with anyio.fail_after(4):
+        with anyio.fail_after(PATIENCE_S):
             assert await program.process.wait() == 0
 
 
@@ -200,7 +203,7 @@ anyio.run(main)
 
 async def test_giving_up_after_the_grace_is_an_end_in_good_order(tmp_path: Path) -> None:
     """As in a program that uses the package: the ledger is in memory, and all of it in one process."""
-    with anyio.fail_after(START_S):
+    with anyio.fail_after(PATIENCE_S):
         ended = await anyio.run_process([sys.executable, "-c", GIVES_UP, str(tmp_path)], check=False)
     assert ended.returncode == 0, ended.stderr.decode()[-2000:]
 
@@ -266,7 +269,7 @@ def generating(folder: Path, box: Box) -> "subprocess.Popen[str]":
 
 
 async def ended(process: "subprocess.Popen[str]") -> tuple[str, str]:
-    return await anyio.to_thread.run_sync(lambda: process.communicate(timeout=START_S))
+    return await anyio.to_thread.run_sync(lambda: process.communicate(timeout=PATIENCE_S))
 
 
 async def test_the_command_line_waits_to_the_end_whatever_the_bound(box: Box, tmp_path: Path) -> None:

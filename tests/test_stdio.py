@@ -15,6 +15,7 @@ import httpx2
 import pytest
 from mcp import Client, StdioServerParameters
 from mcp.client.stdio import stdio_client
+from patience import PATIENCE_S
 from workbench import KEY, META, SMALL, TOOLS, dumped, said
 
 pytestmark = pytest.mark.anyio
@@ -61,12 +62,12 @@ class Server:
         if how is not None:
             self.process.send_signal(how)
             # Before `communicate`, which closes stdin and so would end the program by itself.
-            self.process.wait(timeout=10)
+            self.process.wait(timeout=PATIENCE_S)
         else:
             assert self.process.stdin is not None
             self.process.stdin.close()
             self.process.stdin = None
-        out, errors = self.process.communicate(timeout=10)
+        out, errors = self.process.communicate(timeout=PATIENCE_S)
         return self.process.returncode, out, errors
 
     def _write(self, message: dict[str, Any]) -> None:
@@ -91,7 +92,7 @@ def started(*arguments: str, **environ: str) -> Generator[Server]:
 async def test_a_client_of_the_newest_protocol_makes_a_picture(tmp_path: Path) -> None:
     environ = {**os.environ, "GPT_IMAGE_2_OUTPUT_DIR": str(tmp_path)}
     server = StdioServerParameters(command=PROGRAM[0], args=[*PROGRAM[1:], "--sandbox"], env=environ, cwd=tmp_path)
-    with anyio.fail_after(20):
+    with anyio.fail_after(PATIENCE_S):
         async with Client(stdio_client(server)) as client:
             assert client.protocol_version == "2026-07-28"
             tools = (await client.list_tools()).tools
@@ -171,7 +172,7 @@ def test_a_picture_under_way_is_saved_when_the_client_leaves(
             else:
                 server.process.send_signal(how)
             httpx2.post(f"{control}/release").raise_for_status()
-            server.process.wait(timeout=10)
+            server.process.wait(timeout=PATIENCE_S)
             out, errors = server.process.communicate()
     finally:
         httpx2.post(f"{control}/release").raise_for_status()

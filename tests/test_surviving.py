@@ -14,12 +14,13 @@ from typing import Any
 import anyio
 import pytest
 from fault_proxy import DATABASE, paying
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from mcp_types import CallToolResult
+from patience import PATIENCE_S
 from PIL import Image
-from stdio_bench import JOB, calls, fetched, handed, job_of, listed, reached, report_of
-from workbench import EDITS, KEY, PATIENCE_S, SMALL, Bench, canned, encoded, said
+from stdio_bench import calls, fetched, handed, job_of, listed, reached, report_of
+from workbench import EDITS, JOB, KEY, SMALL, Bench, canned, encoded, said
 
 from gpt_image_2_mcp.catalogue.sidecar import read_sidecar
 from gpt_image_2_mcp.generation.records import shares
@@ -281,7 +282,7 @@ async def test_an_answer_that_a_third_process_has_fetched_is_joined_by_nobody(tm
         one.knobs.release()
         await listed(other, f"{job}: done")
         assert report_of(await fetched(third, job))["images"]
-        with anyio.fail_after(5):
+        with anyio.fail_after(PATIENCE_S):
             # It is written beside the answer.
             while not rows(tmp_path, "jobs")[0]["fetched"]:
                 await anyio.lowlevel.checkpoint()
@@ -338,7 +339,7 @@ async def test_a_server_that_ends_does_not_wait_for_the_job_of_another_process(t
         one.knobs.hold()
         job = await handed(one, "generate_image", **FOX)
         await reached(one, 1)
-        with anyio.fail_after(5):
+        with anyio.fail_after(PATIENCE_S):
             async with paying(tmp_path, SHORT) as other, calls(other) as ongoing:
                 # Two at once, so that both find that nobody follows it yet.
                 both = [ongoing.start("get_image_job", job_id=job) for _ in range(2)]
@@ -622,7 +623,6 @@ async def test_a_paid_call_writes_the_database_twice(tmp_path: Path) -> None:
         assert writes(tmp_path) - before == 2
 
 
-@settings(deadline=None)
 @given(whole=st.integers(0, 10**15), less=st.integers(0, 10**15), count=st.integers(1, 10))
 def test_shares_add_up_and_a_part_of_a_whole_stays_one(whole: int, less: int, count: int) -> None:
     part = min(less, whole)

@@ -11,10 +11,8 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
-from datetime import date, datetime, timedelta, timezone
+from datetime import date, datetime, timedelta
 from decimal import Decimal
-from multiprocessing.connection import Connection
-from multiprocessing.synchronize import Barrier
 from pathlib import Path
 from typing import Any
 
@@ -33,12 +31,13 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 from inline_snapshot import snapshot
+from ledger_processes import HERE, HIGH, NOON, Clock, die, open_ledger, spend, write_many
+from patience import PATIENCE_S, rounds
 from sqlalchemy import exc
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from gpt_image_2_mcp.billing.budgets import PER_CALL, PER_DAY, Entry, ModelSpending
-from gpt_image_2_mcp.billing.charge_table import ChargeTable
 from gpt_image_2_mcp.billing.ledger import Ledger, local_now
 from gpt_image_2_mcp.billing.pricing import Offer
 from gpt_image_2_mcp.billing.tokens import Usage
@@ -52,29 +51,10 @@ from gpt_image_2_mcp.database.liveness import (
     remove_dead_files,
 )
 from gpt_image_2_mcp.database.sqlite import open_database
-from gpt_image_2_mcp.database.store import open_store
 from gpt_image_2_mcp.database.url import Address, PostgresUrl
 from gpt_image_2_mcp.errors import DatabaseUnusable, NoPrice, OverBudget
 
-HIGH = Entry("gpt-image-2", "1024x1024", "high")
-HERE = timezone(timedelta(hours=-8))
-NOON = datetime(2026, 11, 22, 12, tzinfo=HERE)
-
 Open = Callable[..., Ledger]
-
-
-class Clock:
-    """A clock that stands until it is set."""
-
-    def __init__(self, now: datetime = NOON) -> None:
-        self.now = now
-
-    def __call__(self) -> datetime:
-        return self.now
-
-
-def open_ledger(at: Address, *, clock: Callable[[], datetime] = local_now) -> Ledger:
-    return Ledger(open_store(at), clock=clock)
 
 
 @pytest.fixture
@@ -117,15 +97,6 @@ def ledger(request: pytest.FixtureRequest, opened: Open) -> Ledger:
 def totals(ledger: Ledger) -> tuple[Decimal, Decimal]:
     found = ledger.summary()
     return found.spent, found.reserved
-
-
-def write_many(ledger: Ledger, count: int) -> None:
-    """Write charges in one transaction, so many that they take several pages of the file."""
-    with ledger.store.database.transaction() as connection:
-        for _ in range(count):
-            ChargeTable(connection).insert(
-                HIGH, estimate=Decimal(1), day="2026-11-22", reserved_at=0, owner=ledger.store.owner
-            )
 
 
 def states(path: Address) -> list[tuple[str, str]]:
@@ -456,35 +427,21 @@ class Budget(RuleBasedStateMachine):
             shutil.rmtree(self.folder)
 
 
-TestBudget = Budget.TestCase
+TestBudget = pytest.mark.slow(Budget.TestCase)
 TestBudget.settings = settings(
-    max_examples=25, stateful_step_count=20, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    max_examples=rounds(8, 25), stateful_step_count=20, suppress_health_check=[HealthCheck.too_slow]
 )
 
 
+@pytest.mark.slow
 def test_budget_on_postgresql(postgres: PostgresUrl) -> None:
     class OnServer(Budget):
         server = postgres
 
-    run_state_machine_as_test(OnServer, settings=settings(TestBudget.settings, max_examples=10))  # pyright: ignore[reportUnknownMemberType]
+    run_state_machine_as_test(OnServer, settings=settings(TestBudget.settings, max_examples=rounds(3, 10)))  # pyright: ignore[reportUnknownMemberType]
 
 
 # --- Several processes
-
-
-def spend(path: Address, together: Barrier, answers: Connection) -> None:
-    """Reserve 20 times; run in a process of its own."""
-    together.wait()
-    ledger = open_ledger(path, clock=Clock())
-    got = 0
-    for _ in range(20):
-        try:
-            ledger.mark_sent(ledger.reserve(HIGH, estimate=Decimal("0.0527"), per_day=Decimal(1)))
-        except OverBudget:
-            continue
-        got += 1
-    answers.send(got)
-    ledger.store.close()
 
 
 def left_alone(url: PostgresUrl) -> None:
@@ -494,23 +451,7 @@ def left_alone(url: PostgresUrl) -> None:
         until(lambda: connection.execute(count, (url.parts.path[1:],)).fetchone() == (1,))
 
 
-def die(path: Address, ready: Connection) -> None:
-    """Leave one charge of every kind behind and stop in the middle of writing; run in a process of its own."""
-    ledger = open_ledger(path, clock=Clock())
-    charges = [ledger.reserve(HIGH, estimate=Decimal("0.1")) for _ in range(3)]
-    ledger.mark_sent(charges[1])
-    ledger.mark_sent(charges[2])
-    ledger.settle(charges[2], usage=None, usd=Decimal("0.09"))
-    ready.send("reserved, sent, settled")
-    ready.recv()
-    with ledger.store.database.transaction() as connection:
-        write_many(ledger, 500)
-        if isinstance(path, Path):
-            connection.exec_driver_sql("PRAGMA cache_spill = 1")
-        ready.send("writing")
-        ready.recv()
-
-
+@pytest.mark.slow
 def test_racing_processes_never_pass_the_budget(place: Address) -> None:
     """18 times $0.0527 fit into $1; each process asks 20 times, and all of them make the file at the same time."""
     spawn = multiprocessing.get_context("spawn")
@@ -519,9 +460,9 @@ def test_racing_processes_never_pass_the_budget(place: Address) -> None:
     processes = [spawn.Process(target=spend, args=(place, together, answers), daemon=True) for _, answers in pipes]
     for process in processes:
         process.start()
-    got = [results.recv() if results.poll(30) else None for results, _ in pipes]
+    got = [results.recv() if results.poll(PATIENCE_S) else None for results, _ in pipes]
     for process in processes:
-        process.join(10)
+        process.join(PATIENCE_S)
         assert process.exitcode == 0
         process.close()
     assert None not in got
@@ -536,7 +477,7 @@ def test_what_a_killed_process_leaves_behind_is_mended_and_what_lives_is_not_tou
     here, there = spawn.Pipe()
     process = spawn.Process(target=die, args=(place, there), daemon=True)
     process.start()
-    assert here.poll(30)
+    assert here.poll(PATIENCE_S)
     assert here.recv() == "reserved, sent, settled"
     clock = Clock()
     ledger = opened(place, clock=clock)
@@ -545,10 +486,10 @@ def test_what_a_killed_process_leaves_behind_is_mended_and_what_lives_is_not_tou
     assert [state for state, _ in states(place)] == ["reserved", "sent", "settled", "reserved"]
 
     here.send("go on")
-    assert here.poll(30)
+    assert here.poll(PATIENCE_S)
     assert here.recv() == "writing"
     process.kill()
-    process.join(10)
+    process.join(PATIENCE_S)
     process.close()
     clock.now += timedelta(days=1)
     if isinstance(place, PostgresUrl):

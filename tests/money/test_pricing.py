@@ -7,7 +7,7 @@ from functools import partial
 from typing import get_args
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gpt_image_2_mcp.billing import pricing
@@ -43,7 +43,6 @@ MODELS = [
 
 UNKNOWN = ["my-azure-deployment", "gpt-image-3", "gpt-image-2-mini", "gpt-image-2.5", "gpt-image-2.7-flare", ""]
 
-law = settings(deadline=None)
 """The first price that is looked up takes its time, whichever test it is in."""
 
 edges = st.integers(1, 240).map(lambda step: 16 * step)
@@ -107,7 +106,6 @@ def test_every_model_of_the_family_costs_what_the_facts_say(model: str) -> None:
     assert priced(Usage(0, 0, 0, million), model) == Decimal(30)
 
 
-@law
 @given(usages())
 def test_the_fallback_agrees_with_the_package(usage: Usage) -> None:
     assert priced(usage, "gpt-image-2.6-flare") == priced(usage, "gpt-image-2")
@@ -171,7 +169,6 @@ def test_input_pictures_take_the_measured_tokens(size: Pixels, tokens: int) -> N
     assert input_image_tokens(*size) == tokens
 
 
-@law
 @given(st.integers(1, 20_000), st.integers(1, 20_000))
 def test_an_input_picture_never_takes_more_than_the_most_and_turns_freely(width: int, height: int) -> None:
     assert 1 <= input_image_tokens(width, height) <= MAX_INPUT_IMAGE_TOKENS
@@ -185,7 +182,6 @@ def test_text_is_a_quarter_of_its_bytes_and_six_on_generations() -> None:
     assert text_tokens("\ud800", generation=False) == 1, "half a surrogate pair is counted, not a crash"
 
 
-@law
 @given(size=sizes, model=st.sampled_from(MODELS))
 def test_cost_never_falls_when_quality_rises(size: Pixels, model: str) -> None:
     rising = [step for step in get_args(Quality) if output_tokens(model, size, step) is not None]
@@ -194,13 +190,11 @@ def test_cost_never_falls_when_quality_rises(size: Pixels, model: str) -> None:
     assert found == sorted(found)
 
 
-@law
 @given(size=sizes, n=st.integers(1, 9))
 def test_cost_never_falls_when_more_pictures_are_asked_for(size: Pixels, n: int) -> None:
     assert estimated(size=size, quality="low", n=n).usd <= estimated(size=size, quality="low", n=n + 1).usd
 
 
-@law
 @given(size=sizes, family=st.sampled_from(sorted(GRIDS)), quality=st.sampled_from(["low", "medium", "high"]))
 def test_tokens_are_positive_and_portrait_equals_landscape(size: Pixels, family: str, quality: Quality) -> None:
     model = family if family == "gpt-image-2" else f"{family}-flare"
@@ -210,7 +204,6 @@ def test_tokens_are_positive_and_portrait_equals_landscape(size: Pixels, family:
     assert tokens == output_tokens(model, (size[1], size[0]), quality)
 
 
-@law
 @given(usages(), usages())
 def test_adding_usages_adds_costs(one: Usage, other: Usage) -> None:
     for model in ("gpt-image-2", "gpt-image-2.6-flare"):
@@ -218,7 +211,6 @@ def test_adding_usages_adds_costs(one: Usage, other: Usage) -> None:
     assert (one + other).total_tokens == one.total_tokens + other.total_tokens
 
 
-@law
 @given(usages())
 def test_a_usage_is_read_back_from_the_shape_it_gives(usage: Usage) -> None:
     assert usage_from(usage.as_dict()) == usage

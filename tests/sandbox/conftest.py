@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 import httpx2
 import pytest
 from openai import AsyncOpenAI
+from patience import PATIENCE_S
 
 from gpt_image_2_mcp.sandbox import Knobs, SandboxTransport, build_sandbox
 
@@ -25,7 +26,7 @@ async def http(knobs: Knobs) -> AsyncIterator[httpx2.AsyncClient]:
         transport=SandboxTransport(build_sandbox(knobs=knobs)),
         base_url="http://sandbox.test/v1",
         headers={"authorization": "Bearer sk-test"},
-        timeout=10,
+        timeout=PATIENCE_S,
     ) as http:
         yield http
 

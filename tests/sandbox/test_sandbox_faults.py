@@ -9,6 +9,7 @@ import httpx2
 import pytest
 from dirty_equals import IsPartialDict
 from openai import APIConnectionError, APIError, APIStatusError, AsyncOpenAI
+from patience import PATIENCE_S
 from sandbox_pictures import SMALL, only, opened, png, upload
 
 from gpt_image_2_mcp.sandbox import Fault, Knobs, SandboxTransport, build_sandbox, painter
@@ -163,7 +164,7 @@ async def test_a_stream_can_carry_an_error(client: AsyncOpenAI, knobs: Knobs) ->
 
 async def test_a_stream_can_stall_until_its_caller_gives_up(client: AsyncOpenAI, knobs: Knobs) -> None:
     knobs.faults = [Fault("stall", after=1)]
-    with anyio.fail_after(5):
+    with anyio.fail_after(PATIENCE_S):
         stream = await generate(client, stream=True, partial_images=3)
         assert (await anext(stream)).type == "image_generation.partial_image"
         with anyio.move_on_after(0.05) as waited:
@@ -177,7 +178,7 @@ async def test_a_stream_can_stall_until_its_caller_gives_up(client: AsyncOpenAI,
 @pytest.mark.parametrize("fault", [Fault("hang"), Fault("stall")])
 async def test_a_request_can_hang_until_its_caller_gives_up(client: AsyncOpenAI, knobs: Knobs, fault: Fault) -> None:
     knobs.faults = [fault]
-    with anyio.fail_after(5):
+    with anyio.fail_after(PATIENCE_S):
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(generate, client)
             await knobs.wait_for(1)
@@ -193,7 +194,7 @@ async def test_held_requests_wait_for_their_release(client: AsyncOpenAI, knobs: 
         answers.append(await generate(client))
 
     knobs.hold()
-    with anyio.fail_after(5):
+    with anyio.fail_after(PATIENCE_S):
         async with anyio.create_task_group() as tasks:
             for _ in range(3):
                 tasks.start_soon(one)
@@ -208,7 +209,7 @@ async def test_held_requests_wait_for_their_release(client: AsyncOpenAI, knobs: 
 async def test_a_caller_that_leaves_while_held_is_billed(client: AsyncOpenAI, knobs: Knobs) -> None:
     """An abandoned request is billed all the same."""
     knobs.hold()
-    with anyio.fail_after(5):
+    with anyio.fail_after(PATIENCE_S):
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(generate, client)
             await knobs.wait_for(1)

@@ -7,6 +7,7 @@ from typing import Any
 import anyio
 import httpx2
 import pytest
+from patience import PATIENCE_S
 
 from gpt_image_2_mcp.sandbox import SandboxTransport
 
@@ -22,7 +23,7 @@ def body(data: bytes, *, more: bool = True) -> dict[str, Any]:
 
 
 def client_of(app: Any) -> httpx2.AsyncClient:
-    return httpx2.AsyncClient(transport=SandboxTransport(app), base_url="http://sandbox.test", timeout=5)
+    return httpx2.AsyncClient(transport=SandboxTransport(app), base_url="http://sandbox.test", timeout=PATIENCE_S)
 
 
 def alone() -> bool:
@@ -39,7 +40,7 @@ async def test_chunks_are_handed_on_as_they_are_sent() -> None:
         await gate.wait()
         await send(body(b"two", more=False))
 
-    with anyio.fail_after(5):
+    with anyio.fail_after(PATIENCE_S):
         async with client_of(app) as http, http.stream("GET", "/") as answer:
             chunks = answer.aiter_raw()
             assert await anext(chunks) == b"one"
@@ -91,7 +92,7 @@ async def test_an_app_is_told_when_its_caller_leaves() -> None:
         assert await receive() == {"type": "http.disconnect"}
         told.set()
 
-    with anyio.fail_after(5):
+    with anyio.fail_after(PATIENCE_S):
         async with client_of(app) as http:
             async with http.stream("GET", "/"):
                 pass
@@ -113,7 +114,7 @@ async def test_an_app_that_does_not_listen_is_cancelled_when_its_caller_leaves(d
         finally:
             ended.append("ended")
 
-    with anyio.fail_after(5):
+    with anyio.fail_after(PATIENCE_S):
         async with client_of(app) as http:
             async with http.stream("GET", "/"):
                 pass
@@ -131,7 +132,7 @@ async def test_a_cancelled_request_ends_its_app() -> None:
         finally:
             ended.set()
 
-    with anyio.fail_after(5):
+    with anyio.fail_after(PATIENCE_S):
         async with client_of(app) as http:
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(http.get, "/")
@@ -156,7 +157,7 @@ async def test_an_answer_may_be_closed_in_another_task_than_it_was_opened_in() -
     async def open_one() -> None:
         opened.append(await http.send(http.build_request("GET", "/"), stream=True))
 
-    with anyio.fail_after(5):
+    with anyio.fail_after(PATIENCE_S):
         await asyncio.create_task(open_one())
         await asyncio.create_task(opened[0].aclose())
         assert alone()
@@ -168,7 +169,7 @@ async def test_closing_the_client_ends_what_is_still_open() -> None:
         await send(START)
         await anyio.sleep_forever()
 
-    with anyio.fail_after(5):
+    with anyio.fail_after(PATIENCE_S):
         http = client_of(app)
         await http.send(http.build_request("GET", "/"), stream=True)
         assert not alone()

@@ -27,6 +27,7 @@ from cryptography.x509.oid import NameOID
 from hypothesis import example, given
 from hypothesis import strategies as st
 from inline_snapshot import snapshot
+from patience import PATIENCE_S
 from PIL import Image
 
 from gpt_image_2_mcp.errors import UnreadableSource
@@ -628,7 +629,7 @@ async def test_a_body_without_end_is_cut_off() -> None:
 @anyio_test
 async def test_a_body_that_does_not_begin_like_a_picture_is_not_read_to_its_end() -> None:
     async with serving(lambda _: endless(b"HTTP/1.1 200 OK\r\n\r\n<html>")) as where:
-        with anyio.fail_after(5):
+        with anyio.fail_after(PATIENCE_S):
             assert "is an HTML page" in await refusal(f"http://{where}/", allowed={where}, max_bytes=10**15)
 
 
@@ -685,7 +686,7 @@ async def test_a_server_that_never_ends_meets_the_deadline(*, silent: bool) -> N
         yield b""
 
     async with serving(lambda _: silence() if silent else dripping()) as where:
-        with anyio.fail_after(5):
+        with anyio.fail_after(PATIENCE_S):
             message = await refusal(f"http://{where}/", allowed={where}, deadline=0.05)
     assert "cannot be fetched within 0.05 seconds" in message
 
@@ -697,7 +698,7 @@ async def test_the_deadline_is_one_for_all_redirects_and_for_the_name() -> None:
         return []
 
     async with serving(lambda _: redirect("http://slow.example/")) as where:
-        with anyio.fail_after(5):
+        with anyio.fail_after(PATIENCE_S):
             message = await refusal(f"http://{where}/", allowed={where}, deadline=0.05, resolve=resolve)
     assert "within 0.05 seconds" in message
 

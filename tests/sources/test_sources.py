@@ -18,6 +18,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from inline_snapshot import snapshot
+from patience import PATIENCE_S
 from PIL import Image
 
 from gpt_image_2_mcp.errors import BadRequest, GptImageError, UnreadableSource, shown
@@ -54,7 +55,7 @@ def reading(work: Path, **options: Any) -> Sources:
 
 
 async def refusal(sources_: Sources, reference: str) -> str:
-    with anyio.fail_after(5):
+    with anyio.fail_after(PATIENCE_S):
         with pytest.raises((UnreadableSource, BadRequest)) as caught:
             await sources_.image(reference)
     message = str(caught.value)
@@ -469,7 +470,7 @@ async def test_allowed_dirs_open_no_folder_of_secrets(work: Path) -> None:
     assert "secrets" in await refusal(reading(home / ".ssh"), "photo.png")
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     reference=st.text(max_size=60)
     | st.lists(

@@ -1,0 +1,18 @@
+"""How long the tests wait for what hangs, and how many rounds they go: each from one place.
+
+A bound costs time only where something hangs, so there is one, and it is generous. On a machine that is slower still,
+`GPT_IMAGE_2_TEST_PATIENCE=5 make test` waits five times as long.
+"""
+
+import os
+
+PATIENCE_S = 90.0 * float(os.environ.get("GPT_IMAGE_2_TEST_PATIENCE", "1"))
+"""How long a test waits for anything before it fails."""
+
+ALL_ROUNDS = bool(os.environ.get("GPT_IMAGE_2_TEST_ALL_ROUNDS"))
+"""Whether the tests marked `slow` go all of their rounds, as they do in `make test-all`."""
+
+
+def rounds(few: int, every: int) -> int:
+    """How often a state machine, a race or a loop of kills is gone through: a few times, or all of them."""
+    return every if ALL_ROUNDS else few

@@ -1,1 +1,1 @@
-"""The MCP server: tools, resources and prompts over the service."""
+"""The MCP server: tools, resources and prompts, which call the `ImageService`."""

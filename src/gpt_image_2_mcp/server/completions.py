@@ -1,4 +1,4 @@
-"""What `completion/complete` offers while a person types: one entry, which asks whoever knows the reference."""
+"""Answers `completion/complete`: values that a client offers while the user types an argument."""
 
 from mcp_types import Completion, CompletionArgument, PromptReference, ResourceTemplateReference
 
@@ -7,13 +7,21 @@ from . import results
 from .prompts.templates import all_prompts
 
 MAX_VALUES = 100
-"""Values in one answer, by the protocol."""
+"""Values in one answer; the protocol allows no more (specification of 2025-11-25, `completion/complete`)."""
 
 
 async def complete(
     ref: PromptReference | ResourceTemplateReference, argument: CompletionArgument, service: ImageService | None
 ) -> Completion:
-    """The values that go on from what was typed, whatever its capitals; none for an unknown reference."""
+    """Give the values that begin with what was typed, ignoring case.
+
+    A prompt's argument has the values of its `Literal` or `examples`; the id in a resource's URI those in the
+    catalogue. An unknown prompt, argument or template has none.
+
+    Raises:
+        GptImageError: the catalogue cannot be read.
+
+    """
     typed = argument.value.strip().casefold()
     if isinstance(ref, PromptReference):
         known = _prompt_choices(ref, argument.name)
@@ -21,7 +29,7 @@ async def complete(
         known = await _resource_ids(ref.uri, argument.name, typed, service)
     values = [value for value in known if value.casefold().startswith(typed)]
     if len(values) > MAX_VALUES:
-        # How many there are in all, nobody has counted.
+        # The catalogue was asked for one more than fits, so the total is unknown.
         return Completion(values=values[:MAX_VALUES], has_more=True)
     return Completion(values=values, total=len(values), has_more=False)
 

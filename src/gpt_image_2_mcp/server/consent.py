@@ -1,7 +1,8 @@
-"""Asks the person before a dear call, where `GPT_IMAGE_2_CONFIRM_OVER_USD` wants that.
+"""Asks the user before a call that may cost more than `GPT_IMAGE_2_CONFIRM_OVER_USD`.
 
-The question goes through the SDK's resolvers, which ask in the middle of the call or by a second round, whichever the
-client's protocol has. Whoever cancels while the person is asked has sent nothing.
+The question is an elicitation. A tool declares a parameter of the type `ConsentAnswer`, and the SDK fills it by calling
+`ask` before the tool's function: in the middle of the call, or by a second round of the same call, as the client's
+protocol has it. Nothing has been sent while the user is asked, so a call that is cancelled then costs nothing.
 """
 
 from typing import Annotated, Any, TypeAlias
@@ -24,10 +25,10 @@ class Consent(BaseModel):
 
 
 async def ask(request: PaidRequest, call: Context[ImageService, Any]) -> Consent | Elicit[Consent]:
-    """Give consent where none is needed, else the question.
+    """Give consent where the user need not be asked, otherwise the question.
 
     Raises:
-        NoConsent: the client cannot ask.
+        ConsentRefused: the client cannot ask its user.
         GptImageError: the call would be refused in any case.
 
     """
@@ -39,13 +40,14 @@ async def ask(request: PaidRequest, call: Context[ImageService, Any]) -> Consent
     expected = await service.estimate(request)
     if expected is not None and expected.usd <= limit:
         return Consent()
-    # Nobody is asked for what is refused afterwards; and what the pictures really are makes the price.
+    # `preflight` reads the inputs: the user is not asked about a call that would be refused afterwards, and the price
+    # depends on the inputs' real sizes.
     expected = await service.preflight(request)
     if expected is not None and expected.usd <= limit:
         return Consent()
     price = f"about {dollars(expected.usd)}" if expected else "an amount that is not known beforehand"
     elicitation = call.client_capabilities.elicitation if call.client_capabilities else None
-    # Clients from before there were kinds of questions declare none, and mean forms.
+    # Older clients declare `elicitation` without naming a mode; they support forms.
     if elicitation is None or (elicitation.form is None and elicitation.url is not None):
         raise ConsentRefused(
             f"This would cost {price}, and above {dollars(limit)} ({CONFIRM_VARIABLE}) the person is to be asked, which"
@@ -61,10 +63,10 @@ async def ask(request: PaidRequest, call: Context[ImageService, Any]) -> Consent
 
 
 ConsentAnswer: TypeAlias = Annotated[ElicitationResult[Consent], Resolve(ask)]
-"""A tool's parameter that the person fills, and no model."""
+"""The type of a tool's parameter that the SDK fills with the user's answer; it is not in the tool's schema."""
 
 
 def require_consent(consent: ElicitationResult[Consent]) -> None:
-    """Go on only with the person's consent; raises NoConsent without it."""
+    """Check the user's answer; raises `ConsentRefused` if it is no consent."""
     if not isinstance(consent, AcceptedElicitation) or not consent.data.go_ahead:
         raise ConsentRefused("The person did not agree to the price. Nothing was sent and nothing was billed.")

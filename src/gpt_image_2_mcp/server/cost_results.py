@@ -1,4 +1,4 @@
-"""The answer of `image_costs`: an estimate, what was spent, what is left."""
+"""Builds the answer of `image_costs`: an estimate, what was spent, what is left of the budgets."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -16,7 +16,7 @@ META_KEY = "gpt-image-2/costs"
 def costs_result(
     request: CostsRequest, model: str, expected: Estimate | None, spent: SpendingSummary, budgets: Budgets
 ) -> CallToolResult:
-    """Amounts in dollars, as text and in `_meta`."""
+    """Build the answer from the estimate and the ledger's sums: text, and the same in dollars in `_meta`."""
     lines = [_estimate_line(request, model, expected)]
     under_way = f", and {dollars(spent.reserved)} under way" if spent.reserved else ""
     lines.append(f"Spent today: {dollars(spent.spent)}{under_way}{_models_text(spent.today)}.")

@@ -1,4 +1,4 @@
-"""The MCP face of the studio: says what exists and translates; it holds no logic."""
+"""Makes the MCP server: `build_server` puts tools, prompts, resources and completions together."""
 
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -50,7 +50,7 @@ HOUR_MS = 3_600_000
 
 
 def build_server(open_service: ServiceOpener) -> PictureServer:
-    """Make a fresh server over the studio that `open_studio` gives when a client connects."""
+    """Make a server for one client; it opens the service when the client connects and closes it when it leaves."""
 
     @asynccontextmanager
     async def lifespan(_: MCPServer[ImageService]) -> AsyncGenerator[ImageService]:
@@ -92,7 +92,7 @@ class _Server(PictureServer):
     async def get_prompt(
         self, name: str, arguments: dict[str, Any] | None = None, context: Context[ImageService, Any] | None = None
     ) -> GetPromptResult | InputRequiredResult:
-        """Answer an unknown name as the client's mistake, which the SDK takes for one of the server."""
+        """Answer an unknown name with "invalid params"; the SDK would report an internal error of the server."""
         names = [prompt.name for prompt in await self.list_prompts()]
         if name not in names:
             raise MCPError(INVALID_PARAMS, f"There is no prompt {shown(name)}; there are: {', '.join(names)}.")

@@ -1,4 +1,4 @@
-"""What the answers of `list_images` and `show_image` look like."""
+"""Builds the answers of `list_images` and `show_image`."""
 
 import base64
 from typing import Any
@@ -17,7 +17,7 @@ RECORD_KEY = "gpt-image-2/picture"
 
 
 def list_result(listing: Listing) -> CallToolResult:
-    """A page of pictures as text, with the sheet where there is one; every number of it stands in the text."""
+    """A page of pictures: a line for each, and the contact sheet if there is one, with its numbers in the lines."""
     found = listing.found
     if not found.pictures:
         return CallToolResult(content=[TextContent(text=_no_pictures_text(listing))], _meta={LIST_KEY: []})
@@ -30,7 +30,7 @@ def list_result(listing: Listing) -> CallToolResult:
 
 
 def show_result(view: View) -> CallToolResult:
-    """A picture, and everything that is known of it."""
+    """A picture or a part of it, and everything that is known about it."""
     text = f"{view.name}: {view.description}"
     meta: dict[str, Any] = {}
     if view.known is None:
@@ -48,7 +48,7 @@ def show_result(view: View) -> CallToolResult:
 
 
 def _page_text(listing: Listing, numbers: dict[str, int]) -> str:
-    """The page, with the paths where they fit."""
+    """The page as text, with the paths of the files if they all fit."""
     found = listing.found
     count = len(found.pictures)
     head = f"{count} picture{'s' if count > 1 else ''}, newest first, page {found.page}"

@@ -1,7 +1,7 @@
-"""Telling clients what changed: a new picture changes the list of resources, a new turn its session.
+"""Notifies the client of changes: a new picture changes the list of resources, a new turn changes its session.
 
-Clients of protocol 2026-07-28 listen on a stream that they opened; older ones are told on their connection, of a
-resource only where they subscribed to it.
+Clients of protocol 2026-07-28 listen on a stream that they opened (`ChangeNotifier.bus`). Older clients get
+notifications on their connection, about a single resource only if they have subscribed to it.
 """
 
 from contextlib import suppress
@@ -20,33 +20,33 @@ from ..jobs.news import News
 from .results import session_uri
 
 MAX_SUBSCRIPTIONS = 1000
-"""Addresses that a client may subscribe to; beyond it the oldest is forgotten."""
+"""URIs that a client may subscribe to; with one more, the oldest subscription is dropped."""
 
 
 class ChangeNotifier:
-    """What one server's clients want to know of."""
+    """Passes news of the service on to the client of one server."""
 
     def __init__(self) -> None:
-        """Know of no client yet."""
+        """Begin without a client; the first message makes it known."""
         self.bus = InMemorySubscriptionBus()
         self._legacy_session: ServerSession | None = None
         self._subscribed: dict[str, None] = {}
 
     async def follow(self, news: MemoryObjectReceiveStream[News]) -> None:
-        """Tell of all that changes, until nobody is there to be told."""
+        """Send notifications for everything that arrives, until the feed or the connection is closed."""
         with suppress(anyio.BrokenResourceError, anyio.ClosedResourceError):
             async for one in news:
                 await self._notify(one)
 
     async def subscribe(self, _: ServerRequestContext[Any, Any], params: SubscribeRequestParams) -> EmptyResult:
-        """Tell of changes at an address from now on."""
+        """Answer `resources/subscribe`: notify the client of changes to this resource from now on."""
         self._subscribed[str(params.uri)] = None
         while len(self._subscribed) > MAX_SUBSCRIPTIONS:
             del self._subscribed[next(iter(self._subscribed))]
         return EmptyResult()
 
     async def unsubscribe(self, _: ServerRequestContext[Any, Any], params: UnsubscribeRequestParams) -> EmptyResult:
-        """Tell of them no longer."""
+        """Answer `resources/unsubscribe`."""
         self._subscribed.pop(str(params.uri), None)
         return EmptyResult()
 
@@ -62,12 +62,15 @@ class ChangeNotifier:
             await self._legacy_session.send_resource_updated(uri)
 
     async def middleware(self, ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
-        """Keep who is there, and say in `initialize` what it may be told, as the SDK by itself does to later ones."""
+        """Keep the session of an older client, and announce notifications in the answer to `initialize`.
+
+        The SDK announces them by itself in protocol 2026-07-28 only.
+        """
         result = await call_next(ctx)
         if ctx.protocol_version in HANDSHAKE_PROTOCOL_VERSIONS:
             self._legacy_session = ctx.session
         if ctx.method == "initialize" and isinstance(result, dict):
             capabilities = result["capabilities"]
-            told = {"tools": {"listChanged": True}, "resources": {"listChanged": True, "subscribe": True}}
-            return {**result, "capabilities": {**capabilities, **told}}
+            announced = {"tools": {"listChanged": True}, "resources": {"listChanged": True, "subscribe": True}}
+            return {**result, "capabilities": {**capabilities, **announced}}
         return result

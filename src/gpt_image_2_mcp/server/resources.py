@@ -1,4 +1,4 @@
-"""What was made as MCP resources: pictures by their id, as the API sent them, and edit sessions as JSON."""
+"""Serves pictures and edit sessions as MCP resources: a picture's original file, and a session as JSON."""
 
 import json
 from collections.abc import Generator, Iterable
@@ -28,12 +28,12 @@ from .results import PICTURE_URI, SESSION_URI, picture_link, session_uri
 from .sdk import ReadResourceContents, add_request_handler
 
 MAX_LISTED = 50
-"""Pictures, and sessions, in `resources/list`; any other is read by its id."""
+"""Pictures, and as many sessions, in `resources/list`; any other can be read by its id."""
 
 
 @contextmanager
 def expected_errors() -> Generator[None]:
-    """Answer with the words of what went wrong, where the SDK would say "internal error" and log it as a bug."""
+    """Turn a `GptImageError` into an `MCPError` with its message; the SDK would log it as a crash of the server."""
     try:
         yield
     except GptImageError as error:
@@ -41,18 +41,18 @@ def expected_errors() -> Generator[None]:
 
 
 class PictureServer(MCPServer[ImageService]):
-    """An MCP server whose resources are what its studio knows of."""
+    """An MCP server whose resources are the pictures and sessions of its service."""
 
     service: ImageService | None = None
-    """Set while a client is served."""
+    """Set by the server's lifespan, that is while a client is connected."""
 
     def serve_subscriptions(self, changes: ChangeNotifier) -> None:
-        """Let older clients subscribe to single resources, for which the SDK's class has no way."""
+        """Let older clients subscribe to single resources."""
         add_request_handler(self, "resources/subscribe", SubscribeRequestParams, changes.subscribe)
         add_request_handler(self, "resources/unsubscribe", UnsubscribeRequestParams, changes.unsubscribe)
 
     async def list_resources(self) -> list[Resource]:
-        """The newest pictures, and the active sessions."""
+        """List the newest pictures and the active sessions."""
         if self.service is None:
             return []
         with expected_errors():
@@ -62,7 +62,7 @@ class PictureServer(MCPServer[ImageService]):
         return [*pictures, *map(_session_resource, sessions)]
 
     async def list_resource_templates(self) -> list[ResourceTemplate]:
-        """The forms that addresses have."""
+        """List the URI templates of pictures and sessions."""
         return [
             ResourceTemplate(
                 name="picture",
@@ -83,14 +83,14 @@ class PictureServer(MCPServer[ImageService]):
     async def read_resource(
         self, uri: AnyUrl | str, context: Context[ImageService, Any] | None = None
     ) -> Iterable[ReadResourceContents] | InputRequiredResult:
-        """A picture's bytes, or a session.
+        """Read the bytes of a picture, or a session as JSON.
 
         Raises:
-            ResourceNotFoundError: there is none of this address, or its file is gone.
+            ResourceNotFoundError: there is no such picture or session, or the picture's file cannot be read.
             MCPError: the catalogue cannot be used.
 
         """
-        del context  # The studio is this server's own.
+        del context  # The service is this server's own.
         with expected_errors():
             return await self._read(str(uri))
 

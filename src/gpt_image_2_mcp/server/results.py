@@ -1,7 +1,7 @@
-"""What an operation's result looks like in an MCP answer.
+"""Builds the answers of the tools that make pictures, and of those about jobs and sessions.
 
-Text first, then pictures, and no structured content beside them: several clients drop the whole content where it is
-there. What a program wants to read stands in `_meta`.
+An answer has text first, then previews, then links to the files, and no structured content: several clients show no
+content at all beside it. What a program reads is in `_meta`.
 """
 
 from collections.abc import Sequence
@@ -17,19 +17,19 @@ from ..jobs.job import Job
 from ..jobs.report import MAX_TEXT, Report
 
 META_KEY = "gpt-image-2/result"
-"""Where the machine-readable report stands in an answer's `_meta`."""
+"""The key of the machine-readable report in `_meta`."""
 JOB_KEY = "gpt-image-2/job"
-"""Where a job's id and state stand while there is no report."""
+"""The key of a job's id and state in `_meta`, in an answer without a report."""
 MAX_SESSION_ROWS = 50
 """Sessions in `_meta`."""
 MAX_BRANCHES_SHOWN = 5
-"""Of one session in a list: the newest."""
+"""Branches of one session that a list of sessions names: the newest."""
 PICTURE_URI = "gpt-image-2://pictures/{id}"
 SESSION_URI = "gpt-image-2://sessions/{id}"
 
 
 def report_result(report: Report, pictures: Sequence[Preview], *, links: bool) -> CallToolResult:
-    """The report as text, then its pictures, then where their files can be read."""
+    """The report as text, the previews, and with `links` a resource link to each file."""
     content: list[ContentBlock] = [TextContent(text=report.text())]
     content += [ImageContent(data=picture.base64, mime_type=picture.mime_type) for picture in pictures]
     if links:
@@ -38,7 +38,7 @@ def report_result(report: Report, pictures: Sequence[Preview], *, links: bool) -
 
 
 def pending_result(call: Job, *, waited_s: float) -> CallToolResult:
-    """That the work which a call began or joined goes on, and how to fetch it."""
+    """Tell that the job which a call started or joined goes on, and how to fetch its answer."""
     job = call.working_job
     joined = "This is the job of your earlier identical call; nothing is paid again. " if call.joined else ""
     text = joined + (
@@ -51,7 +51,7 @@ def pending_result(call: Job, *, waited_s: float) -> CallToolResult:
 
 
 def stop_result(job: Job, *, was_stopped: bool) -> CallToolResult:
-    """Whether a job could be stopped, and what becomes of it."""
+    """Tell whether a job was stopped, and if not, what happens to it."""
     match job.state:
         case "done":
             text = f"{job.id} is done already; get_image_job fetches its pictures."
@@ -76,7 +76,7 @@ def stop_result(job: Job, *, was_stopped: bool) -> CallToolResult:
 
 
 def jobs_result(jobs: Sequence[Job]) -> CallToolResult:
-    """The recent jobs, as many as fit."""
+    """List the recent jobs, as many as fit."""
     if not jobs:
         return _text_result("There are no jobs: nothing was asked for lately.")
     lines = [
@@ -88,7 +88,7 @@ def jobs_result(jobs: Sequence[Job]) -> CallToolResult:
 
 
 def end_session_result(session_id: str, session: Session | None) -> CallToolResult:
-    """Whether a session ended now, or had before."""
+    """Tell that a session was ended, or (None) that there was no active one."""
     if session is None:
         text = f"There is no active session {shown(session_id)}; it had ended or expired already. Nothing to do."
     else:
@@ -99,7 +99,7 @@ def end_session_result(session_id: str, session: Session | None) -> CallToolResu
 
 
 def sessions_result(sessions: Sequence[Session], total: int) -> CallToolResult:
-    """The active sessions, as many as fit of the `total`."""
+    """List the active sessions, as many as fit; `total` is how many there are."""
     if not sessions:
         return _text_result("There is no active edit session. start_edit_session begins one.")
     lines = [
@@ -116,12 +116,12 @@ def sessions_result(sessions: Sequence[Session], total: int) -> CallToolResult:
 
 
 def session_uri(session_id: str) -> str:
-    """Where a session can be read."""
+    """The URI of a session's resource."""
     return SESSION_URI.replace("{id}", session_id)
 
 
 def picture_link(picture: Picture) -> ResourceLink:
-    """Where the original of a picture can be read."""
+    """A link to the resource with the original file of a picture."""
     return _link(picture.id, picture.path.name, picture.mime_type, picture.record.size_bytes)
 
 
@@ -134,7 +134,7 @@ def _text_result(text: str) -> CallToolResult:
 
 
 def _fit_lines(headline: str, lines: Sequence[str], total: int | None = None) -> str:
-    """A list of as many lines as fit, of `total` or of those that are given."""
+    """The headline and as many lines as fit into `MAX_TEXT`, then how many of `total` (default: all lines) are left."""
     text = headline
     total = len(lines) if total is None else total
     for index, line in enumerate(lines):
@@ -152,7 +152,7 @@ def _files_note(job: Job) -> str:
 
 
 def _branches_note(session: Session) -> str:
-    """Where a session's tree ends, if that is in several places, and from where it goes on."""
+    """The ends of a session's branches and the turn that the next one is made from; empty without branches."""
     if len(session.branches) == 1:
         return ""
     ends = [f'{turn.number} "{shorten_line(turn.prompt)}"' for turn in session.branches[-MAX_BRANCHES_SHOWN:]]

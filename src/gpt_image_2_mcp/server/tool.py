@@ -1,8 +1,8 @@
-"""Tools whose parameters are the fields of one request model.
+"""`RequestTool`: a tool whose parameters are the fields of one request model.
 
-The SDK derives a tool's parameters from a function's signature, ignores unknown arguments and answers wrong ones with
-pydantic's own words. Here the request model is the signature: its schema is what clients are shown, and `parse` checks
-what they send and says what is wrong with it.
+The SDK's own tools take their parameters from a function's signature, ignore unknown arguments and answer wrong ones
+with pydantic's messages. Here the request model is the signature: clients see its schema (`closed_schema`), and
+`parameters.models.parse` checks the arguments and explains what is wrong with them.
 """
 
 import logging
@@ -26,15 +26,14 @@ logger = logging.getLogger(__name__)
 
 RequestT = TypeVar("RequestT", bound=Request)
 Handler = Callable[Concatenate[RequestT, Context[Any, Any], ...], Awaitable[CallToolResult]]
-"""Takes the request, the call, and what resolvers fill."""
-
+"""A tool's function: takes the request, the call, and parameters that the SDK fills (`ConsentAnswer`)."""
 
 CALL_ARRIVED_AT: ContextVar[float] = ContextVar("arrived")
-"""When the call that is served arrived, by `anyio.current_time`."""
+"""When the call that is being answered arrived, by `anyio.current_time`."""
 
 
 class RequestTool(Tool):
-    """A tool that takes one request model; what goes wrong in a way its caller can act on is its answer."""
+    """A tool that takes one request model, and answers every failure with a text that says what to do."""
 
     request: type[Request] = Field(exclude=True)
 
@@ -42,7 +41,7 @@ class RequestTool(Tool):
     def of(
         cls, handler: Handler[RequestT], request: type[RequestT], *, title: str, annotations: ToolAnnotations
     ) -> Self:
-        """Make a tool of a handler: its name is the tool's, its docstring what the model reads."""
+        """Make a tool of a handler: its name becomes the tool's name, its docstring the tool's description."""
         description = " ".join((handler.__doc__ or "").split())
         tool = Tool.from_function(handler, title=title, description=description, annotations=annotations)
         return cls.model_validate({**dict(tool), "parameters": closed_schema(request), "request": request})
@@ -50,8 +49,8 @@ class RequestTool(Tool):
     async def run(
         self, arguments: dict[str, Any], context: Context[Any, Any], convert_result: bool = False
     ) -> CallToolResult | InputRequiredResult:
-        """Check the arguments, ask the person where that is wanted, do the work; an error is answered as its text."""
-        del convert_result  # A handler gives a result, never a value to convert.
+        """Parse the arguments, complete them from `like`, and run the handler; the SDK calls this for `tools/call`."""
+        del convert_result  # A handler gives a finished result.
         service: ImageService = context.request_context.lifespan_context
         try:
             CALL_ARRIVED_AT.set(service.arrival())
@@ -65,7 +64,7 @@ class RequestTool(Tool):
         except Exception as error:
             logger.exception("%s failed", self.name)
             text = (
-                f"{self.name} failed by an error in this program ({type(error).__name__}), which stderr tells more of."
+                f"{self.name} failed by an error in this program ({type(error).__name__}); stderr has the details."
                 " What was paid for is saved: list_images finds it, or the output folder has it."
             )
         text = shorten(service.settings.redact(text), MAX_TEXT)
@@ -88,7 +87,11 @@ class RequestTool(Tool):
 
 
 def closed_schema(request: type[Request]) -> dict[str, Any]:
-    """A request model's JSON schema as every client takes it: flat, closed, required parameters first, no noise."""
+    """A request model's JSON schema in the form that every client accepts.
+
+    It is flat, without `$defs` and `anyOf`; required parameters come first; other parameters are not allowed; and it
+    has none of the titles and null defaults that pydantic adds.
+    """
     schema = request.model_json_schema()
     properties = {
         name: _plain_field(field) for name, field in cast("dict[str, Any]", schema.get("properties", {})).items()
@@ -104,9 +107,9 @@ def closed_schema(request: type[Request]) -> dict[str, Any]:
 
 
 def _plain_field(field: Mapping[str, Any]) -> dict[str, Any]:
-    """Without pydantic's titles, and without the null that a parameter left out stands for."""
+    """The schema of one field without its title, and without the null that pydantic adds for optional fields."""
     if "anyOf" in field:
         (choice,) = (part for part in cast("list[dict[str, Any]]", field["anyOf"]) if part != {"type": "null"})
         field = {**choice, **{key: value for key, value in field.items() if key not in ("anyOf", "default")}}
-    # An empty default is no value that the schema would take: the parameter may be left out, and that is all.
+    # An empty text as default would break the field's own rules (`minLength`); it only means that it may be left out.
     return {key: value for key, value in field.items() if key != "title" and (key, value) != ("default", "")}

@@ -1,4 +1,8 @@
-"""The tools: what exists, in one list. Each hands its request to the studio and its result to `results`."""
+"""The tools, one function each, and the list of them (`all_tools`).
+
+A function calls one method of the `ImageService`, and a function of `results`, `library_results` or `cost_results`
+builds the answer. Its docstring is what the model reads: a change is a change of the contract.
+"""
 
 import math
 from typing import Any, TypeAlias
@@ -30,9 +34,9 @@ from .results import end_session_result, jobs_result, pending_result, report_res
 from .tool import CALL_ARRIVED_AT, RequestTool
 
 MAX_CLIENT = 300
-"""Characters of a client's name that are kept."""
+"""Characters of a client's name and version that a record keeps."""
 LINKS_SINCE = "2025-06-18"
-"""The first protocol whose clients know `resource_link`."""
+"""The first version of the protocol that has `resource_link` in results."""
 
 Call: TypeAlias = Context[ImageService, Any]
 
@@ -132,7 +136,7 @@ async def image_costs(request: CostsRequest, call: Call) -> CallToolResult:
 
 
 def all_tools() -> list[Tool]:
-    """Every tool, in the order in which a person meets them."""
+    """Every tool, in the order in which clients show them."""
     paid = ToolAnnotations(read_only_hint=False, destructive_hint=False, idempotent_hint=False, open_world_hint=True)
     ends = ToolAnnotations(read_only_hint=False, destructive_hint=True, idempotent_hint=True, open_world_hint=False)
     reads = ToolAnnotations(read_only_hint=True, open_world_hint=False)
@@ -152,7 +156,10 @@ def all_tools() -> list[Tool]:
 
 
 async def _wait(call: Call, job: Job, *, is_caller: bool = True) -> CallToolResult:
-    """Wait for a job as long as a client does; then answer with its pictures, or with how to fetch them."""
+    """Wait for a job until it is done or `GPT_IMAGE_2_MAX_WAIT_S` is over; then answer with its pictures or its id.
+
+    `is_caller` is False for a call that only asks about the job: the job does not end when it is cancelled.
+    """
     service = _service(call)
     arrived, bound = CALL_ARRIVED_AT.get(), service.settings.max_wait_s
 
@@ -173,6 +180,6 @@ def _service(call: Call) -> ImageService:
 
 
 def _client(call: Call) -> str | None:
-    """What the client calls itself."""
+    """The client's name and version, as it gave them in the handshake; None if it gave none."""
     params = call.session.client_params
     return None if params is None else f"{params.client_info.name} {params.client_info.version}".strip()[:MAX_CLIENT]

@@ -1,6 +1,6 @@
-"""What each prompt takes: what a person types into a client's form. Few are required, the rest have a default.
+"""The arguments of each prompt, which the user types into a form of the client. Few are required.
 
-A `Literal` is a closed choice; `examples` are offered where any words will do.
+A `Literal` is a closed choice; `examples` are values that completion offers where any text is allowed.
 """
 
 import re

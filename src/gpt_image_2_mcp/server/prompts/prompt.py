@@ -1,7 +1,6 @@
-"""Prompts whose arguments are the fields of one model, as the tools' parameters are.
+"""`RequestPrompt`: a prompt whose arguments are the fields of one model, like the parameters of a `RequestTool`.
 
-What a person typed is checked by `parse`, like a tool's arguments, and answered in the same words. A field's
-`Literal` or `examples` are what completion offers for it.
+`parameters.models.parse` checks what the user typed and explains what is wrong with it.
 """
 
 from collections.abc import Callable
@@ -19,9 +18,9 @@ from ..sdk import PromptArgument
 
 
 class Arguments(Request):
-    """What a person typed. Clients send a field that was left empty as a blank text: it counts as left out."""
+    """The base of all arguments. Clients send an empty field of a form as a blank text, which counts as left out."""
 
-    model_config = ConfigDict(json_schema_extra=None)  # The order is the one in which the fields are declared.
+    model_config = ConfigDict(json_schema_extra=None)  # Fields stay in the order in which they are declared.
 
     @model_validator(mode="before")
     @classmethod
@@ -33,13 +32,13 @@ ArgumentsT = TypeVar("ArgumentsT", bound=Arguments)
 
 
 class RequestPrompt(Prompt):
-    """A prompt that takes one model of arguments and gives one message of the user."""
+    """A prompt that takes one model of arguments and gives one user message."""
 
     request: type[Arguments] = Field(exclude=True)
 
     @classmethod
     def of(cls, compose: Callable[[ArgumentsT], str], request: type[ArgumentsT], *, title: str) -> Self:
-        """Make a prompt of a function: its name is the prompt's, its docstring what a person reads."""
+        """Make a prompt of a function: its name becomes the prompt's, its docstring the description users read."""
         return cls(
             fn=compose,
             name=getattr(compose, "__name__"),  # noqa: B009 - it is a function, which its type cannot say
@@ -54,7 +53,7 @@ class RequestPrompt(Prompt):
         )
 
     async def render(self, arguments: dict[str, Any] | None, context: Context[Any, Any]) -> list[Message]:
-        """The message.
+        """Make the message.
 
         Raises:
             MCPError: an argument is missing, unknown, too long or none of the choices (invalid params).
@@ -68,6 +67,6 @@ class RequestPrompt(Prompt):
         return [UserMessage(cast("str", self.fn(request)))]
 
     def choices(self, argument: str) -> list[str]:
-        """The values that an argument has, or some that go well; none where any text will do."""
+        """The values of an argument's `Literal`, or its `examples`; none if it has neither."""
         field: dict[str, Any] = self.request.model_json_schema()["properties"].get(argument, {})
         return field.get("enum") or field.get("examples", [])

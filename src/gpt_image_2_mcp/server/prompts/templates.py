@@ -1,11 +1,11 @@
-"""The prompts: what people do often, in one list. Each turns what a person typed into how to go about it.
+"""The prompts, one function each, and the list of them (`all_prompts`): instructions for what users do often.
 
 Built on what makes prompts work (OpenAI's prompting guide for its image models, read 2026-11-22): labelled parts,
 exact text in quotes and no other, numbered pictures with roles, one change a turn with what is to stay said again, a
 draft at low quality first, sizes and formats in parameters.
 
-What was typed is data. It stands in a message as a JSON string on one line, where it cannot be taken for a part of
-the instructions; the picture's prompt names it in braces.
+What the user typed is data. A message contains it as a JSON string on one line, so that it cannot be mistaken for a
+part of the instructions; the picture's prompt refers to it by a name in braces.
 """
 
 import json
@@ -23,7 +23,7 @@ PROMPT = """\
 PROMPT, the picture's prompt. Put the person's words in place of the braces, without quotes; leave the quotes of the \
 Text line; add detail where it helps. Sizes, formats and quality are parameters and stay out of it."""
 _CHANGING_REFERENCE = re.compile(r"\s*(?:last|[0-9]+)\s*", re.IGNORECASE)
-"""Words for pictures that mean another one later; see `references`."""
+"""References (`inputs.references`) that name another picture after each call: `last`, and numbers of a sheet."""
 EXACTLY_ONCE = "each exactly once, letter for letter; no other text, letters or numbers"
 
 
@@ -159,7 +159,7 @@ def poster(arguments: Poster) -> str:
 
 
 def all_prompts() -> list[RequestPrompt]:
-    """Every prompt, the most asked for first."""
+    """Every prompt, the most useful first."""
     return [
         RequestPrompt.of(product_photo, ProductPhoto, title="Product photo"),
         RequestPrompt.of(infographic, Infographic, title="Infographic with exact text"),
@@ -170,7 +170,10 @@ def all_prompts() -> list[RequestPrompt]:
 
 
 def _finishing_steps(size: str, quality: str, keep: str, reference: str | None = None, what: str = "") -> list[str]:
-    """The steps from a draft to the finished picture; the last takes `reference`, which shows `what`, as image 2."""
+    """The steps from a draft to the finished picture.
+
+    `keep` is what every change keeps. If there is a `reference`, the last step sends it as image 2; it shows `what`.
+    """
     inputs, role = (f"PATH, {reference}", f" Image 2 is {what}, for the likeness only.") if reference else ("PATH", "")
     return [
         f"Compare what came with PROMPT, its Text line letter for letter. {TELL} PATH is the newest file.",
@@ -191,7 +194,7 @@ def _finishing_steps(size: str, quality: str, keep: str, reference: str | None =
 
 
 def _message(task: str, typed: Mapping[str, str], prompt: str, *steps: str) -> str:
-    """One message: the task, what was typed, the picture's prompt, and the steps."""
+    """Put a message together: the task, what the user typed, the picture's prompt, and the numbered steps."""
     lines = [
         task,
         "",
@@ -211,9 +214,9 @@ def _message(task: str, typed: Mapping[str, str], prompt: str, *steps: str) -> s
 
 
 def _name_picture(name: str, picture: str) -> tuple[str, list[str]]:
-    """How the calls name a picture, and what is to be done before them.
+    """How the calls in a message name the user's picture, and a step that must come before them, if any.
 
-    `last` and the numbers of a contact sheet mean another picture after the first call, so its id is asked for once.
+    A reference such as `last` means another picture after the first call, so that step asks for the picture's id.
     """
     if not _CHANGING_REFERENCE.fullmatch(picture):
         return _quoted(picture), []
@@ -221,7 +224,7 @@ def _name_picture(name: str, picture: str) -> tuple[str, list[str]]:
 
 
 def _quoted(text: str) -> str:
-    """A JSON string without a line break in it, of whatever kind."""
+    """A text as a JSON string on one line, with a newline escape for every kind of line break."""
     return json.dumps("\n".join(text.splitlines()), ensure_ascii=False)
 
 

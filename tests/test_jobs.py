@@ -259,6 +259,29 @@ async def test_twelve_calls_at_once_under_a_rate_limit_are_slow_and_none_fails(b
     assert [said(answer) for answer in answers if answer.is_error] == []
 
 
+async def test_after_a_rate_limit_requests_go_one_by_one_for_a_while(benches: Benches) -> None:
+    """All at once they would meet it again."""
+    bench = await benches.open(GPT_IMAGE_2_MAX_CONCURRENCY="4")
+    draft: dict[str, Any] = {"size": SMALL, "quality": "low"}
+    bench.knobs.faults = [Fault(error="rate_limit_exceeded", headers={"retry-after-ms": "1"})]
+    await bench.made("generate_image", prompt="fox", **draft)
+    assert bench.knobs.started == 2
+    bench.knobs.delay_s = 0.2
+    async with calls(bench) as ongoing:
+        four = [ongoing.start("generate_image", prompt=f"fox {n}", **draft) for n in range(4)]
+        for call in four:
+            assert report_of(await call.answer())["images"]
+        assert bench.knobs.max_running == 1
+        bench.knobs.delay_s = 0
+        for n in range(4, 8):
+            await bench.made("generate_image", prompt=f"fox {n}", **draft)
+        bench.knobs.hold()
+        for n in range(8, 12):
+            ongoing.start("generate_image", prompt=f"fox {n}", **draft)
+        await reached(bench, 4, what="running")
+        bench.knobs.release()
+
+
 async def test_a_rate_limited_call_that_waits_can_be_stopped(benches: Benches) -> None:
     """Nothing of it is billed while the API says no."""
     bench = await benches.open(SHORT)

@@ -12,10 +12,11 @@ import anyio
 import anyio.to_thread
 import httpx2
 import pytest
+import workbench
 from fault_proxy import paying
 from patience import PATIENCE_S
 from stdio_bench import Box, boxed, running
-from workbench import SMALL, Bench, Benches, Canned, encoded, said
+from workbench import SMALL, TOOLS, Bench, Benches, Canned, encoded, plain_arguments, said
 
 from gpt_image_2_mcp.app import open_service
 from gpt_image_2_mcp.errors import MAX_VALUE_SHOWN, GptImageError
@@ -27,6 +28,7 @@ from gpt_image_2_mcp.parameters.models import GenerateRequest
 from gpt_image_2_mcp.paths import denylist
 from gpt_image_2_mcp.sandbox import Fault
 from gpt_image_2_mcp.sandbox.errors import Json
+from gpt_image_2_mcp.server.tools import all_tools
 from gpt_image_2_mcp.settings import Settings
 
 pytestmark = pytest.mark.anyio
@@ -246,6 +248,18 @@ async def test_a_key_that_a_backend_repeats_is_not_repeated(whose: str, where: s
     key = KEYS[whose]
     text = await told(tmp_path, Canned(echoes(key)[where]), key)
     assert hidden(text, key)
+
+
+@pytest.mark.parametrize("tool", TOOLS)
+async def test_a_key_that_a_call_was_given_is_in_no_error(bench: Bench, tool: str) -> None:
+    """A person pastes it into the wrong place, and the error quotes what it refuses."""
+    (schema,) = (each.parameters for each in all_tools() if each.name == tool)
+    tried: list[dict[str, Any]] = [{workbench.KEY: "x"}, {"other": workbench.KEY}]
+    tried += [{name: workbench.KEY} for name in schema["properties"]]
+    answers = [await bench.call(tool, **{**plain_arguments(tool), **given}) for given in tried]
+    texts = [said(answer) for answer in answers if answer.is_error]
+    assert [text for text in texts if not hidden(text, workbench.KEY)] == []
+    assert "[the key]" in texts[0]
 
 
 # What a program's own author might print.

@@ -22,7 +22,7 @@ from patience import PATIENCE_S
 from workbench import KEY, SMALL, Bench, Canned, encoded, folded, said, without_ids
 
 from gpt_image_2_mcp.app import open_service
-from gpt_image_2_mcp.billing.pricing import cost, estimate
+from gpt_image_2_mcp.billing.prices import cost, estimate
 from gpt_image_2_mcp.billing.tokens import Usage
 from gpt_image_2_mcp.sandbox import Fault, Knobs
 from gpt_image_2_mcp.settings import Settings

@@ -18,7 +18,7 @@ from workbench import KEY, META, SMALL, Bench, Benches, Canned, canned, encoded,
 
 from gpt_image_2_mcp.database import schema
 from gpt_image_2_mcp.database.sqlite import open_database
-from gpt_image_2_mcp.openai_api import edit_routing
+from gpt_image_2_mcp.openai_api import edit_router as edit_routing
 from gpt_image_2_mcp.sandbox import Fault
 
 pytestmark = pytest.mark.anyio

@@ -14,10 +14,10 @@ import httpx2
 from platformdirs import user_data_path
 
 from .database.url import Address
+from .generation.charges import Budgets, Spending
 from .generation.output_dirs import OutputDirs
 from .generation.pipeline import Pipeline
 from .generation.recorder import Recorder
-from .generation.spending import Budgets, Spending
 from .inputs import Sources
 from .inputs.reader import InputReader
 from .inputs.references import References

@@ -39,7 +39,7 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 
 from gpt_image_2_mcp.billing.budgets import PER_CALL, PER_DAY, Entry, ModelSpending
 from gpt_image_2_mcp.billing.ledger import Ledger, local_now
-from gpt_image_2_mcp.billing.pricing import Offer
+from gpt_image_2_mcp.billing.prices import Offer
 from gpt_image_2_mcp.billing.tokens import Usage
 from gpt_image_2_mcp.database import liveness, schema
 from gpt_image_2_mcp.database import sqlite as database

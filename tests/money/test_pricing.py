@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gpt_image_2_mcp.billing import pricing
-from gpt_image_2_mcp.billing.pricing import Estimate, Offer, cost, dollars, estimate, host_cost, offer
+from gpt_image_2_mcp.billing import prices as pricing
+from gpt_image_2_mcp.billing.prices import Estimate, Offer, cost, dollars, estimate, host_cost, offer
 from gpt_image_2_mcp.billing.tokens import (
     GRIDS,
     MAX_INPUT_IMAGE_TOKENS,
@@ -140,7 +140,7 @@ assert cost("gpt-image-2", Usage(0, 0, 0, 7024)) is not None
 
 def test_importing_the_module_does_not_import_the_table() -> None:
     """It takes half a second, and the first message is answered without it."""
-    code = "import sys, gpt_image_2_mcp.billing.pricing; sys.exit('genai_prices' in sys.modules)"
+    code = "import sys, gpt_image_2_mcp.billing.prices; sys.exit('genai_prices' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
 
 

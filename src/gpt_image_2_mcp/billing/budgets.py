@@ -10,7 +10,7 @@ from decimal import ROUND_CEILING, Decimal
 from typing import Final
 
 from ..errors import NoPrice, OverBudget, shown
-from .pricing import Offer, dollars
+from .prices import Offer, dollars
 
 PER_CALL: Final = "GPT_IMAGE_2_BUDGET_PER_CALL_USD"
 PER_DAY: Final = "GPT_IMAGE_2_BUDGET_PER_DAY_USD"

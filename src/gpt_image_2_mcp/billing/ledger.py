@@ -17,7 +17,7 @@ from decimal import Decimal
 from ..database.store import Store
 from .budgets import PER_CALL, PER_DAY, Entry, SpendingSummary, no_price_error, over_budget_error, round_up_to_nano
 from .charge_table import ChargeTable, UnfinishedCharge
-from .pricing import Offer, dollars
+from .prices import Offer, dollars
 from .tokens import Usage
 
 

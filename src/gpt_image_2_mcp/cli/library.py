@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from .printing import count_of, print_check, print_known, print_notes, print_page, print_rebuild, printable
+from .output import count_of, print_check, print_known, print_notes, print_page, print_rebuild, printable
 
 if TYPE_CHECKING:
     from ..catalogue.search_query import SearchQuery

@@ -37,12 +37,12 @@ from ..paths.policy import safe_prefix
 from ..persistence.unit_of_work import WriterThread
 from ..settings import Settings
 from ..storage.local_folder import Name
+from .charges import PricedRequest, Spending
 from .image_saver import ImageSaver, SaveTarget
 from .link_fetcher import LinkFetcher, backend_host
 from .output_dirs import OutputDirs
 from .recorder import Recorder
 from .report_builder import build_report
-from .spending import PricedRequest, Spending
 
 
 class Pipeline:

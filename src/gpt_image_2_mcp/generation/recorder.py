@@ -27,8 +27,8 @@ from ..jobs.store import JobStore
 from ..paths.policy import WritePolicy
 from ..persistence.unit_of_work import Repositories, WriterThread
 from ..storage.local_folder import save_beside
+from .charges import Charge
 from .records import records_of
-from .spending import Charge
 
 logger = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-from ..billing.pricing import cost, host_cost
+from ..billing.prices import cost, host_cost
 from ..jobs.order import Order
 from ..jobs.report import Report
 from ..openai_api.api_result import ApiResult

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import AliasChoices, Field
 
-from ..billing.pricing import dollars
+from ..billing.prices import dollars
 from ..billing.tokens import Usage
 from ..catalogue.models import SessionPosition
 from ..catalogue.session import position_lines

@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..billing.pricing import dollars
+from ..billing.prices import dollars
 from ..errors import USAGE_URL, GptImageError, JobLost
 from ..persistence.unit_of_work import Repositories, UnitOfWork, WriterThread
 from .job import Delivery, Job

@@ -1,6 +1,6 @@
 """A picture as text: one line in a list, or all details."""
 
-from ..billing.pricing import dollars
+from ..billing.prices import dollars
 from ..catalogue.models import Origin, Picture
 from ..catalogue.session import Session, tree
 from ..errors import shorten_line

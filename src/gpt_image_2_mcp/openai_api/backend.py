@@ -4,7 +4,7 @@ import httpx2
 
 from ..settings import Settings
 from .client import RequestSender, make_http, make_sdk
-from .edit_routing import EditRouter
+from .edit_router import EditRouter
 from .images_route import ImagesRoute
 from .rate_limiter import RateLimiter, RequestStatus
 from .request import ImageRequest, SendOutcome

@@ -10,7 +10,7 @@ from typing import Annotated, Any, TypeAlias
 from mcp.server.mcpserver import AcceptedElicitation, Context, Elicit, ElicitationResult, Resolve
 from pydantic import BaseModel, Field
 
-from ..billing.pricing import dollars
+from ..billing.prices import dollars
 from ..errors import ConsentRefused
 from ..parameters.models import PaidRequest
 from ..service.images import ImageService

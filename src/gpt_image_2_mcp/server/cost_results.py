@@ -6,8 +6,8 @@ from typing import Any
 from mcp_types import CallToolResult, TextContent
 
 from ..billing.budgets import PER_CALL, PER_DAY, ModelSpending, SpendingSummary
-from ..billing.pricing import Estimate, dollars
-from ..generation.spending import Budgets
+from ..billing.prices import Estimate, dollars
+from ..generation.charges import Budgets
 from ..parameters.models import CostsRequest
 
 META_KEY = "gpt-image-2/costs"

@@ -15,12 +15,12 @@ import anyio
 import anyio.to_thread
 
 from ..billing.budgets import SpendingSummary
-from ..billing.pricing import Estimate
+from ..billing.prices import Estimate
 from ..catalogue.session import Session
 from ..errors import GptImageError, JoinedJobFailed, UnreadableSource
+from ..generation.charges import Budgets, Spending
 from ..generation.output_dirs import OutputDirs
 from ..generation.pipeline import Pipeline
-from ..generation.spending import Budgets, Spending
 from ..images.preview import Preview, preview, share_of, whole
 from ..inputs.reader import InputReader, Inputs
 from ..inputs.references import References

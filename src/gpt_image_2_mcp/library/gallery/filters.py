@@ -7,7 +7,7 @@ from typing import Final
 
 from markupsafe import Markup
 
-from ...billing.pricing import dollars
+from ...billing.prices import dollars
 
 _DISTURBING: Final = re.compile(
     "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f"  # control characters

@@ -22,7 +22,7 @@ from functools import partial
 from pathlib import Path
 
 from ..billing.budgets import Entry, SpendingSummary
-from ..billing.pricing import Estimate, Offer, estimate, offer
+from ..billing.prices import Estimate, Offer, estimate, offer
 from ..billing.tokens import Pixels, Quality, Size, Usage
 from ..errors import GptImageError
 from ..parameters.models import PricedOptions

@@ -63,7 +63,8 @@ def _is_answered(message: Any) -> bool:
     if not isinstance(message, dict):
         return False
     request_ = cast("dict[str, Any]", message)
-    return "jsonrpc" in request_ and type(request_.get("id")) in (int, str)
+    # A request without its version is answered as well, with an error.
+    return bool({"jsonrpc", "method"} & request_.keys()) and type(request_.get("id")) in (int, str)
 
 
 def opening(version: str, *rest: Any) -> list[Any]:

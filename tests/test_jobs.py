@@ -8,7 +8,7 @@ from typing import Any
 import anyio
 import httpx2
 import pytest
-from patience import PATIENCE_S
+from patience import MOMENT_S, PATIENCE_S
 from stdio_bench import Hands, calls, fetched, handed, job_of, listed, pictures_in, reached, report_of, stands
 from workbench import EDITS, GENERATIONS, JOB, META, RESPONSES, SMALL, Bench, Benches, encoded, said
 
@@ -367,7 +367,7 @@ async def test_uploads_count_among_the_requests_that_are_under_way(benches: Benc
         for number in range(3):
             ongoing.start("edit_image", prompt=f"hat {number}", images=[str(photo)])
         await hands.arrived(1)
-        with anyio.move_on_after(1):
+        with anyio.move_on_after(MOMENT_S):
             await hands.arrived(2)
         assert len(hands.replies) == 1
 

@@ -14,7 +14,7 @@ from typing import Any
 import anyio
 import anyio.to_thread
 import pytest
-from patience import PATIENCE_S
+from patience import MOMENT_S, PATIENCE_S
 from stdio_bench import PROTOCOLS, Program, running
 from test_hostile_arguments import bomb
 from workbench import SMALL
@@ -260,7 +260,7 @@ async def test_a_client_that_does_not_read_for_a_while_misses_no_answer(environ:
         await program.greet_unheard()
         assert program.process.stdin is not None
         # Over 40 MB of answers, and then a call that the part of the program answers which is loaded by it.
-        with anyio.move_on_after(1) as waiting:
+        with anyio.move_on_after(2 * MOMENT_S) as waiting:
             await program.process.stdin.send(b"\n".join(lists(count)) + b"\n")
         assert waiting.cancelled_caught, "everything was read though nothing could be answered"
         unheard = await anyio.to_thread.run_sync(held, program)
@@ -282,7 +282,7 @@ async def test_a_client_that_never_reads_does_not_fill_the_memory(environ: dict[
         await program.greet_unheard()
         await program.call("list_edit_sessions")
         assert program.process.stdin is not None
-        with anyio.move_on_after(6):
+        with anyio.move_on_after(4 * MOMENT_S):
             await program.process.stdin.send(b"\n".join(lists(6_000)) + b"\n")
         unheard = await anyio.to_thread.run_sync(held, program)
     assert unheard < STARTED_MIB + BOUND_MIB

@@ -11,7 +11,7 @@ from typing import Any
 import anyio
 import anyio.to_thread
 import pytest
-from patience import PATIENCE_S
+from patience import MOMENT_S, PATIENCE_S
 from PIL import Image
 from workbench import KEY, META, SMALL, Benches, canned
 
@@ -62,8 +62,8 @@ async def test_what_is_being_saved_when_the_grace_ends_is_saved(
         if not begun.is_set():
             begun.set()
             assert go.wait(PATIENCE_S)
-            # Time for the studio to be left, if it does not wait for this.
-            left.wait(0.5)
+            # A service that does not wait for this is left meanwhile; one that does has to be let go on.
+            left.wait(MOMENT_S)
         sync(descriptor)
 
     class Listening(logging.Handler):

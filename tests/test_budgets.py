@@ -23,7 +23,7 @@ from workbench import KEY, SMALL, Bench, Canned, encoded, folded, said, without_
 
 from gpt_image_2_mcp.app import open_service
 from gpt_image_2_mcp.billing.prices import cost, estimate
-from gpt_image_2_mcp.billing.tokens import Usage
+from gpt_image_2_mcp.billing.tokens import Usage, text_tokens
 from gpt_image_2_mcp.sandbox import Fault, Knobs
 from gpt_image_2_mcp.settings import Settings
 
@@ -46,7 +46,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def expected(size: tuple[int, int] = (1024, 640), quality: Any = "low", prompt: str = PROMPT, n: int = 1) -> Decimal:
     """What a generation is estimated at."""
-    found = estimate("gpt-image-2", prompt=prompt, size=size, quality=quality, generation=True, n=n)
+    found = estimate("gpt-image-2", text_tokens=text_tokens(prompt, generation=True), size=size, quality=quality, n=n)
     assert found is not None
     return found.usd
 

@@ -18,7 +18,7 @@ from workbench import KEY, META, SMALL, Bench, Benches, Canned, canned, encoded,
 
 from gpt_image_2_mcp.database import schema
 from gpt_image_2_mcp.database.sqlite import open_database
-from gpt_image_2_mcp.openai_api import edit_router as edit_routing
+from gpt_image_2_mcp.openai_api import edit_router
 from gpt_image_2_mcp.sandbox import Fault
 
 pytestmark = pytest.mark.anyio
@@ -106,7 +106,7 @@ def test_a_proxy_that_refuses_to_connect_has_sent_nothing_and_costs_nothing(stat
 
 
 async def test_a_stray_404_is_not_the_last_word_on_a_route(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(edit_routing, "REMEMBERED_S", 0.0)
+    monkeypatch.setattr(edit_router, "REMEMBERED_S", 0.0)
     original = await bench.made("generate_image", **FOX)
     bench.knobs.faults = [Fault("html", status=404, route="edits", times=1)]
     for _ in range(2):

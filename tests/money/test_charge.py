@@ -10,7 +10,7 @@ from gpt_image_2_mcp.persistence.unit_of_work import Repositories
 
 
 def charge(job: str) -> Charge:
-    return Charge(Budgets(), job, PricedRequest("gpt-image-2", PricedOptions(), "a fox"))
+    return Charge(Budgets(), job, PricedRequest("gpt-image-2", PricedOptions(), text_tokens=8))
 
 
 def test_a_row_that_was_not_kept_is_nobody_elses(tmp_path: Path) -> None:

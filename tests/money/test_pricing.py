@@ -75,7 +75,7 @@ def priced(usage: Usage, model: str = "gpt-image-2") -> Decimal:
 
 
 def estimated(*, size: Pixels, quality: Quality, model: str = "gpt-image-2", n: int = 1) -> Estimate:
-    found = estimate(model, prompt="a fox", size=size, quality=quality, n=n, generation=True)
+    found = estimate(model, text_tokens=text_tokens("a fox", generation=True), size=size, quality=quality, n=n)
     assert found is not None
     return found
 
@@ -116,7 +116,7 @@ def test_an_unknown_model_costs_none_and_not_zero(model: str) -> None:
     """Zero would let a budget wave it through."""
     assert cost(model, out(7024)) is None
     assert output_tokens(model, (1024, 1024), "high") is None
-    assert estimate(model, prompt="a fox", size="auto", quality="auto", generation=True) is None
+    assert estimate(model, text_tokens=text_tokens("a fox", generation=True), size="auto", quality="auto") is None
     assert host_cost(model, 1000, 0, 100) is None
 
 
@@ -131,7 +131,7 @@ import sys
 def watch(event, args):
     if event in ("socket.connect", "socket.getaddrinfo"): raise SystemExit(f"{event}{args}")
 sys.addaudithook(watch)
-from gpt_image_2_mcp.billing.pricing import cost
+from gpt_image_2_mcp.billing.prices import cost
 from gpt_image_2_mcp.billing.tokens import Usage
 assert cost("gpt-image-2", Usage(0, 0, 0, 7024)) is not None
 """
@@ -251,14 +251,13 @@ def test_a_usage_without_details_is_text_in_and_picture_out() -> None:
 def test_an_estimate_counts_prompt_inputs_mask_partials_and_every_picture() -> None:
     found = estimate(
         "gpt-image-2",
-        prompt="a red fox",
+        text_tokens=text_tokens("a red fox", generation=False),
         size=(1024, 1024),
         quality="high",
         n=2,
         inputs=[(1536, 1024), (341, 512)],
         mask=(1536, 1024),
         partial_images=3,
-        generation=False,
     )
     usage = Usage(
         input_tokens=2 * (3 + 1536 + 704 + 1536),
@@ -283,14 +282,18 @@ def test_an_estimate_counts_prompt_inputs_mask_partials_and_every_picture() -> N
 def test_auto_counts_as_square_and_high_unless_dearer_was_seen(
     size: pricing.Size, quality: Quality, seen: int | None, tokens: int
 ) -> None:
-    found = estimate("gpt-image-2", prompt="", size=size, quality=quality, max_tokens_seen=seen, generation=True)
+    found = estimate(
+        "gpt-image-2", text_tokens=text_tokens("", generation=True), size=size, quality=quality, max_tokens_seen=seen
+    )
     assert found is not None
     assert found.usage.output_tokens == tokens
     assert found.assumed == ("auto" in (size, quality))
 
 
 def test_a_grid_that_is_a_guess_says_so_and_learns() -> None:
-    ask = partial(estimate, "gpt-image-2.6-flare", prompt="", size=(1024, 1024), quality="high", generation=True)
+    ask = partial(
+        estimate, "gpt-image-2.6-flare", text_tokens=text_tokens("", generation=True), size=(1024, 1024), quality="high"
+    )
     guess, learnt = ask(), ask(max_tokens_seen=7024)
     assert guess is not None
     assert learnt is not None
@@ -298,7 +301,9 @@ def test_a_grid_that_is_a_guess_says_so_and_learns() -> None:
 
 
 def test_a_quality_that_the_model_does_not_have_has_no_estimate() -> None:
-    assert estimate("gpt-image-2", prompt="", size=(1024, 1024), quality="max", generation=True) is None
+    assert (
+        estimate("gpt-image-2", text_tokens=text_tokens("", generation=True), size=(1024, 1024), quality="max") is None
+    )
 
 
 @pytest.mark.parametrize(
@@ -316,7 +321,7 @@ def test_a_quality_that_the_model_does_not_have_has_no_estimate() -> None:
 def test_an_offer_lowers_the_quality_before_the_size(
     limit: str, size: pricing.Size, quality: Quality, expected: tuple[Pixels, Quality] | None
 ) -> None:
-    price = partial(estimate, "gpt-image-2", prompt="a fox", generation=True)
+    price = partial(estimate, "gpt-image-2", text_tokens=text_tokens("a fox", generation=True))
     found = offer(Decimal(limit), price, size=size, quality=quality)
     assert (found and (found.size, found.quality)) == expected
     if found:
@@ -325,7 +330,7 @@ def test_an_offer_lowers_the_quality_before_the_size(
 
 
 def test_nothing_is_offered_for_a_model_without_a_price() -> None:
-    price = partial(estimate, "my-azure-deployment", prompt="a fox", generation=True)
+    price = partial(estimate, "my-azure-deployment", text_tokens=text_tokens("a fox", generation=True))
     assert offer(Decimal(100), price, size="auto", quality="auto") is None
 
 

@@ -25,7 +25,6 @@ from .tokens import (
     family,
     input_image_tokens,
     output_tokens,
-    text_tokens,
     without_date,
 )
 
@@ -137,10 +136,9 @@ def _published_cost(model: str, **tokens: int) -> Decimal | None:
 def estimate(
     model: str,
     *,
-    prompt: str,
+    text_tokens: int,
     size: Size,
     quality: Quality,
-    generation: bool,
     n: int = 1,
     inputs: Sequence[Pixels] = (),
     mask: Pixels | None = None,
@@ -149,6 +147,7 @@ def estimate(
 ) -> Estimate | None:
     """Estimate what `n` pictures cost if each is made by a request of its own, with the prompt and all `inputs`.
 
+    `text_tokens` are the prompt's, as `tokens.text_tokens` counts them.
     `inputs` and `mask` are the widths and heights of the pictures that are sent; that a mask counts like a picture is
     an assumption, as nothing is published. `partial_images` is how many partial images a streamed picture may have.
     `max_tokens_seen` is the most output tokens that a picture of the same model, size and quality took before; it is
@@ -162,11 +161,10 @@ def estimate(
     assumed = "auto" in (size, quality) or family(model) in ASSUMED_GRIDS
     if assumed and max_tokens_seen is not None:
         picture = max(picture, max_tokens_seen)
-    text = text_tokens(prompt, generation=generation)
     image = sum(input_image_tokens(width, height) for width, height in (*inputs, *([mask] if mask else [])))
     usage = Usage(
-        input_tokens=n * (text + image),
-        text_tokens=n * text,
+        input_tokens=n * (text_tokens + image),
+        text_tokens=n * text_tokens,
         image_tokens=n * image,
         output_tokens=n * (picture + partial_images * PARTIAL_IMAGE_TOKENS),
     )

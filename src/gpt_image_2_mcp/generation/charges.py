@@ -49,7 +49,8 @@ class PricedRequest:
 
     model: str
     options: PricedOptions
-    prompt: str
+    text_tokens: int
+    """Of the prompt."""
     n: int = 1
     inputs: Sequence[Pixels] = ()
     mask: Pixels | None = None
@@ -215,10 +216,9 @@ def _max_tokens_seen(request: PricedRequest, repositories: Repositories) -> int 
 def _price(request: PricedRequest, *, size: Size, quality: Quality, max_tokens: int | None = None) -> Estimate | None:
     return estimate(
         request.model,
-        prompt=request.prompt,
+        text_tokens=request.text_tokens,
         size=size,
         quality=quality,
-        generation=not request.inputs,
         n=request.n,
         inputs=request.inputs,
         mask=request.mask,

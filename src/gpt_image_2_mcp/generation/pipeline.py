@@ -13,6 +13,7 @@ from functools import partial
 import anyio
 import anyio.to_thread
 
+from ..billing.tokens import text_tokens
 from ..catalogue.session import BeginSession, ExtendSession, Session, new_session_id
 from ..errors import ApiError
 from ..inputs import Sources
@@ -159,12 +160,13 @@ class Pipeline:
 
     def priced(self, request: PaidRequest | CostsRequest, inputs: Inputs | None = None) -> PricedRequest:
         """What the price of a request depends on; input images that are not read yet count as large ones."""
+        sizes = request.assumed_inputs() if inputs is None else inputs.sizes
         return PricedRequest(
             model=self._settings.model,
             options=request,
-            prompt=request.prompt,
+            text_tokens=text_tokens(request.prompt, generation=not sizes),
             n=request.count,
-            inputs=request.assumed_inputs() if inputs is None else inputs.sizes,
+            inputs=sizes,
             mask=None if inputs is None else inputs.mask_size,
             partial_images=self._settings.partial_images if request.count == 1 else 0,
         )

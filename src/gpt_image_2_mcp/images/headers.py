@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
 
-from .formats import Format, recognise, sniff
+from .formats import SNIFFED, Format, recognise, sniff
 from .structure import APP2, SOS, jpeg_segments, png_chunks
 
 Colour = Literal["grey", "grey+alpha", "rgb", "rgba", "palette", "cmyk"]
@@ -62,7 +62,7 @@ def facts(data: bytes) -> Facts:
 
 def read_header(data: bytes) -> Header:
     """`Header` of a picture; raises ValueError as `facts` does."""
-    match sniff(data):
+    match sniff(data[:SNIFFED]):
         case "png":
             header = _png_header(data)
         case "jpeg":

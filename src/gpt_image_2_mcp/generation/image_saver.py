@@ -72,11 +72,13 @@ class ImageSaver:
         self._n = n
         self._links = links
         self._partials = partials
-        self._preview_bytes = share_of(n) if previews else None
+        self._previews_wanted = previews
         self._in_flight = in_flight
         self._numbering = Lock()
         self._count = 0
         self._saved: dict[int, SavedImage] = {}
+        self._without_preview: list[tuple[SavedImage, bytes]] = []
+        """The saved pictures that `make_previews` has to decode, with their bytes."""
         self.previews: dict[str, Preview] = {}
         """The previews by picture id."""
         self.results: list[ApiResult] = []
@@ -119,6 +121,15 @@ class ImageSaver:
         self.results.append(replace(result, pictures=()))
         self.warnings += [*result.warnings, *map(str, failures)]
 
+    def make_previews(self) -> None:
+        """Make the previews of the saved pictures, if they are wanted. Blocks: call it in a thread. Raises nothing."""
+        for image, data in self._without_preview:
+            small = preview(data, image.facts, share=share_of(self._n))
+            if small is not None:
+                self.previews[image.id] = small
+        # The bytes need not stay in memory now.
+        self._without_preview.clear()
+
     def save_partial(self, data: bytes) -> None:
         """Save an unfinished picture in the side folder; a failure is ignored, as the finished one is still to come."""
         found = sniff(data[:64])
@@ -158,11 +169,11 @@ class ImageSaver:
         return _PictureFile(number, path, what, data)
 
     def _add(self, file: "_PictureFile") -> None:
-        """Add a picture that is on the disk to the results, with its hash and its preview."""
+        """Add a picture that is on the disk to the results, with its hash."""
         image = SavedImage(file.path, file.facts, len(file.data), hashlib.sha256(file.data).hexdigest())
         self._saved[file.number] = image
-        if self._preview_bytes is not None and (small := preview(file.data, file.facts, share=self._preview_bytes)):
-            self.previews[image.id] = small
+        if self._previews_wanted:
+            self._without_preview.append((image, file.data))
 
 
 def _facts(data: bytes) -> Facts:

@@ -53,7 +53,6 @@ def build_report(order: Order, request: ImageRequest, saver: ImageSaver, outcome
         request_id=first.request_id,
         warnings=tuple(Counter(warnings)),
         sandbox=first.sandbox,
-        previews=saver.previews,
     )
 
 

@@ -2,11 +2,14 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Callable, Generator
+from functools import partial
 from pathlib import Path
-from typing import Any, cast
+from typing import IO, Any, cast
 
 import anyio
 import pytest
@@ -15,18 +18,25 @@ from patience import PATIENCE_S
 from gpt_image_2_mcp.server.stdio.handshake import CAPABILITIES, CLIENT, RECORDING, VERSION
 from gpt_image_2_mcp.server.stdio.record_handshake import LEGACY_METHODS, MODERN_METHODS, file_text, record
 
-FRONT = [sys.executable, "-m", "gpt_image_2_mcp"]
-FULL = [
-    sys.executable,
-    "-c",
-    """
+FULL = """
+import json, os, signal, sys
 from gpt_image_2_mcp.server.stdio.handshake import HandshakeReplay
 from gpt_image_2_mcp.server.stdio.pipes import take_over_stdio
-pipes = take_over_stdio()
 from gpt_image_2_mcp.server.stdio.session import run
-run(pipes, HandshakeReplay([], None), sandbox=False)
-""",
-]
+
+signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+for line in sys.stdin:
+    order = json.loads(line)
+    child = os.fork()
+    if child == 0:
+        os.environ["HOME"] = order["home"]
+        os.dup2(os.open(order["stdin"], os.O_RDONLY), 0)
+        os.dup2(os.open(order["stdout"], os.O_WRONLY), 1)
+        run(take_over_stdio(), HandshakeReplay([], None), sandbox=False)
+    print(child, flush=True)
+"""
+"""For each line a full server, forked from a process that has loaded it, on the pipes that the line names."""
+
 MODERN: dict[str, Any] = {VERSION: "2026-07-28", CAPABILITIES: {}}
 HELLO = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "test", "version": "1"}}
 INITIALIZED = {"jsonrpc": "2.0", "method": "notifications/initialized"}
@@ -36,27 +46,51 @@ def request(number: Any, method: str, **params: Any) -> dict[str, Any]:
     return {"jsonrpc": "2.0", "id": number, "method": method, "params": params}
 
 
-def said(command: list[str], messages: list[Any], home: Path) -> list[str]:
+def said(messages: list[Any], stdin: IO[str], stdout: IO[str], *, kill: Callable[[], object]) -> list[str]:
     """Everything a server says to these messages: an answer to each request that has an id, then what else there is."""
     lines = [message if isinstance(message, str) else json.dumps(message) for message in messages]
     due = sum(_is_answered(message) for message in messages)
-    server = subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env={**os.environ, "HOME": str(home)}
-    )
-    assert server.stdin is not None
-    assert server.stdout is not None
     # A server that owes an answer and gives none fails the test instead of holding it up.
-    watch = threading.Timer(PATIENCE_S, server.kill)
+    watch = threading.Timer(PATIENCE_S, kill)
     watch.start()
     try:
-        server.stdin.write("".join(line + "\n" for line in lines))
-        server.stdin.flush()
-        answers = [server.stdout.readline().rstrip("\n") for _ in range(due)]
-        rest, _ = server.communicate(timeout=PATIENCE_S)
+        stdin.write("".join(line + "\n" for line in lines))
+        stdin.flush()
+        answers = [stdout.readline().rstrip("\n") for _ in range(due)]
+        stdin.close()
+        return [*answers, *stdout.read().splitlines()]
     finally:
         watch.cancel()
-        server.kill()
-    return [*answers, *rest.splitlines()]
+
+
+def said_by_the_program(messages: list[Any], home: Path) -> list[str]:
+    command = [sys.executable, "-m", "gpt_image_2_mcp"]
+    pipe, environ = subprocess.PIPE, {**os.environ, "HOME": str(home)}
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, env=environ) as program:
+        assert program.stdin is not None
+        assert program.stdout is not None
+        return said(messages, program.stdin, program.stdout, kill=program.kill)
+
+
+@pytest.fixture(scope="module")
+def preloaded() -> Generator["subprocess.Popen[str]"]:
+    pipe = subprocess.PIPE
+    with subprocess.Popen([sys.executable, "-c", FULL], stdin=pipe, stdout=pipe, text=True) as driver:
+        yield driver
+        driver.kill()
+
+
+def said_by_the_full_server(messages: list[Any], home: Path, driver: "subprocess.Popen[str]") -> list[str]:
+    pipes = {name: home / name for name in ("stdin", "stdout")}
+    for path in pipes.values():
+        os.mkfifo(path)
+    assert driver.stdin is not None
+    assert driver.stdout is not None
+    driver.stdin.write(json.dumps({"home": str(home), **{name: str(path) for name, path in pipes.items()}}) + "\n")
+    driver.stdin.flush()
+    server = int(driver.stdout.readline())
+    with pipes["stdin"].open("w", encoding="utf-8") as stdin, pipes["stdout"].open(encoding="utf-8") as stdout:
+        return said(messages, stdin, stdout, kill=partial(os.kill, server, signal.SIGKILL))
 
 
 def _is_answered(message: Any) -> bool:
@@ -132,9 +166,13 @@ OPENINGS: dict[str, list[Any]] = {
 }
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no fork")
 @pytest.mark.parametrize("name", OPENINGS)
-def test_the_front_says_what_the_full_server_says(name: str, tmp_path: Path) -> None:
-    early, full = (said(command, OPENINGS[name], tmp_path) for command in (FRONT, FULL))
+def test_the_front_says_what_the_full_server_says(
+    name: str, tmp_path: Path, preloaded: "subprocess.Popen[str]"
+) -> None:
+    early = said_by_the_program(OPENINGS[name], tmp_path)
+    full = said_by_the_full_server(OPENINGS[name], tmp_path, preloaded)
     # The full server answers requests side by side, so the order may differ.
     assert sorted(early) == sorted(full)
 

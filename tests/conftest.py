@@ -7,7 +7,7 @@ import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, mkdtemp
 
 import pytest
 from hypothesis import settings
@@ -36,7 +36,10 @@ def nothing_from_outside(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pyte
     for name in (*os.environ, *Settings.variables()):
         if name.startswith(("OPENAI_", "GPT_IMAGE_2_", "XDG_")) or name.lower().endswith("_proxy"):
             monkeypatch.delenv(name, raising=False)
-    place = tmp_path_factory.mktemp("person")
+    # A folder of their own: numbered ones are counted anew each time, which takes the longer the more there are.
+    people = tmp_path_factory.getbasetemp() / "people"
+    people.mkdir(exist_ok=True)
+    place = Path(mkdtemp(dir=people))
     for name in ("HOME", "USERPROFILE"):
         monkeypatch.setenv(name, str(place))
     working_dir = place / "somewhere"

@@ -16,6 +16,7 @@ import httpx2
 import pytest
 from anyio.abc import SocketAttribute
 from mcp_types import CallToolResult, ImageContent, JSONRPCResponse
+from patience import rounds
 from PIL import Image
 from stdio_bench import PROTOCOLS, calls, report_of, running
 from workbench import KEY, SMALL, Bench, Benches, canned, encoded, said
@@ -120,7 +121,8 @@ def test_a_system_without_room_for_temporary_files_has_previews_too(
     assert there is not None
 
 
-@pytest.mark.parametrize("count", range(1, 11))
+@pytest.mark.slow
+@pytest.mark.parametrize("count", range(1, 11, rounds(3, 1)))
 async def test_an_answer_of_noise_fits_however_many_pictures_it_has(benches: Benches, count: int) -> None:
     bench = await benches.open(wrap=canned(*[noise((1024, 640))] * count).wrap)
     await fits(bench, count)

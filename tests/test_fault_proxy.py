@@ -55,8 +55,8 @@ def proxy(sandbox_url: str) -> Generator[FaultProxy]:
 def hurried(flaw: Flaw, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where only a time limit ends it: seconds instead of the ten minutes that an answer may take."""
     if flaw in SLOW:
-        monkeypatch.setattr(api_client, "ANSWER_TIMEOUT_S", PATIENCE_S / 50)
-        monkeypatch.setattr(api_client, "WHOLE_ANSWER_TIMEOUT_S", PATIENCE_S / 25)
+        monkeypatch.setattr(api_client, "ANSWER_TIMEOUT_S", PATIENCE_S / 90)
+        monkeypatch.setattr(api_client, "WHOLE_ANSWER_TIMEOUT_S", PATIENCE_S / 45)
 
 
 @pytest.fixture

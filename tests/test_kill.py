@@ -43,7 +43,7 @@ pytestmark = [
     pytest.mark.skipif(sys.platform == "win32", reason="Windows has neither fork nor SIGKILL"),
 ]
 
-ROUNDS = rounds(12, 52)
+ROUNDS = rounds(8, 52)
 CALLS = 2
 """Calls of one round, side by side; the first of them makes one picture more."""
 

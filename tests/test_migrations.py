@@ -17,7 +17,7 @@ import psycopg
 import pytest
 from alembic.script import ScriptDirectory
 from fault_proxy import DATABASE, paying
-from patience import PATIENCE_S
+from patience import PATIENCE_S, rounds
 from platformdirs import user_data_path
 from psycopg import sql
 from sqlalchemy import exc
@@ -325,6 +325,7 @@ for line in sys.stdin:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has neither fork nor SIGKILL")
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["file", "postgres"])
 def test_a_process_that_is_killed_while_it_migrates_leaves_the_old_version_or_the_new_one(
     kind: str, request: pytest.FixtureRequest, tmp_path: Path
@@ -357,7 +358,7 @@ def test_a_process_that_is_killed_while_it_migrates_leaves_the_old_version_or_th
             assert (version(at), layout(at)) == ([schema.VERSION], wanted)
             if isinstance(at, PostgresUrl):
                 request.getfixturevalue("postgres_server").drop(at)
-            kills += 1
+            kills += rounds(3, 1)
         driver.stdin.close()
     assert code == 0
     assert kills > 10, "there were moments to be killed in"

@@ -178,13 +178,13 @@ async def test_a_prompt_names_only_tools_and_parameters_that_exist(
 
 @pytest.mark.parametrize(("name", "given"), EACH)
 async def test_the_calls_of_a_prompt_made_in_order_end_in_a_picture_and_no_session(
-    each_era: Bench, name: str, given: dict[str, str]
+    bench: Bench, name: str, given: dict[str, str]
 ) -> None:
     """What the assistant would do: it fills in the newest path and the session's id, and keeps to the rest."""
-    photo = each_era.photo()
-    each_era.photo("second.png")
-    each_era.mask()
-    text = await rendered(each_era, name, given)
+    photo = bench.photo()
+    bench.photo("second.png")
+    bench.mask()
+    text = await rendered(bench, name, given)
     filled = {"PATH": str(photo), "REFERENCE": str(photo), "PROMPT": picture_prompt(text), "ID": "job"}
     qualities: list[str] = []
     for tool, arguments in calls(text):
@@ -192,15 +192,15 @@ async def test_the_calls_of_a_prompt_made_in_order_end_in_a_picture_and_no_sessi
             continue
         asked = {name: fill(value, filled) for name, value in arguments.items()}
         if "prompt" not in asked:
-            assert not (await each_era.call(tool, **asked)).is_error
+            assert not (await bench.call(tool, **asked)).is_error
             continue
-        answer = await each_era.made(tool, **asked)
+        answer = await bench.made(tool, **asked)
         qualities.append(asked["quality"])
         filled |= {"PATH": str(answer.path), "ID": answer.report.get("session_id") or filled["ID"]}
     usual = "high" if name in ("infographic", "poster") else "medium"
     assert qualities[0] == "low"
     assert qualities[-1] == given.get("quality", usual)
-    assert "no active edit session" in said(await each_era.call("list_edit_sessions"))
+    assert "no active edit session" in said(await bench.call("list_edit_sessions"))
 
 
 @pytest.mark.parametrize("word", ["last", "Last", "1"])

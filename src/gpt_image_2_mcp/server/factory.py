@@ -67,7 +67,7 @@ def build_server(open_service: ServiceOpener) -> PictureServer:
         title="gpt-image-2",
         instructions=INSTRUCTIONS,
         version=__version__,
-        tools=all_tools(),
+        tools=list(all_tools()),
         lifespan=lifespan,
         log_level="WARNING",
         cache_hints={"tools/list": CacheHint(HOUR_MS, "public"), "prompts/list": CacheHint(HOUR_MS, "public")},

@@ -5,6 +5,7 @@ builds the answer. Its docstring is what the model reads: a change is a change o
 """
 
 import math
+from functools import cache
 from typing import Any, TypeAlias
 
 from mcp.server.mcpserver import Context
@@ -135,12 +136,13 @@ async def image_costs(request: CostsRequest, call: Call) -> CallToolResult:
     return costs_result(request, service.settings.model, await service.estimate(request), *await service.spent())
 
 
-def all_tools() -> list[Tool]:
+@cache
+def all_tools() -> tuple[Tool, ...]:
     """Every tool, in the order in which clients show them."""
     paid = ToolAnnotations(read_only_hint=False, destructive_hint=False, idempotent_hint=False, open_world_hint=True)
     ends = ToolAnnotations(read_only_hint=False, destructive_hint=True, idempotent_hint=True, open_world_hint=False)
     reads = ToolAnnotations(read_only_hint=True, open_world_hint=False)
-    return [
+    return (
         RequestTool.of(generate_image, GenerateRequest, title="Make pictures", annotations=paid),
         RequestTool.of(edit_image, EditRequest, title="Edit or compose pictures", annotations=paid),
         RequestTool.of(start_edit_session, StartSessionRequest, title="Start an edit session", annotations=paid),
@@ -152,7 +154,7 @@ def all_tools() -> list[Tool]:
         RequestTool.of(get_image_job, GetJobRequest, title="Fetch a picture in the making", annotations=reads),
         RequestTool.of(cancel_image_job, CancelJobRequest, title="Stop a queued picture", annotations=ends),
         RequestTool.of(image_costs, CostsRequest, title="What pictures cost", annotations=reads),
-    ]
+    )
 
 
 async def _wait(call: Call, job: Job, *, is_caller: bool = True) -> CallToolResult:

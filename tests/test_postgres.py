@@ -494,6 +494,7 @@ async def test_a_job_of_one_server_is_joined_and_fetched_through_the_other_and_p
     one, other = two
     one.knobs.hold()
     job_id = await handed(one, "generate_image", **FOX)
+    await listed(other, job_id)
     # That its caller has got the id is written beside the answer.
     with closing(psycopg.connect(postgres.text, autocommit=True)) as connection:
         given_up = "SELECT given_up FROM jobs WHERE id = %s"

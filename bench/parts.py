@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from gpt_image_2_mcp.images import facts
-from gpt_image_2_mcp.images.preview import preview, share_of
+from gpt_image_2_mcp.images.preview import make_preview, share_of
 
 from .figures import NotMeasured
 from .workspace import Workspace
@@ -26,7 +26,7 @@ def measure_parts(workspace: Workspace) -> None:
         _time(workspace, "file written", partial(file.write_bytes, data))
         _time(workspace, "file written and synced, its folder synced", partial(_write_synced, file, data))
         for count in SHARES:
-            make = partial(preview, data, facts(data), share=share_of(count))
+            make = partial(make_preview, data, facts(data), share=share_of(count))
             name = f"preview, {count} in the answer"
             with workspace.figures.attempt(name):
                 made = make()

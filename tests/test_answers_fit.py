@@ -22,7 +22,7 @@ from stdio_bench import PROTOCOLS, calls, report_of, running
 from workbench import KEY, SMALL, Bench, Benches, canned, encoded, said
 
 from gpt_image_2_mcp.images import facts
-from gpt_image_2_mcp.images.preview import preview, share_of
+from gpt_image_2_mcp.images.preview import make_preview, share_of
 
 pytestmark = pytest.mark.anyio
 
@@ -101,7 +101,7 @@ async def fits(bench: Bench, count: int, **arguments: Any) -> list[ImageContent]
 def test_noise_of_every_size_becomes_a_preview_that_fits(size: tuple[int, int], count: int) -> None:
     """The previews themselves, since ten answers of 4K noise take a minute to make."""
     data = noise(size)
-    shown = preview(data, facts(data), share=share_of(count))
+    shown = make_preview(data, facts(data), share=share_of(count))
     assert shown is not None
     assert shown.mime_type == "image/jpeg"
     block = ImageContent(data=shown.base64, mime_type=shown.mime_type)
@@ -115,9 +115,9 @@ def test_a_system_without_room_for_temporary_files_has_previews_too(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     data = noise((1024, 640))
-    there = preview(data, facts(data), share=share_of(1))
+    there = make_preview(data, facts(data), share=share_of(1))
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))
-    assert preview(data, facts(data), share=share_of(1)) == there
+    assert make_preview(data, facts(data), share=share_of(1)) == there
     assert there is not None
 
 
@@ -166,7 +166,7 @@ async def test_a_channel_of_transparency_that_is_used_nowhere_is_no_transparency
 @pytest.mark.parametrize("count", [9, 10])
 def test_the_hardest_transparent_noise_is_shown_too(count: int) -> None:
     data = cut_out((1024, 1024))
-    shown = preview(data, facts(data), share=share_of(count))
+    shown = make_preview(data, facts(data), share=share_of(count))
     assert shown is not None
     assert max(edges(ImageContent(data=shown.base64, mime_type=shown.mime_type))) >= MIN_EDGE
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from gpt_image_2_mcp.images import png_decoder
-from gpt_image_2_mcp.images.png_decoder import decoded
+from gpt_image_2_mcp.images.png_decoder import decode_png
 
 
 def file_of(image: Image.Image, **options: Any) -> bytes:
@@ -65,7 +65,7 @@ def test_chunks_of_any_length_give_the_picture_that_pillow_gives(
     length = size[0] * size[1] * len(mode)
     image = Image.frombytes(mode, size, (seed * (length // len(seed) + 1))[:length])
     data = filtered(image, bytes(filters), chunk_bytes=chunk_bytes)
-    found = decoded(data, lambda longest: factor if longest == max(size) else 0)
+    found = decode_png(data, lambda longest: factor if longest == max(size) else 0)
     assert found is not None
     with Image.open(io.BytesIO(data)) as whole:
         expected = whole.reduce(factor)
@@ -75,14 +75,14 @@ def test_chunks_of_any_length_give_the_picture_that_pillow_gives(
 @pytest.mark.parametrize("mode", ["L", "RGB", "RGBA"])
 def test_a_picture_of_many_strips_is_the_same(mode: str) -> None:
     image = Image.effect_noise((700, 901), 40).convert(mode)
-    found = decoded(file_of(image))
+    found = decode_png(file_of(image))
     assert found is not None
     assert found.tobytes() == image.tobytes()
 
 
 @given(st.binary(max_size=300))
 def test_what_is_no_png_is_left_to_pillow(data: bytes) -> None:
-    assert decoded(data) is None
+    assert decode_png(data) is None
 
 
 @pytest.mark.parametrize(
@@ -98,7 +98,7 @@ def test_what_is_no_png_is_left_to_pillow(data: bytes) -> None:
     ids=["a palette", "a transparent colour", "16 bits", "cut off", "a row too few", "a row too many"],
 )
 def test_what_is_out_of_the_ordinary_is_left_to_pillow(data: bytes) -> None:
-    assert decoded(data) is None
+    assert decode_png(data) is None
 
 
 def test_a_filter_that_there_is_not_is_left_to_pillow() -> None:
@@ -106,4 +106,4 @@ def test_a_filter_that_there_is_not_is_left_to_pillow() -> None:
     plain = filtered(Image.new("RGB", (8, 1)), b"\0")
     start = plain.index(b"IDAT") - 4
     broken = plain[:start] + struct.pack(">I4s", len(rows), b"IDAT") + rows + plain[-16:]
-    assert decoded(broken) is None
+    assert decode_png(broken) is None

@@ -14,7 +14,7 @@ from workbench import encoded, folded, picture
 
 from gpt_image_2_mcp.errors import BadRequest, UnreadableSource
 from gpt_image_2_mcp.images import Facts, facts
-from gpt_image_2_mcp.images.region import QUALITIES, Box, Region, box_of, region
+from gpt_image_2_mcp.images.region import QUALITIES, Box, Region, cut_region, parse_box
 
 ROOM = 525_000
 PAGE = Facts("png", 1024, 640, alpha=False)
@@ -39,7 +39,7 @@ def differs(one: Image.Image, other: Image.Image) -> int:
 
 @pytest.mark.parametrize("text", ["100,200,512,300", " 100 , 200,\t512, 300 ", "0100,200,512,300"])
 def test_a_box_is_read(text: str) -> None:
-    assert box_of(text, PAGE) == Box(100, 200, 512, 300)
+    assert parse_box(text, PAGE) == Box(100, 200, 512, 300)
 
 
 @pytest.mark.parametrize(
@@ -59,14 +59,14 @@ def test_a_box_is_read(text: str) -> None:
 )
 def test_what_is_not_four_numbers_is_said_to_be(text: str) -> None:
     with pytest.raises(BadRequest, match="is not four whole numbers: give left,top,width,height"):
-        box_of(text, PAGE)
+        parse_box(text, PAGE)
 
 
 def test_an_error_says_what_would_be_right() -> None:
     said: list[str] = []
     for text in ("upper left", "1024,0,1,1", "-1,0,10,10", "0,640,1,1", "900,0,512,10", "0,600,10,41", "0,0,0,5"):
         with pytest.raises(BadRequest) as caught:
-            box_of(text, PAGE)
+            parse_box(text, PAGE)
         said.append(str(caught.value))
     assert folded("\n".join(said)) == snapshot("""\
 The region 'upper left' is not four whole numbers: give left,top,width,height in pixels, such as
@@ -86,7 +86,7 @@ to 1024.\
 
 def test_a_long_text_is_not_repeated_whole() -> None:
     with pytest.raises(BadRequest) as caught:
-        box_of("1," * 100_000, PAGE)
+        parse_box("1," * 100_000, PAGE)
     assert len(str(caught.value)) < 400
 
 
@@ -97,17 +97,17 @@ def test_exactly_the_boxes_inside_the_picture_are_taken(
     page = Facts("png", width, height, alpha=False)
     text = f"{left},{top},{wide},{high}"
     if left >= 0 and top >= 0 and wide >= 1 and high >= 1 and left + wide <= width and top + high <= height:
-        box = box_of(text, page)
+        box = parse_box(text, page)
         assert str(box) == text
     else:
         with pytest.raises(BadRequest, match=f"{width}x{height}"):
-            box_of(text, page)
+            parse_box(text, page)
 
 
 @given(st.text())
 def test_any_text_is_a_box_or_an_error_of_ours(text: str) -> None:
     try:
-        box = box_of(text, PAGE)
+        box = parse_box(text, PAGE)
     except BadRequest:
         return
     assert 0 <= box.left < box.left + box.width <= PAGE.width
@@ -118,7 +118,7 @@ def test_any_text_is_a_box_or_an_error_of_ours(text: str) -> None:
 def test_a_region_that_fits_is_the_pictures_own_pixels(mode: str) -> None:
     image = picture((400, 300)).convert(mode)
     data = file_of(image)
-    view = region(data, facts(data), Box(30, 40, 200, 101), share=ROOM)
+    view = cut_region(data, facts(data), Box(30, 40, 200, 101), share=ROOM)
     assert (view.preview.mime_type, view.factor, view.lossless) == ("image/png", 1, True)
     assert seen(view).size == (200, 101)
     assert differs(seen(view), image.crop((30, 40, 230, 141))) == 0
@@ -127,35 +127,35 @@ def test_a_region_that_fits_is_the_pictures_own_pixels(mode: str) -> None:
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP"])
 def test_the_whole_of_a_small_picture_is_its_file(kind: str) -> None:
     data = encoded(kind)
-    view = region(data, facts(data), Box(0, 0, 1024, 640), share=ROOM)
+    view = cut_region(data, facts(data), Box(0, 0, 1024, 640), share=ROOM)
     assert base64.b64decode(view.preview.base64) == data
     assert view.lossless
 
 
 def test_one_pixel_is_a_region() -> None:
     data = encoded()
-    view = region(data, facts(data), Box(1023, 639, 1, 1), share=ROOM)
+    view = cut_region(data, facts(data), Box(1023, 639, 1, 1), share=ROOM)
     assert differs(seen(view), picture().crop((1023, 639, 1024, 640))) == 0
 
 
 def test_what_does_not_fit_as_png_goes_at_full_size_and_high_quality() -> None:
     data = file_of(noisy((300, 300)))
-    view = region(data, facts(data), Box(0, 0, 290, 290), share=190_000)
+    view = cut_region(data, facts(data), Box(0, 0, 290, 290), share=190_000)
     assert (view.preview.mime_type, view.factor, view.lossless) == ("image/jpeg", 1, False)
     assert seen(view).size == (290, 290)
     assert size_of(view) <= 190_000
-    assert folded(view.said) == snapshot(
+    assert folded(view.description) == snapshot(
         "The region 290x290 at left 0, top 0 of the 300x300 picture, at full size, as JPEG of quality 88."
     )
 
 
 def test_what_does_not_fit_even_so_is_scaled_and_said_to_be() -> None:
     data = file_of(noisy((1200, 800)))
-    view = region(data, facts(data), Box(100, 0, 1100, 800), share=200_000)
+    view = cut_region(data, facts(data), Box(100, 0, 1100, 800), share=200_000)
     assert 0 < view.factor < 1
     assert seen(view).width == round(1100 * view.factor)
     assert size_of(view) <= 200_000
-    assert folded(view.said) == snapshot("""\
+    assert folded(view.description) == snapshot("""\
 The region 1100x800 at left 100, top 0 of the 1200x800 picture, scaled to 41% of its size to fit
 into the answer; a smaller region is shown larger.\
 """)
@@ -165,10 +165,10 @@ def test_transparency_is_kept_where_the_region_has_any() -> None:
     image = noisy((600, 600)).convert("RGBA")
     image.paste((0, 0, 0, 0), (300, 0, 600, 600))
     data = file_of(image)
-    clear = region(data, facts(data), Box(200, 0, 400, 600), share=150_000)
+    clear = cut_region(data, facts(data), Box(200, 0, 400, 600), share=150_000)
     assert clear.preview.mime_type == "image/webp"
     assert seen(clear).convert("RGBA").getpixel((seen(clear).width - 1, 5)) == (0, 0, 0, 0)
-    opaque = region(data, facts(data), Box(0, 0, 300, 600), share=150_000)
+    opaque = cut_region(data, facts(data), Box(0, 0, 300, 600), share=150_000)
     assert opaque.preview.mime_type == "image/jpeg"
 
 
@@ -186,15 +186,15 @@ def test_a_region_always_fits_and_is_never_called_better_than_it_is(
     assume(left + width <= 160)
     assume(top + height <= 120)
     data = file_of(noisy((160, 120)) if noise else picture((160, 120)), kind)
-    view = region(data, facts(data), Box(*box), share=share)
+    view = cut_region(data, facts(data), Box(*box), share=share)
     assert size_of(view) <= share
     there = opened(data).crop((left, top, left + width, top + height))
     if view.lossless:
         assert differs(seen(view), there) == 0
     if view.factor == 1:
         assert seen(view).size == (width, height)
-    assert view.lossless == ("pixel for pixel" in view.said)
-    assert (view.factor < 1) == ("scaled to" in view.said)
+    assert view.lossless == ("pixel for pixel" in view.description)
+    assert (view.factor < 1) == ("scaled to" in view.description)
 
 
 def test_a_region_keeps_the_colour_profile_that_its_pixels_are_meant_for() -> None:
@@ -202,7 +202,7 @@ def test_a_region_keeps_the_colour_profile_that_its_pixels_are_meant_for() -> No
     out = io.BytesIO()
     picture((400, 400)).save(out, "PNG", icc_profile=profile)
     data = out.getvalue()
-    view = region(data, facts(data), Box(0, 0, 100, 100), share=ROOM)
+    view = cut_region(data, facts(data), Box(0, 0, 100, 100), share=ROOM)
     assert view.lossless
     assert seen(view).info["icc_profile"] == profile
 
@@ -212,9 +212,9 @@ def test_the_lowest_quality_still_shows_a_thin_line() -> None:
     image.paste(noisy((150, 400)), (0, 0))
     image.paste((220, 20, 20), (200, 0, 201, 400))
     data = file_of(image)
-    view = region(data, facts(data), Box(0, 0, 400, 400), share=95_000)
+    view = cut_region(data, facts(data), Box(0, 0, 400, 400), share=95_000)
     assert view.factor == 1
-    assert f"quality {QUALITIES[-1]}" in view.said
+    assert f"quality {QUALITIES[-1]}" in view.description
     assert near(colour_at(seen(view), 200, 100), (220, 20, 20), by=40)
 
 
@@ -222,10 +222,10 @@ def test_the_lowest_quality_still_shows_a_thin_line() -> None:
 def test_a_broken_picture_is_said_to_be(kind: str) -> None:
     data = encoded(kind)
     with pytest.raises(UnreadableSource, match=r"The picture cannot be decoded .*no region of it can be shown"):
-        region(data[: len(data) // 2], facts(data), Box(0, 0, 10, 10), share=ROOM)
+        cut_region(data[: len(data) // 2], facts(data), Box(0, 0, 10, 10), share=ROOM)
 
 
 def test_a_share_that_nothing_fits_into_is_a_mistake() -> None:
     data = flat((1, 2, 3))
     with pytest.raises(ValueError, match="No picture fits into 10 bytes"):
-        region(data, facts(data), Box(0, 0, 10, 10), share=10)
+        cut_region(data, facts(data), Box(0, 0, 10, 10), share=10)

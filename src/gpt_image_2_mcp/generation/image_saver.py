@@ -13,7 +13,7 @@ from threading import Lock
 
 from ..errors import BadAnswer, BadRequest, GptImageError, shown
 from ..images import EXTENSION, Facts, facts, sniff
-from ..images.preview import Preview, preview, share_of
+from ..images.preview import Preview, make_preview, share_of
 from ..openai_api.api_result import ApiResult, ImageLink
 from ..openai_api.body_reader import ImageBytes
 from ..openai_api.threads import InFlightWrites
@@ -124,7 +124,7 @@ class ImageSaver:
     def make_previews(self) -> None:
         """Make the previews of the saved pictures, if they are wanted. Blocks: call it in a thread. Raises nothing."""
         for image, data in self._without_preview:
-            small = preview(data, image.facts, share=share_of(self._n))
+            small = make_preview(data, image.facts, share=share_of(self._n))
             if small is not None:
                 self.previews[image.id] = small
         # The bytes need not stay in memory now.

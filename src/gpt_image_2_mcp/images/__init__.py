@@ -1,4 +1,4 @@
-"""What bytes are a picture, what is known of it from its header, and what is sent where the API would misread it."""
+"""Work on the bytes of pictures: recognise, check, normalise, decode, encode. It knows nothing of files or the API."""
 
 from .formats import EXTENSION, MIME, Format, sniff
 from .headers import Facts, facts

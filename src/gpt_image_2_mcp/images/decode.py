@@ -1,4 +1,4 @@
-"""Opening a saved picture to show it: by Pillow, a PNG faster than Pillow does, and nothing too large."""
+"""Opens a saved picture to show it: with Pillow, or a PNG with `png_decoder`, which is faster; nothing too large."""
 
 import io
 from collections.abc import Generator
@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from . import facts
-from .png_decoder import decoded
+from .png_decoder import decode_png
 from .validate import MAX_PIXELS
 
 if TYPE_CHECKING:
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def opened(data: bytes) -> "Generator[Image.Image]":
-    """A picture, decoded or not; what cannot be decoded inside the block comes out as a ValueError too.
+def open_image(data: bytes) -> "Generator[Image.Image]":
+    """Open a picture. Pillow decodes it lazily: an error of its decoder inside the block is raised as ValueError too.
 
     Raises:
-        ValueError: it is no PNG, JPEG or WebP, has more than `MAX_PIXELS`, or is broken.
+        ValueError: the bytes are no PNG, JPEG or WebP, have more than `MAX_PIXELS`, or are damaged.
 
     """
     what = facts(data)
@@ -28,7 +28,7 @@ def opened(data: bytes) -> "Generator[Image.Image]":
 
     try:
         with Image.open(io.BytesIO(data), formats=(what.format,)) as image:
-            whole = decoded(data) if what.format == "png" else None
+            whole = decode_png(data) if what.format == "png" else None
             if whole:
                 whole.info = image.info
             yield whole or image

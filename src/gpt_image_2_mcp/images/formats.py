@@ -1,7 +1,7 @@
-"""What a file is by its first bytes, whatever its name says.
+"""Recognises file formats by their first bytes, whatever the file's name says.
 
-Owns the three picture formats that the API takes, their names, and the recognition of what is often taken for one of
-them, so that a refusal can say what the file is instead. `pictures.py` passes these names on; import them from there.
+`sniff` knows the three formats that the API takes. `recognise` names other formats that are often mistaken for them, so
+that a refusal can say what the file is instead.
 """
 
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ EXTENSION: Mapping[Format, str] = MappingProxyType({"png": "png", "jpeg": "jpg",
 """File name extension of each format, without its dot."""
 
 LABEL: Mapping[Format, str] = MappingProxyType({"png": "PNG", "jpeg": "JPEG", "webp": "WebP"})
-"""How each format is spelt in a sentence."""
+"""The name of each format in a sentence."""
 
 SNIFFED = 12
 """Bytes that `sniff` needs: WebP names itself in bytes 8 to 12 of its RIFF header."""
@@ -48,7 +48,7 @@ _TEXTS: tuple[tuple[bytes, str], ...] = (
 
 
 def sniff(head: bytes) -> Format | None:
-    """Format by the magic bytes alone; None for anything else, and for fewer than `SNIFFED` bytes."""
+    """The format by its magic bytes; None for any other file, and for fewer than `SNIFFED` bytes."""
     if len(head) < SNIFFED:
         return None
     if head.startswith(_PNG):
@@ -61,7 +61,7 @@ def sniff(head: bytes) -> Format | None:
 
 
 def recognise(head: bytes) -> str | None:
-    """Name, with its article, of a file type that is often taken for a picture ("a GIF"); None where unknown."""
+    """The name, with its article, of a file type that is often sent as a picture ("a GIF"); None if unknown."""
     if head.startswith(b"BM") and head[6:10] == b"\0\0\0\0":
         return "a BMP"
     for offset, magic, name in _OTHERS:

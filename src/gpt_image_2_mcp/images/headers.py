@@ -1,6 +1,6 @@
-"""What a picture's header says: its size, and what is unusual about it.
+"""Reads the headers of PNG, JPEG and WebP: the size of the picture, and what is unusual about it.
 
-Owns the headers of PNG, JPEG and WebP, read in plain Python. Nothing is decoded here, so that a picture is refused
+The headers are parsed in plain Python and no pixel is decoded, so that a picture is refused
 for its size before a decoder has seen it: Pillow's WebP plug-in, for one, allocates the whole canvas as soon as it
 opens a file. `pictures.py` passes these names on; import them from there.
 """
@@ -14,7 +14,7 @@ from .formats import SNIFFED, Format, recognise, sniff
 from .structure import APP2, SOS, jpeg_segments, png_chunks
 
 Colour = Literal["grey", "grey+alpha", "rgb", "rgba", "palette", "cmyk"]
-"""How a pixel is written, before anything is decoded."""
+"""How pixels are stored in the file."""
 
 _PNG_COLOURS: Mapping[int, Colour] = MappingProxyType({0: "grey", 2: "rgb", 3: "palette", 4: "grey+alpha", 6: "rgba"})
 _PNG_CHANNELS: Mapping[Colour, int] = MappingProxyType({"grey": 1, "rgb": 3, "palette": 1, "grey+alpha": 2, "rgba": 4})
@@ -26,7 +26,7 @@ _JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What is known of a picture without decoding it; width and height in pixels, as stored (EXIF not applied)."""
+    """What a header tells; width and height are in pixels as stored, before an EXIF orientation is applied."""
 
     format: Format
     width: int
@@ -36,19 +36,19 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """`Facts` and what decides whether the API would take the file as it is."""
+    """`Facts`, and the properties for which the API would refuse or misread the file."""
 
     facts: Facts
     colour: Colour
     bits: int = 8
-    """Bits of one channel (of an index, with a palette)."""
+    """Bits of one channel, or of an index into the palette."""
     colour_key: bool = False
-    """A PNG with a `tRNS` chunk: transparency by colour or by palette entry."""
+    """Whether a PNG has a `tRNS` chunk: transparency of one colour or of palette entries."""
     animated: bool = False
     several: bool = False
-    """A JPEG that carries further pictures (MPO, Ultra HDR)."""
+    """Whether a JPEG contains further pictures (MPO, Ultra HDR)."""
     inflated: int = 0
-    """Bytes of a PNG's pixels once decompressed."""
+    """Bytes of a PNG's pixel data once it is decompressed."""
 
 
 def facts(data: bytes) -> Facts:
@@ -104,7 +104,7 @@ def _png_header(data: bytes) -> Header:
 
 
 def _inflated(width: int, height: int, *, bits: int, interlaced: bool) -> int:
-    """Bytes of a PNG's rows, each with its filter's number before it; `bits` are those of a pixel."""
+    """Bytes of all rows of a PNG, each with one byte for its filter; `bits` is the number of bits of a pixel."""
     sizes = [(width, height)]
     if interlaced:  # seven small pictures, of which the empty ones are not written
         sizes = [(-((x - width) // dx), -((y - height) // dy)) for x, y, dx, dy in _ADAM7]

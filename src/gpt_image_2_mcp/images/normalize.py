@@ -1,6 +1,6 @@
-"""How a picture that the API would refuse is rebuilt as one that it takes.
+"""Converts a picture that the API would refuse into one that it takes.
 
-Owns the change of pixels and their encoding: `plain` gives upright 8-bit grey, RGB or RGBA, `encode` a PNG, or
+`to_plain_mode` gives upright 8-bit grey, RGB or RGBA. `encode` gives a PNG, or
 where that would be too large the best JPEG (WebP with alpha) that is not. Only pixels and a colour profile that
 still fits go on: a photograph's EXIF, which may name a place, stays behind.
 """
@@ -17,14 +17,14 @@ PNG_EFFORT = 3
 """zlib's level: a 12-megapixel photograph takes 1 s; level 6 takes 3 s for a like size (measured, Pillow 13)."""
 
 QUALITIES = (95, 85)
-"""JPEG and WebP qualities that are tried where a PNG would be too large: no difference seen, then hardly one."""
+"""JPEG and WebP qualities to try if a PNG would be too large: without a visible difference, then with hardly one."""
 
 WEBP_EDGE = 16_383
 """Longest edge of a WebP, in pixels (RFC 9649)."""
 
 
-def plain(image: "Image.Image", header: Header, *, orientation: int) -> "Image.Image":
-    """Copy of a decoded picture in mode L, RGB or RGBA, turned upright from EXIF `orientation` (1 to 8)."""
+def to_plain_mode(image: "Image.Image", header: Header, *, orientation: int) -> "Image.Image":
+    """A copy of a decoded picture in mode L, RGB or RGBA, turned upright from EXIF `orientation` (1 to 8)."""
     profile: object = image.info.get("icc_profile")
     if header.colour_key and header.colour != "palette":
         image = _with_key_as_alpha(image, header)
@@ -44,7 +44,7 @@ def plain(image: "Image.Image", header: Header, *, orientation: int) -> "Image.I
 
 
 def encode(image: "Image.Image", *, limit: int) -> bytes | None:
-    """PNG of a plain picture, or a JPEG or WebP where the PNG has more than `limit` bytes; None if all have."""
+    """Encode a picture as PNG, or as JPEG or WebP if the PNG has more than `limit` bytes; None if all have more."""
     profile: bytes | None = image.info.get("icc_profile")
     into = io.BytesIO()
     image.save(into, "PNG", compress_level=PNG_EFFORT, icc_profile=profile)
@@ -67,14 +67,14 @@ def _in_8_bits(image: "Image.Image") -> "Image.Image":
 
 
 def _by_256(value: float) -> float:
-    """`point` works out scale and offset of 16-bit pixels from this one expression."""
+    """For `Image.point`, which derives scale and offset for 16-bit pixels from this one expression."""
     return value * (1 / 256)
 
 
 def _with_key_as_alpha(image: "Image.Image", header: Header) -> "Image.Image":
-    """Grey or RGB whose one transparent colour (`tRNS`) became alpha.
+    """Convert grey or RGB with one transparent colour (`tRNS`) to RGBA.
 
-    Pillow hands the colour over as the file wrote it, and the pixels scaled to 8 bits.
+    Pillow gives that colour with the file's bit depth, but the pixels scaled to 8 bits.
     """
     key: object = image.info.get("transparency")
     scale = 255 / (2**header.bits - 1)
@@ -91,7 +91,7 @@ def _with_key_as_alpha(image: "Image.Image", header: Header) -> "Image.Image":
 
 
 def _from_cmyk(image: "Image.Image", profile: object) -> "Image.Image":
-    """RGB of a CMYK picture, by its colour profile where there is one that works."""
+    """Convert CMYK to RGB, with the picture's colour profile if it has a valid one."""
     from PIL import ImageCms
 
     if isinstance(profile, bytes) and profile[16:20] == b"CMYK":

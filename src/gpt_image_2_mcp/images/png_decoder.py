@@ -51,7 +51,7 @@ def _full_size(_: int) -> int:
     return 1
 
 
-def decoded(data: bytes, factor: Factor = _full_size) -> "Image.Image | None":
+def decode_png(data: bytes, factor: Factor = _full_size) -> "Image.Image | None":
     """Decode a PNG, scaled down by `factor`; None where it is not plain or not whole. Blocks: call it in a thread."""
     try:
         return _decode(data, factor)

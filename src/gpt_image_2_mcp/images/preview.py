@@ -1,8 +1,8 @@
-"""Pictures small enough for an answer: the whole of it has to stay under what clients accept.
+"""Makes previews: pictures small enough for an answer, whose size clients limit.
 
-A picture that fits goes as it is. Any other is scaled and encoded as JPEG, or as WebP where it has transparency, by
-the first step of a ladder from large and fine to small and coarse that brings it under its share. The picture on the
-disk is never touched.
+A picture that fits is taken as it is. Any other is scaled down and encoded as JPEG, or as WebP if it has transparency,
+by the first of `STEPS`, from large and fine to small and coarse, that needs no more than its share of bytes. The file
+of the picture is not touched.
 """
 
 import io
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 MAX_PICTURE_BYTES = 525_000
-"""What all pictures of an answer may have together before base64, which makes four bytes of three.
+"""Bytes of all pictures of one answer together, before base64, which makes four bytes of three.
 
 Claude Desktop accepts 1,000,000 bytes of a tool's result (measured 2026-11): the rest is for the text, a prompt of
-32,000 characters in `_meta` at six bytes a character, and the links.
+32,000 characters in `_meta` at six bytes per character, and the links.
 """
 MIN_EDGE = 512
-"""The long edge of a preview, in pixels, below which a person sees too little."""
+"""The smallest long edge of a preview, in pixels: in a smaller one too little can be seen."""
 
 STEPS = (
     (1536, 85),
@@ -45,7 +45,7 @@ STEPS = (
 )
 """Long edge and encoder quality, best first."""
 GOOD_EDGE = 1024
-"""The long edge that is good enough to be had by averaging whole pixels, a quarter of what a resize costs."""
+"""The long edge, in pixels, from which on averaging whole pixels is good enough; a resize takes four times as long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,18 +56,18 @@ class Preview:
     mime_type: str
 
 
-def preview(data: bytes, facts: Facts, *, share: int) -> Preview | None:
-    """Encode a picture in at most `share` bytes; None where that fails. Blocks: call it in a thread."""
+def make_preview(data: bytes, facts: Facts, *, share: int) -> Preview | None:
+    """Encode a picture in at most `share` bytes; None if that fails. Blocks: call it in a thread."""
     from PIL import Image
 
     try:
         if len(data) <= share:
             return Preview(_base64(data), MIME[facts.format])
-        with _opened(data, facts, share) as image:
-            encoded = encode_to_fit(_scaled(image, share), max_bytes=share)
+        with _open_scaled(data, facts, share) as image:
+            encoded = encode_to_fit(_scaled_steps(image, share), max_bytes=share)
             return Preview(_base64(encoded.data), MIME[encoded.format]) if encoded else None
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
-        # It cannot be decoded.
+        # The picture cannot be decoded.
         return None
     except Exception:
         # The picture is paid for and saved: whatever goes wrong here (no memory, say) is no failure of the call.
@@ -75,8 +75,8 @@ def preview(data: bytes, facts: Facts, *, share: int) -> Preview | None:
     return None
 
 
-def whole(data: bytes, facts: Facts) -> Preview:
-    """The picture as it is, whatever its size."""
+def unscaled_preview(data: bytes, facts: Facts) -> Preview:
+    """The file's own bytes as a preview, whatever their size."""
     return Preview(_base64(data), MIME[facts.format])
 
 
@@ -86,14 +86,14 @@ def share_of(count: int) -> int:
 
 
 @contextmanager
-def _opened(data: bytes, facts: Facts, share: int) -> "Generator[Image.Image]":
-    """The picture, scaled down already as far as that is easy."""
+def _open_scaled(data: bytes, facts: Facts, share: int) -> "Generator[Image.Image]":
+    """Open a picture for its preview, already reduced by a whole factor where the decoder can do that cheaply."""
     from PIL import Image
 
-    from .png_decoder import decoded
+    from .png_decoder import decode_png
 
-    edge = _steps(share)[0][0]
-    found = decoded(data, partial(_factor, edge=edge)) if facts.format == "png" else None
+    edge = _possible_steps(share)[0][0]
+    found = decode_png(data, partial(_reduction_factor, edge=edge)) if facts.format == "png" else None
     if found:
         yield found
         return
@@ -102,29 +102,29 @@ def _opened(data: bytes, facts: Facts, share: int) -> "Generator[Image.Image]":
         image.draft("RGB", (edge, edge))
         image.load()
         current = image if image.mode == mode else image.convert(mode)
-        factor = _factor(max(image.size), edge)
+        factor = _reduction_factor(max(image.size), edge)
         yield current.reduce(factor) if factor > 1 else current
 
 
-def _steps(share: int) -> list[tuple[int, int]]:
-    """Those of the ladder that can be worth a try."""
+def _possible_steps(share: int) -> list[tuple[int, int]]:
+    """The steps that may need no more than `share` bytes."""
     # Even a flat picture takes about a byte in 40 pixels at these qualities.
     return [step for step in STEPS if step[0] == MIN_EDGE or step[0] ** 2 / 40 <= share]
 
 
-def _scaled(image: "Image.Image", share: int) -> Iterator[Step]:
-    """The picture at each step, each scaled down from the one before; a picture is never scaled up."""
+def _scaled_steps(image: "Image.Image", share: int) -> Iterator[Step]:
+    """The picture at each step, scaled down from the step before; a picture is never scaled up."""
     from PIL import Image
 
     current = image.convert("RGB") if image.mode == "L" else without_opaque_alpha(image)
-    for edge, quality in _steps(share):
+    for edge, quality in _possible_steps(share):
         if max(current.size) > edge:
             ratio = edge / max(current.size)
             size = (max(1, round(current.width * ratio)), max(1, round(current.height * ratio)))
             current = current.resize(size, Image.Resampling.BILINEAR)  # pyright: ignore[reportUnknownMemberType] - numpy's
         yield Step(current, quality, alpha_quality=quality)
     if current.mode == "RGBA":
-        # Noise in the transparency itself takes more than is there: better a picture on white than none.
+        # Noise in the transparency may need more than all bytes: a picture on white is better than none.
         flat = Image.new("RGB", current.size, "white")
         flat.paste(current, mask=current.getchannel("A"))
         for edge, quality in STEPS:
@@ -132,8 +132,8 @@ def _scaled(image: "Image.Image", share: int) -> Iterator[Step]:
                 yield Step(flat, quality)
 
 
-def _factor(longest: int, edge: int) -> int:
-    """How many pixels become one before the resize to `edge`, or instead of it where enough of them are left."""
+def _reduction_factor(longest: int, edge: int) -> int:
+    """How many pixels of a row are averaged to one before the resize to `edge`, or instead of it if enough are left."""
     whole = -(-longest // edge)
     return whole if longest // whole >= min(edge, GOOD_EDGE) else max(1, longest // edge)
 

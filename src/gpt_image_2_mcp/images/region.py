@@ -1,7 +1,7 @@
-"""A part of a picture, pixel for pixel where an answer has room for it: what a preview of the whole cannot show.
+"""Cuts a region out of a picture for an answer, pixel for pixel if there is room: details that a preview cannot show.
 
-A region goes as PNG where that fits. Where it does not, as JPEG, or as WebP where it has transparency, at qualities at
-which hardly anything is lost; and only where even that is too much is it scaled down, and said to be.
+A region is encoded as PNG if that fits into the answer. If not, as JPEG (WebP with transparency) at high quality; and
+only if even that is too large is it scaled down, which its description then says.
 """
 
 import io
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from ..errors import BadRequest, UnreadableSource, shown
 from . import MIME, Facts
-from .decode import opened
+from .decode import open_image
 from .encode import Step, encode_to_fit, without_opaque_alpha
 from .formats import LABEL
 from .preview import Preview
@@ -21,22 +21,22 @@ if TYPE_CHECKING:
     from PIL import Image
 
 QUALITIES: Final = (95, 88, 80)
-"""What is tried at full size: below this an edge or a letter begins to differ from what is there."""
-STEP: Final = 0.8
-"""Each try of a smaller size is so much of the one before."""
+"""Encoder qualities that are tried at full size: with a lower one, edges and letters begin to differ."""
+SHRINK_FACTOR: Final = 0.8
+"""Each further try has this fraction of the width and height of the one before."""
 PNG_EFFORT: Final = 6
-"""zlib's level: twice as quick as 9, and a hundredth larger."""
+"""The level of zlib's compression: twice as fast as level 9, and 1 % larger."""
 
 _BOX: Final = re.compile(r"\s*(-?\d{1,9})\s*,\s*(-?\d{1,9})\s*,\s*(-?\d{1,9})\s*,\s*(-?\d{1,9})\s*", re.ASCII)
-_HOPELESS: Final = 2
-"""A PNG that is expected to be so many times too large is not tried."""
-_PNG_BYTES: Final = 1.5
-"""What a pixel of a photo-like picture takes as PNG."""
+_MAX_PNG_RATIO: Final = 2
+"""A PNG is not tried if it is expected to be this many times too large."""
+_PNG_BYTES_A_PIXEL: Final = 1.5
+"""Bytes per pixel of a photo-like picture as PNG."""
 
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """A region of a picture, in pixels from its upper left corner; it lies inside."""
+    """A rectangle inside a picture, in pixels from the picture's upper left corner."""
 
     left: int
     top: int
@@ -44,29 +44,29 @@ class Box:
     height: int
 
     def __str__(self) -> str:
-        """As `box_of` reads it."""
+        """The text that `parse_box` reads."""
         return f"{self.left},{self.top},{self.width},{self.height}"
 
 
 @dataclass(frozen=True, slots=True)
 class Region:
-    """A region ready to be put into an answer, and how it differs from the picture."""
+    """An encoded region, ready for an answer, and how it differs from the picture's own pixels."""
 
     preview: Preview
     box: Box
     factor: float
-    """1 pixel for pixel; 0.5 where width and height are half of the region's."""
+    """The scale: 1 is pixel for pixel, at 0.5 width and height are half of the region's."""
     lossless: bool
-    """Every pixel is the picture's own."""
-    said: str
-    """All of that in a sentence."""
+    """Whether every pixel is exactly the picture's own."""
+    description: str
+    """All of that in a sentence, for the user."""
 
 
-def box_of(text: str, facts: Facts) -> Box:
-    """Read "left,top,width,height", in pixels of the picture that `facts` tells of.
+def parse_box(text: str, facts: Facts) -> Box:
+    """Parse "left,top,width,height", in pixels of the picture that `facts` describe.
 
     Raises:
-        BadRequest: it is not four whole numbers, has no pixel, or is not inside the picture.
+        BadRequest: the text is not four whole numbers, or the box is empty or not inside the picture.
 
     """
     found = _BOX.fullmatch(text)
@@ -95,38 +95,38 @@ def box_of(text: str, facts: Facts) -> Box:
     return box
 
 
-def region(data: bytes, facts: Facts, box: Box, *, share: int) -> Region:
+def cut_region(data: bytes, facts: Facts, box: Box, *, share: int) -> Region:
     """Cut `box` out of a picture, in at most `share` bytes. Blocks: call it in a thread.
 
     Raises:
         UnreadableSource: the picture cannot be decoded.
-        ValueError: `share` is too small for any picture: it takes some hundred bytes.
+        ValueError: `share` is too small for any picture; the smallest takes some hundred bytes.
 
     """
     if (box.width, box.height) == (facts.width, facts.height) and len(data) <= share:
-        return _region(
+        return _make_region(
             data, MIME[facts.format], facts, box, factor=1, how="pixel for pixel: it is the file itself", lossless=True
         )
     cut = _cut(data, box)
-    # The file says how well its pixels pack, if it is a PNG itself.
-    a_pixel = len(data) / (facts.width * facts.height) if facts.format == "png" else _PNG_BYTES
-    if a_pixel * box.width * box.height <= _HOPELESS * share:
+    # A PNG's own size tells how well its pixels compress.
+    a_pixel = len(data) / (facts.width * facts.height) if facts.format == "png" else _PNG_BYTES_A_PIXEL
+    if a_pixel * box.width * box.height <= _MAX_PNG_RATIO * share:
         as_png = _as_png(cut)
         if len(as_png) <= share:
-            return _region(as_png, MIME["png"], facts, box, factor=1, how="pixel for pixel", lossless=True)
-    encoded = encode_to_fit(_tries(cut), max_bytes=share)
+            return _make_region(as_png, MIME["png"], facts, box, factor=1, how="pixel for pixel", lossless=True)
+    encoded = encode_to_fit(_steps(cut), max_bytes=share)
     if encoded is None:
         raise ValueError(f"No picture fits into {share} bytes.")
     factor = max(encoded.step.image.size) / max(cut.size)
     how = f"at full size, as {LABEL[encoded.format]} of quality {encoded.step.quality}"
     if factor < 1:
         how = f"scaled to {factor:.0%} of its size to fit into the answer; a smaller region is shown larger"
-    return _region(encoded.data, MIME[encoded.format], facts, box, factor=factor, how=how, lossless=False)
+    return _make_region(encoded.data, MIME[encoded.format], facts, box, factor=factor, how=how, lossless=False)
 
 
 def _cut(data: bytes, box: Box) -> "Image.Image":
     try:
-        with opened(data) as image:
+        with open_image(data) as image:
             mode = "RGBA" if image.has_transparency_data else "RGB"
             cut = image.crop((box.left, box.top, box.left + box.width, box.top + box.height)).convert(mode)
     except ValueError as error:
@@ -134,19 +134,19 @@ def _cut(data: bytes, box: Box) -> "Image.Image":
     return without_opaque_alpha(cut)
 
 
-def _tries(cut: "Image.Image") -> Iterator[Step]:
-    """The region at full size at each quality, then ever smaller."""
+def _steps(cut: "Image.Image") -> Iterator[Step]:
+    """The region at full size at each quality, then smaller and smaller."""
     from PIL import Image
 
     for quality in QUALITIES:
-        # Colours at full resolution: thin coloured lines are what a region is looked at for.
+        # Colours at full resolution: a region is often looked at for thin coloured lines.
         yield Step(cut, quality, full_colour=True)
-    factor = STEP
+    factor = SHRINK_FACTOR
     while max(cut.size) * factor >= 1:
         size = (max(1, round(cut.width * factor)), max(1, round(cut.height * factor)))
         small = cut.resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0)  # pyright: ignore[reportUnknownMemberType] - numpy's
         yield Step(small, QUALITIES[-1], full_colour=True)
-        factor *= STEP
+        factor *= SHRINK_FACTOR
 
 
 def _as_png(image: "Image.Image") -> bytes:
@@ -155,7 +155,9 @@ def _as_png(image: "Image.Image") -> bytes:
     return out.getvalue()
 
 
-def _region(data: bytes, mime_type: str, facts: Facts, box: Box, *, factor: float, how: str, lossless: bool) -> Region:
+def _make_region(
+    data: bytes, mime_type: str, facts: Facts, box: Box, *, factor: float, how: str, lossless: bool
+) -> Region:
     import pybase64
 
     said = (

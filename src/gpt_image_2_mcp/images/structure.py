@@ -1,7 +1,7 @@
-"""The pieces that a PNG and a JPEG are made of, walked one by one.
+"""Walks the chunks of a PNG and the segments of a JPEG.
 
-Owns the walking, which reading a header shares with `check_structure`: what decoders overlook (missing rows, damaged
-chunks) or let themselves be kept busy with (thousands of scans) is found here, before one of them is asked.
+`headers` finds headers with it. `check_structure` refuses with it what decoders overlook (missing rows, damaged
+chunks) or would spend hours on (thousands of scans), before a decoder sees the file.
 """
 
 import re

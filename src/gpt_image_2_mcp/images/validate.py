@@ -1,9 +1,9 @@
-"""What bytes are a picture that can be sent, and what to send where the API would refuse it as it is.
+"""Checks that bytes are a picture which can be sent to the API, and converts the ones that it would refuse.
 
-Owns the decoding, so that inputs meet Pillow here and in `rebuilding` only. A picture goes as it came, byte for byte,
-unless its header says that the API would refuse or misread it; then it is rebuilt as a PNG, and `Judged.change` is
-the sentence that says so. One picture is decoded at a time in the whole process: at 50 million pixels that is
-200 MB, and the copies made on the way to a PNG as much again.
+`validate` decodes an input image completely. A picture is sent byte for byte as it came, unless its header shows that
+the API would refuse or misread it: then `normalize` re-encodes it, and `ValidatedImage.change` tells the user. One
+picture is decoded at a time in the whole process, under `_DECODE_LOCK`: at 50 million pixels that takes 200 MB, and the
+copies on the way to a PNG as much again.
 """
 
 import io
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from ..errors import UnreadableSource
 from .formats import LABEL
 from .headers import Facts, Header, facts, read_header
-from .normalize import encode, plain
+from .normalize import encode, to_plain_mode
 from .structure import check_structure
 
 if TYPE_CHECKING:
@@ -27,14 +27,14 @@ MAX_BYTES = 50_000_000
 """Bytes of one picture: "each under 50 MB" (OpenAI's reference for `images.edit`, read 2026-11-22)."""
 
 MAX_PIXELS = 50_000_000
-"""Pixels of one picture, our own bound: above every camera's 48 megapixels, and 200 MB once decoded."""
+"""Pixels of one picture. This limit is our own: above the 48 megapixels of cameras, and 200 MB once decoded."""
 
-_DECODING = threading.Lock()
+_DECODE_LOCK = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
 class ValidatedImage:
-    """A picture that can be sent: its bytes, their facts, and what was changed (a sentence; None: nothing was)."""
+    """A picture that can be sent. `change` says in a sentence what was converted; None if the bytes are unchanged."""
 
     data: bytes
     facts: Facts
@@ -42,12 +42,13 @@ class ValidatedImage:
 
 
 def validate(data: bytes, *, name: str = "The picture") -> ValidatedImage:
-    """Decode a picture whole, and say what to send for it; `name` begins every sentence about it.
+    """Decode a picture completely, and give the bytes to send for it. Messages about it begin with `name`.
 
     Blocks for up to some seconds: call it in a thread.
 
     Raises:
-        UnreadableSource: it is over `MAX_BYTES` or `MAX_PIXELS`, or no PNG, JPEG or WebP that decodes whole.
+        UnreadableSource: it is larger than `MAX_BYTES` or `MAX_PIXELS`, or is no complete PNG, JPEG or WebP.
+
     """
     if len(data) > MAX_BYTES:
         raise UnreadableSource(f"{name} has {len(data):,} bytes, and {MAX_BYTES:,} is the most: shrink it first.")
@@ -57,12 +58,12 @@ def validate(data: bytes, *, name: str = "The picture") -> ValidatedImage:
         check_structure(data, kind=header.facts.format, inflated=header.inflated)
     except ValueError as exc:
         raise UnreadableSource(f"{name} {exc}. Save it anew as a PNG, JPEG or WebP.") from None
-    with _decoded(data, header, name=name) as image:
+    with _decode(data, header, name=name) as image:
         orientation = _orientation(image)
         changes = _changes(header, turned=orientation > 1)
         if not changes:
             return ValidatedImage(data=data, facts=header.facts)
-        rebuilt = encode(plain(image, header, orientation=orientation), limit=MAX_BYTES)
+        rebuilt = encode(to_plain_mode(image, header, orientation=orientation), limit=MAX_BYTES)
     if rebuilt is None:
         raise UnreadableSource(
             f"{name} would be over {MAX_BYTES:,} bytes in a form that the API takes: shrink it first."
@@ -83,14 +84,14 @@ def _check_pixels(width: int, height: int) -> None:
 
 
 @contextmanager
-def _decoded(data: bytes, header: Header, *, name: str) -> "Generator[Image.Image]":
-    """Pillow's picture of these bytes with its first frame decoded, while holding the one place for decoding."""
+def _decode(data: bytes, header: Header, *, name: str) -> "Generator[Image.Image]":
+    """Open the picture with Pillow and decode its first frame, holding `_DECODE_LOCK` until the block ends."""
     from PIL import Image
 
-    with _DECODING:
+    with _DECODE_LOCK:
         try:
             with warnings.catch_warnings():
-                # Odd metadata is none of the reader's business; a picture too large for Pillow is.
+                # Pillow warns of odd metadata, which does not matter here, and of too many pixels, which does.
                 warnings.simplefilter("ignore")
                 warnings.simplefilter("error", Image.DecompressionBombWarning)
                 image = Image.open(io.BytesIO(data), formats=(header.facts.format,))
@@ -121,7 +122,7 @@ def _orientation(image: "Image.Image") -> int:
 
 
 def _changes(header: Header, *, turned: bool) -> list[tuple[str, str]]:
-    """What has to be done to a picture so that the API takes it, each with its reason; empty: nothing."""
+    """What must be converted so that the API takes the picture: pairs of what is done and why. Empty if nothing."""
     alpha = header.facts.alpha
     known = [
         (turned, "turned upright", "its EXIF orientation would have been ignored"),

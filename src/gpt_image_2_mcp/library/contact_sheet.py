@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from ..catalogue.models import Picture
-from ..images.decode import opened
+from ..images.decode import open_image
 from ..images.encode import Step, encode_to_fit
 from .captions import caption, cut_to_width, drawable
 from .thumbnails import EDGE, thumbnails
@@ -91,7 +91,7 @@ def _paste_thumbnail(sheet: "Image.Image", data: bytes | None, frame: tuple[int,
         return False
     left, top, right, bottom = frame
     try:
-        with opened(data) as image:
+        with open_image(data) as image:
             image.thumbnail((right - left, bottom - top))
             if image.has_transparency_data:
                 small = _checkerboard(image.size)

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final
 from ..catalogue.models import Picture
 from ..errors import GptImageError
 from ..images import facts
-from ..images.decode import opened
+from ..images.decode import open_image
 from ..images.encode import Step, encode, without_opaque_alpha
 from ..paths.safe_open import open_no_follow
 from ..storage.atomic_write import write_file
@@ -77,7 +77,7 @@ def thumbnails(
 def make_thumbnail(data: bytes) -> bytes | None:
     """Scale a PNG, JPEG or WebP down to at most `EDGE` pixels either way, and encode it; None if it is broken."""
     try:
-        with opened(data) as image:
+        with open_image(data) as image:
             return encode(Step(_scaled_down(image), QUALITY)).data
     except ValueError:
         return None
@@ -129,7 +129,7 @@ def _is_thumbnail(data: bytes) -> bool:
     try:
         if facts(data).format == "png":
             return False
-        with opened(data) as image:
+        with open_image(data) as image:
             image.load()
             return max(image.size) <= EDGE
     except ValueError:

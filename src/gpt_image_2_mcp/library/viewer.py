@@ -12,7 +12,7 @@ import anyio.to_thread
 from ..catalogue.models import Picture
 from ..catalogue.search_query import SearchQuery, SearchResult
 from ..errors import BadRequest, UnreadableSource, shown
-from ..images.preview import MAX_PICTURE_BYTES, Preview, preview
+from ..images.preview import MAX_PICTURE_BYTES, Preview, make_preview
 from ..inputs.reader import InputReader
 from ..inputs.references import References
 from ..parameters.models import ListImagesRequest, ShowImageRequest
@@ -118,14 +118,14 @@ def _missing_ids(found: SearchResult) -> frozenset[str]:
 
 def _preview_of(data: bytes, name: str, region: str | None) -> tuple[Preview, str]:
     from ..images import facts as facts_of
-    from ..images.region import box_of
-    from ..images.region import region as region_of
+    from ..images.region import cut_region as region_of
+    from ..images.region import parse_box
 
     facts = facts_of(data)
     if region is not None:
-        seen = region_of(data, facts, box_of(region, facts), share=MAX_PICTURE_BYTES)
-        return seen.preview, seen.said
-    shown = preview(data, facts, share=MAX_PICTURE_BYTES)
+        seen = region_of(data, facts, parse_box(region, facts), share=MAX_PICTURE_BYTES)
+        return seen.preview, seen.description
+    shown = make_preview(data, facts, share=MAX_PICTURE_BYTES)
     if shown is None:
         raise UnreadableSource(f"The picture {name} cannot be decoded.")
     return shown, f"The whole picture, {facts.width}x{facts.height}, at a size that fits."

@@ -21,7 +21,7 @@ from ..errors import GptImageError, JoinedJobFailed, UnreadableSource
 from ..generation.charges import Budgets, Spending
 from ..generation.output_dirs import OutputDirs
 from ..generation.pipeline import Pipeline
-from ..images.preview import Preview, preview, share_of, whole
+from ..images.preview import Preview, make_preview, share_of, unscaled_preview
 from ..inputs.reader import InputReader, Inputs
 from ..inputs.references import References
 from ..jobs.durations import DurationHistory
@@ -199,8 +199,8 @@ class ImageService:
             except UnreadableSource:
                 return None
             if self.settings.inline == "full":
-                return whole(data, image.facts)
-            return preview(data, image.facts, share=share_of(max(report.requested["n"], len(report.images))))
+                return unscaled_preview(data, image.facts)
+            return make_preview(data, image.facts, share=share_of(max(report.requested["n"], len(report.images))))
 
         if self.settings.inline == "none":
             return []

@@ -5,8 +5,9 @@ are handed to Pillow in strips, each as a picture of its own whose data is store
 and nothing else. A strip fits into a processor's cache, and only what scaling leaves of it is kept. A file that is out
 of the ordinary (interlaced, with a palette, with 16 bits a channel, damaged) is left to Pillow.
 
-What it buys, and how to measure it: docs/performance.md. To turn it off, let `decoded` return None: every caller then
-decodes with Pillow alone.
+What it buys: 14 % of the processor time of a call at 1024x1024, 36 % at 3840x2160, and 11 % of the memory there
+(docs/performance.md; `python -m bench --only pieces` measures it). To turn it off, let `decoded` return None: every
+caller then decodes with Pillow alone. `bench/server_without.py png_decoder` is a server without it.
 """
 
 import struct

@@ -18,7 +18,7 @@ from typing import Any, Literal, Self
 import httpx2
 from mcp import Client
 from mcp.client.session import ElicitationFnT
-from patience import PATIENCE_S
+from patience import LONG_WAIT, PATIENCE_S
 from workbench import KEY, Bench
 
 from gpt_image_2_mcp.app import open_service
@@ -106,7 +106,7 @@ async def paying(
     knobs = knobs or Knobs()
     sandbox = SandboxTransport(build_sandbox(knobs=knobs))
     settings = Settings.read(
-        {"OPENAI_API_KEY": KEY, "GPT_IMAGE_2_OUTPUT_DIR": str(folder), **(variables or {}), **environ}
+        {"OPENAI_API_KEY": KEY, "GPT_IMAGE_2_OUTPUT_DIR": str(folder), **LONG_WAIT, **(variables or {}), **environ}
     )
     service = open_service(
         settings,

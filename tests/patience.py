@@ -11,6 +11,9 @@ _SLOWNESS = float(os.environ.get("GPT_IMAGE_2_TEST_PATIENCE", "1"))
 PATIENCE_S = 90.0 * _SLOWNESS
 """How long a test waits for anything before it fails."""
 
+LONG_WAIT = {"GPT_IMAGE_2_MAX_WAIT_S": str(PATIENCE_S)}
+"""For servers whose calls are to be answered with their pictures, however slow the machine is."""
+
 MOMENT_S = 0.5 * _SLOWNESS
 """How long a test looks on while something must not happen: it passes sooner where it does, and takes so long else."""
 

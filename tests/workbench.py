@@ -20,7 +20,7 @@ import anyio
 import httpx2
 from mcp import Client
 from mcp_types import CallToolResult, ImageContent, TextContent
-from patience import PATIENCE_S
+from patience import LONG_WAIT, PATIENCE_S
 from PIL import Image, ImageDraw
 
 from gpt_image_2_mcp.app import open_service
@@ -177,7 +177,8 @@ class Benches:
         folder, working_dir, home = (self._root / name for name in ("pictures", "work", "home"))
         for directory in (working_dir, home):
             directory.mkdir(exist_ok=True)
-        given = {"OPENAI_API_KEY": KEY, "GPT_IMAGE_2_OUTPUT_DIR": str(folder), **(variables or {}), **environ}
+        given = {"OPENAI_API_KEY": KEY, "GPT_IMAGE_2_OUTPUT_DIR": str(folder), **LONG_WAIT}
+        given |= {**(variables or {}), **environ}
         settings = Settings.read(given, sandbox=sandbox)
         knobs = Knobs()
         transport = SandboxTransport(build_sandbox(knobs=knobs))

@@ -458,7 +458,7 @@ async def test_an_address_needs_no_name_server() -> None:
     with pytest.raises(UnreadableSource):
         await backend.connect_tcp("127.0.0.1", 80)
     with pytest.raises(UnreadableSource):
-        await backend.connect_tcp("::1", 80, timeout=1)
+        await backend.connect_tcp("::1", 80, timeout=PATIENCE_S)
 
 
 @anyio_test

@@ -15,7 +15,7 @@ from patience import rounds
 
 from gpt_image_2_mcp.catalogue.models import Origin, Picture, PictureRecord, SessionPosition
 from gpt_image_2_mcp.catalogue.picture_table import PictureTable
-from gpt_image_2_mcp.catalogue.session import MAX_TREE_LINES, Session, new_session_id, tree
+from gpt_image_2_mcp.catalogue.session import MAX_TREE_LINES, ExtendSession, Session, new_session_id, tree
 from gpt_image_2_mcp.catalogue.session_table import SessionLimits, SessionTable
 from gpt_image_2_mcp.database import schema
 from gpt_image_2_mcp.database.sqlite import open_database
@@ -97,7 +97,7 @@ class TwoProcesses(RuleBasedStateMachine):
     def finish(self, store: int, pending: Pending) -> None:
         """As often as it likes: two turns of one head are two calls."""
         with self.sessions(store) as sessions:
-            place = sessions.extend(pending.session_id, parent=pending.parent, parent_given=pending.asked)
+            place = sessions.extend(ExtendSession(pending.session_id, pending.parent, pending.asked))
             self.expire()
             known = self.known[pending.session_id]
             if not known.active:

@@ -20,7 +20,7 @@ from workbench import EDITS, SMALL, Answer, Bench, Benches, canned, encoded, fol
 
 from gpt_image_2_mcp.catalogue.models import Picture, PictureRecord, SessionPosition
 from gpt_image_2_mcp.catalogue.picture_table import PictureTable
-from gpt_image_2_mcp.catalogue.session import Session, new_session_id
+from gpt_image_2_mcp.catalogue.session import ExtendSession, Session, new_session_id
 from gpt_image_2_mcp.catalogue.session_table import SessionLimits, SessionTable
 from gpt_image_2_mcp.database import schema
 from gpt_image_2_mcp.database.database import Database
@@ -402,7 +402,7 @@ class Store:
                 parent = sessions.use(session_id).head.number
             except SessionError:
                 return None
-            place = sessions.extend(session_id, parent=parent, parent_given=False)
+            place = sessions.extend(ExtendSession(session_id, parent, parent_given=False))
             assert place is not None
             self._picture(sessions, place)
             return place

@@ -122,6 +122,13 @@ class ExtendSession:
     parent: int
     parent_given: bool
 
+    def becomes_branch(self, head: int) -> bool:
+        """Whether the turn becomes a branch, when `head` is the turn that the session goes on from by now.
+
+        It does if another turn was made from the same parent meanwhile and the call did not name its parent.
+        """
+        return not self.parent_given and head != self.parent
+
 
 SessionStep = BeginSession | ExtendSession
 """How the transaction that writes a picture changes its session: see `SessionTable.apply`."""

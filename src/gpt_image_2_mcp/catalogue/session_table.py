@@ -47,7 +47,7 @@ class SessionTable:
             case BeginSession():
                 return self.begin(step.session_id, step.folder)
             case ExtendSession():
-                return self.extend(step.session_id, parent=step.parent, parent_given=step.parent_given)
+                return self.extend(step)
 
     def begin(self, session_id: str, folder: Path) -> SessionPosition:
         """Insert a session, and evict others beyond the limits; returns the position of its first turn."""
@@ -83,31 +83,30 @@ class SessionTable:
         self._touch(session_id)
         return session
 
-    def extend(self, session_id: str, *, parent: int, parent_given: bool) -> SessionPosition | None:
-        """Extend a session by a turn made from `parent`; returns its position, None if the session ended meanwhile.
+    def extend(self, step: ExtendSession) -> SessionPosition | None:
+        """Extend a session by a turn; returns its position, None if the session ended meanwhile.
 
-        The session goes on from the new turn, unless another turn was made from the same parent meanwhile: then the new
-        one is a branch. If the call named the parent (`parent_given`), the session goes on from the new turn anyway.
+        The session goes on from the new turn, unless that one becomes a branch (`ExtendSession.becomes_branch`).
         """
         self._end_idle()
-        query = sa.select(sessions.c.head).where(sessions.c.id == session_id, sessions.c.active)
+        query = sa.select(sessions.c.head).where(sessions.c.id == step.session_id, sessions.c.active)
         head = self.connection.scalar(query)
         if head is None:
             return None
         last = self.connection.scalar(
-            sa.select(sa.func.max(pictures.c.turn)).where(pictures.c.session_id == session_id)
+            sa.select(sa.func.max(pictures.c.turn)).where(pictures.c.session_id == step.session_id)
         )
-        is_branch = not parent_given and head != parent
         position = SessionPosition(
-            session_id=session_id,
+            session_id=step.session_id,
             turn=(last or 0) + 1,
-            parent=parent,
-            is_branch=is_branch,
-            parent_given=parent_given,
+            parent=step.parent,
+            is_branch=step.becomes_branch(head),
+            parent_given=step.parent_given,
         )
-        if not is_branch:
-            self.connection.execute(sa.update(sessions).where(sessions.c.id == session_id).values(head=position.turn))
-        self._touch(session_id)
+        if not position.is_branch:
+            extended = sa.update(sessions).where(sessions.c.id == step.session_id)
+            self.connection.execute(extended.values(head=position.turn))
+        self._touch(step.session_id)
         return position
 
     def end(self, session_id: str) -> Session | None:

@@ -33,9 +33,10 @@ install: $(VENV) ## set up .venv with what is pinned in requirements.txt
 demo: $(VENV) ## make pictures on the sandbox through a real MCP client, into demo-output/
 	@$(BIN)/gpt-image-2-mcp demo --output demo-output
 
-# A process for each processor, and the slowest tests named at the end. Compiled code is kept whatever the environment
-# says: hundreds of programs are started.
-PYTEST := env PYTHONDONTWRITEBYTECODE= $(BIN)/pytest -n logical --maxprocesses 8 --dist worksteal --durations 20
+# Two processes for each processor, since tests often wait for a program to start, and the slowest tests named at the end.
+# Compiled code is kept whatever the environment says: hundreds of programs are started.
+WORKERS := $(shell $(PYTHON) -c 'import os; print(min(8, 2 * (os.cpu_count() or 1)))')
+PYTEST := env PYTHONDONTWRITEBYTECODE= $(BIN)/pytest -n $(WORKERS) --dist worksteal --durations 20
 
 .PHONY: test
 test: $(VENV) ## run the tests: ARGS="tests/test_cli.py -k help" for some of them

@@ -59,8 +59,10 @@ def answer_handshake(pipes: "StdioPipes") -> HandshakeReplay | None:
 
     Blocks: there is no event loop yet.
     """
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, _exit_at_once)
+    for name in ("SIGTERM", "SIGINT", "SIGHUP"):
+        # Windows has no SIGHUP.
+        if number := getattr(signal, name, None):
+            signal.signal(number, _exit_at_once)
     with open(RECORDING, encoding="utf-8") as file:  # noqa: PTH123 - pathlib costs 5 ms
         responder = _Responder(json.load(file))
     while line := pipes.read_line():

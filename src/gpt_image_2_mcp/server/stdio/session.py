@@ -1,7 +1,8 @@
 """Runs the full server for one client on stdio, until the process exits.
 
-The end of stdin and the first SIGTERM or SIGINT mean the same: read no further message, let the service finish the
-requests that are paid for, exit with 0. A second signal ends the process at once, with 128 and the signal's number.
+The end of stdin and the first SIGTERM, SIGINT or SIGHUP (a closed terminal) mean the same: read no further message, let
+the service finish the requests that are paid for, exit with 0. A second signal ends the process at once, with 128 and
+the signal's number.
 """
 
 import os
@@ -48,7 +49,7 @@ async def _serve(pipes: StdioPipes, replay: HandshakeReplay, sandbox: bool) -> N
 async def _watch_signals(inbound: InboundStream) -> None:
     if sys.platform == "win32":
         return
-    with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+    with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
         async for received in signals:
             if inbound.stopped:
                 os._exit(128 + received)

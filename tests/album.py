@@ -8,7 +8,7 @@ from typing import Any
 
 from PIL import Image
 
-from gpt_image_2_mcp.catalogue.models import Picture, PictureRecord
+from gpt_image_2_mcp.catalogue.picture_record import Picture, PictureRecord
 from gpt_image_2_mcp.errors import UnreadableSource
 
 MADE = datetime(2026, 11, 22, 14, 3, tzinfo=UTC)

@@ -28,7 +28,7 @@ from patience import PATIENCE_S
 from pydantic import BaseModel
 from workbench import encoded, picture
 
-from gpt_image_2_mcp.catalogue.models import Picture
+from gpt_image_2_mcp.catalogue.picture_record import Picture
 from gpt_image_2_mcp.library.gallery.renderer import environment, gallery_html
 from gpt_image_2_mcp.library.gallery.session_tree import lines
 from gpt_image_2_mcp.library.thumbnails import thumbnail

@@ -20,7 +20,7 @@ from patience import PATIENCE_S
 from platformdirs import user_data_path
 from workbench import SMALL, encoded, without_ids
 
-from gpt_image_2_mcp.catalogue.models import Picture
+from gpt_image_2_mcp.catalogue.picture_record import Picture
 from gpt_image_2_mcp.catalogue.sidecar import sidecar_of, write_sidecar
 from gpt_image_2_mcp.cli.commands import commands
 from gpt_image_2_mcp.paths.policy import WritePolicy

@@ -29,7 +29,7 @@ from workbench import SMALL, Bench, Benches, folded, said
 from gpt_image_2_mcp.billing.budgets import Entry
 from gpt_image_2_mcp.billing.ledger import Ledger
 from gpt_image_2_mcp.catalogue.job_table import JobRow, JobTable
-from gpt_image_2_mcp.catalogue.models import Picture, PictureRecord
+from gpt_image_2_mcp.catalogue.picture_record import Picture, PictureRecord
 from gpt_image_2_mcp.catalogue.picture_table import PictureTable
 from gpt_image_2_mcp.catalogue.queries import search
 from gpt_image_2_mcp.catalogue.search_query import SearchQuery

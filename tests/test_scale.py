@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from album import saved
 from sqlalchemy import event
 
-from gpt_image_2_mcp.catalogue.models import SessionPosition
+from gpt_image_2_mcp.catalogue.picture_record import SessionPosition
 from gpt_image_2_mcp.catalogue.search_query import SearchQuery
 from gpt_image_2_mcp.persistence.unit_of_work import Repositories, UnitOfWork
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule
 from patience import rounds
 
-from gpt_image_2_mcp.catalogue.models import Origin, Picture, PictureRecord, SessionPosition
+from gpt_image_2_mcp.catalogue.picture_record import Origin, Picture, PictureRecord, SessionPosition
 from gpt_image_2_mcp.catalogue.picture_table import PictureTable
 from gpt_image_2_mcp.catalogue.session import MAX_TREE_LINES, ExtendSession, Session, new_session_id, tree
 from gpt_image_2_mcp.catalogue.session_table import SessionLimits, SessionTable

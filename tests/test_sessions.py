@@ -18,7 +18,7 @@ from inline_snapshot import snapshot
 from patience import PATIENCE_S
 from workbench import EDITS, SMALL, Answer, Bench, Benches, canned, encoded, folded, said
 
-from gpt_image_2_mcp.catalogue.models import Picture, PictureRecord, SessionPosition
+from gpt_image_2_mcp.catalogue.picture_record import Picture, PictureRecord, SessionPosition
 from gpt_image_2_mcp.catalogue.picture_table import PictureTable
 from gpt_image_2_mcp.catalogue.session import ExtendSession, Session, new_session_id
 from gpt_image_2_mcp.catalogue.session_table import SessionLimits, SessionTable

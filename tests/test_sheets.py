@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageChops
 from workbench import encoded, picture
 
-from gpt_image_2_mcp.catalogue.models import Picture
+from gpt_image_2_mcp.catalogue.picture_record import Picture
 from gpt_image_2_mcp.library.captions import caption, drawable
 from gpt_image_2_mcp.library.contact_sheet import MAX_BYTES, MAX_CELLS, Cell, draw_sheet, make_cells
 from gpt_image_2_mcp.library.thumbnails import EDGE, MAX_CACHED, SLACK, SUFFIX, make_thumbnail, thumbnail

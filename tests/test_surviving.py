@@ -23,7 +23,7 @@ from stdio_bench import calls, fetched, handed, job_of, listed, reached, report_
 from workbench import EDITS, JOB, KEY, SMALL, Bench, canned, encoded, said
 
 from gpt_image_2_mcp.catalogue.sidecar import read_sidecar
-from gpt_image_2_mcp.generation.records import shares
+from gpt_image_2_mcp.generation.record_builder import shares
 from gpt_image_2_mcp.sandbox import Fault
 
 pytestmark = pytest.mark.anyio

@@ -13,7 +13,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from ..database.schema import pictures
-from .models import Picture, PictureRecord, SessionPosition, TokenCounts
+from .picture_record import Picture, PictureRecord, SessionPosition, TokenCounts
 from .text_index import words_of
 
 NANOS_PER_USD: Final = Decimal(10) ** 9

@@ -12,7 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from ..database.schema import NOT_ASCII, pictures
-from .models import Picture
+from .picture_record import Picture
 from .picture_table import PictureTable, to_microseconds
 from .search_query import SearchQuery, SearchResult
 from .text_index import words_of

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Self
 
 from ..parameters.times import parse_time
-from .models import Picture
+from .picture_record import Picture
 
 PAGE_SIZE = 20
 """Pictures on a page: as many as fit on a contact sheet."""

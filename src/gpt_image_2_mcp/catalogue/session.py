@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ..errors import SessionError, shorten_line
 from ..storage.local_folder import SIDE_FOLDER
-from .models import Origin, Picture, SessionPosition
+from .picture_record import Origin, Picture, SessionPosition
 
 ORIGINALS = 0
 """The turn number that stands for the pictures that a session began with."""

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from ..database.schema import pictures, sessions
 from ..errors import SessionError, shown
-from .models import Picture, SessionPosition
+from .picture_record import Picture, SessionPosition
 from .picture_table import PictureTable, from_microseconds, to_microseconds
 from .session import ORIGINALS, BeginSession, ExtendSession, Session, SessionStep, Turn
 

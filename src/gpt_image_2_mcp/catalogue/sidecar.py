@@ -16,7 +16,7 @@ from ..paths.policy import WritePolicy
 from ..paths.safe_open import is_regular, open_no_follow
 from ..storage.atomic_write import write_file
 from ..storage.local_folder import SIDE_FOLDER, ensure_side_folder
-from .models import Picture, PictureRecord
+from .picture_record import Picture, PictureRecord
 
 FORMAT: Final = "gpt-image-2-mcp/picture"
 VERSION: Final = 1

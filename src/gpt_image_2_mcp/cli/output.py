@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from ..catalogue.models import Picture
+    from ..catalogue.picture_record import Picture
     from ..catalogue.search_query import SearchResult
     from ..library.check import CheckResult, Finding
     from ..library.library import KnownPicture

@@ -14,7 +14,7 @@ from functools import partial
 from itertools import chain, repeat
 from pathlib import Path
 
-from ..catalogue.models import Picture
+from ..catalogue.picture_record import Picture
 from ..catalogue.session import ENDED_MEANWHILE, BeginSession, tree
 from ..catalogue.sidecar import write_sidecar
 from ..errors import ApiError, BadRequest, GptImageError
@@ -28,7 +28,7 @@ from ..paths.policy import WritePolicy
 from ..persistence.unit_of_work import Repositories, WriterThread
 from ..storage.local_folder import save_beside
 from .charges import Charge
-from .records import records_of
+from .record_builder import records_of
 
 logger = logging.getLogger(__name__)
 

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import anyio
 
-from ..catalogue.models import Origin, Picture
+from ..catalogue.picture_record import Origin, Picture
 from ..catalogue.session import ORIGINALS, Session
 from ..errors import GptImageError, SessionError, UnreadableSource
 from ..paths.safe_open import exists

@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from ..catalogue.models import PICTURE_ID, Picture
+from ..catalogue.picture_record import PICTURE_ID, Picture
 from ..errors import BadRequest, shown
 from ..persistence.unit_of_work import WriterThread
 

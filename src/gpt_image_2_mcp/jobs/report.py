@@ -9,7 +9,7 @@ from pydantic import AliasChoices, Field
 
 from ..billing.prices import dollars
 from ..billing.tokens import Usage
-from ..catalogue.models import SessionPosition
+from ..catalogue.picture_record import SessionPosition
 from ..catalogue.session import position_lines
 from ..errors import shorten
 from ..images.preview import Preview

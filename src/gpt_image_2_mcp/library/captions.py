@@ -10,7 +10,7 @@ from bisect import bisect_right
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
-from ..catalogue.models import Picture
+from ..catalogue.picture_record import Picture
 
 if TYPE_CHECKING:
     from PIL import ImageFont

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ..catalogue.models import PICTURE_ID, Picture
+from ..catalogue.picture_record import PICTURE_ID, Picture
 from ..catalogue.sidecar import read_sidecar, sidecar_of
 from ..errors import GptImageError, UnreadableSource
 from ..paths.safe_open import exists, is_file

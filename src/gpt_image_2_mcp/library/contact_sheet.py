@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from ..catalogue.models import Picture
+from ..catalogue.picture_record import Picture
 from ..images.decode import open_image
 from ..images.encode import Step, encode_to_fit
 from .captions import caption, cut_to_width, drawable

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ..catalogue.models import Picture
+from ..catalogue.picture_record import Picture
 from ..catalogue.sidecar import write_sidecar
 from ..errors import BadRequest, GptImageError
 from ..paths.policy import WritePolicy

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import anyio.to_thread
 
-from ..catalogue.models import Picture
+from ..catalogue.picture_record import Picture
 from ..catalogue.search_query import SearchQuery, SearchResult
 from ..catalogue.session import Session
 from ..errors import BadRequest, NotConfigured, shown

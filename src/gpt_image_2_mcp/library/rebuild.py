@@ -16,7 +16,7 @@ from typing import Final
 
 import anyio.to_thread
 
-from ..catalogue.models import Picture
+from ..catalogue.picture_record import Picture
 from ..catalogue.sidecar import read_sidecar
 from ..errors import RecordConflict, UnreadableSource
 from ..images import EXTENSION, facts

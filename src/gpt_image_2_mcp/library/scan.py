@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from ..catalogue.models import PICTURE_ID
+from ..catalogue.picture_record import PICTURE_ID
 from ..images import EXTENSION
 from ..storage.local_folder import SIDE_FOLDER
 from .progress import Notes

@@ -1,7 +1,7 @@
 """A picture as text: one line in a list, or all details."""
 
 from ..billing.prices import dollars
-from ..catalogue.models import Origin, Picture
+from ..catalogue.picture_record import Origin, Picture
 from ..catalogue.session import Session, tree
 from ..errors import shorten_line
 

@@ -15,7 +15,7 @@ from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from ..catalogue.models import Picture
+from ..catalogue.picture_record import Picture
 from ..errors import GptImageError
 from ..images import facts
 from ..images.decode import open_image

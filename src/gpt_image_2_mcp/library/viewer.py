@@ -9,7 +9,7 @@ from pathlib import Path
 
 import anyio.to_thread
 
-from ..catalogue.models import Picture
+from ..catalogue.picture_record import Picture
 from ..catalogue.search_query import SearchQuery, SearchResult
 from ..errors import BadRequest, UnreadableSource, shown
 from ..images.preview import MAX_PICTURE_BYTES, Preview, make_preview

@@ -5,7 +5,7 @@ from typing import Any
 
 from mcp_types import CallToolResult, ContentBlock, ImageContent, TextContent
 
-from ..catalogue.models import Picture
+from ..catalogue.picture_record import Picture
 from ..errors import shorten, shorten_line
 from ..jobs.report import MAX_TEXT
 from ..library.text import details, summary_line

@@ -9,7 +9,7 @@ from typing import Any
 
 from mcp_types import CallToolResult, ContentBlock, ImageContent, ResourceLink, TextContent
 
-from ..catalogue.models import Picture
+from ..catalogue.picture_record import Picture
 from ..catalogue.session import Session
 from ..errors import shorten_line, shown
 from ..images.preview import Preview

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 import pybase64
 
-from ...catalogue.models import Origin, Picture
+from ...catalogue.picture_record import Origin, Picture
 from ...errors import shorten_line
 from ...images import MIME, sniff
 from ...images.formats import LABEL, SNIFFED

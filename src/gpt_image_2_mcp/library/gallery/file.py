@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from ...catalogue.models import Picture
+from ...catalogue.picture_record import Picture
 from ...errors import BadRequest, CannotSave, shown
 from ...inputs import Sources
 from ...paths.policy import WritePolicy

@@ -15,7 +15,7 @@ from typing import Final
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from ...catalogue.models import Picture
+from ...catalogue.picture_record import Picture
 from .cards import Cards
 from .filters import FILTERS, cleaned
 from .view import GalleryView

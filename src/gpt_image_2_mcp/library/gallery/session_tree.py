@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from ...catalogue.models import Picture, SessionPosition
+from ...catalogue.picture_record import Picture, SessionPosition
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from datetime import date, datetime, tzinfo
 from decimal import Decimal
 from itertools import groupby
 
-from ...catalogue.models import Picture
+from ...catalogue.picture_record import Picture
 from .filters import counted, in_zone
 from .session_tree import Line, lines
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from ..billing.budgets import NANO_USD, round_up_to_nano
 from ..billing.tokens import Usage
-from ..catalogue.models import MAX_SHORT_TEXT, Origin, Picture, PictureRecord, TokenCounts
+from ..catalogue.picture_record import MAX_SHORT_TEXT, Origin, Picture, PictureRecord, TokenCounts
 from ..jobs.job import Job
 from ..jobs.report import Report
 from ..parameters.fields import MAX_PROMPT

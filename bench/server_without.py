@@ -18,10 +18,10 @@ def _without_png_decoder() -> None:
     """Let Pillow alone decode PNGs."""
     from gpt_image_2_mcp.images import png_decoder
 
-    def decoded(*_: object) -> None:
+    def decode_png(*_: object) -> None:
         return None
 
-    _replace(png_decoder, decoded=decoded)
+    _replace(png_decoder, decode_png=decode_png)
 
 
 def _without_body_reader() -> None:

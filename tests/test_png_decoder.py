@@ -11,8 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from gpt_image_2_mcp.images import png_decoder
-from gpt_image_2_mcp.images.png_decoder import decode_png
+from gpt_image_2_mcp.images.png_decoder import decode_png, decoder
 
 
 def file_of(image: Image.Image, **options: Any) -> bytes:
@@ -45,8 +44,8 @@ def filtered(image: Image.Image, filters: bytes, *, chunk_bytes: int = 1 << 30) 
 @pytest.fixture
 def thin_strips(monkeypatch: pytest.MonkeyPatch) -> None:
     """Small pictures in several pieces and strips."""
-    monkeypatch.setattr(png_decoder, "_STRIP_BYTES", 50)
-    monkeypatch.setattr(png_decoder, "_PIECE_BYTES", 40)
+    monkeypatch.setattr(decoder, "_STRIP_BYTES", 50)
+    monkeypatch.setattr(decoder, "_PIECE_BYTES", 40)
 
 
 @pytest.mark.usefixtures("thin_strips")

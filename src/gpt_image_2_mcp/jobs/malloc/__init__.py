@@ -10,32 +10,6 @@ of a call's processor time, since the memory has to be had anew. To turn it off,
 nothing else depends on them. `bench/server_without.py malloc` is a server without it.
 """
 
-import sys
-from functools import cache
-from typing import Any, Final
+from .glibc import trim, use_one_arena
 
-_ARENA_MAX: Final = -8
-"""The option of glibc's `mallopt` that limits the number of arenas, as numbered in its `malloc.h`."""
-
-
-def use_one_arena() -> None:
-    """Let threads that start from now on share one heap."""
-    if (libc := _glibc()) is not None:
-        libc.mallopt(_ARENA_MAX, 1)
-
-
-def trim() -> None:
-    """Return free memory to the operating system. Blocks for milliseconds: call it in a thread."""
-    if (libc := _glibc()) is not None:
-        libc.malloc_trim(0)
-
-
-@cache
-def _glibc() -> Any:
-    """The C library of this process; None where it is not glibc."""
-    if sys.platform != "linux":
-        return None
-    import ctypes
-
-    process = ctypes.CDLL(None)
-    return process if hasattr(process, "malloc_trim") else None
+__all__ = ["trim", "use_one_arena"]

@@ -33,6 +33,7 @@ ORDER = (
     "paths",
     "parameters",
     "database",
+    "redaction",
     "errors",
     "__init__",
 )

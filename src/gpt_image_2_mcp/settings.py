@@ -9,7 +9,6 @@ import os
 import re
 from collections.abc import Mapping
 from decimal import Decimal
-from itertools import groupby
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, cast
 from urllib.parse import urlsplit
@@ -20,11 +19,9 @@ from .database.url import Address, PostgresUrl
 from .errors import BadRequest, NotConfigured, shown
 from .parameters.validation import describe_rule
 from .paths.policy import expand_path
+from .redaction.key import redact_key
 
 _PLACEHOLDER = re.compile(r"\$\{[^}]*\}")
-
-MIN_KEY_PIECE = 8
-"""So many characters of the key in a row are redacted; fewer are the `sk-` of every key, or coincidence."""
 
 TEN_YEARS_MS = 315_360_000_000
 """The longest idle time of a session that can be set; for a longer one there is 0, which means never."""
@@ -62,9 +59,9 @@ def _check_model_name(text: str) -> str:
     return text
 
 
-Secret = Annotated[SecretStr, AfterValidator(_check_key)]
+ApiKey = Annotated[SecretStr, AfterValidator(_check_key)]
 HttpUrl = Annotated[str, AfterValidator(_check_http_url)]
-Id = Annotated[str, AfterValidator(_check_id)]
+AccountId = Annotated[str, AfterValidator(_check_id)]
 ModelName = Annotated[str, AfterValidator(_check_model_name)]
 
 
@@ -115,13 +112,13 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, use_attribute_docstrings=True, hide_input_in_errors=True)
 
-    api_key: Secret | None = Field(None, alias="OPENAI_API_KEY")
+    api_key: ApiKey | None = Field(None, alias="OPENAI_API_KEY")
     """Your OpenAI API key, from https://platform.openai.com/api-keys. Needed to make pictures, not to start."""
     base_url: HttpUrl | None = Field(None, alias="OPENAI_BASE_URL")
     """Another backend that speaks OpenAI's API: a proxy, Azure's v1 endpoint, the sandbox as a server."""
-    organization: Id | None = Field(None, alias="OPENAI_ORG_ID")
+    organization: AccountId | None = Field(None, alias="OPENAI_ORG_ID")
     """The organization that pays, for keys that belong to several."""
-    project: Id | None = Field(None, alias="OPENAI_PROJECT_ID")
+    project: AccountId | None = Field(None, alias="OPENAI_PROJECT_ID")
     """The project that pays."""
     output_dir: Folder | None = Field(None, alias="GPT_IMAGE_2_OUTPUT_DIR")
     """Where pictures are saved: absolute, `~/…`, or relative to the working directory. Unset: your Pictures folder,
@@ -232,15 +229,11 @@ class Settings(BaseModel):
             )
 
     def redact(self, text: str) -> str:
-        """Redact the API key and the database's password in a text, such as an error message of a backend.
-
-        Pieces of the key of `MIN_KEY_PIECE` characters or more are redacted as well, since long messages are cut, and
-        may be cut within the key.
-        """
+        """Redact the API key, in whole or in part, and the database's password in a text; see `redaction`."""
         database = self.database_address()
         if isinstance(database, PostgresUrl):
             text = database.redact(text)
-        return text if self.api_key is None else _mask_key(text, self.api_key.get_secret_value())
+        return text if self.api_key is None else redact_key(text, self.api_key.get_secret_value())
 
     @classmethod
     def _describe_problem(cls, name: str, value: str, finding: Any) -> str:
@@ -259,13 +252,3 @@ class Settings(BaseModel):
 
 def _is_unset(value: str | None) -> bool:
     return value is None or not value.strip() or _PLACEHOLDER.search(value) is not None
-
-
-def _mask_key(text: str, secret: str) -> str:
-    """Replace each run of `MIN_KEY_PIECE` characters or more of the secret with `[the key]`."""
-    size = min(MIN_KEY_PIECE, len(secret))
-    pieces = {secret[at : at + size] for at in range(len(secret) - size + 1)}
-    found = (at for at in range(len(text) - size + 1) if text[at : at + size] in pieces)
-    hidden = {index for at in found for index in range(at, at + size)}
-    runs = groupby(enumerate(text), lambda indexed: indexed[0] in hidden)
-    return "".join("[the key]" if is_key else "".join(char for _, char in run) for is_key, run in runs)

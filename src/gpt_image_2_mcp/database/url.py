@@ -1,6 +1,6 @@
 """Addresses of databases. That of a PostgreSQL server is a secret, since it may hold a password.
 
-This module is imported at every start, so it imports the standard library alone; `postgres` connects to the server.
+This module is imported at every start, so it imports next to nothing; `postgres` connects to the server.
 """
 
 import re
@@ -9,6 +9,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TypeAlias
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
+
+from ..redaction.password import redact_password
 
 
 @dataclass(frozen=True)
@@ -61,9 +63,7 @@ class PostgresUrl:
 
     def redact(self, text: str) -> str:
         """Replace the password in `text`, encoded or not."""
-        for secret in {self.password, self.parts.password} - {None, ""}:
-            text = text.replace(str(secret), "[the password]")
-        return text
+        return redact_password(text, self.password, self.parts.password)
 
     def __str__(self) -> str:
         """The host and the database."""

@@ -23,6 +23,7 @@ from workbench import KEY, SMALL, Answer, Bench, folded
 
 from gpt_image_2_mcp.app import open_service
 from gpt_image_2_mcp.openai_api import client as api_client
+from gpt_image_2_mcp.openai_api import retry
 from gpt_image_2_mcp.sandbox import Knobs
 from gpt_image_2_mcp.server.factory import build_server
 from gpt_image_2_mcp.settings import Settings
@@ -202,7 +203,7 @@ async def test_a_backend_that_comes_up_in_the_meantime_is_reached(
             await anyio.to_thread.run_sync(proxy.listen)
         await pause(seconds / 100)
 
-    monkeypatch.setattr(api_client.anyio, "sleep", listen_first)
+    monkeypatch.setattr(retry.anyio, "sleep", listen_first)
     async with behind(proxy, tmp_path) as bench:
         await bench.made("generate_image", **DRAFT)
     assert (bool(waits), proxy.asked, paid()) == (True, 1, 1)

@@ -3,11 +3,12 @@
 import httpx2
 
 from ..settings import Settings
-from .client import RequestSender, make_http, make_sdk
+from .client import make_http, make_sdk
 from .edit_router import EditRouter
 from .images_route import ImagesRoute
 from .rate_limiter import RateLimiter, RequestStatus
 from .request import ImageRequest, SendOutcome
+from .retry import RequestSender
 from .sink import ImageSink
 
 

@@ -1,22 +1,16 @@
-"""Makes the SDK's client, and sends requests through it: one place for slots, threads, timeouts and retries.
+"""Makes the SDK's client and the HTTP client under it, with all timeouts; `retry` sends requests through them.
 
-The SDK's own retries are off: it repeats a request whose answer was lost, and the picture would be paid for twice. What
-is repeated is decided in `retry`. The SDK's client is the blocking one; `threads` says why.
+The SDK's client is the blocking one; `threads` says why.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from time import monotonic
 from typing import TypeVar
 
-import anyio
 import httpx2
 import openai
 
 from ..settings import Settings
-from .errors import translate
-from .rate_limiter import RateLimiter, RequestStatus
-from .retry import named_wait, wait_before_retry
-from .threads import run_in_thread
 
 DEFAULT_BASE_URL = "https://api.openai.com/v1"
 
@@ -33,7 +27,6 @@ reads one piece by piece (`with_deadline`), and otherwise goes on until the conn
 CONNECT_TIMEOUT_S = 5.0
 """Seconds to connect to one IP address of the host; if it is dead, the host's next address is tried after that."""
 
-AnswerT = TypeVar("AnswerT")
 PartT = TypeVar("PartT")
 
 SANDBOX_KEY = "sandbox"
@@ -75,77 +68,3 @@ def with_deadline(parts: Iterator[PartT]) -> Iterator[PartT]:
         if monotonic() > until:
             raise httpx2.ReadTimeout("the answer takes too long")
         yield part
-
-
-class RequestSender:
-    """Sends requests: waits for a slot, marks them as sent, runs them in a thread, and repeats what is safe."""
-
-    def __init__(self, sdk: openai.OpenAI, limiter: RateLimiter) -> None:
-        """Send through `sdk`; `limiter` is shared by all requests of this process."""
-        self.sdk = sdk
-        self._limiter = limiter
-
-    async def send(
-        self,
-        call: Callable[[], AnswerT],
-        status: RequestStatus,
-        *,
-        model: str,
-        variable: str = "GPT_IMAGE_2_MODEL",
-        editing: bool = False,
-    ) -> AnswerT:
-        """Run `call()` in a thread, when there is a slot, up to `retry.MAX_TRIES` times.
-
-        `call` sends the request, reads the answer and saves its pictures; the slot is kept for all of it. `status` is
-        updated, and its `before_sending` is awaited before every try.
-
-        `model`, and `variable`, the setting that names it, are for error messages. `editing` says that a refusal of the
-        route can be answered by another route, and is to be raised as `RouteRefused`.
-
-        Raises:
-            ApiError: what the API answered, or what happened to the connection.
-            GptImageError: what `call()` or `before_sending` raises.
-
-        """
-        tries = 0
-        async with self._limiter.slot(status):
-            while True:
-                async with self._limiter.wait_to_start(status) as alone:
-                    while True:
-                        tries += 1
-                        await status.mark_sent()
-                        try:
-                            answer = await self._call_in_thread(call)
-                        except openai.OpenAIError as error:
-                            failure = translate(error, model=model, variable=variable, editing=editing)
-                            if not failure.may_be_billed:
-                                # The job can be stopped again while this request waits for its next try.
-                                status.unmark_sent()
-                            wait = wait_before_retry(error, tries)
-                            if wait is None:
-                                raise failure from error
-                            if isinstance(error, openai.RateLimitError) and named_wait(error) is not None:
-                                self._limiter.hold(wait)
-                        else:
-                            self._limiter.note_success()
-                            return answer
-                        status.held_until = anyio.current_time() + wait
-                        await anyio.sleep(wait)
-                        if not alone:
-                            # A rate limit may have been met meanwhile: `wait_to_start` decides anew.
-                            break
-                        await self._limiter.sit_out_hold(status)
-
-    async def send_unbilled(self, call: Callable[[], AnswerT], status: RequestStatus) -> AnswerT:
-        """Run `call()` in a thread, once, when there is a slot; for requests that are never billed, such as uploads.
-
-        Raises the SDK's own errors.
-        """
-        async with self._limiter.slot(status), self._limiter.wait_to_start(status):
-            return await self._call_in_thread(call)
-
-    async def _call_in_thread(self, call: Callable[[], AnswerT]) -> AnswerT:
-        # Only the waiting ends at the timeout: the thread goes on, and saves what still arrives.
-        with anyio.move_on_after(WHOLE_ANSWER_TIMEOUT_S):
-            return await run_in_thread(call)
-        raise openai.APITimeoutError(request=httpx2.Request("POST", self.sdk.base_url))

@@ -8,10 +8,10 @@ from anyio import current_time
 
 from ..errors import RouteRefused
 from . import responses_route
-from .client import RequestSender
 from .images_route import ImagesRoute
 from .rate_limiter import RequestStatus
 from .request import ImageRequest, SendOutcome
+from .retry import RequestSender
 from .sink import ImageSink
 
 REMEMBERED_S = 600.0

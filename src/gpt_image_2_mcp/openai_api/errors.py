@@ -22,7 +22,7 @@ from ..errors import (
     shown,
 )
 from ..inputs.url_policy import display_url
-from .retry import NEVER_SENT, error_object, is_own_failure, named_wait
+from .unbilled import NEVER_SENT, error_object, is_own_failure, named_wait
 
 KEYS_PAGE = "https://platform.openai.com/api-keys"
 BILLING_PAGE = "https://platform.openai.com/settings/organization/billing"

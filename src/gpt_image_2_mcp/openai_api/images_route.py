@@ -19,10 +19,11 @@ from ..inputs import InputImage
 from ..parameters.models import Options
 from .api_result import ApiResult
 from .body_reader import read_body
-from .client import RequestSender, with_deadline
+from .client import with_deadline
 from .rate_limiter import RequestStatus
 from .request import ImageRequest
 from .results import decode_base64, parse_completed_event, parse_images_answer, reading_answer
+from .retry import RequestSender
 from .sink import ImageSink
 
 OPTIONS = ("size", "quality", "background", "output_format", "output_compression", "moderation", "user")

@@ -21,7 +21,6 @@ from ..images import MIME
 from ..inputs import InputImage
 from .api_result import ApiResult, HostUsage
 from .body_reader import ImageBytes
-from .client import RequestSender
 from .errors import from_sandbox, sanitized, translate, translate_object
 from .images_route import changed_options
 from .rate_limiter import RequestStatus
@@ -35,6 +34,7 @@ from .results import (
     request_id,
     text_field,
 )
+from .retry import RequestSender
 from .sink import ImageSink
 from .threads import run_in_thread
 

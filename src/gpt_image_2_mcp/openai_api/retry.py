@@ -1,21 +1,23 @@
-"""Decides whether a request is sent again, and when.
+"""Sends a request, and sends it again after a wait where that is safe: one place for slots, threads and retries.
 
-A request is repeated only if nothing can have been billed for it: a picture must never be paid for twice. That is so in
-three cases: the connection was never made, the API refused with a rate limit (429), or the API itself says that it
-failed (500 or 503 with `server_error`). After anything else (a timeout, a dropped connection, a proxy's own error page)
-the picture may have been made and billed, so the request is not repeated and the user decides.
-
-`errors` translates the same exceptions into this program's errors, and uses the functions of this module for it.
+The SDK's own retries are off: it repeats a request whose answer was lost, and the picture would be paid twice. Which
+failures are safe to repeat is decided in `unbilled`. After a rate limit (429), all requests of this process wait:
+`RequestSender.send` sleeps for the request that met it, and `RateLimiter.hold` holds back the others.
 """
 
 import random
-import re
-from collections.abc import Mapping
-from http import HTTPStatus
-from typing import Any, cast
+from collections.abc import Callable
+from typing import TypeVar
 
+import anyio
 import httpx2
 import openai
+
+from . import client
+from .errors import translate
+from .rate_limiter import RateLimiter, RequestStatus
+from .threads import run_in_thread
+from .unbilled import is_safe_to_repeat, named_wait
 
 MAX_TRIES = 3
 """How often a request that cannot have been billed is sent in all."""
@@ -24,35 +26,7 @@ MAX_NAMED_WAIT_S = 120.0
 FIRST_WAIT_S = 0.5
 """The wait before the second try where the API names none. It doubles with each try, and varies by half."""
 
-NEVER_SENT = (
-    httpx2.ConnectError,
-    httpx2.ConnectTimeout,
-    httpx2.PoolTimeout,
-    httpx2.ProxyError,
-    httpx2.UnsupportedProtocol,
-)
-"""What httpx2 raises before the request's first byte has left."""
-
-
-def is_safe_to_repeat(error: openai.OpenAIError) -> bool:
-    """Whether nothing can have been billed and another try may help."""
-    if isinstance(error, openai.APIConnectionError):
-        return isinstance(error.__cause__, NEVER_SENT)
-    if not isinstance(error, openai.APIStatusError):
-        return False
-    if error.status_code == HTTPStatus.TOO_MANY_REQUESTS:
-        # An empty account answers 429 as well, and stays empty.
-        return error.code != "insufficient_quota"
-    return is_own_failure(error_object(error) or {}, error.status_code)
-
-
-def is_own_failure(body: Mapping[str, Any], status: int | None) -> bool:
-    """Whether the API itself says that it failed, so that nothing was made and another try is safe.
-
-    `body` is the error object of the answer. A proxy that fails has none, or another one.
-    """
-    is_server_error = "server_error" in (body.get("code"), body.get("type"))
-    return is_server_error and status in (HTTPStatus.INTERNAL_SERVER_ERROR, HTTPStatus.SERVICE_UNAVAILABLE)
+AnswerT = TypeVar("AnswerT")
 
 
 def wait_before_retry(error: openai.OpenAIError, tries: int) -> float | None:
@@ -65,26 +39,75 @@ def wait_before_retry(error: openai.OpenAIError, tries: int) -> float | None:
     return FIRST_WAIT_S * 2 ** (tries - 1) * random.uniform(0.5, 1.5)  # noqa: S311 - jitter keeps no secret
 
 
-def named_wait(error: openai.OpenAIError) -> float | None:
-    """Seconds that the API asks to wait: from its headers, or from its words, as in `Please try again in 240ms`."""
-    if not isinstance(error, openai.APIStatusError):
-        return None
-    headers = error.response.headers
-    for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
-        try:
-            wait = float(headers[name]) * unit
-        except (KeyError, ValueError):
-            continue
-        if 0 <= wait < float("inf"):
-            return wait
-    words = re.search(r"try again in (?:(\d+(?:\.\d+)?)m(?!s))?(?:(\d+(?:\.\d+)?)(ms|s))?", error.message)
-    if words is None or not (words[1] or words[2]):
-        return None
-    seconds = float(words[2] or 0) * (0.001 if words[3] == "ms" else 1.0)
-    return float(words[1] or 0) * 60 + seconds
+class RequestSender:
+    """Sends requests: waits for a slot, marks them as sent, runs them in a thread, and repeats what is safe."""
 
+    def __init__(self, sdk: openai.OpenAI, limiter: RateLimiter) -> None:
+        """Send through `sdk`; `limiter` is shared by all requests of this process."""
+        self.sdk = sdk
+        self._limiter = limiter
 
-def error_object(error: openai.APIError) -> Mapping[str, Any] | None:
-    """The error object that the API sent; None if the body is something else, such as a web page."""
-    body: Any = error.body
-    return cast("Mapping[str, Any]", body) if isinstance(body, dict) else None
+    async def send(
+        self,
+        call: Callable[[], AnswerT],
+        status: RequestStatus,
+        *,
+        model: str,
+        variable: str = "GPT_IMAGE_2_MODEL",
+        editing: bool = False,
+    ) -> AnswerT:
+        """Run `call()` in a thread, when there is a slot, up to `MAX_TRIES` times.
+
+        `call` sends the request, reads the answer and saves its pictures; the slot is kept for all of it. `status` is
+        updated, and its `before_sending` is awaited before every try.
+
+        `model`, and `variable`, the setting that names it, are for error messages. `editing` says that a refusal of the
+        route can be answered by another route, and is to be raised as `RouteRefused`.
+
+        Raises:
+            ApiError: what the API answered, or what happened to the connection.
+            GptImageError: what `call()` or `before_sending` raises.
+
+        """
+        tries = 0
+        async with self._limiter.slot(status):
+            while True:
+                async with self._limiter.wait_to_start(status) as alone:
+                    while True:
+                        tries += 1
+                        await status.mark_sent()
+                        try:
+                            answer = await self._call_in_thread(call)
+                        except openai.OpenAIError as error:
+                            failure = translate(error, model=model, variable=variable, editing=editing)
+                            if not failure.may_be_billed:
+                                # The job can be stopped again while this request waits for its next try.
+                                status.unmark_sent()
+                            wait = wait_before_retry(error, tries)
+                            if wait is None:
+                                raise failure from error
+                            if isinstance(error, openai.RateLimitError) and named_wait(error) is not None:
+                                self._limiter.hold(wait)
+                        else:
+                            self._limiter.note_success()
+                            return answer
+                        status.held_until = anyio.current_time() + wait
+                        await anyio.sleep(wait)
+                        if not alone:
+                            # A rate limit may have been met meanwhile: `wait_to_start` decides anew.
+                            break
+                        await self._limiter.sit_out_hold(status)
+
+    async def send_unbilled(self, call: Callable[[], AnswerT], status: RequestStatus) -> AnswerT:
+        """Run `call()` in a thread, once, when there is a slot; for requests that are never billed, such as uploads.
+
+        Raises the SDK's own errors.
+        """
+        async with self._limiter.slot(status), self._limiter.wait_to_start(status):
+            return await self._call_in_thread(call)
+
+    async def _call_in_thread(self, call: Callable[[], AnswerT]) -> AnswerT:
+        # Only the waiting ends at the timeout: the thread goes on, and saves what still arrives.
+        with anyio.move_on_after(client.WHOLE_ANSWER_TIMEOUT_S):
+            return await run_in_thread(call)
+        raise openai.APITimeoutError(request=httpx2.Request("POST", self.sdk.base_url))

@@ -1,0 +1,72 @@
+"""Tells which failed requests cannot have been billed, so that another try is safe, and what wait the API asks for.
+
+A request is repeated only if nothing can have been billed for it: a picture must never be paid for twice. That is so in
+three cases: the connection was never made, the API refused with a rate limit (429), or the API itself says that it
+failed (500 or 503 with `server_error`). After anything else (a timeout, a dropped connection, a proxy's own error page)
+the picture may have been made and billed, so the request is not repeated and the user decides.
+
+`retry` repeats requests by these rules, and `errors` translates the same exceptions into this program's errors.
+"""
+
+import re
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any, cast
+
+import httpx2
+import openai
+
+NEVER_SENT = (
+    httpx2.ConnectError,
+    httpx2.ConnectTimeout,
+    httpx2.PoolTimeout,
+    httpx2.ProxyError,
+    httpx2.UnsupportedProtocol,
+)
+"""What httpx2 raises before the request's first byte has left."""
+
+
+def is_safe_to_repeat(error: openai.OpenAIError) -> bool:
+    """Whether nothing can have been billed and another try may help."""
+    if isinstance(error, openai.APIConnectionError):
+        return isinstance(error.__cause__, NEVER_SENT)
+    if not isinstance(error, openai.APIStatusError):
+        return False
+    if error.status_code == HTTPStatus.TOO_MANY_REQUESTS:
+        # An empty account answers 429 as well, and stays empty.
+        return error.code != "insufficient_quota"
+    return is_own_failure(error_object(error) or {}, error.status_code)
+
+
+def is_own_failure(body: Mapping[str, Any], status: int | None) -> bool:
+    """Whether the API itself says that it failed, so that nothing was made and another try is safe.
+
+    `body` is the error object of the answer. A proxy that fails has none, or another one.
+    """
+    is_server_error = "server_error" in (body.get("code"), body.get("type"))
+    return is_server_error and status in (HTTPStatus.INTERNAL_SERVER_ERROR, HTTPStatus.SERVICE_UNAVAILABLE)
+
+
+def named_wait(error: openai.OpenAIError) -> float | None:
+    """Seconds that the API asks to wait: from its headers, or from its words, as in `Please try again in 240ms`."""
+    if not isinstance(error, openai.APIStatusError):
+        return None
+    headers = error.response.headers
+    for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
+        try:
+            wait = float(headers[name]) * unit
+        except (KeyError, ValueError):
+            continue
+        if 0 <= wait < float("inf"):
+            return wait
+    words = re.search(r"try again in (?:(\d+(?:\.\d+)?)m(?!s))?(?:(\d+(?:\.\d+)?)(ms|s))?", error.message)
+    if words is None or not (words[1] or words[2]):
+        return None
+    seconds = float(words[2] or 0) * (0.001 if words[3] == "ms" else 1.0)
+    return float(words[1] or 0) * 60 + seconds
+
+
+def error_object(error: openai.APIError) -> Mapping[str, Any] | None:
+    """The error object that the API sent; None if the body is something else, such as a web page."""
+    body: Any = error.body
+    return cast("Mapping[str, Any]", body) if isinstance(body, dict) else None

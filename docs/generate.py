@@ -14,7 +14,7 @@ from typing import Any, Final
 import click
 
 from gpt_image_2_mcp.cli.commands import commands
-from gpt_image_2_mcp.install.clients import setups
+from gpt_image_2_mcp.install.clients import client_setups
 from gpt_image_2_mcp.server.prompts.templates import all_prompts
 from gpt_image_2_mcp.server.tools import all_tools
 from gpt_image_2_mcp.settings import Settings
@@ -64,10 +64,10 @@ def settings_table() -> str:
     return "\n".join(rows)
 
 
-def client_setups() -> str:
+def clients_section() -> str:
     """What goes into each client's configuration; clients that take the same text share one block."""
     clients: dict[tuple[str, str], list[str]] = {}
-    for setup in setups():
+    for setup in client_setups():
         clients.setdefault((setup.language, setup.text), []).append(f"**{setup.name}** – {setup.where}")
     return "\n\n".join(
         "; ".join(names) + f"\n\n```{language}\n{text}\n```" for (language, text), names in clients.items()
@@ -133,7 +133,7 @@ def session_tree() -> str:
 
 PAGES: Final[Mapping[str, Mapping[str, Callable[[], str]]]] = {
     "CONTRIBUTING.md": {"make-targets": make_targets},
-    "README.md": {"clients": client_setups},
+    "README.md": {"clients": clients_section},
     "docs/command-line.md": {"command-line": command_line},
     "docs/performance.md": {"bench": benchmark},
     "docs/settings.md": {"settings": settings_table},

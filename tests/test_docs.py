@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from gpt_image_2_mcp.cli.commands import commands
-from gpt_image_2_mcp.install.clients import setups
+from gpt_image_2_mcp.install.clients import client_setups
 from gpt_image_2_mcp.server.prompts.templates import all_prompts
 from gpt_image_2_mcp.server.tools import all_tools
 from gpt_image_2_mcp.settings import Settings
@@ -85,7 +85,7 @@ def test_every_tool_prompt_setting_and_client_is_documented() -> None:
     assert all(f"| `{tool.name}` |" in tools for tool in all_tools())
     assert all(f"| `{prompt.name}` |" in tools for prompt in all_prompts())
     assert all(f"| `{variable}` |" in settings for variable in Settings.variables())
-    assert all(setup.text in read(README) and f"**{setup.name}**" in read(README) for setup in setups())
+    assert all(setup.text in read(README) and f"**{setup.name}**" in read(README) for setup in client_setups())
 
 
 def test_every_setting_says_what_it_does() -> None:
@@ -121,7 +121,7 @@ def test_the_readme_is_short_and_its_first_screen_has_the_essentials() -> None:
     assert "](docs/contact-sheet.jpg)" in screen
     (commands_, *_) = fences(screen, "sh")
     assert re.findall(r"^make \S+", commands_, re.MULTILINE) == ["make demo", "make test"]
-    assert setups()[0].text in screen
+    assert client_setups()[0].text in screen
 
 
 def test_every_page_is_reached_from_the_readme() -> None:

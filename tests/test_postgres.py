@@ -26,7 +26,7 @@ from sqlalchemy import exc
 from stdio_bench import fetched, handed, job_of, listed
 from workbench import SMALL, Bench, Benches, folded, said
 
-from gpt_image_2_mcp.billing.budgets import Entry
+from gpt_image_2_mcp.billing.budgets import ChargeEntry
 from gpt_image_2_mcp.billing.ledger import Ledger
 from gpt_image_2_mcp.catalogue.job_table import JobRow, JobTable
 from gpt_image_2_mcp.catalogue.picture_record import Picture, PictureRecord
@@ -347,7 +347,7 @@ def open_charge(store: Store) -> Callable[[], None]:
     from decimal import Decimal
 
     ledger = Ledger(store)
-    charge = ledger.reserve(Entry("gpt-image-2", "1024x1024", "high"), estimate=Decimal("0.2"), is_sent=True)
+    charge = ledger.reserve(ChargeEntry("gpt-image-2", "1024x1024", "high"), estimate=Decimal("0.2"), is_sent=True)
 
     def settle() -> None:
         ledger.settle(charge, usage=None, usd=Decimal("0.1"))

@@ -7,14 +7,14 @@ from multiprocessing.connection import Connection
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
-from gpt_image_2_mcp.billing.budgets import Entry
+from gpt_image_2_mcp.billing.budgets import ChargeEntry
 from gpt_image_2_mcp.billing.charge_table import ChargeTable
 from gpt_image_2_mcp.billing.ledger import Ledger, local_now
 from gpt_image_2_mcp.database.store import open_store
 from gpt_image_2_mcp.database.url import Address
 from gpt_image_2_mcp.errors import OverBudget
 
-HIGH = Entry("gpt-image-2", "1024x1024", "high")
+HIGH = ChargeEntry("gpt-image-2", "1024x1024", "high")
 HERE = timezone(timedelta(hours=-8))
 NOON = datetime(2026, 11, 22, 12, tzinfo=HERE)
 

@@ -37,7 +37,7 @@ from sqlalchemy import exc
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateIndex, CreateTable
 
-from gpt_image_2_mcp.billing.budgets import PER_CALL, PER_DAY, Entry, ModelSpending
+from gpt_image_2_mcp.billing.budgets import PER_CALL, PER_DAY, ChargeEntry, ModelSpending
 from gpt_image_2_mcp.billing.ledger import Ledger, local_now
 from gpt_image_2_mcp.billing.prices import Offer
 from gpt_image_2_mcp.billing.tokens import Usage
@@ -167,14 +167,14 @@ def test_a_model_without_a_price_is_refused_while_a_budget_is_set(
     ledger: Ledger, budgets: dict[str, Any], variables: tuple[str, ...]
 ) -> None:
     with pytest.raises(NoPrice) as refused:
-        ledger.reserve(Entry("my-deployment", "auto", "auto"), estimate=None, **budgets)
+        ledger.reserve(ChargeEntry("my-deployment", "auto", "auto"), estimate=None, **budgets)
     assert refused.value.variables == variables
     assert all(name in str(refused.value) for name in ("my-deployment", *variables))
 
 
 def test_a_model_without_a_price_is_counted_apart_where_no_budget_is_set(ledger: Ledger) -> None:
     """Its requests must not look as if they had been free."""
-    charge = ledger.reserve(Entry("my-deployment", "auto", "auto", pictures=2), estimate=None)
+    charge = ledger.reserve(ChargeEntry("my-deployment", "auto", "auto", pictures=2), estimate=None)
     ledger.mark_sent(charge)
     ledger.settle(charge, usage=Usage(10, 10, 0, 7024), usd=None)
     assert ledger.summary().period == (ModelSpending("my-deployment", 1, 2, Decimal(0), unpriced=1, unknown=0),)
@@ -245,7 +245,7 @@ def test_no_fraction_of_a_nano_dollar_is_rounded_down(ledger: Ledger) -> None:
 
 def test_rows_hold_what_was_asked_and_used_and_no_prompt(opened: Open, path: Path) -> None:
     ledger = opened()
-    charge = ledger.reserve(Entry("gpt-image-2", "auto", "high", 2, job="job-1"), estimate=Decimal("0.5"))
+    charge = ledger.reserve(ChargeEntry("gpt-image-2", "auto", "high", 2, job="job-1"), estimate=Decimal("0.5"))
     ledger.settle(charge, usage=Usage(1510, 10, 1500, 14000), usd=Decimal("0.43205"), request_id="req_1")
     with closing(sqlite3.connect(path)) as connection:
         connection.row_factory = sqlite3.Row
@@ -276,7 +276,7 @@ def test_the_dearest_answer_seen_is_per_picture_and_for_exactly_what_was_asked(l
     asked = {"model": "gpt-image-2", "size": "auto", "quality": "auto"}
     assert ledger.max_output_tokens(**asked) is None
     for pictures, tokens in ((1, 7024), (2, 18001), (1, 196)):
-        charge = ledger.reserve(Entry(**asked, pictures=pictures), estimate=None)
+        charge = ledger.reserve(ChargeEntry(**asked, pictures=pictures), estimate=None)
         ledger.settle(charge, usage=Usage(10, 10, 0, tokens), usd=None)
     assert ledger.max_output_tokens(**asked) == 9001
     assert ledger.max_output_tokens(**asked | {"quality": "low"}) is None
@@ -315,7 +315,7 @@ def test_a_summary_reaches_back_thirty_days_by_model(opened: Open) -> None:
         (0, "gpt-image-2", "3"),
     ):
         clock.now = NOON - timedelta(days=back)
-        ledger.settle(ledger.reserve(Entry(model, "auto", "auto"), estimate=None), usage=None, usd=Decimal(usd))
+        ledger.settle(ledger.reserve(ChargeEntry(model, "auto", "auto"), estimate=None), usage=None, usd=Decimal(usd))
     found = ledger.summary()
     assert [(row.model, row.requests, row.usd) for row in found.period] == [("gpt-image-2", 2, 5), ("edge", 1, 1)]
     assert [(row.model, row.usd) for row in found.today] == [("gpt-image-2", 3)]

@@ -25,7 +25,7 @@ def round_up_to_nano(usd: Decimal) -> Decimal:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class ChargeEntry:
     """What a charge is for; `size` and `quality` are as requested, so that they may be `auto`."""
 
     model: str
@@ -70,7 +70,7 @@ class SpendingSummary:
         return max(Decimal(0), per_day - self.spent - self.reserved)
 
 
-def no_price_error(entry: Entry, variables: tuple[str, ...]) -> NoPrice:
+def no_price_error(entry: ChargeEntry, variables: tuple[str, ...]) -> NoPrice:
     """The error for a model without a published price while the budget settings `variables` are set."""
     return NoPrice(
         f"No price is published for the model {shown(entry.model)} at quality {entry.quality!r}, and a budget is set:"

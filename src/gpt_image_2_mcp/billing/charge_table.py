@@ -11,12 +11,12 @@ from typing import Any, Final, get_args
 
 import sqlalchemy as sa
 
-from ..database.schema import TOKENS_EACH, State, charges
-from .budgets import NANO_USD, Entry, ModelSpending, round_up_to_nano
+from ..database.schema import TOKENS_EACH, ChargeState, charges
+from .budgets import NANO_USD, ChargeEntry, ModelSpending, round_up_to_nano
 from .tokens import Usage
 
-_OPEN_STATES: Final[tuple[State, ...]] = ("reserved", "sent")
-_SPENT_STATES: Final[tuple[State, ...]] = ("settled", "unknown")
+_OPEN_STATES: Final[tuple[ChargeState, ...]] = ("reserved", "sent")
+_SPENT_STATES: Final[tuple[ChargeState, ...]] = ("settled", "unknown")
 
 _output_tokens_each: Final = sa.literal_column(TOKENS_EACH, sa.BigInteger())
 _max_output_tokens: Final = (
@@ -40,7 +40,7 @@ class UnfinishedCharge:
 
     id: int
     owner: str
-    state: State
+    state: ChargeState
     day: str
     usd: Decimal | None
 
@@ -53,13 +53,13 @@ class ChargeTable:
 
     def insert(
         self,
-        entry: Entry,
+        entry: ChargeEntry,
         *,
         estimate: Decimal | None,
         day: str,
         reserved_at: int,
         owner: str,
-        state: State = "reserved",
+        state: ChargeState = "reserved",
     ) -> int:
         """Insert a charge that is reserved, or sent already; returns its id."""
         row = asdict(entry) | {
@@ -73,7 +73,7 @@ class ChargeTable:
         assert key is not None
         return key[0]
 
-    def update(self, charge: int, *, if_in: Sequence[State], to: State, **values: Any) -> None:
+    def update(self, charge: int, *, if_in: Sequence[ChargeState], to: ChargeState, **values: Any) -> None:
         """Change the state of a charge to `to` if it is one of `if_in` now; otherwise change nothing.
 
         Columns in `values` are written with it; None leaves a column as it is.
@@ -108,7 +108,12 @@ class ChargeTable:
                 "output_tokens": usage.output_tokens,
             }
         self.update(
-            charge, if_in=get_args(State), to="settled", nano_usd=_to_nano_usd(usd), request_id=request_id, **tokens
+            charge,
+            if_in=get_args(ChargeState),
+            to="settled",
+            nano_usd=_to_nano_usd(usd),
+            request_id=request_id,
+            **tokens,
         )
 
     def spent(self, day: str) -> Decimal:
@@ -119,7 +124,7 @@ class ChargeTable:
         """The dollars of `day` in charges that are reserved or sent."""
         return self._total(day, _OPEN_STATES)
 
-    def _total(self, day: str, states: Sequence[State]) -> Decimal:
+    def _total(self, day: str, states: Sequence[ChargeState]) -> Decimal:
         query = sa.select(sa.func.sum(_amount)).where(charges.c.day == day, charges.c.state.in_(states))
         return _from_nano_usd(self.connection.scalar(query) or 0)
 

@@ -15,7 +15,15 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from ..database.store import Store
-from .budgets import PER_CALL, PER_DAY, Entry, SpendingSummary, no_price_error, over_budget_error, round_up_to_nano
+from .budgets import (
+    PER_CALL,
+    PER_DAY,
+    ChargeEntry,
+    SpendingSummary,
+    no_price_error,
+    over_budget_error,
+    round_up_to_nano,
+)
 from .charge_table import ChargeTable, UnfinishedCharge
 from .prices import Offer, dollars
 from .tokens import Usage
@@ -40,7 +48,7 @@ class Ledger:
 
     def reserve(
         self,
-        entry: Entry,
+        entry: ChargeEntry,
         *,
         estimate: Decimal | None,
         per_call: Decimal | None = None,

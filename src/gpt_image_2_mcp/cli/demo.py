@@ -12,7 +12,7 @@ from mcp import Client, StdioServerParameters, stdio_client
 from mcp_types import CallToolResult, ImageContent, TextContent
 
 from ..errors import GptImageError
-from ..install.clients import setups
+from ..install.clients import client_setups
 
 FOX = (
     "Scene: a snowy forest clearing at dawn. Subject: a red fox, looking at the camera."
@@ -40,7 +40,7 @@ def run_demo(output: Path) -> None:
     output.mkdir(parents=True, exist_ok=True)
     anyio.run(_demo, output)
     _heading("Use it with your own client and key")
-    for setup in setups():
+    for setup in client_setups():
         click.secho(f"\n{setup.name} ({setup.where}):", bold=True)
         click.echo(setup.text)
 

@@ -11,7 +11,7 @@ from typing import Final, Literal
 import sqlalchemy as sa
 from sqlalchemy import event
 
-State = Literal["reserved", "sent", "settled", "unknown", "released"]
+ChargeState = Literal["reserved", "sent", "settled", "unknown", "released"]
 """A charge is reserved, then sent; it ends settled, unknown (both are spent) or released (nothing was billed)."""
 
 VERSION: Final = 3

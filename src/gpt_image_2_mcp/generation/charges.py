@@ -21,7 +21,7 @@ from decimal import Decimal
 from functools import partial
 from pathlib import Path
 
-from ..billing.budgets import Entry, SpendingSummary
+from ..billing.budgets import ChargeEntry, SpendingSummary
 from ..billing.prices import Estimate, Offer, estimate, offer
 from ..billing.tokens import Pixels, Quality, Size, Usage
 from ..errors import GptImageError
@@ -123,7 +123,7 @@ class Charge:
         request = self._request
         self._estimate = _estimate_of(request, _max_tokens_seen(request, repositories))
         self._row = repositories.ledger.reserve(
-            Entry(request.model, request.options.size, request.options.quality, request.n, self._job),
+            ChargeEntry(request.model, request.options.size, request.options.quality, request.n, self._job),
             estimate=self._estimate.usd if self._estimate else None,
             per_call=self._budgets.per_call,
             per_day=self._budgets.per_day,

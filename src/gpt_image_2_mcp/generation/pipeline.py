@@ -47,7 +47,7 @@ from .report_builder import build_report
 
 
 class Pipeline:
-    """Makes pictures: the `Work` of the process's `JobRunner`."""
+    """Makes pictures: the `JobWork` of the process's `JobRunner`."""
 
     def __init__(
         self,

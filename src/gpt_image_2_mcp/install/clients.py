@@ -16,7 +16,7 @@ class ClientSetup:
     text: str
 
 
-def setups() -> list[ClientSetup]:
+def client_setups() -> list[ClientSetup]:
     """The set-up of every client that the documents name."""
     server = {"command": "uvx", "args": ["gpt-image-2-mcp"], "env": {"OPENAI_API_KEY": KEY_PLACEHOLDER}}
     common = json.dumps({"mcpServers": {"gpt-image-2": server}}, indent=2, ensure_ascii=False)

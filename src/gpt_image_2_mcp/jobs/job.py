@@ -22,7 +22,7 @@ from ..openai_api.rate_limiter import RequestStatus
 from ..parameters.models import PaidRequest
 from .report import Report
 
-State = Literal["preparing", "queued", "rendering", "done", "failed", "stopped", "lost"]
+JobState = Literal["preparing", "queued", "rendering", "done", "failed", "stopped", "lost"]
 """What a client is told about a job.
 
 It is preparing while its inputs are read, queued while it waits for a slot of the rate limiter, and rendering once a
@@ -105,7 +105,7 @@ class Job:
         return self.joined or self
 
     @property
-    def state(self) -> State:
+    def state(self) -> JobState:
         """The present state; a call that joined a job has the state of that job."""
         if self.joined is not None and self.outcome is None:
             return self.joined.state

@@ -2,10 +2,10 @@
 
 The life of a job:
 
-1. `start` makes a task for it, which calls `Work.prepare`. This reads the inputs and costs nothing.
+1. `start` makes a task for it, which calls `JobWork.prepare`. This reads the inputs and costs nothing.
 2. Now `Order.key` is known. If an earlier identical job was handed out and its outcome not fetched, this one joins it:
    clients and models repeat a call that timed out, and the picture must not be paid for twice.
-3. Otherwise the task calls `Work.run`, which waits for a slot of the rate limiter, sends the request, and saves.
+3. Otherwise the task calls `JobWork.run`, which waits for a slot of the rate limiter, sends the request, and saves.
 4. The task ends with an outcome. Calls that `wait` for the job return it, or raise it.
 
 A call can end before its job, by cancellation or because it has waited long enough. The job is handed out then
@@ -54,7 +54,7 @@ ProgressCallback = Callable[[float, str], Awaitable[None]]
 """Receives the progress, which grows toward 100, and a message for the user."""
 
 
-class Work(Protocol):
+class JobWork(Protocol):
     """What a job does. `generation.pipeline.Pipeline` is the implementation: this folder stands below `generation/`."""
 
     async def prepare(self, job: Job) -> Order:
@@ -69,7 +69,7 @@ class Work(Protocol):
 class JobRunner:
     """The jobs of this process; those of other processes are found through `ForeignJobs`."""
 
-    def __init__(self, tasks: anyio.abc.TaskGroup, store: JobStore, work: Work) -> None:
+    def __init__(self, tasks: anyio.abc.TaskGroup, store: JobStore, work: JobWork) -> None:
         """Run jobs in `tasks`, a task group that outlives every call."""
         self._tasks = tasks
         self._store = store

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, AliasChoices, AwareDatetime, BaseModel, ConfigDict, Field
 
-from ..images import MIME, Format
+from ..images import MIME, FileFormat
 
 PICTURE_ID = r"(?:image|edit|session)-[0-9]{8}-[0-9]{6}-[0-9a-f]{6}(?:-[A-Za-z0-9_-]{1,80})?"
 """The pattern of a picture's id, which is the name of its file without the extension."""
@@ -93,7 +93,7 @@ class PictureRecord(Record):
     kind: Literal["image", "edit", "session"]
     sha256: Sha256
     size_bytes: Annotated[int, Field(ge=0, le=10**12)]
-    format: Format
+    format: FileFormat
     width: Annotated[int, Field(ge=0, le=100_000)]
     height: Annotated[int, Field(ge=0, le=100_000)]
     model: ShortText
@@ -101,7 +101,7 @@ class PictureRecord(Record):
     parameters: PlainValues = Field(default_factory=dict[str, Any])
     """The requested size, quality, background, output_format, output_compression, moderation and n."""
     applied: PlainValues = Field(default_factory=dict[str, Any])
-    """The size, quality, format and background that the API reported."""
+    """The size, quality, format and background that the API reported; `broken` is True if the file is damaged."""
     usage: TokenCounts | None = None
     """The tokens of this picture; a share if several came in one answer."""
     cost_usd: Annotated[Decimal, Field(ge=0, le=1_000_000)] | None = None
@@ -114,6 +114,11 @@ class PictureRecord(Record):
     job_id: ShortText | None = None
     request_id: ShortText | None = None
     sandbox: bool = False
+
+    @property
+    def is_broken(self) -> bool:
+        """Whether the file came damaged: it is kept as it came, and not shown."""
+        return bool(self.applied.get("broken"))
 
 
 class Picture(Record):

@@ -12,17 +12,27 @@ from pathlib import Path
 from threading import Lock
 
 from ..errors import BadAnswer, BadRequest, GptImageError, shown
-from ..images import EXTENSION, Facts, facts, sniff
+from ..images import EXTENSION, LABEL, SHOWN, Facts, identify, sniff
+from ..images.formats import name_format
 from ..images.preview import Preview, make_preview, share_of
 from ..openai_api.api_result import ApiResult, ImageLink
 from ..openai_api.body_reader import ImageBytes
 from ..openai_api.threads import InFlightWrites
 from ..paths.policy import WritePolicy
-from ..storage.local_folder import Name, SavedImage, ensure_side_folder, save_image
+from ..storage.local_folder import (
+    RAW_PREFIX,
+    RAW_SUFFIX,
+    Name,
+    SavedImage,
+    ensure_side_folder,
+    last_resort,
+    save_beside,
+    save_image,
+)
 from .link_fetcher import LinkFetcher
 
-MAX_EDGE = 100_000
-"""The longest edge in pixels that is believed of a file's header; no model comes near, and a record allows no more."""
+MAX_PAGE_BYTES = 64 * 1024
+"""Bytes of a text, such as an error page, that comes in place of a picture; a longer one is saved as a file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +57,7 @@ class _PictureFile:
     path: Path
     facts: Facts
     data: bytes
+    broken: bool
 
 
 class ImageSaver:
@@ -75,10 +86,10 @@ class ImageSaver:
         self._previews_wanted = previews
         self._in_flight = in_flight
         self._numbering = Lock()
-        self._count = 0
+        self._count = self._kept = 0
         self._saved: dict[int, SavedImage] = {}
-        self._without_preview: list[tuple[SavedImage, bytes]] = []
-        """The saved pictures that `make_previews` has to decode, with their bytes."""
+        self._without_preview: list[tuple[int, bytes]] = []
+        """The numbers of the saved pictures that `make_previews` has to decode, with their bytes."""
         self.previews: dict[str, Preview] = {}
         """The previews by picture id."""
         self.results: list[ApiResult] = []
@@ -122,13 +133,31 @@ class ImageSaver:
         self.warnings += [*result.warnings, *map(str, failures)]
 
     def make_previews(self) -> None:
-        """Make the previews of the saved pictures, if they are wanted. Blocks: call it in a thread. Raises nothing."""
-        for image, data in self._without_preview:
-            small = make_preview(data, image.facts, share=share_of(self._n))
+        """Make the previews of the saved pictures, if they are wanted. Blocks: call it in a thread. Raises nothing.
+
+        A picture that cannot be decoded is `broken` afterwards.
+        """
+        for number, data in self._without_preview:
+            image = self._saved[number]
+            try:
+                small = make_preview(data, image.facts, share=share_of(self._n))
+            except ValueError:
+                self._saved[number] = replace(image, broken=True)
+                continue
             if small is not None:
                 self.previews[image.id] = small
         # The bytes need not stay in memory now.
         self._without_preview.clear()
+
+    def keep_raw(self, content: bytes) -> Path | None:
+        """Keep an answer in which no picture was found, in the side folder of the first folder that takes it."""
+        with self._numbering:
+            self._kept += 1
+            name = f"{RAW_PREFIX}{self.stem}-{self._kept}{RAW_SUFFIX}"
+        for folder in (*self._target.folders, last_resort()):
+            with suppress(OSError, BadRequest), self._in_flight:
+                return save_beside(content, name, folder=folder, policy=self._target.policy)
+        return None
 
     def save_partial(self, data: bytes) -> None:
         """Save an unfinished picture in the side folder; a failure is ignored, as the finished one is still to come."""
@@ -145,7 +174,12 @@ class ImageSaver:
     def _save(self, picture: ImageBytes | ImageLink, result: ApiResult) -> "_PictureFile":
         """Write a picture to the disk, and do nothing else with it."""
         data = self._links.fetch(picture.url) if isinstance(picture, ImageLink) else picture.data
-        what = _facts(data)
+        if _is_text(data):
+            raise BadAnswer(
+                f"The API answered with a text in place of a picture, beginning {shown(data[:60].decode())}. If"
+                " OPENAI_BASE_URL is set, check what that backend makes."
+            )
+        what, broken = identify(data)
         with self._numbering:
             self._count += 1
             number = self._count
@@ -164,28 +198,26 @@ class ImageSaver:
             )
         if elsewhere:
             self.warnings.append(elsewhere)
-        if not what.width:
-            self.warnings.append(f"{path.name} was saved as it came, but it cannot be read whole.")
-        return _PictureFile(number, path, what, data)
+        if what.format not in SHOWN:
+            self.warnings.append(
+                f"{path.name} was saved as it came; it is a {LABEL[what.format]}, which this server does not show."
+            )
+        return _PictureFile(number, path, what, data, broken)
 
     def _add(self, file: "_PictureFile") -> None:
         """Add a picture that is on the disk to the results, with its hash."""
-        image = SavedImage(file.path, file.facts, len(file.data), hashlib.sha256(file.data).hexdigest())
+        digest = hashlib.sha256(file.data).hexdigest()
+        image = SavedImage(file.path, file.facts, len(file.data), digest, file.broken)
         self._saved[file.number] = image
-        if self._previews_wanted:
-            self._without_preview.append((image, file.data))
+        if self._previews_wanted and not file.broken and file.facts.format in SHOWN:
+            self._without_preview.append((file.number, file.data))
 
 
-def _facts(data: bytes) -> Facts:
-    found = sniff(data[:64])
-    if found is None:
-        raise BadAnswer(
-            f"The API answered with {len(data):,} bytes that are no PNG, JPEG or WebP (they begin {shown(data[:8])})."
-            " If OPENAI_BASE_URL is set, check what that backend makes."
-        )
+def _is_text(data: bytes) -> bool:
+    """Whether bytes that came as a picture are a short text that is no drawing: a page with an error, for example."""
+    if len(data) > MAX_PAGE_BYTES or name_format(data):
+        return False
     try:
-        what = facts(data)
-    except ValueError:
-        # A broken file is saved as well: it is paid for, and another program may be able to read it.
-        return Facts(found, 0, 0, alpha=False)
-    return what if max(what.width, what.height) <= MAX_EDGE else replace(what, width=0, height=0)
+        return data.decode().isprintable() or data.lstrip()[:1] in (b"<", b"{", b"[")
+    except UnicodeDecodeError:
+        return False

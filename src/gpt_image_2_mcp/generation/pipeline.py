@@ -136,16 +136,15 @@ class Pipeline:
                 error.redact(settings.redact)
             await self._recorder.record_failure(job, charge, error)
             raise
+        # Before the record: a picture that cannot be decoded is recorded as damaged, and no session goes on from it.
+        await anyio.to_thread.run_sync(saver.make_previews)
         report = build_report(order, request, saver, outcome, model=settings.model).redacted(settings.redact)
         if job.status.sent_since is not None:
             self._durations.learn(job.request, anyio.current_time() - job.status.sent_since)
         lost = sum(isinstance(failure, ApiError) and failure.may_be_billed for failure in outcome.failures)
-        # The previews take processor time while the recording waits for the disk.
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(anyio.to_thread.run_sync, saver.make_previews)
-            report = await self._recorder.record_result(
-                job, order, report, charge, lost=lost, policy=self._output_dirs.policy
-            )
+        report = await self._recorder.record_result(
+            job, order, report, charge, lost=lost, policy=self._output_dirs.policy
+        )
         report = replace(report, previews=saver.previews)
         self._news.publish(report.position.session_id if report.position else None)
         return report

@@ -10,7 +10,7 @@ from ..jobs.job import Job
 from ..jobs.report import Report
 from ..parameters.fields import MAX_PROMPT
 from ..parameters.models import Options
-from ..storage.local_folder import Kind
+from ..storage.local_folder import Kind, SavedImage
 
 
 def records_of(
@@ -42,7 +42,7 @@ def records_of(
                 model=model,
                 prompt=report.prompt[:MAX_PROMPT],
                 parameters={name: value for name, value in parameters.items() if value is not None},
-                applied={name: _bounded(value) for name, value in report.applied.items()},
+                applied={name: _bounded(value) for name, value in report.applied.items()} | _damage(image),
                 usage=_share(report.usage, index, count),
                 cost_usd=None if report.cost is None else shares(nano, count)[index] * NANO_USD,
                 parents=parents,
@@ -56,6 +56,10 @@ def records_of(
         )
         for index, image in enumerate(report.images)
     ]
+
+
+def _damage(image: SavedImage) -> dict[str, bool]:
+    return {"broken": True} if image.broken else {}
 
 
 def shares(whole: int, count: int) -> list[int]:

@@ -11,7 +11,6 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import chain, repeat
 from pathlib import Path
 
 from ..catalogue.picture_record import Picture
@@ -31,6 +30,8 @@ from .charges import Charge
 from .record_builder import records_of
 
 logger = logging.getLogger(__name__)
+
+NO_TURN = "The session does not go on from the damaged picture: ask for the same turn again."
 
 NOT_LISTED = "The picture is saved, but it could not be written into the catalogue or its session"
 """The beginning of the warning in the report, if the transaction at the end failed."""
@@ -148,20 +149,27 @@ class Recorder:
         with repositories.transaction():
             _settle(repositories, report, charge, lost)
             with repositories.unit_of_work() as unit:
-                position = unit.sessions.apply(order.step) if order.step else None
-                # A backend may send more pictures than asked for: the first one is the turn, the others stand beside.
-                positions = chain([position], repeat(None))
+                # A backend may send more pictures than asked for: the first that is no damaged one is the turn, the
+                # others stand beside.
+                turn = next((picture.id for picture in pictures if not picture.record.is_broken), None)
+                position = unit.sessions.apply(order.step) if order.step and turn else None
                 listed = [
                     picture.model_copy(
-                        update={"record": picture.record.model_copy(update={"position": at, "made": unit.now})}
+                        update={
+                            "record": picture.record.model_copy(
+                                update={"position": position if picture.id == turn else None, "made": unit.now}
+                            )
+                        }
                     )
-                    for picture, at in zip(pictures, positions, strict=False)
+                    for picture in pictures
                 ]
                 for picture in listed:
                     unit.pictures.add(picture)
                 session = unit.sessions.get(position.session_id) if position else None
                 if session:
                     report = replace(report, position=position, tree=tree(session))
+                elif order.step and turn is None:
+                    report = replace(report, warnings=(*report.warnings, NO_TURN))
                 elif order.step:
                     # The picture is listed without a session, which ended while it was made.
                     report = replace(report, position=position, warnings=(*report.warnings, ENDED_MEANWHILE))

@@ -13,6 +13,11 @@ from ..openai_api.api_result import ApiResult
 from ..openai_api.request import ImageRequest, SendOutcome
 from .image_saver import ImageSaver
 
+DAMAGED = (
+    "{name} is damaged: it was saved as it came and is paid for, but it cannot be decoded and is not shown. Another"
+    " program may be able to read a part of it."
+)
+
 logger = logging.getLogger(__name__)
 
 
@@ -20,7 +25,8 @@ def build_report(order: Order, request: ImageRequest, saver: ImageSaver, outcome
     """The report on the pictures that `saver` has saved; there is at least one."""
     results, images = saver.results, saver.images
     first, image = results[0], images[0]
-    size = f"{image.facts.width}x{image.facts.height}" if image.facts.width else first.size
+    # Not what the API claims: the file shows otherwise, or it is not known.
+    size = f"{image.facts.width}x{image.facts.height}" if image.facts.width else None
     options, n = request.options, request.n
     requested = {
         "size": options.size,
@@ -40,6 +46,7 @@ def build_report(order: Order, request: ImageRequest, saver: ImageSaver, outcome
     # None rather than a sum that leaves a request out: it would be taken for the whole.
     usage = sum(usages[1:], usages[0]) if len(usages) == len(results) else None
     warnings = [*order.inputs.changes, *outcome.notes, *saver.warnings, *_differences(requested, applied)]
+    warnings += [DAMAGED.format(name=image.path.name) for image in images if image.broken]
     warnings += [f"One of the {n} pictures failed: {failure}" for failure in outcome.failures]
     return Report(
         kind=order.kind,

@@ -1,7 +1,7 @@
 """Recognises file formats by their first bytes, whatever the file's name says.
 
-`sniff` knows the three formats that the API takes. `recognise` names other formats that are often mistaken for them, so
-that a refusal can say what the file is instead.
+`sniff` knows the three formats that the API takes, and `name_format` those that a backend may answer with besides.
+`recognise` names other formats that are often mistaken for them, so that a refusal can say what the file is instead.
 """
 
 from collections.abc import Mapping
@@ -11,14 +11,44 @@ from typing import Literal
 Format = Literal["png", "jpeg", "webp"]
 """The three formats that the image API takes."""
 
-MIME: Mapping[Format, str] = MappingProxyType({"png": "image/png", "jpeg": "image/jpeg", "webp": "image/webp"})
+FileFormat = Literal[Format, "gif", "avif", "heic", "tiff", "svg", "bmp", "jxl", "jp2", "ico", "bin"]
+"""The formats in which an answer is saved; `bin` is one that is not known."""
+
+MIME: Mapping[FileFormat, str] = MappingProxyType(
+    {
+        "png": "image/png",
+        "jpeg": "image/jpeg",
+        "webp": "image/webp",
+        "gif": "image/gif",
+        "avif": "image/avif",
+        "heic": "image/heic",
+        "tiff": "image/tiff",
+        "svg": "image/svg+xml",
+        "bmp": "image/bmp",
+        "jxl": "image/jxl",
+        "jp2": "image/jp2",
+        "ico": "image/x-icon",
+        "bin": "application/octet-stream",
+    }
+)
 """Media type of each format."""
 
-EXTENSION: Mapping[Format, str] = MappingProxyType({"png": "png", "jpeg": "jpg", "webp": "webp"})
+EXTENSION: Mapping[FileFormat, str] = MappingProxyType({**{name: name for name in MIME}, "jpeg": "jpg"})
 """File name extension of each format, without its dot."""
 
-LABEL: Mapping[Format, str] = MappingProxyType({"png": "PNG", "jpeg": "JPEG", "webp": "WebP"})
+LABEL: Mapping[FileFormat, str] = MappingProxyType(
+    {
+        **{name: name.upper() for name in MIME},
+        "webp": "WebP",
+        "jxl": "JPEG XL picture",
+        "jp2": "JPEG 2000 picture",
+        "bin": "file of an unknown kind",
+    }
+)
 """The name of each format in a sentence."""
+
+SHOWN: frozenset[str] = frozenset({"png", "jpeg", "webp"})
+"""The formats of which this program makes previews."""
 
 SNIFFED = 12
 """Bytes that `sniff` needs: WebP names itself in bytes 8 to 12 of its RIFF header."""
@@ -40,6 +70,19 @@ _OTHERS: tuple[tuple[int, bytes, str], ...] = (
     (4, b"ftypmsf1", "a HEIC picture"),
     (4, b"ftyp", "a video"),
 )
+_ANSWERED: tuple[tuple[int, bytes, FileFormat], ...] = (
+    (0, b"GIF8", "gif"),
+    (0, b"II*\0", "tiff"),
+    (0, b"MM\0*", "tiff"),
+    (0, b"\0\0\1\0", "ico"),
+    (0, b"\0\0\0\x0cjP  ", "jp2"),
+    (0, b"\0\0\0\x0cJXL ", "jxl"),
+    (0, b"\xff\x0a", "jxl"),
+    (4, b"ftypavi", "avif"),
+    (4, b"ftyphe", "heic"),
+    (4, b"ftypmif1", "heic"),
+    (4, b"ftypmsf1", "heic"),
+)
 _TEXTS: tuple[tuple[bytes, str], ...] = (
     (b"<svg", "an SVG drawing"),
     (b"<!doctype html", "an HTML page"),
@@ -58,6 +101,37 @@ def sniff(head: bytes) -> Format | None:
     if head.startswith(b"RIFF") and head[8:12] == b"WEBP":
         return "webp"
     return None
+
+
+def name_format(data: bytes) -> FileFormat | None:
+    """The format of a picture that came in an answer, by its first bytes; None if it is not known to be a picture."""
+    if found := sniff(data[:SNIFFED]):
+        return found
+    if data.startswith(b"BM") and data[6:10] == b"\0\0\0\0":
+        return "bmp"
+    for offset, magic, name in _ANSWERED:
+        if data.startswith(magic, offset):
+            return name
+    head = data[:1024].removeprefix(b"\xef\xbb\xbf").lstrip().lower()
+    is_svg = head.startswith(b"<svg") or (head.startswith(b"<?xml") and b"<svg" in head)
+    return "svg" if is_svg else None
+
+
+def is_whole(data: bytes) -> bool:
+    """Whether a file ends as its format does; False for formats whose end is not known."""
+    match name_format(data):
+        case "png":
+            return data[-12:] == b"\0\0\0\0IEND\xaeB`\x82"
+        case "jpeg":
+            return data.endswith(b"\xff\xd9")
+        case "webp":
+            return int.from_bytes(data[4:8], "little") + 8 <= len(data)
+        case "gif":
+            return data.endswith(b";")
+        case "svg":
+            return data.rstrip().endswith(b"</svg>")
+        case _:
+            return False
 
 
 def recognise(head: bytes) -> str | None:

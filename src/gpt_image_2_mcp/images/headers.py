@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
 
-from .formats import SNIFFED, Format, recognise, sniff
+from .formats import SNIFFED, FileFormat, recognise, sniff
 from .structure import APP2, SOS, jpeg_segments, png_chunks
 
 Colour = Literal["grey", "grey+alpha", "rgb", "rgba", "palette", "cmyk"]
@@ -28,7 +28,7 @@ _JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 class Facts:
     """What a header tells; width and height are in pixels as stored, before an EXIF orientation is applied."""
 
-    format: Format
+    format: FileFormat
     width: int
     height: int
     alpha: bool

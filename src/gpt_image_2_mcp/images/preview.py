@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from . import MIME, Facts
 from .encode import Step, encode_to_fit, without_opaque_alpha
+from .validate import MAX_PIXELS
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -57,18 +58,25 @@ class Preview:
 
 
 def make_preview(data: bytes, facts: Facts, *, share: int) -> Preview | None:
-    """Encode a picture in at most `share` bytes; None if that fails. Blocks: call it in a thread."""
+    """Encode a picture in at most `share` bytes; None if that fails. Blocks: call it in a thread.
+
+    Raises:
+        ValueError: the picture cannot be decoded.
+
+    """
     from PIL import Image
 
+    if facts.width * facts.height > MAX_PIXELS:
+        return None
     try:
         if len(data) <= share:
+            _check_decodes(data, facts)
             return Preview(_base64(data), MIME[facts.format])
         with _open_scaled(data, facts, share) as image:
             encoded = encode_to_fit(_scaled_steps(image, share), max_bytes=share)
             return Preview(_base64(encoded.data), MIME[encoded.format]) if encoded else None
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
-        # The picture cannot be decoded.
-        return None
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise ValueError(f"cannot be decoded ({error})") from None
     except Exception:
         # The picture is paid for and saved: whatever goes wrong here (no memory, say) is no failure of the call.
         logger.exception("no preview could be made of a picture")
@@ -76,13 +84,20 @@ def make_preview(data: bytes, facts: Facts, *, share: int) -> Preview | None:
 
 
 def unscaled_preview(data: bytes, facts: Facts) -> Preview:
-    """The file's own bytes as a preview, whatever their size."""
+    """The file's own bytes as a preview, whatever their size; raises ValueError if they cannot be decoded."""
+    _check_decodes(data, facts)
     return Preview(_base64(data), MIME[facts.format])
 
 
 def share_of(count: int) -> int:
     """Bytes that each of `count` pictures may have in one answer."""
     return MAX_PICTURE_BYTES // max(count, 1)
+
+
+def _check_decodes(data: bytes, facts: Facts) -> None:
+    """Decode a picture that is shown as it is: a model's API refuses a request with one that it cannot decode."""
+    with _open_scaled(data, facts, MAX_PICTURE_BYTES):
+        pass
 
 
 @contextmanager

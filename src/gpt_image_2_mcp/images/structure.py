@@ -8,7 +8,7 @@ import re
 import zlib
 from collections.abc import Iterator
 
-from .formats import Format
+from .formats import FileFormat
 
 MAX_JPEG_SCANS = 100
 """Scans in one JPEG. Encoders write about ten; each costs a pass over the whole picture, so that a small file with
@@ -24,6 +24,8 @@ APP2 = 0xE2
 """JPEG's marker of the segment in which a file lists its further pictures."""
 
 _PNG_START = 8
+_COLOUR_TYPE, _PALETTE = 25, 3
+"""Where a PNG's header has its colour type, and the type of a picture with a palette."""
 _FILL = 0xFF
 _JPEG_BARE = frozenset({0x01, *range(0xD0, 0xD9)})
 # What ends a scan: any marker but a stuffed zero, a restart or a fill byte.
@@ -32,7 +34,7 @@ _JPEG_SCAN_END = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")
 _PIECE, _INFLATED = 1 << 16, 1 << 20
 
 
-def check_structure(data: bytes, *, kind: Format, inflated: int) -> None:
+def check_structure(data: bytes, *, kind: FileFormat, inflated: int) -> None:
     """Walk a file to its end marker; `inflated` is how many bytes a PNG's pixels have once decompressed.
 
     Raises:
@@ -49,6 +51,26 @@ def check_structure(data: bytes, *, kind: Format, inflated: int) -> None:
         # Without this a file cut at its very end would decode or not by where a buffer ends.
         if marker != EOI:
             raise ValueError("is cut short")
+
+
+def check_chunks(data: bytes, *, kind: FileFormat) -> None:
+    """Walk a file to its end marker without looking at the pixels; raises ValueError where it is cut or damaged."""
+    if kind == "png":
+        kinds = {_check_sum(data, *chunk) for chunk in png_chunks(data)}
+        needed = (b"IHDR", b"IDAT", b"PLTE") if data[_COLOUR_TYPE] == _PALETTE else (b"IHDR", b"IDAT")
+        for missing in (kind for kind in needed if kind not in kinds):
+            raise ValueError(f"is damaged: it has no {missing.decode('ascii')} chunk")
+    elif kind == "jpeg":
+        check_structure(data, kind=kind, inflated=0)
+    elif len(data) < int.from_bytes(data[4:8], "little") + 8:
+        raise ValueError("is cut short")
+
+
+def _check_sum(data: bytes, kind: bytes, start: int, end: int) -> bytes:
+    """Give a PNG chunk's kind; a damaged one that no pixel depends on (lower case) is no reason to refuse a picture."""
+    if kind[:1].isupper() and zlib.crc32(memoryview(data)[start - 4 : end]) != int.from_bytes(data[end : end + 4]):
+        raise ValueError(f"is damaged: the checksum of its {kind.decode('ascii')} chunk is wrong")
+    return kind
 
 
 def png_chunks(data: bytes, *, whole: bool = True) -> Iterator[tuple[bytes, int, int]]:
@@ -92,10 +114,7 @@ def _check_png(data: bytes, inflated: int) -> None:
     missing = inflated
     inflate = zlib.decompressobj()
     for kind, start, end in png_chunks(data):
-        # A damaged chunk that no pixel depends on (lower case) is no reason to refuse a picture.
-        checksum = int.from_bytes(data[end : end + 4], "big")
-        if kind[:1].isupper() and zlib.crc32(data[start - 4 : end]) != checksum:
-            raise ValueError(f"is damaged: the checksum of its {kind.decode('ascii')} chunk is wrong")
+        _check_sum(data, kind, start, end)
         for at in range(start, end if kind == b"IDAT" else start, _PIECE):
             piece = data[at : min(at + _PIECE, end)]
             while piece and missing > 0:

@@ -20,7 +20,7 @@ from urllib.parse import unquote_to_bytes
 import anyio.to_thread
 
 from ..errors import BadRequest, UnreadableSource, shown
-from ..images.formats import EXTENSION, LABEL, SNIFFED, Format, recognise, sniff
+from ..images.formats import EXTENSION, LABEL, SNIFFED, FileFormat, recognise, sniff
 from ..images.headers import facts
 from ..images.validate import MAX_BYTES, validate
 from ..paths.policy import expand_path
@@ -46,7 +46,7 @@ class InputImage:
     """A checked picture that can be sent to the API, and where it came from."""
 
     data: bytes
-    format: Format
+    format: FileFormat
     width: int
     height: int
     sha256: str

@@ -122,6 +122,7 @@ class Report:
 
 
 def _image(image: SavedImage) -> dict[str, Any]:
+    damage = {"broken": True} if image.broken else {}
     return {
         "id": image.id,
         "file_path": str(image.path),
@@ -131,4 +132,5 @@ def _image(image: SavedImage) -> dict[str, Any]:
         "width": image.facts.width,
         "height": image.facts.height,
         "sha256": image.sha256,
+        **damage,
     }

@@ -19,7 +19,7 @@ import anyio.to_thread
 from ..catalogue.picture_record import Picture
 from ..catalogue.sidecar import read_sidecar
 from ..errors import RecordConflict, UnreadableSource
-from ..images import EXTENSION, facts
+from ..images import EXTENSION, identify
 from ..paths.safe_open import is_file
 from ..persistence.unit_of_work import Repositories, UnitOfWork, WriterThread
 from .progress import CountCallback, Notes
@@ -169,10 +169,7 @@ def _check_file(picture: Picture, read: Callable[[Path], bytes]) -> None:
     data = read(picture.path)
     if len(data) != record.size_bytes or hashlib.sha256(data).hexdigest() != record.sha256:
         raise UnreadableSource(f"{picture.path} was changed since its record was written.")
-    try:
-        found = facts(data)
-    except ValueError as error:
-        raise UnreadableSource(f"{picture.path} {error}.") from None
+    found, _ = identify(data)
     if (found.format, found.width, found.height) != (record.format, record.width, record.height):
         raise UnreadableSource(f"{picture.path} is not of the size or format that its record says.")
 

@@ -125,7 +125,10 @@ def _preview_of(data: bytes, name: str, region: str | None) -> tuple[Preview, st
     if region is not None:
         seen = region_of(data, facts, parse_box(region, facts), share=MAX_PICTURE_BYTES)
         return seen.preview, seen.description
-    shown = make_preview(data, facts, share=MAX_PICTURE_BYTES)
+    try:
+        shown = make_preview(data, facts, share=MAX_PICTURE_BYTES)
+    except ValueError:
+        shown = None
     if shown is None:
         raise UnreadableSource(f"The picture {name} cannot be decoded.")
     return shown, f"The whole picture, {facts.width}x{facts.height}, at a size that fits."

@@ -47,7 +47,10 @@ def translate(error: openai.OpenAIError, *, model: str, variable: str, editing: 
     """
     match error:
         case openai.APIConnectionError():
-            return _translate_connection(error)
+            failure = _translate_connection(error)
+            # Where what had arrived is kept (`answer`).
+            failure.args = (" ".join([str(failure.args[0]), *getattr(error, "__notes__", ())]),)
+            return failure
         case openai.APIStatusError():
             failure = _translate_status(error, model=model, variable=variable, editing=editing)
             failure.from_sandbox = from_sandbox(error.response.headers)

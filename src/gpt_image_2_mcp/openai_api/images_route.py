@@ -3,26 +3,26 @@
 Options that have their default value are not sent, so that proxies and other servers that know fewer of them work.
 """
 
-import json
-from collections.abc import Callable, Generator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from functools import partial
 from http import HTTPStatus
 from typing import Any
 
-import httpx2
 import openai
 
 from ..errors import ApiError, OutcomeUnknown
 from ..images import MIME
 from ..inputs import InputImage
 from ..parameters.models import Options
+from .answer import Answer, save_answer
 from .api_result import ApiResult
 from .body_reader import read_body
-from .client import with_deadline
+from .errors import translate_object
+from .events import read_events
 from .rate_limiter import RequestStatus
 from .request import ImageRequest
-from .results import decode_base64, parse_completed_event, parse_images_answer, reading_answer
+from .results import decode_base64, parse_completed_event, parse_images_answer, request_id
 from .retry import RequestSender
 from .sink import ImageSink
 
@@ -89,7 +89,7 @@ class ImagesRoute:
         if n == 1 and self._partial_images:
             stream = partial(call, model=self._model, stream=True, partial_images=self._partial_images)
             try:
-                await send(lambda: sink.save_result(self._read_stream(stream(), sink)))
+                await send(lambda: self._receive_stream(stream(), sink))
             except ApiError as error:
                 if not _refuses_streaming(error):
                     raise
@@ -97,58 +97,46 @@ class ImagesRoute:
             else:
                 return
         several = {"n": n} if n > 1 else {}
-        await send(lambda: sink.save_result(self._read_whole(call(model=self._model, **several))))
+        await send(lambda: self._receive(call(model=self._model, **several), sink))
 
-    def _read_whole(self, call: AbstractContextManager[Any]) -> ApiResult:
-        """Read an answer that is not streamed."""
-        with call as response, _as_sdk_errors(response):
-            return self._read(response)
-
-    def _read_stream(self, call: AbstractContextManager[Any], sink: ImageSink) -> ApiResult:
-        """Read a stream of events: save the unfinished pictures, and return the result at its end."""
+    def _receive(self, call: AbstractContextManager[Any], sink: ImageSink) -> None:
+        """Receive an answer that is not streamed."""
         with call as response:
-            with _as_sdk_errors(response):
-                if not response.headers.get("content-type", "").startswith("text/event-stream"):
-                    # A backend that ignores `stream` sends a plain answer.
-                    return self._read(response)
-                for event in with_deadline(response.parse()):
-                    kind = str(getattr(event, "type", ""))
-                    if kind.endswith(".completed"):
-                        with reading_answer(response.headers):
-                            return parse_completed_event(event, response.headers)
-                    if kind.endswith(".partial_image"):
-                        _save_partial(event, sink)
-            raise OutcomeUnknown("The API's stream ended without its picture.", request_id=response.request_id)
+            answer = Answer(response)
+            save_answer(answer, lambda: self._read(answer), sink)
 
-    def _read(self, response: Any) -> ApiResult:
-        body = read_body(with_deadline(response.iter_bytes()))
-        with reading_answer(response.headers):
-            return parse_images_answer(body, response.headers, model=self._model)
+    def _receive_stream(self, call: AbstractContextManager[Any], sink: ImageSink) -> None:
+        """Receive a stream of events: the unfinished pictures, and the result at its end."""
+        with call as response:
+            answer = Answer(response)
+            is_stream = response.headers.get("content-type", "").startswith("text/event-stream")
+            # A backend that ignores `stream` sends a plain answer.
+            save_answer(answer, lambda: self._read_events(answer, sink) if is_stream else self._read(answer), sink)
+
+    def _read_events(self, answer: Answer, sink: ImageSink) -> ApiResult:
+        for event in read_events(answer.pieces()):
+            kind = str(event.get("type", ""))
+            if kind.endswith(".completed"):
+                return parse_completed_event(event, answer.headers)
+            if kind.endswith(".partial_image"):
+                _save_partial(event, sink)
+            elif isinstance(event.get("error"), dict):
+                raise translate_object(event["error"], model=self._model, request_id=request_id(answer.headers))
+        raise OutcomeUnknown("The API's stream ended without its picture.", request_id=request_id(answer.headers))
+
+    def _read(self, answer: Answer) -> ApiResult:
+        for _ in answer.pieces():
+            pass
+        return parse_images_answer(read_body(answer.content), answer.headers, model=self._model)
 
 
-def _save_partial(event: Any, sink: ImageSink) -> None:
+def _save_partial(event: Mapping[str, Any], sink: ImageSink) -> None:
     """Pass an unfinished picture to `sink`; a broken one is ignored, since the finished one is still to come."""
     try:
-        data = decode_base64(event.b64_json)
-    except (AttributeError, TypeError, ValueError):
+        data = decode_base64(event["b64_json"])
+    except (KeyError, AttributeError, TypeError, ValueError):
         return
     sink.save_partial(data)
-
-
-@contextmanager
-def _as_sdk_errors(response: Any) -> Generator[None]:
-    """Raise the SDK's errors for a connection that fails while the body is read.
-
-    The SDK itself translates httpx2's errors only until the headers are there.
-    """
-    try:
-        yield
-    except httpx2.TimeoutException as error:
-        raise openai.APITimeoutError(request=response.http_request) from error
-    except httpx2.RequestError as error:
-        raise openai.APIConnectionError(request=response.http_request) from error
-    except json.JSONDecodeError as error:
-        raise OutcomeUnknown("The API's stream is garbled.", request_id=response.request_id) from error
 
 
 def _refuses_streaming(error: ApiError) -> bool:

@@ -19,6 +19,7 @@ from ..billing.tokens import usage_from
 from ..errors import ApiError, BadAnswer, GptImageError
 from ..images import MIME
 from ..inputs import InputImage
+from .answer import Answer, save_answer
 from .api_result import ApiResult, HostUsage
 from .body_reader import ImageBytes
 from .errors import from_sandbox, sanitized, translate, translate_object
@@ -30,7 +31,6 @@ from .results import (
     decode_base64,
     parse_object,
     parse_usage,
-    reading_answer,
     request_id,
     text_field,
 )
@@ -112,13 +112,12 @@ async def _send_one(
     model: str,
     host_model: str,
 ) -> None:
-    responses: Any = sender.sdk.responses.with_raw_response
+    responses: Any = sender.sdk.responses.with_streaming_response
 
     def call() -> None:
-        raw = responses.create(**body)
-        with reading_answer(raw.headers):
-            result = _read_answer(raw.content, raw.headers, model=model, host_model=host_model)
-        sink.save_result(result)
+        with responses.create(**body) as response:
+            answer = Answer(response)
+            save_answer(answer, lambda: _read_answer(answer, model=model, host_model=host_model), sink)
 
     try:
         await sender.send(call, status, model=host_model, variable="OPENAI_RESPONSES_EDIT_MODEL")
@@ -139,8 +138,11 @@ def _is_unexplained(error: ApiError) -> bool:
     return isinstance(cause, openai.BadRequestError) and (cause.code is None or (cause.param or "").startswith("tool"))
 
 
-def _read_answer(content: bytes, headers: Mapping[str, str], *, model: str, host_model: str) -> ApiResult:
-    body = parse_object(content, headers, model=model)
+def _read_answer(answer: Answer, *, model: str, host_model: str) -> ApiResult:
+    headers = answer.headers
+    for _ in answer.pieces():
+        pass
+    body = parse_object(bytes(answer.content), headers, model=model)
     output = cast("list[Mapping[str, Any]]", body.get("output") or [])
     calls = [item for item in output if item.get("type") == "image_generation_call"]
     made = [item for item in calls if isinstance(item.get("result"), str) and item["result"]]

@@ -19,6 +19,7 @@ from ..errors import ApiError, BadAnswer, OutcomeUnknown, shown
 from .api_result import ApiResult, ImageLink
 from .body_reader import Body, ImageBytes
 from .errors import from_sandbox, translate_object
+from .loose_parser import decode_loosely
 
 MAX_REQUEST_ID = 200
 """Characters of a request's id; OpenAI's have 36."""
@@ -70,20 +71,20 @@ def parse_images_answer(arrived: Body, headers: Mapping[str, str], *, model: str
     return replace(_api_result(body, headers, pictures), warnings=warnings)
 
 
-def parse_completed_event(event: Any, headers: Mapping[str, str]) -> ApiResult:
+def parse_completed_event(event: Mapping[str, Any], headers: Mapping[str, str]) -> ApiResult:
     """Read the `completed` event of a stream; raises BadAnswer if it has no picture."""
-    body = cast("Mapping[str, Any]", event.model_dump())
-    pictures, broken = _read_pictures([body], {})
+    pictures, broken = _read_pictures([event], {})
     if not pictures:
         raise BadAnswer(
             f"The API's stream is complete, but {broken[0]}. {BASE_URL_HINT}", request_id=request_id(headers)
         )
-    return _api_result(body, headers, pictures)
+    return _api_result(event, headers, pictures)
 
 
 def parse_object(content: bytes, headers: Mapping[str, str], *, model: str) -> Mapping[str, Any]:
     """Read an answer's body as a JSON object; raises as `images_answer` does."""
-    head = content[:200].lstrip()
+    content = content.removeprefix(b"\xef\xbb\xbf").lstrip()
+    head = content[:200]
     if not head.startswith(b"{"):
         kind = headers.get("content-type", "").partition(";")[0] or "no content type"
         start = head[:60].decode("utf-8", "replace")
@@ -142,9 +143,19 @@ def _api_result(
 
 
 def decode_base64(encoded: str) -> bytes:
-    """Decode base64, with or without a data URL around it; raises ValueError if it is invalid."""
+    """Decode base64, with or without a data URL around it; raises ValueError if it is invalid.
+
+    The URL-safe alphabet, line ends and missing padding are read as well: a picture is paid for, however it is written.
+    """
     prefix = _DATA_URL.match(encoded)
-    return pybase64.b64decode(encoded[prefix.end() :] if prefix else encoded, validate=True)
+    plain = encoded[prefix.end() :] if prefix else encoded
+    try:
+        return pybase64.b64decode(plain, validate=True)
+    except ValueError:
+        data = decode_loosely(plain.encode())
+        if not data:
+            raise
+        return data
 
 
 def request_id(headers: Mapping[str, str]) -> str | None:

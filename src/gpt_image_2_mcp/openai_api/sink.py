@@ -1,5 +1,6 @@
 """The interface through which the routes pass on what they receive, so that this folder knows nothing of saving."""
 
+from pathlib import Path
 from typing import Protocol
 
 from .api_result import ApiResult
@@ -10,6 +11,13 @@ class ImageSink(Protocol):
 
     def save_partial(self, data: bytes) -> None:
         """Receive an unfinished picture; raises nothing."""
+        ...
+
+    def keep_raw(self, content: bytes) -> Path | None:
+        """Receive an answer in which no picture was found; gives the file that it is kept in. Blocks; raises nothing.
+
+        None if no folder takes it.
+        """
         ...
 
     def save_result(self, result: ApiResult) -> None:

@@ -21,6 +21,7 @@ from ..errors import GptImageError, JoinedJobFailed, UnreadableSource
 from ..generation.charges import Budgets, Spending
 from ..generation.output_dirs import OutputDirs
 from ..generation.pipeline import Pipeline
+from ..images import SHOWN
 from ..images.preview import Preview, make_preview, share_of, unscaled_preview
 from ..inputs.reader import InputReader, Inputs
 from ..inputs.references import References
@@ -198,14 +199,19 @@ class ImageService:
                 data = self._reader.read_unchanged(image.path, image.sha256)
             except UnreadableSource:
                 return None
-            if self.settings.inline == "full":
-                return unscaled_preview(data, image.facts)
-            return make_preview(data, image.facts, share=share_of(max(report.requested["n"], len(report.images))))
+            try:
+                if self.settings.inline == "full":
+                    return unscaled_preview(data, image.facts)
+                return make_preview(data, image.facts, share=share_of(max(report.requested["n"], len(report.images))))
+            except ValueError:
+                # It cannot be decoded, and the report says so.
+                return None
 
         if self.settings.inline == "none":
             return []
         made: Mapping[str, Preview] = report.previews if len(report.images) <= report.requested["n"] else {}
-        found = [made.get(i.id) or await anyio.to_thread.run_sync(make, i) for i in report.images]
+        shown = [image for image in report.images if image.facts.format in SHOWN and not image.broken]
+        found = [made.get(i.id) or await anyio.to_thread.run_sync(make, i) for i in shown]
         return [picture for picture in found if picture is not None]
 
     def arrival(self) -> float:

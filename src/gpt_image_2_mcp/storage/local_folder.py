@@ -24,6 +24,9 @@ Kind = Literal["image", "edit", "session"]
 SIDE_FOLDER = ".gpt-image-2"
 """The folder beside the pictures for their records, partial pictures and kept originals."""
 
+RAW_PREFIX, RAW_SUFFIX = "unread-", ".bin"
+"""How the name of a raw answer begins and ends that is kept because no picture was found in it."""
+
 PART_PREFIX = ".gpt-image-2-"
 """How the name of a picture begins that is still being written: recovery after a kill looks for these."""
 
@@ -63,6 +66,8 @@ class SavedImage:
     facts: Facts
     size_bytes: int
     sha256: str
+    broken: bool = False
+    """Whether the file is damaged: it is kept as it came, and not shown."""
 
     @property
     def id(self) -> str:
@@ -136,8 +141,7 @@ def save_image(
 
     """
     failures: list[str] = []
-    last_resort = Path(os.path.realpath(tempfile.gettempdir())) / "gpt-image-2"
-    for folder in (*folders, last_resort):
+    for folder in (*folders, last_resort()):
         try:
             ensure_resolved(folder, policy)
             try:
@@ -156,6 +160,11 @@ def save_image(
         f"The picture was made and paid for, but could not be saved anywhere: {'; '.join(failures)}."
         " Make room or set GPT_IMAGE_2_OUTPUT_DIR to a folder that can be written."
     )
+
+
+def last_resort() -> Path:
+    """The folder in which a paid picture is saved if no other folder takes it."""
+    return Path(os.path.realpath(tempfile.gettempdir())) / "gpt-image-2"
 
 
 def save_copy(data: bytes, path: Path, *, policy: WritePolicy) -> bool:

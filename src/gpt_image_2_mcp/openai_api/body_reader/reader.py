@@ -1,7 +1,7 @@
 """Reads a body, and decodes the pictures in it; the package says why."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -25,11 +25,9 @@ class Body:
     pictures: Mapping[str, ImageBytes] = field(default_factory=dict[str, ImageBytes])
 
 
-def read_body(pieces: Iterable[bytes]) -> Body:
-    """Read a body to its end."""
-    content, json = bytearray(), bytearray()
-    for piece in pieces:
-        content += piece
+def read_body(content: bytes | bytearray) -> Body:
+    """Take the pictures out of a body that has arrived."""
+    json = bytearray()
     pictures: dict[str, ImageBytes] = {}
     copied = at = 0
     with memoryview(content) as body:

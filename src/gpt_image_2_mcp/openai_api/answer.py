@@ -114,4 +114,5 @@ def _is_plain_object(content: bytearray) -> bool:
         body = json.loads(content)
     except (ValueError, RecursionError):
         return False
-    return isinstance(body, dict) and b"url" not in content and len(content) < MAX_PLAIN_BYTES
+    has_field = b"b64_json" in content or b"url" in content
+    return isinstance(body, dict) and not has_field and len(content) < MAX_PLAIN_BYTES

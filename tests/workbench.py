@@ -55,6 +55,10 @@ PLAIN: dict[str, Any] = {
 GENERATIONS, EDITS, RESPONSES = "/v1/images/generations", "/v1/images/edits", "/v1/responses"
 
 
+SHOWN = {"image/png", "image/jpeg", "image/webp"}
+"""The types of files that answers show."""
+
+
 @dataclass(frozen=True)
 class Answer:
     """The answer of a call that made pictures: its text, its previews, and its report (from `_meta`)."""
@@ -109,7 +113,8 @@ class Bench:
         assert isinstance(result.content[0], TextContent)
         report: dict[str, Any] = (result.meta or {})[META]
         pictures = [block for block in result.content if isinstance(block, ImageContent)]
-        assert len(pictures) == len(report["images"])
+        shown = [image for image in report["images"] if image["mime_type"] in SHOWN]
+        assert len(pictures) == len(shown)
         return Answer(text, pictures, report)
 
     async def refused(self, tool: str, **arguments: Any) -> str:

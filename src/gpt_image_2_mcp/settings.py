@@ -23,6 +23,9 @@ from .redaction.key import redact_key
 
 _PLACEHOLDER = re.compile(r"\$\{[^}]*\}")
 
+DEFAULT_BASE_URL = "https://api.openai.com/v1"
+"""The API's address where OPENAI_BASE_URL is not set."""
+
 TEN_YEARS_MS = 315_360_000_000
 """The longest idle time of a session that can be set; for a longer one there is 0, which means never."""
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from .output import count_of, print_check, print_known, print_notes, print_page, print_rebuild, printable
+from .output import count_of, print_check, print_known, print_notes, print_page, print_rebuild, print_rescue, printable
 
 if TYPE_CHECKING:
     from ..catalogue.search_query import SearchQuery
@@ -150,6 +150,19 @@ def rebuild(ctx: click.Context, sandbox: bool, folders: Sequence[str]) -> None:
     """
     done = _run(ctx, sandbox, lambda library, tell: library.rebuild(folders, on_progress=tell), title="Reading")
     print_rebuild(done, sandbox=sandbox or bool(ctx.obj))
+
+
+@library.command()
+@click.argument("paths", nargs=-1, metavar="[FILE|FOLDER]...")
+@_sandboxed
+def rescue(ctx: click.Context, sandbox: bool, paths: Sequence[str]) -> None:
+    """Look for pictures in answers that could not be read.
+
+    Such an answer is kept as it came, in a folder .gpt-image-2 beside the pictures, under a name that begins with
+    unread-. Pictures that are found in it are saved, and their paths are printed; the file's name begins with rescued-
+    afterwards. Without FILE and FOLDER, all folders with your pictures are looked through.
+    """
+    print_rescue(_run(ctx, sandbox, lambda library, _: library.rescue(paths)))
 
 
 @library.command()

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from ..library.check import CheckResult, Finding
     from ..library.library import KnownPicture
     from ..library.rebuild import RebuildResult
+    from ..library.rescue import RescueResult
 
 MAX_FINDINGS = 20
 """Findings of one kind that `library check` prints; `--json` prints all."""
@@ -92,6 +93,16 @@ def print_rebuild(done: "RebuildResult", *, sandbox: bool) -> None:
         click.echo(f"{count_of(done.other_kind, 'picture')} left out: {whose}. Rebuild {where} to take them.", err=True)
     if not (done.added or done.moved or done.known or done.copies or done.other_kind or len(done.notes)):
         click.echo("No records were found there: they lie in folders .gpt-image-2, beside the pictures.", err=True)
+    print_notes(done.notes)
+
+
+def print_rescue(done: "RescueResult") -> None:
+    """Print the paths of the pictures that were found, and what is to be said of the other files."""
+    for picture in done.pictures:
+        click.echo(printable(str(picture.path)))
+    click.echo(f"{count_of(len(done.pictures), 'picture')} rescued.", err=True)
+    for path in done.without:
+        click.echo(f"No complete picture is in {printable(str(path))}; the file stays as it is.", err=True)
     print_notes(done.notes)
 
 

@@ -14,7 +14,7 @@ from threading import Lock
 from ..errors import BadAnswer, BadRequest, GptImageError, shown
 from ..images import EXTENSION, LABEL, SHOWN, Facts, identify, sniff
 from ..images.formats import name_format
-from ..images.preview import Preview, make_preview, share_of
+from ..images.preview import Preview, check_decodes, make_preview, share_of
 from ..openai_api.api_result import ApiResult, ImageLink
 from ..openai_api.body_reader import ImageBytes
 from ..openai_api.threads import InFlightWrites
@@ -88,8 +88,8 @@ class ImageSaver:
         self._numbering = Lock()
         self._count = self._kept = 0
         self._saved: dict[int, SavedImage] = {}
-        self._without_preview: list[tuple[int, bytes]] = []
-        """The numbers of the saved pictures that `make_previews` has to decode, with their bytes."""
+        self._to_decode: list[tuple[int, bytes]] = []
+        """The numbers of the saved pictures that `decode` has to decode, with their bytes."""
         self.previews: dict[str, Preview] = {}
         """The previews by picture id."""
         self.results: list[ApiResult] = []
@@ -132,22 +132,29 @@ class ImageSaver:
         self.results.append(replace(result, pictures=()))
         self.warnings += [*result.warnings, *map(str, failures)]
 
-    def make_previews(self) -> None:
-        """Make the previews of the saved pictures, if they are wanted. Blocks: call it in a thread. Raises nothing.
+    def decode(self) -> None:
+        """Decode the saved pictures, and make their previews if they are wanted. Blocks. Raises nothing.
 
         A picture that cannot be decoded is `broken` afterwards.
         """
-        for number, data in self._without_preview:
+        for number, data in self._to_decode:
             image = self._saved[number]
             try:
-                small = make_preview(data, image.facts, share=share_of(self._n))
+                small = self._decode(data, image.facts)
             except ValueError:
                 self._saved[number] = replace(image, broken=True)
                 continue
             if small is not None:
                 self.previews[image.id] = small
         # The bytes need not stay in memory now.
-        self._without_preview.clear()
+        self._to_decode.clear()
+
+    def _decode(self, data: bytes, facts: Facts) -> Preview | None:
+        """Give a picture's preview if previews are wanted; raises ValueError if it cannot be decoded."""
+        if self._previews_wanted:
+            return make_preview(data, facts, share=share_of(self._n))
+        check_decodes(data, facts)
+        return None
 
     def keep_raw(self, content: bytes) -> Path | None:
         """Keep an answer in which no picture was found, in the side folder of the first folder that takes it."""
@@ -192,7 +199,8 @@ class ImageSaver:
                 data,
                 extension=EXTENSION[what.format],
                 name=target.name,
-                number=number if self._n > 1 else None,
+                # The second picture of an answer that was to have one needs a name of its own, whatever its format.
+                number=number if self._n > 1 or number > 1 else None,
                 folders=folders,
                 policy=target.policy,
             )
@@ -209,8 +217,8 @@ class ImageSaver:
         digest = hashlib.sha256(file.data).hexdigest()
         image = SavedImage(file.path, file.facts, len(file.data), digest, file.broken)
         self._saved[file.number] = image
-        if self._previews_wanted and not file.broken and file.facts.format in SHOWN:
-            self._without_preview.append((file.number, file.data))
+        if not file.broken and file.facts.format in SHOWN:
+            self._to_decode.append((file.number, file.data))
 
 
 def _is_text(data: bytes) -> bool:

@@ -2,7 +2,7 @@
 
 import asyncio
 from dataclasses import dataclass
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 from ..errors import BadAnswer, GptImageError, shown
 from ..inputs import Sources
@@ -24,6 +24,8 @@ class LinkFetcher:
     sources: Sources
     loop: asyncio.AbstractEventLoop
     backend: str | None
+    base_url: str
+    """The address of the API, to which a link without a host is relative."""
 
     def fetch(self, url: str) -> bytes:
         """Fetch the picture at a URL. Blocks: called in a request's thread.
@@ -32,6 +34,8 @@ class LinkFetcher:
             BadAnswer: it cannot be fetched; the message has the URL.
 
         """
+        if not url.lower().startswith("data:"):
+            url = urljoin(f"{self.base_url}/", url)
         try:
             return run_on_loop(self.loop, self.sources.fetch_picture(url, also_allowed=self.backend))
         except GptImageError as error:

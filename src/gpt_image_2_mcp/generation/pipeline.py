@@ -36,7 +36,7 @@ from ..parameters.models import (
 )
 from ..paths.policy import safe_prefix
 from ..persistence.unit_of_work import WriterThread
-from ..settings import Settings
+from ..settings import DEFAULT_BASE_URL, Settings
 from ..storage.local_folder import Name
 from .charges import PricedRequest, Spending
 from .image_saver import ImageSaver, SaveTarget
@@ -137,7 +137,7 @@ class Pipeline:
             await self._recorder.record_failure(job, charge, error)
             raise
         # Before the record: a picture that cannot be decoded is recorded as damaged, and no session goes on from it.
-        await anyio.to_thread.run_sync(saver.make_previews)
+        await anyio.to_thread.run_sync(saver.decode)
         report = build_report(order, request, saver, outcome, model=settings.model).redacted(settings.redact)
         if job.status.sent_since is not None:
             self._durations.learn(job.request, anyio.current_time() - job.status.sent_since)
@@ -184,7 +184,12 @@ class Pipeline:
             sandbox_folders={} if self._settings.sandbox else {default: default / "sandbox"},
             policy=policy,
         )
-        links = LinkFetcher(self._sources, asyncio.get_running_loop(), backend_host(self._settings))
+        links = LinkFetcher(
+            self._sources,
+            asyncio.get_running_loop(),
+            backend_host(self._settings),
+            self._settings.base_url or DEFAULT_BASE_URL,
+        )
         return ImageSaver(
             target,
             n=job.request.count,

@@ -70,12 +70,12 @@ def make_preview(data: bytes, facts: Facts, *, share: int) -> Preview | None:
         return None
     try:
         if len(data) <= share:
-            _check_decodes(data, facts)
+            check_decodes(data, facts)
             return Preview(_base64(data), MIME[facts.format])
         with _open_scaled(data, facts, share) as image:
             encoded = encode_to_fit(_scaled_steps(image, share), max_bytes=share)
             return Preview(_base64(encoded.data), MIME[encoded.format]) if encoded else None
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+    except (OSError, ValueError, SyntaxError, AssertionError, Image.DecompressionBombError) as error:
         raise ValueError(f"cannot be decoded ({error})") from None
     except Exception:
         # The picture is paid for and saved: whatever goes wrong here (no memory, say) is no failure of the call.
@@ -85,7 +85,7 @@ def make_preview(data: bytes, facts: Facts, *, share: int) -> Preview | None:
 
 def unscaled_preview(data: bytes, facts: Facts) -> Preview:
     """The file's own bytes as a preview, whatever their size; raises ValueError if they cannot be decoded."""
-    _check_decodes(data, facts)
+    check_decodes(data, facts)
     return Preview(_base64(data), MIME[facts.format])
 
 
@@ -94,10 +94,20 @@ def share_of(count: int) -> int:
     return MAX_PICTURE_BYTES // max(count, 1)
 
 
-def _check_decodes(data: bytes, facts: Facts) -> None:
-    """Decode a picture that is shown as it is: a model's API refuses a request with one that it cannot decode."""
-    with _open_scaled(data, facts, MAX_PICTURE_BYTES):
-        pass
+def check_decodes(data: bytes, facts: Facts) -> None:
+    """Decode a picture that is shown as it is: a model's API refuses a request with one that it cannot decode. Blocks.
+
+    Raises:
+        ValueError: it cannot be decoded.
+
+    """
+    if facts.width * facts.height > MAX_PIXELS:
+        return
+    try:
+        with _open_scaled(data, facts, MAX_PICTURE_BYTES):
+            pass
+    except Exception as error:  # noqa: BLE001 - on damaged bytes Pillow raises nearly anything
+        raise ValueError(f"cannot be decoded ({error})") from None
 
 
 @contextmanager

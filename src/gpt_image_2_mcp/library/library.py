@@ -22,14 +22,16 @@ from ..inputs import Sources
 from ..inputs.reader import InputReader
 from ..inputs.references import References
 from ..paths.policy import real_path
-from ..paths.safe_open import exists
+from ..paths.safe_open import exists, is_file
 from ..persistence.unit_of_work import UnitOfWork, WriterThread
+from ..storage.local_folder import last_resort
 from .progress import CountCallback
 
 if TYPE_CHECKING:
     from .check import CheckResult
     from .export import ExportResult
     from .rebuild import RebuildResult
+    from .rescue import RescueResult
     from .scan import ScanResult
 
 ALL = SearchQuery(page_size=500)
@@ -175,6 +177,45 @@ class Library:
         return await rebuild_module.rebuild(
             scanned, writer=self._writer, read=self._sources.read_local, sandbox=self._sandbox, on_progress=on_progress
         )
+
+    async def rescue(self, paths: Sequence[str] = ()) -> "RescueResult":
+        """Save the pictures that are found in raw answers: in files and folders, or in all folders with pictures.
+
+        Raises:
+            GptImageError: a path does not exist or may not be read, or there is no catalogue.
+
+        """
+        from . import rescue as rescue_module
+
+        self.require_catalogue()
+        if paths:
+            real = [await anyio.to_thread.run_sync(self._readable, path) for path in paths]
+        else:
+            known = {picture.path.parent: None async for batch in self.batches() for picture in batch}
+            default = self._output_dirs.default()
+            real = [folder for folder in {**known, default: None, last_resort(): None} if exists(folder)]
+        result = rescue_module.RescueResult()
+        for raw in await anyio.to_thread.run_sync(rescue_module.raw_answers, real):
+            await anyio.to_thread.run_sync(
+                partial(
+                    rescue_module.rescue_answer,
+                    raw,
+                    policy=self._output_dirs.policy,
+                    sandbox=self._sandbox,
+                    result=result,
+                )
+            )
+        pictures = result.pictures
+        await self._writer.in_transaction(lambda unit: [unit.pictures.add(picture) for picture in pictures])
+        return result
+
+    def _readable(self, path: str) -> Path:
+        """The real path of a file or folder that may be read."""
+        expanded = self._sources.expand(path)
+        if not is_file(expanded):
+            return self._sources.readable_folder(path)
+        self._sources.readable_folder(str(expanded.parent))
+        return real_path(expanded)
 
     async def check(self, folders: Sequence[str] = (), *, on_progress: CountCallback | None = None) -> "CheckResult":
         """Compare the catalogue with the disk: all of it, or only the pictures in `folders`.

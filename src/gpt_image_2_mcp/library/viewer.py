@@ -121,7 +121,10 @@ def _preview_of(data: bytes, name: str, region: str | None) -> tuple[Preview, st
     from ..images.region import cut_region as region_of
     from ..images.region import parse_box
 
-    facts = facts_of(data)
+    try:
+        facts = facts_of(data)
+    except ValueError as error:
+        raise UnreadableSource(f"The picture {name} {error}.") from None
     if region is not None:
         seen = region_of(data, facts, parse_box(region, facts), share=MAX_PICTURE_BYTES)
         return seen.preview, seen.description

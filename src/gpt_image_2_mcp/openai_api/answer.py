@@ -78,19 +78,25 @@ def save_answer(answer: Answer, read: Callable[[], ApiResult], sink: ImageSink) 
 
 def _loose_result(content: bytes, headers: Mapping[str, str], failure: Exception) -> ApiResult:
     """What can be read of an answer that the strict reader refused; raises `failure` if that is no picture."""
-    pictures = find_pictures(content)
-    if not pictures:
-        raise failure
-    count = len(pictures)
     broke_off = isinstance(failure, openai.APIConnectionError | OutcomeUnknown)
     what = "broke off" if broke_off else "was not in the form of OpenAI's API"
-    found = "the picture in it was complete" if count == 1 else f"{count} pictures in it were complete"
+    result = find_result(content, headers, warning=f"The API's answer {what}; what is here was complete in it.")
+    if result is None:
+        raise failure
+    return result
+
+
+def find_result(content: bytes, headers: Mapping[str, str], *, warning: str) -> ApiResult | None:
+    """The complete pictures in an answer of any form, with `warning`; None if there is none."""
+    pictures = find_pictures(content)
+    if not pictures:
+        return None
     return ApiResult(
         pictures=tuple(map(ImageBytes, pictures)),
         usage=parse_usage(find_usage(content)),
         request_id=request_id(headers),
         sandbox=from_sandbox(headers),
-        warnings=(f"The API's answer {what}; {found}.",),
+        warnings=(warning,),
     )
 
 

@@ -10,9 +10,7 @@ from typing import TypeVar
 import httpx2
 import openai
 
-from ..settings import Settings
-
-DEFAULT_BASE_URL = "https://api.openai.com/v1"
+from ..settings import DEFAULT_BASE_URL, Settings
 
 ANSWER_TIMEOUT_S = 600.0
 """Seconds to wait for the next byte of an answer: 4K at high quality takes more than 235 s now and then

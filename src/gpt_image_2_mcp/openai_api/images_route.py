@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
 from http import HTTPStatus
-from typing import Any
+from typing import Any, cast
 
 import openai
 
@@ -15,7 +15,7 @@ from ..errors import ApiError, OutcomeUnknown
 from ..images import MIME
 from ..inputs import InputImage
 from ..parameters.models import Options
-from .answer import Answer, save_answer
+from .answer import Answer, find_result, save_answer
 from .api_result import ApiResult
 from .body_reader import read_body
 from .errors import translate_object
@@ -25,6 +25,14 @@ from .request import ImageRequest
 from .results import decode_base64, parse_completed_event, parse_images_answer, request_id
 from .retry import RequestSender
 from .sink import ImageSink
+from .threads import run_in_thread
+
+OPENAI_HOST = "api.openai.com"
+
+NOT_STREAMED = (
+    "The backend failed to stream the picture (GPT_IMAGE_2_PARTIAL_IMAGES asks for a stream), so no more unfinished"
+    " pictures are asked for until this server is started again. Unset GPT_IMAGE_2_PARTIAL_IMAGES for this backend."
+)
 
 OPTIONS = ("size", "quality", "background", "output_format", "output_compression", "moderation", "user")
 """The options that the API knows by the same names."""
@@ -91,6 +99,8 @@ class ImagesRoute:
             try:
                 await send(lambda: self._receive_stream(stream(), sink))
             except ApiError as error:
+                if await self._has_rescued(error, sink):
+                    return
                 if not _refuses_streaming(error):
                     raise
                 self._partial_images = 0
@@ -98,6 +108,25 @@ class ImagesRoute:
                 return
         several = {"n": n} if n > 1 else {}
         await send(lambda: self._receive(call(model=self._model, **several), sink))
+
+    async def _has_rescued(self, error: ApiError, sink: ImageSink) -> bool:
+        """Whether the failure of a stream had the picture in it; if so, `sink` has it.
+
+        LiteLLM makes the picture, fails to pass the stream on, and puts what it has into the message of a 500. The next
+        request would fail in the same way, so nothing is streamed from this address any more.
+        """
+        cause = error.__cause__
+        is_failed_proxy = isinstance(cause, openai.APIStatusError) and cause.status_code >= 500  # noqa: PLR2004 - HTTP
+        if not is_failed_proxy or self._sender.sdk.base_url.host == OPENAI_HOST:
+            return False
+        self._partial_images = 0
+        response = cast("openai.APIStatusError", cause).response
+        result = find_result(response.content, response.headers, warning=NOT_STREAMED)
+        if result is None:
+            error.args = (f"{error.args[0]} {NOT_STREAMED}",)
+            return False
+        await run_in_thread(partial(sink.save_result, result))
+        return True
 
     def _receive(self, call: AbstractContextManager[Any], sink: ImageSink) -> None:
         """Receive an answer that is not streamed."""

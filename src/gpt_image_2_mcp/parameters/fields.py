@@ -6,6 +6,7 @@ reference, read 2026-11-22.
 """
 
 from typing import Annotated, Literal
+from unicodedata import category
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
@@ -19,9 +20,14 @@ MAX_INPUTS = 8
 """Input pictures that one edit takes here; the API takes 16."""
 
 
+_INVISIBLE = frozenset("\u115f\u1160\u2800\u3164\uffa0")
+"""Letters and symbols of Unicode that are drawn as nothing."""
+
+
 def _check_not_blank(text: str) -> str:
-    if not text.strip():
-        raise ValueError("`prompt` must say something: it is blank")
+    # Letters, numbers, punctuation and symbols; the rest is blanks, controls and marks on other characters.
+    if not any(category(char)[0] in "LNPS" and char not in _INVISIBLE for char in text):
+        raise ValueError("`prompt` must say something: it is blank, or has no visible character")
     return text
 
 

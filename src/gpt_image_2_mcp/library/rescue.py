@@ -1,0 +1,105 @@
+"""Rescues pictures out of raw answers: those that were kept because no picture could be found in them at the time.
+
+An answer that broke off, or that a later version of this program reads better, may have one all the same. A picture
+that is found is saved beside the side folder in which the answer lies, with a record, and added to the catalogue. What
+it was asked for with is not known any more: its record has no prompt.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from ..catalogue.picture_record import Picture, PictureRecord
+from ..catalogue.sidecar import write_sidecar
+from ..errors import BadRequest, GptImageError
+from ..images import EXTENSION, identify
+from ..openai_api.loose_parser import find_pictures
+from ..paths.policy import WritePolicy
+from ..paths.safe_open import is_file
+from ..storage.local_folder import RAW_PREFIX, RAW_SUFFIX, SIDE_FOLDER, Name, save_image
+from .progress import Notes
+
+MAX_RAW_BYTES: Final = 1_000_000_000
+"""The largest raw answer that is read: ten pictures at 4K in base64 are 200 MB."""
+DONE: Final = "rescued-"
+"""How the name of a raw answer begins whose pictures were saved, in place of `RAW_PREFIX`."""
+
+
+@dataclass(slots=True)
+class RescueResult:
+    """What was found in the raw answers."""
+
+    pictures: list[Picture] = field(default_factory=list[Picture])
+    """The pictures that were saved."""
+    without: list[Path] = field(default_factory=list[Path])
+    """Raw answers without a complete picture; they stay."""
+    notes: Notes = field(default_factory=Notes)
+    """A sentence for each file that could not be read, saved or renamed."""
+
+
+def raw_answers(paths: Sequence[Path]) -> list[Path]:
+    """The raw answers among `paths`: files by themselves, and those in folders or in their side folders. Blocks."""
+    found: list[Path] = []
+    for path in paths:
+        if is_file(path):
+            found.append(path)
+            continue
+        for folder in (path, path / SIDE_FOLDER):
+            found += sorted(file for file in folder.glob(f"{RAW_PREFIX}*{RAW_SUFFIX}") if is_file(file))
+    return list(dict.fromkeys(found))
+
+
+def rescue_answer(raw: Path, *, policy: WritePolicy, sandbox: bool, result: RescueResult) -> None:
+    """Save the pictures of one raw answer, and rename it, so that they are not saved twice. Blocks."""
+    try:
+        if raw.stat().st_size > MAX_RAW_BYTES:
+            result.notes.add(f"{raw} is larger than {MAX_RAW_BYTES:,} bytes, the most that is read.")
+            return
+        made = datetime.fromtimestamp(raw.stat().st_mtime).astimezone()
+        pictures = find_pictures(raw.read_bytes())
+    except OSError as error:
+        result.notes.add(f"{raw} cannot be read ({error.strerror}).")
+        return
+    if not pictures:
+        result.without.append(raw)
+        return
+    folder = raw.parent.parent if raw.parent.name == SIDE_FOLDER else raw.parent
+    name = Name.new("image", "rescued")
+    try:
+        for number, data in enumerate(pictures, 1):
+            result.pictures.append(_save(data, folder, name, number, made, policy=policy, sandbox=sandbox))
+        raw.rename(raw.with_name(DONE + raw.name.removeprefix(RAW_PREFIX)))
+    except (OSError, GptImageError) as error:
+        result.notes.add(f"{raw}: {error}")
+
+
+def _save(
+    data: bytes, folder: Path, name: Name, number: int, made: datetime, *, policy: WritePolicy, sandbox: bool
+) -> Picture:
+    facts, broken = identify(data)
+    path, _ = save_image(
+        data, extension=EXTENSION[facts.format], name=name, number=number, folders=(folder,), policy=policy
+    )
+    record = PictureRecord(
+        id=path.stem,
+        kind="image",
+        sha256=hashlib.sha256(data).hexdigest(),
+        size_bytes=len(data),
+        format=facts.format,
+        width=facts.width,
+        height=facts.height,
+        model="unknown",
+        prompt="",
+        applied={"broken": True} if broken else {},
+        made=made.astimezone(UTC),
+        sandbox=sandbox,
+    )
+    picture = Picture(path=path, record=record)
+    try:
+        write_sidecar(picture, policy)
+    except (OSError, BadRequest) as error:
+        raise BadRequest(f"the picture is saved as {path}, but its record cannot be written ({error})") from None
+    return picture

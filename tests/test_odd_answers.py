@@ -1,0 +1,260 @@
+"""Answers with a picture in them that are not as the API documents: it is saved byte for byte, and paid once."""
+
+import base64
+import json
+import textwrap
+import zlib
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+from click.testing import CliRunner
+from workbench import META, SMALL, Bench, Benches, Canned, canned, encoded, said
+
+from gpt_image_2_mcp.cli.commands import commands
+from gpt_image_2_mcp.openai_api.loose_parser import find_pictures
+
+pytestmark = pytest.mark.anyio
+
+FOX: dict[str, Any] = {"prompt": "a fox", "size": SMALL}
+PNG = encoded(size=(320, 240))
+B64 = base64.b64encode(PNG).decode()
+GOOD = json.dumps({"data": [{"b64_json": B64}], "usage": {"input_tokens": 9, "output_tokens": 99, "total_tokens": 108}})
+LINES = "\n".join(textwrap.wrap(B64, 76))
+EVENT = json.dumps({"type": "image_generation.completed", "b64_json": B64})
+
+WRAPPINGS: dict[str, bytes | str] = {
+    "blanks before": "\n" * 5_000 + GOOD,
+    "a mark before": "\ufeff" + GOOD,
+    "a boundary behind": GOOD + "\r\n--boundary--",
+    "another JSON behind": GOOD + '\n{"status": "ok"}',
+    "base64 in lines": json.dumps({"data": [{"b64_json": LINES}]}),
+    "the other alphabet": json.dumps({"data": [{"b64_json": B64.replace("+", "-").replace("/", "_").rstrip("=")}]}),
+    "no padding": json.dumps({"data": [{"b64_json": B64.rstrip("=")}]}),
+    "escaped slashes": GOOD.replace("/", "\\/"),
+    "data as an object": json.dumps({"data": {"b64_json": B64}}),
+    "data as texts": json.dumps({"data": [B64]}),
+    "another key": json.dumps({"images": [{"image": B64}]}),
+    "a list": json.dumps([{"base64": B64}]),
+    "an error beside it": json.dumps({"error": {"message": "late"}, "data": [{"b64_json": B64}]}),
+    "the picture itself": PNG,
+    "base64 alone": B64,
+    "events that were not asked for": f"event: image_generation.completed\ndata: {EVENT}\n\n",
+    "cut in its usage": GOOD[:-20],
+    "cut behind the base64": GOOD[: GOOD.index(B64) + len(B64) + 1],
+}
+
+
+@pytest.mark.parametrize("body", WRAPPINGS.values(), ids=WRAPPINGS)
+async def test_a_picture_is_taken_out_of_any_wrapping(benches: Benches, body: bytes | str) -> None:
+    content = body if isinstance(body, bytes) else body.encode()
+    backend = Canned(lambda _: httpx2.Response(200, content=content, headers={"content-type": "application/json"}))
+    bench = await benches.open(wrap=backend.wrap)
+    made = await bench.made("generate_image", **FOX)
+    assert made.path.read_bytes() == PNG
+    assert len(backend.bodies) == 1
+    assert made.path.stem in said(await bench.call("list_images"))
+    assert not [name for name in bench.files() if "unread-" in name]
+
+
+@pytest.mark.parametrize(
+    "events",
+    [
+        "data: {half\n\n" + f"data: {EVENT}\n\n",
+        f"data: {EVENT}",
+        f"data: {EVENT.replace(B64, LINES.replace(chr(10), chr(92) + 'n'))}\r\n\r\n",
+    ],
+    ids=["garbled event before", "no empty line behind", "base64 in lines"],
+)
+async def test_a_picture_is_taken_out_of_a_stream_that_is_not_quite_one(benches: Benches, events: str) -> None:
+    answer = httpx2.Response(200, content=events.encode(), headers={"content-type": "text/event-stream"})
+    bench = await benches.open(wrap=Canned(lambda _: answer).wrap, GPT_IMAGE_2_PARTIAL_IMAGES="1")
+    assert (await bench.made("generate_image", **FOX)).path.read_bytes() == PNG
+
+
+async def test_the_failure_of_a_proxy_may_have_the_picture_in_it(benches: Benches) -> None:
+    """LiteLLM puts the stream that it could not pass on into an error's message; each call would be paid and lost."""
+    failure = {"error": {"message": f"litellm.APIError: data: {EVENT}\n\n", "type": None, "code": "500"}}
+    answers = [httpx2.Response(500, json=failure), httpx2.Response(200, content=GOOD.encode())]
+    backend = Canned(lambda _: answers.pop(0))
+    bench = await benches.open(
+        wrap=backend.wrap, GPT_IMAGE_2_PARTIAL_IMAGES="1", OPENAI_BASE_URL="http://localhost:4000/v1"
+    )
+    made = await bench.made("generate_image", **FOX)
+    assert made.path.read_bytes() == PNG
+    assert "GPT_IMAGE_2_PARTIAL_IMAGES" in made.text
+    # Nothing is streamed any more.
+    await bench.made("generate_image", **FOX)
+    assert [body.get("stream", False) for body in backend.bodies] == [True, False]
+
+
+@cache
+def pictures() -> tuple[bytes, ...]:
+    """Pictures of each format, of different sizes."""
+    kinds = ("PNG", "JPEG", "WEBP", "GIF", "AVIF", "TIFF")
+    return tuple(encoded(kind, (64 + 16 * at, 48)) for at, kind in enumerate(kinds))
+
+
+def test_every_complete_picture_of_a_cut_answer_is_found() -> None:
+    """Whatever the place of the cut: all that stand before it, and at most the one in which it falls."""
+    texts = [base64.b64encode(data).decode() for data in pictures()]
+    body = json.dumps({"data": [{"b64_json": text} for text in texts]}).encode()
+    ends = [body.index(text.encode()) + len(text) for text in texts]
+    for cut in range(0, len(body) + 1, 7):
+        complete = [data for data, end in zip(pictures(), ends, strict=True) if end < cut]
+        found = find_pictures(body[:cut])
+        assert found[: len(complete)] == complete
+        assert len(found) <= len(complete) + 1
+
+
+async def test_complete_pictures_of_an_answer_that_breaks_off_are_saved(benches: Benches) -> None:
+    body = json.dumps({"data": [{"b64_json": base64.b64encode(data).decode()} for data in pictures()[:3]]}).encode()
+
+    async def halves() -> AsyncIterator[bytes]:
+        yield body[: len(body) // 2]
+        yield body[len(body) // 2 : -60]
+        raise httpx2.ReadError("reset")
+
+    bench = await benches.open(wrap=Canned(lambda _: httpx2.Response(200, content=halves())).wrap)
+    result = await bench.call("generate_image", n=3, **FOX)
+    saved = [content_of(image) for image in (result.meta or {})[META]["images"]]
+    assert saved == list(pictures()[:2])
+    assert "broke off" in said(result)
+
+
+async def test_a_link_without_a_host_is_relative_to_the_backend(benches: Benches) -> None:
+    def answer(request: httpx2.Request) -> httpx2.Response:
+        if request.method == "GET":
+            return httpx2.Response(200, content=PNG)
+        return httpx2.Response(200, json={"data": [{"url": "/files/fox.png"}]})
+
+    bench = await benches.open(wrap=Canned(answer).wrap, OPENAI_BASE_URL="http://localhost:9/v1")
+    text = await bench.refused("generate_image", **FOX)
+    assert "http://localhost:9/files/fox.png" in text
+
+
+@pytest.mark.parametrize("kind", ["GIF", "AVIF", "TIFF", "BMP"])
+async def test_other_formats_are_saved_as_they_came_and_not_shown(benches: Benches, kind: str) -> None:
+    data = encoded(kind, (64, 48))
+    bench = await benches.open(wrap=canned(data).wrap)
+    made = await bench.made("generate_image", **FOX)
+    assert made.path.read_bytes() == data
+    assert made.path.suffix == f".{kind.lower()}"
+    assert not made.pictures
+    assert f"it is a {kind}, which this server does not show" in made.text
+    await is_listed_everywhere(bench, made.path)
+
+
+SVG = b'<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"><rect width="9" height="9"/></svg>'
+
+
+@pytest.mark.parametrize(("data", "ending"), [(SVG, ".svg"), (bytes(range(256)) * 9, ".bin")], ids=["svg", "unknown"])
+async def test_what_no_decoder_knows_is_saved_too(benches: Benches, data: bytes, ending: str) -> None:
+    bench = await benches.open(wrap=canned(data).wrap)
+    made = await bench.made("generate_image", **FOX)
+    assert (made.path.read_bytes(), made.path.suffix) == (data, ending)
+    await is_listed_everywhere(bench, made.path)
+
+
+async def is_listed_everywhere(bench: Bench, path: Path) -> None:
+    """Lists, sheets, the gallery's data and a close look at a picture that cannot be shown end in words."""
+    assert path.stem in said(await bench.call("list_images"))
+    assert path.stem in said(await bench.call("list_images", contact_sheet=True))
+    assert "error in this program" not in said(await bench.call("show_image", image="last"))
+    resources = await bench.client.list_resources()
+    assert path.stem in str(resources)
+
+
+def content_of(image: dict[str, Any]) -> bytes:
+    return Path(image["file_path"]).read_bytes()
+
+
+def record_of(path: Path) -> str:
+    return (path.parent / ".gpt-image-2" / f"{path.stem}.json").read_text(encoding="utf-8")
+
+
+def idat(pixels: bytes) -> bytes:
+    """A chunk of a PNG with its right checksum."""
+    body = b"IDAT" + pixels
+    return len(pixels).to_bytes(4, "big") + body + zlib.crc32(body).to_bytes(4, "big")
+
+
+def damaged() -> dict[str, bytes]:
+    png, jpeg, webp = encoded(size=(64, 48)), encoded("JPEG", (64, 48)), encoded("WEBP", (64, 48))
+    head = png[12:25] + b"\3" + png[26:29]
+    return {
+        "cut PNG": png[:-20],
+        "wrong checksum": png[:60] + bytes([png[60] ^ 1]) + png[61:],
+        "no pixels": png[:33] + png[-12:],
+        "cut JPEG": jpeg[:-20],
+        "cut WebP": webp[:-20],
+        "pixels that do not inflate": png[:33] + idat(bytes(40)) + png[-12:],
+        "too few pixels": png[:33] + idat(zlib.compress(bytes(40))) + png[-12:],
+        "header alone": png[:20],
+        "no palette": png[:12] + head + zlib.crc32(head).to_bytes(4, "big") + png[33:],
+    }
+
+
+@pytest.mark.parametrize("inline", ["preview", "full", "none"])
+@pytest.mark.parametrize("flaw", damaged())
+async def test_a_damaged_picture_is_saved_and_told_and_never_shown(
+    benches: Benches, flaw: str, inline: str, tmp_path: Path
+) -> None:
+    data = damaged()[flaw]
+    database = f"sqlite:///{tmp_path}/library.db"
+    bench = await benches.open(wrap=canned(data).wrap, GPT_IMAGE_2_INLINE=inline, GPT_IMAGE_2_DATABASE_URL=database)
+    result = await bench.call("generate_image", **FOX)
+    (image,) = (result.meta or {})[META]["images"]
+    assert content_of(image) == data
+    assert image["broken"] is True
+    assert "is damaged: it was saved as it came" in said(result)
+    assert {block.type for block in result.content} <= {"text", "resource_link"}
+    assert json.loads(record_of(Path(image["file_path"])))["applied"]["broken"] is True
+    await is_listed_everywhere(bench, Path(image["file_path"]))
+
+
+async def test_no_session_goes_on_from_a_damaged_picture(benches: Benches, tmp_path: Path) -> None:
+    (tmp_path / "fox.png").write_bytes(PNG)
+    answers = [PNG, PNG[:-20], encoded(size=(64, 48))]
+    backend = Canned(
+        lambda _: httpx2.Response(200, json={"data": [{"b64_json": base64.b64encode(answers.pop(0)).decode()}]})
+    )
+    bench = await benches.open(wrap=backend.wrap)
+    started = await bench.call("start_edit_session", prompt="blue", images=[str(tmp_path / "fox.png")], size=SMALL)
+    session = (started.meta or {})[META]["session_id"]
+    told = said(await bench.call("continue_edit_session", session_id=session, prompt="green", size=SMALL))
+    assert "does not go on from the damaged picture" in told
+    again = (await bench.call("continue_edit_session", session_id=session, prompt="green", size=SMALL)).meta or {}
+    assert (again[META]["turn"], again[META]["parent_turn"]) == (2, 1)
+
+
+@pytest.mark.parametrize("prompt", [" ", "\u200b\u200d\ufeff", "\u2800\u3164", "\n\t\u00a0", "\u0301"])
+async def test_a_prompt_without_a_visible_character_is_refused_unpaid(bench: Bench, prompt: str) -> None:
+    assert "no visible character" in await bench.refused("generate_image", prompt=prompt)
+    assert not bench.seen()
+
+
+def test_raw_answers_are_rescued_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The command finds the answer that a call has kept, saves its picture, and lists it."""
+    folder = tmp_path / "pictures"
+    (folder / ".gpt-image-2").mkdir(parents=True)
+    (folder / ".gpt-image-2" / "unread-image-1-1.bin").write_bytes(b"<p>" + GOOD.encode())
+    (folder / ".gpt-image-2" / "unread-image-2-1.bin").write_bytes(b"<p>nothing</p>")
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    monkeypatch.setenv("GPT_IMAGE_2_OUTPUT_DIR", str(folder))
+
+    def run(*arguments: str) -> tuple[str, str]:
+        made = CliRunner().invoke(commands, ["library", *arguments])
+        assert made.exit_code == 0, made.output
+        return made.stdout, made.stderr
+
+    paths, told = run("rescue")
+    (path,) = map(Path, paths.split())
+    assert path.read_bytes() == PNG
+    assert "1 picture rescued." in told
+    assert "No complete picture is in" in told
+    assert path.stem in run("list")[0]
+    assert run("rescue")[0] == ""
+    assert "nothing" not in run("check")[0]

@@ -33,6 +33,7 @@ from ..parameters.models import (
     GenerateRequest,
     PaidRequest,
     StartSessionRequest,
+    identity,
 )
 from ..paths.policy import safe_prefix
 from ..persistence.unit_of_work import WriterThread
@@ -198,5 +199,5 @@ class Pipeline:
     def _key(self, job: Job, given: Inputs) -> str:
         """The hash by which a repeated call is recognised; see `Order.key`."""
         hashes = [image.sha256 for image in given.all]
-        identity = [job.tool, self._settings.model, job.request.model_dump(mode="json"), hashes]
-        return hashlib.sha256(json.dumps(identity).encode()).hexdigest()
+        parts = [job.tool, self._settings.model, identity(job.request), hashes]
+        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()

@@ -32,13 +32,17 @@ lost (its process ended while the request was under way).
 
 
 class Delivery(Enum):
-    """How a job's outcome reaches the client. It changes from top to bottom of this list, and never back."""
+    """How a job's outcome reaches the client.
+
+    It changes from top to bottom of this list. Only a client that cancels a call which was answered already takes it
+    back to `HANDED_OUT`: it did not read that answer.
+    """
 
     DIRECT = auto()
     """The call that started the job waits for it, or has returned the outcome itself."""
     HANDED_OUT = auto()
-    """That call was cancelled or returned the job's id. The outcome waits to be fetched, by `get_image_job` or by the
-    same call again, which then joins this job."""
+    """That call was cancelled, returned the job's id, or was repeated while it waited. The outcome waits to be fetched,
+    by `get_image_job` or by the same call again, which then joins this job."""
     FETCHED = auto()
     """The outcome was fetched after that. The same call again is a new job, and is paid for."""
 
@@ -72,6 +76,8 @@ class Job:
     joined: "Job | None" = None
     """The earlier job whose outcome this call shares; None for a job that does its own work."""
     delivery: Delivery = Delivery.DIRECT
+    last_before: str | None = None
+    """What `last` referred to before this job's report was returned."""
     outcome: Report | Exception | None = None
     """The result, or the error that the job failed with; None while it is under way."""
     status: RequestStatus = field(default_factory=RequestStatus)

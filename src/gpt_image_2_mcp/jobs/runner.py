@@ -3,8 +3,9 @@
 The life of a job:
 
 1. `start` makes a task for it, which calls `JobWork.prepare`. This reads the inputs and costs nothing.
-2. Now `Order.key` is known. If an earlier identical job was handed out and its outcome not fetched, this one joins it:
-   clients and models repeat a call that timed out, and the picture must not be paid for twice.
+2. Now `Order.key` is known. If an earlier identical job was handed out and its outcome not fetched, or its call has
+   waited for longer than `SILENT_TIMEOUT_S`, this one joins it: clients and models repeat a call that timed out, and
+   the picture must not be paid for twice.
 3. Otherwise the task calls `JobWork.run`, which waits for a slot of the rate limiter, sends the request, and saves.
 4. The task ends with an outcome. Calls that `wait` for the job return it, or raise it.
 
@@ -28,6 +29,7 @@ import anyio.abc
 import anyio.to_thread
 
 from ..errors import BadRequest, GptImageError, JobStopped, ShuttingDown, shown
+from ..parameters.models import identity
 from .foreign_jobs import ForeignJobs
 from .job import Delivery, Job
 from .malloc import trim, use_one_arena
@@ -39,6 +41,12 @@ logger = logging.getLogger(__name__)
 
 JOINABLE_S = 600.0
 """Seconds after its end for which a job that was handed out and not fetched is joined by the same call."""
+SILENT_TIMEOUT_S = 20.0
+"""Seconds after which a call that is still waiting is joined by the same call.
+
+Some clients time out without saying so, and repeat the call. The time-outs that are known are of 60 s and more, while
+two calls that are meant to make two pictures start together.
+"""
 MAX_FINISHED = 200
 """Finished jobs that this process remembers. Their reports are small; their pictures are on the disk."""
 LISTED = 20
@@ -165,6 +173,15 @@ class JobRunner:
         job.outcome = working_job.outcome = replace(report, previews={})
         return report
 
+    def take_back(self, job: Job) -> bool:
+        """Let the same call join a job that has ended, whose answer the client did not read; False if it goes on."""
+        working_job = job.working_job
+        if not working_job.finished.is_set():
+            return False
+        working_job.delivery = Delivery.HANDED_OUT
+        self._store.mark_handed_out(working_job)
+        return True
+
     def stop(self, job: Job) -> bool:
         """Stop a job of which nothing was sent; False if it is too late, or another process works on it."""
         working_job = job.working_job
@@ -240,19 +257,19 @@ class JobRunner:
             self._tasks.start_soon(self._trim_when_idle)
 
     async def _find_repeated(self, call: Job, key: str) -> Job | None:
-        """The earlier job that an identical call joins: one that was handed out, and whose outcome was not fetched."""
+        """The earlier job that an identical call joins: one whose outcome no call has returned, or is about to."""
         # An earlier call with these arguments may still be reading its inputs, and have no key yet. Only earlier calls
         # are waited for: otherwise two calls could wait for each other.
+        arguments = identity(call.request)
         for job in takewhile(lambda job: job is not call, list(self._jobs.values())):
-            if job.delivery is Delivery.HANDED_OUT and job.tool == call.tool and job.request == call.request:
+            if _is_joinable(job, call) and job.tool == call.tool and identity(job.request) == arguments:
                 await job.prepared.wait()
         for job in reversed(self._jobs.values()):
-            if (
-                job.key == key
-                and job.delivery is Delivery.HANDED_OUT
-                and not job.scope.cancel_called
-                and anyio.current_time() - job.ended_at < JOINABLE_S
-            ):
+            if job.key == key and _is_joinable(job, call):
+                if job.delivery is Delivery.DIRECT:
+                    # Its own call is taken for given up. If it still waits, both are answered.
+                    job.delivery = Delivery.HANDED_OUT
+                    self._store.mark_handed_out(job)
                 return job
         return await self._foreign.find_repeated(key, within_s=JOINABLE_S)
 
@@ -280,6 +297,15 @@ def without_traceback(error: Exception) -> Exception:
     if isinstance(error, GptImageError):
         error.__cause__ = error.__context__ = error.__traceback__ = None
     return error
+
+
+def _is_joinable(job: Job, call: Job) -> bool:
+    """Whether a call may join this job if it is the same: no call has returned its outcome, or is about to."""
+    if job.scope.cancel_called:
+        return False
+    if job.delivery is Delivery.DIRECT:
+        return not job.finished.is_set() and call.started_at - job.started_at > SILENT_TIMEOUT_S
+    return job.delivery is Delivery.HANDED_OUT and anyio.current_time() - job.ended_at < JOINABLE_S
 
 
 def _is_listed(job: Job) -> bool:

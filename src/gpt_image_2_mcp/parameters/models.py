@@ -4,6 +4,7 @@
 bounds and descriptions, are in `fields`; a rule about several fields is a validator here.
 """
 
+import unicodedata
 from collections.abc import Mapping
 from typing import Annotated, Any, Self, TypeVar
 
@@ -189,6 +190,16 @@ class ContinueSessionRequest(Options):
 
 PaidRequest = GenerateRequest | EditRequest | StartSessionRequest | ContinueSessionRequest
 """The requests that cost money."""
+
+
+def identity(request: PaidRequest) -> dict[str, Any]:
+    """The arguments by which a repeated call is recognised, as JSON.
+
+    The prompt is compared without its white space at both ends, with one space for every other run of it, and in the
+    composed form of Unicode (NFC): a model that repeats a call does not always copy these. What is sent stays as it is.
+    """
+    prompt = " ".join(unicodedata.normalize("NFC", request.prompt).split())
+    return {**request.model_dump(mode="json"), "prompt": prompt}
 
 
 class CostsRequest(WithCount):

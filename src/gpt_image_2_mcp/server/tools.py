@@ -30,6 +30,7 @@ from ..parameters.models import (
 from ..service.images import ImageService
 from .consent import ConsentAnswer, require_consent
 from .cost_results import costs_result
+from .given_up_calls import NOTE_JOB
 from .library_results import list_result, show_result
 from .results import end_session_result, jobs_result, pending_result, report_result, sessions_result, stop_result
 from .tool import CALL_ARRIVED_AT, RequestTool
@@ -162,6 +163,7 @@ async def _wait(call: Call, job: Job, *, is_caller: bool = True) -> CallToolResu
 
     `is_caller` is False for a call that only asks about the job: the job does not end when it is cancelled.
     """
+    NOTE_JOB.get()(job)
     service = _service(call)
     arrived, bound = CALL_ARRIVED_AT.get(), service.settings.max_wait_s
 

@@ -22,12 +22,13 @@ from ..openai_api.rate_limiter import RequestStatus
 from ..parameters.models import PaidRequest
 from .report import Report
 
-JobState = Literal["preparing", "queued", "rendering", "done", "failed", "stopped", "lost"]
+JobState = Literal["preparing", "queued", "rendering", "abandoned", "done", "failed", "stopped", "lost"]
 """What a client is told about a job.
 
 It is preparing while its inputs are read, queued while it waits for a slot of the rate limiter, and rendering once a
-request may have been sent. It ends done (there are pictures), failed (there are none), stopped (nothing was sent), or
-lost (its process ended while the request was under way).
+request may have been sent. If the user abandons it then, it goes on, and no call waits for it. It ends done (there are
+pictures), failed (there are none), stopped (nothing was sent), or lost (its process ended while the request was under
+way).
 """
 
 
@@ -92,6 +93,8 @@ class Job:
     """Everything that the job does runs in it. Only `JobRunner.stop` and a shutdown cancel it."""
     prepared: anyio.Event = field(default_factory=anyio.Event)
     """Set when `key` or `joined` is known, or when the job ended before that."""
+    answerable: anyio.Event = field(default_factory=anyio.Event)
+    """Set when no call has to wait any longer: the job has ended, or the user has abandoned it."""
     finished: anyio.Event = field(default_factory=anyio.Event)
     """Set when `outcome` is final."""
 
@@ -124,8 +127,14 @@ class Job:
         if self.outcome is not None:
             return "failed"
         if self.status.sent:
-            return "rendering"
+            return "abandoned" if self.status.abandoned else "rendering"
         return "queued" if self.key else "preparing"
+
+    def end(self) -> None:
+        """Note that `outcome` is final, and wake the calls that wait."""
+        self.ended_at = anyio.current_time()
+        self.finished.set()
+        self.answerable.set()
 
     @property
     def _pictures_text(self) -> str:

@@ -28,7 +28,7 @@ import anyio
 import anyio.abc
 import anyio.to_thread
 
-from ..errors import BadRequest, GptImageError, JobStopped, ShuttingDown, shown
+from ..errors import BadRequest, GptImageError, JobAbandoned, JobStopped, ShuttingDown, shown
 from ..parameters.models import identity
 from .foreign_jobs import ForeignJobs
 from .job import Delivery, Job
@@ -158,7 +158,7 @@ class JobRunner:
             raise
         # Only now: the call may have joined another job while it waited.
         working_job = job.working_job
-        if not job.finished.is_set():
+        if not job.answerable.is_set():
             if is_caller and working_job.delivery is Delivery.DIRECT:
                 working_job.delivery = Delivery.HANDED_OUT
                 self._store.mark_handed_out(working_job)
@@ -167,7 +167,7 @@ class JobRunner:
             working_job.delivery = Delivery.FETCHED
             self._store.mark_fetched(working_job.id)
         if not isinstance(job.outcome, Report):
-            raise job.outcome or JobStopped
+            raise job.outcome or (JobAbandoned(job.id) if job.status.abandoned else JobStopped())
         report = job.outcome
         # Previews are not kept after the first answer; a later one has them made from the files.
         job.outcome = working_job.outcome = replace(report, previews={})
@@ -188,6 +188,21 @@ class JobRunner:
         if working_job.state in ("preparing", "queued") and not working_job.is_foreign:
             working_job.scope.cancel()
         return working_job.scope.cancel_called
+
+    def abandon(self, job: Job) -> bool:
+        """Let no call wait for a job that was sent, and give up its slots; False if it is in another state.
+
+        It goes on in the background: its picture is saved and recorded if it still comes. The same call again is a new
+        job.
+        """
+        working_job = job.working_job
+        if working_job.state != "rendering" or working_job.is_foreign:
+            return False
+        working_job.delivery = Delivery.FETCHED
+        self._store.mark_handed_out(working_job)
+        working_job.status.abandon()
+        working_job.answerable.set()
+        return True
 
     async def close(self, grace_s: float) -> None:
         """Start nothing any more, stop what was not sent, and wait up to `grace_s` seconds for the rest to be saved."""
@@ -210,7 +225,7 @@ class JobRunner:
     async def _wait_with_progress(self, job: Job, on_progress: ProgressCallback | None) -> None:
         """Wait for the end of a job, and report progress at once, after `FIRST_PROGRESS_S`, and every `PROGRESS_S`."""
         began, pause = anyio.current_time(), FIRST_PROGRESS_S
-        while not job.finished.is_set():
+        while not job.answerable.is_set():
             if on_progress is not None:
                 # Half of 100 at the expected end, always growing, and never 100: MCP wants progress that grows, and
                 # how long the picture really takes is not known.
@@ -218,7 +233,7 @@ class JobRunner:
                 fraction = passed / (passed + max(job.expected_s, 1.0))
                 await on_progress(100 * fraction, job.working_job.progress_text())
             with anyio.move_on_after(pause if on_progress else math.inf):
-                await job.finished.wait()
+                await job.answerable.wait()
             pause = PROGRESS_S
 
     async def _run(self, job: Job) -> None:
@@ -231,8 +246,8 @@ class JobRunner:
                     job.key = order.key
                 job.prepared.set()
                 if job.joined is not None:
-                    await job.joined.finished.wait()
-                    job.outcome = job.joined.outcome
+                    await job.joined.answerable.wait()
+                    job.outcome = job.joined.outcome or JobAbandoned(job.joined.id)
                 else:
                     if job.delivery is Delivery.HANDED_OUT:
                         # It was handed out during `prepare`, without the key that a row needs.
@@ -248,12 +263,11 @@ class JobRunner:
                 job.outcome = JobStopped()
                 if job.key:
                     self._store.forget(job.id)
-            if job.delivery is Delivery.HANDED_OUT and isinstance(job.outcome, Report):
+            if job.delivery is not Delivery.DIRECT and isinstance(job.outcome, Report):
                 # It may be long until the outcome is fetched, and previews can be made from the files then.
                 job.outcome = replace(job.outcome, previews={})
-            job.ended_at = anyio.current_time()
+            job.end()
             logger.info("%s (%s) ended: %s", job.id, job.tool, job.state)
-            job.finished.set()
             self._tasks.start_soon(self._trim_when_idle)
 
     async def _find_repeated(self, call: Job, key: str) -> Job | None:

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from ..errors import BadRequest
 from .fields import (
     MAX_INPUTS,
+    Abandon,
     Background,
     Compression,
     Count,
@@ -256,9 +257,10 @@ class GetJobRequest(Request):
 
 
 class CancelJobRequest(Request):
-    """Cancel a job whose request has not been sent yet."""
+    """Cancel a job whose request has not been sent yet, or abandon one that was sent."""
 
     job_id: JobId
+    abandon: Abandon = False
 
 
 RequestT = TypeVar("RequestT", bound=Request)

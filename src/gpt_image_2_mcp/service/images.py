@@ -153,6 +153,10 @@ class ImageService:
         """Stop a job of which nothing was sent; False if it is too late."""
         return self._jobs.stop(job)
 
+    def abandon_job(self, job: Job) -> bool:
+        """Stop waiting for a job that was sent, which is billed all the same; see `JobRunner.abandon`."""
+        return self._jobs.abandon(job)
+
     async def end_session(self, request: EndSessionRequest) -> Session | None:
         """End a session and return it; None if it was not active. Its files stay."""
         ended = await self._writer.in_transaction(lambda unit: unit.sessions.end(request.session_id))

@@ -171,6 +171,13 @@ async def test_of_an_abandoned_job_no_further_request_is_sent(benches: Benches, 
     assert len(report_of(await fetched(bench, job_id))["images"]) == 1
 
 
+async def test_the_same_call_after_an_abandoned_one_is_another_job(benches: Benches) -> None:
+    bench = await benches.open(SHORT)
+    job_id = await sent(bench)
+    await bench.call("cancel_image_job", job_id=job_id, abandon=True)
+    assert await handed(bench, "generate_image", prompt="a fox", size=SMALL) != job_id
+
+
 async def test_a_queued_job_that_is_abandoned_is_stopped(benches: Benches) -> None:
     bench = await benches.open(ONE)
     await sent(bench)

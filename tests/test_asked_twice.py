@@ -5,9 +5,24 @@ from typing import Any
 
 import pytest
 from patience import rounds
-from stdio_bench import calls, fetched, handed, job_of, listed, pictures_in, reached, report_of, stands
+from stdio_bench import (
+    PROTOCOLS,
+    Program,
+    boxed,
+    calls,
+    fetched,
+    handed,
+    job_of,
+    listed,
+    pictures_in,
+    reached,
+    report_of,
+    running,
+    stands,
+)
 from workbench import SMALL, Bench, Benches, said
 
+from gpt_image_2_mcp.jobs import runner
 from gpt_image_2_mcp.sandbox import Fault
 
 pytestmark = pytest.mark.anyio
@@ -101,6 +116,74 @@ async def test_a_second_identical_call_while_the_first_waits_is_a_second_picture
     assert len(pictures_in(bench)) == 2
 
 
+async def test_a_call_whose_client_timed_out_without_saying_so_is_joined_and_both_are_answered(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such a client repeats the call, and still has the first one open."""
+    monkeypatch.setattr(runner, "SILENT_TIMEOUT_S", 0.0)
+    async with calls(bench) as ongoing:
+        bench.knobs.hold()
+        first = ongoing.start("generate_image", **FOX)
+        await reached(bench, 1)
+        second = ongoing.start("generate_image", **FOX)
+        await second.told(lambda message: message.startswith("Rendering"))
+        bench.knobs.release()
+        answers = [await first.answer(), await second.answer()]
+    assert [bool(AGAIN.search(said(answer))) for answer in answers] == [False, True]
+    assert report_of(answers[0])["images"] == report_of(answers[1])["images"]
+    assert bench.knobs.paid == 1
+    # Both have read it: the same call is a new picture.
+    await bench.made("generate_image", **FOX)
+    assert bench.knobs.paid == 2
+
+
+async def test_a_call_that_was_joined_is_not_stopped_when_its_repetition_is_cancelled(
+    benches: Benches, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runner, "SILENT_TIMEOUT_S", 0.0)
+    bench = await benches.open(GPT_IMAGE_2_MAX_CONCURRENCY="1")
+    async with calls(bench) as ongoing:
+        bench.knobs.hold()
+        ongoing.start("generate_image", prompt="a dog", size=SMALL)
+        await reached(bench, 1)
+        first = ongoing.start("generate_image", **FOX)
+        await first.told(lambda message: message == "Next in the queue")
+        second = ongoing.start("generate_image", **FOX)
+        await second.told(lambda message: message == "Next in the queue")
+        await second.give_up()
+        bench.knobs.release()
+        assert report_of(await first.answer())["images"]
+    assert bench.knobs.paid == 2
+
+
+async def cancelled(program: Program, number: int) -> None:
+    """Cancel a call whose answer is on its way: the client has given it up before reading it."""
+    await program.write({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": number}})
+
+
+@pytest.mark.parametrize("version", [PROTOCOLS[-2], PROTOCOLS[-1]])
+async def test_an_answer_that_crossed_the_cancellation_is_given_again(sandbox_url: str, version: str) -> None:
+    async with boxed(sandbox_url) as box, running(box.environ, version=version) as program:
+        await program.greet()
+
+        async def twice(tool: str, **arguments: Any) -> None:
+            first = await program.call(tool, **arguments)
+            made = await program.answer(first)
+            await cancelled(program, first)
+            again = await program.answer(await program.call(tool, **arguments))
+            assert AGAIN.search(again["content"][0]["text"])
+            assert again["content"][1:] == made["content"][1:]
+
+        await twice("generate_image", **FOX)
+        assert await box.count("paid") == 1
+        # `last` is what it was to the call that was given up.
+        await twice("edit_image", prompt="a blue fox", images=["last"], size=SMALL)
+        assert await box.count("paid") == 2
+        # Both were read at last, so the same call is a new picture.
+        await program.answer(await program.call("generate_image", **FOX))
+        assert await box.count("paid") == 3
+
+
 async def test_a_job_that_was_fetched_is_not_joined_again(benches: Benches) -> None:
     bench = await benches.open(SHORT)
     job_id = await given_up(bench)
@@ -160,6 +243,17 @@ async def test_a_default_that_is_written_out_is_the_same_call(benches: Benches) 
     bench = await benches.open(SHORT)
     job_id = await given_up(bench)
     assert await handed(bench, "generate_image", prompt="a fox", size="1024X640", n=1, quality="auto") == job_id
+
+
+@pytest.mark.parametrize(
+    "prompt", [" a fox at a cafe\u0301", "a fox at a caf\u00e9\n", "a fox\r\n at  a\tcaf\u00e9"], ids=ascii
+)
+async def test_blanks_and_ways_to_write_a_letter_make_no_other_call(benches: Benches, prompt: str) -> None:
+    bench = await benches.open(SHORT)
+    job_id = await given_up(bench, prompt=prompt, size=SMALL)
+    assert await handed(bench, "generate_image", prompt="a fox at a caf\u00e9", size=SMALL) == job_id
+    (sent,) = bench.seen()
+    assert sent.params["prompt"] == prompt
 
 
 async def test_the_same_bytes_behind_a_path_are_the_same_call_and_other_bytes_another(benches: Benches) -> None:

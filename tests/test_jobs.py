@@ -12,6 +12,7 @@ from patience import MOMENT_S, PATIENCE_S
 from stdio_bench import Hands, calls, fetched, handed, job_of, listed, pictures_in, reached, report_of, stands
 from workbench import EDITS, GENERATIONS, JOB, META, RESPONSES, SMALL, Bench, Benches, encoded, said
 
+from gpt_image_2_mcp.jobs import durations
 from gpt_image_2_mcp.openai_api import client as api_client
 from gpt_image_2_mcp.sandbox import Fault
 
@@ -121,6 +122,110 @@ async def test_a_sent_job_finishes_and_is_saved_whoever_cancels_it_and_says_so(b
     assert bench.knobs.left == 0
     assert len(pictures_in(bench)) == 1
     assert "is done already; get_image_job" in said(await bench.call("cancel_image_job", job_id=job_id))
+
+
+async def test_an_abandoned_job_frees_its_callers_and_its_place_and_is_saved_when_it_comes(
+    benches: Benches, hands: Hands
+) -> None:
+    bench = await benches.open(wrap=hands.wrap, GPT_IMAGE_2_MAX_CONCURRENCY="1")
+    async with calls(bench) as ongoing:
+        silent = ongoing.start("generate_image", prompt="a fox", size=SMALL)
+        await hands.arrived(1)
+        next_one = ongoing.start("generate_image", prompt="a cat", size=SMALL)
+        await next_one.told(lambda message: message == "Next in the queue")
+        (job_id,) = re.findall(r"(job-\w+): rendering", said(await bench.call("get_image_job")))
+        # Without the word it goes on, and the answer tells what the word does.
+        assert "With `abandon` true" in said(await bench.call("cancel_image_job", job_id=job_id))
+        assert not silent.done.is_set()
+        given = await bench.call("cancel_image_job", job_id=job_id, abandon=True)
+        assert (given.meta or {})[JOB] == {"job_id": job_id, "state": "abandoned"}
+        answer = await silent.answer()
+        assert answer.is_error
+        assert said(answer) == said(given)
+        assert "is billed all the same" in said(answer)
+        assert f"{job_id}: abandoned" in said(await bench.call("get_image_job"))
+        # The same call again is another job, after the one that waited.
+        again = ongoing.start("generate_image", prompt="a fox", size=SMALL)
+        for number, like in ((2, "JPEG"), (3, "WEBP")):
+            (await hands.arrived(number)).give(answered(encoded(like)))
+        assert not (await next_one.answer()).is_error
+        assert not (await again.answer()).is_error
+        # It comes after all.
+        hands.replies[0].give(answered(encoded("PNG")))
+        await listed(bench, f"{job_id}: done")
+        (image,) = report_of(await fetched(bench, job_id))["images"]
+        assert image["id"] in said(await bench.call("list_images"))
+        assert (bench.folder / image["file_path"]).read_bytes() == encoded("PNG")
+
+
+async def test_of_an_abandoned_job_no_further_request_is_sent(benches: Benches, hands: Hands) -> None:
+    bench = await benches.open(
+        SHORT, wrap=hands.wrap, OPENAI_FORCE_RESPONSES_EDITS="1", GPT_IMAGE_2_MAX_CONCURRENCY="1"
+    )
+    job_id = await handed(bench, "edit_image", prompt="a hat", images=[str(bench.photo())], n=3)
+    await hands.arrived(1)
+    await bench.call("cancel_image_job", job_id=job_id, abandon=True)
+    hands.replies[0].give(hosted(encoded("WEBP")))
+    await listed(bench, f"{job_id}: done")
+    assert len(hands.replies) == 1
+    assert len(report_of(await fetched(bench, job_id))["images"]) == 1
+
+
+async def test_the_same_call_after_an_abandoned_one_is_another_job(benches: Benches) -> None:
+    bench = await benches.open(SHORT)
+    job_id = await sent(bench)
+    await bench.call("cancel_image_job", job_id=job_id, abandon=True)
+    assert await handed(bench, "generate_image", prompt="a fox", size=SMALL) != job_id
+
+
+async def test_a_queued_job_that_is_abandoned_is_stopped(benches: Benches) -> None:
+    bench = await benches.open(ONE)
+    await sent(bench)
+    waiting = await queued(bench, "a cat")
+    assert "is stopped" in said(await bench.call("cancel_image_job", job_id=waiting, abandon=True))
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A request that has no answer at once is taken for one that is never answered."""
+    monkeypatch.setattr(durations, "SILENT_TIMES", 0.0)
+    monkeypatch.setattr(durations, "MIN_SILENCE_S", 0.05)
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_requests_that_are_never_answered_let_others_by_but_not_ever_more(benches: Benches, hands: Hands) -> None:
+    bench = await benches.open(wrap=hands.wrap, GPT_IMAGE_2_MAX_CONCURRENCY="2")
+    async with calls(bench) as ongoing:
+        pending = [ongoing.start("generate_image", prompt=f"fox {number}", size=SMALL) for number in range(5)]
+        await hands.arrived(4)
+        with anyio.move_on_after(MOMENT_S):
+            await hands.arrived(5)
+        assert len(hands.replies) == 4
+        # The first one is answered after all: its caller gets the picture, and another one may be silent.
+        hands.replies[0].give(answered(encoded("WEBP")))
+        (number,) = [re.sub(r"\D", "", hands.replies[0].body["prompt"])]
+        assert report_of(await pending[int(number)].answer())["images"]
+        hands.replies[1].give(answered(encoded("WEBP")))
+        hands.replies[2].give(answered(encoded("WEBP")))
+        (await hands.arrived(5)).give(answered(encoded("WEBP")))
+        hands.replies[3].give(answered(encoded("WEBP")))
+        for call in pending:
+            assert report_of(await call.answer())["images"]
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_a_request_that_is_never_answered_after_a_rate_limit_lets_others_by(
+    benches: Benches, hands: Hands
+) -> None:
+    """After a rate limit requests go one at a time, which must not mean: never again."""
+    bench = await benches.open(wrap=hands.wrap, GPT_IMAGE_2_MAX_CONCURRENCY="2")
+    async with calls(bench) as ongoing:
+        ongoing.start("generate_image", prompt="a fox", size=SMALL)
+        (await hands.arrived(1)).rate_limited(s=0.001)
+        await hands.arrived(2)
+        other = ongoing.start("generate_image", prompt="a cat", size=SMALL)
+        (await hands.arrived(3)).give(answered(encoded("WEBP")))
+        assert report_of(await other.answer())["images"]
 
 
 async def test_the_call_that_waits_for_a_stopped_job_is_told(benches: Benches) -> None:

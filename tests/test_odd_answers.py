@@ -4,6 +4,7 @@ import base64
 import json
 import textwrap
 import zlib
+from collections.abc import AsyncIterator
 from functools import cache
 from pathlib import Path
 from typing import Any

@@ -21,9 +21,9 @@ from workbench import SMALL, TOOLS, Bench, Benches, Canned, encoded, plain_argum
 from gpt_image_2_mcp.app import open_service
 from gpt_image_2_mcp.errors import MAX_VALUE_SHOWN, GptImageError
 from gpt_image_2_mcp.openai_api.backend import Backend
-from gpt_image_2_mcp.openai_api.errors import MAX_SANITIZED
 from gpt_image_2_mcp.openai_api.lazy_backend import LazyBackend
 from gpt_image_2_mcp.openai_api.rate_limiter import RateLimiter
+from gpt_image_2_mcp.openai_api.sanitize import MAX_SANITIZED
 from gpt_image_2_mcp.parameters.models import GenerateRequest
 from gpt_image_2_mcp.paths import denylist
 from gpt_image_2_mcp.sandbox import Fault

@@ -14,6 +14,7 @@
     ├── InvalidConsentAnswer    the client answered the question about the price in another form
     ├── JobError                a job ended without pictures
     │   ├── JobStopped          it was stopped before anything was sent
+    │   ├── JobAbandoned        the user waits for it no longer; it goes on, and is billed
     │   ├── JobLost             its process ended while it was under way
     │   ├── JobFailedElsewhere  it failed in another process, with that process's message
     │   └── JoinedJobFailed     the earlier, identical call that this one joined failed
@@ -154,6 +155,17 @@ class JobStopped(JobError):
     def __init__(self) -> None:
         """Create the error with its message."""
         super().__init__("The work was stopped before anything was sent to the API; nothing was billed.")
+
+
+class JobAbandoned(JobError):
+    """A job that was sent goes on, but no call waits for it any longer, since the user has abandoned it."""
+
+    def __init__(self, job_id: str) -> None:
+        """Create the error with its message."""
+        super().__init__(
+            f"{job_id} was abandoned after it was sent, so it is billed all the same. If its picture still comes, it is"
+            " saved, and list_images and get_image_job find it. Nothing waits for it any longer."
+        )
 
 
 class JobLost(JobError):

@@ -18,7 +18,7 @@ from ..catalogue.session import BeginSession, ExtendSession, Session, new_sessio
 from ..errors import ApiError
 from ..inputs import Sources
 from ..inputs.reader import InputReader, Inputs
-from ..jobs.durations import DurationHistory
+from ..jobs.durations import DurationHistory, max_silence_s
 from ..jobs.job import Job
 from ..jobs.news import NewsFeed
 from ..jobs.order import Order
@@ -33,6 +33,7 @@ from ..parameters.models import (
     GenerateRequest,
     PaidRequest,
     StartSessionRequest,
+    identity,
 )
 from ..paths.policy import safe_prefix
 from ..persistence.unit_of_work import WriterThread
@@ -123,6 +124,7 @@ class Pipeline:
         charge = await self._spending.reserve(job.id, self.priced(job.request, order.inputs))
         saver = self._saver(job, order)
         job.files.folder, job.files.stem = order.folder, saver.stem
+        job.status.max_silence_s = max_silence_s(job.expected_s)
         # `RequestSender` awaits this before each request's first byte, after it waited for a slot.
         job.status.before_sending = partial(
             self._recorder.record_sent, job, charge, required=self._spending.budgets.any
@@ -202,5 +204,5 @@ class Pipeline:
     def _key(self, job: Job, given: Inputs) -> str:
         """The hash by which a repeated call is recognised; see `Order.key`."""
         hashes = [image.sha256 for image in given.all]
-        identity = [job.tool, self._settings.model, job.request.model_dump(mode="json"), hashes]
-        return hashlib.sha256(json.dumps(identity).encode()).hexdigest()
+        parts = [job.tool, self._settings.model, identity(job.request), hashes]
+        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()

@@ -75,6 +75,9 @@ async def fetch(
             reason = "the connection broke, or what came over it is no valid answer"
         except httpcore2.TimeoutException:
             reason = "there is no connection to it"
+        except OSError as exc:
+            # httpcore2 has errors of its own for connections: this one comes from reading the certificates.
+            reason = f"the certificates that SSL_CERT_FILE or SSL_CERT_DIR names cannot be read ({exc.strerror})"
         raise UnreadableSource(f"{where} cannot be fetched: {reason}. Check the URL, or give a file's path instead.")
     raise UnreadableSource(
         f"{where} cannot be fetched within {deadline:g} seconds: give the path of a file, or another URL."

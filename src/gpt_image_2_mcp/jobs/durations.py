@@ -12,6 +12,16 @@ GUESS_S = {"low": 12.0, "medium": 35.0, "high": 80.0, "xhigh": 100.0, "max": 120
 REMEMBERED = 20
 """The number of latest durations, by quality and size, that the median is computed from."""
 
+SILENT_TIMES = 4.0
+"""A request that takes this many times as long as usual is taken for one that is never answered…"""
+MIN_SILENCE_S = 240.0
+"""… but not before this many seconds: 4K pictures at high quality take up to 235 s (measured, 2026-11)."""
+
+
+def max_silence_s(expected_s: float) -> float:
+    """Seconds after which a request that usually takes `expected_s` gives its slot of the rate limiter up."""
+    return max(SILENT_TIMES * expected_s, MIN_SILENCE_S)
+
 
 class DurationHistory:
     """Durations in seconds, by quality and number of megapixels."""

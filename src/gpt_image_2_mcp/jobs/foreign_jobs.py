@@ -86,8 +86,7 @@ class ForeignJobs:
         if row.state == "lost":
             job.outcome = await self._store.describe_loss(row)
         if job.outcome is not None:
-            job.ended_at = anyio.current_time()
-            job.finished.set()
+            job.end()
             return job
         if self._closing:
             raise ShuttingDown
@@ -113,8 +112,7 @@ class ForeignJobs:
             del self._followed[job.id]
             # Without an outcome the scope was cancelled, by `close`.
             job.outcome = job.outcome or ShuttingDown()
-            job.ended_at = anyio.current_time()
-            job.finished.set()
+            job.end()
 
     async def _read(self, job: Job) -> None:
         row = await self._store.get(job.id)

@@ -22,23 +22,28 @@ from ..openai_api.rate_limiter import RequestStatus
 from ..parameters.models import PaidRequest
 from .report import Report
 
-JobState = Literal["preparing", "queued", "rendering", "done", "failed", "stopped", "lost"]
+JobState = Literal["preparing", "queued", "rendering", "abandoned", "done", "failed", "stopped", "lost"]
 """What a client is told about a job.
 
 It is preparing while its inputs are read, queued while it waits for a slot of the rate limiter, and rendering once a
-request may have been sent. It ends done (there are pictures), failed (there are none), stopped (nothing was sent), or
-lost (its process ended while the request was under way).
+request may have been sent. If the user abandons it then, it goes on, and no call waits for it. It ends done (there are
+pictures), failed (there are none), stopped (nothing was sent), or lost (its process ended while the request was under
+way).
 """
 
 
 class Delivery(Enum):
-    """How a job's outcome reaches the client. It changes from top to bottom of this list, and never back."""
+    """How a job's outcome reaches the client.
+
+    It changes from top to bottom of this list. Only a client that cancels a call which was answered already takes it
+    back to `HANDED_OUT`: it did not read that answer.
+    """
 
     DIRECT = auto()
     """The call that started the job waits for it, or has returned the outcome itself."""
     HANDED_OUT = auto()
-    """That call was cancelled or returned the job's id. The outcome waits to be fetched, by `get_image_job` or by the
-    same call again, which then joins this job."""
+    """That call was cancelled, returned the job's id, or was repeated while it waited. The outcome waits to be fetched,
+    by `get_image_job` or by the same call again, which then joins this job."""
     FETCHED = auto()
     """The outcome was fetched after that. The same call again is a new job, and is paid for."""
 
@@ -72,6 +77,8 @@ class Job:
     joined: "Job | None" = None
     """The earlier job whose outcome this call shares; None for a job that does its own work."""
     delivery: Delivery = Delivery.DIRECT
+    last_before: str | None = None
+    """What `last` referred to before this job's report was returned."""
     outcome: Report | Exception | None = None
     """The result, or the error that the job failed with; None while it is under way."""
     status: RequestStatus = field(default_factory=RequestStatus)
@@ -86,6 +93,8 @@ class Job:
     """Everything that the job does runs in it. Only `JobRunner.stop` and a shutdown cancel it."""
     prepared: anyio.Event = field(default_factory=anyio.Event)
     """Set when `key` or `joined` is known, or when the job ended before that."""
+    answerable: anyio.Event = field(default_factory=anyio.Event)
+    """Set when no call has to wait any longer: the job has ended, or the user has abandoned it."""
     finished: anyio.Event = field(default_factory=anyio.Event)
     """Set when `outcome` is final."""
 
@@ -118,8 +127,14 @@ class Job:
         if self.outcome is not None:
             return "failed"
         if self.status.sent:
-            return "rendering"
+            return "abandoned" if self.status.abandoned else "rendering"
         return "queued" if self.key else "preparing"
+
+    def end(self) -> None:
+        """Note that `outcome` is final, and wake the calls that wait."""
+        self.ended_at = anyio.current_time()
+        self.finished.set()
+        self.answerable.set()
 
     @property
     def _pictures_text(self) -> str:

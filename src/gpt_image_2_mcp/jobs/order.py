@@ -17,6 +17,7 @@ class Order:
     """The output folder: a real path, without links, that may be written and exists."""
     inputs: Inputs
     key: str
-    """SHA-256 of the tool, the model, the arguments and the input images' bytes: the same for two identical calls."""
+    """SHA-256 of the tool, the model, the arguments (`identity`) and the input images' bytes: the same for two
+    identical calls."""
     step: SessionStep | None = None
     """What happens to the edit session when the picture is recorded; None outside of one."""

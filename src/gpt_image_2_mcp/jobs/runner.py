@@ -3,8 +3,9 @@
 The life of a job:
 
 1. `start` makes a task for it, which calls `JobWork.prepare`. This reads the inputs and costs nothing.
-2. Now `Order.key` is known. If an earlier identical job was handed out and its outcome not fetched, this one joins it:
-   clients and models repeat a call that timed out, and the picture must not be paid for twice.
+2. Now `Order.key` is known. If an earlier identical job was handed out and its outcome not fetched, or its call has
+   waited for longer than `SILENT_TIMEOUT_S`, this one joins it: clients and models repeat a call that timed out, and
+   the picture must not be paid for twice.
 3. Otherwise the task calls `JobWork.run`, which waits for a slot of the rate limiter, sends the request, and saves.
 4. The task ends with an outcome. Calls that `wait` for the job return it, or raise it.
 
@@ -27,7 +28,8 @@ import anyio
 import anyio.abc
 import anyio.to_thread
 
-from ..errors import BadRequest, GptImageError, JobStopped, ShuttingDown, shown
+from ..errors import BadRequest, GptImageError, JobAbandoned, JobStopped, ShuttingDown, shown
+from ..parameters.models import identity
 from .foreign_jobs import ForeignJobs
 from .job import Delivery, Job
 from .malloc import trim, use_one_arena
@@ -39,6 +41,12 @@ logger = logging.getLogger(__name__)
 
 JOINABLE_S = 600.0
 """Seconds after its end for which a job that was handed out and not fetched is joined by the same call."""
+SILENT_TIMEOUT_S = 20.0
+"""Seconds after which a call that is still waiting is joined by the same call.
+
+Some clients time out without saying so, and repeat the call. The time-outs that are known are of 60 s and more, while
+two calls that are meant to make two pictures start together.
+"""
 MAX_FINISHED = 200
 """Finished jobs that this process remembers. Their reports are small; their pictures are on the disk."""
 LISTED = 20
@@ -150,7 +158,7 @@ class JobRunner:
             raise
         # Only now: the call may have joined another job while it waited.
         working_job = job.working_job
-        if not job.finished.is_set():
+        if not job.answerable.is_set():
             if is_caller and working_job.delivery is Delivery.DIRECT:
                 working_job.delivery = Delivery.HANDED_OUT
                 self._store.mark_handed_out(working_job)
@@ -159,11 +167,20 @@ class JobRunner:
             working_job.delivery = Delivery.FETCHED
             self._store.mark_fetched(working_job.id)
         if not isinstance(job.outcome, Report):
-            raise job.outcome or JobStopped
+            raise job.outcome or (JobAbandoned(job.id) if job.status.abandoned else JobStopped())
         report = job.outcome
         # Previews are not kept after the first answer; a later one has them made from the files.
         job.outcome = working_job.outcome = replace(report, previews={})
         return report
+
+    def take_back(self, job: Job) -> bool:
+        """Let the same call join a job that has ended, whose answer the client did not read; False if it goes on."""
+        working_job = job.working_job
+        if not working_job.finished.is_set():
+            return False
+        working_job.delivery = Delivery.HANDED_OUT
+        self._store.mark_handed_out(working_job)
+        return True
 
     def stop(self, job: Job) -> bool:
         """Stop a job of which nothing was sent; False if it is too late, or another process works on it."""
@@ -171,6 +188,21 @@ class JobRunner:
         if working_job.state in ("preparing", "queued") and not working_job.is_foreign:
             working_job.scope.cancel()
         return working_job.scope.cancel_called
+
+    def abandon(self, job: Job) -> bool:
+        """Let no call wait for a job that was sent, and give up its slots; False if it is in another state.
+
+        It goes on in the background: its picture is saved and recorded if it still comes. The same call again is a new
+        job.
+        """
+        working_job = job.working_job
+        if working_job.state != "rendering" or working_job.is_foreign:
+            return False
+        working_job.delivery = Delivery.FETCHED
+        self._store.mark_handed_out(working_job)
+        working_job.status.abandon()
+        working_job.answerable.set()
+        return True
 
     async def close(self, grace_s: float) -> None:
         """Start nothing any more, stop what was not sent, and wait up to `grace_s` seconds for the rest to be saved."""
@@ -193,7 +225,7 @@ class JobRunner:
     async def _wait_with_progress(self, job: Job, on_progress: ProgressCallback | None) -> None:
         """Wait for the end of a job, and report progress at once, after `FIRST_PROGRESS_S`, and every `PROGRESS_S`."""
         began, pause = anyio.current_time(), FIRST_PROGRESS_S
-        while not job.finished.is_set():
+        while not job.answerable.is_set():
             if on_progress is not None:
                 # Half of 100 at the expected end, always growing, and never 100: MCP wants progress that grows, and
                 # how long the picture really takes is not known.
@@ -201,7 +233,7 @@ class JobRunner:
                 fraction = passed / (passed + max(job.expected_s, 1.0))
                 await on_progress(100 * fraction, job.working_job.progress_text())
             with anyio.move_on_after(pause if on_progress else math.inf):
-                await job.finished.wait()
+                await job.answerable.wait()
             pause = PROGRESS_S
 
     async def _run(self, job: Job) -> None:
@@ -214,8 +246,8 @@ class JobRunner:
                     job.key = order.key
                 job.prepared.set()
                 if job.joined is not None:
-                    await job.joined.finished.wait()
-                    job.outcome = job.joined.outcome
+                    await job.joined.answerable.wait()
+                    job.outcome = job.joined.outcome or JobAbandoned(job.joined.id)
                 else:
                     if job.delivery is Delivery.HANDED_OUT:
                         # It was handed out during `prepare`, without the key that a row needs.
@@ -231,28 +263,27 @@ class JobRunner:
                 job.outcome = JobStopped()
                 if job.key:
                     self._store.forget(job.id)
-            if job.delivery is Delivery.HANDED_OUT and isinstance(job.outcome, Report):
+            if job.delivery is not Delivery.DIRECT and isinstance(job.outcome, Report):
                 # It may be long until the outcome is fetched, and previews can be made from the files then.
                 job.outcome = replace(job.outcome, previews={})
-            job.ended_at = anyio.current_time()
+            job.end()
             logger.info("%s (%s) ended: %s", job.id, job.tool, job.state)
-            job.finished.set()
             self._tasks.start_soon(self._trim_when_idle)
 
     async def _find_repeated(self, call: Job, key: str) -> Job | None:
-        """The earlier job that an identical call joins: one that was handed out, and whose outcome was not fetched."""
+        """The earlier job that an identical call joins: one whose outcome no call has returned, or is about to."""
         # An earlier call with these arguments may still be reading its inputs, and have no key yet. Only earlier calls
         # are waited for: otherwise two calls could wait for each other.
+        arguments = identity(call.request)
         for job in takewhile(lambda job: job is not call, list(self._jobs.values())):
-            if job.delivery is Delivery.HANDED_OUT and job.tool == call.tool and job.request == call.request:
+            if _is_joinable(job, call) and job.tool == call.tool and identity(job.request) == arguments:
                 await job.prepared.wait()
         for job in reversed(self._jobs.values()):
-            if (
-                job.key == key
-                and job.delivery is Delivery.HANDED_OUT
-                and not job.scope.cancel_called
-                and anyio.current_time() - job.ended_at < JOINABLE_S
-            ):
+            if job.key == key and _is_joinable(job, call):
+                if job.delivery is Delivery.DIRECT:
+                    # Its own call is taken for given up. If it still waits, both are answered.
+                    job.delivery = Delivery.HANDED_OUT
+                    self._store.mark_handed_out(job)
                 return job
         return await self._foreign.find_repeated(key, within_s=JOINABLE_S)
 
@@ -280,6 +311,15 @@ def without_traceback(error: Exception) -> Exception:
     if isinstance(error, GptImageError):
         error.__cause__ = error.__context__ = error.__traceback__ = None
     return error
+
+
+def _is_joinable(job: Job, call: Job) -> bool:
+    """Whether a call may join this job if it is the same: no call has returned its outcome, or is about to."""
+    if job.scope.cancel_called:
+        return False
+    if job.delivery is Delivery.DIRECT:
+        return not job.finished.is_set() and call.started_at - job.started_at > SILENT_TIMEOUT_S
+    return job.delivery is Delivery.HANDED_OUT and anyio.current_time() - job.ended_at < JOINABLE_S
 
 
 def _is_listed(job: Job) -> bool:

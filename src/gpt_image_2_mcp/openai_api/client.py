@@ -11,6 +11,8 @@ import httpx2
 import openai
 
 from ..settings import DEFAULT_BASE_URL, Settings
+from .connection_trace import trace_connection
+from .network_variables import explain
 
 ANSWER_TIMEOUT_S = 600.0
 """Seconds to wait for the next byte of an answer: 4K at high quality takes more than 235 s now and then
@@ -53,10 +55,22 @@ def make_sdk(settings: Settings, http: httpx2.Client) -> openai.OpenAI:
 
 
 def make_http(transport: httpx2.BaseTransport | None) -> httpx2.Client:
-    """Make the HTTP client. It uses the proxy variables of the environment: the user chose the API's address."""
+    """Make the HTTP client. It uses the proxy variables of the environment: the user chose the API's address.
+
+    Raises:
+        NotConfigured: one of those variables, or one that names certificates, is wrong.
+
+    """
     timeout = httpx2.Timeout(ANSWER_TIMEOUT_S, connect=CONNECT_TIMEOUT_S)
-    # A redirect would send the prompt, the pictures and the key to a host that the user did not choose.
-    return httpx2.Client(transport=transport, timeout=timeout, follow_redirects=False)
+    try:
+        # A redirect would send the prompt, the pictures and the key to a host that the user did not choose.
+        return httpx2.Client(
+            transport=transport, timeout=timeout, follow_redirects=False, event_hooks={"request": [trace_connection]}
+        )
+    except (ValueError, httpx2.InvalidURL, OSError) as error:
+        if problem := explain(error):
+            raise problem from None
+        raise
 
 
 def with_deadline(parts: Iterator[PartT]) -> Iterator[PartT]:

@@ -18,11 +18,14 @@ from ..errors import (
     RateLimited,
     RouteRefused,
     Unavailable,
-    shorten,
     shown,
 )
 from ..inputs.url_policy import display_url
-from .unbilled import NEVER_SENT, error_object, is_own_failure, named_wait
+from .connection_errors import translate_connection
+from .connection_trace import trace_of
+from .network_variables import proxy_text
+from .sanitize import sanitized
+from .unbilled import error_object, is_own_failure, named_wait
 
 KEYS_PAGE = "https://platform.openai.com/api-keys"
 BILLING_PAGE = "https://platform.openai.com/settings/organization/billing"
@@ -30,13 +33,8 @@ VERIFY_PAGE = "https://platform.openai.com/settings/organization/general"
 LIMITS_PAGE = "https://platform.openai.com/settings/organization/limits"
 STATUS_PAGE = "https://status.openai.com"
 
-MAX_SANITIZED = 600
-"""Characters of a message from the API or a proxy that an error repeats."""
-
 SANDBOX_HEADER = "x-gpt-image-2-sandbox"
 """The header in every answer of the sandbox of this project."""
-
-_SECRETS = re.compile(r"\b(sk|sess)-[\w*-]{4,}")
 
 
 def translate(error: openai.OpenAIError, *, model: str, variable: str, editing: bool = False) -> ApiError:
@@ -47,7 +45,7 @@ def translate(error: openai.OpenAIError, *, model: str, variable: str, editing: 
     """
     match error:
         case openai.APIConnectionError():
-            failure = _translate_connection(error)
+            failure = translate_connection(error)
             # Where what had arrived is kept (`answer`).
             failure.args = (" ".join([str(failure.args[0]), *getattr(error, "__notes__", ())]),)
             return failure
@@ -83,40 +81,6 @@ def from_sandbox(headers: Mapping[str, str]) -> bool:
     return SANDBOX_HEADER in headers
 
 
-def sanitized(text: str) -> str:
-    """A text from the API or a proxy, on one line, without what looks like a key, cut to `MAX_SANITIZED` characters."""
-    return shorten(_SECRETS.sub(r"\1-…", " ".join(text.split())).rstrip("."), MAX_SANITIZED)
-
-
-def _translate_connection(error: openai.APIConnectionError) -> ApiError:
-    where = f"{error.request.url.scheme}://{error.request.url.netloc.decode('ascii', 'replace').rpartition('@')[2]}"
-    cause = error.__cause__
-    if isinstance(cause, httpx2.ProxyError):
-        return Unavailable(
-            f"The proxy on the way to {where} refused to connect ({_reason(cause)}); nothing was sent or billed. Check"
-            " HTTPS_PROXY, and its credentials where it wants some (http://user:password@host:port); then ask again."
-        )
-    if isinstance(cause, NEVER_SENT):
-        return Unavailable(
-            f"Could not connect to {where} ({_reason(cause)}); nothing was sent or billed."
-            " Check the network and a proxy if there is one, and OPENAI_BASE_URL if it is set; then ask again."
-        )
-    if isinstance(error, openai.APITimeoutError):
-        what = "did not answer in time"
-    elif _is_garbled(cause):
-        what = "sent an answer that cannot be read as HTTP"
-    else:
-        what = "dropped the connection before the answer was complete"
-    return OutcomeUnknown(f"{where} {what}.")
-
-
-def _is_garbled(cause: BaseException | None) -> bool:
-    """Whether the answer was not HTTP. httpx2 has one exception for that and for an answer that ends too early."""
-    if isinstance(cause, httpx2.RemoteProtocolError):
-        return not re.search("disconnected|closed connection", str(cause))
-    return isinstance(cause, httpx2.DecodingError)
-
-
 def _translate_status(error: openai.APIStatusError, *, model: str, variable: str, editing: bool) -> ApiError:
     status, request_id = error.status_code, error.request_id
     body = error_object(error)
@@ -136,6 +100,13 @@ def _translate_status(error: openai.APIStatusError, *, model: str, variable: str
         return RouteRefused(
             f"This backend does not edit with {model!r} on /images/edits: {sanitized(_message(error))}.",
             request_id=request_id,
+            status=status,
+        )
+    if status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
+        proxy = proxy_text(trace_of(error.request).proxy)
+        return Unavailable(
+            f"{proxy} answered {status}: it wants credentials. Write them into the proxy's address, as in"
+            " http://user:password@host:port; nothing was billed.",
             status=status,
         )
     if body is None and status >= HTTPStatus.INTERNAL_SERVER_ERROR:
@@ -229,11 +200,6 @@ def _translate_body(  # noqa: C901, PLR0912 - one arm a row of OpenAI's table of
             where = f" (parameter {shown(body['param'])})" if body.get("param") else ""
             text = f"OpenAI refused the request{where}: {said}."
     return kind(text, request_id=request_id, status=status)
-
-
-def _reason(cause: Exception) -> str:
-    """The operating system's message without its number, or the exception's name if there is none."""
-    return re.sub(r"^\[Errno -?\d+\] ", "", sanitized(str(cause))) or type(cause).__name__
 
 
 def _refuses_route(error: openai.APIStatusError) -> bool:

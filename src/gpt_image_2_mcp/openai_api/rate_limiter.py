@@ -1,22 +1,56 @@
 """The rate limiter: how many API requests run at once, in which order, and when none may start.
 
-    async with limiter.slot(status):                     # wait in the queue for a slot
-        async with limiter.wait_to_start(status):        # wait until the API lets requests start
-            ...                                          # send, read, save
+    async with limiter.slot(status) as slot:             # wait in the queue for a slot
+        async with limiter.wait_to_start(slot, status):  # wait until the API lets requests start
+            with limiter.bound_silence(slot, status):    # give the slot up if there is no answer
+                ...                                      # send, read, save
 
 `RequestSender` is its one user.
 """
 
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import asynccontextmanager, nullcontext
-from dataclasses import dataclass
+import asyncio
+import logging
+import math
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
 
 import anyio
 import anyio.lowlevel
 
+from ..errors import Unavailable
+
+logger = logging.getLogger(__name__)
+
 
 async def _do_nothing() -> None:
     """The `before_sending` of requests that cost nothing."""
+
+
+@dataclass(slots=True, eq=False)
+class Slot:
+    """The permission for one request to run: what it holds of the rate limiter, until its end or `give_up`."""
+
+    given_up: bool = False
+    """The request runs on, and counts no more. It is not sent again."""
+    _held: list[anyio.Semaphore] = field(default_factory=list[anyio.Semaphore])
+
+    async def acquire(self, semaphore: anyio.Semaphore) -> None:
+        """Wait for a semaphore, and hold it."""
+        await semaphore.acquire()
+        self._held.append(semaphore)
+
+    def release(self, semaphore: anyio.Semaphore) -> None:
+        """Release a semaphore, if it is still held."""
+        if semaphore in self._held:
+            self._held.remove(semaphore)
+            semaphore.release()
+
+    def give_up(self) -> None:
+        """Let the next request run in place of this one."""
+        self.given_up = True
+        while self._held:
+            self._held.pop().release()
 
 
 @dataclass(slots=True, eq=False)
@@ -38,8 +72,29 @@ class RequestStatus:
     held_until: float = 0.0
     """When the next request may start, by `anyio.current_time`; in the past if nothing holds it back."""
 
+    max_silence_s: float = math.inf
+    """Seconds after which a request without an answer gives its slot up."""
+    slots: list[Slot] = field(default_factory=list[Slot])
+    """The slots of the requests that have one."""
+    abandoned: bool = False
+    """The user wants no further request to be sent, and waits for none."""
+
+    def abandon(self) -> None:
+        """Send no further request, and give up the slots of those under way."""
+        self.abandoned = True
+        for slot in self.slots:
+            slot.give_up()
+
     async def mark_sent(self) -> None:
-        """Count a request as sent and await `before_sending`, which records that; called before its first byte."""
+        """Count a request as sent and await `before_sending`, which records that; called before its first byte.
+
+        Raises:
+            Unavailable: the job was abandoned.
+            GptImageError: what `before_sending` raises.
+
+        """
+        if self.abandoned:
+            raise Unavailable("The job was abandoned before this request was sent; nothing was billed for it.")
         # Counted first, so that the job cannot be stopped any more while this waits for the database. Shielded, so that
         # a cancellation cannot leave the record written and the request unsent.
         self.sent += 1
@@ -68,35 +123,67 @@ class RateLimiter:
         """Let `max_concurrency` requests run at once."""
         self._max_concurrency = max_concurrency
         self._slots = anyio.Semaphore(max_concurrency, fast_acquire=True)
-        self._one_at_a_time = anyio.Lock()
+        # No `Lock`, which only its owner could release: `Slot.give_up` is called by others.
+        self._one_at_a_time = anyio.Semaphore(1)
         self._cautious_starts = 0
         self._queue: list[RequestStatus] = []
+        self._running: list[Slot] = []
         self._held_until = 0.0
 
     @asynccontextmanager
-    async def slot(self, status: RequestStatus) -> AsyncGenerator[None]:
-        """Wait for a slot in order of arrival, and keep it while the `with` block runs."""
+    async def slot(self, status: RequestStatus) -> AsyncGenerator[Slot]:
+        """Wait for a slot in order of arrival, and keep it while the `with` block runs, unless it is given up."""
+        slot = Slot()
         status.waiting += 1
         self._queue.append(status)
         self._update_positions()
         try:
-            await self._slots.acquire()
+            await slot.acquire(self._slots)
         finally:
             status.waiting -= 1
             self._queue.remove(status)
             self._update_positions()
+        status.slots.append(slot)
+        self._running.append(slot)
+        try:
+            yield slot
+        finally:
+            status.slots.remove(slot)
+            self._running.remove(slot)
+            slot.release(self._slots)
+
+    @asynccontextmanager
+    async def wait_to_start(self, slot: Slot, status: RequestStatus) -> AsyncGenerator[bool]:
+        """Wait until requests may start. Gives whether only this one may, while the `with` block runs."""
+        alone = self._cautious_starts > 0
+        if alone:
+            await slot.acquire(self._one_at_a_time)
+        try:
+            await self.sit_out_hold(status)
+            yield alone
+        finally:
+            slot.release(self._one_at_a_time)
+
+    @contextmanager
+    def bound_silence(self, slot: Slot, status: RequestStatus) -> Generator[None]:
+        """Give the slot up if the `with` block takes longer than `RequestStatus.max_silence_s`; the block goes on.
+
+        As many slots may be given up at a time as there are: a backend that never answers is not sent ever more.
+        """
+
+        def give_up() -> None:
+            if sum(other.given_up for other in self._running) < self._max_concurrency:
+                logger.warning("a request has had no answer for %.0f s: the next one may start", status.max_silence_s)
+                slot.give_up()
+
+        if status.max_silence_s == math.inf:
+            yield
+            return
+        timer = asyncio.get_running_loop().call_later(status.max_silence_s, give_up)
         try:
             yield
         finally:
-            self._slots.release()
-
-    @asynccontextmanager
-    async def wait_to_start(self, status: RequestStatus) -> AsyncGenerator[bool]:
-        """Wait until requests may start. Gives whether only this one may, while the `with` block runs."""
-        alone = self._cautious_starts > 0
-        async with self._one_at_a_time if alone else nullcontext():
-            await self.sit_out_hold(status)
-            yield alone
+            timer.cancel()
 
     async def sit_out_hold(self, status: RequestStatus) -> None:
         """Wait until the time of `hold` has passed.

@@ -22,7 +22,7 @@ from ..inputs import InputImage
 from .answer import Answer, save_answer
 from .api_result import ApiResult, HostUsage
 from .body_reader import ImageBytes
-from .errors import from_sandbox, sanitized, translate, translate_object
+from .errors import from_sandbox, translate, translate_object
 from .images_route import changed_options
 from .rate_limiter import RequestStatus
 from .request import ImageRequest
@@ -35,6 +35,7 @@ from .results import (
     text_field,
 )
 from .retry import RequestSender
+from .sanitize import sanitized
 from .sink import ImageSink
 from .threads import run_in_thread
 

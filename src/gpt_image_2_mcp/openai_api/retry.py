@@ -15,7 +15,7 @@ import openai
 
 from . import client
 from .errors import translate
-from .rate_limiter import RateLimiter, RequestStatus
+from .rate_limiter import RateLimiter, RequestStatus, Slot
 from .threads import run_in_thread
 from .unbilled import is_safe_to_repeat, named_wait
 
@@ -58,8 +58,8 @@ class RequestSender:
     ) -> AnswerT:
         """Run `call()` in a thread, when there is a slot, up to `MAX_TRIES` times.
 
-        `call` sends the request, reads the answer and saves its pictures; the slot is kept for all of it. `status` is
-        updated, and its `before_sending` is awaited before every try.
+        `call` sends the request, reads the answer and saves its pictures; the slot is kept for all of it, unless the
+        answer is too long in coming. `status` is updated, and its `before_sending` is awaited before every try.
 
         `model`, and `variable`, the setting that names it, are for error messages. `editing` says that a refusal of the
         route can be answered by another route, and is to be raised as `RouteRefused`.
@@ -70,21 +70,21 @@ class RequestSender:
 
         """
         tries = 0
-        async with self._limiter.slot(status):
+        async with self._limiter.slot(status) as slot:
             while True:
-                async with self._limiter.wait_to_start(status) as alone:
+                async with self._limiter.wait_to_start(slot, status) as alone:
                     while True:
                         tries += 1
                         await status.mark_sent()
                         try:
-                            answer = await self._call_in_thread(call)
+                            answer = await self._call_in_thread(call, slot, status)
                         except openai.OpenAIError as error:
                             failure = translate(error, model=model, variable=variable, editing=editing)
                             if not failure.may_be_billed:
                                 # The job can be stopped again while this request waits for its next try.
                                 status.unmark_sent()
                             wait = wait_before_retry(error, tries)
-                            if wait is None:
+                            if wait is None or slot.given_up:
                                 raise failure from error
                             if isinstance(error, openai.RateLimitError) and named_wait(error) is not None:
                                 self._limiter.hold(wait)
@@ -103,11 +103,11 @@ class RequestSender:
 
         Raises the SDK's own errors.
         """
-        async with self._limiter.slot(status), self._limiter.wait_to_start(status):
-            return await self._call_in_thread(call)
+        async with self._limiter.slot(status) as slot, self._limiter.wait_to_start(slot, status):
+            return await self._call_in_thread(call, slot, status)
 
-    async def _call_in_thread(self, call: Callable[[], AnswerT]) -> AnswerT:
+    async def _call_in_thread(self, call: Callable[[], AnswerT], slot: Slot, status: RequestStatus) -> AnswerT:
         # Only the waiting ends at the timeout: the thread goes on, and saves what still arrives.
-        with anyio.move_on_after(client.WHOLE_ANSWER_TIMEOUT_S):
+        with anyio.move_on_after(client.WHOLE_ANSWER_TIMEOUT_S), self._limiter.bound_silence(slot, status):
             return await run_in_thread(call)
         raise openai.APITimeoutError(request=httpx2.Request("POST", self.sdk.base_url))

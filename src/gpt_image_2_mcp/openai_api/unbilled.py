@@ -1,9 +1,9 @@
 """Tells which failed requests cannot have been billed, so that another try is safe, and what wait the API asks for.
 
 A request is repeated only if nothing can have been billed for it: a picture must never be paid for twice. That is so in
-three cases: the connection was never made, the API refused with a rate limit (429), or the API itself says that it
-failed (500 or 503 with `server_error`). After anything else (a timeout, a dropped connection, a proxy's own error page)
-the picture may have been made and billed, so the request is not repeated and the user decides.
+three cases: the connection, or a proxy's tunnel, was never made, the API refused with a rate limit (429), or the API
+itself says that it failed (500 or 503 with `server_error`). After anything else (a timeout, a dropped connection, a
+proxy's own error page) the picture may have been made and billed, so the request is not repeated and the user decides.
 
 `retry` repeats requests by these rules, and `errors` translates the same exceptions into this program's errors.
 """
@@ -15,6 +15,8 @@ from typing import Any, cast
 
 import httpx2
 import openai
+
+from .connection_trace import trace_of
 
 NEVER_SENT = (
     httpx2.ConnectError,
@@ -29,13 +31,18 @@ NEVER_SENT = (
 def is_safe_to_repeat(error: openai.OpenAIError) -> bool:
     """Whether nothing can have been billed and another try may help."""
     if isinstance(error, openai.APIConnectionError):
-        return isinstance(error.__cause__, NEVER_SENT)
+        return was_never_sent(error)
     if not isinstance(error, openai.APIStatusError):
         return False
     if error.status_code == HTTPStatus.TOO_MANY_REQUESTS:
         # An empty account answers 429 as well, and stays empty.
         return error.code != "insufficient_quota"
     return is_own_failure(error_object(error) or {}, error.status_code)
+
+
+def was_never_sent(error: openai.APIConnectionError) -> bool:
+    """Whether nothing of the request has left: there was no connection, or a proxy made no tunnel for it."""
+    return isinstance(error.__cause__, NEVER_SENT) or trace_of(error.request).stopped_at_proxy
 
 
 def is_own_failure(body: Mapping[str, Any], status: int | None) -> bool:

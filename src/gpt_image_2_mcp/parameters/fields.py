@@ -102,4 +102,5 @@ Since = Annotated[
 ]
 Until = Annotated[str, Field(min_length=1, max_length=60, description="likewise; that day included")]
 SessionId = Annotated[str, Field(min_length=1, max_length=100, description="from start_edit_session")]
+Abandon = Annotated[bool, Field(description="free the place of a job that was sent, which is billed all the same")]
 JobId = Annotated[str, Field(min_length=1, max_length=100, description="job-… from an answer")]

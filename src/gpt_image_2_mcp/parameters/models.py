@@ -4,6 +4,7 @@
 bounds and descriptions, are in `fields`; a rule about several fields is a validator here.
 """
 
+import unicodedata
 from collections.abc import Mapping
 from typing import Annotated, Any, Self, TypeVar
 
@@ -12,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from ..errors import BadRequest
 from .fields import (
     MAX_INPUTS,
+    Abandon,
     Background,
     Compression,
     Count,
@@ -191,6 +193,16 @@ PaidRequest = GenerateRequest | EditRequest | StartSessionRequest | ContinueSess
 """The requests that cost money."""
 
 
+def identity(request: PaidRequest) -> dict[str, Any]:
+    """The arguments by which a repeated call is recognised, as JSON.
+
+    The prompt is compared without its white space at both ends, with one space for every other run of it, and in the
+    composed form of Unicode (NFC): a model that repeats a call does not always copy these. What is sent stays as it is.
+    """
+    prompt = " ".join(unicodedata.normalize("NFC", request.prompt).split())
+    return {**request.model_dump(mode="json"), "prompt": prompt}
+
+
 class CostsRequest(WithCount):
     """Ask what pictures would cost, and what was spent."""
 
@@ -245,9 +257,10 @@ class GetJobRequest(Request):
 
 
 class CancelJobRequest(Request):
-    """Cancel a job whose request has not been sent yet."""
+    """Cancel a job whose request has not been sent yet, or abandon one that was sent."""
 
     job_id: JobId
+    abandon: Abandon = False
 
 
 RequestT = TypeVar("RequestT", bound=Request)

@@ -11,7 +11,7 @@ from mcp_types import CallToolResult, ContentBlock, ImageContent, ResourceLink, 
 
 from ..catalogue.picture_record import Picture
 from ..catalogue.session import Session
-from ..errors import shorten_line, shown
+from ..errors import JobAbandoned, shorten_line, shown
 from ..images.preview import Preview
 from ..jobs.job import Job
 from ..jobs.report import MAX_TEXT, Report
@@ -68,11 +68,22 @@ def stop_result(job: Job, *, was_stopped: bool) -> CallToolResult:
                 f"{job.id} belongs to another process of this server, which alone can stop it: cancel it in the chat or"
             )
             text += " the program that began it. get_image_job waits for it here."
+        case "abandoned":
+            text = str(JobAbandoned(job.id))
         case _:
             text = f"{job.id} was sent to the API already and is billed whatever happens, so it goes on and its picture"
             text += " is saved; get_image_job fetches it."
+            if not job.is_foreign:
+                text += " With `abandon` true, calls wait for it no longer and its place goes to the next one, for the"
+                text += " same price."
     state = "stopped" if was_stopped else job.state
     return CallToolResult(content=[TextContent(text=text)], _meta={JOB_KEY: {"job_id": job.id, "state": state}})
+
+
+def abandon_result(job: Job) -> CallToolResult:
+    """Tell that a job which was sent is abandoned, and what becomes of it."""
+    row = {"job_id": job.id, "state": job.state}
+    return CallToolResult(content=[TextContent(text=str(JobAbandoned(job.id)))], _meta={JOB_KEY: row})
 
 
 def jobs_result(jobs: Sequence[Job]) -> CallToolResult:

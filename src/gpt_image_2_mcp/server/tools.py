@@ -30,8 +30,17 @@ from ..parameters.models import (
 from ..service.images import ImageService
 from .consent import ConsentAnswer, require_consent
 from .cost_results import costs_result
+from .given_up_calls import NOTE_JOB
 from .library_results import list_result, show_result
-from .results import end_session_result, jobs_result, pending_result, report_result, sessions_result, stop_result
+from .results import (
+    abandon_result,
+    end_session_result,
+    jobs_result,
+    pending_result,
+    report_result,
+    sessions_result,
+    stop_result,
+)
 from .tool import CALL_ARRIVED_AT, RequestTool
 
 MAX_CLIENT = 300
@@ -124,6 +133,8 @@ async def cancel_image_job(request: CancelJobRequest, call: Call) -> CallToolRes
     """Stop a job that is still queued. One that was sent to the API is billed, so it finishes and is saved."""
     service = _service(call)
     job = await service.job(request.job_id)
+    if request.abandon and service.abandon_job(job):
+        return abandon_result(job)
     return stop_result(job, was_stopped=service.stop_job(job))
 
 
@@ -162,6 +173,7 @@ async def _wait(call: Call, job: Job, *, is_caller: bool = True) -> CallToolResu
 
     `is_caller` is False for a call that only asks about the job: the job does not end when it is cancelled.
     """
+    NOTE_JOB.get()(job)
     service = _service(call)
     arrived, bound = CALL_ARRIVED_AT.get(), service.settings.max_wait_s
 

@@ -125,8 +125,22 @@ class ImageService:
             again = f"This is what your earlier identical call ({job.joined.id}) asked for; nothing was paid again."
             report = replace(report, warnings=(again, *report.warnings))
         # Only when the report is returned: a call that is repeated before that must mean the same picture by `last`.
+        if self._references.last_id != report.images[-1].id:
+            job.working_job.last_before = self._references.last_id
         self._references.last_id = report.images[-1].id
         return report
+
+    def take_back(self, job: Job) -> None:
+        """Undo that a job's outcome was returned, because the client had given up the call and repeats it perhaps.
+
+        The same call then gets this outcome again, within `jobs.runner.JOINABLE_S` and without paying. `last` means
+        what it meant to the call. Does nothing to a job that is under way.
+        """
+        outcome = job.working_job.outcome
+        if not self._jobs.take_back(job) or not isinstance(outcome, Report):
+            return
+        if self._references.last_id == outcome.images[-1].id:
+            self._references.last_id = job.working_job.last_before
 
     async def job(self, job_id: str) -> Job:
         """Find a job; raises `BadRequest` if there is none."""
@@ -139,6 +153,10 @@ class ImageService:
     def stop_job(self, job: Job) -> bool:
         """Stop a job of which nothing was sent; False if it is too late."""
         return self._jobs.stop(job)
+
+    def abandon_job(self, job: Job) -> bool:
+        """Stop waiting for a job that was sent, which is billed all the same; see `JobRunner.abandon`."""
+        return self._jobs.abandon(job)
 
     async def end_session(self, request: EndSessionRequest) -> Session | None:
         """End a session and return it; None if it was not active. Its files stay."""

@@ -1,0 +1,51 @@
+"""Takes an answer back when its client gave the call up before reading it.
+
+A client's timeout can cross the answer on the pipe: the client sends `notifications/cancelled` and repeats the call,
+while the picture counts as delivered. The SDK ignores a cancellation that names a request which has been answered. Here
+it makes the request's job joinable again, so that the repeated call gets the same picture and pays nothing.
+"""
+
+from collections.abc import Callable, Mapping
+from contextvars import ContextVar
+from functools import partial
+from typing import Any
+
+from mcp.server import ServerRequestContext
+from mcp.server.context import CallNext, HandlerResult
+
+from ..jobs.job import Job
+from ..service.images import ImageService
+
+MAX_CALLS = 200
+"""The latest calls whose jobs are known; `JobRunner` remembers as many jobs, and joins them for ten minutes."""
+
+NOTE_JOB: ContextVar[Callable[[Job], None]] = ContextVar("note_job")
+"""Notes the job that the present `tools/call` waits for."""
+
+
+class GivenUpCalls:
+    """The jobs of one client's latest calls, by the ids of its requests."""
+
+    def __init__(self) -> None:
+        """Begin without a call."""
+        self._jobs: dict[str, Job] = {}
+
+    async def middleware(self, ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
+        """Let tools note their jobs, and take the answer of a cancelled call back."""
+        if ctx.method == "tools/call" and ctx.request_id is not None:
+            NOTE_JOB.set(partial(self._note, str(ctx.request_id)))
+        elif ctx.method == "notifications/cancelled":
+            self._take_back(ctx.params or {}, ctx.lifespan_context)
+        return await call_next(ctx)
+
+    def _note(self, request_id: str, job: Job) -> None:
+        self._jobs.pop(request_id, None)
+        self._jobs[request_id] = job
+        while len(self._jobs) > MAX_CALLS:
+            del self._jobs[next(iter(self._jobs))]
+
+    def _take_back(self, params: Mapping[str, Any], service: ImageService) -> None:
+        job = self._jobs.pop(str(params.get("requestId")), None)
+        if job is not None:
+            # A job that is under way is handed out by the end of its call, which the SDK cancels.
+            service.take_back(job)

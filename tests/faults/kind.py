@@ -1,0 +1,42 @@
+"""What a kind of answer is."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from .exchange import Answer, Route
+
+Group = Literal["any", "json", "images", "stream", "edits", "silent"]
+"""Which requests a kind fits.
+
+"any": every request. "json": every request; where a stream was asked for, the answer is none. "images": the same, but
+for the Responses route. "stream": a request for a stream. "edits": an edit on the images route. "silent": every
+request, and as no answer comes, in rounds that end with a kill only.
+"""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of answer."""
+
+    answer: Answer
+    group: Group = "any"
+    is_billed: bool = True
+    """Whether the request is billed before anything is answered; otherwise `answer` bills it, or it is free."""
+    least_n: int = 1
+    """How many pictures have to be asked for."""
+    is_kept_raw: bool = False
+    """The pictures cannot be taken out of the answer by any rule: it is enough if the file with its raw body is kept."""
+
+    def fits(self, *, n: int, stream: bool, route: Route, silent: bool) -> bool:
+        """Whether a request of this form can be answered so."""
+        if n < self.least_n or (self.group == "silent") > silent:
+            return False
+        match self.group:
+            case "any" | "json" | "silent":
+                return True
+            case "images":
+                return route != "responses"
+            case "stream":
+                return stream and n == 1 and route != "responses"
+            case "edits":
+                return route == "edits"

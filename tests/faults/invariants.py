@@ -76,13 +76,13 @@ class Disk:
         data = path.read_bytes()
         if is_temporary or path.name.endswith(".part") or path.name.startswith(".gpt-image-2-"):
             self.over.append(path)
-        self.pictures[hashlib.sha256(data).hexdigest()] = path
+        self.pictures[_digest(data)] = path
         if path.suffix not in (".json", ".png", ".jpg", ".jpeg", ".webp"):
             self.raw.append(data)
 
     def has(self, data: bytes) -> bool:
         """Whether a file has exactly these bytes."""
-        return hashlib.sha256(data).hexdigest() in self.pictures
+        return _digest(data) in self.pictures
 
     def has_raw(self, content: bytes) -> bool:
         """Whether an answer's body was kept as it came."""
@@ -97,10 +97,11 @@ def counted(home: Home, chats: Sequence[Chat], bills: Sequence[Bill], check: Map
     billed: defaultdict[str, list[Bill]] = defaultdict(list[Bill])
     for bill in bills:
         billed[bill.wish].append(bill)
+    owners = {_digest(data): fates[bill.wish] for bill in bills for data in bill.whole}
     for fate in fates.values():
         count.hold("answered", fate.is_answered, "no answer", fate)
         _count_bills(count, fate, billed[fate.wish.id], disk, database)
-        _count_answer(count, fate, billed[fate.wish.id], database)
+        _count_answer(count, fate, owners, database)
     for chat in chats:
         for one, wrong in chat.endings:
             count.hold("ended", not wrong, f"{one.ending}: {wrong}", at=one)
@@ -108,7 +109,7 @@ def counted(home: Home, chats: Sequence[Chat], bills: Sequence[Bill], check: Map
         for row in database.rows[table]:
             fate = fates.get(database.wish_of(row["id"] if table == "jobs" else row["job"]))
             count.hold("closed", row["state"] not in states, f"{table}: {row['state']}", fate)
-    _count_files(count, check, disk, fates, billed)
+    _count_files(count, check, disk, owners)
     count.hold("sound", database.integrity == "ok", database.integrity)
     return count
 
@@ -133,28 +134,18 @@ def _count_bills(count: Count, fate: Fate, bills: Sequence[Bill], disk: Disk, da
         count.hold("ledger", spent >= due, f"${due / 1e9:.4f} billed, ${spent / 1e9:.4f} in the ledger {states}", fate)
 
 
-def _count_answer(count: Count, fate: Fate, bills: Sequence[Bill], database: "_Database") -> None:
-    own = {hashlib.sha256(data).hexdigest() for bill in bills for data in bill.whole}
+def _count_answer(count: Count, fate: Fate, owners: Mapping[str, Fate], database: "_Database") -> None:
     for image in fate.images:
         path = Path(image["file_path"])
-        digest = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else "no file"
-        count.hold("told", digest == image["sha256"] and digest in own, f"{path.name}: {digest}", fate)
+        digest = _digest(path.read_bytes()) if path.is_file() else "no file"
+        owner = owners.get(digest)
+        of = owner.wish.kind if owner else "nothing that was sent"
+        is_right = digest == image["sha256"] and owner is fate
+        count.hold("told", is_right, f"{path.name} has the bytes of {of!r}", fate)
         count.hold("listed", image["id"] in database.pictures, f"{image['id']} has no row", fate)
 
 
-def _count_files(
-    count: Count,
-    check: Mapping[str, Any],
-    disk: Disk,
-    fates: Mapping[str, Fate],
-    billed: Mapping[str, Sequence[Bill]],
-) -> None:
-    owners = {
-        hashlib.sha256(data).hexdigest(): fates[name]
-        for name, bills in billed.items()
-        for bill in bills
-        for data in bill.whole
-    }
+def _count_files(count: Count, check: Mapping[str, Any], disk: Disk, owners: Mapping[str, Fate]) -> None:
     digests = {path: digest for digest, path in disk.pictures.items()}
     count.checked["clean"] = check["pictures"]
     for kind in ("missing", "changed", "unrecorded", "unknown"):
@@ -205,6 +196,10 @@ class _Database:
         return nano, [row["state"] for row in charges]
 
 
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
 def _wish_in(request: str) -> str:
     text = json.dumps(json.loads(request))
     return text.partition("wish-")[2].split('"')[0].split()[0] if "wish-" in text else ""
@@ -228,7 +223,5 @@ def described(one: Violation) -> str:
     if one.fate is None:
         return f"- {one.invariant}: {one.what}" + (f" (round {one.round.number})" if one.round else "")
     wish = one.fate.wish
-    return (
-        f"- {one.invariant}: {wish.kind!r}, {wish.tool}, n={wish.n}, {wish.action}, {one.fate.ending} (wish-{wish.id}): {one.what}."
-        f" Answers: {[text[:300] for text in one.fate.answers]}"
-    )
+    who = f"{wish.kind!r}, {wish.tool}, n={wish.n}, {wish.action}, {one.fate.ending} (wish-{wish.id})"
+    return f"- {one.invariant}: {who}: {one.what}. Answers: {[text[:300] for text in one.fate.answers]}"

@@ -8,9 +8,9 @@ from .exchange import Answer, Route
 Group = Literal["any", "json", "images", "stream", "edits", "silent"]
 """Which requests a kind fits.
 
-"any": every request. "json": every request; where a stream was asked for, the answer is none. "images": the same, but
-for the Responses route. "stream": a request for a stream. "edits": an edit on the images route. "silent": every
-request, and as no answer comes, in rounds that end with a kill only.
+"any": every request. "json": every request, and the answer is no stream even where one was asked for. "images": as
+"json", but not on the Responses route. "stream": a request for a stream. "edits": an edit on the images route.
+"silent": every request; no answer comes, so it is for rounds that end with a kill.
 """
 
 

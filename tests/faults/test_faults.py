@@ -57,19 +57,15 @@ async def test_whatever_happens_each_wish_is_paid_once_and_no_picture_is_lost(
     pending = [one for one in count.violations if _pending(one)]
     failed = [one for one in count.violations if not _pending(one)]
     took, used = time.monotonic() - began, sum(os.times()[:4]) - sum(cpu[:4])
-    text = "\n".join(
-        (
-            f"GPT_IMAGE_2_FAULT_SEED={SEED} {CALLS} wishes, {len({wish.kind for wish in wishes})} kinds of answers,"
-            f" {sum(len(chat.endings) for chat in chats)} servers, {len(backend.bills)} requests,"
-            f" {sum(bill.pictures for bill in backend.bills)} pictures billed, {took:.0f} s, {used:.0f} s of processor",
-            table(count, pending),
-            *(
-                f"- {name} ({PENDING[name]}): {number} times"
-                for name, number in Counter(map(_pending, pending)).items()
-            ),
-            *map(described, failed),
-        )
-    )
+    servers, paid = sum(len(chat.endings) for chat in chats), sum(bill.pictures for bill in backend.bills)
+    lines = [
+        f"GPT_IMAGE_2_FAULT_SEED={SEED}, {CALLS} wishes, {len({wish.kind for wish in wishes})} kinds of answers:"
+        f" {servers} servers, {len(backend.bills)} requests, {paid} pictures billed; {took:.0f} s, processor {used:.0f} s",
+        table(count, pending),
+    ]
+    lines += [f"- pending {name!r}: {number}" for name, number in Counter(map(_pending, pending)).most_common()]
+    lines += map(described, failed)
+    text = "\n".join(lines)
     with capsys.disabled():
         sys.stderr.write(f"\n{text}\n")
     assert not failed, text

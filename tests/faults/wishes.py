@@ -13,13 +13,12 @@ Tool = Literal["generate_image", "edit_image", "start_edit_session", "continue_e
 Action = Literal["wait", "cancel", "cancel and repeat", "cancel as the answer comes", "repeat with a blank"]
 """What the client does with a call.
 
-"wait": read its answer. "cancel": cancel it, and ask again from the next server. "cancel and repeat": ask again at
-once. "cancel as the answer comes": the client gives up while the answer is in its pipe, and asks again; it has not seen
-the answer. "repeat with a blank": as "cancel and repeat", with a blank at the end of the prompt.
+"wait": read its answer. "cancel": cancel it, and ask the next server again. "cancel and repeat": ask again at once.
+"cancel as the answer comes": cancel while the answer is in the client's pipe, unread, and ask again. "repeat with a blank": as "cancel and repeat", with a blank at the end of the prompt.
 """
 
 Ending = Literal["idle", "stdin closed", "SIGTERM", "SIGHUP", "SIGKILL"]
-"""How the server of a round ends. "idle": stdin is closed when every answer was read. The others come amid the calls."""
+"""How the server of a round ends. "idle": stdin is closed when every answer was read. The others come amid calls."""
 
 Setting = Literal["plain", "partial images", "Responses", "budget", "short wait"]
 

@@ -57,8 +57,11 @@ def make_sdk(settings: Settings, http: httpx2.Client) -> openai.OpenAI:
 def make_http(transport: httpx2.BaseTransport | None) -> httpx2.Client:
     """Make the HTTP client. It uses the proxy variables of the environment: the user chose the API's address."""
     timeout = httpx2.Timeout(ANSWER_TIMEOUT_S, connect=CONNECT_TIMEOUT_S)
+    # A connection that is used again may be one that the other side closes at this moment, and then the request counts
+    # as billed; or it holds bytes that came after the last answer, which would be taken for this request's pictures.
+    limits = httpx2.Limits(max_keepalive_connections=0)
     # A redirect would send the prompt, the pictures and the key to a host that the user did not choose.
-    return httpx2.Client(transport=transport, timeout=timeout, follow_redirects=False)
+    return httpx2.Client(transport=transport, timeout=timeout, limits=limits, follow_redirects=False)
 
 
 def with_deadline(parts: Iterator[PartT]) -> Iterator[PartT]:

@@ -96,7 +96,7 @@ class FaultBackend:
             exchange.charge()
         # So that answers come in another order than requests, and a cancellation meets every moment.
         time.sleep(int.from_bytes(wish.encode()[-2:]) % 7 * 0.01)
-        kind.answer(exchange)
+        kind.reply(exchange)
         return not exchange.is_closed
 
     def _give_link(self, connection: socket.socket, path: str) -> None:

@@ -63,7 +63,7 @@ class Disk:
 
     def __init__(self, home: Home) -> None:
         """Read them all."""
-        self.pictures: dict[str, Path] = {}
+        self.digests: dict[Path, str] = {}
         self.raw: list[bytes] = []
         self.over: list[Path] = []
         """Part files, and what was put into the folder for temporary files."""
@@ -71,18 +71,19 @@ class Disk:
             for path in sorted((home.root / name).rglob("*")):
                 if path.is_file() and "gpt-image-2.db" not in path.name:
                     self._add(path, is_temporary=name == "tmp")
+        self._contents = set(self.digests.values())
 
     def _add(self, path: Path, *, is_temporary: bool) -> None:
         data = path.read_bytes()
         if is_temporary or path.name.endswith(".part") or path.name.startswith(".gpt-image-2-"):
             self.over.append(path)
-        self.pictures[_digest(data)] = path
+        self.digests[path] = _digest(data)
         if path.suffix not in (".json", ".png", ".jpg", ".jpeg", ".webp"):
             self.raw.append(data)
 
     def has(self, data: bytes) -> bool:
         """Whether a file has exactly these bytes."""
-        return _digest(data) in self.pictures
+        return _digest(data) in self._contents
 
     def has_raw(self, content: bytes) -> bool:
         """Whether an answer's body was kept as it came."""
@@ -120,14 +121,13 @@ def _count_bills(count: Count, fate: Fate, bills: Sequence[Bill], disk: Disk, da
     count.hold(
         "paid", paid <= fate.wish.n, f"{paid} pictures billed in {requests} requests, {fate.wish.n} wished", fate
     )
-    if not fate.was_killed:
-        for bill in bills:
-            missing = sum(not disk.has(data) for data in bill.whole)
-            raw = bool(missing) and disk.has_raw(bill.content)
-            is_kept = not missing or (KINDS[fate.wish.kind].is_kept_raw and raw)
-            if bill.whole:
-                how = "their raw body is kept" if raw else "nor is their raw body kept"
-                count.hold("kept", is_kept, f"{missing} of {len(bill.whole)} pictures not on the disk; {how}", fate)
+    for bill in bills if not fate.was_killed else ():
+        missing = sum(not disk.has(data) for data in bill.whole)
+        if KINDS[fate.wish.kind].is_kept_raw and (missing or not bill.whole):
+            count.hold("kept", disk.has_raw(bill.content), "its body is not kept", fate)
+        elif bill.whole:
+            raw = "their raw body is" if disk.has_raw(bill.content) else "nor is their raw body"
+            count.hold("kept", not missing, f"{missing} of {len(bill.whole)} pictures not on the disk; {raw}", fate)
     due = sum(bill.nano_usd for bill in bills)
     if due:
         spent, states = database.spent_on(fate.wish.id)
@@ -146,18 +146,17 @@ def _count_answer(count: Count, fate: Fate, owners: Mapping[str, Fate], database
 
 
 def _count_files(count: Count, check: Mapping[str, Any], disk: Disk, owners: Mapping[str, Fate]) -> None:
-    digests = {path: digest for digest, path in disk.pictures.items()}
     count.checked["clean"] = check["pictures"]
     for kind in ("missing", "changed", "unrecorded", "unknown"):
         for finding in check[kind]:
-            fate = owners.get(digests.get(Path(finding["file_path"]), ""))
+            fate = owners.get(disk.digests.get(Path(finding["file_path"]), ""))
             named = {image["id"] for image in fate.images} if fate else set[str]()
             if kind == "unknown" and fate and fate.was_killed and finding["id"] not in named:
                 # Saved in the moment of the kill, and in no answer yet: there is no record that could be missing.
                 count.checked["rescued"] += 1
                 continue
             count.violations.append(Violation("clean", f"{kind}: {finding}", fate))
-    count.checked["left"] = len(disk.pictures)
+    count.checked["left"] = len(disk.digests)
     count.violations += [Violation("left", str(path)) for path in disk.over]
 
 

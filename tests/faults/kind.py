@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from .exchange import Answer, Route
+from .exchange import Answer, Exchange, Route
 
 Group = Literal["any", "json", "images", "stream", "edits", "silent"]
 """Which requests a kind fits.
@@ -25,7 +25,15 @@ class Kind:
     least_n: int = 1
     """How many pictures have to be asked for."""
     is_kept_raw: bool = False
-    """The pictures cannot be taken out of the answer by any rule: it is enough if the file with its raw body is kept."""
+    """There is nothing that can be told to be a picture: the body is kept as it came."""
+
+    def reply(self, exchange: Exchange) -> None:
+        """Answer; rightly where the request took another route than the plan foresaw."""
+        is_foreign = exchange.route == "responses" and self.group in ("images", "stream")
+        if is_foreign:
+            exchange.good()
+        else:
+            self.answer(exchange)
 
     def fits(self, *, n: int, stream: bool, route: Route, silent: bool) -> bool:
         """Whether a request of this form can be answered so."""

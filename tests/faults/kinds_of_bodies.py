@@ -235,5 +235,5 @@ BODIES: Mapping[str, Kind] = {
     "202 and a task": Kind(_said({"id": "task_1", "status": "pending"}, status="202 Accepted")),
     "204": Kind(lambda x: x.send(b"HTTP/1.1 204 No Content\r\n\r\n")),
     "empty base64": Kind(_encoded(lambda _: ""), "json"),
-    "half a base64": Kind(_encoded(lambda data: _plain(data)[:101]), "json"),
+    "half a base64": Kind(_encoded(lambda data: _plain(data)[:101]), "json", is_kept_raw=True),
 }

@@ -14,7 +14,8 @@ Action = Literal["wait", "cancel", "cancel and repeat", "cancel as the answer co
 """What the client does with a call.
 
 "wait": read its answer. "cancel": cancel it, and ask the next server again. "cancel and repeat": ask again at once.
-"cancel as the answer comes": cancel while the answer is in the client's pipe, unread, and ask again. "repeat with a blank": as "cancel and repeat", with a blank at the end of the prompt.
+"cancel as the answer comes": cancel while the answer is in the client's pipe, unread, and ask again. "repeat with a
+blank": as "cancel and repeat", with a blank at the end of the prompt.
 """
 
 Ending = Literal["idle", "stdin closed", "SIGTERM", "SIGHUP", "SIGKILL"]

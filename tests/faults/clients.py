@@ -276,7 +276,7 @@ class Chat:
         wish = fate.wish
         with suppress(_Ended):
             number = await self._call(server, wish)
-            if wish.action == "wait":
+            if wish.action in ("wait", "cancel the job"):
                 await self._read(server, fate, number)
                 return
             if wish.action == "cancel as the answer comes":
@@ -312,9 +312,11 @@ class Chat:
     async def _read(self, server: Server, fate: Fate, number: int) -> dict[str, Any]:
         """Read the answer, and fetch it where it is a job's id; its report."""
         result = await server.result(number)
+        tools = iter(["cancel_image_job"] if fate.wish.action == "cancel the job" else [])
         while job := result.get("_meta", {}).get(JOB):
             arguments = {"job_id": job["job_id"]}
-            result = await server.result(await server.ask("tools/call", name="get_image_job", arguments=arguments))
+            name = next(tools, "get_image_job")
+            result = await server.result(await server.ask("tools/call", name=name, arguments=arguments))
         fate.answers.append("\n".join(block["text"] for block in result["content"] if block["type"] == "text"))
         fate.is_refused |= bool(result.get("isError"))
         report: dict[str, Any] = result.get("_meta", {}).get(META, {})

@@ -10,12 +10,15 @@ from .kinds import KINDS
 
 Tool = Literal["generate_image", "edit_image", "start_edit_session", "continue_edit_session"]
 
-Action = Literal["wait", "cancel", "cancel and repeat", "cancel as the answer comes", "repeat with a blank"]
+Action = Literal[
+    "wait", "cancel", "cancel and repeat", "cancel as the answer comes", "repeat with a blank", "cancel the job"
+]
 """What the client does with a call.
 
 "wait": read its answer. "cancel": cancel it, and ask the next server again. "cancel and repeat": ask again at once.
 "cancel as the answer comes": cancel while the answer is in the client's pipe, unread, and ask again. "repeat with a
-blank": as "cancel and repeat", with a blank at the end of the prompt.
+blank": as "cancel and repeat", with a blank at the end of the prompt. "cancel the job": `cancel_image_job`, if the answer
+is a job's id, and then fetch what came of it.
 """
 
 Ending = Literal["idle", "stdin closed", "SIGTERM", "SIGHUP", "SIGKILL"]
@@ -50,6 +53,7 @@ _ACTIONS: Mapping[Action, int] = {
     "cancel and repeat": 3,
     "cancel as the answer comes": 2,
     "repeat with a blank": 1,
+    "cancel the job": 1,
 }
 _SETTINGS: Mapping[Setting, int] = {"plain": 3, "partial images": 3, "Responses": 1, "budget": 1, "short wait": 1}
 _ENDINGS: Mapping[Ending, int] = {"idle": 4, "stdin closed": 2, "SIGTERM": 2, "SIGHUP": 2, "SIGKILL": 3}

@@ -17,8 +17,8 @@ Action = Literal[
 
 "wait": read its answer. "cancel": cancel it, and ask the next server again. "cancel and repeat": ask again at once.
 "cancel as the answer comes": cancel while the answer is in the client's pipe, unread, and ask again. "repeat with a
-blank": as "cancel and repeat", with a blank at the end of the prompt. "cancel the job": `cancel_image_job`, if the answer
-is a job's id, and then fetch what came of it.
+blank": as "cancel and repeat", with a blank at the end of the prompt. "cancel the job": where the answer is a job's id,
+`cancel_image_job`, and then fetch what came of it.
 """
 
 Ending = Literal["idle", "stdin closed", "SIGTERM", "SIGHUP", "SIGKILL"]

@@ -7,7 +7,7 @@ import sys
 import threading
 from base64 import b64encode
 from collections.abc import Generator
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,6 @@ from workbench import KEY, META, SMALL, Bench, Benches, Canned, canned, encoded,
 from gpt_image_2_mcp.database import schema
 from gpt_image_2_mcp.database.sqlite import open_database
 from gpt_image_2_mcp.openai_api import edit_router
-from gpt_image_2_mcp.openai_api.client import make_http
 from gpt_image_2_mcp.sandbox import Fault
 
 pytestmark = pytest.mark.anyio
@@ -67,21 +66,6 @@ async def test_a_proxy_of_litellm_is_asked_for_no_tries_of_its_own(benches: Benc
     bench = await benches.open(wrap=Canned(answer).wrap)
     await bench.made("generate_image", **FOX)
     assert seen == ["0"]
-
-
-def test_an_answer_that_came_twice_is_not_taken_for_that_of_the_next_request() -> None:
-    """The wrong picture would be saved under the next prompt, and that one's own picture would be lost."""
-    with closing(socket.create_server(("127.0.0.1", 0))) as server, make_http(None) as http:
-
-        def serve() -> None:
-            for number in range(2):
-                with closing(server.accept()[0]) as client, suppress(ConnectionError):
-                    while client.recv(65536):
-                        client.sendall(f"HTTP/1.1 200 OK\r\ncontent-length: 1\r\n\r\n{number}".encode() * 2)
-
-        threading.Thread(target=serve, daemon=True).start()
-        url = f"http://127.0.0.1:{server.getsockname()[1]}"
-        assert [http.post(url).text for _ in range(2)] == ["0", "1"]
 
 
 @contextmanager

@@ -19,8 +19,10 @@ from patience import PATIENCE_S
 from stdio_bench import PROGRAM
 from workbench import JOB, KEY, META
 
-from .wishes import SETTINGS, Ending, Round, Wish
+from .wishes import Ending, Round, Wish
 
+MARK = "FAULTS_HOME"
+"""The environment variable by which the processes of a run are known."""
 END_S = 60.0
 """Within so many seconds a server has to go when stdin is closed, or after a signal, as all answers come at once."""
 
@@ -78,6 +80,7 @@ class Home:
         """The environment of every program."""
         return {
             **os.environ,
+            MARK: str(self.root),
             "HOME": str(self.root / "home"),
             "XDG_DATA_HOME": str(self.root / "data"),
             "TMPDIR": str(self.root / "tmp"),
@@ -234,7 +237,7 @@ class Chat:
         for one in rounds:
             await self._round(one, self._unanswered())
         while unanswered := self._unanswered():
-            last = Round(-1, "plain", "idle", 0, [])
+            last = Round(-1, "plain", "idle", 0, has_engine=True, wishes=[])
             await self._round(last, unanswered)
             assert len(self._unanswered()) < len(unanswered), "calls that are never answered"
 
@@ -244,7 +247,7 @@ class Chat:
     async def _round(self, one: Round, again: Sequence[Fate]) -> None:
         new = [Fate(wish, one.ending) for wish in one.wishes]
         self.fates |= {fate.wish.id: fate for fate in new}
-        async with started(self.home, SETTINGS[one.setting]) as server:
+        async with started(self.home, one.variables) as server:
             await server.greet()
             if not self._session_id:
                 self._session_id = await self._start_session(server)
@@ -258,7 +261,7 @@ class Chat:
                     self.endings.append((one, await server.end(one.ending)))
             if one.ending == "idle":
                 self.endings.append((one, await server.end("idle")))
-            if one.ending == "SIGKILL":
+            if one.kills_work:
                 for fate in (*again, *new):
                     fate.was_killed |= not fate.is_answered
         self.logs.append(server.stderr.decode("utf-8", "replace"))
@@ -323,6 +326,29 @@ class Chat:
         fate.images += report.get("images", [])
         server.note_answer()
         return report
+
+
+async def left_running(home: Home) -> int:
+    """Wait for the processes that outlive their clients, and kill those that do not end; how many that are."""
+    with anyio.move_on_after(END_S):
+        while _processes(home):
+            await anyio.sleep(0.1)
+        return 0
+    left = _processes(home)
+    for number in left:
+        os.kill(number, signal.SIGKILL)
+    return len(left)
+
+
+def _processes(home: Home) -> list[int]:
+    """The ids of the living processes of a run; on Linux, where engines are."""
+    found: list[int] = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        # A process may end meanwhile.
+        with suppress(OSError):
+            if f"{MARK}={home.root}".encode() in (folder / "environ").read_bytes().split(b"\0"):
+                found.append(int(folder.name))
+    return found
 
 
 async def checked(home: Home) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import pytest
 from patience import rounds
 
 from .backend import FaultBackend
-from .clients import Chat, Home, checked
+from .clients import Chat, Home, checked, left_running
 from .invariants import Violation, counted, described, table
 from .kinds import KINDS
 from .pictures import picture
@@ -120,8 +120,10 @@ async def test_whatever_happens_each_wish_is_paid_once_and_no_picture_is_lost(tm
         async with anyio.create_task_group() as tasks:
             for chat, plan in zip(chats, plans, strict=True):
                 tasks.start_soon(chat.live, plan.rounds)
+        left = await left_running(home)
         check = await checked(home)
     count = counted(home, chats, backend.bills, check)
+    count.hold("ended", not left, f"{left} processes are left")
     pending = [one for one in count.violations if _pending(one)]
     failed = [one for one in count.violations if not _pending(one)]
     took, used = time.monotonic() - began, sum(os.times()[:4]) - sum(cpu[:4])

@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, TypeVar
 
+from gpt_image_2_mcp.settings import Settings
+
 from .exchange import Route
 from .kinds import KINDS
 
@@ -33,6 +35,9 @@ SETTINGS: Mapping[Setting, Mapping[str, str]] = {
     "budget": {"GPT_IMAGE_2_BUDGET_PER_DAY_USD": "100000", "GPT_IMAGE_2_BUDGET_PER_CALL_USD": "50"},
     "short wait": {"GPT_IMAGE_2_MAX_WAIT_S": "0.3"},
 }
+
+ENGINES = "engine" in Settings.model_fields
+"""Whether this version of the program can have engines."""
 
 WISHES = 25
 """In one round, side by side."""
@@ -90,7 +95,19 @@ class Round:
     ending: Ending
     after: int
     """After how many answers the ending comes, unless it is "idle"."""
+    has_engine: bool
+    """Whether the work is done in a process that outlives the one that the client has started."""
     wishes: Sequence[Wish]
+
+    @property
+    def kills_work(self) -> bool:
+        """Whether the work under way ends with the server."""
+        return self.ending == "SIGKILL" and not (self.has_engine and ENGINES)
+
+    @property
+    def variables(self) -> Mapping[str, str]:
+        """The environment variables of the server."""
+        return {**SETTINGS[self.setting], "GPT_IMAGE_2_ENGINE": "on" if self.has_engine else "off"}
 
 
 @dataclass
@@ -139,7 +156,8 @@ def mixture(seed: int, calls: int) -> Sequence[Plan]:
             for at in range(size)
         ]
         heard = sum(wish.action == "wait" and KINDS[wish.kind].group != "silent" for wish in wishes)
-        rounds.append(Round(number, setting, ending, chance.randint(0, heard * 2 // 3), wishes))
+        after, has_engine = chance.randint(0, heard * 2 // 3), bool(chance.getrandbits(1))
+        rounds.append(Round(number, setting, ending, after, has_engine, wishes))
     return [Plan(Wish(f"s{seed}c{chat}", "start_edit_session", "good"), rounds[chat::CHATS]) for chat in range(CHATS)]
 
 

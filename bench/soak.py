@@ -89,7 +89,8 @@ def _soak(workspace: Workspace) -> list[Sample]:
     steps = [WARM, *(WARM + (CALLS - WARM) * step // SAMPLES for step in range(1, SAMPLES + 1))]
     samples: list[Sample] = []
     calls = _calls()
-    with workspace.open(OURS) as caller:
+    # In one process, which is the one that is measured.
+    with workspace.open(OURS, {"GPT_IMAGE_2_ENGINE": "off"}) as caller:
         done = 0
         for step in steps:
             while done < step:

@@ -331,7 +331,7 @@ class Chat:
 async def left_running(home: Home) -> int:
     """Wait for the processes that outlive their clients, and kill those that do not end; how many that are."""
     with anyio.move_on_after(END_S):
-        while _processes(home):
+        while _processes(home):  # noqa: ASYNC110 - nothing tells when another process ends
             await anyio.sleep(0.1)
         return 0
     left = _processes(home)

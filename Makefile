@@ -66,6 +66,15 @@ snapshots: handshake ## update the contracts and snapshots; read the diff
 bench: $(VENV) ## measure speed and memory beside the openai SDK; BENCH="--quick", BENCH="--peer 'name=command'"
 	@$(BIN)/python -m bench $(BENCH)
 
+# Both say at their end what held, for a person to read; a seed repeats the mixture of a run that failed.
+.PHONY: faults
+faults: $(VENV) ## 1,000 random calls through all that can go wrong; GPT_IMAGE_2_FAULT_SEED=2 for another mixture
+	@GPT_IMAGE_2_TEST_ALL_ROUNDS=1 $(BIN)/pytest --quiet --capture=no -p no:xdist tests/faults
+
+.PHONY: soak
+soak: $(VENV) ## 10,000 calls, and whether the server grows; GPT_IMAGE_2_SOAK_CALLS=1500 for fewer (Linux)
+	@$(BIN)/python -m bench.soak
+
 .PHONY: handshake
 handshake: $(VENV) ## record the answers to a client's handshake again; a test fails when it is needed
 	$(BIN)/python -m gpt_image_2_mcp.server.stdio.record_handshake

@@ -1,11 +1,13 @@
 """A child process: the images route of the API, which repeats prepared pictures with as little work as possible.
 
-`backend.py FOLDER` serves `/images/generations` with the `SIZE.b64` files of the folder, prints its port, and ends
-when its stdin does. Blocking sockets, a thread a connection: an answer is handed to the kernel without a copy.
+`backend.py FOLDER` serves `/images/generations` and `/images/edits` with the `SIZE.b64` files of the folder, prints its
+port, and ends when its stdin does. Blocking sockets, a thread a connection: an answer is handed to the kernel without a
+copy.
 """
 
 import json
 import os
+import re
 import sys
 import threading
 from collections.abc import Mapping
@@ -44,10 +46,10 @@ class Images(StreamRequestHandler):
             if name.lower() == b"content-length":
                 length = int(value)
         body = self.rfile.read(length)
-        if not line.startswith(b"POST ") or b"/images/generations" not in line:
+        if not line.startswith((b"POST /v1/images/generations ", b"POST /v1/images/edits ")):
             self._send(b"404 Not Found", [b'{"error":{"message":"not here","type":"invalid_request_error"}}'])
             return
-        asked: Mapping[str, Any] = json.loads(body)
+        asked: Mapping[str, Any] = json.loads(body) if body.startswith(b"{") else _read_form(body)
         size = asked.get("size") or DEFAULT_SIZE
         size = size if size in pictures else DEFAULT_SIZE
         row = [b'{"b64_json":"', pictures[size], b'"}']
@@ -60,6 +62,12 @@ class Images(StreamRequestHandler):
         self.connection.sendall(head % (status, sum(map(len, parts))))
         for part in parts:
             self.connection.sendall(part)
+
+
+def _read_form(body: bytes) -> Mapping[str, str]:
+    """The short fields of a form."""
+    found = re.findall(rb'name="(size|n)"\r\n\r\n([0-9x]+)\r\n', body)
+    return {name.decode(): value.decode() for name, value in found}
 
 
 class Server(ThreadingTCPServer):

@@ -29,6 +29,16 @@ def pss(pid: int) -> float:
     return sum(_field(process, "smaps_rollup", "Pss") for process in _tree(pid))
 
 
+def threads(pid: int) -> int:
+    """The number of threads of a process and its children."""
+    return sum(len(list(PROC.joinpath(str(process), "task").iterdir())) for process in _tree(pid))
+
+
+def descriptors(pid: int) -> int:
+    """The number of files and sockets that a process and its children have open."""
+    return sum(len(list(PROC.joinpath(str(process), "fd").iterdir())) for process in _tree(pid))
+
+
 def cpu_time(pid: int) -> float:
     """Processor time of a process and its children in ms, of all their threads; other processes do not stretch it."""
     try:

@@ -140,11 +140,16 @@ class Workspace:
 
 
 @contextmanager
-def open_workspace(folder: Path, *, quick: bool, peers: Sequence[Subject]) -> Generator[Workspace]:
-    """Make the pictures and start the backend, in a folder that the caller deletes."""
+def open_workspace(
+    folder: Path, *, quick: bool = False, peers: Sequence[Subject] = (), sizes: Sequence[str] = ()
+) -> Generator[Workspace]:
+    """Make the pictures, of these sizes or those of a whole run, and start the backend.
+
+    The caller deletes the folder.
+    """
     for name in ("work", "home", "output", "pictures"):
         folder.joinpath(name).mkdir()
-    pictures = paint((SQUARE, LARGE) if quick else GROWING, folder / "pictures")
+    pictures = paint(sizes or ((SQUARE, LARGE) if quick else GROWING), folder / "pictures")
     backend = (*PYTHON, str(HERE / "backend.py"), str(folder / "pictures"))
     with Wire(backend, env=os.environ, cwd=folder / "work") as wire:
         port = json.loads(wire.wait(0).line)["result"]["port"]

@@ -1,5 +1,6 @@
 """A server that has nothing to do holds little memory: a person has many, and each is idle most of the time."""
 
+import gc
 import os
 import platform
 import subprocess
@@ -8,6 +9,10 @@ from pathlib import Path
 
 import pytest
 from patience import PATIENCE_S
+from workbench import SMALL, Bench
+
+from gpt_image_2_mcp.jobs import runner
+from gpt_image_2_mcp.jobs.job import Job
 
 PROGRAM = """
 import re, sys
@@ -52,3 +57,21 @@ def test_memory_that_is_free_is_given_back_once_no_job_is_under_way(tmp_path: Pa
         check=True,
         env={**os.environ, "HOME": str(tmp_path)},
     )
+
+
+@pytest.mark.anyio
+async def test_a_job_that_is_remembered_no_more_is_freed_without_the_garbage_collector(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The collector goes through everything rarely: hundreds of jobs once waited for it, ten kilobytes each."""
+    monkeypatch.setattr(runner, "MAX_FINISHED", 1)
+    gc.collect()
+    gc.disable()
+    try:
+        before = sum(isinstance(one, Job) for one in gc.get_objects())
+        for number in range(5):
+            await bench.made("generate_image", prompt=f"a fox, {number}", size=SMALL, quality="low")
+        kept = sum(isinstance(one, Job) for one in gc.get_objects()) - before
+    finally:
+        gc.enable()
+    assert kept <= 2

@@ -24,6 +24,7 @@ from ..jobs.news import NewsFeed
 from ..jobs.order import Order
 from ..jobs.report import Report
 from ..openai_api.lazy_backend import LazyBackend
+from ..openai_api.rate_limiter import do_nothing
 from ..openai_api.request import ImageRequest
 from ..openai_api.threads import InFlightWrites
 from ..parameters.models import (
@@ -138,6 +139,9 @@ class Pipeline:
                 error.redact(settings.redact)
             await self._recorder.record_failure(job, charge, error)
             raise
+        finally:
+            # It refers to the job: the two would stay in memory until the garbage collector goes through everything.
+            job.status.before_sending = do_nothing
         # Before the record: a picture that cannot be decoded is recorded as damaged, and no session goes on from it.
         await anyio.to_thread.run_sync(saver.decode)
         report = build_report(order, request, saver, outcome, model=settings.model).redacted(settings.redact)

@@ -62,10 +62,17 @@ def make_http(transport: httpx2.BaseTransport | None) -> httpx2.Client:
 
     """
     timeout = httpx2.Timeout(ANSWER_TIMEOUT_S, connect=CONNECT_TIMEOUT_S)
+    # A connection that is used again may be one that the other side closes at this moment, and then the request counts
+    # as billed; or it holds bytes that came after the last answer, which would be taken for this request's pictures.
+    limits = httpx2.Limits(max_keepalive_connections=0)
     try:
         # A redirect would send the prompt, the pictures and the key to a host that the user did not choose.
         return httpx2.Client(
-            transport=transport, timeout=timeout, follow_redirects=False, event_hooks={"request": [trace_connection]}
+            transport=transport,
+            timeout=timeout,
+            limits=limits,
+            follow_redirects=False,
+            event_hooks={"request": [trace_connection]},
         )
     except (ValueError, httpx2.InvalidURL, OSError) as error:
         if problem := explain(error):

@@ -23,7 +23,7 @@ from ..errors import Unavailable
 logger = logging.getLogger(__name__)
 
 
-async def _do_nothing() -> None:
+async def do_nothing() -> None:
     """The `before_sending` of requests that cost nothing."""
 
 
@@ -57,7 +57,7 @@ class Slot:
 class RequestStatus:
     """Counters of one job's API requests. Written by the sender and the rate limiter, read by the job."""
 
-    before_sending: Callable[[], Awaitable[None]] = _do_nothing
+    before_sending: Callable[[], Awaitable[None]] = do_nothing
     """Awaited before each request's first byte. If it raises, the request is not sent."""
 
     waiting: int = 0

@@ -27,6 +27,7 @@ from ..billing.tokens import Pixels, Quality, Size, Usage
 from ..errors import GptImageError
 from ..parameters.models import PricedOptions
 from ..parameters.sizes import parse_edges
+from ..persistence.retry import retry_undone
 from ..persistence.unit_of_work import Repositories, WriterThread
 
 
@@ -84,7 +85,7 @@ class Spending:
         """
         charge = Charge(self.budgets, job, request, free=self._free)
         if self.budgets.any and not self._free:
-            await self._writer.run(charge.reserve)
+            await self._writer.run(retry_undone(charge.reserve))
         return charge
 
     async def check_budgets(self, request: PricedRequest) -> Estimate | None:
@@ -114,6 +115,8 @@ class Charge:
         self._estimate: Estimate | None = None
         self._row: int | None = None
         """The id of the row, once it is written."""
+        self._was_tried = False
+        """`reserve` was called: if its transaction was undone, the row may be there all the same."""
         self._is_sent = False
         self._was_reserved = False
         """The row was there, as `reserved`, when `mark_sent` was called."""
@@ -122,6 +125,7 @@ class Charge:
         """Insert the row with the estimate, as `reserved` or at once as `sent`; raises as `Spending.reserve` does."""
         request = self._request
         self._estimate = _estimate_of(request, _max_tokens_seen(request, repositories))
+        again, self._was_tried = self._was_tried, True
         self._row = repositories.ledger.reserve(
             ChargeEntry(request.model, request.options.size, request.options.quality, request.n, self._job),
             estimate=self._estimate.usd if self._estimate else None,
@@ -129,6 +133,7 @@ class Charge:
             per_day=self._budgets.per_day,
             cheaper=partial(_cheaper, request),
             is_sent=is_sent,
+            again=again,
         )
 
     def dry_run(self, repositories: Repositories) -> Estimate | None:

@@ -4,9 +4,9 @@ All server processes of a user or a team share one database, so that a budget ho
 been billed counts as spent; one that certainly was not billed is free again. A charge counts on the local day that it
 was reserved on, also when its answer comes after midnight.
 
-The methods block for milliseconds, or for as long as another process reserves money, so an event loop calls them from a thread.
-Importing this module imports SQLAlchemy, which takes about half a second: `persistence.unit_of_work` does that when the
-ledger is first needed.
+The methods block for milliseconds, or for as long as another process reserves money, so an event loop calls them from a
+thread. Importing this module imports SQLAlchemy, which takes about half a second: `persistence.unit_of_work` does that
+when the ledger is first needed.
 """
 
 from collections.abc import Callable, Generator, Sequence

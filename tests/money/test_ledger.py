@@ -548,6 +548,15 @@ def test_a_dead_process_that_owes_nothing_leaves_no_file_either(opened: Open, pa
     assert not dead.exists()
 
 
+def test_reading_waits_for_no_process_that_writes(opened: Open, place: Address) -> None:
+    one, other = opened(place, clock=Clock()), opened(place, clock=Clock())
+    with one.store.database.transaction():
+        one.reserve(HIGH, estimate=Decimal("0.1"), per_day=Decimal(1))
+        assert totals(other) == (0, 0)
+        assert opened(place, clock=Clock()).store.owner != other.store.owner, "nor does the start of a process"
+    assert totals(other) == (0, Decimal("0.1"))
+
+
 def test_a_ledger_that_was_closed_leaves_its_charges_to_the_next_start(opened: Open, place: Address) -> None:
     one = opened(place, clock=Clock())
     one.mark_sent(one.reserve(HIGH, estimate=Decimal("0.1")))

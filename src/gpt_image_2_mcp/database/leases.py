@@ -24,7 +24,7 @@ import sqlalchemy as sa
 from sqlalchemy import exc
 
 from ..errors import GptImageError
-from .database import MODE, Database
+from .database import Database
 
 logger = logging.getLogger(__name__)
 
@@ -140,7 +140,7 @@ class Lease:
             try:
                 is_at_work = self._renew_alone()
                 pause = self.seconds / 3
-            except exc.SQLAlchemyError as error:
+            except (GptImageError, exc.SQLAlchemyError) as error:
                 logger.debug("the lease was not renewed: %s", error)
                 is_at_work, pause = True, min(1.0, self.seconds / 3)
             with self._lock:
@@ -149,12 +149,9 @@ class Lease:
                     return
 
     def _renew_alone(self) -> bool:
-        """Renew the lease, and tell whether work of this process is under way.
-
-        On a connection of its own where that of the transactions is in use: a transaction may wait for a lock.
-        """
-        # `begin` renews the lease, as in every transaction that writes.
-        with self._opened.engine.execution_options(**{MODE: "write"}).begin() as connection:
+        """Renew the lease, and tell whether work of this process is under way."""
+        # The lease is renewed at the beginning, as in every transaction that writes.
+        with self._opened.transaction() as connection:
             return bool(connection.scalar(_IS_AT_WORK, {"owner": self.name}))
 
 

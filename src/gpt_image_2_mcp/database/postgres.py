@@ -1,15 +1,16 @@
 """Opens a database on a PostgreSQL server, which a team shares.
 
-What is done at the same time by several processes stays apart as little as it can: a transaction that reads locks
-nothing and sees the database as it was at one moment; one that writes locks the rows that it changes, and waits for
-others only where both change the same. Two things are done by one process at a time, which the `QUEUE_LOCK` sees to:
-reserving money under a budget, and changing the tables. A transaction takes milliseconds. If a process is stopped
-within one, the server undoes it after `IDLE_SECONDS`; the process runs it again when it goes on (`TransactionUndone`).
+A transaction that reads locks nothing, waits for none, and sees the database as it was at one moment. One that writes
+locks the rows that it changes, and waits for another one only where both change the same row. Two things are done by one
+process at a time, in the order of the `QUEUE_LOCK`: reserving money under a budget, and changing the tables. If a
+process is stopped within a transaction, the server undoes that after `IDLE_SECONDS`, and the process runs it again when
+it goes on (`TransactionUndone`).
 
-A process has one connection, which all its threads share, and for moments a second one, which renews its lease. The
-connection holds an advisory lock with the `presence_key` of the process, by which servers of earlier versions know that
-it is alive. A connection pooler that gives one connection to several clients in turn (PgBouncer in transaction mode)
-cannot be used, since the lock and the session's settings would pass to another client with the connection.
+A process has one connection, which all its threads share, also the one that renews its lease (`leases.Lease`). The
+connection holds an advisory lock with the `presence_key` of the process, by which others, also those of earlier
+versions, see that it is connected. A connection pooler that gives one connection to several clients in turn (PgBouncer
+in transaction mode) cannot be used, since the lock and the session's settings would pass to another client with the
+connection.
 """
 
 from contextlib import closing, suppress
@@ -23,6 +24,7 @@ from sqlalchemy import event, exc
 from ..errors import DatabaseUnusable, GptImageError
 from .database import Database, mode_of
 from .leases import Lease, presence_key
+from .retry import retry_undone
 from .upgrade import create_or_upgrade
 from .url import PostgresUrl
 
@@ -123,7 +125,7 @@ def open_postgres(url: PostgresUrl, lease: Lease) -> Database:
     # All threads share the one connection, so each transaction needs it to itself.
     database = lease.database = Database(engine, url, Lock(), explain, is_undone)
     try:
-        create_or_upgrade(database)
+        retry_undone(create_or_upgrade)(database)
     except GptImageError:
         database.close()
         raise
@@ -154,8 +156,7 @@ def _engine(url: PostgresUrl, lease: Lease) -> sa.Engine:
         # The default of a server may be a level at which a transaction sees a row as it was before it got its lock.
         isolation_level="READ COMMITTED",
         pool_size=1,
-        # The other one renews the lease while a transaction waits for a lock, and is closed after that.
-        max_overflow=1,
+        max_overflow=0,
         # A connection that broke between two transactions is made again.
         pool_pre_ping=True,
         hide_parameters=True,
@@ -165,7 +166,8 @@ def _engine(url: PostgresUrl, lease: Lease) -> sa.Engine:
         with closing(connection.cursor()) as cursor:
             for statement in _SESSION_SETTINGS:
                 cursor.execute(statement)
-            # Shared, since both connections hold it, and perhaps a broken one of which the server has not noticed.
+            # Shared, since the server may not have noticed yet that this process's earlier connection, which holds the
+            # same lock, is broken.
             cursor.execute("SELECT pg_advisory_lock_shared(%s)", (presence_key(lease.name),))
         connection.commit()
 

@@ -24,10 +24,10 @@ from pathlib import Path
 from ..billing.budgets import ChargeEntry, SpendingSummary
 from ..billing.prices import Estimate, Offer, estimate, offer
 from ..billing.tokens import Pixels, Quality, Size, Usage
+from ..database.retry import retry_undone
 from ..errors import GptImageError
 from ..parameters.models import PricedOptions
 from ..parameters.sizes import parse_edges
-from ..persistence.retry import retry_undone
 from ..persistence.unit_of_work import Repositories, WriterThread
 
 
@@ -93,11 +93,11 @@ class Spending:
         if self._free:
             return await self.estimate(request)
         charge = Charge(self.budgets, "", request)
-        return await self._writer.run(charge.dry_run)
+        return await self._writer.run(retry_undone(charge.dry_run))
 
     async def summary(self) -> SpendingSummary:
         """The sums of today and of the last 30 days; raises DatabaseUnusable."""
-        return await self._writer.run(lambda repositories: repositories.ledger.summary())
+        return await self._writer.run(retry_undone(lambda repositories: repositories.ledger.summary()))
 
 
 class Charge:
@@ -143,9 +143,10 @@ class Charge:
         """
         if not self._budgets.any:
             return _estimate_of(self._request, _max_tokens_seen(self._request, repositories))
-        self.reserve(repositories)
-        assert self._row is not None
-        repositories.ledger.delete(self._row)
+        with repositories.ledger_store.database.transaction():
+            self.reserve(repositories)
+            assert self._row is not None
+            repositories.ledger.delete(self._row)
         return self._estimate
 
     def mark_sent(self, repositories: Repositories) -> None:

@@ -17,6 +17,7 @@ from pathlib import Path
 from ..catalogue.picture_record import Picture
 from ..catalogue.session import ENDED_MEANWHILE, BeginSession, tree
 from ..catalogue.sidecar import write_sidecar
+from ..database.retry import retry_undone
 from ..errors import ApiError, BadRequest, GptImageError
 from ..images import EXTENSION
 from ..inputs import InputImage
@@ -25,7 +26,6 @@ from ..jobs.order import Order
 from ..jobs.report import Report
 from ..jobs.store import JobStore
 from ..paths.policy import WritePolicy
-from ..persistence.retry import retry_undone
 from ..persistence.unit_of_work import Repositories, WriterThread
 from ..storage.local_folder import save_beside
 from .charges import Charge

@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..billing.prices import dollars
+from ..database.retry import retry_undone
 from ..database.url import PostgresUrl
 from ..errors import USAGE_URL, GptImageError, JobLost
-from ..persistence.retry import retry_undone
 from ..persistence.unit_of_work import Repositories, UnitOfWork, WriterThread
 from .job import Delivery, Job
 from .report import Report

@@ -25,9 +25,9 @@ from typing import TYPE_CHECKING, TypeVar
 
 import anyio
 
+from ..database.retry import retry_undone
 from ..database.url import Address, PostgresUrl
 from ..errors import GptImageError
-from .retry import retry_undone
 
 if TYPE_CHECKING:
     from ..billing.ledger import Ledger
@@ -184,6 +184,7 @@ class Repositories:
         self.ledger_store.remove_dead()
         return sentences, lost
 
+    @retry_undone
     def recover_again_in(self) -> float | None:
         """Seconds after which it shows of every process with unfinished work whether it was killed; None if it does."""
         with self.unit_of_work(read_only=True) as unit:

@@ -44,13 +44,14 @@ async def recover(writer: WriterThread, output_dirs: OutputDirs, closing: anyio.
 async def _recover(writer: WriterThread, output_dirs: OutputDirs) -> float | None:
     """Recover once; gives the seconds after which to do so again, None if all is known."""
     again_in: float | None = None
+    found: list[str] = []
     lost: Sequence[JobRow] = []
     if await anyio.to_thread.run_sync(writer.repositories.has_dead_owners):
         try:
             found, lost = await writer.run(Repositories.recover)
             again_in = await writer.run(Repositories.recover_again_in)
         except GptImageError as error:
-            found = [str(error)]
+            found = [*found, str(error)]
         for sentence in found:
             logger.warning("%s", sentence)
     for sentence in await anyio.to_thread.run_sync(output_dirs.recover, [row.folder for row in lost]):

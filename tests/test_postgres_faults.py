@@ -1,5 +1,8 @@
-"""A PostgreSQL server that restarts, and processes that stop, sleep, vanish or are killed: no one else waits or is told
-that a paid picture is lost, and what was undone is written after all."""
+"""A PostgreSQL server that restarts, and processes that stop, sleep or are killed.
+
+Other processes wait for five seconds at most, a paid picture is neither lost nor paid twice, and what the server has
+undone is written again.
+"""
 
 import signal
 import subprocess
@@ -86,7 +89,7 @@ def test_a_lease_runs_on_when_the_connection_breaks_and_ends_with_the_process(
     expired(postgres, one.owner)
     assert other.dead_owners({one.owner}) == {one.owner}
     sent(one)
-    assert other.dead_owners({one.owner}) == set(), "a computer that slept has woken"
+    assert other.dead_owners({one.owner}) == set(), "as of a computer that has woken"
     one.close()
     assert other.dead_owners({one.owner}) == {one.owner}
 
@@ -131,7 +134,7 @@ def test_a_lease_is_renewed_while_work_is_under_way_and_not_for_longer(
 # Locks.
 
 
-def test_readers_wait_for_no_one_and_writers_only_for_those_who_write_the_same(
+def test_reading_waits_for_no_process_and_writing_only_for_one_that_writes_the_same(
     opened: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(on_postgres, "_SESSION_SETTINGS", ("SET lock_timeout = '50ms'",))

@@ -1,8 +1,8 @@
 """Opens a database on a PostgreSQL server, which a team shares.
 
 A transaction that reads locks nothing, waits for none, and sees the database as it was at one moment. One that writes
-locks the rows that it changes, and waits for another one only where both change the same row. Two things are done by one
-process at a time, in the order of the `QUEUE_LOCK`: reserving money under a budget, and changing the tables. If a
+locks the rows that it changes, and waits for another one only where both change the same row. Two things are done by
+one process at a time, in the order of the `QUEUE_LOCK`: reserving money under a budget, and changing the tables. If a
 process is stopped within a transaction, the server undoes that after `IDLE_SECONDS`, and the process runs it again when
 it goes on (`TransactionUndone`).
 

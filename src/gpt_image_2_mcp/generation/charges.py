@@ -119,7 +119,7 @@ class Charge:
         """`reserve` was called: if its transaction was undone, the row may be there all the same."""
         self._is_sent = False
         self._was_reserved = False
-        """The row was there, as `reserved`, when `mark_sent` was called."""
+        """The row was written as `reserved`, before `mark_sent`."""
 
     def reserve(self, repositories: Repositories, *, is_sent: bool = False) -> None:
         """Insert the row with the estimate, as `reserved` or at once as `sent`; raises as `Spending.reserve` does."""
@@ -135,6 +135,7 @@ class Charge:
             is_sent=is_sent,
             again=again,
         )
+        self._was_reserved = not is_sent
 
     def dry_run(self, repositories: Repositories) -> Estimate | None:
         """Reserve as if the request were to be sent, delete the row again, and return the estimate.
@@ -156,7 +157,6 @@ class Charge:
         """
         if self._free or self._is_sent:
             return
-        self._was_reserved = self._row is not None
         if self._row is not None:
             repositories.ledger.mark_sent(self._row)
         else:

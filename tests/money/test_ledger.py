@@ -33,6 +33,7 @@ from hypothesis.stateful import (
 from inline_snapshot import snapshot
 from ledger_processes import HERE, HIGH, NOON, Clock, die, open_ledger, spend, write_many
 from patience import PATIENCE_S, rounds
+from postgres_server import expired
 from sqlalchemy import exc
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateIndex, CreateTable
@@ -43,6 +44,7 @@ from gpt_image_2_mcp.billing.prices import Offer
 from gpt_image_2_mcp.billing.tokens import Usage
 from gpt_image_2_mcp.database import liveness, schema
 from gpt_image_2_mcp.database import sqlite as database
+from gpt_image_2_mcp.database.leases import Lease
 from gpt_image_2_mcp.database.liveness import (
     LivenessFile,
     create_liveness_file,
@@ -394,7 +396,11 @@ class Budget(RuleBasedStateMachine):
         # What the operating system does for a process that is killed.
         if isinstance(sign, LivenessFile):
             sign.file.close()
+        if isinstance(sign, Lease):
+            sign.stop()
         self.ledgers[who].store.database.close()
+        if self.server:
+            expired(self.server, self.ledgers[who].store.owner)
         self.ledgers[who] = self._open()
         left = [(charge, found) for charge, found in self.open.items() if found[0] == who]
         assert len(self.ledgers[who].recover()) == len({state for _, (_, state, _, _) in left})
@@ -494,6 +500,7 @@ def test_what_a_killed_process_leaves_behind_is_mended_and_what_lives_is_not_tou
     clock.now += timedelta(days=1)
     if isinstance(place, PostgresUrl):
         left_alone(place)
+        expired(place)
     assert ledger.recover() == snapshot(
         [
             (
@@ -513,7 +520,7 @@ def test_what_a_killed_process_leaves_behind_is_mended_and_what_lives_is_not_tou
         ("reserved", "2026-11-22"),
     ]
     assert ledger.recover() == []
-    ledger.store.remove_dead_files()
+    ledger.store.remove_dead()
     if isinstance(place, Path):
         assert len(list(place.with_name(f"{place.name}-alive").iterdir())) == 1, "the dead leave no files"
     ledger.release(mine)
@@ -537,8 +544,17 @@ def test_a_dead_process_that_owes_nothing_leaves_no_file_either(opened: Open, pa
     dead = path.with_name(f"{path.name}-alive") / "dead.alive"
     dead.touch()
     assert ledger.recover() == []
-    ledger.store.remove_dead_files()
+    ledger.store.remove_dead()
     assert not dead.exists()
+
+
+def test_reading_waits_for_no_process_that_writes(opened: Open, place: Address) -> None:
+    one, other = opened(place, clock=Clock()), opened(place, clock=Clock())
+    with one.store.database.transaction():
+        one.reserve(HIGH, estimate=Decimal("0.1"), per_day=Decimal(1))
+        assert totals(other) == (0, 0)
+        assert opened(place, clock=Clock()).store.owner != other.store.owner, "nor does the start of a process"
+    assert totals(other) == (0, Decimal("0.1"))
 
 
 def test_a_ledger_that_was_closed_leaves_its_charges_to_the_next_start(opened: Open, place: Address) -> None:
@@ -786,7 +802,7 @@ def test_a_file_from_a_later_version_is_not_opened(opened: Open, path: Path) -> 
     opened().store.close()
     with closing(sqlite3.connect(path)) as connection, connection:
         connection.execute("UPDATE schema_version SET version = 99")
-    with pytest.raises(DatabaseUnusable, match=r"is of version 99, .* up to 3\. Update gpt-image-2-mcp"):
+    with pytest.raises(DatabaseUnusable, match=r"is of version 99, .* up to 4\. Update gpt-image-2-mcp"):
         open_ledger(path)
 
 

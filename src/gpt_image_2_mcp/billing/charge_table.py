@@ -73,8 +73,8 @@ class ChargeTable:
         assert key is not None
         return key[0]
 
-    def update(self, charge: int, *, if_in: Sequence[ChargeState], to: ChargeState, **values: Any) -> None:
-        """Change the state of a charge to `to` if it is one of `if_in` now; otherwise change nothing.
+    def update(self, charge: int, *, if_in: Sequence[ChargeState], to: ChargeState, **values: Any) -> bool:
+        """Change the state of a charge to `to` if it is one of `if_in` now; otherwise change nothing, and return False.
 
         Columns in `values` are written with it; None leaves a column as it is.
 
@@ -82,12 +82,18 @@ class ChargeTable:
             LookupError: there is no charge of this id.
 
         """
-        found = self.connection.scalar(sa.select(charges.c.state).where(charges.c.id == charge))
-        if found is None:
+        known = {name: value for name, value in values.items() if value is not None}
+        # In one statement: another process may change the state at this moment.
+        query = sa.update(charges).where(charges.c.id == charge, charges.c.state.in_(if_in))
+        if self.connection.execute(query.values(known | {"state": to})).rowcount:
+            return True
+        if self.connection.scalar(sa.select(charges.c.id).where(charges.c.id == charge)) is None:
             raise LookupError(f"there is no charge {charge}")
-        if found in if_in:
-            known = {name: value for name, value in values.items() if value is not None}
-            self.connection.execute(sa.update(charges).where(charges.c.id == charge).values(known | {"state": to}))
+        return False
+
+    def find(self, job: str, owner: str) -> int | None:
+        """The id of the charge that the process `owner` has written for a job, if there is one."""
+        return self.connection.scalar(sa.select(charges.c.id).where(charges.c.job == job, charges.c.owner == owner))
 
     def delete(self, charge: int) -> None:
         """Delete a charge."""

@@ -4,9 +4,9 @@ All server processes of a user or a team share one database, so that a budget ho
 been billed counts as spent; one that certainly was not billed is free again. A charge counts on the local day that it
 was reserved on, also when its answer comes after midnight.
 
-The methods block for milliseconds, or for as long as another process writes, so an event loop calls them from a thread.
-Importing this module imports SQLAlchemy, which takes about half a second: `persistence.unit_of_work` does that when the
-ledger is first needed.
+The methods block for milliseconds, or for as long as another process reserves money, so an event loop calls them from a
+thread. Importing this module imports SQLAlchemy, which takes about half a second: `persistence.unit_of_work` does that
+when the ledger is first needed.
 """
 
 from collections.abc import Callable, Generator, Sequence
@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from decimal import Decimal
 
+from ..database.postgres import join_queue
 from ..database.store import Store
 from .budgets import (
     PER_CALL,
@@ -55,12 +56,14 @@ class Ledger:
         per_day: Decimal | None = None,
         cheaper: Callable[[Decimal], Offer | None] | None = None,
         is_sent: bool = False,
+        again: bool = False,
     ) -> int:
         """Reserve `estimate` dollars for a call if both budgets allow it; returns the id of the new charge.
 
         `per_call` and `per_day` are the budgets in dollars, None where there is none. `cheaper` finds a request that
         costs at most so many dollars; its offer goes into the error. With `is_sent` the charge starts as sent, as if
-        `mark_sent` had been called in the same transaction.
+        `mark_sent` had been called in the same transaction. With `again` the call was made before, and it is not known
+        whether its transaction was written: if it was, that charge is returned.
 
         Raises:
             NoPrice: `estimate` is None, and there is a budget.
@@ -73,6 +76,12 @@ class Ledger:
         rounded = None if estimate is None else round_up_to_nano(estimate)
         needed = rounded or Decimal(0)
         with self._transaction() as charges:
+            if limits:
+                # What fits a budget depends on the charges of all processes, so they are reserved one after another.
+                join_queue(charges.connection)
+            written = charges.find(entry.job, self.store.owner) if again and entry.job else None
+            if written is not None:
+                return written
             now = self._clock()
             day = now.date().isoformat()
             # The sums are read only where a budget needs them.
@@ -88,7 +97,7 @@ class Ledger:
                     owner=self.store.owner,
                     state="sent" if is_sent else "reserved",
                 )
-        # After the transaction: finding an offer takes time, and other processes wait for the database meanwhile.
+        # After the transaction: finding an offer takes time, and other processes wait in the queue meanwhile.
         fits = cheaper(min(limit - used[variable] for variable, limit in limits)) if cheaper else None
         variable, limit = exceeded[0]
         raise over_budget_error(
@@ -129,7 +138,7 @@ class Ledger:
         today = self._clock().date()
         since = today - timedelta(days=days - 1)
         first, last = since.isoformat(), today.isoformat()
-        with self._transaction() as charges:
+        with self._reading() as charges:
             return SpendingSummary(
                 day=today,
                 since=since,
@@ -144,12 +153,12 @@ class Ledger:
 
         This is the `max_tokens_seen` of `pricing.estimate`.
         """
-        with self._transaction() as charges:
+        with self._reading() as charges:
             return charges.max_output_tokens(model=model, size=size, quality=quality)
 
     def job_cost(self, job: str) -> Decimal:
         """What a job cost in dollars, or its estimate as long as the cost is not known."""
-        with self._transaction() as charges:
+        with self._reading() as charges:
             return charges.job_cost(job)
 
     def recover(self) -> list[str]:
@@ -161,16 +170,31 @@ class Ledger:
         with self._transaction() as charges:
             unfinished = charges.unfinished()
             dead = self.store.dead_owners({charge.owner for charge in unfinished})
-            left = [charge for charge in unfinished if charge.owner in dead]
-            for charge in left:
-                end = "released" if charge.state == "reserved" else "unknown"
-                charges.update(charge.id, if_in=(charge.state,), to=end)
+            left = [
+                charge
+                for charge in unfinished
+                if charge.owner in dead
+                and charges.update(
+                    charge.id, if_in=(charge.state,), to="released" if charge.state == "reserved" else "unknown"
+                )
+            ]
         return _describe_recovered(left)
+
+    def unfinished_owners(self) -> set[str]:
+        """The processes whose charges are reserved or sent."""
+        with self._reading() as charges:
+            return {charge.owner for charge in charges.unfinished()}
 
     @contextmanager
     def _transaction(self) -> Generator[ChargeTable]:
-        """Open the table in one transaction, which every other writer waits for."""
+        """Open the table in one transaction that writes."""
         with self.store.database.transaction() as connection:
+            yield ChargeTable(connection)
+
+    @contextmanager
+    def _reading(self) -> Generator[ChargeTable]:
+        """Open the table in one transaction that only reads."""
+        with self.store.database.reading() as connection:
             yield ChargeTable(connection)
 
 

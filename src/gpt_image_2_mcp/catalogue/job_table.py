@@ -74,9 +74,15 @@ class JobTable:
         """Record that the first caller has stopped waiting, and whether another one has got the answer."""
         self._update(job_id, given_up=True, fetched=fetched)
 
-    def mark_lost(self, job_id: str) -> None:
-        """Record that the job's process ended after it had sent the request."""
-        self._update(job_id, state="lost", ended_us=to_microseconds(self.now), given_up=True)
+    def mark_lost(self, job_id: str) -> bool:
+        """Record that the job's process ended after it had sent the request; False if the job has ended meanwhile."""
+        query = sa.update(jobs).where(jobs.c.id == job_id, jobs.c.state == "sent")
+        lost = {"state": "lost", "ended_us": to_microseconds(self.now), "given_up": True}
+        return self.connection.execute(query.values(**lost)).rowcount > 0
+
+    def delete_queued(self, job_id: str) -> None:
+        """Delete a job if it was not sent meanwhile."""
+        self.connection.execute(sa.delete(jobs).where(jobs.c.id == job_id, jobs.c.state == "queued"))
 
     def delete(self, job_id: str) -> None:
         """Delete a job."""

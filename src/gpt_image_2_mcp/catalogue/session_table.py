@@ -90,7 +90,8 @@ class SessionTable:
         """
         self._end_idle()
         query = sa.select(sessions.c.head).where(sessions.c.id == step.session_id, sessions.c.active)
-        head = self.connection.scalar(query)
+        # Locked: another process may extend the session at this moment.
+        head = self.connection.scalar(query.with_for_update())
         if head is None:
             return None
         last = self.connection.scalar(
@@ -120,14 +121,12 @@ class SessionTable:
 
     def active(self, limit: int | None = None) -> list[Session]:
         """The active sessions, the last used first; at most `limit`, if given."""
-        self._end_idle()
-        by_use = sa.select(sessions).where(sessions.c.active).order_by(sessions.c.updated_us.desc())
+        by_use = sa.select(sessions).where(self._is_active).order_by(sessions.c.updated_us.desc())
         return self._select(by_use if limit is None else by_use.limit(limit))
 
     def count_active(self) -> int:
         """The number of active sessions."""
-        self._end_idle()
-        return self.connection.scalar(sa.select(sa.func.count()).where(sessions.c.active)) or 0
+        return self.connection.scalar(sa.select(sa.func.count()).where(self._is_active)) or 0
 
     def get(self, session_id: str) -> Session | None:
         """The session of this id, active or not, if there is one."""
@@ -188,8 +187,14 @@ class SessionTable:
 
     def _end_idle(self) -> None:
         if self.limits.idle is not None:
-            oldest = to_microseconds(self.now - self.limits.idle)
-            self._end(sa.and_(sessions.c.active, sessions.c.updated_us < oldest))
+            self._end(sa.and_(sessions.c.active, sa.not_(self._is_active)))
+
+    @property
+    def _is_active(self) -> sa.ColumnElement[bool]:
+        """The condition for a session that is active and was not idle for too long; for reading, which ends none."""
+        if self.limits.idle is None:
+            return sa.and_(sessions.c.active)
+        return sa.and_(sessions.c.active, sessions.c.updated_us >= to_microseconds(self.now - self.limits.idle))
 
 
 def _from_row(row: sa.RowMapping, turns: list[Turn]) -> Session:

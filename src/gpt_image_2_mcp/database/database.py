@@ -8,16 +8,31 @@ from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from threading import local
-from typing import Final
+from typing import Final, Literal
 
 import sqlalchemy as sa
 from sqlalchemy import exc
 
-from ..errors import DatabaseUnusable
+from ..errors import DatabaseUnusable, TransactionUndone
 from .url import Address
 
 BUSY_SECONDS: Final = 30.0
-"""How long a transaction waits for the transactions of other processes; each of them takes milliseconds."""
+"""How long a transaction on SQLite waits for those of other processes; each of them takes milliseconds."""
+
+MODE: Final = "transaction_mode"
+"""The execution option with the `Mode` of a transaction, which the engine's listeners on `begin` read."""
+Mode = Literal["read", "write", "exclusive"]
+
+
+def mode_of(connection: sa.Connection) -> Mode:
+    """The mode of the transaction that `connection` begins or is in."""
+    return connection.get_execution_options()[MODE]
+
+
+def _is_never_undone(error: exc.DBAPIError) -> bool:
+    """SQLite undoes a transaction on its own only where its disk fails."""
+    del error
+    return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,25 +45,46 @@ class Database:
     """Is entered for each transaction: a `threading.Lock` where all threads share one connection."""
     explain: Callable[[exc.DBAPIError], str | None]
     """Gives the `what` of `DatabaseUnusable` for a driver's error, or None where the error is a bug of this program."""
+    is_undone: Callable[[exc.DBAPIError], bool] = _is_never_undone
+    """Whether a driver's error says that the server has ended the transaction, and that it can be run again."""
     current: local = field(default_factory=local)
     """Holds the `connection` of the transaction that this thread is in."""
 
-    @contextmanager
-    def transaction(self) -> Generator[sa.Connection]:
-        """Begin a transaction, which commits at the end of the block and rolls back when the block raises.
+    def transaction(self) -> AbstractContextManager[sa.Connection]:
+        """Begin a transaction that writes, which commits at the end of the block and rolls back when the block raises.
 
-        It takes the lock of the whole database at its start, so that other processes wait until it ends. Within another
-        transaction of the same thread, it joins that one.
+        On SQLite it takes the write lock of the file at its start. On PostgreSQL it locks the rows that it changes,
+        each from its first change on, so where a row is read before it is changed, `SELECT … FOR UPDATE` reads it.
+        Within another transaction of the same thread, it joins that one.
 
         Raises:
             DatabaseUnusable: the database cannot be read or written.
+            TransactionUndone: the server has undone the transaction, which can be run again.
 
         """
+        return self._begin("write")
+
+    def reading(self) -> AbstractContextManager[sa.Connection]:
+        """Begin a transaction that only reads: it sees the database as it was at one moment, and locks nothing.
+
+        Within another transaction of the same thread, it joins that one. Raises as `transaction` does.
+        """
+        return self._begin("read")
+
+    def exclusive(self) -> AbstractContextManager[sa.Connection]:
+        """Begin the transaction that creates or changes the tables: one process at a time. Raises as `transaction`."""
+        return self._begin("exclusive")
+
+    @contextmanager
+    def _begin(self, mode: Mode) -> Generator[sa.Connection]:
         outer: sa.Connection | None = getattr(self.current, "connection", None)
         if outer is not None:
+            if mode != "read" and mode_of(outer) == "read":
+                raise RuntimeError("a transaction that only reads cannot be joined by one that writes")
             yield outer
             return
-        with self._readable_errors(), self.guard, self.engine.begin() as connection:
+        engine = self.engine.execution_options(**{MODE: mode})
+        with self._readable_errors(), self.guard, engine.begin() as connection:
             self.current.connection = connection
             try:
                 yield connection
@@ -62,6 +98,8 @@ class Database:
             yield
         except exc.DBAPIError as error:
             what = self.explain(error)
+            if self.is_undone(error):
+                raise TransactionUndone(self.at, what or "ended the transaction. Try again") from error
             if what is None:
                 raise
             raise DatabaseUnusable(self.at, what) from error

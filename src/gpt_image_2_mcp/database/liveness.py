@@ -2,16 +2,17 @@
 
 The operating system releases the lock however the process ends, `kill -9` included. Unlike a process id, the name of
 such a file is never used again by another process, and the lock is seen from other containers that share the folder.
-On a PostgreSQL server `postgres.LivenessLock` does the same.
+On a PostgreSQL server `leases.Lease` does the same. `Liveness` is what both have in common.
 """
 
 import os
 import sys
+from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import dataclass
 from io import FileIO
 from pathlib import Path
-from typing import IO
+from typing import IO, Protocol
 from uuid import uuid4
 
 if sys.platform == "win32":
@@ -39,6 +40,31 @@ else:
         return True
 
 
+class Liveness(Protocol):
+    """What shows other processes that this one is alive, and this one which of the others are."""
+
+    @property
+    def name(self) -> str:
+        """The name of this process in the column `owner` of jobs and charges; it is never used again."""
+        ...
+
+    def dead_owners(self, owners: Collection[str]) -> set[str]:
+        """Give those of `owners`, processes other than this one, that count as dead; raises DatabaseUnusable."""
+        ...
+
+    def seconds_left(self, owners: Collection[str]) -> float | None:
+        """Seconds after which the end of the last of these processes shows; None if it shows at once."""
+        ...
+
+    def remove_dead(self) -> None:
+        """Remove what is left of dead processes, once their jobs and charges were recovered."""
+        ...
+
+    def remove(self) -> None:
+        """Let other processes count this one as dead from now on; raises nothing."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class LivenessFile:
     """A locked file, by which other processes see that this one is alive, until `remove` or the end of the process."""
@@ -46,6 +72,18 @@ class LivenessFile:
     folder: Path
     name: str
     file: FileIO
+
+    def dead_owners(self, owners: Collection[str]) -> set[str]:
+        """Give those of `owners` whose file is gone or not locked."""
+        return {owner for owner in owners if not is_alive(self.folder, owner)}
+
+    def seconds_left(self, owners: Collection[str]) -> float | None:
+        """None: the operating system releases a lock at once."""
+        del owners
+
+    def remove_dead(self) -> None:
+        """Remove the files of dead processes."""
+        remove_dead_files(self.folder)
 
     def remove(self) -> None:
         """Remove the file: other processes count this one as dead from now on."""

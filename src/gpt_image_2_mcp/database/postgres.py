@@ -1,38 +1,45 @@
 """Opens a database on a PostgreSQL server, which a team shares.
 
-Every transaction first takes one advisory lock of the whole database, as every transaction on SQLite takes the lock of
-the file: what a transaction reads cannot change before it has written. A process has one connection, which all its
-threads share. That connection holds another advisory lock, the `LivenessLock`, and the server releases it however the
-process ends. When the connection breaks, the process counts as dead until its next transaction, which connects again
-and takes the same lock. If another process has marked its jobs as lost meanwhile, that is corrected at their end: the
-result of a job and the cost of a request are written whatever state the row is in.
+A transaction that reads locks nothing, waits for none, and sees the database as it was at one moment. One that writes
+locks the rows that it changes, and waits for another one only where both change the same row. Two things are done by
+one process at a time, in the order of the `QUEUE_LOCK`: reserving money under a budget, and changing the tables. If a
+process is stopped within a transaction, the server undoes that after `IDLE_SECONDS`, and the process runs it again when
+it goes on (`TransactionUndone`).
 
-A connection pooler that gives one connection to several clients in turn (PgBouncer in transaction mode) cannot be used,
-since the lock would pass to another client with the connection.
+A process has one connection, which all its threads share, also the one that renews its lease (`leases.Lease`). The
+connection holds an advisory lock with the `presence_key` of the process, by which others, also those of earlier
+versions, see that it is connected. A connection pooler that gives one connection to several clients in turn (PgBouncer
+in transaction mode) cannot be used, since the lock and the session's settings would pass to another client with the
+connection.
 """
 
-from collections.abc import Collection
 from contextlib import closing, suppress
-from dataclasses import dataclass, field
-from hashlib import sha256
 from threading import Lock
 from typing import Any, Final
 from urllib.parse import unquote
-from uuid import uuid4
 
 import sqlalchemy as sa
 from sqlalchemy import event, exc
 
 from ..errors import DatabaseUnusable, GptImageError
-from .database import BUSY_SECONDS, Database
+from .database import Database, mode_of
+from .leases import Lease, presence_key
+from .retry import retry_undone
 from .upgrade import create_or_upgrade
 from .url import PostgresUrl
 
 CONNECT_SECONDS: Final = 5
 """Seconds that the server may take to accept a connection."""
 
-TRANSACTION_LOCK: Final = int.from_bytes(b"gpt-img2")
-"""The key of the advisory lock that every transaction holds: a number that other programs hardly use."""
+IDLE_SECONDS: Final = 4
+"""Seconds after which the server undoes a transaction whose process does nothing: others may wait for it."""
+
+LOCK_SECONDS: Final = 10
+"""Seconds that a statement waits for the transactions of other processes: longer than one of them can be stopped."""
+
+QUEUE_LOCK: Final = int.from_bytes(b"gpt-img2")
+"""The key of an advisory lock, a number that other programs hardly use. Earlier versions took it in every transaction,
+so what is queued here excludes what they do."""
 
 _CONNECT_ARGS: Final = {
     "connect_timeout": CONNECT_SECONDS,
@@ -46,10 +53,10 @@ _CONNECT_ARGS: Final = {
 """Parameters for libpq, which options of the URL override; in seconds, but `tcp_user_timeout` in milliseconds."""
 
 _SESSION_SETTINGS: Final = (
-    f"SET lock_timeout = '{BUSY_SECONDS:.0f}s'",
-    # A transaction takes milliseconds. A process that was suspended within one must not block all others.
-    "SET idle_in_transaction_session_timeout = '5min'",
-    # The server ends the connection of a computer that has vanished after a minute, and its process counts as dead.
+    f"SET lock_timeout = '{LOCK_SECONDS}s'",
+    f"SET idle_in_transaction_session_timeout = '{IDLE_SECONDS}s'",
+    "SET statement_timeout = '30s'",
+    # The server ends the connection of a computer that has vanished after a minute.
     "SET tcp_keepalives_idle = 30",
     "SET tcp_keepalives_interval = 10",
     "SET tcp_keepalives_count = 3",
@@ -57,6 +64,8 @@ _SESSION_SETTINGS: Final = (
 
 _EXPLANATIONS: Final = {
     "25006": "can only be read there. Name the server that is written to",
+    "23505": "was changed by others at the same time. Try again",
+    "25P": "has ended a transaction that did nothing for some seconds. Try again",
     "28": "refuses the user or the password. Correct GPT_IMAGE_2_DATABASE_URL",
     "3D": "does not exist. Create it, or correct GPT_IMAGE_2_DATABASE_URL",
     "3F": "has no schema for its tables. Create the schema `public`, or set the user's search_path",
@@ -76,15 +85,15 @@ The codes: https://www.postgresql.org/docs/current/errcodes-appendix.html. The f
 """
 
 
-@dataclass(frozen=True, slots=True)
-class LivenessLock:
-    """The name of an advisory lock that this process's connection holds as long as the process is alive."""
+_UNDONE: Final = ("23505", "25P", "40", "57P01", "57P02")
+"""SQLSTATEs, or their beginnings, with which the server ends a transaction that can be run again.
 
-    name: str = field(default_factory=lambda: uuid4().hex)
+A unique key that is taken is among them: another process has just written the same, and the next run sees that.
+"""
 
 
-def open_postgres(url: PostgresUrl, liveness: LivenessLock) -> Database:
-    """Connect, take the liveness lock, and create the tables or bring them up to date.
+def open_postgres(url: PostgresUrl, lease: Lease) -> Database:
+    """Connect, and create the tables or bring them up to date; `lease` is that of this process.
 
     Raises:
         DatabaseUnusable: the server cannot be reached or used, the database belongs to another program or to a later
@@ -101,8 +110,12 @@ def open_postgres(url: PostgresUrl, liveness: LivenessLock) -> Database:
             return f"cannot be used: {url.redact(words)}. Check GPT_IMAGE_2_DATABASE_URL and whether the server is up"
         return next((text for start, text in _EXPLANATIONS.items() if code and code.startswith(start)), None)
 
+    def is_undone(error: exc.DBAPIError) -> bool:
+        code: str | None = getattr(error.orig, "sqlstate", None)
+        return error.connection_invalidated or (code or "").startswith(_UNDONE)
+
     try:
-        engine = _engine(url, liveness)
+        engine = _engine(url, lease)
     except ImportError as error:
         raise DatabaseUnusable(
             url,
@@ -110,27 +123,25 @@ def open_postgres(url: PostgresUrl, liveness: LivenessLock) -> Database:
             " uvx --from 'gpt-image-2-mcp[postgres]' gpt-image-2-mcp",
         ) from error
     # All threads share the one connection, so each transaction needs it to itself.
-    database = Database(engine, url, Lock(), explain)
+    database = lease.database = Database(engine, url, Lock(), explain, is_undone)
     try:
-        with database.transaction() as connection:
-            create_or_upgrade(connection, url)
+        retry_undone(create_or_upgrade)(database)
     except GptImageError:
         database.close()
         raise
     return database
 
 
-def dead_owners(connection: sa.Connection, owners: Collection[str]) -> set[str]:
-    """Give those of `owners` whose liveness lock is free.
+def join_queue(connection: sa.Connection) -> None:
+    """Wait until no other transaction is in the queue, and be in it until the end of this one.
 
-    The lock is taken until the end of this transaction: meanwhile none of these processes can come back to life.
+    On SQLite, a transaction that writes is alone in any case.
     """
-    return {
-        owner for owner in owners if connection.scalar(sa.select(sa.func.pg_try_advisory_xact_lock(_lock_key(owner))))
-    }
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({QUEUE_LOCK})")
 
 
-def _engine(url: PostgresUrl, liveness: LivenessLock) -> sa.Engine:
+def _engine(url: PostgresUrl, lease: Lease) -> sa.Engine:
     parts = url.parts
     engine = sa.create_engine(
         sa.URL.create(
@@ -142,7 +153,7 @@ def _engine(url: PostgresUrl, liveness: LivenessLock) -> sa.Engine:
             database=unquote(parts.path[1:]),
         ),
         connect_args=_CONNECT_ARGS | url.options,
-        # The default of a server may be a level at which a transaction sees the data as it was before it got its lock.
+        # The default of a server may be a level at which a transaction sees a row as it was before it got its lock.
         isolation_level="READ COMMITTED",
         pool_size=1,
         max_overflow=0,
@@ -157,7 +168,7 @@ def _engine(url: PostgresUrl, liveness: LivenessLock) -> sa.Engine:
                 cursor.execute(statement)
             # Shared, since the server may not have noticed yet that this process's earlier connection, which holds the
             # same lock, is broken.
-            cursor.execute("SELECT pg_advisory_lock_shared(%s)", (_lock_key(liveness.name),))
+            cursor.execute("SELECT pg_advisory_lock_shared(%s)", (presence_key(lease.name),))
         connection.commit()
 
     def unlock(connection: Any, _record: object) -> None:
@@ -168,14 +179,18 @@ def _engine(url: PostgresUrl, liveness: LivenessLock) -> sa.Engine:
             connection.commit()
 
     def begin(connection: sa.Connection) -> None:
-        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({TRANSACTION_LOCK})")
+        match mode_of(connection):
+            case "read":
+                connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+            case "write":
+                lease.renew(connection)
+            case "exclusive":
+                # A migration may take minutes, and importing Alembic for it takes a while on a slow machine.
+                for name in ("lock_timeout", "idle_in_transaction_session_timeout", "statement_timeout"):
+                    connection.exec_driver_sql(f"SET LOCAL {name} = '5min'")
+                join_queue(connection)
 
     event.listen(engine, "connect", configure)
     event.listen(engine, "close", unlock)
     event.listen(engine, "begin", begin)
     return engine
-
-
-def _lock_key(name: str) -> int:
-    """Derive the key of an advisory lock, which is a number of 64 bits, from the name of a `LivenessLock`."""
-    return int.from_bytes(sha256(name.encode()).digest()[:8], signed=True)

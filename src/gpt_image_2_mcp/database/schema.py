@@ -14,7 +14,7 @@ from sqlalchemy import event
 ChargeState = Literal["reserved", "sent", "settled", "unknown", "released"]
 """A charge is reserved, then sent; it ends settled, unknown (both are spent) or released (nothing was billed)."""
 
-VERSION: Final = 3
+VERSION: Final = 4
 """The number of the last file in `migrations/versions`; a database of this version needs no migration."""
 
 TOKENS_EACH: Final = "(output_tokens + pictures - 1) / pictures"
@@ -67,6 +67,10 @@ charges: Final = sa.Table(
     sa.Column("output_tokens", sa.BigInteger),
     sa.CheckConstraint("state IN ('reserved', 'sent', 'settled', 'unknown', 'released')", name="charges_state"),
     sa.Index("charges_dearest", "model", "size", "quality", sa.text(f"({TOKENS_EACH})")),
+    # Of very few rows: `Lease` looks for those of its process every few seconds.
+    sa.Index("charges_under_way", "owner", postgresql_where=sa.text("state IN ('reserved', 'sent')")).ddl_if(
+        dialect="postgresql"
+    ),
     info={"since": 1},
 )
 """One row a request that may be billed; it holds no prompt. `reserved_at` is in seconds since 1970, UTC. `owner` is the
@@ -178,3 +182,13 @@ jobs: Final = sa.Table(
 )
 """One row a job whose request was sent, or whose id was given to a caller. `owner` is the name of the process that runs
 it (`Store.owner`); `outcome` is the report of a job that is done, or the message of one that failed."""
+
+# `leases` is on PostgreSQL alone: one row a process that has written lately, see `leases.Lease`. Beside a
+# file, liveness files say the same.
+event.listen(
+    jobs,
+    "after_create",
+    sa.DDL("CREATE TABLE leases (owner varchar(40) PRIMARY KEY, expires timestamp with time zone NOT NULL)").execute_if(
+        dialect="postgresql"
+    ),
+)

@@ -1,10 +1,11 @@
 """Opens a database in a file or in memory with SQLite, and explains SQLite's errors.
 
-Every transaction takes the write lock of the file at its start (`BEGIN IMMEDIATE`): what a transaction reads cannot
-change before it has written. One connection is kept between transactions, since opening one takes as long as reading a
-row; it holds no lock meanwhile. It is replaced after every error, and when the path leads to another file than before.
-That does not notice when another program writes over the bytes of the file itself: the servers have to be ended before.
-A process that is killed leaves at most a journal, which the next process rolls back.
+A transaction that writes takes the write lock of the file at its start (`BEGIN IMMEDIATE`): what it reads cannot change
+before it has written. One that only reads waits at most for the moment in which another one commits. One connection is
+kept between transactions, since opening one takes as long as reading a row; it holds no lock meanwhile. It is replaced
+after every error, and when the path leads to another file than before. That does not notice when another program writes
+over the bytes of the file itself: the servers have to be ended before. A process that is killed leaves at most a
+journal, which the next process rolls back.
 
 The journal is a rollback journal whatever the version of SQLite: before 3.51.3 several writers can damage a file in WAL
 mode (https://sqlite.org/wal.html#walresetbug). All processes have to use the same mode, since one with an older SQLite
@@ -27,7 +28,7 @@ from sqlalchemy import event, exc
 from sqlalchemy.pool import QueuePool, StaticPool
 
 from ..errors import DatabaseUnusable, GptImageError
-from .database import BUSY_SECONDS, Database
+from .database import BUSY_SECONDS, Database, mode_of
 from .upgrade import create_or_upgrade
 
 JOURNAL_BYTES: Final = 1_048_576
@@ -85,8 +86,7 @@ def open_database(path: Path | None, *, busy_seconds: float = BUSY_SECONDS) -> D
         partial(_explain, path),
     )
     try:
-        with database.transaction() as connection:
-            create_or_upgrade(connection, path)
+        create_or_upgrade(database)
     except GptImageError:
         database.close()
         raise
@@ -159,11 +159,11 @@ def _engine_of(connect: Callable[[], sqlite3.Connection], **pool: Any) -> sa.Eng
     engine = sa.create_engine("sqlite://", creator=connect, hide_parameters=True, **pool)
 
     def leave_transactions(connection: Any, _record: object) -> None:
-        # `sqlite3` would begin a transaction before the first write; `begin` does so before the first read.
+        # `sqlite3` would begin a transaction before the first write; `begin` does so before anything is read.
         connection.isolation_level = None
 
     def begin(connection: sa.Connection) -> None:
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        connection.exec_driver_sql("BEGIN" if mode_of(connection) == "read" else "BEGIN IMMEDIATE")
 
     event.listen(engine, "connect", leave_transactions)
     event.listen(engine, "begin", begin)

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 
 from ..errors import DatabaseUnusable
 from .database import Database
-from .liveness import LivenessFile, create_liveness_file, is_alive, liveness_folder, remove_dead_files
-from .postgres import LivenessLock, dead_owners, open_postgres
+from .leases import Lease
+from .liveness import Liveness, create_liveness_file, liveness_folder
+from .postgres import open_postgres
 from .sqlite import open_database
 from .url import Address, PostgresUrl
 
@@ -20,7 +21,7 @@ class Store:
     """A database that this process has open; `open_store` makes it, `close` ends it."""
 
     database: Database
-    liveness: LivenessFile | LivenessLock | None
+    liveness: Liveness | None
     """What shows that this process is alive; None for a database in memory, which no other process sees."""
 
     @property
@@ -29,25 +30,23 @@ class Store:
         return self.liveness.name if self.liveness else "memory"
 
     def dead_owners(self, owners: Collection[str]) -> set[str]:
-        """Give those of `owners` whose process has ended."""
+        """Give those of `owners` whose process has ended, as far as this process can know."""
         others = set(owners) - {self.owner}
-        match self.liveness:
-            case LivenessFile(folder=folder):
-                return {owner for owner in others if not is_alive(folder, owner)}
-            case LivenessLock():
-                with self.database.transaction() as connection:
-                    return dead_owners(connection, others)
-            case None:
-                return set()
+        return self.liveness.dead_owners(others) if self.liveness and others else set()
 
-    def remove_dead_files(self) -> None:
-        """Remove the liveness files of dead processes, once their jobs and charges were recovered."""
-        if isinstance(self.liveness, LivenessFile):
-            remove_dead_files(self.liveness.folder)
+    def seconds_left(self, owners: Collection[str]) -> float | None:
+        """Seconds after which it shows of each of these processes whether it has ended; None if it shows at once."""
+        others = set(owners) - {self.owner}
+        return self.liveness.seconds_left(others) if self.liveness and others else None
+
+    def remove_dead(self) -> None:
+        """Remove what is left of dead processes, once their jobs and charges were recovered."""
+        if self.liveness:
+            self.liveness.remove_dead()
 
     def close(self) -> None:
         """Close the database. The next start of any process recovers the rows that this one has not finished."""
-        if isinstance(self.liveness, LivenessFile):
+        if self.liveness:
             self.liveness.remove()
         self.database.close()
 
@@ -61,8 +60,8 @@ def open_store(at: Address) -> Store:
 
     """
     if isinstance(at, PostgresUrl):
-        liveness = LivenessLock()
-        return Store(open_postgres(at, liveness), liveness)
+        lease = Lease()
+        return Store(open_postgres(at, lease), lease)
     database = open_database(at)
     if at is None:
         return Store(database, None)

@@ -8,26 +8,46 @@ import sqlalchemy as sa
 
 from ..errors import DatabaseUnusable
 from . import schema
+from .database import Database
 from .url import Address, PostgresUrl
 
 
-def create_or_upgrade(connection: sa.Connection, at: Address) -> None:
-    """Give the database at `at` the tables of `schema.VERSION`.
+def create_or_upgrade(database: Database) -> None:
+    """Give a database the tables of `schema.VERSION`; one that has them is only read, and nothing is waited for.
 
-    `connection` is in a transaction that holds the lock of the whole database. Of several processes that open an older
-    database at the same moment, one thus migrates it and the others, which have waited, find it migrated. If that one
-    is killed, its transaction is rolled back, and the next process migrates.
+    Of several processes that open an older database at the same moment, one migrates it and the others, which have
+    waited for its transaction, find it migrated. If that one is killed, its transaction is rolled back, and the next
+    process migrates.
 
     Raises:
         DatabaseUnusable: the database belongs to another program, or to a later version of this one.
 
     """
-    names = set(sa.inspect(connection).get_table_names())
-    if not names:
+    with database.reading() as connection:
+        is_current = _checked_version(connection, database.at) == schema.VERSION
+    if not is_current:
+        with database.exclusive() as connection:
+            _change(connection, _checked_version(connection, database.at))
+
+
+def _change(connection: sa.Connection, version: int | None) -> None:
+    """Create the tables of an empty database, whose `version` is None, or migrate those of an older one."""
+    if version is None:
         # Not by the revisions: importing Alembic for them would make the first call after an installation slower.
         schema.metadata.create_all(connection, checkfirst=False)
         connection.execute(sa.insert(schema.schema_version).values(version=schema.VERSION))
-        return
+    elif version < schema.VERSION:
+        from .migrations import upgrade
+
+        upgrade(connection, version)
+        connection.execute(sa.update(schema.schema_version).values(version=schema.VERSION))
+
+
+def _checked_version(connection: sa.Connection, at: Address) -> int | None:
+    """The version of this program's database at `at`, None if that is empty; raises as `create_or_upgrade` does."""
+    names = set(sa.inspect(connection).get_table_names())
+    if not names:
+        return None
     version = _version(connection, names)
     if version is not None and version > schema.VERSION:
         raise DatabaseUnusable(
@@ -39,11 +59,7 @@ def create_or_upgrade(connection: sa.Connection, at: Address) -> None:
         if isinstance(at, PostgresUrl):
             elsewhere = "Name an empty one in GPT_IMAGE_2_DATABASE_URL"
         raise DatabaseUnusable(at, f"belongs to another program. {elsewhere}")
-    if version < schema.VERSION:
-        from .migrations import upgrade
-
-        upgrade(connection, version)
-        connection.execute(sa.update(schema.schema_version).values(version=schema.VERSION))
+    return version
 
 
 def _version(connection: sa.Connection, names: set[str]) -> int | None:

@@ -24,6 +24,7 @@ from pathlib import Path
 from ..billing.budgets import ChargeEntry, SpendingSummary
 from ..billing.prices import Estimate, Offer, estimate, offer
 from ..billing.tokens import Pixels, Quality, Size, Usage
+from ..database.retry import retry_undone
 from ..errors import GptImageError
 from ..parameters.models import PricedOptions
 from ..parameters.sizes import parse_edges
@@ -84,7 +85,7 @@ class Spending:
         """
         charge = Charge(self.budgets, job, request, free=self._free)
         if self.budgets.any and not self._free:
-            await self._writer.run(charge.reserve)
+            await self._writer.run(retry_undone(charge.reserve))
         return charge
 
     async def check_budgets(self, request: PricedRequest) -> Estimate | None:
@@ -92,11 +93,11 @@ class Spending:
         if self._free:
             return await self.estimate(request)
         charge = Charge(self.budgets, "", request)
-        return await self._writer.run(charge.dry_run)
+        return await self._writer.run(retry_undone(charge.dry_run))
 
     async def summary(self) -> SpendingSummary:
         """The sums of today and of the last 30 days; raises DatabaseUnusable."""
-        return await self._writer.run(lambda repositories: repositories.ledger.summary())
+        return await self._writer.run(retry_undone(lambda repositories: repositories.ledger.summary()))
 
 
 class Charge:
@@ -114,14 +115,17 @@ class Charge:
         self._estimate: Estimate | None = None
         self._row: int | None = None
         """The id of the row, once it is written."""
+        self._was_tried = False
+        """`reserve` was called: if its transaction was undone, the row may be there all the same."""
         self._is_sent = False
         self._was_reserved = False
-        """The row was there, as `reserved`, when `mark_sent` was called."""
+        """The row was written as `reserved`, before `mark_sent`."""
 
     def reserve(self, repositories: Repositories, *, is_sent: bool = False) -> None:
         """Insert the row with the estimate, as `reserved` or at once as `sent`; raises as `Spending.reserve` does."""
         request = self._request
         self._estimate = _estimate_of(request, _max_tokens_seen(request, repositories))
+        again, self._was_tried = self._was_tried, True
         self._row = repositories.ledger.reserve(
             ChargeEntry(request.model, request.options.size, request.options.quality, request.n, self._job),
             estimate=self._estimate.usd if self._estimate else None,
@@ -129,7 +133,9 @@ class Charge:
             per_day=self._budgets.per_day,
             cheaper=partial(_cheaper, request),
             is_sent=is_sent,
+            again=again,
         )
+        self._was_reserved = not is_sent
 
     def dry_run(self, repositories: Repositories) -> Estimate | None:
         """Reserve as if the request were to be sent, delete the row again, and return the estimate.
@@ -138,9 +144,10 @@ class Charge:
         """
         if not self._budgets.any:
             return _estimate_of(self._request, _max_tokens_seen(self._request, repositories))
-        self.reserve(repositories)
-        assert self._row is not None
-        repositories.ledger.delete(self._row)
+        with repositories.ledger_store.database.transaction():
+            self.reserve(repositories)
+            assert self._row is not None
+            repositories.ledger.delete(self._row)
         return self._estimate
 
     def mark_sent(self, repositories: Repositories) -> None:
@@ -150,7 +157,6 @@ class Charge:
         """
         if self._free or self._is_sent:
             return
-        self._was_reserved = self._row is not None
         if self._row is not None:
             repositories.ledger.mark_sent(self._row)
         else:

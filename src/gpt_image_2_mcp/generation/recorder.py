@@ -16,6 +16,7 @@ from pathlib import Path
 from ..catalogue.picture_record import Picture
 from ..catalogue.session import ENDED_MEANWHILE, BeginSession, tree
 from ..catalogue.sidecar import write_sidecar
+from ..database.retry import retry_undone
 from ..errors import ApiError, BadRequest, GptImageError
 from ..images import EXTENSION
 from ..inputs import InputImage
@@ -55,15 +56,19 @@ class Recorder:
 
         """
 
+        @retry_undone
         def write(repositories: Repositories) -> None:
-            with repositories.transaction():
-                charge.mark_sent(repositories)
-                self.store.write_sent(repositories, job)
+            try:
+                with repositories.transaction():
+                    charge.mark_sent(repositories)
+                    self.store.write_sent(repositories, job)
+            except GptImageError:
+                charge.unmark_sent()
+                raise
 
         try:
             await self.writer.run(write)
         except GptImageError as error:
-            charge.unmark_sent()
             if required:
                 raise
             # Without a budget, a database that cannot be written is no reason to refuse a picture.
@@ -75,16 +80,17 @@ class Recorder:
         is_free = isinstance(error, ApiError) and error.from_sandbox
         may_be_billed = job.status.sent > 0 and not is_free
 
+        @retry_undone
         def write(repositories: Repositories) -> None:
-            try:
-                with repositories.transaction():
-                    charge.fail(repositories, may_be_billed=may_be_billed)
-                    with repositories.unit_of_work() as unit:
-                        self.store.write_failure(unit, job, error)
-            except GptImageError as failure:
-                logger.warning("spending and history could not be recorded: %s", failure)
+            with repositories.transaction():
+                charge.fail(repositories, may_be_billed=may_be_billed)
+                with repositories.unit_of_work() as unit:
+                    self.store.write_failure(unit, job, error)
 
-        await self.writer.run(write)
+        try:
+            await self.writer.run(write)
+        except GptImageError as failure:
+            logger.warning("spending and history could not be recorded: %s", failure)
 
     async def record_result(
         self, job: Job, order: Order, report: Report, charge: Charge, *, lost: int, policy: WritePolicy
@@ -135,6 +141,7 @@ class Recorder:
             report, job=job, kind=order.kind, parents=inputs.origins, model=self.model, project=self.project
         )
 
+    @retry_undone
     def _write_rows(
         self,
         repositories: Repositories,
@@ -152,7 +159,12 @@ class Recorder:
                 # A backend may send more pictures than asked for: the first that is no damaged one is the turn, the
                 # others stand beside.
                 turn = next((picture.id for picture in pictures if not picture.record.is_broken), None)
-                position = unit.sessions.apply(order.step) if order.step and turn else None
+                # It is there if the connection broke during the commit of an earlier try: then so is everything else.
+                written = unit.pictures.get(turn) if turn else None
+                if written:
+                    position = written.record.position
+                else:
+                    position = unit.sessions.apply(order.step) if order.step and turn else None
                 listed = [
                     picture.model_copy(
                         update={
@@ -180,7 +192,7 @@ class Recorder:
     def _settle_alone(repositories: Repositories, report: Report, charge: Charge, lost: int) -> None:
         """Settle the charge in a transaction of its own."""
         try:
-            _settle(repositories, report, charge, lost)
+            retry_undone(_settle)(repositories, report, charge, lost)
         except Exception as error:  # noqa: BLE001 - the picture is there all the same
             _log(error)
 

@@ -38,7 +38,7 @@ class References:
         picture_id = self._resolve_id(word)
         if picture_id is None:
             return None
-        found = await self.writer.in_transaction(lambda unit: unit.pictures.get(picture_id))
+        found = await self.writer.read(lambda unit: unit.pictures.get(picture_id))
         if found is None:
             raise BadRequest(
                 f"There is no picture {shown(picture_id)} in the catalogue. list_images, or `gpt-image-2-mcp library"

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import anyio
 import anyio.abc
 
-from ..errors import GptImageError, JobStopped, ShuttingDown
+from ..errors import DatabaseUnusable, GptImageError, JobStopped, ShuttingDown
 from .job import Delivery, Job
 from .serialization import delivery_of, job_of, outcome_of
 from .store import JobStore
@@ -24,6 +24,8 @@ logger = logging.getLogger(__name__)
 
 POLL_S = 0.5
 """Seconds between two reads of the row of a job that is under way."""
+AWAY_S = 60.0
+"""Seconds for which a database that cannot be read ends no wait: a restart or a failover takes that long at most."""
 
 
 class ForeignJobs:
@@ -100,11 +102,19 @@ class ForeignJobs:
 
     async def _poll(self, job: Job) -> None:
         """Read a job's row every `POLL_S` seconds until it has ended."""
+        last_read = anyio.current_time()
         try:
             with job.scope:
                 while job.outcome is None:
                     await anyio.sleep(POLL_S)
-                    await self._read(job)
+                    try:
+                        await self._read(job)
+                    except DatabaseUnusable as error:
+                        logger.debug("%s cannot be read at present: %s", job.id, error)
+                        if anyio.current_time() - last_read > AWAY_S:
+                            raise
+                    else:
+                        last_read = anyio.current_time()
         except GptImageError as error:
             # The database cannot be read, so calls that wait get this error. The next call about the job reads anew.
             job.outcome = error

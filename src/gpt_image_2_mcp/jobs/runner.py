@@ -28,7 +28,7 @@ import anyio
 import anyio.abc
 import anyio.to_thread
 
-from ..errors import BadRequest, GptImageError, JobAbandoned, JobStopped, ShuttingDown, shown
+from ..errors import BadRequest, GptImageError, JobAbandoned, JobLost, JobStopped, ShuttingDown, shown
 from ..parameters.models import identity
 from .foreign_jobs import ForeignJobs
 from .job import Delivery, Job
@@ -110,7 +110,12 @@ class JobRunner:
 
         """
         job_id = job_id.strip()
-        job = self._jobs.get(job_id) or await self._foreign.find(job_id)
+        job = self._jobs.get(job_id)
+        if job is None:
+            job = await self._foreign.find(job_id)
+        elif job.joined is not None and isinstance(job.outcome, JobLost):
+            # That another process's job is lost may have changed since: it is looked at again.
+            job = await self._foreign.find(job.joined.id) or job
         if job is None:
             raise BadRequest(
                 f"There is no job {shown(job_id)}. get_image_job without a job_id lists the recent ones, and"

@@ -3,8 +3,9 @@
 A job gets its row when its id is handed out, or else before the first byte of its first request: from then on it may
 be billed, and must be findable however this process ends. Before that, no other process can know of it.
 
-If a process is killed, its rows stay as they were. A process that reads them sees by the other's liveness lock that it
-is gone: a job that it had sent is lost then, and one that it had not sent counts as never asked for.
+If a process is killed, its rows stay as they were. A process that reads them sees by the other's liveness file or lease
+that it is gone: a job that it had sent is lost then, and one that it had not sent counts as never asked for. That a job
+is lost is judged at every read, and never final: the other process may only have been cut off or asleep.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -14,6 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..billing.prices import dollars
+from ..database.retry import retry_undone
+from ..database.url import PostgresUrl
 from ..errors import USAGE_URL, GptImageError, JobLost
 from ..persistence.unit_of_work import Repositories, UnitOfWork, WriterThread
 from .job import Delivery, Job
@@ -44,6 +47,7 @@ class JobStore:
         A job that is still queued gets its row here.
         """
 
+        @retry_undone
         def write(repositories: Repositories) -> None:
             with repositories.unit_of_work() as unit:
                 if unit.jobs.get(job.id) is not None:
@@ -56,6 +60,7 @@ class JobStore:
     def mark_fetched(self, job_id: str) -> None:
         """Note that the outcome was fetched, so that the same call again is a new job in every process."""
 
+        @retry_undone
         def write(repositories: Repositories) -> None:
             with repositories.unit_of_work() as unit:
                 unit.jobs.mark_fetched(job_id)
@@ -65,6 +70,7 @@ class JobStore:
     def mark_failed(self, job: Job, error: Exception) -> None:
         """Note what a job failed with whose id was handed out."""
 
+        @retry_undone
         def write(repositories: Repositories) -> None:
             with repositories.unit_of_work() as unit:
                 self.write_failure(unit, job, error)
@@ -74,6 +80,7 @@ class JobStore:
     def forget(self, job_id: str) -> None:
         """Remove the row of a job that was stopped before anything was sent."""
 
+        @retry_undone
         def write(repositories: Repositories) -> None:
             with repositories.unit_of_work() as unit:
                 unit.jobs.delete(job_id)
@@ -83,8 +90,9 @@ class JobStore:
     async def get(self, job_id: str) -> "JobRow | None":
         """The row of a job; its state is lost if its process is gone."""
 
+        @retry_undone
         def read(repositories: Repositories) -> "JobRow | None":
-            with repositories.unit_of_work() as unit:
+            with repositories.unit_of_work(read_only=True) as unit:
                 row = unit.jobs.get(job_id)
                 return next(iter(_current(repositories, [row] if row else [])), None)
 
@@ -93,11 +101,12 @@ class JobStore:
     async def find_repeated(self, key: str, *, within_s: float) -> "JobRow | None":
         """The newest job of another process that the same call joins: handed out, not fetched, and not too old."""
 
+        @retry_undone
         def read(repositories: Repositories) -> "JobRow | None":
             if not repositories.keeps_history:
                 return None
             after = datetime.now(UTC) - timedelta(seconds=within_s)
-            with repositories.unit_of_work() as unit:
+            with repositories.unit_of_work(read_only=True) as unit:
                 rows = _current(repositories, unit.jobs.unfetched(key, ended_after=after))
             own = repositories.catalogue_store.owner
             return next((row for row in rows if row.given_up and row.owner != own), None)
@@ -107,8 +116,9 @@ class JobStore:
     async def recent(self, limit: int) -> "Sequence[JobRow]":
         """The rows of the newest jobs of all processes."""
 
+        @retry_undone
         def read(repositories: Repositories) -> "Sequence[JobRow]":
-            with repositories.unit_of_work() as unit:
+            with repositories.unit_of_work(read_only=True) as unit:
                 return _current(repositories, unit.jobs.recent(limit))
 
         return await self._writer.run(read)
@@ -163,6 +173,12 @@ class JobStore:
 
 def describe_loss(repositories: Repositories, row: "JobRow") -> str:
     """What became of a lost job: what it may have cost, and which of its pictures were saved."""
+    asleep = ""
+    if isinstance(repositories.database, PostgresUrl):
+        asleep = (
+            " If its computer only sleeps or has lost the database, the picture may still come: call get_image_job"
+            " again before you pay once more."
+        )
     try:
         usd = repositories.ledger.job_cost(row.id)
     except GptImageError:
@@ -177,6 +193,7 @@ def describe_loss(repositories: Repositories, row: "JobRow") -> str:
     return (
         f"{row.id} was under way when the server's process was ended, so its answer is lost. It may have been billed,"
         f" {price}and was not sent again. {there} Look at {USAGE_URL}, then decide whether to ask for it once more."
+        f"{asleep}"
     )
 
 
@@ -188,15 +205,23 @@ def _files_text(paths: Iterable[Path], since: datetime | None = None) -> str:
 def _current(repositories: Repositories, rows: "Sequence[JobRow]") -> "list[JobRow]":
     """The rows as they are true now, when the processes of some of them may be gone.
 
-    A job that such a process had sent is lost; one that it had not sent is left out, since nothing was done for it. The
-    table is not changed here: `Repositories.recover` does that at the next start, and logs what it finds. Rows that
-    only a later version understands are left out.
+    A job that such a process had sent is lost, until it shows otherwise; one that it had not sent is left out, since
+    nothing was done for it. The table is not changed here: `Repositories.recover` does that at the next start, and logs
+    what it finds. Rows that only a later version understands are left out.
     """
-    dead = repositories.catalogue_store.dead_owners({row.owner for row in rows if row.ended is None})
+    dead = repositories.catalogue_store.dead_owners({row.owner for row in rows if not _is_final(row)})
     current: list[JobRow] = []
     for row in filter(is_readable, rows):
-        if row.ended is not None or row.owner not in dead:
+        if _is_final(row):
             current.append(row)
-        elif row.state == "sent":
+        elif row.owner not in dead:
+            # A job that was declared lost while its process could not be seen goes on.
+            current.append(replace(row, state="sent", ended=None) if row.state == "lost" else row)
+        elif row.state != "queued":
             current.append(replace(row, state="lost", given_up=True))
     return current
+
+
+def _is_final(row: "JobRow") -> bool:
+    """Whether a job has an outcome; that it is lost is only what another process could see at a moment."""
+    return row.state in ("done", "failed")

@@ -87,7 +87,7 @@ class Library:
 
     async def find(self, query: SearchQuery) -> SearchResult:
         """Find pictures; return one page of them, the newest first."""
-        return await self._writer.in_transaction(lambda unit: unit.search(query))
+        return await self._writer.read(lambda unit: unit.search(query))
 
     async def batches(self, query: SearchQuery = ALL) -> AsyncGenerator[Sequence[Picture]]:
         """Yield all pictures that match `query`, page after page, none of them twice."""
@@ -135,23 +135,23 @@ class Library:
             position = known.record.position
             return KnownPicture(known, unit.sessions.get(position.session_id) if position else None)
 
-        return await self._writer.in_transaction(look_up)
+        return await self._writer.read(look_up)
 
     async def picture(self, picture_id: str) -> Picture | None:
         """Return a picture by its id."""
-        return await self._writer.in_transaction(lambda unit: unit.pictures.get(picture_id))
+        return await self._writer.read(lambda unit: unit.pictures.get(picture_id))
 
     async def session(self, session_id: str) -> Session | None:
         """Return a session by its id, active or not."""
-        return await self._writer.in_transaction(lambda unit: unit.sessions.get(session_id))
+        return await self._writer.read(lambda unit: unit.sessions.get(session_id))
 
     async def picture_ids(self, start: str, limit: int) -> list[str]:
         """Return the newest `limit` picture ids that begin with `start`."""
-        return await self._writer.in_transaction(lambda unit: unit.pictures.ids_like(start, limit))
+        return await self._writer.read(lambda unit: unit.pictures.ids_like(start, limit))
 
     async def session_ids(self, start: str, limit: int) -> list[str]:
         """Return the `limit` most recently used session ids that begin with `start`."""
-        return await self._writer.in_transaction(lambda unit: unit.sessions.ids_like(start, limit))
+        return await self._writer.read(lambda unit: unit.sessions.ids_like(start, limit))
 
     def read_bytes(self, picture: Picture) -> bytes:
         """Read a picture's file. Blocks.

@@ -85,7 +85,7 @@ async def rebuild(
         paths = records[start : start + BATCH]
         recorded = await anyio.to_thread.run_sync(_read_records, paths, sandbox, result)
         ids = [picture.id for picture in recorded]
-        known = await writer.in_transaction(lambda unit, ids=ids: unit.pictures.by_ids(ids))
+        known = await writer.read(lambda unit, ids=ids: unit.pictures.by_ids(ids))
         batch = await anyio.to_thread.run_sync(_compare_with_catalogue, recorded, known, read, result)
         if batch.new or batch.moved:
             changed_sessions |= dict.fromkeys(await writer.run(partial(_write, batch=batch, result=result)))

@@ -6,7 +6,7 @@ is in memory instead; the ledger stays in the database, since budgets hold acros
 
 All access goes through `WriterThread`, which runs one function at a time in the order of submission:
 
-    picture = await writer.in_transaction(lambda unit: unit.pictures.get(picture_id))
+    picture = await writer.read(lambda unit: unit.pictures.get(picture_id))
 
 A database is opened at its first use, and SQLAlchemy is imported then.
 """
@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import anyio
 
+from ..database.retry import retry_undone
 from ..database.url import Address, PostgresUrl
 from ..errors import GptImageError
 
@@ -133,13 +134,19 @@ class Repositories:
             yield
 
     @contextmanager
-    def unit_of_work(self) -> Generator[UnitOfWork]:
-        """Open a transaction over the catalogue; raises DatabaseUnusable."""
+    def unit_of_work(self, *, read_only: bool = False) -> Generator[UnitOfWork]:
+        """Open a transaction over the catalogue; with `read_only` it waits for no other process.
+
+        Raises:
+            DatabaseUnusable: the database cannot be read or written.
+
+        """
         from ..catalogue.job_table import JobTable
         from ..catalogue.picture_table import PictureTable
         from ..catalogue.session_table import SessionTable
 
-        with self.catalogue_store.database.transaction() as connection:
+        database = self.catalogue_store.database
+        with database.reading() if read_only else database.transaction() as connection:
             now = datetime.now(UTC)
             yield UnitOfWork(
                 PictureTable(connection), SessionTable(connection, self._limits, now), JobTable(connection, now), now
@@ -157,6 +164,7 @@ class Repositories:
 
         return has_dead_owners(liveness_folder(self.database))
 
+    @retry_undone
     def recover(self) -> "tuple[list[str], list[JobRow]]":
         """Settle what killed processes left unfinished, in one transaction.
 
@@ -169,12 +177,19 @@ class Repositories:
                 under_way = unit.jobs.unfinished()
                 dead = self.catalogue_store.dead_owners({job.owner for job in under_way})
                 left = [job for job in under_way if job.owner in dead]
-                lost = [job for job in left if job.state == "sent"]
+                lost = [job for job in left if job.state == "sent" and unit.jobs.mark_lost(job.id)]
                 for job in left:
-                    (unit.jobs.mark_lost if job in lost else unit.jobs.delete)(job.id)
+                    unit.jobs.delete_queued(job.id)
         # After the commit: without these liveness files no process would know that there is something to recover.
-        self.ledger_store.remove_dead_files()
+        self.ledger_store.remove_dead()
         return sentences, lost
+
+    @retry_undone
+    def recover_again_in(self) -> float | None:
+        """Seconds after which it shows of every process with unfinished work whether it was killed; None if it does."""
+        with self.unit_of_work(read_only=True) as unit:
+            owners = {job.owner for job in unit.jobs.unfinished()}
+        return self.ledger_store.seconds_left(owners | self.ledger.unfinished_owners())
 
     def close(self) -> None:
         """Close the databases that were opened."""
@@ -218,9 +233,16 @@ class WriterThread:
 
     async def in_transaction(self, work: Callable[[UnitOfWork], ResultT]) -> ResultT:
         """Run `work` in one transaction over the catalogue, and return its result; raises DatabaseUnusable as well."""
+        return await self._run_in_unit(work, read_only=False)
 
+    async def read(self, work: Callable[[UnitOfWork], ResultT]) -> ResultT:
+        """Run `work`, which only reads, in one transaction over the catalogue; raises DatabaseUnusable as well."""
+        return await self._run_in_unit(work, read_only=True)
+
+    async def _run_in_unit(self, work: Callable[[UnitOfWork], ResultT], *, read_only: bool) -> ResultT:
+        @retry_undone
         def run_in_unit(repositories: Repositories) -> ResultT:
-            with repositories.unit_of_work() as unit:
+            with repositories.unit_of_work(read_only=read_only) as unit:
                 return work(unit)
 
         return await self.run(run_in_unit)

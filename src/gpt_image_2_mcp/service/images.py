@@ -87,6 +87,8 @@ class ImageService:
         self._references = references
         self._output_dirs = output_dirs
         self._durations = durations
+        self.closing = anyio.Event()
+        """Set when the service closes, for what would wait longer than that."""
         self.first_call_at: float | None = None
         """When the first call arrived, by `anyio.current_time`, if the program was loaded after that; see `arrival`."""
 
@@ -167,13 +169,11 @@ class ImageService:
 
     async def list_sessions(self, limit: int = MAX_SESSIONS) -> tuple[list[Session], int]:
         """The active sessions, at most `limit` and the last used first, and the number of all of them."""
-        return await self._writer.in_transaction(
-            lambda unit: (unit.sessions.active(limit), unit.sessions.count_active())
-        )
+        return await self._writer.read(lambda unit: (unit.sessions.active(limit), unit.sessions.count_active()))
 
     async def recover(self) -> None:
         """Settle what killed processes left in the database and in folders; logs what it finds, and raises nothing."""
-        await recover(self._writer, self._output_dirs)
+        await recover(self._writer, self._output_dirs, self.closing)
 
     async def complete(self, request: RequestT) -> RequestT:
         """A copy of `request` filled with the parameters of the picture in `like`; raises as `complete_like` does."""

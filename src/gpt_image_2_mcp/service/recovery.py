@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
+import anyio
 import anyio.to_thread
 
 from ..errors import GptImageError
@@ -17,28 +18,44 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+MARGIN_S = 0.2
+"""Seconds after the end of a lease at which it is looked at again."""
 
-async def recover(writer: WriterThread, output_dirs: OutputDirs) -> None:
+
+async def recover(writer: WriterThread, output_dirs: OutputDirs, closing: anyio.Event) -> None:
     """Settle charges and jobs of killed processes, recover their half-written pictures, and log a sentence for each.
+
+    On a database server it shows only some time after a kill that a process is gone. If there is a process of which it
+    does not show yet, all of this is done once more when it does, unless `closing` is set before.
 
     Raises nothing: a failure is logged, and the server goes on without recovery.
     """
     try:
-        await _recover(writer, output_dirs)
+        again_in = await _recover(writer, output_dirs)
+        if again_in is not None:
+            with anyio.move_on_after(again_in + MARGIN_S) as pause:
+                await closing.wait()
+            if pause.cancelled_caught:
+                await _recover(writer, output_dirs)
     except Exception:
         logger.exception("what killed processes left behind could not be recovered")
 
 
-async def _recover(writer: WriterThread, output_dirs: OutputDirs) -> None:
+async def _recover(writer: WriterThread, output_dirs: OutputDirs) -> float | None:
+    """Recover once; gives the seconds after which to do so again, None if all is known."""
+    again_in: float | None = None
+    found: list[str] = []
     lost: Sequence[JobRow] = []
     if await anyio.to_thread.run_sync(writer.repositories.has_dead_owners):
         try:
             found, lost = await writer.run(Repositories.recover)
+            again_in = await writer.run(Repositories.recover_again_in)
         except GptImageError as error:
-            found = [str(error)]
+            found = [*found, str(error)]
         for sentence in found:
             logger.warning("%s", sentence)
     for sentence in await anyio.to_thread.run_sync(output_dirs.recover, [row.folder for row in lost]):
         logger.warning("%s", sentence)
     for row in lost:
         logger.warning("%s", await writer.run(partial(describe_loss, row=row)))
+    return again_in

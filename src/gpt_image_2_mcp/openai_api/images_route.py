@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
 from http import HTTPStatus
-from typing import Any, cast
+from typing import Any
 
 import openai
 
@@ -116,12 +116,10 @@ class ImagesRoute:
         request would fail in the same way, so nothing is streamed from this address any more.
         """
         cause = error.__cause__
-        is_failed_proxy = isinstance(cause, openai.APIStatusError) and cause.status_code >= 500  # noqa: PLR2004 - HTTP
-        if not is_failed_proxy or self._sender.sdk.base_url.host == OPENAI_HOST:
+        if not isinstance(cause, openai.InternalServerError) or self._sender.sdk.base_url.host == OPENAI_HOST:
             return False
         self._partial_images = 0
-        response = cast("openai.APIStatusError", cause).response
-        result = find_result(response.content, response.headers, warning=NOT_STREAMED)
+        result = find_result(cause.response.content, cause.response.headers, warning=NOT_STREAMED)
         if result is None:
             error.args = (f"{error.args[0]} {NOT_STREAMED}",)
             return False

@@ -53,8 +53,8 @@ ENDED = (
 )
 NOT_STARTED = (
     "The engine of gpt-image-2-mcp, the process that makes the pictures, could not be started; nothing was sent. The"
-    " program may have been removed or damaged since this server was started: restart the MCP server in your client (its"
-    " log has the reason), or install the program again."
+    " program may have been removed or damaged since this server was started: restart the server in your client (its log"
+    " has the reason), or install the program again."
 )
 UPGRADED = (
     "gpt-image-2-mcp was replaced on the disk by another version since this server was started, and the two must not be"
@@ -107,7 +107,7 @@ class _Front:
         self._questions: set[str] = set()
         """The ids of the engine's own requests that the client has not answered."""
         self._client_reads = True
-        self._input_ended = False
+        self._input_ended = self._is_stopped = False
 
     def run(self) -> EngineStart | None:
         """Pass lines on until the client is gone; see `run_front`."""
@@ -233,8 +233,9 @@ class _Front:
 
     def _stop(self, number: int, _: object) -> None:
         """Handle a signal: read nothing more, and let the engine finish. The second one ends the front at once."""
-        if self._input_ended:
+        if self._is_stopped:
             os._exit(128 + number)
+        self._is_stopped = True
         self._end_input()
 
     def _end_input(self) -> None:

@@ -7,11 +7,13 @@ its own.
 
 import json
 import os
+import secrets
 import signal
 import sys
 from collections.abc import AsyncGenerator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal
 
 import anyio
@@ -231,8 +233,10 @@ class Hands(httpx2.AsyncBaseTransport):
 class Program:
     """The real program in a process of its own; the test exchanges JSON-RPC lines with it, as an MCP client does."""
 
-    def __init__(self, process: anyio.abc.Process, version: str) -> None:
+    def __init__(self, process: anyio.abc.Process, version: str, mark: str) -> None:
         self.process = process
+        self.mark = mark
+        """In the environment of the program and of its engines, and of no other process."""
         self.version = version
         self.lines: list[bytes] = []
         """The lines that came on stdout, without their line ends."""
@@ -313,6 +317,10 @@ class Program:
     def signal(self, number: signal.Signals) -> None:
         self.process.send_signal(number)
 
+    def engines(self) -> list[int]:
+        """The ids of the engines that this program has started and that still run."""
+        return [number for number in processes_with(self.mark) if number != self.process.pid]
+
     async def said_on_stderr(self, words: str) -> None:
         with anyio.fail_after(PATIENCE_S):
             while words.encode() not in self.stderr:
@@ -345,14 +353,29 @@ class Program:
         news.set()
 
 
+MARK = "GPT_IMAGE_2_TEST_PROGRAM"
+
+
+def processes_with(mark: str) -> list[int]:
+    """The ids of the living processes with this variable in their environment; Linux only."""
+    found: list[int] = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        # A process may end meanwhile, and a zombie has no environment.
+        with suppress(OSError):
+            if mark.encode() in (folder / "environ").read_bytes().split(b"\0"):
+                found.append(int(folder.name))
+    return found
+
+
 @asynccontextmanager
 async def running(
     environ: Mapping[str, str], *arguments: str, version: str = "2025-06-18", read: bool = True
 ) -> AsyncGenerator[Program]:
     """Run the program and kill it at the end; `read=False` leaves its stdout unread."""
-    command, env = [*PROGRAM, *arguments], {**os.environ, **LONG_WAIT, **environ}
+    mark = f"{MARK}={secrets.token_hex(8)}"
+    command, env = [*PROGRAM, *arguments], {**os.environ, **LONG_WAIT, **dict([mark.split("=")]), **environ}
     async with await anyio.open_process(command, env=env) as process, anyio.create_task_group() as tasks:
-        program = Program(process, version)
+        program = Program(process, version, mark)
         if read:
             tasks.start_soon(program.read_stdout)
         tasks.start_soon(program.read_stderr)
@@ -361,6 +384,8 @@ async def running(
         finally:
             if process.returncode is None:
                 process.kill()
+            for engine in program.engines():
+                os.kill(engine, signal.SIGKILL)
             tasks.cancel_scope.cancel()
 
 

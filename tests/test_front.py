@@ -32,7 +32,7 @@ for line in sys.stdin:
         os.environ["HOME"] = order["home"]
         os.dup2(os.open(order["stdin"], os.O_RDONLY), 0)
         os.dup2(os.open(order["stdout"], os.O_WRONLY), 1)
-        run(take_over_stdio(), HandshakeReplay([], None), sandbox=False)
+        run(take_over_stdio(), HandshakeReplay([], b"", None), sandbox=False, engine=None)
     print(child, flush=True)
 """
 """For each line a full server, forked from a process that has loaded it, on the pipes that the line names."""

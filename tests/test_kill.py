@@ -463,6 +463,7 @@ async def test_the_program_itself_is_killed_and_its_next_start_says_what_it_foun
         "OPENAI_BASE_URL": proxy.url,
         "XDG_DATA_HOME": str(tmp_path),
         "GPT_IMAGE_2_OUTPUT_DIR": str(tmp_path / "p"),
+        "GPT_IMAGE_2_ENGINE": "off",
     }
     await box.turn(hold=True)
     async with running(environ) as program:
@@ -506,6 +507,7 @@ async def test_a_job_of_a_killed_process_is_told_once_and_sent_again_only_when_a
         "XDG_DATA_HOME": str(tmp_path),
         "GPT_IMAGE_2_OUTPUT_DIR": str(tmp_path / "p"),
         "GPT_IMAGE_2_MAX_WAIT_S": "0.5",
+        "GPT_IMAGE_2_ENGINE": "off",
     }
     fox: dict[str, Any] = {"prompt": "a red fox", "size": SMALL, "quality": "low"}
     await box.turn(hold=True)

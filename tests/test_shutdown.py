@@ -154,7 +154,7 @@ async def test_an_answer_that_nobody_reads_does_not_keep_the_program_alive(tmp_p
 
 
 async def test_what_only_a_kill_can_take_is_named_by_the_next_start(box: Box, tmp_path: Path) -> None:
-    environ = {**box.environ, "GPT_IMAGE_2_OUTPUT_DIR": str(tmp_path)}
+    environ = {**box.environ, "GPT_IMAGE_2_OUTPUT_DIR": str(tmp_path), "GPT_IMAGE_2_ENGINE": "off"}
     async with running(environ) as program:
         await under_way(program, box)
         program.process.kill()

@@ -143,6 +143,12 @@ class Settings(BaseModel):
     """Requests to the API at once; the rest queue in order."""
     shutdown_grace_s: float = Field(300, ge=0, alias="GPT_IMAGE_2_SHUTDOWN_GRACE_S")
     """Seconds that a server whose client is gone waits for pictures that are paid for already."""
+    engine: bool = Field(default=True, alias="GPT_IMAGE_2_ENGINE")
+    """off: pictures are made in the process that the client starts, and lost if the client kills it; otherwise, on
+    Linux, in a process of its own, which finishes what is paid."""
+    engine_idle_s: float = Field(600, ge=0, alias="GPT_IMAGE_2_ENGINE_IDLE_S")
+    """Seconds without work after which that process ends and frees its memory; the next call starts another one. 0:
+    never."""
     inline: Literal["preview", "full", "none"] = Field("preview", alias="GPT_IMAGE_2_INLINE")
     """What an answer shows of a picture: `preview`, scaled so that every client takes it; `full`, the file itself;
     `none`. The file on the disk is the API's own in each case."""

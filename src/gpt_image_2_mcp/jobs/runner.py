@@ -100,6 +100,11 @@ class JobRunner:
         self._forget_old()
         return job
 
+    @property
+    def is_working(self) -> bool:
+        """Whether a job of this process is not finished."""
+        return any(not job.finished.is_set() for job in self._jobs.values())
+
     async def find(self, job_id: str) -> Job:
         """Find a job by its id, of this process or of another one.
 

@@ -32,6 +32,11 @@ class ChangeNotifier:
         self._legacy_session: ServerSession | None = None
         self._subscribed: dict[str, None] = {}
 
+    @property
+    def is_subscribed(self) -> bool:
+        """Whether an older client waits for notifications about a resource."""
+        return bool(self._subscribed)
+
     async def follow(self, news: MemoryObjectReceiveStream[News]) -> None:
         """Send notifications for everything that arrives, until the feed or the connection is closed."""
         with suppress(anyio.BrokenResourceError, anyio.ClosedResourceError):

@@ -45,9 +45,13 @@ class PictureServer(MCPServer[ImageService]):
 
     service: ImageService | None = None
     """Set by the server's lifespan, that is while a client is connected."""
+    opened: anyio.Event
+    """Set once `service` is there."""
+    changes: ChangeNotifier
 
     def serve_subscriptions(self, changes: ChangeNotifier) -> None:
         """Let older clients subscribe to single resources."""
+        self.changes = changes
         add_request_handler(self, "resources/subscribe", SubscribeRequestParams, changes.subscribe)
         add_request_handler(self, "resources/unsubscribe", UnsubscribeRequestParams, changes.unsubscribe)
 

@@ -10,6 +10,7 @@ Paid operations are two steps: `ImageService.start` gives a job that goes on wha
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import anyio
 import anyio.to_thread
@@ -159,6 +160,20 @@ class ImageService:
     def abandon_job(self, job: Job) -> bool:
         """Stop waiting for a job that was sent, which is billed all the same; see `JobRunner.abandon`."""
         return self._jobs.abandon(job)
+
+    @property
+    def is_working(self) -> bool:
+        """Whether a job of this process is not finished."""
+        return self._jobs.is_working
+
+    def remembered(self) -> dict[str, Any]:
+        """What `last` and the numbers of the last contact sheet mean in this chat, as a JSON object for `recall`."""
+        return {"last": self._references.last_id, "sheet": dict(self._references.sheet_ids)}
+
+    def recall(self, remembered: Mapping[str, Any]) -> None:
+        """Go on with what `remembered` gave in an earlier process."""
+        self._references.last_id = remembered["last"]
+        self._references.sheet_ids = {int(number): picture for number, picture in remembered["sheet"].items()}
 
     async def end_session(self, request: EndSessionRequest) -> Session | None:
         """End a session and return it; None if it was not active. Its files stay."""

@@ -38,20 +38,27 @@ CLIENT = "io.modelcontextprotocol/clientInfo"
 class HandshakeReplay:
     """Lines that the full server reads before those that still come on stdin."""
 
-    __slots__ = ("answered_id", "first_call_at", "lines")
+    __slots__ = ("answered_id", "first_call_at", "line", "opening")
 
-    def __init__(self, lines: "list[bytes]", answered_id: "Any") -> None:
+    def __init__(self, opening: "list[bytes]", line: bytes, answered_id: "Any") -> None:
         """Keep the lines, and the id of the one request among them that was answered (None: there is none).
 
-        The full server answers that request once more; `OutboundStream` drops this second answer.
+        `opening` are the lines that change the server's state, and `line` is the one that needs the full server; b""
+        if none does. The full server answers the request once more; `OutboundStream` drops this second answer.
         """
-        self.lines = lines
+        self.opening = opening
+        self.line = line
         self.answered_id = answered_id
-        self.first_call_at = time.monotonic() if lines and b'"tools/call"' in lines[-1] else None
+        self.first_call_at = time.monotonic() if b'"tools/call"' in line else None
         """When the tool call arrived that the server is loaded for, by `time.monotonic`; None if it is no tool call.
 
         How long a call may take is counted from here, so that it includes the loading.
         """
+
+    @property
+    def lines(self) -> "list[bytes]":
+        """All lines, in the order in which they came."""
+        return [*self.opening, *filter(None, [self.line])]
 
 
 def answer_handshake(pipes: "StdioPipes") -> HandshakeReplay | None:
@@ -69,10 +76,10 @@ def answer_handshake(pipes: "StdioPipes") -> HandshakeReplay | None:
         is_first = not responder.replayed
         answer = responder.answer(line)
         if answer is None:
-            return HandshakeReplay([*responder.replayed, line], responder.answered_id)
+            return HandshakeReplay(responder.replayed, line, responder.answered_id)
         pipes.write(answer)
         if is_first and _needs_recovery():
-            return HandshakeReplay(responder.replayed, responder.answered_id)
+            return HandshakeReplay(responder.replayed, b"", responder.answered_id)
     return None
 
 

@@ -6,13 +6,22 @@
 
 def serve(*, sandbox: bool) -> None:
     """Serve MCP on stdin and stdout until the client closes stdin or a signal comes."""
+    from .engine.fork import Installation, is_wanted
     from .handshake import answer_handshake
     from .pipes import take_over_stdio
 
     pipes = take_over_stdio()
+    installation = Installation()
     replay = answer_handshake(pipes)
     if replay is None:
         return
+    engine = None
+    if is_wanted():
+        from .engine.front import run_front
+
+        # The front never returns from this; what goes on from here is the engine, or a process without one.
+        if engine := run_front(pipes, replay, installation):
+            pipes, replay = engine.pipes, engine.replay
     import gc
 
     # What is imported is no garbage, and the collector would walk through all of it again and again, during the imports
@@ -24,4 +33,4 @@ def serve(*, sandbox: bool) -> None:
 
     gc.freeze()
     gc.enable()
-    run(pipes, replay, sandbox=sandbox)
+    run(pipes, replay, sandbox=sandbox, engine=engine)

@@ -8,39 +8,50 @@ the signal's number.
 import os
 import signal
 import sys
+from typing import TYPE_CHECKING
 
 import anyio
 
 from ...app import log_to_stderr, open_user_service, read_settings
 from ..factory import build_server
 from ..sdk import serve_streams
+from .engine.control import EngineControl
 from .handshake import HandshakeReplay
 from .pipes import StdioPipes
 from .streams import InboundStream, OutboundStream
 
+if TYPE_CHECKING:
+    from .engine.front import EngineStart
 
-def run(pipes: StdioPipes, replay: HandshakeReplay, *, sandbox: bool) -> None:
-    """Serve until the client is gone or a signal comes, then exit the process; this does not return."""
+
+def run(pipes: StdioPipes, replay: HandshakeReplay, *, sandbox: bool, engine: "EngineStart | None") -> None:
+    """Serve until the client is gone or a signal comes, then exit the process; this does not return.
+
+    `engine` is how this process was started if it is the engine of a front; see `engine`.
+    """
     try:
-        anyio.run(_serve, pipes, replay, sandbox)
+        anyio.run(_serve, pipes, replay, sandbox, engine)
     finally:
         sys.stderr.flush()
     # A normal exit joins all threads, and one of them waits in `read_line` for a line that may never come.
     os._exit(0)
 
 
-async def _serve(pipes: StdioPipes, replay: HandshakeReplay, sandbox: bool) -> None:
+async def _serve(pipes: StdioPipes, replay: HandshakeReplay, sandbox: bool, engine: "EngineStart | None") -> None:
     settings = read_settings(sandbox=sandbox)
+    control = EngineControl(engine, idle_s=settings.engine_idle_s) if engine else None
     log_to_stderr(settings)
     for problem in settings.problems:
         sys.stderr.write(f"gpt-image-2-mcp: {problem}\n")
     server = build_server(lambda: open_user_service(settings, first_call_at=replay.first_call_at))
-    outbound = OutboundStream(pipes, answered_id=replay.answered_id)
+    outbound = OutboundStream(pipes, answered_id=replay.answered_id, before=control.news_of_state if control else None)
     inbound = InboundStream(pipes, outbound, replay.lines)
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(_watch_signals, inbound)
         tasks.start_soon(outbound.run)
         tasks.start_soon(inbound.run)
+        if control:
+            tasks.start_soon(control.run, server, inbound)
         await serve_streams(server, inbound.receiver, outbound.sender)
         # A client that reads nothing blocks the write of an answer; this process does not wait for it.
         tasks.cancel_scope.cancel()

@@ -13,6 +13,7 @@ buffer: a message is handed over when the other side takes it, so the tasks that
 """
 
 import json
+from collections.abc import Callable
 from functools import partial
 from typing import Any, cast
 
@@ -40,9 +41,13 @@ MAX_ERROR_TEXT = 300
 class OutboundStream:
     """Writes the server's messages to the client, one after another."""
 
-    def __init__(self, pipes: StdioPipes, *, answered_id: Any) -> None:
-        """Write to `pipes`, but drop the answer to the request `answered_id`, which the handshake has answered."""
+    def __init__(self, pipes: StdioPipes, *, answered_id: Any, before: Callable[[], bytes] | None = None) -> None:
+        """Write to `pipes`, but drop the answer to the request `answered_id`, which the handshake has answered.
+
+        `before` gives what is written before each message; b"" for nothing.
+        """
         self._pipes = pipes
+        self._before = before
         self._answered_id = answered_id
         self._written = anyio.Event()
         self._is_writing = False
@@ -77,7 +82,7 @@ class OutboundStream:
         if isinstance(message, JSONRPCError):
             message = message.model_copy(update={"error": _shorten_error(message.error)})
         line = message.model_dump_json(by_alias=True, exclude_unset=True) + "\n"
-        data = line.encode("utf-8", "surrogatepass")
+        data = (self._before() if self._before else b"") + line.encode("utf-8", "surrogatepass")
         self._is_writing = True
         await anyio.to_thread.run_sync(partial(self._pipes.write, data), abandon_on_cancel=True)
         self._is_writing = False
@@ -94,6 +99,8 @@ class InboundStream:
         self._pipes = pipes
         self._outbound = outbound
         self._replayed = replayed
+        self.read_count = 0
+        """Lines read so far: it grows as long as the client asks for something."""
         self._read_scope: anyio.CancelScope | None = None
         self.stopped = False
         self.receiver: MemoryObjectReceiveStream[SessionMessage | Exception]
@@ -113,6 +120,7 @@ class InboundStream:
                 line = b""
                 with anyio.CancelScope() as self._read_scope:
                     if line := await self._next_line():
+                        self.read_count += 1
                         await self._forward(line)
                 if not line:
                     return

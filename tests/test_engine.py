@@ -1,0 +1,237 @@
+"""The engine finishes what is paid, whatever becomes of the front that the client started, and comes back when needed.
+
+Real processes and real signals. What is tested without an engine (`GPT_IMAGE_2_ENGINE=off`) is in `test_kill`.
+"""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+from mcp import StdioServerParameters
+from mcp.client import Client
+from patience import LONG_WAIT, PATIENCE_S
+from stdio_bench import PROGRAM, PROTOCOLS, Box, Program, boxed, processes_with, running
+from workbench import SMALL
+
+import gpt_image_2_mcp
+
+pytestmark = [
+    pytest.mark.anyio,
+    pytest.mark.skipif(sys.platform != "linux", reason="the engine is off on other systems"),
+]
+
+FOX: dict[str, Any] = {"prompt": "a red fox", "size": SMALL, "quality": "low"}
+
+
+@pytest.fixture
+async def box(sandbox_url: str) -> AsyncIterator[Box]:
+    async with boxed(sandbox_url) as box:
+        yield box
+
+
+@pytest.fixture
+def environ(box: Box, tmp_path: Path) -> dict[str, str]:
+    return {
+        **box.environ,
+        "HOME": str(tmp_path),
+        "XDG_DATA_HOME": str(tmp_path / "data"),
+        "GPT_IMAGE_2_OUTPUT_DIR": str(tmp_path / "pictures"),
+    }
+
+
+def saved(environ: dict[str, str]) -> list[Path]:
+    return sorted(Path(environ["GPT_IMAGE_2_OUTPUT_DIR"]).rglob("*.png"))
+
+
+def text_of(result: dict[str, Any]) -> str:
+    return result["content"][0]["text"]
+
+
+async def under_way(program: Program, box: Box) -> int:
+    """Begin a picture that was sent to the API and is held there; gives the id of the call."""
+    await box.turn(hold=True)
+    await program.greet()
+    number = await program.call("generate_image", **FOX)
+    await box.reached(1)
+    return number
+
+
+async def until(condition: Any) -> None:
+    with anyio.fail_after(PATIENCE_S):
+        while not condition():
+            await anyio.lowlevel.checkpoint()
+
+
+async def the_next_chat_has_it(environ: dict[str, str], box: Box) -> None:
+    """One picture is saved, listed with its cost, and paid once; no job is lost."""
+    async with running(environ) as program:
+        await program.greet()
+        listed = text_of(await program.answer(await program.call("list_images")))
+        jobs = text_of(await program.answer(await program.call("get_image_job")))
+        costs = text_of(await program.answer(await program.call("image_costs")))
+    assert listed.startswith("1 picture,")
+    assert "lost" not in jobs
+    assert "unknown outcome" not in costs
+    assert len(saved(environ)) == await box.count("paid") == 1
+
+
+@pytest.mark.parametrize("version", [PROTOCOLS[-2], PROTOCOLS[-1]])
+async def test_a_killed_front_loses_no_picture(version: str, environ: dict[str, str], box: Box) -> None:
+    async with running(environ, version=version) as program:
+        await under_way(program, box)
+        (engine,) = program.engines()
+        # A client may kill the whole group.
+        assert os.getpgid(engine) != os.getpgid(program.process.pid)
+        program.signal(signal.SIGKILL)
+        # The client's pipes are free at once, although the engine goes on.
+        assert await program.ended() == -signal.SIGKILL
+        assert program.engines() == [engine]
+        await box.release()
+        await until(lambda: not program.engines())
+    await the_next_chat_has_it(environ, box)
+
+
+async def test_a_later_chat_finds_the_engine_at_work(environ: dict[str, str], box: Box) -> None:
+    async with running(environ) as first, running(environ) as second:
+        await under_way(first, box)
+        first.signal(signal.SIGKILL)
+        await second.greet()
+        jobs = text_of(await second.answer(await second.call("get_image_job")))
+        assert "rendering" in jobs.lower()
+        await box.release()
+        await until(lambda: not first.engines())
+    await the_next_chat_has_it(environ, box)
+
+
+async def test_the_official_client_closes_while_a_picture_is_made(environ: dict[str, str], box: Box) -> None:
+    """It ends stdin, sends SIGTERM two seconds later, and SIGKILL two seconds after that."""
+    mark = {"GPT_IMAGE_2_TEST_PROGRAM": "official"}
+    server = StdioServerParameters(
+        command=PROGRAM[0], args=PROGRAM[1:], env={**os.environ, **LONG_WAIT, **environ, **mark}
+    )
+    await box.turn(hold=True)
+    with anyio.fail_after(PATIENCE_S):
+        async with anyio.create_task_group() as tasks, Client(server) as client:
+            tasks.start_soon(client.call_tool, "generate_image", FOX)
+            await box.reached(1)
+            tasks.cancel_scope.cancel()
+    (engine,) = processes_with("GPT_IMAGE_2_TEST_PROGRAM=official")
+    await box.release()
+    await until(lambda: not processes_with("GPT_IMAGE_2_TEST_PROGRAM=official"))
+    assert engine
+    await the_next_chat_has_it(environ, box)
+
+
+async def test_what_the_engine_says_without_a_client_is_told_at_the_next_start(
+    environ: dict[str, str], box: Box
+) -> None:
+    async with running({**environ, "GPT_IMAGE_2_MCP_DEBUG": "1"}) as program:
+        await under_way(program, box)
+        program.signal(signal.SIGKILL)
+        await program.ended()
+        await box.release()
+        await until(lambda: not program.engines())
+    log = Path(environ["XDG_DATA_HOME"]) / "gpt-image-2-mcp" / "engine.log"
+    assert log.stat().st_mode & 0o077 == 0
+    async with running(environ) as program:
+        await program.greet()
+        await program.answer(await program.call("list_images"))
+        await program.said_on_stderr("after an earlier client was gone: gpt-image-2-mcp: waiting up to")
+    assert not log.exists()
+
+
+@pytest.mark.parametrize("version", [PROTOCOLS[-2], PROTOCOLS[-1]])
+async def test_an_engine_that_dies_is_told_and_replaced(version: str, environ: dict[str, str], box: Box) -> None:
+    async with running(environ, version=version) as program:
+        number = await under_way(program, box)
+        os.kill(program.engines()[0], signal.SIGKILL)
+        told = await program.answer(number)
+        assert told["isError"]
+        assert "may have been billed" in text_of(told)
+        assert "get_image_job" in text_of(told)
+        await box.turn(hold=False)
+        assert "was under way" in text_of(await program.answer(await program.call("generate_image", **FOX)))
+        assert not (await program.answer(await program.call("generate_image", **FOX)))["isError"]
+
+
+async def test_an_idle_engine_ends_and_the_next_one_knows_what_was_shown(environ: dict[str, str]) -> None:
+    async with running({**environ, "GPT_IMAGE_2_ENGINE_IDLE_S": "0.2"}) as program:
+        await program.greet()
+        for _ in range(2):
+            await program.answer(await program.call("generate_image", **FOX))
+        await program.answer(await program.call("list_images", contact_sheet=True))
+        await until(lambda: not program.engines())
+        last = text_of(await program.answer(await program.call("show_image", image="last")))
+        await until(lambda: not program.engines())
+        first = text_of(await program.answer(await program.call("show_image", image="1")))
+        second = text_of(await program.answer(await program.call("show_image", image="2")))
+        assert first != second
+        assert last == first
+        await program.close_stdin()
+        assert await program.ended() == 0
+
+
+async def test_a_subscription_and_a_picture_under_way_keep_the_engine(environ: dict[str, str], box: Box) -> None:
+    idle = {**environ, "GPT_IMAGE_2_ENGINE_IDLE_S": "0.1", "GPT_IMAGE_2_MAX_WAIT_S": "0.1"}
+    async with running(idle) as program:
+        await under_way(program, box)
+        (engine,) = program.engines()
+        await program.answer(await program.ask("resources/subscribe", uri="gpt-image-2://sessions/session-1"))
+        await box.release()
+        await until(lambda: saved(environ))
+        with anyio.move_on_after(0.5):
+            await until(lambda: not program.engines())
+        assert program.engines() == [engine]
+        await program.answer(await program.ask("resources/unsubscribe", uri="gpt-image-2://sessions/session-1"))
+        await until(lambda: not program.engines())
+
+
+async def test_two_versions_are_never_mixed(environ: dict[str, str], tmp_path: Path) -> None:
+    """The program is replaced on the disk between the handshake and the first call."""
+    copy = tmp_path / "installed" / "gpt_image_2_mcp"
+    shutil.copytree(Path(gpt_image_2_mcp.__file__).parent, copy)
+    async with running({**environ, "PYTHONPATH": str(copy.parent)}) as program:
+        await program.greet()
+        (copy / "app.py").write_text("raise ImportError\n", encoding="utf-8")
+        told = await program.answer(await program.call("list_images"))
+        assert told["isError"]
+        assert "replaced on the disk by another version" in text_of(told)
+        assert not program.engines()
+
+
+async def test_an_engine_that_cannot_be_loaded_is_told(environ: dict[str, str], tmp_path: Path) -> None:
+    copy = tmp_path / "installed" / "gpt_image_2_mcp"
+    shutil.copytree(Path(gpt_image_2_mcp.__file__).parent, copy)
+    (copy / "server" / "factory.py").unlink()
+    async with running({**environ, "PYTHONPATH": str(copy.parent)}) as program:
+        await program.greet()
+        told = await program.answer(await program.call("list_images"))
+        assert "could not be started; nothing was sent" in text_of(told)
+
+
+async def test_it_can_be_turned_off(environ: dict[str, str]) -> None:
+    async with running({**environ, "GPT_IMAGE_2_ENGINE": "off"}) as program:
+        await program.greet()
+        await program.answer(await program.call("list_images"))
+        assert not program.engines()
+
+
+NAMESPACE = ["unshare", "--pid", "--fork", "--user", "--map-root-user"]
+
+
+@pytest.mark.skipif(
+    subprocess.run([*NAMESPACE, "true"], capture_output=True, check=False).returncode != 0,
+    reason="this system allows no namespaces of processes",
+)
+async def test_the_first_process_of_a_container_serves_alone(environ: dict[str, str]) -> None:
+    message = b'{"jsonrpc":"2.0","id":1,"method":"ping"}\n{"jsonrpc":"2.0","id":2,"method":"resources/list"}\n'
+    made = await anyio.run_process([*NAMESPACE, *PROGRAM], input=message, env={**os.environ, **environ}, check=False)
+    assert b'"id":1' in made.stdout
+    assert not processes_with(f"XDG_DATA_HOME={environ['XDG_DATA_HOME']}")

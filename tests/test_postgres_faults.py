@@ -314,7 +314,7 @@ async def test_a_job_that_was_declared_lost_is_done_when_its_picture_comes(
     # So that it renews nothing by itself, however slow the test is.
     monkeypatch.setattr(leases, "LEASE_SECONDS", 100 * PATIENCE_S)
     one = await benches.open({URL: postgres.text, **SHORT_WAIT}, wrap=Unmarked)
-    other = await benches.open({URL: postgres.text, "GPT_IMAGE_2_MAX_WAIT_S": "0"}, wrap=Unmarked)
+    other = await benches.open({URL: postgres.text, "GPT_IMAGE_2_MAX_WAIT_S": "0.000001"}, wrap=Unmarked)
     await listed(other, "no")
     one.knobs.hold()
     job_id = await handed(one, "generate_image", **FOX)

@@ -53,8 +53,8 @@ ENDED = (
 )
 NOT_STARTED = (
     "The engine of gpt-image-2-mcp, the process that makes the pictures, could not be started; nothing was sent. The"
-    " program may have been removed or damaged since this server was started: restart the server in your client (its log"
-    " has the reason), or install the program again."
+    " program may have been removed or damaged since this server was started: restart the server in your client, whose"
+    " log has the reason, or install the program again."
 )
 UPGRADED = (
     "gpt-image-2-mcp was replaced on the disk by another version since this server was started, and the two must not be"

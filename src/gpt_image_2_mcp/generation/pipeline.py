@@ -148,9 +148,7 @@ class Pipeline:
         if job.status.sent_since is not None:
             self._durations.learn(job.request, anyio.current_time() - job.status.sent_since)
         lost = sum(isinstance(failure, ApiError) and failure.may_be_billed for failure in outcome.failures)
-        report = await self._recorder.record_result(
-            job, order, report, charge, lost=lost, policy=self._output_dirs.policy
-        )
+        report = await self._recorder.record_result(job, order, report, charge, lost=lost)
         report = replace(report, previews=saver.previews)
         self._news.publish(report.position.session_id if report.position else None)
         return report

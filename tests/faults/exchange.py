@@ -86,6 +86,8 @@ class Bill:
     pictures: int = 0
     """How many pictures are billed."""
     nano_usd: int = 0
+    made: list[bytes] = field(default_factory=list[bytes])
+    """The pictures that were made, whether or not they went out: a part of an answer may arrive although it was reset."""
     whole: list[bytes] = field(default_factory=list[bytes])
     """The pictures that went out to their last byte, in an answer that the connection took."""
     content: bytes = b""
@@ -109,6 +111,7 @@ class Exchange:
         """The connection is not used for a further request."""
         self.label = f"{bill.wish} {attempt}"
         self.pictures = [picture(f"{self.label} {number}", request.format) for number in range(self.n)]
+        self.bill.made += self.pictures
         self.links: dict[str, tuple[Bill, bytes]] = {}
 
     def charge(self) -> None:

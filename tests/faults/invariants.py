@@ -98,7 +98,7 @@ def counted(home: Home, chats: Sequence[Chat], bills: Sequence[Bill], check: Map
     billed: defaultdict[str, list[Bill]] = defaultdict(list[Bill])
     for bill in bills:
         billed[bill.wish].append(bill)
-    owners = {_digest(data): fates[bill.wish] for bill in bills for data in bill.whole}
+    owners = {_digest(data): fates[bill.wish] for bill in bills for data in (*bill.made, *bill.whole)}
     for fate in fates.values():
         count.hold("answered", fate.is_answered, "no answer", fate)
         _count_bills(count, fate, billed[fate.wish.id], disk, database)

@@ -73,7 +73,9 @@ def _decoded(content: bytes) -> Iterator[bytes]:
             continue
         data = decode_loosely(content[start:end])
         is_named = content[max(0, start - 40) : start].rstrip(b'\\" :').endswith(b"b64_json")
-        if data and (name_format(data) or is_named) and (end < len(content) or is_whole(data)):
+        # A backslash at the very end is half of an escape: the base64 may go on behind it.
+        is_closed = content[end : end + 8].strip(b"\\") != b""
+        if data and (name_format(data) or is_named) and (is_closed or is_whole(data)):
             at = end
             yield data
 

@@ -38,8 +38,8 @@ class GivenUpCalls:
             self._take_back(ctx.params or {}, ctx.lifespan_context)
         return await call_next(ctx)
 
-    def note_written(self, request_id: int | str, service: ImageService) -> None:
-        """Confirm the answer to a call, which the transport has written to the client."""
+    def note_read(self, request_id: int | str, service: ImageService) -> None:
+        """Confirm the answer to a call, which counts as read by the client."""
         job = self._jobs.get(str(request_id))
         if job is not None:
             service.confirm(job)

@@ -19,7 +19,7 @@ from ..resources import PictureServer
 from ..sdk import serve_streams
 from .engine.control import EngineControl
 from .handshake import HandshakeReplay
-from .pipes import StdioPipes
+from .pipes import READ_WITHIN_S, StdioPipes
 from .streams import InboundStream, OutboundStream
 
 if TYPE_CHECKING:
@@ -47,18 +47,26 @@ async def _serve(pipes: StdioPipes, replay: HandshakeReplay, sandbox: bool, engi
         sys.stderr.write(f"gpt-image-2-mcp: {problem}\n")
     server = build_server(lambda: open_user_service(settings, first_call_at=replay.first_call_at))
 
-    def note_written(request_id: int | str) -> None:
+    def note_read(request_id: int | str) -> None:
         if server.service:
-            server.calls.note_written(request_id, server.service)
+            server.calls.note_read(request_id, server.service)
+
+    async def note_read_soon(request_id: int | str) -> None:
+        await anyio.sleep(READ_WITHIN_S)
+        if not inbound.is_over:
+            note_read(request_id)
+
+    def note_answered(request_id: int | str) -> None:
+        tasks.start_soon(note_read_soon, request_id)
 
     outbound = OutboundStream(
         pipes,
         answered_id=replay.answered_id,
         before=control.news_of_state if control else None,
         # The front says so itself: what has left the engine has not reached the client yet.
-        on_answered=None if control else note_written,
+        on_answered=None if control else note_answered,
     )
-    on_control = partial(control.handle, on_written=note_written) if control else None
+    on_control = partial(control.handle, on_read=note_read) if control else None
     inbound = InboundStream(pipes, outbound, replay.lines, on_control)
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(_watch_signals, inbound)

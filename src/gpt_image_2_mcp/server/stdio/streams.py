@@ -131,7 +131,7 @@ class InboundStream:
         self.read_count = 0
         """Lines read so far: it grows as long as the client asks for something."""
         self._read_scope: anyio.CancelScope | None = None
-        self.stopped = False
+        self.stopped = self.is_over = False
         self.receiver: MemoryObjectReceiveStream[SessionMessage | Exception]
         """The end that the server receives messages from."""
         self._sender, self.receiver = anyio.create_memory_object_stream[SessionMessage | Exception](0)
@@ -144,6 +144,12 @@ class InboundStream:
 
     async def run(self) -> None:
         """Read until the end or `stop`, then close the stream, which tells the server that the client is gone."""
+        try:
+            await self._read()
+        finally:
+            self.is_over = True
+
+    async def _read(self) -> None:
         async with self._sender:
             while not self.stopped:
                 line = b""

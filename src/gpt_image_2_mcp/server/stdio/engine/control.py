@@ -13,7 +13,7 @@ from ...resources import PictureServer
 from ..streams import InboundStream
 from . import log
 from .front import EngineStart
-from .lines import IDLE, READY, STATE, WRITTEN
+from .lines import IDLE, READ, READY, STATE
 
 IDLE_CHECKS = 4
 """How often in `idle_s` the engine looks whether it has work."""
@@ -39,10 +39,10 @@ class EngineControl:
         self._sent = state
         return STATE + state
 
-    def handle(self, line: bytes, *, on_written: Callable[[int | str], None]) -> None:
-        """Handle a line of the front: it has written the answer to a request to the client."""
-        if line.startswith(WRITTEN):
-            on_written(json.loads(line[len(WRITTEN) :]))
+    def handle(self, line: bytes, *, on_read: Callable[[int | str], None]) -> None:
+        """Handle a line of the front: the answer to a request counts as read."""
+        if line.startswith(READ):
+            on_read(json.loads(line[len(READ) :]))
 
     async def run(self, server: PictureServer, inbound: InboundStream) -> None:
         """Say that the engine is ready, and from then on when it is idle. The front decides whether it ends."""

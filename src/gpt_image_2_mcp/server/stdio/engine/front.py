@@ -19,9 +19,9 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from ..handshake import HandshakeReplay
-from ..pipes import READ_BYTES, LineSplitter, StdioPipes
+from ..pipes import READ_BYTES, READ_WITHIN_S, LineSplitter, StdioPipes
 from .fork import Installation, fork_engine
-from .lines import ANSWER, ENDED, IDLE, NOT_STARTED, QUESTION, READY, STATE, UPGRADED, WRITTEN
+from .lines import ANSWER, ENDED, IDLE, NOT_STARTED, QUESTION, READ, READY, STATE, UPGRADED
 
 if TYPE_CHECKING:
     import socket
@@ -77,8 +77,10 @@ class _Front:
         self._to_client = bytearray()
         self._sent_bytes = self._written_bytes = 0
         """Bytes for the client that came so far, and those of them that were written."""
-        self._unconfirmed: list[tuple[int, str]] = []
+        self._unwritten: list[tuple[int, str]] = []
         """For each answer that is not written whole, where in all these bytes it ends, and the id of its request."""
+        self._unconfirmed: list[tuple[float, str]] = []
+        """For each answer that was written just now, when it counts as read, and the id of its request."""
         self._state = b""
         self._pending: dict[str, str] = {}
         """The method of each request that is not answered, by the JSON text of its id."""
@@ -157,9 +159,11 @@ class _Front:
             # `poll` reports an end also where nothing is asked for, and would return at once again and again.
             if events:
                 poll.register(number, events)
-        ready = dict(poll.poll(LAST_WRITE_MS if is_last else None))
+        pause = 1000 * max(0.0, self._unconfirmed[0][0] - time.monotonic()) if self._unconfirmed else None
+        ready = dict(poll.poll(LAST_WRITE_MS if is_last else pause))
         if is_last and not ready:
             os._exit(0)
+        self._confirm()
         if awake in ready:
             os.read(awake, READ_BYTES)
         if self._pipes.stdout in ready:
@@ -230,11 +234,15 @@ class _Front:
             return
         del self._to_client[:count]
         self._written_bytes += count
-        while self._unconfirmed and self._unconfirmed[0][0] <= self._written_bytes:
+        while self._unwritten and self._unwritten[0][0] <= self._written_bytes:
+            self._unconfirmed.append((time.monotonic() + READ_WITHIN_S, self._unwritten.pop(0)[1]))
+
+    def _confirm(self) -> None:
+        """Tell the engine which answers count as read now; none does once the client has closed stdin."""
+        while self._unconfirmed and (self._input_ended or self._unconfirmed[0][0] <= time.monotonic()):
             _, key = self._unconfirmed.pop(0)
-            # Also when nothing more of the client is passed on: the engine has to know before it ends.
-            if self._socket is not None and not self._is_shut:
-                self._to_engine += WRITTEN + key.encode() + b"\n"
+            if self._socket is not None and not self._input_ended and not self._is_retiring:
+                self._to_engine += READ + key.encode() + b"\n"
 
     def _send_to_client(self, line: bytes) -> None:
         if self._client_reads:
@@ -317,14 +325,14 @@ class _Front:
             self._questions.add(json.dumps(json.loads(found[1])))
         self._send_to_client(line)
         if answer and self._client_reads:
-            self._unconfirmed.append((self._sent_bytes, answer[1].decode()))
+            self._unwritten.append((self._sent_bytes, answer[1].decode()))
 
     def _take_control(self, line: bytes) -> None:
         if line == READY:
             self._is_ready = True
         elif line.startswith(STATE):
             self._state = line[len(STATE) :]
-        elif line == IDLE and not (self._pending or self._to_engine or self._held):
+        elif line == IDLE and not (self._pending or self._to_engine or self._held or self._unconfirmed):
             self._is_retiring = True
             self._shut_down()
 

@@ -72,11 +72,11 @@ _BAD_DESCRIPTOR: Final = frozenset(
 """Primary result codes after which the file is opened again: it may have been moved, replaced or lost."""
 
 
-def open_database(path: Path | None, *, busy_seconds: float = BUSY_SECONDS) -> Database:
+def open_database(path: Path | None, *, busy_seconds: float | None = None) -> Database:
     """Open the file at `path`, or a database in memory for None, and create its tables or bring them up to date.
 
     A missing file is created, and a missing folder. Only their owner can read them; the mode of a folder that exists
-    stays. `busy_seconds` is how long a transaction waits for those of other processes.
+    stays. `busy_seconds` is how long a transaction waits for those of other processes, `BUSY_SECONDS` if it is not given.
 
     Raises:
         DatabaseUnusable: the file is damaged, belongs to another program or to a later version of this one, or cannot
@@ -86,7 +86,7 @@ def open_database(path: Path | None, *, busy_seconds: float = BUSY_SECONDS) -> D
     if path is not None:
         _create_file(path)
     database = Database(
-        _engine_in_memory() if path is None else _engine(path, busy_seconds),
+        _engine_in_memory() if path is None else _engine(path, BUSY_SECONDS if busy_seconds is None else busy_seconds),
         path,
         # All threads share the one connection to a database in memory; a file has a connection for each.
         nullcontext() if path else Lock(),

@@ -225,7 +225,8 @@ class Left:
     def of(cls, root: Path) -> Self:
         open_charges = [row for row in charges(root) if row["state"] in ("reserved", "sent")]
         # One that has its name already, and this other one still, is no half: nothing is to be said of it.
-        halves = [part for part in parts(root) if part.stat().st_nlink == 1]
+        # Nor of one that is empty: nothing was written.
+        halves = [part for part in parts(root) if part.stat().st_nlink == 1 and part.stat().st_size]
         return cls(open_charges, halves, [row["id"] for row in rows_of(root, "jobs") if row["state"] == "sent"])
 
 
@@ -428,11 +429,12 @@ def test_a_start_in_the_moment_before_the_lock_does_not_send_the_picture_elsewhe
     from gpt_image_2_mcp.storage import atomic_write
 
     real_lock = atomic_write.try_lock
-    first = [True]
+    times = [3]
 
     def late(held: Any) -> bool:
-        if first.pop() if first else False:
-            recover_parts(tmp_path / "p")
+        if times[0]:
+            times[0] -= 1
+            assert recover_parts(tmp_path / "p") == [], "nothing of a killed process"
         return real_lock(held)
 
     monkeypatch.setattr(atomic_write, "try_lock", late)

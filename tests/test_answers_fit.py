@@ -189,7 +189,7 @@ async def test_a_fetch_shows_the_pictures_as_the_first_answer_did_where_fewer_ca
 # The rest of an answer.
 
 PROMPTS = {
-    "control characters": "\x01" * 32_000,
+    "control characters": "x" + "\x01" * 31_999,
     "quotes": '"' * 32_000,
     "emoji": "🦊" * 32_000,
     "CJK": "狐" * 32_000,
@@ -257,7 +257,11 @@ async def test_the_line_that_leaves_the_program_fits(version: str, tmp_path: Pat
         environ = {"OPENAI_API_KEY": KEY, "OPENAI_BASE_URL": url, "GPT_IMAGE_2_OUTPUT_DIR": str(tmp_path)}
         async with running(environ, version=version) as program:
             await program.greet()
-            arguments: dict[str, Any] = {"prompt": "\x01" * 32_000, "n": 10, "output_dir": folder_of(tmp_path, "d")}
+            arguments: dict[str, Any] = {
+                "prompt": "x" + "\x01" * 31_999,
+                "n": 10,
+                "output_dir": folder_of(tmp_path, "d"),
+            }
             line = await program.line(await program.call("generate_image", **arguments))
     assert 300_000 < len(line) + 1 <= LIMIT
     assert line.count(b'"type":"image"') == 10

@@ -225,7 +225,8 @@ def test_every_make_target_that_a_document_names_exists() -> None:
 
 
 def test_every_variable_that_a_document_names_exists() -> None:
-    existing = {*Settings.variables(), "GPT_IMAGE_2_TEST_PATIENCE"}
+    of_tests = {"GPT_IMAGE_2_TEST_PATIENCE", "GPT_IMAGE_2_FAULT_SEED", "GPT_IMAGE_2_SOAK_CALLS"}
+    existing = {*Settings.variables(), *of_tests}
     assert '"GPT_IMAGE_2_TEST_PATIENCE"' in read("tests/patience.py")
     for document in DOCUMENTS:
         named = set(re.findall(r"\b(?:GPT_IMAGE_2|OPENAI)_[A-Z0-9_]*[A-Z0-9]\b", read(document)))

@@ -144,7 +144,7 @@ async def test_what_the_engine_says_without_a_client_is_told_at_the_next_start(
         await program.greet()
         await program.answer(await program.call("list_images"))
         await program.said_on_stderr("after an earlier client was gone: gpt-image-2-mcp: waiting up to")
-    assert not log.exists()
+        assert not log.exists()
 
 
 @pytest.mark.parametrize("version", [PROTOCOLS[-2], PROTOCOLS[-1]])

@@ -13,6 +13,7 @@ from workbench import SMALL, Bench
 
 from gpt_image_2_mcp.jobs import runner
 from gpt_image_2_mcp.jobs.job import Job
+from gpt_image_2_mcp.server import given_up_calls
 
 PROGRAM = """
 import re, sys
@@ -65,6 +66,7 @@ async def test_a_job_that_is_remembered_no_more_is_freed_without_the_garbage_col
 ) -> None:
     """The collector goes through everything rarely: hundreds of jobs once waited for it, ten kilobytes each."""
     monkeypatch.setattr(runner, "MAX_FINISHED", 1)
+    monkeypatch.setattr(given_up_calls, "MAX_CALLS", 1)
     gc.collect()
     gc.disable()
     try:

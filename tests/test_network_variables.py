@@ -242,9 +242,9 @@ async def test_certificates_that_cannot_be_read_are_named(
     value = value if value[0] in "/~" else str(tmp_path / value)
     monkeypatch.setenv("SSL_CERT_FILE", value)
     text = await refusal(SECURE, tmp_path)
-    assert text.startswith(
-        f"SSL_CERT_FILE must be the absolute path of a PEM file with certificates; it is {value!r} ("
-    )
+    # A long path is cut.
+    rule = "SSL_CERT_FILE must be the absolute path of a PEM file with certificates; it is "
+    assert text.startswith(f"{rule}{value[:40]!r}"[:-1])
 
 
 @pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")

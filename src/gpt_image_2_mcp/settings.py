@@ -19,7 +19,7 @@ from .database.url import Address, PostgresUrl
 from .errors import BadRequest, NotConfigured, shown
 from .parameters.validation import describe_rule
 from .paths.policy import expand_path
-from .redaction.key import redact_key
+from .redaction.key import redact_key, redact_key_bytes
 
 _PLACEHOLDER = re.compile(r"\$\{[^}]*\}")
 
@@ -243,6 +243,10 @@ class Settings(BaseModel):
         if isinstance(database, PostgresUrl):
             text = database.redact(text)
         return text if self.api_key is None else redact_key(text, self.api_key.get_secret_value())
+
+    def redact_bytes(self, content: bytes) -> bytes:
+        """Redact the API key in the bytes of an answer that is kept as it came."""
+        return content if self.api_key is None else redact_key_bytes(content, self.api_key.get_secret_value())
 
     @classmethod
     def _describe_problem(cls, name: str, value: str, finding: Any) -> str:

@@ -25,77 +25,7 @@ pytestmark = [
 CALLS = rounds(150, 1000)
 SEED = int(os.environ.get("GPT_IMAGE_2_FAULT_SEED", "1"))
 
-PENDING = frozenset(
-    (
-        # Answers are read strictly: base64, what stands around the JSON, other wrappings.
-        "kept: 300 blanks before",
-        "kept: 300 line ends before",
-        "kept: 300,000 blanks before",
-        "kept: a list at the top",
-        "kept: a stream that was not asked for",
-        "kept: artifacts",
-        "kept: base64 for URLs",
-        "kept: base64 for URLs without padding",
-        "kept: base64 in lines",
-        "kept: base64 in lines of Windows",
-        "kept: base64 with blanks",
-        "kept: base64 without padding",
-        "kept: boundary after",
-        "kept: byte order mark before",
-        "kept: data is a list of texts",
-        "kept: data is an object",
-        "kept: error beside the pictures",
-        "kept: image_url with a data URL",
-        "kept: images instead of data",
-        "kept: output instead of data",
-        "kept: second JSON after",
-        "kept: the picture itself",
-        "kept: wrapped in a result",
-        # Streams are read strictly, and one that was not asked for is not read.
-        "kept: stream in lines of Windows",
-        "kept: stream lost by a proxy",
-        "kept: stream with DONE after",
-        "kept: stream with a broken partial",
-        "kept: stream with a garbled event",
-        "kept: stream with an unknown event",
-        "kept: stream with base64 in lines",
-        "kept: stream with comments",
-        "kept: stream without event lines",
-        "kept: stream without its last empty line",
-        # What a cut answer holds is thrown away.
-        "kept: cut 20 bytes before the end",
-        "kept: cut at nine tenths",
-        "kept: cut at nine tenths of chunks",
-        "kept: cut at one tenth",
-        "kept: cut at the half",
-        "kept: cut without a length",
-        "kept: length 50 too large",
-        "kept: length 50 too small",
-        # Three formats are known.
-        "kept: AVIF",
-        "kept: BMP",
-        "kept: GIF",
-        "kept: SVG",
-        "kept: TIFF",
-        # Bodies are not kept as they came.
-        "kept: half a base64",
-        "kept: no picture at all",
-        # A job counts as fetched before its answer has left the process.
-        "paid: cancel",
-        "paid: cancel as the answer comes",
-        "paid: cancel and repeat",
-        "paid: SIGHUP",
-        "paid: SIGKILL",
-        "paid: SIGTERM",
-        "paid: stdin closed",
-        # A blank at the end makes another call of it.
-        "paid: repeat with a blank",
-        # A row whose record the kill prevented gets none from the next start.
-        "clean: SIGKILL",
-        # Recovery looks for part files among the pictures, not among the records.
-        "left: ",
-    )
-)
+PENDING = frozenset[str]()
 """What does not hold yet, as the invariant and the kind, the action or the ending; a line goes as soon as it holds."""
 
 

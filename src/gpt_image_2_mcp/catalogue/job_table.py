@@ -54,7 +54,7 @@ class JobTable:
             self.delete(row.id)
         self.connection.execute(sa.insert(jobs), _to_row(row))
 
-    def end(self, job_id: str, state: JobState, outcome: Mapping[str, Any], *, fetched: bool) -> None:
+    def end(self, job_id: str, state: JobState, outcome: Mapping[str, Any], *, fetched: bool, given_up: bool) -> None:
         """Record how a job ended, and whether its caller got the answer at once; delete jobs beyond `RETENTION`."""
         self.connection.execute(sa.delete(jobs).where(jobs.c.ended_us < to_microseconds(self.now - RETENTION)))
         self._update(
@@ -63,7 +63,7 @@ class JobTable:
             outcome=dict(outcome),
             ended_us=to_microseconds(self.now),
             fetched=fetched,
-            given_up=not fetched,
+            given_up=given_up,
         )
 
     def mark_fetched(self, job_id: str) -> None:

@@ -5,7 +5,7 @@ happens to a call or a job comes between a picture and the disk.
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -71,12 +71,13 @@ class ImageSaver:
         partials: list[Path],
         previews: bool,
         in_flight: InFlightWrites,
+        redact: Callable[[bytes], bytes],
     ) -> None:
         """Save up to `n` pictures in `target`.
 
         `links` fetches pictures that the API sends as URLs. The paths of unfinished pictures are appended to
         `partials`. `previews` asks for a preview of each picture. While a file is written, `in_flight` is entered: the
-        process waits for it at its end.
+        process waits for it at its end. `redact` takes the API key out of an answer that is kept raw.
         """
         self._target = target
         self._n = n
@@ -84,6 +85,7 @@ class ImageSaver:
         self._partials = partials
         self._previews_wanted = previews
         self._in_flight = in_flight
+        self._redact = redact
         self._numbering = Lock()
         self._count = self._kept = 0
         self._saved: dict[int, SavedImage] = {}
@@ -157,6 +159,7 @@ class ImageSaver:
 
     def keep_raw(self, content: bytes) -> Path | None:
         """Keep an answer in which no picture was found, in the side folder of the first folder that takes it."""
+        content = self._redact(content)
         with self._numbering:
             self._kept += 1
             name = f"{RAW_PREFIX}{self.stem}-{self._kept}{RAW_SUFFIX}"

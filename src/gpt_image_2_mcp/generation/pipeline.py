@@ -230,6 +230,7 @@ class Pipeline:
             partials=job.files.partials,
             previews=self._settings.inline == "preview",
             in_flight=self._in_flight,
+            redact=self._settings.redact_bytes,
         )
 
     def _key(self, job: Job, given: Inputs) -> str:

@@ -31,11 +31,14 @@ _PATH_MAX = 1024
 _MAX_SHOWN = 300
 
 
-def read_picture(path: Path, *, reference: str, readable_dirs: Sequence[Path] | None) -> tuple[bytes, Path]:
+def read_picture(
+    path: Path, *, reference: str, readable_dirs: Sequence[Path] | None, any_format: bool = False
+) -> tuple[bytes, Path]:
     """The bytes and the real path of a file that begins like a picture. Blocks: call it in a thread.
 
     `readable_dirs` are the folders that may be read; None allows all that `paths.denylist` does not refuse.
-    `reference` is the argument as it was given, for error messages.
+    `reference` is the argument as it was given, for error messages. With `any_format`, the file may be anything: its
+    caller knows by a hash what it has to be.
 
     Raises:
         UnreadableSource: the path may not be read, is no regular file, cannot be read, or holds no picture.
@@ -56,7 +59,7 @@ def read_picture(path: Path, *, reference: str, readable_dirs: Sequence[Path] | 
             raise UnreadableSource(f"{shown(reference)} is {kind}: give the path of a picture file.")
         if found.st_size > MAX_BYTES:
             raise _too_large_error(reference)
-        return _read(descriptor, reference=reference), real
+        return _read(descriptor, reference=reference, any_format=any_format), real
     except OSError:
         raise UnreadableSource(f"{shown(reference)} cannot be read: the disk or the network failed.") from None
     finally:
@@ -140,10 +143,10 @@ def _real_path_if_same(path: Path, found: os.stat_result) -> Path | None:
         return None
 
 
-def _read(descriptor: int, *, reference: str) -> bytes:
+def _read(descriptor: int, *, reference: str, any_format: bool) -> bytes:
     """All bytes of a file that begins like a picture; at most `MAX_BYTES`, even if the file grows meanwhile."""
     data = bytearray(os.read(descriptor, 1024))
-    if sniff(bytes(data[:SNIFFED])) is None:
+    if not any_format and sniff(bytes(data[:SNIFFED])) is None:
         what = recognise(bytes(data)) or ("no picture" if data else "empty")
         raise UnreadableSource(
             f"{shown(reference)} is {what}, and only PNG, JPEG and WebP are taken (by their bytes, not by their name): "

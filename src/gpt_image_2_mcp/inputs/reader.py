@@ -124,7 +124,7 @@ class InputReader:
 
         """
         try:
-            data = self._sources.read_local(path)
+            data = self._sources.read_saved(path)
         except UnreadableSource as error:
             raise _missing_error(path, error) from error
         _require_unchanged(path, hashlib.sha256(data).hexdigest(), sha256)

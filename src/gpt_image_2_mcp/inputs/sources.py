@@ -126,6 +126,13 @@ class Sources:
         """
         return read_picture(path, reference=str(path), readable_dirs=self._readable_dirs())[0]
 
+    def read_saved(self, path: Path) -> bytes:
+        """Read a file that was saved here, whatever its format; raises as `read_local` does. Blocks.
+
+        The caller compares the bytes with the hash that was kept of them.
+        """
+        return read_picture(path, reference=str(path), readable_dirs=self._readable_dirs(), any_format=True)[0]
+
     async def mask(self, reference: str, *, first: InputImage) -> InputImage:
         """Read a mask: a PNG with an alpha channel, as large as the first picture that is sent, under 4 MB.
 

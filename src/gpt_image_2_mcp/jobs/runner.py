@@ -175,13 +175,24 @@ class JobRunner:
             return None
         if working_job.delivery is Delivery.HANDED_OUT:
             working_job.delivery = Delivery.FETCHED
-            self._store.mark_fetched(working_job.id)
+            if not self._store.answers_are_confirmed:
+                self._store.mark_fetched(working_job.id)
         if not isinstance(job.outcome, Report):
             raise job.outcome or (JobAbandoned(job.id) if job.status.abandoned else JobStopped())
         report = job.outcome
         # Previews are not kept after the first answer; a later one has them made from the files.
         job.outcome = working_job.outcome = replace(report, previews={})
         return report
+
+    def confirm_answers(self) -> None:
+        """From now on, an outcome counts as fetched when `confirm` is called; before, when `wait` returns it."""
+        self._store.answers_are_confirmed = True
+
+    def confirm(self, job: Job) -> None:
+        """Note that the answer to a call that waited for a job has left the process, if it was the job's outcome."""
+        working_job = job.working_job
+        if working_job.finished.is_set() and working_job.delivery is not Delivery.HANDED_OUT:
+            self._store.mark_fetched(working_job.id)
 
     def take_back(self, job: Job) -> bool:
         """Let the same call join a job that has ended, whose answer the client did not read; False if it goes on."""

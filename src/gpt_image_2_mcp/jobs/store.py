@@ -43,6 +43,12 @@ class JobStore:
         """Use the database through `writer`; `redact` takes secrets out of a text."""
         self._writer = writer
         self._redact = redact
+        self.answers_are_confirmed = False
+        """Whether `JobRunner.confirm` is called for each answer that has left the process.
+
+        If so, an outcome counts as fetched only then: a process that ends before has told its client nothing, and the
+        same call again gets the picture from the next one.
+        """
 
     def mark_handed_out(self, job: Job) -> None:
         """Note that the caller was given the job's id or stopped waiting, so that other processes may take it over.
@@ -59,6 +65,10 @@ class JobStore:
                     self._put(repositories, unit, job, "queued")
 
         self._writer.submit(write)
+
+    def _delivered(self, job: Job) -> dict[str, bool]:
+        is_direct = job.delivery is Delivery.DIRECT
+        return {"fetched": is_direct and not self.answers_are_confirmed, "given_up": not is_direct}
 
     def mark_fetched(self, job_id: str) -> None:
         """Note that the outcome was fetched, so that the same call again is a new job in every process."""
@@ -112,7 +122,10 @@ class JobStore:
             with repositories.unit_of_work(read_only=True) as unit:
                 rows = _current(repositories, unit.jobs.unfetched(key, ended_after=after))
             own = repositories.catalogue_store.owner
-            return next((row for row in rows if row.given_up and row.owner != own), None)
+            others = [row for row in rows if row.owner != own]
+            # The answer of a process that is gone may not have left it.
+            dead = repositories.catalogue_store.dead_owners({row.owner for row in others if not row.given_up})
+            return next((row for row in others if row.given_up or row.owner in dead), None)
 
         return await self._writer.run(read)
 
@@ -137,7 +150,7 @@ class JobStore:
 
     def write_result(self, unit: UnitOfWork, job: Job, report: Report) -> None:
         """Write the result. It counts as fetched if the call that started the job still waits, and so returns it."""
-        unit.jobs.end(job.id, "done", stored_report(report), fetched=job.delivery is Delivery.DIRECT)
+        unit.jobs.end(job.id, "done", stored_report(report), **self._delivered(job))
 
     def write_failure(self, unit: UnitOfWork, job: Job, error: BaseException) -> None:
         """Write what a job failed with.
@@ -147,7 +160,7 @@ class JobStore:
         if isinstance(error, Exception):
             is_known = isinstance(error, GptImageError)
             text = self._redact(str(error)) if is_known else f"an error in this program ({type(error).__name__})"
-            unit.jobs.end(job.id, "failed", {"error": text}, fetched=job.delivery is Delivery.DIRECT)
+            unit.jobs.end(job.id, "failed", {"error": text}, **self._delivered(job))
 
     def _put(self, repositories: Repositories, unit: UnitOfWork, job: Job, state: "JobState") -> None:
         from ..catalogue.job_table import JobRow

@@ -175,7 +175,7 @@ class Library:
         real = [await anyio.to_thread.run_sync(self._sources.readable_folder, folder) for folder in folders]
         scanned = await anyio.to_thread.run_sync(partial(self._scan, real, deep=True))
         return await rebuild_module.rebuild(
-            scanned, writer=self._writer, read=self._sources.read_local, sandbox=self._sandbox, on_progress=on_progress
+            scanned, writer=self._writer, read=self._sources.read_saved, sandbox=self._sandbox, on_progress=on_progress
         )
 
     async def rescue(self, paths: Sequence[str] = ()) -> "RescueResult":

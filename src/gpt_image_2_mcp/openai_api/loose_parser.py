@@ -89,10 +89,8 @@ def _is_unfinished(content: bytes, events: list[int], start: int, end: int) -> b
 
 
 def decode_loosely(encoded: bytes) -> bytes:
-    """Decode base64 of either alphabet, with line ends and without padding; b"" where that is impossible."""
+    """Decode base64 of either alphabet, with line ends and without padding; b"" where that is impossible or cut off."""
     plain = re.sub(rb"\\+[nr]|[\s\\]", b"", encoded).rstrip(b"=").translate(bytes.maketrans(b"-_", b"+/"))
-    # A single character over a multiple of four holds no byte.
-    plain = plain[: len(plain) - (len(plain) % 4 == 1)]
     try:
         return pybase64.b64decode(plain + b"=" * (-len(plain) % 4), validate=True)
     except ValueError:

@@ -6,6 +6,11 @@ MIN_KEY_PIECE = 8
 """So many characters of the key in a row are redacted; fewer are the `sk-` of every key, or coincidence."""
 
 
+def redact_key_bytes(content: bytes, key: str) -> bytes:
+    """Replace the key in the bytes of an answer that is kept in a file; pictures are not touched."""
+    return content.replace(key.encode(), b"[the key]")
+
+
 def redact_key(text: str, key: str) -> str:
     """Replace each run of `MIN_KEY_PIECE` characters or more of the key with `[the key]`.
 

@@ -62,7 +62,7 @@ def build_server(open_service: ServiceOpener) -> PictureServer:
             yield service
             tasks.cancel_scope.cancel()
 
-    changes = ChangeNotifier()
+    changes, calls = ChangeNotifier(), GivenUpCalls()
 
     server = _Server(
         "gpt-image-2-mcp",
@@ -73,10 +73,10 @@ def build_server(open_service: ServiceOpener) -> PictureServer:
         lifespan=lifespan,
         log_level="WARNING",
         cache_hints={"tools/list": CacheHint(HOUR_MS, "public"), "prompts/list": CacheHint(HOUR_MS, "public")},
-        middleware=[GivenUpCalls().middleware, changes.middleware],
+        middleware=[calls.middleware, changes.middleware],
         subscriptions=changes.bus,
     )
-    server.opened = anyio.Event()
+    server.opened, server.calls = anyio.Event(), calls
     server.serve_subscriptions(changes)
     for prompt in all_prompts():
         server.add_prompt(prompt)

@@ -38,6 +38,12 @@ class GivenUpCalls:
             self._take_back(ctx.params or {}, ctx.lifespan_context)
         return await call_next(ctx)
 
+    def note_written(self, request_id: int | str, service: ImageService) -> None:
+        """Confirm the answer to a call, which the transport has written to the client."""
+        job = self._jobs.get(str(request_id))
+        if job is not None:
+            service.confirm(job)
+
     def _note(self, request_id: str, job: Job) -> None:
         self._jobs.pop(request_id, None)
         self._jobs[request_id] = job

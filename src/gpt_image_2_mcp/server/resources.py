@@ -23,6 +23,7 @@ from ..catalogue.search_query import SearchQuery
 from ..catalogue.session import Session, tree
 from ..errors import GptImageError, shorten_line
 from ..service.images import ImageService
+from .given_up_calls import GivenUpCalls
 from .notifications import ChangeNotifier
 from .results import PICTURE_URI, SESSION_URI, picture_link, session_uri
 from .sdk import ReadResourceContents, add_request_handler
@@ -48,6 +49,7 @@ class PictureServer(MCPServer[ImageService]):
     opened: anyio.Event
     """Set once `service` is there."""
     changes: ChangeNotifier
+    calls: GivenUpCalls
 
     def serve_subscriptions(self, changes: ChangeNotifier) -> None:
         """Let older clients subscribe to single resources."""

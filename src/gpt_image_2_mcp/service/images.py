@@ -161,6 +161,14 @@ class ImageService:
         """Stop waiting for a job that was sent, which is billed all the same; see `JobRunner.abandon`."""
         return self._jobs.abandon(job)
 
+    def confirm_answers(self) -> None:
+        """Have `confirm` called for every answer; see `JobRunner.confirm_answers`."""
+        self._jobs.confirm_answers()
+
+    def confirm(self, job: Job) -> None:
+        """Note that the answer to a call that waited for a job was written to the client."""
+        self._jobs.confirm(job)
+
     @property
     def is_working(self) -> bool:
         """Whether a job of this process is not finished."""

@@ -87,15 +87,16 @@ class StdioPipes:
         lines, self._lines = self._lines[::-1], []
         return lines, self._splitter
 
-    def write(self, data: bytes) -> None:
-        """Write all of the data. If the client has closed the pipe, nothing happens: work that is paid goes on."""
+    def write(self, data: bytes) -> bool:
+        """Write all of the data; False if the client has closed the pipe: work that is paid goes on."""
         view = memoryview(data)
         try:
             with self._writing:
                 while view:
                     view = view[os.write(self.stdout, view) :]
         except OSError:
-            pass
+            return False
+        return True
 
 
 def take_over_stdio() -> StdioPipes:

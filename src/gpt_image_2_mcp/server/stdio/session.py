@@ -8,12 +8,14 @@ the signal's number.
 import os
 import signal
 import sys
+from functools import partial
 from typing import TYPE_CHECKING
 
 import anyio
 
 from ...app import log_to_stderr, open_user_service, read_settings
 from ..factory import build_server
+from ..resources import PictureServer
 from ..sdk import serve_streams
 from .engine.control import EngineControl
 from .handshake import HandshakeReplay
@@ -44,17 +46,37 @@ async def _serve(pipes: StdioPipes, replay: HandshakeReplay, sandbox: bool, engi
     for problem in settings.problems:
         sys.stderr.write(f"gpt-image-2-mcp: {problem}\n")
     server = build_server(lambda: open_user_service(settings, first_call_at=replay.first_call_at))
-    outbound = OutboundStream(pipes, answered_id=replay.answered_id, before=control.news_of_state if control else None)
-    inbound = InboundStream(pipes, outbound, replay.lines)
+
+    def note_written(request_id: int | str) -> None:
+        if server.service:
+            server.calls.note_written(request_id, server.service)
+
+    outbound = OutboundStream(
+        pipes,
+        answered_id=replay.answered_id,
+        before=control.news_of_state if control else None,
+        # The front says so itself: what has left the engine has not reached the client yet.
+        on_answered=None if control else note_written,
+    )
+    on_control = partial(control.handle, on_written=note_written) if control else None
+    inbound = InboundStream(pipes, outbound, replay.lines, on_control)
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(_watch_signals, inbound)
         tasks.start_soon(outbound.run)
         tasks.start_soon(inbound.run)
+        tasks.start_soon(_confirm_answers, server)
         if control:
             tasks.start_soon(control.run, server, inbound)
         await serve_streams(server, inbound.receiver, outbound.sender)
         # A client that reads nothing blocks the write of an answer; this process does not wait for it.
         tasks.cancel_scope.cancel()
+
+
+async def _confirm_answers(server: PictureServer) -> None:
+    """Let an answer count as given when it was written, as soon as there is a service."""
+    await server.opened.wait()
+    if server.service:
+        server.service.confirm_answers()
 
 
 async def _watch_signals(inbound: InboundStream) -> None:

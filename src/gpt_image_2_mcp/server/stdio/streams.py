@@ -21,7 +21,15 @@ import anyio
 import anyio.to_thread
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 from mcp.shared.message import SessionMessage
-from mcp_types import INVALID_PARAMS, INVALID_REQUEST, ErrorData, JSONRPCError, JSONRPCMessage, jsonrpc_message_adapter
+from mcp_types import (
+    INVALID_PARAMS,
+    INVALID_REQUEST,
+    ErrorData,
+    JSONRPCError,
+    JSONRPCMessage,
+    JSONRPCResponse,
+    jsonrpc_message_adapter,
+)
 from pydantic_core import from_json
 
 from ...errors import shorten
@@ -41,11 +49,20 @@ MAX_ERROR_TEXT = 300
 class OutboundStream:
     """Writes the server's messages to the client, one after another."""
 
-    def __init__(self, pipes: StdioPipes, *, answered_id: Any, before: Callable[[], bytes] | None = None) -> None:
+    def __init__(
+        self,
+        pipes: StdioPipes,
+        *,
+        answered_id: Any,
+        before: Callable[[], bytes] | None = None,
+        on_answered: Callable[[int | str], None] | None = None,
+    ) -> None:
         """Write to `pipes`, but drop the answer to the request `answered_id`, which the handshake has answered.
 
-        `before` gives what is written before each message; b"" for nothing.
+        `before` gives what is written before each message; b"" for nothing. `on_answered` is called with the id of each
+        request whose answer was written.
         """
+        self._on_answered = on_answered
         self._pipes = pipes
         self._before = before
         self._answered_id = answered_id
@@ -84,8 +101,10 @@ class OutboundStream:
         line = message.model_dump_json(by_alias=True, exclude_unset=True) + "\n"
         data = (self._before() if self._before else b"") + line.encode("utf-8", "surrogatepass")
         self._is_writing = True
-        await anyio.to_thread.run_sync(partial(self._pipes.write, data), abandon_on_cancel=True)
+        is_written = await anyio.to_thread.run_sync(partial(self._pipes.write, data), abandon_on_cancel=True)
         self._is_writing = False
+        if is_written and self._on_answered and isinstance(message, JSONRPCResponse):
+            self._on_answered(message.id)
         self._unanswered_bytes = 0
         written, self._written = self._written, anyio.Event()
         written.set()
@@ -94,8 +113,18 @@ class OutboundStream:
 class InboundStream:
     """Reads the client's lines and hands the messages to the server, until the end of stdin or `stop`."""
 
-    def __init__(self, pipes: StdioPipes, outbound: OutboundStream, replayed: list[bytes]) -> None:
-        """Give the server the `replayed` lines, then what comes through `pipes`; send errors to `outbound`."""
+    def __init__(
+        self,
+        pipes: StdioPipes,
+        outbound: OutboundStream,
+        replayed: list[bytes],
+        on_control: Callable[[bytes], None] | None = None,
+    ) -> None:
+        """Give the server the `replayed` lines, then what comes through `pipes`; send errors to `outbound`.
+
+        `on_control` is given the lines that begin with `#`, which are no messages.
+        """
+        self._on_control = on_control
         self._pipes = pipes
         self._outbound = outbound
         self._replayed = replayed
@@ -119,7 +148,10 @@ class InboundStream:
             while not self.stopped:
                 line = b""
                 with anyio.CancelScope() as self._read_scope:
-                    if line := await self._next_line():
+                    line = await self._next_line()
+                    if self._on_control and line.startswith(b"#"):
+                        self._on_control(line)
+                    elif line:
                         self.read_count += 1
                         await self._forward(line)
                 if not line:

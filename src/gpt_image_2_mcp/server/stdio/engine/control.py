@@ -3,6 +3,7 @@
 import json
 import select
 import threading
+from collections.abc import Callable
 
 import anyio
 import anyio.to_thread
@@ -11,7 +12,8 @@ from ....service.images import ImageService
 from ...resources import PictureServer
 from ..streams import InboundStream
 from . import log
-from .front import IDLE, READY, STATE, EngineStart
+from .front import EngineStart
+from .lines import IDLE, READY, STATE, WRITTEN
 
 IDLE_CHECKS = 4
 """How often in `idle_s` the engine looks whether it has work."""
@@ -36,6 +38,11 @@ class EngineControl:
             return b""
         self._sent = state
         return STATE + state
+
+    def handle(self, line: bytes, *, on_written: Callable[[int | str], None]) -> None:
+        """Handle a line of the front: it has written the answer to a request to the client."""
+        if line.startswith(WRITTEN):
+            on_written(json.loads(line[len(WRITTEN) :]))
 
     async def run(self, server: PictureServer, inbound: InboundStream) -> None:
         """Say that the engine is ready, and from then on when it is idle. The front decides whether it ends."""

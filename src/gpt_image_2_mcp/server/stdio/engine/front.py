@@ -12,7 +12,6 @@ This module imports the standard library only; what it costs an idle server is i
 
 import json
 import os
-import re
 import select
 import signal
 import time
@@ -22,6 +21,7 @@ from typing import TYPE_CHECKING
 from ..handshake import HandshakeReplay
 from ..pipes import READ_BYTES, LineSplitter, StdioPipes
 from .fork import Installation, fork_engine
+from .lines import ANSWER, ENDED, IDLE, NOT_STARTED, QUESTION, READY, STATE, UPGRADED, WRITTEN
 
 if TYPE_CHECKING:
     import socket
@@ -34,32 +34,6 @@ CHUNK_BYTES = 4096
 
 LAST_WRITE_MS = 2000
 """How long the front waits for a client that is leaving to read the last answers."""
-
-READY = b"#ready\n"
-"""The engine has loaded the server and reads."""
-IDLE = b"#idle\n"
-"""The engine has had nothing to do for a while, and would end."""
-STATE = b"#state "
-"""Before a JSON text: what the next engine has to know of this chat."""
-
-_ANSWER = re.compile(rb'\{"jsonrpc":"2\.0","id":(-?\d+|"(?:[^"\\]|\\.)*"),"(?:result|error)":')
-_QUESTION = re.compile(rb'\{"jsonrpc":"2\.0","id":(-?\d+|"(?:[^"\\]|\\.)*"),"method":')
-"""The beginnings of the engine's lines: an answer to the client, a request to it. pydantic writes the id second."""
-
-ENDED = (
-    "The engine of gpt-image-2-mcp, the process that makes the pictures, ended while this was under way. If a picture"
-    " was being made, it may have been billed: look with get_image_job and list_images before you ask for it again. The"
-    " next call starts a new engine."
-)
-NOT_STARTED = (
-    "The engine of gpt-image-2-mcp, the process that makes the pictures, could not be started; nothing was sent. The"
-    " program may have been removed or damaged since this server was started: restart the server in your client (its log"
-    " has the reason), or install the program again."
-)
-UPGRADED = (
-    "gpt-image-2-mcp was replaced on the disk by another version since this server was started, and the two must not be"
-    " mixed; nothing was sent. Restart the MCP server in your client."
-)
 
 
 class EngineStart:
@@ -97,10 +71,14 @@ class _Front:
         self._held = [replay.line] if replay.line else list[bytes]()
         """Lines of the client that no engine has yet."""
         self._socket: socket.socket | None = None
-        self._is_ready = self._is_retiring = False
+        self._is_ready = self._is_retiring = self._is_shut = False
         self._from_engine = LineSplitter()
         self._to_engine = bytearray()
         self._to_client = bytearray()
+        self._sent_bytes = self._written_bytes = 0
+        """Bytes for the client that came so far, and those of them that were written."""
+        self._unconfirmed: list[tuple[int, str]] = []
+        """For each answer that is not written whole, where in all these bytes it ends, and the id of its request."""
         self._state = b""
         self._pending: dict[str, str] = {}
         """The method of each request that is not answered, by the JSON text of its id."""
@@ -155,7 +133,7 @@ class _Front:
             return EngineStart(end, replay, self._state)
         end.settimeout(0)
         self._socket = end
-        self._is_ready = self._is_retiring = False
+        self._is_ready = self._is_retiring = self._is_shut = False
         self._from_engine = LineSplitter()
         self._first_call_at = None
         held, self._held = self._held, []
@@ -244,15 +222,24 @@ class _Front:
 
     def _write_to_client(self) -> None:
         try:
-            del self._to_client[: os.write(self._pipes.stdout, self._to_client[:CHUNK_BYTES])]
+            count = os.write(self._pipes.stdout, self._to_client[:CHUNK_BYTES])
         except OSError:
             # The client has closed the pipe: what is paid goes on.
             self._client_reads = False
             self._to_client.clear()
+            return
+        del self._to_client[:count]
+        self._written_bytes += count
+        while self._unconfirmed and self._unconfirmed[0][0] <= self._written_bytes:
+            _, key = self._unconfirmed.pop(0)
+            # Also when nothing more of the client is passed on: the engine has to know before it ends.
+            if self._socket is not None and not self._is_shut:
+                self._to_engine += WRITTEN + key.encode() + b"\n"
 
     def _send_to_client(self, line: bytes) -> None:
         if self._client_reads:
             self._to_client += line
+            self._sent_bytes += len(line)
 
     # The engine's side.
 
@@ -300,6 +287,7 @@ class _Front:
         if self._socket is not None and not self._to_engine and (self._input_ended or self._is_retiring):
             import socket
 
+            self._is_shut = True
             with suppress(OSError):
                 self._socket.shutdown(socket.SHUT_WR)
 
@@ -322,11 +310,14 @@ class _Front:
         if line.startswith(b"#"):
             self._take_control(line)
             return
-        if found := _ANSWER.match(line):
-            self._pending.pop(json.dumps(json.loads(found[1])), None)
-        elif found := _QUESTION.match(line):
+        answer = ANSWER.match(line)
+        if answer:
+            self._pending.pop(json.dumps(json.loads(answer[1])), None)
+        elif found := QUESTION.match(line):
             self._questions.add(json.dumps(json.loads(found[1])))
         self._send_to_client(line)
+        if answer and self._client_reads:
+            self._unconfirmed.append((self._sent_bytes, answer[1].decode()))
 
     def _take_control(self, line: bytes) -> None:
         if line == READY:

@@ -1,0 +1,31 @@
+"""The lines between front and engine that are no messages, and what the front answers without an engine."""
+
+import re
+
+READY = b"#ready\n"
+"""The engine has loaded the server and reads."""
+IDLE = b"#idle\n"
+"""The engine has had nothing to do for a while, and would end."""
+WRITTEN = b"#written "
+"""Before the JSON text of a request's id, from the front to the engine: the client's pipe has the whole answer."""
+STATE = b"#state "
+"""Before a JSON text: what the next engine has to know of this chat."""
+
+ANSWER = re.compile(rb'\{"jsonrpc":"2\.0","id":(-?\d+|"(?:[^"\\]|\\.)*"),"(?:result|error)":')
+QUESTION = re.compile(rb'\{"jsonrpc":"2\.0","id":(-?\d+|"(?:[^"\\]|\\.)*"),"method":')
+"""The beginnings of the engine's lines: an answer to the client, a request to it. pydantic writes the id second."""
+
+ENDED = (
+    "The engine of gpt-image-2-mcp, the process that makes the pictures, ended while this was under way. If a picture"
+    " was being made, it may have been billed: look with get_image_job and list_images before you ask for it again. The"
+    " next call starts a new engine."
+)
+NOT_STARTED = (
+    "The engine of gpt-image-2-mcp, the process that makes the pictures, could not be started; nothing was sent. The"
+    " program may have been removed or damaged since this server was started: restart the server in your client, whose"
+    " log has the reason, or install the program again."
+)
+UPGRADED = (
+    "gpt-image-2-mcp was replaced on the disk by another version since this server was started, and the two must not be"
+    " mixed; nothing was sent. Restart the MCP server in your client."
+)

@@ -50,6 +50,11 @@ async def run_in_time_async(folder: Path, work: Callable[[], ResultT]) -> Result
     return waiting.result()
 
 
+def is_dead(folder: Path) -> bool:
+    """Whether a thread hangs in this folder, so that it is better not touched."""
+    return folder in _dead
+
+
 def _start(folder: Path, work: Callable[[], ResultT]) -> "Future[ResultT]":
     if folder in _dead:
         raise _dead_error()

@@ -390,6 +390,39 @@ def test_a_picture_that_was_named_just_before_the_kill_is_not_named_twice(tmp_pa
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_records_and_copies_without_a_name_are_removed_and_files_of_others_stay(tmp_path: Path) -> None:
+    side = tmp_path / ".gpt-image-2"
+    side.mkdir()
+    left = [tmp_path / ".0011223344556677.part", side / ".0011223344556677.part", side / ".8899aabbccddeeff.part"]
+    others = [tmp_path / "film.part", tmp_path / ".hidden.part", side / "image-1.json"]
+    for path in [*left, *others]:
+        path.write_bytes(b"{")
+    with left[-1].open("rb") as file:
+        assert try_lock(file), "this one is being written"
+        assert recover_parts(tmp_path) == []
+    assert {path for path in tmp_path.rglob("*") if path.is_file()} == {left[-1], *others}
+
+
+async def test_a_folder_is_looked_through_once_and_not_at_every_call(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Reading the names of 100,000 pictures takes longer than everything else that a call does."""
+    listed: list[str] = []
+    scandir = os.scandir
+
+    def noted(path: Any) -> Any:
+        listed.append(str(path))
+        return scandir(path)
+
+    settings = Settings.read({"OPENAI_API_KEY": KEY, "GPT_IMAGE_2_OUTPUT_DIR": str(tmp_path / "p")})
+    backend = canned(encoded())
+    async with open_service(settings, transport=backend, working_dir=tmp_path, home=tmp_path) as service:
+        monkeypatch.setattr(os, "scandir", noted)
+        for _ in range(3):
+            await service.wait(service.start(GenerateRequest(prompt="a fox", output_dir="art")))
+    assert listed.count(str(tmp_path / "art")) == 1
+
+
 async def test_a_half_written_picture_is_found_in_the_sandboxs_folder_too(tmp_path: Path) -> None:
     """Whether a backend is a sandbox shows in its answer only."""
     folder = tmp_path / "p" / "sandbox"

@@ -244,17 +244,18 @@ async def test_an_input_that_arrives_slowly_holds_up_no_other_call(benches: Benc
             await go_on.wait()
             await stream.send(data[1000:])
 
-    async with await anyio.create_tcp_listener(local_host="127.0.0.1") as listener, anyio.create_task_group() as tasks:
+    listener = await anyio.create_tcp_listener(local_host="127.0.0.1")
+    host = "127.0.0.1:{}".format(listener.extra(anyio.abc.SocketAttribute.local_port))  # noqa: S610, UP032 - no Django
+    bench = await benches.open(GPT_IMAGE_2_ALLOWED_URL_HOSTS=host)
+    photo = bench.photo()
+    async with listener, anyio.create_task_group() as tasks, calls(bench) as ongoing:
         tasks.start_soon(listener.serve, serve)
-        host = "127.0.0.1:{}".format(listener.extra(anyio.abc.SocketAttribute.local_port))  # noqa: S610, UP032 - no Django
-        bench = await benches.open(GPT_IMAGE_2_ALLOWED_URL_HOSTS=host)
-        async with calls(bench) as ongoing:
-            slow = ongoing.start("edit_image", prompt="a hat", images=[f"http://{host}/a.png"], size=SMALL)
-            with anyio.fail_after(PATIENCE_S):
-                await asked.wait()
-            photo = bench.photo()
-            await bench.made("generate_image", prompt="a fox", size=SMALL)
-            await bench.made("edit_image", prompt="a coat", images=[str(photo)], size=SMALL)
-            go_on.set()
-            await slow.answer()
+        slow = ongoing.start("edit_image", prompt="a hat", images=[f"http://{host}/a.png"], size=SMALL)
+        with anyio.fail_after(PATIENCE_S):
+            await asked.wait()
+        await bench.made("generate_image", prompt="a fox", size=SMALL)
+        await bench.made("edit_image", prompt="a coat", images=[str(photo)], size=SMALL)
+        assert not slow.done.is_set()
+        go_on.set()
+        await slow.answer()
         tasks.cancel_scope.cancel()

@@ -13,6 +13,9 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
+import anyio
+import anyio.to_thread
+
 from ..catalogue.picture_record import Picture
 from ..catalogue.session import ENDED_MEANWHILE, BeginSession, tree
 from ..catalogue.sidecar import write_sidecar
@@ -20,6 +23,7 @@ from ..database.retry import retry_undone
 from ..errors import ApiError, BadRequest, GptImageError
 from ..images import EXTENSION
 from ..inputs import InputImage
+from ..inputs.reader import Inputs
 from ..jobs.job import Job
 from ..jobs.order import Order
 from ..jobs.report import Report
@@ -27,6 +31,7 @@ from ..jobs.store import JobStore
 from ..paths.policy import WritePolicy
 from ..persistence.unit_of_work import Repositories, WriterThread
 from ..storage.local_folder import save_beside
+from ..storage.time_limit import run_in_time
 from .charges import Charge
 from .record_builder import records_of
 
@@ -100,9 +105,24 @@ class Recorder:
         `lost` pictures of the request may be billed without having arrived. Raises nothing: the pictures are paid for
         and saved, so a failure here becomes a warning in the report.
         """
-        return await self.writer.run(
-            partial(self._write_result, job=job, order=order, report=report, charge=charge, lost=lost, policy=policy)
-        )
+        # A cancellation waits: the pictures are paid for. Files are written in other threads than the writer's, which
+        # everything else waits for.
+        with anyio.CancelScope(shield=True):
+            keeps_history = self.writer.repositories.keeps_history
+            folder = report.images[0].path.parent
+            inputs = order.inputs
+            if keeps_history and isinstance(order.step, BeginSession):
+                inputs = await anyio.to_thread.run_sync(
+                    partial(inputs.with_kept_files, partial(_keep_original, folder=folder, policy=policy))
+                )
+            report, pictures = await self.writer.run(
+                partial(
+                    self._write_result, job=job, order=order, inputs=inputs, report=report, charge=charge, lost=lost
+                )
+            )
+            if keeps_history:
+                await anyio.to_thread.run_sync(partial(_write_records, pictures, policy))
+        return report
 
     def _write_result(
         self,
@@ -110,36 +130,23 @@ class Recorder:
         *,
         job: Job,
         order: Order,
+        inputs: Inputs,
         report: Report,
         charge: Charge,
         lost: int,
-        policy: WritePolicy,
-    ) -> Report:
+    ) -> tuple[Report, list[Picture]]:
         pictures: list[Picture] = []
         try:
-            pictures = self._pictures(job, order, report, policy, keep_originals=repositories.keeps_history)
-            report, pictures = self._write_rows(repositories, job, order, report, pictures, charge, lost)
+            pictures = records_of(
+                report, job=job, kind=order.kind, parents=inputs.origins, model=self.model, project=self.project
+            )
+            return self._write_rows(repositories, job, order, report, pictures, charge, lost)
         except Exception as error:  # noqa: BLE001 - the pictures are saved: see `record_result`
             _log(error)
             # The transaction was rolled back as a whole. The charge is settled on its own, and the records beside the
             # pictures are written all the same: `library rebuild` lists the pictures from them.
             self._settle_alone(repositories, report, charge, lost)
-            report = replace(report, warnings=(*report.warnings, f"{NOT_LISTED} ({error})."))
-        if repositories.keeps_history:
-            for picture in pictures:
-                _write_record(picture, policy)
-        return report
-
-    def _pictures(
-        self, job: Job, order: Order, report: Report, policy: WritePolicy, *, keep_originals: bool
-    ) -> list[Picture]:
-        inputs = order.inputs
-        if keep_originals and isinstance(order.step, BeginSession):
-            folder = report.images[0].path.parent
-            inputs = inputs.with_kept_files(partial(_keep_original, folder=folder, policy=policy))
-        return records_of(
-            report, job=job, kind=order.kind, parents=inputs.origins, model=self.model, project=self.project
-        )
+            return replace(report, warnings=(*report.warnings, f"{NOT_LISTED} ({error}).")), pictures
 
     @retry_undone
     def _write_rows(
@@ -222,11 +229,12 @@ def _keep_original(image: InputImage, *, folder: Path, policy: WritePolicy) -> P
         return None
 
 
-def _write_record(picture: Picture, policy: WritePolicy) -> None:
-    try:
-        write_sidecar(picture, policy)
-    except (OSError, BadRequest) as error:
-        logger.warning("the record of %s could not be written: %s", picture.path, error)
+def _write_records(pictures: Sequence[Picture], policy: WritePolicy) -> None:
+    for picture in pictures:
+        try:
+            run_in_time(picture.path.parent, partial(write_sidecar, picture, policy))
+        except (OSError, BadRequest) as error:
+            logger.warning("the record of %s could not be written: %s", picture.path, error)
 
 
 def _log(error: Exception) -> None:

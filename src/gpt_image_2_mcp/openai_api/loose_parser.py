@@ -11,6 +11,7 @@ of memory for each byte, and the process is killed with the pictures that it hol
 
 import json
 import re
+from collections.abc import Iterator
 from typing import Any, Final
 
 import pybase64
@@ -45,16 +46,34 @@ _MAX_USAGES: Final = 100
 def find_pictures(content: bytes) -> list[bytes]:
     """Find every complete picture in an answer, each of them once, in the order in which they stand; raises nothing.
 
-    A picture is complete if a quote ends its base64, or if its bytes end as its format does. Pictures that an event of
-    a stream calls unfinished (`partial_image`) are left out, and so are those of a web page, which are its own.
+    A picture is complete if a quote ends its base64, or if its bytes end as their format does. Pictures that an event
+    of a stream calls unfinished (`partial_image`) are left out, and so are those of a web page, which are its own.
     """
     start = content[: 2 * _HEAD].removeprefix(b"\xef\xbb\xbf").lstrip()
     if name_format(start):
         return [content if name_format(content) else content.removeprefix(b"\xef\xbb\xbf").lstrip()]
     if recognise(start) == "an HTML page":
         return []
+    return list(dict.fromkeys(data for data, _ in _find_in_text(_unescaped(content))))
+
+
+def leave_out_pictures(content: bytes) -> bytes:
+    """What stands in an answer beside the base64 of its complete pictures."""
     text = _unescaped(content)
-    found: dict[bytes, None] = {}
+    rest, at = bytearray(), 0
+    for _, (begin, end) in _find_in_text(text):
+        rest += text[at:begin]
+        at = end
+    return bytes(rest + text[at:])
+
+
+def may_hold_picture(content: bytes) -> bool:
+    """Whether there is any base64, or bytes that are no text, in an answer."""
+    return _TEXT.search(content) is not None or _is_binary(content)
+
+
+def _find_in_text(text: bytes) -> Iterator[tuple[bytes, tuple[int, int]]]:
+    """The complete pictures in an unescaped text, with the places of their base64."""
     behind_last = at = 0
     while first_line := _TEXT.search(text, at):
         begin, at = first_line.span()
@@ -70,8 +89,7 @@ def find_pictures(content: bytes) -> list[bytes]:
         is_picture = name_format(data) is not None or (is_named and _is_binary(data))
         is_complete = text[at : at + 1] in (b'"', b"'") or is_whole(data)
         if is_picture and is_complete and not _is_unfinished(before, text[at : at + _WINDOW]):
-            found[data] = None
-    return list(found)
+            yield data, (begin, at)
 
 
 def find_usage(content: bytes) -> Any:

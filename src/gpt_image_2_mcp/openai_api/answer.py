@@ -104,7 +104,11 @@ def _save(answer: Answer, read: Callable[[Answer], ApiResult], sink: ImageSink, 
                 result = read(answer)
         except (ApiError, openai.APIConnectionError) as failure:
             result = _read_loosely(answer, failure, sink, wanted=wanted)
-        sink.save_result(result)
+        try:
+            sink.save_result(result)
+        except GptImageError as failure:
+            failure.usage = None if result.host_usage else result.usage
+            raise
     except (BadAnswer, OutcomeUnknown, CannotSave, openai.APIConnectionError) as failure:
         _keep(answer.content, failure, sink)
         raise

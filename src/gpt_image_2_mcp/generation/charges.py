@@ -192,10 +192,17 @@ class Charge:
                 usd += self._estimate.usd * lost / n
             repositories.ledger.settle(self._row, usage=usage, usd=usd, request_id=request_id)
 
-    def fail(self, repositories: Repositories, *, may_be_billed: bool) -> None:
-        """Change the row to `unknown` if a picture may be billed that did not arrive, and to `released` if not."""
-        if self._row is not None:
-            (repositories.ledger.mark_unknown if may_be_billed else repositories.ledger.release)(self._row)
+    def fail(self, repositories: Repositories, *, may_be_billed: bool, usd: Decimal | None = None) -> None:
+        """Change the row to `unknown` if a picture may be billed that did not arrive, and to `released` if not.
+
+        `usd` is what the answer said that it cost; None counts at the estimate.
+        """
+        if self._row is None:
+            return
+        if may_be_billed:
+            repositories.ledger.mark_unknown(self._row, usd=usd)
+        else:
+            repositories.ledger.release(self._row)
 
 
 def _estimate_of(request: PricedRequest, max_tokens: int | None) -> Estimate | None:

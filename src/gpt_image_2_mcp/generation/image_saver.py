@@ -158,7 +158,7 @@ class ImageSaver:
         return None
 
     def keep_raw(self, content: bytes) -> Path | None:
-        """Keep an answer in which no picture was found, in the side folder of the first folder that takes it."""
+        """Keep an answer that may have more pictures in it, in the side folder of the first folder that takes it."""
         content = self._redact(content)
         with self._numbering:
             self._kept += 1

@@ -10,12 +10,15 @@ Every function that takes `Repositories` runs in the writer thread.
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from functools import partial
 from pathlib import Path
 
 import anyio
 import anyio.to_thread
 
+from ..billing.prices import cost
+from ..billing.tokens import Usage
 from ..catalogue.picture_record import Picture
 from ..catalogue.session import ENDED_MEANWHILE, BeginSession, tree
 from ..catalogue.sidecar import write_sidecar
@@ -84,11 +87,12 @@ class Recorder:
         # A sandbox at OPENAI_BASE_URL shows only in its answers; it bills nothing.
         is_free = isinstance(error, ApiError) and error.from_sandbox
         may_be_billed = job.status.sent > 0 and not is_free
+        usd = _named_cost(error, self.model)
 
         @retry_undone
         def write(repositories: Repositories) -> None:
             with repositories.transaction():
-                charge.fail(repositories, may_be_billed=may_be_billed)
+                charge.fail(repositories, may_be_billed=may_be_billed, usd=usd)
                 with repositories.unit_of_work() as unit:
                     self.store.write_failure(unit, job, error)
 
@@ -217,6 +221,17 @@ def _settle(repositories: Repositories, report: Report, charge: Charge, lost: in
             lost=lost,
             n=report.requested["n"],
         )
+
+
+def _named_cost(error: BaseException, model: str) -> Decimal | None:
+    """The cost in dollars of an answer without a usable picture; None if it named no usage, or has no known price."""
+    usage = error.usage if isinstance(error, GptImageError) else None
+    try:
+        return cost(model, usage) if isinstance(usage, Usage) else None
+    except Exception:
+        # The charge then counts at its estimate, which is better than not at all.
+        logger.exception("the cost of an answer could not be computed")
+        return None
 
 
 def _keep_original(image: InputImage, *, folder: Path, policy: WritePolicy) -> Path | None:

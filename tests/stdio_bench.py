@@ -10,7 +10,7 @@ import os
 import secrets
 import signal
 import sys
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -369,11 +369,18 @@ def processes_with(mark: str) -> list[int]:
 
 @asynccontextmanager
 async def running(
-    environ: Mapping[str, str], *arguments: str, version: str = "2025-06-18", read: bool = True
+    environ: Mapping[str, str],
+    *arguments: str,
+    version: str = "2025-06-18",
+    read: bool = True,
+    through: Sequence[str] = (),
 ) -> AsyncGenerator[Program]:
-    """Run the program and kill it at the end; `read=False` leaves its stdout unread."""
+    """Run the program and kill it at the end; `read=False` leaves its stdout unread.
+
+    `through` is a command that becomes the program, which is its last arguments.
+    """
     mark = f"{MARK}={secrets.token_hex(8)}"
-    command, env = [*PROGRAM, *arguments], {**os.environ, **LONG_WAIT, **dict([mark.split("=")]), **environ}
+    command, env = [*through, *PROGRAM, *arguments], {**os.environ, **LONG_WAIT, **dict([mark.split("=")]), **environ}
     async with await anyio.open_process(command, env=env) as process, anyio.create_task_group() as tasks:
         program = Program(process, version, mark)
         if read:

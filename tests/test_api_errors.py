@@ -2,7 +2,7 @@
 
 import json
 from base64 import b64encode
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from typing import Any
 
@@ -66,6 +66,48 @@ async def test_a_refusal_by_moderation_names_the_violation_whichever_way_it_is_t
     assert "sexual, self-harm" in text
     text = await told(bench, Fault(status=400, code="moderation_blocked", message="Rejected."))
     assert "moderation refused this." in text
+
+
+QUOTA = "litellm.RateLimitError: OpenAIException - You exceeded your current quota, please check your plan."
+LIMIT = "litellm.BadRequestError: OpenAIException - Billing hard limit has been reached."
+SAFETY = "Your request was rejected by the safety system. safety_violations=[violence]."
+AZURE = {"violence": {"filtered": True}, "hate": {"filtered": False}}
+
+
+@pytest.mark.parametrize(
+    ("status", "error", "words"),
+    [
+        (429, {"message": QUOTA, "type": None, "code": "429"}, "refuses to bill this account (insufficient_quota)"),
+        (429, {"message": "no", "type": "insufficient_quota", "code": "429"}, "refuses to bill this account"),
+        (400, {"message": LIMIT, "code": "400"}, "refuses to bill this account (billing_hard_limit_reached)"),
+        (400, {"message": "no", "type": "billing_limit_user_error", "code": "400"}, "add credit or raise"),
+        (400, {"message": SAFETY, "type": "image_generation_user_error", "code": "400"}, "refused this for violence"),
+        (400, {"message": "no", "code": "content_policy_violation"}, "moderation refused this"),
+        (
+            400,
+            {"message": "no", "code": "content_filter", "innererror": {"content_filter_result": AZURE}},
+            "moderation refused this for violence. Asking again",
+        ),
+        (404, {"message": "The model `x` does not exist or you do not have access to it.", "code": "404"}, "no model"),
+    ],
+    ids=lambda value: str(value)[:60] if not isinstance(value, int) else None,
+)
+async def test_a_refusal_is_known_by_its_type_or_words_where_a_proxy_drops_its_code(
+    benches: Benches, status: int, error: dict[str, Any], words: str
+) -> None:
+    """LiteLLM puts the status in the code's place, and Azure has codes of its own."""
+    backend = Canned(lambda _: httpx2.Response(status, json={"error": error}, headers=SOON))
+    bench = await benches.open(wrap=backend.wrap)
+    assert words in await told(bench)
+    assert len(backend.bodies) == 1
+
+
+async def test_a_proxy_without_a_deployment_is_not_taken_for_openais_limit(benches: Benches) -> None:
+    error = {"message": "No deployments available for selected model, Try again in 5 seconds.", "code": "429"}
+    backend = Canned(lambda _: httpx2.Response(429, json={"error": error}, headers=SOON))
+    text = await told(await benches.open(wrap=backend.wrap))
+    assert "The proxy at OPENAI_BASE_URL has nothing to send it to" in text
+    assert len(backend.bodies) == 3
 
 
 async def test_a_key_that_the_api_repeats_is_not_repeated(bench: Bench) -> None:
@@ -244,6 +286,18 @@ https://api.openai.com did not answer in time. The picture may have been made an
 reaching us, so it was not asked for again: look at https://platform.openai.com/usage, then decide
 whether to ask once more.\
 """)
+
+
+@pytest.mark.parametrize("status", [400, 429, 500])
+async def test_a_failure_whose_body_breaks_off_is_a_lost_answer(benches: Benches, status: int) -> None:
+    async def begun() -> AsyncIterator[bytes]:
+        yield b'{"error": {'
+        raise httpx2.ReadError("reset")
+
+    backend = Canned(lambda _: httpx2.Response(status, content=begun()))
+    text = await told(await benches.open(wrap=backend.wrap))
+    assert "dropped the connection before the answer was complete" in text
+    assert len(backend.bodies) == 1
 
 
 async def test_an_answer_that_cannot_be_unpacked_says_so(benches: Benches) -> None:

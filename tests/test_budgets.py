@@ -283,6 +283,17 @@ async def test_an_outcome_that_is_not_known_counts_as_spent_at_its_estimate(root
         assert len(bench.seen()) == 1
 
 
+async def test_an_answer_without_a_picture_counts_at_the_usage_that_it_names(root: Path) -> None:
+    """The estimate of this size and quality is more, and a budget would be used up by it."""
+    async with paying(root) as bench:
+        bench.knobs.faults = [Fault("empty_data", route="generations")]
+        await bench.refused("generate_image", prompt=PROMPT, size="auto", quality="auto")
+        await bench.made("generate_image", prompt=PROMPT, size="auto", quality="auto")
+    lost, made = rows(root)
+    assert lost["state"] == "unknown"
+    assert lost["nano_usd"] == made["nano_usd"] != lost["estimate_nano_usd"]
+
+
 async def test_a_picture_that_was_paid_for_and_cannot_be_fetched_is_spent(root: Path) -> None:
     """It came by an address inside the network, which is not fetched; it was billed all the same."""
     async with paying(root) as bench:

@@ -5,10 +5,14 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
+import anyio
+import anyio.abc
 import pytest
 from inline_snapshot import external_file, snapshot
+from patience import PATIENCE_S
 from PIL import Image
-from workbench import EDITS, SMALL, TOOLS, Bench, encoded, folded, picture
+from stdio_bench import calls
+from workbench import EDITS, SMALL, TOOLS, Bench, Benches, encoded, folded, picture
 
 from gpt_image_2_mcp.sandbox import Fault
 
@@ -222,3 +226,36 @@ async def test_a_secret_file_is_not_even_looked_for(bench: Bench, tool: str) -> 
 async def test_a_file_deep_down_that_is_not_there_is_still_named(bench: Bench) -> None:
     deep = "/".join(["a folder with a longish name"] * 4)
     assert "gone.png" in await bench.refused("edit_image", prompt="bluer", images=[f"{deep}/gone.png"])
+
+
+# Inputs that are slow.
+
+
+async def test_an_input_that_arrives_slowly_holds_up_no_other_call(benches: Benches) -> None:
+    """A web server sends the beginning of a picture, and then nothing."""
+    go_on, asked = anyio.Event(), anyio.Event()
+
+    async def serve(stream: anyio.abc.SocketStream) -> None:
+        async with stream:
+            await stream.receive()
+            data = encoded()
+            await stream.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(data) + data[:1000])
+            asked.set()
+            await go_on.wait()
+            await stream.send(data[1000:])
+
+    listener = await anyio.create_tcp_listener(local_host="127.0.0.1")
+    host = "127.0.0.1:{}".format(listener.extra(anyio.abc.SocketAttribute.local_port))  # noqa: S610, UP032 - no Django
+    bench = await benches.open(GPT_IMAGE_2_ALLOWED_URL_HOSTS=host)
+    photo = bench.photo()
+    async with listener, anyio.create_task_group() as tasks, calls(bench) as ongoing:
+        tasks.start_soon(listener.serve, serve)
+        slow = ongoing.start("edit_image", prompt="a hat", images=[f"http://{host}/a.png"], size=SMALL)
+        with anyio.fail_after(PATIENCE_S):
+            await asked.wait()
+        await bench.made("generate_image", prompt="a fox", size=SMALL)
+        await bench.made("edit_image", prompt="a coat", images=[str(photo)], size=SMALL)
+        assert not slow.done.is_set()
+        go_on.set()
+        await slow.answer()
+        tasks.cancel_scope.cancel()

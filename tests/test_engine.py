@@ -143,7 +143,8 @@ async def test_what_the_engine_says_without_a_client_is_told_at_the_next_start(
     async with running(environ) as program:
         await program.greet()
         await program.answer(await program.call("list_images"))
-        await program.said_on_stderr("after an earlier client was gone: gpt-image-2-mcp: waiting up to")
+        await program.said_on_stderr("(generate_image) ended: done")
+        assert b"after an earlier client was gone: gpt-image-2-mcp: " in program.stderr
         assert not log.exists()
 
 

@@ -225,7 +225,8 @@ class Left:
     def of(cls, root: Path) -> Self:
         open_charges = [row for row in charges(root) if row["state"] in ("reserved", "sent")]
         # One that has its name already, and this other one still, is no half: nothing is to be said of it.
-        halves = [part for part in parts(root) if part.stat().st_nlink == 1]
+        # Nor of one that is empty: nothing was written.
+        halves = [part for part in parts(root) if part.stat().st_nlink == 1 and part.stat().st_size]
         return cls(open_charges, halves, [row["id"] for row in rows_of(root, "jobs") if row["state"] == "sent"])
 
 
@@ -389,6 +390,39 @@ def test_a_picture_that_was_named_just_before_the_kill_is_not_named_twice(tmp_pa
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_records_and_copies_without_a_name_are_removed_and_files_of_others_stay(tmp_path: Path) -> None:
+    side = tmp_path / ".gpt-image-2"
+    side.mkdir()
+    left = [tmp_path / ".0011223344556677.part", side / ".0011223344556677.part", side / ".8899aabbccddeeff.part"]
+    others = [tmp_path / "film.part", tmp_path / ".hidden.part", side / "image-1.json"]
+    for path in [*left, *others]:
+        path.write_bytes(b"{")
+    with left[-1].open("rb") as file:
+        assert try_lock(file), "this one is being written"
+        assert recover_parts(tmp_path) == []
+    assert {path for path in tmp_path.rglob("*") if path.is_file()} == {left[-1], *others}
+
+
+async def test_a_folder_is_looked_through_once_and_not_at_every_call(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Reading the names of 100,000 pictures takes longer than everything else that a call does."""
+    listed: list[str] = []
+    scandir = os.scandir
+
+    def noted(path: Any) -> Any:
+        listed.append(str(path))
+        return scandir(path)
+
+    settings = Settings.read({"OPENAI_API_KEY": KEY, "GPT_IMAGE_2_OUTPUT_DIR": str(tmp_path / "p")})
+    backend = canned(encoded())
+    async with open_service(settings, transport=backend, working_dir=tmp_path, home=tmp_path) as service:
+        monkeypatch.setattr(os, "scandir", noted)
+        for _ in range(3):
+            await service.wait(service.start(GenerateRequest(prompt="a fox", output_dir="art")))
+    assert listed.count(str(tmp_path / "art")) == 1
+
+
 async def test_a_half_written_picture_is_found_in_the_sandboxs_folder_too(tmp_path: Path) -> None:
     """Whether a backend is a sandbox shows in its answer only."""
     folder = tmp_path / "p" / "sandbox"
@@ -428,11 +462,12 @@ def test_a_start_in_the_moment_before_the_lock_does_not_send_the_picture_elsewhe
     from gpt_image_2_mcp.storage import atomic_write
 
     real_lock = atomic_write.try_lock
-    first = [True]
+    times = [3]
 
     def late(held: Any) -> bool:
-        if first.pop() if first else False:
-            recover_parts(tmp_path / "p")
+        if times[0]:
+            times[0] -= 1
+            assert recover_parts(tmp_path / "p") == [], "nothing of a killed process"
         return real_lock(held)
 
     monkeypatch.setattr(atomic_write, "try_lock", late)

@@ -3,6 +3,7 @@
 import base64
 import json
 import textwrap
+import tracemalloc
 import zlib
 from collections.abc import AsyncIterator
 from functools import cache
@@ -15,7 +16,8 @@ from click.testing import CliRunner
 from workbench import META, SMALL, Bench, Benches, Canned, canned, encoded, said
 
 from gpt_image_2_mcp.cli.commands import commands
-from gpt_image_2_mcp.openai_api.loose_parser import find_pictures
+from gpt_image_2_mcp.openai_api import answer
+from gpt_image_2_mcp.openai_api.loose_parser import find_pictures, find_usage
 
 pytestmark = pytest.mark.anyio
 
@@ -25,6 +27,11 @@ B64 = base64.b64encode(PNG).decode()
 GOOD = json.dumps({"data": [{"b64_json": B64}], "usage": {"input_tokens": 9, "output_tokens": 99, "total_tokens": 108}})
 LINES = "\n".join(textwrap.wrap(B64, 76))
 EVENT = json.dumps({"type": "image_generation.completed", "b64_json": B64})
+UNFINISHED = {
+    "type": "image_generation.partial_image",
+    "b64_json": base64.b64encode(encoded(size=(64, 48))).decode(),
+    "partial_image_index": 0,
+}
 
 WRAPPINGS: dict[str, bytes | str] = {
     "blanks before": "\n" * 5_000 + GOOD,
@@ -35,6 +42,8 @@ WRAPPINGS: dict[str, bytes | str] = {
     "the other alphabet": json.dumps({"data": [{"b64_json": B64.replace("+", "-").replace("/", "_").rstrip("=")}]}),
     "no padding": json.dumps({"data": [{"b64_json": B64.rstrip("=")}]}),
     "escaped slashes": GOOD.replace("/", "\\/"),
+    "escaped signs": GOOD.replace("+", "\\u002B").replace("/", "\\u002f").replace("=", "\\u003D"),
+    "lines in a text of another text": json.dumps({"body": json.dumps({"data": LINES})}),
     "data as an object": json.dumps({"data": {"b64_json": B64}}),
     "data as texts": json.dumps({"data": [B64]}),
     "another key": json.dumps({"images": [{"image": B64}]}),
@@ -43,6 +52,10 @@ WRAPPINGS: dict[str, bytes | str] = {
     "the picture itself": PNG,
     "base64 alone": B64,
     "events that were not asked for": f"event: image_generation.completed\ndata: {EVENT}\n\n",
+    "events in a list": json.dumps([UNFINISHED, json.loads(EVENT)]),
+    "events in an error's words": json.dumps(
+        {"error": {"message": f"data: {json.dumps(UNFINISHED)}\n\ndata: {EVENT}"}}
+    ),
     "cut in its usage": GOOD[:-20],
     "cut behind the base64": GOOD[: GOOD.index(B64) + len(B64) + 1],
 }
@@ -73,6 +86,38 @@ async def test_a_picture_is_taken_out_of_a_stream_that_is_not_quite_one(benches:
     answer = httpx2.Response(200, content=events.encode(), headers={"content-type": "text/event-stream"})
     bench = await benches.open(wrap=Canned(lambda _: answer).wrap, GPT_IMAGE_2_PARTIAL_IMAGES="1")
     assert (await bench.made("generate_image", **FOX)).path.read_bytes() == PNG
+
+
+@pytest.mark.parametrize("streams", ["0", "1"])
+async def test_a_picture_in_a_failure_is_taken_before_the_request_is_repeated(benches: Benches, streams: str) -> None:
+    """The code is one after which nothing is billed, and that is not so where the picture was made."""
+    failure = {"error": {"message": f"litellm: {GOOD}", "type": "server_error", "code": "server_error"}}
+    backend = Canned(lambda _: httpx2.Response(500, json=failure, headers={"retry-after-ms": "1"}))
+    bench = await benches.open(wrap=backend.wrap, GPT_IMAGE_2_PARTIAL_IMAGES=streams)
+    made = await bench.made("generate_image", **FOX)
+    assert made.path.read_bytes() == PNG
+    assert len(backend.bodies) == 1
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        httpx2.Response(500, json={"error": {"message": "'str' object has no attribute 'model_dump'", "code": "500"}}),
+        httpx2.Response(200, content=b"data: {half\n\n", headers={"content-type": "text/event-stream"}),
+    ],
+    ids=["a failure", "a garbled stream"],
+)
+async def test_a_proxy_that_fails_a_stream_is_asked_for_no_other(benches: Benches, failure: httpx2.Response) -> None:
+    answers = [failure, httpx2.Response(200, content=GOOD.encode())]
+    backend = Canned(lambda _: answers.pop(0))
+    bench = await benches.open(
+        wrap=backend.wrap, GPT_IMAGE_2_PARTIAL_IMAGES="1", OPENAI_BASE_URL="http://localhost:4000/v1"
+    )
+    told = await bench.refused("generate_image", **FOX)
+    assert "GPT_IMAGE_2_PARTIAL_IMAGES" in told
+    assert "may have been made and billed" in told
+    await bench.made("generate_image", **FOX)
+    assert [body.get("stream", False) for body in backend.bodies] == [True, False]
 
 
 async def test_the_failure_of_a_proxy_may_have_the_picture_in_it(benches: Benches) -> None:
@@ -110,6 +155,61 @@ def test_every_complete_picture_of_a_cut_answer_is_found() -> None:
         assert len(found) <= len(complete) + 1
 
 
+def test_no_unfinished_picture_of_a_cut_stream_is_taken() -> None:
+    """Whatever the place of the cut, and whether its type stands before the picture or behind it."""
+    events = [UNFINISHED, dict(reversed(UNFINISHED.items())), json.loads(EVENT)]
+    stream = "".join(f"event: {event['type']}\ndata: {json.dumps(event)}\n\n" for event in events).encode()
+    whole = stream.index(B64.encode()) + len(B64)
+    for cut in range(0, len(stream) + 1, 5):
+        assert find_pictures(stream[:cut]) == ([PNG] if cut >= whole else [])
+
+
+@pytest.mark.parametrize(
+    "around", [b'{"x": "%s"}', b"%s", b'"usage": {' * 9 + b'"%s"'], ids=["a field", "nothing", "usages"]
+)
+def test_the_loosest_reading_takes_a_few_times_the_memory_of_an_answer(around: bytes) -> None:
+    """It once took a hundred times as much, and 4K pictures ended the process."""
+    data = PNG[:-12] + bytes(range(256)) * 8_000 + PNG[-12:]
+    content = around % base64.encodebytes(data).replace(b"\n", b"\\n")
+    tracemalloc.start()
+    try:
+        assert find_pictures(content) == [data]
+        find_usage(content)
+        assert tracemalloc.get_traced_memory()[1] < 8 * len(content)
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("text", [b"\\", b"A" * 31 + b"!", b"A" * 60 + b"\n", b'"b64_json":"AAAA', b'"usage":{"a":'])
+def test_the_loosest_reading_of_an_answer_made_to_be_slow_is_quick(text: bytes) -> None:
+    """A time that grew with the square of the size would be hours."""
+    content = text * (3_000_000 // len(text))
+    assert find_pictures(content) == []
+    assert find_usage(content) is None
+
+
+async def test_a_web_page_with_pictures_of_its_own_is_no_picture(benches: Benches) -> None:
+    """Such as the page of a network that wants a login first; it is kept all the same."""
+    page = f"<!DOCTYPE html><img src='data:image/png;base64,{B64}'>"
+    bench = await benches.open(wrap=Canned(lambda _: httpx2.Response(200, html=page)).wrap)
+    assert "instead of JSON" in await bench.refused("generate_image", **FOX)
+    (kept,) = bench.files()
+    assert (bench.folder / kept).read_text() == page
+
+
+async def test_more_than_an_answer_can_have_is_not_read(benches: Benches, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(answer, "MAX_ANSWER_BYTES", len(GOOD) + 10_000)
+
+    async def endless() -> AsyncIterator[bytes]:
+        yield GOOD.encode()
+        while True:
+            yield b" " * 1_000
+
+    bench = await benches.open(wrap=Canned(lambda _: httpx2.Response(200, content=endless())).wrap)
+    made = await bench.made("generate_image", **FOX)
+    assert made.path.read_bytes() == PNG
+
+
 async def test_complete_pictures_of_an_answer_that_breaks_off_are_saved(benches: Benches) -> None:
     body = json.dumps({"data": [{"b64_json": base64.b64encode(data).decode()} for data in pictures()[:3]]}).encode()
 
@@ -122,7 +222,12 @@ async def test_complete_pictures_of_an_answer_that_breaks_off_are_saved(benches:
     result = await bench.call("generate_image", n=3, **FOX)
     saved = [content_of(image) for image in (result.meta or {})[META]["images"]]
     assert saved == list(pictures()[:2])
-    assert "broke off" in said(result)
+    assert "broke off; 2 of 3 pictures arrived whole. The rest of it is kept in" in said(result)
+    # The rest has the third picture's beginning, and those that are saved no more.
+    (kept,) = (bench.folder / name for name in bench.files() if "unread-" in name)
+    beginning = base64.b64encode(pictures()[2]).decode()[:200]
+    assert beginning in kept.read_text()
+    assert find_pictures(kept.read_bytes()) == []
 
 
 async def test_a_link_without_a_host_is_relative_to_the_backend(benches: Benches) -> None:

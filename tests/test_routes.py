@@ -1,16 +1,20 @@
 """The two routes of an edit: which refusals of `/images/edits` lead to the Responses API, and what happens there."""
 
 import hashlib
+import json
+from base64 import b64encode
+from collections.abc import AsyncIterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import anyio
+import httpx2
 import pytest
 from inline_snapshot import external_file, snapshot
 from patience import PATIENCE_S
 from PIL import Image
-from workbench import EDITS, RESPONSES, SMALL, Answer, Bench, Benches, folded
+from workbench import EDITS, RESPONSES, SMALL, Answer, Bench, Benches, Canned, encoded, folded
 
 from gpt_image_2_mcp.sandbox import Fault
 
@@ -411,3 +415,23 @@ async def test_the_cost_is_unknown_where_that_of_the_host_model_is(benches: Benc
     answer = await edited(bench)
     assert answer.report["cost_usd_estimated"] is None
     assert answer.report["usage"] is None
+
+
+async def test_a_response_that_breaks_off_gives_its_picture_and_not_the_host_models_usage(benches: Benches) -> None:
+    """The usage that stands there counts the text model's tokens, at another price."""
+    item = {"type": "image_generation_call", "result": b64encode(encoded()).decode()}
+    usage = {"input_tokens": 9, "output_tokens": 9, "total_tokens": 18}
+    body = json.dumps({"usage": usage, "output": [item]}).encode()
+
+    async def begun() -> AsyncIterator[bytes]:
+        yield body[:-2]
+        raise httpx2.ReadError("reset")
+
+    backend = Canned(lambda _: httpx2.Response(200, content=begun()))
+    bench = await benches.open(FORCED, wrap=backend.wrap)
+    bench.photo()
+    made = await bench.made("edit_image", prompt="bluer", images=["photo.png"])
+    assert made.path.read_bytes() == encoded()
+    assert "broke off; 1 of 1 pictures arrived whole" in made.text
+    assert "named no usage; cost unknown" in made.text
+    assert len(backend.bodies) == 1

@@ -283,19 +283,85 @@ async def test_the_command_line_waits_to_the_end_whatever_the_bound(box: Box, tm
     assert [Path(line) for line in out.splitlines()] == saved(tmp_path)
 
 
-async def test_its_first_ctrl_c_waits_and_saves(box: Box, tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", ["SIGINT", "SIGTERM", "SIGHUP"])
+async def test_its_first_signal_waits_and_saves(number: str, box: Box, tmp_path: Path) -> None:
     await box.turn(hold=True)
     with generating(tmp_path, box) as process:
         await box.reached(1)
-        process.send_signal(signal.SIGINT)
+        process.send_signal(signal.Signals[number])
         assert process.stderr is not None
         told = await anyio.to_thread.run_sync(process.stderr.readline)
         assert "waiting to save it" in told
+        if number == "SIGHUP":
+            # The system and the shell both send one.
+            process.send_signal(signal.Signals[number])
         await box.release()
         out, errors = await ended(process)
     assert process.returncode == 0, errors
     assert [Path(line) for line in out.splitlines()] == saved(tmp_path)
     assert len(saved(tmp_path)) == 1
+
+
+ON_A_TERMINAL = """
+import fcntl, os, sys, termios
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+os.execv(sys.executable, [sys.executable, *sys.argv[1:]])
+"""
+"""Takes the terminal that is its stdin as its own, so that a closed one sends SIGHUP, and becomes the program."""
+
+
+def generating_on_a_terminal(folder: Path, box: Box, terminal: int) -> "subprocess.Popen[bytes]":
+    return subprocess.Popen(
+        [
+            sys.executable,
+            "-c",
+            ON_A_TERMINAL,
+            *PROGRAM[1:],
+            "generate",
+            "a red fox",
+            "--size",
+            SMALL,
+            "-o",
+            str(folder),
+        ],
+        stdin=terminal,
+        stdout=terminal,
+        stderr=terminal,
+        start_new_session=True,
+        env={**os.environ, **box.environ},
+    )
+
+
+async def test_a_closed_terminal_loses_no_picture(box: Box, tmp_path: Path) -> None:
+    """The last that it writes fails then, and neither that nor the signal ends the program."""
+    await box.turn(hold=True)
+    ours, theirs = os.openpty()
+    with generating_on_a_terminal(tmp_path, box, theirs) as process:
+        os.close(theirs)
+        await box.reached(1)
+        os.close(ours)
+        await box.release()
+        code = await anyio.to_thread.run_sync(process.wait, PATIENCE_S)
+    assert code == 0
+    assert len(saved(tmp_path)) == 1
+
+
+NOHUP = """
+import os, signal, sys
+signal.signal(signal.SIGHUP, signal.SIG_IGN)
+os.execv(sys.argv[1], sys.argv[1:])
+"""
+
+
+async def test_what_is_to_outlive_its_terminal_ignores_its_end(box: Box, tmp_path: Path) -> None:
+    """`nohup` has the signal ignored, and the server goes on as if nothing had come."""
+    environ = {**box.environ, "GPT_IMAGE_2_OUTPUT_DIR": str(tmp_path), "GPT_IMAGE_2_ENGINE": "off"}
+    async with running(environ, through=[sys.executable, "-c", NOHUP]) as program:
+        number = await under_way(program, box)
+        program.signal(signal.SIGHUP)
+        await box.release()
+        assert not (await program.answer(number))["isError"]
+        assert len(saved(tmp_path)) == 1
 
 
 async def test_its_second_ctrl_c_ends(box: Box, tmp_path: Path) -> None:

@@ -322,6 +322,22 @@ async def test_a_locked_database_delays_a_request_once_and_not_at_each_transacti
             assert len(limited.knobs.requests) == int(is_open)
 
 
+async def test_every_answer_says_that_the_database_does_not_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The writer thread waits for a lock here; a disk or a server may never answer."""
+    async with paying(tmp_path, GPT_IMAGE_2_MAX_WAIT_S="0.1") as bench:
+        bench.knobs.hold()
+        await bench.call("generate_image", **FOX)
+        assert "has not answered" not in said(await bench.call("generate_image", **{**FOX, "prompt": "an owl"}))
+        monkeypatch.setattr("gpt_image_2_mcp.persistence.unit_of_work.STUCK_SECONDS", 0.1)
+        monkeypatch.setattr("gpt_image_2_mcp.database.sqlite.SHORT_BUSY_SECONDS", PATIENCE_S)
+        with locked(tmp_path):
+            waits = await bench.call("generate_image", **{**FOX, "prompt": "a cat"})
+            assert "The database has not answered for 0 s. Pictures are saved all the same" in said(waits)
+            assert "has not answered" in await bench.refused("generate_image", prompt="a fox", size="7x7")
+
+
 # PostgreSQL.
 
 

@@ -71,6 +71,9 @@ def shorten_line(text: str, limit: int = MAX_PROMPT_IN_LIST) -> str:
 class GptImageError(Exception):
     """A failure that the user or the model can act on; `str(error)` is the message for them."""
 
+    usage: object = None
+    """The `billing.tokens.Usage` that an answer without a usable picture named, if it did."""
+
 
 class BadRequest(GptImageError):
     """An argument breaks a rule."""

@@ -87,7 +87,7 @@ class Bill:
     """How many pictures are billed."""
     nano_usd: int = 0
     made: list[bytes] = field(default_factory=list[bytes])
-    """The pictures that were made, whether or not they went out: a part of an answer may arrive although it was reset."""
+    """The pictures that were made, whether or not they went out: a part of a reset answer may have arrived."""
     whole: list[bytes] = field(default_factory=list[bytes])
     """The pictures that went out to their last byte, in an answer that the connection took."""
     content: bytes = b""
@@ -217,7 +217,9 @@ class Exchange:
             if pieces > 1:
                 time.sleep(0.002)
         if status.startswith("2") or b"b64_json" in content:
-            self.delivered(content if cut is None else content[:cut])
+            # In chunks, what was sent is more than what it carries: the sizes between the halves.
+            overhead = len(body) - len(content) if framing in ("chunked", "trailers") else 0
+            self.delivered(content if cut is None else content[: max(0, cut - overhead)])
 
     def send(self, data: bytes) -> None:
         """Send bytes as they are."""

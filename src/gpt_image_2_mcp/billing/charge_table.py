@@ -122,6 +122,10 @@ class ChargeTable:
             **tokens,
         )
 
+    def mark_unknown(self, charge: int, *, usd: Decimal | None) -> None:
+        """Change a charge that is not settled to unknown, with its cost if that is known; raises as `settle` does."""
+        self.update(charge, if_in=("reserved", "sent", "released"), to="unknown", nano_usd=_to_nano_usd(usd))
+
     def spent(self, day: str) -> Decimal:
         """The dollars of `day` in settled charges and in those whose outcome is unknown."""
         return self._total(day, _SPENT_STATES)

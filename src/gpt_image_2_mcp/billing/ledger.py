@@ -125,10 +125,13 @@ class Ledger:
         with self._transaction() as charges:
             charges.update(charge, if_in=("reserved", "sent"), to="released")
 
-    def mark_unknown(self, charge: int) -> None:
-        """Record that the answer was lost: it may have been billed, and counts as spent at its estimate."""
+    def mark_unknown(self, charge: int, *, usd: Decimal | None = None) -> None:
+        """Record that there is no picture, and that one may have been billed: it counts as spent.
+
+        It counts at `usd` dollars, which an answer without a usable picture named, or with None at its estimate.
+        """
         with self._transaction() as charges:
-            charges.update(charge, if_in=("reserved", "sent", "released"), to="unknown")
+            charges.mark_unknown(charge, usd=usd)
 
     def end(self, end: ChargeEnd, *, charge: int | None) -> None:
         """Record how a charge ended; doing it twice changes nothing.
@@ -154,7 +157,7 @@ class Ledger:
                 case "settled":
                     self.settle(charge, usage=end.usage, usd=end.usd, request_id=end.request_id)
                 case "unknown":
-                    self.mark_unknown(charge)
+                    self.mark_unknown(charge, usd=end.usd)
                 case "released":
                     self.release(charge)
 

@@ -1,15 +1,18 @@
 """Progress bars on a terminal, and what Ctrl-C means while a picture is made."""
 
+import asyncio
 import os
 import signal
 import sys
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
 import anyio
 
 from ..errors import GptImageError
+from ..server.stdio.signals import ending_signals, is_insistent
 
 if TYPE_CHECKING:
     from ..jobs.job import Job
@@ -41,7 +44,7 @@ async def wait_for_report(service: "ImageService", job: "Job") -> "Report":
     """Wait for a job behind a progress bar.
 
     The first Ctrl-C stops a job of which nothing was sent, and otherwise still waits for what is paid; the second one
-    ends the process.
+    ends the process. SIGTERM means the same, and a closed terminal as often as it is told means the first Ctrl-C.
 
     Raises:
         GptImageError: the job failed, or was stopped.
@@ -76,12 +79,28 @@ async def wait_for_report(service: "ImageService", job: "Job") -> "Report":
 
 async def _watch_interrupts(service: "ImageService", job: "Job", say: Callable[[str], None]) -> None:
     if sys.platform == "win32":
-        return
-    with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        from .console_window import closing
+
+        with closing(partial(asyncio.get_running_loop().call_soon_threadsafe, service.stop_job, job)):
+            await anyio.sleep_forever()
+    terminals = [number for number in (1, 2) if os.isatty(number)]
+    with anyio.open_signal_receiver(*ending_signals()) as signals:
         interrupted = False
         async for received in signals:
+            if received == signal.SIGHUP:
+                _forget_terminal(terminals)
             if interrupted:
-                os._exit(128 + received)
+                if is_insistent(received):
+                    os._exit(128 + received)
+                continue
             interrupted = True
             if not service.stop_job(job):
                 say("The picture is paid for already: waiting to save it. Ctrl-C again gives it up.")
+
+
+def _forget_terminal(terminals: list[int]) -> None:
+    """Write nowhere what would go to a terminal that is closed: that fails, and would end the program."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for number in terminals:
+        os.dup2(nowhere, number)
+    os.close(nowhere)

@@ -196,9 +196,13 @@ class Charge:
             usd += end.estimate * lost / n
         return replace(end, usage=usage, usd=usd, request_id=request_id)
 
-    def failed(self, *, may_be_billed: bool) -> ChargeEnd | None:
-        """The end without a picture: `unknown` if one may be billed that did not arrive, and `released` if not."""
-        return self._end("unknown" if may_be_billed else "released")
+    def failed(self, *, may_be_billed: bool, usd: Decimal | None = None) -> ChargeEnd | None:
+        """The end without a picture: `unknown` if one may be billed that did not arrive, and `released` if not.
+
+        `usd` is what the answer said that it cost; None counts at the estimate.
+        """
+        end = self._end("unknown" if may_be_billed else "released")
+        return end and replace(end, usd=usd)
 
     def _end(self, state: Literal["settled", "unknown", "released"]) -> ChargeEnd | None:
         if self._free:

@@ -24,7 +24,6 @@ from ..storage.local_folder import (
     RAW_SUFFIX,
     Name,
     SavedImage,
-    ensure_side_folder,
     last_resort,
     save_beside,
     save_image,
@@ -159,7 +158,7 @@ class ImageSaver:
         return None
 
     def keep_raw(self, content: bytes) -> Path | None:
-        """Keep an answer in which no picture was found, in the side folder of the first folder that takes it."""
+        """Keep an answer that may have more pictures in it, in the side folder of the first folder that takes it."""
         content = self._redact(content)
         with self._numbering:
             self._kept += 1
@@ -176,10 +175,9 @@ class ImageSaver:
             return
         name = f"{self.stem}-partial-{len(self._partials) + 1}.{EXTENSION[found]}"
         with suppress(OSError, BadRequest):
-            path = ensure_side_folder(self._target.folders[0], self._target.policy) / name
-            with path.open("xb") as file:
-                file.write(data)
-            self._partials.append(path)
+            folder, policy = self._target.folders[0], self._target.policy
+            # Nothing depends on it, so that nothing waits for the disk.
+            self._partials.append(save_beside(data, name, folder=folder, policy=policy, durable=False))
 
     def _save(self, picture: ImageBytes | ImageLink, result: ApiResult) -> "_PictureFile":
         """Write a picture to the disk, and do nothing else with it."""

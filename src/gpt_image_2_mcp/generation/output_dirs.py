@@ -2,9 +2,13 @@
 
 import logging
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
+
+import anyio
 
 from ..errors import BadRequest, shown
 from ..paths.policy import WritePolicy, expand_path
@@ -12,11 +16,15 @@ from ..paths.project import default_folder
 from ..settings import Settings
 from ..storage.local_folder import ensure_folder
 from ..storage.recovery import recover_parts
+from ..storage.time_limit import run_in_time_async
 
 logger = logging.getLogger(__name__)
 
 MAX_FOLDER_PATH = 500
 """Characters of an output folder's path: an answer repeats it for every file."""
+
+
+ResultT = TypeVar("ResultT")
 
 
 class OutputDirs:
@@ -27,6 +35,8 @@ class OutputDirs:
         self._settings = settings
         self._working_dir = working_dir
         self._home = home
+        self._looked_through: set[Path] = set()
+        """The folders in which half-written pictures were looked for: reading the names of all files takes time."""
 
     def default(self) -> Path:
         """The folder for calls without `output_dir`; the built-in sandbox has a subfolder `sandbox` in it."""
@@ -66,7 +76,9 @@ class OutputDirs:
         return folder
 
     def prepare(self, output_dir: str | None) -> Path:
-        """Resolve a call's output folder, make it, and recover what a killed process left in it. Blocks.
+        """Resolve a call's output folder, and make it. Blocks.
+
+        In the first call for a folder, what killed processes left in it is recovered.
 
         Raises:
             BadRequest: it may not or cannot be written, or its path is too long.
@@ -74,20 +86,53 @@ class OutputDirs:
         """
         folder = self.resolve(output_dir)
         ensure_folder(folder)
-        for sentence in recover_parts(folder):
-            logger.warning("%s", sentence)
+        if folder not in self._looked_through:
+            for sentence in self._look_through(folder):
+                logger.warning("%s", sentence)
         return folder
 
-    def recover(self, folders: Iterable[Path]) -> list[str]:
-        """Recover half-written pictures in the default folder and in `folders`; gives a sentence for each. Blocks.
+    async def in_time(self, output_dir: Path | str | None, work: Callable[[], ResultT]) -> ResultT:
+        """Run `work`, which reads and writes in an output folder, in a thread and with a time limit.
 
-        A folder that may not be written any longer, or has become a link, is left as it is.
+        Raises:
+            BadRequest: the folder does not answer.
+
         """
-        found: list[str] = []
-        # A sandbox at OPENAI_BASE_URL shows only in its answers: its pictures were then saved in the subfolder.
-        own = [] if self._settings.problems else [self.default(), self.default() / "sandbox"]
-        for folder in dict.fromkeys([*own, *folders]):
+        folder = Path(output_dir or self._settings.output_dir or "Pictures")
+        try:
+            return await run_in_time_async(folder, work)
+        except TimeoutError as error:
+            raise BadRequest(
+                f"The folder {str(folder)!r} cannot be used: {error.strerror}. Nothing was sent or paid. Choose another"
+                " one with `output_dir` or GPT_IMAGE_2_OUTPUT_DIR."
+            ) from None
+
+    async def recover(self, folders: Iterable[Path]) -> list[str]:
+        """Recover half-written pictures in the default folder and in `folders`; gives a sentence for each.
+
+        A folder that may not be written any longer, has become a link or does not answer is left as it is.
+        """
+        found: dict[Path | None, list[str]] = {folder: [] for folder in (None, *folders)}
+
+        async def recover_one(folder: Path | None) -> None:
             with suppress(BadRequest):
-                real = self.policy.resolve_writable(folder)
-                found += recover_parts(real) if real == folder or folder in own else []
-        return found
+                found[folder] = await self.in_time(folder, partial(self._recover, folder))
+
+        async with anyio.create_task_group() as tasks:
+            for folder in found:
+                tasks.start_soon(recover_one, folder)
+        return [sentence for sentences in found.values() for sentence in sentences]
+
+    def _recover(self, folder: Path | None) -> list[str]:
+        """Recover in a folder that jobs wrote to; None stands for the default one."""
+        if folder is not None:
+            return self._look_through(folder) if self.policy.resolve_writable(folder) == folder else []
+        if self._settings.problems:
+            return []
+        # A sandbox at OPENAI_BASE_URL shows only in its answers: its pictures were then saved in the subfolder.
+        own = self.default(), self.default() / "sandbox"
+        return [sentence for place in own for sentence in self._look_through(self.policy.resolve_writable(place))]
+
+    def _look_through(self, folder: Path) -> list[str]:
+        self._looked_through.add(folder)
+        return recover_parts(folder)

@@ -9,13 +9,14 @@ import hashlib
 import json
 from dataclasses import replace
 from functools import partial
+from weakref import WeakValueDictionary
 
 import anyio
 import anyio.to_thread
 
-from ..billing.tokens import text_tokens
+from ..billing.tokens import AUTO_SIZE, text_tokens
 from ..catalogue.session import BeginSession, ExtendSession, Session, new_session_id
-from ..errors import ApiError
+from ..errors import ApiError, BadRequest
 from ..inputs import Sources
 from ..inputs.reader import InputReader, Inputs
 from ..jobs.durations import DurationHistory, max_silence_s
@@ -36,10 +37,12 @@ from ..parameters.models import (
     StartSessionRequest,
     identity,
 )
+from ..parameters.sizes import parse_edges
 from ..paths.policy import safe_prefix
 from ..persistence.unit_of_work import WriterThread
 from ..settings import DEFAULT_BASE_URL, Settings
 from ..storage.local_folder import Name
+from ..storage.room import ensure_room, picture_bytes
 from .charges import PricedRequest, Spending
 from .image_saver import ImageSaver, SaveTarget
 from .link_fetcher import LinkFetcher, backend_host
@@ -77,7 +80,8 @@ class Pipeline:
         self._durations = durations
         self._news = news
         self._in_flight = InFlightWrites()
-        self._prepare_lock = anyio.Lock()
+        self._folder_locks: WeakValueDictionary[str | None, asyncio.Lock] = WeakValueDictionary()
+        """The locks of the output folders that are being prepared, by their names in the calls."""
 
     async def close(self) -> None:
         """Wait until the pictures that request threads are saving are on the disk, and close the news."""
@@ -105,14 +109,16 @@ class Pipeline:
             case EditRequest() | StartSessionRequest():
                 kind = "edit" if isinstance(request, EditRequest) else "session"
                 inputs = await self._reader.read(request.images, request.mask)
-        # One at a time: side by side, threads could finish in another order than that in which the calls arrived.
-        async with self._prepare_lock:
-            folder = await anyio.to_thread.run_sync(self._output_dirs.prepare, request.output_dir)
+        # One at a time for each folder: side by side, threads could finish in another order than that in which the
+        # calls arrived. A folder that does not answer holds up only the calls that name it.
+        name = request.output_dir
+        async with self._folder_locks.setdefault(name, asyncio.Lock()):
+            folder = await self._output_dirs.in_time(name, partial(self._output_dirs.prepare, name))
         step = BeginSession(new_session_id(), folder) if kind == "session" else None
         return Order(kind, folder, inputs, self._key(job, inputs), step)
 
     async def run(self, job: Job, order: Order) -> Report:
-        """Reserve the money, send the request, save what arrives, record it, and report.
+        """See that there is room, reserve the money, send the request, save what arrives, record it, and report.
 
         Raises:
             GptImageError: there is no picture; whether one may be billed is recorded.
@@ -122,8 +128,9 @@ class Pipeline:
         request = ImageRequest(
             job.request.prompt, job.request.count, job.request, order.inputs.images, order.inputs.mask
         )
+        target = await self._output_dirs.in_time(order.folder, partial(self._save_target, job, order))
         charge = await self._spending.reserve(job.id, self.priced(job.request, order.inputs))
-        saver = self._saver(job, order)
+        saver = self._saver(job, target)
         job.files.folder, job.files.stem = order.folder, saver.stem
         job.status.max_silence_s = max_silence_s(job.expected_s)
         # `RequestSender` awaits this before each request's first byte, after it waited for a slot.
@@ -148,7 +155,7 @@ class Pipeline:
         if job.status.sent_since is not None:
             self._durations.learn(job.request, anyio.current_time() - job.status.sent_since)
         lost = sum(isinstance(failure, ApiError) and failure.may_be_billed for failure in outcome.failures)
-        report = await self._recorder.record_result(job, order, report, charge, lost=lost)
+        report = await self._recorder.record_result(job, order, report, charge, lost=lost, policy=target.policy)
         report = replace(report, previews=saver.previews)
         self._news.publish(report.position.session_id if report.position else None)
         return report
@@ -178,16 +185,38 @@ class Pipeline:
             partial_images=self._settings.partial_images if request.count == 1 else 0,
         )
 
-    def _saver(self, job: Job, order: Order) -> ImageSaver:
+    def _save_target(self, job: Job, order: Order) -> SaveTarget:
+        """Where the pictures of a job are saved, once it is sure that there is room for them. Blocks.
+
+        A call names its folder or takes the default one, and can choose another one if it is refused. The turns of a
+        session go to the session's folder; if that has no room, the default one is taken, and the report says so.
+
+        Raises:
+            BadRequest: there is no room.
+
+        """
         policy = self._output_dirs.policy
         default = policy.resolve_writable(self._output_dirs.default())
-        target = SaveTarget(
-            name=Name.new(order.kind, safe_prefix(job.request.filename_prefix or "")),
-            folders=tuple(dict.fromkeys((order.folder, default))),
+        folders = tuple(dict.fromkeys((order.folder, default)))
+        options = job.request
+        size = picture_bytes(parse_edges(options.size) or AUTO_SIZE, options.output_format)
+        # The unfinished pictures of a stream are saved as well.
+        count = options.count + (self._settings.partial_images if options.count == 1 else 0)
+        try:
+            ensure_room(order.folder, count, size, policy)
+        except BadRequest:
+            if order.folder == default or not isinstance(options, ContinueSessionRequest):
+                raise
+            ensure_room(default, count, size, policy)
+        return SaveTarget(
+            name=Name.new(order.kind, safe_prefix(options.filename_prefix or "")),
+            folders=folders,
             # Whether a backend reached by HTTP is a sandbox shows in its answer only.
             sandbox_folders={} if self._settings.sandbox else {default: default / "sandbox"},
             policy=policy,
         )
+
+    def _saver(self, job: Job, target: SaveTarget) -> ImageSaver:
         links = LinkFetcher(
             self._sources,
             asyncio.get_running_loop(),

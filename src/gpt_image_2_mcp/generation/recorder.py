@@ -9,13 +9,19 @@ Every function that takes `Repositories` runs in the writer thread.
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import anyio
+import anyio.to_thread
+
 from ..billing.budgets import ChargeEnd
+from ..billing.prices import cost
+from ..billing.tokens import Usage
 from ..catalogue.picture_record import Picture
 from ..catalogue.session import BeginSession
 from ..catalogue.sidecar import write_sidecar
@@ -23,6 +29,7 @@ from ..database.retry import retry_undone
 from ..errors import ApiError, BadRequest, GptImageError
 from ..images import EXTENSION
 from ..inputs import InputImage
+from ..inputs.reader import Inputs
 from ..jobs.job import Job
 from ..jobs.order import Order
 from ..jobs.report import Report
@@ -30,6 +37,7 @@ from ..jobs.store import JobStore, write_fetched
 from ..paths.policy import WritePolicy
 from ..persistence.unit_of_work import Repositories, WriterThread
 from ..storage.local_folder import save_beside
+from ..storage.time_limit import run_in_time
 from .charges import Charge
 from .record_builder import records_of
 
@@ -90,7 +98,7 @@ class Recorder:
         """
         # A sandbox at OPENAI_BASE_URL shows only in its answers; it bills nothing.
         is_free = isinstance(error, ApiError) and error.from_sandbox
-        ended = charge.failed(may_be_billed=job.status.sent > 0 and not is_free)
+        ended = charge.failed(may_be_billed=job.status.sent > 0 and not is_free, usd=_named_cost(error, self.model))
 
         def write(repositories: Repositories) -> None:
             from .job_end import JobEnd
@@ -100,15 +108,32 @@ class Recorder:
 
         await self.writer.run(write)
 
-    async def record_result(self, job: Job, order: Order, report: Report, charge: Charge, *, lost: int) -> Report:
+    async def record_result(
+        self, job: Job, order: Order, report: Report, charge: Charge, *, lost: int, policy: WritePolicy
+    ) -> Report:
         """Record the cost, the pictures, their turn in the session and the job's end; gives the completed report.
 
         `lost` pictures of the request may be billed without having arrived. Raises nothing: the pictures are paid for
         and saved, so a failure here becomes a warning in the report.
         """
-        return await self.writer.run(
-            partial(self._write_result, job=job, order=order, report=report, charge=charge, lost=lost)
-        )
+        # A cancellation waits: the pictures are paid for. Files are written in other threads than the writer's, which
+        # everything else waits for.
+        with anyio.CancelScope(shield=True):
+            keeps_history = self.writer.repositories.keeps_history
+            folder = report.images[0].path.parent
+            inputs = order.inputs
+            if keeps_history and isinstance(order.step, BeginSession):
+                inputs = await anyio.to_thread.run_sync(
+                    partial(inputs.with_kept_files, partial(_keep_original, folder=folder, policy=policy))
+                )
+            report, pictures = await self.writer.run(
+                partial(
+                    self._write_result, job=job, order=order, inputs=inputs, report=report, charge=charge, lost=lost
+                )
+            )
+            if keeps_history:
+                await anyio.to_thread.run_sync(partial(_write_records, pictures, policy))
+        return report
 
     def replay(self, repositories: Repositories, line: dict[str, Any]) -> None:
         """Write what waited in the spool; `persistence.spool` says when.
@@ -124,39 +149,35 @@ class Recorder:
             write_fetched(repositories, str(line["fetched"]))
             return
         end = retry_undone(read_line(line.get("end")).write)(repositories)
-        for picture in end.pictures:
-            # Its record was written when it was saved, and does not know the position in the session.
-            if picture.record.position and picture.path.is_file():
-                _write_record(picture, self.policy())
+        # A turn's record was written when its picture was saved, and does not know the position in the session.
+        _write_records([picture for picture in end.pictures if picture.record.position], self.policy())
 
     def _write_result(
-        self, repositories: Repositories, *, job: Job, order: Order, report: Report, charge: Charge, lost: int
-    ) -> Report:
+        self,
+        repositories: Repositories,
+        *,
+        job: Job,
+        order: Order,
+        inputs: Inputs,
+        report: Report,
+        charge: Charge,
+        lost: int,
+    ) -> tuple[Report, Sequence[Picture]]:
         from .job_end import JobEnd
 
         end = JobEnd(_charge_end(report, charge, lost), step=order.step, report=report)
         try:
-            pictures = self._pictures(job, order, report, keep_originals=repositories.keeps_history)
+            pictures = records_of(
+                report, job=job, kind=order.kind, parents=inputs.origins, model=self.model, project=self.project
+            )
             end = replace(end, job=self.store.ended_row(repositories, job), pictures=tuple(pictures))
         except Exception as error:  # noqa: BLE001 - the pictures are saved: see `record_result`
             _log(error)
             self._settle_alone(repositories, end, charge)
-            return _with_warning(report, f"{NOT_LISTED} ({error}).")
+            return _with_warning(report, f"{NOT_LISTED} ({error})."), ()
         end, warning = self._write(repositories, end, charge)
-        # Beside the pictures in any case: `library rebuild` lists the pictures from these records.
-        if repositories.keeps_history:
-            for picture in end.pictures:
-                _write_record(picture, self.policy())
-        return _with_warning(end.report or report, warning)
-
-    def _pictures(self, job: Job, order: Order, report: Report, *, keep_originals: bool) -> list[Picture]:
-        inputs = order.inputs
-        if keep_originals and isinstance(order.step, BeginSession):
-            folder = report.images[0].path.parent
-            inputs = inputs.with_kept_files(partial(_keep_original, folder=folder, policy=self.policy()))
-        return records_of(
-            report, job=job, kind=order.kind, parents=inputs.origins, model=self.model, project=self.project
-        )
+        # The records beside the pictures are written in any case: `library rebuild` lists the pictures from them.
+        return _with_warning(end.report or report, warning), end.pictures
 
     def _write(self, repositories: Repositories, end: "JobEnd", charge: Charge) -> "tuple[JobEnd, str | None]":
         """Write the end of a job, or have it wait in the spool; gives it completed, and a warning if it is not written.
@@ -217,6 +238,17 @@ def _with_warning(report: Report, warning: str | None) -> Report:
     return replace(report, warnings=(*report.warnings, warning)) if warning else report
 
 
+def _named_cost(error: BaseException, model: str) -> Decimal | None:
+    """The cost in dollars of an answer without a usable picture; None if it named no usage, or has no known price."""
+    usage = error.usage if isinstance(error, GptImageError) else None
+    try:
+        return cost(model, usage) if isinstance(usage, Usage) else None
+    except Exception:
+        # The charge then counts at its estimate, which is better than not at all.
+        logger.exception("the cost of an answer could not be computed")
+        return None
+
+
 def _keep_original(image: InputImage, *, folder: Path, policy: WritePolicy) -> Path | None:
     """Save a copy of a session's original that is no file of the user, so that turn 0 can be edited again later."""
     name = f"{image.sha256}.{EXTENSION[image.format]}"
@@ -227,11 +259,12 @@ def _keep_original(image: InputImage, *, folder: Path, policy: WritePolicy) -> P
         return None
 
 
-def _write_record(picture: Picture, policy: WritePolicy) -> None:
-    try:
-        write_sidecar(picture, policy)
-    except (OSError, BadRequest) as error:
-        logger.warning("the record of %s could not be written: %s", picture.path, error)
+def _write_records(pictures: Sequence[Picture], policy: WritePolicy) -> None:
+    for picture in pictures:
+        try:
+            run_in_time(picture.path.parent, partial(write_sidecar, picture, policy))
+        except (OSError, BadRequest) as error:
+            logger.warning("the record of %s could not be written: %s", picture.path, error)
 
 
 def _log(error: Exception) -> None:

@@ -12,6 +12,7 @@ from ..catalogue.picture_record import Origin, Picture
 from ..catalogue.session import ORIGINALS, Session
 from ..errors import GptImageError, SessionError, UnreadableSource
 from ..paths.safe_open import exists
+from ..storage.time_limit import is_dead
 from . import InputImage, Sources
 from .references import References
 
@@ -179,7 +180,7 @@ def _require_unchanged(path: Path, found: str, sha256: str) -> None:
 
 def _missing_error(path: Path, error: UnreadableSource) -> UnreadableSource:
     """A clearer error for a picture whose file is gone; `error` itself if there is still a file."""
-    if exists(path):
+    if is_dead(path.parent) or exists(path):
         return error
     return UnreadableSource(
         f"The picture {path} is gone or cannot be read. If its folder was moved, `gpt-image-2-mcp library rebuild"

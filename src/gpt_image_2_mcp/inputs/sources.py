@@ -13,6 +13,7 @@ import re
 import ssl
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote_to_bytes
@@ -24,6 +25,7 @@ from ..images.formats import EXTENSION, LABEL, SNIFFED, FileFormat, recognise, s
 from ..images.headers import facts
 from ..images.validate import MAX_BYTES, validate
 from ..paths.policy import expand_path
+from ..storage.time_limit import run_in_time, run_in_time_async
 from .download import DEADLINE, fetch
 from .local_file import check_readable, read_picture
 from .url_policy import display_url
@@ -124,14 +126,20 @@ class Sources:
         Raises:
             UnreadableSource: it may not or cannot be read, or is no picture.
         """
-        return read_picture(path, reference=str(path), readable_dirs=self._readable_dirs())[0]
+        return self._read_in_time(path, any_format=False)
 
     def read_saved(self, path: Path) -> bytes:
         """Read a file that was saved here, whatever its format; raises as `read_local` does. Blocks.
 
         The caller compares the bytes with the hash that was kept of them.
         """
-        return read_picture(path, reference=str(path), readable_dirs=self._readable_dirs(), any_format=True)[0]
+        return self._read_in_time(path, any_format=True)
+
+    def _read_in_time(self, path: Path, *, any_format: bool) -> bytes:
+        try:
+            return run_in_time(path.parent, partial(self._read_file, path, str(path), any_format=any_format))[0]
+        except TimeoutError as error:
+            raise UnreadableSource(f"{shown(str(path))} cannot be read: {error.strerror}.") from None
 
     async def mask(self, reference: str, *, first: InputImage) -> InputImage:
         """Read a mask: a PNG with an alpha channel, as large as the first picture that is sent, under 4 MB.
@@ -197,10 +205,15 @@ class Sources:
                 f"{shown(reference)} means nothing to this server: give a file's path, an http(s) URL or a data URL."
             )
         path = expand_path(reference, working_dir=self._working_dir, home=self._home)
-        data, real = await anyio.to_thread.run_sync(
-            lambda: read_picture(path, reference=reference, readable_dirs=self._readable_dirs())
-        )
+        try:
+            data, real = await run_in_time_async(path.parent, partial(self._read_file, path, reference))
+        except TimeoutError as error:
+            raise UnreadableSource(f"{shown(reference)} cannot be read: {error.strerror}.") from None
         return data, reference, real
+
+    def _read_file(self, path: Path, reference: str, *, any_format: bool = False) -> tuple[bytes, Path]:
+        dirs = self._readable_dirs()
+        return read_picture(path, reference=reference, readable_dirs=dirs, any_format=any_format)
 
     def expand(self, reference: str) -> Path:
         """The absolute path that an argument names; raises BadRequest if it names none."""

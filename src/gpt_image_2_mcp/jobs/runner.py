@@ -175,7 +175,8 @@ class JobRunner:
             return None
         if working_job.delivery is Delivery.HANDED_OUT:
             working_job.delivery = Delivery.FETCHED
-            if not self._store.answers_are_confirmed:
+            # A failure is told once; a picture stays to be fetched until its answer counts as read.
+            if not (self._store.answers_are_confirmed and isinstance(job.outcome, Report)):
                 self._store.mark_fetched(working_job.id)
         if not isinstance(job.outcome, Report):
             raise job.outcome or (JobAbandoned(job.id) if job.status.abandoned else JobStopped())

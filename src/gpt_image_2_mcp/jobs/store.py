@@ -11,6 +11,8 @@ is lost is judged at every read, and never final: the other process may only hav
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +21,7 @@ from ..database.retry import retry_undone
 from ..database.url import PostgresUrl
 from ..errors import USAGE_URL, GptImageError, JobLost
 from ..persistence.unit_of_work import Repositories, UnitOfWork, WriterThread
+from ..storage.time_limit import run_in_time_async
 from .job import Delivery, Job
 from .serialization import is_readable, stored_request
 
@@ -146,7 +149,7 @@ class JobStore:
 
     async def describe_loss(self, row: "JobRow") -> JobLost:
         """The error for a lost job; see the function `describe_loss`."""
-        return JobLost(await self._writer.run(lambda repositories: describe_loss(repositories, row)))
+        return JobLost(await describe_loss(self._writer, row))
 
     def write_sent(self, repositories: Repositories, job: Job) -> None:
         """Write the row of a job that may be billed from now on."""
@@ -203,30 +206,44 @@ def write_fetched(repositories: Repositories, job_id: str) -> None:
         unit.jobs.mark_fetched(job_id)
 
 
-def describe_loss(repositories: Repositories, row: "JobRow") -> str:
+async def describe_loss(writer: WriterThread, row: "JobRow") -> str:
     """What became of a lost job: what it may have cost, and which of its pictures were saved."""
+
+    def cost(repositories: Repositories) -> tuple[Decimal | None, bool]:
+        try:
+            usd = repositories.ledger.job_cost(row.id)
+        except GptImageError:
+            usd = None
+        return usd, isinstance(repositories.database, PostgresUrl)
+
+    usd, is_shared = await writer.run(cost)
     asleep = ""
-    if isinstance(repositories.database, PostgresUrl):
+    if is_shared:
         asleep = (
             " If its computer only sleeps or has lost the database, the picture may still come: call get_image_job"
             " again before you pay once more."
         )
-    try:
-        usd = repositories.ledger.job_cost(row.id)
-    except GptImageError:
-        usd = None
     price = f"about {dollars(usd)}, " if usd else ""
-    found = _files_text(row.folder.glob(f"{row.stem}*"))
-    there = f"Saved before that: {found}." if found else f"Nothing of it is in {row.folder}."
-    # A picture whose process was killed before it got its name is found by `storage/recovery.py`, under a name that has
-    # its time and nothing of its job.
-    rescued = _files_text(row.folder.glob("*-rescued.*"), since=row.created)
-    there += f" Rescued there, and perhaps of this job: {rescued}." if rescued else ""
+    try:
+        # Not in the writer thread: a folder that does not answer would hold up everything else.
+        there = await run_in_time_async(row.folder, partial(_saved_text, row))
+    except OSError as error:
+        there = f"Its folder {row.folder} cannot be looked through ({error.strerror})."
     return (
         f"{row.id} was under way when the server's process was ended, so its answer is lost. It may have been billed,"
         f" {price}and was not sent again. {there} Look at {USAGE_URL}, then decide whether to ask for it once more."
         f"{asleep}"
     )
+
+
+def _saved_text(row: "JobRow") -> str:
+    """Which pictures of a lost job are in its folder."""
+    found = _files_text(row.folder.glob(f"{row.stem}*"))
+    there = f"Saved before that: {found}." if found else f"Nothing of it is in {row.folder}."
+    # A picture whose process was killed before it got its name is found by `storage/recovery.py`, under a name that has
+    # its time and nothing of its job.
+    rescued = _files_text(row.folder.glob("*-rescued.*"), since=row.created)
+    return f"{there} Rescued there, and perhaps of this job: {rescued}." if rescued else there
 
 
 def _files_text(paths: Iterable[Path], since: datetime | None = None) -> str:

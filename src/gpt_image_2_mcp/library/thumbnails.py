@@ -22,6 +22,7 @@ from ..images.decode import open_image
 from ..images.encode import Step, encode, without_opaque_alpha
 from ..paths.safe_open import open_no_follow
 from ..storage.atomic_write import write_file
+from ..storage.time_limit import is_dead
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -104,6 +105,8 @@ def _scaled_down(image: "Image.Image") -> "Image.Image":
 
 def _looks_unchanged(picture: Picture) -> bool:
     """Whether the file exists with the size that it was saved with; its bytes are not read."""
+    if is_dead(picture.path.parent):
+        return False
     try:
         found = picture.path.lstat()
     except (OSError, ValueError):

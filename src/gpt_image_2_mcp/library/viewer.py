@@ -2,8 +2,10 @@
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 
@@ -17,6 +19,7 @@ from ..inputs.reader import InputReader
 from ..inputs.references import References
 from ..parameters.models import ListImagesRequest, ShowImageRequest
 from ..paths.safe_open import exists
+from ..storage.time_limit import run_in_time
 from .library import KnownPicture, Library
 
 
@@ -113,7 +116,19 @@ def _calls_in_order(found: SearchResult) -> SearchResult:
 
 
 def _missing_ids(found: SearchResult) -> frozenset[str]:
-    return frozenset(picture.id for picture in found.pictures if not exists(picture.path))
+    """The ids of the pictures whose file is not there; those in a folder that does not answer are among them."""
+    folders: dict[Path, list[Picture]] = {}
+    for picture in found.pictures:
+        folders.setdefault(picture.path.parent, []).append(picture)
+    there: set[str] = set()
+    for folder, pictures in folders.items():
+        with suppress(TimeoutError):
+            there |= run_in_time(folder, partial(_ids_there, pictures))
+    return frozenset(picture.id for picture in found.pictures if picture.id not in there)
+
+
+def _ids_there(pictures: Sequence[Picture]) -> set[str]:
+    return {picture.id for picture in pictures if exists(picture.path)}
 
 
 def _preview_of(data: bytes, name: str, region: str | None) -> tuple[Preview, str]:

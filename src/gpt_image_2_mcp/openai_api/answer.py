@@ -1,12 +1,15 @@
-"""Receives an answer, and reads it: strictly, then loosely; what nobody can read is kept as it came.
+"""Receives an answer, and reads it: strictly, then loosely; what cannot be read is kept as it came.
 
 A picture is paid for when the answer begins to arrive, so nothing that arrived is thrown away. Where the strict reader
-fails, or the connection breaks off, the complete pictures in what arrived are used (`loose_parser`). If there is none,
-or if the pictures cannot be fetched or saved, the raw answer is kept by the `ImageSink`, and the error says where.
+fails, or the connection breaks off, the complete pictures in what arrived are used (`loose_parser`), and if some are
+missing, the rest of the answer is kept by the `ImageSink`. If there is none, or if the pictures cannot be fetched or
+saved, the whole answer is kept. The error or the warning says where.
 """
 
 import json
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import replace
 from typing import Any
 
 import httpx2
@@ -17,12 +20,15 @@ from .api_result import ApiResult
 from .body_reader import ImageBytes
 from .client import with_deadline
 from .errors import from_sandbox
-from .loose_parser import find_pictures, find_usage
+from .loose_parser import find_pictures, find_usage, leave_out_pictures, may_hold_picture
 from .results import parse_usage, reading_answer, request_id
 from .sink import ImageSink
 
 MAX_PLAIN_BYTES = 3_000
 """Bytes of a JSON object in which no picture can be: a refusal in words, for example."""
+MAX_ANSWER_BYTES = 512 * 1024 * 1024
+"""Bytes of one answer that are read: ten pictures at 4K that no compression helps are 320 MB in base64."""
+IN_ERROR = "The backend answered with an error that had the picture in it."
 RESCUE = "`gpt-image-2-mcp library rescue` looks for pictures in it."
 
 
@@ -40,6 +46,7 @@ class Answer:
         """Read the body, and keep each piece.
 
         Raises:
+            OutcomeUnknown: there are more than `MAX_ANSWER_BYTES` of it.
             openai.APITimeoutError: it takes too long.
             openai.APIConnectionError: the connection broke off. The SDK itself raises its errors only until the
                 headers are there.
@@ -49,6 +56,8 @@ class Answer:
         try:
             for piece in with_deadline(self._response.iter_bytes()):
                 self.content += piece
+                if len(self.content) > MAX_ANSWER_BYTES:
+                    raise OutcomeUnknown(f"The API's answer has more than {MAX_ANSWER_BYTES:,} bytes.")
                 yield piece
         except httpx2.TimeoutException as error:
             raise openai.APITimeoutError(request=request) from error
@@ -56,47 +65,83 @@ class Answer:
             raise openai.APIConnectionError(request=request) from error
 
 
-def save_answer(answer: Answer, read: Callable[[], ApiResult], sink: ImageSink) -> None:
-    """Pass the pictures of an answer to `sink`; `read` reads it strictly. Blocks: called in the request's thread.
+def receive(
+    call: AbstractContextManager[Any],
+    read: Callable[[Answer], ApiResult],
+    sink: ImageSink,
+    *,
+    wanted: int,
+    warning: str = IN_ERROR,
+) -> bool:
+    """Send a request for `wanted` pictures, and pass those of its answer to `sink`. Blocks: called in its own thread.
+
+    `call` is the SDK's, and `read` reads the answer strictly. True if the backend answered with an error, and the
+    picture was in that; the result then has the `warning`.
 
     Raises:
         GptImageError: there is no picture, or none could be fetched or saved; where the answer is kept, it says so.
-        openai.OpenAIError: the connection broke off before a picture was complete.
+        openai.OpenAIError: the request failed, or the connection broke off before a picture was complete.
 
     """
     try:
+        with call as response:
+            _save(Answer(response), read, sink, wanted=wanted)
+            return False
+    except openai.InternalServerError as error:
+        # A proxy may fail after the picture was made, and put what it has into the error. Such an error must not reach
+        # `retry`, which would have the picture made again.
+        result = _find_result(error.response.content, error.response.headers)
+        if result is None:
+            raise
+        sink.save_result(replace(result, warnings=(warning,)))
+        return True
+
+
+def _save(answer: Answer, read: Callable[[Answer], ApiResult], sink: ImageSink, *, wanted: int) -> None:
+    try:
         try:
             with reading_answer(answer.headers):
-                result = read()
+                result = read(answer)
         except (ApiError, openai.APIConnectionError) as failure:
-            result = _loose_result(bytes(answer.content), answer.headers, failure)
-        sink.save_result(result)
+            result = _read_loosely(answer, failure, sink, wanted=wanted)
+        try:
+            sink.save_result(result)
+        except GptImageError as failure:
+            failure.usage = None if result.host_usage else result.usage
+            raise
     except (BadAnswer, OutcomeUnknown, CannotSave, openai.APIConnectionError) as failure:
         _keep(answer.content, failure, sink)
         raise
 
 
-def _loose_result(content: bytes, headers: Mapping[str, str], failure: Exception) -> ApiResult:
+def _read_loosely(answer: Answer, failure: Exception, sink: ImageSink, *, wanted: int) -> ApiResult:
     """What can be read of an answer that the strict reader refused; raises `failure` if that is no picture."""
-    broke_off = isinstance(failure, openai.APIConnectionError | OutcomeUnknown)
-    what = "broke off" if broke_off else "was not in the form of OpenAI's API"
-    result = find_result(content, headers, warning=f"The API's answer {what}; what is here was complete in it.")
+    content = bytes(answer.content)
+    result = _find_result(content, answer.headers)
     if result is None:
         raise failure
-    return result
+    broke_off = isinstance(failure, openai.APIConnectionError | OutcomeUnknown)
+    what = "broke off" if broke_off else "was not in the form of OpenAI's API"
+    arrived = len(result.pictures)
+    warning = f"The API's answer {what}; {min(arrived, wanted)} of {wanted} pictures arrived whole."
+    if arrived < wanted and may_hold_picture(rest := leave_out_pictures(content)):
+        path = sink.keep_raw(rest)
+        warning += f" The rest of it is kept in {path}; {RESCUE}" if path else ""
+    return replace(result, warnings=(warning,))
 
 
-def find_result(content: bytes, headers: Mapping[str, str], *, warning: str) -> ApiResult | None:
-    """The complete pictures in an answer of any form, with `warning`; None if there is none."""
+def _find_result(content: bytes, headers: Mapping[str, str]) -> ApiResult | None:
+    """The complete pictures in an answer of any form; None if there is none."""
     pictures = find_pictures(content)
     if not pictures:
         return None
+    # The Responses API counts the host model's tokens there, which are no picture's.
+    usage = None if b"image_generation_call" in content else parse_usage(find_usage(content))
     return ApiResult(
         pictures=tuple(map(ImageBytes, pictures)),
-        usage=parse_usage(find_usage(content)),
+        usage=usage,
         request_id=request_id(headers),
         sandbox=from_sandbox(headers),
-        warnings=(warning,),
     )
 
 

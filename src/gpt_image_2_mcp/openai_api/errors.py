@@ -6,7 +6,7 @@ The cases, their codes and their words: OpenAI's error guide and measured answer
 import re
 from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Any
+from typing import Any, cast
 
 import httpx2
 import openai
@@ -25,7 +25,7 @@ from .connection_errors import translate_connection
 from .connection_trace import trace_of
 from .network_variables import proxy_text
 from .sanitize import sanitized
-from .unbilled import error_object, is_own_failure, named_wait
+from .unbilled import code_of, error_object, is_own_failure, is_quota_spent, named_wait
 
 KEYS_PAGE = "https://platform.openai.com/api-keys"
 BILLING_PAGE = "https://platform.openai.com/settings/organization/billing"
@@ -56,9 +56,7 @@ def translate(error: openai.OpenAIError, *, model: str, variable: str, editing: 
         case openai.APIError():
             # An error event inside a stream: it has a body and no status.
             body = error_object(error) or {}
-            return _translate_body(
-                body, code=error.code, message=error.message, request_id=None, model=model, variable=variable
-            )
+            return _translate_body(body, message=error.message, request_id=None, model=model, variable=variable)
         case _:
             return ApiError(f"The OpenAI SDK refused to make the request: {sanitized(str(error))}.")
 
@@ -68,7 +66,6 @@ def translate_object(body: Mapping[str, Any], *, model: str, request_id: str | N
     message = str(body.get("message") or body.get("code") or "no reason given")
     return _translate_body(
         body,
-        code=str(body.get("code") or ""),
         message=message,
         request_id=request_id,
         model=model,
@@ -86,12 +83,18 @@ def _translate_status(error: openai.APIStatusError, *, model: str, variable: str
     body = error_object(error)
     if error.response.is_redirect:
         return _translate_redirect(error)
-    if status == HTTPStatus.TOO_MANY_REQUESTS and error.code != "insufficient_quota":
+    if status == HTTPStatus.TOO_MANY_REQUESTS and not is_quota_spent(error):
         wait = named_wait(error)
         when = f"Wait {wait:.0f} s" if wait is not None and wait >= 1 else "Wait a little"
+        message = _message(error)
+        # LiteLLM answers so while it rests a deployment that failed.
+        at_rest = "No deployments available" in message
+        what = (
+            "The proxy at OPENAI_BASE_URL has nothing to send it to" if at_rest else "OpenAI's rate limit was reached"
+        )
+        limits = "." if at_rest else f"; limits for your tier: {LIMITS_PAGE}."
         return RateLimited(
-            f"OpenAI's rate limit was reached: {sanitized(_message(error))}. {when} and ask again;"
-            f" limits for your tier: {LIMITS_PAGE}.",
+            f"{what}: {sanitized(message)}. {when} and ask again{limits}",
             retry_after=wait,
             request_id=request_id,
             status=status,
@@ -125,7 +128,6 @@ def _translate_status(error: openai.APIStatusError, *, model: str, variable: str
         )
     return _translate_body(
         body,
-        code=error.code,
         message=_message(error),
         request_id=request_id,
         model=model,
@@ -152,7 +154,6 @@ def _translate_redirect(error: openai.APIStatusError) -> ApiError:
 def _translate_body(  # noqa: C901, PLR0912 - one arm a row of OpenAI's table of errors
     body: Mapping[str, Any],
     *,
-    code: str | None,
     message: str,
     request_id: str | None,
     model: str,
@@ -161,6 +162,7 @@ def _translate_body(  # noqa: C901, PLR0912 - one arm a row of OpenAI's table of
 ) -> ApiError:
     said = sanitized(message)
     kind = ApiError
+    code = code_of(body, message)
     match code, status:
         case "invalid_api_key", _:
             text = f"OpenAI does not accept the key in OPENAI_API_KEY. Make or check it at {KEYS_PAGE} and correct it"
@@ -211,7 +213,7 @@ def _refuses_route(error: openai.APIStatusError) -> bool:
         case 405 | 501:
             return True
         case 404:
-            return error.code != "model_not_found"
+            return code_of(error_object(error) or {}, _message(error)) != "model_not_found"
         case 400:
             return error.code == "invalid_value" and error.param == "model" and "dall-e-2" in _message(error)
         case _:
@@ -219,12 +221,21 @@ def _refuses_route(error: openai.APIStatusError) -> bool:
 
 
 def _violations(body: Mapping[str, Any], message: str) -> str:
-    details: Any = body.get("moderation_details") or {}
-    categories: Any = details.get("categories")
+    """What moderation found, in the three ways in which OpenAI and Azure say it; "" if that is not said."""
+    categories: Any = _object(body.get("moderation_details")).get("categories")
+    if not isinstance(categories, list):
+        inner = _object(body.get("innererror") or body.get("inner_error"))
+        verdicts = _object(inner.get("content_filter_result"))
+        categories = [name for name, verdict in verdicts.items() if _object(verdict).get("filtered")]
     named = re.search(r"safety_violations=\[([^\]]*)\]", message)
     if categories:
-        return f" for {sanitized(', '.join(map(str, categories)))}"
+        return f" for {sanitized(', '.join(map(str, cast('list[Any]', categories))))}"
     return f" for {sanitized(named[1])}" if named and named[1] else ""
+
+
+def _object(value: object) -> Mapping[str, Any]:
+    """`value` if it is a JSON object, else an empty one."""
+    return cast("Mapping[str, Any]", value) if isinstance(value, dict) else {}
 
 
 def _message(error: openai.APIStatusError) -> str:

@@ -15,7 +15,7 @@ from ..errors import ApiError, OutcomeUnknown
 from ..images import MIME
 from ..inputs import InputImage
 from ..parameters.models import Options
-from .answer import Answer, find_result, save_answer
+from .answer import Answer, receive
 from .api_result import ApiResult
 from .body_reader import read_body
 from .errors import translate_object
@@ -25,7 +25,6 @@ from .request import ImageRequest
 from .results import decode_base64, parse_completed_event, parse_images_answer, request_id
 from .retry import RequestSender
 from .sink import ImageSink
-from .threads import run_in_thread
 
 OPENAI_HOST = "api.openai.com"
 
@@ -97,48 +96,41 @@ class ImagesRoute:
         if n == 1 and self._partial_images:
             stream = partial(call, model=self._model, stream=True, partial_images=self._partial_images)
             try:
-                await send(lambda: self._receive_stream(stream(), sink))
+                failed = await send(
+                    lambda: receive(
+                        stream(), partial(self._read_stream, sink=sink), sink, wanted=1, warning=NOT_STREAMED
+                    )
+                )
             except ApiError as error:
-                if await self._has_rescued(error, sink):
-                    return
                 if not _refuses_streaming(error):
+                    self._note_failed_stream(error)
                     raise
                 self._partial_images = 0
             else:
+                if failed:
+                    self._partial_images = 0
                 return
         several = {"n": n} if n > 1 else {}
-        await send(lambda: self._receive(call(model=self._model, **several), sink))
+        await send(lambda: receive(call(model=self._model, **several), self._read, sink, wanted=n))
 
-    async def _has_rescued(self, error: ApiError, sink: ImageSink) -> bool:
-        """Whether the failure of a stream had the picture in it; if so, `sink` has it.
+    def _note_failed_stream(self, error: ApiError) -> None:
+        """Stop streaming if a proxy answered a request for a stream, and the answer is no picture.
 
-        LiteLLM makes the picture, fails to pass the stream on, and puts what it has into the message of a 500. The next
-        request would fail in the same way, so nothing is streamed from this address any more.
+        LiteLLM, for one, has the picture made, fails to pass the stream on, and answers 500: the next request would be
+        paid for and lost in the same way.
         """
-        cause = error.__cause__
-        if not isinstance(cause, openai.InternalServerError) or self._sender.sdk.base_url.host == OPENAI_HOST:
-            return False
-        self._partial_images = 0
-        result = find_result(cause.response.content, cause.response.headers, warning=NOT_STREAMED)
-        if result is None:
+        if isinstance(error.__cause__, openai.APIConnectionError) or not error.may_be_billed:
+            return
+        if self._sender.sdk.base_url.host != OPENAI_HOST:
+            self._partial_images = 0
             error.args = (f"{error.args[0]} {NOT_STREAMED}",)
-            return False
-        await run_in_thread(partial(sink.save_result, result))
-        return True
 
-    def _receive(self, call: AbstractContextManager[Any], sink: ImageSink) -> None:
-        """Receive an answer that is not streamed."""
-        with call as response:
-            answer = Answer(response)
-            save_answer(answer, lambda: self._read(answer), sink)
-
-    def _receive_stream(self, call: AbstractContextManager[Any], sink: ImageSink) -> None:
-        """Receive a stream of events: the unfinished pictures, and the result at its end."""
-        with call as response:
-            answer = Answer(response)
-            is_stream = response.headers.get("content-type", "").startswith("text/event-stream")
-            # A backend that ignores `stream` sends a plain answer.
-            save_answer(answer, lambda: self._read_events(answer, sink) if is_stream else self._read(answer), sink)
+    def _read_stream(self, answer: Answer, sink: ImageSink) -> ApiResult:
+        """Read a stream of events: save the unfinished pictures, and give the result at its end."""
+        if answer.headers.get("content-type", "").startswith("text/event-stream"):
+            return self._read_events(answer, sink)
+        # A backend that ignores `stream` sends a plain answer.
+        return self._read(answer)
 
     def _read_events(self, answer: Answer, sink: ImageSink) -> ApiResult:
         for event in read_events(answer.pieces()):

@@ -19,7 +19,7 @@ from ..billing.tokens import usage_from
 from ..errors import ApiError, BadAnswer, GptImageError
 from ..images import MIME
 from ..inputs import InputImage
-from .answer import Answer, save_answer
+from .answer import Answer, receive
 from .api_result import ApiResult, HostUsage
 from .body_reader import ImageBytes
 from .errors import from_sandbox, translate, translate_object
@@ -116,9 +116,8 @@ async def _send_one(
     responses: Any = sender.sdk.responses.with_streaming_response
 
     def call() -> None:
-        with responses.create(**body) as response:
-            answer = Answer(response)
-            save_answer(answer, lambda: _read_answer(answer, model=model, host_model=host_model), sink)
+        read = partial(_read_answer, model=model, host_model=host_model)
+        receive(responses.create(**body), read, sink, wanted=1)
 
     try:
         await sender.send(call, status, model=host_model, variable="OPENAI_RESPONSES_EDIT_MODEL")

@@ -66,7 +66,9 @@ def parse_images_answer(arrived: Body, headers: Mapping[str, str], *, model: str
     pictures, broken = _read_pictures(cast("list[Any]", data) if isinstance(data, list) else [], arrived.pictures)
     if not pictures:
         why = "; ".join(broken) or "it holds no picture"
-        raise BadAnswer(f"The API answered, but {why}. {BASE_URL_HINT}", request_id=request_id(headers))
+        failure = BadAnswer(f"The API answered, but {why}. {BASE_URL_HINT}", request_id=request_id(headers))
+        failure.usage = parse_usage(body.get("usage"))
+        raise failure
     warnings = tuple(f"One picture of the answer could not be used: {why}." for why in broken)
     return replace(_api_result(body, headers, pictures), warnings=warnings)
 

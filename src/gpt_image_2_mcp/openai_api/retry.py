@@ -109,5 +109,11 @@ class RequestSender:
     async def _call_in_thread(self, call: Callable[[], AnswerT], slot: Slot, status: RequestStatus) -> AnswerT:
         # Only the waiting ends at the timeout: the thread goes on, and saves what still arrives.
         with anyio.move_on_after(client.WHOLE_ANSWER_TIMEOUT_S), self._limiter.bound_silence(slot, status):
-            return await run_in_thread(call)
+            try:
+                return await run_in_thread(call)
+            # The SDK lets these through where the body of an error breaks off.
+            except httpx2.TimeoutException as error:
+                raise openai.APITimeoutError(request=error.request) from error
+            except httpx2.RequestError as error:
+                raise openai.APIConnectionError(request=error.request) from error
         raise openai.APITimeoutError(request=httpx2.Request("POST", self.sdk.base_url))

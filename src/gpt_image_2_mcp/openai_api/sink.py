@@ -14,9 +14,9 @@ class ImageSink(Protocol):
         ...
 
     def keep_raw(self, content: bytes) -> Path | None:
-        """Receive an answer in which no picture was found; gives the file that it is kept in. Blocks; raises nothing.
+        """Receive an answer without a picture, or what is left of one where pictures are missing. Blocks.
 
-        None if no folder takes it.
+        Gives the file that it is kept in; raises nothing. None if no folder takes it.
         """
         ...
 

@@ -28,6 +28,48 @@ NEVER_SENT = (
 """What httpx2 raises before the request's first byte has left."""
 
 
+QUOTA_SPENT = "insufficient_quota"
+
+_CODES: Mapping[str, str] = {
+    **dict.fromkeys(("content_filter", "contentFilter", "content_policy_violation"), "moderation_blocked"),
+    **dict.fromkeys(("insufficient_quota", "exceeded_current_quota_error"), QUOTA_SPENT),
+    "billing_limit_user_error": "billing_hard_limit_reached",
+    "billing_not_active": "billing_not_active",
+}
+"""OpenAI's codes for those of other backends, and for OpenAI's own `type`s."""
+
+_WORDS: Mapping[str, str] = {
+    "safety_violations=": "moderation_blocked",
+    "rejected by the safety system": "moderation_blocked",
+    "responsibleaipolicyviolation": "moderation_blocked",
+    "exceeded your current quota": QUOTA_SPENT,
+    "billing hard limit has been reached": "billing_hard_limit_reached",
+    "your account is not active": "billing_not_active",
+    "does not exist or you do not have access to it": "model_not_found",
+}
+"""OpenAI's codes for the words, in lower case, that its messages have beside them."""
+
+
+def code_of(body: Mapping[str, Any], message: str) -> str | None:
+    """OpenAI's code for an error object; None if it names none.
+
+    A proxy may put the status in its place, as LiteLLM does, so the `type` and the words are looked at too.
+    """
+    code, kind = body.get("code"), body.get("type")
+    for name in (code, kind):
+        if isinstance(name, str) and name in _CODES:
+            return _CODES[name]
+    if isinstance(code, str) and code and not code.isdigit():
+        return code
+    lowered = message.lower()
+    return next((known for words, known in _WORDS.items() if words in lowered), code if isinstance(code, str) else None)
+
+
+def is_quota_spent(error: openai.APIStatusError) -> bool:
+    """Whether the account is empty, which no waiting changes, though the status (429) is that of a rate limit."""
+    return code_of(error_object(error) or {}, error.message) == QUOTA_SPENT
+
+
 def is_safe_to_repeat(error: openai.OpenAIError) -> bool:
     """Whether nothing can have been billed and another try may help."""
     if isinstance(error, openai.APIConnectionError):
@@ -35,8 +77,7 @@ def is_safe_to_repeat(error: openai.OpenAIError) -> bool:
     if not isinstance(error, openai.APIStatusError):
         return False
     if error.status_code == HTTPStatus.TOO_MANY_REQUESTS:
-        # An empty account answers 429 as well, and stays empty.
-        return error.code != "insufficient_quota"
+        return not is_quota_spent(error)
     return is_own_failure(error_object(error) or {}, error.status_code)
 
 

@@ -90,10 +90,17 @@ class WritePolicy:
 
         """
         real = real_path(self.working_dir / folder)
-        own = [real_path(directory) for directory in self.own_dirs]
-        if real in own or self.allow_unsafe:
+        if self.allow_unsafe:
             return real
-        reason = _refusal_reason(real, working_dir=real_path(self.working_dir), home=real_path(self.home), own=own)
+        working_dir, home = real_path(self.working_dir), real_path(self.home)
+        # The user's own folders are looked at only where they matter: one may be on a network drive that is gone, and
+        # a picture is then saved in another folder.
+        if self.allowed_dirs is None and not _refusal_reason(real, working_dir=working_dir, home=home, own=()):
+            return real
+        own = [real_path(directory) for directory in self.own_dirs]
+        if real in own:
+            return real
+        reason = _refusal_reason(real, working_dir=working_dir, home=home, own=own)
         if reason:
             raise BadRequest(
                 f"No picture is written to {shown(str(folder))}: {reason}. Choose another folder or leave output_dir "

@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Sequence
-from functools import partial
 from typing import TYPE_CHECKING
 
 import anyio
@@ -57,8 +56,8 @@ async def _recover(writer: WriterThread, output_dirs: OutputDirs) -> float | Non
             found = [*found, str(error)]
         for sentence in found:
             logger.warning("%s", sentence)
-    for sentence in await anyio.to_thread.run_sync(output_dirs.recover, [row.folder for row in lost]):
+    for sentence in await output_dirs.recover([row.folder for row in lost]):
         logger.warning("%s", sentence)
     for row in lost:
-        logger.warning("%s", await writer.run(partial(describe_loss, row=row)))
+        logger.warning("%s", await describe_loss(writer, row))
     return again_in

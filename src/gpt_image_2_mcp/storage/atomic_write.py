@@ -22,12 +22,15 @@ logger = logging.getLogger(__name__)
 PART_SUFFIX = ".part"
 """How the name of a file ends that is still being written."""
 
+MAX_TRIES = 10
+"""Part files that are created one after another where recovery removes each: more than it ever does in a row."""
+
 
 def write_file(
     chunks: Iterable[bytes],
     names: Iterable[Path],
     *,
-    part: Path | None = None,
+    part_prefix: str = ".",
     replace: bool = False,
     durable: bool = True,
     mode: int = 0o666,
@@ -35,33 +38,39 @@ def write_file(
     """Write a file, and give the path that it has. Blocks: call it in a thread.
 
     `names` are the paths to try, all in one folder that exists: the first that is free is taken, or with `replace` the
-    first in any case. `part` is the part file's path where recovery has to recognise it; the part file is locked while
-    it is written, so that recovery in another process leaves it alone. `durable` waits until the disk has the file and
-    its name. `mode` is the file's permission bits before the umask.
+    first in any case. `part_prefix` is how the part file's name begins, by which recovery recognises it. `durable`
+    waits until the disk has the file and its name. `mode` is the file's permission bits before the umask.
 
     Raises:
         FileExistsError: every one of `names` is taken.
-        OSError: the file cannot be written.
+        OSError: the file cannot be written, or is shorter on the disk than what was written.
 
     """
     candidates = iter(names)
     first = next(candidates)
-    part = part or first.with_name(f".{secrets.token_hex(8)}{PART_SUFFIX}")
+    part, file = _create_part(first.parent, part_prefix, mode)
     try:
-        # Buffered: small chunks are collected, and a write that the disk took only a part of is continued.
-        with open(part, "xb", opener=partial(os.open, mode=mode)) as file:
-            if not _lock(file):
-                raise BlockingIOError(errno.EAGAIN, "another process recovers part files at this moment")
-            file.writelines(chunks)
+        with file:
+            written = 0
+            for chunk in chunks:
+                file.write(chunk)
+                written += len(chunk)
             file.flush()
             if durable:
                 os.fsync(file.fileno())
+            if os.fstat(file.fileno()).st_size != written:
+                raise OSError(errno.EIO, f"the disk has not taken all of the {written:,} bytes")
             if sys.platform == "win32":
                 # An open file cannot be renamed there.
                 file.close()
             return give_name(part, chain([first], candidates), replace=replace, durable=durable)
     finally:
         part.unlink(missing_ok=True)
+
+
+def part_name(prefix: str) -> str:
+    """A name for a part file that no other one has."""
+    return f"{prefix}{secrets.token_hex(8)}{PART_SUFFIX}"
 
 
 def give_name(part: Path, names: Iterable[Path], *, replace: bool = False, durable: bool = True) -> Path:
@@ -110,6 +119,22 @@ def _rename(part: Path, path: Path, *, replace: bool) -> None:
         if path.exists():
             raise FileExistsError(path) from None
         part.rename(path)
+
+
+def _create_part(folder: Path, prefix: str, mode: int) -> tuple[Path, IO[bytes]]:
+    """Create a part file and lock it for as long as it is open, so that recovery knows that it is being written.
+
+    Recovery in another process can find the file between these two steps, take it for one that a killed process has
+    left, and remove it. Then another one is created.
+    """
+    for _ in range(MAX_TRIES):
+        part = folder / part_name(prefix)
+        # Buffered: small chunks are collected, and a write that the disk took only a part of is continued.
+        file = open(part, "xb", opener=partial(os.open, mode=mode))  # noqa: SIM115 - the caller closes it
+        if _lock(file) and part.exists():
+            return part, file
+        file.close()
+    raise BlockingIOError(errno.EAGAIN, "another process removes part files at this moment")
 
 
 def _lock(file: IO[bytes]) -> bool:

@@ -6,10 +6,11 @@ A picture is on the disk whole under its final name, or not there at all: `atomi
 import os
 import secrets
 import tempfile
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -17,7 +18,8 @@ from ..errors import BadRequest, CannotSave
 from ..images import MIME, Facts
 from ..paths.policy import WritePolicy
 from ..paths.safe_open import exists
-from .atomic_write import PART_SUFFIX, write_file
+from .atomic_write import write_file
+from .time_limit import run_in_time
 
 Kind = Literal["image", "edit", "session"]
 
@@ -143,12 +145,8 @@ def save_image(
     failures: list[str] = []
     for folder in (*folders, last_resort()):
         try:
-            ensure_resolved(folder, policy)
-            try:
-                path = _write_image(data, folder, name, number, extension)
-            except (BlockingIOError, FileNotFoundError):
-                # The recovery of another process took the part file for a dead process's, before it was locked.
-                path = _write_image(data, folder, name, number, extension)
+            names = name.paths(folder, number, extension)
+            path = run_in_time(folder, partial(_write_image, data, folder, names, policy))
         except OSError as error:
             failures.append(f"{folder} ({error.strerror or type(error).__name__})")
             continue
@@ -187,20 +185,26 @@ def save_copy(data: bytes, path: Path, *, policy: WritePolicy) -> bool:
     return True
 
 
-def save_beside(data: bytes, name: str, *, folder: Path, policy: WritePolicy) -> Path:
-    """Write a file into the side folder of `folder`, and give its path; one of that name that is there stays.
+def save_beside(data: bytes, name: str, *, folder: Path, policy: WritePolicy, durable: bool = True) -> Path:
+    """Write a file into the side folder of `folder`, and give its path; one of that name that is there stays. Blocks.
+
+    `durable` waits until the disk has it.
 
     Raises:
         OSError: it cannot be written.
         BadRequest: the folder leads to another place now.
 
     """
-    path = ensure_side_folder(folder, policy) / name
-    with suppress(FileExistsError):
-        write_file([data], [path])
-    return path
+
+    def write() -> Path:
+        path = ensure_side_folder(folder, policy) / name
+        with suppress(FileExistsError):
+            write_file([data], [path], durable=durable)
+        return path
+
+    return run_in_time(folder, write)
 
 
-def _write_image(data: bytes, folder: Path, name: Name, number: int | None, extension: str) -> Path:
-    part = folder / f"{PART_PREFIX}{secrets.token_hex(8)}{PART_SUFFIX}"
-    return write_file([data], name.paths(folder, number, extension), part=part)
+def _write_image(data: bytes, folder: Path, names: Iterable[Path], policy: WritePolicy) -> Path:
+    ensure_resolved(folder, policy)
+    return write_file([data], names, part_prefix=PART_PREFIX)

@@ -1,45 +1,56 @@
 """What killed processes left half-written in a folder: whole pictures get a name, and anything less is removed."""
 
 import os
+import re
 import secrets
 import stat
+import sys
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
+from typing import IO, Final
 
 from ..database.liveness import try_lock
 from ..errors import UnreadableSource
 from ..images import EXTENSION, validate
 from ..paths.safe_open import open_no_follow
 from .atomic_write import PART_SUFFIX, give_name
-from .local_folder import PART_PREFIX, Name
+from .local_folder import PART_PREFIX, SIDE_FOLDER, Name
 
 MAX_BYTES = 200_000_000
 """Bytes of a part file that are read: ten times the largest picture that the model makes."""
 
+_OTHER_PART: Final = re.compile(rf"\.[0-9a-f]{{16}}{re.escape(PART_SUFFIX)}")
+"""The name of a part file that is no picture's: of a record, an exported copy or a gallery."""
+
 
 def recover_parts(folder: Path) -> list[str]:
-    """Give names to whole pictures that killed processes left in a folder; a sentence for each file found. Blocks.
+    """Put in order what killed processes left in a folder; a sentence for each picture found. Blocks.
 
-    A picture that was written whole gets a name, since it was paid for; anything less is removed. A part file that a
-    living process writes is locked, and stays.
+    A picture that was written whole gets a name, since it was paid for; anything less is removed, and so are records
+    and copies that have no name yet: they can be made again. A part file that a living process writes is locked, and
+    stays.
+
+    This reads the names of all files in the folder, so it is not done for every call.
     """
     found: list[str] = []
     try:
-        parts = sorted(folder.glob(f"{PART_PREFIX}*{PART_SUFFIX}"))
+        pictures, others = _parts_in(folder)
+        with suppress(FileNotFoundError):
+            others += _parts_in(folder / SIDE_FOLDER)[1]
+    except (FileNotFoundError, NotADirectoryError):
+        return []
     except OSError as error:
         return [f"The folder {folder} cannot be looked through ({error.strerror})."]
-    for part in parts:
+    for part in sorted(pictures + others):
         try:
             with os.fdopen(open_no_follow(part, os.O_RDWR), "rb", buffering=0) as file:
                 status = os.fstat(file.fileno())
                 if not stat.S_ISREG(status.st_mode) or not try_lock(file):
                     continue
-                if status.st_nlink > 1:
-                    # The process was killed between the two steps of renaming: the picture has its name already.
-                    part.unlink()
-                    continue
-                data = file.read(MAX_BYTES)
-            found.append(_recover(part, data, datetime.fromtimestamp(status.st_mtime).astimezone()))
+                sentence = _recover(part, file, status, is_picture=part in pictures)
+            if sentence:
+                found.append(sentence)
         except FileNotFoundError:
             # Another process recovered it meanwhile.
             continue
@@ -48,12 +59,32 @@ def recover_parts(folder: Path) -> list[str]:
     return found
 
 
-def _recover(part: Path, data: bytes, made: datetime) -> str:
+def _parts_in(folder: Path) -> tuple[list[Path], list[Path]]:
+    """The part files of pictures in a folder, and those of other files."""
+    with os.scandir(folder) as entries:
+        names = [entry.name for entry in entries if entry.name.endswith(PART_SUFFIX)]
+    pictures = [folder / name for name in names if name.startswith(PART_PREFIX)]
+    return pictures, [folder / name for name in names if _OTHER_PART.fullmatch(name)]
+
+
+def _recover(part: Path, file: IO[bytes], status: os.stat_result, *, is_picture: bool) -> str | None:
+    """Name a part file or remove it while it is locked, so that no other process takes it for its own meanwhile."""
+    # With two names, the process was killed between the two steps of renaming: the picture has its name already. An
+    # empty file may be a living process's that has not locked it yet, and then makes another one.
+    worthless = status.st_nlink > 1 or status.st_size == 0 or not is_picture
+    data = b"" if worthless else file.read(MAX_BYTES)
+    if sys.platform == "win32":
+        # An open file can be neither renamed nor removed there.
+        file.close()
+    if worthless:
+        part.unlink()
+        return None
     try:
         what = validate(data).facts
     except UnreadableSource:
         part.unlink(missing_ok=True)
         return f"Removed {part.name}, a picture that a killed process had begun to write to {part.parent}."
+    made = datetime.fromtimestamp(status.st_mtime).astimezone()
     name = Name("image", made, "rescued", secrets.token_hex(3))
     path = give_name(part, name.paths(part.parent, None, EXTENSION[what.format]))
     part.unlink(missing_ok=True)

@@ -23,6 +23,8 @@ import signal
 import time
 from typing import TYPE_CHECKING
 
+from .signals import ending_signals
+
 if TYPE_CHECKING:
     from typing import Any
 
@@ -66,10 +68,8 @@ def answer_handshake(pipes: "StdioPipes") -> HandshakeReplay | None:
 
     Blocks: there is no event loop yet.
     """
-    for name in ("SIGTERM", "SIGINT", "SIGHUP"):
-        # Windows has no SIGHUP.
-        if number := getattr(signal, name, None):
-            signal.signal(number, _exit_at_once)
+    for number in ending_signals():
+        signal.signal(number, _exit_at_once)
     with open(RECORDING, encoding="utf-8") as file:  # noqa: PTH123 - pathlib costs 5 ms
         responder = _Responder(json.load(file))
     while line := pipes.read_line():

@@ -1,12 +1,11 @@
 """Runs the full server for one client on stdio, until the process exits.
 
 The end of stdin and the first SIGTERM, SIGINT or SIGHUP (a closed terminal) mean the same: read no further message, let
-the service finish the requests that are paid for, exit with 0. A second signal ends the process at once, with 128 and
-the signal's number.
+the service finish the requests that are paid for, exit with 0. A second SIGTERM or SIGINT ends the process at once,
+with 128 and the signal's number.
 """
 
 import os
-import signal
 import sys
 from functools import partial
 from typing import TYPE_CHECKING
@@ -20,6 +19,7 @@ from ..sdk import serve_streams
 from .engine.control import EngineControl
 from .handshake import HandshakeReplay
 from .pipes import READ_WITHIN_S, StdioPipes
+from .signals import ending_signals, is_insistent
 from .streams import InboundStream, OutboundStream
 
 if TYPE_CHECKING:
@@ -90,8 +90,8 @@ async def _confirm_answers(server: PictureServer) -> None:
 async def _watch_signals(inbound: InboundStream) -> None:
     if sys.platform == "win32":
         return
-    with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
+    with anyio.open_signal_receiver(*ending_signals()) as signals:
         async for received in signals:
-            if inbound.stopped:
+            if inbound.stopped and is_insistent(received):
                 os._exit(128 + received)
             inbound.stop()

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 
 from ..handshake import HandshakeReplay
 from ..pipes import READ_BYTES, READ_WITHIN_S, LineSplitter, StdioPipes
+from ..signals import ending_signals, is_insistent
 from .fork import Installation, fork_engine
 from .lines import ANSWER, ENDED, IDLE, NOT_STARTED, QUESTION, READ, READY, STATE, UPGRADED
 
@@ -95,8 +96,8 @@ class _Front:
         awake, waker = os.pipe()
         os.set_blocking(waker, False)
         signal.set_wakeup_fd(waker, warn_on_full_buffer=False)
-        for name in ("SIGTERM", "SIGINT", "SIGHUP"):
-            signal.signal(getattr(signal, name), self._stop)
+        for number in ending_signals():
+            signal.signal(number, self._stop)
         try:
             # Also without a line that needs it: a killed process may have left work to recover.
             started = self._start_engine()
@@ -128,8 +129,8 @@ class _Front:
             return None
         is_engine, end = fork_engine()
         if is_engine:
-            for name in ("SIGTERM", "SIGINT", "SIGHUP"):
-                signal.signal(getattr(signal, name), signal.SIG_DFL)
+            for number in ending_signals():
+                signal.signal(number, signal.SIG_DFL)
             replay = HandshakeReplay(self._opening, b"", self._answered_id)
             replay.first_call_at = self._first_call_at
             return EngineStart(end, replay, self._state)
@@ -216,7 +217,9 @@ class _Front:
     def _stop(self, number: int, _: object) -> None:
         """Handle a signal: read nothing more, and let the engine finish. The second one ends the front at once."""
         if self._is_stopped:
-            os._exit(128 + number)
+            if is_insistent(number):
+                os._exit(128 + number)
+            return
         self._is_stopped = True
         self._end_input()
 

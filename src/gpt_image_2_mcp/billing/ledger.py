@@ -159,7 +159,8 @@ class Ledger:
                 case "unknown":
                     self.mark_unknown(charge, usd=end.usd)
                 case "released":
-                    self.release(charge)
+                    # From "unknown" too: another process may have taken this one for dead, and this one knows better.
+                    charges.update(charge, if_in=("reserved", "sent", "unknown"), to="released")
 
     def summary(self, *, days: int = 30) -> SpendingSummary:
         """Sum up what was spent today, and in the last `days` days including today."""

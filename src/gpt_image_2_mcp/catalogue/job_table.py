@@ -74,6 +74,9 @@ class JobTable:
         found = self.get(row.id)
         if found is None:
             self.save(row, is_new=True)
+        elif row.state == "lost":
+            if found.state == "queued":
+                self.save(row)
         elif found.state not in ("done", "failed"):
             self.end(row.id, row.state, row.outcome or {}, fetched=row.fetched, given_up=row.given_up)
 

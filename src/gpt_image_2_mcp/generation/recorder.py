@@ -2,8 +2,9 @@
 
 There are three moments. `record_sent` is called before the request's first byte, so that a kill after it leaves a trace
 of what may be billed. At the end, `record_result` or `record_failure` writes everything about the job in one
-transaction over ledger and catalogue (`JobEnd`). While the database cannot be written, that waits in the spool, and
-`replay` writes it later. If it fails for another reason, the charge is settled alone.
+transaction over ledger and catalogue (`JobEnd`). While the database cannot be written, both wait in the spool, and
+`replay` writes them later: that a request is sent waits there as the end of a job whose outcome is unknown, which the
+true end then replaces. If the end cannot be written for another reason, the charge is settled alone.
 
 Every function that takes `Repositories` runs in the writer thread.
 """
@@ -52,6 +53,12 @@ NOT_LISTED = "The picture is saved, but it could not be written into the catalog
 WAITING = "The picture is saved; it is not in the catalogue yet, and is added as soon as the database can be written"
 """The same if it waits in the spool."""
 
+WAITING_IN_MEMORY = (
+    "The picture is saved; it is not in the catalogue yet, and is added as soon as the database can be written while"
+    " this server runs, and later by `gpt-image-2-mcp library rebuild FOLDER`"
+)
+"""The same if the disk of the spool cannot be written either."""
+
 
 @dataclass(frozen=True, slots=True)
 class Recorder:
@@ -83,13 +90,20 @@ class Recorder:
                 charge.unmark_sent()
                 raise
 
-        try:
-            await self.writer.run(write)
-        except GptImageError as error:
-            if required:
-                raise
-            # Without a budget, a database that cannot be written is no reason to refuse a picture.
-            logger.warning("spending and history are not recorded: %s", error)
+        def record(repositories: Repositories) -> None:
+            from .job_end import JobEnd
+
+            try:
+                write(repositories)
+            except GptImageError as error:
+                if required:
+                    raise
+                # Without a budget, a database that cannot be written is no reason to refuse a picture.
+                logger.warning("spending and history are not recorded yet: %s", error)
+                row = self.store.unknown_row(repositories, job)
+                self._wait_in_spool(repositories, JobEnd(charge.failed(may_be_billed=True), row), error)
+
+        await self.writer.run(record)
 
     async def record_failure(self, job: Job, charge: Charge, error: BaseException) -> None:
         """Record that there is no picture, and whether one may be billed. A database failure is only logged.
@@ -186,6 +200,8 @@ class Recorder:
         """
         try:
             if repositories.substituted is None:
+                # The turn before this one may wait there.
+                repositories.replay()
                 return retry_undone(end.write)(repositories, charge=charge.row), None
             failure: Exception = repositories.substituted
         except Exception as error:  # noqa: BLE001 - the pictures are saved: see `record_result`
@@ -209,11 +225,12 @@ class Recorder:
             return None
         try:
             # Without history, only the money is written on the disk.
-            repositories.spool.append((end if repositories.keeps_history else JobEnd(end.charge)).as_line())
+            line = (end if repositories.keeps_history else JobEnd(end.charge)).as_line()
+            is_on_disk = repositories.spool.append(line)
         except Exception as error:  # noqa: BLE001 - the pictures are saved: see `record_result`
             _log(error)
             return None
-        return f"{WAITING} ({failure})"
+        return f"{WAITING if is_on_disk else WAITING_IN_MEMORY} ({failure})"
 
     @staticmethod
     def _settle_alone(repositories: Repositories, end: "JobEnd", charge: Charge) -> None:

@@ -77,6 +77,7 @@ class JobStore:
 
         def write(repositories: Repositories) -> None:
             try:
+                repositories.replay()
                 write_fetched(repositories, job_id)
             except GptImageError:
                 if not repositories.spool:
@@ -155,6 +156,11 @@ class JobStore:
         """Write the row of a job that may be billed from now on."""
         with repositories.unit_of_work() as unit:
             self._put(repositories, unit, job, "sent")
+
+    def unknown_row(self, repositories: Repositories, job: Job) -> "JobRow | None":
+        """The row of a job whose request is about to be sent, as it is to be read if nothing more is written."""
+        row = self._row(repositories, job, "lost")
+        return row and replace(row, ended=datetime.now(UTC))
 
     def ended_row(self, repositories: Repositories, job: Job, error: Exception | None = None) -> "JobRow | None":
         """The row of a job that has ended, failed with `error` or done; None if its inputs were never read.

@@ -16,7 +16,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Generator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property, partial
@@ -165,7 +165,22 @@ class Repositories:
             if self._memory is not None:
                 self._memory.close()
             self._memory = self.substituted = None
-        if self.spool is None or self.replay_line is None or monotonic() < self._replay_at or self.spool.is_empty:
+            self._replay_at = 0.0
+        if monotonic() >= self._replay_at:
+            with suppress(GptImageError):
+                self.replay()
+
+    def replay(self) -> None:
+        """Write what waits in the spool into the database now, however lately that has failed; not in a transaction.
+
+        What depends on it calls this: a budget on the money, a turn on the one before it. It does nothing while the
+        database was never opened, since the catalogue in memory has what this process has made.
+
+        Raises:
+            DatabaseUnusable: the database cannot be written.
+
+        """
+        if self.spool is None or self.replay_line is None or self.substituted or self.spool.is_empty:
             return
         began = monotonic()
         # Also where this process keeps no history: another one has written the lines that are there.
@@ -175,6 +190,8 @@ class Repositories:
         except (GptImageError, OSError) as error:
             logger.info("the spool is not written into the database yet: %s", error)
             self._replay_at = _retry_at(began)
+            if isinstance(error, GptImageError):
+                raise
         finally:
             self._is_replaying = False
 
@@ -255,6 +272,10 @@ class Repositories:
 
     def close(self) -> None:
         """Close the databases that were opened."""
+        if self.spool is not None and self.spool.unsaved:
+            # They are gone with this process.
+            with suppress(GptImageError):
+                self.replay()
         for store in (self.__dict__.get("ledger_store"), self._memory):
             if store is not None:
                 store.close()
@@ -305,7 +326,12 @@ class WriterThread:
             with repositories.unit_of_work(read_only=read_only) as unit:
                 return work(unit)
 
-        return await self.run(run_in_unit)
+        def run(repositories: Repositories) -> ResultT:
+            if not read_only:
+                repositories.replay()
+            return run_in_unit(repositories)
+
+        return await self.run(run)
 
     def submit(self, work: Callable[[Repositories], object]) -> None:
         """Run `work` in the writer thread without waiting for it; a failure is logged."""

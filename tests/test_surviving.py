@@ -601,7 +601,7 @@ async def test_a_database_that_breaks_later_keeps_nobody_from_a_picture(tmp_path
         await bench.made("generate_image", **FOX)
         bench.photo()
         answer = await bench.made("start_edit_session", prompt="bluer", images=["photo.png"], **LOOK)
-        assert "could not be written into the catalogue" in answer.text
+        assert "it is not in the catalogue yet, and is added as soon as the database can be written" in answer.text
         text = await bench.refused("continue_edit_session", session_id=session, prompt="x")
         assert "database" in text
         assert (" is gone. Restart the server" in text and "library rebuild FOLDER" in text) is how.endswith("gone")

@@ -30,6 +30,7 @@ from .library.viewer import Viewer
 from .openai_api.lazy_backend import LazyBackend
 from .openai_api.rate_limiter import RateLimiter
 from .paths.project import project_of
+from .persistence.spool import Spool
 from .persistence.unit_of_work import Repositories, WriterThread
 from .service.images import ImageService
 from .settings import Settings
@@ -58,12 +59,14 @@ async def open_service(
     memory. `first_call_at` is when the first call arrived, by `time.monotonic`, if that was before this program was
     loaded.
     """
+    database = _database(settings, data_dir)
     writer = WriterThread(
         Repositories(
-            _database(settings, data_dir),
+            database,
             keeps_history=settings.history,
             session_max=settings.session_max,
             session_ttl_ms=settings.session_ttl_ms,
+            spool=Spool.of(database, data_dir),
         )
     )
     output_dirs = OutputDirs(settings, working_dir=working_dir, home=home)
@@ -88,12 +91,14 @@ async def open_service(
         LazyBackend(settings, transport, RateLimiter(settings.max_concurrency)) as backend,
     ):
         store = JobStore(writer, settings.redact)
+        recorder = Recorder(writer, store, settings.model, project_of(working_dir, home), lambda: output_dirs.policy)
+        writer.repositories.replay_line = recorder.replay
         pipeline = Pipeline(
             settings,
             backend=backend,
             spending=spending,
             writer=writer,
-            recorder=Recorder(writer, store, settings.model, project_of(working_dir, home)),
+            recorder=recorder,
             output_dirs=output_dirs,
             sources=sources,
             reader=reader,

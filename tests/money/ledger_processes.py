@@ -7,9 +7,9 @@ from multiprocessing.connection import Connection
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
-from gpt_image_2_mcp.billing.budgets import ChargeEntry
+from gpt_image_2_mcp.billing.budgets import ChargeEntry, local_now
 from gpt_image_2_mcp.billing.charge_table import ChargeTable
-from gpt_image_2_mcp.billing.ledger import Ledger, local_now
+from gpt_image_2_mcp.billing.ledger import Ledger
 from gpt_image_2_mcp.database.store import open_store
 from gpt_image_2_mcp.database.url import Address
 from gpt_image_2_mcp.errors import OverBudget

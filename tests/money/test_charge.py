@@ -27,6 +27,8 @@ def test_a_row_that_was_not_kept_is_nobody_elses(tmp_path: Path) -> None:
         fill_the_disk()
     lost.unmark_sent()
     other.mark_sent(repositories)
-    lost.fail(repositories, may_be_billed=False)
+    end = lost.failed(may_be_billed=False)
+    assert end
+    repositories.ledger.end(end, charge=lost.row)
     assert repositories.ledger.summary().reserved > 0, "the other one is under way still"
     repositories.close()

@@ -38,8 +38,8 @@ from sqlalchemy import exc
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateIndex, CreateTable
 
-from gpt_image_2_mcp.billing.budgets import PER_CALL, PER_DAY, ChargeEntry, ModelSpending
-from gpt_image_2_mcp.billing.ledger import Ledger, local_now
+from gpt_image_2_mcp.billing.budgets import PER_CALL, PER_DAY, ChargeEntry, ModelSpending, local_now
+from gpt_image_2_mcp.billing.ledger import Ledger
 from gpt_image_2_mcp.billing.prices import Offer
 from gpt_image_2_mcp.billing.tokens import Usage
 from gpt_image_2_mcp.database import liveness, schema

@@ -5,12 +5,13 @@ fit.
 """
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from decimal import ROUND_CEILING, Decimal
-from typing import Final
+from typing import Final, Literal
 
 from ..errors import NoPrice, OverBudget, shown
 from .prices import Offer, dollars
+from .tokens import Usage
 
 PER_CALL: Final = "GPT_IMAGE_2_BUDGET_PER_CALL_USD"
 PER_DAY: Final = "GPT_IMAGE_2_BUDGET_PER_DAY_USD"
@@ -24,6 +25,11 @@ def round_up_to_nano(usd: Decimal) -> Decimal:
     return usd.quantize(NANO_USD, ROUND_CEILING)
 
 
+def local_now() -> datetime:
+    """The current local time, with its time zone."""
+    return datetime.now().astimezone()
+
+
 @dataclass(frozen=True, slots=True)
 class ChargeEntry:
     """What a charge is for; `size` and `quality` are as requested, so that they may be `auto`."""
@@ -33,6 +39,21 @@ class ChargeEntry:
     quality: str
     pictures: int = 1
     job: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ChargeEnd:
+    """How a charge ended, with all that its row needs if it could not be written before."""
+
+    entry: ChargeEntry
+    estimate: Decimal | None
+    """Dollars."""
+    reserved: datetime
+    """When the job began, with the local time zone: its date is the day of the charge."""
+    state: Literal["settled", "unknown", "released"]
+    usage: Usage | None = None
+    usd: Decimal | None = None
+    request_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,8 +19,10 @@ from ..database.store import Store
 from .budgets import (
     PER_CALL,
     PER_DAY,
+    ChargeEnd,
     ChargeEntry,
     SpendingSummary,
+    local_now,
     no_price_error,
     over_budget_error,
     round_up_to_nano,
@@ -28,11 +30,6 @@ from .budgets import (
 from .charge_table import ChargeTable, UnfinishedCharge
 from .prices import Offer, dollars
 from .tokens import Usage
-
-
-def local_now() -> datetime:
-    """The current local time, with its time zone."""
-    return datetime.now().astimezone()
 
 
 class Ledger:
@@ -79,7 +76,7 @@ class Ledger:
             if limits:
                 # What fits a budget depends on the charges of all processes, so they are reserved one after another.
                 join_queue(charges.connection)
-            written = charges.find(entry.job, self.store.owner) if again and entry.job else None
+            written = charges.find(entry.job) if again and entry.job else None
             if written is not None:
                 return written
             now = self._clock()
@@ -135,6 +132,34 @@ class Ledger:
         """
         with self._transaction() as charges:
             charges.mark_unknown(charge, usd=usd)
+
+    def end(self, end: ChargeEnd, *, charge: int | None) -> None:
+        """Record how a charge ended; doing it twice changes nothing.
+
+        Where its id `charge` is not known, the charge of its job is looked for. If there is none, it is inserted,
+        unless nothing was billed.
+        """
+        with self._transaction() as charges:
+            if charge is None and end.entry.job:
+                charge = charges.find(end.entry.job)
+            if charge is None:
+                if end.state == "released":
+                    return
+                charge = charges.insert(
+                    end.entry,
+                    estimate=end.estimate and round_up_to_nano(end.estimate),
+                    day=end.reserved.date().isoformat(),
+                    reserved_at=int(end.reserved.timestamp()),
+                    owner=self.store.owner,
+                    state="sent",
+                )
+            match end.state:
+                case "settled":
+                    self.settle(charge, usage=end.usage, usd=end.usd, request_id=end.request_id)
+                case "unknown":
+                    self.mark_unknown(charge, usd=end.usd)
+                case "released":
+                    self.release(charge)
 
     def summary(self, *, days: int = 30) -> SpendingSummary:
         """Sum up what was spent today, and in the last `days` days including today."""

@@ -16,7 +16,7 @@ from sqlalchemy import exc
 from ..errors import DatabaseUnusable, TransactionUndone
 from .url import Address
 
-BUSY_SECONDS: Final = 30.0
+BUSY_SECONDS: Final = 5.0
 """How long a transaction on SQLite waits for those of other processes; each of them takes milliseconds."""
 
 MODE: Final = "transaction_mode"

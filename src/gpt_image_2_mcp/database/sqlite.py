@@ -34,6 +34,13 @@ from .upgrade import create_or_upgrade
 JOURNAL_BYTES: Final = 1_048_576
 """To how many bytes the journal file is cut after a transaction."""
 
+IMPATIENT_SECONDS: Final = 10.0
+"""How long a process that has waited for another one in vain waits only `SHORT_BUSY_SECONDS` in each transaction.
+
+One call has several transactions, and its request is not sent before them. The first one that works ends it.
+"""
+SHORT_BUSY_SECONDS: Final = 0.1
+
 _EXPLANATIONS: Final = {
     sqlite3.SQLITE_NOTADB: "is not a database. Move it elsewhere, and a new one is made",
     sqlite3.SQLITE_CORRUPT: "is damaged. Move it elsewhere, and a new one is made: what was spent so far counts anew",
@@ -65,11 +72,11 @@ _BAD_DESCRIPTOR: Final = frozenset(
 """Primary result codes after which the file is opened again: it may have been moved, replaced or lost."""
 
 
-def open_database(path: Path | None, *, busy_seconds: float = BUSY_SECONDS) -> Database:
+def open_database(path: Path | None, *, busy_seconds: float | None = None) -> Database:
     """Open the file at `path`, or a database in memory for None, and create its tables or bring them up to date.
 
     A missing file is created, and a missing folder. Only their owner can read them; the mode of a folder that exists
-    stays. `busy_seconds` is how long a transaction waits for those of other processes.
+    stays. `busy_seconds` is how long a transaction waits for those of other processes; None means `BUSY_SECONDS`.
 
     Raises:
         DatabaseUnusable: the file is damaged, belongs to another program or to a later version of this one, or cannot
@@ -79,7 +86,7 @@ def open_database(path: Path | None, *, busy_seconds: float = BUSY_SECONDS) -> D
     if path is not None:
         _create_file(path)
     database = Database(
-        _engine_in_memory() if path is None else _engine(path, busy_seconds),
+        _engine_in_memory() if path is None else _engine(path, BUSY_SECONDS if busy_seconds is None else busy_seconds),
         path,
         # All threads share the one connection to a database in memory; a file has a connection for each.
         nullcontext() if path else Lock(),
@@ -122,6 +129,7 @@ def _engine(path: Path, busy_seconds: float) -> sa.Engine:
     name = f"{path.absolute().as_uri()}?mode=rw"
     connect = partial(sqlite3.connect, name, uri=True, timeout=busy_seconds, check_same_thread=False)
     engine = _engine_of(connect, poolclass=QueuePool, pool_size=1, max_overflow=-1)
+    impatient_until = 0.0
 
     def configure(connection: Any, record: Any) -> None:
         record.info["file"] = _file_identity(path)
@@ -132,9 +140,18 @@ def _engine(path: Path, busy_seconds: float) -> sa.Engine:
             cursor.execute(f"PRAGMA journal_size_limit = {JOURNAL_BYTES}")
             cursor.execute("PRAGMA synchronous = FULL")
 
-    def check(_connection: object, record: Any, _proxy: object) -> None:
+    def check(connection: sqlite3.Connection, record: Any, _proxy: object) -> None:
         if record.info["file"] != _file_identity(path):
             raise exc.DisconnectionError
+        seconds = min(SHORT_BUSY_SECONDS, busy_seconds) if monotonic() < impatient_until else busy_seconds
+        if record.info.get("busy_seconds", busy_seconds) != seconds:
+            connection.execute(f"PRAGMA busy_timeout = {seconds * 1000:.0f}")
+        record.info["busy_seconds"] = seconds
+
+    def become_patient(connection: sa.Connection) -> None:
+        nonlocal impatient_until
+        if mode_of(connection) != "read":
+            impatient_until = 0.0
 
     def drop(failure: sa.ExceptionContext) -> None:
         """Open the file again for the next transaction where the descriptor may be bad.
@@ -142,7 +159,10 @@ def _engine(path: Path, busy_seconds: float) -> sa.Engine:
         Any other failure, such as a broken constraint, is rolled back and the connection kept. A dropped connection is
         rolled back first: the error holds its statement, and with it SQLite's lock on the file for all processes.
         """
+        nonlocal impatient_until
         code = getattr(failure.original_exception, "sqlite_errorcode", 0) & 0xFF
+        if code == sqlite3.SQLITE_BUSY:
+            impatient_until = monotonic() + IMPATIENT_SECONDS
         failure.is_disconnect = code in _BAD_DESCRIPTOR
         if failure.is_disconnect and failure.connection is not None:
             with suppress(sqlite3.Error):
@@ -150,6 +170,8 @@ def _engine(path: Path, busy_seconds: float) -> sa.Engine:
 
     event.listen(engine, "connect", configure)
     event.listen(engine, "checkout", check)
+    # After the listener that begins the transaction, which waits for the lock.
+    event.listen(engine, "begin", become_patient)
     event.listen(engine, "handle_error", drop)
     return engine
 

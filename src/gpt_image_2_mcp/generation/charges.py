@@ -16,12 +16,13 @@ A ledger that cannot be written stops a job only if a budget is set. The sandbox
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
+from typing import Literal
 
-from ..billing.budgets import ChargeEntry, SpendingSummary
+from ..billing.budgets import ChargeEnd, ChargeEntry, SpendingSummary, local_now
 from ..billing.prices import Estimate, Offer, estimate, offer
 from ..billing.tokens import Pixels, Quality, Size, Usage
 from ..database.retry import retry_undone
@@ -103,7 +104,8 @@ class Spending:
 class Charge:
     """The row of the ledger for one job; see the module's docstring for its states.
 
-    All methods run in the writer thread. At the end of the job, either `settle` or `fail` is called, once.
+    The methods that take `Repositories` run in the writer thread. How the charge ended, `settled` or `failed`
+    gives as a value, which `Ledger.end` writes.
     """
 
     def __init__(self, budgets: Budgets, job: str, request: PricedRequest, *, free: bool = False) -> None:
@@ -118,6 +120,7 @@ class Charge:
         self._was_tried = False
         """`reserve` was called: if its transaction was undone, the row may be there all the same."""
         self._is_sent = False
+        self._made = local_now()
         self._was_reserved = False
         """The row was written as `reserved`, before `mark_sent`."""
 
@@ -127,7 +130,7 @@ class Charge:
         self._estimate = _estimate_of(request, _max_tokens_seen(request, repositories))
         again, self._was_tried = self._was_tried, True
         self._row = repositories.ledger.reserve(
-            ChargeEntry(request.model, request.options.size, request.options.quality, request.n, self._job),
+            self._entry,
             estimate=self._estimate.usd if self._estimate else None,
             per_call=self._budgets.per_call,
             per_day=self._budgets.per_day,
@@ -173,36 +176,44 @@ class Charge:
         if not self._was_reserved:
             self._row = None
 
-    def settle(
-        self,
-        repositories: Repositories,
-        *,
-        usage: Usage | None,
-        usd: Decimal | None,
-        request_id: str | None,
-        lost: int,
-        n: int,
-    ) -> None:
-        """Change the row to `settled`: `usage` tokens and `usd` dollars; None counts at the estimate.
+    @property
+    def row(self) -> int | None:
+        """The id of the row; None if it could not be written yet."""
+        return self._row
 
-        `lost` of the `n` pictures may be billed without having arrived: their share of the estimate is added.
+    def settled(
+        self, *, usage: Usage | None, usd: Decimal | None, request_id: str | None, lost: int, n: int
+    ) -> ChargeEnd | None:
+        """The end of a charge whose cost is known: `usage` tokens and `usd` dollars; None counts at the estimate.
+
+        `lost` of the `n` pictures may be billed without having arrived: their share of the estimate is added. Gives
+        None for a free job.
         """
-        if self._row is not None:
-            if usd is not None and lost and self._estimate is not None:
-                usd += self._estimate.usd * lost / n
-            repositories.ledger.settle(self._row, usage=usage, usd=usd, request_id=request_id)
+        end = self._end("settled")
+        if end is None:
+            return None
+        if usd is not None and lost and end.estimate is not None:
+            usd += end.estimate * lost / n
+        return replace(end, usage=usage, usd=usd, request_id=request_id)
 
-    def fail(self, repositories: Repositories, *, may_be_billed: bool, usd: Decimal | None = None) -> None:
-        """Change the row to `unknown` if a picture may be billed that did not arrive, and to `released` if not.
+    def failed(self, *, may_be_billed: bool, usd: Decimal | None = None) -> ChargeEnd | None:
+        """The end without a picture: `unknown` if one may be billed that did not arrive, and `released` if not.
 
         `usd` is what the answer said that it cost; None counts at the estimate.
         """
-        if self._row is None:
-            return
-        if may_be_billed:
-            repositories.ledger.mark_unknown(self._row, usd=usd)
-        else:
-            repositories.ledger.release(self._row)
+        end = self._end("unknown" if may_be_billed else "released")
+        return end and replace(end, usd=usd if may_be_billed else None)
+
+    def _end(self, state: Literal["settled", "unknown", "released"]) -> ChargeEnd | None:
+        if self._free:
+            return None
+        found = self._estimate or _estimate_of(self._request, None)
+        return ChargeEnd(self._entry, found and found.usd, self._made, state)
+
+    @property
+    def _entry(self) -> ChargeEntry:
+        request = self._request
+        return ChargeEntry(request.model, request.options.size, request.options.quality, request.n, self._job)
 
 
 def _estimate_of(request: PricedRequest, max_tokens: int | None) -> Estimate | None:

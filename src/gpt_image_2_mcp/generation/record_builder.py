@@ -23,7 +23,7 @@ def records_of(
     project: str | None,
 ) -> list[Picture]:
     """A record for each picture of a report. The cost and the usage of several pictures are divided among them."""
-    count = len(report.images)
+    count, made = len(report.images), datetime.now(UTC)
     nano = 0 if report.cost is None else int(round_up_to_nano(report.cost) / NANO_USD)
     parameters = job.request.model_dump(include=set(Options.model_fields) - {"filename_prefix", "user"}) | {
         "n": job.request.count
@@ -46,7 +46,7 @@ def records_of(
                 usage=_share(report.usage, index, count),
                 cost_usd=None if report.cost is None else shares(nano, count)[index] * NANO_USD,
                 parents=parents,
-                made=datetime.now(UTC),
+                made=made,
                 client=_bounded(job.client),
                 project=_bounded(project),
                 job_id=job.id,

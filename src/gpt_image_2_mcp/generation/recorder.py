@@ -2,25 +2,28 @@
 
 There are three moments. `record_sent` is called before the request's first byte, so that a kill after it leaves a trace
 of what may be billed. At the end, `record_result` or `record_failure` writes everything about the job in one
-transaction over ledger and catalogue. Only if that fails, the charge is settled alone.
+transaction over ledger and catalogue (`JobEnd`). While the database cannot be written, that waits in the spool, and
+`replay` writes it later. If it fails for another reason, the charge is settled alone.
 
 Every function that takes `Repositories` runs in the writer thread.
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import anyio
 import anyio.to_thread
 
+from ..billing.budgets import ChargeEnd
 from ..billing.prices import cost
 from ..billing.tokens import Usage
 from ..catalogue.picture_record import Picture
-from ..catalogue.session import ENDED_MEANWHILE, BeginSession, tree
+from ..catalogue.session import BeginSession
 from ..catalogue.sidecar import write_sidecar
 from ..database.retry import retry_undone
 from ..errors import ApiError, BadRequest, GptImageError
@@ -30,7 +33,7 @@ from ..inputs.reader import Inputs
 from ..jobs.job import Job
 from ..jobs.order import Order
 from ..jobs.report import Report
-from ..jobs.store import JobStore
+from ..jobs.store import JobStore, write_fetched
 from ..paths.policy import WritePolicy
 from ..persistence.unit_of_work import Repositories, WriterThread
 from ..storage.local_folder import save_beside
@@ -38,12 +41,16 @@ from ..storage.time_limit import run_in_time
 from .charges import Charge
 from .record_builder import records_of
 
+if TYPE_CHECKING:
+    from .job_end import JobEnd
+
 logger = logging.getLogger(__name__)
 
-NO_TURN = "The session does not go on from the damaged picture: ask for the same turn again."
-
 NOT_LISTED = "The picture is saved, but it could not be written into the catalogue or its session"
-"""The beginning of the warning in the report, if the transaction at the end failed."""
+"""The beginning of the warning in the report, if the transaction at the end failed for good."""
+
+WAITING = "The picture is saved; it is not in the catalogue yet, and is added as soon as the database can be written"
+"""The same if it waits in the spool."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +62,8 @@ class Recorder:
     model: str
     project: str | None
     """The name of the user's project that the server was started in, for the pictures' records."""
+    policy: Callable[[], WritePolicy]
+    """Gives the policy that checks the folders of the pictures again before something is written beside them."""
 
     async def record_sent(self, job: Job, charge: Charge, *, required: bool) -> None:
         """Record that the job may be billed from now on: its charge is `sent`, and its row too. Called before sending.
@@ -83,23 +92,22 @@ class Recorder:
             logger.warning("spending and history are not recorded: %s", error)
 
     async def record_failure(self, job: Job, charge: Charge, error: BaseException) -> None:
-        """Record that there is no picture, and whether one may be billed. A database failure is only logged."""
+        """Record that there is no picture, and whether one may be billed. A database failure is only logged.
+
+        Of the job, a cancellation records nothing: it means that the process ends, and the row is found as lost later.
+        """
         # A sandbox at OPENAI_BASE_URL shows only in its answers; it bills nothing.
         is_free = isinstance(error, ApiError) and error.from_sandbox
         may_be_billed = job.status.sent > 0 and not is_free
-        usd = _named_cost(error, self.model)
+        ended = charge.failed(may_be_billed=may_be_billed, usd=_named_cost(error, self.model))
 
-        @retry_undone
         def write(repositories: Repositories) -> None:
-            with repositories.transaction():
-                charge.fail(repositories, may_be_billed=may_be_billed, usd=usd)
-                with repositories.unit_of_work() as unit:
-                    self.store.write_failure(unit, job, error)
+            from .job_end import JobEnd
 
-        try:
-            await self.writer.run(write)
-        except GptImageError as failure:
-            logger.warning("spending and history could not be recorded: %s", failure)
+            row = self.store.ended_row(repositories, job, error) if isinstance(error, Exception) else None
+            self._write(repositories, JobEnd(ended, row), charge)
+
+        await self.writer.run(write)
 
     async def record_result(
         self, job: Job, order: Order, report: Report, charge: Charge, *, lost: int, policy: WritePolicy
@@ -124,9 +132,29 @@ class Recorder:
                     self._write_result, job=job, order=order, inputs=inputs, report=report, charge=charge, lost=lost
                 )
             )
+            # Beside the pictures in any case: `library rebuild` lists the pictures from these records.
             if keeps_history:
                 await anyio.to_thread.run_sync(partial(_write_records, pictures, policy))
         return report
+
+    def replay(self, repositories: Repositories, line: dict[str, Any]) -> None:
+        """Write what waited in the spool; `persistence.spool` says when.
+
+        Raises:
+            DatabaseUnusable: the database cannot be written yet.
+            ValueError: the line is none that this program has written.
+
+        """
+        from .job_end import read_line
+
+        if "fetched" in line:
+            write_fetched(repositories, str(line["fetched"]))
+            return
+        end = retry_undone(read_line(line.get("end")).write)(repositories)
+        for picture in end.pictures:
+            # Its record was written when it was saved, and does not know the position in the session.
+            if picture.record.position and picture.path.is_file():
+                _write_records([picture], self.policy())
 
     def _write_result(
         self,
@@ -138,89 +166,80 @@ class Recorder:
         report: Report,
         charge: Charge,
         lost: int,
-    ) -> tuple[Report, list[Picture]]:
+    ) -> tuple[Report, Sequence[Picture]]:
+        from .job_end import JobEnd
+
+        end = JobEnd(_charge_end(report, charge, lost), step=order.step, report=report)
         pictures: list[Picture] = []
         try:
             pictures = records_of(
                 report, job=job, kind=order.kind, parents=inputs.origins, model=self.model, project=self.project
             )
-            return self._write_rows(repositories, job, order, report, pictures, charge, lost)
+            end = replace(end, job=self.store.ended_row(repositories, job), pictures=tuple(pictures))
         except Exception as error:  # noqa: BLE001 - the pictures are saved: see `record_result`
             _log(error)
-            # The transaction was rolled back as a whole. The charge is settled on its own, and the records beside the
-            # pictures are written all the same: `library rebuild` lists the pictures from them.
-            self._settle_alone(repositories, report, charge, lost)
-            return replace(report, warnings=(*report.warnings, f"{NOT_LISTED} ({error}).")), pictures
+            self._settle_alone(repositories, end, charge)
+            return _with_warning(report, f"{NOT_LISTED} ({error})."), pictures
+        end, warning = self._write(repositories, end, charge)
+        return _with_warning(end.report or report, warning), end.pictures
 
-    @retry_undone
-    def _write_rows(
-        self,
-        repositories: Repositories,
-        job: Job,
-        order: Order,
-        report: Report,
-        pictures: Sequence[Picture],
-        charge: Charge,
-        lost: int,
-    ) -> tuple[Report, list[Picture]]:
-        """Write all rows in one transaction; gives the report and the pictures with their position in the session."""
-        with repositories.transaction():
-            _settle(repositories, report, charge, lost)
-            with repositories.unit_of_work() as unit:
-                # A backend may send more pictures than asked for: the first that is no damaged one is the turn, the
-                # others stand beside.
-                turn = next((picture.id for picture in pictures if not picture.record.is_broken), None)
-                # It is there if the connection broke during the commit of an earlier try: then so is everything else.
-                written = unit.pictures.get(turn) if turn else None
-                if written:
-                    position = written.record.position
-                else:
-                    position = unit.sessions.apply(order.step) if order.step and turn else None
-                listed = [
-                    picture.model_copy(
-                        update={
-                            "record": picture.record.model_copy(
-                                update={"position": position if picture.id == turn else None, "made": unit.now}
-                            )
-                        }
-                    )
-                    for picture in pictures
-                ]
-                for picture in listed:
-                    unit.pictures.add(picture)
-                session = unit.sessions.get(position.session_id) if position else None
-                if session:
-                    report = replace(report, position=position, tree=tree(session))
-                elif order.step and turn is None:
-                    report = replace(report, warnings=(*report.warnings, NO_TURN))
-                elif order.step:
-                    # The picture is listed without a session, which ended while it was made.
-                    report = replace(report, position=position, warnings=(*report.warnings, ENDED_MEANWHILE))
-                self.store.write_result(unit, job, report)
-        return report, listed
+    def _write(self, repositories: Repositories, end: "JobEnd", charge: Charge) -> "tuple[JobEnd, str | None]":
+        """Write the end of a job, or have it wait in the spool; gives it completed, and a warning if it is not written.
+
+        Raises nothing: a failure is logged.
+        """
+        try:
+            if repositories.substituted is None:
+                return retry_undone(end.write)(repositories, charge=charge.row), None
+            failure: Exception = repositories.substituted
+        except Exception as error:  # noqa: BLE001 - the pictures are saved: see `record_result`
+            failure = error
+        _log(failure)
+        warning = self._wait_in_spool(repositories, end, failure)
+        if warning is None:
+            self._settle_alone(repositories, end, charge)
+            warning = f"{NOT_LISTED} ({failure})."
+        if repositories.catalogue_is_in_memory:
+            return end.write_catalogue(repositories), warning if repositories.keeps_history else None
+        return end.foreseen(), warning
 
     @staticmethod
-    def _settle_alone(repositories: Repositories, report: Report, charge: Charge, lost: int) -> None:
+    def _wait_in_spool(repositories: Repositories, end: "JobEnd", failure: Exception) -> str | None:
+        """Have the end of a job wait in the spool; gives the warning that says so, None if it does not wait."""
+        from .job_end import JobEnd
+
+        # Another failure than of the database would come again.
+        if repositories.spool is None or not isinstance(failure, GptImageError):
+            return None
+        try:
+            # Without history, only the money is written on the disk.
+            repositories.spool.append((end if repositories.keeps_history else JobEnd(end.charge)).as_line())
+        except Exception as error:  # noqa: BLE001 - the pictures are saved: see `record_result`
+            _log(error)
+            return None
+        return f"{WAITING} ({failure})"
+
+    @staticmethod
+    def _settle_alone(repositories: Repositories, end: "JobEnd", charge: Charge) -> None:
         """Settle the charge in a transaction of its own."""
         try:
-            retry_undone(_settle)(repositories, report, charge, lost)
+            if end.charge:
+                retry_undone(repositories.ledger.end)(end.charge, charge=charge.row)
         except Exception as error:  # noqa: BLE001 - the picture is there all the same
             _log(error)
 
 
-def _settle(repositories: Repositories, report: Report, charge: Charge, lost: int) -> None:
-    """Settle the charge, or release it if a sandbox answered."""
+def _charge_end(report: Report, charge: Charge, lost: int) -> ChargeEnd | None:
+    """The charge is settled, or released if a sandbox answered."""
     if report.sandbox:
-        charge.fail(repositories, may_be_billed=False)
-    else:
-        charge.settle(
-            repositories,
-            usage=report.usage,
-            usd=report.cost,
-            request_id=report.request_id,
-            lost=lost,
-            n=report.requested["n"],
-        )
+        return charge.failed(may_be_billed=False)
+    return charge.settled(
+        usage=report.usage, usd=report.cost, request_id=report.request_id, lost=lost, n=report.requested["n"]
+    )
+
+
+def _with_warning(report: Report, warning: str | None) -> Report:
+    return replace(report, warnings=(*report.warnings, warning)) if warning else report
 
 
 def _named_cost(error: BaseException, model: str) -> Decimal | None:

@@ -23,8 +23,7 @@ from ..errors import USAGE_URL, GptImageError, JobLost
 from ..persistence.unit_of_work import Repositories, UnitOfWork, WriterThread
 from ..storage.time_limit import run_in_time_async
 from .job import Delivery, Job
-from .report import Report
-from .serialization import is_readable, stored_report, stored_request
+from .serialization import is_readable, stored_request
 
 if TYPE_CHECKING:
     from ..catalogue.job_table import JobRow, JobState
@@ -35,8 +34,8 @@ class JobStore:
 
     The `mark_` methods and `forget` submit their change to the writer thread and do not wait for it; a failure is
     logged. The thread does everything in the order of submission, so what is read afterwards includes the change. The
-    other methods that return something wait for the thread, and raise `DatabaseUnusable`. The `write_` methods are
-    called in the writer thread, within a transaction that writes more than the job.
+    other methods that return something wait for the thread, and raise `DatabaseUnusable`. `write_sent` and
+    `ended_row` are called in the writer thread.
     """
 
     def __init__(self, writer: WriterThread, redact: Callable[[str], str]) -> None:
@@ -71,12 +70,21 @@ class JobStore:
         return {"fetched": is_direct and not self.answers_are_confirmed, "given_up": not is_direct}
 
     def mark_fetched(self, job_id: str) -> None:
-        """Note that the outcome was fetched, so that the same call again is a new job in every process."""
+        """Note that the outcome was fetched, so that the same call again is a new job in every process.
 
-        @retry_undone
+        If the database cannot be written, this waits in the spool, behind the job's end.
+        """
+
         def write(repositories: Repositories) -> None:
-            with repositories.unit_of_work() as unit:
-                unit.jobs.mark_fetched(job_id)
+            try:
+                write_fetched(repositories, job_id)
+            except GptImageError:
+                if not repositories.spool:
+                    raise
+                repositories.spool.append({"fetched": job_id})
+            else:
+                if repositories.spool and repositories.substituted:
+                    repositories.spool.append({"fetched": job_id})
 
         self._writer.submit(write)
 
@@ -86,7 +94,7 @@ class JobStore:
         @retry_undone
         def write(repositories: Repositories) -> None:
             with repositories.unit_of_work() as unit:
-                self.write_failure(unit, job, error)
+                unit.jobs.end(job.id, "failed", self._outcome_of(error), **self._delivered(job))
 
         self._writer.submit(write)
 
@@ -148,43 +156,54 @@ class JobStore:
         with repositories.unit_of_work() as unit:
             self._put(repositories, unit, job, "sent")
 
-    def write_result(self, unit: UnitOfWork, job: Job, report: Report) -> None:
-        """Write the result. It counts as fetched if the call that started the job still waits, and so returns it."""
-        unit.jobs.end(job.id, "done", stored_report(report), **self._delivered(job))
+    def ended_row(self, repositories: Repositories, job: Job, error: Exception | None = None) -> "JobRow | None":
+        """The row of a job that has ended, failed with `error` or done; None if its inputs were never read.
 
-    def write_failure(self, unit: UnitOfWork, job: Job, error: BaseException) -> None:
-        """Write what a job failed with.
-
-        A cancellation writes nothing: it means that the process ends, and the row is found as lost later.
+        The outcome of a job that is done is not in it: it is known when its turn has a position. The outcome counts as
+        fetched if the call that started the job still waits, and so returns it.
         """
-        if isinstance(error, Exception):
-            is_known = isinstance(error, GptImageError)
-            text = self._redact(str(error)) if is_known else f"an error in this program ({type(error).__name__})"
-            unit.jobs.end(job.id, "failed", {"error": text}, **self._delivered(job))
+        row = self._row(repositories, job, "failed" if error else "done")
+        if row is None:
+            return None
+        outcome = self._outcome_of(error) if error else None
+        return replace(row, ended=datetime.now(UTC), outcome=outcome, **self._delivered(job))
+
+    def _outcome_of(self, error: Exception) -> dict[str, str]:
+        is_known = isinstance(error, GptImageError)
+        return {"error": self._redact(str(error)) if is_known else f"an error in this program ({type(error).__name__})"}
 
     def _put(self, repositories: Repositories, unit: UnitOfWork, job: Job, state: "JobState") -> None:
+        row = self._row(repositories, job, state)
+        # Without a row its inputs are not read yet: it is written when they are, by `JobRunner`.
+        if row is not None:
+            unit.jobs.save(row, is_new=not job.has_row)
+            job.has_row = True
+
+    def _row(self, repositories: Repositories, job: Job, state: "JobState") -> "JobRow | None":
         from ..catalogue.job_table import JobRow
 
         if job.key is None:
-            # Its inputs are not read yet: the row is written when they are, by `JobRunner`.
-            return
-        unit.jobs.save(
-            JobRow(
-                id=job.id,
-                key=job.key,
-                tool=job.tool,
-                request=stored_request(job.request, self._redact),
-                folder=job.files.folder,
-                stem=job.files.stem,
-                owner=repositories.catalogue_store.owner,
-                state=state,
-                created=job.created,
-                given_up=job.delivery is not Delivery.DIRECT,
-                fetched=job.delivery is Delivery.FETCHED,
-            ),
-            is_new=not job.has_row,
+            return None
+        return JobRow(
+            id=job.id,
+            key=job.key,
+            tool=job.tool,
+            request=stored_request(job.request, self._redact),
+            folder=job.files.folder,
+            stem=job.files.stem,
+            owner=repositories.catalogue_store.owner,
+            state=state,
+            created=job.created,
+            given_up=job.delivery is not Delivery.DIRECT,
+            fetched=job.delivery is Delivery.FETCHED,
         )
-        job.has_row = True
+
+
+@retry_undone
+def write_fetched(repositories: Repositories, job_id: str) -> None:
+    """Write that a job's outcome was fetched."""
+    with repositories.unit_of_work() as unit:
+        unit.jobs.mark_fetched(job_id)
 
 
 async def describe_loss(writer: WriterThread, row: "JobRow") -> str:

@@ -2,7 +2,8 @@
 
 There are two groups of tables: the ledger (money), and the catalogue (pictures, sessions, jobs). Both are in one
 database, so that `Repositories.transaction` writes to both or to neither. If the user wants no history, the catalogue
-is in memory instead; the ledger stays in the database, since budgets hold across processes.
+is in memory instead; the ledger stays in the database, since budgets hold across processes. What cannot be written
+waits in the `Spool`.
 
 All access goes through `WriterThread`, which runs one function at a time in the order of submission:
 
@@ -18,16 +19,17 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from time import monotonic
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import anyio
 
 from ..database.retry import retry_undone
-from ..database.url import Address, PostgresUrl
+from ..database.url import Address
 from ..errors import GptImageError
+from .spool import Spool
 
 if TYPE_CHECKING:
     from ..billing.ledger import Ledger
@@ -40,10 +42,12 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 RETRY_SECONDS = 30.0
-"""Seconds for which a database server that could not be reached is not tried again.
+"""Seconds after which a database that could not be opened or written is tried again in any case.
 
-Making one picture uses the database several times, and each try would wait for the connection to fail.
+Making one picture uses the database several times, and each try would wait: so the next one comes after `RETRY_FACTOR`
+times as long as the last one has taken, and a try that failed at once is soon repeated.
 """
+RETRY_FACTOR = 10.0
 
 ResultT = TypeVar("ResultT")
 
@@ -76,9 +80,17 @@ class Repositories:
     """
 
     def __init__(
-        self, database: Address, *, keeps_history: bool, session_max: int = 0, session_ttl_ms: int = 0
+        self,
+        database: Address,
+        *,
+        keeps_history: bool,
+        session_max: int = 0,
+        session_ttl_ms: int = 0,
+        spool: Spool | None = None,
     ) -> None:
         """Use the database at the address `database`, or one in memory if that is None; nothing is opened yet.
+
+        `spool` is where waits what could not be written; `replay_line` has to be set then.
 
         `session_max` is the number of edit sessions that stay active, 0 for no limit, and `session_ttl_ms` the
         milliseconds after which an unused one ends, 0 for never.
@@ -87,8 +99,16 @@ class Repositories:
         self.keeps_history = keeps_history and database is not None
         self._session_max = session_max
         self._session_ttl_ms = session_ttl_ms
+        self.spool = spool
+        self.replay_line: Callable[[Repositories, dict[str, Any]], None] | None = None
+        """Writes a line of the spool; raises DatabaseUnusable if it has to wait, and anything else if it never can."""
+        self.substituted: GptImageError | None = None
+        """Why the catalogue is in memory although history is kept; None if it is not."""
+        self._memory: Store | None = None
         self._out_of_reach: GptImageError | None = None
         self._retry_at = 0.0
+        self._replay_at = 0.0
+        self._is_replaying = False
 
     @cached_property
     def ledger_store(self) -> "Store":
@@ -97,24 +117,63 @@ class Repositories:
 
         if self._out_of_reach is not None and monotonic() < self._retry_at:
             raise self._out_of_reach
+        began = monotonic()
         try:
             return open_store(self.database)
         except GptImageError as error:
-            if isinstance(self.database, PostgresUrl):
-                self._out_of_reach, self._retry_at = error, monotonic() + RETRY_SECONDS
+            self._out_of_reach, self._retry_at = error, _retry_at(began)
             raise
 
-    @cached_property
+    @property
     def catalogue_store(self) -> "Store":
-        """The database with the catalogue, opened at the first use; one in memory if that fails, which is logged."""
+        """The database with the catalogue, opened at the first use.
+
+        If that fails, it is one in memory until the database can be opened (`prepare`), which is logged.
+        """
         from ..database.store import open_store
 
-        if self.keeps_history:
+        if self._is_replaying or (self.keeps_history and self._memory is None):
             try:
                 return self.ledger_store
             except GptImageError as error:
-                logger.warning("history is not kept: %s", error)
-        return open_store(None)
+                if self._is_replaying:
+                    raise
+                logger.warning("history is not kept yet: %s", error)
+                self.substituted = error
+        if self._memory is None:
+            self._memory = open_store(None)
+        return self._memory
+
+    @property
+    def catalogue_is_in_memory(self) -> bool:
+        """Whether what is written into the catalogue now is gone with this process."""
+        return self._memory is not None
+
+    def prepare(self) -> None:
+        """Open the database if that has failed before, and write into it what waits in the spool. Raises nothing.
+
+        `WriterThread` calls this before each function that it runs: not within a transaction.
+        """
+        if self.substituted is not None:
+            try:
+                _ = self.ledger_store
+            except GptImageError:
+                return
+            if self._memory is not None:
+                self._memory.close()
+            self._memory = self.substituted = None
+        if self.spool is None or self.replay_line is None or monotonic() < self._replay_at or self.spool.is_empty:
+            return
+        began = monotonic()
+        # Also where this process keeps no history: another one has written the lines that are there.
+        self._is_replaying = True
+        try:
+            self.spool.replay(partial(self.replay_line, self))
+        except (GptImageError, OSError) as error:
+            logger.info("the spool is not written into the database yet: %s", error)
+            self._replay_at = _retry_at(began)
+        finally:
+            self._is_replaying = False
 
     @cached_property
     def ledger(self) -> "Ledger":
@@ -193,13 +252,9 @@ class Repositories:
 
     def close(self) -> None:
         """Close the databases that were opened."""
-        opened = {
-            id(store): store
-            for name in ("ledger_store", "catalogue_store")
-            if (store := self.__dict__.get(name)) is not None
-        }
-        for store in opened.values():
-            store.close()
+        for store in (self.__dict__.get("ledger_store"), self._memory):
+            if store is not None:
+                store.close()
 
     @cached_property
     def _limits(self) -> "SessionLimits":
@@ -226,7 +281,7 @@ class WriterThread:
 
         A cancellation of the caller is held back until `work` has ended.
         """
-        future = self._executor.submit(work, self.repositories)
+        future = self._executor.submit(self._call, work)
         with anyio.CancelScope(shield=True):
             await asyncio.wrap_future(future)
         return future.result()
@@ -249,11 +304,21 @@ class WriterThread:
 
     def submit(self, work: Callable[[Repositories], object]) -> None:
         """Run `work` in the writer thread without waiting for it; a failure is logged."""
-        self._executor.submit(work, self.repositories).add_done_callback(_log_failure)
+        self._executor.submit(self._call, work).add_done_callback(_log_failure)
 
     async def close(self) -> None:
         """Close the databases, after everything that was submitted has run."""
         await self.run(lambda repositories: repositories.close())
+
+    def _call(self, work: Callable[[Repositories], ResultT]) -> ResultT:
+        self.repositories.prepare()
+        return work(self.repositories)
+
+
+def _retry_at(began: float) -> float:
+    """When to try again what was tried from `began` on until now, by `time.monotonic`."""
+    now = monotonic()
+    return now + min(RETRY_FACTOR * (now - began), RETRY_SECONDS)
 
 
 def _log_failure(future: "Future[object]") -> None:

@@ -45,6 +45,9 @@ async def _recover(writer: WriterThread, output_dirs: OutputDirs) -> float | Non
     again_in: float | None = None
     found: list[str] = []
     lost: Sequence[JobRow] = []
+    if writer.repositories.spool is not None and not writer.repositories.spool.is_empty:
+        # What the writer thread does first: it writes what waits there into the database.
+        await writer.run(Repositories.prepare)
     if await anyio.to_thread.run_sync(writer.repositories.has_dead_owners):
         try:
             found, lost = await writer.run(Repositories.recover)

@@ -202,7 +202,7 @@ class Charge:
         `usd` is what the answer said that it cost; None counts at the estimate.
         """
         end = self._end("unknown" if may_be_billed else "released")
-        return end and replace(end, usd=usd)
+        return end and replace(end, usd=usd if may_be_billed else None)
 
     def sent(self) -> ChargeEnd | None:
         """What is known of the charge when the request is sent, for the case that `mark_sent` could not be written."""

@@ -106,7 +106,8 @@ class Recorder:
         """
         # A sandbox at OPENAI_BASE_URL shows only in its answers; it bills nothing.
         is_free = isinstance(error, ApiError) and error.from_sandbox
-        ended = charge.failed(may_be_billed=job.status.sent > 0 and not is_free, usd=_named_cost(error, self.model))
+        may_be_billed = job.status.sent > 0 and not is_free
+        ended = charge.failed(may_be_billed=may_be_billed, usd=_named_cost(error, self.model))
 
         def write(repositories: Repositories) -> None:
             from .job_end import JobEnd
@@ -139,6 +140,7 @@ class Recorder:
                     self._write_result, job=job, order=order, inputs=inputs, report=report, charge=charge, lost=lost
                 )
             )
+            # Beside the pictures in any case: `library rebuild` lists the pictures from these records.
             if keeps_history:
                 await anyio.to_thread.run_sync(partial(_write_records, pictures, policy))
         return report
@@ -180,6 +182,7 @@ class Recorder:
         from .job_end import JobEnd
 
         end = JobEnd(_charge_end(report, charge, lost), step=order.step, report=report)
+        pictures: list[Picture] = []
         try:
             pictures = records_of(
                 report, job=job, kind=order.kind, parents=inputs.origins, model=self.model, project=self.project
@@ -188,9 +191,8 @@ class Recorder:
         except Exception as error:  # noqa: BLE001 - the pictures are saved: see `record_result`
             _log(error)
             self._settle_alone(repositories, end, charge)
-            return _with_warning(report, f"{NOT_LISTED} ({error})."), ()
+            return _with_warning(report, f"{NOT_LISTED} ({error})."), pictures
         end, warning = self._write(repositories, end, charge)
-        # The records beside the pictures are written in any case: `library rebuild` lists the pictures from them.
         return _with_warning(end.report or report, warning), end.pictures
 
     def _write(self, repositories: Repositories, end: "JobEnd", charge: Charge) -> "tuple[JobEnd, str | None]":

@@ -204,7 +204,7 @@ class Charge:
         `usd` is what the answer said that it cost; None counts at the estimate.
         """
         end = self._end("unknown" if may_be_billed else "released")
-        return end and replace(end, usd=usd)
+        return end and replace(end, usd=usd if may_be_billed else None)
 
     def _end(self, state: Literal["settled", "unknown", "released"]) -> ChargeEnd | None:
         if self._free:

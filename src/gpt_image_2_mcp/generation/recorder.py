@@ -90,20 +90,21 @@ class Recorder:
                 charge.unmark_sent()
                 raise
 
-        def record(repositories: Repositories) -> None:
-            from .job_end import JobEnd
-
+        def write_or_wait(repositories: Repositories) -> None:
             try:
                 write(repositories)
             except GptImageError as error:
-                if required:
-                    raise
-                # Without a budget, a database that cannot be written is no reason to refuse a picture.
-                logger.warning("spending and history are not recorded yet: %s", error)
-                row = self.store.unknown_row(repositories, job)
-                self._wait_in_spool(repositories, JobEnd(charge.failed(may_be_billed=True), row), error)
+                if not required:
+                    self._wait_in_spool(repositories, self._sent(repositories, job, charge), error)
+                raise
 
-        await self.writer.run(record)
+        try:
+            await self.writer.run(write_or_wait)
+        except GptImageError as error:
+            if required:
+                raise
+            # Without a budget, a database that cannot be written is no reason to refuse a picture.
+            logger.warning("spending and history are not recorded yet: %s", error)
 
     async def record_failure(self, job: Job, charge: Charge, error: BaseException) -> None:
         """Record that there is no picture, and whether one may be billed. A database failure is only logged.
@@ -112,7 +113,8 @@ class Recorder:
         """
         # A sandbox at OPENAI_BASE_URL shows only in its answers; it bills nothing.
         is_free = isinstance(error, ApiError) and error.from_sandbox
-        ended = charge.failed(may_be_billed=job.status.sent > 0 and not is_free, usd=_named_cost(error, self.model))
+        may_be_billed = job.status.sent > 0 and not is_free
+        ended = charge.failed(may_be_billed=may_be_billed, usd=_named_cost(error, self.model))
 
         def write(repositories: Repositories) -> None:
             from .job_end import JobEnd
@@ -145,6 +147,7 @@ class Recorder:
                     self._write_result, job=job, order=order, inputs=inputs, report=report, charge=charge, lost=lost
                 )
             )
+            # Beside the pictures in any case: `library rebuild` lists the pictures from these records.
             if keeps_history:
                 await anyio.to_thread.run_sync(partial(_write_records, pictures, policy))
         return report
@@ -166,6 +169,13 @@ class Recorder:
         # A turn's record was written when its picture was saved, and may not know the position in the session.
         restore_records(end.pictures, self.policy())
 
+    def _sent(self, repositories: Repositories, job: Job, charge: Charge) -> "JobEnd":
+        """What has to be known of a job if nothing is recorded any more: it was sent, and may be billed."""
+        from .job_end import JobEnd
+
+        # Not "sent": that would belong to the process that writes it, which cannot settle it.
+        return JobEnd(charge.failed(may_be_billed=True), self.store.sent_row(repositories, job))
+
     def _write_result(
         self,
         repositories: Repositories,
@@ -180,6 +190,7 @@ class Recorder:
         from .job_end import JobEnd
 
         end = JobEnd(_charge_end(report, charge, lost), step=order.step, report=report)
+        pictures: list[Picture] = []
         try:
             pictures = records_of(
                 report, job=job, kind=order.kind, parents=inputs.origins, model=self.model, project=self.project
@@ -188,9 +199,8 @@ class Recorder:
         except Exception as error:  # noqa: BLE001 - the pictures are saved: see `record_result`
             _log(error)
             self._settle_alone(repositories, end, charge)
-            return _with_warning(report, f"{NOT_LISTED} ({error})."), ()
+            return _with_warning(report, f"{NOT_LISTED} ({error})."), pictures
         end, warning = self._write(repositories, end, charge)
-        # The records beside the pictures are written in any case: `library rebuild` lists the pictures from them.
         return _with_warning(end.report or report, warning), end.pictures
 
     def _write(self, repositories: Repositories, end: "JobEnd", charge: Charge) -> "tuple[JobEnd, str | None]":

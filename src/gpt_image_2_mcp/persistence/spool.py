@@ -68,8 +68,13 @@ class Spool:
     def append(self, line: dict[str, Any]) -> bool:
         """Append a line; it is on the disk when this returns True. If the disk fails, the line waits in memory."""
         self.unsaved.append(json.dumps(line).encode())
+        return self.save()
+
+    def save(self) -> bool:
+        """Append what waits in memory; False if the disk still does not take it."""
         try:
-            self._append_unsaved()
+            if self.unsaved:
+                self._append_unsaved()
         except OSError as error:
             logger.warning("%s cannot be written: %s", self.path, error)
             return False

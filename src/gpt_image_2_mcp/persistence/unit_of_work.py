@@ -28,7 +28,7 @@ import anyio
 
 from ..database.retry import retry_undone
 from ..database.url import Address
-from ..errors import GptImageError
+from ..errors import GptImageError, TransactionUndone
 from .spool import Spool
 
 if TYPE_CHECKING:
@@ -94,7 +94,6 @@ class Repositories:
         """Use the database at the address `database`, or one in memory if that is None; nothing is opened yet.
 
         `spool` is where waits what could not be written; `replay_line` has to be set then.
-
         `session_max` is the number of edit sessions that stay active, 0 for no limit, and `session_ttl_ms` the
         milliseconds after which an unused one ends, 0 for never.
         """
@@ -153,10 +152,7 @@ class Repositories:
         return self._memory is not None
 
     def prepare(self) -> None:
-        """Open the database if that has failed before, and write into it what waits in the spool. Raises nothing.
-
-        `WriterThread` calls this before each function that it runs: not within a transaction.
-        """
+        """Open the database if that has failed before, and replay the spool, before each function. Raises nothing."""
         if self.substituted is not None:
             try:
                 _ = self.ledger_store
@@ -171,15 +167,8 @@ class Repositories:
                 self.replay()
 
     def replay(self) -> None:
-        """Write what waits in the spool into the database now, however lately that has failed; not in a transaction.
-
-        What depends on it calls this: a budget on the money, a turn on the one before it. It does nothing while the
-        database was never opened, since the catalogue in memory has what this process has made.
-
-        Raises:
-            DatabaseUnusable: the database cannot be written.
-
-        """
+        """Write what waits in the spool: not within a transaction. Raises DatabaseUnusable, and tries again at once."""
+        # Before the database is opened, the catalogue in memory has what this process has made.
         if self.spool is None or self.replay_line is None or self.substituted or self.spool.is_empty:
             return
         began = monotonic()
@@ -190,7 +179,8 @@ class Repositories:
         except (GptImageError, OSError) as error:
             logger.info("the spool is not written into the database yet: %s", error)
             self._replay_at = _retry_at(began)
-            if isinstance(error, GptImageError):
+            # A transaction that is undone says nothing about the next one.
+            if isinstance(error, GptImageError) and not isinstance(error, TransactionUndone):
                 raise
         finally:
             self._is_replaying = False
@@ -272,10 +262,8 @@ class Repositories:
 
     def close(self) -> None:
         """Close the databases that were opened."""
-        if self.spool is not None and self.spool.unsaved:
-            # They are gone with this process.
-            with suppress(GptImageError):
-                self.replay()
+        if self.spool is not None:
+            self.spool.save()
         for store in (self.__dict__.get("ledger_store"), self._memory):
             if store is not None:
                 store.close()
@@ -323,15 +311,12 @@ class WriterThread:
     async def _run_in_unit(self, work: Callable[[UnitOfWork], ResultT], *, read_only: bool) -> ResultT:
         @retry_undone
         def run_in_unit(repositories: Repositories) -> ResultT:
+            if not read_only:
+                repositories.replay()
             with repositories.unit_of_work(read_only=read_only) as unit:
                 return work(unit)
 
-        def run(repositories: Repositories) -> ResultT:
-            if not read_only:
-                repositories.replay()
-            return run_in_unit(repositories)
-
-        return await self.run(run)
+        return await self.run(run_in_unit)
 
     def submit(self, work: Callable[[Repositories], object]) -> None:
         """Run `work` in the writer thread without waiting for it; a failure is logged."""

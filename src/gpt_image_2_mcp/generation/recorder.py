@@ -24,7 +24,7 @@ from ..billing.prices import cost
 from ..billing.tokens import Usage
 from ..catalogue.picture_record import Picture
 from ..catalogue.session import BeginSession
-from ..catalogue.sidecar import write_sidecar
+from ..catalogue.sidecar import restore_sidecar, write_sidecar
 from ..database.retry import retry_undone
 from ..errors import ApiError, BadRequest, GptImageError
 from ..images import EXTENSION
@@ -98,8 +98,7 @@ class Recorder:
         """
         # A sandbox at OPENAI_BASE_URL shows only in its answers; it bills nothing.
         is_free = isinstance(error, ApiError) and error.from_sandbox
-        may_be_billed = job.status.sent > 0 and not is_free
-        ended = charge.failed(may_be_billed=may_be_billed, usd=_named_cost(error, self.model))
+        ended = charge.failed(may_be_billed=job.status.sent > 0 and not is_free, usd=_named_cost(error, self.model))
 
         def write(repositories: Repositories) -> None:
             from .job_end import JobEnd
@@ -151,10 +150,8 @@ class Recorder:
             write_fetched(repositories, str(line["fetched"]))
             return
         end = retry_undone(read_line(line.get("end")).write)(repositories)
-        for picture in end.pictures:
-            # Its record was written when it was saved, and does not know the position in the session.
-            if picture.record.position and picture.path.is_file():
-                _write_records([picture], self.policy())
+        # A turn's record was written when its picture was saved, and may not know the position in the session.
+        restore_records(end.pictures, self.policy())
 
     def _write_result(
         self,
@@ -269,6 +266,16 @@ def _write_records(pictures: Sequence[Picture], policy: WritePolicy) -> None:
             run_in_time(picture.path.parent, partial(write_sidecar, picture, policy))
         except (OSError, BadRequest) as error:
             logger.warning("the record of %s could not be written: %s", picture.path, error)
+
+
+def restore_records(pictures: Sequence[Picture], policy: WritePolicy) -> None:
+    """Write the records that are missing beside pictures of the catalogue. Blocks; a failure is logged."""
+    for picture in pictures:
+        try:
+            if run_in_time(picture.path.parent, partial(restore_sidecar, picture, policy)):
+                logger.info("the record of %s was written from the catalogue", picture.path)
+        except (OSError, BadRequest) as error:
+            logger.info("the record of %s could not be looked for: %s", picture.path, error)
 
 
 def _log(error: Exception) -> None:

@@ -10,6 +10,7 @@ import sqlite3
 import sys
 from collections.abc import Callable, Generator
 from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -110,6 +111,23 @@ async def test_what_a_locked_database_cannot_take_is_written_once_when_it_can(n:
     assert costs == [("settled", 1), ("settled", n)]
     assert all(row["nano_usd"] for row in rows(tmp_path, "charges"))
     assert not spooled(tmp_path)
+
+
+async def test_what_is_sent_while_the_database_is_locked_leaves_a_trace_in_case_of_a_kill(tmp_path: Path) -> None:
+    async with paying(tmp_path) as bench:
+        await bench.call("list_images")
+        bench.knobs.hold()
+        async with anyio.create_task_group() as tasks:
+            with locked(tmp_path):
+                tasks.start_soon(partial(bench.made, "generate_image", **FOX))
+                await reached(bench, 1)
+            async with paying(tmp_path) as other:
+                assert ": rendering" in said(await other.call("get_image_job"))
+                assert [row["state"] for row in rows(tmp_path, "charges")] == ["sent"]
+                assert len(rows(tmp_path, "jobs")) == 1
+            bench.knobs.release()
+    assert [row["state"] for row in rows(tmp_path, "charges")] == ["settled"]
+    assert [row["state"] for row in rows(tmp_path, "jobs")] == ["done"]
 
 
 async def test_a_session_that_begins_and_goes_on_while_the_database_is_locked_is_one_session(tmp_path: Path) -> None:

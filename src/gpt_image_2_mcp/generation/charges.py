@@ -204,7 +204,11 @@ class Charge:
         end = self._end("unknown" if may_be_billed else "released")
         return None if end is None else replace(end, usd=usd if may_be_billed else None)
 
-    def _end(self, state: Literal["settled", "unknown", "released"]) -> ChargeEnd | None:
+    def sent(self) -> ChargeEnd | None:
+        """What is known of the charge when the request is sent, for the case that `mark_sent` could not be written."""
+        return self._end("sent")
+
+    def _end(self, state: Literal["sent", "settled", "unknown", "released"]) -> ChargeEnd | None:
         if self._free:
             return None
         found = self._estimate or _estimate_of(self._request, None)

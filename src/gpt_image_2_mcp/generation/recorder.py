@@ -83,13 +83,21 @@ class Recorder:
                 charge.unmark_sent()
                 raise
 
+        def write_or_wait(repositories: Repositories) -> None:
+            try:
+                write(repositories)
+            except GptImageError as error:
+                if not required:
+                    self._wait_in_spool(repositories, self._sent(repositories, job, charge), error)
+                raise
+
         try:
-            await self.writer.run(write)
+            await self.writer.run(write_or_wait)
         except GptImageError as error:
             if required:
                 raise
             # Without a budget, a database that cannot be written is no reason to refuse a picture.
-            logger.warning("spending and history are not recorded: %s", error)
+            logger.warning("spending and history are not recorded yet: %s", error)
 
     async def record_failure(self, job: Job, charge: Charge, error: BaseException) -> None:
         """Record that there is no picture, and whether one may be billed. A database failure is only logged.
@@ -152,6 +160,12 @@ class Recorder:
         end = retry_undone(read_line(line.get("end")).write)(repositories)
         # A turn's record was written when its picture was saved, and may not know the position in the session.
         restore_records(end.pictures, self.policy())
+
+    def _sent(self, repositories: Repositories, job: Job, charge: Charge) -> "JobEnd":
+        """What has to be known of a job if nothing is recorded any more: it was sent, and may be billed."""
+        from .job_end import JobEnd
+
+        return JobEnd(charge.sent(), self.store.sent_row(repositories, job))
 
     def _write_result(
         self,

@@ -212,7 +212,7 @@ class Charge:
         if self._free:
             return None
         found = self._estimate or _estimate_of(self._request, None)
-        return ChargeEnd(self._entry, found and found.usd, self._made, state)
+        return ChargeEnd(self._entry, None if found is None else found.usd, self._made, state)
 
     @property
     def _entry(self) -> ChargeEntry:

@@ -286,7 +286,7 @@ class WriterThread:
 
         A cancellation of the caller is held back until `work` has ended.
         """
-        future = self._executor.submit(self._call, work)
+        future = self._submit(work)
         with anyio.CancelScope(shield=True):
             await asyncio.wrap_future(future)
         return future.result()
@@ -309,7 +309,7 @@ class WriterThread:
 
     def submit(self, work: Callable[[Repositories], object]) -> None:
         """Run `work` in the writer thread without waiting for it; a failure is logged."""
-        self._executor.submit(self._call, work).add_done_callback(_log_failure)
+        self._submit(work).add_done_callback(_log_failure)
 
     async def close(self) -> None:
         """Close the databases, after everything that was submitted has run."""
@@ -326,13 +326,16 @@ class WriterThread:
             " catalogue waits. If this goes on, look whether its disk or server answers, and restart this server."
         )
 
-    def _call(self, work: Callable[[Repositories], ResultT]) -> ResultT:
-        self._began = monotonic()
-        try:
-            self.repositories.prepare()
-            return work(self.repositories)
-        finally:
-            self._began = None
+    def _submit(self, work: Callable[[Repositories], ResultT]) -> "Future[ResultT]":
+        def call() -> ResultT:
+            self._began = monotonic()
+            try:
+                self.repositories.prepare()
+                return work(self.repositories)
+            finally:
+                self._began = None
+
+        return self._executor.submit(call)
 
 
 def _retry_at(began: float) -> float:

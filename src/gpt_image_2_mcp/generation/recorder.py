@@ -113,8 +113,7 @@ class Recorder:
         """
         # A sandbox at OPENAI_BASE_URL shows only in its answers; it bills nothing.
         is_free = isinstance(error, ApiError) and error.from_sandbox
-        may_be_billed = job.status.sent > 0 and not is_free
-        ended = charge.failed(may_be_billed=may_be_billed, usd=_named_cost(error, self.model))
+        ended = charge.failed(may_be_billed=job.status.sent > 0 and not is_free, usd=_named_cost(error, self.model))
 
         def write(repositories: Repositories) -> None:
             from .job_end import JobEnd
@@ -165,7 +164,7 @@ class Recorder:
         if "fetched" in line:
             write_fetched(repositories, str(line["fetched"]))
             return
-        end = retry_undone(read_line(line.get("end")).write)(repositories)
+        end = retry_undone(partial(read_line(line.get("end")).write, is_late=True))(repositories)
         # A turn's record was written when its picture was saved, and may not know the position in the session.
         restore_records(end.pictures, self.policy())
 

@@ -295,7 +295,7 @@ class WriterThread:
 
         A cancellation of the caller is held back until `work` has ended.
         """
-        future = self._executor.submit(self._call, work)
+        future = self._executor.submit(partial(self._call, work))
         with anyio.CancelScope(shield=True):
             await asyncio.wrap_future(future)
         return future.result()
@@ -320,7 +320,7 @@ class WriterThread:
 
     def submit(self, work: Callable[[Repositories], object]) -> None:
         """Run `work` in the writer thread without waiting for it; a failure is logged."""
-        self._executor.submit(self._call, work).add_done_callback(_log_failure)
+        self._executor.submit(partial(self._call, work)).add_done_callback(_log_failure)
 
     async def close(self) -> None:
         """Close the databases, after everything that was submitted has run."""

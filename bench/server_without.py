@@ -7,7 +7,7 @@ leaves everything in place. `pieces` compares them; to use such a server with a 
 
 import gc
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 
 
 def _keep_everything() -> None:
@@ -28,8 +28,8 @@ def _without_body_reader() -> None:
     """Parse the whole body as JSON, and decode the texts in it."""
     from gpt_image_2_mcp.openai_api import body_reader
 
-    def read_body(pieces: Iterable[bytes]) -> body_reader.Body:
-        return body_reader.Body(b"".join(pieces))
+    def read_body(content: bytes | bytearray) -> body_reader.Body:
+        return body_reader.Body(bytes(content))
 
     _replace(body_reader, read_body=read_body)
 

@@ -419,7 +419,8 @@ async def test_the_cost_is_unknown_where_that_of_the_host_model_is(benches: Benc
 
 async def test_a_response_that_breaks_off_gives_its_picture_and_not_the_host_models_usage(benches: Benches) -> None:
     """The usage that stands there counts the text model's tokens, at another price."""
-    item = {"type": "image_generation_call", "result": b64encode(encoded()).decode()}
+    bluer = encoded(size=(64, 48))
+    item = {"type": "image_generation_call", "result": b64encode(bluer).decode()}
     usage = {"input_tokens": 9, "output_tokens": 9, "total_tokens": 18}
     body = json.dumps({"usage": usage, "output": [item]}).encode()
 
@@ -431,7 +432,17 @@ async def test_a_response_that_breaks_off_gives_its_picture_and_not_the_host_mod
     bench = await benches.open(FORCED, wrap=backend.wrap)
     bench.photo()
     made = await bench.made("edit_image", prompt="bluer", images=["photo.png"])
-    assert made.path.read_bytes() == encoded()
+    assert made.path.read_bytes() == bluer
     assert "broke off; 1 of 1 pictures arrived whole" in made.text
     assert "named no usage; cost unknown" in made.text
     assert len(backend.bodies) == 1
+
+
+@pytest.mark.parametrize("status", [200, 500])
+async def test_a_picture_that_was_sent_is_not_taken_for_one_that_was_made(benches: Benches, status: int) -> None:
+    """Proxies repeat the request in their errors."""
+    backend = Canned(lambda request: httpx2.Response(status, content=b"This failed: " + request.content))
+    bench = await benches.open(FORCED, wrap=backend.wrap)
+    bench.photo()
+    text = await bench.refused("edit_image", prompt="bluer", images=["photo.png"])
+    assert "billed" in text

@@ -1,5 +1,6 @@
 """Output folders: the default one, and the one that a call names in `output_dir`; resolved before anything is paid."""
 
+import asyncio
 import logging
 import re
 from collections.abc import Callable, Iterable
@@ -7,6 +8,7 @@ from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
+from weakref import WeakValueDictionary
 
 import anyio
 
@@ -37,6 +39,8 @@ class OutputDirs:
         self._home = home
         self._looked_through: set[Path] = set()
         """The folders in which half-written pictures were looked for: reading the names of all files takes time."""
+        self._locks: WeakValueDictionary[Path, asyncio.Lock] = WeakValueDictionary()
+        """The locks of the folders that are in use at this moment."""
 
     def default(self) -> Path:
         """The folder for calls without `output_dir`; the built-in sandbox has a subfolder `sandbox` in it."""
@@ -94,13 +98,17 @@ class OutputDirs:
     async def in_time(self, output_dir: Path | str | None, work: Callable[[], ResultT]) -> ResultT:
         """Run `work`, which reads and writes in an output folder, in a thread and with a time limit.
 
+        One at a time for each folder: side by side, threads could finish in another order than that in which the calls
+        arrived. A folder that does not answer holds up only the calls that name it.
+
         Raises:
             BadRequest: the folder does not answer.
 
         """
         folder = Path(output_dir or self._settings.output_dir or "Pictures")
         try:
-            return await run_in_time_async(folder, work)
+            async with self._locks.setdefault(folder, asyncio.Lock()):
+                return await run_in_time_async(folder, work)
         except TimeoutError as error:
             raise BadRequest(
                 f"The folder {str(folder)!r} cannot be used: {error.strerror}. Nothing was sent or paid. Choose another"

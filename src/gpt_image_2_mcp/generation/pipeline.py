@@ -9,7 +9,6 @@ import hashlib
 import json
 from dataclasses import replace
 from functools import partial
-from weakref import WeakValueDictionary
 
 import anyio
 import anyio.to_thread
@@ -80,8 +79,6 @@ class Pipeline:
         self._durations = durations
         self._news = news
         self._in_flight = InFlightWrites()
-        self._folder_locks: WeakValueDictionary[str | None, asyncio.Lock] = WeakValueDictionary()
-        """The locks of the output folders that are being prepared, by their names in the calls."""
 
     async def close(self) -> None:
         """Wait until the pictures that request threads are saving are on the disk, and close the news."""
@@ -109,11 +106,8 @@ class Pipeline:
             case EditRequest() | StartSessionRequest():
                 kind = "edit" if isinstance(request, EditRequest) else "session"
                 inputs = await self._reader.read(request.images, request.mask)
-        # One at a time for each folder: side by side, threads could finish in another order than that in which the
-        # calls arrived. A folder that does not answer holds up only the calls that name it.
         name = request.output_dir
-        async with self._folder_locks.setdefault(name, asyncio.Lock()):
-            folder = await self._output_dirs.in_time(name, partial(self._output_dirs.prepare, name))
+        folder = await self._output_dirs.in_time(name, partial(self._output_dirs.prepare, name))
         step = BeginSession(new_session_id(), folder) if kind == "session" else None
         return Order(kind, folder, inputs, self._key(job, inputs), step)
 

@@ -21,6 +21,7 @@ from .body_reader import ImageBytes
 from .client import with_deadline
 from .errors import from_sandbox
 from .loose_parser import find_pictures, find_usage, leave_out_pictures, may_hold_picture
+from .request import ImageRequest
 from .results import parse_usage, reading_answer, request_id
 from .sink import ImageSink
 
@@ -70,13 +71,14 @@ def receive(
     read: Callable[[Answer], ApiResult],
     sink: ImageSink,
     *,
+    request: ImageRequest,
     wanted: int,
     warning: str = IN_ERROR,
 ) -> bool:
-    """Send a request for `wanted` pictures, and pass those of its answer to `sink`. Blocks: called in its own thread.
+    """Send a request, and pass the pictures of its answer to `sink`. Blocks: called in the request's thread.
 
-    `call` is the SDK's, and `read` reads the answer strictly. True if the backend answered with an error, and the
-    picture was in that; the result then has the `warning`.
+    `call` is the SDK's request for `wanted` of the pictures of `request`; `read` reads the answer strictly. True if the
+    backend answered with an error, and the picture was in that; the result then has the `warning`.
 
     Raises:
         GptImageError: there is no picture, or none could be fetched or saved; where the answer is kept, it says so.
@@ -85,25 +87,27 @@ def receive(
     """
     try:
         with call as response:
-            _save(Answer(response), read, sink, wanted=wanted)
+            _save(Answer(response), read, sink, request=request, wanted=wanted)
             return False
     except openai.InternalServerError as error:
         # A proxy may fail after the picture was made, and put what it has into the error. Such an error must not reach
         # `retry`, which would have the picture made again.
-        result = _find_result(error.response.content, error.response.headers)
+        result = _find_result(error.response.content, error.response.headers, request)
         if result is None:
             raise
         sink.save_result(replace(result, warnings=(warning,)))
         return True
 
 
-def _save(answer: Answer, read: Callable[[Answer], ApiResult], sink: ImageSink, *, wanted: int) -> None:
+def _save(
+    answer: Answer, read: Callable[[Answer], ApiResult], sink: ImageSink, *, request: ImageRequest, wanted: int
+) -> None:
     try:
         try:
             with reading_answer(answer.headers):
                 result = read(answer)
         except (ApiError, openai.APIConnectionError) as failure:
-            result = _read_loosely(answer, failure, sink, wanted=wanted)
+            result = _read_loosely(answer, failure, sink, request=request, wanted=wanted)
         try:
             sink.save_result(result)
         except GptImageError as failure:
@@ -114,10 +118,12 @@ def _save(answer: Answer, read: Callable[[Answer], ApiResult], sink: ImageSink, 
         raise
 
 
-def _read_loosely(answer: Answer, failure: Exception, sink: ImageSink, *, wanted: int) -> ApiResult:
+def _read_loosely(
+    answer: Answer, failure: Exception, sink: ImageSink, *, request: ImageRequest, wanted: int
+) -> ApiResult:
     """What can be read of an answer that the strict reader refused; raises `failure` if that is no picture."""
     content = bytes(answer.content)
-    result = _find_result(content, answer.headers)
+    result = _find_result(content, answer.headers, request)
     if result is None:
         raise failure
     broke_off = isinstance(failure, openai.APIConnectionError | OutcomeUnknown)
@@ -130,9 +136,13 @@ def _read_loosely(answer: Answer, failure: Exception, sink: ImageSink, *, wanted
     return replace(result, warnings=(warning,))
 
 
-def _find_result(content: bytes, headers: Mapping[str, str]) -> ApiResult | None:
-    """The complete pictures in an answer of any form; None if there is none."""
-    pictures = find_pictures(content)
+def _find_result(content: bytes, headers: Mapping[str, str], request: ImageRequest) -> ApiResult | None:
+    """The complete pictures in an answer of any form; None if there is none.
+
+    A backend may repeat the request in an error: the pictures that were sent are not those that were made.
+    """
+    sent = [image.data for image in (*request.inputs, request.mask) if image]
+    pictures = [data for data in find_pictures(content) if data not in sent]
     if not pictures:
         return None
     # The Responses API counts the host model's tokens there, which are no picture's.

@@ -57,7 +57,7 @@ class ImagesRoute:
         """Make pictures from a prompt; raises `ApiError`."""
         params = changed_options(request.options)
         call = partial(self._sender.sdk.images.with_streaming_response.generate, prompt=request.prompt, **params)
-        await self._send(call, request.n, status, sink, editing=False)
+        await self._send(call, request, status, sink, editing=False)
 
     async def edit(self, request: ImageRequest, status: RequestStatus, sink: ImageSink) -> None:
         """Make pictures from a prompt and input images.
@@ -76,13 +76,13 @@ class ImagesRoute:
         files = [_form_file(image) for image in request.inputs]
         edit = self._sender.sdk.images.with_streaming_response.edit
         await self._send(
-            partial(edit, prompt=request.prompt, image=files, **params), request.n, status, sink, editing=True
+            partial(edit, prompt=request.prompt, image=files, **params), request, status, sink, editing=True
         )
 
     async def _send(
         self,
         call: Callable[..., AbstractContextManager[Any]],
-        n: int,
+        request: ImageRequest,
         status: RequestStatus,
         sink: ImageSink,
         *,
@@ -93,13 +93,13 @@ class ImagesRoute:
         The lambdas run in the request's thread: sending, reading and saving are one call there.
         """
         send = partial(self._sender.send, status=status, model=self._model, editing=editing)
+        n = request.n
         if n == 1 and self._partial_images:
             stream = partial(call, model=self._model, stream=True, partial_images=self._partial_images)
             try:
+                read = partial(self._read_stream, sink=sink)
                 failed = await send(
-                    lambda: receive(
-                        stream(), partial(self._read_stream, sink=sink), sink, wanted=1, warning=NOT_STREAMED
-                    )
+                    lambda: receive(stream(), read, sink, request=request, wanted=1, warning=NOT_STREAMED)
                 )
             except ApiError as error:
                 if not _refuses_streaming(error):
@@ -111,7 +111,7 @@ class ImagesRoute:
                     self._partial_images = 0
                 return
         several = {"n": n} if n > 1 else {}
-        await send(lambda: receive(call(model=self._model, **several), self._read, sink, wanted=n))
+        await send(lambda: receive(call(model=self._model, **several), self._read, sink, request=request, wanted=n))
 
     def _note_failed_stream(self, error: ApiError) -> None:
         """Stop streaming if a proxy answered a request for a stream, and the answer is no picture.

@@ -74,7 +74,7 @@ async def edit(
 
         async def one() -> None:
             try:
-                await _send_one(sender, body, status, sink, model=model, host_model=host_model)
+                await _send_one(sender, body, request, status, sink, model=model, host_model=host_model)
             except GptImageError as error:
                 failures.append(error)
 
@@ -107,6 +107,7 @@ def _request_body(
 async def _send_one(
     sender: RequestSender,
     body: Mapping[str, Any],
+    request: ImageRequest,
     status: RequestStatus,
     sink: ImageSink,
     *,
@@ -117,7 +118,7 @@ async def _send_one(
 
     def call() -> None:
         read = partial(_read_answer, model=model, host_model=host_model)
-        receive(responses.create(**body), read, sink, wanted=1)
+        receive(responses.create(**body), read, sink, request=request, wanted=1)
 
     try:
         await sender.send(call, status, model=host_model, variable="OPENAI_RESPONSES_EDIT_MODEL")

@@ -10,6 +10,7 @@ import sqlite3
 import sys
 from collections.abc import Callable, Generator
 from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -27,6 +28,7 @@ from stdio_bench import reached
 from workbench import SMALL, Answer, Bench, said
 
 from gpt_image_2_mcp.app import DATABASE
+from gpt_image_2_mcp.catalogue.sidecar import read_sidecar
 from gpt_image_2_mcp.database.url import PostgresUrl
 from gpt_image_2_mcp.persistence.spool import Spool
 
@@ -109,6 +111,23 @@ async def test_what_a_locked_database_cannot_take_is_written_once_when_it_can(n:
     assert costs == [("settled", 1), ("settled", n)]
     assert all(row["nano_usd"] for row in rows(tmp_path, "charges"))
     assert not spooled(tmp_path)
+
+
+async def test_what_is_sent_while_the_database_is_locked_leaves_a_trace_in_case_of_a_kill(tmp_path: Path) -> None:
+    async with paying(tmp_path) as bench:
+        await bench.call("list_images")
+        bench.knobs.hold()
+        async with anyio.create_task_group() as tasks:
+            with locked(tmp_path):
+                tasks.start_soon(partial(bench.made, "generate_image", **FOX))
+                await reached(bench, 1)
+            async with paying(tmp_path) as other:
+                assert ": rendering" in said(await other.call("get_image_job"))
+                assert [row["state"] for row in rows(tmp_path, "charges")] == ["sent"]
+                assert len(rows(tmp_path, "jobs")) == 1
+            bench.knobs.release()
+    assert [row["state"] for row in rows(tmp_path, "charges")] == ["settled"]
+    assert [row["state"] for row in rows(tmp_path, "jobs")] == ["done"]
 
 
 async def test_a_session_that_begins_and_goes_on_while_the_database_is_locked_is_one_session(tmp_path: Path) -> None:
@@ -320,6 +339,40 @@ async def test_a_locked_database_delays_a_request_once_and_not_at_each_transacti
             assert "is held by another process" in await limited.refused("generate_image", **FOX, n=2)
             assert monotonic() - began < 2.5 * busy
             assert len(limited.knobs.requests) == int(is_open)
+
+
+async def test_every_answer_says_that_the_database_does_not_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The writer thread waits for a lock here; a disk or a server may never answer."""
+    monkeypatch.setattr("gpt_image_2_mcp.database.sqlite.BUSY_SECONDS", PATIENCE_S)
+    async with paying(tmp_path, GPT_IMAGE_2_MAX_WAIT_S="0.1") as bench:
+        bench.knobs.hold()
+        await bench.call("generate_image", **FOX)
+        assert "has not answered" not in said(await bench.call("generate_image", **{**FOX, "prompt": "an owl"}))
+        monkeypatch.setattr("gpt_image_2_mcp.persistence.unit_of_work.STUCK_SECONDS", 0.0)
+        with locked(tmp_path):
+            waits = await bench.call("generate_image", **{**FOX, "prompt": "a cat"})
+            assert "The database has not answered for 0 s. Pictures are saved all the same" in said(waits)
+            assert "has not answered" in await bench.refused("generate_image", prompt="a fox", size="7x7")
+
+
+async def test_the_start_after_a_kill_writes_the_records_that_are_missing(tmp_path: Path) -> None:
+    """A process that is killed between its transaction and the record leaves a row without a record."""
+    async with paying(tmp_path) as bench:
+        bench.photo()
+        made = await bench.made("start_edit_session", **FOX, images=["photo.png"])
+        gone = await bench.made("generate_image", **FOX)
+    record = made.path.parent / ".gpt-image-2" / f"{made.path.stem}.json"
+    before = read_sidecar(record)
+    record.unlink()
+    gone.path.unlink()
+    (gone.path.parent / ".gpt-image-2" / f"{gone.path.stem}.json").unlink()
+    (tmp_path / "data" / f"{DATABASE}-alive" / "killed.alive").touch()
+    async with paying(tmp_path) as bench:
+        await anyio.to_thread.run_sync(until, record.exists)
+        assert read_sidecar(record) == before
+        assert not any(gone.path.stem in name for name in bench.files()), "it was deleted, and stays so"
 
 
 # PostgreSQL.

@@ -50,7 +50,8 @@ class ChargeEnd:
     """Dollars."""
     reserved: datetime
     """When the job began, with the local time zone: its date is the day of the charge."""
-    state: Literal["settled", "unknown", "released"]
+    state: Literal["sent", "settled", "unknown", "released"]
+    """`sent` is no end: it is written only if there is no row, so that there is one after a kill."""
     usage: Usage | None = None
     usd: Decimal | None = None
     request_id: str | None = None

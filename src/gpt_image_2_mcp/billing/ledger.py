@@ -154,6 +154,8 @@ class Ledger:
                     state="sent",
                 )
             match end.state:
+                case "sent":
+                    pass
                 case "settled":
                     self.settle(charge, usage=end.usage, usd=end.usd, request_id=end.request_id)
                 case "unknown":

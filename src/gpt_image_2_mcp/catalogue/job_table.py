@@ -66,15 +66,15 @@ class JobTable:
             given_up=given_up,
         )
 
-    def finish(self, row: JobRow) -> None:
-        """Write how a job ended, and insert its row if that could not be written before.
+    def catch_up(self, row: JobRow) -> None:
+        """Write that a job was sent or how it ended, and insert its row if that could not be written before.
 
-        A row that says it already stays as it is: an earlier try has written it, and it may have been fetched since.
+        A row that knows it already stays as it is: an earlier try has written it, and it may have been fetched since.
         """
         found = self.get(row.id)
         if found is None:
             self.save(row, is_new=True)
-        elif found.state not in ("done", "failed"):
+        elif row.state in ("done", "failed") and found.state not in ("done", "failed"):
             self.end(row.id, row.state, row.outcome or {}, fetched=row.fetched, given_up=row.given_up)
 
     def mark_fetched(self, job_id: str) -> None:

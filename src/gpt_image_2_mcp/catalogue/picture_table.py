@@ -72,6 +72,10 @@ class PictureTable:
         query = sa.select(pictures).where(pictures.c.sha256 == sha256).order_by(pictures.c.number.desc()).limit(1)
         return next(self._iterate(query), None)
 
+    def newest(self, limit: int) -> list[Picture]:
+        """The pictures that were made last, at most `limit`."""
+        return list(self._iterate(sa.select(pictures).order_by(pictures.c.number.desc()).limit(limit)))
+
     def set_path(self, picture_id: str, path: Path) -> None:
         """Record the new path of a picture's file."""
         self.connection.execute(sa.update(pictures).where(pictures.c.id == picture_id).values(path=str(path)))

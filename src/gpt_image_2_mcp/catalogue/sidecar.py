@@ -44,6 +44,26 @@ def write_sidecar(picture: Picture, policy: WritePolicy) -> None:
     write_file([json.dumps(body, ensure_ascii=False, indent=1).encode()], [path], replace=True)
 
 
+def restore_sidecar(picture: Picture, policy: WritePolicy) -> bool:
+    """Write the record of a picture whose file is there, if it is missing or lacks the position in the session.
+
+    Returns whether it was written; raises as `write_sidecar` does. A record that cannot be read stays as it is.
+    """
+    path = sidecar_of(picture.path)
+    if not picture.path.is_file():
+        return False
+    if path.exists():
+        if picture.record.position is None:
+            return False
+        try:
+            if read_sidecar(path)[0].position is not None:
+                return False
+        except UnreadableSource:
+            return False
+    write_sidecar(picture, policy)
+    return True
+
+
 def read_sidecar(path: Path) -> tuple[PictureRecord, str]:
     """Read a record and the name of its picture's file, which is checked to be a name without folders.
 

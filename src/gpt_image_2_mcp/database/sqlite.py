@@ -76,7 +76,7 @@ def open_database(path: Path | None, *, busy_seconds: float | None = None) -> Da
     """Open the file at `path`, or a database in memory for None, and create its tables or bring them up to date.
 
     A missing file is created, and a missing folder. Only their owner can read them; the mode of a folder that exists
-    stays. `busy_seconds` is how long a transaction waits for those of other processes; None means `BUSY_SECONDS`.
+    stays. `busy_seconds` is how long a transaction waits for those of other processes, by default `BUSY_SECONDS`.
 
     Raises:
         DatabaseUnusable: the file is damaged, belongs to another program or to a later version of this one, or cannot

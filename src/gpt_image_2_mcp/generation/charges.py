@@ -202,13 +202,17 @@ class Charge:
         `usd` is what the answer said that it cost; None counts at the estimate.
         """
         end = self._end("unknown" if may_be_billed else "released")
-        return end and replace(end, usd=usd if may_be_billed else None)
+        return None if end is None else replace(end, usd=usd if may_be_billed else None)
 
-    def _end(self, state: Literal["settled", "unknown", "released"]) -> ChargeEnd | None:
+    def sent(self) -> ChargeEnd | None:
+        """What is known of the charge when the request is sent, for the case that `mark_sent` could not be written."""
+        return self._end("sent")
+
+    def _end(self, state: Literal["sent", "settled", "unknown", "released"]) -> ChargeEnd | None:
         if self._free:
             return None
         found = self._estimate or _estimate_of(self._request, None)
-        return ChargeEnd(self._entry, found and found.usd, self._made, state)
+        return ChargeEnd(self._entry, None if found is None else found.usd, self._made, state)
 
     @property
     def _entry(self) -> ChargeEntry:

@@ -72,7 +72,7 @@ class JobEnd:
             session = unit.sessions.get(position.session_id) if position else None
             end = end.told(position, session)
             if end.job:
-                unit.jobs.finish(replace(end.job, outcome=stored_report(end.report)) if end.report else end.job)
+                unit.jobs.catch_up(replace(end.job, outcome=stored_report(end.report)) if end.report else end.job)
         return end
 
     def foreseen(self) -> "JobEnd":

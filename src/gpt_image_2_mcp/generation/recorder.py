@@ -24,7 +24,7 @@ from ..billing.prices import cost
 from ..billing.tokens import Usage
 from ..catalogue.picture_record import Picture
 from ..catalogue.session import BeginSession
-from ..catalogue.sidecar import write_sidecar
+from ..catalogue.sidecar import restore_sidecar, write_sidecar
 from ..database.retry import retry_undone
 from ..errors import ApiError, BadRequest, GptImageError
 from ..images import EXTENSION
@@ -83,13 +83,21 @@ class Recorder:
                 charge.unmark_sent()
                 raise
 
+        def write_or_wait(repositories: Repositories) -> None:
+            try:
+                write(repositories)
+            except GptImageError as error:
+                if not required:
+                    self._wait_in_spool(repositories, self._sent(repositories, job, charge), error)
+                raise
+
         try:
-            await self.writer.run(write)
+            await self.writer.run(write_or_wait)
         except GptImageError as error:
             if required:
                 raise
             # Without a budget, a database that cannot be written is no reason to refuse a picture.
-            logger.warning("spending and history are not recorded: %s", error)
+            logger.warning("spending and history are not recorded yet: %s", error)
 
     async def record_failure(self, job: Job, charge: Charge, error: BaseException) -> None:
         """Record that there is no picture, and whether one may be billed. A database failure is only logged.
@@ -98,8 +106,7 @@ class Recorder:
         """
         # A sandbox at OPENAI_BASE_URL shows only in its answers; it bills nothing.
         is_free = isinstance(error, ApiError) and error.from_sandbox
-        may_be_billed = job.status.sent > 0 and not is_free
-        ended = charge.failed(may_be_billed=may_be_billed, usd=_named_cost(error, self.model))
+        ended = charge.failed(may_be_billed=job.status.sent > 0 and not is_free, usd=_named_cost(error, self.model))
 
         def write(repositories: Repositories) -> None:
             from .job_end import JobEnd
@@ -151,10 +158,14 @@ class Recorder:
             write_fetched(repositories, str(line["fetched"]))
             return
         end = retry_undone(read_line(line.get("end")).write)(repositories)
-        for picture in end.pictures:
-            # Its record was written when it was saved, and does not know the position in the session.
-            if picture.record.position and picture.path.is_file():
-                _write_records([picture], self.policy())
+        # A turn's record was written when its picture was saved, and may not know the position in the session.
+        restore_records(end.pictures, self.policy())
+
+    def _sent(self, repositories: Repositories, job: Job, charge: Charge) -> "JobEnd":
+        """What has to be known of a job if nothing is recorded any more: it was sent, and may be billed."""
+        from .job_end import JobEnd
+
+        return JobEnd(charge.sent(), self.store.sent_row(repositories, job))
 
     def _write_result(
         self,
@@ -269,6 +280,16 @@ def _write_records(pictures: Sequence[Picture], policy: WritePolicy) -> None:
             run_in_time(picture.path.parent, partial(write_sidecar, picture, policy))
         except (OSError, BadRequest) as error:
             logger.warning("the record of %s could not be written: %s", picture.path, error)
+
+
+def restore_records(pictures: Sequence[Picture], policy: WritePolicy) -> None:
+    """Write the records that are missing beside pictures of the catalogue. Blocks; a failure is logged."""
+    for picture in pictures:
+        try:
+            if run_in_time(picture.path.parent, partial(restore_sidecar, picture, policy)):
+                logger.info("the record of %s was written from the catalogue", picture.path)
+        except (OSError, BadRequest) as error:
+            logger.info("the record of %s could not be looked for: %s", picture.path, error)
 
 
 def _log(error: Exception) -> None:

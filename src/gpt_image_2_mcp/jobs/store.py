@@ -34,8 +34,8 @@ class JobStore:
 
     The `mark_` methods and `forget` submit their change to the writer thread and do not wait for it; a failure is
     logged. The thread does everything in the order of submission, so what is read afterwards includes the change. The
-    other methods that return something wait for the thread, and raise `DatabaseUnusable`. `write_sent` and
-    `ended_row` are called in the writer thread.
+    other methods that return something wait for the thread, and raise `DatabaseUnusable`. `write_sent`,
+    `sent_row` and `ended_row` are called in the writer thread.
     """
 
     def __init__(self, writer: WriterThread, redact: Callable[[str], str]) -> None:
@@ -167,6 +167,10 @@ class JobStore:
             return None
         outcome = self._outcome_of(error) if error else None
         return replace(row, ended=datetime.now(UTC), outcome=outcome, **self._delivered(job))
+
+    def sent_row(self, repositories: Repositories, job: Job) -> "JobRow | None":
+        """The row of a job that may be billed from now on; None if its inputs were never read."""
+        return self._row(repositories, job, "sent")
 
     def _outcome_of(self, error: Exception) -> dict[str, str]:
         is_known = isinstance(error, GptImageError)

@@ -24,7 +24,7 @@ from ..storage.atomic_write import sync_folder, write_file
 
 logger = logging.getLogger(__name__)
 
-LOCK_SECONDS: Final = 30.0
+LOCK_SECONDS: Final = 60.0
 """How long this process waits for another one that replays or appends."""
 
 

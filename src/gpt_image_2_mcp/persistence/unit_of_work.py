@@ -49,6 +49,9 @@ times as long as the last one has taken, and a try that failed at once is soon r
 """
 RETRY_FACTOR = 10.0
 
+STUCK_SECONDS = 60.0
+"""Seconds after which what the writer thread does is told as stuck: the longest wait for a lock is much shorter."""
+
 ResultT = TypeVar("ResultT")
 
 
@@ -275,13 +278,15 @@ class WriterThread:
         """Serve `repositories`; the thread starts with the first function."""
         self.repositories = repositories
         self._executor = ThreadPoolExecutor(1, "writer")
+        self._began: float | None = None
+        """When the function began that is running, by `time.monotonic`."""
 
     async def run(self, work: Callable[[Repositories], ResultT]) -> ResultT:
         """Run `work` in the writer thread and return its result; raises what it raises.
 
         A cancellation of the caller is held back until `work` has ended.
         """
-        future = self._executor.submit(self._call, work)
+        future = self._executor.submit(partial(self._call, work))
         with anyio.CancelScope(shield=True):
             await asyncio.wrap_future(future)
         return future.result()
@@ -304,15 +309,30 @@ class WriterThread:
 
     def submit(self, work: Callable[[Repositories], object]) -> None:
         """Run `work` in the writer thread without waiting for it; a failure is logged."""
-        self._executor.submit(self._call, work).add_done_callback(_log_failure)
+        self._executor.submit(partial(self._call, work)).add_done_callback(_log_failure)
 
     async def close(self) -> None:
         """Close the databases, after everything that was submitted has run."""
         await self.run(lambda repositories: repositories.close())
 
+    @property
+    def stuck(self) -> str | None:
+        """A sentence for the user if the function that is running has not ended for `STUCK_SECONDS`."""
+        began = self._began
+        if began is None or (seconds := monotonic() - began) < STUCK_SECONDS:
+            return None
+        return (
+            f"The database has not answered for {seconds:.0f} s. Pictures are saved all the same; what is asked of the"
+            " catalogue waits. If this goes on, look whether its disk or server answers, and restart this server."
+        )
+
     def _call(self, work: Callable[[Repositories], ResultT]) -> ResultT:
-        self.repositories.prepare()
-        return work(self.repositories)
+        self._began = monotonic()
+        try:
+            self.repositories.prepare()
+            return work(self.repositories)
+        finally:
+            self._began = None
 
 
 def _retry_at(began: float) -> float:

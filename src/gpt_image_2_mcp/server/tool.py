@@ -25,6 +25,7 @@ from ..service.images import ImageService
 logger = logging.getLogger(__name__)
 
 RequestT = TypeVar("RequestT", bound=Request)
+ResultT = TypeVar("ResultT", bound=CallToolResult | InputRequiredResult)
 Handler = Callable[Concatenate[RequestT, Context[Any, Any], ...], Awaitable[CallToolResult]]
 """A tool's function: takes the request, the call, and parameters that the SDK fills (`ConsentAnswer`)."""
 
@@ -56,7 +57,7 @@ class RequestTool(Tool):
             CALL_ARRIVED_AT.set(service.arrival())
             service.settings.require_valid()
             request = await service.complete(parse(self.request, arguments))
-            return await self._run_handler(request, context)
+            return _with_note(await self._run_handler(request, context), service.stuck)
         except GptImageError as error:
             text = str(error)
         except (MCPError, ToolError):
@@ -68,7 +69,7 @@ class RequestTool(Tool):
                 " What was paid for is saved: list_images finds it, or the output folder has it."
             )
         text = shorten(service.settings.redact(text), MAX_TEXT)
-        return CallToolResult(content=[TextContent(text=text)], is_error=True)
+        return _with_note(CallToolResult(content=[TextContent(text=text)], is_error=True), service.stuck)
 
     async def _run_handler(self, request: Request, context: Context[Any, Any]) -> CallToolResult | InputRequiredResult:
         """Let the SDK call the handler with `request` as its one argument, and raise what the handler raised.
@@ -84,6 +85,16 @@ class RequestTool(Tool):
             # Handlers raise none: the client answered a resolver's question in a form that was not asked for.
             raise InvalidConsentAnswer from error
         raise failure
+
+
+def _with_note(result: ResultT, note: str | None) -> ResultT:
+    """Add a sentence to the text of an answer."""
+    if note and isinstance(result, CallToolResult):
+        for block in result.content:
+            if isinstance(block, TextContent):
+                block.text += f"\nNote: {note}"
+                break
+    return result
 
 
 def closed_schema(request: type[Request]) -> dict[str, Any]:

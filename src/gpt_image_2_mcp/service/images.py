@@ -255,6 +255,11 @@ class ImageService:
         found = [made.get(i.id) or await anyio.to_thread.run_sync(make, i) for i in shown]
         return [picture for picture in found if picture is not None]
 
+    @property
+    def stuck(self) -> str | None:
+        """A sentence for the user if the database has not answered for a minute; every answer says it."""
+        return self._writer.stuck
+
     def arrival(self) -> float:
         """When the present call arrived, by `anyio.current_time`.
 

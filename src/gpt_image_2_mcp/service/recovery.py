@@ -9,6 +9,7 @@ import anyio.to_thread
 
 from ..errors import GptImageError
 from ..generation.output_dirs import OutputDirs
+from ..generation.recorder import restore_records
 from ..jobs.store import describe_loss
 from ..persistence.unit_of_work import Repositories, WriterThread
 
@@ -20,9 +21,14 @@ logger = logging.getLogger(__name__)
 MARGIN_S = 0.2
 """Seconds after the end of a lease at which it is looked at again."""
 
+NEWEST = 100
+"""Pictures whose records are looked for after a kill: a process that was killed has just written their rows."""
+
 
 async def recover(writer: WriterThread, output_dirs: OutputDirs, closing: anyio.Event) -> None:
     """Settle charges and jobs of killed processes, recover their half-written pictures, and log a sentence for each.
+
+    What waits in the spool is written first. The records of the newest pictures are written if they are missing.
 
     On a database server it shows only some time after a kill that a process is gone. If there is a process of which it
     does not show yet, all of this is done once more when it does, unless `closing` is set before.
@@ -54,6 +60,9 @@ async def _recover(writer: WriterThread, output_dirs: OutputDirs) -> float | Non
             again_in = await writer.run(Repositories.recover_again_in)
         except GptImageError as error:
             found = [*found, str(error)]
+        else:
+            newest = await writer.read(lambda unit: unit.pictures.newest(NEWEST))
+            await anyio.to_thread.run_sync(restore_records, newest, output_dirs.policy)
         for sentence in found:
             logger.warning("%s", sentence)
     for sentence in await output_dirs.recover([row.folder for row in lost]):

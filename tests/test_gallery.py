@@ -174,7 +174,7 @@ Request req_1
 File missing
 Edit sandbox
 (no prompt)
-0×0 · cost unknown · 14:03
+size unknown · cost unknown · 14:03
 Details
 Made 2026-10-13 14:03:00 +0000
 Model gpt-image-2
@@ -185,7 +185,7 @@ Id edit-20261013-140300-00000b
 File missing
 Generated
 A fox
-0×0 · cost unknown · 14:02
+size unknown · cost unknown · 14:02
 Details
 Made 2026-10-13 14:02:00 +0000
 Model gpt-image-2

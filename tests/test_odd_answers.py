@@ -249,7 +249,7 @@ async def test_other_formats_are_saved_as_they_came_and_not_shown(benches: Bench
     assert made.path.read_bytes() == data
     assert made.path.suffix == f".{kind.lower()}"
     assert not made.pictures
-    assert f"it is a {kind}, which this server does not show" in made.text
+    assert f"{kind}, which this server does not show" in made.text
     await is_listed_everywhere(bench, made.path)
 
 
@@ -331,7 +331,7 @@ async def test_no_session_goes_on_from_a_damaged_picture(benches: Benches, tmp_p
     started = await bench.call("start_edit_session", prompt="blue", images=[str(tmp_path / "fox.png")], size=SMALL)
     session = (started.meta or {})[META]["session_id"]
     told = said(await bench.call("continue_edit_session", session_id=session, prompt="green", size=SMALL))
-    assert "does not go on from the damaged picture" in told
+    assert "does not go on from this picture, which cannot be edited" in told
     again = (await bench.call("continue_edit_session", session_id=session, prompt="green", size=SMALL)).meta or {}
     assert (again[META]["turn"], again[META]["parent_turn"]) == (2, 1)
 

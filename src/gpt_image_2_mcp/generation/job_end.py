@@ -5,6 +5,7 @@ this module imports SQLAlchemy, so the `Recorder` does it in the writer thread.
 """
 
 from dataclasses import dataclass, replace
+from datetime import datetime
 from functools import cache
 from typing import Any
 
@@ -42,10 +43,11 @@ class JobEnd:
         """
         return next((picture.id for picture in self.pictures if picture.record.can_be_shown), None)
 
-    def write(self, repositories: Repositories, *, charge: int | None = None) -> "JobEnd":
+    def write(self, repositories: Repositories, *, charge: int | None = None, is_late: bool = False) -> "JobEnd":
         """Write all of it in one transaction; gives it completed with the position in the session.
 
-        `charge` is the id of the charge's row, where it is known. Doing it again writes nothing twice.
+        `charge` is the id of the charge's row, where it is known. `is_late` says that it comes out of the spool: the
+        pictures were made before. Doing it again writes nothing twice.
 
         Raises:
             DatabaseUnusable: the database cannot be written.
@@ -54,9 +56,9 @@ class JobEnd:
         with repositories.transaction():
             if self.charge:
                 repositories.ledger.end(self.charge, charge=charge)
-            return self.write_catalogue(repositories)
+            return self.write_catalogue(repositories, is_late=is_late)
 
-    def write_catalogue(self, repositories: Repositories) -> "JobEnd":
+    def write_catalogue(self, repositories: Repositories, *, is_late: bool = False) -> "JobEnd":
         """Write all but the charge; returns and raises as `write` does."""
         turn = self.turn
         with repositories.unit_of_work() as unit:
@@ -66,7 +68,8 @@ class JobEnd:
                 position = written.record.position
             else:
                 position = unit.sessions.apply(self.step) if self.step and turn else None
-            end = self.placed_at(position)
+            # A session is as old as its newest picture, also in a catalogue that is made again from the records.
+            end = self.placed_at(position) if is_late or written else self.placed_at(position).made_at(unit.now)
             for picture in end.pictures:
                 unit.pictures.add(picture)
             session = unit.sessions.get(position.session_id) if position else None
@@ -99,6 +102,14 @@ class JobEnd:
             return picture.model_copy(update={"record": picture.record.model_copy(update=here)})
 
         return replace(self, pictures=tuple(map(placed, self.pictures)))
+
+    def made_at(self, now: datetime) -> "JobEnd":
+        """Give the pictures the time of the transaction that lists them."""
+
+        def dated(picture: Picture) -> Picture:
+            return picture.model_copy(update={"record": picture.record.model_copy(update={"made": now})})
+
+        return replace(self, pictures=tuple(map(dated, self.pictures)))
 
     def told(self, position: SessionPosition | None, session: Session | None) -> "JobEnd":
         """Complete the report with what became of the step in the session."""

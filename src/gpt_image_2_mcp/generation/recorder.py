@@ -157,7 +157,7 @@ class Recorder:
         if "fetched" in line:
             write_fetched(repositories, str(line["fetched"]))
             return
-        end = retry_undone(read_line(line.get("end")).write)(repositories)
+        end = retry_undone(partial(read_line(line.get("end")).write, is_late=True))(repositories)
         # A turn's record was written when its picture was saved, and may not know the position in the session.
         restore_records(end.pictures, self.policy())
 

@@ -98,6 +98,8 @@ class Job:
     finished: anyio.Event = field(default_factory=anyio.Event)
     """Set when `outcome` is final."""
 
+    is_read: bool = False
+    """The answer with the outcome counts as read by the client; see `JobRunner.confirm`."""
     has_row: bool = False
     """This process has written a row for the job."""
     is_foreign: bool = False

@@ -193,6 +193,7 @@ class JobRunner:
         """Note that the answer to a call that waited for a job has left the process, if it was the job's outcome."""
         working_job = job.working_job
         if working_job.finished.is_set() and working_job.delivery is not Delivery.HANDED_OUT:
+            working_job.is_read = True
             self._store.mark_fetched(working_job.id)
 
     def take_back(self, job: Job) -> bool:
@@ -200,7 +201,7 @@ class JobRunner:
         working_job = job.working_job
         if not working_job.finished.is_set():
             return False
-        working_job.delivery = Delivery.HANDED_OUT
+        working_job.delivery, working_job.is_read = Delivery.HANDED_OUT, False
         self._store.mark_handed_out(working_job)
         return True
 
@@ -240,6 +241,11 @@ class JobRunner:
             await self._foreign.close()
             for job in unfinished:
                 await job.finished.wait()
+        if self._store.answers_are_confirmed:
+            # A server that the client starts now must not take this one, which is about to end, for one that answers.
+            for job in self._jobs.values():
+                if job.key and job.finished.is_set() and not job.is_read:
+                    self.take_back(job)
         if waiting.cancelled_caught:
             logger.warning("gave up waiting: pictures that were paid for may be lost")
             self._tasks.cancel_scope.cancel()

@@ -160,7 +160,7 @@ def rescue(ctx: click.Context, sandbox: bool, paths: Sequence[str]) -> None:
 
     Such an answer is kept as it came, in a folder .gpt-image-2 beside the pictures, under a name that begins with
     unread-. Pictures that are found in it are saved, and their paths are printed; the file's name begins with rescued-
-    afterwards. Without FILE and FOLDER, all folders with your pictures are looked through.
+    afterwards. Without FILE and FOLDER, all folders in which pictures were to be saved are looked through.
     """
     print_rescue(_run(ctx, sandbox, lambda library, _: library.rescue(paths)))
 

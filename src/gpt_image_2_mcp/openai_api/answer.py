@@ -95,7 +95,11 @@ def receive(
         result = _find_result(error.response.content, error.response.headers, request)
         if result is None:
             raise
-        sink.save_result(replace(result, warnings=(warning,)))
+        try:
+            sink.save_result(replace(result, warnings=(warning,)))
+        except GptImageError as failure:
+            _keep(error.response.content, failure, sink)
+            raise
         return True
 
 
@@ -155,7 +159,7 @@ def _find_result(content: bytes, headers: Mapping[str, str], request: ImageReque
     )
 
 
-def _keep(content: bytearray, failure: Exception, sink: ImageSink) -> None:
+def _keep(content: bytes | bytearray, failure: Exception, sink: ImageSink) -> None:
     """Keep a raw answer that may have a picture in it, and let `failure` say where."""
     if not content or _is_plain_object(content):
         return
@@ -169,7 +173,7 @@ def _keep(content: bytearray, failure: Exception, sink: ImageSink) -> None:
         failure.add_note(note)
 
 
-def _is_plain_object(content: bytearray) -> bool:
+def _is_plain_object(content: bytes | bytearray) -> bool:
     """Whether an answer is a whole JSON object that holds no picture and no link, such as a refusal in words."""
     try:
         body = json.loads(content)

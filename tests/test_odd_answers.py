@@ -266,9 +266,15 @@ async def test_what_no_decoder_knows_is_saved_too(benches: Benches, data: bytes,
 
 async def is_listed_everywhere(bench: Bench, path: Path) -> None:
     """Lists, sheets, the gallery's data and a close look at a picture that cannot be shown end in words."""
-    assert path.stem in said(await bench.call("list_images"))
-    assert path.stem in said(await bench.call("list_images", contact_sheet=True))
-    assert "error in this program" not in said(await bench.call("show_image", image="last"))
+    for arguments in ({}, {"contact_sheet": True}):
+        listed = said(await bench.call("list_images", **arguments))
+        assert path.stem in listed
+        assert "0x0" not in listed
+        assert "not shown" in listed or "damaged" in listed
+    for arguments in ({}, {"region": "0,0,4,4"}):
+        told = await bench.refused("show_image", image="last", **arguments)
+        assert "does not show" in told or "is damaged" in told
+        assert str(path) in told
     resources = await bench.client.list_resources()
     assert path.stem in str(resources)
 

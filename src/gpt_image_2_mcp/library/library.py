@@ -193,7 +193,7 @@ class Library:
             known = {picture.path.parent: None async for batch in self.batches() for picture in batch}
             # No picture is in the folder of a job that failed.
             known |= dict.fromkeys(await self._writer.read(lambda unit: unit.jobs.folders()))
-            known |= dict.fromkeys([self._output_dirs.default(), last_resort()])
+            known |= dict.fromkeys([*self._output_dirs.own(), last_resort()])
             real = [folder for folder in known if exists(folder)]
         result = rescue_module.RescueResult()
         for raw in await anyio.to_thread.run_sync(rescue_module.raw_answers, real):

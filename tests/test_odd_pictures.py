@@ -134,6 +134,21 @@ async def test_too_little_memory_to_decode_a_picture_does_not_make_it_damaged(
     assert {block.type for block in result.content} == {"text", "resource_link"}
 
 
+@pytest.mark.parametrize("tool", ["generate_image", "edit_image", "start_edit_session", "continue_edit_session"])
+async def test_a_prompt_of_blanks_is_refused_unpaid_by_every_tool(bench: Bench, tool: str) -> None:
+    needed = {"image": {}, "edit": {"images": [str(bench.photo())]}, "session": {"session_id": "session-" + "0" * 24}}
+    arguments = needed["image" if tool.startswith("gen") else "session" if tool.startswith("cont") else "edit"]
+    assert "no visible character" in await bench.refused(tool, prompt=" \u200b\ufeff", **arguments)
+    assert not bench.seen()
+
+
+@pytest.mark.parametrize("command", [["generate"], ["edit", "--image", "photo.png"]])
+def test_a_prompt_of_blanks_is_refused_by_the_commands(command: list[str]) -> None:
+    made = CliRunner().invoke(commands, [*command, "\u2800\u00a0"])
+    assert made.exit_code
+    assert "no visible character" in made.output
+
+
 async def unwritable(
     benches: Benches, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: httpx2.Response
 ) -> tuple[Bench, Canned]:

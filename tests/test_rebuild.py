@@ -8,6 +8,7 @@ import sys
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -266,6 +267,9 @@ LIES: Mapping[str, Mapping[str, Any]] = {
     "another format": {"format": "webp"},
     "a time before all times": {"made": "0001-01-01T00:00:00+14:00"},
     "a time after all times": {"made": "9999-12-31T23:59:59-14:00"},
+    "a year that is the next one in UTC": {"made": "2199-12-31T23:59:59-01:00"},
+    "a year that is the last one in UTC": {"made": "1971-01-01T00:00:00+23:59"},
+    "a time in the future": {"made": "2198-01-01T00:00:00Z"},
     "a turn beyond numbers": {"place": {"session_id": f"session-{0:024x}", "turn": 10**20, "parent": 0}},
     "a turn that nobody gets to": {"place": {"session_id": f"session-{0:024x}", "turn": 10_001, "parent": 0}},
     "a parent that nobody gets to": {"place": {"session_id": f"session-{0:024x}", "turn": 1, "parent": 10_001}},
@@ -428,7 +432,9 @@ async def test_a_strangers_turn_of_a_session_that_is_there_changes_nothing_of_it
     place = {"session_id": before[0]["id"], "turn": turn, "parent": 1}
     gift = desk.root / "gift"
     name = "session-20991122-140300-00000a"
-    desk.plant(gift, PNG, name=name, kind="session", place=place, made="2099-11-22T14:03:00Z")
+    # Newer than all others, and as far ahead as a clock may be.
+    made = (datetime.now(UTC) + timedelta(hours=12)).isoformat()
+    desk.plant(gift, PNG, name=name, kind="session", place=place, made=made)
     done = await desk.rebuild(gift)
     assert (done.added, done.sessions) == (1, 0)
     assert desk.rows()["sessions"] == before

@@ -530,6 +530,14 @@ async def test_a_data_url_that_is_no_picture_is_refused(work: Path, reference: s
     assert words in await refusal(reading(work), reference)
 
 
+async def test_base64_without_the_beginning_of_a_data_url_is_read(work: Path) -> None:
+    noise = Image.frombytes("RGB", (64, 64), os.urandom(64 * 64 * 3))
+    out = io.BytesIO()
+    noise.save(out, "PNG")
+    image = await Sources(working_dir=work, home=work).image(base64.b64encode(out.getvalue()).decode())
+    assert image.data == out.getvalue()
+
+
 async def test_a_data_url_is_weighed_before_it_is_decoded(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sources, "MAX_BYTES", 30)
     for text in ("data:;base64," + "A" * 60, "data:," + "A" * 200):

@@ -4,7 +4,7 @@ The JSON files are read back, and another program may have written them, so ever
 """
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -31,7 +31,12 @@ PlainValues = Annotated[Mapping[ShortText, bool | Number | Fraction | ShortText 
 
 
 def _check_year(when: datetime) -> datetime:
-    if not 1970 < when.year < 2200:  # noqa: PLR2004 - rows count from 1970; later years could overflow in some time zone
+    # Rows hold UTC, so that is the year that counts: what is let in has to be let out again.
+    try:
+        year = when.astimezone(UTC).year
+    except OverflowError:
+        year = 0
+    if not 1970 < year < 2200:  # noqa: PLR2004 - rows count from 1970; later years could overflow in some time zone
         raise ValueError("is not of this age")
     return when
 

@@ -3,6 +3,7 @@
 The number of a row is the microsecond in which its picture was made, so that the order of the rows is that of time.
 """
 
+import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -15,6 +16,8 @@ import sqlalchemy as sa
 from ..database.schema import pictures
 from .picture_record import Picture, PictureRecord, SessionPosition, TokenCounts
 from .text_index import words_of
+
+logger = logging.getLogger(__name__)
 
 NANOS_PER_USD: Final = Decimal(10) ** 9
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -110,7 +113,12 @@ class PictureTable:
         return next(self._iterate(sa.select(pictures).where(condition)), None)
 
     def _iterate(self, query: sa.Select[Any]) -> Iterator[Picture]:
-        return (_from_row(dict(row)) for row in self.connection.execute(query).mappings())
+        """The pictures of the rows; one that cannot be read is left out and logged, and takes no other with it."""
+        for row in self.connection.execute(query).mappings():
+            try:
+                yield _from_row(dict(row))
+            except (ValueError, OverflowError) as error:
+                logger.warning("the row of the picture %s cannot be read: %s", row["id"], error)
 
 
 def _to_row(picture: Picture) -> dict[str, Any]:

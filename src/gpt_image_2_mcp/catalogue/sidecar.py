@@ -6,6 +6,7 @@ checks everything.
 
 import json
 import os
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final, cast
 
@@ -22,6 +23,10 @@ FORMAT: Final = "gpt-image-2-mcp/picture"
 VERSION: Final = 1
 MAX_BYTES: Final = 1_000_000
 """The largest record that is read: a prompt of 32,000 characters takes 200 kB at six bytes each, a path 4 kB."""
+
+
+MAX_AHEAD: Final = timedelta(days=1)
+"""How far a record may be ahead of this computer's clock."""
 
 
 def sidecar_of(path: Path) -> Path:
@@ -88,6 +93,9 @@ def read_sidecar(path: Path) -> tuple[PictureRecord, str]:
     except ValidationError as error:
         wrong = ", ".join(sorted({str(finding["loc"][0]) for finding in error.errors() if finding["loc"]}))
         raise UnreadableSource(f"The record {path} is damaged: {wrong}.") from None
+    if record.made > datetime.now(UTC) + MAX_AHEAD:
+        # It would be the newest picture of every list for as long.
+        raise UnreadableSource(f"The record {path} says that its picture will be made in the future: made.")
     if not isinstance(name, str) or Path(name).name != name or Path(name).stem != record.id:
         raise UnreadableSource(f"The record {path} is damaged: file.")
     return record, name

@@ -77,7 +77,10 @@ class GuardedBackend(httpcore2.AsyncNetworkBackend):
         try:
             return await self._resolve(host, port)
         except (OSError, UnicodeError):
-            raise UnreadableSource(f"{shown(host)} is not known to any name server: check the URL.") from None
+            raise UnreadableSource(
+                f"{shown(host)} is not known to any name server: check the URL. Pictures are fetched without a proxy;"
+                " in a network that needs one, download the picture and give its path."
+            ) from None
 
 
 def guarded_pool(

@@ -24,7 +24,7 @@ from ..errors import BadRequest, UnreadableSource, shown
 from ..images.formats import EXTENSION, LABEL, SNIFFED, FileFormat, recognise, sniff
 from ..images.headers import facts
 from ..images.validate import MAX_BYTES, validate
-from ..paths.policy import expand_path
+from ..paths.policy import MAX_PATH, expand_path
 from ..storage.time_limit import run_in_time, run_in_time_async
 from .download import DEADLINE, fetch
 from .local_file import check_readable, read_picture
@@ -37,6 +37,7 @@ MAX_MASK_BYTES = 4_000_000
 """A mask has fewer bytes than this: "less than 4MB" (OpenAI's reference for `images.edit`, read 2026-11-22)."""
 
 _DATA_URL = re.compile(r"data:(?P<kind>[^,]{0,200}),", re.IGNORECASE | re.DOTALL)
+_BASE64 = re.compile(r"iVBORw0KGgo|/9j/|UklGR")
 _SCHEME = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]+):(?P<slashes>//)?", re.IGNORECASE)
 # Schemes that are written without slashes and have a meaning in a chat or a browser: never taken for a file's name.
 _CHAT_SCHEMES = frozenset({"attachment", "blob", "cid", "content", "javascript", "sandbox"})
@@ -104,6 +105,9 @@ class Sources:
             UnreadableSource: it may not or cannot be read, or is no picture that can be sent.
         """
         reference = reference.strip()
+        if len(reference) > MAX_PATH and _BASE64.match(reference):
+            # Longer than any path, and it begins as a PNG, JPEG or WebP in base64: a data URL without its beginning.
+            reference = f"data:;base64,{reference}"
         data, source, path = await self._read(reference)
         valid = await anyio.to_thread.run_sync(lambda: validate(data, name=_short_name(reference, path)))
         digest = hashlib.sha256(valid.data).hexdigest()

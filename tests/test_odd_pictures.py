@@ -79,6 +79,27 @@ async def test_a_text_in_place_of_one_picture_is_kept_beside_the_others(benches:
     assert str(kept) in warning
 
 
+BROKEN = B64.decode()[:200] + "*" + B64.decode()[200:]
+
+
+@pytest.mark.parametrize("route", ["images", "responses"])
+async def test_broken_base64_is_kept_beside_the_pictures_of_the_same_answer(benches: Benches, route: str) -> None:
+    """And every picture is saved, though one was asked for."""
+    texts = [base64.b64encode(data).decode() for data in (PNG, GIF)] + [BROKEN]
+    calls = [{"type": "image_generation_call", "status": "completed", "result": text} for text in texts]
+    body = {"data": [{"b64_json": text} for text in texts]} if route == "images" else {"output": calls}
+    force = str(int(route == "responses"))
+    bench = await benches.open(
+        wrap=Canned(lambda _: httpx2.Response(200, json=body)).wrap, OPENAI_FORCE_RESPONSES_EDITS=force
+    )
+    made = await bench.made("edit_image", images=[str(bench.photo())], **FOX)
+    assert [path.read_bytes() for path in made.paths] == [PNG, GIF]
+    (kept,) = (bench.folder / name for name in bench.files() if "unread-" in name)
+    assert BROKEN in kept.read_text()
+    assert base64.b64encode(PNG).decode() not in kept.read_text()
+    assert str(kept) in made.text
+
+
 @pytest.mark.parametrize("odd", [GIF, PNG[:-20]], ids=["another format", "damaged"])
 async def test_no_session_goes_on_from_what_cannot_be_edited(benches: Benches, odd: bytes) -> None:
     answers = [odd, PNG, odd, PNG]

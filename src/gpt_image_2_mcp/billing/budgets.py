@@ -50,8 +50,7 @@ class ChargeEnd:
     """Dollars."""
     reserved: datetime
     """When the job began, with the local time zone: its date is the day of the charge."""
-    state: Literal["sent", "settled", "unknown", "released"]
-    """`sent` is no end: it is written only if there is no row, so that there is one after a kill."""
+    state: Literal["settled", "unknown", "released"]
     usage: Usage | None = None
     usd: Decimal | None = None
     request_id: str | None = None

@@ -124,7 +124,8 @@ class ChargeTable:
 
     def mark_unknown(self, charge: int, *, usd: Decimal | None) -> None:
         """Change a charge that is not settled to unknown, with its cost if that is known; raises as `settle` does."""
-        self.update(charge, if_in=("reserved", "sent", "released"), to="unknown", nano_usd=_to_nano_usd(usd))
+        before: tuple[ChargeState, ...] = ("reserved", "sent", "released", "unknown")
+        self.update(charge, if_in=before, to="unknown", nano_usd=_to_nano_usd(usd))
 
     def spent(self, day: str) -> Decimal:
         """The dollars of `day` in settled charges and in those whose outcome is unknown."""

@@ -154,14 +154,13 @@ class Ledger:
                     state="sent",
                 )
             match end.state:
-                case "sent":
-                    pass
                 case "settled":
                     self.settle(charge, usage=end.usage, usd=end.usd, request_id=end.request_id)
                 case "unknown":
                     self.mark_unknown(charge, usd=end.usd)
                 case "released":
-                    self.release(charge)
+                    # From "unknown" too: another process may have taken this one for dead, and this one knows better.
+                    charges.update(charge, if_in=("reserved", "sent", "unknown"), to="released")
 
     def summary(self, *, days: int = 30) -> SpendingSummary:
         """Sum up what was spent today, and in the last `days` days including today."""

@@ -72,8 +72,8 @@ class JobTable:
         A row that knows it already stays as it is: an earlier try has written it, and it may have been fetched since.
         """
         found = self.get(row.id)
-        if found is None:
-            self.save(row, is_new=True)
+        if found is None or (found.state == "queued" and row.state == "sent"):
+            self.save(row, is_new=found is None)
         elif row.state in ("done", "failed") and found.state not in ("done", "failed"):
             self.end(row.id, row.state, row.outcome or {}, fetched=row.fetched, given_up=row.given_up)
 

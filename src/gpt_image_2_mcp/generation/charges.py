@@ -15,12 +15,12 @@ counts at its estimate until the next start marks it as unknown.
 A ledger that cannot be written stops a job only if a budget is set. The sandbox costs nothing and has no charges.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 from ..billing.budgets import ChargeEnd, ChargeEntry, SpendingSummary, local_now
 from ..billing.prices import Estimate, Offer, estimate, offer
@@ -30,6 +30,8 @@ from ..errors import GptImageError
 from ..parameters.models import PricedOptions
 from ..parameters.sizes import parse_edges
 from ..persistence.unit_of_work import Repositories, WriterThread
+
+ResultT = TypeVar("ResultT")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +88,7 @@ class Spending:
         """
         charge = Charge(self.budgets, job, request, free=self._free)
         if self.budgets.any and not self._free:
-            await self._writer.run(retry_undone(charge.reserve))
+            await self._writer.run(partial(_after_replay, retry_undone(charge.reserve)))
         return charge
 
     async def check_budgets(self, request: PricedRequest) -> Estimate | None:
@@ -94,7 +96,7 @@ class Spending:
         if self._free:
             return await self.estimate(request)
         charge = Charge(self.budgets, "", request)
-        return await self._writer.run(retry_undone(charge.dry_run))
+        return await self._writer.run(partial(_after_replay, retry_undone(charge.dry_run)))
 
     async def summary(self) -> SpendingSummary:
         """The sums of today and of the last 30 days; raises DatabaseUnusable."""
@@ -204,11 +206,7 @@ class Charge:
         end = self._end("unknown" if may_be_billed else "released")
         return None if end is None else replace(end, usd=usd if may_be_billed else None)
 
-    def sent(self) -> ChargeEnd | None:
-        """What is known of the charge when the request is sent, for the case that `mark_sent` could not be written."""
-        return self._end("sent")
-
-    def _end(self, state: Literal["sent", "settled", "unknown", "released"]) -> ChargeEnd | None:
+    def _end(self, state: Literal["settled", "unknown", "released"]) -> ChargeEnd | None:
         if self._free:
             return None
         found = self._estimate or _estimate_of(self._request, None)
@@ -218,6 +216,12 @@ class Charge:
     def _entry(self) -> ChargeEntry:
         request = self._request
         return ChargeEntry(request.model, request.options.size, request.options.quality, request.n, self._job)
+
+
+def _after_replay(work: Callable[[Repositories], ResultT], repositories: Repositories) -> ResultT:
+    """Do what depends on the sum of all charges, after those that wait in the spool are written."""
+    repositories.replay()
+    return work(repositories)
 
 
 def _estimate_of(request: PricedRequest, max_tokens: int | None) -> Estimate | None:

@@ -2,8 +2,9 @@
 
 There are three moments. `record_sent` is called before the request's first byte, so that a kill after it leaves a trace
 of what may be billed. At the end, `record_result` or `record_failure` writes everything about the job in one
-transaction over ledger and catalogue (`JobEnd`). While the database cannot be written, that waits in the spool, and
-`replay` writes it later. If it fails for another reason, the charge is settled alone.
+transaction over ledger and catalogue (`JobEnd`). While the database cannot be written, both wait in the spool, and
+`replay` writes them later: that a request is sent waits there as the end of a job whose outcome is unknown, which the
+true end then replaces. If the end cannot be written for another reason, the charge is settled alone.
 
 Every function that takes `Repositories` runs in the writer thread.
 """
@@ -51,6 +52,12 @@ NOT_LISTED = "The picture is saved, but it could not be written into the catalog
 
 WAITING = "The picture is saved; it is not in the catalogue yet, and is added as soon as the database can be written"
 """The same if it waits in the spool."""
+
+WAITING_IN_MEMORY = (
+    "The picture is saved; it is not in the catalogue yet, and is added as soon as the database can be written while"
+    " this server runs, and later by `gpt-image-2-mcp library rebuild FOLDER`"
+)
+"""The same if the disk of the spool cannot be written either."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +172,8 @@ class Recorder:
         """What has to be known of a job if nothing is recorded any more: it was sent, and may be billed."""
         from .job_end import JobEnd
 
-        return JobEnd(charge.sent(), self.store.sent_row(repositories, job))
+        # Not "sent": that would belong to the process that writes it, which cannot settle it.
+        return JobEnd(charge.failed(may_be_billed=True), self.store.sent_row(repositories, job))
 
     def _write_result(
         self,
@@ -201,6 +209,8 @@ class Recorder:
         """
         try:
             if repositories.substituted is None:
+                # The turn before this one may wait there.
+                repositories.replay()
                 return retry_undone(end.write)(repositories, charge=charge.row), None
             failure: Exception = repositories.substituted
         except Exception as error:  # noqa: BLE001 - the pictures are saved: see `record_result`
@@ -224,11 +234,12 @@ class Recorder:
             return None
         try:
             # Without history, only the money is written on the disk.
-            repositories.spool.append((end if repositories.keeps_history else JobEnd(end.charge)).as_line())
+            line = (end if repositories.keeps_history else JobEnd(end.charge)).as_line()
+            is_on_disk = repositories.spool.append(line)
         except Exception as error:  # noqa: BLE001 - the pictures are saved: see `record_result`
             _log(error)
             return None
-        return f"{WAITING} ({failure})"
+        return f"{WAITING if is_on_disk else WAITING_IN_MEMORY} ({failure})"
 
     @staticmethod
     def _settle_alone(repositories: Repositories, end: "JobEnd", charge: Charge) -> None:

@@ -77,6 +77,7 @@ class JobStore:
 
         def write(repositories: Repositories) -> None:
             try:
+                repositories.replay()
                 write_fetched(repositories, job_id)
             except GptImageError:
                 if not repositories.spool:

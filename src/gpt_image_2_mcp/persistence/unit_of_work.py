@@ -16,7 +16,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Generator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property, partial
@@ -28,7 +28,7 @@ import anyio
 
 from ..database.retry import retry_undone
 from ..database.url import Address
-from ..errors import GptImageError
+from ..errors import GptImageError, TransactionUndone
 from .spool import Spool
 
 if TYPE_CHECKING:
@@ -94,7 +94,6 @@ class Repositories:
         """Use the database at the address `database`, or one in memory if that is None; nothing is opened yet.
 
         `spool` is where waits what could not be written; `replay_line` has to be set then.
-
         `session_max` is the number of edit sessions that stay active, 0 for no limit, and `session_ttl_ms` the
         milliseconds after which an unused one ends, 0 for never.
         """
@@ -153,10 +152,7 @@ class Repositories:
         return self._memory is not None
 
     def prepare(self) -> None:
-        """Open the database if that has failed before, and write into it what waits in the spool. Raises nothing.
-
-        `WriterThread` calls this before each function that it runs: not within a transaction.
-        """
+        """Open the database if that has failed before, and replay the spool, before each function. Raises nothing."""
         if self.substituted is not None:
             try:
                 _ = self.ledger_store
@@ -165,7 +161,15 @@ class Repositories:
             if self._memory is not None:
                 self._memory.close()
             self._memory = self.substituted = None
-        if self.spool is None or self.replay_line is None or monotonic() < self._replay_at or self.spool.is_empty:
+            self._replay_at = 0.0
+        if monotonic() >= self._replay_at:
+            with suppress(GptImageError):
+                self.replay()
+
+    def replay(self) -> None:
+        """Write what waits in the spool: not within a transaction. Raises DatabaseUnusable, and tries again at once."""
+        # Before the database is opened, the catalogue in memory has what this process has made.
+        if self.spool is None or self.replay_line is None or self.substituted or self.spool.is_empty:
             return
         began = monotonic()
         # Also where this process keeps no history: another one has written the lines that are there.
@@ -175,6 +179,9 @@ class Repositories:
         except (GptImageError, OSError) as error:
             logger.info("the spool is not written into the database yet: %s", error)
             self._replay_at = _retry_at(began)
+            # A transaction that is undone says nothing about the next one.
+            if isinstance(error, GptImageError) and not isinstance(error, TransactionUndone):
+                raise
         finally:
             self._is_replaying = False
 
@@ -255,6 +262,8 @@ class Repositories:
 
     def close(self) -> None:
         """Close the databases that were opened."""
+        if self.spool is not None:
+            self.spool.save()
         for store in (self.__dict__.get("ledger_store"), self._memory):
             if store is not None:
                 store.close()
@@ -302,6 +311,8 @@ class WriterThread:
     async def _run_in_unit(self, work: Callable[[UnitOfWork], ResultT], *, read_only: bool) -> ResultT:
         @retry_undone
         def run_in_unit(repositories: Repositories) -> ResultT:
+            if not read_only:
+                repositories.replay()
             with repositories.unit_of_work(read_only=read_only) as unit:
                 return work(unit)
 

@@ -10,6 +10,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import anyio
+import anyio.to_thread
 import httpx2
 import pytest
 from click.testing import CliRunner
@@ -370,3 +372,27 @@ def test_raw_answers_are_rescued_once(tmp_path: Path, monkeypatch: pytest.Monkey
     assert path.stem in run("list")[0]
     assert run("rescue")[0] == ""
     assert "nothing" not in run("check")[0]
+
+
+ODD = {"gif": encoded("GIF", (64, 48)), "cut": PNG[:-20], "bin": bytes(range(256)) * 9}
+
+
+@pytest.mark.parametrize("data", ODD.values(), ids=ODD)
+    "data", [encoded("GIF", (64, 48)), PNG[:-20], bytes(range(256)) * 9], ids=["gif", "cut", "bin"]
+)
+async def test_the_catalogue_is_made_again_with_what_cannot_be_shown(
+    benches: Benches, data: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench = await benches.open(wrap=canned(data).wrap, GPT_IMAGE_2_DATABASE_URL=f"sqlite:///{tmp_path}/library.db")
+    result = await bench.call("generate_image", **FOX)
+    (image,) = (result.meta or {})[META]["images"]
+    monkeypatch.setenv("GPT_IMAGE_2_DATABASE_URL", f"sqlite:///{tmp_path}/other.db")
+    monkeypatch.setenv("GPT_IMAGE_2_OUTPUT_DIR", str(Path(image["file_path"]).parent))
+
+    def run(*arguments: str) -> str:
+        return CliRunner().invoke(commands, ["library", *arguments]).output
+
+    folder = str(Path(image["file_path"]).parent)
+    assert "1 picture added" in await anyio.to_thread.run_sync(run, "rebuild", folder)
+    assert image["id"] in await anyio.to_thread.run_sync(run, "list")
+    assert "Changed" not in await anyio.to_thread.run_sync(run, "check")

@@ -378,8 +378,6 @@ ODD = {"gif": encoded("GIF", (64, 48)), "cut": PNG[:-20], "bin": bytes(range(256
 
 
 @pytest.mark.parametrize("data", ODD.values(), ids=ODD)
-    "data", [encoded("GIF", (64, 48)), PNG[:-20], bytes(range(256)) * 9], ids=["gif", "cut", "bin"]
-)
 async def test_the_catalogue_is_made_again_with_what_cannot_be_shown(
     benches: Benches, data: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -85,6 +85,8 @@ class JobRunner:
         self._work = work
         self._jobs: dict[str, Job] = {}
         """The jobs of this process by id, in the order in which they were started."""
+        self._told: set[str] = set()
+        """The ids of the handed-out jobs whose outcome a call of this process has returned."""
         self._closing = False
         self._idle_wait = anyio.CancelScope()
         """Around the pause after which `_trim_when_idle` gives memory back; cancelled when a job starts."""
@@ -175,8 +177,9 @@ class JobRunner:
             return None
         if working_job.delivery is Delivery.HANDED_OUT:
             working_job.delivery = Delivery.FETCHED
-            # A failure is told once; a picture stays to be fetched until its answer counts as read.
-            if not (self._store.answers_are_confirmed and isinstance(job.outcome, Report)):
+            # Here it is told once. Other processes may tell it again until the answer counts as read.
+            self._told.add(working_job.id)
+            if not self._store.answers_are_confirmed:
                 self._store.mark_fetched(working_job.id)
         if not isinstance(job.outcome, Report):
             raise job.outcome or (JobAbandoned(job.id) if job.status.abandoned else JobStopped())
@@ -202,6 +205,7 @@ class JobRunner:
         if not working_job.finished.is_set():
             return False
         working_job.delivery, working_job.is_read = Delivery.HANDED_OUT, False
+        self._told.discard(working_job.id)
         self._store.mark_handed_out(working_job)
         return True
 
@@ -313,7 +317,8 @@ class JobRunner:
                     job.delivery = Delivery.HANDED_OUT
                     self._store.mark_handed_out(job)
                 return job
-        return await self._foreign.find_repeated(key, within_s=JOINABLE_S)
+        found = await self._foreign.find_repeated(key, within_s=JOINABLE_S)
+        return None if found is None or found.id in self._told else found
 
     async def _trim_when_idle(self) -> None:
         """Give memory back to the system if no job starts within `IDLE_S` seconds and none is under way."""

@@ -29,6 +29,7 @@ from pydantic import BaseModel
 from workbench import encoded, picture
 
 from gpt_image_2_mcp.catalogue.picture_record import Picture
+from gpt_image_2_mcp.library.contact_sheet import make_cells
 from gpt_image_2_mcp.library.gallery.renderer import environment, gallery_html
 from gpt_image_2_mcp.library.gallery.session_tree import lines
 from gpt_image_2_mcp.library.thumbnails import thumbnail
@@ -174,7 +175,7 @@ Request req_1
 File missing
 Edit sandbox
 (no prompt)
-0×0 · cost unknown · 14:03
+size unknown · cost unknown · 14:03
 Details
 Made 2026-10-13 14:03:00 +0000
 Model gpt-image-2
@@ -185,7 +186,7 @@ Id edit-20261013-140300-00000b
 File missing
 Generated
 A fox
-0×0 · cost unknown · 14:02
+size unknown · cost unknown · 14:02
 Details
 Made 2026-10-13 14:02:00 +0000
 Model gpt-image-2
@@ -292,6 +293,18 @@ def test_a_missing_picture_is_said_to_be(tmp_path: Path) -> None:
     found = Read(page([there, gone], thumbnail=partial(thumbnail, read=read)))
     assert len(found.all("img")) == 1
     assert found.texts["div.shot missing"] == ["File missing"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "note"), [({"format": "gif"}, "Not shown: GIF"), ({"applied": {"broken": True}}, "Damaged")]
+)
+def test_a_picture_that_cannot_be_shown_is_not_called_missing(
+    tmp_path: Path, fields: dict[str, Any], note: str
+) -> None:
+    picture = saved(tmp_path, None, **fields)
+    found = Read(page([picture], thumbnail=partial(thumbnail, read=read)))
+    assert found.texts["div.shot missing"] == [note]
+    assert make_cells([(1, picture)], read=read)[0].note == note.replace("Not", "not").replace("Dam", "dam")
 
 
 def test_what_is_no_picture_is_not_embedded(tmp_path: Path) -> None:

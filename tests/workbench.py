@@ -176,9 +176,13 @@ class Benches:
         legacy: bool = False,
         wrap: Wrap | None = None,
         sandbox: bool = False,
+        data_dir: Path | None = None,
         **environ: str,
     ) -> Bench:
-        """Start a server with these environment variables; `sandbox` is the program's `--sandbox`."""
+        """Start a server with these environment variables; `sandbox` is the program's `--sandbox`.
+
+        Without `data_dir` the catalogue is in memory, unless a variable says otherwise.
+        """
         folder, working_dir, home = (self._root / name for name in ("pictures", "work", "home"))
         for directory in (working_dir, home):
             directory.mkdir(exist_ok=True)
@@ -192,6 +196,7 @@ class Benches:
             transport=wrap(transport) if wrap else transport,
             working_dir=working_dir,
             home=home,
+            data_dir=data_dir,
         )
         client = await self._stack.enter_async_context(
             Client(build_server(lambda: service), mode="legacy" if legacy else "auto")

@@ -41,6 +41,9 @@ DATABASE = "gpt-image-2.db"
 THUMBNAILS = "thumbnails"
 """The folder in the data folder where thumbnails for contact sheets are cached."""
 
+PICTURES = "pictures"
+"""The folder in the data folder for paid pictures that no output folder takes."""
+
 
 @asynccontextmanager
 async def open_service(
@@ -69,12 +72,13 @@ async def open_service(
             spool=Spool.of(database, data_dir),
         )
     )
-    output_dirs = OutputDirs(settings, working_dir=working_dir, home=home)
+    spare = data_dir / PICTURES if data_dir else None
+    output_dirs = OutputDirs(settings, working_dir=working_dir, home=home, spare=spare)
     sources = Sources(
         working_dir=working_dir,
         home=home,
         allowed_dirs=settings.allowed_folders(working_dir, home),
-        output_dirs=lambda: [output_dirs.default()],
+        output_dirs=output_dirs.own,
         allowed_url_hosts=frozenset(settings.allowed_url_hosts),
     )
     references = References(writer)

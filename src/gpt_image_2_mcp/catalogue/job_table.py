@@ -111,6 +111,10 @@ class JobTable:
         """The newest jobs, at most `limit`."""
         return self._select(sa.select(jobs).order_by(jobs.c.created_us.desc()).limit(limit))
 
+    def folders(self) -> list[Path]:
+        """The output folders of all jobs, the failed ones too."""
+        return [Path(folder) for folder in self.connection.scalars(sa.select(jobs.c.folder).distinct())]
+
     def unfinished(self) -> list[JobRow]:
         """The jobs of all processes that have not ended, the oldest first."""
         return self._select(sa.select(jobs).where(jobs.c.state.in_(("queued", "sent"))).order_by(jobs.c.created_us))

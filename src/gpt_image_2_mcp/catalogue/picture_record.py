@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, AliasChoices, AwareDatetime, BaseModel, ConfigDict, Field
 
-from ..images import MIME, FileFormat
+from ..images import MIME, SHOWN, FileFormat
 
 PICTURE_ID = r"(?:image|edit|session)-[0-9]{8}-[0-9]{6}-[0-9a-f]{6}(?:-[A-Za-z0-9_-]{1,80})?"
 """The pattern of a picture's id, which is the name of its file without the extension."""
@@ -124,6 +124,16 @@ class PictureRecord(Record):
     def is_broken(self) -> bool:
         """Whether the file came damaged: it is kept as it came, and not shown."""
         return bool(self.applied.get("broken"))
+
+    @property
+    def can_be_shown(self) -> bool:
+        """Whether it can be shown and edited: a damaged file, or one in another format, is only kept."""
+        return self.format in SHOWN and not self.is_broken
+
+    @property
+    def size_text(self) -> str:
+        """The size in pixels for a list; the width and height of a file that was not understood are 0."""
+        return f"{self.width}x{self.height}" if self.width else "size unknown"
 
 
 class Picture(Record):

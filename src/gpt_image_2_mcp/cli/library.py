@@ -160,9 +160,9 @@ def rescue(ctx: click.Context, sandbox: bool, paths: Sequence[str]) -> None:
 
     Such an answer is kept as it came, in a folder .gpt-image-2 beside the pictures, under a name that begins with
     unread-. Pictures that are found in it are saved, and their paths are printed; the file's name begins with rescued-
-    afterwards. Without FILE and FOLDER, all folders with your pictures are looked through.
+    afterwards. Without FILE and FOLDER, all folders in which pictures were to be saved are looked through.
     """
-    print_rescue(_run(ctx, sandbox, lambda library, _: library.rescue(paths)))
+    print_rescue(_run(ctx, sandbox, lambda library, _: library.rescue(paths), needs_catalogue=False))
 
 
 @library.command()
@@ -208,11 +208,12 @@ def _run(
     work: "Callable[[Library, CountCallback], Awaitable[ResultT]]",
     *,
     title: str = "",
+    needs_catalogue: bool = True,
 ) -> ResultT:
     """Open the service, run `work` on its library, and show a progress bar with this title if there is one.
 
     Raises:
-        GptImageError: a setting is wrong, or the settings keep no history, so there is no library.
+        GptImageError: a setting is wrong, or the settings keep no history, and `work` needs it.
 
     """
     import anyio
@@ -226,7 +227,8 @@ def _run(
 
     async def opened() -> ResultT:
         async with open_user_service(settings) as service:
-            service.library.require_catalogue()
+            if needs_catalogue:
+                service.library.require_catalogue()
             with progress_bar(title) as tell:
                 return await work(service.library, tell)
 

@@ -143,7 +143,7 @@ def _print_picture(picture: "Picture") -> None:
     width = shutil.get_terminal_size((WIDTH, 0)).columns if sys.stdout.isatty() else WIDTH
     words = " ".join(printable(record.prompt[: 4 * width]).split())
     turn = f"  turn {record.position.turn}" if record.position else ""
-    facts = f"{record.made.astimezone():%Y-%m-%d %H:%M}  {record.width}x{record.height}  {cost_text(picture)}{turn}"
+    facts = f"{record.made.astimezone():%Y-%m-%d %H:%M}  {record.size_text}  {cost_text(picture)}{turn}"
     click.echo(f"{click.style(record.id, bold=True)}  {facts}")
     click.echo(f"  {words if len(words) <= width - 2 else words[: width - 3] + '…'}")
     click.echo(click.style(f"  {printable(str(picture.path))}", dim=True))
@@ -169,7 +169,9 @@ def _finding_as_dict(finding: "Finding") -> dict[str, str]:
 def _picture_as_dict(picture: "Picture") -> dict[str, Any]:
     record = picture.record
     cost = {} if record.cost_usd is None else {"cost_usd": float(record.cost_usd)}
-    return {"file_path": _path_text(picture.path), **record.model_dump(mode="json", exclude_none=True), **cost}
+    unknown = set[str]() if record.width else {"width", "height"}
+    known = record.model_dump(mode="json", exclude_none=True, exclude=unknown)
+    return {"file_path": _path_text(picture.path), **known, **cost}
 
 
 def _path_text(path: Path) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 from threading import Lock
 
 from ..errors import BadAnswer, BadRequest, GptImageError, shown
-from ..images import EXTENSION, LABEL, SHOWN, Facts, identify, sniff
+from ..images import EXTENSION, SHOWN, WITH_ARTICLE, Facts, identify, sniff
 from ..images.formats import name_format
 from ..images.preview import Preview, check_decodes, make_preview, share_of
 from ..openai_api.api_result import ApiResult, ImageLink
@@ -54,9 +54,7 @@ class _PictureFile:
 
     number: int
     path: Path
-    facts: Facts
     data: bytes
-    broken: bool
 
 
 class ImageSaver:
@@ -111,10 +109,11 @@ class ImageSaver:
         """Save every picture of a result. Blocks: called in the request's thread.
 
         Raises:
-            GptImageError: not one of them could be fetched or saved. If only some could not, `warnings` says why.
+            GptImageError: not one of them could be fetched or saved. If only some could not, `warnings` says why, and
+                where what came in their place is kept.
 
         """
-        failures: list[GptImageError] = []
+        failures: list[tuple[ImageBytes | ImageLink, GptImageError]] = []
         on_disk: list[_PictureFile] = []
         # Pictures whose bytes are here come before those that must be fetched, which takes time and may fail. All are
         # on the disk before the first hash or preview is made.
@@ -124,14 +123,14 @@ class ImageSaver:
             except GptImageError as error:
                 if isinstance(error, BadAnswer):
                     error.from_sandbox = result.sandbox
-                failures.append(error)
+                failures.append((picture, error))
         for file in on_disk:
             self._add(file)
         if len(failures) == len(result.pictures):
-            raise failures[0]
+            raise failures[0][1]
         # Without the bytes, which need not stay in memory now.
         self.results.append(replace(result, pictures=()))
-        self.warnings += [*result.warnings, *map(str, failures)]
+        self.warnings += [*result.warnings, *(self._keep_failed(picture, error) for picture, error in failures)]
 
     def decode(self) -> None:
         """Decode the saved pictures, and make their previews if they are wanted. Blocks. Raises nothing.
@@ -144,6 +143,9 @@ class ImageSaver:
                 small = self._decode(data, image.facts)
             except ValueError:
                 self._saved[number] = replace(image, broken=True)
+                continue
+            except MemoryError:
+                # Whether it is damaged is not known.
                 continue
             if small is not None:
                 self.previews[image.id] = small
@@ -168,6 +170,12 @@ class ImageSaver:
                 return save_beside(content, name, folder=folder, policy=self._target.policy)
         return None
 
+    def _keep_failed(self, picture: ImageBytes | ImageLink, error: GptImageError) -> str:
+        """Keep the bytes that came with others and could not be saved as a picture; gives the warning about them."""
+        # A link is named in the error.
+        path = None if isinstance(picture, ImageLink) else self.keep_raw(picture.data)
+        return f"{error} What came is kept in {path}." if path else str(error)
+
     def save_partial(self, data: bytes) -> None:
         """Save an unfinished picture in the side folder; a failure is ignored, as the finished one is still to come."""
         found = sniff(data[:64])
@@ -180,14 +188,15 @@ class ImageSaver:
             self._partials.append(save_beside(data, name, folder=folder, policy=policy, durable=False))
 
     def _save(self, picture: ImageBytes | ImageLink, result: ApiResult) -> "_PictureFile":
-        """Write a picture to the disk, and do nothing else with it."""
+        """Write a picture to the disk, and do nothing else with it: its first bytes name its file's ending."""
         data = self._links.fetch(picture.url) if isinstance(picture, ImageLink) else picture.data
         if _is_text(data):
+            beginning = shown(data[:60].decode("utf-8", "replace"))
             raise BadAnswer(
-                f"The API answered with a text in place of a picture, beginning {shown(data[:60].decode())}. If"
-                " OPENAI_BASE_URL is set, check what that backend makes."
+                f"The API answered with a text in place of a picture, beginning {beginning}. If OPENAI_BASE_URL is set,"
+                " check what that backend makes."
             )
-        what, broken = identify(data)
+        kind = name_format(data) or "bin"
         with self._numbering:
             self._count += 1
             number = self._count
@@ -198,7 +207,7 @@ class ImageSaver:
         with self._in_flight:
             path, elsewhere = save_image(
                 data,
-                extension=EXTENSION[what.format],
+                extension=EXTENSION[kind],
                 name=target.name,
                 # The second picture of an answer that was to have one needs a name of its own, whatever its format.
                 number=number if self._n > 1 or number > 1 else None,
@@ -207,18 +216,18 @@ class ImageSaver:
             )
         if elsewhere:
             self.warnings.append(elsewhere)
-        if what.format not in SHOWN:
+        if kind not in SHOWN:
             self.warnings.append(
-                f"{path.name} was saved as it came; it is a {LABEL[what.format]}, which this server does not show."
+                f"{path.name} was saved as it came; it is {WITH_ARTICLE[kind]}, which this server does not show."
             )
-        return _PictureFile(number, path, what, data, broken)
+        return _PictureFile(number, path, data)
 
     def _add(self, file: "_PictureFile") -> None:
-        """Add a picture that is on the disk to the results, with its hash."""
+        """Add a picture that is on the disk to the results, with its hash and what it is."""
         digest = hashlib.sha256(file.data).hexdigest()
-        image = SavedImage(file.path, file.facts, len(file.data), digest, file.broken)
-        self._saved[file.number] = image
-        if not file.broken and file.facts.format in SHOWN:
+        facts, broken = identify(file.data)
+        self._saved[file.number] = SavedImage(file.path, facts, len(file.data), digest, broken)
+        if not broken and facts.format in SHOWN:
             self._to_decode.append((file.number, file.data))
 
 
@@ -227,6 +236,7 @@ def _is_text(data: bytes) -> bool:
     if len(data) > MAX_PAGE_BYTES or name_format(data):
         return False
     try:
-        return data.decode().isprintable() or data.lstrip()[:1] in (b"<", b"{", b"[")
+        text = data.decode()
     except UnicodeDecodeError:
         return False
+    return all(char.isprintable() or char.isspace() for char in text)

@@ -19,7 +19,8 @@ from ..jobs.report import Report
 from ..jobs.serialization import stored_report
 from ..persistence.unit_of_work import Repositories
 
-NO_TURN = "The session does not go on from the damaged picture: ask for the same turn again."
+NO_TURN = "The session does not go on from this picture, which cannot be edited: ask for the same turn again."
+NO_SESSION = "No session was begun, since this picture cannot be edited. Begin one again with start_edit_session."
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +38,10 @@ class JobEnd:
     def turn(self) -> str | None:
         """The id of the picture that becomes the session's turn.
 
-        A backend may send more pictures than asked for: the first that is no damaged one is the turn, the others stand
-        beside.
+        A backend may send more pictures than asked for: the first that can be edited is the turn, the others stand
+        beside. If none can be, the session stays where it is.
         """
-        return next((picture.id for picture in self.pictures if not picture.record.is_broken), None)
+        return next((picture.id for picture in self.pictures if picture.record.can_be_shown), None)
 
     def write(self, repositories: Repositories, *, charge: int | None = None, is_late: bool = False) -> "JobEnd":
         """Write all of it in one transaction; gives it completed with the position in the session.
@@ -118,7 +119,8 @@ class JobEnd:
         if session:
             report = replace(report, position=position, tree=tree(session))
         elif self.step and self.turn is None:
-            report = replace(report, warnings=(*report.warnings, NO_TURN))
+            warning = NO_SESSION if isinstance(self.step, BeginSession) else NO_TURN
+            report = replace(report, warnings=(*report.warnings, warning))
         elif self.step:
             # The picture is listed without a session, which ended while it was made.
             report = replace(report, position=position, warnings=(*report.warnings, ENDED_MEANWHILE))

@@ -32,9 +32,13 @@ ResultT = TypeVar("ResultT")
 class OutputDirs:
     """The output folders of one user."""
 
-    def __init__(self, settings: Settings, *, working_dir: Path, home: Path) -> None:
-        """Resolve relative folders against `working_dir`, and `~` as `home`."""
+    def __init__(self, settings: Settings, *, working_dir: Path, home: Path, spare: Path | None = None) -> None:
+        """Resolve relative folders against `working_dir`, and `~` as `home`.
+
+        `spare` is the folder for pictures that neither their own folder nor the default one takes.
+        """
         self._settings = settings
+        self._spare = spare
         self._working_dir = working_dir
         self._home = home
         self._looked_through: set[Path] = set()
@@ -50,6 +54,10 @@ class OutputDirs:
             folder = expand_path(self._settings.output_dir, working_dir=self._working_dir, home=self._home)
         return folder / "sandbox" if self._settings.sandbox else folder
 
+    def own(self) -> tuple[Path, ...]:
+        """The default folder and the spare one, in which every picture may be saved."""
+        return (self.default(), self._spare) if self._spare else (self.default(),)
+
     @property
     def policy(self) -> WritePolicy:
         """The policy that says which folders may be written."""
@@ -57,7 +65,7 @@ class OutputDirs:
             working_dir=self._working_dir,
             home=self._home,
             allowed_dirs=self._settings.allowed_folders(self._working_dir, self._home),
-            own_dirs=(self.default(),),
+            own_dirs=self.own(),
             allow_unsafe=self._settings.allow_unsafe_output_dir,
         )
 
@@ -138,7 +146,7 @@ class OutputDirs:
         if self._settings.problems:
             return []
         # A sandbox at OPENAI_BASE_URL shows only in its answers: its pictures were then saved in the subfolder.
-        own = self.default(), self.default() / "sandbox"
+        own = *self.own(), self.default() / "sandbox"
         return [sentence for place in own for sentence in self._look_through(self.policy.resolve_writable(place))]
 
     def _look_through(self, folder: Path) -> list[str]:

@@ -190,8 +190,8 @@ class Pipeline:
 
         """
         policy = self._output_dirs.policy
-        default = policy.resolve_writable(self._output_dirs.default())
-        folders = tuple(dict.fromkeys((order.folder, default)))
+        default, *spare = map(policy.resolve_writable, self._output_dirs.own())
+        folders = tuple(dict.fromkeys((order.folder, default, *spare)))
         options = job.request
         size = picture_bytes(parse_edges(options.size) or AUTO_SIZE, options.output_format)
         # The unfinished pictures of a stream are saved as well.

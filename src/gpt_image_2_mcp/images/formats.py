@@ -4,6 +4,7 @@
 `recognise` names other formats that are often mistaken for them, so that a refusal can say what the file is instead.
 """
 
+import re
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Literal
@@ -47,6 +48,11 @@ LABEL: Mapping[FileFormat, str] = MappingProxyType(
 )
 """The name of each format in a sentence."""
 
+WITH_ARTICLE: Mapping[FileFormat, str] = MappingProxyType(
+    {name: f"{'an' if name in ('avif', 'svg', 'ico') else 'a'} {label}" for name, label in LABEL.items()}
+)
+"""The name of each format with its article."""
+
 SHOWN: frozenset[str] = frozenset({"png", "jpeg", "webp"})
 """The formats of which this program makes previews."""
 
@@ -74,15 +80,23 @@ _ANSWERED: tuple[tuple[int, bytes, FileFormat], ...] = (
     (0, b"GIF8", "gif"),
     (0, b"II*\0", "tiff"),
     (0, b"MM\0*", "tiff"),
+    (0, b"II+\0", "tiff"),
+    (0, b"MM\0+", "tiff"),
     (0, b"\0\0\1\0", "ico"),
     (0, b"\0\0\0\x0cjP  ", "jp2"),
     (0, b"\0\0\0\x0cJXL ", "jxl"),
     (0, b"\xff\x0a", "jxl"),
-    (4, b"ftypavi", "avif"),
-    (4, b"ftyphe", "heic"),
-    (4, b"ftypmif1", "heic"),
-    (4, b"ftypmsf1", "heic"),
 )
+_BRANDS: tuple[tuple[bytes, FileFormat], ...] = (
+    (b"avi", "avif"),
+    (b"he", "heic"),
+    (b"mif1", "heic"),
+    (b"msf1", "heic"),
+)
+"""How the brands of an ISO file begin that make it a picture. `mif1` may be either: the other brands decide."""
+_SVG_HEAD = 4096
+"""Bytes in which an SVG names itself: a comment of its program may stand before."""
+_SVG = re.compile(rb"(?>\s+|<\?.*?\?>|<!--.*?-->)*+<(?:!doctype\s+)?svg\b", re.IGNORECASE | re.DOTALL)
 _TEXTS: tuple[tuple[bytes, str], ...] = (
     (b"<svg", "an SVG drawing"),
     (b"<!doctype html", "an HTML page"),
@@ -112,9 +126,19 @@ def name_format(data: bytes) -> FileFormat | None:
     for offset, magic, name in _ANSWERED:
         if data.startswith(magic, offset):
             return name
-    head = data[:1024].removeprefix(b"\xef\xbb\xbf").lstrip().lower()
-    is_svg = head.startswith(b"<svg") or (head.startswith(b"<?xml") and b"<svg" in head)
-    return "svg" if is_svg else None
+    if data[4:8] == b"ftyp":
+        return _iso_format(data)
+    return "svg" if _SVG.match(data[:_SVG_HEAD].removeprefix(b"\xef\xbb\xbf")) else None
+
+
+def _iso_format(data: bytes) -> FileFormat | None:
+    """The format of an ISO media file by its main brand and those that it is compatible with."""
+    end = min(int.from_bytes(data[:4], "big"), 256)
+    brands = [data[at : at + 4] for at in (8, *range(16, end, 4))]
+    for start, name in _BRANDS:
+        if any(brand.startswith(start) for brand in brands):
+            return name
+    return None
 
 
 def is_whole(data: bytes) -> bool:

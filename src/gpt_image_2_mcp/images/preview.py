@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from . import MIME, Facts
 from .encode import Step, encode_to_fit, without_opaque_alpha
+from .identify import identify
 from .validate import MAX_PIXELS
 
 if TYPE_CHECKING:
@@ -85,6 +86,8 @@ def make_preview(data: bytes, facts: Facts, *, share: int) -> Preview | None:
 
 def unscaled_preview(data: bytes, facts: Facts) -> Preview:
     """The file's own bytes as a preview, whatever their size; raises ValueError if they cannot be decoded."""
+    if facts.width * facts.height > MAX_PIXELS:
+        raise ValueError(f"has more than {MAX_PIXELS:,} pixels, the most that are decoded")
     check_decodes(data, facts)
     return Preview(_base64(data), MIME[facts.format])
 
@@ -97,15 +100,23 @@ def share_of(count: int) -> int:
 def check_decodes(data: bytes, facts: Facts) -> None:
     """Decode a picture that is shown as it is: a model's API refuses a request with one that it cannot decode. Blocks.
 
+    One with more than `MAX_PIXELS` is not decoded.
+
     Raises:
-        ValueError: it cannot be decoded.
+        ValueError: it cannot be decoded, or only by a decoder that overlooks damage.
+        MemoryError: there is too little memory to find that out.
 
     """
+    _, broken = identify(data)
+    if broken:
+        raise ValueError("is damaged")
     if facts.width * facts.height > MAX_PIXELS:
         return
     try:
         with _open_scaled(data, facts, MAX_PICTURE_BYTES):
             pass
+    except MemoryError:
+        raise
     except Exception as error:  # noqa: BLE001 - on damaged bytes Pillow raises nearly anything
         raise ValueError(f"cannot be decoded ({error})") from None
 
@@ -122,7 +133,7 @@ def _open_scaled(data: bytes, facts: Facts, share: int) -> "Generator[Image.Imag
     if found:
         yield found
         return
-    with Image.open(io.BytesIO(data)) as image:
+    with Image.open(io.BytesIO(data), formats=(facts.format,)) as image:
         mode = "RGBA" if image.has_transparency_data else "RGB"
         image.draft("RGB", (edge, edge))
         image.load()

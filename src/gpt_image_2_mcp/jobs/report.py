@@ -129,8 +129,8 @@ def _image(image: SavedImage) -> dict[str, Any]:
         "filename": image.path.name,
         "mime_type": image.mime_type,
         "size_bytes": image.size_bytes,
-        "width": image.facts.width,
-        "height": image.facts.height,
+        "width": image.facts.width or None,
+        "height": image.facts.height or None,
         "sha256": image.sha256,
         **damage,
     }

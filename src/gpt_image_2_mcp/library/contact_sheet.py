@@ -13,6 +13,7 @@ from ..catalogue.picture_record import Picture
 from ..images.decode import open_image
 from ..images.encode import Step, encode_to_fit
 from .captions import caption, cut_to_width, drawable
+from .text import no_thumbnail_text
 from .thumbnails import EDGE, thumbnails
 
 if TYPE_CHECKING:
@@ -27,16 +28,19 @@ _QUALITIES: Final = (88, 80, 70, 60, 45, 30, 20, 10)
 _PAPER, _INK, _TILE, _LINE = (247, 246, 243), (45, 45, 45), (228, 226, 221), (200, 197, 190)
 _LIGHT, _DARK = (255, 255, 255), (216, 216, 216)
 _BADGE = (22, 22, 24)
-_MISSING = "file missing"
 
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One picture of a sheet: its number, its caption, and its thumbnail, which is None if the file is missing."""
+    """One picture of a sheet: its number, its caption, and its thumbnail.
+
+    The thumbnail is None if the file is missing or cannot be shown, and `note` stands in its place.
+    """
 
     number: int
     caption: str
     thumbnail: bytes | None
+    note: str = "file missing"
 
 
 def make_cells(
@@ -45,7 +49,10 @@ def make_cells(
     """Make the cells of numbered pictures; for `read` and `cache` see `thumbnail`. Blocks."""
     pairs = list(numbered)
     small = thumbnails((picture for _, picture in pairs), read=read, cache=cache)
-    return [Cell(number, caption(picture), data) for (number, picture), data in zip(pairs, small, strict=True)]
+    return [
+        Cell(number, caption(picture), data, no_thumbnail_text(picture))
+        for (number, picture), data in zip(pairs, small, strict=True)
+    ]
 
 
 def draw_sheet(
@@ -75,7 +82,7 @@ def draw_sheet(
         left, top = gap + index % columns * step[0], gap + index // columns * step[1]
         frame = (left, top, left + width, top + height)
         if not _paste_thumbnail(sheet, cell.thumbnail, frame):
-            _draw_missing(draw, frame, small)
+            _draw_missing(draw, frame, cell.note, small)
         _draw_badge(draw, str(cell.number), (left + width - gap // 3, top + gap // 3), large)
         line = cut_to_width(drawable(cell.caption), small, width)
         draw.text((left, top + height + letters * 0.35), line, font=small, fill=_INK)
@@ -119,6 +126,7 @@ def _checkerboard(size: tuple[int, int], square: int = 12) -> "Image.Image":
 def _draw_missing(
     draw: "ImageDraw.ImageDraw",
     frame: tuple[int, int, int, int],
+    note: str,
     font: "ImageFont.FreeTypeFont | ImageFont.ImageFont",
 ) -> None:
     left, top, right, bottom = frame
@@ -126,9 +134,9 @@ def _draw_missing(
     draw.line((left, top, right - 1, bottom - 1), fill=_LINE, width=2)
     draw.line((left, bottom - 1, right - 1, top), fill=_LINE, width=2)
     middle = ((left + right) / 2, (top + bottom) / 2)
-    box = draw.textbbox(middle, _MISSING, font=font, anchor="mm")
+    box = draw.textbbox(middle, note, font=font, anchor="mm")
     draw.rectangle((box[0] - 8, box[1] - 6, box[2] + 8, box[3] + 6), fill=_TILE)
-    draw.text(middle, _MISSING, font=font, fill=_INK, anchor="mm")
+    draw.text(middle, note, font=font, fill=_INK, anchor="mm")
 
 
 def _draw_badge(

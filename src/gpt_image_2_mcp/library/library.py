@@ -16,7 +16,7 @@ import anyio.to_thread
 from ..catalogue.picture_record import Picture
 from ..catalogue.search_query import SearchQuery, SearchResult
 from ..catalogue.session import Session
-from ..errors import BadRequest, NotConfigured, shown
+from ..errors import BadRequest, GptImageError, NotConfigured, shown
 from ..generation.output_dirs import OutputDirs
 from ..inputs import Sources
 from ..inputs.reader import InputReader
@@ -179,21 +179,22 @@ class Library:
         )
 
     async def rescue(self, paths: Sequence[str] = ()) -> "RescueResult":
-        """Save the pictures that are found in raw answers: in files and folders, or in all folders with pictures.
+        """Save the pictures that are found in raw answers: in files and folders, or in all folders of jobs.
 
         Raises:
-            GptImageError: a path does not exist or may not be read, or there is no catalogue.
+            GptImageError: a path does not exist or may not be read.
 
         """
         from . import rescue as rescue_module
 
-        self.require_catalogue()
         if paths:
             real = [await anyio.to_thread.run_sync(self._readable, path) for path in paths]
         else:
             known = {picture.path.parent: None async for batch in self.batches() for picture in batch}
-            default = self._output_dirs.default()
-            real = [folder for folder in {**known, default: None, last_resort(): None} if exists(folder)]
+            # No picture is in the folder of a job that failed.
+            known |= dict.fromkeys(await self._writer.read(lambda unit: unit.jobs.folders()))
+            known |= dict.fromkeys([*self._output_dirs.own(), last_resort()])
+            real = [folder for folder in known if exists(folder)]
         result = rescue_module.RescueResult()
         for raw in await anyio.to_thread.run_sync(rescue_module.raw_answers, real):
             await anyio.to_thread.run_sync(
@@ -202,11 +203,15 @@ class Library:
                     raw,
                     policy=self._output_dirs.policy,
                     sandbox=self._sandbox,
+                    with_record=self._writer.repositories.keeps_history,
                     result=result,
                 )
             )
         pictures = result.pictures
-        await self._writer.in_transaction(lambda unit: [unit.pictures.add(picture) for picture in pictures])
+        try:
+            await self._writer.in_transaction(lambda unit: [unit.pictures.add(picture) for picture in pictures])
+        except GptImageError as error:
+            result.notes.add(f"{error} The pictures are saved; `gpt-image-2-mcp library rebuild` lists them later.")
         return result
 
     def _readable(self, path: str) -> Path:

@@ -19,7 +19,7 @@ import anyio.to_thread
 from ..catalogue.picture_record import Picture
 from ..catalogue.sidecar import read_sidecar
 from ..errors import RecordConflict, UnreadableSource
-from ..images import EXTENSION, identify
+from ..images import EXTENSION, SHOWN, identify
 from ..paths.safe_open import is_file
 from ..persistence.unit_of_work import Repositories, UnitOfWork, WriterThread
 from .progress import CountCallback, Notes
@@ -170,7 +170,9 @@ def _check_file(picture: Picture, read: Callable[[Path], bytes]) -> None:
     if len(data) != record.size_bytes or hashlib.sha256(data).hexdigest() != record.sha256:
         raise UnreadableSource(f"{picture.path} was changed since its record was written.")
     found, _ = identify(data)
-    if (found.format, found.width, found.height) != (record.format, record.width, record.height):
+    # What is not shown is kept whatever it is: a later version may know the format.
+    is_shown = bool(SHOWN & {found.format, record.format})
+    if is_shown and (found.format, found.width, found.height) != (record.format, record.width, record.height):
         raise UnreadableSource(f"{picture.path} is not of the size or format that its record says.")
 
 

@@ -15,7 +15,9 @@ from typing import Final
 from ..catalogue.picture_record import Picture, PictureRecord
 from ..catalogue.sidecar import write_sidecar
 from ..errors import BadRequest, GptImageError
-from ..images import EXTENSION, identify
+from ..images import EXTENSION, SHOWN, identify
+from ..images.formats import name_format
+from ..images.preview import check_decodes
 from ..openai_api.loose_parser import find_pictures
 from ..paths.policy import WritePolicy
 from ..paths.safe_open import is_file
@@ -52,8 +54,11 @@ def raw_answers(paths: Sequence[Path]) -> list[Path]:
     return list(dict.fromkeys(found))
 
 
-def rescue_answer(raw: Path, *, policy: WritePolicy, sandbox: bool, result: RescueResult) -> None:
-    """Save the pictures of one raw answer, and rename it, so that they are not saved twice. Blocks."""
+def rescue_answer(raw: Path, *, policy: WritePolicy, sandbox: bool, with_record: bool, result: RescueResult) -> None:
+    """Save the pictures of one raw answer, and rename it, so that they are not saved twice. Blocks.
+
+    `with_record` writes a record beside each of them.
+    """
     try:
         if raw.stat().st_size > MAX_RAW_BYTES:
             result.notes.add(f"{raw} is larger than {MAX_RAW_BYTES:,} bytes, the most that is read.")
@@ -70,7 +75,10 @@ def rescue_answer(raw: Path, *, policy: WritePolicy, sandbox: bool, result: Resc
     name = Name.new("image", "rescued")
     try:
         for number, data in enumerate(pictures, 1):
-            result.pictures.append(_save(data, folder, name, number, made, policy=policy, sandbox=sandbox))
+            picture = _save(data, folder, name, number, made, policy=policy, sandbox=sandbox)
+            result.pictures.append(picture)
+            if with_record:
+                _write_record(picture, policy, result)
         raw.rename(raw.with_name(DONE + raw.name.removeprefix(RAW_PREFIX)))
     except (OSError, GptImageError) as error:
         result.notes.add(f"{raw}: {error}")
@@ -79,10 +87,14 @@ def rescue_answer(raw: Path, *, policy: WritePolicy, sandbox: bool, result: Resc
 def _save(
     data: bytes, folder: Path, name: Name, number: int, made: datetime, *, policy: WritePolicy, sandbox: bool
 ) -> Picture:
+    kind = name_format(data) or "bin"
+    path, _ = save_image(data, extension=EXTENSION[kind], name=name, number=number, folders=(folder,), policy=policy)
     facts, broken = identify(data)
-    path, _ = save_image(
-        data, extension=EXTENSION[facts.format], name=name, number=number, folders=(folder,), policy=policy
-    )
+    if kind in SHOWN:
+        try:
+            check_decodes(data, facts)
+        except ValueError:
+            broken = True
     record = PictureRecord(
         id=path.stem,
         kind="image",
@@ -97,9 +109,11 @@ def _save(
         made=made.astimezone(UTC),
         sandbox=sandbox,
     )
-    picture = Picture(path=path, record=record)
+    return Picture(path=path, record=record)
+
+
+def _write_record(picture: Picture, policy: WritePolicy, result: RescueResult) -> None:
     try:
         write_sidecar(picture, policy)
     except (OSError, BadRequest) as error:
-        raise BadRequest(f"the picture is saved as {path}, but its record cannot be written ({error})") from None
-    return picture
+        result.notes.add(f"{picture.path} is saved, but its record cannot be written ({error}).")

@@ -4,6 +4,7 @@ from ..billing.prices import dollars
 from ..catalogue.picture_record import Origin, Picture
 from ..catalogue.session import Session, tree
 from ..errors import shorten_line
+from ..images import LABEL, WITH_ARTICLE
 
 
 def summary_line(picture: Picture, *, with_path: bool = True) -> str:
@@ -12,7 +13,8 @@ def summary_line(picture: Picture, *, with_path: bool = True) -> str:
     parts = [
         record.id,
         f"{record.made.astimezone():%Y-%m-%d %H:%M}",
-        f"{record.width}x{record.height}",
+        record.size_text,
+        *([] if record.can_be_shown else [no_thumbnail_text(picture)]),
         cost_text(picture),
     ]
     text = f'{", ".join(parts)}, "{shorten_line(record.prompt)}"'
@@ -27,6 +29,23 @@ def cost_text(picture: Picture) -> str:
     return "cost unknown" if record.cost_usd is None else dollars(record.cost_usd)
 
 
+def no_thumbnail_text(picture: Picture) -> str:
+    """Return what stands in a list in place of a thumbnail."""
+    record = picture.record
+    if record.is_broken:
+        return "damaged"
+    return "file missing" if record.can_be_shown else f"not shown: {LABEL[record.format]}"
+
+
+def not_shown_text(picture: Picture) -> str:
+    """Return why a picture cannot be shown, and what to do instead, as a sentence."""
+    record, path = picture.record, picture.path
+    if record.is_broken:
+        return f"{path.name} is damaged and cannot be shown. Another program may be able to read a part of it: {path}"
+    what = WITH_ARTICLE[record.format]
+    return f"{path.name} is {what}, which this server does not show. Open it with another program: {path}"
+
+
 def details(picture: Picture, session: Session | None) -> str:
     """Return the full record, a field a line; for a turn of an edit session with the session's tree."""
     record = picture.record
@@ -36,7 +55,7 @@ def details(picture: Picture, session: Session | None) -> str:
         f"id: {record.id}",
         f"file: {picture.path}",
         f"made: {record.made.astimezone():%Y-%m-%d %H:%M:%S %Z}" + (f" by {record.client}" if record.client else ""),
-        f"picture: {record.width}x{record.height} {record.format.upper()}, {record.size_bytes:,} bytes",
+        f"picture: {record.size_text} {record.format.upper()}, {record.size_bytes:,} bytes",
         f"sha256: {record.sha256}",
         f"model: {record.model}; asked for: {parameters or 'nothing in particular'}; came: {came or 'not told'}",
         f"cost: {cost_text(picture).removeprefix('cost ')}{_tokens(picture)}",

@@ -21,6 +21,7 @@ from ..parameters.models import ListImagesRequest, ShowImageRequest
 from ..paths.safe_open import exists
 from ..storage.time_limit import run_in_time
 from .library import KnownPicture, Library
+from .text import not_shown_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +95,10 @@ class Viewer:
                     f" {shown(request.image)}."
                 )
             data = await self._reader.read_bytes(request.image)
-        else:
+        elif picture.record.can_be_shown:
             data = await anyio.to_thread.run_sync(self._reader.read_saved_bytes, picture)
+        else:
+            raise UnreadableSource(not_shown_text(picture))
         name = request.image if picture is None else picture.path.name
         # Only a file needs its hash to be found. Hashing takes milliseconds, so it is done off the event loop.
         digest = "" if picture else await anyio.to_thread.run_sync(lambda: hashlib.sha256(data).hexdigest())

@@ -95,7 +95,11 @@ def receive(
         result = _find_result(error.response.content, error.response.headers, request)
         if result is None:
             raise
-        sink.save_result(replace(result, warnings=(warning,)))
+        try:
+            sink.save_result(replace(result, warnings=(warning,)))
+        except GptImageError as failure:
+            _keep(error.response.content, failure, sink)
+            raise
         return True
 
 
@@ -106,6 +110,10 @@ def _save(
         try:
             with reading_answer(answer.headers):
                 result = read(answer)
+            if result.warnings:
+                result = replace(
+                    result, warnings=(*result.warnings[:-1], _keep_rest(result.warnings[-1], answer, sink))
+                )
         except (ApiError, openai.APIConnectionError) as failure:
             result = _read_loosely(answer, failure, sink, request=request, wanted=wanted)
         try:
@@ -122,18 +130,21 @@ def _read_loosely(
     answer: Answer, failure: Exception, sink: ImageSink, *, request: ImageRequest, wanted: int
 ) -> ApiResult:
     """What can be read of an answer that the strict reader refused; raises `failure` if that is no picture."""
-    content = bytes(answer.content)
-    result = _find_result(content, answer.headers, request)
+    result = _find_result(bytes(answer.content), answer.headers, request)
     if result is None:
         raise failure
     broke_off = isinstance(failure, openai.APIConnectionError | OutcomeUnknown)
     what = "broke off" if broke_off else "was not in the form of OpenAI's API"
     arrived = len(result.pictures)
     warning = f"The API's answer {what}; {min(arrived, wanted)} of {wanted} pictures arrived whole."
-    if arrived < wanted and may_hold_picture(rest := leave_out_pictures(content)):
-        path = sink.keep_raw(rest)
-        warning += f" The rest of it is kept in {path}; {RESCUE}" if path else ""
-    return replace(result, warnings=(warning,))
+    return replace(result, warnings=(_keep_rest(warning, answer, sink) if arrived < wanted else warning,))
+
+
+def _keep_rest(warning: str, answer: Answer, sink: ImageSink) -> str:
+    """Keep what stands in an answer beside its complete pictures, if a picture may be in it; completes `warning`."""
+    rest = leave_out_pictures(bytes(answer.content))
+    path = sink.keep_raw(rest) if may_hold_picture(rest) else None
+    return f"{warning} The rest of it is kept in {path}; {RESCUE}" if path else warning
 
 
 def _find_result(content: bytes, headers: Mapping[str, str], request: ImageRequest) -> ApiResult | None:
@@ -155,7 +166,7 @@ def _find_result(content: bytes, headers: Mapping[str, str], request: ImageReque
     )
 
 
-def _keep(content: bytearray, failure: Exception, sink: ImageSink) -> None:
+def _keep(content: bytes | bytearray, failure: Exception, sink: ImageSink) -> None:
     """Keep a raw answer that may have a picture in it, and let `failure` say where."""
     if not content or _is_plain_object(content):
         return
@@ -169,7 +180,7 @@ def _keep(content: bytearray, failure: Exception, sink: ImageSink) -> None:
         failure.add_note(note)
 
 
-def _is_plain_object(content: bytearray) -> bool:
+def _is_plain_object(content: bytes | bytearray) -> bool:
     """Whether an answer is a whole JSON object that holds no picture and no link, such as a refusal in words."""
     try:
         body = json.loads(content)

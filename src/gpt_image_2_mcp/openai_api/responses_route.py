@@ -6,7 +6,7 @@ calls of the edit, and deleted afterwards, also if it fails.
 
 import base64
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 from typing import Any, cast
 
@@ -149,15 +149,17 @@ def _read_answer(answer: Answer, *, model: str, host_model: str) -> ApiResult:
     made = [item for item in calls if isinstance(item.get("result"), str) and item["result"]]
     if not made:
         raise _without_picture(output, calls, headers, model=model)
-    call = made[0]
-    try:
-        picture = ImageBytes(decode_base64(call["result"]))
-    except ValueError:
-        raise BadAnswer("The API answered, but its picture is broken base64.", request_id=request_id(headers)) from None
+    call, pictures = made[0], list[ImageBytes]()
+    for item in made:
+        with suppress(ValueError):
+            pictures.append(ImageBytes(decode_base64(item["result"])))
+    if not pictures:
+        raise BadAnswer("The API answered, but its picture is broken base64.", request_id=request_id(headers))
+    broken = len(made) - len(pictures)
     host = usage_from(body.get("usage"))
     cached = as_object(as_object(body.get("usage")).get("input_tokens_details")).get("cached_tokens")
     return ApiResult(
-        pictures=(picture,),
+        pictures=tuple(pictures),
         size=text_field(call, "size"),
         quality=text_field(call, "quality"),
         background=text_field(call, "background"),
@@ -166,6 +168,7 @@ def _read_answer(answer: Answer, *, model: str, host_model: str) -> ApiResult:
         host_usage=(HostUsage(host_model, host.input_tokens, cached or 0, host.output_tokens),) if host else (),
         request_id=request_id(headers),
         sandbox=from_sandbox(headers),
+        warnings=(f"{broken} pictures of the answer are broken base64.",) if broken else (),
     )
 
 

@@ -90,7 +90,9 @@ def _no_pictures_text(listing: Listing) -> str:
 
 
 def _record_as_dict(picture: Picture) -> dict[str, Any]:
-    return picture.record.model_dump(mode="json") | {"file_path": str(picture.path)}
+    record = picture.record
+    size = {"width": record.width or None, "height": record.height or None}
+    return record.model_dump(mode="json") | size | {"file_path": str(picture.path)}
 
 
 def _picture_row(picture: Picture, number: int | None) -> dict[str, Any]:
@@ -99,8 +101,8 @@ def _picture_row(picture: Picture, number: int | None) -> dict[str, Any]:
         "id": record.id,
         "file_path": str(picture.path),
         "made": record.made.isoformat(),
-        "width": record.width,
-        "height": record.height,
+        "width": record.width or None,
+        "height": record.height or None,
         "prompt": shorten_line(record.prompt),
         "model": record.model,
         "cost_usd_estimated": None if record.cost_usd is None else float(record.cost_usd),

@@ -244,8 +244,8 @@ class ImageService:
                 if self.settings.inline == "full":
                     return unscaled_preview(data, image.facts)
                 return make_preview(data, image.facts, share=share_of(max(report.requested["n"], len(report.images))))
-            except ValueError:
-                # It cannot be decoded, and the report says so.
+            except (ValueError, MemoryError):
+                # It cannot be decoded, and the report says so, or not now.
                 return None
 
         if self.settings.inline == "none":

@@ -12,6 +12,7 @@ from ...catalogue.picture_record import Origin, Picture
 from ...errors import shorten_line
 from ...images import MIME, sniff
 from ...images.formats import LABEL, SNIFFED
+from ..text import no_thumbnail_text
 from .filters import in_zone
 
 MAX_ALT = 160
@@ -42,7 +43,9 @@ class Card:
     short_prompt: str
     alt: str
     thumbnail_url: str | None
-    """A data URL; None where the file is missing."""
+    """A data URL; None where the file is missing or cannot be shown."""
+    note: str
+    """What stands in place of a missing thumbnail."""
     link: str | None
     """The file's URL."""
     made: datetime
@@ -71,6 +74,7 @@ class Cards:
             short_prompt=shorten_line(record.prompt, MAX_PROMPT),
             alt=shorten_line(record.prompt, MAX_ALT) or "Picture without a prompt",
             thumbnail_url=_data_url(self.thumbnail(picture)),
+            note=_capitalized(no_thumbnail_text(picture)),
             link=self._link(picture.path),
             made=in_zone(record.made, self.zone),
             quality=_setting(picture, "quality"),
@@ -105,6 +109,10 @@ def _tags(picture: Picture) -> list[str]:
     if record.sandbox:
         tags.append("sandbox")
     return tags
+
+
+def _capitalized(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _setting(picture: Picture, name: str) -> str:

@@ -43,9 +43,9 @@ def gallery_html(
     """Yield the page in pieces, to be written as UTF-8: the newest day first, a session at the day of its last turn.
 
     The pictures' records are held in memory; thumbnails and HTML are not: `thumbnail` is called for one picture after
-    the other while the pieces are taken, and returns a PNG, JPEG or WebP, or None where the picture's file is missing.
-    Links are relative to the folder `beside`, in which the page will lie, and absolute for pictures elsewhere. Days
-    and times are those of `zone`; None is this machine's zone.
+    the other while the pieces are taken, and returns a PNG, JPEG or WebP, or None where the picture's file is missing
+    or cannot be shown. Links are relative to the folder `beside`, in which the page will lie, and absolute for pictures
+    elsewhere. Days and times are those of `zone`; None is this machine's zone.
     """
     everything = list(pictures)
     ids = frozenset(picture.id for picture in everything)

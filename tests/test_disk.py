@@ -39,6 +39,13 @@ def whole_pictures(folder: Path) -> list[Path]:
     return found
 
 
+@pytest.fixture
+async def kept(tmp_path: Path) -> AsyncIterator[Bench]:
+    """A server that keeps records, and a database on the disk."""
+    async with paying(tmp_path) as bench:
+        yield bench
+
+
 # Before anything is paid.
 
 
@@ -84,6 +91,18 @@ async def test_a_file_system_that_cannot_allocate_takes_pictures(bench: Bench, m
     await bench.made("generate_image", **FOX)
 
 
+def read_only(monkeypatch: pytest.MonkeyPatch, *folders: Path) -> None:
+    """Have no file created in `folders`, whose rights allow it."""
+    real = os.open
+
+    def refuse(path: Any, flags: int, *more: Any, **options: Any) -> int:
+        if flags & os.O_CREAT and Path(path).parent in folders:
+            raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+        return real(path, flags, *more, **options)
+
+    monkeypatch.setattr(os, "open", refuse)
+
+
 async def test_a_session_whose_folder_is_full_goes_on_in_the_default_folder(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -91,17 +110,26 @@ async def test_a_session_whose_folder_is_full_goes_on_in_the_default_folder(
     begun = await bench.made(
         "start_edit_session", prompt="a hat", images=[str(bench.photo())], size=SMALL, output_dir="s"
     )
-    real = os.open
-
-    def read_only(path: Any, flags: int, *more: Any, **options: Any) -> int:
-        if flags & os.O_CREAT and "work/s/" in str(path):
-            raise OSError(errno.EROFS, os.strerror(errno.EROFS))
-        return real(path, flags, *more, **options)
-
-    monkeypatch.setattr(os, "open", read_only)
+    read_only(monkeypatch, begun.path.parent)
     turn = await bench.made("continue_edit_session", session_id=begun.session_id, prompt="a coat", size=SMALL)
     assert turn.path.parent == bench.folder / "sandbox"
     assert f"Saved in {turn.path.parent}, since this could not be written: {begun.path.parent}" in turn.text
+
+
+async def test_a_default_folder_that_is_full_has_its_pictures_in_the_data_folder(
+    kept: Bench, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The call did not name it. A folder that a call names is refused."""
+    await kept.made("generate_image", **FOX)
+    art = kept.working_dir / "art"
+    read_only(monkeypatch, kept.folder, art)
+    made = await kept.made("generate_image", **FOX)
+    assert made.path.parent == tmp_path / "data" / "pictures"
+    assert f"Saved in {made.path.parent}, since this could not be written: {kept.folder}" in made.text
+    assert f"{str(art)!r} cannot take the picture" in await kept.refused("generate_image", **FOX, output_dir="art")
+    read_only(monkeypatch, made.path.parent)
+    assert f"{str(kept.folder)!r} cannot take the picture" in await kept.refused("generate_image", **FOX)
+    assert len(kept.seen()) == 2
 
 
 LIMITED = """
@@ -190,13 +218,6 @@ async def test_a_disk_that_fills_up_while_a_picture_is_made_cuts_none(bench: Ben
 
 
 # A folder that does not answer.
-
-
-@pytest.fixture
-async def kept(tmp_path: Path) -> AsyncIterator[Bench]:
-    """A server that keeps records, and a database on the disk."""
-    async with paying(tmp_path) as bench:
-        yield bench
 
 
 @pytest.fixture

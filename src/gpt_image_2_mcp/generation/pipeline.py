@@ -41,7 +41,7 @@ from ..paths.policy import safe_prefix
 from ..persistence.unit_of_work import WriterThread
 from ..settings import DEFAULT_BASE_URL, Settings
 from ..storage.local_folder import Name
-from ..storage.room import ensure_room, picture_bytes
+from ..storage.room import ensure_room_in_one, picture_bytes
 from .charges import PricedRequest, Spending
 from .image_saver import ImageSaver, SaveTarget
 from .link_fetcher import LinkFetcher, backend_host
@@ -182,8 +182,10 @@ class Pipeline:
     def _save_target(self, job: Job, order: Order) -> SaveTarget:
         """Where the pictures of a job are saved, once it is sure that there is room for them. Blocks.
 
-        A call names its folder or takes the default one, and can choose another one if it is refused. The turns of a
-        session go to the session's folder; if that has no room, the default one is taken, and the report says so.
+        A folder that the call names is refused, since the call can name another one. The turns of a session go to the
+        session's folder, and other calls to the default one: if that has no room, the ones in which a picture is saved
+        next must have it. The first one is tried again when the picture is there, and the report tells if another one
+        was taken.
 
         Raises:
             BadRequest: there is no room.
@@ -196,12 +198,8 @@ class Pipeline:
         size = picture_bytes(parse_edges(options.size) or AUTO_SIZE, options.output_format)
         # The unfinished pictures of a stream are saved as well.
         count = options.count + (self._settings.partial_images if options.count == 1 else 0)
-        try:
-            ensure_room(order.folder, count, size, policy)
-        except BadRequest:
-            if order.folder == default or not isinstance(options, ContinueSessionRequest):
-                raise
-            ensure_room(default, count, size, policy)
+        is_named = order.folder != default and not isinstance(options, ContinueSessionRequest)
+        ensure_room_in_one(folders[:1] if is_named else folders, count, size, policy)
         return SaveTarget(
             name=Name.new(order.kind, safe_prefix(options.filename_prefix or "")),
             folders=folders,

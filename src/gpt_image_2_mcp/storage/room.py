@@ -3,7 +3,7 @@
 import errno
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -29,6 +29,24 @@ _CANNOT_ALLOCATE: Final = frozenset({errno.EBADF, errno.EINVAL, errno.ENOSYS, er
 def picture_bytes(size: tuple[int, int], kind: Format) -> int:
     """What a picture of this width and height, in pixels, takes at most, with its record."""
     return size[0] * size[1] * BYTES_PER_PIXEL[kind] + RECORD_BYTES
+
+
+def ensure_room_in_one(folders: Iterable[Path], count: int, size: int, policy: WritePolicy) -> None:
+    """See that one of `folders` takes `count` files of `size` bytes, as `ensure_room` does. Blocks.
+
+    Raises:
+        BadRequest: none does; it tells about the first.
+
+    """
+    refused: list[BadRequest] = []
+    for folder in folders:
+        try:
+            ensure_room(folder, count, size, policy)
+        except BadRequest as error:
+            refused.append(error)
+        else:
+            return
+    raise refused[0]
 
 
 def ensure_room(folder: Path, count: int, size: int, policy: WritePolicy) -> None:

@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -72,3 +73,34 @@ def test_it_ends_with_how_to_set_each_client_up(demo: Demo) -> None:
 
 def test_it_leaves_nothing_outside_its_folder(demo: Demo) -> None:
     assert [path.name for path in demo.folder.parent.iterdir()] == ["demo-output"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="it has no such signals")
+@pytest.mark.parametrize("number", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_a_signal_ends_it_and_its_server(number: str, tmp_path: Path) -> None:
+    """SIGHUP is what a closed terminal sends."""
+    environ = {name: value for name, value in os.environ.items() if not name.startswith(("OPENAI_", "GPT_IMAGE_2_"))}
+    with subprocess.Popen(
+        [sys.executable, "-u", "-m", "gpt_image_2_mcp", "demo", "-o", str(tmp_path)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environ | {"HOME": str(tmp_path)},
+    ) as process:
+        assert process.stdout is not None
+        while "1 generate" not in process.stdout.readline():
+            pass
+        process.send_signal(signal.Signals[number])
+        _, complained = process.communicate(timeout=PATIENCE_S)
+    assert process.returncode == 130
+    assert "Traceback" not in complained
+    # Its folder is the server's working directory.
+    assert [link for link in Path("/proc").glob("[0-9]*/cwd") if leads_to(link, tmp_path)] == []
+    assert list(tmp_path.rglob("*.part")) == []
+
+
+def leads_to(link: Path, folder: Path) -> bool:
+    try:
+        return link.readlink() == folder
+    except OSError:
+        return False

@@ -1,4 +1,4 @@
-"""What a closed console window means on Windows, which has no SIGHUP for it."""
+"""Ctrl-C, Ctrl-Break and a closed console window on Windows, which sends no signals for them."""
 
 import sys
 from collections.abc import Callable, Generator
@@ -9,23 +9,24 @@ if sys.platform == "win32":
     import ctypes
     from ctypes import wintypes
 
-    CTRL_CLOSE_EVENT = 2
+    CTRL_C_EVENT, CTRL_BREAK_EVENT, CTRL_CLOSE_EVENT = 0, 1, 2
     ADD, REMOVE = True, False
 
     @contextmanager
-    def closing(stop: Callable[[], object]) -> Generator[None]:
-        """Call `stop` when the console window is closed within the block, and go on until the process ends by itself.
+    def watched(on_event: Callable[[bool], object]) -> Generator[None]:
+        """Call `on_event` in another thread when one of them comes within the block; it ends nothing by itself.
 
-        Windows ends the process as soon as the handler returns, and five seconds after the window was closed in any
-        case. What was paid for has that time to be saved.
+        The argument is whether the window was closed. Windows ends the process five seconds after that in any case,
+        and at once when the handler returns: what was paid for has that time to be saved.
         """
 
         @ctypes.WINFUNCTYPE(wintypes.BOOL, wintypes.DWORD)
         def handle(event: int) -> bool:
-            if event != CTRL_CLOSE_EVENT:
+            if event not in (CTRL_C_EVENT, CTRL_BREAK_EVENT, CTRL_CLOSE_EVENT):
                 return False
-            stop()
-            Event().wait()
+            on_event(event == CTRL_CLOSE_EVENT)
+            if event == CTRL_CLOSE_EVENT:
+                Event().wait()
             return True
 
         set_handler = ctypes.windll.kernel32.SetConsoleCtrlHandler

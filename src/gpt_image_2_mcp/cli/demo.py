@@ -2,6 +2,7 @@
 
 import base64
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from mcp_types import CallToolResult, ImageContent, TextContent
 
 from ..errors import GptImageError
 from ..install.clients import client_setups
+from ..server.stdio.signals import ending_signals
 
 FOX = (
     "Scene: a snowy forest clearing at dawn. Subject: a red fox, looking at the camera."
@@ -35,6 +37,7 @@ def run_demo(output: Path) -> None:
 
     Raises:
         GptImageError: a call failed.
+        KeyboardInterrupt: Ctrl-C, SIGTERM or a closed terminal came. The server has finished its picture then.
 
     """
     output.mkdir(parents=True, exist_ok=True)
@@ -46,6 +49,9 @@ def run_demo(output: Path) -> None:
 
 
 async def _demo(output: Path) -> None:
+    # As Ctrl-C does, they cancel the demo, which closes the client; without it the server would be left behind.
+    for number in ending_signals():
+        signal.signal(number, signal.getsignal(signal.SIGINT))
     # The catalogue is kept in memory, so that a demo lists only its own pictures and leaves the user's list alone.
     environment = {**os.environ, "GPT_IMAGE_2_OUTPUT_DIR": str(output), "GPT_IMAGE_2_DATABASE_URL": "sqlite://"}
     server = StdioServerParameters(

@@ -78,24 +78,35 @@ async def wait_for_report(service: "ImageService", job: "Job") -> "Report":
 
 
 async def _watch_interrupts(service: "ImageService", job: "Job", say: Callable[[str], None]) -> None:
-    if sys.platform == "win32":
-        from .console_window import closing
+    interrupted = False
 
-        with closing(partial(asyncio.get_running_loop().call_soon_threadsafe, service.stop_job, job)):
+    def interrupt(number: int, *, insists: bool) -> None:
+        nonlocal interrupted
+        if interrupted:
+            if insists:
+                os._exit(128 + number)
+            return
+        interrupted = True
+        if not service.stop_job(job):
+            say("The picture is paid for already: waiting to save it. Ctrl-C again gives it up.")
+
+    if sys.platform == "win32":
+        from .console_window import watched
+
+        loop = asyncio.get_running_loop()
+
+        def on_event(is_closed: bool) -> None:
+            loop.call_soon_threadsafe(partial(interrupt, signal.SIGINT, insists=not is_closed))
+
+        with watched(on_event):
             await anyio.sleep_forever()
+        return
     terminals = [number for number in (1, 2) if os.isatty(number)]
     with anyio.open_signal_receiver(*ending_signals()) as signals:
-        interrupted = False
         async for received in signals:
             if received == signal.SIGHUP:
                 _forget_terminal(terminals)
-            if interrupted:
-                if is_insistent(received):
-                    os._exit(128 + received)
-                continue
-            interrupted = True
-            if not service.stop_job(job):
-                say("The picture is paid for already: waiting to save it. Ctrl-C again gives it up.")
+            interrupt(received, insists=is_insistent(received))
 
 
 def _forget_terminal(terminals: list[int]) -> None:

@@ -3,6 +3,7 @@
 import errno
 import os
 import sqlite3
+import stat
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable, Generator
@@ -15,12 +16,13 @@ import anyio.to_thread
 import pytest
 from dead_folder import DeadFolder
 from fault_proxy import DATABASE, paying
+from mcp_types import ElicitResult
 from patience import MOMENT_S, PATIENCE_S
 from PIL import Image
 from stdio_bench import PROGRAM, calls, pictures_in, reached, report_of
 from workbench import SMALL, Bench, said
 
-from gpt_image_2_mcp.storage import time_limit
+from gpt_image_2_mcp.storage import local_folder, time_limit
 
 pytestmark = [
     pytest.mark.anyio,
@@ -174,6 +176,43 @@ async def test_a_disk_that_takes_less_than_was_written_gets_no_picture(
     assert "the disk has not taken all of the" in made.text
 
 
+async def test_a_picture_that_no_folder_takes_for_a_moment_is_tried_again(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, refusals = os.open, iter(range(2))
+
+    def busy(path: Any, flags: int, *more: Any, **options: Any) -> int:
+        if flags & os.O_CREAT and Path(path).name.startswith(".gpt-image-2-") and next(refusals, None) is not None:
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+        return real(path, flags, *more, **options)
+
+    monkeypatch.setattr(local_folder, "PAUSES_S", (0,))
+    monkeypatch.setattr(os, "open", busy)
+    # The folder of the call, and the temporary one: each refuses it once.
+    made = await bench.made("generate_image", **FOX)
+    assert next(refusals, None) is None
+    assert whole_pictures(bench.folder / "sandbox") == [made.path]
+    assert "could not be written" not in made.text
+
+
+@pytest.mark.parametrize("code", [errno.EINVAL, errno.ENOTSUP, errno.EIO])
+async def test_a_folder_that_cannot_be_synced_has_its_picture_once(
+    code: int, bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Some network drives and shared folders of virtual machines sync files only."""
+    sync = os.fsync
+
+    def sync_files(descriptor: int) -> None:
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(code, os.strerror(code))
+        sync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", sync_files)
+    made = await bench.made("generate_image", **FOX)
+    assert whole_pictures(bench.folder / "sandbox") == [made.path]
+    assert "could not be written" not in made.text
+
+
 @contextmanager
 def full_disk(folder: Path) -> Generator[bool]:
     """Have a disk with little room in `folder`, where this user may mount one; else a limit on the size of all files.
@@ -252,6 +291,26 @@ async def test_a_dead_folder_is_refused_before_anything_is_paid(
     for text in refused:
         assert "'dead' cannot be used: it does not answer" in text
     assert kept.seen() == []
+
+
+async def test_a_dead_folder_is_refused_before_the_user_is_asked(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    async def confirm(*_: object) -> ElicitResult:
+        return ElicitResult(action="accept", content={})
+
+    async with paying(tmp_path, ask=confirm, GPT_IMAGE_2_CONFIRM_OVER_USD="0.001") as bench:
+        folder = DeadFolder(monkeypatch, bench.working_dir / "dead")
+        folder.die()
+        try:
+            with monkeypatch.context() as patch:
+                patch.setattr(time_limit, "LIMIT_S", 0.05)
+                with anyio.fail_after(PATIENCE_S / 2):
+                    told = await bench.refused("generate_image", **FOX, output_dir="dead")
+        finally:
+            folder.come_back()
+        assert "'dead' cannot be used: it does not answer" in told
+        assert bench.seen() == []
 
 
 @pytest.mark.parametrize("what", ["the picture", "its record"])

@@ -27,6 +27,7 @@ from gpt_image_2_mcp.images.formats import name_format
 from gpt_image_2_mcp.images.preview import make_preview
 from gpt_image_2_mcp.library.thumbnails import make_thumbnail
 from gpt_image_2_mcp.paths.policy import WritePolicy
+from gpt_image_2_mcp.storage import local_folder
 
 pytestmark = pytest.mark.anyio
 
@@ -185,6 +186,7 @@ async def unwritable(
     backend = Canned(block)
     bench = await benches.open(wrap=backend.wrap, data_dir=tmp_path / "data", GPT_IMAGE_2_OUTPUT_DIR=str(folder))
     monkeypatch.setattr(tempfile, "tempdir", str(blocked))
+    monkeypatch.setattr(local_folder, "PAUSES_S", ())
     return bench, backend
 
 

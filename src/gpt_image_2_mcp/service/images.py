@@ -10,6 +10,7 @@ Paid operations are two steps: `ImageService.start` gives a job that goes on wha
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import anyio
@@ -215,7 +216,8 @@ class ImageService:
         if isinstance(request, ContinueSessionRequest):
             _, _, inputs = await self._pipeline.next_turn(request)
         else:
-            await anyio.to_thread.run_sync(self._output_dirs.resolve, request.output_dir)
+            name = request.output_dir
+            await self._output_dirs.in_time(name, partial(self._output_dirs.resolve, name))
             inputs = Inputs()
             if not isinstance(request, GenerateRequest):
                 inputs = await self._reader.read(request.images, request.mask)

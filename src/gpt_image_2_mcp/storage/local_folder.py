@@ -6,6 +6,7 @@ A picture is on the disk whole under its final name, or not there at all: `atomi
 import os
 import secrets
 import tempfile
+import time
 from collections.abc import Generator, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -31,6 +32,9 @@ RAW_PREFIX, RAW_SUFFIX = "unread-", ".bin"
 
 PART_PREFIX = ".gpt-image-2-"
 """How the name of a picture begins that is still being written: recovery after a kill looks for these."""
+
+PAUSES_S = (0.5, 2.0)
+"""Seconds before each further try to save a picture that no folder has taken: it is paid for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,24 +140,28 @@ def save_image(
     """Write a picture into the first of `folders` that takes it, the temporary folder being the last resort. Blocks.
 
     `folders` are real paths; `policy` resolves each again, since a link may have been put there after the call was
-    checked. Gives the path, and a sentence where that is not in the first folder.
+    checked. If no folder takes it, all are tried again after each of `PAUSES_S`: a process without descriptors or a
+    disk that is full may be so for a moment only. Gives the path, and a sentence where that is not in the first folder.
 
     Raises:
         CannotSave: no folder took it.
 
     """
     failures: list[str] = []
-    for folder in (*folders, last_resort()):
-        try:
-            names = name.paths(folder, number, extension)
-            path = run_in_time(folder, partial(_write_image, data, folder, names, policy))
-        except OSError as error:
-            failures.append(f"{folder} ({error.strerror or type(error).__name__})")
-            continue
-        except BadRequest:
-            failures.append(f"{folder} (it leads to another place than when the call was checked)")
-            continue
-        return path, f"Saved in {folder}, since this could not be written: {failures[0]}." if failures else None
+    for pause in (0, *PAUSES_S):
+        time.sleep(pause)
+        failures.clear()
+        for folder in (*folders, last_resort()):
+            try:
+                names = name.paths(folder, number, extension)
+                path = run_in_time(folder, partial(_write_image, data, folder, names, policy))
+            except OSError as error:
+                failures.append(f"{folder} ({error.strerror or type(error).__name__})")
+                continue
+            except BadRequest:
+                failures.append(f"{folder} (it leads to another place than when the call was checked)")
+                continue
+            return path, f"Saved in {folder}, since this could not be written: {failures[0]}." if failures else None
     raise CannotSave(
         f"The picture was made and paid for, but could not be saved anywhere: {'; '.join(failures)}."
         " Make room or set GPT_IMAGE_2_OUTPUT_DIR to a folder that can be written."

@@ -16,7 +16,8 @@ import anyio.to_thread
 import pytest
 from dead_folder import DeadFolder
 from fault_proxy import DATABASE, paying
-from mcp_types import ElicitResult
+from mcp.client import ClientRequestContext
+from mcp_types import ElicitRequestParams, ElicitResult
 from patience import MOMENT_S, PATIENCE_S
 from PIL import Image
 from stdio_bench import PROGRAM, calls, pictures_in, reached, report_of
@@ -296,7 +297,8 @@ async def test_a_dead_folder_is_refused_before_anything_is_paid(
 async def test_a_dead_folder_is_refused_before_the_user_is_asked(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    async def confirm(*_: object) -> ElicitResult:
+    async def confirm(context: ClientRequestContext, params: ElicitRequestParams) -> ElicitResult:
+        del context, params
         return ElicitResult(action="accept", content={})
 
     async with paying(tmp_path, ask=confirm, GPT_IMAGE_2_CONFIRM_OVER_USD="0.001") as bench:

@@ -4,6 +4,7 @@ Starting the program takes a second, so most rounds start no program: `drive` ru
 everything, and forks a child for each round that opens a studio, makes pictures and is killed.
 """
 
+import errno
 import json
 import os
 import random
@@ -401,6 +402,26 @@ def test_records_and_copies_without_a_name_are_removed_and_files_of_others_stay(
         assert try_lock(file), "this one is being written"
         assert recover_parts(tmp_path) == []
     assert {path for path in tmp_path.rglob("*") if path.is_file()} == {left[-1], *others}
+
+
+def test_without_locks_only_what_is_old_was_left_by_a_killed_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Some network drives have none: a picture that another computer is writing there must stay, and no other."""
+
+    def flock(*_: object) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr("fcntl.flock", flock)
+    part = tmp_path / ".gpt-image-2-0011223344556677.part"
+    part.write_bytes(encoded())
+    assert recover_parts(tmp_path) == []
+    assert list(tmp_path.iterdir()) == [part]
+    an_hour_ago = part.stat().st_mtime - 3600
+    os.utime(part, (an_hour_ago, an_hour_ago))
+    (told,) = recover_parts(tmp_path)
+    assert told.startswith("Rescued ")
+    assert not part.exists()
 
 
 async def test_a_folder_is_looked_through_once_and_not_at_every_call(

@@ -5,6 +5,7 @@ import re
 import secrets
 import stat
 import sys
+import time
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
@@ -17,8 +18,11 @@ from ..paths.safe_open import open_no_follow
 from .atomic_write import PART_SUFFIX, give_name
 from .local_folder import PART_PREFIX, SIDE_FOLDER, Name
 
-MAX_BYTES = 200_000_000
+MAX_BYTES: Final = 200_000_000
 """Bytes of a part file that are read: ten times the largest picture that the model makes."""
+
+OLD_S: Final = 60
+"""Seconds after which no process writes a part file any longer: `LIMIT_S` is half of that."""
 
 _OTHER_PART: Final = re.compile(rf"\.[0-9a-f]{{16}}{re.escape(PART_SUFFIX)}")
 """The name of a part file that is no picture's: of a record, an exported copy or a gallery."""
@@ -29,7 +33,7 @@ def recover_parts(folder: Path) -> list[str]:
 
     A picture that was written whole gets a name, since it was paid for; anything less is removed, and so are records
     and copies that have no name yet: they can be made again. A part file that a living process writes is locked, and
-    stays.
+    stays; on a file system without locks, one that was changed in the last minute does.
 
     This reads the names of all files in the folder, so it is not done for every call.
     """
@@ -46,7 +50,7 @@ def recover_parts(folder: Path) -> list[str]:
         try:
             with os.fdopen(open_no_follow(part, os.O_RDWR), "rb", buffering=0) as file:
                 status = os.fstat(file.fileno())
-                if not stat.S_ISREG(status.st_mode) or not try_lock(file):
+                if not stat.S_ISREG(status.st_mode) or not _is_left(file, status):
                     continue
                 sentence = _recover(part, file, status, is_picture=part in pictures)
             if sentence:
@@ -65,6 +69,14 @@ def _parts_in(folder: Path) -> tuple[list[Path], list[Path]]:
         names = [entry.name for entry in entries if entry.name.endswith(PART_SUFFIX)]
     pictures = [folder / name for name in names if name.startswith(PART_PREFIX)]
     return pictures, [folder / name for name in names if _OTHER_PART.fullmatch(name)]
+
+
+def _is_left(file: IO[bytes], status: os.stat_result) -> bool:
+    """Whether no process writes a part file: it is not locked, or where files have no locks, it is old enough."""
+    try:
+        return try_lock(file)
+    except OSError:
+        return time.time() - status.st_mtime > OLD_S
 
 
 def _recover(part: Path, file: IO[bytes], status: os.stat_result, *, is_picture: bool) -> str | None:

@@ -24,11 +24,11 @@ from typing import Any, Self
 import anyio
 import anyio.to_thread
 import pytest
-from fault_proxy import DATABASE, FaultProxy, control, until
+from fault_proxy import DATABASE, FaultProxy, control, paying, until
 from patience import PATIENCE_S, rounds
 from PIL import Image
-from stdio_bench import Box, boxed, running
-from workbench import KEY, SMALL, canned, encoded
+from stdio_bench import Box, boxed, calls, reached, running
+from workbench import KEY, SMALL, canned, encoded, said
 
 from gpt_image_2_mcp.app import open_service
 from gpt_image_2_mcp.catalogue.sidecar import read_sidecar
@@ -264,7 +264,11 @@ def mended(root: Path, left: Left, *, log: str) -> None:
         if row["state"] == "done"
         for image in json.loads(row["outcome"])["report"]["images"]
     ]
-    assert sorted(made) == sorted(row["path"] for row in rows_of(root, "pictures"))
+    # Those of lost jobs too, and only those that had no name yet have no prompt.
+    listed = {row["path"] for row in rows_of(root, "pictures")}
+    assert listed >= set(made)
+    assert {str(path) for path in root.rglob("*.png") if "-rescued" not in path.name} <= listed
+    assert all((Path(path).parent / ".gpt-image-2" / f"{Path(path).stem}.json").is_file() for path in listed)
     assert all(Path(path).is_file() for path in made)
     for path in root.rglob(".gpt-image-2/*.json"):
         record, name = read_sidecar(path)
@@ -500,6 +504,40 @@ def test_a_start_in_the_moment_before_the_lock_does_not_send_the_picture_elsewhe
     if path.parent != tmp_path / "p":
         path.unlink()
     assert (path.parent, elsewhere) == (tmp_path / "p", None)
+
+
+async def test_pictures_of_a_process_that_was_killed_before_it_recorded_them_are_listed(tmp_path: Path) -> None:
+    """They were paid for, and the job's row says what was asked for."""
+    async with paying(tmp_path) as bench:
+        bench.knobs.hold()
+        async with calls(bench) as ongoing:
+            ongoing.start(
+                "generate_image", prompt="a red fox", size=SMALL, n=2, filename_prefix="fox", output_dir="art"
+            )
+            await reached(bench, 1)
+            with closing(sqlite3.connect(tmp_path / "data" / DATABASE)) as connection, connection:
+                connection.execute("UPDATE jobs SET owner = 'killed'")
+                stem, job_id = connection.execute("SELECT stem, id FROM jobs").fetchone()
+            (tmp_path / "data" / f"{DATABASE}-alive" / "killed.alive").touch()
+            folder = bench.working_dir / "art"
+            for number in (1, 2):
+                (folder / f"{stem}-{number}.png").write_bytes(encoded())
+            (folder / f"{stem}-notes.png").write_bytes(encoded())
+            async with paying(tmp_path) as other:
+                # The first call begins the recovery, which goes on beside it.
+                sidecar = folder / ".gpt-image-2" / f"{stem}-2.json"
+                with anyio.fail_after(PATIENCE_S):
+                    while not sidecar.exists():
+                        await other.call("list_images")
+                found = said(await other.call("list_images", query="fox"))
+                record, _ = read_sidecar(sidecar)
+            bench.knobs.release()
+    assert f"{stem}-1" in found
+    assert f"{stem}-2" in found
+    assert f"{stem}-notes" not in found
+    assert (record.prompt, record.job_id, record.cost_usd) == ("a red fox", job_id, None)
+    assert record.parameters["size"] == SMALL
+    assert record.parameters["n"] == 2
 
 
 # The real program.

@@ -54,6 +54,11 @@ class OutputDirs:
             folder = expand_path(self._settings.output_dir, working_dir=self._working_dir, home=self._home)
         return folder / "sandbox" if self._settings.sandbox else folder
 
+    @property
+    def is_sandbox(self) -> bool:
+        """Whether all pictures are the built-in sandbox's."""
+        return self._settings.sandbox
+
     def own(self) -> tuple[Path, ...]:
         """The default folder and the spare one, in which every picture may be saved."""
         return (self.default(), self._spare) if self._spare else (self.default(),)

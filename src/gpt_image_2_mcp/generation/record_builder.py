@@ -1,16 +1,28 @@
-"""Builds the records of a job's pictures; `Recorder` adds their position in the session."""
+"""Builds the records of a job's pictures; `Recorder` adds their position in the session.
 
+`find_lost_pictures` does so for a job whose process was killed after it had saved them.
+"""
+
+import hashlib
+import re
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from ..billing.budgets import NANO_USD, round_up_to_nano
 from ..billing.tokens import Usage
 from ..catalogue.picture_record import MAX_SHORT_TEXT, Origin, Picture, PictureRecord, TokenCounts
+from ..images import identify
 from ..jobs.job import Job
 from ..jobs.report import Report
+from ..jobs.serialization import request_of
 from ..parameters.fields import MAX_PROMPT
-from ..parameters.models import Options
+from ..parameters.models import Options, PaidRequest
+from ..paths.policy import WritePolicy
+from ..paths.safe_open import is_file
 from ..storage.local_folder import Kind, SavedImage
+
+if TYPE_CHECKING:
+    from ..catalogue.job_table import JobRow
 
 
 def records_of(
@@ -25,9 +37,6 @@ def records_of(
     """A record for each picture of a report. The cost and the usage of several pictures are divided among them."""
     count, made = len(report.images), datetime.now(UTC)
     nano = 0 if report.cost is None else int(round_up_to_nano(report.cost) / NANO_USD)
-    parameters = job.request.model_dump(include=set(Options.model_fields) - {"filename_prefix", "user"}) | {
-        "n": job.request.count
-    }
     return [
         Picture(
             path=image.path,
@@ -41,7 +50,7 @@ def records_of(
                 height=image.facts.height,
                 model=model,
                 prompt=report.prompt[:MAX_PROMPT],
-                parameters={name: value for name, value in parameters.items() if value is not None},
+                parameters=_parameters(job.request),
                 applied={name: _bounded(value) for name, value in report.applied.items()} | _damage(image),
                 usage=_share(report.usage, index, count),
                 cost_usd=None if report.cost is None else shares(nano, count)[index] * NANO_USD,
@@ -58,8 +67,54 @@ def records_of(
     ]
 
 
+def _parameters(request: PaidRequest) -> dict[str, Any]:
+    given = request.model_dump(include=set(Options.model_fields) - {"filename_prefix", "user"}) | {"n": request.count}
+    return {name: value for name, value in given.items() if value is not None}
+
+
 def _damage(image: SavedImage) -> dict[str, bool]:
     return {"broken": True} if image.broken else {}
+
+
+def find_lost_pictures(row: "JobRow", policy: WritePolicy, *, sandbox: bool) -> list[Picture]:
+    """The pictures that a lost job had saved in its folder, each with what is still known of it. Blocks.
+
+    The model, the cost and the place in a session are not: only the request is in the job's row.
+
+    Raises:
+        OSError: the folder or a file in it cannot be read.
+        BadRequest: the folder leads to another place now.
+        KeyError, ValueError: a later version has written the row.
+
+    """
+    request = request_of(row)
+    own_name = re.compile(rf"{re.escape(row.stem)}(-\d+)?\.[a-z]+")
+    found: list[Picture] = []
+    if policy.resolve_writable(row.folder) != row.folder or not row.folder.is_dir():
+        return found
+    for path in sorted(path for path in row.folder.iterdir() if own_name.fullmatch(path.name)):
+        if path.is_symlink() or not is_file(path):
+            continue
+        data = path.read_bytes()
+        facts, broken = identify(data)
+        record = PictureRecord(
+            id=path.stem,
+            kind=cast("Kind", row.stem.partition("-")[0]),
+            sha256=hashlib.sha256(data).hexdigest(),
+            size_bytes=len(data),
+            format=facts.format,
+            width=facts.width,
+            height=facts.height,
+            model="unknown",
+            prompt=(request.prompt or "")[:MAX_PROMPT],
+            parameters=_parameters(request),
+            applied={"broken": True} if broken else {},
+            made=datetime.fromtimestamp(path.stat().st_mtime, UTC),
+            job_id=row.id,
+            sandbox=sandbox,
+        )
+        found.append(Picture(path=path, record=record))
+    return found
 
 
 def shares(whole: int, count: int) -> list[int]:

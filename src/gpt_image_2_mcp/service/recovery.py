@@ -2,13 +2,16 @@
 
 import logging
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 import anyio
 import anyio.to_thread
 
+from ..database.url import PostgresUrl
 from ..errors import GptImageError
 from ..generation.output_dirs import OutputDirs
+from ..generation.record_builder import find_lost_pictures
 from ..generation.recorder import restore_records
 from ..jobs.store import describe_loss
 from ..persistence.unit_of_work import Repositories, WriterThread
@@ -28,7 +31,8 @@ NEWEST = 100
 async def recover(writer: WriterThread, output_dirs: OutputDirs, closing: anyio.Event) -> None:
     """Settle charges and jobs of killed processes, recover their half-written pictures, and log a sentence for each.
 
-    What waits in the spool is written first. The records of the newest pictures are written if they are missing.
+    Pictures that they had saved and not recorded are added to the catalogue. What waits in the spool is written first.
+    The records of the newest pictures are written if they are missing.
 
     On a database server it shows only some time after a kill that a process is gone. If there is a process of which it
     does not show yet, all of this is done once more when it does, unless `closing` is set before.
@@ -68,5 +72,24 @@ async def _recover(writer: WriterThread, output_dirs: OutputDirs) -> float | Non
     for sentence in await output_dirs.recover([row.folder for row in lost]):
         logger.warning("%s", sentence)
     for row in lost:
+        await _record_saved(writer, output_dirs, row)
         logger.warning("%s", await describe_loss(writer, row))
     return again_in
+
+
+async def _record_saved(writer: WriterThread, output_dirs: OutputDirs, row: "JobRow") -> None:
+    """Add the pictures that a lost job had saved to the catalogue, and write their records.
+
+    Not with a database server: there the process may only sleep, and will record them with all that it knows.
+    """
+    if isinstance(writer.repositories.database, PostgresUrl):
+        return
+    policy = output_dirs.policy
+    find = partial(find_lost_pictures, row, policy, sandbox=output_dirs.is_sandbox)
+    try:
+        pictures = await output_dirs.in_time(row.folder, find)
+        if pictures:
+            await writer.in_transaction(lambda unit: [unit.pictures.add(picture) for picture in pictures])
+            await anyio.to_thread.run_sync(restore_records, pictures, policy)
+    except (OSError, KeyError, ValueError, GptImageError) as error:
+        logger.warning("the pictures of %s cannot be listed: %s", row.id, error)

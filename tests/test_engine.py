@@ -14,9 +14,7 @@ from typing import Any
 
 import anyio
 import pytest
-from mcp import StdioServerParameters
-from mcp.client import Client
-from patience import LONG_WAIT, PATIENCE_S
+from next_chat import its_own_folders, saved, text_of, the_next_chat_has_it, until
 from stdio_bench import PROGRAM, PROTOCOLS, Box, Program, boxed, processes_with, running
 from workbench import SMALL
 
@@ -38,20 +36,7 @@ async def box(sandbox_url: str) -> AsyncIterator[Box]:
 
 @pytest.fixture
 def environ(box: Box, tmp_path: Path) -> dict[str, str]:
-    return {
-        **box.environ,
-        "HOME": str(tmp_path),
-        "XDG_DATA_HOME": str(tmp_path / "data"),
-        "GPT_IMAGE_2_OUTPUT_DIR": str(tmp_path / "pictures"),
-    }
-
-
-def saved(environ: dict[str, str]) -> list[Path]:
-    return sorted(Path(environ["GPT_IMAGE_2_OUTPUT_DIR"]).rglob("*.png"))
-
-
-def text_of(result: dict[str, Any]) -> str:
-    return result["content"][0]["text"]
+    return its_own_folders(tmp_path, box)
 
 
 async def under_way(program: Program, box: Box) -> int:
@@ -61,25 +46,6 @@ async def under_way(program: Program, box: Box) -> int:
     number = await program.call("generate_image", **FOX)
     await box.reached(1)
     return number
-
-
-async def until(condition: Any) -> None:
-    with anyio.fail_after(PATIENCE_S):
-        while not condition():
-            await anyio.lowlevel.checkpoint()
-
-
-async def the_next_chat_has_it(environ: dict[str, str], box: Box) -> None:
-    """One picture is saved, listed with its cost, and paid once; no job is lost."""
-    async with running(environ) as program:
-        await program.greet()
-        listed = text_of(await program.answer(await program.call("list_images")))
-        jobs = text_of(await program.answer(await program.call("get_image_job")))
-        costs = text_of(await program.answer(await program.call("image_costs")))
-    assert listed.startswith("1 picture,")
-    assert "lost" not in jobs
-    assert "unknown outcome" not in costs
-    assert len(saved(environ)) == await box.count("paid") == 1
 
 
 @pytest.mark.parametrize("version", [PROTOCOLS[-2], PROTOCOLS[-1]])
@@ -107,25 +73,6 @@ async def test_a_later_chat_finds_the_engine_at_work(environ: dict[str, str], bo
         assert "rendering" in jobs.lower()
         await box.release()
         await until(lambda: not first.engines())
-    await the_next_chat_has_it(environ, box)
-
-
-async def test_the_official_client_closes_while_a_picture_is_made(environ: dict[str, str], box: Box) -> None:
-    """It ends stdin, sends SIGTERM two seconds later, and SIGKILL two seconds after that."""
-    mark = {"GPT_IMAGE_2_TEST_PROGRAM": "official"}
-    server = StdioServerParameters(
-        command=PROGRAM[0], args=PROGRAM[1:], env={**os.environ, **LONG_WAIT, **environ, **mark}
-    )
-    await box.turn(hold=True)
-    with anyio.fail_after(PATIENCE_S):
-        async with anyio.create_task_group() as tasks, Client(server) as client:
-            tasks.start_soon(client.call_tool, "generate_image", FOX)
-            await box.reached(1)
-            tasks.cancel_scope.cancel()
-    (engine,) = processes_with("GPT_IMAGE_2_TEST_PROGRAM=official")
-    await box.release()
-    await until(lambda: not processes_with("GPT_IMAGE_2_TEST_PROGRAM=official"))
-    assert engine
     await the_next_chat_has_it(environ, box)
 
 

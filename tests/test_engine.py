@@ -15,7 +15,7 @@ from typing import Any
 import anyio
 import pytest
 from next_chat import its_own_folders, saved, text_of, the_next_chat_has_it, until
-from stdio_bench import PROGRAM, PROTOCOLS, Box, Program, boxed, processes_with, running
+from stdio_bench import PROTOCOLS, Box, Program, boxed, running
 from workbench import SMALL
 
 import gpt_image_2_mcp
@@ -164,22 +164,33 @@ async def test_an_engine_that_cannot_be_loaded_is_told(environ: dict[str, str], 
         assert "could not be started; nothing was sent" in text_of(told)
 
 
-async def test_it_can_be_turned_off(environ: dict[str, str]) -> None:
-    async with running({**environ, "GPT_IMAGE_2_ENGINE": "off"}) as program:
-        await program.greet()
-        await program.answer(await program.call("list_images"))
-        assert not program.engines()
-
-
-NAMESPACE = ["unshare", "--pid", "--fork", "--user", "--map-root-user"]
-
-
-@pytest.mark.skipif(
+NAMESPACE = ["unshare", "--pid", "--fork", "--kill-child", "--user", "--map-root-user"]
+NO_NAMESPACES = pytest.mark.skipif(
     subprocess.run([*NAMESPACE, "true"], capture_output=True, check=False).returncode != 0,
     reason="this system allows no namespaces of processes",
 )
-async def test_the_first_process_of_a_container_serves_alone(environ: dict[str, str]) -> None:
-    message = b'{"jsonrpc":"2.0","id":1,"method":"ping"}\n{"jsonrpc":"2.0","id":2,"method":"resources/list"}\n'
-    made = await anyio.run_process([*NAMESPACE, *PROGRAM], input=message, env={**os.environ, **environ}, check=False)
-    assert b'"id":1' in made.stdout
-    assert not processes_with(f"XDG_DATA_HOME={environ['XDG_DATA_HOME']}")
+FORBIDDING = [sys.executable, str(Path(__file__).with_name("forbidding.py"))]
+
+
+@pytest.mark.parametrize(
+    ("setting", "through"),
+    [
+        pytest.param("off", [], id="turned off"),
+        pytest.param("on", NAMESPACE, id="first process of a container", marks=NO_NAMESPACES),
+        pytest.param("on", [*FORBIDDING, "fork"], id="no new processes"),
+        pytest.param("on", [*FORBIDDING, "setsid"], id="no new sessions"),
+    ],
+)
+async def test_where_there_is_no_engine_the_front_serves_alone(
+    setting: str, through: list[str], environ: dict[str, str], box: Box
+) -> None:
+    """It saves what is paid before it leaves, if it is not killed."""
+    async with running({**environ, "GPT_IMAGE_2_ENGINE": setting}, through=through) as program:
+        await under_way(program, box)
+        # `unshare` stays, as the parent of the only process in its namespace.
+        assert len(program.engines()) == (1 if through == NAMESPACE else 0)
+        await program.close_stdin()
+        await program.said_on_stderr("paid request")
+        await box.release()
+        assert await program.ended() == 0
+    await the_next_chat_has_it(environ, box)

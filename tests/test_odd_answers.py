@@ -232,6 +232,21 @@ async def test_complete_pictures_of_an_answer_that_breaks_off_are_saved(benches:
     assert find_pictures(kept.read_bytes()) == []
 
 
+@pytest.mark.parametrize("result", [B64[:101], None], ids=["a piece of a picture", "no picture"])
+async def test_a_small_answer_of_the_responses_api_is_kept_if_a_picture_may_be_in_it(
+    benches: Benches, result: str | None
+) -> None:
+    call = {"type": "image_generation_call", "id": "ig_1", "status": "completed", "result": result}
+    body = {"id": "resp_1", "object": "response", "model": "gpt-5.4", "status": "completed", "output": [call]}
+    bench = await benches.open(
+        wrap=Canned(lambda _: httpx2.Response(200, json=body)).wrap, OPENAI_FORCE_RESPONSES_EDITS="1"
+    )
+    text = await bench.refused("edit_image", images=[str(bench.photo())], prompt="a hat", size=SMALL)
+    assert ("What arrived is kept in" in text) == (result is not None)
+    kept = [json.loads(path.read_bytes()) for path in bench.folder.rglob("unread-*")]
+    assert kept == ([body] if result else [])
+
+
 async def test_a_link_without_a_host_is_relative_to_the_backend(benches: Benches) -> None:
     def answer(request: httpx2.Request) -> httpx2.Response:
         if request.method == "GET":

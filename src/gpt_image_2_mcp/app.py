@@ -31,7 +31,8 @@ from .openai_api.lazy_backend import LazyBackend
 from .openai_api.rate_limiter import RateLimiter
 from .paths.project import project_of
 from .persistence.spool import Spool
-from .persistence.unit_of_work import Repositories, WriterThread
+from .persistence.unit_of_work import Repositories
+from .persistence.writer_thread import WriterThread
 from .service.images import ImageService
 from .settings import Settings
 

@@ -38,7 +38,7 @@ from ..parameters.models import (
 )
 from ..parameters.sizes import parse_edges
 from ..paths.policy import safe_prefix
-from ..persistence.unit_of_work import WriterThread
+from ..persistence.writer_thread import WriterThread
 from ..settings import DEFAULT_BASE_URL, Settings
 from ..storage.local_folder import Name
 from ..storage.room import ensure_room_in_one, picture_bytes

@@ -35,6 +35,7 @@ ORDER = (
     "database",
     "redaction",
     "child_process",
+    "malloc",
     "errors",
     "__init__",
 )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from .headers import read_header
 from .memory import check_size
 from .png_decoder import decode_png
+from .structure import check_parts
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -30,6 +31,7 @@ def open_image(data: bytes) -> "Generator[Image.Image]":
     from PIL import Image
 
     try:
+        check_parts(data, kind=what.format)
         with Image.open(io.BytesIO(data), formats=(what.format,)) as image:
             whole = decode_png(data) if what.format == "png" else None
             if whole:

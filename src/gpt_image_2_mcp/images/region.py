@@ -16,7 +16,7 @@ from .decode import open_image, reduced
 from .encode import Step, encode_to_fit, without_opaque_alpha
 from .formats import LABEL, MIME, FileFormat
 from .headers import Facts, read_header
-from .memory import DECODING, check_size, decode_in_child, is_small, needed
+from .memory import DECODING, check_size, decode_in_child, is_small
 from .preview import Preview, check_decodes
 
 if TYPE_CHECKING:
@@ -141,9 +141,10 @@ def _cut(data: bytes, facts: Facts, box: Box, share: int) -> EncodedRegion | Non
     if (box.width, box.height) == (facts.width, facts.height) and len(data) <= share:
         check_decodes(data, facts)
         return EncodedRegion(data, facts.format, 1, "pixel for pixel: it is the file itself", lossless=True)
-    check_size(read_header(data))
-    if is_small(facts):
-        with DECODING.reserve(needed(facts)):
+    header = read_header(data)
+    check_size(header, scaled=False)
+    if is_small(header):
+        with DECODING.reserve():
             return cut_here(data, facts, box, share=share)
     cut = decode_in_child("region", data, box=[box.left, box.top, box.width, box.height], share=share)
     return EncodedRegion(cut.data, **cut.values) if cut.data else None

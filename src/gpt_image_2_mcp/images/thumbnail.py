@@ -6,7 +6,7 @@ from ..errors import ChildFailed
 from .decode import open_image, reduced
 from .encode import Step, encode, without_opaque_alpha
 from .headers import read_header
-from .memory import DECODING, check_size, decode_in_child, is_small, needed
+from .memory import DECODING, check_size, decode_in_child, is_small
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -22,8 +22,8 @@ def make_thumbnail(data: bytes) -> bytes | None:
     try:
         header = read_header(data)
         check_size(header)
-        if is_small(header.facts):
-            with DECODING.reserve(needed(header.facts)):
+        if is_small(header, scaled=True):
+            with DECODING.reserve():
                 return thumbnail_here(data)
         return decode_in_child("thumbnail", data).data
     except (ValueError, MemoryError, ChildFailed):

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from ..errors import ChildFailed, ChildOutOfMemory, UnreadableSource
 from .formats import LABEL
 from .headers import Facts, Header, facts, read_header
-from .memory import DECODING, MARGIN, TOTAL, check_size, decode_in_child, is_small, needed
+from .memory import DECODING, MARGIN, TOTAL, check_size, decode_in_child, is_small
 from .normalize import encode, to_plain_mode
 from .structure import check_structure
 
@@ -57,8 +57,8 @@ def validate(data: bytes, *, name: str = "The picture") -> ValidatedImage:
         check_size(header)
     except ValueError as exc:
         raise _refusal(name, exc) from None
-    if is_small(header.facts):
-        with DECODING.reserve(needed(header.facts)):
+    if is_small(header):
+        with DECODING.reserve():
             return validate_here(data, header, name=name)
     try:
         found = decode_in_child("validate", data, name=name)

@@ -29,10 +29,10 @@ import anyio.abc
 import anyio.to_thread
 
 from ..errors import BadRequest, GptImageError, JobAbandoned, JobLost, JobStopped, ShuttingDown, shown
+from ..malloc import trim, use_one_arena
 from ..parameters.models import identity
 from .foreign_jobs import ForeignJobs
 from .job import Delivery, Job
-from .malloc import trim, use_one_arena
 from .order import Order
 from .report import Report
 from .store import JobStore

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 import anyio
 
 from ..errors import UnreadableSource
-from ..images.formats import SNIFFED, recognise, sniff
+from ..images.formats import HEAD, taken_format
+from ..images.other_formats import why_not_taken
 from ..images.validate import MAX_BYTES
 from .url_policy import check_url, display_url, resolve_redirect
 
@@ -35,7 +36,7 @@ _OK = 200
 _WINDOWS = {"": None, "identity": None, "gzip": 31, "x-gzip": 31, "deflate": 15}
 _CHUNK = 1 << 16
 _HEADERS = [
-    (b"Accept", b"image/png, image/jpeg, image/webp"),
+    (b"Accept", b"image/png, image/jpeg, image/webp, image/*;q=0.5"),
     (b"Accept-Encoding", b"identity"),
     (b"User-Agent", b"gpt-image-2-mcp"),
 ]
@@ -50,7 +51,7 @@ async def fetch(
     resolve: "Resolver | None" = None,
     tls: ssl.SSLContext | None = None,
 ) -> bytes:
-    """Download the bytes at a URL; they begin like a PNG, JPEG or WebP, but are not decoded here.
+    """Download the bytes at a URL; they begin like a picture that is taken, but are not decoded here.
 
     `allowed` are hosts (`host` or `host:port`) that need not be public; `deadline` is in seconds.
 
@@ -129,7 +130,7 @@ async def _read_body(response: "httpcore2.Response", *, where: str, max_bytes: i
         async for chunk in chunks:
             for part in decompress(chunk):
                 body += part
-                if not known and len(body) >= SNIFFED:
+                if not known and len(body) >= HEAD:
                     _check_start(bytes(body), where=where)
                     known = True
                 if len(body) > max_bytes:
@@ -140,11 +141,8 @@ async def _read_body(response: "httpcore2.Response", *, where: str, max_bytes: i
 
 
 def _check_start(body: bytes, *, where: str) -> None:
-    if sniff(body) is None:
-        what = recognise(body) or ("no picture" if body else "empty")
-        raise UnreadableSource(
-            f"{where} is {what}, and only PNG, JPEG and WebP are taken: give the URL of the picture itself."
-        )
+    if taken_format(body[:HEAD]) is None:
+        raise UnreadableSource(f"{where} {why_not_taken(body[:HEAD])}")
 
 
 def _decompressor(response: "httpcore2.Response", *, where: str) -> Callable[[bytes], Iterator[bytes]]:

@@ -13,7 +13,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..errors import UnreadableSource, shown
-from ..images.formats import SNIFFED, recognise, sniff
+from ..images.formats import HEAD, taken_format
+from ..images.other_formats import why_not_taken
 from ..images.validate import MAX_BYTES
 from ..paths import denylist
 from ..paths.policy import real_path
@@ -145,13 +146,9 @@ def _real_path_if_same(path: Path, found: os.stat_result) -> Path | None:
 
 def _read(descriptor: int, *, reference: str, any_format: bool) -> bytes:
     """All bytes of a file that begins like a picture; at most `MAX_BYTES`, even if the file grows meanwhile."""
-    data = bytearray(os.read(descriptor, 1024))
-    if not any_format and sniff(bytes(data[:SNIFFED])) is None:
-        what = recognise(bytes(data)) or ("no picture" if data else "empty")
-        raise UnreadableSource(
-            f"{shown(reference)} is {what}, and only PNG, JPEG and WebP are taken (by their bytes, not by their name): "
-            f"convert it first."
-        )
+    data = bytearray(os.read(descriptor, HEAD))
+    if not any_format and taken_format(bytes(data)) is None:
+        raise UnreadableSource(f"{shown(reference)} {why_not_taken(bytes(data))}")
     while len(data) <= MAX_BYTES and (piece := os.read(descriptor, min(1 << 20, MAX_BYTES + 1 - len(data)))):
         data += piece
     if len(data) > MAX_BYTES:

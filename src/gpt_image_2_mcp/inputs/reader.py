@@ -162,7 +162,8 @@ class InputReader:
                 f"{error} The session began with it. Put it back, continue from a turn, or start anew with"
                 " start_edit_session."
             ) from None
-        if image.sha256 != origin.sha256:
+        # Another version may have converted it to other bytes.
+        if image.change is None and image.sha256 != origin.sha256:
             raise SessionError(f"The picture {origin.path}, with which the session began, was changed since then.")
         return replace(image, id=origin.id)
 

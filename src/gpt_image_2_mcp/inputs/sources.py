@@ -21,8 +21,9 @@ from urllib.parse import unquote_to_bytes
 import anyio.to_thread
 
 from ..errors import BadRequest, UnreadableSource, shown
-from ..images.formats import EXTENSION, LABEL, SNIFFED, FileFormat, recognise, sniff
+from ..images.formats import EXTENSION, HEAD, LABEL, FileFormat, taken_format
 from ..images.headers import facts
+from ..images.other_formats import why_not_taken
 from ..images.validate import MAX_BYTES, validate
 from ..paths.policy import MAX_PATH, expand_path
 from ..storage.time_limit import run_in_time, run_in_time_async
@@ -97,8 +98,10 @@ class Sources:
         self._resolve = resolve
         self._tls = tls
 
-    async def image(self, reference: str) -> InputImage:
+    async def image(self, reference: str, *, is_mask: bool = False) -> InputImage:
         """Read a picture from an absolute path, one relative to the working directory, `~/…`, or a URL.
+
+        `is_mask` keeps its transparency; see `images.validate`.
 
         Raises:
             BadRequest: the argument is no valid path and no URL of a known scheme.
@@ -109,7 +112,9 @@ class Sources:
             # Longer than any path, and it begins as a PNG, JPEG or WebP in base64: a data URL without its beginning.
             reference = f"data:;base64,{reference}"
         data, source, path = await self._read(reference)
-        valid = await anyio.to_thread.run_sync(lambda: validate(data, name=_short_name(reference, path)))
+        valid = await anyio.to_thread.run_sync(
+            lambda: validate(data, name=_short_name(reference, path), is_mask=is_mask)
+        )
         digest = hashlib.sha256(valid.data).hexdigest()
         return InputImage(
             data=valid.data,
@@ -152,9 +157,8 @@ class Sources:
             BadRequest: as `image`.
             UnreadableSource: as `image`, or the picture is no such mask.
         """
-        mask = await self.image(reference)
+        mask = await self.image(reference, is_mask=True)
         what = f"The mask {shown(mask.source)}"
-        # `validate` never converts a PNG to another format at a size that a mask may have.
         if mask.format != "png":
             raise UnreadableSource(
                 f"{what} is a {LABEL[mask.format]}: a mask is a PNG with an alpha channel, transparent where the "
@@ -279,7 +283,6 @@ def _from_data_url(url: str) -> bytes:
             ) from None
     if len(data) > MAX_BYTES:
         raise UnreadableSource(f"The data URL holds over {MAX_BYTES:,} bytes, which is the most: shrink it first.")
-    if sniff(data[:SNIFFED]) is None:
-        what = recognise(data[:1024]) or ("no picture" if data else "empty")
-        raise UnreadableSource(f"The data URL is {what}, and only PNG, JPEG and WebP are taken.")
+    if taken_format(data[:HEAD]) is None:
+        raise UnreadableSource(f"The data URL {why_not_taken(data[:HEAD])}")
     return data

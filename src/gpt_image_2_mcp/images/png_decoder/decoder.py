@@ -42,20 +42,23 @@ def _full_size(_: int) -> int:
     return 1
 
 
-def decode_png(data: bytes, factor: Factor = _full_size) -> "Image.Image | None":
-    """Decode a PNG, scaled down by `factor`; None where it is not plain or not whole. Blocks: call it in a thread."""
+def decode_png(data: bytes, factor: Factor = _full_size, *, max_bytes: int = MAX_PIXEL_BYTES) -> "Image.Image | None":
+    """Decode a PNG, scaled down by `factor`; None where it is not plain or not whole. Blocks: call it in a thread.
+
+    One whose pixels have more than `max_bytes` is left to Pillow, too.
+    """
     try:
-        return _decode(data, factor)
+        return _decode(data, factor, max_bytes)
     except (_zlib.error, ValueError, struct.error):
         return None
 
 
-def _decode(data: bytes, factor_of: Factor) -> "Image.Image":
+def _decode(data: bytes, factor_of: Factor, max_bytes: int) -> "Image.Image":
     from PIL import Image
 
     mode, width, height = _header(data)
     factor, row_bytes = factor_of(max(width, height)), 1 + width * len(mode)
-    if not 0 < row_bytes * height <= MAX_PIXEL_BYTES:
+    if not 0 < row_bytes * height <= max_bytes:
         raise ValueError("too large")
     image = Image.new(mode, (-(-width // factor), -(-height // factor)), color=None)
     above, done = b"", 0

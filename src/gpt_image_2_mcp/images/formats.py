@@ -44,6 +44,7 @@ LABEL: Mapping[FileFormat, str] = MappingProxyType(
         "webp": "WebP",
         "jxl": "JPEG XL picture",
         "jp2": "JPEG 2000 picture",
+        "svg": "SVG drawing",
         "bin": "file of an unknown kind",
     }
 )

@@ -68,6 +68,7 @@ def validate(data: bytes, *, name: str = "The picture", is_mask: bool = False) -
         try:
             header = read_header(data)
             check_size(header, shrinks=True)
+            _check_bits(header)
         except ValueError as exc:
             raise _refusal(name, exc) from None
         if is_small(header):
@@ -194,6 +195,11 @@ def _changes_of_colours(image: "Image.Image") -> list[tuple[str, str]]:
         return []
     assert isinstance(profile, bytes)
     return [(f"converted from {profile_name(profile)} to sRGB", "the model may take its colours for sRGB's")]
+
+
+def _check_bits(header: Header) -> None:
+    if header.facts.format == "jpeg" and header.bits != 8:  # noqa: PLR2004 - bits of a channel
+        raise ValueError(f"is a JPEG of {header.bits} bits a channel, which few programs read: save it with 8 bits")
 
 
 def _refusal(name: str, why: ValueError) -> UnreadableSource:

@@ -50,10 +50,12 @@ async def fetch(
     max_bytes: int = MAX_BYTES,
     resolve: "Resolver | None" = None,
     tls: ssl.SSLContext | None = None,
+    hold: Callable[[int], None] | None = None,
 ) -> bytes:
     """Download the bytes at a URL; they begin like a picture that is taken, but are not decoded here.
 
-    `allowed` are hosts (`host` or `host:port`) that need not be public; `deadline` is in seconds.
+    `allowed` are hosts (`host` or `host:port`) that need not be public; `deadline` is in seconds. `hold` is called with
+    the number of bytes that are kept in memory next, again and again; what it raises ends the download.
 
     Raises:
         UnreadableSource: the URL is refused, cannot be fetched, or leads to no picture.
@@ -64,7 +66,7 @@ async def fetch(
     with anyio.move_on_after(deadline):
         try:
             return await _fetch_with_redirects(
-                url, allowed=tuple(allowed), max_bytes=max_bytes, resolve=resolve, tls=tls
+                url, allowed=tuple(allowed), max_bytes=max_bytes, resolve=resolve, tls=tls, hold=hold
             )
         except httpcore2.ConnectError as exc:
             # httpcore2 keeps the original exception in `args`, and not as the cause.
@@ -92,6 +94,7 @@ async def _fetch_with_redirects(
     max_bytes: int,
     resolve: "Resolver | None",
     tls: ssl.SSLContext | None,
+    hold: Callable[[int], None] | None,
 ) -> bytes:
     """Request a URL and follow at most `MAX_REDIRECTS` redirects; returns the body."""
     import httpcore2
@@ -107,14 +110,16 @@ async def _fetch_with_redirects(
             async with pool.stream("GET", request_url, headers=headers) as response:
                 location = _header(response, b"location")
                 if response.status not in _REDIRECTS or not location:
-                    return await _read_body(response, where=display_url(following), max_bytes=max_bytes)
+                    return await _read_body(response, where=display_url(following), max_bytes=max_bytes, hold=hold)
                 following = resolve_redirect(following, location)
     raise UnreadableSource(
         f"{display_url(url)} redirects more than {MAX_REDIRECTS} times: give the URL of the picture itself."
     )
 
 
-async def _read_body(response: "httpcore2.Response", *, where: str, max_bytes: int) -> bytes:
+async def _read_body(
+    response: "httpcore2.Response", *, where: str, max_bytes: int, hold: Callable[[int], None] | None
+) -> bytes:
     """Read the body of a response; stops as soon as it is no picture, or too large."""
     if response.status != _OK:
         raise UnreadableSource(f"{where} answers with HTTP status {response.status}: check that anybody can open it.")
@@ -129,6 +134,8 @@ async def _read_body(response: "httpcore2.Response", *, where: str, max_bytes: i
     async with aclosing(response.aiter_stream()) as chunks:
         async for chunk in chunks:
             for part in decompress(chunk):
+                if hold:
+                    hold(len(part))
                 body += part
                 if not known and len(body) >= HEAD:
                     _check_start(bytes(body), where=where)

@@ -9,7 +9,7 @@ import functools
 import os
 import stat
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from ..errors import UnreadableSource, shown
@@ -33,13 +33,18 @@ _MAX_SHOWN = 300
 
 
 def read_picture(
-    path: Path, *, reference: str, readable_dirs: Sequence[Path] | None, any_format: bool = False
+    path: Path,
+    *,
+    reference: str,
+    readable_dirs: Sequence[Path] | None,
+    any_format: bool = False,
+    hold: Callable[[int], None] | None = None,
 ) -> tuple[bytes, Path]:
     """The bytes and the real path of a file that begins like a picture. Blocks: call it in a thread.
 
     `readable_dirs` are the folders that may be read; None allows all that `paths.denylist` does not refuse.
     `reference` is the argument as it was given, for error messages. With `any_format`, the file may be anything: its
-    caller knows by a hash what it has to be.
+    caller knows by a hash what it has to be. `hold` is called with the number of bytes before they are read.
 
     Raises:
         UnreadableSource: the path may not be read, is no regular file, cannot be read, or holds no picture.
@@ -60,6 +65,8 @@ def read_picture(
             raise UnreadableSource(f"{shown(reference)} is {kind}: give the path of a picture file.")
         if found.st_size > MAX_BYTES:
             raise _too_large_error(reference)
+        if hold:
+            hold(found.st_size)
         return _read(descriptor, reference=reference, any_format=any_format), real
     except OSError:
         raise UnreadableSource(f"{shown(reference)} cannot be read: the disk or the network failed.") from None

@@ -190,7 +190,10 @@ def _missing_error(path: Path, error: UnreadableSource) -> UnreadableSource:
 
 
 async def _read_all(read: Callable[[ItemT], Awaitable[InputImage]], items: Sequence[ItemT]) -> list[InputImage]:
-    """Read all items concurrently, and to the end, so that the error of the first item is raised each time."""
+    """Read all items concurrently, and to the end, so that the error of the first item is raised each time.
+
+    What is named several times is read once.
+    """
     images: dict[int, InputImage] = {}
     failures: dict[int, GptImageError] = {}
 
@@ -202,10 +205,11 @@ async def _read_all(read: Callable[[ItemT], Awaitable[InputImage]], items: Seque
 
     async with anyio.create_task_group() as readers:
         for index, item in enumerate(items):
-            readers.start_soon(one, index, item)
+            if items.index(item) == index:
+                readers.start_soon(one, index, item)
     if failures:
         raise failures[min(failures)]
-    return [images[index] for index in sorted(images)]
+    return [images[items.index(item)] for item in items]
 
 
 def _origin(image: InputImage, role: str) -> Origin:

@@ -12,7 +12,7 @@ import os
 import re
 import ssl
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,6 +28,7 @@ from ..images.validate import MAX_BYTES, validate
 from ..paths.policy import MAX_PATH, expand_path
 from ..storage.time_limit import run_in_time, run_in_time_async
 from .download import DEADLINE, fetch
+from .held_bytes import ByteBudget, Holding
 from .local_file import check_readable, read_picture
 from .url_policy import display_url
 
@@ -67,6 +68,8 @@ class InputImage:
     """What was changed before sending, as a sentence; None if the bytes are those of the source."""
     id: str | None = None
     """The picture's id, if it was made here."""
+    held: Holding | None = field(default=None, compare=False, repr=False)
+    """The part of the budget of bytes that `data` takes, which is given back with the last copy of this value."""
 
 
 class Sources:
@@ -83,6 +86,7 @@ class Sources:
         deadline: float = DEADLINE,
         resolve: "Resolver | None" = None,
         tls: ssl.SSLContext | None = None,
+        budget: ByteBudget | None = None,
     ) -> None:
         """Create the reader.
 
@@ -97,6 +101,7 @@ class Sources:
         self._deadline = deadline
         self._resolve = resolve
         self._tls = tls
+        self._budget = budget or ByteBudget()
 
     async def image(self, reference: str, *, is_mask: bool = False) -> InputImage:
         """Read a picture from an absolute path, one relative to the working directory, `~/…`, or a URL.
@@ -106,15 +111,17 @@ class Sources:
         Raises:
             BadRequest: the argument is no valid path and no URL of a known scheme.
             UnreadableSource: it may not or cannot be read, or is no picture that can be sent.
+            TooMuchAtOnce: the pictures of other calls take up the memory that there is for them.
         """
         reference = reference.strip()
         if len(reference) > MAX_PATH and _BASE64.match(reference):
             # Longer than any path, and it begins as a PNG, JPEG or WebP in base64: a data URL without its beginning.
             reference = f"data:;base64,{reference}"
-        data, source, path = await self._read(reference)
-        valid = await anyio.to_thread.run_sync(
-            lambda: validate(data, name=_short_name(reference, path), is_mask=is_mask)
-        )
+        held = Holding(self._budget)
+        data, source, path = await self._read(reference, held.grow)
+        check = partial(validate, data, name=_short_name(reference, path), is_mask=is_mask)
+        valid = await anyio.to_thread.run_sync(check)
+        held.settle(len(valid.data))
         digest = hashlib.sha256(valid.data).hexdigest()
         return InputImage(
             data=valid.data,
@@ -127,6 +134,7 @@ class Sources:
             source=source,
             path=path,
             change=valid.change,
+            held=held,
         )
 
     def read_local(self, path: Path) -> bytes:
@@ -180,15 +188,21 @@ class Sources:
             )
         return mask
 
-    async def fetch_picture(self, url: str, *, also_allowed: str | None = None) -> bytes:
+    async def fetch_picture(
+        self, url: str, *, also_allowed: str | None = None, hold: Callable[[int], None] | None = None
+    ) -> bytes:
         """Read the bytes of a picture from an `http(s)` or data URL; only their start is checked.
 
-        For a URL from an answer of the API, `also_allowed` is the API's `host:port`, which need not be public.
+        For a URL from an answer of the API, `also_allowed` is the API's `host:port`, which need not be public. `hold`
+        is called with the number of bytes that are kept in memory next.
 
         Raises:
             UnreadableSource: the URL is refused, cannot be fetched, or leads to no picture.
         """
         if url[:5].lower() == "data:":
+            if hold:
+                # Base64 has four characters for three bytes.
+                hold(min(len(url) * 3 // 4, MAX_BYTES))
             return await anyio.to_thread.run_sync(_from_data_url, url)
         also = {also_allowed} if also_allowed else set[str]()
         return await fetch(
@@ -197,31 +211,34 @@ class Sources:
             deadline=self._deadline,
             resolve=self._resolve,
             tls=self._tls,
+            hold=hold,
         )
 
-    async def _read(self, reference: str) -> tuple[bytes, str, Path | None]:
+    async def _read(self, reference: str, hold: Callable[[int], None]) -> tuple[bytes, str, Path | None]:
         """The bytes that an argument names, the `source` for the record, and the real path of a file."""
         found = _SCHEME.match(reference)
         scheme = found["scheme"].lower() if found else ""
         if scheme == "data":
-            data = await self.fetch_picture(reference)
+            data = await self.fetch_picture(reference, hold=hold)
             return data, f"a data URL ({len(data):,} bytes)", None
         if scheme in {"http", "https"}:
-            return await self.fetch_picture(reference), display_url(reference)[1:-1], None
+            return await self.fetch_picture(reference, hold=hold), display_url(reference)[1:-1], None
         if found and scheme != "file" and (found["slashes"] or scheme in _CHAT_SCHEMES):
             raise BadRequest(
                 f"{shown(reference)} means nothing to this server: give a file's path, an http(s) URL or a data URL."
             )
         path = expand_path(reference, working_dir=self._working_dir, home=self._home)
         try:
-            data, real = await run_in_time_async(path.parent, partial(self._read_file, path, reference))
+            data, real = await run_in_time_async(path.parent, partial(self._read_file, path, reference, hold=hold))
         except TimeoutError as error:
             raise UnreadableSource(f"{shown(reference)} cannot be read: {error.strerror}.") from None
         return data, reference, real
 
-    def _read_file(self, path: Path, reference: str, *, any_format: bool = False) -> tuple[bytes, Path]:
+    def _read_file(
+        self, path: Path, reference: str, *, any_format: bool = False, hold: Callable[[int], None] | None = None
+    ) -> tuple[bytes, Path]:
         dirs = self._readable_dirs()
-        return read_picture(path, reference=reference, readable_dirs=dirs, any_format=any_format)
+        return read_picture(path, reference=reference, readable_dirs=dirs, any_format=any_format, hold=hold)
 
     def expand(self, reference: str) -> Path:
         """The absolute path that an argument names; raises BadRequest if it names none."""

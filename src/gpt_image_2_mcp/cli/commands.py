@@ -105,7 +105,7 @@ def generate(ctx: click.Context, as_json: bool, sandbox: bool, **arguments: Any)
 
 @commands.command()
 @click.argument("prompt", required=False)
-@click.option("-i", "--image", "images", multiple=True, required=True, metavar="FILE", help="Repeat for up to 8.")
+@click.option("-i", "--image", "images", multiple=True, required=True, metavar="FILE", help="Repeat for up to 16.")
 @click.option("-m", "--mask", metavar="FILE", help="PNG, transparent where the first image is to change.")
 @_options
 def edit(ctx: click.Context, as_json: bool, sandbox: bool, **arguments: Any) -> None:

@@ -11,7 +11,10 @@ from PIL import Image, ImageCms, PngImagePlugin
 from workbench import EDITS, SMALL, Benches
 
 from gpt_image_2_mcp.errors import UnreadableSource
-from gpt_image_2_mcp.images import validate
+from gpt_image_2_mcp.images import facts, validate
+from gpt_image_2_mcp.images.preview import make_preview
+from gpt_image_2_mcp.images.region import Box, cut_region
+from gpt_image_2_mcp.images.thumbnail import make_thumbnail
 
 CORNERS = ((255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 0))
 ORIENTATION = 0x0112
@@ -195,6 +198,40 @@ def test_a_white_drawing_is_laid_on_a_dark_ground() -> None:
     assert judged.change is not None
     assert "laid on a plain dark grey ground" in judged.change
     assert pixel(opened(judged.data), (2, 2)) == (64, 64, 64)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP"])
+@pytest.mark.parametrize("share", [500_000, 10_000], ids=["whole", "scaled"])
+def test_previews_and_thumbnails_are_upright_and_in_srgb(kind: str, share: int) -> None:
+    exif = Image.Exif()
+    exif[ORIENTATION] = 6
+    image = Image.new("RGB", (480, 320), (150, 90, 90))
+    image.paste((90, 150, 90), (0, 0, 240, 320))
+    options: dict[str, Any] = {} if kind == "PNG" else {"quality": 100}
+    data = saved(image, kind, exif=exif, icc_profile=wide_profile(), **options)
+    preview = make_preview(data, facts(data), share=share)
+    thumbnail = make_thumbnail(data)
+    assert preview is not None
+    assert thumbnail is not None
+    for shown in (base64.b64decode(preview.base64), thumbnail):
+        small = opened(shown)
+        assert small.height > small.width
+        assert "icc_profile" not in small.info
+        assert pixel(small, (small.width // 2, small.height - 9))[0] > 155, "stronger than sRGB's, and below"
+
+
+def test_a_region_in_other_colours_is_told_to_be_converted() -> None:
+    data = saved(Image.new("RGB", (480, 320), (150, 90, 90)), "PNG", icc_profile=wide_profile())
+    region = cut_region(data, facts(data), Box(0, 0, 9, 9), share=500_000)
+    assert "pixel for pixel, with its colours brought to sRGB" in region.description
+    assert not region.lossless
+
+
+def test_grey_of_16_bits_is_shown_as_grey() -> None:
+    data = saved(Image.new("I;16", (480, 320), 0x8000), "PNG")
+    thumbnail = make_thumbnail(data)
+    assert thumbnail is not None
+    assert is_near(pixel(opened(thumbnail), (9, 9)), (128, 128, 128), 3)
 
 
 def flat(kind: str) -> bytes:

@@ -39,7 +39,7 @@ def to_plain_mode(image: "Image.Image", header: Header, *, orientation: int) -> 
     if header.colour_key and header.colour != "palette":
         image = _with_key_as_alpha(image, header)
     elif image.mode.startswith("I"):
-        image = _in_8_bits(image)
+        image = in_8_bits(image)
     elif image.mode == "CMYK":
         image = to_srgb(image, profile) or image.convert("RGB")
     elif image.mode == "1":
@@ -114,7 +114,7 @@ def _saved(image: "Image.Image", kind: str, limit: int, **options: Any) -> bytes
     return into.getvalue()
 
 
-def _in_8_bits(image: "Image.Image") -> "Image.Image":
+def in_8_bits(image: "Image.Image") -> "Image.Image":
     """Grey of 16 bits scaled to 8; `convert("L")` alone clips it at 255."""
     return image.point(_by_256).convert("L")  # pyright: ignore[reportUnknownMemberType] - Pillow's own type is partial
 
@@ -149,7 +149,7 @@ def _with_16_bit_key(image: "Image.Image", key: object) -> "Image.Image":
     """Grey of 16 bits with its transparent value, which is compared before 8 bits are left of it."""
     from PIL import ImageMath
 
-    grey = _in_8_bits(image)
+    grey = in_8_bits(image)
     if not isinstance(key, int):
         return grey
     alpha = ImageMath.lambda_eval(lambda args: (args["grey"] != key) * OPAQUE, grey=image.convert("I")).convert("L")

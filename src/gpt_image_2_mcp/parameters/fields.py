@@ -70,7 +70,7 @@ Images = Annotated[
     Field(
         min_length=1,
         max_length=MAX_INPUTS,
-        description="paths, URLs, or pictures made here by id, last or number on the last sheet; most formats, HEIC too",
+        description="paths, URLs, or pictures made here by id, last or number on the last sheet; HEIC and most formats",
     ),
 ]
 MoreImages = Annotated[

@@ -42,7 +42,7 @@ def small_picture() -> str:
 
 def head(status: str = "200 OK", **headers: str) -> bytes:
     """The head of an answer whose body ends with the connection."""
-    fields = {"content-type": "application/json", "connection": "close", **headers}
+    fields = {"content_type": "application/json", "connection": "close", **headers}
     lines = [f"{name.replace('_', '-')}: {value}" for name, value in fields.items()]
     return "\r\n".join([f"HTTP/1.1 {status}", *lines, "", ""]).encode("utf-8")
 

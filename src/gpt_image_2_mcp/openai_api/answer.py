@@ -7,10 +7,11 @@ saved, the whole answer is kept. The error or the warning says where.
 """
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
 import httpx2
 import openai
@@ -31,6 +32,8 @@ MAX_BESIDE_BYTES = 1024 * 1024
 """Bytes of an answer that are read beside its pictures."""
 MAX_PIECE = 512 * 1024
 """More bytes than `pieces` gives at once."""
+_PICTURE_FIELD: Final = re.compile(rb'b64_json|url|"result"\s*+:\s*+"')
+"""What stands before a picture or a link: `result` is the Responses API's, and null where it made no picture."""
 IN_ERROR = "The backend answered with an error that had the picture in it."
 NOT_READ = "More of it came than is read; the rest is not kept."
 RESCUE = "`gpt-image-2-mcp library rescue` looks for pictures in it."
@@ -216,7 +219,7 @@ def _keep(content: bytes | bytearray, failure: Exception, sink: ImageSink) -> No
 
 def _is_plain_object(content: bytes | bytearray) -> bool:
     """Whether an answer is a whole JSON object that holds no picture and no link, such as a refusal in words."""
-    if len(content) >= MAX_PLAIN_BYTES or b"b64_json" in content or b"url" in content:
+    if len(content) >= MAX_PLAIN_BYTES or _PICTURE_FIELD.search(content):
         return False
     try:
         body = json.loads(content)

@@ -4,12 +4,15 @@ OpenAI's is `{"error": {"message", "code", "type", "param"}}`. Others have a tex
 `message` or `msg` at the top, `detail` as a text or a list (FastAPI), `errors` as a list, or no JSON at all.
 """
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
 
 import openai
+
+from .bounded_body import MAX_WORDS_BYTES
 
 MAX_CHARACTERS = 4_000
 """Characters of a text that are looked at: each is cut before anything searches in it."""
@@ -50,8 +53,16 @@ class ErrorBody:
 
 
 def error_body(error: openai.APIError) -> ErrorBody:
-    """What an error that the SDK raised says."""
-    return read_error(error.body)
+    """What an error that the SDK raised says.
+
+    The SDK keeps what stands in `error`, and drops what stands beside it, such as the sentence that goes with a code.
+    """
+    if not isinstance(error, openai.APIStatusError) or len(error.response.content) > MAX_WORDS_BYTES:
+        return read_error(error.body)
+    try:
+        return read_error(json.loads(error.response.content))
+    except (ValueError, RecursionError):
+        return read_error(error.body)
 
 
 def read_error(body: object) -> ErrorBody:

@@ -1,11 +1,14 @@
 """Replaces in texts of others what steers a terminal, and what hides or turns words."""
 
+import json
 import unicodedata
 from typing import Final
 
+from ..errors import MAX_PROMPT_IN_LIST, shorten_line
+
 REPLACEMENT: Final = "\ufffd"
-_KEPT: Final = frozenset("\n\u200c\u200d\u200e\u200f")
-"""Line ends, and what joins and orders the letters of some scripts and the parts of an emoji."""
+_KEPT: Final = frozenset("\n\t\u200c\u200d\u200e\u200f")
+"""Line ends and tabs, and what joins and orders the letters of some scripts and the parts of an emoji."""
 _REPLACED: Final = frozenset(("Cc", "Cf", "Cs", "Zl", "Zp"))
 """Unicode's categories of controls, of what is invisible, of halves of surrogate pairs, and of ends of lines."""
 
@@ -22,3 +25,8 @@ def printable(text: str) -> str:
 def printable_line(text: str) -> str:
     """The same on one line."""
     return printable(" ".join(text.split()))
+
+
+def quoted_line(text: str, limit: int = MAX_PROMPT_IN_LIST) -> str:
+    """The beginning of a text on one line, in quotes that no quote in it ends."""
+    return json.dumps(printable(shorten_line(text, limit)), ensure_ascii=False)

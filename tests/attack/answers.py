@@ -184,6 +184,7 @@ def _words() -> Mapping[str, Hostile]:
         "link-to-the-inside": Hostile(sent({"data": [{"url": "http://169.254.169.254/latest/meta-data"}]})),
         "keys-of-a-row": Hostile(sent({"data": [{f"{FORGED}{'k' * 1000}{number}": 1 for number in range(1000)}]})),
         "status-of-nothing": Hostile([b"HTTP/1.1 999 " + FORGED.encode().replace(b"\n", b" ") + b"\r\n\r\n"]),
+        "status-with-escapes": Hostile([f"HTTP/1.1 400 {ESCAPES}\r\n\r\n".encode("latin-1", "replace")]),
         "not-http": Hostile([b"\x16\x03\x01" + b"\0" * 1000]),
     }
 

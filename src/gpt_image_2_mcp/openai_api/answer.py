@@ -46,7 +46,7 @@ class Answer:
         """Read nothing yet; there may be `pictures` in it, finished and unfinished ones."""
         self._response = response
         self._limit = pictures * MAX_PICTURE_BYTES + MAX_BESIDE_BYTES
-        self.origin = Origin.of(response.http_request.url, response.headers)
+        self.origin = Origin.of(response.http_response)
         self.content = bytearray()
         """What has arrived, without what `forget` left out."""
         self._count = 0
@@ -109,7 +109,7 @@ def receive(
     except openai.InternalServerError as error:
         # A proxy may fail after the picture was made, and put what it has into the error. Such an error must not reach
         # `retry`, which would have the picture made again.
-        result = _find_result(error.response.content, Origin.of(error.request.url, error.response.headers), request)
+        result = _find_result(error.response.content, Origin.of(error.response), request)
         if result is None:
             raise
         content = error.response.content

@@ -60,13 +60,13 @@ def translate(error: openai.OpenAIError, *, model: str, variable: str, editing: 
             failure.args = (" ".join([str(failure.args[0]), *getattr(error, "__notes__", ())]),)
             return failure
         case openai.APIStatusError():
-            origin = Origin.of(error.request.url, error.response.headers)
+            origin = Origin.of(error.response)
             failure = _translate_status(error, origin, model=model, variable=variable, editing=editing)
             failure.from_sandbox = origin.sandbox
             return failure
         case openai.APIError():
             # An error event inside a stream: it has a body and no status.
-            origin = Origin.of(error.request.url, {})
+            origin = Origin.of_request(error.request)
             return _translate_body(error_body(error), origin, model=model, variable=variable)
         case _:
             return ApiError(f"The OpenAI SDK refused to make the request: {sanitized(str(error))}.")

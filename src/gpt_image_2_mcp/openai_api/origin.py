@@ -1,14 +1,16 @@
 """Says whose words an answer has: messages name OpenAI only where OpenAI answered, and quote what a backend says."""
 
+import ipaddress
 import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self, cast
 
 import httpx2
 
 from ..redaction.printable import printable_line
+from .connection_trace import trace_of
 from .sanitize import sanitized
 
 OPENAI_DOMAIN = "openai.com"
@@ -33,12 +35,29 @@ class Origin:
     """Whether the sandbox of this project answered, and nothing is billed."""
     content_type: str = "no content type"
 
+    reached_at: str | None = None
+    """The IP address that the answer came from; None if it came over no network."""
+
     @classmethod
-    def of(cls, url: httpx2.URL, headers: Mapping[str, str]) -> Self:
-        """The origin of an answer with these headers to a request to `url`."""
-        host = url.netloc.decode("ascii", "replace").rpartition("@")[2]
+    def of(cls, response: httpx2.Response) -> Self:
+        """The origin of an answer."""
+        url, headers = response.request.url, response.headers
         content_type = printable_line(headers.get("content-type", "")[:MAX_CONTENT_TYPE].partition(";")[0])
-        return cls(host, _request_id(headers), SANDBOX_HEADER in headers, content_type or cls.content_type)
+        reached_at = _peer(response)
+        # Only the sandbox's word is taken for it that nothing is billed, and that listens on this computer.
+        is_near = reached_at is None or (_is_loopback(reached_at) and trace_of(response.request).proxy is None)
+        return cls(
+            _host(url),
+            _request_id(headers),
+            SANDBOX_HEADER in headers and is_near,
+            content_type or cls.content_type,
+            reached_at,
+        )
+
+    @classmethod
+    def of_request(cls, request: httpx2.Request) -> Self:
+        """The origin of an answer of which only the request is known."""
+        return cls(_host(request.url))
 
     @property
     def name(self) -> str:
@@ -51,6 +70,23 @@ class Origin:
     def is_openai(self) -> bool:
         """Whether this is OpenAI itself, so that its pages help."""
         return self.name == "OpenAI"
+
+
+def _host(url: httpx2.URL) -> str:
+    return url.netloc.decode("ascii", "replace").rpartition("@")[2]
+
+
+def _peer(response: httpx2.Response) -> str | None:
+    stream: Any = response.extensions.get("network_stream")
+    address: Any = stream.get_extra_info("server_addr") if stream is not None else None
+    return str(cast("tuple[Any, ...]", address)[0]) if isinstance(address, tuple) else None
+
+
+def _is_loopback(address: str) -> bool:
+    try:
+        return ipaddress.ip_address(address).is_loopback
+    except ValueError:
+        return False
 
 
 def says(message: str) -> str:

@@ -176,23 +176,25 @@ class Sources:
             )
         return mask
 
-    async def fetch_picture(self, url: str, *, also_allowed: str | None = None) -> bytes:
+    async def fetch_picture(self, url: str, *, also_allowed: str | None = None, reached_at: str | None = None) -> bytes:
         """Read the bytes of a picture from an `http(s)` or data URL; only their start is checked.
 
-        For a URL from an answer of the API, `also_allowed` is the API's `host:port`, which need not be public.
+        For a URL from an answer of the API, `also_allowed` is the API's `host:port`, which need not be public where it
+        has the address that the answer was `reached_at`; any address if that is None.
 
         Raises:
             UnreadableSource: the URL is refused, cannot be fetched, or leads to no picture.
         """
         if url[:5].lower() == "data:":
             return await anyio.to_thread.run_sync(_from_data_url, url)
-        also = {also_allowed} if also_allowed else set[str]()
+        also = {also_allowed} if also_allowed and not reached_at else set[str]()
         return await fetch(
             url,
             allowed=self._allowed_url_hosts | also,
             deadline=self._deadline,
             resolve=self._resolve,
             tls=self._tls,
+            pinned={also_allowed: reached_at} if also_allowed and reached_at else {},
         )
 
     async def _read(self, reference: str) -> tuple[bytes, str, Path | None]:

@@ -200,6 +200,7 @@ def _find_result(content: bytes, origin: Origin, request: ImageRequest) -> ApiRe
         usage=usage,
         request_id=origin.request_id,
         sandbox=origin.sandbox,
+        reached_at=origin.reached_at,
     )
 
 

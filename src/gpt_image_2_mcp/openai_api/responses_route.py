@@ -176,6 +176,7 @@ def _read_answer(answer: Answer, *, model: str, host_model: str) -> ApiResult:
         else (),
         request_id=origin.request_id,
         sandbox=origin.sandbox,
+        reached_at=origin.reached_at,
         warnings=(f"{broken} pictures of the answer are broken base64.",) if broken else (),
     )
 

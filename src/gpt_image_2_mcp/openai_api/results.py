@@ -149,6 +149,7 @@ def _api_result(body: Mapping[str, Any], origin: Origin, pictures: tuple[ImageBy
         usage=parse_usage(body.get("usage")),
         request_id=origin.request_id,
         sandbox=origin.sandbox,
+        reached_at=origin.reached_at,
     )
 
 

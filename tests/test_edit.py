@@ -208,9 +208,9 @@ async def test_a_picture_that_the_api_refuses_all_the_same_is_told(bench: Bench)
     bench.knobs.faults = [Fault(status=400, code="invalid_image_file", message=message, param="image")]
     text = await bench.refused("edit_image", prompt="bluer", images=["photo.png"])
     assert folded(bench.plain(text)) == snapshot("""\
-OpenAI could not read an input picture: Invalid image file or mode for image 1, please check your
-image file. Save it anew as a plain PNG or JPEG and try again (request id req_ID; said by the
-sandbox, not by OpenAI).\
+OpenAI could not read an input picture; the backend says: "Invalid image file or mode for image 1,
+please check your image file". Save it anew as a plain PNG or JPEG and try again (request id req_ID;
+said by the sandbox, not by OpenAI).\
 """)
 
 

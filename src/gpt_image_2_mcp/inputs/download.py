@@ -7,7 +7,7 @@ httpcore2 directly and not httpx2's client, which would add proxies from the env
 
 import ssl
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import aclosing
 from typing import TYPE_CHECKING
 
@@ -51,11 +51,13 @@ async def fetch(
     resolve: "Resolver | None" = None,
     tls: ssl.SSLContext | None = None,
     hold: Callable[[int], None] | None = None,
+    pinned: Mapping[str, str] | None = None,
 ) -> bytes:
     """Download the bytes at a URL; they begin like a picture that is taken, but are not decoded here.
 
-    `allowed` are hosts (`host` or `host:port`) that need not be public; `deadline` is in seconds. `hold` is called with
-    the number of bytes that are kept in memory next, again and again; what it raises ends the download.
+    `allowed` are hosts (`host` or `host:port`) that need not be public, and `pinned` such hosts with the one address at
+    which they need not be; `deadline` is in seconds. `hold` is called with the number of bytes that are kept in memory
+    next, again and again; what it raises ends the download.
 
     Raises:
         UnreadableSource: the URL is refused, cannot be fetched, or leads to no picture.
@@ -66,7 +68,13 @@ async def fetch(
     with anyio.move_on_after(deadline):
         try:
             return await _fetch_with_redirects(
-                url, allowed=tuple(allowed), max_bytes=max_bytes, resolve=resolve, tls=tls, hold=hold
+                url,
+                allowed=tuple(allowed),
+                max_bytes=max_bytes,
+                resolve=resolve,
+                tls=tls,
+                hold=hold,
+                pinned=pinned or {},
             )
         except httpcore2.ConnectError as exc:
             # httpcore2 keeps the original exception in `args`, and not as the cause.
@@ -95,16 +103,18 @@ async def _fetch_with_redirects(
     resolve: "Resolver | None",
     tls: ssl.SSLContext | None,
     hold: Callable[[int], None] | None,
+    pinned: Mapping[str, str],
 ) -> bytes:
     """Request a URL and follow at most `MAX_REDIRECTS` redirects; returns the body."""
     import httpcore2
 
     from .public_connect import guarded_pool, resolve_by_system
 
-    async with guarded_pool(allowed=allowed, resolve=resolve or resolve_by_system, tls=tls) as pool:
+    pool = guarded_pool(allowed=allowed, resolve=resolve or resolve_by_system, tls=tls, pinned=pinned)
+    async with pool:
         following = url
         for _ in range(MAX_REDIRECTS + 1):
-            target = check_url(following, allowed=allowed)
+            target = check_url(following, allowed=(*allowed, *pinned))
             request_url = httpcore2.URL(scheme=target.scheme, host=target.host, port=target.port, target=target.path)
             headers = [(b"Host", target.authority.encode("ascii")), *_HEADERS]
             async with pool.stream("GET", request_url, headers=headers) as response:

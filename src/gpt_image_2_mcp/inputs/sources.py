@@ -189,12 +189,18 @@ class Sources:
         return mask
 
     async def fetch_picture(
-        self, url: str, *, also_allowed: str | None = None, hold: Callable[[int], None] | None = None
+        self,
+        url: str,
+        *,
+        also_allowed: str | None = None,
+        reached_at: str | None = None,
+        hold: Callable[[int], None] | None = None,
     ) -> bytes:
         """Read the bytes of a picture from an `http(s)` or data URL; only their start is checked.
 
-        For a URL from an answer of the API, `also_allowed` is the API's `host:port`, which need not be public. `hold`
-        is called with the number of bytes that are kept in memory next.
+        For a URL from an answer of the API, `also_allowed` is the API's `host:port`, which need not be public where it
+        has the address that the answer was `reached_at`; any address if that is None. `hold` is called with the number
+        of bytes that are kept in memory next.
 
         Raises:
             UnreadableSource: the URL is refused, cannot be fetched, or leads to no picture.
@@ -204,7 +210,7 @@ class Sources:
                 # Base64 has four characters for three bytes.
                 hold(min(len(url) * 3 // 4, MAX_BYTES))
             return await anyio.to_thread.run_sync(_from_data_url, url)
-        also = {also_allowed} if also_allowed else set[str]()
+        also = {also_allowed} if also_allowed and not reached_at else set[str]()
         return await fetch(
             url,
             allowed=self._allowed_url_hosts | also,
@@ -212,6 +218,7 @@ class Sources:
             resolve=self._resolve,
             tls=self._tls,
             hold=hold,
+            pinned={also_allowed: reached_at} if also_allowed and reached_at else {},
         )
 
     async def _read(self, reference: str, hold: Callable[[int], None]) -> tuple[bytes, str, Path | None]:

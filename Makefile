@@ -79,6 +79,10 @@ bench: $(VENV) ## measure speed and memory beside the openai SDK; BENCH="--quick
 faults: $(VENV) ## 1,000 random calls through all that can go wrong; GPT_IMAGE_2_FAULT_SEED=2 for another mixture
 	@GPT_IMAGE_2_TEST_ALL_ROUNDS=1 $(BIN)/pytest --quiet --capture=no -p no:xdist tests/faults
 
+.PHONY: attack
+attack: $(VENV) ## hostile answers, files, folders and records, with what each takes of memory and time
+	@GPT_IMAGE_2_TEST_ALL_ROUNDS=1 $(BIN)/pytest --quiet --capture=no -p no:xdist tests/attack
+
 .PHONY: soak
 soak: $(VENV) ## 10,000 calls, and whether the server grows; GPT_IMAGE_2_SOAK_CALLS=1500 for fewer (Linux)
 	@$(BIN)/python -m bench.soak

@@ -4,7 +4,6 @@ Real processes and real signals. What is tested without an engine (`GPT_IMAGE_2_
 """
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -17,8 +16,6 @@ import pytest
 from next_chat import its_own_folders, saved, text_of, the_next_chat_has_it, until
 from stdio_bench import PROTOCOLS, Box, Program, boxed, running
 from workbench import SMALL
-
-import gpt_image_2_mcp
 
 pytestmark = [
     pytest.mark.anyio,
@@ -139,29 +136,6 @@ async def test_a_subscription_and_a_picture_under_way_keep_the_engine(environ: d
         assert program.engines() == [engine]
         await program.answer(await program.ask("resources/unsubscribe", uri="gpt-image-2://sessions/session-1"))
         await until(lambda: not program.engines())
-
-
-async def test_two_versions_are_never_mixed(environ: dict[str, str], tmp_path: Path) -> None:
-    """The program is replaced on the disk between the handshake and the first call."""
-    copy = tmp_path / "installed" / "gpt_image_2_mcp"
-    shutil.copytree(Path(gpt_image_2_mcp.__file__).parent, copy)
-    async with running({**environ, "PYTHONPATH": str(copy.parent)}) as program:
-        await program.greet()
-        (copy / "app.py").write_text("raise ImportError\n", encoding="utf-8")
-        told = await program.answer(await program.call("list_images"))
-        assert told["isError"]
-        assert "replaced on the disk by another version" in text_of(told)
-        assert not program.engines()
-
-
-async def test_an_engine_that_cannot_be_loaded_is_told(environ: dict[str, str], tmp_path: Path) -> None:
-    copy = tmp_path / "installed" / "gpt_image_2_mcp"
-    shutil.copytree(Path(gpt_image_2_mcp.__file__).parent, copy)
-    (copy / "server" / "factory.py").unlink()
-    async with running({**environ, "PYTHONPATH": str(copy.parent)}) as program:
-        await program.greet()
-        told = await program.answer(await program.call("list_images"))
-        assert "could not be started; nothing was sent" in text_of(told)
 
 
 NAMESPACE = ["unshare", "--pid", "--fork", "--kill-child", "--user", "--map-root-user"]

@@ -19,10 +19,11 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from ..handshake import HandshakeReplay
+from ..installation import REPLACED, Installation, refusal
 from ..pipes import READ_BYTES, READ_WITHIN_S, LineSplitter, StdioPipes
 from ..signals import ending_signals, is_insistent
-from .fork import Installation, fork_engine
-from .lines import ANSWER, ENDED, IDLE, NOT_STARTED, QUESTION, READ, READY, STATE, UPGRADED
+from .fork import fork_engine
+from .lines import ANSWER, ENDED, IDLE, NOT_STARTED, QUESTION, READ, READY, STATE
 
 if TYPE_CHECKING:
     import socket
@@ -125,7 +126,7 @@ class _Front:
     def _start_engine(self) -> EngineStart | None:
         """Fork an engine, and give it the lines that are held; gives its start in the engine itself."""
         if not self._installation.is_unchanged():
-            self._refuse(UPGRADED)
+            self._refuse(REPLACED)
             return None
         is_engine, end = fork_engine()
         if is_engine:
@@ -350,9 +351,4 @@ class _Front:
     def _answer_pending(self, reason: str) -> None:
         pending, self._pending = self._pending, {}
         for key, method in pending.items():
-            body: dict[str, Any] = {"jsonrpc": "2.0", "id": json.loads(key)}
-            if method == "tools/call":
-                body["result"] = {"content": [{"type": "text", "text": reason}], "isError": True}
-            else:
-                body["error"] = {"code": -32603, "message": reason}
-            self._send_to_client(json.dumps(body, separators=(",", ":"), ensure_ascii=False).encode() + b"\n")
+            self._send_to_client(refusal(json.loads(key), method, reason))

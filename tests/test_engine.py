@@ -14,6 +14,7 @@ from typing import Any
 import anyio
 import pytest
 from next_chat import its_own_folders, saved, text_of, the_next_chat_has_it, until
+from patience import MOMENT_S, PATIENCE_S
 from stdio_bench import PROTOCOLS, Box, Program, boxed, running
 from workbench import SMALL
 
@@ -135,6 +136,21 @@ async def test_a_subscription_and_a_picture_under_way_keep_the_engine(environ: d
             await until(lambda: not program.engines())
         assert program.engines() == [engine]
         await program.answer(await program.ask("resources/unsubscribe", uri="gpt-image-2://sessions/session-1"))
+        await until(lambda: not program.engines())
+
+
+async def test_full_pipes_in_both_directions_keep_no_process(environ: dict[str, str]) -> None:
+    """A client that hangs, and that something else ends: it neither reads nor closes its pipes."""
+    async with running(environ, read=False) as program:
+        await program.greet_unheard()
+        with anyio.move_on_after(4 * MOMENT_S) as full:
+            for number in range(1000):
+                ping = {"jsonrpc": "2.0", "id": f"{number} {50_000 * 'x'}", "method": "resources/list"}
+                await program.write(ping)
+        assert full.cancelled_caught
+        program.signal(signal.SIGTERM)
+        with anyio.fail_after(PATIENCE_S):
+            assert await program.process.wait() == 0
         await until(lambda: not program.engines())
 
 

@@ -139,19 +139,27 @@ async def test_a_subscription_and_a_picture_under_way_keep_the_engine(environ: d
         await until(lambda: not program.engines())
 
 
-async def test_full_pipes_in_both_directions_keep_no_process(environ: dict[str, str]) -> None:
+async def test_full_pipes_in_both_directions_keep_no_process_and_lose_no_picture(
+    environ: dict[str, str], box: Box
+) -> None:
     """A client that hangs, and that something else ends: it neither reads nor closes its pipes."""
     async with running(environ, read=False) as program:
+        await box.turn(hold=True)
         await program.greet_unheard()
+        await program.call("generate_image", **FOX)
+        await box.reached(1)
         with anyio.move_on_after(4 * MOMENT_S) as full:
             for number in range(1000):
-                ping = {"jsonrpc": "2.0", "id": f"{number} {50_000 * 'x'}", "method": "resources/list"}
-                await program.write(ping)
+                unheard = f"{number} {50_000 * 'x'}"
+                await program.write({"jsonrpc": "2.0", "id": unheard, "method": "resources/list"})
         assert full.cancelled_caught
         program.signal(signal.SIGTERM)
+        await program.said_on_stderr("paid request")
+        await box.release()
         with anyio.fail_after(PATIENCE_S):
             assert await program.process.wait() == 0
         await until(lambda: not program.engines())
+    await the_next_chat_has_it(environ, box)
 
 
 NAMESPACE = ["unshare", "--pid", "--fork", "--kill-child", "--user", "--map-root-user"]

@@ -14,7 +14,7 @@ from typing import Any
 import anyio
 import pytest
 from next_chat import its_own_folders, saved, text_of, the_next_chat_has_it, until
-from patience import MOMENT_S, PATIENCE_S
+from patience import MOMENT_S, PATIENCE_S, rounds
 from stdio_bench import PROTOCOLS, Box, Program, boxed, running
 from workbench import SMALL
 
@@ -137,6 +137,54 @@ async def test_a_subscription_and_a_picture_under_way_keep_the_engine(environ: d
         assert program.engines() == [engine]
         await program.answer(await program.ask("resources/unsubscribe", uri="gpt-image-2://sessions/session-1"))
         await until(lambda: not program.engines())
+
+
+FRONTS = rounds(40, 100)
+ENDS = ("stdin", "SIGTERM", "SIGKILL", "half a line", "no reader")
+
+
+async def test_many_fronts_come_and_go_and_leave_nothing(environ: dict[str, str], tmp_path: Path) -> None:
+    """No process, and no file that a single chat does not leave. A few of them have an engine."""
+    (tmp_path / "tmp").mkdir()
+    environ |= {"TMPDIR": str(tmp_path / "tmp")}
+
+    async def come_and_go(number: int) -> None:
+        how = ENDS[number % len(ENDS)]
+        async with limit, running(environ, read=how != "no reader") as program:
+            await (program.greet_unheard() if how == "no reader" else program.greet())
+            if number % 8 == 0:
+                await program.call("list_images")
+            await end(program, how)
+            await until(lambda: not program.engines())
+
+    limit = anyio.CapacityLimiter(8)
+    await come_and_go(0)
+    left = files_below(tmp_path)
+    async with anyio.create_task_group() as tasks:
+        for number in range(1, FRONTS):
+            tasks.start_soon(come_and_go, number)
+    # What the engines of killed fronts had to say is told by the next one.
+    await come_and_go(0)
+    assert files_below(tmp_path) == left
+
+
+def files_below(folder: Path) -> set[Path]:
+    return {path for path in folder.rglob("*") if path.is_file()}
+
+
+async def end(program: Program, how: str) -> None:
+    assert program.process.stdin is not None
+    if how.startswith("SIG"):
+        program.signal(signal.Signals[how])
+    elif how == "half a line":
+        await program.process.stdin.send(b'{"jsonrpc": "2.0", "id": 99, "method": "tools/ca')
+    elif how == "no reader":
+        assert program.process.stdout is not None
+        await program.process.stdout.aclose()
+    if not how.startswith("SIG"):
+        await program.close_stdin()
+    with anyio.fail_after(PATIENCE_S):
+        assert await program.process.wait() == (-signal.SIGKILL if how == "SIGKILL" else 0)
 
 
 async def test_full_pipes_in_both_directions_keep_no_process_and_lose_no_picture(

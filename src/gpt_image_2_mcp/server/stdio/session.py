@@ -27,6 +27,8 @@ from .signals import ending_signals, is_insistent
 if TYPE_CHECKING:
     from .engine.front import EngineStart
 
+CONNECT_S = 0.3
+"""What a request's thread is given to connect and send, since modules that are loaded meanwhile slow it down."""
 LOAD_AFTER_S = 1.0
 """The longest wait for the first request to be sent, until the server is loaded in any case: inputs can take long."""
 
@@ -60,6 +62,8 @@ async def _serve(pipes: StdioPipes, replay: HandshakeReplay, sandbox: bool, engi
             if call and (job := await call.start(service, before=control.tell_ready if control else None)):
                 with anyio.move_on_after(LOAD_AFTER_S):
                     await job.status.begun.wait()
+                with anyio.move_on_after(CONNECT_S):
+                    await job.finished.wait()
             # In a thread, so that the job goes on meanwhile.
             await anyio.to_thread.run_sync(importlib.import_module, f"{__package__}.connection")
             from .connection import serve_connection

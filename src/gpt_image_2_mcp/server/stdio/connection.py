@@ -40,7 +40,6 @@ async def serve_connection(
     `control` is given if this process is an engine.
     """
     server = build_server(lambda: nullcontext(service))
-    service.confirm_answers()
 
     def note_read(request_id: int | str) -> None:
         server.calls.note_read(request_id, service)

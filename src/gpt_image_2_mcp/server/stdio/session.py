@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 CONNECT_S = 0.3
 """What a request's thread is given to connect and send, since modules that are loaded meanwhile slow it down."""
-LOAD_AFTER_S = 1.0
+LOAD_AFTER_S = 5.0
 """The longest wait for the first request to be sent, until the server is loaded in any case: inputs can take long."""
 
 
@@ -56,6 +56,8 @@ async def _serve(pipes: StdioPipes, replay: HandshakeReplay, sandbox: bool, engi
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(_watch_signals, ended)
         async with open_user_service(settings, first_call_at=replay.first_call_at) as service:
+            # An answer counts as given when it was written, which `connection` says.
+            service.confirm_answers()
             if control:
                 control.recall(service)
             call = read_first_call(replay)

@@ -20,7 +20,11 @@ from gpt_image_2_mcp.server.stdio.handshake import CAPABILITIES, CLIENT, VERSION
 
 FOX: dict[str, Any] = {"prompt": "a red fox", "size": SMALL, "quality": "low"}
 NAMED = {"name": "a client", "version": "7"}
-HELLO: dict[str, Any] = {"protocolVersion": "2025-11-25", "capabilities": {"elicitation": {"form": {}}}, "clientInfo": NAMED}
+HELLO: dict[str, Any] = {
+    "protocolVersion": "2025-11-25",
+    "capabilities": {"elicitation": {"form": {}}},
+    "clientInfo": NAMED,
+}
 MODERN: dict[str, Any] = {VERSION: "2026-07-28", CAPABILITIES: {}, CLIENT: NAMED}
 INITIALIZED = {"jsonrpc": "2.0", "method": "notifications/initialized"}
 

@@ -1,8 +1,8 @@
 """A child process: the images route of the API, which repeats prepared pictures with as little work as possible.
 
 `backend.py FOLDER` serves `/images/generations` and `/images/edits` with the `SIZE.b64` files of the folder, prints its
-port, and ends when its stdin does. `/last-arrival` tells when the latest request came. Blocking sockets, a thread a connection: an answer is handed to the kernel without a
-copy.
+port, and ends when its stdin does. `/last-arrival` tells when the latest request came. Blocking sockets, a thread a
+connection: an answer is handed to the kernel without a copy.
 """
 
 import json

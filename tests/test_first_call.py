@@ -86,11 +86,13 @@ async def test_the_request_is_sent_before_the_server_is_loaded(
     [
         {"arguments": {**FOX, "size": "huge"}},
         {"arguments": {**FOX, "number": 2}},
+        {"arguments": {**FOX, "prompt": "half an emoji \ud83d"}},
+        {"arguments": {**FOX, "like": "last"}},
         {"environ": {"GPT_IMAGE_2_CONFIRM_OVER_USD": "0"}},
         {"environ": {"OPENAI_API_KEY": ""}},
         {"environ": {"GPT_IMAGE_2_MAX_CONCURRENCY": "many"}},
     ],
-    ids=["a wrong argument", "an unknown argument", "a question", "no key", "a wrong setting"],
+    ids=["a wrong argument", "an unknown argument", "half a pair", "like", "a question", "no key", "a wrong setting"],
 )
 async def test_a_call_that_would_be_refused_or_asked_about_is_left_to_the_server(
     left_to_the_server: dict[str, Any], broken: dict[str, str], box: Box

@@ -60,7 +60,7 @@ async def serve_connection(
         on_answered=None if control else note_answered,
     )
     on_control = partial(control.handle, on_read=note_read) if control else None
-    inbound = InboundStream(pipes, outbound, replay.lines, on_control)
+    inbound = InboundStream(pipes, outbound, replay.take_lines(), on_control)
 
     async def stop() -> None:
         await ended.wait()

@@ -11,10 +11,11 @@ the user may have to be asked about first, is left to the server.
 # The values of JSON have the type `Any`, and what is in them is checked piece by piece.
 # pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false, reportUnknownVariableType=false
 
-import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
+
+from pydantic_core import from_json
 
 from ...errors import GptImageError
 from ...jobs.job import Job, client_name
@@ -49,8 +50,11 @@ class FirstCall:
         if service.settings.confirm_over_usd is not None and not service.settings.sandbox:
             return None
         try:
-            request = await service.complete(parse(REQUESTS[self.tool], self.arguments))
+            request = parse(REQUESTS[self.tool], self.arguments)
             service.check(request)
+            if getattr(request, "like", None) is not None:
+                # The server reads `like` again, and `last` may be the picture of this job by then.
+                return None
             if before:
                 await before()
             return service.start_ahead(request, client=self.client)
@@ -61,7 +65,8 @@ class FirstCall:
 def read_first_call(replay: HandshakeReplay) -> FirstCall | None:
     """Give the call that the server is loaded for; None if it is none for a picture, or of an unusual form."""
     try:
-        message, *opening = (json.loads(line) for line in (replay.line, *replay.opening))
+        # Read as the server reads it, which refuses half a surrogate pair: the two must not understand it differently.
+        message, *opening = (from_json(line) for line in (replay.line, *replay.opening))
         params = message["params"]
         meta = params.get("_meta", {})
         is_usual = (

@@ -57,10 +57,10 @@ class HandshakeReplay:
         How long a call may take is counted from here, so that it includes the loading.
         """
 
-    @property
-    def lines(self) -> "list[bytes]":
-        """All lines, in the order in which they came."""
-        return [*self.opening, *filter(None, [self.line])]
+    def take_lines(self) -> "list[bytes]":
+        """Give away all lines, in the order in which they came: the last one may hold pictures, and is not kept."""
+        line, self.line = self.line, b""
+        return [*self.opening, *filter(None, [line])]
 
 
 def answer_handshake(pipes: "StdioPipes") -> HandshakeReplay | None:

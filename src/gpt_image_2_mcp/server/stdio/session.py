@@ -18,6 +18,7 @@ import anyio
 import anyio.to_thread
 
 from ...app import log_to_stderr, open_user_service, read_settings
+from ...service.images import ImageService
 from .engine.control import EngineControl
 from .first_call import read_first_call
 from .handshake import HandshakeReplay
@@ -60,12 +61,7 @@ async def _serve(pipes: StdioPipes, replay: HandshakeReplay, sandbox: bool, engi
             service.confirm_answers()
             if control:
                 control.recall(service)
-            call = read_first_call(replay)
-            if call and (job := await call.start(service, before=control.tell_ready if control else None)):
-                with anyio.move_on_after(LOAD_AFTER_S):
-                    await job.status.begun.wait()
-                with anyio.move_on_after(CONNECT_S):
-                    await job.finished.wait()
+            await _begin_first_call(replay, service, control)
             # In a thread, so that the job goes on meanwhile.
             await anyio.to_thread.run_sync(importlib.import_module, f"{__package__}.connection")
             from .connection import serve_connection
@@ -75,6 +71,16 @@ async def _serve(pipes: StdioPipes, replay: HandshakeReplay, sandbox: bool, engi
             gc.enable()
             await serve_connection(pipes, replay, service, control=control, ended=ended)
         tasks.cancel_scope.cancel()
+
+
+async def _begin_first_call(replay: HandshakeReplay, service: ImageService, control: EngineControl | None) -> None:
+    """Start the job of a first call for a picture, and wait until its request was sent."""
+    call = read_first_call(replay)
+    if call and (job := await call.start(service, before=control.tell_ready if control else None)):
+        with anyio.move_on_after(LOAD_AFTER_S):
+            await job.status.begun.wait()
+        with anyio.move_on_after(CONNECT_S):
+            await job.finished.wait()
 
 
 async def _watch_signals(ended: anyio.Event) -> None:

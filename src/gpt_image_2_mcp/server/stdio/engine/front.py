@@ -69,7 +69,7 @@ class _Front:
         """The lines that every engine is given, and the id of the request among them that has been answered."""
         self._first_call_at = replay.first_call_at
         self._splitter = LineSplitter()
-        self._held = [replay.line] if replay.line else list[bytes]()
+        self._held = replay.take_lines()[len(self._opening) :]
         """Lines of the client that no engine has yet."""
         self._socket: socket.socket | None = None
         self._is_ready = self._is_retiring = self._is_shut = False

@@ -119,7 +119,7 @@ Dollars = Annotated[Decimal, Field(ge=0, le=1_000_000, allow_inf_nan=False)]
 class Settings(BaseModel):
     """What a user can set; the alias of each field is its environment variable, its docstring is the documentation."""
 
-    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True, hide_input_in_errors=True)
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
 
     api_key: ApiKey | None = Field(None, alias="OPENAI_API_KEY")
     """Your OpenAI API key, from https://platform.openai.com/api-keys. Needed to make pictures, not to start."""

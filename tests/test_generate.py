@@ -196,7 +196,7 @@ async def test_a_folder_lost_after_paying_costs_nobody_the_picture(bench: Bench)
 Made: 1 picture by the built-in sandbox in place of gpt-image-2, 1024x640, quality medium, PNG.
 FOLDER/sandbox/image-TIME-HEX.png
 Tokens: 8 in, 956 out; free, gpt-image-2 would have cost about $0.0287.
-Note: Saved in FOLDER/sandbox, since this could not be written: WORK/fragile (File exists).\
+Note: Saved in FOLDER/sandbox, since this could not be written: WORK/fragile (Not a directory).\
 """)
     assert len(bench.files()) == 1
 

@@ -8,7 +8,6 @@ between. The bytes are read from that descriptor.
 import functools
 import os
 import stat
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from ..images.formats import SNIFFED, recognise, sniff
 from ..images.validate import MAX_BYTES
 from ..paths import denylist
 from ..paths.policy import real_path
+from ..paths.safe_open import path_of_descriptor
 
 # Each system has some of these flags: do not wait for the writer of a pipe, do not pass the descriptor to child
 # processes, do not make a terminal the controlling one, do not translate line ends.
@@ -26,8 +26,6 @@ _FLAGS = functools.reduce(
     os.O_RDONLY,
 )
 
-_F_GETPATH = 50
-_PATH_MAX = 1024
 _MAX_SHOWN = 300
 
 
@@ -50,7 +48,7 @@ def read_picture(
         raise _open_error(exc, path=path, reference=reference) from None
     try:
         found = os.fstat(descriptor)
-        real = _real_path_of(descriptor, path, found)
+        real = path_of_descriptor(descriptor, path, found)
         if real is None or found.st_nlink == 0:
             raise UnreadableSource(f"{shown(reference)} was replaced while it was being opened: try again.")
         _check_real_path(real, reference=reference, readable_dirs=readable_dirs)
@@ -117,30 +115,6 @@ def _open_error(exc: OSError, *, path: Path, reference: str) -> UnreadableSource
             f"attached or pasted into a chat: give the full path of a file that is there."
         )
     return UnreadableSource(f"{shown(reference)} cannot be opened: it is no path of a regular file.")
-
-
-def _real_path_of(descriptor: int, path: Path, found: os.stat_result) -> Path | None:
-    """The real path of an open file; None if it cannot be determined because the file was moved meanwhile."""
-    if sys.platform == "linux":
-        try:
-            real = Path(f"/proc/self/fd/{descriptor}").readlink()
-        except OSError:  # there is no /proc in this container
-            return _real_path_if_same(path, found)
-        return real if real.is_absolute() else None
-    if sys.platform == "darwin":
-        import fcntl
-
-        return Path(os.fsdecode(fcntl.fcntl(descriptor, _F_GETPATH, bytes(_PATH_MAX)).rstrip(b"\0")))
-    return _real_path_if_same(path, found)
-
-
-def _real_path_if_same(path: Path, found: os.stat_result) -> Path | None:
-    """The real path that `path` leads to now, if it is the file that was opened (`found`); None if not."""
-    real = real_path(path)
-    try:
-        return real if os.path.samestat(os.lstat(real), found) else None
-    except OSError:
-        return None
 
 
 def _read(descriptor: int, *, reference: str, any_format: bool) -> bytes:

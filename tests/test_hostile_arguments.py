@@ -990,9 +990,9 @@ WRONG: Mapping[str, Any] = {
     "quality": ["best", 3, "low\0"],
     "n": [0, 11, -1, 1e9, "many", 1.5, "1e9"],
     "images": [[], ["a"] * 9, [""], [7], "", {"path": "a"}],
-    "output_dir": ["", 7, "\ud800", ["a"]],
+    "output_dir": [7, "\ud800", ["a"]],
     "filename_prefix": [7, "x" * 201],
-    "user": ["", "x" * 129],
+    "user": [7, "x" * 129],
     "no_such_parameter": ["x"],
 }
 

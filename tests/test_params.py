@@ -124,11 +124,13 @@ options = st.fixed_dictionaries(
 @given(arguments=options, model=st.sampled_from(["gpt-image-2", "gpt-image-2-2026-04-21", "gpt-image-2.5-flare"]))
 def test_a_request_is_refused_here_exactly_where_openai_would_refuse_it(arguments: dict[str, Any], model: str) -> None:
     """Nothing is sent that would come back with an error, and nothing is withheld that OpenAI would make."""
-    # For PNG OpenAI takes a compression of 100, which does nothing; here compression is for the other two alone.
-    assume(not (arguments.get("output_compression") == 100 and arguments.get("output_format", "png") == "png"))
     try:
-        check_model(model, parse(GenerateRequest, arguments))
+        request = parse(GenerateRequest, arguments)
+        check_model(model, request)
         ours = "taken"
+        # The compression of a PNG is ignored.
+        arguments = {**arguments, "output_compression": request.output_compression}
+        arguments = {name: value for name, value in arguments.items() if value is not None}
     except BadRequest as error:
         ours = str(error)
     try:
@@ -159,10 +161,6 @@ def test_what_a_model_writes_a_little_differently_is_understood(name: str, writt
     assert getattr(parse(GenerateRequest, {"prompt": "a fox", name: written}), name) == meant
 
 
-def test_one_picture_without_its_list_is_a_list_of_one() -> None:
-    assert parse(EditRequest, {"prompt": "x", "images": "a.png"}).images == ["a.png"]
-
-
 FOX = {"prompt": "a fox"}
 BROKEN: dict[str, tuple[type[Request], dict[str, Any]]] = {
     "no prompt": (GenerateRequest, {}),
@@ -185,17 +183,15 @@ BROKEN: dict[str, tuple[type[Request], dict[str, Any]]] = {
     "an unknown background": (GenerateRequest, {**FOX, "background": "white"}),
     "an unknown moderation": (GenerateRequest, {**FOX, "moderation": "off"}),
     "compression beyond its range": (GenerateRequest, {**FOX, "output_format": "webp", "output_compression": 101}),
-    "compression of a PNG": (GenerateRequest, {**FOX, "output_compression": 50}),
     "transparency in a JPEG": (GenerateRequest, {**FOX, "background": "transparent", "output_format": "jpeg"}),
     "no images": (EditRequest, FOX),
     "a list of no images": (EditRequest, {**FOX, "images": []}),
     "nine images": (EditRequest, {**FOX, "images": ["a.png"] * 9}),
-    "an image that is a number": (EditRequest, {**FOX, "images": ["a.png", 5]}),
     "an image that is empty": (EditRequest, {**FOX, "images": [""]}),
-    "images that are an object": (EditRequest, {**FOX, "images": {"path": "a.png"}}),
-    "an empty mask": (EditRequest, {**FOX, "images": ["a.png"], "mask": ""}),
+    "images that are an object": (EditRequest, {**FOX, "images": {"path": "a.png", "url": "b.png"}}),
+    "a name that is nearly right": (GenerateRequest, {**FOX, "ouput_format": "webp"}),
+    "another name beside the right one": (GenerateRequest, {**FOX, "output_format": "png", "format": "webp"}),
     "a long prefix": (GenerateRequest, {**FOX, "filename_prefix": "f" * 201}),
-    "an empty folder": (GenerateRequest, {**FOX, "output_dir": ""}),
     "a long user": (GenerateRequest, {**FOX, "user": "u" * 129}),
     "no session": (ContinueSessionRequest, FOX),
     "n where there is one picture": (ContinueSessionRequest, {**FOX, "session_id": "session-1", "n": 2}),

@@ -93,7 +93,12 @@ async def open_service(
     failure: Exception | None = None
     async with (
         anyio.create_task_group() as tasks,
-        LazyBackend(settings, transport, RateLimiter(settings.max_concurrency)) as backend,
+        LazyBackend(
+            settings,
+            transport,
+            RateLimiter(settings.max_concurrency),
+            None if settings.sandbox else data_dir,
+        ) as backend,
     ):
         store = JobStore(writer, settings.redact)
         recorder = Recorder(writer, store, settings.model, project_of(working_dir, home), lambda: output_dirs.policy)

@@ -39,11 +39,6 @@ def _normalize_choice(value: object) -> object:
     return "jpeg" if word == "jpg" else word
 
 
-def _as_list(value: object) -> object:
-    """Accept one picture where a list of pictures is expected."""
-    return [value] if isinstance(value, str) else value
-
-
 Prompt = Annotated[str, Field(min_length=1, max_length=MAX_PROMPT), AfterValidator(_check_not_blank)]
 Size = Annotated[
     str,
@@ -72,7 +67,6 @@ User = Annotated[str, Field(min_length=1, max_length=128, description="end-user 
 Source = Annotated[str, Field(min_length=1)]
 Images = Annotated[
     list[Source],
-    BeforeValidator(_as_list),
     Field(
         min_length=1,
         max_length=MAX_INPUTS,
@@ -81,7 +75,6 @@ Images = Annotated[
 ]
 MoreImages = Annotated[
     list[Source],
-    BeforeValidator(_as_list),
     Field(
         min_length=1,
         max_length=MAX_INPUTS - 1,

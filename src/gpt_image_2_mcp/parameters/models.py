@@ -5,7 +5,7 @@ bounds and descriptions, are in `fields`; a rule about several fields is a valid
 """
 
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -36,10 +36,13 @@ from .fields import (
     Until,
     User,
 )
+from .normalize import normalize
 from .validation import explain
 
 COSTLIEST_INPUT = (1536, 1024)
 """The size at which an input picture takes the most tokens, in pixels: the API scales larger ones down."""
+
+COMPRESSION_IGNORED = "`output_compression` was ignored: it is for jpeg and webp, and the format is png."
 
 PARAMETER_ORDER = (
     "session_id",
@@ -72,6 +75,18 @@ class Request(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", json_schema_extra=_order_properties)
 
+    _notes: tuple[str, ...] = ()
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Sentences about arguments that were ignored, for the answer."""
+        return self._notes
+
+    def with_notes(self, notes: Iterable[str]) -> Self:
+        """The same request, with these notes added."""
+        self._notes = (*self._notes, *notes)
+        return self
+
 
 class PricedOptions(Request):
     """The options that determine what a picture costs."""
@@ -101,17 +116,18 @@ class Options(PricedOptions):
 
     @model_validator(mode="after")
     def _check_formats_agree(self) -> Self:
-        if self.output_compression is not None and self.output_format == "png":
-            raise ValueError(
-                f"`output_compression` is for jpeg and webp only; got {self.output_compression} with output_format"
-                " 'png'. Leave it out, or set output_format to 'jpeg' or 'webp'"
-            )
         if self.background == "transparent" and self.output_format == "jpeg":
             raise ValueError(
                 "`background` 'transparent' needs an output_format that holds transparency; got 'jpeg'."
                 " Set output_format to 'png' or 'webp'"
             )
-        return self
+        # The format of the picture in `like` is not known yet.
+        is_png = self.output_format == "png" and (
+            "output_format" in self.model_fields_set or getattr(self, "like", None) is None
+        )
+        if self.output_compression is None or not is_png:
+            return self
+        return self.model_copy(update={"output_compression": None}).with_notes([COMPRESSION_IGNORED])
 
 
 class WithOutputDir(Request):
@@ -267,14 +283,13 @@ RequestT = TypeVar("RequestT", bound=Request)
 
 
 def parse(request: type[RequestT], arguments: Mapping[str, Any]) -> RequestT:
-    """Check arguments that a client's model or a user wrote; null counts as left out.
+    """Check arguments that a client's model or a user wrote, in any of the spellings that `normalize` reads.
 
     Raises:
         BadRequest: an argument breaks a rule; the message has a sentence for each, with the value and what to do.
 
     """
-    given = {name: value for name, value in arguments.items() if value is not None}
     try:
-        return request.model_validate(given)
+        return request.model_validate(normalize(request, arguments))
     except ValidationError as error:
         raise BadRequest(explain(error, request)) from None

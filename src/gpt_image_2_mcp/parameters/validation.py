@@ -10,9 +10,11 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from ..errors import MAX_VALUE_SHOWN, shown
+from .normalize import similar_name
 
 Schema = Mapping[str, Any]
 
+NO_PARAMETER = "There is no parameter"
 MAX_SENTENCES = 10
 """Broken rules that one message lists."""
 
@@ -22,6 +24,11 @@ def explain(error: ValidationError, model: type[BaseModel]) -> str:
     properties = cast("dict[str, Schema]", model.model_json_schema(by_alias=True).get("properties", {}))
     findings = error.errors()
     sentences = list(dict.fromkeys(_explain_one(finding, properties) for finding in findings[:MAX_SENTENCES]))
+    unknown = [number for number, sentence in enumerate(sentences) if sentence.startswith(NO_PARAMETER)]
+    without_hint = [number for number in unknown if not sentences[number].endswith("?")]
+    if without_hint:
+        known = f" The parameters are: {', '.join(properties)}." if properties else " There are no parameters here."
+        sentences[without_hint[-1]] += known
     if len(findings) > MAX_SENTENCES:
         sentences.append(f"… and {len(findings) - MAX_SENTENCES} more.")
     return "\n".join(sentences)
@@ -58,8 +65,9 @@ def _explain_one(finding: ErrorDetails, properties: Mapping[str, Schema]) -> str
         return f"{finding.get('ctx', {}).get('error', finding['msg'])}."
     name = str(where[0])
     if finding["type"] == "extra_forbidden":
-        known = f"the parameters are: {', '.join(properties)}" if properties else "this takes no parameters"
-        return f"There is no parameter `{shown(name)[1:-1] if len(name) <= MAX_VALUE_SHOWN else shown(name)}`; {known}."
+        meant = similar_name(name, properties)
+        hint = f": did you mean `{meant}`?" if meant else "."
+        return f"{NO_PARAMETER} `{shown(name)[1:-1] if len(name) <= MAX_VALUE_SHOWN else shown(name)}`{hint}"
     schema = properties.get(name, {})
     if finding["type"] == "missing":
         return f"`{name}` is missing: it must be {describe_rule(schema)}."

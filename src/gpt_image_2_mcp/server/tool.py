@@ -57,7 +57,10 @@ class RequestTool(Tool):
             CALL_ARRIVED_AT.set(service.arrival())
             service.settings.require_valid()
             request = await service.complete(parse(self.request, arguments))
-            return _with_note(await self._run_handler(request, context), service.stuck)
+            result = await self._run_handler(request, context)
+            for note in request.notes:
+                result = _with_note(result, note)
+            return _with_note(result, service.stuck)
         except GptImageError as error:
             text = str(error)
         except (MCPError, ToolError):

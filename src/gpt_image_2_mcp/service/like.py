@@ -21,8 +21,10 @@ async def complete_like(request: RequestT, references: References) -> RequestT:
     kept = {name: value for name, value in picture.record.parameters.items() if name in Options.model_fields}
     given = request.model_dump(include=request.model_fields_set)
     # What the call gives decides; a parameter of the picture that the API refuses beside it is dropped.
-    if given.get("output_format") == "png":
-        kept.pop("output_compression", None)
+    kept.setdefault("output_format", "png")
     if given.get("output_format") == "jpeg" and kept.get("background") == "transparent":
         del kept["background"]
-    return parse(type(request), {"prompt": picture.record.prompt, **kept, **given})
+    whole = {"prompt": picture.record.prompt, **kept, **given}
+    if whole["output_format"] == "png" and "output_compression" not in given:
+        whole.pop("output_compression", None)
+    return parse(type(request), whole).with_notes(request.notes)

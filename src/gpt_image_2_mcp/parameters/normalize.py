@@ -1,0 +1,164 @@
+"""`normalize` reads a call as clients and models write it, and gives the arguments that its request model checks.
+
+Clients that make every parameter required fill in a blank text, an empty list or "null" where nothing is meant; models
+write lists as JSON text, pictures as objects, and parameters by the names that other tools have. The rules here hold
+for every parameter of every request, so that no tool has rules of its own.
+"""
+
+import ast
+import json
+import re
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
+from typing import Any, cast
+
+from pydantic import BaseModel
+
+_FREE_TEXTS = frozenset({"prompt", "query"})
+"""The parameters in which the word "null" may be meant."""
+_NOTHING = frozenset({"", "null", "none", "undefined", "nil"})
+_PICTURES = frozenset({"images", "image", "mask", "like"})
+"""The parameters that name pictures."""
+_PICTURE_KEYS = ("path", "url", "image_url", "file", "id", "uri", "data")
+"""The keys under which an object names a picture, in the content types of MCP, OpenAI and the frameworks."""
+_NUMBERS = re.compile(r"#?[0-9]{1,6}(?:\s*,\s*#?[0-9]{1,6})+")
+_MAX_LIST_TEXT = 1_000_000
+"""Characters of a list written as text; a longer one is data."""
+
+OTHER_NAMES: Mapping[str, tuple[str, ...]] = {
+    "images": (
+        *("image", "image_path", "image_paths", "image_url", "image_urls", "image_file", "image_files", "input_image"),
+        *("input_images", "reference_image", "reference_images", "picture", "pictures", "photo", "photos", "file"),
+        *("files", "file_path", "file_paths", "path", "paths", "url", "urls"),
+    ),
+    "image": ("images", "image_path", "image_id", "picture", "picture_id", "photo", "file", "file_path", "path", "id"),
+    "mask": ("mask_image", "mask_path", "mask_file", "mask_url"),
+    "like": ("like_id", "similar_to"),
+    "prompt": ("text", "description", "instruction", "instructions"),
+    "size": ("resolution", "dimensions", "image_size"),
+    "n": ("count", "num_images", "num_pictures", "number_of_images", "number_of_pictures", "num_outputs"),
+    "output_format": ("format", "file_format", "image_format", "file_type"),
+    "output_compression": ("compression",),
+    "output_dir": ("folder", "dir", "directory", "output_folder", "output_directory", "output_path", "save_dir"),
+    "filename_prefix": ("name", "file_name", "prefix", "title"),
+    "session_id": ("session", "id"),
+    "job_id": ("job", "id"),
+    "from_turn": ("turn",),
+    "query": ("search", "words", "keywords", "text", "prompt", "q"),
+    "since": ("after", "from", "start", "from_date", "start_date"),
+    "until": ("before", "to", "end", "to_date", "end_date"),
+    "page": ("page_number",),
+    "contact_sheet": ("sheet",),
+    "region": ("box", "crop", "area"),
+    "inputs": ("input_images", "num_inputs"),
+}
+"""Other usual names of each parameter, which are understood where a request has no parameter of that name."""
+
+
+def normalize(request: type[BaseModel], arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments that are meant, under the request's own names; what stands for nothing is left out.
+
+    What is not understood stays as it is, for the request model to refuse.
+    """
+    given = {name: value for name, value in arguments.items() if not _is_nothing(name, value)}
+    read = _with_own_names(request, given)
+    return {name: value for name, value in read.items() if not _is_nothing(name, value)}
+
+
+def similar_name(name: str, names: Iterable[str]) -> str | None:
+    """The one of `names` that an unknown parameter was probably meant to be."""
+    names = list(names)
+    plain = {_plain(known): known for known in names}
+    plain |= {_plain(other): known for known in names for other in OTHER_NAMES.get(known, ()) if other not in plain}
+    close = get_close_matches(_plain(name)[:60], plain, n=1, cutoff=0.75)
+    return plain[close[0]] if close else None
+
+
+def _is_nothing(name: str, value: object) -> bool:
+    """Whether a value says nothing, so that its parameter counts as left out."""
+    if isinstance(value, str):
+        word = value.strip().lower()
+        return not word if name in _FREE_TEXTS else word in _NOTHING
+    if isinstance(value, list | tuple):
+        return all(_is_nothing(name, item) for item in cast("list[object]", value))
+    return value is None or value == {}
+
+
+def _with_own_names(request: type[BaseModel], given: Mapping[str, Any]) -> dict[str, Any]:
+    """What is meant by each argument, under the request's own name for it.
+
+    A name that could mean several parameters, or that contradicts another argument, stays as it is.
+    """
+    fields = {_plain(name): name for name in request.model_fields}
+    own = {name: _read_value(request, name, value) for name, value in given.items() if name in request.model_fields}
+    for name, value in given.items():
+        if name in request.model_fields:
+            continue
+        meant = fields.get(_plain(name)) or _meant_by(name, fields.values()) or name
+        read = _read_value(request, meant, value)
+        if own.setdefault(meant, read) != read:
+            own[name] = value
+    return own
+
+
+def _meant_by(name: str, fields: Iterable[str]) -> str | None:
+    """The field of which this is another name; None where there is none, or several."""
+    meant = [field for field in fields if _plain(name) in map(_plain, OTHER_NAMES.get(field, ()))]
+    return meant[0] if len(meant) == 1 else None
+
+
+def _plain(name: str) -> str:
+    """A parameter's name without what differs between `output_format`, `outputFormat` and `output-format`."""
+    return re.sub(r"[\W_]+", "", name).lower()
+
+
+def _read_value(request: type[BaseModel], name: str, value: object) -> object:
+    if name == "images":
+        return _pictures(value)
+    if name in _PICTURES:
+        return _picture(value)
+    field = request.model_fields.get(name)
+    # Where a number has to be given, -1 is the only one that says "none".
+    return None if field is not None and field.default is None and value in (-1, "-1") else value
+
+
+def _pictures(value: object) -> object:
+    """The list of pictures that a value stands for: a list, a list in a list, one as text, or a single picture."""
+    value = _from_text(value)
+    if isinstance(value, str) and _NUMBERS.fullmatch(value.strip()):
+        value = re.split(r"\s*,\s*", value.strip())
+    if not isinstance(value, list | tuple):
+        return value if isinstance(value, bool) else [_picture(value)]
+    items = cast("list[object]", value)
+    if len(items) == 1 and isinstance(inner := _from_text(items[0]), list):
+        return _pictures(cast("object", inner))
+    return [_picture(item) for item in items if not _is_nothing("images", item)]
+
+
+def _picture(value: object) -> object:
+    """The text that names a picture, from a text, a number, an object with one of `_PICTURE_KEYS`, or a list of one."""
+    read: Any = _from_text(value)
+    if isinstance(read, str):
+        return read.strip()
+    if isinstance(read, int | float) and not isinstance(read, bool) and read == read // 1:
+        return str(int(read))
+    if isinstance(read, list | tuple) and len(cast("list[object]", read)) == 1:
+        return _picture(cast("list[object]", read)[0])
+    if isinstance(read, dict):
+        found = [cast("dict[str, object]", read)[key] for key in _PICTURE_KEYS if key in read]
+        return _picture(found[0]) if len(found) == 1 else cast("object", read)
+    return cast("object", read)
+
+
+def _from_text(value: object) -> object:
+    """The list or object that a text holds as JSON, or as Python prints it; any other value as it is."""
+    if not isinstance(value, str) or value.strip()[:1] not in {"[", "{"} or len(value) > _MAX_LIST_TEXT:
+        return value
+    for read in (json.loads, ast.literal_eval):
+        try:
+            found: object = read(value.strip())
+        except (ValueError, SyntaxError, RecursionError, MemoryError):
+            continue
+        if isinstance(found, list | dict):
+            return cast("object", found)
+    return value

@@ -362,6 +362,9 @@ def test_the_document_and_the_code_have_the_same_folders_off_limits() -> None:
         *(f"- `{folder}`: {holds}" for folder, holds in denylist.SECRET_FOLDERS),
         *(f"- `{name}`" for name in denylist.SECRET_FILES),
     ]
+    assert promised("Where programs keep pictures: read with your yes") == [
+        f"- `{folder}`: {what}" for folder, what in denylist.CACHES
+    ]
     system = [
         f"- `{folder.path}`: {folder.reason}"
         + (f"; but not {', '.join(f'`{other}`' for other in folder.exceptions)}" if folder.exceptions else "")

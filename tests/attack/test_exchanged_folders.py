@@ -16,6 +16,7 @@ from workbench import SMALL, Benches
 from gpt_image_2_mcp.errors import BadRequest, CannotSave, UnreadableSource
 from gpt_image_2_mcp.inputs.local_file import check_readable
 from gpt_image_2_mcp.paths.policy import WritePolicy, real_path
+from gpt_image_2_mcp.paths.read_policy import ReadPolicy
 from gpt_image_2_mcp.storage import local_folder
 from gpt_image_2_mcp.storage.atomic_write import write_file
 from gpt_image_2_mcp.storage.local_folder import Name, last_resort, save_beside, save_image
@@ -90,10 +91,11 @@ def test_a_folder_that_is_exchanged_for_a_link_gains_nothing(inside: str, keys: 
 @pytest.mark.usefixtures("keys")
 def test_a_path_that_is_exchanged_all_the_time_is_no_error_of_the_system(tmp_path: Path) -> None:
     shared = tmp_path / "shared"
+    policy = ReadPolicy(shared, tmp_path / "home")
     with exchanged(shared / "art", shared / "link"):
         for _ in range(5 * ROUNDS):
             try:
-                check_readable(shared / "art" / "deep" / "a.png", reference="a.png", readable_dirs=None)
+                check_readable(shared / "art" / "deep" / "a.png", reference="a.png", policy=policy)
             except (UnreadableSource, BadRequest):
                 continue
 

@@ -1,7 +1,8 @@
 """Writes the parts of the documents that the code knows: `make docs`.
 
-A part stands between `<!-- name -->` and `<!-- /name -->`; `PAGES` says which document has which. `tests/test_docs.py`
-fails when a part is not what this script would write.
+A part stands between `<!-- name -->` and `<!-- /name -->`; `PAGES` says which document has which. The version in
+commands that install the program is written everywhere. `tests/test_docs.py` fails when a document is not what this
+script would write.
 """
 
 import json
@@ -13,13 +14,15 @@ from typing import Any, Final
 
 import click
 
+from gpt_image_2_mcp import __version__
 from gpt_image_2_mcp.cli.commands import commands
 from gpt_image_2_mcp.install.clients import client_setups
 from gpt_image_2_mcp.server.prompts.templates import all_prompts
 from gpt_image_2_mcp.server.tools import all_tools
 from gpt_image_2_mcp.settings import Settings
 
-ROOT: Final = Path(__file__).parent.parent
+HERE: Final = Path(__file__).parent
+ROOT: Final = HERE.parent
 TREE: Final = ROOT / "docs" / "session-tree.txt"
 """The session tree that the demo wrote, as `steady` leaves it."""
 BENCH: Final = ROOT / "docs" / "bench.json"
@@ -67,7 +70,7 @@ def settings_table() -> str:
 def clients_section() -> str:
     """What goes into each client's configuration; clients that take the same text share one block."""
     clients: dict[tuple[str, str], list[str]] = {}
-    for setup in client_setups():
+    for setup in client_setups(__version__):
         clients.setdefault((setup.language, setup.text), []).append(f"**{setup.name}** – {setup.where}")
     return "\n\n".join(
         "; ".join(names) + f"\n\n```{language}\n{text}\n```" for (language, text), names in clients.items()
@@ -142,9 +145,26 @@ PAGES: Final[Mapping[str, Mapping[str, Callable[[], str]]]] = {
 """The generated parts of each document, and the function that writes each."""
 
 
+def documents() -> list[str]:
+    """Every document, by its path in the checkout."""
+    return [
+        "README.md",
+        "CONTRIBUTING.md",
+        "SECURITY.md",
+        "CHANGELOG.md",
+        *(f"docs/{p.name}" for p in HERE.glob("*.md")),
+    ]
+
+
+def pinned(text: str) -> str:
+    """A text in which every command that installs the program names the version of this checkout."""
+    return re.sub(r"(gpt-image-2-mcp(?:\[\w+\])?(?:@|==))\d[\w.]*", rf"\g<1>{__version__}", text)
+
+
 def written(page: str, text: str) -> str:
-    """The text of one of `PAGES` with its generated parts as they should be now."""
-    for name, part in PAGES[page].items():
+    """The text of a document with the version and its generated parts as they should be now."""
+    text = pinned(text)
+    for name, part in PAGES.get(page, {}).items():
         pattern = re.compile(rf"(<!-- {name} -->).*?(<!-- /{name} -->)", re.DOTALL)
         text, count = pattern.subn(lambda match, part=part: f"{match[1]}\n{part()}\n{match[2]}", text)
         if count != 1:
@@ -172,6 +192,6 @@ def _help(command: click.Command, name: str) -> str:
 
 if __name__ == "__main__":
     TREE.write_text(steady(TREE.read_text(encoding="utf-8")), encoding="utf-8")
-    for name in PAGES:
+    for name in documents():
         document = ROOT / name
         document.write_text(written(name, document.read_text(encoding="utf-8")), encoding="utf-8")

@@ -30,6 +30,7 @@ ORDER = (
     "storage",
     "images",
     "settings",
+    "api_key",
     "paths",
     "parameters",
     "database",

@@ -5,10 +5,11 @@ commands that install the program is written everywhere. `tests/test_docs.py` fa
 script would write.
 """
 
+import ast
 import json
 import re
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -30,6 +31,27 @@ BENCH: Final = ROOT / "docs" / "bench.json"
 
 PICTURE_STAMP: Final = "20261126-220707-bf01be"
 """Time and random digits of the picture in the tree: always the same, so that a new demo changes no document."""
+
+SUBJECTS: Final = (
+    "Reading",
+    "Refusals",
+    "Fetching",
+    "Writing",
+    "Money",
+    "Repetitions",
+    "Consent",
+    "Backend",
+    "Secrets",
+    "Records",
+    "Inputs",
+    "Database",
+    "Other users",
+    "Odd pictures",
+    "Junk",
+    "Crashes",
+    "Supply",
+)
+"""What SECURITY.md promises something about, in its order."""
 
 MAX_ROWS: Final = 5
 """A section of the benchmark with more figures than this gets one row: the figure that is nearest to its goal."""
@@ -134,9 +156,35 @@ def session_tree() -> str:
     return f"```text\n{TREE.read_text(encoding='utf-8').rstrip()}\n```"
 
 
+def promises() -> str:
+    """Each sentence that a test marked with `promise` holds, and the test, by subject."""
+    found: dict[str, list[str]] = {subject: [] for subject in SUBJECTS}
+    for path in sorted((ROOT / "tests").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                for subject, sentence in _promises_of(node):
+                    found[subject].append(
+                        f"| **{subject}.** {sentence} | `{path.relative_to(ROOT).as_posix()}`: `{node.name}` |"
+                    )
+    if empty := [subject for subject, rows in found.items() if not rows]:
+        sys.exit(f"no test holds a promise of {', '.join(empty)}")
+    return "\n".join(["| Promise | Test |", "|---|---|", *(row for rows in found.values() for row in rows)])
+
+
+def _promises_of(test: ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[tuple[str, str]]:
+    """The subject and the sentence of each promise that a test is marked with; one that may fail holds none."""
+    if any("xfail" in ast.unparse(mark) for mark in test.decorator_list):
+        return
+    for mark in test.decorator_list:
+        if isinstance(mark, ast.Call) and isinstance(mark.func, ast.Name) and mark.func.id == "promise":
+            subject, sentence = map(ast.literal_eval, mark.args)
+            yield subject, sentence
+
+
 PAGES: Final[Mapping[str, Mapping[str, Callable[[], str]]]] = {
     "CONTRIBUTING.md": {"make-targets": make_targets},
     "README.md": {"clients": clients_section},
+    "SECURITY.md": {"promises": promises},
     "docs/command-line.md": {"command-line": command_line},
     "docs/performance.md": {"bench": benchmark},
     "docs/settings.md": {"settings": settings_table},

@@ -14,6 +14,7 @@ from inline_snapshot import snapshot
 from keyring.backend import KeyringBackend
 from keyring.backends.fail import Keyring as NoKeyring
 from keyring.errors import KeyringLocked
+from promises import promise
 from workbench import KEY, SMALL, Benches, Canned, folded
 
 from gpt_image_2_mcp import api_key
@@ -95,6 +96,7 @@ async def test_a_key_in_the_environment_comes_first(benches: Benches, file: Path
     assert set(listener.keys) == {f"Bearer {KEY}"}
 
 
+@promise("Secrets", "A key in a file is redacted as any other.")
 async def test_the_key_of_a_file_is_redacted_as_any_other(benches: Benches, file: Path) -> None:
     backend = Canned(lambda _: httpx2.Response(400, json={"error": {"message": f"the key {KEY} is wrong"}}))
     bench = await benches.open(wrap=backend.wrap, OPENAI_API_KEY="", OPENAI_API_KEY_FILE=str(file))
@@ -114,6 +116,7 @@ WRONG = {
 }
 
 
+@promise("Secrets", "A file with the key is refused if it is yours and others can read it.")
 @pytest.mark.skipif(sys.platform == "win32", reason="it has other rights")
 @pytest.mark.parametrize("case", WRONG)
 async def test_a_file_that_is_no_private_key_file_is_refused_with_the_way_out(

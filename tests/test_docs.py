@@ -11,6 +11,7 @@ from types import ModuleType
 import click
 import pytest
 from PIL import Image
+from promises import promise
 
 from gpt_image_2_mcp import __version__
 from gpt_image_2_mcp.cli.commands import commands
@@ -76,6 +77,7 @@ def test_the_generated_parts_are_what_the_code_says(generate: ModuleType) -> Non
         assert generate.written(document, read(document)) == read(document), document
 
 
+@promise("Supply", "The documents' commands that install the program name its version.")
 def test_every_command_that_installs_the_program_names_its_version(generate: ModuleType) -> None:
     """Without one, people would run what was released a minute ago."""
     assert generate.documents() == DOCUMENTS

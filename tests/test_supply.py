@@ -8,6 +8,7 @@ from typing import Any
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+from promises import promise
 
 ROOT = Path(__file__).parent.parent
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
@@ -36,6 +37,7 @@ def needed(names: list[str], extras: set[str]) -> set[str]:
     return found
 
 
+@promise("Supply", "Every package that builds, tests and runs this program is pinned in the lock with its hashes.")
 def test_every_package_of_the_lock_has_a_version_and_hashes() -> None:
     text = (ROOT / "requirements.txt").read_text(encoding="utf-8")
     blocks = re.split(r"\n(?=[a-z0-9])", text)[1:]
@@ -43,6 +45,7 @@ def test_every_package_of_the_lock_has_a_version_and_hashes() -> None:
     assert all("--hash=sha256:" in block for block in blocks)
 
 
+@promise("Supply", "The build backend is in the lock too.")
 def test_the_lock_has_the_build_backend() -> None:
     (backend,) = PROJECT["build-system"]["requires"]
     assert backend in PROJECT["dependency-groups"]["build"]
@@ -60,6 +63,11 @@ def test_the_constraints_are_the_versions_of_the_lock() -> None:
     assert "pytest" not in constrained
 
 
+@promise(
+    "Supply",
+    "`constraints.txt` pins what a version was tested with: `uvx --constraints constraints.txt "
+    "gpt-image-2-mcp@VERSION`.",
+)
 def test_the_constraints_name_everything_that_is_installed_with_the_program() -> None:
     extras = set(PROJECT["project"]["optional-dependencies"])
     assert extras == {"postgres", "keyring"}

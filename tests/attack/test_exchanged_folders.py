@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from promises import promise
 from workbench import SMALL, Benches
 
 from gpt_image_2_mcp.errors import BadRequest, CannotSave, UnreadableSource
@@ -65,6 +66,7 @@ def keys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return keys
 
 
+@promise("Writing", "Exchanging a folder for a link at any moment gains nothing (on Windows, a moment is left).")
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux exchanges two names in one step")
 @pytest.mark.parametrize("inside", ["", "deep", "new-{}/deeper"])
 def test_a_folder_that_is_exchanged_for_a_link_gains_nothing(inside: str, keys: Path, tmp_path: Path) -> None:
@@ -153,6 +155,7 @@ def saved_without_a_folder(tmp_path: Path) -> Path:
     return path
 
 
+@promise("Writing", "The last resort is a temporary folder that only you can enter.")
 @pytest.mark.parametrize("planted", ["nothing", "a folder for all", "a link", "a file", "another user's"])
 def test_the_last_resort_is_a_folder_that_no_other_user_can_enter(
     planted: str, temporary: Path, tmp_path: Path
@@ -192,6 +195,11 @@ def test_a_temporary_folder_that_is_gone_is_said(temporary: Path, tmp_path: Path
 # What other users can read.
 
 
+@promise(
+    "Other users",
+    "The records and the kept inputs beside the pictures are for you alone; other files are as open as your umask "
+    "says.",
+)
 @pytest.mark.parametrize(("umask", "file", "folder"), [(0o022, 0o644, 0o755), (0o077, 0o600, 0o700), (0, 0o666, 0o777)])
 async def test_files_are_as_open_as_the_umask_says_and_records_are_closed(
     umask: int, file: int, folder: int, benches: Benches, tmp_path: Path
@@ -209,6 +217,7 @@ async def test_files_are_as_open_as_the_umask_says_and_records_are_closed(
     assert stat.S_IMODE(side.stat().st_mode) == 0o700
 
 
+@promise("Other users", "A gallery that is replaced is not opened to more users than before.")
 def test_a_file_that_is_replaced_is_not_opened_to_more_users(tmp_path: Path) -> None:
     page = tmp_path / "gallery.html"
     write_file([b"one"], [page])

@@ -9,6 +9,7 @@ from fault_proxy import paying
 from inline_snapshot import snapshot
 from mcp.client.session import ClientRequestContext
 from mcp_types import ElicitRequestFormParams, ElicitRequestParams, ElicitResult
+from promises import promise
 from workbench import SMALL, Bench, Benches, encoded, folded, said
 
 from gpt_image_2_mcp.paths.read_policy import ReadPolicy
@@ -71,6 +72,11 @@ def private(path: str, home: str, work: str = "/srv/work", own: tuple[str, ...] 
     return policy.find_private(Path(path)) is not None
 
 
+@promise(
+    "Reading",
+    "In the hidden folders of any home, in other users' homes, and in the caches of browsers and chats, no file "
+    "is read unasked, however the path is spelt.",
+)
 @pytest.mark.parametrize(("home", "path"), PRIVATE)
 def test_where_programs_keep_pictures_the_person_is_asked(home: str, path: str) -> None:
     assert private(path, home)
@@ -169,6 +175,7 @@ a folder of a home where programs keep their data. Read it?\
         assert len(person.asked) == 2
 
 
+@promise("Reading", "Where you are asked about a file, only an explicit yes counts.")
 @pytest.mark.parametrize(
     "answer", [("decline", None), ("cancel", None), ("accept", {"read": False}), ("accept", {}), ("accept", None)]
 )
@@ -222,6 +229,7 @@ async def test_a_link_to_a_private_file_is_asked_about_by_where_it_leads(opened:
         assert ".cache/browser/AB12" in person.asked[0]
 
 
+@promise("Reading", "A yes is to the file that the question named, whatever a link is exchanged for meanwhile.")
 async def test_a_file_that_is_exchanged_after_the_yes_is_not_read(opened: Open) -> None:
     """The yes is to the file that the question named."""
     async with opened(None) as bench:

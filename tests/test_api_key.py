@@ -17,7 +17,7 @@ from keyring.errors import KeyringLocked
 from promises import promise
 from workbench import KEY, SMALL, Benches, Canned, folded
 
-from gpt_image_2_mcp import api_key
+from gpt_image_2_mcp.credentials import api_key
 from gpt_image_2_mcp.settings import Settings
 from gpt_image_2_mcp.storage import time_limit
 

@@ -30,7 +30,7 @@ ORDER = (
     "storage",
     "images",
     "settings",
-    "api_key",
+    "credentials",
     "paths",
     "parameters",
     "database",

@@ -25,7 +25,7 @@ from pydantic import (
     ValidationError,
 )
 
-from .api_key import KeySource, is_key, read_key_file, read_keyring
+from .credentials.api_key import KeySource, is_key, read_key_file, read_keyring
 from .database.url import Address, PostgresUrl
 from .errors import BadRequest, NotConfigured, shown
 from .parameters.validation import describe_rule

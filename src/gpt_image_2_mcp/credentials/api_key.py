@@ -12,8 +12,8 @@ from pathlib import Path
 from threading import Lock
 from typing import Final
 
-from .errors import NotConfigured, shown
-from .paths.safe_open import open_no_follow
+from ..errors import NotConfigured, shown
+from ..paths.safe_open import open_no_follow
 
 FILE_VARIABLE: Final = "OPENAI_API_KEY_FILE"
 KEYRING_VARIABLE: Final = "GPT_IMAGE_2_KEYRING"

@@ -291,7 +291,7 @@ class Settings(BaseModel):
         """The key, as far as it was read: a key that was not read yet is in no text."""
         if self.api_key is not None:
             return self.api_key.get_secret_value()
-        return self._key_source and self._key_source.loaded
+        return self._key_source.loaded if self._key_source else None
 
     def redact(self, text: str) -> str:
         """Redact the API key, in whole or in part, and the database's password in a text; see `redaction`."""

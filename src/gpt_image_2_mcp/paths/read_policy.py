@@ -71,7 +71,7 @@ def _private_folders(real: Path, home: Path) -> list[tuple[Path, Path, str]]:
     place = find_home(real, home)
     if place and place.is_others:
         found.append((place.folder, place.folder, "another user's home"))
-    hidden = place and hidden_in_home(place)
+    hidden = hidden_in_home(place) if place else None
     if hidden:
         found.append((hidden.folder, hidden.outermost, "a folder of a home where programs keep their data"))
     cache = denylist.find_cache(real)

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from inline_snapshot import snapshot
 from PIL import Image, ImageCms
+from promises import promise
 
 from gpt_image_2_mcp.errors import UnreadableSource
 from gpt_image_2_mcp.images import Facts, Format, facts, sniff, validate
@@ -340,6 +341,7 @@ def bomb() -> bytes:
     return png(width=21_000, height=20_000, bits=1, colour=0, pixels=b"\0" * (2626 * 20_000))
 
 
+@promise("Reading", "A picture that would take too much memory is refused by its header, before it is decoded.")
 def test_a_bomb_is_refused_by_its_header(monkeypatch: pytest.MonkeyPatch) -> None:
     data = bomb()
     assert len(data) < 60_000
@@ -373,6 +375,7 @@ def test_a_jpeg_of_endless_scans_is_refused_before_it_is_decoded(monkeypatch: py
     assert "has 110 scans, and at most 100 are decoded" in refusal(data)
 
 
+@promise("Reading", "A picture that is cut short is not sent.")
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP"])
 @pytest.mark.parametrize("left", [0.02, 0.3, 0.6, 0.9, 0.97])
 def test_a_picture_that_is_cut_short_is_refused(kind: str, left: float) -> None:

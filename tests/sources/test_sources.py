@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from inline_snapshot import snapshot
 from patience import PATIENCE_S
 from PIL import Image
+from promises import promise
 
 from gpt_image_2_mcp.errors import BadRequest, GptImageError, UnreadableSource, shown
 from gpt_image_2_mcp.inputs import local_file as local_files
@@ -185,6 +186,7 @@ async def test_what_is_no_picture_file_is_refused(work: Path, reference: str) ->
     await refusal(reading(work), reference)
 
 
+@promise("Reading", "Only whole PNG, JPEG, WebP, GIF, BMP, TIFF, AVIF and HEIC files are sent, by their bytes and not by their name.")
 @pytest.mark.parametrize(
     ("content", "words"),
     [
@@ -226,6 +228,7 @@ def unopened(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(local_files.os, "open", open_)
 
 
+@promise("Reading", "Secrets, devices and `/proc` are never opened.")
 @pytest.mark.usefixtures("unopened")
 @pytest.mark.parametrize(
     "reference",
@@ -263,6 +266,7 @@ async def test_secrets_and_devices_are_refused_unopened(work: Path, reference: s
     assert "is never read, whether it exists or not" in message
 
 
+@promise("Reading", "A link to a secret or a device is refused unopened, too.")
 @pytest.mark.usefixtures("unopened")
 async def test_a_link_to_a_secret_or_a_device_is_refused_unopened(work: Path) -> None:
     for name, target in (("key", work.parent / "home/.ssh/photo.png"), ("zero", Path("/dev/zero"))):
@@ -296,6 +300,10 @@ async def test_a_refusal_does_not_tell_what_exists(work: Path) -> None:
         assert "whether it exists or not" in told
 
 
+@promise(
+    "Reading",
+    "A file is checked through the descriptor from which it is read, so swapping a link gains nothing.",
+)
 async def test_a_link_that_is_swapped_while_it_is_opened_is_judged_by_what_was_opened(
     work: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -403,6 +411,7 @@ async def test_no_descriptor_stays_open(work: Path) -> None:
     assert descriptors() == before
 
 
+@promise("Reading", "A file of more than 50 MB is not read.")
 async def test_a_large_file_is_refused_by_its_size_unread(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with (work / "large.png").open("wb") as file:
         file.write(picture())
@@ -449,6 +458,7 @@ async def test_a_file_that_cannot_be_opened_or_read_is_told_plainly(
     assert "cannot be read" in await refusal(reading(work), "a.png")
 
 
+@promise("Reading", "With `GPT_IMAGE_2_ALLOWED_DIRS`, only these folders and your own output folder are read.")
 async def test_with_allowed_dirs_only_they_and_the_output_folder_are_read(work: Path) -> None:
     other, output = work.parent / "other", work.parent / "output"
     for folder in (other, output):

@@ -32,6 +32,7 @@ from .consent import ConsentAnswer, require_consent
 from .cost_results import costs_result
 from .given_up_calls import NOTE_JOB
 from .library_results import list_result, show_result
+from .read_consent import ReadAnswer, allow_reading
 from .results import (
     abandon_result,
     end_session_result,
@@ -111,8 +112,9 @@ async def list_images(request: ListImagesRequest, call: Call) -> CallToolResult:
     return list_result(await _service(call).viewer.find(request))
 
 
-async def show_image(request: ShowImageRequest, call: Call) -> CallToolResult:
+async def show_image(request: ShowImageRequest, call: Call, reading: ReadAnswer) -> CallToolResult:
     """Look at a picture, whole or a region at full resolution, and read its record: prompt, parameters, cost."""
+    allow_reading(reading, _service(call))
     return show_result(await _service(call).viewer.show(request))
 
 

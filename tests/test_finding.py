@@ -189,12 +189,12 @@ async def test_words_for_pictures_that_there_are_not_say_the_way_out(bench: Benc
     assert texts == snapshot(
         {
             "last": """\
-There is no `last` picture: none was made in this run. list_images, or `gpt-image-2-mcp library
-list`, finds earlier ones, to be named by their id; a file called last is './last'.\
+No picture was made in this chat yet, so there is no `last`. list_images, or `gpt-image-2-mcp
+library list`, finds earlier ones: give an id. A file called last is './last'.\
 """,
             "7": """\
-There is no picture number 7: no contact sheet was shown in this run (list_images with contact_sheet
-makes one). A file of that name is './7'.\
+There is no picture number 7: it would be one on a contact sheet, and none was shown in this chat.
+Call list_images with contact_sheet first. For a file named 7, write './7'.\
 """,
             "image-20261122-101112-abcdef": """\
 There is no picture 'image-20261122-101112-abcdef' in the catalogue. list_images, or

@@ -203,7 +203,7 @@ def test_a_word_for_no_picture_is_answered_in_words_of_the_command_line(folder: 
     for word in ("last", "7"):
         result = CliRunner().invoke(commands, ["--sandbox", "edit", "bluer", "-i", word])
         assert result.exit_code == 1
-        assert "in this run" in result.stderr
+        assert "in this chat" in result.stderr
         assert "server" not in result.stderr
 
 

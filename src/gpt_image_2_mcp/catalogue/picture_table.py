@@ -105,6 +105,12 @@ class PictureTable:
         query = sa.select(pictures.c.id).where(begins).order_by(pictures.c.number.desc()).limit(limit)
         return list(self.connection.scalars(query))
 
+    def ids_with(self, part: str, limit: int) -> list[str]:
+        """The newest ids that contain `part`, ignoring case."""
+        has = pictures.c.id.icontains(part, autoescape=True)
+        query = sa.select(pictures.c.id).where(has).order_by(pictures.c.number.desc()).limit(limit)
+        return list(self.connection.scalars(query))
+
     def select(self, query: sa.Select[Any]) -> list[Picture]:
         """The pictures that a select of whole rows finds."""
         return list(self._iterate(query))

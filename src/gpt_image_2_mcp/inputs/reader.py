@@ -1,6 +1,7 @@
 """`InputReader` reads the pictures that an edit starts from: those of its arguments, or of an earlier turn."""
 
 import hashlib
+import re
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,10 +11,12 @@ import anyio
 
 from ..catalogue.picture_record import Origin, Picture
 from ..catalogue.session import ORIGINALS, Session
-from ..errors import GptImageError, SessionError, UnreadableSource
+from ..errors import GptImageError, SessionError, UnreadableSource, shown
 from ..paths.safe_open import exists
 from ..storage.time_limit import is_dead
 from . import InputImage, Sources
+from .local_file import NoSuchFile
+from .mask import check_mask
 from .references import References
 
 ItemT = TypeVar("ItemT")
@@ -43,8 +46,8 @@ class Inputs:
 
     @property
     def changes(self) -> list[str]:
-        """What was changed in the pictures and the mask before they are sent, a sentence each."""
-        return [image.change for image in self.all if image.change]
+        """Which other files were taken, and what was changed in the pictures before they are sent, a sentence each."""
+        return [sentence for image in self.all for sentence in (image.note, image.change) if sentence]
 
     @property
     def origins(self) -> tuple[Origin, ...]:
@@ -108,7 +111,7 @@ class InputReader:
         """
         path = picture.path
         try:
-            image = await self._sources.image(str(path))
+            image = await self._sources.image(str(path), exact=True)
         except UnreadableSource as error:
             raise _missing_error(path, error) from error
         return _with_id(image, picture)
@@ -131,23 +134,33 @@ class InputReader:
         _require_unchanged(path, hashlib.sha256(data).hexdigest(), sha256)
         return data
 
-    async def read_bytes(self, reference: str) -> bytes:
-        """The bytes that would be sent to the API for a path or URL; raises as `read` does."""
-        return (await self._sources.image(reference)).data
+    async def find(self, reference: str) -> Picture | InputImage:
+        """The picture of the catalogue that an argument refers to; otherwise the image that it names, read.
+
+        Raises:
+            GptImageError: there is no such picture or file, or several could be meant, or it cannot be read.
+
+        """
+        picture = await self._references.find(reference)
+        if picture is not None:
+            return picture
+        try:
+            return await self._sources.image(reference)
+        except NoSuchFile as error:
+            picture = await self._references.find_by_part(reference)
+            if picture is None:
+                raise _neither_error(reference, error) from None
+            return picture
 
     async def _image(self, reference: str) -> InputImage:
-        picture = await self._references.find(reference)
-        return await self._sources.image(reference) if picture is None else await self.read_saved(picture)
+        found = await self.find(reference)
+        return await self.read_saved(found) if isinstance(found, Picture) else found
 
     async def _mask(self, reference: str, first: InputImage) -> InputImage:
-        picture = await self._references.find(reference)
-        if picture is None:
-            return await self._sources.mask(reference, first=first)
-        try:
-            mask = await self._sources.mask(str(picture.path), first=first)
-        except UnreadableSource as error:
-            raise _missing_error(picture.path, error) from error
-        return _with_id(mask, picture)
+        found = await self.find(reference)
+        if isinstance(found, InputImage):
+            return check_mask(found, first=first)
+        return check_mask(await self.read_saved(found), first=first)
 
     async def _original(self, origin: Origin) -> InputImage:
         if origin.path is None:
@@ -156,7 +169,7 @@ class InputReader:
                 " start_edit_session, or continue from a turn."
             )
         try:
-            image = await self._sources.image(origin.path)
+            image = await self._sources.image(origin.path, exact=True)
         except GptImageError as error:
             raise SessionError(
                 f"{error} The session began with it. Put it back, continue from a turn, or start anew with"
@@ -176,6 +189,16 @@ def _with_id(image: InputImage, picture: Picture) -> InputImage:
 def _require_unchanged(path: Path, found: str, sha256: str) -> None:
     if found != sha256:
         raise UnreadableSource(f"The picture {path} was changed since it was made.")
+
+
+def _neither_error(reference: str, error: NoSuchFile) -> UnreadableSource:
+    """A clearer error where a word was given that may have been meant as an id; `error` itself for a path."""
+    if re.search(r"[/\\.]", reference):
+        return error
+    return NoSuchFile(
+        f"There is no picture with the id {shown(reference)}, and no file of that name. list_images finds pictures that"
+        " were made here; for a file, give its full path. What was attached to the chat does not reach this server."
+    )
 
 
 def _missing_error(path: Path, error: UnreadableSource) -> UnreadableSource:

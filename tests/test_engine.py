@@ -14,10 +14,8 @@ from typing import Any
 
 import anyio
 import pytest
-from mcp import StdioServerParameters
-from mcp.client import Client
-from patience import LONG_WAIT, PATIENCE_S
-from stdio_bench import PROGRAM, PROTOCOLS, Box, Program, boxed, processes_with, running
+from next_chat import its_own_folders, saved, text_of, the_next_chat_has_it, until
+from stdio_bench import PROTOCOLS, Box, Program, boxed, running
 from workbench import SMALL
 
 import gpt_image_2_mcp
@@ -38,20 +36,7 @@ async def box(sandbox_url: str) -> AsyncIterator[Box]:
 
 @pytest.fixture
 def environ(box: Box, tmp_path: Path) -> dict[str, str]:
-    return {
-        **box.environ,
-        "HOME": str(tmp_path),
-        "XDG_DATA_HOME": str(tmp_path / "data"),
-        "GPT_IMAGE_2_OUTPUT_DIR": str(tmp_path / "pictures"),
-    }
-
-
-def saved(environ: dict[str, str]) -> list[Path]:
-    return sorted(Path(environ["GPT_IMAGE_2_OUTPUT_DIR"]).rglob("*.png"))
-
-
-def text_of(result: dict[str, Any]) -> str:
-    return result["content"][0]["text"]
+    return its_own_folders(tmp_path, box)
 
 
 async def under_way(program: Program, box: Box) -> int:
@@ -61,25 +46,6 @@ async def under_way(program: Program, box: Box) -> int:
     number = await program.call("generate_image", **FOX)
     await box.reached(1)
     return number
-
-
-async def until(condition: Any) -> None:
-    with anyio.fail_after(PATIENCE_S):
-        while not condition():
-            await anyio.lowlevel.checkpoint()
-
-
-async def the_next_chat_has_it(environ: dict[str, str], box: Box) -> None:
-    """One picture is saved, listed with its cost, and paid once; no job is lost."""
-    async with running(environ) as program:
-        await program.greet()
-        listed = text_of(await program.answer(await program.call("list_images")))
-        jobs = text_of(await program.answer(await program.call("get_image_job")))
-        costs = text_of(await program.answer(await program.call("image_costs")))
-    assert listed.startswith("1 picture,")
-    assert "lost" not in jobs
-    assert "unknown outcome" not in costs
-    assert len(saved(environ)) == await box.count("paid") == 1
 
 
 @pytest.mark.parametrize("version", [PROTOCOLS[-2], PROTOCOLS[-1]])
@@ -107,25 +73,6 @@ async def test_a_later_chat_finds_the_engine_at_work(environ: dict[str, str], bo
         assert "rendering" in jobs.lower()
         await box.release()
         await until(lambda: not first.engines())
-    await the_next_chat_has_it(environ, box)
-
-
-async def test_the_official_client_closes_while_a_picture_is_made(environ: dict[str, str], box: Box) -> None:
-    """It ends stdin, sends SIGTERM two seconds later, and SIGKILL two seconds after that."""
-    mark = {"GPT_IMAGE_2_TEST_PROGRAM": "official"}
-    server = StdioServerParameters(
-        command=PROGRAM[0], args=PROGRAM[1:], env={**os.environ, **LONG_WAIT, **environ, **mark}
-    )
-    await box.turn(hold=True)
-    with anyio.fail_after(PATIENCE_S):
-        async with anyio.create_task_group() as tasks, Client(server) as client:
-            tasks.start_soon(client.call_tool, "generate_image", FOX)
-            await box.reached(1)
-            tasks.cancel_scope.cancel()
-    (engine,) = processes_with("GPT_IMAGE_2_TEST_PROGRAM=official")
-    await box.release()
-    await until(lambda: not processes_with("GPT_IMAGE_2_TEST_PROGRAM=official"))
-    assert engine
     await the_next_chat_has_it(environ, box)
 
 
@@ -217,22 +164,33 @@ async def test_an_engine_that_cannot_be_loaded_is_told(environ: dict[str, str], 
         assert "could not be started; nothing was sent" in text_of(told)
 
 
-async def test_it_can_be_turned_off(environ: dict[str, str]) -> None:
-    async with running({**environ, "GPT_IMAGE_2_ENGINE": "off"}) as program:
-        await program.greet()
-        await program.answer(await program.call("list_images"))
-        assert not program.engines()
-
-
-NAMESPACE = ["unshare", "--pid", "--fork", "--user", "--map-root-user"]
-
-
-@pytest.mark.skipif(
+NAMESPACE = ["unshare", "--pid", "--fork", "--kill-child", "--user", "--map-root-user"]
+NO_NAMESPACES = pytest.mark.skipif(
     subprocess.run([*NAMESPACE, "true"], capture_output=True, check=False).returncode != 0,
     reason="this system allows no namespaces of processes",
 )
-async def test_the_first_process_of_a_container_serves_alone(environ: dict[str, str]) -> None:
-    message = b'{"jsonrpc":"2.0","id":1,"method":"ping"}\n{"jsonrpc":"2.0","id":2,"method":"resources/list"}\n'
-    made = await anyio.run_process([*NAMESPACE, *PROGRAM], input=message, env={**os.environ, **environ}, check=False)
-    assert b'"id":1' in made.stdout
-    assert not processes_with(f"XDG_DATA_HOME={environ['XDG_DATA_HOME']}")
+FORBIDDING = [sys.executable, str(Path(__file__).with_name("forbidding.py"))]
+
+
+@pytest.mark.parametrize(
+    ("setting", "through"),
+    [
+        pytest.param("off", [], id="turned off"),
+        pytest.param("on", NAMESPACE, id="first process of a container", marks=NO_NAMESPACES),
+        pytest.param("on", [*FORBIDDING, "fork"], id="no new processes"),
+        pytest.param("on", [*FORBIDDING, "setsid"], id="no new sessions"),
+    ],
+)
+async def test_where_there_is_no_engine_the_front_serves_alone(
+    setting: str, through: list[str], environ: dict[str, str], box: Box
+) -> None:
+    """It saves what is paid before it leaves, if it is not killed."""
+    async with running({**environ, "GPT_IMAGE_2_ENGINE": setting}, through=through) as program:
+        await under_way(program, box)
+        # `unshare` stays, as the parent of the only process in its namespace.
+        assert len(program.engines()) == (1 if through == NAMESPACE else 0)
+        await program.close_stdin()
+        await program.said_on_stderr("paid request")
+        await box.release()
+        assert await program.ended() == 0
+    await the_next_chat_has_it(environ, box)

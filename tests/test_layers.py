@@ -34,6 +34,7 @@ ORDER = (
     "parameters",
     "database",
     "redaction",
+    "child_process",
     "errors",
     "__init__",
 )

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import os
 import textwrap
 import tracemalloc
 import zlib
@@ -109,17 +110,33 @@ async def test_a_picture_in_a_failure_is_taken_before_the_request_is_repeated(be
     ],
     ids=["a failure", "a garbled stream"],
 )
-async def test_a_proxy_that_fails_a_stream_is_asked_for_no_other(benches: Benches, failure: httpx2.Response) -> None:
-    answers = [failure, httpx2.Response(200, content=GOOD.encode())]
+async def test_a_proxy_that_fails_a_stream_is_asked_for_no_other(
+    benches: Benches, failure: httpx2.Response, tmp_path: Path
+) -> None:
+    answers = [failure, *(httpx2.Response(200, content=GOOD.encode()) for _ in range(3))]
     backend = Canned(lambda _: answers.pop(0))
-    bench = await benches.open(
-        wrap=backend.wrap, GPT_IMAGE_2_PARTIAL_IMAGES="1", OPENAI_BASE_URL="http://localhost:4000/v1"
-    )
+
+    async def opened() -> Bench:
+        return await benches.open(
+            wrap=backend.wrap,
+            data_dir=tmp_path / "data",
+            GPT_IMAGE_2_PARTIAL_IMAGES="1",
+            OPENAI_BASE_URL="http://localhost:4000/v1",
+        )
+
+    bench = await opened()
     told = await bench.refused("generate_image", **FOX)
     assert "GPT_IMAGE_2_PARTIAL_IMAGES" in told
     assert "may have been made and billed" in told
     await bench.made("generate_image", **FOX)
-    assert [body.get("stream", False) for body in backend.bodies] == [True, False]
+    bench = await opened()
+    await bench.made("generate_image", prompt="an owl", size=SMALL)
+    assert [body.get("stream", False) for body in backend.bodies] == [True, False, False]
+    (memory,) = (tmp_path / "data").glob("no-stream-*")
+    os.utime(memory, (0, 0))
+    bench = await opened()
+    await bench.made("generate_image", prompt="a cat", size=SMALL)
+    assert backend.bodies[-1]["stream"]
 
 
 async def test_the_failure_of_a_proxy_may_have_the_picture_in_it(benches: Benches) -> None:
@@ -232,6 +249,21 @@ async def test_complete_pictures_of_an_answer_that_breaks_off_are_saved(benches:
     assert find_pictures(kept.read_bytes()) == []
 
 
+@pytest.mark.parametrize("result", [B64[:101], None], ids=["a piece of a picture", "no picture"])
+async def test_a_small_answer_of_the_responses_api_is_kept_if_a_picture_may_be_in_it(
+    benches: Benches, result: str | None
+) -> None:
+    call = {"type": "image_generation_call", "id": "ig_1", "status": "completed", "result": result}
+    body = {"id": "resp_1", "object": "response", "model": "gpt-5.4", "status": "completed", "output": [call]}
+    bench = await benches.open(
+        wrap=Canned(lambda _: httpx2.Response(200, json=body)).wrap, OPENAI_FORCE_RESPONSES_EDITS="1"
+    )
+    text = await bench.refused("edit_image", images=[str(bench.photo())], prompt="a hat", size=SMALL)
+    assert ("What arrived is kept in" in text) == (result is not None)
+    kept = [json.loads(path.read_bytes()) for path in bench.folder.rglob("unread-*")]
+    assert kept == ([body] if result else [])
+
+
 async def test_a_link_without_a_host_is_relative_to_the_backend(benches: Benches) -> None:
     def answer(request: httpx2.Request) -> httpx2.Response:
         if request.method == "GET":
@@ -241,6 +273,16 @@ async def test_a_link_without_a_host_is_relative_to_the_backend(benches: Benches
     bench = await benches.open(wrap=Canned(answer).wrap, OPENAI_BASE_URL="http://localhost:9/v1")
     text = await bench.refused("generate_image", **FOX)
     assert "http://localhost:9/files/fox.png" in text
+
+
+async def test_the_link_of_a_picture_that_cannot_be_fetched_is_kept(benches: Benches) -> None:
+    link = f"http://169.254.169.254/{'a' * 3_000}"
+    body = {"data": [{"b64_json": B64}, {"url": link}]}
+    bench = await benches.open(wrap=Canned(lambda _: httpx2.Response(200, json=body)).wrap)
+    result = await bench.call("generate_image", n=2, **FOX)
+    (kept,) = bench.folder.rglob("unread-*")
+    assert kept.read_text() == link
+    assert f"What came is kept in {kept}." in said(result)
 
 
 @pytest.mark.parametrize("kind", ["GIF", "AVIF", "TIFF", "BMP"])

@@ -25,7 +25,7 @@ from gpt_image_2_mcp.cli.commands import commands
 from gpt_image_2_mcp.images import SHOWN, identify
 from gpt_image_2_mcp.images.formats import name_format
 from gpt_image_2_mcp.images.preview import make_preview
-from gpt_image_2_mcp.library.thumbnails import make_thumbnail
+from gpt_image_2_mcp.images.thumbnail import make_thumbnail
 from gpt_image_2_mcp.paths.policy import WritePolicy
 from gpt_image_2_mcp.storage import local_folder
 

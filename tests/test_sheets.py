@@ -13,9 +13,10 @@ from PIL import Image, ImageChops
 from workbench import encoded, picture
 
 from gpt_image_2_mcp.catalogue.picture_record import Picture
+from gpt_image_2_mcp.images.thumbnail import EDGE, make_thumbnail
 from gpt_image_2_mcp.library.captions import caption, drawable
 from gpt_image_2_mcp.library.contact_sheet import MAX_BYTES, MAX_CELLS, Cell, draw_sheet, make_cells
-from gpt_image_2_mcp.library.thumbnails import EDGE, MAX_CACHED, SLACK, SUFFIX, make_thumbnail, thumbnail
+from gpt_image_2_mcp.library.thumbnails import MAX_CACHED, SLACK, SUFFIX, thumbnail
 
 RED, CLEAR = (200, 30, 30), (0, 0, 0, 0)
 

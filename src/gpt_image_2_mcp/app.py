@@ -31,7 +31,8 @@ from .openai_api.lazy_backend import LazyBackend
 from .openai_api.rate_limiter import RateLimiter
 from .paths.project import project_of
 from .persistence.spool import Spool
-from .persistence.unit_of_work import Repositories, WriterThread
+from .persistence.unit_of_work import Repositories
+from .persistence.writer_thread import WriterThread
 from .service.images import ImageService
 from .settings import Settings
 
@@ -92,7 +93,12 @@ async def open_service(
     failure: Exception | None = None
     async with (
         anyio.create_task_group() as tasks,
-        LazyBackend(settings, transport, RateLimiter(settings.max_concurrency)) as backend,
+        LazyBackend(
+            settings,
+            transport,
+            RateLimiter(settings.max_concurrency),
+            None if settings.sandbox else data_dir,
+        ) as backend,
     ):
         store = JobStore(writer, settings.redact)
         recorder = Recorder(writer, store, settings.model, project_of(working_dir, home), lambda: output_dirs.policy)

@@ -9,6 +9,11 @@
     ├── DatabaseUnusable        the database cannot be opened, read or written, or belongs to another program
     │   └── TransactionUndone   the server rolled a transaction back: it can be run again
     ├── RecordConflict          a record contradicts what the catalogue holds
+    ├── ChildFailed             a child process did not do its work
+    │   ├── ChildOutOfMemory    it needs more memory than it may have
+    │   ├── ChildTooSlow        it needs more time than it may take
+    │   └── ChildDied           it could not be started, or ended without an answer
+    ├── TooMuchAtOnce           other calls take up what this one needs: it can be repeated later
     ├── NoPrice                 a budget is set, and the price of the request is unknown
     ├── OverBudget              the request does not fit a budget
     ├── ConsentRefused          the user refused the price, or could not be asked
@@ -113,6 +118,38 @@ class TransactionUndone(DatabaseUnusable):
 
 class RecordConflict(GptImageError):
     """A record contradicts what is in the catalogue."""
+
+
+class ChildFailed(GptImageError):
+    """A child process did not do its work."""
+
+
+class ChildOutOfMemory(ChildFailed):
+    """The work needs more memory than the process may have."""
+
+    def __init__(self, limit: int) -> None:
+        """Create the error; `limit` is in bytes."""
+        super().__init__(f"It needs more than {limit / 1_000_000:,.0f} MB of memory, which is the most.")
+
+
+class ChildTooSlow(ChildFailed):
+    """The work takes longer than the process may take."""
+
+    def __init__(self, limit: float) -> None:
+        """Create the error; `limit` is in seconds."""
+        super().__init__(f"It takes longer than {limit:g} seconds, which is the most.")
+
+
+class ChildDied(ChildFailed):
+    """The process could not be started, or ended without an answer."""
+
+    def __init__(self, reason: str) -> None:
+        """Create the error; `reason` continues the sentence."""
+        super().__init__(f"The process for this work failed: {reason}.")
+
+
+class TooMuchAtOnce(GptImageError):
+    """Other calls take up what this one needs; nothing was sent, and the call can be repeated when they have ended."""
 
 
 class NoPrice(GptImageError):

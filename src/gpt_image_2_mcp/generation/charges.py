@@ -29,7 +29,8 @@ from ..database.retry import retry_undone
 from ..errors import GptImageError
 from ..parameters.models import PricedOptions
 from ..parameters.sizes import parse_edges
-from ..persistence.unit_of_work import Repositories, WriterThread
+from ..persistence.unit_of_work import Repositories
+from ..persistence.writer_thread import WriterThread
 
 ResultT = TypeVar("ResultT")
 

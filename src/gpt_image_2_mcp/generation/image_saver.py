@@ -171,9 +171,8 @@ class ImageSaver:
         return None
 
     def _keep_failed(self, picture: ImageBytes | ImageLink, error: GptImageError) -> str:
-        """Keep the bytes that came with others and could not be saved as a picture; gives the warning about them."""
-        # A link is named in the error.
-        path = None if isinstance(picture, ImageLink) else self.keep_raw(picture.data)
+        """Keep what came with others and could not be fetched or saved; gives the warning about it."""
+        path = self.keep_raw(picture.url.encode() if isinstance(picture, ImageLink) else picture.data)
         return f"{error} What came is kept in {path}." if path else str(error)
 
     def save_partial(self, data: bytes) -> None:

@@ -16,7 +16,7 @@ from ..errors import BadRequest, shown
 from ..paths.policy import WritePolicy, expand_path
 from ..paths.project import default_folder
 from ..settings import Settings
-from ..storage.local_folder import ensure_folder
+from ..storage.local_folder import ensure_writable
 from ..storage.recovery import recover_parts
 from ..storage.time_limit import run_in_time_async
 
@@ -93,7 +93,7 @@ class OutputDirs:
         return folder
 
     def prepare(self, output_dir: str | None) -> Path:
-        """Resolve a call's output folder, and make it. Blocks.
+        """Resolve a call's output folder, and see that it can be written; it is made when it is needed. Blocks.
 
         In the first call for a folder, what killed processes left in it is recovered.
 
@@ -102,7 +102,7 @@ class OutputDirs:
 
         """
         folder = self.resolve(output_dir)
-        ensure_folder(folder)
+        ensure_writable(folder)
         if folder not in self._looked_through:
             for sentence in self._look_through(folder):
                 logger.warning("%s", sentence)

@@ -38,7 +38,7 @@ from ..parameters.models import (
 )
 from ..parameters.sizes import parse_edges
 from ..paths.policy import safe_prefix
-from ..persistence.unit_of_work import WriterThread
+from ..persistence.writer_thread import WriterThread
 from ..settings import DEFAULT_BASE_URL, Settings
 from ..storage.local_folder import Name
 from ..storage.room import ensure_room_in_one, picture_bytes
@@ -112,7 +112,7 @@ class Pipeline:
         return Order(kind, folder, inputs, self._key(job, inputs), step)
 
     async def run(self, job: Job, order: Order) -> Report:
-        """See that there is room, reserve the money, send the request, save what arrives, record it, and report.
+        """Reserve the money, see that there is room, send the request, save what arrives, record it, and report.
 
         Raises:
             GptImageError: there is no picture; whether one may be billed is recorded.
@@ -122,16 +122,17 @@ class Pipeline:
         request = ImageRequest(
             job.request.prompt, job.request.count, job.request, order.inputs.images, order.inputs.mask
         )
-        target = await self._output_dirs.in_time(order.folder, partial(self._save_target, job, order))
+        # First: no folder is made for a call that a budget refuses.
         charge = await self._spending.reserve(job.id, self.priced(job.request, order.inputs))
-        saver = self._saver(job, target)
-        job.files.folder, job.files.stem = order.folder, saver.stem
-        job.status.max_silence_s = max_silence_s(job.expected_s)
-        # `RequestSender` awaits this before each request's first byte, after it waited for a slot.
-        job.status.before_sending = partial(
-            self._recorder.record_sent, job, charge, required=self._spending.budgets.any
-        )
         try:
+            target = await self._output_dirs.in_time(order.folder, partial(self._save_target, job, order))
+            saver = self._saver(job, target)
+            job.files.folder, job.files.stem = order.folder, saver.stem
+            job.status.max_silence_s = max_silence_s(job.expected_s)
+            # `RequestSender` awaits this before each request's first byte, after it waited for a slot.
+            job.status.before_sending = partial(
+                self._recorder.record_sent, job, charge, required=self._spending.budgets.any
+            )
             backend = await self._backend.get()
             outcome = await backend.send(request, job.status, saver)
         except BaseException as error:

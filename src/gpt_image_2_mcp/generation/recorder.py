@@ -36,7 +36,8 @@ from ..jobs.order import Order
 from ..jobs.report import Report
 from ..jobs.store import JobStore, write_fetched
 from ..paths.policy import WritePolicy
-from ..persistence.unit_of_work import Repositories, WriterThread
+from ..persistence.unit_of_work import Repositories
+from ..persistence.writer_thread import WriterThread
 from ..storage.local_folder import save_beside
 from ..storage.time_limit import run_in_time
 from .charges import Charge

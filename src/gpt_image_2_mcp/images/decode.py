@@ -5,12 +5,15 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from . import facts
+from .headers import read_header
+from .memory import check_size
 from .png_decoder import decode_png
-from .validate import MAX_PIXELS
 
 if TYPE_CHECKING:
     from PIL import Image
+
+_STRIP_PIXELS = 1 << 20
+"""Pixels of a strip: 4 MB."""
 
 
 @contextmanager
@@ -18,12 +21,12 @@ def open_image(data: bytes) -> "Generator[Image.Image]":
     """Open a picture. Pillow decodes it lazily: an error of its decoder inside the block is raised as ValueError too.
 
     Raises:
-        ValueError: the bytes are no PNG, JPEG or WebP, have more than `MAX_PIXELS`, or are damaged.
+        ValueError: the bytes are no PNG, JPEG or WebP, take too much memory (`check_size`), or are damaged.
 
     """
-    what = facts(data)
-    if what.width * what.height > MAX_PIXELS:
-        raise ValueError(f"is {what.width}x{what.height}, and {MAX_PIXELS:,} pixels are the most that are decoded")
+    header = read_header(data)
+    check_size(header)
+    what = header.facts
     from PIL import Image
 
     try:
@@ -32,5 +35,30 @@ def open_image(data: bytes) -> "Generator[Image.Image]":
             if whole:
                 whole.info = image.info
             yield whole or image
+    except MemoryError:
+        raise
     except Exception as error:  # noqa: BLE001 - on damaged bytes Pillow raises nearly anything, AssertionError too
         raise ValueError(f"cannot be decoded ({error})") from None
+
+
+def reduced(
+    image: "Image.Image", mode: str, factor: int | tuple[int, int], box: tuple[int, int, int, int] | None = None
+) -> "Image.Image":
+    """Convert an image, or a box of it, to `mode`, and average whole pixels: `crop`, `convert` and `reduce`, in strips.
+
+    Done with the whole image, each of them takes the memory of a copy, and `reduce` two where there is transparency.
+    """
+    from PIL import Image
+
+    across, down = factor if isinstance(factor, tuple) else (factor, factor)
+    left, upper, right, lower = box or (0, 0, *image.size)
+    if across == down == 1:
+        part = image.crop(box) if box else image
+        return part if part.mode == mode else part.convert(mode)
+    small = Image.new(mode, (-(-(right - left) // across), -(-(lower - upper) // down)))
+    rows = max(1, _STRIP_PIXELS // ((right - left) * down)) * down
+    for top in range(upper, lower, rows):
+        strip = image.crop((left, top, right, min(top + rows, lower)))
+        strip = strip if strip.mode == mode else strip.convert(mode)
+        small.paste(strip.reduce((across, down)), (0, (top - upper) // down))
+    return small

@@ -22,6 +22,7 @@ _PNG_CHANNELS: Mapping[Colour, int] = MappingProxyType({"grey": 1, "rgb": 3, "pa
 _ADAM7 = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
 _JPEG_COLOURS: Mapping[int, Colour] = MappingProxyType({1: "grey", 3: "rgb", 4: "cmyk"})
 _JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+_JPEG_SEQUENTIAL = frozenset({0xC0, 0xC1})
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,8 @@ class Header:
     """Whether a JPEG contains further pictures (MPO, Ultra HDR)."""
     inflated: int = 0
     """Bytes of a PNG's pixel data once it is decompressed."""
+    buffered: int = 0
+    """Bytes that a JPEG of several scans takes in a decoder beside its pixels, until the last scan is read."""
 
 
 def facts(data: bytes) -> Facts:
@@ -113,12 +116,15 @@ def _inflated(width: int, height: int, *, bits: int, interlaced: bool) -> int:
 
 def _jpeg_header(data: bytes) -> Header:
     frames: list[bytes] = []
-    several = False
+    several = progressive = False
     for marker, start, end in jpeg_segments(data):
         if marker in _JPEG_FRAMES:
             frames.append(data[start:end])
+            progressive = marker not in _JPEG_SEQUENTIAL
         several = several or (marker == APP2 and data.startswith(b"MPF\0", start))
         if marker == SOS:
+            # Colours in scans of their own are put together in memory, as a progressive picture is.
+            progressive = progressive or (bool(frames) and data[start : start + 1] != frames[0][5:6])
             break
     if len(frames) != 1 or len(frames[0]) < 6:  # noqa: PLR2004 - precision, height, width, components
         raise ValueError("has a broken JPEG header")
@@ -126,16 +132,13 @@ def _jpeg_header(data: bytes) -> Header:
     colour = _JPEG_COLOURS.get(frame[5])
     if colour is None:
         raise ValueError(f"has a broken JPEG header: {frame[5]} colour channels")
+    width, height = int.from_bytes(frame[3:5], "big"), int.from_bytes(frame[1:3], "big")
     return Header(
-        facts=Facts(
-            format="jpeg",
-            width=int.from_bytes(frame[3:5], "big"),
-            height=int.from_bytes(frame[1:3], "big"),
-            alpha=False,
-        ),
+        facts=Facts(format="jpeg", width=width, height=height, alpha=False),
         colour=colour,
         bits=frame[0],
         several=several,
+        buffered=2 * width * height * frame[5] if progressive else 0,
     )
 
 

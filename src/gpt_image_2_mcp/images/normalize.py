@@ -6,11 +6,12 @@ still fits go on: a photograph's EXIF, which may name a place, stays behind.
 """
 
 import io
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .headers import Header
 
 if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
     from PIL import Image
 
 PNG_EFFORT = 3
@@ -24,7 +25,10 @@ WEBP_EDGE = 16_383
 
 
 def to_plain_mode(image: "Image.Image", header: Header, *, orientation: int) -> "Image.Image":
-    """A copy of a decoded picture in mode L, RGB or RGBA, turned upright from EXIF `orientation` (1 to 8)."""
+    """A decoded picture in mode L, RGB or RGBA, turned upright from EXIF `orientation` (1 to 8).
+
+    It is `image` itself where its pixels are so already.
+    """
     profile: object = image.info.get("icc_profile")
     if header.colour_key and header.colour != "palette":
         image = _with_key_as_alpha(image, header)
@@ -46,19 +50,40 @@ def to_plain_mode(image: "Image.Image", header: Header, *, orientation: int) -> 
 def encode(image: "Image.Image", *, limit: int) -> bytes | None:
     """Encode a picture as PNG, or as JPEG or WebP if the PNG has more than `limit` bytes; None if all have more."""
     profile: bytes | None = image.info.get("icc_profile")
-    into = io.BytesIO()
-    image.save(into, "PNG", compress_level=PNG_EFFORT, icc_profile=profile)
-    if into.tell() <= limit:
-        return into.getvalue()
+    data = _saved(image, "PNG", limit, compress_level=PNG_EFFORT, icc_profile=profile)
     other = "WEBP" if image.mode == "RGBA" else "JPEG"
-    if other == "WEBP" and max(image.size) > WEBP_EDGE:
-        return None
+    if data or (other == "WEBP" and max(image.size) > WEBP_EDGE):
+        return data
     for quality in QUALITIES:
-        into = io.BytesIO()
-        image.save(into, other, quality=quality, icc_profile=profile)
-        if into.tell() <= limit:
-            return into.getvalue()
+        data = _saved(image, other, limit, quality=quality, icc_profile=profile)
+        if data:
+            return data
     return None
+
+
+class _FullError(Exception):
+    """A file has more bytes than it may have."""
+
+
+class _LimitedFile(io.BytesIO):
+    """A file in memory that takes no more bytes than `limit`: what is too large to be sent takes no memory."""
+
+    limit: int
+
+    def write(self, data: "ReadableBuffer") -> int:
+        if self.tell() + memoryview(data).nbytes > self.limit:
+            raise _FullError
+        return super().write(data)
+
+
+def _saved(image: "Image.Image", kind: str, limit: int, **options: Any) -> bytes | None:
+    into = _LimitedFile()
+    into.limit = limit
+    try:
+        image.save(into, kind, **options)
+    except _FullError:
+        return None
+    return into.getvalue()
 
 
 def _in_8_bits(image: "Image.Image") -> "Image.Image":
@@ -107,7 +132,7 @@ def _from_cmyk(image: "Image.Image", profile: object) -> "Image.Image":
 
 
 def _upright(image: "Image.Image", orientation: int) -> "Image.Image":
-    """Turned and mirrored as EXIF 2.32 (CIPA DC-008, tag 0x0112) says of `orientation`; 1 gives a copy."""
+    """Turned and mirrored as EXIF 2.32 (CIPA DC-008, tag 0x0112) says of `orientation`; 1 changes nothing."""
     from PIL.Image import Transpose
 
     turns = {
@@ -119,4 +144,4 @@ def _upright(image: "Image.Image", orientation: int) -> "Image.Image":
         7: Transpose.TRANSVERSE,
         8: Transpose.ROTATE_90,
     }
-    return image.transpose(turns[orientation]) if orientation in turns else image.copy()
+    return image.transpose(turns[orientation]) if orientation in turns else image

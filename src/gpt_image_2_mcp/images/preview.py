@@ -13,10 +13,13 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from . import MIME, Facts
-from .encode import Step, encode_to_fit, without_opaque_alpha
+from ..errors import ChildFailed
+from .decode import reduced
+from .encode import EncodedImage, Step, encode_to_fit, without_opaque_alpha
+from .formats import MIME
+from .headers import Facts, read_header
 from .identify import identify
-from .validate import MAX_PIXELS
+from .memory import DECODING, check_size, decode_in_child, is_small, needed
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -65,29 +68,47 @@ def make_preview(data: bytes, facts: Facts, *, share: int) -> Preview | None:
         ValueError: the picture cannot be decoded.
 
     """
-    from PIL import Image
-
-    if facts.width * facts.height > MAX_PIXELS:
+    if not _fits(data):
         return None
     try:
         if len(data) <= share:
             check_decodes(data, facts)
             return Preview(_base64(data), MIME[facts.format])
-        with _open_scaled(data, facts, share) as image:
-            encoded = encode_to_fit(_scaled_steps(image, share), max_bytes=share)
-            return Preview(_base64(encoded.data), MIME[encoded.format]) if encoded else None
-    except (OSError, ValueError, SyntaxError, AssertionError, Image.DecompressionBombError) as error:
-        raise ValueError(f"cannot be decoded ({error})") from None
+        if not is_small(facts):
+            found = decode_in_child("preview", data, share=share)
+            return Preview(_base64(found.data), MIME[found.values["format"]]) if found.data else None
+        with DECODING.reserve(needed(facts)):
+            encoded = preview_here(data, facts, share=share)
+        return Preview(_base64(encoded.data), MIME[encoded.format]) if encoded else None
+    except ValueError:
+        raise
+    except ChildFailed as error:
+        logger.warning("no preview could be made of a picture: %s", error)
     except Exception:
         # The picture is paid for and saved: whatever goes wrong here (no memory, say) is no failure of the call.
         logger.exception("no preview could be made of a picture")
     return None
 
 
+def preview_here(data: bytes, facts: Facts, *, share: int) -> EncodedImage | None:
+    """Encode a picture in at most `share` bytes in this process; None if it does not fit.
+
+    Raises:
+        ValueError: the picture cannot be decoded.
+
+    """
+    from PIL import Image
+
+    try:
+        with _open_scaled(data, facts, share) as image:
+            return encode_to_fit(_scaled_steps(image, share), max_bytes=share)
+    except (OSError, ValueError, SyntaxError, AssertionError, Image.DecompressionBombError) as error:
+        raise ValueError(f"cannot be decoded ({error})") from None
+
+
 def unscaled_preview(data: bytes, facts: Facts) -> Preview:
     """The file's own bytes as a preview, whatever their size; raises ValueError if they cannot be decoded."""
-    if facts.width * facts.height > MAX_PIXELS:
-        raise ValueError(f"has more than {MAX_PIXELS:,} pixels, the most that are decoded")
+    check_size(read_header(data))
     check_decodes(data, facts)
     return Preview(_base64(data), MIME[facts.format])
 
@@ -100,18 +121,30 @@ def share_of(count: int) -> int:
 def check_decodes(data: bytes, facts: Facts) -> None:
     """Decode a picture that is shown as it is: a model's API refuses a request with one that it cannot decode. Blocks.
 
-    One with more than `MAX_PIXELS` is not decoded.
+    One that would take too much memory (`check_size`) is not decoded.
 
     Raises:
         ValueError: it cannot be decoded, or only by a decoder that overlooks damage.
-        MemoryError: there is too little memory to find that out.
+        MemoryError: there is too little memory or time to find that out.
 
     """
     _, broken = identify(data)
     if broken:
         raise ValueError("is damaged")
-    if facts.width * facts.height > MAX_PIXELS:
+    if not _fits(data):
         return
+    if is_small(facts):
+        with DECODING.reserve(needed(facts)):
+            check_here(data, facts)
+        return
+    try:
+        decode_in_child("check", data)
+    except ChildFailed as error:
+        raise MemoryError(str(error)) from None
+
+
+def check_here(data: bytes, facts: Facts) -> None:
+    """Decode a picture in this process; raises as `check_decodes` does."""
     try:
         with _open_scaled(data, facts, MAX_PICTURE_BYTES):
             pass
@@ -119,6 +152,15 @@ def check_decodes(data: bytes, facts: Facts) -> None:
         raise
     except Exception as error:  # noqa: BLE001 - on damaged bytes Pillow raises nearly anything
         raise ValueError(f"cannot be decoded ({error})") from None
+
+
+def _fits(data: bytes) -> bool:
+    """Whether a picture takes no more memory to decode than there may be."""
+    try:
+        check_size(read_header(data))
+    except ValueError:
+        return False
+    return True
 
 
 @contextmanager
@@ -137,9 +179,7 @@ def _open_scaled(data: bytes, facts: Facts, share: int) -> "Generator[Image.Imag
         mode = "RGBA" if image.has_transparency_data else "RGB"
         image.draft("RGB", (edge, edge))
         image.load()
-        current = image if image.mode == mode else image.convert(mode)
-        factor = _reduction_factor(max(image.size), edge)
-        yield current.reduce(factor) if factor > 1 else current
+        yield reduced(image, mode, _reduction_factor(max(image.size), edge))
 
 
 def _possible_steps(share: int) -> list[tuple[int, int]]:

@@ -5,17 +5,19 @@ only if even that is too large is it scaled down, which its description then say
 """
 
 import io
+import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from ..errors import BadRequest, UnreadableSource, shown
-from . import MIME, Facts
-from .decode import open_image
+from ..errors import BadRequest, ChildFailed, UnreadableSource, shown
+from .decode import open_image, reduced
 from .encode import Step, encode_to_fit, without_opaque_alpha
-from .formats import LABEL
-from .preview import Preview
+from .formats import LABEL, MIME, FileFormat
+from .headers import Facts, read_header
+from .memory import DECODING, check_size, decode_in_child, is_small, needed
+from .preview import Preview, check_decodes
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -26,6 +28,9 @@ SHRINK_FACTOR: Final = 0.8
 """Each further try has this fraction of the width and height of the one before."""
 PNG_EFFORT: Final = 6
 """The level of zlib's compression: twice as fast as level 9, and 1 % larger."""
+MAX_CUT_PIXELS: Final = 8_300_000
+"""Pixels of a region that is cut out at its full size: those of the largest picture that gpt-image-2 makes. A larger
+region fits into no answer, and takes much memory to encode."""
 
 _BOX: Final = re.compile(r"\s*(-?\d{1,9})\s*,\s*(-?\d{1,9})\s*,\s*(-?\d{1,9})\s*,\s*(-?\d{1,9})\s*", re.ASCII)
 _MAX_PNG_RATIO: Final = 2
@@ -60,6 +65,17 @@ class Region:
     """Whether every pixel is exactly the picture's own."""
     description: str
     """All of that in a sentence, for the user."""
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedRegion:
+    """An encoded region; `how` says in words how it differs from the picture's own pixels."""
+
+    data: bytes
+    format: FileFormat
+    factor: float
+    how: str
+    lossless: bool
 
 
 def parse_box(text: str, facts: Facts) -> Box:
@@ -103,35 +119,63 @@ def cut_region(data: bytes, facts: Facts, box: Box, *, share: int) -> Region:
         ValueError: `share` is too small for any picture; the smallest takes some hundred bytes.
 
     """
+    import pybase64
+
+    try:
+        found = _cut(data, facts, box, share)
+    except (ValueError, MemoryError) as error:
+        raise UnreadableSource(f"The picture {error}, so no region of it can be shown.") from None
+    except ChildFailed as error:
+        raise UnreadableSource(f"No region of the picture can be shown. {error}") from None
+    if found is None:
+        raise ValueError(f"No picture fits into {share} bytes.")
+    said = (
+        f"The region {box.width}x{box.height} at left {box.left}, top {box.top} of the {facts.width}x{facts.height}"
+        f" picture, {found.how}."
+    )
+    preview = Preview(pybase64.b64encode_as_string(found.data), MIME[found.format])
+    return Region(preview, box, found.factor, found.lossless, said)
+
+
+def _cut(data: bytes, facts: Facts, box: Box, share: int) -> EncodedRegion | None:
     if (box.width, box.height) == (facts.width, facts.height) and len(data) <= share:
-        return _make_region(
-            data, MIME[facts.format], facts, box, factor=1, how="pixel for pixel: it is the file itself", lossless=True
-        )
-    cut = _cut(data, box)
+        check_decodes(data, facts)
+        return EncodedRegion(data, facts.format, 1, "pixel for pixel: it is the file itself", lossless=True)
+    check_size(read_header(data))
+    if is_small(facts):
+        with DECODING.reserve(needed(facts)):
+            return cut_here(data, facts, box, share=share)
+    cut = decode_in_child("region", data, box=[box.left, box.top, box.width, box.height], share=share)
+    return EncodedRegion(cut.data, **cut.values) if cut.data else None
+
+
+def cut_here(data: bytes, facts: Facts, box: Box, *, share: int) -> EncodedRegion | None:
+    """Cut `box` out of a picture in this process; None if no picture fits.
+
+    Raises:
+        ValueError: the picture cannot be decoded.
+
+    """
+    scale = math.isqrt(box.width * box.height // MAX_CUT_PIXELS) + 1
+    with open_image(data) as image:
+        mode = "RGBA" if image.has_transparency_data else "RGB"
+        cut = reduced(image, mode, scale, (box.left, box.top, box.left + box.width, box.top + box.height))
+    del image  # its pixels would stay in memory while the region is encoded
+    cut = without_opaque_alpha(cut)
     # A PNG's own size tells how well its pixels compress.
     a_pixel = len(data) / (facts.width * facts.height) if facts.format == "png" else _PNG_BYTES_A_PIXEL
-    if a_pixel * box.width * box.height <= _MAX_PNG_RATIO * share:
+    if scale == 1 and a_pixel * box.width * box.height <= _MAX_PNG_RATIO * share:
         as_png = _as_png(cut)
         if len(as_png) <= share:
-            return _make_region(as_png, MIME["png"], facts, box, factor=1, how="pixel for pixel", lossless=True)
+            return EncodedRegion(as_png, "png", 1, "pixel for pixel", lossless=True)
     encoded = encode_to_fit(_steps(cut), max_bytes=share)
     if encoded is None:
-        raise ValueError(f"No picture fits into {share} bytes.")
-    factor = max(encoded.step.image.size) / max(cut.size)
+        return None
+    factor = max(encoded.step.image.size) / max(box.width, box.height)
     how = f"at full size, as {LABEL[encoded.format]} of quality {encoded.step.quality}"
     if factor < 1:
         how = f"scaled to {factor:.0%} of its size to fit into the answer; a smaller region is shown larger"
-    return _make_region(encoded.data, MIME[encoded.format], facts, box, factor=factor, how=how, lossless=False)
-
-
-def _cut(data: bytes, box: Box) -> "Image.Image":
-    try:
-        with open_image(data) as image:
-            mode = "RGBA" if image.has_transparency_data else "RGB"
-            cut = image.crop((box.left, box.top, box.left + box.width, box.top + box.height)).convert(mode)
-    except ValueError as error:
-        raise UnreadableSource(f"The picture {error}, so no region of it can be shown.") from None
-    return without_opaque_alpha(cut)
+    return EncodedRegion(encoded.data, encoded.format, factor, how, lossless=False)
 
 
 def _steps(cut: "Image.Image") -> Iterator[Step]:
@@ -153,15 +197,3 @@ def _as_png(image: "Image.Image") -> bytes:
     out = io.BytesIO()
     image.save(out, "PNG", compress_level=PNG_EFFORT)
     return out.getvalue()
-
-
-def _make_region(
-    data: bytes, mime_type: str, facts: Facts, box: Box, *, factor: float, how: str, lossless: bool
-) -> Region:
-    import pybase64
-
-    said = (
-        f"The region {box.width}x{box.height} at left {box.left}, top {box.top} of the {facts.width}x{facts.height}"
-        f" picture, {how}."
-    )
-    return Region(Preview(pybase64.b64encode_as_string(data), mime_type), box, factor, lossless, said)

@@ -14,6 +14,10 @@ MAX_JPEG_SCANS = 100
 """Scans in one JPEG. Encoders write about ten; each costs a pass over the whole picture, so that a small file with
 thousands of them keeps a decoder busy for hours (libjpeg-turbo's own fuzzing stops at 500)."""
 
+MAX_PARTS = 65_536
+"""Chunks of a PNG, or markers of a JPEG. Encoders write a chunk for 8 kB or more, so that 50 MB are about 6,000; each
+one costs a step in Python, and 50 MB of empty ones would take a minute."""
+
 EOI = 0xD9
 """JPEG's marker at a picture's end."""
 
@@ -26,8 +30,9 @@ APP2 = 0xE2
 _PNG_START = 8
 _COLOUR_TYPE, _PALETTE = 25, 3
 """Where a PNG's header has its colour type, and the type of a picture with a palette."""
-_FILL = 0xFF
 _JPEG_BARE = frozenset({0x01, *range(0xD0, 0xD9)})
+# A marker, which any number of fill bytes may precede; a stuffed zero makes none.
+_JPEG_MARKER = re.compile(rb"\xff[\x01-\xfe]")
 # What ends a scan: any marker but a stuffed zero, a restart or a fill byte.
 _JPEG_SCAN_END = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")
 # Bytes that are given to zlib, and taken from it, at once: small, since what it leaves is copied each time.
@@ -56,14 +61,18 @@ def check_structure(data: bytes, *, kind: FileFormat, inflated: int) -> None:
 def check_chunks(data: bytes, *, kind: FileFormat) -> None:
     """Walk a file to its end marker without looking at the pixels; raises ValueError where it is cut or damaged."""
     if kind == "png":
-        kinds = {_check_sum(data, *chunk) for chunk in png_chunks(data)}
-        needed = (b"IHDR", b"IDAT", b"PLTE") if data[_COLOUR_TYPE] == _PALETTE else (b"IHDR", b"IDAT")
-        for missing in (kind for kind in needed if kind not in kinds):
-            raise ValueError(f"is damaged: it has no {missing.decode('ascii')} chunk")
+        _require_chunks(data, {_check_sum(data, *chunk) for chunk in png_chunks(data)})
     elif kind == "jpeg":
         check_structure(data, kind=kind, inflated=0)
     elif len(data) < int.from_bytes(data[4:8], "little") + 8:
         raise ValueError("is cut short")
+
+
+def _require_chunks(data: bytes, kinds: set[bytes]) -> None:
+    """Refuse a PNG without a chunk that it needs: Pillow shows one without its palette, and fails on it later."""
+    needed = (b"IHDR", b"IDAT", b"PLTE") if data[_COLOUR_TYPE] == _PALETTE else (b"IHDR", b"IDAT")
+    for missing in (kind for kind in needed if kind not in kinds):
+        raise ValueError(f"is damaged: it has no {missing.decode('ascii')} chunk")
 
 
 def _check_sum(data: bytes, kind: bytes, start: int, end: int) -> bytes:
@@ -78,8 +87,11 @@ def png_chunks(data: bytes, *, whole: bool = True) -> Iterator[tuple[bytes, int,
 
     Unless `whole`, the pixels may be cut, so that the start of a file is enough for its header.
     """
-    position, kind = _PNG_START, b""
+    position, kind, count = _PNG_START, b"", 0
     while kind != b"IEND":
+        count += 1
+        if count > MAX_PARTS:
+            raise ValueError(f"has more than {MAX_PARTS:,} chunks, which is the most")
         length, kind = int.from_bytes(data[position : position + 4], "big"), data[position + 4 : position + 8]
         start, end = position + 8, position + 8 + length
         if end + 4 > len(data) and (whole or kind != b"IDAT"):
@@ -91,30 +103,38 @@ def png_chunks(data: bytes, *, whole: bool = True) -> Iterator[tuple[bytes, int,
 
 
 def jpeg_segments(data: bytes) -> Iterator[tuple[int, int, int]]:
-    """Each segment's marker, and where its content starts and ends, until the picture's end marker or the data's."""
-    position = 2
-    while (position := data.find(b"\xff", position)) >= 0 and position + 2 <= len(data):
+    """Each segment's marker, and where its content starts and ends, until the picture's end marker or the data's.
+
+    Raises:
+        ValueError: there are more than `MAX_PARTS` markers.
+    """
+    position, count = 2, 0
+    while found := _JPEG_MARKER.search(data, position):
+        position = found.end() - 2
         marker = data[position + 1]
+        count += 1
+        if count > MAX_PARTS:
+            raise ValueError(f"has more than {MAX_PARTS:,} markers, which is the most")
         if marker == EOI:
             yield marker, position + 2, position + 2
             return
-        if marker in {0x00, _FILL} or marker in _JPEG_BARE:
-            position += 1 if marker == _FILL else 2
+        if marker in _JPEG_BARE:
+            position += 2
             continue
         end = position + 2 + int.from_bytes(data[position + 2 : position + 4], "big")
         yield marker, position + 4, end
         position = end
         if marker == SOS:  # coded pixels follow
-            found = _JPEG_SCAN_END.search(data, end)
-            position = found.start() if found else len(data)
+            ended = _JPEG_SCAN_END.search(data, end)
+            position = ended.start() if ended else len(data)
 
 
 def _check_png(data: bytes, inflated: int) -> None:
     """Inflate the pixels and count them, since Pillow leaves rows that are not there black; and sum up each chunk."""
-    missing = inflated
+    missing, kinds = inflated, set[bytes]()
     inflate = zlib.decompressobj()
     for kind, start, end in png_chunks(data):
-        _check_sum(data, kind, start, end)
+        kinds.add(_check_sum(data, kind, start, end))
         for at in range(start, end if kind == b"IDAT" else start, _PIECE):
             piece = data[at : min(at + _PIECE, end)]
             while piece and missing > 0:
@@ -123,5 +143,6 @@ def _check_png(data: bytes, inflated: int) -> None:
                 except zlib.error:
                     raise ValueError("is damaged: its pixels do not inflate") from None
                 piece = inflate.unconsumed_tail
+    _require_chunks(data, kinds)
     if missing > 0:
         raise ValueError("is cut short: rows of it are missing")

@@ -1,9 +1,8 @@
 """Checks that bytes are a picture which can be sent to the API, and converts the ones that it would refuse.
 
 `validate` decodes an input image completely. A picture is sent byte for byte as it came, unless its header shows that
-the API would refuse or misread it: then `normalize` re-encodes it, and `ValidatedImage.change` tells the user. One
-picture is decoded at a time in the whole process, under `_DECODE_LOCK`: at 50 million pixels that takes 200 MB, and the
-copies on the way to a PNG as much again.
+the API would refuse or misread it: then `normalize` re-encodes it, and `ValidatedImage.change` tells the user. A large
+picture is decoded in a child process; `memory` says which and why.
 """
 
 import io
@@ -14,9 +13,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ..errors import UnreadableSource
+from ..errors import ChildFailed, ChildOutOfMemory, UnreadableSource
 from .formats import LABEL
 from .headers import Facts, Header, facts, read_header
+from .memory import DECODING, MARGIN, TOTAL, check_size, decode_in_child, is_small, needed
 from .normalize import encode, to_plain_mode
 from .structure import check_structure
 
@@ -26,10 +26,10 @@ if TYPE_CHECKING:
 MAX_BYTES = 50_000_000
 """Bytes of one picture: "each under 50 MB" (OpenAI's reference for `images.edit`, read 2026-11-22)."""
 
-MAX_PIXELS = 50_000_000
-"""Pixels of one picture. This limit is our own: above the 48 megapixels of cameras, and 200 MB once decoded."""
-
-_DECODE_LOCK = threading.Lock()
+_FILTER_LOCK = threading.Lock()
+"""Held while a picture is open: the filters of warnings are those of the whole process."""
+_CHECKED_SCALE = 8
+"""A JPEG that goes as it came is decoded at an eighth of its size: all of its data is read, in little memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,16 +54,50 @@ def validate(data: bytes, *, name: str = "The picture") -> ValidatedImage:
         raise UnreadableSource(f"{name} has {len(data):,} bytes, and {MAX_BYTES:,} is the most: shrink it first.")
     try:
         header = read_header(data)
-        _check_pixels(header.facts.width, header.facts.height)
+        check_size(header)
+    except ValueError as exc:
+        raise _refusal(name, exc) from None
+    if is_small(header.facts):
+        with DECODING.reserve(needed(header.facts)):
+            return validate_here(data, header, name=name)
+    try:
+        found = decode_in_child("validate", data, name=name)
+    except ChildOutOfMemory as exc:
+        raise UnreadableSource(f"{name} cannot be decoded. {exc} Shrink it first.") from None
+    except (ChildFailed, ValueError) as exc:
+        raise UnreadableSource(str(exc)) from None
+    sent = found.data or data
+    return ValidatedImage(data=sent, facts=facts(sent), change=found.values["change"])
+
+
+def validate_here(data: bytes, header: Header, *, name: str) -> ValidatedImage:
+    """What `validate` does, in this process; raises UnreadableSource as it does."""
+    try:
         check_structure(data, kind=header.facts.format, inflated=header.inflated)
     except ValueError as exc:
-        raise UnreadableSource(f"{name} {exc}. Save it anew as a PNG, JPEG or WebP.") from None
-    with _decode(data, header, name=name) as image:
-        orientation = _orientation(image)
+        raise _refusal(name, exc) from None
+    with _open(data, header, name=name) as image:
+        # A PNG may have its orientation behind its pixels.
+        orientation = _orientation(image) if header.facts.format != "png" else 1
         changes = _changes(header, turned=orientation > 1)
+        if header.facts.format == "jpeg":
+            _draft(image, header, is_changed=bool(changes), size=len(data))
+        image.load()
+        if header.facts.format == "png":
+            orientation = _orientation(image)
+            changes = _changes(header, turned=orientation > 1)
         if not changes:
             return ValidatedImage(data=data, facts=header.facts)
-        rebuilt = encode(to_plain_mode(image, header, orientation=orientation), limit=MAX_BYTES)
+        full = (header.facts.width, header.facts.height)
+        if image.size != full:
+            changes.insert(
+                0, ("reduced to half its width and height", f"at {full[0]}x{full[1]} it takes too much memory")
+            )
+        plain = to_plain_mode(image, header, orientation=orientation)
+        if plain is not image:
+            # Its pixels need not stay in memory now.
+            image.close()
+        rebuilt = encode(plain, limit=MAX_BYTES)
     if rebuilt is None:
         raise UnreadableSource(
             f"{name} would be over {MAX_BYTES:,} bytes in a form that the API takes: shrink it first."
@@ -78,34 +112,41 @@ def validate(data: bytes, *, name: str = "The picture") -> ValidatedImage:
     )
 
 
-def _check_pixels(width: int, height: int) -> None:
-    if width * height > MAX_PIXELS:
-        raise ValueError(f"is {width}x{height}, and {MAX_PIXELS:,} pixels are the most that are decoded")
+def _refusal(name: str, why: ValueError) -> UnreadableSource:
+    return UnreadableSource(f"{name} {why}. Save it anew as a PNG, JPEG or WebP.")
+
+
+def _draft(image: "Image.Image", header: Header, *, is_changed: bool, size: int) -> None:
+    """Have a JPEG decoded at a smaller size if its pixels are not used, or there is no memory for it and its copy."""
+    width, height = header.facts.width, header.facts.height
+    if not is_changed:
+        image.draft(None, (max(1, width // _CHECKED_SCALE), max(1, height // _CHECKED_SCALE)))
+    elif header.buffered + 8 * width * height + size + MAX_BYTES > TOTAL - MARGIN:
+        image.draft(None, (width // 2, height // 2))
 
 
 @contextmanager
-def _decode(data: bytes, header: Header, *, name: str) -> "Generator[Image.Image]":
-    """Open the picture with Pillow and decode its first frame, holding `_DECODE_LOCK` until the block ends."""
+def _open(data: bytes, header: Header, *, name: str) -> "Generator[Image.Image]":
+    """Open a picture with Pillow; whatever fails in the block refuses the picture, but for a lack of memory."""
     from PIL import Image
 
-    with _DECODE_LOCK:
-        try:
-            with warnings.catch_warnings():
-                # Pillow warns of odd metadata, which does not matter here, and of too many pixels, which does.
-                warnings.simplefilter("ignore")
-                warnings.simplefilter("error", Image.DecompressionBombWarning)
-                image = Image.open(io.BytesIO(data), formats=(header.facts.format,))
+    try:
+        with _FILTER_LOCK, warnings.catch_warnings():
+            # Pillow warns of odd metadata, which does not matter here, and of too many pixels, which does.
+            warnings.simplefilter("ignore")
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(io.BytesIO(data), formats=(header.facts.format,)) as image:
                 # The two readers of the header must agree, or the bound on pixels was checked on another picture.
                 if image.size != (header.facts.width, header.facts.height):
                     raise ValueError  # noqa: TRY301 - one refusal for all that does not decode
-                image.load()
-        except Exception:  # noqa: BLE001 - on hostile bytes Pillow raises nearly anything; all of it means "no picture"
-            raise UnreadableSource(
-                f"{name} begins like a {LABEL[header.facts.format]} but does not decode: it is cut short or damaged. "
-                f"Save it anew as a PNG, JPEG or WebP."
-            ) from None
-        with image:
-            yield image
+                yield image
+    except (MemoryError, UnreadableSource):
+        raise
+    except Exception:  # noqa: BLE001 - on hostile bytes Pillow raises nearly anything; all of it means "no picture"
+        raise UnreadableSource(
+            f"{name} begins like a {LABEL[header.facts.format]} but does not decode: it is cut short or damaged. "
+            f"Save it anew as a PNG, JPEG or WebP."
+        ) from None
 
 
 def _orientation(image: "Image.Image") -> int:

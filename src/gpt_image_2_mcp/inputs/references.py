@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from ..catalogue.picture_record import PICTURE_ID, Picture
 from ..errors import BadRequest, shown
-from ..persistence.unit_of_work import WriterThread
+from ..persistence.writer_thread import WriterThread
 
 LAST = "last"
 _NUMBER = re.compile(r"(?:#|\N{NUMERO SIGN}|(?:number|no\.?|nr\.?)(?=[\s0-9]))?\s*([0-9]{1,6})", re.IGNORECASE)

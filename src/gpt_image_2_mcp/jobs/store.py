@@ -20,7 +20,8 @@ from ..billing.prices import dollars
 from ..database.retry import retry_undone
 from ..database.url import PostgresUrl
 from ..errors import USAGE_URL, GptImageError, JobLost
-from ..persistence.unit_of_work import Repositories, UnitOfWork, WriterThread
+from ..persistence.unit_of_work import Repositories, UnitOfWork
+from ..persistence.writer_thread import WriterThread
 from ..storage.time_limit import run_in_time_async
 from .job import Delivery, Job
 from .serialization import is_readable, stored_request

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Final
 from ..catalogue.picture_record import Picture
 from ..images.decode import open_image
 from ..images.encode import Step, encode_to_fit
+from ..images.thumbnail import EDGE
 from .captions import caption, cut_to_width, drawable
 from .text import no_thumbnail_text
-from .thumbnails import EDGE, thumbnails
+from .thumbnails import thumbnails
 
 if TYPE_CHECKING:
     from PIL import Image, ImageDraw, ImageFont
@@ -105,7 +106,7 @@ def _paste_thumbnail(sheet: "Image.Image", data: bytes | None, frame: tuple[int,
                 small.paste(image, mask=image.convert("RGBA").getchannel("A"))
             else:
                 small = image.convert("RGB")
-    except ValueError:
+    except (ValueError, MemoryError):
         return False
     sheet.paste(_TILE, frame)
     sheet.paste(small, ((left + right - small.width) // 2, (top + bottom - small.height) // 2))

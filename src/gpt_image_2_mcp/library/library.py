@@ -23,7 +23,8 @@ from ..inputs.reader import InputReader
 from ..inputs.references import References
 from ..paths.policy import real_path
 from ..paths.safe_open import exists, is_file
-from ..persistence.unit_of_work import UnitOfWork, WriterThread
+from ..persistence.unit_of_work import UnitOfWork
+from ..persistence.writer_thread import WriterThread
 from ..storage.local_folder import last_resort
 from .progress import CountCallback
 

@@ -21,7 +21,8 @@ from ..catalogue.sidecar import read_sidecar
 from ..errors import RecordConflict, UnreadableSource
 from ..images import EXTENSION, SHOWN, identify
 from ..paths.safe_open import is_file
-from ..persistence.unit_of_work import Repositories, UnitOfWork, WriterThread
+from ..persistence.unit_of_work import Repositories, UnitOfWork
+from ..persistence.writer_thread import WriterThread
 from .progress import CountCallback, Notes
 from .scan import ScanResult
 

@@ -75,7 +75,7 @@ def rescue_answer(raw: Path, *, policy: WritePolicy, sandbox: bool, with_record:
     name = Name.new("image", "rescued")
     try:
         for number, data in enumerate(pictures, 1):
-            picture = _save(data, folder, name, number, made, policy=policy, sandbox=sandbox)
+            picture = _save(data, folder, name, number, made, policy=policy, sandbox=sandbox, notes=result.notes)
             result.pictures.append(picture)
             if with_record:
                 _write_record(picture, policy, result)
@@ -85,7 +85,15 @@ def rescue_answer(raw: Path, *, policy: WritePolicy, sandbox: bool, with_record:
 
 
 def _save(
-    data: bytes, folder: Path, name: Name, number: int, made: datetime, *, policy: WritePolicy, sandbox: bool
+    data: bytes,
+    folder: Path,
+    name: Name,
+    number: int,
+    made: datetime,
+    *,
+    policy: WritePolicy,
+    sandbox: bool,
+    notes: Notes,
 ) -> Picture:
     kind = name_format(data) or "bin"
     path, _ = save_image(data, extension=EXTENSION[kind], name=name, number=number, folders=(folder,), policy=policy)
@@ -95,6 +103,8 @@ def _save(
             check_decodes(data, facts)
         except ValueError:
             broken = True
+        except MemoryError as error:
+            notes.add(f"{path} is saved; whether it is whole is not known. {error}")
     record = PictureRecord(
         id=path.stem,
         kind="image",

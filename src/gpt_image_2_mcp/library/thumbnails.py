@@ -13,24 +13,17 @@ from contextlib import suppress
 from functools import partial
 from operator import itemgetter
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from ..catalogue.picture_record import Picture
 from ..errors import GptImageError
 from ..images import facts
 from ..images.decode import open_image
-from ..images.encode import Step, encode, without_opaque_alpha
+from ..images.thumbnail import EDGE, make_thumbnail
 from ..paths.safe_open import open_no_follow
 from ..storage.atomic_write import write_file
 from ..storage.time_limit import is_dead
 
-if TYPE_CHECKING:
-    from PIL import Image
-
-EDGE: Final = 288
-"""The long edge of a thumbnail, in pixels: five of them side by side are 1,500, more than chats show of a picture."""
-QUALITY: Final = 82
-"""The quality of the encoder."""
 MAX_CACHED: Final = 2_000
 """Thumbnails that the folder keeps: about 30 MB."""
 MAX_CACHED_BYTES: Final = 1_000_000
@@ -75,34 +68,6 @@ def thumbnails(
         return list(pool.map(partial(thumbnail, read=read, cache=cache), pictures))
 
 
-def make_thumbnail(data: bytes) -> bytes | None:
-    """Scale a PNG, JPEG or WebP down to at most `EDGE` pixels either way, and encode it; None if it is broken."""
-    try:
-        with open_image(data) as image:
-            return encode(Step(_scaled_down(image), QUALITY)).data
-    except ValueError:
-        return None
-
-
-def _scaled_down(image: "Image.Image") -> "Image.Image":
-    from PIL import Image
-
-    mode = "RGBA" if image.has_transparency_data else "RGB"
-    ratio = min(1.0, EDGE / image.width, EDGE / image.height)
-    size = (max(1, round(image.width * ratio)), max(1, round(image.height * ratio)))
-    image.draft("RGB", size)
-    image.load()
-    # `reduce` averages whole pixels, at a quarter of the cost of `resize`, which then does the rest.
-    factor = (max(1, image.width // size[0]), max(1, image.height // size[1]))
-    if image.mode != mode:
-        image = image.convert(mode)
-    if max(factor) > 1:
-        image = image.reduce(factor)
-    if image.size != size:
-        image = image.resize(size, Image.Resampling.BICUBIC)  # pyright: ignore[reportUnknownMemberType] - numpy's
-    return without_opaque_alpha(image)
-
-
 def _looks_unchanged(picture: Picture) -> bool:
     """Whether the file exists with the size that it was saved with; its bytes are not read."""
     if is_dead(picture.path.parent):
@@ -130,11 +95,12 @@ def _read_cached(path: Path) -> bytes | None:
 
 def _is_thumbnail(data: bytes) -> bool:
     try:
-        if facts(data).format == "png":
+        what = facts(data)
+        if what.format == "png" or max(what.width, what.height) > EDGE:
             return False
         with open_image(data) as image:
             image.load()
-            return max(image.size) <= EDGE
+            return True
     except ValueError:
         return False
 

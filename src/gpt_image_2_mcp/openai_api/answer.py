@@ -7,10 +7,11 @@ saved, the whole answer is kept. The error or the warning says where.
 """
 
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
 import httpx2
 import openai
@@ -27,6 +28,8 @@ from .sink import ImageSink
 
 MAX_PLAIN_BYTES = 3_000
 """Bytes of a JSON object in which no picture can be: a refusal in words, for example."""
+_PICTURE_FIELD: Final = re.compile(rb'b64_json|url|"result"\s*+:\s*+"')
+"""What stands before a picture or a link: `result` is the Responses API's, and null where it made no picture."""
 MAX_ANSWER_BYTES = 512 * 1024 * 1024
 """Bytes of one answer that are read: ten pictures at 4K that no compression helps are 320 MB in base64."""
 IN_ERROR = "The backend answered with an error that had the picture in it."
@@ -186,5 +189,4 @@ def _is_plain_object(content: bytes | bytearray) -> bool:
         body = json.loads(content)
     except (ValueError, RecursionError):
         return False
-    has_field = b"b64_json" in content or b"url" in content
-    return isinstance(body, dict) and not has_field and len(content) < MAX_PLAIN_BYTES
+    return isinstance(body, dict) and len(content) < MAX_PLAIN_BYTES and not _PICTURE_FIELD.search(content)

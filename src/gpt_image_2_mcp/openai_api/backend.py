@@ -1,10 +1,13 @@
 """The API behind one HTTP client: sends an `ImageRequest` by the route that it needs."""
 
+from pathlib import Path
+
 import httpx2
 
 from ..settings import Settings
 from .client import make_http, make_sdk
 from .edit_router import EditRouter
+from .failed_streams import FailedStreams
 from .images_route import ImagesRoute
 from .rate_limiter import RateLimiter, RequestStatus
 from .request import ImageRequest, SendOutcome
@@ -15,11 +18,21 @@ from .sink import ImageSink
 class Backend:
     """The API at the address and with the key of the settings."""
 
-    def __init__(self, settings: Settings, transport: httpx2.BaseTransport | None, limiter: RateLimiter) -> None:
-        """Make the HTTP client, on `transport` instead of the network if there is one, and the SDK's client on it."""
+    def __init__(
+        self, settings: Settings, transport: httpx2.BaseTransport | None, limiter: RateLimiter, data_dir: Path | None
+    ) -> None:
+        """Make the HTTP client, on `transport` instead of the network if there is one, and the SDK's client on it.
+
+        What the backend cannot do is remembered in `data_dir`; if that is None, for this process.
+        """
         self._http = make_http(transport)
         sender = RequestSender(make_sdk(settings, self._http), limiter)
-        self._images = ImagesRoute(sender, model=settings.model, partial_images=settings.partial_images)
+        self._images = ImagesRoute(
+            sender,
+            model=settings.model,
+            partial_images=settings.partial_images,
+            failed_streams=FailedStreams(data_dir, str(sender.sdk.base_url)),
+        )
         self._edits = EditRouter(
             sender,
             self._images,

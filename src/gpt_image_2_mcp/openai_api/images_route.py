@@ -9,6 +9,7 @@ from functools import partial
 from http import HTTPStatus
 from typing import Any
 
+import anyio.to_thread
 import openai
 
 from ..errors import ApiError, OutcomeUnknown
@@ -20,6 +21,7 @@ from .api_result import ApiResult
 from .body_reader import read_body
 from .errors import translate_object
 from .events import read_events
+from .failed_streams import FailedStreams
 from .rate_limiter import RequestStatus
 from .request import ImageRequest
 from .results import decode_base64, parse_completed_event, parse_images_answer, request_id
@@ -30,7 +32,7 @@ OPENAI_HOST = "api.openai.com"
 
 NOT_STREAMED = (
     "The backend failed to stream the picture (GPT_IMAGE_2_PARTIAL_IMAGES asks for a stream), so no more unfinished"
-    " pictures are asked for until this server is started again. Unset GPT_IMAGE_2_PARTIAL_IMAGES for this backend."
+    " pictures are asked for from this address for a week. Unset GPT_IMAGE_2_PARTIAL_IMAGES for this backend."
 )
 
 OPTIONS = ("size", "quality", "background", "output_format", "output_compression", "moderation", "user")
@@ -47,11 +49,14 @@ def changed_options(options: Options, names: Sequence[str] = OPTIONS) -> dict[st
 class ImagesRoute:
     """Sends requests for one model to both endpoints, and passes what arrives to an `ImageSink`."""
 
-    def __init__(self, sender: RequestSender, *, model: str, partial_images: int) -> None:
-        """Ask for `partial_images` unfinished pictures if a request is for one picture; 0 does not stream."""
+    def __init__(
+        self, sender: RequestSender, *, model: str, partial_images: int, failed_streams: FailedStreams
+    ) -> None:
+        """Ask for `partial_images` unfinished pictures with each request for one picture; 0 does not stream. Blocks."""
         self._sender = sender
         self._model = model
-        self._partial_images = partial_images
+        self._failed_streams = failed_streams
+        self._partial_images = 0 if failed_streams.has_failed() else partial_images
 
     async def generate(self, request: ImageRequest, status: RequestStatus, sink: ImageSink) -> None:
         """Make pictures from a prompt; raises `ApiError`."""
@@ -103,17 +108,17 @@ class ImagesRoute:
                 )
             except ApiError as error:
                 if not _refuses_streaming(error):
-                    self._note_failed_stream(error)
+                    await self._note_failed_stream(error)
                     raise
                 self._partial_images = 0
             else:
                 if failed:
-                    self._partial_images = 0
+                    await self._stream_no_more()
                 return
         several = {"n": n} if n > 1 else {}
         await send(lambda: receive(call(model=self._model, **several), self._read, sink, request=request, wanted=n))
 
-    def _note_failed_stream(self, error: ApiError) -> None:
+    async def _note_failed_stream(self, error: ApiError) -> None:
         """Stop streaming if a proxy answered a request for a stream, and the answer is no picture.
 
         LiteLLM, for one, has the picture made, fails to pass the stream on, and answers 500: the next request would be
@@ -122,8 +127,12 @@ class ImagesRoute:
         if isinstance(error.__cause__, openai.APIConnectionError) or not error.may_be_billed:
             return
         if self._sender.sdk.base_url.host != OPENAI_HOST:
-            self._partial_images = 0
+            await self._stream_no_more()
             error.args = (f"{error.args[0]} {NOT_STREAMED}",)
+
+    async def _stream_no_more(self) -> None:
+        self._partial_images = 0
+        await anyio.to_thread.run_sync(self._failed_streams.note)
 
     def _read_stream(self, answer: Answer, sink: ImageSink) -> ApiResult:
         """Read a stream of events: save the unfinished pictures, and give the result at its end."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -19,11 +20,21 @@ if TYPE_CHECKING:
 class LazyBackend:
     """Makes the process's one `Backend` at the first use, and closes it at the end."""
 
-    def __init__(self, settings: Settings, transport: httpx2.AsyncBaseTransport | None, limiter: RateLimiter) -> None:
-        """Reach the API with the address and key of `settings`, through `transport` instead of the network if given."""
+    def __init__(
+        self,
+        settings: Settings,
+        transport: httpx2.AsyncBaseTransport | None,
+        limiter: RateLimiter,
+        data_dir: Path | None = None,
+    ) -> None:
+        """Reach the API with the address and key of `settings`, through `transport` instead of the network if given.
+
+        What the backend cannot do is remembered in `data_dir`; if that is None, for this process.
+        """
         self._settings = settings
         self._transport = transport
         self._limiter = limiter
+        self._data_dir = data_dir
         self._making = anyio.Lock()
         self._backend: Backend | None = None
 
@@ -55,4 +66,4 @@ class LazyBackend:
         # Overrules OPENAI_LOG: at DEBUG the SDK would log whole requests, prompts included.
         logging.getLogger("openai").setLevel(logging.INFO if self._settings.debug else logging.WARNING)
         transport = SyncTransport(self._transport, loop) if self._transport else None
-        return Backend(self._settings, transport, self._limiter)
+        return Backend(self._settings, transport, self._limiter, self._data_dir)

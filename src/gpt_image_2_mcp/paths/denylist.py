@@ -1,11 +1,15 @@
 """Folders and files that are never read or written, and why: the lists that reading and writing share.
 
-This module owns the lists and how they are matched; it works on path names only and never touches the disk. Secrets are
-matched by their names anywhere in a path, not only below the user's home, since other homes, backups and containers
-keep theirs under the same names. Names are compared without regard to case, as most disks of macOS and Windows do.
+This module owns the lists and how they are matched; but for `is_in`, it works on path names only. Secrets are matched
+by their names anywhere in a path, not only below the user's home, since other homes, backups and containers keep theirs
+under the same names. Names are compared without regard to case, as most disks of macOS and Windows do, and
+a folder that a system shows under a second path counts as one (`fold_parts`).
 """
 
 import functools
+import os
+import re
+import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -136,7 +140,6 @@ class SystemFolder:
 
 SYSTEM_FOLDERS: tuple[SystemFolder, ...] = (
     SystemFolder("/etc", "the system's settings"),
-    SystemFolder("/private/etc", "the system's settings"),
     SystemFolder("/bin", "the system's programs"),
     SystemFolder("/sbin", "the system's programs"),
     SystemFolder("/lib", "the system's libraries"),
@@ -162,13 +165,7 @@ SYSTEM_FOLDERS: tuple[SystemFolder, ...] = (
         exceptions=("/var/tmp", "/var/folders", "/var/home", "/var/mnt", "/var/srv"),  # noqa: S108 - named, not used
         holds_projects=True,
     ),
-    SystemFolder(
-        "/private/var",
-        "the data of services",
-        exceptions=("/private/var/tmp", "/private/var/folders"),
-        holds_projects=True,
-    ),
-    SystemFolder("/System", "macOS itself", exceptions=("/System/Volumes/Data/Users", "/System/Volumes/Data/Volumes")),
+    SystemFolder("/System", "macOS itself"),
     SystemFolder("/Library", "settings of every user of this Mac"),
     SystemFolder("/Applications", "installed programs"),
     SystemFolder("C:/Windows", "Windows itself"),
@@ -183,25 +180,80 @@ SYSTEM_FOLDERS: tuple[SystemFolder, ...] = (
 HIDDEN_HOME_FOLDERS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("Library", ("Library/Mobile Documents", "Library/CloudStorage")),
     ("AppData", ("AppData/Local/Temp",)),
+    ("snap", ()),
 )
-"""Folders of the home that macOS and Windows hide, besides those with a leading dot, and the folders in them that users
-do see: iCloud Drive and other cloud folders, and the temporary folder."""
+"""Folders of a home that hold the data of programs, besides those with a leading dot, and the folders in them that
+users do see: iCloud Drive and other cloud folders, and the temporary folder."""
+
+CACHES: tuple[tuple[str, str], ...] = (
+    (".cache", "a program's cache"),
+    ("Cache_Data", "a browser's cache"),
+    ("cache2", "a browser's cache"),
+    ("CacheStorage", "a browser's cache"),
+    ("IndexedDB", "a browser's data"),
+    ("blob_storage", "a browser's data"),
+    ("tdata", "a chat's pictures"),
+    ("attachments.noindex", "a chat's pictures"),
+)
+"""Folders in which browsers and chats keep pictures of other people and of private pages: their names at any depth."""
+
+_ALIASES = (
+    # The kernel's forms of a Windows path.
+    re.compile(r"/{1,2}(?:\?\?|[?.])/(?=[a-z]:)"),
+    # macOS shows the disk of the users a second time, and three of its folders under /private.
+    re.compile(r"/system/volumes/data(?=/|$)"),
+    re.compile(r"/private(?=/(?:etc|tmp|var)(?:/|$))"),
+)
+_DRIVE_OF_WSL = re.compile(r"/(?:mnt|cygdrive)/([a-z])(?=/|$)")
 
 
 def fold_parts(path: Path | str) -> tuple[str, ...]:
-    """The names in a path in lower case, without root, drive, and trailing dots and spaces, which Windows ignores."""
-    text = str(path).replace("\\", "/")
-    names = [name.rstrip(". ").casefold() or name for name in text.split("/") if name]
-    return tuple(names[1:] if names and names[0].endswith(":") else names)
+    """The names in a path in a form that is the same for all ways in which systems spell it; without the root.
+
+    In lower case, without trailing dots and spaces, which Windows ignores, without characters that macOS ignores, and
+    without second paths to the same folder: `/System/Volumes/Data/Users/kim` is `users`, `kim`. A drive is a name of
+    its own, so that `/mnt/c/Users` is `c:`, `users`.
+    """
+    text = str(path).replace("\\", "/").casefold()
+    for alias in _ALIASES:
+        if found := alias.match(text):
+            text = text[found.end() :]
+    if drive := _DRIVE_OF_WSL.match(text):
+        text = f"{drive[1]}:{text[drive.end() :]}"
+    return tuple(_fold_name(name) for name in text.split("/") if name)
+
+
+def _fold_name(name: str) -> str:
+    plain = name
+    if not name.isascii():
+        plain = "".join(character for character in name if unicodedata.category(character) != "Cf")
+    return plain.rstrip(". ") or name
 
 
 def is_below(path: Path | str, folder: Path | str) -> bool:
     """Whether `path` is `folder` or lies in it.
 
-    Use this to refuse only: it ignores drives and letter case. What the user allows is matched exactly, by `is_in_any`.
+    Use this to refuse only: it ignores letter case, and a folder with a drive stands for the same one on every drive.
+    What the user allows is matched by `is_in_any`.
     """
     inner, outer = fold_parts(path), fold_parts(folder)
+    if outer[:1] and outer[0].endswith(":"):
+        if not (inner[:1] and inner[0].endswith(":")):
+            return False
+        inner, outer = inner[1:], outer[1:]
     return inner[: len(outer)] == outer
+
+
+def find_cache(path: Path | str) -> str | None:
+    """What the cache of a browser or a chat holds that a path leads through; None if it leads through none."""
+    names = fold_parts(path)
+    return next((holds for folder, holds in CACHES if folder.casefold() in names[:-1]), None)
+
+
+def is_root(path: Path | str) -> bool:
+    """Whether a path is the root of a disk."""
+    names = fold_parts(path)
+    return not names or (len(names) == 1 and names[0].endswith(":"))
 
 
 def find_secret(path: Path | str) -> tuple[tuple[str, ...], str] | None:
@@ -222,8 +274,32 @@ def _folded_secret_folders() -> tuple[tuple[tuple[str, ...], str], ...]:
 
 
 def is_in_any(path: Path, folders: Iterable[Path]) -> bool:
-    """Whether a path is one of the folders or lies in one; all have to be real paths."""
-    return any(path.is_relative_to(folder) for folder in folders)
+    """Whether a path is one of the folders or lies in one; all have to be real paths. Blocks: it may ask the disk."""
+    return any(is_in(path, folder) for folder in folders)
+
+
+def is_in(path: Path, folder: Path) -> bool:
+    """Whether a real path is a folder or lies in it, by its names or by what they lead to.
+
+    A folder has several real paths where a disk ignores letter case, and where it is shown in two places.
+    """
+    if path.is_relative_to(folder):
+        return True
+    if not is_below(path, folder):
+        # The disk is asked only where the names say the same but for their spelling.
+        return False
+    try:
+        wanted = folder.stat()
+    except OSError:
+        return False
+    return any(_leads_to(parent, wanted) for parent in (path, *path.parents))
+
+
+def _leads_to(path: Path, wanted: os.stat_result) -> bool:
+    try:
+        return os.path.samestat(path.stat(), wanted)
+    except OSError:
+        return False
 
 
 def describe_folders(folders: Sequence[Path], *, most: int = 3) -> str:

@@ -17,6 +17,8 @@ from urllib.parse import unquote
 
 from ..errors import BadRequest, shown
 from . import denylist
+from .homes import find_hidden
+from .plain_names import ALLOWED, WINDOWS_DEVICES, is_plain, is_windows_device, suggest_plain
 
 MAX_PREFIX = 40
 """Characters of a file name that a caller chooses: readable in a list, and far below every system's limit of 255."""
@@ -24,10 +26,6 @@ MAX_PREFIX = 40
 MAX_PATH = 4096
 """Characters of a path: the limit of Linux, and more than those of the other systems."""
 
-_WINDOWS_DEVICES = frozenset(
-    {"con", "prn", "aux", "nul", "clock", "conin", "conout"}
-    | {f"{port}{number}" for port in ("com", "lpt") for number in range(10)}
-)
 _IS_WINDOWS = os.name == "nt"
 _FILE_URL = re.compile(r"file:(?://(?P<host>[^/\\]*))?(?P<path>[/\\].*)?", re.IGNORECASE | re.DOTALL)
 _NETWORK_SHARE = re.compile(r"[/\\]{2}")
@@ -95,17 +93,14 @@ class WritePolicy:
         working_dir, home = real_path(self.working_dir), real_path(self.home)
         # The user's own folders are looked at only where they matter: one may be on a network drive that is gone, and
         # a picture is then saved in another folder.
-        if self.allowed_dirs is None and not _refusal_reason(real, working_dir=working_dir, home=home, own=()):
+        if self.allowed_dirs is None and not self._refusal(real, working_dir=working_dir, home=home, own=()):
             return real
         own = [real_path(directory) for directory in self.own_dirs]
         if real in own:
             return real
-        reason = _refusal_reason(real, working_dir=working_dir, home=home, own=own)
-        if reason:
-            raise BadRequest(
-                f"No picture is written to {shown(str(folder))}: {reason}. Choose another folder or leave output_dir "
-                f"away; a person can set GPT_IMAGE_2_OUTPUT_DIR, or GPT_IMAGE_2_ALLOW_UNSAFE_OUTPUT_DIR=1."
-            )
+        refusal = self._refusal(real, working_dir=working_dir, home=home, own=own)
+        if refusal:
+            raise BadRequest(f"No picture is written to {shown(str(folder))}: {refusal}")
         allowed = self.allowed_dirs
         if allowed is not None and not denylist.is_in_any(real, [*map(real_path, allowed), *own]):
             raise BadRequest(
@@ -114,6 +109,22 @@ class WritePolicy:
                 f"person can add a folder to GPT_IMAGE_2_ALLOWED_DIRS."
             )
         return real
+
+    def _refusal(self, real: Path, *, working_dir: Path, home: Path, own: Sequence[Path]) -> str | None:
+        """Why no picture may be written to a real path, and what to do about it; None if it may."""
+        reason = _place_reason(real, working_dir=working_dir, home=home, own=own)
+        if reason:
+            return (
+                f"{reason}. Choose another folder or leave output_dir away; a person can set GPT_IMAGE_2_OUTPUT_DIR, "
+                f"or GPT_IMAGE_2_ALLOW_UNSAFE_OUTPUT_DIR=1."
+            )
+        name = _odd_new_name(real, [working_dir, *own])
+        if name is None:
+            return None
+        return (
+            f"a new folder cannot be called {shown(name)}, since its name is to be plain ({ALLOWED}). Call it "
+            f"{shown(suggest_plain(name))}, or name a folder that exists."
+        )
 
 
 def safe_prefix(text: str) -> str:
@@ -125,7 +136,7 @@ def safe_prefix(text: str) -> str:
     folded = unicodedata.normalize("NFKD", text[: 4 * MAX_PREFIX])
     letters = "".join(character for character in folded if not unicodedata.combining(character))
     prefix = re.sub(r"[^A-Za-z0-9_]+", "-", letters).strip("-")[:MAX_PREFIX].strip("-")
-    return f"{prefix}_" if prefix.lower() in _WINDOWS_DEVICES else prefix
+    return f"{prefix}_" if prefix.lower() in WINDOWS_DEVICES else prefix
 
 
 def real_path(path: Path) -> Path:
@@ -133,9 +144,9 @@ def real_path(path: Path) -> Path:
     return Path(os.path.realpath(path))
 
 
-def _refusal_reason(real: Path, *, working_dir: Path, home: Path, own: Sequence[Path]) -> str | None:
-    """Why no picture may be written to a real path, for the error message; None if it may."""
-    if real == Path(real.anchor):
+def _place_reason(real: Path, *, working_dir: Path, home: Path, own: Sequence[Path]) -> str | None:
+    """Why no picture may be written to the place of a real path, for the error message; None if it may."""
+    if denylist.is_root(real):
         return "it is the root of the disk"
     secret = denylist.find_secret(real)
     if secret:
@@ -143,15 +154,19 @@ def _refusal_reason(real: Path, *, working_dir: Path, home: Path, own: Sequence[
         # The output folder that the user set may lie inside such a folder; then pictures go there.
         if not _is_in_users_folder(real, own, inside="/".join(names)):
             return f"it lies where secrets are kept ({holds})"
-    hidden = _hidden_home_folder(real, home)
-    if hidden and not working_dir.is_relative_to(hidden) and not _is_in_users_folder(real, own, inside=hidden):
-        return "it is a hidden folder of the home, where programs keep their settings"
+    temporary = real_path(Path(tempfile.gettempdir()))
+    for hidden in find_hidden(real, home):
+        # Git starts programs in `.git`, and no project is there.
+        working_dirs = [] if hidden.is_git else [working_dir]
+        is_open = any(denylist.is_in(folder, hidden.folder) for folder in (temporary, *working_dirs))
+        if not is_open and not _is_in_users_folder(real, own, inside=hidden.outermost):
+            return hidden.reason
     for system in denylist.SYSTEM_FOLDERS:
         if not denylist.is_below(real, system.path) or any(
             denylist.is_below(real, other) for other in system.exceptions
         ):
             continue
-        users_folders = [real_path(Path(tempfile.gettempdir())), *own]
+        users_folders = [temporary, *own]
         if system.holds_projects:
             users_folders += [folder for folder in (working_dir, home) if not denylist.is_below(system.path, folder)]
         if not _is_in_users_folder(real, users_folders, inside=system.path):
@@ -161,19 +176,19 @@ def _refusal_reason(real: Path, *, working_dir: Path, home: Path, own: Sequence[
 
 def _is_in_users_folder(real: Path, folders: Sequence[Path], *, inside: Path | str) -> bool:
     """Whether a real path lies in one of the user's `folders`, and that folder lies `inside` a denied one."""
-    return any(real.is_relative_to(folder) and denylist.is_below(folder, inside) for folder in folders)
+    return any(denylist.is_below(folder, inside) and denylist.is_in(real, folder) for folder in folders)
 
 
-def _hidden_home_folder(real: Path, home: Path) -> Path | None:
-    """The hidden folder directly in the home that a real path lies in; None if there is none."""
-    if not real.is_relative_to(home) or real == home:
-        return None
-    inside = real.relative_to(home)
-    if inside.parts[0].startswith("."):
-        return home / inside.parts[0]
-    for folder, exceptions in denylist.HIDDEN_HOME_FOLDERS:
-        if denylist.is_below(inside, folder) and not any(denylist.is_below(inside, other) for other in exceptions):
-            return home / inside.parts[0]
+def _odd_new_name(real: Path, users_folders: Sequence[Path]) -> str | None:
+    """The first name that is not plain among those that would be new folders; None if there is none.
+
+    The names of the user's own folders may be any, and those above them.
+    """
+    for folder in reversed((real, *real.parents)):
+        is_users = any(place.is_relative_to(folder) for place in users_folders)
+        # The root of a disk has no name.
+        if folder.name and not is_plain(folder.name) and not is_users and not os.path.lexists(folder):
+            return folder.name
     return None
 
 
@@ -194,8 +209,10 @@ def _from_file_url(url: str) -> str:
 def _refuse_unsafe_windows_path(path: str) -> None:
     """Refuse network shares (opening one sends the user's login), devices, drive-relative paths and data streams."""
     drive, rest = ntpath.splitdrive(path)
-    device = any(re.split(r"[.:$ ]", name)[0].lower() in _WINDOWS_DEVICES for name in re.split(r"[/\\]", rest))
-    if _NETWORK_SHARE.match(path) or device or ":" in rest or (drive and not rest.startswith(("/", "\\"))):
+    device = any(map(is_windows_device, re.split(r"[/\\]", rest)))
+    # A "?" is in no name there, and in a path that begins `\??\` the kernel takes the rest for one of its own.
+    has_own_meaning = any(character in rest for character in ":?")
+    if _NETWORK_SHARE.match(path) or device or has_own_meaning or (drive and not rest.startswith(("/", "\\"))):
         raise BadRequest(
             f"{shown(path)} is a network share, a device or an incomplete path: give a full path on a local disk."
         )

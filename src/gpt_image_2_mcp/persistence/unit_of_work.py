@@ -1,30 +1,22 @@
-"""Transactions over all tables, and the one thread that runs them.
+"""Transactions over all tables.
 
 There are two groups of tables: the ledger (money), and the catalogue (pictures, sessions, jobs). Both are in one
 database, so that `Repositories.transaction` writes to both or to neither. If the user wants no history, the catalogue
 is in memory instead; the ledger stays in the database, since budgets hold across processes. What cannot be written
 waits in the `Spool`.
 
-All access goes through `WriterThread`, which runs one function at a time in the order of submission:
-
-    picture = await writer.read(lambda unit: unit.pictures.get(picture_id))
-
-A database is opened at its first use, and SQLAlchemy is imported then.
+All access goes through `WriterThread`. A database is opened at its first use, and SQLAlchemy is imported then.
 """
 
-import asyncio
 import logging
 from collections.abc import Callable, Generator
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property, partial
 from pathlib import Path
 from time import monotonic
-from typing import TYPE_CHECKING, Any, TypeVar
-
-import anyio
+from typing import TYPE_CHECKING, Any
 
 from ..database.retry import retry_undone
 from ..database.url import Address
@@ -48,11 +40,6 @@ Making one picture uses the database several times, and each try would wait: so 
 times as long as the last one has taken, and a try that failed at once is soon repeated.
 """
 RETRY_FACTOR = 10.0
-
-STUCK_SECONDS = 60.0
-"""Seconds after which what the writer thread does is told as stuck: the longest wait for a lock is much shorter."""
-
-ResultT = TypeVar("ResultT")
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,85 +263,7 @@ class Repositories:
         return SessionLimits(self._session_max, idle)
 
 
-class WriterThread:
-    """The one thread that uses the database, so that the event loop never waits for it and SQLite has one connection.
-
-    Functions run one after another in the order in which they were submitted. A function that was submitted runs to
-    its end whatever happens to the caller: it may settle money for a picture that is made.
-    """
-
-    def __init__(self, repositories: Repositories) -> None:
-        """Serve `repositories`; the thread starts with the first function."""
-        self.repositories = repositories
-        self._executor = ThreadPoolExecutor(1, "writer")
-        self._began: float | None = None
-        """When the function began that is running, by `time.monotonic`."""
-
-    async def run(self, work: Callable[[Repositories], ResultT]) -> ResultT:
-        """Run `work` in the writer thread and return its result; raises what it raises.
-
-        A cancellation of the caller is held back until `work` has ended.
-        """
-        future = self._executor.submit(partial(self._call, work))
-        with anyio.CancelScope(shield=True):
-            await asyncio.wrap_future(future)
-        return future.result()
-
-    async def in_transaction(self, work: Callable[[UnitOfWork], ResultT]) -> ResultT:
-        """Run `work` in one transaction over the catalogue, and return its result; raises DatabaseUnusable as well."""
-        return await self._run_in_unit(work, read_only=False)
-
-    async def read(self, work: Callable[[UnitOfWork], ResultT]) -> ResultT:
-        """Run `work`, which only reads, in one transaction over the catalogue; raises DatabaseUnusable as well."""
-        return await self._run_in_unit(work, read_only=True)
-
-    async def _run_in_unit(self, work: Callable[[UnitOfWork], ResultT], *, read_only: bool) -> ResultT:
-        @retry_undone
-        def run_in_unit(repositories: Repositories) -> ResultT:
-            if not read_only:
-                repositories.replay()
-            with repositories.unit_of_work(read_only=read_only) as unit:
-                return work(unit)
-
-        return await self.run(run_in_unit)
-
-    def submit(self, work: Callable[[Repositories], object]) -> None:
-        """Run `work` in the writer thread without waiting for it; a failure is logged."""
-        self._executor.submit(partial(self._call, work)).add_done_callback(_log_failure)
-
-    async def close(self) -> None:
-        """Close the databases, after everything that was submitted has run."""
-        await self.run(lambda repositories: repositories.close())
-
-    @property
-    def stuck(self) -> str | None:
-        """A sentence for the user if the function that is running has not ended for `STUCK_SECONDS`."""
-        began = self._began
-        if began is None or (seconds := monotonic() - began) < STUCK_SECONDS:
-            return None
-        return (
-            f"The database has not answered for {seconds:.0f} s. Pictures are saved all the same; what is asked of the"
-            " catalogue waits. If this goes on, look whether its disk or server answers, and restart this server."
-        )
-
-    def _call(self, work: Callable[[Repositories], ResultT]) -> ResultT:
-        self._began = monotonic()
-        try:
-            self.repositories.prepare()
-            return work(self.repositories)
-        finally:
-            self._began = None
-
-
 def _retry_at(began: float) -> float:
     """When to try again what was tried from `began` on until now, by `time.monotonic`."""
     now = monotonic()
     return now + min(RETRY_FACTOR * (now - began), RETRY_SECONDS)
-
-
-def _log_failure(future: "Future[object]") -> None:
-    error = future.exception()
-    if isinstance(error, GptImageError):
-        logger.warning("the database was not updated: %s", error)
-    elif error is not None:
-        logger.error("the database was not updated", exc_info=error)

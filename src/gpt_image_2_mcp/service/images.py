@@ -44,7 +44,7 @@ from ..parameters.models import (
     PaidRequest,
     RequestT,
 )
-from ..persistence.unit_of_work import WriterThread
+from ..persistence.writer_thread import WriterThread
 from ..settings import Settings
 from ..storage.local_folder import SavedImage
 from .like import complete_like

@@ -3,6 +3,7 @@
 A picture is on the disk whole under its final name, or not there at all: `atomic_write` is how.
 """
 
+import errno
 import os
 import secrets
 import tempfile
@@ -86,20 +87,18 @@ class SavedImage:
         return MIME[self.facts.format]
 
 
-def ensure_folder(folder: Path) -> None:
-    """Make a folder and see that it can be written, before anything is paid for.
+def ensure_writable(folder: Path) -> None:
+    """See that a folder can be written, or made if it is not there, before anything is paid for. It is not made yet.
 
     Raises:
         BadRequest: it cannot be made or written.
 
     """
     elsewhere = "Give another `output_dir`, or leave it out and have GPT_IMAGE_2_OUTPUT_DIR name a folder that can be."
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        why = error.strerror or type(error).__name__
-        raise BadRequest(f"The folder {str(folder)!r} cannot be made ({why}). {elsewhere}") from None
-    if not os.access(folder, os.W_OK | os.X_OK):
+    there = next(parent for parent in (folder, *folder.parents) if exists(parent))
+    if not there.is_dir():
+        raise BadRequest(f"The folder {str(folder)!r} cannot be made ({os.strerror(errno.ENOTDIR)}). {elsewhere}")
+    if not os.access(there, os.W_OK | os.X_OK):
         raise BadRequest(f"The folder {str(folder)!r} cannot be written. {elsewhere}")
 
 
@@ -130,7 +129,8 @@ def ensure_side_folder(folder: Path, policy: WritePolicy) -> Path:
         if Path(os.path.realpath(side)) != side:
             raise BadRequest("It is a link now.")
         if make:
-            side.mkdir(exist_ok=True)
+            # Records hold prompts, and folders of pictures are often open to all.
+            side.mkdir(mode=0o700, exist_ok=True)
     return side
 
 

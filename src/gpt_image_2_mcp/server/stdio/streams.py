@@ -30,7 +30,7 @@ from mcp_types import (
     JSONRPCResponse,
     jsonrpc_message_adapter,
 )
-from pydantic_core import from_json
+from pydantic_core import PydanticSerializationError, from_json
 
 from ...errors import shorten
 from .pipes import StdioPipes
@@ -98,8 +98,7 @@ class OutboundStream:
             return
         if isinstance(message, JSONRPCError):
             message = message.model_copy(update={"error": _shorten_error(message.error)})
-        line = message.model_dump_json(by_alias=True, exclude_unset=True) + "\n"
-        data = (self._before() if self._before else b"") + line.encode("utf-8", "surrogatepass")
+        data = (self._before() if self._before else b"") + _line(message)
         self._is_writing = True
         is_written = await anyio.to_thread.run_sync(partial(self._pipes.write, data), abandon_on_cancel=True)
         self._is_writing = False
@@ -108,6 +107,18 @@ class OutboundStream:
         self._unanswered_bytes = 0
         written, self._written = self._written, anyio.Event()
         written.set()
+
+
+def _line(message: JSONRPCMessage) -> bytes:
+    """A message as a line of JSON, with a question mark for each half of a surrogate pair.
+
+    A file name whose bytes are no UTF-8 has such halves. No JSON in UTF-8 can contain them, and pydantic raises.
+    """
+    try:
+        text = message.model_dump_json(by_alias=True, exclude_unset=True)
+    except PydanticSerializationError:
+        text = json.dumps(message.model_dump(by_alias=True, exclude_unset=True), ensure_ascii=False)
+    return text.encode("utf-8", "replace") + b"\n"
 
 
 class InboundStream:

@@ -1,0 +1,50 @@
+"""What child processes do with large pictures: each function takes bytes and JSON values, and returns the same.
+
+`memory.decode_in_child` calls them by name. A ValueError is raised again in the process that called; the functions of
+`validate`, `preview`, `thumbnail` and `region` say what they are for.
+"""
+
+from typing import Any
+
+from ..errors import UnreadableSource
+from .headers import read_header
+from .preview import check_here, preview_here
+from .region import Box, cut_here
+from .thumbnail import thumbnail_here
+from .validate import validate_here
+
+Answer = tuple[dict[str, Any], bytes]
+
+
+def validate(data: bytes, *, name: str) -> Answer:
+    """What was changed, and the changed picture; no bytes if nothing was."""
+    try:
+        found = validate_here(data, read_header(data), name=name)
+    except UnreadableSource as error:
+        raise ValueError(str(error)) from None
+    return {"change": found.change}, b"" if found.change is None else found.data
+
+
+def check(data: bytes) -> Answer:
+    """Nothing, if the picture can be decoded."""
+    check_here(data, read_header(data).facts)
+    return {}, b""
+
+
+def preview(data: bytes, *, share: int) -> Answer:
+    """The format and the bytes of a preview; no bytes if none fits."""
+    found = preview_here(data, read_header(data).facts, share=share)
+    return ({"format": found.format}, found.data) if found else ({}, b"")
+
+
+def thumbnail(data: bytes) -> Answer:
+    """A thumbnail."""
+    return {}, thumbnail_here(data)
+
+
+def region(data: bytes, *, box: list[int], share: int) -> Answer:
+    """How a region was encoded, and its bytes; no bytes if none fits."""
+    found = cut_here(data, read_header(data).facts, Box(*box), share=share)
+    if found is None:
+        return {}, b""
+    return {"format": found.format, "factor": found.factor, "lossless": found.lossless, "how": found.how}, found.data

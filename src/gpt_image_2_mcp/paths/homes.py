@@ -1,0 +1,114 @@
+"""In whose home a path lies, and in which hidden folder, of a home or of a project.
+
+A home is found by what it is and not by how it is spelt: by its name in any letter case, by the places in which systems
+keep homes, and by the folder that a path leads to.
+"""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from ..errors import shown
+from . import denylist
+
+_HOME: Final = re.compile(
+    r"(?P<disk>[a-z]:/|(?:volumes|mnt)/[^/]+/|(?:run/)?media/[^/]+/[^/]+/)?"
+    r"(?:(?:(?:var/|usr/|export/)?home|users)/(?P<name>[^/]+)|(?:var/)?root)(?=/|$)"
+)
+"""A home in the text of a folded path, on this disk or on another one."""
+
+_SHARED_HOMES: Final = frozenset({"shared", "public"})
+"""Folders beside the homes of macOS and Windows that belong to all users."""
+
+_OWN_DEPTH: Final = {".config": 2, ".cache": 2, ".local": 3, ".var": 3, "library": 3, "appdata": 3, "snap": 2}
+"""Folders in a home that many programs share, and how deep the folder of one program lies, counted from the home."""
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """The home that a path lies in."""
+
+    folder: Path
+    inside: Path
+    """The rest of the path, seen from the home."""
+    is_others: bool
+    """Whether it is another user's."""
+
+
+def find_home(real: Path, home: Path) -> Home | None:
+    """The home that a real path lies in, where `home` is this user's; None if it lies in none. Blocks.
+
+    A home on another disk is not another user's: disks are carried from one computer to the next.
+    """
+    own = denylist.fold_parts(home)
+    names = denylist.fold_parts(real)
+    if own and names[: len(own)] == own:
+        return _home(real, own, is_others=False)
+    found = _HOME.match("/".join(names))
+    if found is None or found["name"] in _SHARED_HOMES:
+        found_by_disk = next((parent for parent in (real, *real.parents) if _is_same(parent, home)), None)
+        return found_by_disk and Home(found_by_disk, real.relative_to(found_by_disk), is_others=False)
+    parts = tuple(found[0].split("/"))
+    on_other_disk = bool(found["disk"]) and own[:1] != parts[:1]
+    place = _home(real, parts, is_others=not on_other_disk)
+    return Home(place.folder, place.inside, is_others=False) if _is_same(place.folder, home) else place
+
+
+@dataclass(frozen=True, slots=True)
+class Hidden:
+    """A hidden folder that a path lies in."""
+
+    folder: Path
+    """The folder of one program: of those that many programs share, such as `.config`, it is the one inside."""
+    outermost: Path
+    """The hidden folder itself."""
+    reason: str
+    """Why no picture belongs there, for an error message."""
+
+    @property
+    def is_git(self) -> bool:
+        """Whether it is what git keeps of a repository."""
+        return denylist.fold_parts(self.outermost)[-1] == ".git"
+
+
+def hidden_in_home(place: Home) -> Hidden | None:
+    """The folder hidden in a home that a path lies in; None if the path is visible to the user."""
+    inside = place.inside
+    if not inside.parts:
+        return None
+    first = denylist.fold_parts(inside.parts[0])[0]
+    if not first.startswith(".") and not any(
+        denylist.is_below(inside, folder) and not any(denylist.is_below(inside, other) for other in exceptions)
+        for folder, exceptions in denylist.HIDDEN_HOME_FOLDERS
+    ):
+        return None
+    return Hidden(
+        folder=place.folder.joinpath(*inside.parts[: _OWN_DEPTH.get(first, 1)]),
+        outermost=place.folder / inside.parts[0],
+        reason="it is a hidden folder of the home, where programs keep their settings",
+    )
+
+
+def find_hidden(real: Path, home: Path) -> list[Hidden]:
+    """The hidden folders that a real path lies in, of homes and of projects. Blocks, as `find_home` does."""
+    place = find_home(real, home)
+    in_home = place and hidden_in_home(place)
+    found = [in_home] if in_home else []
+    for folder in reversed((real, *real.parents)):
+        if folder.name.startswith(".") and not (in_home and in_home.folder.is_relative_to(folder)):
+            reason = f"{shown(folder.name)} is a hidden folder, where programs keep their settings"
+            found.append(Hidden(folder, folder, reason))
+    return found
+
+
+def _home(real: Path, names: tuple[str, ...], *, is_others: bool) -> Home:
+    folder = next((parent for parent in (real, *real.parents) if denylist.fold_parts(parent) == names), real)
+    return Home(folder, real.relative_to(folder), is_others)
+
+
+def _is_same(path: Path, home: Path) -> bool:
+    try:
+        return path.samefile(home)
+    except OSError:
+        return False

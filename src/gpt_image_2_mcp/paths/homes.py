@@ -48,7 +48,9 @@ def find_home(real: Path, home: Path) -> Home | None:
     found = _HOME.match("/".join(names))
     if found is None or found["name"] in _SHARED_HOMES:
         found_by_disk = next((parent for parent in (real, *real.parents) if _is_same(parent, home)), None)
-        return found_by_disk and Home(found_by_disk, real.relative_to(found_by_disk), is_others=False)
+        if found_by_disk is None:
+            return None
+        return Home(found_by_disk, real.relative_to(found_by_disk), is_others=False)
     parts = tuple(found[0].split("/"))
     on_other_disk = bool(found["disk"]) and own[:1] != parts[:1]
     place = _home(real, parts, is_others=not on_other_disk)
@@ -93,7 +95,7 @@ def hidden_in_home(place: Home) -> Hidden | None:
 def find_hidden(real: Path, home: Path) -> list[Hidden]:
     """The hidden folders that a real path lies in, of homes and of projects. Blocks, as `find_home` does."""
     place = find_home(real, home)
-    in_home = place and hidden_in_home(place)
+    in_home = hidden_in_home(place) if place else None
     found = [in_home] if in_home else []
     for folder in reversed((real, *real.parents)):
         if folder.name.startswith(".") and not (in_home and in_home.folder.is_relative_to(folder)):

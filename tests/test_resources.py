@@ -3,6 +3,7 @@
 import base64
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from mcp import MCPError
@@ -37,7 +38,7 @@ async def test_every_saved_picture_is_a_link_to_its_original_bytes(each_era: Ben
     links = links_of(result)
     assert len(links) == len(saved)
     for link, image in zip(links, saved, strict=True):
-        assert link.uri == TEMPLATE.replace("{id}", image["id"])
+        assert link.uri == TEMPLATE.replace("{id}", quote(image["id"]))
         assert link.name == image["filename"]
         assert link.mime_type == image["mime_type"] == "image/webp"
         assert link.size == image["size_bytes"]

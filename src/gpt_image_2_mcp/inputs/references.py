@@ -8,6 +8,7 @@ not edited by mistake. They take precedence over files of the same name; `./7` i
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from urllib.parse import unquote
 
 from ..catalogue.picture_record import PICTURE_ID, Picture
 from ..errors import BadRequest, shown
@@ -39,7 +40,9 @@ class References:
             BadRequest: it is a reference, but there is no such picture.
 
         """
-        word = _ADDRESS.sub("", reference.strip(), count=1)
+        word = reference.strip()
+        if _ADDRESS.match(word):
+            word = unquote(_ADDRESS.sub("", word))
         picture_id = self._resolve_id(word)
         named_file = _FILE_OF_ID.fullmatch(word)
         if picture_id is None and named_file is None:

@@ -31,8 +31,8 @@ def unquoted(text: str) -> str:
     path = text.strip().removeprefix("@").strip()
     if len(path) > 1 and path[-1] == _QUOTES.get(path[0]):
         path = path[1:-1].strip()
-    # On Windows a backslash is a part of every path.
-    return path if os.name == "nt" else re.sub(r"\\(.)", r"\1", path)
+    # A backslash is a part of every path of Windows.
+    return path if os.name == "nt" or re.match(r"[A-Za-z]:\\", path) else re.sub(r"\\(.)", r"\1", path)
 
 
 def folded_name(name: str) -> str:

@@ -4,6 +4,7 @@ import json
 from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from typing import Any
+from urllib.parse import unquote
 
 import anyio.to_thread
 from mcp import MCPError
@@ -25,7 +26,7 @@ from ..errors import GptImageError, shorten_line
 from ..service.images import ImageService
 from .given_up_calls import GivenUpCalls
 from .notifications import ChangeNotifier
-from .results import PICTURE_URI, SESSION_URI, picture_link, session_uri
+from .results import PICTURE_URI, SESSION_URI, picture_link, picture_uri, session_uri
 from .sdk import ReadResourceContents, add_request_handler
 
 MAX_LISTED = 50
@@ -121,7 +122,7 @@ class PictureServer(MCPServer[ImageService]):
 
 def _id_from_uri(address: str, template: str) -> str:
     prefix = template.removesuffix("{id}")
-    return address.removeprefix(prefix) if address.startswith(prefix) else ""
+    return unquote(address.removeprefix(prefix)) if address.startswith(prefix) else ""
 
 
 def _session_resource(session: Session) -> Resource:
@@ -148,7 +149,7 @@ def _session_as_dict(session: Session) -> dict[str, Any]:
                 "parent_turn": turn.parent,
                 "branch": turn.position.is_branch,
                 "prompt": turn.prompt,
-                "picture": PICTURE_URI.replace("{id}", turn.picture.id),
+                "picture": picture_uri(turn.picture.id),
                 "file_path": str(turn.path),
             }
             for turn in session.turns

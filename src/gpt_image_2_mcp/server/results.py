@@ -6,6 +6,7 @@ content at all beside it. What a program reads is in `_meta`.
 
 from collections.abc import Sequence
 from typing import Any
+from urllib.parse import quote
 
 from mcp_types import CallToolResult, ContentBlock, ImageContent, ResourceLink, TextContent
 
@@ -131,13 +132,18 @@ def session_uri(session_id: str) -> str:
     return SESSION_URI.replace("{id}", session_id)
 
 
+def picture_uri(picture_id: str) -> str:
+    """The URI of a picture's resource; letters beyond ASCII in the id are percent-encoded."""
+    return PICTURE_URI.replace("{id}", quote(picture_id))
+
+
 def picture_link(picture: Picture) -> ResourceLink:
     """A link to the resource with the original file of a picture."""
     return _link(picture.id, picture.path.name, picture.mime_type, picture.record.size_bytes)
 
 
 def _link(picture_id: str, name: str, mime_type: str, size: int) -> ResourceLink:
-    return ResourceLink(name=name, uri=PICTURE_URI.replace("{id}", picture_id), mime_type=mime_type, size=size)
+    return ResourceLink(name=name, uri=picture_uri(picture_id), mime_type=mime_type, size=size)
 
 
 def _text_result(text: str) -> CallToolResult:

@@ -11,7 +11,7 @@ from pathlib import Path
 import anyio.to_thread
 
 from ..catalogue.picture_record import Picture
-from ..catalogue.search_query import SearchQuery, SearchResult
+from ..catalogue.search_query import Overview, SearchQuery, SearchResult
 from ..errors import BadRequest, UnreadableSource, shown
 from ..images.preview import MAX_PICTURE_BYTES, Preview, make_preview
 from ..inputs.reader import InputReader
@@ -37,6 +37,8 @@ class Listing:
     """The pictures by their numbers on the sheet; empty without a sheet."""
     sheet: bytes | None
     """The contact sheet, a JPEG."""
+    overview: Overview | None = None
+    """What there is, if the request had a filter and found nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +70,16 @@ class Viewer:
             BadRequest: `since` or `until` is not a time.
 
         """
-        query = SearchQuery.parse(**request.model_dump(exclude={"contact_sheet"}))
+        # In a thread: words for a time load a library.
+        query = await anyio.to_thread.run_sync(
+            lambda: SearchQuery.parse(**request.model_dump(exclude={"contact_sheet"}))
+        )
         found = _calls_in_order(await self._library.find(query))
         missing = await anyio.to_thread.run_sync(_missing_ids, found)
         filtered = replace(query, page=1) != SearchQuery()
         if not request.contact_sheet or not found.pictures:
-            return Listing(found, missing, filtered, {}, None)
+            overview = await self._library.overview() if filtered and not found.pictures else None
+            return Listing(found, missing, filtered, {}, None, overview)
         numbers = dict(enumerate(found.pictures, start=found.first_number))
         sheet = await anyio.to_thread.run_sync(self._sheet, numbers)
         self._references.sheet_ids = {number: picture.id for number, picture in numbers.items()}

@@ -570,7 +570,7 @@ async def test_the_query_of_a_url_is_not_kept_in_the_database(tmp_path: Path) ->
     assert b"secret" not in written_below(tmp_path)
 
 
-async def test_records_have_the_usual_rights_and_the_database_its_owners(tmp_path: Path) -> None:
+async def test_records_lie_in_a_folder_of_their_owners_as_the_database_does(tmp_path: Path) -> None:
     before = os.umask(0o022)
     try:
         async with paying(tmp_path) as bench:
@@ -579,7 +579,7 @@ async def test_records_have_the_usual_rights_and_the_database_its_owners(tmp_pat
         os.umask(before)
     ((_, record),) = sidecars(tmp_path).items()
     modes = [record, record.parent, tmp_path / "data", tmp_path / "data" / DATABASE]
-    assert [oct(stat.S_IMODE(path.stat().st_mode)) for path in modes] == ["0o644", "0o755", "0o700", "0o600"]
+    assert [oct(stat.S_IMODE(path.stat().st_mode)) for path in modes] == ["0o644", "0o700", "0o700", "0o600"]
 
 
 @pytest.mark.parametrize("how", ["gone", "emptied", "a folder", "its folder gone", "another database"])

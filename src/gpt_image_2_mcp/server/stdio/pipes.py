@@ -12,7 +12,7 @@ from _thread import allocate_lock
 
 MAX_LINE_BYTES = 128 * 1024 * 1024
 """A message: one input picture of 50 MB as a data URL, and some room."""
-READ_WITHIN_S = 3.0
+READ_WITHIN_S = 10.0
 """A client that is still there so long after an answer was written counts as having read it. One that closes stdin
 before may have left it in the pipe: the same call again then gets the picture that is paid already."""
 READ_BYTES = 64 * 1024

@@ -307,7 +307,7 @@ async def test_a_picture_is_shown_with_its_record(bench: Bench) -> None:
     edit = await bench.made("edit_image", **LOW, prompt="bluer", images=["last"])
     result = await bench.call("show_image", image=id_of(edit))
     text = said(result)
-    assert [block.type for block in result.content] == ["text", "image", "resource_link"]
+    assert [block.type for block in result.content] == ["text", "image"]
     for part in ("prompt: bluer", f"made from: {id_of(made)}", str(edit.path), "quality low", "tokens: "):
         assert part in text
     record = (result.meta or {})["gpt-image-2/picture"]

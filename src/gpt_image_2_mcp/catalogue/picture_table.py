@@ -52,7 +52,7 @@ class PictureTable:
         words = words_of_picture(row["prompt"], row["id"])
         if self.connection.dialect.name == "sqlite":
             self.connection.execute(
-                sa.text("INSERT INTO picture_words (rowid, words) VALUES (:number, :words)"),
+                sa.text("INSERT OR REPLACE INTO picture_words (rowid, words) VALUES (:number, :words)"),
                 {"number": row["number"], "words": " ".join(words)},
             )
         else:

@@ -10,7 +10,6 @@ from ..errors import shorten, shorten_line
 from ..jobs.report import MAX_TEXT
 from ..library.text import details, summary_line
 from ..library.viewer import Listing, View
-from .results import picture_link
 
 LIST_KEY = "gpt-image-2/pictures"
 MAX_PROJECT = 60
@@ -44,8 +43,6 @@ def show_result(view: View) -> CallToolResult:
         TextContent(text=shorten(text, MAX_TEXT)),
         ImageContent(data=view.preview.base64, mime_type=view.preview.mime_type),
     ]
-    if view.known is not None:
-        content.append(picture_link(view.known.picture))
     return CallToolResult(content=content, _meta=meta)
 
 

@@ -338,6 +338,7 @@ Not in the catalogue: 1
         "missing": [OLDEST],
         "changed": [TURN],
         "unrecorded": [NEWEST],
+        "damaged": [],
         "unknown": ["image-20261122-170000-00000d"],
     }
 

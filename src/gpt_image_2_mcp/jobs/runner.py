@@ -357,5 +357,4 @@ def _is_joinable(job: Job, call: Job) -> bool:
 
 
 def _is_listed(job: Job) -> bool:
-    has_begun = job.key is not None or job.delivery is not Delivery.DIRECT
-    return has_begun and job.joined is None
+    return job.joined is None and (job.key is not None or job.delivery is not Delivery.DIRECT)

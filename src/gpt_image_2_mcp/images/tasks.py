@@ -17,12 +17,12 @@ Answer = tuple[dict[str, Any], bytes]
 
 
 def validate(data: bytes, *, name: str) -> Answer:
-    """What was changed, and the changed picture; no bytes if nothing was."""
+    """What was changed, and the picture to send; no bytes if it is the file itself."""
     try:
         found = validate_here(data, read_header(data), name=name)
     except UnreadableSource as error:
         raise ValueError(str(error)) from None
-    return {"change": found.change}, b"" if found.change is None else found.data
+    return {"change": found.change}, b"" if found.data is data else found.data
 
 
 def check(data: bytes) -> Answer:

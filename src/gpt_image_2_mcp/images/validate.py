@@ -1,8 +1,8 @@
 """Checks that bytes are a picture which can be sent to the API, and converts the ones that it would refuse.
 
-`validate` decodes an input image completely. A picture is sent byte for byte as it came, unless its header shows that
-the API would refuse or misread it: then `normalize` re-encodes it, and `ValidatedImage.change` tells the user. A large
-picture is decoded in a child process; `memory` says which and why.
+`validate` decodes an input image completely. Its pixels are sent as the file has them, without what else is in the file
+(`metadata`), unless its header shows that the API would refuse or misread it: then `normalize` re-encodes it, and
+`ValidatedImage.change` tells the user. A large picture is decoded in a child process; `memory` says which and why.
 """
 
 import io
@@ -17,6 +17,7 @@ from ..errors import ChildFailed, ChildOutOfMemory, UnreadableSource
 from .formats import LABEL
 from .headers import Facts, Header, facts, read_header
 from .memory import DECODING, MARGIN, TOTAL, check_size, decode_in_child, is_small
+from .metadata import without_metadata
 from .normalize import encode, to_plain_mode
 from .structure import check_structure
 
@@ -34,7 +35,7 @@ _CHECKED_SCALE = 8
 
 @dataclass(frozen=True, slots=True)
 class ValidatedImage:
-    """A picture that can be sent. `change` says in a sentence what was converted; None if the bytes are unchanged."""
+    """A picture that can be sent. `change` says in a sentence what was converted; None if the pixels are unchanged."""
 
     data: bytes
     facts: Facts
@@ -87,7 +88,7 @@ def validate_here(data: bytes, header: Header, *, name: str) -> ValidatedImage:
             orientation = _orientation(image)
             changes = _changes(header, turned=orientation > 1)
         if not changes:
-            return ValidatedImage(data=data, facts=header.facts)
+            return ValidatedImage(data=without_metadata(data, header.facts.format), facts=header.facts)
         full = (header.facts.width, header.facts.height)
         if image.size != full:
             changes.insert(

@@ -131,9 +131,10 @@ class InputReader:
         _require_unchanged(path, hashlib.sha256(data).hexdigest(), sha256)
         return data
 
-    async def read_bytes(self, reference: str) -> bytes:
-        """The bytes that would be sent to the API for a path or URL; raises as `read` does."""
-        return (await self._sources.image(reference)).data
+    async def read_bytes(self, reference: str) -> tuple[bytes, str]:
+        """The bytes that would be sent to the API for a path or URL, and the file's hash; raises as `read` does."""
+        image = await self._sources.image(reference)
+        return image.data, image.file_sha256
 
     async def _image(self, reference: str) -> InputImage:
         picture = await self._references.find(reference)
@@ -162,7 +163,8 @@ class InputReader:
                 f"{error} The session began with it. Put it back, continue from a turn, or start anew with"
                 " start_edit_session."
             ) from None
-        if image.sha256 != origin.sha256:
+        # Earlier versions sent files with their metadata, and recorded the hash of the whole file.
+        if origin.sha256 not in (image.sha256, image.file_sha256):
             raise SessionError(f"The picture {origin.path}, with which the session began, was changed since then.")
         return replace(image, id=origin.id)
 

@@ -1,6 +1,5 @@
 """`Viewer`: what `list_images` and `show_image` do: pages of pictures, contact sheets, single pictures and regions."""
 
-import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -94,14 +93,12 @@ class Viewer:
                     "`image` is a picture that was made here or a file on this computer; got the address"
                     f" {shown(request.image)}."
                 )
-            data = await self._reader.read_bytes(request.image)
+            data, digest = await self._reader.read_bytes(request.image)
         elif picture.record.can_be_shown:
-            data = await anyio.to_thread.run_sync(self._reader.read_saved_bytes, picture)
+            data, digest = await anyio.to_thread.run_sync(self._reader.read_saved_bytes, picture), ""
         else:
             raise UnreadableSource(not_shown_text(picture))
         name = request.image if picture is None else picture.path.name
-        # Only a file needs its hash to be found. Hashing takes milliseconds, so it is done off the event loop.
-        digest = "" if picture else await anyio.to_thread.run_sync(lambda: hashlib.sha256(data).hexdigest())
         known = await self._library.known_picture(picture, digest)
         seen, said = await anyio.to_thread.run_sync(_preview_of, data, name, request.region)
         return View(name, seen, said, known)

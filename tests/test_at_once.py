@@ -7,7 +7,7 @@ from stdio_bench import fetched, handed
 from workbench import META, SMALL, Bench, Benches, encoded
 
 from gpt_image_2_mcp.inputs import held_bytes
-from gpt_image_2_mcp.jobs import runner
+from gpt_image_2_mcp.jobs import job as job_module
 
 pytestmark = pytest.mark.anyio
 
@@ -18,7 +18,7 @@ SHORT = {"GPT_IMAGE_2_MAX_WAIT_S": "0.05"}
 async def bench(benches: Benches, monkeypatch: pytest.MonkeyPatch) -> Bench:
     """A server in which inputs may have the bytes of two photos and a half together, and two jobs be under way."""
     monkeypatch.setattr(held_bytes, "MAX_HELD", len(encoded()) * 5 // 2)
-    monkeypatch.setattr(runner, "MAX_UNFINISHED", 2)
+    monkeypatch.setattr(job_module, "MAX_UNFINISHED", 2)
     return await benches.open(SHORT)
 
 

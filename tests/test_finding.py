@@ -13,7 +13,7 @@ from inline_snapshot import snapshot
 from mcp_types import ImageContent
 from PIL import Image
 from promises import promise
-from workbench import SMALL, Answer, Bench, Benches, folded, said
+from workbench import SMALL, Answer, Bench, Benches, folded, said, sent_sha256
 
 from gpt_image_2_mcp.errors import BadRequest
 from gpt_image_2_mcp.parameters.times import parse_time
@@ -201,7 +201,7 @@ async def test_a_sheet_shows_its_numbers_and_the_text_maps_them_to_ids(bench: Be
     lines = text.text.splitlines()[1:] if text.type == "text" else []
     assert [line.partition(",")[0] for line in lines] == [f"1. {id_of(fox)}", f"2. {id_of(whale)}"]
     edit = await bench.made("edit_image", **LOW, prompt="bluer", images=["2"])
-    assert bench.last().files[0].sha256 == hashlib.sha256(whale.path.read_bytes()).hexdigest()
+    assert bench.last().files[0].sha256 == sent_sha256(whale.path)
     assert edit.path.exists()
 
 
@@ -244,7 +244,7 @@ async def test_words_win_over_files_of_that_name(bench: Bench) -> None:
     photo.rename(bench.working_dir / "last")
     for word, sent in (("last", made.path), ("./last", bench.working_dir / "last")):
         await bench.made("edit_image", **LOW, prompt="bluer", images=[word, str(made.path)])
-        assert bench.last().files[0].sha256 == hashlib.sha256(sent.read_bytes()).hexdigest()
+        assert bench.last().files[0].sha256 == sent_sha256(sent)
         made = await make(bench)
 
 
@@ -253,7 +253,7 @@ async def test_last_is_the_newest_of_this_process_alone(benches: Benches) -> Non
     mine = await make(one)
     await make(other, "a blue whale")
     await one.made("edit_image", **LOW, prompt="bluer", images=["last"])
-    assert one.last().files[0].sha256 == hashlib.sha256(mine.path.read_bytes()).hexdigest()
+    assert one.last().files[0].sha256 == sent_sha256(mine.path)
 
 
 @promise(

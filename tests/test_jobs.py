@@ -10,7 +10,7 @@ import httpx2
 import pytest
 from patience import MOMENT_S, PATIENCE_S
 from stdio_bench import Hands, calls, fetched, handed, job_of, listed, pictures_in, reached, report_of, stands
-from workbench import EDITS, GENERATIONS, JOB, META, RESPONSES, SMALL, Bench, Benches, encoded, said
+from workbench import EDITS, GENERATIONS, JOB, META, RESPONSES, SMALL, Bench, Benches, encoded, said, sent_sha256
 
 from gpt_image_2_mcp.jobs import durations
 from gpt_image_2_mcp.openai_api import client as api_client
@@ -492,10 +492,9 @@ async def test_a_turn_that_became_a_job_moves_its_session_on(benches: Benches) -
     assert (second["session_id"], second["turn"]) == (begun.session_id, 2)
     third = await bench.made("continue_edit_session", prompt="a green hat", **turn)
     assert third.report["turn"] == 3
-    assert [seen.files[0].sha256 for seen in bench.seen(EDITS)[1:]] == [
-        begun.report["images"][0]["sha256"],
-        second["images"][0]["sha256"],
-    ]
+    made = [image for report in (begun.report, second) for image in report["images"]]
+    paths = [path for image in made for path in bench.folder.rglob(f"{image['id']}.png")]
+    assert [seen.files[0].sha256 for seen in bench.seen(EDITS)[1:]] == [sent_sha256(path) for path in paths]
 
 
 async def test_a_turn_that_nobody_fetches_moves_its_session_on_too(benches: Benches) -> None:

@@ -1,6 +1,5 @@
 """Edit sessions: each turn is made from the picture of the one before, and nothing but the person's word ends one."""
 
-import hashlib
 import re
 import secrets
 from collections.abc import Generator, Iterator
@@ -16,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from inline_snapshot import snapshot
 from patience import PATIENCE_S
-from workbench import EDITS, SMALL, Answer, Bench, Benches, canned, encoded, folded, said
+from workbench import EDITS, SMALL, Answer, Bench, Benches, canned, encoded, folded, said, sent_sha256
 
 from gpt_image_2_mcp.catalogue.picture_record import Picture, PictureRecord, SessionPosition
 from gpt_image_2_mcp.catalogue.picture_table import PictureTable
@@ -49,10 +48,6 @@ async def rows(bench: Bench) -> list[dict[str, Any]]:
     result = await bench.call("list_edit_sessions")
     assert not result.is_error
     return (result.meta or {}).get("gpt-image-2/sessions", [])
-
-
-def sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 # A session from its start to its end.
@@ -122,7 +117,11 @@ async def test_each_turn_is_made_from_the_picture_of_the_one_before(bench: Bench
     second = await go_on(bench, first)
     await go_on(bench, first)
     sent = [[file.sha256 for file in seen.files] for seen in bench.seen(EDITS)]
-    assert sent == [[sha256(bench.working_dir / "photo.png")], [sha256(first.path)], [sha256(second.path)]]
+    assert sent == [
+        [sent_sha256(bench.working_dir / "photo.png")],
+        [sent_sha256(first.path)],
+        [sent_sha256(second.path)],
+    ]
 
 
 async def test_later_turns_send_neither_the_mask_nor_the_references_again(bench: Bench) -> None:
@@ -219,7 +218,7 @@ async def test_a_turn_that_failed_leaves_the_session_as_it_was(bench: Bench, fau
     assert (row["turns"], row["last_prompt"], row["last_file"]) == (1, "bluer", str(first.path))
     second = await go_on(bench, first)
     assert second.report["turn"] == 2
-    assert bench.last().files[0].sha256 == sha256(first.path)
+    assert bench.last().files[0].sha256 == sent_sha256(first.path)
 
 
 async def test_a_start_that_failed_leaves_no_session(bench: Bench) -> None:
@@ -280,7 +279,7 @@ async def test_of_two_turns_at_once_the_later_becomes_a_branch(bench: Bench) -> 
     assert third.path.exists()
     after = await go_on(bench, first, "duller")
     assert after.report["parent_turn"] == 2
-    assert bench.last().files[0].sha256 == sha256(second.path)
+    assert bench.last().files[0].sha256 == sent_sha256(second.path)
 
 
 async def test_two_sessions_do_not_wait_for_each_other(bench: Bench) -> None:

@@ -5,6 +5,7 @@ requests that the sandbox recorded.
 """
 
 import base64
+import hashlib
 import io
 import json
 import re
@@ -24,6 +25,8 @@ from patience import LONG_WAIT, PATIENCE_S
 from PIL import Image, ImageDraw
 
 from gpt_image_2_mcp.app import open_service
+from gpt_image_2_mcp.images import facts
+from gpt_image_2_mcp.images.metadata import without_metadata
 from gpt_image_2_mcp.sandbox import Knobs, RecordedRequest, SandboxTransport, build_sandbox
 from gpt_image_2_mcp.server.factory import build_server
 from gpt_image_2_mcp.server.tools import all_tools
@@ -245,6 +248,12 @@ def encoded(kind: str = "PNG", size: tuple[int, int] = (1024, 640)) -> bytes:
     out = io.BytesIO()
     picture(size).save(out, kind)
     return out.getvalue()
+
+
+def sent_sha256(path: Path) -> str:
+    """The hash of what is sent of a picture whose pixels need no change: the file without its metadata."""
+    data = path.read_bytes()
+    return hashlib.sha256(without_metadata(data, facts(data).format)).hexdigest()
 
 
 def plain_arguments(tool: str) -> dict[str, Any]:

@@ -1,11 +1,14 @@
 """Files that only look like pictures that a killed process left: a repository can bring as many as it likes."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from PIL import Image
 from workbench import SMALL, Benches
 
+from gpt_image_2_mcp.catalogue.job_table import JobRow
+from gpt_image_2_mcp.jobs.store import saved_text
 from gpt_image_2_mcp.storage.recovery import MAX_RESCUED, recover_parts
 
 from .bombs import tiny_webp
@@ -37,3 +40,16 @@ def test_few_files_get_a_name_and_none_is_decoded(tmp_path: Path, monkeypatch: p
     assert len(list(tmp_path.glob("*-rescued*"))) == MAX_RESCUED
     assert len(said) == MAX_RESCUED + 1
     assert said[0].startswith("80 more files like ")
+
+
+def test_the_stem_of_a_job_is_no_pattern(tmp_path: Path) -> None:
+    """A database that a team shares may hold any text in its place."""
+    own = tmp_path / "pictures"
+    own.mkdir()
+    (own / "private.txt").write_text("x", encoding="utf-8")
+    for name in ("image-1.png", "image-1-2.webp"):
+        (own / name).write_bytes(b"x")
+    for stem, seen in (("**/*", 0), ("*", 0), ("../**/*", 0), ("", 0), ("image-1", 2)):
+        assert (
+            saved_text(JobRow("job-1", "", "", {}, own, stem, "", "sent", datetime.now(UTC))).count(f"{own}/") == seen
+        )

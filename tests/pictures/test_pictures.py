@@ -102,12 +102,10 @@ AS_THEY_ARE: dict[str, Callable[[], bytes]] = {
     "baseline JPEG": lambda: saved(corners(), "JPEG"),
     "progressive JPEG": lambda: saved(corners(), "JPEG", progressive=True),
     "grey JPEG": lambda: saved(corners("L"), "JPEG"),
-    "upright JPEG": lambda: saved(corners(), "JPEG", exif=exif(1)),
     "lossy WebP": lambda: saved(corners(), "WEBP"),
     "lossless WebP": lambda: saved(corners(), "WEBP", lossless=True),
     "WebP with alpha": lambda: saved(corners("RGBA"), "WEBP"),
     "sRGB JPEG": lambda: saved(corners(), "JPEG", icc_profile=srgb()),
-    "PNG with a ZIP behind it": lambda: saved(corners(), "PNG") + b"PK\x03\x04 and so on",
 }
 
 
@@ -215,13 +213,12 @@ def test_a_picture_is_turned_upright_as_its_exif_says(orientation: int, kind: st
 
 
 def test_an_orientation_that_means_nothing_changes_nothing() -> None:
-    data = saved(corners(), "JPEG", exif=exif(9))
-    assert validate(data).data is data
+    assert validate(saved(corners(), "JPEG", exif=exif(9))).data == saved(corners(), "JPEG")
 
 
 def test_damaged_metadata_is_no_reason_to_refuse_a_picture() -> None:
     data = saved(corners(), "JPEG", exif=b"Exif\0\0MM\0*\xff\xff\xff\xff")
-    assert validate(data).data is data
+    assert validate(data).data == saved(corners(), "JPEG")
 
 
 def test_a_rebuilt_picture_does_not_take_its_metadata_along() -> None:

@@ -1,11 +1,13 @@
 """From an argument to checked bytes: what is read, what is refused, and that a refusal tells nothing."""
 
 import base64
+import hashlib
 import io
 import os
 import socket
 import sys
 import threading
+import zlib
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -443,9 +445,12 @@ async def test_a_file_that_grows_while_it_is_read_is_cut_off(work: Path, monkeyp
 
 
 async def test_a_file_in_pieces_is_read_to_its_end(work: Path) -> None:
-    large = picture(size=(300, 300)) + b"\0" * 3_000_000
+    small = picture(size=(300, 300))
+    large = small + b"\0" * 3_000_000
     (work / "large.png").write_bytes(large)
-    assert (await reading(work).image("large.png")).data == large
+    found = await reading(work).image("large.png")
+    assert found.file_sha256 == hashlib.sha256(large).hexdigest()
+    assert found.data == small
 
 
 @pytest.mark.parametrize("error", [PermissionError(13, "x"), OSError(5, "x"), OSError(40, "x")])
@@ -578,6 +583,14 @@ def opaque() -> bytes:
     return into.getvalue()
 
 
+def mask_of(size: int) -> bytes:
+    """A mask of so many bytes: behind its pixels stands more of the chunk that has them."""
+    plain = mask()
+    more = b"IDAT" + b"\0" * (size - len(plain) - 12)
+    chunk = (len(more) - 4).to_bytes(4) + more + zlib.crc32(more).to_bytes(4)
+    return plain[:-12] + chunk + plain[-12:]
+
+
 async def judged_mask(work: Path, data: bytes, first: bytes = b"") -> InputImage:
     (work / "mask.png").write_bytes(data)
     (work / "first.png").write_bytes(first or picture())
@@ -626,7 +639,7 @@ async def test_a_mask_is_compared_with_the_first_picture_as_it_is_sent(work: Pat
         (mask("RGB", kind="JPEG"), "is a JPEG: a mask is a PNG"),
         (opaque(), "marks nothing to change: no pixel of it is fully transparent"),
         (mask(size=(8, 7)), "is 8x7 and the first picture 8x6"),
-        (mask() + b"\0" * 4_000_000, "must have fewer than 4,000,000"),
+        (mask_of(4_000_000), "must have fewer than 4,000,000"),
         (b"hello, world!", "is no picture"),
     ],
 )
@@ -636,7 +649,7 @@ async def test_what_is_no_mask_is_refused(work: Path, data: bytes, words: str) -
 
 
 async def test_a_mask_under_4_mb_is_taken(work: Path) -> None:
-    data = mask() + b"\0" * (3_999_999 - len(mask()))
+    data = mask_of(3_999_999)
     assert (await judged_mask(work, data)).data == data
 
 

@@ -4,6 +4,7 @@ The JSON files are read back, and another program may have written them, so ever
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -166,3 +167,12 @@ class Picture(Record):
     def made(self) -> datetime:
         """The time at which it was made, in UTC."""
         return self.record.made
+
+
+@dataclass(frozen=True, slots=True)
+class PictureRow:
+    """What a picture's row in the catalogue says of itself, even if the rest of it cannot be read."""
+
+    number: int
+    id: str
+    path: Path

@@ -4,7 +4,7 @@ The number of a row is the microsecond in which its picture was made, so that th
 """
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -13,8 +13,8 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-from ..database.schema import pictures
-from .picture_record import Picture, PictureRecord, SessionPosition, TokenCounts
+from ..database.schema import pictures, sessions
+from .picture_record import Picture, PictureRecord, PictureRow, SessionPosition, TokenCounts
 from .text_index import words_of_picture
 
 logger = logging.getLogger(__name__)
@@ -33,6 +33,10 @@ def from_microseconds(us: int) -> datetime:
     return EPOCH + timedelta(microseconds=us)
 
 
+_BAD_ROW: Final = (ValueError, TypeError, ArithmeticError)
+"""What is raised where a row holds what no picture has: another program, or another version, has written it."""
+
+
 @dataclass(frozen=True, slots=True)
 class PictureTable:
     """The `pictures` table within one transaction."""
@@ -41,7 +45,7 @@ class PictureTable:
 
     def add(self, picture: Picture) -> bool:
         """Insert a picture; returns False if its id is in the table already, and then changes nothing."""
-        if self._first(pictures.c.id == picture.id) is not None:
+        if self.row(picture.id) is not None:
             return False
         row = _to_row(picture)
         number: int = row["made_us"]
@@ -61,6 +65,32 @@ class PictureTable:
                 {"number": row["number"], "words": words},
             )
         return True
+
+    def row(self, picture_id: str) -> PictureRow | None:
+        """What a row says of itself, even if it cannot be read as a picture."""
+        query = sa.select(pictures.c.number, pictures.c.id, pictures.c.path).where(pictures.c.id == picture_id)
+        found = self.connection.execute(query).one_or_none()
+        return None if found is None else PictureRow(found.number, found.id, Path(found.path))
+
+    def unreadable(self, after: int, limit: int) -> tuple[list[PictureRow], int | None]:
+        """Those of the `limit` rows after the number `after` that cannot be read, and the number to go on after.
+
+        That is None at the end of the table.
+        """
+        query = sa.select(pictures).where(pictures.c.number > after).order_by(pictures.c.number).limit(limit)
+        rows = self.connection.execute(query).mappings().all()
+        readable = {picture.id for picture in _readable(rows)}
+        bad = [PictureRow(row["number"], row["id"], Path(row["path"])) for row in rows if row["id"] not in readable]
+        return bad, rows[-1]["number"] if len(rows) == limit else None
+
+    def remove(self, row: PictureRow) -> None:
+        """Delete a row and its words; its file stays. A session without any turn left is deleted with it."""
+        here = pictures.c.number == row.number
+        key = "rowid" if self.connection.dialect.name == "sqlite" else "number"
+        self.connection.execute(sa.text(f"DELETE FROM picture_words WHERE {key} = :number"), {"number": row.number})  # noqa: S608
+        self.connection.execute(sa.delete(pictures).where(here))
+        turns = sa.select(pictures.c.session_id).where(pictures.c.session_id.is_not(None))
+        self.connection.execute(sa.delete(sessions).where(sessions.c.id.not_in(turns)))
 
     def get(self, picture_id: str) -> Picture | None:
         """The picture of this id, if there is one."""
@@ -118,20 +148,29 @@ class PictureTable:
         query = sa.select(pictures.c.id).where(has).order_by(pictures.c.number.desc()).limit(limit)
         return list(self.connection.scalars(query))
 
-    def select(self, query: sa.Select[Any]) -> list[Picture]:
-        """The pictures that a select of whole rows finds."""
-        return list(self._iterate(query))
+    def page(self, query: sa.Select[Any], size: int) -> tuple[list[Picture], bool]:
+        """The pictures of the first `size` rows that a select of whole rows finds, and whether there are more rows."""
+        rows = self.connection.execute(query).mappings().all()
+        return list(_readable(rows[:size])), len(rows) > size
 
     def _first(self, condition: sa.ColumnElement[bool]) -> Picture | None:
         return next(self._iterate(sa.select(pictures).where(condition)), None)
 
     def _iterate(self, query: sa.Select[Any]) -> Iterator[Picture]:
-        """The pictures of the rows; one that cannot be read is left out and logged, and takes no other with it."""
-        for row in self.connection.execute(query).mappings():
-            try:
-                yield _from_row(dict(row))
-            except (ValueError, OverflowError) as error:
-                logger.warning("the row of the picture %s cannot be read: %s", row["id"], error)
+        return _readable(self.connection.execute(query).mappings())
+
+
+def _readable(rows: Iterable[sa.RowMapping]) -> Iterator[Picture]:
+    """The pictures of the rows; one that cannot be read is left out and logged, and takes no other with it."""
+    for row in rows:
+        try:
+            yield _from_row(dict(row))
+        except _BAD_ROW as error:
+            logger.warning(
+                "the row of the picture %s cannot be read (%s); gpt-image-2-mcp library forget removes it",
+                row["id"],
+                type(error).__name__,
+            )
 
 
 def _to_row(picture: Picture) -> dict[str, Any]:

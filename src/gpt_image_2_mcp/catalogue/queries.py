@@ -29,19 +29,19 @@ def search(connection: sa.Connection, wanted: SearchQuery) -> SearchResult:
     is_sqlite = connection.dialect.name == "sqlite"
     if not words:
         # Symbols such as an emoji are in no index, so they are searched for as text; blank text filters nothing.
-        rows = _fetch_page(connection, wanted, _containing(text.split(), wanted, is_sqlite=is_sqlite))
+        found, more = _fetch_page(connection, wanted, _containing(text.split(), wanted, is_sqlite=is_sqlite))
     elif is_sqlite:
-        rows = _fetch_page(connection, wanted, _matching_words(words, wanted))
+        found, more = _fetch_page(connection, wanted, _matching_words(words, wanted))
     else:
         match = sa.text("picture_words.words @@ CAST(:words AS tsquery)").bindparams(
             words=" & ".join(f"'{word}':*" for word in words)
         )
         joined = pictures.join(_word_index, _word_index.c.number == pictures.c.number)
-        rows = _fetch_page(connection, wanted, _filtered(wanted).select_from(joined).where(match))
-    if not rows and words and not text.isascii():
+        found, more = _fetch_page(connection, wanted, _filtered(wanted).select_from(joined).where(match))
+    if not found and words and not text.isascii():
         # In scripts without spaces a sentence is one long word to the index: search for the text itself.
-        rows = _fetch_page(connection, wanted, _containing(text.split(), wanted, is_sqlite=is_sqlite))
-    return SearchResult(tuple(rows[: wanted.page_size]), wanted.page, wanted.page_size, len(rows) > wanted.page_size)
+        found, more = _fetch_page(connection, wanted, _containing(text.split(), wanted, is_sqlite=is_sqlite))
+    return SearchResult(tuple(found), wanted.page, wanted.page_size, more)
 
 
 def _filtered(wanted: SearchQuery) -> sa.Select[Any]:
@@ -86,9 +86,9 @@ def _within_times(query: sa.Select[Any], wanted: SearchQuery) -> sa.Select[Any]:
     return query
 
 
-def _fetch_page(connection: sa.Connection, wanted: SearchQuery, numbers: sa.Select[Any]) -> list[Picture]:
-    """Fetch the page's pictures, and one more if there is one, which tells that there is another page."""
+def _fetch_page(connection: sa.Connection, wanted: SearchQuery, numbers: sa.Select[Any]) -> tuple[list[Picture], bool]:
+    """Fetch the page's pictures, and whether there is another page; a row that cannot be read counts for that."""
     offset = (wanted.page - 1) * wanted.page_size
     newest = numbers.order_by(sa.desc("number")).limit(wanted.page_size + 1).offset(offset)
     query = sa.select(pictures).where(pictures.c.number.in_(newest)).order_by(pictures.c.number.desc())
-    return PictureTable(connection).select(query)
+    return PictureTable(connection).page(query, wanted.page_size)

@@ -143,9 +143,11 @@ class SessionTable:
 
         Returns False if the session is in the table, and then changes nothing, since the table knows its head better.
         """
-        if self.get(session_id) is not None:
+        if self.connection.scalar(sa.select(sessions.c.id).where(sessions.c.id == session_id)) is not None:
             return False
         turns = self._turns(session_id)
+        if not turns:
+            return False
         first, last = turns[0], turns[-1]
         head = 0
         for position in (picture.record.position for picture in turns):

@@ -185,6 +185,34 @@ def check(ctx: click.Context, sandbox: bool, as_json: bool, folders: Sequence[st
 
 
 @library.command()
+@click.argument("pictures", nargs=-1, required=True, metavar="PICTURE...")
+@click.option("--yes", "-y", is_flag=True, help="Do not ask.")
+@_sandboxed
+def forget(ctx: click.Context, sandbox: bool, yes: bool, pictures: Sequence[str]) -> None:
+    """Remove pictures from the catalogue; their files stay.
+
+    Each PICTURE is an id, or the path of a file, which need not be there. Its record beside the file and its thumbnail
+    are removed too, so `library rebuild` does not bring it back. What it cost still counts as spent.
+    """
+
+    async def remove(library: "Library", _: object) -> int:
+        rows = {row.id: row for row in [await library.forgettable(picture) for picture in pictures]}
+        for row in rows.values():
+            click.echo(printable(f"{row.id}  {row.path}"), err=True)
+        if not (yes or _confirmed(f"Forget {count_of(len(rows), 'picture')}?")):
+            return 0
+        for row in rows.values():
+            await library.forget(row)
+        return len(rows)
+
+    removed = _run(ctx, sandbox, remove)
+    if not removed:
+        click.echo("Nothing was forgotten.", err=True)
+        ctx.exit(1)
+    click.echo(f"{count_of(removed, 'picture')} forgotten; the files stay.", err=True)
+
+
+@library.command()
 @click.option("-o", "--output", default="gallery.html", show_default=True, metavar="FILE")
 @click.option("--query", metavar="WORDS", help="Only pictures with these words in their prompts.")
 @_filters
@@ -203,6 +231,14 @@ def gallery(ctx: click.Context, sandbox: bool, output: str, **wanted: Any) -> No
     )
     click.echo(printable(str(path)))
     click.echo(f"{count_of(number, 'picture')}, {path.stat().st_size / 1000:,.0f} kB.", err=True)
+
+
+def _confirmed(question: str) -> bool:
+    """Ask at the terminal; without one the answer is no."""
+    try:
+        return click.confirm(question, err=True)
+    except click.Abort:
+        return False
 
 
 def _run(

@@ -118,6 +118,12 @@ def print_check(done: "CheckResult", *, as_json: bool) -> None:
             done.unrecorded,
             "gpt-image-2-mcp library export FOLDER copies pictures and writes their records anew.",
         ),
+        (
+            "damaged",
+            "Rows of the catalogue that cannot be read, so that no list has them",
+            done.damaged,
+            "gpt-image-2-mcp library forget ID removes one; the file stays.",
+        ),
         ("unknown", "Not in the catalogue", done.unknown, f"{rebuild_it} takes in those that have a record."),
     )
     if as_json:

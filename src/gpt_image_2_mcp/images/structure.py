@@ -132,8 +132,13 @@ def jpeg_segments(data: bytes) -> Iterator[tuple[int, int, int]]:
         yield marker, position + 4, end
         position = end
         if marker == SOS:  # coded pixels follow
-            ended = _JPEG_SCAN_END.search(data, end)
-            position = ended.start() if ended else len(data)
+            position = end_of_scan(data, end)
+
+
+def end_of_scan(data: bytes, start: int) -> int:
+    """Where the coded pixels of a JPEG's scan end that begin at `start`."""
+    found = _JPEG_SCAN_END.search(data, start)
+    return found.start() if found else len(data)
 
 
 def _check_png(data: bytes, inflated: int) -> None:

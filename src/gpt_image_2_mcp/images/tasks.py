@@ -19,7 +19,7 @@ Answer = tuple[dict[str, Any], bytes]
 
 
 def validate(data: bytes, *, name: str, is_mask: bool) -> Answer:
-    """What was changed, and the changed picture; no bytes if nothing was."""
+    """What was changed, and the picture to send; no bytes if it is the file itself."""
     from PIL import Image
 
     # `check_size` has refused what is larger, and this process has no other picture.
@@ -31,7 +31,7 @@ def validate(data: bytes, *, name: str, is_mask: bool) -> Answer:
             found = convert_here(data, name=name, is_mask=is_mask)
     except UnreadableSource as error:
         raise ValueError(str(error)) from None
-    return {"change": found.change}, b"" if found.change is None else found.data
+    return {"change": found.change}, b"" if found.data is data else found.data
 
 
 def check(data: bytes) -> Answer:

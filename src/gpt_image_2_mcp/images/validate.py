@@ -1,8 +1,9 @@
 """Checks that bytes are a picture which can be sent to the API, and converts the ones that it would refuse.
 
-`validate` decodes an input image completely. A picture is sent byte for byte as it came, unless its header shows that
-the API or the model would refuse or misread it: then `normalize` re-encodes it, and `ValidatedImage.change` tells the
-user. A large picture, or one of another format, is decoded in a child process; `memory` says which and why.
+`validate` decodes an input image completely. Its pixels are sent as the file has them, without what else is in the file
+(`metadata`), unless its header shows that the API or the model would refuse or misread it: then `normalize` re-encodes
+it, and `ValidatedImage.change` tells the user. A large picture, or one of another format, is decoded in a child
+process; `memory` says which and why.
 """
 
 import io
@@ -20,6 +21,7 @@ from .convert import LOSSY, open_other
 from .formats import HEAD, LABEL, SHOWN, taken_format
 from .headers import Facts, Header, facts, read_header
 from .memory import DECODING, MARGIN, MAX_PIXELS, MAX_SHRUNK_PIXELS, TOTAL, check_size, decode_in_child, is_small
+from .metadata import without_metadata
 from .normalize import encode, exif_orientation, has_transparency, on_plain_ground, to_plain_mode
 from .other_formats import why_not_taken
 from .png_decoder import decode_png
@@ -39,7 +41,7 @@ _CHECKED_SCALE = 8
 
 @dataclass(frozen=True, slots=True)
 class ValidatedImage:
-    """A picture that can be sent. `change` says in a sentence what was converted; None if the bytes are unchanged."""
+    """A picture that can be sent. `change` says in a sentence what was converted; None if the pixels are unchanged."""
 
     data: bytes
     facts: Facts
@@ -124,7 +126,7 @@ def validate_here(data: bytes, header: Header, *, name: str, is_mask: bool) -> V
             if is_mask:
                 _check_mask(loaded, name=name)
             if is_mask or not has_transparency(loaded):
-                return ValidatedImage(data=data, facts=header.facts)
+                return ValidatedImage(data=without_metadata(data, header.facts.format), facts=header.facts)
         return _rebuilt(loaded, header, changes, orientation=orientation, name=name, is_mask=is_mask)
 
 

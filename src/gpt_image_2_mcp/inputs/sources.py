@@ -64,7 +64,7 @@ class InputImage:
     path: Path | None
     """The real path of a local file; None for a URL or data."""
     change: str | None
-    """What was changed before sending, as a sentence; None if the bytes are those of the source."""
+    """What was changed before sending, as a sentence; None if the pixels are those of the source."""
     note: str | None = None
     """A sentence for the answer if another name was taken than the one that was given."""
     id: str | None = None
@@ -135,7 +135,7 @@ class Sources:
             width=valid.facts.width,
             height=valid.facts.height,
             sha256=digest,
-            file_sha256=digest if valid.change is None else hashlib.sha256(data).hexdigest(),
+            file_sha256=digest if valid.data is data else hashlib.sha256(data).hexdigest(),
             name=f"image-{digest[:8]}.{EXTENSION[valid.facts.format]}",
             source=source,
             path=path,

@@ -9,6 +9,7 @@ the outcome is copied from there.
 
 import math
 import secrets
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import Enum, auto
@@ -17,7 +18,7 @@ from typing import Literal
 
 import anyio
 
-from ..errors import JobLost, JobStopped
+from ..errors import JobLost, JobStopped, TooMuchAtOnce
 from ..openai_api.rate_limiter import RequestStatus
 from ..parameters.models import PaidRequest
 from .report import Report
@@ -30,6 +31,9 @@ request may have been sent. If the user abandons it then, it goes on, and no cal
 pictures), failed (there are none), stopped (nothing was sent), or lost (its process ended while the request was under
 way).
 """
+
+MAX_UNFINISHED = 100
+"""Jobs that are under way at once: each holds its inputs in memory, and a few are sent at a time."""
 
 
 MAX_CLIENT = 300
@@ -180,3 +184,12 @@ class Job:
                 return f"{text}. Unfinished picture: {self.files.partials[-1]}" if self.files.partials else text
             case done:
                 return done.capitalize()
+
+
+def check_room(jobs: Iterable[Job]) -> None:
+    """Check that one more job may be under way beside `jobs`; raises TooMuchAtOnce."""
+    if sum(not job.finished.is_set() for job in jobs) >= MAX_UNFINISHED:
+        raise TooMuchAtOnce(
+            f"{MAX_UNFINISHED} jobs are under way, which is the most at once: call again when one of them has ended, as"
+            " get_image_job tells. Nothing was sent or paid."
+        )

@@ -28,19 +28,17 @@ import anyio
 import anyio.abc
 import anyio.to_thread
 
-from ..errors import BadRequest, GptImageError, JobAbandoned, JobLost, JobStopped, ShuttingDown, TooMuchAtOnce, shown
+from ..errors import BadRequest, GptImageError, JobAbandoned, JobLost, JobStopped, ShuttingDown, shown
 from ..malloc import trim, use_one_arena
 from ..parameters.models import identity
 from .foreign_jobs import ForeignJobs
-from .job import Delivery, Job
+from .job import Delivery, Job, check_room
 from .order import Order
 from .report import Report
 from .store import JobStore
 
 logger = logging.getLogger(__name__)
 
-MAX_UNFINISHED = 100
-"""Jobs that are under way at once: each holds its inputs in memory, and a few are sent at a time."""
 JOINABLE_S = 600.0
 """Seconds after its end for which a job that was handed out and not fetched is joined by the same call."""
 SILENT_TIMEOUT_S = 20.0
@@ -95,20 +93,10 @@ class JobRunner:
         use_one_arena()
 
     def start(self, job: Job) -> Job:
-        """Start a job in the background.
-
-        Raises:
-            ShuttingDown: `close` was called.
-            TooMuchAtOnce: `MAX_UNFINISHED` jobs are under way.
-
-        """
+        """Start a job in the background; raises ShuttingDown after `close` was called, and what `check_room` raises."""
         if self._closing:
             raise ShuttingDown
-        if sum(not known.finished.is_set() for known in self._jobs.values()) >= MAX_UNFINISHED:
-            raise TooMuchAtOnce(
-                f"{MAX_UNFINISHED} jobs are under way, which is the most at once: call again when one of them has"
-                " ended, as get_image_job tells. Nothing was sent or paid."
-            )
+        check_room(self._jobs.values())
         self._idle_wait.cancel()
         self._jobs[job.id] = job
         self._tasks.start_soon(self._run, job)
@@ -375,5 +363,4 @@ def _is_joinable(job: Job, call: Job) -> bool:
 
 
 def _is_listed(job: Job) -> bool:
-    has_begun = job.key is not None or job.delivery is not Delivery.DIRECT
-    return has_begun and job.joined is None
+    return job.joined is None and (job.key is not None or job.delivery is not Delivery.DIRECT)

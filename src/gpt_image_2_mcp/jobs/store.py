@@ -8,6 +8,7 @@ that it is gone: a job that it had sent is lost then, and one that it had not se
 is lost is judged at every read, and never final: the other process may only have been cut off or asleep.
 """
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -232,7 +233,7 @@ async def describe_loss(writer: WriterThread, row: "JobRow") -> str:
     price = f"about {dollars(usd)}, " if usd else ""
     try:
         # Not in the writer thread: a folder that does not answer would hold up everything else.
-        there = await run_in_time_async(row.folder, partial(_saved_text, row))
+        there = await run_in_time_async(row.folder, partial(saved_text, row))
     except OSError as error:
         there = f"Its folder {row.folder} cannot be looked through ({error.strerror})."
     return (
@@ -242,9 +243,11 @@ async def describe_loss(writer: WriterThread, row: "JobRow") -> str:
     )
 
 
-def _saved_text(row: "JobRow") -> str:
+def saved_text(row: "JobRow") -> str:
     """Which pictures of a lost job are in its folder."""
-    found = _files_text(row.folder.glob(f"{row.stem}*"))
+    # The stem comes out of a database that others may write to: it is compared, and is no pattern.
+    own_name = re.compile(rf"{re.escape(row.stem)}(-\d+)?\.[a-z0-9]+")
+    found = _files_text(path for path in row.folder.glob("*") if own_name.fullmatch(path.name))
     there = f"Saved before that: {found}." if found else f"Nothing of it is in {row.folder}."
     # A picture whose process was killed before it got its name is found by `storage/recovery.py`, under a name that has
     # its time and nothing of its job.

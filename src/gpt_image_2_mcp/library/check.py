@@ -1,15 +1,20 @@
 """Compares the catalogue with the disk: finds missing, changed and unknown files, and missing or damaged records."""
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
 from ..catalogue.picture_record import PICTURE_ID, Picture
 from ..catalogue.sidecar import read_sidecar, sidecar_of
 from ..errors import GptImageError, UnreadableSource
 from ..paths.safe_open import exists, is_file
+from ..persistence.writer_thread import WriterThread
 from .progress import Notes
+
+ROWS_AT_ONCE: Final = 500
+"""Rows that are read in one transaction, so that other users of the database do not wait for long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +39,8 @@ class CheckResult:
     """Pictures whose file cannot be read, or has other bytes than it was saved with."""
     unrecorded: list[Finding] = field(default_factory=list[Finding])
     """Pictures without a record beside them, or with a damaged one."""
+    damaged: list[Finding] = field(default_factory=list[Finding])
+    """Rows of the catalogue that cannot be read, so that no list has them."""
     unknown: list[Finding] = field(default_factory=list[Finding])
     """Files that have the name of a picture of this program and are not in the catalogue."""
     notes: Notes = field(default_factory=Notes)
@@ -41,7 +48,7 @@ class CheckResult:
     @property
     def is_sound(self) -> bool:
         """Whether the check found nothing."""
-        return not (self.missing or self.changed or self.unrecorded or self.unknown)
+        return not (self.missing or self.changed or self.unrecorded or self.damaged or self.unknown)
 
 
 def check_picture(picture: Picture, *, read: Callable[[Picture], bytes], result: CheckResult) -> None:
@@ -73,6 +80,18 @@ def find_unknown(files: Iterable[Path], *, known: dict[str, Path], result: Check
         if match and (known_path is None or (known_path != path and not is_file(known_path))):
             has_record = is_file(sidecar_of(path))
             result.unknown.append(Finding(path, path.stem, "" if has_record else "(no record)"))
+
+
+async def find_damaged(writer: WriterThread, folders: Sequence[Path], *, result: CheckResult) -> dict[str, Path]:
+    """Add the rows that cannot be read to `result`, of all pictures or of those in `folders`; gives all their paths."""
+    paths: dict[str, Path] = {}
+    after: int | None = -(2**63)
+    while after is not None:
+        rows, after = await writer.read(lambda unit, after=after: unit.pictures.unreadable(after, ROWS_AT_ONCE))
+        paths |= {row.id: row.path for row in rows}
+        inside = (row for row in rows if not folders or any(row.path.is_relative_to(folder) for folder in folders))
+        result.damaged += [Finding(row.path, row.id) for row in inside]
+    return paths
 
 
 def _record_problem(picture: Picture) -> str | None:

@@ -5,6 +5,7 @@ modules of their own (`check`, `rebuild`, `export`, `gallery`), which are import
 """
 
 import hashlib
+import re
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import anyio.to_thread
 
-from ..catalogue.picture_record import Picture
+from ..catalogue.picture_record import PICTURE_ID, Picture, PictureRow
 from ..catalogue.search_query import Overview, SearchQuery, SearchResult
 from ..catalogue.session import Session
 from ..errors import BadRequest, GptImageError, NotConfigured, shown
@@ -258,12 +259,41 @@ class Library:
                 )
                 if on_progress:
                     on_progress(result.pictures, None)
+        known |= await check_module.find_damaged(self._writer, real, result=result)
         scanned = await anyio.to_thread.run_sync(
             partial(self._scan, real or self._folders_to_check(known), deep=bool(real))
         )
         result.notes = scanned.notes
         await anyio.to_thread.run_sync(partial(check_module.find_unknown, scanned.pictures, known=known, result=result))
         return result
+
+    async def forgettable(self, reference: str) -> PictureRow:
+        """The row of a picture by its id, or by the path of its file, which need not be there; nothing else about it.
+
+        Raises:
+            BadRequest: the catalogue has no such picture.
+
+        """
+        named = None if re.fullmatch(PICTURE_ID, reference) else self._sources.expand(reference)
+        picture_id = reference if named is None else named.stem
+        row = await self._writer.read(lambda unit: unit.pictures.row(picture_id))
+        if row is None or (named is not None and row.path not in (named, real_path(named))):
+            raise BadRequest(
+                f"The picture {shown(reference)} is not in the catalogue: give an id, as `gpt-image-2-mcp library list`"
+                " and `check` show it, or the path of its file."
+            )
+        return row
+
+    async def forget(self, row: PictureRow) -> None:
+        """Remove a picture from the catalogue, with its record and its thumbnail; its file stays.
+
+        Raises:
+            CannotSave: the record cannot be removed, and nothing is.
+
+        """
+        from .forget import forget
+
+        await forget(row, writer=self._writer, output_dirs=self._output_dirs, cache=self._cache)
 
     async def export(
         self, folder: str, query: SearchQuery = ALL, *, on_progress: CountCallback | None = None

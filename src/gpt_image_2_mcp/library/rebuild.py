@@ -218,7 +218,11 @@ def _add(unit: UnitOfWork, picture: Picture, result: RebuildResult) -> None:
         raise RecordConflict(
             f"{picture.path} says that it was made at the same moment as {MAX_AT_ONE_MOMENT:,} others."
         )
-    unit.pictures.add(picture)
+    if not unit.pictures.add(picture):
+        raise RecordConflict(
+            f"{picture.path} has a row in the catalogue that cannot be read. `gpt-image-2-mcp library forget"
+            f" {picture.id}` removes it."
+        )
     result.added += 1
 
 

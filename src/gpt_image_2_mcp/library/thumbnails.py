@@ -68,6 +68,12 @@ def thumbnails(
         return list(pool.map(partial(thumbnail, read=read, cache=cache), pictures))
 
 
+def remove_cached(sha256: str, cache: Path) -> None:
+    """Remove the thumbnail of the pictures with this hash; a failure is ignored. Blocks."""
+    with suppress(OSError):
+        (cache / f"{sha256}{SUFFIX}").unlink(missing_ok=True)
+
+
 def _looks_unchanged(picture: Picture) -> bool:
     """Whether the file exists with the size that it was saved with; its bytes are not read."""
     if is_dead(picture.path.parent):

@@ -1,8 +1,10 @@
 """Writes the gallery to a file: which paths are allowed, and that only an older gallery is replaced."""
 
 import os
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Final
 
 from ...catalogue.picture_record import Picture
 from ...errors import BadRequest, CannotSave, shown
@@ -11,6 +13,12 @@ from ...paths.policy import WritePolicy
 from ...paths.safe_open import exists, is_regular, open_no_follow
 from ...storage.atomic_write import write_file
 from ...storage.open_folder import open_resolved
+
+_BEGINNING: Final = re.compile(
+    rb"""<!doctype html>\s*<html lang="en">\s*<head>\s*<meta charset="utf-8">\s*"""
+    rb"""<meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src """
+)
+"""How a gallery begins, and no page of another program does: few allow a style and a script by their hash alone."""
 
 
 def resolve_gallery_path(file: str, *, sources: Sources, policy: WritePolicy) -> Path:
@@ -57,4 +65,4 @@ def _is_gallery(path: Path) -> bool:
             start = file.read(400) if is_regular(file) else b""
     except OSError:
         return False
-    return start.startswith(b"<!doctype html>") and b"Content-Security-Policy" in start
+    return _BEGINNING.match(start) is not None

@@ -1,0 +1,117 @@
+"""What is sent of a picture: its pixels, exactly, and nothing else that its file holds."""
+
+import io
+import struct
+import zlib
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from PIL import Image, PngImagePlugin
+
+from gpt_image_2_mcp.images import facts, validate
+from gpt_image_2_mcp.images.metadata import without_metadata
+
+SECRET = b"set-cookie: session=secret"
+
+
+def gradient(mode: str = "RGB") -> Image.Image:
+    image = Image.merge("RGB", [Image.linear_gradient("L").crop((0, 100, 64, 148))] * 3)
+    image.paste((200, 20, 20), (5, 5, 30, 30))
+    return image.convert(mode)
+
+
+def saved(kind: str, mode: str = "RGB", **options: Any) -> bytes:
+    into = io.BytesIO()
+    gradient(mode).save(into, kind, **options)
+    return into.getvalue()
+
+
+def exif() -> Image.Exif:
+    tags = Image.Exif()
+    tags[0x010E] = SECRET.decode()
+    tags.get_ifd(0x8825)[2] = (52.0, 31.0, 12.0)
+    return tags
+
+
+def profile() -> bytes:
+    """A colour profile, as far as anyone looks at it here."""
+    return b"\0\0\0\x80" + b"\0" * 12 + b"RGB XYZ " + b"\0" * 104
+
+
+def png_chunk(kind: bytes, content: bytes) -> bytes:
+    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+
+def png() -> bytes:
+    info = PngImagePlugin.PngInfo()
+    info.add_text("key", SECRET.decode())
+    info.add_text("zipped", SECRET.decode(), zip=True)
+    info.add_itxt("XML:com.adobe.xmp", SECRET.decode())
+    data = saved("PNG", pnginfo=info, exif=exif(), icc_profile=profile(), dpi=(300, 300))
+    return data[:33] + png_chunk(b"caBX", SECRET) + png_chunk(b"prVt", SECRET) + data[33:] + SECRET
+
+
+def jpeg(**options: Any) -> bytes:
+    data = saved("JPEG", exif=exif(), comment=SECRET, icc_profile=profile(), xmp=SECRET, **options)
+    thumbnail = b"\xff\xe0" + struct.pack(">H", 8 + len(SECRET)) + b"JFXX\0\x10" + SECRET
+    maker = b"\xff\xeb" + struct.pack(">H", 2 + len(SECRET)) + SECRET
+    # Bytes between two segments are passed over by decoders, and the JFIF segment may hold a thumbnail as well.
+    jfif = b"\xff\xe0" + struct.pack(">H", 16 + 27) + b"JFIF\0\1\1\0\0\1\0\1\3\3" + (SECRET + b" " * 27)[:27]
+    assert data[2:4] == b"\xff\xe0"
+    return data[:2] + jfif + thumbnail + maker + SECRET + data[20:] + SECRET
+
+
+def webp(mode: str = "RGB", **options: Any) -> bytes:
+    data = saved("WEBP", mode, exif=exif(), xmp=SECRET, icc_profile=profile(), **options)
+    unknown = b"SECR" + struct.pack("<I", len(SECRET)) + SECRET
+    body = data[12:] + unknown
+    return b"RIFF" + struct.pack("<I", len(body) + 4) + b"WEBP" + body + SECRET
+
+
+FILES: dict[str, Callable[[], bytes]] = {
+    "png": png,
+    "jpeg": jpeg,
+    "progressive jpeg": lambda: jpeg(progressive=True),
+    "jpeg with restarts": lambda: jpeg(restart_marker_rows=1),
+    "webp": webp,
+    "lossless webp": lambda: webp(lossless=True),
+    "webp with alpha": lambda: webp("RGBA"),
+}
+
+
+def opened(data: bytes) -> Image.Image:
+    image = Image.open(io.BytesIO(data))
+    image.load()
+    return image
+
+
+@pytest.mark.parametrize("make", FILES.values(), ids=FILES)
+def test_the_pixels_are_sent_and_nothing_else(make: Callable[[], bytes]) -> None:
+    data = make()
+    assert SECRET in data
+    sent = validate(data)
+    assert sent.change is None
+    for word in (SECRET, b"session=", b"Exif", b"EXIF", b"xmp", b"GPS", b"eXIf", b"tEXt", b"zTXt", b"iTXt", b"SECR"):
+        assert word not in sent.data
+    before, after = opened(data), opened(sent.data)
+    assert (after.mode, after.size) == (before.mode, before.size)
+    assert after.tobytes() == before.tobytes()
+    assert after.info.get("icc_profile") == profile()
+    assert not after.getexif()
+    assert sent.facts == facts(sent.data)
+    # Nothing more is there to be cut.
+    assert without_metadata(sent.data, sent.facts.format) is sent.data
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP"])
+def test_a_plain_file_is_sent_itself(kind: str) -> None:
+    data = saved(kind)
+    assert validate(data).data is data
+
+
+def test_an_adobe_marker_stays_since_colours_depend_on_it() -> None:
+    data = saved("JPEG", keep_rgb=True, exif=exif())
+    sent = validate(data).data
+    assert SECRET not in sent
+    assert opened(sent).tobytes() == opened(data).tobytes()

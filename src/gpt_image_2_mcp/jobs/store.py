@@ -244,7 +244,11 @@ async def describe_loss(writer: WriterThread, row: "JobRow") -> str:
 
 def _saved_text(row: "JobRow") -> str:
     """Which pictures of a lost job are in its folder."""
-    found = _files_text(row.folder.glob(f"{row.stem}*"))
+    # Not by a pattern: others who share the database may have written the row.
+    try:
+        found = _files_text(path for path in row.folder.iterdir() if row.stem and path.name.startswith(row.stem))
+    except FileNotFoundError:
+        found = ""
     there = f"Saved before that: {found}." if found else f"Nothing of it is in {row.folder}."
     # A picture whose process was killed before it got its name is found by `storage/recovery.py`, under a name that has
     # its time and nothing of its job.

@@ -6,10 +6,12 @@ script would write.
 """
 
 import ast
+import inspect
 import json
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
@@ -81,12 +83,28 @@ def prompts_table() -> str:
 def settings_table() -> str:
     """Each environment variable with its default and what it does."""
     rows = ["| variable | default | what it does |", "|---|---|---|"]
+    described = setting_docstrings()
     for variable, name in Settings.variables().items():
-        field = Settings.model_fields[name]
-        default = field.default
+        default = Settings.model_fields[name].default
         shown = "" if default is None else f"`{int(default) if isinstance(default, bool) else default}`"
-        rows.append(f"| `{variable}` | {shown} | {' '.join((field.description or '').split())} |")
+        rows.append(f"| `{variable}` | {shown} | {' '.join(described[name].split())} |")
     return "\n".join(rows)
+
+
+def setting_docstrings() -> Mapping[str, str]:
+    """The docstring under each field of `Settings`, by the field's name."""
+    (body,) = (node.body for node in ast.parse(inspect.getsource(Settings)).body if isinstance(node, ast.ClassDef))
+    found: dict[str, str] = {}
+    for field, text in pairwise(body):
+        match field, text:
+            case (
+                ast.AnnAssign(target=ast.Name(id=name)),
+                ast.Expr(value=ast.Constant(value=str(docstring))),
+            ):
+                found[name] = docstring
+            case _:
+                pass
+    return found
 
 
 def clients_section() -> str:

@@ -153,11 +153,11 @@ async def test_what_is_said_when_three_tries_did_not_help(bench: Bench) -> None:
 async def test_a_wait_that_is_too_long_to_sit_out_is_told(bench: Bench) -> None:
     text = await told(bench, Fault(error="rate_limit_exceeded", headers={"retry-after": "900"}, times=None))
     assert folded(text) == snapshot("""\
-OpenAI's rate limit was reached: Rate limit reached for gpt-image-2 in organization org-sandbox on
-input-images per min: Limit 5, Used 5, Requested 1. Please try again in 240ms. Visit
-https://platform.openai.com/account/rate-limits to learn more. Wait 900 s and ask again; limits for
-your tier: https://platform.openai.com/settings/organization/limits (request id req_ID; said by the
-sandbox, not by OpenAI).\
+OpenAI's rate limit was reached; the backend says: "Rate limit reached for gpt-image-2 in
+organization org-sandbox on input-images per min: Limit 5, Used 5, Requested 1. Please try again in
+240ms. Visit https://platform.openai.com/account/rate-limits to learn more". Wait 900 s and ask
+again; limits for your tier: https://platform.openai.com/settings/organization/limits (request id
+req_ID; said by the sandbox, not by OpenAI).\
 """)
     assert len(bench.seen()) == 1
 

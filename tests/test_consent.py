@@ -108,7 +108,6 @@ async def test_the_question_says_what_is_made_and_what_it_costs(opened: Open) ->
     assert person.forms[0]["properties"] == snapshot(
         {
             "go_ahead": {
-                "default": True,
                 "description": "Make the picture at this price",
                 "title": "Go ahead",
                 "type": "boolean",
@@ -161,7 +160,10 @@ async def test_whatever_is_no_yes_sends_nothing(
         assert bench.files() == []
 
 
-@pytest.mark.parametrize("content", [None, {"go_ahead": "perhaps"}, {"go_ahead": None}, {"go_ahead": []}])
+@pytest.mark.parametrize(
+    "content",
+    [None, {}, {"go_ahead": "perhaps"}, {"go_ahead": "yes"}, {"go_ahead": 1}, {"go_ahead": None}, {"go_ahead": []}],
+)
 async def test_an_answer_that_makes_no_sense_sends_nothing(opened: Open, content: dict[str, Any] | None) -> None:
     async with opened(Person("accept", content)) as bench:
         result = await bench.call("generate_image", **DEAR)

@@ -451,7 +451,10 @@ async def test_a_folder_is_looked_through_once_and_not_at_every_call(
         monkeypatch.setattr(os, "scandir", noted)
         for _ in range(3):
             await service.wait(service.start(GenerateRequest(prompt="a fox", output_dir="art")))
-    assert listed.count(str(tmp_path / "art")) == 1
+            await service.wait(service.start(GenerateRequest(prompt="a fox")))
+    assert listed.count(str(tmp_path / "p")) == 1
+    # A folder that a call names is not looked through at all.
+    assert listed.count(str(tmp_path / "art")) == 0
 
 
 async def test_a_half_written_picture_is_found_in_the_sandboxs_folder_too(tmp_path: Path) -> None:

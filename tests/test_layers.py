@@ -36,6 +36,7 @@ ORDER = (
     "database",
     "redaction",
     "child_process",
+    "malloc",
     "errors",
     "__init__",
 )

@@ -218,7 +218,8 @@ async def test_a_web_page_with_pictures_of_its_own_is_no_picture(benches: Benche
 
 
 async def test_more_than_an_answer_can_have_is_not_read(benches: Benches, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(answer, "MAX_ANSWER_BYTES", len(GOOD) + 10_000)
+    monkeypatch.setattr(answer, "MAX_PICTURE_BYTES", 10_000)
+    monkeypatch.setattr(answer, "MAX_BESIDE_BYTES", len(GOOD))
 
     async def endless() -> AsyncIterator[bytes]:
         yield GOOD.encode()

@@ -7,12 +7,12 @@ variable counts as unset if it is empty, or still holds a `${…}` that the clie
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, cast
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -31,6 +31,7 @@ from .errors import BadRequest, NotConfigured, shown
 from .parameters.validation import describe_rule
 from .paths.policy import expand_path
 from .redaction.key import redact_key, redact_key_bytes
+from .redaction.password import redact_password
 
 _PLACEHOLDER = re.compile(r"\$\{[^}]*\}")
 
@@ -39,6 +40,11 @@ DEFAULT_BASE_URL = "https://api.openai.com/v1"
 
 TEN_YEARS_MS = 315_360_000_000
 """The longest idle time of a session that can be set; for a longer one there is 0, which means never."""
+
+
+MIN_PASSWORD = 6
+"""Characters of the shortest password that is hidden wherever it stands."""
+_SECRET_FIELD = re.compile(r"key|token|secret|pass|pwd|sig|auth", re.IGNORECASE)
 
 
 def _check_key(key: SecretStr) -> SecretStr:
@@ -130,7 +136,7 @@ Dollars = Annotated[Decimal, Field(ge=0, le=1_000_000, allow_inf_nan=False)]
 class Settings(BaseModel):
     """What a user can set; the alias of each field is its environment variable, its docstring is the documentation."""
 
-    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True, hide_input_in_errors=True)
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
 
     api_key: ApiKey | None = Field(None, alias="OPENAI_API_KEY")
     """Your OpenAI API key, from https://platform.openai.com/api-keys. Needed to make pictures, not to start."""
@@ -294,12 +300,24 @@ class Settings(BaseModel):
         return self._key_source.loaded if self._key_source else None
 
     def redact(self, text: str) -> str:
-        """Redact the API key, in whole or in part, and the database's password in a text; see `redaction`."""
+        """Redact the API key, in whole or in part, and the passwords of addresses in a text; see `redaction`."""
         database = self.database_address()
         if isinstance(database, PostgresUrl):
             text = database.redact(text)
+        text = redact_password(text, *self._base_url_secrets())
         key = self._known_key
         return text if key is None else redact_key(text, key)
+
+    def _base_url_secrets(self) -> Iterator[str]:
+        """The password in OPENAI_BASE_URL, and the secrets of its query, as they stand there and decoded."""
+        parts = urlsplit(self.base_url or "")
+        fields = (field.partition("=") for field in parts.query.split("&"))
+        values = [value for name, _, value in fields if _SECRET_FIELD.search(name)]
+        for secret in (parts.password or "", *values):
+            for spelling in (secret, unquote(secret)):
+                yield spelling if len(spelling) >= MIN_PASSWORD else ""
+        # A shorter one may be a part of any word.
+        yield f":{parts.password}@"
 
     def redact_bytes(self, content: bytes) -> bytes:
         """Redact the API key in the bytes of an answer that is kept as it came."""

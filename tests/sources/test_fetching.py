@@ -500,7 +500,7 @@ async def test_a_picture_is_asked_for_plainly() -> None:
     async with serving(answer) as where:
         assert await fetch(f"http://{where}/a b.png?c=d#e", allowed={where}) == PICTURE
     assert heads == [
-        f"GET /a%20b.png?c=d HTTP/1.1\r\nHost: {where}\r\nAccept: image/png, image/jpeg, image/webp\r\n"
+        f"GET /a%20b.png?c=d HTTP/1.1\r\nHost: {where}\r\nAccept: image/png, image/jpeg, image/webp, image/*;q=0.5\r\n"
         f"Accept-Encoding: identity\r\nUser-Agent: gpt-image-2-mcp\r\n\r\n".encode()
     ]
 
@@ -553,7 +553,7 @@ async def test_a_redirect_is_judged_like_the_url_itself(location: str) -> None:
         (response(status="206 Partial Content"), "HTTP status 206"),
         (response(status="302 Found"), "HTTP status 302"),
         (response(b"<!doctype html><html></html>", "Content-Type: image/png"), "is an HTML page"),
-        (response(b"GIF89a" + b"\0" * 20), "is a GIF"),
+        (response(b"%PDF-1.7" + b"\0" * 20), "is a PDF"),
         (response(b"secret=abcdefgh"), "is no picture"),
         (response(b""), "is empty"),
         (response(PICTURE[:11]), "is no picture"),

@@ -117,9 +117,9 @@ async def test_a_change_is_told_with_the_name_of_the_file(work: Path) -> None:
     (work / "portrait.jpg").write_bytes(picture(kind="JPEG", exif=tags))
     image = await reading(work).image("portrait.jpg")
     assert image.change == snapshot(
-        "portrait.jpg was turned upright and re-encoded as PNG: its EXIF orientation would have been ignored."
+        "portrait.jpg was turned upright and re-encoded as JPEG: its EXIF orientation would have been ignored."
     )
-    assert (image.width, image.height, image.format, image.name[-4:]) == (6, 8, "png", ".png")
+    assert (image.width, image.height, image.format, image.name[-4:]) == (6, 8, "jpeg", ".jpg")
 
 
 async def test_a_name_cannot_disguise_itself_in_a_sentence(work: Path) -> None:
@@ -137,9 +137,9 @@ async def test_reading_and_decoding_leave_the_event_loop(work: Path, monkeypatch
         threads.append(threading.current_thread())
         return real_open(*given_)
 
-    def judge(data: bytes, *, name: str) -> Any:
+    def judge(data: bytes, **options: Any) -> Any:
         threads.append(threading.current_thread())
-        return real_judge(data, name=name)
+        return real_judge(data, **options)
 
     monkeypatch.setattr(local_files.os, "open", open_)
     monkeypatch.setattr(sources, "validate", judge)
@@ -186,7 +186,7 @@ async def test_what_is_no_picture_file_is_refused(work: Path, reference: str) ->
     await refusal(reading(work), reference)
 
 
-@promise("Reading", "Only whole PNG, JPEG and WebP files are sent, by their bytes and not by their name.")
+@promise("Reading", "Only whole PNG, JPEG, WebP, GIF, BMP, TIFF, AVIF and HEIC files are sent, by their bytes and not by their name.")
 @pytest.mark.parametrize(
     ("content", "words"),
     [
@@ -194,7 +194,7 @@ async def test_what_is_no_picture_file_is_refused(work: Path, reference: str) ->
         (SECRET.encode(), "is no picture"),
         (b"", "is empty"),
         (b"\x89PNG\r\n\x1a\n", "is no picture"),
-        (b"GIF89a" + b"\0" * 20, "is a GIF"),
+        (b"%PDF-1.7" + b"\0" * 20, "is a PDF"),
         (b"<svg xmlns='x'/>", "is an SVG drawing"),
         (picture()[:60], "cut short"),
     ],
@@ -565,6 +565,15 @@ def mask(mode: str = "RGBA", size: tuple[int, int] = (8, 6), kind: str = "PNG", 
     return picture(mode, size, kind, **options)
 
 
+def opaque() -> bytes:
+    """A mask of which no pixel is fully transparent."""
+    with Image.open(io.BytesIO(mask())) as image:
+        image.putalpha(9)
+        into = io.BytesIO()
+        image.save(into, "PNG")
+    return into.getvalue()
+
+
 async def judged_mask(work: Path, data: bytes, first: bytes = b"") -> InputImage:
     (work / "mask.png").write_bytes(data)
     (work / "first.png").write_bytes(first or picture())
@@ -579,8 +588,14 @@ async def test_a_mask_with_alpha_goes_byte_for_byte(work: Path) -> None:
 
 @pytest.mark.parametrize(
     "data",
-    [mask("LA"), mask("P", transparency=0), mask("L", transparency=0), mask("RGB", transparency=(0, 0, 0))],
-    ids=["LA", "palette", "grey", "rgb"],
+    [
+        mask("LA"),
+        mask("P", transparency=0),
+        mask("L", transparency=0),
+        mask("RGB", transparency=(0, 0, 0)),
+        mask(kind="WEBP", lossless=True),
+    ],
+    ids=["LA", "palette", "grey", "rgb", "WebP"],
 )
 async def test_a_mask_with_alpha_of_another_kind_becomes_rgba(work: Path, data: bytes) -> None:
     judged = await judged_mask(work, data)
@@ -605,7 +620,7 @@ async def test_a_mask_is_compared_with_the_first_picture_as_it_is_sent(work: Pat
         (mask("L"), "has no alpha channel"),
         (mask("P"), "has no alpha channel"),
         (mask("RGB", kind="JPEG"), "is a JPEG: a mask is a PNG"),
-        (mask("RGBA", kind="WEBP"), "is a WebP: a mask is a PNG"),
+        (opaque(), "marks nothing to change: no pixel of it is fully transparent"),
         (mask(size=(8, 7)), "is 8x7 and the first picture 8x6"),
         (mask() + b"\0" * 4_000_000, "must have fewer than 4,000,000"),
         (b"hello, world!", "is no picture"),

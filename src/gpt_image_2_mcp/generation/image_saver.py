@@ -188,7 +188,7 @@ class ImageSaver:
 
     def _save(self, picture: ImageBytes | ImageLink, result: ApiResult) -> "_PictureFile":
         """Write a picture to the disk, and do nothing else with it: its first bytes name its file's ending."""
-        data = self._links.fetch(picture.url) if isinstance(picture, ImageLink) else picture.data
+        data = self._links.fetch(picture.url, result.reached_at) if isinstance(picture, ImageLink) else picture.data
         if _is_text(data):
             beginning = shown(data[:60].decode("utf-8", "replace"))
             raise BadAnswer(

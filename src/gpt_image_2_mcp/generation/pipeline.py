@@ -47,6 +47,7 @@ from ..storage.time_limit import LIMIT_S, run_in_time_async
 from .charges import PricedRequest, Spending
 from .image_saver import ImageSaver, SaveTarget
 from .link_fetcher import LinkFetcher, backend_host
+from .load_ahead import load_ahead
 from .output_dirs import OutputDirs
 from .recorder import Recorder
 from .report_builder import build_report
@@ -152,6 +153,7 @@ class Pipeline:
                 self._recorder.record_sent, job, charge, required=self._spending.budgets.any
             )
             backend = await self._backend.get()
+            load_ahead()
             outcome = await backend.send(request, job.status, saver)
         except BaseException as error:
             # A cancellation too: the charge must be settled or released whatever ends the job.

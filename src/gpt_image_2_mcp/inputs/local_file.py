@@ -12,7 +12,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ..errors import UnreadableSource, shown
-from ..images.formats import SNIFFED, recognise, sniff
+from ..images.formats import HEAD, taken_format
+from ..images.other_formats import why_not_taken
 from ..images.validate import MAX_BYTES
 from ..paths import denylist
 from ..paths.policy import real_path
@@ -37,12 +38,13 @@ def read_picture(
     policy: ReadPolicy,
     is_allowed: Callable[[Path], bool] = lambda _: False,
     any_format: bool = False,
+    hold: Callable[[int], None] | None = None,
 ) -> tuple[bytes, Path]:
     """The bytes and the real path of a file that begins like a picture. Blocks: call it in a thread.
 
     `reference` is the argument as it was given, for error messages. `is_allowed` says of the real path of a private
     file whether the person has allowed it. With `any_format`, the file may be anything: its caller knows by a hash what
-    it has to be.
+    it has to be. `hold` is called with the number of bytes before they are read.
 
     Raises:
         UnreadableSource: the path may not be read, is no regular file, cannot be read, or holds no picture.
@@ -63,6 +65,8 @@ def read_picture(
             raise UnreadableSource(f"{shown(reference)} is {kind}: give the path of a picture file.")
         if found.st_size > MAX_BYTES:
             raise _too_large_error(reference)
+        if hold:
+            hold(found.st_size)
         return _read(descriptor, reference=reference, any_format=any_format), real
     except OSError:
         raise UnreadableSource(f"{shown(reference)} cannot be read: the disk or the network failed.") from None
@@ -135,13 +139,9 @@ def _open_error(exc: OSError, *, path: Path, reference: str) -> UnreadableSource
 
 def _read(descriptor: int, *, reference: str, any_format: bool) -> bytes:
     """All bytes of a file that begins like a picture; at most `MAX_BYTES`, even if the file grows meanwhile."""
-    data = bytearray(os.read(descriptor, 1024))
-    if not any_format and sniff(bytes(data[:SNIFFED])) is None:
-        what = recognise(bytes(data)) or ("no picture" if data else "empty")
-        raise UnreadableSource(
-            f"{shown(reference)} is {what}, and only PNG, JPEG and WebP are taken (by their bytes, not by their name): "
-            f"convert it first."
-        )
+    data = bytearray(os.read(descriptor, HEAD))
+    if not any_format and taken_format(bytes(data)) is None:
+        raise UnreadableSource(f"{shown(reference)} {why_not_taken(bytes(data))}")
     while len(data) <= MAX_BYTES and (piece := os.read(descriptor, min(1 << 20, MAX_BYTES + 1 - len(data)))):
         data += piece
     if len(data) > MAX_BYTES:

@@ -177,7 +177,8 @@ class InputReader:
                 f"{error} The session began with it. Put it back, continue from a turn, or start anew with"
                 " start_edit_session."
             ) from None
-        if image.sha256 != origin.sha256:
+        # Another version may have converted it to other bytes.
+        if image.change is None and image.sha256 != origin.sha256:
             raise SessionError(f"The picture {origin.path}, with which the session began, was changed since then.")
         return replace(image, id=origin.id)
 
@@ -204,7 +205,10 @@ def _missing_error(path: Path, error: UnreadableSource) -> UnreadableSource:
 
 
 async def _read_all(read: Callable[[ItemT], Awaitable[InputImage]], items: Sequence[ItemT]) -> list[InputImage]:
-    """Read all items concurrently, and to the end, so that the error of the first item is raised each time."""
+    """Read all items concurrently, and to the end, so that the error of the first item is raised each time.
+
+    What is named several times is read once.
+    """
     images: dict[int, InputImage] = {}
     failures: dict[int, GptImageError] = {}
 
@@ -216,10 +220,11 @@ async def _read_all(read: Callable[[ItemT], Awaitable[InputImage]], items: Seque
 
     async with anyio.create_task_group() as readers:
         for index, item in enumerate(items):
-            readers.start_soon(one, index, item)
+            if items.index(item) == index:
+                readers.start_soon(one, index, item)
     if failures:
         raise failures[min(failures)]
-    return [images[index] for index in sorted(images)]
+    return [images[items.index(item)] for item in items]
 
 
 def _origin(image: InputImage, role: str) -> Origin:

@@ -12,7 +12,7 @@ import os
 import re
 import ssl
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,13 +21,15 @@ from urllib.parse import unquote_to_bytes
 import anyio.to_thread
 
 from ..errors import BadRequest, UnreadableSource, shown
-from ..images.formats import EXTENSION, LABEL, SNIFFED, FileFormat, recognise, sniff
+from ..images.formats import EXTENSION, HEAD, LABEL, FileFormat, taken_format
 from ..images.headers import facts
+from ..images.other_formats import why_not_taken
 from ..images.validate import MAX_BYTES, validate
 from ..paths.policy import MAX_PATH, expand_path
 from ..paths.read_policy import PrivateFile, ReadPolicy
 from ..storage.time_limit import run_in_time, run_in_time_async
 from .download import DEADLINE, fetch
+from .held_bytes import ByteBudget, Holding
 from .local_file import check_readable, read_picture
 from .url_policy import display_url
 
@@ -67,6 +69,8 @@ class InputImage:
     """What was changed before sending, as a sentence; None if the bytes are those of the source."""
     id: str | None = None
     """The picture's id, if it was made here."""
+    held: Holding | None = field(default=None, compare=False, repr=False)
+    """The part of the budget of bytes that `data` takes, which is given back with the last copy of this value."""
 
 
 class Sources:
@@ -83,6 +87,7 @@ class Sources:
         deadline: float = DEADLINE,
         resolve: "Resolver | None" = None,
         tls: ssl.SSLContext | None = None,
+        budget: ByteBudget | None = None,
     ) -> None:
         """Create the reader.
 
@@ -98,23 +103,28 @@ class Sources:
         self._deadline = deadline
         self._resolve = resolve
         self._tls = tls
+        self._budget = budget or ByteBudget()
 
-    async def image(self, reference: str, *, is_known: bool = False) -> InputImage:
+    async def image(self, reference: str, *, is_mask: bool = False, is_known: bool = False) -> InputImage:
         """Read a picture from an absolute path, one relative to the working directory, `~/…`, or a URL.
 
-        Of a file that `is_known`, the caller knows the hash and takes no other bytes: it is read also where the person
-        would have to be asked about other files.
+        `is_mask` keeps its transparency; see `images.validate`. Of a file that `is_known`, the caller knows the hash
+        and takes no other bytes: it is read also where the person would have to be asked about other files.
 
         Raises:
             BadRequest: the argument is no valid path and no URL of a known scheme.
             UnreadableSource: it may not or cannot be read, or is no picture that can be sent.
+            TooMuchAtOnce: the pictures of other calls take up the memory that there is for them.
         """
         reference = reference.strip()
         if len(reference) > MAX_PATH and _BASE64.match(reference):
             # Longer than any path, and it begins as a PNG, JPEG or WebP in base64: a data URL without its beginning.
             reference = f"data:;base64,{reference}"
-        data, source, path = await self._read(reference, is_known=is_known)
-        valid = await anyio.to_thread.run_sync(lambda: validate(data, name=_short_name(reference, path)))
+        held = Holding(self._budget)
+        data, source, path = await self._read(reference, held.grow, is_known=is_known)
+        check = partial(validate, data, name=_short_name(reference, path), is_mask=is_mask)
+        valid = await anyio.to_thread.run_sync(check)
+        held.settle(len(valid.data))
         digest = hashlib.sha256(valid.data).hexdigest()
         return InputImage(
             data=valid.data,
@@ -127,6 +137,7 @@ class Sources:
             source=source,
             path=path,
             change=valid.change,
+            held=held,
         )
 
     def read_local(self, path: Path) -> bytes:
@@ -158,9 +169,8 @@ class Sources:
             BadRequest: as `image`.
             UnreadableSource: as `image`, or the picture is no such mask.
         """
-        mask = await self.image(reference, is_known=is_known)
+        mask = await self.image(reference, is_mask=True, is_known=is_known)
         what = f"The mask {shown(mask.source)}"
-        # `validate` never converts a PNG to another format at a size that a mask may have.
         if mask.format != "png":
             raise UnreadableSource(
                 f"{what} is a {LABEL[mask.format]}: a mask is a PNG with an alpha channel, transparent where the "
@@ -182,49 +192,70 @@ class Sources:
             )
         return mask
 
-    async def fetch_picture(self, url: str, *, also_allowed: str | None = None) -> bytes:
+    async def fetch_picture(
+        self,
+        url: str,
+        *,
+        also_allowed: str | None = None,
+        reached_at: str | None = None,
+        hold: Callable[[int], None] | None = None,
+    ) -> bytes:
         """Read the bytes of a picture from an `http(s)` or data URL; only their start is checked.
 
-        For a URL from an answer of the API, `also_allowed` is the API's `host:port`, which need not be public.
+        For a URL from an answer of the API, `also_allowed` is the API's `host:port`, which need not be public where it
+        has the address that the answer was `reached_at`; any address if that is None. `hold` is called with the number
+        of bytes that are kept in memory next.
 
         Raises:
             UnreadableSource: the URL is refused, cannot be fetched, or leads to no picture.
         """
         if url[:5].lower() == "data:":
+            if hold:
+                # Base64 has four characters for three bytes.
+                hold(min(len(url) * 3 // 4, MAX_BYTES))
             return await anyio.to_thread.run_sync(_from_data_url, url)
-        also = {also_allowed} if also_allowed else set[str]()
+        also = {also_allowed} if also_allowed and not reached_at else set[str]()
         return await fetch(
             url,
             allowed=self._allowed_url_hosts | also,
             deadline=self._deadline,
             resolve=self._resolve,
             tls=self._tls,
+            hold=hold,
+            pinned={also_allowed: reached_at} if also_allowed and reached_at else {},
         )
 
-    async def _read(self, reference: str, *, is_known: bool) -> tuple[bytes, str, Path | None]:
+    async def _read(
+        self, reference: str, hold: Callable[[int], None], *, is_known: bool
+    ) -> tuple[bytes, str, Path | None]:
         """The bytes that an argument names, the `source` for the record, and the real path of a file."""
         found = _SCHEME.match(reference)
         scheme = found["scheme"].lower() if found else ""
         if scheme == "data":
-            data = await self.fetch_picture(reference)
+            data = await self.fetch_picture(reference, hold=hold)
             return data, f"a data URL ({len(data):,} bytes)", None
         if scheme in {"http", "https"}:
-            return await self.fetch_picture(reference), display_url(reference)[1:-1], None
+            return await self.fetch_picture(reference, hold=hold), display_url(reference)[1:-1], None
         if found and scheme != "file" and (found["slashes"] or scheme in _CHAT_SCHEMES):
             raise BadRequest(
                 f"{shown(reference)} means nothing to this server: give a file's path, an http(s) URL or a data URL."
             )
         path = expand_path(reference, working_dir=self._working_dir, home=self._home)
         try:
-            data, real = await run_in_time_async(
-                path.parent, partial(self._read_file, path, reference, is_known=is_known)
-            )
+            read = partial(self._read_file, path, reference, is_known=is_known, hold=hold)
+            data, real = await run_in_time_async(path.parent, read)
         except TimeoutError as error:
             raise UnreadableSource(f"{shown(reference)} cannot be read: {error.strerror}.") from None
         return data, reference, real
 
     def _read_file(
-        self, path: Path, reference: str, *, any_format: bool = False, is_known: bool = False
+        self,
+        path: Path,
+        reference: str,
+        *,
+        any_format: bool = False,
+        is_known: bool = False,
+        hold: Callable[[int], None] | None = None,
     ) -> tuple[bytes, Path]:
         return read_picture(
             path,
@@ -232,6 +263,7 @@ class Sources:
             policy=self._policy,
             is_allowed=(lambda _: True) if is_known else self._allowed_by_person.__contains__,
             any_format=any_format,
+            hold=hold,
         )
 
     async def find_private(self, reference: str) -> PrivateFile | None:
@@ -315,7 +347,6 @@ def _from_data_url(url: str) -> bytes:
             ) from None
     if len(data) > MAX_BYTES:
         raise UnreadableSource(f"The data URL holds over {MAX_BYTES:,} bytes, which is the most: shrink it first.")
-    if sniff(data[:SNIFFED]) is None:
-        what = recognise(data[:1024]) or ("no picture" if data else "empty")
-        raise UnreadableSource(f"The data URL is {what}, and only PNG, JPEG and WebP are taken.")
+    if taken_format(data[:HEAD]) is None:
+        raise UnreadableSource(f"The data URL {why_not_taken(data[:HEAD])}")
     return data

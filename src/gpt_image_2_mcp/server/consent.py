@@ -8,7 +8,7 @@ protocol has it. Nothing has been sent while the user is asked, so a call that i
 from typing import Annotated, Any, TypeAlias
 
 from mcp.server.mcpserver import AcceptedElicitation, Context, Elicit, ElicitationResult, Resolve
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, StrictBool
 
 from ..billing.prices import dollars
 from ..errors import ConsentRefused
@@ -23,7 +23,8 @@ CONFIRM_VARIABLE = "GPT_IMAGE_2_CONFIRM_OVER_USD"
 class Consent(BaseModel):
     """What the person answers."""
 
-    go_ahead: bool = Field(default=True, title="Go ahead", description="Make the picture at this price")
+    # Without a default: a client that accepts without asking anyone has sent no yes.
+    go_ahead: StrictBool = Field(title="Go ahead", description="Make the picture at this price")
 
 
 async def ask(request: PaidRequest, call: Context[ImageService, Any], reading: ReadAnswer) -> Consent | Elicit[Consent]:
@@ -39,15 +40,15 @@ async def ask(request: PaidRequest, call: Context[ImageService, Any], reading: R
     allow_reading(reading, service)
     limit = service.settings.confirm_over_usd
     if limit is None or service.settings.sandbox:
-        return Consent()
+        return Consent(go_ahead=True)
     expected = await service.estimate(request)
     if expected is not None and expected.usd <= limit:
-        return Consent()
+        return Consent(go_ahead=True)
     # `preflight` reads the inputs: the user is not asked about a call that would be refused afterwards, and the price
     # depends on the inputs' real sizes.
     expected = await service.preflight(request)
     if expected is not None and expected.usd <= limit:
-        return Consent()
+        return Consent(go_ahead=True)
     price = f"about {dollars(expected.usd)}" if expected else "an amount that is not known beforehand"
     if not can_ask(call):
         raise ConsentRefused(

@@ -13,7 +13,7 @@ from mcp.server.mcpserver.tools import Tool
 from mcp_types import CallToolResult, ToolAnnotations
 from mcp_types.version import is_version_at_least
 
-from ..jobs.job import Job
+from ..jobs.job import Job, client_name
 from ..parameters.models import (
     CancelJobRequest,
     ContinueSessionRequest,
@@ -44,8 +44,6 @@ from .results import (
 )
 from .tool import CALL_ARRIVED_AT, RequestTool
 
-MAX_CLIENT = 300
-"""Characters of a client's name and version that a record keeps."""
 LINKS_SINCE = "2025-06-18"
 """The first version of the protocol that has `resource_link` in results."""
 
@@ -198,4 +196,4 @@ def _service(call: Call) -> ImageService:
 def _client(call: Call) -> str | None:
     """The client's name and version, as it gave them in the handshake; None if it gave none."""
     params = call.session.client_params
-    return None if params is None else f"{params.client_info.name} {params.client_info.version}".strip()[:MAX_CLIENT]
+    return None if params is None else client_name(params.client_info.name, params.client_info.version)

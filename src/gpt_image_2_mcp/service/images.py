@@ -91,6 +91,8 @@ class ImageService:
         self._references = references
         self._output_dirs = output_dirs
         self._durations = durations
+        self._started_ahead: Job | None = None
+        """The job of `start_ahead`, until its call comes."""
         self.closing = anyio.Event()
         """Set when the service closes, for what would wait longer than that."""
         self.first_call_at: float | None = None
@@ -107,7 +109,22 @@ class ImageService:
 
         """
         self.check(request)
+        ahead = self._started_ahead
+        if ahead is not None and (ahead.request, ahead.client) == (request, client):
+            self._started_ahead = None
+            return ahead
         return self._jobs.start(Job(TOOLS[type(request)], request, self._durations.expected(request), client=client))
+
+    def start_ahead(self, request: PaidRequest, *, client: str | None) -> Job:
+        """Start the job of a call that the server will read later: `start` then gives this job. Raises as `start`."""
+        self._started_ahead = self.start(request, client=client)
+        return self._started_ahead
+
+    def give_up_ahead(self) -> None:
+        """Treat the call that a job was started for as given up, if it has not come to `start` until now."""
+        job, self._started_ahead = self._started_ahead, None
+        if job is not None:
+            self._jobs.give_up(job)
 
     async def wait(
         self, job: Job, *, until: float = math.inf, on_progress: ProgressCallback | None = None, is_caller: bool = True

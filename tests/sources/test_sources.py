@@ -186,7 +186,10 @@ async def test_what_is_no_picture_file_is_refused(work: Path, reference: str) ->
     await refusal(reading(work), reference)
 
 
-@promise("Reading", "Only whole PNG, JPEG, WebP, GIF, BMP, TIFF, AVIF and HEIC files are sent, by their bytes and not by their name.")
+@promise(
+    "Reading",
+    "Only whole PNG, JPEG, WebP, GIF, BMP, TIFF, AVIF and HEIC files are sent, by their bytes and not by their name.",
+)
 @pytest.mark.parametrize(
     ("content", "words"),
     [

@@ -339,6 +339,7 @@ def test_a_folder_of_a_drive_is_not_taken_for_one_of_unix() -> None:
     assert not denylist.is_below("/windows/x", "C:/Windows")
 
 
+@promise("Writing", "Nothing is written into a bare repository of git.")
 def test_a_bare_repository_is_not_written_to(tmp_path: Path) -> None:
     for name in ("refs/heads", "other.git"):
         (tmp_path / "team.git" / name).mkdir(parents=True)

@@ -6,12 +6,14 @@ from pathlib import Path
 
 import pytest
 from fault_proxy import DATABASE, paying
+from promises import promise
 from stdio_bench import calls, reached
 from workbench import SMALL, Bench, said
 
 pytestmark = pytest.mark.anyio
 
 
+@promise("Database", "What a row names is compared with the files, and is no pattern.")
 async def test_a_name_in_a_row_of_a_lost_job_lists_no_other_files(tmp_path: Path) -> None:
     async with paying(tmp_path) as bench:
         (bench.working_dir / "art" / "private").mkdir(parents=True)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from patience import ALL_ROUNDS, PATIENCE_S
+from promises import promise
 
 from .bombs import BOMBS
 
@@ -29,6 +30,7 @@ def decode(*paths: Path, threads: int) -> dict[str, float]:
     return json.loads(done.stdout)
 
 
+@promise("Reading", "A file that was made to take much memory and time takes little.")
 @pytest.mark.parametrize("name", BOMBS if ALL_ROUNDS else FEW)
 def test_a_bomb_takes_little_memory_and_time(name: str, tmp_path: Path) -> None:
     path = tmp_path / name

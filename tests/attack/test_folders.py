@@ -69,6 +69,9 @@ ODD_NAMES = (
     "space ",
     " space",
     ".hidden",
+    "\uff0egit",
+    "\uff0drf",
+    "dot\uff0e",
     "a\\b",
     "C:x",
     "\udcff",
@@ -334,3 +337,15 @@ def test_a_folder_of_a_drive_is_not_taken_for_one_of_unix() -> None:
     assert not denylist.is_below(r"C:\dev\a.png", "/dev")
     assert denylist.is_below("d:/windows/x", "C:/Windows")
     assert not denylist.is_below("/windows/x", "C:/Windows")
+
+
+@promise("Writing", "Nothing is written into a bare repository of git.")
+def test_a_bare_repository_is_not_written_to(tmp_path: Path) -> None:
+    for name in ("refs/heads", "other.git"):
+        (tmp_path / "team.git" / name).mkdir(parents=True)
+    (tmp_path / "team.git" / "HEAD").write_text("ref: refs/heads/main", encoding="ascii")
+    for folder in ("team.git", "team.git/refs/heads", "TEAM.git"):
+        if (tmp_path / folder).exists():
+            with pytest.raises(BadRequest, match="git keeps a repository"):
+                judged(folder, work=tmp_path)
+    assert judged("art.git", work=tmp_path) == tmp_path / "art.git"

@@ -109,6 +109,13 @@ def test_a_private_folder_is_open_to_an_agent_that_works_in_that_very_one(path: 
     assert private(path, LINUX, work) is not is_open
 
 
+def test_a_home_around_the_own_one_is_not_another_users() -> None:
+    """Snap starts programs with a home inside the user's."""
+    assert not private("/home/kim/Pictures/a.png", "/home/kim/snap/code/1")
+    assert private("/home/kim/.cache/a.png", "/home/kim/snap/code/1")
+    assert private("/home/other/Pictures/a.png", "/home/kim/snap/code/1")
+
+
 def test_what_the_person_set_is_open() -> None:
     for own in ("/home/kim/.cache/art", "/home/kim/.cache", "/home/other/art"):
         assert not private(f"{own}/a.png", LINUX, own=(own,))

@@ -320,7 +320,7 @@ class Sources:
         """Whether the file or folder at a path may be read. Blocks."""
         try:
             check_readable(path, reference=str(path), policy=self._policy)
-        except UnreadableSource:
+        except (BadRequest, UnreadableSource):
             return False
         return True
 

@@ -247,7 +247,10 @@ def saved_text(row: "JobRow") -> str:
     """Which pictures of a lost job are in its folder."""
     # The stem comes out of a database that others may write to: it is compared, and is no pattern.
     own_name = re.compile(rf"{re.escape(row.stem)}(-\d+)?\.[a-z0-9]+")
-    found = _files_text(path for path in row.folder.glob("*") if own_name.fullmatch(path.name))
+    try:
+        found = _files_text(path for path in row.folder.iterdir() if own_name.fullmatch(path.name))
+    except FileNotFoundError:
+        found = ""
     there = f"Saved before that: {found}." if found else f"Nothing of it is in {row.folder}."
     # A picture whose process was killed before it got its name is found by `storage/recovery.py`, under a name that has
     # its time and nothing of its job.

@@ -11,6 +11,7 @@ from typing import Final
 
 from ..errors import shown
 from . import denylist
+from .safe_open import exists
 
 _HOME: Final = re.compile(
     r"(?P<disk>[a-z]:/|(?:volumes|mnt)/[^/]+/|(?:run/)?media/[^/]+/[^/]+/)?"
@@ -53,7 +54,9 @@ def find_home(real: Path, home: Path) -> Home | None:
         return Home(found_by_disk, real.relative_to(found_by_disk), is_others=False)
     parts = tuple(found[0].split("/"))
     on_other_disk = bool(found["disk"]) and own[:1] != parts[:1]
-    place = _home(real, parts, is_others=not on_other_disk)
+    # Some programs are started with a home of their own inside the user's.
+    is_around_own = own[: len(parts)] == parts
+    place = _home(real, parts, is_others=not (on_other_disk or is_around_own))
     return Home(place.folder, place.inside, is_others=False) if _is_same(place.folder, home) else place
 
 
@@ -68,10 +71,8 @@ class Hidden:
     reason: str
     """Why no picture belongs there, for an error message."""
 
-    @property
-    def is_git(self) -> bool:
-        """Whether it is what git keeps of a repository."""
-        return denylist.fold_parts(self.outermost)[-1] == ".git"
+    is_git: bool = False
+    """Whether it is what git keeps of a repository."""
 
 
 def hidden_in_home(place: Home) -> Hidden | None:
@@ -98,7 +99,13 @@ def find_hidden(real: Path, home: Path) -> list[Hidden]:
     in_home = hidden_in_home(place) if place else None
     found = [in_home] if in_home else []
     for folder in reversed((real, *real.parents)):
-        if folder.name.startswith(".") and not (in_home and in_home.folder.is_relative_to(folder)):
+        name = denylist.fold_parts(folder.name)[-1:]
+        is_inside = name and not (in_home and in_home.folder.is_relative_to(folder))
+        # A repository without a working directory is called `name.git`.
+        if is_inside and name[0].endswith(".git") and (name[0] == ".git" or exists(folder / "HEAD")):
+            reason = f"{shown(folder.name)} is a hidden folder, where git keeps a repository"
+            found.append(Hidden(folder, folder, reason, is_git=True))
+        elif is_inside and name[0].startswith("."):
             reason = f"{shown(folder.name)} is a hidden folder, where programs keep their settings"
             found.append(Hidden(folder, folder, reason))
     return found

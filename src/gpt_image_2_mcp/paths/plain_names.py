@@ -23,11 +23,14 @@ _DEFAULT: Final = "pictures"
 
 def is_plain(name: str) -> bool:
     """Whether a new folder may have this name."""
+    # The ends are compared in the form that other programs may make of them: a wide full stop hides a folder too.
+    folded = unicodedata.normalize("NFKC", name)
     return (
-        bool(name)
+        bool(folded)
         and all(map(_is_plain_character, name))
         and _is_first_character(name[0])
-        and name[-1] not in ". "
+        and _is_first_character(folded[0])
+        and folded[-1] not in ". "
         and not is_windows_device(name)
     )
 
@@ -38,9 +41,11 @@ def suggest_plain(name: str) -> str:
         return name
     letters = "".join(character if _is_plain_character(character) else "\0" for character in name)
     words = re.sub(r"[\0-]*\0[\0-]*", "-", letters).rstrip(" .,()+@=~-")
-    while words and not _is_first_character(words[0]):
+    while words and not is_plain(words[0]):
         words = words[1:]
-    return f"_{words}" if is_windows_device(words) else words or _DEFAULT
+    if is_windows_device(words):
+        words = f"_{words}"
+    return words if is_plain(words) else _DEFAULT
 
 
 def is_windows_device(name: str) -> bool:

@@ -138,28 +138,36 @@ def open_resolved(folder: Path, policy: WritePolicy) -> OpenFolder:
         if policy.resolve_writable(folder) != folder:
             raise BadRequest(MOVED)
         return OpenFolder(folder, None)
-    return _open_or_make(folder)
+    return _open_or_make(folder, policy)
 
 
-def _open_or_make(folder: Path) -> OpenFolder:
+def _open_or_make(folder: Path, policy: WritePolicy) -> OpenFolder:
     """Open the folder that a real path leads to; what is missing is made step by step, each in the one before it."""
     try:
         place = OpenFolder(folder, _open(folder))
     except FileNotFoundError:
         if folder == folder.parent:
             raise
-        with _open_or_make(folder.parent) as parent:
+        with _open_or_make(folder.parent, policy) as parent:
             return parent.subfolder(folder.name, 0o777)
     descriptor = place.descriptor
     assert descriptor is not None
     with ExitStack() as stack:
         stack.push(place)
         real = path_of_descriptor(descriptor, folder, os.fstat(descriptor))
-        # A disk that ignores letter case may spell it otherwise.
-        if real is None or denylist.fold_parts(real) != denylist.fold_parts(folder):
+        if real != folder and not _is_spelling(real, folder, descriptor, policy):
             raise BadRequest(MOVED)
         stack.pop_all()
     return place
+
+
+def _is_spelling(real: Path | None, folder: Path, descriptor: int, policy: WritePolicy) -> bool:
+    """Whether an open folder is the one of its path though the system gives it another: in other letters, or whole."""
+    if real is None:
+        return False
+    if denylist.fold_parts(real) == denylist.fold_parts(folder):
+        return True
+    return policy.resolve_writable(real) == real and os.path.samestat(folder.stat(), os.fstat(descriptor))
 
 
 def _open(path: Path | str, within: int | None = None) -> int:

@@ -14,6 +14,7 @@ from ..settings import DEFAULT_BASE_URL, Settings
 from .bounded_body import bound_body
 from .connection_trace import trace_connection
 from .network_variables import explain
+from .origin import note_peer
 
 ANSWER_TIMEOUT_S = 600.0
 """Seconds to wait for the next byte of an answer: 4K at high quality takes more than 235 s now and then
@@ -78,7 +79,7 @@ def make_http(transport: httpx2.BaseTransport | None) -> httpx2.Client:
             limits=limits,
             follow_redirects=False,
             headers={"accept-encoding": "identity"},
-            event_hooks={"request": [trace_connection], "response": [_bound_answer]},
+            event_hooks={"request": [trace_connection], "response": [note_peer, _bound_answer]},
         )
     except (ValueError, httpx2.InvalidURL, OSError) as error:
         if problem := explain(error):

@@ -19,6 +19,10 @@ SANDBOX_HEADER = "x-gpt-image-2-sandbox"
 MAX_REQUEST_ID = 100
 """Characters of a request's id; OpenAI's have 36."""
 MAX_CONTENT_TYPE = 100
+UNKNOWN_PEER = "unknown"
+"""The address of a connection that was reset before it was asked for."""
+_PEER = "peer"
+"""The key of `Response.extensions` for the address."""
 
 _ODD_IN_ID = re.compile(r"[^A-Za-z0-9._:/+=-]+")
 
@@ -36,14 +40,14 @@ class Origin:
     content_type: str = "no content type"
 
     reached_at: str | None = None
-    """The IP address that the answer came from; None if it came over no network."""
+    """The IP address that the answer came from, or `UNKNOWN_PEER`; None if it came over no network."""
 
     @classmethod
     def of(cls, response: httpx2.Response) -> Self:
         """The origin of an answer."""
         url, headers = response.request.url, response.headers
         content_type = printable_line(headers.get("content-type", "")[:MAX_CONTENT_TYPE].partition(";")[0])
-        reached_at = _peer(response)
+        reached_at: str | None = response.extensions.get(_PEER)
         # Only the sandbox's word is taken for it that nothing is billed, and that listens on this computer.
         is_near = reached_at is None or (_is_loopback(reached_at) and trace_of(response.request).proxy is None)
         return cls(
@@ -76,10 +80,18 @@ def _host(url: httpx2.URL) -> str:
     return url.netloc.decode("ascii", "replace").rpartition("@")[2]
 
 
-def _peer(response: httpx2.Response) -> str | None:
+def note_peer(response: httpx2.Response) -> None:
+    """Note where an answer comes from, while its connection is open; an event hook of the HTTP client."""
     stream: Any = response.extensions.get("network_stream")
-    address: Any = stream.get_extra_info("server_addr") if stream is not None else None
-    return str(cast("tuple[Any, ...]", address)[0]) if isinstance(address, tuple) else None
+    if stream is None:
+        return
+    try:
+        address: Any = stream.get_extra_info("server_addr")
+    except OSError:
+        # It was reset already.
+        address = None
+    known = str(cast("tuple[Any, ...]", address)[0]) if isinstance(address, tuple) else UNKNOWN_PEER
+    response.extensions[_PEER] = known
 
 
 def _is_loopback(address: str) -> bool:

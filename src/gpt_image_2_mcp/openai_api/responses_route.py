@@ -5,6 +5,8 @@ calls of the edit, and deleted afterwards, also if it fails.
 """
 
 import base64
+import json
+import re
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from functools import partial
@@ -12,6 +14,7 @@ from typing import Any, cast
 
 import anyio
 import anyio.to_thread
+import httpx2
 import openai
 from openai.types.file_create_params import ExpiresAfter
 
@@ -44,6 +47,8 @@ UPLOAD_LIFETIME_S = 3600
 """Seconds after which OpenAI deletes an upload by itself, if it was not deleted here: the minimum of the API."""
 CLEANUP_TIMEOUT_S = 30.0
 """Seconds that deleting the uploads of an edit may take at its end."""
+
+_FILE_ID = re.compile(r"[A-Za-z0-9_-]{1,200}")
 
 TOOL_OPTIONS = ("size", "quality", "background", "output_format", "output_compression", "moderation")
 
@@ -210,18 +215,19 @@ async def _input_references(
         with anyio.move_on_after(CLEANUP_TIMEOUT_S, shield=True):
             for upload in uploads:
                 try:
-                    await run_in_thread(partial(sender.sdk.files.delete, upload))
-                except openai.OpenAIError:
+                    await run_in_thread(partial(sender.sdk.files.with_raw_response.delete, upload))
+                except (openai.OpenAIError, httpx2.HTTPError):
                     # OpenAI deletes it after `UPLOAD_LIFETIME_S`, and the edit's own outcome must not change by this.
                     continue
 
 
 async def _upload(sender: RequestSender, status: RequestStatus, picture: InputImage) -> str:
-    files = sender.sdk.files
+    # The answers as they come: the SDK's reader raises errors of its own where one is not in OpenAI's form.
+    files: Any = sender.sdk.files.with_raw_response
     file = (picture.name, picture.data, MIME[picture.format])
     expiry: ExpiresAfter = {"anchor": "created_at", "seconds": UPLOAD_LIFETIME_S}
     try:
-        stored = await sender.send_unbilled(
+        answer: Any = await sender.send_unbilled(
             lambda: files.create(file=file, purpose="vision", expires_after=expiry), status
         )
     except openai.OpenAIError as error:
@@ -229,7 +235,25 @@ async def _upload(sender: RequestSender, status: RequestStatus, picture: InputIm
         raise ApiError(
             f"An input picture could not be uploaded for the edit, so nothing was made: {failure}"
         ) from error
-    return stored.id
+    upload = _upload_id(answer.http_response.content)
+    if upload is None:
+        origin = Origin.of(answer.http_response)
+        raise ApiError(
+            "An input picture could not be uploaded for the edit, so nothing was made:"
+            f" {origin.name[0].lower()}{origin.name[1:]} named no file in its answer. Send smaller input pictures, or"
+            " unset OPENAI_FORCE_RESPONSES_EDITS if it is set.",
+            request_id=origin.request_id,
+        )
+    return upload
+
+
+def _upload_id(content: bytes) -> str | None:
+    """The id of an uploaded file in an answer; None if there is none that can stand in a URL."""
+    try:
+        found: Any = as_object(json.loads(content)).get("id")
+    except (ValueError, RecursionError):
+        return None
+    return found if isinstance(found, str) and _FILE_ID.fullmatch(found) else None
 
 
 def _data_url(picture: InputImage) -> str:

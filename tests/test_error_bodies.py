@@ -4,6 +4,7 @@ from typing import Any
 
 import httpx2
 import pytest
+from promises import promise
 from workbench import SMALL, Benches, Canned, said
 
 pytestmark = pytest.mark.anyio
@@ -31,6 +32,7 @@ async def refusal(benches: Benches, status: int, body: object, **headers: str) -
     return said(result)
 
 
+@promise("Words of others", "What a backend says is quoted as its words, with its host.")
 @pytest.mark.parametrize(
     ("status", "body", "reason"),
     [
@@ -121,6 +123,7 @@ async def test_a_refusal_of_moderation_is_known_under_each_name(
     assert "Asking again with the same words will not help" in text
 
 
+@promise("Words of others", "OpenAI is named only where OpenAI answered.")
 async def test_openai_is_named_where_openai_answers(benches: Benches) -> None:
     answer = httpx2.Response(400, json={"error": {"message": "no such size"}})
     bench = await benches.open(OPENAI_BASE_URL="https://eu.api.openai.com/v1", wrap=Canned(lambda _: answer).wrap)

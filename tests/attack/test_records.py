@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from mcp import Client
 from patience import rounds
 from platformdirs import user_data_path
+from promises import promise
 
 from gpt_image_2_mcp.app import open_user_service
 from gpt_image_2_mcp.catalogue.sidecar import FORMAT, VERSION
@@ -141,6 +142,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 @given(records=st.lists(RECORD, min_size=1, max_size=6))
+@promise("Records", "What `library rebuild` takes in, every command and tool reads again.")
 def test_whatever_rebuild_takes_in_every_command_and_tool_reads_again(
     records: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -195,6 +197,7 @@ DAMAGES = (
 )
 
 
+@promise("Records", "A row that cannot be read is named, and takes no other with it.")
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_one_bad_row_takes_no_other_with_it_and_is_named(place: Path, damage: str) -> None:
     """Pages of two: the bad row is in the middle, and neither its page nor a later one may be lost."""

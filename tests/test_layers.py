@@ -30,6 +30,7 @@ ORDER = (
     "storage",
     "images",
     "settings",
+    "credentials",
     "paths",
     "parameters",
     "database",

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
 
-from .formats import SNIFFED, FileFormat, recognise, sniff
+from .formats import SNIFFED, FileFormat, sniff
+from .other_formats import recognise
 from .structure import APP2, SOS, jpeg_segments, png_chunks
 
 Colour = Literal["grey", "grey+alpha", "rgb", "rgba", "palette", "cmyk"]

@@ -32,6 +32,9 @@ SECONDS: Final = 60
 
 MAX_PIXELS: Final = 50_000_000
 """Pixels of one picture: above the 48 megapixels of cameras, and 200 MB once decoded."""
+MAX_SHRUNK_PIXELS: Final = 400_000_000
+"""Pixels of a PNG or JPEG that is shrunk while it is decoded: twice the 200 megapixels of telephones. It takes four
+seconds of a processor."""
 MAX_WEBP_PIXELS: Final = 15_000_000
 """Pixels of one WebP: decoding takes 16 bytes for each, of an animation's whole canvas too."""
 
@@ -75,16 +78,19 @@ DECODING: Final = Room(SMALL_AT_ONCE)
 """What all decodings of this process share: a small picture has a place, and a large one all of them."""
 
 
-def check_size(header: Header, *, scaled: bool = True) -> None:
+def check_size(header: Header, *, scaled: bool = True, shrinks: bool = False) -> None:
     """Refuse a picture that takes too much memory to decode, by its header; not `scaled`, every pixel of it is needed.
+
+    `shrinks` says that a PNG or JPEG of more than `MAX_PIXELS` is shrunk while it is decoded.
 
     Raises:
         ValueError: the text says why, and what to do.
     """
     facts = header.facts
     size, pixels = f"{facts.width}x{facts.height}", facts.width * facts.height
-    if pixels > MAX_PIXELS:
-        raise ValueError(f"is {size}, and {MAX_PIXELS:,} pixels are the most that are decoded")
+    most = MAX_SHRUNK_PIXELS if shrinks and facts.format != "webp" else MAX_PIXELS
+    if pixels > most:
+        raise ValueError(f"is {size}, and {most:,} pixels are the most that are decoded")
     if facts.format == "webp" and pixels > MAX_WEBP_PIXELS:
         raise ValueError(
             f"is a WebP of {size}, and {MAX_WEBP_PIXELS:,} pixels are the most that are decoded of one: make it a PNG"

@@ -14,7 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from ..errors import ChildFailed
-from .decode import reduced
+from .decode import as_shown, is_plain, reduced
 from .encode import EncodedImage, Step, encode_to_fit, without_opaque_alpha
 from .formats import MIME
 from .headers import Facts, read_header
@@ -50,6 +50,8 @@ STEPS = (
     (MIN_EDGE, 3),
 )
 """Long edge and encoder quality, best first."""
+_PNG_HEAD = 4096
+"""Bytes in which a PNG's colour profile and EXIF begin, if they stand before the pixels."""
 GOOD_EDGE = 1024
 """The long edge, in pixels, from which on averaging whole pixels is good enough; a resize takes four times as long."""
 
@@ -77,6 +79,7 @@ def make_preview(data: bytes, facts: Facts, *, share: int) -> Preview | None:
     try:
         if len(data) <= share:
             check_decodes(data, facts)
+        if len(data) <= share and is_plain(data, facts.format):
             return Preview(_base64(data), MIME[facts.format])
         if not is_small(header, scaled=True):
             found = decode_in_child("preview", data, share=share)
@@ -171,6 +174,10 @@ def _open_scaled(data: bytes, facts: Facts, share: int) -> "Generator[Image.Imag
     edge = _possible_steps(share)[0][0]
     found = decode_png(data, partial(_reduction_factor, edge=edge)) if facts.format == "png" else None
     if found:
+        # Opening a file costs more than looking for what few have.
+        if b"iCCP" in data[:_PNG_HEAD] or b"eXIf" in data[:_PNG_HEAD]:
+            with Image.open(io.BytesIO(data), formats=("png",)) as image:
+                found = as_shown(found, image)
         yield found
         return
     check_parts(data, kind=facts.format)
@@ -178,7 +185,7 @@ def _open_scaled(data: bytes, facts: Facts, share: int) -> "Generator[Image.Imag
         mode = "RGBA" if image.has_transparency_data else "RGB"
         image.draft("RGB", (edge, edge))
         image.load()
-        yield reduced(image, mode, _reduction_factor(max(image.size), edge))
+        yield as_shown(reduced(image, mode, _reduction_factor(max(image.size), edge)), image)
 
 
 def _possible_steps(share: int) -> list[tuple[int, int]]:

@@ -1,7 +1,7 @@
 """`InputReader` reads the pictures that an edit starts from: those of its arguments, or of an earlier turn."""
 
 import hashlib
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
@@ -11,6 +11,7 @@ import anyio
 from ..catalogue.picture_record import Origin, Picture
 from ..catalogue.session import ORIGINALS, Session
 from ..errors import GptImageError, SessionError, UnreadableSource
+from ..paths.read_policy import PrivateFile
 from ..paths.safe_open import exists
 from ..storage.time_limit import is_dead
 from . import InputImage, Sources
@@ -108,7 +109,7 @@ class InputReader:
         """
         path = picture.path
         try:
-            image = await self._sources.image(str(path))
+            image = await self._sources.image(str(path), is_known=True)
         except UnreadableSource as error:
             raise _missing_error(path, error) from error
         return _with_id(image, picture)
@@ -136,6 +137,20 @@ class InputReader:
         image = await self._sources.image(reference)
         return image.data, image.file_sha256
 
+    async def find_private(self, references: Sequence[str]) -> list[PrivateFile]:
+        """The files among some arguments that are read only with the person's yes, which was not given yet."""
+        found: dict[Path, PrivateFile] = {}
+        for reference in references:
+            private = await self._sources.find_private(reference)
+            if private and await self._references.find(reference) is None:
+                found[private.path] = private
+        return list(found.values())
+
+    def allow(self, files: Iterable[PrivateFile]) -> None:
+        """Note that the person allows these files to be read."""
+        for file in files:
+            self._sources.allow(file.path)
+
     async def _image(self, reference: str) -> InputImage:
         picture = await self._references.find(reference)
         return await self._sources.image(reference) if picture is None else await self.read_saved(picture)
@@ -145,7 +160,7 @@ class InputReader:
         if picture is None:
             return await self._sources.mask(reference, first=first)
         try:
-            mask = await self._sources.mask(str(picture.path), first=first)
+            mask = await self._sources.mask(str(picture.path), first=first, is_known=True)
         except UnreadableSource as error:
             raise _missing_error(picture.path, error) from error
         return _with_id(mask, picture)
@@ -157,14 +172,14 @@ class InputReader:
                 " start_edit_session, or continue from a turn."
             )
         try:
-            image = await self._sources.image(origin.path)
+            image = await self._sources.image(origin.path, is_known=True)
         except GptImageError as error:
             raise SessionError(
                 f"{error} The session began with it. Put it back, continue from a turn, or start anew with"
                 " start_edit_session."
             ) from None
-        # Earlier versions sent files with their metadata, and recorded the hash of the whole file.
-        if origin.sha256 not in (image.sha256, image.file_sha256):
+        # Another version may have converted it to other bytes, and earlier ones sent and recorded files with metadata.
+        if image.change is None and origin.sha256 not in (image.sha256, image.file_sha256):
             raise SessionError(f"The picture {origin.path}, with which the session began, was changed since then.")
         return replace(image, id=origin.id)
 

@@ -21,10 +21,12 @@ from urllib.parse import unquote_to_bytes
 import anyio.to_thread
 
 from ..errors import BadRequest, UnreadableSource, shown
-from ..images.formats import EXTENSION, LABEL, SNIFFED, FileFormat, recognise, sniff
+from ..images.formats import EXTENSION, HEAD, LABEL, FileFormat, taken_format
 from ..images.headers import facts
+from ..images.other_formats import why_not_taken
 from ..images.validate import MAX_BYTES, validate
 from ..paths.policy import MAX_PATH, expand_path
+from ..paths.read_policy import PrivateFile, ReadPolicy
 from ..storage.time_limit import run_in_time, run_in_time_async
 from .download import DEADLINE, fetch
 from .held_bytes import ByteBudget, Holding
@@ -94,16 +96,20 @@ class Sources:
         """
         self._working_dir = working_dir
         self._home = home
-        self._allowed_dirs = allowed_dirs
-        self._output_dirs = output_dirs
+        self._policy = ReadPolicy(working_dir, home, allowed_dirs, output_dirs)
+        self._allowed_by_person: set[Path] = set()
+        """The real paths of the private files that the person has allowed, for as long as this process lives."""
         self._allowed_url_hosts = allowed_url_hosts
         self._deadline = deadline
         self._resolve = resolve
         self._tls = tls
         self._budget = budget or ByteBudget()
 
-    async def image(self, reference: str) -> InputImage:
+    async def image(self, reference: str, *, is_mask: bool = False, is_known: bool = False) -> InputImage:
         """Read a picture from an absolute path, one relative to the working directory, `~/…`, or a URL.
+
+        `is_mask` keeps its transparency; see `images.validate`. Of a file that `is_known`, the caller knows the hash
+        and takes no other bytes: it is read also where the person would have to be asked about other files.
 
         Raises:
             BadRequest: the argument is no valid path and no URL of a known scheme.
@@ -115,8 +121,9 @@ class Sources:
             # Longer than any path, and it begins as a PNG, JPEG or WebP in base64: a data URL without its beginning.
             reference = f"data:;base64,{reference}"
         held = Holding(self._budget)
-        data, source, path = await self._read(reference, held.grow)
-        valid = await anyio.to_thread.run_sync(lambda: validate(data, name=_short_name(reference, path)))
+        data, source, path = await self._read(reference, held.grow, is_known=is_known)
+        check = partial(validate, data, name=_short_name(reference, path), is_mask=is_mask)
+        valid = await anyio.to_thread.run_sync(check)
         held.settle(len(valid.data))
         digest = hashlib.sha256(valid.data).hexdigest()
         return InputImage(
@@ -150,20 +157,20 @@ class Sources:
 
     def _read_in_time(self, path: Path, *, any_format: bool) -> bytes:
         try:
-            return run_in_time(path.parent, partial(self._read_file, path, str(path), any_format=any_format))[0]
+            read = partial(self._read_file, path, str(path), any_format=any_format, is_known=any_format)
+            return run_in_time(path.parent, read)[0]
         except TimeoutError as error:
             raise UnreadableSource(f"{shown(str(path))} cannot be read: {error.strerror}.") from None
 
-    async def mask(self, reference: str, *, first: InputImage) -> InputImage:
+    async def mask(self, reference: str, *, first: InputImage, is_known: bool = False) -> InputImage:
         """Read a mask: a PNG with an alpha channel, as large as the first picture that is sent, under 4 MB.
 
         Raises:
             BadRequest: as `image`.
             UnreadableSource: as `image`, or the picture is no such mask.
         """
-        mask = await self.image(reference)
+        mask = await self.image(reference, is_mask=True, is_known=is_known)
         what = f"The mask {shown(mask.source)}"
-        # `validate` never converts a PNG to another format at a size that a mask may have.
         if mask.format != "png":
             raise UnreadableSource(
                 f"{what} is a {LABEL[mask.format]}: a mask is a PNG with an alpha channel, transparent where the "
@@ -186,12 +193,18 @@ class Sources:
         return mask
 
     async def fetch_picture(
-        self, url: str, *, also_allowed: str | None = None, hold: Callable[[int], None] | None = None
+        self,
+        url: str,
+        *,
+        also_allowed: str | None = None,
+        reached_at: str | None = None,
+        hold: Callable[[int], None] | None = None,
     ) -> bytes:
         """Read the bytes of a picture from an `http(s)` or data URL; only their start is checked.
 
-        For a URL from an answer of the API, `also_allowed` is the API's `host:port`, which need not be public. `hold`
-        is called with the number of bytes that are kept in memory next.
+        For a URL from an answer of the API, `also_allowed` is the API's `host:port`, which need not be public where it
+        has the address that the answer was `reached_at`; any address if that is None. `hold` is called with the number
+        of bytes that are kept in memory next.
 
         Raises:
             UnreadableSource: the URL is refused, cannot be fetched, or leads to no picture.
@@ -201,7 +214,7 @@ class Sources:
                 # Base64 has four characters for three bytes.
                 hold(min(len(url) * 3 // 4, MAX_BYTES))
             return await anyio.to_thread.run_sync(_from_data_url, url)
-        also = {also_allowed} if also_allowed else set[str]()
+        also = {also_allowed} if also_allowed and not reached_at else set[str]()
         return await fetch(
             url,
             allowed=self._allowed_url_hosts | also,
@@ -209,9 +222,12 @@ class Sources:
             resolve=self._resolve,
             tls=self._tls,
             hold=hold,
+            pinned={also_allowed: reached_at} if also_allowed and reached_at else {},
         )
 
-    async def _read(self, reference: str, hold: Callable[[int], None]) -> tuple[bytes, str, Path | None]:
+    async def _read(
+        self, reference: str, hold: Callable[[int], None], *, is_known: bool
+    ) -> tuple[bytes, str, Path | None]:
         """The bytes that an argument names, the `source` for the record, and the real path of a file."""
         found = _SCHEME.match(reference)
         scheme = found["scheme"].lower() if found else ""
@@ -226,16 +242,55 @@ class Sources:
             )
         path = expand_path(reference, working_dir=self._working_dir, home=self._home)
         try:
-            data, real = await run_in_time_async(path.parent, partial(self._read_file, path, reference, hold=hold))
+            read = partial(self._read_file, path, reference, is_known=is_known, hold=hold)
+            data, real = await run_in_time_async(path.parent, read)
         except TimeoutError as error:
             raise UnreadableSource(f"{shown(reference)} cannot be read: {error.strerror}.") from None
         return data, reference, real
 
     def _read_file(
-        self, path: Path, reference: str, *, any_format: bool = False, hold: Callable[[int], None] | None = None
+        self,
+        path: Path,
+        reference: str,
+        *,
+        any_format: bool = False,
+        is_known: bool = False,
+        hold: Callable[[int], None] | None = None,
     ) -> tuple[bytes, Path]:
-        dirs = self._readable_dirs()
-        return read_picture(path, reference=reference, readable_dirs=dirs, any_format=any_format, hold=hold)
+        return read_picture(
+            path,
+            reference=reference,
+            policy=self._policy,
+            is_allowed=(lambda _: True) if is_known else self._allowed_by_person.__contains__,
+            any_format=any_format,
+            hold=hold,
+        )
+
+    async def find_private(self, reference: str) -> PrivateFile | None:
+        """The file that an argument names, if it is read only with the person's yes, which was not given yet."""
+        found = _SCHEME.match(reference.strip())
+        scheme = found["scheme"].lower() if found else ""
+        if found and scheme != "file" and (found["slashes"] or scheme in {"data", *_CHAT_SCHEMES}):
+            return None
+        try:
+            path = self.expand(reference.strip())
+            private = await run_in_time_async(path.parent, partial(self._find_private, path))
+        except (BadRequest, TimeoutError):
+            # Reading it says why.
+            return None
+        return None if private is None or private.path in self._allowed_by_person else private
+
+    def _find_private(self, path: Path) -> PrivateFile | None:
+        try:
+            real = check_readable(path, reference=str(path), policy=self._policy, is_allowed=lambda _: True)
+        except UnreadableSource:
+            # No question is asked about what is never read.
+            return None
+        return self._policy.find_private(real)
+
+    def allow(self, path: Path) -> None:
+        """Note that the person allows the private file of a real path to be read."""
+        self._allowed_by_person.add(path)
 
     def expand(self, reference: str) -> Path:
         """The absolute path that an argument names; raises BadRequest if it names none."""
@@ -248,7 +303,7 @@ class Sources:
             BadRequest: the argument is no valid path, or there is no such folder.
             UnreadableSource: the folder may not be read.
         """
-        real = check_readable(self.expand(reference), reference=reference, readable_dirs=self._readable_dirs())
+        real = check_readable(self.expand(reference), reference=reference, policy=self._policy)
         if not os.path.isdir(real):  # noqa: PTH112 - pathlib's fails where a folder is closed or a name too long
             raise BadRequest(f"There is no folder {shown(reference)}: give the path of a folder of pictures.")
         return real
@@ -256,15 +311,10 @@ class Sources:
     def is_readable(self, path: Path) -> bool:
         """Whether the file or folder at a path may be read. Blocks."""
         try:
-            check_readable(path, reference=str(path), readable_dirs=self._readable_dirs())
+            check_readable(path, reference=str(path), policy=self._policy)
         except UnreadableSource:
             return False
         return True
-
-    def _readable_dirs(self) -> list[Path] | None:
-        if self._allowed_dirs is None:
-            return None
-        return [*self._allowed_dirs, *self._output_dirs()]
 
 
 def _short_name(reference: str, path: Path | None) -> str:
@@ -297,7 +347,6 @@ def _from_data_url(url: str) -> bytes:
             ) from None
     if len(data) > MAX_BYTES:
         raise UnreadableSource(f"The data URL holds over {MAX_BYTES:,} bytes, which is the most: shrink it first.")
-    if sniff(data[:SNIFFED]) is None:
-        what = recognise(data[:1024]) or ("no picture" if data else "empty")
-        raise UnreadableSource(f"The data URL is {what}, and only PNG, JPEG and WebP are taken.")
+    if taken_format(data[:HEAD]) is None:
+        raise UnreadableSource(f"The data URL {why_not_taken(data[:HEAD])}")
     return data

@@ -163,11 +163,8 @@ class JobRunner:
                 await self._wait_with_progress(job, on_progress)
         except BaseException:
             # Cancelled, or the client cannot be reached with progress any more.
-            if is_caller and job.working_job.delivery is Delivery.DIRECT:
-                job.working_job.delivery = Delivery.HANDED_OUT
-                self.stop(job)
-                if job.working_job.status.sent:
-                    self._store.mark_handed_out(job.working_job)
+            if is_caller:
+                self.give_up(job)
             raise
         # Only now: the call may have joined another job while it waited.
         working_job = job.working_job
@@ -188,6 +185,15 @@ class JobRunner:
         # Previews are not kept after the first answer; a later one has them made from the files.
         job.outcome = working_job.outcome = replace(report, previews={})
         return report
+
+    def give_up(self, job: Job) -> None:
+        """Note that the call which started a job does not wait for it: it is stopped, or handed out if it was sent."""
+        working_job = job.working_job
+        if working_job.delivery is Delivery.DIRECT:
+            working_job.delivery = Delivery.HANDED_OUT
+            self.stop(job)
+            if working_job.status.sent:
+                self._store.mark_handed_out(working_job)
 
     def confirm_answers(self) -> None:
         """From now on, an outcome counts as fetched when `confirm` is called; before, when `wait` returns it."""

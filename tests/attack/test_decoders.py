@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from patience import ALL_ROUNDS
 from PIL import Image
+from promises import promise
 
 from gpt_image_2_mcp.errors import UnreadableSource
 from gpt_image_2_mcp.images import facts, identify, validate
@@ -142,6 +143,7 @@ def decode_in_every_way(data: bytes) -> None:
             continue
 
 
+@promise("Odd pictures", "A damaged picture is shown or refused, and never an error in this program.")
 @pytest.mark.filterwarnings("ignore")
 def test_damaged_pictures_are_shown_or_refused_and_nothing_else() -> None:
     until, count = time.monotonic() + SECONDS, 0

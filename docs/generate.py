@@ -46,6 +46,8 @@ SUBJECTS: Final = (
     "Secrets",
     "Records",
     "Inputs",
+    "What leaves",
+    "Quantity",
     "Database",
     "Other users",
     "Odd pictures",

@@ -3,6 +3,7 @@
 import base64
 
 import pytest
+from promises import promise
 from stdio_bench import fetched, handed
 from workbench import META, SMALL, Bench, Benches, encoded
 
@@ -28,6 +29,7 @@ def source(bench: Bench, kind: str) -> str:
     return str(path) if kind == "path" else f"data:image/png;base64,{data}"
 
 
+@promise("Quantity", "The input pictures of all calls under way have at most 850 MB together.")
 @pytest.mark.parametrize("kind", ["path", "data"])
 async def test_inputs_of_calls_under_way_have_a_bound_together(bench: Bench, kind: str) -> None:
     bench.knobs.hold()
@@ -54,6 +56,7 @@ async def test_a_picture_that_is_named_eight_times_is_read_and_held_once(bench: 
     assert len(bench.last().files) == 8
 
 
+@promise("Quantity", "At most 100 jobs are under way at once.")
 async def test_too_many_jobs_at_once_are_refused(bench: Bench) -> None:
     bench.knobs.hold()
     jobs = [await handed(bench, "generate_image", prompt=prompt, size=SMALL) for prompt in ("a fox", "a hare")]

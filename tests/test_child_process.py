@@ -34,7 +34,7 @@ def test_bytes_and_values_go_in_and_come_out(work: Path) -> None:
     assert found == ChildResult({"got": {"name": "é"}, "n": 2}, b"b" + b"a\0" * 300_000)
 
 
-@promise("Reading", "What is decoded in a process of its own finds neither the key nor an open file there.")
+@promise("Secrets", "A process that decodes a stranger's picture knows no key and has no open file of the server's.")
 def test_it_knows_no_key_and_has_no_descriptor_of_its_parent(
     work: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

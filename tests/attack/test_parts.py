@@ -23,7 +23,7 @@ def plant(folder: Path, count: int) -> None:
         (folder / f".gpt-image-2-{number:016x}.part").write_bytes(tiny_webp(7000))
 
 
-@promise("Writing", "Files that a killed process may have left are put in order in the user's own folders only.")
+@promise("Records", "Files that look like what a killed process left are touched in your own folders only.")
 async def test_what_lies_in_a_folder_that_a_call_names_is_left_alone(benches: Benches) -> None:
     bench = await benches.open()
     folder = bench.working_dir / "assets"

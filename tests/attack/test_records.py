@@ -137,6 +137,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "pictures"
 
 
+@promise("Records", "What `library rebuild` takes in, every command and tool can read again.")
 @settings(
     max_examples=rounds(10, 100),
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
@@ -166,6 +167,7 @@ def test_whatever_rebuild_takes_in_every_command_and_tool_reads_again(
         assert len(list((folder / "copies").glob("*.png"))) == len(taken)
 
 
+@promise("Records", "A record cannot be newer than tomorrow, so it is not the newest of every list.")
 @pytest.mark.parametrize("hours", [23, 25])
 def test_a_record_is_no_newer_than_tomorrow(place: Path, hours: int) -> None:
     made = (datetime.now(UTC) + timedelta(hours=hours)).isoformat()
@@ -197,7 +199,7 @@ DAMAGES = (
 )
 
 
-@promise("Records", "A row that cannot be read is named, and takes no other with it.")
+@promise("Records", "A row that cannot be read takes no other with it, and `library check` names it.")
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_one_bad_row_takes_no_other_with_it_and_is_named(place: Path, damage: str) -> None:
     """Pages of two: the bad row is in the middle, and neither its page nor a later one may be lost."""
@@ -220,6 +222,7 @@ def test_one_bad_row_takes_no_other_with_it_and_is_named(place: Path, damage: st
     assert listed() == others
 
 
+@promise("Records", "`library forget` removes a picture from the catalogue for good, and never its file.")
 def test_a_picture_that_is_forgotten_is_gone_from_all_lists_and_its_file_stays(place: Path) -> None:
     ids = write(place, plain(3))
     library("rebuild", str(place))

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from PIL import Image, PngImagePlugin
+from promises import promise
 
 from gpt_image_2_mcp.images import facts, validate
 from gpt_image_2_mcp.images.metadata import without_metadata
@@ -86,6 +87,10 @@ def opened(data: bytes) -> Image.Image:
     return image
 
 
+@promise(
+    "What leaves",
+    "A picture is sent without texts, EXIF, place, maker's notes, thumbnails, and what stands behind its end.",
+)
 @pytest.mark.parametrize("make", FILES.values(), ids=FILES)
 def test_the_pixels_are_sent_and_nothing_else(make: Callable[[], bytes]) -> None:
     data = make()

@@ -574,6 +574,14 @@ def mask(mode: str = "RGBA", size: tuple[int, int] = (8, 6), kind: str = "PNG", 
     return picture(mode, size, kind, **options)
 
 
+def mask_of(size: int) -> bytes:
+    """A mask of so many bytes: behind its pixels stands more of the chunk that has them."""
+    plain = mask()
+    more = b"IDAT" + b"\0" * (size - len(plain) - 12)
+    chunk = (len(more) - 4).to_bytes(4) + more + zlib.crc32(more).to_bytes(4)
+    return plain[:-12] + chunk + plain[-12:]
+
+
 def opaque() -> bytes:
     """A mask of which no pixel is fully transparent."""
     with Image.open(io.BytesIO(mask())) as image:
@@ -581,14 +589,6 @@ def opaque() -> bytes:
         into = io.BytesIO()
         image.save(into, "PNG")
     return into.getvalue()
-
-
-def mask_of(size: int) -> bytes:
-    """A mask of so many bytes: behind its pixels stands more of the chunk that has them."""
-    plain = mask()
-    more = b"IDAT" + b"\0" * (size - len(plain) - 12)
-    chunk = (len(more) - 4).to_bytes(4) + more + zlib.crc32(more).to_bytes(4)
-    return plain[:-12] + chunk + plain[-12:]
 
 
 async def judged_mask(work: Path, data: bytes, first: bytes = b"") -> InputImage:

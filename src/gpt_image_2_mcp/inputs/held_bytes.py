@@ -5,9 +5,9 @@ from typing import Final
 
 from ..errors import TooMuchAtOnce
 
-MAX_HELD: Final = 500_000_000
-"""Bytes of the input pictures of all calls under way: those of one call with ten of the largest files (50 MB each), or
-of many calls with ordinary ones. Calls wait with their pictures in memory until they are answered."""
+MAX_HELD: Final = 850_000_000
+"""Bytes of the input pictures of all calls under way: those of one call with sixteen of the largest files (50 MB each)
+and a mask, or of many calls with ordinary ones. Calls wait with their pictures in memory until they are answered."""
 
 
 class ByteBudget:

@@ -192,8 +192,7 @@ class InputReader:
                 f"{error} The session began with it. Put it back, continue from a turn, or start anew with"
                 " start_edit_session."
             ) from None
-        # Earlier versions sent files with their metadata, and recorded the hash of the whole file; and they may have
-        # converted it to other bytes.
+        # Another version may have converted it to other bytes, and earlier ones sent and recorded files with metadata.
         if image.change is None and origin.sha256 not in (image.sha256, image.file_sha256):
             raise SessionError(f"The picture {origin.path}, with which the session began, was changed since then.")
         return replace(image, id=origin.id)

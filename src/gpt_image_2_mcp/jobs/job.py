@@ -18,7 +18,7 @@ from typing import Literal
 
 import anyio
 
-from ..errors import JobLost, JobStopped, TooMuchAtOnce
+from ..errors import GptImageError, JobLost, JobStopped, TooMuchAtOnce
 from ..openai_api.rate_limiter import RequestStatus
 from ..parameters.models import PaidRequest
 from .report import Report
@@ -193,3 +193,13 @@ def check_room(jobs: Iterable[Job]) -> None:
             f"{MAX_UNFINISHED} jobs are under way, which is the most at once: call again when one of them has ended, as"
             " get_image_job tells. Nothing was sent or paid."
         )
+
+
+def without_traceback(error: Exception) -> Exception:
+    """An expected error without traceback and cause.
+
+    Their frames would keep the response's bytes in memory for as long as the job is remembered.
+    """
+    if isinstance(error, GptImageError):
+        error.__cause__ = error.__context__ = error.__traceback__ = None
+    return error

@@ -77,14 +77,21 @@ async def test_a_later_chat_finds_the_engine_at_work(environ: dict[str, str], bo
 async def test_what_the_engine_says_without_a_client_is_told_at_the_next_start(
     environ: dict[str, str], box: Box
 ) -> None:
+    """And not at a start before that, while the engine is still at work."""
+    data = Path(environ["XDG_DATA_HOME"]) / "gpt-image-2-mcp"
     async with running(environ) as program:
         await under_way(program, box)
         program.signal(signal.SIGKILL)
         await program.ended()
+        await until(lambda: list(data.glob("engine-*.log")))
+        (log,) = data.glob("engine-*.log")
+        assert log.stat().st_mode & 0o077 == 0
+        async with running(environ) as early:
+            await early.greet()
+            assert not (await early.answer(await early.call("list_images")))["isError"]
+            assert b"after an earlier client" not in early.stderr
         await box.release()
         await until(lambda: not program.engines())
-    log = Path(environ["XDG_DATA_HOME"]) / "gpt-image-2-mcp" / "engine.log"
-    assert log.stat().st_mode & 0o077 == 0
     async with running(environ) as program:
         await program.greet()
         await program.answer(await program.call("list_images"))

@@ -31,11 +31,10 @@ def serve(*, sandbox: bool) -> None:
 
     # What is imported is no garbage, and the collector would walk through all of it again and again, during the imports
     # and during the first call. So it is off during the imports, and `freeze` makes it leave out what they made.
-    # That saves 12 % of the processor time up to the end of the first call (docs/performance.md). To turn it off,
-    # delete the three lines with `gc.`; `bench/server_without.py gc.freeze` is a server without them.
+    # `session` freezes and turns it on again when everything is loaded. That saves 12 % of the processor time up to the
+    # end of the first call (docs/performance.md). To turn it off, delete the three lines with `gc.`;
+    # `bench/server_without.py gc.freeze` is a server without them.
     gc.disable()
     from .session import run
 
-    gc.freeze()
-    gc.enable()
     run(pipes, replay, sandbox=sandbox, engine=engine)

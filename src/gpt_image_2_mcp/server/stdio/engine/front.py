@@ -120,11 +120,13 @@ class _Front:
         if not self._installation.is_unchanged():
             self._refuse(REPLACED)
             return None
+        # The engine has this line from the beginning, and not by the socket: it may begin with it while it loads.
+        first = self._held[0] if self._held and b'"tools/call"' in self._held[0] else b""
         is_engine, end = fork_engine()
         if is_engine:
             for number in ending_signals():
                 signal.signal(number, signal.SIG_DFL)
-            replay = HandshakeReplay(self._opening, b"", self._answered_id)
+            replay = HandshakeReplay(self._opening, first, self._answered_id)
             replay.first_call_at = self._first_call_at
             return EngineStart(end, replay, self._state)
         end.settimeout(0)
@@ -136,7 +138,10 @@ class _Front:
         self._replay.line = b""
         held, self._held = self._held, []
         for line in held:
-            self._pass_to_engine(line)
+            if line is first:
+                self._note(line)
+            else:
+                self._pass_to_engine(line)
         return None
 
     def _refuse(self, reason: str) -> None:

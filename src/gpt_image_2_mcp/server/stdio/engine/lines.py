@@ -3,7 +3,7 @@
 import re
 
 READY = b"#ready\n"
-"""The engine has loaded the server and reads."""
+"""The engine works: from now on, a request may be sent to the API."""
 IDLE = b"#idle\n"
 """The engine has had nothing to do for a while, and would end."""
 READ = b"#read "

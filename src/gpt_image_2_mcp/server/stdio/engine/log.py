@@ -11,6 +11,8 @@ from pathlib import Path
 
 from platformdirs import user_data_path
 
+from ....redaction.printable import printable
+
 MAX_LOG_BYTES = 64 * 1024
 """Of a longer file, only the end is told."""
 
@@ -40,7 +42,7 @@ def tell_earlier_words() -> None:
     """Write to stderr what engines without a front have written that have ended since, and remove their files."""
     for path in sorted(log_folder().glob("engine*.log")):
         with suppress(OSError):
-            for line in _take(path).decode("utf-8", "replace").splitlines():
+            for line in printable(_take(path).decode("utf-8", "replace")).splitlines():
                 sys.stderr.write(f"gpt-image-2-mcp: after an earlier client was gone: {line}\n")
 
 

@@ -4,6 +4,7 @@ import ipaddress
 import json
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Self, cast
 
@@ -78,7 +79,10 @@ def _host(url: httpx2.URL) -> str:
 
 def _peer(response: httpx2.Response) -> str | None:
     stream: Any = response.extensions.get("network_stream")
-    address: Any = stream.get_extra_info("server_addr") if stream is not None else None
+    address: Any = None
+    # The connection may be closed already.
+    with suppress(OSError):
+        address = stream.get_extra_info("server_addr") if stream is not None else None
     return str(cast("tuple[Any, ...]", address)[0]) if isinstance(address, tuple) else None
 
 

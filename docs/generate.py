@@ -51,6 +51,8 @@ SUBJECTS: Final = (
     "Odd pictures",
     "Junk",
     "Crashes",
+    "Clients",
+    "Upgrades",
     "Supply",
 )
 """What SECURITY.md promises something about, in its order."""

@@ -15,6 +15,7 @@ import anyio
 import pytest
 from next_chat import its_own_folders, saved, text_of, the_next_chat_has_it, until
 from patience import MOMENT_S, PATIENCE_S, rounds
+from promises import promise
 from stdio_bench import PROTOCOLS, Box, Program, boxed, running
 from workbench import SMALL
 
@@ -46,6 +47,7 @@ async def under_way(program: Program, box: Box) -> int:
     return number
 
 
+@promise("Clients", "On Linux, a client that kills the server loses no picture that is under way.")
 @pytest.mark.parametrize("version", [PROTOCOLS[-2], PROTOCOLS[-1]])
 async def test_a_killed_front_loses_no_picture(version: str, environ: dict[str, str], box: Box) -> None:
     async with running(environ, version=version) as program:
@@ -207,6 +209,7 @@ async def end(program: Program, how: str) -> None:
         assert await program.process.wait() == (-signal.SIGKILL if how == "SIGKILL" else 0)
 
 
+@promise("Clients", "A server that is told to end does so although its client hangs, and loses no picture.")
 async def test_full_pipes_in_both_directions_keep_no_process_and_lose_no_picture(
     environ: dict[str, str], box: Box
 ) -> None:
@@ -238,6 +241,10 @@ NO_NAMESPACES = pytest.mark.skipif(
 FORBIDDING = [sys.executable, str(Path(__file__).with_name("forbidding.py"))]
 
 
+@promise(
+    "Clients",
+    "Where the server has no process that survives its client, it saves the picture under way before it leaves.",
+)
 @pytest.mark.parametrize(
     ("setting", "through"),
     [

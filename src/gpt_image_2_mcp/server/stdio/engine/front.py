@@ -105,7 +105,9 @@ class _Front:
             if self._socket is None and self._held:
                 try:
                     started = self._start_engine()
-                except OSError:
+                except OSError as error:
+                    with suppress(OSError):
+                        os.write(2, f"gpt-image-2-mcp: no engine could be started: {error}\n".encode())
                     self._refuse(NOT_STARTED)
             if self._socket is None and self._input_ended_at is not None and not self._to_client:
                 os._exit(0)

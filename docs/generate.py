@@ -53,6 +53,8 @@ SUBJECTS: Final = (
     "Odd pictures",
     "Junk",
     "Crashes",
+    "Clients",
+    "Upgrades",
     "Supply",
 )
 """What SECURITY.md promises something about, in its order."""

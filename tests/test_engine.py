@@ -15,6 +15,7 @@ import anyio
 import pytest
 from next_chat import its_own_folders, saved, text_of, the_next_chat_has_it, until
 from patience import MOMENT_S, PATIENCE_S, rounds
+from promises import promise
 from stdio_bench import PROTOCOLS, Box, Program, boxed, running
 from workbench import SMALL
 
@@ -46,6 +47,7 @@ async def under_way(program: Program, box: Box) -> int:
     return number
 
 
+@promise("Clients", "On Linux, a client that kills the server loses no picture that is under way.")
 @pytest.mark.parametrize("version", [PROTOCOLS[-2], PROTOCOLS[-1]])
 async def test_a_killed_front_loses_no_picture(version: str, environ: dict[str, str], box: Box) -> None:
     async with running(environ, version=version) as program:
@@ -77,19 +79,26 @@ async def test_a_later_chat_finds_the_engine_at_work(environ: dict[str, str], bo
 async def test_what_the_engine_says_without_a_client_is_told_at_the_next_start(
     environ: dict[str, str], box: Box
 ) -> None:
-    async with running({**environ, "GPT_IMAGE_2_MCP_DEBUG": "1"}) as program:
+    """And not at a start before that, while the engine is still at work."""
+    data = Path(environ["XDG_DATA_HOME"]) / "gpt-image-2-mcp"
+    async with running(environ) as program:
         await under_way(program, box)
         program.signal(signal.SIGKILL)
         await program.ended()
+        await until(lambda: list(data.glob("engine-*.log")))
+        (log,) = data.glob("engine-*.log")
+        assert log.stat().st_mode & 0o077 == 0
+        async with running(environ) as early:
+            await early.greet()
+            assert not (await early.answer(await early.call("list_images")))["isError"]
+            assert b"after an earlier client" not in early.stderr
         await box.release()
         await until(lambda: not program.engines())
-    log = Path(environ["XDG_DATA_HOME"]) / "gpt-image-2-mcp" / "engine.log"
-    assert log.stat().st_mode & 0o077 == 0
     async with running(environ) as program:
         await program.greet()
         await program.answer(await program.call("list_images"))
-        await program.said_on_stderr("(generate_image) ended: done")
-        assert b"after an earlier client was gone: gpt-image-2-mcp: " in program.stderr
+        await program.said_on_stderr(f"(generate_image) is done, and saved as {saved(environ)[0]}\n")
+        assert b"after an earlier client was gone: gpt-image-2-mcp: waiting up to" in program.stderr
         assert not log.exists()
 
 
@@ -124,18 +133,31 @@ async def test_an_idle_engine_ends_and_the_next_one_knows_what_was_shown(environ
         assert await program.ended() == 0
 
 
-async def test_a_subscription_and_a_picture_under_way_keep_the_engine(environ: dict[str, str], box: Box) -> None:
+@pytest.mark.parametrize("version", [PROTOCOLS[-2], PROTOCOLS[-1]])
+async def test_a_subscription_and_a_picture_under_way_keep_the_engine(
+    version: str, environ: dict[str, str], box: Box
+) -> None:
     idle = {**environ, "GPT_IMAGE_2_ENGINE_IDLE_S": "0.1", "GPT_IMAGE_2_MAX_WAIT_S": "0.1"}
-    async with running(idle) as program:
+    session = {"uri": "gpt-image-2://sessions/session-1"}
+    is_newest = version == PROTOCOLS[-1]
+    async with running(idle, version=version) as program:
         await under_way(program, box)
         (engine,) = program.engines()
-        await program.answer(await program.ask("resources/subscribe", uri="gpt-image-2://sessions/session-1"))
+        stream = 0
+        if is_newest:
+            stream = await program.ask("subscriptions/listen", notifications={"resourcesListChanged": True})
+        else:
+            await program.answer(await program.ask("resources/subscribe", **session))
         await box.release()
         await until(lambda: saved(environ))
         with anyio.move_on_after(0.5):
             await until(lambda: not program.engines())
         assert program.engines() == [engine]
-        await program.answer(await program.ask("resources/unsubscribe", uri="gpt-image-2://sessions/session-1"))
+        if is_newest:
+            end: dict[str, Any] = {"method": "notifications/cancelled", "params": {"requestId": stream}}
+            await program.write({"jsonrpc": "2.0", **end})
+        else:
+            await program.answer(await program.ask("resources/unsubscribe", **session))
         await until(lambda: not program.engines())
 
 
@@ -187,6 +209,7 @@ async def end(program: Program, how: str) -> None:
         assert await program.process.wait() == (-signal.SIGKILL if how == "SIGKILL" else 0)
 
 
+@promise("Clients", "A server that is told to end does so although its client hangs, and loses no picture.")
 async def test_full_pipes_in_both_directions_keep_no_process_and_lose_no_picture(
     environ: dict[str, str], box: Box
 ) -> None:
@@ -218,6 +241,10 @@ NO_NAMESPACES = pytest.mark.skipif(
 FORBIDDING = [sys.executable, str(Path(__file__).with_name("forbidding.py"))]
 
 
+@promise(
+    "Clients",
+    "Where the server has no process that survives its client, it saves the picture under way before it leaves.",
+)
 @pytest.mark.parametrize(
     ("setting", "through"),
     [

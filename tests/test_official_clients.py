@@ -20,6 +20,7 @@ import pytest
 from installed import folder_of
 from next_chat import its_own_folders, the_next_chat_has_it, until
 from patience import LONG_WAIT, PATIENCE_S
+from promises import promise
 from stdio_bench import MARK, PROGRAM, Box, boxed, processes_with
 from workbench import SMALL
 
@@ -96,6 +97,7 @@ async def calling(client: str, environ: dict[str, str]) -> AsyncGenerator[OneCal
                     os.kill(number, signal.SIGKILL)
 
 
+@promise("Clients", "On Linux, the official clients for Python and TypeScript lose no picture when they are closed.")
 @pytest.mark.parametrize("client", CLIENTS)
 async def test_a_picture_survives_the_closing_of_each_client(client: str, box: Box, tmp_path: Path) -> None:
     """It comes after the client has killed what it started."""

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from next_chat import its_own_folders, saved, text_of, until
+from promises import promise
 from stdio_bench import Box, boxed, running
 from workbench import SMALL
 
@@ -70,6 +71,7 @@ async def test_no_engine_is_started_of_another_version(when: str, environ: dict[
         assert await program.ended() == 0
 
 
+@promise("Upgrades", "An upgrade underneath a running server loses no picture, and two versions are never mixed.")
 @pytest.mark.parametrize("engine", ["on", "off"])
 async def test_a_picture_under_way_is_saved_and_recorded_all_the_same(
     engine: str, environ: dict[str, str], copy: Path, box: Box

@@ -615,6 +615,16 @@ def test_a_file_that_nobody_holds_is_no_sign_of_life(tmp_path: Path) -> None:
     assert not has_dead_owners(tmp_path)
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no shared locks that Python can take")
+def test_two_processes_that_look_at_once_do_not_take_each_other_for_the_owner(tmp_path: Path) -> None:
+    """Otherwise the charges of a killed process stay open for good, if its jobs are settled a moment later."""
+    (tmp_path / "dead.alive").touch()
+    with (tmp_path / "dead.alive").open("rb") as looked_at:
+        assert not liveness.is_locked(looked_at)
+        assert not is_alive(tmp_path, "dead")
+        assert has_dead_owners(tmp_path)
+
+
 def test_a_file_that_cannot_be_looked_at_counts_as_alive(tmp_path: Path) -> None:
     (tmp_path / "odd.alive").mkdir()
     assert is_alive(tmp_path, "odd")

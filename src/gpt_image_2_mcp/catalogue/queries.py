@@ -13,13 +13,18 @@ import sqlalchemy as sa
 from ..database.schema import NOT_ASCII, pictures
 from .picture_record import Picture
 from .picture_table import PictureTable, to_microseconds
-from .search_query import SearchQuery, SearchResult
+from .search_query import Overview, SearchQuery, SearchResult
 from .text_index import words_of
 
 _word_index = sa.table("picture_words", sa.column("rowid"), sa.column("number"))
 _picture_number = sa.literal_column("+picture_words.rowid", sa.Integer())
 """The plus keeps SQLite from using the column for a lookup: so it goes through the matches of the words and checks each
 against the filters, and does not query the word index once for every picture."""
+
+OVERVIEW_PICTURES = 500
+"""The newest pictures, from which an overview takes the days."""
+OVERVIEW_ENTRIES = 7
+"""Projects and days in an overview."""
 
 
 def search(connection: sa.Connection, wanted: SearchQuery) -> SearchResult:
@@ -42,6 +47,13 @@ def search(connection: sa.Connection, wanted: SearchQuery) -> SearchResult:
         # In scripts without spaces a sentence is one long word to the index: search for the text itself.
         found, more = _fetch_page(connection, wanted, _containing(text.split(), wanted, is_sqlite=is_sqlite))
     return SearchResult(tuple(found), wanted.page, wanted.page_size, more)
+
+
+def overview(connection: sa.Connection) -> Overview:
+    """The projects with the most pictures, and the last days on which pictures were made."""
+    table = PictureTable(connection)
+    days = dict.fromkeys(picture.made.astimezone().date() for picture in table.newest(OVERVIEW_PICTURES))
+    return Overview(table.projects(OVERVIEW_ENTRIES), list(days)[:OVERVIEW_ENTRIES])
 
 
 def _filtered(wanted: SearchQuery) -> sa.Select[Any]:

@@ -26,6 +26,10 @@ if sys.platform == "win32":
             return False
         return True
 
+    def is_locked(looked_at: IO[bytes]) -> bool:
+        """Whether another process holds the lock, or is looking at this moment."""
+        return not try_lock(looked_at)
+
 else:
     import fcntl
 
@@ -38,6 +42,15 @@ else:
         except BlockingIOError:
             return False
         return True
+
+    def is_locked(looked_at: IO[bytes]) -> bool:
+        """Whether another process holds the lock."""
+        # A shared lock: two processes that look at the same time must not take each other for the owner.
+        try:
+            fcntl.flock(looked_at, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        return False
 
 
 class Liveness(Protocol):
@@ -128,7 +141,7 @@ def is_alive(folder: Path, name: str) -> bool:
     except OSError:
         return True
     with held:
-        return not try_lock(held)
+        return is_locked(held)
 
 
 def has_dead_owners(folder: Path) -> bool:

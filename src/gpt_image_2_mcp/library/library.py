@@ -38,10 +38,6 @@ if TYPE_CHECKING:
 
 ALL = SearchQuery(page_size=500)
 """All pictures, 500 in one transaction, so that other users of the database do not wait for long."""
-OVERVIEW_PICTURES = 500
-"""The newest pictures, from which an overview takes the days."""
-OVERVIEW_ENTRIES = 7
-"""Projects and days in an overview."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,12 +93,7 @@ class Library:
 
     async def overview(self) -> Overview:
         """Return the projects with the most pictures, and the last days on which pictures were made."""
-
-        def look_up(unit: UnitOfWork) -> Overview:
-            made = [picture.made.astimezone().date() for picture in unit.pictures.newest(OVERVIEW_PICTURES)]
-            return Overview(unit.pictures.projects(OVERVIEW_ENTRIES), list(dict.fromkeys(made))[:OVERVIEW_ENTRIES])
-
-        return await self._writer.read(look_up)
+        return await self._writer.read(lambda unit: unit.overview())
 
     async def batches(self, query: SearchQuery = ALL) -> AsyncGenerator[Sequence[Picture]]:
         """Yield all pictures that match `query`, page after page, none of them twice."""

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from ..billing.ledger import Ledger
     from ..catalogue.job_table import JobRow, JobTable
     from ..catalogue.picture_table import PictureTable
-    from ..catalogue.search_query import SearchQuery, SearchResult
+    from ..catalogue.search_query import Overview, SearchQuery, SearchResult
     from ..catalogue.session_table import SessionLimits, SessionTable
     from ..database.store import Store
 
@@ -60,6 +60,12 @@ class UnitOfWork:
         from ..catalogue.queries import search
 
         return search(self.pictures.connection, wanted)
+
+    def overview(self) -> "Overview":
+        """What there is, for one who found nothing."""
+        from ..catalogue.queries import overview
+
+        return overview(self.pictures.connection)
 
 
 class Repositories:

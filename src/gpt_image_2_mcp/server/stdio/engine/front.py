@@ -67,7 +67,7 @@ class _Front:
         """The lines that every engine is given, and the id of the request among them that has been answered."""
         self._first_call_at = replay.first_call_at
         self._splitter = LineSplitter()
-        self._held = replay.take_lines()[len(self._opening) :]
+        self._held = [replay.line] if replay.line else list[bytes]()
         """Lines of the client that no engine has yet."""
         self._socket: socket.socket | None = None
         self._is_ready = self._is_retiring = self._is_shut = False
@@ -105,7 +105,9 @@ class _Front:
             if self._socket is None and self._held:
                 try:
                     started = self._start_engine()
-                except OSError:
+                except OSError as error:
+                    with suppress(OSError):
+                        os.write(2, f"gpt-image-2-mcp: no engine could be started: {error}\n".encode())
                     self._refuse(NOT_STARTED)
             if self._socket is None and self._input_ended_at is not None and not self._to_client:
                 os._exit(0)

@@ -9,6 +9,7 @@ from typing import Any
 import httpx2
 import pytest
 from inline_snapshot import external_file, snapshot
+from promises import promise
 from workbench import GENERATIONS, KEY, SMALL, Bench, Benches, Canned, encoded, folded
 
 from gpt_image_2_mcp.openai_api import retry
@@ -195,6 +196,7 @@ PERHAPS_BILLED = {
 }
 
 
+@promise("Money", "What may have been billed is never sent a second time by this program itself.")
 async def test_what_may_have_been_billed_is_never_asked_for_again(bench: Bench) -> None:
     for number, fault in enumerate(PERHAPS_BILLED.values(), start=1):
         await told(bench, fault)
@@ -310,6 +312,7 @@ async def test_an_answer_that_cannot_be_unpacked_says_so(benches: Benches) -> No
 # Another address.
 
 
+@promise("Backend", "Prompts, pictures and the key go to the address that you named: no redirect is followed.")
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 @pytest.mark.parametrize("through", ["", "1"], ids=["images", "responses"])
 async def test_a_redirect_takes_nothing_elsewhere(benches: Benches, status: int, through: str) -> None:

@@ -13,6 +13,7 @@ from inline_snapshot import snapshot
 from mcp.client.session import ClientRequestContext
 from mcp_types import ElicitRequestFormParams, ElicitRequestParams, ElicitResult
 from patience import PATIENCE_S
+from promises import promise
 from workbench import KEY, SMALL, Answer, Bench, folded, said
 
 pytestmark = pytest.mark.anyio
@@ -125,6 +126,7 @@ async def test_a_model_without_a_price_is_asked_about_as_such(opened: Open) -> N
     )
 
 
+@promise("Consent", "Above your limit you are asked.")
 async def test_every_tool_that_pays_asks(opened: Open) -> None:
     person = Person("accept", YES)
     async with opened(person) as bench:
@@ -143,6 +145,7 @@ NO: dict[str, tuple[Literal["accept", "decline", "cancel"], dict[str, Any] | Non
 }
 
 
+@promise("Consent", "Without a yes nothing is sent.")
 @pytest.mark.parametrize(("action", "content"), NO.values(), ids=NO)
 async def test_whatever_is_no_yes_sends_nothing(
     opened: Open, action: Literal["accept", "decline", "cancel"], content: dict[str, Any] | None
@@ -157,6 +160,10 @@ async def test_whatever_is_no_yes_sends_nothing(
         assert bench.files() == []
 
 
+@promise(
+    "Consent",
+    "Only an explicit yes is one: a client that accepts and sends no answer to the question has sent none.",
+)
 @pytest.mark.parametrize(
     "content",
     [None, {}, {"go_ahead": "perhaps"}, {"go_ahead": "yes"}, {"go_ahead": 1}, {"go_ahead": None}, {"go_ahead": []}],

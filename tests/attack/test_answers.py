@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from mcp import Client
 from patience import ALL_ROUNDS, LONG_WAIT
+from promises import promise
 from stdio_bench import Program, running
 from workbench import KEY, SMALL, dumped, said
 
@@ -64,6 +65,7 @@ def check(name: str, hostile: Hostile, result: Mapping[str, Any], text: str, fol
     assert len(beside) < 12, beside
 
 
+@promise("Backend", "Whatever a backend answers, what is told of it is bounded.")
 @pytest.mark.parametrize("name", [name for name, hostile in ANSWERS.items() if not hostile.is_heavy])
 async def test_a_hostile_answer_is_told_in_bounds(name: str, tmp_path: Path) -> None:
     hostile = ANSWERS[name]
@@ -80,6 +82,7 @@ async def test_a_hostile_answer_is_told_in_bounds(name: str, tmp_path: Path) -> 
             assert not again.is_error, said(again)
 
 
+@promise("Backend", "No answer of a backend costs much memory or time.")
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="memory is measured in /proc")
 @pytest.mark.parametrize("streamed", [False, True])

@@ -5,6 +5,7 @@ from pathlib import Path
 import httpcore2
 import pytest
 from mcp import Client
+from promises import promise
 from workbench import SMALL, said
 
 from gpt_image_2_mcp.app import open_service
@@ -20,6 +21,7 @@ from .test_answers import settings
 pytestmark = pytest.mark.anyio
 
 
+@promise("Claims", "Only a sandbox on this computer is believed when it says that nothing is billed.")
 @pytest.mark.parametrize("near", [True, False])
 async def test_only_a_sandbox_on_this_computer_is_believed_to_be_free(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, near: bool
@@ -39,6 +41,10 @@ async def test_only_a_sandbox_on_this_computer_is_believed_to_be_free(
     assert ("by the built-in sandbox" in text) is near
 
 
+@promise(
+    "Claims",
+    "A link to the backend's own host is followed only to the address at which the backend was reached.",
+)
 async def test_the_backends_name_means_the_address_at_which_it_was_reached() -> None:
     """Its name server may say another one next time: that of something inside."""
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 
 import pytest
 from patience import rounds
+from promises import promise
 
 from gpt_image_2_mcp.openai_api.body_reader import read_body
 from gpt_image_2_mcp.openai_api.error_body import read_error
@@ -83,6 +84,7 @@ def _ignored(work: Callable[[str], object], text: str) -> None:
         return
 
 
+@promise("Backend", "The time for reading a text of a backend grows with its length and no faster.")
 @pytest.mark.parametrize("reader", READERS)
 def test_the_time_for_a_text_grows_with_its_length_and_no_faster(reader: str) -> None:
     read = READERS[reader]

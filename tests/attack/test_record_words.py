@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from mcp import Client
+from promises import promise
 from workbench import SMALL, said
 
 from gpt_image_2_mcp.app import open_service
@@ -35,6 +36,7 @@ def opened(root: Path, data_dir: str) -> AbstractAsyncContextManager[ImageServic
     )
 
 
+@promise("Words of others", "No word of a stranger's record steers anything or begins a line of an answer.")
 async def test_no_word_of_a_strangers_record_steers_anything_or_begins_a_line(tmp_path: Path) -> None:
     async with opened(tmp_path, "theirs") as service:
         await service.wait(service.start(GenerateRequest(prompt="a fox", size=SMALL)))

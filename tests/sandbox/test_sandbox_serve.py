@@ -12,6 +12,7 @@ import pytest
 from fault_proxy import until
 from openai import OpenAI
 from patience import PATIENCE_S
+from promises import promise
 from sandbox_pictures import SMALL, opened, png, upload
 
 from gpt_image_2_mcp.sandbox import serve_sandbox
@@ -78,6 +79,7 @@ def test_the_server_refuses_to_be_reached_from_elsewhere(host: str) -> None:
         serve_sandbox(host, 0)
 
 
+@promise("Claims", "A sandbox that runs as a server answers no web page.")
 @pytest.mark.parametrize(
     ("path", "headers", "status"),
     [

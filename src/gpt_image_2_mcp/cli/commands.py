@@ -106,7 +106,7 @@ def generate(ctx: click.Context, as_json: bool, sandbox: bool, **arguments: Any)
 
 @commands.command()
 @click.argument("prompt", required=False)
-@click.option("-i", "--image", "images", multiple=True, required=True, metavar="FILE", help="Repeat for up to 8.")
+@click.option("-i", "--image", "images", multiple=True, required=True, metavar="FILE", help="Repeat for up to 16.")
 @click.option("-m", "--mask", metavar="FILE", help="PNG, transparent where the first image is to change.")
 @_options
 def edit(ctx: click.Context, as_json: bool, sandbox: bool, **arguments: Any) -> None:
@@ -162,6 +162,8 @@ def _run(request: "PaidRequest", *, as_json: bool, sandbox: bool) -> None:
             await _confirm(service, whole)
             return await wait_for_report(service, service.start(whole, client=COMMAND_LINE))
 
+    for note in request.notes:
+        click.echo(f"Note: {note}", err=True)
     report = anyio.run(work)
     if as_json:
         print_json(report.as_dict())

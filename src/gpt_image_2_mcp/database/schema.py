@@ -14,7 +14,7 @@ from sqlalchemy import event
 ChargeState = Literal["reserved", "sent", "settled", "unknown", "released"]
 """A charge is reserved, then sent; it ends settled, unknown (both are spent) or released (nothing was billed)."""
 
-VERSION: Final = 4
+VERSION: Final = 5
 """The number of the last file in `migrations/versions`; a database of this version needs no migration."""
 
 TOKENS_EACH: Final = "(output_tokens + pictures - 1) / pictures"
@@ -67,14 +67,20 @@ charges: Final = sa.Table(
     sa.Column("output_tokens", sa.BigInteger),
     sa.CheckConstraint("state IN ('reserved', 'sent', 'settled', 'unknown', 'released')", name="charges_state"),
     sa.Index("charges_dearest", "model", "size", "quality", sa.text(f"({TOKENS_EACH})")),
-    # Of very few rows: `Lease` looks for those of its process every few seconds.
-    sa.Index("charges_under_way", "owner", postgresql_where=sa.text("state IN ('reserved', 'sent')")).ddl_if(
-        dialect="postgresql"
-    ),
     info={"since": 1},
 )
 """One row a request that may be billed; it holds no prompt. `reserved_at` is in seconds since 1970, UTC. `owner` is the
 name of the process that sent the request (`Store.owner`)."""
+
+# Of very few rows: `Lease` looks for those of its process every few seconds. A `sa.Index` with `postgresql_where` would
+# load the dialect for PostgreSQL in every process.
+event.listen(
+    charges,
+    "after_create",
+    sa.DDL("CREATE INDEX charges_under_way ON charges (owner) WHERE state IN ('reserved', 'sent')").execute_if(
+        dialect="postgresql"
+    ),
+)
 
 
 pictures: Final = sa.Table(
@@ -122,14 +128,13 @@ pictures: Final = sa.Table(
 """One row a picture; the turns of a session are its pictures. `number` is `made_us`, microseconds since 1970, UTC, or
 the next number that is free. `nano_usd` is what this picture cost."""
 
-# `picture_words` is the full-text index of the prompts, which SQLite and PostgreSQL have in different forms.
-# `PictureTable.add` writes each row's words into it.
+# `picture_words` is the full-text index of prompts and names, which SQLite and PostgreSQL have in different forms.
+# `PictureTable.add` writes each row's words (`words_of_picture`) into it.
 event.listen(
     pictures,
     "after_create",
     sa.DDL(
-        "CREATE VIRTUAL TABLE picture_words USING fts5"
-        "(prompt, content='pictures', content_rowid='number', tokenize='unicode61 remove_diacritics 2')"
+        "CREATE VIRTUAL TABLE picture_words USING fts5(words, tokenize='unicode61 remove_diacritics 0', columnsize=0)"
     ).execute_if(dialect="sqlite"),
 )
 event.listen(

@@ -165,9 +165,9 @@ class ImageSaver:
         with self._numbering:
             self._kept += 1
             name = f"{RAW_PREFIX}{self.stem}-{self._kept}{RAW_SUFFIX}"
-        for folder in (*self._target.folders, last_resort()):
+        for folder in (*self._target.folders, None):
             with suppress(OSError, BadRequest), self._in_flight:
-                return save_beside(content, name, folder=folder, policy=self._target.policy)
+                return save_beside(content, name, folder=folder or last_resort(), policy=self._target.policy)
         return None
 
     def _keep_failed(self, picture: ImageBytes | ImageLink, error: GptImageError) -> str:

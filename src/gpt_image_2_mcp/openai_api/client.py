@@ -36,13 +36,17 @@ SANDBOX_KEY = "sandbox"
 
 
 def make_sdk(settings: Settings, http: httpx2.Client) -> openai.OpenAI:
-    """Make the SDK's client, so that it reads nothing from the environment by itself.
+    """Make the SDK's client, so that it reads nothing from the environment by itself. Blocks.
 
     `settings` have passed `Settings.require_key`.
+
+    Raises:
+        NotConfigured: the key cannot be read.
+
     """
-    key = SANDBOX_KEY if settings.sandbox or settings.api_key is None else settings.api_key.get_secret_value()
+    key = None if settings.sandbox else settings.load_key()
     sdk = openai.OpenAI(
-        api_key=key,
+        api_key=key or SANDBOX_KEY,
         admin_api_key="",
         base_url=DEFAULT_BASE_URL if settings.sandbox else settings.base_url or DEFAULT_BASE_URL,
         max_retries=0,

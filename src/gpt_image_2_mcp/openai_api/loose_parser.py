@@ -17,7 +17,8 @@ from typing import Any, Final
 
 import pybase64
 
-from ..images.formats import is_whole, name_format, recognise
+from ..images.formats import is_whole, name_format
+from ..images.other_formats import recognise
 
 _ALPHABET: Final = rb"[A-Za-z0-9+/_-]"
 _TEXT: Final = re.compile(_ALPHABET + rb"{32,}+")

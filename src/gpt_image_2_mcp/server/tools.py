@@ -11,9 +11,8 @@ from typing import Any, TypeAlias
 from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.tools import Tool
 from mcp_types import CallToolResult, ToolAnnotations
-from mcp_types.version import is_version_at_least
 
-from ..jobs.job import Job
+from ..jobs.job import Job, client_name
 from ..parameters.models import (
     CancelJobRequest,
     ContinueSessionRequest,
@@ -32,6 +31,7 @@ from .consent import ConsentAnswer, require_consent
 from .cost_results import costs_result
 from .given_up_calls import NOTE_JOB
 from .library_results import list_result, show_result
+from .read_consent import ReadAnswer, allow_reading
 from .results import (
     abandon_result,
     end_session_result,
@@ -42,11 +42,6 @@ from .results import (
     stop_result,
 )
 from .tool import CALL_ARRIVED_AT, RequestTool
-
-MAX_CLIENT = 300
-"""Characters of a client's name and version that a record keeps."""
-LINKS_SINCE = "2025-06-18"
-"""The first version of the protocol that has `resource_link` in results."""
 
 Call: TypeAlias = Context[ImageService, Any]
 
@@ -113,8 +108,9 @@ async def list_images(request: ListImagesRequest, call: Call) -> CallToolResult:
     return list_result(await _service(call).viewer.find(request))
 
 
-async def show_image(request: ShowImageRequest, call: Call) -> CallToolResult:
+async def show_image(request: ShowImageRequest, call: Call, reading: ReadAnswer) -> CallToolResult:
     """Look at a picture, whole or a region at full resolution, and read its record: prompt, parameters, cost."""
+    allow_reading(reading, _service(call))
     return show_result(await _service(call).viewer.show(request))
 
 
@@ -185,8 +181,7 @@ async def _wait(call: Call, job: Job, *, is_caller: bool = True) -> CallToolResu
     )
     if report is None:
         return pending_result(job, waited_s=bound)
-    links = is_version_at_least(call.protocol_version or "", LINKS_SINCE)
-    return report_result(report, await service.previews(report), links=links)
+    return report_result(report, await service.previews(report))
 
 
 def _service(call: Call) -> ImageService:
@@ -196,4 +191,4 @@ def _service(call: Call) -> ImageService:
 def _client(call: Call) -> str | None:
     """The client's name and version, as it gave them in the handshake; None if it gave none."""
     params = call.session.client_params
-    return None if params is None else f"{params.client_info.name} {params.client_info.version}".strip()[:MAX_CLIENT]
+    return None if params is None else client_name(params.client_info.name, params.client_info.version)

@@ -43,6 +43,8 @@ SUBJECTS: Final = (
     "Repetitions",
     "Consent",
     "Backend",
+    "Words of others",
+    "Claims",
     "Secrets",
     "Records",
     "Inputs",

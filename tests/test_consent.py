@@ -160,6 +160,10 @@ async def test_whatever_is_no_yes_sends_nothing(
         assert bench.files() == []
 
 
+@promise(
+    "Consent",
+    "Only an explicit yes is one: a client that accepts and sends no answer to the question has sent none.",
+)
 @pytest.mark.parametrize(
     "content",
     [None, {}, {"go_ahead": "perhaps"}, {"go_ahead": "yes"}, {"go_ahead": 1}, {"go_ahead": None}, {"go_ahead": []}],

@@ -21,7 +21,7 @@ from .test_answers import settings
 pytestmark = pytest.mark.anyio
 
 
-@promise("Money", "Only a backend on this computer is believed to be the sandbox, which costs nothing.")
+@promise("Claims", "Only a sandbox on this computer is believed when it says that nothing is billed.")
 @pytest.mark.parametrize("near", [True, False])
 async def test_only_a_sandbox_on_this_computer_is_believed_to_be_free(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, near: bool
@@ -42,8 +42,8 @@ async def test_only_a_sandbox_on_this_computer_is_believed_to_be_free(
 
 
 @promise(
-    "Fetching",
-    "A picture from the backend's own host is fetched only from the address at which the backend was reached.",
+    "Claims",
+    "A link to the backend's own host is followed only to the address at which the backend was reached.",
 )
 async def test_the_backends_name_means_the_address_at_which_it_was_reached() -> None:
     """Its name server may say another one next time: that of something inside."""

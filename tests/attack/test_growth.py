@@ -84,7 +84,7 @@ def _ignored(work: Callable[[str], object], text: str) -> None:
         return
 
 
-@promise("Backend", "Nothing that a backend says takes time that grows faster than its length.")
+@promise("Backend", "The time for reading a text of a backend grows with its length and no faster.")
 @pytest.mark.parametrize("reader", READERS)
 def test_the_time_for_a_text_grows_with_its_length_and_no_faster(reader: str) -> None:
     read = READERS[reader]

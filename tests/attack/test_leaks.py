@@ -45,8 +45,7 @@ SPELLINGS = {
 
 @promise(
     "Secrets",
-    "The key is not repeated in another spelling either: in base64, hexadecimal or per cent, backwards, in "
-    "another case, with blanks.",
+    "The key is not repeated in base64, hex, per cent code, backwards, in other case or with blanks either.",
 )
 @pytest.mark.parametrize("spelling", SPELLINGS)
 async def test_no_spelling_of_the_key_is_repeated(benches: Benches, spelling: str) -> None:
@@ -60,7 +59,7 @@ async def test_no_spelling_of_the_key_is_repeated(benches: Benches, spelling: st
     assert len(words) < 25, words
 
 
-@promise("Secrets", "A password in OPENAI_BASE_URL is in no log.")
+@promise("Secrets", "A password in `OPENAI_BASE_URL`, and a key in its query, are in no log.")
 async def test_a_password_in_the_address_of_the_backend_is_in_no_log(tmp_path: Path) -> None:
     with HostileBackend(lambda name: ANSWERS[name].pieces) as backend:
         address = backend.url.replace("//", f"//alice:{quote(PASSWORD)}@") + "?api-key=Query5ecret"
@@ -81,7 +80,7 @@ async def test_a_password_in_the_address_of_the_backend_is_in_no_log(tmp_path: P
     assert not STEERING.search(log)
 
 
-@promise("Backend", "The words of a backend steer no terminal.")
+@promise("Words of others", "No word of a backend steers a terminal.")
 @pytest.mark.parametrize("name", ["error-with-escapes", "quality-with-lines", "error-with-forged-lines"])
 async def test_the_words_of_a_backend_steer_no_terminal(name: str, tmp_path: Path) -> None:
     with HostileBackend(lambda name: ANSWERS[name].pieces) as backend:

@@ -36,7 +36,7 @@ def opened(root: Path, data_dir: str) -> AbstractAsyncContextManager[ImageServic
     )
 
 
-@promise("Words of others", "No value of a stranger's record begins a line or steers a terminal.")
+@promise("Words of others", "No word of a stranger's record steers anything or begins a line of an answer.")
 async def test_no_word_of_a_strangers_record_steers_anything_or_begins_a_line(tmp_path: Path) -> None:
     async with opened(tmp_path, "theirs") as service:
         await service.wait(service.start(GenerateRequest(prompt="a fox", size=SMALL)))

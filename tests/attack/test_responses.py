@@ -9,6 +9,7 @@ from typing import Any
 import httpx2
 import pytest
 from PIL import Image
+from promises import promise
 from workbench import SMALL, Benches, Canned, said
 
 from .answers import FORGED, small_picture
@@ -83,6 +84,7 @@ async def test_a_hostile_response_is_told_in_bounds(benches: Benches, name: str)
     assert is_error is not is_made, text
 
 
+@promise("Backend", "No answer to an upload ends in an error of this program.")
 @pytest.mark.parametrize("name", UPLOADS)
 async def test_a_hostile_answer_to_an_upload_is_told_in_bounds(benches: Benches, name: str) -> None:
     """A picture may be made all the same: what the upload is called means nothing here."""

@@ -79,7 +79,7 @@ def test_the_server_refuses_to_be_reached_from_elsewhere(host: str) -> None:
         serve_sandbox(host, 0)
 
 
-@promise("Other users", "The sandbox as a server tells a web page nothing.")
+@promise("Claims", "A sandbox that runs as a server answers no web page.")
 @pytest.mark.parametrize(
     ("path", "headers", "status"),
     [

@@ -231,6 +231,15 @@ also start this server in that folder, or name it in GPT_IMAGE_2_ALLOWED_DIRS.\
     assert "whether it exists or not" in await bench.refused("show_image", image=f"{cached}-missing")
 
 
+async def test_a_private_file_in_quotes_is_asked_about_too(opened: Open) -> None:
+    person = Person(YES)
+    async with opened(person) as bench:
+        path = hidden(bench)
+        result = await bench.call("show_image", image=f'"{path}"')
+        assert not result.is_error, (said(result), person.asked)
+        assert len(person.asked) == 1
+
+
 async def test_a_link_to_a_private_file_is_asked_about_by_where_it_leads(opened: Open) -> None:
     person = Person(("decline", None))
     async with opened(person) as bench:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import anyio.to_thread
 
 from ..catalogue.picture_record import Picture
-from ..catalogue.search_query import SearchQuery, SearchResult
+from ..catalogue.search_query import Overview, SearchQuery, SearchResult
 from ..catalogue.session import Session
 from ..errors import BadRequest, GptImageError, NotConfigured, shown
 from ..generation.output_dirs import OutputDirs
@@ -37,6 +37,10 @@ if TYPE_CHECKING:
 
 ALL = SearchQuery(page_size=500)
 """All pictures, 500 in one transaction, so that other users of the database do not wait for long."""
+OVERVIEW_PICTURES = 500
+"""The newest pictures, from which an overview takes the days."""
+OVERVIEW_ENTRIES = 7
+"""Projects and days in an overview."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +93,15 @@ class Library:
     async def find(self, query: SearchQuery) -> SearchResult:
         """Find pictures; return one page of them, the newest first."""
         return await self._writer.read(lambda unit: unit.search(query))
+
+    async def overview(self) -> Overview:
+        """Return the projects with the most pictures, and the last days on which pictures were made."""
+
+        def look_up(unit: UnitOfWork) -> Overview:
+            made = [picture.made.astimezone().date() for picture in unit.pictures.newest(OVERVIEW_PICTURES)]
+            return Overview(unit.pictures.projects(OVERVIEW_ENTRIES), list(dict.fromkeys(made))[:OVERVIEW_ENTRIES])
+
+        return await self._writer.read(look_up)
 
     async def batches(self, query: SearchQuery = ALL) -> AsyncGenerator[Sequence[Picture]]:
         """Yield all pictures that match `query`, page after page, none of them twice."""

@@ -582,7 +582,7 @@ async def judged_mask(work: Path, data: bytes, first: bytes = b"") -> InputImage
     (work / "mask.png").write_bytes(data)
     (work / "first.png").write_bytes(first or picture())
     reader = reading(work)
-    return check_mask(await reader.image("mask.png"), first=await reader.image("first.png"))
+    return check_mask(await reader.image("mask.png", is_mask=True), first=await reader.image("first.png"))
 
 
 async def test_a_mask_with_alpha_goes_byte_for_byte(work: Path) -> None:

@@ -198,12 +198,12 @@ async def test_a_hostile_input_is_refused_in_words_that_tell_nothing(trapped: Be
     assert texts == snapshot(
         {
             "a text named .png": """\
-'notes.png' is no picture, and only PNG, JPEG and WebP are taken (by their bytes, not by their
-name): convert it first.\
+'notes.png' is no picture, and only PNG, JPEG, WebP, GIF, BMP, TIFF, AVIF and HEIC are taken (by
+their bytes, not by their name): give the file of a picture, or convert this one.\
 """,
             "a private key named .png": """\
-'key.png' is no picture, and only PNG, JPEG and WebP are taken (by their bytes, not by their name):
-convert it first.\
+'key.png' is no picture, and only PNG, JPEG, WebP, GIF, BMP, TIFF, AVIF and HEIC are taken (by their
+bytes, not by their name): give the file of a picture, or convert this one.\
 """,
             "a private key": """\
 '~/.ssh/id_rsa' is never read, whether it exists or not: it is or leads to a place where secrets are
@@ -234,8 +234,8 @@ where secrets are kept (SSH keys). Copy the picture to another folder.\
 (credentials). Copy the picture to another folder.\
 """,
             "the users": """\
-'/etc/passwd' is no picture, and only PNG, JPEG and WebP are taken (by their bytes, not by their
-name): convert it first.\
+'/etc/passwd' is no picture, and only PNG, JPEG, WebP, GIF, BMP, TIFF, AVIF and HEIC are taken (by
+their bytes, not by their name): give the file of a picture, or convert this one.\
 """,
             "the passwords": """\
 '/etc/shadow' is never read, whether it exists or not: it is or leads to a place where secrets are
@@ -262,18 +262,15 @@ the memory and environment of programs. Copy the picture to another folder.\
 kernel's own. Copy the picture to another folder.\
 """,
             "a bomb": """\
-bomb.png is 9440x9440, and 50,000,000 pixels are the most that are decoded. Save it anew as a PNG,
-JPEG or WebP.\
+bomb.png is 9440x9440, and 50,000,000 pixels are the most that are decoded of a PNG of its kind:
+shrink it first.\
 """,
             "a picture cut short": "cut.png is cut short. Save it anew as a PNG, JPEG or WebP.",
-            "nothing": """\
-'empty.png' is empty, and only PNG, JPEG and WebP are taken (by their bytes, not by their name):
-convert it first.\
-""",
+            "nothing": "'empty.png' is empty: give a PNG, JPEG, WebP, GIF, BMP, TIFF, AVIF or HEIC file.",
             "a folder": "'.' is a folder: give the path of a picture file.",
             "a URL of a file": """\
-'file:///etc/passwd' is no picture, and only PNG, JPEG and WebP are taken (by their bytes, not by
-their name): convert it first.\
+'file:///etc/passwd' is no picture, and only PNG, JPEG, WebP, GIF, BMP, TIFF, AVIF and HEIC are
+taken (by their bytes, not by their name): give the file of a picture, or convert this one.\
 """,
             "a URL of a key": """\
 'file://localhost/%2e%2e/root/%2essh/id_rsa' is never read, whether it exists or not: it is or leads
@@ -300,13 +297,16 @@ server runs on; what was attached or pasted into the chat does not reach it. In 
 'photo.png'.\
 """,
             "too long a path": "A path of 6,000 characters is too long: 4,096 are the most.",
-            "text as a data URL": "The data URL is no picture, and only PNG, JPEG and WebP are taken.",
+            "text as a data URL": """\
+The data URL is no picture, and only PNG, JPEG, WebP, GIF, BMP, TIFF, AVIF and HEIC are taken (by
+their bytes, not by their name): give the file of a picture, or convert this one.\
+""",
             "broken base64": """\
 The base64 of the data URL is cut short or damaged: give the whole of it, or the path of a file.\
 """,
             "a bomb as a data URL": """\
-The picture of the data URL is 9440x9440, and 50,000,000 pixels are the most that are decoded. Save
-it anew as a PNG, JPEG or WebP.\
+The picture of the data URL is 9440x9440, and 50,000,000 pixels are the most that are decoded of a
+PNG of its kind: shrink it first.\
 """,
         }
     )
@@ -887,7 +887,8 @@ async def test_a_folder_swapped_for_a_link_to_secrets_gets_no_picture_and_none_i
     assert tree(keys) == before
     assert len(trapped.files()) == 1
     assert folded(trapped.plain(text)) == snapshot("""\
-Made: 1 picture by the built-in sandbox in place of gpt-image-2, 1024x640, quality low, PNG.
+Made: 1 picture by the built-in sandbox in place of gpt-image-2, 1024x640, quality low, PNG, N
+bytes.
 FOLDER/sandbox/image-TIME-HEX.png
 Tokens: 9 in, 107 out; free, gpt-image-2 would have cost about $0.0033.
 Note: Saved in FOLDER/sandbox, since this could not be written: WORK/out (it leads to another place

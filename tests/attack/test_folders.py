@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import tempfile
 import unicodedata
 from pathlib import Path
 from typing import Any
@@ -349,3 +350,21 @@ def test_a_bare_repository_is_not_written_to(tmp_path: Path) -> None:
             with pytest.raises(BadRequest, match="git keeps a repository"):
                 judged(folder, work=tmp_path)
     assert judged("art.git", work=tmp_path) == tmp_path / "art.git"
+
+
+def test_a_hidden_folder_of_a_project_is_open_if_a_person_allows_it(tmp_path: Path) -> None:
+    allowed = tmp_path / ".assets"
+    policy = WritePolicy(tmp_path, tmp_path / "home", (allowed, tmp_path))
+    assert policy.resolve_writable(allowed / "new") == allowed / "new"
+    for folder in (".other", ".assets/.git", ".assets/$(id)"):
+        with pytest.raises(BadRequest, match=r"hidden folder|new folder"):
+            policy.resolve_writable(tmp_path / folder)
+
+
+def test_a_temporary_folder_in_a_hidden_one_opens_itself_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    temporary = tmp_path / "home" / ".agent" / "tmp"
+    temporary.mkdir(parents=True)
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+    assert judged(temporary / "art", home=tmp_path / "home") == temporary / "art"
+    with pytest.raises(BadRequest, match="hidden folder"):
+        judged(temporary.parent / "art", home=tmp_path / "home")

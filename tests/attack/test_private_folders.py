@@ -172,8 +172,9 @@ async def test_a_yes_reads_the_file_and_is_remembered_for_it_alone(opened: Open)
         assert [folded(bench.plain(asked)) for asked in person.asked] == snapshot(
             [
                 """\
-A picture is to be read from a place where people keep none: 'HOME/.cache/browser/AB12', which is in
-a folder of a home where programs keep their data. Read it?\
+The assistant asks for a picture from a place where programs keep theirs:
+'HOME/.cache/browser/AB12', which is in a folder of a home where programs keep their data. May this
+server read it, and send it to the API or show it?\
 """
             ]
         )
@@ -202,7 +203,10 @@ async def test_both_questions_are_asked_and_the_file_comes_first(opened: Open) -
     person = Person(YES, ("accept", {"go_ahead": True}))
     async with opened(person, GPT_IMAGE_2_CONFIRM_OVER_USD="0.0001") as bench:
         await bench.made("edit_image", **FOX, images=[hidden(bench)])
-    assert [("Read it?" in asked, "Go ahead?" in asked) for asked in person.asked] == [(True, False), (False, True)]
+    assert [("May this server read it" in asked, "Go ahead?" in asked) for asked in person.asked] == [
+        (True, False),
+        (False, True),
+    ]
 
 
 async def test_no_question_is_asked_about_secrets_ordinary_files_and_pictures_made_here(opened: Open) -> None:
@@ -225,6 +229,15 @@ a folder of a home where programs keep their data. Copy the picture to another f
 also start this server in that folder, or name it in GPT_IMAGE_2_ALLOWED_DIRS.\
 """)
     assert "whether it exists or not" in await bench.refused("show_image", image=f"{cached}-missing")
+
+
+async def test_a_private_file_in_quotes_is_asked_about_too(opened: Open) -> None:
+    person = Person(YES)
+    async with opened(person) as bench:
+        path = hidden(bench)
+        result = await bench.call("show_image", image=f'"{path}"')
+        assert not result.is_error, (said(result), person.asked)
+        assert len(person.asked) == 1
 
 
 async def test_a_link_to_a_private_file_is_asked_about_by_where_it_leads(opened: Open) -> None:

@@ -26,6 +26,7 @@ from ..images.other_formats import why_not_taken
 from ..images.validate import MAX_BYTES, validate
 from ..paths.policy import expand_path
 from ..paths.read_policy import PrivateFile, ReadPolicy
+from ..paths.safe_open import exists
 from ..storage.time_limit import run_in_time, run_in_time_async
 from .download import DEADLINE, fetch
 from .held_bytes import ByteBudget, Holding
@@ -227,19 +228,13 @@ class Sources:
     ) -> tuple[bytes, Path, str | None]:
         """Read a file; where there is none, the one in the same folder whose name is only written differently."""
         read = partial(self._read_file, hold=hold)
+        path = path if is_known else self._without_quotes(path, reference)
         try:
             return (*read(path, reference, is_known=is_known), None)
         except NoSuchFile as error:
             if is_known:
                 raise
             missing = error
-        plain = unquoted(reference)
-        if plain and plain != reference:
-            path = self.expand(plain)
-            try:
-                return (*read(path, reference), None)
-            except NoSuchFile as error:
-                missing = error
         if not self.is_readable(path.parent):
             raise missing
         match [name for name in same_names(path) if self.is_readable(name)]:
@@ -282,18 +277,23 @@ class Sources:
             return None
         try:
             path = self.expand(reference.strip())
-            private = await run_in_time_async(path.parent, partial(self._find_private, path))
+            private = await run_in_time_async(path.parent, partial(self._find_private, path, reference.strip()))
         except (BadRequest, TimeoutError):
             # Reading it says why.
             return None
         return None if private is None or private.path in self._allowed_by_person else private
 
-    def _find_private(self, path: Path) -> PrivateFile | None:
+    def _without_quotes(self, path: Path, reference: str) -> Path:
+        """The path of an argument, or what it is without its quotes if there is nothing of that very name. Blocks."""
+        plain = unquoted(reference)
+        return path if plain in {"", reference} or exists(path) else self.expand(plain)
+
+    def _find_private(self, path: Path, reference: str) -> PrivateFile | None:
+        named = self._without_quotes(path, reference)
         try:
-            real = check_readable(path, reference=str(path), policy=self._policy, is_allowed=lambda _: True)
+            real = check_readable(named, reference=reference, policy=self._policy, is_allowed=lambda _: True)
         except UnreadableSource:
-            # No question is asked about what is never read.
-            return None
+            return None  # No question is asked about what is never read.
         return self._policy.find_private(real)
 
     def allow(self, path: Path) -> None:

@@ -71,6 +71,8 @@ class Hidden:
     reason: str
     """Why no picture belongs there, for an error message."""
 
+    is_in_home: bool = False
+    """Whether it is directly in a home, and not in a project."""
     is_git: bool = False
     """Whether it is what git keeps of a repository."""
 
@@ -90,6 +92,7 @@ def hidden_in_home(place: Home) -> Hidden | None:
         folder=place.folder.joinpath(*inside.parts[: _OWN_DEPTH.get(first, 1)]),
         outermost=place.folder / inside.parts[0],
         reason="it is a hidden folder of the home, where programs keep their settings",
+        is_in_home=True,
     )
 
 

@@ -17,7 +17,7 @@ from urllib.parse import unquote
 
 from ..errors import BadRequest, shown
 from . import denylist
-from .homes import find_hidden
+from .homes import Hidden, find_hidden
 from .plain_names import ALLOWED, is_plain, is_windows_device, suggest_plain
 from .written_folder import check_drive
 
@@ -115,13 +115,14 @@ class WritePolicy:
 
     def _refusal(self, real: Path, *, working_dir: Path, home: Path, own: Sequence[Path]) -> str | None:
         """Why no picture may be written to a real path, and what to do about it; None if it may."""
-        reason = _place_reason(real, working_dir=working_dir, home=home, own=own)
+        allowed = [real_path(folder) for folder in self.allowed_dirs or ()]
+        reason = _place_reason(real, working_dir=working_dir, home=home, own=own, allowed=allowed)
         if reason:
             return (
                 f"{reason}. Choose another folder or leave output_dir away; a person can set GPT_IMAGE_2_OUTPUT_DIR, "
                 f"or GPT_IMAGE_2_ALLOW_UNSAFE_OUTPUT_DIR=1."
             )
-        name = _odd_new_name(real, [working_dir, *own])
+        name = _odd_new_name(real, [working_dir, *own, *allowed])
         if name is None:
             return None
         return (
@@ -144,7 +145,9 @@ def real_path(path: Path) -> Path:
     raise BadRequest(f"{shown(str(path))} changes while it is looked at: try again.")
 
 
-def _place_reason(real: Path, *, working_dir: Path, home: Path, own: Sequence[Path]) -> str | None:
+def _place_reason(
+    real: Path, *, working_dir: Path, home: Path, own: Sequence[Path], allowed: Sequence[Path]
+) -> str | None:
     """Why no picture may be written to the place of a real path, for the error message; None if it may."""
     if denylist.is_root(real):
         return "it is the root of the disk"
@@ -155,12 +158,9 @@ def _place_reason(real: Path, *, working_dir: Path, home: Path, own: Sequence[Pa
         if not _is_in_users_folder(real, own, inside="/".join(names)):
             return f"it lies where secrets are kept ({holds})"
     temporary = real_path(Path(tempfile.gettempdir()))
-    for hidden in find_hidden(real, home):
-        # Git starts programs in `.git`, and no project is there.
-        working_dirs = [] if hidden.is_git else [working_dir]
-        is_open = any(denylist.is_in(folder, hidden.folder) for folder in (temporary, *working_dirs))
-        if not is_open and not _is_in_users_folder(real, own, inside=hidden.outermost):
-            return hidden.reason
+    reason = _hidden_reason(real, find_hidden(real, home), working_dir, own=[temporary, *own], allowed=allowed)
+    if reason:
+        return reason
     for system in denylist.SYSTEM_FOLDERS:
         if not denylist.is_below(real, system.path) or any(
             denylist.is_below(real, other) for other in system.exceptions
@@ -171,6 +171,20 @@ def _place_reason(real: Path, *, working_dir: Path, home: Path, own: Sequence[Pa
             users_folders += [folder for folder in (working_dir, home) if not denylist.is_below(system.path, folder)]
         if not _is_in_users_folder(real, users_folders, inside=system.path):
             return f"{system.path} is a system folder ({system.reason})"
+    return None
+
+
+def _hidden_reason(
+    real: Path, hidden_folders: Sequence[Hidden], working_dir: Path, *, own: Sequence[Path], allowed: Sequence[Path]
+) -> str | None:
+    """Why no picture may be written to a real path that lies in hidden folders; None if it may."""
+    for hidden in hidden_folders:
+        # Git starts programs in `.git`, and no project is there.
+        if not hidden.is_git and denylist.is_in(working_dir, hidden.folder):
+            continue
+        users_folders = own if hidden.is_in_home else [*own, *allowed]
+        if not _is_in_users_folder(real, users_folders, inside=hidden.outermost):
+            return hidden.reason
     return None
 
 

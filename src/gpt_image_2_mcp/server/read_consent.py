@@ -37,7 +37,8 @@ async def ask_to_read(
     if private and can_ask(call):
         # In full: an answer counts for the question with the same text, and so for these files alone.
         files = "; ".join(f"{str(file.path)!r}, which is in {file.reason}" for file in private)
-        return Elicit(f"A picture is to be read from a place where people keep none: {files}. Read it?", ReadConsent)
+        question = f"The assistant asks for a picture from a place where programs keep theirs: {files}."
+        return Elicit(f"{question} May this server read it, and send it to the API or show it?", ReadConsent)
     # Nothing else is read without a yes: the file is refused when it is opened.
     service.allow(file for file in private if file.is_pasted)
     _ASKED.set(())

@@ -48,8 +48,18 @@ def _estimate_line(request: CostsRequest, model: str, expected: Estimate | None)
         what += f", from {request.inputs} input picture{'s' if request.inputs > 1 else ''}"
     if expected is None:
         return f"{what}: the price is not known."
-    guess = " (auto is counted as 1024x1024 at high, or what was dearer here)" if expected.assumed else ""
+    guess = f" ({_assumption(request)})" if expected.assumed else ""
     return f"{what}: about {dollars(expected.usd)}{guess}."
+
+
+def _assumption(request: CostsRequest) -> str:
+    """What an estimate takes for `auto`, in words."""
+    autos = [name for name in ("size", "quality") if getattr(request, name) == "auto"]
+    taken = [{"size": "1024x1024", "quality": "high"}[name] for name in autos]
+    subject = " and ".join(autos)
+    return (
+        f"{subject} auto {'are' if len(autos) > 1 else 'is'} estimated as {' at '.join(taken)}, or what was dearer here"
+    )
 
 
 def _models_text(rows: Sequence[ModelSpending]) -> str:

@@ -164,7 +164,8 @@ def _branches_note(session: Session) -> str:
     ends = [f'{turn.number} "{shorten_line(turn.prompt)}"' for turn in session.branches[-MAX_BRANCHES_SHOWN:]]
     more = len(session.branches) - len(ends)
     text = f"; {len(session.branches)} branches end at turns " + (f"… ({more} earlier), " if more else "")
-    return f"{text}{', '.join(ends)}; it goes on from turn {session.head.number}, and from_turn from any other"
+    text += f"{', '.join(ends)}; the next turn starts from turn {session.head.number}"
+    return f"{text}; use from_turn to start from another"
 
 
 def _session_row(session: Session) -> dict[str, Any]:

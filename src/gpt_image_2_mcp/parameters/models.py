@@ -222,6 +222,7 @@ def identity(request: PaidRequest) -> dict[str, Any]:
 class CostsRequest(WithCount):
     """Ask what pictures would cost, and what was spent."""
 
+    n: Annotated[int, Field(ge=1, le=1000, description="how many pictures")] = 1
     inputs: Annotated[int, Field(ge=0, le=MAX_INPUTS + 1, description="an edit's input pictures")] = 0
 
     @property

@@ -23,6 +23,7 @@ from .. import __version__
 from ..errors import shown
 from ..service.images import ImageService
 from .completions import complete
+from .cursors import refuse_cursors
 from .given_up_calls import GivenUpCalls
 from .notifications import ChangeNotifier
 from .prompts.templates import all_prompts
@@ -75,7 +76,7 @@ def build_server(open_service: ServiceOpener) -> PictureServer:
         lifespan=lifespan,
         log_level="WARNING",
         cache_hints={"tools/list": CacheHint(HOUR_MS, "public"), "prompts/list": CacheHint(HOUR_MS, "public")},
-        middleware=[calls.middleware, changes.middleware],
+        middleware=[refuse_cursors, calls.middleware, changes.middleware],
         subscriptions=changes.bus,
     )
     server.opened, server.calls = anyio.Event(), calls

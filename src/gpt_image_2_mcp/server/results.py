@@ -94,7 +94,11 @@ def jobs_result(jobs: Sequence[Job]) -> CallToolResult:
         f" {job.created:%Y-%m-%d %H:%M:%S} UTC{_files_note(job)}"
         for job in jobs
     ]
-    return _text_result(_fit_lines(f"{len(jobs)} recent job{'s' if len(jobs) > 1 else ''}, newest first:", lines))
+    return _text_result(
+        _fit_lines(
+            f"{len(jobs)} recent job{'s' if len(jobs) > 1 else ''}, running ones first, then newest first:", lines
+        )
+    )
 
 
 def end_session_result(session_id: str, session: Session | None) -> CallToolResult:

@@ -39,10 +39,12 @@ def make_sdk(settings: Settings, http: httpx2.Client) -> openai.OpenAI:
     `settings` have passed `Settings.require_key`.
     """
     key = SANDBOX_KEY if settings.sandbox or settings.api_key is None else settings.api_key.get_secret_value()
+    address, query = (DEFAULT_BASE_URL, {}) if settings.sandbox else settings.endpoint()
     sdk = openai.OpenAI(
         api_key=key,
         admin_api_key="",
-        base_url=DEFAULT_BASE_URL if settings.sandbox else settings.base_url or DEFAULT_BASE_URL,
+        base_url=address,
+        default_query=query,
         max_retries=0,
         http_client=http,
         # A LiteLLM proxy repeats requests by itself, and each of its tries is billed: this asks it for none.

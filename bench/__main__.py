@@ -13,6 +13,7 @@ from typing import Any
 
 from .calls import measure_calls
 from .catalogue import measure_catalogue
+from .chats import measure_chats
 from .event_loop import measure_event_loop, measure_steps
 from .figures import Figures, NotMeasured
 from .growth import measure_growth
@@ -22,13 +23,15 @@ from .parts import measure_parts
 from .peers import read_peers
 from .pieces import measure_pieces
 from .plot import draw
-from .starts import measure_first_call, measure_starts
+from .starts import measure_first_call, measure_first_request, measure_starts
 from .table import text
 from .workspace import Subject, Workspace, open_workspace
 
 SECTIONS: Mapping[str, Callable[[Workspace], None]] = {
     "start": measure_starts,
+    "first-request": measure_first_request,
     "first": measure_first_call,
+    "chats": measure_chats,
     "call": measure_calls,
     "at-once": measure_at_once,
     "in-a-row": measure_in_a_row,

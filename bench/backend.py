@@ -1,8 +1,8 @@
 """A child process: the images route of the API, which repeats prepared pictures with as little work as possible.
 
 `backend.py FOLDER` serves `/images/generations` and `/images/edits` with the `SIZE.b64` files of the folder, prints its
-port, and ends when its stdin does. Blocking sockets, a thread a connection: an answer is handed to the kernel without a
-copy.
+port, and ends when its stdin does. `/last-arrival` tells when the latest request came. Blocking sockets, a thread a
+connection: an answer is handed to the kernel without a copy.
 """
 
 import json
@@ -10,6 +10,7 @@ import os
 import re
 import sys
 import threading
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from socketserver import StreamRequestHandler, ThreadingTCPServer
@@ -23,6 +24,8 @@ USAGE = (
 
 pictures: dict[str, bytes] = {}
 """Base64 by size."""
+arrivals: list[float] = []
+"""When the latest request came, by a clock that all processes share."""
 
 
 class Images(StreamRequestHandler):
@@ -33,6 +36,9 @@ class Images(StreamRequestHandler):
     def handle(self) -> None:
         """Answer request after request until the client hangs up."""
         while line := self.rfile.readline():
+            at = time.perf_counter()
+            if line.startswith(b"POST"):
+                arrivals[:] = [at]
             if line.strip():
                 try:
                     self._answer(line)
@@ -46,6 +52,9 @@ class Images(StreamRequestHandler):
             if name.lower() == b"content-length":
                 length = int(value)
         body = self.rfile.read(length)
+        if line.startswith(b"GET /last-arrival "):
+            self._send(b"200 OK", [json.dumps({"at": arrivals[-1]}).encode()])
+            return
         if not line.startswith((b"POST /v1/images/generations ", b"POST /v1/images/edits ")):
             self._send(b"404 Not Found", [b'{"error":{"message":"not here","type":"invalid_request_error"}}'])
             return

@@ -22,9 +22,10 @@ ROUNDS = {SQUARE: (10, 8), LARGE: (4, 4)}
 """Calls of each process, in a full and in a quick run."""
 SECONDS = 15.0
 
-MODES: tuple[Subject, ...] = tuple(
+WITHOUT, FULL = MODES = tuple(
     replace(OURS, name=f"{OURS.name}, inline={mode}", env={"GPT_IMAGE_2_INLINE": mode}) for mode in ("none", "full")
 )
+"""Without a preview in the answer, which is what the goals are for, and with the whole picture."""
 
 
 @dataclass(slots=True)
@@ -94,8 +95,11 @@ def _say(workspace: Workspace, size: str, found: _Found) -> None:
     workspace.figures.section = f"One call, {size}"
     workspace.figures.note(f"the picture: a PNG of {length:,} bytes, {length / pixels(size):.2f} a pixel")
     for subject, samples in found.times.items():
-        goal = GOALS[size] if subject is OURS else None
+        goal = GOALS[size] if subject is WITHOUT else None
         workspace.figures.add(subject.name, "ms", samples, against=found.alone[subject], goal=goal)
+    added = [more - less for more, less in zip(found.times[OURS], found.times[WITHOUT], strict=False)]
+    if added:
+        workspace.figures.add("what the preview adds to a call", "ms", added)
     workspace.figures.section = f"One call, {size}, processor time of all threads"
     for subject, samples in found.cpu.items():
         workspace.figures.add(subject.name, "ms", samples, against=found.cpu[SDK])

@@ -14,6 +14,8 @@ from .workspace import HERE, LARGE, OURS, PYTHON, SQUARE, Caller, Workspace
 PAUSE_S = 0.003
 """Between two pings."""
 STEP = Goal(20)
+HERE_ALONE = {"GPT_IMAGE_2_ENGINE": "off"}
+"""The profiler runs in the process that it was started in."""
 SHOWN = 12
 """Lines of the profile."""
 SAMPLED = "Where the time"
@@ -76,7 +78,7 @@ def _pings(caller: Caller, *, until: float = 0.0, during: int | None = None) -> 
 def _profile(workspace: Workspace, what: str, *, size: str = LARGE) -> Sequence[Sequence[Mapping[str, Any]]]:
     """What `server_profiler.py` notes during each of a few calls."""
     file: Path = workspace.folder / f"{what}-{size}"
-    subject = replace(OURS, command=(*PYTHON, str(HERE / "server_profiler.py"), what, str(file)))
+    subject = replace(OURS, command=(*PYTHON, str(HERE / "server_profiler.py"), what, str(file)), env=HERE_ALONE)
     spans: list[tuple[float, float]] = []
     with workspace.open(subject) as caller:
         for _ in range(2):

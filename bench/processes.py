@@ -1,8 +1,12 @@
-"""The memory of a process and its children in MiB, and their processor time in ms; Linux only."""
+"""The memory of a program's processes in MiB, and their processor time in ms; Linux only.
+
+A program is the process that was started, its children, and its engines, which are no children of it: `MARK` in their
+environment tells whose they are.
+"""
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from .figures import NotMeasured
@@ -14,8 +18,12 @@ RESET_PEAK = "5"
 """Written to `clear_refs`, it sets VmHWM back to what is held now (Linux, proc(5))."""
 
 
+MARK = "BENCH_PROGRAM"
+"""The variable that `wire.Wire` sets to a different value for each program that it starts."""
+
+
 def rss(pid: int) -> float:
-    """Resident memory of a process and its children."""
+    """Resident memory of a program, in which pages that its processes share count for each of them."""
     return sum(_field(process, "status", "VmRSS") for process in _tree(pid))
 
 
@@ -53,13 +61,33 @@ def reset_peak(pid: int) -> None:
         PROC.joinpath(str(process), "clear_refs").write_text(RESET_PEAK, encoding="ascii")
 
 
-def _tree(pid: int) -> Iterator[int]:
+def engines(pid: int) -> Sequence[int]:
+    """The other processes with the same mark in their environment."""
+    mark = _mark(pid)
+    found = [int(folder.name) for folder in PROC.iterdir() if folder.name.isdigit()] if mark else []
+    return [process for process in found if process != pid and _mark(process) == mark]
+
+
+def _mark(pid: int) -> bytes | None:
+    try:
+        variables = PROC.joinpath(str(pid), "environ").read_bytes().split(b"\0")
+    except OSError:
+        # It is gone, or belongs to another user.
+        return None
+    return next((variable for variable in variables if variable.startswith(MARK.encode() + b"=")), None)
+
+
+def _tree(pid: int) -> Sequence[int]:
     if not sys.platform.startswith("linux"):
         raise NotMeasured("memory is read from /proc, which Linux has")
+    return list(dict.fromkeys((*_descendants(pid), *engines(pid))))
+
+
+def _descendants(pid: int) -> Iterator[int]:
     yield pid
     for file in PROC.joinpath(str(pid), "task").glob("*/children"):
         for child in file.read_text(encoding="ascii").split():
-            yield from _tree(int(child))
+            yield from _descendants(int(child))
 
 
 def _field(pid: int, file: str, name: str) -> float:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from .figures import Goal, NotMeasured
 from .processes import pss, rss
 from .wire import Era
-from .workspace import BARE, OURS, SDK, SQUARE, Subject, Workspace
+from .workspace import BARE, OURS, PROMPT, PYTHON, SDK, SQUARE, Subject, Workspace
 
 ERAS: tuple[Era, ...] = ("2025-11-25", "2026-07-28")
 FIRST_ANSWER: Mapping[Era, str] = {"2025-11-25": "initialize", "2026-07-28": "server/discover"}
@@ -19,7 +19,15 @@ WEIGHED = 5
 
 START = Goal(4, "ratio")
 IDLE = Goal(20)
-AFTER_CALL = Goal(125)
+AFTER_CALL = Goal(140)
+FIRST_REQUEST = Goal(1.5, "ratio")
+FIRST_LIST = Goal(2, "ratio")
+
+SCRIPT = f"""
+from openai import OpenAI
+OpenAI().images.generate(model="gpt-image-2", prompt={PROMPT!r}, size={SQUARE!r})
+"""
+"""The least that asks for a picture with the SDK."""
 
 Samples = defaultdict[tuple[Subject, str], list[float]]
 """By the subject and what was measured."""
@@ -78,6 +86,36 @@ def measure_first_call(workspace: Workspace) -> None:
         figures.add(f"{subject.name}: {what}", "ms", samples, against=sdk)
     for (subject, what), samples in held.items():
         figures.add(f"{subject.name}: {what} after it", "MiB", samples, goal=_goal(AFTER_CALL, subject, what))
+
+
+def measure_first_request(workspace: Workspace) -> None:
+    """From the start of a process to its first request at the API, and to the answer of its first `list_images`."""
+    figures = workspace.figures
+    times: dict[str, list[float]] = {name: [] for name in ("script", "request", "import", "list")}
+    for _ in workspace.rounds(12, 3, seconds=60):
+        began = _run(workspace, SCRIPT)
+        times["script"].append((workspace.last_arrival() - began) * 1000)
+        with workspace.open(OURS) as caller:
+            caller.ask(SQUARE)
+            times["request"].append((workspace.last_arrival() - caller.wire.began) * 1000)
+        began = _run(workspace, "import mcp")
+        times["import"].append((time.perf_counter() - began) * 1000)
+        with workspace.open(OURS) as caller:
+            listed = caller.wire.ask("tools/call", {"name": "list_images", "arguments": {}})
+            times["list"].append((listed.at - caller.wire.began) * 1000)
+    figures.section = "From spawn to the first request at the API, against a script with the SDK"
+    figures.add("a script that imports openai and asks for a picture", "ms", times["script"])
+    figures.add(f"{OURS.name}: generate_image", "ms", times["request"], against=times["script"], goal=FIRST_REQUEST)
+    figures.section = "From spawn to the answer of a first list, against the import of the MCP SDK"
+    figures.add('python -c "import mcp", to its end', "ms", times["import"])
+    figures.add(f"{OURS.name}: list_images", "ms", times["list"], against=times["import"], goal=FIRST_LIST)
+
+
+def _run(workspace: Workspace, code: str) -> float:
+    """Run Python code in a process of its own to its end; give the time of its start."""
+    began = time.perf_counter()
+    subprocess.run((*PYTHON, "-c", code), check=True, stdin=subprocess.DEVNULL, env=workspace.environ(SDK))  # noqa: S603 - ours
+    return began
 
 
 def _starts(workspace: Workspace, subject: Subject, era: Era) -> bool:

@@ -1,6 +1,7 @@
 """A raw MCP client on pipes: it sends lines and notes when lines come, and does not decode pictures."""
 
 import contextlib
+import itertools
 import json
 import os
 import re
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 from .figures import NotMeasured
+from .processes import MARK
 
 Era = Literal["2025-11-25", "2026-07-28"]
 
@@ -33,6 +35,7 @@ META = {
     "io.modelcontextprotocol/clientInfo": CLIENT,
 }
 
+_numbers = itertools.count()
 _ID_FIRST = re.compile(rb'"id":\s*(\d+)')
 _ID_LAST = re.compile(rb'"id":\s*(\d+)\s*\}\s*$')
 
@@ -79,7 +82,7 @@ class Wire:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=self._log,
-                env=dict(env),
+                env={**env, MARK: f"{os.getpid()}-{next(_numbers)}"},
                 cwd=cwd,
                 start_new_session=True,
                 bufsize=0,

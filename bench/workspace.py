@@ -1,5 +1,6 @@
 """What every measurement needs: a temporary folder, the backend, pictures, and the subjects that are measured."""
 
+import itertools
 import json
 import os
 import sys
@@ -10,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
+from urllib.request import urlopen
 
 from .figures import Figures
 from .pictures import paint
@@ -22,6 +24,7 @@ GROWING = (SQUARE, "1536x1024", "2048x2048", LARGE)
 PROMPT = "A lighthouse on a cliff at dusk, long exposure"
 BARE = (sys.executable, "-c", "pass")
 LEAST_ROUNDS = 3
+_takes = itertools.count()
 FOREIGN = ("OPENAI_", "GPT_IMAGE_2_", "PYTHONDONTWRITEBYTECODE", "PYTHONSTARTUP", "MCP_")
 """Prefixes of variables that would make a run on one machine different from a run on another."""
 NOTHING: Mapping[str, str] = MappingProxyType({})
@@ -35,8 +38,12 @@ class Subject:
     command: Sequence[str]
     kind: Literal["ours", "sdk", "peer"]
     tool: str = "generate_image"
-    arguments: Mapping[str, Any] = field(default_factory=lambda: {"prompt": PROMPT, "size": "$size"})
-    """With `$size` and `$n` where these belong; without `$n`, `n` is added where several pictures are asked for."""
+    arguments: Mapping[str, Any] = field(default_factory=lambda: {"prompt": f"{PROMPT}, take $take", "size": "$size"})
+    """With `$size` and `$n` where these belong; without `$n`, `n` is added where several pictures are asked for.
+
+    `$take` is another number in each call: a server may give the picture of an earlier identical call, whose answer was
+    not read, instead of asking the API.
+    """
     env: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
@@ -69,7 +76,8 @@ class Caller:
 
     def send(self, size: str, n: int = 1) -> int:
         """Ask for pictures without waiting; give the request's id."""
-        given = json.loads(json.dumps(dict(self.subject.arguments)).replace('"$n"', str(n)).replace("$size", size))
+        text = json.dumps(dict(self.subject.arguments)).replace('"$n"', str(n))
+        given = json.loads(text.replace("$size", size).replace("$take", str(next(_takes))))
         if n > 1 and "$n" not in map(str, self.subject.arguments.values()):
             given["n"] = n
         return self.wire.send("tools/call", {"name": self.subject.tool, "arguments": given})
@@ -107,6 +115,15 @@ class Workspace:
             if handshake:
                 wire.shake_hands()
             yield Caller(subject, wire)
+
+    def last_arrival(self) -> float:
+        """When the first byte of the latest request was at the backend, by the clock of `time.perf_counter`."""
+        with urlopen(f"http://127.0.0.1:{self.port}/last-arrival") as answer:
+            return json.load(answer)["at"]
+
+    def environ(self, subject: Subject) -> dict[str, str]:
+        """The environment of a subject: nothing of this machine's settings, and the folders of this run."""
+        return self._env(subject) | dict(subject.env)
 
     def rounds(self, full: int, quick: int, *, seconds: float) -> Iterator[int]:
         """Count rounds, fewer where the machine is slow; what was saved is swept away after each."""

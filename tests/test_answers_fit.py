@@ -212,6 +212,8 @@ def folder_of(place: Path, character: str) -> str:
 async def test_an_answer_fits_with_the_longest_prompt_and_path(benches: Benches, prompt: str, character: str) -> None:
     bench = await benches.open(wrap=canned(*[noise((1024, 640))] * 10).wrap)
     folder = folder_of(bench.working_dir, character)
+    # A new folder gets a plain name; one that a person made may have any.
+    await anyio.Path(folder).mkdir(parents=True)
     await fits(bench, 10, prompt=PROMPTS[prompt], output_dir=folder, filename_prefix="p" * 200)
 
 

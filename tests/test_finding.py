@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from inline_snapshot import snapshot
 from mcp_types import ImageContent
 from PIL import Image
+from promises import promise
 from workbench import SMALL, Answer, Bench, Benches, folded, said
 
 from gpt_image_2_mcp.errors import BadRequest
@@ -255,6 +256,10 @@ async def test_last_is_the_newest_of_this_process_alone(benches: Benches) -> Non
     assert one.last().files[0].sha256 == hashlib.sha256(mine.path.read_bytes()).hexdigest()
 
 
+@promise(
+    "Inputs",
+    "A picture that was made here is used again only while its file is byte for byte the one that was saved.",
+)
 async def test_a_picture_that_was_changed_or_is_gone_is_not_an_input(bench: Bench) -> None:
     made = await make(bench)
     made.path.write_bytes(bench.photo().read_bytes())
@@ -275,6 +280,7 @@ async def test_a_picture_that_was_changed_into_one_that_needs_conversion_is_not_
     assert len(bench.seen()) == 1
 
 
+@promise("Inputs", "A mask that was made here is used again only while its file is unchanged, too.")
 async def test_a_saved_picture_as_a_mask_is_known_by_its_id_and_has_to_be_the_same_still(benches: Benches) -> None:
     bench = await benches.open(GPT_IMAGE_2_MODEL="gpt-image-2.5-flare")
     made = await make(bench, background="transparent")

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from inline_snapshot import snapshot
+from promises import promise
 from pydantic import TypeAdapter
 from workbench import SMALL, Bench
 
@@ -158,6 +159,7 @@ def test_ordinary_folders_are_open(folder: str) -> None:
     assert judged(folder) == (WORK / folder).resolve()
 
 
+@promise("Writing", "System folders, hidden folders of a home and folders of secrets are not written to.")
 @pytest.mark.parametrize(
     "folder",
     [

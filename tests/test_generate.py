@@ -17,6 +17,7 @@ from inline_snapshot import snapshot
 from openai import AsyncOpenAI
 from patience import PATIENCE_S
 from PIL import Image
+from promises import promise
 from workbench import GENERATIONS, SMALL, Bench, Benches, canned, encoded, folded
 
 from gpt_image_2_mcp.sandbox import Fault, SandboxTransport, build_sandbox
@@ -197,7 +198,7 @@ Made: 1 picture by the built-in sandbox in place of gpt-image-2, 1024x640, quali
 bytes.
 FOLDER/sandbox/image-TIME-HEX.png
 Tokens: 8 in, 956 out; free, gpt-image-2 would have cost about $0.0287.
-Note: Saved in FOLDER/sandbox, since this could not be written: WORK/fragile (File exists).\
+Note: Saved in FOLDER/sandbox, since this could not be written: WORK/fragile (Not a directory).\
 """)
     assert len(bench.files()) == 1
 
@@ -213,6 +214,7 @@ async def test_an_answer_without_a_picture_leaves_nothing_behind(bench: Bench) -
     assert all("unread-" in name for name in bench.files())
 
 
+@promise("Writing", "Nothing is overwritten.")
 async def test_a_name_that_is_taken_is_never_written_over(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two processes may name their pictures in the same second; here even their random part is the same at first."""
     really = secrets.token_hex

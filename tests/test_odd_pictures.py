@@ -17,6 +17,7 @@ import pytest
 from album import file_of, saved
 from click.testing import CliRunner
 from PIL import Image
+from promises import promise
 from workbench import META, SMALL, Bench, Benches, Canned, canned, encoded, said
 
 from gpt_image_2_mcp.catalogue.picture_record import Picture
@@ -52,6 +53,7 @@ FORMATS: dict[str, tuple[bytes, str]] = {
 }
 
 
+@promise("Odd pictures", "What came as a picture is saved byte for byte, whatever its format.")
 async def test_every_format_gets_its_own_ending_byte_for_byte(benches: Benches) -> None:
     bench = await benches.open(wrap=canned(*(data for data, _ in FORMATS.values())).wrap)
     made = await bench.made("generate_image", n=len(FORMATS), **FOX)
@@ -65,6 +67,7 @@ def test_no_page_is_taken_for_a_drawing() -> None:
         assert name_format(page) is None
 
 
+@promise("Odd pictures", "A text in place of a picture is kept beside the pictures.")
 @pytest.mark.parametrize(
     "text",
     [b"<html><body>Oops</body></html>", b'{"error": "busy"}', b"upstream error\nplease retry\n", "schön\t".encode()],
@@ -190,6 +193,7 @@ async def unwritable(
     return bench, backend
 
 
+@promise("Writing", "A picture that no folder takes is saved in your data folder.")
 async def test_a_picture_that_no_other_folder_takes_is_saved_in_the_data_folder(
     benches: Benches, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

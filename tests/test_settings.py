@@ -124,8 +124,8 @@ async def test_without_a_key_the_tools_are_listed_and_a_call_says_what_is_missin
 OPENAI_API_KEY is not set, so no picture can be made. Make a key at
 https://platform.openai.com/api-keys. For an MCP client, put it into the `env` block of this
 server's entry in the client's configuration and restart the client, since the shell's environment
-does not reach it; in a terminal, export it. To try without a key, add --sandbox to the server's
-`args` or to the command.\
+does not reach it; in a terminal, export it. OPENAI_API_KEY_FILE can name a file that holds it
+instead. To try without a key, add --sandbox to the server's `args` or to the command.\
 """)
     assert not bench.seen()
     assert not bench.folder.exists()

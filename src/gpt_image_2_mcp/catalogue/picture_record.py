@@ -61,7 +61,8 @@ def _stored_as(name: str, stored: str, *, default: Any) -> Any:
 class Record(BaseModel):
     """The base of a record's parts: immutable; fields that a later version of this program added are ignored."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore", serialize_by_alias=True)
+    # Built at their first use: no record is needed before the first request to the API is sent.
+    model_config = ConfigDict(frozen=True, extra="ignore", serialize_by_alias=True, defer_build=True)
 
 
 class Origin(Record):

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from .output import count_of, print_check, print_known, print_notes, print_page, print_rebuild, print_rescue, printable
+from ..redaction.printable import printable
+from .output import count_of, print_check, print_known, print_notes, print_page, print_rebuild, print_rescue
 
 if TYPE_CHECKING:
     from ..catalogue.search_query import SearchQuery

@@ -67,14 +67,20 @@ charges: Final = sa.Table(
     sa.Column("output_tokens", sa.BigInteger),
     sa.CheckConstraint("state IN ('reserved', 'sent', 'settled', 'unknown', 'released')", name="charges_state"),
     sa.Index("charges_dearest", "model", "size", "quality", sa.text(f"({TOKENS_EACH})")),
-    # Of very few rows: `Lease` looks for those of its process every few seconds.
-    sa.Index("charges_under_way", "owner", postgresql_where=sa.text("state IN ('reserved', 'sent')")).ddl_if(
-        dialect="postgresql"
-    ),
     info={"since": 1},
 )
 """One row a request that may be billed; it holds no prompt. `reserved_at` is in seconds since 1970, UTC. `owner` is the
 name of the process that sent the request (`Store.owner`)."""
+
+# Of very few rows: `Lease` looks for those of its process every few seconds. A `sa.Index` with `postgresql_where` would
+# load the dialect for PostgreSQL in every process.
+event.listen(
+    charges,
+    "after_create",
+    sa.DDL("CREATE INDEX charges_under_way ON charges (owner) WHERE state IN ('reserved', 'sent')").execute_if(
+        dialect="postgresql"
+    ),
+)
 
 
 pictures: Final = sa.Table(

@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
@@ -12,6 +12,7 @@ import anyio
 from ..catalogue.picture_record import Origin, Picture
 from ..catalogue.session import ORIGINALS, Session
 from ..errors import GptImageError, SessionError, UnreadableSource, shown
+from ..paths.read_policy import PrivateFile
 from ..paths.safe_open import exists
 from ..storage.time_limit import is_dead
 from . import InputImage, Sources
@@ -102,8 +103,8 @@ class InputReader:
         images += await _read_all(self._image, references)
         return Inputs(images, await self._mask(mask, images[0]) if mask else None)
 
-    async def read_saved(self, picture: Picture) -> InputImage:
-        """Read a picture of the catalogue.
+    async def read_saved(self, picture: Picture, *, is_mask: bool = False) -> InputImage:
+        """Read a picture of the catalogue; `is_mask` keeps its transparency.
 
         Raises:
             UnreadableSource: the file is gone, was changed since it was made, or may not be read.
@@ -111,7 +112,7 @@ class InputReader:
         """
         path = picture.path
         try:
-            image = await self._sources.image(str(path), exact=True)
+            image = await self._sources.image(str(path), is_mask=is_mask, is_known=True)
         except UnreadableSource as error:
             raise _missing_error(path, error) from error
         return _with_id(image, picture)
@@ -134,8 +135,10 @@ class InputReader:
         _require_unchanged(path, hashlib.sha256(data).hexdigest(), sha256)
         return data
 
-    async def find(self, reference: str) -> Picture | InputImage:
+    async def find(self, reference: str, *, is_mask: bool = False) -> Picture | InputImage:
         """The picture of the catalogue that an argument refers to; otherwise the image that it names, read.
+
+        `is_mask` keeps the transparency of one that is read.
 
         Raises:
             GptImageError: there is no such picture or file, or several could be meant, or it cannot be read.
@@ -145,22 +148,36 @@ class InputReader:
         if picture is not None:
             return picture
         try:
-            return await self._sources.image(reference)
+            return await self._sources.image(reference, is_mask=is_mask)
         except NoSuchFile as error:
             picture = await self._references.find_by_part(reference)
             if picture is None:
                 raise _neither_error(reference, error) from None
             return picture
 
+    async def find_private(self, references: Sequence[str]) -> list[PrivateFile]:
+        """The files among some arguments that are read only with the person's yes, which was not given yet."""
+        found: dict[Path, PrivateFile] = {}
+        for reference in references:
+            private = await self._sources.find_private(reference)
+            if private and await self._references.find(reference) is None:
+                found[private.path] = private
+        return list(found.values())
+
+    def allow(self, files: Iterable[PrivateFile]) -> None:
+        """Note that the person allows these files to be read."""
+        for file in files:
+            self._sources.allow(file.path)
+
     async def _image(self, reference: str) -> InputImage:
         found = await self.find(reference)
         return await self.read_saved(found) if isinstance(found, Picture) else found
 
     async def _mask(self, reference: str, first: InputImage) -> InputImage:
-        found = await self.find(reference)
+        found = await self.find(reference, is_mask=True)
         if isinstance(found, InputImage):
             return check_mask(found, first=first)
-        return check_mask(await self.read_saved(found), first=first)
+        return check_mask(await self.read_saved(found, is_mask=True), first=first)
 
     async def _original(self, origin: Origin) -> InputImage:
         if origin.path is None:
@@ -169,13 +186,14 @@ class InputReader:
                 " start_edit_session, or continue from a turn."
             )
         try:
-            image = await self._sources.image(origin.path, exact=True)
+            image = await self._sources.image(origin.path, is_known=True)
         except GptImageError as error:
             raise SessionError(
                 f"{error} The session began with it. Put it back, continue from a turn, or start anew with"
                 " start_edit_session."
             ) from None
-        if image.sha256 != origin.sha256:
+        # Another version may have converted it to other bytes.
+        if image.change is None and image.sha256 != origin.sha256:
             raise SessionError(f"The picture {origin.path}, with which the session began, was changed since then.")
         return replace(image, id=origin.id)
 
@@ -212,7 +230,10 @@ def _missing_error(path: Path, error: UnreadableSource) -> UnreadableSource:
 
 
 async def _read_all(read: Callable[[ItemT], Awaitable[InputImage]], items: Sequence[ItemT]) -> list[InputImage]:
-    """Read all items concurrently, and to the end, so that the error of the first item is raised each time."""
+    """Read all items concurrently, and to the end, so that the error of the first item is raised each time.
+
+    What is named several times is read once.
+    """
     images: dict[int, InputImage] = {}
     failures: dict[int, GptImageError] = {}
 
@@ -224,10 +245,11 @@ async def _read_all(read: Callable[[ItemT], Awaitable[InputImage]], items: Seque
 
     async with anyio.create_task_group() as readers:
         for index, item in enumerate(items):
-            readers.start_soon(one, index, item)
+            if items.index(item) == index:
+                readers.start_soon(one, index, item)
     if failures:
         raise failures[min(failures)]
-    return [images[index] for index in sorted(images)]
+    return [images[items.index(item)] for item in items]
 
 
 def _origin(image: InputImage, role: str) -> Origin:

@@ -34,6 +34,15 @@ way).
 """
 
 
+MAX_CLIENT = 300
+"""Characters of a client's name and version that a record keeps."""
+
+
+def client_name(name: str, version: str) -> str:
+    """What `Job.client` and the records keep of an MCP client."""
+    return f"{name} {version}".strip()[:MAX_CLIENT]
+
+
 class Delivery(Enum):
     """How a job's outcome reaches the client.
 
@@ -137,6 +146,7 @@ class Job:
     def end(self) -> None:
         """Note that `outcome` is final, and wake the calls that wait."""
         self.ended_at = anyio.current_time()
+        self.status.begun.set()
         self.finished.set()
         self.answerable.set()
 

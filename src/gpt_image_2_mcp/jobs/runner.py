@@ -28,17 +28,19 @@ import anyio
 import anyio.abc
 import anyio.to_thread
 
-from ..errors import BadRequest, GptImageError, JobAbandoned, JobLost, JobStopped, ShuttingDown, shown
+from ..errors import BadRequest, GptImageError, JobAbandoned, JobLost, JobStopped, ShuttingDown, TooMuchAtOnce, shown
+from ..malloc import trim, use_one_arena
 from ..parameters.models import identity
 from .foreign_jobs import ForeignJobs
 from .job import UNDER_WAY, Delivery, Job
-from .malloc import trim, use_one_arena
 from .order import Order
 from .report import Report
 from .store import JobStore
 
 logger = logging.getLogger(__name__)
 
+MAX_UNFINISHED = 100
+"""Jobs that are under way at once: each holds its inputs in memory, and a few are sent at a time."""
 JOINABLE_S = 600.0
 """Seconds after its end for which a job that was handed out and not fetched is joined by the same call."""
 SILENT_TIMEOUT_S = 20.0
@@ -93,9 +95,20 @@ class JobRunner:
         use_one_arena()
 
     def start(self, job: Job) -> Job:
-        """Start a job in the background; raises ShuttingDown after `close` was called."""
+        """Start a job in the background.
+
+        Raises:
+            ShuttingDown: `close` was called.
+            TooMuchAtOnce: `MAX_UNFINISHED` jobs are under way.
+
+        """
         if self._closing:
             raise ShuttingDown
+        if sum(not known.finished.is_set() for known in self._jobs.values()) >= MAX_UNFINISHED:
+            raise TooMuchAtOnce(
+                f"{MAX_UNFINISHED} jobs are under way, which is the most at once: call again when one of them has"
+                " ended, as get_image_job tells. Nothing was sent or paid."
+            )
         self._idle_wait.cancel()
         self._jobs[job.id] = job
         self._tasks.start_soon(self._run, job)
@@ -163,11 +176,8 @@ class JobRunner:
                 await self._wait_with_progress(job, on_progress)
         except BaseException:
             # Cancelled, or the client cannot be reached with progress any more.
-            if is_caller and job.working_job.delivery is Delivery.DIRECT:
-                job.working_job.delivery = Delivery.HANDED_OUT
-                self.stop(job)
-                if job.working_job.status.sent:
-                    self._store.mark_handed_out(job.working_job)
+            if is_caller:
+                self.give_up(job)
             raise
         # Only now: the call may have joined another job while it waited.
         working_job = job.working_job
@@ -188,6 +198,15 @@ class JobRunner:
         # Previews are not kept after the first answer; a later one has them made from the files.
         job.outcome = working_job.outcome = replace(report, previews={})
         return report
+
+    def give_up(self, job: Job) -> None:
+        """Note that the call which started a job does not wait for it: it is stopped, or handed out if it was sent."""
+        working_job = job.working_job
+        if working_job.delivery is Delivery.DIRECT:
+            working_job.delivery = Delivery.HANDED_OUT
+            self.stop(job)
+            if working_job.status.sent:
+                self._store.mark_handed_out(working_job)
 
     def confirm_answers(self) -> None:
         """From now on, an outcome counts as fetched when `confirm` is called; before, when `wait` returns it."""

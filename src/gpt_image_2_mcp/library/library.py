@@ -25,7 +25,7 @@ from ..paths.policy import real_path
 from ..paths.safe_open import exists, is_file
 from ..persistence.unit_of_work import UnitOfWork
 from ..persistence.writer_thread import WriterThread
-from ..storage.local_folder import last_resort
+from ..storage.local_folder import private_folders
 from .progress import CountCallback
 
 if TYPE_CHECKING:
@@ -207,7 +207,7 @@ class Library:
             known = {picture.path.parent: None async for batch in self.batches() for picture in batch}
             # No picture is in the folder of a job that failed.
             known |= dict.fromkeys(await self._writer.read(lambda unit: unit.jobs.folders()))
-            known |= dict.fromkeys([*self._output_dirs.own(), last_resort()])
+            known |= dict.fromkeys([*self._output_dirs.own(), *private_folders()])
             real = [folder for folder in known if exists(folder)]
         result = rescue_module.RescueResult()
         for raw in await anyio.to_thread.run_sync(rescue_module.raw_answers, real):

@@ -68,6 +68,8 @@ class RequestStatus:
     """Requests that were sent and may be billed: those under way, and those whose outcome is not known to be free."""
     sent_since: float | None = None
     """When the first request was sent, by `anyio.current_time`."""
+    begun: anyio.Event = field(default_factory=anyio.Event)
+    """Set when the first request is sent, or when the job has ended without one."""
 
     held_until: float = 0.0
     """When the next request may start, by `anyio.current_time`; in the past if nothing holds it back."""
@@ -106,6 +108,7 @@ class RequestStatus:
                 raise
         if self.sent_since is None:
             self.sent_since = anyio.current_time()
+            self.begun.set()
 
     def unmark_sent(self) -> None:
         """Take `mark_sent` back: the request was not sent, or refused without being billed."""

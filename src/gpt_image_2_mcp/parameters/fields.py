@@ -16,8 +16,8 @@ MAX_PROMPT = 32_000
 """Characters of a prompt."""
 MAX_PICTURES = 10
 """Pictures that one request makes."""
-MAX_INPUTS = 8
-"""Input pictures that one edit takes here; the API takes 16."""
+MAX_INPUTS = 16
+"""Input pictures that one edit takes (OpenAI's reference for `images.edit`)."""
 
 
 _INVISIBLE = frozenset("\u115f\u1160\u2800\u3164\uffa0")
@@ -72,7 +72,7 @@ Images = Annotated[
     Field(
         min_length=1,
         max_length=MAX_INPUTS,
-        description="paths, URLs, or pictures made here: id, 'last', or number on the last contact sheet",
+        description="paths (HEIC and most formats), URLs, or made here: id, 'last', number on the last contact sheet",
     ),
 ]
 MoreImages = Annotated[

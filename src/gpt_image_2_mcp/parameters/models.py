@@ -73,7 +73,8 @@ def _order_properties(schema: dict[str, Any]) -> None:
 class Request(BaseModel):
     """The base of all requests: immutable, and an argument that it does not know is an error."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", json_schema_extra=_order_properties)
+    # Each model is built at its first use: one call needs one of them.
+    model_config = ConfigDict(frozen=True, extra="forbid", json_schema_extra=_order_properties, defer_build=True)
 
     _notes: tuple[str, ...] = ()
 

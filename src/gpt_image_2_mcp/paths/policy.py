@@ -10,6 +10,7 @@ import os
 import re
 import tempfile
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote
@@ -22,6 +23,9 @@ from .written_folder import check_drive
 
 MAX_PATH = 4096
 """Characters of a path: the limit of Linux, and more than those of the other systems."""
+
+REAL_PATH_TRIES = 100
+"""How often a path is resolved anew that is exchanged meanwhile: it takes microseconds, and one exchange needs two."""
 
 _IS_WINDOWS = os.name == "nt"
 _FILE_URL = re.compile(r"file:(?://(?P<host>[^/\\]*))?(?P<path>[/\\].*)?", re.IGNORECASE | re.DOTALL)
@@ -127,8 +131,17 @@ class WritePolicy:
 
 
 def real_path(path: Path) -> Path:
-    """The path with links and `..` resolved as far as it exists; never fails, and opens no file."""
-    return Path(os.path.realpath(path))
+    """The path with links and `..` resolved as far as it exists; opens no file.
+
+    Raises:
+        BadRequest: it is exchanged all the time, or the disk fails.
+
+    """
+    for _ in range(REAL_PATH_TRIES):
+        # A link that is replaced by a folder in the middle of it fails.
+        with suppress(OSError):
+            return Path(os.path.realpath(path))
+    raise BadRequest(f"{shown(str(path))} changes while it is looked at: try again.")
 
 
 def _place_reason(real: Path, *, working_dir: Path, home: Path, own: Sequence[Path]) -> str | None:

@@ -60,7 +60,6 @@ def build_server(open_service: ServiceOpener) -> PictureServer:
     async def lifespan(_: MCPServer[ImageService]) -> AsyncGenerator[ImageService]:
         async with open_service() as service, anyio.create_task_group() as tasks:
             server.service = service
-            server.opened.set()
             tasks.start_soon(changes.follow, service.news.stream)
             yield service
             tasks.cancel_scope.cancel()
@@ -79,7 +78,7 @@ def build_server(open_service: ServiceOpener) -> PictureServer:
         middleware=[refuse_cursors, calls.middleware, changes.middleware],
         subscriptions=changes.bus,
     )
-    server.opened, server.calls = anyio.Event(), calls
+    server.calls = calls
     server.serve_subscriptions(changes)
     for prompt in all_prompts():
         server.add_prompt(prompt)

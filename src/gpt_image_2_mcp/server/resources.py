@@ -51,8 +51,6 @@ class PictureServer(MCPServer[ImageService]):
 
     service: ImageService | None = None
     """Set by the server's lifespan, that is while a client is connected."""
-    opened: anyio.Event
-    """Set once `service` is there."""
     changes: ChangeNotifier
     calls: GivenUpCalls
 

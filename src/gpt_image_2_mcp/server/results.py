@@ -16,6 +16,7 @@ from ..errors import JobAbandoned, shorten_line, shown
 from ..images.preview import Preview
 from ..jobs.job import Job
 from ..jobs.report import MAX_TEXT, Report
+from ..redaction.printable import quoted_line
 
 META_KEY = "gpt-image-2/result"
 """The key of the machine-readable report in `_meta`."""
@@ -90,7 +91,7 @@ def jobs_result(jobs: Sequence[Job]) -> CallToolResult:
     if not jobs:
         return _text_result("There are no jobs: nothing was asked for lately.")
     lines = [
-        f'- {job.id}: {job.state}, {job.tool} "{shorten_line(job.prompt)}",'
+        f"- {job.id}: {job.state}, {job.tool} {quoted_line(job.prompt)},"
         f" {job.created:%Y-%m-%d %H:%M:%S} UTC{_files_note(job)}"
         for job in jobs
     ]
@@ -119,7 +120,7 @@ def sessions_result(sessions: Sequence[Session], total: int) -> CallToolResult:
     lines = [
         f"- {session.id}: {len(session.turns)} turn{'s' if len(session.turns) > 1 else ''},"
         f" created {session.created:%Y-%m-%d %H:%M:%S} UTC, updated {session.updated:%Y-%m-%d %H:%M:%S} UTC,"
-        f' last prompt "{shorten_line(session.head.prompt)}", last file {session.head.path}{_branches_note(session)}'
+        f" last prompt {quoted_line(session.head.prompt)}, last file {session.head.path}{_branches_note(session)}"
         for session in sessions
     ]
     count = f"{total} active edit session{'s' if total > 1 else ''}, newest first:"
@@ -165,7 +166,7 @@ def _branches_note(session: Session) -> str:
     """The ends of a session's branches and the turn that the next one is made from; empty without branches."""
     if len(session.branches) == 1:
         return ""
-    ends = [f'{turn.number} "{shorten_line(turn.prompt)}"' for turn in session.branches[-MAX_BRANCHES_SHOWN:]]
+    ends = [f"{turn.number} {quoted_line(turn.prompt)}" for turn in session.branches[-MAX_BRANCHES_SHOWN:]]
     more = len(session.branches) - len(ends)
     text = f"; {len(session.branches)} branches end at turns " + (f"… ({more} earlier), " if more else "")
     text += f"{', '.join(ends)}; the next turn starts from turn {session.head.number}"

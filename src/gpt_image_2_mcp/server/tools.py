@@ -12,7 +12,7 @@ from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.tools import Tool
 from mcp_types import CallToolResult, ToolAnnotations
 
-from ..jobs.job import Job
+from ..jobs.job import Job, client_name
 from ..parameters.models import (
     CancelJobRequest,
     ContinueSessionRequest,
@@ -31,6 +31,7 @@ from .consent import ConsentAnswer, require_consent
 from .cost_results import costs_result
 from .given_up_calls import NOTE_JOB
 from .library_results import list_result, show_result
+from .read_consent import ReadAnswer, allow_reading
 from .results import (
     abandon_result,
     end_session_result,
@@ -41,9 +42,6 @@ from .results import (
     stop_result,
 )
 from .tool import CALL_ARRIVED_AT, RequestTool
-
-MAX_CLIENT = 300
-"""Characters of a client's name and version that a record keeps."""
 
 Call: TypeAlias = Context[ImageService, Any]
 
@@ -118,11 +116,12 @@ async def list_images(request: ListImagesRequest, call: Call) -> CallToolResult:
     return list_result(await _service(call).viewer.find(request))
 
 
-async def show_image(request: ShowImageRequest, call: Call) -> CallToolResult:
+async def show_image(request: ShowImageRequest, call: Call, reading: ReadAnswer) -> CallToolResult:
     """Look closely at one picture, made here or any file: scaled to fit, or a region pixel for pixel.
 
     Adds its record (prompt, settings, cost, inputs). For checking details; to search use list_images. Free.
     """
+    allow_reading(reading, _service(call))
     return show_result(await _service(call).viewer.show(request))
 
 
@@ -207,4 +206,4 @@ def _service(call: Call) -> ImageService:
 def _client(call: Call) -> str | None:
     """The client's name and version, as it gave them in the handshake; None if it gave none."""
     params = call.session.client_params
-    return None if params is None else f"{params.client_info.name} {params.client_info.version}".strip()[:MAX_CLIENT]
+    return None if params is None else client_name(params.client_info.name, params.client_info.version)

@@ -8,7 +8,7 @@ Paid operations are two steps: `ImageService.start` gives a job that goes on wha
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -43,7 +43,9 @@ from ..parameters.models import (
     GenerateRequest,
     PaidRequest,
     RequestT,
+    ShowImageRequest,
 )
+from ..paths.read_policy import PrivateFile
 from ..persistence.writer_thread import WriterThread
 from ..settings import Settings
 from ..storage.local_folder import SavedImage
@@ -89,6 +91,8 @@ class ImageService:
         self._references = references
         self._output_dirs = output_dirs
         self._durations = durations
+        self._started_ahead: Job | None = None
+        """The job of `start_ahead`, until its call comes."""
         self.closing = anyio.Event()
         """Set when the service closes, for what would wait longer than that."""
         self.first_call_at: float | None = None
@@ -105,7 +109,22 @@ class ImageService:
 
         """
         self.check(request)
+        ahead = self._started_ahead
+        if ahead is not None and (ahead.request, ahead.client) == (request, client):
+            self._started_ahead = None
+            return ahead
         return self._jobs.start(Job(TOOLS[type(request)], request, self._durations.expected(request), client=client))
+
+    def start_ahead(self, request: PaidRequest, *, client: str | None) -> Job:
+        """Start the job of a call that the server will read later: `start` then gives this job. Raises as `start`."""
+        self._started_ahead = self.start(request, client=client)
+        return self._started_ahead
+
+    def give_up_ahead(self) -> None:
+        """Treat the call that a job was started for as given up, if it has not come to `start` until now."""
+        job, self._started_ahead = self._started_ahead, None
+        if job is not None:
+            self._jobs.give_up(job)
 
     async def wait(
         self, job: Job, *, until: float = math.inf, on_progress: ProgressCallback | None = None, is_caller: bool = True
@@ -202,6 +221,21 @@ class ImageService:
     async def complete(self, request: RequestT) -> RequestT:
         """A copy of `request` filled with the parameters of the picture in `like`; raises as `complete_like` does."""
         return await complete_like(request, self._references)
+
+    async def find_private(self, request: PaidRequest | ShowImageRequest) -> list[PrivateFile]:
+        """The files that a request names and that are read only with the person's yes."""
+        match request:
+            case GenerateRequest():
+                return []
+            case ShowImageRequest():
+                references = [request.image]
+            case _:
+                references = [*(request.images or ()), *([request.mask] if request.mask else ())]
+        return await self._reader.find_private(references)
+
+    def allow(self, files: Iterable[PrivateFile]) -> None:
+        """Note that the person allows these files to be read, for as long as this process lives."""
+        self._reader.allow(files)
 
     async def preflight(self, request: PaidRequest) -> Estimate | None:
         """Check everything that can refuse a request before it is sent, and return its estimate. Sends nothing.

@@ -57,10 +57,10 @@ class HandshakeReplay:
         How long a call may take is counted from here, so that it includes the loading.
         """
 
-    @property
-    def lines(self) -> "list[bytes]":
-        """All lines, in the order in which they came."""
-        return [*self.opening, *filter(None, [self.line])]
+    def take_lines(self) -> "list[bytes]":
+        """Give away all lines, in the order in which they came: the last one may hold pictures, and is not kept."""
+        line, self.line = self.line, b""
+        return [*self.opening, *filter(None, [line])]
 
 
 def answer_handshake(pipes: "StdioPipes") -> HandshakeReplay | None:
@@ -123,7 +123,7 @@ class _Responder:
                 return None
             self.replayed.append(line)
             return b""
-        if type(request_id) not in (int, str) or not isinstance(method, str) or not _is_known_meta(meta):
+        if type(request_id) not in (int, str) or not isinstance(method, str) or not is_known_meta(meta):
             return None
         # The first request chooses the protocol version, and every later one has to speak the same.
         methods = self._methods or self._answers_for(method, params, meta, modern=modern)
@@ -150,17 +150,17 @@ class _Responder:
         version, capabilities, client = map(params.get, ("protocolVersion", "capabilities", "clientInfo"))
         if method != "initialize" or not isinstance(version, str):
             return {}
-        if not (_are_known_capabilities(capabilities) and _is_known_client(client)):
+        if not (are_known_capabilities(capabilities) and is_known_client(client)):
             return {}
         # A server that does not know the client's version answers with its own newest one.
         return self._legacy.get(version, self._legacy[max(self._legacy)])
 
     def _is_modern(self, meta: "dict[str, Any]") -> bool:
-        known = meta.get(VERSION) == self._modern_version and _are_known_capabilities(meta.get(CAPABILITIES))
-        return known and (CLIENT not in meta or _is_known_client(meta[CLIENT]))
+        known = meta.get(VERSION) == self._modern_version and are_known_capabilities(meta.get(CAPABILITIES))
+        return known and (CLIENT not in meta or is_known_client(meta[CLIENT]))
 
 
-def _is_known_meta(meta: "dict[str, Any]") -> bool:
+def is_known_meta(meta: "dict[str, Any]") -> bool:
     """Whether `_meta` has the form that known clients send. The SDK validates any other form."""
     own = {VERSION, CAPABILITIES, CLIENT}
     return type(meta.get("progressToken", 0)) in (int, str) and all(
@@ -168,7 +168,8 @@ def _is_known_meta(meta: "dict[str, Any]") -> bool:
     )
 
 
-def _are_known_capabilities(capabilities: "Any") -> bool:
+def are_known_capabilities(capabilities: "Any") -> bool:
+    """Whether a client's capabilities have the form that known clients send."""
     return type(capabilities) is dict and all(map(_is_known_capability, _values(capabilities)))
 
 
@@ -180,7 +181,8 @@ def _is_known_capability(capability: "Any") -> bool:
     return type(changes) is bool and all(type(part) is dict for part in others)
 
 
-def _is_known_client(client: "Any") -> bool:
+def is_known_client(client: "Any") -> bool:
+    """Whether a client's name and version have the form that known clients send."""
     return (
         type(client) is dict and {"name", "version"} <= client.keys() and all(type(p) is str for p in _values(client))
     )

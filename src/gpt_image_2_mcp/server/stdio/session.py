@@ -1,29 +1,37 @@
 """Runs the full server for one client on stdio, until the process exits.
 
+The service is opened first. If the first call asks for a picture, its request is sent before the SDK's server is loaded
+(`first_call`). The server then answers the call and all that follows (`connection`).
+
 The end of stdin and the first SIGTERM, SIGINT or SIGHUP (a closed terminal) mean the same: read no further message, let
 the service finish the requests that are paid for, exit with 0. A second SIGTERM or SIGINT ends the process at once,
 with 128 and the signal's number.
 """
 
+import gc
+import importlib
 import os
 import sys
-from functools import partial
 from typing import TYPE_CHECKING
 
 import anyio
+import anyio.to_thread
 
 from ...app import log_to_stderr, open_user_service, read_settings
-from ..factory import build_server
-from ..resources import PictureServer
-from ..sdk import serve_streams
+from ...service.images import ImageService
 from .engine.control import EngineControl
+from .first_call import read_first_call
 from .handshake import HandshakeReplay
-from .pipes import READ_WITHIN_S, StdioPipes
+from .pipes import StdioPipes
 from .signals import ending_signals, is_insistent
-from .streams import InboundStream, OutboundStream
 
 if TYPE_CHECKING:
     from .engine.front import EngineStart
+
+CONNECT_S = 0.3
+"""What a request's thread is given to connect and send, since modules that are loaded meanwhile slow it down."""
+LOAD_AFTER_S = 5.0
+"""The longest wait for the first request to be sent, until the server is loaded in any case: inputs can take long."""
 
 
 def run(pipes: StdioPipes, replay: HandshakeReplay, *, sandbox: bool, engine: "EngineStart | None") -> None:
@@ -45,53 +53,41 @@ async def _serve(pipes: StdioPipes, replay: HandshakeReplay, sandbox: bool, engi
     log_to_stderr(settings)
     for problem in settings.problems:
         sys.stderr.write(f"gpt-image-2-mcp: {problem}\n")
-    server = build_server(lambda: open_user_service(settings, first_call_at=replay.first_call_at))
-
-    def note_read(request_id: int | str) -> None:
-        if server.service:
-            server.calls.note_read(request_id, server.service)
-
-    async def note_read_soon(request_id: int | str) -> None:
-        await anyio.sleep(READ_WITHIN_S)
-        if not inbound.is_over:
-            note_read(request_id)
-
-    def note_answered(request_id: int | str) -> None:
-        tasks.start_soon(note_read_soon, request_id)
-
-    outbound = OutboundStream(
-        pipes,
-        answered_id=replay.answered_id,
-        before=control.news_of_state if control else None,
-        # The front says so itself: what has left the engine has not reached the client yet.
-        on_answered=None if control else note_answered,
-    )
-    on_control = partial(control.handle, on_read=note_read) if control else None
-    inbound = InboundStream(pipes, outbound, replay.lines, on_control)
+    ended = anyio.Event()
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(_watch_signals, inbound)
-        tasks.start_soon(outbound.run)
-        tasks.start_soon(inbound.run)
-        tasks.start_soon(_confirm_answers, server)
-        if control:
-            tasks.start_soon(control.run, server, inbound)
-        await serve_streams(server, inbound.receiver, outbound.sender)
-        # A client that reads nothing blocks the write of an answer; this process does not wait for it.
+        tasks.start_soon(_watch_signals, ended)
+        async with open_user_service(settings, first_call_at=replay.first_call_at) as service:
+            # An answer counts as given when it was written, which `connection` says.
+            service.confirm_answers()
+            if control:
+                control.recall(service)
+            await _begin_first_call(replay, service, control)
+            # In a thread, so that the job goes on meanwhile.
+            await anyio.to_thread.run_sync(importlib.import_module, f"{__package__}.connection")
+            from .connection import serve_connection
+
+            # See `serve` on both.
+            gc.freeze()
+            gc.enable()
+            await serve_connection(pipes, replay, service, control=control, ended=ended)
         tasks.cancel_scope.cancel()
 
 
-async def _confirm_answers(server: PictureServer) -> None:
-    """Let an answer count as given when it was written, as soon as there is a service."""
-    await server.opened.wait()
-    if server.service:
-        server.service.confirm_answers()
+async def _begin_first_call(replay: HandshakeReplay, service: ImageService, control: EngineControl | None) -> None:
+    """Start the job of a first call for a picture, and wait until its request was sent."""
+    call = read_first_call(replay)
+    if call and (job := await call.start(service, before=control.tell_ready if control else None)):
+        with anyio.move_on_after(LOAD_AFTER_S):
+            await job.status.begun.wait()
+        with anyio.move_on_after(CONNECT_S):
+            await job.finished.wait()
 
 
-async def _watch_signals(inbound: InboundStream) -> None:
+async def _watch_signals(ended: anyio.Event) -> None:
     if sys.platform == "win32":
         return
     with anyio.open_signal_receiver(*ending_signals()) as signals:
         async for received in signals:
-            if inbound.stopped and is_insistent(received):
+            if ended.is_set() and is_insistent(received):
                 os._exit(128 + received)
-            inbound.stop()
+            ended.set()

@@ -4,16 +4,19 @@ import json
 import select
 import threading
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import anyio
 import anyio.to_thread
 
 from ....service.images import ImageService
-from ...resources import PictureServer
-from ..streams import InboundStream
 from . import log
 from .front import EngineStart
 from .lines import IDLE, READ, READY, STATE
+
+if TYPE_CHECKING:
+    from ...resources import PictureServer
+    from ..streams import InboundStream
 
 IDLE_CHECKS = 4
 """How often in `idle_s` the engine looks whether it has work."""
@@ -27,6 +30,7 @@ class EngineControl:
         self._start = start
         self._idle_s = idle_s
         self._service: ImageService | None = None
+        self._is_ready = False
         self._sent = start.state
         log.tell_earlier_words()
         threading.Thread(target=self._watch_front, name="front", daemon=True).start()
@@ -44,15 +48,21 @@ class EngineControl:
         if line.startswith(READ):
             on_read(json.loads(line[len(READ) :]))
 
-    async def run(self, server: PictureServer, inbound: InboundStream) -> None:
-        """Say that the engine is ready, and from then on when it is idle. The front decides whether it ends."""
-        await server.opened.wait()
-        self._service = service = server.service
-        if service is None:
-            return
+    def recall(self, service: ImageService) -> None:
+        """Let the service go on with the state of the chat."""
+        self._service = service
         if self._start.state:
             service.recall(json.loads(self._start.state))
-        await anyio.to_thread.run_sync(self._start.pipes.write, READY, abandon_on_cancel=True)
+
+    async def tell_ready(self) -> None:
+        """Say that the engine is ready: before anything is sent to the API, and at the latest when the server is."""
+        if not self._is_ready:
+            self._is_ready = True
+            await anyio.to_thread.run_sync(self._start.pipes.write, READY, abandon_on_cancel=True)
+
+    async def run(self, service: ImageService, server: "PictureServer", inbound: "InboundStream") -> None:
+        """Say when the engine is idle, from now on. The front decides whether it ends."""
+        await self.tell_ready()
         seen = quiet = 0
         while self._idle_s:
             await anyio.sleep(self._idle_s / IDLE_CHECKS)

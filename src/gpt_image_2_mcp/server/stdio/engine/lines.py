@@ -3,7 +3,7 @@
 import re
 
 READY = b"#ready\n"
-"""The engine has loaded the server and reads."""
+"""The engine works: from now on, a request may be sent to the API."""
 IDLE = b"#idle\n"
 """The engine has had nothing to do for a while, and would end."""
 READ = b"#read "
@@ -24,8 +24,4 @@ NOT_STARTED = (
     "The engine of gpt-image-2-mcp, the process that makes the pictures, could not be started; nothing was sent. The"
     " program may have been removed or damaged since this server was started: restart the server in your client, whose"
     " log has the reason, or install the program again."
-)
-UPGRADED = (
-    "gpt-image-2-mcp was replaced on the disk by another version since this server was started, and the two must not be"
-    " mixed; nothing was sent. Restart the MCP server in your client."
 )

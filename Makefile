@@ -60,6 +60,7 @@ check: $(VENV) ## formatter, linter and type checkers
 	$(BIN)/ruff check .
 	$(BIN)/pyright
 	$(BIN)/ty check --python .venv src
+	@$(BIN)/tdqs lint --fail-on warning --command '$(BIN)/gpt-image-2-mcp --sandbox' > /dev/null
 
 .PHONY: format
 format: $(VENV) ## format the code, and fix what the linter can fix

@@ -487,6 +487,18 @@ A call may cost $0.5000 (GPT_IMAGE_2_BUDGET_PER_CALL_USD).\
     assert report["by_model"] == [{"model": "gpt-image-2", "calls": 2, "pictures": 2, "usd": float(spent(root))}]
 
 
+async def test_image_costs_of_many_pictures_says_whether_a_budget_would_refuse_them(root: Path) -> None:
+    async with paying(root, {PER_DAY: "1", PER_CALL: "0.50"}) as bench:
+        few, _ = await costs(bench, size="1024x1024", quality="high", n=4)
+        many, report = await costs(bench, size="1024x1024", quality="high", n=20)
+        none, _ = await costs(bench, size="1024x1024", quality="low")
+    assert "It would be refused: a call may cost $0.5000 (GPT_IMAGE_2_BUDGET_PER_CALL_USD)." in few
+    assert "20 pictures with gpt-image-2, size 1024x1024, quality high, in 2 calls: about $4.23" in many
+    assert "It would be refused today: $1.00 are left of today's budget (GPT_IMAGE_2_BUDGET_PER_DAY_USD)." in many
+    assert report["estimate_usd"] > 4
+    assert "refused" not in none
+
+
 async def test_image_costs_names_what_is_under_way(root: Path) -> None:
     text, report = "", dict[str, Any]()
     async with paying(root, {PER_DAY: "1"}) as bench:

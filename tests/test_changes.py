@@ -7,7 +7,7 @@ from typing import Any
 
 import anyio
 import pytest
-from mcp import Client
+from mcp import Client, MCPError
 from mcp.shared.subscriptions import ResourcesListChanged, ResourceUpdated
 from mcp_types import ResourceTemplateReference, TextResourceContents
 from patience import PATIENCE_S
@@ -75,6 +75,8 @@ async def test_an_older_client_hears_of_what_it_subscribed_to(tmp_path: Path) ->
         begun = await client.call_tool("start_edit_session", {**LOW, "prompt": "bluer", "images": ["last"]})
         session_id: str = (begun.meta or {})["gpt-image-2/result"]["session_id"]
         uri = SESSION.replace("{id}", session_id)
+        with pytest.raises(MCPError, match="There is no picture or session"):
+            await client.session.subscribe_resource("gpt-image-2://pictures/none")  # pyright: ignore[reportDeprecated]
         await client.session.subscribe_resource(uri)  # pyright: ignore[reportDeprecated]
         await client.call_tool("continue_edit_session", {**LOW, "session_id": session_id, "prompt": "greener"})
         await client.session.unsubscribe_resource(uri)  # pyright: ignore[reportDeprecated]

@@ -57,11 +57,21 @@ async def test_without_an_id_the_recent_jobs_are_listed_the_newest_first(benches
     path = report_of(await fetched(bench, done))["images"][0]["file_path"]
     rendering = await sent(bench, "a cat")
     headline, first, second = said(await bench.call("get_image_job")).splitlines()
-    assert headline == "2 recent jobs, newest first:"
+    assert headline == "2 recent jobs, running ones first, then newest first:"
     assert first.startswith(f'- {rendering}: rendering, generate_image "a cat", ')
     assert second.startswith(f'- {done}: done, generate_image "a fox a fox')
     assert second.endswith(path)
     assert len(second) < 400
+
+
+async def test_a_job_under_way_is_listed_before_newer_ones_that_are_done(benches: Benches) -> None:
+    bench = await benches.open(SHORT)
+    slow = await sent(bench, "a slow whale")
+    newer = await sent(bench, "a fox")
+    await bench.call("cancel_image_job", job_id=newer, abandon=True)
+    lines = said(await bench.call("get_image_job")).splitlines()[1:]
+    assert [line.split(":")[0].removeprefix("- ") for line in lines] == [slow, newer]
+    bench.knobs.release()
 
 
 @pytest.mark.parametrize("tool", ["get_image_job", "cancel_image_job"])

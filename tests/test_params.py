@@ -82,13 +82,30 @@ def test_auto_is_a_size_however_it_is_written(written: str) -> None:
 @example(0, 0)
 @example(1000, 1000)
 @example(4096, 4096)
-def test_the_size_that_an_error_offers_is_allowed_and_no_other_is_nearer(width: int, height: int) -> None:
-    def distance(size: tuple[int, int]) -> int:
-        return (size[0] - width) ** 2 + (size[1] - height) ** 2
-
+@example(3508, 4961)
+def test_the_size_that_an_error_offers_is_allowed_and_has_the_asked_ratio(width: int, height: int) -> None:
     offered = nearest_size(width, height)
     assert offered in ALLOWED
-    assert distance(offered) == min(map(distance, ALLOWED))
+    asked = min(max(max(width, 1) / max(height, 1), 1 / 3), 3)
+    assert abs(offered[0] / offered[1] / asked - 1) < 0.04
+
+
+@pytest.mark.parametrize(
+    ("asked", "offered"),
+    [
+        ((3508, 4961), (2416, 3424)),
+        ((2480, 3508), (2416, 3424)),
+        ((6000, 4000), (3520, 2352)),
+        ((3840, 2880), (3312, 2496)),
+        ((1920, 1080), (1920, 1088)),
+        ((180, 180), (816, 816)),
+        ((4096, 4096), (2880, 2880)),
+    ],
+)
+def test_a_size_beyond_the_limits_is_answered_with_one_of_its_shape(
+    asked: tuple[int, int], offered: tuple[int, int]
+) -> None:
+    assert nearest_size(*asked) == offered
 
 
 @settings(max_examples=100)
@@ -102,7 +119,7 @@ def test_an_allowed_size_is_the_nearest_to_itself(size: tuple[int, int]) -> None
 def test_a_refused_size_is_answered_with_one_that_is_taken(width: int, height: int) -> None:
     assume(not is_allowed_size(width, height))
     text = complaint(GenerateRequest, {"prompt": "a fox", "size": f"{width}x{height}"})
-    offered = text.rsplit("'", 2)[1]
+    offered = text.partition("Nearest allowed size: ")[2].partition(".")[0]
     assert our_size(offered) == offered
 
 

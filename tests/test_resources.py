@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 import pytest
 from mcp import MCPError
-from mcp_types import BlobResourceContents, CallToolResult, ResourceTemplateReference
+from mcp_types import INVALID_PARAMS, BlobResourceContents, CallToolResult, ResourceTemplateReference
 from stdio_bench import PROTOCOLS, report_of, running
 from workbench import META, SMALL, Bench, Benches, canned, encoded, said
 
@@ -75,6 +75,14 @@ async def test_what_was_made_is_listed_by_a_later_process(version: str, tmp_path
     assert [resource["uri"] for resource in listed] == [
         TEMPLATE.replace("{id}", image["id"]) for image in made["_meta"][META]["images"]
     ]
+
+
+async def test_a_cursor_that_was_never_issued_is_refused(each_era: Bench) -> None:
+    client = each_era.client
+    for list_all in (client.list_tools, client.list_prompts, client.list_resources, client.list_resource_templates):
+        with pytest.raises(MCPError, match="There is no cursor 'garbage'") as refusal:
+            await list_all(cursor="garbage")
+        assert refusal.value.code == INVALID_PARAMS
 
 
 async def test_a_template_tells_how_a_picture_is_addressed(each_era: Bench) -> None:

@@ -1,10 +1,13 @@
 """The environment: what is wrong is said by every call, and what is unset stays unset for the OpenAI SDK too."""
 
+import base64
+
+import httpx2
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from inline_snapshot import external_file, snapshot
-from workbench import KEY, SMALL, TOOLS, Benches, folded, plain_arguments, said
+from workbench import KEY, SMALL, TOOLS, Benches, Canned, encoded, folded, plain_arguments, said
 
 from gpt_image_2_mcp.settings import Settings
 
@@ -217,3 +220,20 @@ def test_a_variable_that_is_not_set_is_named(written: str) -> None:
     assert "the variable" in problem
     assert "NOWHERE" in problem
     assert "is not set" in problem
+
+
+async def test_a_query_in_the_base_url_is_sent_with_every_request(benches: Benches) -> None:
+    """Azure's portal gives such an address."""
+    urls: list[httpx2.URL] = []
+
+    def answer(request: httpx2.Request) -> httpx2.Response:
+        urls.append(request.url)
+        data = base64.b64encode(encoded()).decode()
+        return httpx2.Response(200, json={"created": 0, "data": [{"b64_json": data}]})
+
+    url = "https://ann.openai.azure.test/openai/v1/?api-version=preview"
+    bench = await benches.open(wrap=Canned(answer).wrap, OPENAI_BASE_URL=url)
+    await bench.made("generate_image", prompt="a fox", size=SMALL)
+    assert [str(url) for url in urls] == [
+        "https://ann.openai.azure.test/openai/v1/images/generations?api-version=preview"
+    ]

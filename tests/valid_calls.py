@@ -28,7 +28,8 @@ def inside(name: str, schema: dict[str, Any]) -> st.SearchStrategy[Any]:
         case {"type": "string"} if name in WORDS:
             return WORDS[name]
         case {"type": "string"}:
-            least, most = schema.get("minLength", 0), schema.get("maxLength", 5000)
+            # A text that is left blank counts as left out.
+            least, most = schema.get("minLength", 1), schema.get("maxLength", 5000)
             some = st.text(st.characters(exclude_categories=["Cs"]), min_size=least, max_size=min(most, 30))
             # A prompt needs a visible character, which a schema cannot say, and "null" counts as left out.
             return some.map(lambda text: f"x{text}"[:most]) | st.sampled_from(["x" * least, "x" * most])

@@ -13,7 +13,7 @@ from decimal import Decimal
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, cast
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -252,6 +252,11 @@ class Settings(BaseModel):
         if self.allowed_dirs is None:
             return None
         return tuple(expand_path(text, working_dir=working_dir, home=home) for text in self.allowed_dirs)
+
+    def endpoint(self) -> tuple[str, dict[str, str]]:
+        """The API's address without its query, and the query, which Azure's addresses may have, for every request."""
+        address, _, query = (self.base_url or DEFAULT_BASE_URL).partition("?")
+        return address.rstrip("/"), dict(parse_qsl(query, keep_blank_values=True))
 
     def database_address(self) -> Address:
         """The address in `GPT_IMAGE_2_DATABASE_URL`; None if it is `sqlite://` (memory only) or unset."""

@@ -41,7 +41,7 @@ from ..parameters.sizes import parse_edges
 from ..paths.prefix import safe_prefix
 from ..paths.safe_open import exists
 from ..persistence.writer_thread import WriterThread
-from ..settings import DEFAULT_BASE_URL, Settings
+from ..settings import Settings
 from ..storage.local_folder import Name
 from ..storage.room import ensure_room_in_one, picture_bytes
 from ..storage.time_limit import LIMIT_S, run_in_time_async
@@ -236,7 +236,7 @@ class Pipeline:
             self._sources,
             asyncio.get_running_loop(),
             backend_host(self._settings),
-            self._settings.base_url or DEFAULT_BASE_URL,
+            self._settings.endpoint()[0],
         )
         return ImageSaver(
             target,

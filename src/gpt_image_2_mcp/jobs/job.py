@@ -24,6 +24,8 @@ from ..parameters.models import PaidRequest
 from .report import Report
 
 JobState = Literal["preparing", "queued", "rendering", "abandoned", "done", "failed", "stopped", "lost"]
+UNDER_WAY: frozenset[JobState] = frozenset({"preparing", "queued", "rendering"})
+"""The states of a job whose answer is waited for."""
 """What a client is told about a job.
 
 It is preparing while its inputs are read, queued while it waits for a slot of the rate limiter, and rendering once a

@@ -32,7 +32,7 @@ from ..errors import BadRequest, JobAbandoned, JobLost, JobStopped, ShuttingDown
 from ..malloc import trim, use_one_arena
 from ..parameters.models import identity
 from .foreign_jobs import ForeignJobs
-from .job import Delivery, Job, check_room, without_traceback
+from .job import UNDER_WAY, Delivery, Job, check_room, without_traceback
 from .order import Order
 from .report import Report
 from .store import JobStore
@@ -132,14 +132,15 @@ class JobRunner:
         return job
 
     async def recent(self) -> list[Job]:
-        """The newest jobs of all processes, the newest first.
+        """The newest jobs of all processes: those under way first, and the newest of each kind first.
 
         A job of this process is among them once its inputs were read, or its id was handed out.
         """
         own = [job for job in self._jobs.values() if _is_listed(job)]
         known = {job.id for job in own}
         foreign = [job for job in await self._foreign.recent(LISTED) if job.id not in known]
-        return sorted(own + foreign, key=lambda job: job.created, reverse=True)[: max(LISTED, len(own))]
+        newest = sorted(own + foreign, key=lambda job: job.created, reverse=True)[: max(LISTED, len(own))]
+        return sorted(newest, key=lambda job: job.state not in UNDER_WAY)
 
     async def wait(
         self,

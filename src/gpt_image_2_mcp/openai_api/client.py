@@ -45,10 +45,12 @@ def make_sdk(settings: Settings, http: httpx2.Client) -> openai.OpenAI:
 
     """
     key = None if settings.sandbox else settings.load_key()
+    address, query = (DEFAULT_BASE_URL, {}) if settings.sandbox else settings.endpoint()
     sdk = openai.OpenAI(
         api_key=key or SANDBOX_KEY,
         admin_api_key="",
-        base_url=DEFAULT_BASE_URL if settings.sandbox else settings.base_url or DEFAULT_BASE_URL,
+        base_url=address,
+        default_query=query,
         max_retries=0,
         http_client=http,
         # A LiteLLM proxy repeats requests by itself, and each of its tries is billed: this asks it for none.

@@ -43,34 +43,36 @@ Prompt = Annotated[str, Field(min_length=1, max_length=MAX_PROMPT), AfterValidat
 Size = Annotated[
     str,
     AfterValidator(normalize_size),
-    Field(description="'auto' or WxH: edges multiples of 16, at most 3840, ratio 1:3 to 3:1, 0.66 to 8.29 megapixels"),
+    Field(description="'auto' or WxH: multiples of 16 up to 3840, ratio 1:3 to 3:1, 0.66 to 8.29 megapixels"),
 ]
 Quality = Annotated[
     Literal["auto", "low", "medium", "high", "xhigh", "max"],
     BeforeValidator(_normalize_choice),
-    Field(description="low for drafts; xhigh, max: gpt-image-2.5 and later only"),
+    Field(description="low: drafts; xhigh, max: from gpt-image-2.5 on"),
 ]
 Count = Annotated[int, Field(ge=1, le=MAX_PICTURES, description="how many pictures")]
 Background = Annotated[
     Literal["auto", "opaque", "transparent"],
     BeforeValidator(_normalize_choice),
-    Field(description="transparent: png or webp, and not with gpt-image-2"),
+    Field(description="transparent: png, webp; from gpt-image-2.5 on"),
 ]
-OutputFormat = Annotated[Literal["png", "jpeg", "webp"], BeforeValidator(_normalize_choice)]
-Compression = Annotated[int, Field(ge=0, le=100, description="jpeg and webp only")]
-Moderation = Annotated[Literal["auto", "low"], BeforeValidator(_normalize_choice)]
-OutputDir = Annotated[
-    str, Field(min_length=1, max_length=4096, description="folder to save in; leave out for the person's Pictures")
+OutputFormat = Annotated[
+    Literal["png", "jpeg", "webp"], BeforeValidator(_normalize_choice), Field(description="of the file")
 ]
-Prefix = Annotated[str, Field(max_length=200, description="a word or two for the file's name")]
-User = Annotated[str, Field(min_length=1, max_length=128, description="end-user id for OpenAI's abuse monitoring")]
-Source = Annotated[str, Field(min_length=1)]
+Compression = Annotated[int, Field(ge=0, le=100, description="not for png")]
+Moderation = Annotated[
+    Literal["auto", "low"], BeforeValidator(_normalize_choice), Field(description="low: less strict")
+]
+OutputDir = Annotated[str, Field(max_length=4096, description="relative: to the server's folder; left out: Pictures")]
+Prefix = Annotated[str, Field(max_length=200, description="a word or two, last in the name")]
+User = Annotated[str, Field(max_length=128, description="end-user id")]
+Source = str
 Images = Annotated[
     list[Source],
     Field(
         min_length=1,
         max_length=MAX_INPUTS,
-        description="paths, URLs, or pictures made here by id, last or number on the last sheet; HEIC and most formats",
+        description="paths (HEIC and most formats), URLs, or made here: id, 'last', number on the last contact sheet",
     ),
 ]
 MoreImages = Annotated[
@@ -78,23 +80,21 @@ MoreImages = Annotated[
     Field(
         min_length=1,
         max_length=MAX_INPUTS - 1,
-        description="more references for this turn; the turn's own picture is image 1",
+        description="more references; the turn's own picture is image 1",
     ),
 ]
-PictureReference = Annotated[str, Field(min_length=1, max_length=4096)]
+PictureReference = Annotated[str, Field(max_length=4096)]
 Like = Annotated[
     PictureReference,
-    Field(description="id of an earlier picture: what you leave out, prompt included, is taken from it"),
+    Field(description="earlier picture's id: its prompt and settings for a NEW picture; its look is not used"),
 ]
-FromTurn = Annotated[int, Field(ge=0, description="go back to this turn and branch; 0: the originals")]
-Mask = Annotated[
-    Source, Field(description="PNG of the first image's size; its transparent part marks what to change (a hint)")
-]
+FromTurn = Annotated[int, Field(ge=0, description="branch from this turn; 0: the originals")]
+Mask = Annotated[Source, Field(description="PNG of image 1's size, transparent where to change (a hint)")]
 Since = Annotated[
     str,
-    Field(min_length=1, max_length=60, description="2026-11-22, 2026-11-22T14:30, yesterday 9:00, last week, 2h ago"),
+    Field(max_length=60, description="2026-11-22, 2026-11-22T14:30, yesterday 9:00, last week, 2h ago"),
 ]
-Until = Annotated[str, Field(min_length=1, max_length=60, description="likewise; all of that day or week included")]
-SessionId = Annotated[str, Field(min_length=1, max_length=100, description="from start_edit_session")]
-Abandon = Annotated[bool, Field(description="free the place of a job that was sent, which is billed all the same")]
-JobId = Annotated[str, Field(min_length=1, max_length=100, description="job-… from an answer")]
+Until = Annotated[str, Field(max_length=60, description="likewise; that day or week included")]
+SessionId = Annotated[str, Field(max_length=100, description="from start_edit_session")]
+Abandon = Annotated[bool, Field(description="stop waiting for a sent job, which is billed all the same")]
+JobId = Annotated[str, Field(max_length=100, description="job-… from an answer")]

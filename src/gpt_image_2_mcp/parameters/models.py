@@ -177,13 +177,13 @@ class WithLike(Request):
 class GenerateRequest(WithLike, WithCount, Options, WithOutputDir):
     """Make pictures from a prompt."""
 
-    prompt: Annotated[Prompt, Field(description="what to show; quote exact text; no sizes or formats in here")] = ""
+    prompt: Annotated[Prompt, Field(description="what to show; quote exact text; no sizes or formats")] = ""
 
 
 class EditRequest(WithLike, WithImages, WithCount, Options, WithOutputDir):
     """Make pictures from input pictures and a prompt."""
 
-    prompt: Annotated[Prompt, Field(description="what to change, and what to keep; call images 1, 2, … by number")] = ""
+    prompt: Annotated[Prompt, Field(description="what to change and keep; call images by number")] = ""
 
 
 class StartSessionRequest(WithImages, Options, WithOutputDir):
@@ -223,7 +223,8 @@ def identity(request: PaidRequest) -> dict[str, Any]:
 class CostsRequest(WithCount):
     """Ask what pictures would cost, and what was spent."""
 
-    inputs: Annotated[int, Field(ge=0, le=MAX_INPUTS + 1, description="how many pictures an edit starts from")] = 0
+    n: Annotated[int, Field(ge=1, le=1000, description="how many pictures")] = 1
+    inputs: Annotated[int, Field(ge=0, le=MAX_INPUTS + 1, description="an edit's input pictures")] = 0
 
     @property
     def prompt(self) -> str:
@@ -248,23 +249,21 @@ class ListSessionsRequest(Request):
 class ListImagesRequest(Request):
     """List pictures that were made: a page of them, as text or as a contact sheet."""
 
-    query: Annotated[str, Field(min_length=1, max_length=1000, description="words of the prompt")] | None = None
+    query: Annotated[str, Field(max_length=1000, description="words of prompt or file name")] | None = None
     since: Since | None = None
     until: Until | None = None
-    project: Annotated[str, Field(min_length=1, max_length=300, description="folder name of a project")] | None = None
-    session_id: Annotated[str, Field(min_length=1, max_length=100, description="the turns of a session")] | None = None
-    model: Annotated[str, Field(min_length=1, max_length=300, description="an image model's name")] | None = None
-    page: Annotated[int, Field(ge=1, le=100_000, description="20 pictures a page, the newest first")] = 1
+    project: Annotated[str, Field(max_length=300, description="folder name of a project")] | None = None
+    session_id: Annotated[str, Field(max_length=100, description="the turns of a session")] | None = None
+    model: Annotated[str, Field(max_length=300, description="an image model's name")] | None = None
+    page: Annotated[int, Field(ge=1, le=100_000, description="20 pictures a page")] = 1
     contact_sheet: Annotated[bool, Field(description="one picture of numbered thumbnails")] = False
 
 
 class ShowImageRequest(Request):
     """Show one picture or a region of it, and everything that is known about it."""
 
-    image: Annotated[PictureReference, Field(description="id, last, number on the last sheet, or path")]
-    region: (
-        Annotated[str, Field(min_length=1, max_length=60, description="left,top,width,height in its pixels")] | None
-    ) = None
+    image: Annotated[PictureReference, Field(description="id, 'last', number on the last contact sheet, or path")]
+    region: Annotated[str, Field(max_length=60, description="left,top,width,height in its pixels")] | None = None
 
 
 class GetJobRequest(Request):

@@ -3,6 +3,7 @@
 Source of every number: OpenAI's image generation guide, read 2026-11-22.
 """
 
+import math
 import re
 
 from ..errors import shown
@@ -33,7 +34,11 @@ def is_allowed_size(width: int, height: int) -> bool:
 
 
 def nearest_size(width: int, height: int) -> tuple[int, int]:
-    """The allowed size at the smallest Euclidean distance from (`width`, `height`); of two, the wider one."""
+    """The allowed size nearest to (`width`, `height`) in the same ratio, as far as the steps and limits allow it.
+
+    A size that is too large or too small is scaled first; then the size at the smallest distance is taken.
+    """
+    wanted_width, wanted_height = _scaled_to_limits(width, height)
     best = (0, 0)
     least = float("inf")
     for w in range(EDGE_STEP, MAX_EDGE + 1, EDGE_STEP):
@@ -41,11 +46,21 @@ def nearest_size(width: int, height: int) -> tuple[int, int]:
         high = _round_down(min(MAX_PIXELS // w, MAX_RATIO * w, MAX_EDGE))
         if low > high:
             continue
-        h = min(max(_round_down(height + EDGE_STEP // 2), low), high)
-        distance = (w - width) ** 2 + (h - height) ** 2
+        h = min(max(_round_down(int(wanted_height) + EDGE_STEP // 2), low), high)
+        distance = (w - wanted_width) ** 2 + (h - wanted_height) ** 2
         if distance <= least:
             best, least = (w, h), distance
     return best
+
+
+def _scaled_to_limits(width: int, height: int) -> tuple[float, float]:
+    """The size within the limits of ratio, edges and pixels, without regard to the steps."""
+    short, long = sorted((max(width, 1), max(height, 1)))
+    long = min(long, MAX_RATIO * short)
+    pixels = short * long
+    least, most = math.sqrt(MIN_PIXELS / pixels), min(MAX_EDGE / long, math.sqrt(MAX_PIXELS / pixels))
+    scale = min(max(1.0, least), most)
+    return (long * scale, short * scale) if width > height else (short * scale, long * scale)
 
 
 def normalize_size(text: str) -> str:
@@ -59,13 +74,19 @@ def normalize_size(text: str) -> str:
         return "auto"
     written = _SIZE.fullmatch(text)
     if written is None:
-        raise ValueError(f"`size` must be 'auto' or WIDTHxHEIGHT in pixels, such as '1536x1024'; got {shown(text)}")
+        raise ValueError(
+            f"`size` must be 'auto' or WIDTHxHEIGHT in pixels, such as '1536x1024'; got {shown(text)}."
+            " 4K is 3840x2160, 16:9 is 2048x1152, 1:1 is 1024x1024"
+        )
     width, height = int(written[1]), int(written[2])
     if is_allowed_size(width, height):
         return f"{width}x{height}"
     w, h = nearest_size(width, height)
     broken = "; ".join(_broken_rules(width, height))
-    raise ValueError(f"`size` {shown(text)} is not allowed: {broken}. The nearest size that is: '{w}x{h}'")
+    raise ValueError(
+        f"`size` {shown(text)} is not allowed: {broken}. Nearest allowed size: {w}x{h}. (Nothing scales or crops the"
+        f" picture to {width}x{height}.)"
+    )
 
 
 def parse_edges(size: str) -> tuple[int, int] | None:

@@ -8,6 +8,7 @@ from mcp_types import CallToolResult, TextContent
 from ..billing.budgets import PER_CALL, PER_DAY, ModelSpending, SpendingSummary
 from ..billing.prices import Estimate, dollars
 from ..generation.charges import Budgets
+from ..parameters.fields import MAX_PICTURES
 from ..parameters.models import CostsRequest
 
 META_KEY = "gpt-image-2/costs"
@@ -18,6 +19,8 @@ def costs_result(
 ) -> CallToolResult:
     """Build the answer from the estimate and the ledger's sums: text, and the same in dollars in `_meta`."""
     lines = [_estimate_line(request, model, expected)]
+    if expected is not None:
+        lines += _refusals(request, expected, spent, budgets)
     under_way = f", and {dollars(spent.reserved)} under way" if spent.reserved else ""
     lines.append(f"Spent today: {dollars(spent.spent)}{under_way}{_models_text(spent.today)}.")
     total = sum((row.usd for row in spent.period), start=spent.spent * 0)
@@ -44,12 +47,35 @@ def costs_result(
 def _estimate_line(request: CostsRequest, model: str, expected: Estimate | None) -> str:
     pictures = f"{request.n} pictures" if request.n > 1 else "1 picture"
     what = f"{pictures} with {model}, size {request.size}, quality {request.quality}"
+    if request.n > MAX_PICTURES:
+        what += f", in {-(-request.n // MAX_PICTURES)} calls"
     if request.inputs:
         what += f", from {request.inputs} input picture{'s' if request.inputs > 1 else ''}"
     if expected is None:
         return f"{what}: the price is not known."
-    guess = " (auto is counted as 1024x1024 at high, or what was dearer here)" if expected.assumed else ""
+    guess = f" ({_assumption(request)})" if expected.assumed else ""
     return f"{what}: about {dollars(expected.usd)}{guess}."
+
+
+def _refusals(request: CostsRequest, expected: Estimate, spent: SpendingSummary, budgets: Budgets) -> list[str]:
+    """A sentence for each budget that would refuse these pictures; more than one call can make count for the day."""
+    lines: list[str] = []
+    if budgets.per_call is not None and request.n <= MAX_PICTURES and expected.usd > budgets.per_call:
+        lines.append(f"It would be refused: a call may cost {dollars(budgets.per_call)} ({PER_CALL}).")
+    if budgets.per_day is not None and expected.usd > spent.left(budgets.per_day):
+        left = dollars(spent.left(budgets.per_day))
+        lines.append(f"It would be refused today: {left} are left of today's budget ({PER_DAY}).")
+    return lines
+
+
+def _assumption(request: CostsRequest) -> str:
+    """What an estimate takes for `auto`, in words."""
+    autos = [name for name in ("size", "quality") if getattr(request, name) == "auto"]
+    taken = [{"size": "1024x1024", "quality": "high"}[name] for name in autos]
+    subject = " and ".join(autos)
+    return (
+        f"{subject} auto {'are' if len(autos) > 1 else 'is'} estimated as {' at '.join(taken)}, or what was dearer here"
+    )
 
 
 def _models_text(rows: Sequence[ModelSpending]) -> str:

@@ -23,6 +23,7 @@ from .. import __version__
 from ..errors import shown
 from ..service.images import ImageService
 from .completions import complete
+from .cursors import refuse_cursors
 from .given_up_calls import GivenUpCalls
 from .notifications import ChangeNotifier
 from .prompts.templates import all_prompts
@@ -33,14 +34,16 @@ INSTRUCTIONS = """\
 Makes and edits pictures with OpenAI's gpt-image-2 and saves them on this computer. Every call that makes a picture \
 costs money and takes 10 seconds to 4 minutes.
 - Tell the person each file's absolute path from the answer: many clients do not show them the picture.
-- Pictures attached to the chat do not reach this server. `images` and `mask` take a path on this computer, an \
-http(s) URL, a data URL, or a picture made here: its id, `last`, or its number on the last contact sheet.
+- Pictures attached to the chat do not reach this server. `images` and `mask` take a path on this computer (relative: \
+from the server's own folder), an http(s) URL, a data URL, or a picture made here: its id, `last` (the newest of this \
+chat, also one made a moment ago), or its number on the last contact sheet.
 - For several changes to one picture use start_edit_session and continue_edit_session, one change a turn; repeat \
 what is to stay. from_turn goes back to an earlier turn and branches.
 - list_images finds earlier pictures, of other chats too ("the blue one from this morning"); with contact_sheet the \
-person can name a number. show_image looks closely. `like` makes a picture with an earlier one's parameters.
-- Write prompts in labelled parts (scene, subject, details, constraints), quote exact text and say that there is to \
-be no other; number the input pictures and give each a role. Draft at quality low, finish at medium or high.
+person can name a number. show_image looks closely. `like` repeats an earlier call's words and settings: a NEW \
+picture. To keep a picture's look, put it in `images`.
+- Write prompts in labelled parts (scene, subject, details, constraints), quote exact text and add "no other \
+text"; number the input pictures and give each a role. Draft at quality low, finish at medium or high.
 - A call that takes long answers with a job_id: fetch the picture with get_image_job, do not repeat the call.
 - An error says what to do; do not repeat a call that may have been billed without asking the person.
 """
@@ -72,7 +75,7 @@ def build_server(open_service: ServiceOpener) -> PictureServer:
         lifespan=lifespan,
         log_level="WARNING",
         cache_hints={"tools/list": CacheHint(HOUR_MS, "public"), "prompts/list": CacheHint(HOUR_MS, "public")},
-        middleware=[calls.middleware, changes.middleware],
+        middleware=[refuse_cursors, calls.middleware, changes.middleware],
         subscriptions=changes.bus,
     )
     server.calls = calls

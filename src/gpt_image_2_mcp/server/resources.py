@@ -8,10 +8,13 @@ from urllib.parse import unquote
 
 import anyio.to_thread
 from mcp import MCPError
+from mcp.server import ServerRequestContext
 from mcp.server.mcpserver import Context, MCPServer
 from mcp.server.mcpserver.exceptions import ResourceNotFoundError
 from mcp_types import (
     INTERNAL_ERROR,
+    INVALID_PARAMS,
+    EmptyResult,
     InputRequiredResult,
     Resource,
     ResourceTemplate,
@@ -54,7 +57,14 @@ class PictureServer(MCPServer[ImageService]):
     def serve_subscriptions(self, changes: ChangeNotifier) -> None:
         """Let older clients subscribe to single resources."""
         self.changes = changes
-        add_request_handler(self, "resources/subscribe", SubscribeRequestParams, changes.subscribe)
+
+        async def subscribe(ctx: ServerRequestContext[Any, Any], params: SubscribeRequestParams) -> EmptyResult:
+            with expected_errors():
+                if await self._find(str(params.uri)) is None:
+                    raise MCPError(INVALID_PARAMS, _unknown_text(str(params.uri)))
+            return await changes.subscribe(ctx, params)
+
+        add_request_handler(self, "resources/subscribe", SubscribeRequestParams, subscribe)
         add_request_handler(self, "resources/unsubscribe", UnsubscribeRequestParams, changes.unsubscribe)
 
     async def list_resources(self) -> list[Resource]:
@@ -99,23 +109,32 @@ class PictureServer(MCPServer[ImageService]):
         with expected_errors():
             return await self._read(str(uri))
 
+    async def _find(self, uri: str) -> Picture | Session | None:
+        """The picture or session of a URI, if there is one."""
+        if self.service is None:
+            return None
+        if session_id := _id_from_uri(uri, SESSION_URI):
+            return await self.service.library.session(session_id)
+        if picture_id := _id_from_uri(uri, PICTURE_URI):
+            return await self.service.library.picture(picture_id)
+        return None
+
     async def _read(self, uri: str) -> list[ReadResourceContents]:
-        if (session_id := _id_from_uri(uri, SESSION_URI)) and self.service:
-            session = await self.service.library.session(session_id)
-            if session is not None:
-                text = json.dumps(_session_as_dict(session), ensure_ascii=False, indent=1)
-                return [ReadResourceContents(content=text, mime_type="application/json")]
-        if (picture_id := _id_from_uri(uri, PICTURE_URI)) and self.service:
-            picture = await self.service.library.picture(picture_id)
-            if picture is not None:
-                try:
-                    data = await anyio.to_thread.run_sync(self.service.library.read_bytes, picture)
-                except GptImageError as error:
-                    raise ResourceNotFoundError(f"{uri} cannot be read: {error}") from None
-                return [ReadResourceContents(content=data, mime_type=picture.mime_type)]
-        raise ResourceNotFoundError(
-            f"There is no picture or session {uri[:200]}; resources/list names the recent ones."
-        )
+        found = await self._find(uri)
+        if isinstance(found, Session):
+            text = json.dumps(_session_as_dict(found), ensure_ascii=False, indent=1)
+            return [ReadResourceContents(content=text, mime_type="application/json")]
+        if found is None or self.service is None:
+            raise ResourceNotFoundError(_unknown_text(uri))
+        try:
+            data = await anyio.to_thread.run_sync(self.service.library.read_bytes, found)
+        except GptImageError as error:
+            raise ResourceNotFoundError(f"{uri} cannot be read: {error}") from None
+        return [ReadResourceContents(content=data, mime_type=found.mime_type)]
+
+
+def _unknown_text(uri: str) -> str:
+    return f"There is no picture or session {uri[:200]}; resources/list names the recent ones."
 
 
 def _id_from_uri(address: str, template: str) -> str:

@@ -95,7 +95,11 @@ def jobs_result(jobs: Sequence[Job]) -> CallToolResult:
         f" {job.created:%Y-%m-%d %H:%M:%S} UTC{_files_note(job)}"
         for job in jobs
     ]
-    return _text_result(_fit_lines(f"{len(jobs)} recent job{'s' if len(jobs) > 1 else ''}, newest first:", lines))
+    return _text_result(
+        _fit_lines(
+            f"{len(jobs)} recent job{'s' if len(jobs) > 1 else ''}, running ones first, then newest first:", lines
+        )
+    )
 
 
 def end_session_result(session_id: str, session: Session | None) -> CallToolResult:
@@ -165,7 +169,8 @@ def _branches_note(session: Session) -> str:
     ends = [f"{turn.number} {quoted_line(turn.prompt)}" for turn in session.branches[-MAX_BRANCHES_SHOWN:]]
     more = len(session.branches) - len(ends)
     text = f"; {len(session.branches)} branches end at turns " + (f"… ({more} earlier), " if more else "")
-    return f"{text}{', '.join(ends)}; it goes on from turn {session.head.number}, and from_turn from any other"
+    text += f"{', '.join(ends)}; the next turn starts from turn {session.head.number}"
+    return f"{text}; use from_turn to start from another"
 
 
 def _session_row(session: Session) -> dict[str, Any]:

@@ -47,22 +47,22 @@ Call: TypeAlias = Context[ImageService, Any]
 
 
 async def generate_image(request: GenerateRequest, call: Call, consent: ConsentAnswer) -> CallToolResult:
-    """Make pictures from words with gpt-image-2 and save them.
+    """Make new pictures from words and save them.
 
-    Costs money: about $0.006 (low), $0.05 (medium) or $0.21 (high) a picture at 1024x1024, and takes 10 s to 4
-    minutes; draft at low quality. The answer names each file's absolute path: tell it to the person, who may not see
-    the picture.
+    Needs `prompt` or `like`. To change pictures use edit_image. Costs about $0.006 (low), $0.05 (medium) or $0.21
+    (high) a picture at 1024x1024, takes 10 s to 4 minutes; draft at low. Answers with each file's path, to be told to
+    the person, who may not see the preview, or with a job_id for get_image_job.
     """
     require_consent(consent)
     return await _wait(call, _service(call).start(request, client=_client(call)))
 
 
 async def edit_image(request: EditRequest, call: Call, consent: ConsentAnswer) -> CallToolResult:
-    """Edit a picture, or compose several into one.
+    """Edit a picture, or compose several into one; all of it is redrawn.
 
-    Name each input by its number, say what is to change and what is to stay. For one change after another to the same
-    picture, use start_edit_session. Costs money like generate_image. Pictures attached to the chat do not reach this
-    tool: ask the person for a path or URL.
+    Needs `prompt` or `like`. For several changes in turn use start_edit_session. Costs and answers like
+    generate_image, and names the inputs used. Pictures attached to the chat do not reach this tool: ask for a path or
+    URL.
     """
     require_consent(consent)
     return await _wait(call, _service(call).start(request, client=_client(call)))
@@ -71,8 +71,9 @@ async def edit_image(request: EditRequest, call: Call, consent: ConsentAnswer) -
 async def start_edit_session(request: StartSessionRequest, call: Call, consent: ConsentAnswer) -> CallToolResult:
     """Begin a series of edits to one picture.
 
-    Makes the first edit like edit_image and gives a session_id; continue_edit_session then makes the next change to
-    the result. Any earlier picture can begin one, by its id. Costs money like generate_image.
+    Makes the first edit like edit_image (for single ones) and gives a session_id for continue_edit_session. Later turns
+    go to the same folder. All chats share sessions; one expires after an hour without use, and any picture's id begins
+    another. Costs like generate_image.
     """
     require_consent(consent)
     return await _wait(call, _service(call).start(request, client=_client(call)))
@@ -81,43 +82,53 @@ async def start_edit_session(request: StartSessionRequest, call: Call, consent: 
 async def continue_edit_session(request: ContinueSessionRequest, call: Call, consent: ConsentAnswer) -> CallToolResult:
     """Make the next change in an edit session.
 
-    The picture of the last turn is the input, or with from_turn an earlier one, which begins a branch. One change a
-    turn works best; say again what is to stay. Costs money like generate_image.
+    The last turn's picture is the input, or with from_turn an earlier one, which begins a branch. One change a turn;
+    size, quality and so on are not carried over. Answers like edit_image, with the tree of turns; a turn that fails
+    changes nothing. Costs like generate_image.
     """
     require_consent(consent)
     return await _wait(call, _service(call).start(request, client=_client(call)))
 
 
 async def end_edit_session(request: EndSessionRequest, call: Call) -> CallToolResult:
-    """Forget an edit session when the person is content. Its files stay; ending it twice is harmless."""
+    """Close an edit session when the person is satisfied.
+
+    Its files stay; start_edit_session with a picture's id begins another. Closing twice is harmless. Free.
+    """
     return end_session_result(request.session_id, await _service(call).end_session(request))
 
 
 async def list_edit_sessions(request: ListSessionsRequest, call: Call) -> CallToolResult:
-    """List the active edit sessions, newest first: id, times, turns, branches, last prompt, last file."""
+    """List the edit sessions of all chats that can still be continued, to find a session_id.
+
+    Last used first: id, times, turns, branches, last prompt and file. For pictures use list_images. Free.
+    """
     del request  # It has no fields.
     return sessions_result(*await _service(call).list_sessions())
 
 
 async def list_images(request: ListImagesRequest, call: Call) -> CallToolResult:
-    """Find pictures made here, in any chat: newest first, by words of the prompt, time, project, session or model.
+    """Find pictures made here, in any chat, newest first; to look at one use show_image.
 
-    contact_sheet shows them numbered on one picture, so that the person can say "number 7"; numbers and ids are then
-    inputs of every other tool.
+    Answers with id, time, size, cost, prompt and path of each. contact_sheet adds them numbered on one picture, so that
+    the person can say "number 7"; ids and numbers then name pictures in other tools. Free.
     """
     return list_result(await _service(call).viewer.find(request))
 
 
 async def show_image(request: ShowImageRequest, call: Call, reading: ReadAnswer) -> CallToolResult:
-    """Look at a picture, whole or a region at full resolution, and read its record: prompt, parameters, cost."""
+    """Look closely at one picture, made here or any file: scaled to fit, or a region pixel for pixel.
+
+    Adds its record (prompt, settings, cost, inputs). For checking details; to search use list_images. Free.
+    """
     allow_reading(reading, _service(call))
     return show_result(await _service(call).viewer.show(request))
 
 
 async def get_image_job(request: GetJobRequest, call: Call) -> CallToolResult:
-    """Fetch the answer of a call that gave a job_id, waiting for it again; costs nothing.
+    """Fetch the answer of a call that gave a job_id, waiting for it; if not ready, gives the job_id again.
 
-    Without job_id, list the recent jobs.
+    Without job_id, list the recent jobs, running ones first. Free.
     """
     service = _service(call)
     if request.job_id is None:
@@ -126,7 +137,10 @@ async def get_image_job(request: GetJobRequest, call: Call) -> CallToolResult:
 
 
 async def cancel_image_job(request: CancelJobRequest, call: Call) -> CallToolResult:
-    """Stop a job that is still queued. One that was sent to the API is billed, so it finishes and is saved."""
+    """Stop a job that is not sent yet. A job already sent to OpenAI is billed; it runs to its end and is saved.
+
+    get_image_job fetches that picture. Free.
+    """
     service = _service(call)
     job = await service.job(request.job_id)
     if request.abandon and service.abandon_job(job):
@@ -135,9 +149,10 @@ async def cancel_image_job(request: CancelJobRequest, call: Call) -> CallToolRes
 
 
 async def image_costs(request: CostsRequest, call: Call) -> CallToolResult:
-    """Tell what pictures would cost with these parameters, and what was spent.
+    """Estimate what a call with these parameters would cost, and report the spending.
 
-    Today, in the last 30 days by model, and what is left of the budgets. Costs nothing.
+    Before a dear call, or if asked about money: today, 30 days by model, what is left of budgets. Size auto counts as
+    1024x1024. Free.
     """
     service = _service(call)
     return costs_result(request, service.settings.model, await service.estimate(request), *await service.spent())
@@ -158,7 +173,7 @@ def all_tools() -> tuple[Tool, ...]:
         RequestTool.of(list_edit_sessions, ListSessionsRequest, title="List edit sessions", annotations=reads),
         RequestTool.of(list_images, ListImagesRequest, title="Find pictures", annotations=reads),
         RequestTool.of(show_image, ShowImageRequest, title="Look at a picture", annotations=reads),
-        RequestTool.of(get_image_job, GetJobRequest, title="Fetch a picture in the making", annotations=reads),
+        RequestTool.of(get_image_job, GetJobRequest, title="Fetch a running picture", annotations=reads),
         RequestTool.of(cancel_image_job, CancelJobRequest, title="Stop a queued picture", annotations=ends),
         RequestTool.of(image_costs, CostsRequest, title="What pictures cost", annotations=reads),
     )

@@ -17,7 +17,7 @@ from typing import Literal
 
 import anyio
 
-from ..errors import JobLost, JobStopped
+from ..errors import GptImageError, JobLost, JobStopped
 from ..openai_api.rate_limiter import RequestStatus
 from ..parameters.models import PaidRequest
 from .report import Report
@@ -180,3 +180,13 @@ class Job:
                 return f"{text}. Unfinished picture: {self.files.partials[-1]}" if self.files.partials else text
             case done:
                 return done.capitalize()
+
+
+def without_traceback(error: Exception) -> Exception:
+    """An expected error without traceback and cause.
+
+    Their frames would keep the response's bytes in memory for as long as the job is remembered.
+    """
+    if isinstance(error, GptImageError):
+        error.__cause__ = error.__context__ = error.__traceback__ = None
+    return error

@@ -28,10 +28,10 @@ import anyio
 import anyio.abc
 import anyio.to_thread
 
-from ..errors import BadRequest, GptImageError, JobAbandoned, JobLost, JobStopped, ShuttingDown, shown
+from ..errors import BadRequest, JobAbandoned, JobLost, JobStopped, ShuttingDown, shown
 from ..parameters.models import identity
 from .foreign_jobs import ForeignJobs
-from .job import Delivery, Job
+from .job import Delivery, Job, without_traceback
 from .malloc import trim, use_one_arena
 from .order import Order
 from .report import Report
@@ -340,16 +340,6 @@ class JobRunner:
         finished = [job for job in self._jobs.values() if job.finished.is_set()]
         for job in finished[: max(len(finished) - MAX_FINISHED, 0)]:
             del self._jobs[job.id]
-
-
-def without_traceback(error: Exception) -> Exception:
-    """An expected error without traceback and cause.
-
-    Their frames would keep the response's bytes in memory for as long as the job is remembered.
-    """
-    if isinstance(error, GptImageError):
-        error.__cause__ = error.__context__ = error.__traceback__ = None
-    return error
 
 
 def _is_joinable(job: Job, call: Job) -> bool:

@@ -32,7 +32,6 @@ MAX_BUFFER_BYTES = 1024 * 1024
 """Bytes that wait for one side while it does not read; beyond it the other side is not read either."""
 CHUNK_BYTES = 4096
 """Bytes that are written to the client at once: a pipe that `poll` calls writable takes as many without blocking."""
-
 LAST_WRITE_MS = 2000
 """How long the front waits for a client that is leaving to read the last answers."""
 
@@ -67,9 +66,9 @@ class _Front:
         self._installation = installation
         self._opening, self._answered_id = replay.opening, replay.answered_id
         """The lines that every engine is given, and the id of the request among them that has been answered."""
-        self._first_call_at = replay.first_call_at
+        self._replay, self._first_call_at = replay, replay.first_call_at
         self._splitter = LineSplitter()
-        self._held = replay.take_lines()[len(self._opening) :]
+        self._held = [replay.line] if replay.line else list[bytes]()
         """Lines of the client that no engine has yet."""
         self._socket: socket.socket | None = None
         self._is_ready = self._is_retiring = self._is_shut = False
@@ -105,6 +104,7 @@ class _Front:
             signal.set_wakeup_fd(-1)
             return None
         if started is None:
+            self._replay.take_lines()
             lines, self._splitter = self._pipes.take_read()
             self._take_lines(lines)
         while started is None:
@@ -140,13 +140,10 @@ class _Front:
         self._socket = end
         self._is_ready = self._is_retiring = self._is_shut = False
         self._from_engine = LineSplitter()
-        self._first_call_at = None
-        held, self._held = self._held, []
+        held, self._held, self._first_call_at = self._held, [], None
         for line in held:
-            if line is first:
-                self._note(line)
-            else:
-                self._pass_to_engine(line)
+            if self._note(line) and line is not first:
+                self._to_engine += line
         return None
 
     def _refuse(self, reason: str) -> None:

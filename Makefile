@@ -23,7 +23,7 @@ help: ## list these targets
 $(VENV): requirements.txt pyproject.toml | $(filter .tools/bin/uv,$(UV))
 	$(UV) venv --quiet --allow-existing --python '>=3.11' .venv
 	$(UV) pip sync --quiet --python .venv --compile-bytecode --require-hashes requirements.txt
-	$(UV) pip install --quiet --python .venv --no-deps --editable .
+	$(UV) pip install --quiet --python .venv --no-deps --no-build-isolation --editable .
 	@touch $@
 
 # The official MCP clients for TypeScript, for the tests. Node and npm come with the packages for Python. Where npm cannot
@@ -97,9 +97,18 @@ docs: $(VENV) ## write the generated parts of the documents, and the demo's pict
 	cp demo-output/contact-sheet.jpg demo-output/session-tree.txt docs/
 	$(BIN)/python docs/generate.py
 
+# For people who install the package with versions that were tested together; each is the lock's.
+.PHONY: constraints
+constraints: $(VENV) ## write constraints.txt, which is published, from the lock
+	$(UV) pip compile --quiet --universal --no-emit-index-url --no-annotate --python-version 3.11 \
+	  --custom-compile-command 'make constraints' --all-extras --constraints requirements.txt pyproject.toml \
+	  -o constraints.txt
+
 .PHONY: lock
 lock: $(VENV) ## pin the newest releases that are at least four days old
 	$(UV) pip compile --quiet --universal --generate-hashes --exclude-newer '4 days' --no-emit-index-url \
-	  --python-version 3.11 --custom-compile-command 'make lock' --group test --group lint pyproject.toml -o requirements.txt
+	  --python-version 3.11 --custom-compile-command 'make lock' --all-extras --group build --group test --group lint \
+	  pyproject.toml -o requirements.txt
+	$(MAKE) constraints
 	rm tests/official_clients/package-lock.json
 	$(NPM) install --package-lock-only --min-release-age=4

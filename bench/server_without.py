@@ -36,7 +36,7 @@ def _without_body_reader() -> None:
 
 def _without_malloc() -> None:
     """Leave glibc's allocator as it is."""
-    from gpt_image_2_mcp.jobs import malloc
+    from gpt_image_2_mcp import malloc
 
     _replace(malloc, use_one_arena=_keep_everything, trim=_keep_everything)
 

@@ -1,7 +1,8 @@
 """Writes the parts of the documents that the code knows: `make docs`.
 
-A part stands between `<!-- name -->` and `<!-- /name -->`; `PAGES` says which document has which. `tests/test_docs.py`
-fails when a part is not what this script would write.
+A part stands between `<!-- name -->` and `<!-- /name -->`; `PAGES` says which document has which. The version in
+commands that install the program is written everywhere. `tests/test_docs.py` fails when a document is not what this
+script would write.
 """
 
 import ast
@@ -9,20 +10,22 @@ import inspect
 import json
 import re
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
 import click
 
+from gpt_image_2_mcp import __version__
 from gpt_image_2_mcp.cli.commands import commands
 from gpt_image_2_mcp.install.clients import client_setups
 from gpt_image_2_mcp.server.prompts.templates import all_prompts
 from gpt_image_2_mcp.server.tools import all_tools
 from gpt_image_2_mcp.settings import Settings
 
-ROOT: Final = Path(__file__).parent.parent
+HERE: Final = Path(__file__).parent
+ROOT: Final = HERE.parent
 TREE: Final = ROOT / "docs" / "session-tree.txt"
 """The session tree that the demo wrote, as `steady` leaves it."""
 BENCH: Final = ROOT / "docs" / "bench.json"
@@ -30,6 +33,27 @@ BENCH: Final = ROOT / "docs" / "bench.json"
 
 PICTURE_STAMP: Final = "20261126-220707-bf01be"
 """Time and random digits of the picture in the tree: always the same, so that a new demo changes no document."""
+
+SUBJECTS: Final = (
+    "Reading",
+    "Refusals",
+    "Fetching",
+    "Writing",
+    "Money",
+    "Repetitions",
+    "Consent",
+    "Backend",
+    "Secrets",
+    "Records",
+    "Inputs",
+    "Database",
+    "Other users",
+    "Odd pictures",
+    "Junk",
+    "Crashes",
+    "Supply",
+)
+"""What SECURITY.md promises something about, in its order."""
 
 MAX_ROWS: Final = 5
 """A section of the benchmark with more figures than this gets one row: the figure that is nearest to its goal."""
@@ -86,7 +110,7 @@ def setting_docstrings() -> Mapping[str, str]:
 def clients_section() -> str:
     """What goes into each client's configuration; clients that take the same text share one block."""
     clients: dict[tuple[str, str], list[str]] = {}
-    for setup in client_setups():
+    for setup in client_setups(__version__):
         clients.setdefault((setup.language, setup.text), []).append(f"**{setup.name}** – {setup.where}")
     return "\n\n".join(
         "; ".join(names) + f"\n\n```{language}\n{text}\n```" for (language, text), names in clients.items()
@@ -150,9 +174,35 @@ def session_tree() -> str:
     return f"```text\n{TREE.read_text(encoding='utf-8').rstrip()}\n```"
 
 
+def promises() -> str:
+    """Each sentence that a test marked with `promise` holds, and the test, by subject."""
+    found: dict[str, list[str]] = {subject: [] for subject in SUBJECTS}
+    for path in sorted((ROOT / "tests").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                for subject, sentence in _promises_of(node):
+                    found[subject].append(
+                        f"| **{subject}.** {sentence} | `{path.relative_to(ROOT).as_posix()}`: `{node.name}` |"
+                    )
+    if empty := [subject for subject, rows in found.items() if not rows]:
+        sys.exit(f"no test holds a promise of {', '.join(empty)}")
+    return "\n".join(["| Promise | Test |", "|---|---|", *(row for rows in found.values() for row in rows)])
+
+
+def _promises_of(test: ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[tuple[str, str]]:
+    """The subject and the sentence of each promise that a test is marked with; one that may fail holds none."""
+    if any("xfail" in ast.unparse(mark) for mark in test.decorator_list):
+        return
+    for mark in test.decorator_list:
+        if isinstance(mark, ast.Call) and isinstance(mark.func, ast.Name) and mark.func.id == "promise":
+            subject, sentence = map(ast.literal_eval, mark.args)
+            yield subject, sentence
+
+
 PAGES: Final[Mapping[str, Mapping[str, Callable[[], str]]]] = {
     "CONTRIBUTING.md": {"make-targets": make_targets},
     "README.md": {"clients": clients_section},
+    "SECURITY.md": {"promises": promises},
     "docs/command-line.md": {"command-line": command_line},
     "docs/performance.md": {"bench": benchmark},
     "docs/settings.md": {"settings": settings_table},
@@ -161,9 +211,26 @@ PAGES: Final[Mapping[str, Mapping[str, Callable[[], str]]]] = {
 """The generated parts of each document, and the function that writes each."""
 
 
+def documents() -> list[str]:
+    """Every document, by its path in the checkout."""
+    return [
+        "README.md",
+        "CONTRIBUTING.md",
+        "SECURITY.md",
+        "CHANGELOG.md",
+        *(f"docs/{p.name}" for p in HERE.glob("*.md")),
+    ]
+
+
+def pinned(text: str) -> str:
+    """A text in which every command that installs the program names the version of this checkout."""
+    return re.sub(r"(gpt-image-2-mcp(?:\[\w+\])?(?:@|==))\d[\w.]*", rf"\g<1>{__version__}", text)
+
+
 def written(page: str, text: str) -> str:
-    """The text of one of `PAGES` with its generated parts as they should be now."""
-    for name, part in PAGES[page].items():
+    """The text of a document with the version and its generated parts as they should be now."""
+    text = pinned(text)
+    for name, part in PAGES.get(page, {}).items():
         pattern = re.compile(rf"(<!-- {name} -->).*?(<!-- /{name} -->)", re.DOTALL)
         text, count = pattern.subn(lambda match, part=part: f"{match[1]}\n{part()}\n{match[2]}", text)
         if count != 1:
@@ -191,6 +258,6 @@ def _help(command: click.Command, name: str) -> str:
 
 if __name__ == "__main__":
     TREE.write_text(steady(TREE.read_text(encoding="utf-8")), encoding="utf-8")
-    for name in PAGES:
+    for name in documents():
         document = ROOT / name
         document.write_text(written(name, document.read_text(encoding="utf-8")), encoding="utf-8")

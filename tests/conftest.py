@@ -18,7 +18,7 @@ from workbench import Bench, Benches
 from gpt_image_2_mcp.database.url import PostgresUrl
 from gpt_image_2_mcp.settings import Settings
 
-pytest_plugins = ["no_skips"]
+pytest_plugins = ["no_processes_left", "no_skips"]
 
 # A machine under load is no error.
 settings.register_profile("without deadlines", deadline=None)

@@ -2,12 +2,14 @@
 
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 from patience import PATIENCE_S
+
+from gpt_image_2_mcp.paths.safe_open import path_of_descriptor
 
 CALLS = (
     "access",
@@ -23,6 +25,15 @@ CALLS = (
     "statvfs",
     "unlink",
 )
+
+
+def full_path(path: Any, options: Mapping[str, Any]) -> Any:
+    """What a system call names: some name a file in a folder that is open."""
+    place = options.get("dir_fd", options.get("src_dir_fd"))
+    if place is None or not isinstance(path, str):
+        return path
+    folder = path_of_descriptor(place, Path(path), os.fstat(place))
+    return folder and folder / path
 
 
 class DeadFolder:
@@ -48,7 +59,8 @@ class DeadFolder:
 
     def _blocking(self, name: str, call: Callable[..., Any]) -> Callable[..., Any]:
         def asked(*arguments: Any, **options: Any) -> Any:
-            if not self._alive.is_set() and any(self._is_inside(argument) for argument in arguments):
+            paths = [full_path(arguments[0], options), *arguments[1:]] if arguments else []
+            if not self._alive.is_set() and any(map(self._is_inside, paths)):
                 if threading.current_thread() is self._loop_thread:
                     self.asked_by_the_loop.append(f"{name}{arguments}")
                 else:

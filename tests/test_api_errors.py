@@ -9,6 +9,7 @@ from typing import Any
 import httpx2
 import pytest
 from inline_snapshot import external_file, snapshot
+from promises import promise
 from workbench import GENERATIONS, KEY, SMALL, Bench, Benches, Canned, encoded, folded
 
 from gpt_image_2_mcp.openai_api import retry
@@ -152,11 +153,11 @@ async def test_what_is_said_when_three_tries_did_not_help(bench: Bench) -> None:
 async def test_a_wait_that_is_too_long_to_sit_out_is_told(bench: Bench) -> None:
     text = await told(bench, Fault(error="rate_limit_exceeded", headers={"retry-after": "900"}, times=None))
     assert folded(text) == snapshot("""\
-OpenAI's rate limit was reached: Rate limit reached for gpt-image-2 in organization org-sandbox on
-input-images per min: Limit 5, Used 5, Requested 1. Please try again in 240ms. Visit
-https://platform.openai.com/account/rate-limits to learn more. Wait 900 s and ask again; limits for
-your tier: https://platform.openai.com/settings/organization/limits (request id req_ID; said by the
-sandbox, not by OpenAI).\
+OpenAI's rate limit was reached; the backend says: "Rate limit reached for gpt-image-2 in
+organization org-sandbox on input-images per min: Limit 5, Used 5, Requested 1. Please try again in
+240ms. Visit https://platform.openai.com/account/rate-limits to learn more". Wait 900 s and ask
+again; limits for your tier: https://platform.openai.com/settings/organization/limits (request id
+req_ID; said by the sandbox, not by OpenAI).\
 """)
     assert len(bench.seen()) == 1
 
@@ -195,6 +196,7 @@ PERHAPS_BILLED = {
 }
 
 
+@promise("Money", "What may have been billed is never sent a second time by this program itself.")
 async def test_what_may_have_been_billed_is_never_asked_for_again(bench: Bench) -> None:
     for number, fault in enumerate(PERHAPS_BILLED.values(), start=1):
         await told(bench, fault)
@@ -310,6 +312,7 @@ async def test_an_answer_that_cannot_be_unpacked_says_so(benches: Benches) -> No
 # Another address.
 
 
+@promise("Backend", "Prompts, pictures and the key go to the address that you named: no redirect is followed.")
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 @pytest.mark.parametrize("through", ["", "1"], ids=["images", "responses"])
 async def test_a_redirect_takes_nothing_elsewhere(benches: Benches, status: int, through: str) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from patience import rounds
+from promises import promise
 from stdio_bench import (
     PROTOCOLS,
     Program,
@@ -54,6 +55,11 @@ async def test_the_same_call_after_a_handle_gets_that_job_and_says_so(benches: B
     assert len(pictures_in(bench)) == 1
 
 
+@promise(
+    "Repetitions",
+    "A call that is repeated after it was given up is not paid again, as [Slow "
+    "pictures](docs/slow-pictures.md#when-a-call-is-repeated) says.",
+)
 async def test_the_same_call_after_a_cancelled_one_gets_its_picture_and_says_so(each_era: Bench) -> None:
     bench = each_era
     async with calls(bench) as ongoing:

@@ -19,6 +19,7 @@ import pytest
 from fault_proxy import DATABASE, FaultProxy, control, paying
 from inline_snapshot import snapshot
 from patience import PATIENCE_S
+from promises import promise
 from workbench import KEY, SMALL, Bench, Canned, encoded, folded, said, without_ids
 
 from gpt_image_2_mcp.app import open_service
@@ -168,6 +169,7 @@ async def test_the_input_pictures_count(root: Path) -> None:
         await bench.made("edit_image", **LOW, images=pictures[:1])
 
 
+@promise("Money", "With a budget, a request whose estimate does not fit is not sent.")
 async def test_every_tool_that_pays_obeys(root: Path) -> None:
     async with paying(root, {PER_DAY: "0.02"}) as bench:
         photo = str(bench.photo())
@@ -209,6 +211,7 @@ async def test_what_is_under_way_counts_before_it_is_answered(root: Path) -> Non
     assert bench.knobs.paid == 1
 
 
+@promise("Money", "A budget holds over all clients together.")
 async def test_two_servers_racing_for_the_last_cents_never_pass_the_budget_together(root: Path) -> None:
     """Each of them alone would fit ten pictures."""
     budget = LOW_USD * 10
@@ -271,6 +274,7 @@ LOST: dict[str, Fault] = {
 }
 
 
+@promise("Money", "What may have been billed counts as spent.")
 @pytest.mark.parametrize("fault", LOST.values(), ids=LOST)
 async def test_an_outcome_that_is_not_known_counts_as_spent_at_its_estimate(root: Path, fault: Fault) -> None:
     async with paying(root, {PER_DAY: str(LOW_USD * Decimal("1.5"))}) as bench:
@@ -429,6 +433,7 @@ def proxy(sandbox_url: str) -> Generator[FaultProxy]:
         yield proxy.listen()
 
 
+@promise("Money", "The command line and the server share one budget.")
 def test_the_command_line_and_the_server_share_one_budget(proxy: FaultProxy, sandbox_url: str, root: Path) -> None:
     """Two processes one after the other: the second is refused for what the first one spent."""
     environ = {
@@ -521,6 +526,7 @@ async def test_the_first_answer_of_a_process_knows_what_was_dearer_before(root: 
 # What the ledger keeps, and for whom.
 
 
+@promise("Secrets", "The ledger never contains a prompt.")
 async def test_the_ledger_holds_no_word_of_the_prompt_and_no_name_of_a_file(root: Path) -> None:
     """It is kept for good, where a prompt may be nobody else's business."""
     async with paying(root, {"GPT_IMAGE_2_HISTORY": "off"}) as bench:

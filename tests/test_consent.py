@@ -13,6 +13,7 @@ from inline_snapshot import snapshot
 from mcp.client.session import ClientRequestContext
 from mcp_types import ElicitRequestFormParams, ElicitRequestParams, ElicitResult
 from patience import PATIENCE_S
+from promises import promise
 from workbench import KEY, SMALL, Answer, Bench, folded, said
 
 pytestmark = pytest.mark.anyio
@@ -107,7 +108,6 @@ async def test_the_question_says_what_is_made_and_what_it_costs(opened: Open) ->
     assert person.forms[0]["properties"] == snapshot(
         {
             "go_ahead": {
-                "default": True,
                 "description": "Make the picture at this price",
                 "title": "Go ahead",
                 "type": "boolean",
@@ -126,6 +126,7 @@ async def test_a_model_without_a_price_is_asked_about_as_such(opened: Open) -> N
     )
 
 
+@promise("Consent", "Above your limit you are asked.")
 async def test_every_tool_that_pays_asks(opened: Open) -> None:
     person = Person("accept", YES)
     async with opened(person) as bench:
@@ -144,6 +145,7 @@ NO: dict[str, tuple[Literal["accept", "decline", "cancel"], dict[str, Any] | Non
 }
 
 
+@promise("Consent", "Without a yes nothing is sent.")
 @pytest.mark.parametrize(("action", "content"), NO.values(), ids=NO)
 async def test_whatever_is_no_yes_sends_nothing(
     opened: Open, action: Literal["accept", "decline", "cancel"], content: dict[str, Any] | None
@@ -158,7 +160,10 @@ async def test_whatever_is_no_yes_sends_nothing(
         assert bench.files() == []
 
 
-@pytest.mark.parametrize("content", [None, {"go_ahead": "perhaps"}, {"go_ahead": None}, {"go_ahead": []}])
+@pytest.mark.parametrize(
+    "content",
+    [None, {}, {"go_ahead": "perhaps"}, {"go_ahead": "yes"}, {"go_ahead": 1}, {"go_ahead": None}, {"go_ahead": []}],
+)
 async def test_an_answer_that_makes_no_sense_sends_nothing(opened: Open, content: dict[str, Any] | None) -> None:
     async with opened(Person("accept", content)) as bench:
         result = await bench.call("generate_image", **DEAR)

@@ -79,7 +79,7 @@ async def test_every_text_and_list_parameter_has_its_bounds(bench: Bench) -> Non
         if "prompt" in properties:
             assert (properties["prompt"]["minLength"], properties["prompt"]["maxLength"]) == (1, 32_000)
         if "images" in properties:
-            assert (properties["images"]["minItems"], properties["images"]["maxItems"]) in {(1, 8), (1, 7)}
+            assert (properties["images"]["minItems"], properties["images"]["maxItems"]) in {(1, 16), (1, 15)}
         if "n" in properties:
             assert (properties["n"]["minimum"], properties["n"]["maximum"], properties["n"]["default"]) == (1, 10, 1)
 

@@ -12,6 +12,7 @@ import pytest
 from patience import PATIENCE_S
 from PIL import Image, ImageChops, ImageStat
 
+from gpt_image_2_mcp import __version__
 from gpt_image_2_mcp.install.clients import client_setups
 
 
@@ -66,8 +67,14 @@ def test_the_documents_show_what_the_demo_makes(demo: Demo) -> None:
 
 
 def test_it_ends_with_how_to_set_each_client_up(demo: Demo) -> None:
-    assert [setup.name for setup in client_setups()] == ["Claude Desktop", "Claude Code", "Cursor", "VS Code", "Codex"]
-    for setup in client_setups():
+    assert [setup.name for setup in client_setups(__version__)] == [
+        "Claude Desktop",
+        "Claude Code",
+        "Cursor",
+        "VS Code",
+        "Codex",
+    ]
+    for setup in client_setups(__version__):
         assert setup.text in demo.said
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import anyio
 import anyio.to_thread
 import pytest
-from dead_folder import DeadFolder
+from dead_folder import DeadFolder, full_path
 from fault_proxy import DATABASE, paying
 from mcp.client import ClientRequestContext
 from mcp_types import ElicitRequestParams, ElicitResult
@@ -99,7 +99,7 @@ def read_only(monkeypatch: pytest.MonkeyPatch, *folders: Path) -> None:
     real = os.open
 
     def refuse(path: Any, flags: int, *more: Any, **options: Any) -> int:
-        if flags & os.O_CREAT and Path(path).parent in folders:
+        if flags & os.O_CREAT and full_path(path, options).parent in folders:
             raise OSError(errno.EROFS, os.strerror(errno.EROFS))
         return real(path, flags, *more, **options)
 
@@ -330,7 +330,7 @@ async def test_a_folder_that_dies_while_a_picture_is_made_loses_nothing(
             mkdir = os.mkdir
 
             def die_and_make(path: Any, *more: Any, **options: Any) -> None:
-                if str(path).endswith("dead/.gpt-image-2"):
+                if str(full_path(path, options)).endswith("dead/.gpt-image-2"):
                     dead.die()
                 mkdir(path, *more, **options)
 

@@ -11,7 +11,9 @@ from types import ModuleType
 import click
 import pytest
 from PIL import Image
+from promises import promise
 
+from gpt_image_2_mcp import __version__
 from gpt_image_2_mcp.cli.commands import commands
 from gpt_image_2_mcp.install.clients import client_setups
 from gpt_image_2_mcp.server.prompts.templates import all_prompts
@@ -71,8 +73,21 @@ def generate() -> ModuleType:
 
 def test_the_generated_parts_are_what_the_code_says(generate: ModuleType) -> None:
     """After a change to a tool, a prompt, a setting, a command or a make target: `make docs`."""
-    for document in generate.PAGES:
+    for document in generate.documents():
         assert generate.written(document, read(document)) == read(document), document
+
+
+@promise("Supply", "The documents' commands that install the program name its version.")
+def test_every_command_that_installs_the_program_names_its_version(generate: ModuleType) -> None:
+    """Without one, people would run what was released a minute ago."""
+    assert generate.documents() == DOCUMENTS
+    assert generate.pinned("uvx gpt-image-2-mcp@9.9rc1 x") == f"uvx gpt-image-2-mcp@{__version__} x"
+    for document in DOCUMENTS:
+        blocks = "\n".join(re.findall(r"^```.*?^```$", read(document), re.DOTALL | re.MULTILINE))
+        for command in re.findall(
+            r"(?:uvx|--from|\"args\": \[|args = \[)[\s'\",]*(gpt-image-2-mcp[^\s'\",\]]*(?:\][^\s'\"]*)?)", blocks
+        ):
+            assert command.endswith((f"@{__version__}", f"=={__version__}")), (document, command)
 
 
 def test_no_document_has_a_generated_part_that_is_not_written(generate: ModuleType) -> None:
@@ -85,7 +100,9 @@ def test_every_tool_prompt_setting_and_client_is_documented() -> None:
     assert all(f"| `{tool.name}` |" in tools for tool in all_tools())
     assert all(f"| `{prompt.name}` |" in tools for prompt in all_prompts())
     assert all(f"| `{variable}` |" in settings for variable in Settings.variables())
-    assert all(setup.text in read(README) and f"**{setup.name}**" in read(README) for setup in client_setups())
+    assert all(
+        setup.text in read(README) and f"**{setup.name}**" in read(README) for setup in client_setups(__version__)
+    )
 
 
 def test_every_setting_says_what_it_does(generate: ModuleType) -> None:
@@ -122,7 +139,7 @@ def test_the_readme_is_short_and_its_first_screen_has_the_essentials() -> None:
     assert "](docs/contact-sheet.jpg)" in screen
     (commands_, *_) = fences(screen, "sh")
     assert re.findall(r"^make \S+", commands_, re.MULTILINE) == ["make demo", "make test"]
-    assert client_setups()[0].text in screen
+    assert client_setups(__version__)[0].text in screen
 
 
 def test_every_page_is_reached_from_the_readme() -> None:
@@ -239,7 +256,7 @@ def examples() -> Iterator[list[str]]:
     for document in DOCUMENTS:
         for line in "\n".join(fences(read(document), "sh")).splitlines():
             words = shlex.split(line, comments=True)
-            if words[:2] == ["uvx", "gpt-image-2-mcp"]:
+            if words[:2] == ["uvx", f"gpt-image-2-mcp@{__version__}"]:
                 yield words[2:]
 
 

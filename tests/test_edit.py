@@ -86,9 +86,11 @@ async def test_what_was_edited_is_told_like_what_was_made(each_era: Bench) -> No
     each_era.photo()
     answer = await each_era.made("edit_image", prompt="bluer", images=["photo.png"], size=SMALL, n=2)
     assert folded(each_era.plain(answer.text)) == snapshot("""\
-Edited: 2 pictures by the built-in sandbox in place of gpt-image-2, 1024x640, quality medium, PNG.
+Edited: 2 pictures by the built-in sandbox in place of gpt-image-2, 1024x640, quality medium, PNG, N
+bytes together.
 FOLDER/sandbox/edit-TIME-HEX-1.png
 FOLDER/sandbox/edit-TIME-HEX-2.png
+From: WORK/photo.png
 Tokens: 642 in, 1,912 out; free, gpt-image-2 would have cost about $0.0625.\
 """)
     assert [path.name.partition("-")[0] for path in answer.paths] == ["edit", "edit"]
@@ -130,7 +132,7 @@ async def test_a_picture_that_the_api_would_refuse_is_made_plain_first_and_that_
     answer = await bench.made("edit_image", prompt="bluer", images=["cmyk.jpg"], size=SMALL)
     assert bench.last().files[0].sha256 != sha256(photo)
     assert answer.report["warnings"] == snapshot(
-        ["cmyk.jpg was converted from CMYK to RGB and re-encoded as PNG: the API takes no CMYK."]
+        ["cmyk.jpg was converted from CMYK to RGB and re-encoded as JPEG: the API takes no CMYK."]
     )
     assert answer.report["warnings"][0] in answer.text
 
@@ -156,7 +158,7 @@ def broken_sources(bench: Bench) -> dict[str, dict[str, Any]]:
     (bench.working_dir / "half.png").write_bytes(encoded()[:2000])
     (bench.working_dir / "empty.png").write_bytes(b"")
     (bench.working_dir / "folder.png").mkdir()
-    picture().save(bench.working_dir / "moving.gif")
+    (bench.working_dir / "brochure.pdf").write_bytes(b"%PDF-1.7\n")
     fine = ["photo.png"]
     return {
         "a file that is not there": {"images": ["gone.png"]},
@@ -165,7 +167,7 @@ def broken_sources(bench: Bench) -> dict[str, dict[str, Any]]:
         "half a picture": {"images": ["half.png"]},
         "an empty file": {"images": ["empty.png"]},
         "a folder": {"images": ["folder.png"]},
-        "a GIF": {"images": ["moving.gif"]},
+        "a PDF": {"images": ["brochure.pdf"]},
         "an attachment of the chat": {"images": ["attachment:0"]},
         "another scheme": {"images": ["ftp://example.com/a.png"]},
         "a data URL of text": {"images": ["data:text/plain,hello"]},
@@ -186,10 +188,10 @@ async def test_a_picture_that_cannot_be_sent_is_told_with_the_reason_and_nothing
     assert not bench.seen()
 
 
-@pytest.mark.parametrize("images", [[], ["photo.png"] * 9])
-async def test_an_edit_takes_one_to_eight_pictures(bench: Bench, images: list[str]) -> None:
+@pytest.mark.parametrize("images", [[], ["photo.png"] * 17])
+async def test_an_edit_takes_one_to_sixteen_pictures(bench: Bench, images: list[str]) -> None:
     bench.photo()
-    assert "1 to 8" in await bench.refused("edit_image", prompt="bluer", images=images)
+    assert "1 to 16" in await bench.refused("edit_image", prompt="bluer", images=images)
     assert not bench.seen()
 
 
@@ -208,9 +210,9 @@ async def test_a_picture_that_the_api_refuses_all_the_same_is_told(bench: Bench)
     bench.knobs.faults = [Fault(status=400, code="invalid_image_file", message=message, param="image")]
     text = await bench.refused("edit_image", prompt="bluer", images=["photo.png"])
     assert folded(bench.plain(text)) == snapshot("""\
-OpenAI could not read an input picture: Invalid image file or mode for image 1, please check your
-image file. Save it anew as a plain PNG or JPEG and try again (request id req_ID; said by the
-sandbox, not by OpenAI).\
+OpenAI could not read an input picture; the backend says: "Invalid image file or mode for image 1,
+please check your image file". Save it anew as a plain PNG or JPEG and try again (request id req_ID;
+said by the sandbox, not by OpenAI).\
 """)
 
 

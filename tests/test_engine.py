@@ -4,7 +4,6 @@ Real processes and real signals. What is tested without an engine (`GPT_IMAGE_2_
 """
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -15,10 +14,9 @@ from typing import Any
 import anyio
 import pytest
 from next_chat import its_own_folders, saved, text_of, the_next_chat_has_it, until
+from patience import MOMENT_S, PATIENCE_S, rounds
 from stdio_bench import PROTOCOLS, Box, Program, boxed, running
 from workbench import SMALL
-
-import gpt_image_2_mcp
 
 pytestmark = [
     pytest.mark.anyio,
@@ -141,27 +139,75 @@ async def test_a_subscription_and_a_picture_under_way_keep_the_engine(environ: d
         await until(lambda: not program.engines())
 
 
-async def test_two_versions_are_never_mixed(environ: dict[str, str], tmp_path: Path) -> None:
-    """The program is replaced on the disk between the handshake and the first call."""
-    copy = tmp_path / "installed" / "gpt_image_2_mcp"
-    shutil.copytree(Path(gpt_image_2_mcp.__file__).parent, copy)
-    async with running({**environ, "PYTHONPATH": str(copy.parent)}) as program:
-        await program.greet()
-        (copy / "app.py").write_text("raise ImportError\n", encoding="utf-8")
-        told = await program.answer(await program.call("list_images"))
-        assert told["isError"]
-        assert "replaced on the disk by another version" in text_of(told)
-        assert not program.engines()
+FRONTS = rounds(40, 100)
+ENDS = ("stdin", "SIGTERM", "SIGKILL", "half a line", "no reader")
 
 
-async def test_an_engine_that_cannot_be_loaded_is_told(environ: dict[str, str], tmp_path: Path) -> None:
-    copy = tmp_path / "installed" / "gpt_image_2_mcp"
-    shutil.copytree(Path(gpt_image_2_mcp.__file__).parent, copy)
-    (copy / "server" / "factory.py").unlink()
-    async with running({**environ, "PYTHONPATH": str(copy.parent)}) as program:
-        await program.greet()
-        told = await program.answer(await program.call("list_images"))
-        assert "could not be started; nothing was sent" in text_of(told)
+async def test_many_fronts_come_and_go_and_leave_nothing(environ: dict[str, str], tmp_path: Path) -> None:
+    """No process, and no file that a single chat does not leave. A few of them have an engine."""
+    (tmp_path / "tmp").mkdir()
+    environ |= {"TMPDIR": str(tmp_path / "tmp")}
+
+    async def come_and_go(number: int) -> None:
+        how = ENDS[number % len(ENDS)]
+        async with limit, running(environ, read=how != "no reader") as program:
+            await (program.greet_unheard() if how == "no reader" else program.greet())
+            if number % 8 == 0:
+                await program.call("list_images")
+            await end(program, how)
+            await until(lambda: not program.engines())
+
+    limit = anyio.CapacityLimiter(8)
+    await come_and_go(0)
+    left = files_below(tmp_path)
+    async with anyio.create_task_group() as tasks:
+        for number in range(1, FRONTS):
+            tasks.start_soon(come_and_go, number)
+    # What the engines of killed fronts had to say is told by the next one.
+    await come_and_go(0)
+    assert files_below(tmp_path) == left
+
+
+def files_below(folder: Path) -> set[Path]:
+    return {path for path in folder.rglob("*") if path.is_file()}
+
+
+async def end(program: Program, how: str) -> None:
+    assert program.process.stdin is not None
+    if how.startswith("SIG"):
+        program.signal(signal.Signals[how])
+    elif how == "half a line":
+        await program.process.stdin.send(b'{"jsonrpc": "2.0", "id": 99, "method": "tools/ca')
+    elif how == "no reader":
+        assert program.process.stdout is not None
+        await program.process.stdout.aclose()
+    if not how.startswith("SIG"):
+        await program.close_stdin()
+    with anyio.fail_after(PATIENCE_S):
+        assert await program.process.wait() == (-signal.SIGKILL if how == "SIGKILL" else 0)
+
+
+async def test_full_pipes_in_both_directions_keep_no_process_and_lose_no_picture(
+    environ: dict[str, str], box: Box
+) -> None:
+    """A client that hangs, and that something else ends: it neither reads nor closes its pipes."""
+    async with running(environ, read=False) as program:
+        await box.turn(hold=True)
+        await program.greet_unheard()
+        await program.call("generate_image", **FOX)
+        await box.reached(1)
+        with anyio.move_on_after(4 * MOMENT_S) as full:
+            for number in range(1000):
+                unheard = f"{number} {50_000 * 'x'}"
+                await program.write({"jsonrpc": "2.0", "id": unheard, "method": "resources/list"})
+        assert full.cancelled_caught
+        program.signal(signal.SIGTERM)
+        await program.said_on_stderr("paid request")
+        await box.release()
+        with anyio.fail_after(PATIENCE_S):
+            assert await program.process.wait() == 0
+        await until(lambda: not program.engines())
+    await the_next_chat_has_it(environ, box)
 
 
 NAMESPACE = ["unshare", "--pid", "--fork", "--kill-child", "--user", "--map-root-user"]

@@ -19,6 +19,7 @@ from inline_snapshot import snapshot
 from mcp import Client
 from patience import PATIENCE_S
 from PIL import Image
+from promises import promise
 from workbench import KEY, SMALL, Answer, Bench, folded
 
 from gpt_image_2_mcp.app import open_service
@@ -173,6 +174,7 @@ async def test_a_dripping_answer_comes_whole(proxy: FaultProxy, paid: Callable[[
     assert (proxy.asked, paid()) == (1, 1)
 
 
+@promise("Backend", "An answer that is not complete after 15 minutes is given up, and counts as spent.")
 def test_an_answer_that_drips_ends_with_the_time_for_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     """Its thread too, which nobody waits for by then."""
     assert list(api_client.with_deadline(iter([b"1", b"2"]))) == [b"1", b"2"]
@@ -181,6 +183,7 @@ def test_an_answer_that_drips_ends_with_the_time_for_the_whole(monkeypatch: pyte
         list(api_client.with_deadline(iter([b"1", b"2"])))
 
 
+@promise("Money", "What never left this computer does not count.")
 async def test_a_refused_connection_is_tried_again_and_nothing_is_paid(
     proxy: FaultProxy, paid: Callable[[], int], tmp_path: Path
 ) -> None:

@@ -26,6 +26,7 @@ from inline_snapshot import snapshot
 from mcp.shared.exceptions import MCPError
 from mcp_types import BlobResourceContents, ImageContent
 from patience import PATIENCE_S
+from promises import promise
 from workbench import KEY, SMALL, Bench, Benches, encoded, folded, said
 
 from gpt_image_2_mcp.sandbox import Fault
@@ -189,6 +190,7 @@ INPUTS = {
 }
 
 
+@promise("Refusals", "No refusal contains a byte of a file.")
 async def test_a_hostile_input_is_refused_in_words_that_tell_nothing(trapped: Bench) -> None:
     texts = {
         case: folded(await refused(trapped, "edit_image", **DRAFT, images=[source])) for case, source in INPUTS.items()
@@ -293,8 +295,9 @@ data URL.\
 """,
             "a NUL": "'photo.png\\x00.txt' holds a character that no path can have: remove it.",
             "a right-to-left mark": """\
-There is no file 'WORK/photo\\u202egnp.exe'. This server sees files of the computer that it runs on,
-and not what was attached or pasted into a chat: give the full path of a file that is there.\
+There is no file 'WORK/photo\\u202egnp.exe'. Give the full path of a file on the computer that this
+server runs on; what was attached or pasted into the chat does not reach it. In that folder there is
+'photo.png'.\
 """,
             "too long a path": "A path of 6,000 characters is too long: 4,096 are the most.",
             "text as a data URL": "The data URL is no picture, and only PNG, JPEG and WebP are taken.",
@@ -347,6 +350,7 @@ async def test_a_mask_is_guarded_as_an_input_is(trapped: Bench, tool: str, sourc
     await refused(trapped, tool, **DRAFT, images=["photo.png", source])
 
 
+@promise("Refusals", "No refusal says whether a path that is off limits exists.")
 async def test_a_refused_path_reads_the_same_whether_it_exists_or_not(benches: Benches) -> None:
     """Else the server would answer what lies on the disk, one question at a time."""
     bench = await benches.open()
@@ -587,6 +591,7 @@ FOLDERS = {
 }
 
 
+@promise("Writing", "A folder is checked before anything is paid.")
 async def test_a_hostile_folder_is_refused_before_anything_is_sent(trapped: Bench) -> None:
     texts = {
         case: folded(await refused(trapped, "generate_image", **DRAFT, output_dir=folder))
@@ -792,6 +797,7 @@ PREFIXES = [
 ]
 
 
+@promise("Writing", "No file name has a meaning to a shell or a system.")
 async def test_no_prefix_makes_a_name_that_means_something_to_a_system(trapped: Bench) -> None:
     before = tree(root_of(trapped))
     for prefix in PREFIXES:

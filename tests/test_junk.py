@@ -15,6 +15,7 @@ import anyio
 import anyio.to_thread
 import pytest
 from patience import MOMENT_S, PATIENCE_S
+from promises import promise
 from stdio_bench import PROTOCOLS, Program, running
 from test_hostile_arguments import bomb
 from workbench import SMALL
@@ -143,6 +144,7 @@ MUST_ANSWER = [905, 906, 907, 909, 910, 911, 912, 913, 914, 915, 916, 918, 921]
 """Requests in good order as JSON-RPC: whoever sent one waits for its answer."""
 
 
+@promise("Junk", "Broken messages leave the program running.")
 async def test_junk_is_answered_or_passed_over_and_the_next_answer_is_right(program: Program) -> None:
     # First of all, since the first message says which protocol is spoken.
     await works(program)
@@ -168,6 +170,7 @@ async def test_junk_before_the_greeting_is_no_end_either(name: str, environ: dic
         await works(program)
 
 
+@promise("Junk", "A line of 64 MiB leaves the program running and its memory bounded.")
 @linux
 async def test_a_line_of_64_mib_is_one_message_among_others(environ: dict[str, str]) -> None:
     """The bytes, the text made of them, and what is parsed out of it: some times the line, and then it is gone."""
@@ -196,6 +199,7 @@ async def test_an_answer_does_not_repeat_a_long_name(environ: dict[str, str]) ->
     assert len(answer) < 10_000
 
 
+@promise("Junk", "A request out of order is answered where its id can be read.")
 async def test_a_request_whose_params_are_no_object_is_answered_too(environ: dict[str, str]) -> None:
     """JSON-RPC has an error for that, and whoever sent it waits."""
     async with running(environ, "--sandbox") as program:
@@ -215,6 +219,7 @@ async def test_half_of_a_surrogate_pair_is_answered_too(environ: dict[str, str])
     assert b"No picture is like that" in answer
 
 
+@promise("Junk", "10,000 requests in a row are answered, and leave nothing behind.")
 @linux
 async def test_ten_thousand_requests_in_a_row_are_all_answered_and_leave_nothing_behind(
     environ: dict[str, str],
@@ -274,6 +279,7 @@ async def test_a_client_that_does_not_read_for_a_while_misses_no_answer(environ:
     assert unheard < STARTED_MIB
 
 
+@promise("Junk", "A client that does not read does not fill the memory.")
 @linux
 async def test_a_client_that_never_reads_does_not_fill_the_memory(environ: dict[str, str]) -> None:
     """The same once the whole program is loaded, where questions are bounded by their own length."""

@@ -27,6 +27,7 @@ import pytest
 from fault_proxy import DATABASE, FaultProxy, control, paying, until
 from patience import PATIENCE_S, rounds
 from PIL import Image
+from promises import promise
 from stdio_bench import Box, boxed, calls, reached, running
 from workbench import KEY, SMALL, canned, encoded, said
 
@@ -285,6 +286,11 @@ def whole_pictures(folder: Path, decoded: set[Path]) -> None:
         decoded.add(path)
 
 
+@promise(
+    "Crashes",
+    "`kill -9` leaves no half-written picture under a final name, no damaged ledger, and no money that is neither "
+    "spent nor free.",
+)
 @pytest.mark.slow
 def test_a_kill_at_any_moment_leaves_nothing_half_done(
     driver: Driver, proxy: FaultProxy, sandbox_url: str, capsys: pytest.CaptureFixture[str]
@@ -445,7 +451,10 @@ async def test_a_folder_is_looked_through_once_and_not_at_every_call(
         monkeypatch.setattr(os, "scandir", noted)
         for _ in range(3):
             await service.wait(service.start(GenerateRequest(prompt="a fox", output_dir="art")))
-    assert listed.count(str(tmp_path / "art")) == 1
+            await service.wait(service.start(GenerateRequest(prompt="a fox")))
+    assert listed.count(str(tmp_path / "p")) == 1
+    # A folder that a call names is not looked through at all.
+    assert listed.count(str(tmp_path / "art")) == 0
 
 
 async def test_a_half_written_picture_is_found_in_the_sandboxs_folder_too(tmp_path: Path) -> None:
@@ -549,6 +558,7 @@ async def box(sandbox_url: str) -> AsyncGenerator[Box]:
         yield box
 
 
+@promise("Crashes", "The next start says what it found.")
 async def test_the_program_itself_is_killed_and_its_next_start_says_what_it_found(
     box: Box, proxy: FaultProxy, tmp_path: Path
 ) -> None:

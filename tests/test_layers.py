@@ -30,11 +30,13 @@ ORDER = (
     "storage",
     "images",
     "settings",
+    "credentials",
     "paths",
     "parameters",
     "database",
     "redaction",
     "child_process",
+    "malloc",
     "errors",
     "__init__",
 )

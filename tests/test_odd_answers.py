@@ -16,6 +16,7 @@ import anyio.to_thread
 import httpx2
 import pytest
 from click.testing import CliRunner
+from promises import promise
 from workbench import META, SMALL, Bench, Benches, Canned, canned, encoded, said
 
 from gpt_image_2_mcp.cli.commands import commands
@@ -217,7 +218,8 @@ async def test_a_web_page_with_pictures_of_its_own_is_no_picture(benches: Benche
 
 
 async def test_more_than_an_answer_can_have_is_not_read(benches: Benches, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(answer, "MAX_ANSWER_BYTES", len(GOOD) + 10_000)
+    monkeypatch.setattr(answer, "MAX_PICTURE_BYTES", 10_000)
+    monkeypatch.setattr(answer, "MAX_BESIDE_BYTES", len(GOOD))
 
     async def endless() -> AsyncIterator[bytes]:
         yield GOOD.encode()
@@ -285,6 +287,10 @@ async def test_the_link_of_a_picture_that_cannot_be_fetched_is_kept(benches: Ben
     assert f"What came is kept in {kept}." in said(result)
 
 
+@promise(
+    "Odd pictures",
+    "An answer shows only what this program has decoded; of everything else it says what it is and where it is.",
+)
 @pytest.mark.parametrize("kind", ["GIF", "AVIF", "TIFF", "BMP"])
 async def test_other_formats_are_saved_as_they_came_and_not_shown(benches: Benches, kind: str) -> None:
     data = encoded(kind, (64, 48))
@@ -353,6 +359,7 @@ def damaged() -> dict[str, bytes]:
     }
 
 
+@promise("Odd pictures", "A damaged picture is saved as it came, and never shown.")
 @pytest.mark.parametrize("inline", ["preview", "full", "none"])
 @pytest.mark.parametrize("flaw", damaged())
 async def test_a_damaged_picture_is_saved_and_told_and_never_shown(
@@ -366,7 +373,7 @@ async def test_a_damaged_picture_is_saved_and_told_and_never_shown(
     assert content_of(image) == data
     assert image["broken"] is True
     assert "is damaged: it was saved as it came" in said(result)
-    assert {block.type for block in result.content} <= {"text", "resource_link"}
+    assert {block.type for block in result.content} <= {"text"}
     assert json.loads(record_of(Path(image["file_path"])))["applied"]["broken"] is True
     await is_listed_everywhere(bench, Path(image["file_path"]))
 

@@ -17,6 +17,7 @@ import pytest
 from album import file_of, saved
 from click.testing import CliRunner
 from PIL import Image
+from promises import promise
 from workbench import META, SMALL, Bench, Benches, Canned, canned, encoded, said
 
 from gpt_image_2_mcp.catalogue.picture_record import Picture
@@ -52,6 +53,7 @@ FORMATS: dict[str, tuple[bytes, str]] = {
 }
 
 
+@promise("Odd pictures", "What came as a picture is saved byte for byte, whatever its format.")
 async def test_every_format_gets_its_own_ending_byte_for_byte(benches: Benches) -> None:
     bench = await benches.open(wrap=canned(*(data for data, _ in FORMATS.values())).wrap)
     made = await bench.made("generate_image", n=len(FORMATS), **FOX)
@@ -65,6 +67,7 @@ def test_no_page_is_taken_for_a_drawing() -> None:
         assert name_format(page) is None
 
 
+@promise("Odd pictures", "A text in place of a picture is kept beside the pictures.")
 @pytest.mark.parametrize(
     "text",
     [b"<html><body>Oops</body></html>", b'{"error": "busy"}', b"upstream error\nplease retry\n", "schön\t".encode()],
@@ -123,7 +126,7 @@ async def test_a_later_process_knows_what_is_damaged(benches: Benches, tmp_path:
     later = await benches.open(data_dir=tmp_path / "data")
     fetched = await later.call("get_image_job", job_id=job)
     assert (fetched.meta or {})[META]["images"][0]["broken"] is True
-    assert {block.type for block in fetched.content} == {"text", "resource_link"}
+    assert {block.type for block in fetched.content} == {"text"}
 
 
 def without_pixels(edge: int) -> bytes:
@@ -137,7 +140,7 @@ def without_pixels(edge: int) -> bytes:
 async def test_what_is_too_large_to_be_decoded_is_not_shown_unseen(benches: Benches, inline: str) -> None:
     bench = await benches.open(wrap=canned(without_pixels(10_000)).wrap, GPT_IMAGE_2_INLINE=inline)
     result = await bench.call("generate_image", **FOX)
-    assert {block.type for block in result.content} == {"text", "resource_link"}
+    assert {block.type for block in result.content} == {"text"}
 
 
 @pytest.mark.parametrize("inline", ["preview", "full", "none"])
@@ -153,7 +156,7 @@ async def test_too_little_memory_to_decode_a_picture_does_not_make_it_damaged(
         result = await bench.call("generate_image", **FOX)
     assert not result.is_error
     assert "broken" not in (result.meta or {})[META]["images"][0]
-    assert {block.type for block in result.content} == {"text", "resource_link"}
+    assert {block.type for block in result.content} == {"text"}
 
 
 @pytest.mark.parametrize("tool", ["generate_image", "edit_image", "start_edit_session", "continue_edit_session"])
@@ -190,6 +193,7 @@ async def unwritable(
     return bench, backend
 
 
+@promise("Writing", "A picture that no folder takes is saved in your data folder.")
 async def test_a_picture_that_no_other_folder_takes_is_saved_in_the_data_folder(
     benches: Benches, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

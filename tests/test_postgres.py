@@ -22,6 +22,7 @@ from hypothesis import strategies as st
 from inline_snapshot import snapshot
 from patience import PATIENCE_S
 from postgres_server import PASSWORD, QUOTED, Server, broken_off
+from promises import promise
 from sqlalchemy import exc
 from stdio_bench import fetched, handed, job_of, listed
 from workbench import SMALL, Bench, Benches, folded, said
@@ -91,6 +92,7 @@ def made(prompt: str, number: int = 0, **fields: Any) -> Picture:
 # The address.
 
 
+@promise("Database", "No object of the program shows that password.")
 @pytest.mark.parametrize(
     "url",
     [
@@ -117,6 +119,7 @@ def test_an_address_of_a_server_is_taken_and_no_object_shows_its_password(url: s
     assert pickle.loads(pickle.dumps(address)) == address  # noqa: S301 - it was dumped here
 
 
+@promise("Database", "An address that might be split in the middle of the password is refused without being used.")
 @pytest.mark.parametrize(
     "url",
     [
@@ -157,6 +160,10 @@ def test_without_the_driver_it_is_said_how_to_get_it(monkeypatch: pytest.MonkeyP
 # What can be wrong with a server.
 
 
+@promise(
+    "Database",
+    "The password of `GPT_IMAGE_2_DATABASE_URL` is in no error: a server is named by its host and database alone.",
+)
 def test_what_keeps_a_database_from_being_opened_is_said_and_no_password(
     postgres_server: Server, postgres: PostgresUrl
 ) -> None:

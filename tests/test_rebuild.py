@@ -18,6 +18,7 @@ import sqlalchemy as sa
 from album import file_of
 from patience import PATIENCE_S
 from PIL import Image
+from promises import promise
 from workbench import SMALL, encoded
 
 from gpt_image_2_mcp.app import open_service
@@ -229,6 +230,10 @@ async def test_rebuilding_twice_changes_nothing(desk: Desk) -> None:
     assert desk.rows() == before
 
 
+@promise(
+    "Records",
+    "The path of a picture is changed only where the old file is gone and the new one has the same bytes.",
+)
 async def test_a_copy_does_not_take_the_place_of_its_original(desk: Desk) -> None:
     path = desk.plant(desk.pictures, PNG)
     await desk.rebuild()
@@ -288,6 +293,11 @@ LIES: Mapping[str, Mapping[str, Any]] = {
 }
 
 
+@promise(
+    "Records",
+    "If the picture is a PNG, JPEG or WebP, its size and format must be those of the record, and each field is "
+    "bounded.",
+)
 @pytest.mark.parametrize("lie", LIES.values(), ids=LIES)
 async def test_a_record_that_lies_is_said_to_and_the_rest_is_taken(lie: Mapping[str, Any], desk: Desk) -> None:
     desk.plant(desk.pictures, PNG, **lie)
@@ -358,6 +368,7 @@ SPOILS = (
 )
 
 
+@promise("Records", "A device or a huge file is not taken for a record.")
 @pytest.mark.parametrize("spoil", SPOILS)
 async def test_what_is_no_record_is_said_to_be_none(spoil: Callable[[Path], None], desk: Desk) -> None:
     path = desk.plant(desk.pictures, PNG)
@@ -385,6 +396,10 @@ def no_picture(path: Path) -> None:
     path.write_text("a text", encoding="utf-8")
 
 
+@promise(
+    "Records",
+    "`library rebuild` accepts a record only where the picture beside it has exactly the bytes that it names.",
+)
 @pytest.mark.parametrize(
     "spoil", [gone, changed, no_picture, a_folder, *(() if sys.platform == "win32" else (a_link, a_pipe, a_device))]
 )
@@ -411,6 +426,7 @@ async def test_two_pictures_that_claim_one_turn_are_told_apart(desk: Desk) -> No
     assert [note.endswith(f"as {first.stem} does.") for note in done.notes] == [True]
 
 
+@promise("Records", "A record changes no picture that is in the catalogue already.")
 async def test_another_picture_of_a_known_id_changes_nothing(desk: Desk) -> None:
     desk.plant(desk.pictures, PNG)
     await desk.rebuild()
@@ -421,6 +437,7 @@ async def test_another_picture_of_a_known_id_changes_nothing(desk: Desk) -> None
     assert desk.rows() == before
 
 
+@promise("Records", "A record does not change the turn from which a session continues.")
 @pytest.mark.parametrize("turn", [50, 10_000])
 async def test_a_strangers_turn_of_a_session_that_is_there_changes_nothing_of_it(desk: Desk, turn: int) -> None:
     """It is a branch in the tree, no more: what goes on is the person's own picture, in their own folder."""
@@ -496,6 +513,7 @@ async def test_a_thousand_pictures_of_one_moment_are_enough(desk: Desk) -> None:
 # Folders are judged as every other path.
 
 
+@promise("Records", "A link is not taken for a record.")
 @pytest.mark.skipif(sys.platform == "win32", reason="links need a privilege there")
 async def test_no_link_is_followed(desk: Desk) -> None:
     desk.plant(desk.root / "outside", PNG)

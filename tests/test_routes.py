@@ -95,9 +95,9 @@ async def test_what_a_fall_back_says(bench: Bench) -> None:
 Edited: 1 picture by the built-in sandbox in place of gpt-image-2, 1024x640, quality medium, PNG.
 FOLDER/sandbox/edit-TIME-HEX.png
 Tokens: 642 in, 956 out; free, gpt-image-2 would have cost about $0.0341.
-Note: This backend does not edit with 'gpt-image-2' on /images/edits: Invalid value: 'gpt-image-2'.
-Value must be 'dall-e-2' (request id req_ID; said by the sandbox, not by OpenAI). Edits go through
-the Responses API instead for the next minutes.
+Note: OpenAI does not edit with 'gpt-image-2' on /images/edits (400); the backend says: "Invalid
+value: 'gpt-image-2'. Value must be 'dall-e-2'" (request id req_ID; said by the sandbox, not by
+OpenAI). Edits go through the Responses API instead for the next minutes.
 Note: Edited through the Responses API, with gpt-4.1-mini as the host model.\
 """)
 
@@ -328,10 +328,10 @@ async def test_an_upload_that_fails_is_told_and_leaves_no_other_behind(forced: B
         tasks.start_soon(fail_the_second)
         text = await forced.refused("edit_image", prompt="bluer", images=["large.png"], mask="mask.png")
     assert folded(forced.plain(text)) == snapshot("""\
-An input picture could not be uploaded for the edit, so nothing was made: OpenAI failed on its side:
-The server had an error while processing your request. Sorry about that! You can retry your request,
-or contact us through our help center at help.openai.com if the error persists. (Please include the
-request ID req_ID in your message.). Nothing was billed; ask again in a minute
+An input picture could not be uploaded for the edit, so nothing was made: OpenAI failed on its side;
+the backend says: "The server had an error while processing your request. Sorry about that! You can
+retry your request, or contact us through our help center at help.openai.com if the error persists.
+(Please include the request ID req_ID in your message.)". Nothing was billed; ask again in a minute
 (https://status.openai.com) (request id req_ID; said by the sandbox, not by OpenAI).\
 """)
     assert (forced.knobs.files_uploaded, forced.knobs.files_deleted) == (1, 1)
@@ -365,10 +365,10 @@ async def test_a_host_model_too_old_for_the_tool_is_told_with_the_variable_that_
     text = await bench.refused("edit_image", prompt="bluer", images=["photo.png"])
     assert "OPENAI_RESPONSES_EDIT_MODEL" in text
     assert folded(bench.plain(text)) == snapshot("""\
-OpenAI refused the request (parameter 'tools'): Hosted tool 'image_generation' is not supported with
-gpt-4 (request id req_ID; said by the sandbox, not by OpenAI). The edit went through the Responses
-API with the host model 'gpt-4': if that model is too old for the image tool, set
-OPENAI_RESPONSES_EDIT_MODEL to a newer one, such as 'gpt-4.1-mini'.\
+OpenAI refused the request (parameter 'tools'); the backend says: "Hosted tool 'image_generation' is
+not supported with gpt-4" (request id req_ID; said by the sandbox, not by OpenAI). The edit went
+through the Responses API with the host model 'gpt-4': if that model is too old for the image tool,
+set OPENAI_RESPONSES_EDIT_MODEL to a newer one, such as 'gpt-4.1-mini'.\
 """)
 
 

@@ -15,6 +15,7 @@ import pytest
 import workbench
 from fault_proxy import paying
 from patience import PATIENCE_S
+from promises import promise
 from stdio_bench import Box, boxed, running
 from workbench import SMALL, TOOLS, Bench, Benches, Canned, encoded, plain_arguments, said
 
@@ -92,6 +93,7 @@ LOUD = {"GPT_IMAGE_2_MCP_DEBUG": "1", "OPENAI_LOG": "debug", "PYTHONWARNINGS": "
 QUIET = {"GPT_IMAGE_2_MCP_DEBUG": "", "OPENAI_LOG": "debug"}
 
 
+@promise("Secrets", "The key is in no log, error, file or database.")
 @pytest.mark.parametrize("environ", [LOUD, QUIET], ids=["loud", "quiet"])
 async def test_the_key_is_nowhere_whatever_goes_wrong(box: Box, environ: dict[str, str], tmp_path: Path) -> None:
     """One run through every failure of the backend, and everything that came out of the program or lies on the disk."""
@@ -236,6 +238,7 @@ LOOKED_THROUGH = {"in the message", "as a header in the message", "in the modera
 """Where the API's own sentences are told, from which what looks like OpenAI's keys is taken out."""
 
 
+@promise("Secrets", "No eight consecutive characters of it are in what is quoted from a backend.")
 @pytest.mark.parametrize(
     ("whose", "where"),
     [
@@ -322,6 +325,7 @@ async def test_a_bug_of_ours_is_logged_without_the_key(tmp_path: Path, caplog: p
     assert "heliotrope" not in caplog.text
 
 
+@promise("Secrets", "Prompts are in no log without `GPT_IMAGE_2_MCP_DEBUG=1`.")
 async def test_a_prompt_is_in_no_log_without_debugging(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.WARNING)
     async with paying(tmp_path) as bench:
@@ -361,6 +365,9 @@ def test_the_document_and_the_code_have_the_same_folders_off_limits() -> None:
     assert promised("Secrets: never read, and not written") == [
         *(f"- `{folder}`: {holds}" for folder, holds in denylist.SECRET_FOLDERS),
         *(f"- `{name}`" for name in denylist.SECRET_FILES),
+    ]
+    assert promised("Where programs keep pictures: read with your yes") == [
+        f"- `{folder}`: {what}" for folder, what in denylist.CACHES
     ]
     system = [
         f"- `{folder.path}`: {folder.reason}"

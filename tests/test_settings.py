@@ -121,8 +121,8 @@ async def test_without_a_key_the_tools_are_listed_and_a_call_says_what_is_missin
 OPENAI_API_KEY is not set, so no picture can be made. Make a key at
 https://platform.openai.com/api-keys. For an MCP client, put it into the `env` block of this
 server's entry in the client's configuration and restart the client, since the shell's environment
-does not reach it; in a terminal, export it. To try without a key, add --sandbox to the server's
-`args` or to the command.\
+does not reach it; in a terminal, export it. OPENAI_API_KEY_FILE can name a file that holds it
+instead. To try without a key, add --sandbox to the server's `args` or to the command.\
 """)
     assert not bench.seen()
     assert not bench.folder.exists()
@@ -193,3 +193,33 @@ async def test_a_server_without_a_cap_keeps_all_its_sessions(benches: Benches) -
     for _ in range(3):
         await bench.made("start_edit_session", prompt="bluer", images=["photo.png"], size=SMALL)
     assert "3 active" in said(await bench.call("list_edit_sessions"))
+
+
+def test_every_variable_is_documented_where_it_is_declared() -> None:
+    for name, field in Settings.variables().items():
+        description = Settings.model_fields[field].description
+        assert description, name
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("$HOME/pics", "/home/ann/pics"),
+        ("${HOME}/pics", "/home/ann/pics"),
+        ("%USERPROFILE%/pics", "/users/ann/pics"),
+        ('"/data/my pics"', "/data/my pics"),
+    ],
+)
+def test_variables_and_quotes_in_a_folder_are_understood(written: str, meant: str) -> None:
+    environ = {"GPT_IMAGE_2_OUTPUT_DIR": written, "HOME": "/home/ann", "USERPROFILE": "/users/ann"}
+    settings = Settings.read(environ)
+    assert settings.problems == ()
+    assert settings.output_dir == meant
+
+
+@pytest.mark.parametrize("written", ["$NOWHERE/pics", "%NOWHERE%/pics"])
+def test_a_variable_that_is_not_set_is_named(written: str) -> None:
+    (problem,) = Settings.read({"GPT_IMAGE_2_OUTPUT_DIR": written}).problems
+    assert "the variable" in problem
+    assert "NOWHERE" in problem
+    assert "is not set" in problem

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from mcp_types import CallToolResult
 from patience import PATIENCE_S
 from PIL import Image
+from promises import promise
 from stdio_bench import calls, fetched, handed, job_of, listed, reached, report_of
 from workbench import EDITS, JOB, KEY, SMALL, Bench, canned, encoded, said
 
@@ -257,6 +258,7 @@ async def test_a_failure_is_told_after_a_restart_in_the_same_words(tmp_path: Pat
         assert said(await fetched(bench, job)) == here
 
 
+@promise("Repetitions", "A repetition in another process joins the job of the first.")
 @pytest.mark.parametrize("where", ["queued", "rendering"])
 async def test_a_second_process_joins_a_job_of_the_first_and_follows_it(tmp_path: Path, where: str) -> None:
     one_at_a_time = SHORT | {"GPT_IMAGE_2_MAX_CONCURRENCY": "1"}

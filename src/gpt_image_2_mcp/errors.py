@@ -25,6 +25,7 @@
     │   ├── JobFailedElsewhere  it failed in another process, with that process's message
     │   └── JoinedJobFailed     the earlier, identical call that this one joined failed
     ├── ShuttingDown            the server takes no new work
+    ├── ProgramReplaced         another version of this program is on the disk now
     └── ApiError                the API, or a proxy on the way to it, refused or failed
         ├── ModerationRefused   the prompt or a picture was refused; never retried
         ├── RateLimited         wait `retry_after` seconds
@@ -234,6 +235,18 @@ class ShuttingDown(GptImageError):
     def __init__(self) -> None:
         """Create the error with its message."""
         super().__init__("The server is shutting down and takes no new work. Start it again, then repeat the call.")
+
+
+class ProgramReplaced(GptImageError, ModuleNotFoundError):
+    """The program was replaced or removed on the disk, and a part of it is needed that is not loaded yet."""
+
+    def __init__(self, module: str) -> None:
+        """`module` is what cannot be loaded."""
+        super().__init__(
+            "gpt-image-2-mcp was replaced on the disk by another version, or removed, since this server was started."
+            f" Two versions must not be mixed, and {module} is not loaded yet. What was paid for is saved. Restart the"
+            " MCP server in your client."
+        )
 
 
 class ApiError(GptImageError):

@@ -2,37 +2,58 @@
 
 A wrong value never stops the server, since the user of an MCP client sees nothing of a server that exits. The default
 is used instead, and `problems` gets a sentence, which is written to stderr once and is the answer to every call. A
-variable counts as unset if it is empty, or still holds a `${…}` that the client did not fill in.
+variable counts as unset if it is empty, or still holds a `${…}` that the client did not fill in and that, in a folder's
+path, names no variable of the environment.
 """
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, cast
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    SecretStr,
+    ValidationError,
+)
 
+from .credentials.api_key import KeySource, is_key, read_key_file, read_keyring
 from .database.url import Address, PostgresUrl
 from .errors import BadRequest, NotConfigured, shown
 from .parameters.validation import describe_rule
 from .paths.policy import expand_path
+from .paths.written_folder import expand_variables, first_variable, unquoted_folder
 from .redaction.key import redact_key, redact_key_bytes
+from .redaction.password import redact_password
 
 _PLACEHOLDER = re.compile(r"\$\{[^}]*\}")
 
 DEFAULT_BASE_URL = "https://api.openai.com/v1"
 """The API's address where OPENAI_BASE_URL is not set."""
 
+FOLDERS = ("GPT_IMAGE_2_OUTPUT_DIR", "GPT_IMAGE_2_ALLOWED_DIRS")
+"""The settings that name folders: variables of the environment are replaced in them."""
+
 TEN_YEARS_MS = 315_360_000_000
 """The longest idle time of a session that can be set; for a longer one there is 0, which means never."""
 
 
+MIN_PASSWORD = 6
+"""Characters of the shortest password that is hidden wherever it stands."""
+_SECRET_FIELD = re.compile(r"key|token|secret|pass|pwd|sig|auth", re.IGNORECASE)
+
+
 def _check_key(key: SecretStr) -> SecretStr:
-    # Python's HTTP stack quotes a header that it cannot encode in its error message, so such a key is refused here.
-    if not re.fullmatch(r"[!#-&(-~]+", key.get_secret_value()):
+    if not is_key(key.get_secret_value()):
         raise ValueError(
             "a key of printable ASCII characters without spaces and quotes (was more copied than the key?)"
         )
@@ -69,10 +90,18 @@ ModelName = Annotated[str, AfterValidator(_check_model_name)]
 
 
 def _check_folder(text: str) -> str:
+    if variable := first_variable(text):
+        raise ValueError(f"a folder's path, and the variable {variable} in it is not set")
     try:
         expand_path(text, working_dir=Path("/"), home=Path("/"))
     except BadRequest as error:
         raise ValueError(f"a folder's path ({error})") from None
+    return text
+
+
+def _check_file(text: str) -> str:
+    if not text.startswith("~/") and not Path(text).is_absolute():
+        raise ValueError("a file's full path, or one that begins with ~/")
     return text
 
 
@@ -103,6 +132,7 @@ def _check_database_url(url: SecretStr) -> SecretStr:
     return url
 
 
+KeyFile = Annotated[str, AfterValidator(_check_file)]
 Folder = Annotated[str, AfterValidator(_check_folder)]
 PathList = Annotated[tuple[Folder, ...], BeforeValidator(_split_paths)]
 HostList = Annotated[tuple[Annotated[str, AfterValidator(_check_host)], ...], BeforeValidator(_split_hosts)]
@@ -117,6 +147,12 @@ class Settings(BaseModel):
 
     api_key: ApiKey | None = Field(None, alias="OPENAI_API_KEY")
     """Your OpenAI API key, from https://platform.openai.com/api-keys. Needed to make pictures, not to start."""
+    api_key_file: KeyFile | None = Field(None, alias="OPENAI_API_KEY_FILE")
+    """A file that holds the key, if `OPENAI_API_KEY` is not set: so the key need not stand in a client's configuration.
+    Refused if other users can read it (`chmod 600`)."""
+    keyring: bool = Field(default=False, alias="GPT_IMAGE_2_KEYRING")
+    """1: the key is read from the system's keyring if neither of these is set (needs `gpt-image-2-mcp[keyring]`). Store
+    it with `uvx keyring set gpt-image-2-mcp OPENAI_API_KEY`."""
     base_url: HttpUrl | None = Field(None, alias="OPENAI_BASE_URL")
     """Another backend that speaks OpenAI's API: a proxy, Azure's v1 endpoint, the sandbox as a server."""
     organization: AccountId | None = Field(None, alias="OPENAI_ORG_ID")
@@ -124,8 +160,8 @@ class Settings(BaseModel):
     project: AccountId | None = Field(None, alias="OPENAI_PROJECT_ID")
     """The project that pays."""
     output_dir: Folder | None = Field(None, alias="GPT_IMAGE_2_OUTPUT_DIR")
-    """Where pictures are saved: absolute, `~/…`, or relative to the working directory. Unset: your Pictures folder,
-    `gpt-image-2/<project>/`."""
+    """Where pictures are saved: absolute, `~/…`, or relative to the working directory; `$NAME` and `%NAME%` are
+    replaced. Unset: your Pictures folder, `gpt-image-2/<project>/`."""
     model: ModelName = Field("gpt-image-2", alias="GPT_IMAGE_2_MODEL")
     """The image model; a dated snapshot, a later model, an Azure deployment or a proxy's alias."""
     session_max: int = Field(20, ge=0, alias="GPT_IMAGE_2_SESSION_MAX")
@@ -181,6 +217,16 @@ class Settings(BaseModel):
     problems: tuple[str, ...] = ()
     """Not from the environment: a sentence for each variable whose value is wrong."""
 
+    _key_source: KeySource | None = PrivateAttr(None)
+
+    def model_post_init(self, context: Any, /) -> None:
+        """Choose where the key comes from if it is not in the environment."""
+        del context
+        if self.api_key is None and self.api_key_file is not None:
+            self._key_source = KeySource(partial(read_key_file, self.api_key_file))
+        elif self.api_key is None and self.keyring:
+            self._key_source = KeySource(read_keyring)
+
     @classmethod
     def variables(cls) -> Mapping[str, str]:
         """The field name of each environment variable, in the order of the documentation."""
@@ -189,9 +235,9 @@ class Settings(BaseModel):
     @classmethod
     def read(cls, environ: Mapping[str, str], *, sandbox: bool = False) -> Self:
         """Read the variables from an environment; a wrong value becomes a sentence in `problems`."""
-        values: dict[str, Any] = {
-            name: environ[name].strip() for name in cls.variables() if not _is_unset(environ.get(name))
-        }
+        given = {name: environ.get(name, "").strip() for name in cls.variables()}
+        given |= {name: expand_variables(unquoted_folder(given[name]), environ) for name in FOLDERS}
+        values: dict[str, Any] = {name: value for name, value in given.items() if not _is_unset(value)}
         extra: dict[str, Any] = {"sandbox": sandbox}
         try:
             return cls.model_validate(values | extra)
@@ -221,32 +267,69 @@ class Settings(BaseModel):
             raise NotConfigured("\n".join(self.problems))
 
     def require_key(self) -> None:
-        """Check that pictures can be made: all values are right, and there is a key or the sandbox.
+        """Check that pictures can be made: all values are right, and there is the sandbox, a key or a place of one.
 
         Raises:
             NotConfigured: a value is wrong, or the key is missing.
 
         """
         self.require_valid()
-        if self.api_key is None and not self.sandbox:
+        if self.api_key is None and self._key_source is None and not self.sandbox:
             raise NotConfigured(
                 "OPENAI_API_KEY is not set, so no picture can be made. Make a key at"
                 " https://platform.openai.com/api-keys. For an MCP client, put it into the `env` block of this server's"
                 " entry in the client's configuration and restart the client, since the shell's environment does not"
-                " reach it; in a terminal, export it. To try without a key, add --sandbox to the server's `args` or to"
-                " the command."
+                " reach it; in a terminal, export it. OPENAI_API_KEY_FILE can name a file that holds it instead. To try"
+                " without a key, add --sandbox to the server's `args` or to the command."
             )
 
+    def load_key(self) -> str | None:
+        """The API key; None if there is none. Blocks, if it is read from a file or the keyring for the first time.
+
+        Raises:
+            NotConfigured: it cannot be read from there.
+
+        """
+        if self.sandbox or self._key_source is None:
+            return self._known_key
+        return self._key_source.load()
+
+    @property
+    def is_key_loaded(self) -> bool:
+        """Whether `load_key` answers at once."""
+        return self.sandbox or self._key_source is None or self._key_source.loaded is not None
+
+    @property
+    def _known_key(self) -> str | None:
+        """The key, as far as it was read: a key that was not read yet is in no text."""
+        if self.api_key is not None:
+            return self.api_key.get_secret_value()
+        return self._key_source.loaded if self._key_source else None
+
     def redact(self, text: str) -> str:
-        """Redact the API key, in whole or in part, and the database's password in a text; see `redaction`."""
+        """Redact the API key, in whole or in part, and the passwords of addresses in a text; see `redaction`."""
         database = self.database_address()
         if isinstance(database, PostgresUrl):
             text = database.redact(text)
-        return text if self.api_key is None else redact_key(text, self.api_key.get_secret_value())
+        text = redact_password(text, *self._base_url_secrets())
+        key = self._known_key
+        return text if key is None else redact_key(text, key)
+
+    def _base_url_secrets(self) -> Iterator[str]:
+        """The password in OPENAI_BASE_URL, and the secrets of its query, as they stand there and decoded."""
+        parts = urlsplit(self.base_url or "")
+        fields = (field.partition("=") for field in parts.query.split("&"))
+        values = [value for name, _, value in fields if _SECRET_FIELD.search(name)]
+        for secret in (parts.password or "", *values):
+            for spelling in (secret, unquote(secret)):
+                yield spelling if len(spelling) >= MIN_PASSWORD else ""
+        # A shorter one may be a part of any word.
+        yield f":{parts.password}@"
 
     def redact_bytes(self, content: bytes) -> bytes:
         """Redact the API key in the bytes of an answer that is kept as it came."""
-        return content if self.api_key is None else redact_key_bytes(content, self.api_key.get_secret_value())
+        key = self._known_key
+        return content if key is None else redact_key_bytes(content, key)
 
     @classmethod
     def _describe_problem(cls, name: str, value: str, finding: Any) -> str:
@@ -254,7 +337,8 @@ class Settings(BaseModel):
         properties = cast("dict[str, Any]", cls.model_json_schema(by_alias=True)["properties"])
         # The key is secret, and a base URL or a database's URL may hold a password, even where it is incomplete.
         secret = (
-            name == "OPENAI_API_KEY"
+            # Some put the key itself where its file is to be named.
+            name in {"OPENAI_API_KEY", "OPENAI_API_KEY_FILE"}
             or (name == "OPENAI_BASE_URL" and "@" in value)
             or (name == "GPT_IMAGE_2_DATABASE_URL" and re.search(r"@|postgres|pass|pwd", value, re.IGNORECASE))
         )
@@ -263,5 +347,5 @@ class Settings(BaseModel):
         return f"{name} must be {expected}; it is {got}. Correct it in the client's configuration, or in the shell."
 
 
-def _is_unset(value: str | None) -> bool:
-    return value is None or not value.strip() or _PLACEHOLDER.search(value) is not None
+def _is_unset(value: str) -> bool:
+    return not value or _PLACEHOLDER.search(value) is not None

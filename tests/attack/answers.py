@@ -42,7 +42,7 @@ def small_picture() -> str:
 
 def head(status: str = "200 OK", **headers: str) -> bytes:
     """The head of an answer whose body ends with the connection."""
-    fields = {"content-type": "application/json", "connection": "close", **headers}
+    fields = {"content_type": "application/json", "connection": "close", **headers}
     lines = [f"{name.replace('_', '-')}: {value}" for name, value in fields.items()]
     return "\r\n".join([f"HTTP/1.1 {status}", *lines, "", ""]).encode("utf-8")
 
@@ -184,6 +184,7 @@ def _words() -> Mapping[str, Hostile]:
         "link-to-the-inside": Hostile(sent({"data": [{"url": "http://169.254.169.254/latest/meta-data"}]})),
         "keys-of-a-row": Hostile(sent({"data": [{f"{FORGED}{'k' * 1000}{number}": 1 for number in range(1000)}]})),
         "status-of-nothing": Hostile([b"HTTP/1.1 999 " + FORGED.encode().replace(b"\n", b" ") + b"\r\n\r\n"]),
+        "status-with-escapes": Hostile([f"HTTP/1.1 400 {ESCAPES}\r\n\r\n".encode("latin-1", "replace")]),
         "not-http": Hostile([b"\x16\x03\x01" + b"\0" * 1000]),
     }
 

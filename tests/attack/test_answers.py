@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from mcp import Client
 from patience import ALL_ROUNDS, LONG_WAIT
+from promises import promise
 from stdio_bench import Program, running
 from workbench import KEY, SMALL, dumped, said
 
@@ -64,30 +65,8 @@ def check(name: str, hostile: Hostile, result: Mapping[str, Any], text: str, fol
     assert len(beside) < 12, beside
 
 
-PENDING = {
-    "wait-of-dots",
-    "wait-of-two-dots",
-    "wait-of-a-year",
-    "wait-of-400-digits",
-    "wait-infinite",
-    "wait-in-words-of-400-digits",
-    "surrogate-in-an-error",
-    "long-quality",
-    "quality-with-lines",
-    "error-with-escapes",
-    "error-with-forged-lines",
-    "violations-of-anything",
-    "pictures-400",
-}
-"""What does not hold yet; a name goes as soon as it holds."""
-LIGHT = [
-    pytest.param(name, marks=[pytest.mark.xfail(strict=True)] if name in PENDING else [])
-    for name, hostile in ANSWERS.items()
-    if not hostile.is_heavy
-]
-
-
-@pytest.mark.parametrize("name", LIGHT)
+@promise("Backend", "Whatever a backend answers, what is told of it is bounded.")
+@pytest.mark.parametrize("name", [name for name, hostile in ANSWERS.items() if not hostile.is_heavy])
 async def test_a_hostile_answer_is_told_in_bounds(name: str, tmp_path: Path) -> None:
     hostile = ANSWERS[name]
     with HostileBackend(lambda name: ANSWERS[name].pieces) as backend:
@@ -103,6 +82,7 @@ async def test_a_hostile_answer_is_told_in_bounds(name: str, tmp_path: Path) -> 
             assert not again.is_error, said(again)
 
 
+@promise("Backend", "No answer of a backend costs much memory or time.")
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="memory is measured in /proc")
 @pytest.mark.parametrize("streamed", [False, True])

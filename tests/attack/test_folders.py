@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from inline_snapshot import snapshot
+from promises import promise
 from workbench import SMALL, Bench, Benches, folded
 
 from gpt_image_2_mcp.errors import BadRequest
@@ -74,6 +75,7 @@ ODD_NAMES = (
 )
 
 
+@promise("Writing", "A new folder gets a name that means nothing to a shell or a system.")
 @pytest.mark.parametrize("name", ODD_NAMES)
 def test_a_new_folder_with_a_name_that_means_something_is_refused_and_a_plain_name_suggested(
     name: str, tmp_path: Path
@@ -145,6 +147,10 @@ def test_the_folder_that_a_person_set_may_have_any_name_and_not_what_is_made_in_
 # Hidden folders of projects.
 
 
+@promise(
+    "Writing",
+    "Nothing is written into `.git` and other hidden folders of a project but this program's `.gpt-image-2`.",
+)
 @pytest.mark.parametrize(
     "folder",
     [
@@ -199,6 +205,7 @@ async def test_a_repository_is_whole_after_calls_that_name_its_parts(bench: Benc
     assert bench.seen() == []
 
 
+@promise("Writing", "No folder is made for a call that a budget refuses.")
 async def test_no_folder_is_made_for_a_call_that_a_budget_refuses(benches: Benches) -> None:
     bench = await benches.open(GPT_IMAGE_2_BUDGET_PER_CALL_USD="0.0001")
     assert "budget" in (await bench.refused("generate_image", **FOX, output_dir="new/art")).lower()
@@ -240,6 +247,10 @@ CLOSED = [
 ]
 
 
+@promise(
+    "Writing",
+    "A second path to a closed folder is closed too: another letter case, `/System/Volumes/Data`, `/mnt/c`, `\\\\?\\`.",
+)
 @pytest.mark.parametrize(("home", "folder"), CLOSED)
 def test_a_second_path_to_a_closed_folder_is_closed_too(home: str, folder: str) -> None:
     with pytest.raises(BadRequest, match="No picture is written"):

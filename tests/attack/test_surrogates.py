@@ -6,6 +6,7 @@ from pathlib import Path
 
 import anyio
 import pytest
+from promises import promise
 from stdio_bench import running
 from workbench import SMALL
 
@@ -16,6 +17,7 @@ from .test_answers import settings
 pytestmark = pytest.mark.anyio
 
 
+@promise("Junk", "Half a surrogate pair in any text ends no server.")
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems refuse such a name")
 async def test_half_a_surrogate_pair_in_a_message_or_a_folder_name_ends_no_server(tmp_path: Path) -> None:
     folder = os.fsdecode(os.fsencode(tmp_path) + b"/f\xffx")
@@ -29,6 +31,6 @@ async def test_half_a_surrogate_pair_in_a_message_or_a_folder_name_ends_no_serve
                 result = await program.answer(await program.call(tool, **arguments))
                 return result["content"][0]["text"]
 
-            assert "? bad" in await text("generate_image", prompt="attack-surrogate-in-an-error", size=SMALL)
+            assert " bad" in await text("generate_image", prompt="attack-surrogate-in-an-error", size=SMALL)
             assert "f?x" in await text("generate_image", prompt="attack-compressed", size=SMALL)
             assert "1 picture" in await text("list_images")

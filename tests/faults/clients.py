@@ -6,6 +6,7 @@ of the first time.
 
 import json
 import os
+import secrets
 import signal
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -16,7 +17,7 @@ from typing import Any
 import anyio
 import anyio.abc
 from patience import PATIENCE_S
-from stdio_bench import PROGRAM
+from stdio_bench import PROGRAM, processes_with
 from workbench import JOB, KEY, META
 
 from .wishes import Ending, Round, Wish
@@ -45,7 +46,7 @@ class Fate:
     is_refused: bool = False
     """An answer said that the call failed."""
     was_killed: bool = False
-    """A server was killed before it had answered: what had reached that server may be lost."""
+    """A server was killed before it had answered, or its engine: what had reached it may be lost."""
 
     @property
     def is_answered(self) -> bool:
@@ -103,9 +104,10 @@ class Home:
 class Server:
     """The program on pipes, and a client that gives every answer to the call that waits for it."""
 
-    def __init__(self, process: anyio.abc.Process) -> None:
-        """`run` reads what the process says."""
+    def __init__(self, process: anyio.abc.Process, mark: str) -> None:
+        """`mark` is in the environment of the process and of its engines, and of no other."""
         self.process = process
+        self._mark = mark
         self.stderr = b""
         self.answered = 0
         self._news = anyio.Event()
@@ -186,6 +188,16 @@ class Server:
         self.answered += 1
         self._tell()
 
+    async def kill_engine(self) -> str:
+        """Kill the engine, and call once more; what was wrong with the front then, or ""."""
+        engines = [number for number in processes_with(self._mark) if number != self.process.pid]
+        for number in engines:
+            os.kill(number, signal.SIGKILL)
+        result = await self.result(await self.ask("tools/call", name="list_images", arguments={}))
+        # The call may have reached the engine that was killed.
+        text = result["content"][0]["text"]
+        return "" if engines and (not result.get("isError") or "may have been billed" in text) else f"{engines}: {text}"
+
     async def end(self, ending: Ending) -> str:
         """End the server; what was wrong with that, or ""."""
         assert self.process.stdin is not None
@@ -204,12 +216,13 @@ class Server:
 
 @asynccontextmanager
 async def started(home: Home, variables: Mapping[str, str]) -> AsyncGenerator[Server]:
-    environ = home.environ | dict(variables)
+    mark = f"{MARK}_SERVER={secrets.token_hex(8)}"
+    environ = home.environ | dict(variables) | dict([mark.split("=")])
     async with (
         await anyio.open_process(PROGRAM, env=environ, cwd=home.root / "work") as process,
         anyio.create_task_group() as tasks,
     ):
-        server = Server(process)
+        server = Server(process, mark)
         tasks.start_soon(server.read)
         tasks.start_soon(server.read_log)
         try:
@@ -258,12 +271,15 @@ class Chat:
                     calls.start_soon(self._act, server, fate)
                 if one.ending != "idle":
                     await server.has_answered(one.after)
+                if one.ending == "engine killed":
+                    self.endings.append((one, await server.kill_engine()))
+                elif one.ending != "idle":
                     self.endings.append((one, await server.end(one.ending)))
-            if one.ending == "idle":
+            if one.ending in ("idle", "engine killed"):
                 self.endings.append((one, await server.end("idle")))
             if one.kills_work:
                 for fate in (*again, *new):
-                    fate.was_killed |= not fate.is_answered
+                    fate.was_killed |= not fate.is_answered or fate.is_refused
         self.logs.append(server.stderr.decode("utf-8", "replace"))
 
     async def _start_session(self, server: Server) -> str:
@@ -331,24 +347,13 @@ class Chat:
 async def left_running(home: Home) -> int:
     """Wait for the processes that outlive their clients, and kill those that do not end; how many that are."""
     with anyio.move_on_after(END_S):
-        while _processes(home):  # noqa: ASYNC110 - nothing tells when another process ends
+        while processes_with(f"{MARK}={home.root}"):  # noqa: ASYNC110 - nothing tells when another process ends
             await anyio.sleep(0.1)
         return 0
-    left = _processes(home)
+    left = processes_with(f"{MARK}={home.root}")
     for number in left:
         os.kill(number, signal.SIGKILL)
     return len(left)
-
-
-def _processes(home: Home) -> list[int]:
-    """The ids of the living processes of a run; on Linux, where engines are."""
-    found: list[int] = []
-    for folder in Path("/proc").glob("[0-9]*"):
-        # A process may end meanwhile.
-        with suppress(OSError):
-            if f"{MARK}={home.root}".encode() in (folder / "environ").read_bytes().split(b"\0"):
-                found.append(int(folder.name))
-    return found
 
 
 async def checked(home: Home) -> dict[str, Any]:

@@ -5,8 +5,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, TypeVar
 
-from gpt_image_2_mcp.settings import Settings
-
 from .exchange import Route
 from .kinds import KINDS
 
@@ -23,8 +21,11 @@ blank": as "cancel and repeat", with a blank at the end of the prompt. "cancel t
 `cancel_image_job`, and then fetch what came of it.
 """
 
-Ending = Literal["idle", "stdin closed", "SIGTERM", "SIGHUP", "SIGKILL"]
-"""How the server of a round ends. "idle": stdin is closed when every answer was read. The others come amid calls."""
+Ending = Literal["idle", "stdin closed", "SIGTERM", "SIGHUP", "SIGKILL", "engine killed"]
+"""How the server of a round ends. "idle": stdin is closed when every answer was read. The others come amid calls.
+
+"engine killed": only the engine ends, the front starts another one, and the round goes on to its end in good order.
+"""
 
 Setting = Literal["plain", "partial images", "Responses", "budget", "short wait"]
 
@@ -35,9 +36,6 @@ SETTINGS: Mapping[Setting, Mapping[str, str]] = {
     "budget": {"GPT_IMAGE_2_BUDGET_PER_DAY_USD": "100000", "GPT_IMAGE_2_BUDGET_PER_CALL_USD": "50"},
     "short wait": {"GPT_IMAGE_2_MAX_WAIT_S": "0.3"},
 }
-
-ENGINES = "engine" in Settings.model_fields
-"""Whether this version of the program can have engines."""
 
 WISHES = 25
 """In one round, side by side."""
@@ -61,7 +59,14 @@ _ACTIONS: Mapping[Action, int] = {
     "cancel the job": 1,
 }
 _SETTINGS: Mapping[Setting, int] = {"plain": 3, "partial images": 3, "Responses": 1, "budget": 1, "short wait": 1}
-_ENDINGS: Mapping[Ending, int] = {"idle": 4, "stdin closed": 2, "SIGTERM": 2, "SIGHUP": 2, "SIGKILL": 3}
+_ENDINGS: Mapping[Ending, int] = {
+    "idle": 4,
+    "stdin closed": 2,
+    "SIGTERM": 2,
+    "SIGHUP": 2,
+    "SIGKILL": 3,
+    "engine killed": 3,
+}
 
 
 @dataclass(frozen=True)
@@ -102,7 +107,7 @@ class Round:
     @property
     def kills_work(self) -> bool:
         """Whether the work under way ends with the server."""
-        return self.ending == "SIGKILL" and not (self.has_engine and ENGINES)
+        return self.ending == "engine killed" or (self.ending == "SIGKILL" and not self.has_engine)
 
     @property
     def variables(self) -> Mapping[str, str]:
@@ -156,7 +161,8 @@ def mixture(seed: int, calls: int) -> Sequence[Plan]:
             for at in range(size)
         ]
         heard = sum(wish.action == "wait" and KINDS[wish.kind].group != "silent" for wish in wishes)
-        after, has_engine = chance.randint(0, heard * 2 // 3), bool(chance.getrandbits(1))
+        after = chance.randint(0, heard * 2 // 3)
+        has_engine = bool(chance.getrandbits(1)) or ending == "engine killed"
         rounds.append(Round(number, setting, ending, after, has_engine, wishes))
     return [Plan(Wish(f"s{seed}c{chat}", "start_edit_session", "good"), rounds[chat::CHATS]) for chat in range(CHATS)]
 

@@ -34,6 +34,7 @@ from inline_snapshot import snapshot
 from ledger_processes import HERE, HIGH, NOON, Clock, die, open_ledger, spend, write_many
 from patience import PATIENCE_S, rounds
 from postgres_server import expired
+from promises import promise
 from sqlalchemy import exc
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateIndex, CreateTable
@@ -652,6 +653,7 @@ def test_a_file_system_without_locks_is_told(opened: Open, monkeypatch: pytest.M
 # --- The file
 
 
+@promise("Other users", "The ledger's folder and file are readable by you alone.")
 def test_opening_makes_a_folder_and_file_for_the_owner_alone(opened: Open, path: Path) -> None:
     old = os.umask(0)
     try:

@@ -13,11 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from inline_snapshot import snapshot
 from PIL import Image, ImageCms
+from promises import promise
 
 from gpt_image_2_mcp.errors import UnreadableSource
 from gpt_image_2_mcp.images import Facts, Format, facts, sniff, validate
 from gpt_image_2_mcp.images import structure as chunks
-from gpt_image_2_mcp.images.formats import recognise
+from gpt_image_2_mcp.images.other_formats import recognise
 
 ORIENTATION = 0x0112
 validating = import_module("gpt_image_2_mcp.images.validate")
@@ -105,6 +106,7 @@ AS_THEY_ARE: dict[str, Callable[[], bytes]] = {
     "lossy WebP": lambda: saved(corners(), "WEBP"),
     "lossless WebP": lambda: saved(corners(), "WEBP", lossless=True),
     "WebP with alpha": lambda: saved(corners("RGBA"), "WEBP"),
+    "sRGB JPEG": lambda: saved(corners(), "JPEG", icc_profile=srgb()),
     "PNG with a ZIP behind it": lambda: saved(corners(), "PNG") + b"PK\x03\x04 and so on",
 }
 
@@ -127,15 +129,13 @@ def with_alpha() -> Image.Image:
 
 
 REBUILT: dict[str, tuple[Callable[[], bytes], str]] = {
-    "CMYK JPEG": (lambda: saved(corners("CMYK"), "JPEG", quality=100), "RGB"),
-    "MPO": (lambda: saved(corners(), "MPO", save_all=True, append_images=[noise((48, 32))], quality=100), "RGB"),
     "palette PNG": (lambda: saved(corners("P"), "PNG"), "RGB"),
     "16-bit RGB PNG": (lambda: png(width=1, height=1, bits=16, pixels=b"\0\xff\xff\x80\0\0\0"), "RGB"),
     "16-bit grey PNG": (lambda: saved(Image.new("I;16", (48, 32), 0x8000), "PNG"), "L"),
     "1-bit PNG": (lambda: saved(corners("1"), "PNG"), "L"),
     "4-bit grey PNG": (lambda: png(width=2, height=1, bits=4, colour=0, pixels=b"\0\x0f"), "L"),
-    "grey and alpha PNG": (lambda: saved(with_alpha().convert("LA"), "PNG"), "RGBA"),
-    "palette and tRNS PNG": (lambda: saved(with_alpha().quantize(), "PNG"), "RGBA"),
+    "grey and alpha PNG": (lambda: saved(with_alpha().convert("LA"), "PNG"), "RGB"),
+    "palette and tRNS PNG": (lambda: saved(with_alpha().quantize(), "PNG"), "RGB"),
     "APNG": (lambda: saved(corners(), "PNG", save_all=True, append_images=[noise((48, 32))]), "RGB"),
     "animated WebP": (
         lambda: saved(corners(), "WEBP", save_all=True, append_images=[noise((48, 32))], lossless=True),
@@ -157,10 +157,32 @@ def test_a_picture_that_the_api_would_refuse_is_rebuilt_as_a_plain_png(make: Cal
     assert validate(judged.data).change is None
 
 
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: saved(corners("CMYK"), "JPEG", quality=100),
+        lambda: saved(corners(), "MPO", save_all=True, append_images=[noise((48, 32))], quality=100),
+    ],
+    ids=["CMYK", "MPO"],
+)
+def test_a_jpeg_that_is_rebuilt_stays_a_jpeg(make: Callable[[], bytes]) -> None:
+    data = make()
+    judged = validate(data)
+    assert judged.facts.format == "jpeg"
+    assert validate(judged.data).change is None
+    differences = [abs(a - b) for a, b in zip(rgb(data), rgb(judged.data), strict=True)]
+    assert sum(differences) / len(differences) < 2
+
+
+def rgb(data: bytes) -> bytes:
+    with opened(data).convert("RGB") as image:
+        return image.tobytes()
+
+
 def test_a_change_is_told_with_its_reason() -> None:
     several = validate(saved(corners("CMYK"), "JPEG", exif=exif(6)), name="portrait.jpg").change
     assert several == snapshot(
-        "portrait.jpg was turned upright, converted from CMYK to RGB and re-encoded as PNG: its EXIF orientation "
+        "portrait.jpg was turned upright, converted from CMYK to RGB and re-encoded as JPEG: its EXIF orientation "
         "would have been ignored; the API takes no CMYK."
     )
 
@@ -222,30 +244,37 @@ def test_16_bits_are_scaled_and_not_clipped() -> None:
         (1, 0, b"\0\1", b"\0\x80"),
         (4, 0, b"\0\x07", b"\0\x78"),
         (16, 0, b"\x70\x00", b"\0\x70\x00\x80\x00"),
+        (16, 0, b"\x80\x00", b"\0\x80\x00\x80\x01"),
+        (16, 0, b"\x00\xff", b"\0\x00\xff\x00\xfe"),
         (16, 2, b"\x70\x00\x00\x00\xff\xff", b"\0\x70\x00\x00\x00\xff\xff\x80\x00\x00\x00\xff\xff"),
+        (16, 2, b"\x00\xff\x00\xff\x00\xff", b"\0\x00\xff\x00\xff\x00\xff\x80\x00\x00\x00\xff\xff"),
     ],
-    ids=["grey", "rgb", "1-bit", "4-bit", "16-bit grey", "16-bit rgb"],
+    ids=[
+        "grey",
+        "rgb",
+        "1-bit",
+        "4-bit",
+        "16-bit grey",
+        "neighbours",
+        "half a level",
+        "16-bit rgb",
+        "16-bit rgb, half",
+    ],
 )
 def test_a_transparent_colour_becomes_alpha(bits: int, colour: int, key: bytes, pixels: bytes) -> None:
     data = png(width=2, height=1, bits=bits, colour=colour, pixels=pixels, before=chunk(b"tRNS", key))
     assert facts(data).alpha
-    image = opened(validate(data).data)
+    image = opened(validate(data, is_mask=True).data)
     alphas = [pixel[3] for pixel in (image.getpixel((x, 0)) for x in (0, 1)) if isinstance(pixel, tuple)]
     assert alphas == [0, 255]
 
 
 def test_a_palette_keeps_its_alpha() -> None:
-    image = opened(validate(saved(with_alpha().quantize(), "PNG")).data)
+    image = opened(validate(saved(with_alpha().quantize(), "PNG"), is_mask=True).data)
     transparent, opaque = image.getpixel((4, 4)), image.getpixel((40, 28))
     assert isinstance(transparent, tuple)
     assert isinstance(opaque, tuple)
     assert (transparent[3], opaque[3]) == (0, 255)
-
-
-def test_a_colour_profile_goes_along_where_it_still_fits() -> None:
-    profile = srgb()
-    judged = validate(saved(corners(), "JPEG", exif=exif(3), icc_profile=profile))
-    assert opened(judged.data).info["icc_profile"] == profile
 
 
 @pytest.mark.parametrize("profile", [b"no profile", b"\0" * 16 + b"CMYK" + b"\0" * 108])
@@ -263,7 +292,9 @@ def test_a_cmyk_profile_is_applied(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ImageCms, "profileToProfile", converted)
     profile = srgb()[:16] + b"CMYK" + srgb()[20:]
     judged = validate(saved(corners("CMYK"), "JPEG", icc_profile=profile))
-    assert opened(judged.data).getpixel((0, 0)) == (1, 2, 3)
+    pixel = opened(judged.data).getpixel((0, 0))
+    assert isinstance(pixel, tuple)
+    assert all(abs(is_ - should) < 3 for is_, should in zip(pixel, (1, 2, 3), strict=True))
 
 
 @pytest.mark.parametrize(("mode", "becomes"), [("RGB", "jpeg"), ("RGBA", "webp")])
@@ -271,12 +302,12 @@ def test_a_rebuilt_picture_that_is_too_large_as_png_becomes_a_jpeg_or_webp(
     monkeypatch: pytest.MonkeyPatch, mode: str, becomes: Format
 ) -> None:
     photo = noise((400, 300))
-    photo.putalpha(128)
+    photo.putalpha(photo.getchannel(0))
     data = saved(photo.convert(mode), "WEBP", exif=exif(6))
-    monkeypatch.setattr(validating, "MAX_BYTES", 200_000)
-    judged = validate(data)
+    monkeypatch.setattr(validating, "MAX_BYTES", 2 * len(data))
+    judged = validate(data, is_mask=True)
     assert judged.facts == Facts(format=becomes, width=300, height=400, alpha=mode == "RGBA")
-    assert len(judged.data) <= 200_000
+    assert len(judged.data) <= 2 * len(data)
 
 
 @pytest.mark.parametrize(("size", "mode"), [((200, 200), "RGB"), ((200, 200), "RGBA"), ((16384, 2), "RGBA")])
@@ -284,17 +315,18 @@ def test_a_picture_that_is_too_large_in_every_form_is_refused(
     monkeypatch: pytest.MonkeyPatch, size: tuple[int, int], mode: str
 ) -> None:
     photo = noise(size)
-    photo.putalpha(128)
+    photo.putalpha(photo.getchannel(0))
     data = saved(photo.convert(mode), "PNG", exif=exif(6))
     monkeypatch.setattr(validating, "MAX_BYTES", 900)
     with pytest.raises(UnreadableSource, match="bytes, and 900 is the most"):
-        validate(data)
+        validate(data, is_mask=True)
 
     def unweighed(_: object) -> int:
         return 0
 
     monkeypatch.setattr(validating, "len", unweighed, raising=False)
-    assert "in a form that the API takes" in refusal(data)
+    with pytest.raises(UnreadableSource, match="in a form that the API takes"):
+        validate(data, is_mask=True)
 
 
 # What is refused.
@@ -305,18 +337,19 @@ def no_decoder(*_: object, **__: object) -> None:
 
 
 def bomb() -> bytes:
-    """100 megapixels of one bit: 11 kB."""
-    return png(width=10_000, height=10_000, bits=1, colour=0, pixels=b"\0" * (1251 * 10_000))
+    """420 megapixels of one bit: 53 kB."""
+    return png(width=21_000, height=20_000, bits=1, colour=0, pixels=b"\0" * (2626 * 20_000))
 
 
+@promise("Reading", "A picture that would take too much memory is refused by its header, before it is decoded.")
 def test_a_bomb_is_refused_by_its_header(monkeypatch: pytest.MonkeyPatch) -> None:
     data = bomb()
-    assert len(data) < 13_000
+    assert len(data) < 60_000
     monkeypatch.setattr(Image, "open", no_decoder)
     monkeypatch.setattr(chunks, "zlib", None)
     assert refusal(data) == snapshot(
-        "input.png is 10000x10000, and 50,000,000 pixels are the most that are decoded. Save it anew as a PNG, JPEG or "
-        "WebP."
+        "input.png is 21000x20000, and 400,000,000 pixels are the most that are decoded. Save it anew as a PNG, "
+        "JPEG or WebP."
     )
 
 
@@ -342,6 +375,7 @@ def test_a_jpeg_of_endless_scans_is_refused_before_it_is_decoded(monkeypatch: py
     assert "has 110 scans, and at most 100 are decoded" in refusal(data)
 
 
+@promise("Reading", "A picture that is cut short is not sent.")
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP"])
 @pytest.mark.parametrize("left", [0.02, 0.3, 0.6, 0.9, 0.97])
 def test_a_picture_that_is_cut_short_is_refused(kind: str, left: float) -> None:
@@ -445,29 +479,31 @@ def test_what_only_begins_like_a_picture_is_refused(data: bytes) -> None:
 @pytest.mark.parametrize(
     ("data", "name"),
     [
-        (saved(corners(), "GIF"), "a GIF"),
-        (saved(corners(), "BMP"), "a BMP"),
-        (saved(corners(), "TIFF"), "a TIFF"),
         (saved(corners(), "ICO", sizes=[(16, 16)]), "an icon (ICO)"),
         (saved(corners(), "JPEG2000"), "a JPEG 2000 picture"),
-        (saved(corners(), "AVIF"), "an AVIF picture"),
-        (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "a HEIC picture"),
         (b"\0\0\0\x18ftypmp42\0\0\0\0", "a video"),
         (b"\0\0\0\x0cJXL \r\n\x87\n", "a JPEG XL picture"),
         (b"8BPS\0\1" + b"\0" * 20, "a Photoshop file"),
         (b"%PDF-1.7\n%", "a PDF"),
         (b'\xef\xbb\xbf<?xml version="1.0"?>\n<svg xmlns="x"/>', "an SVG drawing"),
+        ("<!-- a comment -->\n<svg/>".encode("utf-16"), "an SVG drawing"),
+        (b"\x1f\x8b\x08\0", "a compressed file (gzip)"),
+        (b"P6 1 1 255 abc", "a PNM picture"),
+        (b"II*\0\x10\0\0\0CR\2\0", "a RAW photograph"),
+        (b"FUJIFILMCCD-RAW 0201", "a RAW photograph"),
+        (b"IIU\0\x18\0\0\0", "a RAW photograph"),
+        (b"\0\0\0\x18ftypcrx \0\0\0\1", "a RAW photograph"),
+        (b"version https://git-lfs.github.com/spec/v1", "a pointer of Git LFS"),
         (b"\n<!DOCTYPE html><html>", "an HTML page"),
         (b"<HTML>not found</HTML>", "an HTML page"),
-        (b"", "empty"),
         (b"hello, I am a text", "no picture"),
         (b"BMW is a maker of cars", "no picture"),
         (b"-----BEGIN OPENSSH PRIVATE KEY-----", "no picture"),
     ],
 )
-def test_what_is_no_png_jpeg_or_webp_is_refused_by_what_it_is(data: bytes, name: str) -> None:
-    assert f"input.png is {name}, and only PNG, JPEG and WebP" in refusal(data)
-    assert recognise(data) == (name if name not in {"empty", "no picture"} else None)
+def test_what_is_not_taken_is_refused_by_what_it_is(data: bytes, name: str) -> None:
+    assert f"input.png is {name}, and only PNG, JPEG, WebP, GIF" in refusal(data)
+    assert recognise(data) == (name if name != "no picture" else None)
 
 
 def test_a_file_of_too_many_bytes_is_refused_unread(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -295,7 +295,11 @@ async def test_a_wrong_turn_of_the_knobs_is_refused(http: httpx2.AsyncClient, kn
 
 
 async def test_no_json_turns_no_knob(http: httpx2.AsyncClient) -> None:
-    assert (await http.post("http://sandbox.test/_sandbox/knobs", content=b"{")).status_code == 400
+    assert (
+        await http.post(
+            "http://sandbox.test/_sandbox/knobs", content=b"{", headers={"content-type": "application/json"}
+        )
+    ).status_code == 400
 
 
 async def test_a_bug_of_the_sandbox_is_not_hidden(http: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch) -> None:

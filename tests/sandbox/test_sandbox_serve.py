@@ -76,3 +76,27 @@ def test_the_servers_knobs_turn_over_http_and_its_cuts_are_real(base_url: str) -
 def test_the_server_refuses_to_be_reached_from_elsewhere(host: str) -> None:
     with pytest.raises(ValueError, match=r"loopback|does not appear"):
         serve_sandbox(host, 0)
+
+
+@pytest.mark.parametrize(
+    ("path", "headers", "status"),
+    [
+        ("/_sandbox/requests", {"host": "evil.example"}, 403),
+        ("/_sandbox/requests", {"host": "127.0.0.1.evil.example:80"}, 403),
+        ("/_sandbox/requests", {"origin": "http://evil.example"}, 403),
+        ("/_sandbox/requests", {"origin": "null"}, 403),
+        ("/pictures/x", {"host": "evil.example"}, 403),
+        ("/_sandbox/requests", {"host": "localhost:8080"}, 200),
+        ("/_sandbox/requests", {"origin": "http://127.0.0.1:5173"}, 200),
+    ],
+)
+def test_a_web_page_learns_nothing(base_url: str, path: str, headers: dict[str, str], status: int) -> None:
+    """Its requests come from this machine too, under a name of its own or with its origin."""
+    assert httpx2.get(base_url.removesuffix("/v1") + path, headers=headers).status_code == status
+
+
+def test_a_web_page_turns_no_knob(base_url: str) -> None:
+    url = base_url.removesuffix("/v1") + "/_sandbox/knobs"
+    assert httpx2.post(url, content=b'{"hold": true}', headers={"content-type": "text/plain"}).status_code == 415
+    assert httpx2.post(url, json={"hold": True}, headers={"origin": "http://evil.example"}).status_code == 403
+    assert httpx2.post(url, json={}).json()["held"] == 0

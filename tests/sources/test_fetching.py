@@ -25,6 +25,7 @@ from hypothesis import strategies as st
 from inline_snapshot import snapshot
 from patience import PATIENCE_S
 from PIL import Image
+from promises import promise
 
 from gpt_image_2_mcp.errors import UnreadableSource
 from gpt_image_2_mcp.inputs import download as fetching
@@ -156,6 +157,7 @@ NOT_PUBLIC = [
 ]
 
 
+@promise("Fetching", "Only public addresses are fetched from.")
 @pytest.mark.parametrize("address", NOT_PUBLIC)
 def test_an_address_off_the_public_internet_is_not_public(address: str) -> None:
     assert not is_public(address)
@@ -254,6 +256,7 @@ def test_a_host_that_is_not_public_or_spelt_oddly_is_refused_before_it_is_resolv
         check_url(f"http://{host}/a.png")
 
 
+@promise("Fetching", "Only on ports 80 and 443, and only by plain addresses.")
 @pytest.mark.parametrize(
     "url",
     [
@@ -398,6 +401,7 @@ async def test_a_name_is_refused_if_one_of_its_addresses_is_not_public(
     assert not any(answer in message for answer in answers)
 
 
+@promise("Fetching", "A name is connected to at the address that was checked.")
 @anyio_test
 async def test_a_name_is_resolved_once_and_connected_to_where_it_was_judged(monkeypatch: pytest.MonkeyPatch) -> None:
     """A name server that answers publicly first and with loopback after that (DNS rebinding) gains nothing."""
@@ -457,6 +461,7 @@ async def test_an_address_needs_no_name_server() -> None:
         await backend.connect_tcp("::1", 80, timeout=PATIENCE_S)
 
 
+@promise("Fetching", "No proxy from the environment is used.")
 @anyio_test
 async def test_no_proxy_from_the_environment_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     def proxied(_: bytes) -> bytes:
@@ -495,11 +500,12 @@ async def test_a_picture_is_asked_for_plainly() -> None:
     async with serving(answer) as where:
         assert await fetch(f"http://{where}/a b.png?c=d#e", allowed={where}) == PICTURE
     assert heads == [
-        f"GET /a%20b.png?c=d HTTP/1.1\r\nHost: {where}\r\nAccept: image/png, image/jpeg, image/webp\r\n"
+        f"GET /a%20b.png?c=d HTTP/1.1\r\nHost: {where}\r\nAccept: image/png, image/jpeg, image/webp, image/*;q=0.5\r\n"
         f"Accept-Encoding: identity\r\nUser-Agent: gpt-image-2-mcp\r\n\r\n".encode()
     ]
 
 
+@promise("Fetching", "There are at most three redirects.")
 @anyio_test
 async def test_redirects_are_followed_three_times_and_no_more() -> None:
     def answer(head: bytes) -> bytes:
@@ -517,6 +523,7 @@ async def test_a_redirect_in_a_circle_ends() -> None:
         assert "redirects more than 3 times" in await refusal(f"http://{where}/", allowed={where})
 
 
+@promise("Fetching", "Each redirect is checked again.")
 @anyio_test
 @pytest.mark.parametrize(
     "location",
@@ -546,7 +553,7 @@ async def test_a_redirect_is_judged_like_the_url_itself(location: str) -> None:
         (response(status="206 Partial Content"), "HTTP status 206"),
         (response(status="302 Found"), "HTTP status 302"),
         (response(b"<!doctype html><html></html>", "Content-Type: image/png"), "is an HTML page"),
-        (response(b"GIF89a" + b"\0" * 20), "is a GIF"),
+        (response(b"%PDF-1.7" + b"\0" * 20), "is a PDF"),
         (response(b"secret=abcdefgh"), "is no picture"),
         (response(b""), "is empty"),
         (response(PICTURE[:11]), "is no picture"),
@@ -586,6 +593,7 @@ async def endless(start: bytes) -> AsyncIterator[bytes]:
         yield b"\0" * 65_536
 
 
+@promise("Fetching", "What goes on beyond 50 MB is cut off.")
 @anyio_test
 async def test_a_body_without_end_is_cut_off() -> None:
     """Neither a length nor an end: what has come is weighed."""
@@ -660,6 +668,7 @@ async def test_a_server_that_never_ends_meets_the_deadline(*, silent: bool) -> N
     assert "cannot be fetched within 0.05 seconds" in message
 
 
+@promise("Fetching", "It takes 15 seconds at most, redirects and names included.")
 @anyio_test
 async def test_the_deadline_is_one_for_all_redirects_and_for_the_name() -> None:
     async def resolve(_: str, __: int) -> Sequence[str]:

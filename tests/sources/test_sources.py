@@ -20,10 +20,12 @@ from hypothesis import strategies as st
 from inline_snapshot import snapshot
 from patience import PATIENCE_S
 from PIL import Image
+from promises import promise
 
 from gpt_image_2_mcp.errors import BadRequest, GptImageError, UnreadableSource, shown
 from gpt_image_2_mcp.inputs import local_file as local_files
 from gpt_image_2_mcp.inputs import sources
+from gpt_image_2_mcp.inputs.mask import check_mask
 from gpt_image_2_mcp.inputs.sources import InputImage, Sources
 from gpt_image_2_mcp.paths import denylist
 
@@ -116,9 +118,9 @@ async def test_a_change_is_told_with_the_name_of_the_file(work: Path) -> None:
     (work / "portrait.jpg").write_bytes(picture(kind="JPEG", exif=tags))
     image = await reading(work).image("portrait.jpg")
     assert image.change == snapshot(
-        "portrait.jpg was turned upright and re-encoded as PNG: its EXIF orientation would have been ignored."
+        "portrait.jpg was turned upright and re-encoded as JPEG: its EXIF orientation would have been ignored."
     )
-    assert (image.width, image.height, image.format, image.name[-4:]) == (6, 8, "png", ".png")
+    assert (image.width, image.height, image.format, image.name[-4:]) == (6, 8, "jpeg", ".jpg")
 
 
 async def test_a_name_cannot_disguise_itself_in_a_sentence(work: Path) -> None:
@@ -136,9 +138,9 @@ async def test_reading_and_decoding_leave_the_event_loop(work: Path, monkeypatch
         threads.append(threading.current_thread())
         return real_open(*given_)
 
-    def judge(data: bytes, *, name: str) -> Any:
+    def judge(data: bytes, **options: Any) -> Any:
         threads.append(threading.current_thread())
-        return real_judge(data, name=name)
+        return real_judge(data, **options)
 
     monkeypatch.setattr(local_files.os, "open", open_)
     monkeypatch.setattr(sources, "validate", judge)
@@ -150,8 +152,8 @@ async def test_reading_and_decoding_leave_the_event_loop(work: Path, monkeypatch
 async def test_a_file_that_is_not_there_is_explained(work: Path) -> None:
     message = await refusal(reading(work), "photos/cat.png")
     assert message.replace(str(work), "/work") == snapshot(
-        "There is no file '/work/photos/cat.png'. This server sees files of the computer that it runs on, and not what "
-        "was attached or pasted into a chat: give the full path of a file that is there."
+        "There is no file '/work/photos/cat.png'. Give the full path of a file on the computer that this server runs "
+        "on; what was attached or pasted into the chat does not reach it."
     )
 
 
@@ -185,6 +187,10 @@ async def test_what_is_no_picture_file_is_refused(work: Path, reference: str) ->
     await refusal(reading(work), reference)
 
 
+@promise(
+    "Reading",
+    "Only whole PNG, JPEG, WebP, GIF, BMP, TIFF, AVIF and HEIC files are sent, by their bytes and not by their name.",
+)
 @pytest.mark.parametrize(
     ("content", "words"),
     [
@@ -192,7 +198,7 @@ async def test_what_is_no_picture_file_is_refused(work: Path, reference: str) ->
         (SECRET.encode(), "is no picture"),
         (b"", "is empty"),
         (b"\x89PNG\r\n\x1a\n", "is no picture"),
-        (b"GIF89a" + b"\0" * 20, "is a GIF"),
+        (b"%PDF-1.7" + b"\0" * 20, "is a PDF"),
         (b"<svg xmlns='x'/>", "is an SVG drawing"),
         (picture()[:60], "cut short"),
     ],
@@ -226,6 +232,7 @@ def unopened(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(local_files.os, "open", open_)
 
 
+@promise("Reading", "Secrets, devices and `/proc` are never opened.")
 @pytest.mark.usefixtures("unopened")
 @pytest.mark.parametrize(
     "reference",
@@ -263,6 +270,7 @@ async def test_secrets_and_devices_are_refused_unopened(work: Path, reference: s
     assert "is never read, whether it exists or not" in message
 
 
+@promise("Reading", "A link to a secret or a device is refused unopened, too.")
 @pytest.mark.usefixtures("unopened")
 async def test_a_link_to_a_secret_or_a_device_is_refused_unopened(work: Path) -> None:
     for name, target in (("key", work.parent / "home/.ssh/photo.png"), ("zero", Path("/dev/zero"))):
@@ -296,6 +304,10 @@ async def test_a_refusal_does_not_tell_what_exists(work: Path) -> None:
         assert "whether it exists or not" in told
 
 
+@promise(
+    "Reading",
+    "A file is checked through the descriptor from which it is read, so swapping a link gains nothing.",
+)
 async def test_a_link_that_is_swapped_while_it_is_opened_is_judged_by_what_was_opened(
     work: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -403,6 +415,7 @@ async def test_no_descriptor_stays_open(work: Path) -> None:
     assert descriptors() == before
 
 
+@promise("Reading", "A file of more than 50 MB is not read.")
 async def test_a_large_file_is_refused_by_its_size_unread(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with (work / "large.png").open("wb") as file:
         file.write(picture())
@@ -449,6 +462,7 @@ async def test_a_file_that_cannot_be_opened_or_read_is_told_plainly(
     assert "cannot be read" in await refusal(reading(work), "a.png")
 
 
+@promise("Reading", "With `GPT_IMAGE_2_ALLOWED_DIRS`, only these folders and your own output folder are read.")
 async def test_with_allowed_dirs_only_they_and_the_output_folder_are_read(work: Path) -> None:
     other, output = work.parent / "other", work.parent / "output"
     for folder in (other, output):
@@ -555,11 +569,20 @@ def mask(mode: str = "RGBA", size: tuple[int, int] = (8, 6), kind: str = "PNG", 
     return picture(mode, size, kind, **options)
 
 
+def opaque() -> bytes:
+    """A mask of which no pixel is fully transparent."""
+    with Image.open(io.BytesIO(mask())) as image:
+        image.putalpha(9)
+        into = io.BytesIO()
+        image.save(into, "PNG")
+    return into.getvalue()
+
+
 async def judged_mask(work: Path, data: bytes, first: bytes = b"") -> InputImage:
     (work / "mask.png").write_bytes(data)
     (work / "first.png").write_bytes(first or picture())
     reader = reading(work)
-    return await reader.mask("mask.png", first=await reader.image("first.png"))
+    return check_mask(await reader.image("mask.png"), first=await reader.image("first.png"))
 
 
 async def test_a_mask_with_alpha_goes_byte_for_byte(work: Path) -> None:
@@ -569,8 +592,14 @@ async def test_a_mask_with_alpha_goes_byte_for_byte(work: Path) -> None:
 
 @pytest.mark.parametrize(
     "data",
-    [mask("LA"), mask("P", transparency=0), mask("L", transparency=0), mask("RGB", transparency=(0, 0, 0))],
-    ids=["LA", "palette", "grey", "rgb"],
+    [
+        mask("LA"),
+        mask("P", transparency=0),
+        mask("L", transparency=0),
+        mask("RGB", transparency=(0, 0, 0)),
+        mask(kind="WEBP", lossless=True),
+    ],
+    ids=["LA", "palette", "grey", "rgb", "WebP"],
 )
 async def test_a_mask_with_alpha_of_another_kind_becomes_rgba(work: Path, data: bytes) -> None:
     judged = await judged_mask(work, data)
@@ -595,7 +624,7 @@ async def test_a_mask_is_compared_with_the_first_picture_as_it_is_sent(work: Pat
         (mask("L"), "has no alpha channel"),
         (mask("P"), "has no alpha channel"),
         (mask("RGB", kind="JPEG"), "is a JPEG: a mask is a PNG"),
-        (mask("RGBA", kind="WEBP"), "is a WebP: a mask is a PNG"),
+        (opaque(), "marks nothing to change: no pixel of it is fully transparent"),
         (mask(size=(8, 7)), "is 8x7 and the first picture 8x6"),
         (mask() + b"\0" * 4_000_000, "must have fewer than 4,000,000"),
         (b"hello, world!", "is no picture"),

@@ -11,6 +11,7 @@ from datetime import datetime
 from pathlib import Path
 
 from ..errors import SessionError, shorten_line
+from ..redaction.printable import printable, quoted_line
 from ..storage.local_folder import SIDE_FOLDER
 from .picture_record import Origin, Picture, SessionPosition
 
@@ -171,7 +172,7 @@ def tree(session: Session) -> str:
         turn, first, rest = waiting.pop()
         here = "  <- the next turn is made from here" if turn.number == session.head.number else ""
         if turn.number in shown:
-            lines.append(f'{first}{turn.number} "{shorten_line(turn.prompt, MAX_LABEL)}"{here}')
+            lines.append(f"{first}{turn.number} {quoted_line(turn.prompt, MAX_LABEL)}{here}")
         after = children.get(turn.number, [])
         waiting += [(after[0], rest, rest)] if len(after) == 1 else _branches(after, rest)
     if len(session.turns) > MAX_TREE_LINES:
@@ -188,8 +189,8 @@ def _branches(turns: list[Turn], margin: str) -> list[tuple[Turn, str, str]]:
 
 def _label(origin: Origin) -> str:
     if origin.path and Path(origin.path).parent.name != SIDE_FOLDER:
-        return shorten_line(origin.id or Path(origin.path).name, MAX_LABEL)
-    return shorten_line(origin.id or origin.source, MAX_LABEL)
+        return printable(shorten_line(origin.id or Path(origin.path).name, MAX_LABEL))
+    return printable(shorten_line(origin.id or origin.source, MAX_LABEL))
 
 
 def new_session_id() -> str:

@@ -16,7 +16,7 @@ from ..errors import UnreadableSource
 from ..paths.policy import WritePolicy
 from ..paths.safe_open import is_regular, open_no_follow
 from ..storage.atomic_write import write_file
-from ..storage.local_folder import SIDE_FOLDER, ensure_side_folder
+from ..storage.local_folder import SIDE_FOLDER, open_side_folder
 from .picture_record import Picture, PictureRecord
 
 FORMAT: Final = "gpt-image-2-mcp/picture"
@@ -43,10 +43,10 @@ def write_sidecar(picture: Picture, policy: WritePolicy) -> None:
 
     """
     path = sidecar_of(picture.path)
-    ensure_side_folder(picture.path.parent, policy)
     head = {"record": FORMAT, "version": VERSION, "file": picture.path.name}
     body: dict[str, Any] = head | picture.record.model_dump(mode="json", exclude_defaults=True)
-    write_file([json.dumps(body, ensure_ascii=False, indent=1).encode()], [path], replace=True)
+    with open_side_folder(picture.path.parent, policy) as side:
+        write_file([json.dumps(body, ensure_ascii=False, indent=1).encode()], [path], folder=side, replace=True)
 
 
 def restore_sidecar(picture: Picture, policy: WritePolicy) -> bool:

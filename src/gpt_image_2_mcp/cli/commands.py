@@ -4,7 +4,6 @@ The paths of pictures go to stdout and everything else to stderr, so that `$(gpt
 Heavy modules are imported inside the functions, so that `--help` answers at once.
 """
 
-import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +13,9 @@ import click
 
 from .. import __version__
 from ..errors import GptImageError
+from ..redaction.printable import printable, printable_line
 from .library import library
+from .output import print_json
 
 if TYPE_CHECKING:
     from ..jobs.report import Report
@@ -43,7 +44,7 @@ class Commands(click.Group):
 
 
 def _fail(message: str, code: int) -> NoReturn:
-    click.echo(f"Error: {' '.join(message.split())}", err=True)
+    click.echo(f"Error: {printable_line(message)}", err=True)
     sys.exit(code)
 
 
@@ -105,7 +106,7 @@ def generate(ctx: click.Context, as_json: bool, sandbox: bool, **arguments: Any)
 
 @commands.command()
 @click.argument("prompt", required=False)
-@click.option("-i", "--image", "images", multiple=True, required=True, metavar="FILE", help="Repeat for up to 8.")
+@click.option("-i", "--image", "images", multiple=True, required=True, metavar="FILE", help="Repeat for up to 16.")
 @click.option("-m", "--mask", metavar="FILE", help="PNG, transparent where the first image is to change.")
 @_options
 def edit(ctx: click.Context, as_json: bool, sandbox: bool, **arguments: Any) -> None:
@@ -161,13 +162,17 @@ def _run(request: "PaidRequest", *, as_json: bool, sandbox: bool) -> None:
             await _confirm(service, whole)
             return await wait_for_report(service, service.start(whole, client=COMMAND_LINE))
 
+    for note in request.notes:
+        click.echo(f"Note: {note}", err=True)
     report = anyio.run(work)
     if as_json:
-        click.echo(json.dumps(report.as_dict(), ensure_ascii=False, indent=2))
+        print_json(report.as_dict())
         return
     paths = [str(image.path) for image in report.images]
-    for line in report.text().splitlines():
-        click.echo(line, err=line not in paths)
+    for line in report.text().split("\n"):
+        is_path = line in paths
+        # Scripts read the path as it is.
+        click.echo(line if is_path and not sys.stdout.isatty() else printable(line), err=not is_path)
 
 
 async def _confirm(service: "ImageService", request: "PaidRequest") -> None:

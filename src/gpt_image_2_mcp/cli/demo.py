@@ -12,6 +12,7 @@ import click
 from mcp import Client, StdioServerParameters, stdio_client
 from mcp_types import CallToolResult, ImageContent, TextContent
 
+from .. import __version__
 from ..errors import GptImageError
 from ..install.clients import client_setups
 from ..server.stdio.signals import ending_signals
@@ -43,7 +44,7 @@ def run_demo(output: Path) -> None:
     output.mkdir(parents=True, exist_ok=True)
     anyio.run(_demo, output)
     _heading("Use it with your own client and key")
-    for setup in client_setups():
+    for setup in client_setups(__version__):
         click.secho(f"\n{setup.name} ({setup.where}):", bold=True)
         click.echo(setup.text)
 

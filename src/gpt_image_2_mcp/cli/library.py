@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from .output import count_of, print_check, print_known, print_notes, print_page, print_rebuild, print_rescue, printable
+from ..redaction.printable import printable
+from .output import count_of, print_check, print_known, print_notes, print_page, print_rebuild, print_rescue
 
 if TYPE_CHECKING:
     from ..catalogue.search_query import SearchQuery
@@ -34,7 +35,9 @@ def library(ctx: click.Context) -> None:
 def _filters(command: Callable[..., None]) -> Callable[..., None]:
     """Add the options that narrow a selection of pictures; `SearchQuery.parse` takes their values."""
     options = (
-        click.option("--since", metavar="TIME", help="2026-11-22, 2026-11-22T14:30, today, yesterday, 2h, 3d or 1w."),
+        click.option(
+            "--since", metavar="TIME", help="2026-11-22, 2026-11-22T14:30, yesterday 9:00, last week, 2h or 3d."
+        ),
         click.option("--until", metavar="TIME", help="The same forms; a day is included up to its end."),
         click.option("--project", metavar="NAME", help="The git repository or folder where the picture was made."),
         click.option("--session", "session_id", metavar="ID", help="The pictures of an edit session."),

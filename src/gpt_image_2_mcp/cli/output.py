@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..redaction.printable import printable
+
 if TYPE_CHECKING:
     from ..catalogue.picture_record import Picture
     from ..catalogue.search_query import SearchResult
@@ -26,13 +28,6 @@ MAX_FINDINGS = 20
 """Findings of one kind that `library check` prints; `--json` prints all."""
 WIDTH = 100
 """Columns of a line where the output is not a terminal."""
-JOINER = "\u200d"
-"""The zero-width joiner, which combines emoji; every other invisible character is replaced."""
-
-
-def printable(text: str) -> str:
-    """The text with a replacement character for everything that could steer a terminal or disguise a word."""
-    return "".join(letter if letter.isprintable() or letter in {JOINER, "\n"} else "\ufffd" for letter in text)
 
 
 def count_of(number: int, noun: str, plural: str | None = None) -> str:

@@ -165,9 +165,9 @@ class ImageSaver:
         with self._numbering:
             self._kept += 1
             name = f"{RAW_PREFIX}{self.stem}-{self._kept}{RAW_SUFFIX}"
-        for folder in (*self._target.folders, last_resort()):
+        for folder in (*self._target.folders, None):
             with suppress(OSError, BadRequest), self._in_flight:
-                return save_beside(content, name, folder=folder, policy=self._target.policy)
+                return save_beside(content, name, folder=folder or last_resort(), policy=self._target.policy)
         return None
 
     def _keep_failed(self, picture: ImageBytes | ImageLink, error: GptImageError) -> str:
@@ -188,7 +188,7 @@ class ImageSaver:
 
     def _save(self, picture: ImageBytes | ImageLink, result: ApiResult) -> "_PictureFile":
         """Write a picture to the disk, and do nothing else with it: its first bytes name its file's ending."""
-        data = self._links.fetch(picture.url) if isinstance(picture, ImageLink) else picture.data
+        data = self._links.fetch(picture.url, result.reached_at) if isinstance(picture, ImageLink) else picture.data
         if _is_text(data):
             beginning = shown(data[:60].decode("utf-8", "replace"))
             raise BadAnswer(

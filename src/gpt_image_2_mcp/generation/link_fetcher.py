@@ -27,8 +27,10 @@ class LinkFetcher:
     base_url: str
     """The address of the API, to which a link without a host is relative."""
 
-    def fetch(self, url: str) -> bytes:
+    def fetch(self, url: str, reached_at: str | None) -> bytes:
         """Fetch the picture at a URL. Blocks: called in a request's thread.
+
+        `reached_at` is the IP address from which the answer with the URL came; None if it came over no network.
 
         Raises:
             BadAnswer: it cannot be fetched; the message has the URL.
@@ -37,7 +39,8 @@ class LinkFetcher:
         if not url.lower().startswith("data:"):
             url = urljoin(f"{self.base_url}/", url)
         try:
-            return run_on_loop(self.loop, self.sources.fetch_picture(url, also_allowed=self.backend))
+            fetching = self.sources.fetch_picture(url, also_allowed=self.backend, reached_at=reached_at)
+            return run_on_loop(self.loop, fetching)
         except GptImageError as error:
             raise BadAnswer(
                 f"The API gave the picture by address, and it could not be fetched: {error}"

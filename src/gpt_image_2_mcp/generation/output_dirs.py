@@ -13,8 +13,9 @@ from weakref import WeakValueDictionary
 import anyio
 
 from ..errors import BadRequest, shown
-from ..paths.policy import WritePolicy, expand_path
+from ..paths.policy import WritePolicy, expand_path, real_path
 from ..paths.project import default_folder
+from ..paths.written_folder import check_written_folder, unquoted_folder
 from ..settings import Settings
 from ..storage.local_folder import ensure_writable
 from ..storage.recovery import recover_parts
@@ -83,7 +84,11 @@ class OutputDirs:
         """
         if output_dir and re.match(r"(?!file:)[A-Za-z][A-Za-z0-9+.-]+:/", output_dir):
             raise BadRequest(f"`output_dir` is a folder on this computer; got the address {shown(output_dir)}.")
-        named = expand_path(output_dir, working_dir=self._working_dir, home=self._home) if output_dir else None
+        named = None
+        if output_dir:
+            text = unquoted_folder(output_dir)
+            named = expand_path(text, working_dir=self._working_dir, home=self._home)
+            check_written_folder(text, named)
         folder = self.policy.resolve_writable(named or self.default())
         if len(str(folder)) > MAX_FOLDER_PATH:
             raise BadRequest(
@@ -95,7 +100,9 @@ class OutputDirs:
     def prepare(self, output_dir: str | None) -> Path:
         """Resolve a call's output folder, and see that it can be written; it is made when it is needed. Blocks.
 
-        In the first call for a folder, what killed processes left in it is recovered.
+        In the first call for one of the user's own folders, what killed processes left in it is recovered. Another
+        folder may come with a repository, and so may files in it that only look like that: it is looked through at the
+        start, if a job in the database was lost there.
 
         Raises:
             BadRequest: it may not or cannot be written, or its path is too long.
@@ -103,7 +110,7 @@ class OutputDirs:
         """
         folder = self.resolve(output_dir)
         ensure_writable(folder)
-        if folder not in self._looked_through:
+        if folder not in self._looked_through and folder in map(real_path, self._own_folders()):
             for sentence in self._look_through(folder):
                 logger.warning("%s", sentence)
         return folder
@@ -150,9 +157,15 @@ class OutputDirs:
             return self._look_through(folder) if self.policy.resolve_writable(folder) == folder else []
         if self._settings.problems:
             return []
+        return [
+            sentence
+            for place in self._own_folders()
+            for sentence in self._look_through(self.policy.resolve_writable(place))
+        ]
+
+    def _own_folders(self) -> tuple[Path, ...]:
         # A sandbox at OPENAI_BASE_URL shows only in its answers: its pictures were then saved in the subfolder.
-        own = *self.own(), self.default() / "sandbox"
-        return [sentence for place in own for sentence in self._look_through(self.policy.resolve_writable(place))]
+        return (*self.own(), self.default() / "sandbox")
 
     def _look_through(self, folder: Path) -> list[str]:
         self._looked_through.add(folder)

@@ -9,13 +9,14 @@ import hashlib
 import json
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 import anyio
 import anyio.to_thread
 
 from ..billing.tokens import AUTO_SIZE, text_tokens
 from ..catalogue.session import BeginSession, ExtendSession, Session, new_session_id
-from ..errors import ApiError
+from ..errors import ApiError, NotConfigured
 from ..inputs import Sources
 from ..inputs.reader import InputReader, Inputs
 from ..jobs.durations import DurationHistory, max_silence_s
@@ -37,17 +38,23 @@ from ..parameters.models import (
     identity,
 )
 from ..parameters.sizes import parse_edges
-from ..paths.policy import safe_prefix
+from ..paths.prefix import safe_prefix
+from ..paths.safe_open import exists
 from ..persistence.writer_thread import WriterThread
 from ..settings import DEFAULT_BASE_URL, Settings
 from ..storage.local_folder import Name
 from ..storage.room import ensure_room_in_one, picture_bytes
+from ..storage.time_limit import LIMIT_S, run_in_time_async
 from .charges import PricedRequest, Spending
 from .image_saver import ImageSaver, SaveTarget
 from .link_fetcher import LinkFetcher, backend_host
+from .load_ahead import load_ahead
 from .output_dirs import OutputDirs
 from .recorder import Recorder
 from .report_builder import build_report
+
+_KEY_PLACE = Path("the API key")
+"""Stands for a folder in `run_in_time_async`: while one thread waits for the key, no other one is started."""
 
 
 class Pipeline:
@@ -92,6 +99,7 @@ class Pipeline:
             GptImageError: one of them is wrong; nothing was paid.
 
         """
+        await self._load_key()
         request = job.request
         match request:
             case ContinueSessionRequest():
@@ -109,7 +117,20 @@ class Pipeline:
         name = request.output_dir
         folder = await self._output_dirs.in_time(name, partial(self._output_dirs.prepare, name))
         step = BeginSession(new_session_id(), folder) if kind == "session" else None
-        return Order(kind, folder, inputs, self._key(job, inputs), step)
+        is_new = name is not None and not await self._output_dirs.in_time(name, partial(exists, folder))
+        return Order(kind, folder, inputs, self._key(job, inputs), step, is_new_folder=is_new)
+
+    async def _load_key(self) -> None:
+        """Read the API key from its file or the keyring, before anything is prepared that needs it."""
+        if self._settings.is_key_loaded:
+            return
+        try:
+            await run_in_time_async(_KEY_PLACE, self._settings.load_key)
+        except TimeoutError:
+            raise NotConfigured(
+                f"The API key was not read within {LIMIT_S:g} seconds, and nothing was sent. If the system asks for the"
+                " password of your keyring, give it, and call again; or set OPENAI_API_KEY."
+            ) from None
 
     async def run(self, job: Job, order: Order) -> Report:
         """Reserve the money, see that there is room, send the request, save what arrives, record it, and report.
@@ -134,6 +155,7 @@ class Pipeline:
                 self._recorder.record_sent, job, charge, required=self._spending.budgets.any
             )
             backend = await self._backend.get()
+            load_ahead()
             outcome = await backend.send(request, job.status, saver)
         except BaseException as error:
             # A cancellation too: the charge must be settled or released whatever ends the job.

@@ -5,9 +5,12 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from .colours import is_other, to_srgb
 from .headers import read_header
 from .memory import check_size
+from .normalize import exif_orientation, in_8_bits, upright
 from .png_decoder import decode_png
+from .structure import check_parts
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -30,6 +33,7 @@ def open_image(data: bytes) -> "Generator[Image.Image]":
     from PIL import Image
 
     try:
+        check_parts(data, kind=what.format)
         with Image.open(io.BytesIO(data), formats=(what.format,)) as image:
             whole = decode_png(data) if what.format == "png" else None
             if whole:
@@ -41,6 +45,25 @@ def open_image(data: bytes) -> "Generator[Image.Image]":
         raise ValueError(f"cannot be decoded ({error})") from None
 
 
+def in_srgb(image: "Image.Image", source: "Image.Image") -> "Image.Image":
+    """The colours of `image` in sRGB: it was made of the opened file `source`, whose profile may be another one."""
+    profile: object = source.info.get("icc_profile")
+    return (to_srgb(image, profile) or image) if is_other(profile, image.mode) else image
+
+
+def as_shown(image: "Image.Image", source: "Image.Image") -> "Image.Image":
+    """A small copy of the opened file `source` as it is to be shown: in sRGB, and upright by its EXIF."""
+    return upright(in_srgb(image, source), exif_orientation(source))
+
+
+def is_plain(data: bytes, kind: str) -> bool:
+    """Whether a file looks the same to programs that know nothing of profiles and orientations; it is not decoded."""
+    from PIL import Image
+
+    with Image.open(io.BytesIO(data), formats=(kind,)) as image:
+        return exif_orientation(image) == 1 and not is_other(image.info.get("icc_profile"), image.mode)
+
+
 def reduced(
     image: "Image.Image", mode: str, factor: int | tuple[int, int], box: tuple[int, int, int, int] | None = None
 ) -> "Image.Image":
@@ -50,6 +73,9 @@ def reduced(
     """
     from PIL import Image
 
+    if image.mode.startswith("I"):
+        # Grey of 16 bits: `convert` clips it at 255.
+        image = in_8_bits(image)
     across, down = factor if isinstance(factor, tuple) else (factor, factor)
     left, upper, right, lower = box or (0, 0, *image.size)
     if across == down == 1:

@@ -1,7 +1,8 @@
 """Recognises file formats by their first bytes, whatever the file's name says.
 
 `sniff` knows the three formats that the API takes, and `name_format` those that a backend may answer with besides.
-`recognise` names other formats that are often mistaken for them, so that a refusal can say what the file is instead.
+`taken_format` knows those that an input may have: `convert` makes one of the three of the others. `other_formats` names
+any other file.
 """
 
 import re
@@ -43,6 +44,7 @@ LABEL: Mapping[FileFormat, str] = MappingProxyType(
         "webp": "WebP",
         "jxl": "JPEG XL picture",
         "jp2": "JPEG 2000 picture",
+        "svg": "SVG drawing",
         "bin": "file of an unknown kind",
     }
 )
@@ -56,26 +58,19 @@ WITH_ARTICLE: Mapping[FileFormat, str] = MappingProxyType(
 SHOWN: frozenset[str] = frozenset({"png", "jpeg", "webp"})
 """The formats of which this program makes previews."""
 
+CONVERTED: frozenset[str] = frozenset({"gif", "bmp", "tiff", "avif", "heic"})
+"""The formats that are converted when they are given as an input."""
+
+TAKEN = "PNG, JPEG, WebP, GIF, BMP, TIFF, AVIF and HEIC"
+"""The formats of input pictures, for messages."""
+
+HEAD = 1024
+"""Bytes that `taken_format` and `other_formats` need of a file."""
+
 SNIFFED = 12
 """Bytes that `sniff` needs: WebP names itself in bytes 8 to 12 of its RIFF header."""
 
 _PNG = b"\x89PNG\r\n\x1a\n"
-_OTHERS: tuple[tuple[int, bytes, str], ...] = (
-    (0, b"GIF8", "a GIF"),
-    (0, b"II*\0", "a TIFF"),
-    (0, b"MM\0*", "a TIFF"),
-    (0, b"8BPS", "a Photoshop file"),
-    (0, b"\0\0\1\0", "an icon (ICO)"),
-    (0, b"\0\0\0\x0cjP  ", "a JPEG 2000 picture"),
-    (0, b"\0\0\0\x0cJXL ", "a JPEG XL picture"),
-    (0, b"\xff\x0a", "a JPEG XL picture"),
-    (0, b"%PDF", "a PDF"),
-    (4, b"ftypavi", "an AVIF picture"),
-    (4, b"ftyphe", "a HEIC picture"),
-    (4, b"ftypmif1", "a HEIC picture"),
-    (4, b"ftypmsf1", "a HEIC picture"),
-    (4, b"ftyp", "a video"),
-)
 _ANSWERED: tuple[tuple[int, bytes, FileFormat], ...] = (
     (0, b"GIF8", "gif"),
     (0, b"II*\0", "tiff"),
@@ -97,11 +92,6 @@ _BRANDS: tuple[tuple[bytes, FileFormat], ...] = (
 _SVG_HEAD = 4096
 """Bytes in which an SVG names itself: a comment of its program may stand before."""
 _SVG = re.compile(rb"(?>\s+|<\?.*?\?>|<!--.*?-->)*+<(?:!doctype\s+)?svg\b", re.IGNORECASE | re.DOTALL)
-_TEXTS: tuple[tuple[bytes, str], ...] = (
-    (b"<svg", "an SVG drawing"),
-    (b"<!doctype html", "an HTML page"),
-    (b"<html", "an HTML page"),
-)
 
 
 def sniff(head: bytes) -> Format | None:
@@ -158,12 +148,9 @@ def is_whole(data: bytes) -> bool:
             return False
 
 
-def recognise(head: bytes) -> str | None:
-    """The name, with its article, of a file type that is often sent as a picture ("a GIF"); None if unknown."""
-    if head.startswith(b"BM") and head[6:10] == b"\0\0\0\0":
-        return "a BMP"
-    for offset, magic, name in _OTHERS:
-        if head.startswith(magic, offset):
-            return name
-    start = head[:1024].removeprefix(b"\xef\xbb\xbf").lstrip().lower()
-    return next((name for magic, name in _TEXTS if start.startswith(b"<") and magic in start), None)
+def taken_format(head: bytes) -> FileFormat | None:
+    """The format of an input picture by the first `HEAD` bytes of its file; None if it is not taken."""
+    found = name_format(head)
+    if head.startswith((b"IIRO", b"IIRS", b"IIU\0")) or head[8:12] == b"CR\2\0":
+        return None
+    return found if found in MIME and (found in CONVERTED or found in SHOWN) else None

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
 
-from .formats import SNIFFED, FileFormat, recognise, sniff
+from .formats import SNIFFED, FileFormat, sniff
+from .other_formats import recognise
 from .structure import APP2, SOS, jpeg_segments, png_chunks
 
 Colour = Literal["grey", "grey+alpha", "rgb", "rgba", "palette", "cmyk"]
@@ -138,8 +139,15 @@ def _jpeg_header(data: bytes) -> Header:
         colour=colour,
         bits=frame[0],
         several=several,
-        buffered=2 * width * height * frame[5] if progressive else 0,
+        buffered=_coefficients(frame, width, height) if progressive else 0,
     )
+
+
+def _coefficients(frame: bytes, width: int, height: int) -> int:
+    """Bytes of all coefficients of a JPEG, two for each: a decoder of several scans keeps them to the end."""
+    # Each colour has three bytes from the seventh on: its number, how often it is sampled both ways, and a table.
+    sampled = [(byte >> 4 or 1) * (byte & 15 or 1) for byte in frame[7 : 7 + 3 * frame[5] : 3]]
+    return 2 * width * height * sum(sampled) // max(sampled, default=1)
 
 
 def _webp_header(data: bytes) -> Header:

@@ -1,8 +1,7 @@
 """How much memory decoding takes, and where it happens: small pictures here, large ones in a child process.
 
-All decodings of the process together stay within `TOTAL`: one that needs more than `HERE` is done in a child process,
-which gives everything back and cannot have more than `TOTAL`; the others share it. Whoever finds no room waits for the
-ones before.
+`SMALL_AT_ONCE` small pictures are decoded side by side in this process, or one large picture in a child process, which
+cannot have more than `TOTAL` and gives everything back. Whoever comes while that is full waits for the ones before.
 """
 
 import threading
@@ -13,15 +12,18 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from ..child_process import ChildResult, run_in_child
+from ..malloc import trim
 from .formats import FileFormat
-from .headers import Facts, Header
+from .headers import Header
 
 TOTAL: Final = 280 << 20
-"""Bytes that all decodings together may take. A baseline JPEG or a PNG of 50 megapixels takes 200 MB, and its file up
-to 50 MB beside that."""
-HERE: Final = TOTAL // 3
-"""Bytes that a decoding in this process may take: three can run at once. A PNG at 3840x2160, the largest that
-gpt-image-2 makes, fits."""
+"""Bytes that a child process may have. A baseline JPEG or a PNG of 50 megapixels takes 200 MB, and its file up to 50 MB
+beside that."""
+SMALL: Final = 48 << 20
+"""Bytes that a decoding in this process may take. The preview of a PNG or JPEG at 3840x2160 fits, the largest size that
+gpt-image-2 makes, and so does a PNG of 2048x2048 that is sent."""
+SMALL_AT_ONCE: Final = 3
+"""Small pictures that are decoded at once: together they take less than a large one."""
 MARGIN: Final = 24 << 20
 """Bytes of `TOTAL` that Python, and what else a decoding has beside its pixels, take in a child process."""
 SECONDS: Final = 60
@@ -30,33 +32,37 @@ SECONDS: Final = 60
 
 MAX_PIXELS: Final = 50_000_000
 """Pixels of one picture: above the 48 megapixels of cameras, and 200 MB once decoded."""
+MAX_SHRUNK_PIXELS: Final = 400_000_000
+"""Pixels of a PNG or JPEG that is shrunk while it is decoded: twice the 200 megapixels of telephones. It takes four
+seconds of a processor."""
 MAX_WEBP_PIXELS: Final = 15_000_000
 """Pixels of one WebP: decoding takes 16 bytes for each, of an animation's whole canvas too."""
 
-BYTES_A_PIXEL: Final[Mapping[FileFormat, int]] = MappingProxyType({"png": 11, "jpeg": 16, "webp": 24})
-"""The most that decoding and scaling or converting take (measured with Pillow 13, 2026-11: PNG 4 to 12, JPEG 4 to 14,
-the more for progressive ones in CMYK, WebP 16 and the copy)."""
+BYTES_A_PIXEL: Final[Mapping[FileFormat, int]] = MappingProxyType({"png": 11, "jpeg": 12, "webp": 24})
+"""The most that decoding and converting take (measured with Pillow 13, 2026-11): PNG 4 to 11, JPEG 4 to 12, the more in
+CMYK, WebP 16 and a copy."""
+SCALED_BYTES_A_PIXEL: Final[Mapping[FileFormat, int]] = MappingProxyType({"png": 5, "jpeg": 5, "webp": 20})
+"""The same where only a small copy is made: a PNG is converted in strips, and a JPEG is decoded at a smaller scale."""
 
 
 class Room:
-    """A number of bytes that threads share: each waits until there are enough for it, in the order of their coming."""
+    """A number of places that threads share: each waits until there are enough for it, in the order of their coming."""
 
-    def __init__(self, total: int) -> None:
-        """Share `total` bytes."""
-        self._total = self._free = total
+    def __init__(self, places: int) -> None:
+        """Share `places`."""
+        self._free = places
         self._waiting: deque[object] = deque()
         self._changed = threading.Condition()
 
     @contextmanager
-    def reserve(self, size: int) -> Generator[None]:
-        """Have `size` bytes, or all if that is more, within the block. Blocks until they are free."""
-        size = min(size, self._total)
+    def reserve(self, places: int = 1) -> Generator[None]:
+        """Have some places within the block. Blocks until they are free."""
         me = object()
         with self._changed:
             self._waiting.append(me)
             try:
-                self._changed.wait_for(lambda: self._waiting[0] is me and self._free >= size)
-                self._free -= size
+                self._changed.wait_for(lambda: self._waiting[0] is me and self._free >= places)
+                self._free -= places
             finally:
                 self._waiting.remove(me)
                 self._changed.notify_all()
@@ -64,30 +70,33 @@ class Room:
             yield
         finally:
             with self._changed:
-                self._free += size
+                self._free += places
                 self._changed.notify_all()
 
 
-DECODING: Final = Room(TOTAL)
-"""What all decodings of this process share."""
+DECODING: Final = Room(SMALL_AT_ONCE)
+"""What all decodings of this process share: a small picture has a place, and a large one all of them."""
 
 
-def check_size(header: Header) -> None:
-    """Refuse a picture that takes too much memory to decode, by its header.
+def check_size(header: Header, *, scaled: bool = True, shrinks: bool = False) -> None:
+    """Refuse a picture that takes too much memory to decode, by its header; not `scaled`, every pixel of it is needed.
+
+    `shrinks` says that a PNG or JPEG of more than `MAX_PIXELS` is shrunk while it is decoded.
 
     Raises:
         ValueError: the text says why, and what to do.
     """
     facts = header.facts
     size, pixels = f"{facts.width}x{facts.height}", facts.width * facts.height
-    if pixels > MAX_PIXELS:
-        raise ValueError(f"is {size}, and {MAX_PIXELS:,} pixels are the most that are decoded")
+    most = MAX_SHRUNK_PIXELS if shrinks and facts.format != "webp" else MAX_PIXELS
+    if pixels > most:
+        raise ValueError(f"is {size}, and {most:,} pixels are the most that are decoded")
     if facts.format == "webp" and pixels > MAX_WEBP_PIXELS:
         raise ValueError(
             f"is a WebP of {size}, and {MAX_WEBP_PIXELS:,} pixels are the most that are decoded of one: make it a PNG"
             " or a JPEG, or shrink it"
         )
-    takes = header.buffered + 4 * pixels
+    takes = header.buffered + (1 if scaled else 4) * pixels
     if header.buffered and takes > TOTAL - MARGIN:
         raise ValueError(
             f"is a progressive JPEG of {size}, which takes {takes / 1e6:,.0f} MB to decode, and"
@@ -95,14 +104,11 @@ def check_size(header: Header) -> None:
         )
 
 
-def needed(facts: Facts) -> int:
-    """Bytes that decoding a picture takes at most, as far as its header tells."""
-    return facts.width * facts.height * BYTES_A_PIXEL.get(facts.format, 0)
-
-
-def is_small(facts: Facts) -> bool:
-    """Whether a picture is decoded in this process."""
-    return needed(facts) <= HERE
+def is_small(header: Header, *, scaled: bool = False) -> bool:
+    """Whether a picture is decoded in this process; `scaled` says that only a small copy of it is made."""
+    facts = header.facts
+    a_pixel = (SCALED_BYTES_A_PIXEL if scaled else BYTES_A_PIXEL).get(facts.format, 0)
+    return facts.width * facts.height * a_pixel + header.buffered <= SMALL
 
 
 def decode_in_child(task: str, data: bytes, **arguments: Any) -> ChildResult:
@@ -113,5 +119,7 @@ def decode_in_child(task: str, data: bytes, **arguments: Any) -> ChildResult:
         ChildFailed: it needs too much memory or time, or died.
 
     """
-    with DECODING.reserve(TOTAL):
+    with DECODING.reserve(SMALL_AT_ONCE):
+        # Nothing is decoded here now, so what the allocator keeps of earlier pictures comes back.
+        trim()
         return run_in_child(f"{__package__}.tasks:{task}", data, memory=TOTAL, seconds=SECONDS, **arguments)

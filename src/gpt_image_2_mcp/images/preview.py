@@ -14,12 +14,13 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from ..errors import ChildFailed
-from .decode import reduced
+from .decode import as_shown, is_plain, reduced
 from .encode import EncodedImage, Step, encode_to_fit, without_opaque_alpha
 from .formats import MIME
 from .headers import Facts, read_header
 from .identify import identify
-from .memory import DECODING, check_size, decode_in_child, is_small, needed
+from .memory import DECODING, check_size, decode_in_child, is_small
+from .structure import check_parts
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -49,6 +50,8 @@ STEPS = (
     (MIN_EDGE, 3),
 )
 """Long edge and encoder quality, best first."""
+_PNG_HEAD = 4096
+"""Bytes in which a PNG's colour profile and EXIF begin, if they stand before the pixels."""
 GOOD_EDGE = 1024
 """The long edge, in pixels, from which on averaging whole pixels is good enough; a resize takes four times as long."""
 
@@ -68,16 +71,20 @@ def make_preview(data: bytes, facts: Facts, *, share: int) -> Preview | None:
         ValueError: the picture cannot be decoded.
 
     """
-    if not _fits(data):
+    try:
+        header = read_header(data)
+        check_size(header)
+    except ValueError:
         return None
     try:
         if len(data) <= share:
             check_decodes(data, facts)
+        if len(data) <= share and is_plain(data, facts.format):
             return Preview(_base64(data), MIME[facts.format])
-        if not is_small(facts):
+        if not is_small(header, scaled=True):
             found = decode_in_child("preview", data, share=share)
             return Preview(_base64(found.data), MIME[found.values["format"]]) if found.data else None
-        with DECODING.reserve(needed(facts)):
+        with DECODING.reserve():
             encoded = preview_here(data, facts, share=share)
         return Preview(_base64(encoded.data), MIME[encoded.format]) if encoded else None
     except ValueError:
@@ -131,10 +138,13 @@ def check_decodes(data: bytes, facts: Facts) -> None:
     _, broken = identify(data)
     if broken:
         raise ValueError("is damaged")
-    if not _fits(data):
+    try:
+        header = read_header(data)
+        check_size(header)
+    except ValueError:
         return
-    if is_small(facts):
-        with DECODING.reserve(needed(facts)):
+    if is_small(header, scaled=True):
+        with DECODING.reserve():
             check_here(data, facts)
         return
     try:
@@ -154,15 +164,6 @@ def check_here(data: bytes, facts: Facts) -> None:
         raise ValueError(f"cannot be decoded ({error})") from None
 
 
-def _fits(data: bytes) -> bool:
-    """Whether a picture takes no more memory to decode than there may be."""
-    try:
-        check_size(read_header(data))
-    except ValueError:
-        return False
-    return True
-
-
 @contextmanager
 def _open_scaled(data: bytes, facts: Facts, share: int) -> "Generator[Image.Image]":
     """Open a picture for its preview, already reduced by a whole factor where the decoder can do that cheaply."""
@@ -173,13 +174,18 @@ def _open_scaled(data: bytes, facts: Facts, share: int) -> "Generator[Image.Imag
     edge = _possible_steps(share)[0][0]
     found = decode_png(data, partial(_reduction_factor, edge=edge)) if facts.format == "png" else None
     if found:
+        # Opening a file costs more than looking for what few have.
+        if b"iCCP" in data[:_PNG_HEAD] or b"eXIf" in data[:_PNG_HEAD]:
+            with Image.open(io.BytesIO(data), formats=("png",)) as image:
+                found = as_shown(found, image)
         yield found
         return
+    check_parts(data, kind=facts.format)
     with Image.open(io.BytesIO(data), formats=(facts.format,)) as image:
         mode = "RGBA" if image.has_transparency_data else "RGB"
         image.draft("RGB", (edge, edge))
         image.load()
-        yield reduced(image, mode, _reduction_factor(max(image.size), edge))
+        yield as_shown(reduced(image, mode, _reduction_factor(max(image.size), edge)), image)
 
 
 def _possible_steps(share: int) -> list[tuple[int, int]]:

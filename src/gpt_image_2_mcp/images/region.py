@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from ..errors import BadRequest, ChildFailed, UnreadableSource, shown
-from .decode import open_image, reduced
+from .decode import in_srgb, open_image, reduced
 from .encode import Step, encode_to_fit, without_opaque_alpha
 from .formats import LABEL, MIME, FileFormat
 from .headers import Facts, read_header
-from .memory import DECODING, check_size, decode_in_child, is_small, needed
+from .memory import DECODING, check_size, decode_in_child, is_small
 from .preview import Preview, check_decodes
 
 if TYPE_CHECKING:
@@ -141,9 +141,10 @@ def _cut(data: bytes, facts: Facts, box: Box, share: int) -> EncodedRegion | Non
     if (box.width, box.height) == (facts.width, facts.height) and len(data) <= share:
         check_decodes(data, facts)
         return EncodedRegion(data, facts.format, 1, "pixel for pixel: it is the file itself", lossless=True)
-    check_size(read_header(data))
-    if is_small(facts):
-        with DECODING.reserve(needed(facts)):
+    header = read_header(data)
+    check_size(header, scaled=False)
+    if is_small(header):
+        with DECODING.reserve():
             return cut_here(data, facts, box, share=share)
     cut = decode_in_child("region", data, box=[box.left, box.top, box.width, box.height], share=share)
     return EncodedRegion(cut.data, **cut.values) if cut.data else None
@@ -159,15 +160,18 @@ def cut_here(data: bytes, facts: Facts, box: Box, *, share: int) -> EncodedRegio
     scale = math.isqrt(box.width * box.height // MAX_CUT_PIXELS) + 1
     with open_image(data) as image:
         mode = "RGBA" if image.has_transparency_data else "RGB"
-        cut = reduced(image, mode, scale, (box.left, box.top, box.left + box.width, box.top + box.height))
-    del image  # its pixels would stay in memory while the region is encoded
+        own = reduced(image, mode, scale, (box.left, box.top, box.left + box.width, box.top + box.height))
+        cut = in_srgb(own, image)
+        is_own = cut is own
+    del image, own  # its pixels would stay in memory while the region is encoded
     cut = without_opaque_alpha(cut)
     # A PNG's own size tells how well its pixels compress.
     a_pixel = len(data) / (facts.width * facts.height) if facts.format == "png" else _PNG_BYTES_A_PIXEL
     if scale == 1 and a_pixel * box.width * box.height <= _MAX_PNG_RATIO * share:
         as_png = _as_png(cut)
         if len(as_png) <= share:
-            return EncodedRegion(as_png, "png", 1, "pixel for pixel", lossless=True)
+            how = "pixel for pixel" if is_own else "pixel for pixel, with its colours brought to sRGB"
+            return EncodedRegion(as_png, "png", 1, how, lossless=is_own)
     encoded = encode_to_fit(_steps(cut), max_bytes=share)
     if encoded is None:
         return None

@@ -68,6 +68,13 @@ def check_chunks(data: bytes, *, kind: FileFormat) -> None:
         raise ValueError("is cut short")
 
 
+def check_parts(data: bytes, *, kind: FileFormat) -> None:
+    """Count a PNG's chunks, which Pillow goes through in Python; raises ValueError where they are too many or cut."""
+    if kind == "png":
+        for _ in png_chunks(data):
+            pass
+
+
 def _require_chunks(data: bytes, kinds: set[bytes]) -> None:
     """Refuse a PNG without a chunk that it needs: Pillow shows one without its palette, and fails on it later."""
     needed = (b"IHDR", b"IDAT", b"PLTE") if data[_COLOUR_TYPE] == _PALETTE else (b"IHDR", b"IDAT")

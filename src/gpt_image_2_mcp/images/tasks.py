@@ -7,19 +7,28 @@
 from typing import Any
 
 from ..errors import UnreadableSource
+from .formats import SNIFFED, sniff
 from .headers import read_header
+from .memory import MAX_SHRUNK_PIXELS
 from .preview import check_here, preview_here
 from .region import Box, cut_here
 from .thumbnail import thumbnail_here
-from .validate import validate_here
+from .validate import convert_here, validate_here
 
 Answer = tuple[dict[str, Any], bytes]
 
 
-def validate(data: bytes, *, name: str) -> Answer:
+def validate(data: bytes, *, name: str, is_mask: bool) -> Answer:
     """What was changed, and the changed picture; no bytes if nothing was."""
+    from PIL import Image
+
+    # `check_size` has refused what is larger, and this process has no other picture.
+    Image.MAX_IMAGE_PIXELS = MAX_SHRUNK_PIXELS
     try:
-        found = validate_here(data, read_header(data), name=name)
+        if sniff(data[:SNIFFED]):
+            found = validate_here(data, read_header(data), name=name, is_mask=is_mask)
+        else:
+            found = convert_here(data, name=name, is_mask=is_mask)
     except UnreadableSource as error:
         raise ValueError(str(error)) from None
     return {"change": found.change}, b"" if found.change is None else found.data

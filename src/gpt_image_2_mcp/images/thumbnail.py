@@ -3,10 +3,10 @@
 from typing import TYPE_CHECKING, Final
 
 from ..errors import ChildFailed
-from .decode import open_image, reduced
+from .decode import as_shown, open_image, reduced
 from .encode import Step, encode, without_opaque_alpha
 from .headers import read_header
-from .memory import DECODING, check_size, decode_in_child, is_small, needed
+from .memory import DECODING, check_size, decode_in_child, is_small
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -22,8 +22,8 @@ def make_thumbnail(data: bytes) -> bytes | None:
     try:
         header = read_header(data)
         check_size(header)
-        if is_small(header.facts):
-            with DECODING.reserve(needed(header.facts)):
+        if is_small(header, scaled=True):
+            with DECODING.reserve():
                 return thumbnail_here(data)
         return decode_in_child("thumbnail", data).data
     except (ValueError, MemoryError, ChildFailed):
@@ -36,9 +36,10 @@ def thumbnail_here(data: bytes) -> bytes:
         return encode(Step(_scaled_down(image), QUALITY)).data
 
 
-def _scaled_down(image: "Image.Image") -> "Image.Image":
+def _scaled_down(opened: "Image.Image") -> "Image.Image":
     from PIL import Image
 
+    image = opened
     mode = "RGBA" if image.has_transparency_data else "RGB"
     ratio = min(1.0, EDGE / image.width, EDGE / image.height)
     size = (max(1, round(image.width * ratio)), max(1, round(image.height * ratio)))
@@ -49,4 +50,4 @@ def _scaled_down(image: "Image.Image") -> "Image.Image":
     image = reduced(image, mode, factor)
     if image.size != size:
         image = image.resize(size, Image.Resampling.BICUBIC)  # pyright: ignore[reportUnknownMemberType] - numpy's
-    return without_opaque_alpha(image)
+    return without_opaque_alpha(as_shown(image, opened))

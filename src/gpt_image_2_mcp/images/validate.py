@@ -1,23 +1,28 @@
 """Checks that bytes are a picture which can be sent to the API, and converts the ones that it would refuse.
 
 `validate` decodes an input image completely. A picture is sent byte for byte as it came, unless its header shows that
-the API would refuse or misread it: then `normalize` re-encodes it, and `ValidatedImage.change` tells the user. A large
-picture is decoded in a child process; `memory` says which and why.
+the API or the model would refuse or misread it: then `normalize` re-encodes it, and `ValidatedImage.change` tells the
+user. A large picture, or one of another format, is decoded in a child process; `memory` says which and why.
 """
 
 import io
+import math
 import threading
 import warnings
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from ..errors import ChildFailed, ChildOutOfMemory, UnreadableSource
-from .formats import LABEL
+from .colours import is_other, profile_name
+from .convert import LOSSY, open_other
+from .formats import HEAD, LABEL, SHOWN, taken_format
 from .headers import Facts, Header, facts, read_header
-from .memory import DECODING, MARGIN, TOTAL, check_size, decode_in_child, is_small, needed
-from .normalize import encode, to_plain_mode
+from .memory import DECODING, MARGIN, MAX_PIXELS, MAX_SHRUNK_PIXELS, TOTAL, check_size, decode_in_child, is_small
+from .normalize import encode, exif_orientation, has_transparency, on_plain_ground, to_plain_mode
+from .other_formats import why_not_taken
+from .png_decoder import decode_png
 from .structure import check_structure
 
 if TYPE_CHECKING:
@@ -41,27 +46,36 @@ class ValidatedImage:
     change: str | None = None
 
 
-def validate(data: bytes, *, name: str = "The picture") -> ValidatedImage:
+def validate(data: bytes, *, name: str = "The picture", is_mask: bool = False) -> ValidatedImage:
     """Decode a picture completely, and give the bytes to send for it. Messages about it begin with `name`.
+
+    What is transparent is laid on a plain ground: the model sees the colours that lie hidden there. `is_mask` keeps the
+    transparency, and refuses a picture without a fully transparent pixel.
 
     Blocks for up to some seconds: call it in a thread.
 
     Raises:
-        UnreadableSource: it is larger than `MAX_BYTES` or `MAX_PIXELS`, or is no complete PNG, JPEG or WebP.
+        UnreadableSource: it is larger than `MAX_BYTES` or takes too much memory, or is no complete picture of a format
+            that is taken.
 
     """
     if len(data) > MAX_BYTES:
         raise UnreadableSource(f"{name} has {len(data):,} bytes, and {MAX_BYTES:,} is the most: shrink it first.")
+    kind = taken_format(data[:HEAD])
+    if kind is None:
+        raise UnreadableSource(f"{name} {why_not_taken(data[:HEAD])}")
+    if kind in SHOWN:
+        try:
+            header = read_header(data)
+            check_size(header, shrinks=True)
+            _check_bits(header)
+        except ValueError as exc:
+            raise _refusal(name, exc) from None
+        if is_small(header):
+            with DECODING.reserve():
+                return validate_here(data, header, name=name, is_mask=is_mask)
     try:
-        header = read_header(data)
-        check_size(header)
-    except ValueError as exc:
-        raise _refusal(name, exc) from None
-    if is_small(header.facts):
-        with DECODING.reserve(needed(header.facts)):
-            return validate_here(data, header, name=name)
-    try:
-        found = decode_in_child("validate", data, name=name)
+        found = decode_in_child("validate", data, name=name, is_mask=is_mask)
     except ChildOutOfMemory as exc:
         raise UnreadableSource(f"{name} cannot be decoded. {exc} Shrink it first.") from None
     except (ChildFailed, ValueError) as exc:
@@ -70,34 +84,97 @@ def validate(data: bytes, *, name: str = "The picture") -> ValidatedImage:
     return ValidatedImage(data=sent, facts=facts(sent), change=found.values["change"])
 
 
-def validate_here(data: bytes, header: Header, *, name: str) -> ValidatedImage:
-    """What `validate` does, in this process; raises UnreadableSource as it does."""
+def convert_here(data: bytes, *, name: str, is_mask: bool) -> ValidatedImage:
+    """What `validate` does with a file of another format, in this process; raises UnreadableSource as it does."""
+    kind = taken_format(data[:HEAD])
+    assert kind is not None
+    with open_other(data, kind, name=name) as (image, header, parts):
+        changes = [(f"converted from {LABEL[kind]}", "the API takes PNG, JPEG and WebP")]
+        changes += [(f"reduced to its first {part}", "the API takes one picture a file") for part in parts]
+        orientation = exif_orientation(image)
+        changes += _changes(header, turned=orientation > 1) + _changes_of_colours(image)
+        return _rebuilt(image, header, changes, orientation=orientation, name=name, is_mask=is_mask)
+
+
+def validate_here(data: bytes, header: Header, *, name: str, is_mask: bool) -> ValidatedImage:
+    """What `validate` does with a PNG, JPEG or WebP, in this process; raises UnreadableSource as it does."""
     try:
         check_structure(data, kind=header.facts.format, inflated=header.inflated)
     except ValueError as exc:
         raise _refusal(name, exc) from None
     with _open(data, header, name=name) as image:
         # A PNG may have its orientation behind its pixels.
-        orientation = _orientation(image) if header.facts.format != "png" else 1
-        changes = _changes(header, turned=orientation > 1)
+        orientation = exif_orientation(image) if header.facts.format != "png" else 1
+        changes = _changes(header, turned=orientation > 1) + _changes_of_colours(image)
         if header.facts.format == "jpeg":
             _draft(image, header, is_changed=bool(changes), size=len(data))
-        image.load()
+        loaded = _load(image, data, header, name=name)
         if header.facts.format == "png":
-            orientation = _orientation(image)
-            changes = _changes(header, turned=orientation > 1)
-        if not changes:
-            return ValidatedImage(data=data, facts=header.facts)
+            orientation = exif_orientation(image)
+            changes = _changes(header, turned=orientation > 1) + _changes_of_colours(image)
         full = (header.facts.width, header.facts.height)
-        if image.size != full:
-            changes.insert(
-                0, ("reduced to half its width and height", f"at {full[0]}x{full[1]} it takes too much memory")
-            )
-        plain = to_plain_mode(image, header, orientation=orientation)
-        if plain is not image:
-            # Its pixels need not stay in memory now.
-            image.close()
-        rebuilt = encode(plain, limit=MAX_BYTES)
+        is_shrunk = loaded.size != full and (bool(changes) or full[0] * full[1] > MAX_PIXELS)
+        if is_shrunk:
+            half = "half" if loaded.size[0] * 3 > full[0] else f"1/{round(full[0] / loaded.size[0])} of"
+            because = f"at {full[0]}x{full[1]} it takes too much memory"
+            changes.insert(0, (f"reduced to {half} its width and height", because))
+        if is_mask and header.facts.format == "webp" and header.facts.alpha:
+            changes.append(("converted from WebP", "a mask is a PNG"))
+        if not changes:
+            if is_mask:
+                _check_mask(loaded, name=name)
+            if is_mask or not has_transparency(loaded):
+                return ValidatedImage(data=data, facts=header.facts)
+        return _rebuilt(loaded, header, changes, orientation=orientation, name=name, is_mask=is_mask)
+
+
+def _load(image: "Image.Image", data: bytes, header: Header, *, name: str) -> "Image.Image":
+    """Decode an opened picture; a PNG of more than `MAX_PIXELS` is shrunk meanwhile."""
+    pixels = header.facts.width * header.facts.height
+    if header.facts.format != "png" or pixels <= MAX_PIXELS:
+        image.load()
+        return image
+    factor = math.ceil(math.sqrt(pixels / MAX_PIXELS))
+    shrunk = decode_png(data, lambda _: factor, max_bytes=8 * MAX_SHRUNK_PIXELS)
+    if shrunk is None:
+        raise UnreadableSource(
+            f"{name} is {header.facts.width}x{header.facts.height}, and {MAX_PIXELS:,} pixels are the most that are"
+            " decoded of a PNG of its kind: shrink it first."
+        )
+    shrunk.info = image.info
+    return shrunk
+
+
+def _check_mask(image: "Image.Image", *, name: str) -> None:
+    """Refuse a mask that marks nothing, which would be paid for; one without transparency is refused by its reader."""
+    if "A" in image.getbands() and cast("tuple[int, int]", image.getchannel("A").getextrema())[0] > 0:
+        raise UnreadableSource(
+            f"{name} marks nothing to change: no pixel of it is fully transparent. Make it transparent where the"
+            " picture is to change, or leave out `mask`."
+        )
+
+
+def _rebuilt(
+    image: "Image.Image",
+    header: Header,
+    changes: list[tuple[str, str]],
+    *,
+    orientation: int,
+    name: str,
+    is_mask: bool,
+) -> ValidatedImage:
+    """Encode a decoded picture anew, with the sentence about what was `changes`, pairs of what was done and why."""
+    plain = to_plain_mode(image, header, orientation=orientation)
+    if plain is not image:
+        # Its pixels need not stay in memory now.
+        image.close()
+    if is_mask:
+        _check_mask(plain, name=name)
+    elif has_transparency(plain):
+        plain, ground = on_plain_ground(plain)
+        because = "the model would see the colours hidden under its transparency"
+        changes.append((f"laid on a plain {ground} ground", because))
+    rebuilt = encode(plain, limit=MAX_BYTES, lossy=header.facts.format in LOSSY)
     if rebuilt is None:
         raise UnreadableSource(
             f"{name} would be over {MAX_BYTES:,} bytes in a form that the API takes: shrink it first."
@@ -112,6 +189,19 @@ def validate_here(data: bytes, header: Header, *, name: str) -> ValidatedImage:
     )
 
 
+def _changes_of_colours(image: "Image.Image") -> list[tuple[str, str]]:
+    profile: object = image.info.get("icc_profile")
+    if image.mode == "CMYK" or not is_other(profile, image.mode):
+        return []
+    assert isinstance(profile, bytes)
+    return [(f"converted from {profile_name(profile)} to sRGB", "the model may take its colours for sRGB's")]
+
+
+def _check_bits(header: Header) -> None:
+    if header.facts.format == "jpeg" and header.bits != 8:  # noqa: PLR2004 - bits of a channel
+        raise ValueError(f"is a JPEG of {header.bits} bits a channel, which few programs read: save it with 8 bits")
+
+
 def _refusal(name: str, why: ValueError) -> UnreadableSource:
     return UnreadableSource(f"{name} {why}. Save it anew as a PNG, JPEG or WebP.")
 
@@ -119,7 +209,11 @@ def _refusal(name: str, why: ValueError) -> UnreadableSource:
 def _draft(image: "Image.Image", header: Header, *, is_changed: bool, size: int) -> None:
     """Have a JPEG decoded at a smaller size if its pixels are not used, or there is no memory for it and its copy."""
     width, height = header.facts.width, header.facts.height
-    if not is_changed:
+    pixels = width * height
+    if pixels > MAX_PIXELS:
+        scale = next(scale for scale in (2, 4, 8) if pixels / scale**2 <= MAX_PIXELS)
+        image.draft(None, (width // scale, height // scale))
+    elif not is_changed:
         image.draft(None, (max(1, width // _CHECKED_SCALE), max(1, height // _CHECKED_SCALE)))
     elif header.buffered + 8 * width * height + size + MAX_BYTES > TOTAL - MARGIN:
         image.draft(None, (width // 2, height // 2))
@@ -147,19 +241,6 @@ def _open(data: bytes, header: Header, *, name: str) -> "Generator[Image.Image]"
             f"{name} begins like a {LABEL[header.facts.format]} but does not decode: it is cut short or damaged. "
             f"Save it anew as a PNG, JPEG or WebP."
         ) from None
-
-
-def _orientation(image: "Image.Image") -> int:
-    """EXIF orientation, 1 to 8; 1 (upright) where it is missing or cannot be read."""
-    from PIL import ExifTags
-
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            value = image.getexif().get(ExifTags.Base.Orientation, 1)
-    except Exception:  # noqa: BLE001 - damaged metadata raises nearly anything, and is no reason to refuse a picture
-        return 1
-    return value if isinstance(value, int) and value in range(1, 9) else 1
 
 
 def _changes(header: Header, *, turned: bool) -> list[tuple[str, str]]:

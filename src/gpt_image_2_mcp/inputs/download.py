@@ -7,14 +7,15 @@ httpcore2 directly and not httpx2's client, which would add proxies from the env
 
 import ssl
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import aclosing
 from typing import TYPE_CHECKING
 
 import anyio
 
 from ..errors import UnreadableSource
-from ..images.formats import SNIFFED, recognise, sniff
+from ..images.formats import HEAD, taken_format
+from ..images.other_formats import why_not_taken
 from ..images.validate import MAX_BYTES
 from .url_policy import check_url, display_url, resolve_redirect
 
@@ -35,7 +36,7 @@ _OK = 200
 _WINDOWS = {"": None, "identity": None, "gzip": 31, "x-gzip": 31, "deflate": 15}
 _CHUNK = 1 << 16
 _HEADERS = [
-    (b"Accept", b"image/png, image/jpeg, image/webp"),
+    (b"Accept", b"image/png, image/jpeg, image/webp, image/*;q=0.5"),
     (b"Accept-Encoding", b"identity"),
     (b"User-Agent", b"gpt-image-2-mcp"),
 ]
@@ -49,10 +50,14 @@ async def fetch(
     max_bytes: int = MAX_BYTES,
     resolve: "Resolver | None" = None,
     tls: ssl.SSLContext | None = None,
+    hold: Callable[[int], None] | None = None,
+    pinned: Mapping[str, str] | None = None,
 ) -> bytes:
-    """Download the bytes at a URL; they begin like a PNG, JPEG or WebP, but are not decoded here.
+    """Download the bytes at a URL; they begin like a picture that is taken, but are not decoded here.
 
-    `allowed` are hosts (`host` or `host:port`) that need not be public; `deadline` is in seconds.
+    `allowed` are hosts (`host` or `host:port`) that need not be public, and `pinned` such hosts with the one address at
+    which they need not be; `deadline` is in seconds. `hold` is called with the number of bytes that are kept in memory
+    next, again and again; what it raises ends the download.
 
     Raises:
         UnreadableSource: the URL is refused, cannot be fetched, or leads to no picture.
@@ -63,7 +68,13 @@ async def fetch(
     with anyio.move_on_after(deadline):
         try:
             return await _fetch_with_redirects(
-                url, allowed=tuple(allowed), max_bytes=max_bytes, resolve=resolve, tls=tls
+                url,
+                allowed=tuple(allowed),
+                max_bytes=max_bytes,
+                resolve=resolve,
+                tls=tls,
+                hold=hold,
+                pinned=pinned or {},
             )
         except httpcore2.ConnectError as exc:
             # httpcore2 keeps the original exception in `args`, and not as the cause.
@@ -91,29 +102,34 @@ async def _fetch_with_redirects(
     max_bytes: int,
     resolve: "Resolver | None",
     tls: ssl.SSLContext | None,
+    hold: Callable[[int], None] | None,
+    pinned: Mapping[str, str],
 ) -> bytes:
     """Request a URL and follow at most `MAX_REDIRECTS` redirects; returns the body."""
     import httpcore2
 
     from .public_connect import guarded_pool, resolve_by_system
 
-    async with guarded_pool(allowed=allowed, resolve=resolve or resolve_by_system, tls=tls) as pool:
+    pool = guarded_pool(allowed=allowed, resolve=resolve or resolve_by_system, tls=tls, pinned=pinned)
+    async with pool:
         following = url
         for _ in range(MAX_REDIRECTS + 1):
-            target = check_url(following, allowed=allowed)
+            target = check_url(following, allowed=(*allowed, *pinned))
             request_url = httpcore2.URL(scheme=target.scheme, host=target.host, port=target.port, target=target.path)
             headers = [(b"Host", target.authority.encode("ascii")), *_HEADERS]
             async with pool.stream("GET", request_url, headers=headers) as response:
                 location = _header(response, b"location")
                 if response.status not in _REDIRECTS or not location:
-                    return await _read_body(response, where=display_url(following), max_bytes=max_bytes)
+                    return await _read_body(response, where=display_url(following), max_bytes=max_bytes, hold=hold)
                 following = resolve_redirect(following, location)
     raise UnreadableSource(
         f"{display_url(url)} redirects more than {MAX_REDIRECTS} times: give the URL of the picture itself."
     )
 
 
-async def _read_body(response: "httpcore2.Response", *, where: str, max_bytes: int) -> bytes:
+async def _read_body(
+    response: "httpcore2.Response", *, where: str, max_bytes: int, hold: Callable[[int], None] | None
+) -> bytes:
     """Read the body of a response; stops as soon as it is no picture, or too large."""
     if response.status != _OK:
         raise UnreadableSource(f"{where} answers with HTTP status {response.status}: check that anybody can open it.")
@@ -128,8 +144,10 @@ async def _read_body(response: "httpcore2.Response", *, where: str, max_bytes: i
     async with aclosing(response.aiter_stream()) as chunks:
         async for chunk in chunks:
             for part in decompress(chunk):
+                if hold:
+                    hold(len(part))
                 body += part
-                if not known and len(body) >= SNIFFED:
+                if not known and len(body) >= HEAD:
                     _check_start(bytes(body), where=where)
                     known = True
                 if len(body) > max_bytes:
@@ -140,11 +158,8 @@ async def _read_body(response: "httpcore2.Response", *, where: str, max_bytes: i
 
 
 def _check_start(body: bytes, *, where: str) -> None:
-    if sniff(body) is None:
-        what = recognise(body) or ("no picture" if body else "empty")
-        raise UnreadableSource(
-            f"{where} is {what}, and only PNG, JPEG and WebP are taken: give the URL of the picture itself."
-        )
+    if taken_format(body[:HEAD]) is None:
+        raise UnreadableSource(f"{where} {why_not_taken(body[:HEAD])}")
 
 
 def _decompressor(response: "httpcore2.Response", *, where: str) -> Callable[[bytes], Iterator[bytes]]:

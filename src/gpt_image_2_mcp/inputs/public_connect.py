@@ -8,7 +8,7 @@ imports it when it first fetches.
 
 import socket
 import ssl
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import cast
 
 import anyio
@@ -39,8 +39,10 @@ async def resolve_by_system(host: str, port: int) -> Sequence[str]:
 class GuardedBackend(httpcore2.AsyncNetworkBackend):
     """The network backend of httpcore2, with the check of addresses before each connection."""
 
-    def __init__(self, *, allowed: Iterable[str], resolve: Resolver) -> None:
+    def __init__(self, *, allowed: Iterable[str], resolve: Resolver, pinned: Mapping[str, str] | None = None) -> None:
+        """`allowed` hosts need not be public; `pinned` ones (`host:port`) need not at the address they have there."""
         self._allowed = frozenset(allowed)
+        self._pinned = pinned or {}
         self._resolve = resolve
         # The package defines this class conditionally, so that a type checker does not know its type.
         self._network = cast("httpcore2.AsyncNetworkBackend", httpcore2.AnyIOBackend())
@@ -55,8 +57,11 @@ class GuardedBackend(httpcore2.AsyncNetworkBackend):
     ) -> httpcore2.AsyncNetworkStream:
         """Connect to one of the host's addresses; raises UnreadableSource if one of them is not public."""
         addresses = await self._addresses(host, port)
-        if not is_allowed_host(host, port, self._allowed) and not all(map(is_public, addresses)):
-            raise UnreadableSource(f"The picture is not fetched: {not_public_message(host)}")
+        if not is_allowed_host(host, port, self._allowed):
+            pins = {address for entry, address in self._pinned.items() if is_allowed_host(host, port, [entry])}
+            addresses = [address for address in addresses if address in pins] or addresses
+            if not all(is_public(address) or address in pins for address in addresses):
+                raise UnreadableSource(f"The picture is not fetched: {not_public_message(host)}")
         failure: Exception = httpcore2.ConnectError("no address")
         for address in addresses[:ADDRESSES_TRIED]:
             try:
@@ -84,11 +89,11 @@ class GuardedBackend(httpcore2.AsyncNetworkBackend):
 
 
 def guarded_pool(
-    *, allowed: Iterable[str], resolve: Resolver, tls: ssl.SSLContext | None
+    *, allowed: Iterable[str], resolve: Resolver, tls: ssl.SSLContext | None, pinned: Mapping[str, str] | None = None
 ) -> httpcore2.AsyncConnectionPool:
     """A pool of HTTP/1.1 connections that are made by `GuardedBackend` and never through a proxy."""
     return httpcore2.AsyncConnectionPool(
         ssl_context=tls,  # None: made from the system's certificates by the first https connection
         http2=False,
-        network_backend=GuardedBackend(allowed=allowed, resolve=resolve),
+        network_backend=GuardedBackend(allowed=allowed, resolve=resolve, pinned=pinned),
     )

@@ -1,7 +1,8 @@
 """`InputReader` reads the pictures that an edit starts from: those of its arguments, or of an earlier turn."""
 
 import hashlib
-from collections.abc import Awaitable, Callable, Sequence
+import re
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
@@ -10,10 +11,13 @@ import anyio
 
 from ..catalogue.picture_record import Origin, Picture
 from ..catalogue.session import ORIGINALS, Session
-from ..errors import GptImageError, SessionError, UnreadableSource
+from ..errors import GptImageError, SessionError, UnreadableSource, shown
+from ..paths.read_policy import PrivateFile
 from ..paths.safe_open import exists
 from ..storage.time_limit import is_dead
 from . import InputImage, Sources
+from .local_file import NoSuchFile
+from .mask import check_mask
 from .references import References
 
 ItemT = TypeVar("ItemT")
@@ -43,8 +47,8 @@ class Inputs:
 
     @property
     def changes(self) -> list[str]:
-        """What was changed in the pictures and the mask before they are sent, a sentence each."""
-        return [image.change for image in self.all if image.change]
+        """Which other files were taken, and what was changed in the pictures before they are sent, a sentence each."""
+        return [sentence for image in self.all for sentence in (image.note, image.change) if sentence]
 
     @property
     def origins(self) -> tuple[Origin, ...]:
@@ -99,8 +103,8 @@ class InputReader:
         images += await _read_all(self._image, references)
         return Inputs(images, await self._mask(mask, images[0]) if mask else None)
 
-    async def read_saved(self, picture: Picture) -> InputImage:
-        """Read a picture of the catalogue.
+    async def read_saved(self, picture: Picture, *, is_mask: bool = False) -> InputImage:
+        """Read a picture of the catalogue; `is_mask` keeps its transparency.
 
         Raises:
             UnreadableSource: the file is gone, was changed since it was made, or may not be read.
@@ -108,7 +112,7 @@ class InputReader:
         """
         path = picture.path
         try:
-            image = await self._sources.image(str(path))
+            image = await self._sources.image(str(path), is_mask=is_mask, is_known=True)
         except UnreadableSource as error:
             raise _missing_error(path, error) from error
         return _with_id(image, picture)
@@ -131,23 +135,49 @@ class InputReader:
         _require_unchanged(path, hashlib.sha256(data).hexdigest(), sha256)
         return data
 
-    async def read_bytes(self, reference: str) -> bytes:
-        """The bytes that would be sent to the API for a path or URL; raises as `read` does."""
-        return (await self._sources.image(reference)).data
+    async def find(self, reference: str, *, is_mask: bool = False) -> Picture | InputImage:
+        """The picture of the catalogue that an argument refers to; otherwise the image that it names, read.
+
+        `is_mask` keeps the transparency of one that is read.
+
+        Raises:
+            GptImageError: there is no such picture or file, or several could be meant, or it cannot be read.
+
+        """
+        picture = await self._references.find(reference)
+        if picture is not None:
+            return picture
+        try:
+            return await self._sources.image(reference, is_mask=is_mask)
+        except NoSuchFile as error:
+            picture = await self._references.find_by_part(reference)
+            if picture is None:
+                raise _neither_error(reference, error) from None
+            return picture
+
+    async def find_private(self, references: Sequence[str]) -> list[PrivateFile]:
+        """The files among some arguments that are read only with the person's yes, which was not given yet."""
+        found: dict[Path, PrivateFile] = {}
+        for reference in references:
+            private = await self._sources.find_private(reference)
+            if private and await self._references.find(reference) is None:
+                found[private.path] = private
+        return list(found.values())
+
+    def allow(self, files: Iterable[PrivateFile]) -> None:
+        """Note that the person allows these files to be read."""
+        for file in files:
+            self._sources.allow(file.path)
 
     async def _image(self, reference: str) -> InputImage:
-        picture = await self._references.find(reference)
-        return await self._sources.image(reference) if picture is None else await self.read_saved(picture)
+        found = await self.find(reference)
+        return await self.read_saved(found) if isinstance(found, Picture) else found
 
     async def _mask(self, reference: str, first: InputImage) -> InputImage:
-        picture = await self._references.find(reference)
-        if picture is None:
-            return await self._sources.mask(reference, first=first)
-        try:
-            mask = await self._sources.mask(str(picture.path), first=first)
-        except UnreadableSource as error:
-            raise _missing_error(picture.path, error) from error
-        return _with_id(mask, picture)
+        found = await self.find(reference, is_mask=True)
+        if isinstance(found, InputImage):
+            return check_mask(found, first=first)
+        return check_mask(await self.read_saved(found, is_mask=True), first=first)
 
     async def _original(self, origin: Origin) -> InputImage:
         if origin.path is None:
@@ -156,13 +186,14 @@ class InputReader:
                 " start_edit_session, or continue from a turn."
             )
         try:
-            image = await self._sources.image(origin.path)
+            image = await self._sources.image(origin.path, is_known=True)
         except GptImageError as error:
             raise SessionError(
                 f"{error} The session began with it. Put it back, continue from a turn, or start anew with"
                 " start_edit_session."
             ) from None
-        if image.sha256 != origin.sha256:
+        # Another version may have converted it to other bytes.
+        if image.change is None and image.sha256 != origin.sha256:
             raise SessionError(f"The picture {origin.path}, with which the session began, was changed since then.")
         return replace(image, id=origin.id)
 
@@ -178,6 +209,16 @@ def _require_unchanged(path: Path, found: str, sha256: str) -> None:
         raise UnreadableSource(f"The picture {path} was changed since it was made.")
 
 
+def _neither_error(reference: str, error: NoSuchFile) -> UnreadableSource:
+    """A clearer error where a word was given that may have been meant as an id; `error` itself for a path."""
+    if re.search(r"[/\\.]", reference):
+        return error
+    return NoSuchFile(
+        f"There is no picture with the id {shown(reference)}, and no file of that name. list_images finds pictures that"
+        " were made here; for a file, give its full path. What was attached to the chat does not reach this server."
+    )
+
+
 def _missing_error(path: Path, error: UnreadableSource) -> UnreadableSource:
     """A clearer error for a picture whose file is gone; `error` itself if there is still a file."""
     if is_dead(path.parent) or exists(path):
@@ -189,7 +230,10 @@ def _missing_error(path: Path, error: UnreadableSource) -> UnreadableSource:
 
 
 async def _read_all(read: Callable[[ItemT], Awaitable[InputImage]], items: Sequence[ItemT]) -> list[InputImage]:
-    """Read all items concurrently, and to the end, so that the error of the first item is raised each time."""
+    """Read all items concurrently, and to the end, so that the error of the first item is raised each time.
+
+    What is named several times is read once.
+    """
     images: dict[int, InputImage] = {}
     failures: dict[int, GptImageError] = {}
 
@@ -201,10 +245,11 @@ async def _read_all(read: Callable[[ItemT], Awaitable[InputImage]], items: Seque
 
     async with anyio.create_task_group() as readers:
         for index, item in enumerate(items):
-            readers.start_soon(one, index, item)
+            if items.index(item) == index:
+                readers.start_soon(one, index, item)
     if failures:
         raise failures[min(failures)]
-    return [images[index] for index in sorted(images)]
+    return [images[items.index(item)] for item in items]
 
 
 def _origin(image: InputImage, role: str) -> Origin:

@@ -12,7 +12,7 @@ import os
 import re
 import ssl
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,23 +21,24 @@ from urllib.parse import unquote_to_bytes
 import anyio.to_thread
 
 from ..errors import BadRequest, UnreadableSource, shown
-from ..images.formats import EXTENSION, LABEL, SNIFFED, FileFormat, recognise, sniff
-from ..images.headers import facts
+from ..images.formats import EXTENSION, HEAD, FileFormat, taken_format
+from ..images.other_formats import why_not_taken
 from ..images.validate import MAX_BYTES, validate
-from ..paths.policy import MAX_PATH, expand_path
+from ..paths.policy import expand_path
+from ..paths.read_policy import PrivateFile, ReadPolicy
 from ..storage.time_limit import run_in_time, run_in_time_async
 from .download import DEADLINE, fetch
-from .local_file import check_readable, read_picture
+from .held_bytes import ByteBudget, Holding
+from .local_file import NoSuchFile, check_readable, read_picture
+from .similar_names import near_names, same_names, unquoted
 from .url_policy import display_url
 
 if TYPE_CHECKING:
     from .public_connect import Resolver
 
-MAX_MASK_BYTES = 4_000_000
-"""A mask has fewer bytes than this: "less than 4MB" (OpenAI's reference for `images.edit`, read 2026-11-22)."""
-
 _DATA_URL = re.compile(r"data:(?P<kind>[^,]{0,200}),", re.IGNORECASE | re.DOTALL)
-_BASE64 = re.compile(r"iVBORw0KGgo|/9j/|UklGR")
+_BASE64 = re.compile(r"(?:iVBORw0KGgo|/9j/|UklGR)[A-Za-z0-9+/_=\s-]{50,}")
+"""Long enough not to be the path `/9j/…`, and without the dot of a file's name."""
 _SCHEME = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]+):(?P<slashes>//)?", re.IGNORECASE)
 # Schemes that are written without slashes and have a meaning in a chat or a browser: never taken for a file's name.
 _CHAT_SCHEMES = frozenset({"attachment", "blob", "cid", "content", "javascript", "sandbox"})
@@ -64,8 +65,12 @@ class InputImage:
     """The real path of a local file; None for a URL or data."""
     change: str | None
     """What was changed before sending, as a sentence; None if the bytes are those of the source."""
+    note: str | None = None
+    """A sentence for the answer if another name was taken than the one that was given."""
     id: str | None = None
     """The picture's id, if it was made here."""
+    held: Holding | None = field(default=None, compare=False, repr=False)
+    """The part of the budget of bytes that `data` takes, which is given back with the last copy of this value."""
 
 
 class Sources:
@@ -82,6 +87,7 @@ class Sources:
         deadline: float = DEADLINE,
         resolve: "Resolver | None" = None,
         tls: ssl.SSLContext | None = None,
+        budget: ByteBudget | None = None,
     ) -> None:
         """Create the reader.
 
@@ -90,26 +96,38 @@ class Sources:
         """
         self._working_dir = working_dir
         self._home = home
-        self._allowed_dirs = allowed_dirs
-        self._output_dirs = output_dirs
+        self._policy = ReadPolicy(working_dir, home, allowed_dirs, output_dirs)
+        self._allowed_by_person: set[Path] = set()
+        """The real paths of the private files that the person has allowed, for as long as this process lives."""
         self._allowed_url_hosts = allowed_url_hosts
         self._deadline = deadline
         self._resolve = resolve
         self._tls = tls
+        self._budget = budget or ByteBudget()
 
-    async def image(self, reference: str) -> InputImage:
-        """Read a picture from an absolute path, one relative to the working directory, `~/…`, or a URL.
+    async def image(self, reference: str, *, is_mask: bool = False, is_known: bool = False) -> InputImage:
+        """Read a picture from an absolute path, one relative to the working directory, `~/…`, a URL, or base64.
+
+        Where there is no such file, one whose name is written a little differently is taken.
+
+        `is_mask` keeps its transparency; see `images.validate`. Of a file that `is_known`, the caller knows the hash
+        and takes no other bytes: only its exact name is taken, also where the person would be asked about other files.
 
         Raises:
             BadRequest: the argument is no valid path and no URL of a known scheme.
+            NoSuchFile: there is no such file, and no other that could be meant.
             UnreadableSource: it may not or cannot be read, or is no picture that can be sent.
+            TooMuchAtOnce: the pictures of other calls take up the memory that there is for them.
         """
         reference = reference.strip()
-        if len(reference) > MAX_PATH and _BASE64.match(reference):
-            # Longer than any path, and it begins as a PNG, JPEG or WebP in base64: a data URL without its beginning.
+        if _BASE64.fullmatch(reference):
+            # It begins as a PNG, JPEG or WebP in base64: a data URL without its beginning.
             reference = f"data:;base64,{reference}"
-        data, source, path = await self._read(reference)
-        valid = await anyio.to_thread.run_sync(lambda: validate(data, name=_short_name(reference, path)))
+        held = Holding(self._budget)
+        data, source, path, note = await self._read(reference, held.grow, is_known=is_known)
+        check = partial(validate, data, name=_short_name(reference, path), is_mask=is_mask)
+        valid = await anyio.to_thread.run_sync(check)
+        held.settle(len(valid.data))
         digest = hashlib.sha256(valid.data).hexdigest()
         return InputImage(
             data=valid.data,
@@ -122,6 +140,8 @@ class Sources:
             source=source,
             path=path,
             change=valid.change,
+            note=note,
+            held=held,
         )
 
     def read_local(self, path: Path) -> bytes:
@@ -141,83 +161,144 @@ class Sources:
 
     def _read_in_time(self, path: Path, *, any_format: bool) -> bytes:
         try:
-            return run_in_time(path.parent, partial(self._read_file, path, str(path), any_format=any_format))[0]
+            read = partial(self._read_file, path, str(path), any_format=any_format, is_known=any_format)
+            return run_in_time(path.parent, read)[0]
         except TimeoutError as error:
             raise UnreadableSource(f"{shown(str(path))} cannot be read: {error.strerror}.") from None
 
-    async def mask(self, reference: str, *, first: InputImage) -> InputImage:
-        """Read a mask: a PNG with an alpha channel, as large as the first picture that is sent, under 4 MB.
-
-        Raises:
-            BadRequest: as `image`.
-            UnreadableSource: as `image`, or the picture is no such mask.
-        """
-        mask = await self.image(reference)
-        what = f"The mask {shown(mask.source)}"
-        # `validate` never converts a PNG to another format at a size that a mask may have.
-        if mask.format != "png":
-            raise UnreadableSource(
-                f"{what} is a {LABEL[mask.format]}: a mask is a PNG with an alpha channel, transparent where the "
-                f"picture is to change."
-            )
-        if not facts(mask.data).alpha:
-            raise UnreadableSource(
-                f"{what} has no alpha channel: make it a PNG that is transparent where the picture is to change."
-            )
-        if (mask.width, mask.height) != (first.width, first.height):
-            raise UnreadableSource(
-                f"{what} is {mask.width}x{mask.height} and the first picture {first.width}x{first.height}: make the "
-                f"mask the same size."
-            )
-        if len(mask.data) >= MAX_MASK_BYTES:
-            raise UnreadableSource(
-                f"{what} has {len(mask.data):,} bytes and must have fewer than {MAX_MASK_BYTES:,}: save it with plain "
-                f"areas, or shrink both pictures."
-            )
-        return mask
-
-    async def fetch_picture(self, url: str, *, also_allowed: str | None = None) -> bytes:
+    async def fetch_picture(
+        self,
+        url: str,
+        *,
+        also_allowed: str | None = None,
+        reached_at: str | None = None,
+        hold: Callable[[int], None] | None = None,
+    ) -> bytes:
         """Read the bytes of a picture from an `http(s)` or data URL; only their start is checked.
 
-        For a URL from an answer of the API, `also_allowed` is the API's `host:port`, which need not be public.
+        For a URL from an answer of the API, `also_allowed` is the API's `host:port`, which need not be public where it
+        has the address that the answer was `reached_at`; any address if that is None. `hold` is called with the number
+        of bytes that are kept in memory next.
 
         Raises:
             UnreadableSource: the URL is refused, cannot be fetched, or leads to no picture.
         """
         if url[:5].lower() == "data:":
+            if hold:
+                # Base64 has four characters for three bytes.
+                hold(min(len(url) * 3 // 4, MAX_BYTES))
             return await anyio.to_thread.run_sync(_from_data_url, url)
-        also = {also_allowed} if also_allowed else set[str]()
+        also = {also_allowed} if also_allowed and not reached_at else set[str]()
         return await fetch(
             url,
             allowed=self._allowed_url_hosts | also,
             deadline=self._deadline,
             resolve=self._resolve,
             tls=self._tls,
+            hold=hold,
+            pinned={also_allowed: reached_at} if also_allowed and reached_at else {},
         )
 
-    async def _read(self, reference: str) -> tuple[bytes, str, Path | None]:
-        """The bytes that an argument names, the `source` for the record, and the real path of a file."""
+    async def _read(
+        self, reference: str, hold: Callable[[int], None], *, is_known: bool
+    ) -> tuple[bytes, str, Path | None, str | None]:
+        """The bytes that an argument names, the `source` for the record, the real path of a file, and a note."""
         found = _SCHEME.match(reference)
         scheme = found["scheme"].lower() if found else ""
         if scheme == "data":
-            data = await self.fetch_picture(reference)
-            return data, f"a data URL ({len(data):,} bytes)", None
+            data = await self.fetch_picture(reference, hold=hold)
+            return data, f"a data URL ({len(data):,} bytes)", None, None
         if scheme in {"http", "https"}:
-            return await self.fetch_picture(reference), display_url(reference)[1:-1], None
+            return await self.fetch_picture(reference, hold=hold), display_url(reference)[1:-1], None, None
         if found and scheme != "file" and (found["slashes"] or scheme in _CHAT_SCHEMES):
             raise BadRequest(
                 f"{shown(reference)} means nothing to this server: give a file's path, an http(s) URL or a data URL."
             )
         path = expand_path(reference, working_dir=self._working_dir, home=self._home)
         try:
-            data, real = await run_in_time_async(path.parent, partial(self._read_file, path, reference))
+            read = partial(self._read_named, path, reference, is_known=is_known, hold=hold)
+            data, real, note = await run_in_time_async(path.parent, read)
         except TimeoutError as error:
             raise UnreadableSource(f"{shown(reference)} cannot be read: {error.strerror}.") from None
-        return data, reference, real
+        return data, reference, real, note
 
-    def _read_file(self, path: Path, reference: str, *, any_format: bool = False) -> tuple[bytes, Path]:
-        dirs = self._readable_dirs()
-        return read_picture(path, reference=reference, readable_dirs=dirs, any_format=any_format)
+    def _read_named(
+        self, path: Path, reference: str, *, is_known: bool, hold: Callable[[int], None]
+    ) -> tuple[bytes, Path, str | None]:
+        """Read a file; where there is none, the one in the same folder whose name is only written differently."""
+        read = partial(self._read_file, hold=hold)
+        try:
+            return (*read(path, reference, is_known=is_known), None)
+        except NoSuchFile as error:
+            if is_known:
+                raise
+            missing = error
+        plain = unquoted(reference)
+        if plain and plain != reference:
+            path = self.expand(plain)
+            try:
+                return (*read(path, reference), None)
+            except NoSuchFile as error:
+                missing = error
+        if not self.is_readable(path.parent):
+            raise missing
+        match [name for name in same_names(path) if self.is_readable(name)]:
+            case [one]:
+                note = f"There is no file {shown(path.name)}; {shown(one.name)} in that folder was taken instead."
+                return (*read(one, str(one)), note)
+            case [_, _, *_] as several:
+                names = ", ".join(shown(name.name) for name in several[:10])
+                raise UnreadableSource(
+                    f"{missing} Several files there have nearly this name: {names}. Name one exactly."
+                )
+            case _:
+                near = near_names(path, is_readable=self.is_readable)
+                hint = f" In that folder there is {', '.join(map(shown, near))}." if near else ""
+                raise NoSuchFile(f"{missing}{hint}") from None
+
+    def _read_file(
+        self,
+        path: Path,
+        reference: str,
+        *,
+        any_format: bool = False,
+        is_known: bool = False,
+        hold: Callable[[int], None] | None = None,
+    ) -> tuple[bytes, Path]:
+        return read_picture(
+            path,
+            reference=reference,
+            policy=self._policy,
+            is_allowed=(lambda _: True) if is_known else self._allowed_by_person.__contains__,
+            any_format=any_format,
+            hold=hold,
+        )
+
+    async def find_private(self, reference: str) -> PrivateFile | None:
+        """The file that an argument names, if it is read only with the person's yes, which was not given yet."""
+        found = _SCHEME.match(reference.strip())
+        scheme = found["scheme"].lower() if found else ""
+        if found and scheme != "file" and (found["slashes"] or scheme in {"data", *_CHAT_SCHEMES}):
+            return None
+        try:
+            path = self.expand(reference.strip())
+            private = await run_in_time_async(path.parent, partial(self._find_private, path))
+        except (BadRequest, TimeoutError):
+            # Reading it says why.
+            return None
+        return None if private is None or private.path in self._allowed_by_person else private
+
+    def _find_private(self, path: Path) -> PrivateFile | None:
+        try:
+            real = check_readable(path, reference=str(path), policy=self._policy, is_allowed=lambda _: True)
+        except UnreadableSource:
+            # No question is asked about what is never read.
+            return None
+        return self._policy.find_private(real)
+
+    def allow(self, path: Path) -> None:
+        """Note that the person allows the private file of a real path to be read."""
+        self._allowed_by_person.add(path)
 
     def expand(self, reference: str) -> Path:
         """The absolute path that an argument names; raises BadRequest if it names none."""
@@ -230,7 +311,7 @@ class Sources:
             BadRequest: the argument is no valid path, or there is no such folder.
             UnreadableSource: the folder may not be read.
         """
-        real = check_readable(self.expand(reference), reference=reference, readable_dirs=self._readable_dirs())
+        real = check_readable(self.expand(reference), reference=reference, policy=self._policy)
         if not os.path.isdir(real):  # noqa: PTH112 - pathlib's fails where a folder is closed or a name too long
             raise BadRequest(f"There is no folder {shown(reference)}: give the path of a folder of pictures.")
         return real
@@ -238,15 +319,10 @@ class Sources:
     def is_readable(self, path: Path) -> bool:
         """Whether the file or folder at a path may be read. Blocks."""
         try:
-            check_readable(path, reference=str(path), readable_dirs=self._readable_dirs())
+            check_readable(path, reference=str(path), policy=self._policy)
         except UnreadableSource:
             return False
         return True
-
-    def _readable_dirs(self) -> list[Path] | None:
-        if self._allowed_dirs is None:
-            return None
-        return [*self._allowed_dirs, *self._output_dirs()]
 
 
 def _short_name(reference: str, path: Path | None) -> str:
@@ -279,7 +355,6 @@ def _from_data_url(url: str) -> bytes:
             ) from None
     if len(data) > MAX_BYTES:
         raise UnreadableSource(f"The data URL holds over {MAX_BYTES:,} bytes, which is the most: shrink it first.")
-    if sniff(data[:SNIFFED]) is None:
-        what = recognise(data[:1024]) or ("no picture" if data else "empty")
-        raise UnreadableSource(f"The data URL is {what}, and only PNG, JPEG and WebP are taken.")
+    if taken_format(data[:HEAD]) is None:
+        raise UnreadableSource(f"The data URL {why_not_taken(data[:HEAD])}")
     return data

@@ -22,23 +22,24 @@ import math
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from itertools import takewhile
-from typing import Protocol
 
 import anyio
 import anyio.abc
 import anyio.to_thread
 
-from ..errors import BadRequest, JobAbandoned, JobLost, JobStopped, ShuttingDown, shown
+from ..errors import BadRequest, JobAbandoned, JobLost, JobStopped, ShuttingDown, TooMuchAtOnce, shown
+from ..malloc import trim, use_one_arena
 from ..parameters.models import identity
 from .foreign_jobs import ForeignJobs
 from .job import Delivery, Job, without_traceback
-from .malloc import trim, use_one_arena
-from .order import Order
+from .order import JobWork
 from .report import Report
 from .store import JobStore
 
 logger = logging.getLogger(__name__)
 
+MAX_UNFINISHED = 100
+"""Jobs that are under way at once: each holds its inputs in memory, and a few are sent at a time."""
 JOINABLE_S = 600.0
 """Seconds after its end for which a job that was handed out and not fetched is joined by the same call."""
 SILENT_TIMEOUT_S = 20.0
@@ -62,18 +63,6 @@ ProgressCallback = Callable[[float, str], Awaitable[None]]
 """Receives the progress, which grows toward 100, and a message for the user."""
 
 
-class JobWork(Protocol):
-    """What a job does. `generation.pipeline.Pipeline` is the implementation: this folder stands below `generation/`."""
-
-    async def prepare(self, job: Job) -> Order:
-        """Read and check all that the job needs, before anything is paid; raises GptImageError."""
-        ...
-
-    async def run(self, job: Job, order: Order) -> Report:
-        """Make the pictures; raises GptImageError if there are none."""
-        ...
-
-
 class JobRunner:
     """The jobs of this process; those of other processes are found through `ForeignJobs`."""
 
@@ -93,9 +82,20 @@ class JobRunner:
         use_one_arena()
 
     def start(self, job: Job) -> Job:
-        """Start a job in the background; raises ShuttingDown after `close` was called."""
+        """Start a job in the background.
+
+        Raises:
+            ShuttingDown: `close` was called.
+            TooMuchAtOnce: `MAX_UNFINISHED` jobs are under way.
+
+        """
         if self._closing:
             raise ShuttingDown
+        if sum(not known.finished.is_set() for known in self._jobs.values()) >= MAX_UNFINISHED:
+            raise TooMuchAtOnce(
+                f"{MAX_UNFINISHED} jobs are under way, which is the most at once: call again when one of them has"
+                " ended, as get_image_job tells. Nothing was sent or paid."
+            )
         self._idle_wait.cancel()
         self._jobs[job.id] = job
         self._tasks.start_soon(self._run, job)

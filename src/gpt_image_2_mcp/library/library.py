@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import anyio.to_thread
 
 from ..catalogue.picture_record import Picture
-from ..catalogue.search_query import SearchQuery, SearchResult
+from ..catalogue.search_query import Overview, SearchQuery, SearchResult
 from ..catalogue.session import Session
 from ..errors import BadRequest, GptImageError, NotConfigured, shown
 from ..generation.output_dirs import OutputDirs
@@ -25,7 +25,7 @@ from ..paths.policy import real_path
 from ..paths.safe_open import exists, is_file
 from ..persistence.unit_of_work import UnitOfWork
 from ..persistence.writer_thread import WriterThread
-from ..storage.local_folder import last_resort
+from ..storage.local_folder import private_folders
 from .progress import CountCallback
 
 if TYPE_CHECKING:
@@ -37,6 +37,10 @@ if TYPE_CHECKING:
 
 ALL = SearchQuery(page_size=500)
 """All pictures, 500 in one transaction, so that other users of the database do not wait for long."""
+OVERVIEW_PICTURES = 500
+"""The newest pictures, from which an overview takes the days."""
+OVERVIEW_ENTRIES = 7
+"""Projects and days in an overview."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +93,15 @@ class Library:
     async def find(self, query: SearchQuery) -> SearchResult:
         """Find pictures; return one page of them, the newest first."""
         return await self._writer.read(lambda unit: unit.search(query))
+
+    async def overview(self) -> Overview:
+        """Return the projects with the most pictures, and the last days on which pictures were made."""
+
+        def look_up(unit: UnitOfWork) -> Overview:
+            made = [picture.made.astimezone().date() for picture in unit.pictures.newest(OVERVIEW_PICTURES)]
+            return Overview(unit.pictures.projects(OVERVIEW_ENTRIES), list(dict.fromkeys(made))[:OVERVIEW_ENTRIES])
+
+        return await self._writer.read(look_up)
 
     async def batches(self, query: SearchQuery = ALL) -> AsyncGenerator[Sequence[Picture]]:
         """Yield all pictures that match `query`, page after page, none of them twice."""
@@ -194,7 +207,7 @@ class Library:
             known = {picture.path.parent: None async for batch in self.batches() for picture in batch}
             # No picture is in the folder of a job that failed.
             known |= dict.fromkeys(await self._writer.read(lambda unit: unit.jobs.folders()))
-            known |= dict.fromkeys([*self._output_dirs.own(), last_resort()])
+            known |= dict.fromkeys([*self._output_dirs.own(), *private_folders()])
             real = [folder for folder in known if exists(folder)]
         result = rescue_module.RescueResult()
         for raw in await anyio.to_thread.run_sync(rescue_module.raw_answers, real):

@@ -3,8 +3,8 @@
 from ..billing.prices import dollars
 from ..catalogue.picture_record import Origin, Picture
 from ..catalogue.session import Session, tree
-from ..errors import shorten_line
 from ..images import LABEL, WITH_ARTICLE
+from ..redaction.printable import REPLACEMENT, printable, printable_line, quoted_line
 
 
 def summary_line(picture: Picture, *, with_path: bool = True) -> str:
@@ -17,8 +17,13 @@ def summary_line(picture: Picture, *, with_path: bool = True) -> str:
         *([] if record.can_be_shown else [no_thumbnail_text(picture)]),
         cost_text(picture),
     ]
-    text = f'{", ".join(parts)}, "{shorten_line(record.prompt)}"'
-    return f"{text}, {picture.path}" if with_path else text
+    text = f"{', '.join(parts)}, {quoted_line(record.prompt)}"
+    return f"{text}, {path_text(picture)}" if with_path else text
+
+
+def path_text(picture: Picture) -> str:
+    """The picture's path on one line, for a text that others may read as ours."""
+    return printable(str(picture.path)).replace("\n", REPLACEMENT)
 
 
 def cost_text(picture: Picture) -> str:
@@ -47,13 +52,16 @@ def not_shown_text(picture: Picture) -> str:
 
 
 def details(picture: Picture, session: Session | None) -> str:
-    """Return the full record, a field a line; for a turn of an edit session with the session's tree."""
+    """Return the full record, a field a line; for a turn of an edit session with the session's tree.
+
+    A record may be a stranger's: no value of it begins a line.
+    """
     record = picture.record
     parameters = ", ".join(f"{name} {value}" for name, value in record.parameters.items())
     came = ", ".join(f"{name} {value}" for name, value in record.applied.items() if value is not None)
     lines = [
         f"id: {record.id}",
-        f"file: {picture.path}",
+        f"file: {path_text(picture)}",
         f"made: {record.made.astimezone():%Y-%m-%d %H:%M:%S %Z}" + (f" by {record.client}" if record.client else ""),
         f"picture: {record.size_text} {record.format.upper()}, {record.size_bytes:,} bytes",
         f"sha256: {record.sha256}",
@@ -66,8 +74,16 @@ def details(picture: Picture, session: Session | None) -> str:
     lines += [f"request: {record.request_id}"] if record.request_id else []
     if record.position is not None:
         lines.append(f"session: {record.position.session_id}, turn {record.position.turn}")
-        lines += [tree(session)] if session else []
-    return "\n".join([*lines, f"prompt: {record.prompt}"])
+    lines = [printable_line(line) for line in lines]
+    if record.position is not None and session:
+        lines.append(tree(session))
+    return "\n".join([*lines, _prompt(record.prompt)])
+
+
+def _prompt(prompt: str) -> str:
+    """The whole prompt: behind its name, or, if it has several lines, below that with a mark before each."""
+    lines = printable(prompt).splitlines()
+    return "\n".join(["prompt:", *(f"  | {line}" for line in lines)]) if len(lines) > 1 else f"prompt: {''.join(lines)}"
 
 
 def _tokens(picture: Picture) -> str:

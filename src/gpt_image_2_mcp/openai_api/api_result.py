@@ -40,4 +40,6 @@ class ApiResult:
     host_usage: tuple[HostUsage, ...] = ()
     request_id: str | None = None
     sandbox: bool = False
+    reached_at: str | None = None
+    """The IP address that it came from; None if it came over no network."""
     warnings: tuple[str, ...] = ()

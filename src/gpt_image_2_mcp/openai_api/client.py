@@ -11,6 +11,7 @@ import httpx2
 import openai
 
 from ..settings import DEFAULT_BASE_URL, Settings
+from .bounded_body import bound_body
 from .connection_trace import trace_connection
 from .network_variables import explain
 
@@ -21,8 +22,8 @@ WHOLE_ANSWER_TIMEOUT_S = 900.0
 """Seconds that a request may take from its first byte to the answer's last.
 
 Without this bound, an answer that arrives a byte at a time would keep its slot for ever. After it, the caller gets a
-timeout and the slot is free. The request's thread cannot be ended: it stops at the next piece of the answer if it
-reads one piece by piece (`with_deadline`), and otherwise goes on until the connection ends, which costs its memory.
+timeout and the slot is free. The request's thread cannot be ended: it stops at the next piece of the answer
+(`with_deadline`).
 """
 CONNECT_TIMEOUT_S = 5.0
 """Seconds to connect to one IP address of the host; if it is dead, the host's next address is tried after that."""
@@ -34,13 +35,17 @@ SANDBOX_KEY = "sandbox"
 
 
 def make_sdk(settings: Settings, http: httpx2.Client) -> openai.OpenAI:
-    """Make the SDK's client, so that it reads nothing from the environment by itself.
+    """Make the SDK's client, so that it reads nothing from the environment by itself. Blocks.
 
     `settings` have passed `Settings.require_key`.
+
+    Raises:
+        NotConfigured: the key cannot be read.
+
     """
-    key = SANDBOX_KEY if settings.sandbox or settings.api_key is None else settings.api_key.get_secret_value()
+    key = None if settings.sandbox else settings.load_key()
     sdk = openai.OpenAI(
-        api_key=key,
+        api_key=key or SANDBOX_KEY,
         admin_api_key="",
         base_url=DEFAULT_BASE_URL if settings.sandbox else settings.base_url or DEFAULT_BASE_URL,
         max_retries=0,
@@ -72,12 +77,17 @@ def make_http(transport: httpx2.BaseTransport | None) -> httpx2.Client:
             timeout=timeout,
             limits=limits,
             follow_redirects=False,
-            event_hooks={"request": [trace_connection]},
+            headers={"accept-encoding": "identity"},
+            event_hooks={"request": [trace_connection], "response": [_bound_answer]},
         )
     except (ValueError, httpx2.InvalidURL, OSError) as error:
         if problem := explain(error):
             raise problem from None
         raise
+
+
+def _bound_answer(response: httpx2.Response) -> None:
+    bound_body(response, with_deadline)
 
 
 def with_deadline(parts: Iterator[PartT]) -> Iterator[PartT]:

@@ -8,13 +8,27 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, cast
 
+from ..errors import OutcomeUnknown
+from .bounded_body import MAX_PARTS, MAX_PICTURE_BYTES, count_parts
+
+MAX_LINE_BYTES = MAX_PICTURE_BYTES + 64 * 1024
+"""Bytes of a line: a picture, and what is said about it."""
+MAX_DATA_LINES = 100
+"""Lines of one event's data; OpenAI's have one."""
+
 
 def read_events(pieces: Iterable[bytes]) -> Iterator[Mapping[str, Any]]:
-    """The events whose data is a JSON object, as soon as each is complete."""
+    """The events whose data is a JSON object, as soon as each is complete.
+
+    Raises:
+        OutcomeUnknown: a line is longer than a picture.
+
+    """
     data: list[bytes] = []
     for line in _lines(pieces):
         if line.startswith(b"data:"):
-            data.append(line[5:].removeprefix(b" "))
+            # An event of many lines is none of an image API's, and each line takes up memory.
+            data = [*data, line[5:].removeprefix(b" ")] if len(data) < MAX_DATA_LINES else data
         elif not line and data:
             yield from _event(data)
             data = []
@@ -24,23 +38,26 @@ def read_events(pieces: Iterable[bytes]) -> Iterator[Mapping[str, Any]]:
 
 def _lines(pieces: Iterable[bytes]) -> Iterator[bytes]:
     """The lines without their ends, which may be LF, CR LF or CR; the last one may be cut."""
-    begun: list[bytes] = []
+    begun = bytearray()
     for piece in pieces:
+        begun += piece
         if b"\n" not in piece and b"\r" not in piece:
-            begun.append(piece)
+            if len(begun) > MAX_LINE_BYTES:
+                raise OutcomeUnknown(f"The API's stream has a line of more than {MAX_LINE_BYTES:,} bytes.")
             continue
-        text = b"".join([*begun, piece])
         # A CR at the very end may be half of a CR LF.
-        text, held = (text[:-1], b"\r") if text.endswith(b"\r") else (text, b"")
+        held = b"\r" if begun.endswith(b"\r") else b""
+        text = bytes(begun.removesuffix(b"\r"))
         *lines, rest = text.replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n")
         yield from lines
-        begun = [rest + held]
-    yield b"".join(begun).rstrip(b"\r")
+        begun = bytearray(rest + held)
+    yield bytes(begun).rstrip(b"\r")
 
 
 def _event(data: list[bytes]) -> Iterator[Mapping[str, Any]]:
+    text = b"\n".join(data)
     try:
-        event = json.loads(b"\n".join(data))
+        event = json.loads(text) if count_parts(text) <= MAX_PARTS else None
     except (ValueError, RecursionError):
         return
     if isinstance(event, dict):

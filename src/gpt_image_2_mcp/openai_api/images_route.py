@@ -24,7 +24,7 @@ from .events import read_events
 from .failed_streams import FailedStreams
 from .rate_limiter import RequestStatus
 from .request import ImageRequest
-from .results import decode_base64, parse_completed_event, parse_images_answer, request_id
+from .results import decode_base64, parse_completed_event, parse_images_answer
 from .retry import RequestSender
 from .sink import ImageSink
 
@@ -104,7 +104,15 @@ class ImagesRoute:
             try:
                 read = partial(self._read_stream, sink=sink)
                 failed = await send(
-                    lambda: receive(stream(), read, sink, request=request, wanted=1, warning=NOT_STREAMED)
+                    lambda: receive(
+                        stream(),
+                        read,
+                        sink,
+                        request=request,
+                        wanted=1,
+                        unfinished=self._partial_images,
+                        warning=NOT_STREAMED,
+                    )
                 )
             except ApiError as error:
                 if not _refuses_streaming(error):
@@ -136,26 +144,31 @@ class ImagesRoute:
 
     def _read_stream(self, answer: Answer, sink: ImageSink) -> ApiResult:
         """Read a stream of events: save the unfinished pictures, and give the result at its end."""
-        if answer.headers.get("content-type", "").startswith("text/event-stream"):
+        if answer.origin.content_type == "text/event-stream":
             return self._read_events(answer, sink)
         # A backend that ignores `stream` sends a plain answer.
         return self._read(answer)
 
     def _read_events(self, answer: Answer, sink: ImageSink) -> ApiResult:
+        unfinished = 0
         for event in read_events(answer.pieces()):
             kind = str(event.get("type", ""))
             if kind.endswith(".completed"):
-                return parse_completed_event(event, answer.headers)
+                return parse_completed_event(event, answer.origin)
             if kind.endswith(".partial_image"):
-                _save_partial(event, sink)
-            elif isinstance(event.get("error"), dict):
-                raise translate_object(event["error"], model=self._model, request_id=request_id(answer.headers))
-        raise OutcomeUnknown("The API's stream ended without its picture.", request_id=request_id(answer.headers))
+                unfinished += 1
+                # A backend that sends more of them than were asked for would fill the disk.
+                if unfinished <= self._partial_images:
+                    _save_partial(event, sink)
+                answer.forget()
+            elif event.get("error"):
+                raise translate_object(event, answer.origin, model=self._model)
+        raise OutcomeUnknown("The API's stream ended without its picture.", request_id=answer.origin.request_id)
 
     def _read(self, answer: Answer) -> ApiResult:
         for _ in answer.pieces():
             pass
-        return parse_images_answer(read_body(answer.content), answer.headers, model=self._model)
+        return parse_images_answer(read_body(answer.content), answer.origin, model=self._model)
 
 
 def _save_partial(event: Mapping[str, Any], sink: ImageSink) -> None:

@@ -12,11 +12,13 @@ of memory for each byte, and the process is killed with the pictures that it hol
 import json
 import re
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any, Final
 
 import pybase64
 
-from ..images.formats import is_whole, name_format, recognise
+from ..images.formats import is_whole, name_format
+from ..images.other_formats import recognise
 
 _ALPHABET: Final = rb"[A-Za-z0-9+/_-]"
 _TEXT: Final = re.compile(_ALPHABET + rb"{32,}+")
@@ -57,11 +59,11 @@ def find_pictures(content: bytes) -> list[bytes]:
     return list(dict.fromkeys(data for data, _ in _find_in_text(_unescaped(content))))
 
 
-def leave_out_pictures(content: bytes) -> bytes:
-    """What stands in an answer beside the base64 of its complete pictures."""
+def leave_out_pictures(content: bytes, most: int | None = None) -> bytes:
+    """What stands in an answer beside the base64 of its complete pictures, or of the first `most` of them."""
     text = _unescaped(content)
     rest, at = bytearray(), 0
-    for _, (begin, end) in _find_in_text(text):
+    for _, (begin, end) in islice(_find_in_text(text), most):
         rest += text[at:begin]
         at = end
     return bytes(rest + text[at:])

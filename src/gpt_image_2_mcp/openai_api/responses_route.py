@@ -15,27 +15,26 @@ import anyio.to_thread
 import openai
 from openai.types.file_create_params import ExpiresAfter
 
-from ..billing.tokens import usage_from
 from ..errors import ApiError, BadAnswer, GptImageError
 from ..images import MIME
 from ..inputs import InputImage
 from .answer import Answer, receive
 from .api_result import ApiResult, HostUsage
 from .body_reader import ImageBytes
-from .errors import from_sandbox, translate, translate_object
+from .error_body import as_object
+from .errors import translate, translate_object
 from .images_route import changed_options
+from .origin import Origin, quoted
 from .rate_limiter import RequestStatus
 from .request import ImageRequest
 from .results import (
-    as_object,
     decode_base64,
+    parse_host_usage,
     parse_object,
     parse_usage,
-    request_id,
     text_field,
 )
 from .retry import RequestSender
-from .sanitize import sanitized
 from .sink import ImageSink
 from .threads import run_in_thread
 
@@ -140,23 +139,23 @@ def _is_unexplained(error: ApiError) -> bool:
 
 
 def _read_answer(answer: Answer, *, model: str, host_model: str) -> ApiResult:
-    headers = answer.headers
+    origin = answer.origin
     for _ in answer.pieces():
         pass
-    body = parse_object(bytes(answer.content), headers, model=model)
+    body = parse_object(bytes(answer.content), origin, model=model)
     output = cast("list[Mapping[str, Any]]", body.get("output") or [])
     calls = [item for item in output if item.get("type") == "image_generation_call"]
     made = [item for item in calls if isinstance(item.get("result"), str) and item["result"]]
     if not made:
-        raise _without_picture(output, calls, headers, model=model)
+        raise _without_picture(output, calls, origin, model=model)
     call, pictures = made[0], list[ImageBytes]()
     for item in made:
         with suppress(ValueError):
             pictures.append(ImageBytes(decode_base64(item["result"])))
     if not pictures:
-        raise BadAnswer("The API answered, but its picture is broken base64.", request_id=request_id(headers))
+        raise BadAnswer("The API answered, but its picture is broken base64.", request_id=origin.request_id)
     broken = len(made) - len(pictures)
-    host = usage_from(body.get("usage"))
+    host = parse_host_usage(body.get("usage"))
     cached = as_object(as_object(body.get("usage")).get("input_tokens_details")).get("cached_tokens")
     return ApiResult(
         pictures=tuple(pictures),
@@ -165,25 +164,33 @@ def _read_answer(answer: Answer, *, model: str, host_model: str) -> ApiResult:
         background=text_field(call, "background"),
         output_format=text_field(call, "output_format"),
         usage=parse_usage(as_object(body.get("tool_usage")).get("image_gen")),
-        host_usage=(HostUsage(host_model, host.input_tokens, cached or 0, host.output_tokens),) if host else (),
-        request_id=request_id(headers),
-        sandbox=from_sandbox(headers),
+        host_usage=(
+            HostUsage(
+                host_model,
+                host.input_tokens,
+                cached if type(cached) is int and 0 <= cached <= host.input_tokens else 0,
+                host.output_tokens,
+            ),
+        )
+        if host
+        else (),
+        request_id=origin.request_id,
+        sandbox=origin.sandbox,
+        reached_at=origin.reached_at,
         warnings=(f"{broken} pictures of the answer are broken base64.",) if broken else (),
     )
 
 
 def _without_picture(
-    output: Sequence[Mapping[str, Any]], calls: Sequence[Mapping[str, Any]], headers: Mapping[str, str], *, model: str
+    output: Sequence[Mapping[str, Any]], calls: Sequence[Mapping[str, Any]], origin: Origin, *, model: str
 ) -> ApiError:
     for call in calls:
-        if isinstance(call.get("error"), dict):
-            return translate_object(call["error"], model=model, request_id=request_id(headers))
+        if call.get("error"):
+            return translate_object(call, origin, model=model)
     messages = (cast("list[dict[str, Any]]", item.get("content") or []) for item in output if item["type"] == "message")
     words = " ".join(str(part.get("text", "")) for parts in messages for part in parts).strip()
-    why = (
-        f"the host model answered in words instead: {sanitized(words)}" if words else "its image call holds no picture"
-    )
-    return BadAnswer(f"The API answered, but {why}. Say more plainly what to change.", request_id=request_id(headers))
+    why = f"the host model answered in words instead: {quoted(words)}" if words else "its image call holds no picture"
+    return BadAnswer(f"The API answered, but {why}. Say more plainly what to change.", request_id=origin.request_id)
 
 
 @asynccontextmanager

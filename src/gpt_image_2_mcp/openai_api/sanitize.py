@@ -3,16 +3,21 @@
 import re
 
 from ..errors import shorten
+from ..redaction.printable import printable_line
 
 MAX_SANITIZED = 600
 """Characters of a message from the API or a proxy that an error repeats."""
 
-_SECRETS = re.compile(r"\b(sk|sess)-[\w*-]{4,}")
+_SECRETS = re.compile(r"\b(sk|sess)-[\w*-]{4,}+")
 
 
 def sanitized(text: str) -> str:
-    """A text from the API or a proxy, on one line, without what looks like a key, cut to `MAX_SANITIZED` characters."""
-    return shorten(_SECRETS.sub(r"\1-…", " ".join(text.split())).rstrip("."), MAX_SANITIZED)
+    """A text from the API or a proxy, printable, on one line, without what looks like a key, cut to `MAX_SANITIZED`.
+
+    It is cut before anything searches in it, so that a long one costs nothing.
+    """
+    line = printable_line(text[: 4 * MAX_SANITIZED])
+    return shorten(_SECRETS.sub(r"\1-…", line).rstrip("."), MAX_SANITIZED)
 
 
 def reason(cause: Exception) -> str:

@@ -11,12 +11,12 @@ proxy's own error page) the picture may have been made and billed, so the reques
 import re
 from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Any, cast
 
 import httpx2
 import openai
 
 from .connection_trace import trace_of
+from .error_body import ErrorBody, error_body
 
 NEVER_SENT = (
     httpx2.ConnectError,
@@ -29,9 +29,19 @@ NEVER_SENT = (
 
 
 QUOTA_SPENT = "insufficient_quota"
+MODERATION = "moderation_blocked"
 
-_CODES: Mapping[str, str] = {
-    **dict.fromkeys(("content_filter", "contentFilter", "content_policy_violation"), "moderation_blocked"),
+_CODES: Mapping[str | None, str] = {
+    **dict.fromkeys(
+        (
+            "content_filter",
+            "contentFilter",
+            "content_policy_violation",
+            "ResponsibleAIPolicyViolation",
+            "moderation_blocked",
+        ),
+        MODERATION,
+    ),
     **dict.fromkeys(("insufficient_quota", "exceeded_current_quota_error"), QUOTA_SPENT),
     "billing_limit_user_error": "billing_hard_limit_reached",
     "billing_not_active": "billing_not_active",
@@ -39,9 +49,10 @@ _CODES: Mapping[str, str] = {
 """OpenAI's codes for those of other backends, and for OpenAI's own `type`s."""
 
 _WORDS: Mapping[str, str] = {
-    "safety_violations=": "moderation_blocked",
-    "rejected by the safety system": "moderation_blocked",
-    "responsibleaipolicyviolation": "moderation_blocked",
+    "safety_violations=": MODERATION,
+    "safety system": MODERATION,
+    "content management policy": MODERATION,
+    "responsibleaipolicyviolation": MODERATION,
     "exceeded your current quota": QUOTA_SPENT,
     "billing hard limit has been reached": "billing_hard_limit_reached",
     "your account is not active": "billing_not_active",
@@ -50,24 +61,30 @@ _WORDS: Mapping[str, str] = {
 """OpenAI's codes for the words, in lower case, that its messages have beside them."""
 
 
-def code_of(body: Mapping[str, Any], message: str) -> str | None:
-    """OpenAI's code for an error object; None if it names none.
+MAX_WAIT_S = 7 * 24 * 3600.0
+"""The longest wait that a backend can mean: a week."""
+_MAX_DIGITS = 20
+_WAIT = re.compile(r"try again in (?:(\d{1,20}(?:\.\d{1,20})?)m(?!s))?(?:(\d{1,20}(?:\.\d{1,20})?)(ms|s))?")
 
-    A proxy may put the status in its place, as LiteLLM does, so the `type` and the words are looked at too.
+
+def code_of(body: ErrorBody) -> str | None:
+    """OpenAI's code for an error; None if it names none.
+
+    A proxy may put the status in its place, as LiteLLM does, so the `type`, the code inside (Azure) and the words are
+    looked at too.
     """
-    code, kind = body.get("code"), body.get("type")
-    for name in (code, kind):
-        if isinstance(name, str) and name in _CODES:
+    for name in (body.code, body.type, body.inner_code):
+        if name in _CODES:
             return _CODES[name]
-    if isinstance(code, str) and code and not code.isdigit():
-        return code
-    lowered = message.lower()
-    return next((known for words, known in _WORDS.items() if words in lowered), code if isinstance(code, str) else None)
+    if body.code and not body.code.isdigit():
+        return body.code
+    lowered = body.message.lower()
+    return next((known for words, known in _WORDS.items() if words in lowered), body.code)
 
 
 def is_quota_spent(error: openai.APIStatusError) -> bool:
     """Whether the account is empty, which no waiting changes, though the status (429) is that of a rate limit."""
-    return code_of(error_object(error) or {}, error.message) == QUOTA_SPENT
+    return code_of(error_body(error)) == QUOTA_SPENT
 
 
 def is_safe_to_repeat(error: openai.OpenAIError) -> bool:
@@ -78,7 +95,7 @@ def is_safe_to_repeat(error: openai.OpenAIError) -> bool:
         return False
     if error.status_code == HTTPStatus.TOO_MANY_REQUESTS:
         return not is_quota_spent(error)
-    return is_own_failure(error_object(error) or {}, error.status_code)
+    return is_own_failure(error_body(error), error.status_code)
 
 
 def was_never_sent(error: openai.APIConnectionError) -> bool:
@@ -86,12 +103,12 @@ def was_never_sent(error: openai.APIConnectionError) -> bool:
     return isinstance(error.__cause__, NEVER_SENT) or trace_of(error.request).stopped_at_proxy
 
 
-def is_own_failure(body: Mapping[str, Any], status: int | None) -> bool:
+def is_own_failure(body: ErrorBody, status: int | None) -> bool:
     """Whether the API itself says that it failed, so that nothing was made and another try is safe.
 
-    `body` is the error object of the answer. A proxy that fails has none, or another one.
+    A proxy that fails has no error object in its answer, or another one.
     """
-    is_server_error = "server_error" in (body.get("code"), body.get("type"))
+    is_server_error = "server_error" in (body.code, body.type)
     return is_server_error and status in (HTTPStatus.INTERNAL_SERVER_ERROR, HTTPStatus.SERVICE_UNAVAILABLE)
 
 
@@ -101,20 +118,20 @@ def named_wait(error: openai.OpenAIError) -> float | None:
         return None
     headers = error.response.headers
     for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
-        try:
-            wait = float(headers[name]) * unit
-        except (KeyError, ValueError):
-            continue
-        if 0 <= wait < float("inf"):
+        if (wait := _plausible(headers.get(name, ""), unit)) is not None:
             return wait
-    words = re.search(r"try again in (?:(\d+(?:\.\d+)?)m(?!s))?(?:(\d+(?:\.\d+)?)(ms|s))?", error.message)
+    words = _WAIT.search(error_body(error).message)
     if words is None or not (words[1] or words[2]):
         return None
-    seconds = float(words[2] or 0) * (0.001 if words[3] == "ms" else 1.0)
-    return float(words[1] or 0) * 60 + seconds
+    minutes = _plausible(words[1] or "0", 60.0)
+    seconds = _plausible(words[2] or "0", 0.001 if words[3] == "ms" else 1.0)
+    return None if minutes is None or seconds is None else minutes + seconds
 
 
-def error_object(error: openai.APIError) -> Mapping[str, Any] | None:
-    """The error object that the API sent; None if the body is something else, such as a web page."""
-    body: Any = error.body
-    return cast("Mapping[str, Any]", body) if isinstance(body, dict) else None
+def _plausible(number: str, unit: float) -> float | None:
+    """The seconds that a number of a backend means; None if it is none, or means nothing."""
+    try:
+        wait = float(number[:_MAX_DIGITS]) * unit
+    except ValueError:
+        return None
+    return wait if 0 <= wait <= MAX_WAIT_S and len(number) <= _MAX_DIGITS else None

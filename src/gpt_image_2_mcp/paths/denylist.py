@@ -190,16 +190,16 @@ CACHES: tuple[tuple[str, str], ...] = (
     ("Cache_Data", "a browser's cache"),
     ("cache2", "a browser's cache"),
     ("CacheStorage", "a browser's cache"),
-    ("IndexedDB", "a browser's data"),
-    ("blob_storage", "a browser's data"),
-    ("tdata", "a chat's pictures"),
-    ("attachments.noindex", "a chat's pictures"),
+    ("IndexedDB", "what a browser keeps of pages"),
+    ("blob_storage", "what a browser keeps of pages"),
+    ("tdata", "what a chat keeps"),
+    ("attachments.noindex", "what a chat keeps"),
 )
 """Folders in which browsers and chats keep pictures of other people and of private pages: their names at any depth."""
 
 _ALIASES = (
     # The kernel's forms of a Windows path.
-    re.compile(r"/{1,2}(?:\?\?|[?.])/(?=[a-z]:)"),
+    re.compile(r"/+(?:\?\?|[?.])/(?=[a-z]:)"),
     # macOS shows the disk of the users a second time, and three of its folders under /private.
     re.compile(r"/system/volumes/data(?=/|$)"),
     re.compile(r"/private(?=/(?:etc|tmp|var)(?:/|$))"),
@@ -244,10 +244,19 @@ def is_below(path: Path | str, folder: Path | str) -> bool:
     return inner[: len(outer)] == outer
 
 
-def find_cache(path: Path | str) -> str | None:
-    """What the cache of a browser or a chat holds that a path leads through; None if it leads through none."""
+def find_cache(path: Path | str) -> tuple[tuple[str, ...], str] | None:
+    """The outermost cache of a browser or a chat in which a path lies, as its `fold_parts`, and what it is."""
     names = fold_parts(path)
-    return next((holds for folder, holds in CACHES if folder.casefold() in names[:-1]), None)
+    for end in range(1, len(names)):
+        for wanted, what in _folded_caches():
+            if names[end - 1] == wanted:
+                return names[:end], what
+    return None
+
+
+@functools.cache
+def _folded_caches() -> tuple[tuple[str, str], ...]:
+    return tuple((folder.casefold(), what) for folder, what in CACHES)
 
 
 def is_root(path: Path | str) -> bool:

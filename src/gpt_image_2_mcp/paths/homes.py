@@ -105,8 +105,12 @@ def find_hidden(real: Path, home: Path) -> list[Hidden]:
 
 
 def _home(real: Path, names: tuple[str, ...], *, is_others: bool) -> Home:
-    folder = next((parent for parent in (real, *real.parents) if denylist.fold_parts(parent) == names), real)
-    return Home(folder, real.relative_to(folder), is_others)
+    """The home with these folded names, in which a real path lies."""
+    for parent in (real, *real.parents):
+        if denylist.fold_parts(parent) == names:
+            return Home(parent, real.relative_to(parent), is_others)
+    # Its names are not those of the path's own parts, as in a path of another system.
+    return Home(real, Path(*denylist.fold_parts(real)[len(names) :]), is_others)
 
 
 def _is_same(path: Path, home: Path) -> bool:

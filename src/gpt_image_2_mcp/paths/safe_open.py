@@ -2,8 +2,12 @@
 
 import os
 import stat
+import sys
 from pathlib import Path
 from typing import IO
+
+_F_GETPATH = 50
+_PATH_MAX = 1024
 
 
 def open_no_follow(path: Path, flags: int) -> int:
@@ -26,3 +30,27 @@ def is_file(path: Path) -> bool:
 def exists(path: Path) -> bool:
     """Whether anything has this name, as far as this user can see; a link counts for itself."""
     return os.path.lexists(path)
+
+
+def path_of_descriptor(descriptor: int, path: Path, found: os.stat_result) -> Path | None:
+    """The real path of what was opened as `path` and has the status `found`; None if it was moved meanwhile."""
+    if sys.platform == "linux":
+        try:
+            real = Path(f"/proc/self/fd/{descriptor}").readlink()
+        except OSError:  # there is no /proc in this container
+            return _real_path_if_same(path, found)
+        return real if real.is_absolute() else None
+    if sys.platform == "darwin":
+        import fcntl
+
+        return Path(os.fsdecode(fcntl.fcntl(descriptor, _F_GETPATH, bytes(_PATH_MAX)).rstrip(b"\0")))
+    return _real_path_if_same(path, found)
+
+
+def _real_path_if_same(path: Path, found: os.stat_result) -> Path | None:
+    """The real path that `path` leads to now, if it is the file that was opened (`found`); None if not."""
+    try:
+        real = Path(os.path.realpath(path))
+        return real if os.path.samestat(os.lstat(real), found) else None
+    except OSError:
+        return None

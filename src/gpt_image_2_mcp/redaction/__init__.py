@@ -1,1 +1,1 @@
-"""Redacts secrets in texts that leave the process: the API key, and the password of a database's address."""
+"""Takes out of texts that leave the process what must not: secrets, and what steers a terminal or hides words."""

@@ -47,6 +47,9 @@ async def get_requests(request: Request) -> Response:
 async def set_knobs(request: Request) -> Response:
     """`POST /_sandbox/knobs`."""
     knobs = _knobs(request)
+    if not request.headers.get("content-type", "").startswith("application/json"):
+        # A web page can send every other type without being asked what it is.
+        raise ApiRefusal(415, "The knobs are set with a body of the type application/json.", code=None)
     try:
         body: Json = json.loads(await request.body())
     except ValueError as exc:

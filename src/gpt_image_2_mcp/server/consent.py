@@ -8,12 +8,14 @@ protocol has it. Nothing has been sent while the user is asked, so a call that i
 from typing import Annotated, Any, TypeAlias
 
 from mcp.server.mcpserver import AcceptedElicitation, Context, Elicit, ElicitationResult, Resolve
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, StrictBool
 
 from ..billing.prices import dollars
 from ..errors import ConsentRefused
 from ..parameters.models import PaidRequest
 from ..service.images import ImageService
+from .client_abilities import can_ask
+from .read_consent import ReadAnswer, allow_reading
 
 CONFIRM_VARIABLE = "GPT_IMAGE_2_CONFIRM_OVER_USD"
 
@@ -21,34 +23,34 @@ CONFIRM_VARIABLE = "GPT_IMAGE_2_CONFIRM_OVER_USD"
 class Consent(BaseModel):
     """What the person answers."""
 
-    go_ahead: bool = Field(default=True, title="Go ahead", description="Make the picture at this price")
+    # Without a default: a client that accepts without asking anyone has sent no yes.
+    go_ahead: StrictBool = Field(title="Go ahead", description="Make the picture at this price")
 
 
-async def ask(request: PaidRequest, call: Context[ImageService, Any]) -> Consent | Elicit[Consent]:
+async def ask(request: PaidRequest, call: Context[ImageService, Any], reading: ReadAnswer) -> Consent | Elicit[Consent]:
     """Give consent where the user need not be asked, otherwise the question.
 
     Raises:
-        ConsentRefused: the client cannot ask its user.
+        ConsentRefused: the client cannot ask its user, or the user does not allow an input to be read.
         GptImageError: the call would be refused in any case.
 
     """
     service: ImageService = call.request_context.lifespan_context
     service.check(request)
+    allow_reading(reading, service)
     limit = service.settings.confirm_over_usd
     if limit is None or service.settings.sandbox:
-        return Consent()
+        return Consent(go_ahead=True)
     expected = await service.estimate(request)
     if expected is not None and expected.usd <= limit:
-        return Consent()
+        return Consent(go_ahead=True)
     # `preflight` reads the inputs: the user is not asked about a call that would be refused afterwards, and the price
     # depends on the inputs' real sizes.
     expected = await service.preflight(request)
     if expected is not None and expected.usd <= limit:
-        return Consent()
+        return Consent(go_ahead=True)
     price = f"about {dollars(expected.usd)}" if expected else "an amount that is not known beforehand"
-    elicitation = call.client_capabilities.elicitation if call.client_capabilities else None
-    # Older clients declare `elicitation` without naming a mode; they support forms.
-    if elicitation is None or (elicitation.form is None and elicitation.url is not None):
+    if not can_ask(call):
         raise ConsentRefused(
             f"This would cost {price}, and above {dollars(limit)} ({CONFIRM_VARIABLE}) the person is to be asked, which"
             " this client cannot do. Nothing was sent. Ask for a lower quality, a smaller size or fewer pictures, or"

@@ -1,20 +1,22 @@
 """Builds the answers of the tools that make pictures, and of those about jobs and sessions.
 
-An answer has text first, then previews, then links to the files, and no structured content: several clients show no
-content at all beside it. What a program reads is in `_meta`.
+An answer has text first, then previews, and no structured content: several clients show no content at all beside it.
+Nor does it link to the picture's resource, since frameworks take such a link for the address of an image that the model
+can fetch. What a program reads is in `_meta`.
 """
 
 from collections.abc import Sequence
 from typing import Any
+from urllib.parse import quote
 
-from mcp_types import CallToolResult, ContentBlock, ImageContent, ResourceLink, TextContent
+from mcp_types import CallToolResult, ContentBlock, ImageContent, TextContent
 
-from ..catalogue.picture_record import Picture
 from ..catalogue.session import Session
 from ..errors import JobAbandoned, shorten_line, shown
 from ..images.preview import Preview
 from ..jobs.job import Job
 from ..jobs.report import MAX_TEXT, Report
+from ..redaction.printable import quoted_line
 
 META_KEY = "gpt-image-2/result"
 """The key of the machine-readable report in `_meta`."""
@@ -28,12 +30,10 @@ PICTURE_URI = "gpt-image-2://pictures/{id}"
 SESSION_URI = "gpt-image-2://sessions/{id}"
 
 
-def report_result(report: Report, pictures: Sequence[Preview], *, links: bool) -> CallToolResult:
-    """The report as text, the previews, and with `links` a resource link to each file."""
+def report_result(report: Report, pictures: Sequence[Preview]) -> CallToolResult:
+    """The report as text, and the previews."""
     content: list[ContentBlock] = [TextContent(text=report.text())]
     content += [ImageContent(data=picture.base64, mime_type=picture.mime_type) for picture in pictures]
-    if links:
-        content += [_link(image.id, image.path.name, image.mime_type, image.size_bytes) for image in report.images]
     return CallToolResult(content=content, _meta={META_KEY: report.as_dict()})
 
 
@@ -91,7 +91,7 @@ def jobs_result(jobs: Sequence[Job]) -> CallToolResult:
     if not jobs:
         return _text_result("There are no jobs: nothing was asked for lately.")
     lines = [
-        f'- {job.id}: {job.state}, {job.tool} "{shorten_line(job.prompt)}",'
+        f"- {job.id}: {job.state}, {job.tool} {quoted_line(job.prompt)},"
         f" {job.created:%Y-%m-%d %H:%M:%S} UTC{_files_note(job)}"
         for job in jobs
     ]
@@ -116,7 +116,7 @@ def sessions_result(sessions: Sequence[Session], total: int) -> CallToolResult:
     lines = [
         f"- {session.id}: {len(session.turns)} turn{'s' if len(session.turns) > 1 else ''},"
         f" created {session.created:%Y-%m-%d %H:%M:%S} UTC, updated {session.updated:%Y-%m-%d %H:%M:%S} UTC,"
-        f' last prompt "{shorten_line(session.head.prompt)}", last file {session.head.path}{_branches_note(session)}'
+        f" last prompt {quoted_line(session.head.prompt)}, last file {session.head.path}{_branches_note(session)}"
         for session in sessions
     ]
     count = f"{total} active edit session{'s' if total > 1 else ''}, newest first:"
@@ -131,13 +131,9 @@ def session_uri(session_id: str) -> str:
     return SESSION_URI.replace("{id}", session_id)
 
 
-def picture_link(picture: Picture) -> ResourceLink:
-    """A link to the resource with the original file of a picture."""
-    return _link(picture.id, picture.path.name, picture.mime_type, picture.record.size_bytes)
-
-
-def _link(picture_id: str, name: str, mime_type: str, size: int) -> ResourceLink:
-    return ResourceLink(name=name, uri=PICTURE_URI.replace("{id}", picture_id), mime_type=mime_type, size=size)
+def picture_uri(picture_id: str) -> str:
+    """The URI of a picture's resource; letters beyond ASCII in the id are percent-encoded."""
+    return PICTURE_URI.replace("{id}", quote(picture_id))
 
 
 def _text_result(text: str) -> CallToolResult:
@@ -166,7 +162,7 @@ def _branches_note(session: Session) -> str:
     """The ends of a session's branches and the turn that the next one is made from; empty without branches."""
     if len(session.branches) == 1:
         return ""
-    ends = [f'{turn.number} "{shorten_line(turn.prompt)}"' for turn in session.branches[-MAX_BRANCHES_SHOWN:]]
+    ends = [f"{turn.number} {quoted_line(turn.prompt)}" for turn in session.branches[-MAX_BRANCHES_SHOWN:]]
     more = len(session.branches) - len(ends)
     text = f"; {len(session.branches)} branches end at turns " + (f"… ({more} earlier), " if more else "")
     return f"{text}{', '.join(ends)}; it goes on from turn {session.head.number}, and from_turn from any other"

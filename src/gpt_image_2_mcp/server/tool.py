@@ -20,6 +20,7 @@ from pydantic import Field
 from ..errors import GptImageError, InvalidConsentAnswer, shorten
 from ..jobs.report import MAX_TEXT
 from ..parameters.models import Request, parse
+from ..redaction.printable import printable
 from ..service.images import ImageService
 
 logger = logging.getLogger(__name__)
@@ -58,9 +59,7 @@ class RequestTool(Tool):
             service.settings.require_valid()
             request = await service.complete(parse(self.request, arguments))
             result = await self._run_handler(request, context)
-            for note in request.notes:
-                result = _with_note(result, note)
-            return _with_note(result, service.stuck)
+            return _finished(result, *request.notes, service.stuck)
         except GptImageError as error:
             text = str(error)
         except (MCPError, ToolError):
@@ -72,7 +71,7 @@ class RequestTool(Tool):
                 " What was paid for is saved: list_images finds it, or the output folder has it."
             )
         text = shorten(service.settings.redact(text), MAX_TEXT)
-        return _with_note(CallToolResult(content=[TextContent(text=text)], is_error=True), service.stuck)
+        return _finished(CallToolResult(content=[TextContent(text=text)], is_error=True), service.stuck)
 
     async def _run_handler(self, request: Request, context: Context[Any, Any]) -> CallToolResult | InputRequiredResult:
         """Let the SDK call the handler with `request` as its one argument, and raise what the handler raised.
@@ -90,13 +89,14 @@ class RequestTool(Tool):
         raise failure
 
 
-def _with_note(result: ResultT, note: str | None) -> ResultT:
-    """Add a sentence to the text of an answer."""
-    if note and isinstance(result, CallToolResult):
-        for block in result.content:
-            if isinstance(block, TextContent):
-                block.text += f"\nNote: {note}"
-                break
+def _finished(result: ResultT, *notes: str | None) -> ResultT:
+    """Add sentences to the text of an answer, and replace what steers a terminal or hides words."""
+    content = result.content if isinstance(result, CallToolResult) else []
+    texts = [block for block in content if isinstance(block, TextContent)]
+    if texts:
+        texts[0].text += "".join(f"\nNote: {note}" for note in notes if note)
+    for block in texts:
+        block.text = printable(block.text)
     return result
 
 

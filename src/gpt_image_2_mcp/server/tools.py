@@ -11,7 +11,6 @@ from typing import Any, TypeAlias
 from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.tools import Tool
 from mcp_types import CallToolResult, ToolAnnotations
-from mcp_types.version import is_version_at_least
 
 from ..jobs.job import Job, client_name
 from ..parameters.models import (
@@ -32,6 +31,7 @@ from .consent import ConsentAnswer, require_consent
 from .cost_results import costs_result
 from .given_up_calls import NOTE_JOB
 from .library_results import list_result, show_result
+from .read_consent import ReadAnswer, allow_reading
 from .results import (
     abandon_result,
     end_session_result,
@@ -42,9 +42,6 @@ from .results import (
     stop_result,
 )
 from .tool import CALL_ARRIVED_AT, RequestTool
-
-LINKS_SINCE = "2025-06-18"
-"""The first version of the protocol that has `resource_link` in results."""
 
 Call: TypeAlias = Context[ImageService, Any]
 
@@ -111,8 +108,9 @@ async def list_images(request: ListImagesRequest, call: Call) -> CallToolResult:
     return list_result(await _service(call).viewer.find(request))
 
 
-async def show_image(request: ShowImageRequest, call: Call) -> CallToolResult:
+async def show_image(request: ShowImageRequest, call: Call, reading: ReadAnswer) -> CallToolResult:
     """Look at a picture, whole or a region at full resolution, and read its record: prompt, parameters, cost."""
+    allow_reading(reading, _service(call))
     return show_result(await _service(call).viewer.show(request))
 
 
@@ -183,8 +181,7 @@ async def _wait(call: Call, job: Job, *, is_caller: bool = True) -> CallToolResu
     )
     if report is None:
         return pending_result(job, waited_s=bound)
-    links = is_version_at_least(call.protocol_version or "", LINKS_SINCE)
-    return report_result(report, await service.previews(report), links=links)
+    return report_result(report, await service.previews(report))
 
 
 def _service(call: Call) -> ImageService:

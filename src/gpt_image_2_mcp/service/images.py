@@ -8,7 +8,7 @@ Paid operations are two steps: `ImageService.start` gives a job that goes on wha
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -43,7 +43,9 @@ from ..parameters.models import (
     GenerateRequest,
     PaidRequest,
     RequestT,
+    ShowImageRequest,
 )
+from ..paths.read_policy import PrivateFile
 from ..persistence.writer_thread import WriterThread
 from ..settings import Settings
 from ..storage.local_folder import SavedImage
@@ -219,6 +221,21 @@ class ImageService:
     async def complete(self, request: RequestT) -> RequestT:
         """A copy of `request` filled with the parameters of the picture in `like`; raises as `complete_like` does."""
         return await complete_like(request, self._references)
+
+    async def find_private(self, request: PaidRequest | ShowImageRequest) -> list[PrivateFile]:
+        """The files that a request names and that are read only with the person's yes."""
+        match request:
+            case GenerateRequest():
+                return []
+            case ShowImageRequest():
+                references = [request.image]
+            case _:
+                references = [*(request.images or ()), *([request.mask] if request.mask else ())]
+        return await self._reader.find_private(references)
+
+    def allow(self, files: Iterable[PrivateFile]) -> None:
+        """Note that the person allows these files to be read, for as long as this process lives."""
+        self._reader.allow(files)
 
     async def preflight(self, request: PaidRequest) -> Estimate | None:
         """Check everything that can refuse a request before it is sent, and return its estimate. Sends nothing.

@@ -8,14 +8,16 @@ import errno
 import logging
 import os
 import secrets
+import stat
 import sys
 from collections.abc import Iterable
-from functools import partial
+from contextlib import ExitStack
 from itertools import chain
 from pathlib import Path
 from typing import IO
 
 from ..database.liveness import try_lock
+from .open_folder import OpenFolder, open_folder
 
 logger = logging.getLogger(__name__)
 
@@ -30,6 +32,7 @@ def write_file(
     chunks: Iterable[bytes],
     names: Iterable[Path],
     *,
+    folder: OpenFolder | None = None,
     part_prefix: str = ".",
     replace: bool = False,
     durable: bool = True,
@@ -38,8 +41,9 @@ def write_file(
     """Write a file, and give the path that it has. Blocks: call it in a thread.
 
     `names` are the paths to try, all in one folder that exists: the first that is free is taken, or with `replace` the
-    first in any case. `part_prefix` is how the part file's name begins, by which recovery recognises it. `durable`
-    waits until the disk has the file and its name. `mode` is the file's permission bits before the umask.
+    first in any case. `folder` is that folder if it is open already, and stays open. `part_prefix` is how the part
+    file's name begins, by which recovery recognises it. `durable` waits until the disk has the file and its name.
+    `mode` is the file's permission bits before the umask; one that replaces a file gets no bits that that had not.
 
     Raises:
         FileExistsError: every one of `names` is taken.
@@ -48,8 +52,13 @@ def write_file(
     """
     candidates = iter(names)
     first = next(candidates)
-    part, file = _create_part(first.parent, part_prefix, mode)
-    try:
+    with ExitStack() as stack:
+        place = folder or stack.enter_context(open_folder(first.parent))
+        older = place.stat(first.name) if replace else None
+        if older is not None and stat.S_ISREG(older.st_mode):
+            mode &= older.st_mode
+        part, file = _create_part(place, part_prefix, mode)
+        stack.callback(place.unlink, part)
         with file:
             written = 0
             for chunk in chunks:
@@ -63,9 +72,7 @@ def write_file(
             if sys.platform == "win32":
                 # An open file cannot be renamed there.
                 file.close()
-            return give_name(part, chain([first], candidates), replace=replace, durable=durable)
-    finally:
-        part.unlink(missing_ok=True)
+            return _give_name(place, part, chain([first], candidates), replace=replace, durable=durable)
 
 
 def part_name(prefix: str) -> str:
@@ -75,17 +82,8 @@ def part_name(prefix: str) -> str:
 
 def give_name(part: Path, names: Iterable[Path], *, replace: bool = False, durable: bool = True) -> Path:
     """Give a written file the first of `names` that is free, and sync the folder; raises as `write_file` does."""
-    taken: FileExistsError | None = None
-    for path in names:
-        try:
-            _rename(part, path, replace=replace)
-        except FileExistsError as error:
-            taken = error
-            continue
-        if durable:
-            sync_folder(path.parent)
-        return path
-    raise taken or FileExistsError(part)
+    with open_folder(part.parent) as place:
+        return _give_name(place, part.name, names, replace=replace, durable=durable)
 
 
 def sync_folder(folder: Path) -> None:
@@ -93,45 +91,44 @@ def sync_folder(folder: Path) -> None:
 
     A file system that cannot sync folders is logged and nothing more: the file itself is on the disk.
     """
-    if os.name == "nt":
-        return
     try:
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        with open_folder(folder) as place:
+            place.sync()
     except OSError as error:
-        logger.info("the folder %s cannot be synced: %s", folder, error.strerror)
+        _log_unsynced(folder, error)
 
 
-def _rename(part: Path, path: Path, *, replace: bool) -> None:
-    """Rename in one step; without `replace` by a hard link, which fails where the name is taken."""
-    if replace:
-        part.replace(path)
-        return
-    try:
-        path.hardlink_to(part)
-    except FileExistsError:
-        raise
-    except (OSError, NotImplementedError):
-        # A file system without hard links (exFAT, some network shares).
-        if path.exists():
-            raise FileExistsError(path) from None
-        part.rename(path)
+def _give_name(place: OpenFolder, part: str, names: Iterable[Path], *, replace: bool, durable: bool) -> Path:
+    taken: FileExistsError | None = None
+    for path in names:
+        try:
+            place.rename(part, path.name, replace=replace)
+        except FileExistsError as error:
+            taken = error
+            continue
+        if durable:
+            try:
+                place.sync()
+            except OSError as error:
+                _log_unsynced(place.path, error)
+        return path
+    raise taken or FileExistsError(part)
 
 
-def _create_part(folder: Path, prefix: str, mode: int) -> tuple[Path, IO[bytes]]:
+def _log_unsynced(folder: Path, error: OSError) -> None:
+    logger.info("the folder %s cannot be synced: %s", folder, error.strerror)
+
+
+def _create_part(place: OpenFolder, prefix: str, mode: int) -> tuple[str, IO[bytes]]:
     """Create a part file and lock it for as long as it is open, so that recovery knows that it is being written.
 
     Recovery in another process can find the file between these two steps, take it for one that a killed process has
     left, and remove it. Then another one is created.
     """
     for _ in range(MAX_TRIES):
-        part = folder / part_name(prefix)
-        # Buffered: small chunks are collected, and a write that the disk took only a part of is continued.
-        file = open(part, "xb", opener=partial(os.open, mode=mode))  # noqa: SIM115 - the caller closes it
-        if _lock(file) and part.exists():
+        part = part_name(prefix)
+        file = place.create(part, mode)
+        if _lock(file) and place.stat(part) is not None:
             return part, file
         file.close()
     raise BlockingIOError(errno.EAGAIN, "another process removes part files at this moment")

@@ -21,6 +21,7 @@ from ..images import MIME, Facts
 from ..paths.policy import WritePolicy
 from ..paths.safe_open import exists
 from .atomic_write import write_file
+from .open_folder import OpenFolder, open_resolved
 from .time_limit import run_in_time
 
 Kind = Literal["image", "edit", "session"]
@@ -28,11 +29,17 @@ Kind = Literal["image", "edit", "session"]
 SIDE_FOLDER = ".gpt-image-2"
 """The folder beside the pictures for their records, partial pictures and kept originals."""
 
+SIDE_FOLDER_MODE = 0o700
+"""Records hold prompts, and folders of pictures are often open to all."""
+
 RAW_PREFIX, RAW_SUFFIX = "unread-", ".bin"
 """How the name of a raw answer begins and ends that is kept because no picture was found in it."""
 
 PART_PREFIX = ".gpt-image-2-"
 """How the name of a picture begins that is still being written: recovery after a kill looks for these."""
+
+PRIVATE_PREFIX = "gpt-image-2-"
+"""How the names of the folders begin that are the last resort."""
 
 PAUSES_S = (0.5, 2.0)
 """Seconds before each further try to save a picture that no folder has taken: it is paid for."""
@@ -102,42 +109,20 @@ def ensure_writable(folder: Path) -> None:
         raise BadRequest(f"The folder {str(folder)!r} cannot be written. {elsewhere}")
 
 
-def ensure_resolved(folder: Path, policy: WritePolicy) -> None:
-    """Make a folder if it is still the place that `policy` resolved it to; resolved before it is made, and after.
+def open_side_folder(folder: Path, policy: WritePolicy) -> OpenFolder:
+    """Open `SIDE_FOLDER` in a folder of pictures, and make it if it is not there; raises as `open_resolved` does.
 
-    Raises:
-        OSError: it cannot be made.
-        BadRequest: it leads to another place now, or may not be written.
-
+    `policy` resolves the folder that it is in: the side folder itself is hidden, and would be refused as one of those
+    where programs keep their settings.
     """
-    for make in (True, False):
-        if policy.resolve_writable(folder) != folder:
-            raise BadRequest("It is a link now.")
-        if make:
-            folder.mkdir(parents=True, exist_ok=True)
-
-
-def ensure_side_folder(folder: Path, policy: WritePolicy) -> Path:
-    """Make `SIDE_FOLDER` in a folder of pictures, and give its path; raises as `ensure_resolved` does.
-
-    `policy` resolves the folder that it is in: the side folder itself is hidden, and in a home it would be refused as
-    one of those where programs keep their settings.
-    """
-    ensure_resolved(folder, policy)
-    side = folder / SIDE_FOLDER
-    for make in (True, False):
-        if Path(os.path.realpath(side)) != side:
-            raise BadRequest("It is a link now.")
-        if make:
-            # Records hold prompts, and folders of pictures are often open to all.
-            side.mkdir(mode=0o700, exist_ok=True)
-    return side
+    with open_resolved(folder, policy) as pictures:
+        return pictures.subfolder(SIDE_FOLDER, SIDE_FOLDER_MODE)
 
 
 def save_image(
     data: bytes, *, extension: str, name: Name, number: int | None, folders: tuple[Path, ...], policy: WritePolicy
 ) -> tuple[Path, str | None]:
-    """Write a picture into the first of `folders` that takes it, the temporary folder being the last resort. Blocks.
+    """Write a picture into the first of `folders` that takes it, a private temporary one being the last. Blocks.
 
     `folders` are real paths; `policy` resolves each again, since a link may have been put there after the call was
     checked. If no folder takes it, all are tried again after each of `PAUSES_S`: a process without descriptors or a
@@ -151,8 +136,10 @@ def save_image(
     for pause in (0, *PAUSES_S):
         time.sleep(pause)
         failures.clear()
-        for folder in (*folders, last_resort()):
+        for place in (*folders, None):
+            folder = place or Path("a temporary folder")
             try:
+                folder = place or last_resort()
                 names = name.paths(folder, number, extension)
                 path = run_in_time(folder, partial(_write_image, data, folder, names, policy))
             except OSError as error:
@@ -169,8 +156,28 @@ def save_image(
 
 
 def last_resort() -> Path:
-    """The folder in which a paid picture is saved if no other folder takes it."""
-    return Path(os.path.realpath(tempfile.gettempdir())) / "gpt-image-2"
+    """The folder in which a paid picture is saved if no other folder takes it: one that only this user can enter.
+
+    Raises:
+        OSError: it cannot be made.
+
+    """
+    found = private_folders()
+    return found[0] if found else Path(os.path.realpath(tempfile.mkdtemp(prefix=PRIVATE_PREFIX)))
+
+
+def private_folders() -> list[Path]:
+    """The folders in the temporary one that `last_resort` made for this user; another user's are not among them."""
+    folder = Path(os.path.realpath(tempfile.gettempdir()))
+    found: list[Path] = []
+    with suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.name.startswith(PRIVATE_PREFIX) and entry.is_dir(follow_symlinks=False):
+                status = entry.stat(follow_symlinks=False)
+                # On Windows, the temporary folder is a user's own.
+                if os.name == "nt" or (status.st_uid == os.geteuid() and not status.st_mode & 0o077):
+                    found.append(folder / entry.name)
+    return sorted(found)
 
 
 def save_copy(data: bytes, path: Path, *, policy: WritePolicy) -> bool:
@@ -181,10 +188,10 @@ def save_copy(data: bytes, path: Path, *, policy: WritePolicy) -> bool:
 
     """
     try:
-        ensure_resolved(path.parent, policy)
-        if exists(path):
-            return False
-        write_file([data], [path])
+        with open_resolved(path.parent, policy) as folder:
+            if folder.stat(path.name) is not None:
+                return False
+            write_file([data], [path], folder=folder)
     except FileExistsError:
         return False
     except (OSError, BadRequest) as error:
@@ -205,14 +212,15 @@ def save_beside(data: bytes, name: str, *, folder: Path, policy: WritePolicy, du
     """
 
     def write() -> Path:
-        path = ensure_side_folder(folder, policy) / name
-        with suppress(FileExistsError):
-            write_file([data], [path], durable=durable)
-        return path
+        with open_side_folder(folder, policy) as side:
+            path = side.path / name
+            with suppress(FileExistsError):
+                write_file([data], [path], folder=side, durable=durable)
+            return path
 
     return run_in_time(folder, write)
 
 
 def _write_image(data: bytes, folder: Path, names: Iterable[Path], policy: WritePolicy) -> Path:
-    ensure_resolved(folder, policy)
-    return write_file([data], names, part_prefix=PART_PREFIX)
+    with open_resolved(folder, policy) as place:
+        return write_file([data], names, folder=place, part_prefix=PART_PREFIX)

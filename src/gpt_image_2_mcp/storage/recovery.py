@@ -12,14 +12,17 @@ from pathlib import Path
 from typing import IO, Final
 
 from ..database.liveness import try_lock
-from ..errors import UnreadableSource
-from ..images import EXTENSION, validate
+from ..images import EXTENSION, SHOWN, identify
+from ..images.formats import is_whole
 from ..paths.safe_open import open_no_follow
 from .atomic_write import PART_SUFFIX, give_name
 from .local_folder import PART_PREFIX, SIDE_FOLDER, Name
 
 MAX_BYTES: Final = 200_000_000
 """Bytes of a part file that are read: ten times the largest picture that the model makes."""
+
+MAX_RESCUED: Final = 20
+"""Pictures of one folder that are given a name at once: ten times what a process has under way when it is killed."""
 
 OLD_S: Final = 60
 """Seconds after which no process writes a part file any longer: `LIMIT_S` is half of that."""
@@ -31,9 +34,9 @@ _OTHER_PART: Final = re.compile(rf"\.[0-9a-f]{{16}}{re.escape(PART_SUFFIX)}")
 def recover_parts(folder: Path) -> list[str]:
     """Put in order what killed processes left in a folder; a sentence for each picture found. Blocks.
 
-    A picture that was written whole gets a name, since it was paid for; anything less is removed, and so are records
-    and copies that have no name yet: they can be made again. A part file that a living process writes is locked, and
-    stays; on a file system without locks, one that was changed in the last minute does.
+    A picture that was written whole, as its header and its end tell, gets a name, since it was paid for; anything less
+    is removed, and so are records and copies that have no name yet: they can be made again. A part file that a living
+    process writes is locked, and stays; on a file system without locks, one that was changed in the last minute does.
 
     This reads the names of all files in the folder, so it is not done for every call.
     """
@@ -46,7 +49,12 @@ def recover_parts(folder: Path) -> list[str]:
         return []
     except OSError as error:
         return [f"The folder {folder} cannot be looked through ({error.strerror})."]
-    for part in sorted(pictures + others):
+    left = sorted(pictures)[MAX_RESCUED:]
+    if left:
+        found.append(
+            f"{len(left)} more files like {left[0]} stay: {MAX_RESCUED} of one folder are put in order at once."
+        )
+    for part in sorted({*pictures, *others} - {*left}):
         try:
             with os.fdopen(open_no_follow(part, os.O_RDWR), "rb", buffering=0) as file:
                 status = os.fstat(file.fileno())
@@ -91,9 +99,9 @@ def _recover(part: Path, file: IO[bytes], status: os.stat_result, *, is_picture:
     if worthless:
         part.unlink()
         return None
-    try:
-        what = validate(data).facts
-    except UnreadableSource:
+    # Nothing is decoded: a decoder is slow, and needs much memory for a small file that a stranger made.
+    what, broken = identify(data)
+    if broken or (what.format not in SHOWN and not is_whole(data)):
         part.unlink(missing_ok=True)
         return f"Removed {part.name}, a picture that a killed process had begun to write to {part.parent}."
     made = datetime.fromtimestamp(status.st_mtime).astimezone()

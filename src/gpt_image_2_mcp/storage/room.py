@@ -5,7 +5,6 @@ import os
 import shutil
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
-from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final
@@ -14,7 +13,7 @@ from ..errors import BadRequest
 from ..images import Format
 from ..paths.policy import WritePolicy
 from .atomic_write import part_name
-from .local_folder import ensure_resolved
+from .open_folder import OpenFolder, open_resolved
 
 BYTES_PER_PIXEL: Final[Mapping[Format, int]] = MappingProxyType({"png": 3, "jpeg": 1, "webp": 1})
 """What a picture takes at most, by format: a PNG as much as its colours take without compression."""
@@ -66,13 +65,13 @@ def ensure_room(folder: Path, count: int, size: int, policy: WritePolicy) -> Non
 
     """
     try:
-        ensure_resolved(folder, policy)
-        disk = shutil.disk_usage(folder)
-        # Some file systems do not tell their size.
-        if not disk.total or disk.free >= count * size:
-            _allocate(folder, count, size)
-            return
-        why = f"{disk.free:,} bytes are free on its disk"
+        with open_resolved(folder, policy) as place:
+            disk = shutil.disk_usage(folder)
+            # Some file systems do not tell their size.
+            if not disk.total or disk.free >= count * size:
+                _allocate(place, count, size)
+                return
+            why = f"{disk.free:,} bytes are free on its disk"
     except OSError as error:
         why = error.strerror or type(error).__name__
     except BadRequest:
@@ -84,7 +83,7 @@ def ensure_room(folder: Path, count: int, size: int, policy: WritePolicy) -> Non
     )
 
 
-def _allocate(folder: Path, count: int, size: int) -> None:
+def _allocate(folder: OpenFolder, count: int, size: int) -> None:
     """Create files in `folder`, allocate their blocks, and remove them; raises OSError."""
     # Without O_APPEND, the C library writes into every block where the file system cannot allocate, which takes long.
     # With it, it refuses to.
@@ -92,9 +91,9 @@ def _allocate(folder: Path, count: int, size: int) -> None:
     with ExitStack() as stack:
         for _ in range(count):
             # Named like the part file of a record, so that recovery removes it after a kill and says nothing.
-            path = folder / part_name(".")
-            descriptor = os.open(path, flags, 0o600)
-            stack.callback(partial(path.unlink, missing_ok=True))
+            name = part_name(".")
+            descriptor = folder.open(name, flags, 0o600)
+            stack.callback(folder.unlink, name)
             stack.callback(os.close, descriptor)
             if hasattr(os, "posix_fallocate"):
                 try:

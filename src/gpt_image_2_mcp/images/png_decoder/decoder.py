@@ -29,6 +29,8 @@ _STORED_BYTES: Final = 0xFFFF
 """The longest block that a zlib stream can store."""
 _PIECE_BYTES: Final = 192 * 1024
 """Compressed bytes that are inflated at once: so few that the rows are still in the cache when they are decoded."""
+_INFLATED_BYTES: Final = 4 * 1024 * 1024
+"""Bytes that a piece is inflated to at once: pixels that are all alike make a thousand times as many as they take."""
 _STRIP_BYTES: Final = 256 * 1024
 """Bytes of rows in a strip, at least: each strip costs some microseconds of its own."""
 MAX_PIXEL_BYTES: Final = 64 * 1024 * 1024
@@ -42,20 +44,23 @@ def _full_size(_: int) -> int:
     return 1
 
 
-def decode_png(data: bytes, factor: Factor = _full_size) -> "Image.Image | None":
-    """Decode a PNG, scaled down by `factor`; None where it is not plain or not whole. Blocks: call it in a thread."""
+def decode_png(data: bytes, factor: Factor = _full_size, *, max_bytes: int = MAX_PIXEL_BYTES) -> "Image.Image | None":
+    """Decode a PNG, scaled down by `factor`; None where it is not plain or not whole. Blocks: call it in a thread.
+
+    One whose pixels have more than `max_bytes` is left to Pillow, too.
+    """
     try:
-        return _decode(data, factor)
+        return _decode(data, factor, max_bytes)
     except (_zlib.error, ValueError, struct.error):
         return None
 
 
-def _decode(data: bytes, factor_of: Factor) -> "Image.Image":
+def _decode(data: bytes, factor_of: Factor, max_bytes: int) -> "Image.Image":
     from PIL import Image
 
     mode, width, height = _header(data)
     factor, row_bytes = factor_of(max(width, height)), 1 + width * len(mode)
-    if not 0 < row_bytes * height <= MAX_PIXEL_BYTES:
+    if not 0 < row_bytes * height <= max_bytes:
         raise ValueError("too large")
     image = Image.new(mode, (-(-width // factor), -(-height // factor)), color=None)
     above, done = b"", 0
@@ -85,17 +90,20 @@ def _strips(data: bytes, *, total: int, unit: int) -> Iterator[bytes]:
     """Inflate `total` bytes of rows, each behind the number of its filter, and give some `unit` bytes at a time."""
     inflater = _zlib.decompressobj()
     rows, missing = b"", total
-    for piece in _compressed(data):
-        # One byte more than there should be, to notice it.
-        inflated = inflater.decompress(piece, missing + 1)
-        missing -= len(inflated)
-        if missing < 0:
-            raise ValueError("more pixels than the picture has")
-        rows += inflated
-        if missing and len(rows) >= max(_STRIP_BYTES, unit):
-            whole = len(rows) - len(rows) % unit
-            yield rows[:whole]
-            rows = rows[whole:]
+    for compressed in _compressed(data):
+        piece = compressed
+        while piece:
+            # One byte more than there should be, to notice it.
+            inflated = inflater.decompress(piece, min(missing + 1, _INFLATED_BYTES))
+            piece = inflater.unconsumed_tail
+            missing -= len(inflated)
+            if missing < 0:
+                raise ValueError("more pixels than the picture has")
+            rows += inflated
+            if missing and len(rows) >= max(_STRIP_BYTES, unit):
+                whole = len(rows) - len(rows) % unit
+                yield rows[:whole]
+                rows = rows[whole:]
     if missing or not inflater.eof:
         raise ValueError("the pixels end too soon")
     if rows:

@@ -10,7 +10,7 @@ from ...inputs import Sources
 from ...paths.policy import WritePolicy
 from ...paths.safe_open import exists, is_regular, open_no_follow
 from ...storage.atomic_write import write_file
-from ...storage.local_folder import ensure_resolved
+from ...storage.open_folder import open_resolved
 
 
 def resolve_gallery_path(file: str, *, sources: Sources, policy: WritePolicy) -> Path:
@@ -41,9 +41,9 @@ def write_gallery(
     from .renderer import gallery_html
 
     try:
-        ensure_resolved(path.parent, policy)
         html = gallery_html(pictures, thumbnail=thumbnail, beside=path.parent)
-        write_file((piece.encode() for piece in html), [path], replace=True)
+        with open_resolved(path.parent, policy) as folder:
+            write_file((piece.encode() for piece in html), [path], folder=folder, replace=True)
     except OSError as error:
         raise CannotSave(
             f"The gallery {path} cannot be written ({error.strerror}). Make room, or choose another folder."

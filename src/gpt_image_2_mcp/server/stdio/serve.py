@@ -6,14 +6,18 @@
 
 def serve(*, sandbox: bool) -> None:
     """Serve MCP on stdin and stdout until the client closes stdin or a signal comes."""
-    from .engine.fork import Installation, is_wanted
+    from .engine.fork import is_wanted
     from .handshake import answer_handshake
+    from .installation import Installation, refuse_all
     from .pipes import take_over_stdio
 
     pipes = take_over_stdio()
     installation = Installation()
     replay = answer_handshake(pipes)
     if replay is None:
+        return
+    if not installation.is_unchanged():
+        refuse_all(pipes, replay.line)
         return
     engine = None
     if is_wanted():
@@ -22,6 +26,7 @@ def serve(*, sandbox: bool) -> None:
         # The front never returns from this; what goes on from here is the engine, or a process without one.
         if engine := run_front(pipes, replay, installation):
             pipes, replay = engine.pipes, engine.replay
+    installation.guard_imports()
     import gc
 
     # What is imported is no garbage, and the collector would walk through all of it again and again, during the imports

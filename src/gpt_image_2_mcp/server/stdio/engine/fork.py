@@ -16,8 +16,6 @@ SWITCH = "GPT_IMAGE_2_ENGINE"
 
 _OFF = ("off", "0", "false", "no", "f", "n")
 
-_PACKAGE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(__file__))))  # noqa: PTH120 - pathlib: 5 ms
-
 
 def is_wanted() -> bool:
     """Whether this process may start an engine; otherwise it becomes the full server itself.
@@ -26,28 +24,6 @@ def is_wanted() -> bool:
     macOS and Windows the engine has not been tried.
     """
     return sys.platform == "linux" and os.getpid() != 1 and os.environ.get(SWITCH, "").strip().lower() not in _OFF
-
-
-class Installation:
-    """The version of this program that is on the disk, told by two files that every installation writes anew."""
-
-    __slots__ = ("_seen",)
-
-    def __init__(self) -> None:
-        """Look at the disk."""
-        self._seen = _look()
-
-    def is_unchanged(self) -> bool:
-        """Whether the disk still has the version that was there when this object was made."""
-        return self._seen is not None and _look() == self._seen
-
-
-def _look() -> "tuple[object, ...] | None":
-    try:
-        found = [os.stat(os.path.join(_PACKAGE, name)) for name in ("__init__.py", "app.py")]  # noqa: PTH116, PTH118
-    except OSError:
-        return None
-    return tuple((one.st_dev, one.st_ino, one.st_mtime_ns, one.st_size) for one in found)
 
 
 def fork_engine() -> "tuple[bool, socket.socket]":

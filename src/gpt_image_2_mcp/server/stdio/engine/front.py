@@ -19,10 +19,12 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from ..handshake import HandshakeReplay
-from ..pipes import READ_BYTES, READ_WITHIN_S, LineSplitter, StdioPipes
+from ..installation import REPLACED, Installation, refusal
+from ..pipes import READ_BYTES, LineSplitter, StdioPipes
 from ..signals import ending_signals, is_insistent
-from .fork import Installation, fork_engine
-from .lines import ANSWER, ENDED, IDLE, NOT_STARTED, QUESTION, READ, READY, STATE, UPGRADED
+from .client_output import ClientOutput
+from .fork import fork_engine
+from .lines import ANSWER, ENDED, IDLE, NOT_STARTED, QUESTION, READ, READY, STATE
 
 if TYPE_CHECKING:
     import socket
@@ -30,10 +32,6 @@ if TYPE_CHECKING:
 
 MAX_BUFFER_BYTES = 1024 * 1024
 """Bytes that wait for one side while it does not read; beyond it the other side is not read either."""
-CHUNK_BYTES = 4096
-"""Bytes that are written to the client at once: a pipe that `poll` calls writable takes as many without blocking."""
-LAST_WRITE_MS = 2000
-"""How long the front waits for a client that is leaving to read the last answers."""
 
 
 class EngineStart:
@@ -64,9 +62,10 @@ class _Front:
     def __init__(self, pipes: StdioPipes, replay: HandshakeReplay, installation: Installation) -> None:
         self._pipes = pipes
         self._installation = installation
+        self._replay = replay
         self._opening, self._answered_id = replay.opening, replay.answered_id
         """The lines that every engine is given, and the id of the request among them that has been answered."""
-        self._replay, self._first_call_at = replay, replay.first_call_at
+        self._first_call_at = replay.first_call_at
         self._splitter = LineSplitter()
         self._held = [replay.line] if replay.line else list[bytes]()
         """Lines of the client that no engine has yet."""
@@ -74,20 +73,15 @@ class _Front:
         self._is_ready = self._is_retiring = self._is_shut = False
         self._from_engine = LineSplitter()
         self._to_engine = bytearray()
-        self._to_client = bytearray()
-        self._sent_bytes = self._written_bytes = 0
-        """Bytes for the client that came so far, and those of them that were written."""
-        self._unwritten: list[tuple[int, str]] = []
-        """For each answer that is not written whole, where in all these bytes it ends, and the id of its request."""
-        self._unconfirmed: list[tuple[float, str]] = []
-        """For each answer that was written just now, when it counts as read, and the id of its request."""
+        self._to_client = ClientOutput(pipes.stdout)
         self._state = b""
         self._pending: dict[str, str] = {}
         """The method of each request that is not answered, by the JSON text of its id."""
         self._questions: set[str] = set()
         """The ids of the engine's own requests that the client has not answered."""
-        self._client_reads = True
-        self._input_ended = self._is_stopped = False
+        self._input_ended_at: float | None = None
+        """When the client closed stdin, or a signal came, by `time.monotonic`."""
+        self._is_stopped = False
 
     def run(self) -> EngineStart | None:
         """Pass lines on until the client is gone; see `run_front`."""
@@ -104,7 +98,6 @@ class _Front:
             signal.set_wakeup_fd(-1)
             return None
         if started is None:
-            self._replay.take_lines()
             lines, self._splitter = self._pipes.take_read()
             self._take_lines(lines)
         while started is None:
@@ -114,7 +107,7 @@ class _Front:
                     started = self._start_engine()
                 except OSError:
                     self._refuse(NOT_STARTED)
-            if self._socket is None and self._input_ended and not self._to_client:
+            if self._socket is None and self._input_ended_at is not None and not self._to_client:
                 os._exit(0)
         # This is the engine now.
         signal.set_wakeup_fd(-1)
@@ -125,7 +118,7 @@ class _Front:
     def _start_engine(self) -> EngineStart | None:
         """Fork an engine, and give it the lines that are held; gives its start in the engine itself."""
         if not self._installation.is_unchanged():
-            self._refuse(UPGRADED)
+            self._refuse(REPLACED)
             return None
         # The engine has this line from the beginning, and not by the socket: it may begin with it while it loads.
         first = self._held[0] if self._held and b'"tools/call"' in self._held[0] else b""
@@ -140,7 +133,10 @@ class _Front:
         self._socket = end
         self._is_ready = self._is_retiring = self._is_shut = False
         self._from_engine = LineSplitter()
-        held, self._held, self._first_call_at = self._held, [], None
+        self._first_call_at = None
+        # It can be large, and the caller holds it.
+        self._replay.line = b""
+        held, self._held = self._held, []
         for line in held:
             if self._note(line) and line is not first:
                 self._to_engine += line
@@ -156,21 +152,18 @@ class _Front:
     def _wait(self, awake: int) -> None:
         """Wait until one side can be read or written, and pass on what is there."""
         engine = self._socket
-        is_last = engine is None and self._input_ended
         poll = select.poll()
         for number, events in self._wanted(awake, engine).items():
             # `poll` reports an end also where nothing is asked for, and would return at once again and again.
             if events:
                 poll.register(number, events)
-        pause = 1000 * max(0.0, self._unconfirmed[0][0] - time.monotonic()) if self._unconfirmed else None
-        ready = dict(poll.poll(LAST_WRITE_MS if is_last else pause))
-        if is_last and not ready:
-            os._exit(0)
+        due = self._to_client.due_at(leaving_since=self._input_ended_at)
+        ready = dict(poll.poll(None if due is None else 1000 * max(0.0, due - time.monotonic())))
         self._confirm()
         if awake in ready:
             os.read(awake, READ_BYTES)
         if self._pipes.stdout in ready:
-            self._write_to_client()
+            self._to_client.write()
         if self._pipes.stdin in ready:
             self._read_client()
         if engine is not None:
@@ -183,7 +176,7 @@ class _Front:
     def _wanted(self, awake: int, engine: "socket.socket | None") -> dict[int, int]:
         """What to wait for, by descriptor: neither side is read while too much waits for the other."""
         wanted = {awake: select.POLLIN, self._pipes.stdout: select.POLLOUT if self._to_client else 0}
-        if not self._input_ended and len(self._to_engine) < MAX_BUFFER_BYTES and len(self._held) <= 1:
+        if self._input_ended_at is None and len(self._to_engine) < MAX_BUFFER_BYTES and len(self._held) <= 1:
             wanted[self._pipes.stdin] = select.POLLIN
         if engine is not None:
             reading = select.POLLIN if len(self._to_client) < MAX_BUFFER_BYTES else 0
@@ -193,7 +186,7 @@ class _Front:
     # The client's side.
 
     def _read_client(self) -> None:
-        if self._input_ended:
+        if self._input_ended_at is not None:
             return
         try:
             piece = os.read(self._pipes.stdin, READ_BYTES)
@@ -223,36 +216,19 @@ class _Front:
                 os._exit(128 + number)
             return
         self._is_stopped = True
+        # The engine has not read this yet, and there may be a megabyte of it.
+        self._to_engine.clear()
         self._end_input()
 
     def _end_input(self) -> None:
-        self._input_ended = True
+        self._input_ended_at = time.monotonic()
         self._shut_down()
 
-    def _write_to_client(self) -> None:
-        try:
-            count = os.write(self._pipes.stdout, self._to_client[:CHUNK_BYTES])
-        except OSError:
-            # The client has closed the pipe: what is paid goes on.
-            self._client_reads = False
-            self._to_client.clear()
-            return
-        del self._to_client[:count]
-        self._written_bytes += count
-        while self._unwritten and self._unwritten[0][0] <= self._written_bytes:
-            self._unconfirmed.append((time.monotonic() + READ_WITHIN_S, self._unwritten.pop(0)[1]))
-
     def _confirm(self) -> None:
-        """Tell the engine which answers count as read now; none does once the client has closed stdin."""
-        while self._unconfirmed and (self._input_ended or self._unconfirmed[0][0] <= time.monotonic()):
-            _, key = self._unconfirmed.pop(0)
-            if self._socket is not None and not self._input_ended and not self._is_retiring:
+        """Tell the engine which answers count as read now."""
+        for key in self._to_client.take_read(leaving_since=self._input_ended_at):
+            if self._socket is not None and not self._is_retiring:
                 self._to_engine += READ + key.encode() + b"\n"
-
-    def _send_to_client(self, line: bytes) -> None:
-        if self._client_reads:
-            self._to_client += line
-            self._sent_bytes += len(line)
 
     # The engine's side.
 
@@ -297,7 +273,7 @@ class _Front:
 
     def _shut_down(self) -> None:
         """Tell the engine that nothing more comes, once it has everything."""
-        if self._socket is not None and not self._to_engine and (self._input_ended or self._is_retiring):
+        if self._socket is not None and not self._to_engine and (self._input_ended_at is not None or self._is_retiring):
             import socket
 
             self._is_shut = True
@@ -328,16 +304,14 @@ class _Front:
             self._pending.pop(json.dumps(json.loads(answer[1])), None)
         elif found := QUESTION.match(line):
             self._questions.add(json.dumps(json.loads(found[1])))
-        self._send_to_client(line)
-        if answer and self._client_reads:
-            self._unwritten.append((self._sent_bytes, answer[1].decode()))
+        self._to_client.add(line, answer[1].decode() if answer else "")
 
     def _take_control(self, line: bytes) -> None:
         if line == READY:
             self._is_ready = True
         elif line.startswith(STATE):
             self._state = line[len(STATE) :]
-        elif line == IDLE and not (self._pending or self._to_engine or self._held or self._unconfirmed):
+        elif line == IDLE and not (self._pending or self._to_engine or self._held or self._to_client.is_unconfirmed):
             self._is_retiring = True
             self._shut_down()
 
@@ -346,15 +320,10 @@ class _Front:
         self._socket = None
         self._to_engine.clear()
         self._questions.clear()
-        if not self._is_retiring and not self._input_ended:
+        if not self._is_retiring and self._input_ended_at is None:
             self._answer_pending(ENDED if self._is_ready else NOT_STARTED)
 
     def _answer_pending(self, reason: str) -> None:
         pending, self._pending = self._pending, {}
         for key, method in pending.items():
-            body: dict[str, Any] = {"jsonrpc": "2.0", "id": json.loads(key)}
-            if method == "tools/call":
-                body["result"] = {"content": [{"type": "text", "text": reason}], "isError": True}
-            else:
-                body["error"] = {"code": -32603, "message": reason}
-            self._send_to_client(json.dumps(body, separators=(",", ":"), ensure_ascii=False).encode() + b"\n")
+            self._to_client.add(refusal(json.loads(key), method, reason))

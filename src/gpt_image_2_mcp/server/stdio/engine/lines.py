@@ -25,7 +25,3 @@ NOT_STARTED = (
     " program may have been removed or damaged since this server was started: restart the server in your client, whose"
     " log has the reason, or install the program again."
 )
-UPGRADED = (
-    "gpt-image-2-mcp was replaced on the disk by another version since this server was started, and the two must not be"
-    " mixed; nothing was sent. Restart the MCP server in your client."
-)

@@ -9,6 +9,8 @@ from pathlib import Path
 
 from platformdirs import user_data_path
 
+from ....redaction.printable import printable
+
 MAX_LOG_BYTES = 64 * 1024
 """A longer file is begun anew."""
 
@@ -45,5 +47,5 @@ def tell_earlier_words() -> None:
         taken.unlink()
     except OSError:
         return
-    for line in words.splitlines():
+    for line in printable(words).splitlines():
         sys.stderr.write(f"gpt-image-2-mcp: after an earlier client was gone: {line}\n")

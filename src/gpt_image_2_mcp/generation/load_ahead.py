@@ -1,0 +1,49 @@
+"""Loads what the end of a job needs while the API makes its picture.
+
+Otherwise it is loaded when the picture is there, from a disk on which the program may have been replaced or removed in
+the meantime (`uv cache prune`, an upgrade): the picture would be saved, and not recorded.
+"""
+
+import logging
+import threading
+from functools import cache
+from importlib import import_module
+from pkgutil import walk_packages
+from typing import Final
+
+logger = logging.getLogger(__name__)
+
+AFTER_S: Final = 0.5
+"""How long after the first request, so that its own connection is not held up."""
+
+PACKAGES: Final = ("billing", "catalogue", "generation", "images", "jobs", "persistence", "storage")
+"""The packages of this program of which every module is loaded."""
+LIBRARIES: Final = (
+    "PIL.ExifTags",
+    "PIL.ImageCms",
+    "PIL.JpegImagePlugin",
+    "PIL.PngImagePlugin",
+    "PIL.WebPImagePlugin",
+    "genai_prices",
+    "pybase64",
+)
+"""What these modules import in functions."""
+
+
+@cache
+def load_ahead() -> None:
+    """Load it soon, in a thread; once in a process."""
+    timer = threading.Timer(AFTER_S, _load)
+    timer.daemon = True
+    timer.start()
+
+
+def _load() -> None:
+    own = __name__.split(".", 1)[0]
+    for package in PACKAGES:
+        path = import_module(f"{own}.{package}").__path__
+        for found in walk_packages(path, f"{own}.{package}."):
+            import_module(found.name)
+    for name in LIBRARIES:
+        import_module(name)
+    logger.info("what the end of a job needs is loaded")

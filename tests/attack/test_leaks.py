@@ -1,0 +1,89 @@
+"""Neither a terminal nor a log nor a model gets what a backend smuggles in, and no spelling of a secret."""
+
+import base64
+import codecs
+import os
+import subprocess
+from pathlib import Path
+from urllib.parse import quote
+
+import anyio
+import anyio.to_thread
+import httpx2
+import pytest
+from patience import PATIENCE_S
+from stdio_bench import PROGRAM, running
+from workbench import SMALL, Benches, Canned
+
+from .answers import ANSWERS
+from .backend import HostileBackend
+from .test_answers import STEERING, settings
+
+pytestmark = pytest.mark.anyio
+
+KEY = "sk-proj-Zq73hDpVt0LmXw9BsecretNotToBeShown"
+PASSWORD = "BasicAuth:Passw0rd"
+SPELLINGS = {
+    "as it is": KEY,
+    "in base64": base64.b64encode(KEY.encode()).decode(),
+    "as a header in base64": base64.b64encode(f"Bearer {KEY}".encode()).decode(),
+    "behind two letters in base64": base64.urlsafe_b64encode(f"xx{KEY}".encode()).decode(),
+    "in hex": KEY.encode().hex(),
+    "in hex with blanks": KEY.encode().hex(" ").upper(),
+    "per cent": "".join(f"%{byte:02x}" for byte in KEY.encode()),
+    "in HTML": "".join(f"&#{byte};" for byte in KEY.encode()),
+    "backwards": KEY[::-1],
+    "in capitals": KEY.upper(),
+    "in the other case": KEY.swapcase(),
+    "turned by 13": codecs.encode(KEY, "rot13"),
+    "with blanks": " ".join(KEY),
+    "with invisible blanks": "\u200b".join(KEY),
+    "in pieces of seven": "-".join(KEY[at : at + 7] for at in range(0, len(KEY), 7)),
+}
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS)
+async def test_no_spelling_of_the_key_is_repeated(benches: Benches, spelling: str) -> None:
+    text = f"Incorrect key {SPELLINGS[spelling]} was given"
+    answer = Canned(lambda _: httpx2.Response(400, json={"error": {"message": text}}))
+    bench = await benches.open(OPENAI_API_KEY=KEY, wrap=answer.wrap)
+    told = await bench.refused("generate_image", prompt="a fox", size=SMALL)
+    assert "[the key]" in told or "sk-…" in told
+    # A few letters of base64 at both ends depend on what stands beside the key as well.
+    words = told.replace("[the key]", "").partition("Incorrect")[2].partition("was given")[0]
+    assert len(words) < 25, words
+
+
+async def test_a_password_in_the_address_of_the_backend_is_in_no_log(tmp_path: Path) -> None:
+    with HostileBackend(lambda name: ANSWERS[name].pieces) as backend:
+        address = backend.url.replace("//", f"//alice:{quote(PASSWORD)}@") + "?api-key=Query5ecret"
+        environ = settings(backend, tmp_path, streamed=False) | {
+            "OPENAI_BASE_URL": address,
+            "GPT_IMAGE_2_MCP_DEBUG": "1",
+            "GPT_IMAGE_2_ENGINE": "0",
+        }
+        async with running(environ) as program:
+            await program.greet()
+            for name in ("compressed", "error-with-escapes", "status-with-escapes"):
+                await program.answer(await program.call("generate_image", prompt=f"attack-{name}", size=SMALL))
+            await program.said_on_stderr("HTTP Request")
+            await program.close_stdin()
+            await program.ended()
+    log = program.stderr.decode()
+    assert not any(secret in log for secret in (PASSWORD, quote(PASSWORD), "Query5ecret"))
+    assert not STEERING.search(log)
+
+
+@pytest.mark.parametrize("name", ["error-with-escapes", "quality-with-lines", "error-with-forged-lines"])
+async def test_the_words_of_a_backend_steer_no_terminal(name: str, tmp_path: Path) -> None:
+    with HostileBackend(lambda name: ANSWERS[name].pieces) as backend:
+        environ = {**os.environ, **settings(backend, tmp_path, streamed=False)}
+        command = [*PROGRAM, "generate", f"attack-{name}"]
+
+        def run() -> subprocess.CompletedProcess[bytes]:
+            return subprocess.run(command, env=environ, capture_output=True, check=False, timeout=PATIENCE_S)
+
+        done = await anyio.to_thread.run_sync(run)
+    printed = (done.stdout + done.stderr).decode()
+    assert not STEERING.search(printed)
+    assert not any(line.startswith(("Saved:", "Generated")) for line in printed.splitlines())

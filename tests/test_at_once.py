@@ -1,0 +1,68 @@
+"""How much calls take together, in bytes of inputs and in jobs; beyond it, a call is refused and costs nothing."""
+
+import base64
+
+import pytest
+from stdio_bench import fetched, handed
+from workbench import META, SMALL, Bench, Benches, encoded
+
+from gpt_image_2_mcp.inputs import held_bytes
+from gpt_image_2_mcp.jobs import runner
+
+pytestmark = pytest.mark.anyio
+
+SHORT = {"GPT_IMAGE_2_MAX_WAIT_S": "0.05"}
+
+
+@pytest.fixture
+async def bench(benches: Benches, monkeypatch: pytest.MonkeyPatch) -> Bench:
+    """A server in which inputs may have the bytes of two photos and a half together, and two jobs be under way."""
+    monkeypatch.setattr(held_bytes, "MAX_HELD", len(encoded()) * 5 // 2)
+    monkeypatch.setattr(runner, "MAX_UNFINISHED", 2)
+    return await benches.open(SHORT)
+
+
+def source(bench: Bench, kind: str) -> str:
+    path = bench.photo(f"{kind}.png")
+    data = base64.b64encode(path.read_bytes()).decode()
+    return str(path) if kind == "path" else f"data:image/png;base64,{data}"
+
+
+@pytest.mark.parametrize("kind", ["path", "data"])
+async def test_inputs_of_calls_under_way_have_a_bound_together(bench: Bench, kind: str) -> None:
+    bench.knobs.hold()
+    image = source(bench, kind)
+    other = str(bench.photo("other.png"))
+    first = await handed(bench, "edit_image", prompt="blue", images=[image, other], size=SMALL)
+    await bench.knobs.wait_for(1)
+    refused = await bench.refused("edit_image", prompt="red", images=[image], size=SMALL)
+    size = len(encoded())
+    assert refused == (
+        f"The input pictures of all calls under way may have {size * 5 // 2:,} bytes together, and have {2 * size:,}"
+        " already: call again when another call has ended, or give smaller pictures. Nothing was sent or paid."
+    )
+    bench.knobs.release()
+    assert META in ((await fetched(bench, first)).meta or {})
+    # What ended holds nothing, and neither does what was refused.
+    for _ in range(3):
+        await bench.made("edit_image", prompt="red", images=[image], size=SMALL)
+        await bench.made("edit_image", prompt="red", images=[image, other], size=SMALL)
+
+
+async def test_a_picture_that_is_named_eight_times_is_read_and_held_once(bench: Bench) -> None:
+    await bench.made("edit_image", prompt="blue", images=[source(bench, "path")] * 8, size=SMALL)
+    assert len(bench.last().files) == 8
+
+
+async def test_too_many_jobs_at_once_are_refused(bench: Bench) -> None:
+    bench.knobs.hold()
+    jobs = [await handed(bench, "generate_image", prompt=prompt, size=SMALL) for prompt in ("a fox", "a hare")]
+    refused = await bench.refused("generate_image", prompt="an owl", size=SMALL)
+    assert refused == (
+        "2 jobs are under way, which is the most at once: call again when one of them has ended, as get_image_job"
+        " tells. Nothing was sent or paid."
+    )
+    bench.knobs.release()
+    for job in jobs:
+        await fetched(bench, job)
+    await bench.made("generate_image", prompt="an owl", size=SMALL)

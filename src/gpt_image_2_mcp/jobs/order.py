@@ -1,4 +1,4 @@
-"""An order: what `Pipeline.prepare` found out about a job, and `Pipeline.run` needs to make its pictures; and both as a protocol."""
+"""What `JobRunner` and a job's work pass to each other: the `Order`, and the work itself as a protocol."""
 
 from dataclasses import dataclass
 from pathlib import Path

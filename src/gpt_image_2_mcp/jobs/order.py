@@ -1,11 +1,14 @@
-"""An order: what `Pipeline.prepare` found out about a job, and `Pipeline.run` needs to make its pictures."""
+"""What `JobRunner` and a job's work pass to each other: the `Order`, and the work itself as a protocol."""
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from ..catalogue.session import SessionStep
 from ..inputs.reader import Inputs
 from ..storage.local_folder import Kind
+from .job import Job
+from .report import Report
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,3 +26,15 @@ class Order:
     """What happens to the edit session when the picture is recorded; None outside of one."""
     is_new_folder: bool = False
     """Whether the call names an output folder that does not exist yet."""
+
+
+class JobWork(Protocol):
+    """What a job does. `generation.pipeline.Pipeline` is the implementation: this folder stands below `generation/`."""
+
+    async def prepare(self, job: Job) -> Order:
+        """Read and check all that the job needs, before anything is paid; raises GptImageError."""
+        ...
+
+    async def run(self, job: Job, order: Order) -> Report:
+        """Make the pictures; raises GptImageError if there are none."""
+        ...

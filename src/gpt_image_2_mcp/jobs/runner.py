@@ -22,7 +22,6 @@ import math
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from itertools import takewhile
-from typing import Protocol
 
 import anyio
 import anyio.abc
@@ -33,7 +32,7 @@ from ..malloc import trim, use_one_arena
 from ..parameters.models import identity
 from .foreign_jobs import ForeignJobs
 from .job import UNDER_WAY, Delivery, Job, check_room, without_traceback
-from .order import Order
+from .order import JobWork
 from .report import Report
 from .store import JobStore
 
@@ -60,18 +59,6 @@ IDLE_S = 0.3
 
 ProgressCallback = Callable[[float, str], Awaitable[None]]
 """Receives the progress, which grows toward 100, and a message for the user."""
-
-
-class JobWork(Protocol):
-    """What a job does. `generation.pipeline.Pipeline` is the implementation: this folder stands below `generation/`."""
-
-    async def prepare(self, job: Job) -> Order:
-        """Read and check all that the job needs, before anything is paid; raises GptImageError."""
-        ...
-
-    async def run(self, job: Job, order: Order) -> Report:
-        """Make the pictures; raises GptImageError if there are none."""
-        ...
 
 
 class JobRunner:

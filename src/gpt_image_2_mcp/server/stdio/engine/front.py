@@ -140,10 +140,8 @@ class _Front:
         self._replay.line = b""
         held, self._held = self._held, []
         for line in held:
-            if line is first:
-                self._note(line)
-            else:
-                self._pass_to_engine(line)
+            if self._note(line) and line is not first:
+                self._to_engine += line
         return None
 
     def _refuse(self, reason: str) -> None:

@@ -155,6 +155,14 @@ class Job:
         self.answerable.set()
 
     @property
+    def end_text(self) -> str:
+        """A line for the log about what became of the job."""
+        if isinstance(self.outcome, Report):
+            places = ", ".join(str(image.path) for image in self.outcome.images)
+            return f"{self.id} ({self.tool}) is done, and saved as {places}"
+        return f"{self.id} ({self.tool}) ended without a picture: {self.state}"
+
+    @property
     def _pictures_text(self) -> str:
         request = self.request
         pictures = f"{request.count} pictures" if request.count > 1 else "a picture"

@@ -248,7 +248,7 @@ class JobRunner:
         for job in paid:
             if job.finished.is_set():
                 # The client may be gone, and the next start tells what became of its work.
-                logger.warning("%s", _end_text(job))
+                logger.warning("%s", job.end_text)
         if waiting.cancelled_caught:
             logger.warning("gave up waiting: pictures that were paid for may be lost")
             self._tasks.cancel_scope.cancel()
@@ -342,15 +342,6 @@ def _is_joinable(job: Job, call: Job) -> bool:
     if job.delivery is Delivery.DIRECT:
         return not job.finished.is_set() and call.started_at - job.started_at > SILENT_TIMEOUT_S
     return job.delivery is Delivery.HANDED_OUT and anyio.current_time() - job.ended_at < JOINABLE_S
-
-
-def _end_text(job: Job) -> str:
-    """What became of a job, for the log."""
-    if isinstance(job.outcome, Report):
-        return (
-            f"{job.id} ({job.tool}) is done, and saved as {', '.join(str(image.path) for image in job.outcome.images)}"
-        )
-    return f"{job.id} ({job.tool}) ended without a picture: {job.state}"
 
 
 def _is_listed(job: Job) -> bool:

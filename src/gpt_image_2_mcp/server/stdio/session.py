@@ -62,14 +62,19 @@ async def _serve(pipes: StdioPipes, replay: HandshakeReplay, sandbox: bool, engi
             if control:
                 control.recall(service)
             await _begin_first_call(replay, service, control)
-            # In a thread, so that the job goes on meanwhile.
-            await anyio.to_thread.run_sync(importlib.import_module, f"{__package__}.connection")
-            from .connection import serve_connection
+            try:
+                # In a thread, so that the job goes on meanwhile.
+                await anyio.to_thread.run_sync(importlib.import_module, f"{__package__}.connection")
+            except ImportError as error:
+                # The program was replaced or is damaged. The service still saves what is paid before it closes.
+                sys.stderr.write(f"gpt-image-2-mcp: {error}\n")
+            else:
+                from .connection import serve_connection
 
-            # See `serve` on both.
-            gc.freeze()
-            gc.enable()
-            await serve_connection(pipes, replay, service, control=control, ended=ended)
+                # See `serve` on both.
+                gc.freeze()
+                gc.enable()
+                await serve_connection(pipes, replay, service, control=control, ended=ended)
         tasks.cancel_scope.cancel()
 
 

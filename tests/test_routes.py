@@ -92,8 +92,10 @@ async def test_what_a_fall_back_says(bench: Bench) -> None:
     bench.knobs.faults = [REFUSALS["the historical 400"]]
     answer = await edited(bench)
     assert folded(bench.plain(answer.text)) == snapshot("""\
-Edited: 1 picture by the built-in sandbox in place of gpt-image-2, 1024x640, quality medium, PNG.
+Edited: 1 picture by the built-in sandbox in place of gpt-image-2, 1024x640, quality medium, PNG, N
+bytes.
 FOLDER/sandbox/edit-TIME-HEX.png
+From: WORK/photo.png
 Tokens: 642 in, 956 out; free, gpt-image-2 would have cost about $0.0341.
 Note: OpenAI does not edit with 'gpt-image-2' on /images/edits (400); the backend says: "Invalid
 value: 'gpt-image-2'. Value must be 'dall-e-2'" (request id req_ID; said by the sandbox, not by

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 
 from gpt_image_2_mcp.catalogue.job_table import RETENTION
 from gpt_image_2_mcp.catalogue.picture_table import to_microseconds
+from gpt_image_2_mcp.catalogue.text_index import words_of_picture
 from gpt_image_2_mcp.database.schema import charges, jobs, pictures, sessions
 from gpt_image_2_mcp.database.sqlite import open_database
 
@@ -64,7 +65,10 @@ def fill(database: Path, count: int, shown: Sequence[Shown]) -> Filled:
                 chunk = rows[start : start + CHUNK]
                 connection.execute(sa.insert(pictures), chunk)
                 connection.execute(sa.insert(charges), [_charge(row) for row in chunk])
-            connection.exec_driver_sql("INSERT INTO picture_words (picture_words) VALUES ('rebuild')")
+                connection.exec_driver_sql(
+                    "INSERT INTO picture_words (rowid, words) VALUES (?, ?)",
+                    [(row["number"], " ".join(words_of_picture(row["prompt"], row["id"]))) for row in chunk],
+                )
             connection.execute(sa.insert(sessions), _sessions(rows))
             connection.execute(sa.insert(jobs), _jobs(rows))
     finally:

@@ -289,7 +289,7 @@ async def test_full_shows_the_file_itself_and_none_shows_nothing(benches: Benche
     assert answer.pictures[0].mime_type == "image/png"
     none = await benches.open(wrap=canned(data).wrap, GPT_IMAGE_2_INLINE="none")
     result = await none.call("generate_image", prompt="noise")
-    assert [block.type for block in result.content] == ["text", "resource_link"]
+    assert [block.type for block in result.content] == ["text"]
     assert report_of(result)["images"][0]["size_bytes"] == len(data)
 
 
@@ -309,7 +309,7 @@ async def test_a_picture_that_cannot_be_decoded_is_saved_and_told_without_a_prev
     assert not result.is_error, said(result)
     (image,) = report_of(result)["images"]
     assert await anyio.Path(image["file_path"]).read_bytes() == data
-    assert [block.type for block in result.content] == ["text", "resource_link"]
+    assert [block.type for block in result.content] == ["text"]
 
 
 async def test_other_calls_are_answered_while_previews_are_made(benches: Benches) -> None:

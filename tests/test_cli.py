@@ -145,7 +145,7 @@ BROKEN_RULES = {
     "a wrong size": ["generate", "a fox", "--size", "1000x1000", "--sandbox"],
     "too many": ["generate", "a fox", "-n", "11", "--sandbox"],
     "an empty prompt": ["generate", "", "--sandbox"],
-    "compression of a PNG": ["generate", "a fox", "--output-compression", "5", "--sandbox"],
+    "compression beyond its range": ["generate", "a fox", "--output-compression", "101", "--sandbox"],
 }
 FAILURES = {
     "no key": ["generate", "a fox"],

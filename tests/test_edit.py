@@ -86,9 +86,11 @@ async def test_what_was_edited_is_told_like_what_was_made(each_era: Bench) -> No
     each_era.photo()
     answer = await each_era.made("edit_image", prompt="bluer", images=["photo.png"], size=SMALL, n=2)
     assert folded(each_era.plain(answer.text)) == snapshot("""\
-Edited: 2 pictures by the built-in sandbox in place of gpt-image-2, 1024x640, quality medium, PNG.
+Edited: 2 pictures by the built-in sandbox in place of gpt-image-2, 1024x640, quality medium, PNG, N
+bytes together.
 FOLDER/sandbox/edit-TIME-HEX-1.png
 FOLDER/sandbox/edit-TIME-HEX-2.png
+From: WORK/photo.png
 Tokens: 642 in, 1,912 out; free, gpt-image-2 would have cost about $0.0625.\
 """)
     assert [path.name.partition("-")[0] for path in answer.paths] == ["edit", "edit"]

@@ -90,9 +90,42 @@ async def test_an_empty_catalogue_says_so_and_a_filter_that_fits_nothing_says_th
 Nothing was made yet, or the catalogue is new: `gpt-image-2-mcp library rebuild FOLDER` takes in
 earlier pictures.\
 """)
-    assert folded(said(await bench.call("list_images", query="fox"))) == snapshot(
-        "No picture is like that. Leave filters out to see all; words have to begin words of the prompt."
-    )
+    assert said(await bench.call("list_images", query="fox")).endswith("or in the file's name.")
+
+
+async def test_a_search_without_a_hit_says_what_there_is(bench: Bench) -> None:
+    await make(bench, "a whale")
+    text = said(await bench.call("list_images", project="other"))
+    assert text.startswith("No picture matches. Use fewer filters.")
+    assert f" Projects: work. Pictures were made on {datetime.now().astimezone():%Y-%m-%d}." in text
+
+
+@pytest.mark.parametrize(
+    ("prompt", "query"),
+    [
+        ("eine Straße in Zürich", "strasse zurich"),
+        ("k\u0131rm\u0131z\u0131 tilki", "KIRMIZI"),
+        ("ثَعْلَب", "ثعلب"),
+        ("שׁוּעָל", "שועל"),
+        ("Ёлка в снегу", "ЕЛКА"),
+        ("Ἀλώπηξ", "αλωπηξ"),
+        ("smørrebrød", "smorrebrod"),
+        ("\uff26\uff2f\uff38", "fox"),
+    ],
+)
+async def test_case_and_diacritics_do_not_count_in_any_script(bench: Bench, prompt: str, query: str) -> None:
+    await make(bench, prompt)
+    await make(bench, "a whale")
+    assert await found(bench, query=query) == [prompt]
+    assert await found(bench, query=prompt) == [prompt]
+
+
+async def test_words_of_the_files_name_are_found(bench: Bench) -> None:
+    made = await make(bench, "a whale", filename_prefix="Füchse im_Schnee")
+    await make(bench, "an owl")
+    for query in ("fuchse", "schnee whale", made.path.stem.split("-")[3]):
+        assert await found(bench, query=query) == ["a whale"]
+    assert await found(bench, query="image") == []
 
 
 async def test_pictures_of_one_call_stand_in_their_order_and_the_newest_call_first(bench: Bench) -> None:
@@ -124,9 +157,9 @@ async def test_filters_are_told_apart(benches: Benches) -> None:
 
 
 async def test_a_time_that_is_none_is_told(bench: Bench) -> None:
-    assert folded(await bench.refused("list_images", since="last tuesday")) == snapshot("""\
-'last tuesday' is no time: give a date such as 2026-11-22, a date and time such as 2026-11-22T14:30,
-today, yesterday, or how long ago, such as 2h, 3d or 1w.\
+    assert folded(await bench.refused("list_images", since="the blue one")) == snapshot("""\
+'the blue one' cannot be read as a time: give a date such as 2026-11-22, a date and time such as
+2026-11-22T14:30, or words such as today, yesterday 9:00, last week, 2h or 3 days ago.\
 """)
 
 
@@ -190,12 +223,12 @@ async def test_words_for_pictures_that_there_are_not_say_the_way_out(bench: Benc
     assert texts == snapshot(
         {
             "last": """\
-There is no `last` picture: none was made in this run. list_images, or `gpt-image-2-mcp library
-list`, finds earlier ones, to be named by their id; a file called last is './last'.\
+No picture was made in this chat yet, so there is no `last`. list_images, or `gpt-image-2-mcp
+library list`, finds earlier ones: give an id. A file called last is './last'.\
 """,
             "7": """\
-There is no picture number 7: no contact sheet was shown in this run (list_images with contact_sheet
-makes one). A file of that name is './7'.\
+There is no picture number 7: it would be one on a contact sheet, and none was shown in this chat.
+Call list_images with contact_sheet first. For a file named 7, write './7'.\
 """,
             "image-20261122-101112-abcdef": """\
 There is no picture 'image-20261122-101112-abcdef' in the catalogue. list_images, or
@@ -280,7 +313,7 @@ async def test_a_picture_is_shown_with_its_record(bench: Bench) -> None:
     edit = await bench.made("edit_image", **LOW, prompt="bluer", images=["last"])
     result = await bench.call("show_image", image=id_of(edit))
     text = said(result)
-    assert [block.type for block in result.content] == ["text", "image", "resource_link"]
+    assert [block.type for block in result.content] == ["text", "image"]
     for part in ("prompt: bluer", f"made from: {id_of(made)}", str(edit.path), "quality low", "tokens: "):
         assert part in text
     record = (result.meta or {})["gpt-image-2/picture"]

@@ -12,12 +12,15 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from inline_snapshot import snapshot
 from promises import promise
+from pydantic import TypeAdapter
 from workbench import SMALL, Bench
 
+from gpt_image_2_mcp.catalogue.picture_record import PICTURE_ID, PictureId
 from gpt_image_2_mcp.errors import BadRequest
 from gpt_image_2_mcp.paths import denylist
 from gpt_image_2_mcp.paths import policy as folders
-from gpt_image_2_mcp.paths.policy import WritePolicy, expand_path, safe_prefix
+from gpt_image_2_mcp.paths.policy import WritePolicy, expand_path
+from gpt_image_2_mcp.paths.prefix import safe_prefix
 
 HOME = Path("/home/kim")
 WORK = HOME / "project"
@@ -316,12 +319,22 @@ def test_every_secret_file_is_found(name: str) -> None:
 @pytest.mark.parametrize(
     ("text", "prefix"),
     [
-        ("Café à la crème", "Cafe-a-la-creme"),
+        ("Café à la crème", "Café-à-la-crème"),
+        ("Müller Straße Größe", "Müller-Straße-Größe"),
+        ("k\u0131rm\u0131z\u0131", "k\u0131rm\u0131z\u0131"),
+        ("雪の中の赤い狐", "雪の中の赤い狐"),
+        ("שועל", "שועל"),
+        ("नमस्ते दुनिया", "नमस्ते-दुनिया"),
+        ("🦊", ""),
+        ("🦊 fox", "fox"),
+        ("x" * 39 + "b\u0301", "x" * 39),
+        ("\u0301x", "x"),
+        ("狐" * 40, "狐" * 33),
         ("../../etc/passwd", "etc-passwd"),
         ("a__b--c", "a__b-c"),
         ("--rf", "rf"),
         ("ﬁne ①", "fine-1"),
-        ("絵画", ""),
+        ("絵画", "絵画"),
         ("...", ""),
         ("con", "con_"),
         ("LPT1", "LPT1_"),
@@ -341,11 +354,14 @@ def test_a_prefix_is_reduced_to_safe_characters(text: str, prefix: str) -> None:
 @example(text="\ufdfa" * 400)
 def test_a_prefix_is_safe_whatever_it_is_made_from(text: str) -> None:
     prefix = safe_prefix(text)
-    assert re.fullmatch(r"[A-Za-z0-9_-]{0,40}", prefix)
+    assert len(prefix) <= 41
+    assert len(prefix.encode()) <= 101
+    assert re.fullmatch(PICTURE_ID, f"image-20261128-101500-0a1b2c-{prefix}".rstrip("-"))
+    TypeAdapter(PictureId).validate_python(f"image-20261128-101500-0a1b2c-{prefix}".rstrip("-"))
     assert safe_prefix(prefix) == prefix
     assert prefix.lower() not in {"con", "prn", "aux", "nul", "com1", "lpt1", "conin", "conout", "clock"}
     assert not prefix.startswith("-")
-    assert unicodedata.is_normalized("NFKD", prefix)
+    assert unicodedata.is_normalized("NFKC", prefix)
 
 
 @given(text=st.text(max_size=300))

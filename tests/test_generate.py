@@ -194,7 +194,8 @@ async def test_a_folder_lost_after_paying_costs_nobody_the_picture(bench: Bench)
     (answer,) = answers
     assert answer.path.is_relative_to(bench.folder)
     assert folded(bench.plain(answer.text)) == snapshot("""\
-Made: 1 picture by the built-in sandbox in place of gpt-image-2, 1024x640, quality medium, PNG.
+Made: 1 picture by the built-in sandbox in place of gpt-image-2, 1024x640, quality medium, PNG, N
+bytes.
 FOLDER/sandbox/image-TIME-HEX.png
 Tokens: 8 in, 956 out; free, gpt-image-2 would have cost about $0.0287.
 Note: Saved in FOLDER/sandbox, since this could not be written: WORK/fragile (Not a directory).\
@@ -236,7 +237,8 @@ async def test_a_name_that_is_taken_is_never_written_over(bench: Bench, monkeypa
 async def test_the_answer_says_what_was_made_where_it_is_and_what_it_cost(each_era: Bench) -> None:
     answer = await each_era.made("generate_image", prompt="a red fox", size=SMALL, quality="low")
     assert folded(each_era.plain(answer.text)) == snapshot("""\
-Made: 1 picture by the built-in sandbox in place of gpt-image-2, 1024x640, quality low, PNG.
+Made: 1 picture by the built-in sandbox in place of gpt-image-2, 1024x640, quality low, PNG, N
+bytes.
 FOLDER/sandbox/image-TIME-HEX.png
 Tokens: 9 in, 107 out; free, gpt-image-2 would have cost about $0.0033.\
 """)
@@ -263,6 +265,7 @@ async def test_the_report_for_programs_has_its_fields(bench: Bench) -> None:
         "prompt": "a red fox",
         "requested": {"size": SMALL, "quality": "low", "n": 1, "format": "webp", "background": "auto"},
         "applied": {"size": SMALL, "quality": "low", "n": 1, "format": "webp", "background": "opaque"},
+        "inputs": [],
         "images": [
             {
                 "id": stem,

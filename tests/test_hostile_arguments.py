@@ -295,8 +295,9 @@ data URL.\
 """,
             "a NUL": "'photo.png\\x00.txt' holds a character that no path can have: remove it.",
             "a right-to-left mark": """\
-There is no file 'WORK/photo\\u202egnp.exe'. This server sees files of the computer that it runs on,
-and not what was attached or pasted into a chat: give the full path of a file that is there.\
+There is no file 'WORK/photo\\u202egnp.exe'. Give the full path of a file on the computer that this
+server runs on; what was attached or pasted into the chat does not reach it. In that folder there is
+'photo.png'.\
 """,
             "too long a path": "A path of 6,000 characters is too long: 4,096 are the most.",
             "text as a data URL": "The data URL is no picture, and only PNG, JPEG and WebP are taken.",

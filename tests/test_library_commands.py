@@ -203,7 +203,7 @@ def test_a_word_for_no_picture_is_answered_in_words_of_the_command_line(folder: 
     for word in ("last", "7"):
         result = CliRunner().invoke(commands, ["--sandbox", "edit", "bluer", "-i", word])
         assert result.exit_code == 1
-        assert "in this run" in result.stderr
+        assert "in this chat" in result.stderr
         assert "server" not in result.stderr
 
 
@@ -215,7 +215,7 @@ def test_more_pages_are_told_of(shelf: list[Picture]) -> None:
 
 def test_a_wrong_time_is_one_line(folder: Path) -> None:
     del folder
-    assert "'never' is no time" in refused("list", "--since", "never")
+    assert "'never' cannot be read as a time" in refused("list", "--since", "never")
 
 
 def test_a_picture_is_shown_with_all_that_is_known_of_it(shelf: list[Picture], folder: Path) -> None:

@@ -373,7 +373,7 @@ async def test_a_damaged_picture_is_saved_and_told_and_never_shown(
     assert content_of(image) == data
     assert image["broken"] is True
     assert "is damaged: it was saved as it came" in said(result)
-    assert {block.type for block in result.content} <= {"text", "resource_link"}
+    assert {block.type for block in result.content} <= {"text"}
     assert json.loads(record_of(Path(image["file_path"])))["applied"]["broken"] is True
     await is_listed_everywhere(bench, Path(image["file_path"]))
 

@@ -126,7 +126,7 @@ async def test_a_later_process_knows_what_is_damaged(benches: Benches, tmp_path:
     later = await benches.open(data_dir=tmp_path / "data")
     fetched = await later.call("get_image_job", job_id=job)
     assert (fetched.meta or {})[META]["images"][0]["broken"] is True
-    assert {block.type for block in fetched.content} == {"text", "resource_link"}
+    assert {block.type for block in fetched.content} == {"text"}
 
 
 def without_pixels(edge: int) -> bytes:
@@ -140,7 +140,7 @@ def without_pixels(edge: int) -> bytes:
 async def test_what_is_too_large_to_be_decoded_is_not_shown_unseen(benches: Benches, inline: str) -> None:
     bench = await benches.open(wrap=canned(without_pixels(10_000)).wrap, GPT_IMAGE_2_INLINE=inline)
     result = await bench.call("generate_image", **FOX)
-    assert {block.type for block in result.content} == {"text", "resource_link"}
+    assert {block.type for block in result.content} == {"text"}
 
 
 @pytest.mark.parametrize("inline", ["preview", "full", "none"])
@@ -156,7 +156,7 @@ async def test_too_little_memory_to_decode_a_picture_does_not_make_it_damaged(
         result = await bench.call("generate_image", **FOX)
     assert not result.is_error
     assert "broken" not in (result.meta or {})[META]["images"][0]
-    assert {block.type for block in result.content} == {"text", "resource_link"}
+    assert {block.type for block in result.content} == {"text"}
 
 
 @pytest.mark.parametrize("tool", ["generate_image", "edit_image", "start_edit_session", "continue_edit_session"])

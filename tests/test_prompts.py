@@ -341,7 +341,7 @@ async def test_texts_are_counted(each_era: Bench) -> None:
 
 async def test_an_unknown_argument_or_prompt_is_answered_with_those_that_exist(each_era: Bench) -> None:
     assert await refused(each_era, "poster", REQUIRED["poster"] | {"colour": "red"}) == (
-        "There is no parameter `colour`; the parameters are: subject, headline, texts, style, shape, quality."
+        "There is no parameter `colour`. The parameters are: subject, headline, texts, style, shape, quality."
     )
     assert await refused(each_era, "make_coffee", {}) == (
         "There is no prompt 'make_coffee'; there are: product_photo, infographic, consistent_character, careful_edit,"

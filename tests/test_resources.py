@@ -1,14 +1,15 @@
-"""Saved pictures as MCP resources: links in answers, the list, the template, and the original bytes."""
+"""Saved pictures as MCP resources: the list, the template, and the original bytes."""
 
 import base64
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from mcp import MCPError
-from mcp_types import BlobResourceContents, CallToolResult, ResourceLink, ResourceTemplateReference
-from stdio_bench import PROTOCOLS, fetched, handed, report_of, running
-from workbench import SMALL, Bench, Benches, canned, encoded
+from mcp_types import BlobResourceContents, CallToolResult, ResourceTemplateReference
+from stdio_bench import PROTOCOLS, report_of, running
+from workbench import META, SMALL, Bench, Benches, canned, encoded, said
 
 pytestmark = pytest.mark.anyio
 
@@ -16,8 +17,8 @@ TEMPLATE = "gpt-image-2://pictures/{id}"
 SESSION = "gpt-image-2://sessions/{id}"
 
 
-def links_of(result: CallToolResult) -> list[ResourceLink]:
-    return [block for block in result.content if isinstance(block, ResourceLink)]
+def uris_of(result: CallToolResult) -> list[str]:
+    return [TEMPLATE.replace("{id}", quote(image["id"])) for image in report_of(result)["images"]]
 
 
 async def read(bench: Bench, uri: str) -> BlobResourceContents:
@@ -27,54 +28,37 @@ async def read(bench: Bench, uri: str) -> BlobResourceContents:
 
 
 @pytest.mark.parametrize("tool", ["generate_image", "edit_image", "start_edit_session"])
-async def test_every_saved_picture_is_a_link_to_its_original_bytes(each_era: Bench, tool: str) -> None:
+async def test_every_saved_picture_is_a_resource_with_its_original_bytes(each_era: Bench, tool: str) -> None:
     images: dict[str, Any] = {} if tool == "generate_image" else {"images": [str(each_era.photo())]}
     count: dict[str, Any] = {} if tool == "start_edit_session" else {"n": 2}
     result = await each_era.call(
         tool, prompt="a fox", size="1024x1024", output_format="webp", filename_prefix="Füchse & 狐", **images, **count
     )
     saved = report_of(result)["images"]
-    links = links_of(result)
-    assert len(links) == len(saved)
-    for link, image in zip(links, saved, strict=True):
-        assert link.uri == TEMPLATE.replace("{id}", image["id"])
-        assert link.name == image["filename"]
-        assert link.mime_type == image["mime_type"] == "image/webp"
-        assert link.size == image["size_bytes"]
-        contents = await read(each_era, link.uri)
+    for uri, image in zip(uris_of(result), saved, strict=True):
+        assert image["id"] in said(result)
+        assert image["mime_type"] == "image/webp"
+        contents = await read(each_era, uri)
         with open(image["file_path"], "rb") as file:  # noqa: ASYNC230, PTH123 - a small file of this test
             assert base64.b64decode(contents.blob) == file.read()
-        assert (contents.uri, contents.mime_type) == (link.uri, "image/webp")
+        assert (contents.uri, contents.mime_type) == (uri, "image/webp")
 
 
-@pytest.mark.parametrize("version", ["2025-03-26", "2025-06-18"])
-async def test_clients_older_than_links_get_none(version: str, tmp_path: Any) -> None:
-    """They would refuse the whole answer for a type that they do not know."""
-    async with running({"GPT_IMAGE_2_OUTPUT_DIR": str(tmp_path)}, "--sandbox", version=version) as program:
-        await program.greet()
-        result = await program.answer(await program.call("generate_image", prompt="a fox", size=SMALL))
-    kinds = [block["type"] for block in result["content"]]
-    assert kinds == ["text", "image", *(["resource_link"] if version >= "2025-06-18" else [])]
-
-
-async def test_a_fetched_answer_has_its_links_too(benches: Benches) -> None:
-    bench = await benches.open(GPT_IMAGE_2_MAX_WAIT_S="0.05")
-    bench.knobs.hold()
-    job_id = await handed(bench, "generate_image", prompt="a fox", size=SMALL)
-    assert not (await bench.client.list_resources()).resources
-    bench.knobs.release()
-    (link,) = links_of(await fetched(bench, job_id))
-    assert (await read(bench, link.uri)).blob
+async def test_no_answer_links_to_a_resource(each_era: Bench) -> None:
+    """Frameworks take such a link for the address of an image, and the next request to their model fails."""
+    made = await each_era.call("generate_image", prompt="a fox", size=SMALL)
+    for result in (made, await each_era.call("show_image", image="last")):
+        assert [block.type for block in result.content] == ["text", "image"]
 
 
 async def test_the_recent_pictures_are_listed_the_newest_first(each_era: Bench) -> None:
     made = [await each_era.call("generate_image", prompt=f"fox {n}", size=SMALL, n=n) for n in (1, 2)]
-    (first,), second = map(links_of, made)
+    (first,), second = map(uris_of, made)
     listed = (await each_era.client.list_resources()).resources
-    assert [resource.uri for resource in listed] == [second[1].uri, second[0].uri, first.uri]
-    assert [(resource.name, resource.mime_type, resource.size) for resource in listed] == [
-        (link.name, link.mime_type, link.size) for link in (second[1], second[0], first)
-    ]
+    assert [resource.uri for resource in listed] == [second[1], second[0], first]
+    (image,) = report_of(made[0])["images"]
+    named = (listed[-1].name, listed[-1].mime_type, listed[-1].size)
+    assert named == (image["filename"], image["mime_type"], image["size_bytes"])
 
 
 @pytest.mark.parametrize("version", ["2025-06-18", PROTOCOLS[-1]])
@@ -88,7 +72,9 @@ async def test_what_was_made_is_listed_by_a_later_process(version: str, tmp_path
     async with running(environ, "--sandbox", version=version) as program:
         await program.greet()
         listed = (await program.answer(await program.ask("resources/list")))["resources"]
-    assert [resource["uri"] for resource in listed] == [made["content"][-1]["uri"]]
+    assert [resource["uri"] for resource in listed] == [
+        TEMPLATE.replace("{id}", image["id"]) for image in made["_meta"][META]["images"]
+    ]
 
 
 async def test_a_template_tells_how_a_picture_is_addressed(each_era: Bench) -> None:
@@ -100,13 +86,13 @@ async def test_a_template_tells_how_a_picture_is_addressed(each_era: Bench) -> N
 
 async def test_the_list_stays_short_and_older_pictures_are_read_all_the_same(benches: Benches) -> None:
     bench = await benches.open(wrap=canned(*[encoded("WEBP", (64, 64))] * 10).wrap)
-    oldest = links_of(await bench.call("generate_image", prompt="foxes", n=10))[0]
+    oldest = uris_of(await bench.call("generate_image", prompt="foxes", n=10))[0]
     for _ in range(5):
         await bench.call("generate_image", prompt="foxes", n=10)
     listed = (await bench.client.list_resources()).resources
     assert len(listed) == 50
-    assert oldest.uri not in {resource.uri for resource in listed}
-    assert base64.b64decode((await read(bench, oldest.uri)).blob) == encoded("WEBP", (64, 64))
+    assert oldest not in {resource.uri for resource in listed}
+    assert base64.b64decode((await read(bench, oldest)).blob) == encoded("WEBP", (64, 64))
 
 
 @pytest.mark.parametrize(

@@ -61,8 +61,10 @@ async def test_a_session_from_its_start_to_its_end(each_era: Bench) -> None:
     ended = await bench.call("end_edit_session", session_id=first.session_id)
     after = await bench.call("list_edit_sessions")
     assert folded(bench.plain(first.text)) == snapshot("""\
-Edited: 1 picture by the built-in sandbox in place of gpt-image-2, 1024x640, quality medium, PNG.
+Edited: 1 picture by the built-in sandbox in place of gpt-image-2, 1024x640, quality medium, PNG, N
+bytes.
 FOLDER/sandbox/session-TIME-HEX.png
+From: WORK/photo.png
 Tokens: 642 in, 956 out; free, gpt-image-2 would have cost about $0.0338.
 session_id: session-ID, turn 1, made from the originals.
 0 originals: photo.png
@@ -70,8 +72,10 @@ session_id: session-ID, turn 1, made from the originals.
 continue_edit_session makes the next change; end_edit_session closes the session.\
 """)
     assert folded(bench.plain(second.text)) == snapshot("""\
-Edited: 1 picture by the built-in sandbox in place of gpt-image-2, 1024x640, quality medium, PNG.
+Edited: 1 picture by the built-in sandbox in place of gpt-image-2, 1024x640, quality medium, PNG, N
+bytes.
 FOLDER/sandbox/session-TIME-HEX.png
+From: session-TIME-HEX
 Tokens: 642 in, 956 out; free, gpt-image-2 would have cost about $0.0338.
 session_id: session-ID, turn 2, made from turn 1.
 0 originals: photo.png
@@ -306,8 +310,10 @@ async def test_a_session_that_is_ended_during_a_turn_loses_no_picture(bench: Ben
     (second,) = answers
     assert second.path.exists()
     assert folded(bench.plain(second.text)) == snapshot("""\
-Edited: 1 picture by the built-in sandbox in place of gpt-image-2, 1024x640, quality medium, PNG.
+Edited: 1 picture by the built-in sandbox in place of gpt-image-2, 1024x640, quality medium, PNG, N
+bytes.
 FOLDER/sandbox/session-TIME-HEX.png
+From: session-TIME-HEX
 Tokens: 642 in, 956 out; free, gpt-image-2 would have cost about $0.0338.
 Note: The session was ended while this turn was made; its picture is saved all the same.\
 """)

@@ -193,3 +193,33 @@ async def test_a_server_without_a_cap_keeps_all_its_sessions(benches: Benches) -
     for _ in range(3):
         await bench.made("start_edit_session", prompt="bluer", images=["photo.png"], size=SMALL)
     assert "3 active" in said(await bench.call("list_edit_sessions"))
+
+
+def test_every_variable_is_documented_where_it_is_declared() -> None:
+    for name, field in Settings.variables().items():
+        description = Settings.model_fields[field].description
+        assert description, name
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("$HOME/pics", "/home/ann/pics"),
+        ("${HOME}/pics", "/home/ann/pics"),
+        ("%USERPROFILE%/pics", "/users/ann/pics"),
+        ('"/data/my pics"', "/data/my pics"),
+    ],
+)
+def test_variables_and_quotes_in_a_folder_are_understood(written: str, meant: str) -> None:
+    environ = {"GPT_IMAGE_2_OUTPUT_DIR": written, "HOME": "/home/ann", "USERPROFILE": "/users/ann"}
+    settings = Settings.read(environ)
+    assert settings.problems == ()
+    assert settings.output_dir == meant
+
+
+@pytest.mark.parametrize("written", ["$NOWHERE/pics", "%NOWHERE%/pics"])
+def test_a_variable_that_is_not_set_is_named(written: str) -> None:
+    (problem,) = Settings.read({"GPT_IMAGE_2_OUTPUT_DIR": written}).problems
+    assert "the variable" in problem
+    assert "NOWHERE" in problem
+    assert "is not set" in problem

@@ -30,10 +30,8 @@ def inside(name: str, schema: dict[str, Any]) -> st.SearchStrategy[Any]:
         case {"type": "string"}:
             least, most = schema.get("minLength", 0), schema.get("maxLength", 5000)
             some = st.text(st.characters(exclude_categories=["Cs"]), min_size=least, max_size=min(most, 30))
-            # A prompt needs a visible character, which a schema cannot say.
-            return some.map(lambda text: f"x{text}"[:most] if least else text) | st.sampled_from(
-                ["x" * least, "x" * most]
-            )
+            # A prompt needs a visible character, which a schema cannot say, and "null" counts as left out.
+            return some.map(lambda text: f"x{text}"[:most]) | st.sampled_from(["x" * least, "x" * most])
         case {"type": "integer"}:
             least, most = schema["minimum"], schema.get("maximum", 10**6)
             return st.integers(least, most) | st.sampled_from([least, most])

@@ -274,6 +274,7 @@ def without_ids(text: str) -> str:
     text = re.sub(r"req_[0-9a-f]{32}", "req_ID", text)
     text = re.sub(r"session-[0-9a-f]{24}", "session-ID", text)
     text = re.sub(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{6}", "TIME-HEX", text)
+    text = re.sub(r", [0-9,]+ bytes( together)?\.", r", N bytes\1.", text)
     return re.sub(r"[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}", "DATE", text)
 
 

@@ -2,7 +2,8 @@
 
 A wrong value never stops the server, since the user of an MCP client sees nothing of a server that exits. The default
 is used instead, and `problems` gets a sentence, which is written to stderr once and is the answer to every call. A
-variable counts as unset if it is empty, or still holds a `${…}` that the client did not fill in.
+variable counts as unset if it is empty, or still holds a `${…}` that the client did not fill in and that, in a folder's
+path, names no variable of the environment.
 """
 
 import os
@@ -30,6 +31,7 @@ from .database.url import Address, PostgresUrl
 from .errors import BadRequest, NotConfigured, shown
 from .parameters.validation import describe_rule
 from .paths.policy import expand_path
+from .paths.written_folder import expand_variables, first_variable, unquoted_folder
 from .redaction.key import redact_key, redact_key_bytes
 from .redaction.password import redact_password
 
@@ -37,6 +39,9 @@ _PLACEHOLDER = re.compile(r"\$\{[^}]*\}")
 
 DEFAULT_BASE_URL = "https://api.openai.com/v1"
 """The API's address where OPENAI_BASE_URL is not set."""
+
+FOLDERS = ("GPT_IMAGE_2_OUTPUT_DIR", "GPT_IMAGE_2_ALLOWED_DIRS")
+"""The settings that name folders: variables of the environment are replaced in them."""
 
 TEN_YEARS_MS = 315_360_000_000
 """The longest idle time of a session that can be set; for a longer one there is 0, which means never."""
@@ -85,6 +90,8 @@ ModelName = Annotated[str, AfterValidator(_check_model_name)]
 
 
 def _check_folder(text: str) -> str:
+    if variable := first_variable(text):
+        raise ValueError(f"a folder's path, and the variable {variable} in it is not set")
     try:
         expand_path(text, working_dir=Path("/"), home=Path("/"))
     except BadRequest as error:
@@ -153,8 +160,8 @@ class Settings(BaseModel):
     project: AccountId | None = Field(None, alias="OPENAI_PROJECT_ID")
     """The project that pays."""
     output_dir: Folder | None = Field(None, alias="GPT_IMAGE_2_OUTPUT_DIR")
-    """Where pictures are saved: absolute, `~/…`, or relative to the working directory. Unset: your Pictures folder,
-    `gpt-image-2/<project>/`."""
+    """Where pictures are saved: absolute, `~/…`, or relative to the working directory; `$NAME` and `%NAME%` are
+    replaced. Unset: your Pictures folder, `gpt-image-2/<project>/`."""
     model: ModelName = Field("gpt-image-2", alias="GPT_IMAGE_2_MODEL")
     """The image model; a dated snapshot, a later model, an Azure deployment or a proxy's alias."""
     session_max: int = Field(20, ge=0, alias="GPT_IMAGE_2_SESSION_MAX")
@@ -228,9 +235,9 @@ class Settings(BaseModel):
     @classmethod
     def read(cls, environ: Mapping[str, str], *, sandbox: bool = False) -> Self:
         """Read the variables from an environment; a wrong value becomes a sentence in `problems`."""
-        values: dict[str, Any] = {
-            name: environ[name].strip() for name in cls.variables() if not _is_unset(environ.get(name))
-        }
+        given = {name: environ.get(name, "").strip() for name in cls.variables()}
+        given |= {name: expand_variables(unquoted_folder(given[name]), environ) for name in FOLDERS}
+        values: dict[str, Any] = {name: value for name, value in given.items() if not _is_unset(value)}
         extra: dict[str, Any] = {"sandbox": sandbox}
         try:
             return cls.model_validate(values | extra)
@@ -340,5 +347,5 @@ class Settings(BaseModel):
         return f"{name} must be {expected}; it is {got}. Correct it in the client's configuration, or in the shell."
 
 
-def _is_unset(value: str | None) -> bool:
-    return value is None or not value.strip() or _PLACEHOLDER.search(value) is not None
+def _is_unset(value: str) -> bool:
+    return not value or _PLACEHOLDER.search(value) is not None

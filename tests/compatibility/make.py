@@ -119,7 +119,11 @@ def dump() -> str:
                 columns = [f"quote({column})" for _, column, *_ in connection.execute(f"PRAGMA table_info({name})")]
                 found = connection.execute(f"SELECT {', '.join(columns)} FROM {name}")  # noqa: S608 - our own names
                 statements.extend(f"INSERT INTO {name} VALUES ({', '.join(row)});" for row in found)  # noqa: S608
-        if any(name == "picture_words" for name, _ in tables):
+        if any(name == "picture_words" and "content=" not in sql for name, sql in tables):
+            found = connection.execute("SELECT rowid, quote(words) FROM picture_words")
+            insert = "INSERT INTO picture_words (rowid, words) VALUES"
+            statements.extend(f"{insert} ({row}, {words});" for row, words in found)
+        elif any(name == "picture_words" for name, _ in tables):
             statements.append("INSERT INTO picture_words (picture_words) VALUES ('rebuild');")
     return "\n".join(statements) + "\n"
 

@@ -27,6 +27,7 @@ from promises import promise
 from gpt_image_2_mcp.errors import BadRequest, GptImageError, UnreadableSource, shown
 from gpt_image_2_mcp.inputs import local_file as local_files
 from gpt_image_2_mcp.inputs import sources
+from gpt_image_2_mcp.inputs.mask import check_mask
 from gpt_image_2_mcp.inputs.sources import InputImage, Sources
 from gpt_image_2_mcp.paths import denylist
 
@@ -153,8 +154,8 @@ async def test_reading_and_decoding_leave_the_event_loop(work: Path, monkeypatch
 async def test_a_file_that_is_not_there_is_explained(work: Path) -> None:
     message = await refusal(reading(work), "photos/cat.png")
     assert message.replace(str(work), "/work") == snapshot(
-        "There is no file '/work/photos/cat.png'. This server sees files of the computer that it runs on, and not what "
-        "was attached or pasted into a chat: give the full path of a file that is there."
+        "There is no file '/work/photos/cat.png'. Give the full path of a file on the computer that this server runs "
+        "on; what was attached or pasted into the chat does not reach it."
     )
 
 
@@ -594,7 +595,7 @@ async def judged_mask(work: Path, data: bytes, first: bytes = b"") -> InputImage
     (work / "mask.png").write_bytes(data)
     (work / "first.png").write_bytes(first or picture())
     reader = reading(work)
-    return await reader.mask("mask.png", first=await reader.image("first.png"))
+    return check_mask(await reader.image("mask.png", is_mask=True), first=await reader.image("first.png"))
 
 
 async def test_a_mask_with_alpha_goes_byte_for_byte(work: Path) -> None:

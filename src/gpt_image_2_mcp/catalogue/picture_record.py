@@ -14,8 +14,17 @@ from pydantic import AfterValidator, AliasChoices, AwareDatetime, BaseModel, Con
 
 from ..images import MIME, SHOWN, FileFormat
 
-PICTURE_ID = r"(?:image|edit|session)-[0-9]{8}-[0-9]{6}-[0-9a-f]{6}(?:-[A-Za-z0-9_-]{1,80})?"
-"""The pattern of a picture's id, which is the name of its file without the extension."""
+# Not `\w`: Python's has no marks of letters, which the pattern in pydantic's engine has.
+_OF_PREFIX = (
+    "A-Za-z0-9_\u00a1-\u00ac\u00ae-\u061b\u061d-\u167f\u1681-\u180d\u180f-\u1fff\u2070-\u2fff\u3001-\ud7ff"
+    "\uf900-\ufdff\ufe10-\ufefe\uff10-\uffef\U00010000-\U000dffff"
+)
+PICTURE_ID = rf"(?:image|edit|session)-[0-9]{{8}}-[0-9]{{6}}-[0-9a-f]{{6}}(?:-[{_OF_PREFIX}-]{{1,80}})?"
+"""The pattern of a picture's id, which is the name of its file without the extension.
+
+After the time and the random part comes the prefix that a user chose, in letters and digits of every script: without
+control characters, spaces and marks of direction.
+"""
 
 Text = Annotated[str, Field(max_length=32_000)]
 MAX_SHORT_TEXT = 300

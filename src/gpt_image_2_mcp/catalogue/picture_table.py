@@ -15,7 +15,7 @@ import sqlalchemy as sa
 
 from ..database.schema import pictures, sessions
 from .picture_record import Picture, PictureRecord, PictureRow, SessionPosition, TokenCounts
-from .text_index import words_of
+from .text_index import words_of_picture
 
 logger = logging.getLogger(__name__)
 
@@ -53,15 +53,16 @@ class PictureTable:
         used = set(self.connection.scalars(taken))
         row["number"] = next(free for free in range(number, number + 10_001) if free not in used)
         self.connection.execute(sa.insert(pictures), row)
+        words = words_of_picture(row["prompt"], row["id"])
         if self.connection.dialect.name == "sqlite":
-            self.connection.exec_driver_sql(
-                "INSERT INTO picture_words (rowid, prompt) SELECT number, prompt FROM pictures WHERE number = ?",
-                (row["number"],),
+            self.connection.execute(
+                sa.text("INSERT OR REPLACE INTO picture_words (rowid, words) VALUES (:number, :words)"),
+                {"number": row["number"], "words": " ".join(words)},
             )
         else:
             self.connection.execute(
                 sa.text("INSERT INTO picture_words (number, words) VALUES (:number, array_to_tsvector(:words))"),
-                {"number": row["number"], "words": words_of(row["prompt"])},
+                {"number": row["number"], "words": words},
             )
         return True
 
@@ -86,12 +87,7 @@ class PictureTable:
         """Delete a row and its words; its file stays. A session without any turn left is deleted with it."""
         here = pictures.c.number == row.number
         if self.connection.dialect.name == "sqlite":
-            # The index holds no text of its own: it has to be told what it is to forget.
-            self.connection.exec_driver_sql(
-                "INSERT INTO picture_words (picture_words, rowid, prompt)"
-                " SELECT 'delete', number, prompt FROM pictures WHERE number = ?",
-                (row.number,),
-            )
+            self.connection.exec_driver_sql("DELETE FROM picture_words WHERE rowid = ?", (row.number,))
         self.connection.execute(sa.delete(pictures).where(here))
         turns = sa.select(pictures.c.session_id).where(pictures.c.session_id.is_not(None))
         self.connection.execute(sa.delete(sessions).where(sessions.c.id.not_in(turns)))
@@ -113,6 +109,12 @@ class PictureTable:
     def newest(self, limit: int) -> list[Picture]:
         """The pictures that were made last, at most `limit`."""
         return list(self._iterate(sa.select(pictures).order_by(pictures.c.number.desc()).limit(limit)))
+
+    def projects(self, limit: int) -> list[str]:
+        """The names of the projects, those with the most pictures first, at most `limit`."""
+        named = sa.select(pictures.c.project).where(pictures.c.project.is_not(None)).group_by(pictures.c.project)
+        most_first = named.order_by(sa.func.count().desc(), pictures.c.project).limit(limit)
+        return [str(name) for name in self.connection.scalars(most_first)]
 
     def set_path(self, picture_id: str, path: Path) -> None:
         """Record the new path of a picture's file."""
@@ -138,6 +140,12 @@ class PictureTable:
         """The newest ids that begin with `start`, ignoring case, since an id may contain a prefix that a user chose."""
         begins = pictures.c.id.istartswith(start, autoescape=True)
         query = sa.select(pictures.c.id).where(begins).order_by(pictures.c.number.desc()).limit(limit)
+        return list(self.connection.scalars(query))
+
+    def ids_with(self, part: str, limit: int) -> list[str]:
+        """The newest ids that contain `part`, ignoring case."""
+        has = pictures.c.id.icontains(part, autoescape=True)
+        query = sa.select(pictures.c.id).where(has).order_by(pictures.c.number.desc()).limit(limit)
         return list(self.connection.scalars(query))
 
     def page(self, query: sa.Select[Any], size: int) -> tuple[list[Picture], bool]:

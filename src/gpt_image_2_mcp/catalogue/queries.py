@@ -1,11 +1,10 @@
-"""`search` finds a page of pictures by words of the prompt and by filters, the newest first.
+"""`search` finds a page of pictures by words of the prompt or the file's name and by filters, the newest first.
 
 The queries read indexes only, until it is known which pictures are on the page, and sort nothing: all indexes hold the
 pictures in the order of their row numbers, which is that of time. Words are found by the full-text index; a text that
 the index does not know as words, such as an emoji or Chinese, is searched for as a substring of the prompts.
 """
 
-import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -26,7 +25,7 @@ against the filters, and does not query the word index once for every picture.""
 def search(connection: sa.Connection, wanted: SearchQuery) -> SearchResult:
     """Find the page of pictures that a query asks for."""
     text = wanted.text or ""
-    words = re.findall(r"\w+", text) if words_of(text) else []
+    words = words_of(text)
     is_sqlite = connection.dialect.name == "sqlite"
     if not words:
         # Symbols such as an emoji are in no index, so they are searched for as text; blank text filters nothing.
@@ -35,13 +34,13 @@ def search(connection: sa.Connection, wanted: SearchQuery) -> SearchResult:
         found, more = _fetch_page(connection, wanted, _matching_words(words, wanted))
     else:
         match = sa.text("picture_words.words @@ CAST(:words AS tsquery)").bindparams(
-            words=" & ".join(f"'{word}':*" for word in words_of(" ".join(words)))
+            words=" & ".join(f"'{word}':*" for word in words)
         )
         joined = pictures.join(_word_index, _word_index.c.number == pictures.c.number)
         found, more = _fetch_page(connection, wanted, _filtered(wanted).select_from(joined).where(match))
     if not found and words and not text.isascii():
         # In scripts without spaces a sentence is one long word to the index: search for the text itself.
-        found, more = _fetch_page(connection, wanted, _containing(words, wanted, is_sqlite=is_sqlite))
+        found, more = _fetch_page(connection, wanted, _containing(text.split(), wanted, is_sqlite=is_sqlite))
     return SearchResult(tuple(found), wanted.page, wanted.page_size, more)
 
 

@@ -4,8 +4,9 @@ They are not in `queries`, since that imports SQLAlchemy, which takes half a sec
 messages without a database, and the modules of the library and the resources import these values at the start.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Self
 
 from ..parameters.times import parse_time
@@ -20,7 +21,7 @@ class SearchQuery:
     """What to search for; a filter that is None is not applied."""
 
     text: str | None = None
-    """Words, or a part, of the prompt."""
+    """Words of the prompt or of the file's name, or a part of the prompt."""
     since: datetime | None = None
     """Pictures made at this time or later."""
     until: datetime | None = None
@@ -76,3 +77,13 @@ class SearchResult:
     def first_number(self) -> int:
         """The number, from 1, of the page's first picture among all that were found."""
         return (self.page - 1) * self.page_size + 1
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """What there is to find, for a search that found nothing."""
+
+    projects: Sequence[str]
+    """The projects, those with the most pictures first."""
+    days: Sequence[date]
+    """The last days on which pictures were made, by the local calendar, the newest first."""

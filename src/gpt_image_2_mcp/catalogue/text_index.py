@@ -1,6 +1,6 @@
-"""`words_of` splits a text into words as SQLite's full-text index does.
+"""`words_of` splits a text into the words under which a picture is found; both databases index exactly these.
 
-PostgreSQL's index is filled with these words: its own parser would find URLs and file names in a prompt instead.
+Case and diacritics do not count, in any script: "STRASSE" finds "Straße".
 """
 
 import re
@@ -10,12 +10,24 @@ from typing import Final
 MAX_WORD_LENGTH: Final = 500
 """Characters of a word; longer ones are cut, since PostgreSQL's index takes at most 2,046 bytes."""
 
+_WITHOUT_DECOMPOSITION: Final = str.maketrans(
+    {"ı": "i", "ø": "o", "đ": "d", "ð": "d", "ł": "l", "ħ": "h", "æ": "ae", "œ": "oe", "þ": "th"}  # noqa: RUF001
+)
+"""Letters with a stroke and the like, which Unicode does not take apart, in lower case."""
+_KANA_MARKS: Final = frozenset("\u3099\u309a")
+"""Without these a Japanese syllable is another one."""
+
 
 def words_of(text: str) -> list[str]:
-    """The distinct words of a text: runs of letters and digits in lower case, Latin letters without diacritics."""
-    # Only Latin letters lose their marks: in other scripts a mark makes another letter, such as й from и.
-    apart = re.sub(r"(?<=[A-Za-z])[\u0300-\u036f]+", "", unicodedata.normalize("NFD", text))
-    # A mark that forms no letter with the one before it is dropped; it must not split the word.
-    composed = re.sub(r"[\u0300-\u036f]+", "", unicodedata.normalize("NFC", apart))
-    whole = composed.lower().replace("\N{GREEK SMALL LETTER FINAL SIGMA}", "\N{GREEK SMALL LETTER SIGMA}")
+    """The distinct words of a text: runs of letters and digits, without case and diacritics."""
+    apart = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold())
+    plain = "".join(
+        character for character in apart if not unicodedata.combining(character) or character in _KANA_MARKS
+    )
+    whole = unicodedata.normalize("NFKC", plain).translate(_WITHOUT_DECOMPOSITION)
     return list(dict.fromkeys(word[:MAX_WORD_LENGTH] for word in re.findall(r"[^\W_]+", whole)))
+
+
+def words_of_picture(prompt: str, picture_id: str) -> list[str]:
+    """The words of a picture: those of its prompt and of its file's name, which is its id, without the kind."""
+    return words_of(f"{prompt} {picture_id.partition('-')[2]}")

@@ -162,6 +162,8 @@ def _run(request: "PaidRequest", *, as_json: bool, sandbox: bool) -> None:
             await _confirm(service, whole)
             return await wait_for_report(service, service.start(whole, client=COMMAND_LINE))
 
+    for note in request.notes:
+        click.echo(f"Note: {note}", err=True)
     report = anyio.run(work)
     if as_json:
         print_json(report.as_dict())

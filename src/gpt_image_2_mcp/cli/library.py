@@ -35,7 +35,9 @@ def library(ctx: click.Context) -> None:
 def _filters(command: Callable[..., None]) -> Callable[..., None]:
     """Add the options that narrow a selection of pictures; `SearchQuery.parse` takes their values."""
     options = (
-        click.option("--since", metavar="TIME", help="2026-11-22, 2026-11-22T14:30, today, yesterday, 2h, 3d or 1w."),
+        click.option(
+            "--since", metavar="TIME", help="2026-11-22, 2026-11-22T14:30, yesterday 9:00, last week, 2h or 3d."
+        ),
         click.option("--until", metavar="TIME", help="The same forms; a day is included up to its end."),
         click.option("--project", metavar="NAME", help="The git repository or folder where the picture was made."),
         click.option("--session", "session_id", metavar="ID", help="The pictures of an edit session."),

@@ -14,7 +14,7 @@ from sqlalchemy import event
 ChargeState = Literal["reserved", "sent", "settled", "unknown", "released"]
 """A charge is reserved, then sent; it ends settled, unknown (both are spent) or released (nothing was billed)."""
 
-VERSION: Final = 4
+VERSION: Final = 5
 """The number of the last file in `migrations/versions`; a database of this version needs no migration."""
 
 TOKENS_EACH: Final = "(output_tokens + pictures - 1) / pictures"
@@ -128,14 +128,13 @@ pictures: Final = sa.Table(
 """One row a picture; the turns of a session are its pictures. `number` is `made_us`, microseconds since 1970, UTC, or
 the next number that is free. `nano_usd` is what this picture cost."""
 
-# `picture_words` is the full-text index of the prompts, which SQLite and PostgreSQL have in different forms.
-# `PictureTable.add` writes each row's words into it.
+# `picture_words` is the full-text index of prompts and names, which SQLite and PostgreSQL have in different forms.
+# `PictureTable.add` writes each row's words (`words_of_picture`) into it.
 event.listen(
     pictures,
     "after_create",
     sa.DDL(
-        "CREATE VIRTUAL TABLE picture_words USING fts5"
-        "(prompt, content='pictures', content_rowid='number', tokenize='unicode61 remove_diacritics 2')"
+        "CREATE VIRTUAL TABLE picture_words USING fts5(words, tokenize='unicode61 remove_diacritics 0', columnsize=0)"
     ).execute_if(dialect="sqlite"),
 )
 event.listen(

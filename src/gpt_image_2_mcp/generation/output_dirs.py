@@ -15,6 +15,7 @@ import anyio
 from ..errors import BadRequest, shown
 from ..paths.policy import WritePolicy, expand_path, real_path
 from ..paths.project import default_folder
+from ..paths.written_folder import check_written_folder, unquoted_folder
 from ..settings import Settings
 from ..storage.local_folder import ensure_writable
 from ..storage.recovery import recover_parts
@@ -83,7 +84,11 @@ class OutputDirs:
         """
         if output_dir and re.match(r"(?!file:)[A-Za-z][A-Za-z0-9+.-]+:/", output_dir):
             raise BadRequest(f"`output_dir` is a folder on this computer; got the address {shown(output_dir)}.")
-        named = expand_path(output_dir, working_dir=self._working_dir, home=self._home) if output_dir else None
+        named = None
+        if output_dir:
+            text = unquoted_folder(output_dir)
+            named = expand_path(text, working_dir=self._working_dir, home=self._home)
+            check_written_folder(text, named)
         folder = self.policy.resolve_writable(named or self.default())
         if len(str(folder)) > MAX_FOLDER_PATH:
             raise BadRequest(

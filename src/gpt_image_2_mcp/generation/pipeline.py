@@ -38,7 +38,8 @@ from ..parameters.models import (
     identity,
 )
 from ..parameters.sizes import parse_edges
-from ..paths.policy import safe_prefix
+from ..paths.prefix import safe_prefix
+from ..paths.safe_open import exists
 from ..persistence.writer_thread import WriterThread
 from ..settings import DEFAULT_BASE_URL, Settings
 from ..storage.local_folder import Name
@@ -116,7 +117,8 @@ class Pipeline:
         name = request.output_dir
         folder = await self._output_dirs.in_time(name, partial(self._output_dirs.prepare, name))
         step = BeginSession(new_session_id(), folder) if kind == "session" else None
-        return Order(kind, folder, inputs, self._key(job, inputs), step)
+        is_new = name is not None and not await self._output_dirs.in_time(name, partial(exists, folder))
+        return Order(kind, folder, inputs, self._key(job, inputs), step, is_new_folder=is_new)
 
     async def _load_key(self) -> None:
         """Read the API key from its file or the keyring, before anything is prepared that needs it."""

@@ -2,15 +2,19 @@
 
 import logging
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
 from ..billing.prices import cost, host_cost
+from ..catalogue.picture_record import Origin
+from ..errors import shown
 from ..jobs.order import Order
 from ..jobs.report import Report
 from ..openai_api.api_result import ApiResult
 from ..openai_api.request import ImageRequest, SendOutcome
+from ..paths.prefix import safe_prefix
+from ..storage.local_folder import SavedImage
 from .image_saver import ImageSaver
 
 DAMAGED = (
@@ -46,6 +50,7 @@ def build_report(order: Order, request: ImageRequest, saver: ImageSaver, outcome
     # None rather than a sum that leaves a request out: it would be taken for the whole.
     usage = sum(usages[1:], usages[0]) if len(usages) == len(results) else None
     warnings = [*order.inputs.changes, *outcome.notes, *saver.warnings, *_differences(requested, applied)]
+    warnings += _notes_on_place(order, request, images)
     warnings += [DAMAGED.format(name=image.path.name) for image in images if image.broken]
     warnings += [f"One of the {n} pictures failed: {failure}" for failure in outcome.failures]
     return Report(
@@ -58,9 +63,26 @@ def build_report(order: Order, request: ImageRequest, saver: ImageSaver, outcome
         usage=usage,
         cost=_cost_or_none(results, model),
         request_id=first.request_id,
+        inputs=tuple(_input_name(origin) for origin in order.inputs.origins),
         warnings=tuple(Counter(warnings)),
         sandbox=first.sandbox,
     )
+
+
+def _input_name(origin: Origin) -> str:
+    name = origin.id or origin.path or origin.source
+    return f"{name} (mask)" if origin.role == "mask" else name
+
+
+def _notes_on_place(order: Order, request: ImageRequest, images: Sequence[SavedImage]) -> list[str]:
+    """Sentences about the folder and the file's name, where they are not what the user may expect."""
+    notes: list[str] = []
+    if order.is_new_folder and any(image.path.parent == order.folder for image in images):
+        notes.append(f"Saved in {order.folder} (new folder).")
+    prefix = request.options.filename_prefix
+    if prefix and prefix.strip() and not safe_prefix(prefix):
+        notes.append(f"`filename_prefix` {shown(prefix)} has no letter or digit, so the file's name has nothing of it.")
+    return notes
 
 
 def _differences(requested: Mapping[str, Any], applied: Mapping[str, Any]) -> list[str]:

@@ -31,6 +31,10 @@ _FLAGS = functools.reduce(
 _MAX_SHOWN = 300
 
 
+class NoSuchFile(UnreadableSource):
+    """There is no file of this path."""
+
+
 def read_picture(
     path: Path,
     *,
@@ -47,6 +51,7 @@ def read_picture(
     it has to be. `hold` is called with the number of bytes before they are read.
 
     Raises:
+        NoSuchFile: there is no file.
         UnreadableSource: the path may not be read, is no regular file, cannot be read, or holds no picture.
     """
     check_readable(path, reference=reference, policy=policy, is_allowed=is_allowed)
@@ -130,9 +135,9 @@ def _open_error(exc: OSError, *, path: Path, reference: str) -> UnreadableSource
     if isinstance(exc, (FileNotFoundError, NotADirectoryError)):
         name = str(path)
         name = name if len(name) <= _MAX_SHOWN else f"{name[:_MAX_SHOWN]}…"
-        return UnreadableSource(
-            f"There is no file {name!r}. This server sees files of the computer that it runs on, and not what was "
-            f"attached or pasted into a chat: give the full path of a file that is there."
+        return NoSuchFile(
+            f"There is no file {name!r}. Give the full path of a file on the computer that this server runs on; "
+            f"what was attached or pasted into the chat does not reach it."
         )
     return UnreadableSource(f"{shown(reference)} cannot be opened: it is no path of a regular file.")
 

@@ -1,6 +1,7 @@
 """`InputReader` reads the pictures that an edit starts from: those of its arguments, or of an earlier turn."""
 
 import hashlib
+import re
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,11 +11,13 @@ import anyio
 
 from ..catalogue.picture_record import Origin, Picture
 from ..catalogue.session import ORIGINALS, Session
-from ..errors import GptImageError, SessionError, UnreadableSource
+from ..errors import GptImageError, SessionError, UnreadableSource, shown
 from ..paths.read_policy import PrivateFile
 from ..paths.safe_open import exists
 from ..storage.time_limit import is_dead
 from . import InputImage, Sources
+from .local_file import NoSuchFile
+from .mask import check_mask
 from .references import References
 
 ItemT = TypeVar("ItemT")
@@ -44,8 +47,8 @@ class Inputs:
 
     @property
     def changes(self) -> list[str]:
-        """What was changed in the pictures and the mask before they are sent, a sentence each."""
-        return [image.change for image in self.all if image.change]
+        """Which other files were taken, and what was changed in the pictures before they are sent, a sentence each."""
+        return [sentence for image in self.all for sentence in (image.note, image.change) if sentence]
 
     @property
     def origins(self) -> tuple[Origin, ...]:
@@ -100,8 +103,8 @@ class InputReader:
         images += await _read_all(self._image, references)
         return Inputs(images, await self._mask(mask, images[0]) if mask else None)
 
-    async def read_saved(self, picture: Picture) -> InputImage:
-        """Read a picture of the catalogue.
+    async def read_saved(self, picture: Picture, *, is_mask: bool = False) -> InputImage:
+        """Read a picture of the catalogue; `is_mask` keeps its transparency.
 
         Raises:
             UnreadableSource: the file is gone, was changed since it was made, or may not be read.
@@ -109,7 +112,7 @@ class InputReader:
         """
         path = picture.path
         try:
-            image = await self._sources.image(str(path), is_known=True)
+            image = await self._sources.image(str(path), is_mask=is_mask, is_known=True)
         except UnreadableSource as error:
             raise _missing_error(path, error) from error
         return _with_id(image, picture)
@@ -132,10 +135,25 @@ class InputReader:
         _require_unchanged(path, hashlib.sha256(data).hexdigest(), sha256)
         return data
 
-    async def read_bytes(self, reference: str) -> tuple[bytes, str]:
-        """The bytes that would be sent to the API for a path or URL, and the file's hash; raises as `read` does."""
-        image = await self._sources.image(reference)
-        return image.data, image.file_sha256
+    async def find(self, reference: str, *, is_mask: bool = False) -> Picture | InputImage:
+        """The picture of the catalogue that an argument refers to; otherwise the image that it names, read.
+
+        `is_mask` keeps the transparency of one that is read.
+
+        Raises:
+            GptImageError: there is no such picture or file, or several could be meant, or it cannot be read.
+
+        """
+        picture = await self._references.find(reference)
+        if picture is not None:
+            return picture
+        try:
+            return await self._sources.image(reference, is_mask=is_mask)
+        except NoSuchFile as error:
+            picture = await self._references.find_by_part(reference)
+            if picture is None:
+                raise _neither_error(reference, error) from None
+            return picture
 
     async def find_private(self, references: Sequence[str]) -> list[PrivateFile]:
         """The files among some arguments that are read only with the person's yes, which was not given yet."""
@@ -152,18 +170,14 @@ class InputReader:
             self._sources.allow(file.path)
 
     async def _image(self, reference: str) -> InputImage:
-        picture = await self._references.find(reference)
-        return await self._sources.image(reference) if picture is None else await self.read_saved(picture)
+        found = await self.find(reference)
+        return await self.read_saved(found) if isinstance(found, Picture) else found
 
     async def _mask(self, reference: str, first: InputImage) -> InputImage:
-        picture = await self._references.find(reference)
-        if picture is None:
-            return await self._sources.mask(reference, first=first)
-        try:
-            mask = await self._sources.mask(str(picture.path), first=first, is_known=True)
-        except UnreadableSource as error:
-            raise _missing_error(picture.path, error) from error
-        return _with_id(mask, picture)
+        found = await self.find(reference, is_mask=True)
+        if isinstance(found, InputImage):
+            return check_mask(found, first=first)
+        return check_mask(await self.read_saved(found, is_mask=True), first=first)
 
     async def _original(self, origin: Origin) -> InputImage:
         if origin.path is None:
@@ -193,6 +207,16 @@ def _with_id(image: InputImage, picture: Picture) -> InputImage:
 def _require_unchanged(path: Path, found: str, sha256: str) -> None:
     if found != sha256:
         raise UnreadableSource(f"The picture {path} was changed since it was made.")
+
+
+def _neither_error(reference: str, error: NoSuchFile) -> UnreadableSource:
+    """A clearer error where a word was given that may have been meant as an id; `error` itself for a path."""
+    if re.search(r"[/\\.]", reference):
+        return error
+    return NoSuchFile(
+        f"There is no picture with the id {shown(reference)}, and no file of that name. list_images finds pictures that"
+        " were made here; for a file, give its full path. What was attached to the chat does not reach this server."
+    )
 
 
 def _missing_error(path: Path, error: UnreadableSource) -> UnreadableSource:

@@ -1,20 +1,26 @@
 """References to pictures that were made here: an id, `last`, or a number of the last contact sheet.
 
-`last` and numbers refer to what this process made and showed, so that a picture of another chat is not edited by
-mistake. They take precedence over files of the same name; `./7` is the file.
+An id is also understood in the address of its resource and in the name of its file, and a part of it where one picture
+alone has that part. `last` and numbers refer to what this process made and showed, so that a picture of another chat is
+not edited by mistake. They take precedence over files of the same name; `./7` is the file.
 """
 
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from urllib.parse import unquote
 
 from ..catalogue.picture_record import PICTURE_ID, Picture
 from ..errors import BadRequest, shown
 from ..persistence.writer_thread import WriterThread
 
 LAST = "last"
-_NUMBER = re.compile(r"[0-9]{1,6}")
+_NUMBER = re.compile(r"(?:#|\N{NUMERO SIGN}|(?:number|no\.?|nr\.?)(?=[\s0-9]))?\s*([0-9]{1,6})", re.IGNORECASE)
 _ID = re.compile(PICTURE_ID)
+_FILE_OF_ID = re.compile(rf"({PICTURE_ID})\.(?:png|jpe?g|webp)", re.IGNORECASE)
+_ADDRESS = re.compile(r"gpt-image-2://pictures/", re.IGNORECASE)
+_PART_OF_ID = re.compile(r"[\w-]{3,140}")
+_MAX_LISTED = 5
 
 
 @dataclass(slots=True)
@@ -35,35 +41,62 @@ class References:
 
         """
         word = reference.strip()
+        if _ADDRESS.match(word):
+            word = unquote(_ADDRESS.sub("", word))
         picture_id = self._resolve_id(word)
-        if picture_id is None:
+        named_file = _FILE_OF_ID.fullmatch(word)
+        if picture_id is None and named_file is None:
             return None
-        found = await self.writer.read(lambda unit: unit.pictures.get(picture_id))
-        if found is None:
+        wanted = picture_id or (named_file and named_file[1]) or ""
+        found = await self.writer.read(lambda unit: unit.pictures.get(wanted))
+        if found is None and picture_id is not None:
             raise BadRequest(
                 f"There is no picture {shown(picture_id)} in the catalogue. list_images, or `gpt-image-2-mcp library"
                 " list`, finds pictures; for a file, give its path."
             )
         return found
 
+    async def find_by_part(self, reference: str) -> Picture | None:
+        """Find the one picture whose id has this part, such as a word of its `filename_prefix`; None if there is none.
+
+        Raises:
+            BadRequest: several pictures have it.
+
+        """
+        word = reference.strip()
+        if not _PART_OF_ID.fullmatch(word):
+            return None
+        ids = await self.writer.read(lambda unit: unit.pictures.ids_with(word, _MAX_LISTED + 1))
+        if len(ids) > 1:
+            more = ", …" if len(ids) > _MAX_LISTED else ""
+            raise BadRequest(
+                f"Several pictures have {shown(word)} in their id: {', '.join(ids[:_MAX_LISTED])}{more}. Give one of"
+                " these ids."
+            )
+        return await self.find(ids[0]) if ids else None
+
     def _resolve_id(self, word: str) -> str | None:
         """The id that a reference stands for; None if it is no reference."""
         if word.lower() == LAST:
             if self.last_id is None:
                 raise BadRequest(
-                    "There is no `last` picture: none was made in this run. list_images, or `gpt-image-2-mcp library"
-                    " list`, finds earlier ones, to be named by their id; a file called last is './last'."
+                    "No picture was made in this chat yet, so there is no `last`. list_images, or `gpt-image-2-mcp"
+                    " library list`, finds earlier ones: give an id. A file called last is './last'."
                 )
             return self.last_id
-        if _NUMBER.fullmatch(word):
-            if int(word) not in self.sheet_ids:
+        if number := _NUMBER.fullmatch(word):
+            if int(number[1]) not in self.sheet_ids:
                 raise BadRequest(
-                    f"There is no picture number {word}: {self._sheet_range()} A file of that name is './{word}'."
+                    f"There is no picture number {number[1]}: {self._sheet_range()} For a file named {word}, write"
+                    f" './{word}'."
                 )
-            return self.sheet_ids[int(word)]
+            return self.sheet_ids[int(number[1])]
         return word if _ID.fullmatch(word) else None
 
     def _sheet_range(self) -> str:
         if not self.sheet_ids:
-            return "no contact sheet was shown in this run (list_images with contact_sheet makes one)."
+            return (
+                "it would be one on a contact sheet, and none was shown in this chat. Call list_images with"
+                " contact_sheet first."
+            )
         return f"the last contact sheet has {min(self.sheet_ids)} to {max(self.sheet_ids)}."

@@ -21,26 +21,24 @@ from urllib.parse import unquote_to_bytes
 import anyio.to_thread
 
 from ..errors import BadRequest, UnreadableSource, shown
-from ..images.formats import EXTENSION, HEAD, LABEL, FileFormat, taken_format
-from ..images.headers import facts
+from ..images.formats import EXTENSION, HEAD, FileFormat, taken_format
 from ..images.other_formats import why_not_taken
 from ..images.validate import MAX_BYTES, validate
-from ..paths.policy import MAX_PATH, expand_path
+from ..paths.policy import expand_path
 from ..paths.read_policy import PrivateFile, ReadPolicy
 from ..storage.time_limit import run_in_time, run_in_time_async
 from .download import DEADLINE, fetch
 from .held_bytes import ByteBudget, Holding
-from .local_file import check_readable, read_picture
+from .local_file import NoSuchFile, check_readable, read_picture
+from .similar_names import near_names, same_names, unquoted
 from .url_policy import display_url
 
 if TYPE_CHECKING:
     from .public_connect import Resolver
 
-MAX_MASK_BYTES = 4_000_000
-"""A mask has fewer bytes than this: "less than 4MB" (OpenAI's reference for `images.edit`, read 2026-11-22)."""
-
 _DATA_URL = re.compile(r"data:(?P<kind>[^,]{0,200}),", re.IGNORECASE | re.DOTALL)
-_BASE64 = re.compile(r"iVBORw0KGgo|/9j/|UklGR")
+_BASE64 = re.compile(r"(?:iVBORw0KGgo|/9j/|UklGR)[A-Za-z0-9+/_=\s-]{50,}")
+"""Long enough not to be the path `/9j/…`, and without the dot of a file's name."""
 _SCHEME = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]+):(?P<slashes>//)?", re.IGNORECASE)
 # Schemes that are written without slashes and have a meaning in a chat or a browser: never taken for a file's name.
 _CHAT_SCHEMES = frozenset({"attachment", "blob", "cid", "content", "javascript", "sandbox"})
@@ -67,6 +65,8 @@ class InputImage:
     """The real path of a local file; None for a URL or data."""
     change: str | None
     """What was changed before sending, as a sentence; None if the pixels are those of the source."""
+    note: str | None = None
+    """A sentence for the answer if another name was taken than the one that was given."""
     id: str | None = None
     """The picture's id, if it was made here."""
     held: Holding | None = field(default=None, compare=False, repr=False)
@@ -106,22 +106,25 @@ class Sources:
         self._budget = budget or ByteBudget()
 
     async def image(self, reference: str, *, is_mask: bool = False, is_known: bool = False) -> InputImage:
-        """Read a picture from an absolute path, one relative to the working directory, `~/…`, or a URL.
+        """Read a picture from an absolute path, one relative to the working directory, `~/…`, a URL, or base64.
+
+        Where there is no such file, one whose name is written a little differently is taken.
 
         `is_mask` keeps its transparency; see `images.validate`. Of a file that `is_known`, the caller knows the hash
-        and takes no other bytes: it is read also where the person would have to be asked about other files.
+        and takes no other bytes: only its exact name is taken, also where the person would be asked about other files.
 
         Raises:
             BadRequest: the argument is no valid path and no URL of a known scheme.
+            NoSuchFile: there is no such file, and no other that could be meant.
             UnreadableSource: it may not or cannot be read, or is no picture that can be sent.
             TooMuchAtOnce: the pictures of other calls take up the memory that there is for them.
         """
         reference = reference.strip()
-        if len(reference) > MAX_PATH and _BASE64.match(reference):
-            # Longer than any path, and it begins as a PNG, JPEG or WebP in base64: a data URL without its beginning.
+        if _BASE64.fullmatch(reference):
+            # It begins as a PNG, JPEG or WebP in base64: a data URL without its beginning.
             reference = f"data:;base64,{reference}"
         held = Holding(self._budget)
-        data, source, path = await self._read(reference, held.grow, is_known=is_known)
+        data, source, path, note = await self._read(reference, held.grow, is_known=is_known)
         check = partial(validate, data, name=_short_name(reference, path), is_mask=is_mask)
         valid = await anyio.to_thread.run_sync(check)
         held.settle(len(valid.data))
@@ -137,6 +140,7 @@ class Sources:
             source=source,
             path=path,
             change=valid.change,
+            note=note,
             held=held,
         )
 
@@ -161,36 +165,6 @@ class Sources:
             return run_in_time(path.parent, read)[0]
         except TimeoutError as error:
             raise UnreadableSource(f"{shown(str(path))} cannot be read: {error.strerror}.") from None
-
-    async def mask(self, reference: str, *, first: InputImage, is_known: bool = False) -> InputImage:
-        """Read a mask: a PNG with an alpha channel, as large as the first picture that is sent, under 4 MB.
-
-        Raises:
-            BadRequest: as `image`.
-            UnreadableSource: as `image`, or the picture is no such mask.
-        """
-        mask = await self.image(reference, is_mask=True, is_known=is_known)
-        what = f"The mask {shown(mask.source)}"
-        if mask.format != "png":
-            raise UnreadableSource(
-                f"{what} is a {LABEL[mask.format]}: a mask is a PNG with an alpha channel, transparent where the "
-                f"picture is to change."
-            )
-        if not facts(mask.data).alpha:
-            raise UnreadableSource(
-                f"{what} has no alpha channel: make it a PNG that is transparent where the picture is to change."
-            )
-        if (mask.width, mask.height) != (first.width, first.height):
-            raise UnreadableSource(
-                f"{what} is {mask.width}x{mask.height} and the first picture {first.width}x{first.height}: make the "
-                f"mask the same size."
-            )
-        if len(mask.data) >= MAX_MASK_BYTES:
-            raise UnreadableSource(
-                f"{what} has {len(mask.data):,} bytes and must have fewer than {MAX_MASK_BYTES:,}: save it with plain "
-                f"areas, or shrink both pictures."
-            )
-        return mask
 
     async def fetch_picture(
         self,
@@ -227,26 +201,60 @@ class Sources:
 
     async def _read(
         self, reference: str, hold: Callable[[int], None], *, is_known: bool
-    ) -> tuple[bytes, str, Path | None]:
-        """The bytes that an argument names, the `source` for the record, and the real path of a file."""
+    ) -> tuple[bytes, str, Path | None, str | None]:
+        """The bytes that an argument names, the `source` for the record, the real path of a file, and a note."""
         found = _SCHEME.match(reference)
         scheme = found["scheme"].lower() if found else ""
         if scheme == "data":
             data = await self.fetch_picture(reference, hold=hold)
-            return data, f"a data URL ({len(data):,} bytes)", None
+            return data, f"a data URL ({len(data):,} bytes)", None, None
         if scheme in {"http", "https"}:
-            return await self.fetch_picture(reference, hold=hold), display_url(reference)[1:-1], None
+            return await self.fetch_picture(reference, hold=hold), display_url(reference)[1:-1], None, None
         if found and scheme != "file" and (found["slashes"] or scheme in _CHAT_SCHEMES):
             raise BadRequest(
                 f"{shown(reference)} means nothing to this server: give a file's path, an http(s) URL or a data URL."
             )
         path = expand_path(reference, working_dir=self._working_dir, home=self._home)
         try:
-            read = partial(self._read_file, path, reference, is_known=is_known, hold=hold)
-            data, real = await run_in_time_async(path.parent, read)
+            read = partial(self._read_named, path, reference, is_known=is_known, hold=hold)
+            data, real, note = await run_in_time_async(path.parent, read)
         except TimeoutError as error:
             raise UnreadableSource(f"{shown(reference)} cannot be read: {error.strerror}.") from None
-        return data, reference, real
+        return data, reference, real, note
+
+    def _read_named(
+        self, path: Path, reference: str, *, is_known: bool, hold: Callable[[int], None]
+    ) -> tuple[bytes, Path, str | None]:
+        """Read a file; where there is none, the one in the same folder whose name is only written differently."""
+        read = partial(self._read_file, hold=hold)
+        try:
+            return (*read(path, reference, is_known=is_known), None)
+        except NoSuchFile as error:
+            if is_known:
+                raise
+            missing = error
+        plain = unquoted(reference)
+        if plain and plain != reference:
+            path = self.expand(plain)
+            try:
+                return (*read(path, reference), None)
+            except NoSuchFile as error:
+                missing = error
+        if not self.is_readable(path.parent):
+            raise missing
+        match [name for name in same_names(path) if self.is_readable(name)]:
+            case [one]:
+                note = f"There is no file {shown(path.name)}; {shown(one.name)} in that folder was taken instead."
+                return (*read(one, str(one)), note)
+            case [_, _, *_] as several:
+                names = ", ".join(shown(name.name) for name in several[:10])
+                raise UnreadableSource(
+                    f"{missing} Several files there have nearly this name: {names}. Name one exactly."
+                )
+            case _:
+                near = near_names(path, is_readable=self.is_readable)
+                hint = f" In that folder there is {', '.join(map(shown, near))}." if near else ""
+                raise NoSuchFile(f"{missing}{hint}") from None
 
     def _read_file(
         self,

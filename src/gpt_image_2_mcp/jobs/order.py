@@ -21,3 +21,5 @@ class Order:
     identical calls."""
     step: SessionStep | None = None
     """What happens to the edit session when the picture is recorded; None outside of one."""
+    is_new_folder: bool = False
+    """Whether the call names an output folder that does not exist yet."""

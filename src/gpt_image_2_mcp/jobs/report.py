@@ -11,12 +11,15 @@ from ..billing.prices import dollars
 from ..billing.tokens import Usage
 from ..catalogue.picture_record import SessionPosition
 from ..catalogue.session import position_lines
-from ..errors import shorten
+from ..errors import shorten, shorten_line
 from ..images.preview import Preview
 from ..storage.local_folder import Kind, SavedImage
 
 MAX_TEXT = 7_900
 """Characters of an answer's text: clients cut or refuse long answers, and the model pays for each of them."""
+
+MAX_INPUT_NAME = 200
+"""Characters of what a picture was made from, in an answer's text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +43,8 @@ class Report:
     cost: Decimal | None
     """Dollars, computed from `usage`; None if the usage or a price is not known."""
     request_id: str | None
+    inputs: tuple[str, ...] = ()
+    """What the pictures were made from: the id of a picture that was made here, otherwise its source."""
     warnings: tuple[str, ...] = ()
     """Sentences for the user and the model."""
     position: Annotated[
@@ -65,6 +70,7 @@ class Report:
             prompt=redact(self.prompt),
             applied={name: clean(value) for name, value in self.applied.items()},
             request_id=clean(self.request_id),
+            inputs=tuple(map(redact, self.inputs)),
             warnings=tuple(map(redact, self.warnings)),
         )
 
@@ -76,6 +82,7 @@ class Report:
             "requested": dict(self.requested),
             "applied": dict(self.applied),
             "images": [_image(image) for image in self.images],
+            "inputs": list(self.inputs),
             "usage": self.usage.as_dict() if self.usage else None,
             "cost_usd_estimated": float(self.cost) if self.cost is not None else None,
             "request_id": self.request_id,
@@ -90,7 +97,9 @@ class Report:
 
     def text(self) -> str:
         """The report as a text: what was made, the files, the cost, the warnings; at most `MAX_TEXT` characters."""
-        lines = [self._headline(), *(str(image.path) for image in self.images), self._cost_line()]
+        lines = [self._headline(), *(str(image.path) for image in self.images)]
+        lines += [f"From: {shorten_line(name, MAX_INPUT_NAME)}" for name in self.inputs]
+        lines.append(self._cost_line())
         lines += [] if self.position is None else position_lines(self.position, self.tree)
         lines += [f"Note: {warning}" for warning in self.warnings]
         return shorten("\n".join(lines), MAX_TEXT)
@@ -104,6 +113,8 @@ class Report:
         facts.append(str(self.applied["format"]).upper())
         if self.applied["background"] == "transparent":
             facts.append("transparent background")
+        together = " together" if count > 1 else ""
+        facts.append(f"{sum(image.size_bytes for image in self.images):,} bytes{together}")
         maker = f"by the built-in sandbox in place of {self.model}" if self.sandbox else f"with {self.model}"
         return f"{verb}: {count} picture{'s' if count > 1 else ''} {maker}, {', '.join(facts)}."
 

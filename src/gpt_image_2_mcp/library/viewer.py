@@ -11,7 +11,7 @@ from pathlib import Path
 import anyio.to_thread
 
 from ..catalogue.picture_record import Picture
-from ..catalogue.search_query import SearchQuery, SearchResult
+from ..catalogue.search_query import Overview, SearchQuery, SearchResult
 from ..errors import BadRequest, UnreadableSource, shown
 from ..images.preview import MAX_PICTURE_BYTES, Preview, make_preview
 from ..inputs.reader import InputReader
@@ -37,6 +37,8 @@ class Listing:
     """The pictures by their numbers on the sheet; empty without a sheet."""
     sheet: bytes | None
     """The contact sheet, a JPEG."""
+    overview: Overview | None = None
+    """What there is, if the request had a filter and found nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +70,16 @@ class Viewer:
             BadRequest: `since` or `until` is not a time.
 
         """
-        query = SearchQuery.parse(**request.model_dump(exclude={"contact_sheet"}))
+        # In a thread: words for a time load a library.
+        query = await anyio.to_thread.run_sync(
+            lambda: SearchQuery.parse(**request.model_dump(exclude={"contact_sheet"}))
+        )
         found = _calls_in_order(await self._library.find(query))
         missing = await anyio.to_thread.run_sync(_missing_ids, found)
         filtered = replace(query, page=1) != SearchQuery()
         if not request.contact_sheet or not found.pictures:
-            return Listing(found, missing, filtered, {}, None)
+            overview = await self._library.overview() if filtered and not found.pictures else None
+            return Listing(found, missing, filtered, {}, None, overview)
         numbers = dict(enumerate(found.pictures, start=found.first_number))
         sheet = await anyio.to_thread.run_sync(self._sheet, numbers)
         self._references.sheet_ids = {number: picture.id for number, picture in numbers.items()}
@@ -86,22 +92,26 @@ class Viewer:
             GptImageError: there is no such picture, it cannot be read, or the region is not inside it.
 
         """
-        picture = await self._references.find(request.image)
-        if picture is None:
-            if re.match(r"(https?|data):", request.image.strip(), re.IGNORECASE):
-                raise BadRequest(
-                    "`image` is a picture that was made here or a file on this computer; got the address"
-                    f" {shown(request.image)}."
-                )
-            data, digest = await self._reader.read_bytes(request.image)
-        elif picture.record.can_be_shown:
-            data, digest = await anyio.to_thread.run_sync(self._reader.read_saved_bytes, picture), ""
+        if re.match(r"(https?|data):", request.image.strip(), re.IGNORECASE):
+            raise BadRequest(
+                "`image` is a picture that was made here or a file on this computer; got the address"
+                f" {shown(request.image)}."
+            )
+        found = await self._reader.find(request.image)
+        if isinstance(found, Picture):
+            if not found.record.can_be_shown:
+                raise UnreadableSource(not_shown_text(found))
+            data, name, note = (
+                await anyio.to_thread.run_sync(self._reader.read_saved_bytes, found),
+                found.path.name,
+                None,
+            )
+            known = await self._library.known_picture(found, "")
         else:
-            raise UnreadableSource(not_shown_text(picture))
-        name = request.image if picture is None else picture.path.name
-        known = await self._library.known_picture(picture, digest)
+            data, name, note = found.data, found.path.name if found.path else found.source, found.note
+            known = await self._library.known_picture(None, found.file_sha256)
         seen, said = await anyio.to_thread.run_sync(_preview_of, data, name, request.region)
-        return View(name, seen, said, known)
+        return View(name, seen, f"{said} {note}" if note else said, known)
 
     def _sheet(self, numbers: Mapping[int, Picture]) -> bytes:
         from .contact_sheet import draw_sheet, make_cells

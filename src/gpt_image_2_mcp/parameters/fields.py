@@ -91,9 +91,10 @@ Mask = Annotated[
     Source, Field(description="PNG of the first image's size; its transparent part marks what to change (a hint)")
 ]
 Since = Annotated[
-    str, Field(min_length=1, max_length=60, description="2026-11-22, 2026-11-22T14:30, today, yesterday, 2h or 3d ago")
+    str,
+    Field(min_length=1, max_length=60, description="2026-11-22, 2026-11-22T14:30, yesterday 9:00, last week, 2h ago"),
 ]
-Until = Annotated[str, Field(min_length=1, max_length=60, description="likewise; that day included")]
+Until = Annotated[str, Field(min_length=1, max_length=60, description="likewise; all of that day or week included")]
 SessionId = Annotated[str, Field(min_length=1, max_length=100, description="from start_edit_session")]
 Abandon = Annotated[bool, Field(description="free the place of a job that was sent, which is billed all the same")]
 JobId = Annotated[str, Field(min_length=1, max_length=100, description="job-… from an answer")]

@@ -16,7 +16,7 @@ from pydantic import BaseModel
 
 _FREE_TEXTS = frozenset({"prompt", "query"})
 """The parameters in which the word "null" may be meant."""
-_NOTHING = frozenset({"", "null", "none", "undefined", "nil"})
+_NOTHING = frozenset({"", "null", "none", "undefined"})
 _PICTURES = frozenset({"images", "image", "mask", "like"})
 """The parameters that name pictures."""
 _PICTURE_KEYS = ("path", "url", "image_url", "file", "id", "uri", "data")

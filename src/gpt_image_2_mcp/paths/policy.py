@@ -1,15 +1,14 @@
 """Which path an argument names, and whether pictures may be written there.
 
-`expand_path` turns an argument into an absolute path, `WritePolicy` decides about output folders, and `safe_prefix`
-makes the part of a file name that a caller may choose. The policy checks the real path of a folder, with every link and
-`..` resolved, and returns it: the caller has to write there, and not to the path of the argument.
+`expand_path` turns an argument into an absolute path, and `WritePolicy` decides about output folders. The policy checks
+the real path of a folder, with every link and `..` resolved, and returns it: the caller has to write there, and not to
+the path of the argument.
 """
 
 import ntpath
 import os
 import re
 import tempfile
-import unicodedata
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -19,10 +18,8 @@ from urllib.parse import unquote
 from ..errors import BadRequest, shown
 from . import denylist
 from .homes import find_hidden
-from .plain_names import ALLOWED, WINDOWS_DEVICES, is_plain, is_windows_device, suggest_plain
-
-MAX_PREFIX = 40
-"""Characters of a file name that a caller chooses: readable in a list, and far below every system's limit of 255."""
+from .plain_names import ALLOWED, is_plain, is_windows_device, suggest_plain
+from .written_folder import check_drive
 
 MAX_PATH = 4096
 """Characters of a path: the limit of Linux, and more than those of the other systems."""
@@ -42,7 +39,7 @@ def expand_path(text: str, *, working_dir: Path, home: Path) -> Path:
 
     Raises:
         BadRequest: the argument is empty or too long, holds a NUL, or names another user's home (`~user`), another
-            host or a device of Windows.
+            host, a device of Windows, or a drive on another system.
     """
     if len(text) > MAX_PATH:
         raise BadRequest(f"A path of {len(text):,} characters is too long: {MAX_PATH:,} are the most.")
@@ -55,6 +52,8 @@ def expand_path(text: str, *, working_dir: Path, home: Path) -> Path:
         is_invalid = True
     if is_invalid:
         raise BadRequest(f"{shown(text)} holds a character that no path can have: remove it.")
+    if not _IS_WINDOWS:
+        check_drive(path)
     if path.startswith("~"):
         if path[1:2] not in {"", "/", os.sep}:
             raise BadRequest(
@@ -129,18 +128,6 @@ class WritePolicy:
             f"a new folder cannot be called {shown(name)}, since its name is to be plain ({ALLOWED}). Call it "
             f"{shown(suggest_plain(name))}, or name a folder that exists."
         )
-
-
-def safe_prefix(text: str) -> str:
-    """The start of a file name that is safe on every system: at most `MAX_PREFIX` of `A-Z a-z 0-9 - _`, or "".
-
-    Accents are removed; everything else becomes "-". A name that Windows reserves for a device gets a "_" at its end.
-    """
-    # Cut before normalizing: NFKD can expand one character to eighteen, and only `MAX_PREFIX` are needed.
-    folded = unicodedata.normalize("NFKD", text[: 4 * MAX_PREFIX])
-    letters = "".join(character for character in folded if not unicodedata.combining(character))
-    prefix = re.sub(r"[^A-Za-z0-9_]+", "-", letters).strip("-")[:MAX_PREFIX].strip("-")
-    return f"{prefix}_" if prefix.lower() in WINDOWS_DEVICES else prefix
 
 
 def real_path(path: Path) -> Path:

@@ -10,9 +10,10 @@ from ..errors import shorten, shorten_line
 from ..jobs.report import MAX_TEXT
 from ..library.text import details, summary_line
 from ..library.viewer import Listing, View
-from .results import picture_link
 
 LIST_KEY = "gpt-image-2/pictures"
+MAX_PROJECT = 60
+"""Characters of a project's name in a text."""
 RECORD_KEY = "gpt-image-2/picture"
 
 
@@ -42,8 +43,6 @@ def show_result(view: View) -> CallToolResult:
         TextContent(text=shorten(text, MAX_TEXT)),
         ImageContent(data=view.preview.base64, mime_type=view.preview.mime_type),
     ]
-    if view.known is not None:
-        content.append(picture_link(view.known.picture))
     return CallToolResult(content=content, _meta=meta)
 
 
@@ -86,7 +85,16 @@ def _no_pictures_text(listing: Listing) -> str:
             "Nothing was made yet, or the catalogue is new: `gpt-image-2-mcp library rebuild FOLDER` takes in earlier"
             " pictures."
         )
-    return "No picture is like that. Leave filters out to see all; words have to begin words of the prompt."
+    text = (
+        "No picture matches. Use fewer filters. Each word of `query` must be the beginning of a word in the prompt, in"
+        " the prompt's language, or in the file's name."
+    )
+    overview = listing.overview
+    if overview and overview.projects:
+        text += f" Projects: {', '.join(shorten_line(project, MAX_PROJECT) for project in overview.projects)}."
+    if overview and overview.days:
+        text += f" Pictures were made on {', '.join(day.isoformat() for day in overview.days)}."
+    return text
 
 
 def _record_as_dict(picture: Picture) -> dict[str, Any]:

@@ -4,6 +4,7 @@ import json
 from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from typing import Any
+from urllib.parse import unquote
 
 import anyio.to_thread
 from mcp import MCPError
@@ -19,13 +20,14 @@ from mcp_types import (
 )
 from pydantic import AnyUrl
 
+from ..catalogue.picture_record import Picture
 from ..catalogue.search_query import SearchQuery
 from ..catalogue.session import Session, tree
 from ..errors import GptImageError, shorten_line
 from ..service.images import ImageService
 from .given_up_calls import GivenUpCalls
 from .notifications import ChangeNotifier
-from .results import PICTURE_URI, SESSION_URI, picture_link, session_uri
+from .results import PICTURE_URI, SESSION_URI, picture_uri, session_uri
 from .sdk import ReadResourceContents, add_request_handler
 
 MAX_LISTED = 50
@@ -62,8 +64,7 @@ class PictureServer(MCPServer[ImageService]):
         with expected_errors():
             found = await self.service.library.find(SearchQuery(page_size=MAX_LISTED))
             sessions, _ = await self.service.list_sessions(MAX_LISTED)
-        pictures = [Resource(**picture_link(picture).model_dump(exclude={"type"})) for picture in found.pictures]
-        return [*pictures, *map(_session_resource, sessions)]
+        return [*map(_picture_resource, found.pictures), *map(_session_resource, sessions)]
 
     async def list_resource_templates(self) -> list[ResourceTemplate]:
         """List the URI templates of pictures and sessions."""
@@ -119,7 +120,16 @@ class PictureServer(MCPServer[ImageService]):
 
 def _id_from_uri(address: str, template: str) -> str:
     prefix = template.removesuffix("{id}")
-    return address.removeprefix(prefix) if address.startswith(prefix) else ""
+    return unquote(address.removeprefix(prefix)) if address.startswith(prefix) else ""
+
+
+def _picture_resource(picture: Picture) -> Resource:
+    return Resource(
+        name=picture.path.name,
+        uri=picture_uri(picture.id),
+        mime_type=picture.mime_type,
+        size=picture.record.size_bytes,
+    )
 
 
 def _session_resource(session: Session) -> Resource:
@@ -146,7 +156,7 @@ def _session_as_dict(session: Session) -> dict[str, Any]:
                 "parent_turn": turn.parent,
                 "branch": turn.position.is_branch,
                 "prompt": turn.prompt,
-                "picture": PICTURE_URI.replace("{id}", turn.picture.id),
+                "picture": picture_uri(turn.picture.id),
                 "file_path": str(turn.path),
             }
             for turn in session.turns

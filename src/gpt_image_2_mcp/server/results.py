@@ -1,15 +1,16 @@
 """Builds the answers of the tools that make pictures, and of those about jobs and sessions.
 
-An answer has text first, then previews, then links to the files, and no structured content: several clients show no
-content at all beside it. What a program reads is in `_meta`.
+An answer has text first, then previews, and no structured content: several clients show no content at all beside it.
+Nor does it link to the picture's resource, since frameworks take such a link for the address of an image that the model
+can fetch. What a program reads is in `_meta`.
 """
 
 from collections.abc import Sequence
 from typing import Any
+from urllib.parse import quote
 
-from mcp_types import CallToolResult, ContentBlock, ImageContent, ResourceLink, TextContent
+from mcp_types import CallToolResult, ContentBlock, ImageContent, TextContent
 
-from ..catalogue.picture_record import Picture
 from ..catalogue.session import Session
 from ..errors import JobAbandoned, shorten_line, shown
 from ..images.preview import Preview
@@ -29,12 +30,10 @@ PICTURE_URI = "gpt-image-2://pictures/{id}"
 SESSION_URI = "gpt-image-2://sessions/{id}"
 
 
-def report_result(report: Report, pictures: Sequence[Preview], *, links: bool) -> CallToolResult:
-    """The report as text, the previews, and with `links` a resource link to each file."""
+def report_result(report: Report, pictures: Sequence[Preview]) -> CallToolResult:
+    """The report as text, and the previews."""
     content: list[ContentBlock] = [TextContent(text=report.text())]
     content += [ImageContent(data=picture.base64, mime_type=picture.mime_type) for picture in pictures]
-    if links:
-        content += [_link(image.id, image.path.name, image.mime_type, image.size_bytes) for image in report.images]
     return CallToolResult(content=content, _meta={META_KEY: report.as_dict()})
 
 
@@ -132,13 +131,9 @@ def session_uri(session_id: str) -> str:
     return SESSION_URI.replace("{id}", session_id)
 
 
-def picture_link(picture: Picture) -> ResourceLink:
-    """A link to the resource with the original file of a picture."""
-    return _link(picture.id, picture.path.name, picture.mime_type, picture.record.size_bytes)
-
-
-def _link(picture_id: str, name: str, mime_type: str, size: int) -> ResourceLink:
-    return ResourceLink(name=name, uri=PICTURE_URI.replace("{id}", picture_id), mime_type=mime_type, size=size)
+def picture_uri(picture_id: str) -> str:
+    """The URI of a picture's resource; letters beyond ASCII in the id are percent-encoded."""
+    return PICTURE_URI.replace("{id}", quote(picture_id))
 
 
 def _text_result(text: str) -> CallToolResult:

@@ -11,7 +11,6 @@ from typing import Any, TypeAlias
 from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.tools import Tool
 from mcp_types import CallToolResult, ToolAnnotations
-from mcp_types.version import is_version_at_least
 
 from ..jobs.job import Job, client_name
 from ..parameters.models import (
@@ -43,9 +42,6 @@ from .results import (
     stop_result,
 )
 from .tool import CALL_ARRIVED_AT, RequestTool
-
-LINKS_SINCE = "2025-06-18"
-"""The first version of the protocol that has `resource_link` in results."""
 
 Call: TypeAlias = Context[ImageService, Any]
 
@@ -185,8 +181,7 @@ async def _wait(call: Call, job: Job, *, is_caller: bool = True) -> CallToolResu
     )
     if report is None:
         return pending_result(job, waited_s=bound)
-    links = is_version_at_least(call.protocol_version or "", LINKS_SINCE)
-    return report_result(report, await service.previews(report), links=links)
+    return report_result(report, await service.previews(report))
 
 
 def _service(call: Call) -> ImageService:

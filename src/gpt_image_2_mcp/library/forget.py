@@ -1,18 +1,38 @@
 """Removes a picture from the catalogue, with all that would bring it back or show it; its file stays."""
 
+import re
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 import anyio.to_thread
 
-from ..catalogue.picture_record import PictureRow
+from ..catalogue.picture_record import PICTURE_ID, PictureRow
 from ..catalogue.sidecar import sidecar_of
-from ..errors import BadRequest, CannotSave
+from ..errors import BadRequest, CannotSave, shown
 from ..generation.output_dirs import OutputDirs
-from ..paths.policy import WritePolicy
+from ..paths.policy import WritePolicy, real_path
 from ..paths.safe_open import exists
 from ..persistence.writer_thread import WriterThread
 from .thumbnails import remove_cached
+
+
+async def find_row(reference: str, *, writer: WriterThread, expand: Callable[[str], Path]) -> PictureRow:
+    """The row of a picture by its id, or by the path of its file, which need not be there.
+
+    Raises:
+        BadRequest: the catalogue has no such picture.
+
+    """
+    named = None if re.fullmatch(PICTURE_ID, reference) else expand(reference)
+    picture_id = reference if named is None else named.stem
+    row = await writer.read(lambda unit: unit.pictures.row(picture_id))
+    if row is None or (named is not None and row.path not in (named, real_path(named))):
+        raise BadRequest(
+            f"The picture {shown(reference)} is not in the catalogue: give an id, as `gpt-image-2-mcp library list`"
+            " and `check` show it, or the path of its file."
+        )
+    return row
 
 
 async def forget(row: PictureRow, *, writer: WriterThread, output_dirs: OutputDirs, cache: Path | None) -> None:

@@ -5,7 +5,6 @@ modules of their own (`check`, `rebuild`, `export`, `gallery`), which are import
 """
 
 import hashlib
-import re
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import anyio.to_thread
 
-from ..catalogue.picture_record import PICTURE_ID, Picture, PictureRow
+from ..catalogue.picture_record import Picture, PictureRow
 from ..catalogue.search_query import Overview, SearchQuery, SearchResult
 from ..catalogue.session import Session
 from ..errors import BadRequest, GptImageError, NotConfigured, shown
@@ -259,21 +258,10 @@ class Library:
         return result
 
     async def forgettable(self, reference: str) -> PictureRow:
-        """The row of a picture by its id, or by the path of its file, which need not be there; nothing else about it.
+        """The row of a picture by its id or the path of its file; see `find_row`, which raises BadRequest."""
+        from .forget import find_row
 
-        Raises:
-            BadRequest: the catalogue has no such picture.
-
-        """
-        named = None if re.fullmatch(PICTURE_ID, reference) else self._sources.expand(reference)
-        picture_id = reference if named is None else named.stem
-        row = await self._writer.read(lambda unit: unit.pictures.row(picture_id))
-        if row is None or (named is not None and row.path not in (named, real_path(named))):
-            raise BadRequest(
-                f"The picture {shown(reference)} is not in the catalogue: give an id, as `gpt-image-2-mcp library list`"
-                " and `check` show it, or the path of its file."
-            )
-        return row
+        return await find_row(reference, writer=self._writer, expand=self._sources.expand)
 
     async def forget(self, row: PictureRow) -> None:
         """Remove a picture from the catalogue, with its record and its thumbnail; its file stays.

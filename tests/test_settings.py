@@ -198,12 +198,6 @@ async def test_a_server_without_a_cap_keeps_all_its_sessions(benches: Benches) -
     assert "3 active" in said(await bench.call("list_edit_sessions"))
 
 
-def test_every_variable_is_documented_where_it_is_declared() -> None:
-    for name, field in Settings.variables().items():
-        description = Settings.model_fields[field].description
-        assert description, name
-
-
 @pytest.mark.parametrize(
     ("written", "meant"),
     [

@@ -143,6 +143,24 @@ async def test_a_list_marks_the_pictures_whose_files_are_gone(bench: Bench) -> N
     assert not fox.endswith("missing")
 
 
+async def test_a_session_is_listed_in_the_order_of_its_turns_and_numbered_by_them(bench: Bench) -> None:
+    await make(bench, "alone")
+    begun = await bench.made("start_edit_session", **LOW, prompt="first", images=["last"])
+    for prompt in ("second", "third"):
+        await bench.made("continue_edit_session", **LOW, session_id=begun.session_id, prompt=prompt)
+    result = await bench.call("list_images", session_id=begun.session_id, contact_sheet=True)
+    rows = (result.meta or {})[LIST]
+    assert [(row["number"], row["turn"], row["prompt"]) for row in rows] == [
+        (1, 1, "first"),
+        (2, 2, "second"),
+        (3, 3, "third"),
+    ]
+    head, first, *_ = said(result).splitlines()
+    assert head.startswith("3 pictures, in the order of the turns, page 1")
+    assert ", turn 1, " in first
+    assert "second" in said(await bench.call("show_image", image=2))
+
+
 async def test_filters_are_told_apart(benches: Benches) -> None:
     bench = await benches.open()
     await make(bench, "alone")

@@ -16,6 +16,7 @@ def summary_line(picture: Picture, *, with_path: bool = True) -> str:
         record.size_text,
         *([] if record.can_be_shown else [no_thumbnail_text(picture)]),
         cost_text(picture),
+        *([f"turn {record.position.turn}"] if record.position else []),
     ]
     text = f"{', '.join(parts)}, {quoted_line(record.prompt)}"
     return f"{text}, {path_text(picture)}" if with_path else text

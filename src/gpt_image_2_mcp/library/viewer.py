@@ -37,6 +37,8 @@ class Listing:
     """The pictures by their numbers on the sheet; empty without a sheet."""
     sheet: bytes | None
     """The contact sheet, a JPEG."""
+    by_turn: bool = False
+    """Whether the pictures are those of one session, in the order of their turns."""
     overview: Overview | None = None
     """What there is, if the request had a filter and found nothing."""
 
@@ -74,16 +76,18 @@ class Viewer:
         query = await anyio.to_thread.run_sync(
             lambda: SearchQuery.parse(**request.model_dump(exclude={"contact_sheet"}))
         )
-        found = _calls_in_order(await self._library.find(query))
+        found = await self._library.find(query)
+        found = _turns_in_order(found) if request.session_id is not None else _calls_in_order(found)
         missing = await anyio.to_thread.run_sync(_missing_ids, found)
         filtered = replace(query, page=1) != SearchQuery()
+        by_turn = request.session_id is not None
         if not request.contact_sheet or not found.pictures:
             overview = await self._library.overview() if filtered and not found.pictures else None
-            return Listing(found, missing, filtered, {}, None, overview)
-        numbers = dict(enumerate(found.pictures, start=found.first_number))
+            return Listing(found, missing, filtered, {}, None, by_turn, overview)
+        numbers = _numbered(found, by_turn=by_turn)
         sheet = await anyio.to_thread.run_sync(self._sheet, numbers)
         self._references.sheet_ids = {number: picture.id for number, picture in numbers.items()}
-        return Listing(found, missing, filtered, numbers, sheet)
+        return Listing(found, missing, filtered, numbers, sheet, by_turn)
 
     async def show(self, request: ShowImageRequest) -> View:
         """Show a picture, or a region of it pixel for pixel if that fits into an answer.
@@ -123,6 +127,22 @@ def _calls_in_order(found: SearchResult) -> SearchResult:
     """Put the pictures of each call into the order in which they were made; the newest call stays first."""
     calls = (list(call) for _, call in groupby(found.pictures, key=lambda picture: picture.record.job_id or picture.id))
     return replace(found, pictures=tuple(picture for call in calls for picture in reversed(call)))
+
+
+def _turns_in_order(found: SearchResult) -> SearchResult:
+    """Put the pictures of a session, which has the newest turns on its first page, into the order of the turns."""
+    return replace(found, pictures=tuple(sorted(found.pictures, key=_turn)))
+
+
+def _turn(picture: Picture) -> int:
+    return picture.record.position.turn if picture.record.position else 0
+
+
+def _numbered(found: SearchResult, *, by_turn: bool) -> dict[int, Picture]:
+    """The pictures by the numbers that a contact sheet shows: in a session those of the turns."""
+    if by_turn:
+        return {_turn(picture): picture for picture in found.pictures}
+    return dict(enumerate(found.pictures, start=found.first_number))
 
 
 def _missing_ids(found: SearchResult) -> frozenset[str]:

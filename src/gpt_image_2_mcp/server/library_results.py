@@ -50,7 +50,8 @@ def _page_text(listing: Listing, numbers: dict[str, int]) -> str:
     """The page as text, with the paths of the files if they all fit."""
     found = listing.found
     count = len(found.pictures)
-    head = f"{count} picture{'s' if count > 1 else ''}, newest first, page {found.page}"
+    order = "in the order of the turns" if listing.by_turn else "newest first"
+    head = f"{count} picture{'s' if count > 1 else ''}, {order}, page {found.page}"
     head += f"; page {found.page + 1} has older ones." if found.has_more else "; there are no older ones."
     if numbers:
         head += " A number on the sheet, or an id, names a picture in every tool."

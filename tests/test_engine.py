@@ -138,18 +138,24 @@ async def test_a_subscription_and_a_picture_under_way_keep_the_engine(
     version: str, environ: dict[str, str], box: Box
 ) -> None:
     idle = {**environ, "GPT_IMAGE_2_ENGINE_IDLE_S": "0.1", "GPT_IMAGE_2_MAX_WAIT_S": "0.1"}
-    session = {"uri": "gpt-image-2://sessions/session-1"}
+    async with running(environ) as program:
+        await program.greet()
+        await program.answer(await program.call("generate_image", **{**FOX, "prompt": "an owl"}))
+    picture = {"uri": f"gpt-image-2://pictures/{saved(environ)[0].stem}"}
     is_newest = version == PROTOCOLS[-1]
     async with running(idle, version=version) as program:
-        await under_way(program, box)
+        await box.turn(hold=True)
+        await program.greet()
+        await program.call("generate_image", **FOX)
+        await box.reached(2)
         (engine,) = program.engines()
         stream = 0
         if is_newest:
             stream = await program.ask("subscriptions/listen", notifications={"resourcesListChanged": True})
         else:
-            await program.answer(await program.ask("resources/subscribe", **session))
+            await program.answer(await program.ask("resources/subscribe", **picture))
         await box.release()
-        await until(lambda: saved(environ))
+        await until(lambda: len(saved(environ)) > 1)
         with anyio.move_on_after(0.5):
             await until(lambda: not program.engines())
         assert program.engines() == [engine]
@@ -157,7 +163,7 @@ async def test_a_subscription_and_a_picture_under_way_keep_the_engine(
             end: dict[str, Any] = {"method": "notifications/cancelled", "params": {"requestId": stream}}
             await program.write({"jsonrpc": "2.0", **end})
         else:
-            await program.answer(await program.ask("resources/unsubscribe", **session))
+            await program.answer(await program.ask("resources/unsubscribe", **picture))
         await until(lambda: not program.engines())
 
 

@@ -395,7 +395,9 @@ async def test_no_session_goes_on_from_a_damaged_picture(benches: Benches, tmp_p
 
 @pytest.mark.parametrize("prompt", [" ", "\u200b\u200d\ufeff", "\u2800\u3164", "\n\t\u00a0", "\u0301"])
 async def test_a_prompt_without_a_visible_character_is_refused_unpaid(bench: Bench, prompt: str) -> None:
-    assert "no visible character" in await bench.refused("generate_image", prompt=prompt)
+    # Blanks alone count as no prompt at all.
+    told = "`prompt` is missing" if prompt.isspace() else "no visible character"
+    assert told in await bench.refused("generate_image", prompt=prompt)
     assert not bench.seen()
 
 

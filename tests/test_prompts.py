@@ -1,7 +1,6 @@
 """The prompts: what a person types becomes a message from which alone an assistant makes the right calls."""
 
 import ast
-import hashlib
 import json
 import re
 from typing import Any, cast
@@ -10,7 +9,7 @@ import pytest
 from inline_snapshot import external_file
 from mcp import MCPError
 from mcp_types import INVALID_PARAMS, PromptReference, ResourceTemplateReference, TextContent
-from workbench import SMALL, Bench, dumped, said
+from workbench import SMALL, Bench, dumped, said, sent_sha256
 
 from gpt_image_2_mcp.parameters.models import parse
 from gpt_image_2_mcp.server.tool import RequestTool
@@ -232,7 +231,7 @@ async def test_a_word_for_a_picture_means_the_same_picture_in_every_call(
         elif tool in ("edit_image", "start_edit_session"):
             answer = await bench.made(tool, **asked)
             sent = [file.sha256 for file in bench.last().files]
-            uses.append(hashlib.sha256(original.path.read_bytes()).hexdigest() in sent)
+            uses.append(sent_sha256(original.path) in sent)
             filled |= {"PATH": str(answer.path), "ID": answer.report.get("session_id") or "job"}
     # A session that refines a draft is the one that starts from the draft alone.
     assert uses == ([True, True] if name == "careful_edit" else [True, False, True])

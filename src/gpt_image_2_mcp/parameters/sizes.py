@@ -84,8 +84,8 @@ def normalize_size(text: str) -> str:
     w, h = nearest_size(width, height)
     broken = "; ".join(_broken_rules(width, height))
     raise ValueError(
-        f"`size` {shown(text)} is not allowed: {broken}. Nearest allowed size: {w}x{h}. (Nothing scales or crops the"
-        f" picture to {width}x{height}.)"
+        f"`size` {shown(text)} is not allowed: {broken}. Nearest allowed size: {w}x{h}; nothing scales or crops the"
+        f" picture to {width}x{height}"
     )
 
 

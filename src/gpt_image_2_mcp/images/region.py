@@ -31,6 +31,8 @@ PNG_EFFORT: Final = 6
 MAX_CUT_PIXELS: Final = 8_300_000
 """Pixels of a region that is cut out at its full size: those of the largest picture that gpt-image-2 makes. A larger
 region fits into no answer, and takes much memory to encode."""
+MAX_CUT_EDGE = 16_000
+"""Pixels of the longest edge of a region: a WebP has at most 16,383, and a JPEG 65,500."""
 
 _BOX: Final = re.compile(r"\s*(-?\d{1,9})\s*,\s*(-?\d{1,9})\s*,\s*(-?\d{1,9})\s*,\s*(-?\d{1,9})\s*", re.ASCII)
 _MAX_PNG_RATIO: Final = 2
@@ -157,7 +159,8 @@ def cut_here(data: bytes, facts: Facts, box: Box, *, share: int) -> EncodedRegio
         ValueError: the picture cannot be decoded.
 
     """
-    scale = math.isqrt(box.width * box.height // MAX_CUT_PIXELS) + 1
+    by_edge = math.ceil(max(box.width, box.height) / MAX_CUT_EDGE)
+    scale = max(math.isqrt(box.width * box.height // MAX_CUT_PIXELS) + 1, by_edge)
     with open_image(data) as image:
         mode = "RGBA" if image.has_transparency_data else "RGB"
         own = reduced(image, mode, scale, (box.left, box.top, box.left + box.width, box.top + box.height))

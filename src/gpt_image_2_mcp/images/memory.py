@@ -35,7 +35,7 @@ MAX_PIXELS: Final = 50_000_000
 MAX_SHRUNK_PIXELS: Final = 400_000_000
 """Pixels of a PNG or JPEG that is shrunk while it is decoded: twice the 200 megapixels of telephones. It takes four
 seconds of a processor."""
-MAX_WEBP_PIXELS: Final = 15_000_000
+MAX_WEBP_PIXELS: Final = 14_000_000
 """Pixels of one WebP: decoding takes 16 bytes for each, of an animation's whole canvas too."""
 
 BYTES_A_PIXEL: Final[Mapping[FileFormat, int]] = MappingProxyType({"png": 11, "jpeg": 12, "webp": 24})

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import settings
 from patience import PATIENCE_S
 from postgres_server import Server, running_server
+from stdio_bench import Box, boxed
 from workbench import Bench, Benches
 
 from gpt_image_2_mcp.database.url import PostgresUrl
@@ -80,6 +81,13 @@ def sandbox_url() -> Iterator[str]:
         process.terminate()
         out, _ = process.communicate(timeout=PATIENCE_S)
         assert out == ""
+
+
+@pytest.fixture
+async def box(sandbox_url: str) -> AsyncIterator[Box]:
+    """The controls of that sandbox."""
+    async with boxed(sandbox_url) as box:
+        yield box
 
 
 @pytest.fixture(scope="session")

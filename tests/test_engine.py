@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ import pytest
 from next_chat import its_own_folders, saved, text_of, the_next_chat_has_it, until
 from patience import MOMENT_S, PATIENCE_S, rounds
 from promises import promise
-from stdio_bench import PROTOCOLS, Box, Program, boxed, running
+from stdio_bench import PROTOCOLS, Box, Program, running
 from workbench import SMALL
 
 pytestmark = [
@@ -25,12 +24,6 @@ pytestmark = [
 ]
 
 FOX: dict[str, Any] = {"prompt": "a red fox", "size": SMALL, "quality": "low"}
-
-
-@pytest.fixture
-async def box(sandbox_url: str) -> AsyncIterator[Box]:
-    async with boxed(sandbox_url) as box:
-        yield box
 
 
 @pytest.fixture

@@ -6,12 +6,12 @@ Real processes; `read_first_call` decides what is begun, and is given lines as t
 import json
 import shutil
 import sys
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from stdio_bench import PROTOCOLS, Box, boxed, running
+from next_chat import its_own_folders, saved, text_of
+from stdio_bench import PROTOCOLS, Box, running
 from workbench import SMALL
 
 import gpt_image_2_mcp
@@ -30,15 +30,8 @@ INITIALIZED = {"jsonrpc": "2.0", "method": "notifications/initialized"}
 
 
 @pytest.fixture
-async def box(sandbox_url: str) -> AsyncIterator[Box]:
-    async with boxed(sandbox_url) as box:
-        yield box
-
-
-@pytest.fixture
 def environ(box: Box, tmp_path: Path) -> dict[str, str]:
-    folders = {"HOME": tmp_path, "XDG_DATA_HOME": tmp_path / "data", "GPT_IMAGE_2_OUTPUT_DIR": tmp_path / "pictures"}
-    return {**box.environ, **{name: str(folder) for name, folder in folders.items()}}
+    return its_own_folders(tmp_path, box)
 
 
 @pytest.fixture
@@ -48,14 +41,6 @@ def broken(environ: dict[str, str], tmp_path: Path) -> dict[str, str]:
     shutil.copytree(Path(gpt_image_2_mcp.__file__).parent, copy)
     (copy / "server" / "factory.py").unlink()
     return {**environ, "PYTHONPATH": str(copy.parent)}
-
-
-def saved(environ: dict[str, str]) -> list[Path]:
-    return sorted(Path(environ["GPT_IMAGE_2_OUTPUT_DIR"]).rglob("*.png"))
-
-
-def text_of(result: dict[str, Any]) -> str:
-    return result["content"][0]["text"]
 
 
 @pytest.mark.anyio

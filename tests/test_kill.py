@@ -13,7 +13,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
-from collections.abc import AsyncGenerator, Generator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
@@ -28,7 +28,7 @@ from fault_proxy import DATABASE, FaultProxy, control, paying, until
 from patience import PATIENCE_S, rounds
 from PIL import Image
 from promises import promise
-from stdio_bench import Box, boxed, calls, reached, running
+from stdio_bench import Box, calls, reached, running
 from workbench import KEY, SMALL, canned, encoded, said
 
 from gpt_image_2_mcp.app import open_service
@@ -550,12 +550,6 @@ async def test_pictures_of_a_process_that_was_killed_before_it_recorded_them_are
 
 
 # The real program.
-
-
-@pytest.fixture
-async def box(sandbox_url: str) -> AsyncGenerator[Box]:
-    async with boxed(sandbox_url) as box:
-        yield box
 
 
 @promise("Crashes", "The next start says what it found.")

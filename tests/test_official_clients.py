@@ -10,7 +10,7 @@ import os
 import secrets
 import signal
 import sys
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
@@ -21,7 +21,7 @@ from installed import folder_of
 from next_chat import its_own_folders, the_next_chat_has_it, until
 from patience import LONG_WAIT, PATIENCE_S
 from promises import promise
-from stdio_bench import MARK, PROGRAM, Box, boxed, processes_with
+from stdio_bench import MARK, PROGRAM, Box, processes_with
 from workbench import SMALL
 
 FOLDER = Path(__file__).parent / "official_clients"
@@ -44,12 +44,6 @@ pytestmark = [
     pytest.mark.anyio,
     pytest.mark.skipif(sys.platform != "linux", reason="the engine is off on other systems"),
 ]
-
-
-@pytest.fixture
-async def box(sandbox_url: str) -> AsyncIterator[Box]:
-    async with boxed(sandbox_url) as box:
-        yield box
 
 
 class OneCall:

@@ -4,7 +4,7 @@ import base64
 import logging
 import re
 import traceback
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ import workbench
 from fault_proxy import paying
 from patience import PATIENCE_S
 from promises import promise
-from stdio_bench import Box, boxed, running
+from stdio_bench import Box, running
 from workbench import SMALL, TOOLS, Bench, Benches, Canned, encoded, plain_arguments, said
 
 from gpt_image_2_mcp.app import open_service
@@ -81,12 +81,6 @@ FAULTS: list[dict[str, Json]] = [
     {"kind": "empty_data"},
     {"kind": "url"},
 ]
-
-
-@pytest.fixture
-async def box(sandbox_url: str) -> AsyncGenerator[Box]:
-    async with boxed(sandbox_url) as box:
-        yield box
 
 
 LOUD = {"GPT_IMAGE_2_MCP_DEBUG": "1", "OPENAI_LOG": "debug", "PYTHONWARNINGS": "default", "PYTHONASYNCIODEBUG": "1"}

@@ -4,14 +4,13 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import anyio
 import pytest
 from patience import PATIENCE_S
-from stdio_bench import PROGRAM, Box, Program, boxed, running
+from stdio_bench import PROGRAM, Box, Program, running
 from workbench import KEY, SMALL
 
 pytestmark = [
@@ -20,12 +19,6 @@ pytestmark = [
 ]
 
 FOX: dict[str, Any] = {"prompt": "a red fox", "size": SMALL}
-
-
-@pytest.fixture
-async def box(sandbox_url: str) -> AsyncIterator[Box]:
-    async with boxed(sandbox_url) as box:
-        yield box
 
 
 def saved(folder: Path) -> list[Path]:

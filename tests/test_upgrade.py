@@ -3,14 +3,13 @@
 import json
 import shutil
 import sys
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from next_chat import its_own_folders, saved, text_of, until
 from promises import promise
-from stdio_bench import Box, boxed, running
+from stdio_bench import Box, running
 from workbench import SMALL
 
 import gpt_image_2_mcp
@@ -22,12 +21,6 @@ pytestmark = [
 
 FOX: dict[str, Any] = {"prompt": "a red fox", "size": SMALL, "quality": "low"}
 REPLACED = "replaced on the disk by another version"
-
-
-@pytest.fixture
-async def box(sandbox_url: str) -> AsyncIterator[Box]:
-    async with boxed(sandbox_url) as box:
-        yield box
 
 
 @pytest.fixture

@@ -3,15 +3,13 @@
 A prompt holds the wish's id, and the plan says what kind of answer that wish gets.
 """
 
-import contextlib
 import re
 import socket
 import threading
 import time
-from collections.abc import Callable, Mapping
-from typing import Any, Self
+from collections.abc import Mapping
 
-from patience import PATIENCE_S
+from listener import Listener
 
 from .exchange import Bill, Exchange, Request, Route, read_request
 from .kind import Kind
@@ -19,62 +17,23 @@ from .kind import Kind
 WISH = re.compile(rb"wish-([0-9a-z]+)")
 
 
-class FaultBackend:
+class FaultBackend(Listener):
     """The backend, in threads of its own; `bills` has every request, in the order in which they came."""
 
     def __init__(self, plan: Mapping[str, Kind]) -> None:
         """`plan` has the kind of answer for each wish's id."""
+        super().__init__()
         self._plan = plan
-        self._socket = socket.create_server(("127.0.0.1", 0), backlog=128)
-        self.address = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
         self.bills: list[Bill] = []
         self._attempts: dict[str, int] = {}
         self._links: dict[str, tuple[Bill, bytes]] = {}
-        self._open: set[socket.socket] = set()
-        self._threads: list[threading.Thread] = []
         self._lock = threading.Lock()
 
-    def __enter__(self) -> Self:
-        """Accept connections."""
-        self._start(self._accept)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Close all connections."""
-        with contextlib.suppress(OSError):
-            self._socket.shutdown(socket.SHUT_RDWR)
-        self._socket.close()
-        for connection in list(self._open):
-            with contextlib.suppress(OSError):
-                connection.shutdown(socket.SHUT_RDWR)
-        for thread in self._threads:
-            thread.join(PATIENCE_S)
-
-    def _start(self, work: Callable[..., None], *arguments: Any) -> None:
-        thread = threading.Thread(target=work, args=arguments, daemon=True, name="fault backend")
-        self._threads = [one for one in self._threads if one.is_alive()] + [thread]
-        thread.start()
-
-    def _accept(self) -> None:
-        while True:
-            try:
-                connection, _ = self._socket.accept()
-            except OSError:
-                return
-            connection.settimeout(PATIENCE_S)
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            self._open.add(connection)
-            self._start(self._serve, connection)
-
-    def _serve(self, connection: socket.socket) -> None:
-        try:
-            with connection, connection.makefile("rb") as incoming:
-                while (request := read_request(incoming)) is not None and self._answer(connection, request):
-                    pass
-        except OSError:
-            pass  # The other side has gone.
-        finally:
-            self._open.discard(connection)
+    def serve(self, connection: socket.socket) -> None:
+        """Answer the requests of a connection."""
+        with connection.makefile("rb") as incoming:
+            while (request := read_request(incoming)) is not None and self._answer(connection, request):
+                pass
 
     def _answer(self, connection: socket.socket, request: Request) -> bool:
         """Answer a request; whether the connection goes on."""

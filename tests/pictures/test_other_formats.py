@@ -1,12 +1,12 @@
 """Inputs as people have them: formats that the API does not take, other colours, transparency, very large pictures."""
 
 import base64
-import io
 import random
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+from drawings import CORNERS, corners, opened, saved
 from PIL import Image, ImageCms, PngImagePlugin
 from workbench import EDITS, SMALL, Benches
 
@@ -16,7 +16,6 @@ from gpt_image_2_mcp.images.preview import make_preview
 from gpt_image_2_mcp.images.region import Box, cut_region
 from gpt_image_2_mcp.images.thumbnail import make_thumbnail
 
-CORNERS = ((255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 0))
 ORIENTATION = 0x0112
 
 # Made with pillow-heif of `corners`, which pi-heif cannot write: upright, and stored for EXIF orientation 6.
@@ -47,27 +46,6 @@ TURNED_HEIC = base64.b64decode(
     "xp423EElK5hr3OLYLQVRNngQPNdwiV3MEM5lFGJ+9Q2Hy1e6VMW9lMYjKyDD7aXepnY1bmS+5/5LnJbKcAb/HD4w8X7ywCABKH8X"
     "DusRXcwQzmUUYn71DYfLV4Tcs9aLbU1PeOC4AAAABkV4aWYAAE1NACoAAAAIAAEBEgADAAAAAQAGAAAAAAAA"
 )
-
-
-def corners(mode: str = "RGB", size: tuple[int, int] = (48, 32)) -> Image.Image:
-    image = Image.new("RGB", size)
-    width, height = size[0] // 2, size[1] // 2
-    for index, colour in enumerate(CORNERS):
-        left, top = index % 2 * width, index // 2 * height
-        image.paste(colour, (left, top, left + width, top + height))
-    return image.convert(mode)
-
-
-def saved(image: Image.Image, kind: str, **options: Any) -> bytes:
-    into = io.BytesIO()
-    image.save(into, kind, **options)
-    return into.getvalue()
-
-
-def opened(data: bytes) -> Image.Image:
-    image = Image.open(io.BytesIO(data))
-    image.load()
-    return image
 
 
 def pixel(image: Image.Image, place: tuple[int, int]) -> tuple[int, ...]:

@@ -1,14 +1,13 @@
 """What bytes are a picture that can be sent, and what is sent for one that the API would refuse."""
 
-import io
 import random
 import struct
 import zlib
 from collections.abc import Callable
 from importlib import import_module
-from typing import Any
 
 import pytest
+from drawings import CORNERS, corners, opened, saved
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from inline_snapshot import snapshot
@@ -24,34 +23,11 @@ ORIENTATION = 0x0112
 validating = import_module("gpt_image_2_mcp.images.validate")
 """The module: its package has the function under the same name."""
 PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
-# Four corners of different colours: turning and mirroring show.
-CORNERS = ((255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 0))
-
-
-def saved(image: Image.Image, kind: str, **options: Any) -> bytes:
-    into = io.BytesIO()
-    image.save(into, kind, **options)
-    return into.getvalue()
-
-
-def corners(mode: str = "RGB", size: tuple[int, int] = (48, 32)) -> Image.Image:
-    image = Image.new("RGB", size)
-    width, height = size[0] // 2, size[1] // 2
-    for index, colour in enumerate(CORNERS):
-        left, top = index % 2 * width, index // 2 * height
-        image.paste(colour, (left, top, left + width, top + height))
-    return image.convert(mode)
 
 
 def noise(size: tuple[int, int] = (64, 48)) -> Image.Image:
     pixels = random.Random(7).randbytes(3 * size[0] * size[1])  # noqa: S311 - the same noise every time
     return Image.frombytes("RGB", size, pixels)
-
-
-def opened(data: bytes) -> Image.Image:
-    image = Image.open(io.BytesIO(data))
-    image.load()
-    return image
 
 
 def chunk(kind: bytes, content: bytes) -> bytes:

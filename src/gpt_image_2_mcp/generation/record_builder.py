@@ -4,14 +4,14 @@
 """
 
 import hashlib
-import re
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from ..billing.budgets import NANO_USD, round_up_to_nano
 from ..billing.tokens import Usage
 from ..catalogue.picture_record import MAX_SHORT_TEXT, Origin, Picture, PictureRecord, TokenCounts
-from ..images import identify
+from ..images import Facts, identify
 from ..jobs.job import Job
 from ..jobs.report import Report
 from ..jobs.serialization import request_of
@@ -19,7 +19,7 @@ from ..parameters.fields import MAX_PROMPT
 from ..parameters.models import Options, PaidRequest
 from ..paths.policy import WritePolicy
 from ..paths.safe_open import is_file
-from ..storage.local_folder import Kind, SavedImage
+from ..storage.local_folder import Kind, saved_files
 
 if TYPE_CHECKING:
     from ..catalogue.job_table import JobRow
@@ -51,7 +51,8 @@ def records_of(
                 model=model,
                 prompt=report.prompt[:MAX_PROMPT],
                 parameters=_parameters(job.request),
-                applied={name: _bounded(value) for name, value in report.applied.items()} | _damage(image),
+                applied={name: _bounded(value) for name, value in report.applied.items()}
+                | _damage(broken=image.broken),
                 usage=_share(report.usage, index, count),
                 cost_usd=None if report.cost is None else shares(nano, count)[index] * NANO_USD,
                 parents=parents,
@@ -72,8 +73,8 @@ def _parameters(request: PaidRequest) -> dict[str, Any]:
     return {name: value for name, value in given.items() if value is not None}
 
 
-def _damage(image: SavedImage) -> dict[str, bool]:
-    return {"broken": True} if image.broken else {}
+def _damage(*, broken: bool) -> dict[str, bool]:
+    return {"broken": True} if broken else {}
 
 
 def find_lost_pictures(row: "JobRow", policy: WritePolicy, *, sandbox: bool) -> list[Picture]:
@@ -88,33 +89,58 @@ def find_lost_pictures(row: "JobRow", policy: WritePolicy, *, sandbox: bool) -> 
 
     """
     request = request_of(row)
-    own_name = re.compile(rf"{re.escape(row.stem)}(-\d+)?\.[a-z]+")
     found: list[Picture] = []
     if policy.resolve_writable(row.folder) != row.folder or not row.folder.is_dir():
         return found
-    for path in sorted(path for path in row.folder.iterdir() if own_name.fullmatch(path.name)):
+    for path in saved_files(row.folder, row.stem):
         if path.is_symlink() or not is_file(path):
             continue
         data = path.read_bytes()
         facts, broken = identify(data)
-        record = PictureRecord(
-            id=path.stem,
+        record = found_record(
+            path,
+            data,
+            facts,
+            broken=broken,
             kind=cast("Kind", row.stem.partition("-")[0]),
-            sha256=hashlib.sha256(data).hexdigest(),
-            size_bytes=len(data),
-            format=facts.format,
-            width=facts.width,
-            height=facts.height,
-            model="unknown",
-            prompt=(request.prompt or "")[:MAX_PROMPT],
-            parameters=_parameters(request),
-            applied={"broken": True} if broken else {},
             made=datetime.fromtimestamp(path.stat().st_mtime, UTC),
-            job_id=row.id,
             sandbox=sandbox,
+            request=request,
+            job_id=row.id,
         )
         found.append(Picture(path=path, record=record))
     return found
+
+
+def found_record(
+    path: Path,
+    data: bytes,
+    facts: Facts,
+    *,
+    broken: bool,
+    kind: Kind,
+    made: datetime,
+    sandbox: bool,
+    request: PaidRequest | None = None,
+    job_id: str | None = None,
+) -> PictureRecord:
+    """The record of a picture of which little more than the file is known; its model is "unknown"."""
+    return PictureRecord(
+        id=path.stem,
+        kind=kind,
+        sha256=hashlib.sha256(data).hexdigest(),
+        size_bytes=len(data),
+        format=facts.format,
+        width=facts.width,
+        height=facts.height,
+        model="unknown",
+        prompt=(request.prompt or "")[:MAX_PROMPT] if request else "",
+        parameters=_parameters(request) if request else {},
+        applied=_damage(broken=broken),
+        made=made,
+        job_id=job_id,
+        sandbox=sandbox,
+    )
 
 
 def shares(whole: int, count: int) -> list[int]:

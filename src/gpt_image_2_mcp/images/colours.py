@@ -36,14 +36,15 @@ def profile_name(profile: bytes) -> str:
 
 def is_other(profile: object, mode: str) -> bool:
     """Whether a profile is a valid one for a picture of `mode`, and changes its colours."""
-    from PIL import Image, ImageChops
-
     if mode not in _SPACES:
         mode = "RGB"
     if not isinstance(profile, bytes) or profile[16:20] != _SPACES[mode]:
         return False
     if mode == "CMYK":
         return True
+    # Only here: few pictures have a profile.
+    from PIL import Image, ImageChops
+
     probe = Image.new("RGB", (len(_PROBES), 1))
     probe.putdata(_PROBES)  # pyright: ignore[reportUnknownMemberType] - Pillow leaves it untyped
     if mode == "L":
@@ -62,10 +63,15 @@ def to_srgb(image: "Image.Image", profile: object) -> "Image.Image | None":
     return _converted(image, profile)
 
 
+def in_srgb(image: "Image.Image", profile: object) -> "Image.Image":
+    """A picture of mode L, RGB or RGBA in sRGB; `image` itself if its profile changes no colour of it."""
+    return (to_srgb(image, profile) or image) if is_other(profile, image.mode) else image
+
+
 def _converted(image: "Image.Image", profile: bytes) -> "Image.Image | None":
     from PIL import ImageCms
 
-    mode = {"RGBA": "RGBA"}.get(image.mode, "RGB")
+    mode = "RGBA" if image.mode == "RGBA" else "RGB"
     try:
         target = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType] - Pillow leaves it untyped
         source = ImageCms.ImageCmsProfile(io.BytesIO(profile))

@@ -5,7 +5,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from .colours import is_other, to_srgb
+from .colours import in_srgb, is_other
 from .headers import read_header
 from .memory import check_size
 from .normalize import exif_orientation, in_8_bits, upright
@@ -45,15 +45,9 @@ def open_image(data: bytes) -> "Generator[Image.Image]":
         raise ValueError(f"cannot be decoded ({error})") from None
 
 
-def in_srgb(image: "Image.Image", source: "Image.Image") -> "Image.Image":
-    """The colours of `image` in sRGB: it was made of the opened file `source`, whose profile may be another one."""
-    profile: object = source.info.get("icc_profile")
-    return (to_srgb(image, profile) or image) if is_other(profile, image.mode) else image
-
-
 def as_shown(image: "Image.Image", source: "Image.Image") -> "Image.Image":
     """A small copy of the opened file `source` as it is to be shown: in sRGB, and upright by its EXIF."""
-    return upright(in_srgb(image, source), exif_orientation(source))
+    return upright(in_srgb(image, source.info.get("icc_profile")), exif_orientation(source))
 
 
 def is_plain(data: bytes, kind: str) -> bool:

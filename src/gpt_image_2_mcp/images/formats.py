@@ -151,6 +151,6 @@ def is_whole(data: bytes) -> bool:
 def taken_format(head: bytes) -> FileFormat | None:
     """The format of an input picture by the first `HEAD` bytes of its file; None if it is not taken."""
     found = name_format(head)
-    if head.startswith((b"IIRO", b"IIRS", b"IIU\0")) or head[8:12] == b"CR\2\0":
-        return None
-    return found if found in MIME and (found in CONVERTED or found in SHOWN) else None
+    # A RAW photograph of Canon's begins as a TIFF.
+    is_raw = head[8:12] == b"CR\2\0"
+    return found if not is_raw and (found in CONVERTED or found in SHOWN) else None

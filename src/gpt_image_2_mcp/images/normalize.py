@@ -9,7 +9,7 @@ import io
 import warnings
 from typing import TYPE_CHECKING, Any, cast
 
-from .colours import is_other, to_srgb
+from .colours import in_srgb, to_srgb
 from .headers import Header
 
 if TYPE_CHECKING:
@@ -46,9 +46,7 @@ def to_plain_mode(image: "Image.Image", header: Header, *, orientation: int) -> 
         image = image.convert("L")
     elif image.mode not in {"L", "RGB", "RGBA"}:
         image = image.convert("RGBA" if image.has_transparency_data else "RGB")
-    if image.mode != "CMYK" and is_other(profile, image.mode):
-        image = to_srgb(image, profile) or image
-    image = upright(image, orientation)
+    image = upright(in_srgb(image, profile), orientation)
     image.info = {}
     return image
 

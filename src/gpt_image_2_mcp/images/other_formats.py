@@ -18,12 +18,7 @@ _OTHERS: tuple[tuple[int, bytes, str, str], ...] = (
     (0, b"\xff\x4f\xff\x51", "a JPEG 2000 picture", "`magick in.j2k out.png`, or export a PNG"),
     (0, b"\0\0\0\x0cJXL ", "a JPEG XL picture", "`djxl in.jxl out.png`, or export a PNG"),
     (0, b"\xff\x0a", "a JPEG XL picture", "`djxl in.jxl out.png`, or export a PNG"),
-    (
-        0,
-        b"%PDF",
-        "a PDF",
-        "`pdftoppm -png -r 150 -f 1 -l 1 in.pdf page` makes a PNG of page 1",
-    ),
+    (0, b"%PDF", "a PDF", "`pdftoppm -png -r 150 -f 1 -l 1 in.pdf page` makes a PNG of page 1"),
     (0, b"%!PS", "a PostScript file", "`gs -sDEVICE=png16m -r150 -o out.png in.eps`, or export a PNG"),
     (0, b"FUJIFILMCCD-RAW", "a RAW photograph", _DEVELOP),
     (0, b"IIRO", "a RAW photograph", _DEVELOP),
@@ -67,8 +62,6 @@ def why_not_taken(head: bytes) -> str:
 
 
 def _recognise(head: bytes) -> tuple[str, str] | None:
-    if head.startswith((b"II*\0", b"MM\0*")) and head[8:10] == b"CR":
-        return "a RAW photograph", _DEVELOP
     for offset, magic, name, way_out in _OTHERS:
         if head.startswith(magic, offset):
             return name, way_out

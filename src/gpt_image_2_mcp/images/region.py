@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from ..errors import BadRequest, ChildFailed, UnreadableSource, shown
-from .decode import in_srgb, open_image, reduced
+from .colours import in_srgb
+from .decode import open_image, reduced
 from .encode import Step, encode_to_fit, without_opaque_alpha
 from .formats import LABEL, MIME, FileFormat
 from .headers import Facts, read_header
@@ -164,7 +165,7 @@ def cut_here(data: bytes, facts: Facts, box: Box, *, share: int) -> EncodedRegio
     with open_image(data) as image:
         mode = "RGBA" if image.has_transparency_data else "RGB"
         own = reduced(image, mode, scale, (box.left, box.top, box.left + box.width, box.top + box.height))
-        cut = in_srgb(own, image)
+        cut = in_srgb(own, image.info.get("icc_profile"))
         is_own = cut is own
     del image, own  # its pixels would stay in memory while the region is encoded
     cut = without_opaque_alpha(cut)

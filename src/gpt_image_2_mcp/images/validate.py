@@ -93,9 +93,8 @@ def convert_here(data: bytes, *, name: str, is_mask: bool) -> ValidatedImage:
     with open_other(data, kind, name=name) as (image, header, parts):
         changes = [(f"converted from {LABEL[kind]}", "the API takes PNG, JPEG and WebP")]
         changes += [(f"reduced to its first {part}", "the API takes one picture a file") for part in parts]
-        orientation = exif_orientation(image)
-        changes += _changes(header, turned=orientation > 1) + _changes_of_colours(image)
-        return _rebuilt(image, header, changes, orientation=orientation, name=name, is_mask=is_mask)
+        orientation, needed = _look(image, header)
+        return _rebuilt(image, header, changes + needed, orientation=orientation, name=name, is_mask=is_mask)
 
 
 def validate_here(data: bytes, header: Header, *, name: str, is_mask: bool) -> ValidatedImage:
@@ -106,14 +105,11 @@ def validate_here(data: bytes, header: Header, *, name: str, is_mask: bool) -> V
         raise _refusal(name, exc) from None
     with _open(data, header, name=name) as image:
         # A PNG may have its orientation behind its pixels.
-        orientation = exif_orientation(image) if header.facts.format != "png" else 1
-        changes = _changes(header, turned=orientation > 1) + _changes_of_colours(image)
-        if header.facts.format == "jpeg":
-            _draft(image, header, is_changed=bool(changes), size=len(data))
+        looked = None if header.facts.format == "png" else _look(image, header)
+        if looked and header.facts.format == "jpeg":
+            _draft(image, header, is_changed=bool(looked[1]), size=len(data))
         loaded = _load(image, data, header, name=name)
-        if header.facts.format == "png":
-            orientation = exif_orientation(image)
-            changes = _changes(header, turned=orientation > 1) + _changes_of_colours(image)
+        orientation, changes = looked or _look(image, header)
         full = (header.facts.width, header.facts.height)
         is_shrunk = loaded.size != full and (bool(changes) or full[0] * full[1] > MAX_PIXELS)
         if is_shrunk:
@@ -189,6 +185,12 @@ def _rebuilt(
         facts=sent,
         change=f"{name} was {done} and re-encoded as {LABEL[sent.format]}: {why}.",
     )
+
+
+def _look(image: "Image.Image", header: Header) -> tuple[int, list[tuple[str, str]]]:
+    """The EXIF orientation of an opened picture, and what must be converted: pairs of what is done and why."""
+    orientation = exif_orientation(image)
+    return orientation, _changes(header, turned=orientation > 1) + _changes_of_colours(image)
 
 
 def _changes_of_colours(image: "Image.Image") -> list[tuple[str, str]]:

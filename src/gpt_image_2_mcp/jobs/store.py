@@ -8,7 +8,6 @@ that it is gone: a job that it had sent is lost then, and one that it had not se
 is lost is judged at every read, and never final: the other process may only have been cut off or asleep.
 """
 
-import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -23,6 +22,7 @@ from ..database.url import PostgresUrl
 from ..errors import USAGE_URL, GptImageError, JobLost
 from ..persistence.unit_of_work import Repositories, UnitOfWork
 from ..persistence.writer_thread import WriterThread
+from ..storage.local_folder import saved_files
 from ..storage.time_limit import run_in_time_async
 from .job import Delivery, Job
 from .serialization import is_readable, stored_request
@@ -245,10 +245,8 @@ async def describe_loss(writer: WriterThread, row: "JobRow") -> str:
 
 def saved_text(row: "JobRow") -> str:
     """Which pictures of a lost job are in its folder."""
-    # The stem comes out of a database that others may write to: it is compared, and is no pattern.
-    own_name = re.compile(rf"{re.escape(row.stem)}(-\d+)?\.[a-z0-9]+")
     try:
-        found = _files_text(path for path in row.folder.iterdir() if own_name.fullmatch(path.name))
+        found = _files_text(saved_files(row.folder, row.stem))
     except FileNotFoundError:
         found = ""
     there = f"Saved before that: {found}." if found else f"Nothing of it is in {row.folder}."

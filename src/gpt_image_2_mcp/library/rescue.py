@@ -5,16 +5,16 @@ that is found is saved beside the side folder in which the answer lies, with a r
 it was asked for with is not known any more: its record has no prompt.
 """
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from ..catalogue.picture_record import Picture, PictureRecord
+from ..catalogue.picture_record import Picture
 from ..catalogue.sidecar import write_sidecar
 from ..errors import BadRequest, GptImageError
+from ..generation.record_builder import found_record
 from ..images import EXTENSION, SHOWN, identify
 from ..images.formats import name_format
 from ..images.preview import check_decodes
@@ -105,20 +105,7 @@ def _save(
             broken = True
         except MemoryError as error:
             notes.add(f"{path} is saved; whether it is whole is not known. {error}")
-    record = PictureRecord(
-        id=path.stem,
-        kind="image",
-        sha256=hashlib.sha256(data).hexdigest(),
-        size_bytes=len(data),
-        format=facts.format,
-        width=facts.width,
-        height=facts.height,
-        model="unknown",
-        prompt="",
-        applied={"broken": True} if broken else {},
-        made=made.astimezone(UTC),
-        sandbox=sandbox,
-    )
+    record = found_record(path, data, facts, broken=broken, kind="image", made=made.astimezone(UTC), sandbox=sandbox)
     return Picture(path=path, record=record)
 
 

@@ -5,6 +5,7 @@ A picture is on the disk whole under its final name, or not there at all: `atomi
 
 import errno
 import os
+import re
 import secrets
 import tempfile
 import time
@@ -43,6 +44,19 @@ PRIVATE_PREFIX = "gpt-image-2-"
 
 PAUSES_S = (0.5, 2.0)
 """Seconds before each further try to save a picture that no folder has taken: it is paid for."""
+
+
+def saved_files(folder: Path, stem: str) -> list[Path]:
+    """The files in a folder that have the names of a job's pictures, whose names begin with `stem`. Blocks.
+
+    The stem may come out of a database that others write to: it is compared, and is no pattern.
+
+    Raises:
+        OSError: the folder cannot be listed.
+
+    """
+    own_name = re.compile(rf"{re.escape(stem)}(-\d+)?\.[a-z0-9]+")
+    return sorted(path for path in folder.iterdir() if own_name.fullmatch(path.name))
 
 
 @dataclass(frozen=True, slots=True)

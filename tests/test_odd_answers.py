@@ -1,6 +1,7 @@
 """Answers with a picture in them that are not as the API documents: it is saved byte for byte, and paid once."""
 
 import base64
+import gzip
 import json
 import os
 import textwrap
@@ -92,11 +93,56 @@ async def test_a_picture_is_taken_out_of_a_stream_that_is_not_quite_one(benches:
     assert (await bench.made("generate_image", **FOX)).path.read_bytes() == PNG
 
 
+async def test_a_picture_that_stands_elsewhere_in_a_right_answer_is_taken_as_well(benches: Benches) -> None:
+    other = encoded(size=(64, 48))
+    body = {"data": [{"b64_json": B64}, {"b64_json": "!"}], "more": [{"image": base64.b64encode(other).decode()}]}
+    bench = await benches.open(wrap=Canned(lambda _: httpx2.Response(200, json=body)).wrap)
+    result = await bench.call("generate_image", **FOX, n=2)
+    assert {path.read_bytes() for path in bench.folder.glob("*.png")} == {PNG, other}
+    assert "could not be used" not in said(result)
+
+
+MEMBERS = gzip.compress(GOOD[:500].encode()) + gzip.compress(GOOD[500:].encode())
+WRONG_SUM = gzip.compress(GOOD.encode())[:-8] + bytes(8)
+PACKED: dict[str, tuple[str, bytes]] = {
+    "called gzip": ("gzip", GOOD.encode()),
+    "called deflate": ("deflate", GOOD.encode()),
+    "a picture that is called gzip": ("gzip", PNG),
+    "in two parts": ("gzip", MEMBERS),
+    "with zeros behind": ("gzip", gzip.compress(GOOD.encode()) + bytes(512)),
+    "with a wrong checksum": ("gzip", WRONG_SUM),
+    "damaged behind the picture": ("gzip", gzip.compress(GOOD.encode(), 0)[:-40] + bytes(40)),
+    "deflated without its head": ("deflate", zlib.compress(GOOD.encode())[2:-4]),
+}
+
+
+@pytest.mark.parametrize(("encoding", "content"), PACKED.values(), ids=PACKED)
+async def test_a_picture_is_taken_out_of_a_body_that_is_compressed_wrongly(
+    benches: Benches, encoding: str, content: bytes
+) -> None:
+    headers = {"content-type": "application/json", "content-encoding": encoding}
+    stream = httpx2.ByteStream(content)
+    bench = await benches.open(wrap=Canned(lambda _: httpx2.Response(200, stream=stream, headers=headers)).wrap)
+    assert (await bench.made("generate_image", **FOX)).path.read_bytes() == PNG
+
+
+async def test_what_cannot_be_unpacked_is_kept_as_it_came(benches: Benches) -> None:
+    content = gzip.compress(b"")[:10] + b"\xff" * 3_000
+    answer = httpx2.Response(200, stream=httpx2.ByteStream(content), headers={"content-encoding": "gzip"})
+    bench = await benches.open(wrap=Canned(lambda _: answer).wrap)
+    assert "What arrived is kept" in await bench.refused("generate_image", **FOX)
+    (kept,) = bench.folder.rglob("unread-*")
+    assert kept.read_bytes() == content
+
+
+@pytest.mark.parametrize("status", [302, 400, 404, 429, 500, 504])
 @pytest.mark.parametrize("streams", ["0", "1"])
-async def test_a_picture_in_a_failure_is_taken_before_the_request_is_repeated(benches: Benches, streams: str) -> None:
+async def test_a_picture_in_a_failure_is_taken_before_the_request_is_repeated(
+    benches: Benches, streams: str, status: int
+) -> None:
     """The code is one after which nothing is billed, and that is not so where the picture was made."""
     failure = {"error": {"message": f"litellm: {GOOD}", "type": "server_error", "code": "server_error"}}
-    backend = Canned(lambda _: httpx2.Response(500, json=failure, headers={"retry-after-ms": "1"}))
+    backend = Canned(lambda _: httpx2.Response(status, json=failure, headers={"retry-after-ms": "1"}))
     bench = await benches.open(wrap=backend.wrap, GPT_IMAGE_2_PARTIAL_IMAGES=streams)
     made = await bench.made("generate_image", **FOX)
     assert made.path.read_bytes() == PNG
@@ -319,7 +365,7 @@ async def is_listed_everywhere(bench: Bench, path: Path) -> None:
     for arguments in ({}, {"contact_sheet": True}):
         listed = said(await bench.call("list_images", **arguments))
         assert path.stem in listed
-        assert "0x0" not in listed
+        assert " 0x0" not in listed
         assert "not shown" in listed or "damaged" in listed
     for arguments in ({}, {"region": "0,0,4,4"}):
         told = await bench.refused("show_image", image="last", **arguments)

@@ -15,7 +15,7 @@ from .. import __version__
 from ..errors import GptImageError
 from ..redaction.printable import printable, printable_line
 from .library import library
-from .output import print_json
+from .output import forget_stdout, print_json, print_notes
 
 if TYPE_CHECKING:
     from ..jobs.report import Report
@@ -44,7 +44,7 @@ class Commands(click.Group):
 
 
 def _fail(message: str, code: int) -> NoReturn:
-    click.echo(f"Error: {printable_line(message)}", err=True)
+    print_notes([f"Error: {printable_line(message)}"])
     sys.exit(code)
 
 
@@ -163,17 +163,23 @@ def _run(request: "PaidRequest", *, as_json: bool, sandbox: bool) -> None:
             await _confirm(service, whole)
             return await wait_for_report(service, service.start(whole, client=COMMAND_LINE))
 
-    for note in request.notes:
-        click.echo(f"Note: {note}", err=True)
+    print_notes(f"Note: {note}" for note in request.notes)
     report = anyio.run(work)
-    if as_json:
-        print_json(report.as_dict())
-        return
     paths = [str(image.path) for image in report.images]
-    for line in report.text().split("\n"):
-        is_path = line in paths
-        # Scripts read the path as it is.
-        click.echo(line if is_path and not sys.stdout.isatty() else printable(line), err=not is_path)
+    try:
+        if as_json:
+            print_json(report.as_dict())
+        else:
+            # Scripts read the path as it is.
+            for path in paths:
+                click.echo(printable(path) if sys.stdout and sys.stdout.isatty() else path)
+    except OSError as error:
+        forget_stdout()
+        raise click.ClickException(
+            f"Made, paid for and saved, but stdout cannot be written ({error.strerror}): {', '.join(paths)}"
+        ) from None
+    if not as_json:
+        print_notes(line for line in report.text().split("\n") if line not in paths)
 
 
 async def _confirm(service: "ImageService", request: "PaidRequest") -> None:

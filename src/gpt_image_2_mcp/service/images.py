@@ -55,6 +55,11 @@ from .recovery import recover
 MAX_SESSIONS = 100
 """Edit sessions in a list: more than fit into an answer."""
 
+INCOMPLETE = (
+    "What was made while the database could not be written waits in a file, and is not in the catalogue, the lists and"
+    " the sums yet."
+)
+
 
 class ImageService:
     """Makes and edits pictures, keeps edit sessions, and tells the costs; `app.open_service` opens one.
@@ -297,6 +302,11 @@ class ImageService:
     def stuck(self) -> str | None:
         """A sentence for the user if the database has not answered for a minute; every answer says it."""
         return self._writer.stuck
+
+    @property
+    def incomplete(self) -> str | None:
+        """A sentence for the user if what was made is in no list yet, since the database could not be written."""
+        return INCOMPLETE if self._writer.has_waiting else None
 
     def arrival(self) -> float:
         """When the present call arrived, by `anyio.current_time`.

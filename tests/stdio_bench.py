@@ -118,6 +118,18 @@ async def handed(bench: Bench, tool: str, **arguments: Any) -> str:
     return job_of(await bench.call(tool, **arguments))
 
 
+async def joined(bench: Bench, tool: str, **arguments: Any) -> str:
+    """Make a call that needs longer than it may wait, and return the id of the job that it joined, or of its own.
+
+    Which it is is known once its inputs are read, and that may be later than its first answer.
+    """
+    result = await bench.call(tool, **arguments)
+    with anyio.fail_after(PATIENCE_S):
+        while (result.meta or {})[JOB]["state"] == "preparing":
+            result = await bench.call("get_image_job", job_id=job_of(result))
+    return job_of(result)
+
+
 async def fetched(bench: Bench, job_id: str) -> CallToolResult:
     """Ask for a job until it is finished, and return its answer."""
     with anyio.fail_after(PATIENCE_S):

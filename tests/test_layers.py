@@ -16,6 +16,7 @@ PACKAGE = Path(__file__).parent.parent / "src" / "gpt_image_2_mcp"
 ORDER = (
     "__main__",
     "cli",
+    "install",
     "server",
     "app",
     "service",
@@ -43,8 +44,8 @@ ORDER = (
 )
 """From the top to the bottom: a folder, or a module of the root, imports those that stand after it."""
 
-ASIDE = {"sandbox": {"app", "cli"}, "install": {"cli"}}
-"""Folders that import nothing of the package, and who may import them."""
+ASIDE = {"sandbox": {"app", "cli"}}
+"""Folders that import nothing of the package, and those that may import them."""
 
 
 def modules() -> dict[str, Path]:

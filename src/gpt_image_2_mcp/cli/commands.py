@@ -14,6 +14,7 @@ import click
 from .. import __version__
 from ..errors import GptImageError
 from ..redaction.printable import printable, printable_line
+from .install import install
 from .library import library
 from .output import forget_stdout, print_json, print_notes
 
@@ -65,6 +66,7 @@ def commands(ctx: click.Context, sandbox: bool) -> None:
     ctx.obj = sandbox
 
 
+commands.add_command(install)
 commands.add_command(library)
 
 

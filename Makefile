@@ -52,7 +52,7 @@ test: $(VENV) $(CLIENTS) ## run the tests: ARGS="tests/test_cli.py -k help" for 
 	$(PYTEST) $(ARGS)
 
 .PHONY: test-all
-test-all: $(VENV) $(CLIENTS) ## the same with all rounds of the slow ones, which takes minutes more
+test-all: $(VENV) $(CLIENTS) ## the same with the thorough ones, and all rounds of the slow ones, which takes minutes more
 	GPT_IMAGE_2_TEST_ALL_ROUNDS=1 $(PYTEST) $(ARGS)
 
 .PHONY: check

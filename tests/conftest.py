@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory, mkdtemp
 
 import pytest
 from hypothesis import settings
-from patience import PATIENCE_S
+from patience import ALL_ROUNDS, PATIENCE_S
 from postgres_server import Server, running_server
 from stdio_bench import Box, boxed
 from workbench import Bench, Benches
@@ -24,6 +24,14 @@ pytest_plugins = ["no_processes_left", "no_skips"]
 # A machine under load is no error.
 settings.register_profile("without deadlines", deadline=None)
 settings.load_profile("without deadlines")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave the thorough tests to `make test-all`."""
+    if not ALL_ROUNDS:
+        thorough = [item for item in items if item.get_closest_marker("thorough")]
+        config.hook.pytest_deselected(items=thorough)
+        items[:] = [item for item in items if not item.get_closest_marker("thorough")]
 
 
 @pytest.fixture(scope="session")

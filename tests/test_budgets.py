@@ -433,6 +433,7 @@ def proxy(sandbox_url: str) -> Generator[FaultProxy]:
         yield proxy.listen()
 
 
+@pytest.mark.thorough
 @promise("Money", "The command line and the server share one budget.")
 def test_the_command_line_and_the_server_share_one_budget(proxy: FaultProxy, sandbox_url: str, root: Path) -> None:
     """Two processes one after the other: the second is refused for what the first one spent."""

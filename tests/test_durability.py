@@ -63,6 +63,7 @@ async def test_a_kill_right_after_the_answer_loses_no_record_and_no_row(tool: st
 FOX: dict[str, Any] = {"prompt": "a fox", "size": SMALL, "quality": "low"}
 
 
+@pytest.mark.thorough
 @pytest.mark.skipif(sys.platform != "linux", reason="it reads what a descriptor leads to")
 @pytest.mark.parametrize("tool", ["generate_image", "edit_image", "start_edit_session"])
 async def test_a_power_cut_right_after_the_answer_loses_neither_picture_nor_record(

@@ -208,6 +208,7 @@ async def end(program: Program, how: str) -> None:
         assert await program.process.wait() == (-signal.SIGKILL if how == "SIGKILL" else 0)
 
 
+@pytest.mark.thorough
 @promise("Clients", "A server that is told to end does so although its client hangs, and loses no picture.")
 async def test_full_pipes_in_both_directions_keep_no_process_and_lose_no_picture(
     environ: dict[str, str], box: Box

@@ -165,9 +165,14 @@ OPENINGS: dict[str, list[Any]] = {
     "a member too many": opening("2025-06-18", request(1, "ping") | {"extra": 1}),
 }
 
+USUAL = {"junk", "what was made", "initialize twice", "modern with a client", "an unknown method", "ids that are none"}
+"""The openings of the quick tests: each takes two programs."""
+
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no fork")
-@pytest.mark.parametrize("name", OPENINGS)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[] if name in USUAL else pytest.mark.thorough) for name in OPENINGS]
+)
 def test_the_front_says_what_the_full_server_says(
     name: str, tmp_path: Path, preloaded: "subprocess.Popen[str]"
 ) -> None:

@@ -535,6 +535,7 @@ def test_every_template_escapes_and_names_only_what_there_is() -> None:
         templates.from_string("{% if no_such_thing %}{% endif %}").render()
 
 
+@pytest.mark.thorough
 def test_jinja2_is_imported_for_a_gallery_alone() -> None:
     """It is a tenth of a second, which neither a server nor another command has to spend."""
     probe = "import sys, gpt_image_2_mcp.app, gpt_image_2_mcp.cli.library, gpt_image_2_mcp.server.tools\n"

@@ -797,6 +797,7 @@ PREFIXES = [
 ]
 
 
+@pytest.mark.thorough
 @promise("Writing", "No file name has a meaning to a shell or a system.")
 async def test_no_prefix_makes_a_name_that_means_something_to_a_system(trapped: Bench) -> None:
     before = tree(root_of(trapped))

@@ -81,6 +81,7 @@ async def test_an_unknown_job_is_an_error_that_says_how_to_find_the_known_ones(b
     assert "get_image_job without a job_id" in text
 
 
+@pytest.mark.thorough
 async def test_the_list_of_many_jobs_stays_short(benches: Benches) -> None:
     bench = await benches.open()
     bench.knobs.faults = [Fault(error="moderation_blocked", times=None)]
@@ -374,6 +375,7 @@ async def test_twelve_calls_at_once_under_a_rate_limit_are_slow_and_none_fails(b
     assert [said(answer) for answer in answers if answer.is_error] == []
 
 
+@pytest.mark.thorough
 async def test_after_a_rate_limit_requests_go_one_by_one_for_a_while(benches: Benches) -> None:
     """All at once they would meet it again."""
     bench = await benches.open(GPT_IMAGE_2_MAX_CONCURRENCY="4")

@@ -170,6 +170,7 @@ async def test_junk_before_the_greeting_is_no_end_either(name: str, environ: dic
         await works(program)
 
 
+@pytest.mark.thorough
 @promise("Junk", "A line of 64 MiB leaves the program running and its memory bounded.")
 @linux
 async def test_a_line_of_64_mib_is_one_message_among_others(environ: dict[str, str]) -> None:
@@ -219,6 +220,7 @@ async def test_half_of_a_surrogate_pair_is_answered_too(environ: dict[str, str])
     assert b"No picture matches" in answer
 
 
+@pytest.mark.thorough
 @promise("Junk", "10,000 requests in a row are answered, and leave nothing behind.")
 @linux
 async def test_ten_thousand_requests_in_a_row_are_all_answered_and_leave_nothing_behind(
@@ -257,6 +259,7 @@ def lists(count: int) -> list[bytes]:
     return [request(id=1000 + number, method="tools/list") for number in range(count)]
 
 
+@pytest.mark.thorough
 @linux
 async def test_a_client_that_does_not_read_for_a_while_misses_no_answer(environ: dict[str, str]) -> None:
     """Its questions wait, and so does it. When it reads again, all are answered."""

@@ -343,6 +343,7 @@ def test_a_kill_at_any_moment_leaves_nothing_half_done(
     assert seen.saved >= whole + ROUNDS // 26
 
 
+@pytest.mark.thorough
 def test_what_a_living_process_has_under_way_is_not_touched(
     driver: Driver, proxy: FaultProxy, sandbox_url: str
 ) -> None:
@@ -595,6 +596,7 @@ async def test_the_program_itself_is_killed_and_its_next_start_says_what_it_foun
     assert len(await anyio.to_thread.run_sync(lambda: list(folder.glob("*.png")))) == 2
 
 
+@pytest.mark.thorough
 async def test_a_job_of_a_killed_process_is_told_once_and_sent_again_only_when_asked_for_again(
     box: Box, proxy: FaultProxy, tmp_path: Path
 ) -> None:

@@ -60,6 +60,7 @@ def test_memory_that_is_free_is_given_back_once_no_job_is_under_way(tmp_path: Pa
     )
 
 
+@pytest.mark.thorough
 @pytest.mark.anyio
 async def test_a_job_that_is_remembered_no_more_is_freed_without_the_garbage_collector(
     bench: Bench, monkeypatch: pytest.MonkeyPatch

@@ -179,6 +179,7 @@ def test_the_last_revision_is_the_version_of_the_tables() -> None:
     ]
 
 
+@pytest.mark.thorough
 def test_alembic_is_imported_for_an_older_database_alone() -> None:
     """It takes as long to import as everything else of a call."""
 
@@ -237,6 +238,7 @@ print("alembic" in sys.modules, flush=True)
 """
 
 
+@pytest.mark.thorough
 def test_of_several_processes_that_open_an_older_database_at_once_one_migrates_it(
     old: Path | PostgresUrl, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
@@ -324,6 +326,7 @@ for line in sys.stdin:
 """Opens a database and is killed before its statement of that number, or before it commits."""
 
 
+@pytest.mark.thorough
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has neither fork nor SIGKILL")
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["file", "postgres"])

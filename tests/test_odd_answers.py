@@ -319,7 +319,7 @@ async def is_listed_everywhere(bench: Bench, path: Path) -> None:
     for arguments in ({}, {"contact_sheet": True}):
         listed = said(await bench.call("list_images", **arguments))
         assert path.stem in listed
-        assert "0x0" not in listed
+        assert " 0x0" not in listed
         assert "not shown" in listed or "damaged" in listed
     for arguments in ({}, {"region": "0,0,4,4"}):
         told = await bench.refused("show_image", image="last", **arguments)

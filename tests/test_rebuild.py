@@ -437,6 +437,7 @@ async def test_another_picture_of_a_known_id_changes_nothing(desk: Desk) -> None
     assert desk.rows() == before
 
 
+@pytest.mark.thorough
 @promise("Records", "A record does not change the turn from which a session continues.")
 @pytest.mark.parametrize("turn", [50, 10_000])
 async def test_a_strangers_turn_of_a_session_that_is_there_changes_nothing_of_it(desk: Desk, turn: int) -> None:
@@ -501,6 +502,7 @@ async def test_a_thousand_bad_records_are_a_hundred_sentences_and_a_number(desk:
     assert notes[-1] == "… and 900 more of this kind."
 
 
+@pytest.mark.thorough
 async def test_a_thousand_pictures_of_one_moment_are_enough(desk: Desk) -> None:
     """Rows are numbered by the microsecond, and a request makes ten pictures at most."""
     small = file_of(Image.new("RGB", (16, 16)))

@@ -187,6 +187,7 @@ async def test_prompts_in_the_list_are_cut_at_120_characters_and_on_one_line(ben
     assert row["last_prompt"] in said(await bench.call("list_edit_sessions"))
 
 
+@pytest.mark.thorough
 async def test_a_list_of_many_sessions_stays_short(benches: Benches) -> None:
     bench = await benches.open(GPT_IMAGE_2_SESSION_MAX="0", wrap=canned(encoded(size=(64, 64))).wrap)
     for _ in range(30):
@@ -471,6 +472,7 @@ def test_with_no_limit_of_time_a_session_lives_on(database: Database) -> None:
     assert [turn.number for turn in store.use(name).turns] == [1]
 
 
+@pytest.mark.thorough
 def test_the_store_keeps_the_most_recently_used_sessions_and_no_others(database: Database) -> None:
     @settings(max_examples=100 if database.at is None else 20)
     @given(

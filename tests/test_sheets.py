@@ -187,6 +187,7 @@ def test_transparency_is_shown_as_a_checkerboard() -> None:
     assert near(colour_at(drawn, 150, 150), (216, 216, 216))
 
 
+@pytest.mark.thorough
 @given(st.lists(st.tuples(st.integers(-(10**9), 10**9), st.text(st.characters(exclude_categories=()))), min_size=1))
 @settings(max_examples=60)
 def test_any_caption_gives_a_sheet_and_always_the_same(numbered: list[tuple[int, str]]) -> None:

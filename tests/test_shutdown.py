@@ -55,6 +55,7 @@ async def test_a_picture_under_way_is_saved_before_the_program_ends_with_0(how: 
     assert KEY.encode() not in program.stderr
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("first", "second"), [(signal.SIGTERM, signal.SIGTERM), (signal.SIGINT, signal.SIGINT)], ids=lambda how: how.name
 )
@@ -146,6 +147,7 @@ async def test_an_answer_that_nobody_reads_does_not_keep_the_program_alive(tmp_p
             assert await program.process.wait() == 0
 
 
+@pytest.mark.thorough
 async def test_what_only_a_kill_can_take_is_named_by_the_next_start(box: Box, tmp_path: Path) -> None:
     environ = {**box.environ, "GPT_IMAGE_2_OUTPUT_DIR": str(tmp_path), "GPT_IMAGE_2_ENGINE": "off"}
     async with running(environ) as program:
@@ -194,6 +196,7 @@ anyio.run(main)
 """
 
 
+@pytest.mark.thorough
 async def test_giving_up_after_the_grace_is_an_end_in_good_order(tmp_path: Path) -> None:
     """As in a program that uses the package: the ledger is in memory, and all of it in one process."""
     with anyio.fail_after(PATIENCE_S):
@@ -276,6 +279,7 @@ async def test_the_command_line_waits_to_the_end_whatever_the_bound(box: Box, tm
     assert [Path(line) for line in out.splitlines()] == saved(tmp_path)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("number", ["SIGINT", "SIGTERM", "SIGHUP"])
 async def test_its_first_signal_waits_and_saves(number: str, box: Box, tmp_path: Path) -> None:
     await box.turn(hold=True)

@@ -247,6 +247,7 @@ async def killed_in_mid_replay(root: Path, moment: str, dies_at: int) -> None:
     assert ended.returncode == -signal.SIGKILL, ended.stderr.decode()
 
 
+@pytest.mark.thorough
 @pytest.mark.skipif(sys.platform == "win32", reason="it kills with SIGKILL")
 async def test_a_kill_in_the_middle_of_a_replay_loses_and_doubles_nothing(tmp_path: Path) -> None:
     async with paying(tmp_path, GPT_IMAGE_2_MAX_CONCURRENCY="3") as bench:

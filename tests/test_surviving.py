@@ -285,6 +285,7 @@ async def test_a_second_process_joins_a_job_of_the_first_and_follows_it(tmp_path
         assert other.seen() == []
 
 
+@pytest.mark.thorough
 async def test_an_answer_that_a_third_process_has_fetched_is_joined_by_nobody(tmp_path: Path) -> None:
     async with paying(tmp_path, SHORT) as one, paying(tmp_path, SHORT) as other, paying(tmp_path) as third:
         one.knobs.hold()

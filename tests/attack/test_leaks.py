@@ -59,6 +59,7 @@ async def test_no_spelling_of_the_key_is_repeated(benches: Benches, spelling: st
     assert len(words) < 25, words
 
 
+@pytest.mark.thorough
 @promise("Secrets", "A password in `OPENAI_BASE_URL`, and a key in its query, are in no log.")
 async def test_a_password_in_the_address_of_the_backend_is_in_no_log(tmp_path: Path) -> None:
     with HostileBackend(lambda name: ANSWERS[name].pieces) as backend:

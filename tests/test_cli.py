@@ -47,11 +47,12 @@ def program(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]
 def test_help_answers_at_once_and_names_the_commands() -> None:
     """At once: none of the heavy packages is loaded for it."""
     probe = "import sys; sys.argv = ['gpt-image-2-mcp', '--help']\nfrom gpt_image_2_mcp.cli.main import main\n"
-    probe += "try:\n main()\nfinally:\n print(sorted({'openai', 'mcp', 'PIL', 'pydantic'} & set(sys.modules)))"
+    probe += "try:\n main()\nfinally:\n print(sorted({'openai', 'mcp', 'PIL', 'pydantic', 'tomlkit', 'ruamel'}"
+    probe += " & set(sys.modules)))"
     shown = subprocess.run(
         [sys.executable, "-c", probe], capture_output=True, text=True, check=True, timeout=PATIENCE_S
     )
-    for command in ("generate", "edit", "sandbox", "demo", "--version"):
+    for command in ("generate", "edit", "sandbox", "demo", "install", "--version"):
         assert command in shown.stdout
     assert shown.stdout.endswith("[]\n")
 
@@ -60,7 +61,7 @@ def test_the_version_is_the_packages() -> None:
     assert made("--version").output == f"gpt-image-2-mcp, version {gpt_image_2_mcp.__version__}\n"
 
 
-@pytest.mark.parametrize("command", ["generate", "edit", "sandbox", "demo"])
+@pytest.mark.parametrize("command", ["generate", "edit", "sandbox", "demo", "install"])
 def test_every_command_has_its_help(command: str) -> None:
     assert made(command, "--help").stdout.startswith("Usage:")
 

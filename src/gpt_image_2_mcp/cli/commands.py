@@ -14,6 +14,7 @@ import click
 from .. import __version__
 from ..errors import GptImageError
 from ..redaction.printable import printable, printable_line
+from .install import install
 from .library import library
 from .output import forget_stdout, print_json, print_notes
 
@@ -65,6 +66,7 @@ def commands(ctx: click.Context, sandbox: bool) -> None:
     ctx.obj = sandbox
 
 
+commands.add_command(install)
 commands.add_command(library)
 
 
@@ -76,6 +78,7 @@ def _options(command: Callable[..., None]) -> Callable[..., None]:
             "--size", metavar="WxH", help="auto, or both edges multiples of 16, at most 3840, ratio 1:3 to 3:1."
         ),
         click.option("--quality", metavar="auto|low|medium|high|xhigh|max", help="low: drafts."),
+        click.option("--model", metavar="NAME", help="Another image model than GPT_IMAGE_2_MODEL."),
         click.option("-n", "--n", type=int, metavar="1..10", help="How many pictures."),
         click.option("--background", metavar="auto|opaque|transparent"),
         click.option("--output-format", "--format", metavar="png|jpeg|webp"),
@@ -182,19 +185,21 @@ def _run(request: "PaidRequest", *, as_json: bool, sandbox: bool) -> None:
 
 
 async def _confirm(service: "ImageService", request: "PaidRequest") -> None:
-    """Ask the user before a call that may cost more than `GPT_IMAGE_2_CONFIRM_OVER_USD`, as the tools do.
+    """Ask the user before a call that may cost more than `Settings.confirm_limit`, as the tools do.
+
+    A script, which cannot answer, is asked only if the user has set the limit, and then stops at the question.
 
     Raises:
         click.Abort: the user said no.
         GptImageError: the call would be refused in any case.
 
     """
-    limit = service.settings.confirm_over_usd
+    limit, must_confirm = service.settings.confirm_limit, service.settings.must_confirm
     service.check(request)
-    if limit is None or service.settings.sandbox:
+    if limit is None or not (must_confirm or sys.stdin.isatty()):
         return
     expected = await service.estimate(request)
-    if expected is not None and expected.usd <= limit:
+    if not must_confirm if expected is None else expected.usd <= limit:
         return
     price = f"about ${expected.usd:.2f}" if expected else "an amount that is not known beforehand"
     click.confirm(f"This will cost {price}. Go ahead?", abort=True, err=True)

@@ -118,7 +118,9 @@ class ImageService:
         if ahead is not None and (ahead.request, ahead.client) == (request, client):
             self._started_ahead = None
             return ahead
-        return self._jobs.start(Job(TOOLS[type(request)], request, self._durations.expected(request), client=client))
+        model = self.settings.model_for(request)
+        expected_s = self._durations.expected(request)
+        return self._jobs.start(Job(TOOLS[type(request)], request, model, expected_s, client=client))
 
     def start_ahead(self, request: PaidRequest, *, client: str | None) -> Job:
         """Start the job of a call that the server will read later: `start` then gives this job. Raises as `start`."""
@@ -318,4 +320,4 @@ class ImageService:
     def check(self, request: PaidRequest) -> None:
         """Check that the settings are complete and the model can do what is asked; raises GptImageError."""
         self.settings.require_key()
-        check_model(self.settings.model, request)
+        check_model(self.settings.model_for(request), request)

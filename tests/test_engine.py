@@ -109,6 +109,28 @@ async def test_an_engine_that_dies_is_told_and_replaced(version: str, environ: d
         assert not (await program.answer(await program.call("generate_image", **FOX)))["isError"]
 
 
+@pytest.mark.thorough
+@pytest.mark.parametrize("how", ["stdin closed", "SIGTERM"])
+async def test_a_front_leaves_an_engine_that_is_stopped(environ: dict[str, str], box: Box, how: str) -> None:
+    """The picture is not lost: the engine saves it when it goes on."""
+    async with running({**environ, "GPT_IMAGE_2_SHUTDOWN_GRACE_S": "0.5"}) as program:
+        await under_way(program, box)
+        (engine,) = program.engines()
+        os.kill(engine, signal.SIGSTOP)
+        try:
+            if how == "SIGTERM":
+                program.signal(signal.SIGTERM)
+            else:
+                await program.close_stdin()
+            # Not `ended`, which waits for the end of stderr too: the engine that is stopped has it open.
+            await until(lambda: program.process.returncode == 0)
+            await box.release()
+        finally:
+            os.kill(engine, signal.SIGCONT)
+        await until(lambda: not program.engines())
+    await the_next_chat_has_it(environ, box)
+
+
 async def test_an_idle_engine_ends_and_the_next_one_knows_what_was_shown(environ: dict[str, str]) -> None:
     async with running({**environ, "GPT_IMAGE_2_ENGINE_IDLE_S": "0.2"}) as program:
         await program.greet()

@@ -19,6 +19,7 @@ import click
 
 from gpt_image_2_mcp import __version__
 from gpt_image_2_mcp.cli.commands import commands
+from gpt_image_2_mcp.doctor.troubles import TROUBLES
 from gpt_image_2_mcp.install.changes import Wanted, snippet
 from gpt_image_2_mcp.install.clients import CLIENTS, Client
 from gpt_image_2_mcp.install.key_choice import KeySources
@@ -146,6 +147,12 @@ def _files(client: Client) -> str:
     return f"**{client.name}** (`{client.id}`): {where}{project}. {client.then}"
 
 
+def troubles_table() -> str:
+    """What people see, what to do, and the line of `doctor` that tells about it."""
+    rows = [f"| {row.seen} | {row.way_out} | {row.check} |" for row in TROUBLES]
+    return "\n".join(["| what you see | what to do | line of `doctor` |", "|---|---|---|", *rows])
+
+
 def make_targets() -> str:
     """Each target of the Makefile with the comment behind it, as `make help` prints them."""
     targets = re.findall(r"^([a-z-]+):.*## (.*)$", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
@@ -235,6 +242,7 @@ PAGES: Final[Mapping[str, Mapping[str, Callable[[], str]]]] = {
     "docs/install.md": {"clients": clients_section},
     "docs/performance.md": {"bench": benchmark},
     "docs/settings.md": {"settings": settings_table},
+    "docs/troubleshooting.md": {"troubles": troubles_table},
     "docs/tools.md": {"tools": tools_table, "session-tree": session_tree, "prompts": prompts_table},
 }
 """The generated parts of each document, and the function that writes each."""

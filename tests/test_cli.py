@@ -197,6 +197,25 @@ def test_the_program_itself_exits_with_one_line(folder: Path) -> None:
     assert done.stderr.count("\n") == 1
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="/dev/full is Linux's")
+@pytest.mark.parametrize("full", ["stdout", "stderr"])
+def test_a_picture_that_was_made_is_told_where_one_output_cannot_be_written(folder: Path, full: str) -> None:
+    """A script must not take it for a failure, and pay for it again."""
+    outputs: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with Path("/dev/full").open("w") as device:
+        outputs[full] = device
+        command = [sys.executable, "-m", "gpt_image_2_mcp", "generate", "a fox", "--size", SMALL, "--sandbox"]
+        done = subprocess.run(command, text=True, check=False, timeout=PATIENCE_S, **outputs)
+    (path,) = folder.glob("*.png")
+    if full == "stderr":
+        assert (done.returncode, done.stdout) == (0, f"{path}\n")
+    else:
+        assert done.returncode == 1
+        assert done.stderr == (
+            f"Error: Made, paid for and saved, but stdout cannot be written (No space left on device): {path}\n"
+        )
+
+
 def test_an_unknown_option_is_a_failure() -> None:
     assert run("generate", "a fox", "--colour", "red").exit_code == 2
 

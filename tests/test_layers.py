@@ -32,6 +32,7 @@ ORDER = (
     "storage",
     "images",
     "settings",
+    "setting_types",
     "credentials",
     "paths",
     "parameters",
@@ -113,7 +114,7 @@ def test_the_architecture_page_lists_the_folders_in_this_order() -> None:
 
 def test_the_root_holds_wiring_only() -> None:
     root = {path.stem for path in PACKAGE.glob("*.py")}
-    assert root == {"__init__", "__main__", "app", "errors", "settings"}
+    assert root == {"__init__", "__main__", "app", "errors", "settings", "setting_types"}
 
 
 def test_a_module_fits_on_a_few_screens() -> None:

@@ -125,7 +125,7 @@ def test_a_person_reads_one_line_each_with_the_way_out_below(home: Path) -> None
 def test_a_newer_release_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     with answering(200, {"versions": ["99.1.0", "99.0.5", "100.0rc1"]}) as index:
         monkeypatch.setenv("UV_DEFAULT_INDEX", index)
-        line = examined("--sandbox")[0]["version"]
+        line = examined()[0]["version"]
     assert (line["level"], line["way_out"]) == ("yellow", "Run `uvx gpt-image-2-mcp@99.1.0 install`.")
 
 
@@ -133,7 +133,7 @@ def test_a_newer_release_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_an_index_that_answers_nonsense_tells_no_version(body: object, monkeypatch: pytest.MonkeyPatch) -> None:
     with answering(200, body) as index:
         monkeypatch.setenv("UV_DEFAULT_INDEX", index)
-        assert "not known" in examined("--sandbox")[0]["version"]["what"]
+        assert "not known" in examined()[0]["version"]["what"]
 
 
 # The settings.

@@ -29,7 +29,7 @@ def examine(system: System, data_dir: Path, *, sandbox: bool = False, client: st
         if found is not None:
             key_from, environ = found[0], {**environ, **found[1]}
     settings = Settings.read(environ, sandbox=sandbox)
-    yield from check_program()
+    yield from check_program(ask_index=not sandbox)
     yield from check_settings(settings, key_from)
     yield from check_backend(settings)
     yield from check_disk(settings, data_dir)

@@ -18,9 +18,9 @@ INDEX = "https://pypi.org/simple"
 """Where releases are published; `UV_DEFAULT_INDEX` names another index, as it does for uv."""
 
 
-def check_program() -> Iterator[Finding]:
-    """The version beside the newest release, Python, and uv."""
-    yield _check_version()
+def check_program(*, ask_index: bool) -> Iterator[Finding]:
+    """The version, with `ask_index` beside the newest release, Python, and uv."""
+    yield _check_version() if ask_index else green("version", f"gpt-image-2-mcp {__version__}")
     yield green("python", f"Python {platform.python_version()} on {platform.platform(terse=True)}")
     uvx = find_uvx()
     if uvx is None:

@@ -28,6 +28,7 @@ ORDER = (
     "catalogue",
     "billing",
     "storage",
+    "masks",
     "images",
     "settings",
     "credentials",

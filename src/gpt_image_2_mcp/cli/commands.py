@@ -107,12 +107,13 @@ def generate(ctx: click.Context, as_json: bool, sandbox: bool, **arguments: Any)
 @commands.command()
 @click.argument("prompt", required=False)
 @click.option("-i", "--image", "images", multiple=True, required=True, metavar="FILE", help="Repeat for up to 16.")
-@click.option("-m", "--mask", metavar="FILE", help="PNG, transparent where the first image is to change.")
+@click.option("-m", "--mask", metavar="MASK", help="Where the first image is to change.")
 @_options
 def edit(ctx: click.Context, as_json: bool, sandbox: bool, **arguments: Any) -> None:
     """Edit pictures, or compose several into one, and print the results' paths.
 
-    FILE is a path, an http(s) URL, a data URL, or the id of a picture that was made here.
+    FILE is a path, an http(s) URL, a data URL, or the id of a picture that was made here. MASK is one too, transparent
+    or white where the first image is to change; or a shape, such as "box 120,40 300x200" or "ellipse 10%,10% 30%x40%".
     """
     from ..parameters.models import EditRequest, parse
 

@@ -19,7 +19,7 @@ from .encode import EncodedImage, Step, encode_to_fit, without_opaque_alpha
 from .formats import MIME
 from .headers import Facts, read_header
 from .identify import identify
-from .memory import DECODING, check_size, decode_in_child, is_small
+from .memory import DECODING, MAX_PIXELS, check_size, decode_in_child, is_small
 from .structure import check_parts
 
 if TYPE_CHECKING:
@@ -138,6 +138,11 @@ def check_decodes(data: bytes, facts: Facts) -> None:
     _, broken = identify(data)
     if broken:
         raise ValueError("is damaged")
+    check_pixels(data, facts)
+
+
+def check_pixels(data: bytes, facts: Facts) -> None:
+    """As `check_decodes`, for a picture that `identify` has found nothing wrong with."""
     try:
         header = read_header(data)
         check_size(header)
@@ -155,6 +160,10 @@ def check_decodes(data: bytes, facts: Facts) -> None:
 
 def check_here(data: bytes, facts: Facts) -> None:
     """Decode a picture in this process; raises as `check_decodes` does."""
+    from .png_decoder import is_whole_png
+
+    if facts.format == "png" and is_whole_png(data):
+        return
     try:
         with _open_scaled(data, facts, MAX_PICTURE_BYTES):
             pass
@@ -172,7 +181,9 @@ def _open_scaled(data: bytes, facts: Facts, share: int) -> "Generator[Image.Imag
     from .png_decoder import decode_png
 
     edge = _possible_steps(share)[0][0]
-    found = decode_png(data, partial(_reduction_factor, edge=edge)) if facts.format == "png" else None
+    found = None
+    if facts.format == "png":
+        found = decode_png(data, partial(_reduction_factor, edge=edge), max_bytes=4 * MAX_PIXELS)
     if found:
         # Opening a file costs more than looking for what few have.
         if b"iCCP" in data[:_PNG_HEAD] or b"eXIf" in data[:_PNG_HEAD]:

@@ -1,5 +1,6 @@
 """Masks as shapes in words and as pictures of any kind: what they mark, what is refused, and what the answer says."""
 
+import base64
 import io
 import zlib
 from contextlib import suppress
@@ -7,8 +8,9 @@ from contextlib import suppress
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from mcp_types import ImageContent
 from PIL import Image, ImageChops
-from workbench import SMALL, Bench, encoded
+from workbench import SMALL, Bench, encoded, said
 
 from gpt_image_2_mcp.errors import BadRequest, UnreadableSource
 from gpt_image_2_mcp.images import facts
@@ -292,6 +294,74 @@ async def test_the_words_of_a_turn_are_of_the_picture_of_the_turn_before(bench: 
     words = "box 0,500 640x500"
     answer = await bench.made("continue_edit_session", session_id=session.session_id, prompt="sea", mask=words)
     assert "`box 0,500 640x500 of 640x1024`" in answer.text
+
+
+# Looking first.
+
+
+async def shown(bench: Bench, **arguments: str) -> tuple[str, Image.Image]:
+    """The text and the picture of an answer of `show_image`."""
+    result = await bench.call("show_image", **arguments)
+    text = said(result)
+    assert not result.is_error, text
+    (block,) = [block for block in result.content if isinstance(block, ImageContent)]
+    return text, Image.open(io.BytesIO(base64.b64decode(block.data))).convert("RGB")
+
+
+def pixel(image: Image.Image, x: int, y: int) -> bytes:
+    """Red, green and blue."""
+    return image.convert("RGB").crop((x, y, x + 1, y + 1)).tobytes()
+
+
+def is_grey(image: Image.Image, x: int, y: int) -> bool:
+    levels = pixel(image, x, y)
+    return max(levels) - min(levels) < 12
+
+
+async def test_a_mask_is_drawn_over_its_picture_for_nothing(bench: Bench) -> None:
+    photo = bench.photo("photo.png", size=(1536, 1024))
+    text, seen = await shown(bench, image="photo.png", mask="ellipse 100,100 400x400 of 1024x683")
+    assert "marks 18.0% of the picture to change, within `box 150,150 600x600 of 1536x1024`." in text
+    assert "The picture is shown at 1024x683. To point at a part in `mask`: `box LEFT,TOP WIDTHxHEIGHT of" in text
+    assert seen.size == (1024, 683)
+    with Image.open(photo) as image:
+        was, now = pixel(image, 450, 450), pixel(seen, 300, 300)
+    assert all(abs(is_ - should) < 12 for is_, should in zip(now, was, strict=True))
+    assert is_grey(seen, 900, 600)
+    assert not is_grey(seen, 300, 98), "the outline"
+    assert not bench.seen()
+
+
+async def test_a_mask_over_a_large_picture_is_drawn_in_a_child_process(bench: Bench) -> None:
+    Image.new("RGB", (7000, 5000), "teal").save(bench.working_dir / "large.jpg")
+    text, seen = await shown(bench, image="large.jpg", mask="box 10%,10% 50%x50%")
+    assert "within `box 700,500 3500x2500 of 7000x5000`" in text
+    assert seen.size == (1024, 731)
+    assert (is_grey(seen, 400, 300), is_grey(seen, 900, 600)) == (False, True)
+
+
+async def test_a_picture_that_was_made_here_is_shown_with_a_mask_of_black_and_white(bench: Bench) -> None:
+    await bench.made("generate_image", prompt="a fox", size=SMALL)
+    (bench.working_dir / "mask.png").write_bytes(black_and_white(size=(512, 320)))
+    text, seen = await shown(bench, image="last", mask="mask.png")
+    assert "white means change; scaled from 512x320" in text
+    assert "shown at its own size. To point at a part in `mask`: `box LEFT,TOP WIDTHxHEIGHT`." in text
+    assert is_grey(seen, 900, 320)
+
+
+async def test_a_whole_picture_says_how_to_point_at_a_part_of_it(bench: Bench) -> None:
+    bench.photo("large.png", size=(2000, 1000))
+    text, seen = await shown(bench, image="large.png")
+    assert "The whole picture, 2000x1000, shown at 1024x512. To point at a part in `mask`" in text
+    assert seen.size == (1024, 512)
+
+
+async def test_a_mask_that_an_edit_would_refuse_is_refused_when_it_is_shown(bench: Bench) -> None:
+    bench.photo()
+    assert "Which frame" in await bench.refused("show_image", image="photo.png", mask="box 1000,0 100x100")
+    both = {"mask": "box 1,1 99x99", "region": "0,0,9,9"}
+    assert "leave out `region`" in await bench.refused("show_image", image="photo.png", **both)
+    assert "is never read" in await bench.refused("show_image", image="photo.png", mask="/etc/shadow")
 
 
 def test_the_png_of_a_mask_has_sound_checksums_in_every_chunk() -> None:

@@ -40,9 +40,9 @@ def check(data: bytes) -> Answer:
     return {}, b""
 
 
-def preview(data: bytes, *, share: int) -> Answer:
+def preview(data: bytes, *, share: int, max_edge: int | None) -> Answer:
     """The format and the bytes of a preview; no bytes if none fits."""
-    found = preview_here(data, read_header(data).facts, share=share)
+    found = preview_here(data, read_header(data).facts, share=share, max_edge=max_edge)
     return ({"format": found.format}, found.data) if found else ({}, b"")
 
 

@@ -4,6 +4,7 @@ from typing import Any
 
 from ..errors import GptImageError
 from .mask import Mask, picture_here, words_here
+from .show import draw_over_here
 
 Answer = tuple[dict[str, Any], bytes]
 
@@ -27,3 +28,8 @@ def mask_in_picture(data: bytes, *, size: list[int], name: str) -> Answer:
 def _answer(mask: Mask) -> Answer:
     facts = {"width": mask.width, "height": mask.height, "share": mask.share, "box": mask.box, "how": mask.how}
     return facts, mask.data
+
+
+def draw_over(picture: bytes, mask: bytes, *, share: int) -> Answer:
+    """A picture with its mask drawn over it."""
+    return {}, draw_over_here(picture, mask, share=share)

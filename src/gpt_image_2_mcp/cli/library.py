@@ -246,8 +246,9 @@ def move(ctx: click.Context, sandbox: bool, pictures: Sequence[str], folder: str
 def delete(ctx: click.Context, sandbox: bool, yes: bool, pictures: Sequence[str]) -> None:
     """Move pictures to the system's trash.
 
-    They leave the catalogue. Each PICTURE is an id, or the path of a file. Put back from the trash, with the record beside it, a picture is taken
-    in again by `library rebuild`. What it cost still counts as spent. `library forget` keeps the file.
+    They leave the catalogue. Each PICTURE is an id, or the path of a file. Put back from the trash, with the record
+    beside it, a picture is taken in again by `library rebuild`. What it cost still counts as spent. `library forget`
+    keeps the file.
     """
 
     async def remove(library: "Library", _: object) -> int:

@@ -13,13 +13,14 @@ import anyio
 from ..catalogue.picture_record import Origin, Picture
 from ..catalogue.session import ORIGINALS, Session
 from ..errors import GptImageError, SessionError, UnreadableSource, shown
+from ..images.validate import Prepare, validate
 from ..paths.read_policy import PrivateFile
 from ..paths.safe_open import exists
 from ..persistence.unit_of_work import UnitOfWork
 from ..storage.time_limit import is_dead, run_in_time_async
 from . import InputImage, Sources
 from .local_file import NoSuchFile
-from .mask import check_mask
+from .mask import mask_in_words, mask_preparer
 from .moved_file import MAX_ENTRIES, find_moved
 from .references import References
 
@@ -109,8 +110,8 @@ class InputReader:
         images += await _read_all(self._image, references)
         return Inputs(images, await self._mask(mask, images[0]) if mask else None)
 
-    async def read_saved(self, picture: Picture, *, is_mask: bool = False) -> InputImage:
-        """Read a picture of the catalogue; `is_mask` keeps its transparency.
+    async def read_saved(self, picture: Picture, *, prepare: Prepare = validate) -> InputImage:
+        """Read a picture of the catalogue; see `Sources.image`.
 
         Raises:
             UnreadableSource: the file is gone, was changed since it was made, or may not be read.
@@ -119,7 +120,7 @@ class InputReader:
         picture = await self.locate(picture)
         path = picture.path
         try:
-            image = await self._sources.image(str(path), is_mask=is_mask, is_known=True)
+            image = await self._sources.image(str(path), prepare=prepare, is_known=True)
         except UnreadableSource as error:
             raise _missing_error(path, error) from error
         return _with_id(image, picture)
@@ -186,10 +187,8 @@ class InputReader:
         _require_unchanged(path, hashlib.sha256(data).hexdigest(), sha256)
         return data
 
-    async def find(self, reference: str, *, is_mask: bool = False) -> Picture | InputImage:
+    async def find(self, reference: str, *, prepare: Prepare = validate) -> Picture | InputImage:
         """The picture of the catalogue that an argument refers to; otherwise the image that it names, read.
-
-        `is_mask` keeps the transparency of one that is read.
 
         Raises:
             GptImageError: there is no such picture or file, or several could be meant, or it cannot be read.
@@ -199,12 +198,27 @@ class InputReader:
         if picture is not None:
             return await self.locate(picture)
         try:
-            return await self._sources.image(reference, is_mask=is_mask)
+            return await self._sources.image(reference, prepare=prepare)
         except NoSuchFile as error:
             picture = await self._references.find_by_part(reference)
             if picture is None:
                 raise _neither_error(reference, error) from None
             return await self.locate(picture)
+
+    async def mask(self, text: str, size: tuple[int, int]) -> InputImage:
+        """The mask that an argument describes or names, for a picture of this size.
+
+        Raises:
+            BadRequest: the words are not understood, or do not fit the picture.
+            GptImageError: as in `find`; or the picture is no mask for that one.
+
+        """
+        drawn = await anyio.to_thread.run_sync(mask_in_words, text, size)
+        if drawn is not None:
+            return drawn
+        prepare = mask_preparer(size)
+        found = await self.find(text, prepare=prepare)
+        return found if isinstance(found, InputImage) else await self.read_saved(found, prepare=prepare)
 
     async def find_private(self, references: Sequence[str]) -> list[PrivateFile]:
         """The files among some arguments that are read only with the person's yes, which was not given yet."""
@@ -225,10 +239,7 @@ class InputReader:
         return await self.read_saved(found) if isinstance(found, Picture) else found
 
     async def _mask(self, reference: str, first: InputImage) -> InputImage:
-        found = await self.find(reference, is_mask=True)
-        if isinstance(found, InputImage):
-            return check_mask(found, first=first)
-        return check_mask(await self.read_saved(found, is_mask=True), first=first)
+        return await self.mask(reference, (first.width, first.height))
 
     async def _original(self, origin: Origin) -> InputImage:
         if origin.path is None:

@@ -116,6 +116,21 @@ async def test_what_a_locked_database_cannot_take_is_written_once_when_it_can(n:
     assert not spooled(tmp_path)
 
 
+async def test_a_list_says_that_it_lacks_what_still_waits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("RETRY_SECONDS", "RETRY_FACTOR"):
+        monkeypatch.setattr(f"gpt_image_2_mcp.persistence.unit_of_work.{name}", 1e9)
+    async with paying(tmp_path) as bench:
+        await made_while(bench, lambda: locked(tmp_path))
+        with locked(tmp_path):
+            assert "is held by another process" in await bench.refused("list_images")
+        for tool in ("list_images", "image_costs"):
+            assert "waits in a file, and is not in the catalogue" in said(await bench.call(tool))
+        # Before something is written, it is tried again in any case.
+        assert "waits in a file" not in (await bench.made("generate_image", **FOX)).text
+        assert "2 pictures" in (text := said(await bench.call("list_images")))
+        assert "waits in a file" not in text
+
+
 async def test_what_is_sent_while_the_database_is_locked_leaves_a_trace_in_case_of_a_kill(tmp_path: Path) -> None:
     async with paying(tmp_path) as bench:
         await bench.call("list_images")

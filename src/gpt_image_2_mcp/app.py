@@ -102,7 +102,7 @@ async def open_service(
         ) as backend,
     ):
         store = JobStore(writer, settings.redact)
-        recorder = Recorder(writer, store, settings.model, project_of(working_dir, home), lambda: output_dirs.policy)
+        recorder = Recorder(writer, store, project_of(working_dir, home), lambda: output_dirs.policy)
         writer.repositories.replay_line = recorder.replay
         pipeline = Pipeline(
             settings,

@@ -1,6 +1,7 @@
 """Files that take much memory or time to decode, or that decoders stumble over, each made by a function."""
 
 import io
+import random
 import struct
 import zlib
 from collections.abc import Callable, Mapping
@@ -56,12 +57,20 @@ def scans(count: int) -> bytes:
     return data[:-2] + data[last:-2] * count + data[-2:]
 
 
+def noise(edge: int) -> bytes:
+    """A PNG that no encoder makes smaller, and that is encoded anew for its transparent colour."""
+    into = io.BytesIO()
+    image = Image.frombytes("RGB", (edge, edge), random.Random(1).randbytes(3 * edge * edge))  # noqa: S311 - the same each time
+    image.save(into, "PNG", transparency=(0, 0, 0), compress_level=0)
+    return into.getvalue()
+
+
 MANY = 49_000_000
 BOMBS: Mapping[str, Callable[[], bytes]] = {
     "webp-46-bytes": lambda: tiny_webp(7000),
-    "webp-largest": lambda: tiny_webp(3740),
+    "webp-largest": lambda: tiny_webp(3535),
     "webp-animated": lambda: animated_webp(7000),
-    "webp-animated-largest": lambda: animated_webp(3740),
+    "webp-animated-largest": lambda: animated_webp(3535),
     "png-no-palette": without_palette,
     "png-chunks": lambda: png_start(2) + chunk(b"tEXt", b"") * (MANY // 12),
     "png-empty-idat": lambda: png_start(2) + chunk(b"IDAT", b"") * (MANY // 12),
@@ -70,10 +79,10 @@ BOMBS: Mapping[str, Callable[[], bytes]] = {
     "jpeg-segments": lambda: b"\xff\xd8" + b"\xff\xe0\0\2" * (MANY // 4),
     "jpeg": lambda: saved("JPEG"),
     "jpeg-progressive": lambda: saved("JPEG", progressive=True),
-    "jpeg-progressive-largest": lambda: saved("JPEG", edge=5700, progressive=True),
+    "jpeg-progressive-largest": lambda: saved("JPEG", edge=5600, progressive=True),
     "jpeg-scans": lambda: scans(85),
     "jpeg-cmyk": lambda: saved("JPEG", "CMYK"),
-    "jpeg-cmyk-progressive": lambda: saved("JPEG", "CMYK", edge=4600, progressive=True),
+    "jpeg-cmyk-progressive": lambda: saved("JPEG", "CMYK", edge=4300, progressive=True),
     "jpeg-turned": lambda: saved("JPEG", exif=b"Exif\0\0MM\0*\0\0\0\x08\0\1\x01\x12\0\3\0\0\0\1\0\6\0\0\0\0\0\0"),
     "png": lambda: saved("PNG"),
     "png-rgba": lambda: saved("PNG", "RGBA"),
@@ -81,6 +90,7 @@ BOMBS: Mapping[str, Callable[[], bytes]] = {
     "png-palette": lambda: saved("PNG", "P"),
     "png-palette-alpha": lambda: saved("PNG", "P", transparency=b"\0"),
     "png-colour-key": lambda: saved("PNG", transparency=(0, 0, 0)),
+    "png-noise": lambda: noise(3500),
     "png-16-bits": lambda: saved("PNG", "I;16"),
     "png-here": lambda: saved("PNG", "RGBA", 2900),
     "jpeg-here": lambda: saved("JPEG", "RGB", 2400),

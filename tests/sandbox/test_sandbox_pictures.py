@@ -115,14 +115,18 @@ async def test_turns_of_a_session_build_on_one_another(client: AsyncOpenAI) -> N
         assert 0.3 < counts[0] / sum(counts) < 0.95
 
 
-async def test_a_masked_edit_changes_nothing_outside_of_the_hole(client: AsyncOpenAI) -> None:
+async def test_a_masked_edit_without_drift_changes_nothing_outside_of_the_hole(
+    client: AsyncOpenAI, knobs: Knobs
+) -> None:
+    knobs.drift = "none"
     hole = (400, 200, 700, 500)
     before = photo()
     answer = await edit(client, as_file(before), mask=upload(as_file(mask(before.size, hole))))
     assert changed(before, only(answer)) == hole
 
 
-async def test_a_mask_without_a_hole_changes_nothing(client: AsyncOpenAI) -> None:
+async def test_a_mask_without_a_hole_changes_nothing(client: AsyncOpenAI, knobs: Knobs) -> None:
+    knobs.drift = "none"
     before = photo()
     answer = await edit(client, as_file(before), mask=upload(as_file(mask(before.size, (0, 0, 0, 0)))))
     assert changed(before, only(answer)) is None

@@ -51,7 +51,8 @@ async def test_a_picture_comes_with_what_it_cost_beside_what_its_host_cost(clien
     assert knobs.paid == 1
 
 
-async def test_an_edit_takes_files_and_a_mask_and_keeps_the_rest(client: AsyncOpenAI) -> None:
+async def test_an_edit_takes_files_and_a_mask_and_keeps_the_rest(client: AsyncOpenAI, knobs: Knobs) -> None:
+    knobs.drift = "none"
     before, hole = photo(), (300, 200, 500, 400)
     picture = await client.files.create(file=upload(as_file(before)), purpose="vision")
     stencil = await client.files.create(file=upload(as_file(mask(before.size, hole))), purpose="vision")

@@ -14,8 +14,9 @@ import click
 from .. import __version__
 from ..errors import GptImageError
 from ..redaction.printable import printable, printable_line
+from .install import install
 from .library import library
-from .output import print_json
+from .output import forget_stdout, print_json, print_notes
 
 if TYPE_CHECKING:
     from ..jobs.report import Report
@@ -44,7 +45,7 @@ class Commands(click.Group):
 
 
 def _fail(message: str, code: int) -> NoReturn:
-    click.echo(f"Error: {printable_line(message)}", err=True)
+    print_notes([f"Error: {printable_line(message)}"])
     sys.exit(code)
 
 
@@ -65,6 +66,7 @@ def commands(ctx: click.Context, sandbox: bool) -> None:
     ctx.obj = sandbox
 
 
+commands.add_command(install)
 commands.add_command(library)
 
 
@@ -76,6 +78,7 @@ def _options(command: Callable[..., None]) -> Callable[..., None]:
             "--size", metavar="WxH", help="auto, or both edges multiples of 16, at most 3840, ratio 1:3 to 3:1."
         ),
         click.option("--quality", metavar="auto|low|medium|high|xhigh|max", help="low: drafts."),
+        click.option("--model", metavar="NAME", help="Another image model than GPT_IMAGE_2_MODEL."),
         click.option("-n", "--n", type=int, metavar="1..10", help="How many pictures."),
         click.option("--background", metavar="auto|opaque|transparent"),
         click.option("--output-format", "--format", metavar="png|jpeg|webp"),
@@ -162,33 +165,41 @@ def _run(request: "PaidRequest", *, as_json: bool, sandbox: bool) -> None:
             await _confirm(service, whole)
             return await wait_for_report(service, service.start(whole, client=COMMAND_LINE))
 
-    for note in request.notes:
-        click.echo(f"Note: {note}", err=True)
+    print_notes(f"Note: {note}" for note in request.notes)
     report = anyio.run(work)
-    if as_json:
-        print_json(report.as_dict())
-        return
     paths = [str(image.path) for image in report.images]
-    for line in report.text().split("\n"):
-        is_path = line in paths
-        # Scripts read the path as it is.
-        click.echo(line if is_path and not sys.stdout.isatty() else printable(line), err=not is_path)
+    try:
+        if as_json:
+            print_json(report.as_dict())
+        else:
+            # Scripts read the path as it is.
+            for path in paths:
+                click.echo(printable(path) if sys.stdout and sys.stdout.isatty() else path)
+    except OSError as error:
+        forget_stdout()
+        raise click.ClickException(
+            f"Made, paid for and saved, but stdout cannot be written ({error.strerror}): {', '.join(paths)}"
+        ) from None
+    if not as_json:
+        print_notes(line for line in report.text().split("\n") if line not in paths)
 
 
 async def _confirm(service: "ImageService", request: "PaidRequest") -> None:
-    """Ask the user before a call that may cost more than `GPT_IMAGE_2_CONFIRM_OVER_USD`, as the tools do.
+    """Ask the user before a call that may cost more than `Settings.confirm_limit`, as the tools do.
+
+    A script, which cannot answer, is asked only if the user has set the limit, and then stops at the question.
 
     Raises:
         click.Abort: the user said no.
         GptImageError: the call would be refused in any case.
 
     """
-    limit = service.settings.confirm_over_usd
+    limit, must_confirm = service.settings.confirm_limit, service.settings.must_confirm
     service.check(request)
-    if limit is None or service.settings.sandbox:
+    if limit is None or not (must_confirm or sys.stdin.isatty()):
         return
     expected = await service.estimate(request)
-    if expected is not None and expected.usd <= limit:
+    if not must_confirm if expected is None else expected.usd <= limit:
         return
     price = f"about ${expected.usd:.2f}" if expected else "an amount that is not known beforehand"
     click.confirm(f"This will cost {price}. Go ahead?", abort=True, err=True)

@@ -14,7 +14,7 @@ from mcp_types import CallToolResult, ImageContent, TextContent
 
 from .. import __version__
 from ..errors import GptImageError
-from ..install.clients import client_setups
+from ..install.clients import CLIENTS
 from ..server.stdio.signals import ending_signals
 
 FOX = (
@@ -44,9 +44,11 @@ def run_demo(output: Path) -> None:
     output.mkdir(parents=True, exist_ok=True)
     anyio.run(_demo, output)
     _heading("Use it with your own client and key")
-    for setup in client_setups(__version__):
-        click.secho(f"\n{setup.name} ({setup.where}):", bold=True)
-        click.echo(setup.text)
+    click.echo(
+        f"gpt-image-2-mcp {__version__} writes itself into the configuration of your clients, and shows it first:"
+    )
+    click.secho("\ngpt-image-2-mcp install\n", bold=True)
+    click.echo(f"It knows {', '.join(client.name for client in CLIENTS.values())}. For others: install --print cursor.")
 
 
 async def _demo(output: Path) -> None:

@@ -211,9 +211,11 @@ class ImageSaver:
         data = self._links.fetch(picture.url, result.reached_at) if isinstance(picture, ImageLink) else picture.data
         if _is_text(data):
             beginning = shown(data[:60].decode("utf-8", "replace"))
+            # The text of a link is not in the answer, which is kept.
+            path = self.keep_raw(data) if isinstance(picture, ImageLink) else None
             raise BadAnswer(
                 f"The API answered with a text in place of a picture, beginning {beginning}. If OPENAI_BASE_URL is set,"
-                " check what that backend makes."
+                f" check what that backend makes.{f' The text is kept in {path}.' if path else ''}"
             )
         kind = name_format(data) or "bin"
         with self._numbering:

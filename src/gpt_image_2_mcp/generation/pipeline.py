@@ -141,7 +141,7 @@ class Pipeline:
         """
         settings = self._settings
         request = ImageRequest(
-            job.request.prompt, job.request.count, job.request, order.inputs.images, order.inputs.mask
+            job.model, job.request.prompt, job.request.count, job.request, order.inputs.images, order.inputs.mask
         )
         # First: no folder is made for a call that a budget refuses.
         charge = await self._spending.reserve(job.id, self.priced(job.request, order.inputs))
@@ -168,7 +168,7 @@ class Pipeline:
             job.status.before_sending = do_nothing
         # Before the record: a picture that cannot be decoded is recorded as damaged, and no session goes on from it.
         await anyio.to_thread.run_sync(saver.decode)
-        report = build_report(order, request, saver, outcome, model=settings.model).redacted(settings.redact)
+        report = build_report(order, request, saver, outcome).redacted(settings.redact)
         if job.status.sent_since is not None:
             self._durations.learn(job.request, anyio.current_time() - job.status.sent_since)
         lost = sum(isinstance(failure, ApiError) and failure.may_be_billed for failure in outcome.failures)
@@ -193,7 +193,7 @@ class Pipeline:
         """What the price of a request depends on; input images that are not read yet count as large ones."""
         sizes = request.assumed_inputs() if inputs is None else inputs.sizes
         return PricedRequest(
-            model=self._settings.model,
+            model=self._settings.model_for(request),
             options=request,
             text_tokens=text_tokens(request.prompt, generation=not sizes),
             n=request.count,
@@ -251,5 +251,5 @@ class Pipeline:
     def _key(self, job: Job, given: Inputs) -> str:
         """The hash by which a repeated call is recognised; see `Order.key`."""
         hashes = [image.sha256 for image in given.all]
-        parts = [job.tool, self._settings.model, identity(job.request), hashes]
+        parts = [job.tool, job.model, identity(job.request), hashes]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()

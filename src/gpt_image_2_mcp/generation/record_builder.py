@@ -31,7 +31,6 @@ def records_of(
     job: Job,
     kind: Kind,
     parents: tuple[Origin, ...],
-    model: str,
     project: str | None,
 ) -> list[Picture]:
     """A record for each picture of a report. The cost and the usage of several pictures are divided among them."""
@@ -48,7 +47,7 @@ def records_of(
                 format=image.facts.format,
                 width=image.facts.width,
                 height=image.facts.height,
-                model=model,
+                model=job.model,
                 prompt=report.prompt[:MAX_PROMPT],
                 parameters=_parameters(job.request),
                 applied={name: _bounded(value) for name, value in report.applied.items()}
@@ -69,7 +68,9 @@ def records_of(
 
 
 def _parameters(request: PaidRequest) -> dict[str, Any]:
-    given = request.model_dump(include=set(Options.model_fields) - {"filename_prefix", "user"}) | {"n": request.count}
+    given = request.model_dump(include=set(Options.model_fields) - {"filename_prefix", "user", "model"}) | {
+        "n": request.count
+    }
     return {name: value for name, value in given.items() if value is not None}
 
 

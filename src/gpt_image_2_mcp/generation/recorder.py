@@ -67,7 +67,6 @@ class Recorder:
 
     writer: WriterThread
     store: JobStore
-    model: str
     project: str | None
     """The name of the user's project that the server was started in, for the pictures' records."""
     policy: Callable[[], WritePolicy]
@@ -114,7 +113,7 @@ class Recorder:
         """
         # A sandbox at OPENAI_BASE_URL shows only in its answers; it bills nothing.
         is_free = isinstance(error, ApiError) and error.from_sandbox
-        ended = charge.failed(may_be_billed=job.status.sent > 0 and not is_free, usd=_named_cost(error, self.model))
+        ended = charge.failed(may_be_billed=job.status.sent > 0 and not is_free, usd=_named_cost(error, job.model))
 
         def write(repositories: Repositories) -> None:
             from .job_end import JobEnd
@@ -192,9 +191,7 @@ class Recorder:
         end = JobEnd(_charge_end(report, charge, lost), step=order.step, report=report)
         pictures: list[Picture] = []
         try:
-            pictures = records_of(
-                report, job=job, kind=order.kind, parents=inputs.origins, model=self.model, project=self.project
-            )
+            pictures = records_of(report, job=job, kind=order.kind, parents=inputs.origins, project=self.project)
             end = replace(end, job=self.store.ended_row(repositories, job), pictures=tuple(pictures))
         except Exception as error:  # noqa: BLE001 - the pictures are saved: see `record_result`
             _log(error)

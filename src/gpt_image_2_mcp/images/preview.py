@@ -19,7 +19,7 @@ from .encode import EncodedImage, Step, encode_to_fit, without_opaque_alpha
 from .formats import MIME
 from .headers import Facts, read_header
 from .identify import identify
-from .memory import DECODING, check_size, decode_in_child, is_small
+from .memory import DECODING, MAX_PIXELS, check_size, decode_in_child, is_small
 from .structure import check_parts
 
 if TYPE_CHECKING:
@@ -181,7 +181,9 @@ def _open_scaled(data: bytes, facts: Facts, share: int) -> "Generator[Image.Imag
     from .png_decoder import decode_png
 
     edge = _possible_steps(share)[0][0]
-    found = decode_png(data, partial(_reduction_factor, edge=edge)) if facts.format == "png" else None
+    found = None
+    if facts.format == "png":
+        found = decode_png(data, partial(_reduction_factor, edge=edge), max_bytes=4 * MAX_PIXELS)
     if found:
         # Opening a file costs more than looking for what few have.
         if b"iCCP" in data[:_PNG_HEAD] or b"eXIf" in data[:_PNG_HEAD]:

@@ -111,7 +111,8 @@ def validate_here(data: bytes, header: Header, *, name: str, is_mask: bool) -> V
         loaded = _load(image, data, header, name=name)
         orientation, changes = looked or _look(image, header)
         full = (header.facts.width, header.facts.height)
-        is_shrunk = loaded.size != full and (bool(changes) or full[0] * full[1] > MAX_PIXELS)
+        # A JPEG whose pixels are not used is decoded at a smaller size, too.
+        is_shrunk = loaded.size != full and (bool(changes) or loaded is not image or full[0] * full[1] > MAX_PIXELS)
         if is_shrunk:
             half = "half" if loaded.size[0] * 3 > full[0] else f"1/{round(full[0] / loaded.size[0])} of"
             because = f"at {full[0]}x{full[1]} it takes too much memory"
@@ -127,13 +128,15 @@ def validate_here(data: bytes, header: Header, *, name: str, is_mask: bool) -> V
 
 
 def _load(image: "Image.Image", data: bytes, header: Header, *, name: str) -> "Image.Image":
-    """Decode an opened picture; a PNG of more than `MAX_PIXELS` is shrunk meanwhile."""
+    """Decode an opened picture; a PNG for which there is no memory beside its file is shrunk meanwhile."""
     pixels = header.facts.width * header.facts.height
-    if header.facts.format != "png" or pixels <= MAX_PIXELS:
+    most = min(MAX_PIXELS, (TOTAL - MARGIN - len(data)) // 4)
+    factor = math.ceil(math.sqrt(pixels / most))
+    is_whole = header.facts.format != "png" or factor == 1
+    shrunk = None if is_whole else decode_png(data, lambda _: factor, max_bytes=8 * MAX_SHRUNK_PIXELS)
+    if shrunk is None and (is_whole or pixels <= MAX_PIXELS):
         image.load()
         return image
-    factor = math.ceil(math.sqrt(pixels / MAX_PIXELS))
-    shrunk = decode_png(data, lambda _: factor, max_bytes=8 * MAX_SHRUNK_PIXELS)
     if shrunk is None:
         raise UnreadableSource(
             f"{name} is {header.facts.width}x{header.facts.height}, and {MAX_PIXELS:,} pixels are the most that are"

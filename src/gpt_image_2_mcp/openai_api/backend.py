@@ -29,14 +29,12 @@ class Backend:
         sender = RequestSender(make_sdk(settings, self._http), limiter)
         self._images = ImagesRoute(
             sender,
-            model=settings.model,
             partial_images=settings.partial_images,
             failed_streams=FailedStreams(data_dir, str(sender.sdk.base_url)),
         )
         self._edits = EditRouter(
             sender,
             self._images,
-            model=settings.model,
             host_model=settings.responses_edit_model,
             through_responses=settings.force_responses_edits,
         )

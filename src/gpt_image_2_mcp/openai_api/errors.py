@@ -36,6 +36,9 @@ VERIFY_PAGE = "https://platform.openai.com/settings/organization/general"
 LIMITS_PAGE = "https://platform.openai.com/settings/organization/limits"
 STATUS_PAGE = "https://status.openai.com"
 
+MODEL_NAMED_IN = "`model` or GPT_IMAGE_2_MODEL"
+"""Where an image model is chosen, for an error about it."""
+
 MAX_LOCATION = 2_000
 """Characters of a redirect's target that are looked at."""
 MAX_CATEGORIES = 10
@@ -74,7 +77,7 @@ def translate(error: openai.OpenAIError, *, model: str, variable: str, editing: 
 
 def translate_object(body: Mapping[str, Any], origin: Origin, *, model: str) -> ApiError:
     """The `ApiError` for an answer with status 200 that has an error in it, or for that error."""
-    return _translate_body(read_error(body), origin, model=model, variable="GPT_IMAGE_2_MODEL")
+    return _translate_body(read_error(body), origin, model=model, variable=MODEL_NAMED_IN)
 
 
 def _translate_status(

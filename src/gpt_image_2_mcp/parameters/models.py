@@ -22,6 +22,7 @@ from .fields import (
     JobId,
     Like,
     Mask,
+    Model,
     Moderation,
     MoreImages,
     OutputDir,
@@ -53,6 +54,7 @@ PARAMETER_ORDER = (
     "mask",
     "size",
     "quality",
+    "model",
     "n",
     "background",
     "output_format",
@@ -94,6 +96,7 @@ class PricedOptions(Request):
 
     size: Size = "auto"
     quality: Quality = "auto"
+    model: Model | None = None
 
     @property
     def count(self) -> int:
@@ -215,15 +218,19 @@ def identity(request: PaidRequest) -> dict[str, Any]:
 
     The prompt is compared without its white space at both ends, with one space for every other run of it, and in the
     composed form of Unicode (NFC): a model that repeats a call does not always copy these. What is sent stays as it is.
+    The image model is compared by its caller, who knows which one a call without it means.
     """
     prompt = " ".join(unicodedata.normalize("NFC", request.prompt).split())
-    return {**request.model_dump(mode="json"), "prompt": prompt}
+    return {**request.model_dump(mode="json", exclude={"model"}), "prompt": prompt}
 
 
 class CostsRequest(WithCount):
     """Ask what pictures would cost, and what was spent."""
 
-    n: Annotated[int, Field(ge=1, le=1000, description="how many pictures")] = 1
+    n: Annotated[int, Field(ge=1, le=1_000_000, description="how many")] = 1
+    like: Annotated[PictureReference, Field(description="earlier picture's id: its size, quality, inputs")] | None = (
+        None
+    )
     inputs: Annotated[int, Field(ge=0, le=MAX_INPUTS + 1, description="an edit's input pictures")] = 0
 
     @property
@@ -262,7 +269,7 @@ class ListImagesRequest(Request):
 class ShowImageRequest(Request):
     """Show one picture or a region of it, and everything that is known about it."""
 
-    image: Annotated[PictureReference, Field(description="id, 'last', number on the last contact sheet, or path")]
+    image: Annotated[PictureReference, Field(description="id, 'last', number on the last sheet, or path")]
     region: Annotated[str, Field(max_length=60, description="left,top,width,height in its pixels")] | None = None
 
 

@@ -2,7 +2,7 @@
 
 - `GET /_sandbox/state`: the controls and counters of `Knobs`.
 - `GET /_sandbox/requests`: the recorded requests, newest last, without keys; of a file its size and SHA-256.
-- `POST /_sandbox/knobs`: any of `{"delay_s": 0.5, "hold": true, "faults": [{"kind": "error", "error":
+- `POST /_sandbox/knobs`: any of `{"delay_s": 0.5, "hold": true, "drift": "mild", "faults": [{"kind": "error", "error":
   "server_error"}]}`; `faults` replaces the queue, each with the fields of `Fault`. Answers the state.
 - `POST /_sandbox/release`: lets the held requests go on. Answers the state.
 """
@@ -13,6 +13,7 @@ import json
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
+from .drift import DRIFTS
 from .errors import ApiRefusal, Json, no_such_url, unknown
 from .faults import Fault, fault_from_json
 from .http import REFUSED_KEY
@@ -57,14 +58,18 @@ async def set_knobs(request: Request) -> Response:
     if not is_object(body):
         raise refuse_type("body", body, expected="an object")
     for name in body:
-        if name not in ("delay_s", "hold", "faults"):
+        if name not in ("delay_s", "hold", "faults", "drift"):
             raise unknown(name)
     delay = body.get("delay_s", knobs.delay_s)
     if isinstance(delay, bool) or not isinstance(delay, int | float) or delay < 0:
         raise refuse_type("delay_s", delay, expected="a number of seconds")
     faults = _faults(body["faults"]) if "faults" in body else knobs.faults
+    drift = body.get("drift", knobs.drift)
+    if drift is not None and drift not in DRIFTS:
+        raise refuse_type("drift", drift, expected=f"null or one of {', '.join(DRIFTS)}")
     knobs.delay_s = float(delay)
     knobs.faults = faults
+    knobs.drift = drift
     if "hold" in body:
         (knobs.hold if body["hold"] else knobs.release)()
     return JSONResponse(knobs.state())

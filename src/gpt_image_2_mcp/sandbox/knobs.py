@@ -1,4 +1,4 @@
-"""`Knobs`: the controls of a sandbox (delay, hold, faults), its counters, and the requests that it recorded.
+"""`Knobs`: the controls of a sandbox (delay, hold, faults, drift), its counters, and the requests that it recorded.
 
 A test keeps the `Knobs` that it passed to `build_sandbox`, sets them and reads them. A sandbox that runs in a process
 of its own offers the same over HTTP, below `/_sandbox/` (see `control_route`). Faults form a queue: each request for
@@ -17,6 +17,7 @@ from typing import Literal
 import anyio
 from starlette.requests import Request
 
+from .drift import Drift
 from .errors import Json, JsonObject
 from .faults import Fault, Route
 
@@ -58,11 +59,13 @@ class Knobs:
 
     - `delay_s`: seconds that each request for pictures waits before its answer.
     - `faults`: the queue of faults, the next one first.
+    - `drift`: what edits do to pixels that were to stay; None is `local` for an edit with a mask, and otherwise `none`.
     - `hold()` makes requests for pictures wait until `release()`; `wait_for(n)` returns once n of them have come in.
     """
 
     delay_s: float = 0.0
     faults: list[Fault] = field(default_factory=list[Fault])
+    drift: Drift | None = None
     requests: deque[RecordedRequest] = field(default_factory=lambda: deque[RecordedRequest](maxlen=MAX_RECORDED))
     paid: int = 0
     """Pictures that were billed."""
@@ -138,6 +141,7 @@ class Knobs:
             "delay_s": self.delay_s,
             "held": self.held,
             "faults": len(self.faults),
+            "drift": self.drift,
             "requests": len(self.requests),
             "paid": self.paid,
             "painted": self.painted,

@@ -1,17 +1,20 @@
 """Paints the sandbox's pictures: `paint` for a prompt, `paint_edit` on top of an input picture.
 
 All functions are pure: the same prompt gives the same pixels. Every picture says that the sandbox made it. An edit
-leaves the rest of its input as it was, so that a person sees how the turns of a session build on one another. All
-functions block for too long for an event loop: call them in a thread.
+leaves the rest of its input nearly as it was, so that a person sees how the turns of a session build on one another;
+`drift` is about the rest. All functions block for too long for an event loop: call them in a thread.
 """
 
 import io
 import math
+import re
 from collections.abc import Sequence
+from typing import cast
 
 from PIL import Image, ImageDraw, ImageFilter, ImageOps, PngImagePlugin
 
 from .captions import Box, draw_card, draw_mark
+from .drift import Drift, bled, drifted
 from .palette import Colour, SeededRandom, make_palette
 from .rules import MAX_ASPECT, MAX_EDGE, MAX_PIXELS, MIN_PIXELS, Format
 from .scenes import Size, draw_scene, scaled
@@ -27,13 +30,18 @@ _DOUBLED_PIXELS = 2_400_000
 _CARD_POSITIONS = ((0.0, 0.5), (1.0, 0.28), (0.0, 0.28), (1.0, 0.62), (0.5, 0.45), (0.0, 0.75), (1.0, 0.8))
 """Positions of an edit's card, as shares of the free width and height; two that follow one another do not overlap."""
 
+_GROUND = re.compile(r"background[^.#]{0,60}#([0-9a-f]{6})\b|#([0-9a-f]{6})\b[^.#]{0,60}background", re.IGNORECASE)
+
 
 def paint(prompt: str, size: Size, *, index: int, transparent: bool, note: str) -> Image.Image:
     """Paint a new picture of `size` pixels; each `index` gives another one, and `note` is its small print."""
     rng = SeededRandom(prompt, index)
     palette = make_palette(rng)
-    picture = draw_scene(rng, palette, _canvas_size(size), transparent=transparent)
+    ground = None if transparent else _plain_ground(prompt)
+    picture = draw_scene(rng, palette, _canvas_size(size), transparent=transparent or ground is not None)
     picture = scaled(picture, size, Image.Resampling.BOX)
+    if ground is not None:
+        picture = _on(ground, picture)
     width, height = size
     unit = min(width, height)
     margin = round(unit * 0.04)
@@ -42,6 +50,12 @@ def paint(prompt: str, size: Size, *, index: int, transparent: bool, note: str) 
     draw_card(picture, prompt, box=box, size=letters, note=note, accent=palette.accent)
     draw_mark(picture, accent=palette.accent)
     return picture
+
+
+def _plain_ground(prompt: str) -> Colour | None:
+    """Return the colour of a plain background that a prompt asks for by its code, as in "background #FF00FF"."""
+    found = _GROUND.search(prompt)
+    return None if found is None else cast("Colour", tuple(bytes.fromhex(found[1] or found[2])))
 
 
 def edit_size(first: Size) -> Size:
@@ -67,17 +81,20 @@ def paint_edit(
     index: int,
     transparent: bool,
     note: str,
+    drift: Drift = "none",
 ) -> Image.Image:
     """Paint an edit: the first picture, scaled and cropped to `size`, with a brush stroke and a card with the prompt.
 
-    `mask` is an alpha channel, 0 where the picture may change; all other pixels stay as they were. The other pictures
-    are shown small along the right edge.
+    `mask` is an alpha channel, 0 where the picture may change; `drift` says what becomes of the other pixels. The other
+    pictures are shown small along the right edge.
     """
     rng = SeededRandom("edit", prompt, index)
     palette = make_palette(rng)
     before = _on_white(_fit(pictures[0], size), transparent=transparent)
     after = before.copy()
     stencil = None if mask is None else _stencil(mask, size)
+    if stencil is not None and drift == "bleed":
+        stencil = bled(stencil)
     area = _changeable_box(stencil, size)
     unit = min(area[2] - area[0], area[3] - area[1])
     if stencil is None:
@@ -94,8 +111,9 @@ def paint_edit(
     draw_card(after, prompt, box=box, size=letters, note=note, accent=palette.accent, darkness=255)
     if stencil is None:
         draw_mark(after, accent=palette.accent, darkness=255)  # opaque, to cover the mark of the turn before
-        return after
-    return Image.composite(after, before, stencil)
+    else:
+        after = Image.composite(after, before, stencil)
+    return drifted(after, drift, stencil=stencil, seed=(prompt, index))
 
 
 def partial_image(picture: Image.Image, *, step: int, steps: int) -> Image.Image:
@@ -147,7 +165,12 @@ def _on_white(picture: Image.Image, *, transparent: bool) -> Image.Image:
         return picture.convert("RGBA")
     if picture.mode == "RGB":
         return picture
-    ground = Image.new("RGB", picture.size, (255, 255, 255))
+    return _on((255, 255, 255), picture)
+
+
+def _on(colour: Colour, picture: Image.Image) -> Image.Image:
+    """Put an RGBA picture on a ground of one colour."""
+    ground = Image.new("RGB", picture.size, colour)
     ground.paste(picture, mask=picture.getchannel("A"))
     return ground
 

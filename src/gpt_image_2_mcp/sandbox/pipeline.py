@@ -15,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from . import painter
+from .drift import DRIFTS, Drift, other_size
 from .faults import ErrorName, Fault, named_error
 from .http import NoAnswer
 from .input_images import Upload, open_mask, open_picture
@@ -41,6 +42,9 @@ TRIGGERS: dict[str, ErrorName] = {
 }
 """Words in a prompt that cause an error, so that a person can see the error messages."""
 
+DRIFT_WORD = "sandbox-drift-"
+"""With the name of a drift behind it, a word in a prompt that gives an edit this drift."""
+
 _SMALL_COPY = (512, 512)
 """The second and further input pictures are scaled down to this size: sixteen large ones would fill the memory."""
 
@@ -57,6 +61,7 @@ class PaintTask:
     pictures: Sequence[Image.Image] = ()
     mask: Image.Image | None = None
     usage: Usage = field(default_factory=lambda: Usage(0, 0, 0))
+    drift: Drift = "none"
 
     @property
     def event_prefix(self) -> Literal["image_generation", "image_edit"]:
@@ -109,7 +114,9 @@ async def plan_edit(
             pictures.append(picture)
         alpha = None if mask is None else open_mask(mask, size=sizes[0])
         size = params.size or painter.edit_size(sizes[0])
-        return _with_usage(PaintTask(params, size, pictures, alpha), sizes)
+        drift = _drift(params.prompt, state, is_masked=alpha is not None)
+        size = other_size(size) if drift == "resized" else size
+        return _with_usage(PaintTask(params, size, pictures, alpha, drift=drift), sizes)
 
     return await anyio.to_thread.run_sync(decode, limiter=state.paint_limiter)
 
@@ -226,7 +233,16 @@ def _paint_one(task: PaintTask, index: int) -> Image.Image:
         index=index,
         transparent=transparent,
         note=note,
+        drift=task.drift,
     )
+
+
+def _drift(prompt: str, state: SandboxState, *, is_masked: bool) -> Drift:
+    """Give the drift of an edit: the one that its prompt names, or that of the knobs, or the usual one."""
+    for drift in DRIFTS:
+        if DRIFT_WORD + drift in prompt:
+            return drift
+    return state.knobs.drift or ("local" if is_masked else "none")
 
 
 def _encode(task: PaintTask, picture: Image.Image) -> bytes:

@@ -93,7 +93,7 @@ async def continue_edit_session(request: ContinueSessionRequest, call: Call, con
 async def end_edit_session(request: EndSessionRequest, call: Call) -> CallToolResult:
     """Close an edit session when the person is satisfied.
 
-    Its files stay; start_edit_session with a picture's id begins another. Closing twice is harmless. Free.
+    Its files stay; start_edit_session with a picture's id begins another. Free.
     """
     return end_session_result(request.session_id, await _service(call).end_session(request))
 
@@ -149,19 +149,20 @@ async def cancel_image_job(request: CancelJobRequest, call: Call) -> CallToolRes
 
 
 async def image_costs(request: CostsRequest, call: Call) -> CallToolResult:
-    """Estimate what a call with these parameters would cost, and report the spending.
+    """Estimate what a call would cost, and report the spending.
 
-    Before a dear call, or if asked about money: today, 30 days by model, what is left of budgets. Size auto counts as
+    Before a dear call, or if asked about money: today, 30 days by model, budgets left. Size auto counts as
     1024x1024. Free.
     """
     service = _service(call)
-    return costs_result(request, service.settings.model, await service.estimate(request), *await service.spent())
+    model = service.settings.model_for(request)
+    return costs_result(request, model, await service.estimate(request), *await service.spent())
 
 
 @cache
 def all_tools() -> tuple[Tool, ...]:
     """Every tool, in the order in which clients show them."""
-    paid = ToolAnnotations(read_only_hint=False, destructive_hint=False, idempotent_hint=False, open_world_hint=True)
+    paid = ToolAnnotations(read_only_hint=False, destructive_hint=False)
     ends = ToolAnnotations(read_only_hint=False, destructive_hint=True, idempotent_hint=True, open_world_hint=False)
     reads = ToolAnnotations(read_only_hint=True, open_world_hint=False)
     return (

@@ -55,6 +55,11 @@ from .recovery import recover
 MAX_SESSIONS = 100
 """Edit sessions in a list: more than fit into an answer."""
 
+INCOMPLETE = (
+    "What was made while the database could not be written waits in a file, and is not in the catalogue, the lists and"
+    " the sums yet."
+)
+
 
 class ImageService:
     """Makes and edits pictures, keeps edit sessions, and tells the costs; `app.open_service` opens one.
@@ -113,7 +118,9 @@ class ImageService:
         if ahead is not None and (ahead.request, ahead.client) == (request, client):
             self._started_ahead = None
             return ahead
-        return self._jobs.start(Job(TOOLS[type(request)], request, self._durations.expected(request), client=client))
+        model = self.settings.model_for(request)
+        expected_s = self._durations.expected(request)
+        return self._jobs.start(Job(TOOLS[type(request)], request, model, expected_s, client=client))
 
     def start_ahead(self, request: PaidRequest, *, client: str | None) -> Job:
         """Start the job of a call that the server will read later: `start` then gives this job. Raises as `start`."""
@@ -296,6 +303,11 @@ class ImageService:
         """A sentence for the user if the database has not answered for a minute; every answer says it."""
         return self._writer.stuck
 
+    @property
+    def incomplete(self) -> str | None:
+        """A sentence for the user if what was made is in no list yet, since the database could not be written."""
+        return INCOMPLETE if self._writer.has_waiting else None
+
     def arrival(self) -> float:
         """When the present call arrived, by `anyio.current_time`.
 
@@ -308,4 +320,4 @@ class ImageService:
     def check(self, request: PaidRequest) -> None:
         """Check that the settings are complete and the model can do what is asked; raises GptImageError."""
         self.settings.require_key()
-        check_model(self.settings.model, request)
+        check_model(self.settings.model_for(request), request)

@@ -2,11 +2,14 @@
 
 from ..errors import BadRequest, shown
 from ..inputs.references import References
-from ..parameters.models import Options, RequestT, parse
+from ..parameters.fields import MAX_INPUTS
+from ..parameters.models import CostsRequest, Options, RequestT, parse
 
 
 async def complete_like(request: RequestT, references: References) -> RequestT:
     """A copy of `request` with the parameters of the picture in `like` where it gives none; itself without `like`.
+
+    The model is none of them: what is made again is made with the model that is set, or that the call names.
 
     Raises:
         BadRequest: there is no such picture, or its parameters contradict those of the call.
@@ -18,6 +21,11 @@ async def complete_like(request: RequestT, references: References) -> RequestT:
     picture = await references.find(like)
     if picture is None:
         raise BadRequest(f"`like` takes the id of a picture that was made here, such as 'last'; got {shown(like)}.")
+    if isinstance(request, CostsRequest):
+        inputs = min(len(picture.record.parents), MAX_INPUTS + 1)
+        kept = {name: picture.record.parameters.get(name, "auto") for name in ("size", "quality")}
+        given = request.model_dump(include=request.model_fields_set)
+        return parse(type(request), {"inputs": inputs, **kept, **given})
     kept = {name: value for name, value in picture.record.parameters.items() if name in Options.model_fields}
     given = request.model_dump(include=request.model_fields_set)
     # What the call gives decides; a parameter of the picture that the API refuses beside it is dropped.

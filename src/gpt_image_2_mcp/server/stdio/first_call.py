@@ -20,8 +20,9 @@ from pydantic_core import from_json
 from ...errors import GptImageError
 from ...jobs.job import Job, client_name
 from ...jobs.serialization import REQUESTS
-from ...parameters.models import parse
+from ...parameters.models import PaidRequest, parse
 from ...service.images import ImageService
+from ...settings import Settings
 from .handshake import (
     CAPABILITIES,
     CLIENT,
@@ -32,6 +33,9 @@ from .handshake import (
     is_known_meta,
     modern_version,
 )
+
+FEW_INPUTS = 4
+"""Input pictures with which one picture costs less than `UNASKED_USD` for sure."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +52,10 @@ class FirstCall:
 
         `before` is awaited before anything can be sent.
         """
-        if service.settings.confirm_over_usd is not None and not service.settings.sandbox:
-            return None
         try:
             request = parse(REQUESTS[self.tool], self.arguments)
+            if _may_be_asked_about(request, service.settings):
+                return None
             service.check(request)
             if getattr(request, "like", None) is not None:
                 # The server reads `like` again, and `last` may be the picture of this job by then.
@@ -101,3 +105,13 @@ def _client(opening: list[Any], meta: dict[str, Any]) -> str | None:
     if not (is_open and are_known_capabilities(capabilities) and is_known_client(client)):
         return None
     return client_name(client["name"], client["version"])
+
+
+def _may_be_asked_about(request: PaidRequest, settings: Settings) -> bool:
+    """Whether the person may have to be asked before a call, which the server then decides."""
+    if settings.must_confirm:
+        return not settings.sandbox
+    if settings.confirm_limit is None:
+        return False
+    # One picture of another quality costs less than `UNASKED_USD` at every size, unless it is made from many.
+    return request.count > 1 or request.quality in ("xhigh", "max") or len(request.assumed_inputs()) > FEW_INPUTS

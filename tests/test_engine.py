@@ -15,7 +15,7 @@ import pytest
 from next_chat import its_own_folders, saved, text_of, the_next_chat_has_it, until
 from patience import MOMENT_S, PATIENCE_S, rounds
 from promises import promise
-from stdio_bench import PROTOCOLS, Box, Program, running
+from stdio_bench import HURRIED, PROTOCOLS, Box, Program, running
 from workbench import SMALL
 
 pytestmark = [
@@ -132,8 +132,10 @@ async def test_a_front_leaves_an_engine_that_is_stopped(environ: dict[str, str],
 
 
 async def test_an_idle_engine_ends_and_the_next_one_knows_what_was_shown(environ: dict[str, str]) -> None:
-    async with running({**environ, "GPT_IMAGE_2_ENGINE_IDLE_S": "0.2"}) as program:
+    async with running({**environ, "GPT_IMAGE_2_ENGINE_IDLE_S": "0.2"}, through=HURRIED) as program:
         await program.greet()
+        await program.answer(await program.ask("ping"))
+        opened = program.descriptors()
         for _ in range(2):
             await program.answer(await program.call("generate_image", **FOX))
         await program.answer(await program.call("list_images", contact_sheet=True))
@@ -144,6 +146,8 @@ async def test_an_idle_engine_ends_and_the_next_one_knows_what_was_shown(environ
         second = text_of(await program.answer(await program.call("show_image", image="2")))
         assert first != second
         assert last == first
+        # Of the three engines nothing is left. The two are those with which a signal ends the front's waiting.
+        await until(lambda: not program.engines() and program.descriptors() == opened + 2)
         await program.close_stdin()
         assert await program.ended() == 0
 
@@ -158,7 +162,7 @@ async def test_a_subscription_and_a_picture_under_way_keep_the_engine(
         await program.answer(await program.call("generate_image", **{**FOX, "prompt": "an owl"}))
     picture = {"uri": f"gpt-image-2://pictures/{saved(environ)[0].stem}"}
     is_newest = version == PROTOCOLS[-1]
-    async with running(idle, version=version) as program:
+    async with running(idle, version=version, through=HURRIED) as program:
         await box.turn(hold=True)
         await program.greet()
         await program.call("generate_image", **FOX)
@@ -182,7 +186,7 @@ async def test_a_subscription_and_a_picture_under_way_keep_the_engine(
         await until(lambda: not program.engines())
 
 
-FRONTS = rounds(40, 100)
+FRONTS = rounds(20, 100)
 ENDS = ("stdin", "SIGTERM", "SIGKILL", "half a line", "no reader")
 
 
@@ -195,12 +199,17 @@ async def test_many_fronts_come_and_go_and_leave_nothing(environ: dict[str, str]
         how = ENDS[number % len(ENDS)]
         async with limit, running(environ, read=how != "no reader") as program:
             await (program.greet_unheard() if how == "no reader" else program.greet())
-            if number % 8 == 0:
+            if number % 4 == 0:
+                # With five ways to end, each of them has an engine once.
                 await program.call("list_images")
+            elif how != "no reader":
+                await program.answer(await program.ask("ping"))
+                opened.add(program.descriptors())
             await end(program, how)
             await until(lambda: not program.engines())
 
     limit = anyio.CapacityLimiter(8)
+    opened = set[int]()
     await come_and_go(0)
     left = files_below(tmp_path)
     async with anyio.create_task_group() as tasks:
@@ -209,6 +218,7 @@ async def test_many_fronts_come_and_go_and_leave_nothing(environ: dict[str, str]
     # What the engines of killed fronts had to say is told by the next one.
     await come_and_go(0)
     assert files_below(tmp_path) == left
+    assert len(opened) == 1
 
 
 def files_below(folder: Path) -> set[Path]:

@@ -208,8 +208,8 @@ class ContinueSessionRequest(Options):
     def _check_prompt(self) -> Self:
         if not self.prompt and (self.from_turn is None or self.images or self.mask):
             raise ValueError(
-                "`prompt` is missing: say what to change. To only set the session back to a turn, free, give `from_turn`"
-                " without prompt, images and mask"
+                "`prompt` is missing: say what to change. To only set the session back to a turn, free, give"
+                " `from_turn` without prompt, images and mask"
             )
         return self
 

@@ -132,6 +132,19 @@ def test_pictures_are_edited_with_a_mask(folder: Path) -> None:
         assert after.convert("RGB").getpixel((900, 500)) == picture().getpixel((900, 500))
 
 
+def test_a_mask_in_words_is_drawn_over_a_picture(folder: Path) -> None:
+    del folder
+    picture().save("photo.png")
+    result = made("show", "photo.png", "--mask", "box 10,10 300x200", "-o", "seen.png", "--sandbox")
+    assert result.stdout == "seen.jpg\n"
+    assert "within `box 10,10 300x200 of 1024x640`" in result.stderr
+    with Image.open("seen.jpg") as seen:
+        assert seen.size == (1024, 640)
+    again = run("show", "photo.png", "-o", "seen.jpg", "--sandbox")
+    assert again.exit_code == 0, "a PNG that is shown as it is gets another name"
+    assert "File exists" in run("show", "photo.png", "-o", "seen.png", "--sandbox").stderr
+
+
 def test_the_report_is_all_of_stdout_where_json_is_asked_for(folder: Path) -> None:
     del folder
     result = made("generate", "ein roter Fuchs im Nebel, ä", "--size", SMALL, "--sandbox", "--json")

@@ -30,6 +30,7 @@ ORDER = (
     "catalogue",
     "billing",
     "storage",
+    "masks",
     "images",
     "settings",
     "setting_types",

@@ -74,8 +74,13 @@ async def open_service(
             spool=Spool.of(database, data_dir),
         )
     )
-    spare = data_dir / PICTURES if data_dir else None
-    output_dirs = OutputDirs(settings, working_dir=working_dir, home=home, spare=spare)
+    output_dirs = OutputDirs(
+        settings,
+        working_dir=working_dir,
+        home=home,
+        spare=data_dir / PICTURES if data_dir else None,
+        data_folders=[data_dir, data_dir / THUMBNAILS] if data_dir else [],
+    )
     sources = Sources(
         working_dir=working_dir,
         home=home,

@@ -57,6 +57,10 @@ class ResponsesRequest:
     tools: list[Json]
     tool_choice: Json
     call: ToolCall | None
+    pictures: tuple[Upload, ...]
+    """All pictures of the input."""
+    wants_json: bool
+    """Whether the answer in words is to be JSON with a schema."""
 
 
 def read_request(params: JsonObject, state: SandboxState) -> ResponsesRequest:
@@ -90,7 +94,27 @@ def read_request(params: JsonObject, state: SandboxState) -> ResponsesRequest:
     if call is None and is_object(choice):
         message = "Tool choice 'image_generation' not found in 'tools' parameter."
         raise ApiRefusal(400, message, code=None, param="tool_choice")
-    return ResponsesRequest(model, prompt, bool(stream), [_echo(tool) for tool in tools], choice, call)
+    echo = [_echo(tool) for tool in tools]
+    wants_json = _wants_json(params.get("text"))
+    return ResponsesRequest(model, prompt, bool(stream), echo, choice, call, tuple(pictures), wants_json)
+
+
+def _wants_json(text: Json) -> bool:
+    """Read `text.format`; a JSON schema needs its name, and a strict one has to be closed."""
+    form = text.get("format") if is_object(text) else None
+    if not is_object(form) or form.get("type") != "json_schema":
+        return False
+    for name in ("name", "schema"):
+        if form.get(name) is None:
+            raise missing(f"text.format.{name}")
+    schema = form["schema"]
+    if form.get("strict") and (not is_object(schema) or schema.get("additionalProperties") is not False):
+        message = (
+            f"Invalid schema for response_format '{form['name']}': In context=(), 'additionalProperties' is required to"
+            " be supplied and to be false."
+        )
+        raise ApiRefusal(400, message, code="invalid_json_schema", param="text.format.schema")
+    return True
 
 
 def _read_tools(

@@ -52,7 +52,7 @@ def test_help_answers_at_once_and_names_the_commands() -> None:
     shown = subprocess.run(
         [sys.executable, "-c", probe], capture_output=True, text=True, check=True, timeout=PATIENCE_S
     )
-    for command in ("generate", "edit", "sandbox", "demo", "install", "--version"):
+    for command in ("generate", "edit", "sandbox", "demo", "install", "doctor", "--version"):
         assert command in shown.stdout
     assert shown.stdout.endswith("[]\n")
 
@@ -61,7 +61,7 @@ def test_the_version_is_the_packages() -> None:
     assert made("--version").output == f"gpt-image-2-mcp, version {gpt_image_2_mcp.__version__}\n"
 
 
-@pytest.mark.parametrize("command", ["generate", "edit", "sandbox", "demo", "install"])
+@pytest.mark.parametrize("command", ["generate", "edit", "sandbox", "demo", "install", "doctor"])
 def test_every_command_has_its_help(command: str) -> None:
     assert made(command, "--help").stdout.startswith("Usage:")
 

@@ -15,6 +15,7 @@ import click
 from .. import __version__
 from ..errors import GptImageError
 from ..redaction.printable import printable, printable_line
+from .doctor import doctor
 from .install import install
 from .library import library
 from .output import forget_stdout, print_json, print_notes
@@ -70,6 +71,7 @@ def commands(ctx: click.Context, sandbox: bool) -> None:
 
 
 commands.add_command(install)
+commands.add_command(doctor)
 commands.add_command(library)
 
 

@@ -4,6 +4,7 @@ import hashlib
 import re
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -16,13 +17,18 @@ from ..images.validate import Prepare, validate
 from ..masks.found import Locator, Place, Wanted, choose, found_note, parse_find
 from ..paths.read_policy import PrivateFile
 from ..paths.safe_open import exists
-from ..storage.time_limit import is_dead
+from ..persistence.unit_of_work import UnitOfWork
+from ..storage.time_limit import is_dead, run_in_time_async
 from . import InputImage, Sources
 from .local_file import NoSuchFile
 from .mask import mask_in_words, mask_preparer
+from .moved_file import MAX_ENTRIES, find_moved
 from .references import References
 
 ItemT = TypeVar("ItemT")
+
+MAX_ROWS = 2_000
+"""The newest pictures of the catalogue in whose folders a file that was moved is looked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,12 +122,57 @@ class InputReader:
             UnreadableSource: the file is gone, was changed since it was made, or may not be read.
 
         """
+        picture = await self.locate(picture)
         path = picture.path
         try:
             image = await self._sources.image(str(path), prepare=prepare, is_known=True)
         except UnreadableSource as error:
             raise _missing_error(path, error) from error
         return _with_id(image, picture)
+
+    async def locate(self, picture: Picture) -> Picture:
+        """The picture as it is or, if its file was moved by hand, with the new path, which the catalogue follows.
+
+        A file with its bytes is looked for in the folders of other pictures and below them; it may have another name.
+        """
+        if await self._is_there(picture.path):
+            return picture
+        folders = await self._references.writer.read(lambda unit: unit.pictures.folders(MAX_ROWS))
+        return (await self.locate_in([picture], folders)).get(picture.id, picture)
+
+    async def locate_in(
+        self, missing: Sequence[Picture], folders: Sequence[Path], *, entries: int = MAX_ENTRIES
+    ) -> dict[str, Picture]:
+        """Find the files of pictures that are missing in folders and below, by their bytes; gives those found by id.
+
+        The catalogue has their new paths then.
+        """
+        if not missing:
+            return {}
+        look = partial(
+            find_moved,
+            missing,
+            [folder for folder in folders if not is_dead(folder)],
+            read=self._sources.read_saved,
+            may_enter=self._sources.is_readable,
+            entries=entries,
+        )
+        found = await anyio.to_thread.run_sync(look, abandon_on_cancel=True)
+        if found:
+
+            def follow(unit: UnitOfWork) -> None:
+                for picture_id, path in found.items():
+                    unit.pictures.set_path(picture_id, path)
+
+            await self._references.writer.in_transaction(follow)
+        return {p.id: p.model_copy(update={"path": found[p.id]}) for p in missing if p.id in found}
+
+    async def _is_there(self, path: Path) -> bool:
+        """Whether a file is there, or its disk does not answer: then it is not looked for elsewhere."""
+        try:
+            return await run_in_time_async(path.parent, partial(exists, path))
+        except TimeoutError:
+            return True
 
     def read_saved_bytes(self, picture: Picture) -> bytes:
         """The bytes of a picture of the catalogue, as the API sent them. Blocks; raises as `read_saved` does."""
@@ -150,14 +201,14 @@ class InputReader:
         """
         picture = await self._references.find(reference)
         if picture is not None:
-            return picture
+            return await self.locate(picture)
         try:
             return await self._sources.image(reference, prepare=prepare)
         except NoSuchFile as error:
             picture = await self._references.find_by_part(reference)
             if picture is None:
                 raise _neither_error(reference, error) from None
-            return picture
+            return await self.locate(picture)
 
     async def mask(self, text: str, first: InputImage, *, searches: bool = True) -> InputImage:
         """The mask that an argument describes or names, for the first picture.

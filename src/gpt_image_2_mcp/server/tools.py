@@ -27,6 +27,7 @@ from ..parameters.models import (
     StartSessionRequest,
 )
 from ..service.images import ImageService
+from .answer_room import room_for_pictures
 from .consent import ConsentAnswer, require_consent
 from .cost_results import costs_result
 from .given_up_calls import NOTE_JOB
@@ -113,7 +114,10 @@ async def list_images(request: ListImagesRequest, call: Call) -> CallToolResult:
     Answers with id, time, size, cost, prompt and path of each. contact_sheet adds them numbered on one picture, so that
     the person can say "number 7"; ids and numbers then name pictures in other tools. Free.
     """
-    return list_result(await _service(call).viewer.find(request))
+    if not request.contact_sheet:
+        return list_result(await _service(call).viewer.find(request))
+    async with room_for_pictures():
+        return list_result(await _service(call).viewer.find(request))
 
 
 async def show_image(request: ShowImageRequest, call: Call, reading: ReadAnswer) -> CallToolResult:
@@ -123,7 +127,8 @@ async def show_image(request: ShowImageRequest, call: Call, reading: ReadAnswer)
     but for `find` in `mask`.
     """
     allow_reading(reading, _service(call))
-    return show_result(await _service(call).viewer.show(request))
+    async with room_for_pictures():
+        return show_result(await _service(call).viewer.show(request))
 
 
 async def get_image_job(request: GetJobRequest, call: Call) -> CallToolResult:
@@ -200,7 +205,8 @@ async def _wait(call: Call, job: Job, *, is_caller: bool = True) -> CallToolResu
     )
     if report is None:
         return pending_result(job, waited_s=bound)
-    return report_result(report, await service.previews(report))
+    async with room_for_pictures():
+        return report_result(report, await service.previews(report))
 
 
 def _service(call: Call) -> ImageService:

@@ -39,6 +39,16 @@ def load_ahead() -> None:
 
 
 def _load() -> None:
+    try:
+        _load_all()
+    except ImportError as error:
+        # A job that needs it says so, too.
+        logger.warning("not all that the end of a job needs can be loaded: %s", error)
+        return
+    logger.info("what the end of a job needs is loaded")
+
+
+def _load_all() -> None:
     own = __name__.split(".", 1)[0]
     for package in PACKAGES:
         path = import_module(f"{own}.{package}").__path__
@@ -46,4 +56,3 @@ def _load() -> None:
             import_module(found.name)
     for name in LIBRARIES:
         import_module(name)
-    logger.info("what the end of a job needs is loaded")

@@ -27,6 +27,7 @@ ORDER = (
     "persistence",
     "catalogue",
     "billing",
+    "pixels",
     "storage",
     "images",
     "settings",

@@ -168,7 +168,7 @@ def _run(request: "PaidRequest", *, as_json: bool, sandbox: bool) -> None:
     if as_json:
         print_json(report.as_dict())
         return
-    paths = [str(image.path) for image in report.images]
+    paths = [str(image.path) for image in report.wanted]
     for line in report.text().split("\n"):
         is_path = line in paths
         # Scripts read the path as it is.

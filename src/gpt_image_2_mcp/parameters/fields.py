@@ -90,6 +90,11 @@ Like = Annotated[
 ]
 FromTurn = Annotated[int, Field(ge=0, description="branch from this turn; 0: the originals")]
 Mask = Annotated[Source, Field(description="PNG of image 1's size, transparent where to change (a hint)")]
+Keep = Annotated[
+    Literal["auto", "exact", "off"],
+    BeforeValidator(_normalize_choice),
+    Field(description="exact: only what changed, the rest to the pixel; auto: exact with a mask"),
+]
 Since = Annotated[
     str,
     Field(max_length=60, description="2026-11-22, 2026-11-22T14:30, yesterday 9:00, last week, 2h ago"),

@@ -20,6 +20,7 @@ from .fields import (
     FromTurn,
     Images,
     JobId,
+    Keep,
     Like,
     Mask,
     Moderation,
@@ -51,6 +52,7 @@ PARAMETER_ORDER = (
     "like",
     "images",
     "mask",
+    "keep",
     "size",
     "quality",
     "n",
@@ -153,6 +155,7 @@ class WithImages(PricedOptions):
 
     images: Images
     mask: Mask | None = None
+    keep: Keep = "auto"
 
     def assumed_inputs(self) -> list[tuple[int, int]]:
         """Assume `COSTLIEST_INPUT` for each picture, so that the estimate is not too low."""
@@ -200,6 +203,7 @@ class ContinueSessionRequest(Options):
     from_turn: FromTurn | None = None
     images: MoreImages | None = None
     mask: Mask | None = None
+    keep: Keep = "auto"
 
     def assumed_inputs(self) -> list[tuple[int, int]]:
         """Assume `COSTLIEST_INPUT` for the picture of the turn before, for `images` and for the mask."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from .figures import Goal, NotMeasured
 from .pictures import pixels
 from .processes import cpu_time
-from .workspace import LARGE, OURS, SDK, SQUARE, Caller, Subject, Workspace
+from .workspace import LARGE, OURS, SDK, SDK_DURABLE, SQUARE, Caller, Subject, Workspace
 
 GOALS = {SQUARE: Goal(1.3, "ratio"), LARGE: Goal(1.2, "ratio")}
 WARM = 2
@@ -42,7 +42,7 @@ class _Found:
 def measure_calls(workspace: Workspace) -> None:
     """Ask all subjects for the same picture, one after another."""
     found = {size: _Found() for size in ROUNDS}
-    well = [*workspace.all, *MODES]
+    well = [*workspace.all, SDK_DURABLE, *MODES]
     for _ in range(1 if workspace.quick else LIVES):
         with ExitStack() as stack:
             callers: list[Caller] = []

@@ -2,12 +2,16 @@
 
 It speaks as much of MCP's lines as it takes to be measured by the same client as a server: a `tools/call` is one call
 of the SDK, and its answer says only that the files are there.
+
+With `BENCH_DURABLE` set, it also does what the server promises of the disk, in the fewest steps that can hold it: a row
+before the request is sent, a synced file in a synced folder, and the row again.
 """
 
 import base64
 import itertools
 import json
 import os
+import sqlite3
 import sys
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -23,15 +27,43 @@ client = OpenAI()
 folder = Path(os.environ["BENCH_OUTPUT"])
 numbers = itertools.count()
 writing = Lock()
+rows: sqlite3.Connection | None = None
+if "BENCH_DURABLE" in os.environ:
+    rows = sqlite3.connect(folder / "rows.db", isolation_level=None, check_same_thread=False)
+    rows.executescript(
+        "PRAGMA journal_mode = PERSIST; PRAGMA synchronous = FULL;CREATE TABLE calls (number INTEGER PRIMARY KEY, end);"
+    )
 
 
 def call(arguments: Mapping[str, Any]) -> None:
     """Make pictures and write their files."""
+    row = _note("INSERT INTO calls (end) VALUES (NULL)")
     answer = client.images.generate(
         model="gpt-image-2", prompt=arguments["prompt"], size=arguments["size"], n=arguments.get("n", 1)
     )
     for image in answer.data or []:
-        folder.joinpath(f"{next(numbers)}.png").write_bytes(base64.b64decode(image.b64_json or ""))
+        with folder.joinpath(f"{next(numbers)}.png").open("wb") as file:
+            file.write(base64.b64decode(image.b64_json or ""))
+            file.flush()
+            _sync(file.fileno())
+    if rows:
+        place = os.open(folder, os.O_RDONLY)
+        _sync(place)
+        os.close(place)
+    _note("UPDATE calls SET end = ? WHERE number = ?", "saved", row)
+
+
+def _note(statement: str, *values: object) -> int | None:
+    """Write a row; gives its number."""
+    if rows is None:
+        return None
+    with writing:
+        return rows.execute(statement, values).lastrowid
+
+
+def _sync(descriptor: int) -> None:
+    if rows:
+        os.fsync(descriptor)
 
 
 def answer(message: Mapping[str, Any]) -> None:

@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
@@ -49,6 +49,10 @@ class Subject:
 
 OURS = Subject("gpt-image-2-mcp", (*PYTHON, "-m", "gpt_image_2_mcp"), "ours")
 SDK = Subject("openai SDK alone", (*PYTHON, str(HERE / "sdk_alone.py")), "sdk")
+SDK_DURABLE = replace(
+    SDK, name="openai SDK, and a row, the file, its folder and the row synced", env={"BENCH_DURABLE": "1"}
+)
+"""The least that a call can take which keeps what the server promises of the disk."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

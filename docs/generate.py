@@ -10,6 +10,7 @@ import inspect
 import json
 import re
 import sys
+import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -19,7 +20,14 @@ import click
 
 from gpt_image_2_mcp import __version__
 from gpt_image_2_mcp.cli.commands import commands
-from gpt_image_2_mcp.install.clients import client_setups
+from gpt_image_2_mcp.doctor.troubles import TROUBLES
+from gpt_image_2_mcp.install.changes import Wanted, snippet
+from gpt_image_2_mcp.install.clients import CLIENTS, Client
+from gpt_image_2_mcp.install.key_choice import KeySources
+from gpt_image_2_mcp.install.launch import Launch, uvx_arguments
+from gpt_image_2_mcp.install.links import install_links
+from gpt_image_2_mcp.install.systems import System
+from gpt_image_2_mcp.sandbox.triggers import TRIGGERS
 from gpt_image_2_mcp.server.prompts.templates import all_prompts
 from gpt_image_2_mcp.server.tools import all_tools
 from gpt_image_2_mcp.settings import Settings
@@ -49,6 +57,7 @@ SUBJECTS: Final = (
     "Records",
     "Inputs",
     "What leaves",
+    "Set-up",
     "Quantity",
     "Database",
     "Other users",
@@ -97,6 +106,12 @@ def settings_table() -> str:
     return "\n".join(rows)
 
 
+def triggers_table() -> str:
+    """Each word that makes a request of the sandbox fail, and how."""
+    rows = ["| word | what happens |", "|---|---|"]
+    return "\n".join([*rows, *(f"| `{word}` | {trigger.meaning} |" for word, trigger in TRIGGERS.items())])
+
+
 def setting_docstrings() -> Mapping[str, str]:
     """The docstring under each field of `Settings`, by the field's name."""
     (body,) = (node.body for node in ast.parse(inspect.getsource(Settings)).body if isinstance(node, ast.ClassDef))
@@ -114,13 +129,45 @@ def setting_docstrings() -> Mapping[str, str]:
 
 
 def clients_section() -> str:
-    """What goes into each client's configuration; clients that take the same text share one block."""
-    clients: dict[tuple[str, str], list[str]] = {}
-    for setup in client_setups(__version__):
-        clients.setdefault((setup.language, setup.text), []).append(f"**{setup.name}** – {setup.where}")
+    """Each client's files, and what `install` writes into them; clients that take the same text share one block."""
+    keys = KeySources({}, ask=lambda _: "")
+    wanted = Wanted("gpt-image-2", Launch("uvx", uvx_arguments(__version__)), keys)
+    clients: dict[tuple[str, str], list[Client]] = {}
+    for client in CLIENTS.values():
+        clients.setdefault((client.format, snippet(client, wanted)), []).append(client)
     return "\n\n".join(
-        "; ".join(names) + f"\n\n```{language}\n{text}\n```" for (language, text), names in clients.items()
+        "\n\n".join(_files(client) for client in those) + f"\n\n```{language}\n{text}\n```"
+        for (language, text), those in clients.items()
     )
+
+
+def badges() -> str:
+    """The links that add the server by one click, and the server's name in the MCP registry, which looks for it."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    owner = project["urls"]["Repository"].split("/")[3]
+    links = [f"[Add to {link.client}]({link.address})" for link in install_links(__version__)]
+    return "\n".join([" ·\n".join(links), "", f"<!-- mcp-name: io.github.{owner}/{project['name']} -->"])
+
+
+def _files(client: Client) -> str:
+    """The name of a client, its id, and where its files are on each system."""
+    homes = {"macOS": "darwin", "Linux": "linux", "Windows": "win32"}
+    files: dict[str, list[str]] = {}
+    for name, platform in homes.items():
+        system = System(platform, Path("~"), {"APPDATA": "%APPDATA%"} if platform == "win32" else {})
+        file = client.user_file(system).as_posix()
+        files.setdefault(file.replace("/", "\\") if platform == "win32" and "%" in file else file, []).append(name)
+    where = "; ".join(
+        f"`{file}`" + (f" ({', '.join(systems)})" if len(files) > 1 else "") for file, systems in files.items()
+    )
+    project = f"; for a project `<project>/{client.project_file}`" if client.project_file else ""
+    return f"**{client.name}** (`{client.id}`): {where}{project}. {client.then}"
+
+
+def troubles_table() -> str:
+    """What people see, what to do, and the line of `doctor` that tells about it."""
+    rows = [f"| {row.seen} | {row.way_out} | {row.check} |" for row in TROUBLES]
+    return "\n".join(["| what you see | what to do | line of `doctor` |", "|---|---|---|", *rows])
 
 
 def make_targets() -> str:
@@ -207,11 +254,14 @@ def _promises_of(test: ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[tuple
 
 PAGES: Final[Mapping[str, Mapping[str, Callable[[], str]]]] = {
     "CONTRIBUTING.md": {"make-targets": make_targets},
-    "README.md": {"clients": clients_section},
+    "README.md": {"badges": badges},
     "SECURITY.md": {"promises": promises},
     "docs/command-line.md": {"command-line": command_line},
+    "docs/install.md": {"clients": clients_section},
     "docs/performance.md": {"bench": benchmark},
+    "docs/sandbox.md": {"triggers": triggers_table},
     "docs/settings.md": {"settings": settings_table},
+    "docs/troubleshooting.md": {"troubles": troubles_table},
     "docs/tools.md": {"tools": tools_table, "session-tree": session_tree, "prompts": prompts_table},
 }
 """The generated parts of each document, and the function that writes each."""

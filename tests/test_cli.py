@@ -47,11 +47,12 @@ def program(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]
 def test_help_answers_at_once_and_names_the_commands() -> None:
     """At once: none of the heavy packages is loaded for it."""
     probe = "import sys; sys.argv = ['gpt-image-2-mcp', '--help']\nfrom gpt_image_2_mcp.cli.main import main\n"
-    probe += "try:\n main()\nfinally:\n print(sorted({'openai', 'mcp', 'PIL', 'pydantic'} & set(sys.modules)))"
+    probe += "try:\n main()\nfinally:\n print(sorted({'openai', 'mcp', 'PIL', 'pydantic', 'tomlkit', 'ruamel'}"
+    probe += " & set(sys.modules)))"
     shown = subprocess.run(
         [sys.executable, "-c", probe], capture_output=True, text=True, check=True, timeout=PATIENCE_S
     )
-    for command in ("generate", "edit", "sandbox", "demo", "--version"):
+    for command in ("generate", "edit", "sandbox", "demo", "install", "doctor", "--version"):
         assert command in shown.stdout
     assert shown.stdout.endswith("[]\n")
 
@@ -60,7 +61,7 @@ def test_the_version_is_the_packages() -> None:
     assert made("--version").output == f"gpt-image-2-mcp, version {gpt_image_2_mcp.__version__}\n"
 
 
-@pytest.mark.parametrize("command", ["generate", "edit", "sandbox", "demo"])
+@pytest.mark.parametrize("command", ["generate", "edit", "sandbox", "demo", "install", "doctor"])
 def test_every_command_has_its_help(command: str) -> None:
     assert made(command, "--help").stdout.startswith("Usage:")
 
@@ -131,6 +132,19 @@ def test_pictures_are_edited_with_a_mask(folder: Path) -> None:
         assert after.convert("RGB").getpixel((900, 500)) == picture().getpixel((900, 500))
 
 
+def test_a_mask_in_words_is_drawn_over_a_picture(folder: Path) -> None:
+    del folder
+    picture().save("photo.png")
+    result = made("show", "photo.png", "--mask", "box 10,10 300x200", "-o", "seen.png", "--sandbox")
+    assert result.stdout == "seen.jpg\n"
+    assert "within `box 10,10 300x200 of 1024x640`" in result.stderr
+    with Image.open("seen.jpg") as seen:
+        assert seen.size == (1024, 640)
+    again = run("show", "photo.png", "-o", "seen.jpg", "--sandbox")
+    assert again.exit_code == 0, "a PNG that is shown as it is gets another name"
+    assert "File exists" in run("show", "photo.png", "-o", "seen.png", "--sandbox").stderr
+
+
 def test_the_report_is_all_of_stdout_where_json_is_asked_for(folder: Path) -> None:
     del folder
     result = made("generate", "ein roter Fuchs im Nebel, ä", "--size", SMALL, "--sandbox", "--json")
@@ -194,6 +208,25 @@ def test_the_program_itself_exits_with_one_line(folder: Path) -> None:
     assert done.stdout == ""
     assert "Traceback" not in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/dev/full is Linux's")
+@pytest.mark.parametrize("full", ["stdout", "stderr"])
+def test_a_picture_that_was_made_is_told_where_one_output_cannot_be_written(folder: Path, full: str) -> None:
+    """A script must not take it for a failure, and pay for it again."""
+    outputs: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with Path("/dev/full").open("w") as device:
+        outputs[full] = device
+        command = [sys.executable, "-m", "gpt_image_2_mcp", "generate", "a fox", "--size", SMALL, "--sandbox"]
+        done = subprocess.run(command, text=True, check=False, timeout=PATIENCE_S, **outputs)
+    (path,) = folder.glob("*.png")
+    if full == "stderr":
+        assert (done.returncode, done.stdout) == (0, f"{path}\n")
+    else:
+        assert done.returncode == 1
+        assert done.stderr == (
+            f"Error: Made, paid for and saved, but stdout cannot be written (No space left on device): {path}\n"
+        )
 
 
 def test_an_unknown_option_is_a_failure() -> None:

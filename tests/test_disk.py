@@ -6,6 +6,7 @@ import sqlite3
 import stat
 import subprocess
 import sys
+import threading
 from collections.abc import AsyncIterator, Callable, Generator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -235,6 +236,21 @@ def full_disk(folder: Path) -> Generator[bool]:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
         if is_disk:
             subprocess.run(["umount", str(folder)], check=True)
+
+
+async def test_a_picture_is_saved_where_the_system_gives_no_thread_for_it(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start = threading.Thread.start
+
+    def refuse(thread: threading.Thread) -> None:
+        if thread.name == "files":
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    made = await bench.made("generate_image", **FOX)
+    assert whole_pictures(bench.folder / "sandbox") == [made.path]
 
 
 async def test_a_disk_that_fills_up_while_a_picture_is_made_cuts_none(bench: Bench) -> None:

@@ -16,6 +16,8 @@ PACKAGE = Path(__file__).parent.parent / "src" / "gpt_image_2_mcp"
 ORDER = (
     "__main__",
     "cli",
+    "doctor",
+    "install",
     "server",
     "app",
     "service",
@@ -29,8 +31,10 @@ ORDER = (
     "billing",
     "pixels",
     "storage",
+    "masks",
     "images",
     "settings",
+    "setting_types",
     "credentials",
     "paths",
     "parameters",
@@ -43,8 +47,8 @@ ORDER = (
 )
 """From the top to the bottom: a folder, or a module of the root, imports those that stand after it."""
 
-ASIDE = {"sandbox": {"app", "cli"}, "install": {"cli"}}
-"""Folders that import nothing of the package, and who may import them."""
+ASIDE = {"sandbox": {"app", "cli"}}
+"""Folders that import nothing of the package, and those that may import them."""
 
 
 def modules() -> dict[str, Path]:
@@ -112,7 +116,7 @@ def test_the_architecture_page_lists_the_folders_in_this_order() -> None:
 
 def test_the_root_holds_wiring_only() -> None:
     root = {path.stem for path in PACKAGE.glob("*.py")}
-    assert root == {"__init__", "__main__", "app", "errors", "settings"}
+    assert root == {"__init__", "__main__", "app", "errors", "settings", "setting_types"}
 
 
 def test_a_module_fits_on_a_few_screens() -> None:

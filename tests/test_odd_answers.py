@@ -1,12 +1,15 @@
 """Answers with a picture in them that are not as the API documents: it is saved byte for byte, and paid once."""
 
 import base64
+import gzip
 import json
 import os
+import socket
 import textwrap
 import tracemalloc
 import zlib
 from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -16,12 +19,19 @@ import anyio.to_thread
 import httpx2
 import pytest
 from click.testing import CliRunner
+from listener import Listener
+from mcp import Client
+from patience import LONG_WAIT
 from promises import promise
-from workbench import META, SMALL, Bench, Benches, Canned, canned, encoded, said
+from workbench import KEY, META, SMALL, Bench, Benches, Canned, canned, encoded, said
 
+from gpt_image_2_mcp.app import open_service
 from gpt_image_2_mcp.cli.commands import commands
+from gpt_image_2_mcp.generation import link_fetcher
 from gpt_image_2_mcp.openai_api import answer
 from gpt_image_2_mcp.openai_api.loose_parser import find_pictures, find_usage
+from gpt_image_2_mcp.server.factory import build_server
+from gpt_image_2_mcp.settings import Settings
 
 pytestmark = pytest.mark.anyio
 
@@ -92,11 +102,56 @@ async def test_a_picture_is_taken_out_of_a_stream_that_is_not_quite_one(benches:
     assert (await bench.made("generate_image", **FOX)).path.read_bytes() == PNG
 
 
+async def test_a_picture_that_stands_elsewhere_in_a_right_answer_is_taken_as_well(benches: Benches) -> None:
+    other = encoded(size=(64, 48))
+    body = {"data": [{"b64_json": B64}, {"b64_json": "!"}], "more": [{"image": base64.b64encode(other).decode()}]}
+    bench = await benches.open(wrap=Canned(lambda _: httpx2.Response(200, json=body)).wrap)
+    result = await bench.call("generate_image", **FOX, n=2)
+    assert {path.read_bytes() for path in bench.folder.glob("*.png")} == {PNG, other}
+    assert "could not be used" not in said(result)
+
+
+MEMBERS = gzip.compress(GOOD[:500].encode()) + gzip.compress(GOOD[500:].encode())
+WRONG_SUM = gzip.compress(GOOD.encode())[:-8] + bytes(8)
+PACKED: dict[str, tuple[str, bytes]] = {
+    "called gzip": ("gzip", GOOD.encode()),
+    "called deflate": ("deflate", GOOD.encode()),
+    "a picture that is called gzip": ("gzip", PNG),
+    "in two parts": ("gzip", MEMBERS),
+    "with zeros behind": ("gzip", gzip.compress(GOOD.encode()) + bytes(512)),
+    "with a wrong checksum": ("gzip", WRONG_SUM),
+    "damaged behind the picture": ("gzip", gzip.compress(GOOD.encode(), 0)[:-40] + bytes(40)),
+    "deflated without its head": ("deflate", zlib.compress(GOOD.encode())[2:-4]),
+}
+
+
+@pytest.mark.parametrize(("encoding", "content"), PACKED.values(), ids=PACKED)
+async def test_a_picture_is_taken_out_of_a_body_that_is_compressed_wrongly(
+    benches: Benches, encoding: str, content: bytes
+) -> None:
+    headers = {"content-type": "application/json", "content-encoding": encoding}
+    stream = httpx2.ByteStream(content)
+    bench = await benches.open(wrap=Canned(lambda _: httpx2.Response(200, stream=stream, headers=headers)).wrap)
+    assert (await bench.made("generate_image", **FOX)).path.read_bytes() == PNG
+
+
+async def test_what_cannot_be_unpacked_is_kept_as_it_came(benches: Benches) -> None:
+    content = gzip.compress(b"")[:10] + b"\xff" * 3_000
+    answer = httpx2.Response(200, stream=httpx2.ByteStream(content), headers={"content-encoding": "gzip"})
+    bench = await benches.open(wrap=Canned(lambda _: answer).wrap)
+    assert "What arrived is kept" in await bench.refused("generate_image", **FOX)
+    (kept,) = bench.folder.rglob("unread-*")
+    assert kept.read_bytes() == content
+
+
+@pytest.mark.parametrize("status", [302, 400, 404, 429, 500, 504])
 @pytest.mark.parametrize("streams", ["0", "1"])
-async def test_a_picture_in_a_failure_is_taken_before_the_request_is_repeated(benches: Benches, streams: str) -> None:
+async def test_a_picture_in_a_failure_is_taken_before_the_request_is_repeated(
+    benches: Benches, streams: str, status: int
+) -> None:
     """The code is one after which nothing is billed, and that is not so where the picture was made."""
     failure = {"error": {"message": f"litellm: {GOOD}", "type": "server_error", "code": "server_error"}}
-    backend = Canned(lambda _: httpx2.Response(500, json=failure, headers={"retry-after-ms": "1"}))
+    backend = Canned(lambda _: httpx2.Response(status, json=failure, headers={"retry-after-ms": "1"}))
     bench = await benches.open(wrap=backend.wrap, GPT_IMAGE_2_PARTIAL_IMAGES=streams)
     made = await bench.made("generate_image", **FOX)
     assert made.path.read_bytes() == PNG
@@ -275,6 +330,116 @@ async def test_a_link_without_a_host_is_relative_to_the_backend(benches: Benches
     bench = await benches.open(wrap=Canned(answer).wrap, OPENAI_BASE_URL="http://localhost:9/v1")
     text = await bench.refused("generate_image", **FOX)
     assert "http://localhost:9/files/fox.png" in text
+
+
+class Links(Listener):
+    """A web server on loopback that gives its answers in turn, the last one again and again."""
+
+    def __init__(self, *answers: bytes) -> None:
+        super().__init__()
+        self._answers = [*answers]
+
+    def serve(self, connection: socket.socket) -> None:
+        connection.recv(65_536)
+        connection.sendall(self._answers.pop(0) if len(self._answers) > 1 else self._answers[0])
+
+
+async def linked(benches: Benches, links: Links, name: str) -> Bench:
+    """A bench whose backend names a picture on this web server."""
+    body = {"data": [{"url": f"{links.address}/{name}"}]}
+    host = links.address.removeprefix("http://")
+    return await benches.open(
+        wrap=Canned(lambda _: httpx2.Response(200, json=body)).wrap, GPT_IMAGE_2_ALLOWED_URL_HOSTS=host
+    )
+
+
+def http_answer(body: bytes, *, length: int | None = None, status: str = "200 OK") -> bytes:
+    return f"HTTP/1.1 {status}\r\ncontent-length: {length or len(body)}\r\n\r\n".encode() + body
+
+
+@pytest.fixture
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What cannot be fetched is fetched again without a wait."""
+    monkeypatch.setattr(link_fetcher, "WAITS_S", (0.0, 0.0))
+
+
+@pytest.mark.usefixtures("at_once")
+async def test_a_picture_that_is_late_at_its_address_is_fetched_again(benches: Benches) -> None:
+    failures = (http_answer(b"no", status="404 Not Found"), http_answer(PNG[:99], length=len(PNG)))
+    with Links(*failures, http_answer(PNG)) as links:
+        bench = await linked(benches, links, "a.png")
+        assert (await bench.made("generate_image", **FOX)).path.read_bytes() == PNG
+
+
+@pytest.mark.usefixtures("at_once")
+async def test_a_picture_that_breaks_off_at_its_address_is_saved_as_damaged(benches: Benches) -> None:
+    with Links(http_answer(PNG[:-40], length=len(PNG)), http_answer(PNG[:99], length=len(PNG))) as links:
+        bench = await linked(benches, links, "a.png")
+        result = await bench.call("generate_image", **FOX)
+    assert "is damaged" in said(result)
+    ((image,),) = [(result.meta or {})[META]["images"]]
+    assert content_of(image) == PNG[:-40]
+
+
+@pytest.mark.parametrize("kind", ["SVG", "bytes"])
+async def test_what_is_at_an_address_is_saved_whatever_it_is(benches: Benches, kind: str) -> None:
+    data = b"<svg xmlns='http://www.w3.org/2000/svg'><rect/></svg>" if kind == "SVG" else os.urandom(900)
+    with Links(http_answer(data)) as links:
+        result = await (await linked(benches, links, "a")).call("generate_image", **FOX)
+    ((image,),) = [(result.meta or {})[META]["images"]]
+    assert content_of(image) == data
+
+
+async def test_a_text_at_an_address_is_kept(benches: Benches) -> None:
+    with Links(http_answer(B64.encode())) as links:
+        bench = await linked(benches, links, "a.txt")
+        assert "The text is kept in" in await bench.refused("generate_image", **FOX)
+    assert [PNG] in [find_pictures(path.read_bytes()) for path in bench.folder.rglob("unread-*")]
+
+
+def ill_headed(head: str, content: bytes = GOOD.encode()) -> bytes:
+    return f"{head}\r\n\r\n".replace("LENGTH", str(len(content))).encode() + content
+
+
+NO_HTTP: dict[str, bytes] = {
+    "a header without a colon": ill_headed("HTTP/1.1 200 OK\r\nno header\r\ncontent-length: LENGTH"),
+    "two lengths": ill_headed("HTTP/1.1 200 OK\r\ncontent-length: LENGTH\r\ncontent-length: 9"),
+    "a header of 150 kB": ill_headed(f"HTTP/1.1 200 OK\r\nx: {'y' * 150_000}\r\ncontent-length: LENGTH"),
+    "another version": ill_headed("HTTP/2 200 OK\r\ncontent-length: LENGTH"),
+    "the picture itself": ill_headed("HTTP/1.1 200 OK\r\nno header\r\ncontent-length: LENGTH", PNG),
+    "no head": GOOD.encode(),
+}
+
+
+def over_http(root: Path, links: Links) -> AbstractAsyncContextManager[Client]:
+    """A client of a server that reaches its backend over HTTP."""
+    variables = {"OPENAI_API_KEY": KEY, "OPENAI_BASE_URL": links.address, "GPT_IMAGE_2_OUTPUT_DIR": str(root)}
+    settings = Settings.read({**variables, **LONG_WAIT})
+    service = open_service(settings, working_dir=root, home=root, data_dir=None)
+    return Client(build_server(lambda: service))
+
+
+def kept_raw(root: Path) -> list[bytes]:
+    return [path.read_bytes() for path in root.rglob("unread-*")]
+
+
+@pytest.mark.parametrize("answer", NO_HTTP.values(), ids=NO_HTTP)
+async def test_a_picture_is_taken_out_of_an_answer_that_is_no_valid_http(answer: bytes, tmp_path: Path) -> None:
+    with Links(answer) as backend:
+        async with over_http(tmp_path, backend) as client:
+            result = await client.call_tool("generate_image", FOX)
+    assert "is no valid HTTP" in said(result)
+    ((image,),) = [(result.meta or {})[META]["images"]]
+    assert content_of(image) == PNG
+
+
+async def test_an_answer_that_is_no_valid_http_is_kept_where_no_picture_is_found_in_it(tmp_path: Path) -> None:
+    sizes = f"{len(GOOD):x}\r\n{GOOD}\r\n0\r\n\r\n".encode()
+    content = ill_headed("HTTP/1.1 200 OK\r\nno header\r\ntransfer-encoding: chunked", sizes + bytes(3_000))
+    with Links(content) as backend:
+        async with over_http(tmp_path, backend) as client:
+            assert "What arrived is kept in" in said(await client.call_tool("generate_image", FOX))
+    assert kept_raw(tmp_path) == [content]
 
 
 async def test_the_link_of_a_picture_that_cannot_be_fetched_is_kept(benches: Benches) -> None:

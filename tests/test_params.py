@@ -229,14 +229,14 @@ def test_what_a_model_does_not_do_is_told_with_the_models_that_do() -> None:
 
     assert folded(told("gpt-image-2", background="transparent")) == snapshot("""\
 `background` 'transparent' is not available with gpt-image-2. gpt-image-2.5-sunburst,
-gpt-image-2.5-flare and the gpt-image-2.6 models make transparent pictures: set GPT_IMAGE_2_MODEL to
-one of them in the client's configuration, or leave `background` out.\
+gpt-image-2.5-flare and the gpt-image-2.6 models make transparent pictures: name one of them in
+`model`, or leave `background` out.\
 """)
     assert told("gpt-image-2-2026-04-21", background="transparent").startswith("`background` 'transparent' is not")
     assert folded(told("gpt-image-2", quality="max")) == snapshot("""\
 `quality` 'max' is not available with gpt-image-2, which has low, medium and high.
-gpt-image-2.5-sunburst and gpt-image-2.5-flare have xhigh and max: use 'high', or set
-GPT_IMAGE_2_MODEL in the client's configuration.\
+gpt-image-2.5-sunburst and gpt-image-2.5-flare have xhigh and max: use 'high', or name one of them
+in `model`.\
 """)
 
 

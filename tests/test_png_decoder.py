@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from gpt_image_2_mcp.images.png_decoder import decode_png, decoder
+from gpt_image_2_mcp.images.png_decoder import decode_png, decoder, is_whole_png
 
 
 def file_of(image: Image.Image, **options: Any) -> bytes:
@@ -69,6 +69,7 @@ def test_chunks_of_any_length_give_the_picture_that_pillow_gives(
     with Image.open(io.BytesIO(data)) as whole:
         expected = whole.reduce(factor)
     assert (found.mode, found.size, found.tobytes()) == (mode, expected.size, expected.tobytes())
+    assert is_whole_png(data)
 
 
 @pytest.mark.parametrize("mode", ["L", "RGB", "RGBA"])
@@ -77,11 +78,13 @@ def test_a_picture_of_many_strips_is_the_same(mode: str) -> None:
     found = decode_png(file_of(image))
     assert found is not None
     assert found.tobytes() == image.tobytes()
+    assert is_whole_png(file_of(image))
 
 
 @given(st.binary(max_size=300))
 def test_what_is_no_png_is_left_to_pillow(data: bytes) -> None:
     assert decode_png(data) is None
+    assert not is_whole_png(data)
 
 
 @pytest.mark.parametrize(
@@ -98,11 +101,15 @@ def test_what_is_no_png_is_left_to_pillow(data: bytes) -> None:
 )
 def test_what_is_out_of_the_ordinary_is_left_to_pillow(data: bytes) -> None:
     assert decode_png(data) is None
+    assert not is_whole_png(data)
 
 
-def test_a_filter_that_there_is_not_is_left_to_pillow() -> None:
-    rows = zlib.compress(b"\x09" + bytes(24))
-    plain = filtered(Image.new("RGB", (8, 1)), b"\0")
+@pytest.mark.usefixtures("thin_strips")
+@pytest.mark.parametrize("wrong", range(6))
+def test_a_filter_that_there_is_not_is_left_to_pillow(wrong: int) -> None:
+    rows = zlib.compress(b"".join(bytes([9 if row == wrong else 0]) + bytes(24) for row in range(6)))
+    plain = filtered(Image.new("RGB", (8, 6)), b"\0")
     start = plain.index(b"IDAT") - 4
     broken = plain[:start] + struct.pack(">I4s", len(rows), b"IDAT") + rows + plain[-16:]
     assert decode_png(broken) is None
+    assert not is_whole_png(broken)

@@ -5,12 +5,14 @@ undone is written again.
 """
 
 import logging
+import os
 import signal
 import subprocess
 import sys
 from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from decimal import Decimal
+from pathlib import Path
 from time import monotonic
 from typing import Any
 
@@ -19,7 +21,7 @@ import httpx2
 import psycopg
 import pytest
 import sqlalchemy as sa
-from fault_proxy import Unmarked, until
+from fault_proxy import Unmarked, paying, until
 from patience import MOMENT_S, PATIENCE_S, rounds
 from postgres_server import Server, broken_off, expired
 from sqlalchemy import event
@@ -28,7 +30,7 @@ from workbench import SMALL, Bench, Benches, said
 
 from gpt_image_2_mcp.billing.budgets import ChargeEntry
 from gpt_image_2_mcp.billing.ledger import Ledger
-from gpt_image_2_mcp.database import leases
+from gpt_image_2_mcp.database import connection_guard, leases
 from gpt_image_2_mcp.database import postgres as on_postgres
 from gpt_image_2_mcp.database.leases import presence_key
 from gpt_image_2_mcp.database.retry import TRIES, retry_undone
@@ -169,6 +171,7 @@ def test_a_transaction_that_only_reads_cannot_write(opened: Open) -> None:
 STOPPED = """\
 import sys
 from decimal import Decimal
+from pathlib import Path
 
 from gpt_image_2_mcp.billing.budgets import ChargeEntry
 from gpt_image_2_mcp.billing.ledger import Ledger
@@ -363,10 +366,11 @@ async def test_a_job_declared_lost_in_its_row_goes_on_when_its_process_shows_aga
 KILLED = """\
 import sys
 from decimal import Decimal
+from pathlib import Path
 
 from gpt_image_2_mcp.billing.budgets import ChargeEntry
 from gpt_image_2_mcp.billing.ledger import Ledger
-from gpt_image_2_mcp.database import leases
+from gpt_image_2_mcp.database import connection_guard, leases
 from gpt_image_2_mcp.database.store import open_store
 from gpt_image_2_mcp.database.url import PostgresUrl
 
@@ -455,6 +459,59 @@ async def test_a_connection_that_breaks_anywhere_costs_no_record_and_writes_noth
         assert query("SELECT state, count(*) FROM jobs GROUP BY state") == [("done", paid)]
     assert under_way == [(1,)] * bench.knobs.paid, "written before it is sent"
     assert broken > 4, "there were moments to break it in"
+
+
+# A server that takes everything and answers nothing.
+
+
+@contextmanager
+def silent(query: Query, *, at_commit: bool) -> Generator[None]:
+    """The server's side of our connection is stopped, now or at the next commit: it takes all, and answers nothing."""
+    ours = "SELECT pid FROM pg_stat_activity WHERE application_name = 'gpt-image-2-mcp'"
+    stopped = list[int]()
+
+    def stop(*_: object) -> None:
+        if not stopped:
+            stopped.extend(pid for (pid,) in query(ours))
+            for pid in stopped:
+                os.kill(pid, signal.SIGSTOP)
+
+    if at_commit:
+        event.listen(sa.Engine, "commit", stop)
+    else:
+        stop()
+    try:
+        yield
+        assert stopped
+    finally:
+        if at_commit:
+            event.remove(sa.Engine, "commit", stop)
+        for pid in stopped:
+            os.kill(pid, signal.SIGCONT)
+
+
+@pytest.mark.parametrize("at_commit", [False, True])
+async def test_a_server_that_never_answers_holds_up_no_picture_and_costs_no_record(
+    tmp_path: Path, postgres: PostgresUrl, query: Query, monkeypatch: pytest.MonkeyPatch, *, at_commit: bool
+) -> None:
+    monkeypatch.setattr(connection_guard, "ANSWER_SECONDS", 0.5)
+    async with paying(tmp_path, {URL: postgres.text}) as bench:
+        await bench.made("generate_image", **FOX)
+        bench.knobs.hold()
+        async with calls(bench) as started:
+            with silent(query, at_commit=at_commit):
+                call = started.start("generate_image", **FOX)
+                await reached(bench, 2)
+            with silent(query, at_commit=at_commit):
+                bench.knobs.release()
+                text = said(await call.answer())
+        assert "Made: 1 picture" in text
+        # Between two transactions, the silence is noticed before anything is written, and another connection is made.
+        assert ("is not in the catalogue yet" in text) is at_commit
+        assert ("has not answered for" in text) is at_commit
+        assert said(await bench.call("list_images")).startswith("2 pictures")
+        assert query("SELECT state, count(*) FROM charges GROUP BY state") == [("settled", 2)]
+        assert query("SELECT state, count(*) FROM jobs GROUP BY state") == [("done", 2)]
 
 
 def test_a_transaction_that_is_undone_again_and_again_is_told(postgres: PostgresUrl) -> None:

@@ -21,6 +21,7 @@ import pytest
 from fault_proxy import paying, until
 from patience import PATIENCE_S
 from postgres_server import Server
+from power_cut import Disk
 from sqlalchemy import event
 from sqlalchemy.pool import QueuePool
 from stdio_bench import reached
@@ -114,6 +115,32 @@ async def test_what_a_locked_database_cannot_take_is_written_once_when_it_can(n:
     assert costs == [("settled", 1), ("settled", n)]
     assert all(row["nano_usd"] for row in rows(tmp_path, "charges"))
     assert not spooled(tmp_path)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="it reads what a descriptor leads to")
+async def test_what_waits_outlasts_a_power_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    disk = Disk(monkeypatch)
+    async with paying(tmp_path) as bench:
+        for number in range(2):
+            answer = await made_while(bench, lambda: locked(tmp_path), prompt=f"fox {number}")
+            left = disk.after_power_cut(tmp_path / "data")
+            (waiting,) = (content for name, content in left.items() if name.startswith("waiting-") and content)
+            assert answer.paths[0].stem.encode() in waiting
+
+
+async def test_a_list_says_that_it_lacks_what_still_waits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("RETRY_SECONDS", "RETRY_FACTOR"):
+        monkeypatch.setattr(f"gpt_image_2_mcp.persistence.unit_of_work.{name}", 1e9)
+    async with paying(tmp_path) as bench:
+        await made_while(bench, lambda: locked(tmp_path))
+        with locked(tmp_path):
+            assert "is held by another process" in await bench.refused("list_images")
+        for tool in ("list_images", "image_costs"):
+            assert "waits in a file, and is not in the catalogue" in said(await bench.call(tool))
+        # Before something is written, it is tried again in any case.
+        assert "waits in a file" not in (await bench.made("generate_image", **FOX)).text
+        assert "2 pictures" in (text := said(await bench.call("list_images")))
+        assert "waits in a file" not in text
 
 
 async def test_what_is_sent_while_the_database_is_locked_leaves_a_trace_in_case_of_a_kill(tmp_path: Path) -> None:

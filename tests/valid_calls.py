@@ -14,6 +14,7 @@ SIZES = ("auto", "1024x1024", "2048x1152", "1024 X 640", "3840x2160")
 WORDS: dict[str, st.SearchStrategy[str]] = {
     # What a schema cannot say, and a description does.
     "size": st.sampled_from(SIZES),
+    "model": st.sampled_from(["gpt-image-2", "gpt-image-2.5-flare", "my deployment"]),
     "since": st.sampled_from(["2026-11-22", "2026-11-22T14:30", "yesterday", "2h ago"]),
     "until": st.sampled_from(["2026-11-23", "today", "0d ago"]),
     "region": st.sampled_from(["0,0,64,64", "10, 20, 300, 400"]),
@@ -57,8 +58,10 @@ def arguments_of(draw: st.DrawFn, tool: str) -> dict[str, Any]:
             optional={name: value for name, value in values.items() if name not in required},
         )
     )
-    if not {"prompt", "like"} & set(arguments) and "like" in values:
+    if not {"prompt", "like"} & set(arguments) and {"prompt", "like"} <= set(values):
         arguments["prompt"] = draw(values["prompt"])
+    if tool == "continue_edit_session" and ("from_turn" not in arguments or {"images", "mask"} & set(arguments)):
+        arguments.setdefault("prompt", draw(values["prompt"]))
     if arguments.get("output_format", "png") == "png":
         arguments.pop("output_compression", None)
     if not arguments.get("filename_prefix", "").strip():

@@ -15,6 +15,7 @@ from platformdirs import user_data_path
 
 from .database.url import Address
 from .generation.charges import Budgets, Spending
+from .generation.locator import PaidLocator
 from .generation.output_dirs import OutputDirs
 from .generation.pipeline import Pipeline
 from .generation.recorder import Recorder
@@ -64,7 +65,7 @@ async def open_service(
     memory. `first_call_at` is when the first call arrived, by `time.monotonic`, if that was before this program was
     loaded.
     """
-    database = _database(settings, data_dir)
+    database = database_of(settings, data_dir)
     writer = WriterThread(
         Repositories(
             database,
@@ -74,8 +75,13 @@ async def open_service(
             spool=Spool.of(database, data_dir),
         )
     )
-    spare = data_dir / PICTURES if data_dir else None
-    output_dirs = OutputDirs(settings, working_dir=working_dir, home=home, spare=spare)
+    output_dirs = OutputDirs(
+        settings,
+        working_dir=working_dir,
+        home=home,
+        spare=data_dir / PICTURES if data_dir else None,
+        data_folders=[data_dir, data_dir / THUMBNAILS] if data_dir else [],
+    )
     sources = Sources(
         working_dir=working_dir,
         home=home,
@@ -102,7 +108,7 @@ async def open_service(
         ) as backend,
     ):
         store = JobStore(writer, settings.redact)
-        recorder = Recorder(writer, store, settings.model, project_of(working_dir, home), lambda: output_dirs.policy)
+        recorder = Recorder(writer, store, project_of(working_dir, home), lambda: output_dirs.policy)
         writer.repositories.replay_line = recorder.replay
         pipeline = Pipeline(
             settings,
@@ -116,6 +122,7 @@ async def open_service(
             durations=durations,
             news=news,
         )
+        reader.locator = PaidLocator(settings, backend, writer, spending.budgets)
         jobs = JobRunner(tasks, store, pipeline)
         service = ImageService(
             settings,
@@ -157,10 +164,15 @@ async def open_user_service(settings: Settings, *, first_call_at: float | None =
         transport=_sandbox() if settings.sandbox else None,
         working_dir=Path.cwd(),
         home=Path.home(),
-        data_dir=user_data_path("gpt-image-2-mcp", appauthor=False),
+        data_dir=data_folder(),
         first_call_at=first_call_at,
     ) as service:
         yield service
+
+
+def data_folder() -> Path:
+    """The folder of the user in which the database and the like are."""
+    return user_data_path("gpt-image-2-mcp", appauthor=False)
 
 
 def read_settings(*, sandbox: bool) -> Settings:
@@ -187,7 +199,7 @@ class _LogFormatter(logging.Formatter):
         return printable(self._redact(super().format(record)))
 
 
-def _database(settings: Settings, data_dir: Path | None) -> Address:
+def database_of(settings: Settings, data_dir: Path | None) -> Address:
     """The database's address; None for memory. The sandbox has a file of its own, also if a database server is set."""
     address = settings.database_address() if settings.database_url else data_dir and data_dir / DATABASE
     if not settings.sandbox:

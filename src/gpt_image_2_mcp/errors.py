@@ -4,6 +4,7 @@
     ├── BadRequest              an argument breaks a rule
     ├── UnreadableSource        an input picture cannot be read, or is no picture
     ├── NotConfigured           a setting is missing or wrong
+    ├── SetupError              a client's configuration cannot be read or changed
     ├── SessionError            an edit session is unknown, or its last picture is gone
     ├── CannotSave              a picture or a file could not be written
     ├── DatabaseUnusable        the database cannot be opened, read or written, or belongs to another program
@@ -91,6 +92,10 @@ class UnreadableSource(GptImageError):
 
 class NotConfigured(GptImageError):
     """A setting is missing or wrong."""
+
+
+class SetupError(GptImageError):
+    """The configuration of an MCP client cannot be read or changed; it is as it was."""
 
 
 class SessionError(GptImageError):

@@ -6,34 +6,46 @@ variable counts as unset if it is empty, or still holds a `${…}` that the clie
 path, names no variable of the environment.
 """
 
-import os
 import re
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, cast
+from typing import TYPE_CHECKING, Any, Literal, Self, cast
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from pydantic import (
-    AfterValidator,
     BaseModel,
-    BeforeValidator,
     ConfigDict,
     Field,
     PrivateAttr,
-    SecretStr,
     ValidationError,
 )
 
-from .credentials.api_key import KeySource, is_key, read_key_file, read_keyring
+from .credentials.api_key import KeySource, read_key_file, read_keyring
 from .database.url import Address, PostgresUrl
 from .errors import BadRequest, NotConfigured, shown
 from .parameters.validation import describe_rule
 from .paths.policy import expand_path
-from .paths.written_folder import expand_variables, first_variable, unquoted_folder
+from .paths.written_folder import expand_variables, unquoted_folder
 from .redaction.key import redact_key, redact_key_bytes
 from .redaction.password import redact_password
+from .setting_types import (
+    AccountId,
+    ApiKey,
+    DatabaseUrl,
+    Dollars,
+    Folder,
+    HostList,
+    HttpUrl,
+    KeyFile,
+    ModelName,
+    ModelNames,
+    PathList,
+)
+
+if TYPE_CHECKING:
+    from .parameters.models import PricedOptions
 
 _PLACEHOLDER = re.compile(r"\$\{[^}]*\}")
 
@@ -43,6 +55,10 @@ DEFAULT_BASE_URL = "https://api.openai.com/v1"
 FOLDERS = ("GPT_IMAGE_2_OUTPUT_DIR", "GPT_IMAGE_2_ALLOWED_DIRS")
 """The settings that name folders: variables of the environment are replaced in them."""
 
+UNASKED_USD = Decimal(1)
+"""The dollars above which the person is asked where neither a budget nor GPT_IMAGE_2_CONFIRM_OVER_USD is set: no single
+picture of a quality up to high costs as much."""
+
 TEN_YEARS_MS = 315_360_000_000
 """The longest idle time of a session that can be set; for a longer one there is 0, which means never."""
 
@@ -50,94 +66,6 @@ TEN_YEARS_MS = 315_360_000_000
 MIN_PASSWORD = 6
 """Characters of the shortest password that is hidden wherever it stands."""
 _SECRET_FIELD = re.compile(r"key|token|secret|pass|pwd|sig|auth", re.IGNORECASE)
-
-
-def _check_key(key: SecretStr) -> SecretStr:
-    if not is_key(key.get_secret_value()):
-        raise ValueError(
-            "a key of printable ASCII characters without spaces and quotes (was more copied than the key?)"
-        )
-    return key
-
-
-def _check_http_url(url: str) -> str:
-    try:
-        parts = urlsplit(url)
-        usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
-    except ValueError:
-        usable = False
-    if not usable or not re.fullmatch(r"[\x21-\x7e]+", url):
-        raise ValueError("an http:// or https:// URL, such as https://api.openai.com/v1")
-    return url.rstrip("/")
-
-
-def _check_id(text: str) -> str:
-    if not re.fullmatch(r"[\x21-\x7e]{1,200}", text):
-        raise ValueError("an id of at most 200 printable ASCII characters without spaces")
-    return text
-
-
-def _check_model_name(text: str) -> str:
-    if not re.fullmatch(r"[^\x00-\x1f\x7f]{1,200}", text):
-        raise ValueError("a model's name of at most 200 characters")
-    return text
-
-
-ApiKey = Annotated[SecretStr, AfterValidator(_check_key)]
-HttpUrl = Annotated[str, AfterValidator(_check_http_url)]
-AccountId = Annotated[str, AfterValidator(_check_id)]
-ModelName = Annotated[str, AfterValidator(_check_model_name)]
-
-
-def _check_folder(text: str) -> str:
-    if variable := first_variable(text):
-        raise ValueError(f"a folder's path, and the variable {variable} in it is not set")
-    try:
-        expand_path(text, working_dir=Path("/"), home=Path("/"))
-    except BadRequest as error:
-        raise ValueError(f"a folder's path ({error})") from None
-    return text
-
-
-def _check_file(text: str) -> str:
-    if not text.startswith("~/") and not Path(text).is_absolute():
-        raise ValueError("a file's full path, or one that begins with ~/")
-    return text
-
-
-def _split_paths(text: object) -> object:
-    return tuple(part for part in text.split(os.pathsep) if part.strip()) if isinstance(text, str) else text
-
-
-def _split_hosts(text: object) -> object:
-    return tuple(part.strip() for part in text.split(",") if part.strip()) if isinstance(text, str) else text
-
-
-def _check_host(text: str) -> str:
-    if not re.fullmatch(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?", text):
-        raise ValueError("a list of hosts such as images.example.com or 127.0.0.1:8080, separated by commas")
-    return text.lower()
-
-
-def _check_database_url(url: SecretStr) -> SecretStr:
-    text = url.get_secret_value()
-    if not re.fullmatch(r"sqlite://(/[^?#\x00-\x1f]+)?", text):
-        try:
-            PostgresUrl(text)
-        except ValueError as error:
-            raise ValueError(
-                "sqlite:// (memory only), sqlite:/// and the path of a file, such as sqlite:////srv/images.db, or"
-                f" {error}"
-            ) from None
-    return url
-
-
-KeyFile = Annotated[str, AfterValidator(_check_file)]
-Folder = Annotated[str, AfterValidator(_check_folder)]
-PathList = Annotated[tuple[Folder, ...], BeforeValidator(_split_paths)]
-HostList = Annotated[tuple[Annotated[str, AfterValidator(_check_host)], ...], BeforeValidator(_split_hosts)]
-DatabaseUrl = Annotated[SecretStr, AfterValidator(_check_database_url)]
-Dollars = Annotated[Decimal, Field(ge=0, le=1_000_000, allow_inf_nan=False)]
 
 
 class Settings(BaseModel):
@@ -164,12 +92,16 @@ class Settings(BaseModel):
     replaced. Unset: your Pictures folder, `gpt-image-2/<project>/`."""
     model: ModelName = Field("gpt-image-2", alias="GPT_IMAGE_2_MODEL")
     """The image model; a dated snapshot, a later model, an Azure deployment or a proxy's alias."""
+    allowed_models: ModelNames = Field((), alias="GPT_IMAGE_2_ALLOWED_MODELS")
+    """The image models that a call may name in `model`, separated by commas; the one above is always allowed. Unset:
+    any."""
     session_max: int = Field(20, ge=0, alias="GPT_IMAGE_2_SESSION_MAX")
     """Edit sessions kept; beyond it the least recently used one is forgotten (its files stay). 0: no limit."""
     session_ttl_ms: int = Field(3_600_000, ge=0, le=TEN_YEARS_MS, alias="GPT_IMAGE_2_SESSION_TTL_MS")
     """Milliseconds after which an idle edit session is forgotten (its files stay). 0: never."""
     responses_edit_model: ModelName = Field("gpt-4.1-mini", alias="OPENAI_RESPONSES_EDIT_MODEL")
-    """The host model of the Responses API, where edits go when a backend has no `/images/edits`."""
+    """The host model of the Responses API, where edits go when a backend has no `/images/edits`, and which looks for
+    what a mask names (`find the red car`)."""
     force_responses_edits: bool = Field(default=False, alias="OPENAI_FORCE_RESPONSES_EDITS")
     """1: edits always go through the Responses API."""
     max_wait_s: float = Field(50, ge=0, alias="GPT_IMAGE_2_MAX_WAIT_S")
@@ -202,7 +134,8 @@ class Settings(BaseModel):
     budget_per_day_usd: Dollars | None = Field(None, alias="GPT_IMAGE_2_BUDGET_PER_DAY_USD")
     """The most dollars a day, by the local calendar, over all clients and the command line together."""
     confirm_over_usd: Dollars | None = Field(None, alias="GPT_IMAGE_2_CONFIRM_OVER_USD")
-    """You are asked before a call that may cost more dollars than this; refused where the client cannot ask."""
+    """You are asked before a call that may cost more dollars than this; refused where the client cannot ask. Unset, and
+    no budget set: above $1, where the client can ask."""
     database_url: DatabaseUrl | None = Field(None, alias="GPT_IMAGE_2_DATABASE_URL")
     """Where the catalogue and the ledger are: `sqlite:///` and a file's path, `sqlite://` for memory only, nothing
     kept, or `postgresql://user:password@host/database`, which a team shares (needs `gpt-image-2-mcp[postgres]`,
@@ -265,6 +198,39 @@ class Settings(BaseModel):
             return PostgresUrl(text)
         path = text.removeprefix("sqlite://")[1:]
         return Path(path) if path else None
+
+    def model_for(self, request: "PricedOptions") -> str:
+        """The image model of a request: the one that it names, or the setting's.
+
+        Raises:
+            BadRequest: `GPT_IMAGE_2_ALLOWED_MODELS` is set, and the request's model is not in it.
+
+        """
+        model = request.model or self.model
+        allowed = (self.model, *self.allowed_models)
+        if self.allowed_models and model not in allowed:
+            names = " or ".join(map(repr, dict.fromkeys(allowed)))
+            raise BadRequest(
+                f"`model` must be {names}, as GPT_IMAGE_2_ALLOWED_MODELS says; got {shown(model)}. Nothing was sent."
+            )
+        return model
+
+    @property
+    def confirm_limit(self) -> Decimal | None:
+        """The dollars above which the person is asked before a call; None if a person need not be asked.
+
+        Where nothing is set that bounds the spending, that is `UNASKED_USD`.
+        """
+        if self.sandbox:
+            return None
+        if self.confirm_over_usd is None and self.budget_per_call_usd is self.budget_per_day_usd is None:
+            return UNASKED_USD
+        return self.confirm_over_usd
+
+    @property
+    def must_confirm(self) -> bool:
+        """Whether a call above `confirm_limit` is refused where the person cannot be asked."""
+        return self.confirm_over_usd is not None
 
     def require_valid(self) -> None:
         """Check that no value is wrong; raises NotConfigured."""

@@ -1,11 +1,13 @@
 """Files that take much memory or time to decode, or that decoders stumble over, each made by a function."""
 
 import io
+import random
 import struct
 import zlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from heic import HEIC
 from PIL import Image
 
 EDGE = 7000
@@ -56,12 +58,27 @@ def scans(count: int) -> bytes:
     return data[:-2] + data[last:-2] * count + data[-2:]
 
 
+def noise(edge: int) -> bytes:
+    """A PNG that no encoder makes smaller, and that is encoded anew for its transparent colour."""
+    into = io.BytesIO()
+    image = Image.frombytes("RGB", (edge, edge), random.Random(1).randbytes(3 * edge * edge))  # noqa: S311 - the same each time
+    image.save(into, "PNG", transparency=(0, 0, 0), compress_level=0)
+    return into.getvalue()
+
+
+def large_heic(edge: int) -> bytes:
+    """A small HEIC that says it is large."""
+    data = bytearray(HEIC)
+    struct.pack_into(">II", data, data.index(b"ispe") + 8, edge, edge)
+    return bytes(data)
+
+
 MANY = 49_000_000
 BOMBS: Mapping[str, Callable[[], bytes]] = {
     "webp-46-bytes": lambda: tiny_webp(7000),
-    "webp-largest": lambda: tiny_webp(3740),
+    "webp-largest": lambda: tiny_webp(3535),
     "webp-animated": lambda: animated_webp(7000),
-    "webp-animated-largest": lambda: animated_webp(3740),
+    "webp-animated-largest": lambda: animated_webp(3535),
     "png-no-palette": without_palette,
     "png-chunks": lambda: png_start(2) + chunk(b"tEXt", b"") * (MANY // 12),
     "png-empty-idat": lambda: png_start(2) + chunk(b"IDAT", b"") * (MANY // 12),
@@ -70,10 +87,10 @@ BOMBS: Mapping[str, Callable[[], bytes]] = {
     "jpeg-segments": lambda: b"\xff\xd8" + b"\xff\xe0\0\2" * (MANY // 4),
     "jpeg": lambda: saved("JPEG"),
     "jpeg-progressive": lambda: saved("JPEG", progressive=True),
-    "jpeg-progressive-largest": lambda: saved("JPEG", edge=5700, progressive=True),
+    "jpeg-progressive-largest": lambda: saved("JPEG", edge=5600, progressive=True),
     "jpeg-scans": lambda: scans(85),
     "jpeg-cmyk": lambda: saved("JPEG", "CMYK"),
-    "jpeg-cmyk-progressive": lambda: saved("JPEG", "CMYK", edge=4600, progressive=True),
+    "jpeg-cmyk-progressive": lambda: saved("JPEG", "CMYK", edge=4300, progressive=True),
     "jpeg-turned": lambda: saved("JPEG", exif=b"Exif\0\0MM\0*\0\0\0\x08\0\1\x01\x12\0\3\0\0\0\1\0\6\0\0\0\0\0\0"),
     "png": lambda: saved("PNG"),
     "png-rgba": lambda: saved("PNG", "RGBA"),
@@ -81,7 +98,21 @@ BOMBS: Mapping[str, Callable[[], bytes]] = {
     "png-palette": lambda: saved("PNG", "P"),
     "png-palette-alpha": lambda: saved("PNG", "P", transparency=b"\0"),
     "png-colour-key": lambda: saved("PNG", transparency=(0, 0, 0)),
+    "png-noise": lambda: noise(3500),
     "png-16-bits": lambda: saved("PNG", "I;16"),
+    "gif": lambda: saved("GIF", "P"),
+    "gif-largest": lambda: saved("GIF", "P", 5800),
+    "gif-animated": lambda: saved("GIF", "P", 5000, save_all=True, append_images=[Image.new("P", (EDGE, EDGE), 1)] * 3),
+    "bmp-1-bit": lambda: saved("BMP", "1"),
+    "bmp-palette": lambda: saved("BMP", "P", 6900),
+    "tiff": lambda: saved("TIFF", compression="tiff_lzw"),
+    "tiff-alpha": lambda: saved("TIFF", "RGBA", 4800, compression="tiff_lzw"),
+    "tiff-cmyk": lambda: saved("TIFF", "CMYK", compression="tiff_lzw"),
+    "tiff-16-bits": lambda: saved("TIFF", "I;16", compression="tiff_deflate"),
+    "avif": lambda: saved("AVIF", edge=4000, speed=10),
+    "avif-large": lambda: saved("AVIF", speed=10),
+    "avif-alpha": lambda: saved("AVIF", "RGBA", 4000, speed=10),
+    "heic-large": lambda: large_heic(EDGE),
     "png-here": lambda: saved("PNG", "RGBA", 2900),
     "jpeg-here": lambda: saved("JPEG", "RGB", 2400),
     "webp-here": lambda: saved("WEBP", "RGBA", 1980, method=0),

@@ -23,6 +23,15 @@ def status_mib(field: str) -> float:
     return next(int(line.split()[1]) for line in lines if line.startswith(f"{field}:")) / 1024
 
 
+def children() -> set[str]:
+    """The numbers of this process's children."""
+    found = set[str]()
+    for path in Path("/proc/self/task").glob("*/children"):
+        with suppress(OSError):
+            found.update(path.read_text(encoding="ascii").split())
+    return found
+
+
 class Beside(Thread):
     """Looks again and again at how much this process holds while it has a child."""
 
@@ -36,8 +45,10 @@ class Beside(Thread):
     def run(self) -> None:
         """Look until `stop`."""
         while not self._ended.wait(0.01):
-            if any(path.read_text(encoding="ascii").strip() for path in Path("/proc/self/task").glob("*/children")):
-                self.most = max(self.most, status_mib("VmRSS"))
+            child, held = children(), status_mib("VmRSS")
+            # A child that has ended meanwhile was not beside what is decoded here now.
+            if child & children():
+                self.most = max(self.most, held)
 
     def stop(self) -> float:
         """Stop looking, and give the most MiB."""

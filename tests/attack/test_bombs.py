@@ -53,5 +53,7 @@ def test_many_bombs_at_once_take_no_more_memory_than_one(tmp_path: Path) -> None
             paths.append(tmp_path / name)
             paths[-1].write_bytes(BOMBS[name]())
     took = decode(*paths * (1 if ALL_ROUNDS else 3), threads=40)
-    sys.stdout.write(f"all of them{took['here']:>28.0f} MiB here {took['child']:>5.0f} MiB in a child\n")
+    sys.stdout.write(
+        f"all of them {took['together']:>26.0f} MiB: {took['here']:.0f} MiB here, {took['child']:.0f} MiB in a child\n"
+    )
     assert took["together"] < MAX_GROWTH_MIB

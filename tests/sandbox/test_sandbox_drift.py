@@ -55,7 +55,7 @@ async def test_bleeding_passes_the_mask_by_40_pixels(client: AsyncOpenAI, knobs:
     knobs.drift = "bleed"
     before = Image.new("RGB", (1024, 640), (128, 128, 128))
     after = await edited(client, before)
-    strong = ImageChops.difference(before, after).convert("L").point([0] * 40 + [255] * 216)
+    strong = ImageChops.difference(before, after).convert("L").point([0] * 40 + [255] * 216)  # pyright: ignore[reportUnknownMemberType]
     box = strong.getbbox()
     assert box is not None
     assert all(abs(found - wanted) < 12 for found, wanted in zip(box, (360, 160, 740, 460), strict=True))

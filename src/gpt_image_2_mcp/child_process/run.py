@@ -1,5 +1,6 @@
 """`run_in_child`: the parent's side."""
 
+import io
 import json
 import os
 import subprocess
@@ -15,6 +16,8 @@ from .worker import HEAD
 
 MAX_HEAD: Final = 1_000_000
 """Bytes of the values in an answer."""
+MAX_DATA: Final = 52_000_000
+"""Bytes of the data in an answer: those of the largest picture that the API takes, and some more."""
 _WORKER: Final = str(Path(__file__).with_name("worker.py"))
 
 
@@ -71,7 +74,7 @@ def run_in_child(function: str, *data: bytes, memory: int, seconds: int, **argum
         with suppress(OSError):
             for part in (len(head).to_bytes(HEAD), head, *data):
                 _write(process.stdin, part)
-        answer = _read_answer(process.stdout, limit=memory)
+        answer = _read_answer(process.stdout)
     finally:
         is_late = not timer.is_alive()
         timer.cancel()
@@ -102,25 +105,26 @@ def _write(pipe: IO[bytes], data: bytes) -> None:
         view = view[pipe.write(view) :]
 
 
-def _read_answer(pipe: IO[bytes], *, limit: int) -> tuple[dict[str, Any], bytes] | None:
-    """The answer's head and its bytes; None where it is not whole, or has more bytes than the process can have."""
+def _read_answer(pipe: IO[bytes]) -> tuple[dict[str, Any], bytes] | None:
+    """The answer's head and its bytes; None where it is not whole, or has more bytes than it may have."""
     size = int.from_bytes(_read(pipe, HEAD))
     head = _read(pipe, min(size, MAX_HEAD))
-    data = _read(pipe, limit)
+    data = _read(pipe, MAX_DATA + 1)
     try:
         found: object = json.loads(head)
     except ValueError:
         return None
-    return (cast("dict[str, Any]", found), data) if isinstance(found, dict) and len(data) < limit else None
+    return (cast("dict[str, Any]", found), data) if isinstance(found, dict) and len(data) <= MAX_DATA else None
 
 
 def _read(pipe: IO[bytes], size: int) -> bytes:
     """Up to `size` bytes; fewer where the pipe ends."""
-    parts = list[bytes]()
+    # Its value is not a copy, as that of joined parts is.
+    read = io.BytesIO()
     while size > 0 and (part := pipe.read(min(size, 1 << 20))):
-        parts.append(part)
+        read.write(part)
         size -= len(part)
-    return b"".join(parts)
+    return read.getvalue()
 
 
 def _result(found: dict[str, Any], data: bytes, *, memory: int) -> ChildResult:

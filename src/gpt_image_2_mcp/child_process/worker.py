@@ -27,6 +27,8 @@ def main() -> None:
     data = [_read(requests, size) for size in request["sizes"]]
     _end_with_parent()
     found, content = _call(request, data)
+    # Beside this process the other one has the answer.
+    del data
     head = json.dumps(found).encode()
     for part in (len(head).to_bytes(HEAD), head, content):
         answers.write(part)

@@ -4,23 +4,28 @@ The paths of pictures go to stdout and everything else to stderr, so that `$(gpt
 Heavy modules are imported inside the functions, so that `--help` answers at once.
 """
 
+import base64
 import sys
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import click
 
 from .. import __version__
 from ..errors import GptImageError
 from ..redaction.printable import printable, printable_line
+from .doctor import doctor
+from .install import install
 from .library import library
-from .output import print_json
+from .output import forget_stdout, print_json, print_notes
 
 if TYPE_CHECKING:
     from ..jobs.report import Report
     from ..parameters.models import PaidRequest
     from ..service.images import ImageService
+
+ResultT = TypeVar("ResultT")
 
 COMMAND_LINE = "command line"
 """The client that the record of a picture names."""
@@ -44,7 +49,7 @@ class Commands(click.Group):
 
 
 def _fail(message: str, code: int) -> NoReturn:
-    click.echo(f"Error: {printable_line(message)}", err=True)
+    print_notes([f"Error: {printable_line(message)}"])
     sys.exit(code)
 
 
@@ -65,6 +70,8 @@ def commands(ctx: click.Context, sandbox: bool) -> None:
     ctx.obj = sandbox
 
 
+commands.add_command(install)
+commands.add_command(doctor)
 commands.add_command(library)
 
 
@@ -76,6 +83,7 @@ def _options(command: Callable[..., None]) -> Callable[..., None]:
             "--size", metavar="WxH", help="auto, or both edges multiples of 16, at most 3840, ratio 1:3 to 3:1."
         ),
         click.option("--quality", metavar="auto|low|medium|high|xhigh|max", help="low: drafts."),
+        click.option("--model", metavar="NAME", help="Another image model than GPT_IMAGE_2_MODEL."),
         click.option("-n", "--n", type=int, metavar="1..10", help="How many pictures."),
         click.option("--background", metavar="auto|opaque|transparent"),
         click.option("--output-format", "--format", metavar="png|jpeg|webp"),
@@ -107,17 +115,45 @@ def generate(ctx: click.Context, as_json: bool, sandbox: bool, **arguments: Any)
 @commands.command()
 @click.argument("prompt", required=False)
 @click.option("-i", "--image", "images", multiple=True, required=True, metavar="FILE", help="Repeat for up to 16.")
-@click.option("-m", "--mask", metavar="FILE", help="PNG, transparent where the first image is to change.")
+@click.option("-m", "--mask", metavar="MASK", help="Where the first image is to change.")
 @_options
 def edit(ctx: click.Context, as_json: bool, sandbox: bool, **arguments: Any) -> None:
     """Edit pictures, or compose several into one, and print the results' paths.
 
-    FILE is a path, an http(s) URL, a data URL, or the id of a picture that was made here.
+    FILE is a path, an http(s) URL, a data URL, or the id of a picture that was made here. MASK is one too, transparent
+    or white where the first image is to change; or a shape, such as "box 120,40 300x200" or "ellipse 10%,10% 30%x40%".
     """
     from ..parameters.models import EditRequest, parse
 
     request = parse(EditRequest, {**arguments, "images": list(arguments["images"])})
     _run(request, as_json=as_json, sandbox=sandbox or ctx.obj)
+
+
+@commands.command()
+@click.argument("image")
+@click.option("-m", "--mask", metavar="MASK", help="Draw the mask of an edit over it.")
+@click.option("--region", metavar="BOX", help="Only left,top,width,height, pixel for pixel.")
+@click.option("-o", "--output", required=True, type=click.Path(dir_okay=False, path_type=Path), metavar="FILE")
+@click.option("--sandbox", is_flag=True, help="The built-in sandbox's catalogue instead of yours.")
+@click.pass_context
+def show(ctx: click.Context, output: Path, sandbox: bool, **arguments: Any) -> None:
+    """Write a picture as an assistant sees it into FILE, and print its path; free.
+
+    IMAGE is an id, or the path of a file. FILE gets the extension of its format, and replaces no other file.
+    """
+    from ..parameters.models import ShowImageRequest, parse
+
+    request = parse(ShowImageRequest, arguments)
+    view = _opened(lambda service: service.viewer.show(request), sandbox=sandbox or bool(ctx.obj))
+    kind = view.preview.mime_type.removeprefix("image/")
+    path = output.with_suffix(f".{'jpg' if kind == 'jpeg' else kind}")
+    try:
+        with path.open("xb") as file:
+            file.write(base64.b64decode(view.preview.base64))
+    except OSError as error:
+        raise click.ClickException(f"{path} cannot be written ({error.strerror}).") from None
+    click.echo(printable(str(path)))
+    click.echo(printable_line(view.description), err=True)
 
 
 @commands.command()
@@ -146,6 +182,23 @@ def demo(output: Path) -> None:
     run_demo(output.absolute())
 
 
+def _opened(work: "Callable[[ImageService], Awaitable[ResultT]]", *, sandbox: bool) -> "ResultT":
+    """Open the service, without a key, and do some work with it."""
+    import anyio
+
+    from ..app import log_to_stderr, open_user_service, read_settings
+
+    settings = read_settings(sandbox=sandbox)
+    settings.require_valid()
+    log_to_stderr(settings)
+
+    async def opened() -> ResultT:
+        async with open_user_service(settings) as service:
+            return await work(service)
+
+    return anyio.run(opened)
+
+
 def _run(request: "PaidRequest", *, as_json: bool, sandbox: bool) -> None:
     """Make the pictures of a request and print their paths, or the report as JSON."""
     import anyio
@@ -162,9 +215,9 @@ def _run(request: "PaidRequest", *, as_json: bool, sandbox: bool) -> None:
             await _confirm(service, whole)
             return await wait_for_report(service, service.start(whole, client=COMMAND_LINE))
 
-    for note in request.notes:
-        click.echo(f"Note: {note}", err=True)
+    print_notes(f"Note: {note}" for note in request.notes)
     report = anyio.run(work)
+<<<<<<< HEAD
     if as_json:
         print_json(report.as_dict())
         return
@@ -173,22 +226,41 @@ def _run(request: "PaidRequest", *, as_json: bool, sandbox: bool) -> None:
         is_path = line in paths
         # Scripts read the path as it is.
         click.echo(line if is_path and not sys.stdout.isatty() else printable(line), err=not is_path)
+=======
+    paths = [str(image.path) for image in report.images]
+    try:
+        if as_json:
+            print_json(report.as_dict())
+        else:
+            # Scripts read the path as it is.
+            for path in paths:
+                click.echo(printable(path) if sys.stdout and sys.stdout.isatty() else path)
+    except OSError as error:
+        forget_stdout()
+        raise click.ClickException(
+            f"Made, paid for and saved, but stdout cannot be written ({error.strerror}): {', '.join(paths)}"
+        ) from None
+    if not as_json:
+        print_notes(line for line in report.text().split("\n") if line not in paths)
+>>>>>>> w-lead
 
 
 async def _confirm(service: "ImageService", request: "PaidRequest") -> None:
-    """Ask the user before a call that may cost more than `GPT_IMAGE_2_CONFIRM_OVER_USD`, as the tools do.
+    """Ask the user before a call that may cost more than `Settings.confirm_limit`, as the tools do.
+
+    A script, which cannot answer, is asked only if the user has set the limit, and then stops at the question.
 
     Raises:
         click.Abort: the user said no.
         GptImageError: the call would be refused in any case.
 
     """
-    limit = service.settings.confirm_over_usd
+    limit, must_confirm = service.settings.confirm_limit, service.settings.must_confirm
     service.check(request)
-    if limit is None or service.settings.sandbox:
+    if limit is None or not (must_confirm or sys.stdin.isatty()):
         return
     expected = await service.estimate(request)
-    if expected is not None and expected.usd <= limit:
+    if not must_confirm if expected is None else expected.usd <= limit:
         return
     price = f"about ${expected.usd:.2f}" if expected else "an amount that is not known beforehand"
     click.confirm(f"This will cost {price}. Go ahead?", abort=True, err=True)

@@ -13,9 +13,13 @@ from ..redaction.printable import printable
 from .output import count_of, print_check, print_known, print_notes, print_page, print_rebuild, print_rescue
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from ..catalogue.search_query import SearchQuery
+    from ..catalogue.session import Session
     from ..library.library import KnownPicture, Library
-    from ..library.progress import CountCallback
+    from ..library.progress import CountCallback, Notes
+    from ..service.images import ImageService
 
 ResultT = TypeVar("ResultT")
 
@@ -212,6 +216,78 @@ def forget(ctx: click.Context, sandbox: bool, yes: bool, pictures: Sequence[str]
     click.echo(f"{count_of(removed, 'picture')} forgotten; the files stay.", err=True)
 
 
+@library.command("set-back")
+@click.argument("session_id")
+@click.argument("turn", type=click.IntRange(0, 100_000))
+@_sandboxed
+def set_back(ctx: click.Context, sandbox: bool, session_id: str, turn: int) -> None:
+    """Have an edit session go on from an earlier turn.
+
+    Nothing is paid, and no turn is lost: the next one is made from TURN (0: the originals), and has the next number.
+    """
+
+    async def work(service: "ImageService", _: object) -> "Session":
+        return await service.set_back(session_id, turn)
+
+    from ..catalogue.session import tree
+
+    click.echo(tree(_run_service(ctx, sandbox, work)))
+
+
+@library.command()
+@click.argument("pictures", nargs=-1, required=True, metavar="PICTURE...")
+@click.argument("folder")
+@_sandboxed
+def move(ctx: click.Context, sandbox: bool, pictures: Sequence[str], folder: str) -> None:
+    """Move pictures with their records into FOLDER.
+
+    Each PICTURE is an id, or the path of a file. The new paths are printed. The catalogue and edit sessions follow; no
+    file is replaced, and one that was changed since it was made stays where it is.
+    """
+
+    async def moved(library: "Library", _: object) -> "list[tuple[Path, Notes]]":
+        found = {picture.id: picture for picture in [await library.movable(picture) for picture in pictures]}
+        notes = [(picture.id, await library.move(picture, folder)) for picture in found.values()]
+        return [((await library.movable(picture_id)).path, problems) for picture_id, problems in notes]
+
+    done = _run(ctx, sandbox, moved)
+    for path, notes in done:
+        if not len(notes):
+            click.echo(printable(str(path)))
+        print_notes(notes)
+    if any(len(notes) for _, notes in done):
+        ctx.exit(1)
+
+
+@library.command()
+@click.argument("pictures", nargs=-1, required=True, metavar="PICTURE...")
+@click.option("--yes", "-y", is_flag=True, help="Do not ask.")
+@_sandboxed
+def delete(ctx: click.Context, sandbox: bool, yes: bool, pictures: Sequence[str]) -> None:
+    """Move pictures to the system's trash.
+
+    They leave the catalogue. Each PICTURE is an id, or the path of a file. Put back from the trash, with the record
+    beside it, a picture is taken in again by `library rebuild`. What it cost still counts as spent. `library forget`
+    keeps the file.
+    """
+
+    async def remove(library: "Library", _: object) -> int:
+        found = {picture.id: picture for picture in [await library.movable(picture) for picture in pictures]}
+        for picture in found.values():
+            click.echo(printable(f"{picture.id}  {picture.path}"), err=True)
+        if not (yes or _confirmed(f"Move {count_of(len(found), 'picture')} to the trash?")):
+            return 0
+        for picture in found.values():
+            await library.delete(picture)
+        return len(found)
+
+    removed = _run(ctx, sandbox, remove)
+    if not removed:
+        click.echo("Nothing was deleted.", err=True)
+        ctx.exit(1)
+    click.echo(f"{count_of(removed, 'picture')} moved to the trash.", err=True)
+
+
 @library.command()
 @click.option("-o", "--output", default="gallery.html", show_default=True, metavar="FILE")
 @click.option("--query", metavar="WORDS", help="Only pictures with these words in their prompts.")
@@ -249,7 +325,23 @@ def _run(
     title: str = "",
     needs_catalogue: bool = True,
 ) -> ResultT:
-    """Open the service, run `work` on its library, and show a progress bar with this title if there is one.
+    """Run `work` on the library; as `_run_service`."""
+
+    async def on_library(service: "ImageService", tell: "CountCallback") -> ResultT:
+        return await work(service.library, tell)
+
+    return _run_service(ctx, sandbox, on_library, title=title, needs_catalogue=needs_catalogue)
+
+
+def _run_service(
+    ctx: click.Context,
+    sandbox: bool,
+    work: "Callable[[ImageService, CountCallback], Awaitable[ResultT]]",
+    *,
+    title: str = "",
+    needs_catalogue: bool = True,
+) -> ResultT:
+    """Open the service, run `work` on it, and show a progress bar with this title if there is one.
 
     Raises:
         GptImageError: a setting is wrong, or the settings keep no history, and `work` needs it.
@@ -269,7 +361,7 @@ def _run(
             if needs_catalogue:
                 service.library.require_catalogue()
             with progress_bar(title) as tell:
-                return await work(service.library, tell)
+                return await work(service, tell)
 
     return anyio.run(opened)
 

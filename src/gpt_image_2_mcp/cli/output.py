@@ -6,9 +6,11 @@ escapes them.
 """
 
 import json
+import os
 import shutil
 import sys
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -41,9 +43,17 @@ def print_json(value: object) -> None:
 
 
 def print_notes(notes: Iterable[str]) -> None:
-    """Print sentences about the work on stderr, one on a line."""
-    for note in notes:
-        click.echo(printable(note), err=True)
+    """Print sentences about the work on stderr, one on a line; that it cannot be written is no failure of the work."""
+    with suppress(OSError):
+        for note in notes:
+            click.echo(printable(note), err=True)
+
+
+def forget_stdout() -> None:
+    """Write nowhere what stdout did not take: Python would try again at its end, and fail for that."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+    os.close(nowhere)
 
 
 def print_page(found: "SearchResult", *, as_json: bool, sandbox: bool) -> None:

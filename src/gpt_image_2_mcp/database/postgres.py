@@ -14,7 +14,6 @@ connection.
 """
 
 from contextlib import closing, suppress
-from threading import Lock
 from typing import Any, Final
 from urllib.parse import unquote
 
@@ -22,6 +21,7 @@ import sqlalchemy as sa
 from sqlalchemy import event, exc
 
 from ..errors import DatabaseUnusable, GptImageError
+from .connection_guard import ANSWER_SECONDS, ConnectionGuard
 from .database import Database, mode_of
 from .leases import Lease, presence_key
 from .retry import retry_undone
@@ -40,6 +40,9 @@ LOCK_SECONDS: Final = 10
 QUEUE_LOCK: Final = int.from_bytes(b"gpt-img2")
 """The key of an advisory lock, a number that other programs hardly use. Earlier versions took it in every transaction,
 so what is queued here excludes what they do."""
+
+EXCLUSIVE_SECONDS: Final = 300
+"""Seconds that a statement of a migration may take, and wait."""
 
 _CONNECT_ARGS: Final = {
     "connect_timeout": CONNECT_SECONDS,
@@ -100,8 +103,11 @@ def open_postgres(url: PostgresUrl, lease: Lease) -> Database:
             version of this one, or the driver is not installed.
 
     """
+    guard = ConnectionGuard()
 
     def explain(error: exc.DBAPIError) -> str | None:
+        if guard.is_silent:
+            return f"has not answered for {guard.limit:.0f} s. Look whether its server and that one's disk answer"
         code: str | None = getattr(error.orig, "sqlstate", None)
         words = str(error.orig).splitlines()[0].removeprefix("connection failed: ").rstrip(".")
         # There is no SQLSTATE for a connection that could not be made, or that broke.
@@ -111,19 +117,21 @@ def open_postgres(url: PostgresUrl, lease: Lease) -> Database:
         return next((text for start, text in _EXPLANATIONS.items() if code and code.startswith(start)), None)
 
     def is_undone(error: exc.DBAPIError) -> bool:
+        if guard.is_silent:
+            # It may be as silent again.
+            return False
         code: str | None = getattr(error.orig, "sqlstate", None)
         return error.connection_invalidated or (code or "").startswith(_UNDONE)
 
     try:
-        engine = _engine(url, lease)
+        engine = _engine(url, lease, guard)
     except ImportError as error:
         raise DatabaseUnusable(
             url,
             "needs a driver that is not installed. Install gpt-image-2-mcp[postgres]:"
             " uvx --from 'gpt-image-2-mcp[postgres]' gpt-image-2-mcp",
         ) from error
-    # All threads share the one connection, so each transaction needs it to itself.
-    database = lease.database = Database(engine, url, Lock(), explain, is_undone)
+    database = lease.database = Database(engine, url, guard, explain, is_undone)
     try:
         retry_undone(create_or_upgrade)(database)
     except GptImageError:
@@ -141,7 +149,7 @@ def join_queue(connection: sa.Connection) -> None:
         connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({QUEUE_LOCK})")
 
 
-def _engine(url: PostgresUrl, lease: Lease) -> sa.Engine:
+def _engine(url: PostgresUrl, lease: Lease, guard: ConnectionGuard) -> sa.Engine:
     parts = url.parts
     engine = sa.create_engine(
         sa.URL.create(
@@ -163,6 +171,7 @@ def _engine(url: PostgresUrl, lease: Lease) -> sa.Engine:
     )
 
     def configure(connection: Any, _record: object) -> None:
+        guard.connection = connection
         with closing(connection.cursor()) as cursor:
             for statement in _SESSION_SETTINGS:
                 cursor.execute(statement)
@@ -186,10 +195,16 @@ def _engine(url: PostgresUrl, lease: Lease) -> sa.Engine:
                 lease.renew(connection)
             case "exclusive":
                 # A migration may take minutes, and importing Alembic for it takes a while on a slow machine.
+                guard.limit = EXCLUSIVE_SECONDS + ANSWER_SECONDS
                 for name in ("lock_timeout", "idle_in_transaction_session_timeout", "statement_timeout"):
-                    connection.exec_driver_sql(f"SET LOCAL {name} = '5min'")
+                    connection.exec_driver_sql(f"SET LOCAL {name} = '{EXCLUSIVE_SECONDS}s'")
                 join_queue(connection)
 
+    def note_statement(*_: object) -> None:
+        guard.note_statement()
+
+    event.listen(engine, "before_cursor_execute", note_statement)
+    event.listen(engine, "commit", note_statement)
     event.listen(engine, "connect", configure)
     event.listen(engine, "close", unlock)
     event.listen(engine, "begin", begin)

@@ -8,6 +8,7 @@ import hashlib
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
@@ -15,8 +16,12 @@ from typing import TYPE_CHECKING
 from ..errors import BadAnswer, BadRequest, GptImageError, shown
 from ..images import EXTENSION, SHOWN, WITH_ARTICLE, Facts, identify, sniff
 from ..images.formats import name_format
+<<<<<<< HEAD
 from ..images.headers import facts
 from ..images.preview import Preview, check_decodes, make_preview, share_of
+=======
+from ..images.preview import Preview, check_pixels, make_preview, share_of
+>>>>>>> w-lead
 from ..openai_api.api_result import ApiResult, ImageLink
 from ..openai_api.body_reader import ImageBytes
 from ..openai_api.threads import InFlightWrites
@@ -54,13 +59,32 @@ class SaveTarget:
     policy: WritePolicy
 
 
+class _Content:
+    """The bytes of a picture, their hash, and what they are."""
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+
+    @cached_property
+    def sha256(self) -> str:
+        return hashlib.sha256(self.data).hexdigest()
+
+    @cached_property
+    def identified(self) -> tuple[Facts, bool]:
+        return identify(self.data)
+
+    def prepare(self) -> None:
+        """Compute both."""
+        _ = self.sha256, self.identified
+
+
 @dataclass(frozen=True, slots=True)
 class _PictureFile:
     """A picture that was just written."""
 
     number: int
     path: Path
-    data: bytes
+    content: _Content
 
 
 class ImageSaver:
@@ -132,7 +156,7 @@ class ImageSaver:
         failures: list[tuple[ImageBytes | ImageLink, GptImageError]] = []
         on_disk: list[_PictureFile] = []
         # Pictures whose bytes are here come before those that must be fetched, which takes time and may fail. All are
-        # on the disk before the first hash or preview is made.
+        # on the disk before the first is decoded.
         for picture in sorted(result.pictures, key=lambda picture: isinstance(picture, ImageLink)):
             try:
                 on_disk.append(self._save(picture, result))
@@ -196,8 +220,8 @@ class ImageSaver:
                 if number not in self._exact:
                     self._saved[number] = replace(image, broken=True)
                 continue
-            except MemoryError:
-                # Whether it is damaged is not known.
+            except (MemoryError, ImportError):
+                # Whether it is damaged is not known. A decoder is missing if the program was replaced on the disk.
                 continue
             if small is not None:
                 self.previews[image.id] = small
@@ -209,7 +233,7 @@ class ImageSaver:
         """Give a picture's preview if previews are wanted; raises ValueError if it cannot be decoded."""
         if self._previews_wanted:
             return make_preview(data, facts, share=share_of(self._n))
-        check_decodes(data, facts)
+        check_pixels(data, facts)
         return None
 
     def keep_raw(self, content: bytes) -> Path | None:
@@ -240,19 +264,21 @@ class ImageSaver:
             self._partials.append(save_beside(data, name, folder=folder, policy=policy, durable=False))
 
     def _save(self, picture: ImageBytes | ImageLink, result: ApiResult) -> "_PictureFile":
-        """Write a picture to the disk, and do nothing else with it: its first bytes name its file's ending."""
+        """Write a picture to the disk; meanwhile, nothing but its hash and its header are looked at."""
         data = self._links.fetch(picture.url, result.reached_at) if isinstance(picture, ImageLink) else picture.data
         if _is_text(data):
             beginning = shown(data[:60].decode("utf-8", "replace"))
+            # The text of a link is not in the answer, which is kept.
+            path = self.keep_raw(data) if isinstance(picture, ImageLink) else None
             raise BadAnswer(
                 f"The API answered with a text in place of a picture, beginning {beginning}. If OPENAI_BASE_URL is set,"
-                " check what that backend makes."
+                f" check what that backend makes.{f' The text is kept in {path}.' if path else ''}"
             )
         kind = name_format(data) or "bin"
         with self._numbering:
             self._count += 1
             number = self._count
-        target = self._target
+        target, content = self._target, _Content(data)
         folders = target.folders
         if result.sandbox:
             folders = tuple(target.sandbox_folders.get(folder, folder) for folder in folders)
@@ -265,6 +291,7 @@ class ImageSaver:
                 number=number if self._n > 1 or number > 1 else None,
                 folders=folders,
                 policy=target.policy,
+                meanwhile=content.prepare,
             )
         if elsewhere:
             self.warnings.append(elsewhere)
@@ -272,15 +299,15 @@ class ImageSaver:
             self.warnings.append(
                 f"{path.name} was saved as it came; it is {WITH_ARTICLE[kind]}, which this server does not show."
             )
-        return _PictureFile(number, path, data)
+        return _PictureFile(number, path, content)
 
     def _add(self, file: "_PictureFile") -> None:
         """Add a picture that is on the disk to the results, with its hash and what it is."""
-        digest = hashlib.sha256(file.data).hexdigest()
-        facts, broken = identify(file.data)
-        self._saved[file.number] = SavedImage(file.path, facts, len(file.data), digest, broken)
+        content = file.content
+        facts, broken = content.identified
+        self._saved[file.number] = SavedImage(file.path, facts, len(content.data), content.sha256, broken)
         if not broken and facts.format in SHOWN:
-            self._to_decode.append((file.number, file.data))
+            self._to_decode.append((file.number, content.data))
 
 
 def _is_text(data: bytes) -> bool:

@@ -1,14 +1,17 @@
 """Fetches pictures that a backend sends as URLs instead of bytes."""
 
 import asyncio
+import time
 from dataclasses import dataclass
 from urllib.parse import urljoin, urlsplit
 
 from ..errors import BadAnswer, GptImageError, shown
-from ..inputs import Sources
+from ..inputs import NotFetched, Sources
 from ..openai_api.threads import run_on_loop
 from ..settings import Settings
 
+WAITS_S = (1.0, 3.0)
+"""Seconds before a picture is fetched again that could not be: it may be at its address a moment after the answer."""
 MAX_URL_SHOWN = 1000
 """Characters of a URL that an error message repeats in full: the user may still fetch the paid picture with it."""
 
@@ -28,24 +31,37 @@ class LinkFetcher:
     """The address of the API, to which a link without a host is relative."""
 
     def fetch(self, url: str, reached_at: str | None) -> bytes:
-        """Fetch the picture at a URL. Blocks: called in a request's thread.
+        """Fetch the picture at a URL, or as much of it as comes. Blocks: called in a request's thread.
 
-        `reached_at` is the IP address from which the answer with the URL came; None if it came over no network.
+        It is paid for: whatever comes is taken, and fetching is tried again, which costs nothing. `reached_at` is the
+        IP address from which the answer with the URL came; None if it came over no network.
 
         Raises:
-            BadAnswer: it cannot be fetched; the message has the URL.
+            BadAnswer: nothing of it can be fetched; the message has the URL.
 
         """
         if not url.lower().startswith("data:"):
             url = urljoin(f"{self.base_url}/", url)
-        try:
-            fetching = self.sources.fetch_picture(url, also_allowed=self.backend, reached_at=reached_at)
-            return run_on_loop(self.loop, fetching)
-        except GptImageError as error:
-            raise BadAnswer(
-                f"The API gave the picture by address, and it could not be fetched: {error}"
-                f" The address: {url if len(url) <= MAX_URL_SHOWN else shown(url)}"
-            ) from None
+        waits = [*WAITS_S]
+        most = b""
+        while True:
+            arrived = bytearray()
+            try:
+                fetching = self.sources.fetch_picture(
+                    url, also_allowed=self.backend, reached_at=reached_at, arrived=arrived
+                )
+                return run_on_loop(self.loop, fetching)
+            except GptImageError as error:
+                most = max(most, bytes(arrived), key=len)
+                if waits and isinstance(error, NotFetched):
+                    time.sleep(waits.pop(0))
+                elif most:
+                    return most
+                else:
+                    raise BadAnswer(
+                        f"The API gave the picture by address, and it could not be fetched: {error}"
+                        f" The address: {url if len(url) <= MAX_URL_SHOWN else shown(url)}"
+                    ) from None
 
 
 def backend_host(settings: Settings) -> str | None:

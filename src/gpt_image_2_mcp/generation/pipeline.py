@@ -9,14 +9,13 @@ import hashlib
 import json
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 
 import anyio
 import anyio.to_thread
 
 from ..billing.tokens import AUTO_SIZE, text_tokens
 from ..catalogue.session import BeginSession, ExtendSession, Session, new_session_id
-from ..errors import ApiError, NotConfigured
+from ..errors import ApiError
 from ..inputs import Sources
 from ..inputs.reader import InputReader, Inputs
 from ..jobs.durations import DurationHistory, max_silence_s
@@ -44,7 +43,7 @@ from ..persistence.writer_thread import WriterThread
 from ..settings import Settings
 from ..storage.local_folder import Name
 from ..storage.room import ensure_room_in_one, picture_bytes
-from ..storage.time_limit import LIMIT_S, run_in_time_async
+from .api_key import load_key
 from .charges import PricedRequest, Spending
 from .exact_edits import ExactEdits, is_installed
 from .image_saver import ImageSaver, SaveTarget
@@ -53,9 +52,6 @@ from .load_ahead import load_ahead
 from .output_dirs import OutputDirs
 from .recorder import Recorder
 from .report_builder import build_report
-
-_KEY_PLACE = Path("the API key")
-"""Stands for a folder in `run_in_time_async`: while one thread waits for the key, no other one is started."""
 
 
 class Pipeline:
@@ -101,7 +97,7 @@ class Pipeline:
             GptImageError: one of them is wrong; nothing was paid.
 
         """
-        await self._load_key()
+        await load_key(self._settings)
         request = job.request
         match request:
             case ContinueSessionRequest():
@@ -122,18 +118,6 @@ class Pipeline:
         is_new = name is not None and not await self._output_dirs.in_time(name, partial(exists, folder))
         return Order(kind, folder, inputs, self._key(job, inputs), step, is_new_folder=is_new)
 
-    async def _load_key(self) -> None:
-        """Read the API key from its file or the keyring, before anything is prepared that needs it."""
-        if self._settings.is_key_loaded:
-            return
-        try:
-            await run_in_time_async(_KEY_PLACE, self._settings.load_key)
-        except TimeoutError:
-            raise NotConfigured(
-                f"The API key was not read within {LIMIT_S:g} seconds, and nothing was sent. If the system asks for the"
-                " password of your keyring, give it, and call again; or set OPENAI_API_KEY."
-            ) from None
-
     async def run(self, job: Job, order: Order) -> Report:
         """Reserve the money, see that there is room, send the request, save what arrives, record it, and report.
 
@@ -143,7 +127,7 @@ class Pipeline:
         """
         settings = self._settings
         request = ImageRequest(
-            job.request.prompt, job.request.count, job.request, order.inputs.images, order.inputs.mask
+            job.model, job.request.prompt, job.request.count, job.request, order.inputs.images, order.inputs.mask
         )
         # First: no folder is made for a call that a budget refuses.
         charge = await self._spending.reserve(job.id, self.priced(job.request, order.inputs))
@@ -172,7 +156,7 @@ class Pipeline:
             await self._make_exact(job, order, saver)
         # Before the record: a picture that cannot be decoded is recorded as damaged, and no session goes on from it.
         await anyio.to_thread.run_sync(saver.decode)
-        report = build_report(order, request, saver, outcome, model=settings.model).redacted(settings.redact)
+        report = build_report(order, request, saver, outcome).redacted(settings.redact)
         if job.status.sent_since is not None:
             self._durations.learn(job.request, anyio.current_time() - job.status.sent_since)
         lost = sum(isinstance(failure, ApiError) and failure.may_be_billed for failure in outcome.failures)
@@ -181,6 +165,7 @@ class Pipeline:
         self._news.publish(report.position.session_id if report.position else None)
         return report
 
+<<<<<<< HEAD
     async def _make_exact(self, job: Job, order: Order, saver: ImageSaver) -> None:
         """Have the saved pictures put into the original; without the extra, a note says how to get it."""
         exact = self._exact_edits
@@ -191,7 +176,12 @@ class Pipeline:
         saver.warnings += filter(None, [exact.missing_note(is_asked_for=is_asked_for)])
 
     async def next_turn(self, request: ContinueSessionRequest) -> tuple[Session, int, Inputs]:
+=======
+    async def next_turn(self, request: ContinueSessionRequest, *, searches: bool = True) -> tuple[Session, int, Inputs]:
+>>>>>>> w-lead
         """The session, the number of the turn that the next one is made from, and the input images for it.
+
+        Without `searches`, a mask that names what it marks is only stood in for; see `InputReader.mask`.
 
         Raises:
             SessionError: the session or the turn does not exist any more.
@@ -200,13 +190,17 @@ class Pipeline:
         """
         session = await self._writer.in_transaction(lambda unit: unit.sessions.use(request.session_id))
         parent = session.parent_for(request.from_turn)
-        return session, parent, await self._reader.read_turn(session, parent, request.images or (), request.mask)
+        return (
+            session,
+            parent,
+            await self._reader.read_turn(session, parent, request.images or (), request.mask, searches=searches),
+        )
 
     def priced(self, request: PaidRequest | CostsRequest, inputs: Inputs | None = None) -> PricedRequest:
         """What the price of a request depends on; input images that are not read yet count as large ones."""
         sizes = request.assumed_inputs() if inputs is None else inputs.sizes
         return PricedRequest(
-            model=self._settings.model,
+            model=self._settings.model_for(request),
             options=request,
             text_tokens=text_tokens(request.prompt, generation=not sizes),
             n=request.count,
@@ -264,5 +258,5 @@ class Pipeline:
     def _key(self, job: Job, given: Inputs) -> str:
         """The hash by which a repeated call is recognised; see `Order.key`."""
         hashes = [image.sha256 for image in given.all]
-        parts = [job.tool, self._settings.model, identity(job.request), hashes]
+        parts = [job.tool, job.model, identity(job.request), hashes]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()

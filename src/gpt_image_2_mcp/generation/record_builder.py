@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from ..billing.budgets import NANO_USD, round_up_to_nano
 from ..billing.tokens import Usage
-from ..catalogue.picture_record import MAX_SHORT_TEXT, Origin, Picture, PictureRecord, TokenCounts
+from ..catalogue.picture_record import MAX_SHORT_TEXT, UNKNOWN_MODEL, Origin, Picture, PictureRecord, TokenCounts
 from ..images import Facts, identify
 from ..jobs.job import Job
 from ..jobs.report import Report
@@ -33,7 +33,6 @@ def records_of(
     job: Job,
     kind: Kind,
     parents: tuple[Origin, ...],
-    model: str,
     project: str | None,
 ) -> list[Picture]:
     """A record for each picture of a report. The cost and the usage of several pictures are divided among them.
@@ -57,7 +56,7 @@ def records_of(
                 format=image.facts.format,
                 width=image.facts.width,
                 height=image.facts.height,
-                model=model,
+                model=job.model,
                 prompt=report.prompt[:MAX_PROMPT],
                 parameters=_parameters(job.request),
                 applied={name: _bounded(value) for name, value in report.applied.items()}
@@ -92,7 +91,9 @@ def _model_origin(drawn: Mapping[str, SavedImage], made_from: str | None) -> tup
 
 
 def _parameters(request: PaidRequest) -> dict[str, Any]:
-    given = request.model_dump(include=set(Options.model_fields) - {"filename_prefix", "user"}) | {"n": request.count}
+    given = request.model_dump(include=set(Options.model_fields) - {"filename_prefix", "user", "model"}) | {
+        "n": request.count
+    }
     return {name: value for name, value in given.items() if value is not None}
 
 
@@ -147,7 +148,7 @@ def found_record(
     request: PaidRequest | None = None,
     job_id: str | None = None,
 ) -> PictureRecord:
-    """The record of a picture of which little more than the file is known; its model is "unknown"."""
+    """The record of a picture of which little more than the file is known; its model is `UNKNOWN_MODEL`."""
     return PictureRecord(
         id=path.stem,
         kind=kind,
@@ -156,7 +157,7 @@ def found_record(
         format=facts.format,
         width=facts.width,
         height=facts.height,
-        model="unknown",
+        model=UNKNOWN_MODEL,
         prompt=(request.prompt or "")[:MAX_PROMPT] if request else "",
         parameters=_parameters(request) if request else {},
         applied=_damage(broken=broken),

@@ -9,6 +9,7 @@ true end then replaces. If the end cannot be written for another reason, the cha
 Every function that takes `Repositories` runs in the writer thread.
 """
 
+import importlib
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -67,7 +68,6 @@ class Recorder:
 
     writer: WriterThread
     store: JobStore
-    model: str
     project: str | None
     """The name of the user's project that the server was started in, for the pictures' records."""
     policy: Callable[[], WritePolicy]
@@ -92,6 +92,8 @@ class Recorder:
                 raise
 
         def write_or_wait(repositories: Repositories) -> None:
+            # Before anything is paid: the program may be replaced on the disk before it is needed.
+            importlib.import_module(f"{__package__}.job_end")
             try:
                 write(repositories)
             except GptImageError as error:
@@ -114,7 +116,7 @@ class Recorder:
         """
         # A sandbox at OPENAI_BASE_URL shows only in its answers; it bills nothing.
         is_free = isinstance(error, ApiError) and error.from_sandbox
-        ended = charge.failed(may_be_billed=job.status.sent > 0 and not is_free, usd=_named_cost(error, self.model))
+        ended = charge.failed(may_be_billed=job.status.sent > 0 and not is_free, usd=_named_cost(error, job.model))
 
         def write(repositories: Repositories) -> None:
             from .job_end import JobEnd
@@ -192,9 +194,7 @@ class Recorder:
         end = JobEnd(_charge_end(report, charge, lost), step=order.step, report=report)
         pictures: list[Picture] = []
         try:
-            pictures = records_of(
-                report, job=job, kind=order.kind, parents=inputs.origins, model=self.model, project=self.project
-            )
+            pictures = records_of(report, job=job, kind=order.kind, parents=inputs.origins, project=self.project)
             end = replace(end, job=self.store.ended_row(repositories, job), pictures=tuple(pictures))
         except Exception as error:  # noqa: BLE001 - the pictures are saved: see `record_result`
             _log(error)

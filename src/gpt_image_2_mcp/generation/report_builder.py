@@ -25,7 +25,7 @@ DAMAGED = (
 logger = logging.getLogger(__name__)
 
 
-def build_report(order: Order, request: ImageRequest, saver: ImageSaver, outcome: SendOutcome, *, model: str) -> Report:
+def build_report(order: Order, request: ImageRequest, saver: ImageSaver, outcome: SendOutcome) -> Report:
     """The report on the pictures that `saver` has saved; there is at least one."""
     results, images = saver.results, saver.images
     first, image = results[0], images[0]
@@ -55,13 +55,13 @@ def build_report(order: Order, request: ImageRequest, saver: ImageSaver, outcome
     warnings += [f"One of the {n} pictures failed: {failure}" for failure in outcome.failures]
     return Report(
         kind=order.kind,
-        model=model,
+        model=request.model,
         prompt=request.prompt,
         requested=requested,
         applied=applied,
         images=tuple(saver.wanted_first),
         usage=usage,
-        cost=_cost_or_none(results, model),
+        cost=_cost_or_none(results, request.model),
         request_id=first.request_id,
         inputs=tuple(_input_name(origin) for origin in order.inputs.origins),
         warnings=tuple(Counter(warnings)),

@@ -16,9 +16,10 @@ from ..malloc import trim
 from .formats import FileFormat
 from .headers import Header
 
-TOTAL: Final = 280 << 20
-"""Bytes that a child process may have. A baseline JPEG or a PNG of 50 megapixels takes 200 MB, and its file up to 50 MB
-beside that."""
+TOTAL: Final = 236 << 20
+"""Bytes that a child process may have. With its libraries, which are not counted here, it has 8 MiB more, and this
+process up to 25 MiB beside it: 30 MiB are left to the 300 that are promised. A baseline JPEG or a PNG of 50 megapixels
+takes 200 MB."""
 SMALL: Final = 48 << 20
 """Bytes that a decoding in this process may take. The preview of a PNG or JPEG at 3840x2160 fits, the largest size that
 gpt-image-2 makes, and so does a PNG of 2048x2048 that is sent."""
@@ -35,8 +36,9 @@ MAX_PIXELS: Final = 50_000_000
 MAX_SHRUNK_PIXELS: Final = 400_000_000
 """Pixels of a PNG or JPEG that is shrunk while it is decoded: twice the 200 megapixels of telephones. It takes four
 seconds of a processor."""
-MAX_WEBP_PIXELS: Final = 14_000_000
-"""Pixels of one WebP: decoding takes 16 bytes for each, of an animation's whole canvas too."""
+MAX_WEBP_PIXELS: Final = 12_500_000
+"""Pixels of one WebP, those of a camera of 12 megapixels: decoding takes 16 bytes for each, of an animation's whole
+canvas too."""
 
 BYTES_A_PIXEL: Final[Mapping[FileFormat, int]] = MappingProxyType({"png": 11, "jpeg": 12, "webp": 24})
 """The most that decoding and converting take (measured with Pillow 13, 2026-11): PNG 4 to 11, JPEG 4 to 12, the more in
@@ -111,8 +113,8 @@ def is_small(header: Header, *, scaled: bool = False) -> bool:
     return facts.width * facts.height * a_pixel + header.buffered <= SMALL
 
 
-def decode_in_child(task: str, data: bytes, **arguments: Any) -> ChildResult:
-    """Call the function `task` of `images.tasks` in a child process. Blocks.
+def decode_in_child(task: str, *data: bytes, **arguments: Any) -> ChildResult:
+    """Call a function of `images.tasks`, or another one by "module:name", in a child process. Blocks.
 
     Raises:
         ValueError: the function raised one; the text is the same.
@@ -122,4 +124,5 @@ def decode_in_child(task: str, data: bytes, **arguments: Any) -> ChildResult:
     with DECODING.reserve(SMALL_AT_ONCE):
         # Nothing is decoded here now, so what the allocator keeps of earlier pictures comes back.
         trim()
-        return run_in_child(f"{__package__}.tasks:{task}", data, memory=TOTAL, seconds=SECONDS, **arguments)
+        function = task if ":" in task else f"{__package__}.tasks:{task}"
+        return run_in_child(function, *data, memory=TOTAL, seconds=SECONDS, **arguments)

@@ -26,6 +26,8 @@ OPAQUE = 255
 _BRIGHT, _DARK = 200, (64, 64, 64)
 """The mean grey level from which on a picture does not show on white, and the ground that it gets then."""
 
+_STRIP_PIXELS = 1 << 20
+"""Pixels of a strip: 2 MB."""
 WEBP_EDGE = 16_383
 """Longest edge of a WebP, in pixels (RFC 9649)."""
 
@@ -113,8 +115,15 @@ def _saved(image: "Image.Image", kind: str, limit: int, **options: Any) -> bytes
 
 
 def in_8_bits(image: "Image.Image") -> "Image.Image":
-    """Grey of 16 bits scaled to 8; `convert("L")` alone clips it at 255."""
-    return image.point(_by_256).convert("L")  # pyright: ignore[reportUnknownMemberType] - Pillow's own type is partial
+    """Grey of 16 bits scaled to 8; `convert("L")` alone clips it at 255. Done in strips: it takes no second copy."""
+    from PIL import Image
+
+    grey = Image.new("L", image.size)
+    rows = max(1, _STRIP_PIXELS // image.width)
+    for top in range(0, image.height, rows):
+        strip = image.crop((0, top, image.width, min(top + rows, image.height)))
+        grey.paste(strip.point(_by_256).convert("L"), (0, top))  # pyright: ignore[reportUnknownMemberType] - Pillow's own type is partial
+    return grey
 
 
 def _by_256(value: float) -> float:

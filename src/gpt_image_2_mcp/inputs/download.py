@@ -30,6 +30,12 @@ DEADLINE = 15.0
 MAX_REDIRECTS = 3
 """Redirects that are followed: enough for a link shortener, one to https and one to a file store."""
 
+
+class NotFetched(UnreadableSource):
+    """A URL that may be fetched did not give its body this time."""
+
+
+NO_CONNECTION = "there is no connection to it, and pictures are fetched without a proxy"
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _OK = 200
 # zlib's window size (`wbits`) for each encoding; None: the body is not compressed.
@@ -52,15 +58,19 @@ async def fetch(
     tls: ssl.SSLContext | None = None,
     hold: Callable[[int], None] | None = None,
     pinned: Mapping[str, str] | None = None,
+    arrived: bytearray | None = None,
 ) -> bytes:
     """Download the bytes at a URL; they begin like a picture that is taken, but are not decoded here.
+
+    With `arrived`, whatever comes is taken, and is in there as far as it came if the download fails.
 
     `allowed` are hosts (`host` or `host:port`) that need not be public, and `pinned` such hosts with the one address at
     which they need not be; `deadline` is in seconds. `hold` is called with the number of bytes that are kept in memory
     next, again and again; what it raises ends the download.
 
     Raises:
-        UnreadableSource: the URL is refused, cannot be fetched, or leads to no picture.
+        NotFetched: it cannot be fetched now.
+        UnreadableSource: the URL is refused, or leads to no picture.
     """
     import httpcore2
 
@@ -75,24 +85,23 @@ async def fetch(
                 tls=tls,
                 hold=hold,
                 pinned=pinned or {},
+                arrived=arrived,
             )
         except httpcore2.ConnectError as exc:
             # httpcore2 keeps the original exception in `args`, and not as the cause.
             insecure = any(isinstance(cause, ssl.SSLError) for cause in exc.args)
-            reason = "there is no connection to it"
+            reason = NO_CONNECTION
             if insecure:
                 reason = "TLS with it fails, since its certificate is not valid for it, or it speaks none"
         except (httpcore2.NetworkError, httpcore2.ProtocolError, zlib.error):
             reason = "the connection broke, or what came over it is no valid answer"
         except httpcore2.TimeoutException:
-            reason = "there is no connection to it"
+            reason = NO_CONNECTION
         except OSError as exc:
             # httpcore2 has errors of its own for connections: this one comes from reading the certificates.
             reason = f"the certificates that SSL_CERT_FILE or SSL_CERT_DIR names cannot be read ({exc.strerror})"
-        raise UnreadableSource(f"{where} cannot be fetched: {reason}. Check the URL, or give a file's path instead.")
-    raise UnreadableSource(
-        f"{where} cannot be fetched within {deadline:g} seconds: give the path of a file, or another URL."
-    )
+        raise NotFetched(f"{where} cannot be fetched: {reason}. Check the URL, or give a file's path instead.")
+    raise NotFetched(f"{where} cannot be fetched within {deadline:g} seconds: give the path of a file, or another URL.")
 
 
 async def _fetch_with_redirects(
@@ -104,6 +113,7 @@ async def _fetch_with_redirects(
     tls: ssl.SSLContext | None,
     hold: Callable[[int], None] | None,
     pinned: Mapping[str, str],
+    arrived: bytearray | None,
 ) -> bytes:
     """Request a URL and follow at most `MAX_REDIRECTS` redirects; returns the body."""
     import httpcore2
@@ -120,7 +130,8 @@ async def _fetch_with_redirects(
             async with pool.stream("GET", request_url, headers=headers) as response:
                 location = _header(response, b"location")
                 if response.status not in _REDIRECTS or not location:
-                    return await _read_body(response, where=display_url(following), max_bytes=max_bytes, hold=hold)
+                    where = display_url(following)
+                    return await _read_body(response, where=where, max_bytes=max_bytes, hold=hold, arrived=arrived)
                 following = resolve_redirect(following, location)
     raise UnreadableSource(
         f"{display_url(url)} redirects more than {MAX_REDIRECTS} times: give the URL of the picture itself."
@@ -128,18 +139,23 @@ async def _fetch_with_redirects(
 
 
 async def _read_body(
-    response: "httpcore2.Response", *, where: str, max_bytes: int, hold: Callable[[int], None] | None
+    response: "httpcore2.Response",
+    *,
+    where: str,
+    max_bytes: int,
+    hold: Callable[[int], None] | None,
+    arrived: bytearray | None,
 ) -> bytes:
-    """Read the body of a response; stops as soon as it is no picture, or too large."""
+    """Read the body of a response; stops as soon as it is too large, or no picture where only that is taken."""
     if response.status != _OK:
-        raise UnreadableSource(f"{where} answers with HTTP status {response.status}: check that anybody can open it.")
+        raise NotFetched(f"{where} answers with HTTP status {response.status}: check that anybody can open it.")
     length = _header(response, b"content-length")
     if length.isdecimal() and int(length[:20]) > max_bytes:
         raise UnreadableSource(
             f"{where} has {int(length[:20]):,} bytes, and {max_bytes:,} is the most: shrink it first."
         )
-    body = bytearray()
-    known = False
+    body = bytearray() if arrived is None else arrived
+    known = arrived is not None
     decompress = _decompressor(response, where=where)
     async with aclosing(response.aiter_stream()) as chunks:
         async for chunk in chunks:

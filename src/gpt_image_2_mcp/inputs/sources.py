@@ -23,7 +23,7 @@ import anyio.to_thread
 from ..errors import BadRequest, UnreadableSource, shown
 from ..images.formats import EXTENSION, HEAD, FileFormat, taken_format
 from ..images.other_formats import why_not_taken
-from ..images.validate import MAX_BYTES, validate
+from ..images.validate import MAX_BYTES, Prepare, validate
 from ..paths.policy import expand_path
 from ..paths.read_policy import PrivateFile, ReadPolicy
 from ..paths.safe_open import exists
@@ -106,12 +106,12 @@ class Sources:
         self._tls = tls
         self._budget = budget or ByteBudget()
 
-    async def image(self, reference: str, *, is_mask: bool = False, is_known: bool = False) -> InputImage:
+    async def image(self, reference: str, *, prepare: Prepare = validate, is_known: bool = False) -> InputImage:
         """Read a picture from an absolute path, one relative to the working directory, `~/…`, a URL, or base64.
 
         Where there is no such file, one whose name is written a little differently is taken.
 
-        `is_mask` keeps its transparency; see `images.validate`. Of a file that `is_known`, the caller knows the hash
+        `prepare` checks its bytes, and makes of them what is sent. Of a file that `is_known`, the caller knows the hash
         and takes no other bytes: only its exact name is taken, also where the person would be asked about other files.
 
         Raises:
@@ -126,7 +126,7 @@ class Sources:
             reference = f"data:;base64,{reference}"
         held = Holding(self._budget)
         data, source, path, note = await self._read(reference, held.grow, is_known=is_known)
-        check = partial(validate, data, name=_short_name(reference, path), is_mask=is_mask)
+        check = partial(prepare, data, name=_short_name(reference, path))
         valid = await anyio.to_thread.run_sync(check)
         held.settle(len(valid.data))
         digest = hashlib.sha256(valid.data).hexdigest()
@@ -148,8 +148,7 @@ class Sources:
     def read_local(self, path: Path) -> bytes:
         """Read the bytes of a picture file, under the same rules as any other path. Blocks: call it in a thread.
 
-        Raises:
-            UnreadableSource: it may not or cannot be read, or is no picture.
+        Raises UnreadableSource: it may not or cannot be read, or is no picture.
         """
         return self._read_in_time(path, any_format=False)
 
@@ -174,21 +173,21 @@ class Sources:
         also_allowed: str | None = None,
         reached_at: str | None = None,
         hold: Callable[[int], None] | None = None,
+        arrived: bytearray | None = None,
     ) -> bytes:
         """Read the bytes of a picture from an `http(s)` or data URL; only their start is checked.
 
+        With `arrived`, whatever comes is taken, and is in there as far as it came if the download fails.
         For a URL from an answer of the API, `also_allowed` is the API's `host:port`, which need not be public where it
-        has the address that the answer was `reached_at`; any address if that is None. `hold` is called with the number
-        of bytes that are kept in memory next.
+        has the address that the answer was `reached_at`; any if that is None. `hold` is told the bytes that come next.
 
-        Raises:
-            UnreadableSource: the URL is refused, cannot be fetched, or leads to no picture.
+        Raises UnreadableSource as `download.fetch` does.
         """
         if url[:5].lower() == "data:":
             if hold:
                 # Base64 has four characters for three bytes.
                 hold(min(len(url) * 3 // 4, MAX_BYTES))
-            return await anyio.to_thread.run_sync(_from_data_url, url)
+            return await anyio.to_thread.run_sync(partial(_from_data_url, url, any_format=arrived is not None))
         also = {also_allowed} if also_allowed and not reached_at else set[str]()
         return await fetch(
             url,
@@ -198,6 +197,7 @@ class Sources:
             tls=self._tls,
             hold=hold,
             pinned={also_allowed: reached_at} if also_allowed and reached_at else {},
+            arrived=arrived,
         )
 
     async def _read(
@@ -309,7 +309,7 @@ class Sources:
 
         Raises:
             BadRequest: the argument is no valid path, or there is no such folder.
-            UnreadableSource: the folder may not be read.
+            UnreadableSource: it may not be read.
         """
         real = check_readable(self.expand(reference), reference=reference, policy=self._policy)
         if not os.path.isdir(real):  # noqa: PTH112 - pathlib's fails where a folder is closed or a name too long
@@ -334,7 +334,7 @@ def _short_name(reference: str, path: Path | None) -> str:
     )
 
 
-def _from_data_url(url: str) -> bytes:
+def _from_data_url(url: str, *, any_format: bool) -> bytes:
     """Decode a data URL, in base64 or percent-encoded; the media type is ignored, since the bytes show the format."""
     found = _DATA_URL.match(url)
     if found is None:
@@ -355,6 +355,6 @@ def _from_data_url(url: str) -> bytes:
             ) from None
     if len(data) > MAX_BYTES:
         raise UnreadableSource(f"The data URL holds over {MAX_BYTES:,} bytes, which is the most: shrink it first.")
-    if taken_format(data[:HEAD]) is None:
+    if not any_format and taken_format(data[:HEAD]) is None:
         raise UnreadableSource(f"The data URL {why_not_taken(data[:HEAD])}")
     return data

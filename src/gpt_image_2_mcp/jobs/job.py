@@ -81,6 +81,8 @@ class Job:
     tool: str
     """The tool that was called; the command line uses the tools' names as well."""
     request: PaidRequest
+    model: str
+    """The image model that makes the pictures."""
     expected_s: float
     """Seconds that such a request usually takes; 0 where it is not known."""
     client: str | None = None

@@ -42,7 +42,8 @@ def job_of(row: "JobRow") -> Job:
 
     A lost job has a `JobLost` without a message as its outcome: `JobStore.describe_loss` makes the message.
     """
-    job = Job(row.tool, request_of(row), 0.0, id=row.id, created=row.created, key=row.key, is_foreign=True)
+    request = request_of(row)
+    job = Job(row.tool, request, request.model or "", 0.0, id=row.id, created=row.created, key=row.key, is_foreign=True)
     job.started_at -= (datetime.now(UTC) - row.created).total_seconds()
     job.delivery = delivery_of(row)
     job.status.sent = int(row.state == "sent")

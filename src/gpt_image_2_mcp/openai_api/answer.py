@@ -20,11 +20,13 @@ from ..errors import ApiError, BadAnswer, CannotSave, GptImageError, OutcomeUnkn
 from .api_result import ApiResult
 from .body_reader import ImageBytes
 from .bounded_body import CUT, MAX_PICTURE_BYTES
+from .connection_trace import trace_of
 from .loose_parser import find_pictures, find_usage, leave_out_pictures, may_hold_picture
 from .origin import Origin
 from .request import ImageRequest
 from .results import parse_usage, reading_answer
 from .sink import ImageSink
+from .unbilled import was_never_sent
 
 MAX_PLAIN_BYTES = 3_000
 """Bytes of a JSON object in which no picture can be: a refusal in words, for example."""
@@ -35,6 +37,7 @@ MAX_PIECE = 512 * 1024
 _PICTURE_FIELD: Final = re.compile(rb'b64_json|url|"result"\s*+:\s*+"')
 """What stands before a picture or a link: `result` is the Responses API's, and null where it made no picture."""
 IN_ERROR = "The backend answered with an error that had the picture in it."
+NO_HTTP = "The backend's answer is no valid HTTP; the picture was found in it all the same."
 NOT_READ = "More of it came than is read; the rest is not kept."
 RESCUE = "`gpt-image-2-mcp library rescue` looks for pictures in it."
 
@@ -106,9 +109,9 @@ def receive(
         with call as response:
             _save(Answer(response, wanted + unfinished), read, sink, request=request, wanted=wanted)
             return False
-    except openai.InternalServerError as error:
-        # A proxy may fail after the picture was made, and put what it has into the error. Such an error must not reach
-        # `retry`, which would have the picture made again.
+    except openai.APIStatusError as error:
+        # A proxy may fail after the picture was made, and put what it has into the error, whatever its status. Such an
+        # error must not reach `retry`, which would have the picture made again.
         result = _find_result(error.response.content, Origin.of(error.response), request)
         if result is None:
             raise
@@ -120,6 +123,18 @@ def receive(
             _keep(content, failure, sink)
             raise
         return True
+    except openai.APIConnectionError as error:
+        unread = trace_of(error.request).unread
+        if not unread.content or was_never_sent(error):
+            raise
+        content = bytes(unread.content)
+        result = _find_result(unread.body, Origin.of_request(error.request), request)
+        if result is None:
+            if len(content) >= MAX_PLAIN_BYTES:
+                _keep(content, error, sink)
+            raise
+        sink.save_result(_without_extras(replace(result, warnings=(NO_HTTP,)), content, sink, wanted=wanted))
+        return False
 
 
 def _save(
@@ -129,6 +144,8 @@ def _save(
         try:
             with reading_answer(answer.origin):
                 result = read(answer)
+            if len(result.pictures) < wanted:
+                result = _with_others(result, answer, request, wanted=wanted)
             if len(result.pictures) > wanted + 1:
                 result = _without_extras(result, bytes(answer.content), sink, wanted=wanted)
             elif result.warnings:
@@ -184,13 +201,17 @@ def _keep_rest(warning: str, answer: Answer, sink: ImageSink) -> str:
     return f"{warning} The rest of it is kept in {path}; {RESCUE}" if path else warning
 
 
-def _find_result(content: bytes, origin: Origin, request: ImageRequest) -> ApiResult | None:
-    """The complete pictures in an answer of any form; None if there is none.
+def _with_others(result: ApiResult, answer: Answer, request: ImageRequest, *, wanted: int) -> ApiResult:
+    """The result with the complete pictures that stand elsewhere in the answer than OpenAI puts them."""
+    known = [picture.data for picture in result.pictures if isinstance(picture, ImageBytes)]
+    others = [ImageBytes(data) for data in _find_made(bytes(answer.content), request) if data not in known]
+    pictures = (*result.pictures, *others)
+    return replace(result, pictures=pictures, warnings=() if len(pictures) >= wanted else result.warnings)
 
-    A backend may repeat the request in an error: the pictures that were sent are not those that were made.
-    """
-    sent = [image.data for image in (*request.inputs, request.mask) if image]
-    pictures = [data for data in find_pictures(content) if data not in sent]
+
+def _find_result(content: bytes, origin: Origin, request: ImageRequest) -> ApiResult | None:
+    """The complete pictures in an answer of any form; None if there is none."""
+    pictures = _find_made(content, request)
     if not pictures:
         return None
     # The Responses API counts the host model's tokens there, which are no picture's.
@@ -202,6 +223,15 @@ def _find_result(content: bytes, origin: Origin, request: ImageRequest) -> ApiRe
         sandbox=origin.sandbox,
         reached_at=origin.reached_at,
     )
+
+
+def _find_made(content: bytes, request: ImageRequest) -> list[bytes]:
+    """The complete pictures in an answer that were made.
+
+    A backend may repeat the request in an error: the pictures that were sent are not those that were made.
+    """
+    sent = [image.data for image in (*request.inputs, request.mask) if image]
+    return [data for data in find_pictures(content) if data not in sent]
 
 
 def _keep(content: bytes | bytearray, failure: Exception, sink: ImageSink) -> None:

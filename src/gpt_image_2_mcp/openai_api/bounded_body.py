@@ -5,7 +5,7 @@ httpx2, which unpacks each piece as a whole: 64 kB of gzip become 64 MB, and tho
 """
 
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 
 import httpx2
 
@@ -29,8 +29,8 @@ _WINDOW_BITS = {"gzip": 31, "x-gzip": 31, "deflate": 15}
 def bound_body(response: httpx2.Response, with_deadline: Callable[[Iterator[bytes]], Iterator[bytes]]) -> None:
     """Replace the body of an answer whose head has arrived, so that reading it ends.
 
-    An error ends silently behind `MAX_WORDS_BYTES`, or, if a proxy's failure has a picture in it, behind
-    `MAX_PICTURE_BYTES`. An answer with pictures is counted by its reader, which knows how many were asked for.
+    An error ends silently behind `MAX_WORDS_BYTES`, or, if it may have a picture in it, behind `MAX_PICTURE_BYTES`.
+    An answer with pictures is counted by its reader, which knows how many were asked for.
     """
     encodings = response.headers.get_list("content-encoding", split_commas=True)
     layers = [name for encoding in encodings if (name := encoding.strip().lower()) not in ("", "identity")]
@@ -72,7 +72,7 @@ class _BoundedBody(httpx2.SyncByteStream):
         for piece in pieces:
             if limit == MAX_WORDS_BYTES:
                 begun += piece[: limit - count]
-                if count + len(piece) > limit and self._response.is_server_error and may_hold_picture(bytes(begun)):
+                if count + len(piece) > limit and may_hold_picture(bytes(begun)):
                     limit = MAX_PICTURE_BYTES
             yield piece[: limit - count]
             count += len(piece)
@@ -91,21 +91,50 @@ def _holds_pictures(response: httpx2.Response) -> bool:
 
 
 def _unpacked(pieces: Iterator[bytes], layer: str) -> Iterator[bytes]:
-    """Unpack a compressed body, in pieces of at most `_PIECE` bytes; raises `httpx2.DecodingError`."""
+    """Unpack a compressed body, in pieces of at most `_PIECE` bytes.
+
+    What cannot be unpacked is passed on as it came, so that it is read or kept: the picture in it is paid for, and some
+    proxies call a body compressed that is not, or change it on the way.
+    """
     unpacker = zlib.decompressobj(_WINDOW_BITS[layer])
-    is_first = True
+    has_begun = is_bare = is_damaged = False
     for piece in pieces:
         packed = piece
-        while packed and not unpacker.eof:
+        while packed:
+            if is_damaged:
+                yield packed
+                break
+            unpack_again = unpacker.copy().decompress
             try:
                 unpacked = unpacker.decompress(packed, _PIECE)
-            except zlib.error as error:
-                if not is_first or layer != "deflate":
-                    raise httpx2.DecodingError(str(error)) from error
-                # Some servers call it deflate and leave its head out.
-                unpacker, is_first = zlib.decompressobj(-zlib.MAX_WBITS), False
+            except zlib.error:
+                if layer == "deflate" and not has_begun:
+                    # Some servers call it deflate and leave its head out.
+                    unpacker, has_begun, is_bare = zlib.decompressobj(-zlib.MAX_WBITS), True, True
+                    continue
+                # Without a head, it may never have been compressed.
+                packed = packed if is_bare else (yield from _unpacked_to_damage(unpack_again, packed))
+                is_damaged = True
                 continue
-            is_first = False
+            has_begun = True
             if unpacked:
                 yield unpacked
             packed = unpacker.unconsumed_tail
+            if unpacker.eof:
+                # There may be another part behind this one: gzip allows that.
+                packed = unpacker.unused_data
+                unpacker = zlib.decompressobj(_WINDOW_BITS[layer])
+
+
+def _unpacked_to_damage(unpack: Callable[[bytes], bytes], packed: bytes) -> Generator[bytes, None, bytes]:
+    """Unpack what stands before a damaged place; returns the rest as it came, which is all if nothing was unpacked."""
+    has_begun = False
+    for at in range(len(packed)):
+        try:
+            unpacked = unpack(packed[at : at + 1])
+        except zlib.error:
+            return packed[at:] if has_begun else packed
+        if unpacked:
+            has_begun = True
+            yield unpacked
+    return b""

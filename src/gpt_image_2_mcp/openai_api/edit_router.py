@@ -21,26 +21,24 @@ REMEMBERED_S = 600.0
 class EditRouter:
     """Sends edits by the route that this backend serves."""
 
-    def __init__(
-        self, sender: RequestSender, images: ImagesRoute, *, model: str, host_model: str, through_responses: bool
-    ) -> None:
-        """Edit with `model` through `images`, until the backend refuses that route.
+    def __init__(self, sender: RequestSender, images: ImagesRoute, *, host_model: str, through_responses: bool) -> None:
+        """Edit through `images`, until the backend refuses that route.
 
         `host_model` is the text model that calls the image tool on the Responses route. With `through_responses`, that
         route is used from the start.
         """
         self._sender = sender
         self._images = images
-        self._model = model
         self._host_model = host_model
         self._through_responses = through_responses
-        self._responses_until = 0.0
+        self._responses_until = dict[str, float]()
+        """Until when, by the event loop's clock, each image model is edited with through the Responses API."""
 
     async def edit(self, request: ImageRequest, status: RequestStatus, sink: ImageSink) -> SendOutcome:
         """Send an edit; raises `ApiError` if no picture arrived."""
         notes: list[str] = []
         refused = False
-        if not self._through_responses and current_time() >= self._responses_until:
+        if not self._through_responses and current_time() >= self._responses_until.get(request.model, 0.0):
             try:
                 await self._images.edit(request, status, sink)
             except RouteRefused as refusal:
@@ -49,9 +47,7 @@ class EditRouter:
             else:
                 return SendOutcome()
         notes.append(f"Edited through the Responses API, with {self._host_model} as the host model.")
-        failures = await responses_route.edit(
-            self._sender, request, status, sink, model=self._model, host_model=self._host_model
-        )
+        failures = await responses_route.edit(self._sender, request, status, sink, host_model=self._host_model)
         if refused:
-            self._responses_until = current_time() + REMEMBERED_S
+            self._responses_until[request.model] = current_time() + REMEMBERED_S
         return SendOutcome(failures, notes)

@@ -47,14 +47,11 @@ def changed_options(options: Options, names: Sequence[str] = OPTIONS) -> dict[st
 
 
 class ImagesRoute:
-    """Sends requests for one model to both endpoints, and passes what arrives to an `ImageSink`."""
+    """Sends requests to both endpoints, and passes what arrives to an `ImageSink`."""
 
-    def __init__(
-        self, sender: RequestSender, *, model: str, partial_images: int, failed_streams: FailedStreams
-    ) -> None:
+    def __init__(self, sender: RequestSender, *, partial_images: int, failed_streams: FailedStreams) -> None:
         """Ask for `partial_images` unfinished pictures with each request for one picture; 0 does not stream. Blocks."""
         self._sender = sender
-        self._model = model
         self._failed_streams = failed_streams
         self._partial_images = 0 if failed_streams.has_failed() else partial_images
 
@@ -97,12 +94,12 @@ class ImagesRoute:
 
         The lambdas run in the request's thread: sending, reading and saving are one call there.
         """
-        send = partial(self._sender.send, status=status, model=self._model, editing=editing)
+        send = partial(self._sender.send, status=status, model=request.model, editing=editing)
         n = request.n
         if n == 1 and self._partial_images:
-            stream = partial(call, model=self._model, stream=True, partial_images=self._partial_images)
+            stream = partial(call, model=request.model, stream=True, partial_images=self._partial_images)
             try:
-                read = partial(self._read_stream, sink=sink)
+                read = partial(self._read_stream, sink=sink, model=request.model)
                 failed = await send(
                     lambda: receive(
                         stream(),
@@ -124,7 +121,8 @@ class ImagesRoute:
                     await self._stream_no_more()
                 return
         several = {"n": n} if n > 1 else {}
-        await send(lambda: receive(call(model=self._model, **several), self._read, sink, request=request, wanted=n))
+        read = partial(_read, model=request.model)
+        await send(lambda: receive(call(model=request.model, **several), read, sink, request=request, wanted=n))
 
     async def _note_failed_stream(self, error: ApiError) -> None:
         """Stop streaming if a proxy answered a request for a stream, and the answer is no picture.
@@ -142,14 +140,14 @@ class ImagesRoute:
         self._partial_images = 0
         await anyio.to_thread.run_sync(self._failed_streams.note)
 
-    def _read_stream(self, answer: Answer, sink: ImageSink) -> ApiResult:
+    def _read_stream(self, answer: Answer, sink: ImageSink, model: str) -> ApiResult:
         """Read a stream of events: save the unfinished pictures, and give the result at its end."""
         if answer.origin.content_type == "text/event-stream":
-            return self._read_events(answer, sink)
+            return self._read_events(answer, sink, model)
         # A backend that ignores `stream` sends a plain answer.
-        return self._read(answer)
+        return _read(answer, model)
 
-    def _read_events(self, answer: Answer, sink: ImageSink) -> ApiResult:
+    def _read_events(self, answer: Answer, sink: ImageSink, model: str) -> ApiResult:
         unfinished = 0
         for event in read_events(answer.pieces()):
             kind = str(event.get("type", ""))
@@ -162,13 +160,14 @@ class ImagesRoute:
                     _save_partial(event, sink)
                 answer.forget()
             elif event.get("error"):
-                raise translate_object(event, answer.origin, model=self._model)
+                raise translate_object(event, answer.origin, model=model)
         raise OutcomeUnknown("The API's stream ended without its picture.", request_id=answer.origin.request_id)
 
-    def _read(self, answer: Answer) -> ApiResult:
-        for _ in answer.pieces():
-            pass
-        return parse_images_answer(read_body(answer.content), answer.origin, model=self._model)
+
+def _read(answer: Answer, model: str) -> ApiResult:
+    for _ in answer.pieces():
+        pass
+    return parse_images_answer(read_body(answer.content), answer.origin, model=model)
 
 
 def _save_partial(event: Mapping[str, Any], sink: ImageSink) -> None:

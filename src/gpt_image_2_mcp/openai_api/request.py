@@ -12,6 +12,7 @@ from ..parameters.models import Options
 class ImageRequest:
     """A request for `n` pictures from a prompt and, for an edit, from `inputs` and a mask for the first of them."""
 
+    model: str
     prompt: str
     n: int
     options: Options

@@ -62,7 +62,6 @@ async def edit(
     status: RequestStatus,
     sink: ImageSink,
     *,
-    model: str,
     host_model: str,
 ) -> Sequence[GptImageError]:
     """Make the pictures by as many API calls side by side; gives the errors of those that failed.
@@ -74,11 +73,11 @@ async def edit(
     failures: list[GptImageError] = []
     pictures = [*request.inputs, *([request.mask] if request.mask else [])]
     async with _input_references(sender, status, pictures) as references:
-        body = _request_body(request, model, host_model, references)
+        body = _request_body(request, host_model, references)
 
         async def one() -> None:
             try:
-                await _send_one(sender, body, request, status, sink, model=model, host_model=host_model)
+                await _send_one(sender, body, request, status, sink, host_model=host_model)
             except GptImageError as error:
                 failures.append(error)
 
@@ -90,10 +89,8 @@ async def edit(
     return failures
 
 
-def _request_body(
-    request: ImageRequest, model: str, host_model: str, references: Sequence[Reference]
-) -> dict[str, Any]:
-    tool: dict[str, Any] = {"type": "image_generation", "model": model, "action": "edit"}
+def _request_body(request: ImageRequest, host_model: str, references: Sequence[Reference]) -> dict[str, Any]:
+    tool: dict[str, Any] = {"type": "image_generation", "model": request.model, "action": "edit"}
     tool |= changed_options(request.options, TOOL_OPTIONS)
     if request.mask is not None:
         *references, tool["input_image_mask"] = references
@@ -115,13 +112,12 @@ async def _send_one(
     status: RequestStatus,
     sink: ImageSink,
     *,
-    model: str,
     host_model: str,
 ) -> None:
     responses: Any = sender.sdk.responses.with_streaming_response
 
     def call() -> None:
-        read = partial(_read_answer, model=model, host_model=host_model)
+        read = partial(_read_answer, model=request.model, host_model=host_model)
         receive(responses.create(**body), read, sink, request=request, wanted=1)
 
     try:
@@ -240,7 +236,7 @@ async def _upload(sender: RequestSender, status: RequestStatus, picture: InputIm
         origin = Origin.of(answer.http_response)
         raise ApiError(
             "An input picture could not be uploaded for the edit, so nothing was made:"
-            f" {origin.name[0].lower()}{origin.name[1:]} named no file in its answer. Send smaller input pictures, or"
+            f" {origin.name_within} named no file in its answer. Send smaller input pictures, or"
             " unset OPENAI_FORCE_RESPONSES_EDITS if it is set.",
             request_id=origin.request_id,
         )

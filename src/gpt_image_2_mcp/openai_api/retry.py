@@ -14,7 +14,7 @@ import httpx2
 import openai
 
 from . import client
-from .errors import translate
+from .errors import MODEL_NAMED_IN, translate
 from .rate_limiter import RateLimiter, RequestStatus, Slot
 from .threads import run_in_thread
 from .unbilled import is_safe_to_repeat, named_wait
@@ -53,7 +53,7 @@ class RequestSender:
         status: RequestStatus,
         *,
         model: str,
-        variable: str = "GPT_IMAGE_2_MODEL",
+        variable: str = MODEL_NAMED_IN,
         editing: bool = False,
     ) -> AnswerT:
         """Run `call()` in a thread, when there is a slot, up to `MAX_TRIES` times.
@@ -61,7 +61,7 @@ class RequestSender:
         `call` sends the request, reads the answer and saves its pictures; the slot is kept for all of it, unless the
         answer is too long in coming. `status` is updated, and its `before_sending` is awaited before every try.
 
-        `model`, and `variable`, the setting that names it, are for error messages. `editing` says that a refusal of the
+        `model`, and `variable`, what names it, are for error messages. `editing` says that a refusal of the
         route can be answered by another route, and is to be raised as `RouteRefused`.
 
         Raises:

@@ -22,12 +22,12 @@ def check_model(model: str, options: Options) -> None:
     if options.background == "transparent" and _WITHOUT_TRANSPARENCY.fullmatch(model):
         raise BadRequest(
             f"`background` 'transparent' is not available with {model}. gpt-image-2.5-sunburst, gpt-image-2.5-flare"
-            " and the gpt-image-2.6 models make transparent pictures: set GPT_IMAGE_2_MODEL to one of them in the"
-            " client's configuration, or leave `background` out."
+            " and the gpt-image-2.6 models make transparent pictures: name one of them in `model`, or leave"
+            " `background` out."
         )
     if options.quality in ("xhigh", "max") and _WITHOUT_XHIGH.fullmatch(model):
         raise BadRequest(
             f"`quality` {options.quality!r} is not available with {model}, which has low, medium and high."
-            " gpt-image-2.5-sunburst and gpt-image-2.5-flare have xhigh and max: use 'high', or set"
-            " GPT_IMAGE_2_MODEL in the client's configuration."
+            " gpt-image-2.5-sunburst and gpt-image-2.5-flare have xhigh and max: use 'high', or name one of them in"
+            " `model`."
         )

@@ -31,6 +31,12 @@ def _check_not_blank(text: str) -> str:
     return text
 
 
+def _check_model(name: str) -> str:
+    if not name.isprintable():
+        raise ValueError("`model` must be the name of an image model, such as gpt-image-2")
+    return name.strip()
+
+
 def _normalize_choice(value: object) -> object:
     """Accept capitals and spaces around a choice, and `jpg` for `jpeg`."""
     if not isinstance(value, str):
@@ -39,22 +45,25 @@ def _normalize_choice(value: object) -> object:
     return "jpeg" if word == "jpg" else word
 
 
-Prompt = Annotated[str, Field(min_length=1, max_length=MAX_PROMPT), AfterValidator(_check_not_blank)]
+Prompt = Annotated[str, Field(max_length=MAX_PROMPT), AfterValidator(_check_not_blank)]
 Size = Annotated[
     str,
     AfterValidator(normalize_size),
-    Field(description="'auto' or WxH: multiples of 16 up to 3840, ratio 1:3 to 3:1, 0.66 to 8.29 megapixels"),
+    Field(description="auto or WxH: multiples of 16 to 3840, at most 3:1, 0.66 to 8.29 megapixels"),
 ]
 Quality = Annotated[
     Literal["auto", "low", "medium", "high", "xhigh", "max"],
     BeforeValidator(_normalize_choice),
-    Field(description="low: drafts; xhigh, max: from gpt-image-2.5 on"),
+    Field(description="low: drafts; xhigh, max: gpt-image-2.5 on"),
 ]
-Count = Annotated[int, Field(ge=1, le=MAX_PICTURES, description="how many pictures")]
+Model = Annotated[
+    str, AfterValidator(_check_model), Field(max_length=200, description="image model; left out: the server's")
+]
+Count = Annotated[int, Field(ge=1, le=MAX_PICTURES, description="how many")]
 Background = Annotated[
     Literal["auto", "opaque", "transparent"],
     BeforeValidator(_normalize_choice),
-    Field(description="transparent: png, webp; from gpt-image-2.5 on"),
+    Field(description="transparent: png, webp; gpt-image-2.5 on"),
 ]
 OutputFormat = Annotated[
     Literal["png", "jpeg", "webp"], BeforeValidator(_normalize_choice), Field(description="of the file")
@@ -64,7 +73,7 @@ Moderation = Annotated[
     Literal["auto", "low"], BeforeValidator(_normalize_choice), Field(description="low: less strict")
 ]
 OutputDir = Annotated[str, Field(max_length=4096, description="relative: to the server's folder; left out: Pictures")]
-Prefix = Annotated[str, Field(max_length=200, description="a word or two, last in the name")]
+Prefix = Annotated[str, Field(max_length=200, description="words for the file name")]
 User = Annotated[str, Field(max_length=128, description="end-user id")]
 Source = str
 Images = Annotated[
@@ -72,7 +81,7 @@ Images = Annotated[
     Field(
         min_length=1,
         max_length=MAX_INPUTS,
-        description="paths (HEIC and most formats), URLs, or made here: id, 'last', number on the last contact sheet",
+        description="paths (HEIC too), URLs, or made here: id, 'last', number on the last sheet",
     ),
 ]
 MoreImages = Annotated[
@@ -86,18 +95,27 @@ MoreImages = Annotated[
 PictureReference = Annotated[str, Field(max_length=4096)]
 Like = Annotated[
     PictureReference,
-    Field(description="earlier picture's id: its prompt and settings for a NEW picture; its look is not used"),
+    Field(description="id: its prompt and settings for a NEW picture, not its look"),
 ]
 FromTurn = Annotated[int, Field(ge=0, description="branch from this turn; 0: the originals")]
+<<<<<<< HEAD
 Mask = Annotated[Source, Field(description="PNG of image 1's size, transparent where to change (a hint)")]
 Keep = Annotated[
     Literal["auto", "exact", "off"],
     BeforeValidator(_normalize_choice),
     Field(description="exact: only what changed, the rest to the pixel; auto: exact with a mask"),
+=======
+Mask = Annotated[
+    Source,
+    Field(
+        description="where image 1 changes: `box LEFT,TOP WxH of 1024x683` (size as seen), ellipse, polygon, + -,"
+        " everything but, `find the car` (paid); or a picture, transparent or white there"
+    ),
+>>>>>>> w-lead
 ]
 Since = Annotated[
     str,
-    Field(max_length=60, description="2026-11-22, 2026-11-22T14:30, yesterday 9:00, last week, 2h ago"),
+    Field(max_length=60, description="2026-11-22T14:30, yesterday 9:00, last week, 2h ago"),
 ]
 Until = Annotated[str, Field(max_length=60, description="likewise; that day or week included")]
 SessionId = Annotated[str, Field(max_length=100, description="from start_edit_session")]

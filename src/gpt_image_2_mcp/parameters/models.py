@@ -23,6 +23,7 @@ from .fields import (
     Keep,
     Like,
     Mask,
+    Model,
     Moderation,
     MoreImages,
     OutputDir,
@@ -55,6 +56,7 @@ PARAMETER_ORDER = (
     "keep",
     "size",
     "quality",
+    "model",
     "n",
     "background",
     "output_format",
@@ -96,6 +98,7 @@ class PricedOptions(Request):
 
     size: Size = "auto"
     quality: Quality = "auto"
+    model: Model | None = None
 
     @property
     def count(self) -> int:
@@ -196,14 +199,28 @@ class StartSessionRequest(WithImages, Options, WithOutputDir):
 
 
 class ContinueSessionRequest(Options):
-    """Continue an edit session: one more turn."""
+    """Continue an edit session: one more turn, or without a prompt only a step back to an earlier one."""
 
     session_id: SessionId
-    prompt: Annotated[Prompt, Field(description="the next change; say again what to keep")]
+    prompt: Annotated[Prompt, Field(description="the next change; say again what to keep")] = ""
     from_turn: FromTurn | None = None
     images: MoreImages | None = None
     mask: Mask | None = None
     keep: Keep = "auto"
+
+    @model_validator(mode="after")
+    def _check_prompt(self) -> Self:
+        if not self.prompt and (self.from_turn is None or self.images or self.mask):
+            raise ValueError(
+                "`prompt` is missing: say what to change. To only set the session back to a turn, free, give"
+                " `from_turn` without prompt, images and mask"
+            )
+        return self
+
+    @property
+    def is_set_back(self) -> bool:
+        """Whether the session is only to go on from another turn, without a new picture."""
+        return not self.prompt
 
     def assumed_inputs(self) -> list[tuple[int, int]]:
         """Assume `COSTLIEST_INPUT` for the picture of the turn before, for `images` and for the mask."""
@@ -219,15 +236,19 @@ def identity(request: PaidRequest) -> dict[str, Any]:
 
     The prompt is compared without its white space at both ends, with one space for every other run of it, and in the
     composed form of Unicode (NFC): a model that repeats a call does not always copy these. What is sent stays as it is.
+    The image model is compared by its caller, who knows which one a call without it means.
     """
     prompt = " ".join(unicodedata.normalize("NFC", request.prompt).split())
-    return {**request.model_dump(mode="json"), "prompt": prompt}
+    return {**request.model_dump(mode="json", exclude={"model"}), "prompt": prompt}
 
 
 class CostsRequest(WithCount):
     """Ask what pictures would cost, and what was spent."""
 
-    n: Annotated[int, Field(ge=1, le=1000, description="how many pictures")] = 1
+    n: Annotated[int, Field(ge=1, le=1_000_000, description="how many")] = 1
+    like: Annotated[PictureReference, Field(description="earlier picture's id: its size, quality, inputs")] | None = (
+        None
+    )
     inputs: Annotated[int, Field(ge=0, le=MAX_INPUTS + 1, description="an edit's input pictures")] = 0
 
     @property
@@ -266,8 +287,9 @@ class ListImagesRequest(Request):
 class ShowImageRequest(Request):
     """Show one picture or a region of it, and everything that is known about it."""
 
-    image: Annotated[PictureReference, Field(description="id, 'last', number on the last contact sheet, or path")]
+    image: Annotated[PictureReference, Field(description="id, 'last', number on the last sheet, or path")]
     region: Annotated[str, Field(max_length=60, description="left,top,width,height in its pixels")] | None = None
+    mask: Annotated[str, Field(description="an edit's mask, drawn over it to be checked")] | None = None
 
 
 class GetJobRequest(Request):

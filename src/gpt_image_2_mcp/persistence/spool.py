@@ -93,7 +93,14 @@ class Spool:
 
     def _others(self) -> list[Path]:
         """The files of processes that could not get the lock, the oldest first."""
-        return sorted(self.path.parent.glob(f"{self.path.stem}-*.jsonl"))
+        beginning = f"{self.path.stem}-"
+        try:
+            # Each transaction asks: `Path.glob` takes ten times as long.
+            names = os.listdir(self.path.parent)  # noqa: PTH208
+        except OSError:
+            return []
+        found = [name for name in names if name.startswith(beginning) and name.endswith(".jsonl")]
+        return [self.path.with_name(name) for name in sorted(found)]
 
     def replay(self, write: Callable[[dict[str, Any]], None]) -> None:
         """Have `write` write each line, the oldest first, in one transaction each.

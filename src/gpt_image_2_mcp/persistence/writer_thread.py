@@ -38,6 +38,8 @@ class WriterThread:
         self._executor = ThreadPoolExecutor(1, "writer")
         self._began: float | None = None
         """When the function began that is running, by `time.monotonic`."""
+        self.has_waiting = False
+        """Whether something waited in the spool when the last function ended, and is in no list."""
 
     async def run(self, work: Callable[[Repositories], ResultT]) -> ResultT:
         """Run `work` in the writer thread and return its result; raises what it raises.
@@ -108,6 +110,7 @@ class WriterThread:
             return work(self.repositories)
         finally:
             self._began = None
+            self.has_waiting = not (self.repositories.spool is None or self.repositories.spool.is_empty)
 
 
 def _log_failure(future: "Future[object]") -> None:

@@ -1,18 +1,19 @@
-"""Asks the user before a call that may cost more than `GPT_IMAGE_2_CONFIRM_OVER_USD`.
+"""Asks the user before a call that may cost more than `Settings.confirm_limit`.
 
 The question is an elicitation. A tool declares a parameter of the type `ConsentAnswer`, and the SDK fills it by calling
 `ask` before the tool's function: in the middle of the call, or by a second round of the same call, as the client's
 protocol has it. Nothing has been sent while the user is asked, so a call that is cancelled then costs nothing.
 """
 
+from decimal import Decimal
 from typing import Annotated, Any, TypeAlias
 
 from mcp.server.mcpserver import AcceptedElicitation, Context, Elicit, ElicitationResult, Resolve
 from pydantic import BaseModel, Field, StrictBool
 
-from ..billing.prices import dollars
+from ..billing.prices import Estimate, dollars
 from ..errors import ConsentRefused
-from ..parameters.models import PaidRequest
+from ..parameters.models import ContinueSessionRequest, PaidRequest
 from ..service.images import ImageService
 from .client_abilities import can_ask
 from .read_consent import ReadAnswer, allow_reading
@@ -35,19 +36,22 @@ async def ask(request: PaidRequest, call: Context[ImageService, Any], reading: R
         GptImageError: the call would be refused in any case.
 
     """
+    if isinstance(request, ContinueSessionRequest) and request.is_set_back:
+        return Consent(go_ahead=True)
     service: ImageService = call.request_context.lifespan_context
     service.check(request)
     allow_reading(reading, service)
-    limit = service.settings.confirm_over_usd
-    if limit is None or service.settings.sandbox:
+    limit = service.settings.confirm_limit
+    must_confirm = service.settings.must_confirm
+    if limit is None or not (must_confirm or can_ask(call)):
         return Consent(go_ahead=True)
     expected = await service.estimate(request)
-    if expected is not None and expected.usd <= limit:
+    if _is_within(limit, expected, must_confirm=must_confirm):
         return Consent(go_ahead=True)
     # `preflight` reads the inputs: the user is not asked about a call that would be refused afterwards, and the price
     # depends on the inputs' real sizes.
     expected = await service.preflight(request)
-    if expected is not None and expected.usd <= limit:
+    if _is_within(limit, expected, must_confirm=must_confirm):
         return Consent(go_ahead=True)
     price = f"about {dollars(expected.usd)}" if expected else "an amount that is not known beforehand"
     if not can_ask(call):
@@ -57,11 +61,15 @@ async def ask(request: PaidRequest, call: Context[ImageService, Any], reading: R
             f" have the person raise {CONFIRM_VARIABLE}."
         )
     pictures = f"{request.count} pictures" if request.count > 1 else "1 picture"
+    model = service.settings.model_for(request)
     size = "" if request.size == "auto" else f" of {request.size}"
-    question = (
-        f"{pictures}{size} at quality {request.quality} with {service.settings.model} will cost {price}. Go ahead?"
-    )
+    question = f"{pictures}{size} at quality {request.quality} with {model} will cost {price}. Go ahead?"
     return Elicit(question, Consent)
+
+
+def _is_within(limit: Decimal, expected: Estimate | None, *, must_confirm: bool) -> bool:
+    """Whether a call is cheap enough to go ahead unasked; one without a known price is, unless asking was set."""
+    return not must_confirm if expected is None else expected.usd <= limit
 
 
 ConsentAnswer: TypeAlias = Annotated[ElicitationResult[Consent], Resolve(ask)]

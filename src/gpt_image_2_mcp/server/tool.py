@@ -19,7 +19,7 @@ from pydantic import Field
 
 from ..errors import GptImageError, InvalidConsentAnswer, shorten
 from ..jobs.report import MAX_TEXT
-from ..parameters.models import Request, parse
+from ..parameters.models import PaidRequest, Request, parse
 from ..redaction.printable import printable
 from ..service.images import ImageService
 
@@ -59,7 +59,9 @@ class RequestTool(Tool):
             service.settings.require_valid()
             request = await service.complete(parse(self.request, arguments))
             result = await self._run_handler(request, context)
-            return _finished(result, *request.notes, service.stuck)
+            # The report of a picture says by itself whether it is in the catalogue.
+            incomplete = None if isinstance(request, PaidRequest) else service.incomplete
+            return _finished(result, *request.notes, incomplete, service.stuck)
         except GptImageError as error:
             text = str(error)
         except (MCPError, ToolError):

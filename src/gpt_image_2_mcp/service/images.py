@@ -49,11 +49,16 @@ from ..paths.read_policy import PrivateFile
 from ..persistence.writer_thread import WriterThread
 from ..settings import Settings
 from ..storage.local_folder import SavedImage
-from .like import complete_like
+from .completion import complete_like, with_model_of_turn
 from .recovery import recover
 
 MAX_SESSIONS = 100
 """Edit sessions in a list: more than fit into an answer."""
+
+INCOMPLETE = (
+    "What was made while the database could not be written waits in a file, and is not in the catalogue, the lists and"
+    " the sums yet."
+)
 
 
 class ImageService:
@@ -113,7 +118,9 @@ class ImageService:
         if ahead is not None and (ahead.request, ahead.client) == (request, client):
             self._started_ahead = None
             return ahead
-        return self._jobs.start(Job(TOOLS[type(request)], request, self._durations.expected(request), client=client))
+        model = self.settings.model_for(request)
+        expected_s = self._durations.expected(request)
+        return self._jobs.start(Job(TOOLS[type(request)], request, model, expected_s, client=client))
 
     def start_ahead(self, request: PaidRequest, *, client: str | None) -> Job:
         """Start the job of a call that the server will read later: `start` then gives this job. Raises as `start`."""
@@ -210,6 +217,17 @@ class ImageService:
             self.news.publish(ended.id)
         return ended
 
+    async def set_back(self, session_id: str, turn: int) -> Session:
+        """Have a session go on from an earlier turn, or from the originals (0), without a new picture.
+
+        Raises:
+            SessionError: the session is not active, or has no such turn.
+
+        """
+        session = await self._writer.in_transaction(lambda unit: unit.sessions.set_back(session_id, turn))
+        self.news.publish(session.id)
+        return session
+
     async def list_sessions(self, limit: int = MAX_SESSIONS) -> tuple[list[Session], int]:
         """The active sessions, at most `limit` and the last used first, and the number of all of them."""
         return await self._writer.read(lambda unit: (unit.sessions.active(limit), unit.sessions.count_active()))
@@ -219,8 +237,17 @@ class ImageService:
         await recover(self._writer, self._output_dirs, self.closing)
 
     async def complete(self, request: RequestT) -> RequestT:
-        """A copy of `request` filled with the parameters of the picture in `like`; raises as `complete_like` does."""
-        return await complete_like(request, self._references)
+        """A copy of `request` filled with what it leaves out and an earlier picture has.
+
+        That are the parameters of the picture in `like`, or the model of the turn that the next one is made from.
+        Raises as `complete_like` does.
+        """
+        if not isinstance(request, ContinueSessionRequest):
+            return await complete_like(request, self._references)
+        if self._started_ahead is not None and self._started_ahead.request == request:
+            # It is complete. Read again, it could be another request by now, and be paid for twice.
+            return request
+        return await with_model_of_turn(request, self.settings, self._writer)
 
     async def find_private(self, request: PaidRequest | ShowImageRequest) -> list[PrivateFile]:
         """The files that a request names and that are read only with the person's yes."""
@@ -228,7 +255,7 @@ class ImageService:
             case GenerateRequest():
                 return []
             case ShowImageRequest():
-                references = [request.image]
+                references = [request.image, *([request.mask] if request.mask else ())]
             case _:
                 references = [*(request.images or ()), *([request.mask] if request.mask else ())]
         return await self._reader.find_private(references)
@@ -248,13 +275,13 @@ class ImageService:
         """
         self.check(request)
         if isinstance(request, ContinueSessionRequest):
-            _, _, inputs = await self._pipeline.next_turn(request)
+            _, _, inputs = await self._pipeline.next_turn(request, searches=False)
         else:
             name = request.output_dir
             await self._output_dirs.in_time(name, partial(self._output_dirs.resolve, name))
             inputs = Inputs()
             if not isinstance(request, GenerateRequest):
-                inputs = await self._reader.read(request.images, request.mask)
+                inputs = await self._reader.read(request.images, request.mask, searches=False)
         return await self._spending.check_budgets(self._pipeline.priced(request, inputs))
 
     async def estimate(self, request: PaidRequest | CostsRequest) -> Estimate | None:
@@ -296,6 +323,11 @@ class ImageService:
         """A sentence for the user if the database has not answered for a minute; every answer says it."""
         return self._writer.stuck
 
+    @property
+    def incomplete(self) -> str | None:
+        """A sentence for the user if what was made is in no list yet, since the database could not be written."""
+        return INCOMPLETE if self._writer.has_waiting else None
+
     def arrival(self) -> float:
         """When the present call arrived, by `anyio.current_time`.
 
@@ -308,4 +340,4 @@ class ImageService:
     def check(self, request: PaidRequest) -> None:
         """Check that the settings are complete and the model can do what is asked; raises GptImageError."""
         self.settings.require_key()
-        check_model(self.settings.model, request)
+        check_model(self.settings.model_for(request), request)

@@ -9,7 +9,11 @@ import re
 import secrets
 import tempfile
 import time
+<<<<<<< HEAD
 from collections.abc import Generator, Iterable, Mapping
+=======
+from collections.abc import Callable, Generator, Iterable
+>>>>>>> w-lead
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -142,13 +146,21 @@ def open_side_folder(folder: Path, policy: WritePolicy) -> OpenFolder:
 
 
 def save_image(
-    data: bytes, *, extension: str, name: Name, number: int | None, folders: tuple[Path, ...], policy: WritePolicy
+    data: bytes,
+    *,
+    extension: str,
+    name: Name,
+    number: int | None,
+    folders: tuple[Path, ...],
+    policy: WritePolicy,
+    meanwhile: Callable[[], object] = lambda: None,
 ) -> tuple[Path, str | None]:
     """Write a picture into the first of `folders` that takes it, a private temporary one being the last. Blocks.
 
     `folders` are real paths; `policy` resolves each again, since a link may have been put there after the call was
     checked. If no folder takes it, all are tried again after each of `PAUSES_S`: a process without descriptors or a
     disk that is full may be so for a moment only. Gives the path, and a sentence where that is not in the first folder.
+    `meanwhile` is run in this thread while another one writes, at each try; what it raises is dropped.
 
     Raises:
         CannotSave: no folder took it.
@@ -163,7 +175,7 @@ def save_image(
             try:
                 folder = place or last_resort()
                 names = name.paths(folder, number, extension)
-                path = run_in_time(folder, partial(_write_image, data, folder, names, policy))
+                path = run_in_time(folder, partial(_write_image, data, folder, names, policy), meanwhile=meanwhile)
             except OSError as error:
                 failures.append(f"{folder} ({error.strerror or type(error).__name__})")
                 continue

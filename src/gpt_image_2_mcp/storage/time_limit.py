@@ -9,6 +9,7 @@ import asyncio
 import errno
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import suppress
 from pathlib import Path
 from threading import Thread
 from typing import TypeVar
@@ -22,16 +23,21 @@ _dead: set[Path] = set()
 """The folders in which a thread hangs. Adding to a set and removing from it are atomic."""
 
 
-def run_in_time(folder: Path, work: Callable[[], ResultT]) -> ResultT:
+def run_in_time(
+    folder: Path, work: Callable[[], ResultT], *, meanwhile: Callable[[], object] = lambda: None
+) -> ResultT:
     """Run `work`, which reads or writes in `folder`, and give its result; raises what it raises. Blocks.
 
-    If that takes longer than `LIMIT_S` seconds, `work` goes on without the caller, and its outcome is dropped.
+    If that takes longer than `LIMIT_S` seconds, `work` goes on without the caller, and its outcome is dropped. The
+    caller's thread runs `meanwhile` in that time; what this raises is dropped.
 
     Raises:
         TimeoutError: the folder does not answer in time; an `OSError`, as other failures of a disk.
 
     """
     future = _start(folder, work)
+    with suppress(Exception):
+        meanwhile()
     try:
         return future.result(LIMIT_S)
     except TimeoutError:
@@ -71,7 +77,11 @@ def _start(folder: Path, work: Callable[[], ResultT]) -> "Future[ResultT]":
             future.set_result(result)
 
     # A daemon, so that a dead folder does not keep the process from ending.
-    Thread(target=run, name="files", daemon=True).start()
+    try:
+        Thread(target=run, name="files", daemon=True).start()
+    except RuntimeError:
+        # The system gives no thread now. A paid picture must not be lost for that: better without a limit.
+        run()
     return future
 
 

@@ -25,6 +25,8 @@ _DEPTH: Final = 8
 _MODES: Final = {0: "L", 2: "RGB", 6: "RGBA"}
 """Pillow's name of each colour type."""
 _NOT_INTERLACED: Final = 0
+_LAST_FILTER: Final = 4
+"""The number of the last of the filters that rows can have."""
 _STORED_BYTES: Final = 0xFFFF
 """The longest block that a zlib stream can store."""
 _PIECE_BYTES: Final = 192 * 1024
@@ -53,6 +55,25 @@ def decode_png(data: bytes, factor: Factor = _full_size, *, max_bytes: int = MAX
         return _decode(data, factor, max_bytes)
     except (_zlib.error, ValueError, struct.error):
         return None
+
+
+def is_whole_png(data: bytes) -> bool:
+    """Whether all pixels of a PNG can be decoded; False where it is not plain either, which Pillow has to decide.
+
+    Nothing but filters and colours comes after the inflating, and these take any bytes: so no picture is made. Blocks.
+    """
+    try:
+        mode, width, height = _header(data)
+        row_bytes, done = 1 + width * len(mode), 0
+        if not width:
+            return False
+        for inflated in _inflated(data, total=row_bytes * height):
+            if max(inflated[-done % row_bytes :: row_bytes], default=0) > _LAST_FILTER:
+                return False
+            done += len(inflated)
+    except (_zlib.error, ValueError, struct.error):
+        return False
+    return done > 0
 
 
 def _decode(data: bytes, factor_of: Factor, max_bytes: int) -> "Image.Image":
@@ -88,8 +109,22 @@ def _header(data: bytes) -> tuple[str, int, int]:
 
 def _strips(data: bytes, *, total: int, unit: int) -> Iterator[bytes]:
     """Inflate `total` bytes of rows, each behind the number of its filter, and give some `unit` bytes at a time."""
-    inflater = _zlib.decompressobj()
     rows, missing = b"", total
+    for inflated in _inflated(data, total=total):
+        missing -= len(inflated)
+        rows += inflated
+        if missing and len(rows) >= max(_STRIP_BYTES, unit):
+            whole = len(rows) - len(rows) % unit
+            yield rows[:whole]
+            rows = rows[whole:]
+    if rows:
+        yield rows
+
+
+def _inflated(data: bytes, *, total: int) -> Iterator[bytes]:
+    """Inflate `total` bytes in pieces of any length; raises ValueError where there are more or fewer."""
+    inflater = _zlib.decompressobj()
+    missing = total
     for compressed in _compressed(data):
         piece = compressed
         while piece:
@@ -99,15 +134,9 @@ def _strips(data: bytes, *, total: int, unit: int) -> Iterator[bytes]:
             missing -= len(inflated)
             if missing < 0:
                 raise ValueError("more pixels than the picture has")
-            rows += inflated
-            if missing and len(rows) >= max(_STRIP_BYTES, unit):
-                whole = len(rows) - len(rows) % unit
-                yield rows[:whole]
-                rows = rows[whole:]
+            yield inflated
     if missing or not inflater.eof:
         raise ValueError("the pixels end too soon")
-    if rows:
-        yield rows
 
 
 def _compressed(data: bytes) -> Iterator[bytes]:

@@ -20,8 +20,9 @@ from pydantic_core import from_json
 from ...errors import GptImageError
 from ...jobs.job import Job, client_name
 from ...jobs.serialization import REQUESTS
-from ...parameters.models import parse
+from ...parameters.models import ContinueSessionRequest, PaidRequest, parse
 from ...service.images import ImageService
+from ...settings import Settings
 from .handshake import (
     CAPABILITIES,
     CLIENT,
@@ -30,7 +31,11 @@ from .handshake import (
     are_known_capabilities,
     is_known_client,
     is_known_meta,
+    modern_version,
 )
+
+FEW_INPUTS = 4
+"""Input pictures with which one picture costs less than `UNASKED_USD` for sure."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +52,17 @@ class FirstCall:
 
         `before` is awaited before anything can be sent.
         """
-        if service.settings.confirm_over_usd is not None and not service.settings.sandbox:
-            return None
         try:
             request = parse(REQUESTS[self.tool], self.arguments)
+            if _may_be_asked_about(request, service.settings):
+                return None
             service.check(request)
             if getattr(request, "like", None) is not None:
                 # The server reads `like` again, and `last` may be the picture of this job by then.
+                return None
+            if isinstance(request, ContinueSessionRequest) and (
+                request.is_set_back or await service.complete(request) != request
+            ):
                 return None
             if before:
                 await before()
@@ -90,8 +99,8 @@ def _client(opening: list[Any], meta: dict[str, Any]) -> str | None:
     """The name of the client; "" if it gave none, None if the connection was not opened in a form that is known."""
     hello = opening[0]["params"] if opening else {}
     if VERSION in meta:
-        # Since 2026-07-28, each request says for itself what `initialize` said before.
-        is_open = hello.get("_meta", {}).get(VERSION) == meta[VERSION]
+        # Since 2026-07-28, each request says for itself what `initialize` said before, and may be the first one.
+        is_open = meta[VERSION] == (hello.get("_meta", {}).get(VERSION) if opening else modern_version())
         capabilities, client = meta.get(CAPABILITIES), meta.get(CLIENT, {"name": "", "version": ""})
     else:
         methods = [message["method"] for message in opening]
@@ -100,3 +109,13 @@ def _client(opening: list[Any], meta: dict[str, Any]) -> str | None:
     if not (is_open and are_known_capabilities(capabilities) and is_known_client(client)):
         return None
     return client_name(client["name"], client["version"])
+
+
+def _may_be_asked_about(request: PaidRequest, settings: Settings) -> bool:
+    """Whether the person may have to be asked before a call, which the server then decides."""
+    if settings.must_confirm:
+        return not settings.sandbox
+    if settings.confirm_limit is None:
+        return False
+    # One picture of another quality costs less than `UNASKED_USD` at every size, unless it is made from many.
+    return request.count > 1 or request.quality in ("xhigh", "max") or len(request.assumed_inputs()) > FEW_INPUTS

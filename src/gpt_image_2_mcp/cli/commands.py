@@ -217,17 +217,7 @@ def _run(request: "PaidRequest", *, as_json: bool, sandbox: bool) -> None:
 
     print_notes(f"Note: {note}" for note in request.notes)
     report = anyio.run(work)
-<<<<<<< HEAD
-    if as_json:
-        print_json(report.as_dict())
-        return
     paths = [str(image.path) for image in report.wanted]
-    for line in report.text().split("\n"):
-        is_path = line in paths
-        # Scripts read the path as it is.
-        click.echo(line if is_path and not sys.stdout.isatty() else printable(line), err=not is_path)
-=======
-    paths = [str(image.path) for image in report.images]
     try:
         if as_json:
             print_json(report.as_dict())
@@ -242,7 +232,6 @@ def _run(request: "PaidRequest", *, as_json: bool, sandbox: bool) -> None:
         ) from None
     if not as_json:
         print_notes(line for line in report.text().split("\n") if line not in paths)
->>>>>>> w-lead
 
 
 async def _confirm(service: "ImageService", request: "PaidRequest") -> None:

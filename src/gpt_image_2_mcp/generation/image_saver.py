@@ -16,12 +16,8 @@ from typing import TYPE_CHECKING
 from ..errors import BadAnswer, BadRequest, GptImageError, shown
 from ..images import EXTENSION, SHOWN, WITH_ARTICLE, Facts, identify, sniff
 from ..images.formats import name_format
-<<<<<<< HEAD
 from ..images.headers import facts
-from ..images.preview import Preview, check_decodes, make_preview, share_of
-=======
 from ..images.preview import Preview, check_pixels, make_preview, share_of
->>>>>>> w-lead
 from ..openai_api.api_result import ApiResult, ImageLink
 from ..openai_api.body_reader import ImageBytes
 from ..openai_api.threads import InFlightWrites

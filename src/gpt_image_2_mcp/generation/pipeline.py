@@ -165,7 +165,6 @@ class Pipeline:
         self._news.publish(report.position.session_id if report.position else None)
         return report
 
-<<<<<<< HEAD
     async def _make_exact(self, job: Job, order: Order, saver: ImageSaver) -> None:
         """Have the saved pictures put into the original; without the extra, a note says how to get it."""
         exact = self._exact_edits
@@ -175,10 +174,7 @@ class Pipeline:
         is_asked_for = getattr(job.request, "keep", "auto") == "exact"
         saver.warnings += filter(None, [exact.missing_note(is_asked_for=is_asked_for)])
 
-    async def next_turn(self, request: ContinueSessionRequest) -> tuple[Session, int, Inputs]:
-=======
     async def next_turn(self, request: ContinueSessionRequest, *, searches: bool = True) -> tuple[Session, int, Inputs]:
->>>>>>> w-lead
         """The session, the number of the turn that the next one is made from, and the input images for it.
 
         Without `searches`, a mask that names what it marks is only stood in for; see `InputReader.mask`.

@@ -98,20 +98,17 @@ Like = Annotated[
     Field(description="id: its prompt and settings for a NEW picture, not its look"),
 ]
 FromTurn = Annotated[int, Field(ge=0, description="branch from this turn; 0: the originals")]
-<<<<<<< HEAD
-Mask = Annotated[Source, Field(description="PNG of image 1's size, transparent where to change (a hint)")]
-Keep = Annotated[
-    Literal["auto", "exact", "off"],
-    BeforeValidator(_normalize_choice),
-    Field(description="exact: only what changed, the rest to the pixel; auto: exact with a mask"),
-=======
 Mask = Annotated[
     Source,
     Field(
         description="where image 1 changes: `box LEFT,TOP WxH of 1024x683` (size as seen), ellipse, polygon, + -,"
         " everything but, `find the car` (paid); or a picture, transparent or white there"
     ),
->>>>>>> w-lead
+]
+Keep = Annotated[
+    Literal["auto", "exact", "off"],
+    BeforeValidator(_normalize_choice),
+    Field(description="exact: only what changed, the rest to the pixel; auto: exact with a mask"),
 ]
 Since = Annotated[
     str,

@@ -9,11 +9,7 @@ import re
 import secrets
 import tempfile
 import time
-<<<<<<< HEAD
-from collections.abc import Generator, Iterable, Mapping
-=======
-from collections.abc import Callable, Generator, Iterable
->>>>>>> w-lead
+from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime

@@ -128,7 +128,10 @@ def _no_question(question: str) -> str:
 
 
 def _ask_for_key(question: str) -> str:
-    return click.prompt(question, default="", hide_input=True, show_default=False, err=True)
+    try:
+        return click.prompt(question, default="", hide_input=True, show_default=False, err=True)
+    except click.Abort:
+        raise click.ClickException("Nothing was written.") from None
 
 
 def _launch(options: dict[str, Any]) -> "Launch":

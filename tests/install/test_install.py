@@ -20,10 +20,11 @@ from gpt_image_2_mcp.errors import SetupError
 from gpt_image_2_mcp.install.clients import CLIENTS
 from gpt_image_2_mcp.install.config_file import read_config, replace_config
 from gpt_image_2_mcp.install.formats import json_editor, yaml_editor
+from gpt_image_2_mcp.install.launch import uvx_arguments
 from gpt_image_2_mcp.install.systems import System
 
 KEY = "sk-proj-0123456789abcdefghijklmnop"
-PACKAGE = f"gpt-image-2-mcp@{__version__}"
+ARGUMENTS = list(uvx_arguments(__version__))
 
 ZED = """\
 // My settings.
@@ -93,7 +94,7 @@ def test_only_the_entry_is_added(home: Path, uvx: Path) -> None:
     before, after = ZED.split("/* keep */\n")
     assert text.startswith(before + "/* keep */\n")
     assert text.endswith(after)
-    assert entry_of(settings, "context_servers") == {"source": "custom", "command": str(uvx), "args": [PACKAGE]}
+    assert entry_of(settings, "context_servers") == {"source": "custom", "command": str(uvx), "args": ARGUMENTS}
 
 
 @pytest.mark.usefixtures("uvx")
@@ -149,7 +150,7 @@ def test_what_a_person_added_to_the_entry_stays(home: Path) -> None:
     )
     result = done("cursor")
     assert "// off" in cursor.read_text(encoding="utf-8")
-    assert entry_of(cursor)["args"] == [PACKAGE]
+    assert entry_of(cursor)["args"] == ARGUMENTS
     assert entry_of(cursor)["disabled"] is True
     assert entry_of(cursor)["env"] == {"GPT_IMAGE_2_MAX_WAIT_S": "20", "OPENAI_API_KEY": "sk-mine"}
     assert "sk-mine" not in result.output
@@ -198,7 +199,7 @@ def test_what_cannot_be_read_is_left_alone_and_the_others_are_set_up(home: Path)
     assert result.exit_code == 1
     assert before.items() <= files(home).items()
     assert len(files(home)) == len(before) + 1
-    assert entry_of(home / ".codeium/windsurf/mcp_config.json")["args"] == [PACKAGE]
+    assert entry_of(home / ".codeium/windsurf/mcp_config.json")["args"] == ARGUMENTS
     assert result.stderr.count("left alone") == len(broken) + 2
 
 
@@ -224,7 +225,7 @@ def test_the_difference_is_shown_and_nothing_is_written_without_a_yes(home: Path
     for typed in ("n\n", ""):
         result = run("zed", typed=typed)
         assert result.exit_code == 0
-        assert f'+                "{PACKAGE}"' in result.stderr
+        assert f'+                "{ARGUMENTS[0]}' in result.stderr
         assert "Nothing was written" in result.stderr
     assert run("zed", "--dry-run").exit_code == 0
     assert files(home) == before
@@ -246,7 +247,7 @@ def test_an_entry_is_printed_for_pasting(home: Path) -> None:
     shown = run("codex", "--print")
     assert tomllib.loads(shown.stdout)["mcp_servers"]["gpt-image-2"] == {
         "command": "uvx",
-        "args": [PACKAGE],
+        "args": ARGUMENTS,
         "env_vars": ["OPENAI_API_KEY"],
         "startup_timeout_sec": 60,
         "tool_timeout_sec": 900,
@@ -255,7 +256,7 @@ def test_an_entry_is_printed_for_pasting(home: Path) -> None:
         "OPENAI_API_KEY": "sk-…"
     }
     assert yaml_editor.read(run("goose", "--print", "--sandbox").stdout)["extensions"]["gpt-image-2"]["args"] == [
-        PACKAGE,
+        *ARGUMENTS,
         "--sandbox",
     ]
     assert files(home) == {}

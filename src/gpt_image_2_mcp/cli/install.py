@@ -159,6 +159,8 @@ def _launch(options: dict[str, Any]) -> "Launch":
         reason = f"uvx cannot start gpt-image-2-mcp {__version__} ({printable(failure)})"
     command, arguments = running_program()
     click.echo(f"Warning: {reason}. The entry names the program that is running now: {command}.", err=True)
+    if "archive-v0" in command:
+        click.echo("It lies in uv's cache: run `install` again after `uv cache clean` or `uv cache prune`.", err=True)
     return Launch(command, (*arguments, *more))
 
 

@@ -14,6 +14,7 @@ from .unreadable import Unreadable
 
 MAX_DEPTH: Final = 200
 
+
 def _refuse(constant: str) -> None:
     """JSON has no NaN and no infinity, although Python's decoder takes them."""
     raise ValueError(constant)

@@ -478,3 +478,23 @@ def test_each_system_has_its_folders(tmp_path: Path) -> None:
     assert mac["zed"] == linux["zed"] == ".config/zed/settings.json"
     assert there("linux", XDG_CONFIG_HOME=str(tmp_path / "x"))["opencode"] == "x/opencode/opencode.jsonc"
     assert there("linux", CODEX_HOME=str(tmp_path / "y"))["codex"] == "y/config.toml"
+
+
+@pytest.mark.thorough
+def test_runs_at_the_same_time_lose_no_entry(home: Path) -> None:
+    """One that saw the file before another changed it says so, and writes nothing."""
+    file = write(home / ".cursor/mcp.json", "{}")
+    command = [sys.executable, "-m", "gpt_image_2_mcp", "install", "cursor", "--yes", "--sandbox", "--json", "--name"]
+    processes = [
+        subprocess.Popen(
+            [*command, f"server-{number}"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env={**os.environ, "PATH": ""},
+        )
+        for number in range(6)
+    ]
+    reports = [json.loads(process.communicate(timeout=PATIENCE_S)[0])[0] for process in processes]
+    states = [report["status"] for report in reports]
+    assert states.count("written") == len(json.loads(file.read_bytes())["mcpServers"]) >= 1
+    assert set(states) <= {"written", "refused"}

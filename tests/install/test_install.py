@@ -22,6 +22,7 @@ from gpt_image_2_mcp.install.config_file import read_config, replace_config
 from gpt_image_2_mcp.install.formats import json_editor, yaml_editor
 from gpt_image_2_mcp.install.launch import uvx_arguments
 from gpt_image_2_mcp.install.systems import System
+from gpt_image_2_mcp.storage import open_folder
 
 KEY = "sk-proj-0123456789abcdefghijklmnop"
 ARGUMENTS = list(uvx_arguments(__version__))
@@ -498,3 +499,28 @@ def test_runs_at_the_same_time_lose_no_entry(home: Path) -> None:
     states = [report["status"] for report in reports]
     assert states.count("written") == len(json.loads(file.read_bytes())["mcpServers"]) >= 1
     assert set(states) <= {"written", "refused"}
+
+
+def test_a_file_that_another_program_has_open_for_a_moment_is_replaced_on_windows(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Windows refuses to replace an open file; virus scanners open what is new."""
+    path = write(home / "settings.json", "{}")
+    tries: list[object] = []
+    replace = os.replace
+
+    def refused_twice(*arguments: Any, **options: Any) -> None:
+        tries.append(arguments)
+        if len(tries) < 3:
+            raise PermissionError(13, "The process cannot access the file")
+        replace(*arguments, **options)
+
+    monkeypatch.setattr(open_folder, "REPLACE_WAITS_S", (0.0, 0.0))
+    monkeypatch.setattr(os, "replace", refused_twice)
+    replace_config(read_config(path), '{"a": 1}')
+    assert (path.read_text(encoding="utf-8"), len(tries)) == ('{"a": 1}', 3)
+    tries.clear()
+    monkeypatch.setattr(open_folder, "REPLACE_WAITS_S", ())
+    with pytest.raises(SetupError, match="cannot access"):
+        replace_config(read_config(path), "{}")
+    assert path.read_text(encoding="utf-8") == '{"a": 1}'

@@ -16,8 +16,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ..catalogue.search_query import SearchQuery
+    from ..catalogue.session import Session
     from ..library.library import KnownPicture, Library
     from ..library.progress import CountCallback, Notes
+    from ..service.images import ImageService
 
 ResultT = TypeVar("ResultT")
 
@@ -214,6 +216,24 @@ def forget(ctx: click.Context, sandbox: bool, yes: bool, pictures: Sequence[str]
     click.echo(f"{count_of(removed, 'picture')} forgotten; the files stay.", err=True)
 
 
+@library.command("set-back")
+@click.argument("session_id")
+@click.argument("turn", type=click.IntRange(0, 100_000))
+@_sandboxed
+def set_back(ctx: click.Context, sandbox: bool, session_id: str, turn: int) -> None:
+    """Have an edit session go on from an earlier turn.
+
+    Nothing is paid, and no turn is lost: the next one is made from TURN (0: the originals), and has the next number.
+    """
+
+    async def work(service: "ImageService", _: object) -> "Session":
+        return await service.set_back(session_id, turn)
+
+    from ..catalogue.session import tree
+
+    click.echo(tree(_run_service(ctx, sandbox, work)))
+
+
 @library.command()
 @click.argument("pictures", nargs=-1, required=True, metavar="PICTURE...")
 @click.argument("folder")
@@ -305,7 +325,23 @@ def _run(
     title: str = "",
     needs_catalogue: bool = True,
 ) -> ResultT:
-    """Open the service, run `work` on its library, and show a progress bar with this title if there is one.
+    """Run `work` on the library; as `_run_service`."""
+
+    async def on_library(service: "ImageService", tell: "CountCallback") -> ResultT:
+        return await work(service.library, tell)
+
+    return _run_service(ctx, sandbox, on_library, title=title, needs_catalogue=needs_catalogue)
+
+
+def _run_service(
+    ctx: click.Context,
+    sandbox: bool,
+    work: "Callable[[ImageService, CountCallback], Awaitable[ResultT]]",
+    *,
+    title: str = "",
+    needs_catalogue: bool = True,
+) -> ResultT:
+    """Open the service, run `work` on it, and show a progress bar with this title if there is one.
 
     Raises:
         GptImageError: a setting is wrong, or the settings keep no history, and `work` needs it.
@@ -325,7 +361,7 @@ def _run(
             if needs_catalogue:
                 service.library.require_catalogue()
             with progress_bar(title) as tell:
-                return await work(service.library, tell)
+                return await work(service, tell)
 
     return anyio.run(opened)
 

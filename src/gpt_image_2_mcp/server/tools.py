@@ -27,6 +27,7 @@ from ..parameters.models import (
     StartSessionRequest,
 )
 from ..service.images import ImageService
+from .answer_room import room_for_pictures
 from .consent import ConsentAnswer, require_consent
 from .cost_results import costs_result
 from .given_up_calls import NOTE_JOB
@@ -39,6 +40,7 @@ from .results import (
     pending_result,
     report_result,
     sessions_result,
+    set_back_result,
     stop_result,
 )
 from .tool import CALL_ARRIVED_AT, RequestTool
@@ -72,8 +74,7 @@ async def start_edit_session(request: StartSessionRequest, call: Call, consent: 
     """Begin a series of edits to one picture.
 
     Makes the first edit like edit_image (for single ones) and gives a session_id for continue_edit_session. Later turns
-    go to the same folder. All chats share sessions; one expires after an hour without use, and any picture's id begins
-    another. Costs like generate_image.
+    go to the same folder. All chats share sessions; one expires after an hour without use. Costs like generate_image.
     """
     require_consent(consent)
     return await _wait(call, _service(call).start(request, client=_client(call)))
@@ -82,10 +83,12 @@ async def start_edit_session(request: StartSessionRequest, call: Call, consent: 
 async def continue_edit_session(request: ContinueSessionRequest, call: Call, consent: ConsentAnswer) -> CallToolResult:
     """Make the next change in an edit session.
 
-    The last turn's picture is the input, or with from_turn an earlier one, which begins a branch. One change a turn;
-    size, quality and so on are not carried over. Answers like edit_image, with the tree of turns; a turn that fails
-    changes nothing. Costs like generate_image.
+    The last turn's picture is the input, or with from_turn an earlier one, which begins a branch; from_turn alone,
+    without prompt, sets the session back, free. Of the settings only model carries over. Answers like edit_image, with
+    the tree of turns; a turn that fails changes nothing. Costs like generate_image.
     """
+    if request.is_set_back and request.from_turn is not None:
+        return set_back_result(await _service(call).set_back(request.session_id, request.from_turn))
     require_consent(consent)
     return await _wait(call, _service(call).start(request, client=_client(call)))
 
@@ -113,7 +116,10 @@ async def list_images(request: ListImagesRequest, call: Call) -> CallToolResult:
     Answers with id, time, size, cost, prompt and path of each. contact_sheet adds them numbered on one picture, so that
     the person can say "number 7"; ids and numbers then name pictures in other tools. Free.
     """
-    return list_result(await _service(call).viewer.find(request))
+    if not request.contact_sheet:
+        return list_result(await _service(call).viewer.find(request))
+    async with room_for_pictures():
+        return list_result(await _service(call).viewer.find(request))
 
 
 async def show_image(request: ShowImageRequest, call: Call, reading: ReadAnswer) -> CallToolResult:
@@ -122,7 +128,8 @@ async def show_image(request: ShowImageRequest, call: Call, reading: ReadAnswer)
     Adds its record (prompt, settings, cost, inputs). For checking details; to search use list_images. Free.
     """
     allow_reading(reading, _service(call))
-    return show_result(await _service(call).viewer.show(request))
+    async with room_for_pictures():
+        return show_result(await _service(call).viewer.show(request))
 
 
 async def get_image_job(request: GetJobRequest, call: Call) -> CallToolResult:
@@ -197,7 +204,8 @@ async def _wait(call: Call, job: Job, *, is_caller: bool = True) -> CallToolResu
     )
     if report is None:
         return pending_result(job, waited_s=bound)
-    return report_result(report, await service.previews(report))
+    async with room_for_pictures():
+        return report_result(report, await service.previews(report))
 
 
 def _service(call: Call) -> ImageService:

@@ -179,11 +179,12 @@ def _ids_there(pictures: Sequence[Picture]) -> set[str]:
 
 
 def _preview_of(data: bytes, name: str, region: str | None) -> tuple[Preview, str]:
+    from ..images.decode import upright_facts
     from ..images.region import cut_region as region_of
     from ..images.region import parse_box
 
     try:
-        facts = facts_of(data)
+        facts = upright_facts(data)
     except ValueError as error:
         raise UnreadableSource(f"The picture {name} {error}.") from None
     if region is not None:

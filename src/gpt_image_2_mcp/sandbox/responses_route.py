@@ -7,19 +7,20 @@ from collections.abc import AsyncGenerator
 from dataclasses import replace
 
 import anyio
+import anyio.to_thread
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from . import pipeline
+from . import locating, pipeline
 from .errors import ApiRefusal, Json, JsonObject, no_such_response
 from .faults import Fault
 from .http import EventStream, TruncatedAnswer, read_json, record_request, sse_event
-from .input_images import Upload
+from .input_images import Upload, open_picture
 from .knobs import wait_while_connected
 from .pipeline import PaintTask
 from .responses_request import ResponsesRequest, ToolCall, read_request
 from .state import SandboxState, StoredResponse, state_of
-from .tokens import Usage, text_tokens
+from .tokens import Usage, input_picture_tokens, text_tokens
 from .triggers import fault_in
 
 _OUTPUT_TOKENS = 24
@@ -89,6 +90,8 @@ class _ResponseBuilder:
         self._call_id = f"ig_{secrets.token_hex(24)}"
         self._created = int(time.time())
         self._sequence = -1
+        self._said = "The sandbox's host model only makes images."
+        self._seen_tokens = 0
 
     async def prepare(self) -> None:
         """Decode the input pictures, unless moderation blocks the prompt.
@@ -98,11 +101,29 @@ class _ResponseBuilder:
         """
         call = self._parsed.call
         if call is None:
+            if self._parsed.wants_json and self._parsed.pictures:
+                await self._look()
             return
         if self._fault and self._fault.error == "moderation_blocked":
             self._blocked = self._fault.refusal(model=call.params.model.name)
         else:
             self._task = await _plan(call, self._state)
+
+    async def _look(self) -> None:
+        """Answer a question about the first picture.
+
+        Raises:
+            ApiRefusal: the picture cannot be decoded.
+        """
+        upload, prompt = self._parsed.pictures[0], self._parsed.prompt
+
+        def look() -> tuple[str, int]:
+            picture = open_picture(upload, number=1)
+            return locating.answer(prompt, picture), input_picture_tokens(*picture.size)
+
+        async with self._state.knobs.image_request(self._request, pictures=0):
+            found = await anyio.to_thread.run_sync(look, limiter=self._state.paint_limiter)
+        self._said, self._seen_tokens = found
 
     async def body(self) -> JsonObject:
         """Return the finished response."""
@@ -196,7 +217,7 @@ class _ResponseBuilder:
 
     def _message_item(self) -> JsonObject:
         """Return the output item with the host model's text, if there is no picture."""
-        text = "I can't make that image." if self._blocked else "The sandbox's host model only makes images."
+        text = "I can't make that image." if self._blocked else self._said
         content: Json = [{"type": "output_text", "text": text, "annotations": [], "logprobs": []}]
         return {
             "id": f"msg_{secrets.token_hex(24)}",
@@ -255,7 +276,7 @@ class _ResponseBuilder:
 
     def _host_usage(self) -> JsonObject:
         """Return the usage of the host model: the words and pictures that it read, and its call of the tool."""
-        read = text_tokens(self._parsed.prompt) + (self._task.usage.pictures if self._task else 0)
+        read = text_tokens(self._parsed.prompt) + (self._task.usage.pictures if self._task else self._seen_tokens)
         return {
             "input_tokens": read,
             "input_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 0},

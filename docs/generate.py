@@ -10,6 +10,7 @@ import inspect
 import json
 import re
 import sys
+import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -19,10 +20,12 @@ import click
 
 from gpt_image_2_mcp import __version__
 from gpt_image_2_mcp.cli.commands import commands
+from gpt_image_2_mcp.doctor.troubles import TROUBLES
 from gpt_image_2_mcp.install.changes import Wanted, snippet
 from gpt_image_2_mcp.install.clients import CLIENTS, Client
 from gpt_image_2_mcp.install.key_choice import KeySources
 from gpt_image_2_mcp.install.launch import Launch, uvx_arguments
+from gpt_image_2_mcp.install.links import install_links
 from gpt_image_2_mcp.install.systems import System
 from gpt_image_2_mcp.server.prompts.templates import all_prompts
 from gpt_image_2_mcp.server.tools import all_tools
@@ -131,6 +134,14 @@ def clients_section() -> str:
     )
 
 
+def badges() -> str:
+    """The links that add the server by one click, and the server's name in the MCP registry, which looks for it."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    owner = project["urls"]["Repository"].split("/")[3]
+    links = [f"[Add to {link.client}]({link.address})" for link in install_links(__version__)]
+    return "\n".join([" ·\n".join(links), "", f"<!-- mcp-name: io.github.{owner}/{project['name']} -->"])
+
+
 def _files(client: Client) -> str:
     """The name of a client, its id, and where its files are on each system."""
     homes = {"macOS": "darwin", "Linux": "linux", "Windows": "win32"}
@@ -144,6 +155,12 @@ def _files(client: Client) -> str:
     )
     project = f"; for a project `<project>/{client.project_file}`" if client.project_file else ""
     return f"**{client.name}** (`{client.id}`): {where}{project}. {client.then}"
+
+
+def troubles_table() -> str:
+    """What people see, what to do, and the line of `doctor` that tells about it."""
+    rows = [f"| {row.seen} | {row.way_out} | {row.check} |" for row in TROUBLES]
+    return "\n".join(["| what you see | what to do | line of `doctor` |", "|---|---|---|", *rows])
 
 
 def make_targets() -> str:
@@ -230,11 +247,13 @@ def _promises_of(test: ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[tuple
 
 PAGES: Final[Mapping[str, Mapping[str, Callable[[], str]]]] = {
     "CONTRIBUTING.md": {"make-targets": make_targets},
+    "README.md": {"badges": badges},
     "SECURITY.md": {"promises": promises},
     "docs/command-line.md": {"command-line": command_line},
     "docs/install.md": {"clients": clients_section},
     "docs/performance.md": {"bench": benchmark},
     "docs/settings.md": {"settings": settings_table},
+    "docs/troubleshooting.md": {"troubles": troubles_table},
     "docs/tools.md": {"tools": tools_table, "session-tree": session_tree, "prompts": prompts_table},
 }
 """The generated parts of each document, and the function that writes each."""

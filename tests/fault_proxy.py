@@ -18,7 +18,7 @@ from typing import Any, Literal, Self
 import httpx2
 from mcp import Client
 from mcp.client.session import ElicitationFnT
-from patience import LONG_WAIT, PATIENCE_S
+from patience import LONG_WAIT, LOOK_S, PATIENCE_S
 from workbench import KEY, Bench
 
 from gpt_image_2_mcp.app import open_service
@@ -317,7 +317,7 @@ def control(upstream: str, path: str, **turn: Any) -> dict[str, Any]:
 
 
 def until(done: Callable[[], bool], *, alive: Callable[[], bool] = lambda: True) -> None:
-    """Repeat `done` until it is true; each call asks another process, so the loop does not spin.
+    """Repeat `done` until it is true.
 
     It fails after `PATIENCE_S`, or if `alive` is false: then the process that was to do it has ended.
     """
@@ -327,7 +327,7 @@ def until(done: Callable[[], bool], *, alive: Callable[[], bool] = lambda: True)
     timer.start()
     try:
         while not done():
-            assert not deadline.is_set(), "it never came to be"
+            assert not deadline.wait(LOOK_S), "it never came to be"
             assert alive(), "the process that was to do it has ended"
     finally:
         timer.cancel()

@@ -5,8 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import anyio
-import anyio.lowlevel
-from patience import PATIENCE_S
+from patience import PATIENCE_S, look_again
 from stdio_bench import Box, running
 
 
@@ -31,7 +30,7 @@ def text_of(result: dict[str, Any]) -> str:
 async def until(condition: Callable[[], object]) -> None:
     with anyio.fail_after(PATIENCE_S):
         while not condition():
-            await anyio.lowlevel.checkpoint()
+            await look_again()
 
 
 async def the_next_chat_has_it(environ: dict[str, str], box: Box) -> None:

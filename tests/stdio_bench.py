@@ -20,12 +20,14 @@ import anyio
 import anyio.abc
 import httpx2
 from mcp_types import CallToolResult
-from patience import LONG_WAIT, PATIENCE_S
+from patience import LONG_WAIT, PATIENCE_S, look_again
 from workbench import JOB, KEY, META, Bench, said
 
 from gpt_image_2_mcp.sandbox import SandboxTransport, build_sandbox
 
 PROGRAM = [sys.executable, "-m", "gpt_image_2_mcp"]
+HURRIED = [sys.executable, str(Path(__file__).with_name("hurried.py"))]
+"""For `running`: becomes the program, for which an answer counts as read sooner."""
 
 PROTOCOLS = ("2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25", "2026-07-28")
 """From the oldest to the newest; the last one has no handshake."""
@@ -333,6 +335,10 @@ class Program:
         """The ids of the engines that this program has started and that still run."""
         return [number for number in processes_with(self.mark) if number != self.process.pid]
 
+    def descriptors(self) -> int:
+        """How many files, pipes and sockets the process that was started has open; Linux only."""
+        return len(list(Path(f"/proc/{self.process.pid}/fd").iterdir()))
+
     async def said_on_stderr(self, words: str) -> None:
         with anyio.fail_after(PATIENCE_S):
             while words.encode() not in self.stderr:
@@ -437,10 +443,10 @@ class Box:
         return state[what] - self._before[what]
 
     async def reached(self, count: int, *, what: Literal["started", "paid", "left"] = "started") -> None:
-        """Ask until the counter is at least `count`; each question is a round trip, so the loop does not spin."""
+        """Ask until the counter is at least `count`."""
         with anyio.fail_after(PATIENCE_S):
             while await self.count(what) < count:
-                await anyio.lowlevel.checkpoint()
+                await look_again()
 
 
 @asynccontextmanager

@@ -18,7 +18,7 @@ import httpx2
 import pytest
 from fault_proxy import DATABASE, FaultProxy, control, paying
 from inline_snapshot import snapshot
-from patience import PATIENCE_S
+from patience import PATIENCE_S, look_again
 from promises import promise
 from workbench import KEY, SMALL, Bench, Canned, encoded, folded, said, without_ids
 
@@ -82,7 +82,7 @@ async def written_down(root: Path) -> None:
     """Wait until the ledger has what was spent; nobody waits for that but a test."""
     with anyio.fail_after(PATIENCE_S):
         while set(await anyio.to_thread.run_sync(states, root)) != {"settled"}:
-            await anyio.lowlevel.checkpoint()
+            await look_again()
 
 
 async def costs(bench: Bench, **arguments: Any) -> tuple[str, dict[str, Any]]:
@@ -235,7 +235,7 @@ async def test_two_servers_racing_for_the_last_cents_never_pass_the_budget_toget
                 calls.start_soon(ask, other, number + 20)
             with anyio.fail_after(PATIENCE_S):
                 while refused < 14:
-                    await anyio.lowlevel.checkpoint()
+                    await look_again()
             knobs.release()
     assert (made, refused, knobs.paid) == (10, 14, 10)
     assert spent(root) <= budget

@@ -52,7 +52,7 @@ def test_help_answers_at_once_and_names_the_commands() -> None:
     shown = subprocess.run(
         [sys.executable, "-c", probe], capture_output=True, text=True, check=True, timeout=PATIENCE_S
     )
-    for command in ("generate", "edit", "sandbox", "demo", "install", "--version"):
+    for command in ("generate", "edit", "sandbox", "demo", "install", "doctor", "--version"):
         assert command in shown.stdout
     assert shown.stdout.endswith("[]\n")
 
@@ -61,7 +61,7 @@ def test_the_version_is_the_packages() -> None:
     assert made("--version").output == f"gpt-image-2-mcp, version {gpt_image_2_mcp.__version__}\n"
 
 
-@pytest.mark.parametrize("command", ["generate", "edit", "sandbox", "demo", "install"])
+@pytest.mark.parametrize("command", ["generate", "edit", "sandbox", "demo", "install", "doctor"])
 def test_every_command_has_its_help(command: str) -> None:
     assert made(command, "--help").stdout.startswith("Usage:")
 
@@ -130,6 +130,19 @@ def test_pictures_are_edited_with_a_mask(folder: Path) -> None:
     assert path.parent == folder
     with Image.open(path) as after:
         assert after.convert("RGB").getpixel((900, 500)) == picture().getpixel((900, 500))
+
+
+def test_a_mask_in_words_is_drawn_over_a_picture(folder: Path) -> None:
+    del folder
+    picture().save("photo.png")
+    result = made("show", "photo.png", "--mask", "box 10,10 300x200", "-o", "seen.png", "--sandbox")
+    assert result.stdout == "seen.jpg\n"
+    assert "within `box 10,10 300x200 of 1024x640`" in result.stderr
+    with Image.open("seen.jpg") as seen:
+        assert seen.size == (1024, 640)
+    again = run("show", "photo.png", "-o", "seen.jpg", "--sandbox")
+    assert again.exit_code == 0, "a PNG that is shown as it is gets another name"
+    assert "File exists" in run("show", "photo.png", "-o", "seen.png", "--sandbox").stderr
 
 
 def test_the_report_is_all_of_stdout_where_json_is_asked_for(folder: Path) -> None:

@@ -15,7 +15,7 @@ import pytest
 from next_chat import its_own_folders, saved, text_of, the_next_chat_has_it, until
 from patience import MOMENT_S, PATIENCE_S, rounds
 from promises import promise
-from stdio_bench import PROTOCOLS, Box, Program, running
+from stdio_bench import HURRIED, PROTOCOLS, Box, Program, running
 from workbench import SMALL
 
 pytestmark = [
@@ -109,9 +109,33 @@ async def test_an_engine_that_dies_is_told_and_replaced(version: str, environ: d
         assert not (await program.answer(await program.call("generate_image", **FOX)))["isError"]
 
 
+@pytest.mark.thorough
+@pytest.mark.parametrize("how", ["stdin closed", "SIGTERM"])
+async def test_a_front_leaves_an_engine_that_is_stopped(environ: dict[str, str], box: Box, how: str) -> None:
+    """The picture is not lost: the engine saves it when it goes on."""
+    async with running({**environ, "GPT_IMAGE_2_SHUTDOWN_GRACE_S": "0.5"}) as program:
+        await under_way(program, box)
+        (engine,) = program.engines()
+        os.kill(engine, signal.SIGSTOP)
+        try:
+            if how == "SIGTERM":
+                program.signal(signal.SIGTERM)
+            else:
+                await program.close_stdin()
+            # Not `ended`, which waits for the end of stderr too: the engine that is stopped has it open.
+            await until(lambda: program.process.returncode == 0)
+            await box.release()
+        finally:
+            os.kill(engine, signal.SIGCONT)
+        await until(lambda: not program.engines())
+    await the_next_chat_has_it(environ, box)
+
+
 async def test_an_idle_engine_ends_and_the_next_one_knows_what_was_shown(environ: dict[str, str]) -> None:
-    async with running({**environ, "GPT_IMAGE_2_ENGINE_IDLE_S": "0.2"}) as program:
+    async with running({**environ, "GPT_IMAGE_2_ENGINE_IDLE_S": "0.2"}, through=HURRIED) as program:
         await program.greet()
+        await program.answer(await program.ask("ping"))
+        opened = program.descriptors()
         for _ in range(2):
             await program.answer(await program.call("generate_image", **FOX))
         await program.answer(await program.call("list_images", contact_sheet=True))
@@ -122,6 +146,8 @@ async def test_an_idle_engine_ends_and_the_next_one_knows_what_was_shown(environ
         second = text_of(await program.answer(await program.call("show_image", image="2")))
         assert first != second
         assert last == first
+        # Of the three engines nothing is left. The two are those with which a signal ends the front's waiting.
+        await until(lambda: not program.engines() and program.descriptors() == opened + 2)
         await program.close_stdin()
         assert await program.ended() == 0
 
@@ -136,7 +162,7 @@ async def test_a_subscription_and_a_picture_under_way_keep_the_engine(
         await program.answer(await program.call("generate_image", **{**FOX, "prompt": "an owl"}))
     picture = {"uri": f"gpt-image-2://pictures/{saved(environ)[0].stem}"}
     is_newest = version == PROTOCOLS[-1]
-    async with running(idle, version=version) as program:
+    async with running(idle, version=version, through=HURRIED) as program:
         await box.turn(hold=True)
         await program.greet()
         await program.call("generate_image", **FOX)
@@ -160,7 +186,7 @@ async def test_a_subscription_and_a_picture_under_way_keep_the_engine(
         await until(lambda: not program.engines())
 
 
-FRONTS = rounds(40, 100)
+FRONTS = rounds(20, 100)
 ENDS = ("stdin", "SIGTERM", "SIGKILL", "half a line", "no reader")
 
 
@@ -173,12 +199,17 @@ async def test_many_fronts_come_and_go_and_leave_nothing(environ: dict[str, str]
         how = ENDS[number % len(ENDS)]
         async with limit, running(environ, read=how != "no reader") as program:
             await (program.greet_unheard() if how == "no reader" else program.greet())
-            if number % 8 == 0:
+            if number % 4 == 0:
+                # With five ways to end, each of them has an engine once.
                 await program.call("list_images")
+            elif how != "no reader":
+                await program.answer(await program.ask("ping"))
+                opened.add(program.descriptors())
             await end(program, how)
             await until(lambda: not program.engines())
 
     limit = anyio.CapacityLimiter(8)
+    opened = set[int]()
     await come_and_go(0)
     left = files_below(tmp_path)
     async with anyio.create_task_group() as tasks:
@@ -187,6 +218,7 @@ async def test_many_fronts_come_and_go_and_leave_nothing(environ: dict[str, str]
     # What the engines of killed fronts had to say is told by the next one.
     await come_and_go(0)
     assert files_below(tmp_path) == left
+    assert len(opened) == 1
 
 
 def files_below(folder: Path) -> set[Path]:

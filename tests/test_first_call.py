@@ -45,14 +45,17 @@ def broken(environ: dict[str, str], tmp_path: Path) -> dict[str, str]:
 
 @pytest.mark.anyio
 @pytest.mark.skipif(sys.platform != "linux", reason="the engine is off on other systems")
-@pytest.mark.parametrize("version", [PROTOCOLS[-2], PROTOCOLS[-1]])
+@pytest.mark.parametrize(
+    ("version", "lists_first"), [(PROTOCOLS[-2], True), (PROTOCOLS[-1], True), (PROTOCOLS[-1], False)]
+)
 async def test_the_request_is_sent_before_the_server_is_loaded(
-    version: str, broken: dict[str, str], environ: dict[str, str], box: Box
+    version: str, lists_first: bool, broken: dict[str, str], environ: dict[str, str], box: Box
 ) -> None:
     """Nothing else would have been sent here. What is paid is saved, and told to the client as what may be billed."""
     async with running(broken, version=version) as program:
         await program.greet()
-        await program.answer(await program.ask("tools/list"))
+        if lists_first:
+            await program.answer(await program.ask("tools/list"))
         told = await program.answer(await program.call("generate_image", **FOX))
         assert "it may have been billed: look with get_image_job" in text_of(told)
     assert len(saved(environ)) == await box.count("paid") == 1
@@ -128,8 +131,9 @@ DISCOVER = {"jsonrpc": "2.0", "id": 0, "method": "server/discover", "params": {"
         (replay(call(id="x", params={"_meta": {"progressToken": 4}}), hello(), INITIALIZED), "a client 7"),
         (replay(call(params={"_meta": MODERN}), DISCOVER), "a client 7"),
         (replay(call(params={"_meta": {VERSION: "2026-07-28", CAPABILITIES: {}}}), DISCOVER), None),
+        (replay(call(params={"_meta": MODERN})), "a client 7"),
     ],
-    ids=["2025-11-25", "with progress", "2026-07-28", "nameless"],
+    ids=["2025-11-25", "with progress", "2026-07-28", "nameless", "the very first message"],
 )
 def test_a_usual_first_call_is_begun(kept: HandshakeReplay, client: str | None) -> None:
     found = read_first_call(kept)
@@ -152,6 +156,9 @@ def test_a_usual_first_call_is_begun(kept: HandshakeReplay, client: str | None) 
         replay(call(params={"_meta": MODERN}), hello(), INITIALIZED),
         replay(call(params={"_meta": {**MODERN, VERSION: "2027-01-01"}}), DISCOVER),
         replay(call(params={"_meta": {**MODERN, CAPABILITIES: 5}}), DISCOVER),
+        replay(call(params={"_meta": {**MODERN, VERSION: "2027-01-01"}})),
+        replay(call(params={"_meta": {**MODERN, VERSION: "2025-11-25"}})),
+        replay(call(params={"_meta": {**MODERN, CAPABILITIES: 5}})),
         replay(call(params={"_meta": {"progressToken": {}}}), hello(), INITIALIZED),
         replay(call(params={"name": "list_images"}), hello(), INITIALIZED),
         replay(call(params={"name": ["generate_image"]}), hello(), INITIALIZED),

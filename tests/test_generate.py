@@ -15,7 +15,7 @@ import pytest
 from dirty_equals import IsFloat, IsStr
 from inline_snapshot import snapshot
 from openai import AsyncOpenAI
-from patience import PATIENCE_S
+from patience import PATIENCE_S, look_again
 from PIL import Image
 from promises import promise
 from workbench import GENERATIONS, SMALL, Bench, Benches, canned, encoded, folded
@@ -480,4 +480,4 @@ async def test_whoever_gives_up_waiting_does_not_lose_the_picture(bench: Bench) 
     with anyio.fail_after(PATIENCE_S):
         await bench.knobs.wait_for(1, what="paid")
         while not bench.folder.exists() or not [name for name in bench.files() if name.endswith(".png")]:
-            await anyio.lowlevel.checkpoint()
+            await look_again()

@@ -14,7 +14,7 @@ from typing import Any
 import anyio
 import anyio.to_thread
 import pytest
-from patience import MOMENT_S, PATIENCE_S
+from patience import MOMENT_S, PATIENCE_S, look_again
 from promises import promise
 from stdio_bench import PROTOCOLS, Program, running
 from test_hostile_arguments import bomb
@@ -55,7 +55,7 @@ async def sent(program: Program, lines: list[bytes]) -> None:
     await send(program, b"\n".join(lines) + b"\n")
     with anyio.fail_after(PATIENCE_S):
         while len(program.lines) < awaited:
-            await anyio.lowlevel.checkpoint()
+            await look_again()
 
 
 async def works(program: Program) -> None:
@@ -275,7 +275,7 @@ async def test_a_client_that_does_not_read_for_a_while_misses_no_answer(environ:
         tasks.start_soon(program.read_stdout)
         with anyio.fail_after(PATIENCE_S):
             while len(program.lines) < count + 1:
-                await anyio.lowlevel.checkpoint()
+                await look_again()
         assert {message.get("id") for message in program.messages} >= set(range(1000, 1000 + count))
         await works(program)
         tasks.cancel_scope.cancel()

@@ -415,6 +415,17 @@ def test_records_and_copies_without_a_name_are_removed_and_files_of_others_stay(
     assert {path for path in tmp_path.rglob("*") if path.is_file()} == {left[-1], *others}
 
 
+async def test_what_killed_processes_left_among_the_data_is_removed_at_the_next_start(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    (data / "thumbnails").mkdir(parents=True)
+    left = [data / ".0011223344556677.part", data / "thumbnails" / ".8899aabbccddeeff.part"]
+    for path in [*left, data / "film.part"]:
+        path.write_bytes(b"{")
+    async with paying(tmp_path):
+        await anyio.to_thread.run_sync(until, lambda: not any(path.exists() for path in left))
+    assert (data / "film.part").exists()
+
+
 def test_without_locks_only_what_is_old_was_left_by_a_killed_process(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -16,6 +16,7 @@ PACKAGE = Path(__file__).parent.parent / "src" / "gpt_image_2_mcp"
 ORDER = (
     "__main__",
     "cli",
+    "doctor",
     "install",
     "server",
     "app",
@@ -29,6 +30,7 @@ ORDER = (
     "catalogue",
     "billing",
     "storage",
+    "masks",
     "images",
     "settings",
     "setting_types",

@@ -9,6 +9,7 @@ import textwrap
 import tracemalloc
 import zlib
 from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -19,13 +20,18 @@ import httpx2
 import pytest
 from click.testing import CliRunner
 from listener import Listener
+from mcp import Client
+from patience import LONG_WAIT
 from promises import promise
-from workbench import META, SMALL, Bench, Benches, Canned, canned, encoded, said
+from workbench import KEY, META, SMALL, Bench, Benches, Canned, canned, encoded, said
 
+from gpt_image_2_mcp.app import open_service
 from gpt_image_2_mcp.cli.commands import commands
 from gpt_image_2_mcp.generation import link_fetcher
 from gpt_image_2_mcp.openai_api import answer
 from gpt_image_2_mcp.openai_api.loose_parser import find_pictures, find_usage
+from gpt_image_2_mcp.server.factory import build_server
+from gpt_image_2_mcp.settings import Settings
 
 pytestmark = pytest.mark.anyio
 
@@ -389,6 +395,51 @@ async def test_a_text_at_an_address_is_kept(benches: Benches) -> None:
         bench = await linked(benches, links, "a.txt")
         assert "The text is kept in" in await bench.refused("generate_image", **FOX)
     assert [PNG] in [find_pictures(path.read_bytes()) for path in bench.folder.rglob("unread-*")]
+
+
+def ill_headed(head: str, content: bytes = GOOD.encode()) -> bytes:
+    return f"{head}\r\n\r\n".replace("LENGTH", str(len(content))).encode() + content
+
+
+NO_HTTP: dict[str, bytes] = {
+    "a header without a colon": ill_headed("HTTP/1.1 200 OK\r\nno header\r\ncontent-length: LENGTH"),
+    "two lengths": ill_headed("HTTP/1.1 200 OK\r\ncontent-length: LENGTH\r\ncontent-length: 9"),
+    "a header of 150 kB": ill_headed(f"HTTP/1.1 200 OK\r\nx: {'y' * 150_000}\r\ncontent-length: LENGTH"),
+    "another version": ill_headed("HTTP/2 200 OK\r\ncontent-length: LENGTH"),
+    "the picture itself": ill_headed("HTTP/1.1 200 OK\r\nno header\r\ncontent-length: LENGTH", PNG),
+    "no head": GOOD.encode(),
+}
+
+
+def over_http(root: Path, links: Links) -> AbstractAsyncContextManager[Client]:
+    """A client of a server that reaches its backend over HTTP."""
+    variables = {"OPENAI_API_KEY": KEY, "OPENAI_BASE_URL": links.address, "GPT_IMAGE_2_OUTPUT_DIR": str(root)}
+    settings = Settings.read({**variables, **LONG_WAIT})
+    service = open_service(settings, working_dir=root, home=root, data_dir=None)
+    return Client(build_server(lambda: service))
+
+
+def kept_raw(root: Path) -> list[bytes]:
+    return [path.read_bytes() for path in root.rglob("unread-*")]
+
+
+@pytest.mark.parametrize("answer", NO_HTTP.values(), ids=NO_HTTP)
+async def test_a_picture_is_taken_out_of_an_answer_that_is_no_valid_http(answer: bytes, tmp_path: Path) -> None:
+    with Links(answer) as backend:
+        async with over_http(tmp_path, backend) as client:
+            result = await client.call_tool("generate_image", FOX)
+    assert "is no valid HTTP" in said(result)
+    ((image,),) = [(result.meta or {})[META]["images"]]
+    assert content_of(image) == PNG
+
+
+async def test_an_answer_that_is_no_valid_http_is_kept_where_no_picture_is_found_in_it(tmp_path: Path) -> None:
+    sizes = f"{len(GOOD):x}\r\n{GOOD}\r\n0\r\n\r\n".encode()
+    content = ill_headed("HTTP/1.1 200 OK\r\nno header\r\ntransfer-encoding: chunked", sizes + bytes(3_000))
+    with Links(content) as backend:
+        async with over_http(tmp_path, backend) as client:
+            assert "What arrived is kept in" in said(await client.call_tool("generate_image", FOX))
+    assert kept_raw(tmp_path) == [content]
 
 
 async def test_the_link_of_a_picture_that_cannot_be_fetched_is_kept(benches: Benches) -> None:

@@ -12,7 +12,7 @@ import anyio
 import httpx2
 import pytest
 from inline_snapshot import external_file, snapshot
-from patience import PATIENCE_S
+from patience import PATIENCE_S, look_again
 from PIL import Image
 from workbench import EDITS, RESPONSES, SMALL, Answer, Bench, Benches, Canned, encoded, folded
 
@@ -322,7 +322,7 @@ async def test_an_upload_that_fails_is_told_and_leaves_no_other_behind(forced: B
     async def fail_the_second() -> None:
         with anyio.fail_after(PATIENCE_S):
             while not forced.knobs.files_uploaded:
-                await anyio.lowlevel.checkpoint()
+                await look_again()
         forced.knobs.faults = [Fault(error="server_error", route="files", times=None)]
 
     text = ""
@@ -354,7 +354,7 @@ async def test_a_caller_who_gives_up_leaves_no_upload_behind(forced: Bench) -> N
     forced.knobs.release()
     with anyio.fail_after(PATIENCE_S):
         while not forced.knobs.files_deleted:
-            await anyio.lowlevel.checkpoint()
+            await look_again()
     assert forced.knobs.left == 0
 
 

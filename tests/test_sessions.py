@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from inline_snapshot import snapshot
-from patience import PATIENCE_S
+from patience import PATIENCE_S, look_again
 from workbench import EDITS, SMALL, Answer, Bench, Benches, canned, encoded, folded, said, sent_sha256
 
 from gpt_image_2_mcp.catalogue.picture_record import Picture, PictureRecord, SessionPosition
@@ -364,7 +364,7 @@ async def test_a_session_that_is_not_used_expires_and_its_files_stay(benches: Be
     first = await start(bench)
     with anyio.fail_after(PATIENCE_S):
         while await rows(bench):
-            await anyio.lowlevel.checkpoint()
+            await look_again()
     text = await bench.refused("continue_edit_session", session_id=first.session_id, prompt="greener")
     assert "0.001 seconds" in text
     assert first.path.exists()

@@ -9,7 +9,7 @@ from typing import Any
 
 import anyio
 import pytest
-from patience import PATIENCE_S
+from patience import PATIENCE_S, look_again
 from stdio_bench import PROGRAM, Box, Program, running
 from workbench import KEY, SMALL
 
@@ -80,7 +80,7 @@ async def test_nothing_new_is_taken_and_nothing_that_waits_is_sent_once_it_is_to
         await program.call("generate_image", token="t", prompt="a second fox", size=SMALL)
         with anyio.fail_after(PATIENCE_S):
             while "Next in the queue" not in [note["message"] for note in program.progress]:
-                await anyio.lowlevel.checkpoint()
+                await look_again()
         program.signal(signal.SIGTERM)
         await program.said_on_stderr("paid request")
         await program.call("generate_image", prompt="a third fox", size=SMALL)
@@ -141,7 +141,7 @@ async def test_an_answer_that_nobody_reads_does_not_keep_the_program_alive(tmp_p
         await program.call("generate_image", prompt="a red fox", size="1024x1024")
         with anyio.fail_after(PATIENCE_S):
             while not saved(tmp_path):
-                await anyio.lowlevel.checkpoint()
+                await look_again()
         await program.close_stdin()
         with anyio.fail_after(PATIENCE_S):
             assert await program.process.wait() == 0

@@ -17,7 +17,7 @@ from fault_proxy import DATABASE, paying
 from hypothesis import given
 from hypothesis import strategies as st
 from mcp_types import CallToolResult
-from patience import PATIENCE_S
+from patience import PATIENCE_S, look_again
 from PIL import Image
 from promises import promise
 from stdio_bench import calls, fetched, handed, job_of, listed, reached, report_of
@@ -65,7 +65,7 @@ async def given_up(root: Path, job: str) -> None:
     """Wait until the database says that a job's caller has got its id, which is written beside the answer."""
     with anyio.fail_after(PATIENCE_S):
         while not any(row["given_up"] for row in rows(root, "jobs") if row["id"] == job):
-            await anyio.lowlevel.checkpoint()
+            await look_again()
 
 
 async def joins(bench: Bench, job: str) -> CallToolResult:
@@ -298,7 +298,7 @@ async def test_an_answer_that_a_third_process_has_fetched_is_joined_by_nobody(tm
         with anyio.fail_after(PATIENCE_S):
             # It is written beside the answer.
             while not rows(tmp_path, "jobs")[0]["fetched"]:
-                await anyio.lowlevel.checkpoint()
+                await look_again()
         result = await other.call("generate_image", **FOX)
         if JOB in (result.meta or {}):
             result = await fetched(other, job_of(result))

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from next_chat import its_own_folders, saved, text_of, until
 from promises import promise
-from stdio_bench import Box, running
+from stdio_bench import HURRIED, Box, running
 from workbench import SMALL
 
 import gpt_image_2_mcp
@@ -49,7 +49,7 @@ def upgrade(copy: Path) -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="the engine is off on other systems")
 @pytest.mark.parametrize("when", ["before the first call", "while no engine runs"])
 async def test_no_engine_is_started_of_another_version(when: str, environ: dict[str, str], copy: Path) -> None:
-    async with running({**environ, "GPT_IMAGE_2_ENGINE_IDLE_S": "0.1"}) as program:
+    async with running({**environ, "GPT_IMAGE_2_ENGINE_IDLE_S": "0.1"}, through=HURRIED) as program:
         await program.greet()
         if when == "while no engine runs":
             await program.answer(await program.call("list_images"))

@@ -64,7 +64,7 @@ async def open_service(
     memory. `first_call_at` is when the first call arrived, by `time.monotonic`, if that was before this program was
     loaded.
     """
-    database = _database(settings, data_dir)
+    database = database_of(settings, data_dir)
     writer = WriterThread(
         Repositories(
             database,
@@ -74,8 +74,13 @@ async def open_service(
             spool=Spool.of(database, data_dir),
         )
     )
-    spare = data_dir / PICTURES if data_dir else None
-    output_dirs = OutputDirs(settings, working_dir=working_dir, home=home, spare=spare)
+    output_dirs = OutputDirs(
+        settings,
+        working_dir=working_dir,
+        home=home,
+        spare=data_dir / PICTURES if data_dir else None,
+        data_folders=[data_dir, data_dir / THUMBNAILS] if data_dir else [],
+    )
     sources = Sources(
         working_dir=working_dir,
         home=home,
@@ -157,10 +162,15 @@ async def open_user_service(settings: Settings, *, first_call_at: float | None =
         transport=_sandbox() if settings.sandbox else None,
         working_dir=Path.cwd(),
         home=Path.home(),
-        data_dir=user_data_path("gpt-image-2-mcp", appauthor=False),
+        data_dir=data_folder(),
         first_call_at=first_call_at,
     ) as service:
         yield service
+
+
+def data_folder() -> Path:
+    """The folder of the user in which the database and the like are."""
+    return user_data_path("gpt-image-2-mcp", appauthor=False)
 
 
 def read_settings(*, sandbox: bool) -> Settings:
@@ -187,7 +197,7 @@ class _LogFormatter(logging.Formatter):
         return printable(self._redact(super().format(record)))
 
 
-def _database(settings: Settings, data_dir: Path | None) -> Address:
+def database_of(settings: Settings, data_dir: Path | None) -> Address:
     """The database's address; None for memory. The sandbox has a file of its own, also if a database server is set."""
     address = settings.database_address() if settings.database_url else data_dir and data_dir / DATABASE
     if not settings.sandbox:

@@ -16,6 +16,7 @@ from typing import Any
 
 import anyio
 import anyio.abc
+import anyio.lowlevel
 from patience import PATIENCE_S
 from stdio_bench import PROGRAM, processes_with
 from workbench import JOB, KEY, META
@@ -190,7 +191,12 @@ class Server:
 
     async def kill_engine(self) -> str:
         """Kill the engine, and call once more; what was wrong with the front then, or ""."""
-        engines = [number for number in processes_with(self._mark) if number != self.process.pid]
+        engines = list[int]()
+        # Right after the handshake it may not be forked yet.
+        with anyio.move_on_after(PATIENCE_S):
+            while not engines:
+                engines = [number for number in processes_with(self._mark) if number != self.process.pid]
+                await anyio.lowlevel.checkpoint()
         for number in engines:
             os.kill(number, signal.SIGKILL)
         result = await self.result(await self.ask("tools/call", name="list_images", arguments={}))

@@ -1,6 +1,7 @@
 """One call of the official Python client, as one_call.mjs makes it with those for TypeScript.
 
-python one_call.py TOOL ARGUMENTS COMMAND..., with ARGUMENTS in JSON. A line on stdin closes the client.
+python one_call.py TOOL ARGUMENTS COMMAND..., with ARGUMENTS in JSON. A line on stdin closes the client,
+which waits `CLOSE_WITHIN_S` of the environment before it kills, in place of its own two seconds.
 """
 
 import json
@@ -9,7 +10,12 @@ import sys
 
 import anyio
 from mcp import StdioServerParameters
-from mcp.client import Client
+from mcp.client import Client, stdio
+
+if hurry := os.environ.get("CLOSE_WITHIN_S"):
+    for wait in ("PROCESS_TERMINATION_TIMEOUT", "FORCE_KILL_TIMEOUT"):
+        assert getattr(stdio, wait) == 2.0
+        setattr(stdio, wait, float(hurry))
 
 
 async def main() -> None:

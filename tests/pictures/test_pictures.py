@@ -15,9 +15,11 @@ from PIL import Image, ImageCms
 from promises import promise
 
 from gpt_image_2_mcp.errors import UnreadableSource
-from gpt_image_2_mcp.images import Facts, Format, facts, sniff, validate
+from gpt_image_2_mcp.images import Facts, facts, sniff, validate
 from gpt_image_2_mcp.images import structure as chunks
+from gpt_image_2_mcp.images.normalize import encode
 from gpt_image_2_mcp.images.other_formats import recognise
+from gpt_image_2_mcp.masks.mask import mask_from_picture
 
 ORIENTATION = 0x0112
 validating = import_module("gpt_image_2_mcp.images.validate")
@@ -237,13 +239,13 @@ def test_16_bits_are_scaled_and_not_clipped() -> None:
 def test_a_transparent_colour_becomes_alpha(bits: int, colour: int, key: bytes, pixels: bytes) -> None:
     data = png(width=2, height=1, bits=bits, colour=colour, pixels=pixels, before=chunk(b"tRNS", key))
     assert facts(data).alpha
-    image = opened(validate(data, is_mask=True).data)
+    image = opened(mask_from_picture(data, (2, 1), name="It").data)
     alphas = [pixel[3] for pixel in (image.getpixel((x, 0)) for x in (0, 1)) if isinstance(pixel, tuple)]
     assert alphas == [0, 255]
 
 
 def test_a_palette_keeps_its_alpha() -> None:
-    image = opened(validate(saved(with_alpha().quantize(), "PNG"), is_mask=True).data)
+    image = opened(mask_from_picture(saved(with_alpha().quantize(), "PNG"), with_alpha().size, name="It").data)
     transparent, opaque = image.getpixel((4, 4)), image.getpixel((40, 28))
     assert isinstance(transparent, tuple)
     assert isinstance(opaque, tuple)
@@ -270,17 +272,16 @@ def test_a_cmyk_profile_is_applied(monkeypatch: pytest.MonkeyPatch) -> None:
     assert all(abs(is_ - should) < 3 for is_, should in zip(pixel, (1, 2, 3), strict=True))
 
 
-@pytest.mark.parametrize(("mode", "becomes"), [("RGB", "jpeg"), ("RGBA", "webp")])
-def test_a_rebuilt_picture_that_is_too_large_as_png_becomes_a_jpeg_or_webp(
-    monkeypatch: pytest.MonkeyPatch, mode: str, becomes: Format
-) -> None:
+def test_a_rebuilt_picture_that_is_too_large_as_png_becomes_a_jpeg_or_webp(monkeypatch: pytest.MonkeyPatch) -> None:
     photo = noise((400, 300))
-    photo.putalpha(photo.getchannel(0))
-    data = saved(photo.convert(mode), "WEBP", exif=exif(6))
+    data = saved(photo, "WEBP", exif=exif(6))
     monkeypatch.setattr(validating, "MAX_BYTES", 2 * len(data))
-    judged = validate(data, is_mask=True)
-    assert judged.facts == Facts(format=becomes, width=300, height=400, alpha=mode == "RGBA")
+    judged = validate(data)
+    assert judged.facts == Facts(format="jpeg", width=300, height=400, alpha=False)
     assert len(judged.data) <= 2 * len(data)
+    opaque = encode(photo.convert("RGBA"), limit=2 * len(data), lossy=False)
+    assert opaque is not None
+    assert sniff(opaque) == "webp"
 
 
 @pytest.mark.parametrize(("size", "mode"), [((200, 200), "RGB"), ((200, 200), "RGBA"), ((16384, 2), "RGBA")])
@@ -288,18 +289,17 @@ def test_a_picture_that_is_too_large_in_every_form_is_refused(
     monkeypatch: pytest.MonkeyPatch, size: tuple[int, int], mode: str
 ) -> None:
     photo = noise(size)
-    photo.putalpha(photo.getchannel(0))
     data = saved(photo.convert(mode), "PNG", exif=exif(6))
     monkeypatch.setattr(validating, "MAX_BYTES", 900)
     with pytest.raises(UnreadableSource, match="bytes, and 900 is the most"):
-        validate(data, is_mask=True)
+        validate(data)
 
     def unweighed(_: object) -> int:
         return 0
 
     monkeypatch.setattr(validating, "len", unweighed, raising=False)
     with pytest.raises(UnreadableSource, match="in a form that the API takes"):
-        validate(data, is_mask=True)
+        validate(data)
 
 
 # What is refused.

@@ -25,9 +25,10 @@ from PIL import Image
 from promises import promise
 
 from gpt_image_2_mcp.errors import BadRequest, GptImageError, UnreadableSource, shown
+from gpt_image_2_mcp.images.validate import validate
 from gpt_image_2_mcp.inputs import local_file as local_files
 from gpt_image_2_mcp.inputs import sources
-from gpt_image_2_mcp.inputs.mask import check_mask
+from gpt_image_2_mcp.inputs.mask import mask_preparer
 from gpt_image_2_mcp.inputs.sources import InputImage, Sources
 from gpt_image_2_mcp.paths import denylist
 
@@ -134,7 +135,7 @@ async def test_a_name_cannot_disguise_itself_in_a_sentence(work: Path) -> None:
 
 async def test_reading_and_decoding_leave_the_event_loop(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     threads: list[threading.Thread] = []
-    real_open, real_judge = os.open, sources.validate
+    real_open, real_judge = os.open, validate
 
     def open_(*given_: Any) -> int:
         threads.append(threading.current_thread())
@@ -145,8 +146,7 @@ async def test_reading_and_decoding_leave_the_event_loop(work: Path, monkeypatch
         return real_judge(data, **options)
 
     monkeypatch.setattr(local_files.os, "open", open_)
-    monkeypatch.setattr(sources, "validate", judge)
-    await reading(work).image("a.png")
+    await reading(work).image("a.png", prepare=judge)
     assert len(threads) >= 2
     assert threading.main_thread() not in threads
 
@@ -571,7 +571,16 @@ async def test_a_data_url_is_weighed_before_it_is_decoded(work: Path, monkeypatc
 
 
 def mask(mode: str = "RGBA", size: tuple[int, int] = (8, 6), kind: str = "PNG", **options: Any) -> bytes:
-    return picture(mode, size, kind, **options)
+    """A mask whose left half is black, and transparent where that is a level of alpha or the `transparency`."""
+    into = io.BytesIO()
+    image = Image.new("RGBA", size, "white")
+    image.paste((0, 0, 0, 0), (0, 0, size[0] // 2, size[1]))
+    if mode == "P":
+        image = Image.new("P", size, 1)
+        image.putpalette([0, 0, 0, 255, 255, 255])
+        image.paste(0, (0, 0, size[0] // 2, size[1]))
+    image.convert(mode).save(into, kind, **options)
+    return into.getvalue()
 
 
 def mask_of(size: int) -> bytes:
@@ -583,9 +592,10 @@ def mask_of(size: int) -> bytes:
 
 
 def opaque() -> bytes:
-    """A mask of which no pixel is fully transparent."""
+    """A grey picture of which no pixel is more transparent than not."""
     with Image.open(io.BytesIO(mask())) as image:
-        image.putalpha(9)
+        image.paste("grey", (0, 0, *image.size))
+        image.putalpha(200)
         into = io.BytesIO()
         image.save(into, "PNG")
     return into.getvalue()
@@ -595,12 +605,17 @@ async def judged_mask(work: Path, data: bytes, first: bytes = b"") -> InputImage
     (work / "mask.png").write_bytes(data)
     (work / "first.png").write_bytes(first or picture())
     reader = reading(work)
-    return check_mask(await reader.image("mask.png", is_mask=True), first=await reader.image("first.png"))
+    sent = await reader.image("first.png")
+    return await reader.image("mask.png", prepare=mask_preparer((sent.width, sent.height)))
 
 
 async def test_a_mask_with_alpha_goes_byte_for_byte(work: Path) -> None:
     judged = await judged_mask(work, mask())
-    assert (judged.data, judged.change) == (mask(), None)
+    assert judged.data == mask()
+    assert judged.change == (
+        "The mask mask.png marks 50.0% of the picture to change (transparent means change), within"
+        " `box 0,0 4x6 of 8x6`."
+    )
 
 
 @pytest.mark.parametrize(
@@ -617,8 +632,7 @@ async def test_a_mask_with_alpha_goes_byte_for_byte(work: Path) -> None:
 async def test_a_mask_with_alpha_of_another_kind_becomes_rgba(work: Path, data: bytes) -> None:
     judged = await judged_mask(work, data)
     with Image.open(io.BytesIO(judged.data)) as image:
-        assert (image.mode, image.getpixel((0, 0))) == ("RGBA", (0, 0, 0, 0))
-    assert judged.change is not None
+        assert (image.mode, image.getpixel((0, 0)), image.getpixel((7, 0))) == ("RGBA", (0,) * 4, (0, 0, 0, 255))
 
 
 async def test_a_mask_is_compared_with_the_first_picture_as_it_is_sent(work: Path) -> None:
@@ -633,13 +647,10 @@ async def test_a_mask_is_compared_with_the_first_picture_as_it_is_sent(work: Pat
 @pytest.mark.parametrize(
     ("data", "words"),
     [
-        (mask("RGB"), "has no alpha channel"),
-        (mask("L"), "has no alpha channel"),
-        (mask("P"), "has no alpha channel"),
-        (mask("RGB", kind="JPEG"), "is a JPEG: a mask is a PNG"),
-        (opaque(), "marks nothing to change: no pixel of it is fully transparent"),
+        (opaque(), "looks like a photo and not like a mask"),
+        (picture("L"), "marks nothing to change"),
+        (picture("RGBA"), "marks 100.0% of the picture"),
         (mask(size=(8, 7)), "is 8x7 and the first picture 8x6"),
-        (mask_of(4_000_000), "must have fewer than 4,000,000"),
         (b"hello, world!", "is no picture"),
     ],
 )
@@ -648,9 +659,10 @@ async def test_what_is_no_mask_is_refused(work: Path, data: bytes, words: str) -
         await judged_mask(work, data)
 
 
-async def test_a_mask_under_4_mb_is_taken(work: Path) -> None:
+async def test_a_mask_of_4_mb_is_encoded_anew(work: Path) -> None:
     data = mask_of(3_999_999)
     assert (await judged_mask(work, data)).data == data
+    assert len((await judged_mask(work, mask_of(4_000_000))).data) < 200
 
 
 # The web.

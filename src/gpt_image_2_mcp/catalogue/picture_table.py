@@ -116,6 +116,11 @@ class PictureTable:
         most_first = named.order_by(sa.func.count().desc(), pictures.c.project).limit(limit)
         return [str(name) for name in self.connection.scalars(most_first)]
 
+    def folders(self, limit: int) -> list[Path]:
+        """The folders of the newest `limit` pictures, each once, the newest first."""
+        paths = self.connection.scalars(sa.select(pictures.c.path).order_by(pictures.c.number.desc()).limit(limit))
+        return list(dict.fromkeys(Path(path).parent for path in paths))
+
     def set_path(self, picture_id: str, path: Path) -> None:
         """Record the new path of a picture's file."""
         self.connection.execute(sa.update(pictures).where(pictures.c.id == picture_id).values(path=str(path)))

@@ -4,16 +4,18 @@ The paths of pictures go to stdout and everything else to stderr, so that `$(gpt
 Heavy modules are imported inside the functions, so that `--help` answers at once.
 """
 
+import base64
 import sys
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import click
 
 from .. import __version__
 from ..errors import GptImageError
 from ..redaction.printable import printable, printable_line
+from .doctor import doctor
 from .install import install
 from .library import library
 from .output import forget_stdout, print_json, print_notes
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
     from ..jobs.report import Report
     from ..parameters.models import PaidRequest
     from ..service.images import ImageService
+
+ResultT = TypeVar("ResultT")
 
 COMMAND_LINE = "command line"
 """The client that the record of a picture names."""
@@ -67,6 +71,7 @@ def commands(ctx: click.Context, sandbox: bool) -> None:
 
 
 commands.add_command(install)
+commands.add_command(doctor)
 commands.add_command(library)
 
 
@@ -110,17 +115,45 @@ def generate(ctx: click.Context, as_json: bool, sandbox: bool, **arguments: Any)
 @commands.command()
 @click.argument("prompt", required=False)
 @click.option("-i", "--image", "images", multiple=True, required=True, metavar="FILE", help="Repeat for up to 16.")
-@click.option("-m", "--mask", metavar="FILE", help="PNG, transparent where the first image is to change.")
+@click.option("-m", "--mask", metavar="MASK", help="Where the first image is to change.")
 @_options
 def edit(ctx: click.Context, as_json: bool, sandbox: bool, **arguments: Any) -> None:
     """Edit pictures, or compose several into one, and print the results' paths.
 
-    FILE is a path, an http(s) URL, a data URL, or the id of a picture that was made here.
+    FILE is a path, an http(s) URL, a data URL, or the id of a picture that was made here. MASK is one too, transparent
+    or white where the first image is to change; or a shape, such as "box 120,40 300x200" or "ellipse 10%,10% 30%x40%".
     """
     from ..parameters.models import EditRequest, parse
 
     request = parse(EditRequest, {**arguments, "images": list(arguments["images"])})
     _run(request, as_json=as_json, sandbox=sandbox or ctx.obj)
+
+
+@commands.command()
+@click.argument("image")
+@click.option("-m", "--mask", metavar="MASK", help="Draw the mask of an edit over it.")
+@click.option("--region", metavar="BOX", help="Only left,top,width,height, pixel for pixel.")
+@click.option("-o", "--output", required=True, type=click.Path(dir_okay=False, path_type=Path), metavar="FILE")
+@click.option("--sandbox", is_flag=True, help="The built-in sandbox's catalogue instead of yours.")
+@click.pass_context
+def show(ctx: click.Context, output: Path, sandbox: bool, **arguments: Any) -> None:
+    """Write a picture as an assistant sees it into FILE, and print its path; free.
+
+    IMAGE is an id, or the path of a file. FILE gets the extension of its format, and replaces no other file.
+    """
+    from ..parameters.models import ShowImageRequest, parse
+
+    request = parse(ShowImageRequest, arguments)
+    view = _opened(lambda service: service.viewer.show(request), sandbox=sandbox or bool(ctx.obj))
+    kind = view.preview.mime_type.removeprefix("image/")
+    path = output.with_suffix(f".{'jpg' if kind == 'jpeg' else kind}")
+    try:
+        with path.open("xb") as file:
+            file.write(base64.b64decode(view.preview.base64))
+    except OSError as error:
+        raise click.ClickException(f"{path} cannot be written ({error.strerror}).") from None
+    click.echo(printable(str(path)))
+    click.echo(printable_line(view.description), err=True)
 
 
 @commands.command()
@@ -147,6 +180,23 @@ def demo(output: Path) -> None:
     from .demo import run_demo
 
     run_demo(output.absolute())
+
+
+def _opened(work: "Callable[[ImageService], Awaitable[ResultT]]", *, sandbox: bool) -> "ResultT":
+    """Open the service, without a key, and do some work with it."""
+    import anyio
+
+    from ..app import log_to_stderr, open_user_service, read_settings
+
+    settings = read_settings(sandbox=sandbox)
+    settings.require_valid()
+    log_to_stderr(settings)
+
+    async def opened() -> ResultT:
+        async with open_user_service(settings) as service:
+            return await work(service)
+
+    return anyio.run(opened)
 
 
 def _run(request: "PaidRequest", *, as_json: bool, sandbox: bool) -> None:

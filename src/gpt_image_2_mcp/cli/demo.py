@@ -21,6 +21,8 @@ FOX = (
     "Scene: a snowy forest clearing at dawn. Subject: a red fox, looking at the camera."
     ' Details: a wooden sign that reads "OPEN". No other text.'
 )
+POND = "ellipse 10%,62% 80%x34%"
+"""The mask of the edit: the lower third of the picture."""
 TURNS = (
     ("Make the sky a warm sunset; keep the fox and the sign as they are.", None),
     ("Add a small lantern beside the sign; keep everything else.", None),
@@ -64,14 +66,13 @@ async def _demo(output: Path) -> None:
         tools = await client.list_tools()
         click.echo(f"A client started the server; it offers: {', '.join(tool.name for tool in tools.tools)}.")
         fox = await _call(client, "1 generate", "generate_image", prompt=FOX, size="1536x1024", quality="medium")
-        mask = await anyio.to_thread.run_sync(_draw_mask, Path(fox), output)
         masked = await _call(
             client,
             "2 edit with a mask",
             "edit_image",
             prompt="Turn the masked part into a frozen pond; keep the rest.",
             images=[fox],
-            mask=str(mask),
+            mask=POND,
         )
         pictures = [("generate", fox), ("edit with a mask", masked)]
         arguments: dict[str, Any] = {"images": ["last"]}
@@ -118,19 +119,6 @@ async def _answer(client: Client, title: str, tool: str, **arguments: Any) -> Ca
     if pictures:
         click.echo(f"(and {pictures} picture inline, for the client to show)")
     return result
-
-
-def _draw_mask(picture: Path, output: Path) -> Path:
-    """Write a mask whose transparent part, an ellipse in the lower third, is where the picture may change."""
-    from PIL import Image, ImageDraw
-
-    with Image.open(picture) as image:
-        mask = Image.new("RGBA", image.size, (0, 0, 0, 255))
-    width, height = mask.size
-    ImageDraw.Draw(mask).ellipse((width * 0.1, height * 0.62, width * 0.9, height * 0.96), fill=(0, 0, 0, 0))
-    path = output / "mask.png"
-    mask.save(path)
-    return path
 
 
 def _heading(text: str) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -33,12 +33,22 @@ ResultT = TypeVar("ResultT")
 class OutputDirs:
     """The output folders of one user."""
 
-    def __init__(self, settings: Settings, *, working_dir: Path, home: Path, spare: Path | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        working_dir: Path,
+        home: Path,
+        spare: Path | None = None,
+        data_folders: Sequence[Path] = (),
+    ) -> None:
         """Resolve relative folders against `working_dir`, and `~` as `home`.
 
-        `spare` is the folder for pictures that neither their own folder nor the default one takes.
+        `spare` is the folder for pictures that neither their own folder nor the default one takes. `data_folders` have
+        this program's other files, and what killed processes have left of them.
         """
         self._settings = settings
+        self._data_folders = data_folders
         self._spare = spare
         self._working_dir = working_dir
         self._home = home
@@ -136,7 +146,7 @@ class OutputDirs:
             ) from None
 
     async def recover(self, folders: Iterable[Path]) -> list[str]:
-        """Recover half-written pictures in the default folder and in `folders`; gives a sentence for each.
+        """Recover half-written files in the own folders and in `folders`; gives a sentence for each picture.
 
         A folder that may not be written any longer, has become a link or does not answer is left as it is.
         """
@@ -152,16 +162,13 @@ class OutputDirs:
         return [sentence for sentences in found.values() for sentence in sentences]
 
     def _recover(self, folder: Path | None) -> list[str]:
-        """Recover in a folder that jobs wrote to; None stands for the default one."""
+        """Recover in a folder that jobs wrote to; None stands for the own ones."""
         if folder is not None:
             return self._look_through(folder) if self.policy.resolve_writable(folder) == folder else []
         if self._settings.problems:
             return []
-        return [
-            sentence
-            for place in self._own_folders()
-            for sentence in self._look_through(self.policy.resolve_writable(place))
-        ]
+        places = [*map(self.policy.resolve_writable, self._own_folders()), *self._data_folders]
+        return [sentence for place in places for sentence in self._look_through(place)]
 
     def _own_folders(self) -> tuple[Path, ...]:
         # A sandbox at OPENAI_BASE_URL shows only in its answers: its pictures were then saved in the subfolder.

@@ -113,8 +113,8 @@ def is_small(header: Header, *, scaled: bool = False) -> bool:
     return facts.width * facts.height * a_pixel + header.buffered <= SMALL
 
 
-def decode_in_child(task: str, data: bytes, **arguments: Any) -> ChildResult:
-    """Call the function `task` of `images.tasks` in a child process. Blocks.
+def decode_in_child(task: str, *data: bytes, **arguments: Any) -> ChildResult:
+    """Call a function of `images.tasks`, or another one by "module:name", in a child process. Blocks.
 
     Raises:
         ValueError: the function raised one; the text is the same.
@@ -124,4 +124,5 @@ def decode_in_child(task: str, data: bytes, **arguments: Any) -> ChildResult:
     with DECODING.reserve(SMALL_AT_ONCE):
         # Nothing is decoded here now, so what the allocator keeps of earlier pictures comes back.
         trim()
-        return run_in_child(f"{__package__}.tasks:{task}", data, memory=TOTAL, seconds=SECONDS, **arguments)
+        function = task if ":" in task else f"{__package__}.tasks:{task}"
+        return run_in_child(function, *data, memory=TOTAL, seconds=SECONDS, **arguments)

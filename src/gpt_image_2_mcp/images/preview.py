@@ -7,7 +7,7 @@ of the picture is not touched.
 
 import io
 import logging
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -52,6 +52,9 @@ STEPS = (
 """Long edge and encoder quality, best first."""
 _PNG_HEAD = 4096
 """Bytes in which a PNG's colour profile and EXIF begin, if they stand before the pixels."""
+POINTING_EDGE = 1024
+"""The longest edge, in pixels, of a preview in which a model is to point at something: clients that shrink what they
+show would change the frame of its numbers, and none shrinks this."""
 GOOD_EDGE = 1024
 """The long edge, in pixels, from which on averaging whole pixels is good enough; a resize takes four times as long."""
 
@@ -64,8 +67,8 @@ class Preview:
     mime_type: str
 
 
-def make_preview(data: bytes, facts: Facts, *, share: int) -> Preview | None:
-    """Encode a picture in at most `share` bytes; None if that fails. Blocks: call it in a thread.
+def make_preview(data: bytes, facts: Facts, *, share: int, max_edge: int | None = None) -> Preview | None:
+    """Encode a picture in at most `share` bytes and `max_edge` pixels; None if that fails. Blocks: call it in a thread.
 
     Raises:
         ValueError: the picture cannot be decoded.
@@ -79,13 +82,14 @@ def make_preview(data: bytes, facts: Facts, *, share: int) -> Preview | None:
     try:
         if len(data) <= share:
             check_decodes(data, facts)
-        if len(data) <= share and is_plain(data, facts.format):
+        is_short = max_edge is None or max(facts.width, facts.height) <= max_edge
+        if len(data) <= share and is_short and is_plain(data, facts.format):
             return Preview(_base64(data), MIME[facts.format])
         if not is_small(header, scaled=True):
-            found = decode_in_child("preview", data, share=share)
+            found = decode_in_child("preview", data, share=share, max_edge=max_edge)
             return Preview(_base64(found.data), MIME[found.values["format"]]) if found.data else None
         with DECODING.reserve():
-            encoded = preview_here(data, facts, share=share)
+            encoded = preview_here(data, facts, share=share, max_edge=max_edge)
         return Preview(_base64(encoded.data), MIME[encoded.format]) if encoded else None
     except ValueError:
         raise
@@ -97,8 +101,8 @@ def make_preview(data: bytes, facts: Facts, *, share: int) -> Preview | None:
     return None
 
 
-def preview_here(data: bytes, facts: Facts, *, share: int) -> EncodedImage | None:
-    """Encode a picture in at most `share` bytes in this process; None if it does not fit.
+def preview_here(data: bytes, facts: Facts, *, share: int, max_edge: int | None = None) -> EncodedImage | None:
+    """What `make_preview` does, in this process; None if it does not fit.
 
     Raises:
         ValueError: the picture cannot be decoded.
@@ -107,8 +111,9 @@ def preview_here(data: bytes, facts: Facts, *, share: int) -> EncodedImage | Non
     from PIL import Image
 
     try:
-        with _open_scaled(data, facts, share) as image:
-            return encode_to_fit(_scaled_steps(image, share), max_bytes=share)
+        steps = _possible_steps(share, max_edge)
+        with open_scaled(data, facts, steps[0][0]) as image:
+            return encode_to_fit(_scaled_steps(image, steps), max_bytes=share)
     except (OSError, ValueError, SyntaxError, AssertionError, Image.DecompressionBombError) as error:
         raise ValueError(f"cannot be decoded ({error})") from None
 
@@ -165,7 +170,7 @@ def check_here(data: bytes, facts: Facts) -> None:
     if facts.format == "png" and is_whole_png(data):
         return
     try:
-        with _open_scaled(data, facts, MAX_PICTURE_BYTES):
+        with open_scaled(data, facts, STEPS[0][0]):
             pass
     except MemoryError:
         raise
@@ -174,13 +179,12 @@ def check_here(data: bytes, facts: Facts) -> None:
 
 
 @contextmanager
-def _open_scaled(data: bytes, facts: Facts, share: int) -> "Generator[Image.Image]":
-    """Open a picture for its preview, already reduced by a whole factor where the decoder can do that cheaply."""
+def open_scaled(data: bytes, facts: Facts, edge: int) -> "Generator[Image.Image]":
+    """Open a picture, already reduced by a whole factor towards a long edge where the decoder can do that cheaply."""
     from PIL import Image
 
     from .png_decoder import decode_png
 
-    edge = _possible_steps(share)[0][0]
     found = None
     if facts.format == "png":
         found = decode_png(data, partial(_reduction_factor, edge=edge), max_bytes=4 * MAX_PIXELS)
@@ -200,18 +204,19 @@ def _open_scaled(data: bytes, facts: Facts, share: int) -> "Generator[Image.Imag
         yield as_shown(reduced(image, mode, _reduction_factor(max(image.size), edge)), image)
 
 
-def _possible_steps(share: int) -> list[tuple[int, int]]:
-    """The steps that may need no more than `share` bytes."""
+def _possible_steps(share: int, max_edge: int | None) -> list[tuple[int, int]]:
+    """The steps that may need no more than `share` bytes and `max_edge` pixels."""
     # Even a flat picture takes about a byte in 40 pixels at these qualities.
-    return [step for step in STEPS if step[0] == MIN_EDGE or step[0] ** 2 / 40 <= share]
+    fitting = [step for step in STEPS if step[0] == MIN_EDGE or step[0] ** 2 / 40 <= share]
+    return [step for step in fitting if max_edge is None or step[0] <= max_edge]
 
 
-def _scaled_steps(image: "Image.Image", share: int) -> Iterator[Step]:
+def _scaled_steps(image: "Image.Image", steps: Sequence[tuple[int, int]]) -> Iterator[Step]:
     """The picture at each step, scaled down from the step before; a picture is never scaled up."""
     from PIL import Image
 
     current = image.convert("RGB") if image.mode == "L" else without_opaque_alpha(image)
-    for edge, quality in _possible_steps(share):
+    for edge, quality in steps:
         if max(current.size) > edge:
             ratio = edge / max(current.size)
             size = (max(1, round(current.width * ratio)), max(1, round(current.height * ratio)))

@@ -18,7 +18,7 @@ from .validate import convert_here, validate_here
 Answer = tuple[dict[str, Any], bytes]
 
 
-def validate(data: bytes, *, name: str, is_mask: bool) -> Answer:
+def validate(data: bytes, *, name: str) -> Answer:
     """What was changed, and the picture to send; no bytes if it is the file itself."""
     from PIL import Image
 
@@ -26,9 +26,9 @@ def validate(data: bytes, *, name: str, is_mask: bool) -> Answer:
     Image.MAX_IMAGE_PIXELS = MAX_SHRUNK_PIXELS
     try:
         if sniff(data[:SNIFFED]):
-            found = validate_here(data, read_header(data), name=name, is_mask=is_mask)
+            found = validate_here(data, read_header(data), name=name)
         else:
-            found = convert_here(data, name=name, is_mask=is_mask)
+            found = convert_here(data, name=name)
     except UnreadableSource as error:
         raise ValueError(str(error)) from None
     return {"change": found.change}, b"" if found.data is data else found.data
@@ -40,9 +40,9 @@ def check(data: bytes) -> Answer:
     return {}, b""
 
 
-def preview(data: bytes, *, share: int) -> Answer:
+def preview(data: bytes, *, share: int, max_edge: int | None) -> Answer:
     """The format and the bytes of a preview; no bytes if none fits."""
-    found = preview_here(data, read_header(data).facts, share=share)
+    found = preview_here(data, read_header(data).facts, share=share, max_edge=max_edge)
     return ({"format": found.format}, found.data) if found else ({}, b"")
 
 

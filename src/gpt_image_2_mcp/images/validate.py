@@ -13,7 +13,7 @@ import warnings
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Protocol
 
 from ..errors import ChildFailed, ChildOutOfMemory, UnreadableSource
 from .colours import is_other, profile_name
@@ -48,11 +48,18 @@ class ValidatedImage:
     change: str | None = None
 
 
-def validate(data: bytes, *, name: str = "The picture", is_mask: bool = False) -> ValidatedImage:
+class Prepare(Protocol):
+    """Checks the bytes of a picture, and gives those to send; messages begin with `name`. Blocks."""
+
+    def __call__(self, data: bytes, /, *, name: str) -> ValidatedImage:
+        """Raise UnreadableSource if the picture cannot be used."""
+        ...
+
+
+def validate(data: bytes, *, name: str = "The picture") -> ValidatedImage:
     """Decode a picture completely, and give the bytes to send for it. Messages about it begin with `name`.
 
-    What is transparent is laid on a plain ground: the model sees the colours that lie hidden there. `is_mask` keeps the
-    transparency, and refuses a picture without a fully transparent pixel.
+    What is transparent is laid on a plain ground: the model sees the colours that lie hidden there.
 
     Blocks for up to some seconds: call it in a thread.
 
@@ -75,9 +82,9 @@ def validate(data: bytes, *, name: str = "The picture", is_mask: bool = False) -
             raise _refusal(name, exc) from None
         if is_small(header):
             with DECODING.reserve():
-                return validate_here(data, header, name=name, is_mask=is_mask)
+                return validate_here(data, header, name=name)
     try:
-        found = decode_in_child("validate", data, name=name, is_mask=is_mask)
+        found = decode_in_child("validate", data, name=name)
     except ChildOutOfMemory as exc:
         raise UnreadableSource(f"{name} cannot be decoded. {exc} Shrink it first.") from None
     except (ChildFailed, ValueError) as exc:
@@ -86,7 +93,7 @@ def validate(data: bytes, *, name: str = "The picture", is_mask: bool = False) -
     return ValidatedImage(data=sent, facts=facts(sent), change=found.values["change"])
 
 
-def convert_here(data: bytes, *, name: str, is_mask: bool) -> ValidatedImage:
+def convert_here(data: bytes, *, name: str) -> ValidatedImage:
     """What `validate` does with a file of another format, in this process; raises UnreadableSource as it does."""
     kind = taken_format(data[:HEAD])
     assert kind is not None
@@ -94,10 +101,10 @@ def convert_here(data: bytes, *, name: str, is_mask: bool) -> ValidatedImage:
         changes = [(f"converted from {LABEL[kind]}", "the API takes PNG, JPEG and WebP")]
         changes += [(f"reduced to its first {part}", "the API takes one picture a file") for part in parts]
         orientation, needed = _look(image, header)
-        return _rebuilt(image, header, changes + needed, orientation=orientation, name=name, is_mask=is_mask)
+        return _rebuilt(image, header, changes + needed, orientation=orientation, name=name)
 
 
-def validate_here(data: bytes, header: Header, *, name: str, is_mask: bool) -> ValidatedImage:
+def validate_here(data: bytes, header: Header, *, name: str) -> ValidatedImage:
     """What `validate` does with a PNG, JPEG or WebP, in this process; raises UnreadableSource as it does."""
     try:
         check_structure(data, kind=header.facts.format, inflated=header.inflated)
@@ -117,14 +124,9 @@ def validate_here(data: bytes, header: Header, *, name: str, is_mask: bool) -> V
             half = "half" if loaded.size[0] * 3 > full[0] else f"1/{round(full[0] / loaded.size[0])} of"
             because = f"at {full[0]}x{full[1]} it takes too much memory"
             changes.insert(0, (f"reduced to {half} its width and height", because))
-        if is_mask and header.facts.format == "webp" and header.facts.alpha:
-            changes.append(("converted from WebP", "a mask is a PNG"))
-        if not changes:
-            if is_mask:
-                _check_mask(loaded, name=name)
-            if is_mask or not has_transparency(loaded):
-                return ValidatedImage(data=without_metadata(data, header.facts.format), facts=header.facts)
-        return _rebuilt(loaded, header, changes, orientation=orientation, name=name, is_mask=is_mask)
+        if not changes and not has_transparency(loaded):
+            return ValidatedImage(data=without_metadata(data, header.facts.format), facts=header.facts)
+        return _rebuilt(loaded, header, changes, orientation=orientation, name=name)
 
 
 def _load(image: "Image.Image", data: bytes, header: Header, *, name: str) -> "Image.Image":
@@ -146,15 +148,6 @@ def _load(image: "Image.Image", data: bytes, header: Header, *, name: str) -> "I
     return shrunk
 
 
-def _check_mask(image: "Image.Image", *, name: str) -> None:
-    """Refuse a mask that marks nothing, which would be paid for; one without transparency is refused by its reader."""
-    if "A" in image.getbands() and cast("tuple[int, int]", image.getchannel("A").getextrema())[0] > 0:
-        raise UnreadableSource(
-            f"{name} marks nothing to change: no pixel of it is fully transparent. Make it transparent where the"
-            " picture is to change, or leave out `mask`."
-        )
-
-
 def _rebuilt(
     image: "Image.Image",
     header: Header,
@@ -162,16 +155,13 @@ def _rebuilt(
     *,
     orientation: int,
     name: str,
-    is_mask: bool,
 ) -> ValidatedImage:
     """Encode a decoded picture anew, with the sentence about what was `changes`, pairs of what was done and why."""
     plain = to_plain_mode(image, header, orientation=orientation)
     if plain is not image:
         # Its pixels need not stay in memory now.
         image.close()
-    if is_mask:
-        _check_mask(plain, name=name)
-    elif has_transparency(plain):
+    if has_transparency(plain):
         plain, ground = on_plain_ground(plain)
         because = "the model would see the colours hidden under its transparency"
         changes.append((f"laid on a plain {ground} ground", because))

@@ -1,40 +1,49 @@
-"""`check_mask` checks that an image can be the mask of an edit."""
+"""From the argument `mask` to the input image that is sent: words are drawn, a picture is read as a mask."""
 
-from ..errors import UnreadableSource, shown
-from ..images.formats import LABEL
+import hashlib
+from functools import partial
+
 from ..images.headers import facts
+from ..images.validate import Prepare, ValidatedImage
+from ..masks.mask import mask_from_picture, mask_from_words
+from ..masks.words import parse_words
 from .sources import InputImage
 
-MAX_MASK_BYTES = 4_000_000
-"""A mask has fewer bytes than this: "less than 4MB" (OpenAI's reference for `images.edit`, read 2026-11-22)."""
+Size = tuple[int, int]
 
 
-def check_mask(mask: InputImage, *, first: InputImage) -> InputImage:
-    """The mask, if it is a PNG with an alpha channel, as large as the first picture that is sent, and under 4 MB.
+def mask_in_words(text: str, size: Size) -> InputImage | None:
+    """The mask that words describe, for a picture of this size; None if the argument names a picture. Blocks.
 
     Raises:
-        UnreadableSource: the picture is no such mask.
+        BadRequest: the words are not understood, or do not fit the picture.
 
     """
-    what = f"The mask {shown(mask.source)}"
-    # `validate` never converts a PNG to another format at a size that a mask may have.
-    if mask.format != "png":
-        raise UnreadableSource(
-            f"{what} is a {LABEL[mask.format]}: a mask is a PNG with an alpha channel, transparent where the "
-            f"picture is to change."
-        )
-    if not facts(mask.data).alpha:
-        raise UnreadableSource(
-            f"{what} has no alpha channel: make it a PNG that is transparent where the picture is to change."
-        )
-    if (mask.width, mask.height) != (first.width, first.height):
-        raise UnreadableSource(
-            f"{what} is {mask.width}x{mask.height} and the first picture {first.width}x{first.height}: make the "
-            f"mask the same size."
-        )
-    if len(mask.data) >= MAX_MASK_BYTES:
-        raise UnreadableSource(
-            f"{what} has {len(mask.data):,} bytes and must have fewer than {MAX_MASK_BYTES:,}: save it with plain "
-            f"areas, or shrink both pictures."
-        )
-    return mask
+    if parse_words(text) is None:
+        return None
+    mask = mask_from_words(text, size)
+    digest = hashlib.sha256(mask.data).hexdigest()
+    return InputImage(
+        data=mask.data,
+        format="png",
+        width=mask.width,
+        height=mask.height,
+        sha256=digest,
+        file_sha256=digest,
+        name=f"image-{digest[:8]}.png",
+        source=text.strip(),
+        path=None,
+        change=f"The mask {mask.description}.",
+    )
+
+
+def mask_preparer(size: Size) -> Prepare:
+    """What `Sources.image` does with a picture that is the mask of one of this size."""
+    return partial(_prepare, size)
+
+
+def _prepare(size: Size, data: bytes, /, *, name: str) -> ValidatedImage:
+    prefix = "The picture "
+    name = f"The mask {name.removeprefix(prefix)}"
+    mask = mask_from_picture(data, size, name=name)
+    return ValidatedImage(mask.data, facts(mask.data), f"{name} {mask.description}.")

@@ -4,6 +4,7 @@ import hashlib
 import re
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -12,15 +13,21 @@ import anyio
 from ..catalogue.picture_record import Origin, Picture
 from ..catalogue.session import ORIGINALS, Session
 from ..errors import GptImageError, SessionError, UnreadableSource, shown
+from ..images.validate import Prepare, validate
 from ..paths.read_policy import PrivateFile
 from ..paths.safe_open import exists
-from ..storage.time_limit import is_dead
+from ..persistence.unit_of_work import UnitOfWork
+from ..storage.time_limit import is_dead, run_in_time_async
 from . import InputImage, Sources
 from .local_file import NoSuchFile
-from .mask import check_mask
+from .mask import mask_in_words, mask_preparer
+from .moved_file import MAX_ENTRIES, find_moved
 from .references import References
 
 ItemT = TypeVar("ItemT")
+
+MAX_ROWS = 2_000
+"""The newest pictures of the catalogue in whose folders a file that was moved is looked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,19 +110,64 @@ class InputReader:
         images += await _read_all(self._image, references)
         return Inputs(images, await self._mask(mask, images[0]) if mask else None)
 
-    async def read_saved(self, picture: Picture, *, is_mask: bool = False) -> InputImage:
-        """Read a picture of the catalogue; `is_mask` keeps its transparency.
+    async def read_saved(self, picture: Picture, *, prepare: Prepare = validate) -> InputImage:
+        """Read a picture of the catalogue; see `Sources.image`.
 
         Raises:
             UnreadableSource: the file is gone, was changed since it was made, or may not be read.
 
         """
+        picture = await self.locate(picture)
         path = picture.path
         try:
-            image = await self._sources.image(str(path), is_mask=is_mask, is_known=True)
+            image = await self._sources.image(str(path), prepare=prepare, is_known=True)
         except UnreadableSource as error:
             raise _missing_error(path, error) from error
         return _with_id(image, picture)
+
+    async def locate(self, picture: Picture) -> Picture:
+        """The picture as it is or, if its file was moved by hand, with the new path, which the catalogue follows.
+
+        A file with its bytes is looked for in the folders of other pictures and below them; it may have another name.
+        """
+        if await self._is_there(picture.path):
+            return picture
+        folders = await self._references.writer.read(lambda unit: unit.pictures.folders(MAX_ROWS))
+        return (await self.locate_in([picture], folders)).get(picture.id, picture)
+
+    async def locate_in(
+        self, missing: Sequence[Picture], folders: Sequence[Path], *, entries: int = MAX_ENTRIES
+    ) -> dict[str, Picture]:
+        """Find the files of pictures that are missing in folders and below, by their bytes; gives those found by id.
+
+        The catalogue has their new paths then.
+        """
+        if not missing:
+            return {}
+        look = partial(
+            find_moved,
+            missing,
+            [folder for folder in folders if not is_dead(folder)],
+            read=self._sources.read_saved,
+            may_enter=self._sources.is_readable,
+            entries=entries,
+        )
+        found = await anyio.to_thread.run_sync(look, abandon_on_cancel=True)
+        if found:
+
+            def follow(unit: UnitOfWork) -> None:
+                for picture_id, path in found.items():
+                    unit.pictures.set_path(picture_id, path)
+
+            await self._references.writer.in_transaction(follow)
+        return {p.id: p.model_copy(update={"path": found[p.id]}) for p in missing if p.id in found}
+
+    async def _is_there(self, path: Path) -> bool:
+        """Whether a file is there, or its disk does not answer: then it is not looked for elsewhere."""
+        try:
+            return await run_in_time_async(path.parent, partial(exists, path))
+        except TimeoutError:
+            return True
 
     def read_saved_bytes(self, picture: Picture) -> bytes:
         """The bytes of a picture of the catalogue, as the API sent them. Blocks; raises as `read_saved` does."""
@@ -135,10 +187,8 @@ class InputReader:
         _require_unchanged(path, hashlib.sha256(data).hexdigest(), sha256)
         return data
 
-    async def find(self, reference: str, *, is_mask: bool = False) -> Picture | InputImage:
+    async def find(self, reference: str, *, prepare: Prepare = validate) -> Picture | InputImage:
         """The picture of the catalogue that an argument refers to; otherwise the image that it names, read.
-
-        `is_mask` keeps the transparency of one that is read.
 
         Raises:
             GptImageError: there is no such picture or file, or several could be meant, or it cannot be read.
@@ -146,14 +196,29 @@ class InputReader:
         """
         picture = await self._references.find(reference)
         if picture is not None:
-            return picture
+            return await self.locate(picture)
         try:
-            return await self._sources.image(reference, is_mask=is_mask)
+            return await self._sources.image(reference, prepare=prepare)
         except NoSuchFile as error:
             picture = await self._references.find_by_part(reference)
             if picture is None:
                 raise _neither_error(reference, error) from None
-            return picture
+            return await self.locate(picture)
+
+    async def mask(self, text: str, size: tuple[int, int]) -> InputImage:
+        """The mask that an argument describes or names, for a picture of this size.
+
+        Raises:
+            BadRequest: the words are not understood, or do not fit the picture.
+            GptImageError: as in `find`; or the picture is no mask for that one.
+
+        """
+        drawn = await anyio.to_thread.run_sync(mask_in_words, text, size)
+        if drawn is not None:
+            return drawn
+        prepare = mask_preparer(size)
+        found = await self.find(text, prepare=prepare)
+        return found if isinstance(found, InputImage) else await self.read_saved(found, prepare=prepare)
 
     async def find_private(self, references: Sequence[str]) -> list[PrivateFile]:
         """The files among some arguments that are read only with the person's yes, which was not given yet."""
@@ -174,10 +239,7 @@ class InputReader:
         return await self.read_saved(found) if isinstance(found, Picture) else found
 
     async def _mask(self, reference: str, first: InputImage) -> InputImage:
-        found = await self.find(reference, is_mask=True)
-        if isinstance(found, InputImage):
-            return check_mask(found, first=first)
-        return check_mask(await self.read_saved(found, is_mask=True), first=first)
+        return await self.mask(reference, (first.width, first.height))
 
     async def _original(self, origin: Origin) -> InputImage:
         if origin.path is None:

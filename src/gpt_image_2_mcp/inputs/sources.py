@@ -23,7 +23,7 @@ import anyio.to_thread
 from ..errors import BadRequest, UnreadableSource, shown
 from ..images.formats import EXTENSION, HEAD, FileFormat, taken_format
 from ..images.other_formats import why_not_taken
-from ..images.validate import MAX_BYTES, validate
+from ..images.validate import MAX_BYTES, Prepare, validate
 from ..paths.policy import expand_path
 from ..paths.read_policy import PrivateFile, ReadPolicy
 from ..paths.safe_open import exists
@@ -106,12 +106,12 @@ class Sources:
         self._tls = tls
         self._budget = budget or ByteBudget()
 
-    async def image(self, reference: str, *, is_mask: bool = False, is_known: bool = False) -> InputImage:
+    async def image(self, reference: str, *, prepare: Prepare = validate, is_known: bool = False) -> InputImage:
         """Read a picture from an absolute path, one relative to the working directory, `~/…`, a URL, or base64.
 
         Where there is no such file, one whose name is written a little differently is taken.
 
-        `is_mask` keeps its transparency; see `images.validate`. Of a file that `is_known`, the caller knows the hash
+        `prepare` checks its bytes, and makes of them what is sent. Of a file that `is_known`, the caller knows the hash
         and takes no other bytes: only its exact name is taken, also where the person would be asked about other files.
 
         Raises:
@@ -126,7 +126,7 @@ class Sources:
             reference = f"data:;base64,{reference}"
         held = Holding(self._budget)
         data, source, path, note = await self._read(reference, held.grow, is_known=is_known)
-        check = partial(validate, data, name=_short_name(reference, path), is_mask=is_mask)
+        check = partial(prepare, data, name=_short_name(reference, path))
         valid = await anyio.to_thread.run_sync(check)
         held.settle(len(valid.data))
         digest = hashlib.sha256(valid.data).hexdigest()

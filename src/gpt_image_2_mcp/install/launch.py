@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 PACKAGE: Final = "gpt-image-2-mcp"
-EXTRAS: Final = ""
+EXTRAS: Final[str] = ""
 """The extras that an entry names, in brackets, such as `[pixels]`."""
 
 FIRST_RUN_TIMEOUT_S: Final = 300

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..catalogue.picture_record import Picture
-from ..catalogue.sidecar import write_sidecar
+from ..catalogue.sidecar import restore_sidecar
 from ..errors import BadRequest, GptImageError
 from ..paths.policy import WritePolicy
 from ..paths.safe_open import exists
@@ -49,14 +49,16 @@ def export_picture(
     copy = picture.model_copy(update={"path": target})
     if save_copy(data, target, policy=policy):
         result.copied += 1
-        try:
-            write_sidecar(copy, policy)
-        except (OSError, BadRequest) as error:
-            result.notes.add(f"The record of {target} could not be written: {error}.")
     elif _is_same_picture(copy, read):
         result.already_there += 1
     else:
-        result.notes.add(f"{target} is another file already, and nothing is replaced: export to another folder.")
+        result.notes.add(f"{target} is another file already, and nothing is replaced: take another folder.")
+        return
+    try:
+        # A process that was killed may have copied the picture alone.
+        restore_sidecar(copy, policy)
+    except (OSError, BadRequest) as error:
+        result.notes.add(f"The record of {target} could not be written: {error}.")
 
 
 def _is_same_picture(copy: Picture, read: Callable[[Picture], bytes]) -> bool:

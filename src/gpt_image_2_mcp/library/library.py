@@ -16,7 +16,7 @@ import anyio.to_thread
 from ..catalogue.picture_record import Picture, PictureRow
 from ..catalogue.search_query import Overview, SearchQuery, SearchResult
 from ..catalogue.session import Session
-from ..errors import BadRequest, GptImageError, NotConfigured, shown
+from ..errors import BadRequest, NotConfigured, shown
 from ..generation.output_dirs import OutputDirs
 from ..inputs import Sources
 from ..inputs.reader import InputReader
@@ -26,7 +26,7 @@ from ..paths.safe_open import exists, is_file
 from ..persistence.unit_of_work import UnitOfWork
 from ..persistence.writer_thread import WriterThread
 from ..storage.local_folder import private_folders
-from .progress import CountCallback
+from .progress import CountCallback, Notes
 
 if TYPE_CHECKING:
     from .check import CheckResult
@@ -116,7 +116,9 @@ class Library:
         """
         picture = await self._references.find(reference)
         digest = ""
-        if picture is None:
+        if picture is not None:
+            picture = await self._reader.locate(picture)
+        else:
             data = await anyio.to_thread.run_sync(self._sources.read_local, self._sources.expand(reference))
             digest = hashlib.sha256(data).hexdigest()
         known = await self.known_picture(picture, digest)
@@ -158,30 +160,37 @@ class Library:
         """Return the `limit` most recently used session ids that begin with `start`."""
         return await self._writer.read(lambda unit: unit.sessions.ids_like(start, limit))
 
-    def read_bytes(self, picture: Picture) -> bytes:
-        """Read a picture's file. Blocks.
+    async def read_bytes(self, picture: Picture) -> bytes:
+        """Read a picture's file, wherever it was moved by hand.
 
         Raises:
             UnreadableSource: the file is missing or was changed.
 
         """
-        return self._reader.read_saved_bytes(picture)
+        here = await self._reader.locate(picture)
+        return await anyio.to_thread.run_sync(self._reader.read_saved_bytes, here)
 
     async def rebuild(self, folders: Sequence[str], *, on_progress: CountCallback | None = None) -> "RebuildResult":
         """Add the records in folders and the folders below them to the catalogue (see `rebuild`).
+
+        A picture whose file is missing, and was moved there without its record, is found by its bytes.
 
         Raises:
             GptImageError: a folder does not exist or may not be read, or there is no catalogue.
 
         """
         from . import rebuild as rebuild_module
+        from .scan import MAX_ENTRIES
 
         self.require_catalogue()
         real = [await anyio.to_thread.run_sync(self._sources.readable_folder, folder) for folder in folders]
         scanned = await anyio.to_thread.run_sync(partial(self._scan, real, deep=True))
-        return await rebuild_module.rebuild(
+        result = await rebuild_module.rebuild(
             scanned, writer=self._writer, read=self._sources.read_saved, sandbox=self._sandbox, on_progress=on_progress
         )
+        missing = [picture async for batch in self.batches() for picture in batch if not exists(picture.path)]
+        result.moved += len(await self._reader.locate_in(missing, real, entries=MAX_ENTRIES))
+        return result
 
     async def rescue(self, paths: Sequence[str] = ()) -> "RescueResult":
         """Save the pictures that are found in raw answers: in files and folders, or in all folders of jobs.
@@ -200,24 +209,8 @@ class Library:
             known |= dict.fromkeys(await self._writer.read(lambda unit: unit.jobs.folders()))
             known |= dict.fromkeys([*self._output_dirs.own(), *private_folders()])
             real = [folder for folder in known if exists(folder)]
-        result = rescue_module.RescueResult()
-        for raw in await anyio.to_thread.run_sync(rescue_module.raw_answers, real):
-            await anyio.to_thread.run_sync(
-                partial(
-                    rescue_module.rescue_answer,
-                    raw,
-                    policy=self._output_dirs.policy,
-                    sandbox=self._sandbox,
-                    with_record=self._writer.repositories.keeps_history,
-                    result=result,
-                )
-            )
-        pictures = result.pictures
-        try:
-            await self._writer.in_transaction(lambda unit: [unit.pictures.add(picture) for picture in pictures])
-        except GptImageError as error:
-            result.notes.add(f"{error} The pictures are saved; `gpt-image-2-mcp library rebuild` lists them later.")
-        return result
+        policy = self._output_dirs.policy
+        return await rescue_module.rescue(real, policy=policy, writer=self._writer, sandbox=self._sandbox)
 
     def _readable(self, path: str) -> Path:
         """The real path of a file or folder that may be read."""
@@ -273,6 +266,30 @@ class Library:
         from .forget import forget
 
         await forget(row, writer=self._writer, output_dirs=self._output_dirs, cache=self._cache)
+
+    async def movable(self, reference: str) -> Picture:
+        """The picture of the catalogue by its id or the path of its file; see `find_row`, which raises BadRequest."""
+        row = await self.forgettable(reference)
+        picture = await self.picture(row.id)
+        if picture is None:
+            raise BadRequest(f"The row of {row.id} cannot be read; `gpt-image-2-mcp library forget` removes it.")
+        return await self._reader.locate(picture)
+
+    async def move(self, picture: Picture, folder: str) -> Notes:
+        """Move a picture with its record into a folder; see `move_picture`, which raises BadRequest and CannotSave."""
+        from .move import move_picture
+
+        return await move_picture(
+            picture, folder, reader=self._reader, output_dirs=self._output_dirs, writer=self._writer
+        )
+
+    async def delete(self, picture: Picture) -> None:
+        """Move a picture to the trash and forget it; see `trash_picture` and `forget`, which raise CannotSave."""
+        from .move import trash_picture
+
+        policy = self._output_dirs.policy
+        await anyio.to_thread.run_sync(partial(trash_picture, picture, reader=self._reader, policy=policy))
+        await self.forget(await self.forgettable(picture.id))
 
     async def export(
         self, folder: str, query: SearchQuery = ALL, *, on_progress: CountCallback | None = None

@@ -8,8 +8,11 @@ it was asked for with is not known any more: its record has no prompt.
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Final
+
+import anyio.to_thread
 
 from ..catalogue.picture_record import Picture
 from ..catalogue.sidecar import write_sidecar
@@ -21,6 +24,7 @@ from ..images.preview import check_decodes
 from ..openai_api.loose_parser import find_pictures
 from ..paths.policy import WritePolicy
 from ..paths.safe_open import is_file
+from ..persistence.writer_thread import WriterThread
 from ..storage.local_folder import RAW_PREFIX, RAW_SUFFIX, SIDE_FOLDER, Name, save_image
 from .progress import Notes
 
@@ -54,7 +58,27 @@ def raw_answers(paths: Sequence[Path]) -> list[Path]:
     return list(dict.fromkeys(found))
 
 
-def rescue_answer(raw: Path, *, policy: WritePolicy, sandbox: bool, with_record: bool, result: RescueResult) -> None:
+async def rescue(paths: Sequence[Path], *, policy: WritePolicy, writer: WriterThread, sandbox: bool) -> RescueResult:
+    """Save the pictures of all raw answers among `paths`, and add them to the catalogue."""
+    result = RescueResult()
+    keep = partial(
+        _rescue_answer,
+        policy=policy,
+        sandbox=sandbox,
+        with_record=writer.repositories.keeps_history,
+        result=result,
+    )
+    for raw in await anyio.to_thread.run_sync(raw_answers, paths):
+        await anyio.to_thread.run_sync(keep, raw)
+    pictures = result.pictures
+    try:
+        await writer.in_transaction(lambda unit: [unit.pictures.add(picture) for picture in pictures])
+    except GptImageError as error:
+        result.notes.add(f"{error} The pictures are saved; `gpt-image-2-mcp library rebuild` lists them later.")
+    return result
+
+
+def _rescue_answer(raw: Path, *, policy: WritePolicy, sandbox: bool, with_record: bool, result: RescueResult) -> None:
     """Save the pictures of one raw answer, and rename it, so that they are not saved twice. Blocks.
 
     `with_record` writes a record beside each of them.

@@ -12,8 +12,11 @@ import anyio.to_thread
 
 from ..catalogue.picture_record import Picture
 from ..catalogue.search_query import Overview, SearchQuery, SearchResult
-from ..errors import BadRequest, UnreadableSource, shown
-from ..images.preview import MAX_PICTURE_BYTES, Preview, make_preview
+from ..errors import BadRequest, ChildFailed, UnreadableSource, shown
+from ..images.formats import MIME
+from ..images.headers import facts as facts_of
+from ..images.preview import MAX_PICTURE_BYTES, POINTING_EDGE, Preview, make_preview
+from ..inputs import InputImage
 from ..inputs.reader import InputReader
 from ..inputs.references import References
 from ..parameters.models import ListImagesRequest, ShowImageRequest
@@ -90,12 +93,15 @@ class Viewer:
         return Listing(found, missing, filtered, numbers, sheet, by_turn)
 
     async def show(self, request: ShowImageRequest) -> View:
-        """Show a picture, or a region of it pixel for pixel if that fits into an answer.
+        """Show a picture, with a mask drawn over it, or a region of it pixel for pixel if that fits into an answer.
 
         Raises:
-            GptImageError: there is no such picture, it cannot be read, or the region is not inside it.
+            GptImageError: there is no such picture, it cannot be read, the region is not inside it, or there is no
+                such mask.
 
         """
+        if request.region is not None and request.mask is not None:
+            raise BadRequest("`mask` is drawn over the whole picture: leave out `region`, or `mask`.")
         if re.match(r"(https?|data):", request.image.strip(), re.IGNORECASE):
             raise BadRequest(
                 "`image` is a picture that was made here or a file on this computer; got the address"
@@ -114,7 +120,13 @@ class Viewer:
         else:
             data, name, note = found.data, found.path.name if found.path else found.source, found.note
             known = await self._library.known_picture(None, found.file_sha256)
-        seen, said = await anyio.to_thread.run_sync(_preview_of, data, name, request.region)
+        if request.mask is not None:
+            # As an edit takes it: the mask's numbers are of the picture that is sent.
+            image = found if isinstance(found, InputImage) else await self._reader.read_saved(found)
+            mask = await self._reader.mask(request.mask, (image.width, image.height))
+            seen, said = await anyio.to_thread.run_sync(_masked_preview, image, mask, name)
+        else:
+            seen, said = await anyio.to_thread.run_sync(_preview_of, data, name, request.region)
         return View(name, seen, f"{said} {note}" if note else said, known)
 
     def _sheet(self, numbers: Mapping[int, Picture]) -> bytes:
@@ -162,7 +174,6 @@ def _ids_there(pictures: Sequence[Picture]) -> set[str]:
 
 
 def _preview_of(data: bytes, name: str, region: str | None) -> tuple[Preview, str]:
-    from ..images import facts as facts_of
     from ..images.region import cut_region as region_of
     from ..images.region import parse_box
 
@@ -174,9 +185,35 @@ def _preview_of(data: bytes, name: str, region: str | None) -> tuple[Preview, st
         seen = region_of(data, facts, parse_box(region, facts), share=MAX_PICTURE_BYTES)
         return seen.preview, seen.description
     try:
-        shown = make_preview(data, facts, share=MAX_PICTURE_BYTES)
+        shown = make_preview(data, facts, share=MAX_PICTURE_BYTES, max_edge=POINTING_EDGE)
     except ValueError:
         shown = None
     if shown is None:
         raise UnreadableSource(f"The picture {name} cannot be decoded.")
-    return shown, f"The whole picture, {facts.width}x{facts.height}, at a size that fits."
+    whole = f"The whole picture, {facts.width}x{facts.height}"
+    return shown, f"{whole}, {_pointing(shown, (facts.width, facts.height))}"
+
+
+def _masked_preview(image: InputImage, mask: InputImage, name: str) -> tuple[Preview, str]:
+    import pybase64
+
+    from ..masks.show import draw_over
+
+    try:
+        data = draw_over(image.data, mask.data, share=MAX_PICTURE_BYTES)
+    except (ValueError, ChildFailed) as error:
+        raise UnreadableSource(f"The mask of the picture {name} cannot be shown: {error}.") from None
+    preview = Preview(pybase64.b64encode_as_string(data), MIME["jpeg"])
+    said = f"{mask.change} What stays is grey. The picture is {_pointing(preview, (image.width, image.height))}"
+    return preview, said
+
+
+def _pointing(preview: Preview, size: tuple[int, int]) -> str:
+    """The size at which a whole picture is shown, and how a mask says what was seen there."""
+    import pybase64
+
+    seen = facts_of(pybase64.b64decode(preview.base64))
+    if (seen.width, seen.height) == size:
+        return "shown at its own size. To point at a part in `mask`: `box LEFT,TOP WIDTHxHEIGHT`."
+    frame = f"{seen.width}x{seen.height}"
+    return f"shown at {frame}. To point at a part in `mask`: `box LEFT,TOP WIDTHxHEIGHT of {frame}`."

@@ -20,11 +20,13 @@ from ..errors import ApiError, BadAnswer, CannotSave, GptImageError, OutcomeUnkn
 from .api_result import ApiResult
 from .body_reader import ImageBytes
 from .bounded_body import CUT, MAX_PICTURE_BYTES
+from .connection_trace import trace_of
 from .loose_parser import find_pictures, find_usage, leave_out_pictures, may_hold_picture
 from .origin import Origin
 from .request import ImageRequest
 from .results import parse_usage, reading_answer
 from .sink import ImageSink
+from .unbilled import was_never_sent
 
 MAX_PLAIN_BYTES = 3_000
 """Bytes of a JSON object in which no picture can be: a refusal in words, for example."""
@@ -35,6 +37,7 @@ MAX_PIECE = 512 * 1024
 _PICTURE_FIELD: Final = re.compile(rb'b64_json|url|"result"\s*+:\s*+"')
 """What stands before a picture or a link: `result` is the Responses API's, and null where it made no picture."""
 IN_ERROR = "The backend answered with an error that had the picture in it."
+NO_HTTP = "The backend's answer is no valid HTTP; the picture was found in it all the same."
 NOT_READ = "More of it came than is read; the rest is not kept."
 RESCUE = "`gpt-image-2-mcp library rescue` looks for pictures in it."
 
@@ -120,6 +123,18 @@ def receive(
             _keep(content, failure, sink)
             raise
         return True
+    except openai.APIConnectionError as error:
+        unread = trace_of(error.request).unread
+        if not unread.content or was_never_sent(error):
+            raise
+        content = bytes(unread.content)
+        result = _find_result(unread.body, Origin.of_request(error.request), request)
+        if result is None:
+            if len(content) >= MAX_PLAIN_BYTES:
+                _keep(content, error, sink)
+            raise
+        sink.save_result(_without_extras(replace(result, warnings=(NO_HTTP,)), content, sink, wanted=wanted))
+        return False
 
 
 def _save(

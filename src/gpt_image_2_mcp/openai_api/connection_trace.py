@@ -9,6 +9,8 @@ from typing import Any
 
 import httpx2
 
+from .unread_answer import UnreadAnswer
+
 _TUNNEL_IS_THERE = ("proxy.start_tls.complete", "socks.setup_socks5_connection.complete")
 """The events after which the request itself is sent through a proxy's tunnel."""
 
@@ -27,9 +29,11 @@ class ConnectionTrace:
         self._has_tunnel = False
         self.is_connected = False
         """Whether there was a connection to the proxy or the backend."""
+        self.unread = UnreadAnswer()
 
     def __call__(self, event: str, info: Mapping[str, Any]) -> None:
         """Take an event; httpx2 calls this."""
+        self.unread.note(event, info)
         if event.endswith(".connect_tcp.started"):
             self._dialled = (info["host"], info["port"])
             self._needs_tunnel |= event.startswith("socks.")

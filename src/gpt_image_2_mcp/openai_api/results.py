@@ -97,9 +97,9 @@ def parse_object(content: bytes, origin: Origin, *, model: str) -> Mapping[str, 
     head = content[:200]
     if not head.startswith(b"{"):
         start = head[:60].decode("utf-8", "replace")
+        what = f"{origin.content_type} instead of JSON, beginning {shown(start)}" if head else "an empty body"
         raise BadAnswer(
-            f"The API's address answered with {origin.content_type} instead of JSON, beginning {shown(start)}."
-            f" {BASE_URL_HINT}",
+            f"The API's address answered with {what}. {BASE_URL_HINT}",
             request_id=origin.request_id,
         )
     try:

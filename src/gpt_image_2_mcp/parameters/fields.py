@@ -98,7 +98,13 @@ Like = Annotated[
     Field(description="id: its prompt and settings for a NEW picture, not its look"),
 ]
 FromTurn = Annotated[int, Field(ge=0, description="branch from this turn; 0: the originals")]
-Mask = Annotated[Source, Field(description="PNG of image 1's size, transparent where to change (a hint)")]
+Mask = Annotated[
+    Source,
+    Field(
+        description="where image 1 changes: `box LEFT,TOP WxH of 1024x683` (size as seen), ellipse, polygon, + -,"
+        " everything but; or a picture, transparent or white there"
+    ),
+]
 Since = Annotated[
     str,
     Field(max_length=60, description="2026-11-22T14:30, yesterday 9:00, last week, 2h ago"),

@@ -62,7 +62,7 @@ def drifted(picture: Image.Image, drift: Drift, *, stencil: Image.Image | None, 
 def bled(stencil: Image.Image) -> Image.Image:
     """Give a stencil that is `BLEED` pixels larger all round."""
     quarter = (max(1, stencil.width // 4), max(1, stencil.height // 4))
-    grown = stencil.resize(quarter, Image.Resampling.NEAREST)
+    grown = scaled(stencil, quarter, Image.Resampling.NEAREST)
     for _ in range(BLEED // 8):
         grown = grown.filter(ImageFilter.MaxFilter(5))
     whole = scaled(grown, stencil.size, Image.Resampling.BILINEAR)

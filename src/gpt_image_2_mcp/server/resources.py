@@ -6,7 +6,6 @@ from contextlib import contextmanager
 from typing import Any
 from urllib.parse import unquote
 
-import anyio.to_thread
 from mcp import MCPError
 from mcp.server import ServerRequestContext
 from mcp.server.mcpserver import Context, MCPServer
@@ -127,7 +126,7 @@ class PictureServer(MCPServer[ImageService]):
         if found is None or self.service is None:
             raise ResourceNotFoundError(_unknown_text(uri))
         try:
-            data = await anyio.to_thread.run_sync(self.service.library.read_bytes, found)
+            data = await self.service.library.read_bytes(found)
         except GptImageError as error:
             raise ResourceNotFoundError(f"{uri} cannot be read: {error}") from None
         return [ReadResourceContents(content=data, mime_type=found.mime_type)]

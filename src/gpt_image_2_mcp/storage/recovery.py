@@ -24,6 +24,9 @@ MAX_BYTES: Final = 200_000_000
 MAX_RESCUED: Final = 20
 """Pictures of one folder that are given a name at once: ten times what a process has under way when it is killed."""
 
+MAX_REMOVED: Final = 1_000
+"""Part files of a folder that are no pictures and are removed at once."""
+
 OLD_S: Final = 60
 """Seconds after which no process writes a part file any longer: `LIMIT_S` is half of that."""
 
@@ -54,7 +57,7 @@ def recover_parts(folder: Path) -> list[str]:
         found.append(
             f"{len(left)} more files like {left[0]} stay: {MAX_RESCUED} of one folder are put in order at once."
         )
-    for part in sorted({*pictures, *others} - {*left}):
+    for part in sorted({*pictures, *others[:MAX_REMOVED]} - {*left}):
         try:
             with os.fdopen(open_no_follow(part, os.O_RDWR), "rb", buffering=0) as file:
                 status = os.fstat(file.fileno())

@@ -124,7 +124,7 @@ class CarefulEdit(Arguments):
         Picture | None, Field(description="second picture that the change takes from: path, URL or picture id")
     ] = None
     mask: Annotated[
-        Picture | None, Field(description="PNG of the picture's size, transparent where to change: path or URL")
+        Picture | None, Field(description="where to change: a shape like `box 120,40 300x200`, or a path or URL")
     ] = None
     quality: Annotated[Finish, Field(description=f"{FINISHES} (default medium)")] = "medium"
 

@@ -31,6 +31,7 @@ from .handshake import (
     are_known_capabilities,
     is_known_client,
     is_known_meta,
+    modern_version,
 )
 
 FEW_INPUTS = 4
@@ -98,8 +99,8 @@ def _client(opening: list[Any], meta: dict[str, Any]) -> str | None:
     """The name of the client; "" if it gave none, None if the connection was not opened in a form that is known."""
     hello = opening[0]["params"] if opening else {}
     if VERSION in meta:
-        # Since 2026-07-28, each request says for itself what `initialize` said before.
-        is_open = hello.get("_meta", {}).get(VERSION) == meta[VERSION]
+        # Since 2026-07-28, each request says for itself what `initialize` said before, and may be the first one.
+        is_open = meta[VERSION] == (hello.get("_meta", {}).get(VERSION) if opening else modern_version())
         capabilities, client = meta.get(CAPABILITIES), meta.get(CLIENT, {"name": "", "version": ""})
     else:
         methods = [message["method"] for message in opening]

@@ -83,6 +83,12 @@ def answer_handshake(pipes: "StdioPipes") -> HandshakeReplay | None:
     return None
 
 
+def modern_version() -> str:
+    """Give the version of the protocol that has no handshake."""
+    with open(RECORDING, encoding="utf-8") as file:  # noqa: PTH123 - as above
+        return json.load(file)["modern_version"]
+
+
 class _Responder:
     """Gives one client the recorded answers, and keeps the lines that the full server has to read again.
 

@@ -22,6 +22,12 @@ REPLACED = (
     " versions must not be mixed; nothing was sent. Restart the MCP server in your client."
 )
 
+NOT_LOADED = (
+    "gpt-image-2-mcp could not be loaded, and ends: the program may have been replaced or damaged since this server was"
+    " started. A picture that was asked for may have been made and billed, and is saved then: restart the MCP server in"
+    " your client, whose log has the reason, and look with list_images before you ask for it again."
+)
+
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.dirname(__file__)))  # noqa: PTH120 - pathlib costs 5 ms
 _FILES = [f"{_PACKAGE}/{name}" for name in ("__init__.py", "app.py")]
 
@@ -47,14 +53,18 @@ class Installation:
 def refuse_all(pipes: "StdioPipes", line: bytes) -> None:
     """Answer this line and all that follow with `REPLACED`, until the client closes stdin. Nothing has to be loaded."""
     while line or (line := pipes.read_line()):
-        try:
-            message: Any = json.loads(line)
-            if "id" in message and "method" in message:
-                pipes.write(refusal(message["id"], message["method"], REPLACED))
-        except (ValueError, TypeError, RecursionError):
-            # This is no request.
-            pass
+        refuse(pipes, line, REPLACED)
         line = b""
+
+
+def refuse(pipes: "StdioPipes", line: bytes, reason: str) -> None:
+    """Answer a line with the reason why it is not carried out, if it is a request."""
+    try:
+        message: Any = json.loads(line)
+        if "id" in message and "method" in message:
+            pipes.write(refusal(message["id"], message["method"], reason))
+    except (ValueError, TypeError, RecursionError):
+        return
 
 
 def refusal(request_id: object, method: object, reason: str) -> bytes:

@@ -22,6 +22,7 @@ from ...service.images import ImageService
 from .engine.control import EngineControl
 from .first_call import read_first_call
 from .handshake import HandshakeReplay
+from .installation import NOT_LOADED, refuse
 from .pipes import StdioPipes
 from .signals import ending_signals, is_insistent
 
@@ -54,6 +55,7 @@ async def _serve(pipes: StdioPipes, replay: HandshakeReplay, sandbox: bool, engi
     for problem in settings.problems:
         sys.stderr.write(f"gpt-image-2-mcp: {problem}\n")
     ended = anyio.Event()
+    refused = b""
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(_watch_signals, ended)
         async with open_user_service(settings, first_call_at=replay.first_call_at) as service:
@@ -65,9 +67,10 @@ async def _serve(pipes: StdioPipes, replay: HandshakeReplay, sandbox: bool, engi
             try:
                 # In a thread, so that the job goes on meanwhile.
                 await anyio.to_thread.run_sync(importlib.import_module, f"{__package__}.connection")
-            except ImportError as error:
-                # The program was replaced or is damaged. The service still saves what is paid before it closes.
-                sys.stderr.write(f"gpt-image-2-mcp: {error}\n")
+            except Exception as error:  # noqa: BLE001 - whatever is wrong with the files of the program
+                # It was replaced or is damaged. The service still saves what is paid before it closes.
+                sys.stderr.write(f"gpt-image-2-mcp: the server cannot be loaded: {error}\n")
+                refused = replay.line
             else:
                 from .connection import serve_connection
 
@@ -75,6 +78,9 @@ async def _serve(pipes: StdioPipes, replay: HandshakeReplay, sandbox: bool, engi
                 gc.freeze()
                 gc.enable()
                 await serve_connection(pipes, replay, service, control=control, ended=ended)
+        if refused and not engine:
+            # Only now, when what is paid is saved. The front of an engine says so itself.
+            refuse(pipes, refused, NOT_LOADED)
         tasks.cancel_scope.cancel()
 
 

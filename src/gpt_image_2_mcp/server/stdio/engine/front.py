@@ -34,6 +34,14 @@ MAX_BUFFER_BYTES = 1024 * 1024
 """Bytes that wait for one side while it does not read; beyond it the other side is not read either."""
 
 
+NEVER = float("inf")
+GRACE = "GPT_IMAGE_2_SHUTDOWN_GRACE_S"
+"""The setting that bounds how long an engine goes on without a client; importing `Settings` for it takes long."""
+DEFAULT_GRACE_S = 300.0
+LEAVE_AFTER_S = 5.0
+"""How much longer than that the front waits for the engine to end: one that is stopped or hangs never does."""
+
+
 class EngineStart:
     """What a new engine needs: its end of the socket, the opening of the connection, and the state of the chat."""
 
@@ -81,6 +89,8 @@ class _Front:
         """The ids of the engine's own requests that the client has not answered."""
         self._input_ended_at: float | None = None
         """When the client closed stdin, or a signal came, by `time.monotonic`."""
+        self._leave_at = NEVER
+        """When the front ends although the engine has not, by `time.monotonic`."""
         self._is_stopped = False
 
     def run(self) -> EngineStart | None:
@@ -110,6 +120,10 @@ class _Front:
                         os.write(2, f"gpt-image-2-mcp: no engine could be started: {error}\n".encode())
                     self._refuse(NOT_STARTED)
             if self._socket is None and self._input_ended_at is not None and not self._to_client:
+                os._exit(0)
+            if time.monotonic() >= self._leave_at:
+                with suppress(OSError):
+                    os.write(2, b"gpt-image-2-mcp: the engine does not end, and is left as it is\n")
                 os._exit(0)
         # This is the engine now.
         signal.set_wakeup_fd(-1)
@@ -159,8 +173,8 @@ class _Front:
             # `poll` reports an end also where nothing is asked for, and would return at once again and again.
             if events:
                 poll.register(number, events)
-        due = self._to_client.due_at(leaving_since=self._input_ended_at)
-        ready = dict(poll.poll(None if due is None else 1000 * max(0.0, due - time.monotonic())))
+        due = min(self._leave_at, self._to_client.due_at(leaving_since=self._input_ended_at) or self._leave_at)
+        ready = dict(poll.poll(None if due == NEVER else 1000 * max(0.0, due - time.monotonic())))
         self._confirm()
         if awake in ready:
             os.read(awake, READ_BYTES)
@@ -224,6 +238,7 @@ class _Front:
 
     def _end_input(self) -> None:
         self._input_ended_at = time.monotonic()
+        self._leave_at = self._input_ended_at + _grace_s() + LEAVE_AFTER_S
         self._shut_down()
 
     def _confirm(self) -> None:
@@ -329,3 +344,10 @@ class _Front:
         pending, self._pending = self._pending, {}
         for key, method in pending.items():
             self._to_client.add(refusal(json.loads(key), method, reason))
+
+
+def _grace_s() -> float:
+    try:
+        return max(0.0, float(os.environ.get(GRACE, "")))
+    except ValueError:
+        return DEFAULT_GRACE_S

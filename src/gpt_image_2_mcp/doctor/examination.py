@@ -1,0 +1,36 @@
+"""All checks, in the order in which they are told."""
+
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from ..credentials.api_key import FILE_VARIABLE, KEYRING_VARIABLE
+from ..install.systems import System
+from ..settings import Settings
+from .backend import check_backend
+from .configuration import check_settings
+from .disk import check_disk
+from .entries import check_entries, key_environment
+from .finding import Finding
+from .program import check_program
+
+_KEY_VARIABLES = ("OPENAI_API_KEY", FILE_VARIABLE, KEYRING_VARIABLE)
+
+
+def examine(system: System, data_dir: Path, *, sandbox: bool = False, client: str | None = None) -> Iterator[Finding]:
+    """Look at everything; `client` is the id of the one whose entry is looked at, otherwise all that are here.
+
+    Without a key in this environment, the settings of the first client that has one are checked with it.
+    """
+    environ: Mapping[str, str] = os.environ
+    key_from = "in this environment"
+    if not sandbox and not any(environ.get(name) for name in _KEY_VARIABLES):
+        found = key_environment(system)
+        if found is not None:
+            key_from, environ = found[0], {**environ, **found[1]}
+    settings = Settings.read(environ, sandbox=sandbox)
+    yield from check_program(ask_index=not sandbox)
+    yield from check_settings(settings, key_from)
+    yield from check_backend(settings)
+    yield from check_disk(settings, data_dir)
+    yield from check_entries(system, client)

@@ -1,0 +1,79 @@
+"""Draws masks with Pillow, in one byte a pixel."""
+
+from typing import TYPE_CHECKING
+
+from ..errors import BadRequest
+from .place import Placed, Size, pixels_of, place
+from .words import Words
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from PIL import Image
+
+FULL = 255
+_STEP = 100
+"""Pixels that an area grows at once: in a blur of a much larger radius a single pixel would be rounded away."""
+
+
+def draw(words: Words, size: Size) -> "Image.Image":
+    """The weights of a mask in words for a picture of this size.
+
+    Raises:
+        BadRequest: it does not fit the picture (`place`), or grows or is feathered too far.
+
+    """
+    from PIL import ImageChops
+
+    weights = draw_shapes(place(words, size), size)
+    if words.is_inverted:
+        weights = ImageChops.invert(weights)
+    for name, length in (("grow", words.grow), ("feather", words.feather)):
+        if length and pixels_of(length, size) > min(size):
+            raise BadRequest(f"`{name} {length}` is more than the short edge of the {size[0]}x{size[1]} picture.")
+    if words.grow:
+        weights = grown(weights, pixels_of(words.grow, size))
+    return feathered(weights, pixels_of(words.feather, size)) if words.feather else weights
+
+
+def draw_shapes(shapes: "Sequence[Placed]", size: Size) -> "Image.Image":
+    """Weights with these shapes, in their order."""
+    from PIL import Image, ImageDraw
+
+    weights = Image.new("L", size)
+    pen = ImageDraw.Draw(weights)
+    for shape in shapes:
+        fill = 0 if shape.is_removed else FULL
+        if shape.kind == "polygon":
+            pen.polygon(shape.corners, fill=fill)
+            continue
+        left, upper, right, lower = shape.box
+        # Pillow's right and lower edges belong to the shape.
+        box = (left, upper, right - 1, lower - 1)
+        (pen.ellipse if shape.kind == "ellipse" else pen.rectangle)(box, fill=fill)
+    return weights
+
+
+def grown(weights: "Image.Image", pixels: int) -> "Image.Image":
+    """Weights whose areas are larger by some pixels to each side; what has a weight then has all of it."""
+    from PIL import ImageFilter
+
+    lookup = [0] + [FULL] * FULL
+    while pixels > 0:
+        step = min(pixels, _STEP)
+        for radius in ((step, 0), (0, step)):
+            # A pixel with an area within the radius is no longer 0: fast at any radius, where `MaxFilter` is not.
+            weights = weights.filter(ImageFilter.BoxBlur(radius)).point(lookup)  # pyright: ignore[reportUnknownMemberType] - numpy's
+        pixels -= step
+    return weights
+
+
+def feathered(weights: "Image.Image", pixels: int) -> "Image.Image":
+    """Weights that fall to 0 over some pixels inside the areas' edges; nothing outside gets a weight."""
+    from PIL import ImageChops, ImageFilter
+
+    if pixels < 1:
+        return weights
+    inner = ImageChops.invert(grown(ImageChops.invert(weights), pixels - pixels // 2))
+    soft = inner.filter(ImageFilter.BoxBlur(pixels // 2))
+    return ImageChops.darker(soft, weights)

@@ -1,0 +1,347 @@
+"""`gpt-image-2-mcp doctor`: each thing that can be in the way has a line, with the way out where it is not green."""
+
+import json
+import os
+import re
+import sqlite3
+import sys
+import time
+from collections.abc import Callable, Generator
+from contextlib import closing, contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+from workbench import KEY, SMALL
+
+from gpt_image_2_mcp import __version__
+from gpt_image_2_mcp.app import data_folder
+from gpt_image_2_mcp.cli.commands import commands
+from gpt_image_2_mcp.database import schema
+from gpt_image_2_mcp.doctor.troubles import TROUBLES, trouble_of
+
+SERVER = [sys.executable, "-m", "gpt_image_2_mcp", "--sandbox"]
+
+Lines = dict[str, dict[str, Any]]
+
+
+@pytest.fixture
+def home() -> Path:
+    return Path(os.environ["HOME"])
+
+
+@contextmanager
+def answering(status: int, body: object, **headers: str) -> Generator[str]:
+    """A server that answers every GET so; its address."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            content = json.dumps(body).encode()
+            self.send_response_only(status)
+            for name, value in {
+                "Content-Type": "application/json",
+                "Content-Length": str(len(content)),
+                **headers,
+            }.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(content)
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its name there
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@pytest.fixture(autouse=True)
+def nothing_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No index and no API are asked, unless a test names them."""
+    monkeypatch.setenv("UV_DEFAULT_INDEX", "http://127.0.0.1:9")
+    monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:9/v1")
+
+
+def examined(*arguments: str) -> tuple[Lines, int]:
+    result = CliRunner().invoke(commands, ["doctor", "--json", *arguments])
+    assert result.exit_code in (0, 1), (result.output, result.exception)
+    lines = {line["check"]: line for line in json.loads(result.stdout)}
+    assert all(line["way_out"] for line in lines.values() if line["level"] != "green")
+    assert KEY not in result.output
+    return lines, result.exit_code
+
+
+def entry(home: Path, command: list[str], **env: str) -> None:
+    path = home / ".cursor" / "mcp.json"
+    path.parent.mkdir(exist_ok=True)
+    server = {"command": command[0], "args": command[1:], "env": env}
+    path.write_text(json.dumps({"mcpServers": {"gpt-image-2": server}}), encoding="utf-8")
+
+
+def test_everything_is_green_where_all_is_well(
+    home: Path, sandbox_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    monkeypatch.setenv("OPENAI_BASE_URL", sandbox_url)
+    uvx = tmp_path / "uvx"
+    uvx.write_text("", encoding="utf-8")
+    uvx.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    entry(home, SERVER)
+    CliRunner().invoke(commands, ["generate", "a fox", "--size", SMALL])
+    with answering(200, {"versions": ["0.0.1", __version__, "99.0rc1"]}) as index:
+        monkeypatch.setenv("UV_DEFAULT_INDEX", index)
+        lines, code = examined()
+    assert {name: line["what"] for name, line in lines.items() if line["level"] != "green"} == {}
+    assert code == 0
+    assert list(lines) == [
+        "version", "python", "uv", "settings", "key", "waiting", "answers", "inputs", "budget", "address", "network",
+        "access", "model", "clock", "folder", "room", "database", "calls", "clients: cursor",
+    ]  # fmt: skip
+    assert f"version {schema.VERSION}, in use by no server" in lines["database"]["what"]
+
+
+def test_a_person_reads_one_line_each_with_the_way_out_below(home: Path) -> None:
+    entry(home, ["/no/such/uvx", "gpt-image-2-mcp@0.0.1"])
+    result = CliRunner().invoke(commands, ["doctor", "--sandbox"])
+    assert result.exit_code == 1
+    assert (
+        "✗ clients: cursor: 'gpt-image-2' starts /no/such/uvx, which is not there\n"
+        "    Run `gpt-image-2-mcp install cursor`.\n"
+    ) in result.stdout
+
+
+# The program.
+
+
+def test_a_newer_release_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    with answering(200, {"versions": ["99.1.0", "99.0.5", "100.0rc1"]}) as index:
+        monkeypatch.setenv("UV_DEFAULT_INDEX", index)
+        line = examined()[0]["version"]
+    assert (line["level"], line["way_out"]) == ("yellow", "Run `uvx gpt-image-2-mcp@99.1.0 install`.")
+
+
+@pytest.mark.parametrize("body", [[], {"versions": 7}, "x", {}])
+def test_an_index_that_answers_nonsense_tells_no_version(body: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    with answering(200, body) as index:
+        monkeypatch.setenv("UV_DEFAULT_INDEX", index)
+        assert "not known" in examined()[0]["version"]["what"]
+
+
+# The settings.
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "check", "level"),
+    [
+        ("GPT_IMAGE_2_MAX_WAIT_S", "abc", "settings", "red"),
+        ("OPENAI_API_KEY", "", "key", "red"),
+        ("OPENAI_API_KEY_FILE", "/no/such/file", "key", "red"),
+        ("GPT_IMAGE_2_MAX_WAIT_S", "0", "waiting", "yellow"),
+        ("GPT_IMAGE_2_MAX_WAIT_S", "90", "waiting", "yellow"),
+        ("GPT_IMAGE_2_INLINE", "none", "answers", "yellow"),
+        ("GPT_IMAGE_2_PARTIAL_IMAGES", "2", "answers", "yellow"),
+        ("GPT_IMAGE_2_ALLOWED_DIRS", "/no/such/folder", "inputs", "yellow"),
+        ("GPT_IMAGE_2_BUDGET_PER_DAY_USD", "0", "budget", "red"),
+        ("GPT_IMAGE_2_OUTPUT_DIR", "/etc/passwd/pictures", "folder", "red"),
+        ("HTTPS_PROXY", "ftp://x", "network", "red"),
+        ("SSL_CERT_FILE", "/no/such/file", "network", "red"),
+        ("OPENAI_BASE_URL", "http://images.example.com/v1", "address", "yellow"),
+        ("GPT_IMAGE_2_DATABASE_URL", "sqlite://", "database", "yellow"),
+    ],
+)
+def test_a_setting_that_is_in_the_way_has_its_line(
+    variable: str, value: str, check: str, level: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(variable, value)
+    lines, code = examined()
+    assert lines[check]["level"] == level, lines[check]
+    assert code == 1
+
+
+def test_a_key_that_stands_in_a_clients_entry_alone_is_the_one_that_is_tried(home: Path, sandbox_url: str) -> None:
+    entry(home, SERVER, OPENAI_API_KEY=KEY, OPENAI_BASE_URL=sandbox_url, PATH="/nowhere")
+    lines, _ = examined()
+    assert lines["key"]["what"] == "there is one, in the entry of Cursor"
+    assert lines["access"]["level"] == "green"
+
+
+# The way to the API.
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "check", "level"),
+    [
+        (401, {"error": {"message": "Incorrect API key", "code": "invalid_api_key"}}, "access", "red"),
+        (403, {"error": {"message": "Missing scopes: model.read"}}, "access", "yellow"),
+        (404, {"detail": "Not Found"}, "access", "yellow"),
+        (500, {}, "access", "red"),
+        (200, {"data": []}, "model", "yellow"),
+        (200, {"data": 1}, "access", "yellow"),
+        (200, "x", "access", "yellow"),
+    ],
+)
+def test_what_the_api_answers_is_told(
+    status: int, body: object, check: str, level: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    with answering(status, body, Date="Sun, 22 Nov 2020 08:00:00 GMT") as address:
+        monkeypatch.setenv("OPENAI_BASE_URL", f"{address}/v1")
+        lines, _ = examined()
+    assert lines["network"]["level"] == "green"
+    assert lines[check]["level"] == level, lines[check]
+    if check != "access" or status != 200:
+        assert lines["clock"]["level"] == "yellow"
+
+
+def test_without_a_key_the_way_to_the_api_is_tried_all_the_same() -> None:
+    lines, _ = examined()
+    assert lines["network"]["level"] == "red"
+    assert "access" not in lines
+
+
+# The disk.
+
+
+@pytest.fixture
+def database() -> Path:
+    """The database after a picture of the sandbox."""
+    result = CliRunner().invoke(commands, ["generate", "a fox", "--size", SMALL, "--sandbox"])
+    assert result.exit_code == 0, result.output
+    return data_folder() / "gpt-image-2-sandbox.db"
+
+
+def change(database: Path, statement: str, *values: object) -> None:
+    with closing(sqlite3.connect(database)) as connection, connection:
+        connection.execute(statement, values)
+
+
+def zeroed(database: Path) -> None:
+    content = bytearray(database.read_bytes())
+    content[4096:12288] = bytes(8192)
+    database.write_bytes(content)
+
+
+SPOILT: tuple[tuple[Callable[[Path], object], str], ...] = (
+    (lambda path: path.write_bytes(b"no database" * 1000), "damaged or is not a database"),
+    (zeroed, "damaged"),
+    (lambda path: change(path, "UPDATE schema_version SET version = 99"), "version 99"),
+    (lambda path: change(path, "DROP TABLE schema_version"), "another program"),
+)
+
+
+@pytest.mark.parametrize(("spoil", "what"), SPOILT)
+def test_a_database_that_cannot_be_used_is_red(spoil: Callable[[Path], object], what: str, database: Path) -> None:
+    spoil(database)
+    lines, code = examined("--sandbox")
+    assert (lines["database"]["level"], code) == ("red", 1)
+    assert what in lines["database"]["what"]
+
+
+def test_what_waits_for_the_database_is_told(database: Path) -> None:
+    assert examined("--sandbox")[0]["database"]["level"] == "green"
+    from gpt_image_2_mcp.persistence.spool import Spool
+
+    spool = Spool.of(database, database.parent)
+    assert spool is not None
+    spool.path.write_text("{}\n", encoding="utf-8")
+    result = CliRunner().invoke(commands, ["doctor", "--sandbox"])
+    assert f"! database: what it could not take waits in {spool.path}" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("state", "outcome", "what"),
+    [
+        ("failed", {"error": "OpenAI's moderation refused this: sexual."}, "moderation refused this"),
+        ("failed", {"error": "Something new. Do this."}, "Something new"),
+        ("lost", None, "was lost"),
+        ("sent", None, "does not come"),
+    ],
+)
+def test_calls_that_failed_lately_are_told_with_their_way_out(
+    state: str, outcome: object, what: str, database: Path
+) -> None:
+    an_hour_ago = (time.time() - 3600) * 1_000_000
+    statement = "UPDATE jobs SET state = ?, outcome = ?, created_us = ?"
+    change(database, statement, state, json.dumps(outcome) if outcome else None, int(an_hour_ago))
+    with closing(sqlite3.connect(database)) as connection:
+        assert connection.execute("SELECT count(*) FROM jobs").fetchone() == (1,)
+    line = examined("--sandbox")[0]["calls"]
+    assert line["level"] == "yellow"
+    assert what in line["what"]
+
+
+# The clients.
+
+
+@pytest.mark.parametrize(
+    ("command", "what"),
+    [
+        (["/no/such/uvx", "gpt-image-2-mcp"], "is not there"),
+        (["/bin/sh", "-c", "exit 3 # gpt-image-2-mcp"], "ended with code 3"),
+        (["/bin/sh", "-c", "echo Welcome to gpt-image-2-mcp"], "something else to stdout"),
+    ],
+)
+def test_a_command_that_does_not_answer_is_red(command: list[str], what: str, home: Path) -> None:
+    entry(home, command)
+    lines, code = examined("--sandbox", "--client", "cursor")
+    assert (lines["clients: cursor"]["level"], code) == ("red", 1)
+    assert what in lines["clients: cursor"]["what"]
+
+
+def test_an_entry_of_another_version_is_yellow(home: Path) -> None:
+    answer = json.dumps({"jsonrpc": "2.0", "id": 1, "result": {}})
+    entry(home, ["/bin/sh", "-c", f"read line; echo '{answer}' # gpt-image-2-mcp@0.0.1"])
+    line = examined("--sandbox")[0]["clients: cursor"]
+    assert (line["level"], line["way_out"]) == ("yellow", "Run `gpt-image-2-mcp install cursor`.")
+    assert "version 0.0.1" in line["what"]
+
+
+def test_files_that_cannot_be_read_and_clients_without_an_entry_are_told(home: Path) -> None:
+    assert examined("--sandbox")[0]["clients"]["level"] == "yellow"
+    (home / ".cursor").mkdir()
+    (home / ".lmstudio").mkdir()
+    (home / ".lmstudio" / "mcp.json").write_text("{", encoding="utf-8")
+    lines, _ = examined("--sandbox")
+    assert lines["clients: cursor"]["what"] == "has no entry of this server"
+    assert lines["clients: lm-studio"]["level"] == "red"
+
+
+def test_two_entries_are_told(home: Path) -> None:
+    entry(home, SERVER)
+    path = home / ".cursor" / "mcp.json"
+    document = json.loads(path.read_text(encoding="utf-8"))
+    document["mcpServers"]["old-name"] = document["mcpServers"]["gpt-image-2"]
+    path.write_text(json.dumps(document), encoding="utf-8")
+    result = CliRunner().invoke(commands, ["doctor", "--sandbox"])
+    assert "has 2 entries of this server: 'gpt-image-2', 'old-name'" in result.stdout
+
+
+# The page.
+
+
+def test_every_row_of_the_troubleshooting_page_is_looked_for(database: Path) -> None:
+    lines, _ = examined("--sandbox")
+    del database
+    checks = {*lines, "network"}
+    assert {row.check for row in TROUBLES} <= checks
+    page = (Path(__file__).parents[2] / "docs" / "troubleshooting.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (.+) \| (.+) \| (.+) \|$", page, re.MULTILINE)
+    assert rows[1:] == [(row.seen, row.way_out, row.check) for row in TROUBLES]
+
+
+def test_a_row_about_failed_calls_recognises_its_own_words() -> None:
+    for row in TROUBLES:
+        if row.check == "calls":
+            assert row.phrase or not row.seen.startswith('"'), row.seen
+        if row.phrase and row.seen.startswith('"'):
+            words = row.seen.split('"')[1].replace("…", "3")
+            assert trouble_of(f"It failed: {words} and so on.") is row

@@ -96,6 +96,8 @@ async def test_no_name_is_told_of_a_folder_that_is_closed_or_of_a_file_that_is_n
 async def test_a_catalogued_picture_is_read_under_its_exact_name_only(bench: Bench) -> None:
     made = await bench.made("generate_image", filename_prefix="fox", **DRAFT)
     made.path.rename(made.path.with_name(made.path.name.upper()))
+    # With its own bytes it would be the same picture, under another name.
+    made.path.with_name(made.path.name.upper()).write_bytes(encoded())
     (image,) = made.report["images"]
     assert "is gone or cannot be read" in await bench.refused("edit_image", images=image["id"], **DRAFT)
 

@@ -21,6 +21,7 @@ import pytest
 from fault_proxy import paying, until
 from patience import PATIENCE_S
 from postgres_server import Server
+from power_cut import Disk
 from sqlalchemy import event
 from sqlalchemy.pool import QueuePool
 from stdio_bench import reached
@@ -114,6 +115,17 @@ async def test_what_a_locked_database_cannot_take_is_written_once_when_it_can(n:
     assert costs == [("settled", 1), ("settled", n)]
     assert all(row["nano_usd"] for row in rows(tmp_path, "charges"))
     assert not spooled(tmp_path)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="it reads what a descriptor leads to")
+async def test_what_waits_outlasts_a_power_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    disk = Disk(monkeypatch)
+    async with paying(tmp_path) as bench:
+        for number in range(2):
+            answer = await made_while(bench, lambda: locked(tmp_path), prompt=f"fox {number}")
+            left = disk.after_power_cut(tmp_path / "data")
+            (waiting,) = (content for name, content in left.items() if name.startswith("waiting-") and content)
+            assert answer.paths[0].stem.encode() in waiting
 
 
 async def test_a_list_says_that_it_lacks_what_still_waits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

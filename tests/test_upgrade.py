@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from next_chat import its_own_folders, saved, text_of, until
+from next_chat import its_own_folders, saved, text_of, the_next_chat_has_it, until
 from promises import promise
 from stdio_bench import HURRIED, Box, running
 from workbench import SMALL
@@ -88,6 +88,27 @@ async def test_a_picture_under_way_is_saved_and_recorded_all_the_same(
         assert told["isError"]
         assert REPLACED in text_of(told)
         assert b"RuntimeError" not in program.stderr
+
+
+@pytest.mark.parametrize("engine", ["on", "off"])
+async def test_a_first_picture_is_saved_recorded_and_told_though_its_server_cannot_be_loaded(
+    engine: str, environ: dict[str, str], copy: Path, box: Box
+) -> None:
+    """An upgrade began before the call, and ended as soon as its request was sent."""
+    (copy / "server" / "factory.py").write_text("half a line of (", encoding="utf-8")
+    async with running({**environ, "GPT_IMAGE_2_ENGINE": engine}) as program:
+        await box.turn(hold=True)
+        await program.greet()
+        number = await program.call("generate_image", **FOX)
+        await box.reached(1)
+        upgrade(copy)
+        await box.release()
+        told = await program.answer(number)
+        assert told["isError"]
+        assert "list_images" in text_of(told)
+        await program.close_stdin()
+        assert await program.ended() == 0
+    await the_next_chat_has_it({name: value for name, value in environ.items() if name != "PYTHONPATH"}, box)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the engine is off on other systems")

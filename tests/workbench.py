@@ -29,6 +29,7 @@ from gpt_image_2_mcp.images import facts
 from gpt_image_2_mcp.images.metadata import without_metadata
 from gpt_image_2_mcp.sandbox import Knobs, RecordedRequest, SandboxTransport, build_sandbox
 from gpt_image_2_mcp.server.factory import build_server
+from gpt_image_2_mcp.server.resources import PictureServer
 from gpt_image_2_mcp.server.tools import all_tools
 from gpt_image_2_mcp.settings import Settings
 
@@ -93,6 +94,7 @@ class Bench:
     folder: Path
     working_dir: Path
     home: Path
+    server: PictureServer
 
     async def call(self, tool: str, **arguments: Any) -> CallToolResult:
         with anyio.fail_after(PATIENCE_S):
@@ -201,13 +203,12 @@ class Benches:
             home=home,
             data_dir=data_dir,
         )
-        client = await self._stack.enter_async_context(
-            Client(build_server(lambda: service), mode="legacy" if legacy else "auto")
-        )
+        server = build_server(lambda: service)
+        client = await self._stack.enter_async_context(Client(server, mode="legacy" if legacy else "auto"))
         # The stack closes in reverse order: requests that a failed test holds are released before the service waits for
         # them.
         self._stack.callback(knobs.release)
-        return Bench(client, knobs, folder, working_dir, home)
+        return Bench(client, knobs, folder, working_dir, home, server)
 
 
 class Canned(httpx2.AsyncBaseTransport):

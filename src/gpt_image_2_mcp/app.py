@@ -15,6 +15,7 @@ from platformdirs import user_data_path
 
 from .database.url import Address
 from .generation.charges import Budgets, Spending
+from .generation.locator import PaidLocator
 from .generation.output_dirs import OutputDirs
 from .generation.pipeline import Pipeline
 from .generation.recorder import Recorder
@@ -121,6 +122,7 @@ async def open_service(
             durations=durations,
             news=news,
         )
+        reader.locator = PaidLocator(settings, backend, writer, spending.budgets)
         jobs = JobRunner(tasks, store, pipeline)
         service = ImageService(
             settings,

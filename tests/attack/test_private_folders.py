@@ -185,7 +185,12 @@ server read it, and send it to the API or show it?\
 
 @promise("Reading", "Where you are asked about a file, only an explicit yes counts.")
 @pytest.mark.parametrize(
-    "answer", [("decline", None), ("cancel", None), ("accept", {"read": False}), ("accept", {}), ("accept", None)]
+    "answer",
+    [
+        ("decline", None),
+        ("cancel", None),
+        *(("accept", content) for content in ({"read": False}, {"read": "true"}, {"read": 1}, {}, None)),
+    ],
 )
 async def test_without_an_explicit_yes_nothing_is_read(answer: Any, opened: Open) -> None:
     person = Person(answer, answer)

@@ -421,7 +421,9 @@ async def test_a_name_is_resolved_once_and_connected_to_where_it_was_judged(monk
 
     monkeypatch.setattr(httpcore2.AnyIOBackend, "connect_tcp", connect)
     monkeypatch.setattr(socket, "getaddrinfo", system)
-    assert "there is no connection to it" in await refusal("https://pictures.example/a.png", resolve=resolve)
+    assert "no connection to it, and pictures are fetched without a proxy" in await refusal(
+        "https://pictures.example/a.png", resolve=resolve
+    )
     assert questions == [("pictures.example", 443)]
     assert connected == [("8.8.8.8", 443)]
 

@@ -164,8 +164,8 @@ class ImageSaver:
             except ValueError:
                 self._saved[number] = replace(image, broken=True)
                 continue
-            except MemoryError:
-                # Whether it is damaged is not known.
+            except (MemoryError, ImportError):
+                # Whether it is damaged is not known. A decoder is missing if the program was replaced on the disk.
                 continue
             if small is not None:
                 self.previews[image.id] = small

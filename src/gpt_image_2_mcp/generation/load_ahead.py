@@ -6,6 +6,7 @@ the meantime (`uv cache prune`, an upgrade): the picture would be saved, and not
 
 import logging
 import threading
+from contextlib import suppress
 from functools import cache
 from importlib import import_module
 from pkgutil import walk_packages
@@ -35,10 +36,22 @@ def load_ahead() -> None:
     """Load it soon, in a thread; once in a process."""
     timer = threading.Timer(AFTER_S, _load)
     timer.daemon = True
-    timer.start()
+    # Where the system gives no thread for it, each module is loaded when it is needed.
+    with suppress(RuntimeError):
+        timer.start()
 
 
 def _load() -> None:
+    try:
+        _load_all()
+    except ImportError as error:
+        # A job that needs it says so, too.
+        logger.warning("not all that the end of a job needs can be loaded: %s", error)
+        return
+    logger.info("what the end of a job needs is loaded")
+
+
+def _load_all() -> None:
     own = __name__.split(".", 1)[0]
     for package in PACKAGES:
         path = import_module(f"{own}.{package}").__path__
@@ -46,4 +59,3 @@ def _load() -> None:
             import_module(found.name)
     for name in LIBRARIES:
         import_module(name)
-    logger.info("what the end of a job needs is loaded")

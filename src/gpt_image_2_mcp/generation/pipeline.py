@@ -9,14 +9,13 @@ import hashlib
 import json
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 
 import anyio
 import anyio.to_thread
 
 from ..billing.tokens import AUTO_SIZE, text_tokens
 from ..catalogue.session import BeginSession, ExtendSession, Session, new_session_id
-from ..errors import ApiError, NotConfigured
+from ..errors import ApiError
 from ..inputs import Sources
 from ..inputs.reader import InputReader, Inputs
 from ..jobs.durations import DurationHistory, max_silence_s
@@ -44,7 +43,7 @@ from ..persistence.writer_thread import WriterThread
 from ..settings import Settings
 from ..storage.local_folder import Name
 from ..storage.room import ensure_room_in_one, picture_bytes
-from ..storage.time_limit import LIMIT_S, run_in_time_async
+from .api_key import load_key
 from .charges import PricedRequest, Spending
 from .image_saver import ImageSaver, SaveTarget
 from .link_fetcher import LinkFetcher, backend_host
@@ -52,9 +51,6 @@ from .load_ahead import load_ahead
 from .output_dirs import OutputDirs
 from .recorder import Recorder
 from .report_builder import build_report
-
-_KEY_PLACE = Path("the API key")
-"""Stands for a folder in `run_in_time_async`: while one thread waits for the key, no other one is started."""
 
 
 class Pipeline:
@@ -99,7 +95,7 @@ class Pipeline:
             GptImageError: one of them is wrong; nothing was paid.
 
         """
-        await self._load_key()
+        await load_key(self._settings)
         request = job.request
         match request:
             case ContinueSessionRequest():
@@ -119,18 +115,6 @@ class Pipeline:
         step = BeginSession(new_session_id(), folder) if kind == "session" else None
         is_new = name is not None and not await self._output_dirs.in_time(name, partial(exists, folder))
         return Order(kind, folder, inputs, self._key(job, inputs), step, is_new_folder=is_new)
-
-    async def _load_key(self) -> None:
-        """Read the API key from its file or the keyring, before anything is prepared that needs it."""
-        if self._settings.is_key_loaded:
-            return
-        try:
-            await run_in_time_async(_KEY_PLACE, self._settings.load_key)
-        except TimeoutError:
-            raise NotConfigured(
-                f"The API key was not read within {LIMIT_S:g} seconds, and nothing was sent. If the system asks for the"
-                " password of your keyring, give it, and call again; or set OPENAI_API_KEY."
-            ) from None
 
     async def run(self, job: Job, order: Order) -> Report:
         """Reserve the money, see that there is room, send the request, save what arrives, record it, and report.
@@ -177,8 +161,10 @@ class Pipeline:
         self._news.publish(report.position.session_id if report.position else None)
         return report
 
-    async def next_turn(self, request: ContinueSessionRequest) -> tuple[Session, int, Inputs]:
+    async def next_turn(self, request: ContinueSessionRequest, *, searches: bool = True) -> tuple[Session, int, Inputs]:
         """The session, the number of the turn that the next one is made from, and the input images for it.
+
+        Without `searches`, a mask that names what it marks is only stood in for; see `InputReader.mask`.
 
         Raises:
             SessionError: the session or the turn does not exist any more.
@@ -187,7 +173,11 @@ class Pipeline:
         """
         session = await self._writer.in_transaction(lambda unit: unit.sessions.use(request.session_id))
         parent = session.parent_for(request.from_turn)
-        return session, parent, await self._reader.read_turn(session, parent, request.images or (), request.mask)
+        return (
+            session,
+            parent,
+            await self._reader.read_turn(session, parent, request.images or (), request.mask, searches=searches),
+        )
 
     def priced(self, request: PaidRequest | CostsRequest, inputs: Inputs | None = None) -> PricedRequest:
         """What the price of a request depends on; input images that are not read yet count as large ones."""

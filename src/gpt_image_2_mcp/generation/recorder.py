@@ -9,6 +9,7 @@ true end then replaces. If the end cannot be written for another reason, the cha
 Every function that takes `Repositories` runs in the writer thread.
 """
 
+import importlib
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -91,6 +92,8 @@ class Recorder:
                 raise
 
         def write_or_wait(repositories: Repositories) -> None:
+            # Before anything is paid: the program may be replaced on the disk before it is needed.
+            importlib.import_module(f"{__package__}.job_end")
             try:
                 write(repositories)
             except GptImageError as error:

@@ -138,6 +138,7 @@ def check_decodes(data: bytes, facts: Facts) -> None:
     Raises:
         ValueError: it cannot be decoded, or only by a decoder that overlooks damage.
         MemoryError: there is too little memory or time to find that out.
+        ImportError: a decoder cannot be loaded.
 
     """
     _, broken = identify(data)
@@ -172,7 +173,7 @@ def check_here(data: bytes, facts: Facts) -> None:
     try:
         with open_scaled(data, facts, STEPS[0][0]):
             pass
-    except MemoryError:
+    except (MemoryError, ImportError):
         raise
     except Exception as error:  # noqa: BLE001 - on damaged bytes Pillow raises nearly anything
         raise ValueError(f"cannot be decoded ({error})") from None

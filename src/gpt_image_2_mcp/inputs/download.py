@@ -35,6 +35,7 @@ class NotFetched(UnreadableSource):
     """A URL that may be fetched did not give its body this time."""
 
 
+NO_CONNECTION = "there is no connection to it, and pictures are fetched without a proxy"
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _OK = 200
 # zlib's window size (`wbits`) for each encoding; None: the body is not compressed.
@@ -89,13 +90,13 @@ async def fetch(
         except httpcore2.ConnectError as exc:
             # httpcore2 keeps the original exception in `args`, and not as the cause.
             insecure = any(isinstance(cause, ssl.SSLError) for cause in exc.args)
-            reason = "there is no connection to it"
+            reason = NO_CONNECTION
             if insecure:
                 reason = "TLS with it fails, since its certificate is not valid for it, or it speaks none"
         except (httpcore2.NetworkError, httpcore2.ProtocolError, zlib.error):
             reason = "the connection broke, or what came over it is no valid answer"
         except httpcore2.TimeoutException:
-            reason = "there is no connection to it"
+            reason = NO_CONNECTION
         except OSError as exc:
             # httpcore2 has errors of its own for connections: this one comes from reading the certificates.
             reason = f"the certificates that SSL_CERT_FILE or SSL_CERT_DIR names cannot be read ({exc.strerror})"

@@ -14,6 +14,7 @@ from ..catalogue.picture_record import Origin, Picture
 from ..catalogue.session import ORIGINALS, Session
 from ..errors import GptImageError, SessionError, UnreadableSource, shown
 from ..images.validate import Prepare, validate
+from ..masks.found import Locator, Place, Wanted, choose, found_note, parse_find
 from ..paths.read_policy import PrivateFile
 from ..paths.safe_open import exists
 from ..persistence.unit_of_work import UnitOfWork
@@ -76,18 +77,22 @@ class InputReader:
         """Create the reader; `sources` opens files and URLs, `references` finds pictures that were made here."""
         self._sources = sources
         self._references = references
+        self.locator: Locator | None = None
+        """What looks for what a mask names."""
 
-    async def read(self, references: Sequence[str], mask: str | None) -> Inputs:
-        """Read all pictures concurrently, then the mask.
+    async def read(self, references: Sequence[str], mask: str | None, *, searches: bool = True) -> Inputs:
+        """Read all pictures concurrently, then the mask; for `searches` see `mask`.
 
         Raises:
             GptImageError: a picture cannot be read; of several, the error of the first one is raised.
 
         """
         images = await _read_all(self._image, references)
-        return Inputs(images, await self._mask(mask, images[0]) if mask else None)
+        return Inputs(images, await self.mask(mask, images[0], searches=searches) if mask else None)
 
-    async def read_turn(self, session: Session, number: int, references: Sequence[str], mask: str | None) -> Inputs:
+    async def read_turn(
+        self, session: Session, number: int, references: Sequence[str], mask: str | None, *, searches: bool = True
+    ) -> Inputs:
         """Read what the next turn of a session is made from: the picture of turn `number`, and those of `references`.
 
         Raises:
@@ -108,7 +113,7 @@ class InputReader:
                     " or start anew with start_edit_session from another picture."
                 ) from None
         images += await _read_all(self._image, references)
-        return Inputs(images, await self._mask(mask, images[0]) if mask else None)
+        return Inputs(images, await self.mask(mask, images[0], searches=searches) if mask else None)
 
     async def read_saved(self, picture: Picture, *, prepare: Prepare = validate) -> InputImage:
         """Read a picture of the catalogue; see `Sources.image`.
@@ -205,14 +210,25 @@ class InputReader:
                 raise _neither_error(reference, error) from None
             return await self.locate(picture)
 
-    async def mask(self, text: str, size: tuple[int, int]) -> InputImage:
-        """The mask that an argument describes or names, for a picture of this size.
+    async def mask(self, text: str, first: InputImage, *, searches: bool = True) -> InputImage:
+        """The mask that an argument describes or names, for the first picture.
+
+        What `find` names is looked for, which costs a little. Without `searches` nothing is sent, and the middle of the
+        picture stands in for it.
 
         Raises:
-            BadRequest: the words are not understood, or do not fit the picture.
+            BadRequest: the words are not understood, do not fit the picture, or name what is not there once.
             GptImageError: as in `find`; or the picture is no mask for that one.
 
         """
+        size = (first.width, first.height)
+        wanted = parse_find(text)
+        if wanted is not None:
+            place = await self._search(wanted, first) if searches else Place("", "box 25%,25% 50%x50%", 1)
+            shape = wanted.shape(place.box)
+            drawn = await anyio.to_thread.run_sync(mask_in_words, shape, size)
+            assert drawn is not None, "the box is a shape"
+            return replace(drawn, source=text.strip(), change=f"{drawn.change}{found_note(place, shape)}")
         drawn = await anyio.to_thread.run_sync(mask_in_words, text, size)
         if drawn is not None:
             return drawn
@@ -238,8 +254,11 @@ class InputReader:
         found = await self.find(reference)
         return await self.read_saved(found) if isinstance(found, Picture) else found
 
-    async def _mask(self, reference: str, first: InputImage) -> InputImage:
-        return await self.mask(reference, (first.width, first.height))
+    async def _search(self, wanted: Wanted, first: InputImage) -> Place:
+        assert self.locator is not None, "the service sets it before it reads anything"
+        search = await self.locator(wanted.words, first.data, first.sha256)
+        place = choose(wanted, search)
+        return replace(place, label=f"{place.label} by {search.by}")
 
     async def _original(self, origin: Origin) -> InputImage:
         if origin.path is None:

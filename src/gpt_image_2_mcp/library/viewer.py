@@ -123,7 +123,7 @@ class Viewer:
         if request.mask is not None:
             # As an edit takes it: the mask's numbers are of the picture that is sent.
             image = found if isinstance(found, InputImage) else await self._reader.read_saved(found)
-            mask = await self._reader.mask(request.mask, (image.width, image.height))
+            mask = await self._reader.mask(request.mask, image)
             seen, said = await anyio.to_thread.run_sync(_masked_preview, image, mask, name)
         else:
             seen, said = await anyio.to_thread.run_sync(_preview_of, data, name, request.region)

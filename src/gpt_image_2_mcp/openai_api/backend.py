@@ -9,6 +9,7 @@ from .client import make_http, make_sdk
 from .edit_router import EditRouter
 from .failed_streams import FailedStreams
 from .images_route import ImagesRoute
+from .locate import Located, locate
 from .rate_limiter import RateLimiter, RequestStatus
 from .request import ImageRequest, SendOutcome
 from .retry import RequestSender
@@ -26,7 +27,8 @@ class Backend:
         What the backend cannot do is remembered in `data_dir`; if that is None, for this process.
         """
         self._http = make_http(transport)
-        sender = RequestSender(make_sdk(settings, self._http), limiter)
+        sender = self._sender = RequestSender(make_sdk(settings, self._http), limiter)
+        self._host_model = settings.responses_edit_model
         self._images = ImagesRoute(
             sender,
             partial_images=settings.partial_images,
@@ -45,6 +47,10 @@ class Backend:
             return await self._edits.edit(request, status, sink)
         await self._images.generate(request, status, sink)
         return SendOutcome()
+
+    async def locate(self, words: str, picture: str, status: RequestStatus) -> Located:
+        """Have the host model find something in a picture, which is a data URL; raises as `locate.locate` does."""
+        return await locate(self._sender, words, picture, status, model=self._host_model)
 
     def close(self) -> None:
         """Close the HTTP client."""

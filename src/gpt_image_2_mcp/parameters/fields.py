@@ -102,7 +102,7 @@ Mask = Annotated[
     Source,
     Field(
         description="where image 1 changes: `box LEFT,TOP WxH of 1024x683` (size as seen), ellipse, polygon, + -,"
-        " everything but; or a picture, transparent or white there"
+        " everything but, `find the car` (paid); or a picture, transparent or white there"
     ),
 ]
 Since = Annotated[

@@ -285,7 +285,7 @@ class ShowImageRequest(Request):
 
     image: Annotated[PictureReference, Field(description="id, 'last', number on the last sheet, or path")]
     region: Annotated[str, Field(max_length=60, description="left,top,width,height in its pixels")] | None = None
-    mask: Annotated[str, Field(description="an edit's mask, drawn over it to be checked for free")] | None = None
+    mask: Annotated[str, Field(description="an edit's mask, drawn over it to be checked")] | None = None
 
 
 class GetJobRequest(Request):

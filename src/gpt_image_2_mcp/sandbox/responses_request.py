@@ -57,6 +57,10 @@ class ResponsesRequest:
     tools: list[Json]
     tool_choice: Json
     call: ToolCall | None
+    pictures: tuple[Upload, ...]
+    """That of the previous response, if there is one, and those of the input."""
+    wants_json: bool
+    """Whether the answer in words is to be JSON with a schema."""
 
 
 def read_request(params: JsonObject, state: SandboxState) -> ResponsesRequest:
@@ -76,10 +80,9 @@ def read_request(params: JsonObject, state: SandboxState) -> ResponsesRequest:
     stream = params.get("stream")
     if not isinstance(stream, bool | None):
         raise refuse_type("stream", stream, expected="a boolean")
-    if (previous := params.get("previous_response_id")) is not None:
-        message = f"Previous response with id '{previous}' not found."
-        raise ApiRefusal(400, message, code="previous_response_not_found", param="previous_response_id")
+    previous = _previous_pictures(params.get("previous_response_id"), state)
     words, pictures = _read_input(params.get("input"), state)
+    pictures = [*previous, *pictures]
     tools = params.get("tools") or []
     if not isinstance(tools, list):
         raise refuse_type("tools", tools, expected="an array")
@@ -90,7 +93,40 @@ def read_request(params: JsonObject, state: SandboxState) -> ResponsesRequest:
     if call is None and is_object(choice):
         message = "Tool choice 'image_generation' not found in 'tools' parameter."
         raise ApiRefusal(400, message, code=None, param="tool_choice")
-    return ResponsesRequest(model, prompt, bool(stream), [_echo(tool) for tool in tools], choice, call)
+    echo = [_echo(tool) for tool in tools]
+    wants_json = _wants_json(params.get("text"))
+    return ResponsesRequest(model, prompt, bool(stream), echo, choice, call, tuple(pictures), wants_json)
+
+
+def _previous_pictures(response_id: Json, state: SandboxState) -> tuple[Upload, ...]:
+    """Return the pictures of the response that a request goes on from."""
+    if response_id is None:
+        return ()
+    if not isinstance(response_id, str):
+        raise refuse_type("previous_response_id", response_id, expected="a string")
+    previous = state.response(response_id)
+    if previous is None:
+        message = f"Previous response with id '{response_id}' not found."
+        raise ApiRefusal(400, message, code="previous_response_not_found", param="previous_response_id")
+    return previous.pictures
+
+
+def _wants_json(text: Json) -> bool:
+    """Read `text.format`; a JSON schema needs its name, and a strict one has to be closed."""
+    form = text.get("format") if is_object(text) else None
+    if not is_object(form) or form.get("type") != "json_schema":
+        return False
+    for name in ("name", "schema"):
+        if form.get(name) is None:
+            raise missing(f"text.format.{name}")
+    schema = form["schema"]
+    if form.get("strict") and (not is_object(schema) or schema.get("additionalProperties") is not False):
+        message = (
+            f"Invalid schema for response_format '{form['name']}': In context=(), 'additionalProperties' is required to"
+            " be supplied and to be false."
+        )
+        raise ApiRefusal(400, message, code="invalid_json_schema", param="text.format.schema")
+    return True
 
 
 def _read_tools(

@@ -22,6 +22,7 @@ from mcp_types import (
 from .. import __version__
 from ..errors import shown
 from ..service.images import ImageService
+from .answer_room import AnswerRoom
 from .completions import complete
 from .cursors import refuse_cursors
 from .given_up_calls import GivenUpCalls
@@ -66,7 +67,7 @@ def build_server(open_service: ServiceOpener) -> PictureServer:
             yield service
             tasks.cancel_scope.cancel()
 
-    changes, calls = ChangeNotifier(), GivenUpCalls()
+    changes, calls, room = ChangeNotifier(), GivenUpCalls(), AnswerRoom()
 
     server = _Server(
         "gpt-image-2-mcp",
@@ -77,10 +78,10 @@ def build_server(open_service: ServiceOpener) -> PictureServer:
         lifespan=lifespan,
         log_level="WARNING",
         cache_hints={"tools/list": CacheHint(HOUR_MS, "public"), "prompts/list": CacheHint(HOUR_MS, "public")},
-        middleware=[refuse_cursors, calls.middleware, changes.middleware],
+        middleware=[room.middleware, refuse_cursors, calls.middleware, changes.middleware],
         subscriptions=changes.bus,
     )
-    server.calls = calls
+    server.calls, server.room = calls, room
     server.serve_subscriptions(changes)
     for prompt in all_prompts():
         server.add_prompt(prompt)

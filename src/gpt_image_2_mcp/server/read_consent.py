@@ -9,7 +9,7 @@ from contextvars import ContextVar
 from typing import Annotated, Any, TypeAlias
 
 from mcp.server.mcpserver import AcceptedElicitation, Context, Elicit, ElicitationResult, Resolve
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, StrictBool
 
 from ..errors import ConsentRefused, shown
 from ..parameters.models import PaidRequest, ShowImageRequest
@@ -24,7 +24,8 @@ _ASKED: ContextVar[Sequence[PrivateFile]] = ContextVar("asked", default=())
 class ReadConsent(BaseModel):
     """What the person answers."""
 
-    read: bool = Field(title="Read it", description="Let this server read the file and send it")
+    # Without a default, and nothing that only means yes: see `Consent`.
+    read: StrictBool = Field(title="Read it", description="Let this server read the file and send it")
 
 
 async def ask_to_read(

@@ -27,6 +27,7 @@ from ..catalogue.search_query import SearchQuery
 from ..catalogue.session import Session, tree
 from ..errors import GptImageError, shorten_line
 from ..service.images import ImageService
+from .answer_room import AnswerRoom, room_for_pictures
 from .given_up_calls import GivenUpCalls
 from .notifications import ChangeNotifier
 from .results import PICTURE_URI, SESSION_URI, picture_uri, session_uri
@@ -52,6 +53,7 @@ class PictureServer(MCPServer[ImageService]):
     """Set by the server's lifespan, that is while a client is connected."""
     changes: ChangeNotifier
     calls: GivenUpCalls
+    room: AnswerRoom
 
     def serve_subscriptions(self, changes: ChangeNotifier) -> None:
         """Let older clients subscribe to single resources."""
@@ -126,7 +128,8 @@ class PictureServer(MCPServer[ImageService]):
         if found is None or self.service is None:
             raise ResourceNotFoundError(_unknown_text(uri))
         try:
-            data = await self.service.library.read_bytes(found)
+            async with room_for_pictures(whole_file=True):
+                data = await self.service.library.read_bytes(found)
         except GptImageError as error:
             raise ResourceNotFoundError(f"{uri} cannot be read: {error}") from None
         return [ReadResourceContents(content=data, mime_type=found.mime_type)]

@@ -27,6 +27,7 @@ from ..parameters.models import (
     StartSessionRequest,
 )
 from ..service.images import ImageService
+from .answer_room import room_for_pictures
 from .consent import ConsentAnswer, require_consent
 from .cost_results import costs_result
 from .given_up_calls import NOTE_JOB
@@ -115,16 +116,21 @@ async def list_images(request: ListImagesRequest, call: Call) -> CallToolResult:
     Answers with id, time, size, cost, prompt and path of each. contact_sheet adds them numbered on one picture, so that
     the person can say "number 7"; ids and numbers then name pictures in other tools. Free.
     """
-    return list_result(await _service(call).viewer.find(request))
+    if not request.contact_sheet:
+        return list_result(await _service(call).viewer.find(request))
+    async with room_for_pictures():
+        return list_result(await _service(call).viewer.find(request))
 
 
 async def show_image(request: ShowImageRequest, call: Call, reading: ReadAnswer) -> CallToolResult:
     """Look closely at one picture, made here or any file: scaled to fit, or a region pixel for pixel.
 
-    Adds its record (prompt, settings, cost, inputs). For checking details; to search use list_images. Free.
+    Adds its record (prompt, settings, cost, inputs). For checking details; to search use list_images. Free
+    but for `find` in `mask`.
     """
     allow_reading(reading, _service(call))
-    return show_result(await _service(call).viewer.show(request))
+    async with room_for_pictures():
+        return show_result(await _service(call).viewer.show(request))
 
 
 async def get_image_job(request: GetJobRequest, call: Call) -> CallToolResult:
@@ -167,6 +173,8 @@ def all_tools() -> tuple[Tool, ...]:
     paid = ToolAnnotations(read_only_hint=False, destructive_hint=False)
     ends = ToolAnnotations(read_only_hint=False, destructive_hint=True, idempotent_hint=True, open_world_hint=False)
     reads = ToolAnnotations(read_only_hint=True, open_world_hint=False)
+    # What a mask names is looked for by a model of the API.
+    looks = ToolAnnotations(read_only_hint=True)
     return (
         RequestTool.of(generate_image, GenerateRequest, title="Make pictures", annotations=paid),
         RequestTool.of(edit_image, EditRequest, title="Edit or compose pictures", annotations=paid),
@@ -175,7 +183,7 @@ def all_tools() -> tuple[Tool, ...]:
         RequestTool.of(end_edit_session, EndSessionRequest, title="End an edit session", annotations=ends),
         RequestTool.of(list_edit_sessions, ListSessionsRequest, title="List edit sessions", annotations=reads),
         RequestTool.of(list_images, ListImagesRequest, title="Find pictures", annotations=reads),
-        RequestTool.of(show_image, ShowImageRequest, title="Look at a picture", annotations=reads),
+        RequestTool.of(show_image, ShowImageRequest, title="Look at a picture", annotations=looks),
         RequestTool.of(get_image_job, GetJobRequest, title="Fetch a running picture", annotations=reads),
         RequestTool.of(cancel_image_job, CancelJobRequest, title="Stop a queued picture", annotations=ends),
         RequestTool.of(image_costs, CostsRequest, title="What pictures cost", annotations=reads),
@@ -199,7 +207,8 @@ async def _wait(call: Call, job: Job, *, is_caller: bool = True) -> CallToolResu
     )
     if report is None:
         return pending_result(job, waited_s=bound)
-    return report_result(report, await service.previews(report))
+    async with room_for_pictures():
+        return report_result(report, await service.previews(report))
 
 
 def _service(call: Call) -> ImageService:

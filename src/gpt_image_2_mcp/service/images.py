@@ -275,13 +275,13 @@ class ImageService:
         """
         self.check(request)
         if isinstance(request, ContinueSessionRequest):
-            _, _, inputs = await self._pipeline.next_turn(request)
+            _, _, inputs = await self._pipeline.next_turn(request, searches=False)
         else:
             name = request.output_dir
             await self._output_dirs.in_time(name, partial(self._output_dirs.resolve, name))
             inputs = Inputs()
             if not isinstance(request, GenerateRequest):
-                inputs = await self._reader.read(request.images, request.mask)
+                inputs = await self._reader.read(request.images, request.mask, searches=False)
         return await self._spending.check_budgets(self._pipeline.priced(request, inputs))
 
     async def estimate(self, request: PaidRequest | CostsRequest) -> Estimate | None:

@@ -59,6 +59,7 @@ async def serve_connection(
         # The front says so itself: what has left the engine has not reached the client yet.
         on_answered=None if control else note_answered,
     )
+    server.room.outbound = outbound
     on_control = partial(control.handle, on_read=note_read) if control else None
     inbound = InboundStream(pipes, outbound, replay.take_lines(), on_control)
 

@@ -79,13 +79,21 @@ class OutboundStream:
             async for sent in self._receiver:
                 await self._write(sent.message)
 
+    @property
+    def waiting(self) -> int:
+        """The messages that wait for the client to read, the one that is being written among them."""
+        return self._receiver.statistics().tasks_waiting_send + self._is_writing
+
+    async def wait_for_write(self) -> None:
+        """Wait until a message is written."""
+        await self._written.wait()
+
     async def wait_for_room(self) -> None:
         """Wait while the client blocks a write and too many answers or bytes wait behind it."""
         while self._is_writing and (
-            self._receiver.statistics().tasks_waiting_send > MAX_WAITING_ANSWERS
-            or self._unanswered_bytes > MAX_UNANSWERED_BYTES
+            self.waiting > MAX_WAITING_ANSWERS or self._unanswered_bytes > MAX_UNANSWERED_BYTES
         ):
-            await self._written.wait()
+            await self.wait_for_write()
 
     def count_read(self, size: int) -> None:
         """Count the bytes of a line that was read; the next finished write resets the count."""

@@ -100,8 +100,8 @@ class Settings(BaseModel):
     session_ttl_ms: int = Field(3_600_000, ge=0, le=TEN_YEARS_MS, alias="GPT_IMAGE_2_SESSION_TTL_MS")
     """Milliseconds after which an idle edit session is forgotten (its files stay). 0: never."""
     responses_edit_model: ModelName = Field("gpt-4.1-mini", alias="OPENAI_RESPONSES_EDIT_MODEL")
-    """The host model of the Responses API, where edits go when a backend has no `/images/edits`, and which looks for what
-    a mask names (`find the red car`)."""
+    """The host model of the Responses API, where edits go when a backend has no `/images/edits`, and which looks for
+    what a mask names (`find the red car`)."""
     force_responses_edits: bool = Field(default=False, alias="OPENAI_FORCE_RESPONSES_EDITS")
     """1: edits always go through the Responses API."""
     max_wait_s: float = Field(50, ge=0, alias="GPT_IMAGE_2_MAX_WAIT_S")

@@ -105,6 +105,24 @@ bundle: $(VENV) $(CLIENTS) ## write the bundle for Claude Desktop into dist/, an
 	$(BIN)/python -m release.bundle
 	$(BIN)/python -m release.validate_bundle
 
+# What only a release needs has an environment of its own: it is large, and no test uses it.
+RELEASE := .venv-release/.ready
+
+$(RELEASE): release/requirements.txt | $(filter .tools/bin/uv,$(UV))
+	$(UV) venv --quiet --allow-existing --python '>=3.11' .venv-release
+	$(UV) pip sync --quiet --python .venv-release --require-hashes release/requirements.txt
+	@touch $@
+
+.PHONY: site
+site: $(VENV) $(RELEASE) ## build the documentation site into dist/site, with every warning an error
+	rm -rf dist/pages dist/site
+	$(BIN)/python -m release.site dist/pages
+	.venv-release/bin/mkdocs build --quiet --strict --config-file dist/pages/mkdocs.yml --site-dir $(CURDIR)/dist/site
+
+.PHONY: release-check
+release-check: $(VENV) $(CLIENTS) $(RELEASE) ## all that can be checked of a release without the network; ARGS=--publish to be strict
+	$(BIN)/python -m release.check $(UV) .venv-release/bin $(ARGS)
+
 # For people who install the package with versions that were tested together; each is the lock's.
 .PHONY: constraints
 constraints: $(VENV) ## write constraints.txt, which is published, from the lock

@@ -27,6 +27,7 @@ from gpt_image_2_mcp.install.key_choice import KeySources
 from gpt_image_2_mcp.install.launch import Launch, uvx_arguments
 from gpt_image_2_mcp.install.links import install_links
 from gpt_image_2_mcp.install.systems import System
+from gpt_image_2_mcp.sandbox.triggers import TRIGGERS
 from gpt_image_2_mcp.server.prompts.templates import all_prompts
 from gpt_image_2_mcp.server.tools import all_tools
 from gpt_image_2_mcp.settings import Settings
@@ -103,6 +104,12 @@ def settings_table() -> str:
         shown = "" if default is None else f"`{int(default) if isinstance(default, bool) else default}`"
         rows.append(f"| `{variable}` | {shown} | {' '.join(described[name].split())} |")
     return "\n".join(rows)
+
+
+def triggers_table() -> str:
+    """Each word that makes a request of the sandbox fail, and how."""
+    rows = ["| word | what happens |", "|---|---|"]
+    return "\n".join([*rows, *(f"| `{word}` | {trigger.meaning} |" for word, trigger in TRIGGERS.items())])
 
 
 def setting_docstrings() -> Mapping[str, str]:
@@ -252,6 +259,7 @@ PAGES: Final[Mapping[str, Mapping[str, Callable[[], str]]]] = {
     "docs/command-line.md": {"command-line": command_line},
     "docs/install.md": {"clients": clients_section},
     "docs/performance.md": {"bench": benchmark},
+    "docs/sandbox.md": {"triggers": triggers_table},
     "docs/settings.md": {"settings": settings_table},
     "docs/troubleshooting.md": {"troubles": troubles_table},
     "docs/tools.md": {"tools": tools_table, "session-tree": session_tree, "prompts": prompts_table},

@@ -118,7 +118,7 @@ async def paying(
     server = build_server(lambda: service)
     async with Client(server, mode="legacy" if legacy else "auto", elicitation_callback=ask) as client:
         try:
-            yield Bench(client, knobs, folder, working_dir, home)
+            yield Bench(client, knobs, folder, working_dir, home, server)
         finally:
             knobs.release()
 

@@ -69,6 +69,26 @@ async def test_a_later_chat_finds_the_engine_at_work(environ: dict[str, str], bo
     await the_next_chat_has_it(environ, box)
 
 
+@pytest.mark.thorough
+@pytest.mark.parametrize("how", ["SIGKILL", "stdin closed"])
+async def test_a_first_call_whose_client_is_gone_at_once_is_paid_once(
+    environ: dict[str, str], box: Box, how: str
+) -> None:
+    """The server is still being loaded, and reads nothing, when the same call comes to the next one."""
+    async with running(environ) as first:
+        await under_way(first, box)
+        if how == "SIGKILL":
+            first.signal(signal.SIGKILL)
+        else:
+            await first.close_stdin()
+        async with running(environ) as second:
+            await second.greet()
+            again = await second.call("generate_image", **FOX)
+            await box.release()
+            assert "nothing was paid again" in text_of(await second.answer(again))
+    await the_next_chat_has_it(environ, box)
+
+
 async def test_what_the_engine_says_without_a_client_is_told_at_the_next_start(
     environ: dict[str, str], box: Box
 ) -> None:

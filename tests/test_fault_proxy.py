@@ -81,8 +81,9 @@ async def behind(proxy: FaultProxy, root: Path, **environ: str) -> AsyncGenerato
         }
     )
     service = open_service(settings, working_dir=root, home=root, data_dir=root / "data")
-    async with Client(build_server(lambda: service)) as client:
-        yield Bench(client, Knobs(), folder, root, root)
+    server = build_server(lambda: service)
+    async with Client(server) as client:
+        yield Bench(client, Knobs(), folder, root, root, server)
 
 
 def where(text: str, proxy: FaultProxy) -> str:

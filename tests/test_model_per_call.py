@@ -151,3 +151,25 @@ def test_the_command_line_takes_a_model(tmp_path: Path) -> None:
     command += ["--background", "transparent", "--size", SMALL, "--quality", "low", "--json", "-o", str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S, check=True)
     assert f'"model": "{FLARE}"' in done.stdout
+
+
+async def test_a_session_goes_on_with_the_model_of_the_turn_that_is_built_on(bench: Bench) -> None:
+    begun = await bench.made("start_edit_session", **FOX, images=[str(bench.photo())], model=FLARE)
+    turn: dict[str, Any] = {**FOX, "session_id": begun.session_id}
+    clear = await bench.made("continue_edit_session", **turn, background="transparent")
+    assert f"in place of {FLARE}" in clear.text
+    await bench.made("continue_edit_session", **turn, model="gpt-image-2")
+    await bench.made("continue_edit_session", **turn)
+    await bench.made("continue_edit_session", **turn, from_turn=1)
+    models = [FLARE, FLARE, "gpt-image-2", "gpt-image-2", FLARE]
+    assert [seen.params["model"] for seen in bench.seen()] == models
+
+
+async def test_a_session_does_not_go_on_with_a_model_that_is_not_allowed_any_more(
+    benches: Benches, tmp_path: Path
+) -> None:
+    first = await benches.open(data_dir=tmp_path / "data")
+    begun = await first.made("start_edit_session", **FOX, images=[str(first.photo())], model=FLARE)
+    second = await benches.open(data_dir=tmp_path / "data", GPT_IMAGE_2_ALLOWED_MODELS="gpt-image-2.6-flare")
+    await second.made("continue_edit_session", **FOX, session_id=begun.session_id)
+    assert second.last().params["model"] == "gpt-image-2"

@@ -87,8 +87,9 @@ async def reaching(url: str, root: Path) -> AsyncGenerator[Bench]:
     """A server whose backend is at this address, with the real HTTP client."""
     environ = {"OPENAI_API_KEY": KEY, "OPENAI_BASE_URL": url, "GPT_IMAGE_2_OUTPUT_DIR": str(root / "pictures")}
     service = open_service(Settings.read(environ), working_dir=root, home=root, data_dir=root / "data")
-    async with Client(build_server(lambda: service)) as client:
-        yield Bench(client, Knobs(), root / "pictures", root, root)
+    server = build_server(lambda: service)
+    async with Client(server) as client:
+        yield Bench(client, Knobs(), root / "pictures", root, root, server)
 
 
 async def refusal(url: str, root: Path) -> str:

@@ -370,6 +370,7 @@ def test_the_document_and_the_code_have_the_same_folders_off_limits() -> None:
         for folder in denylist.SYSTEM_FOLDERS
     ]
     assert promised("System folders: not written") == system
+    assert promised("Folders that programs fill: not written") == [f"- `{name}`" for name in denylist.FILLED_FOLDERS]
     assert promised("Hidden folders: not written") == [
         f"- `{folder}`" + (f"; but not {', '.join(f'`{other}`' for other in but)}" if but else "")
         for folder, but in denylist.HIDDEN_HOME_FOLDERS

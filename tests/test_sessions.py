@@ -517,3 +517,81 @@ async def test_an_answer_with_absurd_words_keeps_its_turn(benches: Benches) -> N
     begun = await start(bench)
     assert begun.report["turn"] == 1
     assert await rows(bench)
+
+
+# Back to an earlier turn, without paying.
+
+
+async def set_back(bench: Bench, session: Answer, turn: int, **arguments: Any) -> str:
+    result = await bench.call(
+        "continue_edit_session", session_id=session.session_id, from_turn=turn, prompt=None, **arguments
+    )
+    assert not result.is_error, said(result)
+    return said(result)
+
+
+async def test_a_session_is_set_back_for_nothing_and_the_next_turn_goes_on_from_there(bench: Bench) -> None:
+    first = await start(bench)
+    await go_on(bench, first, "greener")
+    await go_on(bench, first, "redder")
+    text = await set_back(bench, first, 1)
+    assert "set back to turn 1" in text
+    assert "The next turn is number 4." in text
+    assert '1 "bluer"  <- the next turn is made from here' in text
+    assert len(bench.seen()) == 3
+    (row,) = await rows(bench)
+    assert (row["head"], row["turns"], row["last_file"]) == (1, 3, str(first.path))
+    assert "the next turn starts from turn 1" in said(await bench.call("list_edit_sessions"))
+    fourth = await go_on(bench, first, "darker")
+    assert fourth.report["turn"] == 4
+    assert "turn 4, made from turn 1" in fourth.text
+    assert bench.last().files[0].sha256 == sent_sha256(first.path)
+    assert "turn 5, made from turn 4" in (await go_on(bench, first, "brighter")).text
+
+
+async def test_a_session_is_set_back_to_the_originals(bench: Bench) -> None:
+    first = await start(bench)
+    assert "0 originals: photo.png  <- the next turn is made from here" in await set_back(bench, first, 0)
+    assert "the next turn starts from the originals" in said(await bench.call("list_edit_sessions"))
+    assert "turn 2, made from the originals" in (await go_on(bench, first)).text
+
+
+async def test_what_a_client_fills_in_does_not_make_a_set_back_a_paid_call(bench: Bench) -> None:
+    first = await start(bench)
+    filled: dict[str, Any] = {"images": [], "mask": "", "size": "auto", "quality": "auto", "model": "null", "user": ""}
+    await set_back(bench, first, 1, **filled)
+    assert len(bench.seen()) == 1
+
+
+@pytest.mark.parametrize(
+    "arguments", [{}, {"from_turn": 1, "images": ["photo.png"]}, {"from_turn": 1, "mask": "photo.png"}], ids=str
+)
+async def test_a_turn_without_a_prompt_is_refused_with_the_way_to_go_back(
+    bench: Bench, arguments: dict[str, Any]
+) -> None:
+    first = await start(bench)
+    refused = await bench.refused("continue_edit_session", session_id=first.session_id, prompt=" ", **arguments)
+    assert "`prompt` is missing" in refused
+    assert "`from_turn` without prompt" in refused
+
+
+async def test_a_session_is_not_set_back_to_a_turn_that_it_has_not_and_not_once_it_is_ended(bench: Bench) -> None:
+    first = await start(bench)
+    goes_back = {"session_id": first.session_id, "from_turn": 2}
+    assert "has turns 1 to 1" in await bench.refused("continue_edit_session", **goes_back)
+    await bench.call("end_edit_session", session_id=first.session_id)
+    assert "no active edit session" in await bench.refused("continue_edit_session", **goes_back | {"from_turn": 1})
+
+
+async def test_a_turn_that_is_made_while_the_session_is_set_back_becomes_a_branch(bench: Bench) -> None:
+    first = await start(bench)
+    await go_on(bench, first)
+    bench.knobs.hold()
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(go_on, bench, first, "slow")
+        with anyio.fail_after(PATIENCE_S):
+            await bench.knobs.wait_for(3)
+        await set_back(bench, first, 1)
+        bench.knobs.release()
+    (row,) = await rows(bench)
+    assert (row["head"], row["turns"]) == (1, 3)

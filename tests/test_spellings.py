@@ -99,7 +99,7 @@ def test_a_value_that_says_nothing_counts_as_left_out(nothing: object) -> None:
     """Clients that make every parameter required can only make a call so."""
     for tool, schema in SCHEMAS.items():
         required = dict.fromkeys(schema.get("required", []), "x")
-        if "like" in schema["properties"]:
+        if "prompt" in schema["properties"]:
             required["prompt"] = "x"
         rest = {name: nothing for name in schema["properties"] if name not in {*required, "query"}}
         assert parsed(tool, required | rest) == parsed(tool, required)

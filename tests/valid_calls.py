@@ -60,6 +60,8 @@ def arguments_of(draw: st.DrawFn, tool: str) -> dict[str, Any]:
     )
     if not {"prompt", "like"} & set(arguments) and {"prompt", "like"} <= set(values):
         arguments["prompt"] = draw(values["prompt"])
+    if tool == "continue_edit_session" and ("from_turn" not in arguments or {"images", "mask"} & set(arguments)):
+        arguments.setdefault("prompt", draw(values["prompt"]))
     if arguments.get("output_format", "png") == "png":
         arguments.pop("output_compression", None)
     if not arguments.get("filename_prefix", "").strip():

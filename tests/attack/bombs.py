@@ -7,6 +7,7 @@ import zlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from heic import HEIC
 from PIL import Image
 
 EDGE = 7000
@@ -65,6 +66,13 @@ def noise(edge: int) -> bytes:
     return into.getvalue()
 
 
+def large_heic(edge: int) -> bytes:
+    """A small HEIC that says it is large."""
+    data = bytearray(HEIC)
+    struct.pack_into(">II", data, data.index(b"ispe") + 8, edge, edge)
+    return bytes(data)
+
+
 MANY = 49_000_000
 BOMBS: Mapping[str, Callable[[], bytes]] = {
     "webp-46-bytes": lambda: tiny_webp(7000),
@@ -92,6 +100,19 @@ BOMBS: Mapping[str, Callable[[], bytes]] = {
     "png-colour-key": lambda: saved("PNG", transparency=(0, 0, 0)),
     "png-noise": lambda: noise(3500),
     "png-16-bits": lambda: saved("PNG", "I;16"),
+    "gif": lambda: saved("GIF", "P"),
+    "gif-largest": lambda: saved("GIF", "P", 5800),
+    "gif-animated": lambda: saved("GIF", "P", 5000, save_all=True, append_images=[Image.new("P", (EDGE, EDGE), 1)] * 3),
+    "bmp-1-bit": lambda: saved("BMP", "1"),
+    "bmp-palette": lambda: saved("BMP", "P", 6900),
+    "tiff": lambda: saved("TIFF", compression="tiff_lzw"),
+    "tiff-alpha": lambda: saved("TIFF", "RGBA", 4800, compression="tiff_lzw"),
+    "tiff-cmyk": lambda: saved("TIFF", "CMYK", compression="tiff_lzw"),
+    "tiff-16-bits": lambda: saved("TIFF", "I;16", compression="tiff_deflate"),
+    "avif": lambda: saved("AVIF", edge=4000, speed=10),
+    "avif-large": lambda: saved("AVIF", speed=10),
+    "avif-alpha": lambda: saved("AVIF", "RGBA", 4000, speed=10),
+    "heic-large": lambda: large_heic(EDGE),
     "png-here": lambda: saved("PNG", "RGBA", 2900),
     "jpeg-here": lambda: saved("JPEG", "RGB", 2400),
     "webp-here": lambda: saved("WEBP", "RGBA", 1980, method=0),

@@ -345,11 +345,32 @@ def test_a_bare_repository_is_not_written_to(tmp_path: Path) -> None:
     for name in ("refs/heads", "other.git"):
         (tmp_path / "team.git" / name).mkdir(parents=True)
     (tmp_path / "team.git" / "HEAD").write_text("ref: refs/heads/main", encoding="ascii")
-    for folder in ("team.git", "team.git/refs/heads", "TEAM.git"):
+    # One of another name is known by what is in it.
+    (tmp_path / "team" / "objects").mkdir(parents=True)
+    (tmp_path / "team" / "HEAD").write_text("ref: refs/heads/main", encoding="ascii")
+    for folder in ("team.git", "team.git/refs/heads", "TEAM.git", "team", "team/objects"):
         if (tmp_path / folder).exists():
             with pytest.raises(BadRequest, match="git keeps a repository"):
                 judged(folder, work=tmp_path)
     assert judged("art.git", work=tmp_path) == tmp_path / "art.git"
+
+
+@promise(
+    "Writing", "Nothing is written into folders that programs fill, such as `node_modules` and Python environments."
+)
+def test_nothing_is_written_where_programs_keep_packages_and_caches(tmp_path: Path) -> None:
+    for name, mark in (("env", "pyvenv.cfg"), ("target", "CACHEDIR.TAG")):
+        (tmp_path / name / "lib").mkdir(parents=True)
+        (tmp_path / name / mark).touch()
+    for folder in ("node_modules", "Node_Modules/x/art", "lib/site-packages/x", "a/__pycache__", "env", "env/lib/new"):
+        with pytest.raises(BadRequest, match="filled and emptied by a program"):
+            judged(folder, work=tmp_path)
+    with pytest.raises(BadRequest, match="filled and emptied by a program"):
+        judged("target/art", work=tmp_path)
+    # A person who works in one, or sets one, wants it.
+    assert judged("art", work=tmp_path / "env" / "lib") == tmp_path / "env" / "lib" / "art"
+    allowed = tmp_path / "node_modules" / "own"
+    assert WritePolicy(tmp_path, tmp_path / "home", (allowed,)).resolve_writable(allowed) == allowed
 
 
 def test_a_hidden_folder_of_a_project_is_open_if_a_person_allows_it(tmp_path: Path) -> None:

@@ -200,9 +200,10 @@ class Server:
         for number in engines:
             os.kill(number, signal.SIGKILL)
         result = await self.result(await self.ask("tools/call", name="list_images", arguments={}))
-        # The call may have reached the engine that was killed.
+        # The call may have reached the engine that was killed, also while that was still being loaded.
         text = result["content"][0]["text"]
-        return "" if engines and (not result.get("isError") or "may have been billed" in text) else f"{engines}: {text}"
+        is_right = not result.get("isError") or "may have been billed" in text or "nothing was sent" in text
+        return "" if engines and is_right else f"{engines}: {text}"
 
     async def end(self, ending: Ending) -> str:
         """End the server; what was wrong with that, or ""."""

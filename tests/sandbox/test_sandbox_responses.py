@@ -220,3 +220,35 @@ async def test_an_answer_can_come_cut_without_usage_or_not_at_all(client: AsyncO
     stream = await ask(client, stream=True)
     with pytest.raises(APIConnectionError):
         await anext(stream)
+
+
+async def test_a_response_can_go_on_from_an_earlier_one_and_edits_its_picture(
+    client: AsyncOpenAI, knobs: Knobs
+) -> None:
+    """OpenAI's documented way of editing in several turns."""
+    knobs.drift = "none"
+    first = await ask(client, store=True)
+    stencil = data_url(as_file(mask((1024, 640), (300, 200, 500, 400))))
+    second = await ask(
+        client,
+        input="a hat",
+        previous_response_id=first.id,
+        tools=[{**TOOL, "input_image_mask": {"image_url": stencil}}],
+    )
+    assert (second.previous_response_id, call_of(second).action) == (first.id, "edit")
+    before, after = opened(call_of(first).result), opened(call_of(second).result)
+    outside = (0, 0, 1024, 200)
+    assert ImageChops.difference(before.crop(outside), after.crop(outside)).getbbox() is None
+    assert (await client.responses.retrieve(first.id)).output == first.output
+    await client.responses.delete(first.id)
+    for refused in (client.responses.retrieve(first.id), ask(client, previous_response_id=first.id)):
+        with pytest.raises(APIStatusError, match="not found"):
+            await refused
+
+
+async def test_a_streamed_response_can_be_gone_on_from_and_one_that_is_not_stored_cannot(client: AsyncOpenAI) -> None:
+    streamed = [event async for event in await ask(client, stream=True)][-1].response
+    assert call_of(await ask(client, previous_response_id=streamed.id)).action == "edit"
+    unstored = await ask(client, store=False)
+    with pytest.raises(BadRequestError, match="not found"):
+        await ask(client, previous_response_id=unstored.id)

@@ -68,6 +68,11 @@ class Session:
         return self.turn(self.head_number) or self.turns[-1]
 
     @property
+    def next_parent(self) -> int:
+        """The number of the turn that the next one is made from; `ORIGINALS` if the session was set back to them."""
+        return ORIGINALS if self.head_number == ORIGINALS and self.originals else self.head.number
+
+    @property
     def originals(self) -> tuple[Origin, ...]:
         """The pictures that the session began with; empty if the catalogue no longer has the first turn."""
         first = self.turns[0]
@@ -90,7 +95,7 @@ class Session:
             SessionError: there is no such turn, or it is `ORIGINALS`, and these are not known.
 
         """
-        parent = self.head.number if from_turn is None else from_turn
+        parent = self.next_parent if from_turn is None else from_turn
         if parent == ORIGINALS and not self.originals:
             raise SessionError(
                 f"What session {self.id} began with is not known: continue from a turn, or start anew with"
@@ -137,9 +142,14 @@ SessionStep = BeginSession | ExtendSession
 ENDED_MEANWHILE = "The session was ended while this turn was made; its picture is saved all the same."
 
 
+def turn_name(number: int) -> str:
+    """A turn's number in words."""
+    return "the originals" if number == ORIGINALS else f"turn {number}"
+
+
 def position_lines(position: SessionPosition, drawn: str) -> list[str]:
     """The lines of an answer about a turn: its position, the session's tree (`drawn`), and how to continue."""
-    parent = f"turn {position.parent}" if position.parent else "the originals"
+    parent = turn_name(position.parent)
     lines = [f"session_id: {position.session_id}, turn {position.turn}, made from {parent}."]
     if position.is_branch:
         lines.append(
@@ -164,15 +174,15 @@ def tree(session: Session) -> str:
         # If the catalogue no longer has a turn's parent, the turn is drawn below the originals.
         known = turn.parent in numbers and turn.parent < turn.number
         children.setdefault(turn.parent if known else ORIGINALS, []).append(turn)
-    lines = ["0 originals: " + (", ".join(map(_label, session.originals)) or "not known")]
+    here = {session.next_parent: "  <- the next turn is made from here"}
+    lines = [f"0 originals: {', '.join(map(_label, session.originals)) or 'not known'}{here.get(ORIGINALS, '')}"]
     waiting = [(turn, "", "") for turn in reversed(children.get(ORIGINALS, []))]
     if len(waiting) > 1:
         waiting = _branches(children[ORIGINALS], "")
     while waiting:
         turn, first, rest = waiting.pop()
-        here = "  <- the next turn is made from here" if turn.number == session.head.number else ""
         if turn.number in shown:
-            lines.append(f"{first}{turn.number} {quoted_line(turn.prompt, MAX_LABEL)}{here}")
+            lines.append(f"{first}{turn.number} {quoted_line(turn.prompt, MAX_LABEL)}{here.get(turn.number, '')}")
         after = children.get(turn.number, [])
         waiting += [(after[0], rest, rest)] if len(after) == 1 else _branches(after, rest)
     if len(session.turns) > MAX_TREE_LINES:

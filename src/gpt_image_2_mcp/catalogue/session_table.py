@@ -110,6 +110,19 @@ class SessionTable:
         self._touch(step.session_id)
         return position
 
+    def set_back(self, session_id: str, turn: int) -> Session:
+        """Have an active session go on from a turn, or from the originals (0), and get it; no turn is removed.
+
+        Raises:
+            SessionError: the session is not active, or has no such turn.
+
+        """
+        parent = self.use(session_id).parent_for(turn)
+        self.connection.execute(sa.update(sessions).where(sessions.c.id == session_id).values(head=parent))
+        session = self.get(session_id)
+        assert session is not None, "`use` has found it in this transaction"
+        return session
+
     def end(self, session_id: str) -> Session | None:
         """End a session; returns it, None if there is no active one of this id."""
         self._end_idle()

@@ -6,6 +6,7 @@ the meantime (`uv cache prune`, an upgrade): the picture would be saved, and not
 
 import logging
 import threading
+from contextlib import suppress
 from functools import cache
 from importlib import import_module
 from pkgutil import walk_packages
@@ -35,7 +36,9 @@ def load_ahead() -> None:
     """Load it soon, in a thread; once in a process."""
     timer = threading.Timer(AFTER_S, _load)
     timer.daemon = True
-    timer.start()
+    # Where the system gives no thread for it, each module is loaded when it is needed.
+    with suppress(RuntimeError):
+        timer.start()
 
 
 def _load() -> None:

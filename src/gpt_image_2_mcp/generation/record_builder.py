@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from ..billing.budgets import NANO_USD, round_up_to_nano
 from ..billing.tokens import Usage
-from ..catalogue.picture_record import MAX_SHORT_TEXT, Origin, Picture, PictureRecord, TokenCounts
+from ..catalogue.picture_record import MAX_SHORT_TEXT, UNKNOWN_MODEL, Origin, Picture, PictureRecord, TokenCounts
 from ..images import Facts, identify
 from ..jobs.job import Job
 from ..jobs.report import Report
@@ -125,7 +125,7 @@ def found_record(
     request: PaidRequest | None = None,
     job_id: str | None = None,
 ) -> PictureRecord:
-    """The record of a picture of which little more than the file is known; its model is "unknown"."""
+    """The record of a picture of which little more than the file is known; its model is `UNKNOWN_MODEL`."""
     return PictureRecord(
         id=path.stem,
         kind=kind,
@@ -134,7 +134,7 @@ def found_record(
         format=facts.format,
         width=facts.width,
         height=facts.height,
-        model="unknown",
+        model=UNKNOWN_MODEL,
         prompt=(request.prompt or "")[:MAX_PROMPT] if request else "",
         parameters=_parameters(request) if request else {},
         applied=_damage(broken=broken),

@@ -53,7 +53,10 @@ def open_other(data: bytes, kind: FileFormat, *, name: str) -> "Generator[tuple[
                 yield image, header, [part] if several else []
     except (MemoryError, UnreadableSource):
         raise
-    except Exception:  # noqa: BLE001 - on hostile bytes Pillow raises nearly anything; all of it means "no picture"
+    except Exception as error:  # noqa: BLE001 - on hostile bytes Pillow raises nearly anything
+        # The decoder of AVIF says so in words.
+        if "out of memory" in str(error).lower():
+            raise MemoryError from None
         raise UnreadableSource(
             f"{name} begins like a {LABEL[kind]} but does not decode: it is cut short, damaged or of a rare kind."
             " Save it anew as a PNG or JPEG."

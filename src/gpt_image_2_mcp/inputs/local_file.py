@@ -16,6 +16,7 @@ from ..images.formats import HEAD, taken_format
 from ..images.other_formats import why_not_taken
 from ..images.validate import MAX_BYTES
 from ..paths import denylist
+from ..paths.plain_names import is_utf8
 from ..paths.policy import real_path
 from ..paths.read_policy import ReadPolicy
 from ..paths.safe_open import path_of_descriptor
@@ -91,6 +92,12 @@ def check_readable(
     _check_denylist(Path(os.path.normpath(path)), reference=reference)
     real = real_path(path)
     _check_real_path(real, reference=reference, policy=policy, is_allowed=is_allowed)
+    for found in (path, real):
+        if not is_utf8(found):
+            raise UnreadableSource(
+                f"{shown(reference)} is not read: its path has bytes that are no UTF-8, so no record could name it."
+                " Rename that file or folder, or copy the picture to another one."
+            )
     return real
 
 

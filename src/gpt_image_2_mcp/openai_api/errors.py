@@ -156,7 +156,7 @@ def _translate_body(  # noqa: C901, PLR0912, PLR0915 - one arm a row of OpenAI's
             text += " in the client's configuration, then restart the client."
         case "moderation_blocked", _:
             kind = ModerationRefused
-            whose = "OpenAI's moderation" if is_openai else f"The moderation of {name[0].lower()}{name[1:]}"
+            whose = "OpenAI's moderation" if is_openai else f"The moderation of {origin.name_within}"
             text = f"{whose} refused this{_violations(body)}. Asking again with the same words"
             text += " will not help: change the prompt or the picture."
         case "insufficient_quota" | "billing_hard_limit_reached" | "billing_not_active", _:
@@ -185,7 +185,7 @@ def _translate_body(  # noqa: C901, PLR0912, PLR0915 - one arm a row of OpenAI's
         case _, 404 | 405:
             text = f"{name} does not know this address; {words}. Check OPENAI_BASE_URL: it usually ends in /v1."
         case _, 413:
-            text = f"The request is larger than {name[0].lower()}{name[1:]}, or a proxy on the way, takes; {words}."
+            text = f"The request is larger than {origin.name_within}, or a proxy on the way, takes; {words}."
             text += " Send fewer or smaller input pictures, or raise the limit there."
         case _, 415:
             text = f"{name} does not take the form of this request; {words}. It may not serve this route: check"

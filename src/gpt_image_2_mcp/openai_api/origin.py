@@ -71,6 +71,11 @@ class Origin:
         return "OpenAI" if is_openai else f"The backend at {self.host}"
 
     @property
+    def name_within(self) -> str:
+        """How a sentence names it that begins otherwise."""
+        return self.name if self.is_openai else f"the backend at {self.host}"
+
+    @property
     def is_openai(self) -> bool:
         """Whether this is OpenAI itself, so that its pages help."""
         return self.name == "OpenAI"

@@ -236,7 +236,7 @@ async def _upload(sender: RequestSender, status: RequestStatus, picture: InputIm
         origin = Origin.of(answer.http_response)
         raise ApiError(
             "An input picture could not be uploaded for the edit, so nothing was made:"
-            f" {origin.name[0].lower()}{origin.name[1:]} named no file in its answer. Send smaller input pictures, or"
+            f" {origin.name_within} named no file in its answer. Send smaller input pictures, or"
             " unset OPENAI_FORCE_RESPONSES_EDITS if it is set.",
             request_id=origin.request_id,
         )

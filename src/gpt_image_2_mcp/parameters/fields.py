@@ -45,7 +45,7 @@ def _normalize_choice(value: object) -> object:
     return "jpeg" if word == "jpg" else word
 
 
-Prompt = Annotated[str, Field(min_length=1, max_length=MAX_PROMPT), AfterValidator(_check_not_blank)]
+Prompt = Annotated[str, Field(max_length=MAX_PROMPT), AfterValidator(_check_not_blank)]
 Size = Annotated[
     str,
     AfterValidator(normalize_size),
@@ -56,7 +56,9 @@ Quality = Annotated[
     BeforeValidator(_normalize_choice),
     Field(description="low: drafts; xhigh, max: gpt-image-2.5 on"),
 ]
-Model = Annotated[str, AfterValidator(_check_model), Field(max_length=200, description="left out: the server's")]
+Model = Annotated[
+    str, AfterValidator(_check_model), Field(max_length=200, description="image model; left out: the server's")
+]
 Count = Annotated[int, Field(ge=1, le=MAX_PICTURES, description="how many")]
 Background = Annotated[
     Literal["auto", "opaque", "transparent"],

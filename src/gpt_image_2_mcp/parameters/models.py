@@ -196,13 +196,27 @@ class StartSessionRequest(WithImages, Options, WithOutputDir):
 
 
 class ContinueSessionRequest(Options):
-    """Continue an edit session: one more turn."""
+    """Continue an edit session: one more turn, or without a prompt only a step back to an earlier one."""
 
     session_id: SessionId
-    prompt: Annotated[Prompt, Field(description="the next change; say again what to keep")]
+    prompt: Annotated[Prompt, Field(description="the next change; say again what to keep")] = ""
     from_turn: FromTurn | None = None
     images: MoreImages | None = None
     mask: Mask | None = None
+
+    @model_validator(mode="after")
+    def _check_prompt(self) -> Self:
+        if not self.prompt and (self.from_turn is None or self.images or self.mask):
+            raise ValueError(
+                "`prompt` is missing: say what to change. To only set the session back to a turn, free, give"
+                " `from_turn` without prompt, images and mask"
+            )
+        return self
+
+    @property
+    def is_set_back(self) -> bool:
+        """Whether the session is only to go on from another turn, without a new picture."""
+        return not self.prompt
 
     def assumed_inputs(self) -> list[tuple[int, int]]:
         """Assume `COSTLIEST_INPUT` for the picture of the turn before, for `images` and for the mask."""

@@ -185,6 +185,11 @@ HIDDEN_HOME_FOLDERS: tuple[tuple[str, tuple[str, ...]], ...] = (
 """Folders of a home that hold the data of programs, besides those with a leading dot, and the folders in them that
 users do see: iCloud Drive and other cloud folders, and the temporary folder."""
 
+FILLED_FOLDERS = ("node_modules", "bower_components", "site-packages", "dist-packages", "__pycache__")
+"""Folders at any depth that programs fill and empty, in lower case."""
+FILLED_MARKS = ("pyvenv.cfg", "CACHEDIR.TAG")
+"""Files that mark such a folder, whatever it is called: a Python environment, and a cache that backups leave out."""
+
 CACHES: tuple[tuple[str, str], ...] = (
     (".cache", "a program's cache"),
     ("Cache_Data", "a browser's cache"),

@@ -1,4 +1,4 @@
-"""In whose home a path lies, and in which hidden folder, of a home or of a project.
+"""In whose home a path lies, and in which hidden folder or folder of a program, of a home or of a project.
 
 A home is found by what it is and not by how it is spelt: by its name in any letter case, by the places in which systems
 keep homes, and by the folder that a path leads to.
@@ -104,14 +104,26 @@ def find_hidden(real: Path, home: Path) -> list[Hidden]:
     for folder in reversed((real, *real.parents)):
         name = denylist.fold_parts(folder.name)[-1:]
         is_inside = name and not (in_home and in_home.folder.is_relative_to(folder))
-        # A repository without a working directory is called `name.git`.
-        if is_inside and name[0].endswith(".git") and (name[0] == ".git" or exists(folder / "HEAD")):
+        if is_inside and (name[0] == ".git" or _is_bare_repository(folder)):
             reason = f"{shown(folder.name)} is a hidden folder, where git keeps a repository"
             found.append(Hidden(folder, folder, reason, is_git=True))
         elif is_inside and name[0].startswith("."):
             reason = f"{shown(folder.name)} is a hidden folder, where programs keep their settings"
             found.append(Hidden(folder, folder, reason))
+        elif is_inside and (name[0] in denylist.FILLED_FOLDERS or _is_marked(folder)):
+            reason = f"{shown(folder.name)} is filled and emptied by a program, with packages or a cache"
+            found.append(Hidden(folder, folder, reason))
     return found
+
+
+def _is_bare_repository(folder: Path) -> bool:
+    """Whether git keeps a repository in a folder itself, which has no working directory."""
+    return exists(folder / "HEAD") and (folder.name.lower().endswith(".git") or exists(folder / "objects"))
+
+
+def _is_marked(folder: Path) -> bool:
+    """Whether a file in a folder says that a program fills it."""
+    return any(exists(folder / name) for name in denylist.FILLED_MARKS)
 
 
 def _home(real: Path, names: tuple[str, ...], *, is_others: bool) -> Home:

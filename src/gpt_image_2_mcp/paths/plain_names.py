@@ -6,6 +6,7 @@ option, `$(…)` is a command, `CON` a device, and a direction mark shows a name
 
 import re
 import unicodedata
+from pathlib import Path
 from typing import Final
 
 ALLOWED: Final = "letters, digits, spaces and . , _ ( ) + @ = ~ -, beginning with a letter, a digit or _"
@@ -19,6 +20,15 @@ WINDOWS_DEVICES: Final = frozenset(
 
 _PUNCTUATION: Final = frozenset(" .,_()+@=~-")
 _DEFAULT: Final = "pictures"
+
+
+def is_utf8(path: Path) -> bool:
+    """Whether a path is text: neither a database nor a record can name one whose bytes are no UTF-8."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def is_plain(name: str) -> bool:

@@ -18,7 +18,7 @@ from urllib.parse import unquote
 from ..errors import BadRequest, shown
 from . import denylist
 from .homes import Hidden, find_hidden
-from .plain_names import ALLOWED, is_plain, is_windows_device, suggest_plain
+from .plain_names import ALLOWED, is_plain, is_utf8, is_windows_device, suggest_plain
 from .written_folder import check_drive
 
 MAX_PATH = 4096
@@ -90,6 +90,15 @@ class WritePolicy:
             BadRequest: the folder is refused; the text names the rule and the variable that changes it.
 
         """
+        real = self._resolve(folder)
+        if not is_utf8(real):
+            raise BadRequest(
+                f"No picture is written to {shown(str(real))}: its path has bytes that are no UTF-8, so no record could"
+                " name it. Rename that folder, or choose another one with `output_dir` or GPT_IMAGE_2_OUTPUT_DIR."
+            )
+        return real
+
+    def _resolve(self, folder: Path) -> Path:
         real = real_path(self.working_dir / folder)
         if self.allow_unsafe:
             return real

@@ -1,5 +1,6 @@
 """Which project the server works for, and the default folder of its pictures."""
 
+import os
 from pathlib import Path
 
 
@@ -16,4 +17,5 @@ def project_of(working_dir: Path, home: Path) -> str | None:
     None where that is the home or the root of the file system: desktop clients start servers there.
     """
     root = next((d for d in (working_dir, *working_dir.parents) if (d / ".git").exists()), working_dir)
-    return None if root in (home, Path(root.anchor)) else root.name
+    # It is in each record and may be a new folder's name.
+    return None if root in (home, Path(root.anchor)) else os.fsencode(root.name).decode("utf-8", "replace")

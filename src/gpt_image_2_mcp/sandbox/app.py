@@ -7,6 +7,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from . import azure
 from . import control_route as control
 from . import files_route as files
 from . import images_route as images
@@ -21,15 +22,10 @@ def build_sandbox(*, knobs: Knobs | None = None) -> Starlette:
     """Make a new, empty sandbox; a test passes `knobs` to control it and to read its counters."""
     app = Starlette(
         routes=[
-            Route("/v1/images/generations", images.generations, methods=["POST"]),
-            Route("/v1/images/edits", images.edits, methods=["POST"]),
-            Route("/v1/responses", responses.responses, methods=["POST"]),
-            Route("/v1/files", files.upload, methods=["POST"]),
-            Route("/v1/files", files.list_files, methods=["GET"]),
-            Route("/v1/files/{file_id}", files.one_file, methods=["GET", "DELETE"]),
-            Route("/v1/files/{file_id}/content", files.file_content, methods=["GET"]),
-            Route("/v1/models", files.list_models, methods=["GET"]),
-            Route("/v1/models/{model}", files.one_model, methods=["GET"]),
+            *_api_routes("/v1"),
+            *_api_routes(f"{azure.ROOT}/v1"),
+            *_api_routes(azure.ROOT),
+            *_image_routes(f"{azure.ROOT}/deployments/{{deployment}}"),
             Route("/pictures/{key}", files.picture, methods=["GET"], name="picture"),
             Route("/", control.about, methods=["GET"]),
             Route("/_sandbox/state", control.get_state, methods=["GET"]),
@@ -49,6 +45,28 @@ def build_sandbox(*, knobs: Knobs | None = None) -> Starlette:
     app.router.redirect_slashes = False
     app.state.sandbox = SandboxState(knobs or Knobs())
     return app
+
+
+def _api_routes(root: str) -> list[Route]:
+    """The routes of OpenAI's API, below `root`."""
+    return [
+        *_image_routes(root),
+        Route(f"{root}/responses", responses.responses, methods=["POST"]),
+        Route(f"{root}/responses/{{response_id}}", responses.one_response, methods=["GET", "DELETE"]),
+        Route(f"{root}/files", files.upload, methods=["POST"]),
+        Route(f"{root}/files", files.list_files, methods=["GET"]),
+        Route(f"{root}/files/{{file_id}}", files.one_file, methods=["GET", "DELETE"]),
+        Route(f"{root}/files/{{file_id}}/content", files.file_content, methods=["GET"]),
+        Route(f"{root}/models", files.list_models, methods=["GET"]),
+        Route(f"{root}/models/{{model}}", files.one_model, methods=["GET"]),
+    ]
+
+
+def _image_routes(root: str) -> list[Route]:
+    return [
+        Route(f"{root}/images/generations", images.generations, methods=["POST"]),
+        Route(f"{root}/images/edits", images.edits, methods=["POST"]),
+    ]
 
 
 async def _api_refusal(request: Request, exc: Exception) -> Response:

@@ -18,19 +18,22 @@ from .errors import ApiRefusal, Json, no_such_url, unknown
 from .faults import Fault, fault_from_json
 from .http import REFUSED_KEY
 from .knobs import Knobs, recorded_json
-from .pipeline import TRIGGERS
 from .rules import is_object, refuse_type
 from .state import state_of
+from .triggers import TRIGGERS
 
 
 async def about(request: Request) -> Response:
     """`GET /`: explain the sandbox to a person who opens its URL in a browser."""
-    words = "\n".join(f"  {word:24}{name}" for word, name in TRIGGERS.items())
+    words = "\n".join(f"  {word:28}{trigger.meaning}" for word, trigger in TRIGGERS.items())
+    origin = request.url.replace(path="")
     return PlainTextResponse(
         f"The sandbox of gpt-image-2-mcp: OpenAI's image API without OpenAI.\n\n"
         f"OPENAI_BASE_URL={request.url.replace(path='/v1')}\n"
-        f"OPENAI_API_KEY=anything ({REFUSED_KEY} is refused)\n\n"
-        f"A prompt with one of these words brings an error:\n{words}\n\n"
+        f"OPENAI_API_KEY=anything ({REFUSED_KEY} is refused)\n"
+        f"In Azure's shapes: {request.url.replace(path='/openai/v1')}, or AZURE_OPENAI_ENDPOINT={origin}\n\n"
+        f"It makes and edits pictures, also through the Responses API. It has no chat completions or variations.\n\n"
+        f"A prompt with one of these words fails:\n{words}\n\n"
         f"Knobs: GET /_sandbox/state, GET /_sandbox/requests, POST /_sandbox/knobs, POST /_sandbox/release\n"
     )
 

@@ -186,6 +186,22 @@ def moderation_blocked(
     )
 
 
+def content_filtered(*, category: str) -> ApiRefusal:
+    """Azure's content filter refused the prompt or a picture."""
+    results: JsonObject = {
+        name: {"filtered": name == category, "severity": "high" if name == category else "safe"}
+        for name in ("hate", "self_harm", "sexual", "violence")
+    }
+    inner: JsonObject = {"code": "ResponsibleAIPolicyViolation", "content_filter_results": results}
+    message = "Your task failed as a result of our safety system."
+    return ApiRefusal(400, message, code="content_filter", extra={"inner_error": inner})
+
+
+def no_such_response(response_id: str) -> ApiRefusal:
+    """There is no stored response with this id."""
+    return ApiRefusal(404, f"Response with id '{response_id}' not found.", code=None)
+
+
 def no_key() -> ApiRefusal:
     """The request has no `Authorization: Bearer` header."""
     message = (

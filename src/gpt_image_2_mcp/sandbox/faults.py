@@ -8,6 +8,7 @@ from .errors import (
     USER_ERROR,
     ApiRefusal,
     JsonObject,
+    content_filtered,
     model_not_found,
     moderation_blocked,
     wrong_key,
@@ -24,6 +25,7 @@ ErrorName = Literal[
     "must_be_verified",
     "model_not_found",
     "moderation_blocked",
+    "content_filter",
     "billing_hard_limit_reached",
     "billing_not_active",
     "rate_limit_exceeded",
@@ -33,7 +35,7 @@ ErrorName = Literal[
     "edits_refused",
     "no_such_route",
 ]
-"""Names of errors that the sandbox answers as OpenAI words them."""
+"""Names of errors that the sandbox answers as OpenAI words them, `content_filter` as Azure does."""
 
 FaultKind = Literal[
     "error",
@@ -123,6 +125,8 @@ def named_error(name: ErrorName, *, model: str) -> ApiRefusal:
             return model_not_found(model)
         case "moderation_blocked":
             return moderation_blocked(categories=("violence",))
+        case "content_filter":
+            return content_filtered(category="violence")
         case _:
             status, code, kind, message = _NAMED[name]
             param = "model" if name == "edits_refused" else None

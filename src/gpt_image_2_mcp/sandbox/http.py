@@ -17,6 +17,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from .azure import azure_key, is_azure, version_refusal, wrong_azure_key
 from .errors import ApiRefusal, Json, JsonObject, no_key, wrong_key
 from .input_images import Upload
 from .knobs import CallerLeftError, Knobs, RecordedFile, RecordedRequest
@@ -27,6 +28,8 @@ MAX_BODY = 256 * 1024 * 1024
 
 REFUSED_KEY = "sk-invalid"
 """The only key that the sandbox refuses."""
+
+_SECRET_HEADERS = ("authorization", "api-key", "cookie")
 
 _MAX_RECORDED_TEXT = 40_000
 """Characters of a string that is recorded whole: more than any prompt has."""
@@ -72,7 +75,7 @@ class KeyAndHeaders:
                     headers.setdefault(name, value)
             await send(message)
 
-        refusal = _key_refusal(Request(scope)) if scope["path"].startswith("/v1") else None
+        refusal = _key_refusal(Request(scope)) or version_refusal(Request(scope))
         if refusal is None:
             await self._app(scope, receive, send_with_headers)
         else:
@@ -217,7 +220,7 @@ def record_request(
     request: Request, knobs: Knobs, *, params: JsonObject | None = None, form: Form | None = None
 ) -> None:
     """Add a request to `knobs.requests`; of its key only whether there was one."""
-    headers = {name: value for name, value in request.headers.items() if name not in ("authorization", "cookie")}
+    headers = {name: value for name, value in request.headers.items() if name not in _SECRET_HEADERS}
     files = [
         RecordedFile(name, upload.name, upload.mime_type, len(upload.data), hashlib.sha256(upload.data).hexdigest())
         for name, upload in (form.files if form else [])
@@ -227,7 +230,7 @@ def record_request(
             method=request.method,
             path=request.url.path,
             headers=headers,
-            has_key="authorization" in request.headers,
+            has_key="authorization" in request.headers or bool(azure_key(request)),
             content_type=request.headers.get("content-type", ""),
             params={name: _clipped(value) for name, value in (params or {}).items()},
             fields=tuple(form.names) if form else (),
@@ -281,10 +284,15 @@ def _headers(request_id: str, started: float) -> dict[str, str]:
 
 
 def _key_refusal(request: Request) -> ApiRefusal | None:
+    if not (request.url.path.startswith("/v1") or is_azure(request)):
+        return None
     scheme, _, key = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() != "bearer" or not key.strip():
-        return no_key()
-    return wrong_key(key) if key == REFUSED_KEY else None
+    key = azure_key(request) or (key.strip() if scheme.lower() == "bearer" else "")
+    if key and key != REFUSED_KEY:
+        return None
+    if is_azure(request):
+        return wrong_azure_key()
+    return wrong_key(key) if key else no_key()
 
 
 def _media_type(request: Request) -> str:

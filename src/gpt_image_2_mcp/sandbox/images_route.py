@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from . import pipeline
+from .azure import as_openai
 from .errors import (
     ApiRefusal,
     Json,
@@ -34,18 +35,18 @@ from .rules import (
     refuse_type,
 )
 from .state import SandboxState, state_of
+from .triggers import fault_in
 
 
 async def generations(request: Request) -> Response:
     """`POST /v1/images/generations`."""
     state = state_of(request)
-    params = await read_json(request, state.knobs)
+    params = as_openai(request, await read_json(request, state.knobs))
     fault = state.knobs.take_fault("generations")
     early = await pipeline.answer_without_picture(request, state, fault, model=_model(params), billed=_count(params))
     if early:
         return early
     checked = check_params(params, known=GENERATION)
-    pipeline.check_prompt(checked)
     return await _answer(request, state, await pipeline.plan_generation(checked), fault)
 
 
@@ -53,7 +54,7 @@ async def edits(request: Request) -> Response:
     """`POST /v1/images/edits`, as a form or as JSON."""
     state = state_of(request)
     form = await read_form(request, state.knobs) if is_form(request) else None
-    params = params_from_form(form.fields) if form else await read_json(request, state.knobs)
+    params = as_openai(request, params_from_form(form.fields) if form else await read_json(request, state.knobs))
     fault = state.knobs.take_fault("edits")
     early = await pipeline.answer_without_picture(request, state, fault, model=_model(params), billed=_count(params))
     if early:
@@ -61,7 +62,6 @@ async def edits(request: Request) -> Response:
     names: dict[str, Json] = {**params, **dict.fromkeys(form.names, "")} if form else params
     checked = check_params({**names, **params}, known=EDIT_FORM if form else EDIT_JSON)
     uploads, mask = _form_pictures(form) if form else _json_pictures(params, state)
-    pipeline.check_prompt(checked)
     return await _answer(request, state, await pipeline.plan_edit(checked, uploads, mask, state=state), fault)
 
 
@@ -125,6 +125,12 @@ def _json_pictures(params: JsonObject, state: SandboxState) -> tuple[list[Upload
 
 
 async def _answer(request: Request, state: SandboxState, task: PaintTask, fault: Fault | None) -> Response:
+    if fault is None and (fault := fault_in(task.params.prompt)):
+        early = await pipeline.answer_without_picture(
+            request, state, fault, model=task.params.model.name, billed=task.params.n
+        )
+        if early:
+            return early
     if task.params.stream:
         stream = EventStream(_events(request, state, task, fault))
         return TruncatedAnswer(stream, after=fault.after) if fault and fault.kind == "cut" else stream

@@ -6,6 +6,7 @@ All routes that make pictures use these functions; the routes differ in how they
 import base64
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from http import HTTPStatus
 from typing import Literal
 
 import anyio
@@ -16,7 +17,7 @@ from starlette.responses import HTMLResponse, Response
 
 from . import painter
 from .drift import DRIFTS, Drift, other_size
-from .faults import ErrorName, Fault, named_error
+from .faults import Fault
 from .http import NoAnswer
 from .input_images import Upload, open_mask, open_picture
 from .knobs import wait_while_connected
@@ -30,17 +31,6 @@ from .tokens import (
     output_tokens,
     text_tokens,
 )
-
-TRIGGERS: dict[str, ErrorName] = {
-    "moderation-blocked": "moderation_blocked",
-    "sandbox-rate-limit": "rate_limit_exceeded",
-    "sandbox-quota": "insufficient_quota",
-    "sandbox-billing-limit": "billing_hard_limit_reached",
-    "sandbox-unverified": "must_be_verified",
-    "sandbox-server-error": "server_error",
-    "sandbox-overloaded": "overloaded",
-}
-"""Words in a prompt that cause an error, so that a person can see the error messages."""
 
 DRIFT_WORD = "sandbox-drift-"
 """With the name of a drift behind it, a word in a prompt that gives an edit this drift."""
@@ -76,17 +66,6 @@ class PaintTask:
             "background": self.params.background,
             "output_format": self.params.output_format,
         }
-
-
-def check_prompt(params: CheckedParams) -> None:
-    """Look for the `TRIGGERS` in a prompt.
-
-    Raises:
-        ApiRefusal: the error that a trigger stands for.
-    """
-    for word, name in TRIGGERS.items():
-        if word in params.prompt:
-            raise named_error(name, model=params.model.name)
 
 
 async def plan_generation(params: CheckedParams) -> PaintTask:
@@ -170,8 +149,10 @@ async def answer_without_picture(
                 raise fault.refusal(model=model)
         case "html":
             async with state.knobs.image_request(request, pictures=0):
-                page = "<html><head><title>Bad Gateway</title></head><body><h1>Bad Gateway</h1></body></html>"
-                return HTMLResponse(page, fault.status or 502, headers=fault.headers)
+                status = fault.status or HTTPStatus.BAD_GATEWAY
+                phrase = HTTPStatus(status).phrase
+                page = f"<html><head><title>{phrase}</title></head><body><h1>{phrase}</h1></body></html>"
+                return HTMLResponse(page, status, headers=fault.headers)
         case "drop":
             async with state.knobs.image_request(request, pictures=billed):
                 return NoAnswer()

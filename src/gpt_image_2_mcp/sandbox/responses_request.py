@@ -58,7 +58,7 @@ class ResponsesRequest:
     tool_choice: Json
     call: ToolCall | None
     pictures: tuple[Upload, ...]
-    """All pictures of the input."""
+    """That of the previous response, if there is one, and those of the input."""
     wants_json: bool
     """Whether the answer in words is to be JSON with a schema."""
 
@@ -80,10 +80,9 @@ def read_request(params: JsonObject, state: SandboxState) -> ResponsesRequest:
     stream = params.get("stream")
     if not isinstance(stream, bool | None):
         raise refuse_type("stream", stream, expected="a boolean")
-    if (previous := params.get("previous_response_id")) is not None:
-        message = f"Previous response with id '{previous}' not found."
-        raise ApiRefusal(400, message, code="previous_response_not_found", param="previous_response_id")
+    previous = _previous_pictures(params.get("previous_response_id"), state)
     words, pictures = _read_input(params.get("input"), state)
+    pictures = [*previous, *pictures]
     tools = params.get("tools") or []
     if not isinstance(tools, list):
         raise refuse_type("tools", tools, expected="an array")
@@ -97,6 +96,19 @@ def read_request(params: JsonObject, state: SandboxState) -> ResponsesRequest:
     echo = [_echo(tool) for tool in tools]
     wants_json = _wants_json(params.get("text"))
     return ResponsesRequest(model, prompt, bool(stream), echo, choice, call, tuple(pictures), wants_json)
+
+
+def _previous_pictures(response_id: Json, state: SandboxState) -> tuple[Upload, ...]:
+    """Return the pictures of the response that a request goes on from."""
+    if response_id is None:
+        return ()
+    if not isinstance(response_id, str):
+        raise refuse_type("previous_response_id", response_id, expected="a string")
+    previous = state.response(response_id)
+    if previous is None:
+        message = f"Previous response with id '{response_id}' not found."
+        raise ApiRefusal(400, message, code="previous_response_not_found", param="previous_response_id")
+    return previous.pictures
 
 
 def _wants_json(text: Json) -> bool:

@@ -12,15 +12,16 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from . import locating, pipeline
-from .errors import ApiRefusal, Json, JsonObject
+from .errors import ApiRefusal, Json, JsonObject, no_such_response
 from .faults import Fault
-from .http import EventStream, TruncatedAnswer, read_json, sse_event
-from .input_images import open_picture
+from .http import EventStream, TruncatedAnswer, read_json, record_request, sse_event
+from .input_images import Upload, open_picture
 from .knobs import wait_while_connected
 from .pipeline import PaintTask
 from .responses_request import ResponsesRequest, ToolCall, read_request
-from .state import SandboxState, state_of
+from .state import SandboxState, StoredResponse, state_of
 from .tokens import Usage, input_picture_tokens, text_tokens
+from .triggers import fault_in
 
 _OUTPUT_TOKENS = 24
 """Output tokens of the host model for its call of the tool: an arbitrary small number."""
@@ -38,6 +39,17 @@ async def responses(request: Request) -> Response:
     if early:
         return early
     parsed = read_request(params, state)
+    if fault is None and parsed.call and (fault := fault_in(parsed.call.params.prompt)):
+        # A prompt that moderation blocks fails the call of the tool, and not the response.
+        early = (
+            None
+            if fault.error == "moderation_blocked"
+            else await pipeline.answer_without_picture(
+                request, state, fault, model=parsed.call.params.model.name, billed=1
+            )
+        )
+        if early:
+            return early
     builder = _ResponseBuilder(request, state, params, parsed, fault)
     await builder.prepare()
     if parsed.stream:
@@ -45,6 +57,20 @@ async def responses(request: Request) -> Response:
         return TruncatedAnswer(stream, after=fault.after) if fault and fault.kind == "cut" else stream
     answer = JSONResponse(await builder.body(), headers=fault.headers if fault else None)
     return TruncatedAnswer(answer, after=fault.after) if fault and fault.kind == "cut" else answer
+
+
+async def one_response(request: Request) -> Response:
+    """`GET` and `DELETE /v1/responses/{response_id}`."""
+    state = state_of(request)
+    record_request(request, state.knobs)
+    response_id = request.path_params["response_id"]
+    stored = state.response(response_id)
+    if stored is None:
+        raise no_such_response(response_id)
+    if request.method == "DELETE":
+        state.delete_response(response_id)
+        return JSONResponse({"id": response_id, "object": "response", "deleted": True})
+    return JSONResponse(stored.body)
 
 
 class _ResponseBuilder:
@@ -68,23 +94,18 @@ class _ResponseBuilder:
         self._seen_tokens = 0
 
     async def prepare(self) -> None:
-        """Check the prompt for triggers, and decode the input pictures.
+        """Decode the input pictures, unless moderation blocks the prompt.
 
         Raises:
-            ApiRefusal: an error of either. A prompt that moderation blocks raises none: the response is sent, and its
-                call of the tool has failed.
+            ApiRefusal: one of them cannot be read.
         """
         call = self._parsed.call
         if call is None:
             if self._parsed.wants_json and self._parsed.pictures:
                 await self._look()
             return
-        try:
-            pipeline.check_prompt(call.params)
-        except ApiRefusal as refusal:
-            if refusal.code != "moderation_blocked":
-                raise
-            self._blocked = refusal
+        if self._fault and self._fault.error == "moderation_blocked":
+            self._blocked = self._fault.refusal(model=call.params.model.name)
         else:
             self._task = await _plan(call, self._state)
 
@@ -107,13 +128,13 @@ class _ResponseBuilder:
     async def body(self) -> JsonObject:
         """Return the finished response."""
         if self._task is None:
-            return self._response("completed", [*self._failed_call_item(), self._message_item()])
+            return self._finished([*self._failed_call_item(), self._message_item()])
         async with self._state.knobs.image_request(self._request, pictures=1):
             if self._has_fault("stall"):
                 await wait_while_connected(anyio.Event(), self._request)
             painted = pipeline.with_fault_size(self._task, self._fault)
             (data,) = await pipeline.paint(painted, self._state)
-        return self._response("completed", [self._call_item(painted, data)])
+        return self._finished([self._call_item(painted, data)], made=data)
 
     async def events(self) -> AsyncGenerator[bytes, None]:
         """Yield the response as a stream."""
@@ -124,7 +145,7 @@ class _ResponseBuilder:
             for index, item in enumerate(items):
                 yield self._event("response.output_item.added", output_index=index, item=item)
                 yield self._event("response.output_item.done", output_index=index, item=item)
-            yield self._event("response.completed", response=self._response("completed", items))
+            yield self._event("response.completed", response=self._finished(items))
             return
         painted = pipeline.with_fault_size(self._task, self._fault)
         async with self._state.knobs.image_request(self._request, pictures=1):
@@ -158,7 +179,7 @@ class _ResponseBuilder:
         yield self._call_event("completed")
         item = self._call_item(painted, data)
         yield self._event("response.output_item.done", output_index=0, item=item)
-        yield self._event("response.completed", response=self._response("completed", [item]))
+        yield self._event("response.completed", response=self._finished([item], made=data))
 
     def _has_fault(self, *kinds: str) -> bool:
         return self._fault is not None and self._fault.kind in kinds
@@ -206,6 +227,14 @@ class _ResponseBuilder:
             "content": content,
         }
 
+    def _finished(self, output: list[JsonObject], *, made: bytes | None = None) -> JsonObject:
+        """Return the finished response with its items, and store it; `made` is its picture."""
+        body = self._response("completed", output)
+        if self._params.get("store") is not False:
+            pictures = self._parsed.pictures if made is None else (Upload(made),)
+            self._state.store_response(StoredResponse(body, pictures))
+        return body
+
     def _response(self, status: str, output: list[JsonObject]) -> JsonObject:
         """Return the response object with its items; only a completed one has its usage."""
         params = self._params
@@ -226,7 +255,7 @@ class _ResponseBuilder:
             "model": self._parsed.model,
             "output": [*output],
             "parallel_tool_calls": True,
-            "previous_response_id": None,
+            "previous_response_id": params.get("previous_response_id"),
             "reasoning": {"effort": None, "summary": None},
             "safety_identifier": params.get("safety_identifier"),
             "service_tier": "default",

@@ -24,6 +24,9 @@ MAX_FILE_BYTES = 256 * 1024 * 1024
 MAX_PAINTING = 4
 """Requests whose pictures are decoded or painted at once; each may need a few hundred megabytes."""
 
+MAX_RESPONSES = 16
+"""Responses that a later one can go on from; the oldest are dropped beyond that."""
+
 MAX_PUBLISHED = 32
 """Pictures that can be fetched by URL; the oldest are dropped beyond that."""
 
@@ -53,6 +56,14 @@ class StoredFile:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class StoredResponse:
+    """A response that a later one can go on from; `pictures` is the one that it made, or else its inputs."""
+
+    body: JsonObject
+    pictures: tuple[Upload, ...]
+
+
 @dataclass(slots=True)
 class SandboxState:
     """Everything that one sandbox holds."""
@@ -61,6 +72,7 @@ class SandboxState:
     paint_limiter: anyio.CapacityLimiter = field(default_factory=lambda: anyio.CapacityLimiter(MAX_PAINTING))
     """Limits the threads that decode and paint to `MAX_PAINTING`."""
     _files: dict[str, StoredFile] = field(default_factory=dict[str, StoredFile], init=False)
+    _responses: OrderedDict[str, StoredResponse] = field(default_factory=OrderedDict[str, StoredResponse], init=False)
     _published: OrderedDict[str, tuple[bytes, str]] = field(
         default_factory=OrderedDict[str, tuple[bytes, str]], init=False
     )
@@ -109,6 +121,20 @@ class SandboxState:
         self.file(file_id)
         del self._files[file_id]
         self.knobs.files_deleted += 1
+
+    def store_response(self, response: StoredResponse) -> None:
+        """Keep a finished response."""
+        self._responses[str(response.body["id"])] = response
+        while len(self._responses) > MAX_RESPONSES:
+            self._responses.popitem(last=False)
+
+    def response(self, response_id: str) -> StoredResponse | None:
+        """Return the stored response with that id; None if it was deleted, was dropped, or never was stored."""
+        return self._responses.get(response_id)
+
+    def delete_response(self, response_id: str) -> None:
+        """Delete a stored response, if it is there."""
+        self._responses.pop(response_id, None)
 
     def publish(self, data: bytes, media_type: str) -> str:
         """Keep a picture that an answer refers to by URL; return the key, which is the last part of the URL."""

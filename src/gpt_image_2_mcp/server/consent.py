@@ -13,7 +13,7 @@ from pydantic import BaseModel, Field, StrictBool
 
 from ..billing.prices import Estimate, dollars
 from ..errors import ConsentRefused
-from ..parameters.models import PaidRequest
+from ..parameters.models import ContinueSessionRequest, PaidRequest
 from ..service.images import ImageService
 from .client_abilities import can_ask
 from .read_consent import ReadAnswer, allow_reading
@@ -36,6 +36,8 @@ async def ask(request: PaidRequest, call: Context[ImageService, Any], reading: R
         GptImageError: the call would be refused in any case.
 
     """
+    if isinstance(request, ContinueSessionRequest) and request.is_set_back:
+        return Consent(go_ahead=True)
     service: ImageService = call.request_context.lifespan_context
     service.check(request)
     allow_reading(reading, service)

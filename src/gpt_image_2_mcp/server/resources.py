@@ -170,7 +170,7 @@ def _session_as_dict(session: Session) -> dict[str, Any]:
         "updated": session.updated.isoformat(),
         "folder": str(session.folder),
         "originals": [origin.model_dump(mode="json", exclude_none=True) for origin in session.originals],
-        "head": session.head.number,
+        "head": session.next_parent,
         "turns": [
             {
                 "turn": turn.number,

@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from mcp_types import CallToolResult, ContentBlock, ImageContent, TextContent
 
-from ..catalogue.session import Session
+from ..catalogue.session import Session, tree, turn_name
 from ..errors import JobAbandoned, shorten_line, shown
 from ..images.preview import Preview
 from ..jobs.job import Job
@@ -22,6 +22,8 @@ META_KEY = "gpt-image-2/result"
 """The key of the machine-readable report in `_meta`."""
 JOB_KEY = "gpt-image-2/job"
 """The key of a job's id and state in `_meta`, in an answer without a report."""
+SESSIONS_KEY = "gpt-image-2/sessions"
+"""The key of the rows of sessions in `_meta`."""
 MAX_SESSION_ROWS = 50
 """Sessions in `_meta`."""
 MAX_BRANCHES_SHOWN = 5
@@ -113,6 +115,14 @@ def end_session_result(session_id: str, session: Session | None) -> CallToolResu
     return CallToolResult(content=[TextContent(text=text)])
 
 
+def set_back_result(session: Session) -> CallToolResult:
+    """Tell from where a session goes on, with its tree."""
+    start = turn_name(session.next_parent)
+    text = f"Session {session.id} is set back to {start}, for nothing: no picture was made, and no turn is lost. The"
+    text += f" next turn is number {session.turns[-1].number + 1}.\n{tree(session)}"
+    return CallToolResult(content=[TextContent(text=text)], _meta={SESSIONS_KEY: [_session_row(session)]})
+
+
 def sessions_result(sessions: Sequence[Session], total: int) -> CallToolResult:
     """List the active sessions, as many as fit; `total` is how many there are."""
     if not sessions:
@@ -125,9 +135,7 @@ def sessions_result(sessions: Sequence[Session], total: int) -> CallToolResult:
     ]
     count = f"{total} active edit session{'s' if total > 1 else ''}, newest first:"
     rows = [_session_row(session) for session in sessions[:MAX_SESSION_ROWS]]
-    return CallToolResult(
-        content=[TextContent(text=_fit_lines(count, lines, total))], _meta={"gpt-image-2/sessions": rows}
-    )
+    return CallToolResult(content=[TextContent(text=_fit_lines(count, lines, total))], _meta={SESSIONS_KEY: rows})
 
 
 def session_uri(session_id: str) -> str:
@@ -163,13 +171,14 @@ def _files_note(job: Job) -> str:
 
 
 def _branches_note(session: Session) -> str:
-    """The ends of a session's branches and the turn that the next one is made from; empty without branches."""
+    """The ends of a session's branches, and the turn that the next one is made from if that is not the last one."""
+    start = f"the next turn starts from {turn_name(session.next_parent)}"
     if len(session.branches) == 1:
-        return ""
+        return "" if session.next_parent == session.branches[0].number else f"; {start}"
     ends = [f"{turn.number} {quoted_line(turn.prompt)}" for turn in session.branches[-MAX_BRANCHES_SHOWN:]]
     more = len(session.branches) - len(ends)
     text = f"; {len(session.branches)} branches end at turns " + (f"… ({more} earlier), " if more else "")
-    text += f"{', '.join(ends)}; the next turn starts from turn {session.head.number}"
+    text += f"{', '.join(ends)}; {start}"
     return f"{text}; use from_turn to start from another"
 
 
@@ -179,7 +188,7 @@ def _session_row(session: Session) -> dict[str, Any]:
         "created": session.created.isoformat(),
         "updated": session.updated.isoformat(),
         "turns": len(session.turns),
-        "head": session.head.number,
+        "head": session.next_parent,
         "branches": [turn.number for turn in session.branches[-MAX_SESSION_ROWS:]],
         "last_prompt": shorten_line(session.head.prompt),
         "last_file": str(session.head.path),

@@ -40,6 +40,7 @@ from .results import (
     pending_result,
     report_result,
     sessions_result,
+    set_back_result,
     stop_result,
 )
 from .tool import CALL_ARRIVED_AT, RequestTool
@@ -73,8 +74,7 @@ async def start_edit_session(request: StartSessionRequest, call: Call, consent: 
     """Begin a series of edits to one picture.
 
     Makes the first edit like edit_image (for single ones) and gives a session_id for continue_edit_session. Later turns
-    go to the same folder. All chats share sessions; one expires after an hour without use, and any picture's id begins
-    another. Costs like generate_image.
+    go to the same folder. All chats share sessions; one expires after an hour without use. Costs like generate_image.
     """
     require_consent(consent)
     return await _wait(call, _service(call).start(request, client=_client(call)))
@@ -83,10 +83,12 @@ async def start_edit_session(request: StartSessionRequest, call: Call, consent: 
 async def continue_edit_session(request: ContinueSessionRequest, call: Call, consent: ConsentAnswer) -> CallToolResult:
     """Make the next change in an edit session.
 
-    The last turn's picture is the input, or with from_turn an earlier one, which begins a branch. One change a turn;
-    size, quality and so on are not carried over. Answers like edit_image, with the tree of turns; a turn that fails
-    changes nothing. Costs like generate_image.
+    The last turn's picture is the input, or with from_turn an earlier one, which begins a branch; from_turn alone,
+    without prompt, sets the session back, free. Of the settings only model carries over. Answers like edit_image, with
+    the tree of turns; a turn that fails changes nothing. Costs like generate_image.
     """
+    if request.is_set_back and request.from_turn is not None:
+        return set_back_result(await _service(call).set_back(request.session_id, request.from_turn))
     require_consent(consent)
     return await _wait(call, _service(call).start(request, client=_client(call)))
 

@@ -49,7 +49,7 @@ from ..paths.read_policy import PrivateFile
 from ..persistence.writer_thread import WriterThread
 from ..settings import Settings
 from ..storage.local_folder import SavedImage
-from .like import complete_like
+from .completion import complete_like, with_model_of_turn
 from .recovery import recover
 
 MAX_SESSIONS = 100
@@ -217,6 +217,17 @@ class ImageService:
             self.news.publish(ended.id)
         return ended
 
+    async def set_back(self, session_id: str, turn: int) -> Session:
+        """Have a session go on from an earlier turn, or from the originals (0), without a new picture.
+
+        Raises:
+            SessionError: the session is not active, or has no such turn.
+
+        """
+        session = await self._writer.in_transaction(lambda unit: unit.sessions.set_back(session_id, turn))
+        self.news.publish(session.id)
+        return session
+
     async def list_sessions(self, limit: int = MAX_SESSIONS) -> tuple[list[Session], int]:
         """The active sessions, at most `limit` and the last used first, and the number of all of them."""
         return await self._writer.read(lambda unit: (unit.sessions.active(limit), unit.sessions.count_active()))
@@ -226,8 +237,17 @@ class ImageService:
         await recover(self._writer, self._output_dirs, self.closing)
 
     async def complete(self, request: RequestT) -> RequestT:
-        """A copy of `request` filled with the parameters of the picture in `like`; raises as `complete_like` does."""
-        return await complete_like(request, self._references)
+        """A copy of `request` filled with what it leaves out and an earlier picture has.
+
+        That are the parameters of the picture in `like`, or the model of the turn that the next one is made from.
+        Raises as `complete_like` does.
+        """
+        if not isinstance(request, ContinueSessionRequest):
+            return await complete_like(request, self._references)
+        if self._started_ahead is not None and self._started_ahead.request == request:
+            # It is complete. Read again, it could be another request by now, and be paid for twice.
+            return request
+        return await with_model_of_turn(request, self.settings, self._writer)
 
     async def find_private(self, request: PaidRequest | ShowImageRequest) -> list[PrivateFile]:
         """The files that a request names and that are read only with the person's yes."""

@@ -20,7 +20,7 @@ from pydantic_core import from_json
 from ...errors import GptImageError
 from ...jobs.job import Job, client_name
 from ...jobs.serialization import REQUESTS
-from ...parameters.models import PaidRequest, parse
+from ...parameters.models import ContinueSessionRequest, PaidRequest, parse
 from ...service.images import ImageService
 from ...settings import Settings
 from .handshake import (
@@ -59,6 +59,10 @@ class FirstCall:
             service.check(request)
             if getattr(request, "like", None) is not None:
                 # The server reads `like` again, and `last` may be the picture of this job by then.
+                return None
+            if isinstance(request, ContinueSessionRequest) and (
+                request.is_set_back or await service.complete(request) != request
+            ):
                 return None
             if before:
                 await before()

@@ -88,6 +88,8 @@ async def _begin_first_call(replay: HandshakeReplay, service: ImageService, cont
     """Start the job of a first call for a picture, and wait until its request was sent."""
     call = read_first_call(replay)
     if call and (job := await call.start(service, before=control.tell_ready if control else None)):
+        if control:
+            control.give_up_if_left()
         with anyio.move_on_after(LOAD_AFTER_S):
             await job.status.begun.wait()
         with anyio.move_on_after(CONNECT_S):

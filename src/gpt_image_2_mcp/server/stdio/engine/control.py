@@ -1,9 +1,11 @@
 """The engine's side of the connection with the front: that it is ready, the state of the chat, and when it is idle."""
 
+import asyncio
 import json
 import select
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import anyio
@@ -32,7 +34,10 @@ class EngineControl:
         self._service: ImageService | None = None
         self._is_ready = False
         self._sent = start.state
+        self._is_left = False
+        """The client has ended the connection, which nothing reads while the server is loaded."""
         log.tell_earlier_words()
+        self._loop = asyncio.get_running_loop()
         threading.Thread(target=self._watch_front, name="front", daemon=True).start()
 
     def news_of_state(self) -> bytes:
@@ -76,9 +81,20 @@ class EngineControl:
             return b""
         return json.dumps(self._service.remembered(), separators=(",", ":")).encode() + b"\n"
 
+    def give_up_if_left(self) -> None:
+        """Treat the first call as given up if its client is gone, so that the same call of its next server joins it."""
+        if self._is_left and self._service is not None:
+            self._service.give_up_ahead()
+
     def _watch_front(self) -> None:
         """Wait until the front is gone, then let stderr go to the log: the client's pipe must not be held open."""
         poll = select.poll()
-        poll.register(self._start.socket, 0)
+        poll.register(self._start.socket, select.POLLRDHUP)
+        poll.poll()
+        self._is_left = True
+        # The loop may be closed by now.
+        with suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(self.give_up_if_left)
+        poll.modify(self._start.socket, 0)
         poll.poll()
         log.replace_stderr()

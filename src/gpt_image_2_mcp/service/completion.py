@@ -1,9 +1,16 @@
-"""The argument `like`: the parameters of an earlier picture fill what a call leaves out."""
+"""What a call leaves out and an earlier picture has: the parameters of the one in `like`, the model of a session."""
 
+from typing import TypeVar
+
+from ..catalogue.picture_record import UNKNOWN_MODEL
 from ..errors import BadRequest, shown
 from ..inputs.references import References
 from ..parameters.fields import MAX_INPUTS
-from ..parameters.models import CostsRequest, Options, RequestT, parse
+from ..parameters.models import ContinueSessionRequest, CostsRequest, Options, RequestT, parse
+from ..persistence.writer_thread import WriterThread
+from ..settings import Settings
+
+TurnT = TypeVar("TurnT", bound=ContinueSessionRequest)
 
 
 async def complete_like(request: RequestT, references: References) -> RequestT:
@@ -36,3 +43,17 @@ async def complete_like(request: RequestT, references: References) -> RequestT:
     if whole["output_format"] == "png" and "output_compression" not in given:
         whole.pop("output_compression", None)
     return parse(type(request), whole).with_notes(request.notes)
+
+
+async def with_model_of_turn(request: TurnT, settings: Settings, writer: WriterThread) -> TurnT:
+    """A copy of `request` with the image model of the turn that the next one is made from; itself if it names one.
+
+    A session that is not active any more, and a model that may not be used any more, are left to what refuses them.
+    """
+    session = await writer.read(lambda unit: unit.sessions.get(request.session_id)) if request.model is None else None
+    turn = session and session.turn(session.next_parent if request.from_turn is None else request.from_turn)
+    if not turn or turn.picture.record.model in {settings.model, UNKNOWN_MODEL}:
+        return request
+    model = turn.picture.record.model
+    is_allowed = not settings.allowed_models or model in settings.allowed_models
+    return request.model_copy(update={"model": model}) if is_allowed else request

@@ -14,7 +14,7 @@ import pytest
 from patience import PATIENCE_S
 from promises import promise
 from stdio_bench import PROGRAM, running
-from workbench import SMALL, Benches, Canned
+from workbench import SMALL, Benches, Canned, encoded
 
 from .answers import ANSWERS
 from .backend import HostileBackend
@@ -57,6 +57,33 @@ async def test_no_spelling_of_the_key_is_repeated(benches: Benches, spelling: st
     # A few letters of base64 at both ends depend on what stands beside the key as well.
     words = told.replace("[the key]", "").partition("Incorrect")[2].partition("was given")[0]
     assert len(words) < 25, words
+
+
+def contents(folder: Path) -> list[str]:
+    """All files in a folder, as text."""
+    return [path.read_bytes().decode("latin-1") for path in folder.rglob("*") if path.is_file()]
+
+
+@promise("Secrets", "A password in `OPENAI_BASE_URL` is in no answer, error or file, as the header that has it either.")
+@pytest.mark.parametrize("kind", ["error", "picture", "no-picture"])
+async def test_a_password_in_the_address_of_the_backend_is_nowhere(benches: Benches, tmp_path: Path, kind: str) -> None:
+    pair = base64.b64encode(f"alice:{PASSWORD}".encode()).decode()
+    echo = f"{PASSWORD} {quote(PASSWORD)} https://alice:{quote(PASSWORD)}@api.example/v1 Basic {pair}"
+    picture = {"b64_json": base64.b64encode(encoded()).decode(), "revised_prompt": echo}
+    status, body = {
+        "error": (400, {"error": {"message": echo, "code": echo, "type": echo, "param": echo}}),
+        "picture": (200, {"data": [picture], "quality": echo, "size": echo, "background": echo}),
+        "no-picture": (200, {"data": [{"b64_json": echo}], "output": echo}),
+    }[kind]
+    answer = Canned(lambda _: httpx2.Response(status, json=body, headers={"x-request-id": echo}))
+    address = f"https://alice:{quote(PASSWORD)}@api.example/v1"
+    bench = await benches.open(OPENAI_BASE_URL=address, data_dir=tmp_path / "data", wrap=answer.wrap)
+    result = await bench.final("generate_image", prompt="a fox", size=SMALL)
+    listed = await bench.call("list_images")
+    texts = [result.model_dump_json(), listed.model_dump_json()]
+    texts += contents(tmp_path)
+    for secret in (PASSWORD, quote(PASSWORD), pair.rstrip("=")):
+        assert not any(secret in text for text in texts), secret
 
 
 @pytest.mark.thorough

@@ -11,7 +11,7 @@ import anyio
 import anyio.to_thread
 import httpx2
 import pytest
-from patience import PATIENCE_S
+from patience import ALL_ROUNDS, PATIENCE_S
 from promises import promise
 from stdio_bench import PROGRAM, running
 from workbench import SMALL, Benches, Canned, encoded
@@ -24,6 +24,7 @@ pytestmark = pytest.mark.anyio
 
 KEY = "sk-proj-Zq73hDpVt0LmXw9BsecretNotToBeShown"
 PASSWORD = "BasicAuth:Passw0rd"
+STEERING_ANSWERS = ("error-with-escapes", "quality-with-lines", "error-with-forged-lines")
 SPELLINGS = {
     "as it is": KEY,
     "in base64": base64.b64encode(KEY.encode()).decode(),
@@ -109,7 +110,7 @@ async def test_a_password_in_the_address_of_the_backend_is_in_no_log(tmp_path: P
 
 
 @promise("Words of others", "No word of a backend steers a terminal.")
-@pytest.mark.parametrize("name", ["error-with-escapes", "quality-with-lines", "error-with-forged-lines"])
+@pytest.mark.parametrize("name", STEERING_ANSWERS if ALL_ROUNDS else STEERING_ANSWERS[:1])
 async def test_the_words_of_a_backend_steer_no_terminal(name: str, tmp_path: Path) -> None:
     with HostileBackend(lambda name: ANSWERS[name].pieces) as backend:
         environ = {**os.environ, **settings(backend, tmp_path, streamed=False)}

@@ -13,12 +13,9 @@ from ..redaction.printable import printable
 from .output import count_of, print_check, print_known, print_notes, print_page, print_rebuild, print_rescue
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from ..catalogue.search_query import SearchQuery
-    from ..catalogue.session import Session
     from ..library.library import KnownPicture, Library
-    from ..library.progress import CountCallback, Notes
+    from ..library.progress import CountCallback
     from ..service.images import ImageService
 
 ResultT = TypeVar("ResultT")
@@ -67,7 +64,7 @@ def _pages(command: Callable[..., None]) -> Callable[..., None]:
     return _with(options, command)
 
 
-def _sandboxed(command: Callable[..., None]) -> Callable[..., None]:
+def sandboxed(command: Callable[..., None]) -> Callable[..., None]:
     """Add `--sandbox`, which the command may also have been given before its name (`ctx.obj`)."""
     option = click.option("--sandbox", is_flag=True, help="The built-in sandbox's catalogue instead of yours.")
     return _with((option, click.pass_context), command)
@@ -83,10 +80,10 @@ def _with(options: Sequence[Callable[..., Any]], command: Callable[..., None]) -
 @library.command("list")
 @_filters
 @_pages
-@_sandboxed
+@sandboxed
 def list_(ctx: click.Context, sandbox: bool, as_json: bool, **wanted: Any) -> None:
     """List pictures, newest first."""
-    found = _run(ctx, sandbox, lambda library, _: library.find(_search(**wanted)))
+    found = run(ctx, sandbox, lambda library, _: library.find(_search(**wanted)))
     print_page(found, as_json=as_json, sandbox=sandbox or bool(ctx.obj))
 
 
@@ -94,20 +91,20 @@ def list_(ctx: click.Context, sandbox: bool, as_json: bool, **wanted: Any) -> No
 @click.argument("words", nargs=-1, required=True)
 @_filters
 @_pages
-@_sandboxed
+@sandboxed
 def search(ctx: click.Context, sandbox: bool, as_json: bool, words: Sequence[str], **wanted: Any) -> None:
     """Find pictures by words of their prompts, newest first.
 
     All words must be in the prompt; the beginning of each is enough.
     """
-    found = _run(ctx, sandbox, lambda library, _: library.find(_search(query=" ".join(words), **wanted)))
+    found = run(ctx, sandbox, lambda library, _: library.find(_search(query=" ".join(words), **wanted)))
     print_page(found, as_json=as_json, sandbox=sandbox or bool(ctx.obj))
 
 
 @library.command()
 @click.argument("image")
 @click.option("--json", "as_json", is_flag=True, help="Print the record as JSON.")
-@_sandboxed
+@sandboxed
 def show(ctx: click.Context, sandbox: bool, as_json: bool, image: str) -> None:
     """Print everything that is known about a picture.
 
@@ -120,21 +117,21 @@ def show(ctx: click.Context, sandbox: bool, as_json: bool, image: str) -> None:
         newest = (await library.find(_search(page_size=1))).pictures if image.lower() == "last" else ()
         return await library.show(newest[0].id if newest else image)
 
-    print_known(_run(ctx, sandbox, look_up), as_json=as_json)
+    print_known(run(ctx, sandbox, look_up), as_json=as_json)
 
 
 @library.command()
 @click.argument("folder")
 @click.option("--query", metavar="WORDS", help="Only pictures with these words in their prompts.")
 @_filters
-@_sandboxed
+@sandboxed
 def export(ctx: click.Context, sandbox: bool, folder: str, **wanted: Any) -> None:
     """Copy pictures with their records into FOLDER.
 
     The path of FOLDER is printed. Files that exist are not replaced. On another computer, `library rebuild FOLDER` adds
     the copies to the catalogue there.
     """
-    done = _run(
+    done = run(
         ctx, sandbox, lambda library, tell: library.export(folder, _search(**wanted), on_progress=tell), title="Copying"
     )
     click.echo(printable(str(done.folder)))
@@ -147,7 +144,7 @@ def export(ctx: click.Context, sandbox: bool, folder: str, **wanted: Any) -> Non
 
 @library.command()
 @click.argument("folders", nargs=-1, required=True, metavar="FOLDER...")
-@_sandboxed
+@sandboxed
 def rebuild(ctx: click.Context, sandbox: bool, folders: Sequence[str]) -> None:
     """Make the catalogue again from the records beside the pictures.
 
@@ -155,13 +152,13 @@ def rebuild(ctx: click.Context, sandbox: bool, folders: Sequence[str]) -> None:
     added only if its bytes are exactly those that its record names. Pictures that are in the catalogue already are not
     changed, except for the path of one that was moved.
     """
-    done = _run(ctx, sandbox, lambda library, tell: library.rebuild(folders, on_progress=tell), title="Reading")
+    done = run(ctx, sandbox, lambda library, tell: library.rebuild(folders, on_progress=tell), title="Reading")
     print_rebuild(done, sandbox=sandbox or bool(ctx.obj))
 
 
 @library.command()
 @click.argument("paths", nargs=-1, metavar="[FILE|FOLDER]...")
-@_sandboxed
+@sandboxed
 def rescue(ctx: click.Context, sandbox: bool, paths: Sequence[str]) -> None:
     """Look for pictures in answers that could not be read.
 
@@ -169,137 +166,37 @@ def rescue(ctx: click.Context, sandbox: bool, paths: Sequence[str]) -> None:
     unread-. Pictures that are found in it are saved, and their paths are printed; the file's name begins with rescued-
     afterwards. Without FILE and FOLDER, all folders in which pictures were to be saved are looked through.
     """
-    print_rescue(_run(ctx, sandbox, lambda library, _: library.rescue(paths), needs_catalogue=False))
+    print_rescue(run(ctx, sandbox, lambda library, _: library.rescue(paths), needs_catalogue=False))
 
 
 @library.command()
 @click.argument("folders", nargs=-1, metavar="[FOLDER]...")
 @click.option("--json", "as_json", is_flag=True, help="Print all findings as JSON.")
-@_sandboxed
+@sandboxed
 def check(ctx: click.Context, sandbox: bool, as_json: bool, folders: Sequence[str]) -> None:
     """Find files that are missing or changed.
 
     It also finds files that are not in the catalogue, and pictures without a record beside them. Every picture is read;
     if you name folders, those in these folders. Nothing is changed. The exit code is 1 if anything was found.
     """
-    done = _run(ctx, sandbox, lambda library, tell: library.check(folders, on_progress=tell), title="Checking")
+    done = run(ctx, sandbox, lambda library, tell: library.check(folders, on_progress=tell), title="Checking")
     print_check(done, as_json=as_json)
     if not done.is_sound:
         ctx.exit(1)
 
 
 @library.command()
-@click.argument("pictures", nargs=-1, required=True, metavar="PICTURE...")
-@click.option("--yes", "-y", is_flag=True, help="Do not ask.")
-@_sandboxed
-def forget(ctx: click.Context, sandbox: bool, yes: bool, pictures: Sequence[str]) -> None:
-    """Remove pictures from the catalogue; their files stay.
-
-    Each PICTURE is an id, or the path of a file, which need not be there. Its record beside the file and its thumbnail
-    are removed too, so `library rebuild` does not bring it back. What it cost still counts as spent.
-    """
-
-    async def remove(library: "Library", _: object) -> int:
-        rows = {row.id: row for row in [await library.forgettable(picture) for picture in pictures]}
-        for row in rows.values():
-            click.echo(printable(f"{row.id}  {row.path}"), err=True)
-        if not (yes or _confirmed(f"Forget {count_of(len(rows), 'picture')}?")):
-            return 0
-        for row in rows.values():
-            await library.forget(row)
-        return len(rows)
-
-    removed = _run(ctx, sandbox, remove)
-    if not removed:
-        click.echo("Nothing was forgotten.", err=True)
-        ctx.exit(1)
-    click.echo(f"{count_of(removed, 'picture')} forgotten; the files stay.", err=True)
-
-
-@library.command("set-back")
-@click.argument("session_id")
-@click.argument("turn", type=click.IntRange(0, 100_000))
-@_sandboxed
-def set_back(ctx: click.Context, sandbox: bool, session_id: str, turn: int) -> None:
-    """Have an edit session go on from an earlier turn.
-
-    Nothing is paid, and no turn is lost: the next one is made from TURN (0: the originals), and has the next number.
-    """
-
-    async def work(service: "ImageService", _: object) -> "Session":
-        return await service.set_back(session_id, turn)
-
-    from ..catalogue.session import tree
-
-    click.echo(tree(_run_service(ctx, sandbox, work)))
-
-
-@library.command()
-@click.argument("pictures", nargs=-1, required=True, metavar="PICTURE...")
-@click.argument("folder")
-@_sandboxed
-def move(ctx: click.Context, sandbox: bool, pictures: Sequence[str], folder: str) -> None:
-    """Move pictures with their records into FOLDER.
-
-    Each PICTURE is an id, or the path of a file. The new paths are printed. The catalogue and edit sessions follow; no
-    file is replaced, and one that was changed since it was made stays where it is.
-    """
-
-    async def moved(library: "Library", _: object) -> "list[tuple[Path, Notes]]":
-        found = {picture.id: picture for picture in [await library.movable(picture) for picture in pictures]}
-        notes = [(picture.id, await library.move(picture, folder)) for picture in found.values()]
-        return [((await library.movable(picture_id)).path, problems) for picture_id, problems in notes]
-
-    done = _run(ctx, sandbox, moved)
-    for path, notes in done:
-        if not len(notes):
-            click.echo(printable(str(path)))
-        print_notes(notes)
-    if any(len(notes) for _, notes in done):
-        ctx.exit(1)
-
-
-@library.command()
-@click.argument("pictures", nargs=-1, required=True, metavar="PICTURE...")
-@click.option("--yes", "-y", is_flag=True, help="Do not ask.")
-@_sandboxed
-def delete(ctx: click.Context, sandbox: bool, yes: bool, pictures: Sequence[str]) -> None:
-    """Move pictures to the system's trash.
-
-    They leave the catalogue. Each PICTURE is an id, or the path of a file. Put back from the trash, with the record
-    beside it, a picture is taken in again by `library rebuild`. What it cost still counts as spent. `library forget`
-    keeps the file.
-    """
-
-    async def remove(library: "Library", _: object) -> int:
-        found = {picture.id: picture for picture in [await library.movable(picture) for picture in pictures]}
-        for picture in found.values():
-            click.echo(printable(f"{picture.id}  {picture.path}"), err=True)
-        if not (yes or _confirmed(f"Move {count_of(len(found), 'picture')} to the trash?")):
-            return 0
-        for picture in found.values():
-            await library.delete(picture)
-        return len(found)
-
-    removed = _run(ctx, sandbox, remove)
-    if not removed:
-        click.echo("Nothing was deleted.", err=True)
-        ctx.exit(1)
-    click.echo(f"{count_of(removed, 'picture')} moved to the trash.", err=True)
-
-
-@library.command()
 @click.option("-o", "--output", default="gallery.html", show_default=True, metavar="FILE")
 @click.option("--query", metavar="WORDS", help="Only pictures with these words in their prompts.")
 @_filters
-@_sandboxed
+@sandboxed
 def gallery(ctx: click.Context, sandbox: bool, output: str, **wanted: Any) -> None:
     """Write one HTML page with all pictures.
 
     It shows them small, with their prompts, costs and session trees, and needs no other file and no network. Its path
     is printed. An older gallery is replaced; any other file is not.
     """
-    path, number = _run(
+    path, number = run(
         ctx,
         sandbox,
         lambda library, tell: library.gallery(output, _search(**wanted), on_progress=tell),
@@ -309,15 +206,7 @@ def gallery(ctx: click.Context, sandbox: bool, output: str, **wanted: Any) -> No
     click.echo(f"{count_of(number, 'picture')}, {path.stat().st_size / 1000:,.0f} kB.", err=True)
 
 
-def _confirmed(question: str) -> bool:
-    """Ask at the terminal; without one the answer is no."""
-    try:
-        return click.confirm(question, err=True)
-    except click.Abort:
-        return False
-
-
-def _run(
+def run(
     ctx: click.Context,
     sandbox: bool,
     work: "Callable[[Library, CountCallback], Awaitable[ResultT]]",
@@ -325,15 +214,15 @@ def _run(
     title: str = "",
     needs_catalogue: bool = True,
 ) -> ResultT:
-    """Run `work` on the library; as `_run_service`."""
+    """Run `work` on the library; as `run_service`."""
 
     async def on_library(service: "ImageService", tell: "CountCallback") -> ResultT:
         return await work(service.library, tell)
 
-    return _run_service(ctx, sandbox, on_library, title=title, needs_catalogue=needs_catalogue)
+    return run_service(ctx, sandbox, on_library, title=title, needs_catalogue=needs_catalogue)
 
 
-def _run_service(
+def run_service(
     ctx: click.Context,
     sandbox: bool,
     work: "Callable[[ImageService, CountCallback], Awaitable[ResultT]]",

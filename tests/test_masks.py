@@ -318,10 +318,8 @@ async def test_a_shape_in_words_is_sent_as_a_mask_and_the_answer_says_what_it_ma
         was, now = before.convert("RGB"), after.convert("RGB")
     assert was.getpixel((250, 160)) != now.getpixel((250, 160))
     record = (await bench.call("show_image", image=answer.path.stem)).meta or {}
-    assert [(parent["role"], parent["source"]) for parent in record["gpt-image-2/picture"]["parents"]] == [
-        ("image", "photo.png"),
-        ("mask", words),
-    ]
+    parents = [(parent["role"], parent["source"]) for parent in record["gpt-image-2/picture"]["parents"]]
+    assert parents[:2] == [("image", "photo.png"), ("mask", words)]
 
 
 async def test_a_mask_of_another_size_and_kind_is_scaled_and_the_answer_says_how_it_was_read(bench: Bench) -> None:
@@ -413,7 +411,7 @@ async def test_a_mask_that_an_edit_would_refuse_is_refused_when_it_is_shown(benc
     bench.photo()
     assert "Which frame" in await bench.refused("show_image", image="photo.png", mask="box 1000,0 100x100")
     both = {"mask": "box 1,1 99x99", "region": "0,0,9,9"}
-    assert "leave out `region`" in await bench.refused("show_image", image="photo.png", **both)
+    assert "leave one of them out" in await bench.refused("show_image", image="photo.png", **both)
     assert "is never read" in await bench.refused("show_image", image="photo.png", mask="/etc/shadow")
 
 

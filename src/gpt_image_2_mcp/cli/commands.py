@@ -133,6 +133,7 @@ def edit(ctx: click.Context, as_json: bool, sandbox: bool, **arguments: Any) -> 
 @click.argument("image")
 @click.option("-m", "--mask", metavar="MASK", help="Draw the mask of an edit over it.")
 @click.option("--region", metavar="BOX", help="Only left,top,width,height, pixel for pixel.")
+@click.option("--against", metavar="IMAGE", multiple=True, help="Beside it, and what differs; repeat for up to 3.")
 @click.option("-o", "--output", required=True, type=click.Path(dir_okay=False, path_type=Path), metavar="FILE")
 @click.option("--sandbox", is_flag=True, help="The built-in sandbox's catalogue instead of yours.")
 @click.pass_context
@@ -143,7 +144,7 @@ def show(ctx: click.Context, output: Path, sandbox: bool, **arguments: Any) -> N
     """
     from ..parameters.models import ShowImageRequest, parse
 
-    request = parse(ShowImageRequest, arguments)
+    request = parse(ShowImageRequest, {**arguments, "against": list(arguments["against"])})
     view = _opened(lambda service: service.viewer.show(request), sandbox=sandbox or bool(ctx.obj))
     kind = view.preview.mime_type.removeprefix("image/")
     path = output.with_suffix(f".{'jpg' if kind == 'jpeg' else kind}")

@@ -12,6 +12,7 @@ from .headers import read_header
 from .memory import MAX_SHRUNK_PIXELS
 from .preview import check_here, preview_here
 from .region import Box, cut_here
+from .side_by_side import side_by_side_here
 from .thumbnail import thumbnail_here
 from .validate import convert_here, validate_here
 
@@ -57,3 +58,8 @@ def region(data: bytes, *, box: list[int], share: int) -> Answer:
     if found is None:
         return {}, b""
     return {"format": found.format, "factor": found.factor, "lossless": found.lossless, "how": found.how}, found.data
+
+
+def beside(*pictures: bytes, titles: list[str], share: int) -> Answer:
+    """Pictures side by side."""
+    return {}, side_by_side_here(*pictures, titles=titles, share=share)

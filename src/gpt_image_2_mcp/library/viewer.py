@@ -102,8 +102,9 @@ class Viewer:
                 such mask.
 
         """
-        if request.region is not None and request.mask is not None:
-            raise BadRequest("`mask` is drawn over the whole picture: leave out `region`, or `mask`.")
+        given = [name for name in ("region", "mask", "against") if getattr(request, name) is not None]
+        if len(given) > 1:
+            raise BadRequest(f"`{given[0]}` and `{given[1]}` are two views of a picture: leave one of them out.")
         if re.match(r"(https?|data):", request.image.strip(), re.IGNORECASE):
             raise BadRequest(
                 "`image` is a picture that was made here or a file on this computer; got the address"
@@ -122,7 +123,11 @@ class Viewer:
         else:
             data, name, note = found.data, found.path.name if found.path else found.source, found.note
             known = await self._library.known_picture(None, found.file_sha256)
-        if request.mask is not None:
+        if request.against is not None:
+            pictures = [found if isinstance(found, InputImage) else await self._reader.read_saved(found)]
+            pictures += (await self._reader.read(request.against, None)).images
+            seen, said = await anyio.to_thread.run_sync(_compared, pictures)
+        elif request.mask is not None:
             # As an edit takes it: the mask's numbers are of the picture that is sent.
             image = found if isinstance(found, InputImage) else await self._reader.read_saved(found)
             mask = await self._reader.mask(request.mask, image)
@@ -198,6 +203,15 @@ def _preview_of(data: bytes, name: str, region: str | None) -> tuple[Preview, st
         raise UnreadableSource(f"The picture {name} cannot be decoded.")
     whole = f"The whole picture, {facts.width}x{facts.height}"
     return shown, f"{whole}, {_pointing(shown, (facts.width, facts.height))}"
+
+
+def _compared(pictures: Sequence[InputImage]) -> tuple[Preview, str]:
+    import pybase64
+
+    from .comparison import compare
+
+    data, said = compare(pictures)
+    return Preview(pybase64.b64encode_as_string(data), MIME["jpeg"]), said
 
 
 def _masked_preview(image: InputImage, mask: InputImage, name: str) -> tuple[Preview, str]:

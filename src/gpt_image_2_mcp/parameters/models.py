@@ -35,6 +35,7 @@ from .fields import (
     SessionId,
     Since,
     Size,
+    Source,
     Until,
     User,
 )
@@ -290,6 +291,10 @@ class ShowImageRequest(Request):
     image: Annotated[PictureReference, Field(description="id, 'last', number on the last sheet, or path")]
     region: Annotated[str, Field(max_length=60, description="left,top,width,height in its pixels")] | None = None
     mask: Annotated[str, Field(description="an edit's mask, drawn over it to be checked")] | None = None
+    against: (
+        Annotated[list[Source], Field(min_length=1, max_length=3, description="compare with these; one: what differs")]
+        | None
+    ) = None
 
 
 class GetJobRequest(Request):

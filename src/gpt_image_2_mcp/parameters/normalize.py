@@ -124,7 +124,7 @@ def _plain(name: str) -> str:
 
 
 def _read_value(request: type[BaseModel], name: str, value: object) -> object:
-    if name == "images":
+    if name in {"images", "against"}:
         return _pictures(value)
     if name in _PICTURES:
         return _picture(value)

@@ -255,7 +255,7 @@ class ImageService:
             case GenerateRequest():
                 return []
             case ShowImageRequest():
-                references = [request.image, *([request.mask] if request.mask else ())]
+                references = [request.image, *([request.mask] if request.mask else ()), *(request.against or ())]
             case _:
                 references = [*(request.images or ()), *([request.mask] if request.mask else ())]
         return await self._reader.find_private(references)

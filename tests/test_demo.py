@@ -41,7 +41,8 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Demo:
 
 def test_it_makes_a_picture_edits_it_with_a_mask_and_takes_four_turns(demo: Demo) -> None:
     pictures = sorted(path.name.partition("-")[0] for path in (demo.folder / "sandbox").glob("*.png"))
-    assert pictures == ["edit", "image", *["session"] * 4]
+    assert pictures == ["edit", "edit", "image", *["session"] * 4]
+    assert "Kept to the pixel: 0 of" in demo.said
 
 
 def test_it_names_every_file_and_puts_them_on_one_sheet(demo: Demo) -> None:

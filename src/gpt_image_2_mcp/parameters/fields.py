@@ -54,7 +54,7 @@ Size = Annotated[
 Quality = Annotated[
     Literal["auto", "low", "medium", "high", "xhigh", "max"],
     BeforeValidator(_normalize_choice),
-    Field(description="low: drafts; xhigh, max: gpt-image-2.5 on"),
+    Field(description="low: drafts; xhigh, max: gpt-image-2.5-flare"),
 ]
 Model = Annotated[
     str, AfterValidator(_check_model), Field(max_length=200, description="image model; left out: the server's")
@@ -63,7 +63,7 @@ Count = Annotated[int, Field(ge=1, le=MAX_PICTURES, description="how many")]
 Background = Annotated[
     Literal["auto", "opaque", "transparent"],
     BeforeValidator(_normalize_choice),
-    Field(description="transparent: png, webp; gpt-image-2.5 on"),
+    Field(description="transparent: png, webp; gpt-image-2.5-flare"),
 ]
 OutputFormat = Annotated[
     Literal["png", "jpeg", "webp"], BeforeValidator(_normalize_choice), Field(description="of the file")
@@ -104,6 +104,11 @@ Mask = Annotated[
         description="where image 1 changes: `box LEFT,TOP WxH of 1024x683` (size as seen), ellipse, polygon, + -,"
         " everything but, `find the car` (paid); or a picture, transparent or white there"
     ),
+]
+Keep = Annotated[
+    Literal["auto", "exact", "off"],
+    BeforeValidator(_normalize_choice),
+    Field(description="exact: only what changed, the rest to the pixel; auto: exact with a mask"),
 ]
 Since = Annotated[
     str,

@@ -93,6 +93,14 @@ soak: $(VENV) ## 10,000 calls, and whether the server grows; GPT_IMAGE_2_SOAK_CA
 handshake: $(VENV) ## record the answers to a client's handshake again; a test fails when it is needed
 	$(BIN)/python -m gpt_image_2_mcp.server.stdio.record_handshake
 
+# The frameworks are heavy and release weekly: they stand in an environment that is thrown away.
+.PHONY: converters
+converters: $(VENV) ## record what the converters of agent frameworks make of the tools; a test fails when it is needed
+	$(BIN)/python tests/listed_tools.py | $(UV) run --quiet --no-project --isolated --with openai-agents \
+	  --with langchain-mcp-adapters --with google-genai --with anthropic --with 'pydantic-ai-slim[mcp]' \
+	  python tests/converters/record.py > tests/converters/recorded.json.new
+	mv tests/converters/recorded.json.new tests/converters/recorded.json
+
 .PHONY: docs
 docs: $(VENV) ## write the generated parts of the documents, and the demo's picture
 	$(BIN)/gpt-image-2-mcp demo --output demo-output > /dev/null

@@ -1,7 +1,7 @@
 """`RequestTool`: a tool whose parameters are the fields of one request model.
 
 The SDK's own tools take their parameters from a function's signature, ignore unknown arguments and answer wrong ones
-with pydantic's messages. Here the request model is the signature: clients see its schema (`closed_schema`), and
+with pydantic's messages. Here the request model is the signature: clients see its schema (`flat_schema`), and
 `parameters.models.parse` checks the arguments and explains what is wrong with them.
 """
 
@@ -46,7 +46,7 @@ class RequestTool(Tool):
         """Make a tool of a handler: its name becomes the tool's name, its docstring the tool's description."""
         description = " ".join((handler.__doc__ or "").split())
         tool = Tool.from_function(handler, title=title, description=description, annotations=annotations)
-        return cls.model_validate({**dict(tool), "parameters": closed_schema(request), "request": request})
+        return cls.model_validate({**dict(tool), "parameters": flat_schema(request), "request": request})
 
     async def run(
         self, arguments: dict[str, Any], context: Context[Any, Any], convert_result: bool = False
@@ -102,11 +102,12 @@ def _finished(result: ResultT, *notes: str | None) -> ResultT:
     return result
 
 
-def closed_schema(request: type[Request]) -> dict[str, Any]:
+def flat_schema(request: type[Request]) -> dict[str, Any]:
     """A request model's JSON schema in the form that every client accepts.
 
-    It is flat, without `$defs` and `anyOf`; required parameters come first; other parameters are not allowed; and it
-    has none of the titles and null defaults that pydantic adds.
+    It is flat, without `$defs` and `anyOf`; required parameters come first; and it has none of the titles and null
+    defaults that pydantic adds. It has no `additionalProperties`, since google-genai fails on `false`: the request
+    model refuses other parameters.
     """
     schema = request.model_json_schema()
     properties = {
@@ -114,12 +115,8 @@ def closed_schema(request: type[Request]) -> dict[str, Any]:
     }
     required = [name for name in properties if name in schema.get("required", [])]
     order = [*required, *(name for name in properties if name not in required)]
-    closed: dict[str, Any] = {
-        "type": "object",
-        "properties": {name: properties[name] for name in order},
-        "additionalProperties": False,
-    }
-    return closed | ({"required": required} if required else {})
+    flat: dict[str, Any] = {"type": "object", "properties": {name: properties[name] for name in order}}
+    return flat | ({"required": required} if required else {})
 
 
 def _plain_field(field: Mapping[str, Any]) -> dict[str, Any]:

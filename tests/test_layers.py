@@ -29,6 +29,7 @@ ORDER = (
     "persistence",
     "catalogue",
     "billing",
+    "pixels",
     "storage",
     "masks",
     "images",

@@ -2,6 +2,7 @@
 
 import base64
 import io
+import re
 import zlib
 from contextlib import suppress
 
@@ -9,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from mcp_types import ImageContent
-from PIL import Image, ImageChops
+from PIL import Image, ImageChops, ImageDraw
 from workbench import SMALL, Bench, encoded, said
 
 from gpt_image_2_mcp.errors import BadRequest, UnreadableSource
@@ -174,6 +175,58 @@ def test_the_mask_of_a_large_picture_is_drawn_in_a_child_process() -> None:
     assert (facts(mask.data).width, mask.box) == (8000, (800, 600, 4800, 3600))
     with pytest.raises(BadRequest, match="lies outside 8000x6000"):
         mask_from_words("box 1,1 9000x10", (8000, 6000))
+
+
+# Objects.
+
+
+def scene(size: tuple[int, int] = (900, 600)) -> tuple[bytes, Image.Image]:
+    """A bright ellipse on noise of other colours, and the weights of the ellipse."""
+    noise = Image.effect_noise(size, 40)
+    dark = (ImageChops.multiply(noise, Image.new("L", size, level)) for level in (80, 120, 60))
+    ground = Image.merge("RGB", list(dark))
+    truth = Image.new("L", size)
+    ImageDraw.Draw(truth).ellipse((350, 200, 599, 399), fill=255)
+    ground.paste((220, 150, 40), mask=truth)
+    into = io.BytesIO()
+    ground.save(into, "PNG")
+    return into.getvalue(), truth
+
+
+def test_around_marks_the_object_in_a_box_and_says_how_much_of_it_that_is() -> None:
+    data, truth = scene()
+    mask = mask_from_words("around 330,180 290x240", truth.size, data)
+    marked = weights_of(mask)
+    both = sum(ImageChops.darker(marked, truth).histogram()[255:])
+    either = sum(ImageChops.lighter(marked, truth).histogram()[255:])
+    assert both / either > 0.9
+    assert re.fullmatch(r"`around` took 5\d% of the box", mask.how)
+    without = weights_of(mask_from_words("everything but around 330,180 290x240", truth.size, data))
+    assert without.tobytes() == ImageChops.invert(marked).tobytes()
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("around 350,200 60x60", "under 4% of the picture"),
+        ("around 20,20 200x150", "no object stands out in it"),
+        ("around 0,0 890x590", "nothing lies around it"),
+    ],
+)
+def test_around_takes_the_whole_box_where_no_object_can_be_told_and_says_so(text: str, why: str) -> None:
+    data, truth = scene()
+    mask = mask_from_words(text, truth.size, data)
+    assert why in mask.how
+    assert weights_of(mask).tobytes() == drawn(text.replace("around", "box"), truth.size).tobytes()
+
+
+async def test_without_the_extra_around_says_how_to_get_it(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    bench.photo()
+    monkeypatch.setattr(masks, "is_installed", lambda: False)
+    words = "around 100,100 400x400"
+    text = await bench.refused("edit_image", prompt="a pond", images=["photo.png"], mask=words)
+    assert "needs the extra `pixels`: install `gpt-image-2-mcp[pixels]`" in text
+    assert not bench.seen()
 
 
 # Pictures.

@@ -73,7 +73,8 @@ class Answer:
 
     @property
     def paths(self) -> list[Path]:
-        return [Path(image["file_path"]) for image in self.report["images"]]
+        """The files that were asked for: those that composites were made from are not among them."""
+        return [Path(image["file_path"]) for image in wanted(self.report)]
 
     @property
     def path(self) -> Path:
@@ -83,6 +84,12 @@ class Answer:
     @property
     def session_id(self) -> str:
         return self.report["session_id"]
+
+
+def wanted(report: dict[str, Any]) -> list[dict[str, Any]]:
+    """The images of a report that were asked for."""
+    used = {image.get("made_from") for image in report["images"]}
+    return [image for image in report["images"] if image["id"] not in used]
 
 
 @dataclass
@@ -98,7 +105,10 @@ class Bench:
 
     async def call(self, tool: str, **arguments: Any) -> CallToolResult:
         with anyio.fail_after(PATIENCE_S):
-            return await self.client.call_tool(tool, arguments)
+            result = await self.client.call_tool(tool, arguments)
+        # A `resource_link` becomes an image address in some frameworks, and breaks the model's next request.
+        assert {block.type for block in result.content} <= {"text", "image"}
+        return result
 
     async def final(self, tool: str, **arguments: Any) -> CallToolResult:
         """Call a tool, and fetch its answer where the machine was too slow for the wait that the test has set."""
@@ -118,7 +128,7 @@ class Bench:
         assert isinstance(result.content[0], TextContent)
         report: dict[str, Any] = (result.meta or {})[META]
         pictures = [block for block in result.content if isinstance(block, ImageContent)]
-        shown = [image for image in report["images"] if image["mime_type"] in SHOWN]
+        shown = [image for image in wanted(report) if image["mime_type"] in SHOWN]
         assert len(pictures) == len(shown)
         return Answer(text, pictures, report)
 

@@ -69,9 +69,9 @@ class Record(BaseModel):
 
 
 class Origin(Record):
-    """An input picture or mask that a picture was made from."""
+    """An input picture or mask that a picture was made from; of a composite, also the model's own picture."""
 
-    role: Literal["image", "mask"] = "image"
+    role: Literal["image", "mask", "model"] = "image"
     source: PlainPath
     """As the call named it: a path, a URL without its query, or "a data URL (1,234 bytes)"."""
     sha256: Sha256
@@ -142,6 +142,11 @@ class PictureRecord(Record):
     def can_be_shown(self) -> bool:
         """Whether it can be shown and edited: a damaged file, or one in another format, is only kept."""
         return self.format in SHOWN and not self.is_broken
+
+    @property
+    def is_composite(self) -> bool:
+        """Whether it is an exact edit: what the model changed, in the original."""
+        return any(parent.role == "model" for parent in self.parents)
 
     @property
     def size_text(self) -> str:

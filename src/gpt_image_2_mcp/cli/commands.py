@@ -217,7 +217,7 @@ def _run(request: "PaidRequest", *, as_json: bool, sandbox: bool) -> None:
 
     print_notes(f"Note: {note}" for note in request.notes)
     report = anyio.run(work)
-    paths = [str(image.path) for image in report.images]
+    paths = [str(image.path) for image in report.wanted]
     try:
         if as_json:
             print_json(report.as_dict())

@@ -11,16 +11,19 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from threading import Lock
+from typing import TYPE_CHECKING
 
 from ..errors import BadAnswer, BadRequest, GptImageError, shown
 from ..images import EXTENSION, SHOWN, WITH_ARTICLE, Facts, identify, sniff
 from ..images.formats import name_format
+from ..images.headers import facts
 from ..images.preview import Preview, check_pixels, make_preview, share_of
 from ..openai_api.api_result import ApiResult, ImageLink
 from ..openai_api.body_reader import ImageBytes
 from ..openai_api.threads import InFlightWrites
 from ..paths.policy import WritePolicy
 from ..storage.local_folder import (
+    EXACT_SUFFIX,
     RAW_PREFIX,
     RAW_SUFFIX,
     Name,
@@ -30,6 +33,9 @@ from ..storage.local_folder import (
     save_image,
 )
 from .link_fetcher import LinkFetcher
+
+if TYPE_CHECKING:
+    from .exact_edits import Composite
 
 MAX_PAGE_BYTES = 64 * 1024
 """Bytes of a text, such as an error page, that comes in place of a picture; a longer one is saved as a file."""
@@ -109,6 +115,8 @@ class ImageSaver:
         self._saved: dict[int, SavedImage] = {}
         self._to_decode: list[tuple[int, bytes]] = []
         """The numbers of the saved pictures that `decode` has to decode, with their bytes."""
+        self._exact: dict[int, tuple[SavedImage, bytes]] = {}
+        """The composites by the numbers of the pictures that they were made from, with their bytes."""
         self.previews: dict[str, Preview] = {}
         """The previews by picture id."""
         self.results: list[ApiResult] = []
@@ -122,8 +130,16 @@ class ImageSaver:
 
     @property
     def images(self) -> list[SavedImage]:
-        """The saved pictures, in the order in which they were saved."""
+        """The saved pictures of the API, in the order in which they were saved."""
         return [self._saved[number] for number in sorted(self._saved)]
+
+    @property
+    def wanted_first(self) -> list[SavedImage]:
+        """All saved pictures: for each of the API its composite, where there is one, and then those behind these."""
+        wanted = [
+            self._exact[number][0] if number in self._exact else self._saved[number] for number in sorted(self._saved)
+        ]
+        return [*wanted, *(self._saved[number] for number in sorted(self._exact))]
 
     def save_result(self, result: ApiResult) -> None:
         """Save every picture of a result. Blocks: called in the request's thread.
@@ -152,17 +168,53 @@ class ImageSaver:
         self.results.append(replace(result, pictures=()))
         self.warnings += [*result.warnings, *(self._keep_failed(picture, error) for picture, error in failures)]
 
+    def make_exact(self, make: "Callable[[bytes], Composite]") -> None:
+        """Make a composite of each saved picture, and save it beside it. Blocks. Raises nothing."""
+        for number, data in self._to_decode:
+            made = make(data)
+            self.warnings += made.warnings
+            if not made.data:
+                continue
+            try:
+                self._add_exact(number, made)
+            except GptImageError as error:
+                self.warnings.append(f"The exact edit could not be saved, and this is the model's own picture: {error}")
+
+    def _add_exact(self, number: int, made: "Composite") -> None:
+        """Save a composite; raises CannotSave."""
+        drawn = self._saved[number]
+        name = replace(self._target.name, suffix=EXACT_SUFFIX)
+        folders = (drawn.path.parent, *self._target.folders)
+        shown_number = number if self._n > 1 or number > 1 else None
+        with self._in_flight:
+            path, elsewhere = save_image(
+                made.data,
+                extension=EXTENSION["png"],
+                name=name,
+                number=shown_number,
+                folders=folders,
+                policy=self._target.policy,
+            )
+        self.warnings += [elsewhere] if elsewhere else []
+        digest = hashlib.sha256(made.data).hexdigest()
+        image = SavedImage(path, facts(made.data), len(made.data), digest, made_from=drawn.id, proof=made.proof)
+        self._exact[number] = (image, made.data)
+
     def decode(self) -> None:
-        """Decode the saved pictures, and make their previews if they are wanted. Blocks. Raises nothing.
+        """Decode the saved pictures, and make the previews of those to show if they are wanted. Blocks. Raises nothing.
 
         A picture that cannot be decoded is `broken` afterwards.
         """
         for number, data in self._to_decode:
             image = self._saved[number]
+            if number in self._exact:
+                # Its picture was decoded for the composite, which is shown in its place.
+                image, data = self._exact[number]  # noqa: PLW2901
             try:
                 small = self._decode(data, image.facts)
             except ValueError:
-                self._saved[number] = replace(image, broken=True)
+                if number not in self._exact:
+                    self._saved[number] = replace(image, broken=True)
                 continue
             except (MemoryError, ImportError):
                 # Whether it is damaged is not known. A decoder is missing if the program was replaced on the disk.
@@ -171,6 +223,7 @@ class ImageSaver:
                 self.previews[image.id] = small
         # The bytes need not stay in memory now.
         self._to_decode.clear()
+        self._exact = {number: (image, b"") for number, (image, _) in self._exact.items()}
 
     def _decode(self, data: bytes, facts: Facts) -> Preview | None:
         """Give a picture's preview if previews are wanted; raises ValueError if it cannot be decoded."""

@@ -39,9 +39,11 @@ class JobEnd:
         """The id of the picture that becomes the session's turn.
 
         A backend may send more pictures than asked for: the first that can be edited is the turn, the others stand
-        beside. If none can be, the session stays where it is.
+        beside. If none can be, the session stays where it is. A composite comes before the pictures of the model, so
+        that what drifts in them does not add up over the turns.
         """
-        return next((picture.id for picture in self.pictures if picture.record.can_be_shown), None)
+        found = sorted(self.pictures, key=lambda picture: not picture.record.is_composite)
+        return next((picture.id for picture in found if picture.record.can_be_shown), None)
 
     def write(self, repositories: Repositories, *, charge: int | None = None, is_late: bool = False) -> "JobEnd":
         """Write all of it in one transaction; gives it completed with the position in the session.

@@ -45,6 +45,7 @@ from ..storage.local_folder import Name
 from ..storage.room import ensure_room_in_one, picture_bytes
 from .api_key import load_key
 from .charges import PricedRequest, Spending
+from .exact_edits import ExactEdits, is_installed
 from .image_saver import ImageSaver, SaveTarget
 from .link_fetcher import LinkFetcher, backend_host
 from .load_ahead import load_ahead
@@ -81,6 +82,7 @@ class Pipeline:
         self._reader = reader
         self._durations = durations
         self._news = news
+        self._exact_edits = ExactEdits(sources)
         self._in_flight = InFlightWrites()
 
     async def close(self) -> None:
@@ -150,6 +152,8 @@ class Pipeline:
         finally:
             # It refers to the job: the two would stay in memory until the garbage collector goes through everything.
             job.status.before_sending = do_nothing
+        if self._exact_edits.is_wanted(job.request, order.inputs):
+            await self._make_exact(job, order, saver)
         # Before the record: a picture that cannot be decoded is recorded as damaged, and no session goes on from it.
         await anyio.to_thread.run_sync(saver.decode)
         report = build_report(order, request, saver, outcome).redacted(settings.redact)
@@ -160,6 +164,15 @@ class Pipeline:
         report = replace(report, previews=saver.previews)
         self._news.publish(report.position.session_id if report.position else None)
         return report
+
+    async def _make_exact(self, job: Job, order: Order, saver: ImageSaver) -> None:
+        """Have the saved pictures put into the original; without the extra, a note says how to get it."""
+        exact = self._exact_edits
+        if is_installed():
+            await anyio.to_thread.run_sync(partial(saver.make_exact, partial(exact.make, order.inputs)))
+            return
+        is_asked_for = getattr(job.request, "keep", "auto") == "exact"
+        saver.warnings += filter(None, [exact.missing_note(is_asked_for=is_asked_for)])
 
     async def next_turn(self, request: ContinueSessionRequest, *, searches: bool = True) -> tuple[Session, int, Inputs]:
         """The session, the number of the turn that the next one is made from, and the input images for it.

@@ -4,7 +4,9 @@
 """
 
 import hashlib
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -19,7 +21,7 @@ from ..parameters.fields import MAX_PROMPT
 from ..parameters.models import Options, PaidRequest
 from ..paths.policy import WritePolicy
 from ..paths.safe_open import is_file
-from ..storage.local_folder import Kind, saved_files
+from ..storage.local_folder import Kind, SavedImage, saved_files
 
 if TYPE_CHECKING:
     from ..catalogue.job_table import JobRow
@@ -33,8 +35,15 @@ def records_of(
     parents: tuple[Origin, ...],
     project: str | None,
 ) -> list[Picture]:
-    """A record for each picture of a report. The cost and the usage of several pictures are divided among them."""
-    count, made = len(report.images), datetime.now(UTC)
+    """A record for each picture of a report. The cost and the usage of several pictures are divided among them.
+
+    A composite costs nothing, has the model's picture among its parents, and comes behind all of the model's, since
+    `last` is the newest.
+    """
+    paid = [image for image in report.images if image.made_from is None]
+    composites = [image for image in report.images if image.made_from is not None]
+    drawn = {image.id: image for image in paid}
+    count, made = len(paid), datetime.now(UTC)
     nano = 0 if report.cost is None else int(round_up_to_nano(report.cost) / NANO_USD)
     return [
         Picture(
@@ -52,9 +61,9 @@ def records_of(
                 parameters=_parameters(job.request),
                 applied={name: _bounded(value) for name, value in report.applied.items()}
                 | _damage(broken=image.broken),
-                usage=_share(report.usage, index, count),
-                cost_usd=None if report.cost is None else shares(nano, count)[index] * NANO_USD,
-                parents=parents,
+                usage=_share(report.usage, index, count) if image.made_from is None else None,
+                cost_usd=_cost(nano, index, count) if image.made_from is None and report.cost is not None else None,
+                parents=(*parents, *_model_origin(drawn, image.made_from)),
                 made=made,
                 client=_bounded(job.client),
                 project=_bounded(project),
@@ -63,8 +72,22 @@ def records_of(
                 sandbox=report.sandbox,
             ),
         )
-        for index, image in enumerate(report.images)
+        for index, image in enumerate([*paid, *composites])
     ]
+
+
+def _cost(nano: int, index: int, count: int) -> Decimal:
+    """The part of one of `count` pictures in the cost of all."""
+    return shares(nano, count)[index] * NANO_USD
+
+
+def _model_origin(drawn: Mapping[str, SavedImage], made_from: str | None) -> tuple[Origin, ...]:
+    """The model's picture that a composite was made from, as one of its parents."""
+    image = drawn.get(made_from or "")
+    if image is None:
+        return ()
+    path = str(image.path)
+    return (Origin(role="model", source=path, sha256=image.sha256, path=path, id=image.id),)
 
 
 def _parameters(request: PaidRequest) -> dict[str, Any]:

@@ -59,7 +59,7 @@ def build_report(order: Order, request: ImageRequest, saver: ImageSaver, outcome
         prompt=request.prompt,
         requested=requested,
         applied=applied,
-        images=tuple(images),
+        images=tuple(saver.wanted_first),
         usage=usage,
         cost=_cost_or_none(results, request.model),
         request_id=first.request_id,

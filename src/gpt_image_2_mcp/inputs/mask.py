@@ -12,8 +12,8 @@ from .sources import InputImage
 Size = tuple[int, int]
 
 
-def mask_in_words(text: str, size: Size) -> InputImage | None:
-    """The mask that words describe, for a picture of this size; None if the argument names a picture. Blocks.
+def mask_in_words(text: str, first: InputImage) -> InputImage | None:
+    """The mask that words describe, for the first picture; None if the argument names a picture. Blocks.
 
     Raises:
         BadRequest: the words are not understood, or do not fit the picture.
@@ -21,7 +21,7 @@ def mask_in_words(text: str, size: Size) -> InputImage | None:
     """
     if parse_words(text) is None:
         return None
-    mask = mask_from_words(text, size)
+    mask = mask_from_words(text, (first.width, first.height), first.data)
     digest = hashlib.sha256(mask.data).hexdigest()
     return InputImage(
         data=mask.data,

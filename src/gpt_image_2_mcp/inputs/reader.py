@@ -226,10 +226,10 @@ class InputReader:
         if wanted is not None:
             place = await self._search(wanted, first) if searches else Place("", "box 25%,25% 50%x50%", 1)
             shape = wanted.shape(place.box)
-            drawn = await anyio.to_thread.run_sync(mask_in_words, shape, size)
+            drawn = await anyio.to_thread.run_sync(mask_in_words, shape, first)
             assert drawn is not None, "the box is a shape"
             return replace(drawn, source=text.strip(), change=f"{drawn.change}{found_note(place, shape)}")
-        drawn = await anyio.to_thread.run_sync(mask_in_words, text, size)
+        drawn = await anyio.to_thread.run_sync(mask_in_words, text, first)
         if drawn is not None:
             return drawn
         prepare = mask_preparer(size)

@@ -13,6 +13,7 @@ from ..catalogue.picture_record import SessionPosition
 from ..catalogue.session import position_lines
 from ..errors import shorten, shorten_line
 from ..images.preview import Preview
+from ..pixels.proof_text import proof_text
 from ..storage.local_folder import Kind, SavedImage
 
 MAX_TEXT = 7_900
@@ -37,7 +38,7 @@ class Report:
     applied: Mapping[str, Any]
     """The same of the pictures that were made; None where neither the API nor the file says it."""
     images: tuple[SavedImage, ...]
-    """At least one."""
+    """At least one. What the person asked for comes first, then the pictures that composites were made from."""
     usage: Usage | None
     """The tokens of all API requests together; None if one of them came without."""
     cost: Decimal | None
@@ -58,6 +59,18 @@ class Report:
     """Whether the sandbox answered: the cost is what OpenAI would have asked for, and nothing was paid."""
     previews: Mapping[str, Preview] = field(default_factory=dict[str, Preview], compare=False, repr=False)
     """By image id. Dropped after the first answer; `ImageService.previews` makes them again from the files."""
+
+    @property
+    def wanted(self) -> tuple[SavedImage, ...]:
+        """The pictures that the person asked for, in order: all but those that composites were made from."""
+        used = {image.made_from for image in self.images}
+        return tuple(image for image in self.images if image.id not in used)
+
+    @property
+    def behind(self) -> tuple[SavedImage, ...]:
+        """The pictures that composites were made from, as the API sent them."""
+        used = {image.made_from for image in self.images}
+        return tuple(image for image in self.images if image.id in used)
 
     def redacted(self, redact: Callable[[str], str]) -> "Report":
         """A copy without secrets in the texts that the user, the model or the backend wrote."""
@@ -81,7 +94,7 @@ class Report:
             "prompt": self.prompt,
             "requested": dict(self.requested),
             "applied": dict(self.applied),
-            "images": [_image(image) for image in self.images],
+            "images": [_image(image, has_roles=bool(self.behind)) for image in self.images],
             "inputs": list(self.inputs),
             "usage": self.usage.as_dict() if self.usage else None,
             "cost_usd_estimated": float(self.cost) if self.cost is not None else None,
@@ -89,6 +102,8 @@ class Report:
             "warnings": list(self.warnings),
             "sandbox": self.sandbox,
         }
+        if proof := next((image.proof for image in self.images if image.proof), None):
+            report["proof"] = dict(proof)
         if self.position is not None:
             position = self.position
             report |= {"session_id": position.session_id, "turn": position.turn, "parent_turn": position.parent}
@@ -97,7 +112,11 @@ class Report:
 
     def text(self) -> str:
         """The report as a text: what was made, the files, the cost, the warnings; at most `MAX_TEXT` characters."""
-        lines = [self._headline(), *(str(image.path) for image in self.images)]
+        lines = [self._headline()]
+        for image in self.wanted:
+            lines.append(str(image.path))
+            lines += [proof_text(image.proof)] if image.proof else []
+        lines += [f"The model's own picture: {image.path}" for image in self.behind]
         lines += [f"From: {shorten_line(name, MAX_INPUT_NAME)}" for name in self.inputs]
         lines.append(self._cost_line())
         lines += [] if self.position is None else position_lines(self.position, self.tree)
@@ -106,7 +125,7 @@ class Report:
 
     def _headline(self) -> str:
         verb = "Made" if self.kind == "image" else "Edited"
-        count = len(self.images)
+        count = len(self.wanted)
         facts = [str(self.applied["size"] or "size unknown")]
         if self.applied["quality"]:
             facts.append(f"quality {self.applied['quality']}")
@@ -114,7 +133,7 @@ class Report:
         if self.applied["background"] == "transparent":
             facts.append("transparent background")
         together = " together" if count > 1 else ""
-        facts.append(f"{sum(image.size_bytes for image in self.images):,} bytes{together}")
+        facts.append(f"{sum(image.size_bytes for image in self.wanted):,} bytes{together}")
         maker = f"by the built-in sandbox in place of {self.model}" if self.sandbox else f"with {self.model}"
         return f"{verb}: {count} picture{'s' if count > 1 else ''} {maker}, {', '.join(facts)}."
 
@@ -132,8 +151,10 @@ class Report:
         return f"{tokens}; {price}."
 
 
-def _image(image: SavedImage) -> dict[str, Any]:
+def _image(image: SavedImage, *, has_roles: bool) -> dict[str, Any]:
     damage = {"broken": True} if image.broken else {}
+    role = {"role": "exact" if image.made_from else "model"} if has_roles else {}
+    proof = {"made_from": image.made_from, "proof": dict(image.proof)} if image.made_from and image.proof else {}
     return {
         "id": image.id,
         "file_path": str(image.path),
@@ -143,5 +164,7 @@ def _image(image: SavedImage) -> dict[str, Any]:
         "width": image.facts.width or None,
         "height": image.facts.height or None,
         "sha256": image.sha256,
+        **role,
+        **proof,
         **damage,
     }

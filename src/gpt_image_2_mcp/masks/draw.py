@@ -1,5 +1,6 @@
 """Draws masks with Pillow, in one byte a pixel."""
 
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from ..errors import BadRequest
@@ -7,8 +8,6 @@ from .place import Placed, Size, pixels_of, place
 from .words import Words
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from PIL import Image
 
 FULL = 255
@@ -16,8 +15,12 @@ _STEP = 100
 """Pixels that an area grows at once: in a blur of a much larger radius a single pixel would be rounded away."""
 
 
-def draw(words: Words, size: Size) -> "Image.Image":
-    """The weights of a mask in words for a picture of this size.
+ObjectIn = Callable[[tuple[int, int, int, int]], "Image.Image | None"]
+"""Gives the weights of the object in a box (left, upper, right, lower), or None for all of the box."""
+
+
+def draw(words: Words, size: Size, object_in: ObjectIn | None = None) -> "Image.Image":
+    """The weights of a mask in words for a picture of this size; `object_in` is needed for `around`.
 
     Raises:
         BadRequest: it does not fit the picture (`place`), or grows or is feathered too far.
@@ -25,7 +28,7 @@ def draw(words: Words, size: Size) -> "Image.Image":
     """
     from PIL import ImageChops
 
-    weights = draw_shapes(place(words, size), size)
+    weights = draw_shapes(place(words, size), size, object_in)
     if words.is_inverted:
         weights = ImageChops.invert(weights)
     for name, length in (("grow", words.grow), ("feather", words.feather)):
@@ -36,7 +39,7 @@ def draw(words: Words, size: Size) -> "Image.Image":
     return feathered(weights, pixels_of(words.feather, size)) if words.feather else weights
 
 
-def draw_shapes(shapes: "Sequence[Placed]", size: Size) -> "Image.Image":
+def draw_shapes(shapes: Sequence[Placed], size: Size, object_in: ObjectIn | None = None) -> "Image.Image":
     """Weights with these shapes, in their order."""
     from PIL import Image, ImageDraw
 
@@ -48,6 +51,10 @@ def draw_shapes(shapes: "Sequence[Placed]", size: Size) -> "Image.Image":
             pen.polygon(shape.corners, fill=fill)
             continue
         left, upper, right, lower = shape.box
+        found = object_in(shape.box) if shape.kind == "around" and object_in else None
+        if found is not None:
+            weights.paste(fill, (left, upper), found)
+            continue
         # Pillow's right and lower edges belong to the shape.
         box = (left, upper, right - 1, lower - 1)
         (pen.ellipse if shape.kind == "ellipse" else pen.rectangle)(box, fill=fill)

@@ -1,19 +1,22 @@
 """Makes the mask of an edit from words or from a picture: checked, and encoded as the API takes it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
+from ..child_process import ChildResult
 from ..errors import BadRequest, ChildFailed, GptImageError, UnreadableSource, shorten_line
 from ..images.formats import HEAD, SHOWN, taken_format
 from ..images.headers import Header, read_header
 from ..images.memory import DECODING, SMALL, check_size, decode_in_child, is_small
 from ..images.metadata import without_metadata
 from ..images.other_formats import why_not_taken
+from ..images.pixels_extra import HOW_TO_GET, compute_in_child, is_installed
 from ..images.validate import MAX_BYTES
-from .draw import FULL, draw
+from .draw import FULL, ObjectIn, draw
 from .encode import encode
 from .picture import BY_TRANSPARENCY, read_picture
-from .place import Size
+from .place import Size, place
 from .words import parse_words
 
 if TYPE_CHECKING:
@@ -41,7 +44,7 @@ class Mask:
     box: tuple[int, int, int, int]
     """Left, upper, right and lower edge around all that changes, in pixels."""
     how: str
-    """How a picture was read, in words; empty for a mask in words."""
+    """How a picture was read, or an object found, in words; else empty."""
 
     @property
     def description(self) -> str:
@@ -54,17 +57,24 @@ class Mask:
         )
 
 
-def mask_from_words(text: str, size: Size) -> Mask:
-    """The mask of a picture of this size that the words describe. Blocks.
+def mask_from_words(text: str, size: Size, picture: bytes = b"") -> Mask:
+    """The mask of a picture of this size that the words describe; `around` looks at the bytes of `picture`. Blocks.
 
     Raises:
-        BadRequest: they are not understood, lie outside the picture, or mark nothing or all of it.
+        BadRequest: they are not understood, lie outside the picture, mark nothing or all of it, or need the extra
+            `pixels`, which is not installed.
 
     """
+    words = parse_words(text)
+    if words is not None and words.needs_picture:
+        if not is_installed():
+            raise BadRequest(f"`around` in the mask needs the extra `pixels`: {HOW_TO_GET}. Or use `box` in its place.")
+        place(words, size)
+        return _answered(compute_in_child, "mask_around", picture, BadRequest, text=text, size=list(size))
     if size[0] * size[1] * _BYTES_A_PIXEL <= SMALL:
         with DECODING.reserve():
             return words_here(text, size)
-    return _in_child("mask_in_words", b"", BadRequest, text=text, size=list(size))
+    return _answered(decode_in_child, "mask_in_words", b"", BadRequest, text=text, size=list(size))
 
 
 def mask_from_picture(data: bytes, size: Size, *, name: str) -> Mask:
@@ -88,16 +98,16 @@ def mask_from_picture(data: bytes, size: Size, *, name: str) -> Mask:
         if is_small(header) and size[0] * size[1] * _BYTES_A_PIXEL <= SMALL:
             with DECODING.reserve():
                 return picture_here(data, size, name=name)
-    return _in_child("mask_in_picture", data, UnreadableSource, size=list(size), name=name)
+    return _answered(decode_in_child, "mask_in_picture", data, UnreadableSource, size=list(size), name=name)
 
 
-def words_here(text: str, size: Size) -> Mask:
-    """What `mask_from_words` does, in this process."""
+def words_here(text: str, size: Size, object_in: ObjectIn | None = None) -> Mask:
+    """What `mask_from_words` does, in this process; `object_in` is as in `draw`."""
     words = parse_words(text)
     if words is None:
         raise ValueError(f"no mask in words: {text}")
     what = f"The mask `{shorten_line(text, _WORDS_SHOWN)}`"
-    return _checked(draw(words, size), what, "", BadRequest)
+    return _checked(draw(words, size, object_in), what, "", BadRequest)
 
 
 def picture_here(data: bytes, size: Size, *, name: str) -> Mask:
@@ -143,9 +153,12 @@ def _checked(weights: "Image.Image", what: str, how: str, error: type[GptImageEr
     return Mask(data, *weights.size, share, box, how)
 
 
-def _in_child(task: str, data: bytes, error: type[GptImageError], **arguments: Any) -> Mask:
+def _answered(
+    run: Callable[..., ChildResult], task: str, data: bytes, error: type[GptImageError], **arguments: Any
+) -> Mask:
+    """Have a function of `tasks` make a mask in a child process."""
     try:
-        found = decode_in_child(f"{__package__}.tasks:{task}", data, **arguments)
+        found = run(f"{__package__}.tasks:{task}", data, **arguments)
     except (ChildFailed, ValueError) as failure:
         raise error(str(failure)) from None
     values = found.values

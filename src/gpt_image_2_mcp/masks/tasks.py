@@ -1,10 +1,14 @@
 """What child processes do for masks of large pictures; see `images.tasks`."""
 
-from typing import Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 from ..errors import GptImageError
 from .mask import Mask, picture_here, words_here
 from .show import draw_over_here
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 Answer = tuple[dict[str, Any], bytes]
 
@@ -15,6 +19,27 @@ def mask_in_words(_: bytes, *, text: str, size: list[int]) -> Answer:
         return _answer(words_here(text, (size[0], size[1])))
     except GptImageError as error:
         raise ValueError(str(error)) from None
+
+
+def mask_around(picture: bytes, *, text: str, size: list[int]) -> Answer:
+    """The mask that words describe which look for objects; needs OpenCV."""
+    from ..images.decode import open_image
+    from .around import object_in
+
+    with open_image(picture) as image:
+        seen = image.convert("RGB")
+    notes = list[str]()
+
+    def find(box: tuple[int, int, int, int]) -> "Image.Image | None":
+        found, note = object_in(seen, box)
+        notes.append(note)
+        return found
+
+    try:
+        mask = words_here(text, (size[0], size[1]), find)
+    except GptImageError as error:
+        raise ValueError(str(error)) from None
+    return _answer(replace(mask, how="; ".join(notes)))
 
 
 def mask_in_picture(data: bytes, *, size: list[int], name: str) -> Answer:

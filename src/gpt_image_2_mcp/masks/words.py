@@ -1,7 +1,7 @@
 """Parses the words of a mask: `box 120,40 300x200 + ellipse 500,60 80x80 of 1024x683 grow 8`.
 
     mask    = [ "everything but" ] part { ("+" | "-") part } [ "of" frame ] [ "grow" length ] [ "feather" length ]
-    part    = ("box" | "ellipse") corner ( WxH | ["to"] corner ) | "polygon" corner corner corner …
+    part    = ("box" | "ellipse" | "around") corner ( WxH | ["to"] corner ) | "polygon" corner corner corner …
     corner  = X,Y
     frame   = WxH | number      how many units the picture's width and height have
     length  = number            pixels of the picture
@@ -15,20 +15,20 @@ from typing import Final, Literal, cast
 
 from ..errors import BadRequest, shown
 
-Kind = Literal["box", "ellipse", "polygon"]
+Kind = Literal["box", "ellipse", "around", "polygon"]
 
 FORMS: Final = (
-    "Write `box LEFT,TOP WIDTHxHEIGHT`, `ellipse …` likewise, or `polygon X,Y X,Y X,Y`; join shapes with"
-    " ` + ` and ` - `, put `everything but` before them, and `of WIDTHxHEIGHT` (the size at which you saw the picture),"
-    " `grow N` or `feather N` behind them."
+    "Write `box LEFT,TOP WIDTHxHEIGHT`, `ellipse …` or `around …` (the object in that box) likewise, or"
+    " `polygon X,Y X,Y X,Y`; join shapes with ` + ` and ` - `, put `everything but` before them, and"
+    " `of WIDTHxHEIGHT` (the size at which you saw the picture), `grow N` or `feather N` behind them."
 )
 MAX_TEXT: Final = 5000
 """Characters of the words of a mask."""
 MAX_PARTS: Final = 50
 _CORNERS_OF_TRIANGLE: Final = 3
-_KINDS: Final = frozenset({"box", "ellipse", "polygon"})
+_KINDS: Final = frozenset({"box", "ellipse", "around", "polygon"})
 
-_BEGINNING: Final = re.compile(r"\s*(everything\s+but\s+)?(box|ellipse|polygon)\b(?=[\s\d(\[])", re.IGNORECASE)
+_BEGINNING: Final = re.compile(r"\s*(everything\s+but\s+)?(box|ellipse|around|polygon)\b(?=[\s\d(\[])", re.IGNORECASE)
 _FILE: Final = re.compile(r"\.[a-z]{3,4}\s*\Z", re.IGNORECASE)
 _THREE_NUMBERS: Final = re.compile(r"[a-z\s([]*\d+(?:\.\d+)?%?(?:[\s,x]+\d+(?:\.\d+)?%?){2}[^/\\]*", re.IGNORECASE)
 _TOKEN: Final = re.compile(r"\s*(?:(-?\d{1,9}(?:\.\d{1,9})?)\s*(%?)|([a-z]+)|([-+,()\[\]]))", re.IGNORECASE)
@@ -74,6 +74,11 @@ class Words:
     """Whether the frame is one number for both edges, whatever the picture's ratio is."""
     grow: Number | None = None
     feather: Number | None = None
+
+    @property
+    def needs_picture(self) -> bool:
+        """Whether a part is found in the picture, and not only drawn."""
+        return any(part.kind == "around" for part in self.parts)
 
 
 def parse_words(text: str) -> Words | None:
@@ -135,7 +140,7 @@ class _Parser:
     def _part(self, *, is_removed: bool) -> Part:
         kind = self._next
         if kind not in _KINDS:
-            raise self._error("`box`, `ellipse` or `polygon`")
+            raise self._error("`box`, `ellipse`, `around` or `polygon`")
         self._pop()
         bracket = self._pop() if self._next in {"(", "["} else None
         corners, size = self._polygon() if kind == "polygon" else self._two_corners()

@@ -105,6 +105,11 @@ Mask = Annotated[
         " everything but, `find the car` (paid); or a picture, transparent or white there"
     ),
 ]
+Keep = Annotated[
+    Literal["auto", "exact", "off"],
+    BeforeValidator(_normalize_choice),
+    Field(description="exact: only what changed, the rest to the pixel; auto: exact with a mask"),
+]
 Since = Annotated[
     str,
     Field(max_length=60, description="2026-11-22T14:30, yesterday 9:00, last week, 2h ago"),

@@ -20,6 +20,7 @@ from .fields import (
     FromTurn,
     Images,
     JobId,
+    Keep,
     Like,
     Mask,
     Model,
@@ -52,6 +53,7 @@ PARAMETER_ORDER = (
     "like",
     "images",
     "mask",
+    "keep",
     "size",
     "quality",
     "model",
@@ -156,6 +158,7 @@ class WithImages(PricedOptions):
 
     images: Images
     mask: Mask | None = None
+    keep: Keep = "auto"
 
     def assumed_inputs(self) -> list[tuple[int, int]]:
         """Assume `COSTLIEST_INPUT` for each picture, so that the estimate is not too low."""
@@ -203,6 +206,7 @@ class ContinueSessionRequest(Options):
     from_turn: FromTurn | None = None
     images: MoreImages | None = None
     mask: Mask | None = None
+    keep: Keep = "auto"
 
     @model_validator(mode="after")
     def _check_prompt(self) -> Self:

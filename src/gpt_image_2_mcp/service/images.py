@@ -155,9 +155,9 @@ class ImageService:
             again = f"This is what your earlier identical call ({job.joined.id}) asked for; nothing was paid again."
             report = replace(report, warnings=(again, *report.warnings))
         # Only when the report is returned: a call that is repeated before that must mean the same picture by `last`.
-        if self._references.last_id != report.images[-1].id:
+        if self._references.last_id != report.wanted[-1].id:
             job.working_job.last_before = self._references.last_id
-        self._references.last_id = report.images[-1].id
+        self._references.last_id = report.wanted[-1].id
         return report
 
     def take_back(self, job: Job) -> None:
@@ -169,7 +169,7 @@ class ImageService:
         outcome = job.working_job.outcome
         if not self._jobs.take_back(job) or not isinstance(outcome, Report):
             return
-        if self._references.last_id == outcome.images[-1].id:
+        if self._references.last_id == outcome.wanted[-1].id:
             self._references.last_id = job.working_job.last_before
 
     async def job(self, job_id: str) -> Job:
@@ -306,15 +306,15 @@ class ImageService:
             try:
                 if self.settings.inline == "full":
                     return unscaled_preview(data, image.facts)
-                return make_preview(data, image.facts, share=share_of(max(report.requested["n"], len(report.images))))
+                return make_preview(data, image.facts, share=share_of(max(report.requested["n"], len(report.wanted))))
             except (ValueError, MemoryError):
                 # It cannot be decoded, and the report says so, or not now.
                 return None
 
         if self.settings.inline == "none":
             return []
-        made: Mapping[str, Preview] = report.previews if len(report.images) <= report.requested["n"] else {}
-        shown = [image for image in report.images if image.facts.format in SHOWN and not image.broken]
+        made: Mapping[str, Preview] = report.previews if len(report.wanted) <= report.requested["n"] else {}
+        shown = [image for image in report.wanted if image.facts.format in SHOWN and not image.broken]
         found = [made.get(i.id) or await anyio.to_thread.run_sync(make, i) for i in shown]
         return [picture for picture in found if picture is not None]
 

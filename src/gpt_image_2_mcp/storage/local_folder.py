@@ -9,13 +9,13 @@ import re
 import secrets
 import tempfile
 import time
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from ..errors import BadRequest, CannotSave
 from ..images import MIME, Facts
@@ -39,6 +39,9 @@ RAW_PREFIX, RAW_SUFFIX = "unread-", ".bin"
 PART_PREFIX = ".gpt-image-2-"
 """How the name of a picture begins that is still being written: recovery after a kill looks for these."""
 
+EXACT_SUFFIX = "-exact"
+"""How the name of a composite ends: an exact edit, made from the picture that the API sent."""
+
 PRIVATE_PREFIX = "gpt-image-2-"
 """How the names of the folders begin that are the last resort."""
 
@@ -55,18 +58,19 @@ def saved_files(folder: Path, stem: str) -> list[Path]:
         OSError: the folder cannot be listed.
 
     """
-    own_name = re.compile(rf"{re.escape(stem)}(-\d+)?\.[a-z0-9]+")
+    own_name = re.compile(rf"{re.escape(stem)}(-\d+)?({EXACT_SUFFIX})?\.[a-z0-9]+")
     return sorted(path for path in folder.iterdir() if own_name.fullmatch(path.name))
 
 
 @dataclass(frozen=True, slots=True)
 class Name:
-    """What the pictures of one request are called: `<kind>-<time>-<token>[-<prefix>][-<number>]`."""
+    """What the pictures of one request are called: `<kind>-<time>-<token>[-<prefix>][-<number>][-exact]`."""
 
     kind: Kind
     when: datetime
     prefix: str = ""
     token: str = ""
+    suffix: str = ""
 
     @classmethod
     def new(cls, kind: Kind, prefix: str = "") -> "Name":
@@ -76,7 +80,7 @@ class Name:
     def stem(self, number: int | None) -> str:
         """The file's name without its extension; `number` is None where there is one picture only."""
         parts = (self.kind, f"{self.when:%Y%m%d-%H%M%S}", self.token, self.prefix, str(number or ""))
-        return "-".join(part for part in parts if part)
+        return "-".join(part for part in parts if part) + self.suffix
 
     def paths(self, folder: Path, number: int | None, extension: str) -> Generator[Path]:
         """The paths to try in `folder`: this name, then the same with other random tokens."""
@@ -88,7 +92,7 @@ class Name:
 
 @dataclass(frozen=True, slots=True)
 class SavedImage:
-    """A picture on the disk: the API's bytes, and what they are."""
+    """A picture on the disk: the API's bytes or a composite, and what they are."""
 
     path: Path
     facts: Facts
@@ -96,6 +100,10 @@ class SavedImage:
     sha256: str
     broken: bool = False
     """Whether the file is damaged: it is kept as it came, and not shown."""
+    made_from: str | None = None
+    """The id of the API's picture that a composite was made from; None for what the API sent."""
+    proof: Mapping[str, Any] | None = None
+    """What was counted in a composite; see `pixels.proof_text`."""
 
     @property
     def id(self) -> str:

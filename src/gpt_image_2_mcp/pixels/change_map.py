@@ -1,0 +1,129 @@
+"""Finds what a model drew anew, in its aligned and colour-matched picture."""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from .arrays import Array, Floats, Mask, depth_in, distance_to, grey
+
+_FLOOR, _TIMES = 6.0, 2.5
+"""Levels that never count as a change, and how much more than what is usual at a place does."""
+_BINS = 12
+_FOREIGN = 9.0
+"""The median of the differences from which on it is not the same picture, of which one could learn what is usual."""
+_SURE = 1.6
+"""A change has a pixel that differs by so many times the tolerance, and all around it that differ by more than it."""
+_SMALLEST = 2e-4
+"""The share of a picture that the smallest change has."""
+_HOLE = 5e-3
+"""The share of a picture that the largest hole in a change has which is filled."""
+_AWAY = 6.0
+"""Pixels from a mask within which nothing counts as outside of it."""
+_DEEP = 20.0
+"""Pixels that something new reaches beyond the mask where it is larger than it, in a picture of a megapixel."""
+_BLEED_OF_PICTURE, _BLEED_OF_CHANGE = 0.025, 0.15
+"""What is new outside of a mask and belongs to what is in it: shares of the picture and of all that changed, from which
+on the new object is larger than the mask."""
+
+
+def changed(original: Array, matched: Floats, stays: Mask) -> Mask:
+    """Where a picture shows something else; small differences of drawing, more of them at edges, are none.
+
+    `matched` has the colours and the places of `original`. What is usual is learnt where the most of it `stays`.
+    """
+    size = original.shape[0] * original.shape[1]
+    apart: Floats = cv2.absdiff(original.astype(np.float32), matched).max(-1)
+    difference = cv2.GaussianBlur(apart, (0, 0), 2)
+    brightness = grey(original)
+    gradient: Floats = np.hypot(
+        cv2.Sobel(brightness, cv2.CV_32F, 1, 0) / 8, cv2.Sobel(brightness, cv2.CV_32F, 0, 1) / 8
+    )
+    gradient = cv2.GaussianBlur(gradient, (0, 0), 2)
+    ratio: Floats = difference / _tolerance(difference, gradient, stays)
+    labels, areas = _components(ratio > 1)
+    is_change: Mask = np.zeros(len(areas), dtype=bool)
+    is_change[np.unique(labels[ratio > _SURE])] = True
+    is_change[0] = False
+    is_change &= areas >= max(30, _SMALLEST * size)
+    found: Array = is_change[labels].astype(np.uint8)
+    found = cv2.morphologyEx(found, cv2.MORPH_CLOSE, np.ones((15, 15), dtype=np.uint8))
+    found = cv2.morphologyEx(found, cv2.MORPH_OPEN, np.ones((5, 5), dtype=np.uint8))
+    labels, areas = _components(found == 0)
+    is_hole: Mask = areas < _HOLE * size
+    is_hole[0] = False
+    return (found > 0) | is_hole[labels]
+
+
+def _components(mask: Mask) -> tuple[Array, Array]:
+    """The number of its connected part for each pixel of a mask, 0 outside, and how many pixels each part has."""
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8))
+    return np.asarray(labels), np.asarray(stats)[:, cv2.CC_STAT_AREA]
+
+
+def _tolerance(difference: Floats, gradient: Floats, stays: Mask) -> Floats:
+    """How much of a difference is usual at a place: the median of what is to stay, at each strength of edges."""
+    some, slopes = difference[stays][::4], gradient[stays][::4]
+    if len(some) < _BINS * 20 or np.median(some) > _FOREIGN:
+        return np.full(difference.shape, _FLOOR, dtype=np.float32)
+    edges = np.unique(np.quantile(slopes, np.linspace(0, 1, _BINS + 1)))
+    place = np.clip(np.searchsorted(edges, slopes, side="right") - 1, 0, max(0, len(edges) - 2))
+    bins = [number for number in range(max(1, len(edges) - 1)) if (place == number).any()]
+    middles = np.array([np.median(slopes[place == number]) for number in bins])
+    usual = np.maximum.accumulate([np.median(some[place == number]) for number in bins])
+    # Beyond the strongest edges it goes on as steeply as on the way there.
+    slope = usual[-1] / max(float(middles[-1]), 1.0)
+    level = np.interp(gradient, middles, usual) + slope * np.maximum(gradient - middles[-1], 0)
+    return (_FLOOR + _TIMES * level).astype(np.float32)
+
+
+@dataclass(frozen=True, slots=True)
+class Bleeding:
+    """What changed outside of a mask as a part of what changed in it; `share` is that of the picture."""
+
+    share: float
+    is_larger: bool
+    """Whether the new object is larger than the mask."""
+    sides: tuple[str, ...]
+    """Where it is cut off: some of left, right, top and bottom."""
+    reach: int
+    """How far it goes beyond the mask, in pixels of the picture that was looked at."""
+
+
+def find_bleeding(change: Mask, mask: Mask) -> Bleeding:
+    """Judge whether what changed in a mask goes on beyond it."""
+    size, scale = change.size, max(1.0, np.sqrt(change.size / 2**20))
+    labels, _ = _components(change)
+    touching = np.unique(labels[mask & change])
+    belongs = np.isin(labels, touching[touching > 0])
+    outside = distance_to(mask)
+    beyond = belongs & (outside > _AWAY)
+    share, depth = float(beyond.sum()) / size, float(outside[beyond].max()) if beyond.any() else 0.0
+    of_change = float(beyond.sum()) / max(1, int((belongs & mask).sum() + beyond.sum()))
+    deep = belongs & (outside > _DEEP * scale)
+    is_larger = bool(deep.any()) and (share > _BLEED_OF_PICTURE or of_change > _BLEED_OF_CHANGE)
+    return Bleeding(share, is_larger, _sides(deep, mask) if is_larger else (), round(depth))
+
+
+def _sides(deep: Mask, mask: Mask) -> tuple[str, ...]:
+    """The sides of a mask's box on which something is, the fullest first."""
+    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+    if not len(rows) or not len(columns):
+        return ()
+    counts = {
+        "left": int(deep[:, : columns[0]].sum()),
+        "right": int(deep[:, columns[-1] + 1 :].sum()),
+        "top": int(deep[: rows[0]].sum()),
+        "bottom": int(deep[rows[-1] + 1 :].sum()),
+    }
+    return tuple(side for side, count in sorted(counts.items(), key=lambda pair: -pair[1]) if count > deep.sum() / 20)
+
+
+def matte_of(change: Mask, mask: Mask, *, grow: float, feather: float) -> Floats:
+    """How much of the model's picture is taken at each pixel, 0 to 1: what changed, and nothing outside of the mask.
+
+    What changed is taken with `grow` pixels round it, and fades over `feather` pixels towards the original.
+    """
+    taken = (distance_to(change) <= grow) & mask
+    depth = np.clip(depth_in(taken) / max(feather, 1.0), 0, 1)
+    return (depth * depth * (3 - 2 * depth)).astype(np.float32)

@@ -8,7 +8,7 @@ WORKDIR /src
 COPY pyproject.toml README.md LICENSE requirements.txt constraints.txt ./
 COPY src src
 RUN uv venv /opt/gpt-image-2-mcp
-RUN uv pip install --python /opt/gpt-image-2-mcp --compile-bytecode --constraints constraints.txt --build-constraints requirements.txt ".[postgres]"
+RUN uv pip install --python /opt/gpt-image-2-mcp --compile-bytecode --constraints constraints.txt --build-constraints requirements.txt ".[postgres,pixels]"
 
 FROM python:3.13-slim-bookworm
 RUN apt-get update && apt-get install --yes --no-install-recommends ca-certificates && rm -rf /var/lib/apt/lists/*

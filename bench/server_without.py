@@ -21,7 +21,10 @@ def _without_png_decoder() -> None:
     def decode_png(*_: object) -> None:
         return None
 
-    _replace(png_decoder, decode_png=decode_png)
+    def is_whole_png(*_: object) -> bool:
+        return False
+
+    _replace(png_decoder, decode_png=decode_png, is_whole_png=is_whole_png)
 
 
 def _without_body_reader() -> None:

@@ -17,7 +17,13 @@ from .owner import ROOT, repository
 FRONT: Final = "README.md"
 NAVIGATION: Final = {
     "Getting started": ("README.md", "docs/install.md"),
-    "Making pictures": ("docs/tools.md", "docs/slow-pictures.md", "docs/costs.md", "docs/library.md"),
+    "Making pictures": (
+        "docs/tools.md",
+        "docs/exact-edits.md",
+        "docs/slow-pictures.md",
+        "docs/costs.md",
+        "docs/library.md",
+    ),
     "Setting up": (
         "docs/settings.md",
         "docs/backends.md",

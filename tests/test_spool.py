@@ -136,11 +136,11 @@ async def test_a_list_says_that_it_lacks_what_still_waits(tmp_path: Path, monkey
         with locked(tmp_path):
             assert "is held by another process" in await bench.refused("list_images")
         for tool in ("list_images", "image_costs"):
-            assert "waits in a file, and is not in the catalogue" in said(await bench.call(tool))
+            assert "waits for it, and is not in the catalogue" in said(await bench.call(tool))
         # Before something is written, it is tried again in any case.
-        assert "waits in a file" not in (await bench.made("generate_image", **FOX)).text
+        assert "waits for it" not in (await bench.made("generate_image", **FOX)).text
         assert "2 pictures" in (text := said(await bench.call("list_images")))
-        assert "waits in a file" not in text
+        assert "waits for it" not in text
 
 
 async def test_what_is_sent_while_the_database_is_locked_leaves_a_trace_in_case_of_a_kill(tmp_path: Path) -> None:

@@ -7,12 +7,12 @@ path, names no variable of the environment.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self, cast
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import parse_qsl
 
 from pydantic import (
     BaseModel,
@@ -29,7 +29,7 @@ from .parameters.validation import describe_rule
 from .paths.policy import expand_path
 from .paths.written_folder import expand_variables, unquoted_folder
 from .redaction.key import redact_key, redact_key_bytes
-from .redaction.password import redact_password
+from .redaction.password import redact_password, url_secrets
 from .setting_types import (
     AccountId,
     ApiKey,
@@ -61,11 +61,6 @@ picture of a quality up to high costs as much."""
 
 TEN_YEARS_MS = 315_360_000_000
 """The longest idle time of a session that can be set; for a longer one there is 0, which means never."""
-
-
-MIN_PASSWORD = 6
-"""Characters of the shortest password that is hidden wherever it stands."""
-_SECRET_FIELD = re.compile(r"key|token|secret|pass|pwd|sig|auth", re.IGNORECASE)
 
 
 class Settings(BaseModel):
@@ -282,23 +277,14 @@ class Settings(BaseModel):
         database = self.database_address()
         if isinstance(database, PostgresUrl):
             text = database.redact(text)
-        text = redact_password(text, *self._base_url_secrets())
+        text = redact_password(text, *url_secrets(self.base_url or ""))
         key = self._known_key
         return text if key is None else redact_key(text, key)
 
-    def _base_url_secrets(self) -> Iterator[str]:
-        """The password in OPENAI_BASE_URL, and the secrets of its query, as they stand there and decoded."""
-        parts = urlsplit(self.base_url or "")
-        fields = (field.partition("=") for field in parts.query.split("&"))
-        values = [value for name, _, value in fields if _SECRET_FIELD.search(name)]
-        for secret in (parts.password or "", *values):
-            for spelling in (secret, unquote(secret)):
-                yield spelling if len(spelling) >= MIN_PASSWORD else ""
-        # A shorter one may be a part of any word.
-        yield f":{parts.password}@"
-
     def redact_bytes(self, content: bytes) -> bytes:
-        """Redact the API key in the bytes of an answer that is kept as it came."""
+        """Redact the API key and the secrets of OPENAI_BASE_URL in the bytes of an answer that is kept as it came."""
+        for secret in url_secrets(self.base_url or ""):
+            content = content.replace(secret.encode(), b"[the password]")
         key = self._known_key
         return content if key is None else redact_key_bytes(content, key)
 

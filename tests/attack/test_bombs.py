@@ -46,13 +46,14 @@ def test_a_bomb_takes_little_memory_and_time(name: str, tmp_path: Path) -> None:
 
 @promise("Quantity", "Many calls at once take no more than 300 MiB to decode either, all together (on Linux).")
 def test_many_bombs_at_once_take_no_more_memory_than_one(tmp_path: Path) -> None:
-    names = BOMBS if ALL_ROUNDS else ("webp-largest", "png-here", "jpeg-here", "webp-here")
+    names = BOMBS if ALL_ROUNDS else ("jpeg", "png-here", "jpeg-here")
     paths = list[Path]()
     for name in names:
-        if not name.startswith(("jpeg-fill", "jpeg-re", "jpeg-seg", "png-chunks", "png-empty")):
+        # Those left out are refused undecoded, or take as much memory as another one and long.
+        if not name.startswith(("jpeg-fill", "jpeg-re", "jpeg-seg", "jpeg-scans", "png-chunks", "png-empty")):
             paths.append(tmp_path / name)
             paths[-1].write_bytes(BOMBS[name]())
-    took = decode(*paths * (1 if ALL_ROUNDS else 3), threads=40)
+    took = decode(*paths, threads=40)
     sys.stdout.write(
         f"all of them {took['together']:>26.0f} MiB: {took['here']:.0f} MiB here, {took['child']:.0f} MiB in a child\n"
     )

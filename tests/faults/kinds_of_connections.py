@@ -1,5 +1,6 @@
 """Answers that are right, and a connection that is not: framing, breaks, delays."""
 
+import gzip
 import time
 from collections.abc import Mapping
 from functools import partial
@@ -106,6 +107,21 @@ def _both_lengths(x: Exchange) -> None:
     x.answer(content, kind, headers=[f"content-length: {len(content)}"])
 
 
+def _ill_headed(x: Exchange, *, line: str) -> None:
+    """Behind a head that is no valid HTTP."""
+    content, kind = x.content()
+    x.is_closed = True
+    x.answer(content, kind, headers=[line])
+
+
+def _in_two_parts(x: Exchange) -> None:
+    content, kind = x.content()
+    middle = len(content) // 2
+    body = gzip.compress(content[:middle]) + gzip.compress(content[middle:])
+    x.answer(body, kind, headers=["content-encoding: gzip"])
+    x.delivered(content)
+
+
 def _silent_after(x: Exchange, sent: bytes) -> None:
     x.send(sent)
     x.stall()
@@ -125,6 +141,12 @@ CONNECTIONS: Mapping[str, Kind] = {
     "no length": Kind(_sent(framing="close")),
     "HTTP/1.0": Kind(_old),
     "gzip": Kind(_sent(framing="gzip")),
+    "gzip in two parts": Kind(_in_two_parts),
+    "called gzip": Kind(_sent(headers=["content-encoding: gzip"])),
+    "called deflate": Kind(_sent(headers=["content-encoding: deflate"])),
+    "a header without a colon": Kind(partial(_ill_headed, line="no header")),
+    "two different lengths": Kind(partial(_ill_headed, line="content-length: 9")),
+    "a header of 150 kB": Kind(partial(_ill_headed, line=f"x-header: {'y' * 150_000}")),
     "two equal lengths": Kind(_both_lengths),
     "status 201": Kind(_sent(status="201 Created")),
     "status 203": Kind(_sent(status="203 Non-Authoritative Information")),

@@ -52,6 +52,11 @@ def _no_edits(x: Exchange, refuse: Answer) -> None:
         x.good()
 
 
+def _beside_the_pictures(x: Exchange, status: str) -> None:
+    """An error that has the pictures in it: they are made, and another try would make them again."""
+    x.answer(x.json(), status=status, headers=["retry-after-ms: 20"])
+
+
 _free = partial(Kind, is_billed=False)
 
 REFUSALS: Mapping[str, Kind] = {
@@ -89,6 +94,8 @@ REFUSALS: Mapping[str, Kind] = {
     "503 and a page": Kind(_page("503 Service Unavailable")),
     "504 and a page": Kind(_page("504 Gateway Timeout")),
     "524 and a page": Kind(_page("524 A Timeout Occurred")),
+    "429 beside the pictures": Kind(partial(_beside_the_pictures, status="429 Too Many Requests"), "json"),
+    "400 beside the pictures": Kind(partial(_beside_the_pictures, status="400 Bad Request"), "json"),
     "302": _free(lambda x: x.answer(b"", "text/html", status="302 Found", headers=["location: /elsewhere"])),
     "308": _free(
         lambda x: x.answer(b"", "text/html", status="308 Permanent Redirect", headers=["location: /v1/images"])

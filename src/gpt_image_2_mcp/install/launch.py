@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Final
 
 PACKAGE: Final = "gpt-image-2-mcp"
-EXTRAS: Final[str] = ""
-"""The extras that an entry names, in brackets, such as `[pixels]`."""
+EXTRAS: Final = "[pixels]"
+"""The extras that an entry names: what exact edits need."""
 
 FIRST_RUN_TIMEOUT_S: Final = 300
 """How long `uvx` may take to download the package and all that it needs."""
@@ -30,9 +30,7 @@ class Launch:
 
 def uvx_arguments(version: str) -> tuple[str, ...]:
     """The arguments of `uvx` that start this version; without one it would take the newest at each start."""
-    if EXTRAS:
-        return ("--from", f"{PACKAGE}{EXTRAS}=={version}", PACKAGE)
-    return (f"{PACKAGE}@{version}",)
+    return ("--from", f"{PACKAGE}{EXTRAS}=={version}", PACKAGE)
 
 
 def find_uvx() -> str | None:

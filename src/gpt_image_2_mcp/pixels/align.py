@@ -15,8 +15,8 @@ from .arrays import Array, Floats, Mask, grey, reduced_to, shrink_mask
 AFFINE_EDGE = 768
 """The longest edge of the copies in which the affine movement is found, in pixels."""
 FIELD_EDGE = 1024
-_BLOCK, _STEP = 64, 32
-"""Edge and distance of the blocks, in pixels of the copy for the field."""
+_BLOCK, _COARSE, _FINE = 64, 48, 32
+"""Edge of the blocks and their distances, in pixels of the copy for the field."""
 _GRID = 32
 _MAX_MOVE = 5.0
 """The farthest that a block is believed to be from where the affine movement puts it, in pixels."""
@@ -88,7 +88,7 @@ def find_movement(original: Array, model: Array, keep: Mask, *, first: Movement 
     """Find how `model` is moved against `original`, by the pixels that are to `keep`; `NONE` where that is best.
 
     Both pictures have three channels of 8 bits and the same size, and `keep` is a mask of that size. Of the movement
-    that was found `first`, with fewer pixels, the affine part is the start.
+    that was found `first`, with fewer pixels, the affine part is the start, and the field is found more finely.
     """
     whole = _error(original, model, keep)
     best, least = NONE, whole
@@ -99,7 +99,9 @@ def find_movement(original: Array, model: Array, keep: Mask, *, first: Movement 
         error = _error(original, moved.apply(model, size), keep)
         if error < _GAIN * whole:
             best, least = moved, error
-    field = _field(original, best.apply(model, size), keep)
+    if first is not None and first.field is None:
+        return best
+    field = _field(original, best.apply(model, size), keep, step=_COARSE if first is None else _FINE)
     if field is not None:
         moved = replace(best, field=field)
         if _error(original, moved.apply(model, size), keep) < _GAIN * least:
@@ -145,11 +147,11 @@ def _affine(original: Array, model: Array, keep: Mask, start: Floats) -> Floats 
     return matrix
 
 
-def _field(original: Array, aligned: Array, keep: Mask) -> Floats | None:
+def _field(original: Array, aligned: Array, keep: Mask, *, step: int) -> Floats | None:
     """What is left over after the affine movement, as a smooth field; None where that is little or not known."""
     one, other = reduced_to(grey(original), FIELD_EDGE), reduced_to(grey(aligned), FIELD_EDGE)
     factor = original.shape[1] / one.shape[1]
-    found = _blocks(one, other, shrink_mask(keep, (one.shape[1], one.shape[0])))
+    found = _blocks(one, other, shrink_mask(keep, (one.shape[1], one.shape[0])), step)
     if found is None:
         return None
     places, moves, quality = found
@@ -167,14 +169,14 @@ def _field(original: Array, aligned: Array, keep: Mask) -> Floats | None:
     return field.astype(np.float32)
 
 
-def _blocks(one: Floats, other: Floats, allowed: Mask) -> tuple[Floats, Floats, Floats] | None:
+def _blocks(one: Floats, other: Floats, allowed: Mask, step: int) -> tuple[Floats, Floats, Floats] | None:
     """Where blocks are (x, y), how far each is moved, and how sure that is; None where there are too few."""
     height, width = one.shape
     window = np.outer(np.hanning(_BLOCK), np.hanning(_BLOCK)).astype(np.float32)
     count = cv2.integral(allowed.astype(np.uint8))
     corners: list[tuple[int, int]] = []
-    for y in range(0, height - _BLOCK + 1, _STEP):
-        for x in range(0, width - _BLOCK + 1, _STEP):
+    for y in range(0, height - _BLOCK + 1, step):
+        for x in range(0, width - _BLOCK + 1, step):
             inside = count[y + _BLOCK, x + _BLOCK] - count[y, x + _BLOCK] - count[y + _BLOCK, x] + count[y, x]
             if inside >= 0.98 * _BLOCK**2 and one[y : y + _BLOCK, x : x + _BLOCK].std() >= 2:  # noqa: PLR2004 - levels
                 corners.append((x, y))

@@ -6,6 +6,7 @@ between. So letters and digits alone are compared, without their case, with thos
 
 import base64
 import codecs
+import unicodedata
 from collections.abc import Iterator
 from functools import lru_cache
 
@@ -62,11 +63,19 @@ def _spellings(key: str) -> Iterator[str]:
     if len(key) < MIN_REAL_KEY:
         return
     data = key.encode()
-    yield from (key[::-1], codecs.encode(key, "rot13"), data.hex(), " ".join(map(str, data)))
-    for padding in range(3):
-        # The same bytes are other letters of base64 at each of three offsets; those at the ends depend on the others.
-        encoded = base64.b64encode(bytes(padding) + data).decode().rstrip("=")
-        yield encoded[2 * padding : -2]
+    yield from (key[::-1], codecs.encode(key, "rot13"), " ".join(map(str, data)))
+    # In JSON, HTML and code each byte has a mark of its own, and a per cent sign may be encoded again.
+    marked = ("{:02x}", "x{:02x}", "0x{:02x}", "u{:04x}", "25{:02x}", "{:03o}")
+    encoded = ["".join(map(mark.format, data)) for mark in marked]
+    # The same bytes are other letters of base64 at each offset; those at the ends depend on the others.
+    encoded += [
+        base64.b64encode(bytes(padding) + text).decode().rstrip("=")[2 * padding : -2]
+        for text in (data, key.encode("utf-16-le"), base64.b64encode(data))
+        for padding in range(3)
+    ]
+    encoded += [base64.b32encode(bytes(padding) + data).decode().rstrip("=")[2 * padding : -2] for padding in range(5)]
+    for text in encoded:
+        yield from (text, text[::-1])
 
 
 def _compared(text: str, key: str) -> tuple[str, list[int]]:
@@ -76,5 +85,12 @@ def _compared(text: str, key: str) -> tuple[str, list[int]]:
     """
     if len(key) < MIN_REAL_KEY:
         return text, list(range(len(text)))
-    found = [(char.lower(), at) for at, char in enumerate(text) if char.isascii() and char.isalnum()]
+    found = [(char.lower(), at) for at, char in enumerate(_plain_letters(text)) if char.isascii() and char.isalnum()]
     return "".join(char for char, _ in found), [at for _, at in found]
+
+
+def _plain_letters(text: str) -> str:
+    """The text with letters in place of their wide, bold and other forms, each in its place."""
+    if text.isascii():
+        return text
+    return "".join(char if char.isascii() else unicodedata.normalize("NFKC", char)[0] for char in text)

@@ -56,7 +56,7 @@ MAX_SESSIONS = 100
 """Edit sessions in a list: more than fit into an answer."""
 
 INCOMPLETE = (
-    "What was made while the database could not be written waits in a file, and is not in the catalogue, the lists and"
+    "What was made while the database could not be written waits for it, and is not in the catalogue, the lists and"
     " the sums yet."
 )
 

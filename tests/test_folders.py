@@ -208,7 +208,7 @@ def test_a_refusal_names_the_rule_the_value_and_the_way_out() -> None:
         judged("/etc/cron.d")
     assert str(caught.value) == snapshot(
         "No picture is written to '/etc/cron.d': /etc is a system folder (the system's settings). Choose another "
-        "folder or leave output_dir away; a person can set GPT_IMAGE_2_OUTPUT_DIR, or "
+        "folder or leave output_dir out; a person can set GPT_IMAGE_2_OUTPUT_DIR, or "
         "GPT_IMAGE_2_ALLOW_UNSAFE_OUTPUT_DIR=1."
     )
 

@@ -601,71 +601,71 @@ async def test_a_hostile_folder_is_refused_before_anything_is_sent(trapped: Benc
         {
             "a system folder": """\
 No picture is written to '/etc/pictures': /etc is a system folder (the system's settings). Choose
-another folder or leave output_dir away; a person can set GPT_IMAGE_2_OUTPUT_DIR, or
+another folder or leave output_dir out; a person can set GPT_IMAGE_2_OUTPUT_DIR, or
 GPT_IMAGE_2_ALLOW_UNSAFE_OUTPUT_DIR=1.\
 """,
             "programs": """\
 No picture is written to '/usr/local/bin': /usr is a system folder (installed programs). Choose
-another folder or leave output_dir away; a person can set GPT_IMAGE_2_OUTPUT_DIR, or
+another folder or leave output_dir out; a person can set GPT_IMAGE_2_OUTPUT_DIR, or
 GPT_IMAGE_2_ALLOW_UNSAFE_OUTPUT_DIR=1.\
 """,
             "a timetable": """\
 No picture is written to '/var/spool/cron': /var is a system folder (the data of services). Choose
-another folder or leave output_dir away; a person can set GPT_IMAGE_2_OUTPUT_DIR, or
+another folder or leave output_dir out; a person can set GPT_IMAGE_2_OUTPUT_DIR, or
 GPT_IMAGE_2_ALLOW_UNSAFE_OUTPUT_DIR=1.\
 """,
             "the root": """\
 No picture is written to '/': it is the root of the disk. Choose another folder or leave output_dir
-away; a person can set GPT_IMAGE_2_OUTPUT_DIR, or GPT_IMAGE_2_ALLOW_UNSAFE_OUTPUT_DIR=1.\
+out; a person can set GPT_IMAGE_2_OUTPUT_DIR, or GPT_IMAGE_2_ALLOW_UNSAFE_OUTPUT_DIR=1.\
 """,
             "the kernel": """\
 No picture is written to '/proc/self': /proc is a system folder (the kernel's view of programs).
-Choose another folder or leave output_dir away; a person can set GPT_IMAGE_2_OUTPUT_DIR, or
+Choose another folder or leave output_dir out; a person can set GPT_IMAGE_2_OUTPUT_DIR, or
 GPT_IMAGE_2_ALLOW_UNSAFE_OUTPUT_DIR=1.\
 """,
             "shared memory": """\
 No picture is written to '/dev/shm/x': /dev is a system folder (devices). Choose another folder or
-leave output_dir away; a person can set GPT_IMAGE_2_OUTPUT_DIR, or
+leave output_dir out; a person can set GPT_IMAGE_2_OUTPUT_DIR, or
 GPT_IMAGE_2_ALLOW_UNSAFE_OUTPUT_DIR=1.\
 """,
             "keys": """\
 No picture is written to 'HOME/.ssh': it lies where secrets are kept (SSH keys). Choose another
-folder or leave output_dir away; a person can set GPT_IMAGE_2_OUTPUT_DIR, or
+folder or leave output_dir out; a person can set GPT_IMAGE_2_OUTPUT_DIR, or
 GPT_IMAGE_2_ALLOW_UNSAFE_OUTPUT_DIR=1.\
 """,
             "in the keys": """\
 No picture is written to 'HOME/.ssh/new/folder': it lies where secrets are kept (SSH keys). Choose
-another folder or leave output_dir away; a person can set GPT_IMAGE_2_OUTPUT_DIR, or
+another folder or leave output_dir out; a person can set GPT_IMAGE_2_OUTPUT_DIR, or
 GPT_IMAGE_2_ALLOW_UNSAFE_OUTPUT_DIR=1.\
 """,
             "what starts with the desktop": """\
 No picture is written to 'HOME/.config/autostart': it is a hidden folder of the home, where programs
-keep their settings. Choose another folder or leave output_dir away; a person can set
+keep their settings. Choose another folder or leave output_dir out; a person can set
 GPT_IMAGE_2_OUTPUT_DIR, or GPT_IMAGE_2_ALLOW_UNSAFE_OUTPUT_DIR=1.\
 """,
             "up and over": """\
 No picture is written to 'WORK/../../../../../../../../etc/pictures': /etc is a system folder (the
-system's settings). Choose another folder or leave output_dir away; a person can set
+system's settings). Choose another folder or leave output_dir out; a person can set
 GPT_IMAGE_2_OUTPUT_DIR, or GPT_IMAGE_2_ALLOW_UNSAFE_OUTPUT_DIR=1.\
 """,
             "a link to keys": """\
 No picture is written to 'WORK/keys': it lies where secrets are kept (SSH keys). Choose another
-folder or leave output_dir away; a person can set GPT_IMAGE_2_OUTPUT_DIR, or
+folder or leave output_dir out; a person can set GPT_IMAGE_2_OUTPUT_DIR, or
 GPT_IMAGE_2_ALLOW_UNSAFE_OUTPUT_DIR=1.\
 """,
             "in a link to keys": """\
 No picture is written to 'WORK/keys/new': it lies where secrets are kept (SSH keys). Choose another
-folder or leave output_dir away; a person can set GPT_IMAGE_2_OUTPUT_DIR, or
+folder or leave output_dir out; a person can set GPT_IMAGE_2_OUTPUT_DIR, or
 GPT_IMAGE_2_ALLOW_UNSAFE_OUTPUT_DIR=1.\
 """,
             "out of a link": """\
 No picture is written to 'WORK/photos/../keys': it lies where secrets are kept (SSH keys). Choose
-another folder or leave output_dir away; a person can set GPT_IMAGE_2_OUTPUT_DIR, or
+another folder or leave output_dir out; a person can set GPT_IMAGE_2_OUTPUT_DIR, or
 GPT_IMAGE_2_ALLOW_UNSAFE_OUTPUT_DIR=1.\
 """,
             "a URL": """\
 No picture is written to '/etc/pictures': /etc is a system folder (the system's settings). Choose
-another folder or leave output_dir away; a person can set GPT_IMAGE_2_OUTPUT_DIR, or
+another folder or leave output_dir out; a person can set GPT_IMAGE_2_OUTPUT_DIR, or
 GPT_IMAGE_2_ALLOW_UNSAFE_OUTPUT_DIR=1.\
 """,
             "another user's home": """\
@@ -731,15 +731,15 @@ GPT_IMAGE_2_ALLOWED_DIRS.\
 """,
             "a folder outside": """\
 'ROOT/closed' is outside the folders that are open to this server ('ROOT/open'): choose one of them
-or leave output_dir away; a person can add a folder to GPT_IMAGE_2_ALLOWED_DIRS.\
+or leave output_dir out; a person can add a folder to GPT_IMAGE_2_ALLOWED_DIRS.\
 """,
             "a folder through a link": """\
 'ROOT/open/way-out/new' is outside the folders that are open to this server ('ROOT/open'): choose
-one of them or leave output_dir away; a person can add a folder to GPT_IMAGE_2_ALLOWED_DIRS.\
+one of them or leave output_dir out; a person can add a folder to GPT_IMAGE_2_ALLOWED_DIRS.\
 """,
             "a folder up and over": """\
 'ROOT/open/../closed' is outside the folders that are open to this server ('ROOT/open'): choose one
-of them or leave output_dir away; a person can add a folder to GPT_IMAGE_2_ALLOWED_DIRS.\
+of them or leave output_dir out; a person can add a folder to GPT_IMAGE_2_ALLOWED_DIRS.\
 """,
         }
     )
@@ -838,9 +838,9 @@ async def test_what_an_unknown_id_is_told(trapped: Bench) -> None:
     assert {case: folded(text) for case, text in texts.items()} == snapshot(
         {
             "a session": """\
-There is no active edit session '../../etc/passwd': it was ended, was not used for 60 minutes, made
-room for newer ones, or never was. list_edit_sessions shows the active ones; to go on from a
-picture, call start_edit_session with its id or path in `images`.\
+There is no active edit session '../../etc/passwd': it was ended, has expired after 60 minutes
+without use, was replaced by newer ones, or never existed. list_edit_sessions shows the active ones;
+to go on from a picture, call start_edit_session with its id or path in `images`.\
 """,
             "a job": """\
 There is no job '../../etc/passwd'. get_image_job without a job_id lists the recent ones, and
@@ -993,12 +993,12 @@ async def test_a_finished_job_whose_file_is_a_link_to_a_key_now_does_not_show_th
 # All the rest of what a model can put into an argument.
 
 WRONG: Mapping[str, Any] = {
-    "prompt": ["", " ", 7, ["a"], {"a": 1}, "x" * 32_001],
+    "prompt": ["", " ", 7, ["a", "b"], {"a": 1}, "x" * 32_001],
     "size": ["1x1", "99999x99999", -1, "1024×1024; rm", "\u202e", [1, 2]],
     "quality": ["best", 3, "low\0"],
     "n": [0, 11, -1, 1e9, "many", 1.5, "1e9"],
     "images": [[], ["a"] * 9, [""], [7], "", {"path": "a"}],
-    "output_dir": [7, "\ud800", ["a"]],
+    "output_dir": [7, "\ud800", ["a", "b"]],
     "filename_prefix": [7, "x" * 201],
     "user": [7, "x" * 129],
     "no_such_parameter": ["x"],

@@ -198,6 +198,12 @@ def test_a_valid_call_in_any_of_these_spellings_means_the_same_call(tool: str, d
         (CostsRequest, {"images": ["a.png", "b.png"]}, {"inputs": 2}),
         (ShowImageRequest, {"image": "![fox](my fox.png)"}, {"image": "my fox.png"}),
         (ShowImageRequest, {"image": "<https://example.com/a.png>"}, {"image": "https://example.com/a.png"}),
+        (ShowImageRequest, {"image": "a", "region": [0, 0, 9, 9]}, {"image": "a", "region": "0,0,9,9"}),
+        (ShowImageRequest, {"image": "a", "region": "box 0,0 9x9"}, {"image": "a", "region": "0,0,9,9"}),
+        (ShowImageRequest, {"image": {"name": "a.png"}}, {"image": "a.png"}),
+        (GenerateRequest, {"prompt": "x", "output_format": "image/webp"}, {"prompt": "x", "output_format": "webp"}),
+        (GenerateRequest, {"prompt": "x", "output_format": ".JPG"}, {"prompt": "x", "output_format": "jpeg"}),
+        (GenerateRequest, {"prompt": "x", "file_name": "hero.webp"}, {"prompt": "x", "filename_prefix": "hero"}),
         (ShowImageRequest, {"image": "[draft](1).png"}, {"image": "[draft](1).png"}),
         (
             EditRequest,

@@ -17,7 +17,10 @@ from ..persistence.writer_thread import WriterThread
 _LAST = re.compile(
     r"(?:the )?(?:last|latest|newest|most recent)(?: (?:one|picture|image|photo|result))?", re.IGNORECASE
 )
-_NUMBER = re.compile(r"(?:#|\N{NUMERO SIGN}|(?:number|no\.?|nr\.?)(?=[\s0-9]))?\s*([0-9]{1,6})", re.IGNORECASE)
+_NUMBER = re.compile(
+    r"(?:(?:image|picture|photo)\s+)?(?:#|\N{NUMERO SIGN}|(?:number|no\.?|nr\.?)(?=[\s0-9]))?\s*([0-9]{1,6})",
+    re.IGNORECASE,
+)
 _ID = re.compile(PICTURE_ID)
 _FILE_OF_ID = re.compile(rf"({PICTURE_ID})\.(?:png|jpe?g|webp)", re.IGNORECASE)
 _ADDRESS = re.compile(r"gpt-image-2://pictures/", re.IGNORECASE)

@@ -38,10 +38,10 @@ def _check_model(name: str) -> str:
 
 
 def _normalize_choice(value: object) -> object:
-    """Accept capitals and spaces around a choice, and `jpg` for `jpeg`."""
+    """Accept capitals and spaces around a choice, `jpg` for `jpeg`, and a format as a MIME type or an ending."""
     if not isinstance(value, str):
         return value
-    word = value.strip().lower()
+    word = value.strip().lower().removeprefix("image/").removeprefix(".")
     return "jpeg" if word == "jpg" else word
 
 

@@ -26,11 +26,16 @@ _PICTURE_KEYS = (
 """The keys under which an object names a picture, in the content types of MCP, of the providers and the frameworks."""
 _LINK = re.compile(r"!?\[[^\]\n]*\]\((?P<target>[^\n]+)\)|<(?P<address>[^<>\n]+)>")
 """A link or a picture as Markdown has it: `![fox](fox.png)`, `<fox.png>`."""
+_NAME_KEYS = ("filename", "file_name", "name")
+"""The keys under which an object names a picture if it has none of `_PICTURE_KEYS`."""
+_BOX = re.compile(
+    r"(?:box\s+)?([0-9]+)[\s,;]+([0-9]+)[\s,;]+([0-9]+)[\s,;x\N{MULTIPLICATION SIGN}]+([0-9]+)", re.IGNORECASE
+)
+"""A region with other marks between its numbers."""
 _SERVERS_OWN = frozenset({"default", "auto"})
 """Words in `model` for the model of the setting."""
 _NUMBER = re.compile(r"(?:#|turn|page|number|no\.?)\s*([0-9]{1,6})", re.IGNORECASE)
-_NUMBERED = frozenset({"from_turn", "page"})
-"""The parameters whose number may have its noun before it: "turn 2"."""
+"""A number with its noun: "turn 2"."""
 _SESSION_ADDRESS = re.compile(r"\s*gpt-image-2://sessions/", re.IGNORECASE)
 _NUMBERS = re.compile(r"#?[0-9]{1,6}(?:\s*,\s*#?[0-9]{1,6})+")
 _MAX_LIST_TEXT = 1_000_000
@@ -46,7 +51,7 @@ OTHER_NAMES: Mapping[str, tuple[str, ...]] = {
     "mask": ("mask_image", "mask_path", "mask_file", "mask_url"),
     "like": ("like_id", "similar_to"),
     "prompt": ("text", "description", "instruction", "instructions"),
-    "size": ("resolution", "dimensions", "image_size"),
+    "size": ("resolution", "dimensions", "image_size", "aspect_ratio", "ratio"),
     "n": ("count", "num_images", "num_pictures", "number_of_images", "number_of_pictures", "num_outputs"),
     "output_format": ("format", "file_format", "image_format", "file_type"),
     "output_compression": ("compression",),
@@ -130,17 +135,31 @@ def _read_value(request: type[BaseModel], name: str, value: object) -> object:
         return _picture(value)
     if name == "inputs" and isinstance(value, list):
         return len(cast("list[object]", value))
+    if name == "region" and isinstance(value, list):
+        value = ",".join(map(str, cast("list[object]", value)))
     value = _unwrapped(value)
     if isinstance(value, str):
-        if name == "model" and value.strip().lower() in _SERVERS_OWN:
-            return None
-        if name == "session_id":
-            return _SESSION_ADDRESS.sub("", value)
-        if name in _NUMBERED and (number := _NUMBER.fullmatch(value.strip())):
-            return number[1]
+        value = _read_text(name, value)
     field = request.model_fields.get(name)
     # Where a number has to be given, -1 is the only one that says "none".
     return None if field is not None and field.default is None and value in (-1, "-1") else value
+
+
+def _read_text(name: str, text: str) -> str | None:
+    """The text that is meant for a parameter which has a form of its own; None if it counts as left out."""
+    match name:
+        case "region" if box := _BOX.fullmatch(text.strip()):
+            return ",".join(box.groups())
+        case "filename_prefix":
+            return re.sub(r"\.(?:png|jpe?g|webp)\s*$", "", text, flags=re.IGNORECASE)
+        case "model" if text.strip().lower() in _SERVERS_OWN:
+            return None
+        case "session_id":
+            return _SESSION_ADDRESS.sub("", text)
+        case "from_turn" | "page" if number := _NUMBER.fullmatch(text.strip()):
+            return number[1]
+        case _:
+            return text
 
 
 def _unwrapped(value: object) -> object:
@@ -178,7 +197,8 @@ def _picture(value: object) -> object:
     if isinstance(read, list | tuple) and len(cast("list[object]", read)) == 1:
         return _picture(cast("list[object]", read)[0])
     if isinstance(read, dict):
-        found = [cast("dict[str, object]", read)[key] for key in _PICTURE_KEYS if key in read]
+        keys = [key for key in _PICTURE_KEYS if key in read] or [key for key in _NAME_KEYS if key in read]
+        found = [cast("dict[str, object]", read)[key] for key in keys]
         return _picture(found[0]) if len(found) == 1 else cast("object", read)
     return cast("object", read)
 

@@ -117,7 +117,7 @@ class WritePolicy:
         if allowed is not None and not denylist.is_in_any(real, [*map(real_path, allowed), *own]):
             raise BadRequest(
                 f"{shown(str(folder))} is outside the folders that are open to this server "
-                f"({denylist.describe_folders(allowed) or 'none'}): choose one of them or leave output_dir away; a "
+                f"({denylist.describe_folders(allowed) or 'none'}): choose one of them or leave output_dir out; a "
                 f"person can add a folder to GPT_IMAGE_2_ALLOWED_DIRS."
             )
         return real
@@ -128,7 +128,7 @@ class WritePolicy:
         reason = _place_reason(real, working_dir=working_dir, home=home, own=own, allowed=allowed)
         if reason:
             return (
-                f"{reason}. Choose another folder or leave output_dir away; a person can set GPT_IMAGE_2_OUTPUT_DIR, "
+                f"{reason}. Choose another folder or leave output_dir out; a person can set GPT_IMAGE_2_OUTPUT_DIR, "
                 f"or GPT_IMAGE_2_ALLOW_UNSAFE_OUTPUT_DIR=1."
             )
         name = _odd_new_name(real, [working_dir, *own, *allowed])

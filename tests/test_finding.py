@@ -4,7 +4,9 @@ import base64
 import hashlib
 import io
 import json
+import re
 from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
 
 import pytest
 from hypothesis import example, given
@@ -16,6 +18,7 @@ from promises import promise
 from workbench import SMALL, Answer, Bench, Benches, folded, said, sent_sha256
 
 from gpt_image_2_mcp.errors import BadRequest
+from gpt_image_2_mcp.library import sheet_files
 from gpt_image_2_mcp.parameters.times import parse_time
 
 pytestmark = pytest.mark.anyio
@@ -221,6 +224,32 @@ async def test_a_sheet_shows_its_numbers_and_the_text_maps_them_to_ids(bench: Be
     edit = await bench.made("edit_image", **LOW, prompt="bluer", images=["2"])
     assert bench.last().files[0].sha256 == sent_sha256(whale.path)
     assert edit.path.exists()
+
+
+async def test_a_sheet_is_a_file_too_for_clients_that_show_no_pictures(
+    benches: Benches, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sheet_files, "MAX_SHEETS", 2)
+    bench = await benches.open(data_dir=tmp_path / "data")
+
+    async def sheet() -> Path:
+        result = await bench.call("list_images", contact_sheet=True)
+        (path,) = (Path(line) for line in re.findall(r"The sheet as a file: (.+)", said(result)))
+        (picture,) = (block for block in result.content if isinstance(block, ImageContent))
+        assert path.read_bytes() == base64.b64decode(picture.data)
+        return path
+
+    await make(bench, "a fox")
+    first = await sheet()
+    assert await sheet() == first, "the same pictures give the same file"
+    await make(bench)
+    await sheet()
+    await make(bench)
+    newest = await sheet()
+    kept = list((tmp_path / "data" / "contact-sheets").iterdir())
+    assert len(kept) == 2
+    assert newest in kept
+    assert all(path.stat().st_mode & 0o777 == 0o600 for path in kept)
 
 
 async def test_numbers_go_on_from_page_to_page(bench: Bench) -> None:

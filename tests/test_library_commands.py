@@ -460,6 +460,21 @@ def test_the_library_is_slow_for_nobody_who_asks_for_help() -> None:
     shown = subprocess.run(
         [sys.executable, "-c", probe], capture_output=True, text=True, check=True, timeout=PATIENCE_S
     )
-    for command in ("list", "search", "show", "export", "rebuild", "check", "gallery"):
+    for command in ("list", "search", "show", "export", "rebuild", "check", "set-back", "gallery"):
         assert re.search(rf"^  {command} ", shown.stdout, re.MULTILINE)
     assert shown.stdout.endswith("[]\n")
+
+
+def test_a_session_is_set_back_at_the_terminal(shelf: list[Picture], monkeypatch: pytest.MonkeyPatch) -> None:
+    del shelf
+    monkeypatch.setenv("GPT_IMAGE_2_SESSION_TTL_MS", "0")
+    assert done("set-back", SESSION, "0").stdout == snapshot("""\
+0 originals: cat.png  <- the next turn is made from here
+1 "Make it blue"
+""")
+    assert done("set-back", SESSION, "1").stdout == snapshot("""\
+0 originals: cat.png
+1 "Make it blue"  <- the next turn is made from here
+""")
+    assert "has turns 1 to 1" in refused("set-back", SESSION, "2")
+    assert "no active edit session" in refused("set-back", "session-1", "1")

@@ -110,6 +110,18 @@ async def test_image_costs_takes_a_model_a_picture_and_any_number(benches: Bench
     assert "`like`" in await bench.refused("image_costs", like="nothing")
 
 
+async def test_image_costs_says_what_a_budget_per_call_would_refuse(tmp_path: Path) -> None:
+    async with paying(tmp_path, GPT_IMAGE_2_BUDGET_PER_CALL_USD="1") as bench:
+        dear = {"size": "1024x1024", "quality": "high"}
+        for n, is_refused in ((1, False), (10, True), (25, True)):
+            assert ("would be refused" in said(await bench.call("image_costs", **dear, n=n))) is is_refused
+        assert "would be refused" not in said(await bench.call("image_costs", size=SMALL, quality="low", n=500))
+        assert "would be refused" in said(await bench.call("image_costs", model="my-deployment"))
+    (tmp_path / "free").mkdir()
+    async with paying(tmp_path / "free") as bench:
+        assert "would be refused" not in said(await bench.call("image_costs", model="my-deployment"))
+
+
 async def test_above_a_dollar_the_person_is_asked_where_nothing_else_bounds_the_spending(tmp_path: Path) -> None:
     person = Person("decline")
     async with paying(tmp_path, ask=person) as bench:

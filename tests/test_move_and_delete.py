@@ -10,8 +10,10 @@ from patience import PATIENCE_S
 from test_library_commands import NEWEST, OLDEST, TURN, done, folder, refused, run, shelf
 from workbench import SMALL, Bench, said
 
+from gpt_image_2_mcp.app import THUMBNAILS
 from gpt_image_2_mcp.catalogue.picture_record import Picture
 from gpt_image_2_mcp.catalogue.sidecar import sidecar_of
+from gpt_image_2_mcp.library.sheet_files import keep_sheet
 
 # The fixtures of the other file.
 __all__ = ["folder", "shelf"]
@@ -183,3 +185,12 @@ main()
     assert done("move", OLDEST, str(target)).exit_code == 0
     assert (target / shelf[0].path.name).is_file()
     assert done("check").exit_code == 0
+
+
+@pytest.mark.usefixtures("trash")
+def test_a_deleted_picture_is_on_no_contact_sheet_that_is_kept(shelf: list[Picture]) -> None:
+    (data,) = (path.parent for path in Path.home().rglob("gpt-image-2.db"))
+    sheet = keep_sheet(b"a sheet", data / THUMBNAILS)
+    assert sheet is not None
+    done("delete", str(shelf[0].path), "--yes")
+    assert list(sheet.parent.iterdir()) == []

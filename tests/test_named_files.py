@@ -7,7 +7,7 @@ import unicodedata
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from workbench import SMALL, Bench, Benches, encoded
+from workbench import SMALL, Bench, Benches, encoded, said
 
 from gpt_image_2_mcp.inputs.similar_names import folded_name
 
@@ -152,3 +152,9 @@ async def test_bare_base64_of_any_length_is_a_picture(bench: Bench) -> None:
 async def test_a_word_that_is_no_picture_is_not_called_a_missing_attachment_only(bench: Bench, word: str) -> None:
     refusal = await bench.refused("show_image", image=word)
     assert f"There is no picture with the id '{word}', and no file of that name" in refusal
+
+
+@pytest.mark.parametrize("word", ["last", "Latest", "the newest", "most recent", "the last one", "last picture"])
+async def test_the_newest_picture_of_the_chat_is_found_however_it_is_called(bench: Bench, word: str) -> None:
+    made = await bench.made("generate_image", prompt="a fox", size=SMALL)
+    assert made.path.stem in said(await bench.call("show_image", image=word))

@@ -5,6 +5,7 @@ import hashlib
 import io
 import json
 import random
+import struct
 import tempfile
 import zlib
 from pathlib import Path
@@ -348,3 +349,18 @@ def test_nothing_that_is_done_with_a_saved_picture_fails_whatever_its_bytes_are(
         if shown:
             with Image.open(io.BytesIO(base64.b64decode(shown.base64))) as image:
                 image.load()
+
+
+async def test_a_picture_with_damaged_metadata_is_shown_and_nothing_is_written_to_stderr(
+    benches: Benches, capfd: pytest.CaptureFixture[str]
+) -> None:
+    damaged = b"\xff\xe1" + struct.pack(">H", 60) + b"Exif\0\0MM\0*\0\0\0\x08\0\x09" + bytes(range(1, 43))
+    plain = encoded("JPEG")
+    data = plain[:2] + damaged + plain[2:]
+    bench = await benches.open(wrap=canned(data).wrap)
+    made = await bench.made("generate_image", prompt="a fox", size=SMALL)
+    assert made.path.read_bytes() == data
+    for region in ("0,0,20,20", ""):
+        assert not (await bench.call("show_image", image="last", region=region)).is_error
+    assert not (await bench.call("list_images", contact_sheet=True)).is_error
+    assert capfd.readouterr().err == ""

@@ -9,11 +9,12 @@ from album import colour_at, file_of, flat, near, opened
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from inline_snapshot import snapshot
-from PIL import Image, ImageChops
+from PIL import Image, ImageChops, ImageOps
 from workbench import encoded, folded, picture
 
 from gpt_image_2_mcp.errors import BadRequest, UnreadableSource
 from gpt_image_2_mcp.images import Facts, facts
+from gpt_image_2_mcp.images.decode import upright_facts
 from gpt_image_2_mcp.images.region import QUALITIES, Box, Region, cut_region, parse_box
 
 ROOM = 525_000
@@ -229,3 +230,24 @@ def test_a_share_that_nothing_fits_into_is_a_mistake() -> None:
     data = flat((1, 2, 3))
     with pytest.raises(ValueError, match="No picture fits into 10 bytes"):
         cut_region(data, facts(data), Box(0, 0, 10, 10), share=10)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP"])
+def test_a_region_of_a_turned_picture_is_that_of_the_picture_as_it_is_shown(kind: str, orientation: int) -> None:
+    """OpenAI sends none, but other backends do, and every program turns them."""
+    stored = Image.linear_gradient("L").crop((0, 0, 48, 32)).convert("RGB")
+    stored.paste((200, 0, 0), (0, 0, 20, 10))
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    out = io.BytesIO()
+    stored.save(out, kind, exif=exif, lossless=True, quality=100, subsampling=0)
+    data = out.getvalue()
+    with Image.open(io.BytesIO(data)) as image:
+        turned = ImageOps.exif_transpose(image).convert("RGB")
+    upright = upright_facts(data)
+    assert (upright.width, upright.height) == turned.size
+    for box in (Box(3, 5, 12, 9), Box(0, 0, *turned.size)):
+        region = cut_region(data, upright, box, share=100_000)
+        place = (box.left, box.top, box.left + box.width, box.top + box.height)
+        assert ImageChops.difference(seen(region).convert("RGB"), turned.crop(place)).getbbox() is None

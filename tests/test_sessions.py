@@ -335,9 +335,9 @@ async def test_ending_a_session_twice_is_harmless_and_deletes_no_file(bench: Ben
 async def test_a_session_that_is_gone_says_whether_to_start_anew_or_list(bench: Bench) -> None:
     unknown = await bench.refused("continue_edit_session", session_id="session-gone", prompt="greener")
     assert folded(unknown) == snapshot("""\
-There is no active edit session 'session-gone': it was ended, was not used for 60 minutes, made room
-for newer ones, or never was. list_edit_sessions shows the active ones; to go on from a picture,
-call start_edit_session with its id or path in `images`.\
+There is no active edit session 'session-gone': it was ended, has expired after 60 minutes without
+use, was replaced by newer ones, or never existed. list_edit_sessions shows the active ones; to go
+on from a picture, call start_edit_session with its id or path in `images`.\
 """)
     first = await start(bench)
     await bench.call("end_edit_session", session_id=first.session_id)
@@ -517,6 +517,13 @@ async def test_an_answer_with_absurd_words_keeps_its_turn(benches: Benches) -> N
     begun = await start(bench)
     assert begun.report["turn"] == 1
     assert await rows(bench)
+
+
+async def test_the_id_of_a_turn_s_picture_is_answered_with_its_session(bench: Bench) -> None:
+    first = await start(bench)
+    refused = await bench.refused("continue_edit_session", session_id=first.path.stem, prompt="greener")
+    assert f"turn 1 of the edit session {first.session_id}. Give that as `session_id`" in refused
+    assert len(bench.seen()) == 1
 
 
 # Back to an earlier turn, without paying.

@@ -10,8 +10,10 @@ from hypothesis import strategies as st
 from valid_calls import SCHEMAS, arguments_of, parsed
 from workbench import TOOLS, Bench
 
+from gpt_image_2_mcp.errors import BadRequest
 from gpt_image_2_mcp.parameters.models import (
     ContinueSessionRequest,
+    CostsRequest,
     EditRequest,
     GenerateRequest,
     GetJobRequest,
@@ -175,3 +177,53 @@ def test_a_valid_call_in_any_of_these_spellings_means_the_same_call(tool: str, d
             nothing = NOTHING[:3] if name in {"prompt", "query"} else NOTHING
             spelled.setdefault(name, data.draw(st.sampled_from(nothing)))
     assert parsed(tool, spelled) == parsed(tool, arguments)
+
+
+@pytest.mark.parametrize(
+    ("request_type", "written", "meant"),
+    [
+        (GenerateRequest, {"prompt": ["a fox"]}, {"prompt": "a fox"}),
+        (GenerateRequest, {"prompt": {"type": "text", "text": "a fox"}}, {"prompt": "a fox"}),
+        (GenerateRequest, {"prompt": "x", "n": [2], "size": ["1024x640"]}, {"prompt": "x", "n": 2, "size": "1024x640"}),
+        (GenerateRequest, {"prompt": "x", "model": "default"}, {"prompt": "x"}),
+        (GenerateRequest, {"prompt": "x", "model": " Auto "}, {"prompt": "x"}),
+        (ContinueSessionRequest, {"session_id": "s", "back_to": "turn 2"}, {"session_id": "s", "from_turn": 2}),
+        (ContinueSessionRequest, {"session_id": "s", "from_turn": "#2"}, {"session_id": "s", "from_turn": 2}),
+        (
+            ContinueSessionRequest,
+            {"session": "gpt-image-2://sessions/s", "prompt": "x"},
+            {"session_id": "s", "prompt": "x"},
+        ),
+        (ListImagesRequest, {"page": "page 3"}, {"page": 3}),
+        (CostsRequest, {"images": ["a.png", "b.png"]}, {"inputs": 2}),
+        (ShowImageRequest, {"image": "![fox](my fox.png)"}, {"image": "my fox.png"}),
+        (ShowImageRequest, {"image": "<https://example.com/a.png>"}, {"image": "https://example.com/a.png"}),
+        (ShowImageRequest, {"image": "[draft](1).png"}, {"image": "[draft](1).png"}),
+        (
+            EditRequest,
+            {"prompt": "x", "images": [{"type": "image", "source": {"type": "base64", "data": "iVBORw0KGgo"}}]},
+            {"prompt": "x", "images": ["iVBORw0KGgo"]},
+        ),
+        (
+            EditRequest,
+            {"prompt": "x", "images": [{"inlineData": {"mimeType": "image/png", "data": "iVBORw0KGgo"}}]},
+            {"prompt": "x", "images": ["iVBORw0KGgo"]},
+        ),
+        (
+            EditRequest,
+            {"prompt": "x", "images": {"file_data": {"file_uri": "file:///a.png"}}},
+            {"prompt": "x", "images": ["file:///a.png"]},
+        ),
+    ],
+    ids=str,
+)
+def test_what_a_careless_model_writes_is_understood(
+    request_type: type[Request], written: dict[str, Any], meant: dict[str, Any]
+) -> None:
+    assert parse(request_type, written) == parse(request_type, meant)
+
+
+@pytest.mark.parametrize("prompt", [["a", "b"], {"text": "a", "size": "b"}, {"text": 3}], ids=str)
+def test_what_could_mean_several_things_is_refused(prompt: object) -> None:
+    with pytest.raises(BadRequest, match="`prompt` must be a text"):
+        parse(GenerateRequest, {"prompt": prompt})

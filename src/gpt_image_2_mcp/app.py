@@ -5,6 +5,7 @@ The stdio server, the commands and the tests enter here. Below this module nothi
 
 import logging
 import os
+import warnings
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -65,6 +66,8 @@ async def open_service(
     memory. `first_call_at` is when the first call arrived, by `time.monotonic`, if that was before this program was
     loaded.
     """
+    # Pillow warns of odd metadata, which is no reason to write lines of its code to stderr.
+    warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
     database = database_of(settings, data_dir)
     writer = WriterThread(
         Repositories(

@@ -86,6 +86,7 @@ def entry(home: Path, command: list[str], **env: str) -> None:
     path.write_text(json.dumps({"mcpServers": {"gpt-image-2": server}}), encoding="utf-8")
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="this uvx is no program there")
 def test_everything_is_green_where_all_is_well(
     home: Path, sandbox_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -282,6 +283,10 @@ def test_calls_that_failed_lately_are_told_with_their_way_out(
 # The clients.
 
 
+HAS_A_SHELL = pytest.mark.skipif(sys.platform == "win32", reason="there is no /bin/sh")
+
+
+@HAS_A_SHELL
 @pytest.mark.parametrize(
     ("command", "what"),
     [
@@ -297,6 +302,7 @@ def test_a_command_that_does_not_answer_is_red(command: list[str], what: str, ho
     assert what in lines["clients: cursor"]["what"]
 
 
+@HAS_A_SHELL
 def test_an_entry_of_another_version_is_yellow(home: Path) -> None:
     answer = json.dumps({"jsonrpc": "2.0", "id": 1, "result": {}})
     entry(home, ["/bin/sh", "-c", f"read line; echo '{answer}' # gpt-image-2-mcp@0.0.1"])

@@ -20,10 +20,12 @@ from gpt_image_2_mcp.errors import SetupError
 from gpt_image_2_mcp.install.clients import CLIENTS
 from gpt_image_2_mcp.install.config_file import read_config, replace_config
 from gpt_image_2_mcp.install.formats import json_editor, yaml_editor
+from gpt_image_2_mcp.install.launch import uvx_arguments
 from gpt_image_2_mcp.install.systems import System
+from gpt_image_2_mcp.storage import open_folder
 
 KEY = "sk-proj-0123456789abcdefghijklmnop"
-PACKAGE = f"gpt-image-2-mcp@{__version__}"
+ARGUMENTS = list(uvx_arguments(__version__))
 
 ZED = """\
 // My settings.
@@ -50,6 +52,8 @@ def uvx(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def program_named_uvx(folder: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> Path:
+    if sys.platform == "win32":
+        pytest.skip("this uvx is a shell script")
     path = folder / "bin" / "uvx"
     path.parent.mkdir(exist_ok=True)
     path.write_text(f'#!/bin/sh\necho "$OPENAI_API_KEY" >> {folder}/keys\n{script}\n', encoding="utf-8")
@@ -93,7 +97,7 @@ def test_only_the_entry_is_added(home: Path, uvx: Path) -> None:
     before, after = ZED.split("/* keep */\n")
     assert text.startswith(before + "/* keep */\n")
     assert text.endswith(after)
-    assert entry_of(settings, "context_servers") == {"source": "custom", "command": str(uvx), "args": [PACKAGE]}
+    assert entry_of(settings, "context_servers") == {"source": "custom", "command": str(uvx), "args": ARGUMENTS}
 
 
 @pytest.mark.usefixtures("uvx")
@@ -149,7 +153,7 @@ def test_what_a_person_added_to_the_entry_stays(home: Path) -> None:
     )
     result = done("cursor")
     assert "// off" in cursor.read_text(encoding="utf-8")
-    assert entry_of(cursor)["args"] == [PACKAGE]
+    assert entry_of(cursor)["args"] == ARGUMENTS
     assert entry_of(cursor)["disabled"] is True
     assert entry_of(cursor)["env"] == {"GPT_IMAGE_2_MAX_WAIT_S": "20", "OPENAI_API_KEY": "sk-mine"}
     assert "sk-mine" not in result.output
@@ -198,7 +202,7 @@ def test_what_cannot_be_read_is_left_alone_and_the_others_are_set_up(home: Path)
     assert result.exit_code == 1
     assert before.items() <= files(home).items()
     assert len(files(home)) == len(before) + 1
-    assert entry_of(home / ".codeium/windsurf/mcp_config.json")["args"] == [PACKAGE]
+    assert entry_of(home / ".codeium/windsurf/mcp_config.json")["args"] == ARGUMENTS
     assert result.stderr.count("left alone") == len(broken) + 2
 
 
@@ -224,7 +228,7 @@ def test_the_difference_is_shown_and_nothing_is_written_without_a_yes(home: Path
     for typed in ("n\n", ""):
         result = run("zed", typed=typed)
         assert result.exit_code == 0
-        assert f'+                "{PACKAGE}"' in result.stderr
+        assert f'+                "{ARGUMENTS[0]}' in result.stderr
         assert "Nothing was written" in result.stderr
     assert run("zed", "--dry-run").exit_code == 0
     assert files(home) == before
@@ -246,7 +250,7 @@ def test_an_entry_is_printed_for_pasting(home: Path) -> None:
     shown = run("codex", "--print")
     assert tomllib.loads(shown.stdout)["mcp_servers"]["gpt-image-2"] == {
         "command": "uvx",
-        "args": [PACKAGE],
+        "args": ARGUMENTS,
         "env_vars": ["OPENAI_API_KEY"],
         "startup_timeout_sec": 60,
         "tool_timeout_sec": 900,
@@ -255,7 +259,7 @@ def test_an_entry_is_printed_for_pasting(home: Path) -> None:
         "OPENAI_API_KEY": "sk-…"
     }
     assert yaml_editor.read(run("goose", "--print", "--sandbox").stdout)["extensions"]["gpt-image-2"]["args"] == [
-        PACKAGE,
+        *ARGUMENTS,
         "--sandbox",
     ]
     assert files(home) == {}
@@ -475,3 +479,48 @@ def test_each_system_has_its_folders(tmp_path: Path) -> None:
     assert mac["zed"] == linux["zed"] == ".config/zed/settings.json"
     assert there("linux", XDG_CONFIG_HOME=str(tmp_path / "x"))["opencode"] == "x/opencode/opencode.jsonc"
     assert there("linux", CODEX_HOME=str(tmp_path / "y"))["codex"] == "y/config.toml"
+
+
+@pytest.mark.thorough
+def test_runs_at_the_same_time_lose_no_entry(home: Path) -> None:
+    """One that saw the file before another changed it says so, and writes nothing."""
+    file = write(home / ".cursor/mcp.json", "{}")
+    command = [sys.executable, "-m", "gpt_image_2_mcp", "install", "cursor", "--yes", "--sandbox", "--json", "--name"]
+    processes = [
+        subprocess.Popen(
+            [*command, f"server-{number}"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env={**os.environ, "PATH": ""},
+        )
+        for number in range(6)
+    ]
+    reports = [json.loads(process.communicate(timeout=PATIENCE_S)[0])[0] for process in processes]
+    states = [report["status"] for report in reports]
+    assert states.count("written") == len(json.loads(file.read_bytes())["mcpServers"]) >= 1
+    assert set(states) <= {"written", "refused"}
+
+
+def test_a_file_that_another_program_has_open_for_a_moment_is_replaced_on_windows(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Windows refuses to replace an open file; virus scanners open what is new."""
+    path = write(home / "settings.json", "{}")
+    tries: list[object] = []
+    replace = os.replace
+
+    def refused_twice(*arguments: Any, **options: Any) -> None:
+        tries.append(arguments)
+        if len(tries) < 3:
+            raise PermissionError(13, "The process cannot access the file")
+        replace(*arguments, **options)
+
+    monkeypatch.setattr(open_folder, "REPLACE_WAITS_S", (0.0, 0.0))
+    monkeypatch.setattr(os, "replace", refused_twice)
+    replace_config(read_config(path), '{"a": 1}')
+    assert (path.read_text(encoding="utf-8"), len(tries)) == ('{"a": 1}', 3)
+    tries.clear()
+    monkeypatch.setattr(open_folder, "REPLACE_WAITS_S", ())
+    with pytest.raises(SetupError, match="cannot access"):
+        replace_config(read_config(path), "{}")
+    assert path.read_text(encoding="utf-8") == '{"a": 1}'

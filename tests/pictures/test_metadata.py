@@ -3,6 +3,7 @@
 import io
 import struct
 import zlib
+from base64 import b64decode
 from collections.abc import Callable
 from typing import Any
 
@@ -11,7 +12,11 @@ from PIL import Image, PngImagePlugin
 from promises import promise
 
 from gpt_image_2_mcp.images import facts, validate
+from gpt_image_2_mcp.images.bad_parts import without_bad_parts
 from gpt_image_2_mcp.images.metadata import without_metadata
+from gpt_image_2_mcp.images.preview import make_preview
+from gpt_image_2_mcp.images.region import Box, cut_region
+from gpt_image_2_mcp.images.thumbnail import make_thumbnail
 
 SECRET = b"set-cookie: session=secret"
 
@@ -120,3 +125,62 @@ def test_an_adobe_marker_stays_since_colours_depend_on_it() -> None:
     sent = validate(data).data
     assert SECRET not in sent
     assert opened(sent).tobytes() == opened(data).tobytes()
+
+
+def inserted(data: bytes, part: bytes, *, at: int) -> bytes:
+    return data[:at] + part + data[at:]
+
+
+def segment(number: int, content: bytes) -> bytes:
+    return bytes((0xFF, number)) + struct.pack(">H", len(content) + 2) + content
+
+
+LONG = zlib.compress(bytes(1_300_000))
+"""More than a megabyte, at which Pillow stops."""
+WRONG_SUM = png_chunk(b"tEXt", b"key\0value")[:-1] + b"?"
+
+BAD_METADATA: dict[str, bytes] = {
+    "a long zTXt": png_chunk(b"zTXt", b"key\0\0" + LONG),
+    "a zTXt of an unknown method": png_chunk(b"zTXt", b"key\0\7" + LONG),
+    "a long iTXt": png_chunk(b"iTXt", b"key\0\1\0\0\0" + LONG),
+    "a long profile": png_chunk(b"iCCP", b"name\0\0" + LONG),
+    "a profile of an unknown method": png_chunk(b"iCCP", b"name\0\7" + LONG),
+    "an empty profile": png_chunk(b"iCCP", b""),
+    "a damaged profile": png_chunk(b"iCCP", b"name\0\0junk"),
+    "an empty cHRM": png_chunk(b"cHRM", b""),
+    "a short gAMA": png_chunk(b"gAMA", b"\0"),
+    "an empty sRGB": png_chunk(b"sRGB", b""),
+    "an empty pHYs": png_chunk(b"pHYs", b""),
+    "a short tRNS": png_chunk(b"tRNS", b"\0"),
+    "a wrong sum": WRONG_SUM,
+    "a stray fcTL": png_chunk(b"fcTL", bytes(26)),
+    "a stray fdAT": png_chunk(b"fdAT", bytes(6)),
+    "a short JFIF segment": segment(0xE0, b"JFIF\0"),
+    "a short Adobe segment": segment(0xEE, b"Adobe"),
+    "an empty profile segment": segment(0xE2, b"ICC_PROFILE\0"),
+    "a damaged EXIF": segment(0xE1, b"Exif\0\0junk"),
+}
+
+
+@pytest.mark.parametrize("part", BAD_METADATA.values(), ids=BAD_METADATA)
+def test_good_pixels_with_bad_metadata_are_sent_and_shown(part: bytes) -> None:
+    """As every program that shows pictures does it."""
+    is_jpeg = part.startswith(b"\xff")
+    plain = saved("JPEG" if is_jpeg else "PNG")
+    data = inserted(plain, part, at=2 if is_jpeg else 33)
+    judged = validate(data)
+    assert judged.change is None
+    assert opened(judged.data).tobytes() == opened(plain).tobytes()
+    assert make_thumbnail(data) is not None
+    region = cut_region(data, facts(data), Box(4, 4, 20, 20), share=100_000)
+    shown = opened(b64decode(region.preview.base64)).convert("RGB")
+    assert shown.tobytes() == opened(plain).crop((4, 4, 24, 24)).tobytes()
+    preview = make_preview(data, facts(data), share=100_000)
+    assert preview is not None
+    assert opened(b64decode(preview.base64)).size == (64, 48)
+
+
+def test_a_good_profile_among_bad_metadata_is_kept() -> None:
+    data = inserted(saved("PNG", icc_profile=profile()), WRONG_SUM, at=33)
+    with Image.open(io.BytesIO(without_bad_parts(data, "png"))) as image:
+        assert image.info["icc_profile"] == profile()

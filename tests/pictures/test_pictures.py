@@ -133,16 +133,23 @@ def test_a_picture_that_the_api_would_refuse_is_rebuilt_as_a_plain_png(make: Cal
     assert validate(judged.data).change is None
 
 
-@pytest.mark.parametrize(
-    "make",
-    [
-        lambda: saved(corners("CMYK"), "JPEG", quality=100),
-        lambda: saved(corners(), "MPO", save_all=True, append_images=[noise((48, 32))], quality=100),
-    ],
-    ids=["CMYK", "MPO"],
-)
-def test_a_jpeg_that_is_rebuilt_stays_a_jpeg(make: Callable[[], bytes]) -> None:
-    data = make()
+def test_a_file_with_several_pictures_is_cut_behind_the_first_without_loss() -> None:
+    data = saved(corners(), "MPO", save_all=True, append_images=[noise((48, 32))])
+    judged = validate(data, name="photo")
+    assert judged.change == snapshot(
+        "photo was reduced to its first picture, whose pixels are unchanged: the API takes no file with several (MPO)."
+    )
+    assert judged.data.count(b"\xff\xd8\xff") == 1
+    assert rgb(judged.data) == rgb(data)
+    assert validate(judged.data).change is None
+    turned = validate(saved(corners(), "MPO", save_all=True, append_images=[noise((48, 32))], exif=exif(6)))
+    assert turned.change is not None
+    assert "reduced to its first picture" in turned.change
+    assert (turned.facts.width, turned.facts.height) == (32, 48)
+
+
+def test_a_jpeg_that_is_rebuilt_stays_a_jpeg() -> None:
+    data = saved(corners("CMYK"), "JPEG", quality=100)
     judged = validate(data)
     assert judged.facts.format == "jpeg"
     assert validate(judged.data).change is None

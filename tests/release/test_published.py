@@ -13,13 +13,14 @@ from zipfile import ZipFile
 import pytest
 
 from gpt_image_2_mcp import __version__
+from gpt_image_2_mcp.install.launch import EXTRAS, uvx_arguments
 from gpt_image_2_mcp.install.links import install_links
 from gpt_image_2_mcp.settings import Settings
 from release import bundle, owner, registry
 from release.validate_bundle import VALIDATOR, validate
 
 ROOT = Path(__file__).parents[2]
-PACKAGE = f"gpt-image-2-mcp@{__version__}"
+ARGUMENTS = list(uvx_arguments(__version__))
 
 
 # The entry of the MCP registry.
@@ -68,7 +69,7 @@ def test_the_bundle_installs_this_version_and_asks_for_the_key(tmp_path: Path) -
         content = {name: archive.read(name) for name in archive.namelist()}
     manifest = json.loads(content["manifest.json"])
     project = tomllib.loads(content["pyproject.toml"].decode())
-    assert project["project"]["dependencies"] == [f"gpt-image-2-mcp=={__version__}"]
+    assert project["project"]["dependencies"] == [f"gpt-image-2-mcp{EXTRAS}=={__version__}"]
     assert manifest["server"]["entry_point"] in content
     assert manifest["icon"] in content
     variables = manifest["server"]["mcp_config"]["env"]
@@ -105,7 +106,7 @@ def test_every_link_gives_the_right_configuration_and_no_key() -> None:
     links = {link.client: link.address for link in install_links(__version__)}
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     assert all(f"[Add to {client}]({address})" in readme for client, address in links.items())
-    command = {"command": "uvx", "args": [PACKAGE]}
+    command = {"command": "uvx", "args": ARGUMENTS}
     cursor, code, studio, goose = (fields(links[name]) for name in ("Cursor", "VS Code", "LM Studio", "Goose"))
     assert cursor["name"] == code["name"] == studio["name"] == goose["name"] == ["gpt-image-2"]
     assert json.loads(base64.b64decode(cursor["config"][0], validate=True)) == {
@@ -123,7 +124,7 @@ def test_every_link_gives_the_right_configuration_and_no_key() -> None:
         "env": {"OPENAI_API_KEY": f"${{input:{question['id']}}}"},
     }
     assert question["password"] is True
-    assert (goose["cmd"], goose["arg"]) == (["uvx"], [PACKAGE])
+    assert (goose["cmd"], goose["arg"]) == (["uvx"], ARGUMENTS)
     assert goose["env"] == ["OPENAI_API_KEY=OpenAI API key"]
 
 

@@ -25,12 +25,13 @@ class SessionLimits:
     count: int
     idle: timedelta | None
 
-    def idle_words(self) -> str:
-        """The idle time in words, for an error message."""
+    def expiry_words(self) -> str:
+        """That a session expires, and when, as a part of an error message; "" if it does not."""
         if self.idle is None:
-            return "too long"
+            return ""
         minutes = self.idle.total_seconds() / 60
-        return f"{minutes:.0f} minutes" if minutes >= 1 else f"{self.idle.total_seconds():g} seconds"
+        after = f"{minutes:.0f} minutes" if minutes >= 1 else f"{self.idle.total_seconds():g} seconds"
+        return f" has expired after {after} without use,"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,11 +76,7 @@ class SessionTable:
         self._end_idle()
         session = self.get(session_id)
         if session is None or not session.active:
-            raise SessionError(
-                f"There is no active edit session {shown(session_id)}: it was ended, was not used for"
-                f" {self.limits.idle_words()}, made room for newer ones, or never was. list_edit_sessions shows the"
-                " active ones; to go on from a picture, call start_edit_session with its id or path in `images`."
-            )
+            raise SessionError(self._no_session_text(session_id))
         self._touch(session_id)
         return session
 
@@ -181,6 +178,20 @@ class SessionTable:
         """Save the session's next pictures in `folder` if they went to the folder `left` so far."""
         here = sa.and_(sessions.c.id == session_id, sessions.c.folder == str(left))
         self.connection.execute(sa.update(sessions).where(here).values(folder=str(folder)))
+
+    def _no_session_text(self, session_id: str) -> str:
+        turn = PictureTable(self.connection).get(session_id)
+        if turn is not None and (position := turn.record.position) is not None:
+            return (
+                f"{shown(session_id)} is the id of a picture: turn {position.turn} of the edit session"
+                f" {position.session_id}. Give that as `session_id`, and {position.turn} in `from_turn` to go on from"
+                " this picture."
+            )
+        return (
+            f"There is no active edit session {shown(session_id)}: it was ended,"
+            f"{self.limits.expiry_words()} was replaced by newer ones, or never existed. list_edit_sessions shows the"
+            " active ones; to go on from a picture, call start_edit_session with its id or path in `images`."
+        )
 
     def _turns(self, session_id: str) -> list[Picture]:
         return PictureTable(self.connection).of_sessions(sa.select(sa.literal(session_id)))

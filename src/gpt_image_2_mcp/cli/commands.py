@@ -17,7 +17,7 @@ from ..errors import GptImageError
 from ..redaction.printable import printable, printable_line
 from .doctor import doctor
 from .install import install
-from .library_changes import library
+from .library import library
 from .output import forget_stdout, print_json, print_notes
 
 if TYPE_CHECKING:

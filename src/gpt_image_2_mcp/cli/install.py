@@ -128,7 +128,10 @@ def _no_question(question: str) -> str:
 
 
 def _ask_for_key(question: str) -> str:
-    return click.prompt(question, default="", hide_input=True, show_default=False, err=True)
+    try:
+        return click.prompt(question, default="", hide_input=True, show_default=False, err=True)
+    except click.Abort:
+        raise click.ClickException("Nothing was written.") from None
 
 
 def _launch(options: dict[str, Any]) -> "Launch":
@@ -156,6 +159,8 @@ def _launch(options: dict[str, Any]) -> "Launch":
         reason = f"uvx cannot start gpt-image-2-mcp {__version__} ({printable(failure)})"
     command, arguments = running_program()
     click.echo(f"Warning: {reason}. The entry names the program that is running now: {command}.", err=True)
+    if "archive-v0" in command:
+        click.echo("It lies in uv's cache: run `install` again after `uv cache clean` or `uv cache prune`.", err=True)
     return Launch(command, (*arguments, *more))
 
 

@@ -4,21 +4,22 @@ Each command opens the service, calls one method of its `Library`, and prints th
 are imported inside the functions, so that `--help` answers at once.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from ..redaction.printable import printable
+from .library_options import confirmed, filters, pages, run, run_service, sandboxed, search_for
 from .output import count_of, print_check, print_known, print_notes, print_page, print_rebuild, print_rescue
 
 if TYPE_CHECKING:
-    from ..catalogue.search_query import SearchQuery
-    from ..library.library import KnownPicture, Library
-    from ..library.progress import CountCallback
-    from ..service.images import ImageService
+    from pathlib import Path
 
-ResultT = TypeVar("ResultT")
+    from ..catalogue.session import Session
+    from ..library.library import KnownPicture, Library
+    from ..library.progress import Notes
+    from ..service.images import ImageService
 
 
 @click.group(invoke_without_command=True)
@@ -33,71 +34,27 @@ def library(ctx: click.Context) -> None:
         click.echo(ctx.get_help())
 
 
-def _filters(command: Callable[..., None]) -> Callable[..., None]:
-    """Add the options that narrow a selection of pictures; `SearchQuery.parse` takes their values."""
-    options = (
-        click.option(
-            "--since", metavar="TIME", help="2026-11-22, 2026-11-22T14:30, yesterday 9:00, last week, 2h or 3d."
-        ),
-        click.option("--until", metavar="TIME", help="The same forms; a day is included up to its end."),
-        click.option("--project", metavar="NAME", help="The git repository or folder where the picture was made."),
-        click.option("--session", "session_id", metavar="ID", help="The pictures of an edit session."),
-        click.option("--model", metavar="NAME", help="The image model."),
-    )
-    return _with(options, command)
-
-
-def _pages(command: Callable[..., None]) -> Callable[..., None]:
-    """Add the options of a page of results."""
-    options = (
-        click.option(
-            "--limit",
-            "page_size",
-            type=click.IntRange(1, 1000),
-            default=20,
-            show_default=True,
-            help="Pictures on a page.",
-        ),
-        click.option("--page", type=click.IntRange(1, 1_000_000), default=1, show_default=True),
-        click.option("--json", "as_json", is_flag=True, help="Print whole records as JSON."),
-    )
-    return _with(options, command)
-
-
-def sandboxed(command: Callable[..., None]) -> Callable[..., None]:
-    """Add `--sandbox`, which the command may also have been given before its name (`ctx.obj`)."""
-    option = click.option("--sandbox", is_flag=True, help="The built-in sandbox's catalogue instead of yours.")
-    return _with((option, click.pass_context), command)
-
-
-def _with(options: Sequence[Callable[..., Any]], command: Callable[..., None]) -> Callable[..., None]:
-    """Add options to a command; `--help` shows them in the order in which they are given."""
-    for option in reversed(options):
-        command = option(command)
-    return command
-
-
 @library.command("list")
-@_filters
-@_pages
+@filters
+@pages
 @sandboxed
 def list_(ctx: click.Context, sandbox: bool, as_json: bool, **wanted: Any) -> None:
     """List pictures, newest first."""
-    found = run(ctx, sandbox, lambda library, _: library.find(_search(**wanted)))
+    found = run(ctx, sandbox, lambda library, _: library.find(search_for(**wanted)))
     print_page(found, as_json=as_json, sandbox=sandbox or bool(ctx.obj))
 
 
 @library.command()
 @click.argument("words", nargs=-1, required=True)
-@_filters
-@_pages
+@filters
+@pages
 @sandboxed
 def search(ctx: click.Context, sandbox: bool, as_json: bool, words: Sequence[str], **wanted: Any) -> None:
     """Find pictures by words of their prompts, newest first.
 
     All words must be in the prompt; the beginning of each is enough.
     """
-    found = run(ctx, sandbox, lambda library, _: library.find(_search(query=" ".join(words), **wanted)))
+    found = run(ctx, sandbox, lambda library, _: library.find(search_for(query=" ".join(words), **wanted)))
     print_page(found, as_json=as_json, sandbox=sandbox or bool(ctx.obj))
 
 
@@ -114,7 +71,7 @@ def show(ctx: click.Context, sandbox: bool, as_json: bool, image: str) -> None:
 
     async def look_up(library: "Library", _: object) -> "KnownPicture":
         # Elsewhere `last` means the picture that the same process made last; this process has made none.
-        newest = (await library.find(_search(page_size=1))).pictures if image.lower() == "last" else ()
+        newest = (await library.find(search_for(page_size=1))).pictures if image.lower() == "last" else ()
         return await library.show(newest[0].id if newest else image)
 
     print_known(run(ctx, sandbox, look_up), as_json=as_json)
@@ -123,7 +80,7 @@ def show(ctx: click.Context, sandbox: bool, as_json: bool, image: str) -> None:
 @library.command()
 @click.argument("folder")
 @click.option("--query", metavar="WORDS", help="Only pictures with these words in their prompts.")
-@_filters
+@filters
 @sandboxed
 def export(ctx: click.Context, sandbox: bool, folder: str, **wanted: Any) -> None:
     """Copy pictures with their records into FOLDER.
@@ -132,7 +89,10 @@ def export(ctx: click.Context, sandbox: bool, folder: str, **wanted: Any) -> Non
     the copies to the catalogue there.
     """
     done = run(
-        ctx, sandbox, lambda library, tell: library.export(folder, _search(**wanted), on_progress=tell), title="Copying"
+        ctx,
+        sandbox,
+        lambda library, tell: library.export(folder, search_for(**wanted), on_progress=tell),
+        title="Copying",
     )
     click.echo(printable(str(done.folder)))
     already = f", {done.already_there:,} were there already" if done.already_there else ""
@@ -186,9 +146,109 @@ def check(ctx: click.Context, sandbox: bool, as_json: bool, folders: Sequence[st
 
 
 @library.command()
+@click.argument("pictures", nargs=-1, required=True, metavar="PICTURE...")
+@click.option("--yes", "-y", is_flag=True, help="Do not ask.")
+@sandboxed
+def forget(ctx: click.Context, sandbox: bool, yes: bool, pictures: Sequence[str]) -> None:
+    """Remove pictures from the catalogue; their files stay.
+
+    Each PICTURE is an id, or the path of a file, which need not be there. Its record beside the file and its thumbnail
+    are removed too, so `library rebuild` does not bring it back. What it cost still counts as spent.
+    """
+
+    async def remove(library: "Library", _: object) -> int:
+        rows = {row.id: row for row in [await library.forgettable(picture) for picture in pictures]}
+        for row in rows.values():
+            click.echo(printable(f"{row.id}  {row.path}"), err=True)
+        if not (yes or confirmed(f"Forget {count_of(len(rows), 'picture')}?")):
+            return 0
+        for row in rows.values():
+            await library.forget(row)
+        return len(rows)
+
+    removed = run(ctx, sandbox, remove)
+    if not removed:
+        click.echo("Nothing was forgotten.", err=True)
+        ctx.exit(1)
+    click.echo(f"{count_of(removed, 'picture')} forgotten; the files stay.", err=True)
+
+
+@library.command("set-back")
+@click.argument("session_id")
+@click.argument("turn", type=click.IntRange(0, 100_000))
+@sandboxed
+def set_back(ctx: click.Context, sandbox: bool, session_id: str, turn: int) -> None:
+    """Have an edit session go on from an earlier turn.
+
+    Nothing is paid, and no turn is lost: the next one is made from TURN (0: the originals), and has the next number.
+    """
+
+    async def work(service: "ImageService", _: object) -> "Session":
+        return await service.set_back(session_id, turn)
+
+    from ..catalogue.session import tree
+
+    click.echo(tree(run_service(ctx, sandbox, work)))
+
+
+@library.command()
+@click.argument("pictures", nargs=-1, required=True, metavar="PICTURE...")
+@click.argument("folder")
+@sandboxed
+def move(ctx: click.Context, sandbox: bool, pictures: Sequence[str], folder: str) -> None:
+    """Move pictures with their records into FOLDER.
+
+    Each PICTURE is an id, or the path of a file. The new paths are printed. The catalogue and edit sessions follow; no
+    file is replaced, and one that was changed since it was made stays where it is.
+    """
+
+    async def moved(library: "Library", _: object) -> "list[tuple[Path, Notes]]":
+        found = {picture.id: picture for picture in [await library.movable(picture) for picture in pictures]}
+        notes = [(picture.id, await library.move(picture, folder)) for picture in found.values()]
+        return [((await library.movable(picture_id)).path, problems) for picture_id, problems in notes]
+
+    done = run(ctx, sandbox, moved)
+    for path, notes in done:
+        if not len(notes):
+            click.echo(printable(str(path)))
+        print_notes(notes)
+    if any(len(notes) for _, notes in done):
+        ctx.exit(1)
+
+
+@library.command()
+@click.argument("pictures", nargs=-1, required=True, metavar="PICTURE...")
+@click.option("--yes", "-y", is_flag=True, help="Do not ask.")
+@sandboxed
+def delete(ctx: click.Context, sandbox: bool, yes: bool, pictures: Sequence[str]) -> None:
+    """Move pictures to the system's trash.
+
+    They leave the catalogue. Each PICTURE is an id, or the path of a file. Put back from the trash, with the record
+    beside it, a picture is taken in again by `library rebuild`. What it cost still counts as spent. `library forget`
+    keeps the file.
+    """
+
+    async def remove(library: "Library", _: object) -> int:
+        found = {picture.id: picture for picture in [await library.movable(picture) for picture in pictures]}
+        for picture in found.values():
+            click.echo(printable(f"{picture.id}  {picture.path}"), err=True)
+        if not (yes or confirmed(f"Move {count_of(len(found), 'picture')} to the trash?")):
+            return 0
+        for picture in found.values():
+            await library.delete(picture)
+        return len(found)
+
+    removed = run(ctx, sandbox, remove)
+    if not removed:
+        click.echo("Nothing was deleted.", err=True)
+        ctx.exit(1)
+    click.echo(f"{count_of(removed, 'picture')} moved to the trash.", err=True)
+
+
+@library.command()
 @click.option("-o", "--output", default="gallery.html", show_default=True, metavar="FILE")
 @click.option("--query", metavar="WORDS", help="Only pictures with these words in their prompts.")
-@_filters
+@filters
 @sandboxed
 def gallery(ctx: click.Context, sandbox: bool, output: str, **wanted: Any) -> None:
     """Write one HTML page with all pictures.
@@ -199,64 +259,8 @@ def gallery(ctx: click.Context, sandbox: bool, output: str, **wanted: Any) -> No
     path, number = run(
         ctx,
         sandbox,
-        lambda library, tell: library.gallery(output, _search(**wanted), on_progress=tell),
+        lambda library, tell: library.gallery(output, search_for(**wanted), on_progress=tell),
         title="Drawing",
     )
     click.echo(printable(str(path)))
     click.echo(f"{count_of(number, 'picture')}, {path.stat().st_size / 1000:,.0f} kB.", err=True)
-
-
-def run(
-    ctx: click.Context,
-    sandbox: bool,
-    work: "Callable[[Library, CountCallback], Awaitable[ResultT]]",
-    *,
-    title: str = "",
-    needs_catalogue: bool = True,
-) -> ResultT:
-    """Run `work` on the library; as `run_service`."""
-
-    async def on_library(service: "ImageService", tell: "CountCallback") -> ResultT:
-        return await work(service.library, tell)
-
-    return run_service(ctx, sandbox, on_library, title=title, needs_catalogue=needs_catalogue)
-
-
-def run_service(
-    ctx: click.Context,
-    sandbox: bool,
-    work: "Callable[[ImageService, CountCallback], Awaitable[ResultT]]",
-    *,
-    title: str = "",
-    needs_catalogue: bool = True,
-) -> ResultT:
-    """Open the service, run `work` on it, and show a progress bar with this title if there is one.
-
-    Raises:
-        GptImageError: a setting is wrong, or the settings keep no history, and `work` needs it.
-
-    """
-    import anyio
-
-    from ..app import log_to_stderr, open_user_service, read_settings
-    from .progress import progress_bar
-
-    settings = read_settings(sandbox=sandbox or bool(ctx.obj))
-    settings.require_valid()
-    log_to_stderr(settings)
-
-    async def opened() -> ResultT:
-        async with open_user_service(settings) as service:
-            if needs_catalogue:
-                service.library.require_catalogue()
-            with progress_bar(title) as tell:
-                return await work(service, tell)
-
-    return anyio.run(opened)
-
-
-def _search(**filters: Any) -> "SearchQuery":
-    """The search that the values of `_filters` and `_pages` describe."""
-    from ..catalogue.search_query import SearchQuery
-
-    return SearchQuery.parse(**filters)

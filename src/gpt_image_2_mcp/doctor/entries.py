@@ -126,7 +126,7 @@ def _check_entry(check: str, client: Client, name: str, entry: Entry, answers: d
         answers[again] = seconds_to_answer(command, environment)
     answer = answers[again]
     if isinstance(answer, str):
-        return red(check, f"{name!r} starts {' '.join(command)}, which {answer}", update)
+        return red(check, f"{name!r} starts {command[0]}, which {answer}", update)
     version = _named_version(command)
     if version is not None and version != __version__:
         return yellow(check, f"{name!r} starts version {version}, which answers in {answer:.1f} s", update)

@@ -3,12 +3,15 @@
 import io
 from collections.abc import Generator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from .bad_parts import without_bad_parts
 from .colours import in_srgb, is_other
-from .headers import read_header
+from .formats import FileFormat
+from .headers import Facts, facts, read_header
 from .memory import check_size
-from .normalize import exif_orientation, in_8_bits, upright
+from .normalize import TRANSPOSED, exif_orientation, in_8_bits, upright
 from .png_decoder import decode_png
 from .structure import check_parts
 
@@ -34,6 +37,7 @@ def open_image(data: bytes) -> "Generator[Image.Image]":
 
     try:
         check_parts(data, kind=what.format)
+        data = without_bad_parts(data, what.format)
         with Image.open(io.BytesIO(data), formats=(what.format,)) as image:
             whole = decode_png(data) if what.format == "png" else None
             if whole:
@@ -50,9 +54,37 @@ def as_shown(image: "Image.Image", source: "Image.Image") -> "Image.Image":
     return upright(in_srgb(image, source.info.get("icc_profile")), exif_orientation(source))
 
 
-def is_plain(data: bytes, kind: str) -> bool:
-    """Whether a file looks the same to programs that know nothing of profiles and orientations; it is not decoded."""
+def orientation_of(data: bytes, kind: FileFormat) -> int:
+    """The EXIF orientation of a file, 1 to 8; 1 if that cannot be read. The pixels are not decoded."""
     from PIL import Image
+
+    try:
+        with Image.open(io.BytesIO(without_bad_parts(data, kind)), formats=(kind,)) as image:
+            return exif_orientation(image)
+    except Exception:  # noqa: BLE001 - on damaged bytes Pillow raises nearly anything
+        return 1
+
+
+def upright_facts(data: bytes) -> Facts:
+    """The facts of a picture as it is shown: upright by its EXIF, so that width and height may be exchanged.
+
+    Raises:
+        ValueError: see `facts`.
+    """
+    found = facts(data)
+    turned = orientation_of(data, found.format) in TRANSPOSED
+    return replace(found, width=found.height, height=found.width) if turned else found
+
+
+def is_plain(data: bytes, kind: FileFormat) -> bool:
+    """Whether a file looks the same to every program, also to those that know nothing of profiles and orientations.
+
+    It is not decoded. One with damaged metadata is not plain: some programs show it, and others do not.
+    """
+    from PIL import Image
+
+    if without_bad_parts(data, kind) is not data:
+        return False
 
     try:
         with Image.open(io.BytesIO(data), formats=(kind,)) as image:

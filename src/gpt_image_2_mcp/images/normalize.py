@@ -185,6 +185,10 @@ def exif_orientation(image: "Image.Image") -> int:
     return value if isinstance(value, int) and value in range(1, 9) else 1
 
 
+TRANSPOSED = range(5, 9)
+"""The orientations of EXIF that exchange width and height."""
+
+
 def upright(image: "Image.Image", orientation: int) -> "Image.Image":
     """Turned and mirrored as EXIF 2.32 (CIPA DC-008, tag 0x0112) says of `orientation`; 1 changes nothing."""
     from PIL.Image import Transpose

@@ -14,6 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from ..errors import ChildFailed
+from .bad_parts import without_bad_parts
 from .decode import as_shown, is_plain, reduced
 from .encode import EncodedImage, Step, encode_to_fit, without_opaque_alpha
 from .formats import MIME
@@ -187,6 +188,7 @@ def open_scaled(data: bytes, facts: Facts, edge: int) -> "Generator[Image.Image]
     from .png_decoder import decode_png
 
     found = None
+    data = without_bad_parts(data, facts.format)
     if facts.format == "png":
         found = decode_png(data, partial(_reduction_factor, edge=edge), max_bytes=4 * MAX_PIXELS)
     if found:

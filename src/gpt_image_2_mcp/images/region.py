@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Final
 
 from ..errors import BadRequest, ChildFailed, UnreadableSource, shown
 from .colours import in_srgb
-from .decode import open_image, reduced
+from .decode import open_image, orientation_of, reduced
 from .encode import Step, encode_to_fit, without_opaque_alpha
 from .formats import LABEL, MIME, FileFormat
 from .headers import Facts, read_header
 from .memory import DECODING, check_size, decode_in_child, is_small
+from .normalize import TRANSPOSED, exif_orientation, upright
 from .preview import Preview, check_decodes
 
 if TYPE_CHECKING:
@@ -117,6 +118,8 @@ def parse_box(text: str, facts: Facts) -> Box:
 def cut_region(data: bytes, facts: Facts, box: Box, *, share: int) -> Region:
     """Cut `box` out of a picture, in at most `share` bytes. Blocks: call it in a thread.
 
+    `facts` and `box` are of the picture as it is shown (`upright_facts`), and so is the region.
+
     Raises:
         UnreadableSource: the picture cannot be decoded.
         ValueError: `share` is too small for any picture; the smallest takes some hundred bytes.
@@ -141,7 +144,8 @@ def cut_region(data: bytes, facts: Facts, box: Box, *, share: int) -> Region:
 
 
 def _cut(data: bytes, facts: Facts, box: Box, share: int) -> EncodedRegion | None:
-    if (box.width, box.height) == (facts.width, facts.height) and len(data) <= share:
+    is_whole = (box.width, box.height) == (facts.width, facts.height)
+    if is_whole and len(data) <= share and orientation_of(data, facts.format) == 1:
         check_decodes(data, facts)
         return EncodedRegion(data, facts.format, 1, "pixel for pixel: it is the file itself", lossless=True)
     header = read_header(data)
@@ -164,9 +168,11 @@ def cut_here(data: bytes, facts: Facts, box: Box, *, share: int) -> EncodedRegio
     scale = max(math.isqrt(box.width * box.height // MAX_CUT_PIXELS) + 1, by_edge)
     with open_image(data) as image:
         mode = "RGBA" if image.has_transparency_data else "RGB"
-        own = reduced(image, mode, scale, (box.left, box.top, box.left + box.width, box.top + box.height))
+        orientation = exif_orientation(image)
+        own = reduced(image, mode, scale, _stored(box, image.size, orientation))
         cut = in_srgb(own, image.info.get("icc_profile"))
         is_own = cut is own
+        cut = upright(cut, orientation)
     del image, own  # its pixels would stay in memory while the region is encoded
     cut = without_opaque_alpha(cut)
     # A PNG's own size tells how well its pixels compress.
@@ -184,6 +190,20 @@ def cut_here(data: bytes, facts: Facts, box: Box, *, share: int) -> EncodedRegio
     if factor < 1:
         how = f"scaled to {factor:.0%} of its size to fit into the answer; a smaller region is shown larger"
     return EncodedRegion(encoded.data, encoded.format, factor, how, lossless=False)
+
+
+def _stored(box: Box, size: tuple[int, int], orientation: int) -> tuple[int, int, int, int]:
+    """Where a box of a picture that is upright lies in the file: left, upper, right, lower; `size` is the file's."""
+    left, upper, right, lower = box.left, box.top, box.left + box.width, box.top + box.height
+    width, height = size
+    if orientation in TRANSPOSED:
+        # The file's columns are rows of what is shown.
+        left, upper, right, lower = upper, left, lower, right
+    if orientation in (2, 3, 7, 8):
+        left, right = width - right, width - left
+    if orientation in (3, 4, 6, 7):
+        upper, lower = height - lower, height - upper
+    return left, upper, right, lower
 
 
 def _steps(cut: "Image.Image") -> Iterator[Step]:

@@ -12,10 +12,11 @@ import threading
 import warnings
 from collections.abc import Generator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 from ..errors import ChildFailed, ChildOutOfMemory, UnreadableSource
+from .bad_parts import without_bad_parts
 from .colours import is_other, profile_name
 from .convert import LOSSY, open_other
 from .formats import HEAD, LABEL, SHOWN, taken_format
@@ -35,6 +36,9 @@ MAX_BYTES = 50_000_000
 
 _FILTER_LOCK = threading.Lock()
 """Held while a picture is open: the filters of warnings are those of the whole process."""
+_FIRST_ALONE = (
+    "{name} was reduced to its first picture, whose pixels are unchanged: the API takes no file with several (MPO)."
+)
 _CHECKED_SCALE = 8
 """A JPEG that goes as it came is decoded at an eighth of its size: all of its data is read, in little memory."""
 
@@ -110,6 +114,9 @@ def validate_here(data: bytes, header: Header, *, name: str) -> ValidatedImage:
         check_structure(data, kind=header.facts.format, inflated=header.inflated)
     except ValueError as exc:
         raise _refusal(name, exc) from None
+    if (data := without_bad_parts(whole := data, header.facts.format)) is not whole:
+        # Without the chunk for it there is no transparent colour, and a first picture is still one of several.
+        header = replace(read_header(data), animated=header.animated, several=header.several)
     with _open(data, header, name=name) as image:
         # A PNG may have its orientation behind its pixels.
         looked = None if header.facts.format == "png" else _look(image, header)
@@ -125,7 +132,10 @@ def validate_here(data: bytes, header: Header, *, name: str) -> ValidatedImage:
             because = f"at {full[0]}x{full[1]} it takes too much memory"
             changes.insert(0, (f"reduced to {half} its width and height", because))
         if not changes and not has_transparency(loaded):
-            return ValidatedImage(data=without_metadata(data, header.facts.format), facts=header.facts)
+            sent = without_metadata(data, header.facts.format)
+            return ValidatedImage(sent, header.facts, _FIRST_ALONE.format(name=name) if header.several else None)
+        if header.several:
+            changes.insert(0, ("reduced to its first picture", "the API takes no file with several (MPO)"))
         return _rebuilt(loaded, header, changes, orientation=orientation, name=name)
 
 
@@ -245,7 +255,6 @@ def _changes(header: Header, *, turned: bool) -> list[tuple[str, str]]:
     alpha = header.facts.alpha
     known = [
         (turned, "turned upright", "its EXIF orientation would have been ignored"),
-        (header.several, "reduced to its first picture", "the API takes no file with several (MPO)"),
         (header.animated, "reduced to its first frame", "the API takes no animation"),
         (header.colour == "cmyk", "converted from CMYK to RGB", "the API takes no CMYK"),
         (header.colour == "palette", f"expanded to {'RGBA' if alpha else 'RGB'}", "the API may refuse a palette"),

@@ -14,7 +14,9 @@ from ..catalogue.picture_record import PICTURE_ID, Picture
 from ..errors import BadRequest, shown
 from ..persistence.writer_thread import WriterThread
 
-LAST = "last"
+_LAST = re.compile(
+    r"(?:the )?(?:last|latest|newest|most recent)(?: (?:one|picture|image|photo|result))?", re.IGNORECASE
+)
 _NUMBER = re.compile(r"(?:#|\N{NUMERO SIGN}|(?:number|no\.?|nr\.?)(?=[\s0-9]))?\s*([0-9]{1,6})", re.IGNORECASE)
 _ID = re.compile(PICTURE_ID)
 _FILE_OF_ID = re.compile(rf"({PICTURE_ID})\.(?:png|jpe?g|webp)", re.IGNORECASE)
@@ -77,7 +79,7 @@ class References:
 
     def _resolve_id(self, word: str) -> str | None:
         """The id that a reference stands for; None if it is no reference."""
-        if word.lower() == LAST:
+        if _LAST.fullmatch(word):
             if self.last_id is None:
                 raise BadRequest(
                     "No picture was made in this chat yet, so there is no `last`. list_images, or `gpt-image-2-mcp"

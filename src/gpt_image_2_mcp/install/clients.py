@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from ..errors import SetupError
+from ..paths.safe_open import exists
 from .launch import Launch
 from .systems import System
 
@@ -48,7 +49,7 @@ class Client:
             file = self.user_file(system)
         except SetupError:
             return True
-        return file.exists() or (self.folder(system) if self.folder else file.parent).is_dir()
+        return exists(file) or exists(self.folder(system) if self.folder else file.parent)
 
 
 def _claude_desktop_file(system: System) -> Path:

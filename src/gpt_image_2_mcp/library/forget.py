@@ -14,6 +14,7 @@ from ..generation.output_dirs import OutputDirs
 from ..paths.policy import WritePolicy, real_path
 from ..paths.safe_open import exists
 from ..persistence.writer_thread import WriterThread
+from .sheet_files import remove_sheets
 from .thumbnails import remove_cached
 
 
@@ -55,6 +56,7 @@ async def forget(row: PictureRow, *, writer: WriterThread, output_dirs: OutputDi
     digest = known.record.sha256
     if await writer.read(lambda unit: unit.pictures.by_content(digest)) is None:
         await anyio.to_thread.run_sync(remove_cached, digest, cache)
+        await anyio.to_thread.run_sync(remove_sheets, cache)
 
 
 def _remove_record(path: Path, policy: WritePolicy) -> None:

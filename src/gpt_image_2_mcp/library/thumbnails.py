@@ -6,12 +6,10 @@ folder that can be used every thumbnail is. A cached thumbnail is used only whil
 
 import os
 import stat
-import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
-from operator import itemgetter
 from pathlib import Path
 from typing import Final
 
@@ -21,20 +19,18 @@ from ..images import facts
 from ..images.decode import open_image
 from ..images.thumbnail import EDGE, make_thumbnail
 from ..paths.safe_open import open_no_follow
-from ..storage.atomic_write import write_file
 from ..storage.time_limit import is_dead
+from .cache_folder import write_cached
 
 MAX_CACHED: Final = 2_000
 """Thumbnails that the folder keeps: about 30 MB."""
 MAX_CACHED_BYTES: Final = 1_000_000
 """The most bytes of a cached file that is read: ten times a thumbnail of noise."""
 SLACK: Final = 100
-"""Thumbnails beyond `MAX_CACHED` before the oldest are deleted: reading the age of all files takes longer than counting
-them, so that is not done every time."""
+"""Thumbnails beyond `MAX_CACHED` before the oldest are deleted."""
 SUFFIX: Final = ".thumbnail"
 
 _THREADS: Final = 2
-_EVICTION_LOCK: Final = threading.Lock()
 
 
 def thumbnail(picture: Picture, *, read: Callable[[Picture], bytes], cache: Path | None = None) -> bytes | None:
@@ -56,7 +52,7 @@ def thumbnail(picture: Picture, *, read: Callable[[Picture], bytes], cache: Path
     small = make_thumbnail(data)
     if kept and small is not None:
         with suppress(OSError):
-            _write_cached(kept, small)
+            write_cached(kept, small, most=MAX_CACHED, slack=SLACK)
     return small
 
 
@@ -109,28 +105,3 @@ def _is_thumbnail(data: bytes) -> bool:
             return True
     except ValueError:
         return False
-
-
-def _write_cached(path: Path, data: bytes) -> None:
-    """Write a thumbnail into the cache atomically, and delete the oldest if there are too many."""
-    folder = path.parent
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    # It need not be durable: a thumbnail that a power cut destroys is made again.
-    write_file([data], [path], replace=True, durable=False, mode=0o600)
-    with _EVICTION_LOCK:
-        _evict_oldest(folder)
-
-
-def _evict_oldest(folder: Path) -> None:
-    with os.scandir(folder) as entries:
-        ours = [entry for entry in entries if entry.name.endswith(SUFFIX)]
-    if len(ours) <= MAX_CACHED + SLACK:
-        return
-    ages: list[tuple[int, str]] = []
-    for entry in ours:
-        # Another process may delete the same files.
-        with suppress(OSError):
-            ages.append((entry.stat(follow_symlinks=False).st_mtime_ns, entry.path))
-    for _, old in sorted(ages, key=itemgetter(0))[:-MAX_CACHED]:
-        with suppress(OSError):
-            os.unlink(old)  # noqa: PTH108 - a string from `scandir`

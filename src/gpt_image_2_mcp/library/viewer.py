@@ -40,6 +40,8 @@ class Listing:
     """The pictures by their numbers on the sheet; empty without a sheet."""
     sheet: bytes | None
     """The contact sheet, a JPEG."""
+    sheet_path: Path | None = None
+    """Where the sheet is kept; None if there is none, or it cannot be written."""
     by_turn: bool = False
     """Whether the pictures are those of one session, in the order of their turns."""
     overview: Overview | None = None
@@ -86,11 +88,11 @@ class Viewer:
         by_turn = request.session_id is not None
         if not request.contact_sheet or not found.pictures:
             overview = await self._library.overview() if filtered and not found.pictures else None
-            return Listing(found, missing, filtered, {}, None, by_turn, overview)
+            return Listing(found, missing, filtered, {}, None, by_turn=by_turn, overview=overview)
         numbers = _numbered(found, by_turn=by_turn)
-        sheet = await anyio.to_thread.run_sync(self._sheet, numbers)
+        sheet, path = await anyio.to_thread.run_sync(self._sheet, numbers)
         self._references.sheet_ids = {number: picture.id for number, picture in numbers.items()}
-        return Listing(found, missing, filtered, numbers, sheet, by_turn)
+        return Listing(found, missing, filtered, numbers, sheet, path, by_turn)
 
     async def show(self, request: ShowImageRequest) -> View:
         """Show a picture, with a mask drawn over it, or a region of it pixel for pixel if that fits into an answer.
@@ -134,10 +136,13 @@ class Viewer:
             seen, said = await anyio.to_thread.run_sync(_preview_of, data, name, request.region)
         return View(name, seen, f"{said} {note}" if note else said, known)
 
-    def _sheet(self, numbers: Mapping[int, Picture]) -> bytes:
+    def _sheet(self, numbers: Mapping[int, Picture]) -> tuple[bytes, Path | None]:
+        """Draw the sheet, and write it into a file, which a person sees whose client shows no pictures."""
         from .contact_sheet import draw_sheet, make_cells
+        from .sheet_files import keep_sheet
 
-        return draw_sheet(make_cells(numbers.items(), read=self._reader.read_saved_bytes, cache=self._cache))
+        sheet = draw_sheet(make_cells(numbers.items(), read=self._reader.read_saved_bytes, cache=self._cache))
+        return sheet, keep_sheet(sheet, self._cache) if self._cache else None
 
 
 def _calls_in_order(found: SearchResult) -> SearchResult:
@@ -179,11 +184,12 @@ def _ids_there(pictures: Sequence[Picture]) -> set[str]:
 
 
 def _preview_of(data: bytes, name: str, region: str | None) -> tuple[Preview, str]:
+    from ..images.decode import upright_facts
     from ..images.region import cut_region as region_of
     from ..images.region import parse_box
 
     try:
-        facts = facts_of(data)
+        facts = upright_facts(data)
     except ValueError as error:
         raise UnreadableSource(f"The picture {name} {error}.") from None
     if region is not None:

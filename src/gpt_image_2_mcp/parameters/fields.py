@@ -54,7 +54,7 @@ Size = Annotated[
 Quality = Annotated[
     Literal["auto", "low", "medium", "high", "xhigh", "max"],
     BeforeValidator(_normalize_choice),
-    Field(description="low: drafts; xhigh, max: gpt-image-2.5 on"),
+    Field(description="low: drafts; xhigh, max: gpt-image-2.5-flare"),
 ]
 Model = Annotated[
     str, AfterValidator(_check_model), Field(max_length=200, description="image model; left out: the server's")
@@ -63,7 +63,7 @@ Count = Annotated[int, Field(ge=1, le=MAX_PICTURES, description="how many")]
 Background = Annotated[
     Literal["auto", "opaque", "transparent"],
     BeforeValidator(_normalize_choice),
-    Field(description="transparent: png, webp; gpt-image-2.5 on"),
+    Field(description="transparent: png, webp; gpt-image-2.5-flare"),
 ]
 OutputFormat = Annotated[
     Literal["png", "jpeg", "webp"], BeforeValidator(_normalize_choice), Field(description="of the file")

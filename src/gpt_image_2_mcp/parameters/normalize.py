@@ -19,8 +19,19 @@ _FREE_TEXTS = frozenset({"prompt", "query"})
 _NOTHING = frozenset({"", "null", "none", "undefined"})
 _PICTURES = frozenset({"images", "image", "mask", "like"})
 """The parameters that name pictures."""
-_PICTURE_KEYS = ("path", "url", "image_url", "file", "id", "uri", "data")
-"""The keys under which an object names a picture, in the content types of MCP, OpenAI and the frameworks."""
+_PICTURE_KEYS = (
+    *("path", "url", "image_url", "file", "id", "uri", "data", "source", "image", "b64_json", "file_path"),
+    *("file_uri", "fileUri", "file_data", "fileData", "inline_data", "inlineData"),
+)
+"""The keys under which an object names a picture, in the content types of MCP, of the providers and the frameworks."""
+_LINK = re.compile(r"!?\[[^\]\n]*\]\((?P<target>[^\n]+)\)|<(?P<address>[^<>\n]+)>")
+"""A link or a picture as Markdown has it: `![fox](fox.png)`, `<fox.png>`."""
+_SERVERS_OWN = frozenset({"default", "auto"})
+"""Words in `model` for the model of the setting."""
+_NUMBER = re.compile(r"(?:#|turn|page|number|no\.?)\s*([0-9]{1,6})", re.IGNORECASE)
+_NUMBERED = frozenset({"from_turn", "page"})
+"""The parameters whose number may have its noun before it: "turn 2"."""
+_SESSION_ADDRESS = re.compile(r"\s*gpt-image-2://sessions/", re.IGNORECASE)
 _NUMBERS = re.compile(r"#?[0-9]{1,6}(?:\s*,\s*#?[0-9]{1,6})+")
 _MAX_LIST_TEXT = 1_000_000
 """Characters of a list written as text; a longer one is data."""
@@ -43,14 +54,14 @@ OTHER_NAMES: Mapping[str, tuple[str, ...]] = {
     "filename_prefix": ("name", "file_name", "prefix", "title"),
     "session_id": ("session", "id"),
     "job_id": ("job", "id"),
-    "from_turn": ("turn",),
+    "from_turn": ("turn", "turn_number", "back_to", "back_to_turn", "to_turn", "parent_turn"),
     "query": ("search", "words", "keywords", "text", "prompt", "q"),
     "since": ("after", "from", "start", "from_date", "start_date"),
     "until": ("before", "to", "end", "to_date", "end_date"),
     "page": ("page_number",),
     "contact_sheet": ("sheet",),
     "region": ("box", "crop", "area"),
-    "inputs": ("input_images", "num_inputs"),
+    "inputs": ("input_images", "num_inputs", "images", "image"),
 }
 """Other usual names of each parameter, which are understood where a request has no parameter of that name."""
 
@@ -117,9 +128,30 @@ def _read_value(request: type[BaseModel], name: str, value: object) -> object:
         return _pictures(value)
     if name in _PICTURES:
         return _picture(value)
+    if name == "inputs" and isinstance(value, list):
+        return len(cast("list[object]", value))
+    value = _unwrapped(value)
+    if isinstance(value, str):
+        if name == "model" and value.strip().lower() in _SERVERS_OWN:
+            return None
+        if name == "session_id":
+            return _SESSION_ADDRESS.sub("", value)
+        if name in _NUMBERED and (number := _NUMBER.fullmatch(value.strip())):
+            return number[1]
     field = request.model_fields.get(name)
     # Where a number has to be given, -1 is the only one that says "none".
     return None if field is not None and field.default is None and value in (-1, "-1") else value
+
+
+def _unwrapped(value: object) -> object:
+    """The one value in a list of one, and the text in an object that holds nothing else; any other value as it is."""
+    while isinstance(value, list | tuple) and len(cast("list[object]", value)) == 1:
+        value = cast("list[object]", value)[0]
+    if isinstance(value, dict):
+        parts = {key: part for key, part in cast("dict[object, object]", value).items() if key != "type"}
+        if parts.keys() == {"text"} and isinstance(parts["text"], str):
+            return parts["text"]
+    return cast("object", value)
 
 
 def _pictures(value: object) -> object:
@@ -139,7 +171,8 @@ def _picture(value: object) -> object:
     """The text that names a picture, from a text, a number, an object with one of `_PICTURE_KEYS`, or a list of one."""
     read: Any = _from_text(value)
     if isinstance(read, str):
-        return read.strip()
+        link = _LINK.fullmatch(read.strip())
+        return (link["target"] or link["address"] if link else read).strip()
     if isinstance(read, int | float) and not isinstance(read, bool) and read == read // 1:
         return str(int(read))
     if isinstance(read, list | tuple) and len(cast("list[object]", read)) == 1:

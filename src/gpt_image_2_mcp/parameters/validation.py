@@ -70,7 +70,7 @@ def _explain_one(finding: ErrorDetails, properties: Mapping[str, Schema]) -> str
         return f"{NO_PARAMETER} `{shown(name)[1:-1] if len(name) <= MAX_VALUE_SHOWN else shown(name)}`{hint}"
     schema = properties.get(name, {})
     if finding["type"] == "missing":
-        return f"`{name}` is missing: it must be {describe_rule(schema)}."
+        return f"`{name}` is missing ({schema.get('description') or describe_rule(schema)})."
     if len(where) > 1 and isinstance(where[1], int) and "items" in schema:
         return (
             f"Item {where[1] + 1} of `{name}` must be {describe_rule(schema['items'])}; got {_describe_value(finding)}."

@@ -19,8 +19,7 @@ def costs_result(
 ) -> CallToolResult:
     """Build the answer from the estimate and the ledger's sums: text, and the same in dollars in `_meta`."""
     lines = [_estimate_line(request, model, expected)]
-    if expected is not None:
-        lines += _refusals(request, expected, spent, budgets)
+    lines += _refusals(request, expected, spent, budgets)
     under_way = f", and {dollars(spent.reserved)} under way" if spent.reserved else ""
     lines.append(f"Spent today: {dollars(spent.spent)}{under_way}{_models_text(spent.today)}.")
     total = sum((row.usd for row in spent.period), start=spent.spent * 0)
@@ -57,10 +56,13 @@ def _estimate_line(request: CostsRequest, model: str, expected: Estimate | None)
     return f"{what}: about {dollars(expected.usd)}{guess}."
 
 
-def _refusals(request: CostsRequest, expected: Estimate, spent: SpendingSummary, budgets: Budgets) -> list[str]:
-    """A sentence for each budget that would refuse these pictures; more than one call can make count for the day."""
+def _refusals(request: CostsRequest, expected: Estimate | None, spent: SpendingSummary, budgets: Budgets) -> list[str]:
+    """A sentence for each budget that would refuse these pictures, of which one call makes `MAX_PICTURES` at most."""
+    if expected is None:
+        return ["It would be refused: a budget is set, and counts known prices only."] if budgets.any else []
     lines: list[str] = []
-    if budgets.per_call is not None and request.n <= MAX_PICTURES and expected.usd > budgets.per_call:
+    dearest_call = expected.usd * min(request.n, MAX_PICTURES) / request.n
+    if budgets.per_call is not None and dearest_call > budgets.per_call:
         lines.append(f"It would be refused: a call may cost {dollars(budgets.per_call)} ({PER_CALL}).")
     if budgets.per_day is not None and expected.usd > spent.left(budgets.per_day):
         left = dollars(spent.left(budgets.per_day))

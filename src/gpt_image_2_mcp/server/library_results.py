@@ -55,6 +55,8 @@ def _page_text(listing: Listing, numbers: dict[str, int]) -> str:
     head += f"; page {found.page + 1} has older ones." if found.has_more else "; there are no older ones."
     if numbers:
         head += " A number on the sheet, or an id, names a picture in every tool."
+    if listing.sheet_path:
+        head += f" The sheet as a file: {listing.sheet_path}"
     texts = [
         "\n".join(
             [

@@ -7,6 +7,8 @@ that was checked, wherever that is moved to. Windows has no such calls; there, e
 import errno
 import os
 import stat
+import sys
+import time
 from contextlib import ExitStack, suppress
 from functools import partial
 from pathlib import Path
@@ -20,6 +22,10 @@ from ..paths.safe_open import path_of_descriptor
 
 _BY_DESCRIPTOR: Final = {os.open, os.link, os.mkdir, os.rename, os.stat, os.unlink} <= os.supports_dir_fd
 _FLAGS: Final = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
+
+REPLACE_WAITS_S: Final = (0.02, 0.05, 0.1, 0.3, 0.6) if sys.platform == "win32" else ()
+"""Waits between the tries to replace a file that another program has open: Windows refuses that until it is closed.
+Virus scanners and the search index open what is new, and close it soon."""
 
 MOVED: Final = "It leads to another place now."
 """Why nothing is written into a folder that was exchanged since it was checked."""
@@ -61,7 +67,7 @@ class OpenFolder:
         """
         source, target, place = self._name(name), self._name(new), self.descriptor
         if replace:
-            os.replace(source, target, src_dir_fd=place, dst_dir_fd=place)
+            _replace(source, target, place)
             return
         try:
             os.link(source, target, src_dir_fd=place, dst_dir_fd=place)
@@ -178,3 +184,15 @@ def _open(path: Path | str, within: int | None = None) -> int:
         if not hasattr(os, "O_PATH"):
             raise
         return os.open(path, _FLAGS | os.O_PATH, dir_fd=within)
+
+
+def _replace(source: str | Path, target: str | Path, place: int | None) -> None:
+    """Give a file the name of another one, which goes; raises OSError if it cannot be, on Windows after some tries."""
+    for wait in REPLACE_WAITS_S:
+        try:
+            os.replace(source, target, src_dir_fd=place, dst_dir_fd=place)
+        except PermissionError:
+            time.sleep(wait)
+        else:
+            return
+    os.replace(source, target, src_dir_fd=place, dst_dir_fd=place)

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from .json_tree import Child, Node, comments, parse, skip
+from .json_tree import Child, Node, comments, expanded, parse, skip
 from .unreadable import Unreadable
 from .values import mapping
 
@@ -58,7 +58,7 @@ def put(text: str, path: Sequence[Name], value: Any) -> str:
             body = _dump(inner, pad, step, line_end)
             label = f"{json.dumps(name, ensure_ascii=False)}: " if isinstance(name, str) else ""
             return _insert(text, node, pad + label + body, indent, line_end)
-        node, indent = child.node, _indent(text, child.start, indent + step)
+        node, indent = expanded(text, child.node), _indent(text, child.start, indent + step)
     if node.as_python() == value:
         return text
     return text[: node.start] + _dump(value, indent, step, line_end) + text[node.end :]
@@ -73,7 +73,7 @@ def remove(text: str, path: Sequence[Name]) -> str:
         child = _child(node, name)
         if child is None:
             return text
-        node = child.node
+        node = expanded(text, child.node)
     child = _child(node, path[-1])
     return text if child is None else _cut(text, node, child)
 

@@ -1,4 +1,8 @@
-"""Reads JSON as the clients do, with comments and trailing commas, and keeps where each value stands."""
+"""Reads JSON as the clients do, with comments and trailing commas, and keeps where each value stands.
+
+Files of several megabytes are usual. So a part without comments is read by the standard library at once, and taken
+apart by `expanded` only when something in it is to be changed.
+"""
 
 import json
 import re
@@ -10,6 +14,13 @@ from .unreadable import Unreadable
 
 MAX_DEPTH: Final = 200
 
+
+def _refuse(constant: str) -> None:
+    """JSON has no NaN and no infinity, although Python's decoder takes them."""
+    raise ValueError(constant)
+
+
+_DECODER: Final = json.JSONDecoder(parse_constant=_refuse)
 _SKIPPED: Final = re.compile(r"(?:[ \t\r\n]+|//[^\r\n]*|/\*.*?\*/)*", re.DOTALL)
 _STRING: Final = re.compile(r'"(?:[^"\\\x00-\x1f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*"')
 _SCALAR: Final = re.compile(r"(?:-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null)(?![\w.+-])")
@@ -22,7 +33,7 @@ class Node:
     start: int
     end: int
     value: Any = None
-    """Of a scalar; containers have their `children` instead."""
+    """Of what was read at once; a container that was taken apart has its `children` instead."""
     children: "list[Child] | None" = None
     is_object: bool = False
 
@@ -40,6 +51,12 @@ class Node:
         if self.is_object:
             return {child.name: child.node.as_python() for child in self.children}
         return [child.node.as_python() for child in self.children]
+
+
+def expanded(text: str, node: Node) -> Node:
+    """The node; a container with its children."""
+    is_whole = node.children is None and isinstance(node.value, (dict, list))
+    return _container(text, node.start, 0, is_object=node.is_object) if is_whole else node
 
 
 @dataclass(slots=True)
@@ -75,6 +92,13 @@ def _value(text: str, at: int, depth: int) -> Node:
         raise _error(text, at, f"more than {MAX_DEPTH} values lie within one another")
     opening = text[at : at + 1]
     if opening in ("{", "["):
+        if depth:
+            try:
+                value, end = _DECODER.raw_decode(text, at)
+                return Node(at, end, value, is_object=opening == "{")
+            except (ValueError, RecursionError):
+                # It has comments, or it is wrong: then this finds the place.
+                pass
         return _container(text, at, depth, is_object=opening == "{")
     match = _STRING.match(text, at) or _SCALAR.match(text, at)
     if match is None:

@@ -156,14 +156,16 @@ class PaidLocator:
     async def _end(self, charge: _Charge, state: _State, located: "Located | None", cost: Decimal | None) -> None:
         if self._settings.sandbox or (charge.row is None and state == "released"):
             return
-        usage = located.usage if located else None
-        counts = usage and Usage(
-            input_tokens=usage.input_tokens,
-            text_tokens=usage.input_tokens,
-            image_tokens=0,
-            output_tokens=usage.output_tokens,
-            output_text_tokens=usage.output_tokens,
-        )
+        counts: Usage | None = None
+        if located is not None and located.usage is not None:
+            usage = located.usage
+            counts = Usage(
+                input_tokens=usage.input_tokens,
+                text_tokens=usage.input_tokens,
+                image_tokens=0,
+                output_tokens=usage.output_tokens,
+                output_text_tokens=usage.output_tokens,
+            )
         end = ChargeEnd(
             charge.entry,
             charge.estimate,

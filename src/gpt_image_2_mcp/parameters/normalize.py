@@ -170,7 +170,7 @@ def _unwrapped(value: object) -> object:
         parts = {key: part for key, part in cast("dict[object, object]", value).items() if key != "type"}
         if parts.keys() == {"text"} and isinstance(parts["text"], str):
             return parts["text"]
-    return cast("object", value)
+    return value  # pyright: ignore[reportUnknownVariableType]
 
 
 def _pictures(value: object) -> object:

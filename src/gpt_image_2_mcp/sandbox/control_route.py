@@ -13,7 +13,7 @@ import json
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
-from .drift import DRIFTS
+from .drift import DRIFTS, Drift
 from .errors import ApiRefusal, Json, no_such_url, unknown
 from .faults import Fault, fault_from_json
 from .http import REFUSED_KEY
@@ -67,9 +67,10 @@ async def set_knobs(request: Request) -> Response:
     if isinstance(delay, bool) or not isinstance(delay, int | float) or delay < 0:
         raise refuse_type("delay_s", delay, expected="a number of seconds")
     faults = _faults(body["faults"]) if "faults" in body else knobs.faults
-    drift = body.get("drift", knobs.drift)
-    if drift is not None and drift not in DRIFTS:
-        raise refuse_type("drift", drift, expected=f"null or one of {', '.join(DRIFTS)}")
+    named = body.get("drift", knobs.drift)
+    drift: Drift | None = next((known for known in DRIFTS if known == named), None)
+    if drift is None and named is not None:
+        raise refuse_type("drift", named, expected=f"null or one of {', '.join(DRIFTS)}")
     knobs.delay_s = float(delay)
     knobs.faults = faults
     knobs.drift = drift

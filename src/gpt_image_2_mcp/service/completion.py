@@ -50,9 +50,13 @@ async def with_model_of_turn(request: TurnT, settings: Settings, writer: WriterT
 
     A session that is not active any more, and a model that may not be used any more, are left to what refuses them.
     """
-    session = await writer.read(lambda unit: unit.sessions.get(request.session_id)) if request.model is None else None
-    turn = session and session.turn(session.next_parent if request.from_turn is None else request.from_turn)
-    if not turn or turn.picture.record.model in {settings.model, UNKNOWN_MODEL}:
+    if request.model is not None:
+        return request
+    session = await writer.read(lambda unit: unit.sessions.get(request.session_id))
+    if session is None:
+        return request
+    turn = session.turn(session.next_parent if request.from_turn is None else request.from_turn)
+    if turn is None or turn.picture.record.model in {settings.model, UNKNOWN_MODEL}:
         return request
     model = turn.picture.record.model
     is_allowed = not settings.allowed_models or model in settings.allowed_models

@@ -35,7 +35,7 @@ class GivenUpCalls:
         if ctx.method == "tools/call" and ctx.request_id is not None:
             NOTE_JOB.set(partial(self._note, str(ctx.request_id)))
         elif ctx.method == "notifications/cancelled":
-            self._take_back(ctx.params or {}, ctx.lifespan_context)
+            self.take_back(ctx.params or {}, ctx.lifespan_context)
         return await call_next(ctx)
 
     def note_read(self, request_id: int | str, service: ImageService) -> None:
@@ -50,7 +50,8 @@ class GivenUpCalls:
         while len(self._jobs) > MAX_CALLS:
             del self._jobs[next(iter(self._jobs))]
 
-    def _take_back(self, params: Mapping[str, Any], service: ImageService) -> None:
+    def take_back(self, params: Mapping[str, Any], service: ImageService) -> None:
+        """Take the answer back that a cancellation with these parameters names; a second time it does nothing."""
         job = self._jobs.pop(str(params.get("requestId")), None)
         if job is not None:
             # A job that is under way is handed out by the end of its call, which the SDK cancels.

@@ -61,7 +61,8 @@ async def serve_connection(
     )
     server.room.outbound = outbound
     on_control = partial(control.handle, on_read=note_read) if control else None
-    inbound = InboundStream(pipes, outbound, replay.take_lines(), on_control)
+    on_cancelled = partial(server.calls.take_back, service=service)
+    inbound = InboundStream(pipes, outbound, replay.take_lines(), on_control=on_control, on_cancelled=on_cancelled)
 
     async def stop() -> None:
         await ended.wait()

@@ -13,7 +13,7 @@ buffer: a message is handed over when the other side takes it, so the tasks that
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, cast
 
@@ -27,6 +27,7 @@ from mcp_types import (
     ErrorData,
     JSONRPCError,
     JSONRPCMessage,
+    JSONRPCNotification,
     JSONRPCResponse,
     jsonrpc_message_adapter,
 )
@@ -137,13 +138,17 @@ class InboundStream:
         pipes: StdioPipes,
         outbound: OutboundStream,
         replayed: list[bytes],
-        on_control: Callable[[bytes], None] | None = None,
+        *,
+        on_control: Callable[[bytes], None] | None,
+        on_cancelled: Callable[[Mapping[str, Any]], None],
     ) -> None:
         """Give the server the `replayed` lines, then what comes through `pipes`; send errors to `outbound`.
 
-        `on_control` is given the lines that begin with `#`, which are no messages.
+        `on_control` is given the lines that begin with `#`, which are no messages, and `on_cancelled` the parameters of
+        each cancellation: where the input ends right behind one, the server ends before it has looked at it.
         """
         self._on_control = on_control
+        self._on_cancelled = on_cancelled
         self._pipes = pipes
         self._outbound = outbound
         self._replayed = replayed
@@ -194,6 +199,8 @@ class InboundStream:
         text = line.decode("utf-8", "replace")
         message = _parse(text) or _parse(text := _without_surrogates(text))
         if message is not None:
+            if isinstance(message, JSONRPCNotification) and message.method == "notifications/cancelled":
+                self._on_cancelled(message.params or {})
             await self._sender.send(SessionMessage(message))
         elif error := _error_for(text):
             await self._outbound.sender.send(SessionMessage(error))

@@ -550,7 +550,9 @@ async def test_a_data_url_is_not_kept_in_the_database(tmp_path: Path) -> None:
 async def test_the_query_of_a_url_is_not_kept_in_the_database(tmp_path: Path) -> None:
     """A signed address is as good as a key."""
     out = io.BytesIO()
-    Image.new("RGBA", (1024, 640)).save(out, "PNG")
+    picture = Image.new("RGBA", (1024, 640))
+    picture.paste((90, 120, 60, 255), (0, 0, 512, 640))
+    picture.save(out, "PNG")
     answer = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % len(out.getvalue())
 
     async def serve(stream: anyio.abc.SocketStream) -> None:

@@ -194,3 +194,17 @@ def test_a_deleted_picture_is_on_no_contact_sheet_that_is_kept(shelf: list[Pictu
     assert sheet is not None
     done("delete", str(shelf[0].path), "--yes")
     assert list(sheet.parent.iterdir()) == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no name has a line end there")
+@pytest.mark.usefixtures("shelf")
+def test_no_name_of_a_folder_begins_a_line_of_the_output(shelf: list[Picture], tmp_path: Path) -> None:
+    """A stranger's folder could say in our words that something is done, or name a file that is none."""
+    target = tmp_path / "a\nDone: all is well"
+    (target / ".gpt-image-2").mkdir(parents=True)
+    (target / ".gpt-image-2" / f"{OLDEST}.json").write_text("{}")
+    shelf[2].path.unlink()
+    shelf[1].path.rename(target / shelf[1].path.name)
+    for words in (("rebuild", str(target)), ("check", str(target)), ("list",), ("show", TURN), ("rescue", str(target))):
+        result = run(*words)
+        assert not any(line.startswith("Done") for line in result.output.splitlines()), result.output

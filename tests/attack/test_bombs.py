@@ -30,7 +30,11 @@ def decode(*paths: Path, threads: int) -> dict[str, float]:
     return json.loads(done.stdout)
 
 
-@promise("Quantity", "No file takes more than 300 MiB to decode, however small or large it is (on Linux).")
+@promise(
+    "Quantity",
+    "No file takes more than 300 MiB to decode, however small or large it is (on Linux). What compares and composes"
+    " pictures (exact edits, `around`, `against`) has a process of its own, of at most 1,400 MiB, one at a time.",
+)
 @pytest.mark.parametrize("name", BOMBS if ALL_ROUNDS else FEW)
 def test_a_bomb_takes_little_memory_and_time(name: str, tmp_path: Path) -> None:
     path = tmp_path / name

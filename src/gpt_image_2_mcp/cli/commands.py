@@ -14,7 +14,7 @@ import click
 
 from .. import __version__
 from ..errors import GptImageError
-from ..redaction.printable import printable, printable_line
+from ..redaction.printable import printable_line, printable_path
 from .doctor import doctor
 from .install import install
 from .library import library
@@ -153,7 +153,7 @@ def show(ctx: click.Context, output: Path, sandbox: bool, **arguments: Any) -> N
             file.write(base64.b64decode(view.preview.base64))
     except OSError as error:
         raise click.ClickException(f"{path} cannot be written ({error.strerror}).") from None
-    click.echo(printable(str(path)))
+    click.echo(printable_path(path))
     click.echo(printable_line(view.description), err=True)
 
 
@@ -225,7 +225,7 @@ def _run(request: "PaidRequest", *, as_json: bool, sandbox: bool) -> None:
         else:
             # Scripts read the path as it is.
             for path in paths:
-                click.echo(printable(path) if sys.stdout and sys.stdout.isatty() else path)
+                click.echo(printable_path(path) if sys.stdout and sys.stdout.isatty() else path)
     except OSError as error:
         forget_stdout()
         raise click.ClickException(

@@ -14,7 +14,7 @@ import click
 
 from .. import __version__
 from ..errors import SetupError
-from ..redaction.printable import printable
+from ..redaction.printable import printable, printable_path
 from .output import print_json
 
 if TYPE_CHECKING:
@@ -196,7 +196,7 @@ def _set_up(client: "Client", plan: Callable[["Client"], "Change"], options: dic
 def _show(change: "Change", options: dict[str, Any]) -> None:
     if change.changes_nothing:
         return
-    click.echo(f"\n{change.client.name}, {printable(str(change.file.path))}:", err=True)
+    click.echo(f"\n{change.client.name}, {printable_path(change.file.path)}:", err=True)
     if not options["as_json"]:
         click.echo(printable(change.diff()), err=True)
     if change.key is not None and change.key.where:

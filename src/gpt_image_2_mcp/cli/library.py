@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..redaction.printable import printable
+from ..redaction.printable import printable_path
 from .library_options import confirmed, filters, pages, run, run_service, sandboxed, search_for
 from .output import count_of, print_check, print_known, print_notes, print_page, print_rebuild, print_rescue
 
@@ -94,7 +94,7 @@ def export(ctx: click.Context, sandbox: bool, folder: str, **wanted: Any) -> Non
         lambda library, tell: library.export(folder, search_for(**wanted), on_progress=tell),
         title="Copying",
     )
-    click.echo(printable(str(done.folder)))
+    click.echo(printable_path(done.folder))
     already = f", {done.already_there:,} were there already" if done.already_there else ""
     click.echo(f"{count_of(done.copied, 'picture')} copied{already}.", err=True)
     print_notes(done.notes)
@@ -159,7 +159,7 @@ def forget(ctx: click.Context, sandbox: bool, yes: bool, pictures: Sequence[str]
     async def remove(library: "Library", _: object) -> int:
         rows = {row.id: row for row in [await library.forgettable(picture) for picture in pictures]}
         for row in rows.values():
-            click.echo(printable(f"{row.id}  {row.path}"), err=True)
+            click.echo(printable_path(f"{row.id}  {row.path}"), err=True)
         if not (yes or confirmed(f"Forget {count_of(len(rows), 'picture')}?")):
             return 0
         for row in rows.values():
@@ -210,7 +210,7 @@ def move(ctx: click.Context, sandbox: bool, pictures: Sequence[str], folder: str
     done = run(ctx, sandbox, moved)
     for path, notes in done:
         if not len(notes):
-            click.echo(printable(str(path)))
+            click.echo(printable_path(path))
         print_notes(notes)
     if any(len(notes) for _, notes in done):
         ctx.exit(1)
@@ -231,7 +231,7 @@ def delete(ctx: click.Context, sandbox: bool, yes: bool, pictures: Sequence[str]
     async def remove(library: "Library", _: object) -> int:
         found = {picture.id: picture for picture in [await library.movable(picture) for picture in pictures]}
         for picture in found.values():
-            click.echo(printable(f"{picture.id}  {picture.path}"), err=True)
+            click.echo(printable_path(f"{picture.id}  {picture.path}"), err=True)
         if not (yes or confirmed(f"Move {count_of(len(found), 'picture')} to the trash?")):
             return 0
         for picture in found.values():
@@ -262,5 +262,5 @@ def gallery(ctx: click.Context, sandbox: bool, output: str, **wanted: Any) -> No
         lambda library, tell: library.gallery(output, search_for(**wanted), on_progress=tell),
         title="Drawing",
     )
-    click.echo(printable(str(path)))
+    click.echo(printable_path(path))
     click.echo(f"{count_of(number, 'picture')}, {path.stat().st_size / 1000:,.0f} kB.", err=True)

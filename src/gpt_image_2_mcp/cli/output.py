@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..redaction.printable import printable
+from ..redaction.printable import printable, printable_path
 
 if TYPE_CHECKING:
     from ..catalogue.picture_record import Picture
@@ -46,7 +46,7 @@ def print_notes(notes: Iterable[str]) -> None:
     """Print sentences about the work on stderr, one on a line; that it cannot be written is no failure of the work."""
     with suppress(OSError):
         for note in notes:
-            click.echo(printable(note), err=True)
+            click.echo(printable_path(note), err=True)
 
 
 def forget_stdout() -> None:
@@ -104,10 +104,10 @@ def print_rebuild(done: "RebuildResult", *, sandbox: bool) -> None:
 def print_rescue(done: "RescueResult") -> None:
     """Print the paths of the pictures that were found, and what is to be said of the other files."""
     for picture in done.pictures:
-        click.echo(printable(str(picture.path)))
+        click.echo(printable_path(picture.path))
     click.echo(f"{count_of(len(done.pictures), 'picture')} rescued.", err=True)
     for path in done.without:
-        click.echo(f"No complete picture is in {printable(str(path))}; the file stays as it is.", err=True)
+        click.echo(f"No complete picture is in {printable_path(path)}; the file stays as it is.", err=True)
     print_notes(done.notes)
 
 
@@ -157,7 +157,7 @@ def _print_picture(picture: "Picture") -> None:
     facts = f"{record.made.astimezone():%Y-%m-%d %H:%M}  {record.size_text}  {cost_text(picture)}{turn}"
     click.echo(f"{click.style(record.id, bold=True)}  {facts}")
     click.echo(f"  {words if len(words) <= width - 2 else words[: width - 3] + '…'}")
-    click.echo(click.style(f"  {printable(str(picture.path))}", dim=True))
+    click.echo(click.style(f"  {printable_path(picture.path)}", dim=True))
 
 
 def _print_findings(title: str, findings: "Sequence[Finding]", advice: str) -> None:
@@ -166,7 +166,7 @@ def _print_findings(title: str, findings: "Sequence[Finding]", advice: str) -> N
     click.echo(f"{click.style(title, bold=True)}: {len(findings):,}")
     for finding in findings[:MAX_FINDINGS]:
         path = str(finding.path)
-        click.echo(f"  {printable(finding.why if path in finding.why else f'{path} {finding.why}'.rstrip())}")
+        click.echo(f"  {printable_path(finding.why if path in finding.why else f'{path} {finding.why}'.rstrip())}")
     if len(findings) > MAX_FINDINGS:
         click.echo(f"  … and {len(findings) - MAX_FINDINGS:,} more; --json prints all.")
     click.echo(f"  {advice}")

@@ -7,14 +7,13 @@ import hashlib
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
-from importlib.util import find_spec
 from typing import Any, Final
 
 from ..child_process import run_in_child
 from ..errors import ChildFailed, GptImageError
 from ..images.formats import SHOWN, sniff
 from ..images.memory import DECODING, SMALL_AT_ONCE
+from ..images.pixels_extra import is_installed
 from ..inputs import InputImage, Sources
 from ..inputs.reader import Inputs
 from ..malloc import trim
@@ -98,10 +97,3 @@ class ExactEdits:
             if is_same and data != image.data and sniff(data[:64]) in SHOWN:
                 found.insert(0, data)
         return found
-
-
-@cache
-def is_installed() -> bool:
-    """Whether the extra is there."""
-    # Looked for, and never imported here: the server's memory is promised.
-    return all(find_spec(name) is not None for name in ("numpy", "cv2"))

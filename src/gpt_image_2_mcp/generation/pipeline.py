@@ -16,6 +16,7 @@ import anyio.to_thread
 from ..billing.tokens import AUTO_SIZE, text_tokens
 from ..catalogue.session import BeginSession, ExtendSession, Session, new_session_id
 from ..errors import ApiError
+from ..images.pixels_extra import is_installed
 from ..inputs import Sources
 from ..inputs.reader import InputReader, Inputs
 from ..jobs.durations import DurationHistory, max_silence_s
@@ -45,7 +46,7 @@ from ..storage.local_folder import Name
 from ..storage.room import ensure_room_in_one, picture_bytes
 from .api_key import load_key
 from .charges import PricedRequest, Spending
-from .exact_edits import ExactEdits, is_installed
+from .exact_edits import ExactEdits
 from .image_saver import ImageSaver, SaveTarget
 from .link_fetcher import LinkFetcher, backend_host
 from .load_ahead import load_ahead

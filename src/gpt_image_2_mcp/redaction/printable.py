@@ -1,6 +1,7 @@
 """Replaces in texts of others what steers a terminal, and what hides or turns words."""
 
 import json
+import re
 import unicodedata
 from typing import Final
 
@@ -25,6 +26,11 @@ def printable(text: str) -> str:
 def printable_line(text: str) -> str:
     """The same on one line."""
     return printable(" ".join(text.split()))
+
+
+def printable_path(text: object) -> str:
+    """A path, or a sentence with one, of which no line end in a name begins another line; blanks stay as they are."""
+    return re.sub(r"[\n\t]", REPLACEMENT, printable(str(text)))
 
 
 def quoted_line(text: str, limit: int = MAX_PROMPT_IN_LIST) -> str:

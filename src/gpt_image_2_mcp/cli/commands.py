@@ -18,7 +18,7 @@ from ..redaction.printable import printable_line, printable_path
 from .doctor import doctor
 from .install import install
 from .library import library
-from .output import forget_stdout, print_json, print_notes
+from .output import print_json, print_notes, write_nowhere
 
 if TYPE_CHECKING:
     from ..jobs.report import Report
@@ -227,7 +227,7 @@ def _run(request: "PaidRequest", *, as_json: bool, sandbox: bool) -> None:
             for path in paths:
                 click.echo(printable_path(path) if sys.stdout and sys.stdout.isatty() else path)
     except OSError as error:
-        forget_stdout()
+        write_nowhere(1)
         raise click.ClickException(
             f"Made, paid for and saved, but stdout cannot be written ({error.strerror}): {', '.join(paths)}"
         ) from None

@@ -19,5 +19,9 @@ def main() -> None:
         serve(sandbox="--sandbox" in arguments)
     else:
         from .commands import commands
+        from .output import forget_full_stderr
 
-        commands()
+        try:
+            commands()
+        finally:
+            forget_full_stderr()

@@ -49,11 +49,20 @@ def print_notes(notes: Iterable[str]) -> None:
             click.echo(printable_path(note), err=True)
 
 
-def forget_stdout() -> None:
-    """Write nowhere what stdout did not take: Python would try again at its end, and fail for that."""
+def write_nowhere(descriptor: int) -> None:
+    """Write nowhere what stdout (1) or stderr (2) did not take: Python would try again at its end, and fail for that."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 1)
+    os.dup2(nowhere, descriptor)
     os.close(nowhere)
+
+
+def forget_full_stderr() -> None:
+    """Give up what stderr cannot take; to be called at the end."""
+    try:
+        if sys.stderr is not None:
+            sys.stderr.flush()
+    except (OSError, ValueError):
+        write_nowhere(2)
 
 
 def print_page(found: "SearchResult", *, as_json: bool, sandbox: bool) -> None:

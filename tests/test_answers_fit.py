@@ -128,6 +128,7 @@ async def test_an_answer_of_noise_fits_however_many_pictures_it_has(benches: Ben
     await fits(bench, count)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("mode", "kind", "count", "shown"),
     [
@@ -312,6 +313,7 @@ async def test_a_picture_that_cannot_be_decoded_is_saved_and_told_without_a_prev
     assert [block.type for block in result.content] == ["text"]
 
 
+@pytest.mark.thorough
 async def test_other_calls_are_answered_while_previews_are_made(benches: Benches) -> None:
     """Made on the event loop, ten previews would silence the server, progress included."""
     bench = await benches.open(wrap=canned(*[noise((1024, 1024), "RGBA")] * 2).wrap)

@@ -89,6 +89,7 @@ async def test_a_first_call_whose_client_is_gone_at_once_is_paid_once(
     await the_next_chat_has_it(environ, box)
 
 
+@pytest.mark.thorough
 async def test_what_the_engine_says_without_a_client_is_told_at_the_next_start(
     environ: dict[str, str], box: Box
 ) -> None:

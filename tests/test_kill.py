@@ -286,6 +286,7 @@ def whole_pictures(folder: Path, decoded: set[Path]) -> None:
         decoded.add(path)
 
 
+@pytest.mark.thorough
 @promise(
     "Crashes",
     "`kill -9` leaves no half-written picture under a final name, no damaged ledger, and no money that is neither "

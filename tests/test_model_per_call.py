@@ -158,6 +158,7 @@ def test_one_picture_up_to_high_costs_less_than_what_is_asked_about(model: str, 
     assert found is None or found.usd < UNASKED_USD
 
 
+@pytest.mark.thorough
 def test_the_command_line_takes_a_model(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "gpt_image_2_mcp", "generate", "a fox", "--sandbox", "--model", FLARE]
     command += ["--background", "transparent", "--size", SMALL, "--quality", "low", "--json", "-o", str(tmp_path)]

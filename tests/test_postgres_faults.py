@@ -213,6 +213,7 @@ def stopped(url: PostgresUrl) -> Generator["subprocess.Popen[str]"]:
             process.kill()
 
 
+@pytest.mark.thorough
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGSTOP")
 def test_a_process_that_is_stopped_within_a_transaction_holds_up_others_for_five_seconds_and_writes_later(
     postgres: PostgresUrl, opened: Open, query: Query
@@ -433,6 +434,7 @@ def breaker(request: pytest.FixtureRequest) -> Iterator[Breaker]:
     event.remove(sa.Engine, moment, breaker)
 
 
+@pytest.mark.thorough
 async def test_a_connection_that_breaks_anywhere_costs_no_record_and_writes_nothing_twice(
     benches: Benches, postgres: PostgresUrl, query: Query, breaker: Breaker
 ) -> None:

@@ -352,6 +352,7 @@ async def test_a_database_that_is_locked_at_first_use_is_used_when_it_can_be(tmp
     assert [row["state"] for row in rows(tmp_path, "charges")] == ["settled"] * 3
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("is_open", [True, False])
 async def test_a_locked_database_delays_a_request_once_and_not_at_each_transaction(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_open: bool

@@ -137,6 +137,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "pictures"
 
 
+@pytest.mark.thorough
 @promise("Records", "What `library rebuild` takes in, every command and tool can read again.")
 @settings(
     max_examples=rounds(10, 100),

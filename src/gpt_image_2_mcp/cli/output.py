@@ -50,7 +50,7 @@ def print_notes(notes: Iterable[str]) -> None:
 
 
 def write_nowhere(descriptor: int) -> None:
-    """Write nowhere what stdout (1) or stderr (2) did not take: Python would try again at its end, and fail for that."""
+    """Write nowhere what stdout (1) or stderr (2) did not take: Python would try again at its end, and fail."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, descriptor)
     os.close(nowhere)

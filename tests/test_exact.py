@@ -14,7 +14,7 @@ import pytest
 from numpy.typing import NDArray
 from patience import PATIENCE_S
 from PIL import Image, ImageCms, ImageDraw, ImageFilter
-from workbench import EDITS, SMALL, Answer, Bench, Benches, canned
+from workbench import EDITS, SMALL, Answer, Bench, Benches, canned, said
 
 from gpt_image_2_mcp.generation import exact_edits
 from gpt_image_2_mcp.sandbox import Fault
@@ -130,9 +130,8 @@ async def test_the_exact_edit_is_in_the_catalogue_with_both_as_parents(benches: 
     assert [parent.get("role", "image") for parent in record["parents"]] == ["image", "mask", "model"]
     assert record["parents"][-1]["id"] == model["id"]
     assert "cost_usd" not in record
-    listed = await bench.call("list_images")
-    assert exact["id"] in str(listed.content)
-    assert model["id"] in str(listed.content)
+    rows = [line for line in said(await bench.call("list_images")).split("\n") if line.startswith("- ")]
+    assert [row.removeprefix("- ").partition(",")[0] for row in rows[:2]] == [exact["id"], model["id"]]
 
 
 async def test_keep_off_gives_the_models_own_picture(bench: Bench) -> None:

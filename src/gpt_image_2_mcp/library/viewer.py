@@ -148,7 +148,9 @@ class Viewer:
 def _calls_in_order(found: SearchResult) -> SearchResult:
     """Put the pictures of each call into the order in which they were made; the newest call stays first."""
     calls = (list(call) for _, call in groupby(found.pictures, key=lambda picture: picture.record.job_id or picture.id))
-    return replace(found, pictures=tuple(picture for call in calls for picture in reversed(call)))
+    # Of an exact edit, what was asked for comes before the model's picture that it was made from.
+    ordered = (sorted(reversed(call), key=lambda picture: not picture.record.is_composite) for call in calls)
+    return replace(found, pictures=tuple(picture for call in ordered for picture in call))
 
 
 def _turns_in_order(found: SearchResult) -> SearchResult:

@@ -16,7 +16,7 @@ from patience import PATIENCE_S
 from PIL import Image, ImageCms, ImageDraw, ImageFilter
 from workbench import EDITS, SMALL, Answer, Bench, Benches, canned, said
 
-from gpt_image_2_mcp.generation import exact_edits
+from gpt_image_2_mcp.images import pixels_extra
 from gpt_image_2_mcp.sandbox import Fault
 
 pytestmark = pytest.mark.anyio
@@ -265,15 +265,15 @@ def find_nothing(name: str) -> None:
 
 
 async def test_without_the_extra_it_is_said_once_how_to_get_it(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(exact_edits, "find_spec", find_nothing)
-    exact_edits.is_installed.cache_clear()
+    monkeypatch.setattr(pixels_extra, "find_spec", find_nothing)
+    pixels_extra.is_installed.cache_clear()
     try:
         bench.photo()
         bench.mask()
         first, second = [await edited(bench, mask="mask.png") for _ in range(2)]
         asked = await edited(bench, mask="mask.png", keep="exact")
     finally:
-        exact_edits.is_installed.cache_clear()
+        pixels_extra.is_installed.cache_clear()
     assert "gpt-image-2-mcp[pixels]" in first.text
     assert "gpt-image-2-mcp[pixels]" not in second.text
     assert "gpt-image-2-mcp[pixels]" in asked.text

@@ -11,6 +11,7 @@ import pytest
 from PIL import Image, PngImagePlugin
 from promises import promise
 
+from gpt_image_2_mcp.errors import UnreadableSource
 from gpt_image_2_mcp.images import facts, validate
 from gpt_image_2_mcp.images.bad_parts import without_bad_parts
 from gpt_image_2_mcp.images.metadata import without_metadata
@@ -184,3 +185,11 @@ def test_a_good_profile_among_bad_metadata_is_kept() -> None:
     data = inserted(saved("PNG", icc_profile=profile()), WRONG_SUM, at=33)
     with Image.open(io.BytesIO(without_bad_parts(data, "png"))) as image:
         assert image.info["icc_profile"] == profile()
+
+
+def test_a_picture_of_which_nothing_is_left_without_its_bad_parts_is_refused() -> None:
+    data = bytearray(saved("JPEG", comment=b"words"))
+    # Its first marker is none.
+    data[2:4] = bytes(2)
+    with pytest.raises(UnreadableSource):
+        validate(bytes(data))

@@ -115,8 +115,11 @@ def validate_here(data: bytes, header: Header, *, name: str) -> ValidatedImage:
     except ValueError as exc:
         raise _refusal(name, exc) from None
     if (data := without_bad_parts(whole := data, header.facts.format)) is not whole:
-        # Without the chunk for it there is no transparent colour, and a first picture is still one of several.
-        header = replace(read_header(data), animated=header.animated, several=header.several)
+        try:
+            # Without the chunk for it there is no transparent colour, and a first picture is still one of several.
+            header = replace(read_header(data), animated=header.animated, several=header.several)
+        except ValueError as exc:
+            raise _refusal(name, exc) from None
     with _open(data, header, name=name) as image:
         # A PNG may have its orientation behind its pixels.
         looked = None if header.facts.format == "png" else _look(image, header)

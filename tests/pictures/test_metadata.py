@@ -189,7 +189,7 @@ def test_a_good_profile_among_bad_metadata_is_kept() -> None:
 
 def test_a_picture_of_which_nothing_is_left_without_its_bad_parts_is_refused() -> None:
     data = bytearray(saved("JPEG", comment=b"words"))
-    # Its first marker is none.
-    data[2:4] = bytes(2)
+    # Its first part says that it has no bytes.
+    data[4:6] = bytes(2)
     with pytest.raises(UnreadableSource):
         validate(bytes(data))

@@ -148,9 +148,14 @@ class Viewer:
 def _calls_in_order(found: SearchResult) -> SearchResult:
     """Put the pictures of each call into the order in which they were made; the newest call stays first."""
     calls = (list(call) for _, call in groupby(found.pictures, key=lambda picture: picture.record.job_id or picture.id))
-    # Of an exact edit, what was asked for comes before the model's picture that it was made from.
-    ordered = (sorted(call[::-1], key=lambda picture: not picture.record.is_composite) for call in calls)
-    return replace(found, pictures=tuple(picture for call in ordered for picture in call))
+    return replace(found, pictures=tuple(picture for call in calls for picture in _in_order(call)))
+
+
+def _in_order(call: list[Picture]) -> list[Picture]:
+    """The pictures of a call, in which an exact edit comes before the model's picture that it was made from."""
+    ordered = call[::-1]
+    ordered.sort(key=lambda picture: not picture.record.is_composite)
+    return ordered
 
 
 def _turns_in_order(found: SearchResult) -> SearchResult:

@@ -106,6 +106,9 @@ async def test_image_costs_takes_a_model_a_picture_and_any_number(benches: Bench
     alike = said(await bench.call("image_costs", like=made.path.stem, n=3000, model=FLARE))
     assert f"3000 pictures with {FLARE}, size {SMALL}, quality medium, in 300 calls, from 1 input" in alike
     assert "would be refused" in alike
+    auto = await bench.made("generate_image", prompt="a heron", size=SMALL, filename_prefix="heron")
+    assert auto.report["applied"]["quality"] == "medium"
+    assert "quality medium" in said(await bench.call("image_costs", like="heron"))
     assert "quality high" in said(await bench.call("image_costs", like=made.path.stem, quality="high"))
     assert "`like`" in await bench.refused("image_costs", like="nothing")
 

@@ -25,14 +25,19 @@ async def complete_like(request: RequestT, references: References) -> RequestT:
     like: str | None = getattr(request, "like", None)
     if like is None:
         return request
-    picture = await references.find(like)
+    picture = await references.find(like) or await references.find_by_part(like)
     if picture is None:
         raise BadRequest(f"`like` takes the id of a picture that was made here, such as 'last'; got {shown(like)}.")
     if isinstance(request, CostsRequest):
         inputs = min(len(picture.record.parents), MAX_INPUTS + 1)
-        kept = {name: picture.record.parameters.get(name, "auto") for name in ("size", "quality")}
-        given = request.model_dump(include=request.model_fields_set)
-        return parse(type(request), {"inputs": inputs, **kept, **given})
+        asked = {name: picture.record.parameters.get(name) or "auto" for name in ("size", "quality")}
+        # What was left to the API counts as it was made, if the backend said that in words of the API.
+        made = {name: picture.record.applied.get(name) for name, value in asked.items() if value == "auto"}
+        given = {"inputs": inputs, **request.model_dump(include=request.model_fields_set)}
+        try:
+            return parse(type(request), {**asked, **made, **given})
+        except BadRequest:
+            return parse(type(request), {**asked, **given})
     kept = {name: value for name, value in picture.record.parameters.items() if name in Options.model_fields}
     given = request.model_dump(include=request.model_fields_set)
     # What the call gives decides; a parameter of the picture that the API refuses beside it is dropped.

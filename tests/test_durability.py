@@ -33,6 +33,7 @@ async def listed(environ: dict[str, str], *more: str) -> set[str]:
     return {picture["id"] for picture in found["pictures"]}
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("tool", ["generate_image", "start_edit_session"])
 async def test_a_kill_right_after_the_answer_loses_no_record_and_no_row(tool: str, tmp_path: Path) -> None:
 

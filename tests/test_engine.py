@@ -173,6 +173,7 @@ async def test_an_idle_engine_ends_and_the_next_one_knows_what_was_shown(environ
         assert await program.ended() == 0
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("version", [PROTOCOLS[-2], PROTOCOLS[-1]])
 async def test_a_subscription_and_a_picture_under_way_keep_the_engine(
     version: str, environ: dict[str, str], box: Box
@@ -211,6 +212,7 @@ FRONTS = rounds(20, 100)
 ENDS = ("stdin", "SIGTERM", "SIGKILL", "half a line", "no reader")
 
 
+@pytest.mark.thorough
 async def test_many_fronts_come_and_go_and_leave_nothing(environ: dict[str, str], tmp_path: Path) -> None:
     """No process, and no file that a single chat does not leave. A few of them have an engine."""
     (tmp_path / "tmp").mkdir()
@@ -294,6 +296,7 @@ NO_NAMESPACES = pytest.mark.skipif(
 FORBIDDING = [sys.executable, str(Path(__file__).with_name("forbidding.py"))]
 
 
+@pytest.mark.thorough
 @promise(
     "Clients",
     "Where the server has no process that survives its client, it saves the picture under way before it leaves.",

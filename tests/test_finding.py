@@ -197,6 +197,7 @@ async def test_no_file_to_show_is_told_without_advice_that_would_be_refused(benc
     assert "URL" not in text
 
 
+@pytest.mark.thorough
 async def test_a_list_of_long_prompts_fits_and_names_every_id(bench: Bench) -> None:
     answers = [await make(bench, "wyvern " * 4000, n=10, filename_prefix="p" * 60) for _ in range(2)]
     result = await bench.call("list_images", contact_sheet=True)

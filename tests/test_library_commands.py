@@ -424,6 +424,7 @@ def test_a_wrong_setting_is_one_line(folder: Path, monkeypatch: pytest.MonkeyPat
 # The program itself.
 
 
+@pytest.mark.thorough
 def test_a_picture_is_made_found_lost_and_found_again(folder: Path) -> None:
     """Each step is a process of its own, without a key; the sandbox's catalogue is not the person's."""
     made = program("generate", "a red fox", "--size", SMALL, "--sandbox")

@@ -94,6 +94,7 @@ async def calling(client: str, environ: dict[str, str]) -> AsyncGenerator[OneCal
                     os.kill(number, signal.SIGKILL)
 
 
+@pytest.mark.thorough
 @promise("Clients", "On Linux, the official clients for Python and TypeScript lose no picture when they are closed.")
 @pytest.mark.parametrize("client", CLIENTS)
 async def test_a_picture_survives_the_closing_of_each_client(client: str, box: Box, tmp_path: Path) -> None:

@@ -153,6 +153,7 @@ async def make_a_history(service: ImageService, source: Path) -> None:
     await go_on("Both", from_turn=2)
 
 
+@pytest.mark.thorough
 async def test_a_catalogue_deleted_and_rebuilt_is_equal(desk: Desk) -> None:
     source = desk.root / "work" / "photo.png"
     source.write_bytes(PNG)

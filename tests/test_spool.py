@@ -336,6 +336,7 @@ def test_databases_have_a_spool_of_their_own_whose_name_tells_no_password(tmp_pa
 # A database that cannot be used from the first.
 
 
+@pytest.mark.thorough
 async def test_a_database_that_is_locked_at_first_use_is_used_when_it_can_be(tmp_path: Path) -> None:
     async with paying(tmp_path) as bench:
         bench.photo()

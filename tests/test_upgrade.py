@@ -46,6 +46,7 @@ def upgrade(copy: Path) -> None:
         module.write_text("raise RuntimeError('this is the other version')\n", encoding="utf-8")
 
 
+@pytest.mark.thorough
 @pytest.mark.skipif(sys.platform != "linux", reason="the engine is off on other systems")
 @pytest.mark.parametrize("when", ["before the first call", "while no engine runs"])
 async def test_no_engine_is_started_of_another_version(when: str, environ: dict[str, str], copy: Path) -> None:

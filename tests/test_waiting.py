@@ -135,6 +135,7 @@ async def test_the_bound_counts_from_the_call_and_not_from_the_first_message(san
 # Progress.
 
 
+@pytest.mark.thorough
 async def test_progress_grows_stays_below_its_total_and_comes_every_few_seconds(benches: Benches) -> None:
     """Clients drop a call that is silent for 5 seconds or so, and refuse a value that does not grow."""
     bench = await benches.open()

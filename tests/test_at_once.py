@@ -2,7 +2,10 @@
 
 import base64
 
+import anyio
+import anyio.lowlevel
 import pytest
+from patience import PATIENCE_S
 from promises import promise
 from stdio_bench import fetched, handed
 from workbench import META, SMALL, Bench, Benches, encoded
@@ -45,10 +48,11 @@ async def test_inputs_of_calls_under_way_have_a_bound_together(bench: Bench, kin
     )
     bench.knobs.release()
     assert META in ((await fetched(bench, first)).meta or {})
-    # What ended holds nothing, and neither does what was refused.
-    for _ in range(3):
-        await bench.made("edit_image", prompt="red", images=[image], size=SMALL)
-        await bench.made("edit_image", prompt="red", images=[image, other], size=SMALL)
+    # What ended holds nothing once its thread has let go of it, and neither does what was refused.
+    for images in ([image], [image, other]) * 3:
+        with anyio.fail_after(PATIENCE_S):
+            while (await bench.call("edit_image", prompt="red", images=images, size=SMALL)).is_error:
+                await anyio.lowlevel.checkpoint()
 
 
 async def test_a_picture_that_is_named_eight_times_is_read_and_held_once(bench: Bench) -> None:

@@ -227,6 +227,12 @@ class Settings(BaseModel):
         """Whether a call above `confirm_limit` is refused where the person cannot be asked."""
         return self.confirm_over_usd is not None
 
+    def is_asked_about(self, usd: Decimal | None) -> bool:
+        """Whether the person is asked before a call that costs `usd` dollars; None where the price is not known."""
+        if self.confirm_limit is None:
+            return False
+        return self.must_confirm if usd is None else usd > self.confirm_limit
+
     def require_valid(self) -> None:
         """Check that no value is wrong; raises NotConfigured."""
         if self.problems:

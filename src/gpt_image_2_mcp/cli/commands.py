@@ -6,9 +6,9 @@ Heavy modules are imported inside the functions, so that `--help` answers at onc
 
 import base64
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
@@ -18,14 +18,13 @@ from ..redaction.printable import printable_line, printable_path
 from .doctor import doctor
 from .install import install
 from .library import library
+from .library_options import run_service
 from .output import print_json, print_notes, write_nowhere
 
 if TYPE_CHECKING:
     from ..jobs.report import Report
     from ..parameters.models import PaidRequest
     from ..service.images import ImageService
-
-ResultT = TypeVar("ResultT")
 
 COMMAND_LINE = "command line"
 """The client that the record of a picture names."""
@@ -145,7 +144,7 @@ def show(ctx: click.Context, output: Path, sandbox: bool, **arguments: Any) -> N
     from ..parameters.models import ShowImageRequest, parse
 
     request = parse(ShowImageRequest, {**arguments, "against": list(arguments["against"])})
-    view = _opened(lambda service: service.viewer.show(request), sandbox=sandbox or bool(ctx.obj))
+    view = run_service(ctx, sandbox, lambda service, _: service.viewer.show(request), needs_catalogue=False)
     kind = view.preview.mime_type.removeprefix("image/")
     path = output.with_suffix(f".{'jpg' if kind == 'jpeg' else kind}")
     try:
@@ -181,23 +180,6 @@ def demo(output: Path) -> None:
     from .demo import run_demo
 
     run_demo(output.absolute())
-
-
-def _opened(work: "Callable[[ImageService], Awaitable[ResultT]]", *, sandbox: bool) -> "ResultT":
-    """Open the service, without a key, and do some work with it."""
-    import anyio
-
-    from ..app import log_to_stderr, open_user_service, read_settings
-
-    settings = read_settings(sandbox=sandbox)
-    settings.require_valid()
-    log_to_stderr(settings)
-
-    async def opened() -> ResultT:
-        async with open_user_service(settings) as service:
-            return await work(service)
-
-    return anyio.run(opened)
 
 
 def _run(request: "PaidRequest", *, as_json: bool, sandbox: bool) -> None:
@@ -245,12 +227,12 @@ async def _confirm(service: "ImageService", request: "PaidRequest") -> None:
         GptImageError: the call would be refused in any case.
 
     """
-    limit, must_confirm = service.settings.confirm_limit, service.settings.must_confirm
+    settings = service.settings
     service.check(request)
-    if limit is None or not (must_confirm or sys.stdin.isatty()):
+    if settings.confirm_limit is None or not (settings.must_confirm or sys.stdin.isatty()):
         return
     expected = await service.estimate(request)
-    if not must_confirm if expected is None else expected.usd <= limit:
+    if not settings.is_asked_about(expected.usd if expected else None):
         return
     price = f"about ${expected.usd:.2f}" if expected else "an amount that is not known beforehand"
     click.confirm(f"This will cost {price}. Go ahead?", abort=True, err=True)

@@ -5,13 +5,12 @@ The question is an elicitation. A tool declares a parameter of the type `Consent
 protocol has it. Nothing has been sent while the user is asked, so a call that is cancelled then costs nothing.
 """
 
-from decimal import Decimal
 from typing import Annotated, Any, TypeAlias
 
 from mcp.server.mcpserver import AcceptedElicitation, Context, Elicit, ElicitationResult, Resolve
 from pydantic import BaseModel, Field, StrictBool
 
-from ..billing.prices import Estimate, dollars
+from ..billing.prices import dollars
 from ..errors import ConsentRefused
 from ..parameters.models import ContinueSessionRequest, PaidRequest
 from ..service.images import ImageService
@@ -41,17 +40,17 @@ async def ask(request: PaidRequest, call: Context[ImageService, Any], reading: R
     service: ImageService = call.request_context.lifespan_context
     service.check(request)
     allow_reading(reading, service)
-    limit = service.settings.confirm_limit
-    must_confirm = service.settings.must_confirm
-    if limit is None or not (must_confirm or can_ask(call)):
+    settings = service.settings
+    limit = settings.confirm_limit
+    if limit is None or not (settings.must_confirm or can_ask(call)):
         return Consent(go_ahead=True)
     expected = await service.estimate(request)
-    if _is_within(limit, expected, must_confirm=must_confirm):
+    if not settings.is_asked_about(expected.usd if expected else None):
         return Consent(go_ahead=True)
     # `preflight` reads the inputs: the user is not asked about a call that would be refused afterwards, and the price
     # depends on the inputs' real sizes.
     expected = await service.preflight(request)
-    if _is_within(limit, expected, must_confirm=must_confirm):
+    if not settings.is_asked_about(expected.usd if expected else None):
         return Consent(go_ahead=True)
     price = f"about {dollars(expected.usd)}" if expected else "an amount that is not known beforehand"
     if not can_ask(call):
@@ -65,11 +64,6 @@ async def ask(request: PaidRequest, call: Context[ImageService, Any], reading: R
     size = "" if request.size == "auto" else f" of {request.size}"
     question = f"{pictures}{size} at quality {request.quality} with {model} will cost {price}. Go ahead?"
     return Elicit(question, Consent)
-
-
-def _is_within(limit: Decimal, expected: Estimate | None, *, must_confirm: bool) -> bool:
-    """Whether a call is cheap enough to go ahead unasked; one without a known price is, unless asking was set."""
-    return not must_confirm if expected is None else expected.usd <= limit
 
 
 ConsentAnswer: TypeAlias = Annotated[ElicitationResult[Consent], Resolve(ask)]

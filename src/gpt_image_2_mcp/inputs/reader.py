@@ -122,11 +122,13 @@ class InputReader:
             UnreadableSource: the file is gone, was changed since it was made, or may not be read.
 
         """
-        picture = await self.locate(picture)
         path = picture.path
         try:
             image = await self._sources.image(str(path), prepare=prepare, is_known=True)
         except UnreadableSource as error:
+            here = await self.locate(picture)
+            if here.path != path:
+                return await self.read_saved(here, prepare=prepare)
             raise _missing_error(path, error) from error
         return _with_id(image, picture)
 

@@ -114,27 +114,31 @@ class Viewer:
         if isinstance(found, Picture):
             if not found.record.can_be_shown:
                 raise UnreadableSource(not_shown_text(found))
-            data, name, note = (
-                await anyio.to_thread.run_sync(self._reader.read_saved_bytes, found),
-                found.path.name,
-                None,
-            )
+            name, note = found.path.name, None
             known = await self._library.known_picture(found, "")
         else:
-            data, name, note = found.data, found.path.name if found.path else found.source, found.note
+            name, note = found.path.name if found.path else found.source, found.note
             known = await self._library.known_picture(None, found.file_sha256)
+        # A comparison and a mask take the picture as an edit does: the mask's numbers are of what is sent.
         if request.against is not None:
-            pictures = [found if isinstance(found, InputImage) else await self._reader.read_saved(found)]
-            pictures += (await self._reader.read(request.against, None)).images
+            pictures = [await self._sent(found), *(await self._reader.read(request.against, None)).images]
             seen, said = await anyio.to_thread.run_sync(_compared, pictures)
         elif request.mask is not None:
-            # As an edit takes it: the mask's numbers are of the picture that is sent.
-            image = found if isinstance(found, InputImage) else await self._reader.read_saved(found)
+            image = await self._sent(found)
             mask = await self._reader.mask(request.mask, image)
             seen, said = await anyio.to_thread.run_sync(_masked_preview, image, mask, name)
         else:
+            data = await self._bytes(found)
             seen, said = await anyio.to_thread.run_sync(_preview_of, data, name, request.region)
         return View(name, seen, f"{said} {note}" if note else said, known)
+
+    async def _sent(self, found: Picture | InputImage) -> InputImage:
+        return found if isinstance(found, InputImage) else await self._reader.read_saved(found)
+
+    async def _bytes(self, found: Picture | InputImage) -> bytes:
+        if isinstance(found, InputImage):
+            return found.data
+        return await anyio.to_thread.run_sync(self._reader.read_saved_bytes, found)
 
     def _sheet(self, numbers: Mapping[int, Picture]) -> tuple[bytes, Path | None]:
         """Draw the sheet, and write it into a file, which a person sees whose client shows no pictures."""

@@ -18,6 +18,7 @@ from typing import Final
 from zipfile import ZipFile
 
 from gpt_image_2_mcp import __version__
+from gpt_image_2_mcp.doctor.entries import INITIALIZE
 
 from .bundle import write_bundle
 from .owner import PLACEHOLDER, ROOT, owner
@@ -26,16 +27,6 @@ from .validate_bundle import validate
 STARTS: Final = 5
 MOST_BARE_STARTS: Final = 4
 """How many times a bare start of Python the first answer to a client may take."""
-INITIALIZE: Final = {
-    "jsonrpc": "2.0",
-    "id": 1,
-    "method": "initialize",
-    "params": {
-        "protocolVersion": "2025-11-25",
-        "capabilities": {},
-        "clientInfo": {"name": "release check", "version": "1"},
-    },
-}
 IN_THE_WHEEL: Final = (
     "gpt_image_2_mcp/py.typed",
     "gpt_image_2_mcp/server/stdio/handshake.json",

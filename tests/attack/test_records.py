@@ -138,7 +138,6 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.thorough
-@promise("Records", "What `library rebuild` takes in, every command and tool can read again.")
 @settings(
     max_examples=rounds(10, 100),
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],

@@ -4,7 +4,7 @@ Each command opens the service, calls one method of its `Library`, and prints th
 are imported inside the functions, so that `--help` answers at once.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -16,6 +16,7 @@ from .output import count_of, print_check, print_known, print_notes, print_page,
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from ..catalogue.picture_record import Picture, PictureRow
     from ..catalogue.session import Session
     from ..library.library import KnownPicture, Library
     from ..library.progress import Notes
@@ -158,9 +159,7 @@ def forget(ctx: click.Context, sandbox: bool, yes: bool, pictures: Sequence[str]
 
     async def remove(library: "Library", _: object) -> int:
         rows = {row.id: row for row in [await library.forgettable(picture) for picture in pictures]}
-        for row in rows.values():
-            click.echo(printable_path(f"{row.id}  {row.path}"), err=True)
-        if not (yes or confirmed(f"Forget {count_of(len(rows), 'picture')}?")):
+        if not _agreed(rows.values(), f"Forget {count_of(len(rows), 'picture')}?", yes=yes):
             return 0
         for row in rows.values():
             await library.forget(row)
@@ -230,9 +229,7 @@ def delete(ctx: click.Context, sandbox: bool, yes: bool, pictures: Sequence[str]
 
     async def remove(library: "Library", _: object) -> int:
         found = {picture.id: picture for picture in [await library.movable(picture) for picture in pictures]}
-        for picture in found.values():
-            click.echo(printable_path(f"{picture.id}  {picture.path}"), err=True)
-        if not (yes or confirmed(f"Move {count_of(len(found), 'picture')} to the trash?")):
+        if not _agreed(found.values(), f"Move {count_of(len(found), 'picture')} to the trash?", yes=yes):
             return 0
         for picture in found.values():
             await library.delete(picture)
@@ -264,3 +261,10 @@ def gallery(ctx: click.Context, sandbox: bool, output: str, **wanted: Any) -> No
     )
     click.echo(printable_path(path))
     click.echo(f"{count_of(number, 'picture')}, {path.stat().st_size / 1000:,.0f} kB.", err=True)
+
+
+def _agreed(pictures: "Iterable[Picture | PictureRow]", question: str, *, yes: bool) -> bool:
+    """List pictures, and ask whether to go on with them, unless the person has said `yes` beforehand."""
+    for picture in pictures:
+        click.echo(printable_path(f"{picture.id}  {picture.path}"), err=True)
+    return yes or confirmed(question)

@@ -40,7 +40,7 @@ _PASSED_ON: Final = (
     "APPDATA",
 )
 """What clients pass on of their own environment."""
-_INITIALIZE: Final = {
+INITIALIZE: Final = {
     "jsonrpc": "2.0",
     "id": 1,
     "method": "initialize",
@@ -50,6 +50,7 @@ _INITIALIZE: Final = {
         "clientInfo": {"name": "gpt-image-2-mcp doctor", "version": __version__},
     },
 }
+"""The first message of a client, to see whether a program answers it."""
 
 Entry = Mapping[str, Any]
 
@@ -165,7 +166,7 @@ def seconds_to_answer(command: list[str], environment: Mapping[str, str]) -> str
         reader.start()
         try:
             if process.stdin:
-                process.stdin.write(json.dumps(_INITIALIZE).encode() + b"\n")
+                process.stdin.write(json.dumps(INITIALIZE).encode() + b"\n")
                 process.stdin.flush()
             reader.join(START_TIMEOUT_S)
             took = time.monotonic() - started

@@ -9,14 +9,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from ..child_process import run_in_child
 from ..errors import ChildFailed, GptImageError
 from ..images.formats import SHOWN, sniff
-from ..images.memory import DECODING, SMALL_AT_ONCE
-from ..images.pixels_extra import is_installed
+from ..images.pixels_extra import compute_in_child, is_installed
 from ..inputs import InputImage, Sources
 from ..inputs.reader import Inputs
-from ..malloc import trim
 from ..parameters.models import PaidRequest
 from ..pixels.proof_text import no_composite_text, proof_warnings
 
@@ -69,9 +66,7 @@ class ExactEdits:
         failure = ""
         for original in self._originals(first):
             try:
-                with DECODING.reserve(SMALL_AT_ONCE):
-                    trim()
-                    found = run_in_child(_TASK, original, model, mask, memory=MEMORY, seconds=SECONDS)
+                found = compute_in_child(_TASK, original, model, mask, memory=MEMORY, seconds=SECONDS)
             except (ValueError, ChildFailed) as error:
                 logger.info("no exact edit was made of %s: %s", first.source, error)
                 failure = str(error)

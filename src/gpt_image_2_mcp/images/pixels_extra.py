@@ -9,7 +9,7 @@ from ..malloc import trim
 from .memory import DECODING, SMALL_AT_ONCE
 
 MEMORY: Final = 900 << 20
-"""Bytes that the child process may have: importing the libraries takes 60 MB, and the largest picture 400 MB."""
+"""Bytes that a child process may have: importing the libraries takes 60 MB, and the largest picture 400 MB."""
 SECONDS: Final = 60
 HOW_TO_GET: Final = "install `gpt-image-2-mcp[pixels]`, which takes 200 MB, in place of `gpt-image-2-mcp`"
 """The way out for an error that says what needs the extra."""
@@ -22,8 +22,10 @@ def is_installed() -> bool:
     return all(find_spec(name) is not None for name in ("numpy", "cv2"))
 
 
-def compute_in_child(function: str, *data: bytes, **arguments: Any) -> ChildResult:
+def compute_in_child(
+    function: str, *data: bytes, memory: int = MEMORY, seconds: int = SECONDS, **arguments: Any
+) -> ChildResult:
     """Call "module:name" in a child process that has the memory for numpy and OpenCV; see `run_in_child`. Blocks."""
     with DECODING.reserve(SMALL_AT_ONCE):
         trim()
-        return run_in_child(function, *data, memory=MEMORY, seconds=SECONDS, **arguments)
+        return run_in_child(function, *data, memory=memory, seconds=seconds, **arguments)

@@ -19,7 +19,7 @@ from ..errors import ChildFailed, ChildOutOfMemory, UnreadableSource
 from .bad_parts import without_bad_parts
 from .colours import is_other, profile_name
 from .convert import LOSSY, open_other
-from .formats import HEAD, LABEL, SHOWN, taken_format
+from .formats import HEAD, LABEL, SHOWN, FileFormat, taken_format
 from .headers import Facts, Header, facts, read_header
 from .memory import DECODING, MARGIN, MAX_PIXELS, MAX_SHRUNK_PIXELS, TOTAL, check_size, decode_in_child, is_small
 from .metadata import without_metadata
@@ -60,6 +60,21 @@ class Prepare(Protocol):
         ...
 
 
+def accepted_format(data: bytes, *, name: str) -> FileFormat:
+    """The format of a picture that is not too large to be looked at; messages begin with `name`.
+
+    Raises:
+        UnreadableSource: it is larger than `MAX_BYTES`, or of no format that is taken.
+
+    """
+    if len(data) > MAX_BYTES:
+        raise UnreadableSource(f"{name} has {len(data):,} bytes, and {MAX_BYTES:,} is the most: shrink it first.")
+    kind = taken_format(data[:HEAD])
+    if kind is None:
+        raise UnreadableSource(f"{name} {why_not_taken(data[:HEAD])}")
+    return kind
+
+
 def validate(data: bytes, *, name: str = "The picture") -> ValidatedImage:
     """Decode a picture completely, and give the bytes to send for it. Messages about it begin with `name`.
 
@@ -72,12 +87,7 @@ def validate(data: bytes, *, name: str = "The picture") -> ValidatedImage:
             that is taken.
 
     """
-    if len(data) > MAX_BYTES:
-        raise UnreadableSource(f"{name} has {len(data):,} bytes, and {MAX_BYTES:,} is the most: shrink it first.")
-    kind = taken_format(data[:HEAD])
-    if kind is None:
-        raise UnreadableSource(f"{name} {why_not_taken(data[:HEAD])}")
-    if kind in SHOWN:
+    if accepted_format(data, name=name) in SHOWN:
         try:
             header = read_header(data)
             check_size(header, shrinks=True)

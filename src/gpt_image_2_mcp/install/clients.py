@@ -166,6 +166,20 @@ def _claude_desktop(launch: Launch) -> Entry:
     return _standard(launch)
 
 
+def _vs_code(client_id: str, name: str, folder: str) -> Client:
+    """VS Code, or another edition of it, by the name of its folder."""
+    return Client(
+        client_id,
+        name,
+        lambda system: _code_user_folder(system, folder) / "mcp.json",
+        _typed,
+        section="servers",
+        project_file=".vscode/mcp.json",
+        asks_for_key=True,
+        then="Open the chat in agent mode: VS Code starts the server and asks for the key once.",
+    )
+
+
 CLIENTS: Final[Mapping[str, Client]] = {
     client.id: client
     for client in (
@@ -195,26 +209,8 @@ CLIENTS: Final[Mapping[str, Client]] = {
             reference="${env:OPENAI_API_KEY}",
             then="Look at Settings → MCP: the server is listed there, and can be switched on.",
         ),
-        Client(
-            "vscode",
-            "VS Code",
-            lambda system: _code_user_folder(system) / "mcp.json",
-            _typed,
-            section="servers",
-            project_file=".vscode/mcp.json",
-            asks_for_key=True,
-            then="Open the chat in agent mode: VS Code starts the server and asks for the key once.",
-        ),
-        Client(
-            "vscode-insiders",
-            "VS Code Insiders",
-            lambda system: _code_user_folder(system, "Code - Insiders") / "mcp.json",
-            _typed,
-            section="servers",
-            project_file=".vscode/mcp.json",
-            asks_for_key=True,
-            then="Open the chat in agent mode: VS Code starts the server and asks for the key once.",
-        ),
+        _vs_code("vscode", "VS Code", "Code"),
+        _vs_code("vscode-insiders", "VS Code Insiders", "Code - Insiders"),
         Client(
             "windsurf",
             "Windsurf",

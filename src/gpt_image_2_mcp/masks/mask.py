@@ -10,9 +10,8 @@ from ..images.formats import HEAD, SHOWN, taken_format
 from ..images.headers import Header, read_header
 from ..images.memory import DECODING, SMALL, check_size, decode_in_child, is_small
 from ..images.metadata import without_metadata
-from ..images.other_formats import why_not_taken
 from ..images.pixels_extra import HOW_TO_GET, compute_in_child, is_installed
-from ..images.validate import MAX_BYTES
+from ..images.validate import accepted_format
 from .draw import FULL, ObjectIn, draw
 from .encode import encode
 from .picture import BY_TRANSPARENCY, read_picture
@@ -84,12 +83,7 @@ def mask_from_picture(data: bytes, size: Size, *, name: str) -> Mask:
         UnreadableSource: it cannot be decoded, has another ratio, is no mask, or marks nothing or everything.
 
     """
-    if len(data) > MAX_BYTES:
-        raise UnreadableSource(f"{name} has {len(data):,} bytes, and {MAX_BYTES:,} is the most: shrink it first.")
-    kind = taken_format(data[:HEAD])
-    if kind is None:
-        raise UnreadableSource(f"{name} {why_not_taken(data[:HEAD])}")
-    if kind in SHOWN:
+    if accepted_format(data, name=name) in SHOWN:
         try:
             header = read_header(data)
             check_size(header, scaled=False)

@@ -342,6 +342,10 @@ class Links(Listener):
     def serve(self, connection: socket.socket) -> None:
         connection.recv(65_536)
         connection.sendall(self._answers.pop(0) if len(self._answers) > 1 else self._answers[0])
+        # Closed with something unread, a connection is reset, and what the client has not read is lost.
+        connection.shutdown(socket.SHUT_WR)
+        while connection.recv(65_536):
+            pass
 
 
 async def linked(benches: Benches, links: Links, name: str) -> Bench:

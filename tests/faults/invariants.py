@@ -13,7 +13,7 @@ from typing import Any
 from .clients import Chat, Fate, Home
 from .exchange import Bill
 from .kinds import KINDS
-from .wishes import Round
+from .wishes import Round, Wish
 
 NAMES = {
     "answered": "every call gets an answer",
@@ -118,9 +118,8 @@ def counted(home: Home, chats: Sequence[Chat], bills: Sequence[Bill], check: Map
 def _count_bills(count: Count, fate: Fate, bills: Sequence[Bill], disk: Disk, database: "_Database") -> None:
     paid = sum(bill.pictures for bill in bills)
     requests = sum(bill.pictures > 0 for bill in bills)
-    count.hold(
-        "paid", paid <= fate.wish.n, f"{paid} pictures billed in {requests} requests, {fate.wish.n} wished", fate
-    )
+    what = f"{paid} pictures billed in {requests} requests, {fate.wish.n} wished"
+    count.hold("paid", paid <= fate.wish.n, what if paid <= fate.wish.n else f"{what}; {database.told(fate.wish)}", fate)
     for bill in bills if not fate.was_killed else ():
         missing = sum(not disk.has(data) for data in bill.whole)
         if KINDS[fate.wish.kind].is_kept_raw and (missing or not bill.whole):
@@ -186,6 +185,12 @@ class _Database:
     def wish_of(self, job: str | None) -> str:
         """The wish that a job was for."""
         return self._wishes.get(job or "", "")
+
+    def told(self, wish: Wish) -> str:
+        """The jobs for a wish, as their rows are."""
+        names = ("id", "owner", "state", "created_us", "ended_us", "given_up", "fetched")
+        found = [row for row in self.rows["jobs"] if self._wishes[row["id"]] == wish.id]
+        return "; ".join(" ".join(f"{name}={row[name]}" for name in names) for row in found)
 
     def spent_on(self, wish: str) -> tuple[int, list[str]]:
         """What the ledger says was spent on a wish in nano-dollars, and the states of its charges."""

@@ -24,6 +24,11 @@ logger = logging.getLogger(__name__)
 
 POLL_S = 0.5
 """Seconds between two reads of the row of a job that is under way."""
+NOTICED_S = 3.0
+"""The longest wait for a process that makes the same picture to notice that its client is gone.
+
+A client that restarts its server may ask the new one sooner than the old one has noticed.
+"""
 AWAY_S = 60.0
 """Seconds for which a database that cannot be read ends no wait: a restart or a failover takes that long at most."""
 
@@ -53,17 +58,21 @@ class ForeignJobs:
         return None if row is None else await self._follow(row)
 
     async def find_repeated(self, key: str, *, within_s: float) -> Job | None:
-        """The foreign job that an identical call joins: handed out, not fetched, and ended at most `within_s` ago.
+        """The foreign job that an identical call joins: given up, not fetched, and ended at most `within_s` ago.
 
         None as well if the database cannot be read: a picture is made anew then. Raises ShuttingDown as `find` does.
         """
+        until = anyio.current_time() + NOTICED_S
         try:
             # Also for a job that is followed: only its row says whether another process has fetched it since.
             row = await self._store.find_repeated(key, within_s=within_s)
+            while row is not None and not row.given_up and anyio.current_time() < until:
+                await anyio.sleep(POLL_S)
+                row = await self._store.find_repeated(key, within_s=within_s)
         except GptImageError as error:
             logger.warning("earlier jobs are not known: %s", error)
             return None
-        return None if row is None else await self._follow(row)
+        return await self._follow(row) if row is not None and row.given_up else None
 
     async def recent(self, limit: int) -> Sequence[Job]:
         """The newest jobs that have rows, this process's own included; none if the database cannot be read."""

@@ -123,7 +123,11 @@ class JobStore:
         return await self._writer.run(read)
 
     async def find_repeated(self, key: str, *, within_s: float) -> "JobRow | None":
-        """The newest job of another process that the same call joins: handed out, not fetched, and not too old."""
+        """The newest job of another process whose outcome no caller has got, and that is not too old.
+
+        The same call joins it if it is given up: its call was cancelled or handed its id, or has an answer that has not
+        come to the client. One that is not may be given up at any moment.
+        """
 
         @retry_undone
         def read(repositories: Repositories) -> "JobRow | None":
@@ -133,10 +137,8 @@ class JobStore:
             with repositories.unit_of_work(read_only=True) as unit:
                 rows = _current(repositories, unit.jobs.unfetched(key, ended_after=after))
             own = repositories.catalogue_store.owner
-            others = [row for row in rows if row.owner != own]
-            # The answer of a process that is gone may not have left it.
-            dead = repositories.catalogue_store.dead_owners({row.owner for row in others if not row.given_up})
-            return next((row for row in others if row.given_up or row.owner in dead), None)
+            others = [replace(row, given_up=row.given_up or _is_final(row)) for row in rows if row.owner != own]
+            return next((row for row in others if row.given_up), next(iter(others), None))
 
         return await self._writer.run(read)
 

@@ -175,13 +175,14 @@ class _Front:
                 poll.register(number, events)
         due = min(self._leave_at, self._to_client.due_at(leaving_since=self._input_ended_at) or self._leave_at)
         ready = dict(poll.poll(None if due == NEVER else 1000 * max(0.0, due - time.monotonic())))
-        self._confirm()
         if awake in ready:
             os.read(awake, READ_BYTES)
         if self._pipes.stdout in ready:
             self._to_client.write()
         if self._pipes.stdin in ready:
             self._read_client()
+        # Behind the lines of the client: one of them may say that it has given a call up.
+        self._confirm()
         if engine is not None:
             events = ready.get(engine.fileno(), 0)
             if events & select.POLLOUT:

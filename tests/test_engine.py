@@ -130,6 +130,31 @@ async def test_an_engine_that_dies_is_told_and_replaced(version: str, environ: d
         assert not (await program.answer(await program.call("generate_image", **FOX)))["isError"]
 
 
+@pytest.mark.parametrize("is_answered", [True, False])
+async def test_a_call_is_joined_before_its_engine_knows_that_the_client_is_gone(
+    environ: dict[str, str], box: Box, *, is_answered: bool
+) -> None:
+    async with running(environ) as program, running(environ) as second:
+        number = await under_way(program, box)
+        if is_answered:
+            await box.release()
+            await program.answer(number)
+        (engine,) = program.engines()
+        os.kill(engine, signal.SIGSTOP)
+        try:
+            program.signal(signal.SIGKILL)
+            await second.greet()
+            again = await second.call("generate_image", **FOX)
+            if is_answered:
+                assert "nothing was paid again" in text_of(await second.answer(again))
+        finally:
+            os.kill(engine, signal.SIGCONT)
+        if not is_answered:
+            await box.release()
+            assert "nothing was paid again" in text_of(await second.answer(again))
+        assert await box.count("paid") == 1
+
+
 @pytest.mark.thorough
 @pytest.mark.parametrize("how", ["stdin closed", "SIGTERM"])
 async def test_a_front_leaves_an_engine_that_is_stopped(environ: dict[str, str], box: Box, how: str) -> None:

@@ -4,9 +4,12 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
+import sys
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from threading import Thread
 from typing import Any, Final
@@ -26,6 +29,8 @@ START_TIMEOUT_S: Final = 60.0
 SLOW_S: Final = 10.0
 """Codex gives a server that has no `startup_timeout_sec` so long."""
 END_TIMEOUT_S: Final = 5.0
+MAX_LINE: Final = 1024 * 1024
+"""Bytes of a first line that are read; the answer to `initialize` has some thousand."""
 
 _PASSED_ON: Final = (
     "HOME",
@@ -153,41 +158,55 @@ def seconds_to_answer(command: list[str], environment: Mapping[str, str]) -> str
     try:
         process = subprocess.Popen(  # noqa: S603 - the command that the user's client starts as well
             command,
+            # Unbuffered: a buffer could not be closed while a process that the command left behind has the pipe.
+            bufsize=0,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             env={**inherited, **environment},
+            start_new_session=True,
         )
     except OSError as error:
         return f"cannot be started ({error.strerror})"
+    except ValueError:
+        return "cannot be started: its arguments or variables have characters that no system takes"
     with process:
-        lines: list[bytes] = []
-        reader = Thread(target=lambda: lines.append(process.stdout.readline() if process.stdout else b""), daemon=True)
+        line = bytearray()
+        reader = Thread(target=_read_line, args=(process, line), daemon=True)
         reader.start()
         try:
             if process.stdin:
                 process.stdin.write(json.dumps(INITIALIZE).encode() + b"\n")
-                process.stdin.flush()
             reader.join(START_TIMEOUT_S)
             took = time.monotonic() - started
-            return took if _is_answer(lines) else _why_no_answer(process, lines)
+            return took if _is_answer(line) else _why_no_answer(process, line)
         except OSError:
             # It has closed its stdin; what it wrote before is still to be read.
             reader.join(END_TIMEOUT_S)
-            return _why_no_answer(process, lines)
+            return _why_no_answer(process, line)
         finally:
             _end(process)
 
 
-def _is_answer(lines: list[bytes]) -> bool:
+def _read_line(process: subprocess.Popen[bytes], line: bytearray) -> None:
+    """Add what a process writes to `line`, up to the end of the first one or `MAX_LINE`."""
+    with suppress(OSError, ValueError):
+        while process.stdout and b"\n" not in line and len(line) < MAX_LINE:
+            if not (piece := process.stdout.read(65536)):
+                return
+            line += piece
+
+
+def _is_answer(line: bytearray) -> bool:
+    first = line.partition(b"\n")[0]
     try:
-        return bool(lines) and "result" in (mapping(json.loads(lines[0])) or {})
-    except ValueError:
+        return bool(first) and "result" in (mapping(json.loads(first)) or {})
+    except (ValueError, RecursionError):
         return False
 
 
-def _why_no_answer(process: subprocess.Popen[bytes], lines: list[bytes]) -> str:
-    if lines and lines[0].strip():
+def _why_no_answer(process: subprocess.Popen[bytes], line: bytearray) -> str:
+    if line.strip():
         return "writes something else to stdout than MCP"
     try:
         return f"ended with code {process.wait(1)} instead of answering"
@@ -196,7 +215,7 @@ def _why_no_answer(process: subprocess.Popen[bytes], lines: list[bytes]) -> str:
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """Close its stdin, as a client does at the end, and kill it if it does not end by that."""
+    """Close its stdin, as a client does at the end; kill it if it does not end by that, and what it left behind."""
     if process.stdin:
         try:
             process.stdin.close()
@@ -206,3 +225,6 @@ def _end(process: subprocess.Popen[bytes]) -> None:
         process.wait(END_TIMEOUT_S)
     except subprocess.TimeoutExpired:
         process.kill()
+    if sys.platform != "win32":
+        with suppress(OSError):
+            os.killpg(process.pid, signal.SIGKILL)

@@ -36,6 +36,7 @@ class Place:
     """Where something was found."""
 
     label: str
+    """The host model's words, in quotes."""
     box: str
     """In the words of a mask, in a frame of 1000."""
     sure: float

@@ -177,7 +177,7 @@ def seconds_to_answer(command: list[str], environment: Mapping[str, str]) -> str
         try:
             if process.stdin:
                 process.stdin.write(json.dumps(INITIALIZE).encode() + b"\n")
-            reader.join(START_TIMEOUT_S)
+            _wait_for_answer(process, reader)
             took = time.monotonic() - started
             return took if _is_answer(line) else _why_no_answer(process, line)
         except OSError:
@@ -186,6 +186,16 @@ def seconds_to_answer(command: list[str], environment: Mapping[str, str]) -> str
             return _why_no_answer(process, line)
         finally:
             _end(process)
+
+
+def _wait_for_answer(process: subprocess.Popen[bytes], reader: Thread) -> None:
+    """Wait for the first line; of a process that has ended, what it left behind may still write it for a moment."""
+    until = time.monotonic() + START_TIMEOUT_S
+    while reader.is_alive() and time.monotonic() < until:
+        reader.join(0.1)
+        if process.poll() is not None:
+            reader.join(END_TIMEOUT_S)
+            return
 
 
 def _read_line(process: subprocess.Popen[bytes], line: bytearray) -> None:

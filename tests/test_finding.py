@@ -85,7 +85,7 @@ async def test_pages_hold_twenty_and_say_whether_there_are_more(bench: Bench) ->
     assert "page 2 has older ones" in said(first)
     assert len(await found(bench)) == 20
     assert await found(bench, page=2) == ["many"]
-    assert said(await bench.call("list_images", page=3)) == "There is no page 3."
+    assert said(await bench.call("list_images", page=3)) == "There is no page 3. Leave out `page` to see the newest."
 
 
 async def test_an_empty_catalogue_says_so_and_a_filter_that_fits_nothing_says_that(bench: Bench) -> None:

@@ -49,7 +49,12 @@ IMAGES: list[tuple[object, list[str]]] = [
     ([3, "#4"], ["3", "#4"]),
     ("1, 2", ["1", "2"]),
     ("[draft] fox.png", ["[draft] fox.png"]),
-    ("a.png,b.png", ["a.png,b.png"]),
+    ("a.png, dir/b 2.JPG", ["a.png", "dir/b 2.JPG"]),
+    ("a.png\nb.heic; last", ["a.png", "b.heic", "last"]),
+    ("Paris, 2024.png", ["Paris, 2024.png"]),
+    (["a.png,b.png"], ["a.png,b.png"]),
+    ("data:image/png;base64,AAAA", ["data:image/png;base64,AAAA"]),
+    ("https://example.com/a.png,b.png", ["https://example.com/a.png,b.png"]),
 ]
 
 
@@ -74,6 +79,8 @@ NAMES: list[tuple[type[Request], dict[str, Any], dict[str, Any]]] = [
     (GenerateRequest, {"num_images": 2}, {"n": 2}),
     (ShowImageRequest, {"path": "a.png"}, {"image": "a.png"}),
     (ShowImageRequest, {"images": ["last"]}, {"image": "last"}),
+    (ShowImageRequest, {"image": "1,2"}, {"image": "1", "against": ["2"]}),
+    (ShowImageRequest, {"images": ["a.png", "last", 3]}, {"image": "a.png", "against": ["last", "3"]}),
     (ContinueSessionRequest, {"id": "s", "turn": 2}, {"session_id": "s", "from_turn": 2}),
     (GetJobRequest, {"id": "job-1"}, {"job_id": "job-1"}),
     (ListImagesRequest, {"search": "fox", "after": "today"}, {"query": "fox", "since": "today"}),

@@ -40,6 +40,11 @@ class ConfigFile:
         """Whether other users of this computer can read the file."""
         return self.text is not None and os.name != "nt" and bool(self.target.stat().st_mode & 0o044)
 
+    def check_writable(self) -> None:
+        """Check that the person has not write-protected the file; raises SetupError if they have."""
+        if self.text is not None and not self.target.stat().st_mode & stat.S_IWUSR:
+            raise SetupError(f"{self.path} is write-protected, so it was left alone.")
+
     def backups(self) -> list[Path]:
         """The copies of earlier contents that lie beside it, the newest first."""
         return sorted(self.target.parent.glob(f"{_escaped(self.target.name)}.{_BACKUP}-*"), reverse=True)
@@ -86,8 +91,7 @@ def replace_config(file: ConfigFile, text: str | None, *, keep_old: bool = True)
             now = read_config(file.path)
             if (now.text, now.target) != (file.text, target):
                 raise SetupError(f"{file.path} was changed meanwhile by another program. Run the command once more.")
-            if file.text is not None and not target.stat().st_mode & stat.S_IWUSR:
-                raise SetupError(f"{file.path} is write-protected, so it was left alone.")
+            file.check_writable()
             _remove_parts(target)
             backup = _back_up(file, file.text) if keep_old and file.text is not None else None
             if text is None:

@@ -119,7 +119,7 @@ def _count_bills(count: Count, fate: Fate, bills: Sequence[Bill], disk: Disk, da
     paid = sum(bill.pictures for bill in bills)
     requests = sum(bill.pictures > 0 for bill in bills)
     what = f"{paid} pictures billed in {requests} requests, {fate.wish.n} wished"
-    count.hold("paid", paid <= fate.wish.n, what if paid <= fate.wish.n else f"{what}; {database.told(fate.wish)}", fate)
+    count.hold("paid", paid <= fate.wish.n, f"{what}; {database.jobs_for(fate.wish)}", fate)
     for bill in bills if not fate.was_killed else ():
         missing = sum(not disk.has(data) for data in bill.whole)
         if KINDS[fate.wish.kind].is_kept_raw and (missing or not bill.whole):
@@ -186,7 +186,7 @@ class _Database:
         """The wish that a job was for."""
         return self._wishes.get(job or "", "")
 
-    def told(self, wish: Wish) -> str:
+    def jobs_for(self, wish: Wish) -> str:
         """The jobs for a wish, as their rows are."""
         names = ("id", "owner", "state", "created_us", "ended_us", "given_up", "fetched")
         found = [row for row in self.rows["jobs"] if self._wishes[row["id"]] == wish.id]

@@ -34,9 +34,11 @@ class GivenUpCalls:
         """Let tools note their jobs, and take the answer of a cancelled call back."""
         if ctx.method == "tools/call" and ctx.request_id is not None:
             NOTE_JOB.set(partial(self._note, str(ctx.request_id)))
-        elif ctx.method == "notifications/cancelled":
+        result = await call_next(ctx)
+        if ctx.method == "notifications/cancelled":
+            # Behind the SDK's own handling, after which the call returns nothing any more.
             self.take_back(ctx.params or {}, ctx.lifespan_context)
-        return await call_next(ctx)
+        return result
 
     def note_read(self, request_id: int | str, service: ImageService) -> None:
         """Confirm the answer to a call, which counts as read by the client."""
@@ -52,7 +54,8 @@ class GivenUpCalls:
 
     def take_back(self, params: Mapping[str, Any], service: ImageService) -> None:
         """Take the answer back that a cancellation with these parameters names; a second time it does nothing."""
-        job = self._jobs.pop(str(params.get("requestId")), None)
-        if job is not None:
-            # A job that is under way is handed out by the end of its call, which the SDK cancels.
-            service.take_back(job)
+        request_id = str(params.get("requestId"))
+        job = self._jobs.get(request_id)
+        # A job that is under way is handed out by the end of its call, which the SDK cancels. It may end just before.
+        if job is not None and service.take_back(job):
+            del self._jobs[request_id]

@@ -160,17 +160,17 @@ class ImageService:
         self._references.last_id = report.wanted[-1].id
         return report
 
-    def take_back(self, job: Job) -> None:
+    def take_back(self, job: Job) -> bool:
         """Undo that a job's outcome was returned, because the client had given up the call and repeats it perhaps.
 
         The same call then gets this outcome again, within `jobs.runner.JOINABLE_S` and without paying. `last` means
-        what it meant to the call. Does nothing to a job that is under way.
+        what it meant to the call. Does nothing to a job that is under way, and gives False.
         """
         outcome = job.working_job.outcome
-        if not self._jobs.take_back(job) or not isinstance(outcome, Report):
-            return
-        if self._references.last_id == outcome.wanted[-1].id:
+        is_back = self._jobs.take_back(job)
+        if is_back and isinstance(outcome, Report) and self._references.last_id == outcome.wanted[-1].id:
             self._references.last_id = job.working_job.last_before
+        return is_back
 
     async def job(self, job_id: str) -> Job:
         """Find a job; raises `BadRequest` if there is none."""

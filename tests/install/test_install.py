@@ -420,11 +420,11 @@ def test_uvx_is_tried_with_what_the_client_will_pass_on(
         ("", ""),
         ("Resolving …\nValueError: no\n", "ValueError: no"),
         (
-            "  × No solution found:\n  ╰─▶ Because there is no foo and you\n      require it, it ends.\n\n      hint: try\n",
+            "  × No solution:\n  ╰─▶ Because there is no foo and you\n      require it, it ends.\n\n      hint: x\n",
             "Because there is no foo and you require it, it ends.",
         ),
         (
-            "error: Failed to fetch\n  Caused by: Request failed\n  Caused by: UnknownIssuer\n\nhint: x\n",
+            "error: Failed to fetch\n  Caused by: Request failed\n  cause: UnknownIssuer\n\nhint: x\n",
             "UnknownIssuer",
         ),
     ],

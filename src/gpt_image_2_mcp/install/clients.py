@@ -40,6 +40,8 @@ class Client:
     """Whether the client asks for the key itself: VS Code's `inputs`."""
     forwards_key: bool = False
     """Whether the client passes variables on by name: Codex's `env_vars`."""
+    in_terminal: bool = False
+    """Whether it is a program of the terminal, which shows no pictures to a person."""
     then: str = "Restart it."
     """What a person does next, so that the client sees the change."""
 
@@ -198,6 +200,7 @@ CLIENTS: Final[Mapping[str, Client]] = {
             project_file=".mcp.json",
             folder=_home(".claude"),
             reference="${OPENAI_API_KEY}",
+            in_terminal=True,
             then="Start a new session; /mcp lists the server.",
         ),
         Client(
@@ -228,6 +231,7 @@ CLIENTS: Final[Mapping[str, Client]] = {
             format="toml",
             project_file=".codex/config.toml",
             forwards_key=True,
+            in_terminal=True,
             then="Start a new session; /mcp lists the server.",
         ),
         Client(
@@ -237,6 +241,7 @@ CLIENTS: Final[Mapping[str, Client]] = {
             _gemini,
             project_file=".gemini/settings.json",
             reference="${OPENAI_API_KEY}",
+            in_terminal=True,
             then="Start a new session; /mcp lists the server.",
         ),
         Client("goose", "Goose", _goose_file, _goose, section="extensions", format="yaml", then="Start a new session."),
@@ -260,9 +265,17 @@ CLIENTS: Final[Mapping[str, Client]] = {
             section="mcp",
             project_file="opencode.jsonc",
             reference="{env:OPENAI_API_KEY}",
+            in_terminal=True,
             then="Start it again.",
         ),
-        Client("copilot", "Copilot CLI", _home(".copilot/mcp-config.json"), _copilot, then="Start a new session."),
+        Client(
+            "copilot",
+            "Copilot CLI",
+            _home(".copilot/mcp-config.json"),
+            _copilot,
+            in_terminal=True,
+            then="Start a new session.",
+        ),
         Client(
             "cline",
             "Cline",

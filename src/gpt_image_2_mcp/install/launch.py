@@ -62,7 +62,7 @@ def client_environment(environ: Mapping[str, str]) -> dict[str, str]:
 def last_error(stderr: str) -> str:
     """What a program wrote last to stderr, on one line: of uv's errors the innermost one, without its hints."""
     text = re.split(r"^\s*hint:", stderr, maxsplit=1, flags=re.MULTILINE)[0].strip()
-    *outer, last = re.split(r"^\s*(?:error:|×|╰─▶|Caused by:)", text, flags=re.MULTILINE)
+    *outer, last = re.split(r"^\s*(?:error:|×|╰─▶|(?:Caused by|cause):)", text, flags=re.MULTILINE)
     return " ".join(last.split()) if outer else text.rpartition("\n")[2].strip()
 
 

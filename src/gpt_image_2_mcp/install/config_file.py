@@ -6,6 +6,7 @@ stays one: what it leads to is replaced. Beside it lies a copy of what was there
 
 import os
 import stat
+import sys
 import time
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
@@ -146,14 +147,20 @@ def _locked(target: Path) -> Generator[None]:
     deadline = time.monotonic() + LOCK_TIMEOUT_S
     while True:
         with path.open("ab") as held:
-            if try_lock(held) and _is_still(path, held.fileno()):
+            is_locked = try_lock(held) and _is_still(path, held.fileno())
+            if is_locked:
                 try:
                     yield
                 finally:
-                    # An open file cannot be removed on Windows, where it stays, empty.
-                    with suppress(PermissionError):
-                        path.unlink()
-                return
+                    # Windows removes no open file, and there another run that has opened it meanwhile keeps it.
+                    if sys.platform != "win32":
+                        with suppress(OSError):
+                            path.unlink()
+        if is_locked:
+            if sys.platform == "win32":
+                with suppress(OSError):
+                    path.unlink()
+            return
         if time.monotonic() > deadline:
             raise SetupError(f"Another run of this command is changing {target}. Try again when it has ended.")
         time.sleep(0.05)

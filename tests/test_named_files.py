@@ -115,6 +115,7 @@ async def test_a_picture_is_found_by_every_form_of_its_id(bench: Bench) -> None:
         image["id"],
         f"{image['id']}.png",
         f"gpt-image-2://pictures/{image['id']}",
+        "gpt-image-2://pictures/mila",
         first.path.as_uri(),
         "mila-sheet",
         "MILA",

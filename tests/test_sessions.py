@@ -553,7 +553,11 @@ async def test_a_session_is_set_back_for_nothing_and_the_next_turn_goes_on_from_
     assert fourth.report["turn"] == 4
     assert "turn 4, made from turn 1" in fourth.text
     assert bench.last().files[0].sha256 == sent_sha256(first.path)
-    assert "turn 5, made from turn 4" in (await go_on(bench, first, "brighter")).text
+    fifth = await go_on(bench, first, "brighter")
+    assert "turn 5, made from turn 4" in fifth.text
+    await set_back(bench, first, 2)
+    ended = said(await bench.call("end_edit_session", session_id=first.session_id))
+    assert f"the last is {fifth.path}, and the next turn would have been made from turn 2: " in ended
 
 
 async def test_a_session_is_set_back_to_the_originals(bench: Bench) -> None:

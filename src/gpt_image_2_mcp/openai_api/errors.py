@@ -165,6 +165,9 @@ def _translate_body(  # noqa: C901, PLR0912, PLR0915 - one arm a row of OpenAI's
         case "model_not_found", _:
             text = f"{name} has no model {model!r} for this key; {words}. Check {variable} and the"
             text += " project's access to the model."
+            if is_openai:
+                text += " Its image models are gpt-image-2, gpt-image-2.5-sunburst, gpt-image-2.5-flare and those of"
+                text += " gpt-image-2.6."
         case "invalid_image_file", _:
             text = f"{name} could not read an input picture; {words}. Save it anew as a plain PNG or JPEG and try"
             text += " again."

@@ -110,8 +110,13 @@ def end_session_result(session_id: str, session: Session | None) -> CallToolResu
         text = f"There is no active session {shown(session_id)}; it had ended or expired already. Nothing to do."
     else:
         turns = len(session.turns)
+        last, head = session.turns[-1], session.head
         text = f"Ended session {session.id} after {turns} turn{'s' if turns > 1 else ''}. Its pictures stay; the last"
-        text += f" is {session.head.path}."
+        text += f" is {last.path}"
+        text += (
+            f", and the next turn would have been made from turn {head.number}: {head.path}" if head is not last else ""
+        )
+        text += "."
     return CallToolResult(content=[TextContent(text=text)])
 
 

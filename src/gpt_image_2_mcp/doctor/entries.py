@@ -1,17 +1,9 @@
 """Checks of each client's entry: which version it starts, with which command, and whether that answers in time."""
 
-import json
-import os
 import re
 import shutil
-import signal
-import subprocess
-import sys
-import time
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from pathlib import Path
-from threading import Thread
 from typing import Any, Final
 
 from .. import __version__
@@ -23,39 +15,12 @@ from ..install.entry import Configuration, command_of, environment_of
 from ..install.formats.values import mapping
 from ..install.systems import System
 from ..settings import Settings
+from .configuration import unread_variables
 from .finding import Finding, green, red, yellow
+from .start import Starter
 
-START_TIMEOUT_S: Final = 60.0
 SLOW_S: Final = 10.0
 """Codex gives a server that has no `startup_timeout_sec` so long."""
-END_TIMEOUT_S: Final = 5.0
-MAX_LINE: Final = 1024 * 1024
-"""Bytes of a first line that are read; the answer to `initialize` has some thousand."""
-
-_PASSED_ON: Final = (
-    "HOME",
-    "LOGNAME",
-    "PATH",
-    "SHELL",
-    "TERM",
-    "USER",
-    "TMPDIR",
-    "SystemRoot",
-    "USERPROFILE",
-    "APPDATA",
-)
-"""What clients pass on of their own environment."""
-INITIALIZE: Final = {
-    "jsonrpc": "2.0",
-    "id": 1,
-    "method": "initialize",
-    "params": {
-        "protocolVersion": "2025-11-25",
-        "capabilities": {},
-        "clientInfo": {"name": "gpt-image-2-mcp doctor", "version": __version__},
-    },
-}
-"""The first message of a client, to see whether a program answers it."""
 
 Entry = Mapping[str, Any]
 
@@ -94,18 +59,19 @@ def check_entries(system: System, only: str | None = None) -> Iterator[Finding]:
     if not chosen:
         yield yellow("clients", "no MCP client was found", "Run `gpt-image-2-mcp install CLIENT`.")
     entries = list(found_entries(system))
-    answers: dict[str, str | float] = {}
+    starter = Starter(system.environ)
     for client in chosen:
         own = [(name, entry) for other, name, entry in entries if other is client]
-        yield from _check_client(client, own, system, answers)
+        yield from _check_client(client, own, system, starter)
 
 
 def _check_client(
-    client: Client, entries: list[tuple[str, Entry]], system: System, answers: dict[str, str | float]
+    client: Client, entries: list[tuple[str, Entry]], system: System, starter: Starter
 ) -> Iterator[Finding]:
     check = f"clients: {client.id}"
     try:
-        Configuration(client, read_config(client.user_file(system)).text or "", "")
+        file = read_config(client.user_file(system))
+        Configuration(client, file.text or "", "", shown=str(file.path))
     except SetupError as error:
         yield red(check, str(error), f"Correct the file, then run `gpt-image-2-mcp install {client.id}`.")
         return
@@ -116,10 +82,12 @@ def _check_client(
         way_out = f"Remove one: `gpt-image-2-mcp install {client.id} --uninstall --name NAME`."
         yield yellow(check, f"has {len(entries)} entries of this server: {names}", way_out)
     for name, entry in entries:
-        yield _check_entry(check, client, name, entry, answers)
+        for variable, meant in unread_variables(environment_of(entry)):
+            yield yellow(check, f"{name!r} sets {variable}, which nothing reads", f"Name {meant} in it instead.")
+        yield _check_entry(check, client, name, entry, starter)
 
 
-def _check_entry(check: str, client: Client, name: str, entry: Entry, answers: dict[str, str | float]) -> Finding:
+def _check_entry(check: str, client: Client, name: str, entry: Entry, starter: Starter) -> Finding:
     update = f"Run `gpt-image-2-mcp install {client.id}" + ("`." if name == "gpt-image-2" else f" --name {name}`.")
     command = command_of(entry)
     if not command:
@@ -127,10 +95,7 @@ def _check_entry(check: str, client: Client, name: str, entry: Entry, answers: d
     if shutil.which(command[0]) is None:
         return red(check, f"{name!r} starts {command[0]}, which is not there", update)
     environment = environment_of(entry)
-    again = json.dumps([command, dict(environment)])
-    if again not in answers:
-        answers[again] = seconds_to_answer(command, environment)
-    answer = answers[again]
+    answer = starter.seconds_to_answer(command, environment)
     if isinstance(answer, str):
         return red(check, f"{name!r} starts {command[0]}, which {answer}", update)
     version = _named_version(command)
@@ -149,92 +114,3 @@ def _check_entry(check: str, client: Client, name: str, entry: Entry, answers: d
 def _named_version(command: list[str]) -> str | None:
     found = re.search(r"gpt-image-2-mcp(?:\[[\w,]+\])?(?:@|==)(\d[\w.]*)", " ".join(command))
     return found[1] if found else None
-
-
-def seconds_to_answer(command: list[str], environment: Mapping[str, str]) -> str | float:
-    """Start a server as a client does, and measure until it answers `initialize`; a sentence's end if it does not."""
-    inherited = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
-    started = time.monotonic()
-    try:
-        process = subprocess.Popen(  # noqa: S603 - the command that the user's client starts as well
-            command,
-            # Unbuffered: a buffer could not be closed while a process that the command left behind has the pipe.
-            bufsize=0,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env={**inherited, **environment},
-            start_new_session=True,
-        )
-    except OSError as error:
-        return f"cannot be started ({error.strerror})"
-    except ValueError:
-        return "cannot be started: its arguments or variables have characters that no system takes"
-    with process:
-        line = bytearray()
-        reader = Thread(target=_read_line, args=(process, line), daemon=True)
-        reader.start()
-        try:
-            if process.stdin:
-                process.stdin.write(json.dumps(INITIALIZE).encode() + b"\n")
-            _wait_for_answer(process, reader)
-            took = time.monotonic() - started
-            return took if _is_answer(line) else _why_no_answer(process, line)
-        except OSError:
-            # It has closed its stdin; what it wrote before is still to be read.
-            reader.join(END_TIMEOUT_S)
-            return _why_no_answer(process, line)
-        finally:
-            _end(process)
-
-
-def _wait_for_answer(process: subprocess.Popen[bytes], reader: Thread) -> None:
-    """Wait for the first line; of a process that has ended, what it left behind may still write it for a moment."""
-    until = time.monotonic() + START_TIMEOUT_S
-    while reader.is_alive() and time.monotonic() < until:
-        reader.join(0.1)
-        if process.poll() is not None:
-            reader.join(END_TIMEOUT_S)
-            return
-
-
-def _read_line(process: subprocess.Popen[bytes], line: bytearray) -> None:
-    """Add what a process writes to `line`, up to the end of the first one or `MAX_LINE`."""
-    with suppress(OSError, ValueError):
-        while process.stdout and b"\n" not in line and len(line) < MAX_LINE:
-            if not (piece := process.stdout.read(65536)):
-                return
-            line += piece
-
-
-def _is_answer(line: bytearray) -> bool:
-    first = line.partition(b"\n")[0]
-    try:
-        return bool(first) and "result" in (mapping(json.loads(first)) or {})
-    except (ValueError, RecursionError):
-        return False
-
-
-def _why_no_answer(process: subprocess.Popen[bytes], line: bytearray) -> str:
-    if line.strip():
-        return "writes something else to stdout than MCP"
-    try:
-        return f"ended with code {process.wait(1)} instead of answering"
-    except subprocess.TimeoutExpired:
-        return f"has not answered in {START_TIMEOUT_S:.0f} s"
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """Close its stdin, as a client does at the end; kill it if it does not end by that, and what it left behind."""
-    if process.stdin:
-        try:
-            process.stdin.close()
-        except OSError:
-            process.kill()
-    try:
-        process.wait(END_TIMEOUT_S)
-    except subprocess.TimeoutExpired:
-        process.kill()
-    if sys.platform != "win32":
-        with suppress(OSError):
-            os.killpg(process.pid, signal.SIGKILL)

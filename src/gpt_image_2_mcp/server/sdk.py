@@ -14,7 +14,7 @@ from mcp.server.lowlevel import helper_types
 from mcp.server.mcpserver import MCPServer
 from mcp.server.mcpserver.prompts import base
 from mcp.shared.message import SessionMessage
-from mcp_types import EmptyResult
+from mcp_types import Result
 from pydantic import BaseModel
 
 ParamsT = TypeVar("ParamsT", bound=BaseModel)
@@ -53,7 +53,7 @@ def add_request_handler(
     server: MCPServer[Any],
     method: str,
     params: type[ParamsT],
-    handler: Callable[[ServerRequestContext[Any, Any], ParamsT], Awaitable[EmptyResult]],
+    handler: Callable[[ServerRequestContext[Any, Any], ParamsT], Awaitable[Result]],
 ) -> None:
     """Let `server` answer a method of the protocol for which `MCPServer` has no decorator.
 

@@ -115,7 +115,7 @@ async def test_a_picture_is_found_by_every_form_of_its_id(bench: Bench) -> None:
         image["id"],
         f"{image['id']}.png",
         f"gpt-image-2://pictures/{image['id']}",
-        "gpt-image-2://pictures/mila",
+        f"gpt-image-2://pictures/{image['id'][6:]}",
         first.path.as_uri(),
         "mila-sheet",
         "MILA",
@@ -132,10 +132,7 @@ async def test_a_part_of_several_ids_is_answered_with_them(bench: Bench) -> None
     for form in ("mila", "gpt-image-2://pictures/mila"):
         assert (await bench.refused("edit_image", images=form, **DRAFT)).count("-mila") == 2
     unknown = await bench.refused("edit_image", images="gpt-image-2://pictures/other", **DRAFT)
-    assert unknown == (
-        "There is no picture 'other' in the catalogue. list_images, or `gpt-image-2-mcp library list`, finds pictures;"
-        " for a file, give its path."
-    )
+    assert unknown == ("There is no picture with the id 'other'. list_images finds those that were made here.")
 
 
 @pytest.mark.parametrize(

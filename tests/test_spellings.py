@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from patience import rounds
 from valid_calls import SCHEMAS, arguments_of, parsed
 from workbench import TOOLS, Bench
 
@@ -166,7 +167,7 @@ LIST_FORMS: list[Callable[[list[object]], object]] = [
 
 
 @pytest.mark.parametrize("tool", TOOLS)
-@settings(max_examples=40)
+@settings(max_examples=rounds(15, 40))
 @given(data=st.data())
 def test_a_valid_call_in_any_of_these_spellings_means_the_same_call(tool: str, data: st.DataObject) -> None:
     arguments = data.draw(arguments_of(tool))

@@ -50,6 +50,8 @@ class ValidatedImage:
     data: bytes
     facts: Facts
     change: str | None = None
+    marked: tuple[int, int, int, int] | None = None
+    """Of a mask: left, upper, right and lower edge around what it marks, in pixels."""
 
 
 class Prepare(Protocol):

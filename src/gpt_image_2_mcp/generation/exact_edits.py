@@ -114,8 +114,8 @@ class ExactEdits:
                 failure = f"{proof['differing_outside']:,} pixels outside of the mask differed"
                 break
             warnings = proof_warnings(proof)
-            if kind := next((kind for kind in map(sniff, (original, model)) if kind not in {"png", None}), None):
-                warnings.append(NO_PNG.format(kind=WITH_ARTICLE[kind]))
+            lossy = [kind for kind in (sniff(original), sniff(model)) if kind is not None and kind != "png"]
+            warnings += [NO_PNG.format(kind=WITH_ARTICLE[kind]) for kind in lossy[:1]]
             if len(found.data) > MAX_BYTES:
                 warnings.append(TOO_LARGE.format(size=len(found.data), most=MAX_BYTES))
             return Composite(found.data, proof, tuple(warnings))

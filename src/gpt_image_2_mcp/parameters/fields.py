@@ -117,7 +117,7 @@ Keep = Annotated[
 Extend = Annotated[
     str,
     AfterValidator(_check_extension),
-    Field(max_length=100, description="grow image 1's canvas: `left 512, top 25%`; `prompt` says what is there"),
+    Field(max_length=100, description="grow image 1's canvas: `left 512, top 25%`"),
 ]
 Since = Annotated[
     str,

@@ -637,6 +637,10 @@ async def test_a_compressed_bomb_is_weighed_before_it_has_gone_off(monkeypatch: 
         def unconsumed_tail(self) -> bytes:
             return self.inside.unconsumed_tail
 
+        @property
+        def eof(self) -> bool:
+            return self.inside.eof
+
         def decompress(self, data: bytes, most: int) -> bytes:
             part = self.inside.decompress(data, most)
             weights.append(len(part))

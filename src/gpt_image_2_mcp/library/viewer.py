@@ -156,9 +156,9 @@ def _calls_in_order(found: SearchResult) -> SearchResult:
 
 
 def _in_order(call: list[Picture]) -> list[Picture]:
-    """The pictures of a call, in which an exact edit comes before the model's picture that it was made from."""
+    """The pictures of a call, in which each comes before the one that it was made from."""
     ordered = call[::-1]
-    ordered.sort(key=lambda picture: not picture.record.is_composite)
+    ordered.sort(key=lambda picture: (not picture.record.is_derived, not picture.record.is_composite))
     return ordered
 
 

@@ -49,7 +49,7 @@ Prompt = Annotated[str, Field(max_length=MAX_PROMPT), AfterValidator(_check_not_
 Size = Annotated[
     str,
     AfterValidator(normalize_size),
-    Field(description="auto or WxH: multiples of 16 to 3840, at most 3:1, 0.66 to 8.29 megapixels"),
+    Field(description="auto, WxH, ratio (16:9 4k) or name: story, og, banner, a4@150, app icon… Delivered exactly"),
 ]
 Quality = Annotated[
     Literal["auto", "low", "medium", "high", "xhigh", "max"],

@@ -40,10 +40,14 @@ from .fields import (
     User,
 )
 from .normalize import normalize
+from .sizes import parse_edges
 from .validation import explain
 
 COSTLIEST_INPUT = (1536, 1024)
 """The size at which an input picture takes the most tokens, in pixels: the API scales larger ones down."""
+
+MAX_WEBP_EDGE = 16_383
+"""Pixels of the longest edge of a WebP (RFC 9649)."""
 
 COMPRESSION_IGNORED = "`output_compression` was ignored: it is for jpeg and webp, and the format is png."
 
@@ -127,6 +131,10 @@ class Options(PricedOptions):
             raise ValueError(
                 "`background` 'transparent' needs an output_format that holds transparency; got 'jpeg'."
                 " Set output_format to 'png' or 'webp'"
+            )
+        if self.output_format == "webp" and max(parse_edges(self.size) or (0,)) > MAX_WEBP_EDGE:
+            raise ValueError(
+                f"a WebP has edges of at most {MAX_WEBP_EDGE:,} pixels: set output_format to 'png' or 'jpeg'"
             )
         # The format of the picture in `like` is not known yet.
         is_png = self.output_format == "png" and (

@@ -51,7 +51,7 @@ OTHER_NAMES: Mapping[str, tuple[str, ...]] = {
     "mask": ("mask_image", "mask_path", "mask_file", "mask_url"),
     "like": ("like_id", "similar_to"),
     "prompt": ("text", "description", "instruction", "instructions"),
-    "size": ("resolution", "dimensions", "image_size", "aspect_ratio", "ratio"),
+    "size": ("resolution", "dimensions", "image_size", "aspect", "aspect_ratio", "ratio"),
     "n": ("count", "num_images", "num_pictures", "number_of_images", "number_of_pictures", "num_outputs"),
     "output_format": ("format", "file_format", "image_format", "file_type"),
     "output_compression": ("compression",),

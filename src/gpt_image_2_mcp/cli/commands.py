@@ -17,6 +17,7 @@ from ..errors import GptImageError
 from ..parameters.size_names import names_text
 from ..redaction.printable import printable_line, printable_path
 from .doctor import doctor
+from .export import export
 from .install import install
 from .library import library
 from .library_options import run_service
@@ -73,6 +74,7 @@ def commands(ctx: click.Context, sandbox: bool) -> None:
 commands.add_command(install)
 commands.add_command(doctor)
 commands.add_command(library)
+commands.add_command(export)
 
 
 def _options(command: Callable[..., None]) -> Callable[..., None]:

@@ -66,8 +66,14 @@ def write_picture(
     if found is None and kind == "png":
         found = _fewer_colours(image, limit, dpi=dpi, xmp=xmp)
     if found is None:
-        other = "" if kind in LOSSY else ", but webp or jpeg can be"
-        raise ValueError(f"cannot be a {kind} of {limit:,} bytes at {image.width}x{image.height}{other}")
+        way_out = "take a larger limit or a smaller size"
+        if kind not in LOSSY:
+            way_out = "take webp or jpeg"
+        else:
+            data = save(MIN_QUALITY)
+        raise ValueError(
+            f"cannot be a {kind} of {limit:,} bytes at {image.width}x{image.height}: it has {len(data):,}; {way_out}"
+        )
     return Written(found.data, "; ".join(filter(None, [note, found.note])))
 
 

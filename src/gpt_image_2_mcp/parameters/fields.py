@@ -110,6 +110,22 @@ Keep = Annotated[
     BeforeValidator(_normalize_choice),
     Field(description="exact: only what changed, the rest to the pixel; auto: exact with a mask"),
 ]
+Exported = Annotated[list[Source], Field(min_length=1, max_length=40, description="ids, 'last', numbers, paths")]
+Targets = Annotated[
+    list[str],
+    Field(
+        min_length=1,
+        max_length=40,
+        description="each: [crop L,T,R,B of WxH] [rotate 90] [flip] SIZE [FORMAT] [200kB] [FILE]. 'story jpeg',"
+        " 'hero.webp 1920x1080 200kB', 'a4@300 pdf', 'favicon', 'app icon' (all its sizes)",
+    ),
+]
+Fit = Annotated[
+    Literal["smart", "centre", "pad", "stretch"],
+    BeforeValidator(lambda value: "centre" if _normalize_choice(value) == "center" else _normalize_choice(value)),
+    Field(description="smart: crop round what matters; pad: all of it"),
+]
+Replace = Annotated[bool, Field(description="old files of this tool, unchanged since, go to the trash")]
 Since = Annotated[
     str,
     Field(max_length=60, description="2026-11-22T14:30, yesterday 9:00, last week, 2h ago"),

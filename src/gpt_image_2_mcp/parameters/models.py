@@ -17,6 +17,8 @@ from .fields import (
     Background,
     Compression,
     Count,
+    Exported,
+    Fit,
     FromTurn,
     Images,
     JobId,
@@ -32,10 +34,12 @@ from .fields import (
     Prefix,
     Prompt,
     Quality,
+    Replace,
     SessionId,
     Since,
     Size,
     Source,
+    Targets,
     Until,
     User,
 )
@@ -67,6 +71,9 @@ PARAMETER_ORDER = (
     "output_format",
     "output_compression",
     "moderation",
+    "image",
+    "to",
+    "fit",
     "output_dir",
     "filename_prefix",
     "user",
@@ -303,6 +310,15 @@ class ShowImageRequest(Request):
         Annotated[list[Source], Field(min_length=1, max_length=3, description="compare with these; one: what differs")]
         | None
     ) = None
+
+
+class ExportRequest(WithOutputDir):
+    """Make files for use elsewhere of pictures: other sizes and formats, icons, paper."""
+
+    image: Exported
+    to: Targets
+    fit: Fit = "smart"
+    replace: Replace = False
 
 
 class GetJobRequest(Request):

@@ -66,6 +66,9 @@ OTHER_NAMES: Mapping[str, tuple[str, ...]] = {
     "page": ("page_number",),
     "contact_sheet": ("sheet",),
     "region": ("box", "crop", "area"),
+    "to": ("targets", "target", "sizes", "size", "formats", "format", "exports"),
+    "fit": ("mode", "resize_mode"),
+    "replace": ("overwrite", "force"),
     "inputs": ("input_images", "num_inputs", "images", "image"),
 }
 """Other usual names of each parameter, which are understood where a request has no parameter of that name."""
@@ -129,8 +132,10 @@ def _plain(name: str) -> str:
 
 
 def _read_value(request: type[BaseModel], name: str, value: object) -> object:
-    if name in {"images", "against"}:
+    if name in {"images", "against"} or (name == "image" and "to" in request.model_fields):
         return _pictures(value)
+    if name == "to":
+        return _texts(value)
     if name in _PICTURES:
         return _picture(value)
     if name == "inputs" and isinstance(value, list):
@@ -171,6 +176,17 @@ def _unwrapped(value: object) -> object:
         if parts.keys() == {"text"} and isinstance(parts["text"], str):
             return parts["text"]
     return value  # pyright: ignore[reportUnknownVariableType]
+
+
+def _texts(value: object) -> object:
+    """The list of texts that a value stands for; one text may hold several, parted by semicolons, lines or commas."""
+    value = _from_text(value)
+    if not isinstance(value, str):
+        return value
+    texts = [part.strip() for part in re.split(r"[;\n]", value) if part.strip()]
+    if len(texts) == 1 and "crop" not in texts[0].lower():
+        texts = [part.strip() for part in texts[0].split(",") if part.strip()]
+    return texts
 
 
 def _pictures(value: object) -> object:

@@ -18,6 +18,7 @@ from gpt_image_2_mcp.parameters.models import (
     Request,
     parse,
 )
+from gpt_image_2_mcp.parameters.size_plan import nearest_size
 from gpt_image_2_mcp.parameters.sizes import made_size
 from gpt_image_2_mcp.sandbox.errors import ApiRefusal
 from gpt_image_2_mcp.sandbox.rules import GENERATION, check_params, check_size
@@ -76,6 +77,44 @@ def test_spaces_and_capitals_in_a_size_are_forgiven(size: tuple[int, int], space
 @pytest.mark.parametrize("written", ["auto", "AUTO", " Auto "])
 def test_auto_is_a_size_however_it_is_written(written: str) -> None:
     assert our_size(written) == "auto"
+
+
+@settings(max_examples=60)
+@given(width=st.integers(0, 9999), height=st.integers(0, 9999))
+@example(999_999, 1)
+@example(0, 0)
+@example(1000, 1000)
+@example(4096, 4096)
+@example(3508, 4961)
+def test_the_size_nearest_to_another_is_allowed_and_has_the_asked_ratio(width: int, height: int) -> None:
+    offered = nearest_size(width, height)
+    assert offered in ALLOWED
+    asked = min(max(max(width, 1) / max(height, 1), 1 / 3), 3)
+    assert abs(offered[0] / offered[1] / asked - 1) < 0.04
+
+
+@pytest.mark.parametrize(
+    ("asked", "offered"),
+    [
+        ((3508, 4961), (2416, 3424)),
+        ((2480, 3508), (2416, 3424)),
+        ((6000, 4000), (3520, 2352)),
+        ((3840, 2880), (3312, 2496)),
+        ((1920, 1080), (1920, 1088)),
+        ((180, 180), (816, 816)),
+        ((4096, 4096), (2880, 2880)),
+    ],
+)
+def test_a_size_beyond_the_limits_is_answered_with_one_of_its_shape(
+    asked: tuple[int, int], offered: tuple[int, int]
+) -> None:
+    assert nearest_size(*asked) == offered
+
+
+@settings(max_examples=100)
+@given(size=st.sampled_from(ALLOWED))
+def test_an_allowed_size_is_the_nearest_to_itself(size: tuple[int, int]) -> None:
+    assert nearest_size(*size) == size
 
 
 options = st.fixed_dictionaries(

@@ -7,23 +7,16 @@ the report.
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 from ..errors import ChildFailed
 from ..images import EXTENSION, Facts
 from ..images.deriving import derive_in_child
 from ..images.provenance import MADE_BY_MODEL, NO_CREDENTIALS, PARTLY_BY_MODEL, xmp_of
-from ..parameters.fields import MAX_PROMPT
 from ..parameters.models import PaidRequest
 from ..parameters.size_plan import is_band
 from ..parameters.sizes import dpi_of, made_size, parse_edges
 from ..storage.local_folder import SavedImage
-
-BAND: Final = (
-    "Keep everything that matters within the middle {share}% of the picture's {edge}: only that band is kept, and the"
-    " rest is cut off."
-)
-"""What the prompt is given where the size is beyond 3:1; see `sent_prompt`."""
 
 logger = logging.getLogger(__name__)
 
@@ -40,18 +33,6 @@ class Delivered:
 def is_delivered_apart(request: PaidRequest) -> bool:
     """Whether what the model makes for a request is not yet what was asked for."""
     return made_size(request.size) != request.size
-
-
-def as_sent(request: PaidRequest) -> PaidRequest:
-    """The request with the size that the model makes for it; itself where that is the one that it asks for."""
-    return request.model_copy(update={"size": made_size(request.size)}) if is_delivered_apart(request) else request
-
-
-def sent_prompt(request: PaidRequest) -> str:
-    """The prompt as it is sent: beyond 3:1, with a sentence about the band that is kept of the picture."""
-    band = _band_sentence(request.size)
-    prompt = f"{request.prompt}\n\n{band}" if band else request.prompt
-    return prompt if len(prompt) <= MAX_PROMPT else request.prompt
 
 
 def deliver(request: PaidRequest, source: SavedImage, data: bytes) -> Delivered:
@@ -86,17 +67,6 @@ def deliver(request: PaidRequest, source: SavedImage, data: bytes) -> Delivered:
 def extension_of(request: PaidRequest) -> str:
     """The extension of a delivered file."""
     return EXTENSION[request.output_format]
-
-
-def _band_sentence(size: str) -> str:
-    edges = parse_edges(size)
-    made = parse_edges(made_size(size))
-    if edges is None or made is None or not is_band(*edges):
-        return ""
-    scale = max(edges[0] / made[0], edges[1] / made[1])
-    is_wide = edges[0] > edges[1]
-    share = edges[1] / (made[1] * scale) if is_wide else edges[0] / (made[0] * scale)
-    return BAND.format(share=max(round(100 * share), 1), edge="height" if is_wide else "width")
 
 
 def _change_text(values: Mapping[str, Any], facts: Facts, edges: tuple[int, int], dpi: int | None) -> str:

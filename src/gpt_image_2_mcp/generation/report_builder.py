@@ -34,10 +34,12 @@ def build_report(
     `asked` is the call's request, and `request` what was sent for it: its size may be another.
     """
     results, images = saver.results, saver.images
-    first, image = results[0], images[0]
+    first, image, delivered = results[0], images[0], saver.wanted_first[0]
     # Not what the API claims: the file shows otherwise, or it is not known.
     size = _size_text(image)
     options, n = request.options, request.n
+    # What was asked of the API for a part of a picture is not what the call said.
+    is_part = order.part is not None and order.part.size is not None
     requested = {
         "size": asked.size,
         "quality": options.quality,
@@ -56,7 +58,8 @@ def build_report(
     # None rather than a sum that leaves a request out: it would be taken for the whole.
     usage = sum(usages[1:], usages[0]) if len(usages) == len(results) else None
     warnings = [*order.inputs.changes, *outcome.notes, *saver.warnings]
-    warnings += _differences({**requested, "size": options.size}, applied)
+    warnings += [order.part.note] if order.part and order.part.note else []
+    warnings += _differences({**requested, "size": "auto" if is_part else options.size}, applied)
     warnings += _notes_on_place(order, request, images)
     warnings += [DAMAGED.format(name=image.path.name) for image in images if image.broken]
     warnings += [f"One of the {n} pictures failed: {failure}" for failure in outcome.failures]
@@ -65,7 +68,7 @@ def build_report(
         model=request.model,
         prompt=asked.prompt,
         requested=requested,
-        applied={**applied, "size": _size_text(saver.wanted_first[0])},
+        applied={**applied, "size": _size_text(delivered) if delivered.change else size},
         images=tuple(saver.wanted_first),
         usage=usage,
         cost=_cost_or_none(results, request.model),

@@ -29,6 +29,6 @@ def derive_in_child(function: str, *data: bytes, pixels: int, **arguments: Any) 
             *data,
             memory=_BASE + pixels * _BYTES_A_PIXEL,
             seconds=SECONDS,
-            most=MAX_FILE_BYTES,
+            max_data=MAX_FILE_BYTES,
             **arguments,
         )

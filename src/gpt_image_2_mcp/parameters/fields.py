@@ -10,6 +10,7 @@ from unicodedata import category
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
+from .extension import parse_extension
 from .sizes import normalize_size
 
 MAX_PROMPT = 32_000
@@ -35,6 +36,11 @@ def _check_model(name: str) -> str:
     if not name.isprintable():
         raise ValueError("`model` must be the name of an image model, such as gpt-image-2")
     return name.strip()
+
+
+def _check_extension(text: str) -> str:
+    parse_extension(text)
+    return text.strip()
 
 
 def _normalize_choice(value: object) -> object:
@@ -126,6 +132,11 @@ Fit = Annotated[
     Field(description="smart: crop round what matters; pad: all of it"),
 ]
 Replace = Annotated[bool, Field(description="old files of this tool, unchanged since, go to the trash")]
+Extend = Annotated[
+    str,
+    AfterValidator(_check_extension),
+    Field(max_length=100, description="grow image 1's canvas: `left 512, top 25%`"),
+]
 Since = Annotated[
     str,
     Field(max_length=60, description="2026-11-22T14:30, yesterday 9:00, last week, 2h ago"),

@@ -18,6 +18,7 @@ from .fields import (
     Compression,
     Count,
     Exported,
+    Extend,
     Fit,
     FromTurn,
     Images,
@@ -44,14 +45,11 @@ from .fields import (
     User,
 )
 from .normalize import normalize
-from .sizes import parse_edges
+from .sizes import MAX_WEBP_EDGE, parse_edges
 from .validation import explain
 
 COSTLIEST_INPUT = (1536, 1024)
 """The size at which an input picture takes the most tokens, in pixels: the API scales larger ones down."""
-
-MAX_WEBP_EDGE = 16_383
-"""Pixels of the longest edge of a WebP (RFC 9649)."""
 
 COMPRESSION_IGNORED = "`output_compression` was ignored: it is for jpeg and webp, and the format is png."
 
@@ -63,6 +61,7 @@ PARAMETER_ORDER = (
     "images",
     "mask",
     "keep",
+    "extend",
     "size",
     "quality",
     "model",
@@ -169,12 +168,24 @@ class WithCount(PricedOptions):
         return self.n
 
 
-class WithImages(PricedOptions):
-    """Adds the pictures that an edit starts from, and a mask."""
+class WithMask(PricedOptions):
+    """Adds what of the first picture is to change, and what is to stay."""
 
-    images: Images
     mask: Mask | None = None
     keep: Keep = "auto"
+    extend: Extend | None = None
+
+    @model_validator(mode="after")
+    def _check_extend_or_mask(self) -> Self:
+        if self.extend and self.mask:
+            raise ValueError("`extend` marks what is new by itself: leave out `mask`, or make two edits")
+        return self
+
+
+class WithImages(WithMask):
+    """Adds the pictures that an edit starts from."""
+
+    images: Images
 
     def assumed_inputs(self) -> list[tuple[int, int]]:
         """Assume `COSTLIEST_INPUT` for each picture, so that the estimate is not too low."""
@@ -214,22 +225,20 @@ class StartSessionRequest(WithImages, Options, WithOutputDir):
     prompt: Annotated[Prompt, Field(description="the first change, and what to keep")]
 
 
-class ContinueSessionRequest(Options):
+class ContinueSessionRequest(WithMask, Options):
     """Continue an edit session: one more turn, or without a prompt only a step back to an earlier one."""
 
     session_id: SessionId
     prompt: Annotated[Prompt, Field(description="the next change; say again what to keep")] = ""
     from_turn: FromTurn | None = None
     images: MoreImages | None = None
-    mask: Mask | None = None
-    keep: Keep = "auto"
 
     @model_validator(mode="after")
     def _check_prompt(self) -> Self:
-        if not self.prompt and (self.from_turn is None or self.images or self.mask):
+        if not self.prompt and (self.from_turn is None or self.images or self.mask or self.extend):
             raise ValueError(
                 "`prompt` is missing: say what to change. To only set the session back to a turn, free, give"
-                " `from_turn` without prompt, images and mask"
+                " `from_turn` alone"
             )
         return self
 

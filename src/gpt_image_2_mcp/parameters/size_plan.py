@@ -3,6 +3,7 @@
 Source of every rule: OpenAI's image generation guide, read 2026-11-22.
 """
 
+import math
 from collections.abc import Iterator
 from functools import lru_cache
 from typing import Final
@@ -56,6 +57,36 @@ def plan_size(width: int, height: int) -> tuple[int, int]:
     return min(candidates, key=lambda size: (_scale(size, width, height), _lost(size, within)))
 
 
+def nearest_size(width: int, height: int) -> tuple[int, int]:
+    """The allowed size nearest to (`width`, `height`) in the same ratio, as far as the steps and limits allow it.
+
+    A size that is too large or too small is scaled first; then the size at the smallest distance is taken.
+    """
+    wanted_width, wanted_height = _scaled_to_limits(width, height)
+    best = (0, 0)
+    least = float("inf")
+    for w in range(EDGE_STEP, MAX_EDGE + 1, EDGE_STEP):
+        low = _round_up(max(-(-MIN_PIXELS // w), -(-w // MAX_RATIO)))
+        high = _round_down(min(MAX_PIXELS // w, MAX_RATIO * w, MAX_EDGE))
+        if low > high:
+            continue
+        h = min(max(_round_down(int(wanted_height) + EDGE_STEP // 2), low), high)
+        distance = (w - wanted_width) ** 2 + (h - wanted_height) ** 2
+        if distance <= least:
+            best, least = (w, h), distance
+    return best
+
+
+def _scaled_to_limits(width: int, height: int) -> tuple[float, float]:
+    """The size within the limits of ratio, edges and pixels, without regard to the steps."""
+    short, long = sorted((max(width, 1), max(height, 1)))
+    long = min(long, MAX_RATIO * short)
+    pixels = short * long
+    least, most = math.sqrt(MIN_PIXELS / pixels), min(MAX_EDGE / long, math.sqrt(MAX_PIXELS / pixels))
+    scale = min(max(1.0, least), most)
+    return (long * scale, short * scale) if width > height else (short * scale, long * scale)
+
+
 def is_band(width: int, height: int) -> bool:
     """Whether a size is beyond 3:1, so that only the middle band of a picture becomes it."""
     short, long = sorted((width, height))
@@ -97,3 +128,11 @@ def _scale(size: tuple[int, int], width: int, height: int) -> float:
 
 def _by_area(size: tuple[int, int]) -> tuple[int, int]:
     return size[0] * size[1], size[0]
+
+
+def _round_up(value: int) -> int:
+    return -(-value // EDGE_STEP) * EDGE_STEP
+
+
+def _round_down(value: int) -> int:
+    return value // EDGE_STEP * EDGE_STEP

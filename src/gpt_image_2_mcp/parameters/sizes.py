@@ -16,6 +16,8 @@ MIN_DELIVERED_EDGE: Final = 16
 MAX_DELIVERED_EDGE: Final = 20_000
 MAX_DELIVERED_PIXELS: Final = 100_000_000
 """Bounds of a picture's edges and pixels after scaling."""
+MAX_WEBP_EDGE: Final = 16_383
+"""Pixels of the longest edge of a WebP (RFC 9649)."""
 MAX_DPI: Final = 2400
 
 _PIXELS: Final = re.compile(r"([0-9]{1,6})\s*[x×*]\s*([0-9]{1,6})(?:\s*(?:px|pixels?))?")

@@ -62,7 +62,7 @@ async def generate_image(request: GenerateRequest, call: Call, consent: ConsentA
 
 
 async def edit_image(request: EditRequest, call: Call, consent: ConsentAnswer) -> CallToolResult:
-    """Edit a picture, or compose several into one; all of it is redrawn.
+    """Edit a picture, or compose several into one; with `mask`, `keep` or `extend` the rest stays, to the pixel.
 
     Needs `prompt` or `like`. For several changes in turn use start_edit_session. Costs and answers like
     generate_image, and names the inputs used. Pictures attached to the chat do not reach this tool: ask for a path or

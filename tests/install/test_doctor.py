@@ -21,13 +21,13 @@ from click.testing import CliRunner
 from workbench import KEY, SMALL
 
 from gpt_image_2_mcp import __version__
-from gpt_image_2_mcp.app import data_folder
 from gpt_image_2_mcp.cli.commands import commands
 from gpt_image_2_mcp.database import schema
 from gpt_image_2_mcp.database.liveness import create_liveness_file, liveness_folder
 from gpt_image_2_mcp.database.store import open_store
 from gpt_image_2_mcp.doctor import start
 from gpt_image_2_mcp.doctor.troubles import TROUBLES, trouble_of
+from gpt_image_2_mcp.paths.data_folder import data_folder
 
 SERVER = [sys.executable, "-m", "gpt_image_2_mcp", "--sandbox"]
 

@@ -466,6 +466,28 @@ def test_a_file_that_another_program_changed_meanwhile_is_left_alone(home: Path)
     assert path.read_text(encoding="utf-8") == '{"theirs": 1}'
 
 
+@pytest.mark.parametrize("before", ["{}", None])
+def test_what_a_client_writes_while_the_new_text_is_synced_stays(
+    before: str | None, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = home / "settings.json"
+    if before is not None:
+        write(path, before)
+    seen = read_config(path)
+    sync = os.fsync
+
+    def sync_slowly(descriptor: int) -> None:
+        sync(descriptor)
+        write(path, '{"theirs": 1}')
+
+    monkeypatch.setattr(os, "fsync", sync_slowly)
+    with pytest.raises(SetupError, match="changed meanwhile"):
+        replace_config(seen, '{"ours": 1}')
+    assert path.read_text(encoding="utf-8") == '{"theirs": 1}'
+    assert not list(home.glob("*.part"))
+    assert not list(home.glob(".settings*"))
+
+
 KILLED_AT_EACH_CALL = """
 import os, sys
 from pathlib import Path

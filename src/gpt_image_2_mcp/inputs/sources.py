@@ -211,9 +211,8 @@ class Sources:
         if scheme in {"http", "https"}:
             return await self.fetch_picture(reference, hold=hold), display_url(reference)[1:-1], None, None
         if found and scheme != "file" and (found["slashes"] or scheme in _CHAT_SCHEMES):
-            raise BadRequest(
-                f"{shown(reference)} means nothing to this server: give a file's path, an http(s) URL or a data URL."
-            )
+            why = "was not sent to" if scheme in _CHAT_SCHEMES else "means nothing to"
+            raise BadRequest(f"{shown(reference)} {why} this server: give a file's path, an http(s) URL or a data URL.")
         path = expand_path(reference, working_dir=self._working_dir, home=self._home)
         try:
             read = partial(self._read_named, path, reference, is_known=is_known, hold=hold)

@@ -18,7 +18,7 @@ from typing import Final
 from ..database.liveness import try_lock
 from ..errors import SetupError
 from ..paths.safe_open import is_regular, open_no_follow
-from ..storage.atomic_write import PART_SUFFIX, write_file
+from ..storage.atomic_write import PART_SUFFIX, give_name, part_name, write_file
 
 MAX_BYTES: Final = 50_000_000
 LOCK_TIMEOUT_S: Final = 10
@@ -101,16 +101,14 @@ def replace_config(file: ConfigFile, text: str | None, *, keep_old: bool = True)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with _locked(target):
-            now = read_config(file.path)
-            if (now.text, now.target) != (file.text, target):
-                raise SetupError(f"{file.path} was changed meanwhile by another program. Run the command once more.")
+            _check_unchanged(file)
             file.check_writable()
             _remove_parts(target)
             backup = _back_up(file, file.text) if keep_old and file.text is not None else None
             if text is None:
                 target.unlink()
             else:
-                _write(target, text)
+                _write(file, text)
             if read_config(file.path).text != text:
                 raise SetupError(
                     f"{file.path} does not hold what was written: another program wrote it at the same time. Close the"
@@ -121,10 +119,27 @@ def replace_config(file: ConfigFile, text: str | None, *, keep_old: bool = True)
         raise SetupError(f"{file.path} cannot be written ({_reason(error)}).") from None
 
 
-def _write(target: Path, text: str) -> None:
+def _check_unchanged(file: ConfigFile) -> None:
+    now = read_config(file.path)
+    if (now.text, now.target) != (file.text, file.target):
+        raise SetupError(f"{file.path} was changed meanwhile by another program. Run the command once more.")
+
+
+def _write(file: ConfigFile, text: str) -> None:
+    """Write the new text beside the file, and give it the file's name at once after looking whether that has changed.
+
+    A client writes its file whenever it likes, and syncing takes long enough for that.
+    """
+    target, is_new = file.target, file.text is None
     # A new one is private: it may hold the key.
-    mode = 0o666 if target.exists() else _PRIVATE
-    write_file([text.encode()], [target], part_prefix=_part_prefix(target), replace=True, mode=mode)
+    mode = _PRIVATE if is_new else stat.S_IMODE(target.stat().st_mode) & 0o666
+    name = target.with_name(part_name(_part_prefix(target)))
+    part = write_file([text.encode()], [name], part_prefix=_part_prefix(target), mode=mode)
+    try:
+        _check_unchanged(file)
+        give_name(part, [target], replace=not is_new)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def _back_up(file: ConfigFile, text: str) -> Path:

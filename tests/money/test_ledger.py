@@ -38,6 +38,7 @@ from postgres_server import expired
 from promises import promise
 from sqlalchemy import exc
 from sqlalchemy.dialects import postgresql
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from gpt_image_2_mcp.billing.budgets import PER_CALL, PER_DAY, ChargeEntry, ModelSpending, local_now
@@ -758,7 +759,7 @@ def test_a_statement_that_fails_leaves_no_lock(path: Path, statement: str, value
 
     gc.disable()
     try:
-        with pytest.raises((OverflowError, UnicodeError, sa.exc.DBAPIError, DatabaseUnusable)) as held:
+        with pytest.raises((OverflowError, UnicodeError, DBAPIError, DatabaseUnusable)) as held:
             write()
         with closing(sqlite3.connect(path, timeout=0, isolation_level=None)) as other:
             other.execute("BEGIN EXCLUSIVE")

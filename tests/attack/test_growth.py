@@ -25,6 +25,7 @@ from gpt_image_2_mcp.parameters.models import (
     parse,
 )
 from gpt_image_2_mcp.parameters.normalize import normalize
+from gpt_image_2_mcp.parameters.targets import read_target
 from gpt_image_2_mcp.redaction.key import redact_key
 from gpt_image_2_mcp.redaction.printable import printable, quoted_line
 
@@ -101,6 +102,7 @@ def _ignored(work: Callable[[str], object], text: str) -> None:
 ARGUMENT_PIECES = (" ", "\n", "a ", " grow 1", "1,", ".png ", "box 1,1 2x2 + ", "[x](", "-", "(", "find ")
 ARGUMENTS: Mapping[str, Callable[[str], object]] = {
     "mask": lambda text: _ignored(parse_mask, text),
+    "target of an export": lambda text: _ignored(read_target, f"x{text}!"),
     "mask that names a thing": lambda text: _ignored(parse_find, f"find a{text} !"),
     **{
         f"{request.__name__} {name}": lambda text, request=request, name=name: _ignored(

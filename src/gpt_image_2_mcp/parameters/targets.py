@@ -16,13 +16,15 @@ from .sizes import SizeWish, read_size
 FORMATS: Final = ("png", "jpeg", "webp", "avif", "tiff", "pdf", "ico", "icns")
 ICON_SETS: Final = {"favicon": "favicon", "favicons": "favicon", "app icon": "app icon", "app icons": "app icon"}
 MAX_TARGETS: Final = 40
+MAX_TEXT: Final = 500
+"""Characters of a target; the time for reading one grows with the square of its blanks."""
 EXAMPLES: Final = "1080x1080, story jpeg, og webp 200kB, favicon, app icon, a4@300 pdf, hero.webp 1920x1080"
 
 _ENDING: Final = r"\.(png|jpe?g|webp|avif|tiff?|pdf|ico|icns)"
 _QUOTED: Final = re.compile(rf"[\"'`]([^\"'`]+{_ENDING})[\"'`]", re.IGNORECASE)
 _FILE: Final = re.compile(rf"(?:^|(?<=\s))((?:\S*/)?[^\s/]+{_ENDING})(?=[\s,]|$)", re.IGNORECASE)
 _LIMIT: Final = re.compile(
-    r"(?:\b(?:under|below|max(?:imum)?|at most|up to|within)|[<≤]=?)?\s*\b([0-9]+(?:\.[0-9]+)?)\s*(k|m)?i?"
+    r"(?:\b(?:under|below|max(?:imum)?|at most|up to|within)|[<≤]=?)?\s*\b([0-9]{1,12}(?:\.[0-9]{1,12})?)\s*(k|m)?i?"
     r"(?:b|bytes?)\b",
     re.IGNORECASE,
 )
@@ -86,6 +88,8 @@ def read_target(text: str) -> Target:
 
     """
     what = f"The target {shown(text)}"
+    if len(text) > MAX_TEXT:
+        raise BadRequest(f"{what} is too long: {MAX_TEXT} characters are the most.")
     path, rest = _take_path(text.strip())
     steps, rest = _take_steps(rest, what)
     limit, rest = _take_limit(rest)

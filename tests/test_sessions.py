@@ -348,7 +348,7 @@ on from a picture, call start_edit_session with its id or path in `images`.\
     assert "start_edit_session" in text
     assert "list_edit_sessions" in text
     assert folded(said(await bench.call("end_edit_session", session_id="session-gone"))) == snapshot(
-        "There is no active session 'session-gone'; it had ended or expired already. Nothing to do."
+        "There is no active session 'session-gone'; it was ended, expired or never was. Nothing to do."
     )
 
 

@@ -40,6 +40,8 @@ def cost_text(picture: Picture) -> str:
         return "no cost of its own"
     if record.sandbox:
         return "free (sandbox)"
+    if record.is_derived:
+        return "no cost of its own"
     return "cost unknown" if record.cost_usd is None else dollars(record.cost_usd)
 
 

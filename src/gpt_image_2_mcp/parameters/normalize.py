@@ -44,6 +44,8 @@ _ONE_OF_SEVERAL = re.compile(
 """What stands between commas where a text names several pictures: no other text has so many ends of file names."""
 _MAX_LIST_TEXT = 1_000_000
 """Characters of a list written as text; a longer one is data."""
+_MAX_LIST_PARTS = 1_000
+"""Signs of JSON in such a text; what they stand for takes hundreds of times their memory."""
 
 OTHER_NAMES: Mapping[str, tuple[str, ...]] = {
     "images": (
@@ -55,7 +57,7 @@ OTHER_NAMES: Mapping[str, tuple[str, ...]] = {
     "mask": ("mask_image", "mask_path", "mask_file", "mask_url"),
     "like": ("like_id", "similar_to"),
     "prompt": ("text", "description", "instruction", "instructions"),
-    "size": ("resolution", "dimensions", "image_size", "aspect_ratio", "ratio"),
+    "size": ("resolution", "dimensions", "image_size", "aspect", "aspect_ratio", "ratio"),
     "n": ("count", "num_images", "num_pictures", "number_of_images", "number_of_pictures", "num_outputs"),
     "output_format": ("format", "file_format", "image_format", "file_type"),
     "output_compression": ("compression",),
@@ -70,6 +72,9 @@ OTHER_NAMES: Mapping[str, tuple[str, ...]] = {
     "page": ("page_number",),
     "contact_sheet": ("sheet",),
     "region": ("box", "crop", "area"),
+    "to": ("targets", "target", "sizes", "size", "formats", "format", "exports"),
+    "fit": ("mode", "resize_mode"),
+    "replace": ("overwrite", "force"),
     "inputs": ("input_images", "num_inputs", "images", "image"),
 }
 """Other usual names of each parameter, which are understood where a request has no parameter of that name."""
@@ -135,8 +140,10 @@ def _plain(name: str) -> str:
 
 
 def _read_value(request: type[BaseModel], name: str, value: object) -> object:
-    if name in {"images", "against"}:
+    if name in {"images", "against"} or (name == "image" and "to" in request.model_fields):
         return _pictures(value)
+    if name == "to":
+        return _texts(value)
     if name in _PICTURES:
         return _picture(value)
     if name == "inputs" and isinstance(value, list):
@@ -161,7 +168,9 @@ def _read_text(name: str, text: str) -> str | None:
         case "model" if text.strip().lower() in _SERVERS_OWN:
             return None
         case "session_id":
-            return _SESSION_ADDRESS.sub("", text)
+            # Matched at the beginning alone: a search for white space takes time that grows with its square.
+            address = _SESSION_ADDRESS.match(text)
+            return text[address.end() :] if address else text
         case "from_turn" | "page" if number := _NUMBER.fullmatch(text.strip()):
             return number[1]
         case _:
@@ -177,6 +186,17 @@ def _unwrapped(value: object) -> object:
         if parts.keys() == {"text"} and isinstance(parts["text"], str):
             return parts["text"]
     return value  # pyright: ignore[reportUnknownVariableType]
+
+
+def _texts(value: object) -> object:
+    """The list of texts that a value stands for; one text may hold several, parted by semicolons, lines or commas."""
+    value = _from_text(value)
+    if not isinstance(value, str):
+        return value
+    texts = [part.strip() for part in re.split(r"[;\n]", value) if part.strip()]
+    if len(texts) == 1 and "crop" not in texts[0].lower():
+        texts = [part.strip() for part in texts[0].split(",") if part.strip()]
+    return texts
 
 
 def _pictures(value: object) -> object:
@@ -220,6 +240,8 @@ def _side_by_side(image: object) -> dict[str, object]:
 def _from_text(value: object) -> object:
     """The list or object that a text holds as JSON, or as Python prints it; any other value as it is."""
     if not isinstance(value, str) or value.strip()[:1] not in {"[", "{"} or len(value) > _MAX_LIST_TEXT:
+        return value
+    if sum(value.count(sign) for sign in "[{(,:+-") > _MAX_LIST_PARTS:
         return value
     for read in (json.loads, ast.literal_eval):
         try:

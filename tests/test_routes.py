@@ -153,6 +153,15 @@ async def test_any_other_refusal_is_that_refusal_and_no_reason_to_fall_back(benc
     assert bench.last().path == EDITS
 
 
+async def test_a_404_that_both_routes_give_decides_nothing(bench: Bench) -> None:
+    """A gateway that knows no address for a moment has said nothing of its routes."""
+    bench.photo()
+    bench.knobs.faults = [Fault("html", status=404, route=route) for route in ("edits", "responses")]
+    await bench.refused("edit_image", prompt="bluer", images=["photo.png"], size=SMALL)
+    await edited(bench)
+    assert [seen.path for seen in bench.seen()] == [EDITS, RESPONSES, EDITS]
+
+
 async def test_a_generation_never_falls_back(bench: Bench) -> None:
     bench.knobs.faults = [Fault(error="no_such_route", route="generations")]
     await bench.refused("generate_image", prompt="a fox", size=SMALL)

@@ -27,6 +27,7 @@ from gpt_image_2_mcp.install.key_choice import KeySources
 from gpt_image_2_mcp.install.launch import Launch, uvx_arguments
 from gpt_image_2_mcp.install.links import install_links
 from gpt_image_2_mcp.install.systems import System
+from gpt_image_2_mcp.parameters.size_names import NAMED_SIZES
 from gpt_image_2_mcp.sandbox.triggers import TRIGGERS
 from gpt_image_2_mcp.server.prompts.templates import all_prompts
 from gpt_image_2_mcp.server.tools import all_tools
@@ -103,6 +104,15 @@ def settings_table() -> str:
         default = Settings.model_fields[name].default
         shown = "" if default is None else f"`{int(default) if isinstance(default, bool) else default}`"
         rows.append(f"| `{variable}` | {shown} | {' '.join(described[name].split())} |")
+    return "\n".join(rows)
+
+
+def sizes_table() -> str:
+    """Each name of a size, what it is, and the other words for it."""
+    rows = ["| name | is | also |", "|---|---|---|"]
+    for name, size in NAMED_SIZES.items():
+        unit = " mm" if size.is_paper else ""
+        rows.append(f"| `{name}` | {size.width:g}x{size.height:g}{unit} | {', '.join(size.others)} |")
     return "\n".join(rows)
 
 
@@ -262,7 +272,12 @@ PAGES: Final[Mapping[str, Mapping[str, Callable[[], str]]]] = {
     "docs/sandbox.md": {"triggers": triggers_table},
     "docs/settings.md": {"settings": settings_table},
     "docs/troubleshooting.md": {"troubles": troubles_table},
-    "docs/tools.md": {"tools": tools_table, "session-tree": session_tree, "prompts": prompts_table},
+    "docs/tools.md": {
+        "sizes": sizes_table,
+        "tools": tools_table,
+        "session-tree": session_tree,
+        "prompts": prompts_table,
+    },
 }
 """The generated parts of each document, and the function that writes each."""
 

@@ -35,6 +35,7 @@ from ..storage.local_folder import (
 from .link_fetcher import LinkFetcher
 
 if TYPE_CHECKING:
+    from .delivery import Delivered
     from .exact_edits import Composite
 
 MAX_PAGE_BYTES = 64 * 1024
@@ -117,6 +118,8 @@ class ImageSaver:
         """The numbers of the saved pictures that `decode` has to decode, with their bytes."""
         self._exact: dict[int, tuple[SavedImage, bytes]] = {}
         """The composites by the numbers of the pictures that they were made from, with their bytes."""
+        self._delivered: dict[int, tuple[SavedImage, bytes]] = {}
+        """The same for pictures in another size than the API made."""
         self.previews: dict[str, Preview] = {}
         """The previews by picture id."""
         self.results: list[ApiResult] = []
@@ -135,11 +138,12 @@ class ImageSaver:
 
     @property
     def wanted_first(self) -> list[SavedImage]:
-        """All saved pictures: for each of the API its composite, where there is one, and then those behind these."""
-        wanted = [
-            self._exact[number][0] if number in self._exact else self._saved[number] for number in sorted(self._saved)
+        """All saved pictures: of each of the API what was made of it last, and then those behind these."""
+        stages = [
+            [held[number][0] for held in (self._delivered, self._exact) if number in held] + [self._saved[number]]
+            for number in sorted(self._saved)
         ]
-        return [*wanted, *(self._saved[number] for number in sorted(self._exact))]
+        return [*(stage[0] for stage in stages), *(image for stage in stages for image in stage[1:])]
 
     def save_result(self, result: ApiResult) -> None:
         """Save every picture of a result. Blocks: called in the request's thread.
@@ -182,23 +186,37 @@ class ImageSaver:
 
     def _add_exact(self, number: int, made: "Composite") -> None:
         """Save a composite; raises CannotSave."""
-        drawn = self._saved[number]
-        name = replace(self._target.name, suffix=EXACT_SUFFIX)
-        folders = (drawn.path.parent, *self._target.folders)
-        shown_number = number if self._n > 1 or number > 1 else None
+        image = self._save_derived(number, made.data, EXACT_SUFFIX, "png", self._saved[number])
+        self._exact[number] = (replace(image, proof=made.proof), made.data)
+
+    def deliver(self, make: "Callable[[SavedImage, bytes], Delivered]", suffix: str, extension: str) -> None:
+        """Make what was asked for of each saved picture, or of its composite. Blocks. Raises nothing."""
+        for number, data in self._to_decode:
+            source, content = self._exact.get(number, (self._saved[number], data))
+            made = make(source, content)
+            self.warnings += made.warnings
+            if not made.data:
+                continue
+            try:
+                image = self._save_derived(number, made.data, suffix, extension, source)
+            except GptImageError as error:
+                self.warnings.append(f"The size that was asked for could not be saved: {error}")
+                continue
+            self._delivered[number] = (replace(image, change=made.change), made.data)
+
+    def _save_derived(self, number: int, data: bytes, suffix: str, extension: str, source: SavedImage) -> SavedImage:
+        """Save what was made of a picture beside it; raises CannotSave."""
         with self._in_flight:
             path, elsewhere = save_image(
-                made.data,
-                extension=EXTENSION["png"],
-                name=name,
-                number=shown_number,
-                folders=folders,
+                data,
+                extension=extension,
+                name=replace(self._target.name, suffix=suffix),
+                number=number if self._n > 1 or number > 1 else None,
+                folders=(source.path.parent, *self._target.folders),
                 policy=self._target.policy,
             )
         self.warnings += [elsewhere] if elsewhere else []
-        digest = hashlib.sha256(made.data).hexdigest()
-        image = SavedImage(path, facts(made.data), len(made.data), digest, made_from=drawn.id, proof=made.proof)
-        self._exact[number] = (image, made.data)
+        return SavedImage(path, facts(data), len(data), hashlib.sha256(data).hexdigest(), made_from=source.id)
 
     def decode(self) -> None:
         """Decode the saved pictures, and make the previews of those to show if they are wanted. Blocks. Raises nothing.
@@ -207,13 +225,14 @@ class ImageSaver:
         """
         for number, data in self._to_decode:
             image = self._saved[number]
-            if number in self._exact:
-                # Its picture was decoded for the composite, which is shown in its place.
-                image, data = self._exact[number]  # noqa: PLW2901
+            derived = self._delivered.get(number) or self._exact.get(number)
+            if derived:
+                # Its picture was decoded for this one, which is shown in its place.
+                image, data = derived  # noqa: PLW2901
             try:
                 small = self._decode(data, image.facts)
             except ValueError:
-                if number not in self._exact:
+                if not derived:
                     self._saved[number] = replace(image, broken=True)
                 continue
             except (MemoryError, ImportError):
@@ -223,7 +242,8 @@ class ImageSaver:
                 self.previews[image.id] = small
         # The bytes need not stay in memory now.
         self._to_decode.clear()
-        self._exact = {number: (image, b"") for number, (image, _) in self._exact.items()}
+        for held in (self._exact, self._delivered):
+            held.update({number: (image, b"") for number, (image, _) in held.items()})
 
     def _decode(self, data: bytes, facts: Facts) -> Preview | None:
         """Give a picture's preview if previews are wanted; raises ValueError if it cannot be decoded."""

@@ -37,12 +37,13 @@ def records_of(
 ) -> list[Picture]:
     """A record for each picture of a report. The cost and the usage of several pictures are divided among them.
 
-    A composite costs nothing, has the model's picture among its parents, and comes behind all of the model's, since
-    `last` is the newest.
+    What was made of the API's pictures costs nothing, and has them among its parents. It comes behind all of them,
+    since `last` is the newest.
     """
     paid = [image for image in report.images if image.made_from is None]
-    composites = [image for image in report.images if image.made_from is not None]
-    drawn = {image.id: image for image in paid}
+    derived = [image for image in report.images if image.made_from is not None]
+    derived.sort(key=lambda image: image.role == "delivered")
+    saved = {image.id: image for image in report.images}
     count, made = len(paid), datetime.now(UTC)
     nano = 0 if report.cost is None else int(round_up_to_nano(report.cost) / NANO_USD)
     return [
@@ -60,10 +61,11 @@ def records_of(
                 prompt=report.prompt[:MAX_PROMPT],
                 parameters=_parameters(job.request),
                 applied={name: _bounded(value) for name, value in report.applied.items()}
+                | ({"size": f"{image.facts.width}x{image.facts.height}"} if image.facts.width else {})
                 | _damage(broken=image.broken),
                 usage=_share(report.usage, index, count) if image.made_from is None else None,
                 cost_usd=_cost(nano, index, count) if image.made_from is None and report.cost is not None else None,
-                parents=(*parents, *_model_origin(drawn, image.made_from)),
+                parents=(*parents, *_origin_here(image, saved)),
                 made=made,
                 client=_bounded(job.client),
                 project=_bounded(project),
@@ -72,7 +74,7 @@ def records_of(
                 sandbox=report.sandbox,
             ),
         )
-        for index, image in enumerate([*paid, *composites])
+        for index, image in enumerate([*paid, *derived])
     ]
 
 
@@ -81,13 +83,14 @@ def _cost(nano: int, index: int, count: int) -> Decimal:
     return shares(nano, count)[index] * NANO_USD
 
 
-def _model_origin(drawn: Mapping[str, SavedImage], made_from: str | None) -> tuple[Origin, ...]:
-    """The model's picture that a composite was made from, as one of its parents."""
-    image = drawn.get(made_from or "")
-    if image is None:
+def _origin_here(image: SavedImage, saved: Mapping[str, SavedImage]) -> tuple[Origin, ...]:
+    """The picture that one was made from here, as one of its parents."""
+    source = saved.get(image.made_from or "")
+    if source is None:
         return ()
-    path = str(image.path)
-    return (Origin(role="model", source=path, sha256=image.sha256, path=path, id=image.id),)
+    path = str(source.path)
+    role = "derived_from" if image.role == "delivered" else "model"
+    return (Origin(role=role, source=path, sha256=source.sha256, path=path, id=source.id),)
 
 
 def _parameters(request: PaidRequest) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from ..jobs.order import Order
 from ..jobs.report import Report
 from ..openai_api.api_result import ApiResult
 from ..openai_api.request import ImageRequest, SendOutcome
+from ..parameters.models import PaidRequest
 from ..paths.prefix import safe_prefix
 from ..storage.local_folder import SavedImage
 from .image_saver import ImageSaver
@@ -25,15 +26,22 @@ DAMAGED = (
 logger = logging.getLogger(__name__)
 
 
-def build_report(order: Order, request: ImageRequest, saver: ImageSaver, outcome: SendOutcome) -> Report:
-    """The report on the pictures that `saver` has saved; there is at least one."""
+def build_report(
+    order: Order, asked: PaidRequest, request: ImageRequest, saver: ImageSaver, outcome: SendOutcome
+) -> Report:
+    """The report on the pictures that `saver` has saved; there is at least one.
+
+    `asked` is the call's request, and `request` what was sent for it: its size may be another.
+    """
     results, images = saver.results, saver.images
-    first, image = results[0], images[0]
+    first, image, delivered = results[0], images[0], saver.wanted_first[0]
     # Not what the API claims: the file shows otherwise, or it is not known.
-    size = f"{image.facts.width}x{image.facts.height}" if image.facts.width else None
+    size = _size_text(image)
     options, n = request.options, request.n
+    # What was asked of the API for a part of a picture is not what the call said.
+    is_part = order.part is not None and order.part.size is not None
     requested = {
-        "size": options.size,
+        "size": asked.size,
         "quality": options.quality,
         "n": n,
         "format": options.output_format,
@@ -49,16 +57,18 @@ def build_report(order: Order, request: ImageRequest, saver: ImageSaver, outcome
     usages = [result.usage for result in results if result.usage]
     # None rather than a sum that leaves a request out: it would be taken for the whole.
     usage = sum(usages[1:], usages[0]) if len(usages) == len(results) else None
-    warnings = [*order.inputs.changes, *outcome.notes, *saver.warnings, *_differences(requested, applied)]
+    warnings = [*order.inputs.changes, *outcome.notes, *saver.warnings]
+    warnings += [order.part.note] if order.part and order.part.note else []
+    warnings += _differences({**requested, "size": "auto" if is_part else options.size}, applied)
     warnings += _notes_on_place(order, request, images)
     warnings += [DAMAGED.format(name=image.path.name) for image in images if image.broken]
     warnings += [f"One of the {n} pictures failed: {failure}" for failure in outcome.failures]
     return Report(
         kind=order.kind,
         model=request.model,
-        prompt=request.prompt,
+        prompt=asked.prompt,
         requested=requested,
-        applied=applied,
+        applied={**applied, "size": _size_text(delivered) if delivered.change else size},
         images=tuple(saver.wanted_first),
         usage=usage,
         cost=_cost_or_none(results, request.model),
@@ -67,6 +77,10 @@ def build_report(order: Order, request: ImageRequest, saver: ImageSaver, outcome
         warnings=tuple(Counter(warnings)),
         sandbox=first.sandbox,
     )
+
+
+def _size_text(image: SavedImage) -> str | None:
+    return f"{image.facts.width}x{image.facts.height}" if image.facts.width else None
 
 
 def _input_name(origin: Origin) -> str:

@@ -1,4 +1,4 @@
-"""References to pictures that were made here: an id, `last`, or a number of the last contact sheet.
+"""References to pictures that were made here: an id, `last`, or a number of the last contact sheet or answer.
 
 An id is also understood in the address of its resource and in the name of its file, and a part of it where one picture
 alone has that part. `last` and numbers refer to what this process made and showed, so that a picture of another chat is
@@ -6,7 +6,7 @@ not edited by mistake. They take precedence over files of the same name; `./7` i
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import unquote
 
@@ -37,6 +37,27 @@ class References:
     """The id of the picture that an answer handed out last; None if there was none in this run."""
     sheet_ids: Mapping[int, str] = field(default_factory=dict[int, str])
     """The picture ids of the last contact sheet, by their numbers on it."""
+    answer_ids: tuple[str, ...] = ()
+    """The picture ids of the last answer with several pictures, if no contact sheet was shown after it."""
+
+    @property
+    def newest(self) -> tuple[str | None, tuple[str, ...]]:
+        """What `last` and the numbers of an answer refer to; to be set to an earlier value of it."""
+        return self.last_id, self.answer_ids
+
+    @newest.setter
+    def newest(self, value: tuple[str | None, tuple[str, ...]]) -> None:
+        self.last_id, self.answer_ids = value
+
+    def note_answer(self, ids: Sequence[str]) -> None:
+        """Note the pictures that an answer hands out: the last one is `last`, and of several each has its number."""
+        self.last_id = ids[-1]
+        if len(ids) > 1:
+            self.answer_ids = tuple(ids)
+
+    def note_sheet(self, ids: Mapping[int, str]) -> None:
+        """Note the numbers of a contact sheet that is shown: earlier ones mean nothing any more."""
+        self.sheet_ids, self.answer_ids = ids, ()
 
     async def find(self, reference: str) -> Picture | None:
         """Find the picture that an argument refers to; None if it is a path or a URL.
@@ -46,23 +67,20 @@ class References:
 
         """
         word = reference.strip()
-        if _ADDRESS.match(word):
-            return await self._find_at(unquote(_ADDRESS.sub("", word)))
+        if address := _ADDRESS.match(word):
+            word = unquote(word[address.end() :])
         picture_id = self._resolve_id(word)
         named_file = _FILE_OF_ID.fullmatch(word)
         if picture_id is None and named_file is None:
-            return None
+            # An address of this server is never a path, so a part of an id is all that can be left.
+            return await self._of_address(word) if address else None
         wanted = picture_id or (named_file and named_file[1]) or ""
         found = await self.writer.read(lambda unit: unit.pictures.get(wanted))
         if found is None and picture_id is not None:
-            raise _unknown(picture_id)
-        return found
-
-    async def _find_at(self, name: str) -> Picture:
-        """Find the picture that the address of a resource names, which is no path in any case."""
-        found = await self.find(name) or await self.find_by_part(name)
-        if found is None:
-            raise _unknown(name)
+            raise BadRequest(
+                f"There is no picture {shown(picture_id)} in the catalogue. list_images, or `gpt-image-2-mcp library"
+                " list`, finds pictures; for a file, give its path."
+            )
         return found
 
     async def find_by_part(self, reference: str) -> Picture | None:
@@ -84,6 +102,15 @@ class References:
             )
         return await self.find(ids[0]) if ids else None
 
+    async def _of_address(self, word: str) -> Picture:
+        """The picture of which an address of this server holds a part of the id; raises BadRequest if there is none."""
+        picture = await self.find_by_part(word)
+        if picture is None:
+            raise BadRequest(
+                f"There is no picture with the id {shown(word)}. list_images finds those that were made here."
+            )
+        return picture
+
     def _resolve_id(self, word: str) -> str | None:
         """The id that a reference stands for; None if it is no reference."""
         if _LAST.fullmatch(word):
@@ -94,25 +121,30 @@ class References:
                 )
             return self.last_id
         if number := _NUMBER.fullmatch(word):
-            if int(number[1]) not in self.sheet_ids:
-                raise BadRequest(
-                    f"There is no picture number {number[1]}: {self._sheet_range()} For a file named {word}, write"
-                    f" './{word}'."
-                )
-            return self.sheet_ids[int(number[1])]
+            return self._numbered(int(number[1]), word)
         return word if _ID.fullmatch(word) else None
 
-    def _sheet_range(self) -> str:
+    def _numbered(self, number: int, word: str) -> str:
+        on_sheet = self.sheet_ids.get(number)
+        in_answer = dict(enumerate(self.answer_ids, 1)).get(number)
+        if on_sheet and in_answer and on_sheet != in_answer:
+            raise BadRequest(
+                f"Number {number} is {on_sheet} on the last contact sheet, and {in_answer} in the answer after it: give"
+                " one of these ids."
+            )
+        found = in_answer or on_sheet
+        if found is None:
+            raise BadRequest(
+                f"There is no picture number {number}: {self._range()} For a file named {word}, write './{word}'."
+            )
+        return found
+
+    def _range(self) -> str:
+        if self.answer_ids and not self.sheet_ids:
+            return f"the last answer with several pictures has 1 to {len(self.answer_ids)}."
         if not self.sheet_ids:
             return (
                 "it would be one on a contact sheet, and none was shown in this chat. Call list_images with"
                 " contact_sheet first."
             )
         return f"the last contact sheet has {min(self.sheet_ids)} to {max(self.sheet_ids)}."
-
-
-def _unknown(name: str) -> BadRequest:
-    return BadRequest(
-        f"There is no picture {shown(name)} in the catalogue. list_images, or `gpt-image-2-mcp library list`, finds"
-        " pictures; for a file, give its path."
-    )

@@ -17,6 +17,7 @@ from typing import Final
 
 from ..database.liveness import try_lock
 from ..errors import SetupError
+from ..paths.safe_open import is_regular, open_no_follow
 from ..storage.atomic_write import PART_SUFFIX, give_name, part_name, write_file
 
 MAX_BYTES: Final = 50_000_000
@@ -76,6 +77,17 @@ def read_config(path: Path) -> ConfigFile:
         raise SetupError(f"{path} cannot be read ({_reason(error)}).") from None
 
 
+def read_backup(path: Path) -> bytes | None:
+    """What is in a copy of earlier contents; None if it is not such a copy as this program makes, or cannot be read."""
+    try:
+        with os.fdopen(open_no_follow(path, os.O_RDONLY), "rb") as file:
+            if not is_regular(file) or os.fstat(file.fileno()).st_size > MAX_BYTES:
+                return None
+            return file.read()
+    except OSError:
+        return None
+
+
 def replace_config(file: ConfigFile, text: str | None, *, keep_old: bool = True) -> Path | None:
     """Write a file's new text, or with None remove the file; give the path of the copy of what was there.
 
@@ -132,9 +144,8 @@ def _write(file: ConfigFile, text: str) -> None:
 
 def _back_up(file: ConfigFile, text: str) -> Path:
     for backup in file.backups():
-        with suppress(OSError):
-            if backup.read_bytes() == text.encode():
-                return backup
+        if read_backup(backup) == text.encode():
+            return backup
     stamp = f"{file.target.name}.{_BACKUP}-{datetime.now().astimezone():%Y%m%d-%H%M%S}"
     names = (file.target.with_name(f"{stamp}{end}") for end in ("", *(f"-{number}" for number in range(2, 100))))
     return write_file([text.encode()], names, part_prefix=_part_prefix(file.target), mode=_PRIVATE)
@@ -161,7 +172,7 @@ def _locked(target: Path) -> Generator[None]:
     path = target.with_name(f"{_part_prefix(target)}lock")
     deadline = time.monotonic() + LOCK_TIMEOUT_S
     while True:
-        with path.open("ab") as held:
+        with os.fdopen(open_no_follow(path, os.O_RDWR | os.O_CREAT), "r+b", buffering=0) as held:
             is_locked = try_lock(held) and _is_still(path, held.fileno())
             if is_locked:
                 try:

@@ -38,7 +38,7 @@ class Report:
     applied: Mapping[str, Any]
     """The same of the pictures that were made; None where neither the API nor the file says it."""
     images: tuple[SavedImage, ...]
-    """At least one. What the person asked for comes first, then the pictures that composites were made from."""
+    """At least one. What the person asked for comes first, then the pictures that these were made from."""
     usage: Usage | None
     """The tokens of all API requests together; None if one of them came without."""
     cost: Decimal | None
@@ -62,13 +62,13 @@ class Report:
 
     @property
     def wanted(self) -> tuple[SavedImage, ...]:
-        """The pictures that the person asked for, in order: all but those that composites were made from."""
+        """The pictures that the person asked for, in order: all but those that others were made from."""
         used = {image.made_from for image in self.images}
         return tuple(image for image in self.images if image.id not in used)
 
     @property
     def behind(self) -> tuple[SavedImage, ...]:
-        """The pictures that composites were made from, as the API sent them."""
+        """The pictures that others were made from: the API's own, and exact edits in their own size."""
         used = {image.made_from for image in self.images}
         return tuple(image for image in self.images if image.id in used)
 
@@ -115,8 +115,12 @@ class Report:
         lines = [self._headline()]
         for image in self.wanted:
             lines.append(str(image.path))
+            lines += [image.change] if image.change else []
             lines += [proof_text(image.proof)] if image.proof else []
-        lines += [f"The model's own picture: {image.path}" for image in self.behind]
+        for image in self.behind:
+            name = "The exact edit in its own size" if image.role == "exact" else "The model's own picture"
+            lines.append(f"{name}: {image.path}")
+            lines += [proof_text(image.proof)] if image.proof else []
         lines += [f"From: {shorten_line(name, MAX_INPUT_NAME)}" for name in self.inputs]
         lines.append(self._cost_line())
         lines += [] if self.position is None else position_lines(self.position, self.tree)
@@ -126,10 +130,15 @@ class Report:
     def _headline(self) -> str:
         verb = "Made" if self.kind == "image" else "Edited"
         count = len(self.wanted)
-        facts = [str(self.applied["size"] or "size unknown")]
+        first = self.wanted[0]
+        size, kind = self.applied["size"], self.applied["format"]
+        if first.made_from:
+            # A composite has the original's size, and a format of its own.
+            size, kind = f"{first.facts.width}x{first.facts.height}", first.facts.format
+        facts = [str(size or "size unknown")]
         if self.applied["quality"]:
             facts.append(f"quality {self.applied['quality']}")
-        facts.append(str(self.applied["format"]).upper())
+        facts.append(str(kind).upper())
         if self.applied["background"] == "transparent":
             facts.append("transparent background")
         together = " together" if count > 1 else ""
@@ -153,8 +162,10 @@ class Report:
 
 def _image(image: SavedImage, *, has_roles: bool) -> dict[str, Any]:
     damage = {"broken": True} if image.broken else {}
-    role = {"role": "exact" if image.made_from else "model"} if has_roles else {}
-    proof = {"made_from": image.made_from, "proof": dict(image.proof)} if image.made_from and image.proof else {}
+    role: dict[str, Any] = {"role": image.role} if has_roles else {}
+    role |= {"made_from": image.made_from} if image.made_from else {}
+    role |= {"proof": dict(image.proof)} if image.proof else {}
+    role |= {"change": image.change} if image.change else {}
     return {
         "id": image.id,
         "file_path": str(image.path),
@@ -165,6 +176,5 @@ def _image(image: SavedImage, *, has_roles: bool) -> dict[str, Any]:
         "height": image.facts.height or None,
         "sha256": image.sha256,
         **role,
-        **proof,
         **damage,
     }

@@ -32,6 +32,8 @@ def cost_text(picture: Picture) -> str:
     record = picture.record
     if record.sandbox:
         return "free (sandbox)"
+    if record.is_composite or record.is_derived:
+        return "no cost of its own"
     return "cost unknown" if record.cost_usd is None else dollars(record.cost_usd)
 
 

@@ -1,7 +1,7 @@
 """`Viewer`: what `list_images` and `show_image` do: pages of pictures, contact sheets, single pictures and regions."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -61,8 +61,20 @@ class View:
 class Viewer:
     """Shows the pictures of one user; an `ImageService` has one."""
 
-    def __init__(self, library: Library, references: References, reader: InputReader, *, cache: Path | None) -> None:
-        """Show pictures of `library`; `cache` is the folder for thumbnails, None to keep none."""
+    def __init__(
+        self,
+        library: Library,
+        references: References,
+        reader: InputReader,
+        *,
+        cache: Path | None,
+        own_folders: Callable[[], Sequence[Path]],
+    ) -> None:
+        """Show pictures of `library`; `cache` is the folder for thumbnails, None to keep none.
+
+        `own_folders` gives the output folders, which have the records of exported files.
+        """
+        self._own_folders = own_folders
         self._library = library
         self._references = references
         self._reader = reader
@@ -91,7 +103,7 @@ class Viewer:
             return Listing(found, missing, filtered, {}, None, by_turn=by_turn, overview=overview)
         numbers = _numbered(found, by_turn=by_turn)
         sheet, path = await anyio.to_thread.run_sync(self._sheet, numbers)
-        self._references.sheet_ids = {number: picture.id for number, picture in numbers.items()}
+        self._references.note_sheet({number: picture.id for number, picture in numbers.items()})
         return Listing(found, missing, filtered, numbers, sheet, path, by_turn)
 
     async def show(self, request: ShowImageRequest) -> View:
@@ -119,6 +131,10 @@ class Viewer:
         else:
             name, note = found.path.name if found.path else found.source, found.note
             known = await self._library.known_picture(None, found.file_sha256)
+            if known is None and (known := await self._exported_from(found.file_sha256)):
+                note = " ".join(
+                    filter(None, [note, f"It was exported from {known.picture.id}, which is described here."])
+                )
         # A comparison and a mask take the picture as an edit does: the mask's numbers are of what is sent.
         if request.against is not None:
             pictures = [await self._sent(found), *(await self._reader.read(request.against, None)).images]
@@ -131,6 +147,14 @@ class Viewer:
             data = await self._bytes(found)
             seen, said = await anyio.to_thread.run_sync(_preview_of, data, name, request.region)
         return View(name, seen, f"{said} {note}" if note else said, known)
+
+    async def _exported_from(self, digest: str) -> KnownPicture | None:
+        """The picture from which a file with this SHA-256 was exported; None if it was not, or is not known."""
+        from .export_record import parent_of
+
+        picture_id = await anyio.to_thread.run_sync(parent_of, digest, self._own_folders())
+        picture = await self._library.picture(picture_id) if picture_id else None
+        return None if picture is None else await self._library.known_picture(picture, "")
 
     async def _sent(self, found: Picture | InputImage) -> InputImage:
         return found if isinstance(found, InputImage) else await self._reader.read_saved(found)
@@ -156,9 +180,9 @@ def _calls_in_order(found: SearchResult) -> SearchResult:
 
 
 def _in_order(call: list[Picture]) -> list[Picture]:
-    """The pictures of a call, in which an exact edit comes before the model's picture that it was made from."""
+    """The pictures of a call, in which each comes before the one that it was made from."""
     ordered = call[::-1]
-    ordered.sort(key=lambda picture: not picture.record.is_composite)
+    ordered.sort(key=lambda picture: (not picture.record.is_derived, not picture.record.is_composite))
     return ordered
 
 

@@ -10,6 +10,7 @@ from unicodedata import category
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
+from .extension import parse_extension
 from .sizes import normalize_size
 
 MAX_PROMPT = 32_000
@@ -37,6 +38,11 @@ def _check_model(name: str) -> str:
     return name.strip()
 
 
+def _check_extension(text: str) -> str:
+    parse_extension(text)
+    return text.strip()
+
+
 def _normalize_choice(value: object) -> object:
     """Accept capitals and spaces around a choice, `jpg` for `jpeg`, and a format as a MIME type or an ending."""
     if not isinstance(value, str):
@@ -49,16 +55,14 @@ Prompt = Annotated[str, Field(max_length=MAX_PROMPT), AfterValidator(_check_not_
 Size = Annotated[
     str,
     AfterValidator(normalize_size),
-    Field(description="auto or WxH: multiples of 16 to 3840, at most 3:1, 0.66 to 8.29 megapixels"),
+    Field(description="auto, WxH, ratio (16:9 4k) or name: story, og, banner, a4@150, app icon… Delivered exactly"),
 ]
 Quality = Annotated[
     Literal["auto", "low", "medium", "high", "xhigh", "max"],
     BeforeValidator(_normalize_choice),
     Field(description="low: drafts; xhigh, max: gpt-image-2.5-flare"),
 ]
-Model = Annotated[
-    str, AfterValidator(_check_model), Field(max_length=200, description="image model; left out: the server's")
-]
+Model = Annotated[str, AfterValidator(_check_model), Field(max_length=200, description="default: the server's")]
 Count = Annotated[int, Field(ge=1, le=MAX_PICTURES, description="how many")]
 Background = Annotated[
     Literal["auto", "opaque", "transparent"],
@@ -110,11 +114,32 @@ Keep = Annotated[
     BeforeValidator(_normalize_choice),
     Field(description="exact: only what changed, the rest to the pixel; auto: exact with a mask"),
 ]
+Exported = Annotated[list[Source], Field(min_length=1, max_length=40, description="ids, 'last', numbers, paths")]
+Targets = Annotated[
+    list[str],
+    Field(
+        min_length=1,
+        max_length=40,
+        description="each: [crop L,T,R,B of WxH] [rotate 90] [flip] SIZE [FORMAT] [200kB] [FILE]. 'story jpeg',"
+        " 'hero.webp 1920x1080 200kB', 'a4@300 pdf', 'favicon', 'app icon' (all its sizes)",
+    ),
+]
+Fit = Annotated[
+    Literal["smart", "centre", "pad", "stretch"],
+    BeforeValidator(lambda value: "centre" if _normalize_choice(value) == "center" else _normalize_choice(value)),
+    Field(description="smart: crop round what matters; pad: all of it"),
+]
+Replace = Annotated[bool, Field(description="old files of this tool, unchanged since, go to the trash")]
+Extend = Annotated[
+    str,
+    AfterValidator(_check_extension),
+    Field(max_length=100, description="grow image 1's canvas: `left 512, top 25%`"),
+]
 Since = Annotated[
     str,
-    Field(max_length=60, description="2026-11-22T14:30, yesterday 9:00, last week, 2h ago"),
+    Field(max_length=60, description="2026-11-22T14:30, yesterday 9:00, last week, 2h"),
 ]
-Until = Annotated[str, Field(max_length=60, description="likewise; that day or week included")]
+Until = Annotated[str, Field(max_length=60, description="likewise; that day included")]
 SessionId = Annotated[str, Field(max_length=100, description="from start_edit_session")]
-Abandon = Annotated[bool, Field(description="stop waiting for a sent job, which is billed all the same")]
+Abandon = Annotated[bool, Field(description="only stop waiting for a job that was sent")]
 JobId = Annotated[str, Field(max_length=100, description="job-… from an answer")]

@@ -17,6 +17,9 @@ from .fields import (
     Background,
     Compression,
     Count,
+    Exported,
+    Extend,
+    Fit,
     FromTurn,
     Images,
     JobId,
@@ -32,14 +35,17 @@ from .fields import (
     Prefix,
     Prompt,
     Quality,
+    Replace,
     SessionId,
     Since,
     Size,
     Source,
+    Targets,
     Until,
     User,
 )
 from .normalize import normalize
+from .sizes import MAX_WEBP_EDGE, parse_edges
 from .validation import explain
 
 COSTLIEST_INPUT = (1536, 1024)
@@ -55,6 +61,7 @@ PARAMETER_ORDER = (
     "images",
     "mask",
     "keep",
+    "extend",
     "size",
     "quality",
     "model",
@@ -63,6 +70,9 @@ PARAMETER_ORDER = (
     "output_format",
     "output_compression",
     "moderation",
+    "image",
+    "to",
+    "fit",
     "output_dir",
     "filename_prefix",
     "user",
@@ -128,6 +138,10 @@ class Options(PricedOptions):
                 "`background` 'transparent' needs an output_format that holds transparency; got 'jpeg'."
                 " Set output_format to 'png' or 'webp'"
             )
+        if self.output_format == "webp" and max(parse_edges(self.size) or (0,)) > MAX_WEBP_EDGE:
+            raise ValueError(
+                f"a WebP has edges of at most {MAX_WEBP_EDGE:,} pixels: set output_format to 'png' or 'jpeg'"
+            )
         # The format of the picture in `like` is not known yet.
         is_png = self.output_format == "png" and (
             "output_format" in self.model_fields_set or getattr(self, "like", None) is None
@@ -154,12 +168,24 @@ class WithCount(PricedOptions):
         return self.n
 
 
-class WithImages(PricedOptions):
-    """Adds the pictures that an edit starts from, and a mask."""
+class WithMask(PricedOptions):
+    """Adds what of the first picture is to change, and what is to stay."""
 
-    images: Images
     mask: Mask | None = None
     keep: Keep = "auto"
+    extend: Extend | None = None
+
+    @model_validator(mode="after")
+    def _check_extend_or_mask(self) -> Self:
+        if self.extend and self.mask:
+            raise ValueError("`extend` marks what is new by itself: leave out `mask`, or make two edits")
+        return self
+
+
+class WithImages(WithMask):
+    """Adds the pictures that an edit starts from."""
+
+    images: Images
 
     def assumed_inputs(self) -> list[tuple[int, int]]:
         """Assume `COSTLIEST_INPUT` for each picture, so that the estimate is not too low."""
@@ -199,22 +225,20 @@ class StartSessionRequest(WithImages, Options, WithOutputDir):
     prompt: Annotated[Prompt, Field(description="the first change, and what to keep")]
 
 
-class ContinueSessionRequest(Options):
+class ContinueSessionRequest(WithMask, Options):
     """Continue an edit session: one more turn, or without a prompt only a step back to an earlier one."""
 
     session_id: SessionId
     prompt: Annotated[Prompt, Field(description="the next change; say again what to keep")] = ""
     from_turn: FromTurn | None = None
     images: MoreImages | None = None
-    mask: Mask | None = None
-    keep: Keep = "auto"
 
     @model_validator(mode="after")
     def _check_prompt(self) -> Self:
-        if not self.prompt and (self.from_turn is None or self.images or self.mask):
+        if not self.prompt and (self.from_turn is None or self.images or self.mask or self.extend):
             raise ValueError(
                 "`prompt` is missing: say what to change. To only set the session back to a turn, free, give"
-                " `from_turn` without prompt, images and mask"
+                " `from_turn` alone"
             )
         return self
 
@@ -282,7 +306,7 @@ class ListImagesRequest(Request):
     session_id: Annotated[str, Field(max_length=100, description="the turns of a session")] | None = None
     model: Annotated[str, Field(max_length=300, description="an image model's name")] | None = None
     page: Annotated[int, Field(ge=1, le=100_000, description="20 pictures a page")] = 1
-    contact_sheet: Annotated[bool, Field(description="one picture of numbered thumbnails")] = False
+    contact_sheet: Annotated[bool, Field(description="numbered thumbnails")] = False
 
 
 class ShowImageRequest(Request):
@@ -295,6 +319,15 @@ class ShowImageRequest(Request):
         Annotated[list[Source], Field(min_length=1, max_length=3, description="compare with these; one: what differs")]
         | None
     ) = None
+
+
+class ExportRequest(WithOutputDir):
+    """Make files for use elsewhere of pictures: other sizes and formats, icons, paper."""
+
+    image: Exported
+    to: Targets
+    fit: Fit = "smart"
+    replace: Replace = False
 
 
 class GetJobRequest(Request):

@@ -37,9 +37,15 @@ _SERVERS_OWN = frozenset({"default", "auto"})
 _NUMBER = re.compile(r"(?:#|turn|page|number|no\.?)\s*([0-9]{1,6})", re.IGNORECASE)
 """A number with its noun: "turn 2"."""
 _SESSION_ADDRESS = re.compile(r"\s*gpt-image-2://sessions/", re.IGNORECASE)
-_NUMBERS = re.compile(r"#?[0-9]{1,6}(?:\s*,\s*#?[0-9]{1,6})+")
+_SEPARATOR = re.compile(r"\s*[,;\n]\s*")
+_ONE_OF_SEVERAL = re.compile(
+    r"#?[0-9]{1,6}|last|(?![a-z]{2,}:)[^,;\n]+\.(?:png|jpe?g|webp|gif|bmp|tiff?|avif|hei[cf])", re.IGNORECASE
+)
+"""What stands between commas where a text names several pictures: no other text has so many ends of file names."""
 _MAX_LIST_TEXT = 1_000_000
 """Characters of a list written as text; a longer one is data."""
+_MAX_LIST_PARTS = 1_000
+"""Signs of JSON in such a text; what they stand for takes hundreds of times their memory."""
 
 OTHER_NAMES: Mapping[str, tuple[str, ...]] = {
     "images": (
@@ -51,7 +57,7 @@ OTHER_NAMES: Mapping[str, tuple[str, ...]] = {
     "mask": ("mask_image", "mask_path", "mask_file", "mask_url"),
     "like": ("like_id", "similar_to"),
     "prompt": ("text", "description", "instruction", "instructions"),
-    "size": ("resolution", "dimensions", "image_size", "aspect_ratio", "ratio"),
+    "size": ("resolution", "dimensions", "image_size", "aspect", "aspect_ratio", "ratio"),
     "n": ("count", "num_images", "num_pictures", "number_of_images", "number_of_pictures", "num_outputs"),
     "output_format": ("format", "file_format", "image_format", "file_type"),
     "output_compression": ("compression",),
@@ -66,6 +72,9 @@ OTHER_NAMES: Mapping[str, tuple[str, ...]] = {
     "page": ("page_number",),
     "contact_sheet": ("sheet",),
     "region": ("box", "crop", "area"),
+    "to": ("targets", "target", "sizes", "size", "formats", "format", "exports"),
+    "fit": ("mode", "resize_mode"),
+    "replace": ("overwrite", "force"),
     "inputs": ("input_images", "num_inputs", "images", "image"),
 }
 """Other usual names of each parameter, which are understood where a request has no parameter of that name."""
@@ -78,6 +87,8 @@ def normalize(request: type[BaseModel], arguments: Mapping[str, Any]) -> dict[st
     """
     given = {name: value for name, value in arguments.items() if not _is_nothing(name, value)}
     read = _with_own_names(request, given)
+    if "against" in request.model_fields and "against" not in read:
+        read |= _side_by_side(read.get("image"))
     return {name: value for name, value in read.items() if not _is_nothing(name, value)}
 
 
@@ -129,8 +140,10 @@ def _plain(name: str) -> str:
 
 
 def _read_value(request: type[BaseModel], name: str, value: object) -> object:
-    if name in {"images", "against"}:
+    if name in {"images", "against"} or (name == "image" and "to" in request.model_fields):
         return _pictures(value)
+    if name == "to":
+        return _texts(value)
     if name in _PICTURES:
         return _picture(value)
     if name == "inputs" and isinstance(value, list):
@@ -155,7 +168,9 @@ def _read_text(name: str, text: str) -> str | None:
         case "model" if text.strip().lower() in _SERVERS_OWN:
             return None
         case "session_id":
-            return _SESSION_ADDRESS.sub("", text)
+            # Matched at the beginning alone: a search for white space takes time that grows with its square.
+            address = _SESSION_ADDRESS.match(text)
+            return text[address.end() :] if address else text
         case "from_turn" | "page" if number := _NUMBER.fullmatch(text.strip()):
             return number[1]
         case _:
@@ -173,11 +188,23 @@ def _unwrapped(value: object) -> object:
     return value  # pyright: ignore[reportUnknownVariableType]
 
 
+def _texts(value: object) -> object:
+    """The list of texts that a value stands for; one text may hold several, parted by semicolons, lines or commas."""
+    value = _from_text(value)
+    if not isinstance(value, str):
+        return value
+    texts = [part.strip() for part in re.split(r"[;\n]", value) if part.strip()]
+    if len(texts) == 1 and "crop" not in texts[0].lower():
+        texts = [part.strip() for part in texts[0].split(",") if part.strip()]
+    return texts
+
+
 def _pictures(value: object) -> object:
     """The list of pictures that a value stands for: a list, a list in a list, one as text, or a single picture."""
     value = _from_text(value)
-    if isinstance(value, str) and _NUMBERS.fullmatch(value.strip()):
-        value = re.split(r"\s*,\s*", value.strip())
+    if isinstance(value, str) and len(value) <= _MAX_LIST_TEXT:
+        parts = _SEPARATOR.split(value.strip())
+        value = parts if len(parts) > 1 and all(map(_ONE_OF_SEVERAL.fullmatch, parts)) else value
     if not isinstance(value, list | tuple):
         return value if isinstance(value, bool) else [_picture(value)]
     items = cast("list[object]", value)
@@ -203,9 +230,18 @@ def _picture(value: object) -> object:
     return cast("object", read)
 
 
+def _side_by_side(image: object) -> dict[str, object]:
+    """Several pictures where one is asked for: the first one, and those that it is compared with."""
+    several = _pictures(image)
+    several = cast("list[object]", several) if isinstance(several, list) else []
+    return {"image": several[0], "against": several[1:]} if len(several) > 1 else {}
+
+
 def _from_text(value: object) -> object:
     """The list or object that a text holds as JSON, or as Python prints it; any other value as it is."""
     if not isinstance(value, str) or value.strip()[:1] not in {"[", "{"} or len(value) > _MAX_LIST_TEXT:
+        return value
+    if sum(value.count(sign) for sign in "[{(,:+-") > _MAX_LIST_PARTS:
         return value
     for read in (json.loads, ast.literal_eval):
         try:

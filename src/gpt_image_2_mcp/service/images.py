@@ -33,6 +33,7 @@ from ..jobs.news import NewsFeed
 from ..jobs.report import Report
 from ..jobs.runner import JobRunner, ProgressCallback
 from ..jobs.serialization import TOOLS
+from ..library.exporter import Exporter
 from ..library.library import Library
 from ..library.viewer import Viewer
 from ..parameters.capabilities import check_model
@@ -40,6 +41,7 @@ from ..parameters.models import (
     ContinueSessionRequest,
     CostsRequest,
     EndSessionRequest,
+    ExportRequest,
     GenerateRequest,
     PaidRequest,
     RequestT,
@@ -64,7 +66,7 @@ INCOMPLETE = (
 class ImageService:
     """Makes and edits pictures, keeps edit sessions, and tells the costs; `app.open_service` opens one.
 
-    Work on pictures that exist is in `library` (find, export, rebuild) and `viewer` (show, contact sheet).
+    Work on pictures that exist is in `library` (find, copy, rebuild), `viewer` (show, contact sheet) and `exporter`.
     """
 
     def __init__(
@@ -82,11 +84,13 @@ class ImageService:
         news: NewsFeed,
         library: Library,
         viewer: Viewer,
+        exporter: Exporter,
     ) -> None:
         """Use the parts that `app.open_service` made."""
         self.settings = settings
         self.library = library
         self.viewer = viewer
+        self.exporter = exporter
         self.news = news
         self._pipeline = pipeline
         self._spending = spending
@@ -156,8 +160,8 @@ class ImageService:
             report = replace(report, warnings=(again, *report.warnings))
         # Only when the report is returned: a call that is repeated before that must mean the same picture by `last`.
         if self._references.last_id != report.wanted[-1].id:
-            job.working_job.last_before = self._references.last_id
-        self._references.last_id = report.wanted[-1].id
+            job.working_job.newest_before = self._references.newest
+        self._references.note_answer([image.id for image in report.wanted])
         return report
 
     def take_back(self, job: Job) -> bool:
@@ -169,7 +173,7 @@ class ImageService:
         outcome = job.working_job.outcome
         is_back = self._jobs.take_back(job)
         if is_back and isinstance(outcome, Report) and self._references.last_id == outcome.wanted[-1].id:
-            self._references.last_id = job.working_job.last_before
+            self._references.newest = job.working_job.newest_before
         return is_back
 
     async def job(self, job_id: str) -> Job:
@@ -202,12 +206,13 @@ class ImageService:
         return self._jobs.is_working
 
     def remembered(self) -> dict[str, Any]:
-        """What `last` and the numbers of the last contact sheet mean in this chat, as a JSON object for `recall`."""
-        return {"last": self._references.last_id, "sheet": dict(self._references.sheet_ids)}
+        """What `last` and numbers of pictures mean in this chat, as a JSON object for `recall`."""
+        last_id, answer_ids = self._references.newest
+        return {"last": last_id, "answer": answer_ids, "sheet": dict(self._references.sheet_ids)}
 
     def recall(self, remembered: Mapping[str, Any]) -> None:
         """Go on with what `remembered` gave in an earlier process."""
-        self._references.last_id = remembered["last"]
+        self._references.newest = remembered["last"], tuple(remembered.get("answer", ()))
         self._references.sheet_ids = {int(number): picture for number, picture in remembered["sheet"].items()}
 
     async def end_session(self, request: EndSessionRequest) -> Session | None:
@@ -249,11 +254,13 @@ class ImageService:
             return request
         return await with_model_of_turn(request, self.settings, self._writer)
 
-    async def find_private(self, request: PaidRequest | ShowImageRequest) -> list[PrivateFile]:
+    async def find_private(self, request: PaidRequest | ShowImageRequest | ExportRequest) -> list[PrivateFile]:
         """The files that a request names and that are read only with the person's yes."""
         match request:
             case GenerateRequest():
                 return []
+            case ExportRequest():
+                references = request.image
             case ShowImageRequest():
                 references = [request.image, *([request.mask] if request.mask else ()), *(request.against or ())]
             case _:
@@ -282,7 +289,8 @@ class ImageService:
             inputs = Inputs()
             if not isinstance(request, GenerateRequest):
                 inputs = await self._reader.read(request.images, request.mask, searches=False)
-        return await self._spending.check_budgets(self._pipeline.priced(request, inputs))
+        part = self._pipeline.plan(request, inputs)
+        return await self._spending.check_budgets(self._pipeline.priced(request, inputs, part))
 
     async def estimate(self, request: PaidRequest | CostsRequest) -> Estimate | None:
         """The estimate for a request whose input images are not read yet; None if the model's price is not known."""

@@ -58,13 +58,13 @@ def saved_files(folder: Path, stem: str) -> list[Path]:
         OSError: the folder cannot be listed.
 
     """
-    own_name = re.compile(rf"{re.escape(stem)}(-\d+)?({EXACT_SUFFIX})?\.[a-z0-9]+")
+    own_name = re.compile(rf"{re.escape(stem)}(-\d+)?({EXACT_SUFFIX}|-\d+x\d+)?\.[a-z0-9]+")
     return sorted(path for path in folder.iterdir() if own_name.fullmatch(path.name))
 
 
 @dataclass(frozen=True, slots=True)
 class Name:
-    """What the pictures of one request are called: `<kind>-<time>-<token>[-<prefix>][-<number>][-exact]`."""
+    """What the pictures of one request are called: `<kind>-<time>-<token>[-<prefix>][-<number>][-exact|-<size>]`."""
 
     kind: Kind
     when: datetime
@@ -92,7 +92,7 @@ class Name:
 
 @dataclass(frozen=True, slots=True)
 class SavedImage:
-    """A picture on the disk: the API's bytes or a composite, and what they are."""
+    """A picture on the disk: the API's bytes, a composite, or one in another size, and what they are."""
 
     path: Path
     facts: Facts
@@ -101,14 +101,21 @@ class SavedImage:
     broken: bool = False
     """Whether the file is damaged: it is kept as it came, and not shown."""
     made_from: str | None = None
-    """The id of the API's picture that a composite was made from; None for what the API sent."""
+    """The id of the picture that this one was made from here; None for what the API sent."""
     proof: Mapping[str, Any] | None = None
     """What was counted in a composite; see `pixels.proof_text`."""
+    change: str | None = None
+    """How a picture was brought to the size that was asked for; None for one that was not."""
 
     @property
     def id(self) -> str:
         """The file's name without its extension."""
         return self.path.stem
+
+    @property
+    def role(self) -> Literal["delivered", "exact", "model"]:
+        """What it is of its job: what was asked for in another size, a composite, or what the API sent."""
+        return "delivered" if self.change else "exact" if self.made_from else "model"
 
     @property
     def mime_type(self) -> str:

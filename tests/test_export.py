@@ -13,7 +13,7 @@ from workbench import Bench, said
 
 from gpt_image_2_mcp.errors import BadRequest
 from gpt_image_2_mcp.images.attention import look_at
-from gpt_image_2_mcp.parameters.targets import read_target
+from gpt_image_2_mcp.library.targets import read_target
 
 pytestmark = pytest.mark.anyio
 

@@ -126,7 +126,8 @@ def _icons(image: "Image.Image", icon_set: str, fit: str) -> "list[tuple[dict[st
         small = _scaled(whole, icon.edge)
         kind = icon.path.rpartition(".")[2]
         data = _ico(small) if kind == "ico" else write_picture(small, cast("WrittenFormat", kind)).data
-        facts = {**fitted.as_dict(), "scale": icon.edge / fitted.source[0], "kind": kind}
+        # One sentence for the whole set: that most of it is scaled down is no news.
+        facts = {**fitted.as_dict(), "scale": max(fitted.scale, 1), "kind": kind}
         parts.append(_part(icon.path, small, data, {**facts, "note": note if icon.is_opaque else ""}))
     for path, data in lists_of(icon_set).items():
         facts = {"path": path, "width": None, "height": None, "bytes": len(data), "thumbnail": 0, "kind": "json"}

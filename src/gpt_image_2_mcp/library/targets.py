@@ -10,12 +10,13 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from ..errors import BadRequest, shown
+from ..parameters.sizes import SizeWish, read_size
 from ..paths.plain_names import ALLOWED, is_plain, suggest_plain
-from .sizes import SizeWish, read_size
 
 FORMATS: Final = ("png", "jpeg", "webp", "avif", "tiff", "pdf", "ico", "icns")
 ICON_SETS: Final = {"favicon": "favicon", "favicons": "favicon", "app icon": "app icon", "app icons": "app icon"}
-MAX_TARGETS: Final = 40
+MAX_TARGET_TEXT: Final = 300
+"""Characters of a target."""
 EXAMPLES: Final = "1080x1080, story jpeg, og webp 200kB, favicon, app icon, a4@300 pdf, hero.webp 1920x1080"
 
 _ENDING: Final = r"\.(png|jpe?g|webp|avif|tiff?|pdf|ico|icns)"
@@ -86,6 +87,8 @@ def read_target(text: str) -> Target:
 
     """
     what = f"The target {shown(text)}"
+    if len(text) > MAX_TARGET_TEXT:
+        raise BadRequest(f"{what} has {len(text):,} characters, and {MAX_TARGET_TEXT} are the most.")
     path, rest = _take_path(text.strip())
     steps, rest = _take_steps(rest, what)
     limit, rest = _take_limit(rest)

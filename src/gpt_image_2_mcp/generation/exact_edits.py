@@ -114,9 +114,7 @@ class ExactEdits:
                 failure = f"{proof['differing_outside']:,} pixels outside of the mask differed"
                 break
             warnings = proof_warnings(proof)
-            lossy: list[FileFormat] = [
-                kind for kind in (sniff(original), sniff(model)) if kind is not None and kind != "png"
-            ]
+            lossy: list[FileFormat] = [kind for kind in (sniff(original), sniff(model)) if kind and kind != "png"]
             warnings += [NO_PNG.format(kind=WITH_ARTICLE[kind]) for kind in lossy[:1]]
             if len(found.data) > MAX_BYTES:
                 warnings.append(TOO_LARGE.format(size=len(found.data), most=MAX_BYTES))

@@ -306,7 +306,7 @@ class ListImagesRequest(Request):
     session_id: Annotated[str, Field(max_length=100, description="the turns of a session")] | None = None
     model: Annotated[str, Field(max_length=300, description="an image model's name")] | None = None
     page: Annotated[int, Field(ge=1, le=100_000, description="20 pictures a page")] = 1
-    contact_sheet: Annotated[bool, Field(description="one picture of numbered thumbnails")] = False
+    contact_sheet: Annotated[bool, Field(description="numbered thumbnails")] = False
 
 
 class ShowImageRequest(Request):

@@ -77,6 +77,7 @@ def test_a_target_is_said_as_people_say_it(text: str, found: dict[str, Any]) -> 
     [
         ("large", "its size is auto"),
         ("hero.webp png", "names a webp file and the format png"),
+        ("hero.gif story", "the formats are png, jpeg"),
         ("-rf.png", "cannot be called '-rf.png'"),
         ("con.png", "Call it '_con.png'"),
         ("crop 9,9,3,3 square", "LEFT,TOP,RIGHT,BOTTOM"),

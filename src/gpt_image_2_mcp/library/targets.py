@@ -37,6 +37,7 @@ _ROTATE: Final = re.compile(
 )
 _FLIP: Final = re.compile(r"\b(?:flip|mirror)(?:ped|ed)?(?:\s+(horizontal|vertical)(?:ly)?)?\b", re.IGNORECASE)
 _FORMAT: Final = re.compile(r"(?:^|(?<=[\s.]))(png|jpe?g|webp|avif|tiff?|pdf|ico|icns)(?=[\s,]|$)", re.IGNORECASE)
+_OTHER_FORMAT: Final = re.compile(r"(?:\.|\b)(gif|bmp|svg|heic|heif|psd|eps|ai|jxl|jp2)\b", re.IGNORECASE)
 _FILLERS: Final = re.compile(r"\b(?:as|at|to|a|an|the|size|file|format|named|called)\b|[,;]")
 _WHOLE: Final = frozenset({"", "original", "full size", "same", "own"})
 
@@ -106,6 +107,8 @@ def read_target(text: str) -> Target:
     is_plain_set = not (kind or limit or name) and words.lower() in ICON_SETS
     if is_plain_set:
         return Target(text, icon_set=ICON_SETS[words.lower()], steps=steps)
+    if other := _OTHER_FORMAT.search(words):
+        raise BadRequest(f"{what} asks for {shown(other[1])}; the formats are {', '.join(FORMATS)}.")
     size = None
     if words.lower() not in _WHOLE:
         try:

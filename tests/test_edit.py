@@ -90,6 +90,7 @@ Edited: 2 pictures by the built-in sandbox in place of gpt-image-2, 1024x640, qu
 bytes together.
 FOLDER/sandbox/edit-TIME-HEX-1.png
 FOLDER/sandbox/edit-TIME-HEX-2.png
+Each picture is shown at its own size. To point at a part in `mask`: `box LEFT,TOP WIDTHxHEIGHT`.
 From: WORK/photo.png
 Tokens: 642 in, 1,912 out; free, gpt-image-2 would have cost about $0.0625.\
 """)
@@ -132,7 +133,12 @@ async def test_a_picture_that_the_api_would_refuse_is_made_plain_first_and_that_
     answer = await bench.made("edit_image", prompt="bluer", images=["cmyk.jpg"], size=SMALL)
     assert bench.last().files[0].sha256 != sha256(photo)
     assert answer.report["warnings"] == snapshot(
-        ["cmyk.jpg was converted from CMYK to RGB and re-encoded as JPEG: the API takes no CMYK."]
+        [
+            (
+                "cmyk.jpg was converted from CMYK to RGB and re-encoded as JPEG: the API takes no CMYK, and without a"
+                " profile its colours are a guess."
+            )
+        ]
     )
     assert answer.report["warnings"][0] in answer.text
 

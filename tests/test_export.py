@@ -13,7 +13,7 @@ from workbench import Bench, said
 
 from gpt_image_2_mcp.errors import BadRequest
 from gpt_image_2_mcp.images.attention import look_at
-from gpt_image_2_mcp.parameters.targets import read_target
+from gpt_image_2_mcp.library.targets import read_target
 
 pytestmark = pytest.mark.anyio
 
@@ -77,12 +77,13 @@ def test_a_target_is_said_as_people_say_it(text: str, found: dict[str, Any]) -> 
     [
         ("large", "its size is auto"),
         ("hero.webp png", "names a webp file and the format png"),
+        ("hero.gif story", "the formats are png, jpeg"),
         ("-rf.png", "cannot be called '-rf.png'"),
         ("con.png", "Call it '_con.png'"),
         ("crop 9,9,3,3 square", "LEFT,TOP,RIGHT,BOTTOM"),
         ("40000x40000", "16 to 20,000 pixels"),
         (f"64x64 {'9' * 400}kB", "its size is auto"),
-        (f"64x64{' ' * 100_000}png", "500 characters are the most"),
+        (f"64x64{' ' * 100_000}png", "300 are the most"),
     ],
 )
 def test_a_target_that_is_none_is_refused_with_the_rule(text: str, why: str) -> None:

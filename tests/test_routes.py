@@ -95,6 +95,7 @@ async def test_what_a_fall_back_says(bench: Bench) -> None:
 Edited: 1 picture by the built-in sandbox in place of gpt-image-2, 1024x640, quality medium, PNG, N
 bytes.
 FOLDER/sandbox/edit-TIME-HEX.png
+The picture is shown at its own size. To point at a part in `mask`: `box LEFT,TOP WIDTHxHEIGHT`.
 From: WORK/photo.png
 Tokens: 642 in, 956 out; free, gpt-image-2 would have cost about $0.0341.
 Note: OpenAI does not edit with 'gpt-image-2' on /images/edits (400); the backend says: "Invalid
@@ -150,6 +151,15 @@ async def test_any_other_refusal_is_that_refusal_and_no_reason_to_fall_back(benc
     assert len(bench.seen()) == refusal.times
     await edited(bench)
     assert bench.last().path == EDITS
+
+
+async def test_a_404_that_both_routes_give_decides_nothing(bench: Bench) -> None:
+    """A gateway that knows no address for a moment has said nothing of its routes."""
+    bench.photo()
+    bench.knobs.faults = [Fault("html", status=404, route=route) for route in ("edits", "responses")]
+    await bench.refused("edit_image", prompt="bluer", images=["photo.png"], size=SMALL)
+    await edited(bench)
+    assert [seen.path for seen in bench.seen()] == [EDITS, RESPONSES, EDITS]
 
 
 async def test_a_generation_never_falls_back(bench: Bench) -> None:

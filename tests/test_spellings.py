@@ -16,6 +16,7 @@ from gpt_image_2_mcp.parameters.models import (
     ContinueSessionRequest,
     CostsRequest,
     EditRequest,
+    ExportRequest,
     GenerateRequest,
     GetJobRequest,
     ListImagesRequest,
@@ -174,7 +175,7 @@ def test_a_valid_call_in_any_of_these_spellings_means_the_same_call(tool: str, d
     spelled: dict[str, Any] = {}
     for name, value in arguments.items():
         respelled = value
-        if name == "images":
+        if name == "images" or (tool, name) == ("export_image", "image"):
             items = [data.draw(st.sampled_from(PICTURE_FORMS[:5]))(item) for item in value]
             respelled = data.draw(st.sampled_from(LIST_FORMS))(items)
         elif name in {"image", "mask", "like"}:
@@ -194,6 +195,15 @@ def test_a_valid_call_in_any_of_these_spellings_means_the_same_call(tool: str, d
         (GenerateRequest, {"prompt": {"type": "text", "text": "a fox"}}, {"prompt": "a fox"}),
         (GenerateRequest, {"prompt": "x", "n": [2], "size": ["1024x640"]}, {"prompt": "x", "n": 2, "size": "1024x640"}),
         (GenerateRequest, {"prompt": "x", "model": "default"}, {"prompt": "x"}),
+        (GenerateRequest, {"prompt": "x", "aspect": "4:5"}, {"prompt": "x", "size": "1024x1280"}),
+        (ExportRequest, {"images": "last", "targets": "story; og"}, {"image": ["last"], "to": ["story", "og"]}),
+        (ExportRequest, {"image": ["1", 2], "to": '["a4"]'}, {"image": ["1", "2"], "to": ["a4"]}),
+        (ExportRequest, {"image": "7", "to": "story jpeg, og"}, {"image": ["7"], "to": ["story jpeg", "og"]}),
+        (
+            ExportRequest,
+            {"image": "7", "to": "crop 1,2,3,4 100x100", "fit": "center"},
+            {"image": ["7"], "to": ["crop 1,2,3,4 100x100"], "fit": "centre"},
+        ),
         (GenerateRequest, {"prompt": "x", "model": " Auto "}, {"prompt": "x"}),
         (ContinueSessionRequest, {"session_id": "s", "back_to": "turn 2"}, {"session_id": "s", "from_turn": 2}),
         (ContinueSessionRequest, {"session_id": "s", "from_turn": "#2"}, {"session_id": "s", "from_turn": 2}),

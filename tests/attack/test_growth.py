@@ -8,6 +8,7 @@ from patience import rounds
 from promises import promise
 
 from gpt_image_2_mcp.errors import BadRequest
+from gpt_image_2_mcp.library.targets import read_target
 from gpt_image_2_mcp.masks.found import parse_find
 from gpt_image_2_mcp.masks.words import parse_words as parse_mask
 from gpt_image_2_mcp.openai_api.body_reader import read_body
@@ -25,7 +26,6 @@ from gpt_image_2_mcp.parameters.models import (
     parse,
 )
 from gpt_image_2_mcp.parameters.normalize import normalize
-from gpt_image_2_mcp.parameters.targets import read_target
 from gpt_image_2_mcp.redaction.key import redact_key
 from gpt_image_2_mcp.redaction.printable import printable, quoted_line
 

@@ -162,11 +162,21 @@ def rgb(data: bytes) -> bytes:
         return image.tobytes()
 
 
+def test_a_jpeg_with_arithmetic_coding_is_rebuilt_since_few_programs_read_it() -> None:
+    data = saved(Image.new("L", (8, 8), 100), "JPEG")
+    tables = data[data.index(b"\xff\xc4") : data.index(b"\xff\xda")]
+    scan = data[data.index(b"\xff\xda") :][:10]
+    coded = data[: data.index(tables)].replace(b"\xff\xc0", b"\xff\xc9") + scan + b"\0\0\0\0\xff\xd9"
+    judged = validate(coded, name="a.jpg")
+    assert judged.change == "a.jpg was decoded from arithmetic coding and re-encoded as JPEG: few programs read that."
+    assert b"\xff\xc9" not in judged.data
+
+
 def test_a_change_is_told_with_its_reason() -> None:
     several = validate(saved(corners("CMYK"), "JPEG", exif=exif(6)), name="portrait.jpg").change
     assert several == snapshot(
         "portrait.jpg was turned upright, converted from CMYK to RGB and re-encoded as JPEG: its EXIF orientation "
-        "would have been ignored; the API takes no CMYK."
+        "would have been ignored; the API takes no CMYK, and without a profile its colours are a guess."
     )
 
 

@@ -24,6 +24,7 @@ _ADAM7 = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), 
 _JPEG_COLOURS: Mapping[int, Colour] = MappingProxyType({1: "grey", 3: "rgb", 4: "cmyk"})
 _JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _JPEG_SEQUENTIAL = frozenset({0xC0, 0xC1})
+_FIRST_ARITHMETIC = 0xC9
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,8 @@ class Header:
     animated: bool = False
     several: bool = False
     """Whether a JPEG contains further pictures (MPO, Ultra HDR)."""
+    arithmetic: bool = False
+    """Whether a JPEG has arithmetic coding, which browsers and most programs do not read."""
     inflated: int = 0
     """Bytes of a PNG's pixel data once it is decompressed."""
     buffered: int = 0
@@ -117,11 +120,11 @@ def _inflated(width: int, height: int, *, bits: int, interlaced: bool) -> int:
 
 def _jpeg_header(data: bytes) -> Header:
     frames: list[bytes] = []
-    several = progressive = False
+    several = progressive = arithmetic = False
     for marker, start, end in jpeg_segments(data):
         if marker in _JPEG_FRAMES:
             frames.append(data[start:end])
-            progressive = marker not in _JPEG_SEQUENTIAL
+            progressive, arithmetic = marker not in _JPEG_SEQUENTIAL, marker >= _FIRST_ARITHMETIC
         several = several or (marker == APP2 and data.startswith(b"MPF\0", start))
         if marker == SOS:
             # Colours in scans of their own are put together in memory, as a progressive picture is.
@@ -139,6 +142,7 @@ def _jpeg_header(data: bytes) -> Header:
         colour=colour,
         bits=frame[0],
         several=several,
+        arithmetic=arithmetic,
         buffered=_coefficients(frame, width, height) if progressive else 0,
     )
 

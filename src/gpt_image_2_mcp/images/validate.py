@@ -211,7 +211,7 @@ def _rebuilt(
 def _look(image: "Image.Image", header: Header) -> tuple[int, list[tuple[str, str]]]:
     """The EXIF orientation of an opened picture, and what must be converted: pairs of what is done and why."""
     orientation = exif_orientation(image)
-    return orientation, _changes(header, turned=orientation > 1) + _changes_of_colours(image)
+    return orientation, _changes(header, image, turned=orientation > 1) + _changes_of_colours(image)
 
 
 def _changes_of_colours(image: "Image.Image") -> list[tuple[str, str]]:
@@ -271,13 +271,15 @@ def _open(data: bytes, header: Header, *, name: str) -> "Generator[Image.Image]"
         ) from None
 
 
-def _changes(header: Header, *, turned: bool) -> list[tuple[str, str]]:
+def _changes(header: Header, image: "Image.Image", *, turned: bool) -> list[tuple[str, str]]:
     """What must be converted so that the API takes the picture: pairs of what is done and why. Empty if nothing."""
     alpha = header.facts.alpha
+    guessed = "" if image.info.get("icc_profile") else ", and without a profile its colours are a guess"
     known = [
         (turned, "turned upright", "its EXIF orientation would have been ignored"),
+        (header.arithmetic, "decoded from arithmetic coding", "few programs read that"),
         (header.animated, "reduced to its first frame", "the API takes no animation"),
-        (header.colour == "cmyk", "converted from CMYK to RGB", "the API takes no CMYK"),
+        (header.colour == "cmyk", "converted from CMYK to RGB", f"the API takes no CMYK{guessed}"),
         (header.colour == "palette", f"expanded to {'RGBA' if alpha else 'RGB'}", "the API may refuse a palette"),
         (header.colour == "grey+alpha", "expanded to RGBA", "the API may refuse grey with alpha"),
         (

@@ -83,7 +83,7 @@ def _check_ratio(own: Size, size: Size, name: str) -> None:
         raise UnreadableSource(
             f"{name} is {own[0]}x{own[1]} and the first picture {size[0]}x{size[1]}: a mask has the size of that"
             " picture, or another one of the same ratio."
-            f"{' A photo is turned upright before it is sent: turn the mask as well.' if turned else ''}"
+            f"{' If the photo was turned upright, turn the mask as well.' if turned else ''}"
         )
 
 

@@ -37,7 +37,7 @@ costs money and takes 10 seconds to 4 minutes.
 - Tell the person each file's absolute path from the answer: many clients do not show them the picture.
 - Pictures attached to the chat do not reach this server. `images` and `mask` take a path on this computer (relative: \
 from the server's own folder), an http(s) URL, a data URL, or a picture made here: its id, `last` (the newest of this \
-chat, also one made a moment ago), or its number on the last contact sheet.
+chat, also one made a moment ago), or its number on the last contact sheet or in the last answer with several.
 - For several changes to one picture use start_edit_session and continue_edit_session, one change a turn; repeat \
 what is to stay. from_turn goes back to an earlier turn and branches.
 - list_images finds earlier pictures, of other chats too ("the blue one from this morning"); with contact_sheet the \

@@ -82,7 +82,7 @@ def test_a_target_is_said_as_people_say_it(text: str, found: dict[str, Any]) -> 
         ("con.png", "Call it '_con.png'"),
         ("crop 9,9,3,3 square", "LEFT,TOP,RIGHT,BOTTOM"),
         ("40000x40000", "16 to 20,000 pixels"),
-        (f"64x64 {'9' * 290}kB", "its size is auto"),
+        (f"64x64 {'9' * 290}kB", "its size"),
         (f"64x64{' ' * 100_000}png", "300 are the most"),
     ],
 )

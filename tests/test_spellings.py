@@ -51,7 +51,9 @@ IMAGES: list[tuple[object, list[str]]] = [
     ("[draft] fox.png", ["[draft] fox.png"]),
     ("a.png, dir/b 2.JPG", ["a.png", "dir/b 2.JPG"]),
     ("a.png\nb.heic; last", ["a.png", "b.heic", "last"]),
+    ('"a.png", "b.png",', ['"a.png"', '"b.png"']),
     ("Paris, 2024.png", ["Paris, 2024.png"]),
+    (",", [","]),
     (["a.png,b.png"], ["a.png,b.png"]),
     ("data:image/png;base64,AAAA", ["data:image/png;base64,AAAA"]),
     ("https://example.com/a.png,b.png", ["https://example.com/a.png,b.png"]),
@@ -174,7 +176,7 @@ def test_a_valid_call_in_any_of_these_spellings_means_the_same_call(tool: str, d
     spelled: dict[str, Any] = {}
     for name, value in arguments.items():
         respelled = value
-        if name == "images":
+        if name == "images" or (tool, name) == ("export_image", "image"):
             items = [data.draw(st.sampled_from(PICTURE_FORMS[:5]))(item) for item in value]
             respelled = data.draw(st.sampled_from(LIST_FORMS))(items)
         elif name in {"image", "mask", "like"}:

@@ -40,6 +40,9 @@ TREE: Final = ROOT / "docs" / "session-tree.txt"
 BENCH: Final = ROOT / "docs" / "bench.json"
 """What `make bench BENCH=--publish` measured."""
 
+EXACT: Final = ROOT / "docs" / "exact-edits.json"
+"""What it measured of exact edits."""
+
 PICTURE_STAMP: Final = "20261126-220707-bf01be"
 """Time and random digits of the picture in the tree: always the same, so that a new demo changes no document."""
 
@@ -208,6 +211,18 @@ def benchmark() -> str:
     )
 
 
+def exact_edits() -> str:
+    """Each figure of exact edits with its bound."""
+    measured = json.loads(EXACT.read_text(encoding="utf-8"))
+    rows = ["| | measured | bound |", "|---|---|---|"]
+    for row in measured["rows"]:
+        goal, what = row["goal"], row["section"].removeprefix("Exact edits: ")
+        bound = f"at least {goal['at_least']:g}" if "at_least" in goal else f"at most {goal['at_most']:g}"
+        rows.append(f"| {what}: {row['name']} | {row['median']:.4g} {row['unit']} | {bound} |")
+    header = measured["header"]
+    return "\n".join([f"{header['date']}, {header['machine']}, {header['python']}:", "", *rows])
+
+
 def _figures(section: str, rows: Sequence[Mapping[str, Any]]) -> list[str]:
     lines: list[str] = []
     for row in sorted(rows, key=_share)[-1:] if len(rows) > MAX_ROWS else rows:
@@ -267,6 +282,7 @@ PAGES: Final[Mapping[str, Mapping[str, Callable[[], str]]]] = {
     "README.md": {"badges": badges},
     "SECURITY.md": {"promises": promises},
     "docs/command-line.md": {"command-line": command_line},
+    "docs/exact-edits.md": {"exact-edits": exact_edits},
     "docs/install.md": {"clients": clients_section},
     "docs/performance.md": {"bench": benchmark},
     "docs/sandbox.md": {"triggers": triggers_table},

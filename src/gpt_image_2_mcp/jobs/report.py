@@ -110,8 +110,11 @@ class Report:
             report |= {"tree": self.tree} | ({"branch": True} if position.is_branch else {})
         return report
 
-    def text(self) -> str:
-        """The report as a text: what was made, the files, the cost, the warnings; at most `MAX_TEXT` characters."""
+    def text(self, *, shown: str = "") -> str:
+        """The report as a text: what was made, the files, the cost, the warnings; at most `MAX_TEXT` characters.
+
+        `shown` is a line about the previews beside it.
+        """
         lines = [self._headline()]
         for image in self.wanted:
             lines.append(str(image.path))
@@ -121,6 +124,7 @@ class Report:
             name = "The exact edit in its own size" if image.role == "exact" else "The model's own picture"
             lines.append(f"{name}: {image.path}")
             lines += [proof_text(image.proof)] if image.proof else []
+        lines += [shown] if shown else []
         lines += [f"From: {shorten_line(name, MAX_INPUT_NAME)}" for name in self.inputs]
         lines.append(self._cost_line())
         lines += [] if self.position is None else position_lines(self.position, self.tree)

@@ -14,8 +14,7 @@ from ..catalogue.picture_record import Picture
 from ..catalogue.search_query import Overview, SearchQuery, SearchResult
 from ..errors import BadRequest, ChildFailed, UnreadableSource, shown
 from ..images.formats import MIME
-from ..images.headers import facts as facts_of
-from ..images.preview import MAX_PICTURE_BYTES, POINTING_EDGE, Preview, make_preview
+from ..images.preview import MAX_PICTURE_BYTES, POINTING_EDGE, Preview, make_preview, pointing_text
 from ..inputs import InputImage
 from ..inputs.reader import InputReader
 from ..inputs.references import References
@@ -237,7 +236,7 @@ def _preview_of(data: bytes, name: str, region: str | None) -> tuple[Preview, st
     if shown is None:
         raise UnreadableSource(f"The picture {name} cannot be decoded.")
     whole = f"The whole picture, {facts.width}x{facts.height}"
-    return shown, f"{whole}, {_pointing(shown, (facts.width, facts.height))}"
+    return shown, f"{whole}, {pointing_text(shown, (facts.width, facts.height))}"
 
 
 def _compared(pictures: Sequence[InputImage]) -> tuple[Preview, str]:
@@ -259,16 +258,5 @@ def _masked_preview(image: InputImage, mask: InputImage, name: str) -> tuple[Pre
     except (ValueError, ChildFailed) as error:
         raise UnreadableSource(f"The mask of the picture {name} cannot be shown: {error}.") from None
     preview = Preview(pybase64.b64encode_as_string(data), MIME["jpeg"])
-    said = f"{mask.change} What stays is grey. The picture is {_pointing(preview, (image.width, image.height))}"
+    said = f"{mask.change} What stays is grey. The picture is {pointing_text(preview, (image.width, image.height))}"
     return preview, said
-
-
-def _pointing(preview: Preview, size: tuple[int, int]) -> str:
-    """The size at which a whole picture is shown, and how a mask says what was seen there."""
-    import pybase64
-
-    seen = facts_of(pybase64.b64decode(preview.base64))
-    if (seen.width, seen.height) == size:
-        return "shown at its own size. To point at a part in `mask`: `box LEFT,TOP WIDTHxHEIGHT`."
-    frame = f"{seen.width}x{seen.height}"
-    return f"shown at {frame}. To point at a part in `mask`: `box LEFT,TOP WIDTHxHEIGHT of {frame}`."

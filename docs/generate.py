@@ -289,8 +289,8 @@ PAGES: Final[Mapping[str, Mapping[str, Callable[[], str]]]] = {
     "docs/settings.md": {"settings": settings_table},
     "docs/troubleshooting.md": {"troubles": troubles_table},
     "docs/tools.md": {
-        "sizes": sizes_table,
         "tools": tools_table,
+        "sizes": sizes_table,
         "session-tree": session_tree,
         "prompts": prompts_table,
     },

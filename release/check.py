@@ -11,6 +11,7 @@ import sys
 import tarfile
 import time
 from collections.abc import Callable, Sequence
+from itertools import product
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
@@ -40,6 +41,15 @@ IN_THE_SOURCE: Final = (
     "requirements.txt",
     "src/gpt_image_2_mcp/__init__.py",
     "tests/conftest.py",
+)
+PYTHONS: Final = ("3.11", "3.14")
+SYSTEMS: Final = (
+    "x86_64-unknown-linux-gnu",
+    "aarch64-unknown-linux-gnu",
+    "aarch64-apple-darwin",
+    "x86_64-apple-darwin",
+    "x86_64-pc-windows-msvc",
+    "aarch64-pc-windows-msvc",
 )
 NEVER_THERE: Final = re.compile(
     r"(^|/)(\.env|\.git/|\.venv/|node_modules/|__pycache__/|demo-output/|dist/|.*\.(pyc|key)$)"
@@ -120,6 +130,16 @@ class Release:
         alone = median(_seconds([*start, "python", "-c", "pass"]) for _ in range(STARTS))
         answer = median(_seconds_to_answer([*start, "gpt-image-2-mcp", "--sandbox"]) for _ in range(STARTS))
         return f"uvx has it answer after {answer * 1000:.0f} ms, of which a bare Python by uvx takes {alone * 1000:.0f}"
+
+    def wheels(self) -> str:
+        """See that nothing that a client's entry has uvx fetch is to be built first, on any system and any Python."""
+        for python, system in product(PYTHONS, SYSTEMS):
+            compiled = [self.uv, "pip", "compile", "--quiet", "--no-header", "--no-annotate", "--extra", "pixels"]
+            place = ["--python-version", python, "--python-platform", system, ROOT / "pyproject.toml"]
+            newest = self.folder / "newest.txt"
+            newest.write_text(_run([*compiled, *place]), encoding="utf-8")
+            _run([*compiled, "--only-binary", ":all:", "--constraints", newest, *place])
+        return f"all is there as wheels for {len(SYSTEMS)} systems and Python {PYTHONS[0]} to {PYTHONS[-1]}"
 
     def bundle(self) -> str:
         """Write the bundle, and have Anthropic's validator look at it."""
@@ -202,6 +222,7 @@ def main(uv: str, tools: str, *arguments: str) -> int:
             release.contents,
             release.installed,
             release.by_uvx,
+            release.wheels,
             release.bundle,
             release.registry,
             release.site,

@@ -13,7 +13,7 @@ from workbench import Bench, said
 
 from gpt_image_2_mcp.errors import BadRequest
 from gpt_image_2_mcp.images.attention import look_at
-from gpt_image_2_mcp.parameters.targets import read_target
+from gpt_image_2_mcp.library.targets import read_target
 
 pytestmark = pytest.mark.anyio
 
@@ -77,6 +77,7 @@ def test_a_target_is_said_as_people_say_it(text: str, found: dict[str, Any]) -> 
     [
         ("large", "its size is auto"),
         ("hero.webp png", "names a webp file and the format png"),
+        ("hero.gif story", "the formats are png, jpeg"),
         ("-rf.png", "cannot be called '-rf.png'"),
         ("con.png", "Call it '_con.png'"),
         ("crop 9,9,3,3 square", "LEFT,TOP,RIGHT,BOTTOM"),

@@ -190,7 +190,7 @@ BROKEN: dict[str, tuple[type[Request], dict[str, Any]]] = {
     "a size that is misspelt": (GenerateRequest, {**FOX, "size": "stroy"}),
     "a size too large": (GenerateRequest, {**FOX, "size": "14000x12000"}),
     "a size too long": (GenerateRequest, {**FOX, "size": "20000x500"}),
-    "paper too large": (GenerateRequest, {**FOX, "size": "a0"}),
+    "paper too large": (GenerateRequest, {**FOX, "size": "a0@300"}),
     "a size of nothing": (GenerateRequest, {**FOX, "size": "0x0"}),
     "an unknown quality": (GenerateRequest, {**FOX, "quality": "ultra"}),
     "an unknown format": (GenerateRequest, {**FOX, "output_format": "gif"}),

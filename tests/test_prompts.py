@@ -12,6 +12,7 @@ from mcp_types import INVALID_PARAMS, PromptReference, ResourceTemplateReference
 from workbench import SMALL, Bench, dumped, said, sent_sha256
 
 from gpt_image_2_mcp.parameters.models import parse
+from gpt_image_2_mcp.parameters.size_names import NAMED_SIZES
 from gpt_image_2_mcp.server.tool import RequestTool
 from gpt_image_2_mcp.server.tools import all_tools
 
@@ -59,7 +60,7 @@ EACH = [
     for name, given in kind.items()
 ]
 
-SHAPES = ["square", "portrait", "landscape", "wide", "tall", "a4"]
+SHAPES = list(dict.fromkeys(["square", "portrait", "landscape", "wide", "tall", "a4", *NAMED_SIZES]))
 FINISHES = ["medium", "high"]
 CLOSED = {"shape": SHAPES, "quality": FINISHES, "scenes": list("2345678")}
 SUGGESTED = {"style", "background"}
@@ -327,8 +328,12 @@ async def test_a_huge_argument_is_refused_and_not_repeated(each_era: Bench, name
 @pytest.mark.parametrize("name", ALL)
 async def test_a_value_that_is_no_choice_is_answered_with_the_choices(each_era: Bench, name: str) -> None:
     for argument in ALL[name].keys() & CLOSED.keys():
-        text = await refused(each_era, name, REQUIRED[name] | {argument: "1920x1080"})
-        assert text == f"`{argument}` must be one of {', '.join(CLOSED[argument])}; got '1920x1080'."
+        text = await refused(each_era, name, REQUIRED[name] | {argument: "best"})
+        if argument == "shape":
+            assert text.startswith("`shape` is auto, WIDTHxHEIGHT in pixels")
+            assert all(name in text for name in NAMED_SIZES)
+            continue
+        assert text == f"`{argument}` must be one of {', '.join(CLOSED[argument])}; got 'best'."
 
 
 async def test_texts_are_counted(each_era: Bench) -> None:

@@ -15,7 +15,7 @@ PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(enco
 
 
 def pins(file: str) -> dict[str, str]:
-    """The version of each package in a file of requirements."""
+    """The version of each package in a file of requirements; of one that some systems have another of, the usual."""
     lines = (ROOT / file).read_text(encoding="utf-8").splitlines()
     found = [re.match(r"([a-z0-9._-]+)==([^ \\]+)", line) for line in lines]
     return {match[1]: match[2] for match in found if match}
@@ -41,8 +41,8 @@ def needed(names: list[str], extras: set[str]) -> set[str]:
 def test_every_package_of_the_lock_has_a_version_and_hashes() -> None:
     text = (ROOT / "requirements.txt").read_text(encoding="utf-8")
     blocks = re.split(r"\n(?=[a-z0-9])", text)[1:]
-    assert len(blocks) == len(pins("requirements.txt")) > 50
-    assert all("--hash=sha256:" in block for block in blocks)
+    assert len(pins("requirements.txt")) > 50
+    assert all(re.match(r"[a-z0-9._-]+==", block) and "--hash=sha256:" in block for block in blocks)
 
 
 @promise("Supply", "The build backend is in the lock too.")

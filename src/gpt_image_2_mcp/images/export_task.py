@@ -39,9 +39,7 @@ def export(data: bytes, *, target: dict[str, Any], kind: str, fit: str, xmp: str
     else:
         fitted = _fitted(image, _edges(image, target), fit)
         if fitted.scale > MAX_SCALE:
-            raise ValueError(
-                f"would be {fitted.scale:.1f} times as large as the picture; {MAX_SCALE} times is the limit"
-            )
+            raise ValueError(f"would be scaled up {fitted.scale:.1f} times, and {MAX_SCALE} times is the limit")
         written = write_picture(
             fitted.image, cast("WrittenFormat", kind), limit=target["limit"], dpi=target["dpi"], xmp=xmp
         )
@@ -115,7 +113,9 @@ def _icons(image: "Image.Image", icon_set: str, fit: str) -> "list[tuple[dict[st
     largest = max(icon.edge for icon in icons_of(icon_set))
     fitted = _fitted(image, (largest, largest), fit)
     if fitted.scale > MAX_SCALE:
-        raise ValueError(f"is too small: its icons would be {fitted.scale:.1f} times as large")
+        raise ValueError(
+            f"is too small: its icons would be scaled up {fitted.scale:.1f} times, and {MAX_SCALE} times is the limit"
+        )
     opaque, note = fitted.image, ""
     if opaque.mode == "RGBA":
         opaque, ground = on_plain_ground(fitted.image)
@@ -126,7 +126,8 @@ def _icons(image: "Image.Image", icon_set: str, fit: str) -> "list[tuple[dict[st
         small = _scaled(whole, icon.edge)
         kind = icon.path.rpartition(".")[2]
         data = _ico(small) if kind == "ico" else write_picture(small, cast("WrittenFormat", kind)).data
-        facts = {**fitted.as_dict(), "scale": icon.edge / fitted.source[0], "kind": kind}
+        # One sentence for the whole set: that most of it is scaled down is no news.
+        facts = {**fitted.as_dict(), "scale": max(fitted.scale, 1), "kind": kind}
         parts.append(_part(icon.path, small, data, {**facts, "note": note if icon.is_opaque else ""}))
     for path, data in lists_of(icon_set).items():
         facts = {"path": path, "width": None, "height": None, "bytes": len(data), "thumbnail": 0, "kind": "json"}

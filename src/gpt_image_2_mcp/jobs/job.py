@@ -168,7 +168,7 @@ class Job:
     def _pictures_text(self) -> str:
         request = self.request
         pictures = f"{request.count} pictures" if request.count > 1 else "a picture"
-        size = "" if request.size == "auto" else f" of {request.size}"
+        size = "" if request.size == "auto" else f" of {request.size.partition('@')[0]}"
         return pictures + size + ("" if request.quality == "auto" else f" at {request.quality} quality")
 
     def progress_text(self) -> str:

@@ -21,12 +21,12 @@ from ..images.validate import ValidatedImage, accepted_format, validate
 from ..inputs import InputImage
 from ..inputs.reader import InputReader
 from ..parameters.models import ExportRequest
-from ..parameters.targets import Target, read_targets
 from ..paths.prefix import safe_prefix
 from ..storage.time_limit import run_in_time
 from .contact_sheet import MAX_CELLS, Cell, draw_sheet
 from .export_write import ExportWriter
 from .sheet_files import keep_sheet
+from .targets import Target, read_targets
 from .text import not_shown_text
 
 MIME: Final = {

@@ -15,11 +15,17 @@ class NamedSize(NamedTuple):
     width: float
     height: float
     others: tuple[str, ...] = ()
-    is_paper: bool = False
+    dpi: int = 0
+    """Of paper, the dots per inch where none are named; of a screen 0."""
+
+    @property
+    def is_paper(self) -> bool:
+        """Whether it is in millimetres."""
+        return self.dpi > 0
 
 
-def _paper(width: float, height: float, *others: str) -> NamedSize:
-    return NamedSize(width, height, others, is_paper=True)
+def _paper(width: float, height: float, *others: str, dpi: int = PRINT_DPI) -> NamedSize:
+    return NamedSize(width, height, others, dpi)
 
 
 NAMED_SIZES: Final[Mapping[str, NamedSize]] = MappingProxyType(
@@ -44,7 +50,11 @@ NAMED_SIZES: Final[Mapping[str, NamedSize]] = MappingProxyType(
         "favicon": NamedSize(512, 512),
         "album cover": NamedSize(3000, 3000, ("cover", "podcast cover")),
         "book cover": NamedSize(1600, 2560, ("kindle", "ebook cover")),
-        **{f"a{n}": _paper(*edges) for n, edges in enumerate(((841, 1189), (594, 841), (420, 594), (297, 420)))},
+        # At 300 it would have more pixels than a picture may have.
+        "a0": _paper(841, 1189, dpi=150),
+        "a1": _paper(594, 841),
+        "a2": _paper(420, 594),
+        "a3": _paper(297, 420),
         "a4": _paper(210, 297),
         "a5": _paper(148, 210),
         "a6": _paper(105, 148),
@@ -71,9 +81,9 @@ def names_text() -> str:
 
 
 def pixels_of(name: str, dpi: int | None) -> tuple[int, int]:
-    """Width and height in pixels of a name of `NAMED_SIZES`; paper has `dpi`, or else `PRINT_DPI`."""
+    """Width and height in pixels of a name of `NAMED_SIZES`; paper has `dpi`, or else its own."""
     size = NAMED_SIZES[name]
     if not size.is_paper:
         return round(size.width), round(size.height)
-    each = (dpi or PRINT_DPI) / MM_PER_INCH
+    each = (dpi or size.dpi) / MM_PER_INCH
     return round(size.width * each), round(size.height * each)

@@ -18,6 +18,8 @@ MAX_DELIVERED_PIXELS: Final = 100_000_000
 """Bounds of a picture's edges and pixels after scaling."""
 MAX_WEBP_EDGE: Final = 16_383
 """Pixels of the longest edge of a WebP (RFC 9649)."""
+MAX_SIZE_TEXT: Final = 100
+"""Characters of what is said of a size."""
 MAX_DPI: Final = 2400
 
 _PIXELS: Final = re.compile(r"([0-9]{1,6})\s*[x×*]\s*([0-9]{1,6})(?:\s*(?:px|pixels?))?")
@@ -54,6 +56,8 @@ def read_size(text: str, *, what: str = "`size`") -> SizeWish:
         ValueError: it is no size, or has more or fewer pixels than a picture may have.
 
     """
+    if len(text) > MAX_SIZE_TEXT:
+        raise ValueError(f"{what} has {len(text):,} characters; a size has at most {MAX_SIZE_TEXT}")
     words = " ".join(re.sub(r"[_-]+", " ", text.lower()).split())
     dpi, words = _take(_DPI, words)
     turned, words = _take(_TURNED, words)
@@ -136,7 +140,7 @@ def _read_words(words: str, dpi: int | None, turned: str | None) -> SizeWish | N
         ratio = None if found[3] else ratio
     elif name := ALL_NAMES.get(words):
         edges = pixels_of(name, dpi)
-        dpi = dpi or (PRINT_DPI if NAMED_SIZES[name].is_paper else None)
+        dpi = dpi or NAMED_SIZES[name].dpi or None
     else:
         return None
     is_wide = turned in {"landscape", "horizontal"}

@@ -61,7 +61,7 @@ async def ask(request: PaidRequest, call: Context[ImageService, Any], reading: R
         )
     pictures = f"{request.count} pictures" if request.count > 1 else "1 picture"
     model = service.settings.model_for(request)
-    size = "" if request.size == "auto" else f" of {request.size}"
+    size = "" if request.size == "auto" else f" of {request.size.partition('@')[0]}"
     question = f"{pictures}{size} at quality {request.quality} with {model} will cost {price}. Go ahead?"
     return Elicit(question, Consent)
 

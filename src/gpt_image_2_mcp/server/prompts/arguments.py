@@ -6,9 +6,11 @@ A `Literal` is a closed choice; `examples` are values that completion offers whe
 import re
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from ...errors import shown
+from ...parameters.size_names import NAMED_SIZES
+from ...parameters.sizes import read_size
 from .prompt import Arguments
 
 SIZES = {
@@ -37,15 +39,29 @@ def _split_texts(typed: str) -> list[str]:
     return texts
 
 
+def size_of(shape: str) -> str:
+    """What `size` is given for a shape."""
+    return SIZES.get(shape, shape)
+
+
+def _check_shape(typed: str) -> str:
+    shape = typed.lower()
+    if shape not in SIZES:
+        read_size(shape, what="`shape`")
+    return shape
+
+
 Words = Annotated[str, Field(min_length=1, max_length=2000)]
 ExactText = Annotated[str, Field(min_length=1, max_length=MAX_TEXT)]
 ExactTexts = Annotated[list[str], BeforeValidator(_split_texts)]
 Picture = Annotated[str, Field(min_length=1, max_length=4096)]
-Shape = Annotated[Literal["square", "portrait", "landscape", "wide", "tall", "a4"], BeforeValidator(str.lower)]
+Shape = Annotated[
+    str, AfterValidator(_check_shape), Field(examples=[*SIZES, *(name for name in NAMED_SIZES if name not in SIZES)])
+]
 Finish = Annotated[Literal["medium", "high"], BeforeValidator(str.lower)]
 Scenes = Literal["2", "3", "4", "5", "6", "7", "8"]
 
-SHAPES = "square, portrait, landscape, wide (16:9), tall (9:16) or a4"
+SHAPES = "square, portrait, landscape, wide (16:9), tall (9:16), a4, or any size"
 FINISHES = "of the finished picture: medium or high"
 
 

@@ -12,7 +12,7 @@ import json
 import re
 from collections.abc import Mapping
 
-from .arguments import SIZES, CarefulEdit, ConsistentCharacter, Infographic, Poster, ProductPhoto
+from .arguments import SIZES, CarefulEdit, ConsistentCharacter, Infographic, Poster, ProductPhoto, size_of
 from .prompt import RequestPrompt
 
 TELL = "Tell the person the absolute path of each file, for they may not see the picture, and ask what to change."
@@ -29,7 +29,7 @@ EXACTLY_ONCE = "each exactly once, letter for letter; no other text, letters or 
 
 def product_photo(arguments: ProductPhoto) -> str:
     """A photo of a product, from words or from a snapshot of it."""
-    size, snapshot, first = SIZES[arguments.shape], None, list[str]()
+    size, snapshot, first = size_of(arguments.shape), None, list[str]()
     if arguments.picture:
         snapshot, first = _name_picture("SNAPSHOT", arguments.picture)
         draft = f'edit_image(images=[{snapshot}], prompt=PROMPT, size="{size}", quality="low")'
@@ -59,7 +59,7 @@ def product_photo(arguments: ProductPhoto) -> str:
 
 def infographic(arguments: Infographic) -> str:
     """An infographic that shows exactly the texts you give."""
-    size = SIZES[arguments.shape]
+    size = size_of(arguments.shape)
     return _message(
         "Make an infographic with the gpt-image-2 tools.",
         {"topic": arguments.topic, "style": arguments.style},
@@ -76,7 +76,7 @@ def infographic(arguments: Infographic) -> str:
 
 def consistent_character(arguments: ConsistentCharacter) -> str:
     """One character over several scenes, the same in each."""
-    size, quality = SIZES[arguments.shape], arguments.quality
+    size, quality = size_of(arguments.shape), arguments.quality
     if arguments.picture:
         name, first = _name_picture("REFERENCE", arguments.picture)
         (reference,) = first or [f"REFERENCE is {name}, a picture of the character that the person has."]
@@ -142,7 +142,7 @@ def careful_edit(arguments: CarefulEdit) -> str:
 
 def poster(arguments: Poster) -> str:
     """A poster with an exact headline."""
-    size = SIZES[arguments.shape]
+    size = size_of(arguments.shape)
     smaller = f"; below it, smaller: {_quoted_list(arguments.texts)}" if arguments.texts else ""
     return _message(
         "Make a poster with the gpt-image-2 tools.",

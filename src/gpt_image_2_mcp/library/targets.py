@@ -10,12 +10,13 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from ..errors import BadRequest, shown
+from ..parameters.sizes import SizeWish, read_size
 from ..paths.plain_names import ALLOWED, is_plain, suggest_plain
-from .sizes import SizeWish, read_size
 
 FORMATS: Final = ("png", "jpeg", "webp", "avif", "tiff", "pdf", "ico", "icns")
 ICON_SETS: Final = {"favicon": "favicon", "favicons": "favicon", "app icon": "app icon", "app icons": "app icon"}
-MAX_TARGETS: Final = 40
+MAX_TARGET_TEXT: Final = 300
+"""Characters of a target."""
 EXAMPLES: Final = "1080x1080, story jpeg, og webp 200kB, favicon, app icon, a4@300 pdf, hero.webp 1920x1080"
 
 _ENDING: Final = r"\.(png|jpe?g|webp|avif|tiff?|pdf|ico|icns)"
@@ -36,6 +37,7 @@ _ROTATE: Final = re.compile(
 )
 _FLIP: Final = re.compile(r"\b(?:flip|mirror)(?:ped|ed)?(?:\s+(horizontal|vertical)(?:ly)?)?\b", re.IGNORECASE)
 _FORMAT: Final = re.compile(r"(?:^|(?<=[\s.]))(png|jpe?g|webp|avif|tiff?|pdf|ico|icns)(?=[\s,]|$)", re.IGNORECASE)
+_OTHER_FORMAT: Final = re.compile(r"(?:\.|\b)(gif|bmp|svg|heic|heif|psd|eps|ai|jxl|jp2)\b", re.IGNORECASE)
 _FILLERS: Final = re.compile(r"\b(?:as|at|to|a|an|the|size|file|format|named|called)\b|[,;]")
 _WHOLE: Final = frozenset({"", "original", "full size", "same", "own"})
 
@@ -86,6 +88,8 @@ def read_target(text: str) -> Target:
 
     """
     what = f"The target {shown(text)}"
+    if len(text) > MAX_TARGET_TEXT:
+        raise BadRequest(f"{what} has {len(text):,} characters, and {MAX_TARGET_TEXT} are the most.")
     path, rest = _take_path(text.strip())
     steps, rest = _take_steps(rest, what)
     limit, rest = _take_limit(rest)
@@ -103,6 +107,8 @@ def read_target(text: str) -> Target:
     is_plain_set = not (kind or limit or name) and words.lower() in ICON_SETS
     if is_plain_set:
         return Target(text, icon_set=ICON_SETS[words.lower()], steps=steps)
+    if other := _OTHER_FORMAT.search(words):
+        raise BadRequest(f"{what} asks for {shown(other[1])}; the formats are {', '.join(FORMATS)}.")
     size = None
     if words.lower() not in _WHOLE:
         try:

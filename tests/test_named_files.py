@@ -136,7 +136,7 @@ async def test_a_part_of_several_ids_is_answered_with_them(bench: Bench) -> None
 
 
 @pytest.mark.parametrize(
-    "form", [2, "2", "#2", "# 2", "number 2", "Number 2", "No. 2", "nr 2", "№ 2", "Image 2", "picture #2"]
+    "form", [2, "2", "#2", "# 2", "number 2", "Number 2", "No. 2", "nr 2", "№ 2", "Image 2", "picture #2", "draft 2"]
 )
 async def test_a_number_of_the_contact_sheet_is_understood(bench: Bench, form: object) -> None:
     for word in ("one", "two"):

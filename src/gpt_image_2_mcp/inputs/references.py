@@ -18,7 +18,8 @@ _LAST = re.compile(
     r"(?:the )?(?:last|latest|newest|most recent)(?: (?:one|picture|image|photo|result))?", re.IGNORECASE
 )
 _NUMBER = re.compile(
-    r"(?:(?:image|picture|photo)\s+)?(?:#|\N{NUMERO SIGN}|(?:number|no\.?|nr\.?)(?=[\s0-9]))?\s*([0-9]{1,6})",
+    r"(?:(?:image|picture|photo|draft|option|variant|version)\s+)?"
+    r"(?:#|\N{NUMERO SIGN}|(?:number|no\.?|nr\.?)(?=[\s0-9]))?\s*([0-9]{1,6})",
     re.IGNORECASE,
 )
 _ID = re.compile(PICTURE_ID)

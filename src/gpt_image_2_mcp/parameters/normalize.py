@@ -39,7 +39,7 @@ _NUMBER = re.compile(r"(?:#|turn|page|number|no\.?)\s*([0-9]{1,6})", re.IGNORECA
 _SESSION_ADDRESS = re.compile(r"\s*gpt-image-2://sessions/", re.IGNORECASE)
 _SEPARATOR = re.compile(r"\s*[,;\n]\s*")
 _ONE_OF_SEVERAL = re.compile(
-    r"#?[0-9]{1,6}|last|(?![a-z]{2,}:)[^,;\n]+\.(?:png|jpe?g|webp|gif|bmp|tiff?|avif|hei[cf])", re.IGNORECASE
+    r"#?[0-9]{1,6}|last|(?![a-z]{2,}:)[^,;\n]+\.(?:png|jpe?g|webp|gif|bmp|tiff?|avif|hei[cf])[\"'`]?", re.IGNORECASE
 )
 """What stands between commas where a text names several pictures: no other text has so many ends of file names."""
 _MAX_LIST_TEXT = 1_000_000
@@ -203,8 +203,8 @@ def _pictures(value: object) -> object:
     """The list of pictures that a value stands for: a list, a list in a list, one as text, or a single picture."""
     value = _from_text(value)
     if isinstance(value, str) and len(value) <= _MAX_LIST_TEXT:
-        parts = _SEPARATOR.split(value.strip())
-        value = parts if len(parts) > 1 and all(map(_ONE_OF_SEVERAL.fullmatch, parts)) else value
+        parts = [part for part in _SEPARATOR.split(value.strip()) if part]
+        value = parts if parts and all(map(_ONE_OF_SEVERAL.fullmatch, parts)) else value
     if not isinstance(value, list | tuple):
         return value if isinstance(value, bool) else [_picture(value)]
     items = cast("list[object]", value)

@@ -61,6 +61,7 @@ check: $(VENV) ## formatter, linter and type checkers
 	$(BIN)/ruff check .
 	$(BIN)/pyright
 	$(BIN)/ty check --python .venv src
+	$(BIN)/zizmor --offline --quiet --min-severity medium .github/workflows
 	@$(BIN)/tdqs lint --fail-on warning --command '$(BIN)/gpt-image-2-mcp --sandbox' > /dev/null
 
 .PHONY: format

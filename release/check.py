@@ -18,7 +18,7 @@ from typing import Final
 from zipfile import ZipFile
 
 from gpt_image_2_mcp import __version__
-from gpt_image_2_mcp.doctor.entries import INITIALIZE
+from gpt_image_2_mcp.doctor.start import INITIALIZE
 
 from .bundle import write_bundle
 from .owner import PLACEHOLDER, ROOT, owner

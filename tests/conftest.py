@@ -4,7 +4,8 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections import defaultdict
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory, mkdtemp
@@ -27,11 +28,23 @@ settings.load_profile("without deadlines")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave the thorough tests to `make test-all`."""
-    if not ALL_ROUNDS:
-        thorough = [item for item in items if item.get_closest_marker("thorough")]
-        config.hook.pytest_deselected(items=thorough)
-        items[:] = [item for item in items if not item.get_closest_marker("thorough")]
+    """Leave the thorough tests, and most cases of those that are sampled, to `make test-all`."""
+    if ALL_ROUNDS:
+        return
+    cases = defaultdict[str, list[pytest.Item]](list)
+    for item in items:
+        cases[item.nodeid.partition("[")[0]].append(item)
+    left = {item for found in cases.values() for item in found if not _is_in_sample(item, found)}
+    config.hook.pytest_deselected(items=list(left))
+    items[:] = [item for item in items if item not in left]
+
+
+def _is_in_sample(item: pytest.Item, cases: Sequence[pytest.Item]) -> bool:
+    """Whether `make test` runs a test, given all cases of its function: they are taken evenly from the first on."""
+    if item.get_closest_marker("thorough"):
+        return False
+    sampled = item.get_closest_marker("sampled")
+    return sampled is None or cases.index(item) % sampled.args[0] == 0
 
 
 @pytest.fixture(scope="session")

@@ -289,6 +289,7 @@ async def test_a_request_that_fails_makes_no_exact_edit(bench: Bench) -> None:
     assert bench.files() == []
 
 
+@pytest.mark.thorough
 def test_the_server_never_imports_numpy_or_opencv() -> None:
     code = (
         "import sys, gpt_image_2_mcp.server.factory, gpt_image_2_mcp.app, gpt_image_2_mcp.generation.exact_edits;"

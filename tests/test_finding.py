@@ -85,7 +85,7 @@ async def test_pages_hold_twenty_and_say_whether_there_are_more(bench: Bench) ->
     assert "page 2 has older ones" in said(first)
     assert len(await found(bench)) == 20
     assert await found(bench, page=2) == ["many"]
-    assert said(await bench.call("list_images", page=3)) == "There is no page 3."
+    assert said(await bench.call("list_images", page=3)) == "There is no page 3. Leave out `page` to see the newest."
 
 
 async def test_an_empty_catalogue_says_so_and_a_filter_that_fits_nothing_says_that(bench: Bench) -> None:
@@ -116,6 +116,7 @@ async def test_a_search_without_a_hit_says_what_there_is(bench: Bench) -> None:
         ("\uff26\uff2f\uff38", "fox"),
     ],
 )
+@pytest.mark.sampled(3)
 async def test_case_and_diacritics_do_not_count_in_any_script(bench: Bench, prompt: str, query: str) -> None:
     await make(bench, prompt)
     await make(bench, "a whale")

@@ -165,7 +165,7 @@ OPENINGS: dict[str, list[Any]] = {
     "a member too many": opening("2025-06-18", request(1, "ping") | {"extra": 1}),
 }
 
-USUAL = {"junk", "what was made", "initialize twice", "modern with a client", "an unknown method", "ids that are none"}
+USUAL = {"junk", "what was made", "modern with a client"}
 """The openings of the quick tests: each takes two programs."""
 
 

@@ -399,6 +399,7 @@ async def test_every_answer_of_the_sandbox_says_that_it_is_the_sandboxs(benches:
     assert "sandbox" in await bench.refused("generate_image", prompt="moderation-blocked")
 
 
+@pytest.mark.thorough
 async def test_the_longest_answer_stays_short(benches: Benches) -> None:
     """Clients cut or refuse long answers, and a model pays for every one of them."""
     deep = "/".join(["d" * 60] * 6)

@@ -17,12 +17,12 @@ from album import flat, saved
 from click.testing import CliRunner, Result
 from inline_snapshot import snapshot
 from patience import PATIENCE_S
-from platformdirs import user_data_path
 from workbench import SMALL, encoded, without_ids
 
 from gpt_image_2_mcp.catalogue.picture_record import Picture
 from gpt_image_2_mcp.catalogue.sidecar import sidecar_of, write_sidecar
 from gpt_image_2_mcp.cli.commands import commands
+from gpt_image_2_mcp.paths.data_folder import data_folder
 from gpt_image_2_mcp.paths.policy import WritePolicy
 from gpt_image_2_mcp.persistence.unit_of_work import Repositories
 
@@ -94,9 +94,7 @@ def shelf(folder: Path) -> list[Picture]:
 
 def put(*pictures: Picture) -> None:
     """Write pictures into the catalogue as their making does."""
-    repositories = Repositories(
-        user_data_path("gpt-image-2-mcp", appauthor=False) / "gpt-image-2.db", keeps_history=True
-    )
+    repositories = Repositories(data_folder() / "gpt-image-2.db", keeps_history=True)
     with repositories.unit_of_work() as page:
         for picture in pictures:
             page.pictures.add(picture)
@@ -432,7 +430,7 @@ def test_a_picture_is_made_found_lost_and_found_again(folder: Path) -> None:
     assert json.loads(program("library", "list", "--json").stdout)["pictures"] == []
     before = program("--sandbox", "library", "search", "fox", "--json").stdout
     assert [picture["file_path"] for picture in json.loads(before)["pictures"]] == [str(path)]
-    data = user_data_path("gpt-image-2-mcp", appauthor=False)
+    data = data_folder()
     for file in data.glob("gpt-image-2-sandbox.db*"):
         shutil.rmtree(file) if file.is_dir() else file.unlink()
     lost = program("library", "check", "--sandbox")

@@ -285,7 +285,8 @@ def test_transparency_is_read_before_colours_and_what_is_mostly_transparent_coun
     ("data", "told"),
     [
         (encoded(size=SIZE), "looks like a photo and not like a mask"),
-        (black_and_white(size=(96, 60)), "is 96x60 and the first picture 96x64"),
+        (black_and_white(size=(96, 60)), r"is 96x60 and the first picture 96x64: .* same ratio\.$"),
+        (black_and_white(size=(64, 96)), "is 64x96 and the first picture 96x64: .* turn the mask as well"),
         (black_and_white()[:60], "cannot be decoded"),
         (b"hello", "is no picture"),
     ],

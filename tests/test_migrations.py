@@ -18,7 +18,6 @@ import pytest
 from alembic.script import ScriptDirectory
 from fault_proxy import DATABASE, paying
 from patience import PATIENCE_S, rounds
-from platformdirs import user_data_path
 from psycopg import sql
 from sqlalchemy import exc
 from workbench import SMALL
@@ -27,6 +26,7 @@ from gpt_image_2_mcp.database import migrations, schema
 from gpt_image_2_mcp.database.store import open_store
 from gpt_image_2_mcp.database.url import Address, PostgresUrl
 from gpt_image_2_mcp.errors import DatabaseUnusable
+from gpt_image_2_mcp.paths.data_folder import data_folder
 
 VERSIONS = Path(__file__).with_name("compatibility")
 NOTHING = "CREATE TABLE schema_version (version INTEGER NOT NULL); INSERT INTO schema_version VALUES (0);"
@@ -198,7 +198,7 @@ def test_alembic_is_imported_for_an_older_database_alone() -> None:
         found = imported()
         assert "sqlalchemy" in found
         assert "alembic" not in found
-    path = user_data_path("gpt-image-2-mcp", appauthor=False) / DATABASE.replace(".db", "-sandbox.db")
+    path = data_folder() / DATABASE.replace(".db", "-sandbox.db")
     path.unlink()
     old_file(path)
     assert "alembic" in imported()

@@ -92,6 +92,13 @@ async def test_a_name_that_is_none_is_refused(bench: Bench, name: str) -> None:
     assert not bench.seen()
 
 
+async def test_a_model_that_there_is_not_is_answered_with_those_that_there_are(bench: Bench) -> None:
+    refused = await bench.refused("generate_image", prompt="a fox", model="gpt-image-2.5")
+    assert "no model 'gpt-image-2.5'" in refused
+    assert "The models that make pictures are gpt-image-2, gpt-image-2.5-sunburst, gpt-image-2.5-flare," in refused
+    assert bench.knobs.paid == 0
+
+
 async def test_a_budget_counts_the_price_of_the_named_model(tmp_path: Path) -> None:
     async with paying(tmp_path, GPT_IMAGE_2_BUDGET_PER_CALL_USD="1") as bench:
         assert "No price is published" in await bench.refused("generate_image", **FOX, model="my-deployment")
@@ -146,6 +153,7 @@ async def test_above_a_dollar_the_person_is_asked_where_nothing_else_bounds_the_
     ],
     ids=["the client cannot ask", "a budget a day", "a budget per call", "another limit", "a yes"],
 )
+@pytest.mark.sampled(2)
 async def test_otherwise_it_goes_ahead(tmp_path: Path, ask: Person | None, environ: dict[str, str]) -> None:
     async with paying(tmp_path, environ, ask=ask) as bench:
         result = await bench.call("generate_image", **DEAR)

@@ -115,6 +115,7 @@ async def test_a_picture_is_found_by_every_form_of_its_id(bench: Bench) -> None:
         image["id"],
         f"{image['id']}.png",
         f"gpt-image-2://pictures/{image['id']}",
+        f"gpt-image-2://pictures/{image['id'][6:]}",
         first.path.as_uri(),
         "mila-sheet",
         "MILA",
@@ -128,8 +129,10 @@ async def test_a_picture_is_found_by_every_form_of_its_id(bench: Bench) -> None:
 async def test_a_part_of_several_ids_is_answered_with_them(bench: Bench) -> None:
     for _ in range(2):
         await bench.made("generate_image", filename_prefix="mila", **DRAFT)
-    refusal = await bench.refused("edit_image", images="mila", **DRAFT)
-    assert refusal.count("-mila") == 2
+    for form in ("mila", "gpt-image-2://pictures/mila"):
+        assert (await bench.refused("edit_image", images=form, **DRAFT)).count("-mila") == 2
+    unknown = await bench.refused("edit_image", images="gpt-image-2://pictures/other", **DRAFT)
+    assert unknown == ("There is no picture with the id 'other'. list_images finds those that were made here.")
 
 
 @pytest.mark.parametrize(
@@ -150,7 +153,7 @@ async def test_bare_base64_of_any_length_is_a_picture(bench: Bench) -> None:
         await bench.made("edit_image", images=[{"type": "image", "data": text, "mimeType": "image/png"}], **DRAFT)
 
 
-@pytest.mark.parametrize("word", ["nothing", "1,2", "2100,1300,800,600"])
+@pytest.mark.parametrize("word", ["nothing", "one-two", "2100 1300"])
 async def test_a_word_that_is_no_picture_is_not_called_a_missing_attachment_only(bench: Bench, word: str) -> None:
     refusal = await bench.refused("show_image", image=word)
     assert f"There is no picture with the id '{word}', and no file of that name" in refusal

@@ -82,6 +82,7 @@ def test_this_release_of_the_sdk_was_tried() -> None:
     assert version("mcp-types") == installed
 
 
+@pytest.mark.thorough
 def test_one_module_alone_reaches_into_the_sdk() -> None:
     modules = {path: ast.parse(path.read_text(encoding="utf-8")) for path in SOURCE.rglob("*.py")}
     found = {str(path.relative_to(SOURCE)): undocumented(tree) for path, tree in modules.items() if path != DOOR}

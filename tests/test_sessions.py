@@ -85,12 +85,12 @@ continue_edit_session makes the next change; end_edit_session closes the session
 """)
     assert folded(bench.plain(said(listed))) == snapshot("""\
 1 active edit session, newest first:
-- session-ID: 2 turns, created DATE UTC, updated DATE UTC, last prompt "greener", last file
+- session-ID: 2 turns, created DATE UTC, updated DATE UTC, at turn 2 "greener",
 FOLDER/sandbox/session-TIME-HEX.png\
 """)
     assert folded(bench.plain(said(ended))) == snapshot(
         """\
-Ended session session-ID after 2 turns. Its pictures stay; the last is
+Ended session session-ID after 2 turns. Its pictures stay. It was at turn 2 "greener",
 FOLDER/sandbox/session-TIME-HEX.png.\
 """
     )
@@ -548,7 +548,9 @@ async def test_a_session_is_set_back_for_nothing_and_the_next_turn_goes_on_from_
     assert len(bench.seen()) == 3
     (row,) = await rows(bench)
     assert (row["head"], row["turns"], row["last_file"]) == (1, 3, str(first.path))
-    assert "the next turn starts from turn 1" in said(await bench.call("list_edit_sessions"))
+    assert f'at turn 1 "bluer", {first.path}; the next turn starts from turn 1' in said(
+        await bench.call("list_edit_sessions")
+    )
     fourth = await go_on(bench, first, "darker")
     assert fourth.report["turn"] == 4
     assert "turn 4, made from turn 1" in fourth.text
@@ -561,6 +563,16 @@ async def test_a_session_is_set_back_to_the_originals(bench: Bench) -> None:
     assert "0 originals: photo.png  <- the next turn is made from here" in await set_back(bench, first, 0)
     assert "the next turn starts from the originals" in said(await bench.call("list_edit_sessions"))
     assert "turn 2, made from the originals" in (await go_on(bench, first)).text
+
+
+async def test_an_ended_session_says_where_it_was(bench: Bench) -> None:
+    first, other = await start(bench), await start(bench)
+    for session, turn in ((first, 1), (other, 0)):
+        await go_on(bench, session)
+        await set_back(bench, session, turn)
+    ended = [said(await bench.call("end_edit_session", session_id=each.session_id)) for each in (first, other)]
+    assert ended[0].endswith(f'after 2 turns. Its pictures stay. It was at turn 1 "bluer", {first.path}.')
+    assert ended[1].endswith("Its pictures stay. It was set back to the originals.")
 
 
 async def test_what_a_client_fills_in_does_not_make_a_set_back_a_paid_call(bench: Bench) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from patience import rounds
 from valid_calls import SCHEMAS, arguments_of, parsed
 from workbench import TOOLS, Bench
 
@@ -48,7 +49,12 @@ IMAGES: list[tuple[object, list[str]]] = [
     ([3, "#4"], ["3", "#4"]),
     ("1, 2", ["1", "2"]),
     ("[draft] fox.png", ["[draft] fox.png"]),
-    ("a.png,b.png", ["a.png,b.png"]),
+    ("a.png, dir/b 2.JPG", ["a.png", "dir/b 2.JPG"]),
+    ("a.png\nb.heic; last", ["a.png", "b.heic", "last"]),
+    ("Paris, 2024.png", ["Paris, 2024.png"]),
+    (["a.png,b.png"], ["a.png,b.png"]),
+    ("data:image/png;base64,AAAA", ["data:image/png;base64,AAAA"]),
+    ("https://example.com/a.png,b.png", ["https://example.com/a.png,b.png"]),
 ]
 
 
@@ -73,6 +79,8 @@ NAMES: list[tuple[type[Request], dict[str, Any], dict[str, Any]]] = [
     (GenerateRequest, {"num_images": 2}, {"n": 2}),
     (ShowImageRequest, {"path": "a.png"}, {"image": "a.png"}),
     (ShowImageRequest, {"images": ["last"]}, {"image": "last"}),
+    (ShowImageRequest, {"image": "1,2"}, {"image": "1", "against": ["2"]}),
+    (ShowImageRequest, {"images": ["a.png", "last", 3]}, {"image": "a.png", "against": ["last", "3"]}),
     (ContinueSessionRequest, {"id": "s", "turn": 2}, {"session_id": "s", "from_turn": 2}),
     (GetJobRequest, {"id": "job-1"}, {"job_id": "job-1"}),
     (ListImagesRequest, {"search": "fox", "after": "today"}, {"query": "fox", "since": "today"}),
@@ -159,7 +167,7 @@ LIST_FORMS: list[Callable[[list[object]], object]] = [
 
 
 @pytest.mark.parametrize("tool", TOOLS)
-@settings(max_examples=40)
+@settings(max_examples=rounds(15, 40))
 @given(data=st.data())
 def test_a_valid_call_in_any_of_these_spellings_means_the_same_call(tool: str, data: st.DataObject) -> None:
     arguments = data.draw(arguments_of(tool))

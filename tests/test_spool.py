@@ -4,6 +4,7 @@
 """
 
 import json
+import re
 import shutil
 import signal
 import sqlite3
@@ -387,11 +388,11 @@ async def test_every_answer_says_that_the_database_does_not_answer(
         monkeypatch.setattr("gpt_image_2_mcp.persistence.writer_thread.STUCK_SECONDS", 0.0)
         with locked(tmp_path):
             waits = await bench.call("generate_image", **{**FOX, "prompt": "a cat"})
-            assert "The database has not answered for 0 s. Pictures are saved all the same" in said(waits)
+            assert re.search(r"The database has not answered for \d+ s. Pictures are saved all the same", said(waits))
             assert "has not answered" in await bench.refused("generate_image", prompt="a fox", size="7x7")
             monkeypatch.setattr("gpt_image_2_mcp.persistence.writer_thread.READ_SECONDS", 0.1)
             for tool, arguments in (("list_images", {}), ("show_image", {"image": "last"}), ("list_edit_sessions", {})):
-                assert "has not answered for 0 s" in await bench.refused(tool, **arguments)
+                assert "has not answered for" in await bench.refused(tool, **arguments)
 
 
 async def test_the_start_after_a_kill_writes_the_records_that_are_missing(tmp_path: Path) -> None:

@@ -37,6 +37,9 @@ LOOK: dict[str, Any] = {"size": SMALL, "quality": "low"}
 def rows(root: Path, table: str) -> list[dict[str, Any]]:
     with closing(sqlite3.connect(root / "data" / DATABASE)) as connection:
         connection.row_factory = sqlite3.Row
+        # A slow program has handed its first job out before it has made the tables.
+        if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (table,)).fetchone():
+            return []
         return [dict(row) for row in connection.execute(f"SELECT * FROM {table}")]  # noqa: S608 - names of the test's
 
 
@@ -344,8 +347,11 @@ async def test_a_job_that_is_over_its_budget_is_no_riddle_for_others(tmp_path: P
     """It was handed out while it was prepared, and nothing of it is ever sent."""
     budget = SHORT | {"GPT_IMAGE_2_BUDGET_PER_CALL_USD": "0.0001"}
     async with paying(tmp_path, budget) as bench:
-        assert "budget" in (await bench.refused("generate_image", **FOX)).lower()
-        assert rows(tmp_path, "jobs") == []
+        result = await bench.call("generate_image", **FOX)
+        if JOB in (result.meta or {}):
+            result = await fetched(bench, job_of(result))
+        assert "budget" in said(result).lower()
+        assert {row["state"] for row in rows(tmp_path, "jobs")} <= {"failed"}
 
 
 async def test_a_server_that_ends_does_not_wait_for_the_job_of_another_process(tmp_path: Path) -> None:

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import anyio
 import httpx2
-from platformdirs import user_data_path
 
 from .database.url import Address
 from .generation.charges import Budgets, Spending
@@ -31,6 +30,7 @@ from .library.library import Library
 from .library.viewer import Viewer
 from .openai_api.lazy_backend import LazyBackend
 from .openai_api.rate_limiter import RateLimiter
+from .paths.data_folder import data_folder
 from .paths.project import project_of
 from .persistence.spool import Spool
 from .persistence.unit_of_work import Repositories
@@ -171,11 +171,6 @@ async def open_user_service(settings: Settings, *, first_call_at: float | None =
         first_call_at=first_call_at,
     ) as service:
         yield service
-
-
-def data_folder() -> Path:
-    """The folder of the user in which the database and the like are."""
-    return user_data_path("gpt-image-2-mcp", appauthor=False)
 
 
 def read_settings(*, sandbox: bool) -> Settings:

@@ -32,6 +32,8 @@ class Hostile:
     """Whether the server asks for a stream."""
     files: int | None = None
     """How many pictures are saved, if that matters."""
+    most_taken: int | None = None
+    """How many bytes the client takes before it gives up, with what waits in the sockets, if that matters."""
 
 
 @cache
@@ -103,6 +105,11 @@ def event(kind: str, **fields: object) -> bytes:
     return f"event: {kind}\ndata: {json.dumps({'type': kind, **fields})}\n\n".encode()
 
 
+_CHUNKED = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n"
+_EMPTY_GZIP = gzip.compress(b"")[:10]
+"""The head of a compressed body."""
+_EMPTY_BLOCK = b"\x00\x00\x00\xff\xff"
+"""A block of compressed data with nothing in it."""
 STREAM = {"content_type": "text/event-stream"}
 COMPLETED = "image_generation.completed"
 PARTIAL = "image_generation.partial_image"
@@ -214,6 +221,21 @@ def _sizes() -> Mapping[str, Hostile]:
         ),
         "events-without-end": Hostile(
             Repeated(head(**STREAM), b"data: {}\n\n" * 100_000, 800), streamed=True, is_heavy=True
+        ),
+        "interim-answers-without-end": Hostile(
+            Repeated(b"", b"HTTP/1.1 103 Early Hints\r\nlink: " + b"a" * 60_000 + b"\r\n\r\n", 2000),
+            most_taken=60 * MIB,
+        ),
+        "chunks-of-one-byte": Hostile(
+            Repeated(_CHUNKED, b"1\r\n \r\n" * 10_000, 200),
+            most_taken=8 * MIB,
+        ),
+        "compressed-nothing": Hostile(
+            Repeated(head(content_encoding="gzip") + _EMPTY_GZIP, _EMPTY_BLOCK * 10_000, 1000), most_taken=8 * MIB
+        ),
+        "compressed-nothing-in-an-error": Hostile(
+            Repeated(head("400 Bad Request", content_encoding="gzip"), gzip.compress(b"") * 10_000, 200),
+            most_taken=8 * MIB,
         ),
         "head-without-end": Hostile(Repeated(b"HTTP/1.1 200 OK\r\n", b"x: y\r\n" * 10_000, 1000), is_heavy=True),
         "escapes-without-end": Hostile(sent(b'{"data": "' + b"\\" * (32 * MIB)), is_heavy=True),

@@ -17,12 +17,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from mcp import Client
 from patience import rounds
-from platformdirs import user_data_path
 from promises import promise
 
 from gpt_image_2_mcp.app import open_user_service
 from gpt_image_2_mcp.catalogue.sidecar import FORMAT, VERSION
 from gpt_image_2_mcp.cli.commands import commands
+from gpt_image_2_mcp.paths.data_folder import data_folder
 from gpt_image_2_mcp.server.factory import build_server
 from gpt_image_2_mcp.settings import Settings
 
@@ -205,8 +205,7 @@ def test_one_bad_row_takes_no_other_with_it_and_is_named(place: Path, damage: st
     """Pages of two: the bad row is in the middle, and neither its page nor a later one may be lost."""
     ids = write(place, plain(5))
     library("rebuild", str(place))
-    path = next(user_data_path("gpt-image-2").parent.rglob("*.sqlite3"), None) or next(place.parent.rglob("*.db"))
-    with sqlite3.connect(path) as database:
+    with sqlite3.connect(data_folder() / "gpt-image-2.db") as database:
         database.execute(f"UPDATE pictures SET {damage} WHERE id = ?", (ids[2],))  # noqa: S608 - the table above
     others = [ids[4], ids[3], ids[1], ids[0]]
     assert listed() == others

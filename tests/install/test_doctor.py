@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import sqlite3
 import sys
 import time
@@ -12,6 +13,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 from typing import Any
+from uuid import uuid4
+from zipfile import ZipFile
 
 import pytest
 from click.testing import CliRunner
@@ -21,6 +24,8 @@ from gpt_image_2_mcp import __version__
 from gpt_image_2_mcp.app import data_folder
 from gpt_image_2_mcp.cli.commands import commands
 from gpt_image_2_mcp.database import schema
+from gpt_image_2_mcp.database.liveness import create_liveness_file, liveness_folder
+from gpt_image_2_mcp.database.store import open_store
 from gpt_image_2_mcp.doctor.troubles import TROUBLES, trouble_of
 
 SERVER = [sys.executable, "-m", "gpt_image_2_mcp", "--sandbox"]
@@ -63,17 +68,42 @@ def answering(status: int, body: object, **headers: str) -> Generator[str]:
             thread.join()
 
 
+ROOT = Path(__file__).parents[2]
+UV = Path(shutil.which("uv") or ROOT / ".tools" / "bin" / "uv")
+
+
 @pytest.fixture(autouse=True)
 def nothing_outside(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No index and no API are asked, unless a test names them."""
-    monkeypatch.setenv("UV_DEFAULT_INDEX", "http://127.0.0.1:9")
+    """No index and no API are asked, unless a test names them; this program is on the `PATH`."""
     monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:9/v1")
+    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+
+
+@pytest.fixture
+def uv(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The real uv is on the `PATH`, with no index but folders."""
+    monkeypatch.setenv("UV_NO_INDEX", "1")
+    monkeypatch.setenv("PATH", f"{UV.parent}{os.pathsep}{os.environ['PATH']}")
+
+
+def publish(folder: Path, *versions: str) -> str:
+    """A folder of empty packages, in place of an index."""
+    folder.mkdir(exist_ok=True)
+    for version in versions:
+        info = f"gpt_image_2_mcp-{version}.dist-info"
+        with ZipFile(folder / f"gpt_image_2_mcp-{version}-py3-none-any.whl", "w") as wheel:
+            wheel.writestr(f"{info}/METADATA", f"Metadata-Version: 2.1\nName: gpt-image-2-mcp\nVersion: {version}\n")
+            wheel.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+            wheel.writestr(f"{info}/RECORD", "")
+    return str(folder)
 
 
 def examined(*arguments: str) -> tuple[Lines, int]:
     result = CliRunner().invoke(commands, ["doctor", "--json", *arguments])
     assert result.exit_code in (0, 1), (result.output, result.exception)
-    lines = {line["check"]: line for line in json.loads(result.stdout)}
+    # Of several lines with one name, the first: it tells what is wrong.
+    lines = {line["check"]: line for line in reversed(json.loads(result.stdout))}
+    lines = {name: lines[name] for name in dict.fromkeys(line["check"] for line in json.loads(result.stdout))}
     assert all(line["way_out"] for line in lines.values() if line["level"] != "green")
     assert KEY not in result.output
     return lines, result.exit_code
@@ -86,6 +116,7 @@ def entry(home: Path, command: list[str], **env: str) -> None:
     path.write_text(json.dumps({"mcpServers": {"gpt-image-2": server}}), encoding="utf-8")
 
 
+@pytest.mark.usefixtures("uv")
 @pytest.mark.skipif(sys.platform == "win32", reason="this uvx is no program there")
 def test_everything_is_green_where_all_is_well(
     home: Path, sandbox_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -98,14 +129,14 @@ def test_everything_is_green_where_all_is_well(
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     entry(home, SERVER)
     CliRunner().invoke(commands, ["generate", "a fox", "--size", SMALL])
-    with answering(200, {"versions": ["0.0.1", __version__, "99.0rc1"]}) as index:
-        monkeypatch.setenv("UV_DEFAULT_INDEX", index)
-        lines, code = examined()
+    monkeypatch.setenv("UV_FIND_LINKS", publish(tmp_path / "index", "0.0.1", __version__, "99.0rc1"))
+    lines, code = examined()
     assert {name: line["what"] for name, line in lines.items() if line["level"] != "green"} == {}
     assert code == 0
     assert list(lines) == [
-        "version", "python", "uv", "settings", "key", "waiting", "answers", "inputs", "budget", "address", "network",
-        "access", "model", "clock", "folder", "room", "database", "calls", "clients: cursor",
+        "version", "python", "uv", "exact edits", "settings", "key", "waiting", "inputs", "budget", "answers",
+        "attachments", "address", "network", "access", "model", "clock", "folder", "room", "data folder", "database",
+        "calls", "clients: cursor",
     ]  # fmt: skip
     assert f"version {schema.VERSION}, in use by no server" in lines["database"]["what"]
 
@@ -123,18 +154,30 @@ def test_a_person_reads_one_line_each_with_the_way_out_below(home: Path) -> None
 # The program.
 
 
-def test_a_newer_release_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    with answering(200, {"versions": ["99.1.0", "99.0.5", "100.0rc1"]}) as index:
-        monkeypatch.setenv("UV_DEFAULT_INDEX", index)
-        line = examined()[0]["version"]
+@pytest.mark.usefixtures("uv")
+def test_a_newer_release_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("UV_FIND_LINKS", publish(tmp_path / "index", "99.1.0", "99.0.5", "100.0rc1"))
+    line = examined()[0]["version"]
     assert (line["level"], line["way_out"]) == ("yellow", "Run `uvx gpt-image-2-mcp@99.1.0 install`.")
 
 
-@pytest.mark.parametrize("body", [[], {"versions": 7}, "x", {}])
-def test_an_index_that_answers_nonsense_tells_no_version(body: object, monkeypatch: pytest.MonkeyPatch) -> None:
-    with answering(200, body) as index:
-        monkeypatch.setenv("UV_DEFAULT_INDEX", index)
-        assert "not known" in examined()[0]["version"]["what"]
+@pytest.mark.usefixtures("uv")
+def test_without_an_index_or_without_uv_no_version_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    line = examined()[0]["version"]
+    assert line["level"] == "yellow"
+    assert "the newest could not be looked up (Because gpt-image-2-mcp was not found" in line["what"]
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert "since uv was not found" in examined()[0]["version"]["what"]
+
+
+def test_the_commands_of_a_way_out_are_those_that_this_user_can_run(
+    home: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (home / ".cursor").mkdir()
+    assert examined("--sandbox")[0]["clients: cursor"]["way_out"] == "Run `gpt-image-2-mcp install cursor`."
+    monkeypatch.setenv("PATH", str(tmp_path))
+    by_uvx = f"Run `uvx gpt-image-2-mcp@{__version__} install cursor`."
+    assert examined("--sandbox")[0]["clients: cursor"]["way_out"] == by_uvx
 
 
 # The settings.
@@ -151,6 +194,9 @@ def test_an_index_that_answers_nonsense_tells_no_version(body: object, monkeypat
         ("GPT_IMAGE_2_INLINE", "none", "answers", "yellow"),
         ("GPT_IMAGE_2_PARTIAL_IMAGES", "2", "answers", "yellow"),
         ("GPT_IMAGE_2_ALLOWED_DIRS", "/no/such/folder", "inputs", "yellow"),
+        ("GPT_IMAGE_2_ALLOWED_DIRS", "/usr/share", "attachments", "yellow"),
+        ("GPT_IMAGE_2_OUTPUT", "~/pictures", "settings", "yellow"),
+        ("OPENAI_API_BASE", "https://images.example.com", "settings", "yellow"),
         ("GPT_IMAGE_2_BUDGET_PER_DAY_USD", "0", "budget", "red"),
         ("GPT_IMAGE_2_OUTPUT_DIR", "/etc/passwd/pictures", "folder", "red"),
         ("HTTPS_PROXY", "ftp://x", "network", "red"),
@@ -162,6 +208,10 @@ def test_an_index_that_answers_nonsense_tells_no_version(body: object, monkeypat
 def test_a_setting_that_is_in_the_way_has_its_line(
     variable: str, value: str, check: str, level: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    (Path(os.environ["HOME"]) / ".claude" / "image-cache").mkdir(parents=True)
+    if variable == "OPENAI_API_BASE":
+        monkeypatch.delenv("OPENAI_BASE_URL")
+        monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
     monkeypatch.setenv(variable, value)
     lines, code = examined()
     assert lines[check]["level"] == level, lines[check]
@@ -258,6 +308,43 @@ def test_what_waits_for_the_database_is_told(database: Path) -> None:
     assert f"! database: what it could not take waits in {spool.path}" in result.stdout
 
 
+def test_the_processes_that_use_the_database_are_named(database: Path) -> None:
+    store = open_store(database)
+    try:
+        assert f"in use by one server (process {os.getpid()})" in examined("--sandbox")[0]["database"]["what"]
+    finally:
+        store.close()
+    held = create_liveness_file(liveness_folder(database))
+    held.file.truncate(0)  # as earlier versions leave it
+    assert examined("--sandbox")[0]["database"]["what"].endswith("in use by one server")
+    held.remove()
+
+
+def copy_job(database: Path, error: str, created_us: int) -> None:
+    """Enter a failed call that is otherwise as the one that is there."""
+    with closing(sqlite3.connect(database)) as connection, connection:
+        connection.row_factory = sqlite3.Row
+        row = dict(connection.execute("SELECT * FROM jobs").fetchone())
+        outcome = json.dumps({"error": error})
+        row |= {"id": f"job-{uuid4().hex}", "state": "failed", "outcome": outcome, "created_us": created_us}
+        marks = ", ".join("?" for _ in row)
+        statement = f"INSERT INTO jobs ({', '.join(row)}) VALUES ({marks})"  # noqa: S608 - names of columns
+        connection.execute(statement, list(row.values()))
+
+
+def test_each_kind_of_failed_call_has_a_line_and_calls_of_the_future_tell_of_the_clock(database: Path) -> None:
+    now = int(time.time() * 1_000_000)
+    copy_job(database, "OpenAI's rate limit was reached.", now)
+    copy_job(database, "OpenAI's rate limit was reached.", now)
+    copy_job(database, "OpenAI's moderation refused this.", now + 3_600_000_000)
+    result = CliRunner().invoke(commands, ["doctor", "--sandbox", "--json"])
+    found = [(line["check"], line["what"]) for line in json.loads(result.stdout)]
+    calls = [what for check, what in found if check == "calls"]
+    assert [what.partition(":")[0] for what in calls] == ["2 times in the last 7 days", "once in the last 7 days"]
+    assert "moderation refused" in calls[1]
+    assert ("clock", "the newest call is 60 minutes in the future") in found
+
+
 @pytest.mark.parametrize(
     ("state", "outcome", "what"),
     [
@@ -291,7 +378,7 @@ HAS_A_SHELL = pytest.mark.skipif(sys.platform == "win32", reason="there is no /b
     ("command", "what"),
     [
         (["/no/such/uvx", "gpt-image-2-mcp"], "is not there"),
-        (["/bin/sh", "-c", "exit 3 # gpt-image-2-mcp"], "ended with code 3"),
+        (["/bin/sh", "-c", "exit 3 # gpt-image-2-mcp"], "ended with code 3 instead of answering"),
         (["/bin/sh", "-c", "echo Welcome to gpt-image-2-mcp"], "something else to stdout"),
     ],
 )
@@ -303,12 +390,37 @@ def test_a_command_that_does_not_answer_is_red(command: list[str], what: str, ho
 
 
 @HAS_A_SHELL
+def test_what_a_command_says_when_it_fails_is_told_without_the_key(home: Path) -> None:
+    script = 'echo "error: no index for $OPENAI_API_KEY" >&2; exit 2 # gpt-image-2-mcp'
+    entry(home, ["/bin/sh", "-c", script], OPENAI_API_KEY=KEY)
+    what = examined("--sandbox")[0]["clients: cursor"]["what"]
+    assert what.endswith("which ended with code 2 instead of answering: no index for [the key]")
+
+
+def test_a_variable_of_an_entry_that_nothing_reads_is_told(home: Path) -> None:
+    entry(home, SERVER, GPT_IMAGE_2_OUTPUT_DIRS="~/pictures")
+    line = examined("--sandbox")[0]["clients: cursor"]
+    assert line["what"] == "'gpt-image-2' sets GPT_IMAGE_2_OUTPUT_DIRS, which nothing reads"
+    assert line["way_out"] == "Name GPT_IMAGE_2_OUTPUT_DIR in it instead."
+
+
+@HAS_A_SHELL
 def test_an_entry_of_another_version_is_yellow(home: Path) -> None:
     answer = json.dumps({"jsonrpc": "2.0", "id": 1, "result": {}})
     entry(home, ["/bin/sh", "-c", f"read line; echo '{answer}' # gpt-image-2-mcp@0.0.1"])
     line = examined("--sandbox")[0]["clients: cursor"]
     assert (line["level"], line["way_out"]) == ("yellow", "Run `gpt-image-2-mcp install cursor`.")
     assert "version 0.0.1" in line["what"]
+
+
+def test_pictures_that_were_pasted_and_clients_of_the_terminal_are_told(home: Path) -> None:
+    assert "stays there" in examined("--sandbox")[0]["attachments"]["what"]
+    pasted = home / ".claude" / "image-cache"
+    pasted.mkdir(parents=True)
+    lines, _ = examined("--sandbox")
+    assert f"what you paste into Claude Code ({pasted}) can be read" in lines["attachments"]["what"]
+    assert "in a terminal (Claude Code) only the model sees it" in lines["answers"]["what"]
+    assert {lines["attachments"]["level"], lines["answers"]["level"]} == {"green"}
 
 
 def test_files_that_cannot_be_read_and_clients_without_an_entry_are_told(home: Path) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 import tomllib
@@ -20,7 +21,7 @@ from gpt_image_2_mcp.errors import SetupError
 from gpt_image_2_mcp.install.clients import CLIENTS
 from gpt_image_2_mcp.install.config_file import read_config, replace_config
 from gpt_image_2_mcp.install.formats import json_editor, yaml_editor
-from gpt_image_2_mcp.install.launch import uvx_arguments
+from gpt_image_2_mcp.install.launch import last_error, uvx_arguments
 from gpt_image_2_mcp.install.systems import System
 from gpt_image_2_mcp.storage import open_folder
 
@@ -135,6 +136,17 @@ def test_every_clients_file_is_given_back_to_the_last_byte(client: str, home: Pa
 
 
 @pytest.mark.usefixtures("uvx")
+def test_a_removal_shows_what_goes_and_says_nothing_about_setting_up(home: Path) -> None:
+    """A reference to a variable is no secret, and is shown."""
+    write(home / ".cursor/mcp.json", "{}")
+    done("cursor", "vscode")
+    result = done("cursor", "vscode", "--uninstall")
+    assert '-        "OPENAI_API_KEY": "${env:OPENAI_API_KEY}"' in result.stderr
+    assert "asks for the key" not in result.stderr
+    assert "Removed. VS Code uses the server until it is restarted." in result.stderr
+
+
+@pytest.mark.usefixtures("uvx")
 def test_uninstalling_keeps_what_was_changed_since(home: Path) -> None:
     settings = write(home / ".config/zed/settings.json", ZED)
     done("zed")
@@ -204,6 +216,9 @@ def test_what_cannot_be_read_is_left_alone_and_the_others_are_set_up(home: Path)
     assert len(files(home)) == len(before) + 1
     assert entry_of(home / ".codeium/windsurf/mcp_config.json")["args"] == ARGUMENTS
     assert result.stderr.count("left alone") == len(broken) + 2
+    for client in (*broken, "lm-studio", "copilot"):
+        assert f"{CLIENTS[client].name}: {CLIENTS[client].user_file(System('linux', home))} " in result.stderr
+    assert "is write-protected" in run("lm-studio", "--dry-run").stderr
 
 
 @pytest.mark.usefixtures("uvx")
@@ -384,6 +399,38 @@ def test_without_a_usable_uvx_the_entry_names_the_running_program(
     assert entry["command"] == sys.executable
     shown = subprocess.run([entry["command"], *entry["args"], "--version"], capture_output=True, text=True, check=True)
     assert __version__ in shown.stdout
+
+
+def test_uvx_is_tried_with_what_the_client_will_pass_on(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise its cache is filled from an index that the client's start does not know."""
+    version = f"gpt-image-2-mcp, version {__version__}"
+    program_named_uvx(tmp_path, monkeypatch, f'test -n "$UV_INDEX_URL" && echo "{version}" || exit 1')
+    monkeypatch.setenv("UV_INDEX_URL", "https://packages.example.com")
+    result = done("cursor")
+    (withheld,) = re.findall(r"tried without (.+), which clients do not pass on", result.stderr)
+    assert "UV_INDEX_URL" in withheld.split(", ")
+    assert entry_of(home / ".cursor/mcp.json")["command"] == sys.executable
+
+
+@pytest.mark.parametrize(
+    ("stderr", "told"),
+    [
+        ("", ""),
+        ("Resolving …\nValueError: no\n", "ValueError: no"),
+        (
+            "  × No solution:\n  ╰─▶ Because there is no foo and you\n      require it, it ends.\n\n      hint: x\n",
+            "Because there is no foo and you require it, it ends.",
+        ),
+        (
+            "error: Failed to fetch\n  Caused by: Request failed\n  cause: UnknownIssuer\n\nhint: x\n",
+            "UnknownIssuer",
+        ),
+    ],
+)
+def test_of_what_uv_says_the_innermost_reason_is_told(stderr: str, told: str) -> None:
+    assert last_error(stderr) == told
 
 
 # Other programs, kills, other systems.

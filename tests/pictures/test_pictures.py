@@ -328,8 +328,7 @@ def test_a_bomb_is_refused_by_its_header(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(Image, "open", no_decoder)
     monkeypatch.setattr(chunks, "zlib", None)
     assert refusal(data) == snapshot(
-        "input.png is 21000x20000, and 400,000,000 pixels are the most that are decoded. Save it anew as a PNG, "
-        "JPEG or WebP."
+        "input.png is 21000x20000, and 400,000,000 pixels are the most that are decoded: shrink it first."
     )
 
 
@@ -467,6 +466,7 @@ def test_what_only_begins_like_a_picture_is_refused(data: bytes) -> None:
         (b"%PDF-1.7\n%", "a PDF"),
         (b'\xef\xbb\xbf<?xml version="1.0"?>\n<svg xmlns="x"/>', "an SVG drawing"),
         ("<!-- a comment -->\n<svg/>".encode("utf-16"), "an SVG drawing"),
+        (b"<!-- " + b"of a program " * 200 + b"-->\n<svg/>", "an SVG drawing"),
         (b"\x1f\x8b\x08\0", "a compressed file (gzip)"),
         (b"P6 1 1 255 abc", "a PNM picture"),
         (b"II*\0\x10\0\0\0CR\2\0", "a RAW photograph"),
@@ -484,6 +484,16 @@ def test_what_only_begins_like_a_picture_is_refused(data: bytes) -> None:
 def test_what_is_not_taken_is_refused_by_what_it_is(data: bytes, name: str) -> None:
     assert f"input.png is {name}, and only PNG, JPEG, WebP, GIF" in refusal(data)
     assert recognise(data) == (name if name != "no picture" else None)
+
+
+def test_a_jpeg_of_12_bits_is_refused_with_the_command_that_converts_it() -> None:
+    data = bytearray(saved(corners(), "JPEG"))
+    frame = data.index(b"\xff\xc0")
+    data[frame + 1], data[frame + 4] = 0xC1, 12
+    assert refusal(bytes(data)) == snapshot(
+        "input.png is a JPEG of 12 bits a channel, which few programs read: save it with 8 bits, such as by `magick "
+        "in.jpg -depth 8 out.png`."
+    )
 
 
 def test_a_file_of_too_many_bytes_is_refused_unread(monkeypatch: pytest.MonkeyPatch) -> None:

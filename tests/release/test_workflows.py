@@ -41,6 +41,20 @@ def test_a_workflow_runs_what_is_there_with_no_more_rights_than_it_needs(path: P
     assert {need for job in jobs for need in [job.get("needs")] if need} <= set(document["jobs"])
 
 
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
+def test_what_a_workflow_uses_of_others_is_pinned_to_a_commit_and_keeps_no_token(path: Path) -> None:
+    """A tag can be moved to other code; `make check` has zizmor look for more of this kind."""
+    used = re.findall(r"uses: (\S+)(.*)\n", path.read_text(encoding="utf-8"))
+    assert used
+    for action, rest in used:
+        assert action.startswith("./") or re.fullmatch(r"[\w./-]+@[0-9a-f]{40}", action), action
+        assert action.startswith("./") or re.fullmatch(r" # v\d+\.\d+\.\d+", rest), action
+    for job in workflow(path)["jobs"].values():
+        for step in job.get("steps", ()):
+            if step.get("uses", "").startswith("actions/checkout@"):
+                assert step["with"]["persist-credentials"] is False
+
+
 def test_the_tests_run_on_every_system_and_python_that_the_package_names() -> None:
     jobs = workflow(ROOT / ".github" / "workflows" / "tests.yml")["jobs"]
     named = [text.rsplit(" ", 1)[1] for text in PROJECT["classifiers"] if re.search(r":: 3\.\d+$", text)]

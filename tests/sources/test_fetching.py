@@ -445,7 +445,9 @@ async def test_a_name_that_nobody_knows_is_told() -> None:
     async def resolve(_: str, __: int) -> Sequence[str]:
         raise socket.gaierror
 
-    assert "'pictures.example' is not known" in await refusal("https://pictures.example/", resolve=resolve)
+    assert "The address 'pictures.example' was not found: check the link" in await refusal(
+        "https://pictures.example/", resolve=resolve
+    )
     assert "no connection" in await refusal("https://pictures.example/", resolve=always())
 
 

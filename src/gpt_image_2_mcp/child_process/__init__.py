@@ -14,6 +14,6 @@ Starting it takes 65 ms of processor time with Pillow, and 10 ms without (measur
 forked, since a fork of a process with threads may stop at a lock that another thread held.
 """
 
-from .run import ChildResult, run_in_child
+from .run import MAX_DATA, ChildResult, run_in_child
 
-__all__ = ["ChildResult", "run_in_child"]
+__all__ = ["MAX_DATA", "ChildResult", "run_in_child"]

@@ -17,7 +17,7 @@ from .worker import HEAD
 MAX_HEAD: Final = 1_000_000
 """Bytes of the values in an answer."""
 MAX_DATA: Final = 52_000_000
-"""Bytes of the data in an answer: those of the largest picture that the API takes, and some more."""
+"""Bytes of the data in an answer, unless a caller allows more: those of the largest picture that the API takes."""
 _WORKER: Final = str(Path(__file__).with_name("worker.py"))
 
 
@@ -29,12 +29,15 @@ class ChildResult:
     data: bytes
 
 
-def run_in_child(function: str, *data: bytes, memory: int, seconds: int, **arguments: Any) -> ChildResult:
+def run_in_child(
+    function: str, *data: bytes, memory: int, seconds: int, max_data: int = MAX_DATA, **arguments: Any
+) -> ChildResult:
     """Call a function in a child process. Blocks: call it in a thread.
 
     `function` is "module:name"; it is called with `data` and with `arguments`, which are JSON values, and returns a
     dictionary of JSON values and bytes. `memory` is the most bytes that the process may have, some 12 MB of which
-    Python takes; `seconds` is how long it may take. Only Linux keeps the limit on memory.
+    Python takes; `seconds` is how long it may take, and `max_data` how many bytes it returns at most. Only Linux keeps
+    the limit on memory.
 
     Raises:
         ValueError: the function raised one; it has the same text.
@@ -74,7 +77,7 @@ def run_in_child(function: str, *data: bytes, memory: int, seconds: int, **argum
         with suppress(OSError):
             for part in (len(head).to_bytes(HEAD), head, *data):
                 _write(process.stdin, part)
-        answer = _read_answer(process.stdout)
+        answer = _read_answer(process.stdout, max_data)
     finally:
         is_late = not timer.is_alive()
         timer.cancel()
@@ -105,16 +108,16 @@ def _write(pipe: IO[bytes], data: bytes) -> None:
         view = view[pipe.write(view) :]
 
 
-def _read_answer(pipe: IO[bytes]) -> tuple[dict[str, Any], bytes] | None:
+def _read_answer(pipe: IO[bytes], max_data: int) -> tuple[dict[str, Any], bytes] | None:
     """The answer's head and its bytes; None where it is not whole, or has more bytes than it may have."""
     size = int.from_bytes(_read(pipe, HEAD))
     head = _read(pipe, min(size, MAX_HEAD))
-    data = _read(pipe, MAX_DATA + 1)
+    data = _read(pipe, max_data + 1)
     try:
         found: object = json.loads(head)
     except ValueError:
         return None
-    return (cast("dict[str, Any]", found), data) if isinstance(found, dict) and len(data) <= MAX_DATA else None
+    return (cast("dict[str, Any]", found), data) if isinstance(found, dict) and len(data) <= max_data else None
 
 
 def _read(pipe: IO[bytes], size: int) -> bytes:

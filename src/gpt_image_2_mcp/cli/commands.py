@@ -234,5 +234,9 @@ async def _confirm(service: "ImageService", request: "PaidRequest") -> None:
     expected = await service.estimate(request)
     if not settings.is_asked_about(expected.usd if expected else None):
         return
+    # The price depends on the inputs' real sizes.
+    expected = await service.preflight(request)
+    if not settings.is_asked_about(expected.usd if expected else None):
+        return
     price = f"about ${expected.usd:.2f}" if expected else "an amount that is not known beforehand"
     click.confirm(f"This will cost {price}. Go ahead?", abort=True, err=True)

@@ -114,7 +114,7 @@ def _wanted(options: dict[str, Any], system: "System") -> "Wanted":
     )
     needs_key = not (options["sandbox"] or options["url"] or options["uninstall"])
     project = Path.cwd() if options["project"] else None
-    return Wanted(options["name"], _launch(options), keys, project, needs_key)
+    return Wanted(options["name"], _launch(options, system), keys, project, needs_key)
 
 
 def _is_a_terminal() -> bool:
@@ -134,7 +134,7 @@ def _ask_for_key(question: str) -> str:
         raise click.ClickException("Nothing was written.") from None
 
 
-def _launch(options: dict[str, Any]) -> "Launch":
+def _launch(options: dict[str, Any], system: "System") -> "Launch":
     """How the entry starts the server; what it cannot use is said on stderr."""
     from ..install.launch import Launch, find_uvx, running_program, uvx_arguments, why_uvx_fails
 
@@ -153,7 +153,7 @@ def _launch(options: dict[str, Any]) -> "Launch":
         return Launch(uvx, (*uvx_arguments(__version__), *more))
     else:
         click.echo(f"Having uvx fetch gpt-image-2-mcp {__version__}, so that the first start is fast …", err=True)
-        failure = why_uvx_fails(uvx, __version__)
+        failure = why_uvx_fails(uvx, __version__, system.environ)
         if failure is None:
             return Launch(uvx, (*uvx_arguments(__version__), *more))
         reason = f"uvx cannot start gpt-image-2-mcp {__version__} ({printable(failure)})"
@@ -221,7 +221,7 @@ def _status(change: "Change", options: dict[str, Any]) -> str:
 def _say(client: "Client", done: dict[str, Any]) -> None:
     sentences = {
         "written": f"Done. {client.then}",
-        "removed": f"Removed. {client.then}",
+        "removed": f"Removed. {client.name} uses the server until it is restarted.",
         "unchanged": "The entry is there already; nothing was changed.",
         "not there": "There is no such entry; nothing was changed.",
         "would change": "Nothing was changed (--dry-run).",
@@ -231,5 +231,5 @@ def _say(client: "Client", done: dict[str, Any]) -> None:
     click.echo(printable(f"{client.name}: {sentences[done['status']]}"), err=True)
     if done.get("backup"):
         click.echo(printable(f"The old file is kept as {done['backup']}."), err=True)
-    for note in done.get("notes", ()):
+    for note in done.get("notes", ()) if done["status"] != "declined" else ():
         click.echo(printable(f"Note: {note}"), err=True)

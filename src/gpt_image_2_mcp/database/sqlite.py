@@ -139,6 +139,8 @@ def _engine(path: Path, busy_seconds: float) -> sa.Engine:
             cursor.execute("PRAGMA journal_mode = PERSIST")
             cursor.execute(f"PRAGMA journal_size_limit = {JOURNAL_BYTES}")
             cursor.execute("PRAGMA synchronous = FULL")
+            # On macOS, what is synced otherwise may still be in the drive's own memory; elsewhere it means nothing.
+            cursor.execute("PRAGMA fullfsync = ON")
 
     def check(connection: sqlite3.Connection, record: Any, _proxy: object) -> None:
         if record.info["file"] != _file_identity(path):

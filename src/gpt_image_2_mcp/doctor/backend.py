@@ -1,8 +1,8 @@
 """Checks of the way to the API: address, proxies, certificates, key, model, and the clock by the API's answer."""
 
 import ipaddress
-import os
 import ssl
+import sys
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -15,6 +15,7 @@ import openai
 from ..errors import GptImageError, NotConfigured
 from ..openai_api.client import make_http, make_sdk
 from ..openai_api.errors import translate
+from ..openai_api.network_variables import names_in_use
 from ..openai_api.sanitize import reason
 from ..settings import DEFAULT_BASE_URL, Settings
 from .finding import Finding, green, red, yellow
@@ -22,7 +23,6 @@ from .finding import Finding, green, red, yellow
 ANSWER_TIMEOUT_S = 20.0
 MAX_CLOCK_ERROR_S = 300
 CORRECT = "Correct the address, the proxy or the certificates."
-_NETWORK = ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "NO_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR")
 
 
 def check_backend(settings: Settings) -> Iterator[Finding]:
@@ -108,9 +108,9 @@ def _ask(settings: Settings, http: httpx2.Client) -> Iterator[Finding]:
 
 
 def _network() -> Finding:
-    names = [name for name in _NETWORK if os.environ.get(name) or os.environ.get(name.lower())]
+    names = names_in_use()
     how = f"through {', '.join(names)}" if names else "directly"
-    if not names and not ssl.create_default_context().cert_store_stats()["x509_ca"] and os.name != "nt":
+    if not names and not ssl.create_default_context().cert_store_stats()["x509_ca"] and sys.platform != "win32":
         way_out = "Install the package ca-certificates, or set SSL_CERT_FILE."
         return yellow("network", "the system has no list of certificates", way_out)
     return green("network", f"the API was reached {how}")
@@ -119,7 +119,11 @@ def _network() -> Finding:
 def _refused(settings: Settings, error: openai.APIStatusError) -> Finding:
     text = settings.redact(str(translate(error, model=settings.model, variable="GPT_IMAGE_2_MODEL")))
     if error.status_code == HTTPStatus.UNAUTHORIZED:
-        return red("access", text, "Make a new key at https://platform.openai.com/api-keys, and run `install` again.")
+        return red(
+            "access",
+            text,
+            "Make a new key at https://platform.openai.com/api-keys, and run `gpt-image-2-mcp install` again.",
+        )
     if error.status_code == HTTPStatus.NOT_FOUND and settings.base_url is not None:
         return yellow("access", "this backend does not list its models", "Whether it takes the key shows with a call.")
     if error.status_code == HTTPStatus.FORBIDDEN:

@@ -1,19 +1,32 @@
 """Checks of the settings: what is set wrong, and what is set in a way that surprises people."""
 
+import difflib
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Final
 
 from ..errors import NotConfigured
 from ..settings import Settings
 from .finding import Finding, green, red, yellow
 
+OLD_NAMES: Final = {
+    "OPENAI_API_BASE": "OPENAI_BASE_URL",
+    "OPENAI_ORGANIZATION": "OPENAI_ORG_ID",
+    "OPENAI_KEY": "OPENAI_API_KEY",
+    "OPENAI_APIKEY": "OPENAI_API_KEY",
+}
+"""Variables of other programs and of older releases of OpenAI's SDK, and what they are called today."""
+OF_TESTS: Final = ("GPT_IMAGE_2_TEST_", "GPT_IMAGE_2_FAULT_", "GPT_IMAGE_2_FUZZ_", "GPT_IMAGE_2_SOAK_")
+
 USUAL_TIMEOUT_S = 60
 """Seconds after which many clients give up a call."""
 
 
-def check_settings(settings: Settings, key_from: str) -> Iterator[Finding]:
+def check_settings(settings: Settings, environ: Mapping[str, str], key_from: str) -> Iterator[Finding]:
     """The variables, and where the key is; `key_from` says whose environment the settings are from."""
+    for name, meant in unread_variables(environ):
+        yield yellow("settings", f"{name} is set, and nothing reads it", f"Set {meant} instead, or remove it.")
     for problem in settings.problems:
         yield red("settings", problem, "Correct the variable where it is set.")
     if not settings.problems:
@@ -21,9 +34,21 @@ def check_settings(settings: Settings, key_from: str) -> Iterator[Finding]:
         yield green("settings", f"every variable that is set has a right value{debug}")
     yield _check_key(settings, key_from)
     yield _check_waiting(settings)
-    yield _check_answers(settings)
     yield _check_inputs(settings)
     yield _check_budget(settings)
+
+
+def unread_variables(environ: Mapping[str, str]) -> list[tuple[str, str]]:
+    """The variables that are meant for this program and that it does not know, each with the one that may be meant."""
+    known = Settings.variables()
+    old = [(name, new) for name, new in OLD_NAMES.items() if environ.get(name) and not environ.get(new)]
+    unknown = [
+        name
+        for name in environ
+        if name.startswith("GPT_IMAGE_2_") and name not in known and not name.startswith(OF_TESTS)
+    ]
+    near = ((name, difflib.get_close_matches(name, known, n=1, cutoff=0.75)) for name in sorted(unknown))
+    return [*old, *((name, found[0] if found else "a variable of docs/settings.md") for name, found in near)]
 
 
 def _check_key(settings: Settings, key_from: str) -> Finding:
@@ -45,16 +70,6 @@ def _check_waiting(settings: Settings) -> Finding:
         way_out = "Set GPT_IMAGE_2_MAX_WAIT_S below the limit of your client, which is often 60 s."
         return yellow("waiting", f"a call waits {how} for its picture", way_out)
     return green("waiting", f"a call answers after {wait:g} s at the latest")
-
-
-def _check_answers(settings: Settings) -> Finding:
-    if settings.inline == "none":
-        return yellow("answers", "GPT_IMAGE_2_INLINE=none: they show no picture", "Unset it to see previews.")
-    if settings.partial_images:
-        way_out = "Unset GPT_IMAGE_2_PARTIAL_IMAGES if the backend fails to stream pictures."
-        if settings.base_url:
-            return yellow("answers", "unfinished pictures are asked for, which not every proxy can stream", way_out)
-    return green("answers", "they show the picture itself" if settings.inline == "full" else "they show a preview")
 
 
 def _check_inputs(settings: Settings) -> Finding:

@@ -1,14 +1,9 @@
 """Checks of each client's entry: which version it starts, with which command, and whether that answers in time."""
 
-import json
-import os
 import re
 import shutil
-import subprocess
-import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from threading import Thread
 from typing import Any, Final
 
 from .. import __version__
@@ -20,37 +15,12 @@ from ..install.entry import Configuration, command_of, environment_of
 from ..install.formats.values import mapping
 from ..install.systems import System
 from ..settings import Settings
+from .configuration import unread_variables
 from .finding import Finding, green, red, yellow
+from .start import Starter
 
-START_TIMEOUT_S: Final = 60.0
 SLOW_S: Final = 10.0
 """Codex gives a server that has no `startup_timeout_sec` so long."""
-END_TIMEOUT_S: Final = 5.0
-
-_PASSED_ON: Final = (
-    "HOME",
-    "LOGNAME",
-    "PATH",
-    "SHELL",
-    "TERM",
-    "USER",
-    "TMPDIR",
-    "SystemRoot",
-    "USERPROFILE",
-    "APPDATA",
-)
-"""What clients pass on of their own environment."""
-INITIALIZE: Final = {
-    "jsonrpc": "2.0",
-    "id": 1,
-    "method": "initialize",
-    "params": {
-        "protocolVersion": "2025-11-25",
-        "capabilities": {},
-        "clientInfo": {"name": "gpt-image-2-mcp doctor", "version": __version__},
-    },
-}
-"""The first message of a client, to see whether a program answers it."""
 
 Entry = Mapping[str, Any]
 
@@ -89,18 +59,19 @@ def check_entries(system: System, only: str | None = None) -> Iterator[Finding]:
     if not chosen:
         yield yellow("clients", "no MCP client was found", "Run `gpt-image-2-mcp install CLIENT`.")
     entries = list(found_entries(system))
-    answers: dict[str, str | float] = {}
+    starter = Starter(system.environ)
     for client in chosen:
         own = [(name, entry) for other, name, entry in entries if other is client]
-        yield from _check_client(client, own, system, answers)
+        yield from _check_client(client, own, system, starter)
 
 
 def _check_client(
-    client: Client, entries: list[tuple[str, Entry]], system: System, answers: dict[str, str | float]
+    client: Client, entries: list[tuple[str, Entry]], system: System, starter: Starter
 ) -> Iterator[Finding]:
     check = f"clients: {client.id}"
     try:
-        Configuration(client, read_config(client.user_file(system)).text or "", "")
+        file = read_config(client.user_file(system))
+        Configuration(client, file.text or "", "", shown=str(file.path))
     except SetupError as error:
         yield red(check, str(error), f"Correct the file, then run `gpt-image-2-mcp install {client.id}`.")
         return
@@ -111,10 +82,12 @@ def _check_client(
         way_out = f"Remove one: `gpt-image-2-mcp install {client.id} --uninstall --name NAME`."
         yield yellow(check, f"has {len(entries)} entries of this server: {names}", way_out)
     for name, entry in entries:
-        yield _check_entry(check, client, name, entry, answers)
+        for variable, meant in unread_variables(environment_of(entry)):
+            yield yellow(check, f"{name!r} sets {variable}, which nothing reads", f"Name {meant} in it instead.")
+        yield _check_entry(check, client, name, entry, starter)
 
 
-def _check_entry(check: str, client: Client, name: str, entry: Entry, answers: dict[str, str | float]) -> Finding:
+def _check_entry(check: str, client: Client, name: str, entry: Entry, starter: Starter) -> Finding:
     update = f"Run `gpt-image-2-mcp install {client.id}" + ("`." if name == "gpt-image-2" else f" --name {name}`.")
     command = command_of(entry)
     if not command:
@@ -122,10 +95,7 @@ def _check_entry(check: str, client: Client, name: str, entry: Entry, answers: d
     if shutil.which(command[0]) is None:
         return red(check, f"{name!r} starts {command[0]}, which is not there", update)
     environment = environment_of(entry)
-    again = json.dumps([command, dict(environment)])
-    if again not in answers:
-        answers[again] = seconds_to_answer(command, environment)
-    answer = answers[again]
+    answer = starter.seconds_to_answer(command, environment)
     if isinstance(answer, str):
         return red(check, f"{name!r} starts {command[0]}, which {answer}", update)
     version = _named_version(command)
@@ -144,65 +114,3 @@ def _check_entry(check: str, client: Client, name: str, entry: Entry, answers: d
 def _named_version(command: list[str]) -> str | None:
     found = re.search(r"gpt-image-2-mcp(?:\[[\w,]+\])?(?:@|==)(\d[\w.]*)", " ".join(command))
     return found[1] if found else None
-
-
-def seconds_to_answer(command: list[str], environment: Mapping[str, str]) -> str | float:
-    """Start a server as a client does, and measure until it answers `initialize`; a sentence's end if it does not."""
-    inherited = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
-    started = time.monotonic()
-    try:
-        process = subprocess.Popen(  # noqa: S603 - the command that the user's client starts as well
-            command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env={**inherited, **environment},
-        )
-    except OSError as error:
-        return f"cannot be started ({error.strerror})"
-    with process:
-        lines: list[bytes] = []
-        reader = Thread(target=lambda: lines.append(process.stdout.readline() if process.stdout else b""), daemon=True)
-        reader.start()
-        try:
-            if process.stdin:
-                process.stdin.write(json.dumps(INITIALIZE).encode() + b"\n")
-                process.stdin.flush()
-            reader.join(START_TIMEOUT_S)
-            took = time.monotonic() - started
-            return took if _is_answer(lines) else _why_no_answer(process, lines)
-        except OSError:
-            # It has closed its stdin; what it wrote before is still to be read.
-            reader.join(END_TIMEOUT_S)
-            return _why_no_answer(process, lines)
-        finally:
-            _end(process)
-
-
-def _is_answer(lines: list[bytes]) -> bool:
-    try:
-        return bool(lines) and "result" in (mapping(json.loads(lines[0])) or {})
-    except ValueError:
-        return False
-
-
-def _why_no_answer(process: subprocess.Popen[bytes], lines: list[bytes]) -> str:
-    if lines and lines[0].strip():
-        return "writes something else to stdout than MCP"
-    try:
-        return f"ended with code {process.wait(1)} instead of answering"
-    except subprocess.TimeoutExpired:
-        return f"has not answered in {START_TIMEOUT_S:.0f} s"
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """Close its stdin, as a client does at the end, and kill it if it does not end by that."""
-    if process.stdin:
-        try:
-            process.stdin.close()
-        except OSError:
-            process.kill()
-    try:
-        process.wait(END_TIMEOUT_S)
-    except subprocess.TimeoutExpired:
-        process.kill()

@@ -1,59 +1,73 @@
 """Checks of the program itself: its version, Python, and uv."""
 
-import json
-import os
 import platform
 import re
-from collections.abc import Iterator
-from typing import Any
-
-import httpx2
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
 
 from .. import __version__
-from ..install.launch import PACKAGE, find_uvx
+from ..images.pixels_extra import HOW_TO_GET, is_installed
+from ..install.launch import PACKAGE, find_uvx, last_error
 from .finding import Finding, green, yellow
 
-INDEX_TIMEOUT_S = 5.0
-INDEX = "https://pypi.org/simple"
-"""Where releases are published; `UV_DEFAULT_INDEX` names another index, as it does for uv."""
+INDEX_TIMEOUT_S = 20.0
+_INSTALL_UV = "Install uv from https://docs.astral.sh/uv, so that clients can start the version that you choose."
 
 
-def check_program(*, ask_index: bool) -> Iterator[Finding]:
-    """The version, with `ask_index` beside the newest release, Python, and uv."""
-    yield _check_version() if ask_index else green("version", f"gpt-image-2-mcp {__version__}")
+def check_program(environ: Mapping[str, str], *, ask_index: bool) -> Iterator[Finding]:
+    """The version, with `ask_index` beside the newest release that uv finds, Python, and uv."""
+    yield _check_version(environ) if ask_index else green("version", f"gpt-image-2-mcp {__version__}")
     yield green("python", f"Python {platform.python_version()} on {platform.platform(terse=True)}")
     uvx = find_uvx()
-    if uvx is None:
-        way_out = "Install uv from https://docs.astral.sh/uv, so that clients can start the version that you choose."
-        yield yellow("uv", "uvx was not found", way_out)
+    yield yellow("uv", "uvx was not found", _INSTALL_UV) if uvx is None else green("uv", uvx)
+    if is_installed():
+        yield green("exact edits", "numpy and OpenCV are there")
     else:
-        yield green("uv", uvx)
-
-
-def _check_version() -> Finding:
-    own = f"gpt-image-2-mcp {__version__}"
-    newest = _newest_release()
-    if newest is None:
-        return yellow(
-            "version", f"{own}; which one is the newest is not known", "Look again when the network is there."
+        yield yellow(
+            "exact edits", "what they need is not installed with this program", f"If you want them, {HOW_TO_GET}."
         )
+
+
+def _check_version(environ: Mapping[str, str]) -> Finding:
+    own = f"gpt-image-2-mcp {__version__}"
+    uv = shutil.which("uv")
+    if uv is None:
+        return yellow("version", f"{own}; the newest could not be looked up, since uv was not found", _INSTALL_UV)
+    newest, reason = _newest_release(uv, environ)
+    if newest is None:
+        what = f"{own}; the newest could not be looked up ({reason})"
+        return yellow("version", what, "Look again when uv reaches its package index.")
     if _order(newest) > _order(__version__):
         return yellow("version", f"{own}; {newest} is published", f"Run `uvx {PACKAGE}@{newest} install`.")
     return green("version", f"{own}, the newest")
 
 
-def _newest_release() -> str | None:
-    """The newest release that is published; None if that cannot be found out."""
-    index = os.environ.get("UV_DEFAULT_INDEX") or INDEX
-    headers = {"accept": "application/vnd.pypi.simple.v1+json"}
+def _newest_release(uv: str, environ: Mapping[str, str]) -> tuple[str | None, str]:
+    """The newest release in the index that uv uses; None and the reason if uv finds none."""
+    command = [uv, "pip", "compile", "--quiet", "--no-header", "--no-annotate", "--no-deps", "--python", sys.executable]
+    # The key is no business of this process, nor are the settings of the project that this folder may be in.
+    known = {name: value for name, value in environ.items() if name != "OPENAI_API_KEY"}
     try:
-        answer = httpx2.get(f"{index.rstrip('/')}/{PACKAGE}/", headers=headers, timeout=INDEX_TIMEOUT_S)
-        found: Any = json.loads(answer.content) if answer.is_success else {}
-        versions = [str(version) for version in found.get("versions", ())]
-    except (httpx2.HTTPError, httpx2.InvalidURL, ValueError, OSError, AttributeError, TypeError):
-        return None
-    # Those with letters are not for everybody.
-    return max((version for version in versions if re.fullmatch(r"\d+(\.\d+)*", version)), key=_order, default=None)
+        done = subprocess.run(  # noqa: S603 - the program that was found on the user's PATH
+            [*command, "-"],
+            input=PACKAGE,
+            env=known,
+            cwd=tempfile.gettempdir(),
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=INDEX_TIMEOUT_S,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return None, f"no answer in {INDEX_TIMEOUT_S:.0f} s"
+    except OSError as error:
+        return None, error.strerror or type(error).__name__
+    found = re.search(rf"^{PACKAGE}==(\d[\w.]*)", done.stdout, re.MULTILINE)
+    return (found[1], "") if found else (None, last_error(done.stderr) or f"uv ended with code {done.returncode}")
 
 
 def _order(version: str) -> tuple[int, ...]:

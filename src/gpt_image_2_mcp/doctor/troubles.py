@@ -34,7 +34,7 @@ TROUBLES: Final = (
     Trouble(
         '"There is no file …" for a picture that you attached',
         "Attachments stay in the chat. Save the picture and give its path, or its web address.",
-        "calls",
+        "attachments",
         r"There is no file",
     ),
     Trouble(

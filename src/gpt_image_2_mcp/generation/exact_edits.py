@@ -10,20 +10,31 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from ..errors import ChildFailed, GptImageError
-from ..images.formats import SHOWN, sniff
-from ..images.pixels_extra import compute_in_child, is_installed
+from ..images.formats import SHOWN, WITH_ARTICLE, sniff
+from ..images.pixels_extra import HOW_TO_GET, compute_in_child, is_installed
+from ..images.validate import MAX_BYTES
 from ..inputs import InputImage, Sources
+from ..inputs.part import Part, plan_part
 from ..inputs.reader import Inputs
+from ..jobs.order import Order
+from ..parameters.extension import edges_of
 from ..parameters.models import PaidRequest
 from ..pixels.proof_text import no_composite_text, proof_warnings
 
 MEMORY: Final = 1400 << 20
 """Bytes that the child process may have: a picture of 24 megapixels takes 800 MB, one of 1024x1024 a fifth of that."""
 SECONDS: Final = 120
+MAX_DATA: Final = 200 << 20
+"""Bytes of a composite: a picture of 24 megapixels takes 40 MB, and twice that with 16 bits."""
+NO_PNG: Final = "The exact edit is saved as a PNG, since {kind} would not keep its pixels."
+TOO_LARGE: Final = (
+    "The exact edit has {size:,} bytes, since it keeps every pixel, and a picture that is to be edited again may have"
+    " {most:,}: save it as a JPEG before the next edit."
+)
 _TASK: Final = "gpt_image_2_mcp.pixels.task:exact_edit"
 MISSING: Final = (
     "The model's picture is not composited into the original, so more than the mask may have changed: this needs the"
-    " extra `pixels`. Install `gpt-image-2-mcp[pixels]`, which takes 200 MB, in place of `gpt-image-2-mcp`."
+    f" extra `pixels`. To have it, {HOW_TO_GET}."
 )
 
 logger = logging.getLogger(__name__)
@@ -50,7 +61,24 @@ class ExactEdits:
     def is_wanted(self, request: PaidRequest, inputs: Inputs) -> bool:
         """Whether the pictures of a request become exact edits."""
         keep = getattr(request, "keep", "off")
-        return bool(inputs.images) and (keep == "exact" or (keep == "auto" and inputs.mask is not None))
+        is_marked = inputs.mask is not None or getattr(request, "extend", None) is not None
+        return bool(inputs.images) and (keep == "exact" or (keep == "auto" and is_marked))
+
+    def plan(self, request: PaidRequest, inputs: Inputs) -> Part | None:
+        """Which part of the first picture is sent for a request; None for the picture as it is.
+
+        Raises:
+            BadRequest: the picture cannot be extended as the request says.
+
+        """
+        if not inputs.images:
+            return None
+        extend = getattr(request, "extend", None)
+        first = inputs.images[0]
+        added = None if extend is None else edges_of(extend, (first.width, first.height))
+        if added is None and not (is_installed() and self.is_wanted(request, inputs)):
+            return None
+        return plan_part(inputs, request.size, added)
 
     def missing_note(self, *, is_asked_for: bool) -> str | None:
         """The sentence about the extra if it is not installed, once a process unless it `is_asked_for`; else None."""
@@ -59,25 +87,38 @@ class ExactEdits:
         self._told = True
         return MISSING
 
-    def make(self, inputs: Inputs, model: bytes) -> Composite:
+    def make(self, order: Order, model: bytes) -> Composite:
         """Make the composite of a saved picture. Blocks for some seconds. Raises nothing."""
-        first = inputs.images[0]
-        mask = inputs.mask.data if inputs.mask else b""
+        first, part = order.inputs.images[0], order.part
+        mask = order.sent.mask.data if order.sent.mask else b""
+        has_size = [first.width, first.height] if part is None else list(part.canvas)
+        arguments: dict[str, Any] = {
+            "size": has_size,
+            "box": part and part.box,
+            "added": part and part.added,
+        }
         failure = ""
         for original in self._originals(first):
             try:
-                found = compute_in_child(_TASK, original, model, mask, memory=MEMORY, seconds=SECONDS)
+                found = compute_in_child(
+                    _TASK, original, model, mask, memory=MEMORY, seconds=SECONDS, max_data=MAX_DATA, **arguments
+                )
             except (ValueError, ChildFailed) as error:
                 logger.info("no exact edit was made of %s: %s", first.source, error)
                 failure = str(error)
                 continue
             if not found.data:
                 return Composite(warnings=(no_composite_text(found.values),))
-            proof = {**found.values, "has_mask": bool(mask)}
+            proof = found.values
             if proof["differing_outside"]:
                 failure = f"{proof['differing_outside']:,} pixels outside of the mask differed"
                 break
-            return Composite(found.data, proof, tuple(proof_warnings(proof)))
+            warnings = proof_warnings(proof)
+            if kind := next((kind for kind in map(sniff, (original, model)) if kind not in {"png", None}), None):
+                warnings.append(NO_PNG.format(kind=WITH_ARTICLE[kind]))
+            if len(found.data) > MAX_BYTES:
+                warnings.append(TOO_LARGE.format(size=len(found.data), most=MAX_BYTES))
+            return Composite(found.data, proof, tuple(warnings))
         return Composite(warnings=(f"Nothing was kept to the pixel, and this is the model's own picture: {failure}.",))
 
     def _originals(self, image: InputImage) -> list[bytes]:

@@ -18,6 +18,7 @@ from ..catalogue.session import BeginSession, ExtendSession, Session, new_sessio
 from ..errors import ApiError
 from ..images.pixels_extra import is_installed
 from ..inputs import Sources
+from ..inputs.part import Part, cut_part
 from ..inputs.reader import InputReader, Inputs
 from ..jobs.durations import DurationHistory, max_silence_s
 from ..jobs.job import Job
@@ -26,7 +27,6 @@ from ..jobs.order import Order
 from ..jobs.report import Report
 from ..openai_api.lazy_backend import LazyBackend
 from ..openai_api.rate_limiter import do_nothing
-from ..openai_api.request import ImageRequest
 from ..openai_api.threads import InFlightWrites
 from ..parameters.models import (
     ContinueSessionRequest,
@@ -53,6 +53,7 @@ from .load_ahead import load_ahead
 from .output_dirs import OutputDirs
 from .recorder import Recorder
 from .report_builder import build_report
+from .sent_request import image_request, with_largest_size, with_size
 
 
 class Pipeline:
@@ -107,7 +108,8 @@ class Pipeline:
                 # The key leaves out the picture that the turn is made from. A client that repeats a call which timed
                 # out asks for the same turn, and by then the session may have it, and go on from another picture.
                 given = inputs.images[len(inputs.images) - len(request.images or ()) :]
-                return Order("session", session.folder, inputs, self._key(job, replace(inputs, images=given)), step)
+                key = self._key(job, replace(inputs, images=given))
+                return await self._with_part(request, Order("session", session.folder, inputs, key, step))
             case GenerateRequest():
                 kind, inputs = "image", Inputs()
             case EditRequest() | StartSessionRequest():
@@ -117,7 +119,16 @@ class Pipeline:
         folder = await self._output_dirs.in_time(name, partial(self._output_dirs.prepare, name))
         step = BeginSession(new_session_id(), folder) if kind == "session" else None
         is_new = name is not None and not await self._output_dirs.in_time(name, partial(exists, folder))
-        return Order(kind, folder, inputs, self._key(job, inputs), step, is_new_folder=is_new)
+        order = Order(kind, folder, inputs, self._key(job, inputs), step, is_new_folder=is_new)
+        return await self._with_part(request, order)
+
+    async def _with_part(self, request: PaidRequest, order: Order) -> Order:
+        """The order with the part of the first picture that is sent; raises BadRequest if it cannot be cut out."""
+        part = self._exact_edits.plan(request, order.inputs)
+        if part is None:
+            return order
+        cut = await anyio.to_thread.run_sync(cut_part, order.inputs, part)
+        return replace(order, part=part, cut=cut)
 
     async def run(self, job: Job, order: Order) -> Report:
         """Reserve the money, see that there is room, send the request, save what arrives, record it, and report.
@@ -127,11 +138,9 @@ class Pipeline:
 
         """
         settings = self._settings
-        request = ImageRequest(
-            job.model, job.request.prompt, job.request.count, job.request, order.inputs.images, order.inputs.mask
-        )
+        request = image_request(job.model, job.request, order)
         # First: no folder is made for a call that a budget refuses.
-        charge = await self._spending.reserve(job.id, self.priced(job.request, order.inputs))
+        charge = await self._spending.reserve(job.id, self.priced(job.request, order.inputs, order.part))
         try:
             target = await self._output_dirs.in_time(order.folder, partial(self._save_target, job, order))
             saver = self._saver(job, target)
@@ -157,7 +166,7 @@ class Pipeline:
             await self._make_exact(job, order, saver)
         # Before the record: a picture that cannot be decoded is recorded as damaged, and no session goes on from it.
         await anyio.to_thread.run_sync(saver.decode)
-        report = build_report(order, request, saver, outcome).redacted(settings.redact)
+        report = build_report(order, request, saver, outcome, prompt=job.request.prompt).redacted(settings.redact)
         if job.status.sent_since is not None:
             self._durations.learn(job.request, anyio.current_time() - job.status.sent_since)
         lost = sum(isinstance(failure, ApiError) and failure.may_be_billed for failure in outcome.failures)
@@ -170,7 +179,7 @@ class Pipeline:
         """Have the saved pictures put into the original; without the extra, a note says how to get it."""
         exact = self._exact_edits
         if is_installed():
-            await anyio.to_thread.run_sync(partial(saver.make_exact, partial(exact.make, order.inputs)))
+            await anyio.to_thread.run_sync(partial(saver.make_exact, partial(exact.make, order)))
             return
         is_asked_for = getattr(job.request, "keep", "auto") == "exact"
         saver.warnings += filter(None, [exact.missing_note(is_asked_for=is_asked_for)])
@@ -193,16 +202,32 @@ class Pipeline:
             await self._reader.read_turn(session, parent, request.images or (), request.mask, searches=searches),
         )
 
-    def priced(self, request: PaidRequest | CostsRequest, inputs: Inputs | None = None) -> PricedRequest:
-        """What the price of a request depends on; input images that are not read yet count as large ones."""
-        sizes = request.assumed_inputs() if inputs is None else inputs.sizes
+    def plan(self, request: PaidRequest, inputs: Inputs) -> Part | None:
+        """Which part of the first picture would be sent; raises BadRequest as `prepare` does."""
+        return self._exact_edits.plan(request, inputs)
+
+    def priced(
+        self, request: PaidRequest | CostsRequest, inputs: Inputs | None = None, part: Part | None = None
+    ) -> PricedRequest:
+        """What the price of a request depends on; a `part` is what is sent of the first picture.
+
+        Before the input images are read they count as large ones, and what is drawn of them as well.
+        """
+        options, sizes, mask = request, request.assumed_inputs(), None
+        if inputs is None:
+            options = with_largest_size(request)
+        else:
+            sizes, mask = inputs.sizes, inputs.mask_size
+        if part is not None:
+            options = with_size(request, part)
+            sizes, mask = [part.sent_size, *sizes[1:]], part.sent_size
         return PricedRequest(
             model=self._settings.model_for(request),
-            options=request,
+            options=options,
             text_tokens=text_tokens(request.prompt, generation=not sizes),
             n=request.count,
             inputs=sizes,
-            mask=None if inputs is None else inputs.mask_size,
+            mask=mask,
             partial_images=self._settings.partial_images if request.count == 1 else 0,
         )
 

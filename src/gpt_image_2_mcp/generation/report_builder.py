@@ -25,15 +25,19 @@ DAMAGED = (
 logger = logging.getLogger(__name__)
 
 
-def build_report(order: Order, request: ImageRequest, saver: ImageSaver, outcome: SendOutcome) -> Report:
-    """The report on the pictures that `saver` has saved; there is at least one."""
+def build_report(
+    order: Order, request: ImageRequest, saver: ImageSaver, outcome: SendOutcome, *, prompt: str
+) -> Report:
+    """The report on the pictures that `saver` has saved, of which there is at least one; `prompt` is the call's."""
     results, images = saver.results, saver.images
     first, image = results[0], images[0]
     # Not what the API claims: the file shows otherwise, or it is not known.
     size = f"{image.facts.width}x{image.facts.height}" if image.facts.width else None
     options, n = request.options, request.n
+    # What was asked of the API for a part of a picture is not what the call said.
+    is_part = order.part is not None and order.part.size is not None
     requested = {
-        "size": options.size,
+        "size": "auto" if is_part else options.size,
         "quality": options.quality,
         "n": n,
         "format": options.output_format,
@@ -49,14 +53,16 @@ def build_report(order: Order, request: ImageRequest, saver: ImageSaver, outcome
     usages = [result.usage for result in results if result.usage]
     # None rather than a sum that leaves a request out: it would be taken for the whole.
     usage = sum(usages[1:], usages[0]) if len(usages) == len(results) else None
-    warnings = [*order.inputs.changes, *outcome.notes, *saver.warnings, *_differences(requested, applied)]
+    warnings = [*order.inputs.changes, *outcome.notes, *saver.warnings]
+    warnings += [order.part.note] if order.part and order.part.note else []
+    warnings += _differences({**requested, "size": options.size}, applied)
     warnings += _notes_on_place(order, request, images)
     warnings += [DAMAGED.format(name=image.path.name) for image in images if image.broken]
     warnings += [f"One of the {n} pictures failed: {failure}" for failure in outcome.failures]
     return Report(
         kind=order.kind,
         model=request.model,
-        prompt=request.prompt,
+        prompt=prompt,
         requested=requested,
         applied=applied,
         images=tuple(saver.wanted_first),

@@ -64,8 +64,8 @@ CONVERTED: frozenset[str] = frozenset({"gif", "bmp", "tiff", "avif", "heic"})
 TAKEN = "PNG, JPEG, WebP, GIF, BMP, TIFF, AVIF and HEIC"
 """The formats of input pictures, for messages."""
 
-HEAD = 1024
-"""Bytes that `taken_format` and `other_formats` need of a file."""
+HEAD = 4096
+"""Bytes that `taken_format` and `other_formats` need of a file; in an SVG a comment of its program may stand first."""
 
 SNIFFED = 12
 """Bytes that `sniff` needs: WebP names itself in bytes 8 to 12 of its RIFF header."""
@@ -89,8 +89,6 @@ _BRANDS: tuple[tuple[bytes, FileFormat], ...] = (
     (b"msf1", "heic"),
 )
 """How the brands of an ISO file begin that make it a picture. `mif1` may be either: the other brands decide."""
-_SVG_HEAD = 4096
-"""Bytes in which an SVG names itself: a comment of its program may stand before."""
 _SVG = re.compile(rb"(?>\s+|<\?.*?\?>|<!--.*?-->)*+<(?:!doctype\s+)?svg\b", re.IGNORECASE | re.DOTALL)
 
 
@@ -118,7 +116,7 @@ def name_format(data: bytes) -> FileFormat | None:
             return name
     if data[4:8] == b"ftyp":
         return _iso_format(data)
-    return "svg" if _SVG.match(data[:_SVG_HEAD].removeprefix(b"\xef\xbb\xbf")) else None
+    return "svg" if _SVG.match(data[:HEAD].removeprefix(b"\xef\xbb\xbf")) else None
 
 
 def _iso_format(data: bytes) -> FileFormat | None:

@@ -92,7 +92,7 @@ def check_size(header: Header, *, scaled: bool = True, shrinks: bool = False) ->
     size, pixels = f"{facts.width}x{facts.height}", facts.width * facts.height
     most = MAX_SHRUNK_PIXELS if shrinks and facts.format != "webp" else MAX_PIXELS
     if pixels > most:
-        raise ValueError(f"is {size}, and {most:,} pixels are the most that are decoded")
+        raise ValueError(f"is {size}, and {most:,} pixels are the most that are decoded: shrink it first")
     if facts.format == "webp" and pixels > MAX_WEBP_PIXELS:
         raise ValueError(
             f"is a WebP of {size}, and {MAX_WEBP_PIXELS:,} pixels are the most that are decoded of one: make it a PNG"

@@ -4,7 +4,7 @@ from functools import cache
 from importlib.util import find_spec
 from typing import Any, Final
 
-from ..child_process import ChildResult, run_in_child
+from ..child_process import MAX_DATA, ChildResult, run_in_child
 from ..malloc import trim
 from .memory import DECODING, SMALL_AT_ONCE
 
@@ -23,9 +23,14 @@ def is_installed() -> bool:
 
 
 def compute_in_child(
-    function: str, *data: bytes, memory: int = MEMORY, seconds: int = SECONDS, **arguments: Any
+    function: str,
+    *data: bytes,
+    memory: int = MEMORY,
+    seconds: int = SECONDS,
+    max_data: int = MAX_DATA,
+    **arguments: Any,
 ) -> ChildResult:
     """Call "module:name" in a child process that has the memory for numpy and OpenCV; see `run_in_child`. Blocks."""
     with DECODING.reserve(SMALL_AT_ONCE):
         trim()
-        return run_in_child(function, *data, memory=memory, seconds=seconds, **arguments)
+        return run_in_child(function, *data, memory=memory, seconds=seconds, max_data=max_data, **arguments)

@@ -10,6 +10,7 @@ from ..errors import UnreadableSource
 from .formats import SNIFFED, sniff
 from .headers import read_header
 from .memory import MAX_SHRUNK_PIXELS
+from .part import part_here
 from .preview import check_here, preview_here
 from .region import Box, cut_here
 from .side_by_side import side_by_side_here
@@ -58,6 +59,11 @@ def region(data: bytes, *, box: list[int], share: int) -> Answer:
     if found is None:
         return {}, b""
     return {"format": found.format, "factor": found.factor, "lossless": found.lossless, "how": found.how}, found.data
+
+
+def part(data: bytes, *, box: list[int], added: list[int] | None) -> Answer:
+    """A box of a picture, or of its canvas with pixels `added` to the left, top, right and bottom."""
+    return {}, part_here(data, box, added)
 
 
 def beside(*pictures: bytes, titles: list[str], share: int) -> Answer:

@@ -50,6 +50,8 @@ class ValidatedImage:
     data: bytes
     facts: Facts
     change: str | None = None
+    marked: tuple[int, int, int, int] | None = None
+    """Of a mask: left, upper, right and lower edge around what it marks, in pixels."""
 
 
 class Prepare(Protocol):
@@ -90,10 +92,13 @@ def validate(data: bytes, *, name: str = "The picture") -> ValidatedImage:
     if accepted_format(data, name=name) in SHOWN:
         try:
             header = read_header(data)
+        except ValueError as exc:
+            raise _refusal(name, exc) from None
+        try:
             check_size(header, shrinks=True)
             _check_bits(header)
         except ValueError as exc:
-            raise _refusal(name, exc) from None
+            raise UnreadableSource(f"{name} {exc}.") from None
         if is_small(header):
             with DECODING.reserve():
                 return validate_here(data, header, name=name)
@@ -219,7 +224,10 @@ def _changes_of_colours(image: "Image.Image") -> list[tuple[str, str]]:
 
 def _check_bits(header: Header) -> None:
     if header.facts.format == "jpeg" and header.bits != 8:  # noqa: PLR2004 - bits of a channel
-        raise ValueError(f"is a JPEG of {header.bits} bits a channel, which few programs read: save it with 8 bits")
+        raise ValueError(
+            f"is a JPEG of {header.bits} bits a channel, which few programs read: save it with 8 bits, such as by"
+            " `magick in.jpg -depth 8 out.png`"
+        )
 
 
 def _refusal(name: str, why: ValueError) -> UnreadableSource:

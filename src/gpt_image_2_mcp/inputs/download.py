@@ -190,7 +190,8 @@ def _decompressor(response: "httpcore2.Response", *, where: str) -> Callable[[by
         if decompressor is None:
             yield chunk
             return
-        while chunk:
+        # zlib would keep what comes behind the end.
+        while chunk and not decompressor.eof:
             part = decompressor.decompress(chunk, _CHUNK)
             chunk = decompressor.unconsumed_tail
             yield part

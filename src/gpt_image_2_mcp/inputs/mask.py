@@ -34,6 +34,7 @@ def mask_in_words(text: str, first: InputImage) -> InputImage | None:
         source=text.strip(),
         path=None,
         change=f"The mask {mask.description}.",
+        marked=mask.box,
     )
 
 
@@ -46,4 +47,4 @@ def _prepare(size: Size, data: bytes, /, *, name: str) -> ValidatedImage:
     prefix = "The picture "
     name = f"The mask {name.removeprefix(prefix)}"
     mask = mask_from_picture(data, size, name=name)
-    return ValidatedImage(mask.data, facts(mask.data), f"{name} {mask.description}.")
+    return ValidatedImage(mask.data, facts(mask.data), f"{name} {mask.description}.", mask.box)

@@ -83,8 +83,8 @@ class GuardedBackend(httpcore2.AsyncNetworkBackend):
             return await self._resolve(host, port)
         except (OSError, UnicodeError):
             raise UnreadableSource(
-                f"{shown(host)} is not known to any name server: check the URL. Pictures are fetched without a proxy;"
-                " in a network that needs one, download the picture and give its path."
+                f"The address {shown(host)} was not found: check the link, or give the path of a saved copy. Pictures"
+                " are fetched without a proxy, so in a network that needs one only a saved copy works."
             ) from None
 
 

@@ -46,12 +46,13 @@ class References:
 
         """
         word = reference.strip()
-        if _ADDRESS.match(word):
-            word = unquote(_ADDRESS.sub("", word))
+        if address := _ADDRESS.match(word):
+            word = unquote(word[address.end() :])
         picture_id = self._resolve_id(word)
         named_file = _FILE_OF_ID.fullmatch(word)
         if picture_id is None and named_file is None:
-            return None
+            # An address of this server is never a path, so a part of an id is all that can be left.
+            return await self._of_address(word) if address else None
         wanted = picture_id or (named_file and named_file[1]) or ""
         found = await self.writer.read(lambda unit: unit.pictures.get(wanted))
         if found is None and picture_id is not None:
@@ -79,6 +80,15 @@ class References:
                 " these ids."
             )
         return await self.find(ids[0]) if ids else None
+
+    async def _of_address(self, word: str) -> Picture:
+        """The picture of which an address of this server holds a part of the id; raises BadRequest if there is none."""
+        picture = await self.find_by_part(word)
+        if picture is None:
+            raise BadRequest(
+                f"There is no picture with the id {shown(word)}. list_images finds those that were made here."
+            )
+        return picture
 
     def _resolve_id(self, word: str) -> str | None:
         """The id that a reference stands for; None if it is no reference."""

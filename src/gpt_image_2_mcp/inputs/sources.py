@@ -70,6 +70,8 @@ class InputImage:
     """A sentence for the answer if another name was taken than the one that was given."""
     id: str | None = None
     """The picture's id, if it was made here."""
+    marked: tuple[int, int, int, int] | None = None
+    """Of a mask: left, upper, right and lower edge around what it marks, in pixels."""
     held: Holding | None = field(default=None, compare=False, repr=False)
     """The part of the budget of bytes that `data` takes, which is given back with the last copy of this value."""
 
@@ -142,6 +144,7 @@ class Sources:
             path=path,
             change=valid.change,
             note=note,
+            marked=valid.marked,
             held=held,
         )
 

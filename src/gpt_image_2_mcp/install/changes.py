@@ -10,7 +10,7 @@ from .clients import Client, Entry
 from .config_file import ConfigFile, read_config, replace_config
 from .entry import Configuration, command_of, environment_of
 from .formats.values import mapping
-from .key_choice import VARIABLE, KeyChoice, KeySources
+from .key_choice import VARIABLE, KeyChoice, KeySources, known_key
 from .launch import PACKAGE, Launch
 from .systems import System
 
@@ -72,7 +72,7 @@ class Wanted:
 def plan_install(client: Client, system: System, wanted: Wanted) -> Change:
     """Work out the text with the entry; raises SetupError."""
     file = read_config(wanted.file_of(client, system))
-    configuration = Configuration(client, file.text or "", wanted.name)
+    configuration = Configuration(client, file.text or "", wanted.name, shown=str(file.path))
     old = configuration.entry or {}
     key = None
     launch = wanted.launch
@@ -80,7 +80,7 @@ def plan_install(client: Client, system: System, wanted: Wanted) -> Change:
         key = wanted.keys.choose(client, environment_of(old), file.path, shared=wanted.project is not None)
         launch = Launch(launch.command, launch.args, {**launch.env, **key.env}, key.forwarded)
     entry = client.entry(launch)
-    return Change(client, file, configuration.with_entry(entry), key, _notes(configuration, file, key))
+    return _checked(Change(client, file, configuration.with_entry(entry), key, _notes(configuration, file, key)))
 
 
 def plan_uninstall(client: Client, system: System, wanted: Wanted) -> Change:
@@ -88,16 +88,23 @@ def plan_uninstall(client: Client, system: System, wanted: Wanted) -> Change:
     file = read_config(wanted.file_of(client, system))
     if file.text is None:
         return Change(client, file, None)
-    configuration = Configuration(client, file.text, wanted.name)
+    configuration = Configuration(client, file.text, wanted.name, shown=str(file.path))
     copies = {path: text for path in file.backups() if (text := _text_of(path)) is not None}
-    key = KeyChoice("", secret=environment_of(configuration.entry or {}).get(VARIABLE) or None)
+    key = KeyChoice("", secret=known_key(environment_of(configuration.entry or {})))
     for before in (*copies.values(), None):
         if configuration.was(before):
             spare = (
                 path for path, text in copies.items() if text == before or _is_with_entry(client, wanted, text, before)
             )
-            return Change(client, file, before, key, spare_backups=tuple(spare))
-    return Change(client, file, configuration.without_entry(), key)
+            return _checked(Change(client, file, before, key, spare_backups=tuple(spare)))
+    return _checked(Change(client, file, configuration.without_entry(), key))
+
+
+def _checked(change: Change) -> Change:
+    """The change, if it can be written as far as that is known now: before a person agrees to it. Raises SetupError."""
+    if not change.changes_nothing:
+        change.file.check_writable()
+    return change
 
 
 def _is_with_entry(client: Client, wanted: Wanted, text: str, before: str | None) -> bool:

@@ -1,4 +1,18 @@
-"""The MCP clients: where each keeps its configuration, and how it writes down a server."""
+"""The MCP clients: where each keeps its configuration, and how it writes down a server.
+
+The facts are those of November 2026, from the clients' own documentation and, where that is silent, their source:
+
+- Claude Code, "Connect Claude Code to tools via MCP": `${VAR}` in `env`; it waits 30 s for the start (`MCP_TIMEOUT`)
+  and about 28 hours for a call (`MCP_TOOL_TIMEOUT`, or the server's `timeout`), so no time-out is written.
+- OpenCode, "MCP servers" and its source: `{env:VAR}`; without `timeout`, in milliseconds, it waits 5 s for the list of
+  tools and a minute for a call. Its second version migrates these entries to `mcp.servers`.
+- Codex, "Model Context Protocol": `env_vars`, `startup_timeout_sec` (10 s), `tool_timeout_sec` (60 s).
+- Gemini CLI, "MCP servers with the Gemini CLI": `$VAR` and `${VAR}`, `timeout` in milliseconds (10 minutes).
+- Cursor, "Model Context Protocol", and Windsurf, "Cascade MCP integration": `${env:VAR}`.
+- VS Code, "MCP configuration reference": `inputs` and `${input:id}`.
+- Goose, "Using Extensions"; Zed, "Model Context Protocol"; LM Studio, "Use MCP Servers", which follows Cursor's file.
+- The paths of all are also those of add-mcp 2.4.0.
+"""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -40,6 +54,8 @@ class Client:
     """Whether the client asks for the key itself: VS Code's `inputs`."""
     forwards_key: bool = False
     """Whether the client passes variables on by name: Codex's `env_vars`."""
+    in_terminal: bool = False
+    """Whether it is a program of the terminal, which shows no pictures to a person."""
     then: str = "Restart it."
     """What a person does next, so that the client sees the change."""
 
@@ -62,7 +78,7 @@ def _claude_desktop_file(system: System) -> Path:
             raise SetupError(
                 f"Claude Desktop has {len(found)} folders of settings, and it is not known which it reads:"
                 f" {', '.join(map(str, found))}. Remove the one of an old installation, or put the entry of --print"
-                " into the file that Settings → Developer → Edit Config shows."
+                f" into {name} in the one that was changed last."
             )
         if found:
             return found[0] / name
@@ -142,10 +158,11 @@ def _zed(launch: Launch) -> Entry:
 
 
 def _opencode(launch: Launch) -> Entry:
+    common = {"enabled": True, "timeout": CALL_TIMEOUT_S * 1000}
     if launch.url:
-        return {"type": "remote", "url": launch.url, "enabled": True}
+        return {"type": "remote", "url": launch.url, **common}
     env = {"environment": dict(launch.env)} if launch.env else {}
-    return {"type": "local", "command": [launch.command, *launch.args], **env, "enabled": True}
+    return {"type": "local", "command": [launch.command, *launch.args], **env, **common}
 
 
 def _copilot(launch: Launch) -> Entry:
@@ -198,6 +215,7 @@ CLIENTS: Final[Mapping[str, Client]] = {
             project_file=".mcp.json",
             folder=_home(".claude"),
             reference="${OPENAI_API_KEY}",
+            in_terminal=True,
             then="Start a new session; /mcp lists the server.",
         ),
         Client(
@@ -228,6 +246,7 @@ CLIENTS: Final[Mapping[str, Client]] = {
             format="toml",
             project_file=".codex/config.toml",
             forwards_key=True,
+            in_terminal=True,
             then="Start a new session; /mcp lists the server.",
         ),
         Client(
@@ -237,6 +256,7 @@ CLIENTS: Final[Mapping[str, Client]] = {
             _gemini,
             project_file=".gemini/settings.json",
             reference="${OPENAI_API_KEY}",
+            in_terminal=True,
             then="Start a new session; /mcp lists the server.",
         ),
         Client("goose", "Goose", _goose_file, _goose, section="extensions", format="yaml", then="Start a new session."),
@@ -260,9 +280,17 @@ CLIENTS: Final[Mapping[str, Client]] = {
             section="mcp",
             project_file="opencode.jsonc",
             reference="{env:OPENAI_API_KEY}",
+            in_terminal=True,
             then="Start it again.",
         ),
-        Client("copilot", "Copilot CLI", _home(".copilot/mcp-config.json"), _copilot, then="Start a new session."),
+        Client(
+            "copilot",
+            "Copilot CLI",
+            _home(".copilot/mcp-config.json"),
+            _copilot,
+            in_terminal=True,
+            then="Start a new session.",
+        ),
         Client(
             "cline",
             "Cline",

@@ -6,6 +6,7 @@ stays one: what it leads to is replaced. Beside it lies a copy of what was there
 
 import os
 import stat
+import sys
 import time
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
@@ -39,6 +40,11 @@ class ConfigFile:
     def others_can_read(self) -> bool:
         """Whether other users of this computer can read the file."""
         return self.text is not None and os.name != "nt" and bool(self.target.stat().st_mode & 0o044)
+
+    def check_writable(self) -> None:
+        """Check that the person has not write-protected the file; raises SetupError if they have."""
+        if self.text is not None and not self.target.stat().st_mode & stat.S_IWUSR:
+            raise SetupError(f"{self.path} is write-protected, so it was left alone.")
 
     def backups(self) -> list[Path]:
         """The copies of earlier contents that lie beside it, the newest first."""
@@ -86,8 +92,7 @@ def replace_config(file: ConfigFile, text: str | None, *, keep_old: bool = True)
             now = read_config(file.path)
             if (now.text, now.target) != (file.text, target):
                 raise SetupError(f"{file.path} was changed meanwhile by another program. Run the command once more.")
-            if file.text is not None and not target.stat().st_mode & stat.S_IWUSR:
-                raise SetupError(f"{file.path} is write-protected, so it was left alone.")
+            file.check_writable()
             _remove_parts(target)
             backup = _back_up(file, file.text) if keep_old and file.text is not None else None
             if text is None:
@@ -142,14 +147,20 @@ def _locked(target: Path) -> Generator[None]:
     deadline = time.monotonic() + LOCK_TIMEOUT_S
     while True:
         with path.open("ab") as held:
-            if try_lock(held) and _is_still(path, held.fileno()):
+            is_locked = try_lock(held) and _is_still(path, held.fileno())
+            if is_locked:
                 try:
                     yield
                 finally:
-                    # An open file cannot be removed on Windows, where it stays, empty.
-                    with suppress(PermissionError):
-                        path.unlink()
-                return
+                    # Windows removes no open file, and there another run that has opened it meanwhile keeps it.
+                    if sys.platform != "win32":
+                        with suppress(OSError):
+                            path.unlink()
+        if is_locked:
+            if sys.platform == "win32":
+                with suppress(OSError):
+                    path.unlink()
+            return
         if time.monotonic() > deadline:
             raise SetupError(f"Another run of this command is changing {target}. Try again when it has ended.")
         time.sleep(0.05)

@@ -28,15 +28,16 @@ _ENVIRONMENTS: Final = ("env", "envs", "environment")
 class Configuration:
     """The text of one client's file, and where in it the entry `name` is."""
 
-    def __init__(self, client: Client, text: str, name: str) -> None:
-        """Read the text; raises SetupError if it cannot be read."""
+    def __init__(self, client: Client, text: str, name: str, *, shown: str = "The file") -> None:
+        """Read the text; `shown` is what a refusal calls it. Raises SetupError if it cannot be read."""
         self.client = client
         self.text = text
+        self.shown = shown
         self.path: tuple[str, str] = (client.section, name)
         try:
             self.document: Any = _editor(client).read(text)
         except Unreadable as error:
-            raise SetupError(f"It is no {_FORMAT_NAMES[client.format]} ({error}), so it was left alone.") from None
+            raise SetupError(f"{shown} is no {_FORMAT_NAMES[client.format]} ({error}), so it was left alone.") from None
 
     @property
     def entries(self) -> Mapping[str, Any]:
@@ -72,7 +73,7 @@ class Configuration:
             elif _names_input(environment_of(old or {})):
                 text = editor.remove(text, _INPUT_PATH)
         except Unreadable as error:
-            raise SetupError(f"{error}, so it was left alone. Add the entry of --print by hand.") from None
+            raise SetupError(f"{self.shown} was left alone, since {error}. Add the entry of --print by hand.") from None
         return text
 
     def without_entry(self) -> str:
@@ -83,7 +84,7 @@ class Configuration:
             if _names_input(environment_of(self.entry or {})):
                 text = editor.remove(text, _INPUT_PATH)
         except Unreadable as error:
-            raise SetupError(f"{error}, so it was left alone. Remove the entry by hand.") from None
+            raise SetupError(f"{self.shown} was left alone, since {error}. Remove the entry by hand.") from None
         return text
 
     def was(self, before: str | None) -> bool:

@@ -11,8 +11,8 @@ from .clients import Client
 from .entry import INPUT
 
 VARIABLE: Final = "OPENAI_API_KEY"
-LATER: Final = (
-    f"no key is in the entry: run this again with --key-file, or set {VARIABLE} where the client has its environment"
+NOT_YET: Final = (
+    "nowhere: the entry is without a key. Run `install` in a terminal, which asks for it, or with --key-file FILE"
 )
 
 
@@ -65,19 +65,18 @@ class KeySources:
         if self.copy_from_environ and not shared:
             return _copied(self.environ[VARIABLE], file)
         if old.get(VARIABLE) or old.get(FILE_VARIABLE) or old.get("GPT_IMAGE_2_KEYRING"):
-            known = old.get(VARIABLE)
-            return KeyChoice("where it was", secret=None if not known or known.startswith(("$", "{")) else known)
+            return KeyChoice("where it was", secret=known_key(old))
         if client.asks_for_key:
             return KeyChoice("with VS Code, which asks for it once and keeps it", {VARIABLE: f"${{input:{INPUT}}}"})
         by_name = client.reference is not None or client.forwards_key
         if by_name and (shared or self.environ.get(VARIABLE)):
             return _by_name(client)
         if shared:
-            return KeyChoice(f"nowhere: {LATER}")
+            return KeyChoice(f"nowhere: others get this file. Set {VARIABLE} where {client.name} is started")
         typed = self._typed(client, file)
         if typed:
             return _copied(typed, file)
-        return _by_name(client) if by_name else KeyChoice(f"nowhere: {LATER}")
+        return _by_name(client) if by_name else KeyChoice(NOT_YET)
 
     def _typed(self, client: Client, file: Path) -> str:
         """What the person typed, once for all clients."""
@@ -89,6 +88,12 @@ class KeySources:
         if self._asked and not is_key(self._asked):
             raise SetupError("This is no key: a key is printable ASCII without spaces and quotes. Nothing was written.")
         return self._asked
+
+
+def known_key(environment: Mapping[str, str]) -> str | None:
+    """The key in the environment of an entry; None if there is none, or a reference that its client replaces."""
+    value = environment.get(VARIABLE)
+    return value if value and not value.startswith(("$", "{")) else None
 
 
 def _copied(key: str, file: Path) -> KeyChoice:

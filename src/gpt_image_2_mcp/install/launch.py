@@ -1,9 +1,10 @@
 """How a client starts the server: `uvx` with this version of the package, or the program that is running."""
 
-import os
+import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -14,6 +15,15 @@ EXTRAS: Final = "[pixels]"
 
 FIRST_RUN_TIMEOUT_S: Final = 300
 """How long `uvx` may take to download the package and all that it needs."""
+
+_PASSED_ON: Final = (
+    *("HOME", "LOGNAME", "PATH", "SHELL", "TERM", "USER"),
+    *("APPDATA", "HOMEDRIVE", "HOMEPATH", "LOCALAPPDATA", "PATHEXT", "PROCESSOR_ARCHITECTURE", "PROGRAMFILES"),
+    *("SYSTEMDRIVE", "SYSTEMROOT", "TEMP", "USERNAME", "USERPROFILE"),
+)
+"""The variables that the official SDKs for clients pass on, on Windows those of the last two lines."""
+_OF_UV: Final = re.compile(r"UV_.+|(?:HTTPS?|ALL|NO)_PROXY|SSL_CERT_(?:FILE|DIR)", re.IGNORECASE)
+"""Variables that say to uv where packages are and how it gets there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,18 +54,29 @@ def running_program() -> tuple[str, tuple[str, ...]]:
     return sys.executable, ("-m", "gpt_image_2_mcp")
 
 
-def why_uvx_fails(uvx: str, version: str) -> str | None:
+def client_environment(environ: Mapping[str, str]) -> dict[str, str]:
+    """What a client passes on of its environment to a server that it starts."""
+    return {name: environ[name] for name in _PASSED_ON if name in environ}
+
+
+def last_error(stderr: str) -> str:
+    """What a program wrote last to stderr, on one line: of uv's errors the innermost one, without its hints."""
+    text = re.split(r"^\s*hint:", stderr, maxsplit=1, flags=re.MULTILINE)[0].strip()
+    *outer, last = re.split(r"^\s*(?:error:|×|╰─▶|(?:Caused by|cause):)", text, flags=re.MULTILINE)
+    return " ".join(last.split()) if outer else text.rpartition("\n")[2].strip()
+
+
+def why_uvx_fails(uvx: str, version: str, environ: Mapping[str, str]) -> str | None:
     """Have `uvx` start this version, which fills its cache, so that the client's first start is fast.
 
-    None if it could; otherwise the reason, on one line.
+    It gets what a client would pass on of `environ`: with another index or another cache, the client's start would fail
+    all the same. None if it could; otherwise the reason, on one line.
     """
-    # The key is no business of this process.
-    environ = {name: value for name, value in os.environ.items() if name != "OPENAI_API_KEY"}
     command = [uvx, *uvx_arguments(version), "--version"]
     try:
         done = subprocess.run(  # noqa: S603 - the program that was found on the user's PATH
             command,
-            env=environ,
+            env=client_environment(environ),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -69,5 +90,6 @@ def why_uvx_fails(uvx: str, version: str) -> str | None:
         return error.strerror or type(error).__name__
     if done.returncode == 0 and version in done.stdout:
         return None
-    lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]
-    return lines[-1] if lines else f"it ended with code {done.returncode}"
+    reason = last_error(done.stderr) or f"it ended with code {done.returncode}"
+    withheld = [name for name in sorted(environ) if _OF_UV.fullmatch(name)]
+    return f"{reason}; tried without {', '.join(withheld)}, which clients do not pass on" if withheld else reason

@@ -1,4 +1,9 @@
-"""Links that add the server to a client by one click, without a key: the client asks for it, or it is added later."""
+"""Links that add the server to a client by one click, without a key: the client asks for it, or it is added later.
+
+Their forms are those of Cursor's "MCP Install Links", VS Code's "MCP developer guide", LM Studio's "Deeplink" page and
+Goose's deeplink generator. GitHub shows links with the clients' own schemes as plain text, so Cursor, VS Code and
+LM Studio have a web page that opens them.
+"""
 
 import base64
 import json

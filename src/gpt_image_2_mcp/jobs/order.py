@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Protocol
 
 from ..catalogue.session import SessionStep
+from ..inputs.part import Part
 from ..inputs.reader import Inputs
 from ..storage.local_folder import Kind
 from .job import Job
@@ -19,6 +20,7 @@ class Order:
     folder: Path
     """The output folder: a real path, without links, that may be written and exists."""
     inputs: Inputs
+    """What the call names."""
     key: str
     """SHA-256 of the tool, the model, the arguments (`identity`) and the input images' bytes: the same for two
     identical calls."""
@@ -26,6 +28,15 @@ class Order:
     """What happens to the edit session when the picture is recorded; None outside of one."""
     is_new_folder: bool = False
     """Whether the call names an output folder that does not exist yet."""
+    part: Part | None = None
+    """Which part of the first picture is sent, or on which canvas; None for the picture as it is."""
+    cut: Inputs | None = None
+    """The inputs with that part; None if there is none."""
+
+    @property
+    def sent(self) -> Inputs:
+        """What is sent to the API."""
+        return self.inputs if self.cut is None else self.cut
 
 
 class JobWork(Protocol):

@@ -126,10 +126,15 @@ class Report:
     def _headline(self) -> str:
         verb = "Made" if self.kind == "image" else "Edited"
         count = len(self.wanted)
-        facts = [str(self.applied["size"] or "size unknown")]
+        first = self.wanted[0]
+        size, kind = self.applied["size"], self.applied["format"]
+        if first.made_from:
+            # A composite has the original's size, and a format of its own.
+            size, kind = f"{first.facts.width}x{first.facts.height}", first.facts.format
+        facts = [str(size or "size unknown")]
         if self.applied["quality"]:
             facts.append(f"quality {self.applied['quality']}")
-        facts.append(str(self.applied["format"]).upper())
+        facts.append(str(kind).upper())
         if self.applied["background"] == "transparent":
             facts.append("transparent background")
         together = " together" if count > 1 else ""

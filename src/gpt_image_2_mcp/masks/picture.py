@@ -79,9 +79,11 @@ def _opened(data: bytes, name: str) -> "Generator[tuple[Image.Image, Header | No
 def _check_ratio(own: Size, size: Size, name: str) -> None:
     allowed = max(MAX_STRETCH, 1 / min(own))
     if abs(own[0] * size[1] / (own[1] * size[0]) - 1) > allowed:
+        turned = abs(own[0] * size[0] / (own[1] * size[1]) - 1) <= allowed
         raise UnreadableSource(
             f"{name} is {own[0]}x{own[1]} and the first picture {size[0]}x{size[1]}: a mask has the size of that"
             " picture, or another one of the same ratio."
+            f"{' A photo is turned upright before it is sent: turn the mask as well.' if turned else ''}"
         )
 
 

@@ -19,10 +19,15 @@ MAX_LAYERS = 2
 """How often an answer may be compressed: one proxy behind another."""
 MAX_PARTS = 100_000
 """Objects, lists and values of an answer's JSON: one with ten pictures has some hundred."""
+MAX_PADDING_BYTES = 1024 * 1024
+"""Bytes that a compressed answer may have more than what is in it; without a bound, it could go on for ever."""
+MAX_SMALL_PIECES = 100_000
+"""Pieces of an answer with fewer than `_SMALL` bytes: each takes time, however little is in it."""
 CUT = "cut"
 """The key of `Response.extensions` that says that more of the body came than was read."""
 
 _PIECE = 256 * 1024
+_SMALL = 64
 _WINDOW_BITS = {"gzip": 31, "x-gzip": 31, "deflate": 15}
 
 
@@ -59,11 +64,11 @@ class _BoundedBody(httpx2.SyncByteStream):
         self._with_deadline = with_deadline
 
     def __iter__(self) -> Iterator[bytes]:
-        pieces = self._with_deadline(iter(self._stream))
+        pieces = _few(self._with_deadline(iter(self._stream)))
         # One that is in an unknown encoding, or in too many, is read as it is, and kept so.
         if len(self._layers) <= MAX_LAYERS and all(layer in _WINDOW_BITS for layer in self._layers):
             for layer in reversed(self._layers):
-                pieces = _unpacked(pieces, layer)
+                pieces = _unpacked_without_padding(pieces, layer)
         return pieces if _holds_pictures(self._response) else self._cut(pieces)
 
     def _cut(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
@@ -88,6 +93,32 @@ class _BoundedBody(httpx2.SyncByteStream):
 def _holds_pictures(response: httpx2.Response) -> bool:
     """Whether an answer is one of those that hold pictures, and not one about an uploaded file."""
     return response.is_success and "/files" not in response.request.url.path
+
+
+def _few(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    small = 0
+    for piece in pieces:
+        small += len(piece) < _SMALL
+        if small > MAX_SMALL_PIECES:
+            raise httpx2.DecodingError("the answer comes in too many small pieces")
+        yield piece
+
+
+def _unpacked_without_padding(packed: Iterator[bytes], layer: str) -> Iterator[bytes]:
+    """Unpack a compressed body of which nearly all is content, and not, for example, empty blocks."""
+    came = given = 0
+
+    def counted() -> Iterator[bytes]:
+        nonlocal came
+        for piece in packed:
+            came += len(piece)
+            if came > given + MAX_PADDING_BYTES:
+                raise httpx2.DecodingError("the compressed answer has nothing in it")
+            yield piece
+
+    for piece in _unpacked(counted(), layer):
+        given += len(piece)
+        yield piece
 
 
 def _unpacked(pieces: Iterator[bytes], layer: str) -> Iterator[bytes]:

@@ -21,6 +21,7 @@ from ..errors import (
     shown,
 )
 from ..inputs.url_policy import display_url
+from ..parameters.capabilities import PICTURE_MODELS
 from ..redaction.printable import printable_line
 from .connection_errors import translate_connection
 from .connection_trace import trace_of
@@ -165,6 +166,8 @@ def _translate_body(  # noqa: C901, PLR0912, PLR0915 - one arm a row of OpenAI's
         case "model_not_found", _:
             text = f"{name} has no model {model!r} for this key; {words}. Check {variable} and the"
             text += " project's access to the model."
+            if is_openai and variable == MODEL_NAMED_IN and model not in PICTURE_MODELS:
+                text += f" The models that make pictures are {', '.join(PICTURE_MODELS)}."
         case "invalid_image_file", _:
             text = f"{name} could not read an input picture; {words}. Save it anew as a plain PNG or JPEG and try"
             text += " again."

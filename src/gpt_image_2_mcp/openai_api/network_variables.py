@@ -15,6 +15,7 @@ import httpx2
 from ..errors import NotConfigured, shown
 from .sanitize import reason
 
+_PROXIES = ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "NO_PROXY")
 _CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 """Of both, httpx2 uses the first that is set."""
 _CORRECT = "Correct or remove it in the client's configuration or in the shell."
@@ -38,6 +39,11 @@ def explain(error: Exception) -> NotConfigured | None:
             f" ({_reason(error)}). {_CORRECT}"
         )
     return None
+
+
+def names_in_use() -> list[str]:
+    """The variables of the network that are set, in capitals."""
+    return [name for name in (*_PROXIES, *_CERTIFICATES) if os.environ.get(name) or os.environ.get(name.lower())]
 
 
 def proxy_text(address: tuple[str, int] | None) -> str:

@@ -16,6 +16,8 @@ from .bounded_body import MAX_PICTURE_BYTES
 READ_ON_S: Final = 5.0
 """Seconds without a byte after which no more is expected of an answer that cannot be read."""
 MAX_READ_ON_S: Final = 60.0
+MAX_HEAD_BYTES: Final = 256 * 1024
+"""Bytes of a head with the interim answers (1xx) before it, whose number HTTP does not limit."""
 _PIECE: Final = 64 * 1024
 _CONNECTED: Final = (".connect_tcp.complete", ".connect_unix_socket.complete", ".start_tls.complete")
 
@@ -29,6 +31,7 @@ class UnreadAnswer:
         """What came; empty once the head is read."""
         self._stream: Any = None
         self._is_listening = False
+        self._most = MAX_HEAD_BYTES
 
     def note(self, event: str, info: Mapping[str, Any]) -> None:
         """Take an event of httpx2's `trace` extension."""
@@ -54,6 +57,8 @@ class UnreadAnswer:
             data: bytes = read(max_bytes, timeout)
             if self._is_listening:
                 self.content += data
+                if len(self.content) > self._most:
+                    raise httpcore2.RemoteProtocolError("the head of the answer does not end")
             return data
 
         self._stream = stream
@@ -61,10 +66,9 @@ class UnreadAnswer:
 
     def _read_on(self) -> None:
         until = monotonic() + MAX_READ_ON_S
-        with suppress(httpcore2.NetworkError, httpcore2.TimeoutException):
-            while (
-                len(self.content) < MAX_PICTURE_BYTES and monotonic() < until and self._stream.read(_PIECE, READ_ON_S)
-            ):
+        self._most = MAX_PICTURE_BYTES
+        with suppress(httpcore2.NetworkError, httpcore2.TimeoutException, httpcore2.RemoteProtocolError):
+            while monotonic() < until and self._stream.read(_PIECE, READ_ON_S):
                 pass
 
     @property

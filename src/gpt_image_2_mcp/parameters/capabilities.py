@@ -8,6 +8,13 @@ import re
 from ..errors import BadRequest
 from .models import Options
 
+PICTURE_MODELS = (
+    "gpt-image-2",
+    *("gpt-image-2.5-sunburst", "gpt-image-2.5-flare"),
+    *("gpt-image-2.6-sunburst", "gpt-image-2.6-flare"),
+)
+"""OpenAI's models that make pictures, for an error about another name; a newer one is not refused for that."""
+
 _WITHOUT_XHIGH = re.compile(r"gpt-image-(1|1\.5|1-mini|2)(-\d{4}-\d{2}-\d{2})?")
 _WITHOUT_TRANSPARENCY = re.compile(r"gpt-image-2(-\d{4}-\d{2}-\d{2})?")
 

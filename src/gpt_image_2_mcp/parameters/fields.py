@@ -10,6 +10,7 @@ from unicodedata import category
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
+from .extension import parse_extension
 from .sizes import normalize_size
 
 MAX_PROMPT = 32_000
@@ -35,6 +36,11 @@ def _check_model(name: str) -> str:
     if not name.isprintable():
         raise ValueError("`model` must be the name of an image model, such as gpt-image-2")
     return name.strip()
+
+
+def _check_extension(text: str) -> str:
+    parse_extension(text)
+    return text.strip()
 
 
 def _normalize_choice(value: object) -> object:
@@ -109,6 +115,11 @@ Keep = Annotated[
     Literal["auto", "exact", "off"],
     BeforeValidator(_normalize_choice),
     Field(description="exact: only what changed, the rest to the pixel; auto: exact with a mask"),
+]
+Extend = Annotated[
+    str,
+    AfterValidator(_check_extension),
+    Field(max_length=100, description="grow image 1's canvas: `left 512, top 25%`; `prompt` says what is there"),
 ]
 Since = Annotated[
     str,

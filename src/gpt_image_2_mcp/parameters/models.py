@@ -17,6 +17,7 @@ from .fields import (
     Background,
     Compression,
     Count,
+    Extend,
     FromTurn,
     Images,
     JobId,
@@ -55,6 +56,7 @@ PARAMETER_ORDER = (
     "images",
     "mask",
     "keep",
+    "extend",
     "size",
     "quality",
     "model",
@@ -191,6 +193,13 @@ class EditRequest(WithLike, WithImages, WithCount, Options, WithOutputDir):
     """Make pictures from input pictures and a prompt."""
 
     prompt: Annotated[Prompt, Field(description="what to change and keep; call images by number")] = ""
+    extend: Extend | None = None
+
+    @model_validator(mode="after")
+    def _check_extend_or_mask(self) -> Self:
+        if self.extend and self.mask:
+            raise ValueError("`extend` marks what is new by itself: leave out `mask`, or make two edits")
+        return self
 
 
 class StartSessionRequest(WithImages, Options, WithOutputDir):

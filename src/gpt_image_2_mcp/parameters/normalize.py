@@ -37,7 +37,11 @@ _SERVERS_OWN = frozenset({"default", "auto"})
 _NUMBER = re.compile(r"(?:#|turn|page|number|no\.?)\s*([0-9]{1,6})", re.IGNORECASE)
 """A number with its noun: "turn 2"."""
 _SESSION_ADDRESS = re.compile(r"\s*gpt-image-2://sessions/", re.IGNORECASE)
-_NUMBERS = re.compile(r"#?[0-9]{1,6}(?:\s*,\s*#?[0-9]{1,6})+")
+_SEPARATOR = re.compile(r"\s*[,;\n]\s*")
+_ONE_OF_SEVERAL = re.compile(
+    r"#?[0-9]{1,6}|last|(?![a-z]{2,}:)[^,;\n]+\.(?:png|jpe?g|webp|gif|bmp|tiff?|avif|hei[cf])", re.IGNORECASE
+)
+"""What stands between commas where a text names several pictures: no other text has so many ends of file names."""
 _MAX_LIST_TEXT = 1_000_000
 """Characters of a list written as text; a longer one is data."""
 
@@ -78,6 +82,8 @@ def normalize(request: type[BaseModel], arguments: Mapping[str, Any]) -> dict[st
     """
     given = {name: value for name, value in arguments.items() if not _is_nothing(name, value)}
     read = _with_own_names(request, given)
+    if "against" in request.model_fields and "against" not in read:
+        read |= _side_by_side(read.get("image"))
     return {name: value for name, value in read.items() if not _is_nothing(name, value)}
 
 
@@ -176,8 +182,9 @@ def _unwrapped(value: object) -> object:
 def _pictures(value: object) -> object:
     """The list of pictures that a value stands for: a list, a list in a list, one as text, or a single picture."""
     value = _from_text(value)
-    if isinstance(value, str) and _NUMBERS.fullmatch(value.strip()):
-        value = re.split(r"\s*,\s*", value.strip())
+    if isinstance(value, str) and len(value) <= _MAX_LIST_TEXT:
+        parts = _SEPARATOR.split(value.strip())
+        value = parts if len(parts) > 1 and all(map(_ONE_OF_SEVERAL.fullmatch, parts)) else value
     if not isinstance(value, list | tuple):
         return value if isinstance(value, bool) else [_picture(value)]
     items = cast("list[object]", value)
@@ -201,6 +208,13 @@ def _picture(value: object) -> object:
         found = [cast("dict[str, object]", read)[key] for key in keys]
         return _picture(found[0]) if len(found) == 1 else cast("object", read)
     return cast("object", read)
+
+
+def _side_by_side(image: object) -> dict[str, object]:
+    """Several pictures where one is asked for: the first one, and those that it is compared with."""
+    several = _pictures(image)
+    several = cast("list[object]", several) if isinstance(several, list) else []
+    return {"image": several[0], "against": several[1:]} if len(several) > 1 else {}
 
 
 def _from_text(value: object) -> object:

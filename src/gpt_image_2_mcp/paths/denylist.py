@@ -215,9 +215,10 @@ _DRIVE_OF_WSL = re.compile(r"/(?:mnt|cygdrive)/([a-z])(?=/|$)")
 def fold_parts(path: Path | str) -> tuple[str, ...]:
     """The names in a path in a form that is the same for all ways in which systems spell it; without the root.
 
-    In lower case, without trailing dots and spaces, which Windows ignores, without characters that macOS ignores, and
-    without second paths to the same folder: `/System/Volumes/Data/Users/kim` is `users`, `kim`. A drive is a name of
-    its own, so that `/mnt/c/Users` is `c:`, `users`.
+    In lower case, without trailing dots and spaces, which Windows ignores, without characters that macOS ignores, with
+    letters and their marks composed, which name the same on macOS, and without second paths to the same folder:
+    `/System/Volumes/Data/Users/kim` is `users`, `kim`. A drive is a name of its own, so that `/mnt/c/Users` is `c:`,
+    `users`.
     """
     text = str(path).replace("\\", "/").casefold()
     for alias in _ALIASES:
@@ -231,7 +232,8 @@ def fold_parts(path: Path | str) -> tuple[str, ...]:
 def _fold_name(name: str) -> str:
     plain = name
     if not name.isascii():
-        plain = "".join(character for character in name if unicodedata.category(character) != "Cf")
+        visible = "".join(character for character in name if unicodedata.category(character) != "Cf")
+        plain = unicodedata.normalize("NFC", visible)
     return plain.rstrip(". ") or name
 
 

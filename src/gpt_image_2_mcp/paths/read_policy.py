@@ -10,8 +10,11 @@ from . import denylist
 from .homes import find_home, hidden_in_home
 from .policy import real_path
 
-PASTED: Final = (".claude/image-cache",)
-"""Folders in a home in which clients keep the pictures that a person pastes into a chat."""
+PASTED: Final = {"Claude Code": ".claude/image-cache", "Gemini CLI": ".gemini/tmp"}
+"""The folders in a home in which clients keep the pictures that a person pastes into a chat, by the client's name.
+
+The others keep them inside, or in the system's temporary folder.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +63,7 @@ class ReadPolicy:
                 denylist.is_below(place, outermost) and denylist.is_in(real, place) for place in users_folders
             )
             if not is_open:
-                pasted = any(denylist.is_in(real, home / name) for name in PASTED)
+                pasted = any(denylist.is_in(real, home / folder) for folder in PASTED.values())
                 return PrivateFile(real, reason, is_pasted=pasted)
         return None
 

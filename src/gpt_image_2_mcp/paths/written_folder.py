@@ -63,7 +63,9 @@ def check_drive(text: str) -> None:
         return
     system = {"darwin": "macOS", "linux": "Linux"}.get(sys.platform, sys.platform)
     mounted = Path("/mnt") / found[1].lower()
-    there = f": here that is {str(mounted / found[2].replace(chr(92), '/'))!r}" if mounted.is_dir() else ""
-    raise BadRequest(
-        f"{shown(text)} is a path of Windows, and this server runs on {system}{there or ', which has no drives'}."
+    here = (
+        f": here that is {str(mounted / found[2].replace(chr(92), '/'))!r}"
+        if mounted.is_dir()
+        else ", which has no drives: give a path that begins with / or ~/"
     )
+    raise BadRequest(f"{shown(text)} is a path of Windows, and this server runs on {system}{here}.")

@@ -24,6 +24,7 @@ from ..database.liveness import try_lock
 from ..database.url import Address, PostgresUrl
 from ..errors import DatabaseUnusable, TransactionUndone
 from ..storage.atomic_write import sync_folder, write_file
+from ..storage.sync import sync_to_disk
 
 logger = logging.getLogger(__name__)
 
@@ -201,7 +202,7 @@ def _append(path: Path, lines: Sequence[bytes]) -> None:
             rest = memoryview(whole)
             while rest:
                 rest = rest[file.write(rest) :]
-            os.fsync(file.fileno())
+            sync_to_disk(file.fileno())
         except OSError:
             file.truncate(size)
             raise

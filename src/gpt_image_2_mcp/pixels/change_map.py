@@ -90,6 +90,10 @@ class Bleeding:
     """How far it goes beyond the mask, in pixels of the picture that was looked at."""
 
 
+NO_BLEEDING = Bleeding(0.0, is_larger=False, sides=(), reach=0)
+"""Nothing changed outside of a mask."""
+
+
 def find_bleeding(change: Mask, mask: Mask) -> Bleeding:
     """Judge whether what changed in a mask goes on beyond it."""
     size, scale = change.size, max(1.0, np.sqrt(change.size / 2**20))

@@ -7,7 +7,7 @@ import numpy as np
 
 from .align import Movement, find_movement
 from .arrays import Array, Floats, Mask, depth_in, distance_to, reduced_to, resized
-from .change_map import Bleeding, changed, find_bleeding, matte_of
+from .change_map import NO_BLEEDING, Bleeding, changed, find_bleeding, matte_of
 from .colour import ColourMatch, find_match
 
 LOOK_EDGE = 1536
@@ -43,15 +43,16 @@ class Findings:
     """How far something new goes beyond the mask, in pixels of the original."""
 
 
-def look(original: Array, model: Array, mask: Mask | None, *, feather: float = FEATHER) -> Findings:
+def look(original: Array, model: Array, mask: Floats | None, *, is_all_new: bool = False) -> Findings:
     """Find what the model changed, and how its picture has to be moved and tinted to fit.
 
-    `mask` has the original's size; None takes what changed for the mask. `model` may have any size.
+    `mask` says how much each pixel of the original may change, 0 to 1; None takes what changed for the mask. `model`
+    may have any size. With `is_all_new`, all of the mask changed: the original has nothing there.
     """
     small = reduced_to(original, LOOK_EDGE)
     size = (small.shape[1], small.shape[0])
     factor = original.shape[1] / size[0]
-    inside = None if mask is None else _reduced_mask(mask, size)
+    inside = None if mask is None else _reduced_mask(mask > 0, size)
     drawn = resized(model, size)
     keep = np.ones(small.shape[:2], dtype=bool) if inside is None else distance_to(inside) > AWAY
     movement = find_movement(small, drawn, keep)
@@ -59,7 +60,7 @@ def look(original: Array, model: Array, mask: Mask | None, *, feather: float = F
     colour = find_match(small, aligned, keep)
     change = changed(small, colour.apply(aligned), keep)
     # Now it is known what stayed within the mask, too, and that without a mask not everything did.
-    stayed = distance_to(change if inside is None else change & inside) > AWAY
+    stayed = keep if is_all_new else distance_to(change if inside is None else change & inside) > AWAY
     if stayed.mean() > 1 - NEW_PICTURE and not movement.is_none:
         movement = find_movement(small, drawn, stayed, first=movement)
         aligned = movement.apply(drawn, size)
@@ -67,10 +68,11 @@ def look(original: Array, model: Array, mask: Mask | None, *, feather: float = F
         change = changed(small, colour.apply(aligned), stayed)
     if inside is None:
         inside = distance_to(change) <= GROW + FEATHER
-    matte = matte_of(change, inside, grow=GROW, feather=feather / factor if factor > 1 else feather)
+    feather = FEATHER / factor if factor > 1 else FEATHER
+    matte = matte_of(inside if is_all_new else change, inside, grow=GROW, feather=feather)
     matched = colour.apply(aligned)
     stays = distance_to(inside) > AWAY
-    bleeding = find_bleeding(change, inside)
+    bleeding = NO_BLEEDING if is_all_new else find_bleeding(change, inside)
     dx, dy = movement.shift(size)
     return Findings(
         movement,
@@ -79,16 +81,16 @@ def look(original: Array, model: Array, mask: Mask | None, *, feather: float = F
         changed=float(change.mean()),
         changed_outside=float(change[stays].mean()) if stays.any() else 0.0,
         bleeding=bleeding,
-        seam_step=_seam_step(small, matched, matte, feather),
+        seam_step=_seam_step(small, matched, matte, FEATHER),
         shift=(dx * factor, dy * factor),
         reach=round(bleeding.reach * factor),
     )
 
 
-def put_back(original: Array, model: Array, mask: Mask | None, found: Findings) -> Array:
+def put_back(original: Array, model: Array, mask: Floats | None, found: Findings) -> Array:
     """The original with what changed; a copy, of which no pixel outside of the mask differs.
 
-    `original` has 8 or 16 bits a channel and is height x width x 3, and `model` 8 bits.
+    `mask` is that of `look`. `original` has 8 or 16 bits a channel and is height x width x 3, and `model` 8 bits.
     """
     height, width = original.shape[:2]
     result = original.copy()
@@ -106,14 +108,14 @@ def put_back(original: Array, model: Array, mask: Mask | None, found: Findings) 
             share = share * mask[box[1] : box[3], box[0] : box[2]]
         if not share.any():
             continue
-        new = found.colour.apply(_full_movement(found.movement, found.matte, size).apply(drawn, size, box)) * step
+        new = found.colour.apply(full_movement(found.movement, found.matte, size).apply(drawn, size, box)) * step
         old = original[box[1] : box[3], box[0] : box[2]]
         mixed = np.clip(np.rint(old + share[..., None] * (new - old)), 0, top_level).astype(original.dtype)
         np.copyto(result[box[1] : box[3], box[0] : box[2]], mixed, where=(share > 0)[..., None])
     return result
 
 
-def _full_movement(movement: Movement, matte: Floats, size: tuple[int, int]) -> Movement:
+def full_movement(movement: Movement, matte: Floats, size: tuple[int, int]) -> Movement:
     """The movement that was found in a copy of the matte's size, for the full `size` (width, height)."""
     factor = size[0] / matte.shape[1]
     if factor == 1:

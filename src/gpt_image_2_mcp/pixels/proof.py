@@ -1,7 +1,9 @@
 """Counts what differs from the original in the finished file of an exact edit."""
 
+from functools import reduce
 from typing import Any
 
+import cv2
 import numpy as np
 
 from .arrays import Mask
@@ -21,10 +23,11 @@ def count_differences(file: bytes, original: Opened, mask: Mask) -> dict[str, An
     rows = max(1, (1 << 20) // max(1, mask.shape[1]))
     for top in range(0, mask.shape[0], rows):
         part = slice(top, top + rows)
-        apart = np.abs(saved.colours[part].astype(np.int32) - original.colours[part]).max(-1)
+        pairs = [(saved.colours[part, :, channel], original.colours[part, :, channel]) for channel in range(3)]
         if original.alpha is not None:
             assert saved.alpha is not None
-            apart = np.maximum(apart, np.abs(saved.alpha[part].astype(np.int32) - original.alpha[part]))
+            pairs.append((saved.alpha[part], original.alpha[part]))
+        apart = reduce(np.maximum, (cv2.absdiff(one, other) for one, other in pairs))
         apart = apart[outside[part]]
         differing += int(np.count_nonzero(apart))
         largest = max(largest, int(apart.max(initial=0)))

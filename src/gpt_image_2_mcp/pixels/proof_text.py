@@ -20,9 +20,9 @@ INVISIBLE, VISIBLE = 0.5, 2.0
 
 def proof_text(proof: Mapping[str, Any]) -> str:
     """One line: what was counted, what was mended, and whether the seam shows."""
-    where = "outside the mask" if proof.get("has_mask", True) else "outside what changed"
-    counts = f"{proof['differing_outside']:,} of {proof['outside_pixels']:,} pixels"
-    parts = [f"Kept to the pixel: {counts} {where} differ from the original."]
+    where = "what is new" if proof.get("is_extended") else "the mask" if proof.get("has_mask", True) else "what changed"
+    counts = f"{proof['differing_outside']:,} of {proof['outside_pixels']:,} pixels outside {where}"
+    parts = [f"Kept to the pixel: {counts} differ from the original."]
     mended = _mended(proof)
     if mended:
         parts.append(f"The model's picture was {mended}, which was mended.")
@@ -94,7 +94,7 @@ def no_composite_text(verdict: Mapping[str, Any]) -> str:
 
 
 def _enlargement(proof: Mapping[str, Any]) -> float:
-    return float(proof["size"][0] / proof["drawn_at"][0])
+    return float(proof.get("seen", proof["size"])[0] / proof["drawn_at"][0])
 
 
 def _rounded(pixels: int) -> int:

@@ -82,7 +82,7 @@ def _missing_note(picture: Picture, listing: Listing) -> str:
 
 def _no_pictures_text(listing: Listing) -> str:
     if listing.found.page > 1:
-        return f"There is no page {listing.found.page}."
+        return f"There is no page {listing.found.page}. Leave out `page` to see the newest."
     if not listing.filtered:
         return (
             "Nothing was made yet, or the catalogue is new: `gpt-image-2-mcp library rebuild FOLDER` takes in earlier"

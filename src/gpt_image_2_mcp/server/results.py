@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from mcp_types import CallToolResult, ContentBlock, ImageContent, TextContent
 
-from ..catalogue.session import Session, tree, turn_name
+from ..catalogue.session import ORIGINALS, Session, tree, turn_name
 from ..errors import JobAbandoned, shorten_line, shown
 from ..images.preview import Preview
 from ..jobs.job import Job
@@ -110,8 +110,8 @@ def end_session_result(session_id: str, session: Session | None) -> CallToolResu
         text = f"There is no active session {shown(session_id)}; it had ended or expired already. Nothing to do."
     else:
         turns = len(session.turns)
-        text = f"Ended session {session.id} after {turns} turn{'s' if turns > 1 else ''}. Its pictures stay; the last"
-        text += f" is {session.head.path}."
+        text = f"Ended session {session.id} after {turns} turn{'s' if turns > 1 else ''}. Its pictures stay. It was"
+        text += f" {_standing(session)}."
     return CallToolResult(content=[TextContent(text=text)])
 
 
@@ -130,7 +130,7 @@ def sessions_result(sessions: Sequence[Session], total: int) -> CallToolResult:
     lines = [
         f"- {session.id}: {len(session.turns)} turn{'s' if len(session.turns) > 1 else ''},"
         f" created {session.created:%Y-%m-%d %H:%M:%S} UTC, updated {session.updated:%Y-%m-%d %H:%M:%S} UTC,"
-        f" last prompt {quoted_line(session.head.prompt)}, last file {session.head.path}{_branches_note(session)}"
+        f" {_standing(session)}{_branches_note(session)}"
         for session in sessions
     ]
     count = f"{total} active edit session{'s' if total > 1 else ''}, newest first:"
@@ -168,6 +168,13 @@ def _files_note(job: Job) -> str:
         return ""
     first, *others = job.outcome.images
     return f", {first.path}" + (f" and {len(others)} more" if others else "")
+
+
+def _standing(session: Session) -> str:
+    """The turn that the next one is made from, with its prompt and file."""
+    if session.next_parent == ORIGINALS:
+        return "set back to the originals"
+    return f"at turn {session.head.number} {quoted_line(session.head.prompt)}, {session.head.path}"
 
 
 def _branches_note(session: Session) -> str:

@@ -282,7 +282,8 @@ class ImageService:
             inputs = Inputs()
             if not isinstance(request, GenerateRequest):
                 inputs = await self._reader.read(request.images, request.mask, searches=False)
-        return await self._spending.check_budgets(self._pipeline.priced(request, inputs))
+        part = self._pipeline.plan(request, inputs)
+        return await self._spending.check_budgets(self._pipeline.priced(request, inputs, part))
 
     async def estimate(self, request: PaidRequest | CostsRequest) -> Estimate | None:
         """The estimate for a request whose input images are not read yet; None if the model's price is not known."""

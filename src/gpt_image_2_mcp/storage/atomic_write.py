@@ -18,6 +18,7 @@ from typing import IO
 
 from ..database.liveness import try_lock
 from .open_folder import OpenFolder, open_folder
+from .sync import sync_to_disk
 
 logger = logging.getLogger(__name__)
 
@@ -66,7 +67,7 @@ def write_file(
                 written += len(chunk)
             file.flush()
             if durable:
-                os.fsync(file.fileno())
+                sync_to_disk(file.fileno())
             if os.fstat(file.fileno()).st_size != written:
                 raise OSError(errno.EIO, f"the disk has not taken all of the {written:,} bytes")
             if sys.platform == "win32":
@@ -75,9 +76,10 @@ def write_file(
             return _give_name(place, part, chain([first], candidates), replace=replace, durable=durable)
 
 
-def part_name(prefix: str) -> str:
-    """A name for a part file that no other one has."""
-    return f"{prefix}{secrets.token_hex(8)}{PART_SUFFIX}"
+def part_name(prefix: str, length: int = 0) -> str:
+    """A name for a part file that no other one has, of at least about `length` characters."""
+    token = max(8, (length - len(prefix) - len(PART_SUFFIX)) // 2)
+    return f"{prefix}{secrets.token_hex(token)}{PART_SUFFIX}"
 
 
 def give_name(part: Path, names: Iterable[Path], *, replace: bool = False, durable: bool = True) -> Path:

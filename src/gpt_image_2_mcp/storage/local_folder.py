@@ -22,7 +22,7 @@ from ..images import MIME, Facts
 from ..paths.policy import WritePolicy
 from ..paths.safe_open import exists
 from .atomic_write import write_file
-from .open_folder import OpenFolder, open_resolved
+from .open_folder import OpenFolder, hide_on_windows, open_resolved
 from .time_limit import run_in_time
 
 Kind = Literal["image", "edit", "session"]
@@ -138,7 +138,9 @@ def open_side_folder(folder: Path, policy: WritePolicy) -> OpenFolder:
     where programs keep their settings.
     """
     with open_resolved(folder, policy) as pictures:
-        return pictures.subfolder(SIDE_FOLDER, SIDE_FOLDER_MODE)
+        side = pictures.subfolder(SIDE_FOLDER, SIDE_FOLDER_MODE)
+    hide_on_windows(side.path)
+    return side
 
 
 def save_image(

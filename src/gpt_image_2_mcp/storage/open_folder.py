@@ -19,6 +19,7 @@ from ..errors import BadRequest
 from ..paths import denylist
 from ..paths.policy import WritePolicy
 from ..paths.safe_open import path_of_descriptor
+from .sync import sync_to_disk
 
 _BY_DESCRIPTOR: Final = {os.open, os.link, os.mkdir, os.rename, os.stat, os.unlink} <= os.supports_dir_fd
 _FLAGS: Final = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
@@ -94,7 +95,7 @@ class OpenFolder:
     def sync(self) -> None:
         """Have the names in the folder on the disk; raises OSError where the file system cannot."""
         if self.descriptor is not None:
-            os.fsync(self.descriptor)
+            sync_to_disk(self.descriptor)
 
     def subfolder(self, name: str, mode: int | None = None) -> "OpenFolder":
         """Open a folder in this one; with `mode`, make it if it is not there.
@@ -119,6 +120,15 @@ class OpenFolder:
 
     def _name(self, name: str) -> str:
         return name if self.descriptor is not None else str(self.path / name)
+
+
+def hide_on_windows(path: Path) -> None:
+    """Hide a folder whose name begins with a dot, which hides nothing on Windows."""
+    if sys.platform == "win32":
+        import ctypes
+
+        # What it gives is not looked at: a folder that is seen does no harm.
+        ctypes.windll.kernel32.SetFileAttributesW(str(path), stat.FILE_ATTRIBUTE_HIDDEN)
 
 
 def open_folder(path: Path) -> OpenFolder:

@@ -30,7 +30,7 @@ MAX_REMOVED: Final = 1_000
 OLD_S: Final = 60
 """Seconds after which no process writes a part file any longer: `LIMIT_S` is half of that."""
 
-_OTHER_PART: Final = re.compile(rf"\.[0-9a-f]{{16}}{re.escape(PART_SUFFIX)}")
+_OTHER_PART: Final = re.compile(rf"\.[0-9a-f]{{16,}}{re.escape(PART_SUFFIX)}")
 """The name of a part file that is no picture's: of a record, an exported copy or a gallery."""
 
 

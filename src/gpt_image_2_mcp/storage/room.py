@@ -3,9 +3,10 @@
 import errno
 import os
 import shutil
+import sys
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
-from pathlib import Path
+from pathlib import Path, PurePath
 from types import MappingProxyType
 from typing import Final
 
@@ -20,6 +21,11 @@ BYTES_PER_PIXEL: Final[Mapping[Format, int]] = MappingProxyType({"png": 3, "jpeg
 
 RECORD_BYTES: Final = 64 * 1024
 """What is written beside each picture: its record, and file system blocks that are not full."""
+
+LONGEST_NAME: Final = 100
+"""Characters of the longest path in a folder of pictures, that of a record in the side folder; an even number."""
+WINDOWS_MAX_PATH: Final = 259
+"""Characters of a path on a Windows that has not been told to allow longer ones."""
 
 _CANNOT_ALLOCATE: Final = frozenset({errno.EBADF, errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP})
 """How `posix_fallocate` says that the file system cannot allocate."""
@@ -74,6 +80,8 @@ def ensure_room(folder: Path, count: int, size: int, policy: WritePolicy) -> Non
             why = f"{disk.free:,} bytes are free on its disk"
     except OSError as error:
         why = error.strerror or type(error).__name__
+        if sys.platform == "win32" and is_long_for_windows(folder):
+            why = f"the paths of the pictures would be longer than the {WINDOWS_MAX_PATH} characters that Windows takes"
     except BadRequest:
         why = "it leads to another place than when the call was checked"
     pictures = "the picture" if count == 1 else f"{count} pictures"
@@ -81,6 +89,11 @@ def ensure_room(folder: Path, count: int, size: int, policy: WritePolicy) -> Non
         f"The folder {str(folder)!r} cannot take {pictures} of up to {count * size:,} bytes: {why}. Nothing was sent or"
         " paid. Make room, or choose another folder with `output_dir` or GPT_IMAGE_2_OUTPUT_DIR."
     )
+
+
+def is_long_for_windows(folder: PurePath) -> bool:
+    """Whether paths of pictures and records in a folder may be longer than Windows takes."""
+    return len(str(folder)) + 1 + LONGEST_NAME > WINDOWS_MAX_PATH
 
 
 def _allocate(folder: OpenFolder, count: int, size: int) -> None:
@@ -91,7 +104,8 @@ def _allocate(folder: OpenFolder, count: int, size: int) -> None:
     with ExitStack() as stack:
         for _ in range(count):
             # Named like the part file of a record, so that recovery removes it after a kill and says nothing.
-            name = part_name(".")
+            # As long as the longest of their names, and on Windows as their longest path.
+            name = part_name(".", LONGEST_NAME)
             descriptor = folder.open(name, flags, 0o600)
             stack.callback(folder.unlink, name)
             stack.callback(os.close, descriptor)

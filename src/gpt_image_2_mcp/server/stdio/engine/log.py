@@ -9,23 +9,17 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
-from platformdirs import user_data_path
-
+from ....paths.data_folder import data_folder
 from ....redaction.printable import printable
 
 MAX_LOG_BYTES = 64 * 1024
 """Of a longer file, only the end is told."""
 
 
-def log_folder() -> Path:
-    """The folder of the files, which all engines of a user share."""
-    return user_data_path("gpt-image-2-mcp", appauthor=False)
-
-
 def replace_stderr() -> None:
     """Let stdout and stderr of this process go to its file, or nowhere if that cannot be opened."""
     try:
-        folder = log_folder()
+        folder = data_folder()
         folder.mkdir(parents=True, exist_ok=True)
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND
         file = os.open(folder / f"engine-{os.getpid()}-{os.urandom(4).hex()}.log", flags, 0o600)
@@ -40,7 +34,7 @@ def replace_stderr() -> None:
 
 def tell_earlier_words() -> None:
     """Write to stderr what engines without a front have written that have ended since, and remove their files."""
-    for path in sorted(log_folder().glob("engine*.log")):
+    for path in sorted(data_folder().glob("engine*.log")):
         with suppress(OSError):
             for line in printable(_take(path).decode("utf-8", "replace")).splitlines():
                 sys.stderr.write(f"gpt-image-2-mcp: after an earlier client was gone: {line}\n")

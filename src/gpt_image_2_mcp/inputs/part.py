@@ -1,0 +1,202 @@
+"""What is sent of the first picture for an exact edit: a part of it round the mask, or a larger canvas with it inside.
+
+A part is drawn at the picture's own resolution, also of a picture that is larger than any that the model makes. `Part`
+says which; `cut_part` makes the bytes of it.
+"""
+
+import hashlib
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Final, TypeAlias
+
+from ..errors import BadRequest, ChildFailed
+from ..images.memory import decode_in_child
+from ..masks.mask import mask_from_words
+from ..parameters.extension import Edges
+from ..parameters.sizes import EDGE_STEP, MAX_RATIO, MIN_PIXELS, is_allowed_size, nearest_size, parse_edges
+from .reader import Inputs
+from .sources import InputImage
+
+Size: TypeAlias = tuple[int, int]
+"""Width and height, in pixels."""
+Box: TypeAlias = tuple[int, int, int, int]
+"""Left, upper, right and lower edge, in pixels."""
+
+CONTEXT: Final = 0.25
+MIN_CONTEXT: Final = 128
+"""What is sent round a mask on each side: a share of the mask's edge, and pixels."""
+MOST_OF_PICTURE: Final = 0.6
+"""The largest share of a picture that is cut out of it: where more is needed, the model sees all of it."""
+MAX_STRETCH: Final = 0.015
+"""How much the shape of the size that the model draws may differ from that of the part, as a share."""
+MAX_NEW: Final = 0.75
+"""The largest share of a canvas that is new: by less of the old part it is not known how the model moved it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What is sent of a picture, in pixels of the `canvas`, which is the picture itself if nothing is `added`."""
+
+    canvas: Size
+    added: Edges | None = None
+    """The pixels that are added to each side of the picture."""
+    box: Box | None = None
+    """The part that is cut out; None for all of the canvas."""
+    size: Size | None = None
+    """At which size the model is asked to draw; None for what the call says."""
+
+    @property
+    def sent_size(self) -> Size:
+        """Width and height of what is sent."""
+        return self.canvas if self.box is None else (self.box[2] - self.box[0], self.box[3] - self.box[1])
+
+    @property
+    def note(self) -> str | None:
+        """What the person is told about it."""
+        if self.box is None:
+            return None
+        (width, height), (wide, high) = self.canvas, self.sent_size
+        drawn = "" if self.size in {None, self.sent_size} else ", drawn at {}x{}".format(*(self.size or ()))
+        return (
+            f"The model saw only the part round what changes, {wide}x{high} at {self.box[0]},{self.box[1]} of"
+            f" {width}x{height}{drawn}. To have it see all of the picture, give a `size`."
+        )
+
+
+def plan_part(inputs: Inputs, size: str, extend: Edges | None = None) -> Part | None:
+    """What to send for an exact edit of a request with this `size`; None for the inputs as they are.
+
+    Raises:
+        BadRequest: the picture cannot be extended so far, or `size` has another shape than its canvas.
+
+    """
+    first, mask = inputs.images[0], inputs.mask
+    picture = (first.width, first.height)
+    if extend is not None:
+        return _extended(picture, extend, size)
+    if mask is None or mask.marked is None or size != "auto":
+        return None
+    found = find_window(picture, mask.marked)
+    return None if found is None else replace(found, canvas=picture)
+
+
+def _extended(picture: Size, added: Edges, size: str) -> Part:
+    canvas = added.canvas(picture)
+    width, height = canvas
+    share = 1 - picture[0] * picture[1] / (width * height)
+    if share > MAX_NEW:
+        raise BadRequest(
+            f"`extend` would make a canvas of {width}x{height}, of which {share:.0%} are new, and {MAX_NEW:.0%} are the"
+            " most: extend in several steps."
+        )
+    asked = parse_edges(size)
+    if asked is not None:
+        if _stretch(asked, canvas) > MAX_STRETCH:
+            raise BadRequest(
+                f"`size` {size} has another shape than the extended canvas, {width}x{height}: leave out `size`."
+            )
+        return Part(canvas, added)
+    window = find_window(canvas, added.new_in(canvas))
+    if window is not None:
+        return replace(window, added=added)
+    drawn = canvas if is_allowed_size(*canvas) else nearest_size(*canvas)
+    if _stretch(drawn, canvas) > MAX_STRETCH:
+        raise BadRequest(
+            f"`extend` would make a canvas of {width}x{height}, and the model draws none that is more than {MAX_RATIO}"
+            " times as long as wide: extend it less."
+        )
+    return Part(canvas, added, size=drawn)
+
+
+def find_window(picture: Size, change: Box) -> Part | None:
+    """The part of a picture round what is to change, as a size that the model makes; None for all of the picture."""
+    width, height = picture
+    edges = [change[2] - change[0], change[3] - change[1]]
+    wide, high = (edge + 2 * max(MIN_CONTEXT, CONTEXT * edge) for edge in edges)
+    wide, high = min(max(wide, high / MAX_RATIO), width), min(max(high, wide / MAX_RATIO), height)
+    few = MIN_PIXELS / (wide * high)
+    if few > 1:
+        wide, high = wide * math.sqrt(few), high * math.sqrt(few)
+        if wide > width:
+            wide, high = width, MIN_PIXELS / width
+        elif high > height:
+            wide, high = MIN_PIXELS / height, height
+    part = (_in_steps(wide, width), _in_steps(high, height))
+    if part[0] > width or part[1] > height or part[0] * part[1] > MOST_OF_PICTURE * width * height:
+        return None
+    size = part if is_allowed_size(*part) else nearest_size(*part)
+    if _stretch(size, part) > MAX_STRETCH:
+        return None
+    left, upper = (
+        max(0, min(round((change[axis] + change[axis + 2] - part[axis]) / 2), picture[axis] - part[axis]))
+        for axis in (0, 1)
+    )
+    return Part(picture, box=(left, upper, left + part[0], upper + part[1]), size=size)
+
+
+def _in_steps(edge: float, most: int) -> int:
+    """An edge in the steps of the model's sizes, not shorter than it was unless the picture ends there."""
+    steps = math.ceil(edge / EDGE_STEP) * EDGE_STEP
+    return min(steps, most)
+
+
+def _stretch(one: Size, other: Size) -> float:
+    return abs(one[0] * other[1] / (one[1] * other[0]) - 1)
+
+
+def cut_part(inputs: Inputs, part: Part) -> Inputs:
+    """The inputs of which only a part is sent, or whose canvas is larger. Blocks.
+
+    Raises:
+        BadRequest: that takes too much memory.
+
+    """
+    first, *others = inputs.images
+    mask = inputs.mask
+    if part.added is not None:
+        mask = _mask_of_new(part)
+    box = list(part.box or (0, 0, *part.canvas))
+    added = None if part.added is None else list(part.added)
+    try:
+        if part.box is not None or added is not None:
+            first = _with_bytes(first, decode_in_child("part", first.data, box=box, added=added).data, box)
+        if mask is not None and part.box is not None:
+            mask = _with_bytes(mask, decode_in_child("part", mask.data, box=box, added=None).data, box)
+    except (ChildFailed, ValueError) as error:
+        raise BadRequest(f"The part of the picture that is to change cannot be cut out: {error}") from None
+    return Inputs([first, *others], mask)
+
+
+def _mask_of_new(part: Part) -> InputImage:
+    """The mask that marks what is new of a canvas."""
+    assert part.added is not None
+    left, upper, right, lower = part.added.inside(part.canvas)
+    mask = mask_from_words(f"everything but box {left},{upper} {right - left}x{lower - upper}", part.canvas)
+    digest = hashlib.sha256(mask.data).hexdigest()
+    return InputImage(
+        data=mask.data,
+        format="png",
+        width=mask.width,
+        height=mask.height,
+        sha256=digest,
+        file_sha256=digest,
+        name=f"image-{digest[:8]}.png",
+        source="the new part",
+        path=None,
+        change=None,
+        marked=mask.box,
+    )
+
+
+def _with_bytes(image: InputImage, data: bytes, box: Sequence[int]) -> InputImage:
+    digest = hashlib.sha256(data).hexdigest()
+    return replace(
+        image,
+        data=data,
+        format="png",
+        width=box[2] - box[0],
+        height=box[3] - box[1],
+        sha256=digest,
+        name=f"image-{digest[:8]}.png",
+    )

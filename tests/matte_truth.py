@@ -46,7 +46,9 @@ def _textured(rng: np.random.Generator, colour: tuple[int, int, int], strength: 
     return np.clip(np.array(colour) + coarse[..., None] + across, 0, 255)
 
 
-def _strands(rng: np.random.Generator, count: int, length: tuple[float, float], widths: list[int], bend: float) -> Values:
+def _strands(
+    rng: np.random.Generator, count: int, length: tuple[float, float], widths: list[int], bend: float
+) -> Values:
     """A disc from whose rim strands grow, drawn at three times the size."""
     side = 3 * SIZE
     image = np.zeros((side, side), np.uint8)

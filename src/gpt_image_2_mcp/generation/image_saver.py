@@ -23,7 +23,6 @@ from ..openai_api.body_reader import ImageBytes
 from ..openai_api.threads import InFlightWrites
 from ..paths.policy import WritePolicy
 from ..storage.local_folder import (
-    EXACT_SUFFIX,
     RAW_PREFIX,
     RAW_SUFFIX,
     Name,
@@ -117,6 +116,10 @@ class ImageSaver:
         """The numbers of the saved pictures that `decode` has to decode, with their bytes."""
         self._exact: dict[int, tuple[SavedImage, bytes]] = {}
         """The composites by the numbers of the pictures that they were made from, with their bytes."""
+        self._second: set[int] = set()
+        """The numbers of the pictures that are the second that a composite was made from."""
+        self.ground_prompt: str | None = None
+        """What the requests that come now say about the ground behind the subject; see `SavedImage`."""
         self.previews: dict[str, Preview] = {}
         """The previews by picture id."""
         self.results: list[ApiResult] = []
@@ -137,9 +140,15 @@ class ImageSaver:
     def wanted_first(self) -> list[SavedImage]:
         """All saved pictures: for each of the API its composite, where there is one, and then those behind these."""
         wanted = [
-            self._exact[number][0] if number in self._exact else self._saved[number] for number in sorted(self._saved)
+            self._exact[number][0] if number in self._exact else self._saved[number]
+            for number in sorted(self._saved.keys() - self._second)
         ]
-        return [*wanted, *(self._saved[number] for number in sorted(self._exact))]
+        return [*wanted, *(self._saved[number] for number in sorted(self._exact.keys() | self._second))]
+
+    @property
+    def wanted_count(self) -> int:
+        """How many pictures of those that were asked for are there."""
+        return len(self._saved.keys() - self._second)
 
     def save_result(self, result: ApiResult) -> None:
         """Save every picture of a result. Blocks: called in the request's thread.
@@ -178,18 +187,61 @@ class ImageSaver:
             try:
                 self._add_exact(number, made)
             except GptImageError as error:
-                self.warnings.append(f"The exact edit could not be saved, and this is the model's own picture: {error}")
+                self.warnings.append(
+                    f"What was made of it could not be saved, and this is the model's own picture: {error}"
+                )
 
-    def _add_exact(self, number: int, made: "Composite") -> None:
+    def make_of_both(self, make: "Callable[[bytes, bytes], Composite]") -> None:
+        """Make a composite of the first saved picture and the last. Blocks. Raises nothing."""
+        if len(self._to_decode) < 2:  # noqa: PLR2004 - pictures
+            return
+        (number, first), (other, second) = self._to_decode[0], self._to_decode[-1]
+        made = make(first, second)
+        self.warnings += made.warnings
+        if not made.data:
+            return
+        try:
+            self._add_exact(number, made, also_from=self._saved[other].id)
+        except GptImageError as error:
+            self.warnings.append(f"The transparent picture could not be saved, and these are the model's own: {error}")
+            return
+        # It was decoded for the composite.
+        self._to_decode.pop()
+        self._second.add(other)
+
+    def note_proofs(self, look: "Callable[[bytes], Composite]") -> None:
+        """Have the saved pictures looked at as they came. Blocks. Raises nothing."""
+        for number, data in self._to_decode:
+            found = look(data)
+            self.warnings += found.warnings
+            self._saved[number] = replace(self._saved[number], proof=found.proof)
+
+    def add_own(self, made: "Composite") -> None:
+        """Save a picture that was made here, without the API; raises CannotSave."""
+        number = self._count = 1
+        path, elsewhere = save_image(
+            made.data,
+            extension=EXTENSION[facts(made.data).format],
+            name=self._target.name,
+            number=None,
+            folders=self._target.folders,
+            policy=self._target.policy,
+        )
+        self.warnings += [*made.warnings, *([elsewhere] if elsewhere else [])]
+        digest = hashlib.sha256(made.data).hexdigest()
+        self._saved[number] = SavedImage(path, facts(made.data), len(made.data), digest, proof=made.proof)
+        self._to_decode.append((number, made.data))
+
+    def _add_exact(self, number: int, made: "Composite", *, also_from: str | None = None) -> None:
         """Save a composite; raises CannotSave."""
         drawn = self._saved[number]
-        name = replace(self._target.name, suffix=EXACT_SUFFIX)
+        name = replace(self._target.name, suffix=made.suffix)
         folders = (drawn.path.parent, *self._target.folders)
         shown_number = number if self._n > 1 or number > 1 else None
         with self._in_flight:
             path, elsewhere = save_image(
                 made.data,
-                extension=EXTENSION["png"],
+                extension=EXTENSION[facts(made.data).format],
                 name=name,
                 number=shown_number,
                 folders=folders,
@@ -197,7 +249,8 @@ class ImageSaver:
             )
         self.warnings += [elsewhere] if elsewhere else []
         digest = hashlib.sha256(made.data).hexdigest()
-        image = SavedImage(path, facts(made.data), len(made.data), digest, made_from=drawn.id, proof=made.proof)
+        image = SavedImage(path, facts(made.data), len(made.data), digest, made_from=drawn.id, also_from=also_from)
+        image = replace(image, proof=made.proof)
         self._exact[number] = (image, made.data)
 
     def decode(self) -> None:
@@ -301,7 +354,9 @@ class ImageSaver:
         """Add a picture that is on the disk to the results, with its hash and what it is."""
         content = file.content
         facts, broken = content.identified
-        self._saved[file.number] = SavedImage(file.path, facts, len(content.data), content.sha256, broken)
+        self._saved[file.number] = SavedImage(
+            file.path, facts, len(content.data), content.sha256, broken, ground_prompt=self.ground_prompt
+        )
         if not broken and facts.format in SHOWN:
             self._to_decode.append((file.number, content.data))
 

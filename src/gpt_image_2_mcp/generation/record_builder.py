@@ -56,14 +56,15 @@ def records_of(
                 format=image.facts.format,
                 width=image.facts.width,
                 height=image.facts.height,
-                model=job.model,
+                model=report.model,
                 prompt=report.prompt[:MAX_PROMPT],
                 parameters=_parameters(job.request),
                 applied={name: _bounded(value) for name, value in report.applied.items()}
+                | ({"ground_prompt": _bounded(image.ground_prompt)} if image.ground_prompt else {})
                 | _damage(broken=image.broken),
                 usage=_share(report.usage, index, count) if image.made_from is None else None,
                 cost_usd=_cost(nano, index, count) if image.made_from is None and report.cost is not None else None,
-                parents=(*parents, *_model_origin(drawn, image.made_from)),
+                parents=(*parents, *_model_origins(image, drawn)),
                 made=made,
                 client=_bounded(job.client),
                 project=_bounded(project),
@@ -81,13 +82,13 @@ def _cost(nano: int, index: int, count: int) -> Decimal:
     return shares(nano, count)[index] * NANO_USD
 
 
-def _model_origin(drawn: Mapping[str, SavedImage], made_from: str | None) -> tuple[Origin, ...]:
-    """The model's picture that a composite was made from, as one of its parents."""
-    image = drawn.get(made_from or "")
-    if image is None:
-        return ()
-    path = str(image.path)
-    return (Origin(role="model", source=path, sha256=image.sha256, path=path, id=image.id),)
+def _model_origins(image: SavedImage, drawn: Mapping[str, SavedImage]) -> list[Origin]:
+    """The model's pictures that a composite was made from, as parents of it."""
+    sources = [drawn[name] for name in (image.made_from, image.also_from) if name in drawn]
+    return [
+        Origin(role="model", source=str(each.path), sha256=each.sha256, path=str(each.path), id=each.id)
+        for each in sources
+    ]
 
 
 def _parameters(request: PaidRequest) -> dict[str, Any]:

@@ -67,9 +67,9 @@ Model = Annotated[
 ]
 Count = Annotated[int, Field(ge=1, le=MAX_PICTURES, description="how many")]
 Background = Annotated[
-    Literal["auto", "opaque", "transparent"],
+    Literal["auto", "opaque", "transparent", "transparent-fine"],
     BeforeValidator(_normalize_choice),
-    Field(description="transparent: png, webp; gpt-image-2.5-flare"),
+    Field(description="transparent: png, webp; -fine: hair, glass, shadows, two pictures' price"),
 ]
 OutputFormat = Annotated[
     Literal["png", "jpeg", "webp"], BeforeValidator(_normalize_choice), Field(description="of the file")

@@ -108,6 +108,11 @@ class PricedOptions(Request):
         """How many pictures are asked for."""
         return 1
 
+    @property
+    def passes(self) -> int:
+        """How many pictures are made for each that is asked for."""
+        return 1
+
     def assumed_inputs(self) -> list[tuple[int, int]]:
         """Sizes (width, height in pixels) that an estimate takes for the input pictures before they are read."""
         return []
@@ -123,11 +128,30 @@ class Options(PricedOptions):
     filename_prefix: Prefix | None = None
     user: User | None = None
 
+    @property
+    def is_transparent(self) -> bool:
+        """Whether the background is to be transparent."""
+        return self.background in {"transparent", "transparent-fine"}
+
+    @property
+    def passes(self) -> int:
+        """How many pictures are made for one that is asked for: the second has the same subject on another ground."""
+        return 2 if self.background == "transparent-fine" else 1
+
+    @model_validator(mode="after")
+    def _check_one_fine_picture(self) -> Self:
+        if self.passes > 1 and self.count > 1:
+            raise ValueError(
+                f"`background` 'transparent-fine' makes one picture a call, from two; got `n` {self.count}. Call again"
+                " for each, or take 'transparent'"
+            )
+        return self
+
     @model_validator(mode="after")
     def _check_formats_agree(self) -> Self:
-        if self.background == "transparent" and self.output_format == "jpeg":
+        if self.is_transparent and self.output_format == "jpeg":
             raise ValueError(
-                "`background` 'transparent' needs an output_format that holds transparency; got 'jpeg'."
+                f"`background` {self.background!r} needs an output_format that holds transparency; got 'jpeg'."
                 " Set output_format to 'png' or 'webp'"
             )
         # The format of the picture in `like` is not known yet.
@@ -174,9 +198,14 @@ class WithLike(Request):
     prompt: Prompt = ""
     like: Like | None = None
 
+    @property
+    def is_cut_out(self) -> bool:
+        """Whether nothing is to be made, and a picture that is there only loses its plain ground; free."""
+        return False
+
     @model_validator(mode="after")
     def _check_prompt_or_like(self) -> Self:
-        if not self.prompt and self.like is None:
+        if not self.prompt and self.like is None and not self.is_cut_out:
             raise ValueError(
                 "`prompt` is missing: say what to make, or name an earlier picture in `like` to use its own"
             )
@@ -194,6 +223,20 @@ class EditRequest(WithLike, WithImages, WithCount, Options, WithOutputDir):
 
     prompt: Annotated[Prompt, Field(description="what to change and keep; call images by number")] = ""
     extend: Extend | None = None
+
+    @property
+    def is_cut_out(self) -> bool:
+        """Whether image 1 is only cut out of its plain ground, here and for nothing: there is no prompt."""
+        return not self.prompt and self.like is None and self.background == "transparent"
+
+    @model_validator(mode="after")
+    def _check_cut_out(self) -> Self:
+        if self.is_cut_out and (len(self.images) > 1 or self.n > 1 or self.mask or self.extend):
+            raise ValueError(
+                "Without `prompt`, `background` 'transparent' cuts one picture out of its plain ground: give one in"
+                " `images`, without `mask`, `extend` and `n`; or say in `prompt` what to make"
+            )
+        return self
 
     @model_validator(mode="after")
     def _check_extend_or_mask(self) -> Self:

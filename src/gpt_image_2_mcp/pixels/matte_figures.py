@@ -24,7 +24,7 @@ def figures(colours: Array, alpha: Floats, ground: tuple[int, int, int] | None) 
     - `clear`, `semi`: the shares of its pixels that are clear, and that are neither clear nor opaque;
     - `border`: the share of its outermost two pixels where something is seen;
     - `fringe`: how far the colour of its soft edge leans towards the `ground` that it was on, 0 to 1; without a ground,
-      the larger of white and black. None where there is no soft edge;
+      towards white, since black may be a shadow. None where there is no soft edge;
     - `specks`: how many tiny parts lie apart from the largest one.
     """
     colours, alpha = reduced_to(colours, EDGE), reduced_to(alpha, EDGE)
@@ -32,12 +32,11 @@ def figures(colours: Array, alpha: Floats, ground: tuple[int, int, int] | None) 
     rim = np.zeros_like(clear)
     rim[:2] = rim[-2:] = True
     rim[:, :2] = rim[:, -2:] = True
-    grounds = [ground] if ground else [(255, 255, 255), (0, 0, 0)]
     return {
         "clear": round(float(clear.mean()), 4),
         "semi": round(float((~clear & ~whole).mean()), 4),
         "border": round(float((alpha > _CLEAR)[rim].mean()), 4),
-        "fringe": _fringe(colours, alpha, grounds),
+        "fringe": _fringe(colours, alpha, ground or (255, 255, 255)),
         "specks": int(find_specks(alpha)[1]),
     }
 
@@ -73,16 +72,15 @@ def looks_like_checkerboard(colours: Array) -> bool:
     return False
 
 
-def _fringe(colours: Array, alpha: Floats, grounds: list[tuple[int, int, int]]) -> float | None:
+def _fringe(colours: Array, alpha: Floats, ground: tuple[int, int, int]) -> float | None:
     core = depth_in(alpha > _WHOLE) > 3  # noqa: PLR2004 - pixels
     edge = (alpha > 0.15) & (alpha <= _WHOLE) & (distance_to(core) <= 14)  # noqa: PLR2004 - pixels
+    # Between what is clear and what is opaque: what is half transparent inside is no edge.
+    edge &= distance_to(alpha < _CLEAR) <= 8  # noqa: PLR2004 - pixels
     if edge.sum() <= 50 or not core.any():  # noqa: PLR2004 - too few pixels to tell
         return None
     seen = colours.astype(np.float32)
     inside = spread(seen, core.astype(np.float32))[edge]
-    leans: list[float] = []
-    for ground in grounds:
-        way = np.array(ground, np.float32) - inside
-        lean = ((seen[edge] - inside) * way).sum(-1) / np.maximum((way * way).sum(-1), 1)
-        leans.append(float(np.clip(lean, 0, 1).mean()))
-    return round(max(leans), 3)
+    way = np.array(ground, np.float32) - inside
+    lean = ((seen[edge] - inside) * way).sum(-1) / np.maximum((way * way).sum(-1), 1)
+    return round(float(np.clip(lean, 0, 1).mean()), 3)

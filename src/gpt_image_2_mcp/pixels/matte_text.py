@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 MATTE_VERDICTS = frozenset({"matte", "two_passes", "native"})
-MAX_FRINGE = 0.15
-"""A fringe above this can be seen."""
+MAX_FRINGE = {"matte": 0.15, "two_passes": 0.15, "native": 0.3}
+"""A fringe above this can be seen; what a model's own picture was drawn on is not known."""
 MAX_SPECKS = 10
 
 
@@ -36,12 +36,10 @@ def matte_text(proof: Mapping[str, Any]) -> str:
 def matte_warnings(proof: Mapping[str, Any]) -> list[str]:
     """Sentences about what may not be as the person wants it, each with the way out."""
     found: list[str] = []
-    if (proof["fringe"] or 0) > MAX_FRINGE:
-        cause = "white or black" if proof["verdict"] == "native" else f"the ground's {proof['ground']}"
-        found.append(
-            f"The edge has a tint of {cause} ({proof['fringe']:.2f}): look at it on the ground that you need. For hair,"
-            " glass or shadows ask with `background` 'transparent-fine'."
-        )
+    if (proof["fringe"] or 0) > MAX_FRINGE[proof["verdict"]]:
+        cause = "white" if proof["verdict"] == "native" else f"the ground's {proof['ground']}"
+        way_out = "" if proof["verdict"] == "two_passes" else " For a finer edge ask for 'transparent-fine'."
+        found.append(f"The edge has a tint of {cause}: look at it on the ground that you need.{way_out}")
     if proof.get("enclosed"):
         found.append(
             f"Parts inside the subject had the ground's colour and are clear as well, {proof['enclosed']:.1%} of the"

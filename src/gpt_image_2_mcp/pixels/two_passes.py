@@ -30,7 +30,8 @@ _LOWEST = 0.02
 @dataclass(frozen=True, slots=True)
 class BothPasses:
     """What two passes gave: `shift` is how far the second picture was off, in pixels, and `doubt` what light could not
-    have done in the subject, 0 to 1, after it was put right."""
+    have done in the subject, 0 to 1, after it was put right.
+    """
 
     matte: Matte
     shift: tuple[float, float]

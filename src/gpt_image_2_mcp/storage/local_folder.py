@@ -42,6 +42,9 @@ PART_PREFIX = ".gpt-image-2-"
 EXACT_SUFFIX = "-exact"
 """How the name of a composite ends: an exact edit, made from the picture that the API sent."""
 
+TRANSPARENT_SUFFIX = "-transparent"
+"""How the name of a picture ends whose background was taken off here."""
+
 PRIVATE_PREFIX = "gpt-image-2-"
 """How the names of the folders begin that are the last resort."""
 
@@ -58,13 +61,13 @@ def saved_files(folder: Path, stem: str) -> list[Path]:
         OSError: the folder cannot be listed.
 
     """
-    own_name = re.compile(rf"{re.escape(stem)}(-\d+)?({EXACT_SUFFIX})?\.[a-z0-9]+")
+    own_name = re.compile(rf"{re.escape(stem)}(-\d+)?({EXACT_SUFFIX}|{TRANSPARENT_SUFFIX})?\.[a-z0-9]+")
     return sorted(path for path in folder.iterdir() if own_name.fullmatch(path.name))
 
 
 @dataclass(frozen=True, slots=True)
 class Name:
-    """What the pictures of one request are called: `<kind>-<time>-<token>[-<prefix>][-<number>][-exact]`."""
+    """What the pictures of one request are called: `<kind>-<time>-<token>[-<prefix>][-<number>][-exact|-transparent]`."""
 
     kind: Kind
     when: datetime
@@ -102,8 +105,12 @@ class SavedImage:
     """Whether the file is damaged: it is kept as it came, and not shown."""
     made_from: str | None = None
     """The id of the API's picture that a composite was made from; None for what the API sent."""
+    also_from: str | None = None
+    """The id of a second picture that it was made from: the same subject on another ground."""
     proof: Mapping[str, Any] | None = None
-    """What was counted in a composite; see `pixels.proof_text`."""
+    """What was counted in it; see `pixels.proof_text`, and `pixels.matte_text` for a transparent background."""
+    ground_prompt: str | None = None
+    """What was sent about the ground behind the subject, with the prompt or in its place; None where nothing was."""
 
     @property
     def id(self) -> str:

@@ -1,7 +1,7 @@
-"""Subjects of which colour and transparency are known, on grounds as models paint them, and how good a matte of them is.
+"""Subjects of which colour and transparency are known, on grounds as models paint them, and how good a matte is.
 
 `SUBJECTS` draws each at 512x512 by its seed. `render` puts it on a ground, `second_pass` does so as an edit that moved
-it, and `edge_psnr` compares what was taken off with the truth. `measure` gives a table of all of it, also for the bench.
+it, and `edge_psnr` compares what was taken off with the truth. `measure` gives a table of all, also for the bench.
 """
 
 from collections.abc import Callable, Iterator
@@ -61,7 +61,8 @@ def _strands(
         for _ in range(12):
             angle += rng.normal(0, bend)
             points.append((points[-1][0] + each * np.cos(angle), points[-1][1] + each * np.sin(angle)))
-        cv2.polylines(image, [np.array(points, np.int32)], False, 255, int(rng.choice(widths)), cv2.LINE_AA)
+        line = np.array(points, np.int32)
+        cv2.polylines(image, [line], isClosed=False, color=255, thickness=int(rng.choice(widths)), lineType=cv2.LINE_AA)
     return cv2.resize(image, (SIZE, SIZE), interpolation=cv2.INTER_AREA) / 255.0
 
 
@@ -149,11 +150,12 @@ def second_pass(subject: Subject, colour: tuple[int, int, int], seed: int, *, dr
     angle = np.random.default_rng(seed).uniform(0, 2 * np.pi)
     by = np.array([[1, 0, drift * np.cos(angle)], [0, 1, drift * np.sin(angle)]])
     drawn = render(subject, colour, seed + 1, impure=0.6)
-    return cv2.warpAffine(drawn, by, (SIZE, SIZE), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+    moved = cv2.warpAffine(drawn, by, (SIZE, SIZE), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(moved, np.uint8)
 
 
 def edge_psnr(found: Matte, truth: Subject) -> float:
-    """How like the edge is, in decibels: on three grounds, where the truth is neither clear nor opaque, and 2 px round."""
+    """How like the edge is, in decibels: on three grounds, where the truth is half clear, and 2 pixels round that."""
     soft = (truth.alpha > 0.02) & (truth.alpha < 0.98)
     edge = cv2.dilate(soft.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
     errors: list[float] = []

@@ -1,4 +1,4 @@
-"""The plain grounds that subjects are drawn on to be cut out of them: their colours, and the words that ask for them."""
+"""The plain grounds that subjects are drawn on to be cut out of: their colours, and words that ask for them."""
 
 import re
 from collections.abc import Mapping
@@ -35,7 +35,7 @@ KEYS: Final = (
         "#00FFFF",
         _words(
             "cyan turquoise türkis teal aqua sky ocean sea water wave ice glacier glass blue blau bleu azul blu"
-            " peacock mermaid dolphin neon iceberg diamond 青 蓝 水"
+            " meer himmel mer ciel mar cielo mare peacock mermaid dolphin neon iceberg diamond 青 蓝 水"
         ),
     ),
     Key(
@@ -46,7 +46,14 @@ KEYS: Final = (
             " avocado apple dragon parrot olive emerald jungle forest salad clover 绿 緑"
         ),
     ),
-    Key("blue", "#0000FF", _words("blue blau bleu azul blu navy sky ocean sea water denim jeans sapphire 蓝 青")),
+    Key(
+        "blue",
+        "#0000FF",
+        _words(
+            "blue blau bleu azul blu meer himmel mer ciel mar cielo mare navy sky ocean sea water denim jeans"
+            " sapphire 蓝 青"
+        ),
+    ),
     Key(
         "yellow",
         "#FFFF00",
@@ -60,14 +67,14 @@ MAX_SHARE: Final = 0.01
 _IN_PLACE = "In place of any transparency or scenery, the background is one perfectly flat, even colour, pure"
 _KEYED = (
     _IN_PLACE
-    + " {name} {code}, up to every edge: no gradient, texture, floor, shadow, glow or reflection, and nothing of"
-    " that colour on the subject. Leave room round the whole subject."
+    + " {name} {code}, up to every edge: no gradient, texture, floor, shadow, glow or reflection, and nothing of that"
+    " colour on the subject. Leave room round the whole subject."
 )
 FIRST: Final = _IN_PLACE + " white #FFFFFF, up to every edge: no gradient, texture or scenery."
 """The first of two passes; a shadow of the subject may fall on it."""
 SECOND: Final = (
     "Change only the background, from plain white to a plain pure black background #000000. Keep the subject exactly as"
-    " it is and where it is: same place, size, outline, colours, light and transparency. Add no glow, rim or reflection."
+    " it is and where it is: same place, size, outline, colours, light and transparency. Add no glow or reflection."
 )
 """The whole prompt of the second pass."""
 MAX_ADDED: Final = 400

@@ -84,7 +84,7 @@ def _cost(nano: int, index: int, count: int) -> Decimal:
 
 def _model_origins(image: SavedImage, drawn: Mapping[str, SavedImage]) -> list[Origin]:
     """The model's pictures that a composite was made from, as parents of it."""
-    sources = [drawn[name] for name in (image.made_from, image.also_from) if name in drawn]
+    sources = [drawn[name] for name in (image.made_from, image.also_from) if name is not None and name in drawn]
     return [
         Origin(role="model", source=str(each.path), sha256=each.sha256, path=str(each.path), id=each.id)
         for each in sources

@@ -122,16 +122,18 @@ class Transparency:
 
     def finish(self, way: str, asked: Options, saver: ImageSaver) -> None:
         """Make what was asked for of the saved pictures. Blocks for some seconds. Raises nothing."""
-        how = {"kind": asked.output_format, "quality": asked.output_compression}
+        kind, quality = asked.output_format, asked.output_compression
         match way:
             case "native":
                 # Without the extra, nothing is missing but the figures.
                 if is_installed():
                     saver.note_proofs(_look)
             case "keyed":
-                saver.make_exact(lambda data: _cut("cut_out", data, **how))
+                saver.make_exact(lambda data: _cut("cut_out", data, kind=kind, quality=quality))
             case _:
-                saver.make_of_both(lambda first, second: _cut("cut_out_of_two", first, second, **how))
+                saver.make_of_both(
+                    lambda first, second: _cut("cut_out_of_two", first, second, kind=kind, quality=quality)
+                )
 
 
 def ground_tokens(request: object) -> int:
@@ -149,7 +151,7 @@ def cut_out(originals: Sequence[bytes], asked: Options) -> Composite:
     made = Composite()
     for data in originals:
         made = _cut("cut_out", data, kind=asked.output_format, quality=asked.output_compression)
-        if made.data:
+        if made.proof is not None:
             break
     if not made.data:
         reason = (made.failure or "it failed").rstrip(".")
@@ -169,7 +171,7 @@ def _cut(task: str, *data: bytes, kind: str, quality: int | None) -> Composite:
         return Composite(warnings=(NOT_CUT.format(reason=reason),), failure=reason)
     if not found.data:
         reason = no_matte_text(found.values["verdict"])
-        return Composite(warnings=(NOT_CUT.format(reason=reason),), failure=reason)
+        return Composite(proof=found.values, warnings=(NOT_CUT.format(reason=reason),), failure=reason)
     return Composite(found.data, found.values, tuple(matte_warnings(found.values)), TRANSPARENT_SUFFIX)
 
 

@@ -6,7 +6,7 @@ bounds and descriptions, are in `fields`; a rule about several fields is a valid
 
 import unicodedata
 from collections.abc import Iterable, Mapping
-from typing import Annotated, Any, Self, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -303,6 +303,12 @@ class CostsRequest(WithCount):
         None
     )
     inputs: Annotated[int, Field(ge=0, le=MAX_INPUTS + 1, description="an edit's input pictures")] = 0
+    background: Literal["auto", "transparent-fine"] = "auto"
+
+    @property
+    def passes(self) -> int:
+        """How many pictures are made for each that is asked for."""
+        return 2 if self.background == "transparent-fine" else 1
 
     @property
     def prompt(self) -> str:

@@ -103,12 +103,13 @@ def _empty(apart: Floats, faint: float) -> tuple[Mask, float]:
     and not small, such as the inside of a letter; a highlight in an eye is small, and cloth has folds.
     """
     plain = (apart < faint).astype(np.uint8)
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(plain, connectivity=4)
+    count, numbered, stats, _ = cv2.connectedComponentsWithStats(plain, connectivity=4)
+    labels: Array = np.asarray(numbered, np.int64)
     height, width = plain.shape
     touches = np.zeros(count, bool)
     for edge in (labels[0], labels[-1], labels[:, 0], labels[:, -1]):
-        touches[np.unique(edge)] = True
-    sizes = stats[:, cv2.CC_STAT_AREA]
+        touches[np.unique(np.asarray(edge))] = True
+    sizes = np.asarray(stats)[:, cv2.CC_STAT_AREA]
     strength = np.bincount(labels.ravel(), apart.ravel(), count) / np.maximum(sizes, 1)
     usual = strength[touches & (np.arange(count) > 0)]
     plainest = 1.5 * float(usual.min()) + 1.0 if usual.size else 0.0

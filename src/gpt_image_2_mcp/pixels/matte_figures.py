@@ -43,8 +43,9 @@ def figures(colours: Array, alpha: Floats, ground: tuple[int, int, int] | None) 
 
 def find_specks(alpha: Floats) -> tuple[Mask, int]:
     """Where tiny parts lie apart from the largest one, and how many there are."""
-    count, labels, stats, _ = cv2.connectedComponentsWithStats((alpha > _SEEN).astype(np.uint8))
-    sizes = stats[:, cv2.CC_STAT_AREA].copy()
+    count, numbered, stats, _ = cv2.connectedComponentsWithStats((alpha > _SEEN).astype(np.uint8))
+    labels: Array = np.asarray(numbered, np.int64)
+    sizes: Array = np.asarray(stats)[:, cv2.CC_STAT_AREA].copy()
     sizes[0] = 0
     if count < 2:  # noqa: PLR2004 - what is not seen is one
         return np.zeros(alpha.shape, bool), 0

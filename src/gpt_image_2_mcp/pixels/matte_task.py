@@ -17,7 +17,7 @@ from .two_passes import take_off_both
 
 MAX_SPECKS = 10
 """More tiny parts than these are no part of a subject, and are removed."""
-MAX_DOUBT = 0.06
+MAX_DOUBT = 0.09
 """The most that two passes may contradict each other; see `two_passes`."""
 _CANDIDATES = {
     "magenta": (255, 0, 255),

@@ -27,7 +27,7 @@ def matte_text(proof: Mapping[str, Any]) -> str:
     parts.append(f"{border:.0%} of the border touched" if border >= 0.005 else "nothing at the border")  # noqa: PLR2004
     ground = f" {proof['ground']}" if proof["verdict"] == "matte" else ""
     text = f"Transparent, {how[proof['verdict']]}{ground}: {', '.join(parts)}."
-    if proof["verdict"] == "two_passes" and max(map(abs, proof["shift_px"])) >= 0.5:  # noqa: PLR2004 - pixels
+    if proof["verdict"] == "two_passes" and max(abs(distance) for distance in proof["shift_px"]) >= 0.5:  # noqa: PLR2004 - pixels
         x, y = proof["shift_px"]
         text += f" The second picture was moved by {x:.1f}, {y:.1f} px, which was mended."
     return text

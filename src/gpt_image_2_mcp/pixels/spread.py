@@ -12,7 +12,9 @@ def spread(colours: Floats, weight: Floats) -> Floats:
     Each unknown pixel takes the average of what is known nearby, in the finest step of the pyramid that knows something
     there. Where nothing is known at all, everything is 0.
     """
-    levels = [((colours * weight[..., None]).astype(np.float32), weight.astype(np.float32))]
+    levels: list[tuple[Floats, Floats]] = [
+        ((colours * weight[..., None]).astype(np.float32), weight.astype(np.float32))
+    ]
     while min(levels[-1][1].shape) > 2:  # noqa: PLR2004 - pixels
         sums, counts = levels[-1]
         size = (max(1, (counts.shape[1] + 1) // 2), max(1, (counts.shape[0] + 1) // 2))

@@ -2,8 +2,9 @@
 
 - `GET /_sandbox/state`: the controls and counters of `Knobs`.
 - `GET /_sandbox/requests`: the recorded requests, newest last, without keys; of a file its size and SHA-256.
-- `POST /_sandbox/knobs`: any of `{"delay_s": 0.5, "hold": true, "drift": "mild", "ground": "impure", "faults": [{"kind": "error", "error":
-  "server_error"}]}`; `faults` replaces the queue, each with the fields of `Fault`. Answers the state.
+- `POST /_sandbox/knobs`: any of `{"delay_s": 0.5, "hold": true, "drift": "mild", "ground": "impure", "faults":
+  [{"kind": "error", "error": "server_error"}]}`; `faults` replaces the queue, each with the fields of `Fault`. Answers
+  the state.
 - `POST /_sandbox/release`: lets the held requests go on. Answers the state.
 """
 

@@ -58,7 +58,9 @@ def paint(
     darkness = {} if ground is None else {"darkness": 255}
     draw_card(picture, prompt, box=box, size=letters, note=note, accent=palette.accent, **darkness)
     draw_mark(picture, accent=palette.accent, **darkness)
-    return picture if ground is None else put_on_ground(with_room(picture), ground, kind=ground_kind, seed=(prompt, index))
+    return (
+        picture if ground is None else put_on_ground(with_room(picture), ground, kind=ground_kind, seed=(prompt, index))
+    )
 
 
 def edit_size(first: Size) -> Size:

@@ -67,7 +67,7 @@ def saved_files(folder: Path, stem: str) -> list[Path]:
 
 @dataclass(frozen=True, slots=True)
 class Name:
-    """What the pictures of one request are called: `<kind>-<time>-<token>[-<prefix>][-<number>][-exact|-transparent]`."""
+    """What the pictures of one request are called: `<kind>-<time>-<token>[-<prefix>][-<number>][-<suffix>]`."""
 
     kind: Kind
     when: datetime

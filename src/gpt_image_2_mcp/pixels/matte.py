@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from .arrays import Array, Floats, Mask, depth_in, distance_to
+from .arrays import Array, Floats, Mask, depth_in, distance_to, reduced_to, resized, shrink_mask
 from .ground import Ground
 from .spread import spread
 
@@ -21,6 +21,8 @@ _REACH = 60
 _LOWEST = 0.02
 """An alpha below this is none, and one above its complement is whole."""
 _ROWS = 256
+_SPREAD_EDGE = 2048
+"""The longest edge of the copy in which the subject's colour is continued, in pixels: it takes memory."""
 _SMALL_HOLE = 0.0003
 """The share of a picture below which an enclosed patch of a grey ground's colour is a highlight."""
 
@@ -37,7 +39,8 @@ class Matte:
 
 def take_off(picture: Array, ground: Ground) -> Matte:
     """Take the subject of a picture off its ground."""
-    faint = max(8.0, 4 * ground.noise)
+    # Round the edges in a JPEG a grey ground is not quite plain.
+    faint = max(8.0 if ground.is_coloured else 12.0, 4 * ground.noise)
     apart = _apart(picture, ground.model)
     least = _least_alpha(picture, ground.model)
     enclosed, near = 0.0, None
@@ -49,7 +52,9 @@ def take_off(picture: Array, ground: Ground) -> Matte:
         apart = np.where(empty, 0, np.maximum(apart, faint))
         # On white or grey the subject's own colours are near the ground's: what is away from the ground is subject.
         sure = (distance_to(empty) > _scaled(3, picture)) | _inner((apart > _SURE) & (least > _SURE_ALPHA), 1)
-    subject = spread(picture.astype(np.float32), sure.astype(np.float32))
+    small = reduced_to(picture, _SPREAD_EDGE)
+    known = shrink_mask(sure, (small.shape[1], small.shape[0]))
+    subject = resized(spread(small, known.astype(np.float32)), (picture.shape[1], picture.shape[0]))
     alpha = np.empty(picture.shape[:2], np.float32)
     colours = np.empty_like(picture)
     for top in range(0, picture.shape[0], _ROWS):
@@ -64,7 +69,12 @@ def take_off(picture: Array, ground: Ground) -> Matte:
         part[apart[rows] < faint] = 0
         part = np.clip((part - _LOWEST) / (1 - 2 * _LOWEST), 0, 1)
         alpha[rows] = part
-        colours[rows] = unmixed(mixed, under, part)
+        if ground.is_coloured:
+            colours[rows] = unmixed(mixed, under, part)
+        else:
+            # The same from any ground, and without what compression left in the edge.
+            seen = np.where(sure[rows][..., None], mixed, over)
+            colours[rows] = np.where(part[..., None] > 0, np.rint(np.clip(seen, 0, 255)), 0)
     return Matte(colours, alpha, enclosed)
 
 
@@ -104,7 +114,7 @@ def _empty(apart: Floats, faint: float) -> tuple[Mask, float]:
     """
     plain = (apart < faint).astype(np.uint8)
     count, numbered, stats, _ = cv2.connectedComponentsWithStats(plain, connectivity=4)
-    labels: Array = np.asarray(numbered, np.int64)
+    labels: Array = np.asarray(numbered, np.int32)
     height, width = plain.shape
     touches = np.zeros(count, bool)
     for edge in (labels[0], labels[-1], labels[:, 0], labels[:, -1]):

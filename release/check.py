@@ -19,6 +19,7 @@ from zipfile import ZipFile
 
 from gpt_image_2_mcp import __version__
 from gpt_image_2_mcp.doctor.start import INITIALIZE
+from gpt_image_2_mcp.install.launch import EXTRAS, PACKAGE
 
 from .bundle import write_bundle
 from .owner import PLACEHOLDER, ROOT, owner
@@ -111,9 +112,9 @@ class Release:
         return text
 
     def by_uvx(self) -> str:
-        """Have uvx start the wheel, and tell uvx's own share of the time."""
+        """Have uvx start the wheel with the extras of a client's entry, and tell uvx's own share of the time."""
         uvx = self.uv.with_name(f"uvx{self.uv.suffix}")
-        start = [uvx, "--from", self.wheel]
+        start = [uvx, "--from", f"{PACKAGE}{EXTRAS} @ {self.wheel.as_uri()}"]
         if __version__ not in _run([*start, "gpt-image-2-mcp", "--version"]):
             raise CheckFailed("uvx starts another version")
         alone = median(_seconds([*start, "python", "-c", "pass"]) for _ in range(STARTS))

@@ -4,7 +4,7 @@ import json
 from typing import Any, Final
 
 from gpt_image_2_mcp import __version__
-from gpt_image_2_mcp.install.launch import PACKAGE
+from gpt_image_2_mcp.install.launch import EXTRAS, PACKAGE
 
 from .owner import ROOT, registry_name, repository
 
@@ -45,6 +45,8 @@ def server_json() -> dict[str, Any]:
                 "identifier": PACKAGE,
                 "version": __version__,
                 "runtimeHint": "uvx",
+                # What exact edits need: a package's identifier has no place for its extras.
+                "runtimeArguments": [{"type": "named", "name": "--with", "value": f"{PACKAGE}{EXTRAS}=={__version__}"}],
                 "transport": {"type": "stdio"},
                 "environmentVariables": variables,
             }

@@ -5,6 +5,7 @@ import select
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from patience import PATIENCE_S
@@ -24,7 +25,7 @@ def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "work.py"
 
 
-def call(work: Path, body: str, *data: bytes, seconds: int = 30, **arguments: object) -> ChildResult:
+def call(work: Path, body: str, *data: bytes, seconds: int = 30, **arguments: Any) -> ChildResult:
     work.write_text(f"import os, sys, time\ndef f(*data, **given):\n    {body}\n", encoding="utf-8")
     return run_in_child("work:f", *data, memory=MEMORY, seconds=seconds, **arguments)
 

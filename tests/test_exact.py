@@ -200,6 +200,21 @@ def outside_of(size: tuple[int, int]) -> NDArray[np.bool_]:
     return np.asarray(image) > 0
 
 
+async def test_the_feather_of_a_mask_lets_the_new_part_fade_into_the_original(benches: Benches) -> None:
+    original, new = textured(), Image.new("RGB", LITTLE, (250, 250, 250))
+    drawn = original.copy()
+    drawn.paste(new.crop((100, 100, 300, 220)), (100, 100))
+    answer = await canned_edit(benches, original, drawn, mask="box 100,100 200x120 feather 40")
+    before, after = np.asarray(original).astype(np.int16), pixels(answer.path)
+    apart = np.abs(after - before).sum(-1) / np.maximum(1, np.abs(250 - before).sum(-1))
+    assert apart[160, 102:106].mean() < 0.2
+    assert 0.3 < apart[150:170, 118:122].mean() < 0.7
+    assert apart[160, 200] == 1
+    before[100:220, 100:300] = after[100:220, 100:300]
+    assert (before == after).all()
+    assert answer.report["proof"]["outside_pixels"] >= 480 * 320 - 200 * 120
+
+
 async def test_a_jpeg_turned_by_its_exif_is_kept_upright(benches: Benches) -> None:
     bench = await benches.open(wrap=canned(as_png(with_object(textured()))).wrap)
     exif = Image.Exif()

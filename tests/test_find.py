@@ -58,7 +58,7 @@ async def test_what_is_named_is_found_and_marked(bench: Bench) -> None:
     (left, upper, width, height) = map(int, re.findall(r"within `box (\d+),(\d+) (\d+)x(\d+) of 1024x640`", text)[0])
     found = (left, upper, left + width, upper + height)
     assert all(abs(edge - true) <= 9 for edge, true in zip(found, CAR, strict=True)), found
-    assert "Found the red car on the right, half-way down by gpt-4.1-mini, 90% sure" in text
+    assert 'Found "the red car on the right, half-way down" by gpt-4.1-mini, 90% sure' in text
     (again,) = re.findall(r"the same mask without looking again: `(box .* of 1000)`", text)
     assert f"within `box {left},{upper} {width}x{height} of 1024x640`" in await edited(bench, again)
     look, edit = bench.seen(RESPONSES), bench.seen(EDITS)
@@ -82,7 +82,7 @@ async def test_none_and_several_are_told_with_their_boxes_and_nothing_is_made(be
     assert "'the yellow car' was not found in the picture by gpt-4.1-mini" in none
     several = await refused(bench, "find the blue car")
     assert "was found 3 times" in several
-    assert "the blue car on the left, above: `box " in several
+    assert '"the blue car on the left, above": `box ' in several
     assert "Give the box that is meant as `mask`" in several
     assert not bench.seen(EDITS)
 

@@ -69,7 +69,7 @@ async def test_signs_alone_are_found_where_they_stand(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize(
-    "query", ['"', "fox OR whale", "NEAR(fox)", "prompt:fox", "fox*", "'; DROP TABLE pictures", "%"]
+    "query", ['"', "fox OR whale", "NEAR(fox)", "prompt:fox", "fox*", "'; DROP TABLE pictures", "%", "( ? " * 250]
 )
 async def test_a_query_is_words_and_never_a_language(bench: Bench, query: str) -> None:
     await make(bench, "a whale")

@@ -284,7 +284,7 @@ to a place where secrets are kept (SSH keys). Copy the picture to another folder
 data URL.\
 """,
             "a chat's attachment": """\
-'attachment://1.png' means nothing to this server: give a file's path, an http(s) URL or a data URL.\
+'attachment://1.png' was not sent to this server: give a file's path, an http(s) URL or a data URL.\
 """,
             "another user's home": """\
 '~root/a.png' would be the home of another user: only '~/' is understood. Write the path out, or
@@ -846,7 +846,7 @@ to go on from a picture, call start_edit_session with its id or path in `images`
 There is no job '../../etc/passwd'. get_image_job without a job_id lists the recent ones, and
 list_images finds every picture that was made.\
 """,
-            "ending": "There is no active session '\\u202e../x'; it had ended or expired already. Nothing to do.",
+            "ending": "There is no active session '\\u202e../x'; it was ended, expired or never was. Nothing to do.",
         }
     )
 

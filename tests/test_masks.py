@@ -2,9 +2,11 @@
 
 import base64
 import io
+import math
 import re
 import zlib
 from contextlib import suppress
+from itertools import product
 
 import pytest
 from hypothesis import given
@@ -63,7 +65,6 @@ def boxes(*areas: Box, size: tuple[int, int] = SIZE, ground: int = 0) -> Image.I
         "box 12.5%,12.5% 25%x25%",
         "box 12,8 25%x16",
         "polygon 12,8 36,8 36,24 12,24 - box 12,24 25x1 - box 36,8 1x17",
-        "box 13,9 22x14 grow 1",
     ],
 )
 def test_every_form_of_a_box_marks_the_same_pixels(text: str) -> None:
@@ -84,10 +85,21 @@ def test_an_ellipse_lies_within_its_box_and_fills_what_an_ellipse_fills() -> Non
     assert mask.share == pytest.approx(0.7854 * 600 * 400 / 800_000, rel=0.01)
 
 
-def test_an_area_grows_by_pixels_to_each_side_and_a_share_is_one_of_the_short_edge() -> None:
-    assert drawn("box 40,30 1x1 grow 10").tobytes() == boxes((30, 20, 51, 41)).tobytes()
-    assert drawn("box 40,30 8x8 grow 12.5%").tobytes() == boxes((32, 22, 56, 46)).tobytes()
-    # In several steps, and up to the edges.
+@pytest.mark.parametrize("pixels", [1, 2, 3, 10, 25])
+def test_an_area_grows_by_as_many_pixels_all_round(pixels: int) -> None:
+    grown = mask_from_words(f"box 48,32 1x1 grow {pixels}", (96, 64))
+    assert grown.box == (48 - pixels, 32 - pixels, 49 + pixels, 33 + pixels)
+    weights = drawn(f"box 48,32 1x1 grow {pixels}")
+    for x, y in product(range(96), range(64)):
+        far = math.hypot(x - 48, y - 32)
+        if far <= pixels:
+            assert weights.getpixel((x, y)) == 255, (x, y)
+        if far > pixels * 1.13:
+            assert weights.getpixel((x, y)) == 0, (x, y)
+
+
+def test_an_area_grows_by_a_share_of_the_short_edge_and_far() -> None:
+    assert drawn("box 40,30 8x8 grow 12.5%").getbbox() == (32, 22, 56, 46)
     assert mask_from_words("box 600,300 1x1 grow 250", (1000, 600)).box == (350, 50, 851, 551)
 
 

@@ -14,6 +14,7 @@ from gpt_image_2_mcp.app import THUMBNAILS
 from gpt_image_2_mcp.catalogue.picture_record import Picture
 from gpt_image_2_mcp.catalogue.sidecar import sidecar_of
 from gpt_image_2_mcp.library.sheet_files import keep_sheet
+from gpt_image_2_mcp.storage.local_folder import SIDE_FOLDER
 
 # The fixtures of the other file.
 __all__ = ["folder", "shelf"]
@@ -59,6 +60,25 @@ def test_a_move_replaces_no_file_and_moves_no_changed_picture(shelf: list[Pictur
     shelf[1].path.write_bytes(b"painted over")
     assert "was changed" in run("move", TURN, str(target)).output
     assert shelf[1].path.read_bytes() == b"painted over"
+
+
+def test_without_its_record_a_picture_is_not_moved(shelf: list[Picture], tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site" / SIDE_FOLDER).symlink_to(tmp_path / "elsewhere")
+    assert "The record of" in run("move", OLDEST, str(tmp_path / "site")).output
+    assert shelf[0].path.is_file()
+    assert sidecar_of(shelf[0].path).is_file()
+    assert str(shelf[0].path) in done("show", OLDEST).output
+    assert list((tmp_path / "elsewhere").iterdir()) == []
+
+
+def test_nothing_is_removed_through_a_side_folder_that_is_a_link(shelf: list[Picture], tmp_path: Path) -> None:
+    side = sidecar_of(shelf[0].path).parent
+    side.rename(tmp_path / "elsewhere")
+    side.symlink_to(tmp_path / "elsewhere")
+    assert "cannot be removed" in run("forget", OLDEST, "--yes").output
+    assert (tmp_path / "elsewhere" / sidecar_of(shelf[0].path).name).is_file()
 
 
 @pytest.mark.usefixtures("shelf")

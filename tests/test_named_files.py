@@ -146,6 +146,27 @@ async def test_a_number_of_the_contact_sheet_is_understood(bench: Bench, form: o
     assert (shown.meta or {})["gpt-image-2/picture"]["id"].endswith("-one")
 
 
+async def test_the_pictures_of_an_answer_have_numbers_until_a_sheet_is_shown(bench: Bench) -> None:
+    drafts = await bench.made("generate_image", n=3, **DRAFT)
+    await bench.made("generate_image", **{**DRAFT, "prompt": "one more"})
+    ids = [image["id"] for image in drafts.report["images"]]
+    edited = await bench.made("edit_image", images="2", **DRAFT)
+    assert f"From: {ids[1]}" in edited.text
+    assert "the last answer with several pictures has 1 to 3" in await bench.refused("show_image", image=4)
+    await bench.call("list_images", contact_sheet=True)
+    assert f"From: {edited.report['images'][0]['id']}" in (await bench.made("edit_image", images="1", **DRAFT)).text
+
+
+async def test_a_number_that_a_sheet_and_a_later_answer_have_is_answered_with_both_pictures(bench: Bench) -> None:
+    for prompt in ("w", "x", "y"):
+        await bench.made("generate_image", **{**DRAFT, "prompt": prompt})
+    await bench.call("list_images", contact_sheet=True)
+    drafts = await bench.made("generate_image", n=2, **{**DRAFT, "prompt": "z"})
+    refusal = await bench.refused("edit_image", images="number 2", **DRAFT)
+    assert f"and {drafts.report['images'][1]['id']} in the answer after it: give one of these ids" in refusal
+    assert not (await bench.call("show_image", image=3)).is_error
+
+
 async def test_bare_base64_of_any_length_is_a_picture(bench: Bench) -> None:
     for data in (encoded("PNG", (16, 16)), encoded("JPEG", (16, 16)), encoded("WEBP", (16, 16)), encoded()):
         text = base64.b64encode(data).decode()

@@ -576,6 +576,9 @@ def test_raw_answers_are_rescued_once(tmp_path: Path, monkeypatch: pytest.Monkey
     (folder / ".gpt-image-2").mkdir(parents=True)
     (folder / ".gpt-image-2" / "unread-image-1-1.bin").write_bytes(b"<p>" + GOOD.encode())
     (folder / ".gpt-image-2" / "unread-image-2-1.bin").write_bytes(b"<p>nothing</p>")
+    # A link would bring a picture from elsewhere into a folder that others may see.
+    (tmp_path / "mine.png").write_bytes(encoded(size=(32, 32)))
+    (folder / ".gpt-image-2" / "unread-image-3-1.bin").symlink_to(tmp_path / "mine.png")
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
     monkeypatch.setenv("GPT_IMAGE_2_OUTPUT_DIR", str(folder))
 

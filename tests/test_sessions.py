@@ -345,7 +345,7 @@ on from a picture, call start_edit_session with its id or path in `images`.\
     assert "start_edit_session" in text
     assert "list_edit_sessions" in text
     assert folded(said(await bench.call("end_edit_session", session_id="session-gone"))) == snapshot(
-        "There is no active session 'session-gone'; it had ended or expired already. Nothing to do."
+        "There is no active session 'session-gone'; it was ended, expired or never was. Nothing to do."
     )
 
 
@@ -591,7 +591,7 @@ async def test_a_turn_without_a_prompt_is_refused_with_the_way_to_go_back(
     first = await start(bench)
     refused = await bench.refused("continue_edit_session", session_id=first.session_id, prompt=" ", **arguments)
     assert "`prompt` is missing" in refused
-    assert "`from_turn` without prompt" in refused
+    assert "give `from_turn` alone" in refused
 
 
 async def test_a_session_is_not_set_back_to_a_turn_that_it_has_not_and_not_once_it_is_ended(bench: Bench) -> None:

@@ -158,7 +158,7 @@ async def test_a_canvas_is_extended_and_the_old_part_kept_to_the_pixel(bench: Be
     proof = answer.report["proof"]
     assert (proof["outside_pixels"], proof["differing_outside"]) == (1024 * 640, 0)
     assert bench.last().params["size"] == "1280x768"
-    assert "continue the picture there" in bench.last().params["prompt"]
+    assert "continue the picture there" in str(bench.last().params["prompt"])
     assert answer.report["prompt"] == "a beach, sandbox-drift-strong"
     assert "0 of 655,360 pixels outside what is new differ from the original" in answer.text
 

@@ -17,6 +17,7 @@ WORDS: dict[str, st.SearchStrategy[str]] = {
     "model": st.sampled_from(["gpt-image-2", "gpt-image-2.5-flare", "my deployment"]),
     "since": st.sampled_from(["2026-11-22", "2026-11-22T14:30", "yesterday", "2h ago"]),
     "until": st.sampled_from(["2026-11-23", "today", "0d ago"]),
+    "extend": st.sampled_from(["left 512, top 128", "right 25%"]),
     "region": st.sampled_from(["0,0,64,64", "10, 20, 300, 400"]),
 }
 
@@ -60,8 +61,12 @@ def arguments_of(draw: st.DrawFn, tool: str) -> dict[str, Any]:
     )
     if not {"prompt", "like"} & set(arguments) and {"prompt", "like"} <= set(values):
         arguments["prompt"] = draw(values["prompt"])
-    if tool == "continue_edit_session" and ("from_turn" not in arguments or {"images", "mask"} & set(arguments)):
+    if tool == "continue_edit_session" and (
+        "from_turn" not in arguments or {"images", "mask", "extend"} & set(arguments)
+    ):
         arguments.setdefault("prompt", draw(values["prompt"]))
+    if arguments.get("mask"):
+        arguments.pop("extend", None)
     if arguments.get("output_format", "png") == "png":
         arguments.pop("output_compression", None)
     if not arguments.get("filename_prefix", "").strip():

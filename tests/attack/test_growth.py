@@ -1,18 +1,30 @@
-"""What reads texts of others takes time that grows with their length and no faster: it is measured at n and at 4n."""
+"""What reads arguments, and texts of others, takes time that grows with their length: it is measured at n and at 4n."""
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import pytest
 from patience import rounds
 from promises import promise
 
+from gpt_image_2_mcp.errors import BadRequest
+from gpt_image_2_mcp.masks.found import parse_find
+from gpt_image_2_mcp.masks.words import parse_words as parse_mask
 from gpt_image_2_mcp.openai_api.body_reader import read_body
 from gpt_image_2_mcp.openai_api.error_body import read_error
 from gpt_image_2_mcp.openai_api.events import read_events
 from gpt_image_2_mcp.openai_api.loose_parser import find_pictures, find_usage, leave_out_pictures, may_hold_picture
 from gpt_image_2_mcp.openai_api.origin import says
 from gpt_image_2_mcp.openai_api.results import decode_base64
+from gpt_image_2_mcp.parameters.models import (
+    EditRequest,
+    EndSessionRequest,
+    GenerateRequest,
+    ListImagesRequest,
+    ShowImageRequest,
+    parse,
+)
+from gpt_image_2_mcp.parameters.normalize import normalize
 from gpt_image_2_mcp.redaction.key import redact_key
 from gpt_image_2_mcp.redaction.printable import printable, quoted_line
 
@@ -82,17 +94,54 @@ def _pieces(data: bytes) -> list[bytes]:
 def _ignored(work: Callable[[str], object], text: str) -> None:
     try:
         work(text)
-    except ValueError:
+    except (ValueError, BadRequest):
         return
+
+
+ARGUMENT_PIECES = (" ", "\n", "a ", " grow 1", "1,", ".png ", "box 1,1 2x2 + ", "[x](", "-", "(", "find ")
+ARGUMENTS: Mapping[str, Callable[[str], object]] = {
+    "mask": lambda text: _ignored(parse_mask, text),
+    "mask that names a thing": lambda text: _ignored(parse_find, f"find a{text} !"),
+    **{
+        f"{request.__name__} {name}": lambda text, request=request, name=name: _ignored(
+            lambda value: parse(request, {name: value}), f"{text}!"
+        )
+        for request, name in (
+            (EndSessionRequest, "session_id"),
+            (ListImagesRequest, "session_id"),
+            (GenerateRequest, "filename_prefix"),
+            (GenerateRequest, "size"),
+            (EditRequest, "images"),
+            (ShowImageRequest, "region"),
+        )
+    },
+}
 
 
 @promise("Backend", "The time for reading a text of a backend grows with its length and no faster.")
 @pytest.mark.parametrize("reader", READERS)
 def test_the_time_for_a_text_grows_with_its_length_and_no_faster(reader: str) -> None:
-    read = READERS[reader]
+    assert not _slow_pieces(reader, READERS[reader], PIECES)
+
+
+@promise("Quantity", "The time for reading an argument of a tool grows with its length and no faster.")
+@pytest.mark.parametrize("argument", ARGUMENTS)
+def test_the_time_for_an_argument_grows_with_its_length_and_no_faster(argument: str) -> None:
+    assert not _slow_pieces(argument, ARGUMENTS[argument], ARGUMENT_PIECES)
+
+
+def test_a_list_as_text_that_has_thousands_of_values_is_no_list() -> None:
+    """Each value of two bytes would take five hundred."""
+    for value in ("{},", "'a',"):
+        text = f"[{value * 240_000}]"
+        assert normalize(EditRequest, {"images": text, "prompt": "x"})["images"] == [text]
+
+
+def _slow_pieces(reader: str, read: Callable[[str], object], pieces: Iterable[str]) -> list[str]:
+    """The pieces of which a text takes longer than its length explains."""
     slow: list[str] = []
     worst = ("", 0.0, 0.0)
-    for piece in PIECES:
+    for piece in pieces:
         text = piece * (SIZES.get(reader, SIZE) // len(piece))
         at_n, at_4n = cpu_s(lambda text=text: read(text)), cpu_s(lambda text=text: read(text * 4))
         if at_4n > worst[2]:
@@ -103,4 +152,4 @@ def test_the_time_for_a_text_grows_with_its_length_and_no_faster(reader: str) ->
             if at_4n > MOST * max(at_n, SHORT_S / 4):
                 slow.append(f"{piece!r}: {at_n:.3f} s at n, {at_4n:.3f} s at 4n")
     sys.stdout.write(f"{reader:24} slowest with {worst[0]!r:50} {worst[1]:6.3f} s at n, {worst[2]:6.3f} s at 4n\n")
-    assert not slow, slow
+    return slow

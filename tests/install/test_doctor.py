@@ -21,12 +21,12 @@ from click.testing import CliRunner
 from workbench import KEY, SMALL
 
 from gpt_image_2_mcp import __version__
-from gpt_image_2_mcp.app import data_folder
 from gpt_image_2_mcp.cli.commands import commands
 from gpt_image_2_mcp.database import schema
 from gpt_image_2_mcp.database.liveness import create_liveness_file, liveness_folder
 from gpt_image_2_mcp.database.store import open_store
 from gpt_image_2_mcp.doctor.troubles import TROUBLES, trouble_of
+from gpt_image_2_mcp.paths.data_folder import data_folder
 
 SERVER = [sys.executable, "-m", "gpt_image_2_mcp", "--sandbox"]
 
@@ -373,6 +373,10 @@ def test_calls_that_failed_lately_are_told_with_their_way_out(
 HAS_A_SHELL = pytest.mark.skipif(sys.platform == "win32", reason="there is no /bin/sh")
 
 
+PYTHON = [sys.executable, "-c"]
+ANSWERS = "import sys; sys.stdin.readline(); print({}, flush=True); sys.stdin.read() # gpt-image-2-mcp"
+
+
 @HAS_A_SHELL
 @pytest.mark.parametrize(
     ("command", "what"),
@@ -380,6 +384,10 @@ HAS_A_SHELL = pytest.mark.skipif(sys.platform == "win32", reason="there is no /b
         (["/no/such/uvx", "gpt-image-2-mcp"], "is not there"),
         (["/bin/sh", "-c", "exit 3 # gpt-image-2-mcp"], "ended with code 3 instead of answering"),
         (["/bin/sh", "-c", "echo Welcome to gpt-image-2-mcp"], "something else to stdout"),
+        ([*PYTHON, ANSWERS.format("'x' * 3_000_000, end=''")], "something else to stdout"),
+        ([*PYTHON, ANSWERS.format("'[' * 100_000")], "something else to stdout"),
+        ([*PYTHON, "gpt-image-2-mcp\0"], "characters that no system takes"),
+        ([*PYTHON, "gpt-image-2-mcp\ud800"], "characters that no system takes"),
     ],
 )
 def test_a_command_that_does_not_answer_is_red(command: list[str], what: str, home: Path) -> None:
@@ -402,6 +410,23 @@ def test_a_variable_of_an_entry_that_nothing_reads_is_told(home: Path) -> None:
     line = examined("--sandbox")[0]["clients: cursor"]
     assert line["what"] == "'gpt-image-2' sets GPT_IMAGE_2_OUTPUT_DIRS, which nothing reads"
     assert line["way_out"] == "Name GPT_IMAGE_2_OUTPUT_DIR in it instead."
+
+
+def test_a_variable_that_no_system_takes_is_red(home: Path) -> None:
+    entry(home, SERVER, **{"A=B": "c"})
+    assert (
+        "characters that no system takes" in examined("--sandbox", "--client", "cursor")[0]["clients: cursor"]["what"]
+    )
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="processes are looked for in /proc")
+def test_what_a_command_leaves_behind_does_not_keep_the_doctor_waiting_and_is_ended(home: Path, tmp_path: Path) -> None:
+    left = tmp_path / "left"
+    entry(home, ["/bin/sh", "-c", f"sleep 600 & echo $! > {left}; exit 3 # gpt-image-2-mcp"])
+    assert "ended with code 3" in examined("--sandbox", "--client", "cursor")[0]["clients: cursor"]["what"]
+    process = Path("/proc") / left.read_text(encoding="utf-8").strip()
+    while process.exists() and "zombie" not in (process / "status").read_text(encoding="utf-8"):
+        pass
 
 
 @HAS_A_SHELL

@@ -124,7 +124,7 @@ def test_an_element_of_an_array_is_found_by_its_member() -> None:
         '{"a":1 "b":2}', '{"a":01}',
         '{"mcpServers":{},"mcpServers":{}}',
         '{"mcpServers":{"gpt-image-2":1,"gpt-image-2":2}}', "{,}", '{"a":truex}',
-        "[" * 5000, '{"a":"\n"}',
+        "[" * 5000, '{"a":"\n"}', f'{{"a":{"9" * 5000}}}',
     ],
 )  # fmt: skip
 def test_json_that_cannot_be_read_is_refused(text: str) -> None:
@@ -166,7 +166,9 @@ def test_an_entry_is_added_to_toml_and_every_character_stays(text: str) -> None:
     assert toml_editor.read(other)[CODEX[0]][CODEX[1]] == {**ENTRY, "args": ["x@2"]}
 
 
-@pytest.mark.parametrize("text", ["[a\n", "[[mcp_servers]]\n", "mcp_servers = 1\n", "a = 1\na = 2\n"])
+@pytest.mark.parametrize(
+    "text", ["[a\n", "[[mcp_servers]]\n", "mcp_servers = 1\n", "a = 1\na = 2\n", f"a = {'9' * 5000}\n"]
+)
 def test_toml_that_cannot_be_read_is_refused(text: str) -> None:
     with pytest.raises(Unreadable):
         toml_editor.put(text, CODEX, ENTRY)
@@ -206,7 +208,17 @@ def test_an_entry_is_added_to_yaml_and_every_character_stays(text: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["[1]", "a: [", "a: 1\na: 2", "- a", "extensions: 1\n", "extensions: [a]\n", "\tx: 1\n", "a: 1\n---\nb: 2\n"],
+    [
+        "[1]",
+        "a: [",
+        "a: 1\na: 2",
+        "- a",
+        "extensions: 1\n",
+        "extensions: [a]\n",
+        "\tx: 1\n",
+        "a: 1\n---\nb: 2\n",
+        "a: &a [*a]\n",
+    ],
 )
 def test_yaml_that_cannot_be_read_is_refused(text: str) -> None:
     with pytest.raises(Unreadable):

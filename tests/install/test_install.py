@@ -197,6 +197,27 @@ def test_copies_and_new_files_are_private_and_old_ones_keep_their_mode(home: Pat
     assert modes == [0o640, 0o600, 0o600]
 
 
+@promise("Set-up", "`install` opens no link and no pipe that has the name of a copy or of a lock.")
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no pipes in folders")
+@pytest.mark.usefixtures("uvx")
+def test_what_only_has_the_name_of_a_copy_or_a_lock_is_not_opened(home: Path) -> None:
+    path = write(home / ".cursor/mcp.json", "{}")
+    os.mkfifo(path.with_name(f"{path.name}.gpt-image-2-backup-1"))
+    path.with_name(f"{path.name}.gpt-image-2-backup-2").symlink_to("/dev/zero")
+    with path.with_name(f"{path.name}.gpt-image-2-backup-3").open("wb") as large:
+        large.truncate(1_000_000_000_000)
+    done("cursor")
+    done("cursor", "--uninstall")
+    assert path.read_text(encoding="utf-8") == "{}"
+    lock = path.with_name(f".{path.name}.gpt-image-2-lock")
+    lock.symlink_to(home / "elsewhere")
+    assert "cannot be written" in run("cursor", "--yes").output
+    assert not (home / "elsewhere").exists()
+    lock.unlink()
+    os.mkfifo(lock)
+    done("cursor")
+
+
 @pytest.mark.usefixtures("uvx")
 def test_what_cannot_be_read_is_left_alone_and_the_others_are_set_up(home: Path) -> None:
     broken = {
@@ -443,6 +464,28 @@ def test_a_file_that_another_program_changed_meanwhile_is_left_alone(home: Path)
     with pytest.raises(SetupError, match="changed meanwhile"):
         replace_config(seen, '{"ours": 1}')
     assert path.read_text(encoding="utf-8") == '{"theirs": 1}'
+
+
+@pytest.mark.parametrize("before", ["{}", None])
+def test_what_a_client_writes_while_the_new_text_is_synced_stays(
+    before: str | None, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = home / "settings.json"
+    if before is not None:
+        write(path, before)
+    seen = read_config(path)
+    sync = os.fsync
+
+    def sync_slowly(descriptor: int) -> None:
+        sync(descriptor)
+        write(path, '{"theirs": 1}')
+
+    monkeypatch.setattr(os, "fsync", sync_slowly)
+    with pytest.raises(SetupError, match="changed meanwhile"):
+        replace_config(seen, '{"ours": 1}')
+    assert path.read_text(encoding="utf-8") == '{"theirs": 1}'
+    assert not list(home.glob("*.part"))
+    assert not list(home.glob(".settings*"))
 
 
 KILLED_AT_EACH_CALL = """

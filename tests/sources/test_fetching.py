@@ -624,6 +624,13 @@ async def test_a_body_that_comes_compressed_all_the_same_is_read(name: str, pack
 
 
 @anyio_test
+async def test_what_comes_behind_the_end_of_a_compressed_body_is_not_read() -> None:
+    head = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n"
+    async with serving(lambda _: endless(head + gzip.compress(PICTURE))) as where:
+        assert await fetch(f"http://{where}/", allowed={where}) == PICTURE
+
+
+@anyio_test
 async def test_a_compressed_bomb_is_weighed_before_it_has_gone_off(monkeypatch: pytest.MonkeyPatch) -> None:
     """20 MB from 20 kB: the limit is on what comes out, and it comes out in pieces."""
     weights: list[int] = []
@@ -636,6 +643,10 @@ async def test_a_compressed_bomb_is_weighed_before_it_has_gone_off(monkeypatch: 
         @property
         def unconsumed_tail(self) -> bytes:
             return self.inside.unconsumed_tail
+
+        @property
+        def eof(self) -> bool:
+            return self.inside.eof
 
         def decompress(self, data: bytes, most: int) -> bytes:
             part = self.inside.decompress(data, most)

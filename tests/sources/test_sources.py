@@ -26,8 +26,8 @@ from promises import promise
 
 from gpt_image_2_mcp.errors import BadRequest, GptImageError, UnreadableSource, shown
 from gpt_image_2_mcp.images.validate import validate
+from gpt_image_2_mcp.inputs import data_url
 from gpt_image_2_mcp.inputs import local_file as local_files
-from gpt_image_2_mcp.inputs import sources
 from gpt_image_2_mcp.inputs.mask import mask_preparer
 from gpt_image_2_mcp.inputs.sources import InputImage, Sources
 from gpt_image_2_mcp.paths import denylist
@@ -558,10 +558,10 @@ async def test_base64_without_the_beginning_of_a_data_url_is_read(work: Path) ->
 
 
 async def test_a_data_url_is_weighed_before_it_is_decoded(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sources, "MAX_BYTES", 30)
+    monkeypatch.setattr(data_url, "MAX_BYTES", 30)
     for text in ("data:;base64," + "A" * 60, "data:," + "A" * 200):
         with monkeypatch.context() as patched:
-            patched.setattr(sources, "unquote_to_bytes", unchanged)
+            patched.setattr(data_url, "unquote_to_bytes", unchanged)
             assert "holds over 30 bytes" in await refusal(reading(work), text)
     for text in ("data:;base64," + "A" * 44, "data:," + "A" * 31):
         assert "holds over 30 bytes" in await refusal(reading(work), text)

@@ -27,14 +27,19 @@ OVERVIEW_ENTRIES = 7
 """Projects and days in an overview."""
 
 
+MAX_PARTS = 50
+"""Parts of a text without words that are looked for; SQLite takes no expression with a thousand."""
+
+
 def search(connection: sa.Connection, wanted: SearchQuery) -> SearchResult:
     """Find the page of pictures that a query asks for."""
     text = wanted.text or ""
     words = words_of(text)
+    parts = list(dict.fromkeys(text.split()))[:MAX_PARTS]
     is_sqlite = connection.dialect.name == "sqlite"
     if not words:
         # Symbols such as an emoji are in no index, so they are searched for as text; blank text filters nothing.
-        found, more = _fetch_page(connection, wanted, _containing(text.split(), wanted, is_sqlite=is_sqlite))
+        found, more = _fetch_page(connection, wanted, _containing(parts, wanted, is_sqlite=is_sqlite))
     elif is_sqlite:
         found, more = _fetch_page(connection, wanted, _matching_words(words, wanted))
     else:
@@ -45,7 +50,7 @@ def search(connection: sa.Connection, wanted: SearchQuery) -> SearchResult:
         found, more = _fetch_page(connection, wanted, _filtered(wanted).select_from(joined).where(match))
     if not found and words and not text.isascii():
         # In scripts without spaces a sentence is one long word to the index: search for the text itself.
-        found, more = _fetch_page(connection, wanted, _containing(text.split(), wanted, is_sqlite=is_sqlite))
+        found, more = _fetch_page(connection, wanted, _containing(parts, wanted, is_sqlite=is_sqlite))
     return SearchResult(tuple(found), wanted.page, wanted.page_size, more)
 
 

@@ -19,11 +19,11 @@ def doctor(ctx: click.Context, client: str | None, sandbox: bool, as_json: bool)
     The key is tried with a request that is free, and each client's command is started once. The exit code is 1 if
     anything is red.
     """
-    from ..app import data_folder
     from ..doctor.examination import examine
     from ..doctor.finding import Finding, Level
     from ..install.clients import CLIENTS
     from ..install.systems import System
+    from ..paths.data_folder import data_folder
 
     if client is not None and client not in CLIENTS:
         raise click.UsageError(f"There is no client {client!r}. There are: {', '.join(CLIENTS)}.")

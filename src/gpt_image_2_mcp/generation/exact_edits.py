@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from ..errors import ChildFailed, GptImageError
-from ..images.formats import SHOWN, WITH_ARTICLE, sniff
+from ..images.formats import SHOWN, WITH_ARTICLE, FileFormat, sniff
 from ..images.pixels_extra import HOW_TO_GET, compute_in_child, is_installed
 from ..images.validate import MAX_BYTES
 from ..inputs import InputImage, Sources
@@ -119,8 +119,8 @@ class ExactEdits:
                 failure = f"{proof['differing_outside']:,} pixels outside of the mask differed"
                 break
             warnings = proof_warnings(proof)
-            if kind := next((kind for kind in map(sniff, (original, model)) if kind not in {"png", None}), None):
-                warnings.append(NO_PNG.format(kind=WITH_ARTICLE[kind]))
+            lossy: list[FileFormat] = [kind for kind in (sniff(original), sniff(model)) if kind and kind != "png"]
+            warnings += [NO_PNG.format(kind=WITH_ARTICLE[kind]) for kind in lossy[:1]]
             if len(found.data) > MAX_BYTES:
                 warnings.append(TOO_LARGE.format(size=len(found.data), most=MAX_BYTES))
             return Composite(found.data, proof, tuple(warnings))

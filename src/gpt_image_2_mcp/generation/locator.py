@@ -28,6 +28,7 @@ from ..openai_api.lazy_backend import LazyBackend
 from ..openai_api.rate_limiter import RequestStatus
 from ..persistence.unit_of_work import Repositories
 from ..persistence.writer_thread import WriterThread
+from ..redaction.printable import quoted_line
 from ..settings import Settings
 from .api_key import load_key
 from .charges import Budgets
@@ -126,7 +127,7 @@ class PaidLocator:
             raise
         cost = await anyio.to_thread.run_sync(_cost, located.usage)
         await self._end(charge, "released" if located.sandbox else "settled", located, cost)
-        places = [Place(settings.redact(found.label), found.words, found.sure) for found in located.found]
+        places = [Place(quoted_line(settings.redact(found.label)), found.words, found.sure) for found in located.found]
         price = "" if cost is None else f", for about {dollars(cost)}"
         return Search(places, f"{model}{'' if located.sandbox else price}")
 

@@ -156,10 +156,10 @@ async def _read_body(
         )
     body = bytearray() if arrived is None else arrived
     known = arrived is not None
-    decompress = _decompressor(response, where=where)
+    unpacker = _Unpacker(response, where=where)
     async with aclosing(response.aiter_stream()) as chunks:
         async for chunk in chunks:
-            for part in decompress(chunk):
+            for part in unpacker.unpack(chunk):
                 if hold:
                     hold(len(part))
                 body += part
@@ -168,6 +168,8 @@ async def _read_body(
                     known = True
                 if len(body) > max_bytes:
                     raise UnreadableSource(f"{where} has over {max_bytes:,} bytes, which is the most: shrink it first.")
+            if unpacker.is_at_end:
+                break
     if not known:
         _check_start(bytes(body), where=where)
     return bytes(body)
@@ -178,25 +180,29 @@ def _check_start(body: bytes, *, where: str) -> None:
         raise UnreadableSource(f"{where} {why_not_taken(body[:HEAD])}")
 
 
-def _decompressor(response: "httpcore2.Response", *, where: str) -> Callable[[bytes], Iterator[bytes]]:
-    """A function that decompresses a body in parts of at most 64 kB, so that a decompression bomb is noticed early."""
-    encoding = _header(response, b"content-encoding").strip().lower()
-    if encoding not in _WINDOWS:
-        raise UnreadableSource(f"{where} comes compressed in a way that was not asked for: give another URL.")
-    window = _WINDOWS[encoding]
-    decompressor = None if window is None else zlib.decompressobj(window)
+class _Unpacker:
+    """Decompresses a body in parts of at most 64 kB, so that a decompression bomb is noticed early."""
 
-    def decompress(chunk: bytes) -> Iterator[bytes]:
-        if decompressor is None:
+    def __init__(self, response: "httpcore2.Response", *, where: str) -> None:
+        encoding = _header(response, b"content-encoding").strip().lower()
+        if encoding not in _WINDOWS:
+            raise UnreadableSource(f"{where} comes compressed in a way that was not asked for: give another URL.")
+        window = _WINDOWS[encoding]
+        self._inside = None if window is None else zlib.decompressobj(window)
+
+    @property
+    def is_at_end(self) -> bool:
+        """Whether a compressed body is complete; zlib would keep all that comes behind it."""
+        return self._inside is not None and self._inside.eof
+
+    def unpack(self, chunk: bytes) -> Iterator[bytes]:
+        if self._inside is None:
             yield chunk
             return
-        # zlib would keep what comes behind the end.
-        while chunk and not decompressor.eof:
-            part = decompressor.decompress(chunk, _CHUNK)
-            chunk = decompressor.unconsumed_tail
+        while chunk and not self._inside.eof:
+            part = self._inside.decompress(chunk, _CHUNK)
+            chunk = self._inside.unconsumed_tail
             yield part
-
-    return decompress
 
 
 def _header(response: "httpcore2.Response", name: bytes) -> str:

@@ -1,4 +1,4 @@
-"""References to pictures that were made here: an id, `last`, or a number of the last contact sheet.
+"""References to pictures that were made here: an id, `last`, or a number of the last contact sheet or answer.
 
 An id is also understood in the address of its resource and in the name of its file, and a part of it where one picture
 alone has that part. `last` and numbers refer to what this process made and showed, so that a picture of another chat is
@@ -6,7 +6,7 @@ not edited by mistake. They take precedence over files of the same name; `./7` i
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import unquote
 
@@ -37,6 +37,27 @@ class References:
     """The id of the picture that an answer handed out last; None if there was none in this run."""
     sheet_ids: Mapping[int, str] = field(default_factory=dict[int, str])
     """The picture ids of the last contact sheet, by their numbers on it."""
+    answer_ids: tuple[str, ...] = ()
+    """The picture ids of the last answer with several pictures, if no contact sheet was shown after it."""
+
+    @property
+    def newest(self) -> tuple[str | None, tuple[str, ...]]:
+        """What `last` and the numbers of an answer refer to; to be set to an earlier value of it."""
+        return self.last_id, self.answer_ids
+
+    @newest.setter
+    def newest(self, value: tuple[str | None, tuple[str, ...]]) -> None:
+        self.last_id, self.answer_ids = value
+
+    def note_answer(self, ids: Sequence[str]) -> None:
+        """Note the pictures that an answer hands out: the last one is `last`, and of several each has its number."""
+        self.last_id = ids[-1]
+        if len(ids) > 1:
+            self.answer_ids = tuple(ids)
+
+    def note_sheet(self, ids: Mapping[int, str]) -> None:
+        """Note the numbers of a contact sheet that is shown: earlier ones mean nothing any more."""
+        self.sheet_ids, self.answer_ids = ids, ()
 
     async def find(self, reference: str) -> Picture | None:
         """Find the picture that an argument refers to; None if it is a path or a URL.
@@ -100,15 +121,27 @@ class References:
                 )
             return self.last_id
         if number := _NUMBER.fullmatch(word):
-            if int(number[1]) not in self.sheet_ids:
-                raise BadRequest(
-                    f"There is no picture number {number[1]}: {self._sheet_range()} For a file named {word}, write"
-                    f" './{word}'."
-                )
-            return self.sheet_ids[int(number[1])]
+            return self._numbered(int(number[1]), word)
         return word if _ID.fullmatch(word) else None
 
-    def _sheet_range(self) -> str:
+    def _numbered(self, number: int, word: str) -> str:
+        on_sheet = self.sheet_ids.get(number)
+        in_answer = dict(enumerate(self.answer_ids, 1)).get(number)
+        if on_sheet and in_answer and on_sheet != in_answer:
+            raise BadRequest(
+                f"Number {number} is {on_sheet} on the last contact sheet, and {in_answer} in the answer after it: give"
+                " one of these ids."
+            )
+        found = in_answer or on_sheet
+        if found is None:
+            raise BadRequest(
+                f"There is no picture number {number}: {self._range()} For a file named {word}, write './{word}'."
+            )
+        return found
+
+    def _range(self) -> str:
+        if self.answer_ids and not self.sheet_ids:
+            return f"the last answer with several pictures has 1 to {len(self.answer_ids)}."
         if not self.sheet_ids:
             return (
                 "it would be one on a contact sheet, and none was shown in this chat. Call list_images with"

@@ -5,8 +5,6 @@ page, so it is treated as a possible attack: the rules are in `paths.denylist`, 
 `download`, and are applied before the bytes are looked at.
 """
 
-import base64
-import binascii
 import hashlib
 import os
 import re
@@ -16,18 +14,17 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import unquote_to_bytes
 
 import anyio.to_thread
 
 from ..errors import BadRequest, UnreadableSource, shown
-from ..images.formats import EXTENSION, HEAD, FileFormat, taken_format
-from ..images.other_formats import why_not_taken
+from ..images.formats import EXTENSION, FileFormat
 from ..images.validate import MAX_BYTES, Prepare, validate
 from ..paths.policy import expand_path
 from ..paths.read_policy import PrivateFile, ReadPolicy
 from ..paths.safe_open import exists
 from ..storage.time_limit import run_in_time, run_in_time_async
+from .data_url import read_data_url
 from .download import DEADLINE, fetch
 from .held_bytes import ByteBudget, Holding
 from .local_file import NoSuchFile, check_readable, read_picture
@@ -37,7 +34,6 @@ from .url_policy import display_url
 if TYPE_CHECKING:
     from .public_connect import Resolver
 
-_DATA_URL = re.compile(r"data:(?P<kind>[^,]{0,200}),", re.IGNORECASE | re.DOTALL)
 _BASE64 = re.compile(r"(?:iVBORw0KGgo|/9j/|UklGR)[A-Za-z0-9+/_=\s-]{50,}")
 """Long enough not to be the path `/9j/…`, and without the dot of a file's name."""
 _SCHEME = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]+):(?P<slashes>//)?", re.IGNORECASE)
@@ -190,7 +186,7 @@ class Sources:
             if hold:
                 # Base64 has four characters for three bytes.
                 hold(min(len(url) * 3 // 4, MAX_BYTES))
-            return await anyio.to_thread.run_sync(partial(_from_data_url, url, any_format=arrived is not None))
+            return await anyio.to_thread.run_sync(partial(read_data_url, url, any_format=arrived is not None))
         also = {also_allowed} if also_allowed and not reached_at else set[str]()
         return await fetch(
             url,
@@ -215,9 +211,8 @@ class Sources:
         if scheme in {"http", "https"}:
             return await self.fetch_picture(reference, hold=hold), display_url(reference)[1:-1], None, None
         if found and scheme != "file" and (found["slashes"] or scheme in _CHAT_SCHEMES):
-            raise BadRequest(
-                f"{shown(reference)} means nothing to this server: give a file's path, an http(s) URL or a data URL."
-            )
+            why = "was not sent to" if scheme in _CHAT_SCHEMES else "means nothing to"
+            raise BadRequest(f"{shown(reference)} {why} this server: give a file's path, an http(s) URL or a data URL.")
         path = expand_path(reference, working_dir=self._working_dir, home=self._home)
         try:
             read = partial(self._read_named, path, reference, is_known=is_known, hold=hold)
@@ -335,29 +330,3 @@ def _short_name(reference: str, path: Path | None) -> str:
     return (
         "The picture of the data URL" if reference[:5].lower() == "data:" else f"The picture {display_url(reference)}"
     )
-
-
-def _from_data_url(url: str, *, any_format: bool) -> bytes:
-    """Decode a data URL, in base64 or percent-encoded; the media type is ignored, since the bytes show the format."""
-    found = _DATA_URL.match(url)
-    if found is None:
-        raise UnreadableSource("The data URL has no comma: it should begin like data:image/png;base64,…")
-    # Checked before decoding: base64 has 4 characters for 3 bytes, percent-encoding up to 3 for 1.
-    encoded_in_base64 = found["kind"].rstrip().lower().endswith(";base64")
-    size = len(url) - found.end()
-    if size > (3 if not encoded_in_base64 else 1) * (MAX_BYTES * 4 // 3 + 4):
-        raise UnreadableSource(f"The data URL holds over {MAX_BYTES:,} bytes, which is the most: shrink it first.")
-    data = unquote_to_bytes(url[found.end() :])
-    if encoded_in_base64:
-        plain = data.translate(bytes.maketrans(b"-_", b"+/"), delete=b" \t\r\n")
-        try:
-            data = base64.b64decode(plain + b"=" * (-len(plain) % 4), validate=True)
-        except (binascii.Error, ValueError):
-            raise UnreadableSource(
-                "The base64 of the data URL is cut short or damaged: give the whole of it, or the path of a file."
-            ) from None
-    if len(data) > MAX_BYTES:
-        raise UnreadableSource(f"The data URL holds over {MAX_BYTES:,} bytes, which is the most: shrink it first.")
-    if not any_format and taken_format(data[:HEAD]) is None:
-        raise UnreadableSource(f"The data URL {why_not_taken(data[:HEAD])}")
-    return data

@@ -7,7 +7,7 @@ from typing import Final
 
 from ..errors import SetupError
 from .clients import Client, Entry
-from .config_file import ConfigFile, read_config, replace_config
+from .config_file import ConfigFile, read_backup, read_config, replace_config
 from .entry import Configuration, command_of, environment_of
 from .formats.values import mapping
 from .key_choice import VARIABLE, KeyChoice, KeySources, known_key
@@ -148,7 +148,8 @@ def runs_this_program(entry: Entry) -> bool:
 
 
 def _text_of(path: Path) -> str | None:
+    data = read_backup(path)
     try:
-        return path.read_bytes().decode()
-    except (OSError, UnicodeDecodeError):
+        return None if data is None else data.decode()
+    except UnicodeDecodeError:
         return None

@@ -17,7 +17,8 @@ from typing import Final
 
 from ..database.liveness import try_lock
 from ..errors import SetupError
-from ..storage.atomic_write import PART_SUFFIX, write_file
+from ..paths.safe_open import is_regular, open_no_follow
+from ..storage.atomic_write import PART_SUFFIX, give_name, part_name, write_file
 
 MAX_BYTES: Final = 50_000_000
 LOCK_TIMEOUT_S: Final = 10
@@ -76,6 +77,17 @@ def read_config(path: Path) -> ConfigFile:
         raise SetupError(f"{path} cannot be read ({_reason(error)}).") from None
 
 
+def read_backup(path: Path) -> bytes | None:
+    """What is in a copy of earlier contents; None if it is not such a copy as this program makes, or cannot be read."""
+    try:
+        with os.fdopen(open_no_follow(path, os.O_RDONLY), "rb") as file:
+            if not is_regular(file) or os.fstat(file.fileno()).st_size > MAX_BYTES:
+                return None
+            return file.read()
+    except OSError:
+        return None
+
+
 def replace_config(file: ConfigFile, text: str | None, *, keep_old: bool = True) -> Path | None:
     """Write a file's new text, or with None remove the file; give the path of the copy of what was there.
 
@@ -89,16 +101,14 @@ def replace_config(file: ConfigFile, text: str | None, *, keep_old: bool = True)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with _locked(target):
-            now = read_config(file.path)
-            if (now.text, now.target) != (file.text, target):
-                raise SetupError(f"{file.path} was changed meanwhile by another program. Run the command once more.")
+            _check_unchanged(file)
             file.check_writable()
             _remove_parts(target)
             backup = _back_up(file, file.text) if keep_old and file.text is not None else None
             if text is None:
                 target.unlink()
             else:
-                _write(target, text)
+                _write(file, text)
             if read_config(file.path).text != text:
                 raise SetupError(
                     f"{file.path} does not hold what was written: another program wrote it at the same time. Close the"
@@ -109,17 +119,33 @@ def replace_config(file: ConfigFile, text: str | None, *, keep_old: bool = True)
         raise SetupError(f"{file.path} cannot be written ({_reason(error)}).") from None
 
 
-def _write(target: Path, text: str) -> None:
+def _check_unchanged(file: ConfigFile) -> None:
+    now = read_config(file.path)
+    if (now.text, now.target) != (file.text, file.target):
+        raise SetupError(f"{file.path} was changed meanwhile by another program. Run the command once more.")
+
+
+def _write(file: ConfigFile, text: str) -> None:
+    """Write the new text beside the file, and give it the file's name at once after looking whether that has changed.
+
+    A client writes its file whenever it likes, and syncing takes long enough for that.
+    """
+    target, is_new = file.target, file.text is None
     # A new one is private: it may hold the key.
-    mode = 0o666 if target.exists() else _PRIVATE
-    write_file([text.encode()], [target], part_prefix=_part_prefix(target), replace=True, mode=mode)
+    mode = _PRIVATE if is_new else stat.S_IMODE(target.stat().st_mode) & 0o666
+    name = target.with_name(part_name(_part_prefix(target)))
+    part = write_file([text.encode()], [name], part_prefix=_part_prefix(target), mode=mode)
+    try:
+        _check_unchanged(file)
+        give_name(part, [target], replace=not is_new)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def _back_up(file: ConfigFile, text: str) -> Path:
     for backup in file.backups():
-        with suppress(OSError):
-            if backup.read_bytes() == text.encode():
-                return backup
+        if read_backup(backup) == text.encode():
+            return backup
     stamp = f"{file.target.name}.{_BACKUP}-{datetime.now().astimezone():%Y%m%d-%H%M%S}"
     names = (file.target.with_name(f"{stamp}{end}") for end in ("", *(f"-{number}" for number in range(2, 100))))
     return write_file([text.encode()], names, part_prefix=_part_prefix(file.target), mode=_PRIVATE)
@@ -146,7 +172,7 @@ def _locked(target: Path) -> Generator[None]:
     path = target.with_name(f"{_part_prefix(target)}lock")
     deadline = time.monotonic() + LOCK_TIMEOUT_S
     while True:
-        with path.open("ab") as held:
+        with os.fdopen(open_no_follow(path, os.O_RDWR | os.O_CREAT), "r+b", buffering=0) as held:
             is_locked = try_lock(held) and _is_still(path, held.fileno())
             if is_locked:
                 try:

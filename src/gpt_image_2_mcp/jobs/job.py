@@ -94,8 +94,8 @@ class Job:
     joined: "Job | None" = None
     """The earlier job whose outcome this call shares; None for a job that does its own work."""
     delivery: Delivery = Delivery.DIRECT
-    last_before: str | None = None
-    """What `last` referred to before this job's report was returned."""
+    newest_before: tuple[str | None, tuple[str, ...]] = (None, ())
+    """What `References.newest` was before this job's report was returned."""
     outcome: Report | Exception | None = None
     """The result, or the error that the job failed with; None while it is under way."""
     status: RequestStatus = field(default_factory=RequestStatus)

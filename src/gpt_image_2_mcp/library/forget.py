@@ -14,6 +14,7 @@ from ..generation.output_dirs import OutputDirs
 from ..paths.policy import WritePolicy, real_path
 from ..paths.safe_open import exists
 from ..persistence.writer_thread import WriterThread
+from ..storage.local_folder import open_side_folder
 from .sheet_files import remove_sheets
 from .thumbnails import remove_cached
 
@@ -65,4 +66,5 @@ def _remove_record(path: Path, policy: WritePolicy) -> None:
         return
     if policy.resolve_writable(path.parent) != path.parent:
         raise BadRequest("its folder is a link now")
-    record.unlink()
+    with open_side_folder(path.parent, policy) as side:
+        side.unlink(record.name)

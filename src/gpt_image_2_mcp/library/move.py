@@ -43,7 +43,8 @@ async def move_picture(
         return result.notes
     copy = partial(export_picture, picture, read=reader.read_saved_bytes, policy=policy, result=result)
     await anyio.to_thread.run_sync(copy)
-    if not (result.copied or result.already_there):
+    if len(result.notes):
+        # It is not there with its record, so both stay where they are.
         return result.notes
     await writer.in_transaction(lambda unit: unit.pictures.set_path(picture.id, target / picture.path.name))
     try:

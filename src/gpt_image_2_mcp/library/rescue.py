@@ -54,7 +54,9 @@ def raw_answers(paths: Sequence[Path]) -> list[Path]:
             found.append(path)
             continue
         for folder in (path, path / SIDE_FOLDER):
-            found += sorted(file for file in folder.glob(f"{RAW_PREFIX}*{RAW_SUFFIX}") if is_file(file))
+            # A link in a stranger's folder would have a picture of the person copied to where the stranger looks.
+            files = (file for file in folder.glob(f"{RAW_PREFIX}*{RAW_SUFFIX}") if not file.is_symlink())
+            found += sorted(file for file in files if is_file(file))
     return list(dict.fromkeys(found))
 
 

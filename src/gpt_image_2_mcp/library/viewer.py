@@ -91,7 +91,7 @@ class Viewer:
             return Listing(found, missing, filtered, {}, None, by_turn=by_turn, overview=overview)
         numbers = _numbered(found, by_turn=by_turn)
         sheet, path = await anyio.to_thread.run_sync(self._sheet, numbers)
-        self._references.sheet_ids = {number: picture.id for number, picture in numbers.items()}
+        self._references.note_sheet({number: picture.id for number, picture in numbers.items()})
         return Listing(found, missing, filtered, numbers, sheet, path, by_turn)
 
     async def show(self, request: ShowImageRequest) -> View:

@@ -8,6 +8,7 @@ from typing import Final, Protocol
 from ..errors import BadRequest, shown
 
 MAX_WORDS: Final = 300
+_BEGINNING: Final = re.compile(r"\s*(?:everything\s+but\s+)?find\s", re.IGNORECASE)
 _FIND: Final = re.compile(
     r"\s*(?P<inverted>everything\s+but\s+)?find\s+(?P<words>\S.*?)"
     r"(?P<tail>(?:\s+(?:grow|feather)\s+\d+(?:\.\d+)?\s*%?(?:\s*px)?)*)\s*",
@@ -35,6 +36,7 @@ class Place:
     """Where something was found."""
 
     label: str
+    """The host model's words, in quotes."""
     box: str
     """In the words of a mask, in a frame of 1000."""
     sure: float
@@ -69,11 +71,14 @@ def parse_find(text: str) -> Wanted | None:
         BadRequest: it has too many words.
 
     """
-    found = _FIND.fullmatch(text)
-    if found is None or _FILE.search(text):
+    if not _BEGINNING.match(text) or _FILE.search(text):
         return None
+    # First: the time that `_FIND` takes grows with the square of the length.
     if len(text) > MAX_WORDS:
         raise BadRequest(f"`find` in the mask takes at most {MAX_WORDS} characters; got {len(text):,}.")
+    found = _FIND.fullmatch(text)
+    if found is None:
+        return None
     return Wanted(" ".join(found["words"].split()), bool(found["inverted"]), found["tail"])
 
 

@@ -62,9 +62,7 @@ Quality = Annotated[
     BeforeValidator(_normalize_choice),
     Field(description="low: drafts; xhigh, max: gpt-image-2.5-flare"),
 ]
-Model = Annotated[
-    str, AfterValidator(_check_model), Field(max_length=200, description="image model; left out: the server's")
-]
+Model = Annotated[str, AfterValidator(_check_model), Field(max_length=200, description="default: the server's")]
 Count = Annotated[int, Field(ge=1, le=MAX_PICTURES, description="how many")]
 Background = Annotated[
     Literal["auto", "opaque", "transparent", "transparent-fine"],
@@ -119,13 +117,13 @@ Keep = Annotated[
 Extend = Annotated[
     str,
     AfterValidator(_check_extension),
-    Field(max_length=100, description="grow image 1's canvas: `left 512, top 25%`; `prompt` says what is there"),
+    Field(max_length=100, description="grow image 1's canvas: `left 512, top 25%`"),
 ]
 Since = Annotated[
     str,
-    Field(max_length=60, description="2026-11-22T14:30, yesterday 9:00, last week, 2h ago"),
+    Field(max_length=60, description="2026-11-22T14:30, yesterday 9:00, last week, 2h"),
 ]
-Until = Annotated[str, Field(max_length=60, description="likewise; that day or week included")]
+Until = Annotated[str, Field(max_length=60, description="likewise; that day included")]
 SessionId = Annotated[str, Field(max_length=100, description="from start_edit_session")]
-Abandon = Annotated[bool, Field(description="stop waiting for a sent job, which is billed all the same")]
+Abandon = Annotated[bool, Field(description="only stop waiting for a job that was sent")]
 JobId = Annotated[str, Field(max_length=100, description="job-… from an answer")]

@@ -180,12 +180,24 @@ class WithCount(PricedOptions):
         return self.n
 
 
-class WithImages(PricedOptions):
-    """Adds the pictures that an edit starts from, and a mask."""
+class WithMask(PricedOptions):
+    """Adds what of the first picture is to change, and what is to stay."""
 
-    images: Images
     mask: Mask | None = None
     keep: Keep = "auto"
+    extend: Extend | None = None
+
+    @model_validator(mode="after")
+    def _check_extend_or_mask(self) -> Self:
+        if self.extend and self.mask:
+            raise ValueError("`extend` marks what is new by itself: leave out `mask`, or make two edits")
+        return self
+
+
+class WithImages(WithMask):
+    """Adds the pictures that an edit starts from."""
+
+    images: Images
 
     def assumed_inputs(self) -> list[tuple[int, int]]:
         """Assume `COSTLIEST_INPUT` for each picture, so that the estimate is not too low."""
@@ -222,7 +234,6 @@ class EditRequest(WithLike, WithImages, WithCount, Options, WithOutputDir):
     """Make pictures from input pictures and a prompt."""
 
     prompt: Annotated[Prompt, Field(description="what to change and keep; call images by number")] = ""
-    extend: Extend | None = None
 
     @property
     def is_cut_out(self) -> bool:
@@ -238,12 +249,6 @@ class EditRequest(WithLike, WithImages, WithCount, Options, WithOutputDir):
             )
         return self
 
-    @model_validator(mode="after")
-    def _check_extend_or_mask(self) -> Self:
-        if self.extend and self.mask:
-            raise ValueError("`extend` marks what is new by itself: leave out `mask`, or make two edits")
-        return self
-
 
 class StartSessionRequest(WithImages, Options, WithOutputDir):
     """Start an edit session: its first turn."""
@@ -251,22 +256,20 @@ class StartSessionRequest(WithImages, Options, WithOutputDir):
     prompt: Annotated[Prompt, Field(description="the first change, and what to keep")]
 
 
-class ContinueSessionRequest(Options):
+class ContinueSessionRequest(WithMask, Options):
     """Continue an edit session: one more turn, or without a prompt only a step back to an earlier one."""
 
     session_id: SessionId
     prompt: Annotated[Prompt, Field(description="the next change; say again what to keep")] = ""
     from_turn: FromTurn | None = None
     images: MoreImages | None = None
-    mask: Mask | None = None
-    keep: Keep = "auto"
 
     @model_validator(mode="after")
     def _check_prompt(self) -> Self:
-        if not self.prompt and (self.from_turn is None or self.images or self.mask):
+        if not self.prompt and (self.from_turn is None or self.images or self.mask or self.extend):
             raise ValueError(
                 "`prompt` is missing: say what to change. To only set the session back to a turn, free, give"
-                " `from_turn` without prompt, images and mask"
+                " `from_turn` alone"
             )
         return self
 
@@ -340,7 +343,7 @@ class ListImagesRequest(Request):
     session_id: Annotated[str, Field(max_length=100, description="the turns of a session")] | None = None
     model: Annotated[str, Field(max_length=300, description="an image model's name")] | None = None
     page: Annotated[int, Field(ge=1, le=100_000, description="20 pictures a page")] = 1
-    contact_sheet: Annotated[bool, Field(description="one picture of numbered thumbnails")] = False
+    contact_sheet: Annotated[bool, Field(description="numbered thumbnails")] = False
 
 
 class ShowImageRequest(Request):

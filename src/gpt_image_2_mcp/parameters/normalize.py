@@ -44,6 +44,8 @@ _ONE_OF_SEVERAL = re.compile(
 """What stands between commas where a text names several pictures: no other text has so many ends of file names."""
 _MAX_LIST_TEXT = 1_000_000
 """Characters of a list written as text; a longer one is data."""
+_MAX_LIST_PARTS = 1_000
+"""Signs of JSON in such a text; what they stand for takes hundreds of times their memory."""
 
 OTHER_NAMES: Mapping[str, tuple[str, ...]] = {
     "images": (
@@ -161,7 +163,9 @@ def _read_text(name: str, text: str) -> str | None:
         case "model" if text.strip().lower() in _SERVERS_OWN:
             return None
         case "session_id":
-            return _SESSION_ADDRESS.sub("", text)
+            # Matched at the beginning alone: a search for white space takes time that grows with its square.
+            address = _SESSION_ADDRESS.match(text)
+            return text[address.end() :] if address else text
         case "from_turn" | "page" if number := _NUMBER.fullmatch(text.strip()):
             return number[1]
         case _:
@@ -220,6 +224,8 @@ def _side_by_side(image: object) -> dict[str, object]:
 def _from_text(value: object) -> object:
     """The list or object that a text holds as JSON, or as Python prints it; any other value as it is."""
     if not isinstance(value, str) or value.strip()[:1] not in {"[", "{"} or len(value) > _MAX_LIST_TEXT:
+        return value
+    if sum(value.count(sign) for sign in "[{(,:+-") > _MAX_LIST_PARTS:
         return value
     for read in (json.loads, ast.literal_eval):
         try:

@@ -75,7 +75,7 @@ class Movement:
             picture,
             u.reshape(shape),
             v.reshape(shape),
-            cv2.INTER_CUBIC if across < 1.5 else cv2.INTER_LINEAR,  # noqa: PLR2004 - larger pictures are reduced before
+            cv2.INTER_LANCZOS4 if across < 1.5 else cv2.INTER_LINEAR,  # noqa: PLR2004 - larger pictures are reduced before
             borderMode=cv2.BORDER_REFLECT,
         )
 

@@ -14,7 +14,7 @@ LOOK_EDGE = 1536
 """The longest edge of the copies in which movement, colours and changes are found, in pixels."""
 AWAY = 8.0
 """Pixels round a mask that may have changed with it."""
-GROW, FEATHER = 8.0, 10.0
+GROW, FEATHER = 4.0, 6.0
 """Pixels round a change that are taken with it, and over which it fades."""
 NEW_PICTURE = 0.5
 """The share of what was to stay that may have changed before the model's picture is another one."""

@@ -47,7 +47,7 @@ picture. To keep a picture's look, put it in `images`.
 text"; number the input pictures and give each a role. Draft at quality low, finish at medium or high.
 - A call that takes long answers with a job_id: fetch the picture with get_image_job, do not repeat the call.
 - You can delete, move and rename nothing: the person does it with `gpt-image-2-mcp library delete ID` (to the trash) \
-or `library move ID FOLDER`.
+or `library move ID FOLDER`; `library gallery` writes a page of all pictures.
 - An error says what to do; do not repeat a call that may have been billed without asking the person.
 """
 

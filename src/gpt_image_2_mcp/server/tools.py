@@ -52,15 +52,15 @@ async def generate_image(request: GenerateRequest, call: Call, consent: ConsentA
     """Make new pictures from words and save them.
 
     Needs `prompt` or `like`. To change pictures use edit_image. Costs about $0.006 (low), $0.05 (medium) or $0.21
-    (high) a picture at 1024x1024, takes 10 s to 4 minutes; draft at low. Answers with each file's path, to be told to
-    the person, who may not see the preview, or with a job_id for get_image_job.
+    (high) a picture at 1024x1024, takes 10 s to 4 minutes; draft at low. Answers with each file's path (tell the
+    person, who may not see the preview), or a job_id for get_image_job.
     """
     require_consent(consent)
     return await _wait(call, _service(call).start(request, client=_client(call)))
 
 
 async def edit_image(request: EditRequest, call: Call, consent: ConsentAnswer) -> CallToolResult:
-    """Edit a picture, or compose several into one; all of it is redrawn.
+    """Edit a picture, or compose several into one; with `mask`, `keep` or `extend` the rest stays, to the pixel.
 
     Needs `prompt` or `like`. For several changes in turn use start_edit_session. Costs and answers like
     generate_image, and names the inputs used. Without prompt, background transparent cuts out image 1,
@@ -81,11 +81,11 @@ async def start_edit_session(request: StartSessionRequest, call: Call, consent: 
 
 
 async def continue_edit_session(request: ContinueSessionRequest, call: Call, consent: ConsentAnswer) -> CallToolResult:
-    """Make the next change in an edit session.
+    """Make the next change in an edit session; for another picture use start_edit_session.
 
-    The last turn's picture is the input, or with from_turn an earlier one, which begins a branch; from_turn alone,
-    without prompt, sets the session back, free. Of the settings only model carries over. Answers like edit_image, with
-    the tree of turns; a turn that fails changes nothing. Costs like generate_image.
+    The last turn's picture is the input, or with from_turn an earlier one, which begins a branch; from_turn without
+    prompt sets the session back, free. Of the settings only model carries over. Answers like edit_image, with the tree
+    of turns; a turn that fails changes nothing. Costs like generate_image.
     """
     if request.is_set_back and request.from_turn is not None:
         return set_back_result(await _service(call).set_back(request.session_id, request.from_turn))
@@ -96,7 +96,7 @@ async def continue_edit_session(request: ContinueSessionRequest, call: Call, con
 async def end_edit_session(request: EndSessionRequest, call: Call) -> CallToolResult:
     """Close an edit session when the person is satisfied.
 
-    Its files stay; start_edit_session with a picture's id begins another. Free.
+    No turn can follow, files stay; start_edit_session with a picture's id begins another. Left alone, it expires. Free.
     """
     return end_session_result(request.session_id, await _service(call).end_session(request))
 
@@ -123,10 +123,10 @@ async def list_images(request: ListImagesRequest, call: Call) -> CallToolResult:
 
 
 async def show_image(request: ShowImageRequest, call: Call, reading: ReadAnswer) -> CallToolResult:
-    """Look closely at one picture, made here or any file: scaled to fit, or a region pixel for pixel.
+    """Look closely at a picture, made here or any file: scaled to fit, a region pixel for pixel, or beside others.
 
-    Adds its record (prompt, settings, cost, inputs). For checking details; to search use list_images. Free
-    but for `find` in `mask`.
+    Adds its record (prompt, settings, cost, inputs). For checking details; to search use list_images. Free but for
+    `find` in `mask`.
     """
     allow_reading(reading, _service(call))
     async with room_for_pictures():
@@ -134,9 +134,10 @@ async def show_image(request: ShowImageRequest, call: Call, reading: ReadAnswer)
 
 
 async def get_image_job(request: GetJobRequest, call: Call) -> CallToolResult:
-    """Fetch the answer of a call that gave a job_id, waiting for it; if not ready, gives the job_id again.
+    """Fetch the answer of a call that gave a job_id, waiting up to a minute.
 
-    Without job_id, list the recent jobs, running ones first. Free.
+    If not ready, gives the job_id again; do not repeat the call. Without job_id, list the recent jobs, running ones
+    first; for pictures use list_images. Free.
     """
     service = _service(call)
     if request.job_id is None:
@@ -157,10 +158,9 @@ async def cancel_image_job(request: CancelJobRequest, call: Call) -> CallToolRes
 
 
 async def image_costs(request: CostsRequest, call: Call) -> CallToolResult:
-    """Estimate what a call would cost, and report the spending.
+    """Estimate what a call would cost, and report the spending (today, 30 days) and what budgets leave.
 
-    Before a dear call, or if asked about money: today, 30 days by model, budgets left. Size auto counts as
-    1024x1024. Free.
+    For use before an expensive call, or when asked about money; makes nothing. Size auto counts as 1024x1024. Free.
     """
     service = _service(call)
     model = service.settings.model_for(request)

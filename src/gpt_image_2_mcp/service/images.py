@@ -156,8 +156,8 @@ class ImageService:
             report = replace(report, warnings=(again, *report.warnings))
         # Only when the report is returned: a call that is repeated before that must mean the same picture by `last`.
         if self._references.last_id != report.wanted[-1].id:
-            job.working_job.last_before = self._references.last_id
-        self._references.last_id = report.wanted[-1].id
+            job.working_job.newest_before = self._references.newest
+        self._references.note_answer([image.id for image in report.wanted])
         return report
 
     def take_back(self, job: Job) -> bool:
@@ -169,7 +169,7 @@ class ImageService:
         outcome = job.working_job.outcome
         is_back = self._jobs.take_back(job)
         if is_back and isinstance(outcome, Report) and self._references.last_id == outcome.wanted[-1].id:
-            self._references.last_id = job.working_job.last_before
+            self._references.newest = job.working_job.newest_before
         return is_back
 
     async def job(self, job_id: str) -> Job:
@@ -202,12 +202,13 @@ class ImageService:
         return self._jobs.is_working
 
     def remembered(self) -> dict[str, Any]:
-        """What `last` and the numbers of the last contact sheet mean in this chat, as a JSON object for `recall`."""
-        return {"last": self._references.last_id, "sheet": dict(self._references.sheet_ids)}
+        """What `last` and numbers of pictures mean in this chat, as a JSON object for `recall`."""
+        last_id, answer_ids = self._references.newest
+        return {"last": last_id, "answer": answer_ids, "sheet": dict(self._references.sheet_ids)}
 
     def recall(self, remembered: Mapping[str, Any]) -> None:
         """Go on with what `remembered` gave in an earlier process."""
-        self._references.last_id = remembered["last"]
+        self._references.newest = remembered["last"], tuple(remembered.get("answer", ()))
         self._references.sheet_ids = {int(number): picture for number, picture in remembered["sheet"].items()}
 
     async def end_session(self, request: EndSessionRequest) -> Session | None:

@@ -103,7 +103,11 @@ def _value(text: str, at: int, depth: int) -> Node:
     match = _STRING.match(text, at) or _SCALAR.match(text, at)
     if match is None:
         raise _error(text, at, "there should be a value")
-    return Node(at, match.end(), json.loads(match[0]))
+    try:
+        return Node(at, match.end(), json.loads(match[0]))
+    except ValueError:
+        # Python reads no number of more than 4,300 digits.
+        raise _error(text, at, "the number is too long") from None
 
 
 def _container(text: str, start: int, depth: int, *, is_object: bool) -> Node:

@@ -20,7 +20,7 @@ def read(text: str) -> Any:
     """The document as Python values; raises Unreadable."""
     try:
         return tomllib.loads(_plain(text))
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise Unreadable(str(error)) from None
 
 

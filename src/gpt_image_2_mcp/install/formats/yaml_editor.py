@@ -194,10 +194,11 @@ def _mapping(document: Any, path: Sequence[str]) -> dict[str, Any]:
 
 def _checked(changed: str, wanted: Any) -> str:
     try:
-        said = read(changed)
-    except Unreadable:
-        said = None
-    if said != wanted:
+        is_as_wanted = read(changed) == wanted
+    except (Unreadable, RecursionError):
+        # A value that holds itself cannot be compared.
+        is_as_wanted = False
+    if not is_as_wanted:
         raise Unreadable(UNSAFE)
     return changed
 

@@ -111,6 +111,7 @@ docs: $(VENV) ## write the generated parts of the documents, and the demo's pict
 	$(BIN)/gpt-image-2-mcp demo --output demo-output > /dev/null
 	cp demo-output/contact-sheet.jpg demo-output/session-tree.txt docs/
 	$(BIN)/python docs/generate.py
+	$(BIN)/python docs/transparency.py
 	$(BIN)/python -m release.registry
 
 .PHONY: bundle

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from statistics import median
 from typing import Any, Literal
 
-Unit = Literal["ms", "MiB", "/s"]
+Unit = Literal["ms", "MiB", "/s", "dB", "%", "px"]
 
 
 class NotMeasured(Exception):

@@ -145,11 +145,6 @@ class ImageSaver:
         ]
         return [*wanted, *(self._saved[number] for number in sorted(self._exact.keys() | self._second))]
 
-    @property
-    def wanted_count(self) -> int:
-        """How many pictures of those that were asked for are there."""
-        return len(self._saved.keys() - self._second)
-
     def save_result(self, result: ApiResult) -> None:
         """Save every picture of a result. Blocks: called in the request's thread.
 
@@ -218,40 +213,31 @@ class ImageSaver:
 
     def add_own(self, made: "Composite") -> None:
         """Save a picture that was made here, without the API; raises CannotSave."""
-        number = self._count = 1
-        path, elsewhere = save_image(
-            made.data,
-            extension=EXTENSION[facts(made.data).format],
-            name=self._target.name,
-            number=None,
-            folders=self._target.folders,
-            policy=self._target.policy,
-        )
-        self.warnings += [*made.warnings, *([elsewhere] if elsewhere else [])]
-        digest = hashlib.sha256(made.data).hexdigest()
-        self._saved[number] = SavedImage(path, facts(made.data), len(made.data), digest, proof=made.proof)
-        self._to_decode.append((number, made.data))
+        self.warnings += made.warnings
+        self._saved[1] = self._save_made(made, None, self._target.folders)
+        self._to_decode.append((1, made.data))
 
     def _add_exact(self, number: int, made: "Composite", *, also_from: str | None = None) -> None:
         """Save a composite; raises CannotSave."""
         drawn = self._saved[number]
-        name = replace(self._target.name, suffix=made.suffix)
-        folders = (drawn.path.parent, *self._target.folders)
         shown_number = number if self._n > 1 or number > 1 else None
+        image = self._save_made(made, shown_number, (drawn.path.parent, *self._target.folders))
+        self._exact[number] = (replace(image, made_from=drawn.id, also_from=also_from), made.data)
+
+    def _save_made(self, made: "Composite", number: int | None, folders: tuple[Path, ...]) -> SavedImage:
+        """Save a picture that was made here; raises CannotSave."""
+        shape = facts(made.data)
         with self._in_flight:
             path, elsewhere = save_image(
                 made.data,
-                extension=EXTENSION[facts(made.data).format],
-                name=name,
-                number=shown_number,
+                extension=EXTENSION[shape.format],
+                name=replace(self._target.name, suffix=made.suffix),
+                number=number,
                 folders=folders,
                 policy=self._target.policy,
             )
         self.warnings += [elsewhere] if elsewhere else []
-        digest = hashlib.sha256(made.data).hexdigest()
-        image = SavedImage(path, facts(made.data), len(made.data), digest, made_from=drawn.id, also_from=also_from)
-        image = replace(image, proof=made.proof)
-        self._exact[number] = (image, made.data)
+        return SavedImage(path, shape, len(made.data), hashlib.sha256(made.data).hexdigest(), proof=made.proof)
 
     def decode(self) -> None:
         """Decode the saved pictures, and make the previews of those to show if they are wanted. Blocks. Raises nothing.

@@ -55,7 +55,7 @@ def build_report(
     is_cut = any(image.proof and is_matte(image.proof) for image in saver.wanted_first)
     if options.is_transparent:
         # Of what was cut out the API only knows the ground.
-        applied |= {"background": "transparent" if is_cut else first.background, "n": saver.wanted_count}
+        applied |= {"background": "transparent" if is_cut else first.background, "n": -(-len(images) // options.passes)}
         applied |= {"format": saver.wanted_first[0].facts.format}
     usages = [result.usage for result in results if result.usage]
     # None rather than a sum that leaves a request out: it would be taken for the whole.

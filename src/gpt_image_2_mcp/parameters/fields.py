@@ -67,7 +67,7 @@ Count = Annotated[int, Field(ge=1, le=MAX_PICTURES, description="how many")]
 Background = Annotated[
     Literal["auto", "opaque", "transparent", "transparent-fine"],
     BeforeValidator(_normalize_choice),
-    Field(description="transparent: png, webp; -fine: hair, glass, 2 paid"),
+    Field(description="transparent: png, webp; -fine: hair, 2 paid"),
 ]
 OutputFormat = Annotated[
     Literal["png", "jpeg", "webp"], BeforeValidator(_normalize_choice), Field(description="of the file")

@@ -5,12 +5,13 @@ bounds and descriptions, are in `fields`; a rule about several fields is a valid
 """
 
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from ..errors import BadRequest
+from .base import Request
 from .fields import (
     MAX_INPUTS,
     Abandon,
@@ -47,53 +48,6 @@ COSTLIEST_INPUT = (1536, 1024)
 """The size at which an input picture takes the most tokens, in pixels: the API scales larger ones down."""
 
 COMPRESSION_IGNORED = "`output_compression` was ignored: it is for jpeg and webp, and the format is png."
-
-PARAMETER_ORDER = (
-    "session_id",
-    "from_turn",
-    "prompt",
-    "like",
-    "images",
-    "mask",
-    "keep",
-    "extend",
-    "size",
-    "quality",
-    "model",
-    "n",
-    "background",
-    "output_format",
-    "output_compression",
-    "moderation",
-    "output_dir",
-    "filename_prefix",
-    "user",
-)
-"""The order of parameters in a tool's schema, whichever base class a field comes from."""
-
-
-def _order_properties(schema: dict[str, Any]) -> None:
-    properties = schema.get("properties", {})
-    schema["properties"] = {name: properties[name] for name in (*PARAMETER_ORDER, *properties) if name in properties}
-
-
-class Request(BaseModel):
-    """The base of all requests: immutable, and an argument that it does not know is an error."""
-
-    # Each model is built at its first use: one call needs one of them.
-    model_config = ConfigDict(frozen=True, extra="forbid", json_schema_extra=_order_properties, defer_build=True)
-
-    _notes: tuple[str, ...] = ()
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """Sentences about arguments that were ignored, for the answer."""
-        return self._notes
-
-    def with_notes(self, notes: Iterable[str]) -> Self:
-        """The same request, with these notes added."""
-        self._notes = (*self._notes, *notes)
-        return self
 
 
 class PricedOptions(Request):
@@ -306,7 +260,7 @@ class CostsRequest(WithCount):
         None
     )
     inputs: Annotated[int, Field(ge=0, le=MAX_INPUTS + 1, description="an edit's input pictures")] = 0
-    background: Literal["auto", "transparent-fine"] = "auto"
+    background: Annotated[Literal["auto", "transparent-fine"], Field(description="fine: twice")] = "auto"
 
     @property
     def passes(self) -> int:

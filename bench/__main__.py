@@ -15,6 +15,7 @@ from .calls import measure_calls
 from .catalogue import measure_catalogue
 from .chats import measure_chats
 from .event_loop import measure_event_loop, measure_steps
+from .exact_edits import measure_exact_edits
 from .figures import Figures, NotMeasured
 from .growth import measure_growth
 from .load import measure_at_once, measure_in_a_row
@@ -42,11 +43,15 @@ SECTIONS: Mapping[str, Callable[[Workspace], None]] = {
     "steps": measure_steps,
     "catalogue": measure_catalogue,
     "mattes": measure_mattes,
+    "exact": measure_exact_edits,
     "pieces": measure_pieces,
 }
 ON_REQUEST = frozenset({"pieces"})
 """Sections that are only measured if they are named: they compare the server with itself."""
 DOCS = Path(__file__).parent.parent / "docs"
+EXACT = "Exact edits"
+"""How the sections of exact edits begin."""
+_SAMPLES = ("samples", "ratios")
 LIMIT_S = 900
 """Seconds after which a run ends by itself, in case it hangs."""
 
@@ -89,7 +94,7 @@ def main() -> None:
         sys.stderr.write(f"written: {file}\n")
     if given.publish:
         for file in _publish(header, figures):
-            sys.stderr.write(f"written: {file}; make docs brings it into docs/performance.md\n")
+            sys.stderr.write(f"written: {file}; make docs brings it into the documents\n")
 
 
 def _measure(names: Sequence[str], peers: Sequence[Subject], *, quick: bool) -> Figures:
@@ -116,10 +121,14 @@ def _write(folder: Path, header: Mapping[str, str], figures: Figures, *, quick: 
 
 
 def _publish(header: Mapping[str, str], figures: Figures) -> Sequence[Path]:
-    """Write both files without the samples, for docs/performance.md."""
-    rows = [row.as_dict() for row in figures.rows]
-    short = [{name: value for name, value in row.items() if name not in ("samples", "ratios")} for row in rows]
-    return _write_as(DOCS / "bench", header, figures, short)
+    """Write the files without the samples, for docs/performance.md and docs/exact-edits.md."""
+    written: list[Path] = []
+    for name, is_exact in (("bench", False), ("exact-edits", True)):
+        part = Figures([row for row in figures.rows if row.section.startswith(EXACT) == is_exact], notes=figures.notes)
+        short = [{key: value for key, value in row.as_dict().items() if key not in _SAMPLES} for row in part.rows]
+        if part.rows:
+            written += _write_as(DOCS / name, header, part, short)[: 1 if is_exact else 2]
+    return written
 
 
 def _write_as(

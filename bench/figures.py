@@ -15,10 +15,15 @@ class NotMeasured(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """What a figure, or its ratio to the figure beside it, should be at most."""
+    """What a figure, or its ratio to the figure beside it, should be at most; or at least."""
 
-    at_most: float
+    bound: float
     of: Literal["value", "ratio"] = "value"
+    is_least: bool = False
+
+    def is_met_by(self, figure: float) -> bool:
+        """Whether a figure is as it should be."""
+        return figure >= self.bound if self.is_least else figure <= self.bound
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +56,7 @@ class Row:
         if self.goal is None or not self.samples:
             return None
         figure = self.ratio if self.goal.of == "ratio" else self.median
-        return None if figure is None else figure <= self.goal.at_most
+        return None if figure is None else self.goal.is_met_by(figure)
 
     def as_dict(self) -> dict[str, Any]:
         """For a program."""
@@ -60,7 +65,8 @@ class Row:
             return row | {"missing": self.missing}
         row |= {"median": self.median, "min": min(self.samples), "max": max(self.samples), "ratio": self.ratio}
         if self.goal:
-            row |= {"goal": {"at_most": self.goal.at_most, "of": self.goal.of, "met": self.met}}
+            kind = "at_least" if self.goal.is_least else "at_most"
+            row |= {"goal": {kind: self.goal.bound, "of": self.goal.of, "met": self.met}}
         return row | {"samples": list(self.samples), "ratios": list(self.ratios)}
 
 

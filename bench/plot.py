@@ -85,7 +85,8 @@ def _rows(pen: ImageDraw.ImageDraw, edge: int, top: int, rows: Sequence[Row]) ->
         words = f"{number(row.median)} {row.unit}" + (f"   {row.ratio:.2f}x" if row.ratio is not None else "")
         pen.text((right + 12, middle), words, INK, font, anchor="lm")
         if row.goal is not None:
-            verdict = f"{'<=' if row.met else '>'} {row.goal.at_most:g}{'x' if row.goal.of == 'ratio' else ''}"
+            sign = (">=" if row.met else "<") if row.goal.is_least else ("<=" if row.met else ">")
+            verdict = f"{sign} {row.goal.bound:g}{'x' if row.goal.of == 'ratio' else ''}"
             pen.text((edge + COLUMN - MARGIN, middle), verdict, GOOD if row.met else BAD, font, anchor="rm")
         top += LINE
 
@@ -95,8 +96,8 @@ def _aim(row: Row) -> float | None:
     if row.goal is None:
         return None
     if row.goal.of == "value" or not row.ratio:
-        return row.goal.at_most
-    return row.goal.at_most * row.median / row.ratio
+        return row.goal.bound
+    return row.goal.bound * row.median / row.ratio
 
 
 def _colour(row: Row) -> str:

@@ -38,7 +38,7 @@ def goal(row: Row) -> str:
         return ""
     unit = "x" if row.goal.of == "ratio" else ""
     verdict = {None: "", True: "met", False: "MISSED"}[row.met]
-    return f"{row.goal.at_most:g}{unit} {verdict}"
+    return f"{'>= ' if row.goal.is_least else ''}{row.goal.bound:g}{unit} {verdict}"
 
 
 def _lines(row: Row) -> Iterator[str]:

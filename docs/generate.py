@@ -27,6 +27,7 @@ from gpt_image_2_mcp.install.key_choice import KeySources
 from gpt_image_2_mcp.install.launch import Launch, uvx_arguments
 from gpt_image_2_mcp.install.links import install_links
 from gpt_image_2_mcp.install.systems import System
+from gpt_image_2_mcp.parameters.size_names import NAMED_SIZES
 from gpt_image_2_mcp.sandbox.triggers import TRIGGERS
 from gpt_image_2_mcp.server.prompts.templates import all_prompts
 from gpt_image_2_mcp.server.tools import all_tools
@@ -38,6 +39,9 @@ TREE: Final = ROOT / "docs" / "session-tree.txt"
 """The session tree that the demo wrote, as `steady` leaves it."""
 BENCH: Final = ROOT / "docs" / "bench.json"
 """What `make bench BENCH=--publish` measured."""
+
+EXACT: Final = ROOT / "docs" / "exact-edits.json"
+"""What it measured of exact edits."""
 
 PICTURE_STAMP: Final = "20261126-220707-bf01be"
 """Time and random digits of the picture in the tree: always the same, so that a new demo changes no document."""
@@ -103,6 +107,15 @@ def settings_table() -> str:
         default = Settings.model_fields[name].default
         shown = "" if default is None else f"`{int(default) if isinstance(default, bool) else default}`"
         rows.append(f"| `{variable}` | {shown} | {' '.join(described[name].split())} |")
+    return "\n".join(rows)
+
+
+def sizes_table() -> str:
+    """Each name of a size, what it is, and the other words for it."""
+    rows = ["| name | is | also |", "|---|---|---|"]
+    for name, size in NAMED_SIZES.items():
+        unit = " mm" if size.is_paper else ""
+        rows.append(f"| `{name}` | {size.width:g}x{size.height:g}{unit} | {', '.join(size.others)} |")
     return "\n".join(rows)
 
 
@@ -198,6 +211,18 @@ def benchmark() -> str:
     )
 
 
+def exact_edits() -> str:
+    """Each figure of exact edits with its bound."""
+    measured = json.loads(EXACT.read_text(encoding="utf-8"))
+    rows = ["| | measured | bound |", "|---|---|---|"]
+    for row in measured["rows"]:
+        goal, what = row["goal"], row["section"].removeprefix("Exact edits: ")
+        bound = f"at least {goal['at_least']:g}" if "at_least" in goal else f"at most {goal['at_most']:g}"
+        rows.append(f"| {what}: {row['name']} | {row['median']:.4g} {row['unit']} | {bound} |")
+    header = measured["header"]
+    return "\n".join([f"{header['date']}, {header['machine']}, {header['python']}:", "", *rows])
+
+
 def _figures(section: str, rows: Sequence[Mapping[str, Any]]) -> list[str]:
     lines: list[str] = []
     for row in sorted(rows, key=_share)[-1:] if len(rows) > MAX_ROWS else rows:
@@ -257,12 +282,18 @@ PAGES: Final[Mapping[str, Mapping[str, Callable[[], str]]]] = {
     "README.md": {"badges": badges},
     "SECURITY.md": {"promises": promises},
     "docs/command-line.md": {"command-line": command_line},
+    "docs/exact-edits.md": {"exact-edits": exact_edits},
     "docs/install.md": {"clients": clients_section},
     "docs/performance.md": {"bench": benchmark},
     "docs/sandbox.md": {"triggers": triggers_table},
     "docs/settings.md": {"settings": settings_table},
     "docs/troubleshooting.md": {"troubles": troubles_table},
-    "docs/tools.md": {"tools": tools_table, "session-tree": session_tree, "prompts": prompts_table},
+    "docs/tools.md": {
+        "sizes": sizes_table,
+        "tools": tools_table,
+        "session-tree": session_tree,
+        "prompts": prompts_table,
+    },
 }
 """The generated parts of each document, and the function that writes each."""
 

@@ -21,6 +21,7 @@ NAVIGATION: Final = {
         "docs/tools.md",
         "docs/exact-edits.md",
         "docs/transparency.md",
+        "docs/exports.md",
         "docs/slow-pictures.md",
         "docs/costs.md",
         "docs/library.md",

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.anyio
 
 PAID = tuple(name for name, request in REQUESTS.items() if issubclass(request, get_args(PaidRequest)))
 READS = ("list_edit_sessions", "list_images", "show_image", "get_image_job", "image_costs")
-MAX_LIST_BYTES = 14_800
+MAX_LIST_BYTES = 16_800
 
 
 async def listed(bench: Bench) -> dict[str, dict[str, Any]]:

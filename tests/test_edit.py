@@ -90,6 +90,7 @@ Edited: 2 pictures by the built-in sandbox in place of gpt-image-2, 1024x640, qu
 bytes together.
 FOLDER/sandbox/edit-TIME-HEX-1.png
 FOLDER/sandbox/edit-TIME-HEX-2.png
+Each picture is shown at its own size. To point at a part in `mask`: `box LEFT,TOP WIDTHxHEIGHT`.
 From: WORK/photo.png
 Tokens: 642 in, 1,912 out; free, gpt-image-2 would have cost about $0.0625.\
 """)

@@ -117,6 +117,9 @@ async def test_the_next_turn_starts_from_the_exact_edit(bench: Bench) -> None:
     await bench.made("continue_edit_session", session_id=first.session_id, prompt="a boat", mask="hole.png")
     (sent,) = [file for file in bench.last().files if file.field.startswith("image")]
     assert sent.sha256 == first.report["images"][0]["sha256"]
+    assert '1 "a pond", exact' in first.text
+    assert "-exact.png (exact)" in said(await bench.call("list_edit_sessions"))
+    assert "To point at a part in `mask`: `box LEFT,TOP WIDTHxHEIGHT`" in first.text
     again = await bench.made("edit_image", prompt="a duck", images=["last"])
     assert "-exact" in again.report["inputs"][0]
 
@@ -132,6 +135,11 @@ async def test_the_exact_edit_is_in_the_catalogue_with_both_as_parents(benches: 
     assert "cost_usd" not in record
     rows = [line for line in said(await bench.call("list_images")).split("\n") if line.startswith("- ")]
     assert [row.removeprefix("- ").partition(",")[0] for row in rows[:2]] == [exact["id"], model["id"]]
+    assert ", 1024x640, exact, no cost of its own, " in rows[0]
+    assert "exact" not in rows[1].partition('"')[0].removeprefix(f"- {model['id']}")
+    shown = said(await bench.call("show_image", image=exact["id"]))
+    assert "bytes, an exact edit" in shown
+    assert f"made from: {model['id']} (the model's own picture)" in shown
 
 
 async def test_keep_off_gives_the_models_own_picture(bench: Bench) -> None:

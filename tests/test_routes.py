@@ -95,6 +95,7 @@ async def test_what_a_fall_back_says(bench: Bench) -> None:
 Edited: 1 picture by the built-in sandbox in place of gpt-image-2, 1024x640, quality medium, PNG, N
 bytes.
 FOLDER/sandbox/edit-TIME-HEX.png
+The picture is shown at its own size. To point at a part in `mask`: `box LEFT,TOP WIDTHxHEIGHT`.
 From: WORK/photo.png
 Tokens: 642 in, 956 out; free, gpt-image-2 would have cost about $0.0341.
 Note: OpenAI does not edit with 'gpt-image-2' on /images/edits (400); the backend says: "Invalid

@@ -14,7 +14,7 @@ from workbench import EDITS, Bench
 from gpt_image_2_mcp.errors import BadRequest
 from gpt_image_2_mcp.inputs.part import find_window
 from gpt_image_2_mcp.parameters.extension import Edges, edges_of
-from gpt_image_2_mcp.parameters.sizes import is_allowed_size
+from gpt_image_2_mcp.parameters.size_plan import is_allowed_size
 from gpt_image_2_mcp.pixels import composite, extension
 from gpt_image_2_mcp.pixels.files import Opened
 

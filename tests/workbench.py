@@ -51,6 +51,7 @@ PLAIN: dict[str, Any] = {
     "prompt": "a fox",
     "images": ["photo.png"],
     "image": "last",
+    "to": ["512x512"],
     "session_id": "session-1",
     "job_id": "job-1",
 }

@@ -26,6 +26,7 @@ from .jobs.durations import DurationHistory
 from .jobs.news import NewsFeed
 from .jobs.runner import JobRunner
 from .jobs.store import JobStore
+from .library.exporter import Exporter
 from .library.library import Library
 from .library.viewer import Viewer
 from .openai_api.lazy_backend import LazyBackend
@@ -139,7 +140,8 @@ async def open_service(
             durations=durations,
             news=news,
             library=library,
-            viewer=Viewer(library, references, reader, cache=cache),
+            viewer=Viewer(library, references, reader, cache=cache, own_folders=output_dirs.own),
+            exporter=Exporter(reader, output_dirs, cache=cache),
         )
         service.first_call_at = first_call_at
         tasks.start_soon(service.recover)

@@ -16,6 +16,7 @@ from stdio_bench import Program, running
 from workbench import KEY, SMALL, dumped, said
 
 from gpt_image_2_mcp.app import open_service
+from gpt_image_2_mcp.openai_api import unread_answer
 from gpt_image_2_mcp.server.factory import build_server
 from gpt_image_2_mcp.settings import Settings
 
@@ -84,7 +85,24 @@ async def test_a_hostile_answer_is_told_in_bounds(name: str, tmp_path: Path) -> 
             assert not again.is_error, said(again)
 
 
-@promise("Backend", "No answer of a backend costs much memory or time.")
+async def test_a_head_that_comes_byte_by_byte_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The caller gives it up as any answer; here the thread does so too, which would read on for years."""
+    monkeypatch.setattr(unread_answer, "MAX_HEAD_S", 0)
+    with HostileBackend(lambda _: ANSWERS["compressed"].pieces) as backend:
+        variables = settings(backend, tmp_path, streamed=False)
+        service = open_service(
+            Settings.read(variables), working_dir=tmp_path, home=Path(variables["HOME"]), data_dir=None
+        )
+        async with Client(build_server(lambda: service)) as client:
+            assert "did not answer in time" in said(await client.call_tool("generate_image", {"prompt": "a fox"}))
+        assert len(backend.requests) == 1
+
+
+@promise(
+    "Backend",
+    "No answer of a backend costs much time, or much memory beside that for the pictures that were asked for, which"
+    " is twice 48 MB each.",
+)
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="memory is measured in /proc")
 @pytest.mark.parametrize("streamed", [False, True])

@@ -25,6 +25,7 @@ from gpt_image_2_mcp.cli.commands import commands
 from gpt_image_2_mcp.database import schema
 from gpt_image_2_mcp.database.liveness import create_liveness_file, liveness_folder
 from gpt_image_2_mcp.database.store import open_store
+from gpt_image_2_mcp.doctor import start
 from gpt_image_2_mcp.doctor.troubles import TROUBLES, trouble_of
 from gpt_image_2_mcp.paths.data_folder import data_folder
 
@@ -390,7 +391,10 @@ ANSWERS = "import sys; sys.stdin.readline(); print({}, flush=True); sys.stdin.re
         ([*PYTHON, "gpt-image-2-mcp\ud800"], "characters that no system takes"),
     ],
 )
-def test_a_command_that_does_not_answer_is_red(command: list[str], what: str, home: Path) -> None:
+def test_a_command_that_does_not_answer_is_red(
+    command: list[str], what: str, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(start, "END_TIMEOUT_S", 0.5)
     entry(home, command)
     lines, code = examined("--sandbox", "--client", "cursor")
     assert (lines["clients: cursor"]["level"], code) == ("red", 1)
@@ -420,7 +424,10 @@ def test_a_variable_that_no_system_takes_is_red(home: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="processes are looked for in /proc")
-def test_what_a_command_leaves_behind_does_not_keep_the_doctor_waiting_and_is_ended(home: Path, tmp_path: Path) -> None:
+def test_what_a_command_leaves_behind_does_not_keep_the_doctor_waiting_and_is_ended(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(start, "END_TIMEOUT_S", 0.5)
     left = tmp_path / "left"
     entry(home, ["/bin/sh", "-c", f"sleep 600 & echo $! > {left}; exit 3 # gpt-image-2-mcp"])
     assert "ended with code 3" in examined("--sandbox", "--client", "cursor")[0]["clients: cursor"]["what"]

@@ -1,6 +1,7 @@
 """Budgets hold across processes, and nothing that may have been billed is lost: not even to `kill -9`."""
 
 import errno
+import gc
 import multiprocessing
 import os
 import shutil
@@ -37,6 +38,7 @@ from postgres_server import expired
 from promises import promise
 from sqlalchemy import exc
 from sqlalchemy.dialects import postgresql
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from gpt_image_2_mcp.billing.budgets import PER_CALL, PER_DAY, ChargeEntry, ModelSpending, local_now
@@ -732,6 +734,38 @@ def test_a_connection_serves_one_transaction_after_another_and_holds_nothing_bet
         other.execute("BEGIN EXCLUSIVE")
     with kept.transaction() as connection:
         assert connection.exec_driver_sql("SELECT * FROM mine").all() == []
+    kept.close()
+
+
+@promise("Database", "A statement that fails locks no other process out.")
+@pytest.mark.parametrize(
+    ("statement", "values"),
+    [
+        ("CREATE TABLE mine (number)", (2**63,)),
+        ("CREATE TABLE mine (number UNIQUE)", (1,)),
+        ("CREATE TABLE mine (number CHECK (number > 5))", (1,)),
+        ("CREATE TABLE mine (number)", ("\ud800",)),
+    ],
+)
+def test_a_statement_that_fails_leaves_no_lock(path: Path, statement: str, values: tuple[object, ...]) -> None:
+    """Its error holds the statement, and the server's garbage collector runs rarely."""
+    kept = open_database(path)
+
+    def write() -> None:
+        with kept.transaction() as connection:
+            connection.exec_driver_sql(statement)
+            for _ in range(2):
+                connection.exec_driver_sql("INSERT INTO mine VALUES (?)", values)
+
+    gc.disable()
+    try:
+        with pytest.raises((OverflowError, UnicodeError, DBAPIError, DatabaseUnusable)) as held:
+            write()
+        with closing(sqlite3.connect(path, timeout=0, isolation_level=None)) as other:
+            other.execute("BEGIN EXCLUSIVE")
+        assert held.value is not None
+    finally:
+        gc.enable()
     kept.close()
 
 

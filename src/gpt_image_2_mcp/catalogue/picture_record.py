@@ -71,9 +71,12 @@ class Record(BaseModel):
 
 
 class Origin(Record):
-    """An input picture or mask that a picture was made from; of a composite, also the model's own picture."""
+    """An input picture or mask that a picture was made from.
 
-    role: Literal["image", "mask", "model"] = "image"
+    Of a composite also the model's own picture, and of one in another size the picture in its own (`derived_from`).
+    """
+
+    role: Literal["image", "mask", "model", "derived_from"] = "image"
     source: PlainPath
     """As the call named it: a path, a URL without its query, or "a data URL (1,234 bytes)"."""
     sha256: Sha256
@@ -149,6 +152,11 @@ class PictureRecord(Record):
     def is_composite(self) -> bool:
         """Whether it is an exact edit: what the model changed, in the original."""
         return any(parent.role == "model" for parent in self.parents)
+
+    @property
+    def is_derived(self) -> bool:
+        """Whether it is another picture of this program, brought to another size."""
+        return any(parent.role == "derived_from" for parent in self.parents)
 
     @property
     def size_text(self) -> str:

@@ -182,7 +182,10 @@ def tree(session: Session) -> str:
     while waiting:
         turn, first, rest = waiting.pop()
         if turn.number in shown:
-            lines.append(f"{first}{turn.number} {quoted_line(turn.prompt, MAX_LABEL)}{here.get(turn.number, '')}")
+            exact = ", exact" if turn.picture.record.is_composite else ""
+            lines.append(
+                f"{first}{turn.number} {quoted_line(turn.prompt, MAX_LABEL)}{exact}{here.get(turn.number, '')}"
+            )
         after = children.get(turn.number, [])
         waiting += [(after[0], rest, rest)] if len(after) == 1 else _branches(after, rest)
     if len(session.turns) > MAX_TREE_LINES:

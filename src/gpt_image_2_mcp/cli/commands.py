@@ -14,8 +14,10 @@ import click
 
 from .. import __version__
 from ..errors import GptImageError
+from ..parameters.size_names import names_text
 from ..redaction.printable import printable_line, printable_path
 from .doctor import doctor
+from .export import export
 from .install import install
 from .library import library
 from .library_options import run_service
@@ -72,6 +74,7 @@ def commands(ctx: click.Context, sandbox: bool) -> None:
 commands.add_command(install)
 commands.add_command(doctor)
 commands.add_command(library)
+commands.add_command(export)
 
 
 def _options(command: Callable[..., None]) -> Callable[..., None]:
@@ -79,7 +82,7 @@ def _options(command: Callable[..., None]) -> Callable[..., None]:
     options = (
         click.option("--like", metavar="ID", help="Take what you leave out, PROMPT included, from an earlier picture."),
         click.option(
-            "--size", metavar="WxH", help="auto, or both edges multiples of 16, at most 3840, ratio 1:3 to 3:1."
+            "--size", metavar="SIZE", help="auto, 1920x1080, 4:5, 16:9 4k, 50x70 cm, or a name: " + names_text() + "."
         ),
         click.option("--quality", metavar="auto|low|medium|high|xhigh|max", help="low: drafts."),
         click.option("--model", metavar="NAME", help="Another image model than GPT_IMAGE_2_MODEL."),

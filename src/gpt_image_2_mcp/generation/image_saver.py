@@ -8,13 +8,12 @@ import hashlib
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from functools import cached_property
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
 
 from ..errors import BadAnswer, BadRequest, GptImageError, shown
-from ..images import EXTENSION, SHOWN, WITH_ARTICLE, Facts, identify, sniff
+from ..images import EXTENSION, SHOWN, WITH_ARTICLE, Facts, sniff
 from ..images.formats import name_format
 from ..images.headers import facts
 from ..images.preview import Preview, check_pixels, make_preview, share_of
@@ -31,13 +30,12 @@ from ..storage.local_folder import (
     save_beside,
     save_image,
 )
+from .content import Content, is_text
 from .link_fetcher import LinkFetcher
 
 if TYPE_CHECKING:
+    from .delivery import Delivered
     from .exact_edits import Composite
-
-MAX_PAGE_BYTES = 64 * 1024
-"""Bytes of a text, such as an error page, that comes in place of a picture; a longer one is saved as a file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,32 +52,13 @@ class SaveTarget:
     policy: WritePolicy
 
 
-class _Content:
-    """The bytes of a picture, their hash, and what they are."""
-
-    def __init__(self, data: bytes) -> None:
-        self.data = data
-
-    @cached_property
-    def sha256(self) -> str:
-        return hashlib.sha256(self.data).hexdigest()
-
-    @cached_property
-    def identified(self) -> tuple[Facts, bool]:
-        return identify(self.data)
-
-    def prepare(self) -> None:
-        """Compute both."""
-        _ = self.sha256, self.identified
-
-
 @dataclass(frozen=True, slots=True)
 class _PictureFile:
     """A picture that was just written."""
 
     number: int
     path: Path
-    content: _Content
+    content: Content
 
 
 class ImageSaver:
@@ -120,6 +99,8 @@ class ImageSaver:
         """The numbers of the pictures that are the second that a composite was made from."""
         self.ground_prompt: str | None = None
         """What the requests that come now say about the ground behind the subject; see `SavedImage`."""
+        self._delivered: dict[int, tuple[SavedImage, bytes]] = {}
+        """The same for pictures in another size than the API made."""
         self.previews: dict[str, Preview] = {}
         """The previews by picture id."""
         self.results: list[ApiResult] = []
@@ -138,12 +119,13 @@ class ImageSaver:
 
     @property
     def wanted_first(self) -> list[SavedImage]:
-        """All saved pictures: for each of the API its composite, where there is one, and then those behind these."""
-        wanted = [
-            self._exact[number][0] if number in self._exact else self._saved[number]
+        """All saved pictures: of each of the API what was made of it last, and then those behind these."""
+        stages = [
+            [held[number][0] for held in (self._delivered, self._exact) if number in held] + [self._saved[number]]
             for number in sorted(self._saved.keys() - self._second)
         ]
-        return [*wanted, *(self._saved[number] for number in sorted(self._exact.keys() | self._second))]
+        behind = [image for stage in stages for image in stage[1:]]
+        return [*(stage[0] for stage in stages), *behind, *(self._saved[number] for number in sorted(self._second))]
 
     def save_result(self, result: ApiResult) -> None:
         """Save every picture of a result. Blocks: called in the request's thread.
@@ -214,30 +196,48 @@ class ImageSaver:
     def add_own(self, made: "Composite") -> None:
         """Save a picture that was made here, without the API; raises CannotSave."""
         self.warnings += made.warnings
-        self._saved[1] = self._save_made(made, None, self._target.folders)
+        image = self._save_derived(1, made.data, made.suffix, EXTENSION[facts(made.data).format], None)
+        self._saved[1] = replace(image, proof=made.proof)
         self._to_decode.append((1, made.data))
 
     def _add_exact(self, number: int, made: "Composite", *, also_from: str | None = None) -> None:
         """Save a composite; raises CannotSave."""
-        drawn = self._saved[number]
-        shown_number = number if self._n > 1 or number > 1 else None
-        image = self._save_made(made, shown_number, (drawn.path.parent, *self._target.folders))
-        self._exact[number] = (replace(image, made_from=drawn.id, also_from=also_from), made.data)
-
-    def _save_made(self, made: "Composite", number: int | None, folders: tuple[Path, ...]) -> SavedImage:
-        """Save a picture that was made here; raises CannotSave."""
         shape = facts(made.data)
+        image = self._save_derived(number, made.data, made.suffix, EXTENSION[shape.format], self._saved[number])
+        self._exact[number] = (replace(image, proof=made.proof, also_from=also_from), made.data)
+
+    def deliver(self, make: "Callable[[SavedImage, bytes], Delivered]", suffix: str, extension: str) -> None:
+        """Make what was asked for of each saved picture, or of its composite. Blocks. Raises nothing."""
+        for number, data in self._to_decode:
+            source, content = self._exact.get(number, (self._saved[number], data))
+            made = make(source, content)
+            self.warnings += made.warnings
+            if not made.data:
+                continue
+            try:
+                image = self._save_derived(number, made.data, suffix, extension, source)
+            except GptImageError as error:
+                self.warnings.append(f"The size that was asked for could not be saved: {error}")
+                continue
+            self._delivered[number] = (replace(image, change=made.change), made.data)
+
+    def _save_derived(
+        self, number: int, data: bytes, suffix: str, extension: str, source: SavedImage | None
+    ) -> SavedImage:
+        """Save what was made of a picture beside it; raises CannotSave."""
+        folders = (source.path.parent, *self._target.folders) if source else self._target.folders
         with self._in_flight:
             path, elsewhere = save_image(
-                made.data,
-                extension=EXTENSION[shape.format],
-                name=replace(self._target.name, suffix=made.suffix),
-                number=number,
+                data,
+                extension=extension,
+                name=replace(self._target.name, suffix=suffix),
+                number=number if self._n > 1 or number > 1 else None,
                 folders=folders,
                 policy=self._target.policy,
             )
         self.warnings += [elsewhere] if elsewhere else []
-        return SavedImage(path, shape, len(made.data), hashlib.sha256(made.data).hexdigest(), proof=made.proof)
+        made_from = source.id if source else None
+        return SavedImage(path, facts(data), len(data), hashlib.sha256(data).hexdigest(), made_from=made_from)
 
     def decode(self) -> None:
         """Decode the saved pictures, and make the previews of those to show if they are wanted. Blocks. Raises nothing.
@@ -246,13 +246,14 @@ class ImageSaver:
         """
         for number, data in self._to_decode:
             image = self._saved[number]
-            if number in self._exact:
-                # Its picture was decoded for the composite, which is shown in its place.
-                image, data = self._exact[number]  # noqa: PLW2901
+            derived = self._delivered.get(number) or self._exact.get(number)
+            if derived:
+                # Its picture was decoded for this one, which is shown in its place.
+                image, data = derived  # noqa: PLW2901
             try:
                 small = self._decode(data, image.facts)
             except ValueError:
-                if number not in self._exact:
+                if not derived:
                     self._saved[number] = replace(image, broken=True)
                 continue
             except (MemoryError, ImportError):
@@ -262,7 +263,8 @@ class ImageSaver:
                 self.previews[image.id] = small
         # The bytes need not stay in memory now.
         self._to_decode.clear()
-        self._exact = {number: (image, b"") for number, (image, _) in self._exact.items()}
+        for held in (self._exact, self._delivered):
+            held.update({number: (image, b"") for number, (image, _) in held.items()})
 
     def _decode(self, data: bytes, facts: Facts) -> Preview | None:
         """Give a picture's preview if previews are wanted; raises ValueError if it cannot be decoded."""
@@ -301,7 +303,7 @@ class ImageSaver:
     def _save(self, picture: ImageBytes | ImageLink, result: ApiResult) -> "_PictureFile":
         """Write a picture to the disk; meanwhile, nothing but its hash and its header are looked at."""
         data = self._links.fetch(picture.url, result.reached_at) if isinstance(picture, ImageLink) else picture.data
-        if _is_text(data):
+        if is_text(data):
             beginning = shown(data[:60].decode("utf-8", "replace"))
             # The text of a link is not in the answer, which is kept.
             path = self.keep_raw(data) if isinstance(picture, ImageLink) else None
@@ -313,7 +315,7 @@ class ImageSaver:
         with self._numbering:
             self._count += 1
             number = self._count
-        target, content = self._target, _Content(data)
+        target, content = self._target, Content(data)
         folders = target.folders
         if result.sandbox:
             folders = tuple(target.sandbox_folders.get(folder, folder) for folder in folders)
@@ -345,14 +347,3 @@ class ImageSaver:
         )
         if not broken and facts.format in SHOWN:
             self._to_decode.append((file.number, content.data))
-
-
-def _is_text(data: bytes) -> bool:
-    """Whether bytes that came as a picture are a short text that is no drawing: a page with an error, for example."""
-    if len(data) > MAX_PAGE_BYTES or name_format(data):
-        return False
-    try:
-        text = data.decode()
-    except UnicodeDecodeError:
-        return False
-    return all(char.isprintable() or char.isspace() for char in text)

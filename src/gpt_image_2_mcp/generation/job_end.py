@@ -40,9 +40,10 @@ class JobEnd:
 
         A backend may send more pictures than asked for: the first that can be edited is the turn, the others stand
         beside. If none can be, the session stays where it is. A composite comes before the pictures of the model, so
-        that what drifts in them does not add up over the turns.
+        that what drifts in them does not add up over the turns. One that was only brought to another size is none.
         """
-        found = sorted(self.pictures, key=lambda picture: not picture.record.is_composite)
+        own = [picture for picture in self.pictures if not picture.record.is_derived]
+        found = sorted(own, key=lambda picture: not picture.record.is_composite)
         return next((picture.id for picture in found if picture.record.can_be_shown), None)
 
     def write(self, repositories: Repositories, *, charge: int | None = None, is_late: bool = False) -> "JobEnd":

@@ -37,7 +37,7 @@ from ..parameters.models import (
     StartSessionRequest,
     identity,
 )
-from ..parameters.sizes import parse_edges
+from ..parameters.sizes import made_size, parse_edges
 from ..paths.prefix import safe_prefix
 from ..paths.safe_open import exists
 from ..persistence.writer_thread import WriterThread
@@ -46,6 +46,7 @@ from ..storage.local_folder import Name
 from ..storage.room import ensure_room_in_one, picture_bytes
 from .api_key import load_key
 from .charges import PricedRequest, Spending
+from .delivery import deliver, extension_of, is_delivered_apart
 from .exact_edits import ExactEdits
 from .image_saver import ImageSaver, SaveTarget
 from .link_fetcher import LinkFetcher, backend_host
@@ -53,7 +54,7 @@ from .load_ahead import load_ahead
 from .output_dirs import OutputDirs
 from .recorder import Recorder
 from .report_builder import build_own_report, build_report
-from .sent_request import image_request, with_largest_size, with_size
+from .sent_request import as_made, image_request, with_largest_size, with_size
 from .transparency import Transparency, cut_out, ground_tokens
 
 
@@ -143,7 +144,8 @@ class Pipeline:
         if getattr(job.request, "is_cut_out", False):
             return await self._cut_out(job, order)
         settings = self._settings
-        request = image_request(job.model, job.request, order)
+        asked = job.request
+        request = image_request(job.model, asked, order)
         way = ""
         # First: no folder is made for a call that a budget refuses.
         charge = await self._spending.reserve(job.id, self.priced(job.request, order.inputs, order.part))
@@ -176,9 +178,13 @@ class Pipeline:
             await self._make_exact(job, order, saver)
         elif way:
             await anyio.to_thread.run_sync(self._transparency.finish, way, job.request, saver)
+        if is_delivered_apart(asked):
+            suffix = f"-{asked.size.partition('@')[0]}"
+            work = partial(saver.deliver, partial(deliver, asked), suffix, extension_of(asked))
+            await anyio.to_thread.run_sync(work)
         # Before the record: a picture that cannot be decoded is recorded as damaged, and no session goes on from it.
         await anyio.to_thread.run_sync(saver.decode)
-        report = build_report(order, request, saver, outcome, prompt=job.request.prompt).redacted(settings.redact)
+        report = build_report(order, asked, request, saver, outcome).redacted(settings.redact)
         if job.status.sent_since is not None:
             self._durations.learn(job.request, anyio.current_time() - job.status.sent_since)
         lost = sum(isinstance(failure, ApiError) and failure.may_be_billed for failure in outcome.failures)
@@ -264,7 +270,7 @@ class Pipeline:
             sizes, mask = [part.sent_size, *sizes[1:]], part.sent_size
         return PricedRequest(
             model=self._settings.model_for(request),
-            options=options,
+            options=as_made(options),
             text_tokens=text_tokens(request.prompt, generation=not sizes) + ground_tokens(request),
             n=request.count,
             passes=request.passes,
@@ -289,7 +295,9 @@ class Pipeline:
         default, *spare = map(policy.resolve_writable, self._output_dirs.own())
         folders = tuple(dict.fromkeys((order.folder, default, *spare)))
         options = job.request
-        size = picture_bytes(parse_edges(options.size) or AUTO_SIZE, options.output_format)
+        size = picture_bytes(parse_edges(made_size(options.size)) or AUTO_SIZE, options.output_format)
+        if is_delivered_apart(options):
+            size += picture_bytes(parse_edges(options.size) or AUTO_SIZE, options.output_format)
         # The unfinished pictures of a stream are saved as well.
         count = options.count + (self._settings.partial_images if options.count == 1 else 0)
         is_named = order.folder != default and not isinstance(options, ContinueSessionRequest)

@@ -37,12 +37,13 @@ def records_of(
 ) -> list[Picture]:
     """A record for each picture of a report. The cost and the usage of several pictures are divided among them.
 
-    A composite costs nothing, has the model's picture among its parents, and comes behind all of the model's, since
-    `last` is the newest.
+    What was made of the API's pictures costs nothing, and has them among its parents. It comes behind all of them,
+    since `last` is the newest.
     """
     paid = [image for image in report.images if image.made_from is None]
-    composites = [image for image in report.images if image.made_from is not None]
-    drawn = {image.id: image for image in paid}
+    derived = [image for image in report.images if image.made_from is not None]
+    derived.sort(key=lambda image: image.role == "delivered")
+    saved = {image.id: image for image in report.images}
     count, made = len(paid), datetime.now(UTC)
     nano = 0 if report.cost is None else int(round_up_to_nano(report.cost) / NANO_USD)
     return [
@@ -61,10 +62,11 @@ def records_of(
                 parameters=_parameters(job.request),
                 applied={name: _bounded(value) for name, value in report.applied.items()}
                 | ({"ground_prompt": _bounded(image.ground_prompt)} if image.ground_prompt else {})
+                | ({"size": f"{image.facts.width}x{image.facts.height}"} if image.facts.width else {})
                 | _damage(broken=image.broken),
                 usage=_share(report.usage, index, count) if image.made_from is None else None,
                 cost_usd=_cost(nano, index, count) if image.made_from is None and report.cost is not None else None,
-                parents=(*parents, *_model_origins(image, drawn)),
+                parents=(*parents, *_origins_here(image, saved)),
                 made=made,
                 client=_bounded(job.client),
                 project=_bounded(project),
@@ -73,7 +75,7 @@ def records_of(
                 sandbox=report.sandbox,
             ),
         )
-        for index, image in enumerate([*paid, *composites])
+        for index, image in enumerate([*paid, *derived])
     ]
 
 
@@ -82,11 +84,12 @@ def _cost(nano: int, index: int, count: int) -> Decimal:
     return shares(nano, count)[index] * NANO_USD
 
 
-def _model_origins(image: SavedImage, drawn: Mapping[str, SavedImage]) -> list[Origin]:
-    """The model's pictures that a composite was made from, as parents of it."""
-    sources = [drawn[name] for name in (image.made_from, image.also_from) if name is not None and name in drawn]
+def _origins_here(image: SavedImage, saved: Mapping[str, SavedImage]) -> list[Origin]:
+    """The pictures that one was made from here, as parents of it."""
+    sources = [saved[name] for name in (image.made_from, image.also_from) if name is not None and name in saved]
+    role = "derived_from" if image.role == "delivered" else "model"
     return [
-        Origin(role="model", source=str(each.path), sha256=each.sha256, path=str(each.path), id=each.id)
+        Origin(role=role, source=str(each.path), sha256=each.sha256, path=str(each.path), id=each.id)
         for each in sources
     ]
 

@@ -28,18 +28,21 @@ logger = logging.getLogger(__name__)
 
 
 def build_report(
-    order: Order, request: ImageRequest, saver: ImageSaver, outcome: SendOutcome, *, prompt: str
+    order: Order, asked: PaidRequest, request: ImageRequest, saver: ImageSaver, outcome: SendOutcome
 ) -> Report:
-    """The report on the pictures that `saver` has saved, of which there is at least one; `prompt` is the call's."""
+    """The report on the pictures that `saver` has saved; there is at least one.
+
+    `asked` is the call's request, and `request` what was sent for it: its size may be another.
+    """
     results, images = saver.results, saver.images
-    first, image = results[0], images[0]
+    first, image, delivered = results[0], images[0], saver.wanted_first[0]
     # Not what the API claims: the file shows otherwise, or it is not known.
-    size = f"{image.facts.width}x{image.facts.height}" if image.facts.width else None
+    size = _size_text(image)
     options, n = request.options, request.n
     # What was asked of the API for a part of a picture is not what the call said.
     is_part = order.part is not None and order.part.size is not None
     requested = {
-        "size": "auto" if is_part else options.size,
+        "size": asked.size,
         "quality": options.quality,
         "n": n,
         "format": options.output_format,
@@ -62,10 +65,10 @@ def build_report(
     usage = sum(usages[1:], usages[0]) if len(usages) == len(results) else None
     warnings = [*order.inputs.changes, *outcome.notes, *saver.warnings]
     warnings += [order.part.note] if order.part and order.part.note else []
-    asked = {**requested, "size": options.size}
+    compared = {**requested, "size": "auto" if is_part else options.size}
     # A picture that was to be transparent and is not has a warning of its own.
-    asked |= {"background": "auto"} if options.is_transparent else {}
-    warnings += _differences(asked, applied)
+    compared |= {"background": "auto"} if options.is_transparent else {}
+    warnings += _differences(compared, applied)
     warnings += _notes_on_place(order, request, images)
     warnings += [DAMAGED.format(name=image.path.name) for image in images if image.broken]
     one = f"One of the {n} pictures" if n > 1 else "The second picture, for the other ground,"
@@ -73,9 +76,9 @@ def build_report(
     return Report(
         kind=order.kind,
         model=request.model,
-        prompt=prompt,
+        prompt=asked.prompt,
         requested=requested,
-        applied=applied,
+        applied={**applied, "size": _size_text(delivered) if delivered.change else size},
         images=tuple(saver.wanted_first),
         usage=usage,
         cost=_cost_or_none(results, request.model),
@@ -111,6 +114,10 @@ def build_own_report(order: Order, request: PaidRequest, saver: ImageSaver, *, s
         warnings=tuple(Counter(saver.warnings)),
         sandbox=sandbox,
     )
+
+
+def _size_text(image: SavedImage) -> str | None:
+    return f"{image.facts.width}x{image.facts.height}" if image.facts.width else None
 
 
 def _input_name(origin: Origin) -> str:

@@ -5,12 +5,20 @@ from typing import Final, TypeVar
 from ..inputs.part import Part
 from ..jobs.order import Order
 from ..openai_api.request import ImageRequest
+from ..parameters.fields import MAX_PROMPT
 from ..parameters.models import PaidRequest, PricedOptions
+from ..parameters.size_plan import is_band
+from ..parameters.sizes import made_size, parse_edges
 
 OptionsT = TypeVar("OptionsT", bound=PricedOptions)
 
 CONTINUE: Final = "The grey part of image 1 is empty: continue the picture there, without a border or a seam."
 """What is added to the prompt where the canvas is extended."""
+BAND: Final = (
+    "Keep everything that matters within the middle {share}% of the picture's {edge}: only that band is kept, and the"
+    " rest is cut off."
+)
+"""What is added to the prompt where the size is beyond 3:1."""
 LARGEST: Final = "2880x2880"
 """The size that costs the most."""
 
@@ -22,7 +30,28 @@ def image_request(model: str, request: PaidRequest, order: Order) -> ImageReques
     if part is not None:
         request = with_size(request, part)
         prompt = f"{prompt}\n\n{CONTINUE}" if part.added is not None else prompt
-    return ImageRequest(model, prompt, request.count, request, sent.images, sent.mask)
+    if band := _band_sentence(request.size):
+        prompt = f"{prompt}\n\n{band}"
+    # The person's words alone are as long as they may be.
+    prompt = prompt if len(prompt) <= MAX_PROMPT else request.prompt
+    return ImageRequest(model, prompt, request.count, as_made(request), sent.images, sent.mask)
+
+
+def as_made(options: OptionsT) -> OptionsT:
+    """The options with the size that the model makes for the one that is asked for."""
+    made = made_size(options.size)
+    return options if made == options.size else options.model_copy(update={"size": made})
+
+
+def _band_sentence(size: str) -> str:
+    """What the prompt is given where the size is beyond 3:1; else an empty text."""
+    edges, made = parse_edges(size), parse_edges(made_size(size))
+    if edges is None or made is None or not is_band(*edges):
+        return ""
+    scale = max(edges[0] / made[0], edges[1] / made[1])
+    is_wide = edges[0] > edges[1]
+    share = edges[1] / (made[1] * scale) if is_wide else edges[0] / (made[0] * scale)
+    return BAND.format(share=max(round(100 * share), 1), edge="height" if is_wide else "width")
 
 
 def with_size(options: OptionsT, part: Part) -> OptionsT:

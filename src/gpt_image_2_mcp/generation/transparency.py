@@ -24,7 +24,7 @@ from ..openai_api.request import ImageRequest, SendOutcome
 from ..parameters.capabilities import has_no_transparency
 from ..parameters.fields import MAX_PROMPT
 from ..parameters.models import Options, PaidRequest
-from ..parameters.sizes import is_allowed_size
+from ..parameters.size_plan import is_allowed_size
 from ..pixels.matte_text import matte_warnings, no_matte_text
 from ..storage.local_folder import TRANSPARENT_SUFFIX
 from .exact_edits import MEMORY, SECONDS, Composite

@@ -18,7 +18,7 @@ from .bad_parts import without_bad_parts
 from .decode import as_shown, is_plain, reduced
 from .encode import EncodedImage, Step, encode_to_fit, without_opaque_alpha
 from .formats import MIME
-from .headers import Facts, read_header
+from .headers import Facts, facts, read_header
 from .identify import identify
 from .memory import DECODING, MAX_PIXELS, check_size, decode_in_child, is_small
 from .structure import check_parts
@@ -124,6 +124,17 @@ def unscaled_preview(data: bytes, facts: Facts) -> Preview:
     check_size(read_header(data))
     check_decodes(data, facts)
     return Preview(_base64(data), MIME[facts.format])
+
+
+def pointing_text(preview: Preview, size: tuple[int, int]) -> str:
+    """At which size a picture of `size` (width, height) is shown, and how a mask names what is seen there."""
+    import pybase64
+
+    seen = facts(pybase64.b64decode(preview.base64))
+    if (seen.width, seen.height) == size:
+        return "shown at its own size. To point at a part in `mask`: `box LEFT,TOP WIDTHxHEIGHT`."
+    frame = f"{seen.width}x{seen.height}"
+    return f"shown at {frame}. To point at a part in `mask`: `box LEFT,TOP WIDTHxHEIGHT of {frame}`."
 
 
 def share_of(count: int) -> int:

@@ -14,7 +14,8 @@ from ..errors import BadRequest, ChildFailed
 from ..images.memory import decode_in_child
 from ..masks.mask import mask_from_words
 from ..parameters.extension import Edges
-from ..parameters.sizes import EDGE_STEP, MAX_RATIO, MIN_PIXELS, is_allowed_size, nearest_size, parse_edges
+from ..parameters.size_plan import EDGE_STEP, MAX_RATIO, MIN_PIXELS, is_allowed_size, nearest_size
+from ..parameters.sizes import parse_edges
 from .reader import Inputs
 from .sources import InputImage
 

@@ -5,7 +5,7 @@ from math import sqrt
 from statistics import median
 
 from ..parameters.models import PricedOptions
-from ..parameters.sizes import parse_edges
+from ..parameters.sizes import made_size, parse_edges
 
 GUESS_S = {"low": 12.0, "medium": 35.0, "high": 80.0, "xhigh": 100.0, "max": 120.0}
 """Seconds for one megapixel, by quality: our own guess between the 10 and 235 s that were measured (2026-11)."""
@@ -47,5 +47,5 @@ def _bucket(options: PricedOptions) -> tuple[str, int]:
 
 
 def _pixels(options: PricedOptions) -> int:
-    width, height = parse_edges(options.size) or (1024, 1024)
+    width, height = parse_edges(made_size(options.size)) or (1024, 1024)
     return width * height

@@ -39,7 +39,7 @@ class Report:
     applied: Mapping[str, Any]
     """The same of the pictures that were made; None where neither the API nor the file says it."""
     images: tuple[SavedImage, ...]
-    """At least one. What the person asked for comes first, then the pictures that composites were made from."""
+    """At least one. What the person asked for comes first, then the pictures that these were made from."""
     usage: Usage | None
     """The tokens of all API requests together; None if one of them came without."""
     cost: Decimal | None
@@ -63,12 +63,12 @@ class Report:
 
     @property
     def wanted(self) -> tuple[SavedImage, ...]:
-        """The pictures that the person asked for, in order: all but those that composites were made from."""
+        """The pictures that the person asked for, in order: all but those that others were made from."""
         return tuple(image for image in self.images if image.id not in self._used)
 
     @property
     def behind(self) -> tuple[SavedImage, ...]:
-        """The pictures that composites were made from, as the API sent them."""
+        """The pictures that others were made from: the API's own, and exact edits in their own size."""
         return tuple(image for image in self.images if image.id in self._used)
 
     @property
@@ -118,13 +118,20 @@ class Report:
             report |= {"tree": self.tree} | ({"branch": True} if position.is_branch else {})
         return report
 
-    def text(self) -> str:
-        """The report as a text: what was made, the files, the cost, the warnings; at most `MAX_TEXT` characters."""
+    def text(self, *, shown: str = "") -> str:
+        """The report as a text: what was made, the files, the cost, the warnings; at most `MAX_TEXT` characters.
+
+        `shown` is a line about the previews beside it.
+        """
         lines = [self._headline()]
         for image in self.wanted:
             lines.append(str(image.path))
+            lines += [image.change] if image.change else []
             lines += [_proof_text(image.proof)] if image.proof else []
-        lines += [f"The model's own picture: {image.path}" for image in self.behind]
+        for image in self.behind:
+            lines.append(f"{_BEHIND[image.role]}: {image.path}")
+            lines += [_proof_text(image.proof)] if image.proof else []
+        lines += [shown] if shown else []
         lines += [f"From: {shorten_line(name, MAX_INPUT_NAME)}" for name in self.inputs]
         lines += [self._cost_line()] if self.model != NO_MODEL else []
         lines += [] if self.position is None else position_lines(self.position, self.tree)
@@ -172,19 +179,23 @@ def _proof_text(proof: Mapping[str, Any]) -> str:
     return matte_text(proof) if is_matte(proof) else proof_text(proof)
 
 
-def _role(image: SavedImage) -> str:
-    if image.made_from is None:
-        return "model"
-    return "transparent" if image.proof and is_matte(image.proof) else "exact"
+_BEHIND: Mapping[str, str] = {
+    "exact": "The exact edit in its own size",
+    "transparent": "The transparent picture in its own size",
+    "model": "The model's own picture",
+    "delivered": "The picture in another size",
+}
+"""What the pictures are that others were made from, by their roles."""
 
 
 def _image(image: SavedImage, *, has_roles: bool) -> dict[str, Any]:
     damage = {"broken": True} if image.broken else {}
-    role = {"role": _role(image)} if has_roles else {}
-    made_from = {"made_from": image.made_from} if image.made_from else {}
-    made_from |= {"also_from": image.also_from} if image.also_from else {}
-    proof = {"proof": dict(image.proof)} if image.proof else {}
-    ground = {"ground_prompt": image.ground_prompt} if image.ground_prompt else {}
+    role: dict[str, Any] = {"role": image.role} if has_roles else {}
+    role |= {"made_from": image.made_from} if image.made_from else {}
+    role |= {"also_from": image.also_from} if image.also_from else {}
+    role |= {"proof": dict(image.proof)} if image.proof else {}
+    role |= {"change": image.change} if image.change else {}
+    role |= {"ground_prompt": image.ground_prompt} if image.ground_prompt else {}
     return {
         "id": image.id,
         "file_path": str(image.path),
@@ -195,8 +206,5 @@ def _image(image: SavedImage, *, has_roles: bool) -> dict[str, Any]:
         "height": image.facts.height or None,
         "sha256": image.sha256,
         **role,
-        **made_from,
-        **proof,
-        **ground,
         **damage,
     }

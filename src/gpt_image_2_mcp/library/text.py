@@ -1,10 +1,15 @@
 """A picture as text: one line in a list, or all details."""
 
+from typing import Final
+
 from ..billing.prices import dollars
 from ..catalogue.picture_record import Origin, Picture
 from ..catalogue.session import Session, tree
 from ..images import LABEL, WITH_ARTICLE
 from ..redaction.printable import REPLACEMENT, printable, printable_line, quoted_line
+
+EXACT: Final = "exact"
+"""What is said of an exact edit in a list."""
 
 
 def summary_line(picture: Picture, *, with_path: bool = True) -> str:
@@ -14,6 +19,7 @@ def summary_line(picture: Picture, *, with_path: bool = True) -> str:
         record.id,
         f"{record.made.astimezone():%Y-%m-%d %H:%M}",
         record.size_text,
+        *([EXACT] if record.is_composite else []),
         *([] if record.can_be_shown else [no_thumbnail_text(picture)]),
         cost_text(picture),
         *([f"turn {record.position.turn}"] if record.position else []),
@@ -30,8 +36,12 @@ def path_text(picture: Picture) -> str:
 def cost_text(picture: Picture) -> str:
     """Return what a picture cost, in dollars or in words."""
     record = picture.record
+    if record.is_composite:
+        return "no cost of its own"
     if record.sandbox:
         return "free (sandbox)"
+    if record.is_derived:
+        return "no cost of its own"
     return "cost unknown" if record.cost_usd is None else dollars(record.cost_usd)
 
 
@@ -64,7 +74,8 @@ def details(picture: Picture, session: Session | None) -> str:
         f"id: {record.id}",
         f"file: {path_text(picture)}",
         f"made: {record.made.astimezone():%Y-%m-%d %H:%M:%S %Z}" + (f" by {record.client}" if record.client else ""),
-        f"picture: {record.size_text} {record.format.upper()}, {record.size_bytes:,} bytes",
+        f"picture: {record.size_text} {record.format.upper()}, {record.size_bytes:,} bytes"
+        + (", an exact edit" if record.is_composite else ""),
         f"sha256: {record.sha256}",
         f"model: {record.model}; asked for: {parameters or 'nothing in particular'}; came: {came or 'not told'}",
         f"cost: {cost_text(picture).removeprefix('cost ')}{_tokens(picture)}",
@@ -94,4 +105,10 @@ def _tokens(picture: Picture) -> str:
 
 def _origin(origin: Origin) -> str:
     name = origin.id or origin.path or origin.source
-    return f"{name} (mask)" if origin.role == "mask" else name
+    match origin.role:
+        case "mask":
+            return f"{name} (mask)"
+        case "model":
+            return f"{name} (the model's own picture)"
+        case _:
+            return name

@@ -1,7 +1,7 @@
 """`Viewer`: what `list_images` and `show_image` do: pages of pictures, contact sheets, single pictures and regions."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -14,8 +14,7 @@ from ..catalogue.picture_record import Picture
 from ..catalogue.search_query import Overview, SearchQuery, SearchResult
 from ..errors import BadRequest, ChildFailed, UnreadableSource, shown
 from ..images.formats import MIME
-from ..images.headers import facts as facts_of
-from ..images.preview import MAX_PICTURE_BYTES, POINTING_EDGE, Preview, make_preview
+from ..images.preview import MAX_PICTURE_BYTES, POINTING_EDGE, Preview, make_preview, pointing_text
 from ..inputs import InputImage
 from ..inputs.reader import InputReader
 from ..inputs.references import References
@@ -61,8 +60,20 @@ class View:
 class Viewer:
     """Shows the pictures of one user; an `ImageService` has one."""
 
-    def __init__(self, library: Library, references: References, reader: InputReader, *, cache: Path | None) -> None:
-        """Show pictures of `library`; `cache` is the folder for thumbnails, None to keep none."""
+    def __init__(
+        self,
+        library: Library,
+        references: References,
+        reader: InputReader,
+        *,
+        cache: Path | None,
+        own_folders: Callable[[], Sequence[Path]],
+    ) -> None:
+        """Show pictures of `library`; `cache` is the folder for thumbnails, None to keep none.
+
+        `own_folders` gives the output folders, which have the records of exported files.
+        """
+        self._own_folders = own_folders
         self._library = library
         self._references = references
         self._reader = reader
@@ -119,6 +130,10 @@ class Viewer:
         else:
             name, note = found.path.name if found.path else found.source, found.note
             known = await self._library.known_picture(None, found.file_sha256)
+            if known is None and (known := await self._exported_from(found.file_sha256)):
+                note = " ".join(
+                    filter(None, [note, f"It was exported from {known.picture.id}, which is described here."])
+                )
         # A comparison and a mask take the picture as an edit does: the mask's numbers are of what is sent.
         if request.against is not None:
             pictures = [await self._sent(found), *(await self._reader.read(request.against, None)).images]
@@ -131,6 +146,14 @@ class Viewer:
             data = await self._bytes(found)
             seen, said = await anyio.to_thread.run_sync(_preview_of, data, name, request.region)
         return View(name, seen, f"{said} {note}" if note else said, known)
+
+    async def _exported_from(self, digest: str) -> KnownPicture | None:
+        """The picture from which a file with this SHA-256 was exported; None if it was not, or is not known."""
+        from .export_record import parent_of
+
+        picture_id = await anyio.to_thread.run_sync(parent_of, digest, self._own_folders())
+        picture = await self._library.picture(picture_id) if picture_id else None
+        return None if picture is None else await self._library.known_picture(picture, "")
 
     async def _sent(self, found: Picture | InputImage) -> InputImage:
         return found if isinstance(found, InputImage) else await self._reader.read_saved(found)
@@ -156,9 +179,9 @@ def _calls_in_order(found: SearchResult) -> SearchResult:
 
 
 def _in_order(call: list[Picture]) -> list[Picture]:
-    """The pictures of a call, in which an exact edit comes before the model's picture that it was made from."""
+    """The pictures of a call, in which each comes before the one that it was made from."""
     ordered = call[::-1]
-    ordered.sort(key=lambda picture: not picture.record.is_composite)
+    ordered.sort(key=lambda picture: (not picture.record.is_derived, not picture.record.is_composite))
     return ordered
 
 
@@ -213,7 +236,7 @@ def _preview_of(data: bytes, name: str, region: str | None) -> tuple[Preview, st
     if shown is None:
         raise UnreadableSource(f"The picture {name} cannot be decoded.")
     whole = f"The whole picture, {facts.width}x{facts.height}"
-    return shown, f"{whole}, {_pointing(shown, (facts.width, facts.height))}"
+    return shown, f"{whole}, {pointing_text(shown, (facts.width, facts.height))}"
 
 
 def _compared(pictures: Sequence[InputImage]) -> tuple[Preview, str]:
@@ -235,16 +258,5 @@ def _masked_preview(image: InputImage, mask: InputImage, name: str) -> tuple[Pre
     except (ValueError, ChildFailed) as error:
         raise UnreadableSource(f"The mask of the picture {name} cannot be shown: {error}.") from None
     preview = Preview(pybase64.b64encode_as_string(data), MIME["jpeg"])
-    said = f"{mask.change} What stays is grey. The picture is {_pointing(preview, (image.width, image.height))}"
+    said = f"{mask.change} What stays is grey. The picture is {pointing_text(preview, (image.width, image.height))}"
     return preview, said
-
-
-def _pointing(preview: Preview, size: tuple[int, int]) -> str:
-    """The size at which a whole picture is shown, and how a mask says what was seen there."""
-    import pybase64
-
-    seen = facts_of(pybase64.b64decode(preview.base64))
-    if (seen.width, seen.height) == size:
-        return "shown at its own size. To point at a part in `mask`: `box LEFT,TOP WIDTHxHEIGHT`."
-    frame = f"{seen.width}x{seen.height}"
-    return f"shown at {frame}. To point at a part in `mask`: `box LEFT,TOP WIDTHxHEIGHT of {frame}`."

@@ -128,7 +128,7 @@ def _checked(weights: "Image.Image", what: str, how: str, error: type[GptImageEr
     box = weights.getbbox()
     read = f" ({how})" if how else ""
     if box is None or share < MIN_SHARE:
-        part = f"only {_percent(share)} of the picture" if box else "nothing"
+        part = f"{_percent(share)} of the picture" if box else "nothing"
         raise error(
             f"{what} marks {part} to change{read}: mark a larger part, and name the frame if the numbers are not pixels"
             " of the picture (`of 1` for shares from 0 to 1), or leave out `mask`."
@@ -161,5 +161,7 @@ def _answered(
 
 def _percent(share: float) -> str:
     """A share in per cent, with two digits that say something."""
+    if 0 < share < 0.00001:  # noqa: PLR2004 - it would be written as nothing
+        return "less than 0.001%"
     digits = 1 if share >= 0.001 or share == 0 else 3  # noqa: PLR2004 - a tenth of a per cent
     return f"{share:.{digits}%}"

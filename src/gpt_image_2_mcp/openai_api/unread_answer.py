@@ -16,6 +16,8 @@ from .bounded_body import MAX_PICTURE_BYTES
 READ_ON_S: Final = 5.0
 """Seconds without a byte after which no more is expected of an answer that cannot be read."""
 MAX_READ_ON_S: Final = 60.0
+MAX_HEAD_S: Final = 900.0
+"""Seconds for the head, as long as a whole answer may take: the caller has given it up by then."""
 MAX_HEAD_BYTES: Final = 256 * 1024
 """Bytes of a head with the interim answers (1xx) before it, whose number HTTP does not limit."""
 _PIECE: Final = 64 * 1024
@@ -32,6 +34,7 @@ class UnreadAnswer:
         self._stream: Any = None
         self._is_listening = False
         self._most = MAX_HEAD_BYTES
+        self._until = 0.0
 
     def note(self, event: str, info: Mapping[str, Any]) -> None:
         """Take an event of httpx2's `trace` extension."""
@@ -40,6 +43,7 @@ class UnreadAnswer:
         elif event == "http11.receive_response_headers.started":
             self.content.clear()
             self._is_listening = True
+            self._until = monotonic() + MAX_HEAD_S
         elif event == "http11.receive_response_headers.complete":
             self.content.clear()
             self._is_listening = False
@@ -57,6 +61,8 @@ class UnreadAnswer:
             data: bytes = read(max_bytes, timeout)
             if self._is_listening:
                 self.content += data
+                if monotonic() > self._until:
+                    raise httpcore2.ReadTimeout("the head of the answer takes too long")
                 if len(self.content) > self._most:
                     raise httpcore2.RemoteProtocolError("the head of the answer does not end")
             return data

@@ -55,7 +55,7 @@ Prompt = Annotated[str, Field(max_length=MAX_PROMPT), AfterValidator(_check_not_
 Size = Annotated[
     str,
     AfterValidator(normalize_size),
-    Field(description="auto or WxH: multiples of 16 to 3840, at most 3:1, 0.66 to 8.29 megapixels"),
+    Field(description="auto, WxH, ratio (16:9 4k) or name: story, og, banner, a4@150, app icon… Delivered exactly"),
 ]
 Quality = Annotated[
     Literal["auto", "low", "medium", "high", "xhigh", "max"],
@@ -114,6 +114,22 @@ Keep = Annotated[
     BeforeValidator(_normalize_choice),
     Field(description="exact: only what changed, the rest to the pixel; auto: exact with a mask"),
 ]
+Exported = Annotated[list[Source], Field(min_length=1, max_length=40, description="ids, 'last', numbers, paths")]
+Targets = Annotated[
+    list[str],
+    Field(
+        min_length=1,
+        max_length=40,
+        description="each: [crop L,T,R,B of WxH] [rotate 90] [flip] SIZE [FORMAT] [200kB] [FILE]. 'story jpeg',"
+        " 'hero.webp 1920x1080 200kB', 'a4@300 pdf', 'favicon', 'app icon' (all its sizes)",
+    ),
+]
+Fit = Annotated[
+    Literal["smart", "centre", "pad", "stretch"],
+    BeforeValidator(lambda value: "centre" if _normalize_choice(value) == "center" else _normalize_choice(value)),
+    Field(description="smart: crop round what matters; pad: all of it"),
+]
+Replace = Annotated[bool, Field(description="old files of this tool, unchanged since, go to the trash")]
 Extend = Annotated[
     str,
     AfterValidator(_check_extension),

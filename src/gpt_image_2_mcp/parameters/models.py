@@ -18,7 +18,9 @@ from .fields import (
     Background,
     Compression,
     Count,
+    Exported,
     Extend,
+    Fit,
     FromTurn,
     Images,
     JobId,
@@ -34,14 +36,17 @@ from .fields import (
     Prefix,
     Prompt,
     Quality,
+    Replace,
     SessionId,
     Since,
     Size,
     Source,
+    Targets,
     Until,
     User,
 )
 from .normalize import normalize
+from .sizes import MAX_WEBP_EDGE, parse_edges
 from .validation import explain
 
 COSTLIEST_INPUT = (1536, 1024)
@@ -107,6 +112,10 @@ class Options(PricedOptions):
             raise ValueError(
                 f"`background` {self.background!r} needs an output_format that holds transparency; got 'jpeg'."
                 " Set output_format to 'png' or 'webp'"
+            )
+        if self.output_format == "webp" and max(parse_edges(self.size) or (0,)) > MAX_WEBP_EDGE:
+            raise ValueError(
+                f"a WebP has edges of at most {MAX_WEBP_EDGE:,} pixels: set output_format to 'png' or 'jpeg'"
             )
         # The format of the picture in `like` is not known yet.
         is_png = self.output_format == "png" and (
@@ -310,6 +319,15 @@ class ShowImageRequest(Request):
         Annotated[list[Source], Field(min_length=1, max_length=3, description="compare with these; one: what differs")]
         | None
     ) = None
+
+
+class ExportRequest(WithOutputDir):
+    """Make files for use elsewhere of pictures: other sizes and formats, icons, paper."""
+
+    image: Exported
+    to: Targets
+    fit: Fit = "smart"
+    replace: Replace = False
 
 
 class GetJobRequest(Request):

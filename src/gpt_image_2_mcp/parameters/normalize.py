@@ -57,7 +57,7 @@ OTHER_NAMES: Mapping[str, tuple[str, ...]] = {
     "mask": ("mask_image", "mask_path", "mask_file", "mask_url"),
     "like": ("like_id", "similar_to"),
     "prompt": ("text", "description", "instruction", "instructions"),
-    "size": ("resolution", "dimensions", "image_size", "aspect_ratio", "ratio"),
+    "size": ("resolution", "dimensions", "image_size", "aspect", "aspect_ratio", "ratio"),
     "n": ("count", "num_images", "num_pictures", "number_of_images", "number_of_pictures", "num_outputs"),
     "output_format": ("format", "file_format", "image_format", "file_type"),
     "output_compression": ("compression",),
@@ -72,6 +72,9 @@ OTHER_NAMES: Mapping[str, tuple[str, ...]] = {
     "page": ("page_number",),
     "contact_sheet": ("sheet",),
     "region": ("box", "crop", "area"),
+    "to": ("targets", "target", "sizes", "size", "formats", "format", "exports"),
+    "fit": ("mode", "resize_mode"),
+    "replace": ("overwrite", "force"),
     "inputs": ("input_images", "num_inputs", "images", "image"),
 }
 """Other usual names of each parameter, which are understood where a request has no parameter of that name."""
@@ -137,8 +140,10 @@ def _plain(name: str) -> str:
 
 
 def _read_value(request: type[BaseModel], name: str, value: object) -> object:
-    if name in {"images", "against"}:
+    if name in {"images", "against"} or (name == "image" and "to" in request.model_fields):
         return _pictures(value)
+    if name == "to":
+        return _texts(value)
     if name in _PICTURES:
         return _picture(value)
     if name == "inputs" and isinstance(value, list):
@@ -181,6 +186,17 @@ def _unwrapped(value: object) -> object:
         if parts.keys() == {"text"} and isinstance(parts["text"], str):
             return parts["text"]
     return value  # pyright: ignore[reportUnknownVariableType]
+
+
+def _texts(value: object) -> object:
+    """The list of texts that a value stands for; one text may hold several, parted by semicolons, lines or commas."""
+    value = _from_text(value)
+    if not isinstance(value, str):
+        return value
+    texts = [part.strip() for part in re.split(r"[;\n]", value) if part.strip()]
+    if len(texts) == 1 and "crop" not in texts[0].lower():
+        texts = [part.strip() for part in texts[0].split(",") if part.strip()]
+    return texts
 
 
 def _pictures(value: object) -> object:

@@ -10,6 +10,7 @@ from ..billing.prices import Estimate, dollars
 from ..generation.charges import Budgets
 from ..parameters.fields import MAX_PICTURES
 from ..parameters.models import CostsRequest
+from ..parameters.sizes import made_size
 
 META_KEY = "gpt-image-2/costs"
 
@@ -45,7 +46,9 @@ def costs_result(
 
 def _estimate_line(request: CostsRequest, model: str, expected: Estimate | None) -> str:
     pictures = f"{request.n} pictures" if request.n > 1 else "1 picture"
-    what = f"{pictures} with {model}, size {request.size}, quality {request.quality}"
+    made = made_size(request.size)
+    size = request.size if made == request.size else f"{request.size} (made at {made})"
+    what = f"{pictures} with {model}, size {size}, quality {request.quality}"
     if request.n > MAX_PICTURES:
         what += f", in {-(-request.n // MAX_PICTURES)} calls"
     if request.inputs:

@@ -13,7 +13,7 @@ from mcp_types import CallToolResult, ContentBlock, ImageContent, TextContent
 
 from ..catalogue.session import ORIGINALS, Session, tree, turn_name
 from ..errors import JobAbandoned, shorten_line, shown
-from ..images.preview import Preview
+from ..images.preview import Preview, pointing_text
 from ..jobs.job import Job
 from ..jobs.report import MAX_TEXT, Report
 from ..redaction.printable import quoted_line
@@ -34,9 +34,18 @@ SESSION_URI = "gpt-image-2://sessions/{id}"
 
 def report_result(report: Report, pictures: Sequence[Preview]) -> CallToolResult:
     """The report as text, and the previews."""
-    content: list[ContentBlock] = [TextContent(text=report.text())]
+    content: list[ContentBlock] = [TextContent(text=report.text(shown=_pointing(report, pictures)))]
     content += [ImageContent(data=picture.base64, mime_type=picture.mime_type) for picture in pictures]
     return CallToolResult(content=content, _meta={META_KEY: report.as_dict()})
+
+
+def _pointing(report: Report, pictures: Sequence[Preview]) -> str:
+    """How a mask names what is seen in the previews, which all have one size; empty where it is not known."""
+    facts = report.wanted[0].facts
+    if not pictures or not facts.width:
+        return ""
+    what = "The picture is" if len(pictures) == 1 else "Each picture is"
+    return f"{what} {pointing_text(pictures[0], (facts.width, facts.height))}"
 
 
 def pending_result(call: Job, *, waited_s: float) -> CallToolResult:
@@ -174,7 +183,8 @@ def _standing(session: Session) -> str:
     """The turn that the next one is made from, with its prompt and file."""
     if session.next_parent == ORIGINALS:
         return "set back to the originals"
-    return f"at turn {session.head.number} {quoted_line(session.head.prompt)}, {session.head.path}"
+    exact = " (exact)" if session.head.picture.record.is_composite else ""
+    return f"at turn {session.head.number} {quoted_line(session.head.prompt)}, {session.head.path}{exact}"
 
 
 def _branches_note(session: Session) -> str:

@@ -19,6 +19,7 @@ from ..parameters.models import (
     CostsRequest,
     EditRequest,
     EndSessionRequest,
+    ExportRequest,
     GenerateRequest,
     GetJobRequest,
     ListImagesRequest,
@@ -30,6 +31,7 @@ from ..service.images import ImageService
 from .answer_room import room_for_pictures
 from .consent import ConsentAnswer, require_consent
 from .cost_results import costs_result
+from .export_results import export_result
 from .given_up_calls import NOTE_JOB
 from .library_results import list_result, show_result
 from .read_consent import ReadAnswer, allow_reading
@@ -133,6 +135,17 @@ async def show_image(request: ShowImageRequest, call: Call, reading: ReadAnswer)
         return show_result(await _service(call).viewer.show(request))
 
 
+async def export_image(request: ExportRequest, call: Call, reading: ReadAnswer) -> CallToolResult:
+    """Make files of pictures for use elsewhere: other sizes, formats, icons, print; crop, rotate, flip.
+
+    Instead of a new picture where only size or format is wrong. Answers with each file's path and bytes, what was cut,
+    and a sheet. Replaces no file without `replace`. Free, local.
+    """
+    allow_reading(reading, _service(call))
+    async with room_for_pictures():
+        return export_result(await _service(call).exporter.export(request))
+
+
 async def get_image_job(request: GetJobRequest, call: Call) -> CallToolResult:
     """Fetch the answer of a call that gave a job_id, waiting up to a minute.
 
@@ -172,6 +185,7 @@ def all_tools() -> tuple[Tool, ...]:
     """Every tool, in the order in which clients show them."""
     paid = ToolAnnotations(read_only_hint=False, destructive_hint=False)
     ends = ToolAnnotations(read_only_hint=False, destructive_hint=True, idempotent_hint=True, open_world_hint=False)
+    local = ToolAnnotations(read_only_hint=False, destructive_hint=False, open_world_hint=False)
     reads = ToolAnnotations(read_only_hint=True, open_world_hint=False)
     # What a mask names is looked for by a model of the API.
     looks = ToolAnnotations(read_only_hint=True)
@@ -184,6 +198,7 @@ def all_tools() -> tuple[Tool, ...]:
         RequestTool.of(list_edit_sessions, ListSessionsRequest, title="List edit sessions", annotations=reads),
         RequestTool.of(list_images, ListImagesRequest, title="Find pictures", annotations=reads),
         RequestTool.of(show_image, ShowImageRequest, title="Look at a picture", annotations=looks),
+        RequestTool.of(export_image, ExportRequest, title="Export for use elsewhere", annotations=local),
         RequestTool.of(get_image_job, GetJobRequest, title="Fetch a running picture", annotations=reads),
         RequestTool.of(cancel_image_job, CancelJobRequest, title="Stop a queued picture", annotations=ends),
         RequestTool.of(image_costs, CostsRequest, title="What pictures cost", annotations=reads),

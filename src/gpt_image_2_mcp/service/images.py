@@ -33,6 +33,7 @@ from ..jobs.news import NewsFeed
 from ..jobs.report import Report
 from ..jobs.runner import JobRunner, ProgressCallback
 from ..jobs.serialization import TOOLS
+from ..library.exporter import Exporter
 from ..library.library import Library
 from ..library.viewer import Viewer
 from ..parameters.capabilities import check_model
@@ -40,6 +41,7 @@ from ..parameters.models import (
     ContinueSessionRequest,
     CostsRequest,
     EndSessionRequest,
+    ExportRequest,
     GenerateRequest,
     PaidRequest,
     RequestT,
@@ -64,7 +66,7 @@ INCOMPLETE = (
 class ImageService:
     """Makes and edits pictures, keeps edit sessions, and tells the costs; `app.open_service` opens one.
 
-    Work on pictures that exist is in `library` (find, export, rebuild) and `viewer` (show, contact sheet).
+    Work on pictures that exist is in `library` (find, copy, rebuild), `viewer` (show, contact sheet) and `exporter`.
     """
 
     def __init__(
@@ -82,11 +84,13 @@ class ImageService:
         news: NewsFeed,
         library: Library,
         viewer: Viewer,
+        exporter: Exporter,
     ) -> None:
         """Use the parts that `app.open_service` made."""
         self.settings = settings
         self.library = library
         self.viewer = viewer
+        self.exporter = exporter
         self.news = news
         self._pipeline = pipeline
         self._spending = spending
@@ -250,11 +254,13 @@ class ImageService:
             return request
         return await with_model_of_turn(request, self.settings, self._writer)
 
-    async def find_private(self, request: PaidRequest | ShowImageRequest) -> list[PrivateFile]:
+    async def find_private(self, request: PaidRequest | ShowImageRequest | ExportRequest) -> list[PrivateFile]:
         """The files that a request names and that are read only with the person's yes."""
         match request:
             case GenerateRequest():
                 return []
+            case ExportRequest():
+                references = request.image
             case ShowImageRequest():
                 references = [request.image, *([request.mask] if request.mask else ()), *(request.against or ())]
             case _:

@@ -61,7 +61,8 @@ def saved_files(folder: Path, stem: str) -> list[Path]:
         OSError: the folder cannot be listed.
 
     """
-    own_name = re.compile(rf"{re.escape(stem)}(-\d+)?({EXACT_SUFFIX}|{TRANSPARENT_SUFFIX})?\.[a-z0-9]+")
+    suffixes = rf"{EXACT_SUFFIX}|{TRANSPARENT_SUFFIX}|-\d+x\d+"
+    own_name = re.compile(rf"{re.escape(stem)}(-\d+)?({suffixes})?\.[a-z0-9]+")
     return sorted(path for path in folder.iterdir() if own_name.fullmatch(path.name))
 
 
@@ -95,7 +96,7 @@ class Name:
 
 @dataclass(frozen=True, slots=True)
 class SavedImage:
-    """A picture on the disk: the API's bytes or a composite, and what they are."""
+    """A picture on the disk: the API's bytes, a composite, or one in another size, and what they are."""
 
     path: Path
     facts: Facts
@@ -104,18 +105,29 @@ class SavedImage:
     broken: bool = False
     """Whether the file is damaged: it is kept as it came, and not shown."""
     made_from: str | None = None
-    """The id of the API's picture that a composite was made from; None for what the API sent."""
+    """The id of the picture that this one was made from here; None for what the API sent."""
     also_from: str | None = None
     """The id of a second picture that it was made from: the same subject on another ground."""
     proof: Mapping[str, Any] | None = None
     """What was counted in it; see `pixels.proof_text`, and `pixels.matte_text` for a transparent background."""
     ground_prompt: str | None = None
     """What was sent about the ground behind the subject, with the prompt or in its place; None where nothing was."""
+    change: str | None = None
+    """How a picture was brought to the size that was asked for; None for one that was not."""
 
     @property
     def id(self) -> str:
         """The file's name without its extension."""
         return self.path.stem
+
+    @property
+    def role(self) -> Literal["delivered", "transparent", "exact", "model"]:
+        """What it is of its job: what was asked for in another size, a composite, or what the API sent."""
+        if self.change:
+            return "delivered"
+        if self.made_from is None:
+            return "model"
+        return "transparent" if self.path.stem.endswith(TRANSPARENT_SUFFIX) else "exact"
 
     @property
     def mime_type(self) -> str:

@@ -1,0 +1,279 @@
+"""`Exporter`: makes files for use elsewhere of pictures: other sizes and formats, icons, paper; free and local."""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+import anyio.to_thread
+
+from ..catalogue.picture_record import Picture
+from ..errors import BadRequest, ChildFailed, GptImageError, UnreadableSource, shown
+from ..generation.output_dirs import OutputDirs
+from ..images.deriving import derive_in_child
+from ..images.formats import SHOWN, sniff
+from ..images.headers import facts
+from ..images.icon_lists import icons_of, lists_of
+from ..images.provenance import MADE_BY_MODEL, PARTLY_BY_MODEL, xmp_of
+from ..images.validate import ValidatedImage, accepted_format, validate
+from ..inputs import InputImage
+from ..inputs.reader import InputReader
+from ..parameters.models import ExportRequest
+from ..parameters.targets import Target, read_targets
+from ..paths.prefix import safe_prefix
+from ..storage.time_limit import run_in_time
+from .contact_sheet import MAX_CELLS, Cell, draw_sheet
+from .export_write import ExportWriter
+from .sheet_files import keep_sheet
+from .text import not_shown_text
+
+MIME: Final = {
+    **{kind: f"image/{kind}" for kind in ("png", "jpeg", "webp", "avif", "tiff", "icns")},
+    "ico": "image/x-icon",
+    "pdf": "application/pdf",
+    "json": "application/json",
+}
+_ENDINGS: Final = {"jpeg": "jpg", "tiff": "tif"}
+
+
+@dataclass(frozen=True, slots=True)
+class ExportedFile:
+    """A file that was written, or was there already with the same bytes."""
+
+    target: str
+    path: Path
+    width: int | None
+    height: int | None
+    size_bytes: int
+    mime_type: str
+    how: str
+    """What was cut off, scaled, lowered or replaced, in words."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """The file as JSON for programs."""
+        return {
+            "target": self.target,
+            "file_path": str(self.path),
+            "width": self.width,
+            "height": self.height,
+            "size_bytes": self.size_bytes,
+            "mime_type": self.mime_type,
+            "how": self.how,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class ExportOutcome:
+    """What came of an export."""
+
+    files: tuple[ExportedFile, ...]
+    failures: tuple[str, ...]
+    """A sentence for each target of which nothing was made."""
+    sheet: bytes | None
+    sheet_path: Path | None
+    was_made_here: bool
+    """Whether a picture of a model is among them, so that the files have no Content Credentials."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """A picture to export."""
+
+    stem: str
+    data: bytes
+    sha256: str
+    picture: Picture | None
+
+    @property
+    def xmp(self) -> str:
+        """The XMP of what is made of it; none of a picture that was not made here."""
+        if self.picture is None:
+            return ""
+        return xmp_of(PARTLY_BY_MODEL if self.picture.record.is_composite else MADE_BY_MODEL, self.sha256)
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """One picture, one target, and where its files go, by their paths in a set ("" for the only file)."""
+
+    source: _Source
+    target: Target
+    kind: str
+    paths: dict[str, Path]
+
+
+class Exporter:
+    """Exports the pictures of one user; an `ImageService` has one."""
+
+    def __init__(self, reader: InputReader, output_dirs: OutputDirs, *, cache: Path | None) -> None:
+        """Read pictures with `reader`; `cache` is the folder for thumbnails, beside which sheets are kept."""
+        self._reader = reader
+        self._output_dirs = output_dirs
+        self._cache = cache
+
+    async def export(self, request: ExportRequest) -> ExportOutcome:
+        """Make the files of all targets of all pictures; a target that fails takes no other with it.
+
+        Raises:
+            BadRequest: a target is none, two have one name, or nothing could be made.
+            GptImageError: a picture cannot be read, or the folder may not be written.
+
+        """
+        targets = read_targets(request.to)
+        plans = await self._plans(request, targets)
+        writer = ExportWriter(self._output_dirs, replaces=request.replace)
+        files: list[ExportedFile] = []
+        failures: list[str] = []
+        cells: list[Cell] = []
+        for plan in plans:
+            try:
+                made, drawn = await anyio.to_thread.run_sync(partial(self._make, plan, request.fit, writer))
+            except GptImageError as error:
+                failures.append(f"{plan.target.text}: {error}")
+                continue
+            files += made
+            cells += [Cell(len(cells) + number, *cell) for number, cell in enumerate(drawn, start=1)]
+        if not files:
+            raise BadRequest("Nothing was exported. " + "\n".join(failures))
+        sheet, kept = await anyio.to_thread.run_sync(self._sheet, cells[:MAX_CELLS])
+        was_made_here = any(plan.source.picture for plan in plans)
+        return ExportOutcome(tuple(files), (*failures, *writer.notes), sheet, kept, was_made_here)
+
+    async def _plans(self, request: ExportRequest, targets: Sequence[Target]) -> list[_Plan]:
+        sources = [await self._read(reference) for reference in request.image]
+        plans: list[_Plan] = []
+        taken: dict[Path, str] = {}
+        for target in targets:
+            name = "/".join(part for part in (request.output_dir, target.folder) if part) or None
+            if target.folder.startswith(("/", "~")):
+                name = target.folder
+            folder = await self._output_dirs.in_time(name, partial(self._output_dirs.prepare, name))
+            for source in sources:
+                plan = _planned(source, target, folder)
+                for path in plan.paths.values():
+                    if path in taken:
+                        raise BadRequest(
+                            f"{shown(taken[path])} and {shown(target.text)} would both be {path.name}: give each a file"
+                            " name of its own, or export one picture at a time."
+                        )
+                    taken[path] = target.text
+                plans.append(plan)
+        return plans
+
+    async def _read(self, reference: str) -> _Source:
+        if reference.strip().lower().startswith(("http:", "https:", "data:")):
+            raise BadRequest(
+                "`image` is a picture that was made here or a file on this computer; got the address"
+                f" {shown(reference)}."
+            )
+        found = await self._reader.find(reference, prepare=_as_it_is)
+        if isinstance(found, InputImage):
+            return _Source(
+                safe_prefix(found.path.stem if found.path else "") or "picture", found.data, found.sha256, None
+            )
+        if not found.record.can_be_shown:
+            raise UnreadableSource(not_shown_text(found))
+        data = await anyio.to_thread.run_sync(self._reader.read_saved_bytes, found)
+        return _Source(found.id, data, found.record.sha256, found)
+
+    def _make(
+        self, plan: _Plan, fit: str, writer: ExportWriter
+    ) -> tuple[list[ExportedFile], list[tuple[str, bytes | None]]]:
+        """Make and write the files of one target; gives them, and the captions and thumbnails of the sheet. Blocks.
+
+        Raises:
+            BadRequest: it cannot be made so, or a file is there that is not replaced.
+            CannotSave: a file cannot be written.
+
+        """
+        source, target = plan.source, plan.target
+        writer.check(plan.paths.values())
+        size = facts(source.data)
+        edge = 1024 if target.icon_set else 0
+        goal = (target.size.width * target.size.height) if target.size else edge**2
+        try:
+            found = derive_in_child(
+                "export_task:export",
+                source.data,
+                pixels=2 * size.width * size.height + goal,
+                target=target.as_dict(),
+                kind=plan.kind,
+                fit=fit,
+                xmp=source.xmp,
+            )
+        except (ValueError, ChildFailed) as error:
+            raise BadRequest(f"{source.stem} {error}.") from None
+        files: list[ExportedFile] = []
+        drawn: list[tuple[str, bytes | None]] = []
+        for made, data, thumbnail in _parts(found.values["files"], found.data):
+            path = plan.paths[made["path"]]
+            told = {
+                "file": str(path),
+                "sha256": hashlib.sha256(data).hexdigest(),
+                "size_bytes": len(data),
+                "target": target.text,
+                "parent": {"id": source.picture.id if source.picture else None, "sha256": source.sha256},
+            }
+            was_there = run_in_time(path.parent, partial(writer.write, path, data, told))
+            how = "; ".join(filter(None, [_how(made, fit), was_there]))
+            mime = MIME[made["kind"]]
+            files.append(ExportedFile(target.text, path, made["width"], made["height"], len(data), mime, how))
+            if thumbnail:
+                name = path.name if target.name or target.icon_set else target.text
+                drawn.append((f"{name} {made['width']}x{made['height']}", thumbnail))
+        return files, drawn
+
+    def _sheet(self, cells: list[Cell]) -> tuple[bytes | None, Path | None]:
+        if not cells:
+            return None, None
+        sheet = draw_sheet(cells)
+        return sheet, keep_sheet(sheet, self._cache) if self._cache else None
+
+
+def _as_it_is(data: bytes, /, *, name: str = "The picture") -> ValidatedImage:
+    """The bytes of a file, with its transparency; what is no PNG, JPEG or WebP is converted as for an edit."""
+    if accepted_format(data, name=name) not in SHOWN:
+        return validate(data, name=name)
+    try:
+        return ValidatedImage(data, facts(data), None)
+    except ValueError as error:
+        raise UnreadableSource(f"{name} {error}.") from None
+
+
+def _planned(source: _Source, target: Target, folder: Path) -> _Plan:
+    if target.icon_set:
+        names = [icon.path for icon in icons_of(target.icon_set)] + list(lists_of(target.icon_set))
+        return _Plan(source, target, "png", {name: folder / name for name in names})
+    kind = target.kind or sniff(source.data[:64]) or "png"
+    words = safe_prefix(target.text) or kind
+    name = target.name or f"{source.stem}-{words}.{_ENDINGS.get(kind, kind)}"
+    return _Plan(source, target, kind, {"": folder / name})
+
+
+def _parts(files: list[dict[str, Any]], data: bytes) -> Iterator[tuple[dict[str, Any], bytes, bytes]]:
+    """The files that a child process has made, each with its bytes and its thumbnail's."""
+    start = 0
+    for made in files:
+        middle = start + made["bytes"]
+        end = middle + made["thumbnail"]
+        yield made, data[start:middle], data[middle:end]
+        start = end
+
+
+def _how(made: dict[str, Any], fit: str) -> str:
+    """What was done to a picture, in words."""
+    if made["kind"] == "json":
+        return "the list of the icons"
+    width, height = made["source"]
+    parts = [f"of {width}x{height}"]
+    if made["cut"] >= 0.001:  # noqa: PLR2004 - a tenth of a per cent
+        parts.append(f"{made['cut']:.1%} cut off")
+    if fit in {"pad", "stretch"} and (made["width"] * height != made["height"] * width):
+        parts.append("padded" if fit == "pad" else "stretched")
+    if made["scale"] > 1:
+        parts.append(f"scaled up {made['scale']:.2f} times, so it has no more detail")
+    elif made["scale"] < 1:
+        parts.append("scaled down")
+    return ", ".join([*parts, *filter(None, [made["note"]])])

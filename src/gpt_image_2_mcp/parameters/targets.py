@@ -1,0 +1,174 @@
+"""The targets of an export, as people say them: `1080x1080`, `story jpeg`, `og webp 200kB`, `favicon`, `hero.webp`.
+
+`read_target` takes the parts out of a text in any order: what is done to the picture first, the file's name, the most
+bytes, the format, and what is left is the size.
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from ..errors import BadRequest, shown
+from ..paths.plain_names import ALLOWED, is_plain, suggest_plain
+from .sizes import SizeWish, read_size
+
+FORMATS: Final = ("png", "jpeg", "webp", "avif", "tiff", "pdf", "ico", "icns")
+ICON_SETS: Final = {"favicon": "favicon", "favicons": "favicon", "app icon": "app icon", "app icons": "app icon"}
+MAX_TARGETS: Final = 40
+EXAMPLES: Final = "1080x1080, story jpeg, og webp 200kB, favicon, app icon, a4@300 pdf, hero.webp 1920x1080"
+
+_ENDING: Final = r"\.(png|jpe?g|webp|avif|tiff?|pdf|ico|icns)"
+_QUOTED: Final = re.compile(rf"[\"'`]([^\"'`]+{_ENDING})[\"'`]", re.IGNORECASE)
+_FILE: Final = re.compile(rf"(?:^|(?<=\s))((?:\S*/)?[^\s/]+{_ENDING})(?=[\s,]|$)", re.IGNORECASE)
+_LIMIT: Final = re.compile(
+    r"(?:\b(?:under|below|max(?:imum)?|at most|up to|within)|[<≤]=?)?\s*\b([0-9]+(?:\.[0-9]+)?)\s*(k|m)?i?"
+    r"(?:b|bytes?)\b",
+    re.IGNORECASE,
+)
+_NUMBER: Final = r"\s*([0-9]{1,6}(?:\.[0-9]+)?%?)\s*"
+_CROP: Final = re.compile(
+    rf"\bcrop\b{_NUMBER}[,\s]{_NUMBER}[,\s]{_NUMBER}[,\s]{_NUMBER}(?:\bof\s+([0-9]{{1,6}})(?:\s*[x×]\s*([0-9]{{1,6}}))?)?",
+    re.IGNORECASE,
+)
+_ROTATE: Final = re.compile(
+    r"\brotated?\s+(-?(?:90|180|270))\s*(?:°|degrees?)?(?:\s+(left|ccw|counterclockwise))?", re.IGNORECASE
+)
+_FLIP: Final = re.compile(r"\b(?:flip|mirror)(?:ped|ed)?(?:\s+(horizontal|vertical)(?:ly)?)?\b", re.IGNORECASE)
+_FORMAT: Final = re.compile(r"(?:^|(?<=[\s.]))(png|jpe?g|webp|avif|tiff?|pdf|ico|icns)(?=[\s,]|$)", re.IGNORECASE)
+_FILLERS: Final = re.compile(r"\b(?:as|at|to|a|an|the|size|file|format|named|called)\b|[,;]")
+_WHOLE: Final = frozenset({"", "original", "full size", "same", "own"})
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One thing to make of a picture."""
+
+    text: str
+    """As it was said."""
+    size: SizeWish | None = None
+    """None keeps the picture's own size."""
+    icon_set: str | None = None
+    kind: str | None = None
+    """The format; None keeps the picture's own."""
+    limit: int | None = None
+    """The most bytes."""
+    name: str | None = None
+    """The exact name of the file."""
+    folder: str = ""
+    """The folder before that name, within the output folder."""
+    steps: tuple[tuple[Any, ...], ...] = field(default_factory=tuple)
+    """What is done first: ("crop", left, top, right, bottom, frame), ("rotate", degrees), ("flip", how)."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """What the child process needs to know, as JSON."""
+        size = self.size
+        return {
+            "size": [size.width, size.height] if size and not size.ratio else None,
+            "ratio": list(size.ratio) if size and size.ratio else None,
+            "dpi": size.dpi if size else None,
+            "icon_set": self.icon_set,
+            "limit": self.limit,
+            "steps": [list(step) for step in self.steps],
+        }
+
+
+def read_targets(texts: Iterable[str]) -> list[Target]:
+    """Read a list of targets; raises BadRequest as `read_target` does."""
+    return [read_target(text) for text in texts]
+
+
+def read_target(text: str) -> Target:
+    """Read one target.
+
+    Raises:
+        BadRequest: it is none, or contradicts itself, or its file name is not plain.
+
+    """
+    what = f"The target {shown(text)}"
+    path, rest = _take_path(text.strip())
+    steps, rest = _take_steps(rest, what)
+    limit, rest = _take_limit(rest)
+    kind = None
+    if found := _FORMAT.search(rest):
+        kind, rest = _format_of(found[1]), _without(rest, found)
+    folder, _, name = path.replace("\\", "/").rpartition("/")
+    if name:
+        _check_name(name, what)
+        ending = _format_of(name.rpartition(".")[2])
+        if kind and kind != ending:
+            raise BadRequest(f"{what} names a {ending} file and the format {kind}: leave one of them out.")
+        kind = ending
+    words = " ".join(_FILLERS.sub(" ", rest).split())
+    is_plain_set = not (kind or limit or name) and words.lower() in ICON_SETS
+    if is_plain_set:
+        return Target(text, icon_set=ICON_SETS[words.lower()], steps=steps)
+    size = None
+    if words.lower() not in _WHOLE:
+        try:
+            size = read_size(words, what=f"{what}: its size")
+        except ValueError as error:
+            raise BadRequest(f"{error}. Targets are said so: {EXAMPLES}.") from None
+    return Target(text, size, None, kind, limit, name or None, folder, steps)
+
+
+def _without(text: str, found: re.Match[str]) -> str:
+    return f"{text[: found.start()]} {text[found.end() :]}"
+
+
+def _take_path(text: str) -> tuple[str, str]:
+    """The file's name with the folders before it, which may be quoted, and the rest."""
+    found = _QUOTED.search(text) or _FILE.search(text)
+    return (found[1], _without(text, found)) if found else ("", text)
+
+
+def _take_steps(text: str, what: str) -> tuple[tuple[tuple[Any, ...], ...], str]:
+    """What is done to the picture first, in the order in which it is said."""
+    steps: list[tuple[int, tuple[Any, ...]]] = []
+    for pattern, step_of in ((_CROP, _crop), (_ROTATE, _rotate), (_FLIP, _flip)):
+        while found := pattern.search(text):
+            steps.append((found.start(), step_of(found, what)))
+            # The places of the others stay.
+            text = text[: found.start()] + " " * (found.end() - found.start()) + text[found.end() :]
+    return tuple(step for _, step in sorted(steps, key=lambda step: step[0])), text
+
+
+def _take_limit(text: str) -> tuple[int | None, str]:
+    """The most bytes: a kB has 1,000 of them."""
+    found = _LIMIT.search(text)
+    if found is None:
+        return None, text
+    each = {"": 1, "k": 1000, "m": 1_000_000}[(found[2] or "").lower()]
+    return round(float(found[1]) * each), _without(text, found)
+
+
+def _format_of(word: str) -> str:
+    return {"jpg": "jpeg", "tif": "tiff"}.get(word.lower(), word.lower())
+
+
+def _check_name(name: str, what: str) -> None:
+    if not is_plain(name):
+        raise BadRequest(
+            f"{what}: a file cannot be called {shown(name)}, since its name is to be plain ({ALLOWED}). Call it"
+            f" {shown(suggest_plain(name))}."
+        )
+
+
+def _crop(found: re.Match[str], what: str) -> tuple[Any, ...]:
+    frame = [int(found[5]), int(found[6] or found[5])] if found[5] else None
+    if frame and not all(frame):
+        raise BadRequest(f"{what}: the frame of a crop has a width and a height.")
+    numbers = [float(number[:-1]) / 100 if number.endswith("%") else float(number) for number in found.groups()[:4]]
+    if any(number.endswith("%") for number in found.groups()[:4]):
+        frame = [1, 1]
+    if not (numbers[0] < numbers[2] and numbers[1] < numbers[3]):
+        raise BadRequest(f"{what}: a crop is LEFT,TOP,RIGHT,BOTTOM, so that the third number is above the first.")
+    return ("crop", *numbers, frame)
+
+
+def _rotate(found: re.Match[str], _: str) -> tuple[Any, ...]:
+    return ("rotate", int(found[1]) * (-1 if found[2] else 1))
+
+
+def _flip(found: re.Match[str], _: str) -> tuple[Any, ...]:
+    return ("flip", (found[1] or "horizontal").lower())

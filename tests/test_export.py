@@ -1,0 +1,261 @@
+"""Exports: files of pictures for use elsewhere, in other sizes and formats, under exact names."""
+
+import json
+import random
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image, ImageDraw
+from promises import promise
+from workbench import Bench, said
+
+from gpt_image_2_mcp.errors import BadRequest
+from gpt_image_2_mcp.images.attention import look_at
+from gpt_image_2_mcp.parameters.targets import read_target
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def trash(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """The system's trash, in the folder of the test."""
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    monkeypatch.setattr("send2trash.plat_other.HOMETRASH", str(tmp_path / "data" / "Trash"), raising=False)
+    return tmp_path / "data" / "Trash" / "files"
+
+
+def contents(folder: Path) -> list[bytes]:
+    return [path.read_bytes() for path in folder.iterdir()]
+
+
+def where(file: dict[str, Any]) -> Path:
+    return Path(file["file_path"])
+
+
+async def exported(bench: Bench, to: object, **given: Any) -> tuple[list[dict[str, Any]], str]:
+    arguments = {"image": "photo.png", "output_dir": "public/img", "to": to, **given}
+    result = await bench.call("export_image", **arguments)
+    assert not result.is_error, said(result)
+    return (result.meta or {})["gpt-image-2/result"]["files"], said(result)
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("1080x1080", {"size": "1080x1080"}),
+        ("story jpeg", {"size": "1080x1920", "kind": "jpeg"}),
+        ("og webp 200kB", {"size": "1200x630", "kind": "webp", "limit": 200_000}),
+        ("a WebP file at 1920x1080, under 1.5 MB", {"size": "1920x1080", "kind": "webp", "limit": 1_500_000}),
+        ("a4@300 pdf", {"size": "2480x3508@300", "kind": "pdf"}),
+        ("50x70 cm @ 100 tiff", {"size": "1969x2756@100", "kind": "tiff"}),
+        ("hero.webp", {"kind": "webp", "name": "hero.webp"}),
+        (
+            "public/img/hero.JPG 16:9 4k",
+            {"size": "3840x2160", "kind": "jpeg", "name": "hero.JPG", "folder": "public/img"},
+        ),
+        ("'my hero.png' thumbnail", {"size": "1280x720", "kind": "png", "name": "my hero.png"}),
+        ("App Icon", {"icon_set": "app icon"}),
+        ("favicon", {"icon_set": "favicon"}),
+        ("favicon png", {"size": "512x512", "kind": "png"}),
+        ("rotate 90 flip square", {"size": "1080x1080", "steps": (("rotate", 90), ("flip", "horizontal"))}),
+        ("flip vertically rotate 180", {"steps": (("flip", "vertical"), ("rotate", 180))}),
+        ("crop 10,20,300,400 of 1024x683 png", {"kind": "png", "steps": (("crop", 10, 20, 300, 400, [1024, 683]),)}),
+        ("crop 10% 0% 90% 50%", {"steps": (("crop", 0.1, 0, 0.9, 0.5, [1, 1]),)}),
+    ],
+)
+def test_a_target_is_said_as_people_say_it(text: str, found: dict[str, Any]) -> None:
+    target = read_target(text)
+    seen = {name: getattr(target, name) for name in ("icon_set", "kind", "limit", "name", "folder", "steps")}
+    seen["size"] = target.size.text if target.size else None
+    assert {name: value for name, value in seen.items() if value} == found
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("large", "its size is auto"),
+        ("hero.webp png", "names a webp file and the format png"),
+        ("-rf.png", "cannot be called '-rf.png'"),
+        ("con.png", "Call it '_con.png'"),
+        ("crop 9,9,3,3 square", "LEFT,TOP,RIGHT,BOTTOM"),
+        ("40000x40000", "16 to 20,000 pixels"),
+    ],
+)
+def test_a_target_that_is_none_is_refused_with_the_rule(text: str, why: str) -> None:
+    with pytest.raises(BadRequest, match=re.escape(why)):
+        read_target(text)
+
+
+async def test_a_hero_is_exactly_the_file_that_was_asked_for(bench: Bench) -> None:
+    answer = await bench.made("generate_image", prompt="a lighthouse", size="1536x1024")
+    before = answer.path.read_bytes()
+    files, text = await exported(bench, "hero.webp under 40kB at 1920x1080", image="last")
+    (file,) = files
+    path = bench.working_dir / "public" / "img" / "hero.webp"
+    assert file["file_path"] == str(path)
+    assert (file["width"], file["height"], file["mime_type"]) == (1920, 1080, "image/webp")
+    assert file["size_bytes"] == path.stat().st_size <= 40_000
+    with Image.open(path) as image:
+        assert (image.size, image.format) == ((1920, 1080), "WEBP")
+        assert answer.report["images"][0]["sha256"] in image.info["xmp"].decode()
+    assert "15.6% cut off" in text
+    assert "scaled up 1.25 times" in text
+    assert "Content Credentials" in text
+    # Nothing but the file is left there, and the picture that it was made of is untouched.
+    assert [found.name for found in path.parent.iterdir()] == ["hero.webp"]
+    assert answer.path.read_bytes() == before
+    assert not bench.seen()[1:]
+    shown = said(await bench.call("show_image", image=str(path)))
+    assert f"exported from {answer.report['images'][0]['id']}" in shown
+    assert "prompt: a lighthouse" in shown
+
+
+async def test_every_format_is_written_as_it_is_called(bench: Bench) -> None:
+    bench.photo()
+    targets = ["story jpeg", "200x200 avif", "64x48 png", "a6@72 pdf", "a6@150 jpeg", "300x200 tiff", "48x48 ico"]
+    targets.append("512x512 icns")
+    files, _ = await exported(bench, targets)
+    assert [file["target"] for file in files] == targets
+    for file in files:
+        path = where(file)
+        assert path.stat().st_size == file["size_bytes"]
+        if path.suffix == ".pdf":
+            # 105x148 mm in points.
+            box = re.search(rb"MediaBox \[ ?0 0 ([0-9.]+) ([0-9.]+)", path.read_bytes())
+            assert box is not None
+            assert (round(float(box[1])), round(float(box[2]))) == (298, 420)
+            continue
+        with Image.open(path) as image:
+            assert image.size[0] in {file["width"], 1024}
+            if "@150" in file["target"]:
+                assert tuple(map(round, image.info["dpi"])) == (150, 150)
+
+
+async def test_an_icon_set_has_every_file_and_the_lists_name_them(bench: Bench) -> None:
+    picture = Image.new("RGBA", (600, 600), (0, 0, 0, 0))
+    ImageDraw.Draw(picture).ellipse((20, 20, 580, 580), fill=(200, 30, 60, 255))
+    picture.save(bench.working_dir / "photo.png")
+    files, text = await exported(bench, ["favicon", "app icon"], output_dir="icons")
+    folder = bench.working_dir / "icons"
+    listed = json.loads((folder / "AppIcon.appiconset" / "Contents.json").read_text())["images"]
+    for entry in listed:
+        with Image.open(folder / "AppIcon.appiconset" / entry["filename"]) as image:
+            assert image.mode == "RGB"
+            assert image.width == round(float(entry["size"].split("x")[0]) * int(entry["scale"][0]))
+    for icon in json.loads((folder / "site.webmanifest").read_text())["icons"]:
+        with Image.open(folder / icon["src"]) as image:
+            assert f"{image.width}x{image.height}" == icon["sizes"]
+            assert image.mode == "RGBA"
+    with Image.open(folder / "favicon.ico") as image:
+        assert {16, 32, 48, 256} <= {width for width, _ in image.info["sizes"]}
+    with Image.open(folder / "AppIcon.icns") as image:
+        assert (512, 512, 2) in image.info["sizes"]
+    assert {where(file) for file in files} == {path for path in folder.rglob("*") if path.is_file()}
+    assert "transparency on white" in text
+
+
+async def test_one_target_that_fails_takes_no_other_with_it(bench: Bench) -> None:
+    bench.photo()
+    files, text = await exported(bench, ["20x20 png 10b", "20x20 png", "crop 0,0,5000,20 50x50", "9000x9000"])
+    assert [file["target"] for file in files] == ["20x20 png"]
+    assert text.count("Not made: ") == 3
+    refused = await bench.refused("export_image", image="photo.png", to="20x20 webp 3b", output_dir="public/img")
+    assert "cannot be a webp of 3 bytes at 20x20: it has" in refused
+
+
+@promise("Writing", "An export replaces no file.")
+async def test_no_file_is_replaced_without_the_word(bench: Bench) -> None:
+    bench.photo()
+    there = bench.working_dir / "public" / "img" / "hero.png"
+    there.parent.mkdir(parents=True)
+    there.write_bytes(b"mine")
+    for replace in ({}, {"replace": True}):
+        text = await bench.refused(
+            "export_image", image="photo.png", to="hero.png 64x64", output_dir="public/img", **replace
+        )
+        assert "is there already" in text
+        assert there.read_bytes() == b"mine"
+    there.unlink()
+    there.symlink_to(bench.working_dir / "photo.png")
+    await bench.refused("export_image", image="photo.png", to="hero.png 64x64", output_dir="public/img", replace=True)
+    assert there.is_symlink()
+
+
+@promise(
+    "Writing", "With `replace`, an export replaces a file whose bytes an export wrote; the old one is in the trash."
+)
+async def test_what_an_export_wrote_is_replaced_if_it_was_not_changed(bench: Bench, trash: Path) -> None:
+    bench.photo()
+    (file,), _ = await exported(bench, "hero.png 64x64")
+    path = where(file)
+    first = path.read_bytes()
+    _, again = await exported(bench, "hero.png 64x64")
+    assert "there already with the same bytes" in again
+    text = await bench.refused("export_image", image="photo.png", to="hero.png 80x80", output_dir="public/img")
+    assert "With `replace`" in text
+    _, text = await exported(bench, "hero.png 80x80", replace=True)
+    assert "the old file is in the trash" in text
+    assert contents(trash) == [first]
+    with Image.open(path) as image:
+        assert image.size == (80, 80)
+    path.write_bytes(path.read_bytes() + b"edited by hand")
+    text = await bench.refused(
+        "export_image", image="photo.png", to="hero.png 96x96", output_dir="public/img", replace=True
+    )
+    assert "was changed since: it stays" in text
+    assert path.read_bytes().endswith(b"edited by hand")
+
+
+@promise("Writing", "An export goes only to folders that pictures may be written to.")
+@pytest.mark.parametrize("to", [".git/hooks/x.png", "../../../etc/x.png", "~/.ssh/x.png", "/etc/x.png"])
+async def test_a_folder_in_a_name_is_guarded_as_every_output_folder(bench: Bench, to: str) -> None:
+    bench.photo()
+    text = await bench.refused("export_image", image="photo.png", to=f"{to} 20x20", output_dir=".")
+    assert "No picture is written to" in text
+
+
+async def test_two_files_of_one_name_are_refused_before_anything_is_made(bench: Bench) -> None:
+    bench.photo()
+    text = await bench.refused("export_image", image="photo.png", to=["x.png 20x20", "x.png 30x30"], output_dir="out")
+    assert "would both be x.png" in text
+    assert not (bench.working_dir / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("fit", "corner", "middle"),
+    [("pad", (0, 0, 255), (255, 0, 0)), ("stretch", (0, 0, 255), (255, 0, 0)), ("centre", (255, 0, 0), (255, 0, 0))],
+)
+async def test_a_picture_is_fitted_as_it_is_said(
+    bench: Bench, fit: str, corner: tuple[int, ...], middle: tuple[int, ...]
+) -> None:
+    picture = Image.new("RGB", (300, 100), "blue")
+    picture.paste("red", (60, 5, 240, 95) if fit == "pad" else (60, 0, 240, 100))
+    if fit == "pad":
+        picture.paste("blue", (0, 0, 300, 12))
+        picture.paste("blue", (0, 88, 300, 100))
+    picture.save(bench.working_dir / "photo.png")
+    (file,), _ = await exported(bench, "100x100", fit=fit)
+    with Image.open(file["file_path"]) as image:
+        assert image.getpixel((1, 50 if fit != "pad" else 1)) == corner
+        assert image.getpixel((50, 50)) == middle
+
+
+def test_a_smart_crop_keeps_the_subject() -> None:
+    """A subject at one side, on plain, striped and noisy grounds: the middle would cut it off."""
+    rng, kept = random.Random(5), list[float]()  # noqa: S311 - scenes for a test
+    for number in range(24):
+        width, height = 480, 270
+        ground = Image.effect_noise((width, height), 8 + 2 * (number % 6)).convert("RGB")
+        shade = Image.new("RGB", ground.size, tuple(rng.randrange(90, 200) for _ in range(3)))
+        picture = Image.blend(ground, shade, 0.8)
+        left = rng.choice([5, 360])
+        top = rng.randrange(20, 120)
+        pen = ImageDraw.Draw(picture)
+        pen.ellipse((left, top, left + 110, top + 130), fill=tuple(rng.randrange(256) for _ in range(3)))
+        pen.rectangle((left + 30, top + 40, left + 80, top + 60), fill=tuple(rng.randrange(256) for _ in range(3)))
+        x, _ = look_at(picture, (152, height))
+        start = min(max(x * width - 76, 0), width - 152)
+        kept.append(max(min(left + 110, start + 152) - max(left, start), 0) / 110)
+    assert sum(share >= 0.9 for share in kept) >= 0.85 * len(kept), kept

@@ -112,6 +112,7 @@ docs: $(VENV) ## write the generated parts of the documents, and the demo's pict
 	cp demo-output/contact-sheet.jpg demo-output/session-tree.txt docs/
 	$(BIN)/python docs/exact_edits.py
 	$(BIN)/python docs/generate.py
+	$(BIN)/python docs/transparency.py
 	$(BIN)/python -m release.registry
 
 .PHONY: bundle

@@ -20,6 +20,7 @@ from .figures import Figures, NotMeasured
 from .growth import measure_growth
 from .load import measure_at_once, measure_in_a_row
 from .machine import described, with_end
+from .mattes import measure_mattes
 from .parts import measure_parts
 from .peers import read_peers
 from .pieces import measure_pieces
@@ -41,6 +42,7 @@ SECTIONS: Mapping[str, Callable[[Workspace], None]] = {
     "loop": measure_event_loop,
     "steps": measure_steps,
     "catalogue": measure_catalogue,
+    "mattes": measure_mattes,
     "exact": measure_exact_edits,
     "pieces": measure_pieces,
 }

@@ -20,6 +20,7 @@ NAVIGATION: Final = {
     "Making pictures": (
         "docs/tools.md",
         "docs/exact-edits.md",
+        "docs/transparency.md",
         "docs/exports.md",
         "docs/slow-pictures.md",
         "docs/costs.md",

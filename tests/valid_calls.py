@@ -71,8 +71,10 @@ def arguments_of(draw: st.DrawFn, tool: str) -> dict[str, Any]:
         arguments.pop("output_compression", None)
     if not arguments.get("filename_prefix", "").strip():
         arguments.pop("filename_prefix", None)
-    if arguments.get("background") == "transparent" and arguments.get("output_format") == "jpeg":
+    if "transparent" in arguments.get("background", "") and arguments.get("output_format") == "jpeg":
         del arguments["background"]
+    if arguments.get("background") == "transparent-fine" and tool != "image_costs":
+        arguments.pop("n", None)
     return arguments
 
 

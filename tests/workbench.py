@@ -89,7 +89,7 @@ class Answer:
 
 def wanted(report: dict[str, Any]) -> list[dict[str, Any]]:
     """The images of a report that were asked for."""
-    used = {image.get("made_from") for image in report["images"]}
+    used = {image.get(name) for image in report["images"] for name in ("made_from", "also_from")}
     return [image for image in report["images"] if image["id"] not in used]
 
 

@@ -31,6 +31,7 @@
         ├── ModerationRefused   the prompt or a picture was refused; never retried
         ├── RateLimited         wait `retry_after` seconds
         ├── RouteRefused        this backend has no such route: an edit may take another one
+        ├── TransparencyRefused the model makes no transparent pictures: they can be cut out of a plain ground
         ├── Unavailable         nothing was billed; the call can be repeated later
         ├── OutcomeUnknown      the answer was lost on the way: it may have been billed
         └── BadAnswer           the answer holds no usable picture
@@ -297,6 +298,10 @@ class RateLimited(ApiError):
 
 class RouteRefused(ApiError):
     """This backend does not serve the route, or not with this model."""
+
+
+class TransparencyRefused(ApiError):
+    """The model makes no transparent pictures; nothing was billed."""
 
 
 class Unavailable(ApiError):

@@ -31,6 +31,8 @@ MAX_SHORT_TEXT = 300
 """Characters of a short text, such as a model's name."""
 UNKNOWN_MODEL = "unknown"
 """The model of a picture of which little more than the file is known."""
+NO_MODEL = "none"
+"""The model of a picture that was made here without one, such as one that was cut out of its ground."""
 ShortText = Annotated[str, Field(max_length=MAX_SHORT_TEXT)]
 PlainPath = Annotated[str, Field(max_length=4096)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]

@@ -87,7 +87,7 @@ def _options(command: Callable[..., None]) -> Callable[..., None]:
         click.option("--quality", metavar="auto|low|medium|high|xhigh|max", help="low: drafts."),
         click.option("--model", metavar="NAME", help="Another image model than GPT_IMAGE_2_MODEL."),
         click.option("-n", "--n", type=int, metavar="1..10", help="How many pictures."),
-        click.option("--background", metavar="auto|opaque|transparent"),
+        click.option("--background", metavar="auto|opaque|transparent|transparent-fine"),
         click.option("--output-format", "--format", metavar="png|jpeg|webp"),
         click.option("--output-compression", type=int, metavar="0..100", help="jpeg and webp only."),
         click.option("--moderation", metavar="auto|low"),
@@ -128,6 +128,25 @@ def edit(ctx: click.Context, as_json: bool, sandbox: bool, **arguments: Any) -> 
     from ..parameters.models import EditRequest, parse
 
     request = parse(EditRequest, {**arguments, "images": list(arguments["images"])})
+    _run(request, as_json=as_json, sandbox=sandbox or ctx.obj)
+
+
+@commands.command("cut-out")
+@click.argument("image")
+@click.option("--output-format", "--format", metavar="png|webp")
+@click.option("-o", "--output-dir", metavar="FOLDER", help="Where to save. Default: your Pictures folder.")
+@click.option("--filename-prefix", "--prefix", metavar="WORDS", help="A word or two for the file's name.")
+@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON instead of the path.")
+@click.option("--sandbox", is_flag=True, help="The built-in sandbox's catalogue instead of yours.")
+@click.pass_context
+def cut_out(ctx: click.Context, as_json: bool, sandbox: bool, image: str, **arguments: Any) -> None:
+    """Cut a picture out of its plain ground, and print the path of the transparent one; free, and without a key.
+
+    IMAGE is a path, a URL, or the id of a picture that was made here.
+    """
+    from ..parameters.models import EditRequest, parse
+
+    request = parse(EditRequest, {**arguments, "images": [image], "background": "transparent"})
     _run(request, as_json=as_json, sandbox=sandbox or ctx.obj)
 
 

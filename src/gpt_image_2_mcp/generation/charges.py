@@ -24,7 +24,7 @@ from typing import Literal, TypeVar
 
 from ..billing.budgets import ChargeEnd, ChargeEntry, SpendingSummary, local_now
 from ..billing.prices import Estimate, Offer, estimate, offer
-from ..billing.tokens import Pixels, Quality, Size, Usage
+from ..billing.tokens import AUTO_SIZE, Pixels, Quality, Size, Usage
 from ..database.retry import retry_undone
 from ..errors import GptImageError
 from ..parameters.models import PricedOptions
@@ -59,6 +59,8 @@ class PricedRequest:
     n: int = 1
     inputs: Sequence[Pixels] = ()
     mask: Pixels | None = None
+    passes: int = 1
+    """Pictures that are made for each of the `n`: a second one is an edit of the first."""
     partial_images: int = 0
     """Unfinished pictures that are streamed before the finished one; OpenAI bills their tokens as well."""
 
@@ -91,6 +93,10 @@ class Spending:
         if self.budgets.any and not self._free:
             await self._writer.run(partial(_after_replay, retry_undone(charge.reserve)))
         return charge
+
+    def free_charge(self, job: str, request: PricedRequest) -> "Charge":
+        """The charge for a job that sends nothing: it has no row."""
+        return Charge(self.budgets, job, request, free=True)
 
     async def check_budgets(self, request: PricedRequest) -> Estimate | None:
         """Check that a request fits the budgets, and return its estimate; raises as `reserve` does."""
@@ -216,7 +222,9 @@ class Charge:
     @property
     def _entry(self) -> ChargeEntry:
         request = self._request
-        return ChargeEntry(request.model, request.options.size, request.options.quality, request.n, self._job)
+        return ChargeEntry(
+            request.model, request.options.size, request.options.quality, request.n * request.passes, self._job
+        )
 
 
 def _after_replay(work: Callable[[Repositories], ResultT], repositories: Repositories) -> ResultT:
@@ -247,17 +255,23 @@ def _max_tokens_seen(request: PricedRequest, repositories: Repositories) -> int 
 
 
 def _price(request: PricedRequest, *, size: Size, quality: Quality, max_tokens: int | None = None) -> Estimate | None:
-    return estimate(
+    made = partial(
+        estimate,
         request.model,
         text_tokens=request.text_tokens,
         size=size,
         quality=quality,
         n=request.n,
-        inputs=request.inputs,
-        mask=request.mask,
         partial_images=request.partial_images,
         max_tokens_seen=max_tokens,
     )
+    found = made(inputs=request.inputs, mask=request.mask)
+    if found is None or request.passes == 1:
+        return found
+    second = made(inputs=[AUTO_SIZE if size == "auto" else size])
+    if second is None:
+        return None
+    return Estimate(found.usage + second.usage, found.usd + second.usd, found.assumed)
 
 
 def _cheaper(request: PricedRequest, limit: Decimal) -> Offer | None:

@@ -20,6 +20,7 @@ from ..jobs.order import Order
 from ..parameters.extension import edges_of
 from ..parameters.models import PaidRequest
 from ..pixels.proof_text import no_composite_text, proof_warnings
+from ..storage.local_folder import EXACT_SUFFIX
 
 MEMORY: Final = 1400 << 20
 """Bytes that the child process may have: a picture of 24 megapixels takes 800 MB, one of 1024x1024 a fifth of that."""
@@ -42,11 +43,15 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Composite:
-    """An exact edit as a PNG, with its proof; or no bytes, and why. `warnings` are for the report."""
+    """A picture that was made of one of the API's, with its proof; or no bytes. `warnings` are for the report."""
 
     data: bytes = b""
     proof: Mapping[str, Any] | None = None
     warnings: tuple[str, ...] = ()
+    suffix: str = EXACT_SUFFIX
+    """How the name of its file ends."""
+    failure: str = ""
+    """Why there are no bytes, to go on after a colon."""
 
 
 class ExactEdits:
@@ -98,7 +103,7 @@ class ExactEdits:
             "added": part and part.added,
         }
         failure = ""
-        for original in self._originals(first):
+        for original in self.originals(first):
             try:
                 found = compute_in_child(
                     _TASK, original, model, mask, memory=MEMORY, seconds=SECONDS, max_data=MAX_DATA, **arguments
@@ -121,7 +126,7 @@ class ExactEdits:
             return Composite(found.data, proof, tuple(warnings))
         return Composite(warnings=(f"Nothing was kept to the pixel, and this is the model's own picture: {failure}.",))
 
-    def _originals(self, image: InputImage) -> list[bytes]:
+    def originals(self, image: InputImage) -> list[bytes]:
         """The bytes to keep: the file's own, with its alpha, bits and profile, or else what was sent of them."""
         found = [image.data]
         if image.path is not None:

@@ -8,13 +8,12 @@ import hashlib
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from functools import cached_property
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
 
 from ..errors import BadAnswer, BadRequest, GptImageError, shown
-from ..images import EXTENSION, SHOWN, WITH_ARTICLE, Facts, identify, sniff
+from ..images import EXTENSION, SHOWN, WITH_ARTICLE, Facts, sniff
 from ..images.formats import name_format
 from ..images.headers import facts
 from ..images.preview import Preview, check_pixels, make_preview, share_of
@@ -23,7 +22,6 @@ from ..openai_api.body_reader import ImageBytes
 from ..openai_api.threads import InFlightWrites
 from ..paths.policy import WritePolicy
 from ..storage.local_folder import (
-    EXACT_SUFFIX,
     RAW_PREFIX,
     RAW_SUFFIX,
     Name,
@@ -32,14 +30,12 @@ from ..storage.local_folder import (
     save_beside,
     save_image,
 )
+from .content import Content, is_text
 from .link_fetcher import LinkFetcher
 
 if TYPE_CHECKING:
     from .delivery import Delivered
     from .exact_edits import Composite
-
-MAX_PAGE_BYTES = 64 * 1024
-"""Bytes of a text, such as an error page, that comes in place of a picture; a longer one is saved as a file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,32 +52,13 @@ class SaveTarget:
     policy: WritePolicy
 
 
-class _Content:
-    """The bytes of a picture, their hash, and what they are."""
-
-    def __init__(self, data: bytes) -> None:
-        self.data = data
-
-    @cached_property
-    def sha256(self) -> str:
-        return hashlib.sha256(self.data).hexdigest()
-
-    @cached_property
-    def identified(self) -> tuple[Facts, bool]:
-        return identify(self.data)
-
-    def prepare(self) -> None:
-        """Compute both."""
-        _ = self.sha256, self.identified
-
-
 @dataclass(frozen=True, slots=True)
 class _PictureFile:
     """A picture that was just written."""
 
     number: int
     path: Path
-    content: _Content
+    content: Content
 
 
 class ImageSaver:
@@ -118,6 +95,10 @@ class ImageSaver:
         """The numbers of the saved pictures that `decode` has to decode, with their bytes."""
         self._exact: dict[int, tuple[SavedImage, bytes]] = {}
         """The composites by the numbers of the pictures that they were made from, with their bytes."""
+        self._second: set[int] = set()
+        """The numbers of the pictures that are the second that a composite was made from."""
+        self.ground_prompt: str | None = None
+        """What the requests that come now say about the ground behind the subject; see `SavedImage`."""
         self._delivered: dict[int, tuple[SavedImage, bytes]] = {}
         """The same for pictures in another size than the API made."""
         self.previews: dict[str, Preview] = {}
@@ -141,9 +122,10 @@ class ImageSaver:
         """All saved pictures: of each of the API what was made of it last, and then those behind these."""
         stages = [
             [held[number][0] for held in (self._delivered, self._exact) if number in held] + [self._saved[number]]
-            for number in sorted(self._saved)
+            for number in sorted(self._saved.keys() - self._second)
         ]
-        return [*(stage[0] for stage in stages), *(image for stage in stages for image in stage[1:])]
+        behind = [image for stage in stages for image in stage[1:]]
+        return [*(stage[0] for stage in stages), *behind, *(self._saved[number] for number in sorted(self._second))]
 
     def save_result(self, result: ApiResult) -> None:
         """Save every picture of a result. Blocks: called in the request's thread.
@@ -182,12 +164,47 @@ class ImageSaver:
             try:
                 self._add_exact(number, made)
             except GptImageError as error:
-                self.warnings.append(f"The exact edit could not be saved, and this is the model's own picture: {error}")
+                self.warnings.append(
+                    f"What was made of it could not be saved, and this is the model's own picture: {error}"
+                )
 
-    def _add_exact(self, number: int, made: "Composite") -> None:
+    def make_of_both(self, make: "Callable[[bytes, bytes], Composite]") -> None:
+        """Make a composite of the first saved picture and the last. Blocks. Raises nothing."""
+        if len(self._to_decode) < 2:  # noqa: PLR2004 - pictures
+            return
+        (number, first), (other, second) = self._to_decode[0], self._to_decode[-1]
+        made = make(first, second)
+        self.warnings += made.warnings
+        if not made.data:
+            return
+        try:
+            self._add_exact(number, made, also_from=self._saved[other].id)
+        except GptImageError as error:
+            self.warnings.append(f"The transparent picture could not be saved, and these are the model's own: {error}")
+            return
+        # It was decoded for the composite.
+        self._to_decode.pop()
+        self._second.add(other)
+
+    def note_proofs(self, look: "Callable[[bytes], Composite]") -> None:
+        """Have the saved pictures looked at as they came. Blocks. Raises nothing."""
+        for number, data in self._to_decode:
+            found = look(data)
+            self.warnings += found.warnings
+            self._saved[number] = replace(self._saved[number], proof=found.proof)
+
+    def add_own(self, made: "Composite") -> None:
+        """Save a picture that was made here, without the API; raises CannotSave."""
+        self.warnings += made.warnings
+        image = self._save_derived(1, made.data, made.suffix, EXTENSION[facts(made.data).format], None)
+        self._saved[1] = replace(image, proof=made.proof)
+        self._to_decode.append((1, made.data))
+
+    def _add_exact(self, number: int, made: "Composite", *, also_from: str | None = None) -> None:
         """Save a composite; raises CannotSave."""
-        image = self._save_derived(number, made.data, EXACT_SUFFIX, "png", self._saved[number])
-        self._exact[number] = (replace(image, proof=made.proof), made.data)
+        shape = facts(made.data)
+        image = self._save_derived(number, made.data, made.suffix, EXTENSION[shape.format], self._saved[number])
+        self._exact[number] = (replace(image, proof=made.proof, also_from=also_from), made.data)
 
     def deliver(self, make: "Callable[[SavedImage, bytes], Delivered]", suffix: str, extension: str) -> None:
         """Make what was asked for of each saved picture, or of its composite. Blocks. Raises nothing."""
@@ -204,19 +221,23 @@ class ImageSaver:
                 continue
             self._delivered[number] = (replace(image, change=made.change), made.data)
 
-    def _save_derived(self, number: int, data: bytes, suffix: str, extension: str, source: SavedImage) -> SavedImage:
+    def _save_derived(
+        self, number: int, data: bytes, suffix: str, extension: str, source: SavedImage | None
+    ) -> SavedImage:
         """Save what was made of a picture beside it; raises CannotSave."""
+        folders = (source.path.parent, *self._target.folders) if source else self._target.folders
         with self._in_flight:
             path, elsewhere = save_image(
                 data,
                 extension=extension,
                 name=replace(self._target.name, suffix=suffix),
                 number=number if self._n > 1 or number > 1 else None,
-                folders=(source.path.parent, *self._target.folders),
+                folders=folders,
                 policy=self._target.policy,
             )
         self.warnings += [elsewhere] if elsewhere else []
-        return SavedImage(path, facts(data), len(data), hashlib.sha256(data).hexdigest(), made_from=source.id)
+        made_from = source.id if source else None
+        return SavedImage(path, facts(data), len(data), hashlib.sha256(data).hexdigest(), made_from=made_from)
 
     def decode(self) -> None:
         """Decode the saved pictures, and make the previews of those to show if they are wanted. Blocks. Raises nothing.
@@ -282,7 +303,7 @@ class ImageSaver:
     def _save(self, picture: ImageBytes | ImageLink, result: ApiResult) -> "_PictureFile":
         """Write a picture to the disk; meanwhile, nothing but its hash and its header are looked at."""
         data = self._links.fetch(picture.url, result.reached_at) if isinstance(picture, ImageLink) else picture.data
-        if _is_text(data):
+        if is_text(data):
             beginning = shown(data[:60].decode("utf-8", "replace"))
             # The text of a link is not in the answer, which is kept.
             path = self.keep_raw(data) if isinstance(picture, ImageLink) else None
@@ -294,7 +315,7 @@ class ImageSaver:
         with self._numbering:
             self._count += 1
             number = self._count
-        target, content = self._target, _Content(data)
+        target, content = self._target, Content(data)
         folders = target.folders
         if result.sandbox:
             folders = tuple(target.sandbox_folders.get(folder, folder) for folder in folders)
@@ -321,17 +342,8 @@ class ImageSaver:
         """Add a picture that is on the disk to the results, with its hash and what it is."""
         content = file.content
         facts, broken = content.identified
-        self._saved[file.number] = SavedImage(file.path, facts, len(content.data), content.sha256, broken)
+        self._saved[file.number] = SavedImage(
+            file.path, facts, len(content.data), content.sha256, broken, ground_prompt=self.ground_prompt
+        )
         if not broken and facts.format in SHOWN:
             self._to_decode.append((file.number, content.data))
-
-
-def _is_text(data: bytes) -> bool:
-    """Whether bytes that came as a picture are a short text that is no drawing: a page with an error, for example."""
-    if len(data) > MAX_PAGE_BYTES or name_format(data):
-        return False
-    try:
-        text = data.decode()
-    except UnicodeDecodeError:
-        return False
-    return all(char.isprintable() or char.isspace() for char in text)

@@ -53,8 +53,9 @@ from .link_fetcher import LinkFetcher, backend_host
 from .load_ahead import load_ahead
 from .output_dirs import OutputDirs
 from .recorder import Recorder
-from .report_builder import build_report
+from .report_builder import build_own_report, build_report
 from .sent_request import as_made, image_request, with_largest_size, with_size
+from .transparency import Transparency, cut_out, ground_tokens
 
 
 class Pipeline:
@@ -86,6 +87,7 @@ class Pipeline:
         self._durations = durations
         self._news = news
         self._exact_edits = ExactEdits(sources)
+        self._transparency = Transparency(sources)
         self._in_flight = InFlightWrites()
 
     async def close(self) -> None:
@@ -100,8 +102,9 @@ class Pipeline:
             GptImageError: one of them is wrong; nothing was paid.
 
         """
-        await load_key(self._settings)
         request = job.request
+        if not getattr(request, "is_cut_out", False):
+            await load_key(self._settings)
         match request:
             case ContinueSessionRequest():
                 session, parent, inputs = await self.next_turn(request)
@@ -138,9 +141,12 @@ class Pipeline:
             GptImageError: there is no picture; whether one may be billed is recorded.
 
         """
+        if getattr(job.request, "is_cut_out", False):
+            return await self._cut_out(job, order)
         settings = self._settings
         asked = job.request
         request = image_request(job.model, asked, order)
+        way = ""
         # First: no folder is made for a call that a budget refuses.
         charge = await self._spending.reserve(job.id, self.priced(job.request, order.inputs, order.part))
         try:
@@ -154,7 +160,11 @@ class Pipeline:
             )
             backend = await self._backend.get()
             load_ahead()
-            outcome = await backend.send(request, job.status, saver)
+            if job.request.is_transparent:
+                sent = await self._transparency.send(backend, request, job.request, job.status, saver)
+                outcome, way = sent.outcome, sent.way
+            else:
+                outcome = await backend.send(request, job.status, saver)
         except BaseException as error:
             # A cancellation too: the charge must be settled or released whatever ends the job.
             if isinstance(error, ApiError):
@@ -166,6 +176,8 @@ class Pipeline:
             job.status.before_sending = do_nothing
         if self._exact_edits.is_wanted(job.request, order.inputs):
             await self._make_exact(job, order, saver)
+        elif way:
+            await anyio.to_thread.run_sync(self._transparency.finish, way, job.request, saver)
         if is_delivered_apart(asked):
             suffix = f"-{asked.size.partition('@')[0]}"
             work = partial(saver.deliver, partial(deliver, asked), suffix, extension_of(asked))
@@ -180,6 +192,35 @@ class Pipeline:
         report = replace(report, previews=saver.previews)
         self._news.publish(report.position.session_id if report.position else None)
         return report
+
+    def check(self, model: str, request: PaidRequest) -> None:
+        """Check what can be known of a request before anything is read or sent; raises BadRequest."""
+        self._transparency.check(model, request)
+
+    async def _cut_out(self, job: Job, order: Order) -> Report:
+        """Cut a picture out of its plain ground, save and record it. Nothing is sent, and nothing costs money.
+
+        Raises:
+            GptImageError: it has no plain ground, or the result cannot be saved.
+
+        """
+        charge = self._spending.free_charge(job.id, self.priced(job.request, order.inputs))
+        try:
+            target = await self._output_dirs.in_time(order.folder, partial(self._save_target, job, order))
+            saver = self._saver(job, target)
+            job.files.folder, job.files.stem = order.folder, saver.stem
+            originals = await anyio.to_thread.run_sync(self._exact_edits.originals, order.inputs.images[0])
+            made = await anyio.to_thread.run_sync(cut_out, originals, job.request)
+            await anyio.to_thread.run_sync(saver.add_own, made)
+        except BaseException as error:
+            await self._recorder.record_failure(job, charge, error)
+            raise
+        await anyio.to_thread.run_sync(saver.decode)
+        report = build_own_report(order, job.request, saver, sandbox=self._settings.sandbox)
+        report = await self._recorder.record_result(
+            job, order, report.redacted(self._settings.redact), charge, lost=0, policy=target.policy
+        )
+        return replace(report, previews=saver.previews)
 
     async def _make_exact(self, job: Job, order: Order, saver: ImageSaver) -> None:
         """Have the saved pictures put into the original; without the extra, a note says how to get it."""
@@ -230,8 +271,9 @@ class Pipeline:
         return PricedRequest(
             model=self._settings.model_for(request),
             options=as_made(options),
-            text_tokens=text_tokens(request.prompt, generation=not sizes),
+            text_tokens=text_tokens(request.prompt, generation=not sizes) + ground_tokens(request),
             n=request.count,
+            passes=request.passes,
             inputs=sizes,
             mask=mask,
             partial_images=self._settings.partial_images if request.count == 1 else 0,

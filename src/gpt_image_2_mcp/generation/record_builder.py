@@ -57,15 +57,16 @@ def records_of(
                 format=image.facts.format,
                 width=image.facts.width,
                 height=image.facts.height,
-                model=job.model,
+                model=report.model,
                 prompt=report.prompt[:MAX_PROMPT],
                 parameters=_parameters(job.request),
                 applied={name: _bounded(value) for name, value in report.applied.items()}
+                | ({"ground_prompt": _bounded(image.ground_prompt)} if image.ground_prompt else {})
                 | ({"size": f"{image.facts.width}x{image.facts.height}"} if image.facts.width else {})
                 | _damage(broken=image.broken),
                 usage=_share(report.usage, index, count) if image.made_from is None else None,
                 cost_usd=_cost(nano, index, count) if image.made_from is None and report.cost is not None else None,
-                parents=(*parents, *_origin_here(image, saved)),
+                parents=(*parents, *_origins_here(image, saved)),
                 made=made,
                 client=_bounded(job.client),
                 project=_bounded(project),
@@ -83,14 +84,14 @@ def _cost(nano: int, index: int, count: int) -> Decimal:
     return shares(nano, count)[index] * NANO_USD
 
 
-def _origin_here(image: SavedImage, saved: Mapping[str, SavedImage]) -> tuple[Origin, ...]:
-    """The picture that one was made from here, as one of its parents."""
-    source = saved.get(image.made_from or "")
-    if source is None:
-        return ()
-    path = str(source.path)
+def _origins_here(image: SavedImage, saved: Mapping[str, SavedImage]) -> list[Origin]:
+    """The pictures that one was made from here, as parents of it."""
+    sources = [saved[name] for name in (image.made_from, image.also_from) if name is not None and name in saved]
     role = "derived_from" if image.role == "delivered" else "model"
-    return (Origin(role=role, source=path, sha256=source.sha256, path=path, id=source.id),)
+    return [
+        Origin(role=role, source=str(each.path), sha256=each.sha256, path=str(each.path), id=each.id)
+        for each in sources
+    ]
 
 
 def _parameters(request: PaidRequest) -> dict[str, Any]:

@@ -257,7 +257,11 @@ def _charge_end(report: Report, charge: Charge, lost: int) -> ChargeEnd | None:
     if report.sandbox:
         return charge.failed(may_be_billed=False)
     return charge.settled(
-        usage=report.usage, usd=report.cost, request_id=report.request_id, lost=lost, n=report.requested["n"]
+        usage=report.usage,
+        usd=report.cost,
+        request_id=report.request_id,
+        lost=lost,
+        n=report.requested["n"] * report.passes,
     )
 
 

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from ..billing.prices import cost, host_cost
-from ..catalogue.picture_record import Origin
+from ..catalogue.picture_record import NO_MODEL, Origin
 from ..errors import shown
 from ..jobs.order import Order
 from ..jobs.report import Report
@@ -15,6 +15,7 @@ from ..openai_api.api_result import ApiResult
 from ..openai_api.request import ImageRequest, SendOutcome
 from ..parameters.models import PaidRequest
 from ..paths.prefix import safe_prefix
+from ..pixels.matte_text import is_matte
 from ..storage.local_folder import SavedImage
 from .image_saver import ImageSaver
 
@@ -54,15 +55,24 @@ def build_report(
         "format": image.facts.format,
         "background": first.background,
     }
+    is_cut = any(image.proof and is_matte(image.proof) for image in saver.wanted_first)
+    if options.is_transparent:
+        # Of what was cut out the API only knows the ground.
+        applied |= {"background": "transparent" if is_cut else first.background, "n": -(-len(images) // options.passes)}
+        applied |= {"format": saver.wanted_first[0].facts.format}
     usages = [result.usage for result in results if result.usage]
     # None rather than a sum that leaves a request out: it would be taken for the whole.
     usage = sum(usages[1:], usages[0]) if len(usages) == len(results) else None
     warnings = [*order.inputs.changes, *outcome.notes, *saver.warnings]
     warnings += [order.part.note] if order.part and order.part.note else []
-    warnings += _differences({**requested, "size": "auto" if is_part else options.size}, applied)
+    compared = {**requested, "size": "auto" if is_part else options.size}
+    # A picture that was to be transparent and is not has a warning of its own.
+    compared |= {"background": "auto"} if options.is_transparent else {}
+    warnings += _differences(compared, applied)
     warnings += _notes_on_place(order, request, images)
     warnings += [DAMAGED.format(name=image.path.name) for image in images if image.broken]
-    warnings += [f"One of the {n} pictures failed: {failure}" for failure in outcome.failures]
+    one = f"One of the {n} pictures" if n > 1 else "The second picture, for the other ground,"
+    warnings += [f"{one} failed: {failure}" for failure in outcome.failures]
     return Report(
         kind=order.kind,
         model=request.model,
@@ -76,6 +86,33 @@ def build_report(
         inputs=tuple(_input_name(origin) for origin in order.inputs.origins),
         warnings=tuple(Counter(warnings)),
         sandbox=first.sandbox,
+    )
+
+
+def build_own_report(order: Order, request: PaidRequest, saver: ImageSaver, *, sandbox: bool) -> Report:
+    """The report on a picture that was made here, without the API."""
+    image = saver.images[0]
+    shape = {"format": image.facts.format, "background": "transparent", "n": 1, "quality": None}
+    source = _input_name(order.inputs.origins[0])
+    return Report(
+        kind=order.kind,
+        model=NO_MODEL,
+        prompt=f"cut out of {source}",
+        requested={
+            "size": "auto",
+            "quality": "auto",
+            "n": 1,
+            "format": request.output_format,
+            "background": "transparent",
+        },
+        applied={"size": f"{image.facts.width}x{image.facts.height}", **shape},
+        images=(image,),
+        usage=None,
+        cost=Decimal(0),
+        request_id=None,
+        inputs=(source,),
+        warnings=tuple(Counter(saver.warnings)),
+        sandbox=sandbox,
     )
 
 

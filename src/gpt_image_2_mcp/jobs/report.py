@@ -9,10 +9,11 @@ from pydantic import AliasChoices, Field
 
 from ..billing.prices import dollars
 from ..billing.tokens import Usage
-from ..catalogue.picture_record import SessionPosition
+from ..catalogue.picture_record import NO_MODEL, SessionPosition
 from ..catalogue.session import position_lines
 from ..errors import shorten, shorten_line
 from ..images.preview import Preview
+from ..pixels.matte_text import is_matte, matte_text
 from ..pixels.proof_text import proof_text
 from ..storage.local_folder import Kind, SavedImage
 
@@ -63,14 +64,21 @@ class Report:
     @property
     def wanted(self) -> tuple[SavedImage, ...]:
         """The pictures that the person asked for, in order: all but those that others were made from."""
-        used = {image.made_from for image in self.images}
-        return tuple(image for image in self.images if image.id not in used)
+        return tuple(image for image in self.images if image.id not in self._used)
 
     @property
     def behind(self) -> tuple[SavedImage, ...]:
         """The pictures that others were made from: the API's own, and exact edits in their own size."""
-        used = {image.made_from for image in self.images}
-        return tuple(image for image in self.images if image.id in used)
+        return tuple(image for image in self.images if image.id in self._used)
+
+    @property
+    def _used(self) -> set[str | None]:
+        return {name for image in self.images for name in (image.made_from, image.also_from)}
+
+    @property
+    def passes(self) -> int:
+        """How many pictures the API was asked for, for each that the person wanted."""
+        return 2 if self.requested.get("background") == "transparent-fine" else 1
 
     def redacted(self, redact: Callable[[str], str]) -> "Report":
         """A copy without secrets in the texts that the user, the model or the backend wrote."""
@@ -119,19 +127,22 @@ class Report:
         for image in self.wanted:
             lines.append(str(image.path))
             lines += [image.change] if image.change else []
-            lines += [proof_text(image.proof)] if image.proof else []
+            lines += [_proof_text(image.proof)] if image.proof else []
         for image in self.behind:
-            name = "The exact edit in its own size" if image.role == "exact" else "The model's own picture"
-            lines.append(f"{name}: {image.path}")
-            lines += [proof_text(image.proof)] if image.proof else []
+            lines.append(f"{_BEHIND[image.role]}: {image.path}")
+            lines += [_proof_text(image.proof)] if image.proof else []
         lines += [shown] if shown else []
         lines += [f"From: {shorten_line(name, MAX_INPUT_NAME)}" for name in self.inputs]
-        lines.append(self._cost_line())
+        lines += [self._cost_line()] if self.model != NO_MODEL else []
         lines += [] if self.position is None else position_lines(self.position, self.tree)
         lines += [f"Note: {warning}" for warning in self.warnings]
         return shorten("\n".join(lines), MAX_TEXT)
 
     def _headline(self) -> str:
+        if self.model == NO_MODEL:
+            image = self.wanted[0]
+            size = f"{image.facts.width}x{image.facts.height}, {image.facts.format.upper()}, {image.size_bytes:,} bytes"
+            return f"Cut out: 1 picture, {size}. This was done here: nothing was sent, and it is free."
         verb = "Made" if self.kind == "image" else "Edited"
         count = len(self.wanted)
         first = self.wanted[0]
@@ -164,12 +175,27 @@ class Report:
         return f"{tokens}; {price}."
 
 
+def _proof_text(proof: Mapping[str, Any]) -> str:
+    return matte_text(proof) if is_matte(proof) else proof_text(proof)
+
+
+_BEHIND: Mapping[str, str] = {
+    "exact": "The exact edit in its own size",
+    "transparent": "The transparent picture in its own size",
+    "model": "The model's own picture",
+    "delivered": "The picture in another size",
+}
+"""What the pictures are that others were made from, by their roles."""
+
+
 def _image(image: SavedImage, *, has_roles: bool) -> dict[str, Any]:
     damage = {"broken": True} if image.broken else {}
     role: dict[str, Any] = {"role": image.role} if has_roles else {}
     role |= {"made_from": image.made_from} if image.made_from else {}
+    role |= {"also_from": image.also_from} if image.also_from else {}
     role |= {"proof": dict(image.proof)} if image.proof else {}
     role |= {"change": image.change} if image.change else {}
+    role |= {"ground_prompt": image.ground_prompt} if image.ground_prompt else {}
     return {
         "id": image.id,
         "file_path": str(image.path),

@@ -17,6 +17,7 @@ from ..errors import (
     OutcomeUnknown,
     RateLimited,
     RouteRefused,
+    TransparencyRefused,
     Unavailable,
     shown,
 )
@@ -210,7 +211,16 @@ def _translate_body(  # noqa: C901, PLR0912, PLR0915 - one arm a row of OpenAI's
             where = f" (parameter {shown(printable_line(body.param))})" if body.param else ""
             answered = f" with status {status}" if status is not None and not body.message else ""
             text = f"{name} refused the request{where}{answered}; {words}."
+            kind = TransparencyRefused if _refuses_transparency(body, status) else kind
     return kind(text, request_id=origin.request_id, status=status)
+
+
+def _refuses_transparency(body: ErrorBody, status: int | None) -> bool:
+    """Whether the model has no transparent backgrounds: OpenAI's words for that, which a proxy passes on."""
+    message = body.message.lower()
+    is_refusal = status in {HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY}
+    # With a format that holds no transparency, the model is not the reason.
+    return is_refusal and "transparent" in message and "background" in message and "format" not in message
 
 
 def _refuses_route(error: openai.APIStatusError) -> bool:

@@ -19,19 +19,18 @@ _WITHOUT_XHIGH = re.compile(r"gpt-image-(1|1\.5|1-mini|2)(-\d{4}-\d{2}-\d{2})?")
 _WITHOUT_TRANSPARENCY = re.compile(r"gpt-image-2(-\d{4}-\d{2}-\d{2})?")
 
 
+def has_no_transparency(model: str) -> bool:
+    """Whether OpenAI says that a model makes no transparent pictures; it did so for a while, and the API decides."""
+    return _WITHOUT_TRANSPARENCY.fullmatch(model) is not None
+
+
 def check_model(model: str, options: Options) -> None:
-    """Check that a model has the requested quality and background; an unknown model is taken to have all.
+    """Check that a model has the requested quality; an unknown model is taken to have all.
 
     Raises:
-        BadRequest: the model does not have the quality or the background.
+        BadRequest: the model does not have the quality.
 
     """
-    if options.background == "transparent" and _WITHOUT_TRANSPARENCY.fullmatch(model):
-        raise BadRequest(
-            f"`background` 'transparent' is not available with {model}. gpt-image-2.5-sunburst, gpt-image-2.5-flare"
-            " and the gpt-image-2.6 models make transparent pictures: name one of them in `model`, or leave"
-            " `background` out."
-        )
     if options.quality in ("xhigh", "max") and _WITHOUT_XHIGH.fullmatch(model):
         raise BadRequest(
             f"`quality` {options.quality!r} is not available with {model}, which has low, medium and high."

@@ -65,9 +65,9 @@ Quality = Annotated[
 Model = Annotated[str, AfterValidator(_check_model), Field(max_length=200, description="default: the server's")]
 Count = Annotated[int, Field(ge=1, le=MAX_PICTURES, description="how many")]
 Background = Annotated[
-    Literal["auto", "opaque", "transparent"],
+    Literal["auto", "opaque", "transparent", "transparent-fine"],
     BeforeValidator(_normalize_choice),
-    Field(description="transparent: png, webp; gpt-image-2.5-flare"),
+    Field(description="transparent: png, webp; -fine: hair, 2 paid"),
 ]
 OutputFormat = Annotated[
     Literal["png", "jpeg", "webp"], BeforeValidator(_normalize_choice), Field(description="of the file")

@@ -5,12 +5,13 @@ bounds and descriptions, are in `fields`; a rule about several fields is a valid
 """
 
 import unicodedata
-from collections.abc import Iterable, Mapping
-from typing import Annotated, Any, Self, TypeVar
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from ..errors import BadRequest
+from .base import Request
 from .fields import (
     MAX_INPUTS,
     Abandon,
@@ -53,56 +54,6 @@ COSTLIEST_INPUT = (1536, 1024)
 
 COMPRESSION_IGNORED = "`output_compression` was ignored: it is for jpeg and webp, and the format is png."
 
-PARAMETER_ORDER = (
-    "session_id",
-    "from_turn",
-    "prompt",
-    "like",
-    "images",
-    "mask",
-    "keep",
-    "extend",
-    "size",
-    "quality",
-    "model",
-    "n",
-    "background",
-    "output_format",
-    "output_compression",
-    "moderation",
-    "image",
-    "to",
-    "fit",
-    "output_dir",
-    "filename_prefix",
-    "user",
-)
-"""The order of parameters in a tool's schema, whichever base class a field comes from."""
-
-
-def _order_properties(schema: dict[str, Any]) -> None:
-    properties = schema.get("properties", {})
-    schema["properties"] = {name: properties[name] for name in (*PARAMETER_ORDER, *properties) if name in properties}
-
-
-class Request(BaseModel):
-    """The base of all requests: immutable, and an argument that it does not know is an error."""
-
-    # Each model is built at its first use: one call needs one of them.
-    model_config = ConfigDict(frozen=True, extra="forbid", json_schema_extra=_order_properties, defer_build=True)
-
-    _notes: tuple[str, ...] = ()
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """Sentences about arguments that were ignored, for the answer."""
-        return self._notes
-
-    def with_notes(self, notes: Iterable[str]) -> Self:
-        """The same request, with these notes added."""
-        self._notes = (*self._notes, *notes)
-        return self
-
 
 class PricedOptions(Request):
     """The options that determine what a picture costs."""
@@ -114,6 +65,11 @@ class PricedOptions(Request):
     @property
     def count(self) -> int:
         """How many pictures are asked for."""
+        return 1
+
+    @property
+    def passes(self) -> int:
+        """How many pictures are made for each that is asked for."""
         return 1
 
     def assumed_inputs(self) -> list[tuple[int, int]]:
@@ -131,11 +87,30 @@ class Options(PricedOptions):
     filename_prefix: Prefix | None = None
     user: User | None = None
 
+    @property
+    def is_transparent(self) -> bool:
+        """Whether the background is to be transparent."""
+        return self.background in {"transparent", "transparent-fine"}
+
+    @property
+    def passes(self) -> int:
+        """How many pictures are made for one that is asked for: the second has the same subject on another ground."""
+        return 2 if self.background == "transparent-fine" else 1
+
+    @model_validator(mode="after")
+    def _check_one_fine_picture(self) -> Self:
+        if self.passes > 1 and self.count > 1:
+            raise ValueError(
+                f"`background` 'transparent-fine' makes one picture a call, from two; got `n` {self.count}. Call again"
+                " for each, or take 'transparent'"
+            )
+        return self
+
     @model_validator(mode="after")
     def _check_formats_agree(self) -> Self:
-        if self.background == "transparent" and self.output_format == "jpeg":
+        if self.is_transparent and self.output_format == "jpeg":
             raise ValueError(
-                "`background` 'transparent' needs an output_format that holds transparency; got 'jpeg'."
+                f"`background` {self.background!r} needs an output_format that holds transparency; got 'jpeg'."
                 " Set output_format to 'png' or 'webp'"
             )
         if self.output_format == "webp" and max(parse_edges(self.size) or (0,)) > MAX_WEBP_EDGE:
@@ -198,9 +173,14 @@ class WithLike(Request):
     prompt: Prompt = ""
     like: Like | None = None
 
+    @property
+    def is_cut_out(self) -> bool:
+        """Whether nothing is to be made, and a picture that is there only loses its plain ground; free."""
+        return False
+
     @model_validator(mode="after")
     def _check_prompt_or_like(self) -> Self:
-        if not self.prompt and self.like is None:
+        if not self.prompt and self.like is None and not self.is_cut_out:
             raise ValueError(
                 "`prompt` is missing: say what to make, or name an earlier picture in `like` to use its own"
             )
@@ -217,6 +197,20 @@ class EditRequest(WithLike, WithImages, WithCount, Options, WithOutputDir):
     """Make pictures from input pictures and a prompt."""
 
     prompt: Annotated[Prompt, Field(description="what to change and keep; call images by number")] = ""
+
+    @property
+    def is_cut_out(self) -> bool:
+        """Whether image 1 is only cut out of its plain ground, here and for nothing: there is no prompt."""
+        return not self.prompt and self.like is None and self.background == "transparent"
+
+    @model_validator(mode="after")
+    def _check_cut_out(self) -> Self:
+        if self.is_cut_out and (len(self.images) > 1 or self.n > 1 or self.mask or self.extend):
+            raise ValueError(
+                "Without `prompt`, `background` 'transparent' cuts one picture out of its plain ground: give one in"
+                " `images`, without `mask`, `extend` and `n`; or say in `prompt` what to make"
+            )
+        return self
 
 
 class StartSessionRequest(WithImages, Options, WithOutputDir):
@@ -275,6 +269,12 @@ class CostsRequest(WithCount):
         None
     )
     inputs: Annotated[int, Field(ge=0, le=MAX_INPUTS + 1, description="an edit's input pictures")] = 0
+    background: Annotated[Literal["auto", "transparent-fine"], Field(description="fine: twice")] = "auto"
+
+    @property
+    def passes(self) -> int:
+        """How many pictures are made for each that is asked for."""
+        return 2 if self.background == "transparent-fine" else 1
 
     @property
     def prompt(self) -> str:

@@ -2,8 +2,9 @@
 
 - `GET /_sandbox/state`: the controls and counters of `Knobs`.
 - `GET /_sandbox/requests`: the recorded requests, newest last, without keys; of a file its size and SHA-256.
-- `POST /_sandbox/knobs`: any of `{"delay_s": 0.5, "hold": true, "drift": "mild", "faults": [{"kind": "error", "error":
-  "server_error"}]}`; `faults` replaces the queue, each with the fields of `Fault`. Answers the state.
+- `POST /_sandbox/knobs`: any of `{"delay_s": 0.5, "hold": true, "drift": "mild", "ground": "impure", "faults":
+  [{"kind": "error", "error": "server_error"}]}`; `faults` replaces the queue, each with the fields of `Fault`. Answers
+  the state.
 - `POST /_sandbox/release`: lets the held requests go on. Answers the state.
 """
 
@@ -16,6 +17,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from .drift import DRIFTS, Drift
 from .errors import ApiRefusal, Json, no_such_url, unknown
 from .faults import Fault, fault_from_json
+from .grounds import GROUND_KINDS, GroundKind
 from .http import REFUSED_KEY
 from .knobs import Knobs, recorded_json
 from .rules import is_object, refuse_type
@@ -61,7 +63,7 @@ async def set_knobs(request: Request) -> Response:
     if not is_object(body):
         raise refuse_type("body", body, expected="an object")
     for name in body:
-        if name not in ("delay_s", "hold", "faults", "drift"):
+        if name not in ("delay_s", "hold", "faults", "drift", "ground"):
             raise unknown(name)
     delay = body.get("delay_s", knobs.delay_s)
     if isinstance(delay, bool) or not isinstance(delay, int | float) or delay < 0:
@@ -71,6 +73,11 @@ async def set_knobs(request: Request) -> Response:
     drift: Drift | None = next((known for known in DRIFTS if known == named), None)
     if drift is None and named is not None:
         raise refuse_type("drift", named, expected=f"null or one of {', '.join(DRIFTS)}")
+    wanted = body.get("ground", knobs.ground)
+    ground: GroundKind | None = next((known for known in GROUND_KINDS if known == wanted), None)
+    if ground is None:
+        raise refuse_type("ground", wanted, expected=f"one of {', '.join(GROUND_KINDS)}")
+    knobs.ground = ground
     knobs.delay_s = float(delay)
     knobs.faults = faults
     knobs.drift = drift

@@ -49,14 +49,14 @@ def drifted(picture: Image.Image, drift: Drift, *, stencil: Image.Image | None, 
             return _patched(picture, stencil, rng)
         case "mild" | "bleed" | "resized":
             moved = _moved(picture, rng, shift=3, bend=0.0)
-            return _noisy(_tinted(moved, rng), seed)
+            return noisy(_tinted(moved, rng), seed)
         case "strong":
             moved = _tinted(_moved(picture, rng, shift=6, bend=1.2), rng, gamma=rng.between(0.93, 1.07))
             soft = moved.filter(ImageFilter.GaussianBlur(0.7))
             factor = rng.pick((0.8, 1.25))
             other = (round(picture.width * factor), round(picture.height * factor))
             soft = scaled(scaled(soft, other, Image.Resampling.BICUBIC), picture.size, Image.Resampling.BICUBIC)
-            return _noisy(soft, seed)
+            return noisy(soft, seed)
 
 
 def bled(stencil: Image.Image) -> Image.Image:
@@ -163,7 +163,7 @@ def _tinted(picture: Image.Image, rng: SeededRandom, *, gamma: float = 1.0) -> I
     return Image.merge(picture.mode, bands)
 
 
-def _noisy(picture: Image.Image, seed: object) -> Image.Image:
+def noisy(picture: Image.Image, seed: object) -> Image.Image:
     """Add noise of 1.7 levels (standard deviation) to each colour."""
     bands = list(picture.split())
     for place in range(min(3, len(bands))):

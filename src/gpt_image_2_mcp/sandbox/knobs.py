@@ -20,6 +20,7 @@ from starlette.requests import Request
 from .drift import Drift
 from .errors import Json, JsonObject
 from .faults import Fault, Route
+from .grounds import GroundKind
 
 MAX_RECORDED = 1000
 """Requests that are kept in `Knobs.requests`; the oldest are dropped beyond that."""
@@ -60,12 +61,14 @@ class Knobs:
     - `delay_s`: seconds that each request for pictures waits before its answer.
     - `faults`: the queue of faults, the next one first.
     - `drift`: what edits do to pixels that were to stay; None is `local` for an edit with a mask, and otherwise `none`.
+    - `ground`: how plain backgrounds come out that a prompt asks for.
     - `hold()` makes requests for pictures wait until `release()`; `wait_for(n)` returns once n of them have come in.
     """
 
     delay_s: float = 0.0
     faults: list[Fault] = field(default_factory=list[Fault])
     drift: Drift | None = None
+    ground: GroundKind = "plain"
     requests: deque[RecordedRequest] = field(default_factory=lambda: deque[RecordedRequest](maxlen=MAX_RECORDED))
     paid: int = 0
     """Pictures that were billed."""
@@ -142,6 +145,7 @@ class Knobs:
             "held": self.held,
             "faults": len(self.faults),
             "drift": self.drift,
+            "ground": self.ground,
             "requests": len(self.requests),
             "paid": self.paid,
             "painted": self.painted,

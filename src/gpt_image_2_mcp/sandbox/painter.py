@@ -7,14 +7,13 @@ leaves the rest of its input nearly as it was, so that a person sees how the tur
 
 import io
 import math
-import re
 from collections.abc import Sequence
-from typing import cast
 
 from PIL import Image, ImageDraw, ImageFilter, ImageOps, PngImagePlugin
 
 from .captions import Box, draw_card, draw_mark
 from .drift import Drift, bled, drifted
+from .grounds import GroundKind, asked_ground, changes_ground_only, put_on_ground, with_middle_only, with_room
 from .palette import Colour, SeededRandom, make_palette
 from .rules import MAX_ASPECT, MAX_EDGE, MAX_PIXELS, MIN_PIXELS, Format
 from .scenes import Size, draw_scene, scaled
@@ -30,32 +29,38 @@ _DOUBLED_PIXELS = 2_400_000
 _CARD_POSITIONS = ((0.0, 0.5), (1.0, 0.28), (0.0, 0.28), (1.0, 0.62), (0.5, 0.45), (0.0, 0.75), (1.0, 0.8))
 """Positions of an edit's card, as shares of the free width and height; two that follow one another do not overlap."""
 
-_GROUND = re.compile(r"background[^.#]{0,60}#([0-9a-f]{6})\b|#([0-9a-f]{6})\b[^.#]{0,60}background", re.IGNORECASE)
 
+def paint(
+    prompt: str,
+    size: Size,
+    *,
+    index: int,
+    transparent: bool,
+    note: str,
+    ground: Colour | None = None,
+    ground_kind: GroundKind = "plain",
+) -> Image.Image:
+    """Paint a new picture of `size` pixels; each `index` gives another one, and `note` is its small print.
 
-def paint(prompt: str, size: Size, *, index: int, transparent: bool, note: str) -> Image.Image:
-    """Paint a new picture of `size` pixels; each `index` gives another one, and `note` is its small print."""
+    `ground` is the colour of a plain background in place of the one that the prompt asks for.
+    """
     rng = SeededRandom(prompt, index)
     palette = make_palette(rng)
-    ground = None if transparent else _plain_ground(prompt)
+    asked = None if transparent else asked_ground(prompt)
+    ground = None if asked is None else ground or asked
     picture = draw_scene(rng, palette, _canvas_size(size), transparent=transparent or ground is not None)
     picture = scaled(picture, size, Image.Resampling.BOX)
-    if ground is not None:
-        picture = _on(ground, picture)
     width, height = size
     unit = min(width, height)
     margin = round(unit * 0.04)
     letters = max(12, round(unit * (0.06 if len(prompt) < 60 else 0.042 if len(prompt) < 240 else 0.03)))  # noqa: PLR2004, characters: longer prompts are set smaller
     box = (margin, round(height * 0.45), width - margin, height - margin)
-    draw_card(picture, prompt, box=box, size=letters, note=note, accent=palette.accent)
-    draw_mark(picture, accent=palette.accent)
-    return picture
-
-
-def _plain_ground(prompt: str) -> Colour | None:
-    """Return the colour of a plain background that a prompt asks for by its code, as in "background #FF00FF"."""
-    found = _GROUND.search(prompt)
-    return None if found is None else cast("Colour", tuple(bytes.fromhex(found[1] or found[2])))
+    darkness = {} if ground is None else {"darkness": 255}
+    draw_card(picture, prompt, box=box, size=letters, note=note, accent=palette.accent, **darkness)
+    draw_mark(picture, accent=palette.accent, **darkness)
+    return (
+        picture if ground is None else put_on_ground(with_room(picture), ground, kind=ground_kind, seed=(prompt, index))
+    )
 
 
 def edit_size(first: Size) -> Size:
@@ -82,12 +87,16 @@ def paint_edit(
     transparent: bool,
     note: str,
     drift: Drift = "none",
+    ground_kind: GroundKind = "plain",
 ) -> Image.Image:
     """Paint an edit: the first picture, scaled and cropped to `size`, with a brush stroke and a card with the prompt.
 
     `mask` is an alpha channel, 0 where the picture may change; `drift` says what becomes of the other pixels. The other
     pictures are shown small along the right edge.
     """
+    if changes_ground_only(prompt):
+        on_ground = _on_asked_ground(_fit(pictures[0], size), prompt, ground_kind, index)
+        return drifted(on_ground, drift, stencil=None, seed=(prompt, index))
     rng = SeededRandom("edit", prompt, index)
     palette = make_palette(rng)
     before = _on_white(_fit(pictures[0], size), transparent=transparent)
@@ -113,7 +122,15 @@ def paint_edit(
         draw_mark(after, accent=palette.accent, darkness=255)  # opaque, to cover the mark of the turn before
     else:
         after = Image.composite(after, before, stencil)
+    if not transparent and asked_ground(prompt) is not None:
+        after = _on_asked_ground(after, prompt, ground_kind, index)
     return drifted(after, drift, stencil=stencil, seed=(prompt, index))
+
+
+def _on_asked_ground(picture: Image.Image, prompt: str, kind: GroundKind, index: int) -> Image.Image:
+    ground = asked_ground(prompt)
+    assert ground is not None, "the caller has looked"
+    return put_on_ground(with_middle_only(picture), ground, kind=kind, seed=(prompt, index))
 
 
 def partial_image(picture: Image.Image, *, step: int, steps: int) -> Image.Image:

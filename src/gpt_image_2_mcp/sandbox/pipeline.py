@@ -16,8 +16,9 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from . import painter
-from .drift import DRIFTS, Drift, other_size
+from .drift import DRIFTS, Drift, drifted, other_size
 from .faults import Fault
+from .grounds import GroundKind, Recipe, asked_ground, changes_ground_only, key_of
 from .http import NoAnswer
 from .input_images import Upload, open_mask, open_picture
 from .knobs import wait_while_connected
@@ -52,6 +53,8 @@ class PaintTask:
     mask: Image.Image | None = None
     usage: Usage = field(default_factory=lambda: Usage(0, 0, 0))
     drift: Drift = "none"
+    recipe: Recipe | None = None
+    """What the first picture was painted from, if only its plain ground is to change."""
 
     @property
     def event_prefix(self) -> Literal["image_generation", "image_edit"]:
@@ -93,9 +96,10 @@ async def plan_edit(
             pictures.append(picture)
         alpha = None if mask is None else open_mask(mask, size=sizes[0])
         size = params.size or painter.edit_size(sizes[0])
+        recipe = state.recipe(key_of(pictures[0])) if changes_ground_only(params.prompt) else None
         drift = _drift(params.prompt, state, is_masked=alpha is not None)
         size = other_size(size) if drift == "resized" else size
-        return _with_usage(PaintTask(params, size, pictures, alpha, drift=drift), sizes)
+        return _with_usage(PaintTask(params, size, pictures, alpha, drift=drift, recipe=recipe), sizes)
 
     return await anyio.to_thread.run_sync(decode, limiter=state.paint_limiter)
 
@@ -104,7 +108,13 @@ async def paint(task: PaintTask, state: SandboxState) -> list[bytes]:
     """Paint the pictures of a task, and return them as files in the requested format."""
 
     def make() -> list[bytes]:
-        return [_encode(task, _paint_one(task, index)) for index in range(task.params.n)]
+        return [_encode(task, paint_one(index)) for index in range(task.params.n)]
+
+    def paint_one(index: int) -> Image.Image:
+        painted = _paint_one(task, index, state.knobs.ground)
+        if asked_ground(task.params.prompt) is not None and not task.pictures:
+            state.remember(key_of(painted), Recipe(task.params.prompt, index, _note(task, index)))
+        return painted
 
     # A thread cannot be cancelled: if the caller leaves, it paints to its end and its pictures are dropped.
     made = await anyio.to_thread.run_sync(make, abandon_on_cancel=True, limiter=state.paint_limiter)
@@ -117,7 +127,7 @@ async def paint_partials(task: PaintTask, state: SandboxState) -> list[bytes]:
 
     def make() -> list[bytes]:
         steps = task.params.partial_images
-        whole = _paint_one(task, 0)
+        whole = _paint_one(task, 0, state.knobs.ground)
         return [_encode(task, painter.partial_image(whole, step=step, steps=steps)) for step in range(steps)]
 
     if task.params.partial_images == 0:
@@ -198,14 +208,32 @@ def _with_usage(task: PaintTask, sizes: Sequence[tuple[int, int]] = ()) -> Paint
     return replace(task, usage=usage)
 
 
-def _paint_one(task: PaintTask, index: int) -> Image.Image:
+def _note(task: PaintTask, index: int) -> str:
+    """The small print of a picture."""
     params = task.params
     note = f"{params.model.name} · {task.size[0]}x{task.size[1]} · {params.quality} · {params.output_format}"
-    if params.n > 1:
-        note = f"{note} · {index + 1} of {params.n}"
+    return f"{note} · {index + 1} of {params.n}" if params.n > 1 else note
+
+
+def _paint_one(task: PaintTask, index: int, ground_kind: GroundKind) -> Image.Image:
+    params, recipe = task.params, task.recipe
     transparent = params.background == "transparent"
+    if recipe is not None:
+        painted = painter.paint(
+            recipe.prompt,
+            task.size,
+            index=recipe.index,
+            transparent=False,
+            note=recipe.note,
+            ground=asked_ground(params.prompt),
+            ground_kind=ground_kind,
+        )
+        return drifted(painted, task.drift, stencil=None, seed=params.prompt)
+    note = _note(task, index)
     if not task.pictures:
-        return painter.paint(params.prompt, task.size, index=index, transparent=transparent, note=note)
+        return painter.paint(
+            params.prompt, task.size, index=index, transparent=transparent, note=note, ground_kind=ground_kind
+        )
     return painter.paint_edit(
         task.pictures,
         params.prompt,
@@ -215,6 +243,7 @@ def _paint_one(task: PaintTask, index: int) -> Image.Image:
         transparent=transparent,
         note=note,
         drift=task.drift,
+        ground_kind=ground_kind,
     )
 
 

@@ -12,6 +12,7 @@ import anyio
 from starlette.requests import Request
 
 from .errors import ApiRefusal, JsonObject, no_such_file
+from .grounds import MAX_REMEMBERED, Recipe
 from .input_images import Upload
 from .knobs import Knobs
 
@@ -73,9 +74,20 @@ class SandboxState:
     """Limits the threads that decode and paint to `MAX_PAINTING`."""
     _files: dict[str, StoredFile] = field(default_factory=dict[str, StoredFile], init=False)
     _responses: OrderedDict[str, StoredResponse] = field(default_factory=OrderedDict[str, StoredResponse], init=False)
+    _recipes: OrderedDict[str, Recipe] = field(default_factory=OrderedDict[str, Recipe], init=False)
     _published: OrderedDict[str, tuple[bytes, str]] = field(
         default_factory=OrderedDict[str, tuple[bytes, str]], init=False
     )
+
+    def remember(self, key: str, recipe: Recipe) -> None:
+        """Keep what a picture on a plain ground was painted from."""
+        self._recipes[key] = recipe
+        while len(self._recipes) > MAX_REMEMBERED:
+            self._recipes.popitem(last=False)
+
+    def recipe(self, key: str) -> Recipe | None:
+        """Return what a picture was painted from; None if the sandbox did not paint it lately."""
+        return self._recipes.get(key)
 
     def store(self, upload: Upload, *, purpose: str, lifetime_s: int | None) -> StoredFile:
         """Keep an uploaded file; `lifetime_s` is None for a file that does not expire.

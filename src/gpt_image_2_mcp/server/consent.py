@@ -40,6 +40,8 @@ async def ask(request: PaidRequest, call: Context[ImageService, Any], reading: R
     service: ImageService = call.request_context.lifespan_context
     service.check(request)
     allow_reading(reading, service)
+    if getattr(request, "is_cut_out", False):
+        return Consent(go_ahead=True)
     settings = service.settings
     limit = settings.confirm_limit
     if limit is None or not (settings.must_confirm or can_ask(call)):
@@ -59,7 +61,9 @@ async def ask(request: PaidRequest, call: Context[ImageService, Any], reading: R
             " this client cannot do. Nothing was sent. Ask for a lower quality, a smaller size or fewer pictures, or"
             f" have the person raise {CONFIRM_VARIABLE}."
         )
-    pictures = f"{request.count} pictures" if request.count > 1 else "1 picture"
+    made = request.count * request.passes
+    pictures = f"{made} pictures" if made > 1 else "1 picture"
+    pictures += " for a transparent one" if request.passes > 1 else ""
     model = service.settings.model_for(request)
     size = "" if request.size == "auto" else f" of {request.size.partition('@')[0]}"
     question = f"{pictures}{size} at quality {request.quality} with {model} will cost {price}. Go ahead?"

@@ -53,6 +53,8 @@ def _estimate_line(request: CostsRequest, model: str, expected: Estimate | None)
         what += f", in {-(-request.n // MAX_PICTURES)} calls"
     if request.inputs:
         what += f", from {request.inputs} input picture{'s' if request.inputs > 1 else ''}"
+    if request.passes > 1:
+        what += ", each transparent from 2 pictures"
     if expected is None:
         return f"{what}: the price is not known."
     guess = f" ({_assumption(request)})" if expected.assumed else ""

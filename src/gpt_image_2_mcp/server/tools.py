@@ -65,8 +65,8 @@ async def edit_image(request: EditRequest, call: Call, consent: ConsentAnswer) -
     """Edit a picture, or compose several into one; with `mask`, `keep` or `extend` the rest stays, to the pixel.
 
     Needs `prompt` or `like`. For several changes in turn use start_edit_session. Costs and answers like
-    generate_image, and names the inputs used. Pictures attached to the chat do not reach this tool: ask for a path or
-    URL.
+    generate_image, and names the inputs used. Without prompt, background transparent cuts out image 1,
+    free. Pictures attached to the chat do not reach this tool: ask for a path or URL.
     """
     require_consent(consent)
     return await _wait(call, _service(call).start(request, client=_client(call)))

@@ -31,6 +31,8 @@ async def complete_like(request: RequestT, references: References) -> RequestT:
     if isinstance(request, CostsRequest):
         inputs = min(len(picture.record.parents), MAX_INPUTS + 1)
         asked = {name: picture.record.parameters.get(name) or "auto" for name in ("size", "quality")}
+        if picture.record.parameters.get("background") == "transparent-fine":
+            asked["background"] = "transparent-fine"
         # What was left to the API counts as it was made, if the backend said that in words of the API.
         made = {name: picture.record.applied.get(name) for name, value in asked.items() if value == "auto"}
         given = {"inputs": inputs, **request.model_dump(include=request.model_fields_set)}
@@ -42,7 +44,7 @@ async def complete_like(request: RequestT, references: References) -> RequestT:
     given = request.model_dump(include=request.model_fields_set)
     # What the call gives decides; a parameter of the picture that the API refuses beside it is dropped.
     kept.setdefault("output_format", "png")
-    if given.get("output_format") == "jpeg" and kept.get("background") == "transparent":
+    if given.get("output_format") == "jpeg" and str(kept.get("background")).startswith("transparent"):
         del kept["background"]
     whole = {"prompt": picture.record.prompt, **kept, **given}
     if whole["output_format"] == "png" and "output_compression" not in given:

@@ -347,5 +347,10 @@ class ImageService:
 
     def check(self, request: PaidRequest) -> None:
         """Check that the settings are complete and the model can do what is asked; raises GptImageError."""
-        self.settings.require_key()
-        check_model(self.settings.model_for(request), request)
+        if getattr(request, "is_cut_out", False):
+            self.settings.require_valid()
+        else:
+            self.settings.require_key()
+        model = self.settings.model_for(request)
+        check_model(model, request)
+        self._pipeline.check(model, request)

@@ -42,6 +42,9 @@ PART_PREFIX = ".gpt-image-2-"
 EXACT_SUFFIX = "-exact"
 """How the name of a composite ends: an exact edit, made from the picture that the API sent."""
 
+TRANSPARENT_SUFFIX = "-transparent"
+"""How the name of a picture ends whose background was taken off here."""
+
 PRIVATE_PREFIX = "gpt-image-2-"
 """How the names of the folders begin that are the last resort."""
 
@@ -58,13 +61,14 @@ def saved_files(folder: Path, stem: str) -> list[Path]:
         OSError: the folder cannot be listed.
 
     """
-    own_name = re.compile(rf"{re.escape(stem)}(-\d+)?({EXACT_SUFFIX}|-\d+x\d+)?\.[a-z0-9]+")
+    suffixes = rf"{EXACT_SUFFIX}|{TRANSPARENT_SUFFIX}|-\d+x\d+"
+    own_name = re.compile(rf"{re.escape(stem)}(-\d+)?({suffixes})?\.[a-z0-9]+")
     return sorted(path for path in folder.iterdir() if own_name.fullmatch(path.name))
 
 
 @dataclass(frozen=True, slots=True)
 class Name:
-    """What the pictures of one request are called: `<kind>-<time>-<token>[-<prefix>][-<number>][-exact|-<size>]`."""
+    """What the pictures of one request are called: `<kind>-<time>-<token>[-<prefix>][-<number>][-<suffix>]`."""
 
     kind: Kind
     when: datetime
@@ -102,8 +106,12 @@ class SavedImage:
     """Whether the file is damaged: it is kept as it came, and not shown."""
     made_from: str | None = None
     """The id of the picture that this one was made from here; None for what the API sent."""
+    also_from: str | None = None
+    """The id of a second picture that it was made from: the same subject on another ground."""
     proof: Mapping[str, Any] | None = None
-    """What was counted in a composite; see `pixels.proof_text`."""
+    """What was counted in it; see `pixels.proof_text`, and `pixels.matte_text` for a transparent background."""
+    ground_prompt: str | None = None
+    """What was sent about the ground behind the subject, with the prompt or in its place; None where nothing was."""
     change: str | None = None
     """How a picture was brought to the size that was asked for; None for one that was not."""
 
@@ -113,9 +121,13 @@ class SavedImage:
         return self.path.stem
 
     @property
-    def role(self) -> Literal["delivered", "exact", "model"]:
+    def role(self) -> Literal["delivered", "transparent", "exact", "model"]:
         """What it is of its job: what was asked for in another size, a composite, or what the API sent."""
-        return "delivered" if self.change else "exact" if self.made_from else "model"
+        if self.change:
+            return "delivered"
+        if self.made_from is None:
+            return "model"
+        return "transparent" if self.path.stem.endswith(TRANSPARENT_SUFFIX) else "exact"
 
     @property
     def mime_type(self) -> str:

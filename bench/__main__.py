@@ -126,19 +126,26 @@ def _publish(header: Mapping[str, str], figures: Figures) -> Sequence[Path]:
     for name, is_exact in (("bench", False), ("exact-edits", True)):
         part = Figures([row for row in figures.rows if row.section.startswith(EXACT) == is_exact], notes=figures.notes)
         short = [{key: value for key, value in row.as_dict().items() if key not in _SAMPLES} for row in part.rows]
-        if part.rows:
-            written += _write_as(DOCS / name, header, part, short)[: 1 if is_exact else 2]
+        if part.rows and is_exact:
+            written.append(_write_numbers(DOCS / name, header, part, short))
+        elif part.rows:
+            written += _write_as(DOCS / name, header, part, short)
     return written
 
 
 def _write_as(
     path: Path, header: Mapping[str, str], figures: Figures, rows: Sequence[Mapping[str, Any]]
 ) -> Sequence[Path]:
-    numbers, picture = path.with_suffix(".json"), path.with_suffix(".png")
+    picture = path.with_suffix(".png")
+    draw(f"gpt-image-2-mcp, {header['date']}, {header['machine']}", figures).save(picture, optimize=True)
+    return _write_numbers(path, header, figures, rows), picture
+
+
+def _write_numbers(path: Path, header: Mapping[str, str], figures: Figures, rows: Sequence[Mapping[str, Any]]) -> Path:
+    numbers = path.with_suffix(".json")
     whole = {"header": header, "notes": figures.notes, "rows": rows}
     numbers.write_text(json.dumps(whole, indent=1) + "\n", encoding="utf-8")
-    draw(f"gpt-image-2-mcp, {header['date']}, {header['machine']}", figures).save(picture, optimize=True)
-    return numbers, picture
+    return numbers
 
 
 def _stop(*_: object) -> None:

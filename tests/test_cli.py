@@ -166,7 +166,7 @@ FAILURES = {
     "a file that is not there": ["edit", "bluer", "-i", "gone.png", "--sandbox"],
     "moderation": ["generate", "moderation-blocked", "--sandbox"],
     "no credit": ["generate", "sandbox-quota", "--sandbox"],
-    "a model without transparency": ["generate", "a fox", "--background", "transparent", "--sandbox"],
+    "a model without the best quality": ["generate", "a fox", "--quality", "max", "--sandbox"],
 }
 
 

@@ -245,8 +245,8 @@ async def test_several_pictures_are_asked_about_together(opened: Open) -> None:
 async def test_nobody_is_asked_about_a_call_that_is_refused_in_any_case(opened: Open) -> None:
     person = Person("accept", YES)
     async with opened(person) as bench:
-        await bench.refused("generate_image", **{**DEAR, "size": "17x17"})
-        await bench.refused("generate_image", **DEAR, background="transparent")
+        await bench.refused("generate_image", **{**DEAR, "size": "21000x1"})
+        await bench.refused("generate_image", **{**DEAR, "quality": "max"})
     assert person.asked == []
 
 

@@ -47,8 +47,8 @@ async def test_an_edit_through_the_responses_api_asks_for_the_named_model(benche
 
 
 async def test_what_the_named_model_can_do_is_allowed_and_what_it_cannot_is_refused_unsent(bench: Bench) -> None:
-    await bench.made("generate_image", **FOX, background="transparent", model=FLARE)
-    refused = await bench.refused("generate_image", **FOX, background="transparent")
+    await bench.made("generate_image", **FOX | {"quality": "max"}, model=FLARE)
+    refused = await bench.refused("generate_image", **FOX | {"quality": "max"})
     assert FLARE in refused
     assert "`model`" in refused
     assert len(bench.seen()) == 1

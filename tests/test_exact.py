@@ -183,6 +183,25 @@ async def test_the_alpha_of_the_original_is_kept(benches: Benches) -> None:
     assert found[160, 216].tolist()[3] == 255
 
 
+@pytest.mark.parametrize("where", [{}, {"mask": None, "extend": "left 160"}])
+async def test_the_colours_hidden_under_transparency_tint_nothing(benches: Benches, where: dict[str, Any]) -> None:
+    original = Image.new("RGBA", LITTLE)
+    ImageDraw.Draw(original).rectangle((300, 60, 460, 260), fill=(200, 30, 30, 255))
+    sent = Image.new("RGB", LITTLE, "white")
+    sent.paste(original, mask=original)
+    if where:
+        drawn = Image.new("RGB", (640, 320), (40, 160, 70))
+        drawn.paste(sent, (160, 0))
+    else:
+        drawn = with_object(sent)
+    answer = await canned_edit(benches, original, drawn, **where)
+    found = pixels(answer.path, "RGBA")
+    expected = [40, 160, 70, 255] if where else [250, 240, 30, 255]
+    assert np.abs(found[160, 80 if where else 216] - expected).max() <= 12
+    assert (found[..., :3][found[..., 3] > 0].max(-1) > 20).all()
+    assert "tinted" not in answer.text
+
+
 async def test_sixteen_bits_and_the_profile_of_the_original_are_kept(benches: Benches) -> None:
     bench = await benches.open(wrap=canned(as_png(with_object(textured()))).wrap)
     deep = np.asarray(textured()).astype(np.uint16) * 257 + 37

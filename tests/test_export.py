@@ -91,10 +91,13 @@ def test_a_target_that_is_none_is_refused_with_the_rule(text: str, why: str) -> 
         read_target(text)
 
 
-async def test_a_hero_is_exactly_the_file_that_was_asked_for(bench: Bench) -> None:
+@pytest.mark.parametrize("by_path", [False, True])
+async def test_a_hero_is_exactly_the_file_that_was_asked_for(bench: Bench, by_path: bool) -> None:
     answer = await bench.made("generate_image", prompt="a lighthouse", size="1536x1024")
     before = answer.path.read_bytes()
-    files, text = await exported(bench, "hero.webp under 40kB at 1920x1080", image="last")
+    files, text = await exported(
+        bench, "hero.webp under 40kB at 1920x1080", image=str(answer.path) if by_path else "last"
+    )
     (file,) = files
     path = bench.working_dir / "public" / "img" / "hero.webp"
     assert file["file_path"] == str(path)

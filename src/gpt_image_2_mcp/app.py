@@ -141,7 +141,7 @@ async def open_service(
             news=news,
             library=library,
             viewer=Viewer(library, references, reader, cache=cache, own_folders=output_dirs.own),
-            exporter=Exporter(reader, output_dirs, cache=cache),
+            exporter=Exporter(library, reader, output_dirs, cache=cache),
         )
         service.first_call_at = first_call_at
         tasks.start_soon(service.recover)

@@ -5,6 +5,7 @@ in the folder of a project. By it a file that was not changed since may be repla
 path is known.
 """
 
+import hashlib
 import json
 import os
 from collections.abc import Iterable
@@ -55,6 +56,16 @@ def find_export_record(sha256: str, folders: Iterable[Path]) -> dict[str, Any] |
             if (found.get("record"), found.get("sha256")) == (FORMAT, sha256):
                 return found
     return None
+
+
+def is_export(path: Path, folders: Iterable[Path]) -> bool:
+    """Whether a file is as an export wrote it, by the records in the side folders of `folders`. Blocks."""
+    try:
+        with os.fdopen(open_no_follow(path, os.O_RDONLY), "rb") as file:
+            sha256 = hashlib.file_digest(file, "sha256").hexdigest() if is_regular(file) else None
+    except OSError:
+        return False
+    return sha256 is not None and find_export_record(sha256, folders) is not None
 
 
 def parent_of(sha256: str, folders: Iterable[Path]) -> str | None:

@@ -25,6 +25,7 @@ from ..paths.prefix import safe_prefix
 from ..storage.time_limit import run_in_time
 from .contact_sheet import MAX_CELLS, Cell, draw_sheet
 from .export_write import ExportWriter
+from .library import Library
 from .sheet_files import keep_sheet
 from .targets import Target, read_targets
 from .text import not_shown_text
@@ -107,8 +108,9 @@ class _Plan:
 class Exporter:
     """Exports the pictures of one user; an `ImageService` has one."""
 
-    def __init__(self, reader: InputReader, output_dirs: OutputDirs, *, cache: Path | None) -> None:
+    def __init__(self, library: Library, reader: InputReader, output_dirs: OutputDirs, *, cache: Path | None) -> None:
         """Read pictures with `reader`; `cache` is the folder for thumbnails, beside which sheets are kept."""
+        self._library = library
         self._reader = reader
         self._output_dirs = output_dirs
         self._cache = cache
@@ -170,9 +172,10 @@ class Exporter:
             )
         found = await self._reader.find(reference, prepare=_as_it_is)
         if isinstance(found, InputImage):
-            return _Source(
-                safe_prefix(found.path.stem if found.path else "") or "picture", found.data, found.sha256, None
-            )
+            # By its path, a picture that was made here is a file like any other.
+            known = await self._library.known_picture(None, found.file_sha256)
+            stem = safe_prefix(found.path.stem if found.path else "") or "picture"
+            return _Source(stem, found.data, found.sha256, known and known.picture)
         if not found.record.can_be_shown:
             raise UnreadableSource(not_shown_text(found))
         data = await anyio.to_thread.run_sync(self._reader.read_saved_bytes, found)

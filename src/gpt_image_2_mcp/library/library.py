@@ -243,11 +243,11 @@ class Library:
                 if on_progress:
                     on_progress(result.pictures, None)
         known |= await check_module.find_damaged(self._writer, real, result=result)
-        scanned = await anyio.to_thread.run_sync(
-            partial(self._scan, real or self._folders_to_check(known), deep=bool(real))
-        )
+        scan = partial(self._scan, real or self._folders_to_check(known), deep=bool(real))
+        scanned = await anyio.to_thread.run_sync(scan)
         result.notes = scanned.notes
-        await anyio.to_thread.run_sync(partial(check_module.find_unknown, scanned.pictures, known=known, result=result))
+        find = partial(check_module.find_unknown, known=known, recorded_in=self._output_dirs.own(), result=result)
+        await anyio.to_thread.run_sync(find, scanned.pictures)
         return result
 
     async def forgettable(self, reference: str) -> PictureRow:

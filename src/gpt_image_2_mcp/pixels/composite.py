@@ -87,10 +87,13 @@ def look(original: Array, model: Array, mask: Floats | None, *, is_all_new: bool
     )
 
 
-def put_back(original: Array, model: Array, mask: Floats | None, found: Findings) -> Array:
+def put_back(
+    original: Array, model: Array, mask: Floats | None, found: Findings, *, alpha: Array | None = None
+) -> Array:
     """The original with what changed; a copy, of which no pixel outside of the mask differs.
 
-    `mask` is that of `look`. `original` has 8 or 16 bits a channel and is height x width x 3, and `model` 8 bits.
+    `mask` is that of `look`. `original` has 8 or 16 bits a channel and is height x width x 3, and `model` 8 bits. Of
+    the original's colours as much is left as its `alpha` lets be seen.
     """
     height, width = original.shape[:2]
     result = original.copy()
@@ -110,7 +113,11 @@ def put_back(original: Array, model: Array, mask: Floats | None, found: Findings
             continue
         new = found.colour.apply(full_movement(found.movement, found.matte, size).apply(drawn, size, box)) * step
         old = original[box[1] : box[3], box[0] : box[2]]
-        mixed = np.clip(np.rint(old + share[..., None] * (new - old)), 0, top_level).astype(original.dtype)
+        part = share
+        if alpha is not None:
+            visible = alpha[box[1] : box[3], box[0] : box[2]] / np.float32(top_level)
+            part = share / np.maximum(visible + share - visible * share, 1e-6)
+        mixed = np.clip(np.rint(old + part[..., None] * (new - old)), 0, top_level).astype(original.dtype)
         np.copyto(result[box[1] : box[3], box[0] : box[2]], mixed, where=(share > 0)[..., None])
     return result
 

@@ -8,6 +8,7 @@ from typing import Any, Final
 import numpy as np
 from PIL import Image
 
+from ..images.normalize import on_plain_ground
 from . import composite, extension
 from .arrays import Array, Floats, Mask
 from .files import Opened, in_profile, open_picture, png_bytes
@@ -41,8 +42,9 @@ def exact_edit(
     `new_picture`; or, without bytes, `other_shape`, or `all_new` where there is no mask and the most of it changed.
     """
     kept, drawn = open_picture(original), open_picture(model)
+    sent = _as_sent(kept)
     if added is not None:
-        kept = extension.extended(kept, added)
+        kept, sent = extension.extended(kept, added), extension.extended(sent, added)
     part = _part(kept.size, size, box)
     seen = (part[2] - part[0], part[3] - part[1])
     if _differs_in_shape(seen, drawn.size):
@@ -52,16 +54,17 @@ def exact_edit(
     before = Opened(kept.colours[cut], None if kept.alpha is None else kept.alpha[cut], kept.profile)
     colours = in_profile(drawn.colours, kept.profile)
     if added is None:
-        found = composite.look(before.in_8_bits, colours, weights)
+        found = composite.look(sent.in_8_bits[cut], colours, weights)
         if weights is None and found.changed > composite.NEW_PICTURE:
             return {"verdict": "all_new", "changed": round(found.changed, 4)}, b""
-        after = composite.put_back(before.colours, colours, weights, found)
+        after = composite.put_back(before.colours, colours, weights, found, alpha=before.alpha)
         share = composite.part_of(found.matte, (0, 0, *seen), seen)
         share = share if weights is None else share * weights
     else:
         assert weights is not None
-        found = composite.look(before.in_8_bits, colours, weights, is_all_new=True)
-        after = extension.continued(before.colours, colours, weights > 0, found)
+        found = composite.look(sent.in_8_bits[cut], colours, weights, is_all_new=True)
+        after = extension.continued(sent.colours[cut], colours, weights > 0, found)
+        np.copyto(after, before.colours, where=(weights == 0)[..., None])
         share = weights
     result = replace(kept, colours=_with_part(kept.colours, after, part))
     if kept.alpha is not None and before.alpha is not None:
@@ -72,6 +75,15 @@ def exact_edit(
     inside[cut] = share > 0 if weights is None else weights > 0
     facts = {"has_mask": weights is not None, "is_extended": added is not None}
     return {**_values(found, seen, kept.size, drawn.size), **facts, **count_differences(file, kept, inside)}, file
+
+
+def _as_sent(picture: Opened) -> Opened:
+    """A picture as the model saw it: what is transparent hides other colours, often black ones."""
+    if picture.alpha is None:
+        return picture
+    step = 257 if picture.colours.dtype == np.uint16 else 1
+    seen, _ = on_plain_ground(Image.fromarray(np.dstack([picture.in_8_bits, (picture.alpha // step).astype(np.uint8)])))
+    return replace(picture, colours=np.asarray(seen).astype(picture.colours.dtype) * step, alpha=None)
 
 
 def _values(found: composite.Findings, seen: Size, size: Size, drawn: Size) -> dict[str, Any]:

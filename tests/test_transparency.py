@@ -12,7 +12,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 from test_exact import as_png, find_nothing, textured
-from workbench import EDITS, GENERATIONS, SMALL, Answer, Bench, Benches, canned, encoded, said
+from workbench import EDITS, GENERATIONS, META, SMALL, Answer, Bench, Benches, Canned, canned, encoded, said
 
 from gpt_image_2_mcp.images import pixels_extra
 from gpt_image_2_mcp.sandbox import Fault
@@ -99,6 +99,20 @@ async def test_a_second_picture_that_fails_leaves_a_matte_of_the_first(bench: Be
     assert [each["role"] for each in answer.report["images"]] == ["transparent", "model"]
     assert "The second picture, for the other ground, failed: " in answer.text
     assert words in answer.text
+
+
+async def test_a_second_picture_that_is_damaged_leaves_a_matte_of_the_first(benches: Benches) -> None:
+    whole = as_png(logo())
+    answers = iter([canned(whole), canned(whole[: len(whole) // 2])])
+
+    def answer(request: httpx2.Request) -> httpx2.Response:
+        return next(answers).answer(request)
+
+    bench = await benches.open(wrap=Canned(answer).wrap)
+    result = await bench.final("generate_image", **FINE)
+    cut = (result.meta or {})[META]["images"][0]
+    assert (cut["role"], cut["proof"]["verdict"]) == ("transparent", "matte")
+    assert "so the background is taken off the other alone" in said(result)
 
 
 @pytest.mark.parametrize(("prompt", "colour"), [("a flamingo", "#00FFFF"), ("ein rosa Schwein am Meer", "#00FF00")])

@@ -36,6 +36,7 @@ REMEMBERED_S: Final = 3600.0
 """How long a model that refused a transparent background is not asked for one again."""
 _TASKS: Final = "gpt_image_2_mcp.pixels.matte_task:"
 NOT_CUT: Final = "The background is not transparent, and this is the model's own picture: {reason}."
+ONE_UNREAD: Final = "One of the two pictures cannot be decoded, so the background is taken off the other alone."
 OTHER_MODELS: Final = "gpt-image-2.5-sunburst, gpt-image-2.5-flare and the gpt-image-2.6 models"
 
 logger = logging.getLogger(__name__)
@@ -131,6 +132,9 @@ class Transparency:
                     saver.note_proofs(_look)
             case "keyed":
                 saver.make_exact(lambda data: _cut("cut_out", data, kind=kind, quality=quality))
+            case _ if not saver.has_both:
+                saver.warnings.append(ONE_UNREAD)
+                self.finish("keyed", asked, saver)
             case _:
                 saver.make_of_both(
                     lambda first, second: _cut("cut_out_of_two", first, second, kind=kind, quality=quality)

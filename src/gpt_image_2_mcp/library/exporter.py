@@ -85,6 +85,8 @@ class _Source:
     data: bytes
     sha256: str
     picture: Picture | None
+    held: object = None
+    """What its bytes hold of those that all calls may have, as long as this is there."""
 
     @property
     def xmp(self) -> str:
@@ -170,9 +172,8 @@ class Exporter:
             )
         found = await self._reader.find(reference, prepare=_as_it_is)
         if isinstance(found, InputImage):
-            return _Source(
-                safe_prefix(found.path.stem if found.path else "") or "picture", found.data, found.sha256, None
-            )
+            stem = safe_prefix(found.path.stem if found.path else "") or "picture"
+            return _Source(stem, found.data, found.sha256, None, found.held)
         if not found.record.can_be_shown:
             raise UnreadableSource(not_shown_text(found))
         data = await anyio.to_thread.run_sync(self._reader.read_saved_bytes, found)

@@ -55,6 +55,12 @@ async def test_inputs_of_calls_under_way_have_a_bound_together(bench: Bench, kin
                 await anyio.lowlevel.checkpoint()
 
 
+async def test_pictures_to_export_count_among_them(bench: Bench) -> None:
+    names = [str(bench.photo(f"{number}.png")) for number in range(3)]
+    assert "may have" in await bench.refused("export_image", image=names, to=["20x20"])
+    assert not (await bench.call("export_image", image=names[:2], to=["20x20"])).is_error
+
+
 async def test_a_picture_that_is_named_eight_times_is_read_and_held_once(bench: Bench) -> None:
     await bench.made("edit_image", prompt="blue", images=[source(bench, "path")] * 8, size=SMALL)
     assert len(bench.last().files) == 8

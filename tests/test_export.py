@@ -76,6 +76,8 @@ def test_a_target_is_said_as_people_say_it(text: str, found: dict[str, Any]) -> 
     ("text", "why"),
     [
         ("large", "its size is auto"),
+        ("20x20 \u0131co", "its size is auto"),
+        ("x.icn\u017f 20x20", "its size is auto"),
         ("hero.webp png", "names a webp file and the format png"),
         ("hero.gif story", "the formats are png, jpeg"),
         ("-rf.png", "cannot be called '-rf.png'"),
@@ -212,6 +214,16 @@ async def test_what_an_export_wrote_is_replaced_if_it_was_not_changed(bench: Ben
     )
     assert "was changed since: it stays" in text
     assert path.read_bytes().endswith(b"edited by hand")
+
+
+async def test_a_file_at_the_target_that_is_larger_than_any_export_is_not_read(bench: Bench) -> None:
+    bench.photo()
+    large = bench.working_dir / "public" / "img" / "hero.png"
+    large.parent.mkdir(parents=True)
+    with large.open("wb") as file:
+        file.truncate(100 << 30)
+    text = await bench.refused("export_image", image="photo.png", to="hero.png", output_dir="public/img", replace=True)
+    assert "is no file that an export wrote" in text
 
 
 @promise("Writing", "An export goes only to folders that pictures may be written to.")

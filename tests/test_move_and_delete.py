@@ -73,11 +73,15 @@ def test_without_its_record_a_picture_is_not_moved(shelf: list[Picture], tmp_pat
     assert list((tmp_path / "elsewhere").iterdir()) == []
 
 
-def test_nothing_is_removed_through_a_side_folder_that_is_a_link(shelf: list[Picture], tmp_path: Path) -> None:
+@pytest.mark.parametrize("command", ["forget", "delete"])
+@pytest.mark.usefixtures("trash")
+def test_nothing_is_removed_through_a_side_folder_that_is_a_link(
+    shelf: list[Picture], tmp_path: Path, command: str
+) -> None:
     side = sidecar_of(shelf[0].path).parent
     side.rename(tmp_path / "elsewhere")
     side.symlink_to(tmp_path / "elsewhere")
-    assert "cannot be removed" in run("forget", OLDEST, "--yes").output
+    assert "cannot be removed" in run(command, OLDEST, "--yes").output
     assert (tmp_path / "elsewhere" / sidecar_of(shelf[0].path).name).is_file()
 
 

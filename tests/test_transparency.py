@@ -2,15 +2,17 @@
 
 import io
 import json
+import re
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 from test_exact import as_png, find_nothing, textured
-from workbench import EDITS, GENERATIONS, SMALL, Answer, Bench, Benches, canned, said
+from workbench import EDITS, GENERATIONS, META, SMALL, Answer, Bench, Benches, Canned, canned, encoded, said
 
 from gpt_image_2_mcp.images import pixels_extra
 from gpt_image_2_mcp.sandbox import Fault
@@ -97,6 +99,20 @@ async def test_a_second_picture_that_fails_leaves_a_matte_of_the_first(bench: Be
     assert [each["role"] for each in answer.report["images"]] == ["transparent", "model"]
     assert "The second picture, for the other ground, failed: " in answer.text
     assert words in answer.text
+
+
+async def test_a_second_picture_that_is_damaged_leaves_a_matte_of_the_first(benches: Benches) -> None:
+    whole = as_png(logo())
+    answers = iter([canned(whole), canned(whole[: len(whole) // 2])])
+
+    def answer(request: httpx2.Request) -> httpx2.Response:
+        return next(answers).answer(request)
+
+    bench = await benches.open(wrap=Canned(answer).wrap)
+    result = await bench.final("generate_image", **FINE)
+    cut = (result.meta or {})[META]["images"][0]
+    assert (cut["role"], cut["proof"]["verdict"]) == ("transparent", "matte")
+    assert "so the background is taken off the other alone" in said(result)
 
 
 @pytest.mark.parametrize(("prompt", "colour"), [("a flamingo", "#00FFFF"), ("ein rosa Schwein am Meer", "#00FF00")])
@@ -226,6 +242,22 @@ async def test_two_pictures_count_as_two_for_a_budget(benches: Benches) -> None:
     costs = said(await bench.call("image_costs", **high, background="transparent-fine"))
     assert "2 pictures" in costs
     assert "$0.43" in costs
+
+
+async def test_the_second_picture_is_no_dearer_than_what_was_agreed_to(benches: Benches) -> None:
+    """A backend that answers with a larger picture than was asked for has no larger one asked for next."""
+    backend = canned(encoded(size=(3840, 2160)))
+    bench = await benches.open(wrap=backend.wrap, GPT_IMAGE_2_BUDGET_PER_CALL_USD="0.45")
+    sizes: list[bytes] = []
+    whole = backend.handle_async_request
+
+    async def listening(request: httpx2.Request) -> httpx2.Response:
+        sizes.extend(re.findall(rb'"size": ?"([0-9x]+)|name="size"\r\n\r\n([0-9x]+)', await request.aread())[0])
+        return await whole(request)
+
+    backend.handle_async_request = listening  # type: ignore[method-assign]
+    await bench.made("generate_image", **{**FINE, "quality": "high", "size": "1024x1024"})
+    assert [size for size in sizes if size] == [b"1024x1024"] * 2
 
 
 async def test_the_next_turn_starts_from_what_was_cut_out(bench: Bench) -> None:

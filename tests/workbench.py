@@ -226,14 +226,14 @@ class Canned(httpx2.AsyncBaseTransport):
     """A backend in place of the sandbox: `answer` makes every response, and `bodies` keeps the JSON of the requests."""
 
     def __init__(self, answer: Callable[[httpx2.Request], httpx2.Response]) -> None:
-        self._answer = answer
+        self.answer = answer
         self.bodies: list[dict[str, Any]] = []
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         body = await request.aread()
         json_body = request.headers.get("content-type", "").startswith("application/json")
         self.bodies.append(json.loads(body) if json_body else {})
-        return self._answer(request)
+        return self.answer(request)
 
     def wrap(self, _: httpx2.AsyncBaseTransport) -> httpx2.AsyncBaseTransport:
         return self

@@ -132,6 +132,12 @@ def test_the_time_for_an_argument_grows_with_its_length_and_no_faster(argument: 
     assert not _slow_pieces(argument, ARGUMENTS[argument], ARGUMENT_PIECES)
 
 
+def test_a_long_extension_is_refused_by_its_length_unread() -> None:
+    arguments = {"images": ["a.png"], "prompt": "x", "extend": f"left 1{' ' * 200_000}!"}
+    with pytest.raises(BadRequest, match="at most 100 characters"):
+        parse(EditRequest, arguments)
+
+
 def test_a_list_as_text_that_has_thousands_of_values_is_no_list() -> None:
     """Each value of two bytes would take five hundred."""
     for value in ("{},", "'a',"):

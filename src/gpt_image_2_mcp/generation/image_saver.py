@@ -127,6 +127,11 @@ class ImageSaver:
         behind = [image for stage in stages for image in stage[1:]]
         return [*(stage[0] for stage in stages), *behind, *(self._saved[number] for number in sorted(self._second))]
 
+    @property
+    def has_both(self) -> bool:
+        """Whether two of the saved pictures can be looked at."""
+        return len(self._to_decode) > 1
+
     def save_result(self, result: ApiResult) -> None:
         """Save every picture of a result. Blocks: called in the request's thread.
 
@@ -169,9 +174,7 @@ class ImageSaver:
                 )
 
     def make_of_both(self, make: "Callable[[bytes, bytes], Composite]") -> None:
-        """Make a composite of the first saved picture and the last. Blocks. Raises nothing."""
-        if len(self._to_decode) < 2:  # noqa: PLR2004 - pictures
-            return
+        """Make a composite of the first saved picture and the last, if it `has_both`. Blocks. Raises nothing."""
         (number, first), (other, second) = self._to_decode[0], self._to_decode[-1]
         made = make(first, second)
         self.warnings += made.warnings

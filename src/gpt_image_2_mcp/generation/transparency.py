@@ -15,7 +15,7 @@ from typing import Any, Final
 import anyio.to_thread
 from anyio import current_time
 
-from ..billing.tokens import text_tokens
+from ..billing.tokens import AUTO_QUALITY, AUTO_SIZE, Pixels, output_tokens, text_tokens
 from ..errors import BadRequest, ChildFailed, GptImageError, TransparencyRefused
 from ..images.pixels_extra import HOW_TO_GET, compute_in_child, is_installed
 from ..inputs import Sources
@@ -25,6 +25,7 @@ from ..parameters.capabilities import has_no_transparency
 from ..parameters.fields import MAX_PROMPT
 from ..parameters.models import Options, PaidRequest
 from ..parameters.size_plan import is_allowed_size
+from ..parameters.sizes import parse_edges
 from ..pixels.matte_text import matte_warnings, no_matte_text
 from ..storage.local_folder import TRANSPARENT_SUFFIX
 from .exact_edits import MEMORY, SECONDS, Composite
@@ -35,6 +36,7 @@ REMEMBERED_S: Final = 3600.0
 """How long a model that refused a transparent background is not asked for one again."""
 _TASKS: Final = "gpt_image_2_mcp.pixels.matte_task:"
 NOT_CUT: Final = "The background is not transparent, and this is the model's own picture: {reason}."
+ONE_UNREAD: Final = "One of the two pictures cannot be decoded, so the background is taken off the other alone."
 OTHER_MODELS: Final = "gpt-image-2.5-sunburst, gpt-image-2.5-flare and the gpt-image-2.6 models"
 
 logger = logging.getLogger(__name__)
@@ -110,7 +112,7 @@ class Transparency:
             saver.ground_prompt = SECOND
             second = replace(_on_ground(request, SECOND), inputs=[picture], mask=None)
             size = (first.facts.width, first.facts.height)
-            if is_allowed_size(*size):
+            if is_allowed_size(*size) and _costs_no_more(request, size):
                 sized = second.options.model_copy(update={"size": "{}x{}".format(*size)})
                 second = replace(second, options=sized)
             later: SendOutcome = await backend.send(second, status, saver)
@@ -130,6 +132,9 @@ class Transparency:
                     saver.note_proofs(_look)
             case "keyed":
                 saver.make_exact(lambda data: _cut("cut_out", data, kind=kind, quality=quality))
+            case _ if not saver.has_both:
+                saver.warnings.append(ONE_UNREAD)
+                self.finish("keyed", asked, saver)
             case _:
                 saver.make_of_both(
                     lambda first, second: _cut("cut_out_of_two", first, second, kind=kind, quality=quality)
@@ -184,6 +189,14 @@ def _look(data: bytes) -> Composite:
     if values["verdict"] != "native":
         return Composite(warnings=(NOT_CUT.format(reason=no_matte_text(values["verdict"])),))
     return Composite(proof=values, warnings=tuple(matte_warnings(values)))
+
+
+def _costs_no_more(request: ImageRequest, size: Pixels) -> bool:
+    """Whether a picture of a size costs no more than one of the request's own: no more was agreed to."""
+    quality = AUTO_QUALITY if request.options.quality == "auto" else request.options.quality
+    expected = parse_edges(request.options.size) or AUTO_SIZE
+    tokens, most = (output_tokens(request.model, each, quality) for each in (size, expected))
+    return tokens is None or most is None or tokens <= most
 
 
 def _key_shares(request: ImageRequest) -> dict[str, float]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from ..errors import BadRequest, CannotSave
 from ..generation.output_dirs import OutputDirs
+from ..images.deriving import MAX_FILE_BYTES
 from ..paths.safe_open import is_regular, open_no_follow
 from ..storage.local_folder import save_copy
 from ..storage.open_folder import open_resolved
@@ -94,9 +95,12 @@ class ExportWriter:
 
 
 def _read(path: Path) -> bytes | None:
-    """The bytes of a file; None if it is a link, no file, or cannot be read."""
+    """The bytes of a file; None if it is a link, no file, larger than any export, or cannot be read."""
     try:
         with os.fdopen(open_no_follow(path, os.O_RDONLY), "rb") as file:
-            return file.read() if is_regular(file) else None
+            if not is_regular(file) or os.fstat(file.fileno()).st_size > MAX_FILE_BYTES:
+                return None
+            # It may grow meanwhile.
+            return file.read(MAX_FILE_BYTES)
     except OSError:
         return None

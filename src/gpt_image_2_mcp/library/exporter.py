@@ -86,6 +86,8 @@ class _Source:
     data: bytes
     sha256: str
     picture: Picture | None
+    held: object = None
+    """What its bytes hold of those that all calls may have, as long as this is there."""
 
     @property
     def xmp(self) -> str:
@@ -175,7 +177,7 @@ class Exporter:
             # By its path, a picture that was made here is a file like any other.
             known = await self._library.known_picture(None, found.file_sha256)
             stem = safe_prefix(found.path.stem if found.path else "") or "picture"
-            return _Source(stem, found.data, found.sha256, known and known.picture)
+            return _Source(stem, found.data, found.sha256, known and known.picture, found.held)
         if not found.record.can_be_shown:
             raise UnreadableSource(not_shown_text(found))
         data = await anyio.to_thread.run_sync(self._reader.read_saved_bytes, found)

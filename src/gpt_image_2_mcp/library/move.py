@@ -91,5 +91,5 @@ def trash_picture(picture: Picture, *, reader: InputReader, policy: WritePolicy)
     record = path.parent / SIDE_FOLDER / sidecar_of(path).name
     if exists(record):
         # What is left is removed by `forget`.
-        with suppress(OSError):
+        with suppress(OSError, BadRequest), open_side_folder(path.parent, policy):
             send2trash(str(record))

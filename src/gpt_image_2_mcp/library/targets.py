@@ -19,7 +19,9 @@ MAX_TARGET_TEXT: Final = 300
 """Characters of a target."""
 EXAMPLES: Final = "1080x1080, story jpeg, og webp 200kB, favicon, app icon, a4@300 pdf, hero.webp 1920x1080"
 
-_ENDING: Final = r"\.(png|jpe?g|webp|avif|tiff?|pdf|ico|icns)"
+_WORDS: Final = "(?a:png|jpe?g|webp|avif|tiff?|pdf|ico|icns)"
+"""In ASCII: without regard to case, other scripts have letters that are equal to i, k and s."""
+_ENDING: Final = rf"\.({_WORDS})"
 _QUOTED: Final = re.compile(rf"[\"'`]([^\"'`]+{_ENDING})[\"'`]", re.IGNORECASE)
 _FILE: Final = re.compile(rf"(?:^|(?<=\s))((?:\S*/)?[^\s/]+{_ENDING})(?=[\s,]|$)", re.IGNORECASE)
 _LIMIT: Final = re.compile(
@@ -36,7 +38,7 @@ _ROTATE: Final = re.compile(
     r"\brotated?\s+(-?(?:90|180|270))\s*(?:°|degrees?)?(?:\s+(left|ccw|counterclockwise))?", re.IGNORECASE
 )
 _FLIP: Final = re.compile(r"\b(?:flip|mirror)(?:ped|ed)?(?:\s+(horizontal|vertical)(?:ly)?)?\b", re.IGNORECASE)
-_FORMAT: Final = re.compile(r"(?:^|(?<=[\s.]))(png|jpe?g|webp|avif|tiff?|pdf|ico|icns)(?=[\s,]|$)", re.IGNORECASE)
+_FORMAT: Final = re.compile(rf"(?:^|(?<=[\s.]))({_WORDS})(?=[\s,]|$)", re.IGNORECASE)
 _OTHER_FORMAT: Final = re.compile(r"(?:\.|\b)(gif|bmp|svg|heic|heif|psd|eps|ai|jxl|jp2)\b", re.IGNORECASE)
 _FILLERS: Final = re.compile(r"\b(?:as|at|to|a|an|the|size|file|format|named|called)\b|[,;]")
 _WHOLE: Final = frozenset({"", "original", "full size", "same", "own"})

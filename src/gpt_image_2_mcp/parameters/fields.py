@@ -132,8 +132,9 @@ Fit = Annotated[
 Replace = Annotated[bool, Field(description="old files of this tool, unchanged since, go to the trash")]
 Extend = Annotated[
     str,
-    AfterValidator(_check_extension),
     Field(max_length=100, description="grow image 1's canvas: `left 512, top 25%`"),
+    # After the length: the time for reading it grows faster than that.
+    AfterValidator(_check_extension),
 ]
 Since = Annotated[
     str,

@@ -338,7 +338,7 @@ async def test_an_upload_that_fails_is_told_and_leaves_no_other_behind(forced: B
     text = ""
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(fail_the_second)
-        text = await forced.refused("edit_image", prompt="bluer", images=["large.png"], mask="mask.png")
+        text = await forced.refused("edit_image", prompt="bluer", images=["large.png"], mask="mask.png", keep="off")
     assert folded(forced.plain(text)) == snapshot("""\
 An input picture could not be uploaded for the edit, so nothing was made: OpenAI failed on its side;
 the backend says: "The server had an error while processing your request. Sorry about that! You can

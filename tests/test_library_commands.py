@@ -345,10 +345,12 @@ Not in the catalogue: 1
 """)
     found: dict[str, Any] = json.loads(run("check", "--json").stdout)
     assert found.pop("pictures") == 3
-    assert {kind: [one["id"] for one in findings] for kind, findings in found.items()} == {
+    ids = {kind: [one["id"] for one in findings] for kind, findings in found.items()}
+    # The first run has written it anew, if it was still there when the newest pictures' records were looked for.
+    assert ids.pop("unrecorded") in ([NEWEST], [])
+    assert ids == {
         "missing": [OLDEST],
         "changed": [TURN],
-        "unrecorded": [NEWEST],
         "damaged": [],
         "unknown": ["image-20261122-170000-00000d"],
     }

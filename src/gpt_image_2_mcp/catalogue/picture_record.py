@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, AliasChoices, AwareDatetime, BaseModel, ConfigDict, Field
 
 from ..images import MIME, SHOWN, FileFormat
+from ..storage.local_folder import TRANSPARENT_SUFFIX
 
 # Not `\w`: Python's has no marks of letters, which the pattern in pydantic's engine has.
 _OF_PREFIX = (
@@ -150,8 +151,13 @@ class PictureRecord(Record):
 
     @property
     def is_composite(self) -> bool:
-        """Whether it is an exact edit: what the model changed, in the original."""
+        """Whether it was made here out of the model's own picture: an exact edit, or a cut-out subject."""
         return any(parent.role == "model" for parent in self.parents)
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether it is an exact edit: what the model changed, in the original."""
+        return self.is_composite and not self.id.endswith(TRANSPARENT_SUFFIX)
 
     @property
     def is_derived(self) -> bool:

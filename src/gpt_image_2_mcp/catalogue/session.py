@@ -182,7 +182,7 @@ def tree(session: Session) -> str:
     while waiting:
         turn, first, rest = waiting.pop()
         if turn.number in shown:
-            exact = ", exact" if turn.picture.record.is_composite else ""
+            exact = ", exact" if turn.picture.record.is_exact else ""
             lines.append(
                 f"{first}{turn.number} {quoted_line(turn.prompt, MAX_LABEL)}{exact}{here.get(turn.number, '')}"
             )

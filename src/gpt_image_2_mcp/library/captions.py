@@ -34,7 +34,7 @@ _REPLACED: Final = {
 
 def caption(picture: Picture) -> str:
     """Return the first words of the prompt, or the day and time if the font has letters for none of them."""
-    mark = "exact: " if picture.record.is_composite else ""
+    mark = "exact: " if picture.record.is_exact else ""
     words = drawable(f"{mark}{picture.record.prompt}")
     return words if any(map(str.isalnum, words)) else f"{picture.made:%Y-%m-%d %H:%M}"
 

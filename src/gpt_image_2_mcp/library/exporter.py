@@ -177,7 +177,7 @@ class Exporter:
             # By its path, a picture that was made here is a file like any other.
             known = await self._library.known_picture(None, found.file_sha256)
             stem = safe_prefix(found.path.stem if found.path else "") or "picture"
-            return _Source(stem, found.data, found.sha256, known and known.picture, found.held)
+            return _Source(stem, found.data, found.sha256, known.picture if known else None, found.held)
         if not found.record.can_be_shown:
             raise UnreadableSource(not_shown_text(found))
         data = await anyio.to_thread.run_sync(self._reader.read_saved_bytes, found)

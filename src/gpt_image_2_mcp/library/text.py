@@ -19,7 +19,7 @@ def summary_line(picture: Picture, *, with_path: bool = True) -> str:
         record.id,
         f"{record.made.astimezone():%Y-%m-%d %H:%M}",
         record.size_text,
-        *([EXACT] if record.is_composite else []),
+        *([EXACT] if record.is_exact else []),
         *([] if record.can_be_shown else [no_thumbnail_text(picture)]),
         cost_text(picture),
         *([f"turn {record.position.turn}"] if record.position else []),
@@ -75,7 +75,7 @@ def details(picture: Picture, session: Session | None) -> str:
         f"file: {path_text(picture)}",
         f"made: {record.made.astimezone():%Y-%m-%d %H:%M:%S %Z}" + (f" by {record.client}" if record.client else ""),
         f"picture: {record.size_text} {record.format.upper()}, {record.size_bytes:,} bytes"
-        + (", an exact edit" if record.is_composite else ""),
+        + (", an exact edit" if record.is_exact else ""),
         f"sha256: {record.sha256}",
         f"model: {record.model}; asked for: {parameters or 'nothing in particular'}; came: {came or 'not told'}",
         f"cost: {cost_text(picture).removeprefix('cost ')}{_tokens(picture)}",

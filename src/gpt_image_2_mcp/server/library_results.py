@@ -119,5 +119,5 @@ def _picture_row(picture: Picture, number: int | None) -> dict[str, Any]:
         "cost_usd_estimated": None if record.cost_usd is None else float(record.cost_usd),
         "session_id": record.position and record.position.session_id,
         "turn": record.position and record.position.turn,
-    } | ({"exact": True} if record.is_composite else {})
+    } | ({"exact": True} if record.is_exact else {})
     return row if number is None else {"number": number} | row

@@ -183,7 +183,7 @@ def _standing(session: Session) -> str:
     """The turn that the next one is made from, with its prompt and file."""
     if session.next_parent == ORIGINALS:
         return "set back to the originals"
-    exact = " (exact)" if session.head.picture.record.is_composite else ""
+    exact = " (exact)" if session.head.picture.record.is_exact else ""
     return f"at turn {session.head.number} {quoted_line(session.head.prompt)}, {session.head.path}{exact}"
 
 

@@ -45,7 +45,7 @@ from .setting_types import (
 )
 
 if TYPE_CHECKING:
-    from .parameters.models import PricedOptions
+    from .parameters.options import PricedOptions
 
 _PLACEHOLDER = re.compile(r"\$\{[^}]*\}")
 

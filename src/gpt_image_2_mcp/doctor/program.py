@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 
 from .. import __version__
 from ..images.pixels_extra import HOW_TO_GET, is_installed
-from ..install.launch import PACKAGE, find_uvx, last_error
+from ..install.launch import PACKAGE, find_uvx, last_error, run_uv
 from .finding import Finding, green, yellow
 
 INDEX_TIMEOUT_S = 20.0
@@ -51,17 +51,7 @@ def _newest_release(uv: str, environ: Mapping[str, str]) -> tuple[str | None, st
     # The key is no business of this process, nor are the settings of the project that this folder may be in.
     known = {name: value for name, value in environ.items() if name != "OPENAI_API_KEY"}
     try:
-        done = subprocess.run(  # noqa: S603 - the program that was found on the user's PATH
-            [*command, "-"],
-            input=PACKAGE,
-            env=known,
-            cwd=tempfile.gettempdir(),
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=INDEX_TIMEOUT_S,
-            check=False,
-        )
+        done = run_uv([*command, "-"], known, timeout=INDEX_TIMEOUT_S, given=PACKAGE, folder=tempfile.gettempdir())
     except subprocess.TimeoutExpired:
         return None, f"no answer in {INDEX_TIMEOUT_S:.0f} s"
     except OSError as error:

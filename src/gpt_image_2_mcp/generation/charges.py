@@ -27,7 +27,7 @@ from ..billing.prices import Estimate, Offer, estimate, offer
 from ..billing.tokens import AUTO_SIZE, Pixels, Quality, Size, Usage
 from ..database.retry import retry_undone
 from ..errors import GptImageError
-from ..parameters.models import PricedOptions
+from ..parameters.options import PricedOptions
 from ..parameters.sizes import parse_edges
 from ..persistence.unit_of_work import Repositories
 from ..persistence.writer_thread import WriterThread

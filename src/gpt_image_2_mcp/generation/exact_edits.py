@@ -18,7 +18,7 @@ from ..inputs.part import Part, plan_part
 from ..inputs.reader import Inputs
 from ..jobs.order import Order
 from ..parameters.extension import edges_of
-from ..parameters.models import PaidRequest
+from ..parameters.models import GenerateRequest, PaidRequest
 from ..pixels.proof_text import no_composite_text, proof_warnings
 from ..storage.local_folder import EXACT_SUFFIX
 
@@ -65,9 +65,7 @@ class ExactEdits:
 
     def is_wanted(self, request: PaidRequest, inputs: Inputs) -> bool:
         """Whether the pictures of a request become exact edits."""
-        keep = getattr(request, "keep", "off")
-        is_marked = inputs.mask is not None or getattr(request, "extend", None) is not None
-        return bool(inputs.images) and (keep == "exact" or (keep == "auto" and is_marked))
+        return bool(inputs.images) and (request.kept == "exact" or (request.kept == "auto" and request.is_marked))
 
     def plan(self, request: PaidRequest, inputs: Inputs) -> Part | None:
         """Which part of the first picture is sent for a request; None for the picture as it is.
@@ -76,11 +74,10 @@ class ExactEdits:
             BadRequest: the picture cannot be extended as the request says.
 
         """
-        if not inputs.images:
+        if isinstance(request, GenerateRequest):
             return None
-        extend = getattr(request, "extend", None)
         first = inputs.images[0]
-        added = None if extend is None else edges_of(extend, (first.width, first.height))
+        added = None if request.extend is None else edges_of(request.extend, (first.width, first.height))
         if added is None and not (is_installed() and self.is_wanted(request, inputs)):
             return None
         return plan_part(inputs, request.size, added)

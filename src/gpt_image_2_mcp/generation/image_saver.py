@@ -95,12 +95,12 @@ class ImageSaver:
         """The numbers of the saved pictures that `decode` has to decode, with their bytes."""
         self._exact: dict[int, tuple[SavedImage, bytes]] = {}
         """The composites by the numbers of the pictures that they were made from, with their bytes."""
+        self._delivered: dict[int, tuple[SavedImage, bytes]] = {}
+        """The same for pictures in another size than the API made."""
         self._second: set[int] = set()
         """The numbers of the pictures that are the second that a composite was made from."""
         self.ground_prompt: str | None = None
         """What the requests that come now say about the ground behind the subject; see `SavedImage`."""
-        self._delivered: dict[int, tuple[SavedImage, bytes]] = {}
-        """The same for pictures in another size than the API made."""
         self.previews: dict[str, Preview] = {}
         """The previews by picture id."""
         self.results: list[ApiResult] = []
@@ -111,6 +111,11 @@ class ImageSaver:
     def stem(self) -> str:
         """The beginning of all file names of the job."""
         return self._target.name.stem(None)
+
+    @property
+    def policy(self) -> WritePolicy:
+        """Which folders may be written."""
+        return self._target.policy
 
     @property
     def images(self) -> list[SavedImage]:

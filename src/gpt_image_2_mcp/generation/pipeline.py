@@ -103,7 +103,7 @@ class Pipeline:
 
         """
         request = job.request
-        if not getattr(request, "is_cut_out", False):
+        if not request.is_cut_out:
             await load_key(self._settings)
         match request:
             case ContinueSessionRequest():
@@ -141,7 +141,7 @@ class Pipeline:
             GptImageError: there is no picture; whether one may be billed is recorded.
 
         """
-        if getattr(job.request, "is_cut_out", False):
+        if job.request.is_cut_out:
             return await self._cut_out(job, order)
         settings = self._settings
         asked = job.request
@@ -150,9 +150,7 @@ class Pipeline:
         # First: no folder is made for a call that a budget refuses.
         charge = await self._spending.reserve(job.id, self.priced(job.request, order.inputs, order.part))
         try:
-            target = await self._output_dirs.in_time(order.folder, partial(self._save_target, job, order))
-            saver = self._saver(job, target)
-            job.files.folder, job.files.stem = order.folder, saver.stem
+            saver = await self._open_saver(job, order)
             job.status.max_silence_s = max_silence_s(job.expected_s)
             # `RequestSender` awaits this before each request's first byte, after it waited for a slot.
             job.status.before_sending = partial(
@@ -188,7 +186,7 @@ class Pipeline:
         if job.status.sent_since is not None:
             self._durations.learn(job.request, anyio.current_time() - job.status.sent_since)
         lost = sum(isinstance(failure, ApiError) and failure.may_be_billed for failure in outcome.failures)
-        report = await self._recorder.record_result(job, order, report, charge, lost=lost, policy=target.policy)
+        report = await self._recorder.record_result(job, order, report, charge, lost=lost, policy=saver.policy)
         report = replace(report, previews=saver.previews)
         self._news.publish(report.position.session_id if report.position else None)
         return report
@@ -206,9 +204,7 @@ class Pipeline:
         """
         charge = self._spending.free_charge(job.id, self.priced(job.request, order.inputs))
         try:
-            target = await self._output_dirs.in_time(order.folder, partial(self._save_target, job, order))
-            saver = self._saver(job, target)
-            job.files.folder, job.files.stem = order.folder, saver.stem
+            saver = await self._open_saver(job, order)
             originals = await anyio.to_thread.run_sync(self._exact_edits.originals, order.inputs.images[0])
             made = await anyio.to_thread.run_sync(cut_out, originals, job.request)
             await anyio.to_thread.run_sync(saver.add_own, made)
@@ -218,7 +214,7 @@ class Pipeline:
         await anyio.to_thread.run_sync(saver.decode)
         report = build_own_report(order, job.request, saver, sandbox=self._settings.sandbox)
         report = await self._recorder.record_result(
-            job, order, report.redacted(self._settings.redact), charge, lost=0, policy=target.policy
+            job, order, report.redacted(self._settings.redact), charge, lost=0, policy=saver.policy
         )
         return replace(report, previews=saver.previews)
 
@@ -228,8 +224,7 @@ class Pipeline:
         if is_installed():
             await anyio.to_thread.run_sync(partial(saver.make_exact, partial(exact.make, order)))
             return
-        is_asked_for = getattr(job.request, "keep", "auto") == "exact"
-        saver.warnings += filter(None, [exact.missing_note(is_asked_for=is_asked_for)])
+        saver.warnings += filter(None, [exact.missing_note(is_asked_for=job.request.kept == "exact")])
 
     async def next_turn(self, request: ContinueSessionRequest, *, searches: bool = True) -> tuple[Session, int, Inputs]:
         """The session, the number of the turn that the next one is made from, and the input images for it.
@@ -310,14 +305,16 @@ class Pipeline:
             policy=policy,
         )
 
-    def _saver(self, job: Job, target: SaveTarget) -> ImageSaver:
+    async def _open_saver(self, job: Job, order: Order) -> ImageSaver:
+        """What saves the pictures of a job, whose files have their names now; raises BadRequest as `_save_target`."""
+        target = await self._output_dirs.in_time(order.folder, partial(self._save_target, job, order))
         links = LinkFetcher(
             self._sources,
             asyncio.get_running_loop(),
             backend_host(self._settings),
             self._settings.endpoint()[0],
         )
-        return ImageSaver(
+        saver = ImageSaver(
             target,
             n=job.request.count,
             links=links,
@@ -326,6 +323,8 @@ class Pipeline:
             in_flight=self._in_flight,
             redact=self._settings.redact_bytes,
         )
+        job.files.folder, job.files.stem = order.folder, saver.stem
+        return saver
 
     def _key(self, job: Job, given: Inputs) -> str:
         """The hash by which a repeated call is recognised; see `Order.key`."""

@@ -18,7 +18,8 @@ from ..jobs.job import Job
 from ..jobs.report import Report
 from ..jobs.serialization import request_of
 from ..parameters.fields import MAX_PROMPT
-from ..parameters.models import Options, PaidRequest
+from ..parameters.models import PaidRequest
+from ..parameters.options import Options
 from ..paths.policy import WritePolicy
 from ..paths.safe_open import is_file
 from ..storage.local_folder import Kind, SavedImage, saved_files

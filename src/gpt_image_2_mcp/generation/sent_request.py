@@ -6,7 +6,8 @@ from ..inputs.part import Part
 from ..jobs.order import Order
 from ..openai_api.request import ImageRequest
 from ..parameters.fields import MAX_PROMPT
-from ..parameters.models import PaidRequest, PricedOptions
+from ..parameters.models import PaidRequest
+from ..parameters.options import PricedOptions
 from ..parameters.size_plan import is_band
 from ..parameters.sizes import made_size, parse_edges
 
@@ -61,7 +62,6 @@ def with_size(options: OptionsT, part: Part) -> OptionsT:
 
 def with_largest_size(options: OptionsT) -> OptionsT:
     """The options with the size that costs the most, where it is only known from the pictures which one is sent."""
-    is_marked = getattr(options, "mask", None) is not None or getattr(options, "extend", None) is not None
-    if options.size != "auto" or not is_marked or getattr(options, "keep", "off") == "off":
+    if options.size != "auto" or not options.is_marked or options.kept == "off":
         return options
     return options.model_copy(update={"size": LARGEST})

@@ -8,7 +8,7 @@ Nothing of that raises once a picture is saved: what fails becomes a sentence of
 """
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -23,13 +23,14 @@ from ..openai_api.rate_limiter import RequestStatus
 from ..openai_api.request import ImageRequest, SendOutcome
 from ..parameters.capabilities import has_no_transparency
 from ..parameters.fields import MAX_PROMPT
-from ..parameters.models import Options, PaidRequest
+from ..parameters.models import PaidRequest
+from ..parameters.options import Options, PricedOptions
 from ..parameters.size_plan import is_allowed_size
 from ..parameters.sizes import parse_edges
 from ..pixels.matte_text import matte_warnings, no_matte_text
 from ..storage.local_folder import TRANSPARENT_SUFFIX
 from .exact_edits import MEMORY, SECONDS, Composite
-from .grounds import FIRST, MAX_ADDED, SECOND, choose_key, keyed_text
+from .grounds import FIRST, KEYS, MAX_ADDED, SECOND, choose_key, keyed_text
 from .image_saver import ImageSaver
 
 REMEMBERED_S: Final = 3600.0
@@ -40,8 +41,6 @@ ONE_UNREAD: Final = "One of the two pictures cannot be decoded, so the backgroun
 OTHER_MODELS: Final = "gpt-image-2.5-sunburst, gpt-image-2.5-flare and the gpt-image-2.6 models"
 
 logger = logging.getLogger(__name__)
-
-Send = Callable[[ImageRequest], Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +68,7 @@ class Transparency:
             BadRequest: the background cannot be made transparent in this way.
 
         """
-        if getattr(request, "is_cut_out", False):
+        if request.is_cut_out:
             _require_extra("`background` 'transparent' without a prompt cuts a picture out here, which")
         elif request.passes > 1:
             _check_plain_ground(request, "'transparent-fine'")
@@ -141,9 +140,9 @@ class Transparency:
                 )
 
 
-def ground_tokens(request: object) -> int:
+def ground_tokens(request: PricedOptions) -> int:
     """The tokens of what is added to a prompt about the ground, at the most."""
-    return text_tokens("x" * MAX_ADDED, generation=False) if getattr(request, "is_transparent", False) else 0
+    return text_tokens("x" * MAX_ADDED, generation=False) if request.is_transparent else 0
 
 
 def cut_out(originals: Sequence[bytes], asked: Options) -> Composite:
@@ -203,7 +202,8 @@ def _key_shares(request: ImageRequest) -> dict[str, float]:
     if not request.inputs:
         return {}
     try:
-        return compute_in_child(f"{_TASKS}key_shares", request.inputs[0].data).values["shares"]
+        colours = {key.name: key.code for key in KEYS}
+        return compute_in_child(f"{_TASKS}key_shares", request.inputs[0].data, colours=colours).values["shares"]
     except (ValueError, ChildFailed) as error:
         logger.info("the colours of %s were not looked at: %s", request.inputs[0].source, error)
         return {}
@@ -218,8 +218,7 @@ def _on_ground(request: ImageRequest, prompt: str) -> ImageRequest:
 def _check_plain_ground(request: PaidRequest, what: str) -> None:
     """Check that a picture can be drawn on a plain ground and cut out; raises BadRequest."""
     _require_extra(f"`background` {what}")
-    is_marked = getattr(request, "mask", None) or getattr(request, "extend", None)
-    if is_marked or getattr(request, "keep", "auto") == "exact":
+    if request.is_marked or request.kept == "exact":
         raise BadRequest(
             f"`background` {what} is drawn on a plain ground, which changes everything around the subject: leave out"
             f" `mask`, `extend` and `keep`, or name a model that makes transparent pictures itself ({OTHER_MODELS})."

@@ -11,7 +11,7 @@ from .colours import in_srgb, is_other
 from .formats import FileFormat
 from .headers import Facts, facts, read_header
 from .memory import check_size
-from .normalize import TRANSPOSED, exif_orientation, in_8_bits, upright
+from .normalize import TRANSPOSED, exif_orientation, in_8_bits, to_plain_mode, upright
 from .png_decoder import decode_png
 from .structure import check_parts
 
@@ -117,3 +117,18 @@ def reduced(
         strip = strip if strip.mode == mode else strip.convert(mode)
         small.paste(strip.reduce((across, down)), (0, (top - upper) // down))
     return small
+
+
+def open_plain(data: bytes) -> "Image.Image":
+    """A picture of any size as `to_plain_mode` gives it, upright; for a child process, whose memory is bounded.
+
+    Raises:
+        ValueError: it cannot be decoded.
+
+    """
+    from PIL import Image
+
+    Image.MAX_IMAGE_PIXELS = None
+    with open_image(data) as opened:
+        opened.load()
+        return to_plain_mode(opened, read_header(data), orientation=exif_orientation(opened))

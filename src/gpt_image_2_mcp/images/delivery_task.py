@@ -2,10 +2,8 @@
 
 from typing import Any
 
-from .decode import open_image
+from .decode import open_plain
 from .fitting import cover
-from .headers import read_header
-from .normalize import exif_orientation, to_plain_mode
 from .written_formats import write_picture
 
 
@@ -13,12 +11,7 @@ def deliver(
     data: bytes, *, size: list[int], kind: Any, quality: int | None, dpi: int | None, xmp: str
 ) -> tuple[dict[str, Any], bytes]:
     """A picture in another size and what was done to it, as `Fitted.as_dict` says."""
-    from PIL import Image
-
-    Image.MAX_IMAGE_PIXELS = None
-    with open_image(data) as opened:
-        opened.load()
-        image = to_plain_mode(opened, read_header(data), orientation=exif_orientation(opened))
+    image = open_plain(data)
     fitted = cover(image, (size[0], size[1]))
     written = write_picture(fitted.image, kind, quality=quality, dpi=dpi, xmp=xmp)
     return {**fitted.as_dict(), "note": written.note}, written.data

@@ -5,11 +5,10 @@ from typing import TYPE_CHECKING, Any, cast
 
 from ..parameters.size_plan import MAX_SCALE
 from .attention import look_at
-from .decode import open_image
+from .decode import open_plain
 from .fitting import Fitted, cover, pad, stretch
-from .headers import read_header
 from .icon_lists import ICO_EDGES, icons_of, lists_of
-from .normalize import exif_orientation, on_plain_ground, to_plain_mode
+from .normalize import on_plain_ground
 from .thumbnail import EDGE
 from .written_formats import Written, WrittenFormat, write_picture
 
@@ -25,12 +24,7 @@ def export(data: bytes, *, target: dict[str, Any], kind: str, fit: str, xmp: str
     Each of `files` has its path (empty where there is one file), size in pixels and bytes, what was done (`how`), and
     the bytes of a small PNG of it that stand behind it.
     """
-    from PIL import Image
-
-    Image.MAX_IMAGE_PIXELS = None
-    with open_image(data) as opened:
-        opened.load()
-        image = to_plain_mode(opened, read_header(data), orientation=exif_orientation(opened))
+    image = open_plain(data)
     for step in target["steps"]:
         image = _stepped(image, step)
     parts: list[tuple[dict[str, Any], bytes]] = []

@@ -9,6 +9,7 @@ import io
 import warnings
 from typing import TYPE_CHECKING, Any, cast
 
+from ..parameters.sizes import MAX_WEBP_EDGE
 from .colours import in_srgb, to_srgb
 from .headers import Header
 
@@ -28,8 +29,6 @@ _BRIGHT, _DARK = 200, (64, 64, 64)
 
 _STRIP_PIXELS = 1 << 20
 """Pixels of a strip: 2 MB."""
-WEBP_EDGE = 16_383
-"""Longest edge of a WebP, in pixels (RFC 9649)."""
 
 
 def to_plain_mode(image: "Image.Image", header: Header, *, orientation: int) -> "Image.Image":
@@ -79,7 +78,7 @@ def encode(image: "Image.Image", *, limit: int, lossy: bool) -> bytes | None:
     other = "WEBP" if image.mode == "RGBA" else "JPEG"
     if not (lossy and other == "JPEG") and (data := _saved(image, "PNG", limit, compress_level=PNG_EFFORT)):
         return data
-    if other == "WEBP" and max(image.size) > WEBP_EDGE:
+    if other == "WEBP" and max(image.size) > MAX_WEBP_EDGE:
         return None
     for quality in QUALITIES:
         options = {"subsampling": "4:4:4"} if other == "JPEG" and quality == QUALITIES[0] else {}

@@ -5,7 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from .normalize import WEBP_EDGE, has_transparency, on_plain_ground
+from ..parameters.sizes import MAX_WEBP_EDGE
+from .normalize import has_transparency, on_plain_ground
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -20,7 +21,7 @@ MIN_QUALITY: Final = 20
 """The least quality that a limit of bytes may take: below it a picture is no use."""
 PALETTES: Final = (256, 128, 64, 32)
 """Numbers of colours of a PNG that has to be smaller."""
-EDGES: Final = {"webp": WEBP_EDGE, "jpeg": 65_535, "ico": 256, "icns": 1024}
+EDGES: Final = {"webp": MAX_WEBP_EDGE, "jpeg": 65_535, "ico": 256, "icns": 1024}
 """The longest edge that a format takes."""
 _FINE: Final = 90
 """The JPEG quality from which on every pixel keeps its colour."""

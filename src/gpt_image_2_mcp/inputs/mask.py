@@ -5,7 +5,7 @@ from functools import partial
 
 from ..images.headers import facts
 from ..images.validate import Prepare, ValidatedImage
-from ..masks.mask import mask_from_picture, mask_from_words
+from ..masks.mask import Mask, mask_from_picture, mask_from_words
 from ..masks.words import parse_words
 from .sources import InputImage
 
@@ -22,6 +22,11 @@ def mask_in_words(text: str, first: InputImage) -> InputImage | None:
     if parse_words(text) is None:
         return None
     mask = mask_from_words(text, (first.width, first.height), first.data)
+    return drawn_mask(mask, source=text.strip(), change=f"The mask {mask.description}.")
+
+
+def drawn_mask(mask: Mask, *, source: str, change: str | None) -> InputImage:
+    """The input image of a mask that was drawn here; `source` and `change` say to the person what it is."""
     digest = hashlib.sha256(mask.data).hexdigest()
     return InputImage(
         data=mask.data,
@@ -31,9 +36,9 @@ def mask_in_words(text: str, first: InputImage) -> InputImage | None:
         sha256=digest,
         file_sha256=digest,
         name=f"image-{digest[:8]}.png",
-        source=text.strip(),
+        source=source,
         path=None,
-        change=f"The mask {mask.description}.",
+        change=change,
         marked=mask.box,
     )
 

@@ -16,6 +16,7 @@ from ..masks.mask import mask_from_words
 from ..parameters.extension import Edges
 from ..parameters.size_plan import EDGE_STEP, MAX_RATIO, MIN_PIXELS, is_allowed_size, nearest_size
 from ..parameters.sizes import parse_edges
+from .mask import drawn_mask
 from .reader import Inputs
 from .sources import InputImage
 
@@ -174,20 +175,7 @@ def _mask_of_new(part: Part) -> InputImage:
     assert part.added is not None
     left, upper, right, lower = part.added.inside(part.canvas)
     mask = mask_from_words(f"everything but box {left},{upper} {right - left}x{lower - upper}", part.canvas)
-    digest = hashlib.sha256(mask.data).hexdigest()
-    return InputImage(
-        data=mask.data,
-        format="png",
-        width=mask.width,
-        height=mask.height,
-        sha256=digest,
-        file_sha256=digest,
-        name=f"image-{digest[:8]}.png",
-        source="the new part",
-        path=None,
-        change=None,
-        marked=mask.box,
-    )
+    return drawn_mask(mask, source="the new part", change=None)
 
 
 def _with_bytes(image: InputImage, data: bytes, box: Sequence[int]) -> InputImage:

@@ -66,23 +66,38 @@ def last_error(stderr: str) -> str:
     return " ".join(last.split()) if outer else text.rpartition("\n")[2].strip()
 
 
+def run_uv(
+    command: list[str], environ: Mapping[str, str], *, timeout: float, given: str = "", folder: str | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run a program of uv to its end with `given` as its stdin.
+
+    Raises:
+        subprocess.TimeoutExpired: it took longer than `timeout` seconds, and was killed.
+        OSError: it cannot be started.
+
+    """
+    return subprocess.run(  # noqa: S603 - the program that was found on the user's PATH
+        command,
+        env=environ,
+        cwd=folder,
+        input=given,
+        capture_output=True,
+        text=True,
+        errors="replace",
+        timeout=timeout,
+        check=False,
+    )
+
+
 def why_uvx_fails(uvx: str, version: str, environ: Mapping[str, str]) -> str | None:
     """Have `uvx` start this version, which fills its cache, so that the client's first start is fast.
 
     It gets what a client would pass on of `environ`: with another index or another cache, the client's start would fail
     all the same. None if it could; otherwise the reason, on one line.
     """
-    command = [uvx, *uvx_arguments(version), "--version"]
     try:
-        done = subprocess.run(  # noqa: S603 - the program that was found on the user's PATH
-            command,
-            env=client_environment(environ),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=FIRST_RUN_TIMEOUT_S,
-            check=False,
+        done = run_uv(
+            [uvx, *uvx_arguments(version), "--version"], client_environment(environ), timeout=FIRST_RUN_TIMEOUT_S
         )
     except subprocess.TimeoutExpired:
         return f"it took longer than {FIRST_RUN_TIMEOUT_S} seconds"

@@ -4,7 +4,7 @@ from collections import defaultdict, deque
 from math import sqrt
 from statistics import median
 
-from ..parameters.models import PricedOptions
+from ..parameters.options import PricedOptions
 from ..parameters.sizes import made_size, parse_edges
 
 GUESS_S = {"low": 12.0, "medium": 35.0, "high": 80.0, "xhigh": 100.0, "max": 120.0}

@@ -13,6 +13,7 @@ from ..catalogue.picture_record import NO_MODEL, SessionPosition
 from ..catalogue.session import position_lines
 from ..errors import shorten, shorten_line
 from ..images.preview import Preview
+from ..parameters.fields import passes_of
 from ..pixels.matte_text import is_matte, matte_text
 from ..pixels.proof_text import proof_text
 from ..storage.local_folder import Kind, SavedImage
@@ -78,7 +79,7 @@ class Report:
     @property
     def passes(self) -> int:
         """How many pictures the API was asked for, for each that the person wanted."""
-        return 2 if self.requested.get("background") == "transparent-fine" else 1
+        return passes_of(self.requested.get("background"))
 
     def redacted(self, redact: Callable[[str], str]) -> "Report":
         """A copy without secrets in the texts that the user, the model or the backend wrote."""

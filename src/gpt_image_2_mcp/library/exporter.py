@@ -1,7 +1,7 @@
 """`Exporter`: makes files for use elsewhere of pictures: other sizes and formats, icons, paper; free and local."""
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -12,6 +12,7 @@ import anyio.to_thread
 from ..catalogue.picture_record import Picture
 from ..errors import BadRequest, ChildFailed, GptImageError, UnreadableSource, shown
 from ..generation.output_dirs import OutputDirs
+from ..images import formats
 from ..images.deriving import derive_in_child
 from ..images.formats import SHOWN, sniff
 from ..images.headers import facts
@@ -30,13 +31,13 @@ from .sheet_files import keep_sheet
 from .targets import Target, read_targets
 from .text import not_shown_text
 
-MIME: Final = {
-    **{kind: f"image/{kind}" for kind in ("png", "jpeg", "webp", "avif", "tiff", "icns")},
-    "ico": "image/x-icon",
+MIME: Final[Mapping[str, str]] = {
+    **formats.MIME,
+    "icns": "image/icns",
     "pdf": "application/pdf",
     "json": "application/json",
 }
-_ENDINGS: Final = {"jpeg": "jpg", "tiff": "tif"}
+_ENDINGS: Final[Mapping[str, str]] = {**formats.EXTENSION, "tiff": "tif"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,15 +5,16 @@ bytes, the format, and what is left is the size.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 from ..errors import BadRequest, shown
+from ..images.written_formats import WrittenFormat
 from ..parameters.sizes import SizeWish, read_size
 from ..paths.plain_names import ALLOWED, is_plain, suggest_plain
 
-FORMATS: Final = ("png", "jpeg", "webp", "avif", "tiff", "pdf", "ico", "icns")
+FORMATS: Final[Sequence[str]] = get_args(WrittenFormat)
 ICON_SETS: Final = {"favicon": "favicon", "favicons": "favicon", "app icon": "app icon", "app icons": "app icon"}
 MAX_TARGET_TEXT: Final = 300
 """Characters of a target."""

@@ -15,7 +15,7 @@ import openai
 from ..errors import ApiError, OutcomeUnknown
 from ..images import MIME
 from ..inputs import InputImage
-from ..parameters.models import Options
+from ..parameters.options import Options
 from .answer import Answer, receive
 from .api_result import ApiResult
 from .body_reader import read_body

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from ..errors import GptImageError
 from ..inputs import InputImage
-from ..parameters.models import Options
+from ..parameters.options import Options
 
 
 @dataclass(frozen=True, slots=True)

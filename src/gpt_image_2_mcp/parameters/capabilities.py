@@ -6,7 +6,7 @@ Sources: OpenAI's model pages of 2026-09-08 (`xhigh`, `max` and transparency fro
 import re
 
 from ..errors import BadRequest
-from .models import Options
+from .options import Options
 
 PICTURE_MODELS = (
     "gpt-image-2",

@@ -69,6 +69,13 @@ Background = Annotated[
     BeforeValidator(_normalize_choice),
     Field(description="transparent: png, webp; -fine: hair, 2 paid"),
 ]
+
+
+def passes_of(background: object) -> int:
+    """How many pictures are made for one that is asked for: the second has the same subject on another ground."""
+    return 2 if background == "transparent-fine" else 1
+
+
 OutputFormat = Annotated[
     Literal["png", "jpeg", "webp"], BeforeValidator(_normalize_choice), Field(description="of the file")
 ]

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .arrays import Array, Floats, Mask, depth_in, reduced_to, resized
+from .arrays import Array, Floats, depth_in, reduced_to, resized
 from .spread import spread
 
 EDGE = 640
@@ -59,7 +59,7 @@ def find_ground(picture: Array) -> Ground | None:
     share = float(_border(near[..., None].astype(np.float32)).mean())
     if share < MIN_SHARE:
         return None
-    apart = np.abs(small - model)[_inner(near, 2)]
+    apart = np.abs(small - model)[depth_in(near) > 2]  # noqa: PLR2004 - pixels
     noise = float(np.median(apart) * 1.5) if apart.size else 0.0
     red, green, blue = (round(float(level)) for level in np.median(border[_distance(border, colour) < _NEAR], 0))
     size = (picture.shape[1], picture.shape[0])
@@ -90,7 +90,3 @@ def _most_frequent(pixels: Floats) -> Floats:
 
 def _distance(pixels: Floats, colour: Floats) -> Floats:
     return np.sqrt(((pixels - colour) ** 2).sum(-1))
-
-
-def _inner(mask: Mask, pixels: int) -> Mask:
-    return depth_in(mask) > pixels

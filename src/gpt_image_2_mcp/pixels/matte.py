@@ -45,13 +45,13 @@ def take_off(picture: Array, ground: Ground) -> Matte:
     least = _least_alpha(picture, ground.model)
     enclosed, near = 0.0, None
     if ground.is_coloured:
-        sure = _inner((apart > _SURE) | (least > _SURE_ALPHA), 2)
+        sure = depth_in((apart > _SURE) | (least > _SURE_ALPHA)) > 2  # noqa: PLR2004 - pixels
         near = distance_to(sure) <= _scaled(_REACH, picture)
     else:
         empty, enclosed = _empty(apart, faint)
         apart = np.where(empty, 0, np.maximum(apart, faint))
         # On white or grey the subject's own colours are near the ground's: what is away from the ground is subject.
-        sure = (distance_to(empty) > _scaled(3, picture)) | _inner((apart > _SURE) & (least > _SURE_ALPHA), 1)
+        sure = (distance_to(empty) > _scaled(3, picture)) | (depth_in((apart > _SURE) & (least > _SURE_ALPHA)) > 1)
     small = reduced_to(picture, _SPREAD_EDGE)
     known = shrink_mask(sure, (small.shape[1], small.shape[0]))
     subject = resized(spread(small, known.astype(np.float32)), (picture.shape[1], picture.shape[0]))
@@ -127,10 +127,6 @@ def _empty(apart: Floats, faint: float) -> tuple[Mask, float]:
     taken = touches | is_patch
     taken[0] = is_patch[0] = False
     return taken[labels], float(sizes[is_patch].sum()) / (width * height)
-
-
-def _inner(mask: Mask, pixels: int) -> Mask:
-    return depth_in(mask) > pixels
 
 
 def _scaled(pixels: float, picture: Array) -> float:

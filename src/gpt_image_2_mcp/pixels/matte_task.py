@@ -13,19 +13,11 @@ from .files import Opened, open_picture, png_bytes
 from .ground import Ground, find_ground
 from .matte import Matte, take_off
 from .matte_figures import figures, find_specks, looks_like_checkerboard
+from .matte_text import MAX_SPECKS
 from .two_passes import take_off_both
 
-MAX_SPECKS = 10
-"""More tiny parts than these are no part of a subject, and are removed."""
 MAX_DOUBT = 0.09
 """The most that two passes may contradict each other; see `two_passes`."""
-_CANDIDATES = {
-    "magenta": (255, 0, 255),
-    "cyan": (0, 255, 255),
-    "green": (0, 255, 0),
-    "blue": (0, 0, 255),
-    "yellow": (255, 255, 0),
-}
 
 
 def cut_out(picture: bytes, *, kind: str, quality: int | None) -> tuple[dict[str, Any], bytes]:
@@ -57,11 +49,9 @@ def cut_out_of_two(first: bytes, second: bytes, *, kind: str, quality: int | Non
     if both is None or both.doubt > MAX_DOUBT:
         values, data = cut_out(first, kind=kind, quality=quality)
         return {**values, "doubt": round(both.doubt, 3) if both else 1.0}, data
-    ground = find_ground(opened.in_8_bits)
-    assert ground is not None, "`take_off_both` has found it"
     shift = [round(distance, 2) for distance in both.shift]
     values = {"verdict": "two_passes", "shift_px": shift, "doubt": round(both.doubt, 3)}
-    return _finished(both.matte, ground, opened.profile, kind, quality, values)
+    return _finished(both.matte, both.ground, opened.profile, kind, quality, values)
 
 
 def look(picture: bytes) -> tuple[dict[str, Any], bytes]:
@@ -80,13 +70,14 @@ def look(picture: bytes) -> tuple[dict[str, Any], bytes]:
     return {"verdict": verdict, **found}, b""
 
 
-def key_shares(picture: bytes) -> tuple[dict[str, Any], bytes]:
-    """The share of a picture that each colour takes which a ground could have: pixels of a similar hue, not pale."""
+def key_shares(picture: bytes, *, colours: dict[str, str]) -> tuple[dict[str, Any], bytes]:
+    """The share of a picture that each of `colours`, #RRGGBB by name, takes: pixels of a similar hue, not pale."""
     small = np.ascontiguousarray(reduced_to(open_picture(picture).in_8_bits, 256))
     hsv = cv2.cvtColor(small, cv2.COLOR_RGB2HSV).astype(np.int16)
     coloured = (hsv[..., 1] > 60) & (hsv[..., 2] > 50)  # noqa: PLR2004 - of 255
     shares: dict[str, Any] = {}
-    for name, colour in _CANDIDATES.items():
+    for name, code in colours.items():
+        colour = list(bytes.fromhex(code.removeprefix("#")))
         hue = int(cv2.cvtColor(np.array([[colour]], np.uint8), cv2.COLOR_RGB2HSV)[0, 0, 0])
         apart = np.abs(hsv[..., 0] - hue)
         shares[name] = round(float((coloured & (np.minimum(apart, 180 - apart) < 18)).mean()), 4)  # noqa: PLR2004 - degrees

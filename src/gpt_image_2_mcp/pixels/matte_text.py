@@ -10,6 +10,7 @@ MATTE_VERDICTS = frozenset({"matte", "two_passes", "native"})
 MAX_FRINGE = {"matte": 0.15, "two_passes": 0.15, "native": 0.3}
 """A fringe above this can be seen; what a model's own picture was drawn on is not known."""
 MAX_SPECKS = 10
+"""More tiny parts than these are no part of a subject, and are removed."""
 
 
 def is_matte(proof: Mapping[str, Any]) -> bool:

@@ -30,13 +30,14 @@ _LOWEST = 0.02
 
 @dataclass(frozen=True, slots=True)
 class BothPasses:
-    """What two passes gave.
+    """What two passes gave; `ground` is that of the first picture.
 
     `shift` is how far the second picture was off, in pixels, and `doubt` what light could not have done in the subject,
     0 to 1, after it was put right.
     """
 
     matte: Matte
+    ground: Ground
     shift: tuple[float, float]
     doubt: float
 
@@ -47,6 +48,7 @@ def take_off_both(first: Array, second: Array) -> BothPasses | None:
     light, dark = find_ground(first), find_ground(second)
     if light is None or dark is None:
         return None
+    ground = light
     if sum(light.colour) < sum(dark.colour):
         first, second, light, dark = second, first, dark, light
     if np.min(np.array(light.colour) - np.array(dark.colour)) < _APART:
@@ -56,7 +58,7 @@ def take_off_both(first: Array, second: Array) -> BothPasses | None:
     taken = movement.apply(second, size)
     alpha = _alpha(first, taken, light.model, dark.model)
     colours = unmixed(taken.astype(np.float32), dark.model, alpha)
-    return BothPasses(Matte(colours, alpha), movement.shift(size), doubt)
+    return BothPasses(Matte(colours, alpha), ground, movement.shift(size), doubt)
 
 
 def _best_movement(first: Array, second: Array, light: Ground, dark: Ground) -> tuple[Movement, float]:

@@ -40,7 +40,7 @@ async def ask(request: PaidRequest, call: Context[ImageService, Any], reading: R
     service: ImageService = call.request_context.lifespan_context
     service.check(request)
     allow_reading(reading, service)
-    if getattr(request, "is_cut_out", False):
+    if request.is_cut_out:
         return Consent(go_ahead=True)
     settings = service.settings
     limit = settings.confirm_limit

@@ -6,7 +6,8 @@ from ..catalogue.picture_record import UNKNOWN_MODEL
 from ..errors import BadRequest, shown
 from ..inputs.references import References
 from ..parameters.fields import MAX_INPUTS
-from ..parameters.models import ContinueSessionRequest, CostsRequest, Options, RequestT, parse
+from ..parameters.models import ContinueSessionRequest, CostsRequest, RequestT, parse
+from ..parameters.options import Options
 from ..persistence.writer_thread import WriterThread
 from ..settings import Settings
 

@@ -347,7 +347,7 @@ class ImageService:
 
     def check(self, request: PaidRequest) -> None:
         """Check that the settings are complete and the model can do what is asked; raises GptImageError."""
-        if getattr(request, "is_cut_out", False):
+        if request.is_cut_out:
             self.settings.require_valid()
         else:
             self.settings.require_key()

@@ -24,9 +24,8 @@ async def send(client: AsyncOpenAI, *lines: dict[str, Any] | bytes, **params: An
     """Upload lines, which may be raw bytes, and create their batch."""
     data = b"".join(line if isinstance(line, bytes) else jsonl(line) for line in lines)
     file = await client.files.create(file=("lines.jsonl", data), purpose="batch")
-    return await client.batches.create(
-        **{"input_file_id": file.id, "endpoint": GENERATIONS, "completion_window": "24h", **params}
-    )
+    wanted: dict[str, Any] = {"endpoint": GENERATIONS, "completion_window": "24h", **params}
+    return await client.batches.create(input_file_id=file.id, **wanted)
 
 
 async def lines_of(client: AsyncOpenAI, file_id: str | None) -> AsyncIterator[dict[str, Any]]:

@@ -41,8 +41,8 @@ Line = MadeLine | JsonObject
 """A line of an output: one with pictures, or the JSON of one without."""
 
 
-async def catch_up(state: SandboxState) -> None:
-    """Run every line of every batch that is due by now, and store the files of the batches that have ended."""
+async def catch_up(state: SandboxState) -> float:
+    """Run every line of every batch that is due by now, store the files of the batches that have ended; return now."""
     async with state.batch_lock:
         now = state.knobs.now()
         for batch in state.batches():
@@ -53,6 +53,7 @@ async def catch_up(state: SandboxState) -> None:
                 batch.ran += 1
             if batch.status(now) in FINAL:
                 _close(batch, state, now)
+        return now
 
 
 async def output_lines(lines: Sequence[Line], request: Request, state: SandboxState) -> AsyncGenerator[bytes]:
@@ -139,7 +140,7 @@ async def _with_pictures(line: MadeLine, request: Request, state: SandboxState) 
 
 
 def _close(batch: StoredBatch, state: SandboxState, now: float) -> None:
-    """Store the files of a batch that has ended, and drop its lines."""
+    """Store the files of a batch that has ended."""
     status, ended = batch.status(now), batch.ended_at(now)
     if status == "expired":
         error: JsonObject = {

@@ -69,12 +69,11 @@ async def list_batches(request: Request) -> Response:
     limit = int(query["limit"]) if re.fullmatch(r"[0-9]{1,9}", query.get("limit", "")) else DEFAULT_LISTED
     if not 1 <= limit <= MAX_LISTED:
         raise out_of_range("limit", limit, low=1, high=MAX_LISTED)
-    await catch_up(state)
+    now = await catch_up(state)
     found = state.batches()[::-1]
     if after := query.get("after"):
         ids = [batch.id for batch in found]
         found = found[ids.index(after) + 1 :] if after in ids else []
-    now = state.knobs.now()
     rows = [batch.body(now) for batch in found[:limit]]
     return JSONResponse(
         {
@@ -93,17 +92,16 @@ async def one_batch(request: Request) -> Response:
     record_request(request, state.knobs)
     if early := await _fault_of_a_poll(request, state):
         return early
-    await catch_up(state)
-    return JSONResponse(state.batch(request.path_params["batch_id"]).body(state.knobs.now()))
+    now = await catch_up(state)
+    return JSONResponse(state.batch(request.path_params["batch_id"]).body(now))
 
 
 async def cancel(request: Request) -> Response:
     """`POST /v1/batches/{batch_id}/cancel`: the lines that have run stay, and are billed."""
     state = state_of(request)
     record_request(request, state.knobs)
-    await catch_up(state)
+    now = await catch_up(state)
     batch = state.batch(request.path_params["batch_id"])
-    now = state.knobs.now()
     status = batch.status(now)
     if status in FINAL:
         raise batch_is_final(status)

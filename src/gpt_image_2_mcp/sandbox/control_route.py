@@ -3,8 +3,9 @@
 - `GET /_sandbox/state`: the controls and counters of `Knobs`.
 - `GET /_sandbox/requests`: the recorded requests, newest last, without keys; of a file its size and SHA-256.
 - `POST /_sandbox/knobs`: any of `{"delay_s": 0.5, "hold": true, "drift": "mild", "ground": "impure", "batch_s": 60,
-  "batch_shuffled": false, "advance_s": 3600, "faults": [{"kind": "error", "error": "server_error"}]}`; `faults`
-  replaces the queue, each with the fields of `Fault`, and `advance_s` moves the clock forward. Answers the state.
+  "batch_shuffled": false, "uncompressed": true, "advance_s": 3600, "faults": [{"kind": "error", "error":
+  "server_error"}]}`; `faults` replaces the queue, each with the fields of `Fault`, and `advance_s` moves the clock
+  forward. Answers the state.
 - `POST /_sandbox/release`: lets the held requests go on. Answers the state.
 """
 
@@ -25,7 +26,7 @@ from .rules import is_object, refuse_type
 from .state import state_of
 from .triggers import TRIGGERS
 
-_KNOBS = ("delay_s", "hold", "faults", "drift", "ground", "batch_s", "batch_shuffled", "advance_s")
+_KNOBS = ("delay_s", "hold", "faults", "drift", "ground", "batch_s", "batch_shuffled", "uncompressed", "advance_s")
 
 
 async def about(request: Request) -> Response:
@@ -72,9 +73,8 @@ async def set_knobs(request: Request) -> Response:
     delay = _seconds(body, "delay_s", knobs.delay_s)
     batch_s = _seconds(body, "batch_s", knobs.batch_s)
     advance_s = _seconds(body, "advance_s", 0)
-    batch_shuffled = body.get("batch_shuffled", knobs.batch_shuffled)
-    if not isinstance(batch_shuffled, bool):
-        raise refuse_type("batch_shuffled", batch_shuffled, expected="a boolean")
+    batch_shuffled = _switch(body, "batch_shuffled", default=knobs.batch_shuffled)
+    uncompressed = _switch(body, "uncompressed", default=knobs.uncompressed)
     faults = _faults(body["faults"]) if "faults" in body else knobs.faults
     named = body.get("drift", knobs.drift)
     drift: Drift | None = next((known for known in DRIFTS if known == named), None)
@@ -88,6 +88,7 @@ async def set_knobs(request: Request) -> Response:
     knobs.delay_s = delay
     knobs.batch_s = batch_s
     knobs.batch_shuffled = batch_shuffled
+    knobs.uncompressed = uncompressed
     knobs.advance(advance_s)
     knobs.faults = faults
     knobs.drift = drift
@@ -108,6 +109,13 @@ def _seconds(body: JsonObject, name: str, default: float) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
         raise refuse_type(name, value, expected="a number of seconds")
     return float(value)
+
+
+def _switch(body: JsonObject, name: str, *, default: bool) -> bool:
+    value = body.get(name, default)
+    if not isinstance(value, bool):
+        raise refuse_type(name, value, expected="a boolean")
+    return value
 
 
 def _faults(value: Json) -> list[Fault]:

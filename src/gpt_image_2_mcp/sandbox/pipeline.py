@@ -108,7 +108,7 @@ async def paint(task: PaintTask, state: SandboxState) -> list[bytes]:
     """Paint the pictures of a task, and return them as files in the requested format."""
 
     def make() -> list[bytes]:
-        return [_encode(task, paint_one(index)) for index in range(task.params.n)]
+        return [_encode(task, paint_one(index), state) for index in range(task.params.n)]
 
     def paint_one(index: int) -> Image.Image:
         painted = _paint_one(task, index, state.knobs.ground)
@@ -128,7 +128,7 @@ async def paint_partials(task: PaintTask, state: SandboxState) -> list[bytes]:
     def make() -> list[bytes]:
         steps = task.params.partial_images
         whole = _paint_one(task, 0, state.knobs.ground)
-        return [_encode(task, painter.partial_image(whole, step=step, steps=steps)) for step in range(steps)]
+        return [_encode(task, painter.partial_image(whole, step=step, steps=steps), state) for step in range(steps)]
 
     if task.params.partial_images == 0:
         return []
@@ -255,5 +255,10 @@ def _drift(prompt: str, state: SandboxState, *, is_masked: bool) -> Drift:
     return state.knobs.drift or ("local" if is_masked else "none")
 
 
-def _encode(task: PaintTask, picture: Image.Image) -> bytes:
-    return painter.encode(picture, task.params.output_format, compression=task.params.output_compression)
+def _encode(task: PaintTask, picture: Image.Image, state: SandboxState) -> bytes:
+    return painter.encode(
+        picture,
+        task.params.output_format,
+        compression=task.params.output_compression,
+        uncompressed=state.knobs.uncompressed,
+    )

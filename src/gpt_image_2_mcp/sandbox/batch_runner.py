@@ -9,6 +9,7 @@ import secrets
 from collections.abc import AsyncGenerator, Sequence
 from http import HTTPStatus
 
+import anyio
 from starlette.requests import Request
 
 from . import pipeline
@@ -62,11 +63,19 @@ async def output_lines(lines: Sequence[Line], request: Request, state: SandboxSt
     Raises:
         CallerLeftError: the caller closed its connection first.
     """
-    for line in lines:
-        if await request.is_disconnected():
-            raise CallerLeftError
-        body = await _with_pictures(line, request, state) if isinstance(line, MadeLine) else line
-        yield json.dumps(body, separators=(",", ":")).encode() + b"\n"
+    try:
+        for line in lines:
+            await _check_connection(request)
+            body = await _with_pictures(line, request, state) if isinstance(line, MadeLine) else line
+            yield json.dumps(body, separators=(",", ":")).encode() + b"\n"
+    except (CallerLeftError, anyio.get_cancelled_exc_class()):
+        state.knobs.count_left()
+        raise
+
+
+async def _check_connection(request: Request) -> None:
+    if await request.is_disconnected():
+        raise CallerLeftError
 
 
 async def _run(batch: StoredBatch, line: BatchLine, state: SandboxState) -> None:

@@ -90,7 +90,7 @@ class Knobs:
     started: int = 0
     """Requests for pictures that passed the checks or met a fault."""
     left: int = 0
-    """Requests for pictures whose caller left before the end of the answer."""
+    """Requests for pictures, or for a batch's output, whose caller left before the end of the answer."""
     running: int = 0
     """Requests for pictures that are under way."""
     max_running: int = 0
@@ -162,12 +162,17 @@ class Knobs:
             await self._wait(request)
             yield
         except (CallerLeftError, anyio.get_cancelled_exc_class()):
-            self.left += 1
+            self.count_left()
             raise
         finally:
             self.paid += pictures
             self.running -= 1
             self._notify()
+
+    def count_left(self) -> None:
+        """Note that a caller left before the end of its answer."""
+        self.left += 1
+        self._notify()
 
     def state(self) -> JsonObject:
         """Return the controls and counters as JSON."""

@@ -117,7 +117,7 @@ async def paint(task: PaintTask, state: SandboxState) -> list[bytes]:
 
     def paint_one(index: int) -> bytes:
         params, keyed = task.params, asked_ground(task.params.prompt) is not None
-        if not (task.pictures or keyed):
+        if not (task.pictures or keyed or state.knobs.uncompressed):
             return _paint_file(
                 params.prompt,
                 task.size,
@@ -130,7 +130,7 @@ async def paint(task: PaintTask, state: SandboxState) -> list[bytes]:
         painted = _paint_one(task, index, state.knobs.ground)
         if keyed and not task.pictures:
             state.remember(key_of(painted), Recipe(params.prompt, index, _note(task, index)))
-        return _encode(task, painted)
+        return _encode(task, painted, state)
 
     # A thread cannot be cancelled: if the caller leaves, it paints to its end and its pictures are dropped.
     made = await anyio.to_thread.run_sync(make, abandon_on_cancel=True, limiter=state.paint_limiter)
@@ -144,7 +144,7 @@ async def paint_partials(task: PaintTask, state: SandboxState) -> list[bytes]:
     def make() -> list[bytes]:
         steps = task.params.partial_images
         whole = _paint_one(task, 0, state.knobs.ground)
-        return [_encode(task, painter.partial_image(whole, step=step, steps=steps)) for step in range(steps)]
+        return [_encode(task, painter.partial_image(whole, step=step, steps=steps), state) for step in range(steps)]
 
     if task.params.partial_images == 0:
         return []
@@ -290,5 +290,10 @@ def _drift(prompt: str, state: SandboxState, *, is_masked: bool) -> Drift:
     return state.knobs.drift or ("local" if is_masked else "none")
 
 
-def _encode(task: PaintTask, picture: Image.Image) -> bytes:
-    return painter.encode(picture, task.params.output_format, compression=task.params.output_compression)
+def _encode(task: PaintTask, picture: Image.Image, state: SandboxState) -> bytes:
+    return painter.encode(
+        picture,
+        task.params.output_format,
+        compression=task.params.output_compression,
+        uncompressed=state.knobs.uncompressed,
+    )

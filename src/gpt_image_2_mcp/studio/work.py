@@ -183,7 +183,7 @@ class Work:
                     raise BadRequest("`picture` is missing (a picture's id).")
                 return await self._finish(request.picture, request.quality)
             case "edit":
-                return await self._edit(request, prompt, "box 0%,0% 100%x100%" if request.mask else None)
+                return await self._edit(request, prompt, "box 2%,2% 96%x96%" if request.mask else None)
 
     async def _standing(self, request: JobRequest, job: Job) -> dict[str, Any]:
         working = job.working_job

@@ -1,5 +1,6 @@
 """`/v1/batches` through the real SDK, on a clock that the tests move."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -274,3 +275,13 @@ async def test_an_output_is_painted_as_it_is_read(client: AsyncOpenAI, knobs: Kn
     painted = knobs.painted
     await client.batches.retrieve(batch.id)
     assert knobs.painted <= painted + 1
+
+
+async def test_a_line_runs_once_however_many_look(client: AsyncOpenAI, knobs: Knobs) -> None:
+    knobs.batch_s = 0
+    photo = data_url(png((64, 64)))
+    batch = await send(client, *(line(name, EDITS, images=[{"image_url": photo}]) for name in "abc"), endpoint=EDITS)
+    found = await asyncio.gather(*(client.batches.retrieve(batch.id) for _ in range(5)))
+    assert [counts(batch) for batch in found] == [(3, 3, 0)] * 5
+    assert len({batch.output_file_id for batch in found}) == 1
+    assert knobs.paid_lines == dict.fromkeys("abc", 1)

@@ -2,6 +2,9 @@
 
 A rule that is broken here fails the whole batch before anything runs or is billed. Whether a body is a good request is
 found out when its line runs, and fails that line alone.
+
+The codes and sentences for lines are those that users and OpenAI's documents report; `too_many_tasks` and
+`file_too_large` are worded by the sandbox.
 """
 
 import json

@@ -56,7 +56,8 @@ async def create(request: Request) -> Response:
     batch = _new_batch(params, state, fault)
     state.add_batch(batch)
     # A connection that breaks now leaves a batch behind that its caller does not know.
-    return await _meet(request, state, fault) or JsonAnswer(batch.body(batch.created))
+    before_validating = batch.created - 1  # However short it is: its creation never waits for it.
+    return await _meet(request, state, fault) or JsonAnswer(batch.body(before_validating))
 
 
 async def list_batches(request: Request) -> Response:
@@ -110,7 +111,7 @@ async def cancel(request: Request) -> Response:
         raise batch_is_final(status)
     if batch.cancel_asked is None:
         batch.cancel_asked = now
-    return await _meet(request, state, fault) or JsonAnswer({**batch.body(now), "status": "cancelling"})
+    return await _meet(request, state, fault) or JsonAnswer(batch.body(now))
 
 
 async def _meet(request: Request, state: SandboxState, fault: Fault | None) -> Response | None:

@@ -21,7 +21,7 @@ from ..persistence.unit_of_work import UnitOfWork
 from ..storage.time_limit import is_dead, run_in_time_async
 from . import InputImage, Sources
 from .local_file import NoSuchFile
-from .mask import mask_in_words, mask_preparer
+from .mask import laid_on, mask_in_words, mask_preparer, names_made
 from .moved_file import MAX_ENTRIES, find_moved
 from .references import References
 
@@ -37,6 +37,8 @@ class Inputs:
 
     images: Sequence[InputImage] = ()
     mask: InputImage | None = None
+    delivered: str | None = None
+    """Of a session's turn: the size in which the person was shown the first picture, if it was made in another."""
 
     @property
     def all(self) -> Sequence[InputImage]:
@@ -91,29 +93,57 @@ class InputReader:
         return Inputs(images, await self.mask(mask, images[0], searches=searches) if mask else None)
 
     async def read_turn(
-        self, session: Session, number: int, references: Sequence[str], mask: str | None, *, searches: bool = True
+        self,
+        session: Session,
+        number: int,
+        references: Sequence[str],
+        mask: str | None,
+        *,
+        extends: bool = False,
+        searches: bool = True,
     ) -> Inputs:
         """Read what the next turn of a session is made from: the picture of turn `number`, and those of `references`.
+
+        A mask is of the picture as it was delivered. So is the canvas where the turn `extends` it, which is made from
+        the delivered picture then.
 
         Raises:
             SessionError: a picture of the session is gone or was changed.
             GptImageError: as in `read`.
 
         """
+        delivered = None
         if number == ORIGINALS:
             images = await _read_all(self._original, session.originals)
         else:
             turn = session.turn(number)
             assert turn is not None, "`Session.parent_for` has checked that the turn exists"
-            try:
-                images = [await self.read_saved(turn.picture)]
-            except GptImageError as error:
-                raise SessionError(
-                    f"{error} It was turn {number} of session {session.id}, which the next turn builds on. Put it back,"
-                    " or start anew with start_edit_session from another picture."
-                ) from None
+            delivered = await self.delivered(turn.picture)
+            source = delivered if delivered and extends else turn.picture
+            images = [await self._of_turn(source, number, session)]
         images += await _read_all(self._image, references)
-        return Inputs(images, await self.mask(mask, images[0], searches=searches) if mask else None)
+        if delivered is None or extends:
+            return Inputs(images, await self.mask(mask, images[0], searches=searches) if mask else None)
+        drawn = None
+        if mask:
+            seen, size = await self._of_turn(delivered, number, session), (images[0].width, images[0].height)
+            is_of_made = names_made(mask, (seen.width, seen.height), size)
+            drawn = await self.mask(mask, images[0] if is_of_made else seen, searches=searches, made=size)
+            drawn = await anyio.to_thread.run_sync(laid_on, drawn, size)
+        return Inputs(images, drawn, delivered.record.asked_size)
+
+    async def delivered(self, picture: Picture) -> Picture | None:
+        """What the person was shown in place of a picture that was made in another size; None if it was the picture."""
+        return await self._references.writer.read(lambda unit: unit.pictures.delivered_of(picture))
+
+    async def _of_turn(self, picture: Picture, number: int, session: Session) -> InputImage:
+        try:
+            return await self.read_saved(picture)
+        except GptImageError as error:
+            raise SessionError(
+                f"{error} It was turn {number} of session {session.id}, which the next turn builds on. Put it back,"
+                " or start anew with start_edit_session from another picture."
+            ) from None
 
     async def read_saved(self, picture: Picture, *, prepare: Prepare = validate) -> InputImage:
         """Read a picture of the catalogue; see `Sources.image`.
@@ -212,8 +242,12 @@ class InputReader:
                 raise _neither_error(reference, error) from None
             return await self.locate(picture)
 
-    async def mask(self, text: str, first: InputImage, *, searches: bool = True) -> InputImage:
+    async def mask(
+        self, text: str, first: InputImage, *, searches: bool = True, made: tuple[int, int] | None = None
+    ) -> InputImage:
         """The mask that an argument describes or names, for the first picture.
+
+        If that is the delivered one of a picture of the size `made`, a mask that is a picture may be of either.
 
         What `find` names is looked for, which costs a little. Without `searches` nothing is sent, and the middle of the
         picture stands in for it.
@@ -234,7 +268,7 @@ class InputReader:
         drawn = await anyio.to_thread.run_sync(mask_in_words, text, first)
         if drawn is not None:
             return drawn
-        prepare = mask_preparer(size)
+        prepare = mask_preparer(size, made)
         found = await self.find(text, prepare=prepare)
         return found if isinstance(found, InputImage) else await self.read_saved(found, prepare=prepare)
 

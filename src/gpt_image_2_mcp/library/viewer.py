@@ -127,6 +127,12 @@ class Viewer:
                 raise UnreadableSource(not_shown_text(found))
             name, note = found.path.name, None
             known = await self._library.known_picture(found, "")
+            delivered = await self._reader.delivered(found) if found.record.position else None
+            if delivered is not None:
+                note = (
+                    f"It was delivered as {delivered.id}, {delivered.record.size_text}: a `mask` of the session's next"
+                    " turn is of that one, so point there."
+                )
         else:
             name, note = found.path.name if found.path else found.source, found.note
             known = await self._library.known_picture(None, found.file_sha256)

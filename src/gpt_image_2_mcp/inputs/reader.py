@@ -12,9 +12,9 @@ import anyio
 
 from ..catalogue.picture_record import Origin, Picture
 from ..catalogue.session import ORIGINALS, Session
-from ..errors import GptImageError, SessionError, UnreadableSource, shown
+from ..errors import BadRequest, GptImageError, SessionError, UnreadableSource, shown
 from ..images.validate import Prepare, validate
-from ..masks.found import Locator, Place, Wanted, choose, found_note, parse_find
+from ..masks.found import Locator, Place, Wanted, choose, found_note, parse_find, suggest_find
 from ..paths.read_policy import PrivateFile
 from ..paths.safe_open import exists
 from ..persistence.unit_of_work import UnitOfWork
@@ -26,6 +26,9 @@ from .moved_file import MAX_ENTRIES, find_moved
 from .references import References
 
 ItemT = TypeVar("ItemT")
+
+_NAMES_THING = re.compile(r"[\w' ,-]*[^\W\d]{2}[\w' ,-]*")
+"""What may name a thing in the picture, and no file: it has letters, and no slash or dot."""
 
 MAX_ROWS = 2_000
 """The newest pictures of the catalogue in whose folders a file that was moved is looked for."""
@@ -269,7 +272,16 @@ class InputReader:
         if drawn is not None:
             return drawn
         prepare = mask_preparer(size, made)
-        found = await self.find(text, prepare=prepare)
+        try:
+            found = await self.find(text, prepare=prepare)
+        except NoSuchFile:
+            if not _NAMES_THING.fullmatch(text):
+                raise
+            raise BadRequest(
+                f"The mask {shown(text)} is neither a shape nor a picture. To have a model look for it, for about a"
+                f" cent: `{suggest_find(text)}`. Or look at the picture with show_image, free, and give a shape, such"
+                " as `box 120,40 300x200 of 1024x683`."
+            ) from None
         return found if isinstance(found, InputImage) else await self.read_saved(found, prepare=prepare)
 
     async def find_private(self, references: Sequence[str]) -> list[PrivateFile]:

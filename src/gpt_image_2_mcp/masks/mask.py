@@ -106,7 +106,7 @@ def words_here(text: str, size: Size, object_in: ObjectIn | None = None) -> Mask
     if words is None:
         raise ValueError(f"no mask in words: {text}")
     what = f"The mask `{shorten_line(text, _WORDS_SHOWN)}`"
-    return _checked(draw(words, size, object_in), what, "", BadRequest)
+    return _checked(draw(words, size, object_in), what, "", BadRequest, is_inverted=words.is_inverted)
 
 
 def picture_here(data: bytes, size: Size, *, name: str) -> Mask:
@@ -127,7 +127,9 @@ def _is_sendable(data: bytes) -> bool:
     return header.colour == "rgba" and header.bits == 8 and not header.animated and b"eXIf" not in data  # noqa: PLR2004
 
 
-def _checked(weights: "Image.Image", what: str, how: str, error: type[GptImageError]) -> Mask:
+def _checked(
+    weights: "Image.Image", what: str, how: str, error: type[GptImageError], *, is_inverted: bool = False
+) -> Mask:
     share, box = share_of(weights), weights.getbbox()
     read = f" ({how})" if how else ""
     if box is None or share < MIN_SHARE:
@@ -137,9 +139,14 @@ def _checked(weights: "Image.Image", what: str, how: str, error: type[GptImageEr
             " of the picture (`of 1` for shares from 0 to 1), or leave out `mask`."
         )
     if share > MAX_SHARE:
+        rest = (
+            f"what is to stay has to be at least {_percent(1 - MAX_SHARE)} of the picture"
+            if is_inverted
+            else "to change the rest turn the mask round (`everything but …`)"
+        )
         raise error(
-            f"{what} marks {_percent(share)} of the picture to change{read}: to change all of it leave out `mask`; to"
-            " change the rest turn the mask round (`everything but …`)."
+            f"{what} marks {_percent(share)} of the picture to change{read}: to change all of it leave out `mask`;"
+            f" {rest}."
         )
     data = encode(weights)
     if len(data) >= MAX_MASK_BYTES:

@@ -241,6 +241,8 @@ async def test_a_banner_is_edited_and_extended_as_it_is(bench: Bench) -> None:
     assert 500 <= left < right <= 660
     assert 80 <= upper < lower <= 220
     assert answer.report["proof"]["differing_outside"] == 0
+    assert "The model saw only the part round what changes" in answer.text
+    assert "To have it see all" not in answer.text
     answer = await bench.made("edit_image", extend="left 200", **given)
     assert (shown(answer.path)[:, 200:] == before).all()
 

@@ -61,9 +61,11 @@ class Part:
             return None
         (width, height), (wide, high) = self.canvas, self.sent_size
         drawn = "" if self.size in {None, self.sent_size} else ", drawn at {}x{}".format(*(self.size or ()))
+        # It draws nothing that is as long as all of a band.
+        more = "" if is_band(width, height) else " To have it see all of the picture, give a `size` of its shape."
         return (
             f"The model saw only the part round what changes, {wide}x{high} at {self.box[0]},{self.box[1]} of"
-            f" {width}x{height}{drawn}. To have it see all of the picture, give a `size`."
+            f" {width}x{height}{drawn}.{more}"
         )
 
 

@@ -125,6 +125,12 @@ class Viewer:
                 raise UnreadableSource(not_shown_text(found))
             name, note = found.path.name, None
             known = await self._library.known_picture(found, "")
+            delivered = await self._reader.delivered(found) if found.record.position else None
+            if delivered is not None:
+                note = (
+                    f"It was delivered as {delivered.id}, {delivered.record.size_text}: a `mask` of the session's next"
+                    " turn is of that one, so point there."
+                )
         else:
             name, note = found.path.name if found.path else found.source, found.note
             known = await self._library.known_picture(None, found.file_sha256)
@@ -232,7 +238,7 @@ def _preview_of(data: bytes, name: str, region: str | None) -> tuple[Preview, st
     if shown is None:
         raise UnreadableSource(f"The picture {name} cannot be decoded.")
     whole = f"The whole picture, {facts.width}x{facts.height}"
-    return shown, f"{whole}, {pointing_text(shown, (facts.width, facts.height))}"
+    return shown, f"{whole}, {pointing_text(shown)}"
 
 
 def _compared(pictures: Sequence[InputImage]) -> tuple[Preview, str]:
@@ -254,5 +260,5 @@ def _masked_preview(image: InputImage, mask: InputImage, name: str) -> tuple[Pre
     except (ValueError, ChildFailed) as error:
         raise UnreadableSource(f"The mask of the picture {name} cannot be shown: {error}.") from None
     preview = Preview(pybase64.b64encode_as_string(data), MIME["jpeg"])
-    said = f"{mask.change} What stays is grey. The picture is {pointing_text(preview, (image.width, image.height))}"
+    said = f"{mask.change} What stays is grey. The picture is {pointing_text(preview)}"
     return preview, said

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 import anyio.to_thread
 
@@ -18,6 +19,7 @@ from ..images.preview import MAX_PICTURE_BYTES, POINTING_EDGE, Preview, make_pre
 from ..inputs import InputImage
 from ..inputs.reader import InputReader
 from ..inputs.references import References
+from ..jobs.report import Report
 from ..parameters.models import ListImagesRequest, ShowImageRequest
 from ..paths.safe_open import exists
 from ..storage.time_limit import run_in_time
@@ -55,6 +57,25 @@ class View:
     preview: Preview
     description: str
     known: KnownPicture | None
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerSheet:
+    """The numbered sheet of an answer with several pictures."""
+
+    data: bytes
+    """A JPEG."""
+    path: Path | None
+    """Where it is kept; None if it cannot be written."""
+
+    @property
+    def text(self) -> str:
+        """Where it is kept, for a person; empty where it is not."""
+        return f"All of them, numbered, on a sheet: {self.path}" if self.path else ""
+
+    def as_dict(self) -> dict[str, Any]:
+        """The same for programs."""
+        return {"sheet_path": str(self.path)} if self.path else {}
 
 
 class Viewer:
@@ -147,6 +168,20 @@ class Viewer:
             seen, said = await anyio.to_thread.run_sync(_preview_of, data, name, request.region)
         return View(name, seen, f"{said} {note}" if note else said, known)
 
+    async def answer_sheet(self, report: Report, previews: Mapping[str, Preview]) -> AnswerSheet | None:
+        """The numbered sheet of a report's pictures, of those in `previews` made of these; see `draw_answer_sheet`.
+
+        None if there is only one, or it cannot be drawn.
+        """
+        from .answer_sheet import draw_answer_sheet
+
+        images = report.wanted
+        if len(images) == 1:
+            return None
+        draw = partial(draw_answer_sheet, images, previews, read=self._reader.read_unchanged)
+        data = await anyio.to_thread.run_sync(draw)
+        return None if data is None else AnswerSheet(data, await anyio.to_thread.run_sync(self._kept, data))
+
     async def _exported_from(self, digest: str) -> KnownPicture | None:
         """The picture from which a file with this SHA-256 was exported; None if it was not, or is not known."""
         from .export_record import parent_of
@@ -166,10 +201,14 @@ class Viewer:
     def _sheet(self, numbers: Mapping[int, Picture]) -> tuple[bytes, Path | None]:
         """Draw the sheet, and write it into a file, which a person sees whose client shows no pictures."""
         from .contact_sheet import draw_sheet, make_cells
-        from .sheet_files import keep_sheet
 
         sheet = draw_sheet(make_cells(numbers.items(), read=self._reader.read_saved_bytes, cache=self._cache))
-        return sheet, keep_sheet(sheet, self._cache) if self._cache else None
+        return sheet, self._kept(sheet)
+
+    def _kept(self, sheet: bytes) -> Path | None:
+        from .sheet_files import keep_sheet
+
+        return keep_sheet(sheet, self._cache) if self._cache else None
 
 
 def _calls_in_order(found: SearchResult) -> SearchResult:

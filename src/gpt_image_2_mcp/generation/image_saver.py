@@ -133,6 +133,14 @@ class ImageSaver:
         return [*(stage[0] for stage in stages), *behind, *(self._saved[number] for number in sorted(self._second))]
 
     @property
+    def readable(self) -> list[tuple[SavedImage, bytes]]:
+        """What the person gets of each picture of a known format, with its bytes, until `decode` has come."""
+        return [
+            self._delivered.get(number) or self._exact.get(number) or (self._saved[number], data)
+            for number, data in self._to_decode
+        ]
+
+    @property
     def has_both(self) -> bool:
         """Whether two of the saved pictures can be looked at."""
         return len(self._to_decode) > 1

@@ -48,6 +48,7 @@ from .api_key import load_key
 from .charges import PricedRequest, Spending
 from .delivery import deliver, extension_of, is_delivered_apart
 from .exact_edits import ExactEdits
+from .finals import costs_of, find_draft, layouts_of, with_final
 from .image_saver import ImageSaver, SaveTarget
 from .link_fetcher import LinkFetcher, backend_host
 from .load_ahead import load_ahead
@@ -123,7 +124,8 @@ class Pipeline:
         folder = await self._output_dirs.in_time(name, partial(self._output_dirs.prepare, name))
         step = BeginSession(new_session_id(), folder) if kind == "session" else None
         is_new = name is not None and not await self._output_dirs.in_time(name, partial(exists, folder))
-        order = Order(kind, folder, inputs, self._key(job, inputs), step, is_new_folder=is_new)
+        draft = await find_draft(request, inputs, self._writer)
+        order = Order(kind, folder, inputs, self._key(job, inputs), step, is_new_folder=is_new, draft=draft)
         return await self._with_part(request, order)
 
     async def _with_part(self, request: PaidRequest, order: Order) -> Order:
@@ -180,9 +182,13 @@ class Pipeline:
             suffix = f"-{asked.size.partition('@')[0]}"
             work = partial(saver.deliver, partial(deliver, asked), suffix, extension_of(asked))
             await anyio.to_thread.run_sync(work)
+        layouts = await anyio.to_thread.run_sync(layouts_of, order, saver.readable)
         # Before the record: a picture that cannot be decoded is recorded as damaged, and no session goes on from it.
         await anyio.to_thread.run_sync(saver.decode)
         report = build_report(order, asked, request, saver, outcome).redacted(settings.redact)
+        if order.draft is not None:
+            costs = await costs_of(order, asked, request.model, report.cost, self._spending)
+            report = with_final(report, order.draft, layouts, costs)
         if job.status.sent_since is not None:
             self._durations.learn(job.request, anyio.current_time() - job.status.sent_since)
         lost = sum(isinstance(failure, ApiError) and failure.may_be_billed for failure in outcome.failures)

@@ -56,6 +56,8 @@ def build_report(
         "background": first.background,
     }
     is_cut = any(image.proof and is_matte(image.proof) for image in saver.wanted_first)
+    if added := request.prompt.removeprefix(asked.prompt).strip():
+        applied["added_prompt"] = added
     if options.is_transparent:
         # Of what was cut out the API only knows the ground.
         applied |= {"background": "transparent" if is_cut else first.background, "n": -(-len(images) // options.passes)}

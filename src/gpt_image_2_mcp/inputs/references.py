@@ -1,4 +1,4 @@
-"""References to pictures that were made here: an id, `last`, or a number of the last sheet, be it a list's or an answer's.
+"""References to pictures that were made here: an id, `last`, or a number of the last sheet, of a list or an answer.
 
 An id is also understood in the address of its resource and in the name of its file, and a part of it where one picture
 alone has that part. `last` and numbers refer to what this process made and showed, so that a picture of another chat is

@@ -36,10 +36,8 @@ DRAFT_QUALITIES = {"low", "medium"}
 SESSION_URI = "gpt-image-2://sessions/{id}"
 
 
-def report_result(
-    report: Report, pictures: Sequence[Preview], sheet: AnswerSheet | None = None
-) -> CallToolResult:
-    """The report as text, the sheet of several pictures, and the previews; without previews, the sheet is a file only."""
+def report_result(report: Report, pictures: Sequence[Preview], sheet: AnswerSheet | None = None) -> CallToolResult:
+    """The report as text, the sheet of several pictures, and the previews; without these, the sheet is a file only."""
     lines = [_pointing(report, pictures), *_choice_lines(report, sheet)]
     content: list[ContentBlock] = [TextContent(text=report.text(shown="\n".join(filter(None, lines))))]
     if sheet and pictures:

@@ -8,7 +8,7 @@ Paid operations are two steps: `ImageService.start` gives a job that goes on wha
 """
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any

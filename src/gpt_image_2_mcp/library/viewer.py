@@ -47,6 +47,8 @@ class Listing:
     """Whether the pictures are those of one session, in the order of their turns."""
     overview: Overview | None = None
     """What there is, if the request had a filter and found nothing."""
+    page: tuple[Path, int] | None = None
+    """The HTML page of all that was found, and how many pictures are on it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,30 +103,32 @@ class Viewer:
         self._cache = cache
 
     async def find(self, request: ListImagesRequest) -> Listing:
-        """Find a page of pictures, and draw their contact sheet if the request asks for one.
+        """Find a page of pictures; draw their contact sheet, and write all that was found as a page, if asked for.
 
         The numbers of the sheet are references for later calls (see `References`).
 
         Raises:
-            BadRequest: `since` or `until` is not a time.
+            BadRequest: `since` or `until` is not a time, or the page may not be written.
+            CannotSave: the page cannot be written.
 
         """
         # In a thread: words for a time load a library.
         query = await anyio.to_thread.run_sync(
-            lambda: SearchQuery.parse(**request.model_dump(exclude={"contact_sheet"}))
+            lambda: SearchQuery.parse(**request.model_dump(exclude={"contact_sheet", "as_page"}))
         )
         found = await self._library.find(query)
         found = _turns_in_order(found) if request.session_id is not None else _calls_in_order(found)
         missing = await anyio.to_thread.run_sync(_missing_ids, found)
         filtered = replace(query, page=1) != SearchQuery()
         by_turn = request.session_id is not None
+        page = await self._library.page_of(query) if request.as_page and found.pictures else None
         if not request.contact_sheet or not found.pictures:
             overview = await self._library.overview() if filtered and not found.pictures else None
-            return Listing(found, missing, filtered, {}, None, by_turn=by_turn, overview=overview)
+            return Listing(found, missing, filtered, {}, None, by_turn=by_turn, overview=overview, page=page)
         numbers = _numbered(found, by_turn=by_turn)
         sheet, path = await anyio.to_thread.run_sync(self._sheet, numbers)
         self._references.note_sheet({number: picture.id for number, picture in numbers.items()})
-        return Listing(found, missing, filtered, numbers, sheet, path, by_turn)
+        return Listing(found, missing, filtered, numbers, sheet, path, by_turn, page=page)
 
     async def show(self, request: ShowImageRequest) -> View:
         """Show a picture, with a mask drawn over it, or a region of it pixel for pixel if that fits into an answer.

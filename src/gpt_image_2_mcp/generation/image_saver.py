@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import BadAnswer, BadRequest, GptImageError, shown
 from ..images import EXTENSION, SHOWN, WITH_ARTICLE, Facts, sniff
+from ..images.blank import blank_text
 from ..images.formats import name_format
 from ..images.headers import facts
 from ..images.preview import Preview, check_pixels, make_preview, share_of
@@ -262,6 +263,7 @@ class ImageSaver:
         """
         for number, data in self._to_decode:
             image = self._saved[number]
+            self.warnings += filter(None, [blank_text(data, image.facts, name=image.path.name)])
             derived = self._delivered.get(number) or self._exact.get(number)
             if derived:
                 # Its picture was decoded for this one, which is shown in its place.

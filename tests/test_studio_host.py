@@ -15,12 +15,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
+from fault_proxy import paying
 from patience import PATIENCE_S
 from promises import promise
+from test_consent import DEAR, LIMIT
 from workbench import SMALL
 
-from gpt_image_2_mcp.studio.host.app import MAX_BODY
+from gpt_image_2_mcp.studio.host.app import MAX_BODY, build_host
+from gpt_image_2_mcp.studio.host.keys import Keys
 from gpt_image_2_mcp.studio.page import page
 
 BROWSER = """
@@ -211,7 +215,7 @@ def test_the_code_in_the_browser_s_address_is_exchanged_once(studio: Running) ->
     assert studio.send("POST", "/token", code.encode()).status == 403
 
 
-@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+@pytest.mark.parametrize("name", ["SIGHUP", pytest.param("SIGINT", marks=pytest.mark.thorough)])
 def test_the_command_ends_with_the_terminal(tmp_path: Path, name: str) -> None:
     running = start(tmp_path, "--sandbox", "--no-browser")
     assert running.ask(op="open")["shown"] is None
@@ -219,3 +223,27 @@ def test_the_command_ends_with_the_terminal(tmp_path: Path, name: str) -> None:
     assert running.process.stderr is not None
     assert running.process.stderr.read() == "Ctrl-C ends it.\n"
     running.process.stderr.close()
+
+
+@pytest.mark.anyio
+@promise("The studio in the browser", "A click above your limit is asked about, outside of the page's frame")
+async def test_a_dear_click_is_asked_about_and_a_yes_counts_for_its_own_price(tmp_path: Path) -> None:
+    async with paying(tmp_path, LIMIT) as bench:
+        keys = Keys()
+        assert bench.server.service is not None
+        app = build_host(bench.server.service, keys, 80)
+        headers = {"Origin": "http://127.0.0.1:80", "Host": "127.0.0.1:80", "Authorization": f"Bearer {keys.token}"}
+        call = {"op": "generate", "click": click(), **DEAR}
+        async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), headers=headers) as client:
+
+            async def press(agreed: object = None) -> dict[str, Any]:
+                return (await client.post("http://127.0.0.1/rpc", json={"arguments": call, "agreed": agreed})).json()
+
+            asked = await press()
+            assert "will cost about $0.0287" in asked["question"]
+            assert await press("1 picture will cost about $0.0001. Go ahead?") == asked
+            assert await press({"yes": 1}) == asked
+            assert not bench.seen()
+            job = json.loads((await press(asked["question"]))["text"])["job"]
+            # The same click is that job: nothing is asked about again.
+            assert json.loads((await press())["text"])["job"] == job

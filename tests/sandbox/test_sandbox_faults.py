@@ -309,7 +309,8 @@ async def test_a_bug_of_the_sandbox_is_not_hidden(http: httpx2.AsyncClient, monk
         raise LookupError("a bug")
 
     monkeypatch.setattr(painter, "paint", broken)
-    async with http.stream("POST", "/images/generations", json=BODY) as answer:
+    # A prompt of its own: pictures that were painted before are kept.
+    async with http.stream("POST", "/images/generations", json=BODY | {"prompt": "a bug"}) as answer:
         assert (answer.status_code, answer.headers["x-gpt-image-2-sandbox"]) == (500, "1")
         with pytest.raises(LookupError, match="a bug"):
             await answer.aread()

@@ -9,39 +9,39 @@ def stop_text(job: Job, *, was_stopped: bool) -> str:
     fact = stop_fact(job, was_stopped=was_stopped)
     match job.state:
         case "done":
-            return f"{fact}; get_image_job fetches its pictures."
+            more = "; get_image_job fetches its pictures."
         case "failed":
-            return f"{fact}; get_image_job tells why."
+            more = "; get_image_job tells why."
         case "lost":
-            return f"{fact}; get_image_job tells what may have been billed."
-        case "abandoned":
-            return fact
-        case _ if was_stopped:
-            return f"{fact}."
-        case "preparing" | "queued":
-            return f"{fact}. get_image_job waits for it here."
+            more = "; get_image_job tells what may have been billed."
+        case "preparing" | "queued" if not was_stopped:
+            more = ". get_image_job waits for it here."
+        case "rendering" if not was_stopped:
+            more = "; get_image_job fetches it."
+            if not job.is_foreign:
+                more += " With `abandon` true, calls wait for it no longer and its place goes to the next one, for the"
+                more += " same price."
         case _:
-            more = " With `abandon` true, calls wait for it no longer and its place goes to the next one, for the same price."
-            return f"{fact}; get_image_job fetches it.{'' if job.is_foreign else more}"
+            more = "."
+    return fact.removesuffix(".") + more
 
 
 def stop_fact(job: Job, *, was_stopped: bool) -> str:
-    """For a person: whether a job was stopped, and if not, what happens to it; without the full stop."""
+    """For a person: whether a job was stopped, and if not, what happens to it."""
     match job.state:
-        case "done":
-            return f"{job.id} is done already"
-        case "failed":
-            return f"{job.id} has failed already"
-        case "lost":
-            return f"{job.id} is lost already with the process that did it"
+        case "done" | "failed" | "lost":
+            ended = {"done": "is done", "failed": "has failed", "lost": "is lost"}[job.state]
+            text = f"{job.id} {ended} already{' with the process that did it' if job.state == 'lost' else ''}."
         case "abandoned":
-            return str(JobAbandoned(job.id))
+            text = str(JobAbandoned(job.id))
         case _ if was_stopped:
-            return f"{job.id} is stopped. Nothing of it was sent to the API and nothing was billed"
+            text = f"{job.id} is stopped. Nothing of it was sent to the API and nothing was billed."
         case "preparing" | "queued":
-            return (
+            text = (
                 f"{job.id} belongs to another process of this server, which alone can stop it: cancel it in the chat or"
-                " the program that began it"
             )
+            text += " the program that began it."
         case _:
-            return f"{job.id} was sent to the API already and is billed whatever happens, so it goes on and its picture is saved"
+            text = f"{job.id} was sent to the API already and is billed whatever happens, so it goes on and its picture"
+            text += " is saved."
+    return text

@@ -133,7 +133,7 @@ class Work:
         """Stop a job that is not sent yet, and tell what became of it."""
         job = await self._service.job(request.job)
         fact = stop_fact(job, was_stopped=self._service.stop_job(job))
-        return {"text": f"{fact.rstrip('.')}.", "state": job.state}
+        return {"text": fact, "state": job.state}
 
     async def targets(self, request: TargetsRequest) -> dict[str, Any]:
         """The names of an export's targets."""

@@ -43,7 +43,8 @@ _FILES: Final[Mapping[str, str]] = MappingProxyType(
     {"host.html": "text/html", "host.js": "text/javascript", "host.css": "text/css"}
 )
 _HOST_POLICY: Final = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; frame-src 'self';"
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src data:; connect-src 'self';"
+    " frame-src 'self';"
     " base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 _PAGE_POLICY: Final = (

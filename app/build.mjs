@@ -38,6 +38,7 @@ async function build() {
     metafile: true,
     write: false,
   });
+  // Spaces within custom properties stay otherwise.
   const style = await esbuild.transform(fs.readFileSync(path.join(HERE, 'src/style.css'), 'utf8'), {
     loader: 'css',
     minify: true,
@@ -53,7 +54,7 @@ async function build() {
   const page =
     '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n' +
     '<meta name="viewport" content="width=device-width, initial-scale=1">\n<title>Studio</title>\n' +
-    `<style>${style.code.trim()}</style>\n</head>\n<body>\n<script>${code}</script>\n</body>\n</html>\n`;
+    `<style>${style.code.trim().replace(/([:,]) /g, '$1')}</style>\n</head>\n<body>\n<script>${code}</script>\n</body>\n</html>\n`;
   return { page, inputs: Object.values(script.metafile.outputs)[0].inputs };
 }
 

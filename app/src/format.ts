@@ -22,7 +22,7 @@ export function number(value: number): string {
 }
 
 export function percent(share: number): string {
-  return written(share, { style: 'percent' });
+  return written(share, { style: 'percent', maximumFractionDigits: share && share < 0.1 ? 1 : 0 });
 }
 
 export function size(bytes: number): string {

@@ -6,21 +6,17 @@ import { decode } from './pixels';
 import { ask, newClick, type EditWish, type Failed, type Finished, type GenerateWish, type Progress, type Quality } from './server';
 import { attempt, messageOf, notice, open, problem, refresh, view } from './state';
 
-export interface Making {
+export interface Making extends Pick<Progress, 'state' | 'text' | 'elapsed_s' | 'expected_s'> {
   /** Null until the server has begun it. */
   job: string | null;
-  state: Progress['state'];
-  text: string;
-  elapsed: number;
-  expected: number | null;
-  partial: ImageBitmap | null;
+  unfinished: ImageBitmap | null;
   isCancelled: boolean;
 }
 
 /** What is being made; the page makes one thing at a time. */
 export const making = signal<Making | null>(null);
 
-const BEGUN: Making = { job: null, state: 'queued', text: 'Starting', elapsed: 0, expected: null, partial: null, isCancelled: false };
+const BEGUN: Making = { job: null, state: 'queued', text: 'Starting', elapsed_s: 0, unfinished: null, isCancelled: false };
 const POLL_MS = 400;
 const HIDDEN_POLL_MS = 3000;
 /** A host that does not answer this often in a row is believed to be gone. */
@@ -69,16 +65,9 @@ async function follow(job: string): Promise<boolean> {
     const answer = await patiently(() => ask('job', { job, partials }));
     if (answer.done) return await end(answer);
     partials = answer.partial?.number ?? partials;
-    const partial = answer.partial ? await decode(answer.partial) : (making.value?.partial ?? null);
-    making.value = {
-      job,
-      state: answer.state,
-      text: answer.text,
-      elapsed: answer.elapsed_s,
-      expected: answer.expected_s ?? null,
-      partial,
-      isCancelled: making.value?.isCancelled ?? false,
-    };
+    const current = making.value ?? BEGUN;
+    const unfinished = answer.partial ? await decode(answer.partial) : current.unfinished;
+    making.value = { ...(making.value ?? current), ...answer, job, unfinished };
     await pause(document.hidden ? HIDDEN_POLL_MS : POLL_MS);
   }
 }

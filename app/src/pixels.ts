@@ -26,10 +26,16 @@ export function bitmapOf(id: string, edge: number): Promise<ImageBitmap> {
   return keep(`${id} ${edge}`, () => inTurn(async () => decode(await ask('picture', { picture: id, edge }))));
 }
 
-/** The map of what differs between two pictures, null if there is nothing to draw, and what it says in words. */
-export async function mapOf(id: string, against: string, edge: number): Promise<{ bitmap: ImageBitmap | null; text: string }> {
-  const { type, data, text } = await ask('map', { picture: id, against, edge });
-  return { bitmap: type && data ? await decode({ type, data }) : null, text };
+/** The map of what differs between two pictures, null if there is nothing to draw; the share that differs; words. */
+export async function mapOf(id: string, against: string, edge: number): Promise<ChangeMap> {
+  const { type, data, share, text } = await ask('map', { picture: id, against, edge });
+  return { bitmap: type && data ? await decode({ type, data }) : null, share, text };
+}
+
+interface ChangeMap {
+  bitmap: ImageBitmap | null;
+  share: number | null;
+  text: string;
 }
 
 /** Have a bitmap found under an id that the server does not know. */

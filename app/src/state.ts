@@ -28,29 +28,26 @@ export function remember(found: readonly Picture[]): void {
   pictures.value = new Map([...pictures.value, ...found.map((each) => [each.id, each] as const)]);
 }
 
-function take(opened: Opened): void {
+async function read(ids: readonly string[], sessionId?: string | null): Promise<Opened> {
+  const opened = await ask('open', { pictures: [...ids], session: sessionId ?? null });
   remember(opened.pictures);
   session.value = opened.session;
-  sheet.value = opened.sheet;
-  shownId.value = opened.shown;
-  beforeId.value = opened.before;
+  return opened;
 }
 
 /** Show pictures with their session; without ids the newest of all. */
 export async function open(ids: readonly string[], sessionId?: string | null): Promise<Opened> {
-  const opened = await ask('open', { pictures: [...ids], session: sessionId ?? null });
-  take(opened);
+  const opened = await read(ids, sessionId);
+  sheet.value = opened.sheet;
+  shownId.value = opened.shown;
+  beforeId.value = opened.before;
   problem.value = null;
   return opened;
 }
 
 /** Read the session again, and keep what is shown. */
 export async function refresh(): Promise<void> {
-  const id = shownId.value;
-  if (!id) return;
-  const opened = await ask('open', { pictures: [id], session: session.value?.id ?? null });
-  remember(opened.pictures);
-  session.value = opened.session;
+  if (shownId.value) await read([shownId.value], session.value?.id);
 }
 
 /** Where an edit of the shown picture starts: at its turn where it is part of the session, otherwise at the picture. */

@@ -50,7 +50,7 @@ function Tabs() {
 function Body() {
   const picture = shown.value;
   const current = view.value;
-  if (making.value?.partial) return <Partial />;
+  if (making.value?.unfinished) return <Partial />;
   if (current === 'library') return <Library />;
   if (current === 'drafts' && sheet.value.length > 1) return <Drafts />;
   if (!picture) return <Waiting />;
@@ -63,7 +63,7 @@ function Body() {
 function Waiting() {
   if (awaited.value === null) return null;
   return (
-    <div class="waiting" role="status">
+    <div class="empty" role="status">
       <span class="spinner" aria-hidden="true" />
       <span>{awaited.value ? `Being made: ${awaited.value}` : 'Opening…'}</span>
     </div>

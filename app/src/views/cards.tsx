@@ -7,7 +7,7 @@ import { EDGES } from '../pixels';
 import type { Picture } from '../server';
 import { PictureCanvas } from './picture_canvas';
 
-const LEAST_CARD = 104;
+const LEAST_CARD = 96;
 const GAP = 8;
 /** A page in the chat does not scroll by itself, so it shows what fits. */
 const INLINE_HEIGHT = 250;
@@ -23,7 +23,7 @@ interface CardsProps {
 
 export function Cards({ pictures, label, isNumbered, chosen, onChoose }: CardsProps) {
   return (
-    <ul class="cards" aria-label={label} style={isNumbered ? shape(pictures) : undefined}>
+    <ul class={isNumbered ? 'cards numbered' : 'cards'} aria-label={label} style={isNumbered ? shape(pictures) : undefined}>
       {pictures.map((picture, index) => (
         <li key={picture.id}>
           <button
@@ -47,11 +47,13 @@ export function Cards({ pictures, label, isNumbered, chosen, onChoose }: CardsPr
   );
 }
 
-/** Cards in the pictures' proportions, as large as so many can be in the height that a chat gives. */
+/** Cards in the pictures' proportions, as large as so many can be in the room that a chat gives: one row of three, or two. */
 function shape(pictures: readonly Picture[]): Record<string, string | number> {
   const [first] = pictures;
   const ratio = first ? first.width / first.height : 1;
-  return { '--ratio': ratio, '--card': `${Math.max(72, Math.round(((pictures.length > 4 ? 116 : 230) * Math.min(ratio, 1.5))))}px` };
+  const rows = pictures.length > 3 ? 2 : 1;
+  const width = Math.min((330 / rows) * ratio, 690 / Math.ceil(pictures.length / rows) - GAP);
+  return { '--ratio': ratio, '--card': `${Math.round(width)}px` };
 }
 
 /** How many cards fit: all that the server gives on a page in a window of their own, otherwise a few rows. */

@@ -3,7 +3,7 @@ import { useEffect, useRef, useState } from 'preact/hooks';
 import { EDGES, mapOf } from '../pixels';
 import type { Picture } from '../server';
 import { messageOf } from '../state';
-import { shorten } from '../format';
+import { percent, shorten } from '../format';
 import { Icon } from './icons';
 import { paint, PictureCanvas } from './picture_canvas';
 import { Stage } from './stage';
@@ -101,7 +101,7 @@ function Changes({ picture, before }: { picture: Picture; before: Picture }) {
     void mapOf(picture.id, before.id, EDGES.normal).then(
       (found) => {
         if (isOver) return;
-        setText(found.text);
+        setText(found.share === null ? found.text : `${percent(found.share)} of the picture changed`);
         if (found.bitmap && canvas.current) paint(canvas.current, found.bitmap, picture.id);
         setIsDrawn(found.bitmap !== null);
       },
@@ -114,7 +114,7 @@ function Changes({ picture, before }: { picture: Picture; before: Picture }) {
   return (
     <>
       <canvas ref={canvas} class="map" role="img" aria-label="Map of what changed" hidden={!isDrawn} />
-      <span class="map-text" role="status">
+      <span class="side" role="status">
         {text}
       </span>
     </>

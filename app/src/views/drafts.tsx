@@ -28,7 +28,7 @@ function Picked({ picture, all }: { picture: Picture; all: readonly Picture[] })
   const price = usePrice(isFinal ? null : { action: 'finish', picture: picture.id, quality: 'high' });
   const other = all[number === 1 ? 1 : 0];
   return (
-    <div class="row picked">
+    <div class="row wrap">
       <span class="grow">Draft {number} is picked</span>
       <button onClick={() => (view.value = 'look')}>
         Look closer

@@ -50,7 +50,7 @@ export function Export({ picture }: { picture: Picture }) {
           </button>
         ))}
       </div>
-      <div class="row">
+      <div class="row wrap">
         <input
           class="field grow"
           value={own}

@@ -6,14 +6,14 @@ import { paint } from './picture_canvas';
 import { Stage } from './stage';
 
 export function ProgressBar({ now }: { now: Making }) {
-  const share = now.expected ? Math.min(0.95, now.elapsed / now.expected) : null;
+  const share = now.expected_s ? Math.min(0.95, now.elapsed_s / now.expected_s) : null;
   return (
     <div class="progress">
       <span class="spinner" aria-hidden="true" />
       <span class="grow" role="status">
         {now.text}
       </span>
-      <span class="time">{now.elapsed >= 1 && seconds(now.elapsed)}</span>
+      <span class="time">{now.elapsed_s >= 1 && seconds(now.elapsed_s)}</span>
       {now.job && now.state === 'queued' && (
         <button disabled={now.isCancelled} onClick={() => void cancel()}>
           Cancel
@@ -26,7 +26,7 @@ export function ProgressBar({ now }: { now: Making }) {
 
 /** The unfinished picture over the one that it is made from. */
 export function Partial() {
-  const bitmap = making.value?.partial;
+  const bitmap = making.value?.unfinished;
   const canvas = useRef<HTMLCanvasElement>(null);
   useEffect(() => {
     const element = canvas.current;

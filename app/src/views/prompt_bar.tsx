@@ -135,14 +135,14 @@ function PromptBar({ label, placeholder, action, prompt, price, onPrompt, onSend
           if (isReady) void onSend();
         }}
       />
-      <div class="row send">
+      <div class="row wrap send">
         {children}
         <button class="main" disabled={!isReady} title={price.note || undefined} onClick={() => void onSend()}>
           {action}
           {price.amount && <span class="price">{price.amount}</span>}
         </button>
       </div>
-      {price.isRefused && <p class="refusal">{price.note}</p>}
+      {price.isRefused && <p class="problem">{price.note}</p>}
     </div>
   );
 }

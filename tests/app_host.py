@@ -1,4 +1,4 @@
-"""`StudioHost`: a host of MCP Apps for the tests: the studio's page in a frame of its own, in a real browser.
+"""`AppHost`: a host of MCP Apps for the tests: the studio's page in a frame of its own, in a real browser.
 
 The frame has what the specification gives it and no more: scripts, an opaque origin, no forms, no storage, and one of
 two policies. Its calls go to the server by the MCP SDK's client. Whatever the browser complains about is kept in
@@ -92,7 +92,7 @@ class HostKind:
 
 
 @dataclass
-class StudioHost:
+class AppHost:
     """One page in a host."""
 
     page: Page
@@ -171,9 +171,9 @@ class StudioHost:
 
 
 @asynccontextmanager
-async def studio_host(
+async def app_host(
     browser: Browser, client: Client, uri: str, kind: HostKind | None = None
-) -> AsyncIterator[StudioHost]:
+) -> AsyncIterator[AppHost]:
     """The page that the server has under `uri`, in a frame of a host of this kind."""
     kind = kind or HostKind()
     (contents,) = (await client.read_resource(uri)).contents
@@ -182,7 +182,7 @@ async def studio_host(
         viewport={"width": kind.width, "height": kind.height}, device_scale_factor=kind.scale, locale="en-GB"
     )
     page.set_default_timeout(PATIENCE_S * 1000)
-    host = StudioHost(page, page.frame_locator("#app"), client, kind)
+    host = AppHost(page, page.frame_locator("#app"), client, kind)
     page.on("console", lambda said: host.troubles.append(said.text) if said.type in {"error", "warning"} else None)
     page.on("pageerror", lambda error: host.troubles.append(str(error)))
     ready = False

@@ -171,9 +171,7 @@ class AppHost:
 
 
 @asynccontextmanager
-async def app_host(
-    browser: Browser, client: Client, uri: str, kind: HostKind | None = None
-) -> AsyncIterator[AppHost]:
+async def app_host(browser: Browser, client: Client, uri: str, kind: HostKind | None = None) -> AsyncIterator[AppHost]:
     """The page that the server has under `uri`, in a frame of a host of this kind."""
     kind = kind or HostKind()
     (contents,) = (await client.read_resource(uri)).contents

@@ -21,6 +21,7 @@ ORDER = (
     "server",
     "app",
     "service",
+    "batches",
     "library",
     "generation",
     "jobs",

@@ -102,12 +102,13 @@ async def open_service(
     cache = data_dir / THUMBNAILS if data_dir and writer.repositories.keeps_history else None
     library = Library(writer, reader, references, sources, output_dirs, sandbox=settings.sandbox, cache=cache)
     failure: Exception | None = None
+    limiter = RateLimiter(settings.max_concurrency, settings.pictures_per_minute)
     async with (
         anyio.create_task_group() as tasks,
         LazyBackend(
             settings,
             transport,
-            RateLimiter(settings.max_concurrency),
+            limiter,
             None if settings.sandbox else data_dir,
         ) as backend,
     ):

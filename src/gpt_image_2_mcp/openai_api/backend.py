@@ -16,6 +16,10 @@ from .retry import RequestSender
 from .sink import ImageSink
 
 
+PICTURE_PATHS = ("/images/generations", "/images/edits")
+"""How the paths end whose limits are those of pictures."""
+
+
 class Backend:
     """The API at the address and with the key of the settings."""
 
@@ -26,7 +30,11 @@ class Backend:
 
         What the backend cannot do is remembered in `data_dir`; if that is None, for this process.
         """
-        self._http = make_http(transport)
+        def note_headers(response: httpx2.Response) -> None:
+            if response.request.url.path.endswith(PICTURE_PATHS):
+                limiter.pace.learn_from_headers(response.headers)
+
+        self._http = make_http(transport, note_headers)
         sender = self._sender = RequestSender(make_sdk(settings, self._http), limiter)
         self._host_model = settings.responses_edit_model
         self._images = ImagesRoute(

@@ -3,7 +3,7 @@
 The SDK's client is the blocking one; `threads` says why.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from time import monotonic
 from typing import TypeVar
 
@@ -62,8 +62,12 @@ def make_sdk(settings: Settings, http: httpx2.Client) -> openai.OpenAI:
     return sdk
 
 
-def make_http(transport: httpx2.BaseTransport | None) -> httpx2.Client:
+def make_http(
+    transport: httpx2.BaseTransport | None, note_headers: Callable[[httpx2.Response], None] = lambda _: None
+) -> httpx2.Client:
     """Make the HTTP client. It uses the proxy variables of the environment: the user chose the API's address.
+
+    `note_headers` is called with each answer when its head has arrived.
 
     Raises:
         NotConfigured: one of those variables, or one that names certificates, is wrong.
@@ -81,7 +85,7 @@ def make_http(transport: httpx2.BaseTransport | None) -> httpx2.Client:
             limits=limits,
             follow_redirects=False,
             headers={"accept-encoding": "identity"},
-            event_hooks={"request": [trace_connection], "response": [note_peer, _bound_answer]},
+            event_hooks={"request": [trace_connection], "response": [note_peer, note_headers, _bound_answer]},
         )
     except (ValueError, httpx2.InvalidURL, OSError) as error:
         if problem := explain(error):

@@ -8,7 +8,7 @@ import hashlib
 import json
 import secrets
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field
 
 from starlette.datastructures import FormData, MutableHeaders
@@ -122,28 +122,38 @@ class _TruncatedError(Exception):
     """Stops the whole answer once enough of it was sent."""
 
 
-class EventStream(Response):
-    """A stream of server-sent events (SSE), each sent as soon as it is made."""
+class Streamed(Response):
+    """A body that is sent piece by piece, each piece as soon as it is made."""
 
-    media_type = "text/event-stream"
+    media_type = "application/octet-stream"
 
-    def __init__(self, events: AsyncGenerator[bytes, None]) -> None:
-        """Send `events`, each encoded by `sse_event`."""
-        super().__init__(headers={"cache-control": "no-cache"})
+    def __init__(self, pieces: AsyncGenerator[bytes, None], headers: Mapping[str, str] | None = None) -> None:
+        """Send `pieces`."""
+        super().__init__(headers=headers)
         del self.headers["content-length"]
-        self._events = events
+        self._pieces = pieces
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002, as ASGI wants it
         """Send the stream; if the caller leaves, it is not completed."""
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
         try:
-            async for event in self._events:
-                await send({"type": "http.response.body", "body": event, "more_body": True})
+            async for piece in self._pieces:
+                await send({"type": "http.response.body", "body": piece, "more_body": True})
         except CallerLeftError:
             return
         finally:
-            await self._events.aclose()
+            await self._pieces.aclose()
         await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+class EventStream(Streamed):
+    """A stream of server-sent events (SSE)."""
+
+    media_type = "text/event-stream"
+
+    def __init__(self, events: AsyncGenerator[bytes, None]) -> None:
+        """Send `events`, each encoded by `sse_event`."""
+        super().__init__(events, {"cache-control": "no-cache"})
 
 
 def sse_event(name: str, data: JsonObject) -> bytes:

@@ -81,7 +81,7 @@ def _read_csv(text: str) -> Iterator[Item]:
     rows = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
     number = 1
     try:
-        header = [name.strip() for name in next(rows, [])]
+        header = [name.strip() for name in next(rows, list[str]())]
         _check_columns("Line 1", header)
         if len(set(header)) < len(header):
             raise BadRequest("Line 1: two columns have the same name.")

@@ -102,10 +102,7 @@ def _read_line(number: int, item: Item, common: Mapping[str, Any]) -> Line:
         merged["filename_prefix"] = name
     kind = _KINDS[bool(_OF_EDITS & merged.keys())]
     try:
-        if item.is_hidden:
-            request = kind.model_validate(merged)
-        else:
-            request = parse(kind, merged)
+        request = kind.model_validate(merged) if item.is_hidden else parse(kind, merged)
     except BadRequest as error:
         raise BadItem("\n".join(f"{item.where}: {sentence}" for sentence in str(error).split("\n"))) from None
     except ValidationError as error:

@@ -26,6 +26,7 @@ from ..storage.local_folder import (
     RAW_SUFFIX,
     Name,
     SavedImage,
+    has_bytes,
     last_resort,
     save_beside,
     save_image,
@@ -50,6 +51,8 @@ class SaveTarget:
     folders: tuple[Path, ...]
     sandbox_folders: Mapping[Path, Path]
     policy: WritePolicy
+    known: tuple[Path, ...] = ()
+    """Files in which a process that was killed may have saved the pictures: one with the same bytes is taken."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -327,6 +330,9 @@ class ImageSaver:
         folders = target.folders
         if result.sandbox:
             folders = tuple(target.sandbox_folders.get(folder, folder) for folder in folders)
+        if found := next((path for path in target.known if has_bytes(path, data)), None):
+            content.prepare()
+            return _PictureFile(number, found, content)
         with self._in_flight:
             path, elsewhere = save_image(
                 data,

@@ -7,8 +7,10 @@ the job cannot be stopped, since it is billed in any case. `JobRunner` calls bot
 import asyncio
 import hashlib
 import json
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 
 import anyio
 import anyio.to_thread
@@ -27,7 +29,9 @@ from ..jobs.order import Order
 from ..jobs.report import Report
 from ..openai_api.lazy_backend import LazyBackend
 from ..openai_api.rate_limiter import do_nothing
-from ..openai_api.threads import InFlightWrites
+from ..openai_api.request import ImageRequest, SendOutcome
+from ..openai_api.sink import ImageSink
+from ..openai_api.threads import InFlightWrites, run_in_thread
 from ..parameters.models import (
     ContinueSessionRequest,
     CostsRequest,
@@ -42,10 +46,10 @@ from ..paths.prefix import safe_prefix
 from ..paths.safe_open import exists
 from ..persistence.writer_thread import WriterThread
 from ..settings import Settings
-from ..storage.local_folder import Name
+from ..storage.local_folder import Kind, Name
 from ..storage.room import ensure_room_in_one, picture_bytes
 from .api_key import load_key
-from .charges import PricedRequest, Spending
+from .charges import Charge, PricedRequest, Spending
 from .delivery import deliver, extension_of, is_delivered_apart
 from .exact_edits import ExactEdits
 from .image_saver import ImageSaver, SaveTarget
@@ -56,6 +60,15 @@ from .recorder import Recorder
 from .report_builder import build_own_report, build_report
 from .sent_request import as_made, image_request, with_largest_size, with_size
 from .transparency import Transparency, cut_out, ground_tokens
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """A request for which pictures arrived, and the way in which their background is transparent; "" if it is not."""
+
+    request: ImageRequest
+    outcome: SendOutcome
+    way: str = ""
 
 
 class Pipeline:
@@ -144,14 +157,14 @@ class Pipeline:
         if job.request.is_cut_out:
             return await self._cut_out(job, order)
         settings = self._settings
-        asked = job.request
-        request = image_request(job.model, asked, order)
+        request = image_request(job.model, job.request, order)
         way = ""
         # First: no folder is made for a call that a budget refuses.
         charge = await self._spending.reserve(job.id, self.priced(job.request, order.inputs, order.part))
         try:
             saver = await self._open_saver(job, order)
             job.status.max_silence_s = max_silence_s(job.expected_s)
+            job.status.pictures = request.n
             # `RequestSender` awaits this before each request's first byte, after it waited for a slot.
             job.status.before_sending = partial(
                 self._recorder.record_sent, job, charge, required=self._spending.budgets.any
@@ -172,6 +185,44 @@ class Pipeline:
         finally:
             # It refers to the job: the two would stay in memory until the garbage collector goes through everything.
             job.status.before_sending = do_nothing
+        return await self._finish(job, order, saver, Answered(request, outcome, way), charge)
+
+    async def receive(
+        self, job: Job, order: Order, charge: Charge, save: Callable[[ImageSink], None], *, known: Sequence[Path] = ()
+    ) -> Report:
+        """Save, record and report the pictures of a line whose answer came by another way than a request of the job.
+
+        `save` passes the answer to the sink, in a thread. `known` are files that a process which was killed may have
+        saved of it.
+
+        Raises:
+            CannotSave: no folder takes a picture. Nothing is recorded: the answer can be fetched again.
+            ApiError: there is no picture, which is recorded.
+
+        """
+        saver = await self._open_saver(job, order, known=known)
+        try:
+            await run_in_thread(partial(save, saver))
+        except ApiError as error:
+            error.redact(self._settings.redact)
+            await self._recorder.record_failure(job, charge, error)
+            raise
+        answered = Answered(image_request(job.model, job.request, order), SendOutcome())
+        return await self._finish(job, order, saver, answered, charge)
+
+    def stem_of(self, job: Job, order: Order) -> str:
+        """How the names of a line's pictures begin."""
+        return _name(job, order.kind, safe_prefix(job.request.filename_prefix or "")).stem(None)
+
+    async def record_refused(self, job: Job, charge: Charge, error: ApiError) -> None:
+        """Record that a line was refused, or failed without a picture."""
+        error.redact(self._settings.redact)
+        await self._recorder.record_failure(job, charge, error)
+
+    async def _finish(self, job: Job, order: Order, saver: ImageSaver, answered: "Answered", charge: Charge) -> Report:
+        """Make what was asked for of the pictures that are saved, record them, and report."""
+        settings, asked = self._settings, job.request
+        request, outcome, way = answered.request, answered.outcome, answered.way
         if self._exact_edits.is_wanted(job.request, order.inputs):
             await self._make_exact(job, order, saver)
         elif way:
@@ -274,7 +325,7 @@ class Pipeline:
             partial_images=self._settings.partial_images if request.count == 1 else 0,
         )
 
-    def _save_target(self, job: Job, order: Order) -> SaveTarget:
+    def _save_target(self, job: Job, order: Order, known: Sequence[Path]) -> SaveTarget:
         """Where the pictures of a job are saved, once it is sure that there is room for them. Blocks.
 
         A folder that the call names is refused, since the call can name another one. The turns of a session go to the
@@ -298,16 +349,17 @@ class Pipeline:
         is_named = order.folder != default and not isinstance(options, ContinueSessionRequest)
         ensure_room_in_one(folders[:1] if is_named else folders, count, size, policy)
         return SaveTarget(
-            name=Name.new(order.kind, safe_prefix(options.filename_prefix or "")),
+            name=_name(job, order.kind, safe_prefix(options.filename_prefix or "")),
             folders=folders,
             # Whether a backend reached by HTTP is a sandbox shows in its answer only.
             sandbox_folders={} if self._settings.sandbox else {default: default / "sandbox"},
             policy=policy,
+            known=tuple(known),
         )
 
-    async def _open_saver(self, job: Job, order: Order) -> ImageSaver:
+    async def _open_saver(self, job: Job, order: Order, *, known: Sequence[Path] = ()) -> ImageSaver:
         """What saves the pictures of a job, whose files have their names now; raises BadRequest as `_save_target`."""
-        target = await self._output_dirs.in_time(order.folder, partial(self._save_target, job, order))
+        target = await self._output_dirs.in_time(order.folder, partial(self._save_target, job, order, known))
         links = LinkFetcher(
             self._sources,
             asyncio.get_running_loop(),
@@ -319,7 +371,7 @@ class Pipeline:
             n=job.request.count,
             links=links,
             partials=job.files.partials,
-            previews=self._settings.inline == "preview",
+            previews=self._settings.inline == "preview" and not job.is_line,
             in_flight=self._in_flight,
             redact=self._settings.redact_bytes,
         )
@@ -329,5 +381,14 @@ class Pipeline:
     def _key(self, job: Job, given: Inputs) -> str:
         """The hash by which a repeated call is recognised; see `Order.key`."""
         hashes = [image.sha256 for image in given.all]
-        parts = [job.tool, job.model, identity(job.request), hashes]
+        # Two lines of a batch that are the same are meant to be two pictures.
+        parts = [job.tool, job.model, identity(job.request), hashes, *([job.id] if job.is_line else [])]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+
+def _name(job: Job, kind: Kind, prefix: str) -> Name:
+    """What the pictures of a job are called; a line's have the same name in each process that receives its answer."""
+    if not job.is_line:
+        return Name.new(kind, prefix)
+    _, batch, number = job.id.split("-")
+    return Name(kind, job.created.astimezone(), prefix, f"{batch[:6]}-{int(number):04}")

@@ -4,6 +4,7 @@ The SDK's client is the blocking one; `threads` says why.
 """
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from time import monotonic
 from typing import TypeVar
 
@@ -11,7 +12,7 @@ import httpx2
 import openai
 
 from ..settings import DEFAULT_BASE_URL, Settings
-from .bounded_body import bound_body
+from .bounded_body import bound_body, is_results
 from .connection_trace import trace_connection
 from .network_variables import explain
 from .origin import note_peer
@@ -26,6 +27,8 @@ Without this bound, an answer that arrives a byte at a time would keep its slot 
 timeout and the slot is free. The request's thread cannot be ended: it stops at the next piece of the answer
 (`with_deadline`).
 """
+RESULTS_TIMEOUT_S = 6 * 3600.0
+"""Seconds that a file of a batch's results may take: 500 pictures of 2 MB are 1.3 GB, and each is saved meanwhile."""
 CONNECT_TIMEOUT_S = 5.0
 """Seconds to connect to one IP address of the host; if it is dead, the host's next address is tried after that."""
 
@@ -94,12 +97,15 @@ def make_http(
 
 
 def _bound_answer(response: httpx2.Response) -> None:
-    bound_body(response, with_deadline)
+    bound_body(response, partial(with_deadline, seconds=RESULTS_TIMEOUT_S) if is_results(response) else with_deadline)
 
 
-def with_deadline(parts: Iterator[PartT]) -> Iterator[PartT]:
-    """Iterate over the parts of an answer; raises `httpx2.ReadTimeout` after `WHOLE_ANSWER_TIMEOUT_S`."""
-    until = monotonic() + WHOLE_ANSWER_TIMEOUT_S
+def with_deadline(parts: Iterator[PartT], *, seconds: float | None = None) -> Iterator[PartT]:
+    """Iterate over the parts of an answer; raises `httpx2.ReadTimeout` after so many seconds.
+
+    None stands for `WHOLE_ANSWER_TIMEOUT_S`.
+    """
+    until = monotonic() + (WHOLE_ANSWER_TIMEOUT_S if seconds is None else seconds)
     for part in parts:
         if monotonic() > until:
             raise httpx2.ReadTimeout("the answer takes too long")

@@ -15,6 +15,9 @@ from typing import Final
 LOWEST_TIER: Final = 5
 """Pictures a minute of OpenAI's lowest tier (gpt-image-2's page, 2026-11)."""
 MAX_PER_MINUTE: Final = 100_000
+MAX_DIGITS: Final = 6
+IN_HOURS: Final = 90
+"""Minutes from which on a time is told in hours."""
 _LIMIT: Final = re.compile(r"images per min\S*: Limit (\d{1,6})\b", re.IGNORECASE)
 _HEADERS: Final = ("x-ratelimit-limit-images", "x-ratelimit-limit-input-images", "x-ratelimit-limit-requests")
 """The headers that name a limit a minute; a request for one picture takes one of each."""
@@ -53,7 +56,8 @@ class PicturePace:
 
     def learn_from_headers(self, headers: Mapping[str, str]) -> None:
         """Take over the lowest limit that the headers of an answer name, unless the person has set one."""
-        found = [int(value) for name in _HEADERS if (value := headers.get(name, "")).isdecimal() and len(value) < 7]
+        values = [headers.get(name, "") for name in _HEADERS]
+        found = [int(value) for value in values if value.isdecimal() and len(value) <= MAX_DIGITS]
         if found and not self.is_set:
             self._named = min(found)
 
@@ -80,6 +84,6 @@ def finish_text(minutes: float) -> str:
     """How long something takes, rounded up: it is an estimate."""
     if minutes < 1:
         return "less than a minute"
-    if minutes < 90:
+    if minutes < IN_HOURS:
         return f"about {math.ceil(minutes)} min"
     return f"about {minutes / 60:.1f} h"

@@ -5,6 +5,7 @@ builds the answer. Its docstring is what the model reads: a change is a change o
 """
 
 import math
+from dataclasses import replace
 from functools import cache
 from typing import Any, TypeAlias
 
@@ -12,6 +13,7 @@ from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.tools import Tool
 from mcp_types import CallToolResult, ToolAnnotations
 
+from ..batches.batch import is_batch_id
 from ..jobs.job import Job, client_name
 from ..parameters.models import (
     CancelJobRequest,
@@ -24,11 +26,14 @@ from ..parameters.models import (
     GetJobRequest,
     ListImagesRequest,
     ListSessionsRequest,
+    MakeBatchRequest,
     ShowImageRequest,
     StartSessionRequest,
 )
 from ..service.images import ImageService
 from .answer_room import room_for_pictures
+from .batch_consent import BatchConsentAnswer
+from .batch_results import batch_lines, batch_result
 from .consent import ConsentAnswer, require_consent
 from .cost_results import costs_result
 from .export_results import export_result
@@ -46,6 +51,9 @@ from .results import (
     stop_result,
 )
 from .tool import CALL_ARRIVED_AT, RequestTool
+
+LISTED_BATCHES = 5
+"""Batches in the list of jobs."""
 
 Call: TypeAlias = Context[ImageService, Any]
 
@@ -146,6 +154,23 @@ async def export_image(request: ExportRequest, call: Call, reading: ReadAnswer) 
         return export_result(await _service(call).exporter.export(request))
 
 
+async def make_batch(request: MakeBatchRequest, call: Call, consent: BatchConsentAnswer) -> CallToolResult:
+    """Make many pictures with one call.
+
+    Answers with a job_id: get_image_job tells how it stands and shows the newest, cancel_image_job stops it. Every
+    picture is saved and listed as others are. Costs as much as single calls, or half.
+    """
+    require_consent(consent)
+    service = _service(call)
+    status = await service.batches.start(await service.plan_batch(request), client=_client(call))
+    try:
+        return await _batch(call, status.row.id, joined=status.joined)
+    except BaseException:
+        # Cancelled, or the client cannot be reached any more.
+        service.batches.give_up(status.row.id)
+        raise
+
+
 async def get_image_job(request: GetJobRequest, call: Call) -> CallToolResult:
     """Fetch the answer of a call that gave a job_id, waiting up to a minute.
 
@@ -154,7 +179,9 @@ async def get_image_job(request: GetJobRequest, call: Call) -> CallToolResult:
     """
     service = _service(call)
     if request.job_id is None:
-        return jobs_result(await service.recent_jobs())
+        return jobs_result(await service.recent_jobs(), batch_lines(await service.batches.recent(LISTED_BATCHES)))
+    if is_batch_id(request.job_id.strip()):
+        return await _batch(call, request.job_id.strip())
     return await _wait(call, await service.job(request.job_id), is_caller=False)
 
 
@@ -164,6 +191,8 @@ async def cancel_image_job(request: CancelJobRequest, call: Call) -> CallToolRes
     get_image_job fetches that picture. Free.
     """
     service = _service(call)
+    if is_batch_id(request.job_id.strip()):
+        return batch_result(await service.batches.cancel(request.job_id), None)
     job = await service.job(request.job_id)
     if request.abandon and service.abandon_job(job):
         return abandon_result(job)
@@ -199,6 +228,7 @@ def all_tools() -> tuple[Tool, ...]:
         RequestTool.of(list_images, ListImagesRequest, title="Find pictures", annotations=reads),
         RequestTool.of(show_image, ShowImageRequest, title="Look at a picture", annotations=looks),
         RequestTool.of(export_image, ExportRequest, title="Export for use elsewhere", annotations=local),
+        RequestTool.of(make_batch, MakeBatchRequest, title="Make many pictures", annotations=paid),
         RequestTool.of(get_image_job, GetJobRequest, title="Fetch a running picture", annotations=reads),
         RequestTool.of(cancel_image_job, CancelJobRequest, title="Stop a queued picture", annotations=ends),
         RequestTool.of(image_costs, CostsRequest, title="What pictures cost", annotations=reads),
@@ -224,6 +254,23 @@ async def _wait(call: Call, job: Job, *, is_caller: bool = True) -> CallToolResu
         return pending_result(job, waited_s=bound)
     async with room_for_pictures():
         return report_result(report, await service.previews(report))
+
+
+async def _batch(call: Call, batch_id: str, *, joined: bool = False) -> CallToolResult:
+    """Wait for a batch as `_wait` does for a job; then answer with how it stands."""
+    service = _service(call)
+    arrived, bound = CALL_ARRIVED_AT.get(), service.settings.max_wait_s
+
+    async def tell(progress: float, message: str) -> None:
+        await call.report_progress(progress, 100, message)
+
+    until = arrived + bound if bound else math.inf
+    status = await service.batches.wait(batch_id, until=until, on_progress=tell)
+    status = replace(status, joined=joined)
+    if not status.pictures or service.settings.inline == "none":
+        return batch_result(status, None)
+    async with room_for_pictures():
+        return batch_result(status, await service.viewer.sheet(status.pictures))
 
 
 def _service(call: Call) -> ImageService:

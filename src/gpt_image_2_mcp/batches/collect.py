@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+CLOSE_S: Final = 5.0
+"""Seconds for which the end of a download is waited for."""
 RESCUED: Final = "-rescued-"
 """What stands in the names of pictures that a killed process had not named."""
 
@@ -94,8 +96,9 @@ class Collector:
                     self._taken.add(custom_id)
                 left.discard(custom_id)
         finally:
-            with suppress(Exception):
-                opened.__exit__(None, None, None)
+            # In a thread, since closing a connection may wait.
+            with anyio.move_on_after(CLOSE_S, shield=True), suppress(ApiError):
+                await run_in_thread(partial(opened.__exit__, None, None, None))
 
     async def _take(self, line: "LineRow", content: bytes, lines: "ResultLines", part: Part) -> None:
         """Save and record one line."""

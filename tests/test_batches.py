@@ -41,7 +41,10 @@ async def test_a_cheap_batch(benches: Benches, tmp_path: Any) -> None:
     bench = await benches.open(FAST, data_dir=tmp_path / "data")
     bench.knobs.batch_s = 0
     photo = bench.photo()
-    items = [{"prompt": f"fox {n}", "name": f"fox {n}"} for n in range(3)] + [{"prompt": "moderation-blocked"}, {"prompt": "edit", "images": [str(photo)]}]
+    items = [{"prompt": f"fox {n}", "name": f"fox {n}"} for n in range(3)] + [
+        {"prompt": "moderation-blocked"},
+        {"prompt": "edit", "images": [str(photo)]},
+    ]
     result = await bench.call("make_batch", items=items, common=LOW, when="cheap")
     print(said(result))
     state = await ended(bench, state_of(result)["job_id"])

@@ -108,23 +108,27 @@ class BatchStatus:
 
     def text(self) -> str:
         """All of it in words, at most `MAX_TEXT` characters."""
-        return shorten("\n".join(self._lines()), MAX_TEXT)
+        return shorten("\n".join([*self.lines_about_it(), *self._what_to_call()]), MAX_TEXT)
 
-    def _lines(self) -> list[str]:
+    def _what_to_call(self) -> list[str]:
+        if self.retryable:
+            return [f"{len(self.retryable)} can be sent again: make_batch with retry {self.row.id!r}."]
+        if self.is_over:
+            return []
+        return [f"Call get_image_job with job_id {self.row.id!r} {self._when}; do not repeat the first call."]
+
+    def lines_about_it(self) -> list[str]:
+        """How it stands, what it costs, what failed, and the newest pictures."""
         row = self.row
         joined = "This is what your earlier identical call began; nothing is paid again. " if self.joined else ""
         lines = [f"{joined}Batch {row.id}: {self.headline}."]
-        if self.usd is not None:
+        if self.usd:
             share = " (half price)" if row.is_cheap else ""
             so_far = "It cost" if self.is_over else "It costs, with what is not done yet,"
             lines.append(f"{so_far} about {dollars(self.usd)}{share}.")
         lines += [f"Note: {note}" for note in (row.details or {}).get("notes", [])]
         lines += self._failures()
         lines += [f"{number}. {picture.path}" for number, picture in enumerate(self.pictures, start=1)]
-        if self.retryable:
-            lines.append(f"{len(self.retryable)} can be sent again: make_batch with retry {row.id!r}.")
-        elif not self.is_over:
-            lines.append(f"Call get_image_job with job_id {row.id!r} {self._when}; do not repeat the first call.")
         return lines
 
     @property
@@ -133,7 +137,7 @@ class BatchStatus:
         if self.is_left:
             return "the process that made it was ended, and the others were not sent"
         if row.state == "ended":
-            return "cancelled" if row.is_cancelled else "all that can come is there"
+            return "cancelled" if row.is_cancelled else "ended"
         if row.is_cancelled:
             return "being cancelled; what is finished comes, and is billed"
         if row.state == "preparing":

@@ -229,6 +229,13 @@ class BatchRunner:
         """Set when this process has done for a batch what it is doing now."""
         return self._working.get(batch_id, self._nothing)
 
+    def stop_now(self, batch_id: str) -> bool:
+        """Send no further line of a batch that this process makes now; False if it is none of these."""
+        run = self._now.get(batch_id)
+        if run is not None:
+            run.stop()
+        return run is not None
+
     def give_up(self, batch_id: str) -> None:
         """Stop a batch of which nothing was sent yet: its call was cancelled."""
         if (run := self._now.get(batch_id)) and not run.has_sent:

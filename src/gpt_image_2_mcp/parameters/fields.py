@@ -155,11 +155,11 @@ MAX_ITEMS = 10_000
 """Items of one batch."""
 Items = Annotated[
     list[dict[str, Any]],
-    Field(min_length=1, max_length=MAX_ITEMS, description="parameters of generate_image or edit_image, and `name`"),
+    Field(min_length=1, max_length=MAX_ITEMS, description="parameters of generate_image or edit_image, and name"),
 ]
-BatchFile = Annotated[str, Field(max_length=4096, description=".jsonl or .csv of items")]
-Common = Annotated[dict[str, Any], Field(description="parameters of all; images: references of a series, by id")]
+BatchFile = Annotated[str, Field(description=".jsonl or .csv of items")]
+Common = Annotated[dict[str, Any], Field(description="shared parameters; images: a series' references")]
 When = Annotated[
-    Literal["now", "cheap"], BeforeValidator(_normalize_choice), Field(description="cheap: half price, within 24 h")
+    Literal["now", "cheap"], BeforeValidator(_normalize_choice), Field(description="cheap: half price, up to 24 h")
 ]
-Retry = Annotated[str, Field(max_length=100, description="a batch's id: its failed lines")]
+Retry = Annotated[str, Field(description="a batch's id, for its failed lines")]

@@ -157,8 +157,7 @@ async def export_image(request: ExportRequest, call: Call, reading: ReadAnswer) 
 async def make_batch(request: MakeBatchRequest, call: Call, consent: BatchConsentAnswer) -> CallToolResult:
     """Make many pictures with one call.
 
-    Answers with a job_id: get_image_job tells how it stands and shows the newest, cancel_image_job stops it. Every
-    picture is saved and listed as others are. Costs as much as single calls, or half.
+    get_image_job tells how it stands, with a sheet of the newest. Costs like single calls, cheap half.
     """
     require_consent(consent)
     service = _service(call)
@@ -186,10 +185,7 @@ async def get_image_job(request: GetJobRequest, call: Call) -> CallToolResult:
 
 
 async def cancel_image_job(request: CancelJobRequest, call: Call) -> CallToolResult:
-    """Stop a job that is not sent yet. A job already sent to OpenAI is billed; it runs to its end and is saved.
-
-    get_image_job fetches that picture. Free.
-    """
+    """Stop a job or batch, as far as it is not sent yet. What was sent is billed and saved, for get_image_job. Free."""
     service = _service(call)
     if is_batch_id(request.job_id.strip()):
         return batch_result(await service.batches.cancel(request.job_id), None)

@@ -125,6 +125,10 @@ class BatchService:
         """Wait until a batch is over or submitted; see `BatchRunner.wait`. Raises BadRequest if there is none."""
         return await self._runner.wait(batch_id, until=until, on_progress=on_progress, to_end=to_end)
 
+    def stop_now(self, batch_id: str) -> bool:
+        """Send no further line of a batch that this process makes now; False if it is none of these."""
+        return self._runner.stop_now(batch_id)
+
     def give_up(self, batch_id: str) -> None:
         """Note that the call which began a batch was cancelled: one of which nothing was sent is stopped."""
         self._runner.give_up(batch_id)

@@ -1,7 +1,7 @@
 """Batches to send, and what came back."""
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Any
 
 from openai import AsyncOpenAI
@@ -28,7 +28,7 @@ async def send(client: AsyncOpenAI, *lines: dict[str, Any] | bytes, **params: An
     return await client.batches.create(input_file_id=file.id, **wanted)
 
 
-async def lines_of(client: AsyncOpenAI, file_id: str | None) -> AsyncIterator[dict[str, Any]]:
+async def lines_of(client: AsyncOpenAI, file_id: str | None) -> AsyncGenerator[dict[str, Any]]:
     """Read an output as it comes in; one that is not there has no lines."""
     if file_id is None:
         return

@@ -227,9 +227,13 @@ class Pipeline:
             await self._make_exact(job, order, saver)
         elif way:
             await anyio.to_thread.run_sync(self._transparency.finish, way, job.request, saver)
-        if is_delivered_apart(asked):
-            suffix = f"-{asked.size.partition('@')[0]}"
-            work = partial(saver.deliver, partial(deliver, asked), suffix, extension_of(asked))
+        wanted = asked
+        if asked.size == "auto" and order.inputs.delivered and saver.has_composite:
+            # The person was shown the turn before in this size, and pointed there at what was to change.
+            wanted = asked.model_copy(update={"size": order.inputs.delivered})
+        if is_delivered_apart(wanted):
+            suffix = f"-{wanted.size.partition('@')[0]}"
+            work = partial(saver.deliver, partial(deliver, wanted), suffix, extension_of(wanted))
             await anyio.to_thread.run_sync(work)
         # Before the record: a picture that cannot be decoded is recorded as damaged, and no session goes on from it.
         await anyio.to_thread.run_sync(saver.decode)
@@ -292,7 +296,14 @@ class Pipeline:
         return (
             session,
             parent,
-            await self._reader.read_turn(session, parent, request.images or (), request.mask, searches=searches),
+            await self._reader.read_turn(
+                session,
+                parent,
+                request.images or (),
+                request.mask,
+                extends=request.extend is not None,
+                searches=searches,
+            ),
         )
 
     def plan(self, request: PaidRequest, inputs: Inputs) -> Part | None:

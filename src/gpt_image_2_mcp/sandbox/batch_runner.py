@@ -9,40 +9,30 @@ import secrets
 from collections.abc import AsyncGenerator, Sequence
 from http import HTTPStatus
 
+import anyio
 from starlette.requests import Request
 
 from . import pipeline
 from .batch_state import FINAL, BatchLine, MadeLine, StoredBatch
-from .errors import ApiRefusal, Json, JsonObject
-from .faults import Fault, FaultKind
+from .errors import ApiRefusal, JsonObject
+from .faults import PICTURE_FAULTS, Fault
 from .images_route import json_pictures, pictures_body
 from .input_images import Upload
 from .knobs import CallerLeftError
 from .pipeline import PaintTask
-from .rules import EDIT_JSON, GENERATION, check_params, is_object
+from .rules import EDIT_JSON, GENERATION, check_params, is_object, parse_json
 from .state import SandboxState
 from .triggers import fault_in
 
 EDITS = "/v1/images/edits"
 GENERATIONS = "/v1/images/generations"
 
-_PICTURE_FAULTS: tuple[FaultKind, ...] = (
-    "url",
-    "data_url",
-    "no_usage",
-    "not_an_image",
-    "bad_base64",
-    "empty_data",
-    "other_size",
-)
-"""The faults of an answer with pictures that a batch's line can have, too."""
-
 Line = MadeLine | JsonObject
 """A line of an output: one with pictures, or the JSON of one without."""
 
 
-async def catch_up(state: SandboxState) -> None:
-    """Run every line of every batch that is due by now, and store the files of the batches that have ended."""
+async def catch_up(state: SandboxState) -> float:
+    """Run every line of every batch that is due by now, store the files of the batches that have ended; return now."""
     async with state.batch_lock:
         now = state.knobs.now()
         for batch in state.batches():
@@ -53,6 +43,7 @@ async def catch_up(state: SandboxState) -> None:
                 batch.ran += 1
             if batch.status(now) in FINAL:
                 _close(batch, state, now)
+        return now
 
 
 async def output_lines(lines: Sequence[Line], request: Request, state: SandboxState) -> AsyncGenerator[bytes]:
@@ -61,11 +52,19 @@ async def output_lines(lines: Sequence[Line], request: Request, state: SandboxSt
     Raises:
         CallerLeftError: the caller closed its connection first.
     """
-    for line in lines:
-        if await request.is_disconnected():
-            raise CallerLeftError
-        body = await _with_pictures(line, request, state) if isinstance(line, MadeLine) else line
-        yield json.dumps(body, separators=(",", ":")).encode() + b"\n"
+    try:
+        for line in lines:
+            await _check_connection(request)
+            body = await _with_pictures(line, request, state) if isinstance(line, MadeLine) else line
+            yield json.dumps(body, separators=(",", ":")).encode() + b"\n"
+    except (CallerLeftError, anyio.get_cancelled_exc_class()):
+        state.knobs.count_left()
+        raise
+
+
+async def _check_connection(request: Request) -> None:
+    if await request.is_disconnected():
+        raise CallerLeftError
 
 
 async def _run(batch: StoredBatch, line: BatchLine, state: SandboxState) -> None:
@@ -93,7 +92,7 @@ async def _planned(
     Raises:
         ApiRefusal: the request breaks a rule, or meets a fault.
     """
-    params: Json = json.loads(line.body)
+    params = parse_json(line.body)
     assert is_object(params)
     fault = _line_fault(state.knobs.take_fault("lines"), model=batch.model or "")
     checked = check_params(params, known=EDIT_JSON if batch.endpoint == EDITS else GENERATION)
@@ -115,7 +114,7 @@ def _line_fault(fault: Fault | None, *, model: str) -> Fault | None:
     if fault.kind == "html":
         status = fault.status or HTTPStatus.BAD_GATEWAY
         raise ApiRefusal(status, HTTPStatus(status).phrase, code=None, kind="server_error")
-    return fault if fault.kind in _PICTURE_FAULTS else None
+    return fault if fault.kind in PICTURE_FAULTS else None
 
 
 async def _with_pictures(line: MadeLine, request: Request, state: SandboxState) -> JsonObject:
@@ -139,7 +138,7 @@ async def _with_pictures(line: MadeLine, request: Request, state: SandboxState) 
 
 
 def _close(batch: StoredBatch, state: SandboxState, now: float) -> None:
-    """Store the files of a batch that has ended, and drop its lines."""
+    """Store the files of a batch that has ended."""
     status, ended = batch.status(now), batch.ended_at(now)
     if status == "expired":
         error: JsonObject = {

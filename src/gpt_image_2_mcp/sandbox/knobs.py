@@ -63,6 +63,7 @@ class Knobs:
     - `faults`: the queue of faults, the next one first.
     - `drift`: what edits do to pixels that were to stay; None is `local` for an edit with a mask, and otherwise `none`.
     - `ground`: how plain backgrounds come out that a prompt asks for.
+    - `uncompressed`: PNG files of three bytes a pixel, which are about as large as the real model's.
     - `batch_s`: seconds of the sandbox's clock that a batch takes from its creation to its completion; beyond 24 hours
       it expires with some of its lines done. A batch keeps the value that it was created with.
     - `batch_shuffled`: whether a batch's lines run, and come back, in another order than they were sent in.
@@ -74,6 +75,7 @@ class Knobs:
     faults: list[Fault] = field(default_factory=list[Fault])
     drift: Drift | None = None
     ground: GroundKind = "plain"
+    uncompressed: bool = False
     batch_s: float = 10.0
     batch_shuffled: bool = True
     requests: deque[RecordedRequest] = field(default_factory=lambda: deque[RecordedRequest](maxlen=MAX_RECORDED))
@@ -88,7 +90,7 @@ class Knobs:
     started: int = 0
     """Requests for pictures that passed the checks or met a fault."""
     left: int = 0
-    """Requests for pictures whose caller left before the end of the answer."""
+    """Requests for pictures, or for a batch's output, whose caller left before the end of the answer."""
     running: int = 0
     """Requests for pictures that are under way."""
     max_running: int = 0
@@ -160,12 +162,17 @@ class Knobs:
             await self._wait(request)
             yield
         except (CallerLeftError, anyio.get_cancelled_exc_class()):
-            self.left += 1
+            self.count_left()
             raise
         finally:
             self.paid += pictures
             self.running -= 1
             self._notify()
+
+    def count_left(self) -> None:
+        """Note that a caller left before the end of its answer."""
+        self.left += 1
+        self._notify()
 
     def state(self) -> JsonObject:
         """Return the controls and counters as JSON."""
@@ -175,6 +182,7 @@ class Knobs:
             "faults": len(self.faults),
             "drift": self.drift,
             "ground": self.ground,
+            "uncompressed": self.uncompressed,
             "batch_s": self.batch_s,
             "batch_shuffled": self.batch_shuffled,
             "requests": len(self.requests),

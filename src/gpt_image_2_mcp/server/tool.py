@@ -142,5 +142,6 @@ def _plain_field(field: Mapping[str, Any]) -> dict[str, Any]:
     field = {key: value for key, value in field.items() if key != "title" and (key, value) != ("default", "")}
     field.pop("additionalProperties", None)
     if isinstance(items := field.get("items"), dict):
-        field["items"] = {key: value for key, value in items.items() if key != "additionalProperties"}
+        kept = cast("dict[str, Any]", items)
+        field["items"] = {key: value for key, value in kept.items() if key != "additionalProperties"}
     return field

@@ -9,8 +9,9 @@ from ..errors import ConsentRefused
 from ..openai_api.picture_pace import finish_text
 from ..parameters.models import MakeBatchRequest
 from ..service.images import ImageService
+from ..service.price_question import CONFIRM_VARIABLE
 from .client_abilities import can_ask
-from .consent import CONFIRM_VARIABLE, Consent
+from .consent import Consent
 from .read_consent import ReadAnswer, allow_reading
 
 

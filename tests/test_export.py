@@ -93,6 +93,8 @@ def test_a_target_is_said_as_people_say_it(text: str, found: dict[str, Any]) -> 
         ("x.icn\u017f 20x20", "its size is auto"),
         ("hero.webp png", "names a webp file and the format png"),
         ("hero.gif story", "the formats are png, jpeg"),
+        ("hero.webp 800x600 in public/img", "the folder 'public/img': that goes into `output_dir`"),
+        ("og into dist", "the folder 'dist': that goes into `output_dir`"),
         ("-rf.png", "cannot be called '-rf.png'"),
         ("con.png", "Call it '_con.png'"),
         ("crop 9,9,3,3 square", "LEFT,TOP,RIGHT,BOTTOM"),

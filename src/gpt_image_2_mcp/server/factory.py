@@ -31,6 +31,7 @@ from .given_up_calls import GivenUpCalls
 from .notifications import ChangeNotifier
 from .prompts.templates import all_prompts
 from .resources import PictureServer, expected_errors
+from .studio_tool import StudioExtension, studio_tool
 from .tools import all_tools
 
 INSTRUCTIONS = """\
@@ -69,7 +70,7 @@ def build_server(open_service: ServiceOpener) -> PictureServer:
             yield service
             tasks.cancel_scope.cancel()
 
-    tools = list(all_tools())
+    tools = [*all_tools(), studio_tool()]
     changes, calls, room = ChangeNotifier(), GivenUpCalls(), AnswerRoom()
 
     server = _Server(
@@ -78,6 +79,7 @@ def build_server(open_service: ServiceOpener) -> PictureServer:
         instructions=INSTRUCTIONS,
         version=__version__,
         tools=tools,
+        extensions=[StudioExtension()],
         lifespan=lifespan,
         log_level="WARNING",
         cache_hints={"tools/list": CacheHint(HOUR_MS, "public"), "prompts/list": CacheHint(HOUR_MS, "public")},

@@ -126,8 +126,8 @@ async def test_two_pictures_for_a_fine_edge_are_asked_about_together(tmp_path: P
     assert person.asked == snapshot(
         [
             (
-                "2 pictures for a transparent one of 3840x2160 at quality high with gpt-image-2 will cost about $0.8137. "
-                "Go ahead?"
+                "2 pictures for a transparent one of 3840x2160 at quality high with gpt-image-2 will cost about"
+                " $0.8137. Go ahead?"
             )
         ]
     )

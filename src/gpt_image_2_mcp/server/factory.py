@@ -110,7 +110,8 @@ class _Server(PictureServer):
     ) -> CallToolResult | InputRequiredResult:
         """Answer an unknown name with the names that there are; the SDK would repeat it, however long it is."""
         if name not in self.tool_names:
-            raise ToolError(f"There is no tool {shown(name)}; there are: {', '.join(self.tool_names)}.")
+            known = ", ".join(tool.name for tool in all_tools())
+            raise ToolError(f"There is no tool {shown(name)}; there are: {known}.")
         return await super().call_tool(name, arguments, context)
 
     async def get_prompt(

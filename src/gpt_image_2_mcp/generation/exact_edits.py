@@ -107,7 +107,7 @@ class ExactEdits:
                 )
             except (ValueError, ChildFailed) as error:
                 logger.info("no exact edit was made of %s: %s", first.source, error)
-                failure = str(error)
+                failure = str(error).rstrip(".")
                 continue
             if not found.data:
                 return Composite(warnings=(no_composite_text(found.values),))

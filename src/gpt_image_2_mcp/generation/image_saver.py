@@ -133,11 +133,6 @@ class ImageSaver:
         return [*(stage[0] for stage in stages), *behind, *(self._saved[number] for number in sorted(self._second))]
 
     @property
-    def has_composite(self) -> bool:
-        """Whether a composite was made of a picture."""
-        return bool(self._exact)
-
-    @property
     def has_both(self) -> bool:
         """Whether two of the saved pictures can be looked at."""
         return len(self._to_decode) > 1

@@ -18,8 +18,9 @@ from ..catalogue.session import BeginSession, ExtendSession, Session, new_sessio
 from ..errors import ApiError
 from ..images.pixels_extra import is_installed
 from ..inputs import Sources
+from ..inputs.inputs import Inputs
 from ..inputs.part import Part, cut_part
-from ..inputs.reader import InputReader, Inputs
+from ..inputs.reader import InputReader
 from ..jobs.durations import DurationHistory, max_silence_s
 from ..jobs.job import Job
 from ..jobs.news import NewsFeed
@@ -177,7 +178,7 @@ class Pipeline:
         elif way:
             await anyio.to_thread.run_sync(self._transparency.finish, way, job.request, saver)
         wanted = asked
-        if asked.size == "auto" and order.inputs.delivered and saver.has_composite:
+        if asked.size == "auto" and order.inputs.delivered and saver.wanted_first[0].made_from:
             # The person was shown the turn before in this size, and pointed there at what was to change.
             wanted = asked.model_copy(update={"size": order.inputs.delivered})
         if is_delivered_apart(wanted):

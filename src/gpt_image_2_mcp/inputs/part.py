@@ -17,8 +17,8 @@ from ..masks.mask import mask_from_words
 from ..parameters.extension import Edges
 from ..parameters.size_plan import EDGE_STEP, MAX_RATIO, MIN_PIXELS, is_allowed_size, is_band, nearest_size, plan_size
 from ..parameters.sizes import made_size, parse_edges
+from .inputs import Inputs
 from .mask import drawn_mask
-from .reader import Inputs
 from .sources import InputImage
 
 Size: TypeAlias = tuple[int, int]

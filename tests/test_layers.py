@@ -19,6 +19,7 @@ ORDER = (
     "doctor",
     "install",
     "server",
+    "studio",
     "app",
     "service",
     "library",

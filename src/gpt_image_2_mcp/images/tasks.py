@@ -9,6 +9,7 @@ from typing import Any
 from ..errors import UnreadableSource
 from .formats import SNIFFED, sniff
 from .headers import read_header
+from .look import look_here
 from .memory import MAX_SHRUNK_PIXELS
 from .part import part_here
 from .preview import check_here, preview_here
@@ -51,6 +52,12 @@ def preview(data: bytes, *, share: int, max_edge: int | None) -> Answer:
 def thumbnail(data: bytes) -> Answer:
     """A thumbnail."""
     return {}, thumbnail_here(data)
+
+
+def look(data: bytes, *, edge: int) -> Answer:
+    """The size of a WebP to look at, and its bytes."""
+    found = look_here(data, edge)
+    return {"width": found.width, "height": found.height}, found.data
 
 
 def region(data: bytes, *, box: list[int], share: int) -> Answer:

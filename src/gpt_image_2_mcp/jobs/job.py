@@ -89,6 +89,8 @@ class Job:
     """The name and version of the MCP client."""
 
     id: str = field(default_factory=lambda: f"job-{secrets.token_hex(6)}")
+    is_click: bool = False
+    """A click in the studio asked for it, which its id is made from: it is found by its id, and joins no other job."""
     key: str | None = None
     """`Order.key`, the same for identical calls; None until the inputs are read, and for a call that joined a job."""
     joined: "Job | None" = None

@@ -80,7 +80,12 @@ class JobRunner:
         use_one_arena()
 
     def start(self, job: Job) -> Job:
-        """Start a job in the background; raises ShuttingDown after `close` was called, and what `check_room` raises."""
+        """Start a job in the background, and return it; one that was started with its id is returned instead.
+
+        Raises ShuttingDown after `close` was called, and what `check_room` raises.
+        """
+        if job.id in self._jobs:
+            return self._jobs[job.id]
         if self._closing:
             raise ShuttingDown
         check_room(self._jobs.values())
@@ -272,7 +277,7 @@ class JobRunner:
         try:
             with job.scope:
                 order = await self._work.prepare(job)
-                job.joined = await self._find_repeated(job, order.key)
+                job.joined = None if job.is_click else await self._find_repeated(job, order.key)
                 if job.joined is None:
                     job.key = order.key
                 job.prepared.set()

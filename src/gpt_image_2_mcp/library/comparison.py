@@ -1,9 +1,11 @@
 """Compares pictures for `show_image`: side by side, and for two of them what differs, where, and what moved."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 from ..errors import ChildFailed, UnreadableSource
+from ..images.decode import upright_facts
 from ..images.pixels_extra import HOW_TO_GET, compute_in_child, is_installed
 from ..images.preview import MAX_PICTURE_BYTES
 from ..images.side_by_side import side_by_side
@@ -28,41 +30,59 @@ def compare(pictures: Sequence[InputImage]) -> tuple[bytes, str]:
     shown = [picture.data for picture in pictures]
     said = f"Pictures 1 to {len(pictures)}, from left to right."
     if len(pictures) == 2:  # noqa: PLR2004 - only two can be compared
-        said, drawn = _differences(*pictures)
-        if drawn:
-            shown, titles = [*shown, drawn], [*titles, "what differs"]
+        found = differences(*shown, where=", marked on the right")
+        said = f"Picture 1 is on the left, picture 2 on the right of it. {found.text}"
+        if found.drawn:
+            shown, titles = [*shown, found.drawn], [*titles, "what differs"]
     try:
         return side_by_side(*shown, titles=titles, share=MAX_PICTURE_BYTES), said
     except (ValueError, ChildFailed) as error:
         raise UnreadableSource(f"A picture cannot be shown beside the others: {error}.") from None
 
 
-def _differences(one: InputImage, other: InputImage) -> tuple[str, bytes]:
-    beside = "Picture 1 is on the left, picture 2 on the right of it."
+@dataclass(frozen=True, slots=True)
+class Differences:
+    """What differs between two pictures."""
+
+    text: str
+    share: float | None
+    """The share of the first one that is drawn differently, 0 to 1; None if that is not known."""
+    drawn: bytes
+    """A JPEG with a mark on what is; empty if nothing is to be marked, or it cannot be found."""
+
+
+def differences(one: bytes, other: bytes, *, where: str = "") -> Differences:
+    """Find what differs between the bytes of two pictures; `where` tells how the text calls the marks. Blocks.
+
+    Raises nothing if it cannot be found.
+    """
     if not is_installed():
-        return f"{beside} To be told what differs, {HOW_TO_GET}.", b""
+        return Differences(f"To be told what differs, {HOW_TO_GET}.", None, b"")
     try:
-        found = compute_in_child(_TASK, one.data, other.data)
+        found = compute_in_child(_TASK, one, other)
     except (ValueError, ChildFailed) as error:
-        return f"{beside} What differs could not be found: {error}.", b""
-    return f"{beside} {_told(found.values, one, other)}", found.data
+        return Differences(f"What differs could not be found: {error}.", None, b"")
+    share = 0.0 if found.values["verdict"] == "same" else found.values.get("changed")
+    return Differences(_told(found.values, _size(one), _size(other), where), share, found.data)
 
 
-def _told(found: dict[str, Any], one: InputImage, other: InputImage) -> str:
+def _size(data: bytes) -> str:
+    what = upright_facts(data)
+    return f"{what.width}x{what.height}"
+
+
+def _told(found: dict[str, Any], one: str, other: str, where: str) -> str:
     if found["verdict"] == "same":
         return "Every pixel of the two is the same."
     if found["verdict"] == "other_shape":
-        return (
-            f"They are {one.width}x{one.height} and {other.width}x{other.height}, and so cannot be laid on each other."
-        )
+        return f"They are {one} and {other}, and so cannot be laid on each other."
     share, places = found["changed"], found["places"]
     if share < _HARDLY or not places:
         said = "Nothing in them is drawn differently; they differ by small amounts only."
     else:
         boxes = ", ".join(f"`box {x},{y} {width}x{height}`" for x, y, width, height in places)
         more = f" and {found['count'] - len(places)} more" if found["count"] > len(places) else ""
-        said = f"{share:.1%} of the picture is drawn differently, marked on the right: {boxes}{more}"
-        said += f" of {one.width}x{one.height}."
+        said = f"{share:.1%} of the picture is drawn differently{where}: {boxes}{more} of {one}."
     if share > _OTHER:
         # How the one moved to the other is not known then.
         return f"They show different things: {said}"

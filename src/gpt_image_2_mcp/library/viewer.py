@@ -1,7 +1,7 @@
 """`Viewer`: what `list_images` and `show_image` do: pages of pictures, contact sheets, single pictures and regions."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -21,6 +21,7 @@ from ..inputs.references import References
 from ..parameters.models import ListImagesRequest, ShowImageRequest
 from ..paths.safe_open import exists
 from ..storage.time_limit import run_in_time
+from .export_record import ExportRecords
 from .library import KnownPicture, Library
 from .text import not_shown_text
 
@@ -65,15 +66,12 @@ class Viewer:
         library: Library,
         references: References,
         reader: InputReader,
+        exports: ExportRecords,
         *,
         cache: Path | None,
-        own_folders: Callable[[], Sequence[Path]],
     ) -> None:
-        """Show pictures of `library`; `cache` is the folder for thumbnails, None to keep none.
-
-        `own_folders` gives the output folders, which have the records of exported files.
-        """
-        self._own_folders = own_folders
+        """Show pictures of `library`; `cache` is the folder for thumbnails, None to keep none."""
+        self._exports = exports
         self._library = library
         self._references = references
         self._reader = reader
@@ -155,9 +153,7 @@ class Viewer:
 
     async def _exported_from(self, digest: str) -> KnownPicture | None:
         """The picture from which a file with this SHA-256 was exported; None if it was not, or is not known."""
-        from .export_record import parent_of
-
-        picture_id = await anyio.to_thread.run_sync(parent_of, digest, self._own_folders())
+        picture_id = await anyio.to_thread.run_sync(self._exports.parent_of, digest)
         picture = await self._library.picture(picture_id) if picture_id else None
         return None if picture is None else await self._library.known_picture(picture, "")
 

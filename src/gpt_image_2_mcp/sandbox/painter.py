@@ -141,15 +141,15 @@ def partial_image(picture: Image.Image, *, step: int, steps: int) -> Image.Image
     return scaled(scaled(picture, reduced, Image.Resampling.BOX), picture.size, Image.Resampling.BICUBIC)
 
 
-def encode(picture: Image.Image, output_format: Format, *, compression: int = 100) -> bytes:
-    """Encode a picture as a file; `compression`, 0 to 100, is the quality of JPEG and WebP."""
+def encode(picture: Image.Image, output_format: Format, *, compression: int = 100, uncompressed: bool = False) -> bytes:
+    """Encode a picture as a file; `compression`, 0 to 100, is the quality of JPEG and WebP, `uncompressed` for PNG."""
     out = io.BytesIO()
     match output_format:
         case "png":
             info = PngImagePlugin.PngInfo()
             info.add_text("Software", SOFTWARE)
             # Level 1 takes a third of the time of the default; the larger file does not matter in memory.
-            picture.save(out, "PNG", pnginfo=info, compress_level=1)
+            picture.save(out, "PNG", pnginfo=info, compress_level=0 if uncompressed else 1)
         case "jpeg":
             picture.convert("RGB").save(out, "JPEG", quality=max(1, min(compression, 95)), comment=SOFTWARE.encode())
         case "webp":

@@ -10,14 +10,12 @@ from typing import Annotated, Any, TypeAlias
 from mcp.server.mcpserver import AcceptedElicitation, Context, Elicit, ElicitationResult, Resolve
 from pydantic import BaseModel, Field, StrictBool
 
-from ..billing.prices import dollars
 from ..errors import ConsentRefused
 from ..parameters.models import ContinueSessionRequest, PaidRequest
 from ..service.images import ImageService
+from ..service.price_question import price_question
 from .client_abilities import can_ask
 from .read_consent import ReadAnswer, allow_reading
-
-CONFIRM_VARIABLE = "GPT_IMAGE_2_CONFIRM_OVER_USD"
 
 
 class Consent(BaseModel):
@@ -40,34 +38,8 @@ async def ask(request: PaidRequest, call: Context[ImageService, Any], reading: R
     service: ImageService = call.request_context.lifespan_context
     service.check(request)
     allow_reading(reading, service)
-    if request.is_cut_out:
-        return Consent(go_ahead=True)
-    settings = service.settings
-    limit = settings.confirm_limit
-    if limit is None or not (settings.must_confirm or can_ask(call)):
-        return Consent(go_ahead=True)
-    expected = await service.estimate(request)
-    if not settings.is_asked_about(expected.usd if expected else None):
-        return Consent(go_ahead=True)
-    # `preflight` reads the inputs: the user is not asked about a call that would be refused afterwards, and the price
-    # depends on the inputs' real sizes.
-    expected = await service.preflight(request)
-    if not settings.is_asked_about(expected.usd if expected else None):
-        return Consent(go_ahead=True)
-    price = f"about {dollars(expected.usd)}" if expected else "an amount that is not known beforehand"
-    if not can_ask(call):
-        raise ConsentRefused(
-            f"This would cost {price}, and above {dollars(limit)} ({CONFIRM_VARIABLE}) the person is to be asked, which"
-            " this client cannot do. Nothing was sent. Ask for a lower quality, a smaller size or fewer pictures, or"
-            f" have the person raise {CONFIRM_VARIABLE}."
-        )
-    made = request.count * request.passes
-    pictures = f"{made} pictures" if made > 1 else "1 picture"
-    pictures += " for a transparent one" if request.passes > 1 else ""
-    model = service.settings.model_for(request)
-    size = "" if request.size == "auto" else f" of {request.size.partition('@')[0]}"
-    question = f"{pictures}{size} at quality {request.quality} with {model} will cost {price}. Go ahead?"
-    return Elicit(question, Consent)
+    question = await price_question(request, service, can_ask=can_ask(call))
+    return Elicit(question, Consent) if question else Consent(go_ahead=True)
 
 
 ConsentAnswer: TypeAlias = Annotated[ElicitationResult[Consent], Resolve(ask)]

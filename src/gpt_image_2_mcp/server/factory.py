@@ -29,6 +29,7 @@ from .given_up_calls import GivenUpCalls
 from .notifications import ChangeNotifier
 from .prompts.templates import all_prompts
 from .resources import PictureServer, expected_errors
+from .studio_tool import StudioExtension, studio_tool
 from .tools import all_tools
 
 INSTRUCTIONS = """\
@@ -74,7 +75,8 @@ def build_server(open_service: ServiceOpener) -> PictureServer:
         title="gpt-image-2",
         instructions=INSTRUCTIONS,
         version=__version__,
-        tools=list(all_tools()),
+        tools=[*all_tools(), studio_tool()],
+        extensions=[StudioExtension()],
         lifespan=lifespan,
         log_level="WARNING",
         cache_hints={"tools/list": CacheHint(HOUR_MS, "public"), "prompts/list": CacheHint(HOUR_MS, "public")},

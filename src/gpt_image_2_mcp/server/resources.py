@@ -27,11 +27,13 @@ from ..catalogue.search_query import SearchQuery
 from ..catalogue.session import Session, tree
 from ..errors import GptImageError, shorten_line
 from ..service.images import ImageService
+from ..studio.page import is_page_uri
 from .answer_room import AnswerRoom, room_for_pictures
 from .given_up_calls import GivenUpCalls
 from .notifications import ChangeNotifier
 from .results import PICTURE_URI, SESSION_URI, picture_uri, session_uri
 from .sdk import ReadResourceContents, add_request_handler
+from .studio_tool import page_contents
 
 MAX_LISTED = 50
 """Pictures, and as many sessions, in `resources/list`; any other can be read by its id."""
@@ -99,7 +101,7 @@ class PictureServer(MCPServer[ImageService]):
     async def read_resource(
         self, uri: AnyUrl | str, context: Context[ImageService, Any] | None = None
     ) -> Iterable[ReadResourceContents] | InputRequiredResult:
-        """Read the bytes of a picture, or a session as JSON.
+        """Read the bytes of a picture, a session as JSON, or the studio's page.
 
         Raises:
             ResourceNotFoundError: there is no such picture or session, or the picture's file cannot be read.
@@ -107,6 +109,8 @@ class PictureServer(MCPServer[ImageService]):
 
         """
         del context  # The service is this server's own.
+        if is_page_uri(str(uri)):
+            return [page_contents()]
         with expected_errors():
             return await self._read(str(uri))
 

@@ -16,6 +16,7 @@ from ..errors import JobAbandoned, shorten_line, shown
 from ..images.preview import Preview, pointing_text
 from ..jobs.job import Job
 from ..jobs.report import MAX_TEXT, Report
+from ..jobs.stop_text import stop_text
 from ..redaction.printable import quoted_line
 
 META_KEY = "gpt-image-2/result"
@@ -61,30 +62,7 @@ def pending_result(call: Job, *, waited_s: float) -> CallToolResult:
 
 def stop_result(job: Job, *, was_stopped: bool) -> CallToolResult:
     """Tell whether a job was stopped, and if not, what happens to it."""
-    match job.state:
-        case "done":
-            text = f"{job.id} is done already; get_image_job fetches its pictures."
-        case "failed":
-            text = f"{job.id} has failed already; get_image_job tells why."
-        case "lost":
-            text = (
-                f"{job.id} is lost already with the process that did it; get_image_job tells what may have been billed."
-            )
-        case _ if was_stopped:
-            text = f"{job.id} is stopped. Nothing of it was sent to the API and nothing was billed."
-        case "preparing" | "queued":
-            text = (
-                f"{job.id} belongs to another process of this server, which alone can stop it: cancel it in the chat or"
-            )
-            text += " the program that began it. get_image_job waits for it here."
-        case "abandoned":
-            text = str(JobAbandoned(job.id))
-        case _:
-            text = f"{job.id} was sent to the API already and is billed whatever happens, so it goes on and its picture"
-            text += " is saved; get_image_job fetches it."
-            if not job.is_foreign:
-                text += " With `abandon` true, calls wait for it no longer and its place goes to the next one, for the"
-                text += " same price."
+    text = stop_text(job, was_stopped=was_stopped)
     state = "stopped" if was_stopped else job.state
     return CallToolResult(content=[TextContent(text=text)], _meta={JOB_KEY: {"job_id": job.id, "state": state}})
 

@@ -41,11 +41,17 @@ class RequestTool(Tool):
 
     @classmethod
     def of(
-        cls, handler: Handler[RequestT], request: type[RequestT], *, title: str, annotations: ToolAnnotations
+        cls,
+        handler: Handler[RequestT],
+        request: type[RequestT],
+        *,
+        title: str,
+        annotations: ToolAnnotations,
+        meta: dict[str, Any] | None = None,
     ) -> Self:
         """Make a tool of a handler: its name becomes the tool's name, its docstring the tool's description."""
         description = " ".join((handler.__doc__ or "").split())
-        tool = Tool.from_function(handler, title=title, description=description, annotations=annotations)
+        tool = Tool.from_function(handler, title=title, description=description, annotations=annotations, meta=meta)
         return cls.model_validate({**dict(tool), "parameters": flat_schema(request), "request": request})
 
     async def run(
@@ -57,11 +63,11 @@ class RequestTool(Tool):
         try:
             CALL_ARRIVED_AT.set(service.arrival())
             service.settings.require_valid()
-            request = await service.complete(parse(self.request, arguments))
+            request = await service.complete(self.read(arguments))
             result = await self._run_handler(request, context)
             # The report of a picture says by itself whether it is in the catalogue.
             incomplete = None if isinstance(request, PaidRequest) else service.incomplete
-            return _finished(result, *request.notes, incomplete, service.stuck)
+            return self.finish(result, *request.notes, incomplete, service.stuck)
         except GptImageError as error:
             text = str(error)
         except (MCPError, ToolError):
@@ -74,6 +80,14 @@ class RequestTool(Tool):
             )
         text = shorten(service.settings.redact(text), MAX_TEXT)
         return _finished(CallToolResult(content=[TextContent(text=text)], is_error=True), service.stuck)
+
+    def read(self, arguments: dict[str, Any]) -> Request:
+        """Read the arguments of a call; raises BadRequest."""
+        return parse(self.request, arguments)
+
+    def finish(self, result: ResultT, *notes: str | None) -> ResultT:
+        """Add sentences to an answer that the handler gave."""
+        return _finished(result, *notes)
 
     async def _run_handler(self, request: Request, context: Context[Any, Any]) -> CallToolResult | InputRequiredResult:
         """Let the SDK call the handler with `request` as its one argument, and raise what the handler raised.

@@ -12,7 +12,7 @@ from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.tools import Tool
 from mcp_types import CallToolResult, ToolAnnotations
 
-from ..jobs.job import Job, client_name
+from ..jobs.job import Job
 from ..parameters.models import (
     CancelJobRequest,
     ContinueSessionRequest,
@@ -28,7 +28,9 @@ from ..parameters.models import (
     StartSessionRequest,
 )
 from ..service.images import ImageService
+from ..studio.page import page_uri
 from .answer_room import room_for_pictures
+from .client_abilities import client_of
 from .consent import ConsentAnswer, require_consent
 from .cost_results import costs_result
 from .export_results import export_result
@@ -58,7 +60,7 @@ async def generate_image(request: GenerateRequest, call: Call, consent: ConsentA
     person, who may not see the preview), or a job_id for get_image_job.
     """
     require_consent(consent)
-    return await _wait(call, _service(call).start(request, client=_client(call)))
+    return await _wait(call, _service(call).start(request, client=client_of(call)))
 
 
 async def edit_image(request: EditRequest, call: Call, consent: ConsentAnswer) -> CallToolResult:
@@ -69,7 +71,7 @@ async def edit_image(request: EditRequest, call: Call, consent: ConsentAnswer) -
     free. Pictures attached to the chat do not reach this tool: ask for a path or URL.
     """
     require_consent(consent)
-    return await _wait(call, _service(call).start(request, client=_client(call)))
+    return await _wait(call, _service(call).start(request, client=client_of(call)))
 
 
 async def start_edit_session(request: StartSessionRequest, call: Call, consent: ConsentAnswer) -> CallToolResult:
@@ -79,7 +81,7 @@ async def start_edit_session(request: StartSessionRequest, call: Call, consent: 
     go to the same folder. All chats share sessions; one expires after an hour without use. Costs like generate_image.
     """
     require_consent(consent)
-    return await _wait(call, _service(call).start(request, client=_client(call)))
+    return await _wait(call, _service(call).start(request, client=client_of(call)))
 
 
 async def continue_edit_session(request: ContinueSessionRequest, call: Call, consent: ConsentAnswer) -> CallToolResult:
@@ -92,7 +94,7 @@ async def continue_edit_session(request: ContinueSessionRequest, call: Call, con
     if request.is_set_back and request.from_turn is not None:
         return set_back_result(await _service(call).set_back(request.session_id, request.from_turn))
     require_consent(consent)
-    return await _wait(call, _service(call).start(request, client=_client(call)))
+    return await _wait(call, _service(call).start(request, client=client_of(call)))
 
 
 async def end_edit_session(request: EndSessionRequest, call: Call) -> CallToolResult:
@@ -189,15 +191,21 @@ def all_tools() -> tuple[Tool, ...]:
     reads = ToolAnnotations(read_only_hint=True, open_world_hint=False)
     # What a mask names is looked for by a model of the API.
     looks = ToolAnnotations(read_only_hint=True)
+    # By the second key, older hosts find the page.
+    shown = {"ui": {"resourceUri": page_uri()}, "ui/resourceUri": page_uri()}
     return (
-        RequestTool.of(generate_image, GenerateRequest, title="Make pictures", annotations=paid),
-        RequestTool.of(edit_image, EditRequest, title="Edit or compose pictures", annotations=paid),
-        RequestTool.of(start_edit_session, StartSessionRequest, title="Start an edit session", annotations=paid),
-        RequestTool.of(continue_edit_session, ContinueSessionRequest, title="Edit once more", annotations=paid),
+        RequestTool.of(generate_image, GenerateRequest, title="Make pictures", annotations=paid, meta=shown),
+        RequestTool.of(edit_image, EditRequest, title="Edit or compose pictures", annotations=paid, meta=shown),
+        RequestTool.of(
+            start_edit_session, StartSessionRequest, title="Start an edit session", annotations=paid, meta=shown
+        ),
+        RequestTool.of(
+            continue_edit_session, ContinueSessionRequest, title="Edit once more", annotations=paid, meta=shown
+        ),
         RequestTool.of(end_edit_session, EndSessionRequest, title="End an edit session", annotations=ends),
         RequestTool.of(list_edit_sessions, ListSessionsRequest, title="List edit sessions", annotations=reads),
-        RequestTool.of(list_images, ListImagesRequest, title="Find pictures", annotations=reads),
-        RequestTool.of(show_image, ShowImageRequest, title="Look at a picture", annotations=looks),
+        RequestTool.of(list_images, ListImagesRequest, title="Find pictures", annotations=reads, meta=shown),
+        RequestTool.of(show_image, ShowImageRequest, title="Look at a picture", annotations=looks, meta=shown),
         RequestTool.of(export_image, ExportRequest, title="Export for use elsewhere", annotations=local),
         RequestTool.of(get_image_job, GetJobRequest, title="Fetch a running picture", annotations=reads),
         RequestTool.of(cancel_image_job, CancelJobRequest, title="Stop a queued picture", annotations=ends),
@@ -228,9 +236,3 @@ async def _wait(call: Call, job: Job, *, is_caller: bool = True) -> CallToolResu
 
 def _service(call: Call) -> ImageService:
     return call.request_context.lifespan_context
-
-
-def _client(call: Call) -> str | None:
-    """The client's name and version, as it gave them in the handshake; None if it gave none."""
-    params = call.session.client_params
-    return None if params is None else client_name(params.client_info.name, params.client_info.version)

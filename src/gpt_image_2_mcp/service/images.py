@@ -108,8 +108,8 @@ class ImageService:
         self.first_call_at: float | None = None
         """When the first call arrived, by `anyio.current_time`, if the program was loaded after that; see `arrival`."""
 
-    def start(self, request: PaidRequest, *, client: str | None = None) -> Job:
-        """Start to make pictures; `client` is the name of the MCP client.
+    def start(self, request: PaidRequest, *, client: str | None = None, click_id: str | None = None) -> Job:
+        """Start to make pictures; `client` is the name of the MCP client, `click_id` the job's id; see `Job.is_click`.
 
         Checks only what needs no waiting. `wait` raises what turns out later: a session or turn that is gone, an input
         image that cannot be read, what the API refuses.
@@ -125,7 +125,10 @@ class ImageService:
             return ahead
         model = self.settings.model_for(request)
         expected_s = self._durations.expected(request)
-        return self._jobs.start(Job(TOOLS[type(request)], request, model, expected_s, client=client))
+        job = Job(TOOLS[type(request)], request, model, expected_s, client=client)
+        if click_id:
+            job.id, job.is_click = click_id, True
+        return self._jobs.start(job)
 
     def start_ahead(self, request: PaidRequest, *, client: str | None) -> Job:
         """Start the job of a call that the server will read later: `start` then gives this job. Raises as `start`."""

@@ -1,0 +1,36 @@
+"""What an export has made, as a text."""
+
+from itertools import groupby
+from os.path import commonpath
+from pathlib import Path
+
+from ..errors import shorten
+from ..images.provenance import NO_CREDENTIALS
+from ..jobs.report import MAX_TEXT
+from .exporter import ExportedFile, ExportOutcome
+
+
+def export_text(outcome: ExportOutcome) -> str:
+    """The files that were made, a line each, then what could not be made."""
+    count = len(outcome.files)
+    lines = [f"{count} file{'s' if count > 1 else ''} exported, free:"]
+    for (target, how), group in groupby(outcome.files, key=lambda file: (file.target, file.how)):
+        files = list(group)
+        if len(files) == 1:
+            lines.append(f"- {target}: {files[0].path}, {_facts(files[0])}, {how}")
+            continue
+        # The files of an icon set.
+        folder = Path(commonpath(file.path for file in files))
+        names = ", ".join(f"{file.path.relative_to(folder).as_posix()} ({_facts(file)})" for file in files)
+        lines.append(f"- {target}, {how}, in {folder}: {names}")
+    lines += [f"Not made: {failure}" for failure in outcome.failures]
+    if outcome.sheet_path:
+        lines.append(f"All of them on a sheet: {outcome.sheet_path}")
+    if outcome.was_made_here:
+        lines.append(f"Note: {NO_CREDENTIALS}")
+    return shorten("\n".join(lines), MAX_TEXT)
+
+
+def _facts(file: ExportedFile) -> str:
+    size = f"{file.width}x{file.height}, " if file.width else ""
+    return f"{size}{file.size_bytes:,} bytes"

@@ -1,0 +1,45 @@
+"""Whether the user is asked before a call that may cost more than `Settings.confirm_limit`, and the question."""
+
+from ..billing.prices import dollars
+from ..errors import ConsentRefused
+from ..parameters.models import PaidRequest
+from .images import ImageService
+
+CONFIRM_VARIABLE = "GPT_IMAGE_2_CONFIRM_OVER_USD"
+
+
+async def price_question(request: PaidRequest, service: ImageService, *, can_ask: bool) -> str | None:
+    """The question about the price of a request; None where the user need not be asked, or cannot and need not.
+
+    Raises:
+        ConsentRefused: the user is to be asked, and cannot be (`can_ask`).
+        GptImageError: the call would be refused in any case.
+
+    """
+    if request.is_cut_out:
+        return None
+    settings = service.settings
+    limit = settings.confirm_limit
+    if limit is None or not (settings.must_confirm or can_ask):
+        return None
+    expected = await service.estimate(request)
+    if not settings.is_asked_about(expected.usd if expected else None):
+        return None
+    # `preflight` reads the inputs: the user is not asked about a call that would be refused afterwards, and the price
+    # depends on the inputs' real sizes.
+    expected = await service.preflight(request)
+    if not settings.is_asked_about(expected.usd if expected else None):
+        return None
+    price = f"about {dollars(expected.usd)}" if expected else "an amount that is not known beforehand"
+    if not can_ask:
+        raise ConsentRefused(
+            f"This would cost {price}, and above {dollars(limit)} ({CONFIRM_VARIABLE}) the person is to be asked, which"
+            " this client cannot do. Nothing was sent. Ask for a lower quality, a smaller size or fewer pictures, or"
+            f" have the person raise {CONFIRM_VARIABLE}."
+        )
+    made = request.count * request.passes
+    pictures = f"{made} pictures" if made > 1 else "1 picture"
+    pictures += " for a transparent one" if request.passes > 1 else ""
+    model = settings.model_for(request)
+    size = "" if request.size == "auto" else f" of {request.size.partition('@')[0]}"
+    return f"{pictures}{size} at quality {request.quality} with {model} will cost {price}. Go ahead?"

@@ -1,0 +1,1 @@
+"""The studio: a page in the chat or the browser to look at pictures, compare, paint masks, edit and choose."""

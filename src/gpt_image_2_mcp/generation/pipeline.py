@@ -49,12 +49,14 @@ from .api_key import load_key
 from .charges import PricedRequest, Spending
 from .delivery import deliver, extension_of, is_delivered_apart
 from .exact_edits import ExactEdits
-from .image_saver import ImageSaver, SaveTarget
+from .finals import costs_of, find_draft, layouts_of, with_final
+from .image_saver import ImageSaver
 from .link_fetcher import LinkFetcher, backend_host
 from .load_ahead import load_ahead
 from .output_dirs import OutputDirs
 from .recorder import Recorder
 from .report_builder import build_own_report, build_report
+from .save_target import SaveTarget
 from .sent_request import as_made, image_request, with_largest_size, with_size
 from .transparency import Transparency, cut_out, ground_tokens
 
@@ -124,7 +126,8 @@ class Pipeline:
         folder = await self._output_dirs.in_time(name, partial(self._output_dirs.prepare, name))
         step = BeginSession(new_session_id(), folder) if kind == "session" else None
         is_new = name is not None and not await self._output_dirs.in_time(name, partial(exists, folder))
-        order = Order(kind, folder, inputs, self._key(job, inputs), step, is_new_folder=is_new)
+        draft = await find_draft(request, inputs, self._writer)
+        order = Order(kind, folder, inputs, self._key(job, inputs), step, is_new_folder=is_new, draft=draft)
         return await self._with_part(request, order)
 
     async def _with_part(self, request: PaidRequest, order: Order) -> Order:
@@ -173,21 +176,14 @@ class Pipeline:
         finally:
             # It refers to the job: the two would stay in memory until the garbage collector goes through everything.
             job.status.before_sending = do_nothing
-        if self._exact_edits.is_wanted(job.request, order.inputs):
-            await self._make_exact(job, order, saver)
-        elif way:
-            await anyio.to_thread.run_sync(self._transparency.finish, way, job.request, saver)
-        wanted = asked
-        if asked.size == "auto" and order.inputs.delivered and saver.wanted_first[0].made_from:
-            # The person was shown the turn before in this size, and pointed there at what was to change.
-            wanted = asked.model_copy(update={"size": order.inputs.delivered})
-        if is_delivered_apart(wanted):
-            suffix = f"-{wanted.size.partition('@')[0]}"
-            work = partial(saver.deliver, partial(deliver, wanted), suffix, extension_of(wanted))
-            await anyio.to_thread.run_sync(work)
+        await self._derive(job, order, saver, way)
+        layouts = await anyio.to_thread.run_sync(layouts_of, order, saver.readable)
         # Before the record: a picture that cannot be decoded is recorded as damaged, and no session goes on from it.
         await anyio.to_thread.run_sync(saver.decode)
         report = build_report(order, asked, request, saver, outcome).redacted(settings.redact)
+        if order.draft is not None:
+            costs = await costs_of(order, asked, request.model, report.cost, self._spending)
+            report = with_final(report, order.draft, layouts, costs)
         if job.status.sent_since is not None:
             self._durations.learn(job.request, anyio.current_time() - job.status.sent_since)
         lost = sum(isinstance(failure, ApiError) and failure.may_be_billed for failure in outcome.failures)
@@ -195,6 +191,21 @@ class Pipeline:
         report = replace(report, previews=saver.previews)
         self._news.publish(report.position.session_id if report.position else None)
         return report
+
+    async def _derive(self, job: Job, order: Order, saver: ImageSaver, way: str) -> None:
+        """Make of the saved pictures what was asked for: the exact edit, the transparent ground, the size."""
+        wanted = job.request
+        if self._exact_edits.is_wanted(job.request, order.inputs):
+            await self._make_exact(job, order, saver)
+            if wanted.size == "auto" and order.inputs.delivered and saver.wanted_first[0].made_from:
+                # The person was shown the turn before in this size, and pointed there at what was to change.
+                wanted = wanted.model_copy(update={"size": order.inputs.delivered})
+        elif way:
+            await anyio.to_thread.run_sync(self._transparency.finish, way, job.request, saver)
+        if is_delivered_apart(wanted):
+            suffix = f"-{wanted.size.partition('@')[0]}"
+            work = partial(saver.deliver, partial(deliver, wanted), suffix, extension_of(wanted))
+            await anyio.to_thread.run_sync(work)
 
     def check(self, model: str, request: PaidRequest) -> None:
         """Check what can be known of a request before anything is read or sent; raises BadRequest."""

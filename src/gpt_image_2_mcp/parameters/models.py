@@ -164,6 +164,7 @@ class ListImagesRequest(Request):
     model: Annotated[str, Field(max_length=300, description="an image model's name")] | None = None
     page: Annotated[int, Field(ge=1, le=100_000, description="20 pictures a page")] = 1
     contact_sheet: Annotated[bool, Field(description="numbered thumbnails")] = False
+    as_page: Annotated[bool, Field(description="all found as an HTML file")] = False
 
 
 class ShowImageRequest(Request):

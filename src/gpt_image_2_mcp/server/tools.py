@@ -231,7 +231,8 @@ async def _wait(call: Call, job: Job, *, is_caller: bool = True) -> CallToolResu
     if report is None:
         return pending_result(job, waited_s=bound)
     async with room_for_pictures():
-        return report_result(report, await service.previews(report))
+        previews = await service.previews(report)
+        return report_result(report, list(previews.values()), await service.answer_sheet(report, previews))
 
 
 def _service(call: Call) -> ImageService:

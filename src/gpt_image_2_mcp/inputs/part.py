@@ -213,9 +213,8 @@ def cut_part(inputs: Inputs, part: Part) -> Inputs:
     box = list(part.box or (0, 0, *part.canvas))
     try:
         if part.added is not None:
-            # A canvas is larger than the picture, and takes the memory of both.
-            pixels = first.width * first.height + part.canvas[0] * part.canvas[1]
-            made = derive_in_child("tasks:part", first.data, pixels=pixels, box=box, added=list(part.added))
+            # A canvas takes the memory of more than the picture.
+            made = derive_in_child("tasks:part", first.data, box=box, added=list(part.added))
             first = first.with_png(made.data, part.sent_size)
         elif part.box is not None:
             first = first.with_png(decode_in_child("part", first.data, box=box, added=None).data, part.sent_size)

@@ -232,6 +232,36 @@ async def test_a_click_is_the_same_job_after_a_restart(benches: Benches, tmp_pat
     assert not second.seen()
 
 
+async def test_a_click_is_the_same_job_in_another_process_while_it_is_made(benches: Benches, tmp_path: Path) -> None:
+    first, same = await benches.open(data_dir=tmp_path / "data"), click()
+    first.knobs.hold()
+    job = (await ask(first, "generate", click=same, prompt="a fox", size=SMALL, quality="low"))["job"]
+    with anyio.fail_after(PATIENCE_S):
+        await first.knobs.wait_for(1)
+    second = await benches.open(data_dir=tmp_path / "data")
+    assert (await ask(second, "generate", click=same, prompt="a fox", size=SMALL, quality="low"))["job"] == job
+    assert (await ask(second, "job", job=job))["state"] == "running"
+    first.knobs.release()
+    assert (await done(second, job))["pictures"] == (await done(first, job))["pictures"]
+    assert not second.seen()
+
+
+async def test_a_click_joins_no_other_job_and_is_not_joined_by_the_same_words(bench: Bench) -> None:
+    """Two clicks with the same words are two pictures: a person wants another one."""
+    bench.knobs.hold()
+    words = {"prompt": "a fox", "size": SMALL, "quality": "low"}
+    one, two = [(await ask(bench, "generate", click=click(), **words))["job"] for _ in range(2)]
+    bench.knobs.release()
+    assert (await done(bench, one))["pictures"] != (await done(bench, two))["pictures"]
+    assert len(bench.seen()) == 2
+
+
+async def test_without_a_history_the_page_works_as_long_as_the_server_runs(benches: Benches) -> None:
+    bench = await benches.open(GPT_IMAGE_2_HISTORY="off")
+    made = await edited(bench, picture=await drawn(bench), prompt="make it blue", quality="low")
+    assert (await ask(bench, "open", pictures=made["pictures"]))["before"]
+
+
 async def test_an_edit_of_a_session_that_has_ended_begins_a_new_one(bench: Bench) -> None:
     first = await edited(bench, picture=await drawn(bench), prompt="make it blue", quality="low")
     await bench.call("end_edit_session", session_id=first["session"])

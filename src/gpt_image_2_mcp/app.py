@@ -26,6 +26,7 @@ from .jobs.durations import DurationHistory
 from .jobs.news import NewsFeed
 from .jobs.runner import JobRunner
 from .jobs.store import JobStore
+from .library.export_record import ExportRecords
 from .library.exporter import Exporter
 from .library.library import Library
 from .library.viewer import Viewer
@@ -42,6 +43,9 @@ from .settings import Settings
 
 DATABASE = "gpt-image-2.db"
 """The database file in the data folder; the built-in sandbox has another one, as its pictures are not the user's."""
+
+EXPORTS = "exports"
+"""The folder in the data folder for the records of exported files."""
 
 THUMBNAILS = "thumbnails"
 """The folder in the data folder where thumbnails for contact sheets are cached."""
@@ -84,7 +88,7 @@ async def open_service(
         working_dir=working_dir,
         home=home,
         spare=data_dir / PICTURES if data_dir else None,
-        data_folders=[data_dir, data_dir / THUMBNAILS] if data_dir else [],
+        data_folders=[data_dir, data_dir / THUMBNAILS, data_dir / EXPORTS] if data_dir else [],
     )
     sources = Sources(
         working_dir=working_dir,
@@ -100,7 +104,8 @@ async def open_service(
     )
     durations, news = DurationHistory(), NewsFeed()
     cache = data_dir / THUMBNAILS if data_dir and writer.repositories.keeps_history else None
-    library = Library(writer, reader, references, sources, output_dirs, sandbox=settings.sandbox, cache=cache)
+    exports = ExportRecords(data_dir / EXPORTS if data_dir else None)
+    library = Library(writer, reader, references, sources, output_dirs, exports, sandbox=settings.sandbox, cache=cache)
     failure: Exception | None = None
     async with (
         anyio.create_task_group() as tasks,
@@ -140,8 +145,8 @@ async def open_service(
             durations=durations,
             news=news,
             library=library,
-            viewer=Viewer(library, references, reader, cache=cache, own_folders=output_dirs.own),
-            exporter=Exporter(library, reader, output_dirs, cache=cache),
+            viewer=Viewer(library, references, reader, exports, cache=cache),
+            exporter=Exporter(library, reader, output_dirs, exports, cache=cache),
         )
         service.first_call_at = first_call_at
         tasks.start_soon(service.recover)

@@ -23,6 +23,8 @@ def without(name: str) -> dict[str, Any]:
     ("second", "code", "param"),
     [
         (b"{no json}\n", "invalid_json_line", None),
+        (b"\xef\xbb\xbf" + jsonl(line("b")), "invalid_json_line", None),
+        (b"[" * 100_000 + b"\n", "invalid_json_line", None),
         (b"[1]\n", "invalid_json_line", None),
         (without("custom_id"), "missing_required_parameter", "custom_id"),
         (without("method"), "missing_required_parameter", "method"),
@@ -163,6 +165,18 @@ async def test_a_batch_may_be_created_though_its_answer_is_lost(client: AsyncOpe
         await sending
     (batch,) = [batch async for batch in client.batches.list()]
     assert batch.metadata == {"intent": "7"}
+
+
+async def test_a_cancelling_may_be_lost_or_take_effect_without_an_answer(client: AsyncOpenAI, knobs: Knobs) -> None:
+    knobs.batch_s = 1000
+    batch = await send(client, GOOD)
+    knobs.faults = [Fault(error="server_error", route="cancels"), Fault(kind="drop", route="cancels")]
+    with pytest.raises(InternalServerError):
+        await client.batches.cancel(batch.id)
+    assert (await client.batches.retrieve(batch.id)).cancelling_at is None
+    with pytest.raises(APIConnectionError):
+        await client.batches.cancel(batch.id)
+    assert (await client.batches.retrieve(batch.id)).status == "cancelling"
 
 
 @pytest.mark.parametrize(

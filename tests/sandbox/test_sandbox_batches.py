@@ -1,5 +1,6 @@
 """`/v1/batches` through the real SDK, on a clock that the tests move."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -46,6 +47,7 @@ async def test_a_lines_answer_is_that_of_the_direct_call(client: AsyncOpenAI, kn
         model="gpt-image-2", prompt="a fox", size="1024x640", quality="low", output_format="jpeg", n=2
     )
     batch = await send(client, line("a", prompt="a fox", output_format="jpeg", n=2))
+    assert (batch.status, batch.completed_at) == ("validating", None)
     batch = await client.batches.retrieve(batch.id)
     (found,) = [line async for line in lines_of(client, batch.output_file_id)]
     assert (found["custom_id"], found["error"], found["response"]["status_code"]) == ("a", None, 200)
@@ -137,6 +139,16 @@ async def test_a_batch_expires_and_keeps_what_it_finished(client: AsyncOpenAI, k
     (first, *_) = [line async for line in lines_of(client, batch.error_file_id)]
     assert (first["response"], first["error"]["code"]) == (None, "batch_expired")
     assert set(knobs.paid_lines) == set(made)
+
+
+async def test_a_batch_may_expire_while_it_is_validated(client: AsyncOpenAI, knobs: Knobs) -> None:
+    knobs.batch_s = 20 * DAY
+    batch = await send(client, line("a"))
+    knobs.advance(3 * DAY)
+    batch = await client.batches.retrieve(batch.id)
+    assert (batch.status, batch.in_progress_at, counts(batch)) == ("expired", None, (1, 0, 1))
+    assert await ids_in(client, batch.error_file_id) == ["a"]
+    assert knobs.paid_at_half == 0
 
 
 async def test_a_cancelled_batch_keeps_what_it_finished(client: AsyncOpenAI, knobs: Knobs) -> None:
@@ -274,3 +286,13 @@ async def test_an_output_is_painted_as_it_is_read(client: AsyncOpenAI, knobs: Kn
     painted = knobs.painted
     await client.batches.retrieve(batch.id)
     assert knobs.painted <= painted + 1
+
+
+async def test_a_line_runs_once_however_many_look(client: AsyncOpenAI, knobs: Knobs) -> None:
+    knobs.batch_s = 0
+    photo = data_url(png((64, 64)))
+    batch = await send(client, *(line(name, EDITS, images=[{"image_url": photo}]) for name in "abc"), endpoint=EDITS)
+    found = await asyncio.gather(*(client.batches.retrieve(batch.id) for _ in range(5)))
+    assert [counts(batch) for batch in found] == [(3, 3, 0)] * 5
+    assert len({batch.output_file_id for batch in found}) == 1
+    assert knobs.paid_lines == dict.fromkeys("abc", 1)

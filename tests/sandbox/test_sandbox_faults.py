@@ -78,10 +78,19 @@ async def test_a_fault_waits_for_its_route(client: AsyncOpenAI, knobs: Knobs) ->
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"kind": "fire"}, {"error": "oops"}, {"route": "moon"}, {"times": 0}, {"after": -1}],
+    [
+        {"kind": "fire"},
+        {"error": "oops"},
+        {"route": "moon"},
+        {"times": 0},
+        {"after": -1},
+        {"kind": "cut", "route": "lines"},
+        {"kind": "url", "route": "files"},
+        {"kind": "batch_failed"},
+    ],
 )
 def test_a_fault_that_could_never_come_up_is_refused(wrong: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match=r"no kind|no named|no route|times"):
+    with pytest.raises(ValueError, match=r"no kind|no named|no route|times|cannot happen"):
         Fault(**wrong)
 
 

@@ -114,6 +114,10 @@ class PictureTable:
         query = sa.select(pictures).where(near, pictures.c.job_id == picture.record.job_id)
         return list(self._iterate(query.order_by(pictures.c.number)))
 
+    def delivered_of(self, picture: Picture) -> Picture | None:
+        """What was delivered in place of a picture that was made, in another size; None if nothing was."""
+        return next((other for other in self.of_call(picture) if other.record.was_derived_from(picture.id)), None)
+
     def newest(self, limit: int) -> list[Picture]:
         """The pictures that were made last, at most `limit`."""
         return list(self._iterate(sa.select(pictures).order_by(pictures.c.number.desc()).limit(limit)))

@@ -22,6 +22,7 @@ from .install import install
 from .library import library
 from .library_options import run_service
 from .output import print_json, print_notes, write_nowhere
+from .studio import studio
 
 if TYPE_CHECKING:
     from ..jobs.report import Report
@@ -76,6 +77,7 @@ commands.add_command(install)
 commands.add_command(doctor)
 commands.add_command(library)
 commands.add_command(export)
+commands.add_command(studio)
 
 
 def _options(command: Callable[..., None]) -> Callable[..., None]:

@@ -134,6 +134,11 @@ class ImageSaver:
         return [*(stage[0] for stage in stages), *behind, *(self._saved[number] for number in sorted(self._second))]
 
     @property
+    def has_composite(self) -> bool:
+        """Whether a composite was made of a picture."""
+        return bool(self._exact)
+
+    @property
     def readable(self) -> list[tuple[SavedImage, bytes]]:
         """What the person gets of each picture of a known format, with its bytes, until `decode` has come."""
         return [

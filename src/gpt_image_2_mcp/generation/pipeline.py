@@ -174,14 +174,7 @@ class Pipeline:
         finally:
             # It refers to the job: the two would stay in memory until the garbage collector goes through everything.
             job.status.before_sending = do_nothing
-        if self._exact_edits.is_wanted(job.request, order.inputs):
-            await self._make_exact(job, order, saver)
-        elif way:
-            await anyio.to_thread.run_sync(self._transparency.finish, way, job.request, saver)
-        if is_delivered_apart(asked):
-            suffix = f"-{asked.size.partition('@')[0]}"
-            work = partial(saver.deliver, partial(deliver, asked), suffix, extension_of(asked))
-            await anyio.to_thread.run_sync(work)
+        await self._derive(job, order, saver, way)
         layouts = await anyio.to_thread.run_sync(layouts_of, order, saver.readable)
         # Before the record: a picture that cannot be decoded is recorded as damaged, and no session goes on from it.
         await anyio.to_thread.run_sync(saver.decode)
@@ -196,6 +189,21 @@ class Pipeline:
         report = replace(report, previews=saver.previews)
         self._news.publish(report.position.session_id if report.position else None)
         return report
+
+    async def _derive(self, job: Job, order: Order, saver: ImageSaver, way: str) -> None:
+        """Make of the saved pictures what was asked for: the exact edit, the transparent ground, the size."""
+        if self._exact_edits.is_wanted(job.request, order.inputs):
+            await self._make_exact(job, order, saver)
+        elif way:
+            await anyio.to_thread.run_sync(self._transparency.finish, way, job.request, saver)
+        wanted = job.request
+        if wanted.size == "auto" and order.inputs.delivered and saver.has_composite:
+            # The person was shown the turn before in this size, and pointed there at what was to change.
+            wanted = wanted.model_copy(update={"size": order.inputs.delivered})
+        if is_delivered_apart(wanted):
+            suffix = f"-{wanted.size.partition('@')[0]}"
+            work = partial(saver.deliver, partial(deliver, wanted), suffix, extension_of(wanted))
+            await anyio.to_thread.run_sync(work)
 
     def check(self, model: str, request: PaidRequest) -> None:
         """Check what can be known of a request before anything is read or sent; raises BadRequest."""
@@ -247,7 +255,14 @@ class Pipeline:
         return (
             session,
             parent,
-            await self._reader.read_turn(session, parent, request.images or (), request.mask, searches=searches),
+            await self._reader.read_turn(
+                session,
+                parent,
+                request.images or (),
+                request.mask,
+                extends=request.extend is not None,
+                searches=searches,
+            ),
         )
 
     def plan(self, request: PaidRequest, inputs: Inputs) -> Part | None:

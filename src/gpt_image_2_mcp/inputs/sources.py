@@ -10,7 +10,7 @@ import os
 import re
 import ssl
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -70,6 +70,12 @@ class InputImage:
     """Of a mask: left, upper, right and lower edge around what it marks, in pixels."""
     held: Holding | None = field(default=None, compare=False, repr=False)
     """The part of the budget of bytes that `data` takes, which is given back with the last copy of this value."""
+
+    def with_png(self, data: bytes, size: tuple[int, int]) -> "InputImage":
+        """A copy of which this PNG is sent; it has this width and height."""
+        digest = hashlib.sha256(data).hexdigest()
+        name = f"image-{digest[:8]}.png"
+        return replace(self, data=data, format="png", width=size[0], height=size[1], sha256=digest, name=name)
 
 
 class Sources:

@@ -1,7 +1,7 @@
 """`Viewer`: what `list_images` and `show_image` do: pages of pictures, contact sheets, single pictures and regions."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -23,6 +23,7 @@ from ..jobs.report import Report
 from ..parameters.models import ListImagesRequest, ShowImageRequest
 from ..paths.safe_open import exists
 from ..storage.time_limit import run_in_time
+from .export_record import ExportRecords
 from .library import KnownPicture, Library
 from .text import not_shown_text
 
@@ -88,15 +89,12 @@ class Viewer:
         library: Library,
         references: References,
         reader: InputReader,
+        exports: ExportRecords,
         *,
         cache: Path | None,
-        own_folders: Callable[[], Sequence[Path]],
     ) -> None:
-        """Show pictures of `library`; `cache` is the folder for thumbnails, None to keep none.
-
-        `own_folders` gives the output folders, which have the records of exported files.
-        """
-        self._own_folders = own_folders
+        """Show pictures of `library`; `cache` is the folder for thumbnails, None to keep none."""
+        self._exports = exports
         self._library = library
         self._references = references
         self._reader = reader
@@ -154,6 +152,12 @@ class Viewer:
                 raise UnreadableSource(not_shown_text(found))
             name, note = found.path.name, None
             known = await self._library.known_picture(found, "")
+            delivered = await self._reader.delivered(found) if found.record.position else None
+            if delivered is not None:
+                note = (
+                    f"It was delivered as {delivered.id}, {delivered.record.size_text}: a `mask` of the session's next"
+                    " turn is of that one, so point there."
+                )
         else:
             name, note = found.path.name if found.path else found.source, found.note
             known = await self._library.known_picture(None, found.file_sha256)
@@ -194,9 +198,7 @@ class Viewer:
 
     async def _exported_from(self, digest: str) -> KnownPicture | None:
         """The picture from which a file with this SHA-256 was exported; None if it was not, or is not known."""
-        from .export_record import parent_of
-
-        picture_id = await anyio.to_thread.run_sync(parent_of, digest, self._own_folders())
+        picture_id = await anyio.to_thread.run_sync(self._exports.parent_of, digest)
         picture = await self._library.picture(picture_id) if picture_id else None
         return None if picture is None else await self._library.known_picture(picture, "")
 
@@ -285,7 +287,7 @@ def _preview_of(data: bytes, name: str, region: str | None) -> tuple[Preview, st
     if shown is None:
         raise UnreadableSource(f"The picture {name} cannot be decoded.")
     whole = f"The whole picture, {facts.width}x{facts.height}"
-    return shown, f"{whole}, {pointing_text(shown, (facts.width, facts.height))}"
+    return shown, f"{whole}, {pointing_text(shown)}"
 
 
 def _compared(pictures: Sequence[InputImage]) -> tuple[Preview, str]:
@@ -313,5 +315,5 @@ def _masked_preview(image: InputImage, mask: InputImage, name: str) -> tuple[Pre
     except (ValueError, ChildFailed) as error:
         raise UnreadableSource(f"The mask of the picture {name} cannot be shown: {error}.") from None
     preview = Preview(pybase64.b64encode_as_string(data), MIME["jpeg"])
-    said = f"{mask.change} What stays is grey. The picture is {pointing_text(preview, (image.width, image.height))}"
+    said = f"{mask.change} What stays is grey. The picture is {pointing_text(preview)}"
     return preview, said

@@ -51,6 +51,15 @@ class EditRequest(WithLike, WithImages, WithCount, Options, WithOutputDir):
         """Whether image 1 is only cut out of its plain ground, here and for nothing: there is no prompt."""
         return not self.prompt and self.like is None and self.background == "transparent"
 
+    @property
+    def _ways_to_prompt(self) -> str:
+        if self.passes > 1:
+            return (
+                "'transparent-fine' has the subject drawn anew, so say in it what to make. To only cut it out of its"
+                " plain ground, free, set `background` to 'transparent'"
+            )
+        return super()._ways_to_prompt
+
     @model_validator(mode="after")
     def _check_cut_out(self) -> Self:
         if self.is_cut_out and (len(self.images) > 1 or self.n > 1 or self.mask or self.extend):

@@ -2,6 +2,9 @@
 
 A rule that is broken here fails the whole batch before anything runs or is billed. Whether a body is a good request is
 found out when its line runs, and fails that line alone.
+
+The codes and sentences for lines are those that users and OpenAI's documents report; `too_many_tasks` and
+`file_too_large` are worded by the sandbox.
 """
 
 import json
@@ -11,7 +14,7 @@ from collections.abc import Sequence
 from .batch_state import BatchLine
 from .errors import Json, JsonObject
 from .models import PICTURE_MODELS
-from .rules import is_object, json_type
+from .rules import is_object, json_type, parse_json
 
 MAX_LINES = 50_000
 """Requests of one batch."""
@@ -79,7 +82,7 @@ class _Reader:
 
     def _line(self, text: bytes) -> BatchLine:
         try:
-            line: Json = json.loads(text)
+            line = parse_json(text)
         except ValueError as exc:
             raise _BadLineError("invalid_json_line", "This line is not parseable as valid JSON.") from exc
         if not is_object(line):

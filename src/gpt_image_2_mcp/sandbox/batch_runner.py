@@ -14,29 +14,18 @@ from starlette.requests import Request
 
 from . import pipeline
 from .batch_state import FINAL, BatchLine, MadeLine, StoredBatch
-from .errors import ApiRefusal, Json, JsonObject
-from .faults import Fault, FaultKind
+from .errors import ApiRefusal, JsonObject
+from .faults import PICTURE_FAULTS, Fault
 from .images_route import json_pictures, pictures_body
 from .input_images import Upload
 from .knobs import CallerLeftError
 from .pipeline import PaintTask
-from .rules import EDIT_JSON, GENERATION, check_params, is_object
+from .rules import EDIT_JSON, GENERATION, check_params, is_object, parse_json
 from .state import SandboxState
 from .triggers import fault_in
 
 EDITS = "/v1/images/edits"
 GENERATIONS = "/v1/images/generations"
-
-_PICTURE_FAULTS: tuple[FaultKind, ...] = (
-    "url",
-    "data_url",
-    "no_usage",
-    "not_an_image",
-    "bad_base64",
-    "empty_data",
-    "other_size",
-)
-"""The faults of an answer with pictures that a batch's line can have, too."""
 
 Line = MadeLine | JsonObject
 """A line of an output: one with pictures, or the JSON of one without."""
@@ -103,7 +92,7 @@ async def _planned(
     Raises:
         ApiRefusal: the request breaks a rule, or meets a fault.
     """
-    params: Json = json.loads(line.body)
+    params = parse_json(line.body)
     assert is_object(params)
     fault = _line_fault(state.knobs.take_fault("lines"), model=batch.model or "")
     checked = check_params(params, known=EDIT_JSON if batch.endpoint == EDITS else GENERATION)
@@ -125,7 +114,7 @@ def _line_fault(fault: Fault | None, *, model: str) -> Fault | None:
     if fault.kind == "html":
         status = fault.status or HTTPStatus.BAD_GATEWAY
         raise ApiRefusal(status, HTTPStatus(status).phrase, code=None, kind="server_error")
-    return fault if fault.kind in _PICTURE_FAULTS else None
+    return fault if fault.kind in PICTURE_FAULTS else None
 
 
 async def _with_pictures(line: MadeLine, request: Request, state: SandboxState) -> JsonObject:

@@ -88,12 +88,12 @@ class StoredBatch:
         status: Status = "completed"
         if self.cancel_asked is not None:
             status = "cancelling" if now < self._cancelled else "cancelled"
+        elif (self._started if self.errors else self._completed) > self._expires <= now:
+            status = "expired"
         elif now < self._started:
             status = "validating"
         elif self.errors:
             status = "failed"
-        elif self._completed > self._expires <= now:
-            status = "expired"
         elif now < self._all_ran:
             status = "in_progress"
         elif now < self._completed:
@@ -180,10 +180,10 @@ class StoredBatch:
     def _times(self, status: Status, now: float) -> dict[str, int]:
         """Return the time of each status that the batch has come to."""
         times: dict[str, float] = {}
-        stopped = now if self.cancel_asked is None else self.cancel_asked
+        stopped = min(self._expires, now if self.cancel_asked is None else self.cancel_asked)
         if not self.errors and self._started <= stopped:
             times["in_progress"] = self._started
-        if not self.errors and self._all_ran <= min(stopped, self._expires):
+        if not self.errors and self._all_ran <= stopped:
             times["finalizing"] = self._all_ran
         if self.cancel_asked is not None:
             times["cancelling"] = self.cancel_asked

@@ -5,7 +5,7 @@ import re
 import secrets
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from .batch_input import batch_error, read_lines, shuffled
 from .batch_runner import EDITS, GENERATIONS, catch_up
@@ -23,7 +23,7 @@ from .errors import (
 )
 from .faults import Fault
 from .files_route import BATCH_LIFETIME, MAX_LIFETIME, MIN_LIFETIME
-from .http import read_json, record_request
+from .http import JsonAnswer, read_json, record_request
 from .pipeline import answer_without_picture
 from .rules import is_object, refuse_type
 from .state import SandboxState, StoredFile, state_of
@@ -40,6 +40,9 @@ MAX_LISTED = 100
 DEFAULT_LISTED = 20
 """Batches on a page of the list for which no number was asked."""
 
+_REFUSALS = ("error", "html")
+"""Faults that keep a request from having an effect; after the others it has one, and its answer is lost."""
+
 _PARAMS = ("input_file_id", "endpoint", "completion_window", "metadata", "output_expires_after")
 
 
@@ -48,15 +51,13 @@ async def create(request: Request) -> Response:
     state = state_of(request)
     params = await read_json(request, state.knobs)
     fault = state.knobs.take_fault("batches")
-    if fault and fault.kind in ("error", "html"):
-        early = await answer_without_picture(request, state, fault, model="", billed=0)
-        assert early is not None
+    if fault and fault.kind in _REFUSALS and (early := await _meet(request, state, fault)):
         return early
     batch = _new_batch(params, state, fault)
     state.add_batch(batch)
     # A connection that breaks now leaves a batch behind that its caller does not know.
-    early = await answer_without_picture(request, state, fault, model="", billed=0)
-    return early or JSONResponse(batch.body(batch.created))
+    before_validating = batch.created - 1  # However short it is: its creation never waits for it.
+    return await _meet(request, state, fault) or JsonAnswer(batch.body(before_validating))
 
 
 async def list_batches(request: Request) -> Response:
@@ -64,7 +65,7 @@ async def list_batches(request: Request) -> Response:
     state = state_of(request)
     query = request.query_params
     record_request(request, state.knobs, params=dict(query))
-    if early := await _fault_of_a_poll(request, state):
+    if early := await _meet(request, state, state.knobs.take_fault("polls")):
         return early
     limit = int(query["limit"]) if re.fullmatch(r"[0-9]{1,9}", query.get("limit", "")) else DEFAULT_LISTED
     if not 1 <= limit <= MAX_LISTED:
@@ -75,7 +76,7 @@ async def list_batches(request: Request) -> Response:
         ids = [batch.id for batch in found]
         found = found[ids.index(after) + 1 :] if after in ids else []
     rows = [batch.body(now) for batch in found[:limit]]
-    return JSONResponse(
+    return JsonAnswer(
         {
             "object": "list",
             "data": rows,
@@ -90,16 +91,19 @@ async def one_batch(request: Request) -> Response:
     """`GET /v1/batches/{batch_id}`."""
     state = state_of(request)
     record_request(request, state.knobs)
-    if early := await _fault_of_a_poll(request, state):
+    if early := await _meet(request, state, state.knobs.take_fault("polls")):
         return early
     now = await catch_up(state)
-    return JSONResponse(state.batch(request.path_params["batch_id"]).body(now))
+    return JsonAnswer(state.batch(request.path_params["batch_id"]).body(now))
 
 
 async def cancel(request: Request) -> Response:
     """`POST /v1/batches/{batch_id}/cancel`: the lines that have run stay, and are billed."""
     state = state_of(request)
     record_request(request, state.knobs)
+    fault = state.knobs.take_fault("cancels")
+    if fault and fault.kind in _REFUSALS and (early := await _meet(request, state, fault)):
+        return early
     now = await catch_up(state)
     batch = state.batch(request.path_params["batch_id"])
     status = batch.status(now)
@@ -107,11 +111,12 @@ async def cancel(request: Request) -> Response:
         raise batch_is_final(status)
     if batch.cancel_asked is None:
         batch.cancel_asked = now
-    return JSONResponse({**batch.body(now), "status": "cancelling"})
+    return await _meet(request, state, fault) or JsonAnswer(batch.body(now))
 
 
-async def _fault_of_a_poll(request: Request, state: SandboxState) -> Response | None:
-    return await answer_without_picture(request, state, state.knobs.take_fault("polls"), model="", billed=0)
+async def _meet(request: Request, state: SandboxState, fault: Fault | None) -> Response | None:
+    """Answer as a fault wants it, or return None."""
+    return await answer_without_picture(request, state, fault, model="", billed=0)
 
 
 def _new_batch(params: JsonObject, state: SandboxState, fault: Fault | None) -> StoredBatch:

@@ -10,19 +10,18 @@
 """
 
 import ipaddress
-import json
 import math
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.responses import PlainTextResponse, Response
 
 from .drift import DRIFTS, Drift
 from .errors import ApiRefusal, Json, JsonObject, no_such_url, unknown
 from .faults import Fault, fault_from_json
 from .grounds import GROUND_KINDS, GroundKind
-from .http import REFUSED_KEY
+from .http import REFUSED_KEY, JsonAnswer
 from .knobs import Knobs, recorded_json
-from .rules import is_object, refuse_type
+from .rules import is_object, parse_json, refuse_type
 from .state import state_of
 from .triggers import TRIGGERS
 
@@ -47,12 +46,12 @@ async def about(request: Request) -> Response:
 
 async def get_state(request: Request) -> Response:
     """`GET /_sandbox/state`."""
-    return JSONResponse(_knobs(request).state())
+    return JsonAnswer(_knobs(request).state())
 
 
 async def get_requests(request: Request) -> Response:
     """`GET /_sandbox/requests`."""
-    return JSONResponse([recorded_json(recorded) for recorded in _knobs(request).requests])
+    return JsonAnswer([recorded_json(recorded) for recorded in _knobs(request).requests])
 
 
 async def set_knobs(request: Request) -> Response:
@@ -62,7 +61,7 @@ async def set_knobs(request: Request) -> Response:
         # A web page can send every other type without being asked what it is.
         raise ApiRefusal(415, "The knobs are set with a body of the type application/json.", code=None)
     try:
-        body: Json = json.loads(await request.body())
+        body = parse_json(await request.body())
     except ValueError as exc:
         raise ApiRefusal(400, f"No JSON: {exc}", code=None) from exc
     if not is_object(body):
@@ -94,14 +93,14 @@ async def set_knobs(request: Request) -> Response:
     knobs.drift = drift
     if "hold" in body:
         (knobs.hold if body["hold"] else knobs.release)()
-    return JSONResponse(knobs.state())
+    return JsonAnswer(knobs.state())
 
 
 async def release_held(request: Request) -> Response:
     """`POST /_sandbox/release`."""
     knobs = _knobs(request)
     knobs.release()
-    return JSONResponse(knobs.state())
+    return JsonAnswer(knobs.state())
 
 
 def _seconds(body: JsonObject, name: str, default: float) -> float:

@@ -3,11 +3,11 @@
 import re
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from .batch_runner import catch_up, output_lines
 from .errors import ApiRefusal, missing, not_supported, out_of_range, unknown, wrong_type
-from .http import Streamed, TruncatedAnswer, read_form, record_request
+from .http import JsonAnswer, Streamed, TruncatedAnswer, read_form, record_request
 from .models import model_row, model_rows
 from .pipeline import answer_without_picture
 from .state import SandboxState, StoredFile, state_of
@@ -54,7 +54,7 @@ async def upload(request: Request) -> Response:
         lifetime = BATCH_LIFETIME
     await catch_up(state)  # Lines that are due still find the files that have expired since.
     file = state.store(found[0], purpose=purpose, lifetime_s=lifetime)
-    return JSONResponse(file.row(len(found[0].data)))
+    return JsonAnswer(file.row(len(found[0].data)))
 
 
 async def list_files(request: Request) -> Response:
@@ -76,7 +76,7 @@ async def list_files(request: Request) -> Response:
         ids = [file.id for file in found]
         found = found[ids.index(after) + 1 :] if after in ids else []
     rows = [file.row(await _size(file, request, state)) for file in found[:limit]]
-    return JSONResponse(
+    return JsonAnswer(
         {
             "object": "list",
             "data": rows,
@@ -95,9 +95,9 @@ async def one_file(request: Request) -> Response:
     if request.method == "DELETE":
         await catch_up(state)  # Lines that ran before do not miss the file.
         state.delete(file_id)
-        return JSONResponse({"id": file_id, "object": "file", "deleted": True})
+        return JsonAnswer({"id": file_id, "object": "file", "deleted": True})
     file = state.file(file_id)
-    return JSONResponse(file.row(await _size(file, request, state)))
+    return JsonAnswer(file.row(await _size(file, request, state)))
 
 
 async def file_content(request: Request) -> Response:
@@ -118,13 +118,13 @@ async def file_content(request: Request) -> Response:
 async def list_models(request: Request) -> Response:
     """`GET /v1/models`."""
     record_request(request, state_of(request).knobs)
-    return JSONResponse(model_rows())
+    return JsonAnswer(model_rows())
 
 
 async def one_model(request: Request) -> Response:
     """`GET /v1/models/{model}`."""
     record_request(request, state_of(request).knobs)
-    return JSONResponse(model_row(request.path_params["model"]))
+    return JsonAnswer(model_row(request.path_params["model"]))
 
 
 async def picture(request: Request) -> Response:

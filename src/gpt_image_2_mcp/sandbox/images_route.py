@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import anyio
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from . import pipeline
 from .azure import as_openai
@@ -21,7 +21,7 @@ from .errors import (
     wrong_type,
 )
 from .faults import Fault
-from .http import EventStream, Form, TruncatedAnswer, is_form, read_form, read_json, sse_event
+from .http import EventStream, Form, JsonAnswer, TruncatedAnswer, is_form, read_form, read_json, sse_event
 from .input_images import MAX_PICTURES, Upload, check_mime_type, from_data_url
 from .knobs import wait_while_connected
 from .pipeline import PaintTask
@@ -168,7 +168,7 @@ async def _answer(request: Request, state: SandboxState, task: PaintTask, fault:
             await wait_while_connected(anyio.Event(), request)
         files = await pipeline.paint(painted, state)
     body = pictures_body(painted, files, fault, request=request, state=state)
-    answer = JSONResponse(body, headers=fault.headers if fault else None)
+    answer = JsonAnswer(body, headers=fault.headers if fault else None)
     return TruncatedAnswer(answer, after=fault.after) if fault and fault.kind == "cut" else answer
 
 

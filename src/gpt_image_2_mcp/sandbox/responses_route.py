@@ -9,12 +9,12 @@ from dataclasses import replace
 import anyio
 import anyio.to_thread
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from . import locating, pipeline
 from .errors import ApiRefusal, Json, JsonObject, no_such_response
 from .faults import Fault
-from .http import EventStream, TruncatedAnswer, read_json, record_request, sse_event
+from .http import EventStream, JsonAnswer, TruncatedAnswer, read_json, record_request, sse_event
 from .input_images import Upload, open_picture
 from .knobs import wait_while_connected
 from .pipeline import PaintTask
@@ -55,7 +55,7 @@ async def responses(request: Request) -> Response:
     if parsed.stream:
         stream = EventStream(builder.events())
         return TruncatedAnswer(stream, after=fault.after) if fault and fault.kind == "cut" else stream
-    answer = JSONResponse(await builder.body(), headers=fault.headers if fault else None)
+    answer = JsonAnswer(await builder.body(), headers=fault.headers if fault else None)
     return TruncatedAnswer(answer, after=fault.after) if fault and fault.kind == "cut" else answer
 
 
@@ -69,8 +69,8 @@ async def one_response(request: Request) -> Response:
         raise no_such_response(response_id)
     if request.method == "DELETE":
         state.delete_response(response_id)
-        return JSONResponse({"id": response_id, "object": "response", "deleted": True})
-    return JSONResponse(stored.body)
+        return JsonAnswer({"id": response_id, "object": "response", "deleted": True})
+    return JsonAnswer(stored.body)
 
 
 class _ResponseBuilder:

@@ -59,12 +59,10 @@ def _choice_lines(report: Report, sheet: AnswerSheet | None) -> list[str]:
 
 
 def _pointing(report: Report, pictures: Sequence[Preview]) -> str:
-    """How a mask names what is seen in the previews, which all have one size; empty where it is not known."""
-    facts = report.wanted[0].facts
-    if not pictures or not facts.width:
+    """How a mask names what is seen in the previews; empty where it is not known."""
+    if not pictures or not report.wanted[0].facts.width:
         return ""
-    what = "The picture is" if len(pictures) == 1 else "Each picture is"
-    return f"{what} {pointing_text(pictures[0], (facts.width, facts.height))}"
+    return f"The picture{' is' if len(pictures) == 1 else 's are'} {pointing_text(*pictures)}"
 
 
 def pending_result(call: Job, *, waited_s: float) -> CallToolResult:

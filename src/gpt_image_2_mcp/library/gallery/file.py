@@ -1,6 +1,5 @@
 """Writes the gallery to a file: which paths are allowed, and that only an older gallery is replaced."""
 
-import os
 import re
 from collections.abc import Callable, Iterable, Sequence
 from itertools import chain, count
@@ -11,7 +10,7 @@ from ...catalogue.picture_record import Picture
 from ...errors import BadRequest, CannotSave, shown
 from ...paths.policy import WritePolicy
 from ...paths.prefix import safe_prefix
-from ...paths.safe_open import exists, is_regular, open_no_follow
+from ...paths.safe_open import exists, open_regular
 from ...storage.atomic_write import write_file
 from ...storage.open_folder import open_resolved
 
@@ -74,8 +73,8 @@ def write_gallery(
 def _is_gallery(path: Path) -> bool:
     """Whether a file is an older gallery, by its first bytes."""
     try:
-        with os.fdopen(open_no_follow(path, os.O_RDONLY), "rb") as file:
-            start = file.read(400) if is_regular(file) else b""
+        with open_regular(path) as file:
+            start = file.read(400)
     except OSError:
         return False
     return _BEGINNING.match(start) is not None

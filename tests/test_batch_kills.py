@@ -21,7 +21,7 @@ from typing import Any
 import anyio
 import pytest
 from fault_proxy import DATABASE, FaultProxy, control
-from patience import PATIENCE_S, rounds
+from patience import PATIENCE_S, look_again, rounds
 from PIL import Image
 from promises import promise
 from workbench import KEY, SMALL, picture
@@ -79,10 +79,14 @@ async def _child(order: Mapping[str, Any]) -> None:
             arguments = {"items": order["items"], "when": "cheap", "common": {"size": SMALL, "quality": "low"}}
             plan = await service.plan_batch(parse(MakeBatchRequest, arguments))
             await service.batches.start(plan, client=None)
-        while any(
-            [not (await service.batches.status(batch.row.id)).is_over for batch in await service.batches.recent(9)]
-        ):
-            await anyio.sleep(0.02)
+        while True:
+            batches = await service.batches.recent(9)
+            if all([(await service.batches.status(batch.row.id)).is_over for batch in batches]):
+                break
+            await look_again()
+    if order["stays"]:
+        # What is to be killed is there to be killed, and no other process has got its number.
+        await anyio.sleep_forever()
 
 
 # In the test.
@@ -97,10 +101,10 @@ class Driver:
         self.process = subprocess.Popen(line, stdin=pipe, stdout=pipe, text=True, cwd=Path(__file__).parent)
         self.environ = {"OPENAI_API_KEY": KEY, "OPENAI_BASE_URL": base_url, "GPT_IMAGE_2_BUDGET_PER_DAY_USD": "50"}
 
-    def begin(self, root: Path, items: list[dict[str, Any]]) -> int:
+    def begin(self, root: Path, items: list[dict[str, Any]], *, stays: bool = False) -> int:
         """Have a child begin; its process id."""
         environ = {**self.environ, "GPT_IMAGE_2_OUTPUT_DIR": str(root / "p")}
-        order = {"root": str(root), "log": str(root / "log"), "items": items, "environ": environ}
+        order = {"root": str(root), "log": str(root / "log"), "items": items, "environ": environ, "stays": stays}
         assert self.process.stdin is not None
         self.process.stdin.write(json.dumps(order) + "\n")
         self.process.stdin.flush()
@@ -111,7 +115,7 @@ class Driver:
         return int(self.process.stdout.readline())
 
     def kill_after(self, seconds: float, root: Path, items: list[dict[str, Any]]) -> None:
-        child = self.begin(root, items)
+        child = self.begin(root, items, stays=True)
         threading.Event().wait(seconds)
         os.kill(child, signal.SIGKILL)
         self.line()

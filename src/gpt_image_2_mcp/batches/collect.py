@@ -155,15 +155,12 @@ class Collector:
 
 def missing_error(remote: "RemoteBatch") -> ApiError:
     """Why a line has no result in a batch that is over."""
-    match remote.status:
-        case "expired":
-            text = "OpenAI did not come to this line within 24 hours, and does not bill it."
-        case "cancelled":
-            text = "The batch was cancelled before this line was made; it is not billed."
-        case "failed":
-            text = f"OpenAI did not accept the batch ({remote.error or 'no reason is given'}); nothing of it is billed."
-        case _:
-            return BadAnswer("OpenAI's results do not have this line.")
+    from ..openai_api.batch_lines import NOT_MADE
+
+    if remote.status == "completed":
+        return BadAnswer("OpenAI's results do not have this line.")
+    reason = f"OpenAI did not accept the batch ({remote.error or 'no reason is given'}); nothing of it is billed."
+    text = NOT_MADE.get(f"batch_{remote.status}", reason)
     return Unavailable(text)
 
 

@@ -1,6 +1,7 @@
 """Follows a cheap batch until all its lines have an end: looks for it, polls it, cancels it, collects its results."""
 
 import logging
+import math
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -47,26 +48,32 @@ class Follower:
         self._wanted = anyio.Event()
         self._looked = anyio.Event()
         """Set at the end of the next look."""
+        self._begun = 0
+        self._ended: float = 0
         self._cancelled: set[str] = set()
         self.is_saving = False
 
     async def look_now(self, *, within_s: float) -> None:
         """Have the batch looked at now, and wait for that, but no longer than `within_s` seconds."""
-        looked = self._looked
         self._wanted.set()
+        # Not for a look that is under way: it may have read what has changed since.
+        wanted = self._begun + 1
         with anyio.move_on_after(within_s):
-            await looked.wait()
+            while self._ended < wanted:
+                await self._looked.wait()
 
     async def run(self) -> None:
         """Follow it to its end; raises nothing but a cancellation."""
         pause = FIRST_POLL_S
         while True:
             self._wanted = anyio.Event()
+            self._begun += 1
             try:
                 is_over = await self._look()
             except GptImageError as error:
                 logger.warning("%s cannot be looked at now: %s", self._id, self._desk.settings.redact(str(error)))
                 is_over = False
+            self._ended = math.inf if is_over else self._begun
             looked, self._looked = self._looked, anyio.Event()
             looked.set()
             if is_over:

@@ -4,7 +4,6 @@
 the job cannot be stopped, since it is billed in any case. `JobRunner` calls both, one after the other.
 """
 
-import asyncio
 import hashlib
 import json
 from collections.abc import Callable, Sequence
@@ -15,7 +14,7 @@ from pathlib import Path
 import anyio
 import anyio.to_thread
 
-from ..billing.tokens import AUTO_SIZE, text_tokens
+from ..billing.tokens import text_tokens
 from ..catalogue.session import BeginSession, ExtendSession, Session, new_session_id
 from ..errors import ApiError
 from ..inputs import Sources
@@ -40,24 +39,18 @@ from ..parameters.models import (
     StartSessionRequest,
     identity,
 )
-from ..parameters.sizes import made_size, parse_edges
-from ..paths.prefix import safe_prefix
 from ..paths.safe_open import exists
 from ..persistence.writer_thread import WriterThread
 from ..settings import Settings
-from ..storage.local_folder import Kind, Name
-from ..storage.room import ensure_room_in_one, picture_bytes
 from .api_key import load_key
 from .charges import Charge, PricedRequest, Spending
-from .delivery import is_delivered_apart
 from .exact_edits import ExactEdits
 from .finals import find_draft
 from .finisher import Answered, Finisher
-from .image_saver import ImageSaver, SaveTarget
-from .link_fetcher import LinkFetcher, backend_host
 from .load_ahead import load_ahead
 from .output_dirs import OutputDirs
 from .recorder import Recorder
+from .savers import Savers, name_of
 from .sent_request import as_made, image_request, with_largest_size, with_size
 from .transparency import Transparency, ground_tokens
 
@@ -102,6 +95,7 @@ class Pipeline:
             exact_edits=self._exact_edits,
             transparency=self._transparency,
         )
+        self._savers = Savers(settings, output_dirs, sources, self._in_flight)
 
     async def close(self) -> None:
         """Wait until the pictures that request threads are saving are on the disk, and close the news."""
@@ -163,7 +157,7 @@ class Pipeline:
         # First: no folder is made for a call that a budget refuses.
         charge = await self._spending.reserve(job.id, self.priced(job.request, order.inputs, order.part))
         try:
-            saver = await self._open_saver(job, order)
+            saver = await self._savers.open(job, order)
             job.status.max_silence_s = max_silence_s(job.expected_s)
             job.status.pictures = request.n
             # `RequestSender` awaits this before each request's first byte, after it waited for a slot.
@@ -201,7 +195,7 @@ class Pipeline:
             ApiError: there is no picture, which is recorded.
 
         """
-        saver = await self._open_saver(job, order, known=known)
+        saver = await self._savers.open(job, order, known=known)
         try:
             await run_in_thread(partial(save, saver))
         except ApiError as error:
@@ -213,7 +207,7 @@ class Pipeline:
 
     def stem_of(self, job: Job, order: Order) -> str:
         """How the names of a line's pictures begin."""
-        return _name(job, order.kind, safe_prefix(job.request.filename_prefix or "")).stem(None)
+        return name_of(job, order.kind).stem(None)
 
     async def record_refused(self, job: Job, charge: Charge, error: ApiError) -> None:
         """Record that a line was refused, or failed without a picture."""
@@ -228,7 +222,7 @@ class Pipeline:
         """Cut a picture out of its plain ground, for nothing; raises as `Finisher.cut_out`."""
         charge = self._spending.free_charge(job.id, self.priced(job.request, order.inputs))
         async with self._recorder.recorded_failure(job, charge):
-            saver = await self._open_saver(job, order)
+            saver = await self._savers.open(job, order)
         return await self._finisher.cut_out(job, order, saver, charge)
 
     async def next_turn(self, request: ContinueSessionRequest, *, searches: bool = True) -> tuple[Session, int, Inputs]:
@@ -286,70 +280,9 @@ class Pipeline:
             partial_images=self._settings.partial_images if request.count == 1 else 0,
         )
 
-    def _save_target(self, job: Job, order: Order, known: Sequence[Path]) -> SaveTarget:
-        """Where the pictures of a job are saved, once it is sure that there is room for them. Blocks.
-
-        A folder that the call names is refused, since the call can name another one. The turns of a session go to the
-        session's folder, and other calls to the default one: if that has no room, the ones in which a picture is saved
-        next must have it. The first one is tried again when the picture is there, and the report tells if another one
-        was taken.
-
-        Raises:
-            BadRequest: there is no room.
-
-        """
-        policy = self._output_dirs.policy
-        default, *spare = map(policy.resolve_writable, self._output_dirs.own())
-        folders = tuple(dict.fromkeys((order.folder, default, *spare)))
-        options = job.request
-        size = picture_bytes(parse_edges(made_size(options.size)) or AUTO_SIZE, options.output_format)
-        if is_delivered_apart(options):
-            size += picture_bytes(parse_edges(options.size) or AUTO_SIZE, options.output_format)
-        # The unfinished pictures of a stream are saved as well.
-        count = options.count + (self._settings.partial_images if options.count == 1 else 0)
-        is_named = order.folder != default and not isinstance(options, ContinueSessionRequest)
-        ensure_room_in_one(folders[:1] if is_named else folders, count, size, policy)
-        return SaveTarget(
-            name=_name(job, order.kind, safe_prefix(options.filename_prefix or "")),
-            folders=folders,
-            # Whether a backend reached by HTTP is a sandbox shows in its answer only.
-            sandbox_folders={} if self._settings.sandbox else {default: default / "sandbox"},
-            policy=policy,
-            known=tuple(known),
-        )
-
-    async def _open_saver(self, job: Job, order: Order, *, known: Sequence[Path] = ()) -> ImageSaver:
-        """What saves the pictures of a job, whose files have their names now; raises BadRequest as `_save_target`."""
-        target = await self._output_dirs.in_time(order.folder, partial(self._save_target, job, order, known))
-        links = LinkFetcher(
-            self._sources,
-            asyncio.get_running_loop(),
-            backend_host(self._settings),
-            self._settings.endpoint()[0],
-        )
-        saver = ImageSaver(
-            target,
-            n=job.request.count,
-            links=links,
-            partials=job.files.partials,
-            previews=self._settings.inline == "preview" and not job.is_line,
-            in_flight=self._in_flight,
-            redact=self._settings.redact_bytes,
-        )
-        job.files.folder, job.files.stem = order.folder, saver.stem
-        return saver
-
     def _key(self, job: Job, given: Inputs) -> str:
         """The hash by which a repeated call is recognised; see `Order.key`."""
         hashes = [image.sha256 for image in given.all]
         # Two lines of a batch that are the same are meant to be two pictures.
         parts = [job.tool, job.model, identity(job.request), hashes, *([job.id] if job.is_line else [])]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
-
-
-def _name(job: Job, kind: Kind, prefix: str) -> Name:
-    """What the pictures of a job are called; a line's have the same name in each process that receives its answer."""
-    if not job.is_line:
-        return Name.new(kind, prefix)
-    _, batch, number = job.id.split("-")
-    return Name(kind, job.created.astimezone(), prefix, f"{batch[:6]}-{int(number):04}")

@@ -11,7 +11,7 @@ Every function that takes `Repositories` runs in the writer thread.
 
 import importlib
 import logging
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -128,7 +128,7 @@ class Recorder:
         await self.writer.run(write)
 
     @asynccontextmanager
-    async def recorded_failure(self, job: Job, charge: Charge) -> AsyncIterator[None]:
+    async def recorded_failure(self, job: Job, charge: Charge) -> AsyncGenerator[None]:
         """Record whatever ends the block other than its end, as `record_failure`; it is raised on."""
         try:
             yield

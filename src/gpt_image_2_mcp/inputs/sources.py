@@ -20,14 +20,14 @@ import anyio.to_thread
 from ..errors import BadRequest, UnreadableSource, shown
 from ..images.formats import EXTENSION, FileFormat
 from ..images.validate import MAX_BYTES, Prepare, validate
-from ..paths import denylist
-from ..paths.policy import expand_path, real_path
+from ..paths.policy import expand_path
 from ..paths.read_policy import PrivateFile, ReadPolicy
 from ..paths.safe_open import exists
 from ..storage.time_limit import run_in_time, run_in_time_async
 from .data_url import read_data_url
 from .download import DEADLINE, fetch
 from .held_bytes import ByteBudget, Holding
+from .list_file import read_list
 from .local_file import NoSuchFile, check_readable, read_picture
 from .similar_names import near_names, same_names, unquoted
 from .url_policy import display_url
@@ -159,39 +159,8 @@ class Sources:
         return self._read_in_time(path, any_format=False)
 
     def read_list(self, reference: str, *, most: int) -> bytes:
-        """Read a file of at most `most` bytes that lists what is to be made. Blocks: call it in a thread.
-
-        It may be any file, named by a model: it lies in the working folder, an output folder, or one that the person
-        has named in GPT_IMAGE_2_ALLOWED_DIRS.
-
-        Raises:
-            BadRequest: it is larger, or the argument is no path.
-            UnreadableSource: it lies elsewhere, whether it exists or not, or may not or cannot be read.
-
-        """
-        path = expand_path(reference.strip(), working_dir=self._working_dir, home=self._home)
-        named = (self._working_dir, *self._policy.own_dirs(), *(self._policy.allowed_dirs or ()))
-        # A server that was started in the root of a disk has no working folder of its own.
-        folders = [real for folder in named if (real := real_path(folder)).parent != real]
-        if not denylist.is_in_any(real_path(path), folders):
-            raise UnreadableSource(
-                f"{shown(reference)} is not read, whether it exists or not: a list lies in the working folder or an"
-                f" output folder ({denylist.describe_folders(folders)}), or in one that a person has named in"
-                " GPT_IMAGE_2_ALLOWED_DIRS. Copy it there."
-            )
-
-        def check(size: int) -> None:
-            if size > most:
-                raise BadRequest(f"{shown(reference)} has {size:,} bytes, and a list may have {most:,}: divide it.")
-
-        read = partial(read_picture, path, reference=reference, policy=self._policy, any_format=True, hold=check)
-        try:
-            data, real = run_in_time(path.parent, read)
-        except TimeoutError as error:
-            raise UnreadableSource(f"{shown(reference)} cannot be read: {error.strerror}.") from None
-        if not denylist.is_in_any(real, folders):
-            raise UnreadableSource(f"{shown(reference)} was replaced while it was being opened: try again.")
-        return data
+        """Read a file that lists what is to be made; see `list_file.read_list`. Blocks: call it in a thread."""
+        return read_list(reference, policy=self._policy, most=most)
 
     def read_saved(self, path: Path) -> bytes:
         """Read a file that was saved here, whatever its format; raises as `read_local` does. Blocks.

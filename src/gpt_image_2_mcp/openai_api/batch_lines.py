@@ -17,6 +17,11 @@ from .request import ImageRequest
 from .results import parse_images_answer
 
 _CUSTOM_ID: Final = re.compile(rb'"custom_id"\s{0,4}:\s{0,4}"([A-Za-z0-9_-]{1,64})"')
+NOT_MADE: Final = {
+    "batch_expired": "OpenAI did not come to this line within 24 hours, and does not bill it.",
+    "batch_cancelled": "The batch was cancelled before this line was made; it is not billed.",
+}
+"""Why a line was not made, by OpenAI's codes."""
 HTTP_OK: Final = range(200, 300)
 
 
@@ -69,6 +74,8 @@ def read_line(line: bytes, origin: Origin, *, model: str) -> LineAnswer:
             failure.from_sandbox = origin.sandbox
             return LineAnswer(custom_id, failure=failure)
         return LineAnswer(custom_id, replace(result, share=BATCH_SHARE))
+    if (code := str(_object(error).get("code"))) in NOT_MADE:
+        return LineAnswer(custom_id, failure=Unavailable(NOT_MADE[code]))
     told = body if body.get("error") else {"error": error or body}
     failure = translate_object(told, origin, model=model)
     if failure.may_be_billed:

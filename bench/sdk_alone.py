@@ -31,7 +31,8 @@ rows: sqlite3.Connection | None = None
 if "BENCH_DURABLE" in os.environ:
     rows = sqlite3.connect(folder / "rows.db", isolation_level=None, check_same_thread=False)
     rows.executescript(
-        "PRAGMA journal_mode = PERSIST; PRAGMA synchronous = FULL;CREATE TABLE IF NOT EXISTS calls (number INTEGER PRIMARY KEY, end);"
+        "PRAGMA journal_mode = PERSIST; PRAGMA synchronous = FULL;"
+        "CREATE TABLE IF NOT EXISTS calls (number INTEGER PRIMARY KEY, end);"
     )
 
 

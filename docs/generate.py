@@ -54,6 +54,7 @@ SUBJECTS: Final = (
     "Money",
     "Repetitions",
     "Consent",
+    "The studio in the browser",
     "Backend",
     "Words of others",
     "Claims",

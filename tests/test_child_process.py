@@ -51,6 +51,11 @@ def test_it_knows_no_key_and_has_no_descriptor_of_its_parent(
     assert found.values["open"] is False
 
 
+def test_data_that_do_not_fit_into_its_memory_are_said_to(work: Path) -> None:
+    with pytest.raises(ChildOutOfMemory):
+        call(work, "return {}, b''", bytes(90 << 20))
+
+
 def test_what_it_prints_does_not_get_among_the_answer(work: Path) -> None:
     assert call(work, "os.write(1, b'x'); print('y'); return {}, b'z'").data == b"z"
 

@@ -5,8 +5,8 @@ import io
 
 import pytest
 from mcp_types import ImageContent
-from PIL import Image
-from workbench import Bench, said
+from PIL import Image, ImageOps
+from workbench import Bench, picture, said
 
 from gpt_image_2_mcp.library import comparison
 
@@ -41,6 +41,10 @@ async def test_a_picture_and_itself_and_one_of_another_shape_are_told_apart(benc
     bench.photo("same.png")
     bench.photo("tall.png", size=(640, 1024))
     assert "Every pixel of the two is the same." in (await compared(bench, "same.png"))[0]
+    ImageOps.invert(picture()).save(bench.working_dir / "other.png")
+    text = (await compared(bench, "other.png"))[0]
+    assert "They show different things: " in text
+    assert "is moved" not in text
     assert "1024x640 and 640x1024, and so cannot be laid on each other" in (await compared(bench, "tall.png"))[0]
 
 

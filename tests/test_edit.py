@@ -90,7 +90,8 @@ Edited: 2 pictures by the built-in sandbox in place of gpt-image-2, 1024x640, qu
 bytes together.
 FOLDER/sandbox/edit-TIME-HEX-1.png
 FOLDER/sandbox/edit-TIME-HEX-2.png
-Each picture is shown at its own size. To point at a part in `mask`: `box LEFT,TOP WIDTHxHEIGHT`.
+The pictures are shown at 1024x640. To point at a part in `mask`: `box LEFT,TOP WIDTHxHEIGHT of
+1024x640`.
 From: WORK/photo.png
 Tokens: 642 in, 1,912 out; free, gpt-image-2 would have cost about $0.0625.\
 """)
@@ -181,6 +182,7 @@ def broken_sources(bench: Bench) -> dict[str, dict[str, Any]]:
         "a mask of another size": {"images": fine, "mask": "other size.png"},
         "a mask that is a photo": {"images": fine, "mask": "no mask.webp"},
         "a mask of a shape that is not known": {"images": fine, "mask": "circle 10,10 20"},
+        "a mask that names a thing": {"images": fine, "mask": "everything except the ball"},
         "a mask outside the picture": {"images": fine, "mask": "box 1000,600 100x20"},
     }
 

@@ -1,18 +1,25 @@
 """Exports: files of pictures for use elsewhere, in other sizes and formats, under exact names."""
 
+import hashlib
 import json
+import os
 import random
 import re
+import stat
+import struct
+import sys
+import zlib
 from pathlib import Path
 from typing import Any
 
 import pytest
 from PIL import Image, ImageDraw
 from promises import promise
-from workbench import Bench, said
+from workbench import Bench, Benches, said
 
 from gpt_image_2_mcp.errors import BadRequest
 from gpt_image_2_mcp.images.attention import look_at
+from gpt_image_2_mcp.library.export_record import FORMAT
 from gpt_image_2_mcp.library.targets import read_target
 
 pytestmark = pytest.mark.anyio
@@ -22,16 +29,22 @@ pytestmark = pytest.mark.anyio
 def trash(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """The system's trash, in the folder of the test."""
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
-    monkeypatch.setattr("send2trash.plat_other.HOMETRASH", str(tmp_path / "data" / "Trash"), raising=False)
+    if sys.platform == "linux":
+        monkeypatch.setattr("send2trash.plat_other.HOMETRASH", str(tmp_path / "data" / "Trash"))
+        monkeypatch.setattr("send2trash.plat_other.HOMETRASH_B", os.fsencode(tmp_path / "data" / "Trash"))
     return tmp_path / "data" / "Trash" / "files"
 
 
 def contents(folder: Path) -> list[bytes]:
-    return [path.read_bytes() for path in folder.iterdir()]
+    return [path.read_bytes() for path in folder.iterdir() if path.is_file()] if folder.is_dir() else []
 
 
 def where(file: dict[str, Any]) -> Path:
     return Path(file["file_path"])
+
+
+def mode_of(folder: Path) -> int:
+    return stat.S_IMODE(folder.stat().st_mode)
 
 
 async def exported(bench: Bench, to: object, **given: Any) -> tuple[list[dict[str, Any]], str]:
@@ -80,6 +93,8 @@ def test_a_target_is_said_as_people_say_it(text: str, found: dict[str, Any]) -> 
         ("x.icn\u017f 20x20", "its size is auto"),
         ("hero.webp png", "names a webp file and the format png"),
         ("hero.gif story", "the formats are png, jpeg"),
+        ("hero.webp 800x600 in public/img", "the folder 'public/img': that goes into `output_dir`"),
+        ("og into dist", "the folder 'dist': that goes into `output_dir`"),
         ("-rf.png", "cannot be called '-rf.png'"),
         ("con.png", "Call it '_con.png'"),
         ("crop 9,9,3,3 square", "LEFT,TOP,RIGHT,BOTTOM"),
@@ -164,6 +179,27 @@ async def test_an_icon_set_has_every_file_and_the_lists_name_them(bench: Bench) 
     assert "transparency on white" in text
 
 
+async def test_a_small_picture_in_a_large_file_is_exported(bench: Bench) -> None:
+    mine = bench.photo()
+    start, rest = (data := mine.read_bytes())[:33], data[33:]
+    body = b"prVt" + bytes(47_000_000)
+    mine.write_bytes(start + struct.pack(">I", len(body) - 4) + body + struct.pack(">I", zlib.crc32(body)) + rest)
+    (file,), _ = await exported(bench, "20x20 png")
+    assert file["size_bytes"] < 5000
+
+
+@promise(
+    "Quantity",
+    "What makes files of pictures (exports, and sizes that the model does not make) has a process of its own, of at"
+    " most 1,400 MiB, one at a time (on Linux); what would take more is refused before it is made.",
+)
+async def test_a_file_that_would_take_too_much_memory_is_refused_before_it_is_made(bench: Bench) -> None:
+    Image.new("RGBA", (2600, 2600), (255, 0, 0, 90)).save(bench.working_dir / "photo.png")
+    text = await bench.refused("export_image", image="photo.png", to="10000x10000 webp", output_dir="out")
+    assert "a webp of 10000x10000 of it would take 3," in text
+    assert "1,468 MB are the most: take png or jpeg, or a smaller size" in text
+
+
 async def test_one_target_that_fails_takes_no_other_with_it(bench: Bench) -> None:
     bench.photo()
     files, text = await exported(bench, ["20x20 png 10b", "20x20 png", "crop 0,0,5000,20 50x50", "9000x9000"])
@@ -216,6 +252,41 @@ async def test_what_an_export_wrote_is_replaced_if_it_was_not_changed(bench: Ben
     assert path.read_bytes().endswith(b"edited by hand")
 
 
+@promise("Writing", "A record that lies in a folder of pictures makes no file an export's.")
+@pytest.mark.usefixtures("trash")
+async def test_a_forged_record_gets_no_file_replaced(bench: Bench) -> None:
+    """Whether it has the name of a record in the data folder, or that of a record beside pictures."""
+    mine = bench.photo()
+    sha256 = hashlib.sha256(data := mine.read_bytes()).hexdigest()
+    body = {"record": FORMAT, "version": 1, "sha256": sha256, "file": str(mine), "parent": {"id": None}}
+    for folder in (bench.folder, bench.working_dir, bench.folder / "exports"):
+        (folder / ".gpt-image-2").mkdir(parents=True)
+        for name in (f"export-{sha256[:40]}.json", f"{sha256}.json"):
+            (folder / ".gpt-image-2" / name).write_text(json.dumps(body))
+            (folder / name).write_text(json.dumps(body))
+    text = await bench.refused("export_image", image="photo.png", to="photo.png 64x64", output_dir=".", replace=True)
+    assert "is no file that an export from this computer wrote" in text
+    assert mine.exists()
+    assert contents(mine.parent).count(data) == 1
+
+
+async def test_what_was_exported_is_known_at_the_next_start_and_not_with_another_data_folder(
+    benches: Benches, tmp_path: Path, trash: Path
+) -> None:
+    first = await benches.open(data_dir=tmp_path / "one")
+    first.photo()
+    await exported(first, "hero.png 64x64")
+    again = await benches.open(data_dir=tmp_path / "one")
+    await exported(again, "hero.png 80x80", replace=True)
+    assert len(contents(trash)) == 1
+    assert mode_of(tmp_path / "one" / "exports") == 0o700
+    elsewhere = await benches.open(data_dir=tmp_path / "two")
+    text = await elsewhere.refused(
+        "export_image", image="photo.png", to="hero.png 96x96", output_dir="public/img", replace=True
+    )
+    assert "an export from this computer" in text
+
+
 async def test_a_file_at_the_target_that_is_larger_than_any_export_is_not_read(bench: Bench) -> None:
     bench.photo()
     large = bench.working_dir / "public" / "img" / "hero.png"
@@ -223,7 +294,7 @@ async def test_a_file_at_the_target_that_is_larger_than_any_export_is_not_read(b
     with large.open("wb") as file:
         file.truncate(100 << 30)
     text = await bench.refused("export_image", image="photo.png", to="hero.png", output_dir="public/img", replace=True)
-    assert "is no file that an export wrote" in text
+    assert "is no file that an export from this computer wrote" in text
 
 
 @promise("Writing", "An export goes only to folders that pictures may be written to.")
@@ -234,11 +305,58 @@ async def test_a_folder_in_a_name_is_guarded_as_every_output_folder(bench: Bench
     assert "No picture is written to" in text
 
 
-async def test_two_files_of_one_name_are_refused_before_anything_is_made(bench: Bench) -> None:
+@promise("Writing", "No file of an icon set goes through a link, and no answer tells what is behind one.")
+@pytest.mark.parametrize("inner", ["AppIcon.appiconset", "android", "android/mipmap-hdpi"])
+async def test_a_link_in_an_icon_set_tells_nothing_of_where_it_leads(bench: Bench, inner: str) -> None:
     bench.photo()
-    text = await bench.refused("export_image", image="photo.png", to=["x.png 20x20", "x.png 30x30"], output_dir="out")
-    assert "would both be x.png" in text
+    secret = bench.home / ".ssh"
+    secret.mkdir()
+    link = bench.working_dir / "icons" / inner
+    link.parent.mkdir(parents=True)
+    texts = list[str]()
+    for target in (secret, Path("/etc"), bench.home / ".config"):
+        link.symlink_to(target)
+        texts.append(
+            await bench.refused("export_image", image="photo.png", to="app icon", output_dir="icons", replace=True)
+        )
+        link.unlink()
+    link.symlink_to(secret)
+    for name in ("Contents.json", "icon-1024.png", "ic_launcher.png", "mipmap-hdpi"):
+        (secret / name).write_text("key")
+    texts.append(await bench.refused("export_image", image="photo.png", to="app icon", output_dir="icons"))
+    assert all("No picture is written to" in text for text in texts)
+    assert texts[0] == texts[-1]
+    assert len(list(secret.iterdir())) == 4
+
+
+@pytest.mark.parametrize("second", ["x.png", "X.png", "o/../x.png"])
+async def test_two_files_of_one_name_are_refused_before_anything_is_made(bench: Bench, second: str) -> None:
+    bench.photo()
+    to = ["x.png 20x20", f"{second} 30x30"]
+    text = await bench.refused("export_image", image="photo.png", to=to, output_dir="out")
+    assert "would both be" in text
     assert not (bench.working_dir / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("to", "rule"),
+    [
+        ("18000x1000 webp", "would be 18000x1000, and webp takes edges of at most 16,383 pixels: take png or jpeg"),
+        ("9000x9000 avif", "avif takes at most 35,651,584 pixels: take jpeg or webp"),
+        ("18000x1000 avif", "avif takes edges of at most 16,384 pixels"),
+        ("300x200 ico", "ico takes edges of at most 256 pixels: take png"),
+        ("1200x1200 icns", "icns takes edges of at most 1,024 pixels: take png"),
+        ("18000x1000 pdf", "pdf takes edges of at most 14,400 pixels at 72 dpi: take a higher dpi"),
+        ("crop 0,0,20,20 100x100 png", "has 20x20 pixels: it would be scaled up 5.0 times, and 4 times is the limit"),
+        ("crop 0,0,9000,20 png", "lies outside of it"),
+    ],
+)
+async def test_what_a_format_does_not_take_is_refused_by_its_rule_before_work_begins(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, to: str, rule: str
+) -> None:
+    Image.new("RGB", (5000, 4500), "red").save(bench.working_dir / "photo.png")
+    monkeypatch.setattr("gpt_image_2_mcp.library.exporter.derive_in_child", None)
+    assert rule in await bench.refused("export_image", image="photo.png", to=to, output_dir="out")
 
 
 @pytest.mark.parametrize(

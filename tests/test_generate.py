@@ -195,7 +195,8 @@ async def test_a_folder_lost_after_paying_costs_nobody_the_picture(bench: Bench)
 Made: 1 picture by the built-in sandbox in place of gpt-image-2, 1024x640, quality medium, PNG, N
 bytes.
 FOLDER/sandbox/image-TIME-HEX.png
-The picture is shown at its own size. To point at a part in `mask`: `box LEFT,TOP WIDTHxHEIGHT`.
+The picture is shown at 1024x640. To point at a part in `mask`: `box LEFT,TOP WIDTHxHEIGHT of
+1024x640`.
 Tokens: 8 in, 956 out; free, gpt-image-2 would have cost about $0.0287.
 Note: Saved in FOLDER/sandbox, since this could not be written: WORK/fragile (Not a directory).\
 """)
@@ -239,7 +240,8 @@ async def test_the_answer_says_what_was_made_where_it_is_and_what_it_cost(each_e
 Made: 1 picture by the built-in sandbox in place of gpt-image-2, 1024x640, quality low, PNG, N
 bytes.
 FOLDER/sandbox/image-TIME-HEX.png
-The picture is shown at its own size. To point at a part in `mask`: `box LEFT,TOP WIDTHxHEIGHT`.
+The picture is shown at 1024x640. To point at a part in `mask`: `box LEFT,TOP WIDTHxHEIGHT of
+1024x640`.
 Tokens: 9 in, 107 out; free, gpt-image-2 would have cost about $0.0033.\
 """)
 

@@ -891,7 +891,8 @@ async def test_a_folder_swapped_for_a_link_to_secrets_gets_no_picture_and_none_i
 Made: 1 picture by the built-in sandbox in place of gpt-image-2, 1024x640, quality low, PNG, N
 bytes.
 FOLDER/sandbox/image-TIME-HEX.png
-The picture is shown at its own size. To point at a part in `mask`: `box LEFT,TOP WIDTHxHEIGHT`.
+The picture is shown at 1024x640. To point at a part in `mask`: `box LEFT,TOP WIDTHxHEIGHT of
+1024x640`.
 Tokens: 9 in, 107 out; free, gpt-image-2 would have cost about $0.0033.
 Note: Saved in FOLDER/sandbox, since this could not be written: WORK/out (it leads to another place
 than when the call was checked).\

@@ -20,10 +20,11 @@ from inline_snapshot import snapshot
 from patience import PATIENCE_S
 from workbench import SMALL, encoded, without_ids
 
+from gpt_image_2_mcp.app import EXPORTS
 from gpt_image_2_mcp.catalogue.picture_record import Picture
 from gpt_image_2_mcp.catalogue.sidecar import sidecar_of, write_sidecar
 from gpt_image_2_mcp.cli.commands import commands
-from gpt_image_2_mcp.library.export_record import FORMAT, record_name
+from gpt_image_2_mcp.library.export_record import ExportRecords
 from gpt_image_2_mcp.paths.data_folder import data_folder
 from gpt_image_2_mcp.paths.policy import WritePolicy
 from gpt_image_2_mcp.persistence.unit_of_work import Repositories
@@ -313,9 +314,7 @@ def test_a_check_finds_nothing_where_all_is_well(shelf: list[Picture]) -> None:
 def test_a_check_knows_exports_named_after_their_picture(shelf: list[Picture], folder: Path) -> None:
     path, data = folder / f"{shelf[0].path.stem}-og-png.png", encoded()
     path.write_bytes(data)
-    sha256 = hashlib.sha256(data).hexdigest()
-    record = sidecar_of(path).with_name(record_name(sha256))
-    record.write_text(json.dumps({"record": FORMAT, "sha256": sha256}))
+    ExportRecords(data_folder() / EXPORTS).write({"sha256": hashlib.sha256(data).hexdigest()})
     assert done("check").stdout == "3 pictures checked: all are as they were made.\n"
     path.write_bytes(flat((9, 9, 9)))
     assert run("check").stdout.startswith("Not in the catalogue: 1\n")

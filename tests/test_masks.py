@@ -172,7 +172,8 @@ def test_a_name_of_a_picture_is_no_shape(name: str) -> None:
         ("box 0,0 96x64", "marks 100.0% of the picture to change: to change all of it leave out `mask`"),
         ("box 10,10 5x5 - box 0,0 96x64", "marks nothing to change"),
         ("box 0.1,0.1 0.2x0.2", "name the frame"),
-        ("everything but box 0,0 1x1", "turn the mask round"),
+        ("box 0,0 96x63.9", "to change the rest turn the mask round"),
+        ("everything but box 0,0 1x1", "what is to stay has to be at least 2.0% of the picture."),
     ],
 )
 def test_what_cannot_be_meant_is_refused_with_the_way_out(text: str, told: str) -> None:
@@ -409,7 +410,7 @@ async def test_a_picture_that_was_made_here_is_shown_with_a_mask_of_black_and_wh
     (bench.working_dir / "mask.png").write_bytes(black_and_white(size=(512, 320)))
     text, seen = await shown(bench, image="last", mask="mask.png")
     assert "white means change; scaled from 512x320" in text
-    assert "shown at its own size. To point at a part in `mask`: `box LEFT,TOP WIDTHxHEIGHT`." in text
+    assert "shown at 1024x640. To point at a part in `mask`: `box LEFT,TOP WIDTHxHEIGHT of 1024x640`." in text
     assert is_grey(seen, 900, 320)
 
 

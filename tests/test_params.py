@@ -181,6 +181,7 @@ def test_what_a_model_writes_a_little_differently_is_understood(name: str, writt
 FOX = {"prompt": "a fox"}
 BROKEN: dict[str, tuple[type[Request], dict[str, Any]]] = {
     "no prompt": (GenerateRequest, {}),
+    "no prompt for a fine cut-out": (EditRequest, {"images": ["a.png"], "background": "transparent-fine"}),
     "an empty prompt": (GenerateRequest, {"prompt": ""}),
     "a blank prompt": (GenerateRequest, {"prompt": " \n "}),
     "a long prompt": (GenerateRequest, {"prompt": "f" * 32_001}),

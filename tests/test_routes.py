@@ -95,7 +95,8 @@ async def test_what_a_fall_back_says(bench: Bench) -> None:
 Edited: 1 picture by the built-in sandbox in place of gpt-image-2, 1024x640, quality medium, PNG, N
 bytes.
 FOLDER/sandbox/edit-TIME-HEX.png
-The picture is shown at its own size. To point at a part in `mask`: `box LEFT,TOP WIDTHxHEIGHT`.
+The picture is shown at 1024x640. To point at a part in `mask`: `box LEFT,TOP WIDTHxHEIGHT of
+1024x640`.
 From: WORK/photo.png
 Tokens: 642 in, 956 out; free, gpt-image-2 would have cost about $0.0341.
 Note: OpenAI does not edit with 'gpt-image-2' on /images/edits (400); the backend says: "Invalid
@@ -293,7 +294,7 @@ async def test_an_answer_without_a_usable_picture_is_told(forced: Bench, fault: 
 async def test_large_pictures_are_uploaded_once_for_all_calls_and_deleted(forced: Bench) -> None:
     noise(forced.working_dir / "large.png")
     forced.mask(size=(1200, 1200))
-    answer = await edited(forced, images=["large.png"], mask="mask.png", n=2)
+    answer = await edited(forced, images=["large.png"], mask="mask.png", n=2, size="1200x1200")
     assert len(answer.paths) == 2
     assert (forced.knobs.files_uploaded, forced.knobs.files_deleted) == (2, 2)
     uploads = [seen for seen in forced.seen("/v1/files") if seen.method == "POST"]

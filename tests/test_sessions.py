@@ -64,7 +64,8 @@ async def test_a_session_from_its_start_to_its_end(each_era: Bench) -> None:
 Edited: 1 picture by the built-in sandbox in place of gpt-image-2, 1024x640, quality medium, PNG, N
 bytes.
 FOLDER/sandbox/session-TIME-HEX.png
-The picture is shown at its own size. To point at a part in `mask`: `box LEFT,TOP WIDTHxHEIGHT`.
+The picture is shown at 1024x640. To point at a part in `mask`: `box LEFT,TOP WIDTHxHEIGHT of
+1024x640`.
 From: WORK/photo.png
 Tokens: 642 in, 956 out; free, gpt-image-2 would have cost about $0.0338.
 session_id: session-ID, turn 1, made from the originals.
@@ -76,7 +77,8 @@ continue_edit_session makes the next change; end_edit_session closes the session
 Edited: 1 picture by the built-in sandbox in place of gpt-image-2, 1024x640, quality medium, PNG, N
 bytes.
 FOLDER/sandbox/session-TIME-HEX.png
-The picture is shown at its own size. To point at a part in `mask`: `box LEFT,TOP WIDTHxHEIGHT`.
+The picture is shown at 1024x640. To point at a part in `mask`: `box LEFT,TOP WIDTHxHEIGHT of
+1024x640`.
 From: session-TIME-HEX
 Tokens: 642 in, 956 out; free, gpt-image-2 would have cost about $0.0338.
 session_id: session-ID, turn 2, made from turn 1.
@@ -316,7 +318,8 @@ async def test_a_session_that_is_ended_during_a_turn_loses_no_picture(bench: Ben
 Edited: 1 picture by the built-in sandbox in place of gpt-image-2, 1024x640, quality medium, PNG, N
 bytes.
 FOLDER/sandbox/session-TIME-HEX.png
-The picture is shown at its own size. To point at a part in `mask`: `box LEFT,TOP WIDTHxHEIGHT`.
+The picture is shown at 1024x640. To point at a part in `mask`: `box LEFT,TOP WIDTHxHEIGHT of
+1024x640`.
 From: session-TIME-HEX
 Tokens: 642 in, 956 out; free, gpt-image-2 would have cost about $0.0338.
 Note: The session was ended while this turn was made; its picture is saved all the same.\

@@ -12,14 +12,17 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import anyio.to_thread
 import httpx2
 import pytest
 from fault_proxy import paying
 from patience import PATIENCE_S
 from promises import promise
+from stdio_bench import Box
 from test_consent import DEAR, LIMIT
 from workbench import SMALL
 
@@ -216,6 +219,7 @@ def test_the_code_in_the_browser_s_address_is_exchanged_once(studio: Running) ->
 
 
 @pytest.mark.parametrize("name", ["SIGHUP", pytest.param("SIGINT", marks=pytest.mark.thorough)])
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
 def test_the_command_ends_with_the_terminal(tmp_path: Path, name: str) -> None:
     running = start(tmp_path, "--sandbox", "--no-browser")
     assert running.ask(op="open")["shown"] is None
@@ -247,3 +251,26 @@ async def test_a_dear_click_is_asked_about_and_a_yes_counts_for_its_own_price(tm
             job = json.loads((await press(asked["question"]))["text"])["job"]
             # The same click is that job: nothing is asked about again.
             assert json.loads((await press())["text"])["job"] == job
+
+
+@pytest.mark.thorough
+@pytest.mark.anyio
+@promise("The studio in the browser", "A click whose process was killed is never sent again by itself")
+async def test_a_click_of_a_killed_process_is_the_same_job_in_the_next_one(tmp_path: Path, box: Box) -> None:
+    call = {"op": "generate", "click": click(), "prompt": "a fox", "size": SMALL, "quality": "low"}
+    await box.turn(hold=True)
+    opened = partial(start, tmp_path, "--no-browser", **box.environ)
+    first = await anyio.to_thread.run_sync(opened)
+    job = first.ask(**call)["job"]
+    await box.reached(1)
+    first.process.kill()
+    first.process.communicate()
+    second = await anyio.to_thread.run_sync(opened)
+    assert second.ask(**call)["job"] == job
+    found = second.ask(op="job", job=job)
+    assert found["done"]
+    assert "may have been billed" in found["error"]
+    await box.release()
+    assert second.end(signal.SIGTERM) == 0
+    second.process.communicate()
+    assert await box.count("started") == 1

@@ -6,6 +6,8 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
 from pixel_truth import SCENES, band_of, drifted, psnr, scene
@@ -204,6 +206,65 @@ async def test_an_extension_that_cannot_be_is_refused_before_it_is_paid(
     bench.photo()
     assert words in await bench.refused("edit_image", prompt="a beach", images=["photo.png"], **arguments)
     assert bench.seen(EDITS) == []
+
+
+@settings(max_examples=40, deadline=None)
+@given(high=st.integers(60, 1500), longer=st.floats(3.1, 12), share=st.floats(0.01, 1), at=st.floats(0, 1))
+@example(89, 4.1, 0.8, 0.1)
+def test_of_a_picture_that_is_too_long_for_the_model_a_part_is_drawn(
+    high: int, longer: float, share: float, at: float
+) -> None:
+    wide = round(high * longer)
+    edge = round(3 * high * share) or 1
+    left = round(at * (wide - edge))
+    for turned in (False, True):
+        picture, change = (wide, high), (left, 0, left + edge, high // 2)
+        if turned:
+            picture, change = (high, wide), (0, left, high // 2, left + edge)
+        part = find_window(picture, change)
+        assert part is not None
+        assert part.box is not None
+        assert part.size is not None
+        assert part.box[0] <= change[0] < change[2] <= part.box[2] <= picture[0]
+        assert part.box[1] <= change[1] < change[3] <= part.box[3] <= picture[1]
+        assert is_allowed_size(*part.size)
+        assert part.size[0] / part.size[1] == pytest.approx(part.sent_size[0] / part.sent_size[1], rel=0.015)
+
+
+async def test_a_banner_is_edited_and_extended_as_it_is(bench: Bench) -> None:
+    before = large_photo(bench, "banner.png", (1200, 300))
+    given = {"prompt": "a pond", "images": ["banner.png"]}
+    answer = await bench.made("edit_image", mask="ellipse 500,80 160x140", size="1200x300", **given)
+    after = shown(answer.path)
+    assert after.shape == (300, 1200, 3)
+    left, upper, right, lower = changed_box(before, after)
+    assert 500 <= left < right <= 660
+    assert 80 <= upper < lower <= 220
+    assert answer.report["proof"]["differing_outside"] == 0
+    assert "The model saw only the part round what changes" in answer.text
+    assert "To have it see all" not in answer.text
+    answer = await bench.made("edit_image", extend="left 200", **given)
+    assert (shown(answer.path)[:, 200:] == before).all()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"mask": "box 10,10 1100x200"}, "Image 1 is 1200x300, and the model draws no picture that is more than 3"),
+        ({"keep": "exact"}, "Give a `mask`: of a part at most 900 pixels wide, that part alone is drawn."),
+        ({"mask": "box 10,10 100x200", "size": "1024x1024"}, "`size` 1024x1024 has another shape than image 1"),
+        ({"keep": "exact", "size": "og"}, "Leave out `size`, and bring the result to that size with export_image"),
+    ],
+)
+async def test_an_edit_of_which_nothing_could_be_kept_is_refused_before_it_is_paid(
+    bench: Bench, arguments: dict[str, str], words: str
+) -> None:
+    bench.photo("banner.png", (1200, 300))
+    given = {"prompt": "a beach", "images": ["banner.png"], **arguments}
+    assert words in await bench.refused("edit_image", **given)
+    assert words in await bench.refused("start_edit_session", **given)
+    assert bench.seen(EDITS) == []
+    assert (await bench.made("edit_image", **{**given, "keep": "off"})).report["images"]
 
 
 @pytest.mark.parametrize(

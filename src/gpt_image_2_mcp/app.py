@@ -13,6 +13,8 @@ from pathlib import Path
 import anyio
 import httpx2
 
+from .batches.desk import Desk
+from .batches.runner import BatchRunner
 from .database.url import Address
 from .generation.charges import Budgets, Spending
 from .generation.locator import PaidLocator
@@ -26,6 +28,7 @@ from .jobs.durations import DurationHistory
 from .jobs.news import NewsFeed
 from .jobs.runner import JobRunner
 from .jobs.store import JobStore
+from .library.export_record import ExportRecords
 from .library.exporter import Exporter
 from .library.library import Library
 from .library.viewer import Viewer
@@ -37,11 +40,15 @@ from .persistence.spool import Spool
 from .persistence.unit_of_work import Repositories
 from .persistence.writer_thread import WriterThread
 from .redaction.printable import printable
+from .service.batches import BatchService
 from .service.images import ImageService
 from .settings import Settings
 
 DATABASE = "gpt-image-2.db"
 """The database file in the data folder; the built-in sandbox has another one, as its pictures are not the user's."""
+
+EXPORTS = "exports"
+"""The folder in the data folder for the records of exported files."""
 
 THUMBNAILS = "thumbnails"
 """The folder in the data folder where thumbnails for contact sheets are cached."""
@@ -84,7 +91,7 @@ async def open_service(
         working_dir=working_dir,
         home=home,
         spare=data_dir / PICTURES if data_dir else None,
-        data_folders=[data_dir, data_dir / THUMBNAILS] if data_dir else [],
+        data_folders=[data_dir, data_dir / THUMBNAILS, data_dir / EXPORTS] if data_dir else [],
     )
     sources = Sources(
         working_dir=working_dir,
@@ -100,14 +107,16 @@ async def open_service(
     )
     durations, news = DurationHistory(), NewsFeed()
     cache = data_dir / THUMBNAILS if data_dir and writer.repositories.keeps_history else None
-    library = Library(writer, reader, references, sources, output_dirs, sandbox=settings.sandbox, cache=cache)
+    exports = ExportRecords(data_dir / EXPORTS if data_dir else None)
+    library = Library(writer, reader, references, sources, output_dirs, exports, sandbox=settings.sandbox, cache=cache)
     failure: Exception | None = None
+    limiter = RateLimiter(settings.max_concurrency, settings.pictures_per_minute)
     async with (
         anyio.create_task_group() as tasks,
         LazyBackend(
             settings,
             transport,
-            RateLimiter(settings.max_concurrency),
+            limiter,
             None if settings.sandbox else data_dir,
         ) as backend,
     ):
@@ -128,6 +137,8 @@ async def open_service(
         )
         reader.locator = PaidLocator(settings, backend, writer, spending.budgets)
         jobs = JobRunner(tasks, store, pipeline)
+        desk = Desk(settings, pipeline, jobs, store, writer, spending, backend, limiter, durations)
+        batches = BatchRunner(desk, tasks, batch_marker(database))
         service = ImageService(
             settings,
             pipeline=pipeline,
@@ -140,8 +151,9 @@ async def open_service(
             durations=durations,
             news=news,
             library=library,
-            viewer=Viewer(library, references, reader, cache=cache, own_folders=output_dirs.own),
-            exporter=Exporter(library, reader, output_dirs, cache=cache),
+            viewer=Viewer(library, references, reader, exports, cache=cache),
+            exporter=Exporter(library, reader, output_dirs, exports, cache=cache),
+            batches=BatchService(desk, batches, sources),
         )
         service.first_call_at = first_call_at
         tasks.start_soon(service.recover)
@@ -154,7 +166,9 @@ async def open_service(
             # since the server is often cancelled at its end.
             service.closing.set()
             with anyio.CancelScope(shield=True):
+                batches.stop()
                 await jobs.close(settings.shutdown_grace_s)
+                await batches.close(settings.shutdown_grace_s)
                 await pipeline.close()
                 await writer.close()
     if failure is not None:
@@ -206,6 +220,11 @@ def database_of(settings: Settings, data_dir: Path | None) -> Address:
         return address
     path = address if isinstance(address, Path) or address is None else data_dir and data_dir / DATABASE
     return path and path.with_stem(f"{path.stem}-sandbox")
+
+
+def batch_marker(database: Address) -> Path | None:
+    """The file beside the database that is there while a cheap batch is open, so that other starts need not open it."""
+    return database.with_name(f"{database.name}-open-batches") if isinstance(database, Path) else None
 
 
 def _sandbox() -> httpx2.AsyncBaseTransport:

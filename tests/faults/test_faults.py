@@ -22,7 +22,7 @@ pytestmark = [
     pytest.mark.skipif(sys.platform == "win32", reason="the clients use the signals of Unix"),
 ]
 
-CALLS = rounds(150, 1000)
+CALLS = rounds(60, 1000)
 SEED = int(os.environ.get("GPT_IMAGE_2_FAULT_SEED", "1"))
 
 PENDING = frozenset[str]()

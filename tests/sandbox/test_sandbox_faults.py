@@ -78,10 +78,19 @@ async def test_a_fault_waits_for_its_route(client: AsyncOpenAI, knobs: Knobs) ->
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"kind": "fire"}, {"error": "oops"}, {"route": "moon"}, {"times": 0}, {"after": -1}],
+    [
+        {"kind": "fire"},
+        {"error": "oops"},
+        {"route": "moon"},
+        {"times": 0},
+        {"after": -1},
+        {"kind": "cut", "route": "lines"},
+        {"kind": "url", "route": "files"},
+        {"kind": "batch_failed"},
+    ],
 )
 def test_a_fault_that_could_never_come_up_is_refused(wrong: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match=r"no kind|no named|no route|times"):
+    with pytest.raises(ValueError, match=r"no kind|no named|no route|times|cannot happen"):
         Fault(**wrong)
 
 
@@ -309,7 +318,8 @@ async def test_a_bug_of_the_sandbox_is_not_hidden(http: httpx2.AsyncClient, monk
         raise LookupError("a bug")
 
     monkeypatch.setattr(painter, "paint", broken)
-    async with http.stream("POST", "/images/generations", json=BODY) as answer:
+    # A prompt of its own: pictures that were painted before are kept.
+    async with http.stream("POST", "/images/generations", json=BODY | {"prompt": "a bug"}) as answer:
         assert (answer.status_code, answer.headers["x-gpt-image-2-sandbox"]) == (500, "1")
         with pytest.raises(LookupError, match="a bug"):
             await answer.aread()

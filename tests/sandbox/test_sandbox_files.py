@@ -1,7 +1,5 @@
 """`/v1/files`, `/v1/models` and what a client can look up."""
 
-import time
-
 import httpx2
 import pytest
 from openai import AsyncOpenAI, BadRequestError, NotFoundError
@@ -30,12 +28,11 @@ async def test_a_file_lives_from_its_upload_to_its_deletion(client: AsyncOpenAI,
     assert (knobs.files_uploaded, knobs.files_deleted) == (1, 1)
 
 
-async def test_a_file_is_gone_once_it_has_expired(client: AsyncOpenAI, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_file_is_gone_once_it_has_expired(client: AsyncOpenAI, knobs: Knobs) -> None:
     file = await client.files.create(
         file=upload(b"x"), purpose="vision", expires_after={"anchor": "created_at", "seconds": 3600}
     )
-    later = time.time() + 3601
-    monkeypatch.setattr(boxes.time, "time", lambda: later)
+    knobs.advance(3601)
     with pytest.raises(NotFoundError):
         await client.files.retrieve(file.id)
 
@@ -80,7 +77,7 @@ async def test_an_upload_without_a_file_is_refused(http: httpx2.AsyncClient) -> 
 
 async def test_files_are_listed_as_asked_for(client: AsyncOpenAI) -> None:
     ids = [(await client.files.create(file=upload(b"x"), purpose="vision")).id for _ in range(3)]
-    other = await client.files.create(file=upload(b"x"), purpose="batch")
+    other = await client.files.create(file=upload(b"x", "lines.jsonl"), purpose="batch")
     assert other.expires_at == other.created_at + 2_592_000
     assert [file.id for file in (await client.files.list(purpose="vision")).data] == ids[::-1]
     page = await client.files.list(purpose="vision", order="asc", limit=2)

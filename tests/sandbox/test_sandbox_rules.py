@@ -246,6 +246,23 @@ async def test_unknown_routes_methods_and_bodies_are_answered_in_openais_shape(h
     )
 
 
+@pytest.mark.parametrize(
+    "value", ["[" * 100_000, "[" * 101 + "]" * 101, "NaN", '"\\ud8"'], ids=["open", "deep", "no number", "cut"]
+)
+async def test_what_is_no_json_or_too_deep_is_refused(http: httpx2.AsyncClient, value: str) -> None:
+    body = f'{{"model": "gpt-image-2", "prompt": "a fox", "n": {value}}}'
+    answer = await http.post("/images/generations", content=body, headers={"content-type": "application/json"})
+    assert answer.status_code == 400
+    assert "could not parse the JSON body" in answer.json()["error"]["message"]
+
+
+async def test_a_refusal_can_repeat_half_an_emoji(http: httpx2.AsyncClient) -> None:
+    body = r'{"model": "gpt-image-2", "prompt": "a fox", "quality": "\ud83e"}'
+    answer = await http.post("/images/generations", content=body, headers={"content-type": "application/json"})
+    assert (answer.status_code, answer.json()["error"]["param"]) == (400, "quality")
+    assert (await http.get("http://sandbox.test/_sandbox/requests")).status_code == 200
+
+
 async def test_a_word_in_the_prompt_brings_the_error_that_it_names(client: AsyncOpenAI, knobs: Knobs) -> None:
     with pytest.raises(BadRequestError) as caught:
         await client.images.generate(model="gpt-image-2", prompt="a moderation-blocked scene")

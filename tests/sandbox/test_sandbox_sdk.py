@@ -11,15 +11,25 @@ from typing import Any
 
 import httpx2
 import pytest
-from openai.types import FileDeleted, FileObject, ImageEditStreamEvent, ImageGenStreamEvent, ImagesResponse, Model
+from openai.types import (
+    Batch,
+    FileDeleted,
+    FileObject,
+    ImageEditStreamEvent,
+    ImageGenStreamEvent,
+    ImagesResponse,
+    Model,
+)
 from openai.types.image_edit_params import ImageEditParams
 from openai.types.image_generate_params import ImageGenerateParams
 from openai.types.responses import Response, ResponseStreamEvent
 from openai.types.responses.response_create_params import ResponseCreateParams
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+from sandbox_batches import GENERATIONS, jsonl, line
 from sandbox_pictures import SMALL, as_file, data_url, mask, photo, png, upload
 
 import gpt_image_2_mcp.sandbox
+from gpt_image_2_mcp.sandbox import Knobs
 from gpt_image_2_mcp.sandbox.errors import ApiRefusal, Json
 from gpt_image_2_mcp.sandbox.rules import EDIT_FORM, GENERATION, check_params
 
@@ -195,6 +205,30 @@ async def test_files_and_models_are_the_sdks_models(http: httpx2.AsyncClient) ->
     parsed(FileObject, file)
     parsed(FileObject, (await http.get(f"/files/{file['id']}")).json())
     parsed(FileDeleted, (await http.delete(f"/files/{file['id']}")).json())
+
+
+@pytest.mark.parametrize("prompt", ["a fox", "moderation-blocked"])
+@pytest.mark.parametrize("how", ["completed", "failed", "expired", "cancelled"])
+async def test_batches_and_their_files_are_the_sdks_models(
+    http: httpx2.AsyncClient, knobs: Knobs, how: str, prompt: str
+) -> None:
+    knobs.batch_s = 2 * 24 * 3600 if how == "expired" else 1000
+    wanted = line("a", model="gpt-4" if how == "failed" else "gpt-image-2", prompt=prompt)
+    file = ("lines.jsonl", jsonl(wanted, line("b")))
+    sent = (await http.post("/files", data={"purpose": "batch"}, files=[("file", file)])).json()
+    body = {"input_file_id": sent["id"], "endpoint": GENERATIONS, "completion_window": "24h"}
+    batch = (await http.post("/batches", json=body)).json()
+    parsed(Batch, batch)
+    knobs.advance(700)
+    parsed(Batch, (await http.get(f"/batches/{batch['id']}")).json())
+    if how == "cancelled":
+        parsed(Batch, (await http.post(f"/batches/{batch['id']}/cancel")).json())
+    knobs.advance(24 * 3600)
+    (batch,) = (await http.get("/batches")).json()["data"]
+    parsed(Batch, batch)
+    assert batch["status"] == how
+    for row in (await http.get("/files", params={"purpose": "batch_output"})).json()["data"]:
+        parsed(FileObject, row)
 
 
 def test_the_sandbox_imports_nothing_of_the_client_side() -> None:

@@ -13,6 +13,7 @@ from fault_proxy import until
 from openai import OpenAI
 from patience import PATIENCE_S
 from promises import promise
+from sandbox_batches import GENERATIONS, jsonl, line
 from sandbox_pictures import SMALL, opened, png, upload
 
 from gpt_image_2_mcp.sandbox import serve_sandbox
@@ -102,3 +103,21 @@ def test_a_web_page_turns_no_knob(base_url: str) -> None:
     assert httpx2.post(url, content=b'{"hold": true}', headers={"content-type": "text/plain"}).status_code == 415
     assert httpx2.post(url, json={"hold": True}, headers={"origin": "http://evil.example"}).status_code == 403
     assert httpx2.post(url, json={}).json()["held"] == 0
+
+
+def test_a_batchs_output_is_no_longer_painted_once_its_reader_has_left(base_url: str) -> None:
+    control = base_url.removesuffix("/v1") + "/_sandbox"
+    httpx2.post(f"{control}/knobs", json={"batch_s": 0})
+    before = httpx2.get(f"{control}/state").json()
+    with OpenAI(api_key="sk-any", base_url=base_url, max_retries=0) as client:
+        lines = jsonl(*(line(str(number)) for number in range(200)))
+        file = client.files.create(file=("lines.jsonl", lines), purpose="batch")
+        sent = client.batches.create(input_file_id=file.id, endpoint=GENERATIONS, completion_window="24h")
+        batch = client.batches.retrieve(sent.id)
+        assert batch.output_file_id is not None
+        with client.files.with_streaming_response.content(batch.output_file_id) as output:
+            assert '"custom_id"' in next(output.iter_lines())
+    until(lambda: httpx2.get(f"{control}/state").json()["left"] == before["left"] + 1)
+    after = httpx2.get(f"{control}/state").json()
+    assert after["painted"] - before["painted"] < 100
+    assert after["paid_at_half"] == 200

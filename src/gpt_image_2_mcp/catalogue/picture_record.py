@@ -3,6 +3,7 @@
 The JSON files are read back, and another program may have written them, so every field has bounds.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -163,6 +164,17 @@ class PictureRecord(Record):
     def is_derived(self) -> bool:
         """Whether it is another picture of this program, brought to another size."""
         return any(parent.role == "derived_from" for parent in self.parents)
+
+    def was_derived_from(self, picture_id: str) -> bool:
+        """Whether it is that picture, brought to another size."""
+        return any(parent.role == "derived_from" and parent.id == picture_id for parent in self.parents)
+
+    @property
+    def asked_size(self) -> str:
+        """Of a delivered picture, the size that was asked for: with the resolution for print, if that was said."""
+        asked = str(self.parameters.get("size"))
+        edges = f"{self.width}x{self.height}"
+        return asked if re.fullmatch(rf"{edges}@[1-9][0-9]{{1,3}}", asked) else edges
 
     @property
     def size_text(self) -> str:

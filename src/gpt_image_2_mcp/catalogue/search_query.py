@@ -7,7 +7,7 @@ messages without a database, and the modules of the library and the resources im
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Self
+from typing import Final, Self
 
 from ..parameters.times import parse_time
 from .picture_record import Picture
@@ -62,6 +62,10 @@ class SearchQuery:
             page=page,
             page_size=page_size,
         )
+
+
+ALL_PICTURES: Final = SearchQuery(page_size=500)
+"""All pictures, 500 in one transaction, so that other users of the database do not wait for long."""
 
 
 @dataclass(frozen=True, slots=True)

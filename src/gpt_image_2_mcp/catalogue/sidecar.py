@@ -5,7 +5,6 @@ checks everything.
 """
 
 import json
-import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final, cast
@@ -14,7 +13,7 @@ from pydantic import ValidationError
 
 from ..errors import UnreadableSource
 from ..paths.policy import WritePolicy
-from ..paths.safe_open import is_regular, open_no_follow
+from ..paths.safe_open import open_regular
 from ..storage.atomic_write import write_file
 from ..storage.local_folder import SIDE_FOLDER, open_side_folder
 from .picture_record import Picture, PictureRecord
@@ -77,9 +76,8 @@ def read_sidecar(path: Path) -> tuple[PictureRecord, str]:
 
     """
     try:
-        with os.fdopen(open_no_follow(path, os.O_RDONLY), "rb") as file:
-            data = file.read(MAX_BYTES + 1) if is_regular(file) else b""
-        body: object = json.loads(data) if len(data) <= MAX_BYTES else None
+        with open_regular(path, most=MAX_BYTES) as file:
+            body: object = json.loads(file.read(MAX_BYTES))
     except (OSError, ValueError, RecursionError) as error:
         raise UnreadableSource(f"The record {path} cannot be read ({type(error).__name__}).") from None
     fields = cast("dict[str, object]", body) if isinstance(body, dict) else {}

@@ -24,17 +24,23 @@ def main() -> None:
     requests = io.FileIO(0)
     request: dict[str, Any] = json.loads(_read(requests, int.from_bytes(_read(requests, HEAD))))
     _set_limits(request["memory"], request["seconds"])
-    data = [_read(requests, size) for size in request["sizes"]]
-    _end_with_parent()
-    found, content = _call(request, data)
-    # Beside this process the other one has the answer.
-    del data
+    found, content = _read_and_call(requests, request)
     head = json.dumps(found).encode()
     for part in (len(head).to_bytes(HEAD), head, content):
         answers.write(part)
     answers.flush()
     # Without the end of the interpreter, which waits for the thread.
     os._exit(0)
+
+
+def _read_and_call(requests: io.FileIO, request: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
+    """What `_call` gives; the data that it was called with is not held any longer."""
+    try:
+        data = [_read(requests, size) for size in request["sizes"]]
+    except MemoryError:
+        return {"error": "memory"}, b""
+    _end_with_parent()
+    return _call(request, data)
 
 
 def _call(request: dict[str, Any], data: list[bytes]) -> tuple[dict[str, Any], bytes]:

@@ -16,6 +16,7 @@ from .. import __version__
 from ..errors import GptImageError
 from ..parameters.size_names import names_text
 from ..redaction.printable import printable_line, printable_path
+from .batch import batch
 from .doctor import doctor
 from .export import export
 from .install import install
@@ -26,6 +27,7 @@ from .studio import studio
 
 if TYPE_CHECKING:
     from ..jobs.report import Report
+    from ..library.viewer import AnswerSheet
     from ..parameters.models import PaidRequest
     from ..service.images import ImageService
 
@@ -77,6 +79,7 @@ commands.add_command(doctor)
 commands.add_command(library)
 commands.add_command(export)
 commands.add_command(studio)
+commands.add_command(batch)
 
 
 def _options(command: Callable[..., None]) -> Callable[..., None]:
@@ -216,18 +219,19 @@ def _run(request: "PaidRequest", *, as_json: bool, sandbox: bool) -> None:
     settings = read_settings(sandbox=sandbox).model_copy(update={"inline": "none"})
     log_to_stderr(settings)
 
-    async def work() -> "Report":
+    async def work() -> "tuple[Report, AnswerSheet | None]":
         async with open_user_service(settings) as service:
             whole = await service.complete(request)
             await _confirm(service, whole)
-            return await wait_for_report(service, service.start(whole, client=COMMAND_LINE))
+            report = await wait_for_report(service, service.start(whole, client=COMMAND_LINE))
+            return report, await service.answer_sheet(report, {})
 
     print_notes(f"Note: {note}" for note in request.notes)
-    report = anyio.run(work)
+    report, sheet = anyio.run(work)
     paths = [str(image.path) for image in report.wanted]
     try:
         if as_json:
-            print_json(report.as_dict())
+            print_json(report.as_dict() | (sheet.as_dict() if sheet else {}))
         else:
             # Scripts read the path as it is.
             for path in paths:
@@ -238,7 +242,8 @@ def _run(request: "PaidRequest", *, as_json: bool, sandbox: bool) -> None:
             f"Made, paid for and saved, but stdout cannot be written ({error.strerror}): {', '.join(paths)}"
         ) from None
     if not as_json:
-        print_notes(line for line in report.text().split("\n") if line not in paths)
+        text = report.text(shown=sheet.text if sheet else "")
+        print_notes(line for line in text.split("\n") if line not in paths)
 
 
 async def _confirm(service: "ImageService", request: "PaidRequest") -> None:

@@ -13,7 +13,7 @@ from threading import Lock
 from typing import Final
 
 from ..errors import NotConfigured, shown
-from ..paths.safe_open import open_no_follow
+from ..paths.safe_open import open_regular
 
 FILE_VARIABLE: Final = "OPENAI_API_KEY_FILE"
 KEYRING_VARIABLE: Final = "GPT_IMAGE_2_KEYRING"
@@ -65,9 +65,9 @@ def read_key_file(name: str) -> str:
     path = Path(name).expanduser()
     what = f"{FILE_VARIABLE} names {shown(str(path))}"
     try:
-        with os.fdopen(open_no_follow(path.resolve(), os.O_RDONLY), "rb") as file:
+        with open_regular(path.resolve()) as file:
             status = os.fstat(file.fileno())
-            content = file.read(MAX_FILE_BYTES + 1) if stat.S_ISREG(status.st_mode) else b""
+            content = file.read(MAX_FILE_BYTES + 1)
     except OSError as error:
         raise NotConfigured(f"{what}, which cannot be read ({error.strerror}). Correct the path or the file.") from None
     # As ssh does with private keys: a file of another owner is the other's business, such as the system's.

@@ -49,7 +49,6 @@ def deliver(request: PaidRequest, source: SavedImage, data: bytes) -> Delivered:
         found = derive_in_child(
             "delivery_task:deliver",
             data,
-            pixels=facts.width * facts.height + edges[0] * edges[1],
             size=list(edges),
             kind=request.output_format,
             quality=request.output_compression or None,

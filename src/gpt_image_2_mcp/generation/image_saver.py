@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import BadAnswer, BadRequest, GptImageError, shown
 from ..images import EXTENSION, SHOWN, WITH_ARTICLE, Facts, sniff
+from ..images.blank import blank_text
 from ..images.formats import name_format
 from ..images.headers import facts
 from ..images.preview import Preview, check_pixels, make_preview, share_of
@@ -26,6 +27,7 @@ from ..storage.local_folder import (
     RAW_SUFFIX,
     Name,
     SavedImage,
+    has_bytes,
     last_resort,
     save_beside,
     save_image,
@@ -50,6 +52,8 @@ class SaveTarget:
     folders: tuple[Path, ...]
     sandbox_folders: Mapping[Path, Path]
     policy: WritePolicy
+    known: tuple[Path, ...] = ()
+    """Files in which a process that was killed may have saved the pictures: one with the same bytes is taken."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +135,19 @@ class ImageSaver:
         ]
         behind = [image for stage in stages for image in stage[1:]]
         return [*(stage[0] for stage in stages), *behind, *(self._saved[number] for number in sorted(self._second))]
+
+    @property
+    def has_composite(self) -> bool:
+        """Whether a composite was made of a picture."""
+        return bool(self._exact)
+
+    @property
+    def readable(self) -> list[tuple[SavedImage, bytes]]:
+        """What the person gets of each picture of a known format, with its bytes, until `decode` has come."""
+        return [
+            self._delivered.get(number) or self._exact.get(number) or (self._saved[number], data)
+            for number, data in self._to_decode
+        ]
 
     @property
     def has_both(self) -> bool:
@@ -254,6 +271,7 @@ class ImageSaver:
         """
         for number, data in self._to_decode:
             image = self._saved[number]
+            self.warnings += filter(None, [blank_text(data, image.facts, name=image.path.name)])
             derived = self._delivered.get(number) or self._exact.get(number)
             if derived:
                 # Its picture was decoded for this one, which is shown in its place.
@@ -327,6 +345,9 @@ class ImageSaver:
         folders = target.folders
         if result.sandbox:
             folders = tuple(target.sandbox_folders.get(folder, folder) for folder in folders)
+        if found := next((path for path in target.known if has_bytes(path, data)), None):
+            content.prepare()
+            return _PictureFile(number, found, content)
         with self._in_flight:
             path, elsewhere = save_image(
                 data,

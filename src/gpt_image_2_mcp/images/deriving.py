@@ -1,21 +1,20 @@
-"""Makes files from pictures in a child process, with the memory that their sizes take."""
+"""Makes files from pictures in a child process: one at a time, as every large decoding."""
 
 from typing import Any, Final
 
 from ..child_process import ChildResult, run_in_child
 from ..malloc import trim
 from .memory import DECODING, SMALL_AT_ONCE
+from .written_formats import MAX_FILE_BYTES, MAX_MEMORY
 
-MAX_FILE_BYTES: Final = 160_000_000
-"""The most bytes of a derived file: a PNG of 100 megapixels can have more, and a JPEG of them has 50 million."""
 SECONDS: Final = 180
-_BASE: Final = 96 << 20
-_BYTES_A_PIXEL: Final = 20
-"""The most that decoding, scaling and encoding take (measured with Pillow 13, 2026-11): 16 for RGBA as WebP."""
+"""Seconds of a processor: the slowest file, a WebP of 100 megapixels, takes 60."""
+MAX_ANSWER: Final = MAX_FILE_BYTES + 20_000_000
+"""Bytes of a file, or of all files of an icon set, and their thumbnails."""
 
 
-def derive_in_child(function: str, *data: bytes, pixels: int, **arguments: Any) -> ChildResult:
-    """Call "module:name" of this folder; `pixels` are those of the picture and of what is made of it. Blocks.
+def derive_in_child(function: str, *data: bytes, **arguments: Any) -> ChildResult:
+    """Call "module:name" of this folder, with at most `MAX_MEMORY` bytes of memory. Blocks.
 
     Raises:
         ValueError: the function raised one.
@@ -27,8 +26,8 @@ def derive_in_child(function: str, *data: bytes, pixels: int, **arguments: Any) 
         return run_in_child(
             f"{__package__}.{function}",
             *data,
-            memory=_BASE + pixels * _BYTES_A_PIXEL,
+            memory=MAX_MEMORY,
             seconds=SECONDS,
-            max_data=MAX_FILE_BYTES,
+            max_data=MAX_ANSWER,
             **arguments,
         )

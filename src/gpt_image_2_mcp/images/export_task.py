@@ -3,14 +3,14 @@
 import io
 from typing import TYPE_CHECKING, Any, cast
 
-from ..parameters.size_plan import MAX_SCALE
 from .attention import look_at
 from .decode import open_plain
+from .export_sizes import Edges, box_of, edges_of
 from .fitting import Fitted, cover, pad, stretch
 from .icon_lists import ICO_EDGES, icons_of, lists_of
 from .normalize import on_plain_ground
 from .thumbnail import EDGE
-from .written_formats import Written, WrittenFormat, write_picture
+from .written_formats import Written, WrittenFormat, check_memory, write_picture
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -27,13 +27,14 @@ def export(data: bytes, *, target: dict[str, Any], kind: str, fit: str, xmp: str
     image = open_plain(data)
     for step in target["steps"]:
         image = _stepped(image, step)
+    edges = edges_of(image.size, target, fit=fit)
+    check_memory(image, edges, cast("WrittenFormat", kind))
     parts: list[tuple[dict[str, Any], bytes]] = []
     if target["icon_set"]:
-        parts = list(_icons(image, target["icon_set"], fit))
+        parts = list(_icons(image, edges, target["icon_set"], fit))
     else:
-        fitted = _fitted(image, _edges(image, target), fit)
-        if fitted.scale > MAX_SCALE:
-            raise ValueError(f"would be scaled up {fitted.scale:.1f} times, and {MAX_SCALE} times is the limit")
+        fitted = _fitted(image, edges, fit)
+        del image
         written = write_picture(
             fitted.image, cast("WrittenFormat", kind), limit=target["limit"], dpi=target["dpi"], xmp=xmp
         )
@@ -50,17 +51,6 @@ def _part(path: str, image: "Image.Image", data: bytes, facts: dict[str, Any]) -
     small.save(thumbnail, "PNG")
     head = {"path": path, "width": image.width, "height": image.height, "bytes": len(data)}
     return {**head, "thumbnail": len(thumbnail.getvalue()), **facts}, data + thumbnail.getvalue()
-
-
-def _edges(image: "Image.Image", target: dict[str, Any]) -> tuple[int, int]:
-    """The size of what is made: that of the target, or the largest of its ratio that the picture has."""
-    if target["size"]:
-        return target["size"][0], target["size"][1]
-    if target["ratio"]:
-        ratio = target["ratio"][0] / target["ratio"][1]
-        width = min(image.width, round(image.height * ratio))
-        return max(width, 1), max(min(image.height, round(width / ratio)), 1)
-    return image.size
 
 
 def _fitted(image: "Image.Image", edges: tuple[int, int], fit: str) -> Fitted:
@@ -80,20 +70,8 @@ def _stepped(image: "Image.Image", step: list[Any]) -> "Image.Image":
     from PIL import Image as Pillow
 
     match step:
-        case ["crop", left, top, right, bottom, frame]:
-            across, down = frame or image.size
-            box = (
-                round(left / across * image.width),
-                round(top / down * image.height),
-                round(right / across * image.width),
-                round(bottom / down * image.height),
-            )
-            if box[2] > image.width or box[3] > image.height or box[0] >= box[2] or box[1] >= box[3]:
-                raise ValueError(
-                    f"has {image.width}x{image.height} pixels, and the crop {left:g},{top:g},{right:g},{bottom:g} of"
-                    f" {across}x{down} lies outside of it"
-                )
-            return image.crop(box)
+        case ["crop", *_]:
+            return image.crop(box_of(step, image.size))
         case ["rotate", degrees]:
             # Pillow turns to the left.
             turns = {90: Pillow.Transpose.ROTATE_270, 180: Pillow.Transpose.ROTATE_180, 270: Pillow.Transpose.ROTATE_90}
@@ -103,13 +81,8 @@ def _stepped(image: "Image.Image", step: list[Any]) -> "Image.Image":
             return image.transpose(Pillow.Transpose.FLIP_TOP_BOTTOM if is_down else Pillow.Transpose.FLIP_LEFT_RIGHT)
 
 
-def _icons(image: "Image.Image", icon_set: str, fit: str) -> "list[tuple[dict[str, Any], bytes]]":
-    largest = max(icon.edge for icon in icons_of(icon_set))
-    fitted = _fitted(image, (largest, largest), fit)
-    if fitted.scale > MAX_SCALE:
-        raise ValueError(
-            f"is too small: its icons would be scaled up {fitted.scale:.1f} times, and {MAX_SCALE} times is the limit"
-        )
+def _icons(image: "Image.Image", edges: Edges, icon_set: str, fit: str) -> "list[tuple[dict[str, Any], bytes]]":
+    fitted = _fitted(image, edges, fit)
     opaque, note = fitted.image, ""
     if opaque.mode == "RGBA":
         opaque, ground = on_plain_ground(fitted.image)

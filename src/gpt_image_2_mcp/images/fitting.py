@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 Fit = Literal["smart", "centre", "pad", "stretch"]
 Edges = tuple[int, int]
+Box = tuple[float, float, float, float]
+"""Left, upper, right and lower edge, in pixels."""
 
 _EVEN_BORDER = 12
 """The mean difference, in levels, up to which the border of a picture counts as one colour."""
@@ -36,14 +38,13 @@ class Fitted:
         return {"source": list(self.source), "scale": round(self.scale, 4), "cut": round(self.cut, 4)}
 
 
-def cover(image: "Image.Image", size: Edges, at: tuple[float, float] = (0.5, 0.5)) -> Fitted:
-    """Fill `size`, and cut off what is over; `at` is the point, in shares of the edges, that stays in the middle.
+def covered_part(source: Edges, size: Edges, at: tuple[float, float] = (0.5, 0.5)) -> tuple[float, Box]:
+    """By what a picture of the size `source` is scaled so that it fills `size`, and which part of it stays.
 
-    What is at most `MAX_CROP` too large is cropped and not resampled; so is a band of a picture that is as long as it.
+    The part is left, upper, right and lower edge in pixels of the picture, whole ones where the scale is 1. For `at`
+    see `cover`.
     """
-    from PIL import Image as Pillow
-
-    source, (width, height) = image.size, size
+    width, height = size
     scale = max(width / source[0], height / source[1])
     is_close = all(asked <= edge <= asked * (1 + MAX_CROP) for edge, asked in zip(source, size, strict=True))
     if is_close or (is_band(width, height) and 1 - MAX_CROP <= scale <= 1):
@@ -53,11 +54,25 @@ def cover(image: "Image.Image", size: Edges, at: tuple[float, float] = (0.5, 0.5
         min(max(edge * middle - length / 2, 0), edge - length)
         for edge, middle, length in zip(source, at, part, strict=True)
     )
-    cut = 1 - min(part[0] * part[1] / (source[0] * source[1]), 1)
     if scale == 1:
-        corner = round(left), round(top)
-        return Fitted(image.crop((*corner, corner[0] + width, corner[1] + height)), source, 1.0, cut)
-    box = (max(left, 0), max(top, 0), min(left + part[0], source[0]), min(top + part[1], source[1]))
+        left, top = round(left), round(top)
+        return 1.0, (left, top, left + width, top + height)
+    return scale, (max(left, 0), max(top, 0), min(left + part[0], source[0]), min(top + part[1], source[1]))
+
+
+def cover(image: "Image.Image", size: Edges, at: tuple[float, float] = (0.5, 0.5)) -> Fitted:
+    """Fill `size`, and cut off what is over; `at` is the point, in shares of the edges, that stays in the middle.
+
+    What is at most `MAX_CROP` too large is cropped and not resampled; so is a band of a picture that is as long as it.
+    """
+    from PIL import Image as Pillow
+
+    source, (width, height) = image.size, size
+    scale, box = covered_part(source, size, at)
+    cut = 1 - min(width / scale * height / scale / (source[0] * source[1]), 1)
+    if scale == 1:
+        whole = round(box[0]), round(box[1]), round(box[2]), round(box[3])
+        return Fitted(image.crop(whole), source, 1.0, cut)
     return Fitted(image.resize(size, Pillow.Resampling.LANCZOS, box=box), source, scale, cut)
 
 

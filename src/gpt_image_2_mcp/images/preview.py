@@ -126,20 +126,27 @@ def unscaled_preview(data: bytes, facts: Facts) -> Preview:
     return Preview(_base64(data), MIME[facts.format])
 
 
-def pointing_text(preview: Preview, size: tuple[int, int]) -> str:
-    """At which size a picture of `size` (width, height) is shown, and how a mask names what is seen there."""
+def pointing_text(*previews: Preview) -> str:
+    """At which size pictures are shown, and how a mask names what is seen there; to stand behind "is" or "are"."""
     import pybase64
 
-    seen = facts(pybase64.b64decode(preview.base64))
-    if (seen.width, seen.height) == size:
-        return "shown at its own size. To point at a part in `mask`: `box LEFT,TOP WIDTHxHEIGHT`."
-    frame = f"{seen.width}x{seen.height}"
-    return f"shown at {frame}. To point at a part in `mask`: `box LEFT,TOP WIDTHxHEIGHT of {frame}`."
+    seen = [facts(pybase64.b64decode(preview.base64)) for preview in previews]
+    sizes = list(dict.fromkeys(f"{each.width}x{each.height}" for each in seen))
+    said = f"shown at {', '.join(sizes)}"
+    if max(max(each.width, each.height) for each in seen) > STEPS[0][0]:
+        # Whole files: what a client shrinks them to is not known here.
+        return (
+            f"{said}, which your client may shrink. To point at a part in `mask`: `box LEFT,TOP WIDTHxHEIGHT of 1000`,"
+            " in numbers from 0 to 1000 along both edges."
+        )
+    if len(sizes) > 1:
+        return f"{said}, in this order. To point at a part of one in `mask`: `box LEFT,TOP WIDTHxHEIGHT of` its size."
+    return f"{said}. To point at a part in `mask`: `box LEFT,TOP WIDTHxHEIGHT of {sizes[0]}`."
 
 
 def share_of(count: int) -> int:
-    """Bytes that each of `count` pictures may have in one answer."""
-    return MAX_PICTURE_BYTES // max(count, 1)
+    """Bytes that each of `count` pictures may have in one answer; the sheet of several has as many."""
+    return MAX_PICTURE_BYTES // (count + 1 if count > 1 else 1)
 
 
 def check_decodes(data: bytes, facts: Facts) -> None:

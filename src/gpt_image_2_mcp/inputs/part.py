@@ -4,7 +4,6 @@ A part is drawn at the picture's own resolution, also of a picture that is large
 says which; `cut_part` makes the bytes of it.
 """
 
-import hashlib
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -14,8 +13,8 @@ from ..errors import BadRequest, ChildFailed
 from ..images.memory import decode_in_child
 from ..masks.mask import mask_from_words
 from ..parameters.extension import Edges
-from ..parameters.size_plan import EDGE_STEP, MAX_RATIO, MIN_PIXELS, is_allowed_size, nearest_size
-from ..parameters.sizes import parse_edges
+from ..parameters.size_plan import EDGE_STEP, MAX_RATIO, MIN_PIXELS, is_allowed_size, is_band, nearest_size, plan_size
+from ..parameters.sizes import made_size, parse_edges
 from .mask import drawn_mask
 from .reader import Inputs
 from .sources import InputImage
@@ -32,6 +31,8 @@ MOST_OF_PICTURE: Final = 0.6
 """The largest share of a picture that is cut out of it: where more is needed, the model sees all of it."""
 MAX_STRETCH: Final = 0.015
 """How much the shape of the size that the model draws may differ from that of the part, as a share."""
+_TRIES: Final = 20
+"""How many lengths of a part are tried in each direction."""
 MAX_NEW: Final = 0.75
 """The largest share of a canvas that is new: by less of the old part it is not known how the model moved it."""
 
@@ -60,9 +61,11 @@ class Part:
             return None
         (width, height), (wide, high) = self.canvas, self.sent_size
         drawn = "" if self.size in {None, self.sent_size} else ", drawn at {}x{}".format(*(self.size or ()))
+        # It draws nothing that is as long as all of a band.
+        more = "" if is_band(width, height) else " To have it see all of the picture, give a `size` of its shape."
         return (
             f"The model saw only the part round what changes, {wide}x{high} at {self.box[0]},{self.box[1]} of"
-            f" {width}x{height}{drawn}. To have it see all of the picture, give a `size`."
+            f" {width}x{height}{drawn}.{more}"
         )
 
 
@@ -70,17 +73,39 @@ def plan_part(inputs: Inputs, size: str, extend: Edges | None = None) -> Part | 
     """What to send for an exact edit of a request with this `size`; None for the inputs as they are.
 
     Raises:
-        BadRequest: the picture cannot be extended so far, or `size` has another shape than its canvas.
+        BadRequest: the picture cannot be extended so far; or `size`, or what the model draws, has another shape, so
+            that nothing could be kept.
 
     """
     first, mask = inputs.images[0], inputs.mask
     picture = (first.width, first.height)
     if extend is not None:
         return _extended(picture, extend, size)
-    if mask is None or mask.marked is None or size != "auto":
-        return None
-    found = find_window(picture, mask.marked)
-    return None if found is None else replace(found, canvas=picture)
+    asked, made = parse_edges(size), parse_edges(made_size(size))
+    if asked is not None and made is not None:
+        if _stretch(made, picture) <= MAX_STRETCH:
+            return None
+        if _stretch(asked, picture) > MAX_STRETCH:
+            raise BadRequest(
+                f"`size` {size} has another shape than image 1, {first.width}x{first.height}, so nothing could be kept"
+                " to the pixel. Leave out `size`, and bring the result to that size with export_image; or set `keep` to"
+                " 'off'."
+            )
+    found = find_window(picture, mask.marked) if mask is not None and mask.marked is not None else None
+    if found is None and is_band(*picture) and _stretch(_drawn(picture), picture) > MAX_STRETCH:
+        raise BadRequest(_too_long_text(picture, has_mask=mask is not None))
+    return found
+
+
+def _too_long_text(picture: Size, *, has_mask: bool) -> str:
+    """Why nothing of a picture beyond 3:1 could be kept, and the way out."""
+    most = MAX_RATIO * min(picture)
+    edge = "wide" if picture[0] > picture[1] else "high"
+    return (
+        f"Image 1 is {picture[0]}x{picture[1]}, and the model draws no picture that is more than {MAX_RATIO} times as"
+        f" long as wide, so nothing could be kept to the pixel. Give a {'smaller ' if has_mask else ''}`mask`: of a"
+        f" part at most {most} pixels {edge}, that part alone is drawn. Or set `keep` to 'off'."
+    )
 
 
 def _extended(picture: Size, added: Edges, size: str) -> Part:
@@ -102,7 +127,7 @@ def _extended(picture: Size, added: Edges, size: str) -> Part:
     window = find_window(canvas, added.new_in(canvas))
     if window is not None:
         return replace(window, added=added)
-    drawn = canvas if is_allowed_size(*canvas) else nearest_size(*canvas)
+    drawn = _drawn(canvas)
     if _stretch(drawn, canvas) > MAX_STRETCH:
         raise BadRequest(
             f"`extend` would make a canvas of {width}x{height}, and the model draws none that is more than {MAX_RATIO}"
@@ -117,24 +142,47 @@ def find_window(picture: Size, change: Box) -> Part | None:
     edges = [change[2] - change[0], change[3] - change[1]]
     wide, high = (edge + 2 * max(MIN_CONTEXT, CONTEXT * edge) for edge in edges)
     wide, high = min(max(wide, high / MAX_RATIO), width), min(max(high, wide / MAX_RATIO), height)
+    # Of a picture that is longer than any that the model draws, less is sent round the mask.
+    wide, high = min(wide, max(edges[0], MAX_RATIO * high)), min(high, max(edges[1], MAX_RATIO * wide))
     few = MIN_PIXELS / (wide * high)
     if few > 1:
         wide, high = wide * math.sqrt(few), high * math.sqrt(few)
-        if wide > width:
-            wide, high = width, MIN_PIXELS / width
+        if wide > width and not (high > height and height < width):
+            wide, high = width, min(MIN_PIXELS / width, MAX_RATIO * width)
         elif high > height:
-            wide, high = MIN_PIXELS / height, height
+            wide, high = min(MIN_PIXELS / height, MAX_RATIO * height), height
     part = (_in_steps(wide, width), _in_steps(high, height))
-    if part[0] > width or part[1] > height or part[0] * part[1] > MOST_OF_PICTURE * width * height:
+    if is_band(*picture):
+        part = _of_band(picture, (min(part[0], width), min(part[1], height)), edges)
+    elif part[0] > width or part[1] > height or part[0] * part[1] > MOST_OF_PICTURE * width * height:
         return None
-    size = part if is_allowed_size(*part) else nearest_size(*part)
-    if _stretch(size, part) > MAX_STRETCH:
+    size = _drawn(part)
+    if _stretch(size, part) > MAX_STRETCH or part[0] < edges[0] or part[1] < edges[1]:
         return None
     left, upper = (
         max(0, min(round((change[axis] + change[axis + 2] - part[axis]) / 2), picture[axis] - part[axis]))
         for axis in (0, 1)
     )
     return Part(picture, box=(left, upper, left + part[0], upper + part[1]), size=size)
+
+
+def _of_band(picture: Size, part: Size, least: Sequence[int]) -> Size:
+    """A part, of about this size, of a picture that is too long for the model, in a shape that the model draws."""
+    axis = 0 if picture[0] > picture[1] else 1
+    longer = range(part[axis], picture[axis] + 1, 4)
+    for edge in (*longer[:_TRIES], *range(part[axis], least[axis] - 1, -4)[:_TRIES]):
+        tried = (edge, part[1]) if axis == 0 else (part[0], edge)
+        if _stretch(_drawn(tried), tried) <= MAX_STRETCH:
+            return tried
+    return part
+
+
+def _drawn(part: Size) -> Size:
+    """The size at which the model draws a part."""
+    if is_allowed_size(*part):
+        return part
+    near = nearest_size(*part)
+    return near if _stretch(near, part) <= MAX_STRETCH else plan_size(*part)
 
 
 def _in_steps(edge: float, most: int) -> int:
@@ -162,9 +210,9 @@ def cut_part(inputs: Inputs, part: Part) -> Inputs:
     added = None if part.added is None else list(part.added)
     try:
         if part.box is not None or added is not None:
-            first = _with_bytes(first, decode_in_child("part", first.data, box=box, added=added).data, box)
+            first = first.with_png(decode_in_child("part", first.data, box=box, added=added).data, part.sent_size)
         if mask is not None and part.box is not None:
-            mask = _with_bytes(mask, decode_in_child("part", mask.data, box=box, added=None).data, box)
+            mask = mask.with_png(decode_in_child("part", mask.data, box=box, added=None).data, part.sent_size)
     except (ChildFailed, ValueError) as error:
         raise BadRequest(f"The part of the picture that is to change cannot be cut out: {error}") from None
     return Inputs([first, *others], mask)
@@ -176,16 +224,3 @@ def _mask_of_new(part: Part) -> InputImage:
     left, upper, right, lower = part.added.inside(part.canvas)
     mask = mask_from_words(f"everything but box {left},{upper} {right - left}x{lower - upper}", part.canvas)
     return drawn_mask(mask, source="the new part", change=None)
-
-
-def _with_bytes(image: InputImage, data: bytes, box: Sequence[int]) -> InputImage:
-    digest = hashlib.sha256(data).hexdigest()
-    return replace(
-        image,
-        data=data,
-        format="png",
-        width=box[2] - box[0],
-        height=box[3] - box[1],
-        sha256=digest,
-        name=f"image-{digest[:8]}.png",
-    )

@@ -12,20 +12,23 @@ import anyio
 
 from ..catalogue.picture_record import Origin, Picture
 from ..catalogue.session import ORIGINALS, Session
-from ..errors import GptImageError, SessionError, UnreadableSource, shown
+from ..errors import BadRequest, GptImageError, SessionError, UnreadableSource, shown
 from ..images.validate import Prepare, validate
-from ..masks.found import Locator, Place, Wanted, choose, found_note, parse_find
+from ..masks.found import Locator, Place, Wanted, choose, found_note, parse_find, suggest_find
 from ..paths.read_policy import PrivateFile
 from ..paths.safe_open import exists
 from ..persistence.unit_of_work import UnitOfWork
 from ..storage.time_limit import is_dead, run_in_time_async
 from . import InputImage, Sources
 from .local_file import NoSuchFile
-from .mask import mask_in_words, mask_preparer
+from .mask import laid_on, mask_in_words, mask_preparer, names_made
 from .moved_file import MAX_ENTRIES, find_moved
 from .references import References
 
 ItemT = TypeVar("ItemT")
+
+_NAMES_THING = re.compile(r"[\w' ,-]*[^\W\d]{2}[\w' ,-]*")
+"""What may name a thing in the picture, and no file: it has letters, and no slash or dot."""
 
 MAX_ROWS = 2_000
 """The newest pictures of the catalogue in whose folders a file that was moved is looked for."""
@@ -37,6 +40,8 @@ class Inputs:
 
     images: Sequence[InputImage] = ()
     mask: InputImage | None = None
+    delivered: str | None = None
+    """Of a session's turn: the size in which the person was shown the first picture, if it was made in another."""
 
     @property
     def all(self) -> Sequence[InputImage]:
@@ -91,29 +96,57 @@ class InputReader:
         return Inputs(images, await self.mask(mask, images[0], searches=searches) if mask else None)
 
     async def read_turn(
-        self, session: Session, number: int, references: Sequence[str], mask: str | None, *, searches: bool = True
+        self,
+        session: Session,
+        number: int,
+        references: Sequence[str],
+        mask: str | None,
+        *,
+        extends: bool = False,
+        searches: bool = True,
     ) -> Inputs:
         """Read what the next turn of a session is made from: the picture of turn `number`, and those of `references`.
+
+        A mask is of the picture as it was delivered. So is the canvas where the turn `extends` it, which is made from
+        the delivered picture then.
 
         Raises:
             SessionError: a picture of the session is gone or was changed.
             GptImageError: as in `read`.
 
         """
+        delivered = None
         if number == ORIGINALS:
             images = await _read_all(self._original, session.originals)
         else:
             turn = session.turn(number)
             assert turn is not None, "`Session.parent_for` has checked that the turn exists"
-            try:
-                images = [await self.read_saved(turn.picture)]
-            except GptImageError as error:
-                raise SessionError(
-                    f"{error} It was turn {number} of session {session.id}, which the next turn builds on. Put it back,"
-                    " or start anew with start_edit_session from another picture."
-                ) from None
+            delivered = await self.delivered(turn.picture)
+            source = delivered if delivered and extends else turn.picture
+            images = [await self._of_turn(source, number, session)]
         images += await _read_all(self._image, references)
-        return Inputs(images, await self.mask(mask, images[0], searches=searches) if mask else None)
+        if delivered is None or extends:
+            return Inputs(images, await self.mask(mask, images[0], searches=searches) if mask else None)
+        drawn = None
+        if mask:
+            seen, size = await self._of_turn(delivered, number, session), (images[0].width, images[0].height)
+            is_of_made = names_made(mask, (seen.width, seen.height), size)
+            drawn = await self.mask(mask, images[0] if is_of_made else seen, searches=searches, made=size)
+            drawn = await anyio.to_thread.run_sync(laid_on, drawn, size)
+        return Inputs(images, drawn, delivered.record.asked_size)
+
+    async def delivered(self, picture: Picture) -> Picture | None:
+        """What the person was shown in place of a picture that was made in another size; None if it was the picture."""
+        return await self._references.writer.read(lambda unit: unit.pictures.delivered_of(picture))
+
+    async def _of_turn(self, picture: Picture, number: int, session: Session) -> InputImage:
+        try:
+            return await self.read_saved(picture)
+        except GptImageError as error:
+            raise SessionError(
+                f"{error} It was turn {number} of session {session.id}, which the next turn builds on. Put it back,"
+                " or start anew with start_edit_session from another picture."
+            ) from None
 
     async def read_saved(self, picture: Picture, *, prepare: Prepare = validate) -> InputImage:
         """Read a picture of the catalogue; see `Sources.image`.
@@ -212,8 +245,12 @@ class InputReader:
                 raise _neither_error(reference, error) from None
             return await self.locate(picture)
 
-    async def mask(self, text: str, first: InputImage, *, searches: bool = True) -> InputImage:
+    async def mask(
+        self, text: str, first: InputImage, *, searches: bool = True, made: tuple[int, int] | None = None
+    ) -> InputImage:
         """The mask that an argument describes or names, for the first picture.
+
+        If that is the delivered one of a picture of the size `made`, a mask that is a picture may be of either.
 
         What `find` names is looked for, which costs a little. Without `searches` nothing is sent, and the middle of the
         picture stands in for it.
@@ -234,8 +271,17 @@ class InputReader:
         drawn = await anyio.to_thread.run_sync(mask_in_words, text, first)
         if drawn is not None:
             return drawn
-        prepare = mask_preparer(size)
-        found = await self.find(text, prepare=prepare)
+        prepare = mask_preparer(size, made)
+        try:
+            found = await self.find(text, prepare=prepare)
+        except NoSuchFile:
+            if not _NAMES_THING.fullmatch(text):
+                raise
+            raise BadRequest(
+                f"The mask {shown(text)} is neither a shape nor a picture. To have a model look for it, for about a"
+                f" cent: `{suggest_find(text)}`. Or look at the picture with show_image, free, and give a shape, such"
+                " as `box 120,40 300x200 of 1024x683`."
+            ) from None
         return found if isinstance(found, InputImage) else await self.read_saved(found, prepare=prepare)
 
     async def find_private(self, references: Sequence[str]) -> list[PrivateFile]:

@@ -17,7 +17,7 @@ from typing import Final
 
 from ..database.liveness import try_lock
 from ..errors import SetupError
-from ..paths.safe_open import is_regular, open_no_follow
+from ..paths.safe_open import open_no_follow, open_regular
 from ..storage.atomic_write import PART_SUFFIX, give_name, part_name, write_file
 
 MAX_BYTES: Final = 50_000_000
@@ -80,10 +80,8 @@ def read_config(path: Path) -> ConfigFile:
 def read_backup(path: Path) -> bytes | None:
     """What is in a copy of earlier contents; None if it is not such a copy as this program makes, or cannot be read."""
     try:
-        with os.fdopen(open_no_follow(path, os.O_RDONLY), "rb") as file:
-            if not is_regular(file) or os.fstat(file.fileno()).st_size > MAX_BYTES:
-                return None
-            return file.read()
+        with open_regular(path, most=MAX_BYTES) as file:
+            return file.read(MAX_BYTES)
     except OSError:
         return None
 

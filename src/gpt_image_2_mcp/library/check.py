@@ -11,7 +11,7 @@ from ..catalogue.sidecar import read_sidecar, sidecar_of
 from ..errors import GptImageError, UnreadableSource
 from ..paths.safe_open import exists, is_file
 from ..persistence.writer_thread import WriterThread
-from .export_record import is_export
+from .export_record import ExportRecords
 from .progress import Notes
 
 ROWS_AT_ONCE: Final = 500
@@ -70,21 +70,18 @@ def check_picture(picture: Picture, *, read: Callable[[Picture], bytes], result:
         result.unrecorded.append(Finding(path, picture.id, why))
 
 
-def find_unknown(
-    files: Iterable[Path], *, known: dict[str, Path], recorded_in: Sequence[Path], result: CheckResult
-) -> None:
+def find_unknown(files: Iterable[Path], *, known: dict[str, Path], exports: ExportRecords, result: CheckResult) -> None:
     """Add the files that are not in the catalogue to `result`. Blocks.
 
     `known` maps the ids of the catalogue to paths. A copy of a known picture is known, too, while its original exists;
-    and so is an export, whose name may begin with the id of its picture: its record is in the side folder of
-    one of the folders `recorded_in`.
+    and so is an export, whose name may begin with the id of its picture, by its record in `exports`.
     """
     for path in files:
         match = re.fullmatch(PICTURE_ID, path.stem)
         known_path = known.get(path.stem)
         if match and (known_path is None or (known_path != path and not is_file(known_path))):
             has_record = is_file(sidecar_of(path))
-            if not has_record and is_export(path, recorded_in):
+            if not has_record and exports.is_export(path):
                 continue
             result.unknown.append(Finding(path, path.stem, "" if has_record else "(no record)"))
 

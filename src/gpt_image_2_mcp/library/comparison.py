@@ -15,6 +15,8 @@ _TASK: Final = "gpt_image_2_mcp.pixels.compare:compare"
 _MOVED_PX: Final = 0.5
 _SCALED: Final = 0.002
 _HARDLY: Final = 0.0001
+_OTHER: Final = 0.9
+"""The share of a picture that is drawn differently from which on it is another picture."""
 
 
 def compare(pictures: Sequence[InputImage]) -> tuple[bytes, str]:
@@ -81,6 +83,9 @@ def _told(found: dict[str, Any], one: str, other: str, where: str) -> str:
         boxes = ", ".join(f"`box {x},{y} {width}x{height}`" for x, y, width, height in places)
         more = f" and {found['count'] - len(places)} more" if found["count"] > len(places) else ""
         said = f"{share:.1%} of the picture is drawn differently{where}: {boxes}{more} of {one}."
+    if share > _OTHER:
+        # How the one moved to the other is not known then.
+        return f"They show different things: {said}"
     dx, dy = found["shift_px"]
     if max(abs(dx), abs(dy)) >= _MOVED_PX or abs(found["scale"] - 1) >= _SCALED:
         said += f" All of it is moved by {dx:+.1f} px across and {dy:+.1f} px down, and scaled by {found['scale']:.3f}."

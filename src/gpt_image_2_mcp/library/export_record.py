@@ -1,75 +1,75 @@
 """The record of an exported file: which bytes were written where, and from which picture.
 
-It stands in the side folder of the output folder, named by the file's hash, so that nothing but the file itself is left
-in the folder of a project. By it a file that was not changed since may be replaced, and a picture that is shown by its
-path is known.
+By it a file that was not changed since may be replaced, and a picture that is shown by its path is known. The records
+are in the data folder, and not beside the files: what lies in a folder of pictures may come with a stranger's
+repository, and a record there would let a person's own file be replaced.
 """
 
 import hashlib
 import json
-import os
-from collections.abc import Iterable
+import re
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, cast
 
-from ..paths.policy import WritePolicy
-from ..paths.safe_open import is_regular, open_no_follow
-from ..storage.local_folder import SIDE_FOLDER, save_beside
+from ..paths.safe_open import open_regular
+from ..storage.atomic_write import write_file
 
 FORMAT: Final = "gpt-image-2-mcp/export"
-PREFIX: Final = "export-"
-"""How the names of these records begin; those of pictures are their ids."""
-_DIGITS: Final = 40
 _MAX_BYTES: Final = 100_000
+_SHA256: Final = re.compile(r"[0-9a-f]{64}")
 
 
-def record_name(sha256: str) -> str:
-    """The name of the record of a file with this hash."""
-    return f"{PREFIX}{sha256[:_DIGITS]}.json"
+class ExportRecords:
+    """The records of all files that this user has exported on this computer."""
 
+    def __init__(self, folder: Path | None) -> None:
+        """Keep them in `folder`, which is made when it is needed; None keeps them in memory."""
+        self.folder: Final = folder
+        self._in_memory: dict[str, dict[str, Any]] = {}
 
-def write_export_record(facts: dict[str, Any], *, folder: Path, policy: WritePolicy) -> None:
-    """Write the record of a file, whose `facts` have its `sha256`, into the side folder of `folder`. Blocks.
+    def write(self, facts: dict[str, Any]) -> None:
+        """Write the record of a file, whose `facts` have its `sha256`. Blocks; raises OSError."""
+        body = {"record": FORMAT, "version": 1, "made": datetime.now(UTC).isoformat(), **facts}
+        if self.folder is None:
+            self._in_memory.setdefault(facts["sha256"], body)
+            return
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        data = json.dumps(body, ensure_ascii=False, indent=1).encode("utf-8", "replace")
+        # A record that is there already says the same of the bytes.
+        with suppress(FileExistsError):
+            write_file([data], [_path(self.folder, facts["sha256"])])
 
-    Raises:
-        OSError: it cannot be written.
-        BadRequest: the folder leads to another place now.
-
-    """
-    body = {"record": FORMAT, "version": 1, "made": datetime.now(UTC).isoformat(), **facts}
-    data = json.dumps(body, ensure_ascii=False, indent=1).encode()
-    save_beside(data, record_name(facts["sha256"]), folder=folder, policy=policy)
-
-
-def find_export_record(sha256: str, folders: Iterable[Path]) -> dict[str, Any] | None:
-    """The record of a file with this hash in the side folders of `folders`; None if there is none. Blocks."""
-    for folder in folders:
+    def find(self, sha256: str) -> dict[str, Any] | None:
+        """The record of a file with this hash; None if there is none. Blocks."""
+        if self.folder is None or _SHA256.fullmatch(sha256) is None:
+            return self._in_memory.get(sha256)
         try:
-            path = folder / SIDE_FOLDER / record_name(sha256)
-            with os.fdopen(open_no_follow(path, os.O_RDONLY), "rb") as file:
-                body: object = json.loads(file.read(_MAX_BYTES)) if is_regular(file) else None
+            with open_regular(_path(self.folder, sha256)) as file:
+                body: object = json.loads(file.read(_MAX_BYTES))
         except (OSError, ValueError, RecursionError):
-            continue
-        if isinstance(body, dict):
-            found = cast("dict[str, Any]", body)
-            if (found.get("record"), found.get("sha256")) == (FORMAT, sha256):
-                return found
-    return None
+            return None
+        found = cast("dict[str, Any]", body) if isinstance(body, dict) else {}
+        return found if (found.get("record"), found.get("sha256")) == (FORMAT, sha256) else None
+
+    def is_export(self, path: Path) -> bool:
+        """Whether a file is as an export wrote it. Blocks."""
+        try:
+            with open_regular(path) as file:
+                sha256 = hashlib.sha256()
+                while part := file.read(1 << 20):
+                    sha256.update(part)
+        except OSError:
+            return False
+        return self.find(sha256.hexdigest()) is not None
+
+    def parent_of(self, sha256: str) -> str | None:
+        """The id of the picture from which a file with this hash was exported; None if it is not known. Blocks."""
+        parent: object = (self.find(sha256) or {}).get("parent")
+        picture_id = cast("dict[str, object]", parent).get("id") if isinstance(parent, dict) else None
+        return picture_id if isinstance(picture_id, str) else None
 
 
-def is_export(path: Path, folders: Iterable[Path]) -> bool:
-    """Whether a file is as an export wrote it, by the records in the side folders of `folders`. Blocks."""
-    try:
-        with os.fdopen(open_no_follow(path, os.O_RDONLY), "rb") as file:
-            sha256 = hashlib.file_digest(file, "sha256").hexdigest() if is_regular(file) else None
-    except OSError:
-        return False
-    return sha256 is not None and find_export_record(sha256, folders) is not None
-
-
-def parent_of(sha256: str, folders: Iterable[Path]) -> str | None:
-    """The id of the picture from which a file with this hash was exported; None if it is not known. Blocks."""
-    parent: object = (find_export_record(sha256, folders) or {}).get("parent")
-    picture_id = cast("dict[str, object]", parent).get("id") if isinstance(parent, dict) else None
-    return picture_id if isinstance(picture_id, str) else None
+def _path(folder: Path, sha256: str) -> Path:
+    return folder / f"{sha256}.json"

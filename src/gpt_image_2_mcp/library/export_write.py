@@ -3,25 +3,33 @@
 import hashlib
 import os
 from collections.abc import Iterable
+from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..errors import BadRequest, CannotSave
-from ..generation.output_dirs import OutputDirs
-from ..images.deriving import MAX_FILE_BYTES
-from ..paths.safe_open import is_regular, open_no_follow
+from ..images.written_formats import MAX_FILE_BYTES
+from ..paths.policy import WritePolicy
 from ..storage.local_folder import save_copy
-from ..storage.open_folder import open_resolved
-from .export_record import find_export_record, write_export_record
+from ..storage.open_folder import open_if_there, open_resolved
+from .export_record import ExportRecords
 from .progress import Notes
 
 
-class ExportWriter:
-    """Writes the files of one export."""
+class _Old(NamedTuple):
+    """A file that is there already, and its status when it was read."""
 
-    def __init__(self, output_dirs: OutputDirs, *, replaces: bool) -> None:
+    data: bytes
+    status: os.stat_result
+
+
+class ExportWriter:
+    """Writes the files of one export, into folders that `policy` has resolved."""
+
+    def __init__(self, policy: WritePolicy, exports: ExportRecords, *, replaces: bool) -> None:
         """`replaces` says that files of earlier exports may be replaced, if they were not changed since."""
-        self._output_dirs = output_dirs
+        self._policy = policy
+        self._exports = exports
         self._replaces = replaces
         self.notes = Notes()
         """Sentences about records that could not be written."""
@@ -30,7 +38,7 @@ class ExportWriter:
         """Check that files may be written under these paths, before anything is made. Blocks.
 
         Raises:
-            BadRequest: a file is there that may not be replaced.
+            BadRequest: a file is there that may not be replaced, or a folder leads to another place now.
 
         """
         for path in paths:
@@ -40,67 +48,72 @@ class ExportWriter:
         """Write a file and its record; gives what became of one that was there before. Blocks.
 
         Raises:
-            BadRequest: a file is there that may not be replaced.
+            BadRequest: a file is there that may not be replaced, or the folder leads to another place now.
             CannotSave: it cannot be written, or the old one cannot be moved to the trash.
 
         """
-        policy = self._output_dirs.policy
-        found = self._check_old(path, data)
-        if found == data:
+        old = self._check_old(path, data)
+        if old is not None and old.data == data:
             return "there already with the same bytes"
-        if found is not None:
-            self._to_trash(path)
-        if not save_copy(data, path, policy=policy):
+        if old is not None:
+            self._to_trash(path, old.status)
+        if not save_copy(data, path, policy=self._policy):
             raise BadRequest(f"{path} was made by another program meanwhile, and is not replaced.")
         try:
-            write_export_record(facts, folder=policy.resolve_writable(self._output_dirs.default()), policy=policy)
-        except (OSError, BadRequest) as error:
+            self._exports.write(facts)
+        except OSError as error:
             self.notes.add(f"The record of {path} could not be written, so `replace` will not replace it: {error}.")
-        return "" if found is None else "the old file is in the trash"
+        return "" if old is None else "the old file is in the trash"
 
-    def _check_old(self, path: Path, data: bytes | None) -> bytes | None:
-        """The bytes of the file that is there and may be replaced, or is `data` already; None if there is none."""
-        if not os.path.lexists(path):
+    def _check_old(self, path: Path, data: bytes | None) -> _Old | None:
+        """The file that is there and may be replaced, or has `data` already; None if nothing has that name."""
+        is_there, old = self._read(path)
+        if not is_there:
             return None
-        found = _read(path)
-        if data is not None and found == data:
-            return found
+        if old is not None and data is not None and old.data == data:
+            return old
+        is_ours = old is not None and self._exports.find(hashlib.sha256(old.data).hexdigest()) is not None
+        # With `data` None it may still turn out to be the same.
+        if is_ours and (self._replaces or data is None):
+            return old
         if not self._replaces:
-            # With `data` None it may still turn out to be the same.
-            if data is None and found is not None and self._is_ours(found):
-                return found
             raise BadRequest(
                 f"{path} is there already, and nothing is replaced. With `replace`, an unchanged file of an earlier"
                 " export is; or give another name or folder."
             )
-        if found is None or not self._is_ours(found):
-            raise BadRequest(
-                f"{path} is there already, and is no file that an export wrote, or was changed since: it stays. Give"
-                " another name, or move it away."
-            )
-        return found
+        raise BadRequest(
+            f"{path} is there already, and is no file that an export from this computer wrote, or was changed since: it"
+            " stays. Give another name, or move it away."
+        )
 
-    def _is_ours(self, data: bytes) -> bool:
-        return find_export_record(hashlib.sha256(data).hexdigest(), self._output_dirs.own()) is not None
+    def _read(self, path: Path) -> tuple[bool, _Old | None]:
+        """Whether anything has this name, and its bytes: None of a link, and of what is no file or larger than any."""
+        try:
+            with open_if_there(path.parent, self._policy) or nullcontext() as folder:
+                if folder is None or folder.stat(path.name) is None:
+                    return False, None
+                with folder.read(path.name, most=MAX_FILE_BYTES) as file:
+                    # It may grow meanwhile.
+                    return True, _Old(file.read(MAX_FILE_BYTES), os.fstat(file.fileno()))
+        except BadRequest as error:
+            raise BadRequest(f"{path} is not written: {error}") from None
+        except OSError:
+            return True, None
 
-    def _to_trash(self, path: Path) -> None:
+    def _to_trash(self, path: Path, status: os.stat_result) -> None:
+        """Move a file to the trash that has been read, and had this status then."""
         from send2trash import send2trash
 
         try:
-            # The folder may have become a link since it was resolved.
-            with open_resolved(path.parent, self._output_dirs.policy):
+            with open_resolved(path.parent, self._policy) as folder:
+                now = folder.stat(path.name)
+                if now is None or _identity(now) != _identity(status):
+                    raise BadRequest(f"{path} was changed by another program meanwhile, and is not replaced.")
                 send2trash(str(path))
-        except (OSError, BadRequest) as error:
+        except OSError as error:
             raise CannotSave(f"{path} cannot be moved to the trash ({error}), so it stays. Move it away.") from None
 
 
-def _read(path: Path) -> bytes | None:
-    """The bytes of a file; None if it is a link, no file, larger than any export, or cannot be read."""
-    try:
-        with os.fdopen(open_no_follow(path, os.O_RDONLY), "rb") as file:
-            if not is_regular(file) or os.fstat(file.fileno()).st_size > MAX_FILE_BYTES:
-                return None
-            # It may grow meanwhile.
-            return file.read(MAX_FILE_BYTES)
-    except OSError:
-        return None
+def _identity(status: os.stat_result) -> tuple[int, ...]:
+    """What differs in the status of another file, and of the same one once it was written to."""
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import anyio.to_thread
 
@@ -13,18 +13,24 @@ from ..catalogue.picture_record import Picture
 from ..errors import BadRequest, ChildFailed, GptImageError, UnreadableSource, shown
 from ..generation.output_dirs import OutputDirs
 from ..images import formats
+from ..images.decode import upright_facts
 from ..images.deriving import derive_in_child
+from ..images.export_sizes import edges_of, size_after
 from ..images.formats import SHOWN, sniff
 from ..images.headers import facts
 from ..images.icon_lists import icons_of, lists_of
 from ..images.provenance import MADE_BY_MODEL, PARTLY_BY_MODEL, xmp_of
 from ..images.validate import ValidatedImage, accepted_format, validate
+from ..images.written_formats import WrittenFormat, check_format
 from ..inputs import InputImage
 from ..inputs.reader import InputReader
 from ..parameters.models import ExportRequest
+from ..paths.denylist import fold_parts
+from ..paths.policy import WritePolicy
 from ..paths.prefix import safe_prefix
 from ..storage.time_limit import run_in_time
 from .contact_sheet import MAX_CELLS, Cell, draw_sheet
+from .export_record import ExportRecords
 from .export_write import ExportWriter
 from .library import Library
 from .sheet_files import keep_sheet
@@ -111,11 +117,20 @@ class _Plan:
 class Exporter:
     """Exports the pictures of one user; an `ImageService` has one."""
 
-    def __init__(self, library: Library, reader: InputReader, output_dirs: OutputDirs, *, cache: Path | None) -> None:
+    def __init__(
+        self,
+        library: Library,
+        reader: InputReader,
+        output_dirs: OutputDirs,
+        exports: ExportRecords,
+        *,
+        cache: Path | None,
+    ) -> None:
         """Read pictures with `reader`; `cache` is the folder for thumbnails, beside which sheets are kept."""
         self._library = library
         self._reader = reader
         self._output_dirs = output_dirs
+        self._exports = exports
         self._cache = cache
 
     async def export(self, request: ExportRequest) -> ExportOutcome:
@@ -128,7 +143,7 @@ class Exporter:
         """
         targets = read_targets(request.to)
         plans = await self._plans(request, targets)
-        writer = ExportWriter(self._output_dirs, replaces=request.replace)
+        writer = ExportWriter(self._output_dirs.policy, self._exports, replaces=request.replace)
         files: list[ExportedFile] = []
         failures: list[str] = []
         cells: list[Cell] = []
@@ -149,21 +164,24 @@ class Exporter:
     async def _plans(self, request: ExportRequest, targets: Sequence[Target]) -> list[_Plan]:
         sources = [await self._read(reference) for reference in request.image]
         plans: list[_Plan] = []
-        taken: dict[Path, str] = {}
+        taken: dict[tuple[str, ...], str] = {}
+        policy = self._output_dirs.policy
         for target in targets:
             name = "/".join(part for part in (request.output_dir, target.folder) if part) or None
             if target.folder.startswith(("/", "~")):
                 name = target.folder
             folder = await self._output_dirs.in_time(name, partial(self._output_dirs.prepare, name))
             for source in sources:
-                plan = _planned(source, target, folder)
+                plan = await self._output_dirs.in_time(name, partial(_planned, source, target, folder, policy))
                 for path in plan.paths.values():
-                    if path in taken:
+                    # Some systems take names for one that differ in upper and lower case only.
+                    key = fold_parts(path)
+                    if key in taken:
                         raise BadRequest(
-                            f"{shown(taken[path])} and {shown(target.text)} would both be {path.name}: give each a file"
+                            f"{shown(taken[key])} and {shown(target.text)} would both be {path.name}: give each a file"
                             " name of its own, or export one picture at a time."
                         )
-                    taken[path] = target.text
+                    taken[key] = target.text
                 plans.append(plan)
         return plans
 
@@ -196,21 +214,20 @@ class Exporter:
         """
         source, target = plan.source, plan.target
         writer.check(plan.paths.values())
-        size = facts(source.data)
-        edge = 1024 if target.icon_set else 0
-        goal = (target.size.width * target.size.height) if target.size else edge**2
         try:
+            _check_size(plan, fit)
             found = derive_in_child(
                 "export_task:export",
                 source.data,
-                pixels=2 * size.width * size.height + goal,
                 target=target.as_dict(),
                 kind=plan.kind,
                 fit=fit,
                 xmp=source.xmp,
             )
-        except (ValueError, ChildFailed) as error:
+        except ValueError as error:
             raise BadRequest(f"{source.stem} {error}.") from None
+        except ChildFailed as error:
+            raise BadRequest(f"{source.stem} cannot be made so. {error}") from None
         files: list[ExportedFile] = []
         drawn: list[tuple[str, bytes | None]] = []
         for made, data, thumbnail in _parts(found.values["files"], found.data):
@@ -248,10 +265,20 @@ def _as_it_is(data: bytes, /, *, name: str = "The picture") -> ValidatedImage:
         raise UnreadableSource(f"{name} {error}.") from None
 
 
-def _planned(source: _Source, target: Target, folder: Path) -> _Plan:
+def _check_size(plan: _Plan, fit: str) -> None:
+    """Check by the header that the target can be made; raises ValueError with the rule and the way out."""
+    found = upright_facts(plan.source.data)
+    target = plan.target.as_dict()
+    size = edges_of(size_after(target["steps"], (found.width, found.height)), target, fit=fit)
+    check_format(cast("WrittenFormat", plan.kind), size, dpi=target["dpi"])
+
+
+def _planned(source: _Source, target: Target, folder: Path, policy: WritePolicy) -> _Plan:
     if target.icon_set:
         names = [icon.path for icon in icons_of(target.icon_set)] + list(lists_of(target.icon_set))
-        return _Plan(source, target, "png", {name: folder / name for name in names})
+        # A folder of a set may be there, and be a link.
+        folders = {inner: policy.resolve_writable(folder / inner) for inner in {Path(name).parent for name in names}}
+        return _Plan(source, target, "png", {name: folders[Path(name).parent] / Path(name).name for name in names})
     kind = target.kind or sniff(source.data[:64]) or "png"
     words = safe_prefix(target.text) or kind
     name = target.name or f"{source.stem}-{words}.{_ENDINGS.get(kind, kind)}"

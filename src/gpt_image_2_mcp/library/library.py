@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import anyio.to_thread
 
 from ..catalogue.picture_record import Picture, PictureRow
-from ..catalogue.search_query import Overview, SearchQuery, SearchResult
+from ..catalogue.search_query import ALL_PICTURES, Overview, SearchQuery, SearchResult
 from ..catalogue.session import Session
 from ..errors import BadRequest, NotConfigured, shown
 from ..generation.output_dirs import OutputDirs
@@ -31,12 +31,10 @@ from .progress import CountCallback, Notes
 if TYPE_CHECKING:
     from .check import CheckResult
     from .export import ExportResult
+    from .export_record import ExportRecords
     from .rebuild import RebuildResult
     from .rescue import RescueResult
     from .scan import ScanResult
-
-ALL = SearchQuery(page_size=500)
-"""All pictures, 500 in one transaction, so that other users of the database do not wait for long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +55,7 @@ class Library:
         references: References,
         sources: Sources,
         output_dirs: OutputDirs,
+        exports: "ExportRecords",
         *,
         sandbox: bool,
         cache: Path | None = None,
@@ -70,6 +69,7 @@ class Library:
         self._references = references
         self._sources = sources
         self._output_dirs = output_dirs
+        self._exports = exports
         self._sandbox = sandbox
         self._cache = cache
 
@@ -94,10 +94,10 @@ class Library:
         """Return the projects with the most pictures, and the last days on which pictures were made."""
         return await self._writer.read(lambda unit: unit.overview())
 
-    async def batches(self, query: SearchQuery = ALL) -> AsyncGenerator[Sequence[Picture]]:
+    async def batches(self, query: SearchQuery = ALL_PICTURES) -> AsyncGenerator[Sequence[Picture]]:
         """Yield all pictures that match `query`, page after page, none of them twice."""
         seen: set[str] = set()
-        query = replace(query, page=1, page_size=ALL.page_size)
+        query = replace(query, page=1, page_size=ALL_PICTURES.page_size)
         while True:
             found = await self.find(query)
             # Pictures that are made meanwhile move some of this page to the next one.
@@ -246,7 +246,7 @@ class Library:
         scan = partial(self._scan, real or self._folders_to_check(known), deep=bool(real))
         scanned = await anyio.to_thread.run_sync(scan)
         result.notes = scanned.notes
-        find = partial(check_module.find_unknown, known=known, recorded_in=self._output_dirs.own(), result=result)
+        find = partial(check_module.find_unknown, known=known, exports=self._exports, result=result)
         await anyio.to_thread.run_sync(find, scanned.pictures)
         return result
 
@@ -292,7 +292,7 @@ class Library:
         await self.forget(await self.forgettable(picture.id))
 
     async def export(
-        self, folder: str, query: SearchQuery = ALL, *, on_progress: CountCallback | None = None
+        self, folder: str, query: SearchQuery = ALL_PICTURES, *, on_progress: CountCallback | None = None
     ) -> "ExportResult":
         """Copy pictures with their records into a folder, which is created if necessary.
 
@@ -320,7 +320,7 @@ class Library:
         return result
 
     async def gallery(
-        self, file: str, query: SearchQuery = ALL, *, on_progress: CountCallback | None = None
+        self, file: str, query: SearchQuery = ALL_PICTURES, *, on_progress: CountCallback | None = None
     ) -> tuple[Path, int]:
         """Write one HTML page with all pictures; return its path and their number. An older gallery is replaced.
 
@@ -329,11 +329,30 @@ class Library:
             CannotSave: writing it failed.
 
         """
-        from .gallery.file import resolve_gallery_path, write_gallery
+        from .gallery.file import resolve_gallery_path
+
+        named = self._sources.expand(file)
+        path = await anyio.to_thread.run_sync(partial(resolve_gallery_path, named, policy=self._output_dirs.policy))
+        return path, await self._write_gallery(path, query, on_progress)
+
+    async def page_of(self, query: SearchQuery) -> tuple[Path, int]:
+        """Write all that a search finds as one HTML page into the output folder; raises as `gallery` does.
+
+        It is named by the words of the search. Only an older page is replaced; beside another file, it gets a number.
+        """
+        from .gallery.file import free_gallery_path
+
+        words = [query.project, query.text, query.session_id, query.model]
+        free = partial(free_gallery_path, self._output_dirs.default(), words, policy=self._output_dirs.policy)
+        path = await self._output_dirs.in_time(None, free)
+        return path, await self._write_gallery(path, query, None)
+
+    async def _write_gallery(self, path: Path, query: SearchQuery, on_progress: CountCallback | None) -> int:
+        """Write a gallery of what a search finds; gives the number of its pictures. Raises CannotSave."""
+        from .gallery.file import write_gallery
         from .thumbnails import thumbnail
 
         policy = self._output_dirs.policy
-        path = await anyio.to_thread.run_sync(partial(resolve_gallery_path, file, sources=self._sources, policy=policy))
         pictures = [picture async for batch in self.batches(query) for picture in batch]
         drawn = 0
 
@@ -345,7 +364,7 @@ class Library:
             return thumbnail(picture, read=self._reader.read_saved_bytes, cache=self._cache)
 
         await anyio.to_thread.run_sync(partial(write_gallery, path, pictures, policy=policy, thumbnail=draw))
-        return path, len(pictures)
+        return len(pictures)
 
     def _folders_to_check(self, known: Mapping[str, Path]) -> list[Path]:
         """Return the folders of all pictures in the catalogue, and the one for new pictures."""

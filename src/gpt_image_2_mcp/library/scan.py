@@ -14,7 +14,6 @@ from typing import Final
 from ..catalogue.picture_record import PICTURE_ID
 from ..images import EXTENSION
 from ..storage.local_folder import SIDE_FOLDER
-from .export_record import PREFIX
 from .progress import Notes
 
 MAX_DEPTH: Final = 32
@@ -83,7 +82,7 @@ def _is_folder_to_enter(entry: "os.DirEntry[str]", path: Path, may_enter: Callab
 def _collect(result: ScanResult, folder: Path, entry: "os.DirEntry[str]", path: Path) -> None:
     """Add a file to `result` if it may be a record or a picture."""
     if folder.name == SIDE_FOLDER:
-        if entry.name.endswith(".json") and not entry.name.startswith(PREFIX):
+        if entry.name.endswith(".json"):
             if entry.is_file(follow_symlinks=False):
                 result.records.append(path)
             else:

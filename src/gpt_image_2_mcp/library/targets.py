@@ -42,6 +42,9 @@ _FLIP: Final = re.compile(r"\b(?:flip|mirror)(?:ped|ed)?(?:\s+(horizontal|vertic
 _FORMAT: Final = re.compile(rf"(?:^|(?<=[\s.]))({_WORDS})(?=[\s,]|$)", re.IGNORECASE)
 _OTHER_FORMAT: Final = re.compile(r"(?:\.|\b)(gif|bmp|svg|heic|heif|psd|eps|ai|jxl|jp2)\b", re.IGNORECASE)
 _FILLERS: Final = re.compile(r"\b(?:as|at|to|a|an|the|size|file|format|named|called)\b|[,;]")
+_FOLDER: Final = re.compile(
+    r"(?<!\S)([^\s/\\]*[^\W\d][^\s/\\]*[/\\]\S*|[/~.]\S*[/\\]\S*)|\b(?:in|into|inside|under)\s+(?:the\s+)?(?:folder\s+)?([^\W\d]\S*)"
+)
 _WHOLE: Final = frozenset({"", "original", "full size", "same", "own"})
 
 
@@ -117,6 +120,11 @@ def read_target(text: str) -> Target:
         try:
             size = read_size(words, what=f"{what}: its size")
         except ValueError as error:
+            if folder := _FOLDER.search(rest):
+                raise BadRequest(
+                    f"{what} names the folder {shown(folder[1] or folder[2])}: that goes into `output_dir`, and `to`"
+                    " says only what is made."
+                ) from None
             raise BadRequest(f"{error}. Targets are said so: {EXAMPLES}.") from None
     return Target(text, size, None, kind, limit, name or None, folder, steps)
 

@@ -18,7 +18,7 @@ from ..errors import GptImageError
 from ..images import facts
 from ..images.decode import open_image
 from ..images.thumbnail import EDGE, make_thumbnail
-from ..paths.safe_open import open_no_follow
+from ..paths.safe_open import open_regular
 from ..storage.time_limit import is_dead
 from .cache_folder import write_cached
 
@@ -84,10 +84,8 @@ def _looks_unchanged(picture: Picture) -> bool:
 def _read_cached(path: Path) -> bytes | None:
     """Read a cached thumbnail; None if there is none, it belongs to another user, or it is not a thumbnail."""
     try:
-        with os.fdopen(open_no_follow(path, os.O_RDONLY), "rb") as file:
-            found = os.fstat(file.fileno())
-            own = not hasattr(os, "geteuid") or found.st_uid == os.geteuid()
-            if not (own and stat.S_ISREG(found.st_mode) and found.st_size <= MAX_CACHED_BYTES):
+        with open_regular(path, most=MAX_CACHED_BYTES) as file:
+            if hasattr(os, "geteuid") and os.fstat(file.fileno()).st_uid != os.geteuid():
                 return None
             data = file.read(MAX_CACHED_BYTES)
     except OSError:

@@ -1,12 +1,13 @@
 """`Viewer`: what `list_images` and `show_image` do: pages of pictures, contact sheets, single pictures and regions."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 import anyio.to_thread
 
@@ -18,9 +19,11 @@ from ..images.preview import MAX_PICTURE_BYTES, POINTING_EDGE, Preview, make_pre
 from ..inputs import InputImage
 from ..inputs.reader import InputReader
 from ..inputs.references import References
+from ..jobs.report import Report
 from ..parameters.models import ListImagesRequest, ShowImageRequest
 from ..paths.safe_open import exists
 from ..storage.time_limit import run_in_time
+from .export_record import ExportRecords
 from .library import KnownPicture, Library
 from .text import not_shown_text
 
@@ -45,6 +48,8 @@ class Listing:
     """Whether the pictures are those of one session, in the order of their turns."""
     overview: Overview | None = None
     """What there is, if the request had a filter and found nothing."""
+    page: tuple[Path, int] | None = None
+    """The HTML page of all that was found, and how many pictures are on it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +62,25 @@ class View:
     known: KnownPicture | None
 
 
+@dataclass(frozen=True, slots=True)
+class AnswerSheet:
+    """The numbered sheet of an answer with several pictures."""
+
+    data: bytes
+    """A JPEG."""
+    path: Path | None
+    """Where it is kept; None if it cannot be written."""
+
+    @property
+    def text(self) -> str:
+        """Where it is kept, for a person; empty where it is not."""
+        return f"All of them, numbered, on a sheet: {self.path}" if self.path else ""
+
+    def as_dict(self) -> dict[str, Any]:
+        """The same for programs."""
+        return {"sheet_path": str(self.path)} if self.path else {}
+
+
 class Viewer:
     """Shows the pictures of one user; an `ImageService` has one."""
 
@@ -65,45 +89,51 @@ class Viewer:
         library: Library,
         references: References,
         reader: InputReader,
+        exports: ExportRecords,
         *,
         cache: Path | None,
-        own_folders: Callable[[], Sequence[Path]],
     ) -> None:
-        """Show pictures of `library`; `cache` is the folder for thumbnails, None to keep none.
-
-        `own_folders` gives the output folders, which have the records of exported files.
-        """
-        self._own_folders = own_folders
+        """Show pictures of `library`; `cache` is the folder for thumbnails, None to keep none."""
+        self._exports = exports
         self._library = library
         self._references = references
         self._reader = reader
         self._cache = cache
 
     async def find(self, request: ListImagesRequest) -> Listing:
-        """Find a page of pictures, and draw their contact sheet if the request asks for one.
+        """Find a page of pictures; draw their contact sheet, and write all that was found as a page, if asked for.
 
         The numbers of the sheet are references for later calls (see `References`).
 
         Raises:
-            BadRequest: `since` or `until` is not a time.
+            BadRequest: `since` or `until` is not a time, or the page may not be written.
+            CannotSave: the page cannot be written.
 
         """
         # In a thread: words for a time load a library.
         query = await anyio.to_thread.run_sync(
-            lambda: SearchQuery.parse(**request.model_dump(exclude={"contact_sheet"}))
+            lambda: SearchQuery.parse(**request.model_dump(exclude={"contact_sheet", "as_page"}))
         )
         found = await self._library.find(query)
         found = _turns_in_order(found) if request.session_id is not None else _calls_in_order(found)
         missing = await anyio.to_thread.run_sync(_missing_ids, found)
         filtered = replace(query, page=1) != SearchQuery()
         by_turn = request.session_id is not None
+        page = await self._library.page_of(query) if request.as_page and found.pictures else None
         if not request.contact_sheet or not found.pictures:
             overview = await self._library.overview() if filtered and not found.pictures else None
-            return Listing(found, missing, filtered, {}, None, by_turn=by_turn, overview=overview)
+            return Listing(found, missing, filtered, {}, None, by_turn=by_turn, overview=overview, page=page)
         numbers = _numbered(found, by_turn=by_turn)
         sheet, path = await anyio.to_thread.run_sync(self._sheet, numbers)
         self._references.note_sheet({number: picture.id for number, picture in numbers.items()})
-        return Listing(found, missing, filtered, numbers, sheet, path, by_turn)
+        return Listing(found, missing, filtered, numbers, sheet, path, by_turn, page=page)
+
+    async def sheet(self, pictures: Sequence[Picture]) -> bytes:
+        """The contact sheet of some pictures, numbered from 1; the numbers are references for later calls."""
+        numbers = dict(enumerate(pictures, start=1))
+        sheet, _ = await anyio.to_thread.run_sync(self._sheet, numbers)
+        self._references.note_sheet({number: picture.id for number, picture in numbers.items()})
+        return sheet
 
     async def show(self, request: ShowImageRequest) -> View:
         """Show a picture, with a mask drawn over it, or a region of it pixel for pixel if that fits into an answer.
@@ -127,6 +157,12 @@ class Viewer:
                 raise UnreadableSource(not_shown_text(found))
             name, note = found.path.name, None
             known = await self._library.known_picture(found, "")
+            delivered = await self._reader.delivered(found) if found.record.position else None
+            if delivered is not None:
+                note = (
+                    f"It was delivered as {delivered.id}, {delivered.record.size_text}: a `mask` of the session's next"
+                    " turn is of that one, so point there."
+                )
         else:
             name, note = found.path.name if found.path else found.source, found.note
             known = await self._library.known_picture(None, found.file_sha256)
@@ -147,11 +183,23 @@ class Viewer:
             seen, said = await anyio.to_thread.run_sync(_preview_of, data, name, request.region)
         return View(name, seen, f"{said} {note}" if note else said, known)
 
+    async def answer_sheet(self, report: Report, previews: Mapping[str, Preview]) -> AnswerSheet | None:
+        """The numbered sheet of a report's pictures, of those in `previews` made of these; see `draw_answer_sheet`.
+
+        None if there is only one, or it cannot be drawn.
+        """
+        from .answer_sheet import draw_answer_sheet
+
+        images = report.wanted
+        if len(images) == 1:
+            return None
+        draw = partial(draw_answer_sheet, images, previews, read=self._reader.read_unchanged)
+        data = await anyio.to_thread.run_sync(draw)
+        return None if data is None else AnswerSheet(data, await anyio.to_thread.run_sync(self._kept, data))
+
     async def _exported_from(self, digest: str) -> KnownPicture | None:
         """The picture from which a file with this SHA-256 was exported; None if it was not, or is not known."""
-        from .export_record import parent_of
-
-        picture_id = await anyio.to_thread.run_sync(parent_of, digest, self._own_folders())
+        picture_id = await anyio.to_thread.run_sync(self._exports.parent_of, digest)
         picture = await self._library.picture(picture_id) if picture_id else None
         return None if picture is None else await self._library.known_picture(picture, "")
 
@@ -166,10 +214,14 @@ class Viewer:
     def _sheet(self, numbers: Mapping[int, Picture]) -> tuple[bytes, Path | None]:
         """Draw the sheet, and write it into a file, which a person sees whose client shows no pictures."""
         from .contact_sheet import draw_sheet, make_cells
-        from .sheet_files import keep_sheet
 
         sheet = draw_sheet(make_cells(numbers.items(), read=self._reader.read_saved_bytes, cache=self._cache))
-        return sheet, keep_sheet(sheet, self._cache) if self._cache else None
+        return sheet, self._kept(sheet)
+
+    def _kept(self, sheet: bytes) -> Path | None:
+        from .sheet_files import keep_sheet
+
+        return keep_sheet(sheet, self._cache) if self._cache else None
 
 
 def _calls_in_order(found: SearchResult) -> SearchResult:
@@ -236,7 +288,7 @@ def _preview_of(data: bytes, name: str, region: str | None) -> tuple[Preview, st
     if shown is None:
         raise UnreadableSource(f"The picture {name} cannot be decoded.")
     whole = f"The whole picture, {facts.width}x{facts.height}"
-    return shown, f"{whole}, {pointing_text(shown, (facts.width, facts.height))}"
+    return shown, f"{whole}, {pointing_text(shown)}"
 
 
 def _compared(pictures: Sequence[InputImage]) -> tuple[Preview, str]:
@@ -258,5 +310,5 @@ def _masked_preview(image: InputImage, mask: InputImage, name: str) -> tuple[Pre
     except (ValueError, ChildFailed) as error:
         raise UnreadableSource(f"The mask of the picture {name} cannot be shown: {error}.") from None
     preview = Preview(pybase64.b64encode_as_string(data), MIME["jpeg"])
-    said = f"{mask.change} What stays is grey. The picture is {pointing_text(preview, (image.width, image.height))}"
+    said = f"{mask.change} What stays is grey. The picture is {pointing_text(preview)}"
     return preview, said

@@ -14,6 +14,9 @@ _FIND: Final = re.compile(
     r"(?P<tail>(?:\s+(?:grow|feather)\s+\d+(?:\.\d+)?\s*%?(?:\s*px)?)*)\s*",
     re.IGNORECASE | re.DOTALL,
 )
+_ALL_BUT: Final = re.compile(
+    r"\s*(?:everything|all|anything)\s+(?:but|except(?:\s+for)?|besides|apart\s+from|other\s+than)\s+", re.IGNORECASE
+)
 _FILE: Final = re.compile(r"\.[a-z]{3,4}\s*\Z", re.IGNORECASE)
 
 
@@ -80,6 +83,12 @@ def parse_find(text: str) -> Wanted | None:
     if found is None:
         return None
     return Wanted(" ".join(found["words"].split()), bool(found["inverted"]), found["tail"])
+
+
+def suggest_find(text: str) -> str:
+    """How to have a model look for what a text names that is neither a shape nor a picture."""
+    inverted, words = _ALL_BUT.match(text), _ALL_BUT.sub("", " ".join(text.split()))
+    return f"{'everything but ' if inverted else ''}find {words}"
 
 
 def found_note(place: Place, shape: str) -> str:

@@ -1,6 +1,6 @@
 """Makes the mask of an edit from words or from a picture: checked, and encoded as the API takes it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -44,6 +44,11 @@ class Mask:
     """Left, upper, right and lower edge around all that changes, in pixels."""
     how: str
     """How a picture was read, or an object found, in words; else empty."""
+
+    @classmethod
+    def from_values(cls, data: bytes, values: Mapping[str, Any]) -> "Mask":
+        """The mask of these bytes, with what a child process says of it."""
+        return cls(data, values["width"], values["height"], values["share"], tuple(values["box"]), values["how"])
 
     @property
     def description(self) -> str:
@@ -101,7 +106,7 @@ def words_here(text: str, size: Size, object_in: ObjectIn | None = None) -> Mask
     if words is None:
         raise ValueError(f"no mask in words: {text}")
     what = f"The mask `{shorten_line(text, _WORDS_SHOWN)}`"
-    return _checked(draw(words, size, object_in), what, "", BadRequest)
+    return _checked(draw(words, size, object_in), what, "", BadRequest, is_inverted=words.is_inverted)
 
 
 def picture_here(data: bytes, size: Size, *, name: str) -> Mask:
@@ -122,10 +127,10 @@ def _is_sendable(data: bytes) -> bool:
     return header.colour == "rgba" and header.bits == 8 and not header.animated and b"eXIf" not in data  # noqa: PLR2004
 
 
-def _checked(weights: "Image.Image", what: str, how: str, error: type[GptImageError]) -> Mask:
-    counts = weights.histogram()
-    share = sum(level * count for level, count in enumerate(counts)) / FULL / sum(counts)
-    box = weights.getbbox()
+def _checked(
+    weights: "Image.Image", what: str, how: str, error: type[GptImageError], *, is_inverted: bool = False
+) -> Mask:
+    share, box = share_of(weights), weights.getbbox()
     read = f" ({how})" if how else ""
     if box is None or share < MIN_SHARE:
         part = f"{_percent(share)} of the picture" if box else "nothing"
@@ -134,9 +139,14 @@ def _checked(weights: "Image.Image", what: str, how: str, error: type[GptImageEr
             " of the picture (`of 1` for shares from 0 to 1), or leave out `mask`."
         )
     if share > MAX_SHARE:
+        rest = (
+            f"what is to stay has to be at least {_percent(1 - MAX_SHARE)} of the picture"
+            if is_inverted
+            else "to change the rest turn the mask round (`everything but …`)"
+        )
         raise error(
-            f"{what} marks {_percent(share)} of the picture to change{read}: to change all of it leave out `mask`; to"
-            " change the rest turn the mask round (`everything but …`)."
+            f"{what} marks {_percent(share)} of the picture to change{read}: to change all of it leave out `mask`;"
+            f" {rest}."
         )
     data = encode(weights)
     if len(data) >= MAX_MASK_BYTES:
@@ -147,6 +157,12 @@ def _checked(weights: "Image.Image", what: str, how: str, error: type[GptImageEr
     return Mask(data, *weights.size, share, box, how)
 
 
+def share_of(weights: "Image.Image") -> float:
+    """The part of a picture that changes by its weights, 0 to 1."""
+    counts = weights.histogram()
+    return sum(level * count for level, count in enumerate(counts)) / FULL / sum(counts)
+
+
 def _answered(
     run: Callable[..., ChildResult], task: str, data: bytes, error: type[GptImageError], **arguments: Any
 ) -> Mask:
@@ -155,8 +171,7 @@ def _answered(
         found = run(f"{__package__}.tasks:{task}", data, **arguments)
     except (ChildFailed, ValueError) as failure:
         raise error(str(failure)) from None
-    values = found.values
-    return Mask(found.data, values["width"], values["height"], values["share"], tuple(values["box"]), values["how"])
+    return Mask.from_values(found.data, found.values)
 
 
 def _percent(share: float) -> str:

@@ -12,7 +12,7 @@ from ..images.formats import HEAD, SHOWN, taken_format
 from ..images.headers import Header, read_header
 from ..images.normalize import exif_orientation, to_plain_mode, upright
 from .draw import FULL
-from .place import MAX_STRETCH, Size
+from .place import Size, has_ratio
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -77,14 +77,14 @@ def _opened(data: bytes, name: str) -> "Generator[tuple[Image.Image, Header | No
 
 
 def _check_ratio(own: Size, size: Size, name: str) -> None:
-    allowed = max(MAX_STRETCH, 1 / min(own))
-    if abs(own[0] * size[1] / (own[1] * size[0]) - 1) > allowed:
-        turned = abs(own[0] * size[0] / (own[1] * size[1]) - 1) <= allowed
-        raise UnreadableSource(
-            f"{name} is {own[0]}x{own[1]} and the first picture {size[0]}x{size[1]}: a mask has the size of that"
-            " picture, or another one of the same ratio."
-            f"{' If the photo was turned upright, turn the mask as well.' if turned else ''}"
-        )
+    if has_ratio(own, size):
+        return
+    turned = has_ratio((own[1], own[0]), size)
+    raise UnreadableSource(
+        f"{name} is {own[0]}x{own[1]} and the first picture {size[0]}x{size[1]}: a mask has the size of that"
+        " picture, or another one of the same ratio."
+        f"{' If the photo was turned upright, turn the mask as well.' if turned else ''}"
+    )
 
 
 def _weights(image: "Image.Image", name: str) -> "tuple[Image.Image, str]":

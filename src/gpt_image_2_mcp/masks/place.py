@@ -71,18 +71,22 @@ def _pixels(pair: Pair, frame: tuple[float, float], size: Size) -> tuple[float, 
     return x, y
 
 
+def has_ratio(frame: tuple[float, float], size: Size) -> bool:
+    """Whether a frame, or a mask of this size, can be one of a picture: both are rounded to whole pixels."""
+    width, height = frame
+    # A small frame is rounded more.
+    return abs(width * size[1] / (height * size[0]) - 1) <= max(MAX_STRETCH, 1 / min(width, height))
+
+
 def _check_ratio(words: Words, size: Size) -> None:
-    if words.frame is None or words.is_stretched:
+    if words.frame is None or words.is_stretched or has_ratio(words.frame, size):
         return
     width, height = words.frame
-    # A small frame is rounded more.
-    allowed = max(MAX_STRETCH, 1 / min(width, height))
-    if abs(width * size[1] / (height * size[0]) - 1) > allowed:
-        raise BadRequest(
-            f"The mask's frame {width:.10g}x{height:.10g} has another ratio than the picture, which is"
-            f" {size[0]}x{size[1]}: name the size at which you saw the whole picture, or `of 1000` for numbers from 0"
-            " to 1000 along both edges."
-        )
+    raise BadRequest(
+        f"The mask's frame {width:.10g}x{height:.10g} has another ratio than the picture, which is"
+        f" {size[0]}x{size[1]}: name the size at which you saw the whole picture, or `of 1000` for numbers from 0"
+        " to 1000 along both edges."
+    )
 
 
 def _check_inside(corner: Pair, words: Words, size: Size) -> None:

@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ..errors import GptImageError
+from .delivered import lay_on_here
 from .mask import Mask, picture_here, words_here
 from .show import draw_over_here
 
@@ -48,6 +49,11 @@ def mask_in_picture(data: bytes, *, size: list[int], name: str) -> Answer:
         return _answer(picture_here(data, (size[0], size[1]), name=name))
     except GptImageError as error:
         raise ValueError(str(error)) from None
+
+
+def mask_laid_on(mask: bytes, *, made: list[int]) -> Answer:
+    """The mask of a made picture, of that of the picture delivered from it."""
+    return _answer(lay_on_here(mask, (made[0], made[1])))
 
 
 def _answer(mask: Mask) -> Answer:

@@ -15,19 +15,24 @@ from .base import Request
 from .fields import (
     MAX_INPUTS,
     Abandon,
+    BatchFile,
+    Common,
     Exported,
     Fit,
     FromTurn,
+    Items,
     JobId,
     MoreImages,
     PictureReference,
     Prompt,
     Replace,
+    Retry,
     SessionId,
     Since,
     Source,
     Targets,
     Until,
+    When,
     passes_of,
 )
 from .normalize import normalize
@@ -50,6 +55,15 @@ class EditRequest(WithLike, WithImages, WithCount, Options, WithOutputDir):
     def is_cut_out(self) -> bool:
         """Whether image 1 is only cut out of its plain ground, here and for nothing: there is no prompt."""
         return not self.prompt and self.like is None and self.background == "transparent"
+
+    @property
+    def _ways_to_prompt(self) -> str:
+        if self.passes > 1:
+            return (
+                "'transparent-fine' has the subject drawn anew, so say in it what to make. To only cut it out of its"
+                " plain ground, free, set `background` to 'transparent'"
+            )
+        return super()._ways_to_prompt
 
     @model_validator(mode="after")
     def _check_cut_out(self) -> Self:
@@ -155,6 +169,7 @@ class ListImagesRequest(Request):
     model: Annotated[str, Field(max_length=300, description="an image model's name")] | None = None
     page: Annotated[int, Field(ge=1, le=100_000, description="20 pictures a page")] = 1
     contact_sheet: Annotated[bool, Field(description="numbered thumbnails")] = False
+    as_page: Annotated[bool, Field(description="all found as an HTML file")] = False
 
 
 class ShowImageRequest(Request):
@@ -176,6 +191,28 @@ class ExportRequest(WithOutputDir):
     to: Targets
     fit: Fit = "smart"
     replace: Replace = False
+
+
+class MakeBatchRequest(WithOutputDir):
+    """Make many pictures with one call."""
+
+    items: Items | None = None
+    file: BatchFile | None = None
+    common: Common = Field(default_factory=dict)
+    when: When = "now"
+    retry: Retry | None = None
+
+    @model_validator(mode="after")
+    def _check_one_source(self) -> Self:
+        given = [name for name in ("items", "file", "retry") if getattr(self, name) is not None]
+        if len(given) != 1:
+            raise ValueError(
+                "Give one of `items`, `file` and `retry`; got "
+                + (" and ".join(f"`{name}`" for name in given) or "none of them")
+            )
+        if self.retry is not None and (self.common or self.output_dir):
+            raise ValueError("`retry` sends lines again as they were: leave out `common` and `output_dir`")
+        return self
 
 
 class GetJobRequest(Request):

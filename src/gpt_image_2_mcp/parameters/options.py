@@ -184,7 +184,10 @@ class WithLike(PricedOptions):
     @model_validator(mode="after")
     def _check_prompt_or_like(self) -> Self:
         if not self.prompt and self.like is None and not self.is_cut_out:
-            raise ValueError(
-                "`prompt` is missing: say what to make, or name an earlier picture in `like` to use its own"
-            )
+            raise ValueError(f"`prompt` is missing: {self._ways_to_prompt}")
         return self
+
+    @property
+    def _ways_to_prompt(self) -> str:
+        """What to do where the prompt is missing."""
+        return "say what to make, or name an earlier picture in `like` to use its own"

@@ -1,5 +1,6 @@
 """Looking at files that another program may have put there: without following links and without blocking."""
 
+import errno
 import os
 import stat
 import sys
@@ -10,16 +11,32 @@ _F_GETPATH = 50
 _PATH_MAX = 1024
 
 
-def open_no_follow(path: Path, flags: int) -> int:
-    """Open `path` and give its descriptor; a symbolic link is refused, and a pipe does not block the caller."""
-    return os.open(
-        path, flags | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
-    )
+def open_no_follow(path: Path | str, flags: int, *, within: int | None = None) -> int:
+    """Open `path` and give its descriptor; a symbolic link is refused, and a pipe does not block the caller.
+
+    `within` is the descriptor of the folder that a relative `path` is in.
+    """
+    more = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
+    return os.open(path, flags | more, dir_fd=within)
 
 
-def is_regular(file: IO[bytes]) -> bool:
-    """Whether an open file is a regular one, not a pipe, a device or a folder."""
-    return stat.S_ISREG(os.fstat(file.fileno()).st_mode)
+def open_regular(path: Path | str, *, most: int | None = None, within: int | None = None) -> IO[bytes]:
+    """Open a regular file for reading; a link, a pipe, a device and a folder are refused.
+
+    `most` refuses a file of more bytes, which may grow nevertheless while it is read; `within` is the descriptor of the
+    folder that a relative `path` is in.
+
+    Raises:
+        OSError: it is no such file, or cannot be opened.
+
+    """
+    descriptor = open_no_follow(path, os.O_RDONLY, within=within)
+    status = os.fstat(descriptor)
+    if stat.S_ISREG(status.st_mode) and (most is None or status.st_size <= most):
+        return os.fdopen(descriptor, "rb")
+    os.close(descriptor)
+    why = errno.EFBIG if stat.S_ISREG(status.st_mode) else errno.EINVAL
+    raise OSError(why, os.strerror(why), str(path))
 
 
 def is_file(path: Path) -> bool:

@@ -63,8 +63,9 @@ def proof_warnings(proof: Mapping[str, Any]) -> list[str]:
             " so what was taken from it may not fit at the edge of the mask. Ask again, or use the model's own picture."
         )
     elif proof["is_larger"]:
-        sides = _listed(proof["sides"])
-        cut = f", so it is cut off at its {sides}" if sides else ""
+        sides = proof["sides"]
+        where = "on all sides" if len(sides) == 4 else f"at its {_listed(sides)}"  # noqa: PLR2004 - a box has four
+        cut = f", so it is cut off {where}" if sides else ""
         share = f"{proof['bleed_share']:.1%}"
         found.append(
             f"The new object is larger than the mask: the part outside of it, {share} of the picture,"

@@ -8,6 +8,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from . import azure
+from . import batches_route as batches
 from . import control_route as control
 from . import files_route as files
 from . import images_route as images
@@ -57,6 +58,10 @@ def _api_routes(root: str) -> list[Route]:
         Route(f"{root}/files", files.list_files, methods=["GET"]),
         Route(f"{root}/files/{{file_id}}", files.one_file, methods=["GET", "DELETE"]),
         Route(f"{root}/files/{{file_id}}/content", files.file_content, methods=["GET"]),
+        Route(f"{root}/batches", batches.create, methods=["POST"]),
+        Route(f"{root}/batches", batches.list_batches, methods=["GET"]),
+        Route(f"{root}/batches/{{batch_id}}", batches.one_batch, methods=["GET"]),
+        Route(f"{root}/batches/{{batch_id}}/cancel", batches.cancel, methods=["POST"]),
         Route(f"{root}/models", files.list_models, methods=["GET"]),
         Route(f"{root}/models/{{model}}", files.one_model, methods=["GET"]),
     ]

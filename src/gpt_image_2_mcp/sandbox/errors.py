@@ -237,3 +237,13 @@ def wrong_method(method: str, path: str, allowed: str) -> ApiRefusal:
 def no_such_file(file_id: str, *, param: str = "id") -> ApiRefusal:
     """There is no file with this id: it was deleted, has expired, or never existed."""
     return ApiRefusal(404, f"No such File object: {file_id}", code=None, param=param)
+
+
+def no_such_batch(batch_id: str) -> ApiRefusal:
+    """There is no batch with this id."""
+    return ApiRefusal(404, f"No batch found with id '{batch_id}'.", code=None)
+
+
+def batch_is_final(status: str) -> ApiRefusal:
+    """A batch cannot be cancelled any more."""
+    return ApiRefusal(409, f"Cannot cancel a batch with status '{status}'.", code=None)

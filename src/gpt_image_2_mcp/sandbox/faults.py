@@ -1,5 +1,6 @@
 """`Fault`: one thing that the sandbox does wrong on demand; and the errors that faults cause, in OpenAI's words."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
@@ -13,12 +14,6 @@ from .errors import (
     moderation_blocked,
     wrong_key,
 )
-
-Route = Literal["generations", "edits", "responses", "files"]
-"""The route that a request came in on."""
-
-FaultRoute = Literal["pictures", "generations", "edits", "responses", "files", "any"]
-"""The routes that a fault is meant for; `pictures` is all routes but `files`."""
 
 ErrorName = Literal[
     "invalid_api_key",
@@ -53,8 +48,50 @@ FaultKind = Literal[
     "bad_base64",
     "empty_data",
     "other_size",
+    "other_format",
+    "blank",
+    "batch_failed",
 ]
 """What goes wrong; the docstring of `Fault` explains each."""
+
+
+Route = Literal["generations", "edits", "responses", "files", "contents", "batches", "polls", "cancels", "lines"]
+"""The route that a request came in on.
+
+`files` is an upload, `contents` the download of a file, `batches` the creation of a batch, `polls` a look at one or at
+their list, `cancels` its cancelling, and `lines` the running of a batch's line.
+"""
+
+PICTURE_ROUTES: tuple[Route, ...] = ("generations", "edits", "responses")
+"""The routes that answer with pictures."""
+
+FaultRoute = Route | Literal["pictures", "any"]
+"""The routes that a fault is meant for; `pictures` is all `PICTURE_ROUTES`."""
+
+PICTURE_FAULTS: tuple[FaultKind, ...] = (
+    "url",
+    "data_url",
+    "no_usage",
+    "not_an_image",
+    "bad_base64",
+    "empty_data",
+    "other_size",
+)
+"""The faults of the pictures in an answer."""
+
+_KINDS: Mapping[FaultRoute, tuple[FaultKind, ...]] = {
+    "files": ("error", "html", "hang", "drop"),
+    "contents": ("error", "html", "hang", "drop", "cut"),
+    "batches": ("error", "html", "hang", "drop", "batch_failed"),
+    "polls": ("error", "html", "hang", "drop"),
+    "cancels": ("error", "html", "hang", "drop"),
+    "lines": ("error", "html", *PICTURE_FAULTS),
+}
+"""What can go wrong on the routes that do not answer with pictures; the others have all but `batch_failed`."""
+
+_KINDS_OF_PICTURES = tuple(kind for kind in get_args(FaultKind) if kind != "batch_failed")
+
+_FAULT_ROUTES = (*get_args(Route), "pictures", "any")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +110,16 @@ class Fault:
     - `no_usage`: an answer without its `usage`.
     - `not_an_image`, `bad_base64`, `empty_data`: an answer without a usable picture.
     - `other_size`: a picture of the size `size`, whatever was asked for.
+    - `other_format`: a JPEG where another format was asked for, and a PNG in place of a JPEG.
+    - `blank`: a picture of one colour, white.
+    - `batch_failed`: a batch that is created and then fails its validation, with `code`, `message` and `param`; without
+      them, because too many tokens are queued. For the route `batches` only.
 
-    `route` says which requests meet the fault: by default all that make pictures. `times` is how many requests meet it,
-    None for all. `headers` are added to the answer, for example `retry-after`.
+    A batch that meets a `drop` or a `hang` is created, or cancelled, all the same. A batch's line has no connection of
+    its own, and meets only `error`, `html` and the faults of the picture.
+
+    `route` says which requests meet the fault: by default all that answer with pictures. `times` is how many requests
+    meet it, None for all. `headers` are added to the answer, for example `retry-after`.
     """
 
     kind: FaultKind = "error"
@@ -97,8 +141,10 @@ class Fault:
             raise ValueError(f"{self.kind!r} is no kind of fault; there are {', '.join(get_args(FaultKind))}")
         if self.error is not None and self.error not in get_args(ErrorName):
             raise ValueError(f"{self.error!r} is no named error; there are {', '.join(get_args(ErrorName))}")
-        if self.route not in get_args(FaultRoute):
-            raise ValueError(f"{self.route!r} is no route; there are {', '.join(get_args(FaultRoute))}")
+        if self.route not in _FAULT_ROUTES:
+            raise ValueError(f"{self.route!r} is no route; there are {', '.join(_FAULT_ROUTES)}")
+        if self.kind not in _KINDS.get(self.route, _KINDS_OF_PICTURES):
+            raise ValueError(f"{self.kind!r} cannot happen on the route {self.route!r}")
         if self.after < 0 or (self.times is not None and self.times < 1):
             raise ValueError("after must be 0 or more, and times 1 or more or None")
 

@@ -3,13 +3,14 @@
 import re
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
+from .batch_runner import catch_up, output_lines
 from .errors import ApiRefusal, missing, not_supported, out_of_range, unknown, wrong_type
-from .http import read_form, record_request
+from .http import JsonAnswer, Streamed, TruncatedAnswer, read_form, record_request
 from .models import model_row, model_rows
 from .pipeline import answer_without_picture
-from .state import state_of
+from .state import SandboxState, StoredFile, state_of
 
 PURPOSES = ("assistants", "batch", "fine-tune", "vision", "user_data", "evals")
 """What a file may be uploaded for."""
@@ -46,10 +47,14 @@ async def upload(request: Request) -> Response:
         raise missing("purpose")
     if purpose not in PURPOSES:
         raise not_supported("purpose", purpose, PURPOSES)
+    if purpose == "batch" and not found[0].name.endswith(".jsonl"):
+        raise ApiRefusal(400, "Invalid file format for Batch API. Must be .jsonl", code=None)
     lifetime = _lifetime(form.fields)
     if lifetime is None and purpose == "batch":
         lifetime = BATCH_LIFETIME
-    return JSONResponse(state.store(found[0], purpose=purpose, lifetime_s=lifetime).row())
+    await catch_up(state)  # Lines that are due still find the files that have expired since.
+    file = state.store(found[0], purpose=purpose, lifetime_s=lifetime)
+    return JsonAnswer(file.row(len(found[0].data)))
 
 
 async def list_files(request: Request) -> Response:
@@ -63,14 +68,15 @@ async def list_files(request: Request) -> Response:
     limit = int(query["limit"]) if re.fullmatch(r"[0-9]{1,9}", query.get("limit", "")) else MAX_LISTED
     if not 1 <= limit <= MAX_LISTED:
         raise out_of_range("limit", limit, low=1, high=MAX_LISTED)
+    await catch_up(state)
     found = [file for file in state.files() if query.get("purpose") in (None, file.purpose)]
     if order == "desc":
         found.reverse()
     if after := query.get("after"):
         ids = [file.id for file in found]
         found = found[ids.index(after) + 1 :] if after in ids else []
-    rows = [file.row() for file in found[:limit]]
-    return JSONResponse(
+    rows = [file.row(await _size(file, request, state)) for file in found[:limit]]
+    return JsonAnswer(
         {
             "object": "list",
             "data": rows,
@@ -87,29 +93,38 @@ async def one_file(request: Request) -> Response:
     record_request(request, state.knobs)
     file_id = request.path_params["file_id"]
     if request.method == "DELETE":
+        await catch_up(state)  # Lines that ran before do not miss the file.
         state.delete(file_id)
-        return JSONResponse({"id": file_id, "object": "file", "deleted": True})
-    return JSONResponse(state.file(file_id).row())
+        return JsonAnswer({"id": file_id, "object": "file", "deleted": True})
+    file = state.file(file_id)
+    return JsonAnswer(file.row(await _size(file, request, state)))
 
 
 async def file_content(request: Request) -> Response:
-    """`GET /v1/files/{file_id}/content`."""
+    """`GET /v1/files/{file_id}/content`; a batch's output is made and sent line by line."""
     state = state_of(request)
     record_request(request, state.knobs)
     file = state.file(request.path_params["file_id"])
-    return Response(file.upload.data, media_type="application/octet-stream")
+    fault = state.knobs.take_fault("contents")
+    if early := await answer_without_picture(request, state, fault, model="", billed=0):
+        return early
+    if file.lines is None:
+        answer = Response(file.upload.data, media_type="application/octet-stream")
+    else:
+        answer = Streamed(output_lines(file.lines, request, state))
+    return TruncatedAnswer(answer, after=fault.after) if fault and fault.kind == "cut" else answer
 
 
 async def list_models(request: Request) -> Response:
     """`GET /v1/models`."""
     record_request(request, state_of(request).knobs)
-    return JSONResponse(model_rows())
+    return JsonAnswer(model_rows())
 
 
 async def one_model(request: Request) -> Response:
     """`GET /v1/models/{model}`."""
     record_request(request, state_of(request).knobs)
-    return JSONResponse(model_row(request.path_params["model"]))
+    return JsonAnswer(model_row(request.path_params["model"]))
 
 
 async def picture(request: Request) -> Response:
@@ -119,6 +134,15 @@ async def picture(request: Request) -> Response:
         raise ApiRefusal(404, "There is no such picture.", code=None)
     data, media_type = found
     return Response(data, media_type=media_type)
+
+
+async def _size(file: StoredFile, request: Request, state: SandboxState) -> int:
+    """Count a file's bytes; those of a batch's output once, by making it."""
+    if file.lines is None:
+        return len(file.upload.data)
+    if file.id not in state.sizes:
+        state.sizes[file.id] = sum([len(line) async for line in output_lines(file.lines, request, state)])
+    return state.sizes[file.id]
 
 
 def _lifetime(fields: dict[str, str]) -> int | None:

@@ -8,20 +8,20 @@ import hashlib
 import json
 import secrets
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field
 
 from starlette.datastructures import FormData, MutableHeaders
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from .azure import azure_key, is_azure, version_refusal, wrong_azure_key
 from .errors import ApiRefusal, Json, JsonObject, no_key, wrong_key
 from .input_images import Upload
 from .knobs import CallerLeftError, Knobs, RecordedFile, RecordedRequest
-from .rules import is_object
+from .rules import is_object, parse_json
 
 MAX_BODY = 256 * 1024 * 1024
 """Bytes of a request: the sandbox's own limit, which bounds its memory."""
@@ -122,28 +122,48 @@ class _TruncatedError(Exception):
     """Stops the whole answer once enough of it was sent."""
 
 
-class EventStream(Response):
-    """A stream of server-sent events (SSE), each sent as soon as it is made."""
+class JsonAnswer(Response):
+    """An answer in JSON. It is ASCII, so that it can repeat whatever a request held, such as half of an emoji."""
 
-    media_type = "text/event-stream"
+    media_type = "application/json"
 
-    def __init__(self, events: AsyncGenerator[bytes, None]) -> None:
-        """Send `events`, each encoded by `sse_event`."""
-        super().__init__(headers={"cache-control": "no-cache"})
+    def render(self, content: object) -> bytes:
+        """Encode the body."""
+        return json.dumps(content, separators=(",", ":")).encode()
+
+
+class Streamed(Response):
+    """A body that is sent piece by piece, each piece as soon as it is made."""
+
+    media_type = "application/octet-stream"
+
+    def __init__(self, pieces: AsyncGenerator[bytes, None], headers: Mapping[str, str] | None = None) -> None:
+        """Send `pieces`."""
+        super().__init__(headers=headers)
         del self.headers["content-length"]
-        self._events = events
+        self._pieces = pieces
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002, as ASGI wants it
         """Send the stream; if the caller leaves, it is not completed."""
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
         try:
-            async for event in self._events:
-                await send({"type": "http.response.body", "body": event, "more_body": True})
+            async for piece in self._pieces:
+                await send({"type": "http.response.body", "body": piece, "more_body": True})
         except CallerLeftError:
             return
         finally:
-            await self._events.aclose()
+            await self._pieces.aclose()
         await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+class EventStream(Streamed):
+    """A stream of server-sent events (SSE)."""
+
+    media_type = "text/event-stream"
+
+    def __init__(self, events: AsyncGenerator[bytes, None]) -> None:
+        """Send `events`, each encoded by `sse_event`."""
+        super().__init__(events, {"cache-control": "no-cache"})
 
 
 def sse_event(name: str, data: JsonObject) -> bytes:
@@ -155,7 +175,7 @@ def refusal_response(request: Request, refusal: ApiRefusal, *, with_headers: boo
     """Make the error answer of a refusal; `with_headers` is for answers that do not pass through `KeyAndHeaders`."""
     request_id = request.scope["request_id"]
     headers = {**_headers(request_id, time.perf_counter()), **refusal.headers} if with_headers else refusal.headers
-    return JSONResponse({"error": refusal.error(request_id=request_id)}, refusal.status, headers=headers)
+    return JsonAnswer({"error": refusal.error(request_id=request_id)}, refusal.status, headers=headers)
 
 
 async def read_json(request: Request, knobs: Knobs) -> JsonObject:
@@ -169,7 +189,7 @@ async def read_json(request: Request, knobs: Knobs) -> JsonObject:
         raise _unsupported_content(request, "application/json")
     body = b"".join([chunk async for chunk in _body_chunks(request)])
     try:
-        params: Json = json.loads(body)
+        params = parse_json(body)
     except ValueError as exc:
         record_request(request, knobs)
         message = (

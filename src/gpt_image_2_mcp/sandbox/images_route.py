@@ -2,12 +2,12 @@
 
 import base64
 import time
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import replace
 
 import anyio
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from . import pipeline
 from .azure import as_openai
@@ -21,7 +21,7 @@ from .errors import (
     wrong_type,
 )
 from .faults import Fault
-from .http import EventStream, Form, TruncatedAnswer, is_form, read_form, read_json, sse_event
+from .http import EventStream, Form, JsonAnswer, TruncatedAnswer, is_form, read_form, read_json, sse_event
 from .input_images import MAX_PICTURES, Upload, check_mime_type, from_data_url
 from .knobs import wait_while_connected
 from .pipeline import PaintTask
@@ -61,12 +61,12 @@ async def edits(request: Request) -> Response:
         return early
     names: dict[str, Json] = {**params, **dict.fromkeys(form.names, "")} if form else params
     checked = check_params({**names, **params}, known=EDIT_FORM if form else EDIT_JSON)
-    uploads, mask = _form_pictures(form) if form else _json_pictures(params, state)
+    uploads, mask = _form_pictures(form) if form else json_pictures(params, state)
     return await _answer(request, state, await pipeline.plan_edit(checked, uploads, mask, state=state), fault)
 
 
-def picture_from_reference(value: Json, state: SandboxState, *, param: str) -> Upload:
-    """Return the picture that `{"image_url": ...}` or `{"file_id": ...}` refers to.
+def picture_from_reference(value: Json, state: SandboxState, *, param: str, at: float | None = None) -> Upload:
+    """Return the picture that `{"image_url": ...}` or `{"file_id": ...}` refers to; `at` is a time other than now.
 
     Raises:
         ApiRefusal: the reference has neither key or both, or there is no such picture.
@@ -86,7 +86,7 @@ def picture_from_reference(value: Json, state: SandboxState, *, param: str) -> U
         return from_data_url(url, param=f"{param}.image_url")
     if not isinstance(file_id, str):
         raise refuse_type(f"{param}.file_id", file_id, expected="a string")
-    return state.file(file_id, param=f"{param}.file_id").upload
+    return state.file(file_id, param=f"{param}.file_id", at=at).upload
 
 
 def _form_pictures(form: Form) -> tuple[list[Upload], Upload | None]:
@@ -111,7 +111,14 @@ def _form_pictures(form: Form) -> tuple[list[Upload], Upload | None]:
     return pictures, mask
 
 
-def _json_pictures(params: JsonObject, state: SandboxState) -> tuple[list[Upload], Upload | None]:
+def json_pictures(
+    params: JsonObject, state: SandboxState, *, at: float | None = None
+) -> tuple[list[Upload], Upload | None]:
+    """Return the input pictures and the mask of an edit as JSON, whose files are those of the time `at` (None: now).
+
+    Raises:
+        ApiRefusal: a picture is missing or there is none, or there are too many.
+    """
     images = params.get("images")
     if images is None:
         raise missing("images")
@@ -119,9 +126,30 @@ def _json_pictures(params: JsonObject, state: SandboxState) -> tuple[list[Upload
         raise refuse_type("images", images, expected="an array")
     if not 1 <= len(images) <= MAX_PICTURES:
         raise wrong_count("images", len(images), low=1, high=MAX_PICTURES)
-    pictures = [picture_from_reference(image, state, param=f"images[{index}]") for index, image in enumerate(images)]
+    pictures = [
+        picture_from_reference(image, state, param=f"images[{index}]", at=at) for index, image in enumerate(images)
+    ]
     mask = params.get("mask")
-    return pictures, None if mask is None else picture_from_reference(mask, state, param="mask")
+    return pictures, None if mask is None else picture_from_reference(mask, state, param="mask", at=at)
+
+
+def pictures_body(
+    task: PaintTask, files: Sequence[bytes], fault: Fault | None, *, request: Request, state: SandboxState
+) -> JsonObject:
+    """Return the body of an answer with pictures, which `files` are, in the task's format."""
+    body: JsonObject = {
+        "created": int(time.time()),
+        **task.output_fields(),
+        "data": [{**pipeline.data_entry(data, task, fault, request=request, state=state)} for data in files],
+        "usage": task.usage.body(),
+    }
+    if task.params.safety_identifier:
+        body["safety_identifier"] = task.params.safety_identifier
+    if fault and fault.kind == "no_usage":
+        del body["usage"]
+    if fault and fault.kind == "empty_data":
+        body["data"] = []
+    return body
 
 
 async def _answer(request: Request, state: SandboxState, task: PaintTask, fault: Fault | None) -> Response:
@@ -134,24 +162,13 @@ async def _answer(request: Request, state: SandboxState, task: PaintTask, fault:
     if task.params.stream:
         stream = EventStream(_events(request, state, task, fault))
         return TruncatedAnswer(stream, after=fault.after) if fault and fault.kind == "cut" else stream
-    painted = pipeline.with_fault_size(task, fault)
+    painted = pipeline.with_fault(task, fault)
     async with state.knobs.image_request(request, pictures=task.params.n):
         if fault and fault.kind == "stall":
             await wait_while_connected(anyio.Event(), request)
         files = await pipeline.paint(painted, state)
-    body: JsonObject = {
-        "created": int(time.time()),
-        **painted.output_fields(),
-        "data": [{**pipeline.data_entry(data, task, fault, request=request, state=state)} for data in files],
-        "usage": task.usage.body(),
-    }
-    if task.params.safety_identifier:
-        body["safety_identifier"] = task.params.safety_identifier
-    if fault and fault.kind == "no_usage":
-        del body["usage"]
-    if fault and fault.kind == "empty_data":
-        body["data"] = []
-    answer = JSONResponse(body, headers=fault.headers if fault else None)
+    body = pictures_body(painted, files, fault, request=request, state=state)
+    answer = JsonAnswer(body, headers=fault.headers if fault else None)
     return TruncatedAnswer(answer, after=fault.after) if fault and fault.kind == "cut" else answer
 
 
@@ -159,7 +176,7 @@ async def _events(
     request: Request, state: SandboxState, task: PaintTask, fault: Fault | None
 ) -> AsyncGenerator[bytes, None]:
     """Yield the stream: the partial pictures, then the finished one with its usage."""
-    painted = pipeline.with_fault_size(task, fault)
+    painted = pipeline.with_fault(task, fault)
     async with state.knobs.image_request(request, pictures=1):
         for index, data in enumerate(await pipeline.paint_partials(painted, state)):
             if _breaks_now(fault, index):

@@ -8,10 +8,11 @@ times.
 A request that passed the checks is billed even if its caller leaves before the answer: that is what OpenAI does.
 """
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass, field, replace
+from time import time
 from typing import Literal
 
 import anyio
@@ -19,7 +20,7 @@ from starlette.requests import Request
 
 from .drift import Drift
 from .errors import Json, JsonObject
-from .faults import Fault, Route
+from .faults import PICTURE_ROUTES, Fault, Route
 from .grounds import GroundKind
 
 MAX_RECORDED = 1000
@@ -62,6 +63,11 @@ class Knobs:
     - `faults`: the queue of faults, the next one first.
     - `drift`: what edits do to pixels that were to stay; None is `local` for an edit with a mask, and otherwise `none`.
     - `ground`: how plain backgrounds come out that a prompt asks for.
+    - `uncompressed`: PNG files of three bytes a pixel, which are about as large as the real model's.
+    - `batch_s`: seconds of the sandbox's clock that a batch takes from its creation to its completion; beyond 24 hours
+      it expires with some of its lines done. A batch keeps the value that it was created with.
+    - `batch_shuffled`: whether a batch's lines run, and come back, in another order than they were sent in.
+    - `advance()` moves the sandbox's clock, which batches and the expiry of files go by.
     - `hold()` makes requests for pictures wait until `release()`; `wait_for(n)` returns once n of them have come in.
     """
 
@@ -69,20 +75,31 @@ class Knobs:
     faults: list[Fault] = field(default_factory=list[Fault])
     drift: Drift | None = None
     ground: GroundKind = "plain"
+    uncompressed: bool = False
+    batch_s: float = 10.0
+    batch_shuffled: bool = True
     requests: deque[RecordedRequest] = field(default_factory=lambda: deque[RecordedRequest](maxlen=MAX_RECORDED))
     paid: int = 0
-    """Pictures that were billed."""
+    """Pictures that were billed at the full price."""
+    paid_at_half: int = 0
+    """Pictures that were billed at half the price: those of batches."""
+    paid_lines: Counter[str] = field(default_factory=Counter[str])
+    """How often a batch's line with a `custom_id` was billed."""
     painted: int = 0
-    """Pictures that were painted: fewer than billed if a caller left first."""
+    """Pictures that were painted: fewer than billed if a caller left first, and those of batches at each reading."""
     started: int = 0
     """Requests for pictures that passed the checks or met a fault."""
     left: int = 0
-    """Requests for pictures whose caller left before the end of the answer."""
+    """Requests for pictures, or for a batch's output, whose caller left before the end of the answer."""
     running: int = 0
     """Requests for pictures that are under way."""
     max_running: int = 0
     files_uploaded: int = 0
     files_deleted: int = 0
+    batches: int = 0
+    """Batches that were created."""
+    _ahead_s: float = field(default=0.0, init=False, repr=False)
+    """How far the sandbox's clock is ahead."""
     _gate: anyio.Event | None = field(default=None, init=False, repr=False)
     """Set by `release`; None while nothing is held."""
     _changed: anyio.Event = field(default_factory=anyio.Event, init=False, repr=False)
@@ -103,6 +120,20 @@ class Knobs:
             self._gate.set()
             self._gate = None
 
+    def now(self) -> float:
+        """Return the Unix time of the sandbox's clock."""
+        return time() + self._ahead_s
+
+    def advance(self, seconds: float) -> None:
+        """Move the sandbox's clock forward."""
+        self._ahead_s += seconds
+
+    def bill_line(self, custom_id: str, *, pictures: int) -> None:
+        """Bill a batch's line for its pictures, at half the price."""
+        self.paid_lines[custom_id] += 1
+        self.paid_at_half += pictures
+        self._notify()
+
     async def wait_for(self, count: int, *, what: Literal["started", "left", "paid", "running"] = "started") -> None:
         """Wait until the counter `what` is at least `count`."""
         while getattr(self, what) < count:
@@ -111,7 +142,7 @@ class Knobs:
     def take_fault(self, route: Route) -> Fault | None:
         """Return the first fault for a route, or None; its `times` is counted down, and at zero it leaves the queue."""
         for index, fault in enumerate(self.faults):
-            if fault.route in (route, "any") or (fault.route == "pictures" and route != "files"):
+            if fault.route in (route, "any") or (fault.route == "pictures" and route in PICTURE_ROUTES):
                 if fault.times is not None:
                     self.faults[index : index + 1] = [replace(fault, times=fault.times - 1)] if fault.times > 1 else []
                 return fault
@@ -131,12 +162,17 @@ class Knobs:
             await self._wait(request)
             yield
         except (CallerLeftError, anyio.get_cancelled_exc_class()):
-            self.left += 1
+            self.count_left()
             raise
         finally:
             self.paid += pictures
             self.running -= 1
             self._notify()
+
+    def count_left(self) -> None:
+        """Note that a caller left before the end of its answer."""
+        self.left += 1
+        self._notify()
 
     def state(self) -> JsonObject:
         """Return the controls and counters as JSON."""
@@ -146,8 +182,12 @@ class Knobs:
             "faults": len(self.faults),
             "drift": self.drift,
             "ground": self.ground,
+            "uncompressed": self.uncompressed,
+            "batch_s": self.batch_s,
+            "batch_shuffled": self.batch_shuffled,
             "requests": len(self.requests),
             "paid": self.paid,
+            "paid_at_half": self.paid_at_half,
             "painted": self.painted,
             "started": self.started,
             "left": self.left,
@@ -155,6 +195,8 @@ class Knobs:
             "max_running": self.max_running,
             "files_uploaded": self.files_uploaded,
             "files_deleted": self.files_deleted,
+            "batches": self.batches,
+            "paid_lines": dict(self.paid_lines),
         }
 
     async def _wait(self, request: Request) -> None:

@@ -6,6 +6,7 @@ All routes that make pictures use these functions; the routes differ in how they
 import base64
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from http import HTTPStatus
 from typing import Literal
 
@@ -22,7 +23,7 @@ from .grounds import GroundKind, Recipe, asked_ground, changes_ground_only, key_
 from .http import NoAnswer
 from .input_images import Upload, open_mask, open_picture
 from .knobs import wait_while_connected
-from .rules import CheckedParams
+from .rules import CheckedParams, Format
 from .state import SandboxState
 from .tokens import (
     GENERATION_EXTRA,
@@ -40,6 +41,10 @@ _SMALL_COPY = (512, 512)
 """The second and further input pictures are scaled down to this size: sixteen large ones would fill the memory."""
 
 
+_KEPT_FILES = 16
+"""How many files of new pictures are kept: 2 MB each at most sizes that are asked for."""
+
+
 @dataclass(frozen=True, slots=True)
 class PaintTask:
     """Everything that the painter needs for one request; a generation has no `pictures`, which are the decoded inputs.
@@ -53,6 +58,8 @@ class PaintTask:
     mask: Image.Image | None = None
     usage: Usage = field(default_factory=lambda: Usage(0, 0, 0))
     drift: Drift = "none"
+    is_blank: bool = False
+    """Whether its pictures are white."""
     recipe: Recipe | None = None
     """What the first picture was painted from, if only its plain ground is to change."""
 
@@ -108,13 +115,24 @@ async def paint(task: PaintTask, state: SandboxState) -> list[bytes]:
     """Paint the pictures of a task, and return them as files in the requested format."""
 
     def make() -> list[bytes]:
-        return [_encode(task, paint_one(index)) for index in range(task.params.n)]
+        return [paint_one(index) for index in range(task.params.n)]
 
-    def paint_one(index: int) -> Image.Image:
+    def paint_one(index: int) -> bytes:
+        params, keyed = task.params, asked_ground(task.params.prompt) is not None
+        if not (task.pictures or keyed or task.is_blank or state.knobs.uncompressed):
+            return _paint_file(
+                params.prompt,
+                task.size,
+                index=index,
+                transparent=params.background == "transparent",
+                note=_note(task, index),
+                output_format=params.output_format,
+                compression=params.output_compression,
+            )
         painted = _paint_one(task, index, state.knobs.ground)
-        if asked_ground(task.params.prompt) is not None and not task.pictures:
-            state.remember(key_of(painted), Recipe(task.params.prompt, index, _note(task, index)))
-        return painted
+        if keyed and not task.pictures:
+            state.remember(key_of(painted), Recipe(params.prompt, index, _note(task, index)))
+        return _encode(task, painted, state)
 
     # A thread cannot be cancelled: if the caller leaves, it paints to its end and its pictures are dropped.
     made = await anyio.to_thread.run_sync(make, abandon_on_cancel=True, limiter=state.paint_limiter)
@@ -128,16 +146,25 @@ async def paint_partials(task: PaintTask, state: SandboxState) -> list[bytes]:
     def make() -> list[bytes]:
         steps = task.params.partial_images
         whole = _paint_one(task, 0, state.knobs.ground)
-        return [_encode(task, painter.partial_image(whole, step=step, steps=steps)) for step in range(steps)]
+        return [_encode(task, painter.partial_image(whole, step=step, steps=steps), state) for step in range(steps)]
 
     if task.params.partial_images == 0:
         return []
     return await anyio.to_thread.run_sync(make, abandon_on_cancel=True, limiter=state.paint_limiter)
 
 
-def with_fault_size(task: PaintTask, fault: Fault | None) -> PaintTask:
-    """Return the task with the size of an `other_size` fault, or unchanged."""
-    return replace(task, size=fault.size) if fault and fault.kind == "other_size" else task
+def with_fault(task: PaintTask, fault: Fault | None) -> PaintTask:
+    """Return the task as a fault of the picture changes it, or unchanged."""
+    match fault.kind if fault else None:
+        case "other_size" if fault:
+            return replace(task, size=fault.size)
+        case "other_format":
+            other: Format = "png" if task.params.output_format == "jpeg" else "jpeg"
+            return replace(task, params=replace(task.params, output_format=other))
+        case "blank":
+            return replace(task, is_blank=True)
+        case _:
+            return task
 
 
 async def answer_without_picture(
@@ -208,6 +235,25 @@ def _with_usage(task: PaintTask, sizes: Sequence[tuple[int, int]] = ()) -> Paint
     return replace(task, usage=usage)
 
 
+@lru_cache(maxsize=_KEPT_FILES)
+def _paint_file(
+    prompt: str,
+    size: tuple[int, int],
+    *,
+    index: int,
+    transparent: bool,
+    note: str,
+    output_format: Format,
+    compression: int,
+) -> bytes:
+    """Paint a new picture, as a file. The same arguments give the same bytes, so the last files are kept.
+
+    Painting is most of what the sandbox costs, and tests and demos ask for the same few pictures again and again.
+    """
+    painted = painter.paint(prompt, size, index=index, transparent=transparent, note=note)
+    return painter.encode(painted, output_format, compression=compression)
+
+
 def _note(task: PaintTask, index: int) -> str:
     """The small print of a picture."""
     params = task.params
@@ -217,6 +263,8 @@ def _note(task: PaintTask, index: int) -> str:
 
 def _paint_one(task: PaintTask, index: int, ground_kind: GroundKind) -> Image.Image:
     params, recipe = task.params, task.recipe
+    if task.is_blank:
+        return Image.new("RGB", task.size, "white")
     transparent = params.background == "transparent"
     if recipe is not None:
         painted = painter.paint(
@@ -255,5 +303,10 @@ def _drift(prompt: str, state: SandboxState, *, is_masked: bool) -> Drift:
     return state.knobs.drift or ("local" if is_masked else "none")
 
 
-def _encode(task: PaintTask, picture: Image.Image) -> bytes:
-    return painter.encode(picture, task.params.output_format, compression=task.params.output_compression)
+def _encode(task: PaintTask, picture: Image.Image, state: SandboxState) -> bytes:
+    return painter.encode(
+        picture,
+        task.params.output_format,
+        compression=task.params.output_compression,
+        uncompressed=state.knobs.uncompressed,
+    )

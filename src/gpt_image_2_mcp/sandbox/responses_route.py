@@ -9,12 +9,12 @@ from dataclasses import replace
 import anyio
 import anyio.to_thread
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from . import locating, pipeline
 from .errors import ApiRefusal, Json, JsonObject, no_such_response
 from .faults import Fault
-from .http import EventStream, TruncatedAnswer, read_json, record_request, sse_event
+from .http import EventStream, JsonAnswer, TruncatedAnswer, read_json, record_request, sse_event
 from .input_images import Upload, open_picture
 from .knobs import wait_while_connected
 from .pipeline import PaintTask
@@ -55,7 +55,7 @@ async def responses(request: Request) -> Response:
     if parsed.stream:
         stream = EventStream(builder.events())
         return TruncatedAnswer(stream, after=fault.after) if fault and fault.kind == "cut" else stream
-    answer = JSONResponse(await builder.body(), headers=fault.headers if fault else None)
+    answer = JsonAnswer(await builder.body(), headers=fault.headers if fault else None)
     return TruncatedAnswer(answer, after=fault.after) if fault and fault.kind == "cut" else answer
 
 
@@ -69,8 +69,8 @@ async def one_response(request: Request) -> Response:
         raise no_such_response(response_id)
     if request.method == "DELETE":
         state.delete_response(response_id)
-        return JSONResponse({"id": response_id, "object": "response", "deleted": True})
-    return JSONResponse(stored.body)
+        return JsonAnswer({"id": response_id, "object": "response", "deleted": True})
+    return JsonAnswer(stored.body)
 
 
 class _ResponseBuilder:
@@ -132,7 +132,7 @@ class _ResponseBuilder:
         async with self._state.knobs.image_request(self._request, pictures=1):
             if self._has_fault("stall"):
                 await wait_while_connected(anyio.Event(), self._request)
-            painted = pipeline.with_fault_size(self._task, self._fault)
+            painted = pipeline.with_fault(self._task, self._fault)
             (data,) = await pipeline.paint(painted, self._state)
         return self._finished([self._call_item(painted, data)], made=data)
 
@@ -147,7 +147,7 @@ class _ResponseBuilder:
                 yield self._event("response.output_item.done", output_index=index, item=item)
             yield self._event("response.completed", response=self._finished(items))
             return
-        painted = pipeline.with_fault_size(self._task, self._fault)
+        painted = pipeline.with_fault(self._task, self._fault)
         async with self._state.knobs.image_request(self._request, pictures=1):
             async for chunk in self._call_events(painted):
                 yield chunk

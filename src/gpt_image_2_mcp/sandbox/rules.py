@@ -4,8 +4,9 @@ They are the rules of 2026-11-22, stated here independently of the client. `chec
 routes, which differ in the parameters that they know: `GENERATION`, `EDIT_FORM`, `EDIT_JSON` and `TOOL`.
 """
 
+import json
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Literal, TypeGuard, cast
@@ -39,6 +40,9 @@ MAX_PARTIALS = 3
 
 MAX_IDENTIFIER = 128
 """Characters of `safety_identifier`."""
+
+MAX_DEPTH = 100
+"""Arrays and objects within one another in a request: the sandbox's own limit, which bounds its recursion."""
 
 EDGE_STEP = 16
 """Width and height must be multiples of this many pixels."""
@@ -268,6 +272,33 @@ def _boolean(params: Mapping[str, Json], name: str) -> bool:
     if not isinstance(value, bool):
         raise wrong_type(name, expected="a boolean", got=json_type(value))
     return value
+
+
+def parse_json(text: bytes) -> Json:
+    """Parse JSON strictly: UTF-8 without a byte order mark, and no `NaN`.
+
+    Raises:
+        ValueError: it is no JSON, or is nested too deeply.
+    """
+
+    def refuse(constant: str) -> None:
+        raise ValueError(f"{constant} is no JSON")
+
+    try:
+        value: Json = json.loads(text.decode(), parse_constant=refuse)
+    except RecursionError as exc:
+        raise ValueError("nested too deeply") from exc
+    level = [value]
+    for _ in range(MAX_DEPTH):
+        level = [item for outer in level for item in _items(outer)]
+    if level:
+        raise ValueError(f"nested more than {MAX_DEPTH} deep")
+    return value
+
+
+def _items(value: Json) -> Collection[Json]:
+    """Return what an array or an object holds."""
+    return value.values() if is_object(value) else value if isinstance(value, list) else ()
 
 
 def json_type(value: Json) -> str:

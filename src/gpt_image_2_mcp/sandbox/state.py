@@ -1,26 +1,30 @@
-"""The state of one sandbox, `SandboxState`: its knobs, its uploaded files, and the pictures that it serves by URL.
+"""The state of one sandbox, `SandboxState`: its knobs, files and batches, and the pictures that it serves by URL.
 
 Everything is in memory and bounded. Each call of `build_sandbox` makes a state of its own.
 """
 
 import secrets
-import time
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import anyio
 from starlette.requests import Request
 
-from .errors import ApiRefusal, JsonObject, no_such_file
+from .batch_state import MadeLine, StoredBatch
+from .errors import ApiRefusal, JsonObject, no_such_batch, no_such_file
 from .grounds import MAX_REMEMBERED, Recipe
 from .input_images import Upload
 from .knobs import Knobs
 
-MAX_FILES = 200
+MAX_FILES = 2000
 """Uploaded files that a sandbox keeps."""
 
 MAX_FILE_BYTES = 256 * 1024 * 1024
 """Bytes that all files of a sandbox may take together."""
+
+MAX_BATCHES = 200
+"""Batches that a sandbox keeps; the oldest are dropped beyond that."""
 
 MAX_PAINTING = 4
 """Requests whose pictures are decoded or painted at once; each may need a few hundred megabytes."""
@@ -34,20 +38,24 @@ MAX_PUBLISHED = 32
 
 @dataclass(frozen=True, slots=True)
 class StoredFile:
-    """An uploaded file. `created` and `expires` are Unix times; a file whose `expires` is None stays."""
+    """A file. `created` and `expires` are Unix times; a file whose `expires` is None stays.
+
+    `lines` are those of a batch's output, which is made from them whenever it is read; `upload` has only its name then.
+    """
 
     id: str
     upload: Upload
     purpose: str
     created: int
     expires: int | None
+    lines: Sequence[MadeLine | JsonObject] | None = None
 
-    def row(self) -> JsonObject:
-        """Describe the file as `GET /v1/files` does."""
+    def row(self, size: int) -> JsonObject:
+        """Describe the file of `size` bytes as `GET /v1/files` does."""
         return {
             "id": self.id,
             "object": "file",
-            "bytes": len(self.upload.data),
+            "bytes": size,
             "created_at": self.created,
             "expires_at": self.expires,
             "filename": self.upload.name,
@@ -72,6 +80,11 @@ class SandboxState:
     knobs: Knobs
     paint_limiter: anyio.CapacityLimiter = field(default_factory=lambda: anyio.CapacityLimiter(MAX_PAINTING))
     """Limits the threads that decode and paint to `MAX_PAINTING`."""
+    batch_lock: anyio.Lock = field(default_factory=anyio.Lock)
+    """Held while the lines of batches run: each runs once."""
+    sizes: dict[str, int] = field(default_factory=dict[str, int], init=False)
+    """The bytes of each output of a batch that were counted."""
+    _batches: OrderedDict[str, StoredBatch] = field(default_factory=OrderedDict[str, StoredBatch], init=False)
     _files: dict[str, StoredFile] = field(default_factory=dict[str, StoredFile], init=False)
     _responses: OrderedDict[str, StoredResponse] = field(default_factory=OrderedDict[str, StoredResponse], init=False)
     _recipes: OrderedDict[str, Recipe] = field(default_factory=OrderedDict[str, Recipe], init=False)
@@ -95,34 +108,44 @@ class SandboxState:
         Raises:
             ApiRefusal: 400, the files together would exceed `MAX_FILES` or `MAX_FILE_BYTES`.
         """
-        files = self.files()
-        total = sum(len(file.upload.data) for file in files) + len(upload.data)
-        if len(files) >= MAX_FILES or total > MAX_FILE_BYTES:
+        now = int(self.knobs.now())
+        self._files = {key: file for key, file in self._files.items() if _is_there(file, now)}
+        total = sum(len(file.upload.data) for file in self._files.values()) + len(upload.data)
+        if len(self._files) >= MAX_FILES or total > MAX_FILE_BYTES:
             message = f"The sandbox keeps at most {MAX_FILES} files of {MAX_FILE_BYTES} bytes in all: delete some."
             raise ApiRefusal(400, message, code="storage_limit_exceeded")
-        now = int(time.time())
         expires = None if lifetime_s is None else now + lifetime_s
-        file = StoredFile(f"file-{secrets.token_hex(12)}", upload, purpose, now, expires)
+        file = StoredFile(_new_file_id(), upload, purpose, now, expires)
         self._files[file.id] = file
         self.knobs.files_uploaded += 1
         return file
 
-    def files(self) -> list[StoredFile]:
-        """Return the files that have not expired, the oldest first; expired ones are dropped."""
-        now = time.time()
-        self._files = {key: file for key, file in self._files.items() if file.expires is None or file.expires > now}
-        return list(self._files.values())
+    def store_output(
+        self, name: str, lines: Sequence[MadeLine | JsonObject], *, created: float, lifetime_s: int
+    ) -> str:
+        """Keep a batch's output or its errors as a file, and return its id."""
+        since = int(created)
+        file = StoredFile(
+            _new_file_id(), Upload(b"", name=name), "batch_output", since, since + lifetime_s, tuple(lines)
+        )
+        self._files[file.id] = file
+        return file.id
 
-    def file(self, file_id: str, *, param: str = "id") -> StoredFile:
-        """Return the file with that id; `param` is the parameter that an error names.
+    def files(self) -> list[StoredFile]:
+        """Return the files that have not expired, the oldest first."""
+        now = self.knobs.now()
+        return [file for file in self._files.values() if _is_there(file, now)]
+
+    def file(self, file_id: str, *, param: str = "id", at: float | None = None) -> StoredFile:
+        """Return the file with that id; `param` is the parameter that an error names, `at` a time other than now.
 
         Raises:
             ApiRefusal: 404, there is no such file, or it has expired.
         """
-        self.files()
-        if file_id not in self._files:
+        file = self._files.get(file_id)
+        if file is None or not _is_there(file, self.knobs.now() if at is None else at):
             raise no_such_file(file_id, param=param)
-        return self._files[file_id]
+        return file
 
     def delete(self, file_id: str) -> None:
         """Delete a file.
@@ -133,6 +156,27 @@ class SandboxState:
         self.file(file_id)
         del self._files[file_id]
         self.knobs.files_deleted += 1
+
+    def add_batch(self, batch: StoredBatch) -> None:
+        """Keep a new batch."""
+        self._batches[batch.id] = batch
+        self.knobs.batches += 1
+        while len(self._batches) > MAX_BATCHES:
+            self._batches.popitem(last=False)
+
+    def batches(self) -> list[StoredBatch]:
+        """Return the batches, the oldest first."""
+        return list(self._batches.values())
+
+    def batch(self, batch_id: str) -> StoredBatch:
+        """Return the batch with that id.
+
+        Raises:
+            ApiRefusal: 404, there is no such batch.
+        """
+        if batch_id not in self._batches:
+            raise no_such_batch(batch_id)
+        return self._batches[batch_id]
 
     def store_response(self, response: StoredResponse) -> None:
         """Keep a finished response."""
@@ -159,6 +203,14 @@ class SandboxState:
     def published(self, key: str) -> tuple[bytes, str] | None:
         """Return the bytes and the media type of a published picture; None if the key is unknown."""
         return self._published.get(key)
+
+
+def _is_there(file: StoredFile, at: float) -> bool:
+    return file.expires is None or file.expires > at
+
+
+def _new_file_id() -> str:
+    return f"file-{secrets.token_hex(12)}"
 
 
 def state_of(request: Request) -> SandboxState:

@@ -65,6 +65,7 @@ def build_server(open_service: ServiceOpener) -> PictureServer:
         async with open_service() as service, anyio.create_task_group() as tasks:
             server.service = service
             tasks.start_soon(changes.follow, service.news.stream)
+            tasks.start_soon(service.resume_batches)
             yield service
             tasks.cancel_scope.cancel()
 

@@ -18,7 +18,7 @@ from typing import IO, Final, Self
 from ..errors import BadRequest
 from ..paths import denylist
 from ..paths.policy import WritePolicy
-from ..paths.safe_open import path_of_descriptor
+from ..paths.safe_open import open_regular, path_of_descriptor
 from .sync import sync_to_disk
 
 _BY_DESCRIPTOR: Final = {os.open, os.link, os.mkdir, os.rename, os.stat, os.unlink} <= os.supports_dir_fd
@@ -56,6 +56,10 @@ class OpenFolder:
         """
         # Buffered: small chunks are collected, and a write that the disk took only a part of is continued.
         return open(self._name(name), "xb", opener=partial(os.open, mode=mode, dir_fd=self.descriptor))
+
+    def read(self, name: str, *, most: int) -> IO[bytes]:
+        """Open a file for reading; raises OSError if it is a link or no regular file, or has more bytes than `most`."""
+        return open_regular(self._name(name), most=most, within=self.descriptor)
 
     def open(self, name: str, flags: int, mode: int) -> int:
         """Open a file as `os.open` does."""
@@ -157,15 +161,30 @@ def open_resolved(folder: Path, policy: WritePolicy) -> OpenFolder:
     return _open_or_make(folder, policy)
 
 
+def open_if_there(folder: Path, policy: WritePolicy) -> OpenFolder | None:
+    """Open a folder as `open_resolved` does; None if it is not there. Blocks; raises the same."""
+    if policy.resolve_writable(folder) != folder:
+        raise BadRequest(MOVED)
+    try:
+        return _open_checked(folder, policy) if _BY_DESCRIPTOR else OpenFolder(folder.resolve(strict=True), None)
+    except FileNotFoundError:
+        return None
+
+
 def _open_or_make(folder: Path, policy: WritePolicy) -> OpenFolder:
     """Open the folder that a real path leads to; what is missing is made step by step, each in the one before it."""
     try:
-        place = OpenFolder(folder, _open(folder))
+        return _open_checked(folder, policy)
     except FileNotFoundError:
         if folder == folder.parent:
             raise
         with _open_or_make(folder.parent, policy) as parent:
             return parent.subfolder(folder.name, 0o777)
+
+
+def _open_checked(folder: Path, policy: WritePolicy) -> OpenFolder:
+    """Open the folder that a real path leads to, and check that it is that one."""
+    place = OpenFolder(folder, _open(folder))
     descriptor = place.descriptor
     assert descriptor is not None
     with ExitStack() as stack:

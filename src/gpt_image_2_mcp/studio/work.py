@@ -1,6 +1,5 @@
 """`Work`: what the page has made: pictures, as jobs that a click starts, and exports."""
 
-from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,15 +12,15 @@ from ..catalogue.session import ORIGINALS
 from ..errors import BadRequest, GptImageError, SessionError, shorten_line, shown
 from ..jobs.job import Job
 from ..jobs.report import Report
-from ..jobs.stop_text import stop_text
+from ..jobs.stop_text import stop_fact
 from ..library.export_text import export_text
 from ..library.targets import ICON_SETS
 from ..parameters import models
-from ..parameters.fields import MAX_PROMPT
 from ..parameters.models import PaidRequest
 from ..parameters.size_names import NAMED_SIZES
 from ..parameters.sizes import parse_edges
 from ..service.images import ImageService
+from .finishing import finishing, is_finishing, own_words
 from .requests import (
     CancelRequest,
     ClickRequest,
@@ -33,25 +32,23 @@ from .requests import (
     PriceRequest,
     TargetsRequest,
 )
-from .shelf import Shelf, looked_at
+from .shelf import Room, Shelf, looked_at
 
 POLL_S: Final = 0.8
 """Seconds that a question about a job waits for it to end."""
+KEPT: Final = ("background", "output_format", "output_compression", "moderation")
+"""The options of a draft that its final picture has too."""
 PARTIAL_EDGE: Final = 768
 """Pixels of the longest edge of an unfinished picture."""
 MAX_PARTIAL_BYTES: Final = 64 << 20
-FINISH: Final = (
-    "Image 1 is a draft. Change only the finish: clean edges, fine detail. Keep all else as it is in image 1:"
-    " composition, subjects, poses, colours, light and every text. It was drawn from these words: "
-)
-"""The prompt that makes a draft final, before the draft's own."""
 
 
 class Work:
     """Has pictures made by one service."""
 
-    def __init__(self, service: ImageService, shelf: Shelf) -> None:
-        """Have them made by `service`."""
+    def __init__(self, service: ImageService, shelf: Shelf, room: Room) -> None:
+        """Have them made by `service`; `room` is taken by what makes a large answer."""
+        self._room = room
         self._service = service
         self._shelf = shelf
 
@@ -130,7 +127,8 @@ class Work:
     async def cancel(self, request: CancelRequest) -> dict[str, Any]:
         """Stop a job that is not sent yet, and tell what became of it."""
         job = await self._service.job(request.job)
-        return {"text": stop_text(job, was_stopped=self._service.stop_job(job)), "state": job.state}
+        fact = stop_fact(job, was_stopped=self._service.stop_job(job))
+        return {"text": fact, "state": job.state}
 
     async def targets(self, request: TargetsRequest) -> dict[str, Any]:
         """The names of an export's targets."""
@@ -140,7 +138,8 @@ class Work:
     async def export(self, request: ExportRequest) -> dict[str, Any]:
         """Make files of pictures; raises what `Exporter.export` raises."""
         wanted = models.ExportRequest(image=request.pictures, to=request.to, fit=request.fit)
-        outcome = await self._service.exporter.export(wanted)
+        async with self._room():
+            outcome = await self._service.exporter.export(wanted)
         return {"files": [file.as_dict() for file in outcome.files], "text": export_text(outcome)}
 
     async def _edit(self, request: EditRequest | PriceRequest, prompt: str, mask: str | None) -> PaidRequest:
@@ -169,8 +168,8 @@ class Work:
 
     async def _finish(self, picture_id: str, quality: str) -> PaidRequest:
         draft = await self._shelf.known(picture_id)
-        prompt = f"{FINISH}{draft.record.prompt}"[:MAX_PROMPT]
-        options = {"prompt": prompt, "quality": quality, "size": _size_of(draft)}
+        kept = {name: draft.record.parameters[name] for name in KEPT if draft.record.parameters.get(name)}
+        options = {**kept, "prompt": finishing(draft.record.prompt), "quality": quality, "size": _size_of(draft)}
         return models.parse(models.EditRequest, {"images": [picture_id], **options})
 
     async def _priced(self, request: PriceRequest) -> PaidRequest:
@@ -197,8 +196,9 @@ class Work:
         partials = working.files.partials
         if len(partials) > request.partials:
             try:
-                data = await anyio.to_thread.run_sync(partial(_read_bounded, partials[-1]))
-                seen = await looked_at(data, PARTIAL_EDGE, partials[-1].name)
+                async with self._room():
+                    data = await anyio.to_thread.run_sync(_read_bounded, partials[-1])
+                    seen = await looked_at(data, PARTIAL_EDGE, partials[-1].name)
             except (OSError, GptImageError):
                 return found  # The finished picture is on its way.
             found["partial"] = {**seen, "number": len(partials)}
@@ -228,7 +228,9 @@ def _told(job: Job, report: Report) -> str:
     """One line for the model's context: what the person did in the studio."""
     made = ", ".join(f"{image.id} ({image.path})" for image in report.wanted)
     masked = ", only where they had painted" if job.request.is_marked else ""
-    text = f"In the studio the person had {made} made with the words {shorten_line(report.prompt, 300)!r}{masked}."
+    words = f"with the words {shorten_line(own_words(report.prompt), 300)!r}"
+    how = f"from a draft, as its final picture, {words}" if is_finishing(report.prompt) else words
+    text = f"In the studio the person had {made} made {how}{masked}."
     if report.position is not None:
         parent = f"turn {report.position.parent}" if report.position.parent else "the originals"
         text += f" It is turn {report.position.turn} of {report.position.session_id}, made from {parent}."

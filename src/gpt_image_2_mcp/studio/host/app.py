@@ -27,7 +27,7 @@ from ...service.images import ImageService
 from ...service.price_question import price_question
 from ..page import page
 from ..requests import parse
-from ..studio import HOLDS_PIXELS, Studio
+from ..studio import Studio
 from .keys import Keys
 
 logger = logging.getLogger(__name__)
@@ -43,7 +43,8 @@ _FILES: Final[Mapping[str, str]] = MappingProxyType(
     {"host.html": "text/html", "host.js": "text/javascript", "host.css": "text/css"}
 )
 _HOST_POLICY: Final = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; frame-src 'self';"
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src data:; connect-src 'self';"
+    " frame-src 'self';"
     " base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 _PAGE_POLICY: Final = (
@@ -105,9 +106,9 @@ class OwnOriginOnly:
 class _Host:
     def __init__(self, service: ImageService, keys: Keys) -> None:
         self._service = service
-        self._studio = Studio(service, client=CLIENT)
+        making = anyio.CapacityLimiter(MAX_MAKING)
+        self._studio = Studio(service, client=CLIENT, room=lambda: making)
         self._keys = keys
-        self._making = anyio.CapacityLimiter(MAX_MAKING)
 
     async def token(self, request: Request) -> Response:
         """Give the token for the code with which the browser was opened; it is taken once."""
@@ -145,12 +146,7 @@ class _Host:
             # A yes counts for the question with the same words, and so for the same price.
             if question and question != agreed:
                 return {"question": question}
-            if isinstance(request, HOLDS_PIXELS):
-                async with self._making:
-                    found = await self._studio.answer(request)
-            else:
-                found = await self._studio.answer(request)
-            return {"text": json.dumps(found), "is_error": False}
+            return {"text": json.dumps(await self._studio.answer(request)), "is_error": False}
         except GptImageError as error:
             text = self._service.settings.redact(str(error))
         except Exception as error:

@@ -44,24 +44,13 @@ from ..persistence.writer_thread import WriterThread
 from ..settings import Settings
 from .api_key import load_key
 from .charges import Charge, PricedRequest, Spending
-from .delivery import is_delivered_apart
 from .exact_edits import ExactEdits
-<<<<<<< HEAD
 from .finals import find_draft
 from .finisher import Answered, Finisher
-from .image_saver import ImageSaver, SaveTarget
-from .link_fetcher import LinkFetcher, backend_host
 from .load_ahead import load_ahead
 from .output_dirs import OutputDirs
 from .recorder import Recorder
-=======
-from .image_saver import ImageSaver
-from .load_ahead import load_ahead
-from .output_dirs import OutputDirs
-from .recorder import Recorder
-from .report_builder import build_own_report, build_report
 from .savers import Savers, name_of
->>>>>>> w-batch
 from .sent_request import as_made, image_request, with_largest_size, with_size
 from .transparency import Transparency, ground_tokens
 
@@ -97,7 +86,6 @@ class Pipeline:
         self._exact_edits = ExactEdits(sources)
         self._transparency = Transparency(sources)
         self._in_flight = InFlightWrites()
-<<<<<<< HEAD
         self._finisher = Finisher(
             settings,
             spending=spending,
@@ -107,9 +95,7 @@ class Pipeline:
             exact_edits=self._exact_edits,
             transparency=self._transparency,
         )
-=======
         self._savers = Savers(settings, output_dirs, sources, self._in_flight)
->>>>>>> w-batch
 
     async def close(self) -> None:
         """Wait until the pictures that request threads are saving are on the disk, and close the news."""
@@ -235,34 +221,9 @@ class Pipeline:
     async def _cut_out(self, job: Job, order: Order) -> Report:
         """Cut a picture out of its plain ground, for nothing; raises as `Finisher.cut_out`."""
         charge = self._spending.free_charge(job.id, self.priced(job.request, order.inputs))
-<<<<<<< HEAD
         async with self._recorder.recorded_failure(job, charge):
-            saver = await self._open_saver(job, order)
-        return await self._finisher.cut_out(job, order, saver, charge)
-=======
-        try:
             saver = await self._savers.open(job, order)
-            originals = await anyio.to_thread.run_sync(self._exact_edits.originals, order.inputs.images[0])
-            made = await anyio.to_thread.run_sync(cut_out, originals, job.request)
-            await anyio.to_thread.run_sync(saver.add_own, made)
-        except BaseException as error:
-            await self._recorder.record_failure(job, charge, error)
-            raise
-        await anyio.to_thread.run_sync(saver.decode)
-        report = build_own_report(order, job.request, saver, sandbox=self._settings.sandbox)
-        report = await self._recorder.record_result(
-            job, order, report.redacted(self._settings.redact), charge, lost=0, policy=saver.policy
-        )
-        return replace(report, previews=saver.previews)
-
-    async def _make_exact(self, job: Job, order: Order, saver: ImageSaver) -> None:
-        """Have the saved pictures put into the original; without the extra, a note says how to get it."""
-        exact = self._exact_edits
-        if is_installed():
-            await anyio.to_thread.run_sync(partial(saver.make_exact, partial(exact.make, order)))
-            return
-        saver.warnings += filter(None, [exact.missing_note(is_asked_for=job.request.kept == "exact")])
->>>>>>> w-batch
+        return await self._finisher.cut_out(job, order, saver, charge)
 
     async def next_turn(self, request: ContinueSessionRequest, *, searches: bool = True) -> tuple[Session, int, Inputs]:
         """The session, the number of the turn that the next one is made from, and the input images for it.

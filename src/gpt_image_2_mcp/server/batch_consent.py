@@ -6,11 +6,7 @@ from mcp.server.mcpserver import Context, Elicit, ElicitationResult, Resolve
 
 from ..parameters.models import MakeBatchRequest
 from ..service.images import ImageService
-<<<<<<< HEAD
 from ..service.price_question import batch_price_question
-=======
-from ..service.price_question import CONFIRM_VARIABLE
->>>>>>> w-batch
 from .client_abilities import can_ask
 from .consent import Consent
 from .read_consent import ReadAnswer, allow_reading

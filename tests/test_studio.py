@@ -75,7 +75,7 @@ async def test_the_tools_whose_answers_the_page_can_show_link_to_it(each_era: Be
 
 
 async def test_the_page_is_read_under_its_address_and_that_of_an_earlier_version(each_era: Bench) -> None:
-    for uri in (page_uri(), "ui://gpt-image-2/studio-00000000.html"):
+    for uri in (page_uri(), "ui://studio/00000000"):
         (found,) = (await each_era.client.read_resource(uri)).contents
         assert found.mime_type == "text/html;profile=mcp-app"
         assert found.meta == {"ui": {"prefersBorder": True}}

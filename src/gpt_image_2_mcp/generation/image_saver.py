@@ -27,6 +27,7 @@ from ..storage.local_folder import (
     RAW_SUFFIX,
     Name,
     SavedImage,
+    has_bytes,
     last_resort,
     save_beside,
     save_image,
@@ -51,6 +52,8 @@ class SaveTarget:
     folders: tuple[Path, ...]
     sandbox_folders: Mapping[Path, Path]
     policy: WritePolicy
+    known: tuple[Path, ...] = ()
+    """Files in which a process that was killed may have saved the pictures: one with the same bytes is taken."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -342,6 +345,9 @@ class ImageSaver:
         folders = target.folders
         if result.sandbox:
             folders = tuple(target.sandbox_folders.get(folder, folder) for folder in folders)
+        if found := next((path for path in target.known if has_bytes(path, data)), None):
+            content.prepare()
+            return _PictureFile(number, found, content)
         with self._in_flight:
             path, elsewhere = save_image(
                 data,

@@ -209,6 +209,13 @@ def parts(root: Path) -> list[Path]:
     return [path for path in root.rglob(".gpt-image-2-*") if path.is_file()]
 
 
+def whole(path: Path) -> bool:
+    """Whether a picture can be decoded."""
+    with Image.open(path) as image:
+        image.load()
+    return True
+
+
 def wait_some(seconds: float) -> None:
     """Let a random time pass: the moment of the kill is what the test is about."""
     threading.Event().wait(seconds)
@@ -606,6 +613,39 @@ async def test_the_program_itself_is_killed_and_its_next_start_says_what_it_foun
         await program.close_stdin()
         assert await program.ended() == 0
     assert len(await anyio.to_thread.run_sync(lambda: list(folder.glob("*.png")))) == 2
+
+
+async def test_a_kill_between_the_two_passes_keeps_the_first_picture_and_sends_nothing_again(
+    box: Box, proxy: FaultProxy, tmp_path: Path
+) -> None:
+    environ = {
+        **box.environ,
+        "OPENAI_BASE_URL": proxy.url,
+        "XDG_DATA_HOME": str(tmp_path),
+        "GPT_IMAGE_2_OUTPUT_DIR": str(tmp_path / "p"),
+        "GPT_IMAGE_2_ENGINE": "off",
+    }
+    fox = {"prompt": "a red fox", "size": SMALL, "quality": "low", "background": "transparent-fine"}
+    await box.turn(faults=[{"route": "edits", "kind": "hang"}])
+    async with running(environ) as program:
+        await program.greet()
+        await program.call("generate_image", **fox)
+        await box.reached(2)
+        program.signal(signal.SIGKILL)
+        assert await program.ended() == -signal.SIGKILL
+    (kept,) = await anyio.to_thread.run_sync(lambda: list((tmp_path / "p").glob("*.png")))
+    assert await anyio.to_thread.run_sync(whole, kept)
+    async with running(environ) as program:
+        await program.greet()
+        await program.said_on_stderr("Left by a process that ended: 1 request ($0.0")
+        told = (await program.answer(await program.call("generate_image", **fox)))["content"][0]["text"]
+        assert f"Saved before that: {kept}." in told
+        assert "was not sent again" in told
+        assert await box.count("started") == 2
+        answer = await program.answer(await program.call("image_costs"))
+        assert "1 of unknown outcome, counted in full" in answer["content"][0]["text"]
+        await program.close_stdin()
+        assert await program.ended() == 0
 
 
 @pytest.mark.thorough

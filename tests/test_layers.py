@@ -22,6 +22,7 @@ ORDER = (
     "studio",
     "app",
     "service",
+    "batches",
     "library",
     "generation",
     "jobs",

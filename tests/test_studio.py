@@ -75,7 +75,7 @@ async def test_the_tools_whose_answers_the_page_can_show_link_to_it(each_era: Be
 
 
 async def test_the_page_is_read_under_its_address_and_that_of_an_earlier_version(each_era: Bench) -> None:
-    for uri in (page_uri(), "ui://gpt-image-2/studio-00000000.html"):
+    for uri in (page_uri(), "ui://studio/00000000"):
         (found,) = (await each_era.client.read_resource(uri)).contents
         assert found.mime_type == "text/html;profile=mcp-app"
         assert found.meta == {"ui": {"prefersBorder": True}}
@@ -207,7 +207,10 @@ async def test_a_draft_is_finished_from_its_own_picture(bench: Bench) -> None:
     assert known[picture]["parents"] == [drafts[1].stem]
     assert known[picture]["quality"] == "high"
     assert (known[picture]["width"], known[picture]["height"]) == (1024, 640)
-    assert known[picture]["prompt"].endswith("a fox")
+    assert known[picture]["prompt"] == "a fox"
+    assert "from a draft, as its final picture, with the words 'a fox'" in answer["told"]
+    sent = (await bench.call("show_image", image=picture)).content[0]
+    assert "Image 1 is a draft. Change only the finish" in str(sent)
 
 
 async def test_pictures_are_made_from_an_empty_library(bench: Bench) -> None:

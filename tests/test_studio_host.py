@@ -219,6 +219,7 @@ def test_the_code_in_the_browser_s_address_is_exchanged_once(studio: Running) ->
 
 
 @pytest.mark.parametrize("name", ["SIGHUP", pytest.param("SIGINT", marks=pytest.mark.thorough)])
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
 def test_the_command_ends_with_the_terminal(tmp_path: Path, name: str) -> None:
     running = start(tmp_path, "--sandbox", "--no-browser")
     assert running.ask(op="open")["shown"] is None

@@ -13,6 +13,8 @@ from pathlib import Path
 import anyio
 import httpx2
 
+from .batches.desk import Desk
+from .batches.runner import BatchRunner
 from .database.url import Address
 from .generation.charges import Budgets, Spending
 from .generation.locator import PaidLocator
@@ -38,6 +40,7 @@ from .persistence.spool import Spool
 from .persistence.unit_of_work import Repositories
 from .persistence.writer_thread import WriterThread
 from .redaction.printable import printable
+from .service.batches import BatchService
 from .service.images import ImageService
 from .settings import Settings
 
@@ -107,12 +110,13 @@ async def open_service(
     exports = ExportRecords(data_dir / EXPORTS if data_dir else None)
     library = Library(writer, reader, references, sources, output_dirs, exports, sandbox=settings.sandbox, cache=cache)
     failure: Exception | None = None
+    limiter = RateLimiter(settings.max_concurrency, settings.pictures_per_minute)
     async with (
         anyio.create_task_group() as tasks,
         LazyBackend(
             settings,
             transport,
-            RateLimiter(settings.max_concurrency),
+            limiter,
             None if settings.sandbox else data_dir,
         ) as backend,
     ):
@@ -133,6 +137,8 @@ async def open_service(
         )
         reader.locator = PaidLocator(settings, backend, writer, spending.budgets)
         jobs = JobRunner(tasks, store, pipeline)
+        desk = Desk(settings, pipeline, jobs, store, writer, spending, backend, limiter, durations)
+        batches = BatchRunner(desk, tasks, batch_marker(database))
         service = ImageService(
             settings,
             pipeline=pipeline,
@@ -147,6 +153,7 @@ async def open_service(
             library=library,
             viewer=Viewer(library, references, reader, exports, cache=cache),
             exporter=Exporter(library, reader, output_dirs, exports, cache=cache),
+            batches=BatchService(desk, batches, sources),
         )
         service.first_call_at = first_call_at
         tasks.start_soon(service.recover)
@@ -159,7 +166,9 @@ async def open_service(
             # since the server is often cancelled at its end.
             service.closing.set()
             with anyio.CancelScope(shield=True):
+                batches.stop()
                 await jobs.close(settings.shutdown_grace_s)
+                await batches.close(settings.shutdown_grace_s)
                 await pipeline.close()
                 await writer.close()
     if failure is not None:
@@ -211,6 +220,11 @@ def database_of(settings: Settings, data_dir: Path | None) -> Address:
         return address
     path = address if isinstance(address, Path) or address is None else data_dir and data_dir / DATABASE
     return path and path.with_stem(f"{path.stem}-sandbox")
+
+
+def batch_marker(database: Address) -> Path | None:
+    """The file beside the database that is there while a cheap batch is open, so that other starts need not open it."""
+    return database.with_name(f"{database.name}-open-batches") if isinstance(database, Path) else None
 
 
 def _sandbox() -> httpx2.AsyncBaseTransport:

@@ -104,6 +104,10 @@ class Settings(BaseModel):
     up at 60. 0: as long as it takes."""
     max_concurrency: int = Field(4, ge=1, le=64, alias="GPT_IMAGE_2_MAX_CONCURRENCY")
     """Requests to the API at once; the rest queue in order."""
+    pictures_per_minute: int | None = Field(None, ge=1, le=100_000, alias="GPT_IMAGE_2_PICTURES_PER_MINUTE")
+    """The most pictures a minute that batches ask for; your tier's limit is on
+    https://platform.openai.com/settings/organization/limits. Unset: 5, the lowest tier's, until an answer tells
+    yours."""
     shutdown_grace_s: float = Field(300, ge=0, alias="GPT_IMAGE_2_SHUTDOWN_GRACE_S")
     """Seconds that a server whose client is gone waits for pictures that are paid for already."""
     engine: bool = Field(default=True, alias="GPT_IMAGE_2_ENGINE")

@@ -31,6 +31,9 @@ _max_output_tokens: Final = (
     .limit(1)
 )
 """Built once, at import, since every paid request runs it."""
+BATCHES: Final = "batches"
+"""The owner of the charges of submitted batches, which are no process's: they are settled when the results are there,
+by whichever process runs then."""
 _amount: Final = sa.func.coalesce(charges.c.nano_usd, charges.c.estimate_nano_usd)
 
 
@@ -140,9 +143,10 @@ class ChargeTable:
         return _from_nano_usd(self.connection.scalar(query) or 0)
 
     def unfinished(self) -> list[UnfinishedCharge]:
-        """All charges that are reserved or sent, of every process and day."""
+        """All charges that are reserved or sent, of every process and day; those of batches are not among them."""
         columns = charges.c.id, charges.c.owner, charges.c.state, charges.c.day, charges.c.estimate_nano_usd
-        query = sa.select(*columns).where(charges.c.state.in_(_OPEN_STATES)).order_by(charges.c.id)
+        query = sa.select(*columns).where(charges.c.state.in_(_OPEN_STATES), charges.c.owner != BATCHES)
+        query = query.order_by(charges.c.id)
         return [
             UnfinishedCharge(charge, owner, state, day, None if nano is None else _from_nano_usd(nano))
             for charge, owner, state, day, nano in self.connection.execute(query)
@@ -172,6 +176,11 @@ class ChargeTable:
     def job_cost(self, job: str) -> Decimal:
         """What a job cost in dollars, or its estimate as long as the cost is not known."""
         return _from_nano_usd(self.connection.scalar(sa.select(sa.func.sum(_amount)).where(charges.c.job == job)) or 0)
+
+    def batch_cost(self, start: str) -> Decimal:
+        """The same for all jobs whose ids begin with `start`; what was released counts nothing."""
+        counts = (charges.c.job.startswith(start, autoescape=True), charges.c.state != "released")
+        return _from_nano_usd(self.connection.scalar(sa.select(sa.func.sum(_amount)).where(*counts)) or 0)
 
     def max_output_tokens(self, *, model: str, size: str, quality: str) -> int | None:
         """The most output tokens of one picture for exactly this model, size and quality; None if there was none."""

@@ -27,7 +27,7 @@ from .budgets import (
     over_budget_error,
     round_up_to_nano,
 )
-from .charge_table import ChargeTable, UnfinishedCharge
+from .charge_table import BATCHES, ChargeTable, UnfinishedCharge
 from .prices import Offer, dollars
 from .tokens import Usage
 
@@ -100,6 +100,45 @@ class Ledger:
         raise over_budget_error(
             estimate=needed, limit=limit, variable=variable, spent=spent, reserved=reserved, fits=fits
         )
+
+    def reserve_all(
+        self,
+        entries: Sequence[tuple[ChargeEntry, Decimal | None]],
+        *,
+        per_call: Decimal | None = None,
+        per_day: Decimal | None = None,
+    ) -> list[int]:
+        """Reserve the estimates of all lines of a batch, which is one call, or none; returns the ids of the charges.
+
+        They belong to no process. Raises as `reserve` does.
+        """
+        limits = [(name, limit) for name, limit in ((PER_CALL, per_call), (PER_DAY, per_day)) if limit is not None]
+        for entry, estimate in entries:
+            if estimate is None and limits:
+                raise no_price_error(entry, tuple(variable for variable, _ in limits))
+        needed = sum((round_up_to_nano(estimate) for _, estimate in entries if estimate is not None), Decimal(0))
+        with self._transaction() as charges:
+            if limits:
+                join_queue(charges.connection)
+            now = self._clock()
+            day = now.date().isoformat()
+            spent, reserved = (charges.spent(day), charges.reserved(day)) if limits else (Decimal(0), Decimal(0))
+            used = {PER_CALL: Decimal(0), PER_DAY: spent + reserved}
+            for variable, limit in limits:
+                if used[variable] + needed > limit:
+                    raise over_budget_error(
+                        estimate=needed, limit=limit, variable=variable, spent=spent, reserved=reserved, fits=None
+                    )
+            return [
+                charges.insert(
+                    entry,
+                    estimate=None if estimate is None else round_up_to_nano(estimate),
+                    day=day,
+                    reserved_at=int(now.timestamp()),
+                    owner=BATCHES,
+                )
+                for entry, estimate in entries
+            ]
 
     def delete(self, charge: int) -> None:
         """Delete a charge, as if it had never been reserved."""
@@ -189,6 +228,11 @@ class Ledger:
         """What a job cost in dollars, or its estimate as long as the cost is not known."""
         with self._reading() as charges:
             return charges.job_cost(job)
+
+    def batch_cost(self, start: str) -> Decimal:
+        """The same for all jobs whose ids begin with `start`: the lines of a batch."""
+        with self._reading() as charges:
+            return charges.batch_cost(start)
 
     def recover(self) -> list[str]:
         """Finish the charges of processes that have ended; returns sentences for the log.

@@ -53,6 +53,12 @@ From https://developers.openai.com/api/docs/pricing, checked 2026-11-22.
 
 MILLION: Final = 1_000_000
 
+BATCH_SHARE: Final = Decimal("0.5")
+"""What the Batch API asks for of the usual price.
+
+From https://developers.openai.com/api/docs/pricing, checked 2026-11-22.
+"""
+
 SMALLER_SIZES: Final[Sequence[Pixels]] = ((1024, 1024), (1536, 864))
 """The sizes that `offer` tries instead of a too expensive one, largest first; no size is cheaper than the last."""
 

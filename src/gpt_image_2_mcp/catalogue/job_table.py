@@ -17,6 +17,9 @@ from .picture_table import from_microseconds, to_microseconds
 JobState = Literal["queued", "sent", "done", "failed", "lost"]
 """A job is queued, then sent; at the end it is done, failed, or lost if its process ended after sending."""
 
+LINES: Final = "batch-"
+"""How the ids of the lines of batches begin: they are listed with their batch."""
+
 RETENTION: Final = timedelta(days=30)
 """How long a job is kept after its end; its pictures stay in the catalogue."""
 
@@ -108,8 +111,9 @@ class JobTable:
         return self._select(_unfetched, key=key, after=to_microseconds(ended_after))
 
     def recent(self, limit: int) -> list[JobRow]:
-        """The newest jobs, at most `limit`."""
-        return self._select(sa.select(jobs).order_by(jobs.c.created_us.desc()).limit(limit))
+        """The newest jobs, at most `limit`, without the lines of batches."""
+        own = sa.not_(jobs.c.id.startswith(LINES))
+        return self._select(sa.select(jobs).where(own).order_by(jobs.c.created_us.desc()).limit(limit))
 
     def folders(self) -> list[Path]:
         """The output folders of all jobs, the failed ones too."""

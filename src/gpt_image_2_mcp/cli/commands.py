@@ -16,6 +16,7 @@ from .. import __version__
 from ..errors import GptImageError
 from ..parameters.size_names import names_text
 from ..redaction.printable import printable_line, printable_path
+from .batch import batch
 from .doctor import doctor
 from .export import export
 from .install import install
@@ -78,6 +79,7 @@ commands.add_command(doctor)
 commands.add_command(library)
 commands.add_command(export)
 commands.add_command(studio)
+commands.add_command(batch)
 
 
 def _options(command: Callable[..., None]) -> Callable[..., None]:

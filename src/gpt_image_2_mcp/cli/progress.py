@@ -15,6 +15,7 @@ from ..errors import GptImageError
 from ..server.stdio.signals import ending_signals, is_insistent
 
 if TYPE_CHECKING:
+    from ..batches.batch import BatchStatus
     from ..jobs.job import Job
     from ..jobs.report import Report
     from ..library.progress import CountCallback
@@ -64,7 +65,7 @@ async def wait_for_report(service: "ImageService", job: "Job") -> "Report":
             bar.update(task, completed=progress, description=message)
 
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(_watch_interrupts, service, job, bar.console.print)
+            tasks.start_soon(_watch_interrupts, partial(_interrupted, service, job, bar.console.print))
             try:
                 report = await service.wait(job, on_progress=show_progress)
                 assert report is not None, "without a bound it waits to the end"
@@ -77,7 +78,55 @@ async def wait_for_report(service: "ImageService", job: "Job") -> "Report":
     return outcome[0]
 
 
-async def _watch_interrupts(service: "ImageService", job: "Job", say: Callable[[str], None]) -> None:
+def _interrupted(service: "ImageService", job: "Job", say: Callable[[str], None]) -> None:
+    if not service.stop_job(job):
+        say("The picture is paid for already: waiting to save it. Ctrl-C again gives it up.")
+
+
+async def wait_for_batch(service: "ImageService", batch_id: str) -> "BatchStatus":
+    """Wait for a batch behind a progress bar.
+
+    The first Ctrl-C sends no further line of a batch that is made now, and waits for those that were sent. Of a cheap
+    one it ends the waiting alone: OpenAI goes on with it, and a later run saves what is there.
+
+    Raises:
+        BadRequest: there is no such batch.
+
+    """
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    console = Console(stderr=True)
+    columns = (SpinnerColumn(), BarColumn(), TimeElapsedColumn(), TextColumn("{task.description}"))
+    outcome: list[BatchStatus | GptImageError] = []
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("Preparing", total=100)
+
+        async def show_progress(progress: float, message: str) -> None:
+            bar.update(task, completed=progress, description=message)
+
+        async with anyio.create_task_group() as tasks:
+
+            def interrupted() -> None:
+                if service.batches.stop_now(batch_id):
+                    bar.console.print("No further picture is asked for: waiting for those that are paid for.")
+                else:
+                    tasks.cancel_scope.cancel()
+
+            tasks.start_soon(_watch_interrupts, interrupted)
+            try:
+                outcome.append(await service.batches.wait(batch_id, on_progress=show_progress, to_end=True))
+            except GptImageError as error:
+                outcome.append(error)
+            tasks.cancel_scope.cancel()
+    if not outcome:
+        return await service.batches.status(batch_id)
+    if isinstance(outcome[0], GptImageError):
+        raise outcome[0]
+    return outcome[0]
+
+
+async def _watch_interrupts(interrupted_once: Callable[[], None]) -> None:
     interrupted = False
 
     def interrupt(number: int, *, insists: bool) -> None:
@@ -87,8 +136,7 @@ async def _watch_interrupts(service: "ImageService", job: "Job", say: Callable[[
                 os._exit(128 + number)
             return
         interrupted = True
-        if not service.stop_job(job):
-            say("The picture is paid for already: waiting to save it. Ctrl-C again gives it up.")
+        interrupted_once()
 
     if sys.platform == "win32":
         from .console_window import watched

@@ -14,7 +14,7 @@ from sqlalchemy import event
 ChargeState = Literal["reserved", "sent", "settled", "unknown", "released"]
 """A charge is reserved, then sent; it ends settled, unknown (both are spent) or released (nothing was billed)."""
 
-VERSION: Final = 5
+VERSION: Final = 6
 """The number of the last file in `migrations/versions`; a database of this version needs no migration."""
 
 TOKENS_EACH: Final = "(output_tokens + pictures - 1) / pictures"
@@ -187,6 +187,40 @@ jobs: Final = sa.Table(
 )
 """One row a job whose request was sent, or whose id was given to a caller. `owner` is the name of the process that runs
 it (`Store.owner`); `outcome` is the report of a job that is done, or the message of one that failed."""
+
+batches: Final = sa.Table(
+    "batches",
+    metadata,
+    sa.Column("id", StorableText(40), primary_key=True),
+    sa.Column("key", StorableText(64), nullable=False, index=True),
+    sa.Column("owner", StorableText(40), nullable=False),
+    sa.Column("state", StorableText(10), nullable=False, index=True),
+    sa.Column("cheap", sa.Boolean, nullable=False),
+    sa.Column("cancelled", sa.Boolean, nullable=False),
+    sa.Column("created_us", sa.BigInteger, nullable=False),
+    sa.Column("ended_us", sa.BigInteger),
+    sa.Column("total", sa.Integer, nullable=False),
+    sa.Column("details", sa.JSON, nullable=False),
+    sa.Column("parts", sa.JSON, nullable=False),
+    sa.CheckConstraint("state IN ('preparing', 'open', 'ended')", name="batches_state"),
+    info={"since": 6},
+)
+"""One row a batch. `owner` is the process that works on it now; another one takes it over when that one is gone.
+`parts` are what was submitted to OpenAI's Batch API for it, each with the mark by which it is found there."""
+
+batch_lines: Final = sa.Table(
+    "batch_lines",
+    metadata,
+    sa.Column("batch_id", StorableText(40), primary_key=True),
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("name", StorableText, nullable=False),
+    sa.Column("tool", StorableText, nullable=False),
+    sa.Column("request", sa.JSON, nullable=False),
+    sa.Column("sent", sa.JSON),
+    info={"since": 6},
+)
+"""One row a line of a batch. How a line ended is in `jobs`, as of every other job: its id there is that of the batch
+with the line's number. `sent` is what is known of a line that is submitted: its part, its charge, its inputs."""
 
 # `leases` is on PostgreSQL alone: one row a process that has written lately, see `leases.Lease`. Beside a
 # file, liveness files say the same.

@@ -63,6 +63,8 @@ class PricedRequest:
     """Pictures that are made for each of the `n`: a second one is an edit of the first."""
     partial_images: int = 0
     """Unfinished pictures that are streamed before the finished one; OpenAI bills their tokens as well."""
+    share: Decimal = Decimal(1)
+    """What is paid of the usual price."""
 
 
 class Spending:
@@ -79,6 +81,20 @@ class Spending:
         return await self._writer.run(
             lambda repositories: _estimate_of(request, _max_tokens_seen(request, repositories))
         )
+
+    async def estimate_all(self, requests: Sequence[PricedRequest]) -> Decimal | None:
+        """The dollars of all requests together; None if the price of one is not known."""
+
+        def add(repositories: Repositories) -> Decimal | None:
+            total = Decimal(0)
+            for request in requests:
+                found = _estimate_of(request, _max_tokens_seen(request, repositories))
+                if found is None:
+                    return None
+                total += found.usd
+            return total
+
+        return await self._writer.run(add)
 
     async def reserve(self, job: str, request: PricedRequest) -> "Charge":
         """The charge for a job, with its estimate reserved in the ledger if a budget is set.
@@ -97,6 +113,40 @@ class Spending:
     def free_charge(self, job: str, request: PricedRequest) -> "Charge":
         """The charge for a job that sends nothing: it has no row."""
         return Charge(self.budgets, job, request, free=True)
+
+    def reserve_lines(self, repositories: Repositories, lines: Sequence[tuple[str, PricedRequest]]) -> list[int | None]:
+        """Reserve the estimates of a batch's lines, named by their jobs, in the ledger; gives the charges' ids.
+
+        For the writer thread. Raises as `reserve` does: all are reserved, or none.
+        """
+        if self._free:
+            return [None for _ in lines]
+        budgets = self.budgets
+        entries = [self._line_entry(repositories, job, request) for job, request in lines]
+        return [*repositories.ledger.reserve_all(entries, per_call=budgets.per_call, per_day=budgets.per_day)]
+
+    async def check_lines(self, lines: Sequence[tuple[str, PricedRequest]]) -> None:
+        """Check that all lines of a batch together fit the budgets; raises as `reserve` does."""
+        if self._free or not self.budgets.any:
+            return
+
+        def dry_run(repositories: Repositories) -> None:
+            with repositories.ledger_store.database.transaction():
+                for charge in self.reserve_lines(repositories, lines):
+                    assert charge is not None
+                    repositories.ledger.delete(charge)
+
+        await self._writer.run(partial(_after_replay, retry_undone(dry_run)))
+
+    def _line_entry(
+        self, repositories: Repositories, job: str, request: PricedRequest
+    ) -> tuple[ChargeEntry, Decimal | None]:
+        found = _estimate_of(request, _max_tokens_seen(request, repositories))
+        return Charge(self.budgets, job, request).entry, found.usd if found else None
+
+    def line_charge(self, job: str, request: PricedRequest, row: int | None) -> "Charge":
+        """The charge of a batch's line, whose row `reserve_lines` has written."""
+        return Charge(self.budgets, job, request, free=self._free, row=row)
 
     async def check_budgets(self, request: PricedRequest) -> Estimate | None:
         """Check that a request fits the budgets, and return its estimate; raises as `reserve` does."""
@@ -117,14 +167,16 @@ class Charge:
     gives as a value, which `Ledger.end` writes.
     """
 
-    def __init__(self, budgets: Budgets, job: str, request: PricedRequest, *, free: bool = False) -> None:
-        """Prepare a charge without a row. `job` is the job's id; if the job is `free`, it never gets a row."""
+    def __init__(
+        self, budgets: Budgets, job: str, request: PricedRequest, *, free: bool = False, row: int | None = None
+    ) -> None:
+        """Prepare a charge. `job` is the job's id; if the job is `free`, it never gets a row. `row` is one it has."""
         self._budgets = budgets
         self._job = job
         self._request = request
         self._free = free
         self._estimate: Estimate | None = None
-        self._row: int | None = None
+        self._row = row
         """The id of the row, once it is written."""
         self._was_tried = False
         """`reserve` was called: if its transaction was undone, the row may be there all the same."""
@@ -139,7 +191,7 @@ class Charge:
         self._estimate = _estimate_of(request, _max_tokens_seen(request, repositories))
         again, self._was_tried = self._was_tried, True
         self._row = repositories.ledger.reserve(
-            self._entry,
+            self.entry,
             estimate=self._estimate.usd if self._estimate else None,
             per_call=self._budgets.per_call,
             per_day=self._budgets.per_day,
@@ -217,10 +269,11 @@ class Charge:
         if self._free:
             return None
         found = self._estimate or _estimate_of(self._request, None)
-        return ChargeEnd(self._entry, None if found is None else found.usd, self._made, state)
+        return ChargeEnd(self.entry, None if found is None else found.usd, self._made, state)
 
     @property
-    def _entry(self) -> ChargeEntry:
+    def entry(self) -> ChargeEntry:
+        """What the row says the charge is for."""
         request = self._request
         return ChargeEntry(
             request.model, request.options.size, request.options.quality, request.n * request.passes, self._job
@@ -235,7 +288,8 @@ def _after_replay(work: Callable[[Repositories], ResultT], repositories: Reposit
 
 def _estimate_of(request: PricedRequest, max_tokens: int | None) -> Estimate | None:
     options = request.options
-    return _price(request, max_tokens=max_tokens, size=parse_edges(options.size) or "auto", quality=options.quality)
+    found = _price(request, max_tokens=max_tokens, size=parse_edges(options.size) or "auto", quality=options.quality)
+    return None if found is None else replace(found, usd=found.usd * request.share)
 
 
 def _max_tokens_seen(request: PricedRequest, repositories: Repositories) -> int | None:

@@ -26,6 +26,7 @@ from ..storage.local_folder import (
     RAW_PREFIX,
     RAW_SUFFIX,
     SavedImage,
+    has_bytes,
     last_resort,
     save_beside,
     save_image,
@@ -323,6 +324,9 @@ class ImageSaver:
         folders = target.folders
         if result.sandbox:
             folders = tuple(target.sandbox_folders.get(folder, folder) for folder in folders)
+        if found := next((path for path in target.known if has_bytes(path, data)), None):
+            content.prepare()
+            return _PictureFile(number, found, content)
         with self._in_flight:
             path, elsewhere = save_image(
                 data,

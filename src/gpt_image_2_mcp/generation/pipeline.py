@@ -4,19 +4,19 @@
 the job cannot be stopped, since it is billed in any case. `JobRunner` calls both, one after the other.
 """
 
-import asyncio
 import hashlib
 import json
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 import anyio
 import anyio.to_thread
 
-from ..billing.tokens import AUTO_SIZE, text_tokens
+from ..billing.tokens import text_tokens
 from ..catalogue.session import BeginSession, ExtendSession, Session, new_session_id
 from ..errors import ApiError
-from ..images.pixels_extra import is_installed
 from ..inputs import Sources
 from ..inputs.inputs import Inputs
 from ..inputs.part import Part, cut_part
@@ -28,7 +28,9 @@ from ..jobs.order import Order
 from ..jobs.report import Report
 from ..openai_api.lazy_backend import LazyBackend
 from ..openai_api.rate_limiter import do_nothing
-from ..openai_api.threads import InFlightWrites
+from ..openai_api.request import SendOutcome
+from ..openai_api.sink import ImageSink
+from ..openai_api.threads import InFlightWrites, run_in_thread
 from ..parameters.models import (
     ContinueSessionRequest,
     CostsRequest,
@@ -38,27 +40,20 @@ from ..parameters.models import (
     StartSessionRequest,
     identity,
 )
-from ..parameters.sizes import made_size, parse_edges
-from ..paths.prefix import safe_prefix
 from ..paths.safe_open import exists
 from ..persistence.writer_thread import WriterThread
 from ..settings import Settings
-from ..storage.local_folder import Name
-from ..storage.room import ensure_room_in_one, picture_bytes
 from .api_key import load_key
-from .charges import PricedRequest, Spending
-from .delivery import deliver, extension_of, is_delivered_apart
+from .charges import Charge, PricedRequest, Spending
 from .exact_edits import ExactEdits
-from .finals import costs_of, find_draft, layouts_of, with_final
-from .image_saver import ImageSaver
-from .link_fetcher import LinkFetcher, backend_host
+from .finals import find_draft
+from .finisher import Answered, Finisher
 from .load_ahead import load_ahead
 from .output_dirs import OutputDirs
 from .recorder import Recorder
-from .report_builder import build_own_report, build_report
-from .save_target import SaveTarget
+from .savers import Savers, name_of
 from .sent_request import as_made, image_request, with_largest_size, with_size
-from .transparency import Transparency, cut_out, ground_tokens
+from .transparency import Transparency, ground_tokens
 
 
 class Pipeline:
@@ -92,6 +87,16 @@ class Pipeline:
         self._exact_edits = ExactEdits(sources)
         self._transparency = Transparency(sources)
         self._in_flight = InFlightWrites()
+        self._finisher = Finisher(
+            settings,
+            spending=spending,
+            recorder=recorder,
+            durations=durations,
+            news=news,
+            exact_edits=self._exact_edits,
+            transparency=self._transparency,
+        )
+        self._savers = Savers(settings, output_dirs, sources, self._in_flight)
 
     async def close(self) -> None:
         """Wait until the pictures that request threads are saving are on the disk, and close the news."""
@@ -148,14 +153,14 @@ class Pipeline:
         if job.request.is_cut_out:
             return await self._cut_out(job, order)
         settings = self._settings
-        asked = job.request
-        request = image_request(job.model, asked, order)
+        request = image_request(job.model, job.request, order)
         way = ""
         # First: no folder is made for a call that a budget refuses.
         charge = await self._spending.reserve(job.id, self.priced(job.request, order.inputs, order.part))
         try:
-            saver = await self._open_saver(job, order)
+            saver = await self._savers.open(job, order)
             job.status.max_silence_s = max_silence_s(job.expected_s)
+            job.status.pictures = request.n
             # `RequestSender` awaits this before each request's first byte, after it waited for a slot.
             job.status.before_sending = partial(
                 self._recorder.record_sent, job, charge, required=self._spending.budgets.any
@@ -176,71 +181,50 @@ class Pipeline:
         finally:
             # It refers to the job: the two would stay in memory until the garbage collector goes through everything.
             job.status.before_sending = do_nothing
-        await self._derive(job, order, saver, way)
-        layouts = await anyio.to_thread.run_sync(layouts_of, order, saver.readable)
-        # Before the record: a picture that cannot be decoded is recorded as damaged, and no session goes on from it.
-        await anyio.to_thread.run_sync(saver.decode)
-        report = build_report(order, asked, request, saver, outcome).redacted(settings.redact)
-        if order.draft is not None:
-            costs = await costs_of(order, asked, request.model, report.cost, self._spending)
-            report = with_final(report, order.draft, layouts, costs)
-        if job.status.sent_since is not None:
-            self._durations.learn(job.request, anyio.current_time() - job.status.sent_since)
-        lost = sum(isinstance(failure, ApiError) and failure.may_be_billed for failure in outcome.failures)
-        report = await self._recorder.record_result(job, order, report, charge, lost=lost, policy=saver.policy)
-        report = replace(report, previews=saver.previews)
-        self._news.publish(report.position.session_id if report.position else None)
-        return report
+        return await self._finisher.finish(job, order, saver, Answered(request, outcome, way), charge)
 
-    async def _derive(self, job: Job, order: Order, saver: ImageSaver, way: str) -> None:
-        """Make of the saved pictures what was asked for: the exact edit, the transparent ground, the size."""
-        wanted = job.request
-        if self._exact_edits.is_wanted(job.request, order.inputs):
-            await self._make_exact(job, order, saver)
-            if wanted.size == "auto" and order.inputs.delivered and saver.wanted_first[0].made_from:
-                # The person was shown the turn before in this size, and pointed there at what was to change.
-                wanted = wanted.model_copy(update={"size": order.inputs.delivered})
-        elif way:
-            await anyio.to_thread.run_sync(self._transparency.finish, way, job.request, saver)
-        if is_delivered_apart(wanted):
-            suffix = f"-{wanted.size.partition('@')[0]}"
-            work = partial(saver.deliver, partial(deliver, wanted), suffix, extension_of(wanted))
-            await anyio.to_thread.run_sync(work)
+    async def receive(
+        self, job: Job, order: Order, charge: Charge, save: Callable[[ImageSink], None], *, known: Sequence[Path] = ()
+    ) -> Report:
+        """Save, record and report the pictures of a line whose answer came by another way than a request of the job.
+
+        `save` passes the answer to the sink, in a thread. `known` are files that a process which was killed may have
+        saved of it.
+
+        Raises:
+            CannotSave: no folder takes a picture. Nothing is recorded: the answer can be fetched again.
+            ApiError: there is no picture, which is recorded.
+
+        """
+        saver = await self._savers.open(job, order, known=known)
+        try:
+            await run_in_thread(partial(save, saver))
+        except ApiError as error:
+            error.redact(self._settings.redact)
+            await self._recorder.record_failure(job, charge, error)
+            raise
+        answered = Answered(image_request(job.model, job.request, order), SendOutcome())
+        return await self._finisher.finish(job, order, saver, answered, charge)
+
+    def stem_of(self, job: Job, order: Order) -> str:
+        """How the names of a line's pictures begin."""
+        return name_of(job, order.kind).stem(None)
+
+    async def record_refused(self, job: Job, charge: Charge, error: ApiError) -> None:
+        """Record that a line was refused, or failed without a picture."""
+        error.redact(self._settings.redact)
+        await self._recorder.record_failure(job, charge, error)
 
     def check(self, model: str, request: PaidRequest) -> None:
         """Check what can be known of a request before anything is read or sent; raises BadRequest."""
         self._transparency.check(model, request)
 
     async def _cut_out(self, job: Job, order: Order) -> Report:
-        """Cut a picture out of its plain ground, save and record it. Nothing is sent, and nothing costs money.
-
-        Raises:
-            GptImageError: it has no plain ground, or the result cannot be saved.
-
-        """
+        """Cut a picture out of its plain ground, for nothing; raises as `Finisher.cut_out`."""
         charge = self._spending.free_charge(job.id, self.priced(job.request, order.inputs))
-        try:
-            saver = await self._open_saver(job, order)
-            originals = await anyio.to_thread.run_sync(self._exact_edits.originals, order.inputs.images[0])
-            made = await anyio.to_thread.run_sync(cut_out, originals, job.request)
-            await anyio.to_thread.run_sync(saver.add_own, made)
-        except BaseException as error:
-            await self._recorder.record_failure(job, charge, error)
-            raise
-        await anyio.to_thread.run_sync(saver.decode)
-        report = build_own_report(order, job.request, saver, sandbox=self._settings.sandbox)
-        report = await self._recorder.record_result(
-            job, order, report.redacted(self._settings.redact), charge, lost=0, policy=saver.policy
-        )
-        return replace(report, previews=saver.previews)
-
-    async def _make_exact(self, job: Job, order: Order, saver: ImageSaver) -> None:
-        """Have the saved pictures put into the original; without the extra, a note says how to get it."""
-        exact = self._exact_edits
-        if is_installed():
-            await anyio.to_thread.run_sync(partial(saver.make_exact, partial(exact.make, order)))
-            return
-        saver.warnings += filter(None, [exact.missing_note(is_asked_for=job.request.kept == "exact")])
+        async with self._recorder.recorded_failure(job, charge):
+            saver = await self._savers.open(job, order)
+        return await self._finisher.cut_out(job, order, saver, charge)
 
     async def next_turn(self, request: ContinueSessionRequest, *, searches: bool = True) -> tuple[Session, int, Inputs]:
         """The session, the number of the turn that the next one is made from, and the input images for it.
@@ -297,60 +281,9 @@ class Pipeline:
             partial_images=self._settings.partial_images if request.count == 1 else 0,
         )
 
-    def _save_target(self, job: Job, order: Order) -> SaveTarget:
-        """Where the pictures of a job are saved, once it is sure that there is room for them. Blocks.
-
-        A folder that the call names is refused, since the call can name another one. The turns of a session go to the
-        session's folder, and other calls to the default one: if that has no room, the ones in which a picture is saved
-        next must have it. The first one is tried again when the picture is there, and the report tells if another one
-        was taken.
-
-        Raises:
-            BadRequest: there is no room.
-
-        """
-        policy = self._output_dirs.policy
-        default, *spare = map(policy.resolve_writable, self._output_dirs.own())
-        folders = tuple(dict.fromkeys((order.folder, default, *spare)))
-        options = job.request
-        size = picture_bytes(parse_edges(made_size(options.size)) or AUTO_SIZE, options.output_format)
-        if is_delivered_apart(options):
-            size += picture_bytes(parse_edges(options.size) or AUTO_SIZE, options.output_format)
-        # The unfinished pictures of a stream are saved as well.
-        count = options.count + (self._settings.partial_images if options.count == 1 else 0)
-        is_named = order.folder != default and not isinstance(options, ContinueSessionRequest)
-        ensure_room_in_one(folders[:1] if is_named else folders, count, size, policy)
-        return SaveTarget(
-            name=Name.new(order.kind, safe_prefix(options.filename_prefix or "")),
-            folders=folders,
-            # Whether a backend reached by HTTP is a sandbox shows in its answer only.
-            sandbox_folders={} if self._settings.sandbox else {default: default / "sandbox"},
-            policy=policy,
-        )
-
-    async def _open_saver(self, job: Job, order: Order) -> ImageSaver:
-        """What saves the pictures of a job, whose files have their names now; raises BadRequest as `_save_target`."""
-        target = await self._output_dirs.in_time(order.folder, partial(self._save_target, job, order))
-        links = LinkFetcher(
-            self._sources,
-            asyncio.get_running_loop(),
-            backend_host(self._settings),
-            self._settings.endpoint()[0],
-        )
-        saver = ImageSaver(
-            target,
-            n=job.request.count,
-            links=links,
-            partials=job.files.partials,
-            previews=self._settings.inline == "preview",
-            in_flight=self._in_flight,
-            redact=self._settings.redact_bytes,
-        )
-        job.files.folder, job.files.stem = order.folder, saver.stem
-        return saver
-
     def _key(self, job: Job, given: Inputs) -> str:
         """The hash by which a repeated call is recognised; see `Order.key`."""
         hashes = [image.sha256 for image in given.all]
-        parts = [job.tool, job.model, identity(job.request), hashes]
+        # Two lines of a batch that are the same are meant to be two pictures.
+        parts = [job.tool, job.model, identity(job.request), hashes, *([job.id] if job.is_line else [])]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()

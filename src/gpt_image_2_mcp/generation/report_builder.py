@@ -173,5 +173,5 @@ def _cost(results: list[ApiResult], model: str) -> Decimal | None:
         for part in parts:
             if part is None:
                 return None
-            total += part
+            total += part * result.share
     return total

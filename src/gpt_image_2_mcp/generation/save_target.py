@@ -20,3 +20,5 @@ class SaveTarget:
     folders: tuple[Path, ...]
     sandbox_folders: Mapping[Path, Path]
     policy: WritePolicy
+    known: tuple[Path, ...] = ()
+    """Files in which a process that was killed may have saved the pictures: one with the same bytes is taken."""

@@ -27,6 +27,7 @@ from ..storage.time_limit import run_in_time, run_in_time_async
 from .data_url import read_data_url
 from .download import DEADLINE, fetch
 from .held_bytes import ByteBudget, Holding
+from .list_file import read_list
 from .local_file import NoSuchFile, check_readable, read_picture
 from .similar_names import near_names, same_names, unquoted
 from .url_policy import display_url
@@ -156,6 +157,10 @@ class Sources:
         Raises UnreadableSource: it may not or cannot be read, or is no picture.
         """
         return self._read_in_time(path, any_format=False)
+
+    def read_list(self, reference: str, *, most: int) -> bytes:
+        """Read a file that lists what is to be made; see `list_file.read_list`. Blocks: call it in a thread."""
+        return read_list(reference, policy=self._policy, most=most)
 
     def read_saved(self, path: Path) -> bytes:
         """Read a file that was saved here, whatever its format; raises as `read_local` does. Blocks.

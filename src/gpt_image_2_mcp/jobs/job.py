@@ -38,6 +38,9 @@ MAX_UNFINISHED = 100
 """Jobs that are under way at once: each holds its inputs in memory, and a few are sent at a time."""
 
 
+BATCH_PREFIX = "batch-"
+"""How the ids of batches begin, and those of their lines, which are the batch's with the line's number."""
+
 MAX_CLIENT = 300
 """Characters of a client's name and version that a record keeps."""
 
@@ -123,6 +126,11 @@ class Job:
     """This process has written a row for the job."""
     is_foreign: bool = False
     """Another process works on the job, or an earlier run of the server did; this one only reads its row."""
+
+    @property
+    def is_line(self) -> bool:
+        """Whether it is a line of a batch, which is asked about and listed with its batch, and repeats no call."""
+        return self.id.startswith(BATCH_PREFIX)
 
     @property
     def prompt(self) -> str:

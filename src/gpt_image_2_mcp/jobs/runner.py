@@ -350,4 +350,4 @@ def _is_joinable(job: Job, call: Job) -> bool:
 
 
 def _is_listed(job: Job) -> bool:
-    return job.joined is None and (job.key is not None or job.delivery is not Delivery.DIRECT)
+    return job.joined is None and not job.is_line and (job.key is not None or job.delivery is not Delivery.DIRECT)

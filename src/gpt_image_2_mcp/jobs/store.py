@@ -14,12 +14,12 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..billing.prices import dollars
 from ..database.retry import retry_undone
 from ..database.url import PostgresUrl
-from ..errors import USAGE_URL, GptImageError, JobLost
+from ..errors import USAGE_URL, ApiError, CannotSave, GptImageError, JobLost, ModerationRefused
 from ..persistence.unit_of_work import Repositories, UnitOfWork
 from ..persistence.writer_thread import WriterThread
 from ..storage.local_folder import saved_files
@@ -101,6 +101,18 @@ class JobStore:
 
         self._writer.submit(write)
 
+    async def write_failure(self, job: Job, error: Exception) -> None:
+        """Write what a line of a batch failed with before anything was sent for it; one that has a row keeps it."""
+        await self._writer.run(partial(self.write_failures, failed=[(job, error)]))
+
+    @retry_undone
+    def write_failures(self, repositories: Repositories, failed: Sequence[tuple[Job, Exception]]) -> None:
+        """The same for several, in the writer thread."""
+        with repositories.unit_of_work() as unit:
+            for job, error in failed:
+                if row := self.ended_row(repositories, job, error):
+                    unit.jobs.catch_up(row)
+
     def forget(self, job_id: str) -> None:
         """Remove the row of a job that was stopped before anything was sent."""
 
@@ -177,9 +189,13 @@ class JobStore:
         """The row of a job that may be billed from now on; None if its inputs were never read."""
         return self._row(repositories, job, "sent")
 
-    def _outcome_of(self, error: Exception) -> dict[str, str]:
+    def _outcome_of(self, error: Exception) -> dict[str, Any]:
         is_known = isinstance(error, GptImageError)
-        return {"error": self._redact(str(error)) if is_known else f"an error in this program ({type(error).__name__})"}
+        # By these, a batch knows which of its lines may be sent again.
+        is_billed = isinstance(error, CannotSave) or (isinstance(error, ApiError) and error.may_be_billed)
+        facts = {"refused": True} if isinstance(error, ModerationRefused) else {"billed": True} if is_billed else {}
+        text = self._redact(str(error)) if is_known else f"an error in this program ({type(error).__name__})"
+        return facts | {"error": text}
 
     def _put(self, repositories: Repositories, unit: UnitOfWork, job: Job, state: "JobState") -> None:
         row = self._row(repositories, job, state)

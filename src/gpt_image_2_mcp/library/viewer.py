@@ -128,6 +128,13 @@ class Viewer:
         self._references.note_sheet({number: picture.id for number, picture in numbers.items()})
         return Listing(found, missing, filtered, numbers, sheet, path, by_turn, page=page)
 
+    async def sheet(self, pictures: Sequence[Picture]) -> bytes:
+        """The contact sheet of some pictures, numbered from 1; the numbers are references for later calls."""
+        numbers = dict(enumerate(pictures, start=1))
+        sheet, _ = await anyio.to_thread.run_sync(self._sheet, numbers)
+        self._references.note_sheet({number: picture.id for number, picture in numbers.items()})
+        return sheet
+
     async def show(self, request: ShowImageRequest) -> View:
         """Show a picture, with a mask drawn over it, or a region of it pixel for pixel if that fits into an answer.
 

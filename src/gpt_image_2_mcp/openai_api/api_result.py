@@ -5,6 +5,7 @@ it takes most of a second and only requests need it.
 """
 
 from dataclasses import dataclass, field
+from decimal import Decimal
 
 from ..billing.tokens import Usage
 from .body_reader import ImageBytes
@@ -43,3 +44,5 @@ class ApiResult:
     reached_at: str | None = None
     """The IP address that it came from; None if it came over no network."""
     warnings: tuple[str, ...] = ()
+    share: Decimal = Decimal(1)
+    """What is paid of the usual price."""

@@ -5,6 +5,7 @@ from pathlib import Path
 import httpx2
 
 from ..settings import Settings
+from .batch_route import BatchRoute
 from .client import make_http, make_sdk
 from .edit_router import EditRouter
 from .failed_streams import FailedStreams
@@ -14,6 +15,9 @@ from .rate_limiter import RateLimiter, RequestStatus
 from .request import ImageRequest, SendOutcome
 from .retry import RequestSender
 from .sink import ImageSink
+
+PICTURE_PATHS = ("/images/generations", "/images/edits")
+"""How the paths end whose limits are those of pictures."""
 
 
 class Backend:
@@ -26,8 +30,14 @@ class Backend:
 
         What the backend cannot do is remembered in `data_dir`; if that is None, for this process.
         """
-        self._http = make_http(transport)
+
+        def note_headers(response: httpx2.Response) -> None:
+            if response.request.url.path.endswith(PICTURE_PATHS):
+                limiter.pace.learn_from_headers(response.headers)
+
+        self._http = make_http(transport, note_headers)
         sender = self._sender = RequestSender(make_sdk(settings, self._http), limiter)
+        self._batches = BatchRoute(sender.sdk)
         self._host_model = settings.responses_edit_model
         self._images = ImagesRoute(
             sender,
@@ -51,6 +61,11 @@ class Backend:
     async def locate(self, words: str, picture: str, status: RequestStatus) -> Located:
         """Have the host model find something in a picture, which is a data URL; raises as `locate.locate` does."""
         return await locate(self._sender, words, picture, status, model=self._host_model)
+
+    @property
+    def batches(self) -> BatchRoute:
+        """The Batch API of the same address and key."""
+        return self._batches
 
     def close(self) -> None:
         """Close the HTTP client."""

@@ -92,7 +92,12 @@ class _BoundedBody(httpx2.SyncByteStream):
 
 def _holds_pictures(response: httpx2.Response) -> bool:
     """Whether an answer is one of those that hold pictures, and not one about an uploaded file."""
-    return response.is_success and "/files" not in response.request.url.path
+    return response.is_success and ("/files" not in response.request.url.path or is_results(response))
+
+
+def is_results(response: httpx2.Response) -> bool:
+    """Whether an answer is a file of a batch's results, which is read line by line and may be long."""
+    return response.request.method == "GET" and response.request.url.path.endswith("/content")
 
 
 def _few(pieces: Iterator[bytes]) -> Iterator[bytes]:

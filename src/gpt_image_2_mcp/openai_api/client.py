@@ -3,7 +3,8 @@
 The SDK's client is the blocking one; `threads` says why.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from time import monotonic
 from typing import TypeVar
 
@@ -11,7 +12,7 @@ import httpx2
 import openai
 
 from ..settings import DEFAULT_BASE_URL, Settings
-from .bounded_body import bound_body
+from .bounded_body import bound_body, is_results
 from .connection_trace import trace_connection
 from .network_variables import explain
 from .origin import note_peer
@@ -26,6 +27,8 @@ Without this bound, an answer that arrives a byte at a time would keep its slot 
 timeout and the slot is free. The request's thread cannot be ended: it stops at the next piece of the answer
 (`with_deadline`).
 """
+RESULTS_TIMEOUT_S = 6 * 3600.0
+"""Seconds that a file of a batch's results may take: 500 pictures of 2 MB are 1.3 GB, and each is saved meanwhile."""
 CONNECT_TIMEOUT_S = 5.0
 """Seconds to connect to one IP address of the host; if it is dead, the host's next address is tried after that."""
 
@@ -62,8 +65,12 @@ def make_sdk(settings: Settings, http: httpx2.Client) -> openai.OpenAI:
     return sdk
 
 
-def make_http(transport: httpx2.BaseTransport | None) -> httpx2.Client:
+def make_http(
+    transport: httpx2.BaseTransport | None, note_headers: Callable[[httpx2.Response], None] = lambda _: None
+) -> httpx2.Client:
     """Make the HTTP client. It uses the proxy variables of the environment: the user chose the API's address.
+
+    `note_headers` is called with each answer when its head has arrived.
 
     Raises:
         NotConfigured: one of those variables, or one that names certificates, is wrong.
@@ -81,7 +88,7 @@ def make_http(transport: httpx2.BaseTransport | None) -> httpx2.Client:
             limits=limits,
             follow_redirects=False,
             headers={"accept-encoding": "identity"},
-            event_hooks={"request": [trace_connection], "response": [note_peer, _bound_answer]},
+            event_hooks={"request": [trace_connection], "response": [note_peer, note_headers, _bound_answer]},
         )
     except (ValueError, httpx2.InvalidURL, OSError) as error:
         if problem := explain(error):
@@ -90,12 +97,15 @@ def make_http(transport: httpx2.BaseTransport | None) -> httpx2.Client:
 
 
 def _bound_answer(response: httpx2.Response) -> None:
-    bound_body(response, with_deadline)
+    bound_body(response, partial(with_deadline, seconds=RESULTS_TIMEOUT_S) if is_results(response) else with_deadline)
 
 
-def with_deadline(parts: Iterator[PartT]) -> Iterator[PartT]:
-    """Iterate over the parts of an answer; raises `httpx2.ReadTimeout` after `WHOLE_ANSWER_TIMEOUT_S`."""
-    until = monotonic() + WHOLE_ANSWER_TIMEOUT_S
+def with_deadline(parts: Iterator[PartT], *, seconds: float | None = None) -> Iterator[PartT]:
+    """Iterate over the parts of an answer; raises `httpx2.ReadTimeout` after so many seconds.
+
+    None stands for `WHOLE_ANSWER_TIMEOUT_S`.
+    """
+    until = monotonic() + (WHOLE_ANSWER_TIMEOUT_S if seconds is None else seconds)
     for part in parts:
         if monotonic() > until:
             raise httpx2.ReadTimeout("the answer takes too long")

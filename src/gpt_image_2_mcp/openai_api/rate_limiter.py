@@ -19,8 +19,12 @@ import anyio
 import anyio.lowlevel
 
 from ..errors import Unavailable
+from .picture_pace import PicturePace
 
 logger = logging.getLogger(__name__)
+
+PACE_LOOK_S = 1.0
+"""Seconds after which a request that waits for the pace looks at it again."""
 
 
 async def do_nothing() -> None:
@@ -59,6 +63,11 @@ class RequestStatus:
 
     before_sending: Callable[[], Awaitable[None]] = do_nothing
     """Awaited before each request's first byte. If it raises, the request is not sent."""
+
+    pictures: int = 1
+    """Pictures that each of the requests asks for."""
+    is_paced: bool = False
+    """Whether the requests wait until the pace allows their pictures: those of batches do."""
 
     waiting: int = 0
     """Requests that wait for a slot."""
@@ -122,9 +131,10 @@ class RateLimiter:
     one at a time until there were some successes: all at once they would meet the limit again.
     """
 
-    def __init__(self, max_concurrency: int) -> None:
-        """Let `max_concurrency` requests run at once."""
+    def __init__(self, max_concurrency: int, pictures_per_minute: int | None = None) -> None:
+        """Let `max_concurrency` requests run at once, and batches ask for so many pictures a minute."""
         self._max_concurrency = max_concurrency
+        self.pace = PicturePace(pictures_per_minute)
         self._slots = anyio.Semaphore(max_concurrency, fast_acquire=True)
         # No `Lock`, which only its owner could release: `Slot.give_up` is called by others.
         self._one_at_a_time = anyio.Semaphore(1)
@@ -137,6 +147,8 @@ class RateLimiter:
     async def slot(self, status: RequestStatus) -> AsyncGenerator[Slot]:
         """Wait for a slot in order of arrival, and keep it while the `with` block runs, unless it is given up."""
         slot = Slot()
+        # Before the queue, so that one who waits for a single picture is not behind a batch.
+        await self._wait_for_pace(status)
         status.waiting += 1
         self._queue.append(status)
         self._update_positions()
@@ -199,6 +211,14 @@ class RateLimiter:
             await anyio.sleep_until(self._held_until)
         # A job that was stopped in the queue ends here: a moment later its request would count as sent.
         await anyio.lowlevel.checkpoint_if_cancelled()
+
+    async def _wait_for_pace(self, status: RequestStatus) -> None:
+        """Wait until the pace allows the pictures of a batch's request, and take them; others only take them."""
+        while status.is_paced and (wait := self.pace.wait_s(status.pictures)) > 0:
+            status.held_until = anyio.current_time() + wait
+            # What is learned meanwhile may shorten it.
+            await anyio.sleep(min(wait, PACE_LOOK_S))
+        self.pace.take(status.pictures)
 
     def hold(self, seconds: float) -> None:
         """Let no request start for `seconds`, because the API answered with a rate limit."""

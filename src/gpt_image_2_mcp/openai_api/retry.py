@@ -14,6 +14,7 @@ import httpx2
 import openai
 
 from . import client
+from .error_body import error_body
 from .errors import MODEL_NAMED_IN, translate
 from .rate_limiter import RateLimiter, RequestStatus, Slot
 from .threads import run_in_thread
@@ -86,6 +87,8 @@ class RequestSender:
                             wait = wait_before_retry(error, tries)
                             if wait is None or slot.given_up:
                                 raise failure from error
+                            if isinstance(error, openai.RateLimitError):
+                                self._limiter.pace.learn_from_refusal(error_body(error).message)
                             if isinstance(error, openai.RateLimitError) and named_wait(error) is not None:
                                 self._limiter.hold(wait)
                         else:

@@ -6,6 +6,11 @@ from typing import Any, Self
 from pydantic import BaseModel, ConfigDict
 
 PARAMETER_ORDER = (
+    "items",
+    "file",
+    "common",
+    "when",
+    "retry",
     "session_id",
     "from_turn",
     "prompt",

@@ -5,7 +5,7 @@ the tools, the checks and `--help` all come from these types, so that they canno
 reference, read 2026-11-22.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from unicodedata import category
 
 from pydantic import AfterValidator, BeforeValidator, Field
@@ -151,3 +151,15 @@ Until = Annotated[str, Field(max_length=60, description="likewise; that day incl
 SessionId = Annotated[str, Field(max_length=100, description="from start_edit_session")]
 Abandon = Annotated[bool, Field(description="only stop waiting for a job that was sent")]
 JobId = Annotated[str, Field(max_length=100, description="job-… from an answer")]
+MAX_ITEMS = 10_000
+"""Items of one batch."""
+Items = Annotated[
+    list[dict[str, Any]],
+    Field(min_length=1, max_length=MAX_ITEMS, description="parameters of generate_image or edit_image, and name"),
+]
+BatchFile = Annotated[str, Field(description=".jsonl or .csv of items")]
+Common = Annotated[dict[str, Any], Field(description="shared parameters; images: a series' references")]
+When = Annotated[
+    Literal["now", "cheap"], BeforeValidator(_normalize_choice), Field(description="cheap: half price, up to 24 h")
+]
+Retry = Annotated[str, Field(description="a batch's id, for its failed lines")]

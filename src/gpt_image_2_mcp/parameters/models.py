@@ -15,19 +15,24 @@ from .base import Request
 from .fields import (
     MAX_INPUTS,
     Abandon,
+    BatchFile,
+    Common,
     Exported,
     Fit,
     FromTurn,
+    Items,
     JobId,
     MoreImages,
     PictureReference,
     Prompt,
     Replace,
+    Retry,
     SessionId,
     Since,
     Source,
     Targets,
     Until,
+    When,
     passes_of,
 )
 from .normalize import normalize
@@ -186,6 +191,28 @@ class ExportRequest(WithOutputDir):
     to: Targets
     fit: Fit = "smart"
     replace: Replace = False
+
+
+class MakeBatchRequest(WithOutputDir):
+    """Make many pictures with one call."""
+
+    items: Items | None = None
+    file: BatchFile | None = None
+    common: Common = Field(default_factory=dict)
+    when: When = "now"
+    retry: Retry | None = None
+
+    @model_validator(mode="after")
+    def _check_one_source(self) -> Self:
+        given = [name for name in ("items", "file", "retry") if getattr(self, name) is not None]
+        if len(given) != 1:
+            raise ValueError(
+                "Give one of `items`, `file` and `retry`; got "
+                + (" and ".join(f"`{name}`" for name in given) or "none of them")
+            )
+        if self.retry is not None and (self.common or self.output_dir):
+            raise ValueError("`retry` sends lines again as they were: leave out `common` and `output_dir`")
+        return self
 
 
 class GetJobRequest(Request):

@@ -17,6 +17,8 @@ from pydantic import BaseModel
 _FREE_TEXTS = frozenset({"prompt", "query"})
 """The parameters in which the word "null" may be meant."""
 _NOTHING = frozenset({"", "null", "none", "undefined"})
+_OBJECTS = frozenset({"items", "common"})
+"""The parameters that hold other parameters."""
 _PICTURES = frozenset({"images", "image", "mask", "like"})
 """The parameters that name pictures."""
 _PICTURE_KEYS = (
@@ -145,6 +147,8 @@ def _read_value(request: type[BaseModel], name: str, value: object) -> object:
         return _pictures(value)
     if name == "to":
         return _texts(value)
+    if name in _OBJECTS:
+        return _objects(value)
     if name in _PICTURES:
         return _picture(value)
     if name == "inputs" and isinstance(value, list):
@@ -198,6 +202,16 @@ def _texts(value: object) -> object:
     if len(texts) == 1 and "crop" not in texts[0].lower():
         texts = [part.strip() for part in texts[0].split(",") if part.strip()]
     return texts
+
+
+def _objects(value: object) -> object:
+    """The objects that a value stands for: as they are, or as JSON text, which some clients make of them."""
+    if not isinstance(value, str) or len(value) > _MAX_LIST_TEXT:
+        return value
+    try:
+        return cast("object", json.loads(value))
+    except (ValueError, RecursionError):
+        return value
 
 
 def _pictures(value: object) -> object:

@@ -25,6 +25,7 @@ from .spool import Spool
 
 if TYPE_CHECKING:
     from ..billing.ledger import Ledger
+    from ..catalogue.batch_table import BatchTable
     from ..catalogue.job_table import JobRow, JobTable
     from ..catalogue.picture_table import PictureTable
     from ..catalogue.search_query import Overview, SearchQuery, SearchResult
@@ -52,6 +53,7 @@ class UnitOfWork:
     pictures: "PictureTable"
     sessions: "SessionTable"
     jobs: "JobTable"
+    batches: "BatchTable"
     now: datetime
     """When the transaction began: everything that it writes has this time."""
 
@@ -203,6 +205,7 @@ class Repositories:
             DatabaseUnusable: the database cannot be read or written.
 
         """
+        from ..catalogue.batch_table import BatchTable
         from ..catalogue.job_table import JobTable
         from ..catalogue.picture_table import PictureTable
         from ..catalogue.session_table import SessionTable
@@ -210,9 +213,9 @@ class Repositories:
         database = self.catalogue_store.database
         with database.reading() if read_only else database.transaction() as connection:
             now = datetime.now(UTC)
-            yield UnitOfWork(
-                PictureTable(connection), SessionTable(connection, self._limits, now), JobTable(connection, now), now
-            )
+            sessions = SessionTable(connection, self._limits, now)
+            jobs, batches = JobTable(connection, now), BatchTable(connection, now)
+            yield UnitOfWork(PictureTable(connection), sessions, jobs, batches, now)
 
     def has_dead_owners(self) -> bool:
         """Whether a process may have been killed and have left something unfinished: whether to call `recover`.

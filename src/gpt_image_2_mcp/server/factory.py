@@ -8,8 +8,10 @@ import anyio
 from mcp import MCPError
 from mcp.server import CacheHint
 from mcp.server.mcpserver import Context, MCPServer
+from mcp.server.mcpserver.exceptions import ToolError
 from mcp_types import (
     INVALID_PARAMS,
+    CallToolResult,
     Completion,
     CompletionArgument,
     CompletionContext,
@@ -65,9 +67,11 @@ def build_server(open_service: ServiceOpener) -> PictureServer:
         async with open_service() as service, anyio.create_task_group() as tasks:
             server.service = service
             tasks.start_soon(changes.follow, service.news.stream)
+            tasks.start_soon(service.resume_batches)
             yield service
             tasks.cancel_scope.cancel()
 
+    tools = [*all_tools(), studio_tool()]
     changes, calls, room = ChangeNotifier(), GivenUpCalls(), AnswerRoom()
 
     server = _Server(
@@ -75,7 +79,7 @@ def build_server(open_service: ServiceOpener) -> PictureServer:
         title="gpt-image-2",
         instructions=INSTRUCTIONS,
         version=__version__,
-        tools=[*all_tools(), studio_tool()],
+        tools=tools,
         extensions=[StudioExtension()],
         lifespan=lifespan,
         log_level="WARNING",
@@ -84,6 +88,7 @@ def build_server(open_service: ServiceOpener) -> PictureServer:
         subscriptions=changes.bus,
     )
     server.calls, server.room = calls, room
+    server.tool_names = tuple(tool.name for tool in tools)
     server.serve_subscriptions(changes)
     for prompt in all_prompts():
         server.add_prompt(prompt)
@@ -99,6 +104,17 @@ def build_server(open_service: ServiceOpener) -> PictureServer:
 
 
 class _Server(PictureServer):
+    tool_names: tuple[str, ...] = ()
+
+    async def call_tool(
+        self, name: str, arguments: dict[str, Any], context: Context[ImageService, Any] | None = None
+    ) -> CallToolResult | InputRequiredResult:
+        """Answer an unknown name with the names that there are; the SDK would repeat it, however long it is."""
+        if name not in self.tool_names:
+            known = ", ".join(tool.name for tool in all_tools())
+            raise ToolError(f"There is no tool {shown(name)}; there are: {known}.")
+        return await super().call_tool(name, arguments, context)
+
     async def get_prompt(
         self, name: str, arguments: dict[str, Any] | None = None, context: Context[ImageService, Any] | None = None
     ) -> GetPromptResult | InputRequiredResult:

@@ -12,7 +12,7 @@ from mcp.server.mcpserver import AcceptedElicitation, Context, Elicit, Elicitati
 from pydantic import BaseModel, Field, StrictBool
 
 from ..errors import ConsentRefused, shown
-from ..parameters.models import ExportRequest, PaidRequest, ShowImageRequest
+from ..parameters.models import ExportRequest, MakeBatchRequest, PaidRequest, ShowImageRequest
 from ..paths.read_policy import PrivateFile
 from ..service.images import ImageService
 from .client_abilities import can_ask
@@ -29,11 +29,14 @@ class ReadConsent(BaseModel):
 
 
 async def ask_to_read(
-    request: PaidRequest | ShowImageRequest | ExportRequest, call: Context[ImageService, Any]
+    request: PaidRequest | ShowImageRequest | ExportRequest | MakeBatchRequest, call: Context[ImageService, Any]
 ) -> ReadConsent | Elicit[ReadConsent]:
     """Give consent where the user need not or cannot be asked, otherwise the question."""
     service: ImageService = call.request_context.lifespan_context
-    private = await service.find_private(request)
+    if isinstance(request, MakeBatchRequest):
+        private = await service.find_private_of(await service.plan_batch(request))
+    else:
+        private = await service.find_private(request)
     _ASKED.set(private)
     if private and can_ask(call):
         # In full: an answer counts for the question with the same text, and so for these files alone.

@@ -91,8 +91,10 @@ def abandon_result(job: Job) -> CallToolResult:
     return CallToolResult(content=[TextContent(text=str(JobAbandoned(job.id)))], _meta={JOB_KEY: row})
 
 
-def jobs_result(jobs: Sequence[Job]) -> CallToolResult:
-    """List the recent jobs, as many as fit."""
+def jobs_result(jobs: Sequence[Job], batches: Sequence[str] = ()) -> CallToolResult:
+    """List the recent jobs, as many as fit, after the lines about `batches`."""
+    if not jobs and batches:
+        return _text_result(_fit_lines(_batches_text(batches), batches))
     if not jobs:
         return _text_result("There are no jobs: nothing was asked for lately.")
     lines = [
@@ -100,11 +102,14 @@ def jobs_result(jobs: Sequence[Job]) -> CallToolResult:
         f" {job.created:%Y-%m-%d %H:%M:%S} UTC{_files_note(job)}"
         for job in jobs
     ]
-    return _text_result(
-        _fit_lines(
-            f"{len(jobs)} recent job{'s' if len(jobs) > 1 else ''}, running ones first, then newest first:", lines
-        )
-    )
+    head = f"{len(jobs)} recent job{'s' if len(jobs) > 1 else ''}, running ones first, then newest first:"
+    if batches:
+        head = "\n".join([_batches_text(batches), *batches, head])
+    return _text_result(_fit_lines(head, lines))
+
+
+def _batches_text(batches: Sequence[str]) -> str:
+    return f"{len(batches)} recent batch{'es' if len(batches) > 1 else ''}, newest first:"
 
 
 def end_session_result(session_id: str, session: Session | None) -> CallToolResult:

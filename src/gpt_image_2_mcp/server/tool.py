@@ -139,4 +139,9 @@ def _plain_field(field: Mapping[str, Any]) -> dict[str, Any]:
         (choice,) = (part for part in cast("list[dict[str, Any]]", field["anyOf"]) if part != {"type": "null"})
         field = {**choice, **{key: value for key, value in field.items() if key not in ("anyOf", "default")}}
     # An empty text as default would break the field's own rules (`minLength`); it only means that it may be left out.
-    return {key: value for key, value in field.items() if key != "title" and (key, value) != ("default", "")}
+    plain = {key: value for key, value in field.items() if key != "title" and (key, value) != ("default", "")}
+    # That an object may have any keys goes without saying.
+    plain.pop("additionalProperties", None)
+    if "items" in plain:
+        plain["items"] = {key: value for key, value in plain["items"].items() if key != "additionalProperties"}
+    return plain

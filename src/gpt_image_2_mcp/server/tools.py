@@ -5,6 +5,7 @@ builds the answer. Its docstring is what the model reads: a change is a change o
 """
 
 import math
+from dataclasses import replace
 from functools import cache
 from typing import Any, TypeAlias
 
@@ -12,6 +13,7 @@ from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.tools import Tool
 from mcp_types import CallToolResult, ToolAnnotations
 
+from ..batches.batch import is_batch_id
 from ..jobs.job import Job
 from ..parameters.models import (
     CancelJobRequest,
@@ -24,12 +26,15 @@ from ..parameters.models import (
     GetJobRequest,
     ListImagesRequest,
     ListSessionsRequest,
+    MakeBatchRequest,
     ShowImageRequest,
     StartSessionRequest,
 )
 from ..service.images import ImageService
 from ..studio.page import page_uri
 from .answer_room import room_for_pictures
+from .batch_consent import BatchConsentAnswer
+from .batch_results import batch_lines, batch_result
 from .client_abilities import client_of
 from .consent import ConsentAnswer, require_consent
 from .cost_results import costs_result
@@ -48,6 +53,9 @@ from .results import (
     stop_result,
 )
 from .tool import CALL_ARRIVED_AT, RequestTool
+
+LISTED_BATCHES = 5
+"""Batches in the list of jobs."""
 
 Call: TypeAlias = Context[ImageService, Any]
 
@@ -148,6 +156,22 @@ async def export_image(request: ExportRequest, call: Call, reading: ReadAnswer) 
         return export_result(await _service(call).exporter.export(request))
 
 
+async def make_batch(request: MakeBatchRequest, call: Call, consent: BatchConsentAnswer) -> CallToolResult:
+    """Make many pictures with one call.
+
+    get_image_job tells how it stands, with a sheet of the newest. Costs like single calls, cheap half.
+    """
+    require_consent(consent)
+    service = _service(call)
+    status = await service.batches.start(await service.plan_batch(request), client=client_of(call))
+    try:
+        return await _batch(call, status.row.id, joined=status.joined)
+    except BaseException:
+        # Cancelled, or the client cannot be reached any more.
+        service.batches.give_up(status.row.id)
+        raise
+
+
 async def get_image_job(request: GetJobRequest, call: Call) -> CallToolResult:
     """Fetch the answer of a call that gave a job_id, waiting up to a minute.
 
@@ -156,16 +180,17 @@ async def get_image_job(request: GetJobRequest, call: Call) -> CallToolResult:
     """
     service = _service(call)
     if request.job_id is None:
-        return jobs_result(await service.recent_jobs())
+        return jobs_result(await service.recent_jobs(), batch_lines(await service.batches.recent(LISTED_BATCHES)))
+    if is_batch_id(request.job_id.strip()):
+        return await _batch(call, request.job_id.strip())
     return await _wait(call, await service.job(request.job_id), is_caller=False)
 
 
 async def cancel_image_job(request: CancelJobRequest, call: Call) -> CallToolResult:
-    """Stop a job that is not sent yet. A job already sent to OpenAI is billed; it runs to its end and is saved.
-
-    get_image_job fetches that picture. Free.
-    """
+    """Stop a job or batch, as far as it is not sent yet. What was sent is billed and saved, for get_image_job. Free."""
     service = _service(call)
+    if is_batch_id(request.job_id.strip()):
+        return batch_result(await service.batches.cancel(request.job_id), None)
     job = await service.job(request.job_id)
     if request.abandon and service.abandon_job(job):
         return abandon_result(job)
@@ -207,6 +232,7 @@ def all_tools() -> tuple[Tool, ...]:
         RequestTool.of(list_images, ListImagesRequest, title="Find pictures", annotations=reads, meta=shown),
         RequestTool.of(show_image, ShowImageRequest, title="Look at a picture", annotations=looks, meta=shown),
         RequestTool.of(export_image, ExportRequest, title="Export for use elsewhere", annotations=local),
+        RequestTool.of(make_batch, MakeBatchRequest, title="Make many pictures", annotations=paid),
         RequestTool.of(get_image_job, GetJobRequest, title="Fetch a running picture", annotations=reads),
         RequestTool.of(cancel_image_job, CancelJobRequest, title="Stop a queued picture", annotations=ends),
         RequestTool.of(image_costs, CostsRequest, title="What pictures cost", annotations=reads),
@@ -233,6 +259,23 @@ async def _wait(call: Call, job: Job, *, is_caller: bool = True) -> CallToolResu
     async with room_for_pictures():
         previews = await service.previews(report)
         return report_result(report, list(previews.values()), await service.answer_sheet(report, previews))
+
+
+async def _batch(call: Call, batch_id: str, *, joined: bool = False) -> CallToolResult:
+    """Wait for a batch as `_wait` does for a job; then answer with how it stands."""
+    service = _service(call)
+    arrived, bound = CALL_ARRIVED_AT.get(), service.settings.max_wait_s
+
+    async def tell(progress: float, message: str) -> None:
+        await call.report_progress(progress, 100, message)
+
+    until = arrived + bound if bound else math.inf
+    status = await service.batches.wait(batch_id, until=until, on_progress=tell)
+    status = replace(status, joined=joined)
+    if not status.pictures or service.settings.inline == "none":
+        return batch_result(status, None)
+    async with room_for_pictures():
+        return batch_result(status, await service.viewer.sheet(status.pictures))
 
 
 def _service(call: Call) -> ImageService:

@@ -16,6 +16,7 @@ from typing import Any
 import anyio
 import anyio.to_thread
 
+from ..batches.runner import Plan
 from ..billing.budgets import SpendingSummary
 from ..billing.prices import Estimate
 from ..catalogue.session import Session
@@ -44,6 +45,7 @@ from ..parameters.models import (
     EndSessionRequest,
     ExportRequest,
     GenerateRequest,
+    MakeBatchRequest,
     PaidRequest,
     RequestT,
     ShowImageRequest,
@@ -52,6 +54,7 @@ from ..paths.read_policy import PrivateFile
 from ..persistence.writer_thread import WriterThread
 from ..settings import Settings
 from ..storage.local_folder import SavedImage
+from .batches import BatchService
 from .completion import complete_like, with_model_of_turn
 from .recovery import recover
 
@@ -86,12 +89,14 @@ class ImageService:
         library: Library,
         viewer: Viewer,
         exporter: Exporter,
+        batches: BatchService,
     ) -> None:
         """Use the parts that `app.open_service` made."""
         self.settings = settings
         self.library = library
         self.viewer = viewer
         self.exporter = exporter
+        self.batches = batches
         self.news = news
         self._pipeline = pipeline
         self._spending = spending
@@ -103,6 +108,7 @@ class ImageService:
         self._durations = durations
         self._started_ahead: Job | None = None
         """The job of `start_ahead`, until its call comes."""
+        self._recovered = anyio.Event()
         self.closing = anyio.Event()
         """Set when the service closes, for what would wait longer than that."""
         self.first_call_at: float | None = None
@@ -206,8 +212,8 @@ class ImageService:
 
     @property
     def is_working(self) -> bool:
-        """Whether a job of this process is not finished."""
-        return self._jobs.is_working
+        """Whether a job of this process is not finished, or a batch is being submitted or saved."""
+        return self._jobs.is_working or self.batches.is_working
 
     def remembered(self) -> dict[str, Any]:
         """What `last` and numbers of pictures mean in this chat, as a JSON object for `recall`."""
@@ -243,7 +249,18 @@ class ImageService:
 
     async def recover(self) -> None:
         """Settle what killed processes left in the database and in folders; logs what it finds, and raises nothing."""
-        await recover(self._writer, self._output_dirs, self.closing)
+        try:
+            await recover(self._writer, self._output_dirs, self.closing)
+        finally:
+            self._recovered.set()
+
+    async def resume_batches(self) -> None:
+        """Go on with the cheap batches that are open; raises nothing.
+
+        After `recover`, which names the pictures that a killed process had saved of them.
+        """
+        await self._recovered.wait()
+        await self.batches.resume()
 
     async def complete(self, request: RequestT) -> RequestT:
         """A copy of `request` filled with what it leaves out and an earlier picture has.
@@ -257,6 +274,15 @@ class ImageService:
             # It is complete. Read again, it could be another request by now, and be paid for twice.
             return request
         return await with_model_of_turn(request, self.settings, self._writer)
+
+    async def plan_batch(self, request: MakeBatchRequest, *, content: bytes | None = None) -> Plan:
+        """Check a batch, and give what it should cost; see `BatchService.plan`."""
+        return await self.batches.plan(request, complete=self.complete, check=self.check, content=content)
+
+    async def find_private_of(self, plan: Plan) -> list[PrivateFile]:
+        """The same as `find_private` for all lines of a batch."""
+        found = [file for line in plan.lines for file in await self.find_private(line.request)]
+        return list(dict.fromkeys(found))
 
     async def find_private(self, request: PaidRequest | ShowImageRequest | ExportRequest) -> list[PrivateFile]:
         """The files that a request names and that are read only with the person's yes."""

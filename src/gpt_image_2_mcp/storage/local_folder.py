@@ -20,7 +20,7 @@ from typing import Any, Literal
 from ..errors import BadRequest, CannotSave
 from ..images import MIME, Facts
 from ..paths.policy import WritePolicy
-from ..paths.safe_open import exists
+from ..paths.safe_open import exists, open_no_follow
 from .atomic_write import write_file
 from .open_folder import OpenFolder, hide_on_windows, open_resolved
 from .time_limit import run_in_time
@@ -64,6 +64,13 @@ def saved_files(folder: Path, stem: str) -> list[Path]:
     suffixes = rf"{EXACT_SUFFIX}|{TRANSPARENT_SUFFIX}|-\d+x\d+"
     own_name = re.compile(rf"{re.escape(stem)}(-\d+)?({suffixes})?\.[a-z0-9]+")
     return sorted(path for path in folder.iterdir() if own_name.fullmatch(path.name))
+
+
+def has_bytes(path: Path, data: bytes) -> bool:
+    """Whether a regular file has exactly these bytes. Blocks; raises nothing."""
+    with suppress(OSError), os.fdopen(open_no_follow(path, os.O_RDONLY), "rb") as file:
+        return os.fstat(file.fileno()).st_size == len(data) and file.read(len(data)) == data
+    return False
 
 
 @dataclass(frozen=True, slots=True)

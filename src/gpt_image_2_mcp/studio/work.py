@@ -16,11 +16,11 @@ from ..jobs.stop_text import stop_fact
 from ..library.export_text import export_text
 from ..library.targets import ICON_SETS
 from ..parameters import models
-from ..parameters.fields import MAX_PROMPT
 from ..parameters.models import PaidRequest
 from ..parameters.size_names import NAMED_SIZES
 from ..parameters.sizes import parse_edges
 from ..service.images import ImageService
+from .finishing import finishing, is_finishing, own_words
 from .requests import (
     CancelRequest,
     ClickRequest,
@@ -41,11 +41,6 @@ KEPT: Final = ("background", "output_format", "output_compression", "moderation"
 PARTIAL_EDGE: Final = 768
 """Pixels of the longest edge of an unfinished picture."""
 MAX_PARTIAL_BYTES: Final = 64 << 20
-FINISH: Final = (
-    "Image 1 is a draft. Change only the finish: clean edges, fine detail. Keep all else as it is in image 1:"
-    " composition, subjects, poses, colours, light and every text. It was drawn from these words: "
-)
-"""The prompt that makes a draft final, before the draft's own."""
 
 
 class Work:
@@ -173,9 +168,8 @@ class Work:
 
     async def _finish(self, picture_id: str, quality: str) -> PaidRequest:
         draft = await self._shelf.known(picture_id)
-        prompt = f"{FINISH}{draft.record.prompt.removeprefix(FINISH)}"[:MAX_PROMPT]
         kept = {name: draft.record.parameters[name] for name in KEPT if draft.record.parameters.get(name)}
-        options = {**kept, "prompt": prompt, "quality": quality, "size": _size_of(draft)}
+        options = {**kept, "prompt": finishing(draft.record.prompt), "quality": quality, "size": _size_of(draft)}
         return models.parse(models.EditRequest, {"images": [picture_id], **options})
 
     async def _priced(self, request: PriceRequest) -> PaidRequest:
@@ -234,7 +228,9 @@ def _told(job: Job, report: Report) -> str:
     """One line for the model's context: what the person did in the studio."""
     made = ", ".join(f"{image.id} ({image.path})" for image in report.wanted)
     masked = ", only where they had painted" if job.request.is_marked else ""
-    text = f"In the studio the person had {made} made with the words {shorten_line(report.prompt, 300)!r}{masked}."
+    words = f"with the words {shorten_line(own_words(report.prompt), 300)!r}"
+    how = f"from a draft, as its final picture, {words}" if is_finishing(report.prompt) else words
+    text = f"In the studio the person had {made} made {how}{masked}."
     if report.position is not None:
         parent = f"turn {report.position.parent}" if report.position.parent else "the originals"
         text += f" It is turn {report.position.turn} of {report.position.session_id}, made from {parent}."

@@ -1,0 +1,137 @@
+"""`Desk`: what the two ways of making a batch share: the parts of this process, and how a batch stands."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from ..database.retry import retry_undone
+from ..errors import BadRequest, shown
+from ..generation.charges import PricedRequest, Spending
+from ..generation.pipeline import Pipeline
+from ..jobs.durations import DurationHistory
+from ..jobs.runner import JobRunner
+from ..jobs.serialization import REQUESTS, TOOLS, stored_request
+from ..jobs.store import JobStore
+from ..openai_api.lazy_backend import LazyBackend
+from ..openai_api.rate_limiter import RateLimiter
+from ..persistence.unit_of_work import Repositories
+from ..persistence.writer_thread import WriterThread
+from ..settings import Settings
+from .batch import NEWEST, BatchStatus, line_id
+from .lines import Line
+
+if TYPE_CHECKING:
+    from ..catalogue.batch_table import BatchRow, LineRow
+    from ..catalogue.picture_record import Picture
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """The parts of the process that batches use."""
+
+    settings: Settings
+    pipeline: Pipeline
+    jobs: JobRunner
+    store: JobStore
+    writer: WriterThread
+    spending: Spending
+    backend: LazyBackend
+    limiter: RateLimiter
+    durations: DurationHistory
+
+    def priced(self, line: Line, *, share: Decimal) -> PricedRequest:
+        """What the price of a line depends on, before its inputs are read."""
+        return replace(self.pipeline.priced(line.request), share=share)
+
+    def stored_lines(self, lines: Sequence[Line]) -> "list[LineRow]":
+        """The lines as rows, without secrets."""
+        from ..catalogue.batch_table import LineRow
+
+        return [
+            LineRow(
+                line.number,
+                line.name,
+                TOOLS[type(line.request)],
+                stored_request(line.request, self.settings.redact),
+            )
+            for line in lines
+        ]
+
+    async def insert(self, row: "BatchRow", lines: "Sequence[LineRow]", *, retry_of: str | None) -> "BatchRow":
+        """Write a new batch with this process as its owner; gives it as written.
+
+        Raises:
+            BadRequest: the batch whose lines it sends again was sent again meanwhile.
+            DatabaseUnusable: it cannot be written.
+
+        """
+
+        @retry_undone
+        def write(repositories: Repositories) -> "BatchRow":
+            mine = replace(row, owner=repositories.catalogue_store.owner)
+            with repositories.unit_of_work() as unit:
+                if unit.batches.get(row.id):
+                    return mine
+                if retry_of is not None:
+                    old = unit.batches.get(retry_of)
+                    details = dict((old and old.details) or {})
+                    if again := details.get("retried_as"):
+                        raise BadRequest(f"{retry_of} was sent again as {again}: ask about that one, or retry it.")
+                    unit.batches.update(retry_of, details=details | {"retried_as": row.id})
+                unit.batches.insert(mine, lines)
+            return mine
+
+        return await self.writer.run(write)
+
+    async def repeated(self, key: str, *, within_s: float) -> "BatchRow | None":
+        """The batch of an identical call that is not over, or was made a short while ago."""
+        after = datetime.now(UTC) - timedelta(seconds=within_s)
+        return await self.writer.read(lambda unit: unit.batches.newest_of(key, after=after))
+
+    async def row(self, batch_id: str) -> "BatchRow":
+        """A batch's row; raises BadRequest if there is none."""
+        row = await self.writer.read(lambda unit: unit.batches.get(batch_id))
+        if row is None:
+            raise BadRequest(
+                f"There is no batch {shown(batch_id)}. get_image_job without a job_id lists the recent ones."
+            )
+        return row
+
+    async def status(self, batch_id: str, *, joined: bool = False) -> BatchStatus:
+        """How a batch stands; raises BadRequest if there is none."""
+        row = await self.row(batch_id)
+
+        @retry_undone
+        def read(repositories: Repositories) -> "tuple[Any, ...]":
+            dead = repositories.catalogue_store.dead_owners({row.owner})
+            with repositories.unit_of_work(read_only=True) as unit:
+                lines, ends = unit.batches.lines(row.id), unit.batches.ends(row.id)
+                states = unit.batches.states(row.id)
+                pictures: list[Picture] = unit.batches.newest_pictures(row.id, NEWEST)
+            return lines, ends, states, pictures, row.owner in dead
+
+        lines, ends, states, pictures, is_dead = await self.writer.run(read)
+        is_left = is_dead and not row.is_cheap and row.state != "ended"
+        lost = frozenset(n for n, state in states.items() if state == "lost" or (is_dead and state == "sent"))
+        status = BatchStatus(row, lines, ends, pictures, is_left=is_left, lost=lost, joined=joined)
+        return replace(status, usd=await self._cost(status), minutes=self._minutes(status))
+
+    async def _cost(self, status: BatchStatus) -> Decimal | None:
+        """What the lines cost, by the ledger: the estimates of those that are not over included."""
+        if self.settings.sandbox:
+            return None
+        return await self.writer.run(
+            lambda repositories: repositories.ledger.batch_cost(line_id(status.row.id, 0)[:-1])
+        )
+
+    def _minutes(self, status: BatchStatus) -> float | None:
+        """Minutes until a batch that is made now is done; None for a cheap one, and for one that is over."""
+        if status.row.is_cheap or status.is_over or not status.left:
+            return None
+        left = [line for line in status.lines if line.number not in status.ends]
+        pictures = sum(int(line.request.get("n", 1)) for line in left)
+        first = REQUESTS[left[0].tool].model_validate(left[0].request)
+        seconds = self.durations.expected(first) * len(left) / self.settings.max_concurrency
+        return max(self.limiter.pace.minutes_for(pictures), seconds / 60)

@@ -1,0 +1,169 @@
+"""`BatchService`: what `make_batch` and `gpt-image-2-mcp batch` call."""
+
+import math
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+from decimal import Decimal
+from functools import partial
+from pathlib import Path
+
+import anyio.to_thread
+
+from ..batches.batch import BatchStatus
+from ..batches.desk import Desk
+from ..batches.file import MAX_FILE_BYTES, check_suffix, parse_file
+from ..batches.lines import Item, Line, LineRequest, items_of, read_lines
+from ..batches.runner import BatchRunner, Plan
+from ..billing.prices import BATCH_SHARE
+from ..errors import BadRequest
+from ..inputs import Sources
+from ..jobs.runner import ProgressCallback
+from ..jobs.serialization import REQUESTS
+from ..parameters.models import EditRequest, MakeBatchRequest
+from ..parameters.validation import MAX_SENTENCES
+
+
+class BatchService:
+    """The batches of one user."""
+
+    def __init__(self, desk: Desk, runner: BatchRunner, sources: Sources) -> None:
+        """Use the parts that `app.open_service` made."""
+        self._desk = desk
+        self._runner = runner
+        self._sources = sources
+
+    async def plan(
+        self,
+        request: MakeBatchRequest,
+        *,
+        complete: Callable[[LineRequest], Awaitable[LineRequest]],
+        check: Callable[[LineRequest], None],
+        content: bytes | None = None,
+    ) -> Plan:
+        """Check everything that can be known of a batch before its inputs are read, and give what it should cost.
+
+        `content` is that of `file` where the person has named it; otherwise it is read under the rules for files that a
+        model names. `complete` fills in what a line's `like` has, and `check` raises what the settings do not allow.
+
+        Raises:
+            GptImageError: a line, the file or the batch to be retried is wrong. Nothing was sent.
+
+        """
+        is_cheap = request.when == "cheap"
+        if request.retry is not None:
+            lines, was_cheap = await self._lines_to_retry(request.retry)
+            is_cheap = is_cheap if "when" in request.model_fields_set else was_cheap
+        else:
+            lines = await anyio.to_thread.run_sync(partial(read_lines, await self._items(request, content), request))
+        lines = [replace(line, request=await complete(line.request)) for line in lines]
+        for line in lines:
+            try:
+                check(line.request)
+            except BadRequest as error:
+                raise BadRequest(f"Line {line.label}: {error}") from None
+        if is_cheap:
+            _check_cheap(lines)
+        return await self._priced(Plan(lines, is_cheap, None, None, retry_of=request.retry and request.retry.strip()))
+
+    async def _items(self, request: MakeBatchRequest, content: bytes | None) -> Sequence[Item]:
+        if request.file is None:
+            return items_of(request)
+        check_suffix(request.file)
+        if content is None:
+            read = partial(self._sources.read_list, request.file, most=MAX_FILE_BYTES)
+            content = await anyio.to_thread.run_sync(read)
+        name = Path(request.file).name
+        return await anyio.to_thread.run_sync(parse_file, name, content)
+
+    async def _priced(self, plan: Plan) -> Plan:
+        share = BATCH_SHARE if plan.is_cheap else Decimal(1)
+        paid = [line for line in plan.lines if not line.request.is_cut_out]
+        usd = await self._desk.spending.estimate_all([self._desk.priced(line, share=share) for line in paid])
+        minutes = None
+        if not plan.is_cheap:
+            pictures = sum(line.request.count * line.request.passes for line in paid)
+            minutes = self._desk.limiter.pace.minutes_for(pictures)
+        return replace(plan, usd=usd, minutes=minutes)
+
+    async def _lines_to_retry(self, batch_id: str) -> tuple[list[Line], bool]:
+        """The lines of a batch that may be sent again, and whether it was cheap; raises BadRequest if there is none."""
+        status = await self._runner.status(batch_id)
+        if not status.is_over:
+            raise BadRequest(f"{status.row.id} is still under way: cancel it first, or wait until it ends.")
+        if again := (status.row.details or {}).get("retried_as"):
+            raise BadRequest(f"{status.row.id} was sent again as {again}: ask about that one, or retry it.")
+        wanted = set(status.retryable)
+        if not wanted:
+            raise BadRequest(
+                f"{status.row.id} has no line that can be sent again: those that moderation refused would be refused"
+                " again, and those that may be billed are not sent twice."
+            )
+        rows = [row for row in status.lines if row.number in wanted]
+        lines = [
+            Line(number, row.name, REQUESTS[row.tool].model_validate(row.request))  # pyright: ignore[reportArgumentType]
+            for number, row in enumerate(rows, start=1)
+        ]
+        return lines, status.row.is_cheap
+
+    async def start(self, plan: Plan, *, client: str | None) -> BatchStatus:
+        """Begin a batch; raises as `BatchRunner.start` does."""
+        batch_id, is_joined = await self._runner.start(plan, client=client)
+        return await self._runner.status(batch_id, looks=False, joined=is_joined)
+
+    async def status(self, batch_id: str) -> BatchStatus:
+        """How a batch stands; raises BadRequest if there is none."""
+        return await self._runner.status(batch_id)
+
+    async def wait(
+        self,
+        batch_id: str,
+        *,
+        until: float = math.inf,
+        on_progress: ProgressCallback | None = None,
+        to_end: bool = False,
+    ) -> BatchStatus:
+        """Wait until a batch is over or submitted; see `BatchRunner.wait`. Raises BadRequest if there is none."""
+        return await self._runner.wait(batch_id, until=until, on_progress=on_progress, to_end=to_end)
+
+    def stop_now(self, batch_id: str) -> bool:
+        """Send no further line of a batch that this process makes now; False if it is none of these."""
+        return self._runner.stop_now(batch_id)
+
+    def give_up(self, batch_id: str) -> None:
+        """Note that the call which began a batch was cancelled: one of which nothing was sent is stopped."""
+        self._runner.give_up(batch_id)
+
+    async def recent(self, limit: int) -> list[BatchStatus]:
+        """How the newest batches stand, as the database knows it."""
+        return [await self._desk.status(row.id) for row in await self._runner.recent(limit)]
+
+    async def resume(self) -> None:
+        """Go on with the cheap batches that processes left; raises nothing."""
+        await self._runner.resume()
+
+    @property
+    def is_working(self) -> bool:
+        """Whether a batch is being made, submitted or saved by this process."""
+        return self._runner.is_working
+
+    async def cancel(self, batch_id: str) -> BatchStatus:
+        """Cancel what can be cancelled of a batch; raises BadRequest if there is none."""
+        return await self._runner.cancel(batch_id)
+
+
+def _check_cheap(lines: Sequence[Line]) -> None:
+    """Check that each line can go through the Batch API; raises BadRequest."""
+    wrong = [f"Line {line.label}: {why}" for line in lines if (why := _not_cheap(line.request))]
+    if wrong:
+        more = [f"… and {len(wrong) - MAX_SENTENCES} more."] if len(wrong) > MAX_SENTENCES else []
+        raise BadRequest("\n".join([*wrong[:MAX_SENTENCES], *more, "Make these with `when` 'now'. Nothing was sent."]))
+
+
+def _not_cheap(request: LineRequest) -> str | None:
+    if request.is_transparent:
+        return "a transparent background is made in several steps, which a cheap batch does not have."
+    if isinstance(request, EditRequest) and (request.is_marked or request.kept == "exact"):
+        return (
+            "`mask`, `extend` and `keep` exact need the original when the answer comes, and a cheap batch has it not."
+        )
+    return None

@@ -1,0 +1,323 @@
+"""Batches: many pictures from one call, now or through OpenAI's Batch API."""
+
+import json
+from collections.abc import AsyncIterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+from fault_proxy import paying
+from mcp.client.session import ClientRequestContext
+from mcp_types import CallToolResult, ElicitRequestParams, ElicitResult, ImageContent
+from patience import PATIENCE_S
+from promises import promise
+from workbench import EDITS, GENERATIONS, SMALL, Bench, Benches, said
+
+from gpt_image_2_mcp.sandbox import Fault
+
+pytestmark = pytest.mark.anyio
+
+BATCH = "gpt-image-2/batch"
+FAST = {"GPT_IMAGE_2_PICTURES_PER_MINUTE": "6000"}
+LOW = {"size": SMALL, "quality": "low"}
+HALF_A_DAY = 12 * 3600
+A_DAY = 24 * 3600
+
+
+def state_of(result: CallToolResult) -> dict[str, Any]:
+    assert not result.is_error, said(result)
+    return (result.meta or {})[BATCH]
+
+
+async def ended(bench: Bench, job_id: str) -> tuple[dict[str, Any], str]:
+    """Ask for a batch until it is over; its state, and the answer's text."""
+    with anyio.fail_after(PATIENCE_S):
+        while True:
+            result = await bench.call("get_image_job", job_id=job_id)
+            if state_of(result)["state"] == "ended":
+                return state_of(result), said(result)
+
+
+async def submitted(bench: Bench, *items: dict[str, Any], **arguments: Any) -> str:
+    """Begin a cheap batch, and return its id."""
+    result = await bench.call("make_batch", items=list(items), when="cheap", common=LOW, **arguments)
+    assert state_of(result)["state"] == "open", said(result)
+    return state_of(result)["job_id"]
+
+
+def foxes(count: int) -> list[dict[str, Any]]:
+    return [{"prompt": f"fox {number}", "name": f"fox {number}"} for number in range(1, count + 1)]
+
+
+@pytest.fixture
+async def bench(benches: Benches, tmp_path: Path) -> Bench:
+    return await benches.open(FAST, data_dir=tmp_path / "data")
+
+
+@pytest.fixture
+async def paid(tmp_path: Path) -> AsyncIterator[Bench]:
+    """A server whose pictures cost money."""
+    async with paying(tmp_path, FAST) as bench:
+        yield bench
+
+
+async def found(bench: Bench) -> list[dict[str, Any]]:
+    result = await bench.call("list_images")
+    return next(iter((result.meta or {}).values()))
+
+
+async def test_a_batch_made_now_saves_records_and_lists_every_picture(bench: Bench) -> None:
+    result = await bench.call("make_batch", items=foxes(3), common=LOW)
+    state = state_of(result)
+    assert (state["state"], state["done"], state["total"]) == ("ended", 3, 3)
+    assert len([block for block in result.content if isinstance(block, ImageContent)]) == 1
+    assert all("fox" in Path(row["file_path"]).name for row in state["newest"])
+    listed = said(await bench.call("list_images"))
+    assert all(f'"fox {number}"' in listed for number in (1, 2, 3))
+    assert f"{state['job_id']}: ended, make_batch, 3 of 3 done" in said(await bench.call("get_image_job"))
+
+
+async def test_items_share_what_common_says_and_its_references_come_first(bench: Bench) -> None:
+    sheet = (await bench.made("generate_image", prompt="the hero, from all sides", **LOW)).path
+    own = bench.photo()
+    common = {**LOW, "images": [sheet.stem]}
+    items = [{"prompt": "scene 1"}, {"prompt": "scene 2", "images": [str(own)], "quality": "medium"}]
+    await bench.call("make_batch", items=items, common=common)
+    sent = sorted(bench.seen(EDITS), key=lambda seen: str(seen.params["prompt"]))
+    assert [len(seen.files) for seen in sent] == [1, 2]
+    assert sent[0].files[0].sha256 == sent[1].files[0].sha256
+    assert [seen.params["quality"] for seen in sent] == ["low", "medium"]
+
+
+async def test_two_items_that_are_the_same_are_two_pictures_and_a_repeated_call_is_none(bench: Bench) -> None:
+    arguments = {"items": [{"prompt": "a fox"}, {"prompt": "a fox"}], "common": LOW}
+    first = await bench.call("make_batch", **arguments)
+    again = await bench.call("make_batch", **arguments)
+    assert state_of(first)["done"] == 2
+    assert state_of(again)["job_id"] == state_of(first)["job_id"]
+    assert "nothing is paid again" in said(again)
+    assert len(bench.seen(GENERATIONS)) == 2
+
+
+async def test_a_line_that_is_refused_fails_alone_and_is_not_sent_again(bench: Bench) -> None:
+    items = [*foxes(1), {"prompt": "moderation-blocked"}, {"prompt": "an edit", "images": ["gone.png"]}]
+    state = state_of(await bench.call("make_batch", items=items, common=LOW))
+    assert (state["done"], state["refused"], state["failed"], state["retryable"]) == (1, [2], [3], [3])
+    bench.photo("gone.png")
+    again = state_of(await bench.call("make_batch", retry=state["job_id"]))
+    assert (again["total"], again["done"]) == (1, 1)
+    assert again["job_id"] in await bench.refused("make_batch", retry=state["job_id"], when="now")
+    assert "no line that can be sent again" in await bench.refused("make_batch", retry=again["job_id"])
+
+
+async def test_a_cheap_batch_costs_half_and_is_saved_as_single_pictures_are(paid: Bench) -> None:
+    single = await paid.made("generate_image", prompt="fox 1", **LOW)
+    paid.photo()
+    job_id = await submitted(paid, *foxes(2), {"prompt": "an edit", "images": ["photo.png"]})
+    paid.knobs.advance(A_DAY)
+    state, text = await ended(paid, job_id)
+    assert (state["done"], state["failed"]) == (3, [])
+    assert "half price" in text
+    first = (
+        await paid.call("show_image", image=next(r["id"] for r in state["newest"] if "fox-1" in r["id"]))
+    ).meta or {}
+    record = next(iter(first.values()))
+    assert Decimal(str(record["cost_usd"])) * 2 == Decimal(str(single.report["cost_usd_estimated"]))
+    assert record["job_id"] == f"{job_id}-1"
+    assert set(paid.knobs.paid_lines.values()) == {1}
+    assert paid.knobs.paid_at_half == 3
+    costs = said(await paid.call("image_costs"))
+    assert f"${single.report['cost_usd_estimated'] + state['cost_usd_estimated']:.4f}" in costs
+
+
+async def test_a_reference_of_a_series_is_uploaded_once(bench: Bench) -> None:
+    bench.photo()
+    job_id = await submitted(bench, *({"prompt": f"scene {n}", "images": ["photo.png"]} for n in range(4)))
+    uploads = [seen for seen in bench.seen("/v1/files") if seen.params.get("purpose") == "vision"]
+    assert len(uploads) == 1
+    bench.knobs.advance(A_DAY)
+    assert (await ended(bench, job_id))[0]["done"] == 4
+
+
+@pytest.mark.parametrize("how", ["expired", "cancelled"])
+async def test_what_was_finished_of_a_batch_that_is_not_is_kept_and_the_rest_can_be_sent_again(
+    bench: Bench, how: str
+) -> None:
+    bench.knobs.batch_s = 2 * A_DAY if how == "expired" else A_DAY
+    job_id = await submitted(bench, *foxes(8))
+    if how == "expired":
+        bench.knobs.advance(A_DAY + 3600)
+    else:
+        bench.knobs.advance(HALF_A_DAY)
+        assert "being cancelled" in said(await bench.call("cancel_image_job", job_id=job_id))
+        bench.knobs.advance(HALF_A_DAY)
+    state, _ = await ended(bench, job_id)
+    assert 0 < state["done"] < 8
+    assert state["done"] == len(bench.knobs.paid_lines)
+    assert len(state["retryable"]) == 8 - state["done"]
+    bench.knobs.batch_s = 10
+    again = await bench.call("make_batch", retry=job_id)
+    assert state_of(again)["when"] == "cheap"
+    bench.knobs.advance(3 * A_DAY)
+    assert (await ended(bench, state_of(again)["job_id"]))[0]["done"] == 8 - state["done"]
+    assert set(bench.knobs.paid_lines.values()) == {1}
+
+
+async def test_a_submission_whose_answer_is_lost_is_found_and_not_repeated(bench: Bench) -> None:
+    bench.knobs.faults = [Fault(kind="drop", route="batches")]
+    job_id = await submitted(bench, *foxes(2))
+    bench.knobs.advance(A_DAY)
+    assert (await ended(bench, job_id))[0]["done"] == 2
+    assert bench.knobs.batches == 1
+    assert set(bench.knobs.paid_lines.values()) == {1}
+
+
+async def test_a_download_that_breaks_off_goes_on_with_what_is_missing(bench: Bench) -> None:
+    job_id = await submitted(bench, *foxes(3))
+    bench.knobs.advance(A_DAY)
+    bench.knobs.faults = [Fault(kind="cut", after=30_000, route="contents")]
+    assert (await ended(bench, job_id))[0]["done"] == 3
+    assert len(list(bench.folder.rglob("*.png"))) == 3
+
+
+async def test_a_batch_that_is_not_accepted_says_why_and_costs_nothing(paid: Bench) -> None:
+    paid.knobs.faults = [Fault(kind="batch_failed", route="batches")]
+    job_id = await submitted(paid, *foxes(2))
+    paid.knobs.advance(A_DAY)
+    state, text = await ended(paid, job_id)
+    assert state["retryable"] == [1, 2]
+    assert "token_limit_exceeded" in text
+    assert "Spent today: $0.0000" in said(await paid.call("image_costs"))
+
+
+async def test_the_next_start_goes_on_with_an_open_batch(benches: Benches, tmp_path: Path) -> None:
+    """In the sandbox of the first server, which the second one uses as well."""
+    first = await benches.open(FAST, data_dir=tmp_path / "data")
+    job_id = await submitted(first, *foxes(2))
+    second = await benches.open(FAST, data_dir=tmp_path / "data")
+    # While the first one lives, it is that one's.
+    text = said(await second.call("get_image_job", job_id=job_id))
+    assert "0 of 2 done; with OpenAI" in text
+
+
+async def test_half_of_the_estimate_counts_against_the_budget(tmp_path: Path) -> None:
+    async with paying(tmp_path, FAST, GPT_IMAGE_2_BUDGET_PER_CALL_USD="0.02") as bench:
+        items = [{"prompt": f"fox {n}"} for n in range(5)]
+        refusal = await bench.refused("make_batch", items=items, common={"size": "1024x1024", "quality": "low"})
+        assert "GPT_IMAGE_2_BUDGET_PER_CALL_USD" in refusal
+        cheap = await bench.call(
+            "make_batch", items=items, common={"size": "1024x1024", "quality": "low"}, when="cheap"
+        )
+        assert state_of(cheap)["state"] == "open", said(cheap)
+        assert "under way" in said(await bench.call("image_costs"))
+
+
+async def test_the_person_is_asked_once_for_the_total(tmp_path: Path) -> None:
+    asked: list[str] = []
+
+    async def person(context: ClientRequestContext, params: ElicitRequestParams) -> ElicitResult:
+        del context
+        asked.append(params.message)
+        return ElicitResult(action="accept", content={"go_ahead": False})
+
+    async with paying(tmp_path, FAST, ask=person) as bench:
+        items = [{"prompt": f"fox {n}"} for n in range(10)]
+        text = await bench.refused("make_batch", items=items, common={"size": "1024x1024", "quality": "high"})
+    assert "did not agree" in text
+    (question,) = asked
+    assert "A batch of 10 pictures" in question
+    assert "$2.1" in question
+
+
+@pytest.mark.parametrize(
+    ("item", "why"),
+    [
+        ({"prompt": "a", "images": ["photo.png"], "mask": "box 0,0 10x10"}, "`mask`"),
+        ({"prompt": "a", "background": "transparent"}, "transparent"),
+        ({"prompt": "a", "images": ["photo.png"], "keep": "exact"}, "`keep`"),
+    ],
+)
+async def test_what_needs_several_steps_is_refused_of_a_cheap_batch(
+    bench: Bench, item: dict[str, Any], why: str
+) -> None:
+    bench.photo()
+    text = await bench.refused("make_batch", items=[*foxes(1), item], when="cheap", common=LOW)
+    assert "Line 2" in text
+    assert why in text
+    assert bench.seen() == []
+
+
+async def test_without_history_a_cheap_batch_is_refused(benches: Benches) -> None:
+    bench = await benches.open(FAST)
+    assert "GPT_IMAGE_2_HISTORY" in await bench.refused("make_batch", items=foxes(1), when="cheap")
+
+
+async def test_a_file_of_items_is_read(bench: Bench) -> None:
+    path = bench.working_dir / "items.csv"
+    path.write_text('name,prompt,quality,size\nhero,"a fox, red",low,1024x640\n\ntail,a fox,low,1024x640\n')
+    assert state_of(await bench.call("make_batch", file="items.csv"))["done"] == 2
+    lines = [json.dumps({"prompt": f"jsonl {n}", **LOW}) for n in range(2)]
+    (bench.working_dir / "items.jsonl").write_text("\ufeff" + "\n".join(lines), encoding="utf-8")
+    assert state_of(await bench.call("make_batch", file=str(path.with_suffix(".jsonl"))))["done"] == 2
+
+
+SECRET = "hush-4711"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "where"),
+    [
+        ("a.csv", f"prompt,{SECRET}\na,b\n", "Line 1, column 2"),
+        ("a.csv", f'prompt,n\n"two\nlines",1\nfox,{SECRET}\n', "Line 4, column `n`"),
+        ("a.csv", f"prompt\nfox,{SECRET}\n", "Line 2 has 2 columns"),
+        ("a.csv", f'prompt\n"{SECRET}\n', "Line 2 is no row"),
+        ("a.jsonl", f'{{"prompt": "a"}}\n{SECRET}\n', "Line 2 is no JSON object"),
+        ("a.jsonl", f'{{"prompt": "a", "{SECRET}": 1}}', "Line 1, column 2"),
+        ("a.jsonl", f'{{"prompt": "a", "size": "{SECRET}"}}', "Line 1, column `size`"),
+        ("a.jsonl", f'{{"quality": "low", "images": ["{SECRET}"]}}', "Line 1"),
+        ("a.jsonl", "", "has no items"),
+    ],
+)
+@promise("Reading", "An error about a file of items names line and column, and nothing of what is in them.")
+async def test_an_error_about_a_file_names_the_place_and_not_the_content(
+    bench: Bench, name: str, content: str, where: str
+) -> None:
+    (bench.working_dir / name).write_text(content, encoding="utf-8")
+    text = await bench.refused("make_batch", file=name)
+    assert where in text
+    assert SECRET not in text
+    assert bench.seen() == []
+
+
+@promise("Reading", "A file of items is read from the working folder, your output folder and allowed folders alone.")
+async def test_a_file_of_items_elsewhere_is_refused_whether_it_exists_or_not(bench: Bench, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "other"
+    elsewhere.mkdir()
+    (elsewhere / "a.jsonl").write_text('{"prompt": "a"}')
+    (bench.working_dir / "link.jsonl").symlink_to(elsewhere / "a.jsonl")
+    there = await bench.refused("make_batch", file=str(elsewhere / "a.jsonl"))
+    missing = await bench.refused("make_batch", file=str(elsewhere / "b.jsonl"))
+    assert there.replace("a.jsonl", "b.jsonl") == missing
+    assert "is not read" in await bench.refused("make_batch", file="link.jsonl")
+    assert "is not read" in await bench.refused("make_batch", file="/etc/passwd.csv")
+
+
+async def test_a_file_of_items_that_is_too_long_is_refused(bench: Bench) -> None:
+    path = bench.working_dir / "long.csv"
+    path.write_text("prompt\n" + "a fox\n" * 10_001)
+    assert "10,000 lines" in await bench.refused("make_batch", file="long.csv")
+    path.write_text("prompt\n" + "a" * 5_000_001)
+    assert "5,000,000" in await bench.refused("make_batch", file="long.csv")
+
+
+async def test_the_pace_is_learned_and_the_finish_is_told(benches: Benches, tmp_path: Path) -> None:
+    bench = await benches.open({"GPT_IMAGE_2_MAX_WAIT_S": "0.5"}, data_dir=tmp_path / "data")
+    # The sandbox's headers allow five a minute.
+    result = await bench.call("make_batch", items=foxes(65), common=LOW)
+    assert "about 12 min to go" in said(result) or "about 13 min to go" in said(result)
+    stopped = state_of(await bench.call("cancel_image_job", job_id=state_of(result)["job_id"]))
+    state, _ = await ended(bench, stopped["job_id"])
+    assert state["done"] == len(bench.seen(GENERATIONS)) <= 8
+    assert len(state["retryable"]) == 65 - state["done"]

@@ -200,9 +200,10 @@ async def test_a_download_that_breaks_off_goes_on_with_what_is_missing(bench: Be
 
 async def test_a_batch_that_is_not_accepted_says_why_and_costs_nothing(paid: Bench) -> None:
     paid.knobs.faults = [Fault(kind="batch_failed", route="batches")]
-    job_id = await submitted(paid, *foxes(2))
+    # It may be over before the call is answered.
+    result = await paid.call("make_batch", items=foxes(2), when="cheap", common=LOW)
     paid.knobs.advance(A_DAY)
-    state, text = await ended(paid, job_id)
+    state, text = await ended(paid, state_of(result)["job_id"])
     assert state["retryable"] == [1, 2]
     assert "token_limit_exceeded" in text
     assert "Spent today: $0.0000" in said(await paid.call("image_costs"))
@@ -293,6 +294,9 @@ SECRET = "hush-4711"
         ("a.jsonl", f'{{"prompt": "a", "{SECRET}": 1}}', "Line 1, column 2"),
         ("a.jsonl", f'{{"prompt": "a", "size": "{SECRET}"}}', "Line 1, column `size`"),
         ("a.jsonl", f'{{"quality": "low", "images": ["{SECRET}"]}}', "Line 1"),
+        ("a.jsonl", f'{{"prompt": "a", "name": ["{SECRET}"]}}', "Line 1, `name`"),
+        ("a.jsonl", '{"prompt": ' + "[" * 900 + "]" * 900 + "}", "Line 1"),
+        ("a.csv", ",".join(["prompt"] * 1000) + "\n", "Line 1 has more than 100 columns"),
         ("a.jsonl", "", "has no items"),
     ],
 )

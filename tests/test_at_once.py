@@ -61,6 +61,13 @@ async def test_pictures_to_export_count_among_them(bench: Bench) -> None:
     assert not (await bench.call("export_image", image=names[:2], to=["20x20"])).is_error
 
 
+async def test_pictures_that_were_made_here_count_too_when_they_are_exported(bench: Bench) -> None:
+    made = await fetched(bench, await handed(bench, "generate_image", prompt="a fox", size=SMALL))
+    image = (made.meta or {})[META]["images"][0]
+    assert image["size_bytes"] > held_bytes.MAX_HELD
+    assert "may have" in await bench.refused("export_image", image=image["id"], to=["20x20"])
+
+
 async def test_a_picture_that_is_named_eight_times_is_read_and_held_once(bench: Bench) -> None:
     await bench.made("edit_image", prompt="blue", images=[source(bench, "path")] * 8, size=SMALL)
     assert len(bench.last().files) == 8

@@ -242,6 +242,35 @@ async def test_two_servers_racing_for_the_last_cents_never_pass_the_budget_toget
     assert states(root) == ["settled"] * 10
 
 
+async def test_two_servers_racing_with_two_pictures_a_call_never_pass_the_budget_together(root: Path) -> None:
+    """Each call sets aside what both of its pictures may cost, before the first is sent."""
+    knobs = Knobs()
+    fine = {**LOW, "background": "transparent-fine"}
+    budget = LOW_USD * 5
+    texts: list[str] = []
+
+    async def ask(bench: Bench, number: int) -> None:
+        texts.append(said(await bench.call("generate_image", **{**fine, "prompt": f"{PROMPT[:-2]}{number:02}"})))
+
+    async with (
+        paying(root, {PER_DAY: str(budget)}, knobs=knobs) as one,
+        paying(root, {PER_DAY: str(budget)}, knobs=knobs) as other,
+    ):
+        knobs.hold()
+        async with anyio.create_task_group() as calls:
+            for number in range(2):
+                calls.start_soon(ask, one, number)
+                calls.start_soon(ask, other, number + 20)
+            with anyio.fail_after(PATIENCE_S):
+                while len(texts) < 3:
+                    await look_again()
+            knobs.release()
+    assert sum(PER_DAY in text for text in texts) == 3
+    assert knobs.paid == 2
+    assert spent(root) <= budget
+    assert states(root) == ["settled"]
+
+
 # What an outcome costs.
 
 

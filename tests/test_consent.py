@@ -116,6 +116,23 @@ async def test_the_question_says_what_is_made_and_what_it_costs(opened: Open) ->
     )
 
 
+async def test_two_pictures_for_a_fine_edge_are_asked_about_together(tmp_path: Path) -> None:
+    """Each of the two costs less than the limit."""
+    person = Person("decline")
+    fine = {"prompt": "a red fox", "size": "3840x2160", "quality": "high", "background": "transparent-fine"}
+    async with paying(tmp_path, ask=person, GPT_IMAGE_2_CONFIRM_OVER_USD="0.5") as bench:
+        await bench.refused("generate_image", **fine)
+        assert bench.knobs.started == 0
+    assert person.asked == snapshot(
+        [
+            (
+                "2 pictures for a transparent one of 3840x2160 at quality high with gpt-image-2 will cost about"
+                " $0.8137. Go ahead?"
+            )
+        ]
+    )
+
+
 async def test_a_model_without_a_price_is_asked_about_as_such(opened: Open) -> None:
     person = Person("decline")
     async with opened(person, GPT_IMAGE_2_MODEL="my-deployment") as bench:

@@ -218,9 +218,8 @@ def test_every_name_of_the_code_that_the_architecture_and_the_glossary_use_is_in
     defined |= set(re.findall(r"^(\w+)(?:: [^=\n]+)? = ", code, re.MULTILINE))
     spans = [span for row in table(read(CONTRIBUTING), GLOSSARY) for span in code_spans(row[2])]
     spans += code_spans(read(ARCHITECTURE))
-    names = {
-        name for span in spans if re.fullmatch(r"[A-Za-z]\w*(\.(?!(?:py|html)$)\w+)?", span) for name in span.split(".")
-    }
+    is_name = re.compile(r"[A-Za-z]\w*(\.(?!(?:py|html)$)\w+)?")
+    names = {name for span in spans if is_name.fullmatch(span) for name in span.split(".")}
     assert names - defined == NOT_OURS
 
 

@@ -190,8 +190,8 @@ async def test_a_small_picture_in_a_large_file_is_exported(bench: Bench) -> None
 
 @promise(
     "Quantity",
-    "What makes files of pictures (exports, and sizes that the model does not make) has a process of its own, of at most"
-    " 1,400 MiB, one at a time (on Linux); what would take more is refused before it is made.",
+    "What makes files of pictures (exports, and sizes that the model does not make) has a process of its own, of at"
+    " most 1,400 MiB, one at a time (on Linux); what would take more is refused before it is made.",
 )
 async def test_a_file_that_would_take_too_much_memory_is_refused_before_it_is_made(bench: Bench) -> None:
     Image.new("RGBA", (2600, 2600), (255, 0, 0, 90)).save(bench.working_dir / "photo.png")

@@ -8,6 +8,7 @@ import re
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
+import anyio
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -446,3 +447,25 @@ def test_any_text_is_a_time_or_a_readable_error(text: str) -> None:
         except BadRequest:
             continue
         assert found.tzinfo is not None
+
+
+async def test_what_was_found_is_written_as_one_page(bench: Bench) -> None:
+    for prompt in ("a red fox", "a blue fox", "a car"):
+        await bench.made("generate_image", prompt=prompt, size=SMALL, output_dir="elsewhere")
+    result = await bench.call("list_images", query="fox", as_page=True)
+    page = (result.meta or {})["gpt-image-2/page"]
+    assert page["pictures"] == 2
+    assert f"All 2 found, on one page for a browser: {page['file_path']}" in said(result)
+    path = anyio.Path(page["file_path"])
+    assert path == bench.folder / "gallery-fox.html"
+    html = await path.read_text(encoding="utf-8")
+    assert "a red fox" in html
+    assert "a car" not in html
+    # Only an older page is replaced.
+    await path.write_text("mine", encoding="utf-8")
+    for _ in range(2):
+        again = await bench.call("list_images", query="fox", as_page=True)
+        assert "gallery-fox-2.html" in said(again)
+    assert await path.read_text(encoding="utf-8") == "mine"
+    nothing = await bench.call("list_images", query="horse", as_page=True)
+    assert "page for a browser" not in said(nothing)

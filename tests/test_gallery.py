@@ -547,6 +547,16 @@ def test_jinja2_is_imported_for_a_gallery_alone() -> None:
     assert shown.stdout.split() == ["False", "True"]
 
 
+def test_the_page_has_the_colours_of_the_studio_light_and_dark() -> None:
+    root = Path(__file__).parent.parent
+    studio = (root / "app" / "src" / "style.css").read_text(encoding="utf-8")
+    known = {colour for pair in re.findall(r"light-dark\((#\w+), (#\w+)\)", studio) for colour in pair}
+    style = (root / "src/gpt_image_2_mcp/library/gallery/templates/gallery.css").read_text(encoding="utf-8")
+    used = re.findall(r"--\w+: (#\w+);", style)
+    assert len(used) == 18
+    assert set(used) <= known
+
+
 def test_the_pages_policy_allows_its_own_style_and_script_only(tmp_path: Path) -> None:
     found = Read(page([saved(tmp_path, None)]))
     (policy,) = (meta["content"] for meta in found.all("meta") if meta.get("http-equiv") == "Content-Security-Policy")

@@ -1035,6 +1035,17 @@ async def test_a_surrogate_that_would_be_sent_is_refused_in_a_sentence(trapped: 
     assert "Error executing tool" not in text
 
 
+async def test_no_unknown_name_is_repeated_at_length(trapped: Bench) -> None:
+    name = "q" * 3_000_000
+    assert said(await trapped.call(name)).startswith("There is no tool 'qqqq")
+    texts = [said(await trapped.call(name))]
+    for ask in (trapped.client.get_prompt, trapped.client.read_resource):
+        with pytest.raises(MCPError) as error:
+            await ask(name)
+        texts.append(str(error.value))
+    assert all(len(text) < 1000 for text in texts)
+
+
 def test_the_bomb_is_one() -> None:
     """Else a guard that is gone would not be missed."""
     from PIL import Image

@@ -32,8 +32,10 @@ from stdio_bench import Box, calls, reached, running
 from workbench import KEY, SMALL, canned, encoded, said
 
 from gpt_image_2_mcp.app import open_service
+from gpt_image_2_mcp.catalogue.job_table import JobRow
 from gpt_image_2_mcp.catalogue.sidecar import read_sidecar
 from gpt_image_2_mcp.database.liveness import try_lock
+from gpt_image_2_mcp.generation.record_builder import find_lost_pictures
 from gpt_image_2_mcp.parameters.models import GenerateRequest
 from gpt_image_2_mcp.paths.policy import WritePolicy
 from gpt_image_2_mcp.settings import Settings
@@ -207,6 +209,13 @@ def spent(rows: list[dict[str, Any]]) -> tuple[int, Decimal]:
 
 def parts(root: Path) -> list[Path]:
     return [path for path in root.rglob(".gpt-image-2-*") if path.is_file()]
+
+
+def whole(path: Path) -> bool:
+    """Whether a picture can be decoded."""
+    with Image.open(path) as image:
+        image.load()
+    return True
 
 
 def wait_some(seconds: float) -> None:
@@ -608,6 +617,39 @@ async def test_the_program_itself_is_killed_and_its_next_start_says_what_it_foun
     assert len(await anyio.to_thread.run_sync(lambda: list(folder.glob("*.png")))) == 2
 
 
+async def test_a_kill_between_the_two_passes_keeps_the_first_picture_and_sends_nothing_again(
+    box: Box, proxy: FaultProxy, tmp_path: Path
+) -> None:
+    environ = {
+        **box.environ,
+        "OPENAI_BASE_URL": proxy.url,
+        "XDG_DATA_HOME": str(tmp_path),
+        "GPT_IMAGE_2_OUTPUT_DIR": str(tmp_path / "p"),
+        "GPT_IMAGE_2_ENGINE": "off",
+    }
+    fox = {"prompt": "a red fox", "size": SMALL, "quality": "low", "background": "transparent-fine"}
+    await box.turn(faults=[{"route": "edits", "kind": "hang"}])
+    async with running(environ) as program:
+        await program.greet()
+        await program.call("generate_image", **fox)
+        await box.reached(2)
+        program.signal(signal.SIGKILL)
+        assert await program.ended() == -signal.SIGKILL
+    (kept,) = await anyio.to_thread.run_sync(lambda: list((tmp_path / "p").glob("*.png")))
+    assert await anyio.to_thread.run_sync(whole, kept)
+    async with running(environ) as program:
+        await program.greet()
+        await program.said_on_stderr("Left by a process that ended: 1 request ($0.0")
+        told = (await program.answer(await program.call("generate_image", **fox)))["content"][0]["text"]
+        assert f"Saved before that: {kept}." in told
+        assert "was not sent again" in told
+        assert await box.count("started") == 2
+        answer = await program.answer(await program.call("image_costs"))
+        assert "1 of unknown outcome, counted in full" in answer["content"][0]["text"]
+        await program.close_stdin()
+        assert await program.ended() == 0
+
+
 @pytest.mark.thorough
 async def test_a_job_of_a_killed_process_is_told_once_and_sent_again_only_when_asked_for_again(
     box: Box, proxy: FaultProxy, tmp_path: Path
@@ -662,3 +704,24 @@ async def test_a_job_of_a_killed_process_is_told_once_and_sent_again_only_when_a
         assert f"{job}: lost" in listed["content"][0]["text"]
         await next_one.close_stdin()
         assert await next_one.ended() == 0
+
+
+def test_what_was_made_of_a_picture_before_a_kill_is_found_with_its_parent(tmp_path: Path) -> None:
+    stem = "edit-20261122-140300-0000aa"
+    # The last one only has a size in the words that were chosen for its name.
+    for name in (stem, f"{stem}-exact", f"{stem}-1080x1920", f"{stem}-2", f"{stem}-2-300x400", f"{stem}-flag-3x2"):
+        (tmp_path / f"{name}.png").write_bytes(encoded(size=(16, 16)))
+    request = {"prompt": "a fox", "images": ["fox.png"], "size": "1080x1920"}
+    moment = datetime.fromisoformat("2026-11-22T14:03:00+00:00")
+    row = JobRow("job-1", "k", "edit_image", request, tmp_path, stem, "killed", "lost", moment)
+    found = find_lost_pictures(row, WritePolicy(tmp_path, tmp_path, allow_unsafe=True), sandbox=True)
+    parents = {
+        picture.id.removeprefix(stem): [(origin.role, (origin.id or "").removeprefix(stem)) for origin in parents]
+        for picture in found
+        if (parents := picture.record.parents)
+    }
+    assert parents == {
+        "-exact": [("model", "")],
+        "-1080x1920": [("derived_from", "-exact")],
+        "-2-300x400": [("derived_from", "-2")],
+    }

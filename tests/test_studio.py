@@ -75,7 +75,7 @@ async def test_the_tools_whose_answers_the_page_can_show_link_to_it(each_era: Be
 
 
 async def test_the_page_is_read_under_its_address_and_that_of_an_earlier_version(each_era: Bench) -> None:
-    for uri in (page_uri(), "ui://gpt-image-2/studio-00000000.html"):
+    for uri in (page_uri(), "ui://studio/00000000"):
         (found,) = (await each_era.client.read_resource(uri)).contents
         assert found.mime_type == "text/html;profile=mcp-app"
         assert found.meta == {"ui": {"prefersBorder": True}}
@@ -207,7 +207,9 @@ async def test_a_draft_is_finished_from_its_own_picture(bench: Bench) -> None:
     assert known[picture]["parents"] == [drafts[1].stem]
     assert known[picture]["quality"] == "high"
     assert (known[picture]["width"], known[picture]["height"]) == (1024, 640)
-    assert known[picture]["prompt"].endswith("a fox")
+    assert known[picture]["prompt"] == "a fox"
+    assert f"as the final picture of the draft {drafts[1].stem}, with the words 'a fox'" in answer["told"]
+    assert "layout" in answer["text"]
 
 
 async def test_pictures_are_made_from_an_empty_library(bench: Bench) -> None:
@@ -230,6 +232,36 @@ async def test_a_click_is_the_same_job_after_a_restart(benches: Benches, tmp_pat
     assert (await ask(second, "generate", click=same, prompt="a fox", size=SMALL, quality="low"))["job"] == job
     assert (await done(second, job))["pictures"] == answer["pictures"]
     assert not second.seen()
+
+
+async def test_a_click_is_the_same_job_in_another_process_while_it_is_made(benches: Benches, tmp_path: Path) -> None:
+    first, same = await benches.open(data_dir=tmp_path / "data"), click()
+    first.knobs.hold()
+    job = (await ask(first, "generate", click=same, prompt="a fox", size=SMALL, quality="low"))["job"]
+    with anyio.fail_after(PATIENCE_S):
+        await first.knobs.wait_for(1)
+    second = await benches.open(data_dir=tmp_path / "data")
+    assert (await ask(second, "generate", click=same, prompt="a fox", size=SMALL, quality="low"))["job"] == job
+    assert (await ask(second, "job", job=job))["state"] == "running"
+    first.knobs.release()
+    assert (await done(second, job))["pictures"] == (await done(first, job))["pictures"]
+    assert not second.seen()
+
+
+async def test_a_click_joins_no_other_job_and_is_not_joined_by_the_same_words(bench: Bench) -> None:
+    """Two clicks with the same words are two pictures: a person wants another one."""
+    bench.knobs.hold()
+    words = {"prompt": "a fox", "size": SMALL, "quality": "low"}
+    one, two = [(await ask(bench, "generate", click=click(), **words))["job"] for _ in range(2)]
+    bench.knobs.release()
+    assert (await done(bench, one))["pictures"] != (await done(bench, two))["pictures"]
+    assert len(bench.seen()) == 2
+
+
+async def test_without_a_history_the_page_works_as_long_as_the_server_runs(benches: Benches) -> None:
+    bench = await benches.open(GPT_IMAGE_2_HISTORY="off")
+    made = await edited(bench, picture=await drawn(bench), prompt="make it blue", quality="low")
+    assert (await ask(bench, "open", pictures=made["pictures"]))["before"]
 
 
 async def test_an_edit_of_a_session_that_has_ended_begins_a_new_one(bench: Bench) -> None:

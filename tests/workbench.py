@@ -72,6 +72,8 @@ class Answer:
     text: str
     pictures: list[ImageContent]
     report: dict[str, Any]
+    sheet: ImageContent | None = None
+    """The numbered sheet of several pictures."""
 
     @property
     def paths(self) -> list[Path]:
@@ -131,8 +133,9 @@ class Bench:
         report: dict[str, Any] = (result.meta or {})[META]
         pictures = [block for block in result.content if isinstance(block, ImageContent)]
         shown = [image for image in wanted(report) if image["mime_type"] in SHOWN]
+        sheet = pictures.pop(0) if pictures and len(wanted(report)) > 1 else None
         assert len(pictures) == len(shown)
-        return Answer(text, pictures, report)
+        return Answer(text, pictures, report, sheet)
 
     async def refused(self, tool: str, **arguments: Any) -> str:
         """Call a tool that answers with an error, and return its text."""

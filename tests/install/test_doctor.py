@@ -136,6 +136,7 @@ def test_everything_is_green_where_all_is_well(
     assert code == 0
     assert list(lines) == [
         "version", "python", "uv", "exact edits", "settings", "key", "waiting", "inputs", "budget", "answers",
+        "studio",
         "attachments", "address", "network", "access", "model", "clock", "folder", "room", "data folder", "database",
         "calls", "clients: cursor",
     ]  # fmt: skip

@@ -106,13 +106,17 @@ class PictureTable:
         query = sa.select(pictures).where(pictures.c.sha256 == sha256).order_by(pictures.c.number.desc()).limit(1)
         return next(self._iterate(query), None)
 
+    def of_call(self, picture: Picture) -> list[Picture]:
+        """The pictures that were made by the same call as a picture, which is among them."""
+        made = to_microseconds(picture.made)
+        # Their numbers follow on one another: see `add`.
+        near = pictures.c.number.between(made, made + 10_000)
+        query = sa.select(pictures).where(near, pictures.c.job_id == picture.record.job_id)
+        return list(self._iterate(query.order_by(pictures.c.number)))
+
     def delivered_of(self, picture: Picture) -> Picture | None:
         """What was delivered in place of a picture that was made, in another size; None if nothing was."""
-        number = to_microseconds(picture.made)
-        # Those of one call have one time, and numbers from that one on.
-        query = sa.select(pictures).where(pictures.c.number.between(number, number + 10_000))
-        found = self._iterate(query.where(pictures.c.job_id == picture.record.job_id))
-        return next((other for other in found if other.record.was_derived_from(picture.id)), None)
+        return next((other for other in self.of_call(picture) if other.record.was_derived_from(picture.id)), None)
 
     def newest(self, limit: int) -> list[Picture]:
         """The pictures that were made last, at most `limit`."""

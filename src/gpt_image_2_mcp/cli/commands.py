@@ -23,9 +23,11 @@ from .install import install
 from .library import library
 from .library_options import run_service
 from .output import print_json, print_notes, write_nowhere
+from .studio import studio
 
 if TYPE_CHECKING:
     from ..jobs.report import Report
+    from ..library.viewer import AnswerSheet
     from ..parameters.models import PaidRequest
     from ..service.images import ImageService
 
@@ -76,6 +78,7 @@ commands.add_command(install)
 commands.add_command(doctor)
 commands.add_command(library)
 commands.add_command(export)
+commands.add_command(studio)
 commands.add_command(batch)
 
 
@@ -156,6 +159,7 @@ def cut_out(ctx: click.Context, as_json: bool, sandbox: bool, image: str, **argu
 @click.argument("image")
 @click.option("-m", "--mask", metavar="MASK", help="Draw the mask of an edit over it.")
 @click.option("--region", metavar="BOX", help="Only left,top,width,height, pixel for pixel.")
+@click.option("--text", metavar="TEXTS", help="Say which stand in it: 'OPEN|SUMMER SALE'. Needs the extra ocr.")
 @click.option("--against", metavar="IMAGE", multiple=True, help="Beside it, and what differs; repeat for up to 3.")
 @click.option("-o", "--output", required=True, type=click.Path(dir_okay=False, path_type=Path), metavar="FILE")
 @click.option("--sandbox", is_flag=True, help="The built-in sandbox's catalogue instead of yours.")
@@ -216,18 +220,19 @@ def _run(request: "PaidRequest", *, as_json: bool, sandbox: bool) -> None:
     settings = read_settings(sandbox=sandbox).model_copy(update={"inline": "none"})
     log_to_stderr(settings)
 
-    async def work() -> "Report":
+    async def work() -> "tuple[Report, AnswerSheet | None]":
         async with open_user_service(settings) as service:
             whole = await service.complete(request)
             await _confirm(service, whole)
-            return await wait_for_report(service, service.start(whole, client=COMMAND_LINE))
+            report = await wait_for_report(service, service.start(whole, client=COMMAND_LINE))
+            return report, await service.answer_sheet(report, {})
 
     print_notes(f"Note: {note}" for note in request.notes)
-    report = anyio.run(work)
+    report, sheet = anyio.run(work)
     paths = [str(image.path) for image in report.wanted]
     try:
         if as_json:
-            print_json(report.as_dict())
+            print_json(report.as_dict() | (sheet.as_dict() if sheet else {}))
         else:
             # Scripts read the path as it is.
             for path in paths:
@@ -238,7 +243,8 @@ def _run(request: "PaidRequest", *, as_json: bool, sandbox: bool) -> None:
             f"Made, paid for and saved, but stdout cannot be written ({error.strerror}): {', '.join(paths)}"
         ) from None
     if not as_json:
-        print_notes(line for line in report.text().split("\n") if line not in paths)
+        text = report.text(shown=sheet.text if sheet else "")
+        print_notes(line for line in text.split("\n") if line not in paths)
 
 
 async def _confirm(service: "ImageService", request: "PaidRequest") -> None:

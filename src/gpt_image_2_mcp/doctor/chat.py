@@ -5,17 +5,20 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ..install.clients import CLIENTS
+from ..install.launch import PACKAGE
 from ..install.systems import System
 from ..paths import denylist
 from ..paths.policy import real_path
 from ..paths.read_policy import PASTED
 from ..settings import Settings
+from ..studio.page import page
 from .finding import Finding, green, yellow
 
 
 def check_chat(settings: Settings, system: System) -> Iterator[Finding]:
     """What answers show, and whether pictures that were pasted into a chat can be read."""
     yield _check_answers(settings, system)
+    yield _check_studio()
     yield _check_attachments(settings, system)
 
 
@@ -31,6 +34,22 @@ def _check_answers(settings: Settings, system: System) -> Finding:
     if terminals:
         shown += f"; in a terminal ({', '.join(terminals)}) only the model sees it: open the file that the answer names"
     return green("answers", shown)
+
+
+def _check_studio() -> Finding:
+    """Whether the studio's page is there, and can be shown in the browser."""
+    from ..studio.host.serve import listen
+
+    try:
+        size = len(page().encode())
+        listen(0).close()
+    except FileNotFoundError:
+        return yellow("studio", "its page is missing from this installation", f"Run `uvx {PACKAGE} install` anew.")
+    except OSError as error:
+        what = f"it cannot be opened in the browser: this computer's own address does not work ({error.strerror})"
+        return yellow("studio", what, "Look at its firewall.")
+    where = f"in clients that show pages, and in the browser by `{PACKAGE} studio`"
+    return green("studio", f"its page is there ({size / 1000:.0f} kB), {where}")
 
 
 def _check_attachments(settings: Settings, system: System) -> Finding:

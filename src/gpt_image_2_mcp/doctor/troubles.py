@@ -32,6 +32,12 @@ TROUBLES: Final = (
         "answers",
     ),
     Trouble(
+        "The studio does not open in the chat",
+        "Not every client shows pages of MCP servers (MCP Apps). `gpt-image-2-mcp studio` opens the same page in the "
+        "browser.",
+        "studio",
+    ),
+    Trouble(
         '"There is no file …" for a picture that you attached',
         "Attachments stay in the chat. Save the picture and give its path, or its web address.",
         "attachments",

@@ -7,7 +7,7 @@ the job cannot be stopped, since it is billed in any case. `JobRunner` calls bot
 import hashlib
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -17,10 +17,10 @@ import anyio.to_thread
 from ..billing.tokens import text_tokens
 from ..catalogue.session import BeginSession, ExtendSession, Session, new_session_id
 from ..errors import ApiError
-from ..images.pixels_extra import is_installed
 from ..inputs import Sources
+from ..inputs.inputs import Inputs
 from ..inputs.part import Part, cut_part
-from ..inputs.reader import InputReader, Inputs
+from ..inputs.reader import InputReader
 from ..jobs.durations import DurationHistory, max_silence_s
 from ..jobs.job import Job
 from ..jobs.news import NewsFeed
@@ -28,7 +28,7 @@ from ..jobs.order import Order
 from ..jobs.report import Report
 from ..openai_api.lazy_backend import LazyBackend
 from ..openai_api.rate_limiter import do_nothing
-from ..openai_api.request import ImageRequest, SendOutcome
+from ..openai_api.request import SendOutcome
 from ..openai_api.sink import ImageSink
 from ..openai_api.threads import InFlightWrites, run_in_thread
 from ..parameters.models import (
@@ -45,25 +45,15 @@ from ..persistence.writer_thread import WriterThread
 from ..settings import Settings
 from .api_key import load_key
 from .charges import Charge, PricedRequest, Spending
-from .delivery import deliver, extension_of, is_delivered_apart
 from .exact_edits import ExactEdits
-from .image_saver import ImageSaver
+from .finals import find_draft
+from .finisher import Answered, Finisher
 from .load_ahead import load_ahead
 from .output_dirs import OutputDirs
 from .recorder import Recorder
-from .report_builder import build_own_report, build_report
 from .savers import Savers, name_of
 from .sent_request import as_made, image_request, with_largest_size, with_size
-from .transparency import Transparency, cut_out, ground_tokens
-
-
-@dataclass(frozen=True, slots=True)
-class Answered:
-    """A request for which pictures arrived, and the way in which their background is transparent; "" if it is not."""
-
-    request: ImageRequest
-    outcome: SendOutcome
-    way: str = ""
+from .transparency import Transparency, ground_tokens
 
 
 class Pipeline:
@@ -97,6 +87,15 @@ class Pipeline:
         self._exact_edits = ExactEdits(sources)
         self._transparency = Transparency(sources)
         self._in_flight = InFlightWrites()
+        self._finisher = Finisher(
+            settings,
+            spending=spending,
+            recorder=recorder,
+            durations=durations,
+            news=news,
+            exact_edits=self._exact_edits,
+            transparency=self._transparency,
+        )
         self._savers = Savers(settings, output_dirs, sources, self._in_flight)
 
     async def close(self) -> None:
@@ -132,7 +131,8 @@ class Pipeline:
         folder = await self._output_dirs.in_time(name, partial(self._output_dirs.prepare, name))
         step = BeginSession(new_session_id(), folder) if kind == "session" else None
         is_new = name is not None and not await self._output_dirs.in_time(name, partial(exists, folder))
-        order = Order(kind, folder, inputs, self._key(job, inputs), step, is_new_folder=is_new)
+        draft = await find_draft(request, inputs, self._writer)
+        order = Order(kind, folder, inputs, self._key(job, inputs), step, is_new_folder=is_new, draft=draft)
         return await self._with_part(request, order)
 
     async def _with_part(self, request: PaidRequest, order: Order) -> Order:
@@ -181,7 +181,7 @@ class Pipeline:
         finally:
             # It refers to the job: the two would stay in memory until the garbage collector goes through everything.
             job.status.before_sending = do_nothing
-        return await self._finish(job, order, saver, Answered(request, outcome, way), charge)
+        return await self._finisher.finish(job, order, saver, Answered(request, outcome, way), charge)
 
     async def receive(
         self, job: Job, order: Order, charge: Charge, save: Callable[[ImageSink], None], *, known: Sequence[Path] = ()
@@ -204,7 +204,7 @@ class Pipeline:
             await self._recorder.record_failure(job, charge, error)
             raise
         answered = Answered(image_request(job.model, job.request, order), SendOutcome())
-        return await self._finish(job, order, saver, answered, charge)
+        return await self._finisher.finish(job, order, saver, answered, charge)
 
     def stem_of(self, job: Job, order: Order) -> str:
         """How the names of a line's pictures begin."""
@@ -215,67 +215,16 @@ class Pipeline:
         error.redact(self._settings.redact)
         await self._recorder.record_failure(job, charge, error)
 
-    async def _finish(self, job: Job, order: Order, saver: ImageSaver, answered: "Answered", charge: Charge) -> Report:
-        """Make what was asked for of the pictures that are saved, record them, and report."""
-        settings, asked = self._settings, job.request
-        request, outcome, way = answered.request, answered.outcome, answered.way
-        if self._exact_edits.is_wanted(job.request, order.inputs):
-            await self._make_exact(job, order, saver)
-        elif way:
-            await anyio.to_thread.run_sync(self._transparency.finish, way, job.request, saver)
-        wanted = asked
-        if asked.size == "auto" and order.inputs.delivered and saver.has_composite:
-            # The person was shown the turn before in this size, and pointed there at what was to change.
-            wanted = asked.model_copy(update={"size": order.inputs.delivered})
-        if is_delivered_apart(wanted):
-            suffix = f"-{wanted.size.partition('@')[0]}"
-            work = partial(saver.deliver, partial(deliver, wanted), suffix, extension_of(wanted))
-            await anyio.to_thread.run_sync(work)
-        # Before the record: a picture that cannot be decoded is recorded as damaged, and no session goes on from it.
-        await anyio.to_thread.run_sync(saver.decode)
-        report = build_report(order, asked, request, saver, outcome).redacted(settings.redact)
-        if job.status.sent_since is not None:
-            self._durations.learn(job.request, anyio.current_time() - job.status.sent_since)
-        lost = sum(isinstance(failure, ApiError) and failure.may_be_billed for failure in outcome.failures)
-        report = await self._recorder.record_result(job, order, report, charge, lost=lost, policy=saver.policy)
-        report = replace(report, previews=saver.previews)
-        self._news.publish(report.position.session_id if report.position else None)
-        return report
-
     def check(self, model: str, request: PaidRequest) -> None:
         """Check what can be known of a request before anything is read or sent; raises BadRequest."""
         self._transparency.check(model, request)
 
     async def _cut_out(self, job: Job, order: Order) -> Report:
-        """Cut a picture out of its plain ground, save and record it. Nothing is sent, and nothing costs money.
-
-        Raises:
-            GptImageError: it has no plain ground, or the result cannot be saved.
-
-        """
+        """Cut a picture out of its plain ground, for nothing; raises as `Finisher.cut_out`."""
         charge = self._spending.free_charge(job.id, self.priced(job.request, order.inputs))
-        try:
+        async with self._recorder.recorded_failure(job, charge):
             saver = await self._savers.open(job, order)
-            originals = await anyio.to_thread.run_sync(self._exact_edits.originals, order.inputs.images[0])
-            made = await anyio.to_thread.run_sync(cut_out, originals, job.request)
-            await anyio.to_thread.run_sync(saver.add_own, made)
-        except BaseException as error:
-            await self._recorder.record_failure(job, charge, error)
-            raise
-        await anyio.to_thread.run_sync(saver.decode)
-        report = build_own_report(order, job.request, saver, sandbox=self._settings.sandbox)
-        report = await self._recorder.record_result(
-            job, order, report.redacted(self._settings.redact), charge, lost=0, policy=saver.policy
-        )
-        return replace(report, previews=saver.previews)
-
-    async def _make_exact(self, job: Job, order: Order, saver: ImageSaver) -> None:
-        """Have the saved pictures put into the original; without the extra, a note says how to get it."""
-        exact = self._exact_edits
-        if is_installed():
-            await anyio.to_thread.run_sync(partial(saver.make_exact, partial(exact.make, order)))
-            return
-        saver.warnings += filter(None, [exact.missing_note(is_asked_for=job.request.kept == "exact")])
+        return await self._finisher.cut_out(job, order, saver, charge)
 
     async def next_turn(self, request: ContinueSessionRequest, *, searches: bool = True) -> tuple[Session, int, Inputs]:
         """The session, the number of the turn that the next one is made from, and the input images for it.

@@ -11,7 +11,8 @@ Every function that takes `Repositories` runs in the writer thread.
 
 import importlib
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import partial
@@ -31,7 +32,7 @@ from ..database.retry import retry_undone
 from ..errors import ApiError, BadRequest, GptImageError
 from ..images import EXTENSION
 from ..inputs import InputImage
-from ..inputs.reader import Inputs
+from ..inputs.inputs import Inputs
 from ..jobs.job import Job
 from ..jobs.order import Order
 from ..jobs.report import Report
@@ -125,6 +126,15 @@ class Recorder:
             self._write(repositories, JobEnd(ended, row), charge)
 
         await self.writer.run(write)
+
+    @asynccontextmanager
+    async def recorded_failure(self, job: Job, charge: Charge) -> AsyncGenerator[None]:
+        """Record whatever ends the block other than its end, as `record_failure`; it is raised on."""
+        try:
+            yield
+        except BaseException as error:
+            await self.record_failure(job, charge, error)
+            raise
 
     async def record_result(
         self, job: Job, order: Order, report: Report, charge: Charge, *, lost: int, policy: WritePolicy

@@ -56,6 +56,8 @@ def build_report(
         "background": first.background,
     }
     is_cut = any(image.proof and is_matte(image.proof) for image in saver.wanted_first)
+    if added := request.prompt.removeprefix(asked.prompt).strip():
+        applied["added_prompt"] = added
     if options.is_transparent:
         # Of what was cut out the API only knows the ground.
         applied |= {"background": "transparent" if is_cut else first.background, "n": -(-len(images) // options.passes)}
@@ -68,7 +70,7 @@ def build_report(
     compared = {**requested, "size": "auto" if is_part else options.size}
     # A picture that was to be transparent and is not has a warning of its own.
     compared |= {"background": "auto"} if options.is_transparent else {}
-    warnings += _differences(compared, applied)
+    warnings += _differences(compared, applied, images)
     warnings += _notes_on_place(order, request, images)
     warnings += [DAMAGED.format(name=image.path.name) for image in images if image.broken]
     one = f"One of the {n} pictures" if n > 1 else "The second picture, for the other ground,"
@@ -136,13 +138,18 @@ def _notes_on_place(order: Order, request: ImageRequest, images: Sequence[SavedI
     return notes
 
 
-def _differences(requested: Mapping[str, Any], applied: Mapping[str, Any]) -> list[str]:
+def _differences(requested: Mapping[str, Any], applied: Mapping[str, Any], images: Sequence[SavedImage]) -> list[str]:
     """A sentence for each property in which the pictures differ from what was asked for."""
-    found = [
-        f"The API changed the {name}: asked for {requested[name]}, got {applied[name]}."
-        for name in ("size", "quality", "format", "background")
-        if requested[name] != "auto" and applied[name] and requested[name] != applied[name]
-    ]
+    got = {name: [applied[name]] for name in ("size", "quality", "format", "background")}
+    # These the files themselves show, each for itself.
+    got["size"] = [_size_text(image) for image in images]
+    if applied["format"] == images[0].facts.format:
+        got["format"] = [image.facts.format for image in images]
+    found: list[str] = []
+    for name, values in got.items():
+        others = dict.fromkeys(value for value in values if value and value != requested[name])
+        if requested[name] != "auto" and others:
+            found.append(f"The API changed the {name}: asked for {requested[name]}, got {' and '.join(others)}.")
     if applied["n"] < requested["n"]:
         found.append(f"The API made {applied['n']} of the {requested['n']} pictures that were asked for.")
     return found

@@ -15,6 +15,11 @@ OptionsT = TypeVar("OptionsT", bound=PricedOptions)
 
 CONTINUE: Final = "The grey part of image 1 is empty: continue the picture there, without a border or a seam."
 """What is added to the prompt where the canvas is extended."""
+FINISH: Final = (
+    "Image 1 is a draft that already shows this. Finish it as it is: keep its composition, and every shape, colour and"
+    " letter where it is; only make it cleaner and add fine detail."
+)
+"""What is added to the prompt where a draft is finished."""
 BAND: Final = (
     "Keep everything that matters within the middle {share}% of the picture's {edge}: only that band is kept, and the"
     " rest is cut off."
@@ -31,6 +36,8 @@ def image_request(model: str, request: PaidRequest, order: Order) -> ImageReques
     if part is not None:
         request = with_size(request, part)
         prompt = f"{prompt}\n\n{CONTINUE}" if part.added is not None else prompt
+    if order.draft is not None:
+        prompt = f"{prompt}\n\n{FINISH}"
     if band := _band_sentence(request.size):
         prompt = f"{prompt}\n\n{band}"
     # The person's words alone are as long as they may be.

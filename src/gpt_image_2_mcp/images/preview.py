@@ -145,8 +145,8 @@ def pointing_text(*previews: Preview) -> str:
 
 
 def share_of(count: int) -> int:
-    """Bytes that each of `count` pictures may have in one answer."""
-    return MAX_PICTURE_BYTES // max(count, 1)
+    """Bytes that each of `count` pictures may have in one answer; the sheet of several has as many."""
+    return MAX_PICTURE_BYTES // (count + 1 if count > 1 else 1)
 
 
 def check_decodes(data: bytes, facts: Facts) -> None:

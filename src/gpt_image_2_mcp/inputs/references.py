@@ -1,4 +1,4 @@
-"""References to pictures that were made here: an id, `last`, or a number of the last contact sheet or answer.
+"""References to pictures that were made here: an id, `last`, or a number of the last sheet, of a list or an answer.
 
 An id is also understood in the address of its resource and in the name of its file, and a part of it where one picture
 alone has that part. `last` and numbers refer to what this process made and showed, so that a picture of another chat is
@@ -126,22 +126,20 @@ class References:
         return word if _ID.fullmatch(word) else None
 
     def _numbered(self, number: int, word: str) -> str:
-        on_sheet = self.sheet_ids.get(number)
-        in_answer = dict(enumerate(self.answer_ids, 1)).get(number)
-        if on_sheet and in_answer and on_sheet != in_answer:
-            raise BadRequest(
-                f"Number {number} is {on_sheet} on the last contact sheet, and {in_answer} in the answer after it: give"
-                " one of these ids."
-            )
-        found = in_answer or on_sheet
+        found = self._numbers.get(number)
         if found is None:
             raise BadRequest(
                 f"There is no picture number {number}: {self._range()} For a file named {word}, write './{word}'."
             )
         return found
 
+    @property
+    def _numbers(self) -> Mapping[int, str]:
+        """The ids by the numbers of the last sheet: an answer with several pictures has one, too."""
+        return dict(enumerate(self.answer_ids, 1)) if self.answer_ids else self.sheet_ids
+
     def _range(self) -> str:
-        if self.answer_ids and not self.sheet_ids:
+        if self.answer_ids:
             return f"the last answer with several pictures has 1 to {len(self.answer_ids)}."
         if not self.sheet_ids:
             return (

@@ -1,15 +1,29 @@
 """What `JobRunner` and a job's work pass to each other: the `Order`, and the work itself as a protocol."""
 
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from typing import Protocol
 
 from ..catalogue.session import SessionStep
+from ..inputs.inputs import Inputs
 from ..inputs.part import Part
-from ..inputs.reader import Inputs
 from ..storage.local_folder import Kind
 from .job import Job
 from .report import Report
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """The draft that a job is to finish as it is, and the call that made it."""
+
+    id: str
+    inputs: int
+    """How many pictures it was made from."""
+    count: int
+    """How many pictures its call made."""
+    cost: Decimal | None
+    """What they cost together, in dollars; None if it is not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +46,8 @@ class Order:
     """Which part of the first picture is sent, or on which canvas; None for the picture as it is."""
     cut: Inputs | None = None
     """The inputs with that part; None if there is none."""
+    draft: Draft | None = None
+    """The first input, if it is to be finished as it is."""
 
     @property
     def sent(self) -> Inputs:

@@ -14,6 +14,7 @@ from ..catalogue.session import position_lines
 from ..errors import shorten, shorten_line
 from ..images.preview import Preview
 from ..parameters.fields import passes_of
+from ..pixels.layout_text import layout_text
 from ..pixels.matte_text import is_matte, matte_text
 from ..pixels.proof_text import proof_text
 from ..storage.local_folder import Kind, SavedImage
@@ -57,6 +58,10 @@ class Report:
     """The picture's turn in its session; None outside of one. Its key in the `jobs` table is `place`, an older name."""
     tree: str = ""
     """The session's turns, drawn as text."""
+    final: Mapping[str, Any] | None = None
+    """Of the final of a draft: the id of the `draft`, the `layouts` of the pictures by their ids (see `pixels.layout`),
+    how many `drafts` there were, and where known the cost of all (`together_usd`) and of as many finals
+    (`finals_usd`)."""
     sandbox: bool = False
     """Whether the sandbox answered: the cost is what OpenAI would have asked for, and nothing was paid."""
     previews: Mapping[str, Preview] = field(default_factory=dict[str, Preview], compare=False, repr=False)
@@ -111,6 +116,8 @@ class Report:
             "warnings": list(self.warnings),
             "sandbox": self.sandbox,
         }
+        if self.final is not None:
+            report["final"] = dict(self.final)
         if proof := next((image.proof for image in self.images if image.proof), None):
             report["proof"] = dict(proof)
         if self.position is not None:
@@ -125,8 +132,10 @@ class Report:
         `shown` is a line about the previews beside it.
         """
         lines = [self._headline()]
+        layouts: Mapping[str, Any] = (self.final or {}).get("layouts", {})
         for image in self.wanted:
             lines.append(str(image.path))
+            lines += [layout_text(layouts[image.id])] if layouts.get(image.id) else []
             lines += [image.change] if image.change else []
             lines += [_proof_text(image.proof)] if image.proof else []
         for image in self.behind:
@@ -135,6 +144,7 @@ class Report:
         lines += [shown] if shown else []
         lines += [f"From: {shorten_line(name, MAX_INPUT_NAME)}" for name in self.inputs]
         lines += [self._cost_line()] if self.model != NO_MODEL else []
+        lines += [self._drafts_line()] if self.final and "finals_usd" in self.final else []
         lines += [] if self.position is None else position_lines(self.position, self.tree)
         lines += [f"Note: {warning}" for warning in self.warnings]
         return shorten("\n".join(lines), MAX_TEXT)
@@ -161,6 +171,17 @@ class Report:
         facts.append(f"{sum(image.size_bytes for image in self.wanted):,} bytes{together}")
         maker = f"by the built-in sandbox in place of {self.model}" if self.sandbox else f"with {self.model}"
         return f"{verb}: {count} picture{'s' if count > 1 else ''} {maker}, {', '.join(facts)}."
+
+    def _drafts_line(self) -> str:
+        final = self.final or {}
+        count = final["drafts"]
+        together, finals = (Decimal(str(final[name])) for name in ("together_usd", "finals_usd"))
+        quality = self.requested["quality"]
+        has = "would have cost" if self.sandbox else "cost"
+        return (
+            f"The {count} drafts and this final together {has} about {dollars(together)}; {count} pictures at {quality}"
+            f" would have cost about {dollars(finals)}."
+        )
 
     def _cost_line(self) -> str:
         if self.usage is None:

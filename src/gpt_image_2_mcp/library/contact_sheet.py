@@ -25,6 +25,8 @@ MAX_CELLS: Final = 20
 MAX_BYTES: Final = 400_000
 """The most bytes of an encoded sheet: an answer has room for so much beside its text (see `MAX_PICTURE_BYTES` in
 `images.preview`)."""
+MAX_EDGE: Final = 640
+"""The widest cell, in pixels."""
 _QUALITIES: Final = (88, 80, 70, 60, 45, 30, 20, 10)
 _PAPER, _INK, _TILE, _LINE = (247, 246, 243), (45, 45, 45), (228, 226, 221), (200, 197, 190)
 _LIGHT, _DARK = (255, 255, 255), (216, 216, 216)
@@ -60,8 +62,11 @@ def draw_sheet(
     cells: Sequence[Cell],
     *,
     max_bytes: int = MAX_BYTES,
+    width: int = 0,
 ) -> bytes:
     """Draw 1 to `MAX_CELLS` cells; return a JPEG of at most `max_bytes`. Blocks: call it in a thread.
+
+    The cells are `EDGE` pixels wide, or up to `MAX_EDGE` where their columns then have at most `width` together.
 
     Raises:
         ValueError: there are no cells, or too many.
@@ -72,21 +77,21 @@ def draw_sheet(
     from PIL import Image, ImageDraw, ImageFont
 
     columns = math.ceil(math.sqrt(len(cells)))
-    width = height = EDGE
-    gap, letters = round(width**0.5), max(13, round(width**0.5))
-    step = (width + gap, height + round(letters * 1.7) + gap)
+    edge = min(max(EDGE, width // columns), MAX_EDGE)
+    gap, letters = round(edge**0.5), max(13, round(edge**0.5))
+    step = (edge + gap, edge + round(letters * 1.7) + gap)
     rows = -(-len(cells) // columns)
     sheet = Image.new("RGB", (columns * step[0] + gap, rows * step[1] + gap), _PAPER)
     draw = ImageDraw.Draw(sheet)
     small, large = ImageFont.load_default(letters), ImageFont.load_default(letters * 2)
     for index, cell in enumerate(cells):
         left, top = gap + index % columns * step[0], gap + index // columns * step[1]
-        frame = (left, top, left + width, top + height)
+        frame = (left, top, left + edge, top + edge)
         if not _paste_thumbnail(sheet, cell.thumbnail, frame):
             _draw_missing(draw, frame, cell.note, small)
-        _draw_badge(draw, str(cell.number), (left + width - gap // 3, top + gap // 3), large)
-        line = cut_to_width(drawable(cell.caption), small, width)
-        draw.text((left, top + height + letters * 0.35), line, font=small, fill=_INK)
+        _draw_badge(draw, str(cell.number), (left + edge - gap // 3, top + gap // 3), large)
+        line = cut_to_width(drawable(cell.caption), small, edge)
+        draw.text((left, top + edge + letters * 0.35), line, font=small, fill=_INK)
     encoded = encode_to_fit(_steps(sheet), max_bytes=max_bytes)
     if encoded is None:
         raise ValueError(f"No sheet fits into {max_bytes} bytes.")

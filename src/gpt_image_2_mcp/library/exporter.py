@@ -199,8 +199,8 @@ class Exporter:
             return _Source(stem, found.data, found.sha256, known.picture if known else None, found.held)
         if not found.record.can_be_shown:
             raise UnreadableSource(not_shown_text(found))
-        data = await anyio.to_thread.run_sync(self._reader.read_saved_bytes, found)
-        return _Source(found.id, data, found.record.sha256, found)
+        image = await self._reader.read_saved(found, prepare=_as_it_is)
+        return _Source(found.id, image.data, found.record.sha256, found, image.held)
 
     def _make(
         self, plan: _Plan, fit: str, writer: ExportWriter

@@ -329,11 +329,30 @@ class Library:
             CannotSave: writing it failed.
 
         """
-        from .gallery.file import resolve_gallery_path, write_gallery
+        from .gallery.file import resolve_gallery_path
+
+        named = self._sources.expand(file)
+        path = await anyio.to_thread.run_sync(partial(resolve_gallery_path, named, policy=self._output_dirs.policy))
+        return path, await self._write_gallery(path, query, on_progress)
+
+    async def page_of(self, query: SearchQuery) -> tuple[Path, int]:
+        """Write all that a search finds as one HTML page into the output folder; raises as `gallery` does.
+
+        It is named by the words of the search. Only an older page is replaced; beside another file, it gets a number.
+        """
+        from .gallery.file import free_gallery_path
+
+        words = [query.project, query.text, query.session_id, query.model]
+        free = partial(free_gallery_path, self._output_dirs.default(), words, policy=self._output_dirs.policy)
+        path = await self._output_dirs.in_time(None, free)
+        return path, await self._write_gallery(path, query, None)
+
+    async def _write_gallery(self, path: Path, query: SearchQuery, on_progress: CountCallback | None) -> int:
+        """Write a gallery of what a search finds; gives the number of its pictures. Raises CannotSave."""
+        from .gallery.file import write_gallery
         from .thumbnails import thumbnail
 
         policy = self._output_dirs.policy
-        path = await anyio.to_thread.run_sync(partial(resolve_gallery_path, file, sources=self._sources, policy=policy))
         pictures = [picture async for batch in self.batches(query) for picture in batch]
         drawn = 0
 
@@ -345,7 +364,7 @@ class Library:
             return thumbnail(picture, read=self._reader.read_saved_bytes, cache=self._cache)
 
         await anyio.to_thread.run_sync(partial(write_gallery, path, pictures, policy=policy, thumbnail=draw))
-        return path, len(pictures)
+        return len(pictures)
 
     def _folders_to_check(self, known: Mapping[str, Path]) -> list[Path]:
         """Return the folders of all pictures in the catalogue, and the one for new pictures."""

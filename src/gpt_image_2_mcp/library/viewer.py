@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 import anyio.to_thread
 
@@ -18,6 +19,7 @@ from ..images.preview import MAX_PICTURE_BYTES, POINTING_EDGE, Preview, make_pre
 from ..inputs import InputImage
 from ..inputs.reader import InputReader
 from ..inputs.references import References
+from ..jobs.report import Report
 from ..parameters.models import ListImagesRequest, ShowImageRequest
 from ..paths.safe_open import exists
 from ..storage.time_limit import run_in_time
@@ -46,6 +48,8 @@ class Listing:
     """Whether the pictures are those of one session, in the order of their turns."""
     overview: Overview | None = None
     """What there is, if the request had a filter and found nothing."""
+    page: tuple[Path, int] | None = None
+    """The HTML page of all that was found, and how many pictures are on it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +60,25 @@ class View:
     preview: Preview
     description: str
     known: KnownPicture | None
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerSheet:
+    """The numbered sheet of an answer with several pictures."""
+
+    data: bytes
+    """A JPEG."""
+    path: Path | None
+    """Where it is kept; None if it cannot be written."""
+
+    @property
+    def text(self) -> str:
+        """Where it is kept, for a person; empty where it is not."""
+        return f"All of them, numbered, on a sheet: {self.path}" if self.path else ""
+
+    def as_dict(self) -> dict[str, Any]:
+        """The same for programs."""
+        return {"sheet_path": str(self.path)} if self.path else {}
 
 
 class Viewer:
@@ -78,30 +101,32 @@ class Viewer:
         self._cache = cache
 
     async def find(self, request: ListImagesRequest) -> Listing:
-        """Find a page of pictures, and draw their contact sheet if the request asks for one.
+        """Find a page of pictures; draw their contact sheet, and write all that was found as a page, if asked for.
 
         The numbers of the sheet are references for later calls (see `References`).
 
         Raises:
-            BadRequest: `since` or `until` is not a time.
+            BadRequest: `since` or `until` is not a time, or the page may not be written.
+            CannotSave: the page cannot be written.
 
         """
         # In a thread: words for a time load a library.
         query = await anyio.to_thread.run_sync(
-            lambda: SearchQuery.parse(**request.model_dump(exclude={"contact_sheet"}))
+            lambda: SearchQuery.parse(**request.model_dump(exclude={"contact_sheet", "as_page"}))
         )
         found = await self._library.find(query)
         found = _turns_in_order(found) if request.session_id is not None else _calls_in_order(found)
         missing = await anyio.to_thread.run_sync(_missing_ids, found)
         filtered = replace(query, page=1) != SearchQuery()
         by_turn = request.session_id is not None
+        page = await self._library.page_of(query) if request.as_page and found.pictures else None
         if not request.contact_sheet or not found.pictures:
             overview = await self._library.overview() if filtered and not found.pictures else None
-            return Listing(found, missing, filtered, {}, None, by_turn=by_turn, overview=overview)
+            return Listing(found, missing, filtered, {}, None, by_turn=by_turn, overview=overview, page=page)
         numbers = _numbered(found, by_turn=by_turn)
         sheet, path = await anyio.to_thread.run_sync(self._sheet, numbers)
         self._references.note_sheet({number: picture.id for number, picture in numbers.items()})
-        return Listing(found, missing, filtered, numbers, sheet, path, by_turn)
+        return Listing(found, missing, filtered, numbers, sheet, path, by_turn, page=page)
 
     async def sheet(self, pictures: Sequence[Picture]) -> bytes:
         """The contact sheet of some pictures, numbered from 1; the numbers are references for later calls."""
@@ -113,12 +138,14 @@ class Viewer:
     async def show(self, request: ShowImageRequest) -> View:
         """Show a picture, with a mask drawn over it, or a region of it pixel for pixel if that fits into an answer.
 
+        With `text`, also say which texts stand in it.
+
         Raises:
             GptImageError: there is no such picture, it cannot be read, the region is not inside it, or there is no
                 such mask.
 
         """
-        given = [name for name in ("region", "mask", "against") if getattr(request, name) is not None]
+        given = [name for name in ("region", "mask", "against", "text") if getattr(request, name) is not None]
         if len(given) > 1:
             raise BadRequest(f"`{given[0]}` and `{given[1]}` are two views of a picture: leave one of them out.")
         if re.match(r"(https?|data):", request.image.strip(), re.IGNORECASE):
@@ -156,7 +183,25 @@ class Viewer:
         else:
             data = await self._bytes(found)
             seen, said = await anyio.to_thread.run_sync(_preview_of, data, name, request.region)
+            if request.text is not None:
+                # In the pixels of what an edit sends, as its mask needs them.
+                sent = await self._sent(found)
+                said += "\n" + await anyio.to_thread.run_sync(_texts_in, sent.data, request.text)
         return View(name, seen, f"{said} {note}" if note else said, known)
+
+    async def answer_sheet(self, report: Report, previews: Mapping[str, Preview]) -> AnswerSheet | None:
+        """The numbered sheet of a report's pictures, of those in `previews` made of these; see `draw_answer_sheet`.
+
+        None if there is only one, or it cannot be drawn.
+        """
+        from .answer_sheet import draw_answer_sheet
+
+        images = report.wanted
+        if len(images) == 1:
+            return None
+        draw = partial(draw_answer_sheet, images, previews, read=self._reader.read_unchanged)
+        data = await anyio.to_thread.run_sync(draw)
+        return None if data is None else AnswerSheet(data, await anyio.to_thread.run_sync(self._kept, data))
 
     async def _exported_from(self, digest: str) -> KnownPicture | None:
         """The picture from which a file with this SHA-256 was exported; None if it was not, or is not known."""
@@ -175,10 +220,14 @@ class Viewer:
     def _sheet(self, numbers: Mapping[int, Picture]) -> tuple[bytes, Path | None]:
         """Draw the sheet, and write it into a file, which a person sees whose client shows no pictures."""
         from .contact_sheet import draw_sheet, make_cells
-        from .sheet_files import keep_sheet
 
         sheet = draw_sheet(make_cells(numbers.items(), read=self._reader.read_saved_bytes, cache=self._cache))
-        return sheet, keep_sheet(sheet, self._cache) if self._cache else None
+        return sheet, self._kept(sheet)
+
+    def _kept(self, sheet: bytes) -> Path | None:
+        from .sheet_files import keep_sheet
+
+        return keep_sheet(sheet, self._cache) if self._cache else None
 
 
 def _calls_in_order(found: SearchResult) -> SearchResult:
@@ -255,6 +304,12 @@ def _compared(pictures: Sequence[InputImage]) -> tuple[Preview, str]:
 
     data, said = compare(pictures)
     return Preview(pybase64.b64encode_as_string(data), MIME["jpeg"]), said
+
+
+def _texts_in(data: bytes, wanted: str) -> str:
+    from .texts import check_texts
+
+    return check_texts(data, wanted)
 
 
 def _masked_preview(image: InputImage, mask: InputImage, name: str) -> tuple[Preview, str]:

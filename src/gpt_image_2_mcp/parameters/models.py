@@ -170,6 +170,7 @@ class ListImagesRequest(Request):
     model: Annotated[str, Field(max_length=300, description="an image model's name")] | None = None
     page: Annotated[int, Field(ge=1, le=100_000, description="20 pictures a page")] = 1
     contact_sheet: Annotated[bool, Field(description="numbered thumbnails")] = False
+    as_page: Annotated[bool, Field(description="all found as an HTML file")] = False
 
 
 class ShowImageRequest(Request):
@@ -182,6 +183,7 @@ class ShowImageRequest(Request):
         Annotated[list[Source], Field(min_length=1, max_length=3, description="compare with these; one: what differs")]
         | None
     ) = None
+    text: Annotated[str, Field(max_length=2000, description="is it written there? `OPEN|SUMMER SALE`")] | None = None
 
 
 class ExportRequest(WithOutputDir):

@@ -71,6 +71,7 @@ OTHER_NAMES: Mapping[str, tuple[str, ...]] = {
     "until": ("before", "to", "end", "to_date", "end_date"),
     "page": ("page_number",),
     "contact_sheet": ("sheet",),
+    "as_page": ("gallery", "html"),
     "region": ("box", "crop", "area"),
     "to": ("targets", "target", "sizes", "size", "formats", "format", "exports"),
     "fit": ("mode", "resize_mode"),

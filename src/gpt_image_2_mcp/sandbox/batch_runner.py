@@ -123,7 +123,7 @@ async def _with_pictures(line: MadeLine, request: Request, state: SandboxState) 
         task = await pipeline.plan_edit(line.params, line.pictures, line.mask, state=state)
     else:
         task = await pipeline.plan_generation(line.params)
-    painted = pipeline.with_fault_size(task, line.fault)
+    painted = pipeline.with_fault(task, line.fault)
     files = await pipeline.paint(painted, state)
     body = pictures_body(painted, files, line.fault, request=request, state=state)
     body["created"] = line.created

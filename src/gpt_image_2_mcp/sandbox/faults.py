@@ -48,6 +48,8 @@ FaultKind = Literal[
     "bad_base64",
     "empty_data",
     "other_size",
+    "other_format",
+    "blank",
     "batch_failed",
 ]
 """What goes wrong; the docstring of `Fault` explains each."""
@@ -108,6 +110,8 @@ class Fault:
     - `no_usage`: an answer without its `usage`.
     - `not_an_image`, `bad_base64`, `empty_data`: an answer without a usable picture.
     - `other_size`: a picture of the size `size`, whatever was asked for.
+    - `other_format`: a JPEG where another format was asked for, and a PNG in place of a JPEG.
+    - `blank`: a picture of one colour, white.
     - `batch_failed`: a batch that is created and then fails its validation, with `code`, `message` and `param`; without
       them, because too many tokens are queued. For the route `batches` only.
 

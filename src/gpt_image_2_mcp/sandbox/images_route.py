@@ -162,7 +162,7 @@ async def _answer(request: Request, state: SandboxState, task: PaintTask, fault:
     if task.params.stream:
         stream = EventStream(_events(request, state, task, fault))
         return TruncatedAnswer(stream, after=fault.after) if fault and fault.kind == "cut" else stream
-    painted = pipeline.with_fault_size(task, fault)
+    painted = pipeline.with_fault(task, fault)
     async with state.knobs.image_request(request, pictures=task.params.n):
         if fault and fault.kind == "stall":
             await wait_while_connected(anyio.Event(), request)
@@ -176,7 +176,7 @@ async def _events(
     request: Request, state: SandboxState, task: PaintTask, fault: Fault | None
 ) -> AsyncGenerator[bytes, None]:
     """Yield the stream: the partial pictures, then the finished one with its usage."""
-    painted = pipeline.with_fault_size(task, fault)
+    painted = pipeline.with_fault(task, fault)
     async with state.knobs.image_request(request, pictures=1):
         for index, data in enumerate(await pipeline.paint_partials(painted, state)):
             if _breaks_now(fault, index):

@@ -7,6 +7,7 @@ leaves the rest of its input nearly as it was, so that a person sees how the tur
 
 import io
 import math
+import re
 from collections.abc import Sequence
 
 from PIL import Image, ImageDraw, ImageFilter, ImageOps, PngImagePlugin
@@ -26,6 +27,8 @@ AUTO_SIZE = (1024, 1024)
 
 _DOUBLED_PIXELS = 2_400_000
 """Pictures with at most so many pixels are painted at twice their size and scaled down, for smooth edges."""
+_FINISHED = re.compile(r"\bdraft\b.*\bfinish it as it is\b", re.IGNORECASE | re.DOTALL)
+"""An edit of a draft that is to look as before, only finer."""
 _CARD_POSITIONS = ((0.0, 0.5), (1.0, 0.28), (0.0, 0.28), (1.0, 0.62), (0.5, 0.45), (0.0, 0.75), (1.0, 0.8))
 """Positions of an edit's card, as shares of the free width and height; two that follow one another do not overlap."""
 
@@ -92,11 +95,14 @@ def paint_edit(
     """Paint an edit: the first picture, scaled and cropped to `size`, with a brush stroke and a card with the prompt.
 
     `mask` is an alpha channel, 0 where the picture may change; `drift` says what becomes of the other pixels. The other
-    pictures are shown small along the right edge.
+    pictures are shown small along the right edge. A draft that is to be finished as it is only becomes sharper.
     """
     if changes_ground_only(prompt):
         on_ground = _on_asked_ground(_fit(pictures[0], size), prompt, ground_kind, index)
         return drifted(on_ground, drift, stencil=None, seed=(prompt, index))
+    if mask is None and _FINISHED.search(prompt):
+        first = _on_white(_fit(pictures[0], size), transparent=transparent)
+        return drifted(first.filter(ImageFilter.UnsharpMask(2, 80)), drift, stencil=None, seed=(prompt, index))
     rng = SeededRandom("edit", prompt, index)
     palette = make_palette(rng)
     before = _on_white(_fit(pictures[0], size), transparent=transparent)

@@ -58,6 +58,8 @@ class PaintTask:
     mask: Image.Image | None = None
     usage: Usage = field(default_factory=lambda: Usage(0, 0, 0))
     drift: Drift = "none"
+    is_blank: bool = False
+    """Whether its pictures are white."""
     recipe: Recipe | None = None
     """What the first picture was painted from, if only its plain ground is to change."""
 
@@ -117,7 +119,7 @@ async def paint(task: PaintTask, state: SandboxState) -> list[bytes]:
 
     def paint_one(index: int) -> bytes:
         params, keyed = task.params, asked_ground(task.params.prompt) is not None
-        if not (task.pictures or keyed or state.knobs.uncompressed):
+        if not (task.pictures or keyed or task.is_blank or state.knobs.uncompressed):
             return _paint_file(
                 params.prompt,
                 task.size,
@@ -151,9 +153,18 @@ async def paint_partials(task: PaintTask, state: SandboxState) -> list[bytes]:
     return await anyio.to_thread.run_sync(make, abandon_on_cancel=True, limiter=state.paint_limiter)
 
 
-def with_fault_size(task: PaintTask, fault: Fault | None) -> PaintTask:
-    """Return the task with the size of an `other_size` fault, or unchanged."""
-    return replace(task, size=fault.size) if fault and fault.kind == "other_size" else task
+def with_fault(task: PaintTask, fault: Fault | None) -> PaintTask:
+    """Return the task as a fault of the picture changes it, or unchanged."""
+    match fault.kind if fault else None:
+        case "other_size" if fault:
+            return replace(task, size=fault.size)
+        case "other_format":
+            other: Format = "png" if task.params.output_format == "jpeg" else "jpeg"
+            return replace(task, params=replace(task.params, output_format=other))
+        case "blank":
+            return replace(task, is_blank=True)
+        case _:
+            return task
 
 
 async def answer_without_picture(
@@ -252,6 +263,8 @@ def _note(task: PaintTask, index: int) -> str:
 
 def _paint_one(task: PaintTask, index: int, ground_kind: GroundKind) -> Image.Image:
     params, recipe = task.params, task.recipe
+    if task.is_blank:
+        return Image.new("RGB", task.size, "white")
     transparent = params.background == "transparent"
     if recipe is not None:
         painted = painter.paint(

@@ -132,7 +132,7 @@ class _ResponseBuilder:
         async with self._state.knobs.image_request(self._request, pictures=1):
             if self._has_fault("stall"):
                 await wait_while_connected(anyio.Event(), self._request)
-            painted = pipeline.with_fault_size(self._task, self._fault)
+            painted = pipeline.with_fault(self._task, self._fault)
             (data,) = await pipeline.paint(painted, self._state)
         return self._finished([self._call_item(painted, data)], made=data)
 
@@ -147,7 +147,7 @@ class _ResponseBuilder:
                 yield self._event("response.output_item.done", output_index=index, item=item)
             yield self._event("response.completed", response=self._finished(items))
             return
-        painted = pipeline.with_fault_size(self._task, self._fault)
+        painted = pipeline.with_fault(self._task, self._fault)
         async with self._state.knobs.image_request(self._request, pictures=1):
             async for chunk in self._call_events(painted):
                 yield chunk

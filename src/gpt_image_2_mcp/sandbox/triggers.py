@@ -69,6 +69,11 @@ TRIGGERS: Mapping[str, Trigger] = {
     ),
     "sandbox-no-picture": Trigger("the answer has no picture; billed", Fault(kind="empty_data")),
     "sandbox-not-an-image": Trigger("the answer has something else in its place; billed", Fault(kind="not_an_image")),
+    "sandbox-blank": Trigger("the picture is all white; billed", Fault(kind="blank")),
+    "sandbox-other-size": Trigger("the picture has another size than asked for; billed", Fault(kind="other_size")),
+    "sandbox-other-format": Trigger(
+        "the picture has another format than asked for; billed", Fault(kind="other_format")
+    ),
     "sandbox-azure-filter": Trigger("Azure's content filter refuses the prompt", Fault(error="content_filter")),
     "sandbox-litellm-moderation": Trigger(
         "the moderation refuses, behind a LiteLLM proxy that hides the code",

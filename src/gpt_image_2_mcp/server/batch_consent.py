@@ -4,12 +4,9 @@ from typing import Annotated, Any, TypeAlias
 
 from mcp.server.mcpserver import Context, Elicit, ElicitationResult, Resolve
 
-from ..billing.prices import dollars
-from ..errors import ConsentRefused
-from ..openai_api.picture_pace import finish_text
 from ..parameters.models import MakeBatchRequest
 from ..service.images import ImageService
-from ..service.price_question import CONFIRM_VARIABLE
+from ..service.price_question import batch_price_question
 from .client_abilities import can_ask
 from .consent import Consent
 from .read_consent import ReadAnswer, allow_reading
@@ -27,22 +24,8 @@ async def ask(
     """
     service: ImageService = call.request_context.lifespan_context
     allow_reading(reading, service)
-    settings = service.settings
-    limit = settings.confirm_limit
-    if limit is None or not (settings.must_confirm or can_ask(call)):
-        return Consent(go_ahead=True)
-    plan = await service.plan_batch(request)
-    if not settings.is_asked_about(plan.usd):
-        return Consent(go_ahead=True)
-    price = f"about {dollars(plan.usd)}" if plan.usd is not None else "an amount that is not known beforehand"
-    if not can_ask(call):
-        raise ConsentRefused(
-            f"This would cost {price}, and above {dollars(limit)} ({CONFIRM_VARIABLE}) the person is to be asked, which"
-            " this client cannot do. Nothing was sent. Ask for fewer pictures or a lower quality, or have the person"
-            f" raise {CONFIRM_VARIABLE}."
-        )
-    when = "within 24 hours, at half price," if plan.minutes is None else f"in {finish_text(plan.minutes)}"
-    return Elicit(f"A batch of {plan.pictures} pictures {when} will cost {price}. Go ahead?", Consent)
+    question = await batch_price_question(request, service, can_ask=can_ask(call))
+    return Elicit(question, Consent) if question else Consent(go_ahead=True)
 
 
 BatchConsentAnswer: TypeAlias = Annotated[ElicitationResult[Consent], Resolve(ask)]

@@ -8,8 +8,10 @@ import anyio
 from mcp import MCPError
 from mcp.server import CacheHint
 from mcp.server.mcpserver import Context, MCPServer
+from mcp.server.mcpserver.exceptions import ToolError
 from mcp_types import (
     INVALID_PARAMS,
+    CallToolResult,
     Completion,
     CompletionArgument,
     CompletionContext,
@@ -42,13 +44,14 @@ chat, also one made a moment ago), or its number on the last contact sheet or in
 - For several changes to one picture use start_edit_session and continue_edit_session, one change a turn; repeat \
 what is to stay. from_turn goes back to an earlier turn and branches.
 - list_images finds earlier pictures, of other chats too ("the blue one from this morning"); with contact_sheet the \
-person can name a number. show_image looks closely. `like` repeats an earlier call's words and settings: a NEW \
-picture. To keep a picture's look, put it in `images`.
+person can name a number, as_page writes an HTML page of all. show_image looks closely. `like` repeats an earlier \
+call's words and settings: a NEW picture. To keep a picture's look, put it in `images`; to finish draft 2 as it is: \
+edit_image with images ["2"], like "2", quality "high".
 - Write prompts in labelled parts (scene, subject, details, constraints), quote exact text and add "no other \
 text"; number the input pictures and give each a role. Draft at quality low, finish at medium or high.
 - A call that takes long answers with a job_id: fetch the picture with get_image_job, do not repeat the call.
 - You can delete, move and rename nothing: the person does it with `gpt-image-2-mcp library delete ID` (to the trash) \
-or `library move ID FOLDER`; `library gallery` writes a page of all pictures.
+or `library move ID FOLDER`.
 - An error says what to do; do not repeat a call that may have been billed without asking the person.
 """
 
@@ -69,6 +72,7 @@ def build_server(open_service: ServiceOpener) -> PictureServer:
             yield service
             tasks.cancel_scope.cancel()
 
+    tools = [*all_tools(), studio_tool()]
     changes, calls, room = ChangeNotifier(), GivenUpCalls(), AnswerRoom()
 
     server = _Server(
@@ -76,7 +80,7 @@ def build_server(open_service: ServiceOpener) -> PictureServer:
         title="gpt-image-2",
         instructions=INSTRUCTIONS,
         version=__version__,
-        tools=[*all_tools(), studio_tool()],
+        tools=tools,
         extensions=[StudioExtension()],
         lifespan=lifespan,
         log_level="WARNING",
@@ -85,6 +89,7 @@ def build_server(open_service: ServiceOpener) -> PictureServer:
         subscriptions=changes.bus,
     )
     server.calls, server.room = calls, room
+    server.tool_names = tuple(tool.name for tool in tools)
     server.serve_subscriptions(changes)
     for prompt in all_prompts():
         server.add_prompt(prompt)
@@ -100,6 +105,17 @@ def build_server(open_service: ServiceOpener) -> PictureServer:
 
 
 class _Server(PictureServer):
+    tool_names: tuple[str, ...] = ()
+
+    async def call_tool(
+        self, name: str, arguments: dict[str, Any], context: Context[ImageService, Any] | None = None
+    ) -> CallToolResult | InputRequiredResult:
+        """Answer an unknown name with the names that there are; the SDK would repeat it, however long it is."""
+        if name not in self.tool_names:
+            known = ", ".join(tool.name for tool in all_tools())
+            raise ToolError(f"There is no tool {shown(name)}; there are: {known}.")
+        return await super().call_tool(name, arguments, context)
+
     async def get_prompt(
         self, name: str, arguments: dict[str, Any] | None = None, context: Context[ImageService, Any] | None = None
     ) -> GetPromptResult | InputRequiredResult:

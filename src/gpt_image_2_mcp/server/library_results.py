@@ -12,6 +12,8 @@ from ..library.text import details, summary_line
 from ..library.viewer import Listing, View
 
 LIST_KEY = "gpt-image-2/pictures"
+PAGE_KEY = "gpt-image-2/page"
+"""The key of the HTML page of what was found in `_meta`."""
 MAX_PROJECT = 60
 """Characters of a project's name in a text."""
 RECORD_KEY = "gpt-image-2/picture"
@@ -27,7 +29,8 @@ def list_result(listing: Listing) -> CallToolResult:
     if listing.sheet is not None:
         content.append(ImageContent(data=base64.b64encode(listing.sheet).decode(), mime_type="image/jpeg"))
     rows = [_picture_row(picture, numbers.get(picture.id)) for picture in found.pictures]
-    return CallToolResult(content=content, _meta={LIST_KEY: rows})
+    page = {PAGE_KEY: {"file_path": str(listing.page[0]), "pictures": listing.page[1]}} if listing.page else {}
+    return CallToolResult(content=content, _meta={LIST_KEY: rows, **page})
 
 
 def show_result(view: View) -> CallToolResult:
@@ -57,6 +60,9 @@ def _page_text(listing: Listing, numbers: dict[str, int]) -> str:
         head += " A number on the sheet, or an id, names a picture in every tool."
     if listing.sheet_path:
         head += f" The sheet as a file: {listing.sheet_path}"
+    if listing.page:
+        path, number = listing.page
+        head += f" All {number} found, on one page for a browser: {path}"
     texts = [
         "\n".join(
             [

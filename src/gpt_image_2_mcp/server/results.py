@@ -5,6 +5,7 @@ Nor does it link to the picture's resource, since frameworks take such a link fo
 can fetch. What a program reads is in `_meta`.
 """
 
+import base64
 from collections.abc import Sequence
 from typing import Any
 from urllib.parse import quote
@@ -17,6 +18,7 @@ from ..images.preview import Preview, pointing_text
 from ..jobs.job import Job
 from ..jobs.report import MAX_TEXT, Report
 from ..jobs.stop_text import stop_text
+from ..library.viewer import AnswerSheet
 from ..redaction.printable import quoted_line
 
 META_KEY = "gpt-image-2/result"
@@ -30,14 +32,30 @@ MAX_SESSION_ROWS = 50
 MAX_BRANCHES_SHOWN = 5
 """Branches of one session that a list of sessions names: the newest."""
 PICTURE_URI = "gpt-image-2://pictures/{id}"
+DRAFT_QUALITIES = {"low", "medium"}
+"""The qualities of which a picture can be finished at a higher one."""
 SESSION_URI = "gpt-image-2://sessions/{id}"
 
 
-def report_result(report: Report, pictures: Sequence[Preview]) -> CallToolResult:
-    """The report as text, and the previews."""
-    content: list[ContentBlock] = [TextContent(text=report.text(shown=_pointing(report, pictures)))]
+def report_result(report: Report, pictures: Sequence[Preview], sheet: AnswerSheet | None = None) -> CallToolResult:
+    """The report as text, the sheet of several pictures, and the previews; without these, the sheet is a file only."""
+    lines = [_pointing(report, pictures), *_choice_lines(report, sheet)]
+    content: list[ContentBlock] = [TextContent(text=report.text(shown="\n".join(filter(None, lines))))]
+    if sheet and pictures:
+        # In front: some clients show only the first picture of an answer.
+        content.append(ImageContent(data=base64.b64encode(sheet.data).decode(), mime_type="image/jpeg"))
     content += [ImageContent(data=picture.base64, mime_type=picture.mime_type) for picture in pictures]
-    return CallToolResult(content=content, _meta={META_KEY: report.as_dict()})
+    return CallToolResult(content=content, _meta={META_KEY: report.as_dict() | (sheet.as_dict() if sheet else {})})
+
+
+def _choice_lines(report: Report, sheet: AnswerSheet | None) -> list[str]:
+    """How a person picks one of several pictures, and how the picked one is finished."""
+    if len(report.wanted) == 1:
+        return []
+    how = "Their numbers, in this order, name them in every tool."
+    if report.applied.get("quality") in DRAFT_QUALITIES:
+        how += ' To finish number 2 as it is: edit_image with images ["2"], like "2", quality "high".'
+    return [sheet.text if sheet else "", how]
 
 
 def _pointing(report: Report, pictures: Sequence[Preview]) -> str:

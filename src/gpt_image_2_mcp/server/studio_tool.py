@@ -17,7 +17,7 @@ from ..service.images import ImageService
 from ..service.price_question import price_question
 from ..studio.page import MIME, page
 from ..studio.requests import StudioRequest, parse
-from ..studio.studio import HOLDS_PIXELS, Studio
+from ..studio.studio import Studio
 from .answer_room import room_for_pictures
 from .client_abilities import can_ask, client_of
 from .consent import Consent, require_consent
@@ -72,11 +72,8 @@ async def studio_app(request: StudioRequest, call: Context[ImageService, Any], c
     """For the studio's page in the chat alone. Do not call: use the other tools."""
     require_consent(consent)
     service: ImageService = call.request_context.lifespan_context
-    studio = Studio(service, client=client_of(call), note_job=NOTE_JOB.get())
-    if not isinstance(request, HOLDS_PIXELS):
-        return _answered(await studio.answer(request))
-    async with room_for_pictures():
-        return _answered(await studio.answer(request))
+    studio = Studio(service, client=client_of(call), note_job=NOTE_JOB.get(), room=room_for_pictures)
+    return CallToolResult(content=[TextContent(text=json.dumps(await studio.answer(request)))])
 
 
 @cache
@@ -94,7 +91,3 @@ def studio_tool() -> StudioTool:
 def page_contents() -> ReadResourceContents:
     """The page as the contents of its resource."""
     return ReadResourceContents(content=page(), mime_type=MIME, meta={"ui": {"prefersBorder": True}})
-
-
-def _answered(answer: dict[str, Any]) -> CallToolResult:
-    return CallToolResult(content=[TextContent(text=json.dumps(answer))])

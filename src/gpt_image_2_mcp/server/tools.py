@@ -257,7 +257,8 @@ async def _wait(call: Call, job: Job, *, is_caller: bool = True) -> CallToolResu
     if report is None:
         return pending_result(job, waited_s=bound)
     async with room_for_pictures():
-        return report_result(report, await service.previews(report))
+        previews = await service.previews(report)
+        return report_result(report, list(previews.values()), await service.answer_sheet(report, previews))
 
 
 async def _batch(call: Call, batch_id: str, *, joined: bool = False) -> CallToolResult:

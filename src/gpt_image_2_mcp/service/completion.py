@@ -47,7 +47,8 @@ async def complete_like(request: RequestT, references: References) -> RequestT:
     kept.setdefault("output_format", "png")
     if given.get("output_format") == "jpeg" and str(kept.get("background")).startswith("transparent"):
         del kept["background"]
-    whole = {"prompt": picture.record.prompt, **kept, **given}
+    # By its id: a number may soon mean another picture.
+    whole = {"prompt": picture.record.prompt, **kept, **given, "like": picture.id}
     if whole["output_format"] == "png" and "output_compression" not in given:
         whole.pop("output_compression", None)
     return parse(type(request), whole).with_notes(request.notes)

@@ -8,7 +8,7 @@ Paid operations are two steps: `ImageService.start` gives a job that goes on wha
 """
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -26,7 +26,8 @@ from ..generation.output_dirs import OutputDirs
 from ..generation.pipeline import Pipeline
 from ..images import SHOWN
 from ..images.preview import Preview, make_preview, share_of, unscaled_preview
-from ..inputs.reader import InputReader, Inputs
+from ..inputs.inputs import Inputs
+from ..inputs.reader import InputReader
 from ..inputs.references import References
 from ..jobs.durations import DurationHistory
 from ..jobs.job import Job
@@ -36,7 +37,7 @@ from ..jobs.runner import JobRunner, ProgressCallback
 from ..jobs.serialization import TOOLS
 from ..library.exporter import Exporter
 from ..library.library import Library
-from ..library.viewer import Viewer
+from ..library.viewer import AnswerSheet, Viewer
 from ..parameters.capabilities import check_model
 from ..parameters.models import (
     ContinueSessionRequest,
@@ -329,8 +330,8 @@ class ImageService:
         """What was spent today and in the last 30 days, and the budgets; raises DatabaseUnusable."""
         return await self._spending.summary(), self._spending.budgets
 
-    async def previews(self, report: Report) -> Sequence[Preview]:
-        """A report's pictures in the form that the settings choose for answers: previews, whole files, or none.
+    async def previews(self, report: Report) -> Mapping[str, Preview]:
+        """A report's pictures by id, in the form that the settings choose for answers: previews, whole files, or none.
 
         A picture whose file is gone or has changed is left out.
         """
@@ -349,11 +350,15 @@ class ImageService:
                 return None
 
         if self.settings.inline == "none":
-            return []
+            return {}
         made: Mapping[str, Preview] = report.previews if len(report.wanted) <= report.requested["n"] else {}
         shown = [image for image in report.wanted if image.facts.format in SHOWN and not image.broken]
-        found = [made.get(i.id) or await anyio.to_thread.run_sync(make, i) for i in shown]
-        return [picture for picture in found if picture is not None]
+        found = {i.id: made.get(i.id) or await anyio.to_thread.run_sync(make, i) for i in shown}
+        return {name: picture for name, picture in found.items() if picture is not None}
+
+    async def answer_sheet(self, report: Report, previews: Mapping[str, Preview]) -> AnswerSheet | None:
+        """The numbered sheet of several pictures, made of their previews; None for one, or if it cannot be drawn."""
+        return await self.viewer.answer_sheet(report, previews if self.settings.inline == "preview" else {})
 
     @property
     def stuck(self) -> str | None:

@@ -9,16 +9,16 @@ from ..errors import shorten
 from ..pixels.matte_text import is_matte, matte_text
 from ..pixels.proof_text import proof_text
 
-MAX_PROMPT: Final = 300
+MAX_SHORT: Final = 300
 """Characters of a prompt where many pictures are described."""
-MAX_TURNS: Final = 200
+MAX_TURNS: Final = 100
 """Turns of a session, the newest."""
 
 Proofs = Mapping[str, Mapping[str, Any]]
 """What was counted in pictures, by their ids."""
 
 
-def described(picture: Picture, *, role: str, proofs: Proofs | None = None, most: int = MAX_PROMPT) -> dict[str, Any]:
+def described(picture: Picture, *, role: str, proofs: Proofs | None = None, most: int = MAX_SHORT) -> dict[str, Any]:
     """One picture, with at most `most` characters of its prompt."""
     record = picture.record
     proof = (proofs or {}).get(picture.id)
@@ -64,7 +64,7 @@ def _turn(turn: Turn) -> dict[str, Any]:
     return {
         "number": turn.number,
         "parent": turn.parent or None,
-        "prompt": shorten(turn.prompt, MAX_PROMPT),
+        "prompt": shorten(turn.prompt, MAX_SHORT),
         "picture": turn.picture.id,
     }
 

@@ -1,7 +1,8 @@
 """`Shelf`: what the page shows of the library: pictures with their sessions, pixels to look at, files, and pages."""
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from functools import partial
 from typing import Any, Final
 
@@ -16,7 +17,7 @@ from ..jobs.report import Report
 from ..library.text import not_shown_text
 from ..parameters.fields import MAX_PROMPT
 from ..service.images import ImageService
-from .describe import MAX_TURNS, described, described_session, roles
+from .describe import MAX_SHORT, MAX_TURNS, described, described_session, roles
 from .requests import MapRequest, OpenRequest, OriginalRequest, PictureRequest, SearchRequest
 
 PAGE: Final = 24
@@ -26,12 +27,16 @@ CHUNK: Final = 384 * 1024
 MAX_PROOFS: Final = 20
 """Pictures of which one answer has the proof, the newest."""
 
+Room = Callable[[], AbstractAsyncContextManager[object]]
+"""Gives what is held while a large answer is made, of which the caller has a few."""
+
 
 class Shelf:
     """Shows the pictures of one service."""
 
-    def __init__(self, service: ImageService) -> None:
-        """Show the pictures of `service`."""
+    def __init__(self, service: ImageService, room: Room) -> None:
+        """Show the pictures of `service`; `room` is taken by what makes a large answer."""
+        self._room = room
         self._service = service
         self._library = service.library
 
@@ -63,7 +68,7 @@ class Shelf:
         role_of = roles(pictures.values())
         return {
             "pictures": [
-                described(p, role=role_of[p.id], proofs=proofs, most=MAX_PROMPT if p is top else 1_000)
+                described(p, role=role_of[p.id], proofs=proofs, most=MAX_PROMPT if p is top else MAX_SHORT)
                 for p in pictures.values()
             ],
             "session": described_session(session) if session else None,
@@ -77,22 +82,25 @@ class Shelf:
         picture = await self.known(request.picture)
         if not picture.record.can_be_shown:
             raise UnreadableSource(not_shown_text(picture))
-        return await looked_at(await self._library.read_bytes(picture), request.edge, picture.path.name)
+        async with self._room():
+            return await looked_at(await self._library.read_bytes(picture), request.edge, picture.path.name)
 
     async def map(self, request: MapRequest) -> dict[str, Any]:
         """The map of what differs between two pictures, and how much; raises UnreadableSource if there is none."""
         from ..library.comparison import differences
 
         pictures = [await self.known(each) for each in (request.picture, request.against)]
-        data = [await self._library.read_bytes(picture) for picture in pictures]
-        found = await anyio.to_thread.run_sync(partial(differences, *data))
-        seen = await looked_at(found.drawn, request.edge, "map") if found.drawn else {"type": None, "data": None}
+        async with self._room():
+            data = [await self._library.read_bytes(picture) for picture in pictures]
+            found = await anyio.to_thread.run_sync(partial(differences, *data))
+            seen = await looked_at(found.drawn, request.edge, "map") if found.drawn else {"type": None, "data": None}
         return {**seen, "share": found.share, "text": found.text}
 
     async def original(self, request: OriginalRequest) -> dict[str, Any]:
         """A part of the picture's file, byte for byte; `next` is where the part behind it begins, 0 at the end."""
         picture = await self.known(request.picture)
-        data = await self._library.read_bytes(picture)
+        async with self._room():
+            data = await self._library.read_bytes(picture)
         if request.offset > len(data):
             raise BadRequest(
                 f"`offset` is a number up to {len(data):,}, the bytes of the file; got {request.offset:,}."

@@ -1,7 +1,8 @@
 """`Studio`: answers what the page asks; the tool `studio_app` and the command `studio` both enter here."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Final
+from contextlib import nullcontext
+from typing import Any
 
 from ..jobs.job import Job
 from ..parameters.models import PaidRequest
@@ -23,25 +24,30 @@ from .requests import (
     StudioRequest,
     TargetsRequest,
 )
-from .shelf import Shelf
+from .shelf import Room, Shelf
 from .work import Work
-
-HOLDS_PIXELS: Final = (PictureRequest, MapRequest, OriginalRequest, JobRequest, ExportRequest)
-"""The requests whose answers may be large."""
 
 
 class Studio:
     """The studio of one service, for one caller."""
 
     def __init__(
-        self, service: ImageService, *, client: str | None = None, note_job: Callable[[Job], None] | None = None
+        self,
+        service: ImageService,
+        *,
+        client: str | None = None,
+        note_job: Callable[[Job], None] | None = None,
+        room: Room = nullcontext,
     ) -> None:
-        """Use `service` for the caller `client`; `note_job` is told the job that a question is about."""
+        """Use `service` for the caller `client`; `note_job` is told the job that a question is about.
+
+        `room` is what a large answer is made in.
+        """
         self._client = client
         self._note_job = note_job
         self._service = service
-        self._shelf = Shelf(service)
-        self._work = Work(service, self._shelf)
+        self._shelf = Shelf(service, room)
+        self._work = Work(service, self._shelf, room)
         self._answers: Mapping[type[StudioRequest], Callable[[Any], Awaitable[dict[str, Any]]]] = {
             OpenRequest: self._shelf.open,
             PictureRequest: self._shelf.picture,

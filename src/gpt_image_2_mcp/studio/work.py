@@ -1,6 +1,5 @@
 """`Work`: what the page has made: pictures, as jobs that a click starts, and exports."""
 
-from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -8,19 +7,16 @@ import anyio
 import anyio.to_thread
 
 from ..billing.prices import dollars
-from ..catalogue.picture_record import Picture
 from ..catalogue.session import ORIGINALS
 from ..errors import BadRequest, GptImageError, SessionError, shorten_line, shown
 from ..jobs.job import Job
 from ..jobs.report import Report
-from ..jobs.stop_text import stop_text
+from ..jobs.stop_text import stop_fact
 from ..library.export_text import export_text
 from ..library.targets import ICON_SETS
 from ..parameters import models
-from ..parameters.fields import MAX_PROMPT
 from ..parameters.models import PaidRequest
 from ..parameters.size_names import NAMED_SIZES
-from ..parameters.sizes import parse_edges
 from ..service.images import ImageService
 from .requests import (
     CancelRequest,
@@ -33,25 +29,21 @@ from .requests import (
     PriceRequest,
     TargetsRequest,
 )
-from .shelf import Shelf, looked_at
+from .shelf import Room, Shelf, looked_at
 
 POLL_S: Final = 0.8
 """Seconds that a question about a job waits for it to end."""
 PARTIAL_EDGE: Final = 768
 """Pixels of the longest edge of an unfinished picture."""
 MAX_PARTIAL_BYTES: Final = 64 << 20
-FINISH: Final = (
-    "Image 1 is a draft. Change only the finish: clean edges, fine detail. Keep all else as it is in image 1:"
-    " composition, subjects, poses, colours, light and every text. It was drawn from these words: "
-)
-"""The prompt that makes a draft final, before the draft's own."""
 
 
 class Work:
     """Has pictures made by one service."""
 
-    def __init__(self, service: ImageService, shelf: Shelf) -> None:
-        """Have them made by `service`."""
+    def __init__(self, service: ImageService, shelf: Shelf, room: Room) -> None:
+        """Have them made by `service`; `room` is taken by what makes a large answer."""
+        self._room = room
         self._service = service
         self._shelf = shelf
 
@@ -130,7 +122,8 @@ class Work:
     async def cancel(self, request: CancelRequest) -> dict[str, Any]:
         """Stop a job that is not sent yet, and tell what became of it."""
         job = await self._service.job(request.job)
-        return {"text": stop_text(job, was_stopped=self._service.stop_job(job)), "state": job.state}
+        fact = stop_fact(job, was_stopped=self._service.stop_job(job))
+        return {"text": fact, "state": job.state}
 
     async def targets(self, request: TargetsRequest) -> dict[str, Any]:
         """The names of an export's targets."""
@@ -140,7 +133,8 @@ class Work:
     async def export(self, request: ExportRequest) -> dict[str, Any]:
         """Make files of pictures; raises what `Exporter.export` raises."""
         wanted = models.ExportRequest(image=request.pictures, to=request.to, fit=request.fit)
-        outcome = await self._service.exporter.export(wanted)
+        async with self._room():
+            outcome = await self._service.exporter.export(wanted)
         return {"files": [file.as_dict() for file in outcome.files], "text": export_text(outcome)}
 
     async def _edit(self, request: EditRequest | PriceRequest, prompt: str, mask: str | None) -> PaidRequest:
@@ -167,11 +161,9 @@ class Work:
         await self._shelf.known(picture)
         return models.parse(models.StartSessionRequest, {"images": [picture], **options})
 
-    async def _finish(self, picture_id: str, quality: str) -> PaidRequest:
-        draft = await self._shelf.known(picture_id)
-        prompt = f"{FINISH}{draft.record.prompt}"[:MAX_PROMPT]
-        options = {"prompt": prompt, "quality": quality, "size": _size_of(draft)}
-        return models.parse(models.EditRequest, {"images": [picture_id], **options})
+    async def _finish(self, picture: str, quality: str) -> PaidRequest:
+        await self._shelf.known(picture)
+        return models.parse(models.EditRequest, {"images": [picture], "like": picture, "quality": quality})
 
     async def _priced(self, request: PriceRequest) -> PaidRequest:
         prompt = request.prompt or "x" * 400
@@ -197,8 +189,9 @@ class Work:
         partials = working.files.partials
         if len(partials) > request.partials:
             try:
-                data = await anyio.to_thread.run_sync(partial(_read_bounded, partials[-1]))
-                seen = await looked_at(data, PARTIAL_EDGE, partials[-1].name)
+                async with self._room():
+                    data = await anyio.to_thread.run_sync(_read_bounded, partials[-1])
+                    seen = await looked_at(data, PARTIAL_EDGE, partials[-1].name)
             except (OSError, GptImageError):
                 return found  # The finished picture is on its way.
             found["partial"] = {**seen, "number": len(partials)}
@@ -214,11 +207,6 @@ def _job_id(request: ClickRequest) -> str:
     return f"job-{request.click}"
 
 
-def _size_of(draft: Picture) -> str:
-    size = f"{draft.record.width}x{draft.record.height}"
-    return size if parse_edges(size) else "auto"
-
-
 def _read_bounded(path: Path) -> bytes:
     with path.open("rb") as file:
         return file.read(MAX_PARTIAL_BYTES)
@@ -228,7 +216,9 @@ def _told(job: Job, report: Report) -> str:
     """One line for the model's context: what the person did in the studio."""
     made = ", ".join(f"{image.id} ({image.path})" for image in report.wanted)
     masked = ", only where they had painted" if job.request.is_marked else ""
-    text = f"In the studio the person had {made} made with the words {shorten_line(report.prompt, 300)!r}{masked}."
+    words = f"with the words {shorten_line(report.prompt, 300)!r}"
+    how = f"as the final picture of the draft {report.final['draft']}, {words}" if report.final else words
+    text = f"In the studio the person had {made} made {how}{masked}."
     if report.position is not None:
         parent = f"turn {report.position.parent}" if report.position.parent else "the originals"
         text += f" It is turn {report.position.turn} of {report.position.session_id}, made from {parent}."

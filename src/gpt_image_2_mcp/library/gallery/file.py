@@ -1,14 +1,15 @@
 """Writes the gallery to a file: which paths are allowed, and that only an older gallery is replaced."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from itertools import chain, count
 from pathlib import Path
 from typing import Final
 
 from ...catalogue.picture_record import Picture
 from ...errors import BadRequest, CannotSave, shown
-from ...inputs import Sources
 from ...paths.policy import WritePolicy
+from ...paths.prefix import safe_prefix
 from ...paths.safe_open import exists, open_regular
 from ...storage.atomic_write import write_file
 from ...storage.open_folder import open_resolved
@@ -20,20 +21,32 @@ _BEGINNING: Final = re.compile(
 """How a gallery begins, and no page of another program does: few allow a style and a script by their hash alone."""
 
 
-def resolve_gallery_path(file: str, *, sources: Sources, policy: WritePolicy) -> Path:
-    """Return the real path of a gallery to be written; `file` is the path that the user gave. Blocks.
+def resolve_gallery_path(named: Path, *, policy: WritePolicy) -> Path:
+    """Return the real path of a gallery to be written; `named` is the path that the user gave. Blocks.
 
     Raises:
         BadRequest: it may not be written, its name does not end in .html, or another file has this name.
 
     """
-    named = sources.expand(file)
     path = policy.resolve_writable(named.parent) / named.name
     if path.suffix.lower() not in {".html", ".htm"}:
-        raise BadRequest(f"A gallery is an HTML page: give a file whose name ends in .html; got {shown(file)}.")
+        raise BadRequest(f"A gallery is an HTML page: give a file whose name ends in .html; got {shown(str(named))}.")
     if exists(path) and not _is_gallery(path):
         raise BadRequest(f"{path} is another file, and only an older page is replaced: choose another name.")
     return path
+
+
+def free_gallery_path(folder: Path, words: Iterable[str | None], *, policy: WritePolicy) -> Path:
+    """Return the real path of a gallery in a folder, named by some words; no other file is there. Blocks.
+
+    Raises:
+        BadRequest: the folder may not be written.
+
+    """
+    stem = safe_prefix(" ".join(["gallery", *filter(None, words)]))
+    real = policy.resolve_writable(folder)
+    names = chain([stem], (f"{stem}-{number}" for number in count(2)))
+    return next(path for path in (real / f"{name}.html" for name in names) if not exists(path) or _is_gallery(path))
 
 
 def write_gallery(

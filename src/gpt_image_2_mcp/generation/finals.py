@@ -1,0 +1,123 @@
+"""Finals: a draft is finished as it is, at a higher quality. There is no seed, so a final is an edit of its draft.
+
+Nothing here raises once a picture is saved: what fails is left out of the report.
+"""
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import Any, Final
+
+from ..billing.tokens import text_tokens
+from ..catalogue.picture_record import Picture
+from ..errors import ChildFailed, GptImageError
+from ..images.pixels_extra import HOW_TO_GET, compute_in_child, is_installed
+from ..inputs.inputs import Inputs
+from ..jobs.order import Draft, Order
+from ..jobs.report import Report
+from ..parameters.models import EditRequest, PaidRequest
+from ..parameters.options import COSTLIEST_INPUT
+from ..persistence.unit_of_work import UnitOfWork
+from ..persistence.writer_thread import WriterThread
+from ..storage.local_folder import SavedImage
+from .charges import PricedRequest, Spending
+from .sent_request import as_made
+
+QUALITIES: Final = ("low", "medium", "high", "xhigh", "max")
+"""From the cheapest to the finest."""
+NOT_COMPARED: Final = f"How far the draft's layout was kept is not known. To be told, {HOW_TO_GET}."
+_TASK: Final = "gpt_image_2_mcp.pixels.layout:layout"
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Costs:
+    """What drafts and their final cost, in dollars, beside as many finals at once."""
+
+    together: Decimal
+    finals: Decimal
+
+
+async def find_draft(request: PaidRequest, inputs: Inputs, writer: WriterThread) -> Draft | None:
+    """The draft that a request is to finish; None if it does something else.
+
+    It does where its one input is the picture in `like`, with that picture's own prompt and at a higher quality.
+    """
+    if not isinstance(request, EditRequest) or request.like is None or request.is_marked or request.keep == "exact":
+        return None
+    if len(inputs.images) != 1 or inputs.origins[0].id != request.like:
+        return None
+    picture_id = request.like
+
+    def look_up(unit: UnitOfWork) -> tuple[Picture | None, Sequence[Picture]]:
+        picture = unit.pictures.get(picture_id)
+        return picture, [] if picture is None else unit.pictures.of_call(picture)
+
+    picture, drafts = await writer.read(look_up)
+    if picture is None or picture.record.prompt != request.prompt:
+        return None
+    quality = picture.record.applied.get("quality") or picture.record.parameters.get("quality")
+    if quality not in QUALITIES or request.quality not in QUALITIES:
+        return None
+    if QUALITIES.index(request.quality) <= QUALITIES.index(quality):
+        return None
+    paid = [each.record for each in drafts if not (each.record.is_derived or each.record.is_composite)]
+    costs = [record.cost_usd for record in paid if record.cost_usd is not None]
+    is_known = bool(paid) and len(costs) == len(paid)
+    return Draft(
+        id=picture.id,
+        inputs=len(picture.record.parents),
+        count=len(paid),
+        cost=sum(costs, Decimal(0)) if is_known else None,
+    )
+
+
+async def costs_of(
+    order: Order, request: PaidRequest, model: str, cost: Decimal | None, spending: Spending
+) -> Costs | None:
+    """What the drafts and the final cost together, beside as many pictures at the final's quality; None if unknown."""
+    draft = order.draft
+    if draft is None or draft.count < 2 or draft.cost is None or cost is None:  # noqa: PLR2004 - several to choose from
+        return None
+    inputs = [COSTLIEST_INPUT] * draft.inputs
+    tokens = text_tokens(request.prompt, generation=not inputs)
+    finals = PricedRequest(
+        model=model, options=as_made(request), text_tokens=tokens, n=draft.count, inputs=inputs, passes=request.passes
+    )
+    try:
+        expected = await spending.estimate(finals)
+    except GptImageError as error:
+        logger.info("what finals would cost is not known: %s", error)
+        return None
+    return None if expected is None else Costs(draft.cost + cost, expected.usd)
+
+
+def with_final(report: Report, draft: Draft, layouts: Mapping[str, Any], costs: Costs | None) -> Report:
+    """A report that says of which draft its pictures are finals, how close they are to it, and what all that cost."""
+    final: dict[str, Any] = {"draft": draft.id, "drafts": draft.count, "layouts": dict(layouts)}
+    if costs is not None:
+        final |= {"together_usd": float(costs.together), "finals_usd": float(costs.finals)}
+    missing = () if is_installed() else (NOT_COMPARED,)
+    return replace(report, final=final, warnings=(*report.warnings, *missing))
+
+
+def layouts_of(order: Order, finals: Sequence[tuple[SavedImage, bytes]]) -> dict[str, Any]:
+    """How far each final kept the draft's layout, in the values of `pixels.layout` by the finals' ids. Blocks.
+
+    What could not be compared is left out.
+    """
+    if order.draft is None or not is_installed():
+        return {}
+    draft = order.inputs.images[0].data
+    found = {image.id: _layout(draft, data) for image, data in finals}
+    return {name: figures for name, figures in found.items() if figures}
+
+
+def _layout(draft: bytes, final: bytes) -> dict[str, Any]:
+    try:
+        return compute_in_child(_TASK, draft, final).values
+    except (ValueError, ChildFailed) as error:
+        logger.info("a final was not compared with its draft: %s", error)
+        return {}

@@ -1,0 +1,95 @@
+"""Drafts and the final: a numbered sheet of several pictures, and one of them finished as it is."""
+
+import base64
+import io
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+from album import file_of
+from PIL import Image, ImageChops
+from workbench import SMALL, Bench, Benches
+
+from gpt_image_2_mcp.pixels.layout import layout
+from gpt_image_2_mcp.pixels.layout_text import KEPT, PARTLY, layout_text
+from gpt_image_2_mcp.sandbox.painter import paint
+
+pytestmark = pytest.mark.anyio
+
+DRAFTS: dict[str, Any] = {"prompt": "a logo with a fox", "size": SMALL, "quality": "low", "n": 3}
+
+
+async def test_several_pictures_come_with_a_numbered_sheet_that_is_a_file_too(benches: Benches, tmp_path: Path) -> None:
+    kept = await benches.open(data_dir=tmp_path / "data")
+    drafts = await kept.made("generate_image", **DRAFTS)
+    assert drafts.sheet is not None
+    sheet = base64.b64decode(drafts.sheet.data)
+    path = Path(drafts.report["sheet_path"])
+    assert f"All of them, numbered, on a sheet: {path}" in drafts.text.splitlines()
+    assert await anyio.Path(path).read_bytes() == sheet
+    assert Image.open(io.BytesIO(sheet)).format == "JPEG"
+    single = await kept.made("generate_image", **{**DRAFTS, "n": 1})
+    assert single.sheet is None
+    assert "sheet_path" not in single.report
+
+
+async def test_a_draft_is_finished_as_it_is_and_the_answer_says_how_close_and_what_it_cost(bench: Bench) -> None:
+    drafts = await bench.made("generate_image", **DRAFTS)
+    assert 'edit_image with images ["2"], like "2", quality "high".' in drafts.text
+    final = await bench.made("edit_image", images=["2"], like="2", quality="high")
+    draft = drafts.report["images"][1]["id"]
+    sent = str(bench.last().params["prompt"])
+    assert sent.startswith(DRAFTS["prompt"] + "\n\nImage 1 is a draft")
+    assert final.report["prompt"] == DRAFTS["prompt"]
+    assert final.report["applied"]["added_prompt"] == sent.removeprefix(DRAFTS["prompt"]).strip()
+    assert "The draft's layout is kept: " in final.text
+    told = final.report["final"]
+    assert (told["draft"], told["drafts"]) == (draft, 3)
+    (layout,) = told["layouts"].values()
+    assert layout["edges_kept"] > 0.9
+    together = drafts.report["cost_usd_estimated"] + final.report["cost_usd_estimated"]
+    assert told["together_usd"] == pytest.approx(together)
+    assert "The 3 drafts and this final together would have cost about $0.1" in final.text
+    assert "; 3 pictures at high would have cost about $0.3" in final.text
+    # What is made like the final begins with its words alone.
+    again = await bench.made("generate_image", like=final.report["images"][0]["id"], quality="low")
+    assert bench.last().params["prompt"] == again.report["prompt"] == DRAFTS["prompt"]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"quality": "low"},
+        {"prompt": "Make the fox blue; keep the rest."},
+        {"images": ["2", "3"]},
+        {"like": "1"},
+        {"mask": "box 0,0 200x200"},
+    ],
+    ids=str,
+)
+async def test_another_edit_of_a_draft_is_no_final(bench: Bench, other: dict[str, Any]) -> None:
+    await bench.made("generate_image", **DRAFTS)
+    made = await bench.made("edit_image", **{"images": ["2"], "like": "2", "quality": "high", **other})
+    assert "final" not in made.report
+    assert "draft" not in str(bench.last().params["prompt"])
+
+
+async def test_a_final_of_another_shape_is_made_all_the_same(bench: Bench) -> None:
+    await bench.made("generate_image", **DRAFTS)
+    final = await bench.made("edit_image", images=["1"], like="1", quality="medium", size="640x1024")
+    assert "It has another shape than the draft" in final.text
+
+
+def test_the_layout_of_a_moved_picture_is_kept_and_that_of_another_one_is_not() -> None:
+    one, other = (paint(prompt, (768, 512), index=1, transparent=False, note="") for prompt in ("a fox", "a city"))
+    moved = ImageChops.offset(one, 12, 4)
+    kept, _ = layout(file_of(one), file_of(moved))
+    assert kept["edges_kept"] > KEPT
+    assert kept["shift_px"] == [pytest.approx(12, abs=0.5), pytest.approx(4, abs=0.5)]
+    assert "moved 12 px as a whole" in layout_text(kept)
+    lost, _ = layout(file_of(one), file_of(other))
+    assert lost["edges_kept"] < PARTLY
+    assert "hardly kept" in layout_text(lost)
+    flat, _ = layout(file_of(Image.new("RGB", (64, 64))), file_of(one.resize((64, 64))))
+    assert "hardly any edges" in layout_text(flat)

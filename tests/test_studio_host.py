@@ -167,6 +167,8 @@ def test_no_other_page_or_program_is_answered(studio: Running) -> None:
         (401, {"Authorization": "Bearer ä"}),
         (401, {"Authorization": f"Bearer {studio.token[:-1]}"}),
         (403, {"Host": f"evil.example:{studio.port}"}),
+        # A name whose server lets it mean 127.0.0.1 (DNS rebinding).
+        (403, {"Host": f"evil.example:{studio.port}", "Origin": f"http://evil.example:{studio.port}"}),
         (403, {"Host": "127.0.0.1"}),
         (403, {"Host": f"127.0.0.1:{studio.port}.evil.example"}),
         (403, {"Host": None}),
@@ -182,6 +184,7 @@ def test_no_other_page_or_program_is_answered(studio: Running) -> None:
         assert answer.status in {status, 400} if headers == {"Host": None} else answer.status == status, headers
         assert b"pictures" not in answer.body
         assert "access-control-allow-origin" not in answer.headers
+    assert studio.send("GET", "/page", Host=f"evil.example:{studio.port}").status == 403
     by_name = {"Host": f"localhost:{studio.port}", "Origin": f"http://localhost:{studio.port}"}
     assert studio.send("POST", "/rpc", call, **by_name).status == 200
 

@@ -314,7 +314,7 @@ def documents() -> list[str]:
 
 def pinned(text: str) -> str:
     """A text in which every command that installs the program names the version of this checkout."""
-    return re.sub(r"(gpt-image-2-mcp(?:\[\w+\])?(?:@|==))\d[\w.]*", rf"\g<1>{__version__}", text)
+    return re.sub(r"(gpt-image-2-mcp(?:\[[\w,]+\])?(?:@|==))\d[\w.]*", rf"\g<1>{__version__}", text)
 
 
 def written(page: str, text: str) -> str:

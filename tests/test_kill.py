@@ -32,8 +32,10 @@ from stdio_bench import Box, calls, reached, running
 from workbench import KEY, SMALL, canned, encoded, said
 
 from gpt_image_2_mcp.app import open_service
+from gpt_image_2_mcp.catalogue.job_table import JobRow
 from gpt_image_2_mcp.catalogue.sidecar import read_sidecar
 from gpt_image_2_mcp.database.liveness import try_lock
+from gpt_image_2_mcp.generation.record_builder import find_lost_pictures
 from gpt_image_2_mcp.parameters.models import GenerateRequest
 from gpt_image_2_mcp.paths.policy import WritePolicy
 from gpt_image_2_mcp.settings import Settings
@@ -702,3 +704,24 @@ async def test_a_job_of_a_killed_process_is_told_once_and_sent_again_only_when_a
         assert f"{job}: lost" in listed["content"][0]["text"]
         await next_one.close_stdin()
         assert await next_one.ended() == 0
+
+
+def test_what_was_made_of_a_picture_before_a_kill_is_found_with_its_parent(tmp_path: Path) -> None:
+    stem = "edit-20261122-140300-0000aa"
+    # The last one only has a size in the words that were chosen for its name.
+    for name in (stem, f"{stem}-exact", f"{stem}-1080x1920", f"{stem}-2", f"{stem}-2-300x400", f"{stem}-flag-3x2"):
+        (tmp_path / f"{name}.png").write_bytes(encoded(size=(16, 16)))
+    request = {"prompt": "a fox", "images": ["fox.png"], "size": "1080x1920"}
+    moment = datetime.fromisoformat("2026-11-22T14:03:00+00:00")
+    row = JobRow("job-1", "k", "edit_image", request, tmp_path, stem, "killed", "lost", moment)
+    found = find_lost_pictures(row, WritePolicy(tmp_path, tmp_path, allow_unsafe=True), sandbox=True)
+    parents = {
+        picture.id.removeprefix(stem): [(origin.role, (origin.id or "").removeprefix(stem)) for origin in parents]
+        for picture in found
+        if (parents := picture.record.parents)
+    }
+    assert parents == {
+        "-exact": [("model", "")],
+        "-1080x1920": [("derived_from", "-exact")],
+        "-2-300x400": [("derived_from", "-2")],
+    }

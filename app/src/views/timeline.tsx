@@ -54,7 +54,6 @@ function TurnButton({ place }: { place: Placed }) {
       class="turn"
       disabled={picture === null}
       aria-current={picture !== null && shownId.value === picture}
-      aria-label={`${name}: ${shorten(prompt, 150)}`}
       title={`${name}: ${shorten(prompt, 150)}`}
       onClick={() => {
         if (!picture) return;

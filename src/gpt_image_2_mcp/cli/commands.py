@@ -159,6 +159,7 @@ def cut_out(ctx: click.Context, as_json: bool, sandbox: bool, image: str, **argu
 @click.argument("image")
 @click.option("-m", "--mask", metavar="MASK", help="Draw the mask of an edit over it.")
 @click.option("--region", metavar="BOX", help="Only left,top,width,height, pixel for pixel.")
+@click.option("--text", metavar="TEXTS", help="Say which stand in it: 'OPEN|SUMMER SALE'. Needs the extra ocr.")
 @click.option("--against", metavar="IMAGE", multiple=True, help="Beside it, and what differs; repeat for up to 3.")
 @click.option("-o", "--output", required=True, type=click.Path(dir_okay=False, path_type=Path), metavar="FILE")
 @click.option("--sandbox", is_flag=True, help="The built-in sandbox's catalogue instead of yours.")

@@ -4,7 +4,7 @@
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -22,7 +22,7 @@ from ..parameters.models import PaidRequest
 from ..parameters.options import Options
 from ..paths.policy import WritePolicy
 from ..paths.safe_open import is_file
-from ..storage.local_folder import Kind, SavedImage, saved_files
+from ..storage.local_folder import Kind, SavedImage, made_from, saved_files
 
 if TYPE_CHECKING:
     from ..catalogue.job_table import JobRow
@@ -138,7 +138,24 @@ def find_lost_pictures(row: "JobRow", policy: WritePolicy, *, sandbox: bool) -> 
             job_id=row.id,
         )
         found.append(Picture(path=path, record=record))
-    return found
+    return _with_parents(found)
+
+
+def _with_parents(found: Sequence[Picture]) -> list[Picture]:
+    """The pictures of a lost job, of which those that were made of another one here have it as their parent."""
+    by_id = {picture.id: picture for picture in found}
+    related: list[Picture] = []
+    for picture in found:
+        made = made_from(picture.id)
+        # What was delivered was made of the composite, if there is one.
+        parent = next((by_id[name] for name in (made.of if made else ()) if name in by_id), None)
+        if made is None or parent is None:
+            related.append(picture)
+            continue
+        path = str(parent.path)
+        origin = Origin(role=made.role, source=path, sha256=parent.record.sha256, path=path, id=parent.id)
+        related.append(picture.model_copy(update={"record": picture.record.model_copy(update={"parents": (origin,)})}))
+    return related
 
 
 def found_record(

@@ -138,12 +138,14 @@ class Viewer:
     async def show(self, request: ShowImageRequest) -> View:
         """Show a picture, with a mask drawn over it, or a region of it pixel for pixel if that fits into an answer.
 
+        With `text`, also say which texts stand in it.
+
         Raises:
             GptImageError: there is no such picture, it cannot be read, the region is not inside it, or there is no
                 such mask.
 
         """
-        given = [name for name in ("region", "mask", "against") if getattr(request, name) is not None]
+        given = [name for name in ("region", "mask", "against", "text") if getattr(request, name) is not None]
         if len(given) > 1:
             raise BadRequest(f"`{given[0]}` and `{given[1]}` are two views of a picture: leave one of them out.")
         if re.match(r"(https?|data):", request.image.strip(), re.IGNORECASE):
@@ -181,6 +183,10 @@ class Viewer:
         else:
             data = await self._bytes(found)
             seen, said = await anyio.to_thread.run_sync(_preview_of, data, name, request.region)
+            if request.text is not None:
+                # In the pixels of what an edit sends, as its mask needs them.
+                sent = await self._sent(found)
+                said += "\n" + await anyio.to_thread.run_sync(_texts_in, sent.data, request.text)
         return View(name, seen, f"{said} {note}" if note else said, known)
 
     async def answer_sheet(self, report: Report, previews: Mapping[str, Preview]) -> AnswerSheet | None:
@@ -298,6 +304,12 @@ def _compared(pictures: Sequence[InputImage]) -> tuple[Preview, str]:
 
     data, said = compare(pictures)
     return Preview(pybase64.b64encode_as_string(data), MIME["jpeg"]), said
+
+
+def _texts_in(data: bytes, wanted: str) -> str:
+    from .texts import check_texts
+
+    return check_texts(data, wanted)
 
 
 def _masked_preview(image: InputImage, mask: InputImage, name: str) -> tuple[Preview, str]:

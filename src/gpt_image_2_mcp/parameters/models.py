@@ -182,6 +182,7 @@ class ShowImageRequest(Request):
         Annotated[list[Source], Field(min_length=1, max_length=3, description="compare with these; one: what differs")]
         | None
     ) = None
+    text: Annotated[str, Field(max_length=2000, description="is it written there? `OPEN|SUMMER SALE`")] | None = None
 
 
 class ExportRequest(WithOutputDir):

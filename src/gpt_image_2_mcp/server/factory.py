@@ -44,13 +44,14 @@ chat, also one made a moment ago), or its number on the last contact sheet or in
 - For several changes to one picture use start_edit_session and continue_edit_session, one change a turn; repeat \
 what is to stay. from_turn goes back to an earlier turn and branches.
 - list_images finds earlier pictures, of other chats too ("the blue one from this morning"); with contact_sheet the \
-person can name a number. show_image looks closely. `like` repeats an earlier call's words and settings: a NEW \
-picture. To keep a picture's look, put it in `images`.
+person can name a number, as_page writes an HTML page of all. show_image looks closely. `like` repeats an earlier \
+call's words and settings: a NEW picture. To keep a picture's look, put it in `images`; to finish draft 2 as it is: \
+edit_image with images ["2"], like "2", quality "high".
 - Write prompts in labelled parts (scene, subject, details, constraints), quote exact text and add "no other \
 text"; number the input pictures and give each a role. Draft at quality low, finish at medium or high.
 - A call that takes long answers with a job_id: fetch the picture with get_image_job, do not repeat the call.
 - You can delete, move and rename nothing: the person does it with `gpt-image-2-mcp library delete ID` (to the trash) \
-or `library move ID FOLDER`; `library gallery` writes a page of all pictures.
+or `library move ID FOLDER`.
 - An error says what to do; do not repeat a call that may have been billed without asking the person.
 """
 

@@ -52,6 +52,9 @@ PAUSES_S = (0.5, 2.0)
 """Seconds before each further try to save a picture that no folder has taken: it is paid for."""
 
 
+_SIZED = re.compile(r"(.+)-\d+x\d+")
+
+
 def saved_files(folder: Path, stem: str) -> list[Path]:
     """The files in a folder that have the names of a job's pictures, whose names begin with `stem`. Blocks.
 
@@ -71,6 +74,26 @@ def has_bytes(path: Path, data: bytes) -> bool:
     with suppress(OSError), os.fdopen(open_no_follow(path, os.O_RDONLY), "rb") as file:
         return os.fstat(file.fileno()).st_size == len(data) and file.read(len(data)) == data
     return False
+
+
+@dataclass(frozen=True, slots=True)
+class MadeFrom:
+    """What the name of a picture says of the one that it was made from here."""
+
+    role: Literal["model", "derived_from"]
+    of: tuple[str, ...]
+    """The names that one may have, without extension; the first that is there is it."""
+
+
+def made_from(stem: str) -> MadeFrom | None:
+    """What a picture was made from, by its name without extension; None if it says nothing of that."""
+    for suffix in (EXACT_SUFFIX, TRANSPARENT_SUFFIX):
+        if stem.endswith(suffix):
+            return MadeFrom("model", (stem.removesuffix(suffix),))
+    if sized := _SIZED.fullmatch(stem):
+        base = sized[1]
+        return MadeFrom("derived_from", (f"{base}{EXACT_SUFFIX}", f"{base}{TRANSPARENT_SUFFIX}", base))
+    return None
 
 
 @dataclass(frozen=True, slots=True)

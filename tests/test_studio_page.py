@@ -6,7 +6,7 @@ import gzip
 import io
 import json
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
 from itertools import pairwise
@@ -49,7 +49,7 @@ async def browser() -> AsyncIterator[Browser]:
 
 
 @asynccontextmanager
-async def opened(browser: Browser, bench: Bench, kind: HostKind | None = None) -> AsyncIterator[AppHost]:
+async def opened(browser: Browser, bench: Bench, kind: HostKind | None = None) -> AsyncGenerator[AppHost]:
     """The page; whatever the browser complained about fails the test."""
     with anyio.fail_after(2 * PATIENCE_S):
         async with app_host(browser, bench.client, page_uri(), kind) as host:

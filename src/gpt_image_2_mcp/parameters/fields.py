@@ -83,7 +83,7 @@ Compression = Annotated[int, Field(ge=0, le=100, description="not for png")]
 Moderation = Annotated[
     Literal["auto", "low"], BeforeValidator(_normalize_choice), Field(description="low: less strict")
 ]
-OutputDir = Annotated[str, Field(max_length=4096, description="relative: to the server's folder; left out: Pictures")]
+OutputDir = Annotated[str, Field(max_length=4096, description="relative: to the server's folder; unset: Pictures")]
 Prefix = Annotated[str, Field(max_length=200, description="words for the file name")]
 User = Annotated[str, Field(max_length=128, description="end-user id")]
 Source = str
@@ -150,21 +150,17 @@ Since = Annotated[
 Until = Annotated[str, Field(max_length=60, description="likewise; that day included")]
 SessionId = Annotated[str, Field(max_length=100, description="from start_edit_session")]
 Abandon = Annotated[bool, Field(description="only stop waiting for a job that was sent")]
-JobId = Annotated[str, Field(max_length=100, description="job-… from an answer")]
+JobId = Annotated[str, Field(max_length=100, description="from an answer")]
 MAX_ITEMS = 10_000
 """Items of one batch."""
 Items = Annotated[
     list[str],
-    Field(
-        min_length=1,
-        max_length=MAX_ITEMS,
-        description="each a prompt, or JSON of generate_image's or edit_image's parameters and name",
-    ),
+    Field(min_length=1, max_length=MAX_ITEMS, description="each a prompt, or JSON of edit_image's parameters and name"),
 ]
-BatchFile = Annotated[str, Field(description=".jsonl or .csv of items")]
-BatchFolder = Annotated[str, Field(max_length=4096, description="where to save")]
-Common = Annotated[str, Field(description="JSON of shared parameters; images: a series' references")]
+BatchFile = Annotated[str, Field(description=".jsonl or .csv")]
+BatchFolder = Annotated[str, Field(description="where to save")]
+Common = Annotated[str, Field(description="JSON all share; images: a series' references")]
 When = Annotated[
-    Literal["now", "cheap"], BeforeValidator(_normalize_choice), Field(description="cheap: half price, up to 24 h")
+    Literal["now", "cheap"], BeforeValidator(_normalize_choice), Field(description="cheap: half price, in 24 h")
 ]
-Retry = Annotated[str, Field(description="a batch's id, for its failed lines")]
+Retry = Annotated[str, Field(description="batch id: its failed lines")]

@@ -108,7 +108,7 @@ async def continue_edit_session(request: ContinueSessionRequest, call: Call, con
 async def end_edit_session(request: EndSessionRequest, call: Call) -> CallToolResult:
     """Close an edit session when the person is satisfied.
 
-    No turn can follow, files stay; start_edit_session with a picture's id begins another. Left alone, it expires. Free.
+    No turn can follow, files stay; start_edit_session with a picture's id begins another. Free.
     """
     return end_session_result(request.session_id, await _service(call).end_session(request))
 
@@ -116,7 +116,7 @@ async def end_edit_session(request: EndSessionRequest, call: Call) -> CallToolRe
 async def list_edit_sessions(request: ListSessionsRequest, call: Call) -> CallToolResult:
     """List the edit sessions of all chats that can still be continued, to find a session_id.
 
-    Last used first: id, times, turns, branches, last prompt and file. For pictures use list_images. Free.
+    With id, times, turns, branches, last prompt and file. For pictures use list_images. Free.
     """
     del request  # It has no fields.
     return sessions_result(*await _service(call).list_sessions())
@@ -137,7 +137,7 @@ async def list_images(request: ListImagesRequest, call: Call) -> CallToolResult:
 async def show_image(request: ShowImageRequest, call: Call, reading: ReadAnswer) -> CallToolResult:
     """Look closely at a picture, made here or any file: scaled to fit, a region pixel for pixel, or beside others.
 
-    Adds its record (prompt, settings, cost, inputs). For checking details; to search use list_images. Free but for
+    Adds its record (prompt, settings, cost, inputs). To search use list_images. Free but for
     `find` in `mask`.
     """
     allow_reading(reading, _service(call))
@@ -149,7 +149,7 @@ async def export_image(request: ExportRequest, call: Call, reading: ReadAnswer) 
     """Make files of pictures for use elsewhere: other sizes, formats, icons, print; crop, rotate, flip.
 
     Instead of a new picture where only size or format is wrong. Answers with each file's path and bytes, what was cut,
-    and a sheet. Replaces no file without `replace`. Free, local.
+    and a sheet. Replaces no file without `replace`. Free.
     """
     allow_reading(reading, _service(call))
     async with room_for_pictures():
@@ -157,10 +157,7 @@ async def export_image(request: ExportRequest, call: Call, reading: ReadAnswer) 
 
 
 async def make_batch(request: MakeBatchRequest, call: Call, consent: BatchConsentAnswer) -> CallToolResult:
-    """Make many pictures with one call.
-
-    get_image_job then tells how it stands. Costs like single calls, or half.
-    """
+    """Make many pictures with one call; get_image_job tells how it stands. Costs like single calls, or half."""
     require_consent(consent)
     service = _service(call)
     status = await service.batches.start(await service.plan_batch(request), client=client_of(call))
@@ -200,7 +197,7 @@ async def cancel_image_job(request: CancelJobRequest, call: Call) -> CallToolRes
 async def image_costs(request: CostsRequest, call: Call) -> CallToolResult:
     """Estimate what a call would cost, and report the spending (today, 30 days) and what budgets leave.
 
-    For use before an expensive call, or when asked about money; makes nothing. Size auto counts as 1024x1024. Free.
+    For use before an expensive call, or when asked about money. Size auto counts as 1024x1024. Free.
     """
     service = _service(call)
     model = service.settings.model_for(request)
@@ -232,7 +229,7 @@ def all_tools() -> tuple[Tool, ...]:
         RequestTool.of(list_images, ListImagesRequest, title="Find pictures", annotations=reads, meta=shown),
         RequestTool.of(show_image, ShowImageRequest, title="Look at a picture", annotations=looks, meta=shown),
         RequestTool.of(export_image, ExportRequest, title="Export for use elsewhere", annotations=local),
-        RequestTool.of(make_batch, MakeBatchRequest, title="Make many pictures", annotations=paid),
+        RequestTool.of(make_batch, MakeBatchRequest, title="Make a batch", annotations=paid),
         RequestTool.of(get_image_job, GetJobRequest, title="Fetch a running picture", annotations=reads),
         RequestTool.of(cancel_image_job, CancelJobRequest, title="Stop a queued picture", annotations=ends),
         RequestTool.of(image_costs, CostsRequest, title="What pictures cost", annotations=reads),

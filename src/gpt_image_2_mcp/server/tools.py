@@ -160,7 +160,7 @@ async def make_batch(request: MakeBatchRequest, call: Call, consent: BatchConsen
     """Make many pictures with one call; get_image_job tells how it stands. Costs like single calls, or half."""
     require_consent(consent)
     service = _service(call)
-    status = await service.batches.start(await service.plan_batch(request), client=client_of(call))
+    status = await service.batches.start(await service.batches.plan(request), client=client_of(call))
     try:
         return await _batch(call, status.row.id, joined=status.joined)
     except BaseException:

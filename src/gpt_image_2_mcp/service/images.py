@@ -16,7 +16,6 @@ from typing import Any
 import anyio
 import anyio.to_thread
 
-from ..batches.runner import Plan
 from ..billing.budgets import SpendingSummary
 from ..billing.prices import Estimate
 from ..catalogue.session import Session
@@ -45,7 +44,6 @@ from ..parameters.models import (
     EndSessionRequest,
     ExportRequest,
     GenerateRequest,
-    MakeBatchRequest,
     PaidRequest,
     RequestT,
     ShowImageRequest,
@@ -97,6 +95,7 @@ class ImageService:
         self.viewer = viewer
         self.exporter = exporter
         self.batches = batches
+        batches.use(self.complete, self.check, self.find_private)
         self.news = news
         self._pipeline = pipeline
         self._spending = spending
@@ -274,15 +273,6 @@ class ImageService:
             # It is complete. Read again, it could be another request by now, and be paid for twice.
             return request
         return await with_model_of_turn(request, self.settings, self._writer)
-
-    async def plan_batch(self, request: MakeBatchRequest, *, content: bytes | None = None) -> Plan:
-        """Check a batch, and give what it should cost; see `BatchService.plan`."""
-        return await self.batches.plan(request, complete=self.complete, check=self.check, content=content)
-
-    async def find_private_of(self, plan: Plan) -> list[PrivateFile]:
-        """The same as `find_private` for all lines of a batch."""
-        found = [file for line in plan.lines for file in await self.find_private(line.request)]
-        return list(dict.fromkeys(found))
 
     async def find_private(self, request: PaidRequest | ShowImageRequest | ExportRequest) -> list[PrivateFile]:
         """The files that a request names and that are read only with the person's yes."""

@@ -75,8 +75,8 @@ async def edit_image(request: EditRequest, call: Call, consent: ConsentAnswer) -
     """Edit a picture, or compose several into one; with `mask`, `keep` or `extend` the rest stays, to the pixel.
 
     Needs `prompt` or `like`. For several changes in turn use start_edit_session. Costs and answers like
-    generate_image, and names the inputs used. Without prompt, background transparent cuts out image 1,
-    free. Pictures attached to the chat do not reach this tool: ask for a path or URL.
+    generate_image. Without prompt, background transparent cuts out image 1, free. Pictures attached to the chat do not
+    reach this tool: ask for a path or URL.
     """
     require_consent(consent)
     return await _wait(call, _service(call).start(request, client=client_of(call)))
@@ -116,7 +116,7 @@ async def end_edit_session(request: EndSessionRequest, call: Call) -> CallToolRe
 async def list_edit_sessions(request: ListSessionsRequest, call: Call) -> CallToolResult:
     """List the edit sessions of all chats that can still be continued, to find a session_id.
 
-    With id, times, turns, branches, last prompt and file. For pictures use list_images. Free.
+    Gives id, times, turns, branches, last prompt and file. For pictures use list_images. Free.
     """
     del request  # It has no fields.
     return sessions_result(*await _service(call).list_sessions())
@@ -125,8 +125,8 @@ async def list_edit_sessions(request: ListSessionsRequest, call: Call) -> CallTo
 async def list_images(request: ListImagesRequest, call: Call) -> CallToolResult:
     """Find pictures made here, in any chat, newest first; to look at one use show_image.
 
-    Answers with id, time, size, cost, prompt and path of each. contact_sheet adds them numbered on one picture, so that
-    the person can say "number 7"; ids and numbers then name pictures in other tools. Free.
+    Answers with id, time, size, cost, prompt and path of each. contact_sheet adds them numbered on one picture, for
+    "number 7"; ids and numbers name pictures in other tools. Free.
     """
     if not request.contact_sheet:
         return list_result(await _service(call).viewer.find(request))
@@ -149,7 +149,7 @@ async def export_image(request: ExportRequest, call: Call, reading: ReadAnswer) 
     """Make files of pictures for use elsewhere: other sizes, formats, icons, print; crop, rotate, flip.
 
     Instead of a new picture where only size or format is wrong. Answers with each file's path and bytes, what was cut,
-    and a sheet. Replaces no file without `replace`. Free.
+    and a sheet. Replaces no file without `replace`. Free, local.
     """
     allow_reading(reading, _service(call))
     async with room_for_pictures():
@@ -157,7 +157,10 @@ async def export_image(request: ExportRequest, call: Call, reading: ReadAnswer) 
 
 
 async def make_batch(request: MakeBatchRequest, call: Call, consent: BatchConsentAnswer) -> CallToolResult:
-    """Make many pictures with one call; get_image_job tells how it stands. Costs like single calls, or half."""
+    """Make many pictures with one call.
+
+    get_image_job then tells how it stands. Costs like single calls, or half.
+    """
     require_consent(consent)
     service = _service(call)
     status = await service.batches.start(await service.batches.plan(request), client=client_of(call))
@@ -197,7 +200,7 @@ async def cancel_image_job(request: CancelJobRequest, call: Call) -> CallToolRes
 async def image_costs(request: CostsRequest, call: Call) -> CallToolResult:
     """Estimate what a call would cost, and report the spending (today, 30 days) and what budgets leave.
 
-    For use before an expensive call, or when asked about money. Size auto counts as 1024x1024. Free.
+    Before an expensive call, or when asked about money; makes nothing. Size auto counts as 1024x1024. Free.
     """
     service = _service(call)
     model = service.settings.model_for(request)
@@ -229,7 +232,7 @@ def all_tools() -> tuple[Tool, ...]:
         RequestTool.of(list_images, ListImagesRequest, title="Find pictures", annotations=reads, meta=shown),
         RequestTool.of(show_image, ShowImageRequest, title="Look at a picture", annotations=looks, meta=shown),
         RequestTool.of(export_image, ExportRequest, title="Export for use elsewhere", annotations=local),
-        RequestTool.of(make_batch, MakeBatchRequest, title="Make a batch", annotations=paid),
+        RequestTool.of(make_batch, MakeBatchRequest, title="Make many pictures", annotations=paid),
         RequestTool.of(get_image_job, GetJobRequest, title="Fetch a running picture", annotations=reads),
         RequestTool.of(cancel_image_job, CancelJobRequest, title="Stop a queued picture", annotations=ends),
         RequestTool.of(image_costs, CostsRequest, title="What pictures cost", annotations=reads),

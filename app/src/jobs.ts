@@ -4,7 +4,7 @@ import { HostError } from './bridge';
 import { tellModel } from './host';
 import { decode } from './pixels';
 import { ask, newClick, type EditWish, type Failed, type Finished, type GenerateWish, type Progress, type Quality } from './server';
-import { attempt, messageOf, notice, open, problem, refresh, view } from './state';
+import { attempt, messageOf, open, problem, refresh, say, view } from './state';
 
 export interface Making extends Pick<Progress, 'state' | 'text' | 'elapsed_s' | 'expected_s'> {
   /** Null until the server has begun it. */
@@ -53,7 +53,7 @@ export async function cancel(): Promise<void> {
   if (!current?.job) return;
   making.value = { ...current, isCancelled: true };
   await attempt(async () => {
-    notice.value = (await ask('cancel', { job: current.job ?? '' })).text;
+    say((await ask('cancel', { job: current.job ?? '' })).text);
   });
 }
 
@@ -72,13 +72,13 @@ async function follow(job: string): Promise<boolean> {
 
 async function end(answer: Finished | Failed): Promise<boolean> {
   if (answer.error !== undefined) {
-    if (making.value?.isCancelled) notice.value = 'Cancelled.';
-    else problem.value = answer.error;
+    // What came of a cancel is said already.
+    if (!making.value?.isCancelled) problem.value = answer.error;
     return false;
   }
   const opened = await open(answer.pictures, answer.session);
   view.value = opened.sheet.length > 1 ? 'drafts' : opened.before ? 'compare' : 'look';
-  notice.value = 'The picture is ready.';
+  say('The picture is ready.');
   tellModel('made', answer.told);
   return true;
 }

@@ -128,7 +128,7 @@ converters: $(VENV) ## record what the converters of agent frameworks make of th
 .PHONY: docs
 docs: $(VENV) ## write the generated parts of the documents, and the demo's picture
 	$(BIN)/gpt-image-2-mcp demo --output demo-output > /dev/null
-	cp demo-output/contact-sheet.jpg demo-output/session-tree.txt docs/
+	cp demo-output/contact-sheet.jpg demo-output/drafts.jpg demo-output/session-tree.txt docs/
 	$(BIN)/python docs/exact_edits.py
 	$(BIN)/python docs/generate.py
 	$(BIN)/python docs/transparency.py

@@ -19,8 +19,6 @@ export const making = signal<Making | null>(null);
 const BEGUN: Making = { job: null, state: 'queued', text: 'Starting', elapsed_s: 0, unfinished: null, isCancelled: false };
 const POLL_MS = 400;
 const HIDDEN_POLL_MS = 3000;
-/** A host that does not answer this often in a row is believed to be gone. */
-const MAX_FAILURES = 4;
 
 type Wish = { op: 'edit'; given: EditWish } | { op: 'finish'; given: { picture: string; quality: Quality } } | { op: 'generate'; given: GenerateWish };
 
@@ -32,7 +30,7 @@ export async function make(wish: Wish): Promise<boolean> {
   try {
     if (wish.op !== 'generate') await refresh();
     const click = newClick();
-    const { job } = await patiently(() => ask(wish.op, { ...wish.given, click } as never));
+    const { job } = await patiently(() => ask(wish.op, { ...wish.given, click } as never), 2);
     return await follow(job);
   } catch (error) {
     problem.value = messageOf(error);
@@ -86,13 +84,13 @@ async function end(answer: Finished | Failed): Promise<boolean> {
 }
 
 /** Ask again where no answer came; a click that is sent again is the same job. */
-async function patiently<T>(work: () => Promise<T>): Promise<T> {
+async function patiently<T>(work: () => Promise<T>, times = 4): Promise<T> {
   for (let failures = 1; ; failures++) {
     try {
       return await work();
     } catch (error) {
       if (!(error instanceof HostError)) throw error;
-      if (failures >= MAX_FAILURES) throw new HostError('The client does not answer. The picture goes on, and will be in the library.');
+      if (failures >= times) throw new HostError('The client does not answer. The picture goes on, and will be in the library.');
       await pause(failures * 1000);
     }
   }

@@ -132,6 +132,7 @@ docs: $(VENV) ## write the generated parts of the documents, and the demo's pict
 	$(BIN)/python docs/exact_edits.py
 	$(BIN)/python docs/generate.py
 	$(BIN)/python docs/transparency.py
+	$(BIN)/python docs/studio.py
 	$(BIN)/python -m release.registry
 
 .PHONY: bundle

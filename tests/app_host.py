@@ -6,10 +6,9 @@ two policies. Its calls go to the server by the MCP SDK's client. Whatever the b
 """
 
 import base64
-import json
 import os
 import shutil
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,7 +18,7 @@ from mcp import Client
 from mcp.shared.exceptions import MCPError
 from mcp_types import CallToolResult, TextResourceContents
 from patience import PATIENCE_S
-from playwright.async_api import Browser, FrameLocator, Locator, Page, Playwright, Route, async_playwright
+from playwright.async_api import Browser, Frame, FrameLocator, Locator, Page, Playwright, Route, async_playwright
 from workbench import dumped
 
 BRING = "there is no Chromium: .venv/bin/playwright install --with-deps chromium"
@@ -61,7 +60,7 @@ def chromium(playwright: Playwright) -> str | None:
 
 
 @asynccontextmanager
-async def running_browser() -> AsyncIterator[Browser | None]:
+async def running_browser() -> AsyncGenerator[Browser | None]:
     """A browser without a window; None where there is none."""
     async with async_playwright() as playwright:
         path = chromium(playwright)
@@ -81,7 +80,7 @@ class HostKind:
 
     policy: str = SPECIFIED
     abilities: Mapping[str, Any] = field(default_factory=lambda: ABILITIES)
-    context: Mapping[str, Any] = field(default_factory=dict)
+    context: Mapping[str, Any] = field(default_factory=dict[str, Any])
     modes: tuple[str, ...] = ("inline", "fullscreen")
     width: int = 720
     height: int = 900
@@ -99,16 +98,16 @@ class AppHost:
     frame: FrameLocator
     client: Client
     kind: HostKind
-    heard: list[dict[str, Any]] = field(default_factory=list)
+    heard: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
     """All messages of the page, the oldest first."""
-    troubles: list[str] = field(default_factory=list)
+    troubles: list[str] = field(default_factory=list[str])
     """Errors and warnings of the browser: of the page's code, of the policy, of anything."""
-    saved: dict[str, bytes] = field(default_factory=dict)
+    saved: dict[str, bytes] = field(default_factory=dict[str, bytes])
     """The files that the page had the host save, by their names."""
     model_context: str = ""
     """What the page told the model last."""
 
-    async def show(self, tool: str, arguments: Mapping[str, Any], result: CallToolResult) -> None:
+    async def show(self, arguments: Mapping[str, Any], result: CallToolResult) -> None:
         """Hand a call and its answer to the page, as a host does after the page has said that it is ready."""
         await self.notify("ui/notifications/tool-input", {"arguments": dict(arguments)})
         await self.notify("ui/notifications/tool-result", dumped(result))
@@ -116,6 +115,35 @@ class AppHost:
     async def notify(self, method: str, params: Mapping[str, Any]) -> None:
         """Send the page a notification."""
         await self.page.evaluate("message => send(message)", {"method": method, "params": dict(params)})
+
+    @property
+    def inner(self) -> Frame:
+        """The page's own frame."""
+        return self.page.frames[-1]
+
+    async def run(self, script: str) -> Any:
+        """Run JavaScript within the page."""
+        return await self.inner.evaluate(script)
+
+    async def see(self, view: str) -> None:
+        """Go to a view."""
+        await self.button(view).click()
+
+    async def write(self, prompt: str) -> None:
+        """Write into the line at the bottom, and press Enter."""
+        await self.frame.locator("textarea").fill(prompt)
+        await self.frame.locator("textarea").press("Enter")
+
+    async def drag(self, canvas: Locator, *points: tuple[float, float]) -> None:
+        """Draw with the mouse over a canvas, from point to point, each a share of its width and of its height."""
+        area = await canvas.bounding_box()
+        assert area is not None
+        places = [(area["x"] + x * area["width"], area["y"] + y * area["height"]) for x, y in points]
+        await self.page.mouse.move(*places[0])
+        await self.page.mouse.down()
+        for place in places[1:]:
+            await self.page.mouse.move(*place, steps=6)
+        await self.page.mouse.up()
 
     def asked(self, op: str) -> list[dict[str, Any]]:
         """The arguments of the page's calls of one operation, the oldest first."""
@@ -171,7 +199,7 @@ class AppHost:
 
 
 @asynccontextmanager
-async def app_host(browser: Browser, client: Client, uri: str, kind: HostKind | None = None) -> AsyncIterator[AppHost]:
+async def app_host(browser: Browser, client: Client, uri: str, kind: HostKind | None = None) -> AsyncGenerator[AppHost]:
     """The page that the server has under `uri`, in a frame of a host of this kind."""
     kind = kind or HostKind()
     (contents,) = (await client.read_resource(uri)).contents
@@ -190,8 +218,9 @@ async def app_host(browser: Browser, client: Client, uri: str, kind: HostKind | 
         host.heard.append(message)
         ready = ready or message.get("method") == "ui/notifications/initialized"
 
-    await page.expose_function("hostAnswers", host.answer)
-    await page.expose_function("hostHears", hear)
+    # Its type says too little of the callback.
+    await page.expose_function("hostAnswers", host.answer)  # pyright: ignore[reportUnknownMemberType]
+    await page.expose_function("hostHears", hear)  # pyright: ignore[reportUnknownMemberType]
     background = "#fff" if kind.theme == "light" else "#111"
 
     async def serve(route: Route) -> None:
@@ -208,8 +237,3 @@ async def app_host(browser: Browser, client: Client, uri: str, kind: HostKind | 
         yield host
     finally:
         await page.close()
-
-
-def requests_of(heard: Sequence[Mapping[str, Any]]) -> list[str]:
-    """The methods of the page's messages, for a test that looks at their order."""
-    return [json.dumps(each.get("method")) for each in heard]

@@ -121,7 +121,7 @@ async def test_the_next_turn_starts_from_the_exact_edit(bench: Bench) -> None:
     assert sent.sha256 == first.report["images"][0]["sha256"]
     assert '1 "a pond", exact' in first.text
     assert "-exact.png (exact)" in said(await bench.call("list_edit_sessions"))
-    assert "To point at a part in `mask`: `box LEFT,TOP WIDTHxHEIGHT`" in first.text
+    assert "To point at a part in `mask`: `box LEFT,TOP WIDTHxHEIGHT of 1024x640`" in first.text
     again = await bench.made("edit_image", prompt="a duck", images=["last"])
     assert "-exact" in again.report["inputs"][0]
 

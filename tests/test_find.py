@@ -13,6 +13,7 @@ from fault_proxy import DATABASE, paying
 from PIL import Image, ImageDraw
 from workbench import EDITS, RESPONSES, SMALL, Bench, said
 
+from gpt_image_2_mcp.masks.found import parse_find, suggest_find
 from gpt_image_2_mcp.sandbox import Fault
 
 pytestmark = pytest.mark.anyio
@@ -50,6 +51,19 @@ def rows(root: Path) -> list[tuple[str, str, int]]:
     """Model, state and cost in nano-dollars of each charge."""
     with closing(sqlite3.connect(root / "data" / DATABASE)) as connection:
         return list(connection.execute("SELECT model, state, nano_usd FROM charges ORDER BY id"))
+
+
+@pytest.mark.parametrize(
+    ("text", "search"),
+    [
+        ("the ball", "find the ball"),
+        ("Everything except  for the ball", "everything but find the ball"),
+        ("The background", "everything but find the main subject"),
+    ],
+)
+def test_what_a_mask_only_names_is_said_as_a_search(text: str, search: str) -> None:
+    assert suggest_find(text) == search
+    assert parse_find(search) is not None
 
 
 async def test_what_is_named_is_found_and_marked(bench: Bench) -> None:

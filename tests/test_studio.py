@@ -208,9 +208,8 @@ async def test_a_draft_is_finished_from_its_own_picture(bench: Bench) -> None:
     assert known[picture]["quality"] == "high"
     assert (known[picture]["width"], known[picture]["height"]) == (1024, 640)
     assert known[picture]["prompt"] == "a fox"
-    assert "from a draft, as its final picture, with the words 'a fox'" in answer["told"]
-    sent = (await bench.call("show_image", image=picture)).content[0]
-    assert "Image 1 is a draft. Change only the finish" in str(sent)
+    assert f"as the final picture of the draft {drafts[1].stem}, with the words 'a fox'" in answer["told"]
+    assert "layout" in answer["text"]
 
 
 async def test_pictures_are_made_from_an_empty_library(bench: Bench) -> None:

@@ -37,6 +37,7 @@ interface Notifications {
 /** What the host tells the page, or asks of it. */
 interface Incoming {
   'ui/notifications/tool-input': McpUiToolInputNotification['params'];
+  'ui/notifications/tool-input-partial': McpUiToolInputNotification['params'];
   'ui/notifications/tool-result': ToolResult;
   'ui/notifications/tool-cancelled': McpUiToolCancelledNotification['params'];
   'ui/notifications/host-context-changed': McpUiHostContext;

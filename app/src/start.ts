@@ -8,7 +8,10 @@ import { attempt, awaited, isConnected, messageOf, open, problem, remember, shee
 
 const RESULT = 'gpt-image-2/result';
 const JOB = 'gpt-image-2/job';
-const ID = /\b(?:image|edit|session)-\d{8}-\d{6}-[0-9a-f]{6}(?:-[\p{L}\p{N}\p{M}-]+)?/gu;
+const PICTURE = 'gpt-image-2/picture';
+const PICTURES = 'gpt-image-2/pictures';
+/** A line that ends with a picture's file, but for the one that another was made from here. */
+const FILE = /^(?!The model).*?((?:image|edit|session)-\d{8}-\d{6}-[0-9a-f]{6}[\p{L}\p{N}\p{M}-]*)\.\w+$/gmu;
 const SESSION_ID = /\bsession-[0-9a-f]{24}\b/;
 /** A host that shows the answer of a call sends its arguments at once. Without them, the studio was opened by itself. */
 const ALONE_AFTER_MS = 1500;
@@ -18,19 +21,25 @@ const FROM_CHAT = 'chat';
 let isFed = false;
 
 export function listen(): void {
-  on('ui/notifications/tool-input', ({ arguments: given }) => {
-    isFed = true;
-    if (!shownId.value) awaited.value = typeof given?.prompt === 'string' ? given.prompt : '';
-  });
+  on('ui/notifications/tool-input', expectAnswer);
+  on('ui/notifications/tool-input-partial', expectAnswer);
   on('ui/notifications/tool-result', (result) => {
     isFed = true;
     void receive(result);
   });
   on('ui/notifications/tool-cancelled', ({ reason }) => {
     awaited.value = null;
-    problem.value = reason ? `The call was cancelled: ${reason}` : 'The call was cancelled. What was sent is in the library.';
+    problem.value = reason ? `The call was cancelled: ${reason}` : 'The call was cancelled.';
     view.value = 'library';
   });
+}
+
+/** A call is under way whose answer will be shown. */
+function expectAnswer({ arguments: given }: { arguments?: Record<string, unknown> }): void {
+  isFed = true;
+  shownId.value = null;
+  view.value = 'look';
+  awaited.value = typeof given?.prompt === 'string' ? given.prompt : '';
 }
 
 /** Where no call is shown, begin with the newest picture, or with an empty library. */
@@ -44,20 +53,24 @@ export function startAlone(): void {
   }, ALONE_AFTER_MS);
 }
 
-interface Report {
-  images?: { id: string }[];
-  session_id?: string | null;
+/** What a program reads of an answer. Some hosts do not hand it over. */
+interface Meta {
+  [RESULT]?: { images?: { id: string }[]; session_id?: string | null };
+  [PICTURE]?: { id: string };
+  [PICTURES]?: unknown;
+  [JOB]?: { job_id: string };
 }
 
 async function receive(result: ToolResult): Promise<void> {
   const text = textOf(result as never);
-  const report = result._meta?.[RESULT] as Report | undefined;
-  const job = (result._meta?.[JOB] as { job_id?: string } | undefined)?.job_id;
-  const ids = report?.images?.map((image) => image.id) ?? [...new Set(text.match(ID))];
-  const sessionId = report?.session_id ?? SESSION_ID.exec(text)?.[0] ?? null;
+  const meta = (result._meta ?? {}) as Meta;
+  const made = meta[PICTURE] ? [meta[PICTURE]] : meta[RESULT]?.images;
+  const ids = made?.map((each) => each.id) ?? [...new Set([...text.matchAll(FILE)].map((match) => match[1] ?? ''))];
+  const sessionId = meta[RESULT]?.session_id ?? SESSION_ID.exec(text)?.[0] ?? null;
+  const job = meta[JOB]?.job_id;
   try {
     if (job) await watch(job);
-    else if (toolName.value === 'list_images' || (!ids.length && !sessionId)) view.value = 'library';
+    else if (meta[PICTURES] || toolName.value === 'list_images' || (!ids.length && !sessionId)) view.value = 'library';
     else await show(ids, sessionId);
     if (result.isError) problem.value = text;
   } catch (error) {

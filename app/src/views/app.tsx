@@ -76,6 +76,7 @@ export function App() {
   const isOfPicture = picture !== undefined && current !== 'library' && current !== 'drafts';
   return (
     <main data-view={current}>
+      <h1 class="unseen">Studio</h1>
       <Tabs />
       <Body />
       {isOfPicture && isConnected.value && current !== 'export' && current !== 'mask' && <Facts picture={picture} />}

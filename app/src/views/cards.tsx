@@ -29,8 +29,7 @@ export function Cards({ pictures, label, isNumbered, chosen, onChoose }: CardsPr
           <button
            
             class="card"
-            title={shorten(picture.prompt, 200)}
-            aria-label={`${isNumbered ? `Draft ${index + 1}: ` : ''}${shorten(picture.prompt || picture.file_name, 150)}`}
+            title={`${isNumbered ? `Draft ${index + 1}: ` : ''}${shorten(picture.prompt || picture.file_name, 150)}`}
             aria-pressed={chosen === undefined ? undefined : chosen === picture.id}
             onClick={() => onChoose(picture)}
           >

@@ -42,7 +42,6 @@ export function Compare({ picture, before }: { picture: Picture; before: Picture
           <button
             key={name}
             aria-pressed={way === name}
-            title={name === 'flip' ? 'Flip between before and after (Space)' : undefined}
             onClick={() => (name === 'flip' ? flip() : setWay(name))}
           >
             {label}

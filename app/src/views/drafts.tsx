@@ -48,7 +48,7 @@ function Picked({ picture, all }: { picture: Picture; all: readonly Picture[] })
         <button
          
           class="main"
-          title={price.note || 'Make it again in high quality, and keep all else'}
+          title={price.note}
           disabled={making.value !== null}
           onClick={() => void make({ op: 'finish', given: { picture: picture.id, quality: 'high' } })}
         >

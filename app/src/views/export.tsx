@@ -3,7 +3,7 @@ import { signal } from '@preact/signals';
 import { useEffect, useState } from 'preact/hooks';
 import { number, size } from '../format';
 import { ask, newClick, type ExportedFile, type Fit, type Picture } from '../server';
-import { attempt, view } from '../state';
+import { attempt, notice, view } from '../state';
 import { IconButton } from './icons';
 import { Choice } from './prompt_bar';
 
@@ -34,6 +34,7 @@ export function Export({ picture }: { picture: Picture }) {
     await attempt(async () => {
       const answer = await ask('export', { click: newClick(), pictures: [picture.id], to: [...wanted], fit });
       setFiles(answer.files);
+      notice.value = `${number(answer.files.length)} exported`;
     });
     setBusy(false);
   };
@@ -54,7 +55,7 @@ export function Export({ picture }: { picture: Picture }) {
         <input
           class="field grow"
           value={own}
-          placeholder="Or your own: 1200x630 webp 200kB"
+          placeholder="1200x630 webp 200kB"
           aria-label="Your own targets, separated by commas"
           onInput={(event) => setOwn(event.currentTarget.value)}
         />
@@ -63,7 +64,7 @@ export function Export({ picture }: { picture: Picture }) {
           {isBusy ? 'Exporting…' : 'Export'}
         </button>
       </div>
-      <ul class="files" role="status" aria-label="Exported files">
+      <ul class="files" aria-label="Exported files">
         {files.map((file) => (
           <li key={file.file_path}>
             <b>{file.target}</b> {number(file.width)} × {number(file.height)}, {size(file.size_bytes)}

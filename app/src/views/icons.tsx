@@ -1,4 +1,4 @@
-/** The symbols on buttons that have no room for words. Each button has its words for screen readers and as a tooltip. */
+/** The symbols on buttons that have no room for words. Each button has its words as its title, which screen readers read. */
 const PATHS = {
   brush: 'M14 3l3 3-8 8-4 1 1-4zM4 18h6',
   eraser: 'M8 17h9M4.500 12.500l7-7 5 5-6.500 6.500H7z',
@@ -41,7 +41,6 @@ export function IconButton({ icon, label, hint, isPressed, isDisabled, onClick }
     <button
      
       class="icon-button"
-      aria-label={label}
       title={hint ? `${label} (${hint})` : label}
       aria-pressed={isPressed}
       disabled={isDisabled}

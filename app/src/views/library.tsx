@@ -16,6 +16,7 @@ const found = signal<readonly Picture[]>([]);
 const hasMore = signal(true);
 const page = signal(0);
 let newest = 0;
+let fetching = Promise.resolve();
 let timer = 0;
 
 /** Search anew; the pictures are fetched as far as they are shown. */
@@ -27,7 +28,7 @@ function search(words: string): void {
   hasMore.value = true;
 }
 
-/** Fetch until the pictures up to `end` are there, or there are no more. The answers of an earlier search are left. */
+/** Fetch until the pictures up to `end` are there, or there are no more, one page after the other. The answers of an earlier search are left. */
 async function fetchUpTo(end: number): Promise<void> {
   const mine = newest;
   while (mine === newest && hasMore.value && found.value.length < end) {
@@ -46,7 +47,7 @@ export function Library() {
   const start = page.value * room;
   const hasOlder = all.length > start + room || (hasMore.value && all.length > 0);
   useEffect(() => {
-    void attempt(() => fetchUpTo(start + room));
+    fetching = fetching.then(() => attempt(() => fetchUpTo(start + room)));
   }, [start, room, query.value, newest]);
   const choose = (picture: Picture): void => {
     void attempt(async () => {
@@ -60,7 +61,7 @@ export function Library() {
       <input
         class="field"
         type="search"
-        placeholder="Search in what was made…"
+        placeholder="Search…"
         aria-label="Search in the library"
         value={query.value}
         onInput={(event) => {
@@ -71,7 +72,7 @@ export function Library() {
       />
       {!hasMore.value && !all.length ? (
         <p class="empty" role="status">
-          {query.value ? 'No picture has these words.' : 'There is no picture yet. Describe one below, or ask for one in the chat.'}
+          {query.value ? 'No picture has these words.' : 'There is no picture yet. Describe one below.'}
         </p>
       ) : (
         <Cards pictures={all.slice(start, start + room)} label="Pictures" onChoose={choose} />

@@ -145,7 +145,7 @@ function Ink({ picture }: { picture: Picture }) {
         class="ink"
         tabIndex={0}
         role="application"
-        aria-label="What may change. Arrow keys move the brush, Space puts it down and lifts it, Escape gives the stroke up."
+        aria-label="What may change. Arrow keys move the brush, Space puts it down and lifts it."
         onPointerDown={onPointerDown}
         onPointerMove={onPointerMove}
         onPointerUp={finish}

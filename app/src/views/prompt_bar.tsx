@@ -137,7 +137,7 @@ function PromptBar({ label, placeholder, action, prompt, price, onPrompt, onSend
       />
       <div class="row wrap send">
         {children}
-        <button class="main" disabled={!isReady} title={price.note || undefined} onClick={() => void onSend()}>
+        <button class="main" disabled={!isReady} title={price.note} onClick={() => void onSend()}>
           {action}
           {price.amount && <span class="price">{price.amount}</span>}
         </button>

@@ -138,6 +138,7 @@ class Collector:
     def _parts_of(self, line: "LineRow") -> tuple[Job, Order, Charge]:
         desk, sent = self._desk, line.sent or {}
         job, order = job_of_line(self._row, line), order_of(sent)
+        job.files.folder = order.folder
         priced = replace(desk.pipeline.priced(job.request, order.inputs), share=BATCH_SHARE)
         return job, order, desk.spending.line_charge(job.id, priced, sent.get("charge"))
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..inputs import InputImage
-from ..inputs.reader import Inputs
+from ..inputs.inputs import Inputs
 from ..jobs.job import Delivery, Job
 from ..jobs.order import Order
 from ..jobs.serialization import REQUESTS

@@ -14,8 +14,8 @@ from ..images.formats import SHOWN, WITH_ARTICLE, FileFormat, sniff
 from ..images.pixels_extra import HOW_TO_GET, compute_in_child, is_installed
 from ..images.validate import MAX_BYTES
 from ..inputs import InputImage, Sources
+from ..inputs.inputs import Inputs
 from ..inputs.part import Part, plan_part
-from ..inputs.reader import Inputs
 from ..jobs.order import Order
 from ..parameters.extension import edges_of
 from ..parameters.models import GenerateRequest, PaidRequest
@@ -107,7 +107,7 @@ class ExactEdits:
                 )
             except (ValueError, ChildFailed) as error:
                 logger.info("no exact edit was made of %s: %s", first.source, error)
-                failure = str(error)
+                failure = str(error).rstrip(".")
                 continue
             if not found.data:
                 return Composite(warnings=(no_composite_text(found.values),))

@@ -13,7 +13,7 @@ from ..billing.tokens import text_tokens
 from ..catalogue.picture_record import Picture
 from ..errors import ChildFailed, GptImageError
 from ..images.pixels_extra import HOW_TO_GET, compute_in_child, is_installed
-from ..inputs.reader import Inputs
+from ..inputs.inputs import Inputs
 from ..jobs.order import Draft, Order
 from ..jobs.report import Report
 from ..parameters.models import EditRequest, PaidRequest

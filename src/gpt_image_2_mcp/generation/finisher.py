@@ -82,14 +82,14 @@ class Finisher:
 
     async def _derive(self, job: Job, order: Order, saver: ImageSaver, way: str) -> None:
         """Make of the saved pictures what was asked for: the exact edit, the transparent ground, the size."""
+        wanted = job.request
         if self._exact_edits.is_wanted(job.request, order.inputs):
             await self._make_exact(job, order, saver)
+            if wanted.size == "auto" and order.inputs.delivered and saver.wanted_first[0].made_from:
+                # The person was shown the turn before in this size, and pointed there at what was to change.
+                wanted = wanted.model_copy(update={"size": order.inputs.delivered})
         elif way:
             await anyio.to_thread.run_sync(self._transparency.finish, way, job.request, saver)
-        wanted = job.request
-        if wanted.size == "auto" and order.inputs.delivered and saver.has_composite:
-            # The person was shown the turn before in this size, and pointed there at what was to change.
-            wanted = wanted.model_copy(update={"size": order.inputs.delivered})
         if is_delivered_apart(wanted):
             suffix = f"-{wanted.size.partition('@')[0]}"
             work = partial(saver.deliver, partial(deliver, wanted), suffix, extension_of(wanted))

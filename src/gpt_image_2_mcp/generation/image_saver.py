@@ -5,7 +5,7 @@ happens to a call or a job comes between a picture and the disk.
 """
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -25,7 +25,6 @@ from ..paths.policy import WritePolicy
 from ..storage.local_folder import (
     RAW_PREFIX,
     RAW_SUFFIX,
-    Name,
     SavedImage,
     has_bytes,
     last_resort,
@@ -34,26 +33,11 @@ from ..storage.local_folder import (
 )
 from .content import Content, is_text
 from .link_fetcher import LinkFetcher
+from .save_target import SaveTarget
 
 if TYPE_CHECKING:
     from .delivery import Delivered
     from .exact_edits import Composite
-
-
-@dataclass(frozen=True, slots=True)
-class SaveTarget:
-    """Where the pictures of one job are saved: in the first of `folders` (real paths) that can be written.
-
-    `sandbox_folders` maps a folder to the one that is used instead if a sandbox answered, which shows in the answer
-    only. `policy` checks a folder again at the moment of writing, when it may have become a link.
-    """
-
-    name: Name
-    folders: tuple[Path, ...]
-    sandbox_folders: Mapping[Path, Path]
-    policy: WritePolicy
-    known: tuple[Path, ...] = ()
-    """Files in which a process that was killed may have saved the pictures: one with the same bytes is taken."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,11 +119,6 @@ class ImageSaver:
         ]
         behind = [image for stage in stages for image in stage[1:]]
         return [*(stage[0] for stage in stages), *behind, *(self._saved[number] for number in sorted(self._second))]
-
-    @property
-    def has_composite(self) -> bool:
-        """Whether a composite was made of a picture."""
-        return bool(self._exact)
 
     @property
     def readable(self) -> list[tuple[SavedImage, bytes]]:

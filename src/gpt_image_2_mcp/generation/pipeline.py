@@ -18,8 +18,9 @@ from ..billing.tokens import text_tokens
 from ..catalogue.session import BeginSession, ExtendSession, Session, new_session_id
 from ..errors import ApiError
 from ..inputs import Sources
+from ..inputs.inputs import Inputs
 from ..inputs.part import Part, cut_part
-from ..inputs.reader import InputReader, Inputs
+from ..inputs.reader import InputReader
 from ..jobs.durations import DurationHistory, max_silence_s
 from ..jobs.job import Job
 from ..jobs.news import NewsFeed

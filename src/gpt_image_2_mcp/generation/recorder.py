@@ -32,7 +32,7 @@ from ..database.retry import retry_undone
 from ..errors import ApiError, BadRequest, GptImageError
 from ..images import EXTENSION
 from ..inputs import InputImage
-from ..inputs.reader import Inputs
+from ..inputs.inputs import Inputs
 from ..jobs.job import Job
 from ..jobs.order import Order
 from ..jobs.report import Report

@@ -17,9 +17,10 @@ from ..settings import Settings
 from ..storage.local_folder import Kind, Name
 from ..storage.room import ensure_room_in_one, picture_bytes
 from .delivery import is_delivered_apart
-from .image_saver import ImageSaver, SaveTarget
+from .image_saver import ImageSaver
 from .link_fetcher import LinkFetcher, backend_host
 from .output_dirs import OutputDirs
+from .save_target import SaveTarget
 
 
 class Savers:

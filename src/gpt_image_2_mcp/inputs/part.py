@@ -10,13 +10,15 @@ from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 
 from ..errors import BadRequest, ChildFailed
+from ..images.deriving import derive_in_child
 from ..images.memory import decode_in_child
+from ..images.validate import MAX_BYTES
 from ..masks.mask import mask_from_words
 from ..parameters.extension import Edges
 from ..parameters.size_plan import EDGE_STEP, MAX_RATIO, MIN_PIXELS, is_allowed_size, is_band, nearest_size, plan_size
 from ..parameters.sizes import made_size, parse_edges
+from .inputs import Inputs
 from .mask import drawn_mask
-from .reader import Inputs
 from .sources import InputImage
 
 Size: TypeAlias = tuple[int, int]
@@ -140,7 +142,9 @@ def find_window(picture: Size, change: Box) -> Part | None:
     """The part of a picture round what is to change, as a size that the model makes; None for all of the picture."""
     width, height = picture
     edges = [change[2] - change[0], change[3] - change[1]]
-    wide, high = (edge + 2 * max(MIN_CONTEXT, CONTEXT * edge) for edge in edges)
+    wide, high = (
+        min(edge + 2 * max(MIN_CONTEXT, CONTEXT * edge), most) for edge, most in zip(edges, picture, strict=True)
+    )
     wide, high = min(max(wide, high / MAX_RATIO), width), min(max(high, wide / MAX_RATIO), height)
     # Of a picture that is longer than any that the model draws, less is sent round the mask.
     wide, high = min(wide, max(edges[0], MAX_RATIO * high)), min(high, max(edges[1], MAX_RATIO * wide))
@@ -207,20 +211,37 @@ def cut_part(inputs: Inputs, part: Part) -> Inputs:
     if part.added is not None:
         mask = _mask_of_new(part)
     box = list(part.box or (0, 0, *part.canvas))
-    added = None if part.added is None else list(part.added)
     try:
-        if part.box is not None or added is not None:
-            first = first.with_png(decode_in_child("part", first.data, box=box, added=added).data, part.sent_size)
-        if mask is not None and part.box is not None:
-            mask = mask.with_png(decode_in_child("part", mask.data, box=box, added=None).data, part.sent_size)
+        if part.added is not None:
+            # A canvas takes the memory of more than the picture.
+            made = derive_in_child("tasks:part", first.data, box=box, added=list(part.added))
+            first = first.with_png(made.data, part.sent_size)
+        elif part.box is not None:
+            first = first.with_png(decode_in_child("part", first.data, box=box, added=None).data, part.sent_size)
+            if mask is not None:
+                mask = mask.with_png(decode_in_child("part", mask.data, box=box, added=None).data, part.sent_size)
     except (ChildFailed, ValueError) as error:
-        raise BadRequest(f"The part of the picture that is to change cannot be cut out: {error}") from None
+        why = str(error).rstrip(".")
+        raise BadRequest(f"What is to be sent of image 1 cannot be prepared: {why}. {_way_out(part)}") from None
+    if len(first.data) >= MAX_BYTES:
+        raise BadRequest(
+            f"What is to be sent of image 1 has {len(first.data):,} bytes, and the API takes fewer than {MAX_BYTES:,}."
+            f" {_way_out(part)}"
+        )
     return Inputs([first, *others], mask)
 
 
+def _way_out(part: Part) -> str:
+    return f"Shrink the picture first, or {'extend fewer sides at once' if part.added else 'mark a smaller part'}."
+
+
 def _mask_of_new(part: Part) -> InputImage:
-    """The mask that marks what is new of a canvas."""
+    """The mask that marks what is new in the part that is sent of a canvas."""
     assert part.added is not None
     left, upper, right, lower = part.added.inside(part.canvas)
-    mask = mask_from_words(f"everything but box {left},{upper} {right - left}x{lower - upper}", part.canvas)
+    size = width, height = part.sent_size
+    across, down = (0, 0) if part.box is None else part.box[:2]
+    x, y = max(left - across, 0), max(upper - down, 0)
+    old = (min(right - across, width) - x, min(lower - down, height) - y)
+    mask = mask_from_words(f"everything but box {x},{y} {old[0]}x{old[1]}", size)
     return drawn_mask(mask, source="the new part", change=None)

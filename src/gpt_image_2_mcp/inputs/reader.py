@@ -3,7 +3,7 @@
 import hashlib
 import re
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -20,6 +20,7 @@ from ..paths.safe_open import exists
 from ..persistence.unit_of_work import UnitOfWork
 from ..storage.time_limit import is_dead, run_in_time_async
 from . import InputImage, Sources
+from .inputs import Inputs
 from .local_file import NoSuchFile
 from .mask import laid_on, mask_in_words, mask_preparer, names_made
 from .moved_file import MAX_ENTRIES, find_moved
@@ -32,47 +33,6 @@ _NAMES_THING = re.compile(r"[\w' ,-]*[^\W\d]{2}[\w' ,-]*")
 
 MAX_ROWS = 2_000
 """The newest pictures of the catalogue in whose folders a file that was moved is looked for."""
-
-
-@dataclass(frozen=True, slots=True)
-class Inputs:
-    """The checked input pictures of an edit, and its mask; both are empty for a picture made from a prompt alone."""
-
-    images: Sequence[InputImage] = ()
-    mask: InputImage | None = None
-    delivered: str | None = None
-    """Of a session's turn: the size in which the person was shown the first picture, if it was made in another."""
-
-    @property
-    def all(self) -> Sequence[InputImage]:
-        """The pictures, followed by the mask if there is one."""
-        return [*self.images, self.mask] if self.mask else self.images
-
-    @property
-    def sizes(self) -> list[tuple[int, int]]:
-        """Width and height of each picture, in pixels."""
-        return [(image.width, image.height) for image in self.images]
-
-    @property
-    def mask_size(self) -> tuple[int, int] | None:
-        """Width and height of the mask, in pixels; None if there is none."""
-        return (self.mask.width, self.mask.height) if self.mask else None
-
-    @property
-    def changes(self) -> list[str]:
-        """Which other files were taken, and what was changed in the pictures before they are sent, a sentence each."""
-        return [sentence for image in self.all for sentence in (image.note, image.change) if sentence]
-
-    @property
-    def origins(self) -> tuple[Origin, ...]:
-        """Where the pictures and the mask came from, for the records of the pictures made from them."""
-        masks = [self.mask] if self.mask else []
-        return (*(_origin(image, "image") for image in self.images), *(_origin(mask, "mask") for mask in masks))
-
-    def with_kept_files(self, keep: Callable[[InputImage], Path | None]) -> "Inputs":
-        """A copy in which images that came as URL or data point at the file that `keep` wrote for them."""
-        images = [image if image.path else replace(image, path=keep(image)) for image in self.images]
-        return replace(self, images=images)
 
 
 class InputReader:
@@ -379,15 +339,3 @@ async def _read_all(read: Callable[[ItemT], Awaitable[InputImage]], items: Seque
     if failures:
         raise failures[min(failures)]
     return [images[items.index(item)] for item in items]
-
-
-def _origin(image: InputImage, role: str) -> Origin:
-    return Origin.model_validate(
-        {
-            "role": role,
-            "source": image.source,
-            "sha256": image.sha256,
-            "path": image.path and str(image.path),
-            "id": image.id,
-        }
-    )

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Protocol
 
 from ..catalogue.session import SessionStep
+from ..inputs.inputs import Inputs
 from ..inputs.part import Part
-from ..inputs.reader import Inputs
 from ..storage.local_folder import Kind
 from .job import Job
 from .report import Report

@@ -87,6 +87,8 @@ def parse_find(text: str) -> Wanted | None:
 
 def suggest_find(text: str) -> str:
     """How to have a model look for what a text names that is neither a shape nor a picture."""
+    if re.fullmatch(r"(?:the\s+)?background", text.strip(), re.IGNORECASE):
+        return "everything but find the main subject"
     inverted, words = _ALL_BUT.match(text), _ALL_BUT.sub("", " ".join(text.split()))
     return f"{'everything but ' if inverted else ''}find {words}"
 

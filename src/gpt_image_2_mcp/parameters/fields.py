@@ -5,7 +5,7 @@ the tools, the checks and `--help` all come from these types, so that they canno
 reference, read 2026-11-22.
 """
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 from unicodedata import category
 
 from pydantic import AfterValidator, BeforeValidator, Field
@@ -154,11 +154,16 @@ JobId = Annotated[str, Field(max_length=100, description="job-… from an answer
 MAX_ITEMS = 10_000
 """Items of one batch."""
 Items = Annotated[
-    list[dict[str, Any]],
-    Field(min_length=1, max_length=MAX_ITEMS, description="parameters of generate_image or edit_image, and name"),
+    list[str],
+    Field(
+        min_length=1,
+        max_length=MAX_ITEMS,
+        description="each a prompt, or JSON of generate_image's or edit_image's parameters and name",
+    ),
 ]
 BatchFile = Annotated[str, Field(description=".jsonl or .csv of items")]
-Common = Annotated[dict[str, Any], Field(description="shared parameters; images: a series' references")]
+BatchFolder = Annotated[str, Field(max_length=4096, description="where to save")]
+Common = Annotated[str, Field(description="JSON of shared parameters; images: a series' references")]
 When = Annotated[
     Literal["now", "cheap"], BeforeValidator(_normalize_choice), Field(description="cheap: half price, up to 24 h")
 ]

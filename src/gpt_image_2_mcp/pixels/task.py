@@ -44,7 +44,9 @@ def exact_edit(
     kept, drawn = open_picture(original), open_picture(model)
     sent = _as_sent(kept)
     if added is not None:
-        kept, sent = extension.extended(kept, added), extension.extended(sent, added)
+        is_sent = sent is kept
+        kept = extension.extended(kept, added)
+        sent = kept if is_sent else extension.extended(sent, added)
     part = _part(kept.size, size, box)
     seen = (part[2] - part[0], part[3] - part[1])
     if _differs_in_shape(seen, drawn.size):

@@ -159,7 +159,7 @@ async def export_image(request: ExportRequest, call: Call, reading: ReadAnswer) 
 async def make_batch(request: MakeBatchRequest, call: Call, consent: BatchConsentAnswer) -> CallToolResult:
     """Make many pictures with one call.
 
-    get_image_job tells how it stands, with a sheet of the newest. Costs like single calls, cheap half.
+    get_image_job then tells how it stands. Costs like single calls, or half.
     """
     require_consent(consent)
     service = _service(call)
@@ -175,8 +175,8 @@ async def make_batch(request: MakeBatchRequest, call: Call, consent: BatchConsen
 async def get_image_job(request: GetJobRequest, call: Call) -> CallToolResult:
     """Fetch the answer of a call that gave a job_id, waiting up to a minute.
 
-    If not ready, gives the job_id again; do not repeat the call. Without job_id, list the recent jobs, running ones
-    first; for pictures use list_images. Free.
+    If not ready, gives it again; do not repeat the call. Without job_id, list the recent jobs and batches; for
+    pictures use list_images. Free.
     """
     service = _service(call)
     if request.job_id is None:

@@ -16,6 +16,7 @@ from ..batches.lines import Item, Line, LineRequest, items_of, read_lines
 from ..batches.runner import BatchRunner, Plan
 from ..billing.prices import BATCH_SHARE
 from ..errors import BadRequest
+from ..generation.charges import PricedRequest
 from ..inputs import Sources
 from ..jobs.runner import ProgressCallback
 from ..jobs.serialization import REQUESTS
@@ -78,7 +79,11 @@ class BatchService:
     async def _priced(self, plan: Plan) -> Plan:
         share = BATCH_SHARE if plan.is_cheap else Decimal(1)
         paid = [line for line in plan.lines if not line.request.is_cut_out]
-        usd = await self._desk.spending.estimate_all([self._desk.priced(line, share=share) for line in paid])
+
+        def price() -> list[PricedRequest]:
+            return [self._desk.priced(line, share=share) for line in paid]
+
+        usd = await self._desk.spending.estimate_all(await anyio.to_thread.run_sync(price))
         minutes = None
         if not plan.is_cheap:
             pictures = sum(line.request.count * line.request.passes for line in paid)

@@ -26,7 +26,8 @@ from ..generation.output_dirs import OutputDirs
 from ..generation.pipeline import Pipeline
 from ..images import SHOWN
 from ..images.preview import Preview, make_preview, share_of, unscaled_preview
-from ..inputs.reader import InputReader, Inputs
+from ..inputs.inputs import Inputs
+from ..inputs.reader import InputReader
 from ..inputs.references import References
 from ..jobs.durations import DurationHistory
 from ..jobs.job import Job

@@ -8,7 +8,6 @@ from ..catalogue.session import Session, Turn
 from ..errors import shorten
 from ..pixels.matte_text import is_matte, matte_text
 from ..pixels.proof_text import proof_text
-from .finishing import own_words
 
 MAX_SHORT: Final = 300
 """Characters of a prompt where many pictures are described."""
@@ -25,7 +24,7 @@ def described(picture: Picture, *, role: str, proofs: Proofs | None = None, most
     proof = (proofs or {}).get(picture.id)
     return {
         "id": record.id,
-        "prompt": shorten(own_words(record.prompt), most),
+        "prompt": shorten(record.prompt, most),
         "width": record.width,
         "height": record.height,
         "made": record.made.isoformat(),
@@ -65,7 +64,7 @@ def _turn(turn: Turn) -> dict[str, Any]:
     return {
         "number": turn.number,
         "parent": turn.parent or None,
-        "prompt": shorten(own_words(turn.prompt), MAX_SHORT),
+        "prompt": shorten(turn.prompt, MAX_SHORT),
         "picture": turn.picture.id,
     }
 

@@ -7,7 +7,6 @@ import anyio
 import anyio.to_thread
 
 from ..billing.prices import dollars
-from ..catalogue.picture_record import Picture
 from ..catalogue.session import ORIGINALS
 from ..errors import BadRequest, GptImageError, SessionError, shorten_line, shown
 from ..jobs.job import Job
@@ -18,9 +17,7 @@ from ..library.targets import ICON_SETS
 from ..parameters import models
 from ..parameters.models import PaidRequest
 from ..parameters.size_names import NAMED_SIZES
-from ..parameters.sizes import parse_edges
 from ..service.images import ImageService
-from .finishing import finishing, is_finishing, own_words
 from .requests import (
     CancelRequest,
     ClickRequest,
@@ -36,8 +33,6 @@ from .shelf import Room, Shelf, looked_at
 
 POLL_S: Final = 0.8
 """Seconds that a question about a job waits for it to end."""
-KEPT: Final = ("background", "output_format", "output_compression", "moderation")
-"""The options of a draft that its final picture has too."""
 PARTIAL_EDGE: Final = 768
 """Pixels of the longest edge of an unfinished picture."""
 MAX_PARTIAL_BYTES: Final = 64 << 20
@@ -166,11 +161,9 @@ class Work:
         await self._shelf.known(picture)
         return models.parse(models.StartSessionRequest, {"images": [picture], **options})
 
-    async def _finish(self, picture_id: str, quality: str) -> PaidRequest:
-        draft = await self._shelf.known(picture_id)
-        kept = {name: draft.record.parameters[name] for name in KEPT if draft.record.parameters.get(name)}
-        options = {**kept, "prompt": finishing(draft.record.prompt), "quality": quality, "size": _size_of(draft)}
-        return models.parse(models.EditRequest, {"images": [picture_id], **options})
+    async def _finish(self, picture: str, quality: str) -> PaidRequest:
+        await self._shelf.known(picture)
+        return models.parse(models.EditRequest, {"images": [picture], "like": picture, "quality": quality})
 
     async def _priced(self, request: PriceRequest) -> PaidRequest:
         prompt = request.prompt or "x" * 400
@@ -214,11 +207,6 @@ def _job_id(request: ClickRequest) -> str:
     return f"job-{request.click}"
 
 
-def _size_of(draft: Picture) -> str:
-    size = f"{draft.record.width}x{draft.record.height}"
-    return size if parse_edges(size) else "auto"
-
-
 def _read_bounded(path: Path) -> bytes:
     with path.open("rb") as file:
         return file.read(MAX_PARTIAL_BYTES)
@@ -228,8 +216,8 @@ def _told(job: Job, report: Report) -> str:
     """One line for the model's context: what the person did in the studio."""
     made = ", ".join(f"{image.id} ({image.path})" for image in report.wanted)
     masked = ", only where they had painted" if job.request.is_marked else ""
-    words = f"with the words {shorten_line(own_words(report.prompt), 300)!r}"
-    how = f"from a draft, as its final picture, {words}" if is_finishing(report.prompt) else words
+    words = f"with the words {shorten_line(report.prompt, 300)!r}"
+    how = f"as the final picture of the draft {report.final['draft']}, {words}" if report.final else words
     text = f"In the studio the person had {made} made {how}{masked}."
     if report.position is not None:
         parent = f"turn {report.position.parent}" if report.position.parent else "the originals"

@@ -13,6 +13,7 @@ import pytest
 from fault_proxy import paying
 from patience import PATIENCE_S
 from PIL import Image, ImageChops
+from promises import promise
 from test_consent import DEAR, LIMIT, YES, Person
 from workbench import SMALL, Bench, Benches, said
 
@@ -223,6 +224,7 @@ async def test_pictures_are_made_from_an_empty_library(bench: Bench) -> None:
     assert (await ask(bench, "search", query="dog"))["pictures"] == []
 
 
+@promise("Repetitions", "A click in the studio is paid for once, also after a restart.")
 async def test_a_click_is_the_same_job_after_a_restart(benches: Benches, tmp_path: Path) -> None:
     first, same = await benches.open(data_dir=tmp_path / "data"), click()
     job = (await ask(first, "generate", click=same, prompt="a fox", size=SMALL, quality="low"))["job"]
@@ -326,6 +328,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
 ]
 
 
+@promise("Reading", "The studio's page names pictures by their ids alone, and has no other file read.")
 async def test_a_wrong_call_is_refused_in_words(bench: Bench) -> None:
     """A model can call the tool too, where a client shows it: it reads no file and sends nothing."""
     for arguments, words in WRONG:
@@ -335,9 +338,11 @@ async def test_a_wrong_call_is_refused_in_words(bench: Bench) -> None:
     assert not bench.seen()
 
 
-async def test_a_dear_click_is_asked_about_once_and_never_again_for_the_same_job(tmp_path: Path) -> None:
+@promise("Consent", "A click in the studio above your limit is asked about by the client, as a call is.")
+@pytest.mark.parametrize("legacy", [False, True], ids=["2026-07-28", "initialize"])
+async def test_a_dear_click_is_asked_about_once_and_never_again_for_the_same_job(tmp_path: Path, legacy: bool) -> None:
     person = Person("accept", YES)
-    async with paying(tmp_path, LIMIT, ask=person) as bench:
+    async with paying(tmp_path, LIMIT, ask=person, legacy=legacy) as bench:
         same = click()
         job = (await ask(bench, "generate", click=same, **DEAR))["job"]
         assert len((await done(bench, job))["pictures"]) == 1

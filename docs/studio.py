@@ -88,6 +88,7 @@ async def compare(_bench: Bench, host: AppHost) -> None:
     """What came of it, beside what it was made from."""
     await host.frame.locator("textarea").press("Enter")
     await host.frame.locator(".compare .divider").wait_for()
+    await host.frame.locator(".slider").fill("38")
 
 
 async def timeline(_bench: Bench, host: AppHost) -> None:

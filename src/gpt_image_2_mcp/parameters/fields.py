@@ -55,7 +55,7 @@ Prompt = Annotated[str, Field(max_length=MAX_PROMPT), AfterValidator(_check_not_
 Size = Annotated[
     str,
     AfterValidator(normalize_size),
-    Field(description="auto, WxH, ratio (16:9 4k) or name: story, og, banner, a4@150, app icon… Delivered exactly"),
+    Field(description="auto, WxH, ratio (16:9 4k) or name: story, og, a4@150, app icon… Delivered exactly"),
 ]
 Quality = Annotated[
     Literal["auto", "low", "medium", "high", "xhigh", "max"],
@@ -83,7 +83,7 @@ Compression = Annotated[int, Field(ge=0, le=100, description="not for png")]
 Moderation = Annotated[
     Literal["auto", "low"], BeforeValidator(_normalize_choice), Field(description="low: less strict")
 ]
-OutputDir = Annotated[str, Field(max_length=4096, description="relative: to the server's folder; left out: Pictures")]
+OutputDir = Annotated[str, Field(max_length=4096, description="relative to the server's folder; default Pictures")]
 Prefix = Annotated[str, Field(max_length=200, description="words for the file name")]
 User = Annotated[str, Field(max_length=128, description="end-user id")]
 Source = str
@@ -112,7 +112,7 @@ FromTurn = Annotated[int, Field(ge=0, description="branch from this turn; 0: the
 Mask = Annotated[
     Source,
     Field(
-        description="where image 1 changes: `box LEFT,TOP WxH of 1024x683` (size as seen), ellipse, polygon, + -,"
+        description="where image 1 changes: `box LEFT,TOP WxH of 1024x683` (as seen), ellipse, polygon, + -,"
         " everything but, `find the car` (paid); or a picture, transparent or white there"
     ),
 ]

@@ -14,17 +14,15 @@ from functools import partial
 from typing import Any
 
 import anyio
-import anyio.to_thread
 
 from ..billing.budgets import SpendingSummary
 from ..billing.prices import Estimate
 from ..catalogue.session import Session
-from ..errors import GptImageError, JoinedJobFailed, UnreadableSource
+from ..errors import GptImageError, JoinedJobFailed
 from ..generation.charges import Budgets, Spending
 from ..generation.output_dirs import OutputDirs
 from ..generation.pipeline import Pipeline
-from ..images import SHOWN
-from ..images.preview import Preview, make_preview, share_of, unscaled_preview
+from ..images.preview import Preview
 from ..inputs.inputs import Inputs
 from ..inputs.reader import InputReader
 from ..inputs.references import References
@@ -51,9 +49,9 @@ from ..parameters.models import (
 from ..paths.read_policy import PrivateFile
 from ..persistence.writer_thread import WriterThread
 from ..settings import Settings
-from ..storage.local_folder import SavedImage
 from .batches import BatchService
 from .completion import complete_like, with_model_of_turn
+from .previews import previews_of
 from .recovery import recover
 
 MAX_SESSIONS = 100
@@ -321,30 +319,8 @@ class ImageService:
         return await self._spending.summary(), self._spending.budgets
 
     async def previews(self, report: Report) -> Mapping[str, Preview]:
-        """A report's pictures by id, in the form that the settings choose for answers: previews, whole files, or none.
-
-        A picture whose file is gone or has changed is left out.
-        """
-
-        def make(image: SavedImage) -> Preview | None:
-            try:
-                data = self._reader.read_unchanged(image.path, image.sha256)
-            except UnreadableSource:
-                return None
-            try:
-                if self.settings.inline == "full":
-                    return unscaled_preview(data, image.facts)
-                return make_preview(data, image.facts, share=share_of(max(report.requested["n"], len(report.wanted))))
-            except (ValueError, MemoryError):
-                # It cannot be decoded, and the report says so, or not now.
-                return None
-
-        if self.settings.inline == "none":
-            return {}
-        made: Mapping[str, Preview] = report.previews if len(report.wanted) <= report.requested["n"] else {}
-        shown = [image for image in report.wanted if image.facts.format in SHOWN and not image.broken]
-        found = {i.id: made.get(i.id) or await anyio.to_thread.run_sync(make, i) for i in shown}
-        return {name: picture for name, picture in found.items() if picture is not None}
+        """A report's pictures by id, in the form that the settings choose for answers; see `previews_of`."""
+        return await previews_of(report, self._reader, self.settings.inline)
 
     async def answer_sheet(self, report: Report, previews: Mapping[str, Preview]) -> AnswerSheet | None:
         """The numbered sheet of several pictures, made of their previews; None for one, or if it cannot be drawn."""

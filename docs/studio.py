@@ -1,6 +1,6 @@
 """Photographs the studio for docs/studio.md, for `make docs`: each view in light and dark, and in 350 pixels.
 
-The page runs in the tests' host, on the sandbox, in a real Chromium; where there is none, the pictures stay as they are.
+The page runs in the host of the tests, on the sandbox, in a real Chromium. Without one the pictures stay as they are.
 """
 
 import asyncio
@@ -24,11 +24,10 @@ from workbench import Bench, Benches  # noqa: E402
 from gpt_image_2_mcp.studio.page import page_uri  # noqa: E402
 
 WIDE, NARROW = 720, 350
-HEIGHT: Final = 500
 MARGIN: Final = 12
 REST_MS: Final = 1500
 """Until pixels and prices have come."""
-HARBOUR: Final = {"prompt": "a lighthouse at night, waves below", "size": "1536x1024", "quality": "low"}
+BAY: Final = {"prompt": "a bay at dusk", "size": "1536x1024", "quality": "low"}
 GROUND: Final = (128, 128, 134)
 
 Shots = dict[str, Image.Image]
@@ -60,8 +59,10 @@ async def photographed(browser: Browser, kind: HostKind) -> Shots:
         host = await stack.enter_async_context(app_host(browser, bench.client, page_uri(), kind))
         for name, go in STEPS.items():
             await go(bench, host)
+            await host.page.mouse.move(kind.width - 1, kind.height - 1)
             await host.page.wait_for_timeout(REST_MS)
-            data = await host.page.screenshot(clip={"x": 0, "y": 0, "width": kind.width, "height": HEIGHT})
+            height = await host.run("document.body.offsetHeight")
+            data = await host.page.screenshot(clip={"x": 0, "y": 0, "width": kind.width, "height": height})
             with Image.open(io.BytesIO(data)) as image:
                 shots[name] = image.convert("RGB")
         if host.troubles:
@@ -71,22 +72,23 @@ async def photographed(browser: Browser, kind: HostKind) -> Shots:
 
 async def look(bench: Bench, host: AppHost) -> None:
     """A picture that the chat has made."""
-    result = await bench.final("generate_image", **HARBOUR)
-    await host.show(HARBOUR, result)
+    result = await bench.final("generate_image", **BAY)
+    await host.show(BAY, result)
     await host.frame.locator(".stage canvas[data-picture]").wait_for()
 
 
 async def mask(_bench: Bench, host: AppHost) -> None:
     """A painted part, and what to do there."""
     await host.see("Mask")
-    await host.drag(host.frame.locator("canvas.ink"), (0.42, 0.2), (0.56, 0.16), (0.62, 0.28), (0.5, 0.33), (0.44, 0.24))
-    await host.frame.locator("textarea").fill("a full moon behind thin clouds")
+    await host.drag(host.frame.locator("canvas.ink"), (0.38, 0.28), (0.46, 0.28), (0.46, 0.38), (0.38, 0.38))
+    await host.frame.locator("textarea").fill("two moons instead of one")
 
 
 async def compare(_bench: Bench, host: AppHost) -> None:
     """What came of it, beside what it was made from."""
     await host.frame.locator("textarea").press("Enter")
     await host.frame.locator(".compare .divider").wait_for()
+    await host.frame.locator(".slider").fill("38")
 
 
 async def timeline(_bench: Bench, host: AppHost) -> None:
@@ -103,7 +105,7 @@ async def timeline(_bench: Bench, host: AppHost) -> None:
 
 async def drafts(bench: Bench, host: AppHost) -> None:
     """Four drafts of one call, one of them picked."""
-    given: dict[str, Any] = {"prompt": "a valley in spring", "size": "1536x1024", "quality": "low", "n": 4}
+    given: dict[str, Any] = {"prompt": "a bay at dusk, long shadows", "size": "1536x1024", "quality": "low", "n": 4}
     await host.show(given, await bench.final("generate_image", **given))
     await host.frame.locator(".card canvas[data-picture]").nth(3).wait_for()
     await host.frame.locator(".card").nth(1).click()
@@ -111,7 +113,7 @@ async def drafts(bench: Bench, host: AppHost) -> None:
 
 async def library(bench: Bench, host: AppHost) -> None:
     """All that was made."""
-    for prompt in ("a desert at noon", "an island in fog", "hills in autumn", "the sea in winter"):
+    for prompt in ("hills under a moon", "mountains in fog", "dunes at night", "a lighthouse at night"):
         await bench.final("generate_image", prompt=prompt, size="1024x1024", quality="low")
     await host.see("Library")
     await host.frame.locator(".card canvas[data-picture]").nth(4).wait_for()
@@ -138,7 +140,7 @@ STEPS: Final[dict[str, Callable[[Bench, AppHost], Awaitable[None]]]] = {
 
 
 def side_by_side(pictures: list[Image.Image]) -> Image.Image:
-    """The pictures in a row, each cut where its last line of content ends, on one ground."""
+    """The pictures in a row, on one ground."""
     height = max(each.height for each in pictures)
     sheet = Image.new("RGB", (sum(each.width + MARGIN for each in pictures) + MARGIN, height + 2 * MARGIN), GROUND)
     left = MARGIN

@@ -23,6 +23,7 @@ NAVIGATION: Final = {
         "docs/exact-edits.md",
         "docs/transparency.md",
         "docs/exports.md",
+        "docs/batches.md",
         "docs/slow-pictures.md",
         "docs/costs.md",
         "docs/library.md",

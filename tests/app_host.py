@@ -8,7 +8,7 @@ two policies. Its calls go to the server by the MCP SDK's client. Whatever the b
 import base64
 import os
 import shutil
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -60,7 +60,7 @@ def chromium(playwright: Playwright) -> str | None:
 
 
 @asynccontextmanager
-async def running_browser() -> AsyncIterator[Browser | None]:
+async def running_browser() -> AsyncGenerator[Browser | None]:
     """A browser without a window; None where there is none."""
     async with async_playwright() as playwright:
         path = chromium(playwright)
@@ -80,7 +80,7 @@ class HostKind:
 
     policy: str = SPECIFIED
     abilities: Mapping[str, Any] = field(default_factory=lambda: ABILITIES)
-    context: Mapping[str, Any] = field(default_factory=dict)
+    context: Mapping[str, Any] = field(default_factory=dict[str, Any])
     modes: tuple[str, ...] = ("inline", "fullscreen")
     width: int = 720
     height: int = 900
@@ -98,11 +98,11 @@ class AppHost:
     frame: FrameLocator
     client: Client
     kind: HostKind
-    heard: list[dict[str, Any]] = field(default_factory=list)
+    heard: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
     """All messages of the page, the oldest first."""
-    troubles: list[str] = field(default_factory=list)
+    troubles: list[str] = field(default_factory=list[str])
     """Errors and warnings of the browser: of the page's code, of the policy, of anything."""
-    saved: dict[str, bytes] = field(default_factory=dict)
+    saved: dict[str, bytes] = field(default_factory=dict[str, bytes])
     """The files that the page had the host save, by their names."""
     model_context: str = ""
     """What the page told the model last."""
@@ -199,7 +199,7 @@ class AppHost:
 
 
 @asynccontextmanager
-async def app_host(browser: Browser, client: Client, uri: str, kind: HostKind | None = None) -> AsyncIterator[AppHost]:
+async def app_host(browser: Browser, client: Client, uri: str, kind: HostKind | None = None) -> AsyncGenerator[AppHost]:
     """The page that the server has under `uri`, in a frame of a host of this kind."""
     kind = kind or HostKind()
     (contents,) = (await client.read_resource(uri)).contents
@@ -218,8 +218,9 @@ async def app_host(browser: Browser, client: Client, uri: str, kind: HostKind | 
         host.heard.append(message)
         ready = ready or message.get("method") == "ui/notifications/initialized"
 
-    await page.expose_function("hostAnswers", host.answer)
-    await page.expose_function("hostHears", hear)
+    # Its type says too little of the callback.
+    await page.expose_function("hostAnswers", host.answer)  # pyright: ignore[reportUnknownMemberType]
+    await page.expose_function("hostHears", hear)  # pyright: ignore[reportUnknownMemberType]
     background = "#fff" if kind.theme == "light" else "#111"
 
     async def serve(route: Route) -> None:

@@ -128,7 +128,21 @@ async def test_a_line_that_is_refused_fails_alone_and_is_not_sent_again(bench: B
     assert "no line that can be sent again" in await bench.refused("make_batch", retry=again["job_id"])
 
 
-async def test_a_cheap_batch_costs_half_and_is_saved_as_single_pictures_are(paid: Bench) -> None:
+@pytest.fixture(params=["file", "postgres"])
+def database(request: pytest.FixtureRequest) -> dict[str, str]:
+    if request.param == "file":
+        return {}
+    return {"GPT_IMAGE_2_DATABASE_URL": request.getfixturevalue("postgres").text}
+
+
+async def test_a_cheap_batch_costs_half_and_is_saved_as_single_pictures_are(
+    tmp_path: Path, database: dict[str, str]
+) -> None:
+    async with paying(tmp_path, FAST | database) as paid:
+        await check_half_price(paid)
+
+
+async def check_half_price(paid: Bench) -> None:
     single = await paid.made("generate_image", prompt="fox 1", **LOW)
     paid.photo()
     job_id = await submitted(paid, *foxes(2), {"prompt": "an edit", "images": ["photo.png"]})
@@ -200,23 +214,26 @@ async def test_a_download_that_breaks_off_goes_on_with_what_is_missing(bench: Be
 
 async def test_a_batch_that_is_not_accepted_says_why_and_costs_nothing(paid: Bench) -> None:
     paid.knobs.faults = [Fault(kind="batch_failed", route="batches")]
-    # It may be over before the call is answered.
-    result = await paid.call("make_batch", items=foxes(2), when="cheap", common=LOW)
+    begun = await paid.call("make_batch", items=foxes(2), when="cheap", common=LOW)
     paid.knobs.advance(A_DAY)
-    state, text = await ended(paid, state_of(result)["job_id"])
+    state, text = await ended(paid, state_of(begun)["job_id"])
     assert state["retryable"] == [1, 2]
     assert "token_limit_exceeded" in text
     assert "Spent today: $0.0000" in said(await paid.call("image_costs"))
 
 
-async def test_the_next_start_goes_on_with_an_open_batch(benches: Benches, tmp_path: Path) -> None:
-    """In the sandbox of the first server, which the second one uses as well."""
+async def test_a_batch_that_another_process_follows_is_left_to_it(benches: Benches, tmp_path: Path) -> None:
     first = await benches.open(FAST, data_dir=tmp_path / "data")
     job_id = await submitted(first, *foxes(2))
     second = await benches.open(FAST, data_dir=tmp_path / "data")
-    # While the first one lives, it is that one's.
     text = said(await second.call("get_image_job", job_id=job_id))
     assert "0 of 2 done; with OpenAI" in text
+    assert second.seen() == []
+    await second.call("cancel_image_job", job_id=job_id)
+    first.knobs.advance(1)
+    assert "being cancelled" in said(await first.call("get_image_job", job_id=job_id))
+    first.knobs.advance(A_DAY)
+    assert (await ended(first, job_id))[0]["done"] < 2
 
 
 async def test_half_of_the_estimate_counts_against_the_budget(tmp_path: Path) -> None:
@@ -341,3 +358,19 @@ async def test_the_pace_is_learned_and_the_finish_is_told(benches: Benches, tmp_
     state, _ = await ended(bench, stopped["job_id"])
     assert state["done"] == len(bench.seen(GENERATIONS)) <= 8
     assert len(state["retryable"]) == 65 - state["done"]
+
+
+async def test_a_refusal_that_names_the_limit_slows_a_batch_down(benches: Benches, tmp_path: Path) -> None:
+    bench = await benches.open(FAST, GPT_IMAGE_2_MAX_WAIT_S="2", data_dir=tmp_path / "data")
+    bench.knobs.faults = [Fault(kind="error", error="rate_limit_exceeded")]
+    # "input-images per min: Limit 5, Used 5", of which the sandbox says when to ask again.
+    result = await bench.call("make_batch", items=foxes(65), common=LOW)
+    assert " min to go" in said(result), said(result)
+    await bench.call("cancel_image_job", job_id=state_of(result)["job_id"])
+
+
+async def test_items_may_be_plain_prompts(bench: Bench) -> None:
+    state = state_of(await bench.call("make_batch", items=["a fox", '{"prompt": "a hen", "name": "hen"}'], common=LOW))
+    assert state["done"] == 2
+    assert "JSON" in await bench.refused("make_batch", items=['{"prompt": "a hen"'])
+    assert "`common` must be JSON" in await bench.refused("make_batch", items=["a fox"], common="quality low")

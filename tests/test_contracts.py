@@ -109,7 +109,9 @@ async def test_the_annotations_are_true(bench: Bench) -> None:
         assert tool["description"], name
         # Where they are left out, the protocol says that a tool reaches the world and that repeating it does more.
         # `show_image` asks a model of the API where something is.
-        assert tool["annotations"].get("openWorldHint", True) is (name in {*PAID, "show_image", STUDIO}), name
+        assert tool["annotations"].get("openWorldHint", True) is (
+            name in {*PAID, "make_batch", "show_image", STUDIO}
+        ), name
         assert tool["annotations"]["readOnlyHint"] is (name in READS), name
     for name in PAID:
         # Each call makes new files and costs anew; none is ever replaced.

@@ -41,8 +41,17 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Demo:
 
 def test_it_makes_a_picture_edits_it_with_a_mask_and_takes_four_turns(demo: Demo) -> None:
     pictures = sorted(path.name.partition("-")[0] for path in (demo.folder / "sandbox").glob("*.png"))
-    assert pictures == ["edit", "edit", "image", *["session"] * 4]
+    assert pictures == [*["edit"] * 3, *["image"] * 5, *["session"] * 4]
     assert "Kept to the pixel: 0 of" in demo.said
+
+
+def test_it_shows_drafts_a_choice_a_final_and_its_exports(demo: Demo) -> None:
+    assert "The draft's layout is kept" in demo.said
+    assert "The 4 drafts and this final together" in demo.said
+    (exports,) = demo.folder.glob("exports-*")
+    assert {"foxglove.webp", "story.jpg", "header.png", "favicon.ico"} <= {path.name for path in exports.iterdir()}
+    with Image.open(demo.folder / "drafts.jpg") as sheet:
+        sheet.load()
 
 
 def test_it_names_every_file_and_puts_them_on_one_sheet(demo: Demo) -> None:

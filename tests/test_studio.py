@@ -13,6 +13,7 @@ import pytest
 from fault_proxy import paying
 from patience import PATIENCE_S
 from PIL import Image, ImageChops
+from promises import promise
 from test_consent import DEAR, LIMIT, YES, Person
 from workbench import SMALL, Bench, Benches, said
 
@@ -223,6 +224,7 @@ async def test_pictures_are_made_from_an_empty_library(bench: Bench) -> None:
     assert (await ask(bench, "search", query="dog"))["pictures"] == []
 
 
+@promise("Repetitions", "A click in the studio is paid for once, also after a restart.")
 async def test_a_click_is_the_same_job_after_a_restart(benches: Benches, tmp_path: Path) -> None:
     first, same = await benches.open(data_dir=tmp_path / "data"), click()
     job = (await ask(first, "generate", click=same, prompt="a fox", size=SMALL, quality="low"))["job"]
@@ -303,18 +305,18 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({}, "`op` is one of open, picture"),
     ({"op": "delete"}, "`op` is one of"),
     ({"op": ["open"]}, "`op` is one of"),
-    ({"op": "open", "pictures": ["/etc/passwd"]}, "Item 1 of `pictures`"),
+    ({"op": "open", "pictures": ["/etc/passwd"]}, "A picture is named by its id here"),
     ({"op": "open", "pictures": ["image-20260101-000000-abcdef"]}, "There is no picture"),
     ({"op": "open", "pictures": ["image-20260101-000000-abcdef"] * 101}, "`pictures` must be"),
     ({"op": "open", "session": "session-x"}, "There is no session"),
-    ({"op": "picture", "picture": "../x.png"}, "`picture` must be"),
+    ({"op": "picture", "picture": "../x.png"}, "A picture is named by its id here"),
     ({"op": "picture", "picture": "image-20260101-000000-abcdef", "edge": 4096}, "`edge` must be a whole number"),
     ({"op": "picture"}, "`picture` is missing"),
     ({"op": "original", "picture": "image-20260101-000000-abcdef", "offset": -1}, "`offset` must be"),
     ({"op": "edit", "prompt": "x", "picture": "last"}, "`click` is missing"),
-    ({"op": "edit", "prompt": "x", "click": "job"}, "`click` must be"),
+    ({"op": "edit", "prompt": "x", "click": "job"}, "`click` is 16 random bytes"),
     ({"op": "edit", "prompt": "x", "click": "0" * 32}, "Name the picture to change"),
-    ({"op": "edit", "prompt": "x", "click": "0" * 32, "mask": "photo.png"}, "`mask` must be"),
+    ({"op": "edit", "prompt": "x", "click": "0" * 32, "mask": "photo.png"}, "`mask` is a PNG in base64"),
     ({"op": "edit", "prompt": "x", "click": "0" * 32, "session": "session-x"}, "There is no session"),
     ({"op": "edit", "prompt": "x", "click": "0" * 32, "images": ["/etc/passwd"]}, "There is no parameter `images`"),
     ({"op": "generate", "prompt": " ", "click": "0" * 32}, "must say something"),
@@ -326,6 +328,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
 ]
 
 
+@promise("Reading", "The studio's page names pictures by their ids alone, and has no other file read.")
 async def test_a_wrong_call_is_refused_in_words(bench: Bench) -> None:
     """A model can call the tool too, where a client shows it: it reads no file and sends nothing."""
     for arguments, words in WRONG:
@@ -335,9 +338,11 @@ async def test_a_wrong_call_is_refused_in_words(bench: Bench) -> None:
     assert not bench.seen()
 
 
-async def test_a_dear_click_is_asked_about_once_and_never_again_for_the_same_job(tmp_path: Path) -> None:
+@promise("Consent", "A click in the studio above your limit is asked about by the client, as a call is.")
+@pytest.mark.parametrize("legacy", [False, True], ids=["2026-07-28", "initialize"])
+async def test_a_dear_click_is_asked_about_once_and_never_again_for_the_same_job(tmp_path: Path, legacy: bool) -> None:
     person = Person("accept", YES)
-    async with paying(tmp_path, LIMIT, ask=person) as bench:
+    async with paying(tmp_path, LIMIT, ask=person, legacy=legacy) as bench:
         same = click()
         job = (await ask(bench, "generate", click=same, **DEAR))["job"]
         assert len((await done(bench, job))["pictures"]) == 1

@@ -141,7 +141,7 @@ def test_the_page_makes_pictures_and_reads_them(studio: Running) -> None:
     assert file.read_bytes().startswith(base64.b64decode(part["data"]))
     refused = studio.rpc(op="picture", picture="../../etc/passwd")
     assert refused["is_error"]
-    assert "`picture` must be" in refused["text"]
+    assert "A picture is named by its id here" in refused["text"]
 
 
 def test_the_host_frames_the_page_without_an_origin_and_without_a_way_to_the_network(studio: Running) -> None:
@@ -158,7 +158,7 @@ def test_the_host_frames_the_page_without_an_origin_and_without_a_way_to_the_net
         assert studio.send("GET", path, Authorization=None).status == 200
 
 
-@promise("The studio in the browser", "Only the page that the command has opened can see pictures or spend money")
+@promise("The studio in the browser", "Only the page that the command has opened can see pictures or spend money.")
 def test_no_other_page_or_program_is_answered(studio: Running) -> None:
     call = json.dumps({"arguments": {"op": "open"}}).encode()
     refused: list[tuple[int, dict[str, str | None]]] = [
@@ -167,6 +167,8 @@ def test_no_other_page_or_program_is_answered(studio: Running) -> None:
         (401, {"Authorization": "Bearer ä"}),
         (401, {"Authorization": f"Bearer {studio.token[:-1]}"}),
         (403, {"Host": f"evil.example:{studio.port}"}),
+        # A name whose server lets it mean 127.0.0.1 (DNS rebinding).
+        (403, {"Host": f"evil.example:{studio.port}", "Origin": f"http://evil.example:{studio.port}"}),
         (403, {"Host": "127.0.0.1"}),
         (403, {"Host": f"127.0.0.1:{studio.port}.evil.example"}),
         (403, {"Host": None}),
@@ -182,6 +184,7 @@ def test_no_other_page_or_program_is_answered(studio: Running) -> None:
         assert answer.status in {status, 400} if headers == {"Host": None} else answer.status == status, headers
         assert b"pictures" not in answer.body
         assert "access-control-allow-origin" not in answer.headers
+    assert studio.send("GET", "/page", Host=f"evil.example:{studio.port}").status == 403
     by_name = {"Host": f"localhost:{studio.port}", "Origin": f"http://localhost:{studio.port}"}
     assert studio.send("POST", "/rpc", call, **by_name).status == 200
 
@@ -205,7 +208,22 @@ def test_a_large_body_is_refused(studio: Running) -> None:
     assert studio.send("POST", "/rpc", b" " * (MAX_BODY + 1)).status == 413
 
 
-@promise("The studio in the browser", "The address with which the browser is started works once")
+@pytest.mark.anyio
+async def test_a_request_that_breaks_off_is_no_error_of_the_program(tmp_path: Path) -> None:
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.disconnect"}
+
+    async def send(message: Any) -> None:
+        assert message.get("status", 403) == 403
+
+    headers = [(b"host", b"127.0.0.1:9"), (b"origin", b"http://127.0.0.1:9"), (b"content-length", b"9")]
+    scope = {"type": "http", "method": "POST", "path": "/token", "query_string": b"", "headers": headers}
+    async with paying(tmp_path) as bench:
+        assert bench.server.service is not None
+        await build_host(bench.server.service, Keys(), 9)(scope, receive, send)
+
+
+@promise("The studio in the browser", "The address with which the browser is started works once.")
 def test_the_code_in_the_browser_s_address_is_exchanged_once(studio: Running) -> None:
     """Other users of the computer can read the arguments of every process."""
     assert studio.token not in studio.opened
@@ -230,7 +248,7 @@ def test_the_command_ends_with_the_terminal(tmp_path: Path, name: str) -> None:
 
 
 @pytest.mark.anyio
-@promise("The studio in the browser", "A click above your limit is asked about, outside of the page's frame")
+@promise("The studio in the browser", "A click above your limit is asked about, outside of the page's frame.")
 async def test_a_dear_click_is_asked_about_and_a_yes_counts_for_its_own_price(tmp_path: Path) -> None:
     async with paying(tmp_path, LIMIT) as bench:
         keys = Keys()
@@ -255,7 +273,7 @@ async def test_a_dear_click_is_asked_about_and_a_yes_counts_for_its_own_price(tm
 
 @pytest.mark.thorough
 @pytest.mark.anyio
-@promise("The studio in the browser", "A click whose process was killed is never sent again by itself")
+@promise("The studio in the browser", "A click whose process was killed is never sent again by itself.")
 async def test_a_click_of_a_killed_process_is_the_same_job_in_the_next_one(tmp_path: Path, box: Box) -> None:
     call = {"op": "generate", "click": click(), "prompt": "a fox", "size": SMALL, "quality": "low"}
     await box.turn(hold=True)

@@ -6,7 +6,7 @@ import gzip
 import io
 import json
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
 from itertools import pairwise
@@ -49,7 +49,7 @@ async def browser() -> AsyncIterator[Browser]:
 
 
 @asynccontextmanager
-async def opened(browser: Browser, bench: Bench, kind: HostKind | None = None) -> AsyncIterator[AppHost]:
+async def opened(browser: Browser, bench: Bench, kind: HostKind | None = None) -> AsyncGenerator[AppHost]:
     """The page; whatever the browser complained about fails the test."""
     with anyio.fail_after(2 * PATIENCE_S):
         async with app_host(browser, bench.client, page_uri(), kind) as host:
@@ -283,6 +283,23 @@ async def test_a_host_without_one_ability_has_all_the_others(bench: Bench, brows
 
 
 @pytest.mark.thorough
+async def test_a_host_with_little_room_and_an_older_picture_s_mask(bench: Bench, browser: Browser) -> None:
+    """What was painted on one picture is not sent with another."""
+    room = HostKind(context={"containerDimensions": {"maxHeight": 400, "width": 350}}, width=350)
+    async with opened(browser, bench, room) as host:
+        await host.drawn(await made(bench, host))
+        await host.see("Mask")
+        await host.drag(host.frame.locator("canvas.ink"), (0.5, 0.5), (0.7, 0.6))
+        await host.see("Look")
+        await host.see("Mask")
+        assert await host.button("Undo (Ctrl+Z)").is_enabled()
+        await host.drawn(await made(bench, host, prompt="an owl"))
+        await host.see("Mask")
+        await host.frame.get_by_text("Paint over what may change").wait_for()
+        assert await host.run("document.body.offsetHeight") <= 400
+
+
+@pytest.mark.thorough
 async def test_the_whole_window_and_back(bench: Bench, browser: Browser) -> None:
     async with opened(browser, bench, HostKind(width=1280)) as host:
         await host.drawn(await made(bench, host))
@@ -342,14 +359,8 @@ async def test_a_draft_is_picked_and_made_final(bench: Bench, browser: Browser) 
         await finish.click()
         await host.frame.locator(".compare").wait_for()
         (call,) = host.asked("finish")
-        assert call["picture"] == await cards_id(host, 1)
-
-
-async def cards_id(host: AppHost, index: int) -> str:
-    """The id of a draft."""
-    opened = [each for each in host.heard if each.get("method") == "tools/call"]
-    first = next(each["params"]["arguments"] for each in opened if each["params"]["arguments"]["op"] == "open")
-    return first["pictures"][index]
+        drafts = next(each["pictures"] for each in host.asked("open") if len(each["pictures"]) == 4)
+        assert call["picture"] == drafts[1]
 
 
 @pytest.mark.thorough
@@ -390,6 +401,7 @@ async def test_an_error_is_shown_in_the_server_s_words(benches: Benches, browser
         await host.write("make it blue")
         alert = host.frame.get_by_role("alert")
         assert "GPT_IMAGE_2_BUDGET_PER_CALL_USD" in await alert.inner_text()
+        assert await host.frame.locator("textarea").input_value() == "make it blue"
         await host.button("Close the message").click()
         assert await alert.count() == 0
 
@@ -443,6 +455,46 @@ async def test_an_export_gives_the_files_of_its_targets(bench: Bench, browser: B
                 sizes.add(image.size)
         assert (300, 200) in sizes
         assert len(sizes) == 2
+
+
+@pytest.mark.thorough
+async def test_the_page_takes_over_the_host_s_colours_and_its_way_to_write_numbers(
+    bench: Bench, browser: Browser
+) -> None:
+    styles = {"variables": {"--color-background-primary": "rgb(1, 2, 3)"}}
+    german = HostKind(context={"locale": "de-DE", "timeZone": "Europe/Berlin", "styles": styles})
+    async with opened(browser, bench, german) as host:
+        await host.drawn(await made(bench, host))
+        assert "1.024 × 640" in await host.frame.locator("summary").inner_text()
+        assert await host.run("getComputedStyle(document.body).backgroundColor") == "rgb(1, 2, 3)"
+        await host.notify("ui/notifications/host-context-changed", {"locale": "en-US"})
+        await host.frame.get_by_text("1,024 × 640").first.wait_for()
+        await host.notify("ui/notifications/host-context-changed", {"locale": "no locale", "timeZone": "No/Where"})
+        await host.notify("ui/notifications/host-context-changed", {"theme": "dark"})
+        assert await host.run("document.documentElement.style.colorScheme") == "dark"
+        assert "1,024 × 640" in await host.frame.locator("summary").inner_text()
+
+
+@pytest.mark.thorough
+async def test_a_picture_is_enlarged_to_eight_times_its_pixels_and_moved(bench: Bench, browser: Browser) -> None:
+    async with opened(browser, bench) as host:
+        await host.drawn(await made(bench, host))
+        stage = host.frame.locator(".stage")
+        for _ in range(12):
+            await host.button("Zoom in (+)").click()
+        assert "800%" in await host.frame.locator(".zoom").inner_text()
+        sheet = "document.querySelector('.sheet').style.transform"
+        before = await host.run(sheet)
+        await host.drag(stage, (0.5, 0.5), (0.6, 0.6))
+        assert await host.run(sheet) != before
+        await stage.press("0")
+        assert await host.run(sheet) == ""
+        await host.page.mouse.wheel(0, -300)
+        assert await host.run(sheet) == "", "the wheel alone belongs to the chat"
+        await host.page.keyboard.down("Control")
+        await host.page.mouse.wheel(0, -300)
+        await host.page.keyboard.up("Control")
+        await host.frame.locator(".stage .sheet[style*=scale]").wait_for()
 
 
 VIEWS = ("Look", "Compare", "Mask", "Drafts", "Library", "Export")

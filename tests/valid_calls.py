@@ -65,6 +65,12 @@ def arguments_of(draw: st.DrawFn, tool: str) -> dict[str, Any]:
         "from_turn" not in arguments or {"images", "mask", "extend"} & set(arguments)
     ):
         arguments.setdefault("prompt", draw(values["prompt"]))
+    if tool == "make_batch":
+        source = draw(st.sampled_from(["items", "file", "retry"]))
+        left_out = {"items", "file", "retry"} - {source}
+        left_out |= {"common", "output_dir"} if source == "retry" else set[str]()
+        arguments = {name: value for name, value in arguments.items() if name not in left_out}
+        arguments.setdefault(source, draw(values[source]))
     if arguments.get("mask"):
         arguments.pop("extend", None)
     if arguments.get("output_format", "png") == "png":
@@ -81,5 +87,6 @@ def arguments_of(draw: st.DrawFn, tool: str) -> dict[str, Any]:
 def parsed(tool: str, arguments: dict[str, Any]) -> dict[str, Any]:
     """What a tool goes on with: the values of its request, the ones that are left out apart."""
     values = parse(REQUESTS[tool], arguments).model_dump(mode="json")
-    # A prompt that is taken from another picture is empty here.
-    return {name: value for name, value in values.items() if value is not None and (name, value) != ("prompt", "")}
+    # A prompt that is taken from another picture is empty here, and so is what the items of a batch do not share.
+    nothing = (("prompt", ""), ("common", ""))
+    return {name: value for name, value in values.items() if value is not None and (name, value) not in nothing}

@@ -54,6 +54,7 @@ PLAIN: dict[str, Any] = {
     "to": ["512x512"],
     "session_id": "session-1",
     "job_id": "job-1",
+    "items": ["a fox"],
 }
 """What a tool is called with where nothing depends on it; a new required parameter needs a value here."""
 
@@ -275,7 +276,7 @@ def plain_arguments(tool: str) -> dict[str, Any]:
     """The arguments that a tool needs, and no others."""
     (schema,) = (each.parameters for each in all_tools() if each.name == tool)
     # A prompt may be taken from an earlier picture, so it is not among the required ones everywhere.
-    needed = {*schema.get("required", []), "prompt"} & set(schema["properties"])
+    needed = {*schema.get("required", []), "prompt", "items"} & set(schema["properties"])
     return {name: PLAIN[name] for name in needed}
 
 

@@ -107,7 +107,7 @@ async def open_service(
     )
     durations, news = DurationHistory(), NewsFeed()
     cache = data_dir / THUMBNAILS if data_dir and writer.repositories.keeps_history else None
-    exports = ExportRecords(data_dir / EXPORTS if data_dir else None)
+    exports = ExportRecords(data_dir / EXPORTS if data_dir and writer.repositories.keeps_history else None)
     library = Library(writer, reader, references, sources, output_dirs, exports, sandbox=settings.sandbox, cache=cache)
     failure: Exception | None = None
     limiter = RateLimiter(settings.max_concurrency, settings.pictures_per_minute)

@@ -71,7 +71,7 @@ export function Stage({ picture, children, overlay, isMovable = true, onZoom }: 
   };
 
   return (
-    <div class="stage" ref={stage} style={{ '--ratio': picture.width / picture.height }} onKeyDown={onKeyDown}>
+    <div class="stage" tabIndex={-1} ref={stage} style={{ '--ratio': picture.width / picture.height }} onKeyDown={onKeyDown}>
       <div class="sheet" ref={sheet}>
         <div class="frame" ref={frame}>
           {children}

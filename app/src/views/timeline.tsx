@@ -7,10 +7,12 @@ import type { Session } from '../server';
 import { session, show, shownId, view } from '../state';
 import { PictureCanvas } from './picture_canvas';
 
-/** CSS pixels from one turn to the next, and from lane to lane. */
+/** CSS pixels from one turn to the next, and from lane to lane: less where there are many. */
 const ACROSS = 64;
 const DOWN = 52;
-const HALF = { across: 26, down: 22 };
+const DOWN_OF_MANY = 32;
+const GAP = 8;
+const HALF = 26;
 
 export function Timeline() {
   const current = session.value;
@@ -21,21 +23,22 @@ function Tree({ session: current }: { session: Session }) {
   const list = useRef<HTMLDivElement>(null);
   const places = placed(current);
   const lanes = 1 + Math.max(...places.map((place) => place.lane));
-  const size = { width: places.length * ACROSS - 12, height: lanes * DOWN - 8 };
+  const down = lanes > 2 ? DOWN_OF_MANY : DOWN;
+  const size = { width: places.length * ACROSS, height: lanes * down - GAP };
   useEffect(() => {
     const box = list.current;
     const shown = box?.querySelector<HTMLElement>('[aria-current=true]');
     // `scrollIntoView` would move the chat too.
-    if (box && shown) box.scrollLeft = shown.offsetLeft - box.clientWidth / 2 + HALF.across;
+    if (box && shown) box.scrollLeft = shown.offsetLeft - box.clientWidth / 2 + HALF;
   }, [shownId.value, places.length]);
   return (
     <div class="timeline" ref={list}>
       <svg width={size.width} height={size.height} aria-hidden="true">
-        {places.map((place) => place.parent && <path key={place.number} d={line(place.parent, place)} />)}
+        {places.map((place) => place.parent && <path key={place.number} d={line(place.parent, place, down)} />)}
       </svg>
       <ol aria-label="Turns of the session" style={{ width: `${size.width}px`, height: `${size.height}px` }}>
         {places.map((place) => (
-          <li key={place.number} style={{ left: `${place.column * ACROSS}px`, top: `${place.lane * DOWN}px` }}>
+          <li key={place.number} style={{ left: `${place.column * ACROSS}px`, top: `${place.lane * down}px`, height: `${down - GAP}px` }}>
             <TurnButton place={place} />
           </li>
         ))}
@@ -69,9 +72,10 @@ function TurnButton({ place }: { place: Placed }) {
   );
 }
 
-function line(from: Placed, to: Placed): string {
-  const [x1, y1] = [from.column * ACROSS + HALF.across, from.lane * DOWN + HALF.down];
-  const [x2, y2] = [to.column * ACROSS + HALF.across, to.lane * DOWN + HALF.down];
+function line(from: Placed, to: Placed, down: number): string {
+  const half = (down - GAP) / 2;
+  const [x1, y1] = [from.column * ACROSS + HALF, from.lane * down + half];
+  const [x2, y2] = [to.column * ACROSS + HALF, to.lane * down + half];
   if (y1 === y2) return `M${x1} ${y1}H${x2}`;
   const bend = 12;
   return `M${x1} ${y1}V${y2 - bend}q0 ${bend} ${bend} ${bend}H${x2}`;

@@ -35,7 +35,7 @@ logger = logging.getLogger(__name__)
 
 CLOSE_S: Final = 5.0
 """Seconds for which the end of a download is waited for."""
-RESCUED: Final = "-rescued-"
+RESCUED: Final = "-rescued."
 """What stands in the names of pictures that a killed process had not named."""
 
 
@@ -138,6 +138,7 @@ class Collector:
     def _parts_of(self, line: "LineRow") -> tuple[Job, Order, Charge]:
         desk, sent = self._desk, line.sent or {}
         job, order = job_of_line(self._row, line), order_of(sent)
+        job.files.folder = order.folder
         priced = replace(desk.pipeline.priced(job.request, order.inputs), share=BATCH_SHARE)
         return job, order, desk.spending.line_charge(job.id, priced, sent.get("charge"))
 

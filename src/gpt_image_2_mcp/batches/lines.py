@@ -1,5 +1,6 @@
 """From the items of a batch to its lines: one checked request each, with what all of them have in common."""
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -20,6 +21,8 @@ COLUMNS: Final = ("name", *dict.fromkeys((*GenerateRequest.model_fields, *EditRe
 """What an item may say: the parameters of generate_image and edit_image, and its name."""
 _OF_EDITS: Final = frozenset(EditRequest.model_fields) - frozenset(GenerateRequest.model_fields)
 _KINDS: Final[tuple[type[LineRequest], ...]] = (GenerateRequest, EditRequest)
+LINE_REQUESTS: Final[Mapping[str, type[LineRequest]]] = {"generate_image": GenerateRequest, "edit_image": EditRequest}
+"""What a line asks for, by the tool that would make it alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +55,26 @@ class BadItem(Exception):
 
 def items_of(request: MakeBatchRequest) -> list[Item]:
     """The items that a call gives itself."""
-    return [Item(f"Item {number}", given) for number, given in enumerate(request.items or (), start=1)]
+    return [Item(f"Item {number}", _given(text, number)) for number, text in enumerate(request.items or (), start=1)]
+
+
+def _given(text: str, number: int) -> Mapping[str, Any]:
+    """The parameters that an item's text stands for; raises BadRequest."""
+    if text.lstrip()[:1] != "{":
+        return {"prompt": text}
+    found = _object(text)
+    if found is None:
+        raise BadRequest(f"Item {number} begins as JSON and is none: {shown(text)}.")
+    return found
+
+
+def _object(text: str) -> dict[str, Any] | None:
+    """The JSON object in a text; None if there is none."""
+    try:
+        found: object = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return cast("dict[str, Any]", found) if isinstance(found, dict) else None
 
 
 def read_lines(items: Iterable[Item], request: MakeBatchRequest) -> list[Line]:
@@ -80,7 +102,12 @@ def read_lines(items: Iterable[Item], request: MakeBatchRequest) -> list[Line]:
 
 def _common(request: MakeBatchRequest) -> dict[str, Any]:
     """What all lines share, by the parameters' own names."""
-    read = normalize(EditRequest, request.common)
+    given = _object(request.common) if request.common else {}
+    if given is None:
+        raise BadRequest(
+            '`common` must be JSON of parameters, such as {"quality": "low"}; got ' + f"{shown(request.common)}."
+        )
+    read = normalize(EditRequest, given)
     unknown = [name for name in read if name not in COLUMNS]
     if unknown:
         raise BadRequest(f"`common`: {_no_parameter(unknown[0])}")

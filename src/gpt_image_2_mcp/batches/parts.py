@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
-from typing import Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
-from ..openai_api.batch_route import Endpoint, RemoteBatch
+if TYPE_CHECKING:
+    from ..openai_api.batch_route import Endpoint, RemoteBatch
 
 PartState = Literal["creating", "open", "refused", "over"]
 """It is being submitted, which may or may not have happened; it is known to OpenAI, or OpenAI refused it; all its lines
@@ -18,7 +19,7 @@ class Part:
     mark: str
     """A random text in the batch's metadata, written down before it is submitted: by it the batch is found."""
     model: str
-    endpoint: Endpoint
+    endpoint: "Endpoint"
     input_file: str
     asked_s: float
     """When it was about to be submitted, in seconds since 1970."""
@@ -29,7 +30,7 @@ class Part:
     failed: int = 0
     error: str = ""
 
-    def seen(self, remote: RemoteBatch) -> Self:
+    def seen(self, remote: "RemoteBatch") -> Self:
         """The part with what OpenAI says of it."""
         state: PartState = "open" if self.state == "creating" else self.state
         return replace(

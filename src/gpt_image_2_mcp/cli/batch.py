@@ -1,5 +1,6 @@
 """`gpt-image-2-mcp batch`: many pictures from a file, as the tool `make_batch` makes them."""
 
+import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -66,10 +67,15 @@ def batch(
             settings.require_valid()
             if follow is not None:
                 return await wait_for_batch(service, follow.strip())
-            arguments = {"file": file and str(file), "retry": retry, "common": shared, "output_dir": output_dir}
+            arguments = {
+                "file": file and str(file),
+                "retry": retry,
+                "common": json.dumps(shared) if shared else "",
+                "output_dir": output_dir,
+            }
             request = parse(MakeBatchRequest, arguments | ({"when": "cheap"} if cheap else {}))
             # The person has named the file, and not a model.
-            plan = await service.plan_batch(request, content=None if file is None else _content(file))
+            plan = await service.batches.plan(request, content=None if file is None else _content(file))
             _confirm(service, plan.usd)
             status = await service.batches.start(plan, client="command line")
             print_notes([f"{status.row.id}: {status.headline}"])

@@ -4,6 +4,7 @@ import base64
 import os
 import signal
 import sys
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,12 @@ TURNS = (
 )
 """The prompt of each turn of the session, and the earlier turn that it starts from (None: the turn before)."""
 
-SHEET, TREE = "contact-sheet.jpg", "session-tree.txt"
+LOGO = 'Subject: a flat logo of a fox over the word "FOXGLOVE". Details: two colours, wide margins. No other text.'
+DRAFTS, CHOSEN = 4, 3
+TARGETS = ("foxglove.webp 640x640 60kB", "story.jpg story", "header.png 1500x500", "favicon")
+"""What the final is exported as."""
+
+SHEET, TREE, DRAFTS_SHEET = "contact-sheet.jpg", "session-tree.txt", "drafts.jpg"
 """Files in the output folder; `make docs` copies them into the documents."""
 
 
@@ -90,10 +96,53 @@ async def _demo(output: Path) -> None:
         await anyio.Path(output / SHEET).write_bytes(base64.b64decode(contact_sheet.data))
         await _report(client, "6 a closer look", "show_image", image="1", region="0,0,512,256")
         await _report(client, "7 the end of it", "end_edit_session", **arguments)
+        cells = await _draft_choose_export(client)
+    await anyio.Path(output / DRAFTS_SHEET).write_bytes(await anyio.to_thread.run_sync(_numbered_sheet, cells))
     _heading("Where the pictures are")
     for title, path in pictures:
         click.echo(f"{title}: {path}")
     click.echo(f"all of them on one sheet: {output / SHEET}")
+    click.echo(f"drafts, final and exports on another: {output / DRAFTS_SHEET}")
+
+
+async def _draft_choose_export(client: Client) -> list[tuple[str, str]]:
+    """Make drafts, have one of them finished, and export it; gives the captions and paths of all that was made."""
+    drafts = await _report(client, "8 drafts", "generate_image", prompt=LOGO, size="1024x1024", quality="low", n=DRAFTS)
+    final = await _call(
+        client,
+        f"9 number {CHOSEN}, final",
+        "edit_image",
+        images=[str(CHOSEN)],
+        like=str(CHOSEN),
+        quality="high",
+    )
+    # A new one each time: nothing that is there is replaced.
+    folder = f"exports-{datetime.now().astimezone():%Y%m%d-%H%M%S}"
+    exported = await _report(
+        client, "10 its files", "export_image", image=["last"], to=list(TARGETS), output_dir=folder
+    )
+    cells = [
+        (f"draft {number}{', chosen' if number == CHOSEN else ''}", image["file_path"])
+        for number, image in enumerate(drafts["images"], start=1)
+    ]
+    cells.append((f"number {CHOSEN}, final", final))
+    shown = [file for file in exported["files"] if file["mime_type"] in {"image/png", "image/jpeg", "image/webp"}]
+    return cells + [
+        (f"{Path(file['file_path']).name} {file['width']}x{file['height']}", file["file_path"]) for file in shown
+    ]
+
+
+def _numbered_sheet(pictures: list[tuple[str, str]]) -> bytes:
+    """One sheet of pictures, by their captions and paths. Blocks."""
+    from ..images.thumbnail import make_thumbnail
+    from ..library.contact_sheet import Cell, draw_sheet
+
+    return draw_sheet(
+        [
+            Cell(number, caption, make_thumbnail(Path(path).read_bytes()))
+            for number, (caption, path) in enumerate(pictures, start=1)
+        ]
+    )
 
 
 async def _call(client: Client, title: str, tool: str, **arguments: Any) -> str:

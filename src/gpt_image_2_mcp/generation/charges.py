@@ -20,7 +20,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 from ..billing.budgets import ChargeEnd, ChargeEntry, SpendingSummary, local_now
 from ..billing.prices import Estimate, Offer, estimate, offer
@@ -86,9 +86,9 @@ class Spending:
         """The dollars of all requests together; None if the price of one is not known."""
 
         def add(repositories: Repositories) -> Decimal | None:
-            total = Decimal(0)
+            total, estimate_line = Decimal(0), _estimates(repositories)
             for request in requests:
-                found = _estimate_of(request, _max_tokens_seen(request, repositories))
+                found = estimate_line(request)
                 if found is None:
                     return None
                 total += found.usd
@@ -122,7 +122,11 @@ class Spending:
         if self._free:
             return [None for _ in lines]
         budgets = self.budgets
-        entries = [self._line_entry(repositories, job, request) for job, request in lines]
+        estimate_line = _estimates(repositories)
+        entries = [
+            (Charge(budgets, job, request).entry, found.usd if (found := estimate_line(request)) else None)
+            for job, request in lines
+        ]
         return [*repositories.ledger.reserve_all(entries, per_call=budgets.per_call, per_day=budgets.per_day)]
 
     async def check_lines(self, lines: Sequence[tuple[str, PricedRequest]]) -> None:
@@ -137,12 +141,6 @@ class Spending:
                     repositories.ledger.delete(charge)
 
         await self._writer.run(partial(_after_replay, retry_undone(dry_run)))
-
-    def _line_entry(
-        self, repositories: Repositories, job: str, request: PricedRequest
-    ) -> tuple[ChargeEntry, Decimal | None]:
-        found = _estimate_of(request, _max_tokens_seen(request, repositories))
-        return Charge(self.budgets, job, request).entry, found.usd if found else None
 
     def line_charge(self, job: str, request: PricedRequest, row: int | None) -> "Charge":
         """The charge of a batch's line, whose row `reserve_lines` has written."""
@@ -284,6 +282,21 @@ def _after_replay(work: Callable[[Repositories], ResultT], repositories: Reposit
     """Do what depends on the sum of all charges, after those that wait in the spool are written."""
     repositories.replay()
     return work(repositories)
+
+
+def _estimates(repositories: Repositories) -> Callable[[PricedRequest], Estimate | None]:
+    """Estimates the lines of a batch, most of which are alike: each kind is computed once."""
+    known: dict[tuple[Any, ...], Estimate | None] = {}
+
+    def estimate_line(request: PricedRequest) -> Estimate | None:
+        options = request.options
+        kind = (request.model, options.size, options.quality, request.text_tokens, request.n, request.passes)
+        kind = (*kind, tuple(request.inputs), request.mask, request.partial_images, request.share)
+        if kind not in known:
+            known[kind] = _estimate_of(request, _max_tokens_seen(request, repositories))
+        return known[kind]
+
+    return estimate_line
 
 
 def _estimate_of(request: PricedRequest, max_tokens: int | None) -> Estimate | None:

@@ -5,7 +5,7 @@ the tools, the checks and `--help` all come from these types, so that they canno
 reference, read 2026-11-22.
 """
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 from unicodedata import category
 
 from pydantic import AfterValidator, BeforeValidator, Field
@@ -55,7 +55,7 @@ Prompt = Annotated[str, Field(max_length=MAX_PROMPT), AfterValidator(_check_not_
 Size = Annotated[
     str,
     AfterValidator(normalize_size),
-    Field(description="auto, WxH, ratio (16:9 4k) or name: story, og, banner, a4@150, app icon… Delivered exactly"),
+    Field(description="auto, WxH, ratio (16:9 4k) or name: story, og, a4@150, app icon… Delivered exactly"),
 ]
 Quality = Annotated[
     Literal["auto", "low", "medium", "high", "xhigh", "max"],
@@ -83,7 +83,7 @@ Compression = Annotated[int, Field(ge=0, le=100, description="not for png")]
 Moderation = Annotated[
     Literal["auto", "low"], BeforeValidator(_normalize_choice), Field(description="low: less strict")
 ]
-OutputDir = Annotated[str, Field(max_length=4096, description="relative: to the server's folder; left out: Pictures")]
+OutputDir = Annotated[str, Field(max_length=4096, description="relative to the server's folder; default Pictures")]
 Prefix = Annotated[str, Field(max_length=200, description="words for the file name")]
 User = Annotated[str, Field(max_length=128, description="end-user id")]
 Source = str
@@ -112,7 +112,7 @@ FromTurn = Annotated[int, Field(ge=0, description="branch from this turn; 0: the
 Mask = Annotated[
     Source,
     Field(
-        description="where image 1 changes: `box LEFT,TOP WxH of 1024x683` (size as seen), ellipse, polygon, + -,"
+        description="where image 1 changes: `box LEFT,TOP WxH of 1024x683` (as seen), ellipse, polygon, + -,"
         " everything but, `find the car` (paid); or a picture, transparent or white there"
     ),
 ]
@@ -154,11 +154,16 @@ JobId = Annotated[str, Field(max_length=100, description="job-… from an answer
 MAX_ITEMS = 10_000
 """Items of one batch."""
 Items = Annotated[
-    list[dict[str, Any]],
-    Field(min_length=1, max_length=MAX_ITEMS, description="parameters of generate_image or edit_image, and name"),
+    list[str],
+    Field(
+        min_length=1,
+        max_length=MAX_ITEMS,
+        description="each a prompt, or JSON of generate_image's or edit_image's parameters and name",
+    ),
 ]
 BatchFile = Annotated[str, Field(description=".jsonl or .csv of items")]
-Common = Annotated[dict[str, Any], Field(description="shared parameters; images: a series' references")]
+BatchFolder = Annotated[str, Field(max_length=4096, description="where to save")]
+Common = Annotated[str, Field(description="JSON of shared parameters; images: a series' references")]
 When = Annotated[
     Literal["now", "cheap"], BeforeValidator(_normalize_choice), Field(description="cheap: half price, up to 24 h")
 ]

@@ -16,6 +16,7 @@ from .fields import (
     MAX_INPUTS,
     Abandon,
     BatchFile,
+    BatchFolder,
     Common,
     Exported,
     Fit,
@@ -194,14 +195,15 @@ class ExportRequest(WithOutputDir):
     replace: Replace = False
 
 
-class MakeBatchRequest(WithOutputDir):
+class MakeBatchRequest(Request):
     """Make many pictures with one call."""
 
     items: Items | None = None
     file: BatchFile | None = None
-    common: Common = Field(default_factory=dict)
+    common: Common = ""
     when: When = "now"
     retry: Retry | None = None
+    output_dir: BatchFolder | None = None
 
     @model_validator(mode="after")
     def _check_one_source(self) -> Self:

@@ -17,8 +17,6 @@ from pydantic import BaseModel
 _FREE_TEXTS = frozenset({"prompt", "query"})
 """The parameters in which the word "null" may be meant."""
 _NOTHING = frozenset({"", "null", "none", "undefined"})
-_OBJECTS = frozenset({"items", "common"})
-"""The parameters that hold other parameters."""
 _PICTURES = frozenset({"images", "image", "mask", "like"})
 """The parameters that name pictures."""
 _PICTURE_KEYS = (
@@ -147,8 +145,10 @@ def _read_value(request: type[BaseModel], name: str, value: object) -> object:
         return _pictures(value)
     if name == "to":
         return _texts(value)
-    if name in _OBJECTS:
-        return _objects(value)
+    if name == "items":
+        return _items(value)
+    if name == "common":
+        return _object_text(value)
     if name in _PICTURES:
         return _picture(value)
     if name == "inputs" and isinstance(value, list):
@@ -204,14 +204,24 @@ def _texts(value: object) -> object:
     return texts
 
 
-def _objects(value: object) -> object:
-    """The objects that a value stands for: as they are, or as JSON text, which some clients make of them."""
-    if not isinstance(value, str) or len(value) > _MAX_LIST_TEXT:
-        return value
+def _items(value: object) -> object:
+    """The texts of a batch's items: a list of them, or of objects, or one such list as JSON text."""
+    read = _json_of(value) if isinstance(value, str) and value.lstrip()[:1] == "[" else value
+    if not isinstance(read, list | tuple):
+        return [_object_text(read)]
+    return [_object_text(item) for item in cast("list[object]", read)]
+
+
+def _object_text(value: object) -> object:
+    """An object as JSON text; anything else as it is."""
+    return json.dumps(value) if isinstance(value, dict) else value
+
+
+def _json_of(text: str) -> object:
     try:
-        return cast("object", json.loads(value))
+        return cast("object", json.loads(text))
     except (ValueError, RecursionError):
-        return value
+        return text
 
 
 def _pictures(value: object) -> object:

@@ -69,7 +69,7 @@ ClickConsent: TypeAlias = Annotated[ElicitationResult[Consent], Resolve(ask_befo
 
 
 async def studio_app(request: StudioRequest, call: Context[ImageService, Any], consent: ClickConsent) -> CallToolResult:
-    """For the studio's page in the chat alone. Do not call: use the other tools."""
+    """For the studio's page alone: do not call, use the other tools."""
     require_consent(consent)
     service: ImageService = call.request_context.lifespan_context
     studio = Studio(service, client=client_of(call), note_job=NOTE_JOB.get(), room=room_for_pictures)

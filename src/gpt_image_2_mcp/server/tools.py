@@ -75,8 +75,8 @@ async def edit_image(request: EditRequest, call: Call, consent: ConsentAnswer) -
     """Edit a picture, or compose several into one; with `mask`, `keep` or `extend` the rest stays, to the pixel.
 
     Needs `prompt` or `like`. For several changes in turn use start_edit_session. Costs and answers like
-    generate_image, and names the inputs used. Without prompt, background transparent cuts out image 1,
-    free. Pictures attached to the chat do not reach this tool: ask for a path or URL.
+    generate_image. Without prompt, background transparent cuts out image 1, free. Pictures attached to the chat do not
+    reach this tool: ask for a path or URL.
     """
     require_consent(consent)
     return await _wait(call, _service(call).start(request, client=client_of(call)))
@@ -108,7 +108,7 @@ async def continue_edit_session(request: ContinueSessionRequest, call: Call, con
 async def end_edit_session(request: EndSessionRequest, call: Call) -> CallToolResult:
     """Close an edit session when the person is satisfied.
 
-    No turn can follow, files stay; start_edit_session with a picture's id begins another. Left alone, it expires. Free.
+    No turn can follow, files stay; start_edit_session with a picture's id begins another. Free.
     """
     return end_session_result(request.session_id, await _service(call).end_session(request))
 
@@ -116,7 +116,7 @@ async def end_edit_session(request: EndSessionRequest, call: Call) -> CallToolRe
 async def list_edit_sessions(request: ListSessionsRequest, call: Call) -> CallToolResult:
     """List the edit sessions of all chats that can still be continued, to find a session_id.
 
-    Last used first: id, times, turns, branches, last prompt and file. For pictures use list_images. Free.
+    Gives id, times, turns, branches, last prompt and file. For pictures use list_images. Free.
     """
     del request  # It has no fields.
     return sessions_result(*await _service(call).list_sessions())
@@ -125,8 +125,8 @@ async def list_edit_sessions(request: ListSessionsRequest, call: Call) -> CallTo
 async def list_images(request: ListImagesRequest, call: Call) -> CallToolResult:
     """Find pictures made here, in any chat, newest first; to look at one use show_image.
 
-    Answers with id, time, size, cost, prompt and path of each. contact_sheet adds them numbered on one picture, so that
-    the person can say "number 7"; ids and numbers then name pictures in other tools. Free.
+    Answers with id, time, size, cost, prompt and path of each. contact_sheet adds them numbered on one picture, for
+    "number 7"; ids and numbers name pictures in other tools. Free.
     """
     if not request.contact_sheet:
         return list_result(await _service(call).viewer.find(request))
@@ -137,7 +137,7 @@ async def list_images(request: ListImagesRequest, call: Call) -> CallToolResult:
 async def show_image(request: ShowImageRequest, call: Call, reading: ReadAnswer) -> CallToolResult:
     """Look closely at a picture, made here or any file: scaled to fit, a region pixel for pixel, or beside others.
 
-    Adds its record (prompt, settings, cost, inputs). For checking details; to search use list_images. Free but for
+    Adds its record (prompt, settings, cost, inputs). To search use list_images. Free but for
     `find` in `mask`.
     """
     allow_reading(reading, _service(call))
@@ -159,11 +159,11 @@ async def export_image(request: ExportRequest, call: Call, reading: ReadAnswer) 
 async def make_batch(request: MakeBatchRequest, call: Call, consent: BatchConsentAnswer) -> CallToolResult:
     """Make many pictures with one call.
 
-    get_image_job tells how it stands, with a sheet of the newest. Costs like single calls, cheap half.
+    get_image_job then tells how it stands. Costs like single calls, or half.
     """
     require_consent(consent)
     service = _service(call)
-    status = await service.batches.start(await service.plan_batch(request), client=client_of(call))
+    status = await service.batches.start(await service.batches.plan(request), client=client_of(call))
     try:
         return await _batch(call, status.row.id, joined=status.joined)
     except BaseException:
@@ -175,8 +175,8 @@ async def make_batch(request: MakeBatchRequest, call: Call, consent: BatchConsen
 async def get_image_job(request: GetJobRequest, call: Call) -> CallToolResult:
     """Fetch the answer of a call that gave a job_id, waiting up to a minute.
 
-    If not ready, gives the job_id again; do not repeat the call. Without job_id, list the recent jobs, running ones
-    first; for pictures use list_images. Free.
+    If not ready, gives it again; do not repeat the call. Without job_id, list the recent jobs and batches; for
+    pictures use list_images. Free.
     """
     service = _service(call)
     if request.job_id is None:
@@ -200,7 +200,7 @@ async def cancel_image_job(request: CancelJobRequest, call: Call) -> CallToolRes
 async def image_costs(request: CostsRequest, call: Call) -> CallToolResult:
     """Estimate what a call would cost, and report the spending (today, 30 days) and what budgets leave.
 
-    For use before an expensive call, or when asked about money; makes nothing. Size auto counts as 1024x1024. Free.
+    Before an expensive call, or when asked about money; makes nothing. Size auto counts as 1024x1024. Free.
     """
     service = _service(call)
     model = service.settings.model_for(request)
@@ -257,8 +257,8 @@ async def _wait(call: Call, job: Job, *, is_caller: bool = True) -> CallToolResu
     if report is None:
         return pending_result(job, waited_s=bound)
     async with room_for_pictures():
-        previews = await service.previews(report)
-        return report_result(report, list(previews.values()), await service.answer_sheet(report, previews))
+        shown = await service.shown(report)
+        return report_result(report, list(shown.previews.values()), shown.sheet)
 
 
 async def _batch(call: Call, batch_id: str, *, joined: bool = False) -> CallToolResult:

@@ -317,7 +317,9 @@ SECRET = "hush-4711"
         ("a.jsonl", "", "has no items"),
     ],
 )
-@promise("Reading", "An error about a file of items names line and column, and nothing of what is in them.")
+@promise(
+    "Reading", "An error about a file that is no list of items names line and column, and nothing of what is in them."
+)
 async def test_an_error_about_a_file_names_the_place_and_not_the_content(
     bench: Bench, name: str, content: str, where: str
 ) -> None:

@@ -109,7 +109,7 @@ class BatchRunner:
             self._desk.stored_lines(plan.lines),
             retry_of=plan.retry_of,
             within_s=REPEATED_S,
-            besides=found and found.id,
+            besides=None if found is None else found.id,
         )
         if row.id != new.id:
             return row.id, True

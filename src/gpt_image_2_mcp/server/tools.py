@@ -257,8 +257,8 @@ async def _wait(call: Call, job: Job, *, is_caller: bool = True) -> CallToolResu
     if report is None:
         return pending_result(job, waited_s=bound)
     async with room_for_pictures():
-        previews = await service.previews(report)
-        return report_result(report, list(previews.values()), await service.answer_sheet(report, previews))
+        shown = await service.shown(report)
+        return report_result(report, list(shown.previews.values()), shown.sheet)
 
 
 async def _batch(call: Call, batch_id: str, *, joined: bool = False) -> CallToolResult:

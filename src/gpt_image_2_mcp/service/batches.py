@@ -12,14 +12,13 @@ import anyio.to_thread
 from ..batches.batch import BatchStatus
 from ..batches.desk import Desk
 from ..batches.file import MAX_FILE_BYTES, check_suffix, parse_file
-from ..batches.lines import Item, Line, LineRequest, items_of, read_lines
+from ..batches.lines import LINE_REQUESTS, Item, Line, LineRequest, items_of, read_lines
 from ..batches.runner import BatchRunner, Plan
 from ..billing.prices import BATCH_SHARE
 from ..errors import BadRequest
 from ..generation.charges import PricedRequest
 from ..inputs import Sources
 from ..jobs.runner import ProgressCallback
-from ..jobs.serialization import REQUESTS
 from ..parameters.models import EditRequest, MakeBatchRequest
 from ..parameters.validation import MAX_SENTENCES
 from ..paths.read_policy import PrivateFile
@@ -126,7 +125,7 @@ class BatchService:
             )
         rows = [row for row in status.lines if row.number in wanted]
         lines = [
-            Line(number, row.name, REQUESTS[row.tool].model_validate(row.request))  # pyright: ignore[reportArgumentType]
+            Line(number, row.name, LINE_REQUESTS[row.tool].model_validate(row.request))
             for number, row in enumerate(rows, start=1)
         ]
         return lines, status.row.is_cheap

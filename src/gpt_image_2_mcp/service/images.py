@@ -22,7 +22,6 @@ from ..errors import GptImageError, JoinedJobFailed
 from ..generation.charges import Budgets, Spending
 from ..generation.output_dirs import OutputDirs
 from ..generation.pipeline import Pipeline
-from ..images.preview import Preview
 from ..inputs.inputs import Inputs
 from ..inputs.reader import InputReader
 from ..inputs.references import References
@@ -34,7 +33,7 @@ from ..jobs.runner import JobRunner, ProgressCallback
 from ..jobs.serialization import TOOLS
 from ..library.exporter import Exporter
 from ..library.library import Library
-from ..library.viewer import AnswerSheet, Viewer
+from ..library.viewer import Viewer
 from ..parameters.capabilities import check_model
 from ..parameters.models import (
     ContinueSessionRequest,
@@ -51,16 +50,13 @@ from ..persistence.writer_thread import WriterThread
 from ..settings import Settings
 from .batches import BatchService
 from .completion import complete_like, with_model_of_turn
-from .previews import previews_of
 from .recovery import recover
+from .shown import Shown, shown_of
 
 MAX_SESSIONS = 100
 """Edit sessions in a list: more than fit into an answer."""
 
-INCOMPLETE = (
-    "What was made while the database could not be written waits for it, and is not in the catalogue, the lists and"
-    " the sums yet."
-)
+INCOMPLETE = "What was made while the database could not be written waits for it, and is in no list and no sum yet."
 
 
 class ImageService:
@@ -318,13 +314,9 @@ class ImageService:
         """What was spent today and in the last 30 days, and the budgets; raises DatabaseUnusable."""
         return await self._spending.summary(), self._spending.budgets
 
-    async def previews(self, report: Report) -> Mapping[str, Preview]:
-        """A report's pictures by id, in the form that the settings choose for answers; see `previews_of`."""
-        return await previews_of(report, self._reader, self.settings.inline)
-
-    async def answer_sheet(self, report: Report, previews: Mapping[str, Preview]) -> AnswerSheet | None:
-        """The numbered sheet of several pictures, made of their previews; None for one, or if it cannot be drawn."""
-        return await self.viewer.answer_sheet(report, previews if self.settings.inline == "preview" else {})
+    async def shown(self, report: Report) -> Shown:
+        """What an answer shows of a report, as the settings choose."""
+        return await shown_of(report, reader=self._reader, viewer=self.viewer, inline=self.settings.inline)
 
     @property
     def stuck(self) -> str | None:

@@ -1,7 +1,8 @@
-"""The pictures of an answer: previews, whole files or none, as the settings say."""
+"""What an answer shows of the pictures of a report: previews, whole files, or none, and the sheet of several."""
 
 from collections.abc import Mapping
-from typing import Literal
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
 
 import anyio.to_thread
 
@@ -10,17 +11,28 @@ from ..images import SHOWN
 from ..images.preview import Preview, make_preview, share_of, unscaled_preview
 from ..inputs.reader import InputReader
 from ..jobs.report import Report
+from ..library.viewer import AnswerSheet, Viewer
 from ..storage.local_folder import SavedImage
 
+Inline: TypeAlias = Literal["preview", "full", "none"]
 
-async def previews_of(
-    report: Report, reader: InputReader, inline: Literal["preview", "full", "none"]
-) -> Mapping[str, Preview]:
-    """A report's pictures by id, in the form that `inline` chooses: previews, whole files, or none.
 
-    A picture whose file is gone or has changed is left out.
-    """
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """The previews of a report's pictures by their ids, and the numbered sheet of several pictures."""
 
+    previews: Mapping[str, Preview]
+    """A picture whose file is gone or has changed is left out."""
+    sheet: AnswerSheet | None
+
+
+async def shown_of(report: Report, *, reader: InputReader, viewer: Viewer, inline: Inline) -> Shown:
+    """What an answer with a report shows, in the form that the setting `inline` chooses."""
+    previews = await _previews(report, reader, inline)
+    return Shown(previews, await viewer.answer_sheet(report, previews if inline == "preview" else {}))
+
+
+async def _previews(report: Report, reader: InputReader, inline: Inline) -> Mapping[str, Preview]:
     def make(image: SavedImage) -> Preview | None:
         try:
             data = reader.read_unchanged(image.path, image.sha256)

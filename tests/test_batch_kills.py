@@ -16,6 +16,7 @@ from collections import Counter
 from collections.abc import Generator, Mapping
 from contextlib import closing
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import anyio
@@ -77,7 +78,7 @@ async def _child(order: Mapping[str, Any]) -> None:
         await service.resume_batches()
         if order["items"]:
             arguments = {"items": order["items"], "when": "cheap", "common": {"size": SMALL, "quality": "low"}}
-            plan = await service.plan_batch(parse(MakeBatchRequest, arguments))
+            plan = await service.batches.plan(parse(MakeBatchRequest, arguments))
             await service.batches.start(plan, client=None)
         while True:
             batches = await service.batches.recent(9)
@@ -196,7 +197,7 @@ def test_kills_at_any_moment_submit_nothing_twice_and_lose_no_paid_line(
     with capsys.disabled():
         sys.stderr.write(f"\nbatch kill test: KILL_TEST_SEED={seed}\n")
     control(sandbox_url, "knobs", batch_s=0)
-    submitted = 0
+    submitted, longest = 0, 0.0
     for number in range(-1, ROUNDS):
         root = tmp_path / f"round{number}"
         root.mkdir()
@@ -204,10 +205,14 @@ def test_kills_at_any_moment_submit_nothing_twice_and_lose_no_paid_line(
         items: list[dict[str, Any]] = [{"prompt": f"kill {number} {line}"} for line in range(LINES - 1)]
         items.append({"prompt": f"kill {number} edit", "images": ["photo.png"]})
         if number >= 0:
-            driver.kill_after(chance.uniform(0.0, 1.6), root, items)
-            driver.kill_after(chance.uniform(0.0, 0.8), root, [])
+            driver.kill_after(chance.uniform(0.0, longest), root, items)
+            driver.kill_after(chance.uniform(0.0, longest / 2), root, [])
             let_time_pass(root)
+        began = monotonic()
         driver.to_end(root, [] if number >= 0 else items)
+        if number < 0:
+            # The kills are spread over what a whole round takes here.
+            longest = monotonic() - began
         billed = paid_lines(sandbox_url, root)
         submitted += bool(billed) and number >= 0
         check(root, billed)

@@ -93,3 +93,9 @@ def test_the_layout_of_a_moved_picture_is_kept_and_that_of_another_one_is_not() 
     assert "hardly kept" in layout_text(lost)
     flat, _ = layout(file_of(Image.new("RGB", (64, 64))), file_of(one.resize((64, 64))))
     assert "hardly any edges" in layout_text(flat)
+
+
+async def test_a_small_photo_can_be_extended(bench: Bench) -> None:
+    bench.photo("old.png", size=(800, 600))
+    extended = await bench.made("edit_image", images=["old.png"], prompt="go on", extend="left 200", quality="low")
+    assert (extended.report["images"][0]["width"], extended.report["images"][0]["height"]) == (1000, 600)

@@ -111,7 +111,7 @@ def test_no_parameter_is_also_another_name_that_would_hide_it() -> None:
 def test_a_value_that_says_nothing_counts_as_left_out(nothing: object) -> None:
     """Clients that make every parameter required can only make a call so."""
     for tool, schema in SCHEMAS.items():
-        required = dict.fromkeys(schema.get("required", []), "x")
+        required: dict[str, object] = dict.fromkeys(schema.get("required", []), "x")
         if tool == "make_batch":
             required["items"] = ["x"]
         if "prompt" in schema["properties"]:

@@ -141,7 +141,7 @@ def test_the_page_makes_pictures_and_reads_them(studio: Running) -> None:
     assert file.read_bytes().startswith(base64.b64decode(part["data"]))
     refused = studio.rpc(op="picture", picture="../../etc/passwd")
     assert refused["is_error"]
-    assert "`picture` must be" in refused["text"]
+    assert "A picture is named by its id here" in refused["text"]
 
 
 def test_the_host_frames_the_page_without_an_origin_and_without_a_way_to_the_network(studio: Running) -> None:

@@ -283,6 +283,23 @@ async def test_a_host_without_one_ability_has_all_the_others(bench: Bench, brows
 
 
 @pytest.mark.thorough
+async def test_a_host_with_little_room_and_an_older_picture_s_mask(bench: Bench, browser: Browser) -> None:
+    """What was painted on one picture is not sent with another."""
+    room = HostKind(context={"containerDimensions": {"maxHeight": 400, "width": 350}}, width=350)
+    async with opened(browser, bench, room) as host:
+        await host.drawn(await made(bench, host))
+        await host.see("Mask")
+        await host.drag(host.frame.locator("canvas.ink"), (0.5, 0.5), (0.7, 0.6))
+        await host.see("Look")
+        await host.see("Mask")
+        assert await host.button("Undo (Ctrl+Z)").is_enabled()
+        await host.drawn(await made(bench, host, prompt="an owl"))
+        await host.see("Mask")
+        await host.frame.get_by_text("Paint over what may change").wait_for()
+        assert await host.run("document.body.offsetHeight") <= 400
+
+
+@pytest.mark.thorough
 async def test_the_whole_window_and_back(bench: Bench, browser: Browser) -> None:
     async with opened(browser, bench, HostKind(width=1280)) as host:
         await host.drawn(await made(bench, host))
@@ -384,6 +401,7 @@ async def test_an_error_is_shown_in_the_server_s_words(benches: Benches, browser
         await host.write("make it blue")
         alert = host.frame.get_by_role("alert")
         assert "GPT_IMAGE_2_BUDGET_PER_CALL_USD" in await alert.inner_text()
+        assert await host.frame.locator("textarea").input_value() == "make it blue"
         await host.button("Close the message").click()
         assert await alert.count() == 0
 

@@ -85,7 +85,7 @@ export function request<M extends keyof Requests>(method: M, params: Requests[M]
   return new Promise((resolve, reject) => {
     const timer = window.setTimeout(() => {
       waiting.delete(id);
-      reject(new HostError(`The client did not answer (${method}).`));
+      reject(new HostError(`No answer: ${method}`));
     }, TIMEOUT_MS);
     waiting.set(id, { resolve: resolve as (result: unknown) => void, reject, timer });
     post({ id, method, params });

@@ -4,7 +4,7 @@ import { HostError } from './bridge';
 import { tellModel } from './host';
 import { decode } from './pixels';
 import { ask, newClick, type EditWish, type Failed, type Finished, type GenerateWish, type Progress, type Quality } from './server';
-import { attempt, messageOf, notice, open, problem, refresh, view } from './state';
+import { attempt, messageOf, open, problem, refresh, say, view } from './state';
 
 export interface Making extends Pick<Progress, 'state' | 'text' | 'elapsed_s' | 'expected_s'> {
   /** Null until the server has begun it. */
@@ -19,8 +19,6 @@ export const making = signal<Making | null>(null);
 const BEGUN: Making = { job: null, state: 'queued', text: 'Starting', elapsed_s: 0, unfinished: null, isCancelled: false };
 const POLL_MS = 400;
 const HIDDEN_POLL_MS = 3000;
-/** A host that does not answer this often in a row is believed to be gone. */
-const MAX_FAILURES = 4;
 
 type Wish = { op: 'edit'; given: EditWish } | { op: 'finish'; given: { picture: string; quality: Quality } } | { op: 'generate'; given: GenerateWish };
 
@@ -32,7 +30,7 @@ export async function make(wish: Wish): Promise<boolean> {
   try {
     if (wish.op !== 'generate') await refresh();
     const click = newClick();
-    const { job } = await patiently(() => ask(wish.op, { ...wish.given, click } as never));
+    const { job } = await patiently(() => ask(wish.op, { ...wish.given, click } as never), 2);
     return await follow(job);
   } catch (error) {
     problem.value = messageOf(error);
@@ -55,7 +53,7 @@ export async function cancel(): Promise<void> {
   if (!current?.job) return;
   making.value = { ...current, isCancelled: true };
   await attempt(async () => {
-    notice.value = (await ask('cancel', { job: current.job ?? '' })).text;
+    say((await ask('cancel', { job: current.job ?? '' })).text);
   });
 }
 
@@ -74,25 +72,25 @@ async function follow(job: string): Promise<boolean> {
 
 async function end(answer: Finished | Failed): Promise<boolean> {
   if (answer.error !== undefined) {
-    if (making.value?.isCancelled) notice.value = 'Cancelled.';
-    else problem.value = answer.error;
+    // What came of a cancel is said already.
+    if (!making.value?.isCancelled) problem.value = answer.error;
     return false;
   }
   const opened = await open(answer.pictures, answer.session);
   view.value = opened.sheet.length > 1 ? 'drafts' : opened.before ? 'compare' : 'look';
-  notice.value = 'The picture is ready.';
+  say('The picture is ready.');
   tellModel('made', answer.told);
   return true;
 }
 
 /** Ask again where no answer came; a click that is sent again is the same job. */
-async function patiently<T>(work: () => Promise<T>): Promise<T> {
+async function patiently<T>(work: () => Promise<T>, times = 4): Promise<T> {
   for (let failures = 1; ; failures++) {
     try {
       return await work();
     } catch (error) {
       if (!(error instanceof HostError)) throw error;
-      if (failures >= MAX_FAILURES) throw new HostError('The client does not answer. The picture goes on, and will be in the library.');
+      if (failures >= times) throw new HostError('The client does not answer. The picture goes on, and will be in the library.');
       await pause(failures * 1000);
     }
   }

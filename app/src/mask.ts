@@ -73,7 +73,7 @@ export function toPng(painting: Painting, { width, height }: Size): string {
   draw(canvas, painting, '#000');
   const context = canvas.getContext('2d');
   const pixels = context?.getImageData(0, 0, width, height);
-  if (!context || !pixels) throw new Error('This client cannot draw a mask.');
+  if (!context || !pixels) throw new Error('This client cannot draw.');
   // A pixel may change wholly or not at all, also at the soft edge of a line.
   for (let at = 3; at < pixels.data.length; at += 4) pixels.data[at] = (pixels.data[at] ?? 0) < 128 ? 255 : 0;
   context.putImageData(pixels, 0, 0);

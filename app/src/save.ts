@@ -2,7 +2,7 @@
 import { signal } from '@preact/signals';
 import { request } from './bridge';
 import { ask } from './server';
-import { attempt, notice } from './state';
+import { attempt, say } from './state';
 
 /** The share of the file that was fetched; null while nothing is saved. */
 export const saving = signal<number | null>(null);
@@ -15,7 +15,7 @@ export async function save(id: string): Promise<void> {
     const answer = await request('ui/download-file', {
       contents: [{ type: 'resource', resource: { uri: `file:///${encodeURIComponent(name)}`, mimeType: type, blob } }],
     });
-    notice.value = answer.isError ? 'The file was not saved.' : `Saved ${name}.`;
+    say(answer.isError ? 'The file was not saved.' : `Saved ${name}.`);
   });
   saving.value = null;
 }

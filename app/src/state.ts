@@ -14,7 +14,7 @@ export const shownId = signal<string | null>(null);
 export const beforeId = signal<string | null>(null);
 /** What went wrong last, for the person. */
 export const problem = signal<string | null>(null);
-/** What was done last, for screen readers and in the status line. */
+/** What was done last, for a moment. */
 export const notice = signal('');
 /** The words of the call whose answer the page waits for; null where it waits for none. */
 export const awaited = signal<string | null>(null);
@@ -79,6 +79,16 @@ export function show(id: string): void {
 /** What to tell the person about something that went wrong. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
+}
+
+const MOMENT_MS = 6000;
+let timer = 0;
+
+/** Tell the person what was done. */
+export function say(text: string): void {
+  notice.value = text;
+  clearTimeout(timer);
+  timer = window.setTimeout(() => (notice.value = ''), MOMENT_MS);
 }
 
 /** Run something for the person; what goes wrong is shown. */

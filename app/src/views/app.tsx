@@ -93,7 +93,7 @@ export function App() {
           <IconButton icon="close" label="Close the message" onClick={() => (problem.value = null)} />
         </div>
       )}
-      <p class="unseen" role="status">
+      <p class={notice.value ? 'hint' : 'unseen'} role="status">
         {notice.value}
       </p>
     </main>

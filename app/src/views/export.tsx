@@ -3,7 +3,7 @@ import { signal } from '@preact/signals';
 import { useEffect, useState } from 'preact/hooks';
 import { number, size } from '../format';
 import { ask, newClick, type ExportedFile, type Fit, type Picture } from '../server';
-import { attempt, notice, view } from '../state';
+import { attempt, say, view } from '../state';
 import { IconButton } from './icons';
 import { Choice } from './prompt_bar';
 
@@ -34,7 +34,7 @@ export function Export({ picture }: { picture: Picture }) {
     await attempt(async () => {
       const answer = await ask('export', { click: newClick(), pictures: [picture.id], to: [...wanted], fit });
       setFiles(answer.files);
-      notice.value = `${number(answer.files.length)} exported`;
+      say(`${number(answer.files.length)} exported`);
     });
     setBusy(false);
   };

@@ -24,8 +24,9 @@ const tool = signal<Tool>('brush');
 const width = signal(WIDTHS.first);
 const cursor = signal<Point | null>(null);
 
-/** What is painted on the shown picture. */
+/** What is painted, and on which picture. */
 export const painting = signal<Painting>([]);
+let paintedId = '';
 
 export function clearMask(): void {
   painting.value = [];
@@ -71,6 +72,8 @@ function Ink({ picture }: { picture: Picture }) {
     element.width = picture.width;
     element.height = picture.height;
     cursor.value = null;
+    if (paintedId !== picture.id) clearMask();
+    paintedId = picture.id;
     return painting.subscribe(redraw);
   }, [picture.id]);
 

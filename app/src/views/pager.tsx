@@ -10,7 +10,7 @@ interface PagerProps {
 
 export function Pager({ page, hasMore, onPage }: PagerProps) {
   return (
-    <div class="row pager" role="group" aria-label="Pages">
+    <div class="row pager">
       <button disabled={page === 0} onClick={() => onPage(page - 1)}>
         Newer
       </button>

@@ -1,4 +1,5 @@
 /** The line at the bottom where the person writes: what to change, or what to make anew, with its price on the button. */
+import { signal, type Signal } from '@preact/signals';
 import type { ComponentChildren } from 'preact';
 import { useState } from 'preact/hooks';
 import { make, making } from '../jobs';
@@ -21,44 +22,44 @@ const SIZES: readonly [string, string][] = [
   ['1024x1536', 'Portrait'],
 ];
 
+/** What the person has written stays when making it fails, and when another view is looked at meanwhile. */
+const changeWords = signal('');
+const newWords = signal('');
+
 /** Changes the shown picture; with a painted mask only there. */
 export function EditBar({ picture }: { picture: Picture }) {
-  const [prompt, setPrompt] = useState('');
   const [quality, setQuality] = useState<Quality>(qualityOf(picture));
   const [isExact, setExact] = useState(true);
   const isMasked = view.value === 'mask' && !isEmpty(painting.value);
   const start = startOf(picture.id);
   const keep = isMasked && !isExact ? 'off' : 'auto';
-  const price = usePrice({ action: 'edit', ...start, prompt, quality, mask: isMasked, keep });
+  const price = usePrice({ action: 'edit', ...start, prompt: changeWords.value, quality, mask: isMasked, keep });
   const send = async (): Promise<void> => {
     const mask = isMasked ? toPng(painting.value, picture) : undefined;
-    const wish = { ...start, prompt: prompt.trim(), quality, keep, mask } as const;
+    const wish = { ...start, prompt: changeWords.value.trim(), quality, keep, mask } as const;
     if (!(await make({ op: 'edit', given: wish }))) return;
-    setPrompt('');
+    changeWords.value = '';
     clearMask();
   };
-  const isUnpainted = view.value === 'mask' && !isMasked;
   return (
     <>
       {view.value === 'mask' && (
         <div class="row hint">
-          {isUnpainted ? (
-            <span>Paint over what may change.</span>
-          ) : (
+          {isMasked ? (
             <label class="choice">
               <input type="checkbox" checked={isExact} onChange={(event) => setExact(event.currentTarget.checked)} />
-              <span>Keep everything else to the pixel</span>
+              Keep everything else to the pixel
             </label>
+          ) : (
+            'Paint over what may change.'
           )}
         </div>
       )}
       <PromptBar
-        label={isMasked ? 'What to change where it is painted' : 'What to change in this picture'}
-        placeholder={isMasked ? 'Change what is painted…' : 'Change this picture…'}
+        label={isMasked ? 'Change what is painted' : 'Change this picture'}
         action="Edit"
-        prompt={prompt}
+        words={changeWords}
         price={price}
-        onPrompt={setPrompt}
         onSend={send}
       >
         <Choice label="Quality" value={quality} choices={QUALITIES} onChoose={setQuality} />
@@ -69,23 +70,20 @@ export function EditBar({ picture }: { picture: Picture }) {
 
 /** Makes a picture from words alone. */
 export function NewBar() {
-  const [prompt, setPrompt] = useState('');
   const [quality, setQuality] = useState<Quality>('medium');
   const [size, setSize] = useState('auto');
   const [count, setCount] = useState('1');
-  const wish = { prompt, quality, size, n: Number(count) };
+  const wish = { prompt: newWords.value.trim(), quality, size, n: Number(count) };
   const price = usePrice({ action: 'generate', ...wish } satisfies PriceWish);
   const send = async (): Promise<void> => {
-    if (await make({ op: 'generate', given: { ...wish, prompt: prompt.trim() } })) setPrompt('');
+    if (await make({ op: 'generate', given: wish })) newWords.value = '';
   };
   return (
     <PromptBar
-      label="What to make"
-      placeholder="Describe a new picture…"
+      label="Describe a new picture"
       action="Make"
-      prompt={prompt}
+      words={newWords}
       price={price}
-      onPrompt={setPrompt}
       onSend={send}
     >
       <Choice label="Shape" value={size} choices={SIZES} onChoose={setSize} />
@@ -108,27 +106,25 @@ function qualityOf(picture: Picture): Quality {
 
 interface PromptBarProps {
   label: string;
-  placeholder: string;
   action: string;
-  prompt: string;
+  words: Signal<string>;
   price: Quote;
-  onPrompt: (prompt: string) => void;
   onSend: () => Promise<void>;
   children: ComponentChildren;
 }
 
-function PromptBar({ label, placeholder, action, prompt, price, onPrompt, onSend, children }: PromptBarProps) {
-  const isReady = prompt.trim() !== '' && !making.value;
+function PromptBar({ label, action, words, price, onSend, children }: PromptBarProps) {
+  const isReady = words.value.trim() !== '' && !making.value;
   return (
     <div class="prompt" role="group" aria-label={label}>
       <textarea
         class="field"
         rows={1}
-        value={prompt}
+        value={words.value}
         maxLength={32_000}
-        placeholder={placeholder}
+        placeholder={`${label}…`}
         aria-label={label}
-        onInput={(event) => onPrompt(event.currentTarget.value)}
+        onInput={(event) => (words.value = event.currentTarget.value)}
         onKeyDown={(event) => {
           if (event.key !== 'Enter' || event.shiftKey || event.isComposing) return;
           event.preventDefault();

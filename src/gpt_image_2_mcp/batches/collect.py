@@ -35,7 +35,7 @@ logger = logging.getLogger(__name__)
 
 CLOSE_S: Final = 5.0
 """Seconds for which the end of a download is waited for."""
-RESCUED: Final = "-rescued-"
+RESCUED: Final = "-rescued."
 """What stands in the names of pictures that a killed process had not named."""
 
 

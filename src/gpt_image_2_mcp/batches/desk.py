@@ -76,7 +76,7 @@ class Desk:
                     return mine
                 if retry_of is not None:
                     old = unit.batches.get(retry_of)
-                    details = dict((old and old.details) or {})
+                    details = dict(old.details or {}) if old else {}
                     if again := details.get("retried_as"):
                         raise BadRequest(f"{retry_of} was sent again as {again}: ask about that one, or retry it.")
                     unit.batches.update(retry_of, details=details | {"retried_as": row.id})

@@ -20,6 +20,8 @@ COLUMNS: Final = ("name", *dict.fromkeys((*GenerateRequest.model_fields, *EditRe
 """What an item may say: the parameters of generate_image and edit_image, and its name."""
 _OF_EDITS: Final = frozenset(EditRequest.model_fields) - frozenset(GenerateRequest.model_fields)
 _KINDS: Final[tuple[type[LineRequest], ...]] = (GenerateRequest, EditRequest)
+LINE_REQUESTS: Final[Mapping[str, type[LineRequest]]] = {"generate_image": GenerateRequest, "edit_image": EditRequest}
+"""What a line asks for, by the tool that would make it alone."""
 
 
 @dataclass(frozen=True, slots=True)

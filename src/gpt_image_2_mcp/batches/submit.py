@@ -166,7 +166,8 @@ class Submission:
                 }
                 with repositories.unit_of_work() as unit:
                     row = unit.batches.get(batch_id)
-                    details = {**((row and row.details) or {}), "uploads": sorted(self.uploaded.values())}
+                    known = row.details if row else None
+                    details = {**(known or {}), "uploads": sorted(self.uploaded.values())}
                     unit.batches.note_sent(batch_id, sent)
                     unit.batches.update(
                         batch_id, state="open", parts=[part.as_dict() for part in asked], details=details

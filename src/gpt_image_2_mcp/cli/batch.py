@@ -75,7 +75,7 @@ def batch(
             }
             request = parse(MakeBatchRequest, arguments | ({"when": "cheap"} if cheap else {}))
             # The person has named the file, and not a model.
-            plan = await service.plan_batch(request, content=None if file is None else _content(file))
+            plan = await service.batches.plan(request, content=None if file is None else _content(file))
             _confirm(service, plan.usd)
             status = await service.batches.start(plan, client="command line")
             print_notes([f"{status.row.id}: {status.headline}"])

@@ -225,7 +225,7 @@ def _run(request: "PaidRequest", *, as_json: bool, sandbox: bool) -> None:
             whole = await service.complete(request)
             await _confirm(service, whole)
             report = await wait_for_report(service, service.start(whole, client=COMMAND_LINE))
-            return report, await service.answer_sheet(report, {})
+            return report, (await service.shown(report)).sheet
 
     print_notes(f"Note: {note}" for note in request.notes)
     report, sheet = anyio.run(work)

@@ -188,6 +188,11 @@ def _drawn(part: Size) -> Size:
     if is_allowed_size(*part):
         return part
     near = nearest_size(*part)
+    # The nearest size of a small part may have another shape than one that is a little larger.
+    for width in range(near[0], 2 * near[0], EDGE_STEP):
+        size = (width, round(width * part[1] / part[0] / EDGE_STEP) * EDGE_STEP)
+        if is_allowed_size(*size) and _stretch(size, part) <= MAX_STRETCH:
+            return size
     return near if _stretch(near, part) <= MAX_STRETCH else plan_size(*part)
 
 

@@ -320,51 +320,30 @@ class Library:
         return result
 
     async def gallery(
-        self, file: str, query: SearchQuery = ALL_PICTURES, *, on_progress: CountCallback | None = None
+        self, file: str | None, query: SearchQuery = ALL_PICTURES, *, on_progress: CountCallback | None = None
     ) -> tuple[Path, int]:
         """Write one HTML page with all pictures; return its path and their number. An older gallery is replaced.
+
+        Without `file`, it goes into the output folder, named by the words of the search, beside any other file there.
 
         Raises:
             BadRequest: the page may not be written there, or another file is there.
             CannotSave: writing it failed.
 
         """
-        from .gallery.file import resolve_gallery_path
+        from .gallery.file import draw_gallery, free_gallery_path, resolve_gallery_path
 
-        named = self._sources.expand(file)
-        path = await anyio.to_thread.run_sync(partial(resolve_gallery_path, named, policy=self._output_dirs.policy))
-        return path, await self._write_gallery(path, query, on_progress)
-
-    async def page_of(self, query: SearchQuery) -> tuple[Path, int]:
-        """Write all that a search finds as one HTML page into the output folder; raises as `gallery` does.
-
-        It is named by the words of the search. Only an older page is replaced; beside another file, it gets a number.
-        """
-        from .gallery.file import free_gallery_path
-
-        words = [query.project, query.text, query.session_id, query.model]
-        free = partial(free_gallery_path, self._output_dirs.default(), words, policy=self._output_dirs.policy)
-        path = await self._output_dirs.in_time(None, free)
-        return path, await self._write_gallery(path, query, None)
-
-    async def _write_gallery(self, path: Path, query: SearchQuery, on_progress: CountCallback | None) -> int:
-        """Write a gallery of what a search finds; gives the number of its pictures. Raises CannotSave."""
-        from .gallery.file import write_gallery
-        from .thumbnails import thumbnail
-
-        policy = self._output_dirs.policy
+        policy, default = self._output_dirs.policy, self._output_dirs.default()
+        if file is None:
+            words = [query.project, query.text, query.session_id, query.model]
+            path = await self._output_dirs.in_time(None, partial(free_gallery_path, default, words, policy=policy))
+        else:
+            named = self._sources.expand(file)
+            path = await anyio.to_thread.run_sync(partial(resolve_gallery_path, named, policy=policy))
         pictures = [picture async for batch in self.batches(query) for picture in batch]
-        drawn = 0
-
-        def draw(picture: Picture) -> bytes | None:
-            nonlocal drawn
-            drawn += 1
-            if on_progress:
-                on_progress(drawn, len(pictures))
-            return thumbnail(picture, read=self._reader.read_saved_bytes, cache=self._cache)
-
-        await anyio.to_thread.run_sync(partial(write_gallery, path, pictures, policy=policy, thumbnail=draw))
-        return len(pictures)
+        draw = partial(draw_gallery, path, pictures, policy=policy, on_progress=on_progress)
+        await anyio.to_thread.run_sync(partial(draw, read=self._reader.read_saved_bytes, cache=self._cache))
+        return path, len(pictures)
 
     def _folders_to_check(self, known: Mapping[str, Path]) -> list[Path]:
         """Return the folders of all pictures in the catalogue, and the one for new pictures."""

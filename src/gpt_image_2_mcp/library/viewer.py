@@ -119,7 +119,7 @@ class Viewer:
         missing = await anyio.to_thread.run_sync(_missing_ids, found)
         filtered = replace(query, page=1) != SearchQuery()
         by_turn = request.session_id is not None
-        page = await self._library.page_of(query) if request.as_page and found.pictures else None
+        page = await self._library.gallery(None, query) if request.as_page and found.pictures else None
         if not request.contact_sheet or not found.pictures:
             overview = await self._library.overview() if filtered and not found.pictures else None
             return Listing(found, missing, filtered, {}, None, by_turn=by_turn, overview=overview, page=page)

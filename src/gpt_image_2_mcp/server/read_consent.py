@@ -34,7 +34,7 @@ async def ask_to_read(
     """Give consent where the user need not or cannot be asked, otherwise the question."""
     service: ImageService = call.request_context.lifespan_context
     if isinstance(request, MakeBatchRequest):
-        private = await service.find_private_of(await service.plan_batch(request))
+        private = await service.batches.find_private(request)
     else:
         private = await service.find_private(request)
     _ASKED.set(private)

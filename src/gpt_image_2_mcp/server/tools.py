@@ -163,7 +163,7 @@ async def make_batch(request: MakeBatchRequest, call: Call, consent: BatchConsen
     """
     require_consent(consent)
     service = _service(call)
-    status = await service.batches.start(await service.plan_batch(request), client=client_of(call))
+    status = await service.batches.start(await service.batches.plan(request), client=client_of(call))
     try:
         return await _batch(call, status.row.id, joined=status.joined)
     except BaseException:
@@ -257,8 +257,8 @@ async def _wait(call: Call, job: Job, *, is_caller: bool = True) -> CallToolResu
     if report is None:
         return pending_result(job, waited_s=bound)
     async with room_for_pictures():
-        previews = await service.previews(report)
-        return report_result(report, list(previews.values()), await service.answer_sheet(report, previews))
+        shown = await service.shown(report)
+        return report_result(report, list(shown.previews.values()), shown.sheet)
 
 
 async def _batch(call: Call, batch_id: str, *, joined: bool = False) -> CallToolResult:

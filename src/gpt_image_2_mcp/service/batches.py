@@ -12,16 +12,31 @@ import anyio.to_thread
 from ..batches.batch import BatchStatus
 from ..batches.desk import Desk
 from ..batches.file import MAX_FILE_BYTES, check_suffix, parse_file
-from ..batches.lines import Item, Line, LineRequest, items_of, read_lines
+from ..batches.lines import LINE_REQUESTS, Item, Line, LineRequest, items_of, read_lines
 from ..batches.runner import BatchRunner, Plan
 from ..billing.prices import BATCH_SHARE
 from ..errors import BadRequest
 from ..generation.charges import PricedRequest
 from ..inputs import Sources
 from ..jobs.runner import ProgressCallback
-from ..jobs.serialization import REQUESTS
 from ..parameters.models import EditRequest, MakeBatchRequest
 from ..parameters.validation import MAX_SENTENCES
+from ..paths.read_policy import PrivateFile
+
+Complete = Callable[[LineRequest], Awaitable[LineRequest]]
+"""Fills in what a line's `like` has."""
+Check = Callable[[LineRequest], None]
+"""Raises what the settings do not allow."""
+FindPrivate = Callable[[LineRequest], Awaitable[list[PrivateFile]]]
+"""Finds the files that are read only with the person's yes."""
+
+
+async def _as_it_is(request: LineRequest) -> LineRequest:
+    return request
+
+
+async def _nothing(_: LineRequest) -> list[PrivateFile]:
+    return []
 
 
 class BatchService:
@@ -30,21 +45,26 @@ class BatchService:
     def __init__(self, desk: Desk, runner: BatchRunner, sources: Sources) -> None:
         """Use the parts that `app.open_service` made."""
         self._desk = desk
+        self._complete: Complete = _as_it_is
+        self._check: Check = lambda _: None
+        self._find_private: FindPrivate = _nothing
         self._runner = runner
         self._sources = sources
 
-    async def plan(
-        self,
-        request: MakeBatchRequest,
-        *,
-        complete: Callable[[LineRequest], Awaitable[LineRequest]],
-        check: Callable[[LineRequest], None],
-        content: bytes | None = None,
-    ) -> Plan:
+    def use(self, complete: Complete, check: Check, find_private: FindPrivate) -> None:
+        """Treat each line as the `ImageService` treats a single call."""
+        self._complete, self._check, self._find_private = complete, check, find_private
+
+    async def find_private(self, request: MakeBatchRequest) -> list[PrivateFile]:
+        """The files that a batch names and that are read only with the person's yes."""
+        lines = (await self.plan(request)).lines
+        return list(dict.fromkeys([file for line in lines for file in await self._find_private(line.request)]))
+
+    async def plan(self, request: MakeBatchRequest, *, content: bytes | None = None) -> Plan:
         """Check everything that can be known of a batch before its inputs are read, and give what it should cost.
 
         `content` is that of `file` where the person has named it; otherwise it is read under the rules for files that a
-        model names. `complete` fills in what a line's `like` has, and `check` raises what the settings do not allow.
+        model names.
 
         Raises:
             GptImageError: a line, the file or the batch to be retried is wrong. Nothing was sent.
@@ -56,10 +76,10 @@ class BatchService:
             is_cheap = is_cheap if "when" in request.model_fields_set else was_cheap
         else:
             lines = await anyio.to_thread.run_sync(partial(read_lines, await self._items(request, content), request))
-        lines = [replace(line, request=await complete(line.request)) for line in lines]
+        lines = [replace(line, request=await self._complete(line.request)) for line in lines]
         for line in lines:
             try:
-                check(line.request)
+                self._check(line.request)
             except BadRequest as error:
                 raise BadRequest(f"Line {line.label}: {error}") from None
         if is_cheap:
@@ -108,7 +128,7 @@ class BatchService:
             raise BadRequest(f"{status.row.id} has no line that can be sent again: {why}.")
         rows = [row for row in status.lines if row.number in wanted]
         lines = [
-            Line(number, row.name, REQUESTS[row.tool].model_validate(row.request))  # pyright: ignore[reportArgumentType]
+            Line(number, row.name, LINE_REQUESTS[row.tool].model_validate(row.request))
             for number, row in enumerate(rows, start=1)
         ]
         return lines, status.row.is_cheap

@@ -14,18 +14,14 @@ from functools import partial
 from typing import Any
 
 import anyio
-import anyio.to_thread
 
-from ..batches.runner import Plan
 from ..billing.budgets import SpendingSummary
 from ..billing.prices import Estimate
 from ..catalogue.session import Session
-from ..errors import GptImageError, JoinedJobFailed, UnreadableSource
+from ..errors import GptImageError, JoinedJobFailed
 from ..generation.charges import Budgets, Spending
 from ..generation.output_dirs import OutputDirs
 from ..generation.pipeline import Pipeline
-from ..images import SHOWN
-from ..images.preview import Preview, make_preview, share_of, unscaled_preview
 from ..inputs.inputs import Inputs
 from ..inputs.reader import InputReader
 from ..inputs.references import References
@@ -37,7 +33,7 @@ from ..jobs.runner import JobRunner, ProgressCallback
 from ..jobs.serialization import TOOLS
 from ..library.exporter import Exporter
 from ..library.library import Library
-from ..library.viewer import AnswerSheet, Viewer
+from ..library.viewer import Viewer
 from ..parameters.capabilities import check_model
 from ..parameters.models import (
     ContinueSessionRequest,
@@ -45,7 +41,6 @@ from ..parameters.models import (
     EndSessionRequest,
     ExportRequest,
     GenerateRequest,
-    MakeBatchRequest,
     PaidRequest,
     RequestT,
     ShowImageRequest,
@@ -53,18 +48,15 @@ from ..parameters.models import (
 from ..paths.read_policy import PrivateFile
 from ..persistence.writer_thread import WriterThread
 from ..settings import Settings
-from ..storage.local_folder import SavedImage
 from .batches import BatchService
 from .completion import complete_like, with_model_of_turn
 from .recovery import recover
+from .shown import Shown, shown_of
 
 MAX_SESSIONS = 100
 """Edit sessions in a list: more than fit into an answer."""
 
-INCOMPLETE = (
-    "What was made while the database could not be written waits for it, and is not in the catalogue, the lists and"
-    " the sums yet."
-)
+INCOMPLETE = "What was made while the database could not be written waits for it, and is in no list and no sum yet."
 
 
 class ImageService:
@@ -97,6 +89,7 @@ class ImageService:
         self.viewer = viewer
         self.exporter = exporter
         self.batches = batches
+        batches.use(self.complete, self.check, self.find_private)
         self.news = news
         self._pipeline = pipeline
         self._spending = spending
@@ -275,15 +268,6 @@ class ImageService:
             return request
         return await with_model_of_turn(request, self.settings, self._writer)
 
-    async def plan_batch(self, request: MakeBatchRequest, *, content: bytes | None = None) -> Plan:
-        """Check a batch, and give what it should cost; see `BatchService.plan`."""
-        return await self.batches.plan(request, complete=self.complete, check=self.check, content=content)
-
-    async def find_private_of(self, plan: Plan) -> list[PrivateFile]:
-        """The same as `find_private` for all lines of a batch."""
-        found = [file for line in plan.lines for file in await self.find_private(line.request)]
-        return list(dict.fromkeys(found))
-
     async def find_private(self, request: PaidRequest | ShowImageRequest | ExportRequest) -> list[PrivateFile]:
         """The files that a request names and that are read only with the person's yes."""
         match request:
@@ -330,35 +314,9 @@ class ImageService:
         """What was spent today and in the last 30 days, and the budgets; raises DatabaseUnusable."""
         return await self._spending.summary(), self._spending.budgets
 
-    async def previews(self, report: Report) -> Mapping[str, Preview]:
-        """A report's pictures by id, in the form that the settings choose for answers: previews, whole files, or none.
-
-        A picture whose file is gone or has changed is left out.
-        """
-
-        def make(image: SavedImage) -> Preview | None:
-            try:
-                data = self._reader.read_unchanged(image.path, image.sha256)
-            except UnreadableSource:
-                return None
-            try:
-                if self.settings.inline == "full":
-                    return unscaled_preview(data, image.facts)
-                return make_preview(data, image.facts, share=share_of(max(report.requested["n"], len(report.wanted))))
-            except (ValueError, MemoryError):
-                # It cannot be decoded, and the report says so, or not now.
-                return None
-
-        if self.settings.inline == "none":
-            return {}
-        made: Mapping[str, Preview] = report.previews if len(report.wanted) <= report.requested["n"] else {}
-        shown = [image for image in report.wanted if image.facts.format in SHOWN and not image.broken]
-        found = {i.id: made.get(i.id) or await anyio.to_thread.run_sync(make, i) for i in shown}
-        return {name: picture for name, picture in found.items() if picture is not None}
-
-    async def answer_sheet(self, report: Report, previews: Mapping[str, Preview]) -> AnswerSheet | None:
-        """The numbered sheet of several pictures, made of their previews; None for one, or if it cannot be drawn."""
-        return await self.viewer.answer_sheet(report, previews if self.settings.inline == "preview" else {})
+    async def shown(self, report: Report) -> Shown:
+        """What an answer shows of a report, as the settings choose."""
+        return await shown_of(report, reader=self._reader, viewer=self.viewer, inline=self.settings.inline)
 
     @property
     def stuck(self) -> str | None:

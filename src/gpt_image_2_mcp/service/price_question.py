@@ -50,7 +50,7 @@ async def batch_price_question(request: MakeBatchRequest, service: ImageService,
     limit = settings.confirm_limit
     if limit is None or not (settings.must_confirm or can_ask):
         return None
-    plan = await service.plan_batch(request)
+    plan = await service.batches.plan(request)
     if not settings.is_asked_about(plan.usd):
         return None
     price = _price(plan.usd)

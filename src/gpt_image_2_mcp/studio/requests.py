@@ -4,11 +4,12 @@ The page is not trusted: a model can call the tool as well, in clients that show
 their ids alone, so that no file is read that was not made here.
 """
 
+import re
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import AfterValidator, Field, ValidationError
 
 from ..catalogue.picture_record import PICTURE_ID
 from ..errors import BadRequest, shown
@@ -22,14 +23,31 @@ MAX_OPENED: Final = 100
 MAX_MASK: Final = 2_000_000
 """Characters of a mask: a painted one of eight megapixels has a tenth of that."""
 
-PictureIdField = Annotated[str, Field(pattern=f"^{PICTURE_ID}$", max_length=140, description="a picture's id")]
+
+def _check_id(text: str) -> str:
+    if re.fullmatch(PICTURE_ID, text) is None:
+        raise ValueError(f"A picture is named by its id here, such as image-20261128-101500-a1b2c3; got {shown(text)}")
+    return text
+
+
+def _check_click(text: str) -> str:
+    if re.fullmatch("[0-9a-f]{32}", text) is None:
+        raise ValueError(f"`click` is 16 random bytes in hexadecimal, new for each click; got {shown(text)}")
+    return text
+
+
+def _check_mask(text: str) -> str:
+    if re.fullmatch("[A-Za-z0-9+/]+={0,2}", text) is None:
+        raise ValueError(f"`mask` is a PNG in base64; got {shown(text)}")
+    return text
+
+
+PictureIdField = Annotated[str, Field(max_length=140, description="a picture's id"), AfterValidator(_check_id)]
 SessionIdField = Annotated[str, Field(max_length=100, description="a session's id")]
 JobIdField = Annotated[str, Field(max_length=100, description="a job's id")]
-Click = Annotated[str, Field(pattern="^[0-9a-f]{32}$", description="16 random bytes in hexadecimal, for each click")]
+Click = Annotated[str, Field(max_length=100), AfterValidator(_check_click)]
 Edge = Annotated[int, Field(ge=16, le=MAX_EDGE, description="pixels of the longest edge")]
-PaintedMask = Annotated[
-    str, Field(pattern="^[A-Za-z0-9+/]+={0,2}$", max_length=MAX_MASK, description="a PNG in base64")
-]
+PaintedMask = Annotated[str, Field(max_length=MAX_MASK), AfterValidator(_check_mask)]
 StudioPrompt = Annotated[Prompt, Field(description="what to make or change")]
 
 

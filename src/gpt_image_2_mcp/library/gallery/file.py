@@ -13,6 +13,8 @@ from ...paths.prefix import safe_prefix
 from ...paths.safe_open import exists, open_regular
 from ...storage.atomic_write import write_file
 from ...storage.open_folder import open_resolved
+from ..progress import CountCallback
+from ..thumbnails import thumbnail
 
 _BEGINNING: Final = re.compile(
     rb"""<!doctype html>\s*<html lang="en">\s*<head>\s*<meta charset="utf-8">\s*"""
@@ -47,6 +49,29 @@ def free_gallery_path(folder: Path, words: Iterable[str | None], *, policy: Writ
     real = policy.resolve_writable(folder)
     names = chain([stem], (f"{stem}-{number}" for number in count(2)))
     return next(path for path in (real / f"{name}.html" for name in names) if not exists(path) or _is_gallery(path))
+
+
+def draw_gallery(
+    path: Path,
+    pictures: Sequence[Picture],
+    *,
+    policy: WritePolicy,
+    read: Callable[[Picture], bytes],
+    cache: Path | None,
+    on_progress: CountCallback | None,
+) -> None:
+    """Write a gallery with the thumbnails of its pictures, telling how many are drawn. Blocks; raises CannotSave.
+
+    For `read` and `cache` see `thumbnails.thumbnail`.
+    """
+    done = count(1)
+
+    def draw(picture: Picture) -> bytes | None:
+        if on_progress:
+            on_progress(next(done), len(pictures))
+        return thumbnail(picture, read=read, cache=cache)
+
+    write_gallery(path, pictures, policy=policy, thumbnail=draw)
 
 
 def write_gallery(

@@ -125,7 +125,7 @@ async def test_a_line_that_is_refused_fails_alone_and_is_not_sent_again(bench: B
     again = state_of(await bench.call("make_batch", retry=state["job_id"]))
     assert (again["total"], again["done"]) == (1, 1)
     assert again["job_id"] in await bench.refused("make_batch", retry=state["job_id"], when="now")
-    assert "no line that can be sent again" in await bench.refused("make_batch", retry=again["job_id"])
+    assert "can be sent again: all of them are done" in await bench.refused("make_batch", retry=again["job_id"])
 
 
 @pytest.fixture(params=["file", "postgres"])

@@ -177,9 +177,17 @@ async def test_one_side_of_a_large_picture_is_extended_at_its_own_resolution(ben
     assert "enlarged" not in answer.text
 
 
+async def test_where_nothing_is_kept_to_the_pixel_all_of_the_extended_canvas_is_drawn(bench: Bench) -> None:
+    large_photo(bench, "photo.png", (2400, 1200))
+    answer = await bench.made("edit_image", prompt="a beach", images=["photo.png"], extend="right 300", keep="off")
+    (image,) = answer.report["images"]
+    assert image["width"] / image["height"] == pytest.approx(2700 / 1200, rel=0.02)
+    assert "saw only the part" not in answer.text
+
+
 async def test_without_the_extra_a_canvas_is_extended_too(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gpt_image_2_mcp.generation.exact_edits.is_installed", bool)
-    monkeypatch.setattr("gpt_image_2_mcp.generation.pipeline.is_installed", bool)
+    monkeypatch.setattr("gpt_image_2_mcp.generation.finisher.is_installed", bool)
     bench.photo()
     answer = await bench.made("edit_image", prompt="a beach", images=["photo.png"], extend="bottom 256")
     (image,) = answer.report["images"]

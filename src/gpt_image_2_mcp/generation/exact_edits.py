@@ -78,9 +78,10 @@ class ExactEdits:
             return None
         first = inputs.images[0]
         added = None if request.extend is None else edges_of(request.extend, (first.width, first.height))
-        if added is None and not (is_installed() and self.is_wanted(request, inputs)):
+        is_exact = is_installed() and self.is_wanted(request, inputs)
+        if added is None and not is_exact:
             return None
-        return plan_part(inputs, request.size, added)
+        return plan_part(inputs, request.size, added, is_exact=is_exact)
 
     def missing_note(self, *, is_asked_for: bool) -> str | None:
         """The sentence about the extra if it is not installed, once a process unless it `is_asked_for`; else None."""

@@ -71,8 +71,10 @@ class Part:
         )
 
 
-def plan_part(inputs: Inputs, size: str, extend: Edges | None = None) -> Part | None:
-    """What to send for an exact edit of a request with this `size`; None for the inputs as they are.
+def plan_part(inputs: Inputs, size: str, extend: Edges | None = None, *, is_exact: bool = True) -> Part | None:
+    """What to send for an edit of a request with this `size`; None for the inputs as they are.
+
+    Without `is_exact` nothing is put back into the original, so all of an extended canvas is sent.
 
     Raises:
         BadRequest: the picture cannot be extended so far; or `size`, or what the model draws, has another shape, so
@@ -82,7 +84,7 @@ def plan_part(inputs: Inputs, size: str, extend: Edges | None = None) -> Part | 
     first, mask = inputs.images[0], inputs.mask
     picture = (first.width, first.height)
     if extend is not None:
-        return _extended(picture, extend, size)
+        return _extended(picture, extend, size, is_exact=is_exact)
     asked, made = parse_edges(size), parse_edges(made_size(size))
     if asked is not None and made is not None:
         if _stretch(made, picture) <= MAX_STRETCH:
@@ -110,7 +112,7 @@ def _too_long_text(picture: Size, *, has_mask: bool) -> str:
     )
 
 
-def _extended(picture: Size, added: Edges, size: str) -> Part:
+def _extended(picture: Size, added: Edges, size: str, *, is_exact: bool) -> Part:
     canvas = added.canvas(picture)
     width, height = canvas
     share = 1 - picture[0] * picture[1] / (width * height)
@@ -126,7 +128,7 @@ def _extended(picture: Size, added: Edges, size: str) -> Part:
                 f"`size` {size} has another shape than the extended canvas, {width}x{height}: leave out `size`."
             )
         return Part(canvas, added)
-    window = find_window(canvas, added.new_in(canvas))
+    window = find_window(canvas, added.new_in(canvas)) if is_exact else None
     if window is not None:
         return replace(window, added=added)
     drawn = _drawn(canvas)

@@ -125,7 +125,7 @@ def read_target(text: str) -> Target:
                     f"{what} names the folder {shown(folder[1] or folder[2])}: that goes into `output_dir`, and `to`"
                     " says only what is made."
                 ) from None
-            raise BadRequest(f"{error}. Targets are said so: {EXAMPLES}.") from None
+            raise BadRequest(f"{error}. Examples of targets: {EXAMPLES}.") from None
     return Target(text, size, None, kind, limit, name or None, folder, steps)
 
 

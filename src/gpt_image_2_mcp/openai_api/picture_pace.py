@@ -37,10 +37,15 @@ class PicturePace:
         self._named: int | None = None
         """The limit that the last answer has named; its thread only leaves it here."""
 
-    def take(self, pictures: int) -> None:
-        """Take what a request asks for, whether it is there or not."""
+    def take(self, pictures: int, *, has_waited: bool = True) -> None:
+        """Take what a request asks for, whether it is there or not.
+
+        Requests that have not waited leave a debt of one minute at most: that the API took more of them shows that the
+        pace is too low a guess, and no batch need wait for that.
+        """
         self._fill()
-        self._left -= pictures
+        most = math.inf if has_waited else max(self._left + self.per_minute, 0.0)
+        self._left -= min(pictures, most)
 
     def wait_s(self, pictures: int) -> float:
         """Seconds until a request for so many pictures may be sent; 0 for now."""
@@ -52,7 +57,7 @@ class PicturePace:
     def minutes_for(self, pictures: int) -> float:
         """Minutes that so many pictures take at this pace, from now on."""
         self._fill()
-        return max(pictures - max(self._left, 0.0), 0.0) / self.per_minute
+        return max(pictures - self._left, 0.0) / self.per_minute
 
     def learn_from_headers(self, headers: Mapping[str, str]) -> None:
         """Take over the lowest limit that the headers of an answer name, unless the person has set one."""

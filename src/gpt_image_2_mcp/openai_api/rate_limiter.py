@@ -135,6 +135,7 @@ class RateLimiter:
         """Let `max_concurrency` requests run at once, and batches ask for so many pictures a minute."""
         self._max_concurrency = max_concurrency
         self.pace = PicturePace(pictures_per_minute)
+        self._paced = anyio.Lock()
         self._slots = anyio.Semaphore(max_concurrency, fast_acquire=True)
         # No `Lock`, which only its owner could release: `Slot.give_up` is called by others.
         self._one_at_a_time = anyio.Semaphore(1)
@@ -214,11 +215,17 @@ class RateLimiter:
 
     async def _wait_for_pace(self, status: RequestStatus) -> None:
         """Wait until the pace allows the pictures of a batch's request, and take them; others only take them."""
-        while status.is_paced and (wait := self.pace.wait_s(status.pictures)) > 0:
-            status.held_until = anyio.current_time() + wait
-            # What is learned meanwhile may shorten it.
-            await anyio.sleep(min(wait, PACE_LOOK_S))
-        self.pace.take(status.pictures)
+        if not status.is_paced:
+            self.pace.take(status.pictures, has_waited=False)
+            return
+        status.held_until = anyio.current_time() + self.pace.wait_s(status.pictures)
+        # In order of arrival, so that no later batch overtakes an earlier one.
+        async with self._paced:
+            while (wait := self.pace.wait_s(status.pictures)) > 0:
+                status.held_until = anyio.current_time() + wait
+                # What is learned meanwhile may shorten it.
+                await anyio.sleep(min(wait, PACE_LOOK_S))
+            self.pace.take(status.pictures)
 
     def hold(self, seconds: float) -> None:
         """Let no request start for `seconds`, because the API answered with a rate limit."""

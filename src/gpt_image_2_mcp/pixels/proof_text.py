@@ -28,7 +28,7 @@ def proof_text(proof: Mapping[str, Any]) -> str:
         parts.append(f"The model's picture was {mended}, which was mended.")
     if proof["changed_outside"] >= 0.001:  # noqa: PLR2004 - a tenth of a per cent
         rest = "the rest" if proof.get("seen", proof["size"]) == proof["size"] else "the rest that it saw"
-        parts.append(f"It had drawn {proof['changed_outside']:.1%} of {rest} anew, which was put back.")
+        parts.append(f"The model had drawn {proof['changed_outside']:.1%} of {rest} anew, which was put back.")
     step = proof["seam_step"]
     if proof.get("verdict") != "unchanged":
         seam = "not visible" if step < INVISIBLE else "hardly visible" if step < VISIBLE else "perhaps visible"

@@ -119,10 +119,13 @@ class BatchService:
             raise BadRequest(f"{status.row.id} was sent again as {again}: ask about that one, or retry it.")
         wanted = set(status.retryable)
         if not wanted:
-            raise BadRequest(
-                f"{status.row.id} has no line that can be sent again: those that moderation refused would be refused"
-                " again, and those that may be billed are not sent twice."
+            why = (
+                "all of them are done"
+                if status.done == status.row.total
+                else "those that moderation refused would be refused again, and those that may be billed are not sent"
+                " twice"
             )
+            raise BadRequest(f"{status.row.id} has no line that can be sent again: {why}.")
         rows = [row for row in status.lines if row.number in wanted]
         lines = [
             Line(number, row.name, LINE_REQUESTS[row.tool].model_validate(row.request))

@@ -101,6 +101,22 @@ async def test_two_items_that_are_the_same_are_two_pictures_and_a_repeated_call_
     assert len(bench.seen(GENERATIONS)) == 2
 
 
+@promise("Money", "Identical batches that are asked for at the same time are one.")
+@pytest.mark.parametrize("when", ["now", "cheap"])
+async def test_identical_calls_at_the_same_time_are_one_batch(bench: Bench, when: str) -> None:
+    jobs: set[str] = set()
+    # What is loaded for a first batch would keep the others waiting.
+    await bench.call("make_batch", items=[{"prompt": "a tree"}], common=LOW)
+
+    async def call() -> None:
+        jobs.add(state_of(await bench.call("make_batch", items=foxes(1), common=LOW, when=when))["job_id"])
+
+    async with anyio.create_task_group() as tasks:
+        for _ in range(3):
+            tasks.start_soon(call)
+    assert len(jobs) == 1
+
+
 async def test_a_line_that_is_refused_fails_alone_and_is_not_sent_again(bench: Bench) -> None:
     items = [*foxes(1), {"prompt": "moderation-blocked"}, {"prompt": "an edit", "images": ["gone.png"]}]
     state = state_of(await bench.call("make_batch", items=items, common=LOW))
@@ -295,6 +311,9 @@ SECRET = "hush-4711"
         ("a.jsonl", f'{{"prompt": "a", "{SECRET}": 1}}', "Line 1, column 2"),
         ("a.jsonl", f'{{"prompt": "a", "size": "{SECRET}"}}', "Line 1, column `size`"),
         ("a.jsonl", f'{{"quality": "low", "images": ["{SECRET}"]}}', "Line 1"),
+        ("a.jsonl", f'{{"prompt": "a", "name": ["{SECRET}"]}}', "Line 1, `name`"),
+        ("a.jsonl", '{"prompt": ' + "[" * 900 + "]" * 900 + "}", "Line 1"),
+        ("a.csv", ",".join(["prompt"] * 1000) + "\n", "Line 1 has more than 100 columns"),
         ("a.jsonl", "", "has no items"),
     ],
 )

@@ -12,6 +12,7 @@ from valid_calls import SCHEMAS, arguments_of, parsed
 from workbench import TOOLS, Bench
 
 from gpt_image_2_mcp.errors import BadRequest
+from gpt_image_2_mcp.parameters.base import Request
 from gpt_image_2_mcp.parameters.models import (
     ContinueSessionRequest,
     CostsRequest,
@@ -20,7 +21,6 @@ from gpt_image_2_mcp.parameters.models import (
     GenerateRequest,
     GetJobRequest,
     ListImagesRequest,
-    Request,
     ShowImageRequest,
     parse,
 )

@@ -208,6 +208,21 @@ def test_a_large_body_is_refused(studio: Running) -> None:
     assert studio.send("POST", "/rpc", b" " * (MAX_BODY + 1)).status == 413
 
 
+@pytest.mark.anyio
+async def test_a_request_that_breaks_off_is_no_error_of_the_program(tmp_path: Path) -> None:
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.disconnect"}
+
+    async def send(message: Any) -> None:
+        assert message.get("status", 403) == 403
+
+    headers = [(b"host", b"127.0.0.1:9"), (b"origin", b"http://127.0.0.1:9"), (b"content-length", b"9")]
+    scope = {"type": "http", "method": "POST", "path": "/token", "query_string": b"", "headers": headers}
+    async with paying(tmp_path) as bench:
+        assert bench.server.service is not None
+        await build_host(bench.server.service, Keys(), 9)(scope, receive, send)
+
+
 @promise("The studio in the browser", "The address with which the browser is started works once.")
 def test_the_code_in_the_browser_s_address_is_exchanged_once(studio: Running) -> None:
     """Other users of the computer can read the arguments of every process."""

@@ -42,7 +42,7 @@ what to do now. Bugs are not `GptImageError`s.
 
 from collections.abc import Callable
 from decimal import Decimal
-from typing import ClassVar
+from typing import ClassVar, Final
 
 USAGE_URL = "https://platform.openai.com/usage"
 NOT_SENT_AGAIN = (
@@ -74,6 +74,10 @@ def shorten(text: str, limit: int) -> str:
 def shorten_line(text: str, limit: int = MAX_PROMPT_IN_LIST) -> str:
     """The text on one line of at most `limit` characters."""
     return shorten(" ".join(text.split()), limit)
+
+
+ODD_JSON: Final = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError)
+"""What reading JSON of an unknown shape raises: other types, numbers without an end, lists in lists in lists."""
 
 
 class GptImageError(Exception):

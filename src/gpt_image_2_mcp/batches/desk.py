@@ -59,8 +59,13 @@ class Desk:
             for line in lines
         ]
 
-    async def insert(self, row: "BatchRow", lines: "Sequence[LineRow]", *, retry_of: str | None) -> "BatchRow":
+    async def insert(
+        self, row: "BatchRow", lines: "Sequence[LineRow]", *, retry_of: str | None, within_s: float, besides: str | None
+    ) -> "BatchRow":
         """Write a new batch with this process as its owner; gives it as written.
+
+        Gives that of an identical call instead, if one has been written since `repeated` looked for it; `besides` is
+        the id of one that it found, which does not go on.
 
         Raises:
             BadRequest: the batch whose lines it sends again was sent again meanwhile.
@@ -74,6 +79,9 @@ class Desk:
             with repositories.unit_of_work() as unit:
                 if unit.batches.get(row.id):
                     return mine
+                same = unit.batches.newest_of(row.key, after=row.created - timedelta(seconds=within_s))
+                if same and same.id != besides:
+                    return same
                 if retry_of is not None:
                     old = unit.batches.get(retry_of)
                     details = dict(old.details or {}) if old else {}

@@ -20,6 +20,7 @@ MAX_FILE_BYTES: Final = 5_000_000
 MAX_FILE_LINES: Final = 10_000
 MAX_ITEMS: Final = MAX_FILE_LINES
 SUFFIXES: Final = (".jsonl", ".csv")
+MAX_COLUMNS: Final = 100
 BETWEEN_IMAGES: Final = "|"
 """What stands between several pictures in a cell."""
 
@@ -111,6 +112,8 @@ def _item(where: str, given: Mapping[str, Any]) -> Item:
 
 def _check_columns(where: str, names: list[str]) -> None:
     """Check that each name is one of an item's parameters, in any of its spellings; raises BadRequest."""
+    if len(names) > MAX_COLUMNS:
+        raise BadRequest(f"{where} has more than {MAX_COLUMNS} columns. {_KNOWN}")
     for position, name in enumerate(names, start=1):
         if name != "name" and not set(normalize(EditRequest, {name: "x"})) <= set(COLUMNS):
             raise BadRequest(f"{where}, column {position}: there is no such parameter. {_KNOWN}")

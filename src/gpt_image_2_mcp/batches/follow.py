@@ -73,6 +73,10 @@ class Follower:
             except GptImageError as error:
                 logger.warning("%s cannot be looked at now: %s", self._id, self._desk.settings.redact(str(error)))
                 is_over = False
+            except Exception:
+                # Money and pictures are at stake: the next look may succeed.
+                logger.exception("%s cannot be looked at now by an error in this program", self._id)
+                is_over = False
             self._ended = math.inf if is_over else self._begun
             looked, self._looked = self._looked, anyio.Event()
             looked.set()

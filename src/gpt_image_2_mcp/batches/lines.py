@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Final, cast
 
 from pydantic import ValidationError
@@ -91,6 +92,8 @@ def read_lines(items: Iterable[Item], request: MakeBatchRequest) -> list[Line]:
             lines.append(_read_line(number, item, common))
         except BadItem as error:
             wrong.append(str(error))
+        except RecursionError:
+            wrong.append(f"{item.where}: a list stands in a list in a list, and so on: no parameter has that.")
     if wrong:
         more = [f"… and {len(wrong) - MAX_SENTENCES} more."] if len(wrong) > MAX_SENTENCES else []
         raise BadRequest("\n".join([*wrong[:MAX_SENTENCES], *more, "Nothing was sent."]))
@@ -116,7 +119,10 @@ def _common(request: MakeBatchRequest) -> dict[str, Any]:
 def _read_line(number: int, item: Item, common: Mapping[str, Any]) -> Line:
     """Raises BadItem."""
     given = dict(item.given)
-    name = " ".join(str(given.pop("name", None) or "").split())
+    named = given.pop("name", None)
+    if not isinstance(named, str | int | float | None):
+        raise BadItem(f"{item.where}, `name`: must be a text of at most {MAX_NAME} characters.")
+    name = " ".join(str(named or "").split())
     if len(name) > MAX_NAME:
         raise BadItem(f"{item.where}, `name`: must be a text of at most {MAX_NAME} characters.")
     own = normalize(EditRequest, given)
@@ -143,7 +149,7 @@ def _texts(value: object) -> Sequence[Any]:
 
 def _explain_hidden(item: Item, error: ValidationError, kind: type[LineRequest]) -> str:
     """The rules that an item breaks, without anything that is in it."""
-    properties: Mapping[str, Any] = kind.model_json_schema().get("properties", {})
+    properties = _properties(kind)
     sentences: list[str] = []
     for finding in error.errors()[:MAX_SENTENCES]:
         name = str(finding["loc"][0]) if finding["loc"] else ""
@@ -159,6 +165,11 @@ def _explain_hidden(item: Item, error: ValidationError, kind: type[LineRequest])
             rule = rule.removesuffix("; exact")
             sentences.append(f"{item.where}, column `{name}`: must be {rule}.")
     return "\n".join(dict.fromkeys(sentences))
+
+
+@cache
+def _properties(kind: type[LineRequest]) -> Mapping[str, Any]:
+    return kind.model_json_schema().get("properties", {})
 
 
 def _no_parameter(name: str) -> str:

@@ -103,7 +103,16 @@ class BatchRunner:
                 if not line.request.is_cut_out
             ]
         )
-        row = await self._insert(plan, key, client)
+        new = self._new_row(plan, key, client)
+        row = await self._desk.insert(
+            new,
+            self._desk.stored_lines(plan.lines),
+            retry_of=plan.retry_of,
+            within_s=REPEATED_S,
+            besides=found and found.id,
+        )
+        if row.id != new.id:
+            return row.id, True
         if plan.is_cheap:
             self._mark()
             submission = self._submissions[row.id] = Submission(self._desk, row, plan.lines)
@@ -122,10 +131,10 @@ class BatchRunner:
                 " sent."
             )
 
-    async def _insert(self, plan: Plan, key: str, client: str | None) -> "BatchRow":
+    def _new_row(self, plan: Plan, key: str, client: str | None) -> "BatchRow":
         from ..catalogue.batch_table import BatchRow
 
-        row = BatchRow(
+        return BatchRow(
             id=f"{BATCH_PREFIX}{secrets.token_hex(6)}",
             key=key,
             owner="",
@@ -135,7 +144,6 @@ class BatchRunner:
             total=len(plan.lines),
             details={"client": client} | ({"retry_of": plan.retry_of} if plan.retry_of else {}),
         )
-        return await self._desk.insert(row, self._desk.stored_lines(plan.lines), retry_of=plan.retry_of)
 
     def _start(self, work: Any, *arguments: Any) -> None:
         self._tasks.start_soon(self._run, work, arguments)
@@ -168,6 +176,9 @@ class BatchRunner:
             await submission.run()
         except GptImageError as error:
             await self._note(row.id, self._desk.settings.redact(str(error)))
+        except Exception as error:
+            logger.exception("a batch cannot be submitted by an error in this program")
+            await self._note(row.id, f"This failed by an error in this program ({type(error).__name__}).")
         finally:
             del self._submissions[row.id], self._working[row.id]
             done.set()

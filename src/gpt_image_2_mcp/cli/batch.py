@@ -101,8 +101,13 @@ def batch(
 
 
 def _content(file: Path) -> bytes:
+    from ..batches.file import MAX_FILE_BYTES, check_suffix
+
+    check_suffix(file.name)
     try:
-        return file.read_bytes()
+        with file.open("rb") as opened:
+            # One byte more shows that it is too long.
+            return opened.read(MAX_FILE_BYTES + 1)
     except OSError as error:
         raise click.ClickException(f"{file} cannot be read ({error.strerror}).") from None
 

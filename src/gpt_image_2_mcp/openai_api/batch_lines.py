@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final, cast
 
 from ..billing.prices import BATCH_SHARE
-from ..errors import NOT_SENT_AGAIN, ApiError, BadAnswer, Unavailable
+from ..errors import NOT_SENT_AGAIN, ODD_JSON, ApiError, BadAnswer, Unavailable
 from .api_result import ApiResult
 from .body_reader import Body, read_body
 from .errors import translate_object
@@ -23,6 +23,7 @@ NOT_MADE: Final = {
 }
 """Why a line was not made, by OpenAI's codes."""
 HTTP_OK: Final = range(200, 300)
+MIN_REFUSED: Final = 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,19 +64,24 @@ def read_line(line: bytes, origin: Origin, *, model: str) -> LineAnswer:
         custom_id = str(found["custom_id"])
         answer, error = _object(found.get("response")), found.get("error")
         status = int(answer.get("status_code") or 0)
-    except (ValueError, KeyError, TypeError, AttributeError) as odd:
+    except ODD_JSON as odd:
         raise BadAnswer("A line of the batch's results cannot be read.") from odd
     body = _object(answer.get("body"))
     origin = replace(origin, request_id=str(answer.get("request_id") or "")[:100] or None)
-    if status in HTTP_OK and not error:
+    # Pictures that came are saved, whatever stands beside them.
+    if (status in HTTP_OK and not error) or arrived.pictures:
         try:
             result = parse_images_answer(Body(json.dumps(body).encode(), arrived.pictures), origin, model=model)
+        except ODD_JSON as odd:
+            raise BadAnswer("A line of the batch's results cannot be read.") from odd
         except ApiError as failure:
             failure.from_sandbox = origin.sandbox
             return LineAnswer(custom_id, failure=failure)
         return LineAnswer(custom_id, replace(result, share=BATCH_SHARE))
     if (code := str(_object(error).get("code"))) in NOT_MADE:
         return LineAnswer(custom_id, failure=Unavailable(NOT_MADE[code]))
+    if not error and status < MIN_REFUSED:
+        raise BadAnswer("A line of the batch's results says neither what was made nor why nothing was.")
     told = body if body.get("error") else {"error": error or body}
     failure = translate_object(told, origin, model=model)
     if failure.may_be_billed:

@@ -4,16 +4,18 @@ Everything here blocks, and is called in threads. Only `create` costs money: it 
 known, or found by the mark in the batch's metadata. The other requests are sent again where that may help.
 """
 
+import re
 import time
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import IO, Any, Final, Literal, TypeVar
+from typing import IO, Any, Final, Literal, TypeVar, cast
 
 import httpx2
 import openai
 
-from ..errors import ApiError, OutcomeUnknown
+from ..errors import ODD_JSON, ApiError, OutcomeUnknown
+from ..redaction.printable import printable_line
 from .errors import MODEL_NAMED_IN, translate
 from .origin import Origin
 from .retry import wait_before_retry
@@ -21,6 +23,11 @@ from .unbilled import was_never_sent
 
 Endpoint = Literal["/v1/images/generations", "/v1/images/edits"]
 
+_ID: Final = re.compile(r"[A-Za-z0-9_.-]{1,200}")
+MAX_STATUS: Final = 100
+"""Characters that are kept of a status or a code."""
+MAX_COUNT: Final = 1_000_000
+"""A batch has 50,000 lines at most."""
 MARK: Final = "gpt_image_2_mcp"
 """The key in a batch's metadata under which its mark stands."""
 MAX_LISTED: Final = 2_000
@@ -29,6 +36,8 @@ KEPT_S: Final = 30 * 24 * 3600
 """Seconds for which OpenAI keeps uploads and results: the most that it takes."""
 MAX_LINE_BYTES: Final = 10 * 48 * 1024 * 1024 + 1024 * 1024
 """Bytes of one line of the results: ten of the largest pictures in base64."""
+MAX_LINES: Final = 60_000
+"""Lines that are read of a file of results, empty ones included: a batch has 50,000 at most."""
 MAX_SHORT_WAIT_S: Final = 10.0
 """Seconds of a named wait that are waited for here; a longer one is an error, and all is looked at again later."""
 
@@ -66,12 +75,12 @@ class BatchRoute:
     def upload_picture(self, name: str, data: bytes, mime: str) -> str:
         """Upload a reference, and return the file's id; raises ApiError."""
         return self._again(
-            lambda: (
+            lambda: _id_of(
                 self._sdk.files.create(
                     file=(name, data, mime),
                     purpose="vision",
                     expires_after={"anchor": "created_at", "seconds": KEPT_S},
-                ).id
+                )
             )
         )
 
@@ -80,11 +89,13 @@ class BatchRoute:
 
         def upload() -> str:
             file.seek(0)
-            return self._sdk.files.create(
-                file=(name, file, "application/jsonl"),
-                purpose="batch",
-                expires_after={"anchor": "created_at", "seconds": KEPT_S},
-            ).id
+            return _id_of(
+                self._sdk.files.create(
+                    file=(name, file, "application/jsonl"),
+                    purpose="batch",
+                    expires_after={"anchor": "created_at", "seconds": KEPT_S},
+                )
+            )
 
         return self._again(upload)
 
@@ -116,7 +127,7 @@ class BatchRoute:
             if error.status_code < 500:  # noqa: PLR2004 - the API's own refusal
                 raise failure from error
             raise OutcomeUnknown(str(failure)) from error
-        except (openai.OpenAIError, httpx2.HTTPError) as error:
+        except (openai.OpenAIError, httpx2.HTTPError, ApiError, *ODD_JSON) as error:
             raise OutcomeUnknown("The answer to the submission cannot be read.") from error
 
     def find(self, mark: str) -> RemoteBatch | None:
@@ -124,7 +135,8 @@ class BatchRoute:
 
         def look() -> RemoteBatch | None:
             for count, batch in enumerate(self._sdk.batches.list(limit=100)):
-                if (batch.metadata or {}).get(MARK) == mark:
+                metadata: object = getattr(batch, "metadata", None)
+                if isinstance(metadata, dict) and cast("dict[str, object]", metadata).get(MARK) == mark:
                     return _remote(batch)
                 if count >= MAX_LISTED:
                     break
@@ -176,6 +188,8 @@ class BatchRoute:
             raise translate(error, model="", variable=MODEL_NAMED_IN) from error
         except httpx2.HTTPError as error:
             raise ApiError(f"The connection to the API broke off ({type(error).__name__}).") from error
+        except ODD_JSON as error:
+            raise ApiError("The API's answer about a batch or a file cannot be read.") from error
 
 
 class ResultLines:
@@ -187,9 +201,10 @@ class ResultLines:
         self._pieces = response.iter_bytes()
         self._rest = bytearray()
         self._looked_at = 0
+        self._count = 0
 
     def next(self) -> bytes | None:
-        """The next line; None at the end. Blocks.
+        """The next line; None at the end, and behind the lines that a file may have. Blocks.
 
         Raises:
             ApiError: the connection broke off, or a line is longer than any picture.
@@ -201,6 +216,9 @@ class ResultLines:
                 line = bytes(self._rest[:end])
                 del self._rest[: end + 1]
                 self._looked_at = 0
+                self._count += 1
+                if self._count > MAX_LINES:
+                    return None
                 if line.strip():
                     return line
                 continue
@@ -218,24 +236,44 @@ class ResultLines:
 
 
 def _remote(batch: Any) -> RemoteBatch:
+    """Read what was said of a batch; raises ApiError without a plain id."""
     counts = batch.request_counts
-    data: list[Any] = list((batch.errors and batch.errors.data) or [])
+    data: Any = getattr(batch.errors, "data", None)
     return RemoteBatch(
-        id=batch.id,
-        status=batch.status,
-        input_file=batch.input_file_id,
-        output_file=batch.output_file_id,
-        error_file=batch.error_file_id,
-        total=counts.total if counts else 0,
-        completed=counts.completed if counts else 0,
-        failed=counts.failed if counts else 0,
-        error="; ".join(_words(error) for error in data[:3]),
+        id=_id_of(batch),
+        status=printable_line(str(batch.status))[:MAX_STATUS],
+        input_file=_plain(batch.input_file_id),
+        output_file=_plain(batch.output_file_id),
+        error_file=_plain(batch.error_file_id),
+        total=_count(counts, "total"),
+        completed=_count(counts, "completed"),
+        failed=_count(counts, "failed"),
+        error="; ".join(_words(error) for error in (cast("list[Any]", data)[:3] if isinstance(data, list) else [])),
     )
 
 
+def _id_of(found: Any) -> str:
+    """The id of a file or a batch, which is put into addresses; raises ApiError if it is none."""
+    plain = _plain(found.id)
+    if plain is None:
+        raise ApiError("The API's answer has no id.")
+    return plain
+
+
+def _plain(value: object) -> str | None:
+    return value if isinstance(value, str) and _ID.fullmatch(value) else None
+
+
+def _count(counts: object, name: str) -> int:
+    value: object = getattr(counts, name, 0)
+    return value if isinstance(value, int) and 0 <= value <= MAX_COUNT else 0
+
+
 def _words(error: Any) -> str:
-    place = f" (line {error.line})" if getattr(error, "line", None) else ""
-    return f"{error.code or 'error'}: {str(error.message or '')[:300]}{place}"
+    line: object = getattr(error, "line", None)
+    place = f" (line {line})" if isinstance(line, int) and 0 < line <= MAX_COUNT else ""
+    code, message = (printable_line(str(getattr(error, name, None) or "")) for name in ("code", "message"))
+    return f"{code[:MAX_STATUS] or 'error'}: {message[:300]}{place}"
 
 
 def line_of(custom_id: str, endpoint: Endpoint, body: Mapping[str, Any]) -> dict[str, Any]:

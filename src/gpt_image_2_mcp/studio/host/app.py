@@ -16,7 +16,7 @@ from typing import Any, Final, cast
 
 import anyio
 from starlette.applications import Starlette
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -156,12 +156,16 @@ class _Host:
 
 
 async def _body(request: Request, *, most: int) -> bytes | None:
-    """The body of a request; None if it is longer than `most` bytes, of which no more are read."""
+    """The body of a request; None if it is longer than `most` bytes, of which no more are read, or is not complete."""
     data = bytearray()
-    async for part in request.stream():
-        data += part
-        if len(data) > most:
-            return None
+    try:
+        async for part in request.stream():
+            data += part
+            if len(data) > most:
+                return None
+    except ClientDisconnect:
+        # Nothing reads the answer, and the terminal is not for what strangers send.
+        return None
     return bytes(data)
 
 

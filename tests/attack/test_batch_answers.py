@@ -73,7 +73,7 @@ async def ended(benches: Benches, tmp_path: Any, backend: HostileBatches) -> tup
     return state, bench
 
 
-@promise("Backends", "A line of a batch's results that cannot be read costs no other line its picture.")
+@promise("Backend", "A line of a batch's results that cannot be read costs no other line its picture.")
 @pytest.mark.parametrize(
     "answer",
     [

@@ -383,3 +383,10 @@ def test_a_smart_crop_keeps_the_subject() -> None:
     for ratio in RATIOS:
         shares = [share for _, each, share in found if each == ratio]
         assert sum(share >= KEPT for share in shares) >= SHARE * len(shares), (ratio, shares)
+
+
+async def test_all_targets_that_are_wrong_are_told_in_one_answer(bench: Bench) -> None:
+    bench.photo()
+    text = await bench.refused("export_image", image="photo.png", to=["banana", "20x20", "crop 9,9 of 3 story"])
+    assert "'banana'" in text
+    assert "'crop 9,9 of 3 story'" in text

@@ -162,7 +162,7 @@ def _explain_hidden(item: Item, error: ValidationError, kind: type[LineRequest])
         else:
             # The custom rules of some parameters are in their descriptions alone.
             rule = describe_rule(schema) if finding["type"] != "value_error" else schema.get("description", "another")
-            rule = rule.partition("… ")[0]
+            rule = rule.removesuffix("; exact")
             sentences.append(f"{item.where}, column `{name}`: must be {rule}.")
     return "\n".join(dict.fromkeys(sentences))
 

@@ -12,6 +12,7 @@ from typing import Any, Final, get_args
 from ..errors import BadRequest, shown
 from ..images.written_formats import WrittenFormat
 from ..parameters.sizes import SizeWish, read_size
+from ..parameters.validation import MAX_SENTENCES
 from ..paths.plain_names import ALLOWED, is_plain, suggest_plain
 
 FORMATS: Final[Sequence[str]] = get_args(WrittenFormat)
@@ -82,8 +83,18 @@ class Target:
 
 
 def read_targets(texts: Iterable[str]) -> list[Target]:
-    """Read a list of targets; raises BadRequest as `read_target` does."""
-    return [read_target(text) for text in texts]
+    """Read a list of targets; raises BadRequest with a line for each that `read_target` refuses."""
+    targets: list[Target] = []
+    wrong: list[str] = []
+    for text in texts:
+        try:
+            targets.append(read_target(text))
+        except BadRequest as error:
+            wrong.append(str(error))
+    if wrong:
+        more = [f"… and {len(wrong) - MAX_SENTENCES} more."] if len(wrong) > MAX_SENTENCES else []
+        raise BadRequest("\n".join([*wrong[:MAX_SENTENCES], *more]))
+    return targets
 
 
 def read_target(text: str) -> Target:

@@ -55,7 +55,7 @@ Prompt = Annotated[str, Field(max_length=MAX_PROMPT), AfterValidator(_check_not_
 Size = Annotated[
     str,
     AfterValidator(normalize_size),
-    Field(description="auto, WxH, ratio (16:9 4k) or name: story, og, a4@150, app icon… Delivered exactly"),
+    Field(description="auto, WxH, ratio (16:9 4k) or name: story, og, a4@150, app icon…; exact"),
 ]
 Quality = Annotated[
     Literal["auto", "low", "medium", "high", "xhigh", "max"],
@@ -77,14 +77,14 @@ def passes_of(background: object) -> int:
 
 
 OutputFormat = Annotated[
-    Literal["png", "jpeg", "webp"], BeforeValidator(_normalize_choice), Field(description="of the file")
+    Literal["png", "jpeg", "webp"], BeforeValidator(_normalize_choice), Field(description="file type")
 ]
 Compression = Annotated[int, Field(ge=0, le=100, description="not for png")]
 Moderation = Annotated[
     Literal["auto", "low"], BeforeValidator(_normalize_choice), Field(description="low: less strict")
 ]
 OutputDir = Annotated[str, Field(max_length=4096, description="relative to the server's folder; default Pictures")]
-Prefix = Annotated[str, Field(max_length=200, description="words for the file name")]
+Prefix = Annotated[str, Field(max_length=200, description="for the file's name")]
 User = Annotated[str, Field(max_length=128, description="end-user id")]
 Source = str
 Images = Annotated[
@@ -113,13 +113,13 @@ Mask = Annotated[
     Source,
     Field(
         description="where image 1 changes: `box LEFT,TOP WxH of 1024x683` (as seen), ellipse, polygon, + -,"
-        " everything but, `find the car` (paid); or a picture, transparent or white there"
+        " everything but, `find the car` (paid); or a picture: clear or white there"
     ),
 ]
 Keep = Annotated[
     Literal["auto", "exact", "off"],
     BeforeValidator(_normalize_choice),
-    Field(description="exact: only what changed, the rest to the pixel; auto: exact with a mask"),
+    Field(description="exact: the rest stays to the pixel; auto: exact with a mask"),
 ]
 Exported = Annotated[list[Source], Field(min_length=1, max_length=40, description="ids, 'last', numbers, paths")]
 Targets = Annotated[

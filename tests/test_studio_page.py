@@ -40,8 +40,9 @@ PAINTED, KEPT = 0, 255
 """What the mask's alpha says of a pixel: it may change, or it stays."""
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 async def browser() -> AsyncIterator[Browser]:
+    # Not for the whole session: a loop that is kept for it would be in the way of tests that begin their own.
     async with running_browser() as found:
         if found is None:
             pytest.skip(BRING)

@@ -34,7 +34,7 @@ from gpt_image_2_mcp.settings import Settings
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has neither fork nor SIGKILL")
 
 LINES = 4
-ROUNDS = rounds(3, 50)
+ROUNDS = rounds(1, 50)
 LONG_AGO_S = 3600
 
 

@@ -624,7 +624,7 @@ async def test_the_file_has_its_version_from_the_first_day(root: Path) -> None:
     async with paying(root) as bench:
         await bench.made("generate_image", **LOW)
     with closing(sqlite3.connect(root / "data" / DATABASE)) as connection:
-        assert connection.execute("SELECT version FROM schema_version").fetchall() == [(5,)]
+        assert connection.execute("SELECT version FROM schema_version").fetchall() == [(6,)]
         assert connection.execute("PRAGMA journal_mode").fetchone() == ("delete",), "no WAL"
 
 

@@ -92,6 +92,8 @@ FOLDER/sandbox/edit-TIME-HEX-1.png
 FOLDER/sandbox/edit-TIME-HEX-2.png
 The pictures are shown at 1024x640. To point at a part in `mask`: `box LEFT,TOP WIDTHxHEIGHT of
 1024x640`.
+Their numbers, in this order, name them in every tool. To finish number 2 as it is: edit_image with
+images ["2"], like "2", quality "high".
 From: WORK/photo.png
 Tokens: 642 in, 1,912 out; free, gpt-image-2 would have cost about $0.0625.\
 """)

@@ -128,6 +128,8 @@ def test_a_file_from_before_the_indexes_gets_them_and_keeps_its_rows(
         before = set(connection.scalars(names))
         for name in filter(NEWER.fullmatch, before):
             connection.exec_driver_sql(f"DROP INDEX {name}")
+        for name in ("batch_lines", "batches"):
+            connection.exec_driver_sql(f"DROP TABLE {name}")
         connection.exec_driver_sql("UPDATE schema_version SET version = 2")
     repositories.close()
     later = Repositories(repositories.database, keeps_history=True)

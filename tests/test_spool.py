@@ -137,7 +137,7 @@ async def test_a_list_says_that_it_lacks_what_still_waits(tmp_path: Path, monkey
         with locked(tmp_path):
             assert "is held by another process" in await bench.refused("list_images")
         for tool in ("list_images", "image_costs"):
-            assert "waits for it, and is not in the catalogue" in said(await bench.call(tool))
+            assert "waits for it, and is in no list and no sum yet" in said(await bench.call(tool))
         # Before something is written, it is tried again in any case.
         assert "waits for it" not in (await bench.made("generate_image", **FOX)).text
         assert "2 pictures" in (text := said(await bench.call("list_images")))

@@ -48,7 +48,7 @@ async def test_a_fetch_gives_what_the_first_call_would_have_given_as_often_as_it
     bench.knobs.release()
     first, *others = [await fetched(bench, job_id) for _ in range(3)]
     assert len(report_of(first)["images"]) == 2
-    assert [block.type for block in first.content].count("image") == (0 if inline == "none" else 2)
+    assert [block.type for block in first.content].count("image") == (0 if inline == "none" else 3), "and their sheet"
     assert all(other == first for other in others)
 
 

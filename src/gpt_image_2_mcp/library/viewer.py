@@ -1,5 +1,6 @@
 """`Viewer`: what `list_images` and `show_image` do: pages of pictures, contact sheets, single pictures and regions."""
 
+import logging
 import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -26,6 +27,8 @@ from ..storage.time_limit import run_in_time
 from .export_record import ExportRecords
 from .library import KnownPicture, Library
 from .text import not_shown_text
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,10 +197,14 @@ class Viewer:
 
         None if there is only one, or it cannot be drawn.
         """
-        from .answer_sheet import draw_answer_sheet
-
         images = report.wanted
         if len(images) == 1:
+            return None
+        try:
+            from .answer_sheet import draw_answer_sheet
+        except ImportError as error:
+            # The program was replaced on the disk. The pictures are paid for, and are told without a sheet.
+            logger.warning("no sheet is drawn: %s", error)
             return None
         draw = partial(draw_answer_sheet, images, previews, read=self._reader.read_unchanged)
         data = await anyio.to_thread.run_sync(draw)

@@ -1,5 +1,6 @@
 """`BatchService`: what `make_batch` and `gpt-image-2-mcp batch` call."""
 
+import logging
 import math
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
@@ -15,13 +16,15 @@ from ..batches.file import MAX_FILE_BYTES, check_suffix, parse_file
 from ..batches.lines import LINE_REQUESTS, Item, Line, LineRequest, items_of, read_lines
 from ..batches.runner import BatchRunner, Plan
 from ..billing.prices import BATCH_SHARE
-from ..errors import BadRequest
+from ..errors import BadRequest, DatabaseUnusable
 from ..generation.charges import PricedRequest
 from ..inputs import Sources
 from ..jobs.runner import ProgressCallback
 from ..parameters.models import EditRequest, MakeBatchRequest
 from ..parameters.validation import MAX_SENTENCES
 from ..paths.read_policy import PrivateFile
+
+logger = logging.getLogger(__name__)
 
 Complete = Callable[[LineRequest], Awaitable[LineRequest]]
 """Fills in what a line's `like` has."""
@@ -162,8 +165,13 @@ class BatchService:
         self._runner.give_up(batch_id)
 
     async def recent(self, limit: int) -> list[BatchStatus]:
-        """How the newest batches stand, as the database knows it."""
-        return [await self._desk.status(row.id) for row in await self._runner.recent(limit)]
+        """How the newest batches stand, as the database knows it; none while it cannot be read."""
+        try:
+            return [await self._desk.status(row.id) for row in await self._runner.recent(limit)]
+        except DatabaseUnusable as error:
+            # The jobs of this process are told beside them, and are known without it.
+            logger.warning("batches are not known: %s", error)
+            return []
 
     async def resume(self) -> None:
         """Go on with the cheap batches that processes left; raises nothing."""

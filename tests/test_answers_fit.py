@@ -149,7 +149,7 @@ async def test_noise_of_every_format_fits_and_transparency_stays(
 ) -> None:
     data = noise((1024, 640), mode, kind)
     bench = await benches.open(wrap=canned(*[data] * count).wrap, GPT_IMAGE_2_MODEL="gpt-image-2.5-flare")
-    for block in await fits(bench, count):
+    for block in (await fits(bench, count))[-count:]:
         assert block.mime_type == shown
         if shown == "image/webp":
             with Image.open(io.BytesIO(base64.b64decode(block.data))) as picture:

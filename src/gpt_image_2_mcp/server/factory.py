@@ -72,7 +72,6 @@ def build_server(open_service: ServiceOpener) -> PictureServer:
             yield service
             tasks.cancel_scope.cancel()
 
-    tools = [*all_tools(), studio_tool()]
     changes, calls, room = ChangeNotifier(), GivenUpCalls(), AnswerRoom()
 
     server = _Server(
@@ -80,7 +79,7 @@ def build_server(open_service: ServiceOpener) -> PictureServer:
         title="gpt-image-2",
         instructions=INSTRUCTIONS,
         version=__version__,
-        tools=tools,
+        tools=[*all_tools(), studio_tool()],
         extensions=[StudioExtension()],
         lifespan=lifespan,
         log_level="WARNING",
@@ -89,7 +88,6 @@ def build_server(open_service: ServiceOpener) -> PictureServer:
         subscriptions=changes.bus,
     )
     server.calls, server.room = calls, room
-    server.tool_names = tuple(tool.name for tool in tools)
     server.serve_subscriptions(changes)
     for prompt in all_prompts():
         server.add_prompt(prompt)
@@ -105,16 +103,17 @@ def build_server(open_service: ServiceOpener) -> PictureServer:
 
 
 class _Server(PictureServer):
-    tool_names: tuple[str, ...] = ()
-
     async def call_tool(
         self, name: str, arguments: dict[str, Any], context: Context[ImageService, Any] | None = None
     ) -> CallToolResult | InputRequiredResult:
         """Answer an unknown name with the names that there are; the SDK would repeat it, however long it is."""
-        if name not in self.tool_names:
+        try:
+            return await super().call_tool(name, arguments, context)
+        except ToolError:
+            if name in [tool.name for tool in await self.list_tools()]:
+                raise
             known = ", ".join(tool.name for tool in all_tools())
-            raise ToolError(f"There is no tool {shown(name)}; there are: {known}.")
-        return await super().call_tool(name, arguments, context)
+            raise ToolError(f"There is no tool {shown(name)}; there are: {known}.") from None
 
     async def get_prompt(
         self, name: str, arguments: dict[str, Any] | None = None, context: Context[ImageService, Any] | None = None

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, TypeAlias, TypeVar
 
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
-from mcp.server import ServerRequestContext
+from mcp.server import ServerRequestContext, extension
 from mcp.server.lowlevel import helper_types
 from mcp.server.mcpserver import MCPServer
 from mcp.server.mcpserver.prompts import base
@@ -24,6 +24,13 @@ ReadResourceContents: TypeAlias = helper_types.ReadResourceContents
 
 An override of that public method has to return it, and the SDK defines it in a module of its implementation only. When
 it moves, import it from its new place. It needs `content` and `mime_type`.
+"""
+
+Extension: TypeAlias = extension.Extension
+"""The base of what `MCPServer(extensions=…)` takes.
+
+The parameter is documented, and its class has no module that lists it. When it moves, import it from its new place. It
+needs `identifier`.
 """
 
 PromptArgument: TypeAlias = base.PromptArgument

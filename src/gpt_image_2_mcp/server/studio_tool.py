@@ -8,7 +8,6 @@ import json
 from functools import cache
 from typing import Annotated, Any, TypeAlias
 
-from mcp.server.extension import Extension
 from mcp.server.mcpserver import Context, Elicit, ElicitationResult, Resolve
 from mcp_types import CallToolResult, TextContent, ToolAnnotations
 
@@ -22,7 +21,7 @@ from .answer_room import room_for_pictures
 from .client_abilities import can_ask, client_of
 from .consent import Consent, require_consent
 from .given_up_calls import NOTE_JOB
-from .sdk import ReadResourceContents
+from .sdk import Extension, ReadResourceContents
 from .tool import RequestTool, ResultT
 
 EXTENSION_ID = "io.modelcontextprotocol/ui"

@@ -122,6 +122,7 @@ async def test_odd_facts_about_a_batch_change_nothing(
 ENDLESS: list[Callable[[], bytes]] = [lambda: b"\n" * 1_000_000, lambda: b'{"custom_id":"another-1"}\n' * 100_000]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("before", ENDLESS)
 async def test_lines_that_were_not_asked_for_are_read_up_to_a_bound(
     benches: Benches, tmp_path: Any, before: Callable[[], bytes]

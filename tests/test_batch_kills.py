@@ -22,6 +22,7 @@ from typing import Any
 import anyio
 import pytest
 from fault_proxy import DATABASE, FaultProxy, control
+from forked_children import fork_for_each_line
 from patience import PATIENCE_S, look_again, rounds
 from PIL import Image
 from promises import promise
@@ -42,7 +43,7 @@ LONG_AGO_S = 3600
 
 
 def drive() -> None:
-    """For each line on stdin, fork a child that does what it says; say its id, and how it ended."""
+    """Load what a child needs, and fork one for each line on stdin."""
     import sqlalchemy
     from genai_prices import Usage, calc_price
     from PIL import JpegImagePlugin, PngImagePlugin
@@ -54,19 +55,7 @@ def drive() -> None:
 
     del sqlalchemy, JpegImagePlugin, PngImagePlugin, charge_table, ledger, batch_table, sqlite, backend, batch_lines
     calc_price(Usage(input_tokens=1, output_tokens=1), "gpt-image-2", provider_id="openai")
-    for line in sys.stdin:
-        child = os.fork()
-        if child == 0:
-            code = 1
-            try:
-                anyio.run(_child, json.loads(line))
-                code = 0
-            finally:
-                os._exit(code)
-        sys.stdout.write(f"{child}\n")
-        sys.stdout.flush()
-        sys.stdout.write(f"{os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])}\n")
-        sys.stdout.flush()
+    fork_for_each_line(_child)
 
 
 async def _child(order: Mapping[str, Any]) -> None:

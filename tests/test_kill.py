@@ -25,6 +25,7 @@ import anyio
 import anyio.to_thread
 import pytest
 from fault_proxy import DATABASE, FaultProxy, control, paying, until
+from forked_children import fork_for_each_line
 from patience import PATIENCE_S, rounds
 from PIL import Image
 from promises import promise
@@ -58,7 +59,7 @@ NEW = "kill-test"
 
 
 def drive() -> None:
-    """For each line on stdin, fork a child that does what it says; say its id, and how it ended."""
+    """Load what a child needs, and fork one for each line on stdin."""
     # Loaded once, so that a child is at work a few milliseconds after it was forked.
     import sqlalchemy
     from genai_prices import Usage, calc_price
@@ -71,19 +72,7 @@ def drive() -> None:
 
     del sqlalchemy, JpegImagePlugin, PngImagePlugin, charges, ledger, backend, database
     calc_price(Usage(input_tokens=1, output_tokens=1), "gpt-image-2", provider_id="openai")
-    for line in sys.stdin:
-        child = os.fork()
-        if child == 0:
-            code = 1
-            try:
-                anyio.run(_child, json.loads(line))
-                code = 0
-            finally:
-                os._exit(code)
-        sys.stdout.write(f"{child}\n")
-        sys.stdout.flush()
-        sys.stdout.write(f"{os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])}\n")
-        sys.stdout.flush()
+    fork_for_each_line(_child)
 
 
 async def _child(order: Mapping[str, Any]) -> None:

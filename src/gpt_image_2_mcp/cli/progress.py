@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ..batches.batch import BatchStatus
     from ..jobs.job import Job
     from ..jobs.report import Report
+    from ..jobs.runner import ProgressCallback
     from ..library.progress import CountCallback
     from ..service.images import ImageService
 
@@ -41,6 +42,23 @@ def progress_bar(title: str) -> "Generator[CountCallback]":
         yield lambda count, total: bar.update(task, completed=count, total=total)
 
 
+@contextmanager
+def _bar() -> Generator[tuple["ProgressCallback", Callable[[str], None]]]:
+    """A progress bar in per cent on stderr: what moves it, and what prints a line above it."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    console = Console(stderr=True)
+    columns = (SpinnerColumn(), BarColumn(), TimeElapsedColumn(), TextColumn("{task.description}"))
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("Preparing", total=100)
+
+        async def show_progress(progress: float, message: str) -> None:
+            bar.update(task, completed=progress, description=message)
+
+        yield show_progress, bar.console.print
+
+
 async def wait_for_report(service: "ImageService", job: "Job") -> "Report":
     """Wait for a job behind a progress bar.
 
@@ -51,21 +69,11 @@ async def wait_for_report(service: "ImageService", job: "Job") -> "Report":
         GptImageError: the job failed, or was stopped.
 
     """
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-
-    console = Console(stderr=True)
-    columns = (SpinnerColumn(), BarColumn(), TimeElapsedColumn(), TextColumn("{task.description}"))
     # An error that leaves the task group would arrive as an `ExceptionGroup`, so it is carried out as a value.
     outcome: list[Report | GptImageError] = []
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task("Preparing", total=100)
-
-        async def show_progress(progress: float, message: str) -> None:
-            bar.update(task, completed=progress, description=message)
-
+    with _bar() as (show_progress, say):
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(_watch_interrupts, partial(_interrupted, service, job, bar.console.print))
+            tasks.start_soon(_watch_interrupts, partial(_interrupted, service, job, say))
             try:
                 report = await service.wait(job, on_progress=show_progress)
                 assert report is not None, "without a bound it waits to the end"
@@ -93,23 +101,13 @@ async def wait_for_batch(service: "ImageService", batch_id: str) -> "BatchStatus
         BadRequest: there is no such batch.
 
     """
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-
-    console = Console(stderr=True)
-    columns = (SpinnerColumn(), BarColumn(), TimeElapsedColumn(), TextColumn("{task.description}"))
     outcome: list[BatchStatus | GptImageError] = []
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task("Preparing", total=100)
-
-        async def show_progress(progress: float, message: str) -> None:
-            bar.update(task, completed=progress, description=message)
-
+    with _bar() as (show_progress, say):
         async with anyio.create_task_group() as tasks:
 
             def interrupted() -> None:
                 if service.batches.stop_now(batch_id):
-                    bar.console.print("No further picture is asked for: waiting for those that are paid for.")
+                    say("No further picture is asked for: waiting for those that are paid for.")
                 else:
                     tasks.cancel_scope.cancel()
 

@@ -563,17 +563,22 @@ async def test_pictures_of_a_process_that_was_killed_before_it_recorded_them_are
 # The real program.
 
 
-@promise("Crashes", "The next start says what it found.")
-async def test_the_program_itself_is_killed_and_its_next_start_says_what_it_found(
-    box: Box, proxy: FaultProxy, tmp_path: Path
-) -> None:
-    environ = {
+def without_engine(box: Box, proxy: FaultProxy, tmp_path: Path) -> dict[str, str]:
+    """The environment of a server in one process, whose pictures and data are below `tmp_path`."""
+    return {
         **box.environ,
         "OPENAI_BASE_URL": proxy.url,
         "XDG_DATA_HOME": str(tmp_path),
         "GPT_IMAGE_2_OUTPUT_DIR": str(tmp_path / "p"),
         "GPT_IMAGE_2_ENGINE": "off",
     }
+
+
+@promise("Crashes", "The next start says what it found.")
+async def test_the_program_itself_is_killed_and_its_next_start_says_what_it_found(
+    box: Box, proxy: FaultProxy, tmp_path: Path
+) -> None:
+    environ = without_engine(box, proxy, tmp_path)
     await box.turn(hold=True)
     async with running(environ) as program:
         await program.greet()
@@ -609,13 +614,7 @@ async def test_the_program_itself_is_killed_and_its_next_start_says_what_it_foun
 async def test_a_kill_between_the_two_passes_keeps_the_first_picture_and_sends_nothing_again(
     box: Box, proxy: FaultProxy, tmp_path: Path
 ) -> None:
-    environ = {
-        **box.environ,
-        "OPENAI_BASE_URL": proxy.url,
-        "XDG_DATA_HOME": str(tmp_path),
-        "GPT_IMAGE_2_OUTPUT_DIR": str(tmp_path / "p"),
-        "GPT_IMAGE_2_ENGINE": "off",
-    }
+    environ = without_engine(box, proxy, tmp_path)
     fox = {"prompt": "a red fox", "size": SMALL, "quality": "low", "background": "transparent-fine"}
     await box.turn(faults=[{"route": "edits", "kind": "hang"}])
     async with running(environ) as program:

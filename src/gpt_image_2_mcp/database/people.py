@@ -11,7 +11,12 @@ process that was killed has left. Pictures, sessions and what is on a desk are n
 using its index, since the operator of full-text search is not leakproof.
 """
 
-from typing import Final
+from collections.abc import Generator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    import sqlalchemy as sa
 
 LOCAL: Final = ""
 """The person of all processes that serve their own user, as over stdio."""
@@ -64,3 +69,24 @@ FENCE: Final = (
     *[statement for table, (how, order) in _FENCED.items() for statement in _fence(table, how, order)],
 )
 """The statements that make the columns, indexes and policies, after the tables."""
+
+
+def set_person(connection: "sa.Connection", person: str | None) -> None:
+    """Have the rest of the transaction of a PostgreSQL `connection` see the rows of `person`; None changes nothing."""
+    if person is not None:
+        connection.exec_driver_sql("SELECT set_config('gpt_image_2.person', %s, true)", (person,))
+
+
+@contextmanager
+def seen_by_everyone(connection: "sa.Connection", person: str | None) -> Generator[None]:
+    """Have what is in the block see the work and the money of all people, in a transaction of `person`.
+
+    With None as `person`, as on SQLite and over stdio, nothing changes: there is one person.
+    """
+    if person is None:
+        yield
+        return
+    set_person(connection, EVERYONE)
+    yield
+    # Not after an error: it undoes the transaction, and the setting with it.
+    set_person(connection, person)

@@ -46,6 +46,8 @@ from .charges import Charge
 from .record_builder import records_of
 
 if TYPE_CHECKING:
+    from ..catalogue.stored_file_table import StoredFile
+    from ..picture_store.keeper import PictureKeeper
     from .job_end import JobEnd
 
 logger = logging.getLogger(__name__)
@@ -73,6 +75,8 @@ class Recorder:
     """The name of the user's project that the server was started in, for the pictures' records."""
     policy: Callable[[], WritePolicy]
     """Gives the policy that checks the folders of the pictures again before something is written beside them."""
+    keeper: "PictureKeeper | None" = None
+    """On a server, what puts the pictures where other replicas find them, before they are in the catalogue."""
 
     async def record_sent(self, job: Job, charge: Charge, *, required: bool) -> None:
         """Record that the job may be billed from now on: its charge is `sent`, and its row too. Called before sending.
@@ -154,9 +158,20 @@ class Recorder:
                 inputs = await anyio.to_thread.run_sync(
                     partial(inputs.with_kept_files, partial(_keep_original, folder=folder, policy=policy))
                 )
+            stored: tuple[StoredFile, ...] = ()
+            if self.keeper is not None:
+                kept = await self.keeper.keep(_files_of(report, order, inputs))
+                stored, report = kept.files, replace(report, warnings=(*report.warnings, *kept.warnings))
             report, pictures = await self.writer.run(
                 partial(
-                    self._write_result, job=job, order=order, inputs=inputs, report=report, charge=charge, lost=lost
+                    self._write_result,
+                    job=job,
+                    order=order,
+                    inputs=inputs,
+                    report=report,
+                    charge=charge,
+                    lost=lost,
+                    stored=stored,
                 )
             )
             # Beside the pictures in any case: `library rebuild` lists the pictures from these records.
@@ -198,10 +213,11 @@ class Recorder:
         report: Report,
         charge: Charge,
         lost: int,
+        stored: "tuple[StoredFile, ...]",
     ) -> tuple[Report, Sequence[Picture]]:
         from .job_end import JobEnd
 
-        end = JobEnd(_charge_end(report, charge, lost), step=order.step, report=report)
+        end = JobEnd(_charge_end(report, charge, lost), step=order.step, report=report, stored=stored)
         pictures: list[Picture] = []
         try:
             pictures = records_of(report, job=job, kind=order.kind, parents=inputs.origins, project=self.project)
@@ -273,6 +289,15 @@ def _charge_end(report: Report, charge: Charge, lost: int) -> ChargeEnd | None:
         lost=lost,
         n=report.requested["n"] * report.passes,
     )
+
+
+def _files_of(report: Report, order: Order, inputs: Inputs) -> list[tuple[Path, str]]:
+    """The pictures of a job, and the originals of a session that begins and is made from others, with their hashes."""
+    originals = inputs.images if isinstance(order.step, BeginSession) else ()
+    return [
+        *((image.path, image.sha256) for image in report.images),
+        *((image.path, image.sha256) for image in originals if image.path and image.id is None),
+    ]
 
 
 def _with_warning(report: Report, warning: str | None) -> Report:

@@ -21,6 +21,7 @@ ORDER = (
     "server",
     "studio",
     "app",
+    "shared_parts",
     "service",
     "batches",
     "library",
@@ -118,7 +119,7 @@ def test_the_architecture_page_lists_the_folders_in_this_order() -> None:
 
 def test_the_root_holds_wiring_only() -> None:
     root = {path.stem for path in PACKAGE.glob("*.py")}
-    assert root == {"__init__", "__main__", "app", "errors", "settings", "setting_types"}
+    assert root == {"__init__", "__main__", "app", "errors", "settings", "setting_types", "shared_parts"}
 
 
 def test_a_module_fits_on_a_few_screens() -> None:

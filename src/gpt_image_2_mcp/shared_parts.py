@@ -17,8 +17,9 @@ import httpx2
 
 from .database.lazy_store import LazyStore
 from .database.people import LOCAL
-from .database.url import Address
+from .database.url import Address, PostgresUrl
 from .openai_api.lazy_backend import LazyBackend
+from .openai_api.picture_pace import Pace, PicturePace
 from .openai_api.rate_limiter import RateLimiter
 from .settings import Settings
 
@@ -45,6 +46,8 @@ class SharedParts:
     limiter: RateLimiter
     data_dir: Path | None
     """The data folder of the process; None for a database in memory."""
+    is_replica: bool = False
+    """Whether other processes may make what this one has in its queue; see `service.fleet`."""
 
     def folder_of(self, person: str) -> Path | None:
         """The data folder of a person: that of the process for `LOCAL`, and one in it for another person."""
@@ -68,19 +71,34 @@ async def open_shared(
     transport: httpx2.AsyncBaseTransport | None = None,
     data_dir: Path | None = None,
     for_people: bool = False,
+    lease_s: float | None = None,
 ) -> AsyncGenerator[SharedParts]:
     """Open the parts, which open the network and the database when they are needed; see `app.open_service`.
 
-    `for_people` is set for a server that serves several people. Their services have to be closed before.
+    `for_people` is set for a server that serves several people. Their services have to be closed before. On PostgreSQL
+    it is a replica then: it and all others that use the database are one server. `lease_s` is the length of its lease
+    in seconds.
     """
-    database = LazyStore(database_of(settings, data_dir), connections=CONNECTIONS if for_people else 1)
-    limiter = RateLimiter(settings.max_concurrency, settings.pictures_per_minute)
+    at = database_of(settings, data_dir)
+    database = LazyStore(at, connections=CONNECTIONS if for_people else 1, lease_s=lease_s)
+    is_replica = for_people and isinstance(at, PostgresUrl)
+    limiter = RateLimiter(settings.max_concurrency, _pace(settings, database if is_replica else None))
     async with LazyBackend(settings, transport, limiter, None if settings.sandbox else data_dir) as backend:
         try:
-            yield SharedParts(settings, database, backend, limiter, data_dir)
+            yield SharedParts(settings, database, backend, limiter, data_dir, is_replica)
         finally:
             with anyio.CancelScope(shield=True):
                 await anyio.to_thread.run_sync(database.close)
+
+
+def _pace(settings: Settings, database: LazyStore | None) -> Pace:
+    """The pace of all replicas that use `database`; without it, that of this process."""
+    if database is None:
+        return PicturePace(settings.pictures_per_minute)
+    # With the database's library, which other processes load when they need it.
+    from .openai_api.shared_pace import SharedPace
+
+    return SharedPace(database, settings.pictures_per_minute)
 
 
 def database_of(settings: Settings, data_dir: Path | None) -> Address:

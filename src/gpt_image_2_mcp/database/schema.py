@@ -11,12 +11,13 @@ from typing import Final, Literal
 import sqlalchemy as sa
 from sqlalchemy import event
 
+from .pace_table import PACE
 from .people import FENCE
 
 ChargeState = Literal["reserved", "sent", "settled", "unknown", "released"]
 """A charge is reserved, then sent; it ends settled, unknown (both are spent) or released (nothing was billed)."""
 
-VERSION: Final = 8
+VERSION: Final = 9
 """The number of the last file in `migrations/versions`; a database of this version needs no migration."""
 
 TOKENS_EACH: Final = "(output_tokens + pictures - 1) / pictures"
@@ -183,12 +184,14 @@ jobs: Final = sa.Table(
     sa.Column("given_up", sa.Boolean, nullable=False),
     sa.Column("fetched", sa.Boolean, nullable=False),
     sa.Column("outcome", sa.JSON),
+    sa.Column("handover", sa.JSON),
     sa.CheckConstraint("state IN ('queued', 'sent', 'done', 'failed', 'lost')", name="jobs_state"),
     sa.Index("jobs_ended", "ended_us"),
     info={"since": 2},
 )
 """One row a job whose request was sent, or whose id was given to a caller. `owner` is the name of the process that runs
-it (`Store.owner`); `outcome` is the report of a job that is done, or the message of one that failed."""
+it (`Store.owner`), or empty for one that any replica may make; `outcome` is the report of a job that is done, or the
+message of one that failed. `handover` is what another replica needs to make a job that is queued."""
 
 batches: Final = sa.Table(
     "batches",
@@ -256,6 +259,10 @@ event.listen(
         dialect="postgresql"
     ),
 )
+
+# Of very few rows: every replica looks for jobs that it can make.
+for _statement in (PACE, "CREATE INDEX jobs_queued ON jobs (created_us) WHERE state = 'queued'"):
+    event.listen(jobs, "after_create", sa.DDL(_statement).execute_if(dialect="postgresql"))
 
 # On PostgreSQL, where a team shares a database, each row belongs to a person: see `people`.
 for _statement in FENCE:

@@ -19,7 +19,7 @@ from typing import Literal
 import anyio
 
 from ..errors import GptImageError, JobLost, JobStopped, TooMuchAtOnce
-from ..openai_api.rate_limiter import RequestStatus
+from ..openai_api.request_status import RequestStatus
 from ..parameters.models import PaidRequest
 from .report import Report
 

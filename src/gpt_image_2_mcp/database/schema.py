@@ -184,14 +184,12 @@ jobs: Final = sa.Table(
     sa.Column("given_up", sa.Boolean, nullable=False),
     sa.Column("fetched", sa.Boolean, nullable=False),
     sa.Column("outcome", sa.JSON),
-    sa.Column("handover", sa.JSON),
     sa.CheckConstraint("state IN ('queued', 'sent', 'done', 'failed', 'lost')", name="jobs_state"),
     sa.Index("jobs_ended", "ended_us"),
     info={"since": 2},
 )
 """One row a job whose request was sent, or whose id was given to a caller. `owner` is the name of the process that runs
-it (`Store.owner`), or empty for one that any replica may make; `outcome` is the report of a job that is done, or the
-message of one that failed. `handover` is what another replica needs to make a job that is queued."""
+it (`Store.owner`); `outcome` is the report of a job that is done, or the message of one that failed."""
 
 batches: Final = sa.Table(
     "batches",
@@ -260,8 +258,13 @@ event.listen(
     ),
 )
 
-# Of very few rows: every replica looks for jobs that it can make.
-for _statement in (PACE, "CREATE INDEX jobs_queued ON jobs (created_us) WHERE state = 'queued'"):
+# For the replicas of a server. `handover` is what another one needs to make a job that is queued, see
+# `catalogue.queue_table`; the index has very few rows, which every replica looks through.
+for _statement in (
+    PACE,
+    "ALTER TABLE jobs ADD COLUMN handover json",
+    "CREATE INDEX jobs_queued ON jobs (created_us) WHERE state = 'queued'",
+):
     event.listen(jobs, "after_create", sa.DDL(_statement).execute_if(dialect="postgresql"))
 
 # On PostgreSQL, where a team shares a database, each row belongs to a person: see `people`.

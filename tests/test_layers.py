@@ -21,6 +21,7 @@ ORDER = (
     "server",
     "studio",
     "app",
+    "shared_parts",
     "service",
     "batches",
     "library",
@@ -121,7 +122,7 @@ def test_the_architecture_page_lists_the_folders_in_this_order() -> None:
 def test_the_root_holds_wiring_only() -> None:
     root = {path.stem for path in PACKAGE.glob("*.py")}
     assert root == {
-        *("__init__", "__main__", "app", "errors"),
+        *("__init__", "__main__", "app", "errors", "shared_parts"),
         *("environment", "hosted_settings", "settings", "setting_types"),
     }
 

@@ -18,6 +18,7 @@ ORDER = (
     "cli",
     "doctor",
     "install",
+    "hosting",
     "server",
     "studio",
     "app",

@@ -118,6 +118,7 @@ async def _opened(
         allowed_dirs=settings.allowed_folders(working_dir, home),
         output_dirs=output_dirs.own,
         allowed_url_hosts=frozenset(settings.allowed_url_hosts),
+        hosted=settings.hosted,
     )
     references = References(writer)
     reader = InputReader(sources, references)
@@ -191,7 +192,7 @@ async def open_user_service(settings: Settings, *, first_call_at: float | None =
     """Open the service for the user who started this program, in the folder where it was started."""
     async with open_service(
         settings,
-        transport=_sandbox() if settings.sandbox else None,
+        transport=sandbox_transport() if settings.sandbox else None,
         working_dir=Path.cwd(),
         home=Path.home(),
         data_dir=data_folder(),
@@ -229,7 +230,8 @@ def batch_marker(database: Address) -> Path | None:
     return database.with_name(f"{database.name}-open-batches") if isinstance(database, Path) else None
 
 
-def _sandbox() -> httpx2.AsyncBaseTransport:
+def sandbox_transport() -> httpx2.AsyncBaseTransport:
+    """The built-in sandbox in place of the network."""
     from .sandbox import SandboxTransport, build_sandbox
 
     return SandboxTransport(build_sandbox())

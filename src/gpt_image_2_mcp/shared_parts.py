@@ -17,7 +17,7 @@ import httpx2
 
 from .database.lazy_store import LazyStore
 from .database.people import LOCAL
-from .database.url import Address
+from .database.url import Address, PostgresUrl
 from .openai_api.lazy_backend import LazyBackend
 from .openai_api.rate_limiter import RateLimiter
 from .settings import Settings
@@ -84,9 +84,12 @@ async def open_shared(
 
 
 def database_of(settings: Settings, data_dir: Path | None) -> Address:
-    """The database's address; None for memory. The sandbox has a file of its own, also if a database server is set."""
+    """The database's address; None for memory.
+
+    The sandbox has a file of its own, also if a database server is set. A server for several people needs that one.
+    """
     address = settings.database_address() if settings.database_url else data_dir and data_dir / DATABASE
-    if not settings.sandbox:
+    if not settings.sandbox or (settings.hosted and isinstance(address, PostgresUrl)):
         return address
     path = address if isinstance(address, Path) or address is None else data_dir and data_dir / DATABASE
     return path and path.with_stem(f"{path.stem}-sandbox")

@@ -339,6 +339,8 @@ class ImageService:
 
     def check(self, request: PaidRequest) -> None:
         """Check that the settings are complete and the model can do what is asked; raises GptImageError."""
+        if not isinstance(request, ContinueSessionRequest):
+            self._output_dirs.check_named(request.output_dir)
         if request.is_cut_out:
             self.settings.require_valid()
         else:

@@ -17,9 +17,10 @@ import httpx2
 
 from .batches.desk import Desk
 from .batches.runner import BatchRunner
+from .billing.budgets import Budgets
 from .database.people import LOCAL
 from .database.url import Address
-from .generation.charges import Budgets, Spending
+from .generation.charges import Spending
 from .generation.locator import PaidLocator
 from .generation.output_dirs import OutputDirs
 from .generation.pipeline import Pipeline

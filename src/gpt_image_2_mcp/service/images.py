@@ -15,11 +15,11 @@ from typing import Any
 
 import anyio
 
-from ..billing.budgets import SpendingSummary
+from ..billing.budgets import Budgets, SpendingSummary
 from ..billing.prices import Estimate
 from ..catalogue.session import Session
 from ..errors import GptImageError, JoinedJobFailed
-from ..generation.charges import Budgets, Spending
+from ..generation.charges import Spending
 from ..generation.output_dirs import OutputDirs
 from ..generation.pipeline import Pipeline
 from ..inputs.inputs import Inputs

@@ -29,7 +29,7 @@ OWN: Final = f"person = {_PERSON}"
 OWN_OR_EVERYONES: Final = f"{OWN} OR person >= CASE WHEN {_SETTING} = '*' THEN '' END"
 """The condition of rows that `EVERYONE` sees too: comparisons of the column, so that indexes can be used."""
 
-_FENCED: Final = {
+FENCED: Final = {
     "pictures": (OWN, "number"),
     "sessions": (OWN, "updated_us"),
     "jobs": (OWN_OR_EVERYONES, "created_us"),
@@ -64,7 +64,7 @@ DESKS: Final = (
 
 FENCE: Final = (
     DESKS,
-    *[statement for table, (how, order) in _FENCED.items() for statement in _fence(table, how, order)],
+    *[statement for table, (how, order) in FENCED.items() for statement in _fence(table, how, order)],
 )
 """The statements that make the columns, indexes and policies, after the tables."""
 

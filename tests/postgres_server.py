@@ -105,13 +105,11 @@ class Server:
         return self.url(name)
 
     def team_database(self) -> PostgresUrl:
-        """A new database, empty, whose owner is no superuser, so that row-level security holds for it."""
-        url = self.database()
-        self.run(
-            "DO $$ BEGIN CREATE ROLE team LOGIN PASSWORD 'team'; EXCEPTION WHEN duplicate_object THEN NULL; END $$"
-        )
-        self.run(f"ALTER DATABASE {url.parts.path[1:]} OWNER TO team")
-        return self.url(url.parts.path[1:], user="team", password="team")
+        """A new database that belongs to a user who is no superuser: for him, row-level security is in force."""
+        name = f"d{secrets.token_hex(6)}"
+        self.run(f"CREATE ROLE team{name} LOGIN PASSWORD '{PASSWORD}' NOSUPERUSER NOBYPASSRLS")
+        self.run(f"CREATE DATABASE {name} OWNER team{name} STRATEGY file_copy")
+        return self.url(name, user=f"team{name}")
 
     def drop(self, url: PostgresUrl) -> None:
         self.run(f"DROP DATABASE IF EXISTS {url.parts.path[1:]} WITH (FORCE)")

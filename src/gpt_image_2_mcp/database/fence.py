@@ -7,7 +7,7 @@ from .database import Database
 from .people import FENCED
 
 _ROLE = sa.text("SELECT rolname, rolsuper, rolbypassrls FROM pg_roles WHERE rolname = current_user")
-_OPEN = sa.text("SELECT name FROM unnest(:tables) AS name WHERE NOT row_security_active(name)")
+_OPEN = sa.text("SELECT name FROM unnest(CAST(:tables AS text[])) AS name WHERE NOT row_security_active(name)")
 
 
 def require_fence(database: Database) -> None:
@@ -25,8 +25,8 @@ def require_fence(database: Database) -> None:
         raise DatabaseUnusable(
             database.at,
             f"is opened as the {what} {role.rolname}, from whom PostgreSQL hides no row, so that people would see each"
-            " other's pictures. Create a user for this server (CREATE ROLE images LOGIN NOSUPERUSER NOBYPASSRLS PASSWORD"
-            " '…'; ALTER DATABASE … OWNER TO images), and name it in GPT_IMAGE_2_DATABASE_URL",
+            " other's pictures. Create a user for this server (CREATE ROLE images LOGIN PASSWORD '…'"
+            " NOSUPERUSER NOBYPASSRLS; ALTER DATABASE … OWNER TO images), and name it in GPT_IMAGE_2_DATABASE_URL",
         )
     if tables:
         raise DatabaseUnusable(

@@ -19,7 +19,7 @@ from .batches.desk import Desk
 from .batches.runner import BatchRunner
 from .database.people import LOCAL
 from .database.url import Address
-from .generation.charges import Budgets, Spending
+from .generation.charges import Spending
 from .generation.locator import PaidLocator
 from .generation.output_dirs import OutputDirs
 from .generation.pipeline import Pipeline
@@ -122,9 +122,7 @@ async def _opened(
     )
     references = References(writer)
     reader = InputReader(sources, references)
-    spending = Spending(
-        Budgets(settings.budget_per_call_usd, settings.budget_per_day_usd), writer, free=settings.sandbox
-    )
+    spending = Spending(shared.budgets, writer, free=settings.sandbox)
     durations, news = DurationHistory(), NewsFeed()
     cache = data_dir / THUMBNAILS if data_dir and writer.repositories.keeps_history else None
     exports = ExportRecords(data_dir / EXPORTS if data_dir and writer.repositories.keeps_history else None)

@@ -5,8 +5,9 @@ means, belongs to the service of one person.
 """
 
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass
+from decimal import Decimal
 from hashlib import sha256
 from pathlib import Path
 from typing import Final
@@ -15,11 +16,15 @@ import anyio
 import anyio.to_thread
 import httpx2
 
+from .billing.budgets import Budgets
 from .database.lazy_store import LazyStore
-from .database.people import LOCAL
+from .database.people import EVERYONE, LOCAL
 from .database.url import Address, PostgresUrl
 from .openai_api.lazy_backend import LazyBackend
 from .openai_api.rate_limiter import RateLimiter
+from .persistence.unit_of_work import Repositories
+from .persistence.writer_thread import WriterThread
+from .service.recovery import recovering
 from .settings import Settings
 
 DATABASE: Final = "gpt-image-2.db"
@@ -43,8 +48,20 @@ class SharedParts:
     database: LazyStore
     backend: LazyBackend
     limiter: RateLimiter
+    budgets: Budgets
+    everyone: WriterThread
+    """Uses the database as `people.EVERYONE`, for what concerns the work and the money of all people."""
     data_dir: Path | None
     """The data folder of the process; None for a database in memory."""
+
+    async def require_fence(self) -> None:
+        """Check that the database, on a PostgreSQL server, keeps people apart.
+
+        Raises:
+            DatabaseUnusable: it does not, or cannot be opened.
+
+        """
+        await self.everyone.run(_require_fence)
 
     def folder_of(self, person: str) -> Path | None:
         """The data folder of a person: that of the process for `LOCAL`, and one in it for another person."""
@@ -61,6 +78,12 @@ class SharedParts:
         return self.settings.model_copy(update=own)
 
 
+def _require_fence(repositories: Repositories) -> None:
+    from .database.fence import require_fence
+
+    require_fence(repositories.ledger_store.database)
+
+
 @asynccontextmanager
 async def open_shared(
     settings: Settings,
@@ -68,18 +91,25 @@ async def open_shared(
     transport: httpx2.AsyncBaseTransport | None = None,
     data_dir: Path | None = None,
     for_people: bool = False,
+    per_person_usd: Decimal | None = None,
 ) -> AsyncGenerator[SharedParts]:
     """Open the parts, which open the network and the database when they are needed; see `app.open_service`.
 
-    `for_people` is set for a server that serves several people. Their services have to be closed before.
+    `for_people` is set for a server that serves several people, each of whom may spend `per_person_usd` dollars a day.
+    All services have to be closed before the parts are.
     """
     database = LazyStore(database_of(settings, data_dir), connections=CONNECTIONS if for_people else 1)
     limiter = RateLimiter(settings.max_concurrency, settings.pictures_per_minute)
+    budgets = Budgets(settings.budget_per_call_usd, settings.budget_per_day_usd, per_person_usd)
+    everyone = WriterThread(Repositories(database, person=EVERYONE, keeps_history=settings.history))
     async with LazyBackend(settings, transport, limiter, None if settings.sandbox else data_dir) as backend:
         try:
-            yield SharedParts(settings, database, backend, limiter, data_dir)
+            async with recovering(everyone) if for_people and isinstance(database.at, PostgresUrl) else nullcontext():
+                yield SharedParts(settings, database, backend, limiter, budgets, everyone, data_dir)
         finally:
             with anyio.CancelScope(shield=True):
+                if for_people:
+                    await everyone.close()
                 await anyio.to_thread.run_sync(database.close)
 
 

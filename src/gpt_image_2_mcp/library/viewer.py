@@ -56,8 +56,6 @@ class Listing:
     """The HTML page of all that was found, and how many pictures are on it."""
     links: Mapping[str, Link] | None = None
     """On a server, the links to the pictures by their ids, in place of paths."""
-    page_link: Link | None = None
-    """The same of the page."""
 
 
 @dataclass(frozen=True, slots=True)

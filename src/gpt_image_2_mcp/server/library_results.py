@@ -31,10 +31,7 @@ def list_result(listing: Listing) -> CallToolResult:
     if listing.sheet is not None:
         content.append(ImageContent(data=base64.b64encode(listing.sheet).decode(), mime_type="image/jpeg"))
     rows = [_picture_row(picture, numbers.get(picture.id), listing.links) for picture in found.pictures]
-    page: dict[str, Any] = {}
-    if listing.page:
-        links = None if listing.links is None else {"page": listing.page_link} if listing.page_link else {}
-        page = {PAGE_KEY: {**place_of("page", listing.page[0], links), "pictures": listing.page[1]}}
+    page = {PAGE_KEY: {"file_path": str(listing.page[0]), "pictures": listing.page[1]}} if listing.page else {}
     return CallToolResult(content=content, _meta={LIST_KEY: rows, **page})
 
 
@@ -79,11 +76,7 @@ def _page_text(listing: Listing, numbers: dict[str, int]) -> str:
         head += f" The sheet as a file: {listing.sheet_path}"
     if listing.page:
         path, number = listing.page
-        where = str(path)
-        if listing.links is not None:
-            link = listing.page_link
-            where = f"{link.fetch_text(path.name)} (until {link.until})" if link else "no link now, ask again later"
-        head += f" All {number} found, on one page for a browser: {where}"
+        head += f" All {number} found, on one page for a browser: {path}"
     if listing.links is not None:
         head += " show_image with an id gives a link to its file."
     texts = [

@@ -50,14 +50,11 @@ class AnswerLinks:
         return replace(sheet, path=None, link=await self._put(sheet.data, "sheet.jpg"))
 
     async def of_listing(self, listing: Listing) -> Listing:
-        """The list with links to its pictures, and to the page of all of them."""
-        page_link = None
-        if listing.page:
-            page_link = await self._shown(listing.page[0])
+        """The list with links to its pictures."""
         links = await self._of_pictures(listing.found.pictures)
         stored = await anyio.to_thread.run_sync(self._keeper.known, [p.path for p in listing.found.pictures])
         missing = frozenset(p.id for p in listing.found.pictures if p.id in listing.missing and p.path not in stored)
-        return replace(listing, links=links, page_link=page_link, sheet_path=None, missing=missing)
+        return replace(listing, links=links, sheet_path=None, missing=missing)
 
     async def of_view(self, view: View) -> View:
         """The view with a link to its picture."""

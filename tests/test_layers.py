@@ -44,6 +44,7 @@ ORDER = (
     "redaction",
     "child_process",
     "malloc",
+    "telemetry",
     "errors",
     "__init__",
 )

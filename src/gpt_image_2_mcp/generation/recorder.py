@@ -42,6 +42,7 @@ from ..persistence.unit_of_work import Repositories
 from ..persistence.writer_thread import WriterThread
 from ..storage.local_folder import save_beside
 from ..storage.time_limit import run_in_time
+from ..telemetry import count_dollars
 from .charges import Charge
 from .record_builder import records_of
 
@@ -126,6 +127,7 @@ class Recorder:
             self._write(repositories, JobEnd(ended, row), charge)
 
         await self.writer.run(write)
+        _count(ended, job)
 
     @asynccontextmanager
     async def recorded_failure(self, job: Job, charge: Charge) -> AsyncGenerator[None]:
@@ -202,6 +204,7 @@ class Recorder:
         from .job_end import JobEnd
 
         end = JobEnd(_charge_end(report, charge, lost), step=order.step, report=report)
+        _count(end.charge, job)
         pictures: list[Picture] = []
         try:
             pictures = records_of(report, job=job, kind=order.kind, parents=inputs.origins, project=self.project)
@@ -273,6 +276,15 @@ def _charge_end(report: Report, charge: Charge, lost: int) -> ChargeEnd | None:
         lost=lost,
         n=report.requested["n"] * report.passes,
     )
+
+
+def _count(end: ChargeEnd | None, job: Job) -> None:
+    """Count what the charge of a job comes to."""
+    if end is None or end.state == "released":
+        return
+    usd = end.estimate if end.usd is None else end.usd
+    if usd is not None:
+        count_dollars(usd, tool=job.tool, model=job.model, quality=job.request.quality, outcome=end.state)
 
 
 def _with_warning(report: Report, warning: str | None) -> Report:

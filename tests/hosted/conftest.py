@@ -3,6 +3,9 @@
 from collections.abc import Iterator
 
 import pytest
+from postgres_server import Server
+
+from gpt_image_2_mcp.database.url import PostgresUrl
 
 from .parts.identity_provider import IdentityProvider, running_provider
 
@@ -17,3 +20,11 @@ def provider_process() -> Iterator[IdentityProvider]:
 def identity_provider(provider_process: IdentityProvider) -> IdentityProvider:
     """An identity provider that takes any login; alice is in the group designers, olga in admins."""
     return provider_process
+
+
+@pytest.fixture
+def team_database(postgres_server: Server) -> Iterator[PostgresUrl]:
+    """An empty PostgreSQL database, whose user is no superuser."""
+    url = postgres_server.team_database()
+    yield url
+    postgres_server.drop(url)

@@ -17,12 +17,12 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import anyio
 import anyio.to_thread
 
-from ..billing.budgets import ChargeEnd
+from ..billing.budgets import AuditNote, ChargeEnd
 from ..billing.prices import cost
 from ..billing.tokens import Usage
 from ..catalogue.picture_record import Picture
@@ -64,6 +64,10 @@ WAITING_IN_MEMORY = (
 """The same if the disk of the spool cannot be written either."""
 
 
+Audit = Literal["off", "on", "with prompts"]
+"""Whether charges are noted in the audit, as on a server for a team, and whether with their prompts."""
+
+
 @dataclass(frozen=True, slots=True)
 class Recorder:
     """Records the jobs of one process."""
@@ -74,6 +78,7 @@ class Recorder:
     """The name of the user's project that the server was started in, for the pictures' records."""
     policy: Callable[[], WritePolicy]
     """Gives the policy that checks the folders of the pictures again before something is written beside them."""
+    audit: Audit = "off"
 
     async def record_sent(self, job: Job, charge: Charge, *, required: bool) -> None:
         """Record that the job may be billed from now on: its charge is `sent`, and its row too. Called before sending.
@@ -119,6 +124,7 @@ class Recorder:
         # A sandbox at OPENAI_BASE_URL shows only in its answers; it bills nothing.
         is_free = isinstance(error, ApiError) and error.from_sandbox
         ended = charge.failed(may_be_billed=job.status.sent > 0 and not is_free, usd=_named_cost(error, job.model))
+        ended = self._noted(ended, job, getattr(error, "request_id", None))
 
         def write(repositories: Repositories) -> None:
             from .job_end import JobEnd
@@ -188,7 +194,15 @@ class Recorder:
         from .job_end import JobEnd
 
         # Not "sent": that would belong to the process that writes it, which cannot settle it.
-        return JobEnd(charge.failed(may_be_billed=True), self.store.sent_row(repositories, job))
+        ended = self._noted(charge.failed(may_be_billed=True), job)
+        return JobEnd(ended, self.store.sent_row(repositories, job))
+
+    def _noted(self, end: ChargeEnd | None, job: Job, request_id: str | None = None) -> ChargeEnd | None:
+        """The end of a charge with what the audit says of its job."""
+        if end is None or self.audit == "off":
+            return end
+        prompt = job.prompt if self.audit == "with prompts" else None
+        return replace(end, audit=AuditNote(job.tool, job.client, request_id, prompt))
 
     def _write_result(
         self,
@@ -203,7 +217,7 @@ class Recorder:
     ) -> tuple[Report, Sequence[Picture]]:
         from .job_end import JobEnd
 
-        end = JobEnd(_charge_end(report, charge, lost), step=order.step, report=report)
+        end = JobEnd(self._noted(_charge_end(report, charge, lost), job), step=order.step, report=report)
         _count(end.charge, job)
         pictures: list[Picture] = []
         try:

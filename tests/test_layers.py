@@ -21,6 +21,7 @@ ORDER = (
     "server",
     "studio",
     "app",
+    "shared_parts",
     "service",
     "batches",
     "library",
@@ -35,7 +36,9 @@ ORDER = (
     "storage",
     "masks",
     "images",
+    "hosted_settings",
     "settings",
+    "environment",
     "setting_types",
     "credentials",
     "paths",
@@ -119,7 +122,10 @@ def test_the_architecture_page_lists_the_folders_in_this_order() -> None:
 
 def test_the_root_holds_wiring_only() -> None:
     root = {path.stem for path in PACKAGE.glob("*.py")}
-    assert root == {"__init__", "__main__", "app", "errors", "settings", "setting_types"}
+    assert root == {
+        *("__init__", "__main__", "app", "errors", "shared_parts"),
+        *("environment", "hosted_settings", "settings", "setting_types"),
+    }
 
 
 def test_a_module_fits_on_a_few_screens() -> None:

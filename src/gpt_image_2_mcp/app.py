@@ -7,14 +7,17 @@ import logging
 import os
 import warnings
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 import anyio
+import anyio.to_thread
 import httpx2
 
 from .batches.desk import Desk
 from .batches.runner import BatchRunner
+from .database.people import LOCAL
 from .database.url import Address
 from .generation.charges import Budgets, Spending
 from .generation.locator import PaidLocator
@@ -32,8 +35,6 @@ from .library.export_record import ExportRecords
 from .library.exporter import Exporter
 from .library.library import Library
 from .library.viewer import Viewer
-from .openai_api.lazy_backend import LazyBackend
-from .openai_api.rate_limiter import RateLimiter
 from .paths.data_folder import data_folder
 from .paths.project import project_of
 from .persistence.spool import Spool
@@ -43,18 +44,13 @@ from .redaction.printable import printable
 from .service.batches import BatchService
 from .service.images import ImageService
 from .settings import Settings
-
-DATABASE = "gpt-image-2.db"
-"""The database file in the data folder; the built-in sandbox has another one, as its pictures are not the user's."""
+from .shared_parts import PICTURES, SharedParts, open_shared
 
 EXPORTS = "exports"
 """The folder in the data folder for the records of exported files."""
 
 THUMBNAILS = "thumbnails"
 """The folder in the data folder where thumbnails for contact sheets are cached."""
-
-PICTURES = "pictures"
-"""The folder in the data folder for paid pictures that no output folder takes."""
 
 
 @asynccontextmanager
@@ -66,24 +62,47 @@ async def open_service(
     home: Path,
     data_dir: Path | None = None,
     first_call_at: float | None = None,
+    shared: SharedParts | None = None,
+    person: str = LOCAL,
 ) -> AsyncGenerator[ImageService]:
-    """Open the service. Leaving the context waits until the pictures of requests that were sent are saved.
+    """Open a person's service. Leaving the context waits until the pictures of requests that were sent are saved.
 
     Relative paths start at `working_dir`. `transport` replaces the network between the HTTP client and the API: the
     tests and `--sandbox` pass the sandbox. `data_dir` is the folder of the database file; None keeps the database in
     memory. `first_call_at` is when the first call arrived, by `time.monotonic`, if that was before this program was
     loaded.
+
+    `shared` has the parts that several people share, in place of `transport` and `data_dir`; without it, this service
+    has its own. `person` is whose service it is: another one than `LOCAL` reaches no files but those in the own folder,
+    which takes the place of `working_dir` and `home`.
     """
     # Pillow warns of odd metadata, which is no reason to write lines of its code to stderr.
     warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
-    database = database_of(settings, data_dir)
+    async with AsyncExitStack() as stack:
+        if shared is None:
+            shared = await stack.enter_async_context(open_shared(settings, transport=transport, data_dir=data_dir))
+        folder = shared.folder_of(person)
+        if person != LOCAL:
+            assert folder is not None, "a server for several people has a data folder"
+            await anyio.to_thread.run_sync(partial(folder.mkdir, mode=0o700, parents=True, exist_ok=True))
+            working_dir = home = folder
+        service = _opened(shared, person, working_dir=working_dir, home=home, first_call_at=first_call_at)
+        yield await stack.enter_async_context(service)
+
+
+@asynccontextmanager
+async def _opened(
+    shared: SharedParts, person: str, *, working_dir: Path, home: Path, first_call_at: float | None
+) -> AsyncGenerator[ImageService]:
+    settings, data_dir = shared.settings_of(person), shared.folder_of(person)
     writer = WriterThread(
         Repositories(
-            database,
+            shared.database,
+            person=person,
             keeps_history=settings.history,
             session_max=settings.session_max,
             session_ttl_ms=settings.session_ttl_ms,
-            spool=Spool.of(database, data_dir),
+            spool=Spool.of(shared.database.at, data_dir),
         )
     )
     output_dirs = OutputDirs(
@@ -110,22 +129,14 @@ async def open_service(
     exports = ExportRecords(data_dir / EXPORTS if data_dir and writer.repositories.keeps_history else None)
     library = Library(writer, reader, references, sources, output_dirs, exports, sandbox=settings.sandbox, cache=cache)
     failure: Exception | None = None
-    limiter = RateLimiter(settings.max_concurrency, settings.pictures_per_minute)
-    async with (
-        anyio.create_task_group() as tasks,
-        LazyBackend(
-            settings,
-            transport,
-            limiter,
-            None if settings.sandbox else data_dir,
-        ) as backend,
-    ):
+    async with anyio.create_task_group() as tasks:
         store = JobStore(writer, settings.redact)
-        recorder = Recorder(writer, store, project_of(working_dir, home), lambda: output_dirs.policy)
+        project = project_of(working_dir, home) if person == LOCAL else None
+        recorder = Recorder(writer, store, project, lambda: output_dirs.policy)
         writer.repositories.replay_line = recorder.replay
         pipeline = Pipeline(
             settings,
-            backend=backend,
+            backend=shared.backend,
             spending=spending,
             writer=writer,
             recorder=recorder,
@@ -135,10 +146,10 @@ async def open_service(
             durations=durations,
             news=news,
         )
-        reader.locator = PaidLocator(settings, backend, writer, spending.budgets)
+        reader.locator = PaidLocator(settings, shared.backend, writer, spending.budgets)
         jobs = JobRunner(tasks, store, pipeline)
-        desk = Desk(settings, pipeline, jobs, store, writer, spending, backend, limiter, durations)
-        batches = BatchRunner(desk, tasks, batch_marker(database))
+        desk = Desk(settings, pipeline, jobs, store, writer, spending, shared.backend, shared.limiter, durations)
+        batches = BatchRunner(desk, tasks, batch_marker(shared.database.at))
         service = ImageService(
             settings,
             pipeline=pipeline,
@@ -211,15 +222,6 @@ class _LogFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         return printable(self._redact(super().format(record)))
-
-
-def database_of(settings: Settings, data_dir: Path | None) -> Address:
-    """The database's address; None for memory. The sandbox has a file of its own, also if a database server is set."""
-    address = settings.database_address() if settings.database_url else data_dir and data_dir / DATABASE
-    if not settings.sandbox:
-        return address
-    path = address if isinstance(address, Path) or address is None else data_dir and data_dir / DATABASE
-    return path and path.with_stem(f"{path.stem}-sandbox")
 
 
 def batch_marker(database: Address) -> Path | None:

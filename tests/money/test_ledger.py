@@ -848,7 +848,9 @@ def test_a_file_from_a_later_version_is_not_opened(opened: Open, path: Path) -> 
     opened().store.close()
     with closing(sqlite3.connect(path)) as connection, connection:
         connection.execute("UPDATE schema_version SET version = 99")
-    with pytest.raises(DatabaseUnusable, match=r"is of version 99, .* up to \d+\. Update gpt-image-2-mcp"):
+    with pytest.raises(
+        DatabaseUnusable, match=rf"is of version 99, .* up to {schema.VERSION}\. Update gpt-image-2-mcp"
+    ):
         open_ledger(path)
 
 

@@ -18,7 +18,9 @@ from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from ..database.retry import retry_undone
+from ..database.lazy_store import LazyStore
+from ..database.people import LOCAL
+from ..database.retry import next_try, retry_undone
 from ..database.url import Address
 from ..errors import GptImageError, TransactionUndone
 from .spool import Spool
@@ -33,14 +35,6 @@ if TYPE_CHECKING:
     from ..database.store import Store
 
 logger = logging.getLogger(__name__)
-
-RETRY_SECONDS = 30.0
-"""Seconds after which a database that could not be opened or written is tried again in any case.
-
-Making one picture uses the database several times, and each try would wait: so the next one comes after `RETRY_FACTOR`
-times as long as the last one has taken, and a try that failed at once is soon repeated.
-"""
-RETRY_FACTOR = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +65,7 @@ class UnitOfWork:
 
 
 class Repositories:
-    """All tables of one user, in one database or two.
+    """All tables as one person sees them, in one database or two.
 
     Not thread-safe: only functions that `WriterThread` runs may use it, except `has_dead_owners`, which reads files
     only.
@@ -79,21 +73,26 @@ class Repositories:
 
     def __init__(
         self,
-        database: Address,
+        database: Address | LazyStore,
         *,
         keeps_history: bool,
+        person: str = LOCAL,
         session_max: int = 0,
         session_ttl_ms: int = 0,
         spool: Spool | None = None,
     ) -> None:
         """Use the database at the address `database`, or one in memory if that is None; nothing is opened yet.
 
+        With a `LazyStore`, which its owner closes, it is the one that this has.
         `spool` is where waits what could not be written; `replay_line` has to be set then.
         `session_max` is the number of edit sessions that stay active, 0 for no limit, and `session_ttl_ms` the
         milliseconds after which an unused one ends, 0 for never.
         """
-        self.database = database
-        self.keeps_history = keeps_history and database is not None
+        self._is_shared = isinstance(database, LazyStore)
+        self._opener = database if isinstance(database, LazyStore) else LazyStore(database)
+        self._person = person
+        self.database = self._opener.at
+        self.keeps_history = keeps_history and self.database is not None
         self._session_max = session_max
         self._session_ttl_ms = session_ttl_ms
         self.spool = spool
@@ -102,24 +101,13 @@ class Repositories:
         self.substituted: GptImageError | None = None
         """Why the catalogue is in memory although history is kept; None if it is not."""
         self._memory: Store | None = None
-        self._out_of_reach: GptImageError | None = None
-        self._retry_at = 0.0
         self._replay_at = 0.0
         self._is_replaying = False
 
     @cached_property
     def ledger_store(self) -> "Store":
         """The database with the ledger, opened at the first use; raises DatabaseUnusable."""
-        from ..database.store import open_store
-
-        if self._out_of_reach is not None and monotonic() < self._retry_at:
-            raise self._out_of_reach
-        began = monotonic()
-        try:
-            return open_store(self.database)
-        except GptImageError as error:
-            self._out_of_reach, self._retry_at = error, _retry_at(began)
-            raise
+        return self._opener.of(self._person)
 
     @property
     def catalogue_store(self) -> "Store":
@@ -173,7 +161,7 @@ class Repositories:
             self.spool.replay(partial(self.replay_line, self))
         except (GptImageError, OSError) as error:
             logger.info("the spool is not written into the database yet: %s", error)
-            self._replay_at = _retry_at(began)
+            self._replay_at = next_try(began)
             # A transaction that is undone says nothing about the next one.
             if isinstance(error, GptImageError) and not isinstance(error, TransactionUndone):
                 raise
@@ -260,9 +248,10 @@ class Repositories:
         """Close the databases that were opened."""
         if self.spool is not None:
             self.spool.save()
-        for store in (self.__dict__.get("ledger_store"), self._memory):
-            if store is not None:
-                store.close()
+        if not self._is_shared:
+            self._opener.close()
+        if self._memory is not None:
+            self._memory.close()
 
     @cached_property
     def _limits(self) -> "SessionLimits":
@@ -270,9 +259,3 @@ class Repositories:
 
         idle = timedelta(milliseconds=self._session_ttl_ms) if self._session_ttl_ms else None
         return SessionLimits(self._session_max, idle)
-
-
-def _retry_at(began: float) -> float:
-    """When to try again what was tried from `began` on until now, by `time.monotonic`."""
-    now = monotonic()
-    return now + min(RETRY_FACTOR * (now - began), RETRY_SECONDS)

@@ -132,7 +132,8 @@ async def _opened(
     async with anyio.create_task_group() as tasks:
         store = JobStore(writer, settings.redact)
         project = project_of(working_dir, home) if person == LOCAL else None
-        recorder = Recorder(writer, store, project, lambda: output_dirs.policy)
+        audit = "off" if person == LOCAL else shared.audit
+        recorder = Recorder(writer, store, project, lambda: output_dirs.policy, audit)
         writer.repositories.replay_line = recorder.replay
         pipeline = Pipeline(
             settings,

@@ -18,6 +18,7 @@ import httpx2
 from .database.lazy_store import LazyStore
 from .database.people import LOCAL
 from .database.url import Address
+from .generation.recorder import Audit
 from .openai_api.lazy_backend import LazyBackend
 from .openai_api.rate_limiter import RateLimiter
 from .settings import Settings
@@ -45,6 +46,8 @@ class SharedParts:
     limiter: RateLimiter
     data_dir: Path | None
     """The data folder of the process; None for a database in memory."""
+    audit: Audit = "off"
+    """Whether the audit is written, for other people than `LOCAL`."""
 
     def folder_of(self, person: str) -> Path | None:
         """The data folder of a person: that of the process for `LOCAL`, and one in it for another person."""
@@ -68,16 +71,18 @@ async def open_shared(
     transport: httpx2.AsyncBaseTransport | None = None,
     data_dir: Path | None = None,
     for_people: bool = False,
+    audit: Audit = "off",
 ) -> AsyncGenerator[SharedParts]:
     """Open the parts, which open the network and the database when they are needed; see `app.open_service`.
 
-    `for_people` is set for a server that serves several people. Their services have to be closed before.
+    `for_people` is set for a server that serves several people. Their services have to be closed before. `audit` says
+    whether what they pay for is noted in the audit.
     """
     database = LazyStore(database_of(settings, data_dir), connections=CONNECTIONS if for_people else 1)
     limiter = RateLimiter(settings.max_concurrency, settings.pictures_per_minute)
     async with LazyBackend(settings, transport, limiter, None if settings.sandbox else data_dir) as backend:
         try:
-            yield SharedParts(settings, database, backend, limiter, data_dir)
+            yield SharedParts(settings, database, backend, limiter, data_dir, audit)
         finally:
             with anyio.CancelScope(shield=True):
                 await anyio.to_thread.run_sync(database.close)

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime
 from decimal import Decimal
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -16,7 +17,8 @@ from gpt_image_2_mcp.database.people import EVERYONE
 from gpt_image_2_mcp.database.store import Store, open_store
 from gpt_image_2_mcp.database.url import PostgresUrl
 
-ALICE = "https://login.example.com|alice"
+from .team import ALICE, team
+
 AGES_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 
 
@@ -91,3 +93,14 @@ def test_a_charge_whose_process_was_killed_has_a_line_too(team_database: Postgre
     with closing(open_store(team_database)) as other:
         until(lambda: bool(Ledger(other.of(EVERYONE)).recover()))
         assert [(line.person, line.job, line.outcome) for line in lines(other)] == [(ALICE, "job-1", "unknown")]
+
+
+@pytest.mark.anyio
+async def test_prompts_are_left_out_unless_they_are_asked_for(team_database: PostgresUrl, tmp_path: Path) -> None:
+    async with team(team_database, tmp_path, ALICE) as (alice,):
+        await alice.draw("a red fox")
+    with closing(open_store(team_database)) as store:
+        (line,) = lines(store)
+    assert (line.person, line.prompt, line.outcome) == (ALICE, None, "settled")
+    assert line.client
+    assert line.request_id

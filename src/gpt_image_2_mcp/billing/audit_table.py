@@ -14,11 +14,15 @@ import sqlalchemy as sa
 
 from .budgets import NANO_USD, ChargeEnd, round_up_to_nano
 
+_PERSON = "coalesce(current_setting('gpt_image_2.person', true), '')"
+_NUMBER = sa.text(
+    f"INSERT INTO audit_people (person) SELECT {_PERSON}"  # noqa: S608 - texts of this module
+    f" WHERE NOT EXISTS (SELECT FROM audit_people WHERE person = {_PERSON}) ON CONFLICT DO NOTHING"
+)
 _ADD = sa.text(
-    "INSERT INTO audit (person, client, tool, job, model, estimate_nano_usd, nano_usd, outcome, request_id, prompt)"
+    "INSERT INTO audit (person, client, tool, job, model, estimate_nano_usd, nano_usd, outcome, request_id, prompt)"  # noqa: S608
     " SELECT number, :client, :tool, :job, :model, :estimate, :usd, :outcome, :request_id, :prompt"
-    " FROM audit_people WHERE person = coalesce(current_setting('gpt_image_2.person', true), '')"
-    " ON CONFLICT DO NOTHING"
+    f" FROM audit_people WHERE person = {_PERSON} ON CONFLICT DO NOTHING"
 )
 _NUMBER_LOST = sa.text(
     "INSERT INTO audit_people (person) SELECT DISTINCT person FROM charges WHERE id IN :charges AND person <> ''"
@@ -66,7 +70,7 @@ class AuditTable:
         note = end.audit
         if note is None:
             return
-        self.connection.exec_driver_sql("INSERT INTO audit_people DEFAULT VALUES ON CONFLICT DO NOTHING")
+        self.connection.execute(_NUMBER)
         row = {
             "client": note.client,
             "tool": note.tool,

@@ -1,7 +1,4 @@
-"""The tables of the audit, on PostgreSQL: the database itself refuses to change or delete a line.
-
-Lines are numbered, so that one that is missing shows.
-"""
+"""The tables of the audit, on PostgreSQL: the database itself refuses to change or delete a line."""
 
 from typing import Final
 

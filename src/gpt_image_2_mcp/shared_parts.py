@@ -18,7 +18,7 @@ import httpx2
 from .database.lazy_store import LazyStore
 from .database.people import LOCAL
 from .database.url import Address
-from .generation.recorder import Audit
+from .generation.charge_ends import Audit
 from .openai_api.lazy_backend import LazyBackend
 from .openai_api.rate_limiter import RateLimiter
 from .settings import Settings

@@ -12,7 +12,7 @@ from workbench import KEY, SMALL, said
 
 from gpt_image_2_mcp.app import open_service
 from gpt_image_2_mcp.database.url import PostgresUrl
-from gpt_image_2_mcp.generation.recorder import Audit
+from gpt_image_2_mcp.generation.charge_ends import Audit
 from gpt_image_2_mcp.sandbox import SandboxTransport, build_sandbox
 from gpt_image_2_mcp.server.factory import build_server
 from gpt_image_2_mcp.settings import Settings

@@ -14,17 +14,13 @@ import logging
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
-from decimal import Decimal
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import anyio
 import anyio.to_thread
 
-from ..billing.budgets import AuditNote, ChargeEnd
-from ..billing.prices import cost
-from ..billing.tokens import Usage
 from ..catalogue.picture_record import Picture
 from ..catalogue.session import BeginSession
 from ..catalogue.sidecar import restore_sidecar, write_sidecar
@@ -42,11 +38,13 @@ from ..persistence.unit_of_work import Repositories
 from ..persistence.writer_thread import WriterThread
 from ..storage.local_folder import save_beside
 from ..storage.time_limit import run_in_time
-from ..telemetry import count_dollars
+from .charge_ends import Audit, charge_end, count, named_cost, noted
 from .charges import Charge
 from .record_builder import records_of
 
 if TYPE_CHECKING:
+    from ..catalogue.stored_file_table import StoredFile
+    from ..picture_store.keeper import PictureKeeper
     from .job_end import JobEnd
 
 logger = logging.getLogger(__name__)
@@ -64,10 +62,6 @@ WAITING_IN_MEMORY = (
 """The same if the disk of the spool cannot be written either."""
 
 
-Audit = Literal["off", "on", "with prompts"]
-"""Whether charges are noted in the audit, as on a server for a team, and whether with their prompts."""
-
-
 @dataclass(frozen=True, slots=True)
 class Recorder:
     """Records the jobs of one process."""
@@ -79,6 +73,8 @@ class Recorder:
     policy: Callable[[], WritePolicy]
     """Gives the policy that checks the folders of the pictures again before something is written beside them."""
     audit: Audit = "off"
+    keeper: "PictureKeeper | None" = None
+    """On a server, what puts the pictures where other replicas find them, before they are in the catalogue."""
 
     async def record_sent(self, job: Job, charge: Charge, *, required: bool) -> None:
         """Record that the job may be billed from now on: its charge is `sent`, and its row too. Called before sending.
@@ -123,8 +119,8 @@ class Recorder:
         """
         # A sandbox at OPENAI_BASE_URL shows only in its answers; it bills nothing.
         is_free = isinstance(error, ApiError) and error.from_sandbox
-        ended = charge.failed(may_be_billed=job.status.sent > 0 and not is_free, usd=_named_cost(error, job.model))
-        ended = self._noted(ended, job, getattr(error, "request_id", None))
+        ended = charge.failed(may_be_billed=job.status.sent > 0 and not is_free, usd=named_cost(error, job.model))
+        ended = noted(ended, job, self.audit, getattr(error, "request_id", None))
 
         def write(repositories: Repositories) -> None:
             from .job_end import JobEnd
@@ -133,7 +129,7 @@ class Recorder:
             self._write(repositories, JobEnd(ended, row), charge)
 
         await self.writer.run(write)
-        _count(ended, job)
+        count(ended, job)
 
     @asynccontextmanager
     async def recorded_failure(self, job: Job, charge: Charge) -> AsyncGenerator[None]:
@@ -162,9 +158,20 @@ class Recorder:
                 inputs = await anyio.to_thread.run_sync(
                     partial(inputs.with_kept_files, partial(_keep_original, folder=folder, policy=policy))
                 )
+            stored: tuple[StoredFile, ...] = ()
+            if self.keeper is not None:
+                kept = await self.keeper.keep(_files_of(report, order, inputs))
+                stored, report = kept.files, replace(report, warnings=(*report.warnings, *kept.warnings))
             report, pictures = await self.writer.run(
                 partial(
-                    self._write_result, job=job, order=order, inputs=inputs, report=report, charge=charge, lost=lost
+                    self._write_result,
+                    job=job,
+                    order=order,
+                    inputs=inputs,
+                    report=report,
+                    charge=charge,
+                    lost=lost,
+                    stored=stored,
                 )
             )
             # Beside the pictures in any case: `library rebuild` lists the pictures from these records.
@@ -194,15 +201,8 @@ class Recorder:
         from .job_end import JobEnd
 
         # Not "sent": that would belong to the process that writes it, which cannot settle it.
-        ended = self._noted(charge.failed(may_be_billed=True), job)
+        ended = noted(charge.failed(may_be_billed=True), job, self.audit)
         return JobEnd(ended, self.store.sent_row(repositories, job))
-
-    def _noted(self, end: ChargeEnd | None, job: Job, request_id: str | None = None) -> ChargeEnd | None:
-        """The end of a charge with what the audit says of its job."""
-        if end is None or self.audit == "off":
-            return end
-        prompt = job.prompt if self.audit == "with prompts" else None
-        return replace(end, audit=AuditNote(job.tool, job.client, request_id, prompt))
 
     def _write_result(
         self,
@@ -214,11 +214,13 @@ class Recorder:
         report: Report,
         charge: Charge,
         lost: int,
+        stored: "tuple[StoredFile, ...]",
     ) -> tuple[Report, Sequence[Picture]]:
         from .job_end import JobEnd
 
-        end = JobEnd(self._noted(_charge_end(report, charge, lost), job), step=order.step, report=report)
-        _count(end.charge, job)
+        charged = noted(charge_end(report, charge, lost), job, self.audit)
+        end = JobEnd(charged, step=order.step, report=report, stored=stored)
+        count(charged, job)
         pictures: list[Picture] = []
         try:
             pictures = records_of(report, job=job, kind=order.kind, parents=inputs.origins, project=self.project)
@@ -279,41 +281,17 @@ class Recorder:
             _log(error)
 
 
-def _charge_end(report: Report, charge: Charge, lost: int) -> ChargeEnd | None:
-    """The charge is settled, or released if a sandbox answered."""
-    if report.sandbox:
-        return charge.failed(may_be_billed=False)
-    return charge.settled(
-        usage=report.usage,
-        usd=report.cost,
-        request_id=report.request_id,
-        lost=lost,
-        n=report.requested["n"] * report.passes,
-    )
-
-
-def _count(end: ChargeEnd | None, job: Job) -> None:
-    """Count what the charge of a job comes to."""
-    if end is None or end.state == "released":
-        return
-    usd = end.estimate if end.usd is None else end.usd
-    if usd is not None:
-        count_dollars(usd, tool=job.tool, model=job.model, quality=job.request.quality, outcome=end.state)
+def _files_of(report: Report, order: Order, inputs: Inputs) -> list[tuple[Path, str]]:
+    """The pictures of a job, and the originals of a session that begins and is made from others, with their hashes."""
+    originals = inputs.images if isinstance(order.step, BeginSession) else ()
+    return [
+        *((image.path, image.sha256) for image in report.images),
+        *((image.path, image.sha256) for image in originals if image.path and image.id is None),
+    ]
 
 
 def _with_warning(report: Report, warning: str | None) -> Report:
     return replace(report, warnings=(*report.warnings, warning)) if warning else report
-
-
-def _named_cost(error: BaseException, model: str) -> Decimal | None:
-    """The cost in dollars of an answer without a usable picture; None if it named no usage, or has no known price."""
-    usage = error.usage if isinstance(error, GptImageError) else None
-    try:
-        return cost(model, usage) if isinstance(usage, Usage) else None
-    except Exception:
-        # The charge then counts at its estimate, which is better than not at all.
-        logger.exception("the cost of an answer could not be computed")
-        return None
 
 
 def _keep_original(image: InputImage, *, folder: Path, policy: WritePolicy) -> Path | None:

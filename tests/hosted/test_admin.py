@@ -111,7 +111,7 @@ def test_a_person_with_work_under_way_is_not_forgotten(made: PostgresUrl) -> Non
         connection.execute("SELECT set_config('gpt_image_2.person', %s, false)", (ALICE,))
         connection.execute("UPDATE charges SET state = 'sent' WHERE id = (SELECT min(id) FROM charges)")
     result = admin("forget", ALICE, "--yes")
-    assert (result.exit_code, "has 1 requests under way" in result.output) == (1, True)
+    assert (result.exit_code, "has 1 request under way" in result.output) == (1, True)
     assert count(made, "pictures", ALICE) == 2
 
 

@@ -142,7 +142,8 @@ async def _opened(
     async with anyio.create_task_group() as tasks:
         store = JobStore(writer, settings.redact)
         project = project_of(working_dir, home) if person == LOCAL else None
-        recorder = Recorder(writer, store, project, lambda: output_dirs.policy, keeper)
+        audit = "off" if person == LOCAL else shared.audit
+        recorder = Recorder(writer, store, project, lambda: output_dirs.policy, audit, keeper)
         writer.repositories.replay_line = recorder.replay
         pipeline = Pipeline(
             settings,

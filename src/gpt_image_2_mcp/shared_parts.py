@@ -18,6 +18,7 @@ import httpx2
 from .database.lazy_store import LazyStore
 from .database.people import LOCAL
 from .database.url import Address
+from .generation.charge_ends import Audit
 from .openai_api.lazy_backend import LazyBackend
 from .openai_api.rate_limiter import RateLimiter
 from .settings import Settings
@@ -52,6 +53,8 @@ class SharedParts:
     """On a server, where the pictures of all people are; None where they are the files of the one person."""
     link_seconds: int = 3600
     """Seconds for which the link to a picture is valid."""
+    audit: Audit = "off"
+    """Whether the audit is written, for other people than `LOCAL`."""
 
     def folder_of(self, person: str) -> Path | None:
         """The data folder of a person: that of the process for `LOCAL`, and one in it for another person."""
@@ -75,20 +78,21 @@ async def open_shared(
     transport: httpx2.AsyncBaseTransport | None = None,
     data_dir: Path | None = None,
     for_people: bool = False,
+    audit: Audit = "off",
     store: "PictureStore | None" = None,
     link_seconds: int = 3600,
 ) -> AsyncGenerator[SharedParts]:
     """Open the parts, which open the network and the database when they are needed; see `app.open_service`.
 
-    `for_people` is set for a server that serves several people. Their services have to be closed before.
-    A server's pictures are put into `store`, and its links are valid for `link_seconds`; what could not be put there
-    at once is put there meanwhile.
+    `for_people` is set for a server that serves several people. Their services have to be closed before. `audit` says
+    whether what they pay for is noted in the audit. A server's pictures are put into `store`, and its links are valid
+    for `link_seconds`; what could not be put there at once is put there meanwhile.
     """
     database = LazyStore(database_of(settings, data_dir), connections=CONNECTIONS if for_people else 1)
     limiter = RateLimiter(settings.max_concurrency, settings.pictures_per_minute)
     async with LazyBackend(settings, transport, limiter, None if settings.sandbox else data_dir) as backend:
         try:
-            shared = SharedParts(settings, database, backend, limiter, data_dir, store, link_seconds)
+            shared = SharedParts(settings, database, backend, limiter, data_dir, store, link_seconds, audit)
             if store is None or data_dir is None:
                 yield shared
             else:

@@ -22,6 +22,7 @@ from ..jobs.report import MAX_TEXT
 from ..parameters.models import PaidRequest, Request, parse
 from ..redaction.printable import printable
 from ..service.images import ImageService
+from ..telemetry import count_refusal
 
 logger = logging.getLogger(__name__)
 
@@ -69,10 +70,12 @@ class RequestTool(Tool):
             incomplete = None if isinstance(request, PaidRequest) else service.incomplete
             return self.finish(result, *request.notes, incomplete, service.stuck)
         except GptImageError as error:
+            count_refusal(type(error).__name__, tool=self.name)
             text = str(error)
         except (MCPError, ToolError):
             raise
         except Exception as error:
+            count_refusal("fault of the program", tool=self.name)
             logger.exception("%s failed", self.name)
             text = (
                 f"{self.name} failed by an error in this program ({type(error).__name__}); stderr has the details."

@@ -16,6 +16,7 @@ PACKAGE = Path(__file__).parent.parent / "src" / "gpt_image_2_mcp"
 ORDER = (
     "__main__",
     "cli",
+    "admin",
     "doctor",
     "install",
     "hosting",
@@ -48,6 +49,7 @@ ORDER = (
     "redaction",
     "child_process",
     "malloc",
+    "telemetry",
     "errors",
     "__init__",
 )

@@ -5,12 +5,12 @@ means, belongs to the service of one person.
 """
 
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager, nullcontext
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from decimal import Decimal
 from hashlib import sha256
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import anyio
 import anyio.to_thread
@@ -20,12 +20,16 @@ from .billing.budgets import Budgets
 from .database.lazy_store import LazyStore
 from .database.people import EVERYONE, LOCAL
 from .database.url import Address, PostgresUrl
+from .generation.charge_ends import Audit
 from .openai_api.lazy_backend import LazyBackend
 from .openai_api.rate_limiter import RateLimiter
 from .persistence.unit_of_work import Repositories
 from .persistence.writer_thread import WriterThread
 from .service.recovery import recovering
 from .settings import Settings
+
+if TYPE_CHECKING:
+    from .picture_store.store import PictureStore
 
 DATABASE: Final = "gpt-image-2.db"
 """The database file in the data folder; the built-in sandbox has another one, as its pictures are not the user's."""
@@ -53,6 +57,12 @@ class SharedParts:
     """Uses the database as `people.EVERYONE`, for what concerns the work and the money of all people."""
     data_dir: Path | None
     """The data folder of the process; None for a database in memory."""
+    store: "PictureStore | None" = None
+    """On a server, where the pictures of all people are; None where they are the files of the one person."""
+    link_seconds: int = 3600
+    """Seconds for which the link to a picture is valid."""
+    audit: Audit = "off"
+    """Whether the audit is written, for other people than `LOCAL`."""
 
     async def require_fence(self) -> None:
         """Check that the database, on a PostgreSQL server, keeps people apart.
@@ -92,11 +102,16 @@ async def open_shared(
     data_dir: Path | None = None,
     for_people: bool = False,
     per_person_usd: Decimal | None = None,
+    audit: Audit = "off",
+    store: "PictureStore | None" = None,
+    link_seconds: int = 3600,
 ) -> AsyncGenerator[SharedParts]:
     """Open the parts, which open the network and the database when they are needed; see `app.open_service`.
 
     `for_people` is set for a server that serves several people, each of whom may spend `per_person_usd` dollars a day.
-    All services have to be closed before the parts are.
+    All services have to be closed before the parts are. `audit` says whether what they pay for is noted in the audit. A
+    server's pictures are put into `store`, and its links are valid for `link_seconds`; what could not be put there at
+    once is put there meanwhile.
     """
     database = LazyStore(database_of(settings, data_dir), connections=CONNECTIONS if for_people else 1)
     limiter = RateLimiter(settings.max_concurrency, settings.pictures_per_minute)
@@ -104,8 +119,16 @@ async def open_shared(
     everyone = WriterThread(Repositories(database, person=EVERYONE, keeps_history=settings.history))
     async with LazyBackend(settings, transport, limiter, None if settings.sandbox else data_dir) as backend:
         try:
-            async with recovering(everyone) if for_people and isinstance(database.at, PostgresUrl) else nullcontext():
-                yield SharedParts(settings, database, backend, limiter, budgets, everyone, data_dir)
+            async with AsyncExitStack() as stack:
+                if for_people and isinstance(database.at, PostgresUrl):
+                    await stack.enter_async_context(recovering(everyone))
+                if store is not None and data_dir is not None:
+                    from .picture_store.upkeep import kept_up
+
+                    await stack.enter_async_context(kept_up(store, database, data_dir))
+                yield SharedParts(
+                    settings, database, backend, limiter, budgets, everyone, data_dir, store, link_seconds, audit
+                )
         finally:
             with anyio.CancelScope(shield=True):
                 if for_people:

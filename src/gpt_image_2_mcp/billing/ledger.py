@@ -18,6 +18,8 @@ from ..database.database import as_everyone, person_of
 from ..database.postgres import join_queue
 from ..database.schema import ChargeState
 from ..database.store import Store
+from ..database.url import PostgresUrl
+from .audit_table import AuditTable
 from .budgets import (
     NO_BUDGETS,
     PER_CALL,
@@ -191,6 +193,8 @@ class Ledger:
                 case "released":
                     # From "unknown" too: another process may have taken this one for dead, and this one knows better.
                     charges.update(charge, if_in=("reserved", "sent", "unknown"), to="released")
+            if end.audit:
+                AuditTable(charges.connection).add(end)
 
     def summary(self, *, days: int = 30) -> SpendingSummary:
         """Sum up what was spent today, and in the last `days` days including today."""
@@ -248,6 +252,8 @@ class Ledger:
                     charge.id, if_in=(charge.state,), to="released" if charge.state == "reserved" else "unknown"
                 )
             ]
+            if isinstance(self.store.database.at, PostgresUrl):
+                AuditTable(charges.connection).add_lost([charge.id for charge in left if charge.state == "sent"])
         return _describe_recovered(left)
 
     def unfinished_owners(self) -> set[str]:

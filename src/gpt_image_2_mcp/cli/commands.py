@@ -16,6 +16,7 @@ from .. import __version__
 from ..errors import GptImageError
 from ..parameters.size_names import names_text
 from ..redaction.printable import printable_line, printable_path
+from .admin import admin
 from .batch import batch
 from .doctor import doctor
 from .export import export
@@ -82,6 +83,7 @@ commands.add_command(export)
 commands.add_command(studio)
 commands.add_command(serve_command)
 commands.add_command(batch)
+commands.add_command(admin)
 
 
 def _options(command: Callable[..., None]) -> Callable[..., None]:

@@ -34,6 +34,7 @@ from .similar_names import near_names, same_names, unquoted
 from .url_policy import display_url
 
 if TYPE_CHECKING:
+    from ..picture_store.keeper import PictureKeeper
     from .public_connect import Resolver
 
 _BASE64 = re.compile(r"(?:iVBORw0KGgo|/9j/|UklGR)[A-Za-z0-9+/_=\s-]{50,}")
@@ -113,6 +114,8 @@ class Sources:
         self._tls = tls
         self._budget = budget or ByteBudget()
         self._hosted = hosted
+        self.store: PictureKeeper | None = None
+        """Where a server's pictures and uploads are besides its disk; None where there is nothing else."""
 
     async def image(self, reference: str, *, prepare: Prepare = validate, is_known: bool = False) -> InputImage:
         """Read a picture from an absolute path, one relative to the working directory, `~/…`, a URL, or base64.
@@ -180,7 +183,11 @@ class Sources:
         try:
             read = partial(self._read_file, path, str(path), any_format=any_format, is_known=any_format)
             return run_in_time(path.parent, read)[0]
-        except TimeoutError as error:
+        except (TimeoutError, UnreadableSource) as error:
+            if any_format and self.store is not None:
+                return self.store.bring_back(path)
+            if isinstance(error, UnreadableSource):
+                raise
             raise UnreadableSource(f"{shown(str(path))} cannot be read: {error.strerror}.") from None
 
     async def fetch_picture(
@@ -226,6 +233,10 @@ class Sources:
         if scheme == "data":
             data = await self.fetch_picture(reference, hold=hold)
             return data, f"a data URL ({len(data):,} bytes)", None, None
+        if scheme == "upload" and self.store is not None:
+            data = await anyio.to_thread.run_sync(self.store.read_upload, reference.partition(":")[2])
+            hold(len(data))
+            return data, reference, None, None
         if scheme in {"http", "https"}:
             return await self.fetch_picture(reference, hold=hold), display_url(reference)[1:-1], None, None
         if found and scheme != "file" and (found["slashes"] or scheme in _CHAT_SCHEMES):
@@ -237,7 +248,13 @@ class Sources:
         try:
             read = partial(self._read_named, path, reference, is_known=is_known, hold=hold)
             data, real, note = await run_in_time_async(path.parent, read)
-        except TimeoutError as error:
+        except (TimeoutError, UnreadableSource) as error:
+            if is_known and self.store is not None:
+                data = await anyio.to_thread.run_sync(self.store.bring_back, path)
+                hold(len(data))
+                return data, reference, path, None
+            if isinstance(error, UnreadableSource):
+                raise
             raise UnreadableSource(f"{shown(reference)} cannot be read: {error.strerror}.") from None
         return data, reference, real, note
 

@@ -21,6 +21,7 @@ import anyio
 from ..errors import GptImageError, JobLost, JobStopped, TooMuchAtOnce
 from ..openai_api.rate_limiter import RequestStatus
 from ..parameters.models import PaidRequest
+from ..telemetry import count_job
 from .report import Report
 
 JobState = Literal["preparing", "queued", "rendering", "abandoned", "done", "failed", "stopped", "lost"]
@@ -165,6 +166,10 @@ class Job:
         self.status.begun.set()
         self.finished.set()
         self.answerable.set()
+        if self.joined is None and not self.is_foreign:
+            made = len(self.outcome.images) if isinstance(self.outcome, Report) else 0
+            quality = self.request.quality
+            count_job(tool=self.tool, model=self.model, quality=quality, outcome=self.state, pictures=made)
 
     @property
     def end_text(self) -> str:

@@ -11,7 +11,7 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import anyio
 
@@ -54,6 +54,9 @@ from .desk import PersonDesk
 from .recovery import recover
 from .shown import Shown, shown_of
 
+if TYPE_CHECKING:
+    from .links import AnswerLinks
+
 MAX_SESSIONS = 100
 """Edit sessions in a list: more than fit into an answer."""
 
@@ -83,6 +86,7 @@ class ImageService:
         viewer: Viewer,
         exporter: Exporter,
         batches: BatchService,
+        links: "AnswerLinks | None" = None,
     ) -> None:
         """Use the parts that `app.open_service` made."""
         self.settings = settings
@@ -90,6 +94,8 @@ class ImageService:
         self.viewer = viewer
         self.exporter = exporter
         self.batches = batches
+        self.links = links
+        """On a server, what gives answers links in place of paths."""
         batches.use(self.complete, self.check, self.find_private)
         self.news = news
         self.desk = PersonDesk(writer, references)

@@ -11,13 +11,14 @@ from typing import Final, Literal
 import sqlalchemy as sa
 from sqlalchemy import event
 
+from .audit import AUDIT
 from .pace_table import PACE
 from .people import FENCE
 
 ChargeState = Literal["reserved", "sent", "settled", "unknown", "released"]
 """A charge is reserved, then sent; it ends settled, unknown (both are spent) or released (nothing was billed)."""
 
-VERSION: Final = 9
+VERSION: Final = 10
 """The number of the last file in `migrations/versions`; a database of this version needs no migration."""
 
 TOKENS_EACH: Final = "(output_tokens + pictures - 1) / pictures"
@@ -268,5 +269,5 @@ for _statement in (
     event.listen(jobs, "after_create", sa.DDL(_statement).execute_if(dialect="postgresql"))
 
 # On PostgreSQL, where a team shares a database, each row belongs to a person: see `people`.
-for _statement in FENCE:
+for _statement in (*FENCE, *AUDIT):
     event.listen(metadata, "after_create", sa.DDL(_statement).execute_if(dialect="postgresql"))

@@ -9,6 +9,7 @@ from postgres_server import Server
 from gpt_image_2_mcp.database.url import PostgresUrl
 
 from .parts.identity_provider import SERVICE, IdentityProvider, running_provider
+from .parts.s3 import S3, running_s3
 from .served import SECRET, Served, served, write_tokens
 
 
@@ -68,3 +69,17 @@ def served_team(
     with served(folder, "--sandbox", env=env) as server:
         yield server
     postgres_server.drop(url)
+
+
+@pytest.fixture(scope="session")
+def s3_process() -> Iterator[S3]:
+    with running_s3() as server:
+        yield server
+
+
+@pytest.fixture
+def s3(s3_process: S3, monkeypatch: pytest.MonkeyPatch) -> S3:
+    """An S3 server that checks signatures; the environment has its credentials."""
+    for name, value in s3_process.environ.items():
+        monkeypatch.setenv(name, value)
+    return s3_process

@@ -10,6 +10,7 @@ from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import anyio
 import anyio.to_thread
@@ -46,8 +47,15 @@ from .service.images import ImageService
 from .settings import Settings
 from .shared_parts import PICTURES, SharedParts, open_shared
 
+if TYPE_CHECKING:
+    from .picture_store.keeper import PictureKeeper
+    from .service.links import AnswerLinks
+
 EXPORTS = "exports"
 """The folder in the data folder for the records of exported files."""
+
+FETCHED = "fetched"
+"""The folder in the data folder of a person of a server for what is brought back from the picture store."""
 
 THUMBNAILS = "thumbnails"
 """The folder in the data folder where thumbnails for contact sheets are cached."""
@@ -120,6 +128,8 @@ async def _opened(
         allowed_url_hosts=frozenset(settings.allowed_url_hosts),
     )
     references = References(writer)
+    keeper = _keeper_of(shared, person, writer)
+    sources.store = keeper
     reader = InputReader(sources, references)
     spending = Spending(
         Budgets(settings.budget_per_call_usd, settings.budget_per_day_usd), writer, free=settings.sandbox
@@ -133,7 +143,7 @@ async def _opened(
         store = JobStore(writer, settings.redact)
         project = project_of(working_dir, home) if person == LOCAL else None
         audit = "off" if person == LOCAL else shared.audit
-        recorder = Recorder(writer, store, project, lambda: output_dirs.policy, audit)
+        recorder = Recorder(writer, store, project, lambda: output_dirs.policy, audit, keeper)
         writer.repositories.replay_line = recorder.replay
         pipeline = Pipeline(
             settings,
@@ -166,6 +176,7 @@ async def _opened(
             viewer=Viewer(library, references, reader, exports, cache=cache),
             exporter=Exporter(library, reader, output_dirs, exports, cache=cache),
             batches=BatchService(desk, batches, sources),
+            links=_links_of(keeper),
         )
         service.first_call_at = first_call_at
         tasks.start_soon(service.recover)
@@ -185,6 +196,25 @@ async def _opened(
                 await writer.close()
     if failure is not None:
         raise failure
+
+
+def _keeper_of(shared: SharedParts, person: str, writer: WriterThread) -> "PictureKeeper | None":
+    """What has the person's pictures in the picture store; None where there is none, as over stdio."""
+    folder = shared.folder_of(person)
+    if shared.store is None or folder is None:
+        return None
+    from .picture_store.keeper import PictureKeeper
+
+    cache = folder / FETCHED
+    return PictureKeeper(shared.store, writer, person=person, cache=cache, link_seconds=shared.link_seconds)
+
+
+def _links_of(keeper: "PictureKeeper | None") -> "AnswerLinks | None":
+    if keeper is None:
+        return None
+    from .service.links import AnswerLinks
+
+    return AnswerLinks(keeper)
 
 
 @asynccontextmanager

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import anyio
 import anyio.to_thread
@@ -22,6 +22,9 @@ from .generation.charge_ends import Audit
 from .openai_api.lazy_backend import LazyBackend
 from .openai_api.rate_limiter import RateLimiter
 from .settings import Settings
+
+if TYPE_CHECKING:
+    from .picture_store.store import PictureStore
 
 DATABASE: Final = "gpt-image-2.db"
 """The database file in the data folder; the built-in sandbox has another one, as its pictures are not the user's."""
@@ -46,6 +49,10 @@ class SharedParts:
     limiter: RateLimiter
     data_dir: Path | None
     """The data folder of the process; None for a database in memory."""
+    store: "PictureStore | None" = None
+    """On a server, where the pictures of all people are; None where they are the files of the one person."""
+    link_seconds: int = 3600
+    """Seconds for which the link to a picture is valid."""
     audit: Audit = "off"
     """Whether the audit is written, for other people than `LOCAL`."""
 
@@ -72,17 +79,27 @@ async def open_shared(
     data_dir: Path | None = None,
     for_people: bool = False,
     audit: Audit = "off",
+    store: "PictureStore | None" = None,
+    link_seconds: int = 3600,
 ) -> AsyncGenerator[SharedParts]:
     """Open the parts, which open the network and the database when they are needed; see `app.open_service`.
 
     `for_people` is set for a server that serves several people. Their services have to be closed before. `audit` says
-    whether what they pay for is noted in the audit.
+    whether what they pay for is noted in the audit. A server's pictures are put into `store`, and its links are valid
+    for `link_seconds`; what could not be put there at once is put there meanwhile.
     """
     database = LazyStore(database_of(settings, data_dir), connections=CONNECTIONS if for_people else 1)
     limiter = RateLimiter(settings.max_concurrency, settings.pictures_per_minute)
     async with LazyBackend(settings, transport, limiter, None if settings.sandbox else data_dir) as backend:
         try:
-            yield SharedParts(settings, database, backend, limiter, data_dir, audit)
+            shared = SharedParts(settings, database, backend, limiter, data_dir, store, link_seconds, audit)
+            if store is None or data_dir is None:
+                yield shared
+            else:
+                from .picture_store.upkeep import kept_up
+
+                async with kept_up(store, database, data_dir):
+                    yield shared
         finally:
             with anyio.CancelScope(shield=True):
                 await anyio.to_thread.run_sync(database.close)

@@ -99,7 +99,7 @@ class JobEnd:
 
     def as_line(self) -> dict[str, Any]:
         """The value as JSON for the spool."""
-        report = self.report and replace(self.report, previews={})
+        report = self.report and replace(self.report, previews={}, links=None)
         return {"end": _adapter().dump_python(replace(self, report=report), mode="json", by_alias=True)}
 
     def placed_at(self, position: SessionPosition | None) -> "JobEnd":

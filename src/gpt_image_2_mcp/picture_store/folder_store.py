@@ -15,10 +15,11 @@ from urllib.parse import urlencode
 from ..errors import BadRequest
 from ..paths.safe_open import open_regular
 from ..storage.atomic_write import write_file
+from ..storage.link import Link
 from ..storage.open_folder import OpenFolder, open_folder
 from .keys import is_key
 from .signatures import Signer
-from .store import Link, NoSuchObject, StoreUnusable
+from .store import NoSuchObject, StoreUnusable
 
 PIECE: Final = 1 << 20
 

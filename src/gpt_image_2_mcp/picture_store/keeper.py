@@ -21,11 +21,13 @@ from ..catalogue.stored_file_table import StoredFile
 from ..database.retry import retry_undone
 from ..errors import DatabaseUnusable, GptImageError, UnreadableSource, shown
 from ..images.validate import MAX_BYTES
+from ..paths.safe_open import exists
 from ..persistence.unit_of_work import Repositories
 from ..persistence.writer_thread import WriterThread
 from ..storage.atomic_write import write_file
+from ..storage.link import Link
 from .keys import new_key, new_upload_id, upload_key
-from .store import PUT_SECONDS, Link, NoSuchObject, PictureStore, StoreUnusable
+from .store import PUT_SECONDS, NoSuchObject, PictureStore, StoreUnusable
 
 logger = logging.getLogger(__name__)
 
@@ -40,6 +42,9 @@ ON_DISK: Final = (
     "Neither the picture store nor the database can be written, so the picture is on the disk of this server alone, and"
     " is put there as soon as that can be done: show_image gives its link then."
 )
+
+MAX_OLDER: Final = 24
+"""Pictures of an answer that are put into the store because they are not there: a page of a list."""
 
 _PUTS: Final = anyio.CapacityLimiter(16)
 """Threads that put files: those of a store that hangs are not waited for, and take up no others."""
@@ -140,16 +145,12 @@ class PictureKeeper:
             try:
                 self._store.get(file.key, into, most=MAX_BYTES)
             except NoSuchObject:
-                raise UnreadableSource(
-                    f"The picture {path.stem} is gone from the picture store ({file.key})."
-                ) from None
+                raise UnreadableSource(f"The picture {path.stem} is gone from the picture store.") from None
             except StoreUnusable as error:
                 raise UnreadableSource(f"The picture {path.stem} cannot be read now. {error}") from None
             data = into.getvalue()
         if hashlib.sha256(data).hexdigest() != file.sha256:
-            raise UnreadableSource(
-                f"The picture {path.stem} was changed in the picture store since it was made ({file.key})."
-            )
+            raise UnreadableSource(f"The picture {path.stem} was changed in the picture store since it was made.")
         return data
 
     def known(self, paths: Iterable[Path]) -> set[Path]:
@@ -160,18 +161,30 @@ class PictureKeeper:
             return set()
         return {Path(path) for path, file in found.items() if not file.on_disk_only}
 
-    async def links(self, paths: Sequence[Path]) -> Mapping[Path, Link]:
-        """Links to pictures by their paths; one that no other replica can reach has none. Raises nothing."""
+    async def links(self, pictures: Sequence[tuple[Path, str]]) -> Mapping[Path, Link]:
+        """Links to pictures, given with their hashes, by their paths. Raises nothing.
+
+        One that is on another replica's disk alone has none. One that is on this disk and was made before there was a
+        store is put there first.
+        """
         try:
-            found = await self._writer.read(lambda unit: unit.stored_files.by_path([str(path) for path in paths]))
+            found = await self._by_path([path for path, _ in pictures])
+            if older := [(path, sha256) for path, sha256 in pictures if path not in found and exists(path)]:
+                kept = await self.keep(older[:MAX_OLDER])
+                await self._writer.in_transaction(lambda unit: unit.stored_files.add(kept.files))
+                found |= {Path(file.path): file for file in kept.files}
             return {
-                Path(path): self._store.link(file.key, self._link_seconds)
+                path: self._store.link(file.key, self._link_seconds)
                 for path, file in found.items()
                 if not file.on_disk_only
             }
         except GptImageError as error:
             logger.warning("an answer has no links: %s", error)
             return {}
+
+    async def _by_path(self, paths: Sequence[Path]) -> dict[Path, StoredFile]:
+        found = await self._writer.read(lambda unit: unit.stored_files.by_path([str(path) for path in paths]))
+        return {Path(path): file for path, file in found.items()}
 
     async def show(self, data: bytes, name: str) -> Link:
         """Put what an answer shows beside the pictures into the store for a day, and give the link.
@@ -202,16 +215,17 @@ class PictureKeeper:
         key = upload_key(self._person, upload_id.strip())
         into = io.BytesIO()
         try:
-            if key is None:
-                raise NoSuchObject(upload_id)
-            self._store.get(key, into, most=MAX_BYTES)
+            if key is not None:
+                self._store.get(key, into, most=MAX_BYTES)
         except NoSuchObject:
+            key = None
+        except StoreUnusable as error:
+            raise UnreadableSource(f"The upload {shown(upload_id)} cannot be read. {error}") from None
+        if key is None:
             raise UnreadableSource(
                 f"There is no upload {shown(upload_id)}: it was not sent yet, or is over a day old. upload_link gives a"
                 " new link."
-            ) from None
-        except StoreUnusable as error:
-            raise UnreadableSource(f"The upload {shown(upload_id)} cannot be read. {error}") from None
+            )
         return into.getvalue()
 
 

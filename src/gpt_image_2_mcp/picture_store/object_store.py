@@ -7,13 +7,14 @@ end, without a word of this server.
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from typing import IO, Final
+from typing import IO, Final, Literal
 
 import obstore
 from obstore.exceptions import BaseError
 from obstore.store import AzureStore, GCSStore, S3Store
 
-from .store import Link, NoSuchObject, StoreUnusable, disposition_of, media_type_of
+from ..storage.link import Link
+from .store import NoSuchObject, StoreUnusable, disposition_of, media_type_of
 
 CLIENT: Final = {"connect_timeout": "2s", "timeout": "20s"}
 RETRY: Final = {"max_retries": 2, "retry_timeout": timedelta(seconds=6)}
@@ -53,7 +54,7 @@ class ObjectStore:
     def older(self, prefix: str, than: datetime) -> Iterator[str]:
         """The keys of the objects below a prefix that were stored before a time."""
         with _readable_errors(prefix):
-            for page in obstore.list(self._store, prefix=prefix.rstrip("/")):
+            for page in obstore.list(self._store, prefix=prefix.rstrip("/")):  # pyright: ignore[reportUnknownMemberType]
                 yield from (found["path"] for found in page if found["last_modified"] < than)
 
     def link(self, key: str, seconds: int) -> Link:
@@ -65,12 +66,10 @@ class ObjectStore:
         del size, media_type
         return self._signed("PUT", key, seconds)
 
-    def _signed(self, method: str, key: str, seconds: int) -> Link:
+    def _signed(self, method: Literal["GET", "PUT"], key: str, seconds: int) -> Link:
         ends = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=seconds)
         with _readable_errors(key):
-            return Link(
-                obstore.sign(self._store, "PUT" if method == "PUT" else "GET", key, timedelta(seconds=seconds)), ends
-            )
+            return Link(obstore.sign(self._store, method, key, timedelta(seconds=seconds)), ends)
 
 
 @contextmanager

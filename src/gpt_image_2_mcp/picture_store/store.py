@@ -1,13 +1,13 @@
 """`PictureStore`: what a store of pictures does. There are two: a folder, and an object store (S3, Azure, Google)."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from pathlib import PurePath
 from typing import IO, Final, Protocol
 from urllib.parse import quote
 
 from ..errors import GptImageError
+from ..storage.link import Link
 from .keys import file_name
 
 PUT_SECONDS: Final = 8.0
@@ -35,20 +35,6 @@ class StoreUnusable(GptImageError):
 
 class NoSuchObject(GptImageError):
     """The picture store has nothing under a key."""
-
-
-@dataclass(frozen=True, slots=True)
-class Link:
-    """An address for fetching or sending one file, until `ends` (UTC)."""
-
-    url: str
-    ends: datetime
-
-    @property
-    def until(self) -> str:
-        """When it ends, for a person: the time, with the date where that is not within half a day."""
-        is_soon = self.ends - datetime.now(UTC) < timedelta(hours=12)
-        return f"{self.ends:%H:%M} UTC" if is_soon else f"{self.ends:%Y-%m-%d %H:%M} UTC"
 
 
 class PictureStore(Protocol):

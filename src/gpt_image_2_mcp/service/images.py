@@ -11,7 +11,7 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import anyio
 
@@ -53,6 +53,9 @@ from .completion import complete_like, with_model_of_turn
 from .recovery import recover
 from .shown import Shown, shown_of
 
+if TYPE_CHECKING:
+    from .links import AnswerLinks
+
 MAX_SESSIONS = 100
 """Edit sessions in a list: more than fit into an answer."""
 
@@ -82,6 +85,7 @@ class ImageService:
         viewer: Viewer,
         exporter: Exporter,
         batches: BatchService,
+        links: "AnswerLinks | None" = None,
     ) -> None:
         """Use the parts that `app.open_service` made."""
         self.settings = settings
@@ -89,6 +93,8 @@ class ImageService:
         self.viewer = viewer
         self.exporter = exporter
         self.batches = batches
+        self.links = links
+        """On a server, what gives answers links in place of paths."""
         batches.use(self.complete, self.check, self.find_private)
         self.news = news
         self._pipeline = pipeline

@@ -34,7 +34,7 @@ def test_the_container_runs_as_a_user_of_its_own_on_a_root_that_may_be_read_only
 @pytest.mark.skipif(sys.platform == "win32", reason="the container is Linux's")
 def test_the_commands_of_the_container_build_a_server_that_is_healthy(tmp_path: Path) -> None:
     source, installed, data = tmp_path / "src", tmp_path / "opt", tmp_path / "data"
-    _, build, last, serve, stdio = DOCKERFILE.split("\nFROM ")
+    _, build, last, _, stdio = DOCKERFILE.split("\nFROM ")
     source.mkdir()
     data.mkdir()
     for line in instructions(build, "COPY"):

@@ -144,6 +144,11 @@ class RateLimiter:
         self._running: list[Slot] = []
         self._held_until = 0.0
 
+    @property
+    def queue_length(self) -> int:
+        """How many requests wait for a slot."""
+        return len(self._queue)
+
     @asynccontextmanager
     async def slot(self, status: RequestStatus) -> AsyncGenerator[Slot]:
         """Wait for a slot in order of arrival, and keep it while the `with` block runs, unless it is given up."""

@@ -23,9 +23,9 @@ from promises import promise
 from workbench import KEY, SMALL, Bench, Canned, encoded, folded, said, without_ids
 
 from gpt_image_2_mcp.app import open_service
-from gpt_image_2_mcp.database import schema
 from gpt_image_2_mcp.billing.prices import cost, estimate
 from gpt_image_2_mcp.billing.tokens import Usage, text_tokens
+from gpt_image_2_mcp.database import schema
 from gpt_image_2_mcp.sandbox import Fault, Knobs
 from gpt_image_2_mcp.settings import Settings
 

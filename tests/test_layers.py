@@ -19,6 +19,7 @@ ORDER = (
     "admin",
     "doctor",
     "install",
+    "hosting",
     "server",
     "studio",
     "app",

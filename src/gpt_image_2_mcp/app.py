@@ -20,7 +20,7 @@ from .batches.desk import Desk
 from .batches.runner import BatchRunner
 from .database.people import LOCAL
 from .database.url import Address
-from .generation.charges import Budgets, Spending
+from .generation.charges import Spending
 from .generation.locator import PaidLocator
 from .generation.output_dirs import OutputDirs
 from .generation.pipeline import Pipeline
@@ -126,14 +126,13 @@ async def _opened(
         allowed_dirs=settings.allowed_folders(working_dir, home),
         output_dirs=output_dirs.own,
         allowed_url_hosts=frozenset(settings.allowed_url_hosts),
+        hosted=settings.hosted,
     )
     references = References(writer)
     keeper = _keeper_of(shared, person, writer)
     sources.store = keeper
     reader = InputReader(sources, references)
-    spending = Spending(
-        Budgets(settings.budget_per_call_usd, settings.budget_per_day_usd), writer, free=settings.sandbox
-    )
+    spending = Spending(shared.budgets, writer, free=settings.sandbox)
     durations, news = DurationHistory(), NewsFeed()
     cache = data_dir / THUMBNAILS if data_dir and writer.repositories.keeps_history else None
     exports = ExportRecords(data_dir / EXPORTS if data_dir and writer.repositories.keeps_history else None)
@@ -222,7 +221,7 @@ async def open_user_service(settings: Settings, *, first_call_at: float | None =
     """Open the service for the user who started this program, in the folder where it was started."""
     async with open_service(
         settings,
-        transport=_sandbox() if settings.sandbox else None,
+        transport=sandbox_transport() if settings.sandbox else None,
         working_dir=Path.cwd(),
         home=Path.home(),
         data_dir=data_folder(),
@@ -260,7 +259,8 @@ def batch_marker(database: Address) -> Path | None:
     return database.with_name(f"{database.name}-open-batches") if isinstance(database, Path) else None
 
 
-def _sandbox() -> httpx2.AsyncBaseTransport:
+def sandbox_transport() -> httpx2.AsyncBaseTransport:
+    """The built-in sandbox in place of the network."""
     from .sandbox import SandboxTransport, build_sandbox
 
     return SandboxTransport(build_sandbox())

@@ -133,6 +133,9 @@ class Settings(Environment):
 
     sandbox: bool = False
     """Not from the environment: whether the program was started with `--sandbox`."""
+    hosted: bool = False
+    """Not from the environment: whether people at other computers are served, so that no call names a file or a
+    folder of this one."""
     _key_source: KeySource | None = PrivateAttr(None)
 
     def model_post_init(self, context: Any, /) -> None:

@@ -5,8 +5,9 @@ means, belongs to the service of one person.
 """
 
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from decimal import Decimal
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -15,12 +16,17 @@ import anyio
 import anyio.to_thread
 import httpx2
 
+from .billing.budgets import Budgets
 from .database.lazy_store import LazyStore
-from .database.people import LOCAL
-from .database.url import Address
+from .database.people import EVERYONE, LOCAL
+from .database.url import Address, PostgresUrl
 from .generation.charge_ends import Audit
 from .openai_api.lazy_backend import LazyBackend
+from .openai_api.picture_pace import Pace, PicturePace
 from .openai_api.rate_limiter import RateLimiter
+from .persistence.unit_of_work import Repositories
+from .persistence.writer_thread import WriterThread
+from .service.recovery import recovering
 from .settings import Settings
 
 if TYPE_CHECKING:
@@ -47,6 +53,9 @@ class SharedParts:
     database: LazyStore
     backend: LazyBackend
     limiter: RateLimiter
+    budgets: Budgets
+    everyone: WriterThread
+    """Uses the database as `people.EVERYONE`, for what concerns the work and the money of all people."""
     data_dir: Path | None
     """The data folder of the process; None for a database in memory."""
     store: "PictureStore | None" = None
@@ -55,6 +64,18 @@ class SharedParts:
     """Seconds for which the link to a picture is valid."""
     audit: Audit = "off"
     """Whether the audit is written, for other people than `LOCAL`."""
+
+    is_replica: bool = False
+    """Whether other processes may make what this one has in its queue; see `service.fleet`."""
+
+    async def require_fence(self) -> None:
+        """Check that the database, on a PostgreSQL server, keeps people apart.
+
+        Raises:
+            DatabaseUnusable: it does not, or cannot be opened.
+
+        """
+        await self.everyone.run(_require_fence)
 
     def folder_of(self, person: str) -> Path | None:
         """The data folder of a person: that of the process for `LOCAL`, and one in it for another person."""
@@ -71,6 +92,12 @@ class SharedParts:
         return self.settings.model_copy(update=own)
 
 
+def _require_fence(repositories: Repositories) -> None:
+    from .database.fence import require_fence
+
+    require_fence(repositories.ledger_store.database)
+
+
 @asynccontextmanager
 async def open_shared(
     settings: Settings,
@@ -78,37 +105,74 @@ async def open_shared(
     transport: httpx2.AsyncBaseTransport | None = None,
     data_dir: Path | None = None,
     for_people: bool = False,
+    per_person_usd: Decimal | None = None,
     audit: Audit = "off",
     store: "PictureStore | None" = None,
     link_seconds: int = 3600,
+    lease_s: float | None = None,
 ) -> AsyncGenerator[SharedParts]:
     """Open the parts, which open the network and the database when they are needed; see `app.open_service`.
 
-    `for_people` is set for a server that serves several people. Their services have to be closed before. `audit` says
-    whether what they pay for is noted in the audit. A server's pictures are put into `store`, and its links are valid
-    for `link_seconds`; what could not be put there at once is put there meanwhile.
+    `for_people` is set for a server that serves several people, each of whom may spend `per_person_usd` dollars a day.
+    All services have to be closed before the parts are. `audit` says whether what they pay for is noted in the audit. A
+    server's pictures are put into `store`, and its links are valid for `link_seconds`; what could not be put there at
+    once is put there meanwhile.
+
+    A server on PostgreSQL is a replica: it and all others that use the database are one server. `lease_s` is the length
+    of its lease there, in seconds.
     """
-    database = LazyStore(database_of(settings, data_dir), connections=CONNECTIONS if for_people else 1)
-    limiter = RateLimiter(settings.max_concurrency, settings.pictures_per_minute)
+    at = database_of(settings, data_dir)
+    database = LazyStore(at, connections=CONNECTIONS if for_people else 1, lease_s=lease_s)
+    is_replica = for_people and isinstance(at, PostgresUrl)
+    limiter = RateLimiter(settings.max_concurrency, _pace(settings, database if is_replica else None))
+    budgets = Budgets(settings.budget_per_call_usd, settings.budget_per_day_usd, per_person_usd)
+    everyone = WriterThread(Repositories(database, person=EVERYONE, keeps_history=settings.history))
     async with LazyBackend(settings, transport, limiter, None if settings.sandbox else data_dir) as backend:
         try:
-            shared = SharedParts(settings, database, backend, limiter, data_dir, store, link_seconds, audit)
-            if store is None or data_dir is None:
-                yield shared
-            else:
-                from .picture_store.upkeep import kept_up
+            async with AsyncExitStack() as stack:
+                if is_replica:
+                    await stack.enter_async_context(recovering(everyone))
+                if store is not None and data_dir is not None:
+                    from .picture_store.upkeep import kept_up
 
-                async with kept_up(store, database, data_dir):
-                    yield shared
+                    await stack.enter_async_context(kept_up(store, database, data_dir))
+                yield SharedParts(
+                    settings,
+                    database,
+                    backend,
+                    limiter,
+                    budgets,
+                    everyone,
+                    data_dir,
+                    store,
+                    link_seconds,
+                    audit,
+                    is_replica,
+                )
         finally:
             with anyio.CancelScope(shield=True):
+                if for_people:
+                    await everyone.close()
                 await anyio.to_thread.run_sync(database.close)
 
 
+def _pace(settings: Settings, database: LazyStore | None) -> Pace:
+    """The pace of all replicas that use `database`; without it, that of this process."""
+    if database is None:
+        return PicturePace(settings.pictures_per_minute)
+    # With the database's library, which other processes load when they need it.
+    from .openai_api.shared_pace import SharedPace
+
+    return SharedPace(database, settings.pictures_per_minute)
+
+
 def database_of(settings: Settings, data_dir: Path | None) -> Address:
-    """The database's address; None for memory. The sandbox has a file of its own, also if a database server is set."""
+    """The database's address; None for memory.
+
+    The sandbox has a file of its own, also if a database server is set. A server for several people needs that one.
+    """
     address = settings.database_address() if settings.database_url else data_dir and data_dir / DATABASE
-    if not settings.sandbox:
+    if not settings.sandbox or (settings.hosted and isinstance(address, PostgresUrl)):
         return address
     path = address if isinstance(address, Path) or address is None else data_dir and data_dir / DATABASE
     return path and path.with_stem(f"{path.stem}-sandbox")

@@ -24,6 +24,7 @@ from .install import install
 from .library import library
 from .library_options import run_service
 from .output import print_json, print_notes, write_nowhere
+from .serve import serve as serve_command
 from .studio import studio
 
 if TYPE_CHECKING:
@@ -80,6 +81,7 @@ commands.add_command(doctor)
 commands.add_command(library)
 commands.add_command(export)
 commands.add_command(studio)
+commands.add_command(serve_command)
 commands.add_command(batch)
 commands.add_command(admin)
 

@@ -11,8 +11,6 @@ process that was killed has left. Pictures, sessions and what is on a desk are n
 using its index, since the operator of full-text search is not leakproof.
 """
 
-from collections.abc import Generator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -31,7 +29,7 @@ OWN: Final = f"person = {_PERSON}"
 OWN_OR_EVERYONES: Final = f"{OWN} OR person >= CASE WHEN {_SETTING} = '*' THEN '' END"
 """The condition of rows that `EVERYONE` sees too: comparisons of the column, so that indexes can be used."""
 
-_FENCED: Final = {
+FENCED: Final = {
     "pictures": (OWN, "number"),
     "sessions": (OWN, "updated_us"),
     "jobs": (OWN_OR_EVERYONES, "created_us"),
@@ -68,7 +66,7 @@ DESKS: Final = (
 
 FENCE: Final = (
     DESKS,
-    *[statement for table, (how, order) in _FENCED.items() for statement in _fence(table, how, order)],
+    *[statement for table, (how, order) in FENCED.items() for statement in _fence(table, how, order)],
 )
 """The statements that make the columns, indexes and policies, after the tables."""
 
@@ -77,18 +75,3 @@ def set_person(connection: "sa.Connection", person: str | None) -> None:
     """Have the rest of the transaction of a PostgreSQL `connection` see the rows of `person`; None changes nothing."""
     if person is not None:
         connection.exec_driver_sql("SELECT set_config('gpt_image_2.person', %s, true)", (person,))
-
-
-@contextmanager
-def seen_by_everyone(connection: "sa.Connection", person: str | None) -> Generator[None]:
-    """Have what is in the block see the work and the money of all people, in a transaction of `person`.
-
-    With None as `person`, as on SQLite and over stdio, nothing changes: there is one person.
-    """
-    if person is None:
-        yield
-        return
-    set_person(connection, EVERYONE)
-    yield
-    # Not after an error: it undoes the transaction, and the setting with it.
-    set_person(connection, person)

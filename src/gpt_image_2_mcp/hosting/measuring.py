@@ -30,8 +30,8 @@ def measured(hosted: HostedSettings, shared: SharedParts) -> Generator[None]:
 
     """
     with exported(version=__version__, metrics_port=hosted.metrics_port):
-        queue = shared.limiter
-        observe("queue_length", "Requests of this replica that wait to be sent", lambda: queue.queue_length)
+        limiter = shared.limiter
+        observe("queue_length", "Requests of this replica that wait to be sent", lambda: limiter.waiting)
         if isinstance(shared.database.at, PostgresUrl):
             waits = "Seconds that the oldest picture has waited in the database for the picture store"
             observe("outbox_age_seconds", waits, lambda: _asked(shared, _OUTBOX))

@@ -20,6 +20,7 @@ import anyio.to_thread
 from ..errors import BadRequest, UnreadableSource, shown
 from ..images.formats import EXTENSION, FileFormat
 from ..images.validate import MAX_BYTES, Prepare, validate
+from ..paths.other_computer import file_refusal, list_refusal
 from ..paths.policy import expand_path
 from ..paths.read_policy import PrivateFile, ReadPolicy
 from ..paths.safe_open import exists
@@ -28,7 +29,7 @@ from .data_url import read_data_url
 from .download import DEADLINE, fetch
 from .held_bytes import ByteBudget, Holding
 from .list_file import read_list
-from .local_file import NoSuchFile, check_readable, read_picture
+from .local_file import NoSuchFile, PathRefused, check_readable, read_picture
 from .similar_names import near_names, same_names, unquoted
 from .url_policy import display_url
 
@@ -95,8 +96,9 @@ class Sources:
         resolve: "Resolver | None" = None,
         tls: ssl.SSLContext | None = None,
         budget: ByteBudget | None = None,
+        hosted: bool = False,
     ) -> None:
-        """Create the reader.
+        """Create the reader. If it is `hosted`, the person is at another computer, and no argument names a file.
 
         With `allowed_dirs`, files are read in these folders and in `output_dirs` only. `allowed_url_hosts` (`host` or
         `host:port`) need not be public. `deadline` (seconds), `resolve` and `tls` are passed to `download.fetch`.
@@ -111,6 +113,7 @@ class Sources:
         self._resolve = resolve
         self._tls = tls
         self._budget = budget or ByteBudget()
+        self._hosted = hosted
         self.store: PictureKeeper | None = None
         """Where a server's pictures and uploads are besides its disk; None where there is nothing else."""
 
@@ -159,10 +162,14 @@ class Sources:
 
         Raises UnreadableSource: it may not or cannot be read, or is no picture.
         """
+        if self._hosted:
+            raise PathRefused(file_refusal(str(path)))
         return self._read_in_time(path, any_format=False)
 
     def read_list(self, reference: str, *, most: int) -> bytes:
         """Read a file that lists what is to be made; see `list_file.read_list`. Blocks: call it in a thread."""
+        if self._hosted:
+            raise BadRequest(list_refusal(reference))
         return read_list(reference, policy=self._policy, most=most)
 
     def read_saved(self, path: Path) -> bytes:
@@ -235,6 +242,8 @@ class Sources:
         if found and scheme != "file" and (found["slashes"] or scheme in _CHAT_SCHEMES):
             why = "was not sent to" if scheme in _CHAT_SCHEMES else "means nothing to"
             raise BadRequest(f"{shown(reference)} {why} this server: give a file's path, an http(s) URL or a data URL.")
+        if self._hosted and not is_known:
+            raise PathRefused(file_refusal(reference))
         path = expand_path(reference, working_dir=self._working_dir, home=self._home)
         try:
             read = partial(self._read_named, path, reference, is_known=is_known, hold=hold)
@@ -299,7 +308,7 @@ class Sources:
         """The file that an argument names, if it is read only with the person's yes, which was not given yet."""
         found = _SCHEME.match(reference.strip())
         scheme = found["scheme"].lower() if found else ""
-        if found and scheme != "file" and (found["slashes"] or scheme in {"data", *_CHAT_SCHEMES}):
+        if self._hosted or (found and scheme != "file" and (found["slashes"] or scheme in {"data", *_CHAT_SCHEMES})):
             return None
         try:
             path = self.expand(reference.strip())

@@ -150,6 +150,8 @@ class Exporter:
 
         """
         targets = read_targets(request.to)
+        for folder in (request.output_dir, *(target.folder for target in targets)):
+            self._output_dirs.check_named(folder)
         plans = await self._plans(request, targets)
         writer = ExportWriter(self._output_dirs.policy, self._exports, replaces=request.replace)
         files: list[ExportedFile] = []

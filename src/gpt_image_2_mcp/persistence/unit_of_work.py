@@ -19,7 +19,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from ..database.lazy_store import LazyStore
-from ..database.people import LOCAL
+from ..database.people import EVERYONE, LOCAL
 from ..database.retry import next_try, retry_undone
 from ..database.url import Address
 from ..errors import GptImageError, TransactionUndone
@@ -217,8 +217,10 @@ class Repositories:
         """Whether a process may have been killed and have left something unfinished: whether to call `recover`.
 
         Reads the liveness files beside a database file and no database. For a database server, where there are no such
-        files, it is always True.
+        files, it is always True; but for one person of several, since that is done for `EVERYONE` at once.
         """
+        if self._person not in (LOCAL, EVERYONE):
+            return False
         if not isinstance(self.database, Path):
             return self.database is not None
         from ..database.liveness import has_dead_owners, liveness_folder

@@ -1,0 +1,149 @@
+"""`gpt-image-2-mcp serve`: runs the server until a signal comes, and then finishes what is paid for.
+
+The first SIGTERM or SIGINT has the server say at once that it is not ready, so that a balancer sends nothing more; then
+it answers what it was asked, finishes and saves what was sent, and ends. A second one ends it at once.
+"""
+
+import logging
+import os
+import sys
+from contextlib import AbstractAsyncContextManager
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+import anyio
+import anyio.to_thread
+from mcp.server.request_state import RequestStateSecurity
+
+from ..app import log_to_stderr, open_service, sandbox_transport
+from ..errors import GptImageError, NotConfigured
+from ..hosted_settings import HostedSettings, is_loopback
+from ..paths.data_folder import data_folder
+from ..server.answer_room import MAX_MAKING
+from ..server.hosting import Hosting, hosted_tools
+from ..server.stdio.signals import ending_signals, is_insistent
+from ..service.images import ImageService
+from ..settings import Settings
+from ..shared_parts import PICTURES, SharedParts, open_shared
+from .app import PATH, build_app
+from .authentication import open_authentication
+from .endpoint import Endpoint
+from .people import open_people
+from .person import Person
+from .readiness import Readiness
+from .refusals import check_start, ignored
+from .web_server import WebServer, listen, web_server
+
+logger = logging.getLogger(__name__)
+
+UNREADY_S: Final = 2.0
+"""How long the server goes on taking requests after it has said that it ends: balancers ask every second or two."""
+BEYOND_WAIT_S: Final = 10.0
+"""How long an answer may take beyond `GPT_IMAGE_2_MAX_WAIT_S`, when the server ends."""
+
+
+def serve(*, host: str, port: int, sandbox: bool) -> None:
+    """Serve until a signal comes; raises NotConfigured if the server would be unsafe or could not work."""
+    settings = Settings.read(os.environ, sandbox=sandbox)
+    hosted = HostedSettings.read(os.environ)
+    log_to_stderr(settings)
+    check_start(settings, hosted, host)
+    for sentence in ignored(settings):
+        sys.stderr.write(f"gpt-image-2-mcp: {sentence}\n")
+    anyio.run(run, hosted_settings_of(settings, data_folder()), hosted, host, port)
+
+
+def hosted_settings_of(settings: Settings, data_dir: Path) -> Settings:
+    """The settings of the service for people at other computers: no folder of this one is theirs to name."""
+    own = {"output_dir": str(data_dir / PICTURES), "allowed_dirs": (), "allow_unsafe_output_dir": False}
+    return settings.model_copy(update={**own, "hosted": True})
+
+
+async def run(settings: Settings, hosted: HostedSettings, host: str, port: int) -> None:
+    """Serve until a signal comes."""
+    data_dir = data_folder()
+    making = anyio.CapacityLimiter(MAX_MAKING)
+    transport = sandbox_transport() if settings.sandbox else None
+
+    def hosting_of(person: Person) -> Hosting:
+        return Hosting(_request_state(hosted, person), making, hosted_tools())
+
+    def service_of(person: Person) -> AbstractAsyncContextManager[ImageService]:
+        return open_service(settings, working_dir=data_dir, home=data_dir, shared=shared, person=person.key)
+
+    with listen(host, port) as sock:
+        async with (
+            open_authentication(hosted) as authentication,
+            open_shared(settings, transport=transport, data_dir=data_dir, for_people=hosted.has_people) as shared,
+        ):
+            await _open_database(shared)
+            async with open_people(service_of, hosting_of) as people:
+                endpoint = Endpoint(authentication, people)
+                readiness = Readiness(partial(_is_reachable, shared))
+                app = build_app(hosted, endpoint, readiness, is_local=is_loopback(host))
+                server = web_server(app, grace_s=_answer_s(settings))
+                async with anyio.create_task_group() as tasks:
+                    tasks.start_soon(_watch_signals, server, endpoint, readiness)
+                    _announce(hosted, host, sock.getsockname()[1])
+                    await server.serve(sockets=[sock])
+                    tasks.cancel_scope.cancel()
+
+
+def _request_state(hosted: HostedSettings, person: Person) -> RequestStateSecurity | None:
+    """What seals a question that another replica may get the answer to; it counts for the same person alone."""
+    if hosted.secret is None:
+        return None
+    return RequestStateSecurity(
+        keys=[hosted.secret.get_secret_value()], bind_principal=lambda _: person.key, audience="gpt-image-2-mcp"
+    )
+
+
+def _answer_s(settings: Settings) -> float:
+    return (settings.max_wait_s or settings.shutdown_grace_s) + BEYOND_WAIT_S
+
+
+async def _open_database(shared: SharedParts) -> None:
+    """Open the database, so that the server does not start without it; raises NotConfigured."""
+    try:
+        await anyio.to_thread.run_sync(shared.database.of)
+    except GptImageError as error:
+        raise NotConfigured(f"The server does not start:\n- {error}") from None
+
+
+async def _is_reachable(shared: SharedParts) -> bool:
+    def ask() -> None:
+        with shared.database.of().database.reading() as connection:
+            connection.exec_driver_sql("SELECT 1")
+
+    try:
+        await anyio.to_thread.run_sync(ask, abandon_on_cancel=True)
+    except GptImageError:
+        return False
+    return True
+
+
+async def _watch_signals(server: WebServer, endpoint: Endpoint, readiness: Readiness) -> None:
+    async with anyio.create_task_group() as tasks:
+        with anyio.open_signal_receiver(*ending_signals()) as signals:
+            async for number in signals:
+                if not readiness.is_ending:
+                    readiness.is_ending = True
+                    tasks.start_soon(_end, server, endpoint)
+                elif is_insistent(number):
+                    os._exit(128 + number)
+
+
+async def _end(server: WebServer, endpoint: Endpoint) -> None:
+    await anyio.sleep(UNREADY_S)
+    endpoint.end_streams()
+    server.should_exit = True
+
+
+def _announce(hosted: HostedSettings, host: str, port: int) -> None:
+    shown = f"[{host}]" if ":" in host else host
+    who = "for people with a token" if hosted.has_people else "for one person, without a token"
+    address = f"http://{shown}:{port}{PATH}"
+    public = f", as {hosted.public_url}" if hosted.public_url and hosted.public_url != address else ""
+    sys.stderr.write(f"gpt-image-2-mcp: serving {address}{public}, {who}. Ctrl-C ends it.\n")
+    sys.stderr.flush()

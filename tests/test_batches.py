@@ -376,3 +376,36 @@ async def test_items_may_be_plain_prompts(bench: Bench) -> None:
     assert state["done"] == 2
     assert "JSON" in await bench.refused("make_batch", items=['{"prompt": "a hen"'])
     assert "`common` must be JSON" in await bench.refused("make_batch", items=["a fox"], common="quality low")
+
+
+@pytest.mark.parametrize(
+    ("common", "items", "told", "not_told"),
+    [
+        ({"size": "99999x9"}, 3, "`common`: ", "Item"),
+        ({"quality": "ultra", "n": 99}, 3, "`common`: `n` must be", "Item"),
+        ({"images": ["a.png"] * 17}, 2, "`common`: `images` must be", "Item"),
+        ({"size": [[[[1]]]]}, 2, "`common`: ", "Item"),
+        # What an item may mend is not common's, and what all of them break is said once.
+        ({"output_format": "jpeg", "background": "transparent"}, 3, "Every line: ", "Item"),
+        ({"quality": "max"}, 3, "Every line: ", "Line"),
+        ({"like": "image-20260101-000000-abcdef"}, 3, "Every line: There is no picture", "Line"),
+    ],
+)
+async def test_a_fault_that_all_lines_share_is_said_once(
+    bench: Bench, common: dict[str, Any], items: int, told: str, not_told: str
+) -> None:
+    for when in ("now", "cheap"):
+        text = await bench.refused("make_batch", items=foxes(items), common=common, when=when)
+        assert told in text
+        assert not_told not in text
+        assert len(text.splitlines()) <= len(common) + 1
+    # A fault of one line is its own.
+    text = await bench.refused("make_batch", items=[*foxes(2), {"prompt": "x", "n": 0}], common=LOW)
+    assert text.startswith("Item 3: `n` must be")
+
+
+async def test_lines_that_failed_for_one_reason_are_told_together(bench: Bench) -> None:
+    result = await bench.call("make_batch", items=foxes(3), common={**LOW, "model": "dall-e-3"})
+    assert "Lines 1 (fox 1), 2 (fox 2), 3 (fox 3): OpenAI has no model 'dall-e-3'" in said(result)
+    result = await bench.call("make_batch", items=foxes(30), common={**LOW, "images": ["missing.png"]})
+    assert "10 (fox 10) and 20 more: There is no" in said(result)

@@ -356,6 +356,11 @@ async def test_the_pace_is_learned_and_the_finish_is_told(benches: Benches, tmp_
     # The sandbox's headers allow five a minute.
     result = await bench.call("make_batch", items=foxes(65), common=LOW)
     assert "about 12 min to go" in said(result) or "about 13 min to go" in said(result)
+    # The lines of two batches take turns: beside 60 of the first one, 20 take as long as 40.
+    other = await bench.call("make_batch", items=[{"prompt": f"a hen {n}"} for n in range(20)], common=LOW)
+    assert "about 7 min to go" in said(other) or "about 8 min to go" in said(other)
+    await bench.call("cancel_image_job", job_id=state_of(other)["job_id"])
+    assert "about 12 min" in said(await bench.call("get_image_job", job_id=state_of(result)["job_id"]))
     stopped = state_of(await bench.call("cancel_image_job", job_id=state_of(result)["job_id"]))
     state, _ = await ended(bench, stopped["job_id"])
     assert state["done"] == len(bench.seen(GENERATIONS)) <= 8

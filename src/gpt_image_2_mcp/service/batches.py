@@ -114,10 +114,7 @@ class BatchService:
             return [self._desk.priced(line, share=share) for line in paid]
 
         usd = await self._desk.spending.estimate_all(await anyio.to_thread.run_sync(price))
-        minutes = None
-        if not plan.is_cheap:
-            pictures = sum(line.request.count * line.request.passes for line in paid)
-            minutes = self._desk.limiter.pace.minutes_for(pictures)
+        minutes = None if plan.is_cheap else self._desk.minutes_for([line.request for line in paid])
         return replace(plan, usd=usd, minutes=minutes)
 
     async def _lines_to_retry(self, batch_id: str) -> tuple[list[Line], bool]:

@@ -268,8 +268,11 @@ async def test_the_person_is_asked_once_for_the_total(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("item", "why"),
     [
-        ({"prompt": "a", "images": ["photo.png"], "mask": "box 0,0 10x10"}, "`mask`"),
-        ({"prompt": "a", "background": "transparent"}, "transparent"),
+        (
+            {"prompt": "a", "images": ["photo.png"], "mask": "box 0,0 10x10"},
+            "With `keep` 'off'",
+        ),
+        ({"prompt": "a", "background": "transparent"}, "cut it out later, free"),
         ({"prompt": "a", "images": ["photo.png"], "keep": "exact"}, "`keep`"),
     ],
 )
@@ -281,6 +284,29 @@ async def test_what_needs_several_steps_is_refused_of_a_cheap_batch(
     assert "Line 2" in text
     assert why in text
     assert bench.seen() == []
+
+
+async def test_masks_and_larger_canvases_go_through_a_cheap_batch_where_nothing_is_put_back(paid: Bench) -> None:
+    paid.photo()
+    edit = {"images": ["photo.png"], "quality": "low", "keep": "off"}
+    items = [
+        {**edit, "prompt": "a boat", "mask": "box 400,100 300x200"},
+        {**edit, "prompt": "a gull", "mask": "box 400,100 300x200"},
+        {**edit, "prompt": "more sea", "extend": "left 256"},
+    ]
+    begun = state_of(await paid.call("make_batch", items=items, when="cheap"))
+    state, text = await ended(paid, begun["job_id"])
+    assert (state["state"], state["done"]) == ("ended", 3), text
+    # The photo, the mask of both, and the canvas with its own.
+    uploads = [seen for seen in paid.seen("/v1/files") if seen.files and seen.params.get("purpose") == "vision"]
+    assert len(uploads) == 4
+    made = {row["prompt"]: row for row in await found(paid)}
+    assert (made["more sea"]["width"], made["more sea"]["height"]) == (1280, 640)
+    shown = said(await paid.call("show_image", image=made["a boat"]["id"]))
+    assert "made from: " in shown
+    assert "(mask)" in shown
+    alone = await paid.made("edit_image", **items[0])
+    assert made["a gull"]["cost_usd_estimated"] == pytest.approx(alone.report["cost_usd_estimated"] / 2)
 
 
 async def test_without_history_a_cheap_batch_is_refused(benches: Benches) -> None:

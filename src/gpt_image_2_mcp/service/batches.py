@@ -199,9 +199,15 @@ def _check_cheap(lines: Sequence[Line]) -> None:
 
 def _not_cheap(request: LineRequest) -> str | None:
     if request.is_transparent:
-        return "a transparent background is made in several steps, which a cheap batch does not have."
-    if isinstance(request, EditRequest) and (request.is_marked or request.kept == "exact"):
         return (
-            "`mask`, `extend` and `keep` exact need the original when the answer comes, and a cheap batch has it not."
+            "a transparent background is made in several steps, which a cheap batch does not have. For a plain subject,"
+            " ask for a plain white ground, and cut it out later, free: edit_image with `background` 'transparent' and"
+            " no prompt."
+        )
+    if isinstance(request, EditRequest) and (request.kept == "exact" or (request.is_marked and request.kept != "off")):
+        return (
+            "what is to stay is put back into the model's picture from your own file, which may be another one when a"
+            " cheap batch answers. With `keep` 'off' a cheap line takes `mask` and `extend`, and gives the model's"
+            " picture as it is."
         )
     return None

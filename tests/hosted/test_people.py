@@ -33,7 +33,7 @@ from gpt_image_2_mcp.database.store import open_store
 from gpt_image_2_mcp.database.url import PostgresUrl
 from gpt_image_2_mcp.errors import DatabaseUnusable
 
-from .people import ALICE, BOB, replica
+from .people import ALICE, replica
 
 pytestmark = pytest.mark.anyio
 
@@ -177,7 +177,7 @@ async def test_a_person_who_knows_all_ids_of_another_sees_nothing(
     url: PostgresUrl, tmp_path: Path, *, is_fenced: bool
 ) -> None:
     async with replica(url, tmp_path) as process:
-        alice, bob = await process.bench(ALICE), await process.bench(BOB)
+        alice, bob = process.alice, process.bob
         known = await at_work(alice)
         paid = process.knobs.paid
         if not is_fenced:
@@ -194,7 +194,7 @@ async def test_a_person_who_knows_all_ids_of_another_sees_nothing(
 
 async def test_last_and_numbers_are_those_of_the_person(url: PostgresUrl, tmp_path: Path) -> None:
     async with replica(url, tmp_path) as process:
-        alice, bob = await process.bench(ALICE), await process.bench(BOB)
+        alice, bob = process.alice, process.bob
         made = await alice.made("generate_image", prompt=f"two {SECRET}s", n=2, **LOW)
         for word in ("1", "2"):
             assert "There is no picture number" in await bob.refused("show_image", image=word)
@@ -206,7 +206,7 @@ async def test_last_and_numbers_are_those_of_the_person(url: PostgresUrl, tmp_pa
 
 async def test_the_same_call_of_another_person_is_a_picture_of_their_own(url: PostgresUrl, tmp_path: Path) -> None:
     async with replica(url, tmp_path, GPT_IMAGE_2_MAX_WAIT_S="0.05") as process:
-        alice, bob = await process.bench(ALICE), await process.bench(BOB)
+        alice, bob = process.alice, process.bob
         process.knobs.hold()
         first = await handed(alice, "generate_image", prompt=SECRET, **LOW)
         await reached(alice, 1)
@@ -221,7 +221,7 @@ async def test_the_same_call_of_another_person_is_a_picture_of_their_own(url: Po
 
 async def test_news_are_for_the_person_who_made_something(url: PostgresUrl, tmp_path: Path) -> None:
     async with replica(url, tmp_path) as process:
-        alice, bob = await process.bench(ALICE), await process.bench(BOB)
+        alice, bob = process.alice, process.bob
         known = await at_work(alice)
         address = f"gpt-image-2://sessions/{known.session}"
         async with bob.client.listen(resources_list_changed=True, resource_subscriptions=[address]) as events:

@@ -12,12 +12,11 @@ from pathlib import Path
 import psycopg
 import pytest
 from mcp import MCPError
-from mcp_types import PromptReference, ResourceTemplateReference
+from mcp_types import ResourceTemplateReference
 from postgres_server import Server
 from promises import promise
 from psycopg import sql
-from stdio_bench import handed, reached
-from workbench import META, SMALL, Bench, said
+from workbench import SMALL, Bench, said
 
 from gpt_image_2_mcp.database.people import FENCED
 from gpt_image_2_mcp.database.url import PostgresUrl

@@ -32,7 +32,10 @@ def is_loopback(host: str) -> bool:
 
 
 def _check_secure_url(url: str) -> str:
-    check_http_url(url)
+    try:
+        check_http_url(url)
+    except ValueError:
+        raise ValueError("an https:// URL, such as https://login.example.com") from None
     parts = urlsplit(url)
     if parts.username is not None or parts.fragment:
         raise ValueError("an https:// URL without a user, a password and a fragment")

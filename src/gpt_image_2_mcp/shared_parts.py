@@ -22,6 +22,7 @@ from .database.people import EVERYONE, LOCAL
 from .database.url import Address, PostgresUrl
 from .generation.charge_ends import Audit
 from .openai_api.lazy_backend import LazyBackend
+from .openai_api.picture_pace import Pace, PicturePace
 from .openai_api.rate_limiter import RateLimiter
 from .persistence.unit_of_work import Repositories
 from .persistence.writer_thread import WriterThread
@@ -64,6 +65,9 @@ class SharedParts:
     audit: Audit = "off"
     """Whether the audit is written, for other people than `LOCAL`."""
 
+    is_replica: bool = False
+    """Whether other processes may make what this one has in its queue; see `service.fleet`."""
+
     async def require_fence(self) -> None:
         """Check that the database, on a PostgreSQL server, keeps people apart.
 
@@ -105,6 +109,7 @@ async def open_shared(
     audit: Audit = "off",
     store: "PictureStore | None" = None,
     link_seconds: int = 3600,
+    lease_s: float | None = None,
 ) -> AsyncGenerator[SharedParts]:
     """Open the parts, which open the network and the database when they are needed; see `app.open_service`.
 
@@ -112,28 +117,53 @@ async def open_shared(
     All services have to be closed before the parts are. `audit` says whether what they pay for is noted in the audit. A
     server's pictures are put into `store`, and its links are valid for `link_seconds`; what could not be put there at
     once is put there meanwhile.
+
+    A server on PostgreSQL is a replica: it and all others that use the database are one server. `lease_s` is the length
+    of its lease there, in seconds.
     """
-    database = LazyStore(database_of(settings, data_dir), connections=CONNECTIONS if for_people else 1)
-    limiter = RateLimiter(settings.max_concurrency, settings.pictures_per_minute)
+    at = database_of(settings, data_dir)
+    database = LazyStore(at, connections=CONNECTIONS if for_people else 1, lease_s=lease_s)
+    is_replica = for_people and isinstance(at, PostgresUrl)
+    limiter = RateLimiter(settings.max_concurrency, _pace(settings, database if is_replica else None))
     budgets = Budgets(settings.budget_per_call_usd, settings.budget_per_day_usd, per_person_usd)
     everyone = WriterThread(Repositories(database, person=EVERYONE, keeps_history=settings.history))
     async with LazyBackend(settings, transport, limiter, None if settings.sandbox else data_dir) as backend:
         try:
             async with AsyncExitStack() as stack:
-                if for_people and isinstance(database.at, PostgresUrl):
+                if is_replica:
                     await stack.enter_async_context(recovering(everyone))
                 if store is not None and data_dir is not None:
                     from .picture_store.upkeep import kept_up
 
                     await stack.enter_async_context(kept_up(store, database, data_dir))
                 yield SharedParts(
-                    settings, database, backend, limiter, budgets, everyone, data_dir, store, link_seconds, audit
+                    settings,
+                    database,
+                    backend,
+                    limiter,
+                    budgets,
+                    everyone,
+                    data_dir,
+                    store,
+                    link_seconds,
+                    audit,
+                    is_replica,
                 )
         finally:
             with anyio.CancelScope(shield=True):
                 if for_people:
                     await everyone.close()
                 await anyio.to_thread.run_sync(database.close)
+
+
+def _pace(settings: Settings, database: LazyStore | None) -> Pace:
+    """The pace of all replicas that use `database`; without it, that of this process."""
+    if database is None:
+        return PicturePace(settings.pictures_per_minute)
+    # With the database's library, which other processes load when they need it.
+    from .openai_api.shared_pace import SharedPace
+
+    return SharedPace(database, settings.pictures_per_minute)
 
 
 def database_of(settings: Settings, data_dir: Path | None) -> Address:

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy import event
 
 from .audit import AUDIT
+from .pace_table import PACE
 from .people import FENCE
 
 ChargeState = Literal["reserved", "sent", "settled", "unknown", "released"]
@@ -257,6 +258,15 @@ event.listen(
         dialect="postgresql"
     ),
 )
+
+# For the replicas of a server. `handover` is what another one needs to make a job that is queued, see
+# `catalogue.queue_table`; the index has very few rows, which every replica looks through.
+for _statement in (
+    PACE,
+    "ALTER TABLE jobs ADD COLUMN handover json",
+    "CREATE INDEX jobs_queued ON jobs (created_us) WHERE state = 'queued'",
+):
+    event.listen(jobs, "after_create", sa.DDL(_statement).execute_if(dialect="postgresql"))
 
 # On PostgreSQL, where a team shares a database, each row belongs to a person: see `people`.
 for _statement in (*FENCE, *AUDIT):

@@ -27,8 +27,8 @@ from ..jobs.news import NewsFeed
 from ..jobs.order import Order
 from ..jobs.report import Report
 from ..openai_api.lazy_backend import LazyBackend
-from ..openai_api.rate_limiter import do_nothing
 from ..openai_api.request import SendOutcome
+from ..openai_api.request_status import do_nothing
 from ..openai_api.sink import ImageSink
 from ..openai_api.threads import InFlightWrites, run_in_thread
 from ..parameters.models import (

@@ -80,15 +80,18 @@ class Recorder:
         """Record that the job may be billed from now on: its charge is `sent`, and its row too. Called before sending.
 
         Raises:
-            GptImageError: the database could not be written, and that is `required` because a budget is set.
+            GptImageError: the database could not be written, and that is `required` because a budget is set, or a click
+                asked for the job, which other processes may have too.
+            JobError: a click asked for it, and another process has it.
 
         """
+        required = required or job.is_click
 
         @retry_undone
         def write(repositories: Repositories) -> None:
             try:
                 with repositories.transaction():
-                    charge.mark_sent(repositories)
+                    charge.mark_sent(repositories, once=job.is_click and not repositories.keeps_history)
                     self.store.write_sent(repositories, job)
             except GptImageError:
                 charge.unmark_sent()
@@ -120,6 +123,9 @@ class Recorder:
         # A sandbox at OPENAI_BASE_URL shows only in its answers; it bills nothing.
         is_free = isinstance(error, ApiError) and error.from_sandbox
         ended = charge.failed(may_be_billed=job.status.sent > 0 and not is_free, usd=named_cost(error, job.model))
+        if job.is_click and charge.row is None:
+            # Nothing was sent, and a charge of the same job is that of another process.
+            ended = None
         ended = noted(ended, job, self.audit, getattr(error, "request_id", None))
 
         def write(repositories: Repositories) -> None:

@@ -162,12 +162,12 @@ class ImageService:
         try:
             report = await self._jobs.wait(job, until=until, on_progress=on_progress, is_caller=is_caller)
         except GptImageError as error:
-            if job.joined is None:
+            if job.joined is None or job.is_click:
                 raise
             raise JoinedJobFailed(f"Your earlier identical call ({job.joined.id}) failed: {error}") from error
         if report is None:
             return None
-        if job.joined is not None:
+        if job.joined is not None and not job.is_click:
             again = f"This is what your earlier identical call ({job.joined.id}) asked for; nothing was paid again."
             report = replace(report, warnings=(again, *report.warnings))
         # Only when the report is returned: a call that is repeated before that must mean the same picture by `last`.

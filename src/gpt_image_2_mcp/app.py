@@ -10,6 +10,7 @@ from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import anyio
 import anyio.to_thread
@@ -45,6 +46,10 @@ from .service.batches import BatchService
 from .service.images import ImageService
 from .settings import Settings
 from .shared_parts import PICTURES, SharedParts, open_shared
+
+if TYPE_CHECKING:
+    from .picture_store.keeper import PictureKeeper
+    from .service.links import AnswerLinks
 
 EXPORTS = "exports"
 """The folder in the data folder for the records of exported files."""
@@ -118,8 +123,11 @@ async def _opened(
         allowed_dirs=settings.allowed_folders(working_dir, home),
         output_dirs=output_dirs.own,
         allowed_url_hosts=frozenset(settings.allowed_url_hosts),
+        hosted=settings.hosted,
     )
     references = References(writer)
+    keeper = _keeper_of(shared, person, writer)
+    sources.store = keeper
     reader = InputReader(sources, references)
     spending = Spending(shared.budgets, writer, free=settings.sandbox)
     durations, news = DurationHistory(), NewsFeed()
@@ -130,7 +138,8 @@ async def _opened(
     async with anyio.create_task_group() as tasks:
         store = JobStore(writer, settings.redact)
         project = project_of(working_dir, home) if person == LOCAL else None
-        recorder = Recorder(writer, store, project, lambda: output_dirs.policy)
+        audit = "off" if person == LOCAL else shared.audit
+        recorder = Recorder(writer, store, project, lambda: output_dirs.policy, audit, keeper)
         writer.repositories.replay_line = recorder.replay
         pipeline = Pipeline(
             settings,
@@ -163,6 +172,7 @@ async def _opened(
             viewer=Viewer(library, references, reader, exports, cache=cache),
             exporter=Exporter(library, reader, output_dirs, exports, cache=cache),
             batches=BatchService(desk, batches, sources),
+            links=_links_of(keeper),
         )
         service.first_call_at = first_call_at
         tasks.start_soon(service.recover)
@@ -184,12 +194,32 @@ async def _opened(
         raise failure
 
 
+def _keeper_of(shared: SharedParts, person: str, writer: WriterThread) -> "PictureKeeper | None":
+    """What has the person's pictures in the picture store; None where there is none, as over stdio."""
+    folder = shared.folder_of(person)
+    if shared.store is None or folder is None:
+        return None
+    from .picture_store.keeper import PictureKeeper
+    from .picture_store.upkeep import FETCHED
+
+    cache = folder / FETCHED
+    return PictureKeeper(shared.store, writer, person=person, cache=cache, link_seconds=shared.link_seconds)
+
+
+def _links_of(keeper: "PictureKeeper | None") -> "AnswerLinks | None":
+    if keeper is None:
+        return None
+    from .service.links import AnswerLinks
+
+    return AnswerLinks(keeper)
+
+
 @asynccontextmanager
 async def open_user_service(settings: Settings, *, first_call_at: float | None = None) -> AsyncGenerator[ImageService]:
     """Open the service for the user who started this program, in the folder where it was started."""
     async with open_service(
         settings,
-        transport=_sandbox() if settings.sandbox else None,
+        transport=sandbox_transport() if settings.sandbox else None,
         working_dir=Path.cwd(),
         home=Path.home(),
         data_dir=data_folder(),
@@ -227,7 +257,8 @@ def batch_marker(database: Address) -> Path | None:
     return database.with_name(f"{database.name}-open-batches") if isinstance(database, Path) else None
 
 
-def _sandbox() -> httpx2.AsyncBaseTransport:
+def sandbox_transport() -> httpx2.AsyncBaseTransport:
+    """The built-in sandbox in place of the network."""
     from .sandbox import SandboxTransport, build_sandbox
 
     return SandboxTransport(build_sandbox())

@@ -23,6 +23,7 @@
     │   ├── JobStopped          it was stopped before anything was sent
     │   ├── JobAbandoned        the user waits for it no longer; it goes on, and is billed
     │   ├── JobLost             its process ended while it was under way
+    │   ├── ClickTaken          another process has the job of the same click
     │   ├── JobFailedElsewhere  it failed in another process, with that process's message
     │   └── JoinedJobFailed     the earlier, identical call that this one joined failed
     ├── ShuttingDown            the server takes no new work
@@ -229,6 +230,17 @@ class JobAbandoned(JobError):
 
 class JobLost(JobError):
     """A job was under way when the process that ran it ended."""
+
+
+class ClickTaken(JobError):
+    """Another process has the job of the same click, which is not sent a second time."""
+
+    def __init__(self, job_id: str) -> None:
+        """Create the error with its message."""
+        super().__init__(
+            f"Another process of this server has {job_id}, and what became of it there is not known here. Nothing was"
+            " sent a second time: look at the newest pictures before you click once more."
+        )
 
 
 class JobFailedElsewhere(JobError):

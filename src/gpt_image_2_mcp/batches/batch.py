@@ -10,10 +10,12 @@ from ..errors import shorten, shorten_line
 from ..jobs.job import BATCH_PREFIX
 from ..jobs.report import MAX_TEXT
 from ..openai_api.picture_pace import finish_text
+from ..storage.link import place_of
 
 if TYPE_CHECKING:
     from ..catalogue.batch_table import BatchRow, LineEnd, LineRow
     from ..catalogue.picture_record import Picture
+    from ..storage.link import Link
 
 MAX_FAILURES_TOLD: Final = 10
 """Lines without a picture of which an answer says why."""
@@ -52,6 +54,8 @@ class BatchStatus:
     """The lines that were sent by a process that is gone: they may be billed."""
     joined: bool = False
     """Whether an identical call was made before, and this is its batch."""
+    links: "Mapping[str, Link] | None" = None
+    """On a server, the links to the newest pictures by their ids, in place of paths."""
 
     @property
     def done(self) -> int:
@@ -128,7 +132,9 @@ class BatchStatus:
             lines.append(f"{so_far} about {dollars(self.usd)}{share}.")
         lines += [f"Note: {note}" for note in (row.details or {}).get("notes", [])]
         lines += self._failures()
-        lines += [f"{number}. {picture.path}" for number, picture in enumerate(self.pictures, start=1)]
+        places = [picture.path if self.links is None else picture.id for picture in self.pictures]
+        lines += [f"{number}. {place}" for number, place in enumerate(places, start=1)]
+        lines += ["show_image with an id gives a link to its file."] if self.links is not None and places else []
         return lines
 
     @property
@@ -177,7 +183,9 @@ class BatchStatus:
             "failed": self.failed,
             "retryable": self.retryable,
             "cost_usd_estimated": None if self.usd is None else float(self.usd),
-            "newest": [{"id": picture.id, "file_path": str(picture.path)} for picture in self.pictures],
+            "newest": [
+                {"id": picture.id, **place_of(picture.id, picture.path, self.links)} for picture in self.pictures
+            ],
         }
 
 

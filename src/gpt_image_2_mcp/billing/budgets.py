@@ -80,6 +80,17 @@ class ChargeEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class AuditNote:
+    """What the audit says of a charge beside the charge itself."""
+
+    tool: str
+    client: str | None = None
+    request_id: str | None = None
+    prompt: str | None = None
+    """Only where the audit is to have prompts."""
+
+
+@dataclass(frozen=True, slots=True)
 class ChargeEnd:
     """How a charge ended, with all that its row needs if it could not be written before."""
 
@@ -92,6 +103,8 @@ class ChargeEnd:
     usage: Usage | None = None
     usd: Decimal | None = None
     request_id: str | None = None
+    audit: AuditNote | None = None
+    """On a server for a team: the line of the audit is written together with the end."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -99,6 +99,11 @@ class ChargeTable:
         """The id of a job's charge, if it has one. Reads the whole table."""
         return self.connection.scalar(sa.select(charges.c.id).where(charges.c.job == job))
 
+    def was_sent(self, job: str, *, besides: int | None) -> bool:
+        """Whether a charge of a job was sent, other than `besides`. Reads the whole table."""
+        query = sa.select(charges.c.id).where(charges.c.job == job, charges.c.state.in_(("sent", "settled", "unknown")))
+        return any(found != besides for found in self.connection.scalars(query))
+
     def delete(self, charge: int) -> None:
         """Delete a charge."""
         self.connection.execute(sa.delete(charges).where(charges.c.id == charge))

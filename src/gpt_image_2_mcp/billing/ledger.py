@@ -18,6 +18,9 @@ from ..database.database import as_everyone, person_of
 from ..database.postgres import join_queue
 from ..database.schema import ChargeState
 from ..database.store import Store
+from ..database.url import PostgresUrl
+from ..errors import JobLost
+from .audit_table import AuditTable
 from .budgets import (
     NO_BUDGETS,
     PER_CALL,
@@ -142,6 +145,23 @@ class Ledger:
             # From "released" too: another process may have taken this one for dead and released its charges.
             charges.update(charge, if_in=("reserved", "released"), to="sent")
 
+    @contextmanager
+    def sent_once(self, job: str, charge: int | None) -> Generator[None]:
+        """Begin a transaction in which a job's charge becomes sent; `charge` is its id, if it has a row.
+
+        Raises JobLost if another charge of the job was sent: without history, nothing else tells of it.
+        """
+        with self._transaction() as charges:
+            # Another process may do the same at this moment, for a row of its own.
+            join_queue(charges.connection)
+            if charges.was_sent(job, besides=charge):
+                raise JobLost(
+                    f"{job} was sent before, by another process or an earlier run of this server, so it is not sent"
+                    " again. Its picture is not known here, since GPT_IMAGE_2_HISTORY is off: look into the output"
+                    " folder before you ask for it once more."
+                )
+            yield
+
     def settle(self, charge: int, *, usage: Usage | None, usd: Decimal | None, request_id: str | None = None) -> None:
         """Record what the answer says: `usd` is the cost in dollars; with None the charge counts at its estimate.
 
@@ -191,6 +211,8 @@ class Ledger:
                 case "released":
                     # From "unknown" too: another process may have taken this one for dead, and this one knows better.
                     charges.update(charge, if_in=("reserved", "sent", "unknown"), to="released")
+            if end.audit:
+                AuditTable(charges.connection).add(end)
 
     def summary(self, *, days: int = 30) -> SpendingSummary:
         """Sum up what was spent today, and in the last `days` days including today."""
@@ -248,6 +270,8 @@ class Ledger:
                     charge.id, if_in=(charge.state,), to="released" if charge.state == "reserved" else "unknown"
                 )
             ]
+            if isinstance(self.store.database.at, PostgresUrl):
+                AuditTable(charges.connection).add_lost([charge.id for charge in left if charge.state == "sent"])
         return _describe_recovered(left)
 
     def unfinished_owners(self) -> set[str]:

@@ -3,7 +3,7 @@
 The rows are what other processes, and later runs of the server, can know about a job.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -58,6 +58,24 @@ class JobTable:
             self.delete(row.id)
         self.connection.execute(sa.insert(jobs), _to_row(row))
 
+    def claim(self, row: JobRow, is_dead: Callable[[str], bool]) -> bool:
+        """Write a job's row if its owner has it or may have it; False if another process has it.
+
+        `is_dead` tells of an owner whether its process is gone. What such a process had not sent may be taken over.
+        Where two processes insert the row at once, PostgreSQL undoes one of the transactions, which then sees the row.
+        """
+        # Locked: the other process may send it at this moment.
+        query = sa.select(jobs).where(jobs.c.id == row.id).with_for_update()
+        found = next(iter(self._select(query)), None)
+        if found is None:
+            self.save(row, is_new=True)
+            return True
+        has_ended = found.state in ("done", "failed")
+        if has_ended or (found.owner != row.owner and (found.state != "queued" or not is_dead(found.owner))):
+            return False
+        self.save(row)
+        return True
+
     def end(self, job_id: str, state: JobState, outcome: Mapping[str, Any], *, fetched: bool, given_up: bool) -> None:
         """Record how a job ended, and whether its caller got the answer at once; delete jobs beyond `RETENTION`."""
         with as_everyone(self.connection):
@@ -75,8 +93,11 @@ class JobTable:
         """Write that a job was sent or how it ended, and insert its row if that could not be written before.
 
         A row that knows it already stays as it is: an earlier try has written it, and it may have been fetched since.
+        So does one of another process, but for a batch's line, which passes from process to process.
         """
         found = self.get(row.id)
+        if found is not None and found.owner != row.owner and not row.id.startswith(LINES):
+            return
         if found is None or (found.state == "queued" and row.state == "sent"):
             self.save(row, is_new=found is None)
         elif row.state in ("done", "failed") and found.state not in ("done", "failed"):

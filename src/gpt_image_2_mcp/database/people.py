@@ -37,6 +37,8 @@ FENCED: Final = {
     "batches": (OWN_OR_EVERYONES, "created_us"),
     "batch_lines": (OWN_OR_EVERYONES, None),
     "desks": (OWN, None),
+    "stored_files": (OWN_OR_EVERYONES, "path"),
+    "outbox": (OWN_OR_EVERYONES, None),
 }
 """Whose rows are seen, and in which order a person's rows are mostly read."""
 

@@ -55,10 +55,11 @@ class Store:
         self.database.close()
 
 
-def open_store(at: Address, *, connections: int = 1) -> Store:
+def open_store(at: Address, *, connections: int = 1, lease_s: float | None = None) -> Store:
     """Open the database at `at`; a file that does not exist is created.
 
-    `connections` is how many transactions can be open at once on a PostgreSQL server.
+    `connections` is how many transactions can be open at once on a PostgreSQL server, `lease_s` the length of the lease
+    there, in seconds.
 
     Raises:
         DatabaseUnusable: the database is damaged, belongs to another program or to a later version of this one, or
@@ -66,7 +67,7 @@ def open_store(at: Address, *, connections: int = 1) -> Store:
 
     """
     if isinstance(at, PostgresUrl):
-        lease = Lease()
+        lease = Lease() if lease_s is None else Lease(lease_s)
         return Store(open_postgres(at, lease, connections=connections), lease)
     database = open_database(at)
     if at is None:

@@ -16,6 +16,7 @@ A ledger that cannot be written stops a job only if a budget is set. The sandbox
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import partial
@@ -198,17 +199,19 @@ class Charge:
             repositories.ledger.delete(self._row)
         return self._estimate
 
-    def mark_sent(self, repositories: Repositories) -> None:
+    def mark_sent(self, repositories: Repositories, *, once: bool = False) -> None:
         """Change the row to `sent`, or insert it as `sent` if nothing was reserved.
 
-        Called before each request of the job; only the first call does something.
+        Called before each request of the job; only the first call does something. Raises JobLost if that is to be
+        `once` in all processes, and another charge of the job was sent.
         """
         if self._free or self._is_sent:
             return
-        if self._row is not None:
-            repositories.ledger.mark_sent(self._row)
-        else:
-            self.reserve(repositories, is_sent=True)
+        with repositories.ledger.sent_once(self._job, self._row) if once else nullcontext():
+            if self._row is not None:
+                repositories.ledger.mark_sent(self._row)
+            else:
+                self.reserve(repositories, is_sent=True)
         self._is_sent = True
 
     def unmark_sent(self) -> None:

@@ -25,7 +25,7 @@ from ..images.headers import facts
 from ..images.preview import POINTING_EDGE, make_preview
 from ..masks.found import Place, Search
 from ..openai_api.lazy_backend import LazyBackend
-from ..openai_api.rate_limiter import RequestStatus
+from ..openai_api.request_status import RequestStatus
 from ..persistence.unit_of_work import Repositories
 from ..persistence.writer_thread import WriterThread
 from ..redaction.printable import quoted_line

@@ -18,9 +18,10 @@ from typing import Literal
 
 import anyio
 
-from ..errors import GptImageError, JobLost, JobStopped, TooMuchAtOnce
-from ..openai_api.rate_limiter import RequestStatus
+from ..errors import GptImageError, JobAbandoned, JobLost, JobStopped, TooMuchAtOnce
+from ..openai_api.request_status import RequestStatus
 from ..parameters.models import PaidRequest
+from ..telemetry import count_job
 from .report import Report
 
 JobState = Literal["preparing", "queued", "rendering", "abandoned", "done", "failed", "stopped", "lost"]
@@ -93,7 +94,8 @@ class Job:
 
     id: str = field(default_factory=lambda: f"job-{secrets.token_hex(6)}")
     is_click: bool = False
-    """A click in the studio asked for it, which its id is made from: it is found by its id, and joins no other job."""
+    """A click in the studio asked for it, which its id is made from: it is found by its id, and joins no other job but
+    that of the same click in another process."""
     key: str | None = None
     """`Order.key`, the same for identical calls; None until the inputs are read, and for a call that joined a job."""
     joined: "Job | None" = None
@@ -133,6 +135,13 @@ class Job:
         return self.id.startswith(BATCH_PREFIX)
 
     @property
+    def is_listed(self) -> bool:
+        """Whether a list of the jobs of this process names it."""
+        return (
+            self.joined is None and not self.is_line and (self.key is not None or self.delivery is not Delivery.DIRECT)
+        )
+
+    @property
     def prompt(self) -> str:
         """The prompt of the request."""
         return self.request.prompt
@@ -165,6 +174,15 @@ class Job:
         self.status.begun.set()
         self.finished.set()
         self.answerable.set()
+        if self.joined is None and not self.is_foreign:
+            made = len(self.outcome.images) if isinstance(self.outcome, Report) else 0
+            quality = self.request.quality
+            count_job(tool=self.tool, model=self.model, quality=quality, outcome=self.state, pictures=made)
+
+    async def answered(self) -> Report | Exception:
+        """Wait until no call has to wait any longer, and give the outcome; that the user abandoned the job is one."""
+        await self.answerable.wait()
+        return self.outcome or JobAbandoned(self.id)
 
     @property
     def end_text(self) -> str:

@@ -6,6 +6,7 @@ The life of a job:
 2. Now `Order.key` is known. If an earlier identical job was handed out and its outcome not fetched, or its call has
    waited for longer than `SILENT_TIMEOUT_S`, this one joins it: clients and models repeat a call that timed out, and
    the picture must not be paid for twice.
+   A click joins no other job, but where another process has the same click, that one's job.
 3. Otherwise the task calls `JobWork.run`, which waits for a slot of the rate limiter, sends the request, and saves.
 4. The task ends with an outcome. Calls that `wait` for the job return it, or raise it.
 
@@ -27,7 +28,7 @@ import anyio
 import anyio.abc
 import anyio.to_thread
 
-from ..errors import BadRequest, JobAbandoned, JobLost, JobStopped, ShuttingDown, shown
+from ..errors import BadRequest, ClickTaken, JobAbandoned, JobLost, JobStopped, ShuttingDown, shown
 from ..malloc import trim, use_one_arena
 from ..parameters.models import identity
 from .foreign_jobs import ForeignJobs
@@ -128,7 +129,7 @@ class JobRunner:
 
         A job of this process is among them once its inputs were read, or its id was handed out.
         """
-        own = [job for job in self._jobs.values() if _is_listed(job)]
+        own = [job for job in self._jobs.values() if job.is_listed]
         known = {job.id for job in own}
         foreign = [job for job in await self._foreign.recent(LISTED) if job.id not in known]
         newest = sorted(own + foreign, key=lambda job: job.created, reverse=True)[: max(LISTED, len(own))]
@@ -276,19 +277,14 @@ class JobRunner:
         """Do a job's work, and leave its outcome in it; raises nothing but a cancellation of the whole process."""
         try:
             with job.scope:
-                order = await self._work.prepare(job)
-                job.joined = None if job.is_click else await self._find_repeated(job, order.key)
-                if job.joined is None:
-                    job.key = order.key
-                job.prepared.set()
-                if job.joined is not None:
-                    await job.joined.answerable.wait()
-                    job.outcome = job.joined.outcome or JobAbandoned(job.joined.id)
-                else:
-                    if job.delivery is Delivery.HANDED_OUT:
-                        # It was handed out during `prepare`, without the key that a row needs.
-                        self._store.mark_handed_out(job)
-                    job.outcome = await self._work.run(job, order)
+                try:
+                    job.outcome = await self._work_on(job)
+                except ClickTaken:
+                    # Another process has the same click: what comes of it there is the outcome here.
+                    job.joined, job.key = await self._foreign.find(job.id), None
+                    if job.joined is None:
+                        raise
+                    job.outcome = await job.joined.answered()
         except Exception as error:  # noqa: BLE001 - kept for the calls that wait: raised here, it would end the server
             job.outcome = without_traceback(error)
             if job.delivery is Delivery.HANDED_OUT:
@@ -298,13 +294,28 @@ class JobRunner:
             if job.scope.cancel_called and job.outcome is None:
                 job.outcome = JobStopped()
                 if job.key:
-                    self._store.forget(job.id)
+                    self._store.forget(job)
             if job.delivery is not Delivery.DIRECT and isinstance(job.outcome, Report):
                 # It may be long until the outcome is fetched, and previews can be made from the files then.
                 job.outcome = replace(job.outcome, previews={})
             job.end()
             logger.info("%s (%s) ended: %s", job.id, job.tool, job.state)
             self._tasks.start_soon(self._trim_when_idle)
+
+    async def _work_on(self, job: Job) -> Report | Exception:
+        """Do a job's work, or wait for the earlier job that it joins; raises ClickTaken as `JobStore.claim` does."""
+        order = await self._work.prepare(job)
+        job.joined = None if job.is_click else await self._find_repeated(job, order.key)
+        job.key = None if job.joined else order.key
+        job.prepared.set()
+        if job.joined:
+            return await job.joined.answered()
+        if job.is_click:
+            await self._store.claim(job)
+        elif job.delivery is Delivery.HANDED_OUT:
+            # It was handed out during `prepare`, without the key that a row needs.
+            self._store.mark_handed_out(job)
+        return await self._work.run(job, order)
 
     async def _find_repeated(self, call: Job, key: str) -> Job | None:
         """The earlier job that an identical call joins: one whose outcome no call has returned, or is about to."""
@@ -347,7 +358,3 @@ def _is_joinable(job: Job, call: Job) -> bool:
     if job.delivery is Delivery.DIRECT:
         return not job.finished.is_set() and call.started_at - job.started_at > SILENT_TIMEOUT_S
     return job.delivery is Delivery.HANDED_OUT and anyio.current_time() - job.ended_at < JOINABLE_S
-
-
-def _is_listed(job: Job) -> bool:
-    return job.joined is None and not job.is_line and (job.key is not None or job.delivery is not Delivery.DIRECT)

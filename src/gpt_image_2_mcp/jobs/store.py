@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from ..billing.prices import dollars
 from ..database.retry import retry_undone
 from ..database.url import PostgresUrl
-from ..errors import USAGE_URL, ApiError, CannotSave, GptImageError, JobLost, ModerationRefused
+from ..errors import USAGE_URL, ApiError, CannotSave, ClickTaken, GptImageError, JobLost, ModerationRefused
 from ..persistence.unit_of_work import Repositories, UnitOfWork
 from ..persistence.writer_thread import WriterThread
 from ..storage.local_folder import saved_files
@@ -97,7 +97,8 @@ class JobStore:
         @retry_undone
         def write(repositories: Repositories) -> None:
             with repositories.unit_of_work() as unit:
-                unit.jobs.end(job.id, "failed", self._outcome_of(error), **self._delivered(job))
+                if not self._is_elsewhere(repositories, unit, job):
+                    unit.jobs.end(job.id, "failed", self._outcome_of(error), **self._delivered(job))
 
         self._writer.submit(write)
 
@@ -113,15 +114,26 @@ class JobStore:
                 if row := self.ended_row(repositories, job, error):
                     unit.jobs.catch_up(row)
 
-    def forget(self, job_id: str) -> None:
+    def forget(self, job: Job) -> None:
         """Remove the row of a job that was stopped before anything was sent."""
 
         @retry_undone
         def write(repositories: Repositories) -> None:
             with repositories.unit_of_work() as unit:
-                unit.jobs.delete(job_id)
+                if not self._is_elsewhere(repositories, unit, job):
+                    unit.jobs.delete(job.id)
 
         self._writer.submit(write)
+
+    async def claim(self, job: Job) -> None:
+        """Write the row of a click before anything is done for it, so that no other process does the same.
+
+        Raises:
+            ClickTaken: another process has it.
+            DatabaseUnusable: the database cannot be written, so another process could have it as well.
+
+        """
+        await self._writer.run(retry_undone(partial(self._claim, job=job, state="queued")))
 
     async def get(self, job_id: str) -> "JobRow | None":
         """The row of a job; its state is lost if its process is gone."""
@@ -168,7 +180,11 @@ class JobStore:
         return JobLost(await describe_loss(self._writer, row))
 
     def write_sent(self, repositories: Repositories, job: Job) -> None:
-        """Write the row of a job that may be billed from now on."""
+        """Write the row of a job that may be billed from now on; raises as `claim` if a click asked for it."""
+        if job.is_click:
+            # This process may have been taken for dead since its `claim`.
+            self._claim(repositories, job, "sent")
+            return
         with repositories.unit_of_work() as unit:
             self._put(repositories, unit, job, "sent")
 
@@ -202,6 +218,22 @@ class JobStore:
         if row is not None:
             unit.jobs.save(row, is_new=not job.has_row)
             job.has_row = True
+
+    def _claim(self, repositories: Repositories, job: Job, state: "JobState") -> None:
+        store = repositories.catalogue_store
+        if repositories.substituted is not None:
+            # The table is in the memory of this process.
+            raise repositories.substituted
+        row = self._row(repositories, job, state)
+        with repositories.unit_of_work() as unit:
+            if row is not None and not unit.jobs.claim(row, lambda owner: bool(store.dead_owners({owner}))):
+                raise ClickTaken(job.id)
+
+    @staticmethod
+    def _is_elsewhere(repositories: Repositories, unit: UnitOfWork, job: Job) -> bool:
+        """Whether the row of a click is that of another process."""
+        row = unit.jobs.get(job.id) if job.is_click else None
+        return row is not None and row.owner != repositories.catalogue_store.owner
 
     def _row(self, repositories: Repositories, job: Job, state: "JobState") -> "JobRow | None":
         from ..catalogue.job_table import JobRow

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from ..catalogue.picture_table import PictureTable
     from ..catalogue.search_query import Overview, SearchQuery, SearchResult
     from ..catalogue.session_table import SessionLimits, SessionTable
+    from ..catalogue.stored_file_table import StoredFileTable
     from ..database.store import Store
 
 logger = logging.getLogger(__name__)
@@ -50,6 +51,13 @@ class UnitOfWork:
     batches: "BatchTable"
     now: datetime
     """When the transaction began: everything that it writes has this time."""
+
+    @property
+    def stored_files(self) -> "StoredFileTable":
+        """What is in the picture store of a server."""
+        from ..catalogue.stored_file_table import StoredFileTable
+
+        return StoredFileTable(self.pictures.connection)
 
     def search(self, wanted: "SearchQuery") -> "SearchResult":
         """Find pictures by their words and facts."""

@@ -22,6 +22,8 @@ from ..jobs.report import MAX_TEXT
 from ..parameters.models import PaidRequest, Request, parse
 from ..redaction.printable import printable
 from ..service.images import ImageService
+from ..telemetry import count_refusal
+from .server_paths import cleared, without_folders
 
 logger = logging.getLogger(__name__)
 
@@ -67,18 +69,22 @@ class RequestTool(Tool):
             result = await self._run_handler(request, context)
             # The report of a picture says by itself whether it is in the catalogue.
             incomplete = None if isinstance(request, PaidRequest) else service.incomplete
-            return self.finish(result, *request.notes, incomplete, service.stuck)
+            result = self.finish(result, *request.notes, incomplete, service.stuck)
+            return cleared(result) if service.links and isinstance(result, CallToolResult) else result
         except GptImageError as error:
+            count_refusal(type(error).__name__, tool=self.name)
             text = str(error)
         except (MCPError, ToolError):
             raise
         except Exception as error:
+            count_refusal("fault of the program", tool=self.name)
             logger.exception("%s failed", self.name)
             text = (
                 f"{self.name} failed by an error in this program ({type(error).__name__}); stderr has the details."
                 " What was paid for is saved: list_images finds it, or the output folder has it."
             )
-        text = shorten(service.settings.redact(text), MAX_TEXT)
+        text = service.settings.redact(text)
+        text = shorten(without_folders(text) if service.links else text, MAX_TEXT)
         return _finished(CallToolResult(content=[TextContent(text=text)], is_error=True), service.stuck)
 
     def read(self, arguments: dict[str, Any]) -> Request:

@@ -11,7 +11,7 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import anyio
 
@@ -54,6 +54,9 @@ from .desk import PersonDesk
 from .recovery import recover
 from .shown import Shown, shown_of
 
+if TYPE_CHECKING:
+    from .links import AnswerLinks
+
 MAX_SESSIONS = 100
 """Edit sessions in a list: more than fit into an answer."""
 
@@ -83,6 +86,7 @@ class ImageService:
         viewer: Viewer,
         exporter: Exporter,
         batches: BatchService,
+        links: "AnswerLinks | None" = None,
     ) -> None:
         """Use the parts that `app.open_service` made."""
         self.settings = settings
@@ -90,6 +94,8 @@ class ImageService:
         self.viewer = viewer
         self.exporter = exporter
         self.batches = batches
+        self.links = links
+        """On a server, what gives answers links in place of paths."""
         batches.use(self.complete, self.check, self.find_private)
         self.news = news
         self.desk = PersonDesk(writer, references)
@@ -156,12 +162,12 @@ class ImageService:
         try:
             report = await self._jobs.wait(job, until=until, on_progress=on_progress, is_caller=is_caller)
         except GptImageError as error:
-            if job.joined is None:
+            if job.joined is None or job.is_click:
                 raise
             raise JoinedJobFailed(f"Your earlier identical call ({job.joined.id}) failed: {error}") from error
         if report is None:
             return None
-        if job.joined is not None:
+        if job.joined is not None and not job.is_click:
             again = f"This is what your earlier identical call ({job.joined.id}) asked for; nothing was paid again."
             report = replace(report, warnings=(again, *report.warnings))
         # Only when the report is returned: a call that is repeated before that must mean the same picture by `last`.
@@ -340,6 +346,8 @@ class ImageService:
 
     def check(self, request: PaidRequest) -> None:
         """Check that the settings are complete and the model can do what is asked; raises GptImageError."""
+        if not isinstance(request, ContinueSessionRequest):
+            self._output_dirs.check_named(request.output_dir)
         if request.is_cut_out:
             self.settings.require_valid()
         else:

@@ -52,12 +52,13 @@ class Served:
         token: str | None = None,
         *,
         era: Era = "auto",
+        headers: Mapping[str, str] | None = None,
         transport: httpx2.AsyncBaseTransport | None = None,
         **options: Any,
     ) -> AsyncGenerator[Client]:
         """A client of the official SDK; `transport` is its way to the server."""
-        headers = {"authorization": f"Bearer {token}"} if token else {}
-        async with httpx2.AsyncClient(headers=headers, timeout=PATIENCE_S, transport=transport) as http:
+        own = {**({"authorization": f"Bearer {token}"} if token else {}), **(headers or {})}
+        async with httpx2.AsyncClient(headers=own, timeout=PATIENCE_S, transport=transport) as http:
             streams = streamable_http_client(self.url, http_client=http)
             async with Client(streams, mode=era, **options) as client:
                 yield client

@@ -33,9 +33,9 @@ def url(postgres_server: Server) -> Iterator[PostgresUrl]:
 async def test_a_refusal_says_whose_budget_it_is_and_what_is_left_and_not_who_has_spent_it(
     url: PostgresUrl, tmp_path: Path
 ) -> None:
-    budgets = {"GPT_IMAGE_2_BUDGET_PER_DAY_USD": "0.011", "per_person": "0.007"}
-    async with replica(url, tmp_path, **budgets) as process:
-        alice, bob = await process.bench(ALICE), await process.bench(BOB)
+    team = {"GPT_IMAGE_2_BUDGET_PER_DAY_USD": "0.011"}
+    async with replica(url, tmp_path, per_person_usd=Decimal("0.007"), **team) as process:
+        alice, bob = process.alice, process.bob
         for bench, prompt in ((alice, "a fox"), (alice, "an owl"), (bob, "a hare")):
             await bench.made("generate_image", prompt=prompt, **LOW)
         assert folded(await alice.refused("generate_image", prompt="a cat", **LOW)) == snapshot("""\

@@ -1,4 +1,4 @@
-"""`InputImage`: a picture that was read from what an argument names, checked, and can be sent."""
+"""`InputImage`: a checked input picture, as it is sent."""
 
 import hashlib
 from dataclasses import dataclass, field, replace

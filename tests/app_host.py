@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from app_messages import wrong, wrong_answer
 from mcp import Client
 from mcp.shared.exceptions import MCPError
 from mcp_types import CallToolResult, TextResourceContents
@@ -104,6 +105,8 @@ class AppHost:
     """Errors and warnings of the browser: of the page's code, of the policy, of anything."""
     saved: dict[str, bytes] = field(default_factory=dict[str, bytes])
     """The files that the page had the host save, by their names."""
+    is_strict: bool = True
+    """What this host sends is held against the schema as well."""
     model_context: str = ""
     """What the page told the model last."""
 
@@ -114,7 +117,26 @@ class AppHost:
 
     async def notify(self, method: str, params: Mapping[str, Any]) -> None:
         """Send the page a notification."""
-        await self.page.evaluate("message => send(message)", {"method": method, "params": dict(params)})
+        await self._send({"method": method, "params": dict(params)})
+
+    async def ask(self, method: str, params: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Send the page a request, and return its answer."""
+        number = f"host-{len(self.heard)}"
+        await self._send({"method": method, "params": dict(params), "id": number})
+        while not (found := [each for each in self.heard if each.get("id") == number]):
+            await self.page.wait_for_timeout(10)
+        self.troubles += wrong_answer(method, found[0])
+        return found[0]
+
+    async def _send(self, message: dict[str, Any]) -> None:
+        if self.is_strict:
+            self.troubles += wrong(message)
+        await self.page.evaluate("message => send(message)", message)
+
+    def hear(self, message: dict[str, Any]) -> None:
+        """Take in what the page says without expecting an answer."""
+        self.heard.append(message)
+        self.troubles += wrong(message) if "method" in message else []
 
     @property
     def inner(self) -> Frame:
@@ -162,7 +184,12 @@ class AppHost:
 
     async def answer(self, message: dict[str, Any]) -> dict[str, Any]:
         """Answer a request of the page."""
-        self.heard.append(message)
+        self.hear(message)
+        answer = await self._answer(message)
+        self.troubles += wrong_answer(message["method"], answer)
+        return answer
+
+    async def _answer(self, message: dict[str, Any]) -> dict[str, Any]:
         method, params = message["method"], message["params"]
         match method:
             case "ui/initialize":
@@ -215,7 +242,7 @@ async def app_host(browser: Browser, client: Client, uri: str, kind: HostKind | 
 
     def hear(message: dict[str, Any]) -> None:
         nonlocal ready
-        host.heard.append(message)
+        host.hear(message)
         ready = ready or message.get("method") == "ui/notifications/initialized"
 
     # Its type says too little of the callback.

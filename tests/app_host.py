@@ -105,8 +105,6 @@ class AppHost:
     """Errors and warnings of the browser: of the page's code, of the policy, of anything."""
     saved: dict[str, bytes] = field(default_factory=dict[str, bytes])
     """The files that the page had the host save, by their names."""
-    is_strict: bool = True
-    """What this host sends is held against the schema as well."""
     model_context: str = ""
     """What the page told the model last."""
 
@@ -129,8 +127,7 @@ class AppHost:
         return found[0]
 
     async def _send(self, message: dict[str, Any]) -> None:
-        if self.is_strict:
-            self.troubles += wrong(message)
+        self.troubles += wrong(message)
         await self.page.evaluate("message => send(message)", message)
 
     def hear(self, message: dict[str, Any]) -> None:

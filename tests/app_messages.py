@@ -40,7 +40,16 @@ ANSWERED: Mapping[str, str] = {
 
 @cache
 def _schema() -> dict[str, Any] | None:
-    return json.loads(FILE.read_text()) if FILE.exists() else None
+    if not FILE.exists():
+        return None
+    schema: dict[str, Any] = json.loads(FILE.read_text())
+    # Its TypeScript joins the parts of these by `&`; in JSON Schema, each part would forbid those of the other.
+    for joined in schema["$defs"]["McpUiHostContext"]["properties"]["containerDimensions"]["allOf"]:
+        for part in joined["anyOf"]:
+            part["additionalProperties"] = True
+    for name, place in (("McpUiInitializeResult", "hostContext"), ("McpUiHostContextChangedNotification", "params")):
+        schema["$defs"][name]["properties"][place] = schema["$defs"]["McpUiHostContext"]
+    return schema
 
 
 def wrong(message: Mapping[str, Any]) -> list[str]:

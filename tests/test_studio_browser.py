@@ -56,5 +56,5 @@ async def test_a_person_makes_a_picture_is_asked_about_its_price_and_saves_it(tm
         assert troubles == []
         studio.process.kill()
         studio.process.communicate()
-        await frame.get_by_role("button", name="Library").click()
+        await frame.get_by_role("searchbox").fill("owl")
         await page.get_by_text("The studio's command has ended").wait_for()

@@ -147,8 +147,7 @@ async def test_the_same_at_350_pixels_in_the_dark_under_the_strictest_policy(ben
 OVERLAPPING = """(() => {
     const parts = [...document.querySelector('main').children]
         .filter((each) => each.getBoundingClientRect().height > 1);
-    const bottom = (each) => Math.max(...[each, ...each.querySelectorAll('li, p, button')]
-        .filter((part) => !part.closest('.timeline, .chips') || part === each)
+    const bottom = (each) => Math.max(...[each, ...each.querySelectorAll('.files li, .cards li')]
         .map((part) => part.getBoundingClientRect().bottom));
     return parts.slice(1).filter((each, at) => bottom(parts[at]) > each.getBoundingClientRect().top + 1)
         .map((each) => each.outerHTML.slice(0, 100));

@@ -36,7 +36,8 @@ STRICTEST = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-i
 ABILITIES: Mapping[str, Any] = {"serverTools": {}, "updateModelContext": {"text": {}}, "downloadFile": {}}
 """What a host that can all that the page uses says of itself."""
 
-OUTER = """<!doctype html><html lang="en"><head><title>Host</title></head><body style="margin:0;background:BACKGROUND">
+OUTER = """<!doctype html><html lang="en"><head><title>Host</title>
+<meta name="viewport" content="width=device-width"></head><body style="margin:0;background:BACKGROUND">
 <iframe id="app" title="Studio" sandbox="allow-scripts" style="display:block;border:0;width:100%;height:300px"></iframe>
 <script>
 const frame = document.getElementById('app');
@@ -87,6 +88,7 @@ class HostKind:
     height: int = 900
     scale: float = 1
     theme: str = "light"
+    has_touch: bool = False
     calls_tools: bool = True
     """Whether the host passes the page's calls on to the server."""
 
@@ -229,7 +231,11 @@ async def app_host(browser: Browser, client: Client, uri: str, kind: HostKind | 
     (contents,) = (await client.read_resource(uri)).contents
     assert isinstance(contents, TextResourceContents)
     page = await browser.new_page(
-        viewport={"width": kind.width, "height": kind.height}, device_scale_factor=kind.scale, locale="en-GB"
+        viewport={"width": kind.width, "height": kind.height},
+        device_scale_factor=kind.scale,
+        has_touch=kind.has_touch,
+        is_mobile=kind.has_touch,
+        locale="en-GB",
     )
     page.set_default_timeout(PATIENCE_S * 1000)
     host = AppHost(page, page.frame_locator("#app"), client, kind)

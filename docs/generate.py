@@ -68,6 +68,7 @@ SUBJECTS: Final = (
     "Quantity",
     "Database",
     "Other users",
+    "People",
     "Odd pictures",
     "Junk",
     "Crashes",

@@ -213,12 +213,13 @@ def _picture_store() -> "PictureStore":
     from ..hosted_settings import HostedSettings
     from ..paths.data_folder import data_folder
     from ..picture_store.open_store import open_store
+    from ..shared_parts import STORE
 
     hosted = HostedSettings.read(os.environ)
     if hosted.problems:
         raise NotConfigured(" ".join(hosted.problems))
     url = hosted.store_url.get_secret_value() if hosted.store_url else None
-    return open_store(url, unset=data_folder() / "store", secret=b"", base_url="")
+    return open_store(url, unset=data_folder() / STORE, secret=b"", base_url="")
 
 
 def _moment(since: str) -> datetime:

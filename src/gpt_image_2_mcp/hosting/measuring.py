@@ -3,40 +3,27 @@
 The database is asked when somebody reads the metrics, so that nothing is asked where nobody does.
 """
 
-from collections.abc import Generator
-from contextlib import contextmanager
 from typing import Final
 
 import sqlalchemy as sa
 
-from .. import __version__
 from ..database.people import EVERYONE
 from ..database.url import PostgresUrl
-from ..hosted_settings import HostedSettings
 from ..shared_parts import SharedParts
 from ..telemetry import observe
-from ..telemetry.export import exported
 
 _OUTBOX: Final = sa.text("SELECT coalesce(extract(epoch FROM clock_timestamp()) - min(made_us) / 1e6, 0) FROM outbox")
 _LEASES: Final = sa.text("SELECT count(*) FROM leases WHERE expires > clock_timestamp()")
 
 
-@contextmanager
-def measured(hosted: HostedSettings, shared: SharedParts) -> Generator[None]:
-    """Measure while the block runs, if the settings or OpenTelemetry's variables say where it is to go.
-
-    Raises:
-        NotConfigured: the port of the metrics is taken.
-
-    """
-    with exported(version=__version__, metrics_port=hosted.metrics_port):
-        limiter = shared.limiter
-        observe("queue_length", "Requests of this replica that wait to be sent", lambda: limiter.waiting)
-        if isinstance(shared.database.at, PostgresUrl):
-            waits = "Seconds that the oldest picture has waited in the database for the picture store"
-            observe("outbox_age_seconds", waits, lambda: _asked(shared, _OUTBOX))
-            observe("leases", "Replicas that are alive", lambda: _asked(shared, _LEASES))
-        yield
+def observe_server(shared: SharedParts) -> None:
+    """Have all of it be part of the metrics, where there are any."""
+    limiter = shared.limiter
+    observe("queue_length", "Requests of this replica that wait to be sent", lambda: limiter.waiting)
+    if isinstance(shared.database.at, PostgresUrl):
+        waits = "Seconds that the oldest picture has waited in the database for the picture store"
+        observe("outbox_age_seconds", waits, lambda: _asked(shared, _OUTBOX))
+        observe("leases", "Replicas that are alive", lambda: _asked(shared, _LEASES))
 
 
 def _asked(shared: SharedParts, query: sa.TextClause) -> float:

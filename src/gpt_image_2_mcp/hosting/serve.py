@@ -29,10 +29,11 @@ from ..server.hosting import Hosting, hosted_tools
 from ..server.stdio.signals import ending_signals, is_insistent
 from ..service.images import ImageService
 from ..settings import Settings
-from ..shared_parts import PICTURES, SharedParts, open_shared
+from ..shared_parts import PICTURES, STORE, SharedParts, open_shared
 from .app import PATH, build_app
 from .authentication import open_authentication
 from .endpoint import Endpoint
+from .measuring import observe_server
 from .people import open_people
 from .person import Person
 from .readiness import Readiness
@@ -42,8 +43,6 @@ from .web_server import WebServer, listen, web_server
 
 logger = logging.getLogger(__name__)
 
-STORE: Final = "store"
-"""The folder in the data folder for the pictures of a server without GPT_IMAGE_2_STORE_URL."""
 UNREADY_S: Final = 2.0
 """How long the server goes on taking requests after it has said that it ends: balancers ask every second or two."""
 BEYOND_WAIT_S: Final = 10.0
@@ -122,6 +121,7 @@ async def _shared(
             await anyio.to_thread.run_sync(shared.database.of)
         except GptImageError as error:
             raise NotConfigured(f"The server does not start:\n- {error}") from None
+        observe_server(shared)
         yield shared
 
 

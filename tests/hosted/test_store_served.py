@@ -35,7 +35,7 @@ async def called(client: Client, tool: str, **arguments: Any) -> CallToolResult:
     return result
 
 
-@promise("Several people", "an upload belongs to the person who asked for its link")
+@promise("Other users", "What was uploaded belongs to the person who asked for the link")
 async def test_a_file_is_uploaded_edited_and_fetched_by_links_alone(served_team: Served) -> None:
     """As an assistant with a shell does it: only the links are used, and no token is sent with them."""
 

@@ -252,6 +252,12 @@ def steady(tree: str) -> str:
     return re.sub(r"\d{8}-\d{6}-[0-9a-f]{6}", PICTURE_STAMP, tree)
 
 
+def hosting_file(name: str, language: str) -> str:
+    """A file of docs/hosting, which a test runs, under its name."""
+    path = HERE / "hosting" / name
+    return f"`{path.relative_to(ROOT)}`:\n\n```{language}\n{path.read_text(encoding='utf-8').rstrip()}\n```"
+
+
 def session_tree() -> str:
     """The tree of the demo's session."""
     return f"```text\n{TREE.read_text(encoding='utf-8').rstrip()}\n```"
@@ -288,6 +294,11 @@ PAGES: Final[Mapping[str, Mapping[str, Callable[[], str]]]] = {
     "SECURITY.md": {"promises": promises},
     "docs/command-line.md": {"command-line": command_line},
     "docs/exact-edits.md": {"exact-edits": exact_edits},
+    "docs/hosting.md": {
+        "compose": lambda: hosting_file("compose.yaml", "yaml"),
+        "haproxy": lambda: hosting_file("haproxy.cfg", "text"),
+        "nginx": lambda: hosting_file("nginx.conf", "nginx"),
+    },
     "docs/install.md": {"clients": clients_section},
     "docs/performance.md": {"bench": benchmark},
     "docs/sandbox.md": {"triggers": triggers_table},

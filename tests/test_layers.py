@@ -31,6 +31,7 @@ ORDER = (
     "jobs",
     "openai_api",
     "inputs",
+    "picture_store",
     "persistence",
     "catalogue",
     "billing",

@@ -1,22 +1,16 @@
 """One click in two processes at once: one of them sends it, and both tell what comes of it."""
 
-import os
-import sqlite3
-from collections.abc import Callable
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import anyio
-import psycopg
 import pytest
 from next_chat import its_own_folders, text_of
 from patience import PATIENCE_S, rounds
-from postgres_server import expired
 from promises import promise
 from stdio_bench import Box, Program, running
-from test_studio import ask, click, done, refused
-from workbench import SMALL, Bench, Benches
+from test_studio import click
+from workbench import SMALL
 
 from gpt_image_2_mcp.database.url import PostgresUrl
 

@@ -54,9 +54,6 @@ if TYPE_CHECKING:
 EXPORTS = "exports"
 """The folder in the data folder for the records of exported files."""
 
-FETCHED = "fetched"
-"""The folder in the data folder of a person of a server for what is brought back from the picture store."""
-
 THUMBNAILS = "thumbnails"
 """The folder in the data folder where thumbnails for contact sheets are cached."""
 
@@ -203,6 +200,7 @@ def _keeper_of(shared: SharedParts, person: str, writer: WriterThread) -> "Pictu
     if shared.store is None or folder is None:
         return None
     from .picture_store.keeper import PictureKeeper
+    from .picture_store.upkeep import FETCHED
 
     cache = folder / FETCHED
     return PictureKeeper(shared.store, writer, person=person, cache=cache, link_seconds=shared.link_seconds)

@@ -32,7 +32,10 @@ def is_loopback(host: str) -> bool:
 
 
 def _check_secure_url(url: str) -> str:
-    check_http_url(url)
+    try:
+        check_http_url(url)
+    except ValueError:
+        raise ValueError("an https:// URL, such as https://login.example.com") from None
     parts = urlsplit(url)
     if parts.username is not None or parts.fragment:
         raise ValueError("an https:// URL without a user, a password and a fragment")
@@ -135,7 +138,7 @@ class HostedSettings(Environment):
     lease_s: float = Field(30, ge=3, le=3600, alias="GPT_IMAGE_2_LEASE_S")
     """Seconds after which the jobs of a replica that is gone count as lost; the same for all replicas."""
     metrics_port: int | None = Field(None, ge=1, le=65_535, alias="GPT_IMAGE_2_METRICS_PORT")
-    """The port of `/metrics`, on the same host. Unset: none."""
+    """The port of `/metrics`, which this computer alone can reach. Unset: none."""
     audit_prompts: bool = Field(default=False, alias="GPT_IMAGE_2_AUDIT_PROMPTS")
     """1: the audit table also keeps the prompts."""
 
@@ -148,6 +151,11 @@ class HostedSettings(Environment):
     def audience(self) -> str | None:
         """The audience that a token must be for."""
         return self.oauth_audience or self.public_url
+
+    @property
+    def base_url(self) -> str | None:
+        """The address of the server itself, below which are the protocol and the links of a folder of pictures."""
+        return self.public_url and self.public_url.removesuffix("/mcp")
 
     @property
     def has_people(self) -> bool:

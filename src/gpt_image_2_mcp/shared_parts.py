@@ -41,6 +41,9 @@ PEOPLE: Final = "people"
 PICTURES: Final = "pictures"
 """The folder in the data folder for paid pictures that no output folder takes, and for all of a person's there."""
 
+STORE: Final = "store"
+"""The folder in the data folder for the pictures of a server without GPT_IMAGE_2_STORE_URL."""
+
 CONNECTIONS: Final = 8
 """Connections to a PostgreSQL server for several people. A transaction takes milliseconds, so few are open at once."""
 

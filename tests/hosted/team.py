@@ -13,6 +13,7 @@ from workbench import KEY, SMALL, said
 from gpt_image_2_mcp.app import open_service
 from gpt_image_2_mcp.database.url import PostgresUrl
 from gpt_image_2_mcp.generation.charge_ends import Audit
+from gpt_image_2_mcp.picture_store.store import PictureStore
 from gpt_image_2_mcp.sandbox import SandboxTransport, build_sandbox
 from gpt_image_2_mcp.server.factory import build_server
 from gpt_image_2_mcp.settings import Settings
@@ -36,12 +37,14 @@ class Member:
 
 
 @asynccontextmanager
-async def team(url: PostgresUrl, folder: Path, *people: str, audit: Audit = "on") -> AsyncGenerator[list[Member]]:
+async def team(
+    url: PostgresUrl, folder: Path, *people: str, audit: Audit = "on", store: PictureStore | None = None
+) -> AsyncGenerator[list[Member]]:
     """Open a service for each person, on one database."""
     settings = Settings.read({"OPENAI_API_KEY": KEY, "GPT_IMAGE_2_DATABASE_URL": url.text, **LONG_WAIT})
     transport = Unmarked(SandboxTransport(build_sandbox()))
     async with AsyncExitStack() as stack:
-        opened = open_shared(settings, transport=transport, data_dir=folder, for_people=True, audit=audit)
+        opened = open_shared(settings, transport=transport, data_dir=folder, for_people=True, audit=audit, store=store)
         shared = await stack.enter_async_context(opened)
 
         async def member(person: str) -> Member:

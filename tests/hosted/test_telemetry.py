@@ -1,15 +1,22 @@
 """What is measured of a server: counters on `/metrics`, spans at a collector, and nothing of it over stdio."""
 
 import os
+import secrets
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
+import httpx2
 import pytest
 from patience import PATIENCE_S
+from workbench import KEY, SMALL
+
+from gpt_image_2_mcp.database.url import PostgresUrl
 
 from .parts.collector import Collector, running_collector
 from .parts.process import free_port
+from .served import SECRET, served, write_tokens
 
 SCRIPT = Path(__file__).with_name("measured_calls.py")
 
@@ -76,6 +83,39 @@ def test_nothing_that_is_measured_says_who_or_what(measured: Measured) -> None:
 def test_no_header_of_a_trace_is_sent_to_openai(measured: Measured) -> None:
     assert "authorization" in measured.headers
     assert [name for name in ("traceparent", "tracestate", "baggage") if name in measured.headers] == []
+
+
+@pytest.mark.thorough
+@pytest.mark.anyio
+async def test_a_served_team_is_measured(team_database: PostgresUrl, sandbox_url: str, tmp_path: Path) -> None:
+    token, port = secrets.token_urlsafe(32), free_port()
+    with running_collector() as collector:
+        env = {
+            "OPENAI_API_KEY": KEY,
+            "OPENAI_BASE_URL": sandbox_url,
+            "GPT_IMAGE_2_DATABASE_URL": team_database.text,
+            "GPT_IMAGE_2_SECRET": SECRET,
+            "GPT_IMAGE_2_PUBLIC_URL": "https://images.example.com/mcp",
+            "GPT_IMAGE_2_TOKENS_FILE": str(write_tokens(tmp_path, {"alice": token})),
+            "GPT_IMAGE_2_METRICS_PORT": str(port),
+            "OTEL_EXPORTER_OTLP_ENDPOINT": collector.endpoint,
+        }
+        with served(tmp_path, env=env) as server:
+            assert server.post("wrong").status_code == httpx2.codes.UNAUTHORIZED
+            async with server.client(token) as client:
+                trace: Any = {"traceparent": f"00-{'1' * 32}-{'2' * 16}-01"}
+                arguments = {"prompt": "a very private fox", "size": SMALL, "quality": "low"}
+                await client.call_tool("generate_image", arguments, meta=trace)
+            metrics = httpx2.get(f"http://127.0.0.1:{port}/metrics").text
+    assert 'gpt_image_2_refusals_total{reason="invalid_token",tool=""} 1.0' in metrics
+    assert "gpt_image_2_leases 1.0" in metrics
+    assert "gpt_image_2_outbox_age_seconds 0.0" in metrics
+    assert "gpt_image_2_queue_length 0.0" in metrics
+    call = collector.span("tools/call generate_image")
+    assert call.trace_id.hex() == "1" * 32
+    assert {collector.span(step).parent_span_id for step in ("queue", "openai", "save", "preview")} == {call.span_id}
+    told = b"".join(collector.bodies) + metrics.encode()
+    assert [word for word in (b"private", b"alice", token.encode()) if word in told] == []
 
 
 def test_where_nothing_is_measured_nothing_is_imported() -> None:

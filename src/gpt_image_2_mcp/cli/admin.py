@@ -3,6 +3,7 @@
 They read the same environment as the server. Tables go to stdout as text, or with `--json` as JSON.
 """
 
+import os
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -18,6 +19,8 @@ from .output import count_of, print_json
 
 if TYPE_CHECKING:
     from ..database.store import Store
+    from ..database.url import PostgresUrl
+    from ..picture_store.store import PictureStore
 
 SINCE = "such as 2026-11-01, '7 days ago' or 'last month'"
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -123,8 +126,11 @@ def forget(person: str, yes: bool) -> None:
     PERSON is written as `admin people` prints it. What was spent stays, under the name "forgotten", and the lines of
     the audit stay without a name. Backups of the database and of the store keep what they have.
     """
-    from ..admin.forget import forget_rows, rows_of
+    from ..admin.forget import forget_files, forget_rows, rows_of
+    from ..paths.data_folder import data_folder
+    from ..shared_parts import PEOPLE
 
+    pictures = _picture_store()
     with _store() as store:
         left = rows_of(store, person)
         if not left.total:
@@ -136,8 +142,34 @@ def forget(person: str, yes: bool) -> None:
         )
         if not yes and not _typed(person):
             raise click.ClickException("Nothing was deleted.")
+        files = forget_files(store, person, pictures, data_folder() / PEOPLE)
         forget_rows(store, person)
-    click.echo(f"{printable_line(person)} is forgotten.", err=True)
+    click.echo(
+        f"{printable_line(person)} is forgotten. Deleted from the picture store: {count_of(files, 'object')}.", err=True
+    )
+
+
+@admin.command()
+def drain() -> None:
+    """Put what waits for the picture store into it now.
+
+    That is what waits in the database, and what this computer's disk alone has. Replicas do the same by themselves,
+    every few seconds.
+    """
+    from ..database.lazy_store import LazyStore
+    from ..paths.data_folder import data_folder
+    from ..picture_store.upkeep import Upkeep
+
+    pictures, database = _picture_store(), LazyStore(_address())
+    upkeep = Upkeep(pictures, database, data_folder())
+    done = 0
+    try:
+        while upkeep.put_waiting():
+            done += 1
+        upkeep.put_from_disk()
+    finally:
+        database.close()
+        click.echo(f"Put into the picture store: {count_of(done, 'file')} of the outbox.", err=True)
 
 
 def _typed(person: str) -> bool:
@@ -148,11 +180,9 @@ def _typed(person: str) -> bool:
         return False
 
 
-@contextmanager
-def _store() -> "Generator[Store]":
-    """The database of the server."""
+def _address() -> "PostgresUrl":
+    """The address of the server's database."""
     from ..app import log_to_stderr, read_settings
-    from ..database.store import open_store
     from ..database.url import PostgresUrl
 
     settings = read_settings(sandbox=False)
@@ -163,11 +193,33 @@ def _store() -> "Generator[Store]":
             "`admin` works on the PostgreSQL database of a server for a team: set GPT_IMAGE_2_DATABASE_URL as that"
             " server has it."
         )
-    store = open_store(at)
+    return at
+
+
+@contextmanager
+def _store() -> "Generator[Store]":
+    """The database of the server."""
+    from ..database.store import open_store
+
+    store = open_store(_address())
     try:
         yield store
     finally:
         store.close()
+
+
+def _picture_store() -> "PictureStore":
+    """Where the server keeps its pictures; it makes no links here."""
+    from ..hosted_settings import HostedSettings
+    from ..paths.data_folder import data_folder
+    from ..picture_store.open_store import open_store
+    from ..shared_parts import STORE
+
+    hosted = HostedSettings.read(os.environ)
+    if hosted.problems:
+        raise NotConfigured(" ".join(hosted.problems))
+    url = hosted.store_url.get_secret_value() if hosted.store_url else None
+    return open_store(url, unset=data_folder() / STORE, secret=b"", base_url="")
 
 
 def _moment(since: str) -> datetime:

@@ -10,6 +10,7 @@ from starlette.datastructures import Headers
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from ..telemetry import count_refusal
 from .authentication import Authentication, Refusal
 from .people import People, TooManyPeople
 
@@ -38,6 +39,7 @@ class Endpoint:
         try:
             person = await self._authentication.person(headers)
         except Refusal as refusal:
+            count_refusal(refusal.error)
             await refusal.response()(scope, receive, send)
             return
         if scope["method"] != "POST":

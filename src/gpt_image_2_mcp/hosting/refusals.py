@@ -41,8 +41,11 @@ def _reasons(settings: Settings, hosted: HostedSettings, host: str) -> Iterator[
     if missing:
         yield f"The extra `server` is not installed ({', '.join(missing)} is missing): {EXTRA}"
     try:
-        settings.require_key()
-        settings.load_key()
+        if settings.load_key() is None and not settings.sandbox:
+            yield (
+                "OPENAI_API_KEY is not set, so no picture can be made: set it, or OPENAI_API_KEY_FILE, in the"
+                " environment of the server. To try without a key, add --sandbox."
+            )
     except NotConfigured as error:
         yield str(error)
     has_database = isinstance(settings.database_address(), PostgresUrl)

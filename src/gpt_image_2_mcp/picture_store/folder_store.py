@@ -29,7 +29,7 @@ class FolderStore:
 
     def __init__(self, folder: Path, *, secret: bytes, base_url: str) -> None:
         """Store in `folder`, which is made; links begin with `base_url` and are signed with `secret`."""
-        self._folder = folder
+        self.folder = folder
         self._base_url = base_url.rstrip("/")
         self.signer = Signer(secret)
 
@@ -78,7 +78,7 @@ class FolderStore:
 
     def older(self, prefix: str, than: datetime) -> Iterator[str]:
         """The keys of the files below a prefix that were written before a time."""
-        top = self._folder / prefix
+        top = self.folder / prefix
         for folder in sorted(top.iterdir()) if top.is_dir() else ():
             if folder.is_symlink() or not folder.is_dir():
                 continue
@@ -110,9 +110,9 @@ class FolderStore:
             raise FileNotFoundError(key)
         kind, person, _ = key.split("/")
         if make:
-            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         mode = 0o700 if make else None
-        with open_folder(self._folder) as top, top.subfolder(kind, mode) as people:
+        with open_folder(self.folder) as top, top.subfolder(kind, mode) as people:
             folder = people.subfolder(person, mode)
             if make:
                 # The names of folders that were made just now have to be on the disk too.

@@ -26,6 +26,10 @@ from .store import PictureStore
 
 logger = logging.getLogger(__name__)
 
+FETCHED: Final = "fetched"
+"""The folder in the data folder of a person for what is brought back from the store."""
+PEOPLE: Final = "people"
+"""The folder in the data folder with a folder for each person."""
 PAUSE_S: Final = 2.0
 """Seconds between two looks at the outbox; after failures it is twice as long each time, up to `MAX_PAUSE_S`."""
 MAX_PAUSE_S: Final = 60.0
@@ -140,7 +144,7 @@ class Upkeep:
                 known = StoredFileTable(connection).by_path([str(path) for _, _, path in some])
             for used, size, path in some:
                 stored = known.get(str(path))
-                is_copy = path.parent.name == "fetched"
+                is_copy = path.parent.name == FETCHED
                 if left <= 0 or time() - used < YOUNG_S or not (is_copy or (stored and stored.is_stored)):
                     continue
                 with suppress(OSError):
@@ -150,14 +154,16 @@ class Upkeep:
 
     def _on_disk(self) -> Iterator[tuple[float, int, Path]]:
         """When it was last used, the size and the path of every picture of people on this disk."""
-        folders = [self._data_dir / "fetched"]
-        for person in _entries(self._data_dir / "people"):
-            folders += [Path(person.path) / name for name in ("fetched", "pictures")]
-        for folder in folders:
-            for entry in _entries(folder):
-                if entry.is_file(follow_symlinks=False):
-                    status = entry.stat(follow_symlinks=False)
-                    yield status.st_mtime, status.st_size, Path(entry.path)
+        folders = [self._data_dir / FETCHED]
+        for person in _entries(self._data_dir / PEOPLE):
+            folders += [Path(person.path) / name for name in (FETCHED, "pictures")]
+        for top in folders:
+            for folder, _, names in os.walk(top):
+                for name in names:
+                    path = Path(folder, name)
+                    with suppress(OSError):
+                        status = path.lstat()
+                        yield status.st_mtime, status.st_size, path
 
     @contextmanager
     def _transaction(self) -> Generator[StoredFileTable]:

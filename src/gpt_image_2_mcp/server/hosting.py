@@ -9,6 +9,7 @@ from mcp.server.mcpserver.tools import Tool
 from mcp.server.request_state import RequestStateSecurity
 
 from .tools import all_tools
+from .upload_tool import upload_tool
 
 HOSTED_INSTRUCTIONS = """\
 Makes and edits pictures with OpenAI's gpt-image-2, on a server that the person shares with a team. Every call that \
@@ -48,8 +49,11 @@ class Hosting:
 
 @cache
 def hosted_tools() -> tuple[Tool, ...]:
-    """The tools without the parameters that mean a file or a folder of this computer; they are refused as well."""
-    return tuple(_without_paths(tool) for tool in all_tools())
+    """The tools without the parameters that mean a file or a folder of this computer, and `upload_link`.
+
+    The parameters are refused as well: clients send what is not listed.
+    """
+    return (*(_without_paths(tool) for tool in all_tools()), upload_tool())
 
 
 def _without_paths(tool: Tool) -> Tool:

@@ -1,12 +1,11 @@
 """Replicas of a server: what one of them has not sent, another one makes, and what was sent is never sent again."""
 
-from collections.abc import AsyncGenerator, Callable, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, closing
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Any
 
 import anyio
-import anyio.to_thread
 import psycopg
 import pytest
 from patience import PATIENCE_S, look_again
@@ -19,7 +18,7 @@ from gpt_image_2_mcp.database.url import PostgresUrl
 from gpt_image_2_mcp.service.fleet import Fleet
 from gpt_image_2_mcp.service.images import ImageService
 
-from .people import ALICE, BOB, Replica, replica
+from .people import ALICE, Replica, replica
 
 pytestmark = pytest.mark.anyio
 
@@ -30,32 +29,39 @@ Query = Callable[[str], list[tuple[Any, ...]]]
 
 
 @pytest.fixture
-def query(team_database: PostgresUrl) -> Iterator[Query]:
+def query(team_database: PostgresUrl) -> Query:
     """Runs a statement past our own code, and gives its rows."""
-    with closing(psycopg.connect(team_database.text, autocommit=True)) as connection:
-        connection.execute("SELECT set_config('gpt_image_2.person', '*', false)")
-        yield lambda statement: connection.execute(statement.encode()).fetchall()
+
+    def run(statement: str) -> list[tuple[Any, ...]]:
+        with closing(psycopg.connect(team_database.text, autocommit=True)) as connection:
+            connection.execute("SELECT set_config('gpt_image_2.person', '*', false)")
+            return connection.execute(statement.encode()).fetchall()
+
+    return run
 
 
 def fleet_of(opened: Replica, *, places: int = 10) -> Fleet:
-    """A replica's part of the fleet; the services of people are those that its benches have opened."""
+    """A replica's part of the fleet."""
 
     @asynccontextmanager
     async def service_of(person: str) -> AsyncGenerator[ImageService]:
-        await opened.bench(person)
-        yield opened.services[person]
+        yield opened.members[person].service
 
     return Fleet(opened.shared.everyone, opened.shared.limiter, service_of, places=places)
 
 
+def services_of(opened: Replica) -> list[ImageService]:
+    return [member.service for member in opened.members.values()]
+
+
 @asynccontextmanager
-async def two(url: PostgresUrl, tmp_path: Path, **environ: str) -> AsyncGenerator[tuple[Replica, Replica]]:
+async def two(url: PostgresUrl, tmp_path: Path, /, **environ: str) -> AsyncGenerator[tuple[Replica, Replica]]:
     """Two replicas, each with a sandbox of its own, so that what each has sent is counted."""
-    async with AsyncExitStack() as stack:
-        names = ("one", "other")
-        one, other = [
-            await stack.enter_async_context(replica(url, tmp_path / n, **ONE_AT_A_TIME, **environ)) for n in names
-        ]
+    given = ONE_AT_A_TIME | environ
+    async with (
+        replica(url, tmp_path / "one", per_person_usd=None, **given) as one,
+        replica(url, tmp_path / "other", per_person_usd=None, **given) as other,
+    ):
         yield one, other
 
 
@@ -67,26 +73,26 @@ async def test_a_replica_that_ends_passes_its_queue_on_and_finishes_what_it_has_
     team_database: PostgresUrl, tmp_path: Path, query: Query
 ) -> None:
     async with two(team_database, tmp_path, GPT_IMAGE_2_BUDGET_PER_DAY_USD="10") as (one, other):
-        alice = await one.bench(ALICE)
+        alice = one.alice
         one.knobs.hold()
         sent = await handed(alice, "generate_image", **fox(1))
         await reached(alice, 1)
         queued = await handed(alice, "generate_image", **fox(2))
         await stands(alice, queued, "Next in the queue")
-        await fleet_of(one).hand_over(one.services.values())
+        await fleet_of(one).hand_over(services_of(one))
         refused = await alice.call("generate_image", **fox(3))
         assert "shutting down" in said(refused)
         assert ("", "queued") in query("SELECT owner, state FROM jobs")
         released = "SELECT state FROM charges WHERE state = 'released'"
         assert query(released) == [("released",)], "its money is free again"
-        again = await other.bench(ALICE)
+        again = other.alice
         assert "Queued" in said(await again.call("get_image_job", job_id=queued))
         await fleet_of(other).look()
         assert not (await fetched(again, queued)).is_error
         one.knobs.release()
         assert not (await fetched(again, sent)).is_error
         assert (one.knobs.paid, other.knobs.paid) == (1, 1)
-        assert query("SELECT DISTINCT state, handover FROM jobs") == [("done", None)]
+        assert query("SELECT DISTINCT state FROM jobs WHERE handover IS NULL") == [("done",)]
         assert query("SELECT count(*) FROM charges WHERE state = 'settled'") == [(2,)]
 
 
@@ -94,17 +100,17 @@ async def test_a_call_that_waits_gets_the_id_of_its_job_when_the_replica_ends(
     team_database: PostgresUrl, tmp_path: Path
 ) -> None:
     async with two(team_database, tmp_path, GPT_IMAGE_2_MAX_WAIT_S=str(PATIENCE_S)) as (one, other):
-        alice = await one.bench(ALICE)
+        alice = one.alice
         one.knobs.hold()
         async with calls(alice) as running:
             running.start("generate_image", **fox(1))
             await reached(alice, 1)
             waiting = running.start("generate_image", **fox(2))
             await waiting.told(lambda message: "queue" in message)
-            await fleet_of(one).hand_over(one.services.values())
+            await fleet_of(one).hand_over(services_of(one))
             job_id = job_of(await waiting.answer())
             await fleet_of(other).look()
-            assert not (await fetched(await other.bench(ALICE), job_id)).is_error
+            assert not (await fetched(other.alice, job_id)).is_error
             one.knobs.release()
         assert other.knobs.paid == 1
 
@@ -115,7 +121,7 @@ async def test_what_a_killed_replica_had_in_its_queue_is_made_by_another_and_not
     # So that the first replica renews nothing by itself.
     monkeypatch.setattr(leases, "LEASE_SECONDS", 100 * PATIENCE_S)
     async with two(team_database, tmp_path) as (one, other):
-        alice, bob = await one.bench(ALICE), await other.bench(BOB)
+        alice, bob = one.alice, other.bob
         one.knobs.hold()
         sent = await handed(alice, "generate_image", **fox(1))
         await reached(alice, 1)
@@ -134,7 +140,7 @@ async def test_what_a_killed_replica_had_in_its_queue_is_made_by_another_and_not
         assert not (await fetched(alice, sent)).is_error
         other.knobs.release()
         assert not (await fetched(alice, queued)).is_error
-        assert not (await fetched(await other.bench(ALICE), queued)).is_error
+        assert not (await fetched(other.alice, queued)).is_error
         assert (one.knobs.paid, other.knobs.paid) == (1, 1)
         assert query("SELECT DISTINCT state FROM jobs") == [("done",)]
 
@@ -143,7 +149,7 @@ async def test_claims_go_round_between_people_and_stop_where_enough_wait(
     team_database: PostgresUrl, tmp_path: Path, query: Query
 ) -> None:
     async with two(team_database, tmp_path) as (one, other):
-        alice, bob = await one.bench(ALICE), await one.bench(BOB)
+        alice, bob = one.alice, one.bob
         one.knobs.hold()
         await handed(alice, "generate_image", **fox(0))
         await reached(alice, 1)
@@ -152,12 +158,15 @@ async def test_claims_go_round_between_people_and_stop_where_enough_wait(
         for job_id in many:
             await stands(alice, job_id, "ueue")
         await stands(bob, his, "ueue")
-        await fleet_of(one).hand_over(one.services.values())
+        await fleet_of(one).hand_over(services_of(one))
         other.knobs.hold()
-        await fleet_of(other, places=1).look()
-        owned = query("SELECT person FROM jobs WHERE state IN ('queued', 'sent') AND owner != '' AND id != 'x'")
-        left = query("SELECT person FROM jobs WHERE owner = ''")
-        assert sorted(left) == [(ALICE,), (ALICE,)], owned
+        fleet = fleet_of(other, places=1)
+        await fleet.look()
+        await reached(other.alice, 1)
+        for _ in range(2):
+            await fleet.look()
+        # One of hers that began, one of his that waits, and no more.
+        assert query("SELECT person FROM jobs WHERE owner = ''") == [(ALICE,), (ALICE,)]
         other.knobs.release()
         one.knobs.release()
 
@@ -166,16 +175,16 @@ async def test_a_job_that_no_replica_took_for_an_hour_is_forgotten(
     team_database: PostgresUrl, tmp_path: Path, query: Query
 ) -> None:
     async with two(team_database, tmp_path) as (one, other):
-        alice = await one.bench(ALICE)
+        alice = one.alice
         one.knobs.hold()
         await handed(alice, "generate_image", **fox(1))
         await reached(alice, 1)
         queued = await handed(alice, "generate_image", **fox(2))
         await stands(alice, queued, "ueue")
-        await fleet_of(one).hand_over(one.services.values())
+        await fleet_of(one).hand_over(services_of(one))
         query("UPDATE jobs SET created_us = created_us - 3601000000 WHERE owner = '' RETURNING 1")
         await fleet_of(other).look()
-        again = await other.bench(ALICE)
+        again = other.alice
         assert "There is no job" in said(await again.call("get_image_job", job_id=queued))
         one.knobs.release()
     assert other.knobs.paid == 0
@@ -185,7 +194,7 @@ async def test_the_same_call_on_another_replica_joins_what_waits_or_was_passed_o
     team_database: PostgresUrl, tmp_path: Path
 ) -> None:
     async with two(team_database, tmp_path) as (one, other):
-        alice, again = await one.bench(ALICE), await other.bench(ALICE)
+        alice, again = one.alice, other.alice
         one.knobs.hold()
         await handed(alice, "generate_image", **fox(1))
         await reached(alice, 1)
@@ -193,7 +202,7 @@ async def test_the_same_call_on_another_replica_joins_what_waits_or_was_passed_o
         await stands(alice, queued, "ueue")
         joined = await handed(again, "generate_image", **FOX)
         await stands(again, joined, queued)
-        await fleet_of(one).hand_over(one.services.values())
+        await fleet_of(one).hand_over(services_of(one))
         await fleet_of(other).look()
         assert not (await fetched(again, joined)).is_error
         one.knobs.release()
@@ -204,12 +213,8 @@ async def test_a_sent_job_of_a_killed_replica_is_lost_told_once_and_not_sent_aga
     team_database: PostgresUrl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(leases, "LEASE_SECONDS", 100 * PATIENCE_S)
-    waits = {"GPT_IMAGE_2_MAX_WAIT_S": str(PATIENCE_S)}
-    async with (
-        two(team_database, tmp_path) as (one, other),
-        replica(team_database, tmp_path / "third", **waits) as third,
-    ):
-        alice = await one.bench(ALICE)
+    async with two(team_database, tmp_path) as (one, other), replica(team_database, tmp_path / "third") as third:
+        alice = one.alice
         one.knobs.hold()
         sent = await handed(alice, "generate_image", **FOX)
         await reached(alice, 1)
@@ -217,10 +222,9 @@ async def test_a_sent_job_of_a_killed_replica_is_lost_told_once_and_not_sent_aga
         expired(team_database)
         await fleet_of(other).look()
         assert other.knobs.paid == 0
-        again, then = await other.bench(ALICE), await third.bench(ALICE)
-        joined = await handed(again, "generate_image", **FOX)
-        text = await stands(again, joined, "is lost")
-        assert "may have been billed" in text
+        again, then = other.alice, third.alice
+        text = said(await again.final("generate_image", **FOX))
+        assert "its answer is lost. It may have been billed" in text
         # Another replica knows that it was told: the same call is a new wish.
         assert not (await then.call("generate_image", **FOX)).is_error
         assert "is lost" in said(await then.call("get_image_job", job_id=sent))
@@ -232,7 +236,7 @@ async def test_the_same_batch_on_two_replicas_at_the_same_moment_is_made_once(
     team_database: PostgresUrl, tmp_path: Path
 ) -> None:
     async with two(team_database, tmp_path, GPT_IMAGE_2_PICTURES_PER_MINUTE="250") as (one, other):
-        benches = [await one.bench(ALICE), await other.bench(ALICE)]
+        benches = [one.alice, other.alice]
         ids: list[str] = []
 
         async def make(number: int) -> None:

@@ -17,6 +17,7 @@ from ..catalogue.queue_table import RELEASED, QueuedJob
 from ..database.retry import retry_undone
 from ..errors import GptImageError
 from ..jobs.handover import job_of_queue
+from ..jobs.job import Job
 from ..openai_api.rate_limiter import RateLimiter
 from ..persistence.unit_of_work import Repositories
 from ..persistence.writer_thread import WriterThread
@@ -40,6 +41,8 @@ class Fleet:
         self._limiter = limiter
         self._service_of = service_of
         self._places = places
+        self._taken: list[Job] = []
+        """The jobs that were taken over and are not sent yet."""
         self._is_ending = False
 
     async def run(self) -> None:
@@ -60,11 +63,16 @@ class Fleet:
             return
         # Money that a replica has set aside before it was killed is free again before the job reserves it anew.
         await self._everyone.run(Repositories.recover)
-        while not self._is_ending and self._limiter.waiting < self._places:
+        while not self._is_ending and self._has_room:
             queued = await self._everyone.run(partial(_claim, gone=gone))
             if queued is None:
                 return
             await self._begin(queued)
+
+    @property
+    def _has_room(self) -> bool:
+        self._taken = [job for job in self._taken if not job.status.sent and not job.finished.is_set()]
+        return max(self._limiter.waiting, len(self._taken)) < self._places
 
     async def hand_over(self, services: Iterable[ImageService]) -> None:
         """Take nothing over any more, and pass on what these services have not sent; returns when that is written."""
@@ -78,9 +86,8 @@ class Fleet:
             job = job_of_queue(queued)
             async with self._service_of(queued.person) as service:
                 service.take_over(job)
+            self._taken.append(job)
             logger.info("%s is made here, in place of another replica", job.id)
-            # Until it is in the queue, it does not count there.
-            await job.prepared.wait()
         except Exception as error:
             logger.warning("%s cannot be made here: %s", queued.row.id, error)
             await self._everyone.run(partial(_release, job_id=queued.row.id))

@@ -8,13 +8,9 @@ from postgres_server import Server
 
 from gpt_image_2_mcp.database.url import PostgresUrl
 
-<<<<<<< HEAD
-from .parts.identity_provider import IdentityProvider, running_provider
-from .parts.s3 import S3, running_s3
-=======
 from .parts.identity_provider import SERVICE, IdentityProvider, running_provider
+from .parts.s3 import S3, running_s3
 from .served import SECRET, Served, served, write_tokens
->>>>>>> w-serve
 
 
 @pytest.fixture(scope="session")
@@ -38,7 +34,6 @@ def team_database(postgres_server: Server) -> Iterator[PostgresUrl]:
 
 
 @pytest.fixture(scope="session")
-<<<<<<< HEAD
 def s3_process() -> Iterator[S3]:
     with running_s3() as server:
         yield server
@@ -50,7 +45,9 @@ def s3(s3_process: S3, monkeypatch: pytest.MonkeyPatch) -> S3:
     for name, value in s3_process.environ.items():
         monkeypatch.setenv(name, value)
     return s3_process
-=======
+
+
+@pytest.fixture(scope="session")
 def alone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """A server for one person, on the sandbox."""
     with served(tmp_path_factory.mktemp("alone"), "--sandbox", env={}) as server:
@@ -86,4 +83,3 @@ def served_team(
     with served(folder, "--sandbox", env=env) as server:
         yield server
     postgres_server.drop(url)
->>>>>>> w-serve

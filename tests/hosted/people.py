@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 
@@ -23,52 +23,64 @@ ALICE, BOB = "https://login.test|alice", "token|bob"
 
 
 @dataclass
+class Member:
+    """A person with a client."""
+
+    bench: Bench
+    service: ImageService
+
+
+@dataclass
 class Replica:
     """One process of a server for several people, as far as it is in memory; its pictures cost money."""
 
     shared: SharedParts
     knobs: Knobs
-    stack: AsyncExitStack
-    benches: dict[str, Bench] = field(default_factory=dict[str, Bench])
-    services: dict[str, ImageService] = field(default_factory=dict[str, ImageService])
+    members: dict[str, Member]
 
-    async def bench(self, person: str) -> Bench:
-        """A client of a person."""
-        if person not in self.benches:
-            folder = self.shared.folder_of(person)
-            assert folder is not None
+    @property
+    def alice(self) -> Bench:
+        return self.members[ALICE].bench
 
-            @asynccontextmanager
-            async def opened() -> AsyncGenerator[ImageService]:
-                settings, outside = self.shared.settings, Path("/nowhere")
-                async with open_service(
-                    settings, working_dir=outside, home=outside, shared=self.shared, person=person
-                ) as service:
-                    self.services[person] = service
-                    yield service
-
-            server = build_server(opened)
-            client = await self.stack.enter_async_context(Client(server))
-            self.stack.callback(self.knobs.release)
-            self.benches[person] = Bench(client, self.knobs, folder / "pictures", folder, folder, server)
-        return self.benches[person]
+    @property
+    def bob(self) -> Bench:
+        return self.members[BOB].bench
 
 
 @asynccontextmanager
-async def replica(url: PostgresUrl, data_dir: Path, /, **environ: str) -> AsyncGenerator[Replica]:
-    """Open the shared parts of one process; services are closed with it."""
-    given = {"OPENAI_API_KEY": KEY, "GPT_IMAGE_2_DATABASE_URL": url.text, **LONG_WAIT, **environ}
-    per_person = given.pop("per_person", None)
+async def replica(
+    url: PostgresUrl, data_dir: Path, /, *, per_person_usd: Decimal | None = None, **environ: str
+) -> AsyncGenerator[Replica]:
+    """Open the shared parts of one process, and a service for Alice and for Bob."""
+    settings = Settings.read({"OPENAI_API_KEY": KEY, "GPT_IMAGE_2_DATABASE_URL": url.text, **LONG_WAIT, **environ})
     knobs = Knobs()
     transport = Unmarked(SandboxTransport(build_sandbox(knobs=knobs)))
     async with AsyncExitStack() as stack:
         shared = await stack.enter_async_context(
             open_shared(
-                Settings.read(given),
-                transport=transport,
-                data_dir=data_dir,
-                for_people=True,
-                per_person_usd=None if per_person is None else Decimal(per_person),
+                settings, transport=transport, data_dir=data_dir, for_people=True, per_person_usd=per_person_usd
             )
         )
-        yield Replica(shared, knobs, stack)
+        members = {person: await _member(stack, shared, person, knobs) for person in (ALICE, BOB)}
+        # Before the services close, which wait for requests that a failed test holds.
+        stack.callback(knobs.release)
+        yield Replica(shared, knobs, members)
+
+
+async def _member(stack: AsyncExitStack, shared: SharedParts, person: str, knobs: Knobs) -> Member:
+    folder = shared.folder_of(person)
+    assert folder is not None
+    services = list[ImageService]()
+
+    @asynccontextmanager
+    async def opened() -> AsyncGenerator[ImageService]:
+        outside = Path("/nowhere")
+        async with open_service(
+            shared.settings, working_dir=outside, home=outside, shared=shared, person=person
+        ) as service:
+            services.append(service)
+            yield service
+
+    server = build_server(opened)
+    client = await stack.enter_async_context(Client(server))
+    return Member(Bench(client, knobs, folder / "pictures", folder, folder, server), services[0])

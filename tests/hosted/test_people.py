@@ -7,27 +7,41 @@ cannot would prove nothing.
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
+from typing import cast
 
+import anyio
+import anyio.to_thread
 import psycopg
 import pytest
+from fault_proxy import until
 from mcp import MCPError
+from mcp.shared.subscriptions import ResourcesListChanged
 from mcp_types import ResourceTemplateReference
+from patience import PATIENCE_S
 from postgres_server import Server
 from promises import promise
 from psycopg import sql
+from stdio_bench import fetched, handed, reached
 from workbench import SMALL, Bench, said
 
+from gpt_image_2_mcp.billing.budgets import ChargeEntry
+from gpt_image_2_mcp.billing.ledger import Ledger
 from gpt_image_2_mcp.database.people import FENCED
+from gpt_image_2_mcp.database.store import open_store
 from gpt_image_2_mcp.database.url import PostgresUrl
+from gpt_image_2_mcp.errors import DatabaseUnusable
 
-from .people import ALICE, BOB, replica
+from .people import ALICE, replica
 
 pytestmark = pytest.mark.anyio
 
 LOW = {"size": SMALL, "quality": "low"}
 SECRET = "aardvark"
 """A word of every prompt of Alice."""
+SYMBOL = "\N{BADGER}"
+"""What the index of words does not know."""
 
 
 @pytest.fixture
@@ -55,7 +69,7 @@ class Known:
 
 async def at_work(alice: Bench) -> Known:
     """Alice makes one of everything."""
-    made = await alice.made("generate_image", prompt=f"an {SECRET} on a hill", size=SMALL, quality="low")
+    made = await alice.made("generate_image", prompt=f"an {SECRET} {SYMBOL} on a hill", size=SMALL, quality="low")
     picture: str = made.report["images"][0]["id"]
     started = await alice.made(
         "start_edit_session", images=[picture], prompt=f"the {SECRET} at night", size=SMALL, quality="low"
@@ -82,7 +96,7 @@ def calling(tool: str, **arguments: object) -> Question:
     async def ask(bench: Bench, known: Known) -> str:
         def filled(value: object) -> object:
             if isinstance(value, list):
-                return [filled(part) for part in value]
+                return [filled(part) for part in cast("list[object]", value)]
             return value.format(**vars(known)) if isinstance(value, str) else value
 
         return said(await bench.call(tool, **{name: filled(value) for name, value in arguments.items()}))
@@ -117,6 +131,7 @@ def completing(template: str, kind: str) -> Question:
 QUESTIONS: dict[str, Question] = {
     "the list": calling("list_images"),
     "a search": calling("list_images", query=SECRET),
+    "a search for a symbol": calling("list_images", query=SYMBOL),
     "a sheet": calling("list_images", contact_sheet=True),
     "the turns of a session": calling("list_images", session_id="{session}"),
     "a picture": calling("show_image", image="{picture}"),
@@ -165,7 +180,7 @@ async def test_a_person_who_knows_all_ids_of_another_sees_nothing(
     url: PostgresUrl, tmp_path: Path, *, is_fenced: bool
 ) -> None:
     async with replica(url, tmp_path) as process:
-        alice, bob = await process.bench(ALICE), await process.bench(BOB)
+        alice, bob = process.alice, process.bob
         known = await at_work(alice)
         paid = process.knobs.paid
         if not is_fenced:
@@ -177,4 +192,80 @@ async def test_a_person_who_knows_all_ids_of_another_sees_nothing(
             assert SECRET in said(await alice.call("list_images"))
             assert said(await alice.call("list_edit_sessions")).count(known.session) == 1
         else:
-            assert set(QUESTIONS).difference(told) == set()
+            # Its words have a mark of the person, too.
+            assert set(QUESTIONS).difference(told) == {"a search"}
+
+
+async def test_last_and_numbers_are_those_of_the_person(url: PostgresUrl, tmp_path: Path) -> None:
+    async with replica(url, tmp_path) as process:
+        alice, bob = process.alice, process.bob
+        made = await alice.made("generate_image", prompt=f"two {SECRET}s", n=2, **LOW)
+        for word in ("1", "2"):
+            assert "There is no picture number" in await bob.refused("show_image", image=word)
+        assert "there is no `last`" in await bob.refused("edit_image", images=["last"], prompt="a mouse", **LOW)
+        await bob.made("generate_image", prompt="a mouse", **LOW)
+        assert SECRET in said(await alice.call("show_image", image="last"))
+        assert made.report["images"][1]["id"] in said(await alice.call("show_image", image="2"))
+
+
+async def test_the_same_call_of_another_person_is_a_picture_of_their_own(url: PostgresUrl, tmp_path: Path) -> None:
+    async with replica(url, tmp_path, GPT_IMAGE_2_MAX_WAIT_S="0.05") as process:
+        alice, bob = process.alice, process.bob
+        process.knobs.hold()
+        first = await handed(alice, "generate_image", prompt=SECRET, **LOW)
+        await reached(alice, 1)
+        second = await handed(bob, "generate_image", prompt=SECRET, **LOW)
+        await reached(bob, 2)
+        process.knobs.release()
+        for bench, job_id in ((alice, first), (bob, second)):
+            answer = await fetched(bench, job_id)
+            assert not answer.is_error, said(answer)
+        assert process.knobs.paid == 2
+
+
+async def test_news_are_for_the_person_who_made_something(url: PostgresUrl, tmp_path: Path) -> None:
+    async with replica(url, tmp_path) as process:
+        alice, bob = process.alice, process.bob
+        known = await at_work(alice)
+        address = f"gpt-image-2://sessions/{known.session}"
+        async with bob.client.listen(resources_list_changed=True, resource_subscriptions=[address]) as events:
+            await alice.made("continue_edit_session", session_id=known.session, prompt="brighter", **LOW)
+            heard = list[object]()
+            for prompt in ("a mouse", "a cat"):
+                await bob.made("generate_image", prompt=prompt, **LOW)
+                with anyio.fail_after(PATIENCE_S):
+                    heard.append(await anext(aiter(events)))
+        assert heard == [ResourcesListChanged(), ResourcesListChanged()]
+
+
+async def test_what_a_killed_replica_left_is_settled_for_people_who_are_not_there(
+    url: PostgresUrl, postgres_server: Server, tmp_path: Path
+) -> None:
+    store = open_store(url)
+    Ledger(store.of(ALICE)).reserve(ChargeEntry("gpt-image-2", SMALL, "low"), estimate=Decimal(1), is_sent=True)
+    store.close()
+    with closing(postgres_server.connect(url.parts.path[1:])) as connection:
+        states = "SELECT person, state FROM charges"
+        assert connection.execute(states).fetchall() == [(ALICE, "sent")]
+        async with replica(url, tmp_path):
+            await anyio.to_thread.run_sync(until, lambda: connection.execute(states).fetchall() == [(ALICE, "unknown")])
+
+
+async def test_a_server_for_several_people_is_not_opened_where_postgresql_does_not_keep_them_apart(
+    url: PostgresUrl, postgres_server: Server, tmp_path: Path
+) -> None:
+    name = url.parts.path[1:]
+    async with replica(url, tmp_path) as process:
+        await process.shared.require_fence()
+        take_the_fence_away(url)
+        with pytest.raises(
+            DatabaseUnusable, match="does not keep the rows of people apart in pictures, sessions, jobs"
+        ):
+            await process.shared.require_fence()
+    async with replica(postgres_server.url(name), tmp_path) as process:
+        with pytest.raises(DatabaseUnusable, match=r"as the superuser owner, .* Create a user for this server"):
+            await process.shared.require_fence()
+    postgres_server.run(f"ALTER ROLE team{name} BYPASSRLS")
+    async with replica(url, tmp_path) as process:
+        with pytest.raises(DatabaseUnusable, match=f"as the user with BYPASSRLS team{name}"):
+            await process.shared.require_fence()

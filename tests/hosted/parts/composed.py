@@ -106,7 +106,8 @@ def _run_store(stack: ExitStack, folder: Path, service: Mapping[str, Any], port:
     (bucket,) = [volume.partition(":")[2] for volume in service["volumes"]]
     (folder / bucket.strip("/")).mkdir(parents=True)
     places = {":9000": f"127.0.0.1:{port}", "/data": str(folder / "data")}
-    command = [places.get(word, word) for word in service["command"]]
+    words: list[str] = service["command"]
+    command = [places.get(word, word) for word in words]
     environ = {"RCLONE_CONFIG": "/dev/null", "HOME": str(folder)}
     rclone = str(Path(sys.executable).with_name("rclone"))
     stack.enter_context(running([rclone, *command], port=port, log=folder / "store.log", env=environ))

@@ -10,6 +10,7 @@ from ..errors import shorten, shorten_line
 from ..jobs.job import BATCH_PREFIX
 from ..jobs.report import MAX_TEXT
 from ..openai_api.picture_pace import finish_text
+from .parts import deletion_text
 
 if TYPE_CHECKING:
     from ..catalogue.batch_table import BatchRow, LineEnd, LineRow
@@ -50,6 +51,8 @@ class BatchStatus:
     """Whether the process that made it now is gone."""
     lost: frozenset[int] = frozenset()
     """The lines that were sent by a process that is gone: they may be billed."""
+    trouble: str = ""
+    """Why this process could not look at it just now."""
     joined: bool = False
     """Whether an identical call was made before, and this is its batch."""
 
@@ -127,6 +130,8 @@ class BatchStatus:
             so_far = "It cost" if self.is_over else "It costs, with what is not done yet,"
             lines.append(f"{so_far} about {dollars(self.usd)}{share}.")
         lines += [f"Note: {note}" for note in (row.details or {}).get("notes", [])]
+        lines += [f"It cannot be looked at just now, and is again later: {self.trouble}"] if self.trouble else []
+        lines += [told] if (told := deletion_text(row.parts or ())) and not self.is_over else []
         lines += self._failures()
         lines += [f"{number}. {picture.path}" for number, picture in enumerate(self.pictures, start=1)]
         return lines
@@ -144,6 +149,8 @@ class BatchStatus:
             return "its pictures are read and uploaded; nothing is submitted yet"
         if self.minutes is not None:
             return f"{finish_text(self.minutes)} to go"
+        if row.parts and all(part.get("ended_s") for part in row.parts):
+            return "OpenAI is done with it, and its results are to be fetched"
         return "with OpenAI, which answers within 24 hours and often much sooner"
 
     @property

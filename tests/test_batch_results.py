@@ -3,13 +3,11 @@
 from pathlib import Path
 from typing import Any
 
-import anyio
 import httpx2
 import pytest
 from fault_proxy import paying
-from patience import PATIENCE_S
 from promises import promise
-from test_batches import A_DAY, FAST, LOW, foxes, state_of
+from test_batches import A_DAY, FAST, LOW, ended, foxes, state_of
 from workbench import Bench, Benches, said
 
 from gpt_image_2_mcp.sandbox import Fault
@@ -37,11 +35,9 @@ async def test_results_that_cannot_be_fetched_are_told_of_before_they_are_delete
     assert "It cannot be looked at just now, and is again later: " in text
     assert "deletes the results on 20" in text
     bench.knobs.faults.clear()
-    with anyio.fail_after(PATIENCE_S):
-        while state_of(result := await bench.call("get_image_job", job_id=job_id))["state"] != "ended":
-            pass
-    assert state_of(result)["done"] == 2
-    assert "deletes" not in said(result)
+    state, text = await ended(bench, job_id)
+    assert state["done"] == 2
+    assert "deletes" not in text
     # A batch that was done a short while ago has time.
     bench.knobs.faults = [Fault(status=401, route="contents", times=None)]
     young = await begun_days_ago(bench, 3, lines=3)
@@ -53,18 +49,18 @@ async def test_results_that_cannot_be_fetched_are_told_of_before_they_are_delete
 async def test_results_that_are_gone_are_told_and_not_asked_for_for_ever(tmp_path: Path) -> None:
     async with paying(tmp_path, FAST) as bench:
         job_id = await begun_days_ago(bench, 40)
-        result = await bench.call("get_image_job", job_id=job_id)
-        state = state_of(result)
-        assert (state["state"], state["failed"], state["retryable"]) == ("ended", [1, 2], []), said(result)
-        assert "OpenAI has deleted the results, which it keeps for 30 days" in said(result)
+        state, text = await ended(bench, job_id)
+        assert (state["failed"], state["retryable"]) == ([1, 2], []), text
+        assert "OpenAI has deleted the results, which it keeps for 30 days" in text
 
 
 async def test_results_that_are_not_there_yet_are_asked_for_again(benches: Benches, tmp_path: Path) -> None:
     bench = await benches.open(FAST, data_dir=tmp_path / "data")
-    bench.knobs.faults = [Fault(status=404, route="contents")]
+    bench.knobs.faults = [Fault(status=404, route="contents", times=None)]
     job_id = await begun_days_ago(bench, 2)
     assert "cannot be looked at" in said(await bench.call("get_image_job", job_id=job_id))
-    assert state_of(await bench.call("get_image_job", job_id=job_id))["done"] == 2
+    bench.knobs.faults.clear()
+    assert (await ended(bench, job_id))[0]["done"] == 2
 
 
 class WithoutLines(httpx2.AsyncBaseTransport):

@@ -134,6 +134,20 @@ async def test_a_hero_is_exactly_the_file_that_was_asked_for(bench: Bench, by_pa
     assert "prompt: a lighthouse" in shown
 
 
+async def test_an_answer_says_a_size_once_and_what_to_do_where_much_is_cut_off(bench: Bench) -> None:
+    bench.photo(size=(1600, 400))
+    files, text = await exported(bench, ["108 × 108", "og", "9:16 jpeg", "1600x420"])
+    squares, banner, *_ = text.splitlines()[1:]
+    assert f"- 108 × 108: {where(files[0])}, {files[0]['size_bytes']:,} bytes, of 1600x400" in squares
+    assert ", 1200x630, " in banner
+    (note,) = [line for line in text.splitlines() if line.startswith("Note: much is cut off.")]
+    assert "edit_image with `size` '108x108' or '1200x630' or '9:16'" in note
+    _, text = await exported(bench, ["1600x420", "800x200"])
+    assert "much is cut off" not in text
+    _, text = await exported(bench, ["og jpeg"], fit="pad")
+    assert "much is cut off" not in text
+
+
 async def test_every_format_is_written_as_it_is_called(bench: Bench) -> None:
     bench.photo()
     targets = ["story jpeg", "200x200 avif", "64x48 png", "a6@72 pdf", "a6@150 jpeg", "300x200 tiff", "48x48 ico"]

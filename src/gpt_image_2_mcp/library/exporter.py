@@ -1,6 +1,7 @@
 """`Exporter`: makes files for use elsewhere of pictures: other sizes and formats, icons, paper; free and local."""
 
 import hashlib
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -43,6 +44,8 @@ MIME: Final[Mapping[str, str]] = {
     "pdf": "application/pdf",
     "json": "application/json",
 }
+MUCH: Final = 0.35
+"""The share of a picture from which on a crop may lose what matters."""
 _ENDINGS: Final[Mapping[str, str]] = {**formats.EXTENSION, "tiff": "tif"}
 
 
@@ -58,6 +61,8 @@ class ExportedFile:
     mime_type: str
     how: str
     """What was cut off, scaled, lowered or replaced, in words."""
+    shape: str = ""
+    """Where much is cut off: the `size` with which a new picture has all of it."""
 
     def as_dict(self) -> dict[str, Any]:
         """The file as JSON for programs."""
@@ -242,10 +247,12 @@ class Exporter:
             was_there = run_in_time(path.parent, partial(writer.write, path, data, told))
             how = "; ".join(filter(None, [_how(made, fit), was_there]))
             mime = MIME[made["kind"]]
-            files.append(ExportedFile(target.text, path, made["width"], made["height"], len(data), mime, how))
+            shape = _shape(target) if made["cut"] >= MUCH else ""
+            files.append(ExportedFile(target.text, path, made["width"], made["height"], len(data), mime, how, shape))
             if thumbnail:
                 name = path.name if target.name or target.icon_set else target.text
-                drawn.append((f"{name} {made['width']}x{made['height']}", thumbnail))
+                edges = f"{made['width']}x{made['height']}"
+                drawn.append((name if says_edges(name, edges) else f"{name} {edges}", thumbnail))
         return files, drawn
 
     def _sheet(self, cells: list[Cell]) -> tuple[bytes | None, Path | None]:
@@ -293,6 +300,19 @@ def _parts(files: list[dict[str, Any]], data: bytes) -> Iterator[tuple[dict[str,
         end = middle + made["thumbnail"]
         yield made, data[start:middle], data[middle:end]
         start = end
+
+
+def says_edges(text: str, edges: str) -> bool:
+    """Whether a target says its width and height itself."""
+    return re.search(rf"(?<![0-9]){edges}(?![0-9])", re.sub(r"\s*[x×]\s*", "x", text.lower())) is not None
+
+
+def _shape(target: Target) -> str:
+    """What `size` of a new picture has the shape of a target."""
+    size = target.size
+    if size is None:
+        return "1:1" if target.icon_set else ""
+    return "{:g}:{:g}".format(*size.ratio) if size.ratio else size.text
 
 
 def _how(made: dict[str, Any], fit: str) -> str:

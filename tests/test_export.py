@@ -148,6 +148,30 @@ async def test_an_answer_says_a_size_once_and_what_to_do_where_much_is_cut_off(b
     assert "much is cut off" not in text
 
 
+@pytest.mark.parametrize(
+    ("to", "told"),
+    [
+        (
+            "a3@300",
+            [
+                "At most 1697x2400 (145 dpi) can be made of it.",
+                "edit_image with the picture and `size` '3508x4961@300'",
+            ],
+        ),
+        ("4000x3000", ["At most 3200x2400 can be made of it.", "`size` '4000x3000', which costs money"]),
+        ("crop 0,0,50,50 of 800x600 app icon", ["can be made of it. To have more", "`size` '1:1'"]),
+        # The model makes nothing so large either.
+        ("20000x400", ["At most 3200x64 can be made of it."]),
+    ],
+)
+async def test_a_picture_that_is_too_small_for_a_target_has_a_way_out(bench: Bench, to: str, told: list[str]) -> None:
+    bench.photo(size=(800, 600))
+    text = await bench.refused("export_image", image="photo.png", to=to)
+    for words in told:
+        assert words in text, text
+    assert ("edit_image" in text) == (len(told) > 1)
+
+
 async def test_every_format_is_written_as_it_is_called(bench: Bench) -> None:
     bench.photo()
     targets = ["story jpeg", "200x200 avif", "64x48 png", "a6@72 pdf", "a6@150 jpeg", "300x200 tiff", "48x48 ico"]

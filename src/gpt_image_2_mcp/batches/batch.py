@@ -96,6 +96,19 @@ class BatchStatus:
         return self.row.is_cheap and self.row.state == "open"
 
     @property
+    def numbered(self) -> "Mapping[int, Picture]":
+        """The newest pictures by their numbers: those of their lines, unless a line has made several."""
+        lines = [int((picture.record.job_id or "").rpartition("-")[2]) for picture in self.pictures]
+        ordered = [picture for _, picture in sorted(zip(lines, self.pictures, strict=True), key=lambda pair: pair[0])]
+        numbers = sorted(lines) if len(set(lines)) == len(lines) else range(1, len(lines) + 1)
+        return dict(zip(numbers, ordered, strict=True))
+
+    @property
+    def paths(self) -> list[str]:
+        """The numbered files of the newest pictures."""
+        return [f"{number}. {picture.path}" for number, picture in self.numbered.items()]
+
+    @property
     def headline(self) -> str:
         """How many lines are done, and how it goes on."""
         return f"{self.counts}; {self._stand}"
@@ -133,7 +146,7 @@ class BatchStatus:
         lines += [f"It cannot be looked at just now, and is again later: {self.trouble}"] if self.trouble else []
         lines += [told] if (told := deletion_text(row.parts or ())) and not self.is_over else []
         lines += self._failures()
-        lines += [f"{number}. {picture.path}" for number, picture in enumerate(self.pictures, start=1)]
+        lines += self.paths
         return lines
 
     @property
@@ -186,8 +199,18 @@ class BatchStatus:
             "failed": self.failed,
             "retryable": self.retryable,
             "cost_usd_estimated": None if self.usd is None else float(self.usd),
-            "newest": [{"id": picture.id, "file_path": str(picture.path)} for picture in self.pictures],
+            "newest": [
+                {"number": number, "id": picture.id, "file_path": str(picture.path)}
+                for number, picture in self.numbered.items()
+            ],
         }
+
+
+def given(pictures: "Sequence[Picture]") -> "list[Picture]":
+    """Those that the person is given: all but those that others among them were made from here."""
+    parents = [parent for picture in pictures for parent in picture.record.parents]
+    used = {parent.id for parent in parents if parent.role in {"model", "derived_from"}}
+    return [picture for picture in pictures if picture.id not in used]
 
 
 def _lines_text(lines: Sequence[str]) -> str:

@@ -16,7 +16,7 @@ from ..generation.output_dirs import OutputDirs
 from ..images import formats
 from ..images.decode import upright_facts
 from ..images.deriving import derive_in_child
-from ..images.export_sizes import edges_of, size_after
+from ..images.export_sizes import TooSmall, edges_of, size_after
 from ..images.formats import SHOWN, sniff
 from ..images.headers import facts
 from ..images.icon_lists import icons_of, lists_of
@@ -26,6 +26,7 @@ from ..images.written_formats import WrittenFormat, check_format
 from ..inputs import InputImage
 from ..inputs.reader import InputReader
 from ..parameters.models import ExportRequest
+from ..parameters.sizes import normalize_size
 from ..paths.denylist import fold_parts
 from ..paths.policy import WritePolicy
 from ..paths.prefix import safe_prefix
@@ -229,6 +230,8 @@ class Exporter:
                 fit=fit,
                 xmp=source.xmp,
             )
+        except TooSmall as error:
+            raise BadRequest(f"{source.stem} {error}. {_way_to_larger(target, error.most)}") from None
         except ValueError as error:
             raise BadRequest(f"{source.stem} {error}.") from None
         except ChildFailed as error:
@@ -313,6 +316,23 @@ def _shape(target: Target) -> str:
     if size is None:
         return "1:1" if target.icon_set else ""
     return "{:g}:{:g}".format(*size.ratio) if size.ratio else size.text
+
+
+def _way_to_larger(target: Target, most: tuple[int, int]) -> str:
+    """What to do about a picture that is too small for a target, of which `most` can be made in that shape."""
+    dpi = target.size.dpi if target.size else None
+    wanted = target.size.width if target.size else most[0]
+    less = f" ({int(dpi * most[0] / wanted)} dpi)" if dpi else ""
+    text = f"At most {most[0]}x{most[1]}{less} can be made of it."
+    shape = _shape(target)
+    try:
+        normalize_size(shape)
+    except ValueError:
+        return text
+    return (
+        f"{text} To have more, have it drawn anew: edit_image with the picture and `size` {shown(shape)}, which costs"
+        " money, and may change faces and letters."
+    )
 
 
 def _how(made: dict[str, Any], fit: str) -> str:

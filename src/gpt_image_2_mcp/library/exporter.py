@@ -1,6 +1,7 @@
 """`Exporter`: makes files for use elsewhere of pictures: other sizes and formats, icons, paper; free and local."""
 
 import hashlib
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -15,7 +16,7 @@ from ..generation.output_dirs import OutputDirs
 from ..images import formats
 from ..images.decode import upright_facts
 from ..images.deriving import derive_in_child
-from ..images.export_sizes import edges_of, size_after
+from ..images.export_sizes import TooSmall, edges_of, size_after
 from ..images.formats import SHOWN, sniff
 from ..images.headers import facts
 from ..images.icon_lists import icons_of, lists_of
@@ -25,6 +26,7 @@ from ..images.written_formats import WrittenFormat, check_format
 from ..inputs import InputImage
 from ..inputs.reader import InputReader
 from ..parameters.models import ExportRequest
+from ..parameters.sizes import normalize_size
 from ..paths.denylist import fold_parts
 from ..paths.policy import WritePolicy
 from ..paths.prefix import safe_prefix
@@ -33,6 +35,7 @@ from ..storage.time_limit import run_in_time
 from .contact_sheet import MAX_CELLS, Cell, draw_sheet
 from .export_record import ExportRecords
 from .export_write import ExportWriter
+from .exported_file import ExportedFile
 from .library import Library
 from .sheet_files import keep_sheet
 from .targets import Target, read_targets
@@ -44,36 +47,9 @@ MIME: Final[Mapping[str, str]] = {
     "pdf": "application/pdf",
     "json": "application/json",
 }
+MUCH: Final = 0.35
+"""The share of a picture from which on a crop may lose what matters."""
 _ENDINGS: Final[Mapping[str, str]] = {**formats.EXTENSION, "tiff": "tif"}
-
-
-@dataclass(frozen=True, slots=True)
-class ExportedFile:
-    """A file that was written, or was there already with the same bytes."""
-
-    target: str
-    path: Path
-    width: int | None
-    height: int | None
-    size_bytes: int
-    mime_type: str
-    how: str
-    """What was cut off, scaled, lowered or replaced, in words."""
-    link: Link | None = None
-    """On a server, where it is fetched."""
-
-    def as_dict(self, *, is_linked: bool = False) -> dict[str, Any]:
-        """The file as JSON for programs; on a server, with its link in place of its path."""
-        link = self.link.as_dict() if self.link else {}
-        return {
-            "target": self.target,
-            **({"filename": self.path.name, **link} if is_linked else {"file_path": str(self.path)}),
-            "width": self.width,
-            "height": self.height,
-            "size_bytes": self.size_bytes,
-            "mime_type": self.mime_type,
-            "how": self.how,
-        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,6 +210,8 @@ class Exporter:
                 fit=fit,
                 xmp=source.xmp,
             )
+        except TooSmall as error:
+            raise BadRequest(f"{source.stem} {error}. {_way_to_larger(target, error.most)}") from None
         except ValueError as error:
             raise BadRequest(f"{source.stem} {error}.") from None
         except ChildFailed as error:
@@ -252,10 +230,14 @@ class Exporter:
             was_there = run_in_time(path.parent, partial(writer.write, path, data, told))
             how = "; ".join(filter(None, [_how(made, fit), was_there]))
             mime = MIME[made["kind"]]
-            files.append(ExportedFile(target.text, path, made["width"], made["height"], len(data), mime, how))
+            shape = _shape(target) if made["cut"] >= MUCH else ""
+            files.append(
+                ExportedFile(target.text, path, made["width"], made["height"], len(data), mime, how, shape=shape)
+            )
             if thumbnail:
                 name = path.name if target.name or target.icon_set else target.text
-                drawn.append((f"{name} {made['width']}x{made['height']}", thumbnail))
+                edges = f"{made['width']}x{made['height']}"
+                drawn.append((name if says_edges(name, edges) else f"{name} {edges}", thumbnail))
         return files, drawn
 
     def _sheet(self, cells: list[Cell]) -> tuple[bytes | None, Path | None]:
@@ -303,6 +285,36 @@ def _parts(files: list[dict[str, Any]], data: bytes) -> Iterator[tuple[dict[str,
         end = middle + made["thumbnail"]
         yield made, data[start:middle], data[middle:end]
         start = end
+
+
+def says_edges(text: str, edges: str) -> bool:
+    """Whether a target says its width and height itself."""
+    return re.search(rf"(?<![0-9]){edges}(?![0-9])", re.sub(r"\s*[x×]\s*", "x", text.lower())) is not None
+
+
+def _shape(target: Target) -> str:
+    """What `size` of a new picture has the shape of a target."""
+    size = target.size
+    if size is None:
+        return "1:1" if target.icon_set else ""
+    return "{:g}:{:g}".format(*size.ratio) if size.ratio else size.text
+
+
+def _way_to_larger(target: Target, most: tuple[int, int]) -> str:
+    """What to do about a picture that is too small for a target, of which `most` can be made in that shape."""
+    dpi = target.size.dpi if target.size else None
+    wanted = target.size.width if target.size else most[0]
+    less = f" ({int(dpi * most[0] / wanted)} dpi)" if dpi else ""
+    text = f"At most {most[0]}x{most[1]}{less} can be made of it."
+    shape = _shape(target)
+    try:
+        normalize_size(shape)
+    except ValueError:
+        return text
+    return (
+        f"{text} To have more, have it drawn anew: edit_image with the picture and `size` {shown(shape)}, which costs"
+        " money, and may change faces and letters."
+    )
 
 
 def _how(made: dict[str, Any], fit: str) -> str:

@@ -285,7 +285,7 @@ async def _batch(call: Call, batch_id: str, *, joined: bool = False) -> CallTool
     if not status.pictures or service.settings.inline == "none":
         return batch_result(status, None)
     async with room_for_pictures():
-        return batch_result(status, await service.viewer.sheet(status.pictures))
+        return batch_result(status, await service.viewer.sheet(status.numbered))
 
 
 def _service(call: Call) -> ImageService:

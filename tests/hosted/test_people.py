@@ -172,7 +172,10 @@ def plain(answer: str, known: Known) -> str:
     return answer
 
 
-@promise("Several people", "every row is fenced by row-level security; the ids of another person tell nothing")
+@promise(
+    "Several people",
+    "Row-level security of PostgreSQL fences everything that a person has; another one's ids tell nothing",
+)
 @pytest.mark.parametrize("is_fenced", [True, False], ids=["fenced", "fence taken away"])
 async def test_a_person_who_knows_all_ids_of_another_sees_nothing(
     url: PostgresUrl, tmp_path: Path, *, is_fenced: bool

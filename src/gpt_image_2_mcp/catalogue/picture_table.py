@@ -38,6 +38,10 @@ _BAD_ROW: Final = (ValueError, TypeError, ArithmeticError)
 """What is raised where a row holds what no picture has: another program, or another version, has written it."""
 
 
+MAX_ASKED: Final = 500
+"""Pictures that one statement asks for by their ids."""
+
+
 @dataclass(frozen=True, slots=True)
 class PictureTable:
     """The `pictures` table within one transaction."""
@@ -128,9 +132,17 @@ class PictureTable:
         query = sa.select(pictures).where(near, pictures.c.job_id == picture.record.job_id)
         return list(self._iterate(query.order_by(pictures.c.number)))
 
-    def delivered_of(self, picture: Picture) -> Picture | None:
-        """What was delivered in place of a picture that was made, in another size; None if nothing was."""
-        return next((other for other in self.of_call(picture) if other.record.was_derived_from(picture.id)), None)
+    def delivered(self, made: Sequence[Picture]) -> dict[str, Picture]:
+        """What was delivered in place of pictures that were made, in other sizes, by the ids of those pictures."""
+        found: dict[str, Picture] = {}
+        mine, other = pictures.alias(), pictures
+        near = other.c.number.between(mine.c.made_us, mine.c.made_us + 10_000)
+        query = sa.select(other).join(mine, sa.and_(near, other.c.job_id == mine.c.job_id))
+        for start in range(0, len(made), MAX_ASKED):
+            ids = {picture.id for picture in made[start : start + MAX_ASKED]}
+            for picture in self._iterate(query.where(mine.c.id.in_(ids))):
+                found |= {name: picture for name in picture.record.derived_from if name in ids}
+        return found
 
     def newest(self, limit: int) -> list[Picture]:
         """The pictures that were made last, at most `limit`."""

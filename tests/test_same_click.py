@@ -17,8 +17,8 @@ from stdio_bench import Box, Program, reached, running
 from test_studio import ask, click, done
 from workbench import SMALL, Benches
 
-from gpt_image_2_mcp.app import DATABASE
 from gpt_image_2_mcp.database.url import PostgresUrl
+from gpt_image_2_mcp.shared_parts import DATABASE
 
 pytestmark = pytest.mark.anyio
 

@@ -10,13 +10,15 @@ from ..errors import shorten, shorten_line
 from ..jobs.job import BATCH_PREFIX
 from ..jobs.report import MAX_TEXT
 from ..openai_api.picture_pace import finish_text
+from ..storage.link import place_of
 
 if TYPE_CHECKING:
     from ..catalogue.batch_table import BatchRow, LineEnd, LineRow
     from ..catalogue.picture_record import Picture
+    from ..storage.link import Link
 
 MAX_FAILURES_TOLD: Final = 10
-"""Lines without a picture of which an answer says why."""
+"""Reasons that an answer tells, and lines that it names for each."""
 MAX_REASON: Final = 300
 """Characters of such a reason."""
 NEWEST: Final = 20
@@ -52,6 +54,8 @@ class BatchStatus:
     """The lines that were sent by a process that is gone: they may be billed."""
     joined: bool = False
     """Whether an identical call was made before, and this is its batch."""
+    links: "Mapping[str, Link] | None" = None
+    """On a server, the links to the newest pictures by their ids, in place of paths."""
 
     @property
     def done(self) -> int:
@@ -128,7 +132,9 @@ class BatchStatus:
             lines.append(f"{so_far} about {dollars(self.usd)}{share}.")
         lines += [f"Note: {note}" for note in (row.details or {}).get("notes", [])]
         lines += self._failures()
-        lines += [f"{number}. {picture.path}" for number, picture in enumerate(self.pictures, start=1)]
+        places = [picture.path if self.links is None else picture.id for picture in self.pictures]
+        lines += [f"{number}. {place}" for number, place in enumerate(places, start=1)]
+        lines += ["show_image with an id gives a link to its file."] if self.links is not None and places else []
         return lines
 
     @property
@@ -154,14 +160,16 @@ class BatchStatus:
 
     def _failures(self) -> list[str]:
         names = {line.number: line.name for line in self.lines}
-        told = [*self.refused, *self.failed]
-        lines = [
-            f"Line {number}{f' ({names[number]})' if names.get(number) else ''}:"
-            f" {shorten_line(str(self.ends[number].outcome.get('error', 'It is not known why.')), MAX_REASON)}"
-            for number in told[:MAX_FAILURES_TOLD]
-        ]
-        more = len(told) - MAX_FAILURES_TOLD
-        return lines + ([f"… and {more} more."] if more > 0 else [])
+        by_reason: dict[str, list[str]] = {}
+        for number in (*self.refused, *self.failed):
+            reason = shorten_line(str(self.ends[number].outcome.get("error", "It is not known why.")), MAX_REASON)
+            name = f"{number} ({names[number]})" if names.get(number) else str(number)
+            by_reason.setdefault(reason, []).append(name)
+        told = list(by_reason.items())[:MAX_FAILURES_TOLD]
+        more = len(self.refused) + len(self.failed) - sum(len(lines) for _, lines in told)
+        return [f"{_lines_text(lines)}: {reason}" for reason, lines in told] + (
+            [f"… and {more} more."] if more > 0 else []
+        )
 
     def as_dict(self) -> dict[str, Any]:
         """The same for programs."""
@@ -177,8 +185,19 @@ class BatchStatus:
             "failed": self.failed,
             "retryable": self.retryable,
             "cost_usd_estimated": None if self.usd is None else float(self.usd),
-            "newest": [{"id": picture.id, "file_path": str(picture.path)} for picture in self.pictures],
+            "newest": [
+                {"id": picture.id, **place_of(picture.id, picture.path, self.links)} for picture in self.pictures
+            ],
         }
+
+
+def _lines_text(lines: Sequence[str]) -> str:
+    """The lines that failed for one reason."""
+    if len(lines) == 1:
+        return f"Line {lines[0]}"
+    more = len(lines) - MAX_FAILURES_TOLD
+    told = ", ".join(lines[:MAX_FAILURES_TOLD])
+    return f"Lines {told} and {more} more" if more > 0 else f"Lines {told}"
 
 
 def is_refused(end: "LineEnd") -> bool:

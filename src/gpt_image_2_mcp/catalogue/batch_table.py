@@ -10,6 +10,7 @@ from typing import Any, Final, Literal
 
 import sqlalchemy as sa
 
+from ..database.database import as_everyone
 from ..database.schema import batch_lines, batches, jobs, pictures
 from .job_table import RETENTION
 from .picture_record import Picture
@@ -67,9 +68,11 @@ class BatchTable:
 
     def insert(self, row: BatchRow, lines: Sequence[LineRow]) -> None:
         """Insert a batch with its lines, and delete those that ended long ago."""
-        old = sa.select(batches.c.id).where(batches.c.ended_us < to_microseconds(self.now - KEPT))
-        self.connection.execute(sa.delete(batch_lines).where(batch_lines.c.batch_id.in_(old)))
-        self.connection.execute(sa.delete(batches).where(batches.c.ended_us < to_microseconds(self.now - KEPT)))
+        old = batches.c.ended_us < to_microseconds(self.now - KEPT)
+        with as_everyone(self.connection):
+            ids = sa.select(batches.c.id).where(old)
+            self.connection.execute(sa.delete(batch_lines).where(batch_lines.c.batch_id.in_(ids)))
+            self.connection.execute(sa.delete(batches).where(old))
         values = {
             "id": row.id,
             "key": row.key,

@@ -11,6 +11,7 @@ from typing import Any, Final, Literal
 
 import sqlalchemy as sa
 
+from ..database.database import as_everyone
 from ..database.schema import jobs
 from .picture_table import from_microseconds, to_microseconds
 
@@ -77,7 +78,8 @@ class JobTable:
 
     def end(self, job_id: str, state: JobState, outcome: Mapping[str, Any], *, fetched: bool, given_up: bool) -> None:
         """Record how a job ended, and whether its caller got the answer at once; delete jobs beyond `RETENTION`."""
-        self.connection.execute(sa.delete(jobs).where(jobs.c.ended_us < to_microseconds(self.now - RETENTION)))
+        with as_everyone(self.connection):
+            self.connection.execute(sa.delete(jobs).where(jobs.c.ended_us < to_microseconds(self.now - RETENTION)))
         self._update(
             job_id,
             state=state,

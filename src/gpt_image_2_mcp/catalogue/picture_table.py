@@ -13,9 +13,10 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
+from ..database.database import person_of
 from ..database.schema import pictures, sessions
 from .picture_record import Picture, PictureRecord, PictureRow, SessionPosition, TokenCounts
-from .text_index import words_of_picture
+from .text_index import mark_of, words_of_picture
 
 logger = logging.getLogger(__name__)
 
@@ -37,6 +38,10 @@ _BAD_ROW: Final = (ValueError, TypeError, ArithmeticError)
 """What is raised where a row holds what no picture has: another program, or another version, has written it."""
 
 
+MAX_ASKED: Final = 500
+"""Pictures that one statement asks for by their ids."""
+
+
 @dataclass(frozen=True, slots=True)
 class PictureTable:
     """The `pictures` table within one transaction."""
@@ -48,11 +53,7 @@ class PictureTable:
         if self.row(picture.id) is not None:
             return False
         row = _to_row(picture)
-        number: int = row["made_us"]
-        taken = sa.select(pictures.c.number).where(pictures.c.number.between(number, number + 10_000))
-        used = set(self.connection.scalars(taken))
-        row["number"] = next(free for free in range(number, number + 10_001) if free not in used)
-        self.connection.execute(sa.insert(pictures), row)
+        row["number"] = self._insert(row)
         words = words_of_picture(row["prompt"], row["id"])
         if self.connection.dialect.name == "sqlite":
             self.connection.execute(
@@ -62,9 +63,26 @@ class PictureTable:
         else:
             self.connection.execute(
                 sa.text("INSERT INTO picture_words (number, words) VALUES (:number, array_to_tsvector(:words))"),
-                {"number": row["number"], "words": words},
+                {"number": row["number"], "words": [f"{mark_of(person_of(self.connection))}{word}" for word in words]},
             )
         return True
+
+    def _insert(self, row: dict[str, Any]) -> int:
+        """Insert a row with the next free number; returns that."""
+        wanted: int = row["made_us"]
+        taken = sa.select(pictures.c.number).where(pictures.c.number.between(wanted, wanted + 10_000))
+        used = set(self.connection.scalars(taken))
+        free = (number for number in range(wanted, wanted + 10_001) if number not in used)
+        if self.connection.dialect.name == "sqlite":
+            number = next(free)
+            self.connection.execute(sa.insert(pictures), row | {"number": number})
+            return number
+        from sqlalchemy.dialects.postgresql import insert
+
+        # A number may be that of another person's picture, which is not seen.
+        query = insert(pictures).on_conflict_do_nothing(index_elements=["number"]).returning(pictures.c.number)
+        found = (self.connection.scalar(query, row | {"number": number}) for number in free)
+        return next(number for number in found if number is not None)
 
     def row(self, picture_id: str) -> PictureRow | None:
         """What a row says of itself, even if it cannot be read as a picture."""
@@ -114,9 +132,17 @@ class PictureTable:
         query = sa.select(pictures).where(near, pictures.c.job_id == picture.record.job_id)
         return list(self._iterate(query.order_by(pictures.c.number)))
 
-    def delivered_of(self, picture: Picture) -> Picture | None:
-        """What was delivered in place of a picture that was made, in another size; None if nothing was."""
-        return next((other for other in self.of_call(picture) if other.record.was_derived_from(picture.id)), None)
+    def delivered(self, made: Sequence[Picture]) -> dict[str, Picture]:
+        """What was delivered in place of pictures that were made, in other sizes, by the ids of those pictures."""
+        found: dict[str, Picture] = {}
+        mine, other = pictures.alias(), pictures
+        near = other.c.number.between(mine.c.made_us, mine.c.made_us + 10_000)
+        query = sa.select(other).join(mine, sa.and_(near, other.c.job_id == mine.c.job_id))
+        for start in range(0, len(made), MAX_ASKED):
+            ids = {picture.id for picture in made[start : start + MAX_ASKED]}
+            for picture in self._iterate(query.where(mine.c.id.in_(ids))):
+                found |= {name: picture for name in picture.record.derived_from if name in ids}
+        return found
 
     def newest(self, limit: int) -> list[Picture]:
         """The pictures that were made last, at most `limit`."""

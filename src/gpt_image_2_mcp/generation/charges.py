@@ -23,7 +23,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from ..billing.budgets import ChargeEnd, ChargeEntry, SpendingSummary, local_now
+from ..billing.budgets import Budgets, ChargeEnd, ChargeEntry, SpendingSummary, local_now
 from ..billing.prices import Estimate, Offer, estimate, offer
 from ..billing.tokens import AUTO_SIZE, Pixels, Quality, Size, Usage
 from ..database.retry import retry_undone
@@ -34,19 +34,6 @@ from ..persistence.unit_of_work import Repositories
 from ..persistence.writer_thread import WriterThread
 
 ResultT = TypeVar("ResultT")
-
-
-@dataclass(frozen=True, slots=True)
-class Budgets:
-    """Dollars that may be spent per call and per day; None is no limit."""
-
-    per_call: Decimal | None = None
-    per_day: Decimal | None = None
-
-    @property
-    def any(self) -> bool:
-        """Whether a budget is set."""
-        return self.per_call is not None or self.per_day is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +115,7 @@ class Spending:
             (Charge(budgets, job, request).entry, found.usd if (found := estimate_line(request)) else None)
             for job, request in lines
         ]
-        return [*repositories.ledger.reserve_all(entries, per_call=budgets.per_call, per_day=budgets.per_day)]
+        return [*repositories.ledger.reserve_all(entries, budgets=budgets)]
 
     async def check_lines(self, lines: Sequence[tuple[str, PricedRequest]]) -> None:
         """Check that all lines of a batch together fit the budgets; raises as `reserve` does."""
@@ -192,8 +179,7 @@ class Charge:
         self._row = repositories.ledger.reserve(
             self.entry,
             estimate=self._estimate.usd if self._estimate else None,
-            per_call=self._budgets.per_call,
-            per_day=self._budgets.per_day,
+            budgets=self._budgets,
             cheaper=partial(_cheaper, request),
             is_sent=is_sent,
             again=again,

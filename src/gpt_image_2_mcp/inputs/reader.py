@@ -21,7 +21,7 @@ from ..persistence.unit_of_work import UnitOfWork
 from ..storage.time_limit import is_dead, run_in_time_async
 from . import InputImage, Sources
 from .inputs import Inputs
-from .local_file import NoSuchFile
+from .local_file import NoSuchFile, PathRefused
 from .mask import laid_on, mask_in_words, mask_preparer, names_made
 from .moved_file import MAX_ENTRIES, find_moved
 from .references import References
@@ -81,7 +81,7 @@ class InputReader:
         else:
             turn = session.turn(number)
             assert turn is not None, "`Session.parent_for` has checked that the turn exists"
-            delivered = await self.delivered(turn.picture)
+            delivered = turn.delivered
             source = delivered if delivered and extends else turn.picture
             images = [await self._of_turn(source, number, session)]
         images += await _read_all(self._image, references)
@@ -95,9 +95,9 @@ class InputReader:
             drawn = await anyio.to_thread.run_sync(laid_on, drawn, size)
         return Inputs(images, drawn, delivered.record.asked_size)
 
-    async def delivered(self, picture: Picture) -> Picture | None:
-        """What the person was shown in place of a picture that was made in another size; None if it was the picture."""
-        return await self._references.writer.read(lambda unit: unit.pictures.delivered_of(picture))
+    async def delivered(self, made: Sequence[Picture]) -> dict[str, Picture]:
+        """What the person was given in place of pictures, in other sizes, by the ids of those pictures."""
+        return await self._references.writer.read(lambda unit: unit.pictures.delivered(made))
 
     async def _of_turn(self, picture: Picture, number: int, session: Session) -> InputImage:
         try:
@@ -300,7 +300,7 @@ def _require_unchanged(path: Path, found: str, sha256: str) -> None:
 
 def _neither_error(reference: str, error: NoSuchFile) -> UnreadableSource:
     """A clearer error where a word was given that may have been meant as an id; `error` itself for a path."""
-    if re.search(r"[/\\.]", reference):
+    if isinstance(error, PathRefused) or re.search(r"[/\\.]", reference):
         return error
     return NoSuchFile(
         f"There is no picture with the id {shown(reference)}, and no file of that name. list_images finds pictures that"

@@ -19,8 +19,9 @@ from typing import Literal
 import anyio
 
 from ..errors import GptImageError, JobAbandoned, JobLost, JobStopped, TooMuchAtOnce
-from ..openai_api.rate_limiter import RequestStatus
+from ..openai_api.request_status import RequestStatus
 from ..parameters.models import PaidRequest
+from ..telemetry import count_job
 from .report import Report
 
 JobState = Literal["preparing", "queued", "rendering", "abandoned", "done", "failed", "stopped", "lost"]
@@ -173,6 +174,10 @@ class Job:
         self.status.begun.set()
         self.finished.set()
         self.answerable.set()
+        if self.joined is None and not self.is_foreign:
+            made = len(self.outcome.images) if isinstance(self.outcome, Report) else 0
+            quality = self.request.quality
+            count_job(tool=self.tool, model=self.model, quality=quality, outcome=self.state, pictures=made)
 
     async def answered(self) -> Report | Exception:
         """Wait until no call has to wait any longer, and give the outcome; that the user abandoned the job is one."""

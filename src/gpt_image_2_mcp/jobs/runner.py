@@ -332,7 +332,7 @@ class JobRunner:
                     job.delivery = Delivery.HANDED_OUT
                     self._store.mark_handed_out(job)
                 return job
-        found = await self._foreign.find_repeated(key, within_s=JOINABLE_S)
+        found = await self._foreign.find_repeated(key, within_s=JOINABLE_S, besides=self._jobs.keys())
         return None if found is None or found.id in self._told else found
 
     async def _trim_when_idle(self) -> None:

@@ -8,7 +8,7 @@ that it is gone: a job that it had sent is lost then, and one that it had not se
 is lost is judged at every read, and never final: the other process may only have been cut off or asleep.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -146,8 +146,8 @@ class JobStore:
 
         return await self._writer.run(read)
 
-    async def find_repeated(self, key: str, *, within_s: float) -> "JobRow | None":
-        """The newest job of another process whose outcome no caller has got, and that is not too old.
+    async def find_repeated(self, key: str, *, within_s: float, besides: Collection[str]) -> "JobRow | None":
+        """The newest job whose outcome no caller has got, and that is not too old; none with one of the ids `besides`.
 
         The same call joins it if it is given up: its call was cancelled or handed its id, or has an answer that has not
         come to the client. One that is not may be given up at any moment.
@@ -160,8 +160,7 @@ class JobStore:
             after = datetime.now(UTC) - timedelta(seconds=within_s)
             with repositories.unit_of_work(read_only=True) as unit:
                 rows = _current(repositories, unit.jobs.unfetched(key, ended_after=after))
-            own = repositories.catalogue_store.owner
-            others = [replace(row, given_up=row.given_up or _is_final(row)) for row in rows if row.owner != own]
+            others = [replace(row, given_up=row.given_up or _is_final(row)) for row in rows if row.id not in besides]
             return next((row for row in others if row.given_up), next(iter(others), None))
 
         return await self._writer.run(read)

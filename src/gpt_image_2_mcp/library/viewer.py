@@ -23,6 +23,7 @@ from ..inputs.references import References
 from ..jobs.report import Report
 from ..parameters.models import ListImagesRequest, ShowImageRequest
 from ..paths.safe_open import exists
+from ..storage.link import Link
 from ..storage.time_limit import run_in_time
 from .export_record import ExportRecords
 from .library import KnownPicture, Library
@@ -53,6 +54,8 @@ class Listing:
     """What there is, if the request had a filter and found nothing."""
     page: tuple[Path, int] | None = None
     """The HTML page of all that was found, and how many pictures are on it."""
+    links: Mapping[str, Link] | None = None
+    """On a server, the links to the pictures by their ids, in place of paths."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +66,8 @@ class View:
     preview: Preview
     description: str
     known: KnownPicture | None
+    links: Mapping[str, Link] | None = None
+    """On a server, the link to the picture by its id; None where its path says where it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,14 +78,19 @@ class AnswerSheet:
     """A JPEG."""
     path: Path | None
     """Where it is kept; None if it cannot be written."""
+    link: Link | None = None
+    """On a server, where it is fetched."""
 
     @property
     def text(self) -> str:
         """Where it is kept, for a person; empty where it is not."""
-        return f"All of them, numbered, on a sheet: {self.path}" if self.path else ""
+        where = self.link.fetch_text("sheet.jpg") if self.link else self.path
+        return f"All of them, numbered, on a sheet: {where}" if where else ""
 
     def as_dict(self) -> dict[str, Any]:
         """The same for programs."""
+        if self.link:
+            return {"sheet_url": self.link.url}
         return {"sheet_path": str(self.path)} if self.path else {}
 
 
@@ -118,7 +128,7 @@ class Viewer:
             lambda: SearchQuery.parse(**request.model_dump(exclude={"contact_sheet", "as_page"}))
         )
         found = await self._library.find(query)
-        found = _turns_in_order(found) if request.session_id is not None else _calls_in_order(found)
+        found = await self._turns(found) if request.session_id is not None else _calls_in_order(found)
         missing = await anyio.to_thread.run_sync(_missing_ids, found)
         filtered = replace(query, page=1) != SearchQuery()
         by_turn = request.session_id is not None
@@ -130,6 +140,15 @@ class Viewer:
         sheet, path = await anyio.to_thread.run_sync(self._sheet, numbers)
         self._references.note_sheet({number: picture.id for number, picture in numbers.items()})
         return Listing(found, missing, filtered, numbers, sheet, path, by_turn, page=page)
+
+    async def _turns(self, found: SearchResult) -> SearchResult:
+        """A page of a session's pictures in the order of the turns, as the person was given them.
+
+        The first page has the newest turns.
+        """
+        delivered = await self._reader.delivered(found.pictures)
+        given = [p.delivered_as(delivered[p.id]) if p.id in delivered else p for p in found.pictures]
+        return replace(found, pictures=tuple(sorted(given, key=_turn)))
 
     async def sheet(self, pictures: Sequence[Picture]) -> bytes:
         """The contact sheet of some pictures, numbered from 1; the numbers are references for later calls."""
@@ -162,7 +181,7 @@ class Viewer:
                 raise UnreadableSource(not_shown_text(found))
             name, note = found.path.name, None
             known = await self._library.known_picture(found, "")
-            delivered = await self._reader.delivered(found) if found.record.position else None
+            delivered = (await self._reader.delivered([found])).get(found.id) if found.record.position else None
             if delivered is not None:
                 note = (
                     f"It was delivered as {delivered.id}, {delivered.record.size_text}: a `mask` of the session's next"
@@ -248,11 +267,6 @@ def _in_order(call: list[Picture]) -> list[Picture]:
     ordered = call[::-1]
     ordered.sort(key=lambda picture: (not picture.record.is_derived, not picture.record.is_composite))
     return ordered
-
-
-def _turns_in_order(found: SearchResult) -> SearchResult:
-    """Put the pictures of a session, which has the newest turns on its first page, into the order of the turns."""
-    return replace(found, pictures=tuple(sorted(found.pictures, key=_turn)))
 
 
 def _turn(picture: Picture) -> int:

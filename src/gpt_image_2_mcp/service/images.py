@@ -11,15 +11,15 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import anyio
 
-from ..billing.budgets import SpendingSummary
+from ..billing.budgets import Budgets, SpendingSummary
 from ..billing.prices import Estimate
 from ..catalogue.session import Session
 from ..errors import GptImageError, JoinedJobFailed
-from ..generation.charges import Budgets, Spending
+from ..generation.charges import Spending
 from ..generation.output_dirs import OutputDirs
 from ..generation.pipeline import Pipeline
 from ..inputs.inputs import Inputs
@@ -50,8 +50,12 @@ from ..persistence.writer_thread import WriterThread
 from ..settings import Settings
 from .batches import BatchService
 from .completion import complete_like, with_model_of_turn
+from .desk import PersonDesk
 from .recovery import recover
 from .shown import Shown, shown_of
+
+if TYPE_CHECKING:
+    from .links import AnswerLinks
 
 MAX_SESSIONS = 100
 """Edit sessions in a list: more than fit into an answer."""
@@ -82,6 +86,7 @@ class ImageService:
         viewer: Viewer,
         exporter: Exporter,
         batches: BatchService,
+        links: "AnswerLinks | None" = None,
     ) -> None:
         """Use the parts that `app.open_service` made."""
         self.settings = settings
@@ -89,8 +94,12 @@ class ImageService:
         self.viewer = viewer
         self.exporter = exporter
         self.batches = batches
+        self.links = links
+        """On a server, what gives answers links in place of paths."""
         batches.use(self.complete, self.check, self.find_private)
         self.news = news
+        self.desk = PersonDesk(writer, references)
+        """What `last` and numbers mean, for the other replicas of a server for several people."""
         self._pipeline = pipeline
         self._spending = spending
         self._jobs = jobs
@@ -210,13 +219,11 @@ class ImageService:
 
     def remembered(self) -> dict[str, Any]:
         """What `last` and numbers of pictures mean in this chat, as a JSON object for `recall`."""
-        last_id, answer_ids = self._references.newest
-        return {"last": last_id, "answer": answer_ids, "sheet": dict(self._references.sheet_ids)}
+        return self._references.remembered()
 
     def recall(self, remembered: Mapping[str, Any]) -> None:
         """Go on with what `remembered` gave in an earlier process."""
-        self._references.newest = remembered["last"], tuple(remembered.get("answer", ()))
-        self._references.sheet_ids = {int(number): picture for number, picture in remembered["sheet"].items()}
+        self._references.recall(remembered)
 
     async def end_session(self, request: EndSessionRequest) -> Session | None:
         """End a session and return it; None if it was not active. Its files stay."""
@@ -339,6 +346,8 @@ class ImageService:
 
     def check(self, request: PaidRequest) -> None:
         """Check that the settings are complete and the model can do what is asked; raises GptImageError."""
+        if not isinstance(request, ContinueSessionRequest):
+            self._output_dirs.check_named(request.output_dir)
         if request.is_cut_out:
             self.settings.require_valid()
         else:

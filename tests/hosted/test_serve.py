@@ -2,6 +2,8 @@
 
 import re
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from itertools import cycle
 from pathlib import Path
@@ -242,3 +244,15 @@ async def test_a_stream_of_news_does_not_hold_up_the_end(tmp_path: Path) -> None
             assert await anyio.to_thread.run_sync(server.process.wait, PATIENCE_S) == 0
             assert anyio.current_time() - began < PATIENCE_S / 2
         assert not [line for line in server.said if "Traceback" in line or "ASGI" in line]
+
+
+# What everybody else has of it: nothing.
+
+
+def test_stdio_imports_nothing_of_it() -> None:
+    code = (
+        "import sys; from gpt_image_2_mcp.server.stdio import connection, session; "
+        "print(*[name for name in sys.modules if name.startswith(tuple(sys.argv[1:]))])"
+    )
+    of_servers = ("gpt_image_2_mcp.host", "gpt_image_2_mcp.picture_store", "obstore", "opentelemetry.sdk", "psycopg")
+    assert subprocess.run([sys.executable, "-c", code, *of_servers], capture_output=True, check=True).stdout == b"\n"

@@ -68,7 +68,7 @@ SUBJECTS: Final = (
     "Quantity",
     "Database",
     "Other users",
-    "People",
+    "Several people",
     "Odd pictures",
     "Junk",
     "Crashes",

@@ -160,7 +160,7 @@ async def sent(store: FolderStore, method: str, url: str, **options: bytes) -> h
         return await client.request(method, url, **options)  # pyright: ignore[reportArgumentType] - `content` only
 
 
-@promise("People", "a link works for one file until its end; one that was changed by a letter does not")
+@promise("Several people", "a link works for one file until its end; one that was changed by a letter does not")
 @pytest.mark.anyio
 async def test_a_link_of_a_folder_works_until_its_end_and_for_its_file_alone(folder_store: FolderStore) -> None:
     key, other = (new_key("pictures", person, "fox.png") for person in ("a|1", "b|2"))
@@ -201,7 +201,7 @@ async def test_an_upload_link_of_a_folder_takes_one_file_of_its_size_once(folder
     assert read(folder_store, key) == b"1234"
 
 
-@promise("People", "a presigned link of an object store works for one object until its end")
+@promise("Several people", "a presigned link of an object store works for one object until its end")
 def test_a_presigned_link_works_until_its_end_and_for_its_object_alone(s3: S3, tmp_path: Path) -> None:
     store = open_store(s3.url(new_prefix()), unset=tmp_path, secret=SECRET, base_url=BASE)
     key, other = (new_key("pictures", "a|1", "fox.png") for _ in range(2))

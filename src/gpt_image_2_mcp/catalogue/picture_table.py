@@ -13,9 +13,10 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
+from ..database.database import person_of
 from ..database.schema import pictures, sessions
 from .picture_record import Picture, PictureRecord, PictureRow, SessionPosition, TokenCounts
-from .text_index import words_of_picture
+from .text_index import mark_of, words_of_picture
 
 logger = logging.getLogger(__name__)
 
@@ -62,7 +63,7 @@ class PictureTable:
         else:
             self.connection.execute(
                 sa.text("INSERT INTO picture_words (number, words) VALUES (:number, array_to_tsvector(:words))"),
-                {"number": row["number"], "words": words},
+                {"number": row["number"], "words": [f"{mark_of(person_of(self.connection))}{word}" for word in words]},
             )
         return True
 

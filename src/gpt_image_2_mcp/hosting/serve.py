@@ -92,7 +92,7 @@ async def run(settings: Settings, hosted: HostedSettings, host: str, port: int) 
             _shared(settings, hosted, data_dir, store) as shared,
             open_people(service_of, hosting_of) as people,
         ):
-            endpoint = Endpoint(authentication, people)
+            endpoint = Endpoint(authentication, people, admins=hosted.admins)
             readiness = Readiness(partial(_is_reachable, shared))
             app = build_app(hosted, endpoint, readiness, store_routes(store), is_local=is_loopback(host))
             server = web_server(app, grace_s=_answer_s(settings))

@@ -307,12 +307,12 @@ class JobRunner:
         order = await self._work.prepare(job)
         job.joined = None if job.is_click else await self._find_repeated(job, order.key)
         job.key = None if job.joined else order.key
+        if job.is_click:
+            await self._store.claim(job)
         job.prepared.set()
         if job.joined:
             return await job.joined.answered()
-        if job.is_click:
-            await self._store.claim(job)
-        elif job.delivery is Delivery.HANDED_OUT:
+        if job.delivery is Delivery.HANDED_OUT and not job.is_click:
             # It was handed out during `prepare`, without the key that a row needs.
             self._store.mark_handed_out(job)
         return await self._work.run(job, order)

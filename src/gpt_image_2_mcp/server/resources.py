@@ -184,8 +184,8 @@ def _session_as_dict(session: Session) -> dict[str, Any]:
                 "parent_turn": turn.parent,
                 "branch": turn.position.is_branch,
                 "prompt": turn.prompt,
-                "picture": picture_uri(turn.picture.id),
-                "file_path": str(turn.path),
+                "picture": picture_uri(turn.given.id),
+                "file_path": str(turn.given.path),
             }
             for turn in session.turns
         ],

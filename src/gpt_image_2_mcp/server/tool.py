@@ -62,6 +62,13 @@ class RequestTool(Tool):
         """Parse the arguments, complete them from `like`, and run the handler; the SDK calls this for `tools/call`."""
         del convert_result  # A handler gives a finished result.
         service: ImageService = context.request_context.lifespan_context
+        async with service.desk.laid_out():
+            result = await self._answer(arguments, context, service)
+        return self.finish(result, service.desk.reminder())
+
+    async def _answer(
+        self, arguments: dict[str, Any], context: Context[Any, Any], service: ImageService
+    ) -> CallToolResult | InputRequiredResult:
         try:
             CALL_ARRIVED_AT.set(service.arrival())
             service.settings.require_valid()

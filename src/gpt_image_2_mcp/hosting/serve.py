@@ -10,6 +10,7 @@ import sys
 from collections.abc import AsyncGenerator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
+from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
@@ -29,13 +30,13 @@ from ..server.hosting import Hosting, hosted_tools
 from ..server.stdio.signals import ending_signals, is_insistent
 from ..service.images import ImageService
 from ..settings import Settings
-from ..shared_parts import PICTURES, STORE, SharedParts, open_shared
+from ..shared_parts import PEOPLE, PICTURES, STORE, SharedParts, open_shared
 from .app import PATH, build_app
 from .authentication import open_authentication
 from .endpoint import Endpoint
 from .measuring import observe_server
 from .people import open_people
-from .person import Person
+from .person import THE_ONE, Person
 from .readiness import Readiness
 from .refusals import check_start, ignored
 from .store_routes import store_routes
@@ -66,7 +67,9 @@ def serve(*, host: str, port: int, sandbox: bool) -> None:
 
 def hosted_settings_of(settings: Settings, data_dir: Path) -> Settings:
     """The settings of the service for people at other computers: no folder of this one is theirs to name."""
-    own = {"output_dir": str(data_dir / PICTURES), "allowed_dirs": (), "allow_unsafe_output_dir": False}
+    # In a folder as others have, by which answers know what is not to be told.
+    folder = data_dir / PEOPLE / sha256(THE_ONE.key.encode()).hexdigest()[:32] / PICTURES
+    own = {"output_dir": str(folder), "allowed_dirs": (), "allow_unsafe_output_dir": False}
     return settings.model_copy(update={**own, "hosted": True})
 
 

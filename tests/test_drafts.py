@@ -61,9 +61,8 @@ async def test_a_draft_is_finished_as_it_is_and_the_answer_says_how_close_and_wh
     "other",
     [
         {"quality": "low"},
-        {"prompt": "Make the fox blue; keep the rest."},
+        {"quality": "auto"},
         {"images": ["2", "3"]},
-        {"like": "1"},
         {"mask": "box 0,0 200x200"},
     ],
     ids=str,
@@ -73,6 +72,26 @@ async def test_another_edit_of_a_draft_is_no_final(bench: Bench, other: dict[str
     made = await bench.made("edit_image", **{"images": ["2"], "like": "2", "quality": "high", **other})
     assert "final" not in made.report
     assert "draft" not in str(bench.last().params["prompt"])
+
+
+@pytest.mark.parametrize(
+    "given",
+    [{"prompt": "The same, finished; make the fox blue."}, {"like": "1"}, {"prompt": DRAFTS["prompt"]}],
+    ids=str,
+)
+async def test_a_final_without_like_is_told_in_the_same_words_and_sent_as_it_was_said(
+    bench: Bench, given: dict[str, str]
+) -> None:
+    drafts = await bench.made("generate_image", **DRAFTS)
+    final = await bench.made("edit_image", **{"images": ["2"], "quality": "high", **given})
+    assert "draft" not in str(bench.last().params["prompt"])
+    assert "The draft's layout is" in final.text
+    assert "The 3 drafts and this final together would have cost about $0.1" in final.text
+    assert final.report["final"]["draft"] == drafts.report["images"][1]["id"]
+    # One that had no others beside it is a picture, and an edit of it is an edit.
+    await bench.made("generate_image", **{**DRAFTS, "n": 1})
+    edit = await bench.made("edit_image", images=["last"], quality="high", prompt="a blue fox")
+    assert "final" not in edit.report
 
 
 async def test_a_final_of_another_shape_is_made_all_the_same(bench: Bench) -> None:

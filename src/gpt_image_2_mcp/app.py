@@ -172,7 +172,7 @@ async def _opened(
             viewer=Viewer(library, references, reader, exports, cache=cache),
             exporter=Exporter(library, reader, output_dirs, exports, cache=cache),
             batches=BatchService(desk, batches, sources),
-            links=_links_of(keeper),
+            links=_links_of(keeper, data_dir),
         )
         service.first_call_at = first_call_at
         tasks.start_soon(service.recover)
@@ -206,12 +206,12 @@ def _keeper_of(shared: SharedParts, person: str, writer: WriterThread) -> "Pictu
     return PictureKeeper(shared.store, writer, person=person, cache=cache, link_seconds=shared.link_seconds)
 
 
-def _links_of(keeper: "PictureKeeper | None") -> "AnswerLinks | None":
-    if keeper is None:
+def _links_of(keeper: "PictureKeeper | None", folder: Path | None) -> "AnswerLinks | None":
+    if keeper is None or folder is None:
         return None
     from .service.links import AnswerLinks
 
-    return AnswerLinks(keeper)
+    return AnswerLinks(keeper, folder)
 
 
 @asynccontextmanager

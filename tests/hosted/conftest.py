@@ -34,20 +34,6 @@ def team_database(postgres_server: Server) -> Iterator[PostgresUrl]:
 
 
 @pytest.fixture(scope="session")
-def s3_process() -> Iterator[S3]:
-    with running_s3() as server:
-        yield server
-
-
-@pytest.fixture
-def s3(s3_process: S3, monkeypatch: pytest.MonkeyPatch) -> S3:
-    """An S3 server that checks signatures; the environment has its credentials."""
-    for name, value in s3_process.environ.items():
-        monkeypatch.setenv(name, value)
-    return s3_process
-
-
-@pytest.fixture(scope="session")
 def alone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """A server for one person, on the sandbox."""
     with served(tmp_path_factory.mktemp("alone"), "--sandbox", env={}) as server:
@@ -83,3 +69,17 @@ def served_team(
     with served(folder, "--sandbox", env=env) as server:
         yield server
     postgres_server.drop(url)
+
+
+@pytest.fixture(scope="session")
+def s3_process() -> Iterator[S3]:
+    with running_s3() as server:
+        yield server
+
+
+@pytest.fixture
+def s3(s3_process: S3, monkeypatch: pytest.MonkeyPatch) -> S3:
+    """An S3 server that checks signatures; the environment has its credentials."""
+    for name, value in s3_process.environ.items():
+        monkeypatch.setenv(name, value)
+    return s3_process

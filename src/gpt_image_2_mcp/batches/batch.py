@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ..storage.link import Link
 
 MAX_FAILURES_TOLD: Final = 10
-"""Lines without a picture of which an answer says why."""
+"""Reasons that an answer tells, and lines that it names for each."""
 MAX_REASON: Final = 300
 """Characters of such a reason."""
 NEWEST: Final = 20
@@ -160,14 +160,16 @@ class BatchStatus:
 
     def _failures(self) -> list[str]:
         names = {line.number: line.name for line in self.lines}
-        told = [*self.refused, *self.failed]
-        lines = [
-            f"Line {number}{f' ({names[number]})' if names.get(number) else ''}:"
-            f" {shorten_line(str(self.ends[number].outcome.get('error', 'It is not known why.')), MAX_REASON)}"
-            for number in told[:MAX_FAILURES_TOLD]
-        ]
-        more = len(told) - MAX_FAILURES_TOLD
-        return lines + ([f"… and {more} more."] if more > 0 else [])
+        by_reason: dict[str, list[str]] = {}
+        for number in (*self.refused, *self.failed):
+            reason = shorten_line(str(self.ends[number].outcome.get("error", "It is not known why.")), MAX_REASON)
+            name = f"{number} ({names[number]})" if names.get(number) else str(number)
+            by_reason.setdefault(reason, []).append(name)
+        told = list(by_reason.items())[:MAX_FAILURES_TOLD]
+        more = len(self.refused) + len(self.failed) - sum(len(lines) for _, lines in told)
+        return [f"{_lines_text(lines)}: {reason}" for reason, lines in told] + (
+            [f"… and {more} more."] if more > 0 else []
+        )
 
     def as_dict(self) -> dict[str, Any]:
         """The same for programs."""
@@ -187,6 +189,15 @@ class BatchStatus:
                 {"id": picture.id, **place_of(picture.id, picture.path, self.links)} for picture in self.pictures
             ],
         }
+
+
+def _lines_text(lines: Sequence[str]) -> str:
+    """The lines that failed for one reason."""
+    if len(lines) == 1:
+        return f"Line {lines[0]}"
+    more = len(lines) - MAX_FAILURES_TOLD
+    told = ", ".join(lines[:MAX_FAILURES_TOLD])
+    return f"Lines {told} and {more} more" if more > 0 else f"Lines {told}"
 
 
 def is_refused(end: "LineEnd") -> bool:

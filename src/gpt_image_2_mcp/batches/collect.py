@@ -139,7 +139,7 @@ class Collector:
         desk, sent = self._desk, line.sent or {}
         job, order = job_of_line(self._row, line), order_of(sent)
         job.files.folder = order.folder
-        priced = replace(desk.pipeline.priced(job.request, order.inputs), share=BATCH_SHARE)
+        priced = replace(desk.pipeline.priced(job.request, order.inputs, order.part), share=BATCH_SHARE)
         return job, order, desk.spending.line_charge(job.id, priced, sent.get("charge"))
 
     def _known(self, job: Job, order: Order) -> list[Path]:

@@ -1,7 +1,7 @@
 """`Desk`: what the two ways of making a batch share: the parts of this process, and how a batch stands."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -12,7 +12,7 @@ from ..generation.charges import PricedRequest, Spending
 from ..generation.pipeline import Pipeline
 from ..jobs.durations import DurationHistory
 from ..jobs.runner import JobRunner
-from ..jobs.serialization import REQUESTS, TOOLS, stored_request
+from ..jobs.serialization import TOOLS, stored_request
 from ..jobs.store import JobStore
 from ..openai_api.lazy_backend import LazyBackend
 from ..openai_api.rate_limiter import RateLimiter
@@ -20,7 +20,8 @@ from ..persistence.unit_of_work import Repositories
 from ..persistence.writer_thread import WriterThread
 from ..settings import Settings
 from .batch import NEWEST, BatchStatus, line_id
-from .lines import Line
+from .lines import LINE_REQUESTS, Line, LineRequest
+from .load import Load
 
 if TYPE_CHECKING:
     from ..catalogue.batch_table import BatchRow, LineRow
@@ -40,6 +41,8 @@ class Desk:
     backend: LazyBackend
     limiter: RateLimiter
     durations: DurationHistory
+    loads: dict[str, Load] = field(default_factory=dict[str, Load])
+    """What is left of the batches that this process makes now, by their ids."""
 
     def priced(self, line: Line, *, share: Decimal) -> PricedRequest:
         """What the price of a line depends on, before its inputs are read."""
@@ -140,7 +143,14 @@ class Desk:
         if status.row.is_cheap or status.is_over or not status.left:
             return None
         left = [line for line in status.lines if line.number not in status.ends]
-        pictures = sum(int(line.request.get("n", 1)) for line in left)
-        first = REQUESTS[left[0].tool].model_validate(left[0].request)
-        seconds = self.durations.expected(first) * len(left) / self.settings.max_concurrency
-        return max(self.limiter.pace.minutes_for(pictures), seconds / 60)
+        return self.minutes_for(
+            [LINE_REQUESTS[line.tool].model_validate(line.request) for line in left], besides=status.row.id
+        )
+
+    def minutes_for(self, requests: Sequence[LineRequest], *, besides: str | None = None) -> float:
+        """Minutes until these requests are made, the batches of this process counted in but `besides`."""
+        if not requests:
+            return 0.0
+        load = Load.of(requests).beside([load for name, load in self.loads.items() if name != besides])
+        seconds = self.durations.expected(requests[0]) * load.lines / self.settings.max_concurrency
+        return max(self.limiter.pace.minutes_for(load.pictures), seconds / 60)

@@ -1,6 +1,7 @@
 """From the items of a batch to its lines: one checked request each, with what all of them have in common."""
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -11,7 +12,7 @@ from pydantic import ValidationError
 from ..errors import BadRequest, shown
 from ..parameters.models import EditRequest, GenerateRequest, MakeBatchRequest, parse
 from ..parameters.normalize import normalize, similar_name
-from ..parameters.validation import MAX_SENTENCES, describe_rule
+from ..parameters.validation import MAX_SENTENCES, describe_rule, explain
 
 LineRequest = GenerateRequest | EditRequest
 
@@ -49,8 +50,34 @@ class Item:
     """Whether an error may not repeat what is in it: it comes from a file that may be another one than was meant."""
 
 
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """A rule that a line breaks."""
+
+    where: str
+    sentence: str
+    """What is to stand behind `where`, with the sign between them."""
+
+
 class BadItem(Exception):
-    """An item breaks a rule; the text begins with where it is."""
+    """An item breaks rules."""
+
+    def __init__(self, *faults: Fault) -> None:
+        """Say which ones."""
+        super().__init__(*(fault.sentence for fault in faults))
+        self.faults = faults
+
+
+def refuse(faults: Sequence[Fault], total: int, *, ending: str = "Nothing was sent.") -> None:
+    """Raise BadRequest with a sentence for each fault of `total` lines; one that all of them have is said once."""
+    if not faults:
+        return
+    times = Counter(fault.sentence for fault in dict.fromkeys(faults))
+    shared = {sentence for sentence, count in times.items() if count == total > 1}
+    told = [f"{'Every line' if fault.sentence in shared else fault.where}{fault.sentence}" for fault in faults]
+    told = list(dict.fromkeys(told))
+    more = [f"… and {len(told) - MAX_SENTENCES} more."] if len(told) > MAX_SENTENCES else []
+    raise BadRequest("\n".join([*told[:MAX_SENTENCES], *more, ending]))
 
 
 def items_of(request: MakeBatchRequest) -> list[Item]:
@@ -86,17 +113,16 @@ def read_lines(items: Iterable[Item], request: MakeBatchRequest) -> list[Line]:
     """
     common = _common(request)
     lines: list[Line] = []
-    wrong: list[str] = []
+    faults: list[Fault] = []
+    number = 0
     for number, item in enumerate(items, start=1):
         try:
             lines.append(_read_line(number, item, common))
         except BadItem as error:
-            wrong.append(str(error))
+            faults += error.faults
         except RecursionError:
-            wrong.append(f"{item.where}: a list stands in a list in a list, and so on: no parameter has that.")
-    if wrong:
-        more = [f"… and {len(wrong) - MAX_SENTENCES} more."] if len(wrong) > MAX_SENTENCES else []
-        raise BadRequest("\n".join([*wrong[:MAX_SENTENCES], *more, "Nothing was sent."]))
+            faults.append(Fault(item.where, ": a list stands in a list in a list, and so on: no parameter has that."))
+    refuse(faults, number)
     return lines
 
 
@@ -111,20 +137,33 @@ def _common(request: MakeBatchRequest) -> dict[str, Any]:
     unknown = [name for name in read if name not in COLUMNS]
     if unknown:
         raise BadRequest(f"`common`: {_no_parameter(unknown[0])}")
+    _check_common(read)
     if request.output_dir is not None:
         read.setdefault("output_dir", request.output_dir)
     return read
+
+
+def _check_common(read: Mapping[str, Any]) -> None:
+    """Check each parameter for itself, so that no line is blamed for it; raises BadRequest."""
+    try:
+        # With what an item may add, for there is no edit without a picture.
+        EditRequest.model_validate({"prompt": "x", "images": ["x"], **read})
+    except ValidationError as error:
+        if wrong := explain(error, EditRequest, only=read):
+            told = "\n".join(f"`common`: {sentence}" for sentence in wrong.split("\n"))
+            raise BadRequest(f"{told}\nNothing was sent.") from None
 
 
 def _read_line(number: int, item: Item, common: Mapping[str, Any]) -> Line:
     """Raises BadItem."""
     given = dict(item.given)
     named = given.pop("name", None)
+    bad_name = f", `name`: must be a text of at most {MAX_NAME} characters."
     if not isinstance(named, str | int | float | None):
-        raise BadItem(f"{item.where}, `name`: must be a text of at most {MAX_NAME} characters.")
+        raise BadItem(Fault(item.where, bad_name))
     name = " ".join(str(named or "").split())
     if len(name) > MAX_NAME:
-        raise BadItem(f"{item.where}, `name`: must be a text of at most {MAX_NAME} characters.")
+        raise BadItem(Fault(item.where, bad_name))
     own = normalize(EditRequest, given)
     images = [*_texts(common.get("images")), *_texts(own.get("images"))]
     merged: dict[str, Any] = {**common, **own}
@@ -137,18 +176,23 @@ def _read_line(number: int, item: Item, common: Mapping[str, Any]) -> Line:
     try:
         request = kind.model_validate(merged) if item.is_hidden else parse(kind, merged)
     except BadRequest as error:
-        raise BadItem("\n".join(f"{item.where}: {sentence}" for sentence in str(error).split("\n"))) from None
+        raise BadItem(*faults_of(item.where, error)) from None
     except ValidationError as error:
-        raise BadItem(_explain_hidden(item, error, kind)) from None
+        raise BadItem(*(Fault(item.where, sentence) for sentence in _explain_hidden(error, kind))) from None
     return Line(number, name, request)
+
+
+def faults_of(where: str, error: BadRequest) -> list[Fault]:
+    """The sentences of an error as faults of one line."""
+    return [Fault(where, f": {sentence}") for sentence in str(error).split("\n")]
 
 
 def _texts(value: object) -> Sequence[Any]:
     return cast("Sequence[Any]", value) if isinstance(value, list) else [] if value is None else [value]
 
 
-def _explain_hidden(item: Item, error: ValidationError, kind: type[LineRequest]) -> str:
-    """The rules that an item breaks, without anything that is in it."""
+def _explain_hidden(error: ValidationError, kind: type[LineRequest]) -> Sequence[str]:
+    """The rules that an item breaks, without anything that is in it: what is to stand behind the item's place."""
     properties = _properties(kind)
     sentences: list[str] = []
     for finding in error.errors()[:MAX_SENTENCES]:
@@ -156,15 +200,15 @@ def _explain_hidden(item: Item, error: ValidationError, kind: type[LineRequest])
         schema = properties.get(name)
         if schema is None:
             what = "the columns do not go together, or `prompt` is missing; give the item in `items` to be told more"
-            sentences.append(f"{item.where}: {what}.")
+            sentences.append(f": {what}.")
         elif finding["type"] == "missing":
-            sentences.append(f"{item.where}: the column `{name}` is missing.")
+            sentences.append(f": the column `{name}` is missing.")
         else:
             # The custom rules of some parameters are in their descriptions alone.
             rule = describe_rule(schema) if finding["type"] != "value_error" else schema.get("description", "another")
             rule = rule.removesuffix("; exact")
-            sentences.append(f"{item.where}, column `{name}`: must be {rule}.")
-    return "\n".join(dict.fromkeys(sentences))
+            sentences.append(f", column `{name}`: must be {rule}.")
+    return list(dict.fromkeys(sentences))
 
 
 @cache

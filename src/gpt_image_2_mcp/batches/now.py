@@ -12,6 +12,7 @@ from ..jobs.report import Report
 from ..jobs.serialization import TOOLS
 from .desk import Desk
 from .lines import Line
+from .load import Load
 from .stored import line_job
 
 if TYPE_CHECKING:
@@ -45,11 +46,19 @@ class NowRun:
     def stop(self) -> None:
         """Send no further line; those that were sent go on."""
         self.is_stopped = True
+        self._desk.loads.pop(self._row.id, None)
         for job in self._running:
             self._desk.jobs.stop(job)
 
     async def run(self) -> None:
         """Make all lines; raises nothing but a cancellation."""
+        self._desk.loads[self._row.id] = Load.of(line.request for line in self._lines)
+        try:
+            await self._run()
+        finally:
+            self._desk.loads.pop(self._row.id, None)
+
+    async def _run(self) -> None:
         room = anyio.Semaphore(self._desk.settings.max_concurrency + AHEAD)
         async with anyio.create_task_group() as tasks:
             for line in self._lines:
@@ -57,7 +66,7 @@ class NowRun:
                 job = await self._start(line)
                 if job is None:
                     break
-                tasks.start_soon(self._follow, job, room)
+                tasks.start_soon(self._follow, line, job, room)
         await self._desk.writer.in_transaction(lambda unit: unit.batches.end(self._row.id))
 
     async def _start(self, line: Line) -> Job | None:
@@ -81,11 +90,13 @@ class NowRun:
                 return job
         return None
 
-    async def _follow(self, job: Job, room: anyio.Semaphore) -> None:
+    async def _follow(self, line: Line, job: Job, room: anyio.Semaphore) -> None:
         """Wait for a line, and note what failed before anything was sent for it."""
         await job.finished.wait()
         self._running.discard(job)
         self._has_ended = True
+        if load := self._desk.loads.get(self._row.id):
+            self._desk.loads[self._row.id] = load.without(Load.of([line.request]))
         outcome = job.outcome
         # What it holds need not stay in memory for as long as the job is remembered.
         room.release()

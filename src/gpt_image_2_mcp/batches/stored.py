@@ -1,12 +1,16 @@
 """What is kept of a submitted line, so that any later process can save its pictures and settle its charge."""
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pydantic import TypeAdapter
+
 from ..inputs import InputImage
 from ..inputs.inputs import Inputs
+from ..inputs.part import Part
 from ..jobs.job import Delivery, Job
 from ..jobs.order import Order
 from ..jobs.serialization import REQUESTS
@@ -21,26 +25,39 @@ _FACTS = ("format", "width", "height", "sha256", "file_sha256", "name", "source"
 
 def stored_order(order: Order, model: str) -> dict[str, Any]:
     """The order of a line, as JSON."""
-    inputs = [
-        {name: getattr(image, name) for name in _FACTS} | {"path": image.path and str(image.path)}
-        for image in order.inputs.images
-    ]
+    mask, part = order.inputs.mask, order.part
     return {
         "model": model,
         "kind": order.kind,
         "folder": str(order.folder),
         "is_new_folder": order.is_new_folder,
-        "inputs": inputs,
+        "inputs": [_stored_input(image) for image in order.inputs.images],
+        **({"mask": _stored_input(mask)} if mask else {}),
+        **({"part": asdict(part)} if part else {}),
     }
 
 
 def order_of(sent: Mapping[str, Any]) -> Order:
     """The order that `stored_order` kept; its inputs have no bytes."""
-    images = [
-        InputImage(data=b"", path=Path(kept["path"]) if kept["path"] else None, **{n: kept[n] for n in _FACTS})
-        for kept in sent["inputs"]
-    ]
-    return Order(sent["kind"], Path(sent["folder"]), Inputs(images), "", is_new_folder=sent["is_new_folder"])
+    mask, part = sent.get("mask"), sent.get("part")
+    inputs = Inputs([_input(kept) for kept in sent["inputs"]], _input(mask) if mask else None)
+    return Order(
+        sent["kind"],
+        Path(sent["folder"]),
+        inputs,
+        "",
+        is_new_folder=sent["is_new_folder"],
+        part=TypeAdapter(Part).validate_python(part) if part else None,
+    )
+
+
+def _stored_input(image: InputImage) -> dict[str, Any]:
+    return {name: getattr(image, name) for name in _FACTS} | {"path": image.path and str(image.path)}
+
+
+def _input(kept: Mapping[str, Any]) -> InputImage:
+    path = Path(kept["path"]) if kept["path"] else None
+    return InputImage(data=b"", path=path, **{name: kept[name] for name in _FACTS})
 
 
 def job_of_line(batch: "BatchRow", line: "LineRow", *, expected_s: float = 0.0) -> Job:

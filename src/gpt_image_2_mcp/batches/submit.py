@@ -100,7 +100,8 @@ class Submission:
         job = line_job(row.id, line.number, tool, line.request, model, created=row.created, client=client)
         try:
             order = await desk.pipeline.prepare(job)
-            files = [await self._file_id(image, route) for image in order.inputs.images]
+            files = [await self._file_id(image, route) for image in order.sent.images]
+            mask = await self._file_id(order.sent.mask, route) if order.sent.mask else None
         except ApiError:
             # It is no fault of this line.
             raise
@@ -109,8 +110,10 @@ class Submission:
             return
         request = image_request(model, line.request, order)
         self._sent[line.number] = stored_order(order, model)
-        self._priced[line.number] = replace(desk.pipeline.priced(line.request, order.inputs), share=BATCH_SHARE)
-        await run_in_thread(partial(self._add, job, request, files))
+        self._priced[line.number] = replace(
+            desk.pipeline.priced(line.request, order.inputs, order.part), share=BATCH_SHARE
+        )
+        await run_in_thread(partial(self._add, job, request, files, mask))
 
     async def _file_id(self, image: InputImage, route: "BatchRoute") -> str:
         known = self.uploaded.get(image.sha256)
@@ -119,13 +122,13 @@ class Submission:
             known = self.uploaded[image.sha256] = await run_in_thread(upload)
         return known
 
-    def _add(self, job: Job, request: Any, files: Sequence[str]) -> None:
+    def _add(self, job: Job, request: Any, files: Sequence[str], mask: str | None) -> None:
         """Add a line to the file of its part."""
         from ..openai_api.batch_lines import body_of
         from ..openai_api.batch_route import line_of
 
         endpoint: Endpoint = "/v1/images/edits" if files else "/v1/images/generations"
-        content = json.dumps(line_of(job.id, endpoint, body_of(request, files))).encode() + b"\n"
+        content = json.dumps(line_of(job.id, endpoint, body_of(request, files, mask))).encode() + b"\n"
         draft = next((d for d in self._drafts if (d.model, d.endpoint) == (request.model, endpoint)), None)
         if draft is None or draft.size + len(content) > MAX_PART_BYTES:
             draft = _Draft(request.model, endpoint, tempfile.SpooledTemporaryFile(IN_MEMORY))  # noqa: SIM115

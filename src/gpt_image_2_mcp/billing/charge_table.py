@@ -138,11 +138,12 @@ class ChargeTable:
 
     def total(self, day: str) -> DayTotal:
         """The dollars of `day`: those of settled charges and of unknown outcome, and those of charges under way."""
-        return DayTotal(self._total(day, _SPENT_STATES), self._total(day, _OPEN_STATES))
-
-    def _total(self, day: str, states: Sequence[ChargeState]) -> Decimal:
-        query = sa.select(sa.func.sum(_amount)).where(charges.c.day == day, charges.c.state.in_(states))
-        return _from_nano_usd(self.connection.scalar(query) or 0)
+        spent, under_way = (
+            sa.func.sum(sa.case((charges.c.state.in_(states), _amount), else_=0))
+            for states in (_SPENT_STATES, _OPEN_STATES)
+        )
+        found = self.connection.execute(sa.select(spent, under_way).where(charges.c.day == day)).one()
+        return DayTotal(*(_from_nano_usd(nano or 0) for nano in found))
 
     def unfinished(self) -> list[UnfinishedCharge]:
         """All charges that are reserved or sent, of every process and day; those of batches are not among them."""

@@ -1,7 +1,7 @@
 """`DeskTable`: the SQL statements on the `desks` table: what `last` and numbers of pictures mean to a person.
 
 On a server for several people, one replica answers a call and another one the next. The table is on PostgreSQL alone:
-elsewhere, one process has it in memory.
+elsewhere, one process has this in memory.
 """
 
 from collections.abc import Mapping
@@ -39,11 +39,6 @@ class DeskTable:
     """The `desks` table within one transaction of a person."""
 
     connection: sa.Connection
-
-    @property
-    def exists(self) -> bool:
-        """Whether this database has the table."""
-        return self.connection.dialect.name == "postgresql"
 
     def load(self) -> DeskRow | None:
         """The person's row, if there is one."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, AliasChoices, AwareDatetime, BaseModel, ConfigDict, Field
 
@@ -165,9 +165,10 @@ class PictureRecord(Record):
         """Whether it is another picture of this program, brought to another size."""
         return any(parent.role == "derived_from" for parent in self.parents)
 
-    def was_derived_from(self, picture_id: str) -> bool:
-        """Whether it is that picture, brought to another size."""
-        return any(parent.role == "derived_from" and parent.id == picture_id for parent in self.parents)
+    @property
+    def derived_from(self) -> list[str]:
+        """The id of the picture of this program that was brought to another size; empty if none was."""
+        return [parent.id for parent in self.parents if parent.role == "derived_from" and parent.id]
 
     @property
     def asked_size(self) -> str:
@@ -182,6 +183,9 @@ class PictureRecord(Record):
         return f"{self.width}x{self.height}" if self.width else "size unknown"
 
 
+_OF_A_FILE: Final = ("id", "sha256", "size_bytes", "format", "width", "height")
+
+
 class Picture(Record):
     """A picture: its record, and the path of its file."""
 
@@ -192,6 +196,11 @@ class Picture(Record):
     def id(self) -> str:
         """The picture's id."""
         return self.record.id
+
+    def delivered_as(self, other: "Picture") -> "Picture":
+        """The picture as the person was given it: what `other` has of a file, and the rest of this one."""
+        file = {name: getattr(other.record, name) for name in _OF_A_FILE}
+        return Picture(path=other.path, record=self.record.model_copy(update=file))
 
     @property
     def mime_type(self) -> str:

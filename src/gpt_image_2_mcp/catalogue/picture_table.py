@@ -13,9 +13,10 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
+from ..database.database import person_of
 from ..database.schema import pictures, sessions
 from .picture_record import Picture, PictureRecord, PictureRow, SessionPosition, TokenCounts
-from .text_index import words_of_picture
+from .text_index import mark_of, words_of_picture
 
 logger = logging.getLogger(__name__)
 
@@ -35,6 +36,10 @@ def from_microseconds(us: int) -> datetime:
 
 _BAD_ROW: Final = (ValueError, TypeError, ArithmeticError)
 """What is raised where a row holds what no picture has: another program, or another version, has written it."""
+
+
+MAX_ASKED: Final = 500
+"""Pictures that one statement asks for by their ids."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +63,7 @@ class PictureTable:
         else:
             self.connection.execute(
                 sa.text("INSERT INTO picture_words (number, words) VALUES (:number, array_to_tsvector(:words))"),
-                {"number": row["number"], "words": words},
+                {"number": row["number"], "words": [f"{mark_of(person_of(self.connection))}{word}" for word in words]},
             )
         return True
 
@@ -127,9 +132,17 @@ class PictureTable:
         query = sa.select(pictures).where(near, pictures.c.job_id == picture.record.job_id)
         return list(self._iterate(query.order_by(pictures.c.number)))
 
-    def delivered_of(self, picture: Picture) -> Picture | None:
-        """What was delivered in place of a picture that was made, in another size; None if nothing was."""
-        return next((other for other in self.of_call(picture) if other.record.was_derived_from(picture.id)), None)
+    def delivered(self, made: Sequence[Picture]) -> dict[str, Picture]:
+        """What was delivered in place of pictures that were made, in other sizes, by the ids of those pictures."""
+        found: dict[str, Picture] = {}
+        mine, other = pictures.alias(), pictures
+        near = other.c.number.between(mine.c.made_us, mine.c.made_us + 10_000)
+        query = sa.select(other).join(mine, sa.and_(near, other.c.job_id == mine.c.job_id))
+        for start in range(0, len(made), MAX_ASKED):
+            ids = {picture.id for picture in made[start : start + MAX_ASKED]}
+            for picture in self._iterate(query.where(mine.c.id.in_(ids))):
+                found |= {name: picture for name in picture.record.derived_from if name in ids}
+        return found
 
     def newest(self, limit: int) -> list[Picture]:
         """The pictures that were made last, at most `limit`."""

@@ -24,7 +24,10 @@ class Turn:
     """One turn of a session: a picture and its position. Turns are numbered from 1."""
 
     picture: Picture
+    """What the next turn is made from."""
     position: SessionPosition
+    delivered: Picture | None = None
+    """What the person was given in its place, in another size; None if it was the picture itself."""
 
     @property
     def number(self) -> int:
@@ -37,9 +40,9 @@ class Turn:
         return self.position.parent
 
     @property
-    def path(self) -> Path:
-        """The path of the picture's file."""
-        return self.picture.path
+    def given(self) -> Picture:
+        """The picture that the person was given."""
+        return self.delivered or self.picture
 
     @property
     def prompt(self) -> str:

@@ -198,9 +198,12 @@ class SessionTable:
 
     def _select(self, query: sa.Select[Any]) -> list[Session]:
         turns: defaultdict[str, list[Turn]] = defaultdict(list)
-        for picture in PictureTable(self.connection).of_sessions(query.with_only_columns(sessions.c.id)):
+        table = PictureTable(self.connection)
+        made = table.of_sessions(query.with_only_columns(sessions.c.id))
+        delivered = table.delivered(made)
+        for picture in made:
             if position := picture.record.position:
-                turns[position.session_id].append(Turn(picture, position))
+                turns[position.session_id].append(Turn(picture, position, delivered.get(picture.id)))
         rows = self.connection.execute(query.order_by(None).order_by(sessions.c.updated_us.desc())).mappings()
         return [_from_row(row, turns[row["id"]]) for row in rows if row["id"] in turns]
 

@@ -7,8 +7,8 @@ whose rows it means, so none can forget to.
 With `EVERYONE` as the person, a transaction sees the work and the money of all people: sums of the team, and what a
 process that was killed has left. Pictures, sessions and what is on a desk are never seen so.
 
-`picture_words` has no fence of its own: it is read together with `pictures` only. A fence would keep a search from
-using its index, since the operator of full-text search is not leakproof.
+`picture_words` has no fence of its own: it is read together with `pictures` only, and each of its words has a mark of
+the person. A fence would keep a search from using its index, since full-text search is not leakproof.
 """
 
 from typing import TYPE_CHECKING, Final

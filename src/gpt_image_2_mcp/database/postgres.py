@@ -13,6 +13,7 @@ to several clients in turn (PgBouncer in transaction mode) cannot be used, since
 would pass to another client with the connection.
 """
 
+from collections.abc import Sequence
 from contextlib import closing, suppress
 from functools import partial
 from typing import Any, Final
@@ -47,9 +48,6 @@ so what is queued here excludes what they do."""
 EXCLUSIVE_SECONDS: Final = 300
 """Seconds that a statement of a migration may take, and wait."""
 
-CONNECTIONS: Final = 8
-"""Connections of a process that serves several people. A transaction takes milliseconds, so few are in one at once."""
-
 POOL_SECONDS: Final = ANSWER_SECONDS + CONNECT_SECONDS
 """Seconds that a transaction waits for a connection: as long as one is busy whose server does not answer."""
 
@@ -63,6 +61,9 @@ _CONNECT_ARGS: Final = {
     "keepalives_count": 3,
 }
 """Parameters for libpq, which options of the URL override; in seconds, but `tcp_user_timeout` in milliseconds."""
+
+_OF_PEOPLE: Final = "SET plan_cache_mode = force_custom_plan"
+"""How the rows of one person are best found is not how those of another are, who has many more or fewer of them."""
 
 _SESSION_SETTINGS: Final = (
     f"SET lock_timeout = '{LOCK_SECONDS}s'",
@@ -141,17 +142,19 @@ def _engine(url: PostgresUrl, lease: Lease, guard: ConnectionGuard, connections:
         hide_parameters=True,
     )
 
-    _listen_to_connections(engine, lease, guard)
+    _listen_to_connections(engine, lease, guard, (*_SESSION_SETTINGS, *([_OF_PEOPLE] if connections > 1 else [])))
     _listen_to_transactions(engine, guard)
     return engine
 
 
-def _listen_to_connections(engine: sa.Engine, lease: Lease, guard: ConnectionGuard) -> None:
+def _listen_to_connections(
+    engine: sa.Engine, lease: Lease, guard: ConnectionGuard, session_settings: Sequence[str]
+) -> None:
     def configure(connection: Any, record: Any) -> None:
         guard.use(connection)
         record.info["is_new"] = True
         with closing(connection.cursor()) as cursor:
-            for statement in _SESSION_SETTINGS:
+            for statement in session_settings:
                 cursor.execute(statement)
             # Shared, since the server may not have noticed yet that this process's earlier connection, which holds the
             # same lock, is broken.

@@ -1,4 +1,4 @@
-"""Finals: a draft is finished as it is, at a higher quality. There is no seed, so a final is an edit of its draft.
+"""Finals: a draft is finished at a higher quality, as it is or after words. There is no seed, so it is edited.
 
 Nothing here raises once a picture is saved: what fails is left out of the report.
 """
@@ -26,6 +26,8 @@ from .sent_request import as_made
 
 QUALITIES: Final = ("low", "medium", "high", "xhigh", "max")
 """From the cheapest to the finest."""
+SEVERAL: Final = 2
+"""Pictures of one call from which there are drafts to choose."""
 NOT_COMPARED: Final = f"How far the draft's layout was kept is not known. To be told, {HOW_TO_GET}."
 _TASK: Final = "gpt_image_2_mcp.pixels.layout:layout"
 
@@ -41,29 +43,31 @@ class Costs:
 
 
 async def find_draft(request: PaidRequest, inputs: Inputs, writer: WriterThread) -> Draft | None:
-    """The draft that a request is to finish; None if it does something else.
+    """The draft of which a request makes a final; None if it does something else.
 
-    It does where its one input is the picture in `like`, with that picture's own prompt and at a higher quality.
+    It does where its one input is made at a higher quality. That is to stay as it is where it is the picture in `like`,
+    with its own prompt; otherwise it is a draft if its call made several to choose from.
     """
-    if not isinstance(request, EditRequest) or request.like is None or request.is_marked or request.keep == "exact":
+    if not isinstance(request, EditRequest) or request.is_marked or request.keep == "exact":
         return None
-    if len(inputs.images) != 1 or inputs.origins[0].id != request.like:
+    picture_id = inputs.origins[0].id if len(inputs.images) == 1 else None
+    if picture_id is None or request.quality not in QUALITIES:
         return None
-    picture_id = request.like
 
     def look_up(unit: UnitOfWork) -> tuple[Picture | None, Sequence[Picture]]:
         picture = unit.pictures.get(picture_id)
         return picture, [] if picture is None else unit.pictures.of_call(picture)
 
     picture, drafts = await writer.read(look_up)
-    if picture is None or picture.record.prompt != request.prompt:
+    if picture is None:
         return None
     quality = picture.record.applied.get("quality") or picture.record.parameters.get("quality")
-    if quality not in QUALITIES or request.quality not in QUALITIES:
-        return None
-    if QUALITIES.index(request.quality) <= QUALITIES.index(quality):
+    if quality not in QUALITIES or QUALITIES.index(request.quality) <= QUALITIES.index(quality):
         return None
     paid = [each.record for each in drafts if not (each.record.is_derived or each.record.is_composite)]
+    stays = request.like == picture.id and request.prompt == picture.record.prompt
+    if not stays and len(paid) < SEVERAL:
+        return None
     costs = [record.cost_usd for record in paid if record.cost_usd is not None]
     is_known = bool(paid) and len(costs) == len(paid)
     return Draft(
@@ -71,6 +75,7 @@ async def find_draft(request: PaidRequest, inputs: Inputs, writer: WriterThread)
         inputs=len(picture.record.parents),
         count=len(paid),
         cost=sum(costs, Decimal(0)) if is_known else None,
+        stays=stays,
     )
 
 
@@ -79,7 +84,7 @@ async def costs_of(
 ) -> Costs | None:
     """What the drafts and the final cost together, beside as many pictures at the final's quality; None if unknown."""
     draft = order.draft
-    if draft is None or draft.count < 2 or draft.cost is None or cost is None:  # noqa: PLR2004 - several to choose from
+    if draft is None or draft.count < SEVERAL or draft.cost is None or cost is None:
         return None
     inputs = [COSTLIEST_INPUT] * draft.inputs
     tokens = text_tokens(request.prompt, generation=not inputs)

@@ -36,7 +36,7 @@ def image_request(model: str, request: PaidRequest, order: Order) -> ImageReques
     if part is not None:
         request = with_size(request, part)
         prompt = f"{prompt}\n\n{CONTINUE}" if part.added is not None else prompt
-    if order.draft is not None:
+    if order.draft is not None and order.draft.stays:
         prompt = f"{prompt}\n\n{FINISH}"
     if band := _band_sentence(request.size):
         prompt = f"{prompt}\n\n{band}"

@@ -81,7 +81,7 @@ class InputReader:
         else:
             turn = session.turn(number)
             assert turn is not None, "`Session.parent_for` has checked that the turn exists"
-            delivered = await self.delivered(turn.picture)
+            delivered = turn.delivered
             source = delivered if delivered and extends else turn.picture
             images = [await self._of_turn(source, number, session)]
         images += await _read_all(self._image, references)
@@ -95,9 +95,9 @@ class InputReader:
             drawn = await anyio.to_thread.run_sync(laid_on, drawn, size)
         return Inputs(images, drawn, delivered.record.asked_size)
 
-    async def delivered(self, picture: Picture) -> Picture | None:
-        """What the person was shown in place of a picture that was made in another size; None if it was the picture."""
-        return await self._references.writer.read(lambda unit: unit.pictures.delivered_of(picture))
+    async def delivered(self, made: Sequence[Picture]) -> dict[str, Picture]:
+        """What the person was given in place of pictures, in other sizes, by the ids of those pictures."""
+        return await self._references.writer.read(lambda unit: unit.pictures.delivered(made))
 
     async def _of_turn(self, picture: Picture, number: int, session: Session) -> InputImage:
         try:

@@ -116,7 +116,7 @@ class Job:
     scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
     """Everything that the job does runs in it. Only `JobRunner.stop` and a shutdown cancel it."""
     prepared: anyio.Event = field(default_factory=anyio.Event)
-    """Set when `key` or `joined` is known, or when the job ended before that."""
+    """Set when `key` or `joined` is known, or when the job ended before that; a click has its row by then."""
     answerable: anyio.Event = field(default_factory=anyio.Event)
     """Set when no call has to wait any longer: the job has ended, or the user has abandoned it."""
     finished: anyio.Event = field(default_factory=anyio.Event)

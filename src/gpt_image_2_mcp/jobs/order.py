@@ -15,7 +15,7 @@ from .report import Report
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """The draft that a job is to finish as it is, and the call that made it."""
+    """The draft of which a job makes a final, and the call that made it."""
 
     id: str
     inputs: int
@@ -24,6 +24,8 @@ class Draft:
     """How many pictures its call made."""
     cost: Decimal | None
     """What they cost together, in dollars; None if it is not known."""
+    stays: bool
+    """Whether it is to be finished as it is, and not after words that the call gives."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,7 @@ class Order:
     cut: Inputs | None = None
     """The inputs with that part; None if there is none."""
     draft: Draft | None = None
-    """The first input, if it is to be finished as it is."""
+    """The one input, if it is a draft that is to be finished."""
 
     @property
     def sent(self) -> Inputs:

@@ -300,14 +300,14 @@ class JobRunner:
         if not job.is_taken_over:
             job.joined = None if job.is_click else await self._find_repeated(job, order.key)
             job.key = None if job.joined else order.key
-        job.prepared.set()
-        if job.joined:
-            return await job.joined.answered()
-        if self._store.is_replica and not job.is_line:
+        if self._store.is_replica and not job.is_line and job.joined is None:
             job.handover = handover_of(job, order)
         if job.may_be_elsewhere:
             await self._store.claim(job)
-        elif job.delivery is Delivery.HANDED_OUT:
+        job.prepared.set()
+        if job.joined:
+            return await job.joined.answered()
+        if job.delivery is Delivery.HANDED_OUT and not job.may_be_elsewhere:
             # It was handed out during `prepare`, without the key that a row needs.
             self._store.mark_handed_out(job)
         if job.passes_on:

@@ -128,7 +128,7 @@ class Viewer:
             lambda: SearchQuery.parse(**request.model_dump(exclude={"contact_sheet", "as_page"}))
         )
         found = await self._library.find(query)
-        found = _turns_in_order(found) if request.session_id is not None else _calls_in_order(found)
+        found = await self._turns(found) if request.session_id is not None else _calls_in_order(found)
         missing = await anyio.to_thread.run_sync(_missing_ids, found)
         filtered = replace(query, page=1) != SearchQuery()
         by_turn = request.session_id is not None
@@ -140,6 +140,15 @@ class Viewer:
         sheet, path = await anyio.to_thread.run_sync(self._sheet, numbers)
         self._references.note_sheet({number: picture.id for number, picture in numbers.items()})
         return Listing(found, missing, filtered, numbers, sheet, path, by_turn, page=page)
+
+    async def _turns(self, found: SearchResult) -> SearchResult:
+        """A page of a session's pictures in the order of the turns, as the person was given them.
+
+        The first page has the newest turns.
+        """
+        delivered = await self._reader.delivered(found.pictures)
+        given = [p.delivered_as(delivered[p.id]) if p.id in delivered else p for p in found.pictures]
+        return replace(found, pictures=tuple(sorted(given, key=_turn)))
 
     async def sheet(self, pictures: Sequence[Picture]) -> bytes:
         """The contact sheet of some pictures, numbered from 1; the numbers are references for later calls."""
@@ -172,7 +181,7 @@ class Viewer:
                 raise UnreadableSource(not_shown_text(found))
             name, note = found.path.name, None
             known = await self._library.known_picture(found, "")
-            delivered = await self._reader.delivered(found) if found.record.position else None
+            delivered = (await self._reader.delivered([found])).get(found.id) if found.record.position else None
             if delivered is not None:
                 note = (
                     f"It was delivered as {delivered.id}, {delivered.record.size_text}: a `mask` of the session's next"
@@ -258,11 +267,6 @@ def _in_order(call: list[Picture]) -> list[Picture]:
     ordered = call[::-1]
     ordered.sort(key=lambda picture: (not picture.record.is_derived, not picture.record.is_composite))
     return ordered
-
-
-def _turns_in_order(found: SearchResult) -> SearchResult:
-    """Put the pictures of a session, which has the newest turns on its first page, into the order of the turns."""
-    return replace(found, pictures=tuple(sorted(found.pictures, key=_turn)))
 
 
 def _turn(picture: Picture) -> int:

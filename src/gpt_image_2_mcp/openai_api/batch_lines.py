@@ -35,13 +35,15 @@ class LineAnswer:
     failure: ApiError | None = None
 
 
-def body_of(request: ImageRequest, files: Sequence[str]) -> dict[str, Any]:
-    """The JSON body of a request, with the ids of the uploaded `files` in place of its inputs."""
+def body_of(request: ImageRequest, files: Sequence[str], mask: str | None) -> dict[str, Any]:
+    """The JSON body of a request, with the ids of the uploaded `files` and `mask` in place of its inputs."""
     body: dict[str, Any] = {"model": request.model, "prompt": request.prompt, **changed_options(request.options)}
     if request.n > 1:
         body["n"] = request.n
     if files:
         body["images"] = [{"file_id": file} for file in files]
+    if mask is not None:
+        body["mask"] = {"file_id": mask}
     return body
 
 

@@ -3,7 +3,7 @@
 The rule is read from the JSON schema that the client was shown, so that message and schema cannot disagree.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, cast
 
 from pydantic import BaseModel, ValidationError
@@ -19,10 +19,13 @@ MAX_SENTENCES = 10
 """Broken rules that one message lists."""
 
 
-def explain(error: ValidationError, model: type[BaseModel]) -> str:
-    """A line for each rule of `model` that the arguments break, at most `MAX_SENTENCES` of them."""
+def explain(error: ValidationError, model: type[BaseModel], *, only: Collection[str] | None = None) -> str:
+    """A line for each rule of `model` that the arguments break, at most `MAX_SENTENCES` of them.
+
+    With `only`, a line for each rule about one of these parameters alone; empty if they break none.
+    """
     properties = cast("dict[str, Schema]", model.model_json_schema(by_alias=True).get("properties", {}))
-    findings = error.errors()
+    findings = [found for found in error.errors() if only is None or (found["loc"] and found["loc"][0] in only)]
     sentences = list(dict.fromkeys(_explain_one(finding, properties) for finding in findings[:MAX_SENTENCES]))
     unknown = [number for number, sentence in enumerate(sentences) if sentence.startswith(NO_PARAMETER)]
     without_hint = [number for number in unknown if not sentences[number].endswith("?")]

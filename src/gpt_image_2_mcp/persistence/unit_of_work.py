@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from ..database.lazy_store import LazyStore
 from ..database.people import EVERYONE, LOCAL
 from ..database.retry import next_try, retry_undone
-from ..database.url import Address
+from ..database.url import Address, PostgresUrl
 from ..errors import GptImageError, TransactionUndone
 from .spool import Spool
 
@@ -119,6 +119,11 @@ class Repositories:
         self._memory: Store | None = None
         self._replay_at = 0.0
         self._is_replaying = False
+
+    @property
+    def is_of_one_of_several(self) -> bool:
+        """Whether these are the tables as one person of several sees them, on a server for a team."""
+        return self._person not in (LOCAL, EVERYONE) and isinstance(self.database, PostgresUrl)
 
     @cached_property
     def ledger_store(self) -> "Store":
@@ -227,7 +232,7 @@ class Repositories:
         Reads the liveness files beside a database file and no database. For a database server, where there are no such
         files, it is always True; but for one person of several, since that is done for `EVERYONE` at once.
         """
-        if self._person not in (LOCAL, EVERYONE):
+        if self.is_of_one_of_several:
             return False
         if not isinstance(self.database, Path):
             return self.database is not None

@@ -183,7 +183,7 @@ def _standing(session: Session) -> str:
     if session.next_parent == ORIGINALS:
         return "set back to the originals"
     exact = " (exact)" if session.head.picture.record.is_exact else ""
-    return f"at turn {session.head.number} {quoted_line(session.head.prompt)}, {session.head.path}{exact}"
+    return f"at turn {session.head.number} {quoted_line(session.head.prompt)}, {session.head.given.path}{exact}"
 
 
 def _branches_note(session: Session) -> str:
@@ -207,5 +207,5 @@ def _session_row(session: Session) -> dict[str, Any]:
         "head": session.next_parent,
         "branches": [turn.number for turn in session.branches[-MAX_SESSION_ROWS:]],
         "last_prompt": shorten_line(session.head.prompt),
-        "last_file": str(session.head.path),
+        "last_file": str(session.head.given.path),
     }

@@ -13,7 +13,7 @@ import anyio.to_thread
 from ..batches.batch import BatchStatus
 from ..batches.desk import Desk
 from ..batches.file import MAX_FILE_BYTES, check_suffix, parse_file
-from ..batches.lines import LINE_REQUESTS, Item, Line, LineRequest, items_of, read_lines
+from ..batches.lines import LINE_REQUESTS, Fault, Item, Line, LineRequest, faults_of, items_of, read_lines, refuse
 from ..batches.runner import BatchRunner, Plan
 from ..billing.prices import BATCH_SHARE
 from ..errors import BadRequest, DatabaseUnusable
@@ -21,7 +21,6 @@ from ..generation.charges import PricedRequest
 from ..inputs import Sources
 from ..jobs.progress import ProgressCallback
 from ..parameters.models import EditRequest, MakeBatchRequest
-from ..parameters.validation import MAX_SENTENCES
 from ..paths.read_policy import PrivateFile
 
 logger = logging.getLogger(__name__)
@@ -79,15 +78,23 @@ class BatchService:
             is_cheap = is_cheap if "when" in request.model_fields_set else was_cheap
         else:
             lines = await anyio.to_thread.run_sync(partial(read_lines, await self._items(request, content), request))
-        lines = [replace(line, request=await self._complete(line.request)) for line in lines]
-        for line in lines:
-            try:
-                self._check(line.request)
-            except BadRequest as error:
-                raise BadRequest(f"Line {line.label}: {error}") from None
+        lines = await self._completed(lines)
         if is_cheap:
             _check_cheap(lines)
         return await self._priced(Plan(lines, is_cheap, None, None, retry_of=request.retry and request.retry.strip()))
+
+    async def _completed(self, lines: Sequence[Line]) -> list[Line]:
+        """The lines with what their `like` has; raises BadRequest if the settings do not allow one."""
+        complete: list[Line] = []
+        faults: list[Fault] = []
+        for line in lines:
+            try:
+                complete.append(replace(line, request=await self._complete(line.request)))
+                self._check(complete[-1].request)
+            except BadRequest as error:
+                faults += faults_of(f"Line {line.label}", error)
+        refuse(faults, len(lines))
+        return complete
 
     async def _items(self, request: MakeBatchRequest, content: bytes | None) -> Sequence[Item]:
         if request.file is None:
@@ -107,10 +114,7 @@ class BatchService:
             return [self._desk.priced(line, share=share) for line in paid]
 
         usd = await self._desk.spending.estimate_all(await anyio.to_thread.run_sync(price))
-        minutes = None
-        if not plan.is_cheap:
-            pictures = sum(line.request.count * line.request.passes for line in paid)
-            minutes = self._desk.limiter.pace.minutes_for(pictures)
+        minutes = None if plan.is_cheap else self._desk.minutes_for([line.request for line in paid])
         return replace(plan, usd=usd, minutes=minutes)
 
     async def _lines_to_retry(self, batch_id: str) -> tuple[list[Line], bool]:
@@ -193,17 +197,21 @@ class BatchService:
 
 def _check_cheap(lines: Sequence[Line]) -> None:
     """Check that each line can go through the Batch API; raises BadRequest."""
-    wrong = [f"Line {line.label}: {why}" for line in lines if (why := _not_cheap(line.request))]
-    if wrong:
-        more = [f"… and {len(wrong) - MAX_SENTENCES} more."] if len(wrong) > MAX_SENTENCES else []
-        raise BadRequest("\n".join([*wrong[:MAX_SENTENCES], *more, "Make these with `when` 'now'. Nothing was sent."]))
+    faults = [Fault(f"Line {line.label}", f": {why}") for line in lines if (why := _not_cheap(line.request))]
+    refuse(faults, len(lines), ending="Make these with `when` 'now'. Nothing was sent.")
 
 
 def _not_cheap(request: LineRequest) -> str | None:
     if request.is_transparent:
-        return "a transparent background is made in several steps, which a cheap batch does not have."
-    if isinstance(request, EditRequest) and (request.is_marked or request.kept == "exact"):
         return (
-            "`mask`, `extend` and `keep` exact need the original when the answer comes, and a cheap batch has it not."
+            "a transparent background is made in several steps, which a cheap batch does not have. For a plain subject,"
+            " ask for a plain white ground, and cut it out later, free: edit_image with `background` 'transparent' and"
+            " no prompt."
+        )
+    if isinstance(request, EditRequest) and (request.kept == "exact" or (request.is_marked and request.kept != "off")):
+        return (
+            "what is to stay is put back into the model's picture from your own file, which may be another one when a"
+            " cheap batch answers. With `keep` 'off' a cheap line takes `mask` and `extend`, and gives the model's"
+            " picture as it is."
         )
     return None

@@ -1,12 +1,16 @@
 """`PersonDesk`: keeps what `last` and numbers of pictures mean in the database, for the other replicas of a server.
 
-A server for several people calls `load` before each call of a person and `save` after it. Neither raises anything: a
-database that is away makes no picture fail, and without it no `last` is found in any case.
+On a server for several people, `laid_out` is around each call of a person. It raises nothing: a database that is away
+makes no picture fail, and without it no `last` is found in any case. Elsewhere it does nothing.
 """
 
 import logging
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
+
+import anyio
 
 from ..errors import GptImageError
 from ..inputs.references import References
@@ -34,12 +38,25 @@ class PersonDesk:
         self._known = references.remembered()
         """What that row says."""
 
-    async def load(self) -> None:
+    @asynccontextmanager
+    async def laid_out(self) -> AsyncGenerator[None]:
+        """Load what other replicas have written, for a call, and save what it has changed, also if it is cancelled."""
+        if not self._writer.repositories.is_of_one_of_several:
+            yield
+            return
+        await self._load()
+        try:
+            yield
+        finally:
+            with anyio.CancelScope(shield=True):
+                await self._save()
+
+    async def _load(self) -> None:
         """Take over what another replica has written, unless this process has something newer that is not saved yet."""
         if self._references.remembered() != self._known:
             return
         try:
-            row = await self._writer.read(lambda unit: _table(unit).load() if _table(unit).exists else None)
+            row = await self._writer.read(lambda unit: _table(unit).load())
         except GptImageError as error:
             logger.info("what `last` means to a person could not be read: %s", error)
             return
@@ -50,17 +67,13 @@ class PersonDesk:
             self._version, self._known = row.changed, self._references.remembered()
         self._references.is_old = row.age > OLD
 
-    async def save(self) -> None:
+    async def _save(self) -> None:
         """Write what has changed since it was loaded or saved."""
         remembered = self._references.remembered()
         if remembered == self._known:
             return
-
-        def write(unit: UnitOfWork) -> datetime | None:
-            return _table(unit).save(remembered) if _table(unit).exists else None
-
         try:
-            self._version = await self._writer.in_transaction(write)
+            self._version = await self._writer.in_transaction(lambda unit: _table(unit).save(remembered))
         except GptImageError as error:
             logger.info("what `last` means to a person could not be written: %s", error)
         else:

@@ -173,7 +173,8 @@ def plain(answer: str, known: Known) -> str:
 
 
 @promise(
-    "Several people", "Row-level security of PostgreSQL fences everything that a person has; another one's ids tell nothing"
+    "Several people",
+    "Row-level security of PostgreSQL fences everything that a person has; another one's ids tell nothing",
 )
 @pytest.mark.parametrize("is_fenced", [True, False], ids=["fenced", "fence taken away"])
 async def test_a_person_who_knows_all_ids_of_another_sees_nothing(

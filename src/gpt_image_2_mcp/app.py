@@ -136,7 +136,7 @@ async def _opened(
     library = Library(writer, reader, references, sources, output_dirs, exports, sandbox=settings.sandbox, cache=cache)
     failure: Exception | None = None
     async with anyio.create_task_group() as tasks:
-        store = JobStore(writer, settings.redact)
+        store = JobStore(writer, settings.redact, is_replica=shared.is_replica)
         project = project_of(working_dir, home) if person == LOCAL else None
         audit = "off" if person == LOCAL else shared.audit
         recorder = Recorder(writer, store, project, lambda: output_dirs.policy, audit, keeper)
@@ -154,7 +154,7 @@ async def _opened(
             news=news,
         )
         reader.locator = PaidLocator(settings, shared.backend, writer, spending.budgets)
-        jobs = JobRunner(tasks, store, pipeline)
+        jobs = JobRunner(tasks, store, pipeline, person=person)
         desk = Desk(settings, pipeline, jobs, store, writer, spending, shared.backend, shared.limiter, durations)
         batches = BatchRunner(desk, tasks, batch_marker(shared.database.at))
         service = ImageService(
@@ -172,7 +172,7 @@ async def _opened(
             viewer=Viewer(library, references, reader, exports, cache=cache),
             exporter=Exporter(library, reader, output_dirs, exports, cache=cache),
             batches=BatchService(desk, batches, sources),
-            links=_links_of(keeper),
+            links=_links_of(keeper, data_dir),
         )
         service.first_call_at = first_call_at
         tasks.start_soon(service.recover)
@@ -206,12 +206,12 @@ def _keeper_of(shared: SharedParts, person: str, writer: WriterThread) -> "Pictu
     return PictureKeeper(shared.store, writer, person=person, cache=cache, link_seconds=shared.link_seconds)
 
 
-def _links_of(keeper: "PictureKeeper | None") -> "AnswerLinks | None":
-    if keeper is None:
+def _links_of(keeper: "PictureKeeper | None", folder: Path | None) -> "AnswerLinks | None":
+    if keeper is None or folder is None:
         return None
     from .service.links import AnswerLinks
 
-    return AnswerLinks(keeper)
+    return AnswerLinks(keeper, folder)
 
 
 @asynccontextmanager

@@ -57,7 +57,7 @@ def reason(host: str, env: Mapping[str, str]) -> str:
     return str(caught.value)
 
 
-@promise("Other users", "A server for a team does not start where others could use it without a token")
+@promise("Several people", "A server for a team does not start where others could use it without a token")
 @pytest.mark.parametrize("what", WRONG)
 def test_an_unsafe_server_does_not_start(what: str, tmp_path: Path) -> None:
     host, env = WRONG[what]

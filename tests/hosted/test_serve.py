@@ -114,7 +114,7 @@ async def test_a_request_that_is_too_large_is_refused(alone: Served) -> None:
 # Whose name it is.
 
 
-@promise("Other users", "A server for a team answers to its own name alone, and to no page of another site")
+@promise("Several people", "A server for a team answers to its own name alone, and to no page of another site")
 @pytest.mark.parametrize(
     ("status", "headers"),
     [
@@ -146,7 +146,7 @@ async def test_two_hosts_in_one_request_are_refused(served_team: Served) -> None
 # People.
 
 
-@promise("Other users", "On a server for a team, each person has pictures, sessions, jobs and `last` of their own")
+@promise("Several people", "On a server for a team, each person has pictures, sessions, jobs and `last` of their own")
 @pytest.mark.parametrize("era", ERAS)
 async def test_two_people_do_not_see_each_other(served_team: Served, era: Era) -> None:
     async with served_team.client(ALICE, era=era) as alice, served_team.client(BOB, era=era) as bob:

@@ -102,7 +102,7 @@ def no_folder(result: CallToolResult, *folders: Path) -> None:
     assert not [folder for folder in folders if str(folder) in text], text
 
 
-@promise("Several people", "an answer names no folder of the server: a picture has a link, which ends")
+@promise("Other users", "An answer of a server for a team names no folder of it: a picture has a link, which ends.")
 async def test_an_answer_has_a_link_with_its_end_and_how_to_fetch_it(replicas: Replicas, tmp_path: Path) -> None:
     alice = await (await replicas.open("a")).client_of(ALICE)
     result = await alice.final("generate_image", prompt="a fox", size=SMALL, n=2)
@@ -171,6 +171,11 @@ async def test_another_replica_finds_the_pictures(replicas: Replicas, tmp_path: 
     (described,) = (await second.client.read_resource(f"gpt-image-2://sessions/{session.session_id}")).contents
     assert isinstance(described, TextResourceContents)
     assert str(tmp_path) not in described.text
+    # The answer of a job of the first one, with its preview and its link.
+    jobs = said(await second.call("get_image_job"))
+    (job_id,) = re.findall(r"(job-\w+): done, generate_image", jobs)
+    told = await second.made("get_image_job", job_id=job_id)
+    assert (told.report["images"][0]["id"], "url" in told.report["images"][0]) == (picture, True)
     # And back: the first one goes on from what the second has made.
     again = await first.made("continue_edit_session", prompt="grey", session_id=session.session_id)
     assert again.report["turn"] == 4
@@ -186,7 +191,7 @@ async def test_a_replica_whose_disk_was_wiped_goes_on(replicas: Replicas) -> Non
     await alice.made("edit_image", prompt="red", images=["last"], size=SMALL)
 
 
-@promise("Several people", "a picture that was changed in the store is told, and is not used")
+@promise("Other users", "A picture that was changed in the picture store is told, and is not used.")
 async def test_a_missing_or_changed_object_is_an_error_that_names_the_picture(replicas: Replicas, s3: S3) -> None:
     first = await (await replicas.open("a")).client_of(ALICE)
     changed, gone = id_of(await drawn(first)), id_of(await drawn(first))
@@ -283,7 +288,7 @@ async def test_two_replicas_put_what_waits_once(
     assert proxy.puts == len(keys)
 
 
-@promise("Several people", "another person's id of a picture or an upload gives nothing")
+@promise("Other users", "The id of another person's picture or upload gives nothing.")
 async def test_another_person_gets_nothing(replicas: Replicas) -> None:
     server = await replicas.open("a")
     alice, bob = await server.client_of(ALICE), await server.client_of(BOB)

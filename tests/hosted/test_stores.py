@@ -160,7 +160,9 @@ async def sent(store: FolderStore, method: str, url: str, **options: bytes) -> h
         return await client.request(method, url, **options)  # pyright: ignore[reportArgumentType] - `content` only
 
 
-@promise("Several people", "a link works for one file until its end; one that was changed by a letter does not")
+@promise(
+    "Other users", "A link to a picture works for that file alone, until its end, and for nothing if it was changed."
+)
 @pytest.mark.anyio
 async def test_a_link_of_a_folder_works_until_its_end_and_for_its_file_alone(folder_store: FolderStore) -> None:
     key, other = (new_key("pictures", person, "fox.png") for person in ("a|1", "b|2"))
@@ -201,7 +203,7 @@ async def test_an_upload_link_of_a_folder_takes_one_file_of_its_size_once(folder
     assert read(folder_store, key) == b"1234"
 
 
-@promise("Several people", "a presigned link of an object store works for one object until its end")
+@promise("Other users", "A presigned link works for one object alone, until its end, and cannot write.")
 def test_a_presigned_link_works_until_its_end_and_for_its_object_alone(s3: S3, tmp_path: Path) -> None:
     store = open_store(s3.url(new_prefix()), unset=tmp_path, secret=SECRET, base_url=BASE)
     key, other = (new_key("pictures", "a|1", "fox.png") for _ in range(2))

@@ -103,7 +103,7 @@ WRONG: Mapping[str, Callable[[IdentityProvider], str]] = {
 }
 
 
-@promise("Other users", "A token that is wrong in any way lets nobody in, and is neither logged nor passed on")
+@promise("Several people", "A token that is wrong in any way lets nobody in, and is neither logged nor passed on")
 @pytest.mark.parametrize("what", WRONG)
 async def test_a_wrong_token_is_refused(served_team: Served, identity_provider: IdentityProvider, what: str) -> None:
     token = WRONG[what](identity_provider)

@@ -106,6 +106,14 @@ class BatchTable:
         """The batch of this id, if there is one."""
         return next(iter(self._select(batches.c.id == batch_id)), None)
 
+    def wait_for_same(self, key: str) -> None:
+        """Wait until no other transaction is about to insert a batch of the call `key`, and keep others waiting.
+
+        On SQLite, a transaction that writes is alone in any case.
+        """
+        if self.connection.dialect.name == "postgresql":
+            self.connection.execute(sa.text("SELECT pg_advisory_xact_lock(hashtextextended(:key, 2))"), {"key": key})
+
     def newest_of(self, key: str, *, after: datetime) -> BatchRow | None:
         """The newest batch of the call `key` that is not over, or was made after a time."""
         is_near = sa.or_(batches.c.state != "ended", batches.c.created_us > to_microseconds(after))

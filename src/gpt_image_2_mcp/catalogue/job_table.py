@@ -118,8 +118,11 @@ class JobTable:
         return self.connection.execute(query.values(**lost)).rowcount > 0
 
     def delete_queued(self, job_id: str) -> None:
-        """Delete a job if it was not sent meanwhile."""
-        self.connection.execute(sa.delete(jobs).where(jobs.c.id == job_id, jobs.c.state == "queued"))
+        """Delete a job if it was not sent meanwhile, and no other replica can make it."""
+        query = sa.delete(jobs).where(jobs.c.id == job_id, jobs.c.state == "queued")
+        if self.connection.dialect.name == "postgresql":
+            query = query.where(sa.text("handover IS NULL"))
+        self.connection.execute(query)
 
     def delete(self, job_id: str) -> None:
         """Delete a job."""
@@ -150,7 +153,7 @@ class JobTable:
         self.connection.execute(sa.update(jobs).where(jobs.c.id == job_id).values(**values))
 
     def _select(self, query: sa.Select[Any], **values: Any) -> list[JobRow]:
-        return [_from_row(dict(row)) for row in self.connection.execute(query, values).mappings()]
+        return [row_of(dict(row)) for row in self.connection.execute(query, values).mappings()]
 
 
 _unfetched: Final = (
@@ -180,7 +183,8 @@ def _to_row(row: JobRow) -> dict[str, Any]:
     }
 
 
-def _from_row(row: dict[str, Any]) -> JobRow:
+def row_of(row: dict[str, Any]) -> JobRow:
+    """The row that a statement gave."""
     ended: int | None = row["ended_us"]
     return JobRow(
         id=row["id"],

@@ -85,7 +85,7 @@ class Recorder:
             JobError: a click asked for it, and another process has it.
 
         """
-        required = required or job.is_click
+        required = required or job.may_be_elsewhere
 
         @retry_undone
         def write(repositories: Repositories) -> None:
@@ -123,7 +123,7 @@ class Recorder:
         # A sandbox at OPENAI_BASE_URL shows only in its answers; it bills nothing.
         is_free = isinstance(error, ApiError) and error.from_sandbox
         ended = charge.failed(may_be_billed=job.status.sent > 0 and not is_free, usd=named_cost(error, job.model))
-        if job.is_click and charge.row is None:
+        if job.may_be_elsewhere and charge.row is None:
             # Nothing was sent, and a charge of the same job is that of another process.
             ended = None
         ended = noted(ended, job, self.audit, getattr(error, "request_id", None))

@@ -106,6 +106,23 @@ class People:
             served.requests -= 1
             served.idle_since = anyio.current_time()
 
+    @asynccontextmanager
+    async def working_for(self, key: str) -> AsyncGenerator[ImageService]:
+        """The service of the person with this key, which stays open for the block, and as long as it works.
+
+        Raises as `serving` does.
+        """
+        person = Person(key)
+        async with self.serving(person):
+            service = self._served[key].service
+            assert service is not None
+            yield service
+
+    @property
+    def services(self) -> list[ImageService]:
+        """The services that are open."""
+        return [served.service for served in self._served.values() if served.service is not None]
+
     async def close_idle(self) -> None:
         """Close what is idle, again and again."""
         while True:

@@ -1,13 +1,14 @@
 """`gpt-image-2-mcp serve`: runs the server until a signal comes, and then finishes what is paid for.
 
-The first SIGTERM or SIGINT has the server say at once that it is not ready, so that a balancer sends nothing more; then
-it answers what it was asked, finishes and saves what was sent, and ends. A second one ends it at once.
+The first SIGTERM or SIGINT has the server say at once that it is not ready, so that a balancer sends nothing more. Then
+it passes what it has not sent on to other replicas, answers what it was asked, finishes and saves what was sent, and
+ends. A second one ends it at once.
 """
 
 import logging
 import os
 import sys
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -27,6 +28,7 @@ from ..picture_store.store import PictureStore
 from ..server.answer_room import MAX_MAKING
 from ..server.hosting import Hosting, hosted_tools
 from ..server.stdio.signals import ending_signals, is_insistent
+from ..service.fleet import Fleet
 from ..service.images import ImageService
 from ..settings import Settings
 from ..shared_parts import PICTURES, STORE, SharedParts, open_shared
@@ -39,7 +41,7 @@ from .person import Person
 from .readiness import Readiness
 from .refusals import check_start, ignored
 from .store_routes import store_routes
-from .web_server import WebServer, listen, web_server
+from .web_server import listen, web_server
 
 logger = logging.getLogger(__name__)
 
@@ -93,8 +95,19 @@ async def run(settings: Settings, hosted: HostedSettings, host: str, port: int) 
             readiness = Readiness(partial(_is_reachable, shared))
             app = build_app(hosted, endpoint, readiness, store_routes(store), is_local=is_loopback(host))
             server = web_server(app, grace_s=_answer_s(settings))
+            fleet = Fleet(shared.everyone, shared.limiter, people.working_for, places=settings.max_concurrency)
+
+            async def end() -> None:
+                await anyio.sleep(UNREADY_S)
+                with anyio.move_on_after(settings.shutdown_grace_s):
+                    await fleet.hand_over(people.services)
+                endpoint.end_streams()
+                server.should_exit = True
+
             async with anyio.create_task_group() as tasks:
-                tasks.start_soon(_watch_signals, server, endpoint, readiness)
+                tasks.start_soon(_watch_signals, end, readiness)
+                if shared.is_replica:
+                    tasks.start_soon(fleet.run)
                 _announce(hosted, address)
                 await server.serve(sockets=[sock])
                 tasks.cancel_scope.cancel()
@@ -114,6 +127,7 @@ async def _shared(
         audit="with prompts" if hosted.audit_prompts else "on",
         store=store,
         link_seconds=hosted.link_ttl_s,
+        lease_s=hosted.lease_s,
     ) as shared:
         try:
             if hosted.has_people:
@@ -157,21 +171,15 @@ async def _is_reachable(shared: SharedParts) -> bool:
     return True
 
 
-async def _watch_signals(server: WebServer, endpoint: Endpoint, readiness: Readiness) -> None:
+async def _watch_signals(end: Callable[[], Coroutine[None, None, None]], readiness: Readiness) -> None:
     async with anyio.create_task_group() as tasks:
         with anyio.open_signal_receiver(*ending_signals()) as signals:
             async for number in signals:
                 if not readiness.is_ending:
                     readiness.is_ending = True
-                    tasks.start_soon(_end, server, endpoint)
+                    tasks.start_soon(end)
                 elif is_insistent(number):
                     os._exit(128 + number)
-
-
-async def _end(server: WebServer, endpoint: Endpoint) -> None:
-    await anyio.sleep(UNREADY_S)
-    endpoint.end_streams()
-    server.should_exit = True
 
 
 def _address(host: str, port: int) -> str:

@@ -7,6 +7,7 @@ there these routes are not.
 from collections.abc import AsyncGenerator
 from typing import IO, Final
 
+import anyio
 import anyio.to_thread
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
@@ -24,6 +25,11 @@ SAFE: Final = {
     "Cache-Control": "private, no-store",
 }
 """For every answer: the files are people's, and are shown under the address of this server."""
+
+UPLOADS: Final = 4
+"""Files that are taken at once: each is in memory while it comes."""
+UPLOAD_SECONDS: Final = 300
+"""How long a file may take to come."""
 
 _REFUSED: Final = "This link is not valid, or has ended. Ask for the picture again to get a new one.\n"
 
@@ -43,6 +49,7 @@ def store_routes(store: PictureStore, *, prefix: str = "") -> list[Route]:
 class _Files:
     def __init__(self, store: FolderStore) -> None:
         self._store = store
+        self._uploads = anyio.CapacityLimiter(UPLOADS)
 
     async def fetch(self, request: Request) -> Response:
         """Send the file of a signed link."""
@@ -71,18 +78,21 @@ class _Files:
         if not is_key(key) or not self._store.signer.is_valid(sign, "PUT", key, size, media_type, ends, ends=ends):
             return _text(403, "This link is not valid, or has ended. upload_link gives a new one.\n")
         most = min(size, MAX_BYTES)
-        if int(request.headers.get("content-length", "0") or 0) > most:
-            return _text(413, f"This link takes {most:,} bytes: ask upload_link for one with the file's size.\n")
-        data = bytearray()
+        if _content_length(request) > most:
+            return _too_large(most)
         try:
-            async for piece in request.stream():
-                data += piece
-                if len(data) > most:
-                    return _text(
-                        413, f"This link takes {most:,} bytes: ask upload_link for one with the file's size.\n"
-                    )
-        except ClientDisconnect:
-            return _text(400, "The file has not come completely: send it again.\n")
+            with anyio.fail_after(UPLOAD_SECONDS):
+                async with self._uploads:
+                    return await self._stored(request, key, most)
+        except (ClientDisconnect, TimeoutError):
+            return _text(408, "The file has not come completely: send it again.\n")
+
+    async def _stored(self, request: Request, key: str, most: int) -> Response:
+        data = bytearray()
+        async for piece in request.stream():
+            data += piece
+            if len(data) > most:
+                return _too_large(most)
         if not data:
             return _text(400, "The file is empty.\n")
         try:
@@ -92,6 +102,15 @@ class _Files:
                 return _text(409, "A file was sent to this link already. upload_link gives a new one.\n")
             return _text(503, "The picture store cannot be written now: try again later.\n")
         return _text(201, "The file is there. Use it as the answer of upload_link says.\n")
+
+
+def _content_length(request: Request) -> int:
+    text = request.headers.get("content-length", "")
+    return int(text) if text.isascii() and text.isdigit() else 0
+
+
+def _too_large(most: int) -> Response:
+    return _text(413, f"This link takes {most:,} bytes: ask upload_link for one with the file's size.\n")
 
 
 def _key_of(request: Request) -> str:

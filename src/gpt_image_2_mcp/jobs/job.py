@@ -9,12 +9,12 @@ the outcome is copied from there.
 
 import math
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import Enum, auto
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import anyio
 
@@ -122,6 +122,15 @@ class Job:
     finished: anyio.Event = field(default_factory=anyio.Event)
     """Set when `outcome` is final."""
 
+    handover: Mapping[str, Any] | None = None
+    """What another replica of this server needs to make the job in place of this one, while it is not sent."""
+    is_taken_over: bool = False
+    """This process makes it in place of another one, as its row says."""
+    passes_on: bool = False
+    """Another replica is to make it, since this one ends."""
+    is_passed_on: bool = False
+    """It may be made elsewhere by now, and ends here without an outcome."""
+
     is_read: bool = False
     """The answer with the outcome counts as read by the client; see `JobRunner.confirm`."""
     has_row: bool = False
@@ -133,6 +142,11 @@ class Job:
     def is_line(self) -> bool:
         """Whether it is a line of a batch, which is asked about and listed with its batch, and repeats no call."""
         return self.id.startswith(BATCH_PREFIX)
+
+    @property
+    def may_be_elsewhere(self) -> bool:
+        """Whether another process may have the same job, so that its row decides which one sends it."""
+        return self.is_click or self.handover is not None
 
     @property
     def is_listed(self) -> bool:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from ..catalogue.batch_table import BatchTable
     from ..catalogue.job_table import JobRow, JobTable
     from ..catalogue.picture_table import PictureTable
+    from ..catalogue.queue_table import QueueTable
     from ..catalogue.search_query import Overview, SearchQuery, SearchResult
     from ..catalogue.session_table import SessionLimits, SessionTable
     from ..catalogue.stored_file_table import StoredFileTable
@@ -58,6 +59,13 @@ class UnitOfWork:
         from ..catalogue.stored_file_table import StoredFileTable
 
         return StoredFileTable(self.pictures.connection)
+
+    @property
+    def queue(self) -> "QueueTable":
+        """The jobs that replicas of a server pass to each other."""
+        from ..catalogue.queue_table import QueueTable
+
+        return QueueTable(self.pictures.connection, self.now)
 
     def search(self, wanted: "SearchQuery") -> "SearchResult":
         """Find pictures by their words and facts."""

@@ -8,7 +8,7 @@ up for it later.
 import hashlib
 import io
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -19,7 +19,7 @@ import anyio.to_thread
 
 from ..catalogue.stored_file_table import StoredFile
 from ..database.retry import retry_undone
-from ..errors import DatabaseUnusable, GptImageError, UnreadableSource, shown
+from ..errors import GptImageError, UnreadableSource, shown
 from ..images.validate import MAX_BYTES
 from ..paths.safe_open import exists
 from ..persistence.unit_of_work import Repositories
@@ -152,14 +152,6 @@ class PictureKeeper:
         if hashlib.sha256(data).hexdigest() != file.sha256:
             raise UnreadableSource(f"The picture {path.stem} was changed in the picture store since it was made.")
         return data
-
-    def known(self, paths: Iterable[Path]) -> set[Path]:
-        """Which of these have a place in the store or on their way to it. Blocks; a failure gives none."""
-        try:
-            found = self._writer.read_from_thread(lambda unit: unit.stored_files.by_path([str(path) for path in paths]))
-        except DatabaseUnusable:
-            return set()
-        return {Path(path) for path, file in found.items() if not file.on_disk_only}
 
     async def links(self, pictures: Sequence[tuple[Path, str]]) -> Mapping[Path, Link]:
         """Links to pictures, given with their hashes, by their paths. Raises nothing.

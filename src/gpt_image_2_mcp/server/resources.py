@@ -33,7 +33,6 @@ from .given_up_calls import GivenUpCalls
 from .notifications import ChangeNotifier
 from .results import PICTURE_URI, SESSION_URI, picture_uri, session_uri
 from .sdk import ReadResourceContents, add_request_handler
-from .server_paths import without_folders
 from .studio_tool import page_contents
 
 MAX_LISTED = 50
@@ -130,7 +129,7 @@ class PictureServer(MCPServer[ImageService]):
         if isinstance(found, Session):
             text = json.dumps(_session_as_dict(found), ensure_ascii=False, indent=1)
             if self.service and self.service.links:
-                text = without_folders(text)
+                text = self.service.links.without_folders(text)
             return [ReadResourceContents(content=text, mime_type="application/json")]
         if found is None or self.service is None:
             raise ResourceNotFoundError(_unknown_text(uri))
@@ -138,7 +137,7 @@ class PictureServer(MCPServer[ImageService]):
             async with room_for_pictures(whole_file=True):
                 data = await self.service.library.read_bytes(found)
         except GptImageError as error:
-            why = without_folders(str(error)) if self.service.links else str(error)
+            why = self.service.links.without_folders(str(error)) if self.service.links else str(error)
             raise ResourceNotFoundError(f"{uri} cannot be read: {why}") from None
         return [ReadResourceContents(content=data, mime_type=found.mime_type)]
 

@@ -1,38 +1,35 @@
-"""Takes the folders of a server out of its answers: a path on its disk means nothing to a person at another computer.
+"""Takes the folders of a server out of its answers, which mean nothing to a person at another computer."""
 
-What is left is the name of the file, by which other tools know a picture as well.
-"""
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
 
-import re
-from typing import Any, Final, cast
+from mcp_types import CallToolResult, InputRequiredResult, TextContent
 
-from mcp_types import CallToolResult, TextContent
+ResultT = TypeVar("ResultT", bound=CallToolResult | InputRequiredResult)
 
-_FOLDER: Final = re.compile(r"(?:/[^/\s\"'`(),;]+)*/people/[0-9a-f]{32}/(?:[\w.-]+/)*")
-
-
-def without_folders(text: str) -> str:
-    """A text in which the files of people have their names alone."""
-    return _FOLDER.sub("", text)
+Clear = Callable[[str], str]
+"""Takes the folders out of a text."""
 
 
-def cleared(result: CallToolResult) -> CallToolResult:
-    """An answer with such texts, also for programs."""
+def cleared(result: ResultT, clear: Clear) -> ResultT:
+    """An answer without folders, also for programs; a question stays as it is."""
+    if not isinstance(result, CallToolResult):
+        return result
     for block in result.content:
         if isinstance(block, TextContent):
-            block.text = without_folders(block.text)
+            block.text = clear(block.text)
     if result.meta is not None:
-        result.meta = _cleared_value(result.meta)
+        result.meta = _cleared_value(result.meta, clear)
     return result
 
 
-def _cleared_value(value: Any) -> Any:
+def _cleared_value(value: Any, clear: Clear) -> Any:
     match value:
         case str():
-            return without_folders(value)
+            return clear(value)
         case list():
-            return [_cleared_value(each) for each in cast("list[Any]", value)]
+            return [_cleared_value(each, clear) for each in cast("list[Any]", value)]
         case dict():
-            return {name: _cleared_value(each) for name, each in cast("dict[str, Any]", value).items()}
+            return {name: _cleared_value(each, clear) for name, each in cast("dict[str, Any]", value).items()}
         case _:
             return value

@@ -19,7 +19,7 @@ from ..billing.prices import BATCH_SHARE
 from ..errors import BadRequest, DatabaseUnusable
 from ..generation.charges import PricedRequest
 from ..inputs import Sources
-from ..jobs.runner import ProgressCallback
+from ..jobs.progress import ProgressCallback
 from ..parameters.models import EditRequest, MakeBatchRequest
 from ..paths.read_policy import PrivateFile
 
@@ -180,6 +180,10 @@ class BatchService:
     async def resume(self) -> None:
         """Go on with the cheap batches that processes left; raises nothing."""
         await self._runner.resume()
+
+    def stop(self) -> None:
+        """Begin no batch and no line any more; see `BatchRunner.stop`."""
+        self._runner.stop()
 
     @property
     def is_working(self) -> bool:

@@ -28,8 +28,9 @@ from ..inputs.references import References
 from ..jobs.durations import DurationHistory
 from ..jobs.job import Job
 from ..jobs.news import NewsFeed
+from ..jobs.progress import ProgressCallback
 from ..jobs.report import Report
-from ..jobs.runner import JobRunner, ProgressCallback
+from ..jobs.runner import JobRunner
 from ..jobs.serialization import TOOLS
 from ..library.exporter import Exporter
 from ..library.library import Library
@@ -51,6 +52,7 @@ from ..settings import Settings
 from .batches import BatchService
 from .completion import complete_like, with_model_of_turn
 from .desk import PersonDesk
+from .named_pictures import references_of
 from .recovery import recover
 from .shown import Shown, shown_of
 
@@ -143,6 +145,16 @@ class ImageService:
         self._started_ahead = self.start(request, client=client)
         return self._started_ahead
 
+    def take_over(self, job: Job) -> None:
+        """Make a job that another replica has not sent, in its place; raises as `JobRunner.start` does."""
+        job.expected_s = self._durations.expected(job.request)
+        self._jobs.start(job)
+
+    async def hand_over(self) -> None:
+        """Start nothing any more, and pass on what is not sent to other replicas; see `JobRunner.hand_over`."""
+        self.batches.stop()
+        await self._jobs.hand_over()
+
     def give_up_ahead(self) -> None:
         """Treat the call that a job was started for as given up, if it has not come to `start` until now."""
         job, self._started_ahead = self._started_ahead, None
@@ -179,7 +191,7 @@ class ImageService:
     def take_back(self, job: Job) -> bool:
         """Undo that a job's outcome was returned, because the client had given up the call and repeats it perhaps.
 
-        The same call then gets this outcome again, within `jobs.runner.JOINABLE_S` and without paying. `last` means
+        The same call then gets this outcome again, within `jobs.repeated.JOINABLE_S` and without paying. `last` means
         what it meant to the call. Does nothing to a job that is under way, and gives False.
         """
         outcome = job.working_job.outcome
@@ -277,16 +289,7 @@ class ImageService:
 
     async def find_private(self, request: PaidRequest | ShowImageRequest | ExportRequest) -> list[PrivateFile]:
         """The files that a request names and that are read only with the person's yes."""
-        match request:
-            case GenerateRequest():
-                return []
-            case ExportRequest():
-                references = request.image
-            case ShowImageRequest():
-                references = [request.image, *([request.mask] if request.mask else ()), *(request.against or ())]
-            case _:
-                references = [*(request.images or ()), *([request.mask] if request.mask else ())]
-        return await self._reader.find_private(references)
+        return await self._reader.find_private(references_of(request))
 
     def allow(self, files: Iterable[PrivateFile]) -> None:
         """Note that the person allows these files to be read, for as long as this process lives."""

@@ -2,6 +2,7 @@
 
 import io
 import logging
+import re
 import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -27,12 +28,21 @@ MAX_LINKS: Final = 5
 """Exported files that have a link each: of more there is one archive."""
 
 
+_OF_REPLICAS: Final = r"(?:/[^/\s\"'`(),;]+)*/people/[0-9a-f]{32}"
+"""The folder of a person on any replica, in a text."""
+
+
 class AnswerLinks:
     """Links in the answers of one person's service."""
 
-    def __init__(self, keeper: PictureKeeper) -> None:
-        """Link to what `keeper` has."""
+    def __init__(self, keeper: PictureKeeper, folder: Path) -> None:
+        """Link to what `keeper` has; `folder` is the person's data folder on this replica."""
         self._keeper = keeper
+        self._folders = re.compile(rf"(?:{re.escape(str(folder))}|{_OF_REPLICAS})/(?:[\w.-]+/)*")
+
+    def without_folders(self, text: str) -> str:
+        """A text in which the person's files have their names alone, by which other tools know a picture too."""
+        return self._folders.sub("", text)
 
     def upload(self, *, size: int, media_type: str) -> tuple[str, Link]:
         """The id of a new upload, and the link to which its file is sent."""
@@ -52,9 +62,8 @@ class AnswerLinks:
     async def of_listing(self, listing: Listing) -> Listing:
         """The list with links to its pictures."""
         links = await self._of_pictures(listing.found.pictures)
-        stored = await anyio.to_thread.run_sync(self._keeper.known, [p.path for p in listing.found.pictures])
-        missing = frozenset(p.id for p in listing.found.pictures if p.id in listing.missing and p.path not in stored)
-        return replace(listing, links=links, sheet_path=None, missing=missing)
+        # What is not on this disk is in the store.
+        return replace(listing, links=links, sheet_path=None, missing=listing.missing - links.keys())
 
     async def of_view(self, view: View) -> View:
         """The view with a link to its picture."""

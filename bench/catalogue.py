@@ -9,7 +9,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from gpt_image_2_mcp.app import DATABASE, THUMBNAILS
+from gpt_image_2_mcp.app import THUMBNAILS
+from gpt_image_2_mcp.shared_parts import DATABASE
 
 from .catalogue_filler import CJK, COMMON, RARE, SECOND, SPAN, Shown, fill
 from .figures import Goal

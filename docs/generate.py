@@ -21,6 +21,8 @@ import click
 from gpt_image_2_mcp import __version__
 from gpt_image_2_mcp.cli.commands import commands
 from gpt_image_2_mcp.doctor.troubles import TROUBLES
+from gpt_image_2_mcp.environment import Environment
+from gpt_image_2_mcp.hosted_settings import HostedSettings
 from gpt_image_2_mcp.install.changes import Wanted, snippet
 from gpt_image_2_mcp.install.clients import CLIENTS, Client
 from gpt_image_2_mcp.install.key_choice import KeySources
@@ -66,6 +68,7 @@ SUBJECTS: Final = (
     "Quantity",
     "Database",
     "Other users",
+    "Several people",
     "Odd pictures",
     "Junk",
     "Crashes",
@@ -100,12 +103,12 @@ def prompts_table() -> str:
     return "\n".join(rows)
 
 
-def settings_table() -> str:
+def settings_table(settings: type[Environment] = Settings) -> str:
     """Each environment variable with its default and what it does."""
     rows = ["| variable | default | what it does |", "|---|---|---|"]
-    described = setting_docstrings()
-    for variable, name in Settings.variables().items():
-        default = Settings.model_fields[name].default
+    described = setting_docstrings(settings)
+    for variable, name in settings.variables().items():
+        default = settings.model_fields[name].default
         shown = "" if default is None else f"`{int(default) if isinstance(default, bool) else default}`"
         rows.append(f"| `{variable}` | {shown} | {' '.join(described[name].split())} |")
     return "\n".join(rows)
@@ -126,9 +129,9 @@ def triggers_table() -> str:
     return "\n".join([*rows, *(f"| `{word}` | {trigger.meaning} |" for word, trigger in TRIGGERS.items())])
 
 
-def setting_docstrings() -> Mapping[str, str]:
-    """The docstring under each field of `Settings`, by the field's name."""
-    (body,) = (node.body for node in ast.parse(inspect.getsource(Settings)).body if isinstance(node, ast.ClassDef))
+def setting_docstrings(settings: type[Environment] = Settings) -> Mapping[str, str]:
+    """The docstring under each field of `Settings` or `HostedSettings`, by the field's name."""
+    (body,) = (node.body for node in ast.parse(inspect.getsource(settings)).body if isinstance(node, ast.ClassDef))
     found: dict[str, str] = {}
     for field, text in pairwise(body):
         match field, text:
@@ -250,6 +253,12 @@ def steady(tree: str) -> str:
     return re.sub(r"\d{8}-\d{6}-[0-9a-f]{6}", PICTURE_STAMP, tree)
 
 
+def hosting_file(name: str, language: str) -> str:
+    """A file of docs/hosting, which a test runs, under its name."""
+    path = HERE / "hosting" / name
+    return f"`{path.relative_to(ROOT)}`:\n\n```{language}\n{path.read_text(encoding='utf-8').rstrip()}\n```"
+
+
 def session_tree() -> str:
     """The tree of the demo's session."""
     return f"```text\n{TREE.read_text(encoding='utf-8').rstrip()}\n```"
@@ -286,10 +295,15 @@ PAGES: Final[Mapping[str, Mapping[str, Callable[[], str]]]] = {
     "SECURITY.md": {"promises": promises},
     "docs/command-line.md": {"command-line": command_line},
     "docs/exact-edits.md": {"exact-edits": exact_edits},
+    "docs/hosting.md": {
+        "compose": lambda: hosting_file("compose.yaml", "yaml"),
+        "haproxy": lambda: hosting_file("haproxy.cfg", "text"),
+        "nginx": lambda: hosting_file("nginx.conf", "nginx"),
+    },
     "docs/install.md": {"clients": clients_section},
     "docs/performance.md": {"bench": benchmark},
     "docs/sandbox.md": {"triggers": triggers_table},
-    "docs/settings.md": {"settings": settings_table},
+    "docs/settings.md": {"settings": settings_table, "hosted-settings": lambda: settings_table(HostedSettings)},
     "docs/troubleshooting.md": {"troubles": troubles_table},
     "docs/tools.md": {
         "tools": tools_table,

@@ -32,6 +32,7 @@ NAVIGATION: Final = {
         "docs/settings.md",
         "docs/backends.md",
         "docs/postgresql.md",
+        "docs/hosting.md",
         "docs/command-line.md",
         "docs/sandbox.md",
     ),

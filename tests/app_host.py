@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from app_messages import wrong, wrong_answer
 from mcp import Client
 from mcp.shared.exceptions import MCPError
 from mcp_types import CallToolResult, TextResourceContents
@@ -35,7 +36,8 @@ STRICTEST = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-i
 ABILITIES: Mapping[str, Any] = {"serverTools": {}, "updateModelContext": {"text": {}}, "downloadFile": {}}
 """What a host that can all that the page uses says of itself."""
 
-OUTER = """<!doctype html><html lang="en"><head><title>Host</title></head><body style="margin:0;background:BACKGROUND">
+OUTER = """<!doctype html><html lang="en"><head><title>Host</title>
+<meta name="viewport" content="width=device-width"></head><body style="margin:0;background:BACKGROUND">
 <iframe id="app" title="Studio" sandbox="allow-scripts" style="display:block;border:0;width:100%;height:300px"></iframe>
 <script>
 const frame = document.getElementById('app');
@@ -86,6 +88,7 @@ class HostKind:
     height: int = 900
     scale: float = 1
     theme: str = "light"
+    has_touch: bool = False
     calls_tools: bool = True
     """Whether the host passes the page's calls on to the server."""
 
@@ -114,7 +117,25 @@ class AppHost:
 
     async def notify(self, method: str, params: Mapping[str, Any]) -> None:
         """Send the page a notification."""
-        await self.page.evaluate("message => send(message)", {"method": method, "params": dict(params)})
+        await self._send({"method": method, "params": dict(params)})
+
+    async def ask(self, method: str, params: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Send the page a request, and return its answer."""
+        number = f"host-{len(self.heard)}"
+        await self._send({"method": method, "params": dict(params), "id": number})
+        while not (found := [each for each in self.heard if each.get("id") == number]):
+            await self.page.wait_for_timeout(10)
+        self.troubles += wrong_answer(method, found[0])
+        return found[0]
+
+    async def _send(self, message: dict[str, Any]) -> None:
+        self.troubles += wrong(message)
+        await self.page.evaluate("message => send(message)", message)
+
+    def hear(self, message: dict[str, Any]) -> None:
+        """Take in what the page says without expecting an answer."""
+        self.heard.append(message)
+        self.troubles += wrong(message) if "method" in message else []
 
     @property
     def inner(self) -> Frame:
@@ -162,7 +183,12 @@ class AppHost:
 
     async def answer(self, message: dict[str, Any]) -> dict[str, Any]:
         """Answer a request of the page."""
-        self.heard.append(message)
+        self.hear(message)
+        answer = await self._answer(message)
+        self.troubles += wrong_answer(message["method"], answer)
+        return answer
+
+    async def _answer(self, message: dict[str, Any]) -> dict[str, Any]:
         method, params = message["method"], message["params"]
         match method:
             case "ui/initialize":
@@ -205,7 +231,11 @@ async def app_host(browser: Browser, client: Client, uri: str, kind: HostKind | 
     (contents,) = (await client.read_resource(uri)).contents
     assert isinstance(contents, TextResourceContents)
     page = await browser.new_page(
-        viewport={"width": kind.width, "height": kind.height}, device_scale_factor=kind.scale, locale="en-GB"
+        viewport={"width": kind.width, "height": kind.height},
+        device_scale_factor=kind.scale,
+        has_touch=kind.has_touch,
+        is_mobile=kind.has_touch,
+        locale="en-GB",
     )
     page.set_default_timeout(PATIENCE_S * 1000)
     host = AppHost(page, page.frame_locator("#app"), client, kind)
@@ -215,7 +245,7 @@ async def app_host(browser: Browser, client: Client, uri: str, kind: HostKind | 
 
     def hear(message: dict[str, Any]) -> None:
         nonlocal ready
-        host.heard.append(message)
+        host.hear(message)
         ready = ready or message.get("method") == "ui/notifications/initialized"
 
     # Its type says too little of the callback.

@@ -23,28 +23,31 @@ from gpt_image_2_mcp.settings import Settings
 pytest_plugins = ["no_processes_left", "no_skips"]
 
 # A machine under load is no error.
-settings.register_profile("without deadlines", deadline=None)
-settings.load_profile("without deadlines")
+settings.register_profile("all rounds", deadline=None)
+settings.register_profile("few rounds", deadline=None, max_examples=30)
+settings.load_profile("all rounds" if ALL_ROUNDS else "few rounds")
+
+MOST_CASES = 4
+"""Cases of one test function that `make test` runs."""
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave the thorough tests, and most cases of those that are sampled, to `make test-all`."""
-    if ALL_ROUNDS:
+    """Leave the thorough tests, and of a test with many cases most of them, to `make test-all`."""
+    if ALL_ROUNDS or config.option.keyword or any("[" in arg for arg in config.args):
         return
     cases = defaultdict[str, list[pytest.Item]](list)
     for item in items:
-        cases[item.nodeid.partition("[")[0]].append(item)
-    left = {item for found in cases.values() for item in found if not _is_in_sample(item, found)}
-    config.hook.pytest_deselected(items=list(left))
-    items[:] = [item for item in items if item not in left]
+        if not item.get_closest_marker("thorough"):
+            cases[item.nodeid.partition("[")[0]].append(item)
+    chosen = {item for found in cases.values() for item in _spread(found)}
+    config.hook.pytest_deselected(items=[item for item in items if item not in chosen])
+    items[:] = [item for item in items if item in chosen]
 
 
-def _is_in_sample(item: pytest.Item, cases: Sequence[pytest.Item]) -> bool:
-    """Whether `make test` runs a test, given all cases of its function: they are taken evenly from the first on."""
-    if item.get_closest_marker("thorough"):
-        return False
-    sampled = item.get_closest_marker("sampled")
-    return sampled is None or cases.index(item) % sampled.args[0] == 0
+def _spread(cases: Sequence[pytest.Item]) -> Sequence[pytest.Item]:
+    """At most `MOST_CASES`, evenly from the first to the last."""
+    step = max((len(cases) - 1) / (MOST_CASES - 1), 1)
+    return [cases[round(step * number)] for number in range(min(len(cases), MOST_CASES))]
 
 
 @pytest.fixture(scope="session")

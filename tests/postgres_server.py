@@ -104,6 +104,13 @@ class Server:
         self.run(f"CREATE DATABASE {name} STRATEGY file_copy")
         return self.url(name)
 
+    def team_database(self) -> PostgresUrl:
+        """A new database that belongs to a user who is no superuser: for him, row-level security is in force."""
+        name = f"d{secrets.token_hex(6)}"
+        self.run(f"CREATE ROLE team{name} LOGIN PASSWORD '{PASSWORD}' NOSUPERUSER NOBYPASSRLS")
+        self.run(f"CREATE DATABASE {name} OWNER team{name} STRATEGY file_copy")
+        return self.url(name, user=f"team{name}")
+
     def drop(self, url: PostgresUrl) -> None:
         self.run(f"DROP DATABASE IF EXISTS {url.parts.path[1:]} WITH (FORCE)")
 

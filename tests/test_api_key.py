@@ -17,7 +17,7 @@ from keyring.errors import KeyringLocked
 from promises import promise
 from workbench import KEY, SMALL, Benches, Canned, folded
 
-from gpt_image_2_mcp.credentials import api_key
+from gpt_image_2_mcp.credentials import api_key, private_file
 from gpt_image_2_mcp.settings import Settings
 from gpt_image_2_mcp.storage import time_limit
 
@@ -153,7 +153,7 @@ def test_a_secret_of_a_container_may_be_open_to_all_in_it(
 ) -> None:
     """Docker mounts it with mode 0444."""
     file.chmod(0o444)
-    monkeypatch.setattr(api_key, "SECRETS_OF_CONTAINERS", (f"{tmp_path}/",))
+    monkeypatch.setattr(private_file, "SECRETS_OF_CONTAINERS", (f"{tmp_path}/",))
     assert api_key.read_key_file(str(file)) == KEY
 
 

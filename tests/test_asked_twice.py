@@ -24,7 +24,7 @@ from stdio_bench import (
 )
 from workbench import SMALL, Bench, Benches, said
 
-from gpt_image_2_mcp.jobs import runner
+from gpt_image_2_mcp.jobs import repeated
 from gpt_image_2_mcp.sandbox import Fault
 
 pytestmark = pytest.mark.anyio
@@ -130,7 +130,7 @@ async def test_a_call_whose_client_timed_out_without_saying_so_is_joined_and_bot
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Such a client repeats the call, and still has the first one open."""
-    monkeypatch.setattr(runner, "SILENT_TIMEOUT_S", 0.0)
+    monkeypatch.setattr(repeated, "SILENT_TIMEOUT_S", 0.0)
     async with calls(bench) as ongoing:
         bench.knobs.hold()
         first = ongoing.start("generate_image", **FOX)
@@ -150,7 +150,7 @@ async def test_a_call_whose_client_timed_out_without_saying_so_is_joined_and_bot
 async def test_a_call_that_was_joined_is_not_stopped_when_its_repetition_is_cancelled(
     benches: Benches, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(runner, "SILENT_TIMEOUT_S", 0.0)
+    monkeypatch.setattr(repeated, "SILENT_TIMEOUT_S", 0.0)
     bench = await benches.open(GPT_IMAGE_2_MAX_CONCURRENCY="1")
     async with calls(bench) as ongoing:
         bench.knobs.hold()

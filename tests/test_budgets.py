@@ -25,6 +25,7 @@ from workbench import KEY, SMALL, Bench, Canned, encoded, folded, said, without_
 from gpt_image_2_mcp.app import open_service
 from gpt_image_2_mcp.billing.prices import cost, estimate
 from gpt_image_2_mcp.billing.tokens import Usage, text_tokens
+from gpt_image_2_mcp.database import schema
 from gpt_image_2_mcp.sandbox import Fault, Knobs
 from gpt_image_2_mcp.settings import Settings
 
@@ -624,7 +625,7 @@ async def test_the_file_has_its_version_from_the_first_day(root: Path) -> None:
     async with paying(root) as bench:
         await bench.made("generate_image", **LOW)
     with closing(sqlite3.connect(root / "data" / DATABASE)) as connection:
-        assert connection.execute("SELECT version FROM schema_version").fetchall() == [(6,)]
+        assert connection.execute("SELECT version FROM schema_version").fetchall() == [(schema.VERSION,)]
         assert connection.execute("PRAGMA journal_mode").fetchone() == ("delete",), "no WAL"
 
 

@@ -15,6 +15,7 @@ from promises import promise
 
 from gpt_image_2_mcp import __version__
 from gpt_image_2_mcp.cli.commands import commands
+from gpt_image_2_mcp.hosted_settings import HostedSettings
 from gpt_image_2_mcp.install.clients import CLIENTS
 from gpt_image_2_mcp.server.prompts.templates import all_prompts
 from gpt_image_2_mcp.server.tools import all_tools
@@ -99,14 +100,15 @@ def test_every_tool_prompt_setting_and_client_is_documented() -> None:
     tools, settings = read("docs/tools.md"), read("docs/settings.md")
     assert all(f"| `{tool.name}` |" in tools for tool in all_tools())
     assert all(f"| `{prompt.name}` |" in tools for prompt in all_prompts())
-    assert all(f"| `{variable}` |" in settings for variable in Settings.variables())
+    assert all(f"| `{variable}` |" in settings for variable in {**Settings.variables(), **HostedSettings.variables()})
     assert all(f"**{client.name}** (`{client.id}`)" in read("docs/install.md") for client in CLIENTS.values())
     assert all(client.name in read(README) for client in CLIENTS.values())
 
 
 def test_every_setting_says_what_it_does(generate: ModuleType) -> None:
-    described = generate.setting_docstrings()
-    assert all(described.get(name) for name in Settings.variables().values())
+    for settings in (Settings, HostedSettings):
+        described = generate.setting_docstrings(settings)
+        assert all(described.get(name) for name in settings.variables().values())
 
 
 def test_the_session_tree_has_the_same_id_after_every_demo(generate: ModuleType) -> None:
@@ -245,7 +247,7 @@ def test_every_make_target_that_a_document_names_exists() -> None:
 def test_every_variable_that_a_document_names_exists() -> None:
     of_tests = {"GPT_IMAGE_2_TEST_PATIENCE", "GPT_IMAGE_2_FAULT_SEED", "GPT_IMAGE_2_SOAK_CALLS"}
     of_tests |= {"GPT_IMAGE_2_FUZZ_S", "GPT_IMAGE_2_FUZZ_SEED", "GPT_IMAGE_2_BATCH_KILLS"}
-    existing = {*Settings.variables(), *of_tests}
+    existing = {*Settings.variables(), *HostedSettings.variables(), *of_tests}
     assert '"GPT_IMAGE_2_TEST_PATIENCE"' in read("tests/patience.py")
     for document in DOCUMENTS:
         named = set(re.findall(r"\b(?:GPT_IMAGE_2|OPENAI)_[A-Z0-9_]*[A-Z0-9]\b", read(document)))

@@ -109,7 +109,6 @@ ask once more.\
 
 @pytest.mark.usefixtures("hurried")
 @pytest.mark.parametrize("flaw", BROKEN)
-@pytest.mark.sampled(2)
 async def test_a_broken_answer_is_never_asked_for_again(
     flaw: Flaw, proxy: FaultProxy, paid: Callable[[], int], tmp_path: Path
 ) -> None:
@@ -143,7 +142,6 @@ async def test_a_broken_answer_is_never_asked_for_again(
         ("start_edit_session", "cut in the body"),
     ],
 )
-@pytest.mark.sampled(3)
 async def test_an_edit_is_never_asked_for_again_either(
     tool: str, flaw: Flaw, proxy: FaultProxy, paid: Callable[[], int], tmp_path: Path
 ) -> None:
@@ -156,7 +154,6 @@ async def test_an_edit_is_never_asked_for_again_either(
 
 
 @pytest.mark.parametrize("flaw", [flaw for flaw in BROKEN if flaw not in SLOW])
-@pytest.mark.sampled(3)
 async def test_a_stream_is_never_asked_for_again_either(
     flaw: Flaw, proxy: FaultProxy, paid: Callable[[], int], tmp_path: Path
 ) -> None:

@@ -117,7 +117,6 @@ async def test_a_search_without_a_hit_says_what_there_is(bench: Bench) -> None:
         ("\uff26\uff2f\uff38", "fox"),
     ],
 )
-@pytest.mark.sampled(3)
 async def test_case_and_diacritics_do_not_count_in_any_script(bench: Bench, prompt: str, query: str) -> None:
     await make(bench, prompt)
     await make(bench, "a whale")

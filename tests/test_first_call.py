@@ -82,7 +82,6 @@ async def test_the_request_is_sent_before_the_server_is_loaded(
     ],
     ids=["a wrong argument", "an unknown argument", "half a pair", "like", "a question", "no key", "a wrong setting"],
 )
-@pytest.mark.sampled(3)
 async def test_a_call_that_would_be_refused_or_asked_about_is_left_to_the_server(
     left_to_the_server: dict[str, Any], broken: dict[str, str], box: Box
 ) -> None:

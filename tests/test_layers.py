@@ -16,11 +16,14 @@ PACKAGE = Path(__file__).parent.parent / "src" / "gpt_image_2_mcp"
 ORDER = (
     "__main__",
     "cli",
+    "admin",
     "doctor",
     "install",
+    "hosting",
     "server",
     "studio",
     "app",
+    "shared_parts",
     "service",
     "batches",
     "library",
@@ -28,6 +31,7 @@ ORDER = (
     "jobs",
     "openai_api",
     "inputs",
+    "picture_store",
     "persistence",
     "catalogue",
     "billing",
@@ -35,7 +39,9 @@ ORDER = (
     "storage",
     "masks",
     "images",
+    "hosted_settings",
     "settings",
+    "environment",
     "setting_types",
     "credentials",
     "paths",
@@ -44,6 +50,7 @@ ORDER = (
     "redaction",
     "child_process",
     "malloc",
+    "telemetry",
     "errors",
     "__init__",
 )
@@ -118,7 +125,10 @@ def test_the_architecture_page_lists_the_folders_in_this_order() -> None:
 
 def test_the_root_holds_wiring_only() -> None:
     root = {path.stem for path in PACKAGE.glob("*.py")}
-    assert root == {"__init__", "__main__", "app", "errors", "settings", "setting_types"}
+    assert root == {
+        *("__init__", "__main__", "app", "errors", "shared_parts"),
+        *("environment", "hosted_settings", "settings", "setting_types"),
+    }
 
 
 def test_a_module_fits_on_a_few_screens() -> None:

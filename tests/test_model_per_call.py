@@ -153,7 +153,6 @@ async def test_above_a_dollar_the_person_is_asked_where_nothing_else_bounds_the_
     ],
     ids=["the client cannot ask", "a budget a day", "a budget per call", "another limit", "a yes"],
 )
-@pytest.mark.sampled(2)
 async def test_otherwise_it_goes_ahead(tmp_path: Path, ask: Person | None, environ: dict[str, str]) -> None:
     async with paying(tmp_path, environ, ask=ask) as bench:
         result = await bench.call("generate_image", **DEAR)

@@ -4,7 +4,9 @@ import anyio
 import pytest
 from workbench import Benches, said
 
-from gpt_image_2_mcp.openai_api.rate_limiter import RateLimiter, RequestStatus
+from gpt_image_2_mcp.openai_api.picture_pace import PicturePace
+from gpt_image_2_mcp.openai_api.rate_limiter import RateLimiter
+from gpt_image_2_mcp.openai_api.request_status import RequestStatus
 
 pytestmark = pytest.mark.anyio
 
@@ -22,8 +24,9 @@ async def test_single_pictures_hold_a_batch_up_for_a_minute_at_most_and_the_fini
 
 
 async def test_no_request_of_a_batch_overtakes_an_earlier_larger_one() -> None:
-    limiter = RateLimiter(4, pictures_per_minute=1200)
-    limiter.pace.take(1200)
+    pace = PicturePace(1200)
+    pace.take(1200)
+    limiter = RateLimiter(4, pace)
     order: list[int] = []
 
     async def ask(pictures: int) -> None:

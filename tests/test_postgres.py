@@ -257,7 +257,7 @@ def test_a_server_out_of_reach_is_not_waited_for_by_each_question(
     monkeypatch: pytest.MonkeyPatch, waits: float
 ) -> None:
     """One picture asks several times, and each would wait for the whole timeout; later, it is tried again."""
-    monkeypatch.setattr("gpt_image_2_mcp.persistence.unit_of_work.RETRY_SECONDS", waits)
+    monkeypatch.setattr("gpt_image_2_mcp.database.retry.RETRY_SECONDS", waits)
     repositories = Repositories(PostgresUrl("postgresql://owner:hunter2@127.0.0.1:1/images"), keeps_history=True)
     told: list[DatabaseUnusable] = []
     for _ in range(2):

@@ -28,7 +28,7 @@ from sqlalchemy import event
 from stdio_bench import calls, fetched, handed, job_of, listed, reached, stands
 from workbench import SMALL, Bench, Benches, said
 
-from gpt_image_2_mcp.billing.budgets import ChargeEntry
+from gpt_image_2_mcp.billing.budgets import Budgets, ChargeEntry
 from gpt_image_2_mcp.billing.ledger import Ledger
 from gpt_image_2_mcp.database import connection_guard, leases
 from gpt_image_2_mcp.database import postgres as on_postgres
@@ -146,12 +146,12 @@ def test_reading_waits_for_no_process_and_writing_only_for_one_that_writes_the_s
     first, second = opened(), opened()
     ledger = Ledger(second)
     with first.database.transaction():
-        held = Ledger(first).reserve(CHARGE, estimate=PRICE, per_day=Decimal(5))
+        held = Ledger(first).reserve(CHARGE, estimate=PRICE, budgets=Budgets(per_day=Decimal(5)))
         assert ledger.summary().reserved == 0
         opened()
         other = ledger.reserve(CHARGE, estimate=PRICE)
         with pytest.raises(DatabaseUnusable, match="held by another process"):
-            ledger.reserve(CHARGE, estimate=PRICE, per_day=Decimal(5))
+            ledger.reserve(CHARGE, estimate=PRICE, budgets=Budgets(per_day=Decimal(5)))
     with first.database.transaction():
         Ledger(first).settle(held, usage=None, usd=PRICE)
         ledger.settle(other, usage=None, usd=PRICE)
@@ -173,7 +173,7 @@ import sys
 from decimal import Decimal
 from pathlib import Path
 
-from gpt_image_2_mcp.billing.budgets import ChargeEntry
+from gpt_image_2_mcp.billing.budgets import Budgets, ChargeEntry
 from gpt_image_2_mcp.billing.ledger import Ledger
 from gpt_image_2_mcp.database.store import open_store
 from gpt_image_2_mcp.database.url import PostgresUrl
@@ -185,7 +185,8 @@ ledger = Ledger(store)
 @retry_undone
 def reserve():
     with store.database.transaction():
-        charge = ledger.reserve(ChargeEntry("m", "s", "q"), estimate=Decimal("0.2"), per_day=Decimal(1))
+        entry, budgets = ChargeEntry("m", "s", "q"), Budgets(per_day=Decimal(1))
+        charge = ledger.reserve(entry, estimate=Decimal("0.2"), budgets=budgets)
         print("reserved", flush=True)
         sys.stdin.readline()
         ledger.mark_sent(charge)
@@ -225,7 +226,7 @@ def test_a_process_that_is_stopped_within_a_transaction_holds_up_others_for_five
         began = monotonic()
         assert ledger.summary().reserved == 0
         read = monotonic() - began
-        ledger.reserve(CHARGE, estimate=PRICE, per_day=Decimal(5))
+        ledger.reserve(CHARGE, estimate=PRICE, budgets=Budgets(per_day=Decimal(5)))
         waited = monotonic() - began
         assert read < waited / 2
         # Five seconds, or more on a slow machine.
@@ -369,7 +370,7 @@ import sys
 from decimal import Decimal
 from pathlib import Path
 
-from gpt_image_2_mcp.billing.budgets import ChargeEntry
+from gpt_image_2_mcp.billing.budgets import Budgets, ChargeEntry
 from gpt_image_2_mcp.billing.ledger import Ledger
 from gpt_image_2_mcp.database import connection_guard, leases
 from gpt_image_2_mcp.database.store import open_store

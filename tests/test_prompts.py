@@ -177,7 +177,6 @@ async def test_a_prompt_names_only_tools_and_parameters_that_exist(
 
 
 @pytest.mark.parametrize(("name", "given"), EACH)
-@pytest.mark.sampled(2)
 async def test_the_calls_of_a_prompt_made_in_order_end_in_a_picture_and_no_session(
     bench: Bench, name: str, given: dict[str, str]
 ) -> None:
@@ -214,7 +213,6 @@ async def test_the_calls_of_a_prompt_made_in_order_end_in_a_picture_and_no_sessi
         ("careful_edit", "reference"),
     ],
 )
-@pytest.mark.sampled(3)
 async def test_a_word_for_a_picture_means_the_same_picture_in_every_call(
     bench: Bench, name: str, argument: str, word: str
 ) -> None:

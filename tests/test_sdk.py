@@ -30,6 +30,7 @@ DOCUMENTED = {
     "mcp.server.mcpserver.exceptions",
     "mcp.server.mcpserver.prompts",
     "mcp.server.mcpserver.tools",
+    "mcp.server.request_state",
     "mcp.server.subscriptions",
     "mcp.shared.message",
     "mcp_types",

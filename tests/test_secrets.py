@@ -23,6 +23,7 @@ from gpt_image_2_mcp.app import open_service
 from gpt_image_2_mcp.errors import MAX_VALUE_SHOWN, GptImageError
 from gpt_image_2_mcp.openai_api.backend import Backend
 from gpt_image_2_mcp.openai_api.lazy_backend import LazyBackend
+from gpt_image_2_mcp.openai_api.picture_pace import PicturePace
 from gpt_image_2_mcp.openai_api.rate_limiter import RateLimiter
 from gpt_image_2_mcp.openai_api.sanitize import MAX_SANITIZED
 from gpt_image_2_mcp.parameters.models import GenerateRequest
@@ -264,7 +265,7 @@ async def test_a_key_that_a_call_was_given_is_in_no_error(bench: Bench, tool: st
 
 async def test_no_object_shows_the_key(benches: Benches, tmp_path: Path) -> None:
     settings = Settings.read({"OPENAI_API_KEY": KEY})
-    connection = LazyBackend(settings, None, RateLimiter(1))
+    connection = LazyBackend(settings, None, RateLimiter(1, PicturePace(1000)))
     async with connection:
         backend = await connection.get()
         assert isinstance(backend, Backend)

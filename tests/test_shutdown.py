@@ -35,7 +35,6 @@ async def under_way(program: Program, box: Box) -> int:
 
 
 @pytest.mark.parametrize("how", ["stdin", "SIGTERM", "SIGINT", "SIGHUP", "stdin, then SIGTERM"])
-@pytest.mark.sampled(2)
 async def test_a_picture_under_way_is_saved_before_the_program_ends_with_0(how: str, box: Box, tmp_path: Path) -> None:
     """It is billed already. Clients close stdin, and send SIGTERM two seconds later; a closed terminal sends SIGHUP."""
     async with running({**box.environ, "GPT_IMAGE_2_OUTPUT_DIR": str(tmp_path)}) as program:

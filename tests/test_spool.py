@@ -28,10 +28,10 @@ from sqlalchemy.pool import QueuePool
 from stdio_bench import reached
 from workbench import SMALL, Answer, Bench, said
 
-from gpt_image_2_mcp.app import DATABASE
 from gpt_image_2_mcp.catalogue.sidecar import read_sidecar
 from gpt_image_2_mcp.database.url import PostgresUrl
 from gpt_image_2_mcp.persistence.spool import Spool
+from gpt_image_2_mcp.shared_parts import DATABASE
 
 pytestmark = pytest.mark.anyio
 
@@ -45,7 +45,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Locks are waited for shortly, and what has failed is tried again at once."""
     monkeypatch.setattr("gpt_image_2_mcp.database.sqlite.BUSY_SECONDS", 0.2)
     monkeypatch.setattr("gpt_image_2_mcp.database.sqlite.SHORT_BUSY_SECONDS", 0.01)
-    monkeypatch.setattr("gpt_image_2_mcp.persistence.unit_of_work.RETRY_SECONDS", 0.0)
+    monkeypatch.setattr("gpt_image_2_mcp.database.retry.RETRY_SECONDS", 0.0)
 
 
 @contextmanager
@@ -131,7 +131,7 @@ async def test_what_waits_outlasts_a_power_cut(tmp_path: Path, monkeypatch: pyte
 
 async def test_a_list_says_that_it_lacks_what_still_waits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("RETRY_SECONDS", "RETRY_FACTOR"):
-        monkeypatch.setattr(f"gpt_image_2_mcp.persistence.unit_of_work.{name}", 1e9)
+        monkeypatch.setattr(f"gpt_image_2_mcp.database.retry.{name}", 1e9)
     async with paying(tmp_path) as bench:
         await made_while(bench, lambda: locked(tmp_path))
         with locked(tmp_path):
@@ -187,7 +187,7 @@ async def test_the_next_start_writes_what_a_full_database_could_not_take(
         connection.execute(f"PRAGMA max_page_count = {pages}")
 
     try:
-        monkeypatch.setattr("gpt_image_2_mcp.persistence.unit_of_work.RETRY_SECONDS", 3600.0)
+        monkeypatch.setattr("gpt_image_2_mcp.database.retry.RETRY_SECONDS", 3600.0)
         async with paying(tmp_path) as bench:
             await bench.made("generate_image", **FOX)
             event.listen(QueuePool, "checkout", limit)
@@ -198,7 +198,7 @@ async def test_the_next_start_writes_what_a_full_database_could_not_take(
                 pages = 1_000_000
             assert WAITING in answer.text
             assert "cannot grow: the disk is full" in answer.text
-        monkeypatch.setattr("gpt_image_2_mcp.persistence.unit_of_work.RETRY_SECONDS", 0.0)
+        monkeypatch.setattr("gpt_image_2_mcp.database.retry.RETRY_SECONDS", 0.0)
         async with paying(tmp_path) as bench:
             await anyio.to_thread.run_sync(until, lambda: not spooled(tmp_path))
             assert [row["id"] for row in rows(tmp_path, "pictures")][1:] == [answer.path.stem]
@@ -363,7 +363,7 @@ async def test_a_locked_database_delays_a_request_once_and_not_at_each_transacti
     # Much longer than the rest of a call takes; each of its transactions would wait as long.
     busy = PATIENCE_S / 30
     monkeypatch.setattr("gpt_image_2_mcp.database.sqlite.BUSY_SECONDS", busy)
-    monkeypatch.setattr("gpt_image_2_mcp.persistence.unit_of_work.RETRY_SECONDS", 3600.0)
+    monkeypatch.setattr("gpt_image_2_mcp.database.retry.RETRY_SECONDS", 3600.0)
     async with paying(tmp_path) as free, paying(tmp_path, GPT_IMAGE_2_BUDGET_PER_DAY_USD="5") as limited:
         if is_open:
             for bench in (free, limited):

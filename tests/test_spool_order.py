@@ -13,10 +13,10 @@ from stdio_bench import reached
 from test_spool import FOX, WAITING, locked, made_while, rows, spooled
 from workbench import said
 
-from gpt_image_2_mcp.app import DATABASE
 from gpt_image_2_mcp.database.liveness import try_lock
 from gpt_image_2_mcp.persistence.spool import Spool
 from gpt_image_2_mcp.sandbox import Fault
+from gpt_image_2_mcp.shared_parts import DATABASE
 
 pytestmark = pytest.mark.anyio
 
@@ -27,8 +27,8 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gpt_image_2_mcp.database.sqlite.BUSY_SECONDS", 0.2)
     monkeypatch.setattr("gpt_image_2_mcp.database.sqlite.SHORT_BUSY_SECONDS", 0.01)
     monkeypatch.setattr("gpt_image_2_mcp.persistence.spool.LOCK_SECONDS", 0.05)
-    monkeypatch.setattr("gpt_image_2_mcp.persistence.unit_of_work.RETRY_SECONDS", 3600.0)
-    monkeypatch.setattr("gpt_image_2_mcp.persistence.unit_of_work.RETRY_FACTOR", 1e6)
+    monkeypatch.setattr("gpt_image_2_mcp.database.retry.RETRY_SECONDS", 3600.0)
+    monkeypatch.setattr("gpt_image_2_mcp.database.retry.RETRY_FACTOR", 1e6)
 
 
 def spool_of(root: Path) -> Spool:

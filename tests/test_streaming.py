@@ -57,7 +57,6 @@ async def test_by_default_nothing_is_streamed_since_partial_pictures_cost(benche
 
 
 @pytest.mark.parametrize("tool", ["generate_image", "edit_image", "start_edit_session"])
-@pytest.mark.sampled(3)
 async def test_each_partial_picture_is_kept_beside_the_output(benches: Benches, tool: str) -> None:
     bench = await benches.open(THREE)
     images = {} if tool == "generate_image" else {"images": [str(bench.photo())]}
@@ -111,7 +110,6 @@ async def test_a_stream_without_a_count_of_its_cost_still_gives_the_picture(benc
     ],
     ids=["by parameter", "in words", "by the other parameter"],
 )
-@pytest.mark.sampled(3)
 async def test_a_backend_that_refuses_to_stream_is_asked_again_without_once(benches: Benches, refusal: Fault) -> None:
     bench = await benches.open(THREE)
     bench.knobs.faults = [refusal]

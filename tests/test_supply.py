@@ -70,7 +70,7 @@ def test_the_constraints_are_the_versions_of_the_lock() -> None:
 )
 def test_the_constraints_name_everything_that_is_installed_with_the_program() -> None:
     extras = set(PROJECT["project"]["optional-dependencies"])
-    assert extras == {"postgres", "keyring", "pixels", "ocr"}
+    assert extras == {"postgres", "keyring", "pixels", "ocr", "server"}
     found = needed(["gpt-image-2-mcp"], extras) - {"gpt-image-2-mcp"}
     assert {"keyring", "psycopg", "openai", "pydantic-core", "numpy"} <= found
     assert found <= set(pins("constraints.txt"))

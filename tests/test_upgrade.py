@@ -67,7 +67,6 @@ async def test_no_engine_is_started_of_another_version(when: str, environ: dict[
 
 @promise("Upgrades", "An upgrade underneath a running server loses no picture, and two versions are never mixed.")
 @pytest.mark.parametrize("engine", ["on", "off"])
-@pytest.mark.sampled(2)
 async def test_a_picture_under_way_is_saved_and_recorded_all_the_same(
     engine: str, environ: dict[str, str], copy: Path, box: Box
 ) -> None:
@@ -93,7 +92,6 @@ async def test_a_picture_under_way_is_saved_and_recorded_all_the_same(
 
 
 @pytest.mark.parametrize("engine", ["on", "off"])
-@pytest.mark.sampled(2)
 async def test_a_first_picture_is_saved_recorded_and_told_though_its_server_cannot_be_loaded(
     engine: str, environ: dict[str, str], copy: Path, box: Box
 ) -> None:

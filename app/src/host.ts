@@ -41,7 +41,7 @@ function apply(context: McpUiHostContext): void {
   }
   setPlace(context.locale ?? locale.value, context.timeZone ?? timeZone.value);
   if (context.toolInfo) toolName.value = context.toolInfo.tool.name;
-  if (context.availableDisplayModes) canBeFullscreen.value = context.availableDisplayModes.includes('fullscreen');
+  if (context.availableDisplayModes) canBeFullscreen.value = context.availableDisplayModes.length > 1 && context.availableDisplayModes.includes('fullscreen');
   if (context.displayMode) setMode(context.displayMode);
   const room = context.containerDimensions as { height?: number; maxHeight?: number } | undefined;
   const limit = room?.height ?? room?.maxHeight;

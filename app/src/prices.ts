@@ -1,7 +1,7 @@
 /** The price of a click, before it. */
 import { useEffect, useState } from 'preact/hooks';
 import { money } from './format';
-import { ask, type PriceWish } from './server';
+import { ask, Refused, type PriceWish } from './server';
 import { messageOf } from './state';
 
 /** The person is still typing or choosing for this long. */
@@ -45,6 +45,6 @@ async function quoteOf(wish: PriceWish): Promise<Quote> {
     if (usd === null) return { amount: '', note: text, isRefused: false };
     return { amount: Number(usd) === 0 ? 'free' : money(usd), note: text, isRefused: false };
   } catch (error) {
-    return { amount: '', note: messageOf(error), isRefused: true };
+    return { amount: '', note: messageOf(error), isRefused: error instanceof Refused };
   }
 }

@@ -7,16 +7,20 @@ import logging
 import os
 import warnings
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import anyio
+import anyio.to_thread
 import httpx2
 
 from .batches.desk import Desk
 from .batches.runner import BatchRunner
+from .database.people import LOCAL
 from .database.url import Address
-from .generation.charges import Budgets, Spending
+from .generation.charges import Spending
 from .generation.locator import PaidLocator
 from .generation.output_dirs import OutputDirs
 from .generation.pipeline import Pipeline
@@ -32,8 +36,6 @@ from .library.export_record import ExportRecords
 from .library.exporter import Exporter
 from .library.library import Library
 from .library.viewer import Viewer
-from .openai_api.lazy_backend import LazyBackend
-from .openai_api.rate_limiter import RateLimiter
 from .paths.data_folder import data_folder
 from .paths.project import project_of
 from .persistence.spool import Spool
@@ -43,18 +45,17 @@ from .redaction.printable import printable
 from .service.batches import BatchService
 from .service.images import ImageService
 from .settings import Settings
+from .shared_parts import PICTURES, SharedParts, open_shared
 
-DATABASE = "gpt-image-2.db"
-"""The database file in the data folder; the built-in sandbox has another one, as its pictures are not the user's."""
+if TYPE_CHECKING:
+    from .picture_store.keeper import PictureKeeper
+    from .service.links import AnswerLinks
 
 EXPORTS = "exports"
 """The folder in the data folder for the records of exported files."""
 
 THUMBNAILS = "thumbnails"
 """The folder in the data folder where thumbnails for contact sheets are cached."""
-
-PICTURES = "pictures"
-"""The folder in the data folder for paid pictures that no output folder takes."""
 
 
 @asynccontextmanager
@@ -66,24 +67,47 @@ async def open_service(
     home: Path,
     data_dir: Path | None = None,
     first_call_at: float | None = None,
+    shared: SharedParts | None = None,
+    person: str = LOCAL,
 ) -> AsyncGenerator[ImageService]:
-    """Open the service. Leaving the context waits until the pictures of requests that were sent are saved.
+    """Open a person's service. Leaving the context waits until the pictures of requests that were sent are saved.
 
     Relative paths start at `working_dir`. `transport` replaces the network between the HTTP client and the API: the
     tests and `--sandbox` pass the sandbox. `data_dir` is the folder of the database file; None keeps the database in
     memory. `first_call_at` is when the first call arrived, by `time.monotonic`, if that was before this program was
     loaded.
+
+    `shared` has the parts that several people share, in place of `transport` and `data_dir`; without it, this service
+    has its own. `person` is whose service it is: another one than `LOCAL` reaches no files but those in the own folder,
+    which takes the place of `working_dir` and `home`.
     """
     # Pillow warns of odd metadata, which is no reason to write lines of its code to stderr.
     warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
-    database = database_of(settings, data_dir)
+    async with AsyncExitStack() as stack:
+        if shared is None:
+            shared = await stack.enter_async_context(open_shared(settings, transport=transport, data_dir=data_dir))
+        folder = shared.folder_of(person)
+        if person != LOCAL:
+            assert folder is not None, "a server for several people has a data folder"
+            await anyio.to_thread.run_sync(partial(folder.mkdir, mode=0o700, parents=True, exist_ok=True))
+            working_dir = home = folder
+        service = _opened(shared, person, working_dir=working_dir, home=home, first_call_at=first_call_at)
+        yield await stack.enter_async_context(service)
+
+
+@asynccontextmanager
+async def _opened(
+    shared: SharedParts, person: str, *, working_dir: Path, home: Path, first_call_at: float | None
+) -> AsyncGenerator[ImageService]:
+    settings, data_dir = shared.settings_of(person), shared.folder_of(person)
     writer = WriterThread(
         Repositories(
-            database,
+            shared.database,
+            person=person,
             keeps_history=settings.history,
             session_max=settings.session_max,
             session_ttl_ms=settings.session_ttl_ms,
-            spool=Spool.of(database, data_dir),
+            spool=Spool.of(shared.database.at, data_dir),
         )
     )
     output_dirs = OutputDirs(
@@ -99,33 +123,27 @@ async def open_service(
         allowed_dirs=settings.allowed_folders(working_dir, home),
         output_dirs=output_dirs.own,
         allowed_url_hosts=frozenset(settings.allowed_url_hosts),
+        hosted=settings.hosted,
     )
     references = References(writer)
+    keeper = _keeper_of(shared, person, writer)
+    sources.store = keeper
     reader = InputReader(sources, references)
-    spending = Spending(
-        Budgets(settings.budget_per_call_usd, settings.budget_per_day_usd), writer, free=settings.sandbox
-    )
+    spending = Spending(shared.budgets, writer, free=settings.sandbox)
     durations, news = DurationHistory(), NewsFeed()
     cache = data_dir / THUMBNAILS if data_dir and writer.repositories.keeps_history else None
     exports = ExportRecords(data_dir / EXPORTS if data_dir and writer.repositories.keeps_history else None)
     library = Library(writer, reader, references, sources, output_dirs, exports, sandbox=settings.sandbox, cache=cache)
     failure: Exception | None = None
-    limiter = RateLimiter(settings.max_concurrency, settings.pictures_per_minute)
-    async with (
-        anyio.create_task_group() as tasks,
-        LazyBackend(
-            settings,
-            transport,
-            limiter,
-            None if settings.sandbox else data_dir,
-        ) as backend,
-    ):
-        store = JobStore(writer, settings.redact)
-        recorder = Recorder(writer, store, project_of(working_dir, home), lambda: output_dirs.policy)
+    async with anyio.create_task_group() as tasks:
+        store = JobStore(writer, settings.redact, is_replica=shared.is_replica)
+        project = project_of(working_dir, home) if person == LOCAL else None
+        audit = "off" if person == LOCAL else shared.audit
+        recorder = Recorder(writer, store, project, lambda: output_dirs.policy, audit, keeper)
         writer.repositories.replay_line = recorder.replay
         pipeline = Pipeline(
             settings,
-            backend=backend,
+            backend=shared.backend,
             spending=spending,
             writer=writer,
             recorder=recorder,
@@ -135,10 +153,10 @@ async def open_service(
             durations=durations,
             news=news,
         )
-        reader.locator = PaidLocator(settings, backend, writer, spending.budgets)
-        jobs = JobRunner(tasks, store, pipeline)
-        desk = Desk(settings, pipeline, jobs, store, writer, spending, backend, limiter, durations)
-        batches = BatchRunner(desk, tasks, batch_marker(database))
+        reader.locator = PaidLocator(settings, shared.backend, writer, spending.budgets)
+        jobs = JobRunner(tasks, store, pipeline, person=person)
+        desk = Desk(settings, pipeline, jobs, store, writer, spending, shared.backend, shared.limiter, durations)
+        batches = BatchRunner(desk, tasks, batch_marker(shared.database.at))
         service = ImageService(
             settings,
             pipeline=pipeline,
@@ -154,6 +172,7 @@ async def open_service(
             viewer=Viewer(library, references, reader, exports, cache=cache),
             exporter=Exporter(library, reader, output_dirs, exports, cache=cache),
             batches=BatchService(desk, batches, sources),
+            links=_links_of(keeper, data_dir),
         )
         service.first_call_at = first_call_at
         tasks.start_soon(service.recover)
@@ -175,12 +194,32 @@ async def open_service(
         raise failure
 
 
+def _keeper_of(shared: SharedParts, person: str, writer: WriterThread) -> "PictureKeeper | None":
+    """What has the person's pictures in the picture store; None where there is none, as over stdio."""
+    folder = shared.folder_of(person)
+    if shared.store is None or folder is None:
+        return None
+    from .picture_store.keeper import PictureKeeper
+    from .picture_store.upkeep import FETCHED
+
+    cache = folder / FETCHED
+    return PictureKeeper(shared.store, writer, person=person, cache=cache, link_seconds=shared.link_seconds)
+
+
+def _links_of(keeper: "PictureKeeper | None", folder: Path | None) -> "AnswerLinks | None":
+    if keeper is None or folder is None:
+        return None
+    from .service.links import AnswerLinks
+
+    return AnswerLinks(keeper, folder)
+
+
 @asynccontextmanager
 async def open_user_service(settings: Settings, *, first_call_at: float | None = None) -> AsyncGenerator[ImageService]:
     """Open the service for the user who started this program, in the folder where it was started."""
     async with open_service(
         settings,
-        transport=_sandbox() if settings.sandbox else None,
+        transport=sandbox_transport() if settings.sandbox else None,
         working_dir=Path.cwd(),
         home=Path.home(),
         data_dir=data_folder(),
@@ -213,21 +252,13 @@ class _LogFormatter(logging.Formatter):
         return printable(self._redact(super().format(record)))
 
 
-def database_of(settings: Settings, data_dir: Path | None) -> Address:
-    """The database's address; None for memory. The sandbox has a file of its own, also if a database server is set."""
-    address = settings.database_address() if settings.database_url else data_dir and data_dir / DATABASE
-    if not settings.sandbox:
-        return address
-    path = address if isinstance(address, Path) or address is None else data_dir and data_dir / DATABASE
-    return path and path.with_stem(f"{path.stem}-sandbox")
-
-
 def batch_marker(database: Address) -> Path | None:
     """The file beside the database that is there while a cheap batch is open, so that other starts need not open it."""
     return database.with_name(f"{database.name}-open-batches") if isinstance(database, Path) else None
 
 
-def _sandbox() -> httpx2.AsyncBaseTransport:
+def sandbox_transport() -> httpx2.AsyncBaseTransport:
+    """The built-in sandbox in place of the network."""
     from .sandbox import SandboxTransport, build_sandbox
 
     return SandboxTransport(build_sandbox())

@@ -23,6 +23,8 @@
     │   ├── JobStopped          it was stopped before anything was sent
     │   ├── JobAbandoned        the user waits for it no longer; it goes on, and is billed
     │   ├── JobLost             its process ended while it was under way
+    │   ├── JobTaken            another process has the same job
+    │   ├── NotPassedOn         its replica ended before it was sent, and no other one can make it
     │   ├── JobFailedElsewhere  it failed in another process, with that process's message
     │   └── JoinedJobFailed     the earlier, identical call that this one joined failed
     ├── ShuttingDown            the server takes no new work
@@ -229,6 +231,28 @@ class JobAbandoned(JobError):
 
 class JobLost(JobError):
     """A job was under way when the process that ran it ended."""
+
+
+class JobTaken(JobError):
+    """Another process has the same job, which is not sent a second time."""
+
+    def __init__(self, job_id: str) -> None:
+        """Create the error with its message."""
+        super().__init__(
+            f"Another process of this server has {job_id}, and what became of it there is not known here. Nothing was"
+            " sent a second time: look at the newest pictures before you ask for it once more."
+        )
+
+
+class NotPassedOn(JobError):
+    """A replica of a server ended before it sent a job, which no other replica can make in its place."""
+
+    def __init__(self) -> None:
+        """Create the error with its message."""
+        super().__init__(
+            "This server ended before the request was sent, and another one cannot make it, since what its mask names"
+            " was found here: repeat the call. Nothing was sent or paid for the picture."
+        )
 
 
 class JobFailedElsewhere(JobError):

@@ -24,7 +24,8 @@ def _check_key(key: SecretStr) -> SecretStr:
     return key
 
 
-def _check_http_url(url: str) -> str:
+def check_http_url(url: str) -> str:
+    """A URL of http or https without a slash at its end; raises ValueError."""
     try:
         parts = urlsplit(url)
         usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
@@ -48,7 +49,7 @@ def _check_model_name(text: str) -> str:
 
 
 ApiKey = Annotated[SecretStr, AfterValidator(_check_key)]
-HttpUrl = Annotated[str, AfterValidator(_check_http_url)]
+HttpUrl = Annotated[str, AfterValidator(check_http_url)]
 AccountId = Annotated[str, AfterValidator(_check_id)]
 ModelName = Annotated[str, AfterValidator(_check_model_name)]
 
@@ -73,7 +74,8 @@ def _split_paths(text: object) -> object:
     return tuple(part for part in text.split(os.pathsep) if part.strip()) if isinstance(text, str) else text
 
 
-def _split_commas(text: object) -> object:
+def split_commas(text: object) -> object:
+    """The parts of a text, for a list of values."""
     return tuple(part.strip() for part in text.split(",") if part.strip()) if isinstance(text, str) else text
 
 
@@ -99,7 +101,7 @@ def _check_database_url(url: SecretStr) -> SecretStr:
 KeyFile = Annotated[str, AfterValidator(_check_file)]
 Folder = Annotated[str, AfterValidator(_check_folder)]
 PathList = Annotated[tuple[Folder, ...], BeforeValidator(_split_paths)]
-ModelNames = Annotated[tuple[ModelName, ...], BeforeValidator(_split_commas)]
-HostList = Annotated[tuple[Annotated[str, AfterValidator(_check_host)], ...], BeforeValidator(_split_commas)]
+ModelNames = Annotated[tuple[ModelName, ...], BeforeValidator(split_commas)]
+HostList = Annotated[tuple[Annotated[str, AfterValidator(_check_host)], ...], BeforeValidator(split_commas)]
 DatabaseUrl = Annotated[SecretStr, AfterValidator(_check_database_url)]
 Dollars = Annotated[Decimal, Field(ge=0, le=1_000_000, allow_inf_nan=False)]

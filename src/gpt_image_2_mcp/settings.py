@@ -1,9 +1,7 @@
 """`Settings`: the environment variables, read once by `Settings.read` into one immutable object.
 
 A wrong value never stops the server, since the user of an MCP client sees nothing of a server that exits. The default
-is used instead, and `problems` gets a sentence, which is written to stderr once and is the answer to every call. A
-variable counts as unset if it is empty, or still holds a `${…}` that the client did not fill in and that, in a folder's
-path, names no variable of the environment.
+is used instead, and `problems` gets a sentence, which is written to stderr once and is the answer to every call.
 """
 
 import re
@@ -11,23 +9,16 @@ from collections.abc import Mapping
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Self, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 from urllib.parse import parse_qsl
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    PrivateAttr,
-    ValidationError,
-)
+from pydantic import Field, PrivateAttr
 
 from .credentials.api_key import KeySource, read_key_file, read_keyring
 from .database.url import Address, PostgresUrl
+from .environment import Environment
 from .errors import BadRequest, NotConfigured, shown
-from .parameters.validation import describe_rule
 from .paths.policy import expand_path
-from .paths.written_folder import expand_variables, unquoted_folder
 from .redaction.key import redact_key, redact_key_bytes
 from .redaction.password import redact_password, url_secrets
 from .setting_types import (
@@ -47,13 +38,8 @@ from .setting_types import (
 if TYPE_CHECKING:
     from .parameters.options import PricedOptions
 
-_PLACEHOLDER = re.compile(r"\$\{[^}]*\}")
-
 DEFAULT_BASE_URL = "https://api.openai.com/v1"
 """The API's address where OPENAI_BASE_URL is not set."""
-
-FOLDERS = ("GPT_IMAGE_2_OUTPUT_DIR", "GPT_IMAGE_2_ALLOWED_DIRS")
-"""The settings that name folders: variables of the environment are replaced in them."""
 
 UNASKED_USD = Decimal(1)
 """The dollars above which the person is asked where neither a budget nor GPT_IMAGE_2_CONFIRM_OVER_USD is set: no single
@@ -63,10 +49,11 @@ TEN_YEARS_MS = 315_360_000_000
 """The longest idle time of a session that can be set; for a longer one there is 0, which means never."""
 
 
-class Settings(BaseModel):
-    """What a user can set; the alias of each field is its environment variable, its docstring is the documentation."""
+class Settings(Environment):
+    """What a user can set."""
 
-    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
+    FOLDERS: ClassVar[tuple[str, ...]] = ("GPT_IMAGE_2_OUTPUT_DIR", "GPT_IMAGE_2_ALLOWED_DIRS")
+    WHERE: ClassVar[str] = "in the client's configuration, or in the shell"
 
     api_key: ApiKey | None = Field(None, alias="OPENAI_API_KEY")
     """Your OpenAI API key, from https://platform.openai.com/api-keys. Needed to make pictures, not to start."""
@@ -146,9 +133,9 @@ class Settings(BaseModel):
 
     sandbox: bool = False
     """Not from the environment: whether the program was started with `--sandbox`."""
-    problems: tuple[str, ...] = ()
-    """Not from the environment: a sentence for each variable whose value is wrong."""
-
+    hosted: bool = False
+    """Not from the environment: whether people at other computers are served, so that no call names a file or a
+    folder of this one."""
     _key_source: KeySource | None = PrivateAttr(None)
 
     def model_post_init(self, context: Any, /) -> None:
@@ -160,24 +147,9 @@ class Settings(BaseModel):
             self._key_source = KeySource(read_keyring)
 
     @classmethod
-    def variables(cls) -> Mapping[str, str]:
-        """The field name of each environment variable, in the order of the documentation."""
-        return {field.alias: name for name, field in cls.model_fields.items() if field.alias}
-
-    @classmethod
     def read(cls, environ: Mapping[str, str], *, sandbox: bool = False) -> Self:
         """Read the variables from an environment; a wrong value becomes a sentence in `problems`."""
-        given = {name: environ.get(name, "").strip() for name in cls.variables()}
-        given |= {name: expand_variables(unquoted_folder(given[name]), environ) for name in FOLDERS}
-        values: dict[str, Any] = {name: value for name, value in given.items() if not _is_unset(value)}
-        extra: dict[str, Any] = {"sandbox": sandbox}
-        try:
-            return cls.model_validate(values | extra)
-        except ValidationError as error:
-            wrong = {str(finding["loc"][0]): finding for finding in error.errors()}
-            problems = tuple(cls._describe_problem(name, values[name], finding) for name, finding in wrong.items())
-            right = {name: value for name, value in values.items() if name not in wrong}
-            return cls.model_validate(right | extra | {"problems": problems})
+        return cls.read_with(environ, sandbox=sandbox)
 
     def allowed_folders(self, working_dir: Path, home: Path) -> tuple[Path, ...] | None:
         """The folders of `GPT_IMAGE_2_ALLOWED_DIRS`; None if it is unset, and reading and writing is not restricted."""
@@ -237,11 +209,6 @@ class Settings(BaseModel):
             return False
         return self.must_confirm if usd is None else usd > self.confirm_limit
 
-    def require_valid(self) -> None:
-        """Check that no value is wrong; raises NotConfigured."""
-        if self.problems:
-            raise NotConfigured("\n".join(self.problems))
-
     def require_key(self) -> None:
         """Check that pictures can be made: all values are right, and there is the sandbox, a key or a place of one.
 
@@ -299,20 +266,11 @@ class Settings(BaseModel):
         return content if key is None else redact_key_bytes(content, key)
 
     @classmethod
-    def _describe_problem(cls, name: str, value: str, finding: Any) -> str:
-        expected = finding.get("ctx", {}).get("error")
-        properties = cast("dict[str, Any]", cls.model_json_schema(by_alias=True)["properties"])
-        # The key is secret, and a base URL or a database's URL may hold a password, even where it is incomplete.
-        secret = (
+    def holds_secret(cls, variable: str, value: str) -> bool:
+        """Whether the value may hold the key, or a base URL's or a database's password."""
+        return bool(
             # Some put the key itself where its file is to be named.
-            name in {"OPENAI_API_KEY", "OPENAI_API_KEY_FILE"}
-            or (name == "OPENAI_BASE_URL" and "@" in value)
-            or (name == "GPT_IMAGE_2_DATABASE_URL" and re.search(r"@|postgres|pass|pwd", value, re.IGNORECASE))
+            variable in {"OPENAI_API_KEY", "OPENAI_API_KEY_FILE"}
+            or (variable == "OPENAI_BASE_URL" and "@" in value)
+            or (variable == "GPT_IMAGE_2_DATABASE_URL" and re.search(r"@|postgres|pass|pwd", value, re.IGNORECASE))
         )
-        got = "a value that is not shown here" if secret else shown(value)
-        expected = expected or describe_rule(properties[name])
-        return f"{name} must be {expected}; it is {got}. Correct it in the client's configuration, or in the shell."
-
-
-def _is_unset(value: str) -> bool:
-    return not value or _PLACEHOLDER.search(value) is not None

@@ -68,7 +68,6 @@ def check(name: str, hostile: Hostile, result: Mapping[str, Any], text: str, fol
 
 @promise("Backend", "Whatever a backend answers, what is told of it is bounded.")
 @pytest.mark.parametrize("name", [name for name, hostile in ANSWERS.items() if not hostile.is_heavy])
-@pytest.mark.sampled(2)
 async def test_a_hostile_answer_is_told_in_bounds(name: str, tmp_path: Path) -> None:
     hostile = ANSWERS[name]
     with HostileBackend(lambda name: ANSWERS[name].pieces) as backend:

@@ -9,7 +9,7 @@ from promises import promise
 from workbench import SMALL, Benches
 
 from gpt_image_2_mcp.catalogue.job_table import JobRow
-from gpt_image_2_mcp.jobs.store import saved_text
+from gpt_image_2_mcp.jobs.loss import saved_text
 from gpt_image_2_mcp.storage.recovery import MAX_RESCUED, recover_parts
 
 from .bombs import tiny_webp

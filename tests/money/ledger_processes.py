@@ -7,7 +7,7 @@ from multiprocessing.connection import Connection
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
-from gpt_image_2_mcp.billing.budgets import ChargeEntry, local_now
+from gpt_image_2_mcp.billing.budgets import Budgets, ChargeEntry, local_now
 from gpt_image_2_mcp.billing.charge_table import ChargeTable
 from gpt_image_2_mcp.billing.ledger import Ledger
 from gpt_image_2_mcp.database.store import open_store
@@ -49,7 +49,7 @@ def spend(path: Address, together: Barrier, answers: Connection) -> None:
     got = 0
     for _ in range(20):
         try:
-            ledger.mark_sent(ledger.reserve(HIGH, estimate=Decimal("0.0527"), per_day=Decimal(1)))
+            ledger.mark_sent(ledger.reserve(HIGH, estimate=Decimal("0.0527"), budgets=Budgets(per_day=Decimal(1))))
         except OverBudget:
             continue
         got += 1

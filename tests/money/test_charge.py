@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from gpt_image_2_mcp.generation.charges import Budgets, Charge, PricedRequest
+from gpt_image_2_mcp.billing.budgets import Budgets
+from gpt_image_2_mcp.generation.charges import Charge, PricedRequest
 from gpt_image_2_mcp.parameters.options import PricedOptions
 from gpt_image_2_mcp.persistence.unit_of_work import Repositories
 

@@ -41,7 +41,7 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.schema import CreateIndex, CreateTable
 
-from gpt_image_2_mcp.billing.budgets import PER_CALL, PER_DAY, ChargeEntry, ModelSpending, local_now
+from gpt_image_2_mcp.billing.budgets import PER_CALL, PER_DAY, Budgets, ChargeEntry, ModelSpending, local_now
 from gpt_image_2_mcp.billing.ledger import Ledger
 from gpt_image_2_mcp.billing.prices import Offer
 from gpt_image_2_mcp.billing.tokens import Usage
@@ -119,7 +119,7 @@ def states(path: Address) -> list[tuple[str, str]]:
 
 def test_a_request_over_the_budget_per_call_is_refused_with_the_amounts(ledger: Ledger) -> None:
     with pytest.raises(OverBudget) as refused:
-        ledger.reserve(HIGH, estimate=Decimal("0.2107"), per_call=Decimal("0.1"), per_day=Decimal(5))
+        ledger.reserve(HIGH, estimate=Decimal("0.2107"), budgets=Budgets(per_call=Decimal("0.1"), per_day=Decimal(5)))
     assert str(refused.value) == snapshot(
         "This would cost about $0.2107, more than the $0.1000 that GPT_IMAGE_2_BUDGET_PER_CALL_USD allows "
         "one call. Nothing was sent. Ask for less, raise GPT_IMAGE_2_BUDGET_PER_CALL_USD."
@@ -135,12 +135,17 @@ def test_a_request_over_what_is_left_of_the_day_is_refused_with_what_would_fit(l
         limits.append(limit)
         return Offer((1024, 1024), "medium", Decimal("0.0527"))
 
-    first = ledger.reserve(HIGH, estimate=Decimal("0.5"), per_day=Decimal(1))
+    first = ledger.reserve(HIGH, estimate=Decimal("0.5"), budgets=Budgets(per_day=Decimal(1)))
     ledger.mark_sent(first)
     ledger.settle(first, usage=None, usd=Decimal("0.4"))
-    ledger.reserve(HIGH, estimate=Decimal("0.5"), per_day=Decimal(1))
+    ledger.reserve(HIGH, estimate=Decimal("0.5"), budgets=Budgets(per_day=Decimal(1)))
     with pytest.raises(OverBudget) as refused:
-        ledger.reserve(HIGH, estimate=Decimal("0.2107"), per_call=Decimal("0.3"), per_day=Decimal(1), cheaper=cheaper)
+        ledger.reserve(
+            HIGH,
+            estimate=Decimal("0.2107"),
+            budgets=Budgets(per_call=Decimal("0.3"), per_day=Decimal(1)),
+            cheaper=cheaper,
+        )
     assert str(refused.value) == snapshot(
         "This would cost about $0.2107, and $0.1000 is left of today's $1.00 "
         "(GPT_IMAGE_2_BUDGET_PER_DAY_USD): $0.4000 is spent and $0.5000 under way. Nothing was sent. Quality "
@@ -155,9 +160,9 @@ def test_a_request_over_what_is_left_of_the_day_is_refused_with_what_would_fit(l
 
 def test_a_budget_can_be_used_up_to_its_last_cent(ledger: Ledger) -> None:
     for _ in range(10):
-        ledger.reserve(HIGH, estimate=Decimal("0.1"), per_call=Decimal("0.1"), per_day=Decimal(1))
+        ledger.reserve(HIGH, estimate=Decimal("0.1"), budgets=Budgets(per_call=Decimal("0.1"), per_day=Decimal(1)))
     with pytest.raises(OverBudget):
-        ledger.reserve(HIGH, estimate=Decimal("1E-30"), per_day=Decimal(1))
+        ledger.reserve(HIGH, estimate=Decimal("1E-30"), budgets=Budgets(per_day=Decimal(1)))
 
 
 @pytest.mark.parametrize(
@@ -172,7 +177,7 @@ def test_a_model_without_a_price_is_refused_while_a_budget_is_set(
     ledger: Ledger, budgets: dict[str, Any], variables: tuple[str, ...]
 ) -> None:
     with pytest.raises(NoPrice) as refused:
-        ledger.reserve(ChargeEntry("my-deployment", "auto", "auto"), estimate=None, **budgets)
+        ledger.reserve(ChargeEntry("my-deployment", "auto", "auto"), estimate=None, budgets=Budgets(**budgets))
     assert refused.value.variables == variables
     assert all(name in str(refused.value) for name in ("my-deployment", *variables))
 
@@ -295,16 +300,16 @@ def test_days_are_local_and_a_charge_stays_on_its_own(opened: Open) -> None:
     clock = Clock(datetime(2026, 11, 22, 23, 59, tzinfo=HERE))
     ledger = opened(clock=clock)
     per_day = Decimal(1)
-    late = ledger.reserve(HIGH, estimate=per_day, per_day=per_day)
+    late = ledger.reserve(HIGH, estimate=per_day, budgets=Budgets(per_day=per_day))
     ledger.mark_sent(late)
     with pytest.raises(OverBudget):
-        ledger.reserve(HIGH, estimate=Decimal("0.1"), per_day=per_day)
+        ledger.reserve(HIGH, estimate=Decimal("0.1"), budgets=Budgets(per_day=per_day))
     clock.now += timedelta(minutes=2)
-    ledger.reserve(HIGH, estimate=Decimal("0.1"), per_day=per_day)
+    ledger.reserve(HIGH, estimate=Decimal("0.1"), budgets=Budgets(per_day=per_day))
     ledger.settle(late, usage=None, usd=Decimal("0.9"))
     found = ledger.summary()
     assert (found.day, found.spent, found.reserved) == (date(2026, 11, 23), 0, Decimal("0.1"))
-    assert found.left(per_day) == Decimal("0.9")
+    assert found.left(Budgets(per_day=per_day))[PER_DAY] == Decimal("0.9")
     assert found.period == (ModelSpending("gpt-image-2", 1, 1, Decimal("0.9"), unpriced=0, unknown=0),)
 
 
@@ -325,7 +330,7 @@ def test_a_summary_reaches_back_thirty_days_by_model(opened: Open) -> None:
     assert [(row.model, row.requests, row.usd) for row in found.period] == [("gpt-image-2", 2, 5), ("edge", 1, 1)]
     assert [(row.model, row.usd) for row in found.today] == [("gpt-image-2", 3)]
     assert found.since == date(2026, 10, 24)
-    assert found.left(Decimal(2)) == 0, "never less than nothing"
+    assert found.left(Budgets(per_day=Decimal(2))) == {PER_DAY: 0}, "never less than nothing"
     assert [row.model for row in ledger.summary(days=31).period] == ["old", "gpt-image-2", "edge"]
 
 
@@ -365,7 +370,7 @@ class Budget(RuleBasedStateMachine):
     def reserve(self, who: int, estimate: Decimal) -> None:
         up = estimate.quantize(Decimal("1E-9"), "ROUND_CEILING")
         try:
-            charge = self.ledgers[who].reserve(HIGH, estimate=estimate, per_day=self.per_day)
+            charge = self.ledgers[who].reserve(HIGH, estimate=estimate, budgets=Budgets(per_day=self.per_day))
         except OverBudget:
             assert up > self._left()
         else:
@@ -554,7 +559,7 @@ def test_a_dead_process_that_owes_nothing_leaves_no_file_either(opened: Open, pa
 def test_reading_waits_for_no_process_that_writes(opened: Open, place: Address) -> None:
     one, other = opened(place, clock=Clock()), opened(place, clock=Clock())
     with one.store.database.transaction():
-        one.reserve(HIGH, estimate=Decimal("0.1"), per_day=Decimal(1))
+        one.reserve(HIGH, estimate=Decimal("0.1"), budgets=Budgets(per_day=Decimal(1)))
         assert totals(other) == (0, 0)
         assert opened(place, clock=Clock()).store.owner != other.store.owner, "nor does the start of a process"
     assert totals(other) == (0, Decimal("0.1"))
@@ -581,7 +586,7 @@ def test_threads_share_a_ledger(ledger: Ledger) -> None:
     def spend_some() -> None:
         for _ in range(10):
             try:
-                ledger.reserve(HIGH, estimate=Decimal("0.0527"), per_day=Decimal(1))
+                ledger.reserve(HIGH, estimate=Decimal("0.0527"), budgets=Budgets(per_day=Decimal(1)))
             except OverBudget as error:
                 refused.append(error)
 
@@ -848,7 +853,9 @@ def test_a_file_from_a_later_version_is_not_opened(opened: Open, path: Path) -> 
     opened().store.close()
     with closing(sqlite3.connect(path)) as connection, connection:
         connection.execute("UPDATE schema_version SET version = 99")
-    with pytest.raises(DatabaseUnusable, match=r"is of version 99, .* up to 6\. Update gpt-image-2-mcp"):
+    with pytest.raises(
+        DatabaseUnusable, match=rf"is of version 99, .* up to {schema.VERSION}\. Update gpt-image-2-mcp"
+    ):
         open_ledger(path)
 
 

@@ -22,7 +22,7 @@ def instructions(stage: str, name: str) -> list[str]:
 
 
 def test_the_container_runs_as_a_user_of_its_own_on_a_root_that_may_be_read_only() -> None:
-    _, _, last = DOCKERFILE.split("\nFROM ")
+    _, _, last, *_ = DOCKERFILE.split("\nFROM ")
     assert instructions(last, "USER") == ["10001:10001"]
     assert instructions(last, "VOLUME") == ["/data"]
     environment = dict(line.split("=", 1) for line in instructions(last, "ENV"))
@@ -34,7 +34,7 @@ def test_the_container_runs_as_a_user_of_its_own_on_a_root_that_may_be_read_only
 @pytest.mark.skipif(sys.platform == "win32", reason="the container is Linux's")
 def test_the_commands_of_the_container_build_a_server_that_is_healthy(tmp_path: Path) -> None:
     source, installed, data = tmp_path / "src", tmp_path / "opt", tmp_path / "data"
-    _, build, last = DOCKERFILE.split("\nFROM ")
+    _, build, last, _, stdio = DOCKERFILE.split("\nFROM ")
     source.mkdir()
     data.mkdir()
     for line in instructions(build, "COPY"):
@@ -62,7 +62,7 @@ def test_the_commands_of_the_container_build_a_server_that_is_healthy(tmp_path: 
         assert done.returncode == 0, done.stderr
     environment = dict(line.split("=", 1) for line in instructions(last, "ENV"))
     bare = {name: here(value).replace("$PATH", "/usr/bin:/bin") for name, value in environment.items()}
-    (health,) = re.findall(r"^HEALTHCHECK .*CMD (\[.+\])$", DOCKERFILE, re.MULTILINE)
+    (health,) = re.findall(r"^HEALTHCHECK .*CMD (\[.+\])$", stdio, re.MULTILINE)
     (entry,) = instructions(last, "ENTRYPOINT")
     for command in (json.loads(health), [*json.loads(entry), "generate", "a fox", "--size", SMALL, "--sandbox"]):
         done = subprocess.run(

@@ -28,8 +28,9 @@ from gpt_image_2_mcp.errors import BadRequest, GptImageError, UnreadableSource, 
 from gpt_image_2_mcp.images.validate import validate
 from gpt_image_2_mcp.inputs import data_url
 from gpt_image_2_mcp.inputs import local_file as local_files
+from gpt_image_2_mcp.inputs.input_image import InputImage
 from gpt_image_2_mcp.inputs.mask import mask_preparer
-from gpt_image_2_mcp.inputs.sources import InputImage, Sources
+from gpt_image_2_mcp.inputs.sources import Sources
 from gpt_image_2_mcp.paths import denylist
 
 pytestmark = pytest.mark.anyio

@@ -35,7 +35,6 @@ function Tabs() {
             ),
         )}
       </div>
-      <span class="grow" />
       {canBeFullscreen.value && (
         <IconButton
           icon={isFullscreen.value ? 'smaller' : 'larger'}

@@ -2,10 +2,11 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { EDGES, mapOf } from '../pixels';
 import type { Picture } from '../server';
-import { messageOf } from '../state';
+import { beforeId, messageOf, session, sheet } from '../state';
 import { percent, shorten } from '../format';
 import { Icon } from './icons';
 import { paint, PictureCanvas } from './picture_canvas';
+import { Choice } from './prompt_bar';
 import { Stage } from './stage';
 
 type Way = 'slide' | 'flip' | 'changes';
@@ -32,11 +33,13 @@ export function Compare({ picture, before }: { picture: Picture; before: Picture
   const overlay = (
     <>
       {way !== 'changes' && (
-        <span class="side" role="status">
-          {way === 'flip' && !isBefore ? 'After' : 'Before'}
-        </span>
+        <>
+          <Choice label="Compare with" value={before.id} choices={comparable(picture.id, before.id)} onChoose={(id) => (beforeId.value = id)} />
+          <span class="side right" role="status">
+            {way === 'flip' && isBefore ? 'Before' : 'After'}
+          </span>
+        </>
       )}
-      {way === 'slide' && <span class="side right">After</span>}
       <div class="ways" role="group" aria-label="Way to compare">
         {WAYS.map(([name, label]) => (
           <button
@@ -87,6 +90,17 @@ export function Compare({ picture, before }: { picture: Picture; before: Picture
       )}
     </div>
   );
+}
+
+/** What a picture can be compared with: the turns of its session, the drafts beside it, and what is before it now. */
+function comparable(id: string, beforeNow: string): [string, string][] {
+  const current = session.value;
+  const found = new Map([[beforeNow, 'Before']]);
+  sheet.value.forEach((each, index) => found.set(each, `Draft ${index + 1}`));
+  if (current?.origin) found.set(current.origin, 'Original');
+  current?.turns.forEach((turn) => found.set(turn.picture, `Turn ${turn.number}`));
+  found.delete(id);
+  return [...found];
 }
 
 /** The map of what changed, over the picture, and what it says in words. */

@@ -29,7 +29,7 @@ function Picked({ picture, all }: { picture: Picture; all: readonly Picture[] })
   const other = all[number === 1 ? 1 : 0];
   return (
     <div class="row wrap">
-      <span class="grow">Draft {number} is picked</span>
+      <span class="grow">Draft {number}</span>
       <button onClick={() => (view.value = 'look')}>
         Look closer
       </button>

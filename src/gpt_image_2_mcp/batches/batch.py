@@ -10,11 +10,16 @@ from ..errors import shorten, shorten_line
 from ..jobs.job import BATCH_PREFIX
 from ..jobs.report import MAX_TEXT
 from ..openai_api.picture_pace import finish_text
+<<<<<<< HEAD
 from .parts import deletion_text
+=======
+from ..storage.link import place_of
+>>>>>>> w-lead
 
 if TYPE_CHECKING:
     from ..catalogue.batch_table import BatchRow, LineEnd, LineRow
     from ..catalogue.picture_record import Picture
+    from ..storage.link import Link
 
 MAX_FAILURES_TOLD: Final = 10
 """Reasons that an answer tells, and lines that it names for each."""
@@ -55,6 +60,8 @@ class BatchStatus:
     """Why this process could not look at it just now."""
     joined: bool = False
     """Whether an identical call was made before, and this is its batch."""
+    links: "Mapping[str, Link] | None" = None
+    """On a server, the links to the newest pictures by their ids, in place of paths."""
 
     @property
     def done(self) -> int:
@@ -146,7 +153,13 @@ class BatchStatus:
         lines += [f"It cannot be looked at just now, and is again later: {self.trouble}"] if self.trouble else []
         lines += [told] if (told := deletion_text(row.parts or ())) and not self.is_over else []
         lines += self._failures()
+<<<<<<< HEAD
         lines += self.paths
+=======
+        places = [picture.path if self.links is None else picture.id for picture in self.pictures]
+        lines += [f"{number}. {place}" for number, place in enumerate(places, start=1)]
+        lines += ["show_image with an id gives a link to its file."] if self.links is not None and places else []
+>>>>>>> w-lead
         return lines
 
     @property
@@ -200,8 +213,12 @@ class BatchStatus:
             "retryable": self.retryable,
             "cost_usd_estimated": None if self.usd is None else float(self.usd),
             "newest": [
+<<<<<<< HEAD
                 {"number": number, "id": picture.id, "file_path": str(picture.path)}
                 for number, picture in self.numbered.items()
+=======
+                {"id": picture.id, **place_of(picture.id, picture.path, self.links)} for picture in self.pictures
+>>>>>>> w-lead
             ],
         }
 

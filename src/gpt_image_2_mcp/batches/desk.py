@@ -82,6 +82,7 @@ class Desk:
             with repositories.unit_of_work() as unit:
                 if unit.batches.get(row.id):
                     return mine
+                unit.batches.wait_for_same(row.key)
                 same = unit.batches.newest_of(row.key, after=row.created - timedelta(seconds=within_s))
                 if same and same.id != besides:
                     return same

@@ -23,7 +23,7 @@ from ..billing.prices import BATCH_SHARE
 from ..database.retry import retry_undone
 from ..errors import BadRequest, GptImageError, ShuttingDown
 from ..jobs.job import BATCH_PREFIX
-from ..jobs.runner import PROGRESS_S, ProgressCallback
+from ..jobs.progress import PROGRESS_S, ProgressCallback
 from ..parameters.models import identity
 from ..persistence.unit_of_work import Repositories
 from .batch import BatchStatus, line_id

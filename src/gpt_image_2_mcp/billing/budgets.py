@@ -15,6 +15,7 @@ from .tokens import Usage
 
 PER_CALL: Final = "GPT_IMAGE_2_BUDGET_PER_CALL_USD"
 PER_DAY: Final = "GPT_IMAGE_2_BUDGET_PER_DAY_USD"
+PER_PERSON: Final = "GPT_IMAGE_2_BUDGET_PER_PERSON_DAY_USD"
 
 NANO_USD: Final = Decimal("1E-9")
 """The unit of the ledger, in dollars; `database.schema` says why."""
@@ -31,6 +32,43 @@ def local_now() -> datetime:
 
 
 @dataclass(frozen=True, slots=True)
+class Budgets:
+    """Dollars that may be spent; None is no limit."""
+
+    per_call: Decimal | None = None
+    per_day: Decimal | None = None
+    """By all who share the ledger: the user's processes, or the people of a server for several."""
+    per_person: Decimal | None = None
+    """By one person a day, on a server for several."""
+
+    @property
+    def any(self) -> bool:
+        """Whether a budget is set."""
+        return bool(self.limits)
+
+    @property
+    def limits(self) -> dict[str, Decimal]:
+        """The budgets that are set, by their variables."""
+        named = {PER_CALL: self.per_call, PER_PERSON: self.per_person, PER_DAY: self.per_day}
+        return {variable: limit for variable, limit in named.items() if limit is not None}
+
+
+NO_BUDGETS: Final = Budgets()
+
+
+@dataclass(frozen=True, slots=True)
+class DayTotal:
+    """Dollars of one day: `spent`, and `reserved` for what is under way."""
+
+    spent: Decimal = Decimal(0)
+    reserved: Decimal = Decimal(0)
+
+    def left(self, limit: Decimal) -> Decimal:
+        """The dollars that may still be spent with a budget of `limit`; never negative."""
+        return max(Decimal(0), limit - self.spent - self.reserved)
+
+
+@dataclass(frozen=True, slots=True)
 class ChargeEntry:
     """What a charge is for; `size` and `quality` are as requested, so that they may be `auto`."""
 
@@ -39,6 +77,17 @@ class ChargeEntry:
     quality: str
     pictures: int = 1
     job: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AuditNote:
+    """What the audit says of a charge beside the charge itself."""
+
+    tool: str
+    client: str | None = None
+    request_id: str | None = None
+    prompt: str | None = None
+    """Only where the audit is to have prompts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +103,8 @@ class ChargeEnd:
     usage: Usage | None = None
     usd: Decimal | None = None
     request_id: str | None = None
+    audit: AuditNote | None = None
+    """On a server for a team: the line of the audit is written together with the end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +125,7 @@ class ModelSpending:
 
 @dataclass(frozen=True, slots=True)
 class SpendingSummary:
-    """What was spent on `day` (`today`) and from `since` to `day` (`period`), by model, the most expensive first.
+    """What a person spent on `day` (`today`) and from `since` to `day` (`period`), by model, the most expensive first.
 
     `reserved` are the dollars of unfinished charges of `day`; they count against its budget.
     """
@@ -85,10 +136,14 @@ class SpendingSummary:
     reserved: Decimal
     today: tuple[ModelSpending, ...]
     period: tuple[ModelSpending, ...]
+    team: DayTotal | None = None
+    """The sums of all people on `day`; None where there is one person."""
 
-    def left(self, per_day: Decimal) -> Decimal:
-        """The dollars that may still be spent on `day` with a budget of `per_day`; never negative."""
-        return max(Decimal(0), per_day - self.spent - self.reserved)
+    def left(self, budgets: Budgets) -> dict[str, Decimal]:
+        """The dollars that may still be spent on `day`, by the variables of its budgets."""
+        own = DayTotal(self.spent, self.reserved)
+        used = {PER_PERSON: own, PER_DAY: self.team or own}
+        return {name: used[name].left(limit) for name, limit in budgets.limits.items() if name in used}
 
 
 def no_price_error(entry: ChargeEntry, variables: tuple[str, ...]) -> NoPrice:
@@ -101,24 +156,29 @@ def no_price_error(entry: ChargeEntry, variables: tuple[str, ...]) -> NoPrice:
 
 
 def over_budget_error(
-    *, estimate: Decimal, limit: Decimal, variable: str, spent: Decimal, reserved: Decimal, fits: Offer | None
+    *, estimate: Decimal, limit: Decimal, variable: str, used: DayTotal, fits: Offer | None, is_team: bool = False
 ) -> OverBudget:
     """The error for a request that does not fit the budget `variable`.
 
-    Amounts are dollars; `spent` and `reserved` are today's sums over all processes. `fits` is a cheaper request that
-    the budget allows, None if there is none.
+    Amounts are dollars; `used` are today's sums that count against the budget. `fits` is a cheaper request that the
+    budget allows, None if there is none. With `is_team`, several people share the ledger, and the budget per day.
     """
-    left = limit if variable == PER_CALL else max(Decimal(0), limit - spent - reserved)
+    left = limit if variable == PER_CALL else used.left(limit)
     if variable == PER_CALL:
         reason = f"more than the {dollars(limit)} that {variable} allows one call"
+    elif variable == PER_DAY and is_team:
+        # Not what is spent of it, which would tell what the others do.
+        reason = f"and {dollars(left)} is left of the {dollars(limit)} that all people together have today ({variable})"
     else:
+        whose = f"your {dollars(limit)} for today" if variable == PER_PERSON else f"today's {dollars(limit)}"
         reason = (
-            f"and {dollars(left)} is left of today's {dollars(limit)} ({variable}): {dollars(spent)} is spent "
-            f"and {dollars(reserved)} under way"
+            f"and {dollars(left)} is left of {whose} ({variable}): {dollars(used.spent)} is spent "
+            f"and {dollars(used.reserved)} under way"
         )
     if fits is None:
         or_wait = "" if variable == PER_CALL else ", or wait until tomorrow"
-        advice = f"Ask for less, raise {variable}{or_wait}."
+        raised = f"have {variable} raised on the server" if is_team else f"raise {variable}"
+        advice = f"Ask for less, {raised}{or_wait}."
     else:
         size = fits.size if fits.size == "auto" else f"{fits.size[0]}x{fits.size[1]}"
         advice = f"Quality {fits.quality!r} at size {size!r} would fit, at about {dollars(fits.usd)}."
@@ -128,6 +188,6 @@ def over_budget_error(
         limit=limit,
         left=left,
         variable=variable,
-        spent=spent,
-        reserved=reserved,
+        spent=used.spent,
+        reserved=used.reserved,
     )

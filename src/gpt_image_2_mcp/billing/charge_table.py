@@ -11,8 +11,9 @@ from typing import Any, Final, get_args
 
 import sqlalchemy as sa
 
+from ..database.database import as_everyone
 from ..database.schema import TOKENS_EACH, ChargeState, charges
-from .budgets import NANO_USD, ChargeEntry, ModelSpending, round_up_to_nano
+from .budgets import NANO_USD, ChargeEntry, DayTotal, ModelSpending, round_up_to_nano
 from .tokens import Usage
 
 _OPEN_STATES: Final[tuple[ChargeState, ...]] = ("reserved", "sent")
@@ -98,6 +99,11 @@ class ChargeTable:
         """The id of a job's charge, if it has one. Reads the whole table."""
         return self.connection.scalar(sa.select(charges.c.id).where(charges.c.job == job))
 
+    def was_sent(self, job: str, *, besides: int | None) -> bool:
+        """Whether a charge of a job was sent, other than `besides`. Reads the whole table."""
+        query = sa.select(charges.c.id).where(charges.c.job == job, charges.c.state.in_(("sent", "settled", "unknown")))
+        return any(found != besides for found in self.connection.scalars(query))
+
     def delete(self, charge: int) -> None:
         """Delete a charge."""
         self.connection.execute(sa.delete(charges).where(charges.c.id == charge))
@@ -130,17 +136,14 @@ class ChargeTable:
         before: tuple[ChargeState, ...] = ("reserved", "sent", "released", "unknown")
         self.update(charge, if_in=before, to="unknown", nano_usd=_to_nano_usd(usd))
 
-    def spent(self, day: str) -> Decimal:
-        """The dollars of `day` in settled charges and in those whose outcome is unknown."""
-        return self._total(day, _SPENT_STATES)
-
-    def reserved(self, day: str) -> Decimal:
-        """The dollars of `day` in charges that are reserved or sent."""
-        return self._total(day, _OPEN_STATES)
-
-    def _total(self, day: str, states: Sequence[ChargeState]) -> Decimal:
-        query = sa.select(sa.func.sum(_amount)).where(charges.c.day == day, charges.c.state.in_(states))
-        return _from_nano_usd(self.connection.scalar(query) or 0)
+    def total(self, day: str) -> DayTotal:
+        """The dollars of `day`: those of settled charges and of unknown outcome, and those of charges under way."""
+        spent, under_way = (
+            sa.func.sum(sa.case((charges.c.state.in_(states), _amount), else_=0))
+            for states in (_SPENT_STATES, _OPEN_STATES)
+        )
+        found = self.connection.execute(sa.select(spent, under_way).where(charges.c.day == day)).one()
+        return DayTotal(*(_from_nano_usd(nano or 0) for nano in found))
 
     def unfinished(self) -> list[UnfinishedCharge]:
         """All charges that are reserved or sent, of every process and day; those of batches are not among them."""
@@ -184,7 +187,9 @@ class ChargeTable:
 
     def max_output_tokens(self, *, model: str, size: str, quality: str) -> int | None:
         """The most output tokens of one picture for exactly this model, size and quality; None if there was none."""
-        return self.connection.scalar(_max_output_tokens, {"model": model, "size": size, "quality": quality})
+        # Of all people: what a picture takes tells nothing of its prompt.
+        with as_everyone(self.connection):
+            return self.connection.scalar(_max_output_tokens, {"model": model, "size": size, "quality": quality})
 
 
 def _to_nano_usd(usd: Decimal | None) -> int | None:

@@ -9,18 +9,27 @@ thread. Importing this module imports SQLAlchemy, which takes about half a secon
 when the ledger is first needed.
 """
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from decimal import Decimal
 
+from ..database.database import as_everyone, person_of
 from ..database.postgres import join_queue
+from ..database.schema import ChargeState
 from ..database.store import Store
+from ..database.url import PostgresUrl
+from ..errors import JobLost
+from .audit_table import AuditTable
 from .budgets import (
+    NO_BUDGETS,
     PER_CALL,
     PER_DAY,
+    PER_PERSON,
+    Budgets,
     ChargeEnd,
     ChargeEntry,
+    DayTotal,
     SpendingSummary,
     local_now,
     no_price_error,
@@ -49,29 +58,26 @@ class Ledger:
         entry: ChargeEntry,
         *,
         estimate: Decimal | None,
-        per_call: Decimal | None = None,
-        per_day: Decimal | None = None,
+        budgets: Budgets = NO_BUDGETS,
         cheaper: Callable[[Decimal], Offer | None] | None = None,
         is_sent: bool = False,
         again: bool = False,
     ) -> int:
-        """Reserve `estimate` dollars for a call if both budgets allow it; returns the id of the new charge.
+        """Reserve `estimate` dollars for a call if all `budgets` allow it; returns the id of the new charge.
 
-        `per_call` and `per_day` are the budgets in dollars, None where there is none. `cheaper` finds a request that
-        costs at most so many dollars; its offer goes into the error. With `is_sent` the charge starts as sent, as if
-        `mark_sent` had been called in the same transaction. With `again` the call was made before, and it is not known
-        whether its transaction was written: if it was, that charge is returned.
+        `cheaper` finds a request that costs at most so many dollars; its offer goes into the error. With `is_sent` the
+        charge starts as sent, as if `mark_sent` had been called in the same transaction. With `again` the call was made
+        before, and it is not known whether its transaction was written: if it was, that charge is returned.
 
         Raises:
             NoPrice: `estimate` is None, and there is a budget.
             OverBudget: the estimate does not fit a budget.
 
         """
-        limits = [(name, limit) for name, limit in ((PER_CALL, per_call), (PER_DAY, per_day)) if limit is not None]
+        limits = budgets.limits
         if estimate is None and limits:
-            raise no_price_error(entry, tuple(variable for variable, _ in limits))
-        rounded = None if estimate is None else round_up_to_nano(estimate)
-        needed = rounded or Decimal(0)
+            raise no_price_error(entry, tuple(limits))
+        needed = Decimal(0) if estimate is None else round_up_to_nano(estimate)
         with self._transaction() as charges:
             if limits:
                 # What fits a budget depends on the charges of all processes, so they are reserved one after another.
@@ -80,65 +86,53 @@ class Ledger:
             if written is not None:
                 return written
             now = self._clock()
-            day = now.date().isoformat()
-            # The sums are read only where a budget needs them.
-            spent, reserved = (charges.spent(day), charges.reserved(day)) if limits else (Decimal(0), Decimal(0))
-            used = {PER_CALL: Decimal(0), PER_DAY: spent + reserved}
-            exceeded = [(variable, limit) for variable, limit in limits if used[variable] + needed > limit]
-            if not exceeded:
-                return charges.insert(
-                    entry,
-                    estimate=rounded,
-                    day=day,
-                    reserved_at=int(now.timestamp()),
-                    owner=self.store.owner,
-                    state="sent" if is_sent else "reserved",
-                )
+            used = _used(charges, now, limits)
+            exceeded = _exceeded(used, limits, needed)
+            if exceeded is None:
+                state: ChargeState = "sent" if is_sent else "reserved"
+                return _insert(charges, entry, estimate, now, owner=self.store.owner, state=state)
+            is_team = person_of(charges.connection) is not None
         # After the transaction: finding an offer takes time, and other processes wait in the queue meanwhile.
-        fits = cheaper(min(limit - used[variable] for variable, limit in limits)) if cheaper else None
-        variable, limit = exceeded[0]
+        fits = (
+            cheaper(min(limits[name] - used[name].spent - used[name].reserved for name in limits)) if cheaper else None
+        )
         raise over_budget_error(
-            estimate=needed, limit=limit, variable=variable, spent=spent, reserved=reserved, fits=fits
+            estimate=needed,
+            limit=limits[exceeded],
+            variable=exceeded,
+            used=used[exceeded],
+            fits=fits,
+            is_team=is_team,
         )
 
     def reserve_all(
-        self,
-        entries: Sequence[tuple[ChargeEntry, Decimal | None]],
-        *,
-        per_call: Decimal | None = None,
-        per_day: Decimal | None = None,
+        self, entries: Sequence[tuple[ChargeEntry, Decimal | None]], *, budgets: Budgets = NO_BUDGETS
     ) -> list[int]:
         """Reserve the estimates of all lines of a batch, which is one call, or none; returns the ids of the charges.
 
         They belong to no process. Raises as `reserve` does.
         """
-        limits = [(name, limit) for name, limit in ((PER_CALL, per_call), (PER_DAY, per_day)) if limit is not None]
+        limits = budgets.limits
         for entry, estimate in entries:
             if estimate is None and limits:
-                raise no_price_error(entry, tuple(variable for variable, _ in limits))
+                raise no_price_error(entry, tuple(limits))
         needed = sum((round_up_to_nano(estimate) for _, estimate in entries if estimate is not None), Decimal(0))
         with self._transaction() as charges:
             if limits:
                 join_queue(charges.connection)
             now = self._clock()
-            day = now.date().isoformat()
-            spent, reserved = (charges.spent(day), charges.reserved(day)) if limits else (Decimal(0), Decimal(0))
-            used = {PER_CALL: Decimal(0), PER_DAY: spent + reserved}
-            for variable, limit in limits:
-                if used[variable] + needed > limit:
-                    raise over_budget_error(
-                        estimate=needed, limit=limit, variable=variable, spent=spent, reserved=reserved, fits=None
-                    )
-            return [
-                charges.insert(
-                    entry,
-                    estimate=None if estimate is None else round_up_to_nano(estimate),
-                    day=day,
-                    reserved_at=int(now.timestamp()),
-                    owner=BATCHES,
+            used = _used(charges, now, limits)
+            exceeded = _exceeded(used, limits, needed)
+            if exceeded is not None:
+                raise over_budget_error(
+                    estimate=needed,
+                    limit=limits[exceeded],
+                    variable=exceeded,
+                    used=used[exceeded],
+                    fits=None,
+                    is_team=person_of(charges.connection) is not None,
                 )
-                for entry, estimate in entries
-            ]
+            return [_insert(charges, entry, estimate, now, owner=BATCHES) for entry, estimate in entries]
 
     def delete(self, charge: int) -> None:
         """Delete a charge, as if it had never been reserved."""
@@ -150,6 +144,23 @@ class Ledger:
         with self._transaction() as charges:
             # From "released" too: another process may have taken this one for dead and released its charges.
             charges.update(charge, if_in=("reserved", "released"), to="sent")
+
+    @contextmanager
+    def sent_once(self, job: str, charge: int | None) -> Generator[None]:
+        """Begin a transaction in which a job's charge becomes sent; `charge` is its id, if it has a row.
+
+        Raises JobLost if another charge of the job was sent: without history, nothing else tells of it.
+        """
+        with self._transaction() as charges:
+            # Another process may do the same at this moment, for a row of its own.
+            join_queue(charges.connection)
+            if charges.was_sent(job, besides=charge):
+                raise JobLost(
+                    f"{job} was sent before, by another process or an earlier run of this server, so it is not sent"
+                    " again. Its picture is not known here, since GPT_IMAGE_2_HISTORY is off: look into the output"
+                    " folder before you ask for it once more."
+                )
+            yield
 
     def settle(self, charge: int, *, usage: Usage | None, usd: Decimal | None, request_id: str | None = None) -> None:
         """Record what the answer says: `usd` is the cost in dollars; with None the charge counts at its estimate.
@@ -200,6 +211,8 @@ class Ledger:
                 case "released":
                     # From "unknown" too: another process may have taken this one for dead, and this one knows better.
                     charges.update(charge, if_in=("reserved", "sent", "unknown"), to="released")
+            if end.audit:
+                AuditTable(charges.connection).add(end)
 
     def summary(self, *, days: int = 30) -> SpendingSummary:
         """Sum up what was spent today, and in the last `days` days including today."""
@@ -207,13 +220,19 @@ class Ledger:
         since = today - timedelta(days=days - 1)
         first, last = since.isoformat(), today.isoformat()
         with self._reading() as charges:
+            own = charges.total(last)
+            team = None
+            if person_of(charges.connection) is not None:
+                with as_everyone(charges.connection):
+                    team = charges.total(last)
             return SpendingSummary(
                 day=today,
                 since=since,
-                spent=charges.spent(last),
-                reserved=charges.reserved(last),
+                spent=own.spent,
+                reserved=own.reserved,
                 today=charges.by_model(since=last, until=last),
                 period=charges.by_model(since=first, until=last),
+                team=team,
             )
 
     def max_output_tokens(self, *, model: str, size: str, quality: str) -> int | None:
@@ -251,6 +270,8 @@ class Ledger:
                     charge.id, if_in=(charge.state,), to="released" if charge.state == "reserved" else "unknown"
                 )
             ]
+            if isinstance(self.store.database.at, PostgresUrl):
+                AuditTable(charges.connection).add_lost([charge.id for charge in left if charge.state == "sent"])
         return _describe_recovered(left)
 
     def unfinished_owners(self) -> set[str]:
@@ -269,6 +290,43 @@ class Ledger:
         """Open the table in one transaction that only reads."""
         with self.store.database.reading() as connection:
             yield ChargeTable(connection)
+
+
+def _insert(
+    charges: ChargeTable,
+    entry: ChargeEntry,
+    estimate: Decimal | None,
+    now: datetime,
+    *,
+    owner: str,
+    state: ChargeState = "reserved",
+) -> int:
+    return charges.insert(
+        entry,
+        estimate=None if estimate is None else round_up_to_nano(estimate),
+        day=now.date().isoformat(),
+        reserved_at=int(now.timestamp()),
+        owner=owner,
+        state=state,
+    )
+
+
+def _used(charges: ChargeTable, now: datetime, limits: Collection[str]) -> dict[str, DayTotal]:
+    """What counts against each of the budgets `limits`. The sums are read only where a budget needs them."""
+    day, used = now.date().isoformat(), {PER_CALL: DayTotal()}
+    if PER_PERSON in limits:
+        used[PER_PERSON] = charges.total(day)
+    if PER_DAY in limits:
+        with as_everyone(charges.connection):
+            used[PER_DAY] = charges.total(day)
+    return used
+
+
+def _exceeded(used: Mapping[str, DayTotal], limits: Mapping[str, Decimal], needed: Decimal) -> str | None:
+    """The first budget that `needed` dollars do not fit."""
+    return next(
+        (name for name, limit in limits.items() if used[name].spent + used[name].reserved + needed > limit), None
+    )
 
 
 def _describe_recovered(left: Sequence[UnfinishedCharge]) -> list[str]:

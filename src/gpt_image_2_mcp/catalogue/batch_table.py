@@ -10,6 +10,7 @@ from typing import Any, Final, Literal
 
 import sqlalchemy as sa
 
+from ..database.database import as_everyone
 from ..database.schema import batch_lines, batches, jobs, pictures
 from .job_table import RETENTION
 from .picture_record import Picture
@@ -67,9 +68,11 @@ class BatchTable:
 
     def insert(self, row: BatchRow, lines: Sequence[LineRow]) -> None:
         """Insert a batch with its lines, and delete those that ended long ago."""
-        old = sa.select(batches.c.id).where(batches.c.ended_us < to_microseconds(self.now - KEPT))
-        self.connection.execute(sa.delete(batch_lines).where(batch_lines.c.batch_id.in_(old)))
-        self.connection.execute(sa.delete(batches).where(batches.c.ended_us < to_microseconds(self.now - KEPT)))
+        old = batches.c.ended_us < to_microseconds(self.now - KEPT)
+        with as_everyone(self.connection):
+            ids = sa.select(batches.c.id).where(old)
+            self.connection.execute(sa.delete(batch_lines).where(batch_lines.c.batch_id.in_(ids)))
+            self.connection.execute(sa.delete(batches).where(old))
         values = {
             "id": row.id,
             "key": row.key,
@@ -102,6 +105,14 @@ class BatchTable:
     def get(self, batch_id: str) -> BatchRow | None:
         """The batch of this id, if there is one."""
         return next(iter(self._select(batches.c.id == batch_id)), None)
+
+    def wait_for_same(self, key: str) -> None:
+        """Wait until no other transaction is about to insert a batch of the call `key`, and keep others waiting.
+
+        On SQLite, a transaction that writes is alone in any case.
+        """
+        if self.connection.dialect.name == "postgresql":
+            self.connection.execute(sa.text("SELECT pg_advisory_xact_lock(hashtextextended(:key, 2))"), {"key": key})
 
     def newest_of(self, key: str, *, after: datetime) -> BatchRow | None:
         """The newest batch of the call `key` that is not over, or was made after a time."""

@@ -3,7 +3,7 @@
 The rows are what other processes, and later runs of the server, can know about a job.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import Any, Final, Literal
 
 import sqlalchemy as sa
 
+from ..database.database import as_everyone
 from ..database.schema import jobs
 from .picture_table import from_microseconds, to_microseconds
 
@@ -57,9 +58,28 @@ class JobTable:
             self.delete(row.id)
         self.connection.execute(sa.insert(jobs), _to_row(row))
 
+    def claim(self, row: JobRow, is_dead: Callable[[str], bool]) -> bool:
+        """Write a job's row if its owner has it or may have it; False if another process has it.
+
+        `is_dead` tells of an owner whether its process is gone. What such a process had not sent may be taken over.
+        Where two processes insert the row at once, PostgreSQL undoes one of the transactions, which then sees the row.
+        """
+        # Locked: the other process may send it at this moment.
+        query = sa.select(jobs).where(jobs.c.id == row.id).with_for_update()
+        found = next(iter(self._select(query)), None)
+        if found is None:
+            self.save(row, is_new=True)
+            return True
+        has_ended = found.state in ("done", "failed")
+        if has_ended or (found.owner != row.owner and (found.state != "queued" or not is_dead(found.owner))):
+            return False
+        self.save(row)
+        return True
+
     def end(self, job_id: str, state: JobState, outcome: Mapping[str, Any], *, fetched: bool, given_up: bool) -> None:
         """Record how a job ended, and whether its caller got the answer at once; delete jobs beyond `RETENTION`."""
-        self.connection.execute(sa.delete(jobs).where(jobs.c.ended_us < to_microseconds(self.now - RETENTION)))
+        with as_everyone(self.connection):
+            self.connection.execute(sa.delete(jobs).where(jobs.c.ended_us < to_microseconds(self.now - RETENTION)))
         self._update(
             job_id,
             state=state,
@@ -73,8 +93,11 @@ class JobTable:
         """Write that a job was sent or how it ended, and insert its row if that could not be written before.
 
         A row that knows it already stays as it is: an earlier try has written it, and it may have been fetched since.
+        So does one of another process, but for a batch's line, which passes from process to process.
         """
         found = self.get(row.id)
+        if found is not None and found.owner != row.owner and not row.id.startswith(LINES):
+            return
         if found is None or (found.state == "queued" and row.state == "sent"):
             self.save(row, is_new=found is None)
         elif row.state in ("done", "failed") and found.state not in ("done", "failed"):
@@ -95,8 +118,11 @@ class JobTable:
         return self.connection.execute(query.values(**lost)).rowcount > 0
 
     def delete_queued(self, job_id: str) -> None:
-        """Delete a job if it was not sent meanwhile."""
-        self.connection.execute(sa.delete(jobs).where(jobs.c.id == job_id, jobs.c.state == "queued"))
+        """Delete a job if it was not sent meanwhile, and no other replica can make it."""
+        query = sa.delete(jobs).where(jobs.c.id == job_id, jobs.c.state == "queued")
+        if self.connection.dialect.name == "postgresql":
+            query = query.where(sa.text("handover IS NULL"))
+        self.connection.execute(query)
 
     def delete(self, job_id: str) -> None:
         """Delete a job."""
@@ -127,7 +153,7 @@ class JobTable:
         self.connection.execute(sa.update(jobs).where(jobs.c.id == job_id).values(**values))
 
     def _select(self, query: sa.Select[Any], **values: Any) -> list[JobRow]:
-        return [_from_row(dict(row)) for row in self.connection.execute(query, values).mappings()]
+        return [row_of(dict(row)) for row in self.connection.execute(query, values).mappings()]
 
 
 _unfetched: Final = (
@@ -157,7 +183,8 @@ def _to_row(row: JobRow) -> dict[str, Any]:
     }
 
 
-def _from_row(row: dict[str, Any]) -> JobRow:
+def row_of(row: dict[str, Any]) -> JobRow:
+    """The row that a statement gave."""
     ended: int | None = row["ended_us"]
     return JobRow(
         id=row["id"],

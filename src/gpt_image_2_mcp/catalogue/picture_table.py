@@ -13,9 +13,10 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
+from ..database.database import person_of
 from ..database.schema import pictures, sessions
 from .picture_record import Picture, PictureRecord, PictureRow, SessionPosition, TokenCounts
-from .text_index import words_of_picture
+from .text_index import mark_of, words_of_picture
 
 logger = logging.getLogger(__name__)
 
@@ -52,11 +53,7 @@ class PictureTable:
         if self.row(picture.id) is not None:
             return False
         row = _to_row(picture)
-        number: int = row["made_us"]
-        taken = sa.select(pictures.c.number).where(pictures.c.number.between(number, number + 10_000))
-        used = set(self.connection.scalars(taken))
-        row["number"] = next(free for free in range(number, number + 10_001) if free not in used)
-        self.connection.execute(sa.insert(pictures), row)
+        row["number"] = self._insert(row)
         words = words_of_picture(row["prompt"], row["id"])
         if self.connection.dialect.name == "sqlite":
             self.connection.execute(
@@ -66,9 +63,26 @@ class PictureTable:
         else:
             self.connection.execute(
                 sa.text("INSERT INTO picture_words (number, words) VALUES (:number, array_to_tsvector(:words))"),
-                {"number": row["number"], "words": words},
+                {"number": row["number"], "words": [f"{mark_of(person_of(self.connection))}{word}" for word in words]},
             )
         return True
+
+    def _insert(self, row: dict[str, Any]) -> int:
+        """Insert a row with the next free number; returns that."""
+        wanted: int = row["made_us"]
+        taken = sa.select(pictures.c.number).where(pictures.c.number.between(wanted, wanted + 10_000))
+        used = set(self.connection.scalars(taken))
+        free = (number for number in range(wanted, wanted + 10_001) if number not in used)
+        if self.connection.dialect.name == "sqlite":
+            number = next(free)
+            self.connection.execute(sa.insert(pictures), row | {"number": number})
+            return number
+        from sqlalchemy.dialects.postgresql import insert
+
+        # A number may be that of another person's picture, which is not seen.
+        query = insert(pictures).on_conflict_do_nothing(index_elements=["number"]).returning(pictures.c.number)
+        found = (self.connection.scalar(query, row | {"number": number}) for number in free)
+        return next(number for number in found if number is not None)
 
     def row(self, picture_id: str) -> PictureRow | None:
         """What a row says of itself, even if it cannot be read as a picture."""

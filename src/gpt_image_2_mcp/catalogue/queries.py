@@ -10,11 +10,12 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from ..database.database import person_of
 from ..database.schema import NOT_ASCII, pictures
 from .picture_record import Picture
 from .picture_table import PictureTable, to_microseconds
 from .search_query import Overview, SearchQuery, SearchResult
-from .text_index import words_of
+from .text_index import mark_of, words_of
 
 _word_index = sa.table("picture_words", sa.column("rowid"), sa.column("number"))
 _picture_number = sa.literal_column("+picture_words.rowid", sa.Integer())
@@ -43,8 +44,9 @@ def search(connection: sa.Connection, wanted: SearchQuery) -> SearchResult:
     elif is_sqlite:
         found, more = _fetch_page(connection, wanted, _matching_words(words, wanted))
     else:
+        mark = mark_of(person_of(connection))
         match = sa.text("picture_words.words @@ CAST(:words AS tsquery)").bindparams(
-            words=" & ".join(f"'{word}':*" for word in words)
+            words=" & ".join(f"'{mark}{word}':*" for word in words)
         )
         joined = pictures.join(_word_index, _word_index.c.number == pictures.c.number)
         found, more = _fetch_page(connection, wanted, _filtered(wanted).select_from(joined).where(match))

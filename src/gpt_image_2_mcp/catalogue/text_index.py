@@ -5,6 +5,7 @@ Case and diacritics do not count, in any script: "STRASSE" finds "Straße".
 
 import re
 import unicodedata
+from hashlib import sha256
 from typing import Final
 
 MAX_WORD_LENGTH: Final = 500
@@ -31,3 +32,11 @@ def words_of(text: str) -> list[str]:
 def words_of_picture(prompt: str, picture_id: str) -> list[str]:
     """The words of a picture: those of its prompt and of its file's name, which is its id, without the kind."""
     return words_of(f"{prompt} {picture_id.partition('-')[2]}")
+
+
+def mark_of(person: str | None) -> str:
+    """What stands before each word of a person's pictures in the index; "" where no person is named.
+
+    So a search goes through the words of one person, however many others there are. A word never holds the colon.
+    """
+    return "" if person is None else f"{sha256(person.encode()).hexdigest()[:8]}:"

@@ -16,6 +16,7 @@ from .. import __version__
 from ..errors import GptImageError
 from ..parameters.size_names import names_text
 from ..redaction.printable import printable_line, printable_path
+from .admin import admin
 from .batch import batch
 from .doctor import doctor
 from .export import export
@@ -23,6 +24,7 @@ from .install import install
 from .library import library
 from .library_options import run_service
 from .output import print_json, print_notes, write_nowhere
+from .serve import serve as serve_command
 from .studio import studio
 
 if TYPE_CHECKING:
@@ -79,7 +81,9 @@ commands.add_command(doctor)
 commands.add_command(library)
 commands.add_command(export)
 commands.add_command(studio)
+commands.add_command(serve_command)
 commands.add_command(batch)
+commands.add_command(admin)
 
 
 def _options(command: Callable[..., None]) -> Callable[..., None]:

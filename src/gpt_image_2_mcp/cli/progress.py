@@ -17,8 +17,8 @@ from ..server.stdio.signals import ending_signals, is_insistent
 if TYPE_CHECKING:
     from ..batches.batch import BatchStatus
     from ..jobs.job import Job
+    from ..jobs.progress import ProgressCallback
     from ..jobs.report import Report
-    from ..jobs.runner import ProgressCallback
     from ..library.progress import CountCallback
     from ..service.images import ImageService
 

@@ -4,16 +4,14 @@ It is read when the first picture is made, and never at the start: a keyring may
 may be on a network drive that is gone.
 """
 
-import os
 import re
-import stat
 from collections.abc import Callable
 from pathlib import Path
 from threading import Lock
 from typing import Final
 
 from ..errors import NotConfigured, shown
-from ..paths.safe_open import open_regular
+from .private_file import read_private_file
 
 FILE_VARIABLE: Final = "OPENAI_API_KEY_FILE"
 KEYRING_VARIABLE: Final = "GPT_IMAGE_2_KEYRING"
@@ -24,9 +22,6 @@ ENTRY: Final = "OPENAI_API_KEY"
 """The user name of the entry in the keyring."""
 
 MAX_FILE_BYTES: Final = 10_000
-
-SECRETS_OF_CONTAINERS: Final = ("/run/secrets/", "/var/run/secrets/")
-"""Where containers get secrets, readable by all that runs in the container; nothing else does."""
 
 
 def is_key(text: str) -> bool:
@@ -62,26 +57,14 @@ def read_key_file(name: str) -> str:
         NotConfigured: the file cannot be read, is readable by other users, or holds no key.
 
     """
-    path = Path(name).expanduser()
-    what = f"{FILE_VARIABLE} names {shown(str(path))}"
-    try:
-        with open_regular(path.resolve()) as file:
-            status = os.fstat(file.fileno())
-            content = file.read(MAX_FILE_BYTES + 1)
-    except OSError as error:
-        raise NotConfigured(f"{what}, which cannot be read ({error.strerror}). Correct the path or the file.") from None
-    # As ssh does with private keys: a file of another owner is the other's business, such as the system's.
-    is_open = os.name != "nt" and status.st_uid == os.geteuid() and status.st_mode & 0o077
-    if is_open and not str(path).startswith(SECRETS_OF_CONTAINERS):
-        raise NotConfigured(
-            f"{what}, which other users can read (its mode is {stat.S_IMODE(status.st_mode):04o}), so it is not used."
-            f" Run `chmod 600 {path}`, and make a new key if others may have seen it."
-        )
+    content = read_private_file(
+        name, FILE_VARIABLE, most=MAX_FILE_BYTES, otherwise="make a new key if others may have seen it"
+    )
     key = content.decode("ascii", "replace").strip()
     if len(content) > MAX_FILE_BYTES or not is_key(key):
         raise NotConfigured(
-            f"{what}, which must hold the key and nothing else: printable ASCII without spaces and quotes. What it"
-            " holds is not shown here."
+            f"{FILE_VARIABLE} names {shown(str(Path(name).expanduser()))}, which must hold the key and nothing else:"
+            " printable ASCII without spaces and quotes. What it holds is not shown here."
         )
     return key
 

@@ -6,7 +6,7 @@ not know which of the two it has, but for full-text search.
 
 from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from threading import local
 from typing import Final, Literal
 
@@ -14,7 +14,8 @@ import sqlalchemy as sa
 from sqlalchemy import exc
 
 from ..errors import DatabaseUnusable, TransactionUndone
-from .url import Address
+from .people import EVERYONE, LOCAL, set_person
+from .url import Address, PostgresUrl
 
 BUSY_SECONDS: Final = 5.0
 """How long a transaction on SQLite waits for those of other processes; each of them takes milliseconds."""
@@ -27,6 +28,35 @@ Mode = Literal["read", "write", "exclusive"]
 def mode_of(connection: sa.Connection) -> Mode:
     """The mode of the transaction that `connection` begins or is in."""
     return connection.get_execution_options()[MODE]
+
+
+PERSON: Final = "transaction_person"
+"""The execution option with the person whose rows a transaction sees; None where it sees those of `LOCAL`."""
+
+
+def person_of(connection: sa.Connection) -> str | None:
+    """The person whose transaction `connection` begins or is in; None if none was named."""
+    return connection.get_execution_options().get(PERSON)
+
+
+@contextmanager
+def as_everyone(connection: sa.Connection) -> Generator[None]:
+    """Have the statements in the block see the work and the money of all people, within a person's transaction.
+
+    Nothing changes where no person is named, as over stdio: there all is one person's.
+    """
+    person = person_of(connection)
+    if person in (None, EVERYONE):
+        yield
+        return
+    set_person(connection, EVERYONE)
+    yield
+    # Not after an error: that undoes the transaction, and the setting with it.
+    set_person(connection, person)
+
+
+def _nothing() -> None:
+    """Do nothing before a transaction that writes."""
 
 
 def _is_never_undone(error: exc.DBAPIError) -> bool:
@@ -42,13 +72,21 @@ class Database:
     engine: sa.Engine
     at: Address
     guard: AbstractContextManager[object]
-    """Is entered for each transaction: a `threading.Lock` where all threads share one connection."""
+    """Is entered for each transaction: a `threading.Lock` where all threads share one SQLite connection."""
     explain: Callable[[exc.DBAPIError], str | None]
     """Gives the `what` of `DatabaseUnusable` for a driver's error, or None where the error is a bug of this program."""
     is_undone: Callable[[exc.DBAPIError], bool] = _is_never_undone
     """Whether a driver's error says that the server has ended the transaction, and that it can be run again."""
+    before_writing: Callable[[], None] = _nothing
+    """Is called before each transaction that writes."""
+    person: str | None = None
+    """Whose rows are seen and written, on PostgreSQL: see `people`. None stands for `LOCAL`."""
     current: local = field(default_factory=local)
     """Holds the `connection` of the transaction that this thread is in."""
+
+    def of(self, person: str) -> "Database":
+        """The same database, as a person sees it; SQLite's and one in memory have one person."""
+        return self if person == LOCAL or not isinstance(self.at, PostgresUrl) else replace(self, person=person)
 
     def transaction(self) -> AbstractContextManager[sa.Connection]:
         """Begin a transaction that writes, which commits at the end of the block and rolls back when the block raises.
@@ -62,6 +100,12 @@ class Database:
             TransactionUndone: the server has undone the transaction, which can be run again.
 
         """
+        if getattr(self.current, "connection", None) is None:
+            self.before_writing()
+        return self._begin("write")
+
+    def upkeep(self) -> AbstractContextManager[sa.Connection]:
+        """Begin a transaction as `transaction` does, for what `before_writing` itself writes."""
         return self._begin("write")
 
     def reading(self) -> AbstractContextManager[sa.Connection]:
@@ -81,9 +125,11 @@ class Database:
         if outer is not None:
             if mode != "read" and mode_of(outer) == "read":
                 raise RuntimeError("a transaction that only reads cannot be joined by one that writes")
+            if self.person not in (None, person_of(outer)):
+                raise RuntimeError("a transaction of one person cannot be joined by one of another")
             yield outer
             return
-        engine = self.engine.execution_options(**{MODE: mode})
+        engine = self.engine.execution_options(**{MODE: mode, PERSON: self.person})
         with self._readable_errors(), self.guard, engine.begin() as connection:
             self.current.connection = connection
             try:
@@ -103,6 +149,10 @@ class Database:
             if what is None:
                 raise
             raise DatabaseUnusable(self.at, what) from error
+        except exc.TimeoutError as error:
+            raise DatabaseUnusable(
+                self.at, "is in use: no connection of this process became free. Try again in a minute"
+            ) from error
 
     def close(self) -> None:
         """Close the connections; a database in memory is gone then."""

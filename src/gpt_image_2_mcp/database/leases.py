@@ -2,9 +2,10 @@
 
 The lease is a row of the table `leases` with the moment at which it expires, by the clock of the database server: the
 clocks of the computers do not matter. A connection that breaks, a restart of the server and a failover leave it as it
-is, so that a process which waits minutes for a picture is not taken for dead. Every transaction that writes renews the
-lease of its process first. From then on a thread renews it as long as jobs or charges of the process are under way; an
-idle process renews nothing.
+is, so that a process which waits minutes for a picture is not taken for dead. Before a transaction that writes, the
+lease of its process is renewed if a third of its time has passed; in a transaction of its own, since the others of the
+process would wait for the row. From then on a thread renews it as long as jobs or charges of the process are under way;
+an idle process renews nothing.
 
 A process counts as dead when its lease has expired and it has no connection. It may be wrong: a computer that sleeps
 renews nothing. So a job that was declared lost is looked at again whenever it is read, and its end is written whatever
@@ -16,7 +17,9 @@ from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import dataclass, field
 from hashlib import sha256
-from threading import Event, Lock, Thread, current_thread
+from math import inf
+from threading import Event, Lock, Thread
+from time import monotonic
 from typing import Final
 from uuid import uuid4
 
@@ -25,6 +28,7 @@ from sqlalchemy import exc
 
 from ..errors import GptImageError
 from .database import Database
+from .people import EVERYONE
 
 logger = logging.getLogger(__name__)
 
@@ -68,18 +72,35 @@ class Lease:
     _is_held: bool = field(default=False, init=False)
     _has_written: bool = field(default=False, init=False)
     """A transaction has begun since the thread last looked whether there is work under way."""
+    _renew_at: float = field(default=-inf, init=False)
+    """When a transaction renews it next, by `time.monotonic`."""
     _stop: Event = field(default_factory=Event, init=False)
 
-    def renew(self, connection: sa.Connection) -> None:
-        """Renew the lease in a transaction that has just begun, and go on renewing it while there is work under way."""
-        connection.execute(_RENEW, {"owner": self.name, "seconds": self.seconds})
+    def keep(self) -> None:
+        """Renew the lease before a transaction that writes, and go on renewing it while there is work under way.
+
+        Raises:
+            DatabaseUnusable: the database cannot be written.
+            TransactionUndone: the server has undone this, which can be run again.
+
+        """
         with self._lock:
-            if current_thread() is self._thread:
-                return
+            now = monotonic()
+            is_due = now >= self._renew_at
+            if is_due:
+                # Only one thread renews it: the others go on meanwhile.
+                self._renew_at = now + self.seconds / 3
             self._is_held = self._has_written = True
             if self._thread is None and not self._stop.is_set():
                 self._thread = Thread(target=self._keep, name="lease", daemon=True)
                 self._thread.start()
+        if is_due:
+            try:
+                with self._opened.upkeep() as connection:
+                    self._renew(connection)
+            except BaseException:
+                self._renew_at = -inf
+                raise
 
     def dead_owners(self, owners: Collection[str]) -> set[str]:
         """Give those of `owners` whose lease has expired or was removed, and that have no connection.
@@ -101,7 +122,7 @@ class Lease:
 
     def remove_dead(self) -> None:
         """Remove the leases of processes that ended long ago."""
-        with self._opened.transaction() as connection:
+        with self._opened.upkeep() as connection:
             connection.execute(_FORGET)
 
     def stop(self) -> None:
@@ -117,7 +138,7 @@ class Lease:
         if not self._is_held:
             return
         # If that fails, the lease expires by itself.
-        with suppress(GptImageError), self._opened.transaction() as connection:
+        with suppress(GptImageError), self._opened.upkeep() as connection:
             connection.execute(_REMOVE, {"owner": self.name})
 
     @property
@@ -148,10 +169,15 @@ class Lease:
                     self._thread = None
                     return
 
+    def _renew(self, connection: sa.Connection) -> None:
+        # A lease that the server forgets when it crashes is soon renewed.
+        connection.exec_driver_sql("SET LOCAL synchronous_commit = off")
+        connection.execute(_RENEW, {"owner": self.name, "seconds": self.seconds})
+
     def _renew_alone(self) -> bool:
-        """Renew the lease, and tell whether work of this process is under way."""
-        # The lease is renewed at the beginning, as in every transaction that writes.
-        with self._opened.transaction() as connection:
+        """Renew the lease, and tell whether work of this process is under way, of whatever person."""
+        with self._opened.of(EVERYONE).upkeep() as connection:
+            self._renew(connection)
             return bool(connection.scalar(_IS_AT_WORK, {"owner": self.name}))
 
 

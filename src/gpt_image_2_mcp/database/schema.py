@@ -11,10 +11,14 @@ from typing import Final, Literal
 import sqlalchemy as sa
 from sqlalchemy import event
 
+from .audit import AUDIT
+from .pace_table import PACE
+from .people import FENCE
+
 ChargeState = Literal["reserved", "sent", "settled", "unknown", "released"]
 """A charge is reserved, then sent; it ends settled, unknown (both are spent) or released (nothing was billed)."""
 
-VERSION: Final = 6
+VERSION: Final = 10
 """The number of the last file in `migrations/versions`; a database of this version needs no migration."""
 
 TOKENS_EACH: Final = "(output_tokens + pictures - 1) / pictures"
@@ -222,6 +226,29 @@ batch_lines: Final = sa.Table(
 """One row a line of a batch. How a line ended is in `jobs`, as of every other job: its id there is that of the batch
 with the line's number. `sent` is what is known of a line that is submitted: its part, its charge, its inputs."""
 
+stored_files: Final = sa.Table(
+    "stored_files",
+    metadata,
+    sa.Column("key", StorableText(250), primary_key=True),
+    sa.Column("path", StorableText, nullable=False, index=True),
+    sa.Column("sha256", StorableText(64), nullable=False),
+    sa.Column("on_disk_only", sa.Boolean, nullable=False, index=True),
+    info={"since": 8},
+)
+"""One row a file in the picture store of a server (`picture_store`): a picture, or the original of a session. `path` is
+where the replica that saved it had it, as the catalogue says too; with `on_disk_only` it is there alone."""
+
+outbox: Final = sa.Table(
+    "outbox",
+    metadata,
+    sa.Column("key", StorableText(250), primary_key=True),
+    sa.Column("data", sa.LargeBinary, nullable=False),
+    sa.Column("made_us", sa.BigInteger, nullable=False, index=True),
+    info={"since": 8},
+)
+"""One row a file that could not be put into the picture store yet. Only PostgreSQL's has any: beside an SQLite file
+the file itself is as safe."""
+
 # `leases` is on PostgreSQL alone: one row a process that has written lately, see `leases.Lease`. Beside a
 # file, liveness files say the same.
 event.listen(
@@ -231,3 +258,16 @@ event.listen(
         dialect="postgresql"
     ),
 )
+
+# For the replicas of a server. `handover` is what another one needs to make a job that is queued, see
+# `catalogue.queue_table`; the index has very few rows, which every replica looks through.
+for _statement in (
+    PACE,
+    "ALTER TABLE jobs ADD COLUMN handover json",
+    "CREATE INDEX jobs_queued ON jobs (created_us) WHERE state = 'queued'",
+):
+    event.listen(jobs, "after_create", sa.DDL(_statement).execute_if(dialect="postgresql"))
+
+# On PostgreSQL, where a team shares a database, each row belongs to a person: see `people`.
+for _statement in (*FENCE, *AUDIT):
+    event.listen(metadata, "after_create", sa.DDL(_statement).execute_if(dialect="postgresql"))

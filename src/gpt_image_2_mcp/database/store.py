@@ -5,7 +5,7 @@ longer alive, another process settles its charges and marks its jobs as lost (`R
 """
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..errors import DatabaseUnusable
 from .database import Database
@@ -29,6 +29,10 @@ class Store:
         """The name of this process in the column `owner`."""
         return self.liveness.name if self.liveness else "memory"
 
+    def of(self, person: str) -> "Store":
+        """The same store, as a person sees it; the one that `open_store` gave is closed."""
+        return replace(self, database=self.database.of(person))
+
     def dead_owners(self, owners: Collection[str]) -> set[str]:
         """Give those of `owners` whose process has ended, as far as this process can know."""
         others = set(owners) - {self.owner}
@@ -51,8 +55,11 @@ class Store:
         self.database.close()
 
 
-def open_store(at: Address) -> Store:
+def open_store(at: Address, *, connections: int = 1, lease_s: float | None = None) -> Store:
     """Open the database at `at`; a file that does not exist is created.
+
+    `connections` is how many transactions can be open at once on a PostgreSQL server, `lease_s` the length of the lease
+    there, in seconds.
 
     Raises:
         DatabaseUnusable: the database is damaged, belongs to another program or to a later version of this one, or
@@ -60,8 +67,8 @@ def open_store(at: Address) -> Store:
 
     """
     if isinstance(at, PostgresUrl):
-        lease = Lease()
-        return Store(open_postgres(at, lease), lease)
+        lease = Lease() if lease_s is None else Lease(lease_s)
+        return Store(open_postgres(at, lease, connections=connections), lease)
     database = open_database(at)
     if at is None:
         return Store(database, None)

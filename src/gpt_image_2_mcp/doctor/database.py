@@ -12,7 +12,6 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-from ..app import database_of
 from ..database import schema
 from ..database.liveness import holders, liveness_folder
 from ..database.store import open_store
@@ -20,6 +19,7 @@ from ..database.url import PostgresUrl
 from ..errors import GptImageError
 from ..persistence.spool import Spool
 from ..settings import Settings
+from ..shared_parts import database_of
 from .configuration import end_with_client
 from .finding import Finding, green, red, yellow
 from .troubles import trouble_of

@@ -16,13 +16,14 @@ A ledger that cannot be written stops a job only if a budget is set. The sandbox
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from ..billing.budgets import ChargeEnd, ChargeEntry, SpendingSummary, local_now
+from ..billing.budgets import Budgets, ChargeEnd, ChargeEntry, SpendingSummary, local_now
 from ..billing.prices import Estimate, Offer, estimate, offer
 from ..billing.tokens import AUTO_SIZE, Pixels, Quality, Size, Usage
 from ..database.retry import retry_undone
@@ -33,19 +34,6 @@ from ..persistence.unit_of_work import Repositories
 from ..persistence.writer_thread import WriterThread
 
 ResultT = TypeVar("ResultT")
-
-
-@dataclass(frozen=True, slots=True)
-class Budgets:
-    """Dollars that may be spent per call and per day; None is no limit."""
-
-    per_call: Decimal | None = None
-    per_day: Decimal | None = None
-
-    @property
-    def any(self) -> bool:
-        """Whether a budget is set."""
-        return self.per_call is not None or self.per_day is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +115,7 @@ class Spending:
             (Charge(budgets, job, request).entry, found.usd if (found := estimate_line(request)) else None)
             for job, request in lines
         ]
-        return [*repositories.ledger.reserve_all(entries, per_call=budgets.per_call, per_day=budgets.per_day)]
+        return [*repositories.ledger.reserve_all(entries, budgets=budgets)]
 
     async def check_lines(self, lines: Sequence[tuple[str, PricedRequest]]) -> None:
         """Check that all lines of a batch together fit the budgets; raises as `reserve` does."""
@@ -191,8 +179,7 @@ class Charge:
         self._row = repositories.ledger.reserve(
             self.entry,
             estimate=self._estimate.usd if self._estimate else None,
-            per_call=self._budgets.per_call,
-            per_day=self._budgets.per_day,
+            budgets=self._budgets,
             cheaper=partial(_cheaper, request),
             is_sent=is_sent,
             again=again,
@@ -212,17 +199,19 @@ class Charge:
             repositories.ledger.delete(self._row)
         return self._estimate
 
-    def mark_sent(self, repositories: Repositories) -> None:
+    def mark_sent(self, repositories: Repositories, *, once: bool = False) -> None:
         """Change the row to `sent`, or insert it as `sent` if nothing was reserved.
 
-        Called before each request of the job; only the first call does something.
+        Called before each request of the job; only the first call does something. Raises JobLost if that is to be
+        `once` in all processes, and another charge of the job was sent.
         """
         if self._free or self._is_sent:
             return
-        if self._row is not None:
-            repositories.ledger.mark_sent(self._row)
-        else:
-            self.reserve(repositories, is_sent=True)
+        with repositories.ledger.sent_once(self._job, self._row) if once else nullcontext():
+            if self._row is not None:
+                repositories.ledger.mark_sent(self._row)
+            else:
+                self.reserve(repositories, is_sent=True)
         self._is_sent = True
 
     def unmark_sent(self) -> None:

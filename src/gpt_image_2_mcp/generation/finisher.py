@@ -18,6 +18,7 @@ from ..jobs.order import Order
 from ..jobs.report import Report
 from ..openai_api.request import ImageRequest, SendOutcome
 from ..settings import Settings
+from ..telemetry import UNMEASURED, Steps
 from .charges import Charge, Spending
 from .delivery import deliver, extension_of, is_delivered_apart
 from .exact_edits import ExactEdits
@@ -61,14 +62,24 @@ class Finisher:
         self._exact_edits = exact_edits
         self._transparency = transparency
 
-    async def finish(self, job: Job, order: Order, saver: ImageSaver, answered: Answered, charge: Charge) -> Report:
+    async def finish(
+        self,
+        job: Job,
+        order: Order,
+        saver: ImageSaver,
+        answered: Answered,
+        charge: Charge,
+        steps: Steps = UNMEASURED,
+    ) -> Report:
         """Make what was asked for of the pictures that are saved, record them, and report."""
         settings, asked = self._settings, job.request
         request, outcome, way = answered.request, answered.outcome, answered.way
         await self._derive(job, order, saver, way)
         layouts = await anyio.to_thread.run_sync(layouts_of, order, saver.readable)
         # Before the record: a picture that cannot be decoded is recorded as damaged, and no session goes on from it.
+        steps.enter("preview")
         await anyio.to_thread.run_sync(saver.decode)
+        steps.end()
         report = build_report(order, asked, request, saver, outcome).redacted(settings.redact)
         if order.draft is not None:
             costs = await costs_of(order, asked, request.model, report.cost, self._spending)

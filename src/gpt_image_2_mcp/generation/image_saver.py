@@ -142,6 +142,7 @@ class ImageSaver:
                 where what came in their place is kept.
 
         """
+        self._target.steps.enter("save")
         failures: list[tuple[ImageBytes | ImageLink, GptImageError]] = []
         on_disk: list[_PictureFile] = []
         # Pictures whose bytes are here come before those that must be fetched, which takes time and may fail. All are

@@ -15,6 +15,7 @@ from ..billing.budgets import ChargeEnd
 from ..catalogue.job_table import JobRow
 from ..catalogue.picture_record import Picture, SessionPosition
 from ..catalogue.session import ENDED_MEANWHILE, ORIGINALS, BeginSession, ExtendSession, Session, Turn, tree
+from ..catalogue.stored_file_table import StoredFile
 from ..jobs.report import Report
 from ..jobs.serialization import stored_report
 from ..persistence.unit_of_work import Repositories
@@ -33,6 +34,8 @@ class JobEnd:
     step: BeginSession | ExtendSession | None = None
     report: Report | None = None
     """The outcome of a job that is done, as far as it is known before the pictures have a position in the session."""
+    stored: tuple[StoredFile, ...] = ()
+    """On a server, where its files are in the picture store."""
 
     @property
     def turn(self) -> str | None:
@@ -75,6 +78,8 @@ class JobEnd:
             end = self.placed_at(position) if is_late or written else self.placed_at(position).made_at(unit.now)
             for picture in end.pictures:
                 unit.pictures.add(picture)
+            if end.stored:
+                unit.stored_files.add(end.stored)
             session = unit.sessions.get(position.session_id) if position else None
             end = end.told(position, session)
             if end.job:
@@ -94,7 +99,7 @@ class JobEnd:
 
     def as_line(self) -> dict[str, Any]:
         """The value as JSON for the spool."""
-        report = self.report and replace(self.report, previews={})
+        report = self.report and replace(self.report, previews={}, links=None)
         return {"end": _adapter().dump_python(replace(self, report=report), mode="json", by_alias=True)}
 
     def placed_at(self, position: SessionPosition | None) -> "JobEnd":

@@ -16,7 +16,7 @@ from uuid import uuid4
 import anyio
 import anyio.to_thread
 
-from ..billing.budgets import ChargeEnd, ChargeEntry, local_now
+from ..billing.budgets import Budgets, ChargeEnd, ChargeEntry, local_now
 from ..billing.prices import dollars, host_cost
 from ..billing.tokens import Usage
 from ..database.retry import retry_undone
@@ -25,13 +25,12 @@ from ..images.headers import facts
 from ..images.preview import POINTING_EDGE, make_preview
 from ..masks.found import Place, Search
 from ..openai_api.lazy_backend import LazyBackend
-from ..openai_api.rate_limiter import RequestStatus
+from ..openai_api.request_status import RequestStatus
 from ..persistence.unit_of_work import Repositories
 from ..persistence.writer_thread import WriterThread
 from ..redaction.printable import quoted_line
 from ..settings import Settings
 from .api_key import load_key
-from .charges import Budgets
 
 if TYPE_CHECKING:
     from ..openai_api.api_result import HostUsage
@@ -67,8 +66,7 @@ class _Charge:
         self.row = repositories.ledger.reserve(
             self.entry,
             estimate=self.estimate,
-            per_call=self.budgets.per_call,
-            per_day=self.budgets.per_day,
+            budgets=self.budgets,
             is_sent=is_sent,
             again=again,
         )

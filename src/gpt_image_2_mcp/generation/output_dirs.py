@@ -13,6 +13,7 @@ from weakref import WeakValueDictionary
 import anyio
 
 from ..errors import BadRequest, shown
+from ..paths.other_computer import folder_refusal
 from ..paths.policy import WritePolicy, expand_path, real_path
 from ..paths.project import default_folder
 from ..paths.written_folder import check_written_folder, unquoted_folder
@@ -85,6 +86,11 @@ class OutputDirs:
             allow_unsafe=self._settings.allow_unsafe_output_dir,
         )
 
+    def check_named(self, output_dir: str | None) -> None:
+        """Check that a call may name a folder at all; raises BadRequest if the person is at another computer."""
+        if output_dir and self._settings.hosted:
+            raise BadRequest(folder_refusal(output_dir))
+
     def resolve(self, output_dir: str | None) -> Path:
         """The real path of a call's output folder, which need not exist yet. Blocks: call it in a thread.
 
@@ -92,6 +98,7 @@ class OutputDirs:
             BadRequest: it may not be written, or its path is too long.
 
         """
+        self.check_named(output_dir)
         if output_dir and re.match(r"(?!file:)[A-Za-z][A-Za-z0-9+.-]+:/", output_dir):
             raise BadRequest(f"`output_dir` is a folder on this computer; got the address {shown(output_dir)}.")
         named = None

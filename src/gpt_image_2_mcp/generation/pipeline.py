@@ -28,8 +28,8 @@ from ..jobs.news import NewsFeed
 from ..jobs.order import Order
 from ..jobs.report import Report
 from ..openai_api.lazy_backend import LazyBackend
-from ..openai_api.rate_limiter import do_nothing
 from ..openai_api.request import SendOutcome
+from ..openai_api.request_status import do_nothing
 from ..openai_api.sink import ImageSink
 from ..openai_api.threads import InFlightWrites, run_in_thread
 from ..parameters.models import (
@@ -44,6 +44,7 @@ from ..parameters.models import (
 from ..paths.safe_open import exists
 from ..persistence.writer_thread import WriterThread
 from ..settings import Settings
+from ..telemetry import Steps, steps_of
 from .api_key import load_key
 from .charges import Charge, PricedRequest, Spending
 from .exact_edits import ExactEdits
@@ -162,14 +163,14 @@ class Pipeline:
         way = ""
         # First: no folder is made for a call that a budget refuses.
         charge = await self._spending.reserve(job.id, self.priced(job.request, order.inputs, order.part))
+        steps = steps_of(tool=job.tool, model=job.model, quality=job.request.quality)
+        steps.enter("queue")
         try:
-            saver = await self._savers.open(job, order)
+            saver = await self._savers.open(job, order, steps=steps)
             job.status.max_silence_s = max_silence_s(job.expected_s)
             job.status.pictures = request.n
             # `RequestSender` awaits this before each request's first byte, after it waited for a slot.
-            job.status.before_sending = partial(
-                self._recorder.record_sent, job, charge, required=self._spending.budgets.any
-            )
+            job.status.before_sending = partial(self._before_sending, job, charge, steps)
             backend = await self._backend.get()
             load_ahead()
             if job.request.is_transparent:
@@ -181,12 +182,18 @@ class Pipeline:
             # A cancellation too: the charge must be settled or released whatever ends the job.
             if isinstance(error, ApiError):
                 error.redact(settings.redact)
+            steps.end()
             await self._recorder.record_failure(job, charge, error)
             raise
         finally:
             # It refers to the job: the two would stay in memory until the garbage collector goes through everything.
             job.status.before_sending = do_nothing
-        return await self._finisher.finish(job, order, saver, Answered(request, outcome, way), charge)
+        return await self._finisher.finish(job, order, saver, Answered(request, outcome, way), charge, steps)
+
+    async def _before_sending(self, job: Job, charge: Charge, steps: Steps) -> None:
+        """Record that the job may be billed from now on; raises as `Recorder.record_sent`."""
+        await self._recorder.record_sent(job, charge, required=self._spending.budgets.any)
+        steps.enter("openai")
 
     async def receive(
         self, job: Job, order: Order, charge: Charge, save: Callable[[ImageSink], None], *, known: Sequence[Path] = ()

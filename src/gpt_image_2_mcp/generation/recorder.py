@@ -14,7 +14,6 @@ import logging
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
-from decimal import Decimal
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,9 +21,6 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import anyio.to_thread
 
-from ..billing.budgets import ChargeEnd
-from ..billing.prices import cost
-from ..billing.tokens import Usage
 from ..catalogue.picture_record import Picture
 from ..catalogue.session import BeginSession
 from ..catalogue.sidecar import restore_sidecar, write_sidecar
@@ -42,10 +38,13 @@ from ..persistence.unit_of_work import Repositories
 from ..persistence.writer_thread import WriterThread
 from ..storage.local_folder import save_beside
 from ..storage.time_limit import run_in_time
+from .charge_ends import Audit, charge_end, count, named_cost, noted
 from .charges import Charge
 from .record_builder import records_of
 
 if TYPE_CHECKING:
+    from ..catalogue.stored_file_table import StoredFile
+    from ..picture_store.keeper import PictureKeeper
     from .job_end import JobEnd
 
 logger = logging.getLogger(__name__)
@@ -73,20 +72,26 @@ class Recorder:
     """The name of the user's project that the server was started in, for the pictures' records."""
     policy: Callable[[], WritePolicy]
     """Gives the policy that checks the folders of the pictures again before something is written beside them."""
+    audit: Audit = "off"
+    keeper: "PictureKeeper | None" = None
+    """On a server, what puts the pictures where other replicas find them, before they are in the catalogue."""
 
     async def record_sent(self, job: Job, charge: Charge, *, required: bool) -> None:
         """Record that the job may be billed from now on: its charge is `sent`, and its row too. Called before sending.
 
         Raises:
-            GptImageError: the database could not be written, and that is `required` because a budget is set.
+            GptImageError: the database could not be written, and that is `required` because a budget is set, or a click
+                asked for the job, which other processes may have too.
+            JobError: a click asked for it, and another process has it.
 
         """
+        required = required or job.may_be_elsewhere
 
         @retry_undone
         def write(repositories: Repositories) -> None:
             try:
                 with repositories.transaction():
-                    charge.mark_sent(repositories)
+                    charge.mark_sent(repositories, once=job.is_click and not repositories.keeps_history)
                     self.store.write_sent(repositories, job)
             except GptImageError:
                 charge.unmark_sent()
@@ -117,7 +122,11 @@ class Recorder:
         """
         # A sandbox at OPENAI_BASE_URL shows only in its answers; it bills nothing.
         is_free = isinstance(error, ApiError) and error.from_sandbox
-        ended = charge.failed(may_be_billed=job.status.sent > 0 and not is_free, usd=_named_cost(error, job.model))
+        ended = charge.failed(may_be_billed=job.status.sent > 0 and not is_free, usd=named_cost(error, job.model))
+        if job.may_be_elsewhere and charge.row is None:
+            # Nothing was sent, and a charge of the same job is that of another process.
+            ended = None
+        ended = noted(ended, job, self.audit, getattr(error, "request_id", None))
 
         def write(repositories: Repositories) -> None:
             from .job_end import JobEnd
@@ -126,6 +135,7 @@ class Recorder:
             self._write(repositories, JobEnd(ended, row), charge)
 
         await self.writer.run(write)
+        count(ended, job)
 
     @asynccontextmanager
     async def recorded_failure(self, job: Job, charge: Charge) -> AsyncGenerator[None]:
@@ -154,9 +164,20 @@ class Recorder:
                 inputs = await anyio.to_thread.run_sync(
                     partial(inputs.with_kept_files, partial(_keep_original, folder=folder, policy=policy))
                 )
+            stored: tuple[StoredFile, ...] = ()
+            if self.keeper is not None:
+                kept = await self.keeper.keep(_files_of(report, order, inputs))
+                stored, report = kept.files, replace(report, warnings=(*report.warnings, *kept.warnings))
             report, pictures = await self.writer.run(
                 partial(
-                    self._write_result, job=job, order=order, inputs=inputs, report=report, charge=charge, lost=lost
+                    self._write_result,
+                    job=job,
+                    order=order,
+                    inputs=inputs,
+                    report=report,
+                    charge=charge,
+                    lost=lost,
+                    stored=stored,
                 )
             )
             # Beside the pictures in any case: `library rebuild` lists the pictures from these records.
@@ -186,7 +207,8 @@ class Recorder:
         from .job_end import JobEnd
 
         # Not "sent": that would belong to the process that writes it, which cannot settle it.
-        return JobEnd(charge.failed(may_be_billed=True), self.store.sent_row(repositories, job))
+        ended = noted(charge.failed(may_be_billed=True), job, self.audit)
+        return JobEnd(ended, self.store.sent_row(repositories, job))
 
     def _write_result(
         self,
@@ -198,10 +220,13 @@ class Recorder:
         report: Report,
         charge: Charge,
         lost: int,
+        stored: "tuple[StoredFile, ...]",
     ) -> tuple[Report, Sequence[Picture]]:
         from .job_end import JobEnd
 
-        end = JobEnd(_charge_end(report, charge, lost), step=order.step, report=report)
+        charged = noted(charge_end(report, charge, lost), job, self.audit)
+        end = JobEnd(charged, step=order.step, report=report, stored=stored)
+        count(charged, job)
         pictures: list[Picture] = []
         try:
             pictures = records_of(report, job=job, kind=order.kind, parents=inputs.origins, project=self.project)
@@ -262,32 +287,17 @@ class Recorder:
             _log(error)
 
 
-def _charge_end(report: Report, charge: Charge, lost: int) -> ChargeEnd | None:
-    """The charge is settled, or released if a sandbox answered."""
-    if report.sandbox:
-        return charge.failed(may_be_billed=False)
-    return charge.settled(
-        usage=report.usage,
-        usd=report.cost,
-        request_id=report.request_id,
-        lost=lost,
-        n=report.requested["n"] * report.passes,
-    )
+def _files_of(report: Report, order: Order, inputs: Inputs) -> list[tuple[Path, str]]:
+    """The pictures of a job, and the originals of a session that begins and is made from others, with their hashes."""
+    originals = inputs.images if isinstance(order.step, BeginSession) else ()
+    return [
+        *((image.path, image.sha256) for image in report.images),
+        *((image.path, image.sha256) for image in originals if image.path and image.id is None),
+    ]
 
 
 def _with_warning(report: Report, warning: str | None) -> Report:
     return replace(report, warnings=(*report.warnings, warning)) if warning else report
-
-
-def _named_cost(error: BaseException, model: str) -> Decimal | None:
-    """The cost in dollars of an answer without a usable picture; None if it named no usage, or has no known price."""
-    usage = error.usage if isinstance(error, GptImageError) else None
-    try:
-        return cost(model, usage) if isinstance(usage, Usage) else None
-    except Exception:
-        # The charge then counts at its estimate, which is better than not at all.
-        logger.exception("the cost of an answer could not be computed")
-        return None
 
 
 def _keep_original(image: InputImage, *, folder: Path, policy: WritePolicy) -> Path | None:

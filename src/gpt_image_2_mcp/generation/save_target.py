@@ -6,6 +6,7 @@ from pathlib import Path
 
 from ..paths.policy import WritePolicy
 from ..storage.local_folder import Name
+from ..telemetry import UNMEASURED, Steps
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,3 +23,5 @@ class SaveTarget:
     policy: WritePolicy
     known: tuple[Path, ...] = ()
     """Files in which a process that was killed may have saved the pictures: one with the same bytes is taken."""
+    steps: Steps = UNMEASURED
+    """What measures the steps of the job."""

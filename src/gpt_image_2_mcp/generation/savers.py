@@ -16,6 +16,7 @@ from ..paths.prefix import safe_prefix
 from ..settings import Settings
 from ..storage.local_folder import Kind, Name
 from ..storage.room import ensure_room_in_one, picture_bytes
+from ..telemetry import UNMEASURED, Steps
 from .delivery import is_delivered_apart
 from .image_saver import ImageSaver
 from .link_fetcher import LinkFetcher, backend_host
@@ -35,7 +36,7 @@ class Savers:
         self._sources = sources
         self._in_flight = in_flight
 
-    def _target(self, job: Job, order: Order, known: Sequence[Path]) -> SaveTarget:
+    def _target(self, job: Job, order: Order, known: Sequence[Path], steps: Steps) -> SaveTarget:
         """Where the pictures of a job are saved, once it is sure that there is room for them. Blocks.
 
         A folder that the call names is refused, since the call can name another one. The turns of a session go to the
@@ -65,11 +66,14 @@ class Savers:
             sandbox_folders={} if self._settings.sandbox else {default: default / "sandbox"},
             policy=policy,
             known=tuple(known),
+            steps=steps,
         )
 
-    async def open(self, job: Job, order: Order, *, known: Sequence[Path] = ()) -> ImageSaver:
+    async def open(
+        self, job: Job, order: Order, *, known: Sequence[Path] = (), steps: Steps = UNMEASURED
+    ) -> ImageSaver:
         """What saves the pictures of a job, whose files have their names now; raises BadRequest as `_target`."""
-        target = await self._output_dirs.in_time(order.folder, partial(self._target, job, order, known))
+        target = await self._output_dirs.in_time(order.folder, partial(self._target, job, order, known, steps))
         links = LinkFetcher(
             self._sources,
             asyncio.get_running_loop(),

@@ -19,8 +19,8 @@ from ..billing.tokens import AUTO_QUALITY, AUTO_SIZE, Pixels, output_tokens, tex
 from ..errors import BadRequest, ChildFailed, GptImageError, TransparencyRefused
 from ..images.pixels_extra import HOW_TO_GET, compute_in_child, is_installed
 from ..inputs import Sources
-from ..openai_api.rate_limiter import RequestStatus
 from ..openai_api.request import ImageRequest, SendOutcome
+from ..openai_api.request_status import RequestStatus
 from ..parameters.capabilities import has_no_transparency
 from ..parameters.fields import MAX_PROMPT
 from ..parameters.models import PaidRequest

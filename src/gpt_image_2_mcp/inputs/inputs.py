@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..catalogue.picture_record import Origin
-from .sources import InputImage
+from .input_image import InputImage
 
 
 @dataclass(frozen=True, slots=True)

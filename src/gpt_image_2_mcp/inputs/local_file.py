@@ -36,6 +36,10 @@ class NoSuchFile(UnreadableSource):
     """There is no file of this path."""
 
 
+class PathRefused(NoSuchFile):
+    """The person is at another computer: whether there is such a file was not looked up."""
+
+
 def read_picture(
     path: Path,
     *,

@@ -16,7 +16,7 @@ from ..images.validate import Prepare, ValidatedImage
 from ..masks.delivered import is_of_made, lay_on
 from ..masks.mask import Mask, mask_from_picture, mask_from_words
 from ..masks.words import parse_words
-from .sources import InputImage
+from .input_image import InputImage
 
 Size = tuple[int, int]
 

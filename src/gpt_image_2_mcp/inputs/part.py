@@ -17,9 +17,9 @@ from ..masks.mask import mask_from_words
 from ..parameters.extension import Edges
 from ..parameters.size_plan import EDGE_STEP, MAX_RATIO, MIN_PIXELS, is_allowed_size, is_band, nearest_size, plan_size
 from ..parameters.sizes import made_size, parse_edges
+from .input_image import InputImage
 from .inputs import Inputs
 from .mask import drawn_mask
-from .sources import InputImage
 
 Size: TypeAlias = tuple[int, int]
 """Width and height, in pixels."""

@@ -21,7 +21,7 @@ from ..persistence.unit_of_work import UnitOfWork
 from ..storage.time_limit import is_dead, run_in_time_async
 from . import InputImage, Sources
 from .inputs import Inputs
-from .local_file import NoSuchFile
+from .local_file import NoSuchFile, PathRefused
 from .mask import laid_on, mask_in_words, mask_preparer, names_made
 from .moved_file import MAX_ENTRIES, find_moved
 from .references import References
@@ -300,7 +300,7 @@ def _require_unchanged(path: Path, found: str, sha256: str) -> None:
 
 def _neither_error(reference: str, error: NoSuchFile) -> UnreadableSource:
     """A clearer error where a word was given that may have been meant as an id; `error` itself for a path."""
-    if re.search(r"[/\\.]", reference):
+    if isinstance(error, PathRefused) or re.search(r"[/\\.]", reference):
         return error
     return NoSuchFile(
         f"There is no picture with the id {shown(reference)}, and no file of that name. list_images finds pictures that"

@@ -8,6 +8,7 @@ not edited by mistake. They take precedence over files of the same name; `./7` i
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 from urllib.parse import unquote
 
 from ..catalogue.picture_record import PICTURE_ID, Picture
@@ -40,6 +41,20 @@ class References:
     """The picture ids of the last contact sheet, by their numbers on it."""
     answer_ids: tuple[str, ...] = ()
     """The picture ids of the last answer with several pictures, if no contact sheet was shown after it."""
+    is_old: bool = False
+    """Whether all of this is from so long ago that it may be of another chat."""
+    reminder: str | None = None
+    """Which picture was found by a word or number that `is_old`."""
+
+    def remembered(self) -> dict[str, Any]:
+        """What `last` and numbers mean, as a JSON object for `recall`."""
+        sheet = {str(number): picture for number, picture in self.sheet_ids.items()}
+        return {"last": self.last_id, "answer": list(self.answer_ids), "sheet": sheet}
+
+    def recall(self, remembered: Mapping[str, Any]) -> None:
+        """Go on with what `remembered` gave in another process."""
+        self.newest = remembered["last"], tuple(remembered.get("answer", ()))
+        self.sheet_ids = {int(number): picture for number, picture in remembered["sheet"].items()}
 
     @property
     def newest(self) -> tuple[str | None, tuple[str, ...]]:
@@ -52,13 +67,13 @@ class References:
 
     def note_answer(self, ids: Sequence[str]) -> None:
         """Note the pictures that an answer hands out: the last one is `last`, and of several each has its number."""
-        self.last_id = ids[-1]
+        self.last_id, self.is_old = ids[-1], False
         if len(ids) > 1:
             self.answer_ids = tuple(ids)
 
     def note_sheet(self, ids: Mapping[int, str]) -> None:
         """Note the numbers of a contact sheet that is shown: earlier ones mean nothing any more."""
-        self.sheet_ids, self.answer_ids = ids, ()
+        self.sheet_ids, self.answer_ids, self.is_old = ids, (), False
 
     async def find(self, reference: str) -> Picture | None:
         """Find the picture that an argument refers to; None if it is a path or a URL.
@@ -82,6 +97,8 @@ class References:
                 f"There is no picture {shown(picture_id)} in the catalogue. list_images, or `gpt-image-2-mcp library"
                 " list`, finds pictures; for a file, give its path."
             )
+        if self.is_old and found is not None and picture_id not in (None, word):
+            self.reminder = f"{shown(reference)} is {found.id}, the picture of {found.made:%Y-%m-%d %H:%M} UTC."
         return found
 
     async def find_by_part(self, reference: str) -> Picture | None:

@@ -10,7 +10,6 @@ import os
 import re
 import ssl
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,8 +17,9 @@ from typing import TYPE_CHECKING
 import anyio.to_thread
 
 from ..errors import BadRequest, UnreadableSource, shown
-from ..images.formats import EXTENSION, FileFormat
+from ..images.formats import EXTENSION
 from ..images.validate import MAX_BYTES, Prepare, validate
+from ..paths.other_computer import file_refusal, list_refusal
 from ..paths.policy import expand_path
 from ..paths.read_policy import PrivateFile, ReadPolicy
 from ..paths.safe_open import exists
@@ -27,12 +27,14 @@ from ..storage.time_limit import run_in_time, run_in_time_async
 from .data_url import read_data_url
 from .download import DEADLINE, fetch
 from .held_bytes import ByteBudget, Holding
+from .input_image import InputImage
 from .list_file import read_list
-from .local_file import NoSuchFile, check_readable, read_picture
+from .local_file import NoSuchFile, PathRefused, check_readable, read_picture
 from .similar_names import near_names, same_names, unquoted
 from .url_policy import display_url
 
 if TYPE_CHECKING:
+    from ..picture_store.keeper import PictureKeeper
     from .public_connect import Resolver
 
 _BASE64 = re.compile(r"(?:iVBORw0KGgo|/9j/|UklGR)[A-Za-z0-9+/_=\s-]{50,}")
@@ -41,42 +43,6 @@ _SCHEME = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]+):(?P<slashes>//)?", re.IGNOR
 # Schemes that are written without slashes and have a meaning in a chat or a browser: never taken for a file's name.
 _CHAT_SCHEMES = frozenset({"attachment", "blob", "cid", "content", "javascript", "sandbox"})
 _MAX_NAME = 60
-
-
-@dataclass(frozen=True, slots=True)
-class InputImage:
-    """A checked picture that can be sent to the API, and where it came from."""
-
-    data: bytes
-    format: FileFormat
-    width: int
-    height: int
-    sha256: str
-    """Of `data`, in hexadecimal."""
-    file_sha256: str
-    """Of the source's own bytes, before any change."""
-    name: str
-    """The file name of the upload: made from the hash, so that it reveals nothing about the user's file."""
-    source: str
-    """Where it came from, for a record: the path as given, a URL without its query, or "a data URL (1,234 bytes)"."""
-    path: Path | None
-    """The real path of a local file; None for a URL or data."""
-    change: str | None
-    """What was changed before sending, as a sentence; None if the pixels are those of the source."""
-    note: str | None = None
-    """A sentence for the answer if another name was taken than the one that was given."""
-    id: str | None = None
-    """The picture's id, if it was made here."""
-    marked: tuple[int, int, int, int] | None = None
-    """Of a mask: left, upper, right and lower edge around what it marks, in pixels."""
-    held: Holding | None = field(default=None, compare=False, repr=False)
-    """The part of the budget of bytes that `data` takes, which is given back with the last copy of this value."""
-
-    def with_png(self, data: bytes, size: tuple[int, int]) -> "InputImage":
-        """A copy of which this PNG is sent; it has this width and height."""
-        digest = hashlib.sha256(data).hexdigest()
-        name = f"image-{digest[:8]}.png"
-        return replace(self, data=data, format="png", width=size[0], height=size[1], sha256=digest, name=name)
 
 
 class Sources:
@@ -94,8 +60,9 @@ class Sources:
         resolve: "Resolver | None" = None,
         tls: ssl.SSLContext | None = None,
         budget: ByteBudget | None = None,
+        hosted: bool = False,
     ) -> None:
-        """Create the reader.
+        """Create the reader. If it is `hosted`, the person is at another computer, and no argument names a file.
 
         With `allowed_dirs`, files are read in these folders and in `output_dirs` only. `allowed_url_hosts` (`host` or
         `host:port`) need not be public. `deadline` (seconds), `resolve` and `tls` are passed to `download.fetch`.
@@ -110,6 +77,9 @@ class Sources:
         self._resolve = resolve
         self._tls = tls
         self._budget = budget or ByteBudget()
+        self._hosted = hosted
+        self.store: PictureKeeper | None = None
+        """Where a server's pictures and uploads are besides its disk; None where there is nothing else."""
 
     async def image(self, reference: str, *, prepare: Prepare = validate, is_known: bool = False) -> InputImage:
         """Read a picture from an absolute path, one relative to the working directory, `~/…`, a URL, or base64.
@@ -156,10 +126,14 @@ class Sources:
 
         Raises UnreadableSource: it may not or cannot be read, or is no picture.
         """
+        if self._hosted:
+            raise PathRefused(file_refusal(str(path)))
         return self._read_in_time(path, any_format=False)
 
     def read_list(self, reference: str, *, most: int) -> bytes:
         """Read a file that lists what is to be made; see `list_file.read_list`. Blocks: call it in a thread."""
+        if self._hosted:
+            raise BadRequest(list_refusal(reference))
         return read_list(reference, policy=self._policy, most=most)
 
     def read_saved(self, path: Path) -> bytes:
@@ -173,7 +147,11 @@ class Sources:
         try:
             read = partial(self._read_file, path, str(path), any_format=any_format, is_known=any_format)
             return run_in_time(path.parent, read)[0]
-        except TimeoutError as error:
+        except (TimeoutError, UnreadableSource) as error:
+            if any_format and self.store is not None:
+                return self.store.bring_back(path)
+            if isinstance(error, UnreadableSource):
+                raise
             raise UnreadableSource(f"{shown(str(path))} cannot be read: {error.strerror}.") from None
 
     async def fetch_picture(
@@ -219,16 +197,28 @@ class Sources:
         if scheme == "data":
             data = await self.fetch_picture(reference, hold=hold)
             return data, f"a data URL ({len(data):,} bytes)", None, None
+        if scheme == "upload" and self.store is not None:
+            data = await anyio.to_thread.run_sync(self.store.read_upload, reference.partition(":")[2])
+            hold(len(data))
+            return data, reference, None, None
         if scheme in {"http", "https"}:
             return await self.fetch_picture(reference, hold=hold), display_url(reference)[1:-1], None, None
         if found and scheme != "file" and (found["slashes"] or scheme in _CHAT_SCHEMES):
             why = "was not sent to" if scheme in _CHAT_SCHEMES else "means nothing to"
             raise BadRequest(f"{shown(reference)} {why} this server: give a file's path, an http(s) URL or a data URL.")
+        if self._hosted and not is_known:
+            raise PathRefused(file_refusal(reference))
         path = expand_path(reference, working_dir=self._working_dir, home=self._home)
         try:
             read = partial(self._read_named, path, reference, is_known=is_known, hold=hold)
             data, real, note = await run_in_time_async(path.parent, read)
-        except TimeoutError as error:
+        except (TimeoutError, UnreadableSource) as error:
+            if is_known and self.store is not None:
+                data = await anyio.to_thread.run_sync(self.store.bring_back, path)
+                hold(len(data))
+                return data, reference, path, None
+            if isinstance(error, UnreadableSource):
+                raise
             raise UnreadableSource(f"{shown(reference)} cannot be read: {error.strerror}.") from None
         return data, reference, real, note
 
@@ -282,7 +272,7 @@ class Sources:
         """The file that an argument names, if it is read only with the person's yes, which was not given yet."""
         found = _SCHEME.match(reference.strip())
         scheme = found["scheme"].lower() if found else ""
-        if found and scheme != "file" and (found["slashes"] or scheme in {"data", *_CHAT_SCHEMES}):
+        if self._hosted or (found and scheme != "file" and (found["slashes"] or scheme in {"data", *_CHAT_SCHEMES})):
             return None
         try:
             path = self.expand(reference.strip())

@@ -6,7 +6,7 @@ ended, and then return the stored outcome.
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
 import anyio
@@ -57,18 +57,19 @@ class ForeignJobs:
         row = await self._store.get(job_id)
         return None if row is None else await self._follow(row)
 
-    async def find_repeated(self, key: str, *, within_s: float) -> Job | None:
+    async def find_repeated(self, key: str, *, within_s: float, besides: Collection[str]) -> Job | None:
         """The foreign job that an identical call joins: given up, not fetched, and ended at most `within_s` ago.
 
+        It is none of the jobs with the ids `besides`, which the caller knows.
         None as well if the database cannot be read: a picture is made anew then. Raises ShuttingDown as `find` does.
         """
         until = anyio.current_time() + NOTICED_S
         try:
             # Also for a job that is followed: only its row says whether another process has fetched it since.
-            row = await self._store.find_repeated(key, within_s=within_s)
+            row = await self._store.find_repeated(key, within_s=within_s, besides=besides)
             while row is not None and not row.given_up and anyio.current_time() < until:
                 await anyio.sleep(POLL_S)
-                row = await self._store.find_repeated(key, within_s=within_s)
+                row = await self._store.find_repeated(key, within_s=within_s, besides=besides)
         except GptImageError as error:
             logger.warning("earlier jobs are not known: %s", error)
             return None

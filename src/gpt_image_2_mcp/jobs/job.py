@@ -9,18 +9,19 @@ the outcome is copied from there.
 
 import math
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import Enum, auto
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import anyio
 
-from ..errors import GptImageError, JobLost, JobStopped, TooMuchAtOnce
-from ..openai_api.rate_limiter import RequestStatus
+from ..errors import GptImageError, JobAbandoned, JobLost, JobStopped, TooMuchAtOnce
+from ..openai_api.request_status import RequestStatus
 from ..parameters.models import PaidRequest
+from ..telemetry import count_job
 from .report import Report
 
 JobState = Literal["preparing", "queued", "rendering", "abandoned", "done", "failed", "stopped", "lost"]
@@ -93,7 +94,8 @@ class Job:
 
     id: str = field(default_factory=lambda: f"job-{secrets.token_hex(6)}")
     is_click: bool = False
-    """A click in the studio asked for it, which its id is made from: it is found by its id, and joins no other job."""
+    """A click in the studio asked for it, which its id is made from: it is found by its id, and joins no other job but
+    that of the same click in another process."""
     key: str | None = None
     """`Order.key`, the same for identical calls; None until the inputs are read, and for a call that joined a job."""
     joined: "Job | None" = None
@@ -114,11 +116,20 @@ class Job:
     scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
     """Everything that the job does runs in it. Only `JobRunner.stop` and a shutdown cancel it."""
     prepared: anyio.Event = field(default_factory=anyio.Event)
-    """Set when `key` or `joined` is known, or when the job ended before that."""
+    """Set when `key` or `joined` is known, or when the job ended before that; a click has its row by then."""
     answerable: anyio.Event = field(default_factory=anyio.Event)
     """Set when no call has to wait any longer: the job has ended, or the user has abandoned it."""
     finished: anyio.Event = field(default_factory=anyio.Event)
     """Set when `outcome` is final."""
+
+    handover: Mapping[str, Any] | None = None
+    """What another replica of this server needs to make the job in place of this one, while it is not sent."""
+    is_taken_over: bool = False
+    """This process makes it in place of another one, as its row says."""
+    passes_on: bool = False
+    """Another replica is to make it, since this one ends."""
+    is_passed_on: bool = False
+    """It may be made elsewhere by now, and ends here without an outcome."""
 
     is_read: bool = False
     """The answer with the outcome counts as read by the client; see `JobRunner.confirm`."""
@@ -131,6 +142,18 @@ class Job:
     def is_line(self) -> bool:
         """Whether it is a line of a batch, which is asked about and listed with its batch, and repeats no call."""
         return self.id.startswith(BATCH_PREFIX)
+
+    @property
+    def may_be_elsewhere(self) -> bool:
+        """Whether another process may have the same job, so that its row decides which one sends it."""
+        return self.is_click or self.handover is not None
+
+    @property
+    def is_listed(self) -> bool:
+        """Whether a list of the jobs of this process names it."""
+        return (
+            self.joined is None and not self.is_line and (self.key is not None or self.delivery is not Delivery.DIRECT)
+        )
 
     @property
     def prompt(self) -> str:
@@ -165,6 +188,15 @@ class Job:
         self.status.begun.set()
         self.finished.set()
         self.answerable.set()
+        if self.joined is None and not self.is_foreign:
+            made = len(self.outcome.images) if isinstance(self.outcome, Report) else 0
+            quality = self.request.quality
+            count_job(tool=self.tool, model=self.model, quality=quality, outcome=self.state, pictures=made)
+
+    async def answered(self) -> Report | Exception:
+        """Wait until no call has to wait any longer, and give the outcome; that the user abandoned the job is one."""
+        await self.answerable.wait()
+        return self.outcome or JobAbandoned(self.id)
 
     @property
     def end_text(self) -> str:

@@ -17,6 +17,7 @@ from ..parameters.fields import passes_of
 from ..pixels.layout_text import layout_text
 from ..pixels.matte_text import is_matte, matte_text
 from ..pixels.proof_text import proof_text
+from ..storage.link import Link, place_of
 from ..storage.local_folder import Kind, SavedImage
 
 MAX_TEXT = 7_900
@@ -66,6 +67,8 @@ class Report:
     """Whether the sandbox answered: the cost is what OpenAI would have asked for, and nothing was paid."""
     previews: Mapping[str, Preview] = field(default_factory=dict[str, Preview], compare=False, repr=False)
     """By image id. Dropped after the first answer; `ImageService.previews` makes them again from the files."""
+    links: Mapping[str, Link] | None = field(default=None, compare=False, repr=False)
+    """On a server, the links to the pictures by their ids; one that cannot be fetched yet has none. Never stored."""
 
     @property
     def wanted(self) -> tuple[SavedImage, ...]:
@@ -108,7 +111,7 @@ class Report:
             "prompt": self.prompt,
             "requested": dict(self.requested),
             "applied": dict(self.applied),
-            "images": [_image(image, has_roles=bool(self.behind)) for image in self.images],
+            "images": [_image(image, self.links, has_roles=bool(self.behind)) for image in self.images],
             "inputs": list(self.inputs),
             "usage": self.usage.as_dict() if self.usage else None,
             "cost_usd_estimated": float(self.cost) if self.cost is not None else None,
@@ -134,13 +137,16 @@ class Report:
         lines = [self._headline()]
         layouts: Mapping[str, Any] = (self.final or {}).get("layouts", {})
         for image in self.wanted:
-            lines.append(str(image.path))
+            lines.append(self._place(image))
             lines += [layout_text(layouts[image.id])] if layouts.get(image.id) else []
             lines += [image.change] if image.change else []
             lines += [_proof_text(image.proof)] if image.proof else []
         for image in self.behind:
-            lines.append(f"{_BEHIND[image.role]}: {image.path}")
+            lines.append(f"{_BEHIND[image.role]}: {image.path if self.links is None else image.id}")
             lines += [_proof_text(image.proof)] if image.proof else []
+        if self.links:
+            until = min(self.links.values(), key=lambda link: link.ends).until
+            lines.append(f"The link is valid until {until}; show_image with an id gives a new one, of each of these.")
         lines += [shown] if shown else []
         lines += [f"From: {shorten_line(name, MAX_INPUT_NAME)}" for name in self.inputs]
         lines += [self._cost_line()] if self.model != NO_MODEL else []
@@ -148,6 +154,13 @@ class Report:
         lines += [] if self.position is None else position_lines(self.position, self.tree)
         lines += [f"Note: {warning}" for warning in self.warnings]
         return shorten("\n".join(lines), MAX_TEXT)
+
+    def _place(self, image: SavedImage) -> str:
+        """Where a picture is: its path, or on a server how it is fetched."""
+        if self.links is None:
+            return str(image.path)
+        link = self.links.get(image.id)
+        return link.fetch_text(image.path.name) if link else f"{image.id} (no link yet)"
 
     def _headline(self) -> str:
         if self.model == NO_MODEL:
@@ -210,7 +223,7 @@ _BEHIND: Mapping[str, str] = {
 """What the pictures are that others were made from, by their roles."""
 
 
-def _image(image: SavedImage, *, has_roles: bool) -> dict[str, Any]:
+def _image(image: SavedImage, links: Mapping[str, Link] | None, *, has_roles: bool) -> dict[str, Any]:
     damage = {"broken": True} if image.broken else {}
     role: dict[str, Any] = {"role": image.role} if has_roles else {}
     role |= {"made_from": image.made_from} if image.made_from else {}
@@ -220,7 +233,7 @@ def _image(image: SavedImage, *, has_roles: bool) -> dict[str, Any]:
     role |= {"ground_prompt": image.ground_prompt} if image.ground_prompt else {}
     return {
         "id": image.id,
-        "file_path": str(image.path),
+        **place_of(image.id, image.path, links),
         "filename": image.path.name,
         "mime_type": image.mime_type,
         "size_bytes": image.size_bytes,

@@ -4,8 +4,9 @@ The life of a job:
 
 1. `start` makes a task for it, which calls `JobWork.prepare`. This reads the inputs and costs nothing.
 2. Now `Order.key` is known. If an earlier identical job was handed out and its outcome not fetched, or its call has
-   waited for longer than `SILENT_TIMEOUT_S`, this one joins it: clients and models repeat a call that timed out, and
-   the picture must not be paid for twice.
+   waited for long (`repeated`), this one joins it: clients and models repeat a call that timed out, and the picture
+   must not be paid for twice.
+   A click joins no other job, but where another process has the same click, that one's job.
 3. Otherwise the task calls `JobWork.run`, which waits for a slot of the rate limiter, sends the request, and saves.
 4. The task ends with an outcome. Calls that `wait` for the job return it, or raise it.
 
@@ -19,53 +20,40 @@ that cannot be cancelled (`openai_api/threads.py`); a job that is cancelled does
 
 import logging
 import math
-from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from itertools import takewhile
 
 import anyio
 import anyio.abc
 import anyio.to_thread
 
-from ..errors import BadRequest, JobAbandoned, JobLost, JobStopped, ShuttingDown, shown
+from ..database.people import LOCAL
+from ..errors import BadRequest, JobAbandoned, JobLost, JobStopped, JobTaken, NotPassedOn, ShuttingDown, shown
 from ..malloc import trim, use_one_arena
-from ..parameters.models import identity
 from .foreign_jobs import ForeignJobs
+from .handover import handover_of
 from .job import UNDER_WAY, Delivery, Job, check_room, without_traceback
 from .order import JobWork
+from .progress import ProgressCallback, wait_with_progress
+from .repeated import JOINABLE_S, find_earlier
 from .report import Report
 from .store import JobStore
 
 logger = logging.getLogger(__name__)
 
-JOINABLE_S = 600.0
-"""Seconds after its end for which a job that was handed out and not fetched is joined by the same call."""
-SILENT_TIMEOUT_S = 20.0
-"""Seconds after which a call that is still waiting is joined by the same call.
-
-Some clients time out without saying so, and repeat the call. The time-outs that are known are of 60 s and more, while
-two calls that are meant to make two pictures start together.
-"""
 MAX_FINISHED = 200
 """Finished jobs that this process remembers. Their reports are small; their pictures are on the disk."""
 LISTED = 20
 """Jobs in a list, unless this process has more of its own."""
-FIRST_PROGRESS_S = 0.5
-"""Seconds from the first progress message to the second, when it is known whether the request is queued or sent."""
-PROGRESS_S = 3.0
-"""Seconds between later progress messages: clients drop a call that is silent for longer than 5 s or so."""
 IDLE_S = 0.3
 """Seconds without a job after which memory is given back; a call that follows at once would only ask for it again."""
-
-ProgressCallback = Callable[[float, str], Awaitable[None]]
-"""Receives the progress, which grows toward 100, and a message for the user."""
 
 
 class JobRunner:
     """The jobs of this process; those of other processes are found through `ForeignJobs`."""
 
-    def __init__(self, tasks: anyio.abc.TaskGroup, store: JobStore, work: JobWork) -> None:
-        """Run jobs in `tasks`, a task group that outlives every call."""
+    def __init__(self, tasks: anyio.abc.TaskGroup, store: JobStore, work: JobWork, *, person: str = LOCAL) -> None:
+        """Run jobs of `person` in `tasks`, a task group that outlives every call."""
+        self._person = person
         self._tasks = tasks
         self._store = store
         self._foreign = ForeignJobs(tasks, store)
@@ -90,6 +78,7 @@ class JobRunner:
             raise ShuttingDown
         check_room(self._jobs.values())
         self._idle_wait.cancel()
+        job.status.person = self._person
         self._jobs[job.id] = job
         self._tasks.start_soon(self._run, job)
         self._forget_old()
@@ -128,7 +117,7 @@ class JobRunner:
 
         A job of this process is among them once its inputs were read, or its id was handed out.
         """
-        own = [job for job in self._jobs.values() if _is_listed(job)]
+        own = [job for job in self._jobs.values() if job.is_listed]
         known = {job.id for job in own}
         foreign = [job for job in await self._foreign.recent(LISTED) if job.id not in known]
         newest = sorted(own + foreign, key=lambda job: job.created, reverse=True)[: max(LISTED, len(own))]
@@ -153,7 +142,7 @@ class JobRunner:
         """
         try:
             with anyio.move_on_at(until):
-                await self._wait_with_progress(job, on_progress)
+                await wait_with_progress(job, on_progress)
         except BaseException:
             # Cancelled, or the client cannot be reached with progress any more.
             if is_caller:
@@ -161,6 +150,8 @@ class JobRunner:
             raise
         # Only now: the call may have joined another job while it waited.
         working_job = job.working_job
+        if working_job.is_passed_on:
+            return None
         if not job.answerable.is_set():
             if is_caller and working_job.delivery is Delivery.DIRECT:
                 working_job.delivery = Delivery.HANDED_OUT
@@ -231,6 +222,24 @@ class JobRunner:
         working_job.answerable.set()
         return True
 
+    async def hand_over(self) -> None:
+        """Start nothing any more, and let other replicas make what is not sent; what was sent goes on.
+
+        Returns when all of that is written; the calls that wait for these jobs are answered with their ids. A job whose
+        inputs are still read is passed on when that is done.
+        """
+        self._closing = True
+        leaving = [job for job in self._jobs.values() if job.joined is None and job.state in ("preparing", "queued")]
+        for job in leaving:
+            if job.is_line:
+                self.stop(job)
+                continue
+            job.passes_on = True
+            if job.state == "queued":
+                job.scope.cancel()
+        for job in leaving:
+            await job.finished.wait()
+
     async def close(self, grace_s: float) -> None:
         """Start nothing any more, stop what was not sent, and wait up to `grace_s` seconds for the rest to be saved."""
         self._closing = True
@@ -258,37 +267,18 @@ class JobRunner:
             logger.warning("gave up waiting: pictures that were paid for may be lost")
             self._tasks.cancel_scope.cancel()
 
-    async def _wait_with_progress(self, job: Job, on_progress: ProgressCallback | None) -> None:
-        """Wait for the end of a job, and report progress at once, after `FIRST_PROGRESS_S`, and every `PROGRESS_S`."""
-        began, pause = anyio.current_time(), FIRST_PROGRESS_S
-        while not job.answerable.is_set():
-            if on_progress is not None:
-                # Half of 100 at the expected end, always growing, and never 100: MCP wants progress that grows, and
-                # how long the picture really takes is not known.
-                passed = anyio.current_time() - began + FIRST_PROGRESS_S
-                fraction = passed / (passed + max(job.expected_s, 1.0))
-                await on_progress(100 * fraction, job.working_job.progress_text())
-            with anyio.move_on_after(pause if on_progress else math.inf):
-                await job.answerable.wait()
-            pause = PROGRESS_S
-
     async def _run(self, job: Job) -> None:
         """Do a job's work, and leave its outcome in it; raises nothing but a cancellation of the whole process."""
         try:
             with job.scope:
-                order = await self._work.prepare(job)
-                job.joined = None if job.is_click else await self._find_repeated(job, order.key)
-                if job.joined is None:
-                    job.key = order.key
-                job.prepared.set()
-                if job.joined is not None:
-                    await job.joined.answerable.wait()
-                    job.outcome = job.joined.outcome or JobAbandoned(job.joined.id)
-                else:
-                    if job.delivery is Delivery.HANDED_OUT:
-                        # It was handed out during `prepare`, without the key that a row needs.
-                        self._store.mark_handed_out(job)
-                    job.outcome = await self._work.run(job, order)
+                try:
+                    job.outcome = await self._work_on(job)
+                except JobTaken:
+                    # Another process has the same job: what comes of it there is the outcome here.
+                    job.joined, job.key = await self._foreign.find(job.id), None
+                    if job.joined is None:
+                        raise
+                    job.outcome = await job.joined.answered()
         except Exception as error:  # noqa: BLE001 - kept for the calls that wait: raised here, it would end the server
             job.outcome = without_traceback(error)
             if job.delivery is Delivery.HANDED_OUT:
@@ -296,9 +286,7 @@ class JobRunner:
         finally:
             job.prepared.set()
             if job.scope.cancel_called and job.outcome is None:
-                job.outcome = JobStopped()
-                if job.key:
-                    self._store.forget(job.id)
+                await self._end_unsent(job)
             if job.delivery is not Delivery.DIRECT and isinstance(job.outcome, Report):
                 # It may be long until the outcome is fetched, and previews can be made from the files then.
                 job.outcome = replace(job.outcome, previews={})
@@ -306,22 +294,51 @@ class JobRunner:
             logger.info("%s (%s) ended: %s", job.id, job.tool, job.state)
             self._tasks.start_soon(self._trim_when_idle)
 
+    async def _work_on(self, job: Job) -> Report | Exception:
+        """Do a job's work, or wait for the earlier job that it joins; raises JobTaken as `JobStore.claim` does."""
+        order = await self._work.prepare(job)
+        if not job.is_taken_over:
+            job.joined = None if job.is_click else await self._find_repeated(job, order.key)
+            job.key = None if job.joined else order.key
+        if not job.joined and self._store.is_replica and not job.is_line:
+            job.handover = handover_of(job, order)
+        if not job.joined and job.may_be_elsewhere:
+            await self._store.claim(job)
+        job.prepared.set()
+        if job.joined:
+            return await job.joined.answered()
+        if job.delivery is Delivery.HANDED_OUT and not job.may_be_elsewhere:
+            # It was handed out during `prepare`, without the key that a row needs.
+            self._store.mark_handed_out(job)
+        if job.passes_on:
+            job.scope.cancel()
+        return await self._work.run(job, order)
+
+    async def _end_unsent(self, job: Job) -> None:
+        """End a job that was stopped, or that another replica makes."""
+        with anyio.CancelScope(shield=True):
+            if job.passes_on and job.handover is not None and job.key:
+                await self._store.pass_on(job)
+                # From now on it is found as one of another process.
+                job.is_passed_on = True
+                self._jobs.pop(job.id, None)
+            elif job.passes_on:
+                job.outcome = NotPassedOn()
+                self._store.mark_failed(job, job.outcome)
+            else:
+                job.outcome = JobStopped()
+                if job.key:
+                    self._store.forget(job)
+
     async def _find_repeated(self, call: Job, key: str) -> Job | None:
         """The earlier job that an identical call joins: one whose outcome no call has returned, or is about to."""
-        # An earlier call with these arguments may still be reading its inputs, and have no key yet. Only earlier calls
-        # are waited for: otherwise two calls could wait for each other.
-        arguments = identity(call.request)
-        for job in takewhile(lambda job: job is not call, list(self._jobs.values())):
-            if _is_joinable(job, call) and job.tool == call.tool and identity(job.request) == arguments:
-                await job.prepared.wait()
-        for job in reversed(self._jobs.values()):
-            if job.key == key and _is_joinable(job, call):
-                if job.delivery is Delivery.DIRECT:
-                    # Its own call is taken for given up. If it still waits, both are answered.
-                    job.delivery = Delivery.HANDED_OUT
-                    self._store.mark_handed_out(job)
-                return job
-        found = await self._foreign.find_repeated(key, within_s=JOINABLE_S)
+        if job := await find_earlier(call, key, self._jobs):
+            if job.delivery is Delivery.DIRECT:
+                # Its own call is taken for given up. If it still waits, both are answered.
+                job.delivery = Delivery.HANDED_OUT
+                self._store.mark_handed_out(job)
+            return job
+        found = await self._foreign.find_repeated(key, within_s=JOINABLE_S, besides=self._jobs.keys())
         return None if found is None or found.id in self._told else found
 
     async def _trim_when_idle(self) -> None:
@@ -338,16 +355,3 @@ class JobRunner:
         finished = [job for job in self._jobs.values() if job.finished.is_set()]
         for job in finished[: max(len(finished) - MAX_FINISHED, 0)]:
             del self._jobs[job.id]
-
-
-def _is_joinable(job: Job, call: Job) -> bool:
-    """Whether a call may join this job if it is the same: no call has returned its outcome, or is about to."""
-    if job.scope.cancel_called:
-        return False
-    if job.delivery is Delivery.DIRECT:
-        return not job.finished.is_set() and call.started_at - job.started_at > SILENT_TIMEOUT_S
-    return job.delivery is Delivery.HANDED_OUT and anyio.current_time() - job.ended_at < JOINABLE_S
-
-
-def _is_listed(job: Job) -> bool:
-    return job.joined is None and not job.is_line and (job.key is not None or job.delivery is not Delivery.DIRECT)

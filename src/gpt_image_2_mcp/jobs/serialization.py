@@ -95,7 +95,9 @@ def stored_request(request: PaidRequest, redact: Callable[[str], str]) -> dict[s
 
 def stored_report(report: Report) -> dict[str, Any]:
     """A job's result as JSON, without previews: these are made again from the files."""
-    return {"report": _report_adapter().dump_python(replace(report, previews={}), mode="json", by_alias=True)}
+    return {
+        "report": _report_adapter().dump_python(replace(report, previews={}, links=None), mode="json", by_alias=True)
+    }
 
 
 def _stored_argument(name: str, value: Any, redact: Callable[[str], str]) -> Any:

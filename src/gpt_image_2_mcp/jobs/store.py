@@ -8,27 +8,26 @@ that it is gone: a job that it had sent is lost then, and one that it had not se
 is lost is judged at every read, and never final: the other process may only have been cut off or asleep.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+import logging
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..billing.prices import dollars
 from ..database.retry import retry_undone
-from ..database.url import PostgresUrl
-from ..errors import USAGE_URL, ApiError, CannotSave, GptImageError, JobLost, ModerationRefused
+from ..errors import ApiError, CannotSave, GptImageError, JobLost, JobTaken, ModerationRefused
 from ..persistence.unit_of_work import Repositories, UnitOfWork
 from ..persistence.writer_thread import WriterThread
-from ..storage.local_folder import saved_files
-from ..storage.time_limit import run_in_time_async
 from .job import Delivery, Job
+from .loss import describe_loss
+from .repeated import SILENT_TIMEOUT_S
 from .serialization import is_readable, stored_request
 
 if TYPE_CHECKING:
     from ..catalogue.job_table import JobRow, JobState
+
+logger = logging.getLogger(__name__)
 
 
 class JobStore:
@@ -40,10 +39,14 @@ class JobStore:
     `sent_row` and `ended_row` are called in the writer thread.
     """
 
-    def __init__(self, writer: WriterThread, redact: Callable[[str], str]) -> None:
-        """Use the database through `writer`; `redact` takes secrets out of a text."""
+    def __init__(self, writer: WriterThread, redact: Callable[[str], str], *, is_replica: bool = False) -> None:
+        """Use the database through `writer`; `redact` takes secrets out of a text.
+
+        `is_replica` says that other processes can make what this one has in its queue.
+        """
         self._writer = writer
         self._redact = redact
+        self.is_replica = is_replica
         self.answers_are_confirmed = False
         """Whether `JobRunner.confirm` is called for each answer that has left the process.
 
@@ -97,7 +100,8 @@ class JobStore:
         @retry_undone
         def write(repositories: Repositories) -> None:
             with repositories.unit_of_work() as unit:
-                unit.jobs.end(job.id, "failed", self._outcome_of(error), **self._delivered(job))
+                if not self._is_elsewhere(repositories, unit, job):
+                    unit.jobs.end(job.id, "failed", self._outcome_of(error), **self._delivered(job))
 
         self._writer.submit(write)
 
@@ -113,15 +117,44 @@ class JobStore:
                 if row := self.ended_row(repositories, job, error):
                     unit.jobs.catch_up(row)
 
-    def forget(self, job_id: str) -> None:
+    def forget(self, job: Job) -> None:
         """Remove the row of a job that was stopped before anything was sent."""
 
         @retry_undone
         def write(repositories: Repositories) -> None:
             with repositories.unit_of_work() as unit:
-                unit.jobs.delete(job_id)
+                if not self._is_elsewhere(repositories, unit, job):
+                    unit.jobs.delete(job.id)
 
         self._writer.submit(write)
+
+    async def claim(self, job: Job) -> None:
+        """Write the row of a job that other processes may have, before anything is done for it.
+
+        With it is written what another replica needs to make it.
+
+        Raises:
+            JobTaken: another process has it.
+            DatabaseUnusable: the database cannot be written, so another process could have it as well.
+
+        """
+        await self._writer.run(retry_undone(partial(self._claim, job=job, state="queued")))
+
+    async def pass_on(self, job: Job) -> None:
+        """Let another replica make a job that was not sent. If that cannot be written, it can when this process ends.
+
+        Raises nothing.
+        """
+
+        @retry_undone
+        def write(repositories: Repositories) -> None:
+            with repositories.unit_of_work() as unit:
+                unit.queue.release(job.id, repositories.catalogue_store.owner)
+
+        try:
+            await self._writer.run(write)
+        except GptImageError as error:
+            logger.warning("%s is passed on when the lease of this process is over: %s", job.id, error)
 
     async def get(self, job_id: str) -> "JobRow | None":
         """The row of a job; its state is lost if its process is gone."""
@@ -130,12 +163,12 @@ class JobStore:
         def read(repositories: Repositories) -> "JobRow | None":
             with repositories.unit_of_work(read_only=True) as unit:
                 row = unit.jobs.get(job_id)
-                return next(iter(_current(repositories, [row] if row else [])), None)
+                return next(iter(_current(repositories, unit, [row] if row else [])), None)
 
         return await self._writer.run(read)
 
-    async def find_repeated(self, key: str, *, within_s: float) -> "JobRow | None":
-        """The newest job of another process whose outcome no caller has got, and that is not too old.
+    async def find_repeated(self, key: str, *, within_s: float, besides: Collection[str]) -> "JobRow | None":
+        """The newest job whose outcome no caller has got, and that is not too old; none with one of the ids `besides`.
 
         The same call joins it if it is given up: its call was cancelled or handed its id, or has an answer that has not
         come to the client. One that is not may be given up at any moment.
@@ -147,9 +180,13 @@ class JobStore:
                 return None
             after = datetime.now(UTC) - timedelta(seconds=within_s)
             with repositories.unit_of_work(read_only=True) as unit:
-                rows = _current(repositories, unit.jobs.unfetched(key, ended_after=after))
-            own = repositories.catalogue_store.owner
-            others = [replace(row, given_up=row.given_up or _is_final(row)) for row in rows if row.owner != own]
+                rows = _current(repositories, unit, unit.jobs.unfetched(key, ended_after=after))
+            silent = datetime.now(UTC) - timedelta(seconds=SILENT_TIMEOUT_S)
+            others = [
+                replace(row, given_up=row.given_up or _is_final(row) or (self.is_replica and row.created < silent))
+                for row in rows
+                if row.id not in besides
+            ]
             return next((row for row in others if row.given_up), next(iter(others), None))
 
         return await self._writer.run(read)
@@ -160,16 +197,20 @@ class JobStore:
         @retry_undone
         def read(repositories: Repositories) -> "Sequence[JobRow]":
             with repositories.unit_of_work(read_only=True) as unit:
-                return _current(repositories, unit.jobs.recent(limit))
+                return _current(repositories, unit, unit.jobs.recent(limit))
 
         return await self._writer.run(read)
 
     async def describe_loss(self, row: "JobRow") -> JobLost:
-        """The error for a lost job; see the function `describe_loss`."""
+        """The error for a lost job; see `loss.describe_loss`."""
         return JobLost(await describe_loss(self._writer, row))
 
     def write_sent(self, repositories: Repositories, job: Job) -> None:
-        """Write the row of a job that may be billed from now on."""
+        """Write the row of a job that may be billed from now on; raises as `claim` if other processes may have it."""
+        if job.may_be_elsewhere:
+            # This process may have been taken for dead since its `claim`.
+            self._claim(repositories, job, "sent")
+            return
         with repositories.unit_of_work() as unit:
             self._put(repositories, unit, job, "sent")
 
@@ -204,6 +245,27 @@ class JobStore:
             unit.jobs.save(row, is_new=not job.has_row)
             job.has_row = True
 
+    def _claim(self, repositories: Repositories, job: Job, state: "JobState") -> None:
+        store = repositories.catalogue_store
+        if repositories.substituted is not None:
+            # The table is in the memory of this process.
+            raise repositories.substituted
+        row = self._row(repositories, job, state)
+        with repositories.unit_of_work() as unit:
+            if row is None:
+                return
+            if not unit.jobs.claim(row, lambda owner: bool(store.dead_owners({owner}))):
+                raise JobTaken(job.id)
+            if state == "queued" and job.handover is not None:
+                unit.queue.offer(job.id, job.handover)
+            job.has_row = True
+
+    @staticmethod
+    def _is_elsewhere(repositories: Repositories, unit: UnitOfWork, job: Job) -> bool:
+        """Whether the row of a job that other processes may have is that of another one."""
+        row = unit.jobs.get(job.id) if job.may_be_elsewhere else None
+        return row is not None and row.owner != repositories.catalogue_store.owner
+
     def _row(self, repositories: Repositories, job: Job, state: "JobState") -> "JobRow | None":
         from ..catalogue.job_table import JobRow
 
@@ -231,62 +293,16 @@ def write_fetched(repositories: Repositories, job_id: str) -> None:
         unit.jobs.mark_fetched(job_id)
 
 
-async def describe_loss(writer: WriterThread, row: "JobRow") -> str:
-    """What became of a lost job: what it may have cost, and which of its pictures were saved."""
-
-    def cost(repositories: Repositories) -> tuple[Decimal | None, bool]:
-        try:
-            usd = repositories.ledger.job_cost(row.id)
-        except GptImageError:
-            usd = None
-        return usd, isinstance(repositories.database, PostgresUrl)
-
-    usd, is_shared = await writer.run(cost)
-    asleep = ""
-    if is_shared:
-        asleep = (
-            " If its computer only sleeps or has lost the database, the picture may still come: call get_image_job"
-            " again before you pay once more."
-        )
-    price = f"about {dollars(usd)}, " if usd else ""
-    try:
-        # Not in the writer thread: a folder that does not answer would hold up everything else.
-        there = await run_in_time_async(row.folder, partial(saved_text, row))
-    except OSError as error:
-        there = f"Its folder {row.folder} cannot be looked through ({error.strerror})."
-    return (
-        f"{row.id} was under way when the server's process was ended, so its answer is lost. It may have been billed,"
-        f" {price}and was not sent again. {there} Look at {USAGE_URL}, then decide whether to ask for it once more."
-        f"{asleep}"
-    )
-
-
-def saved_text(row: "JobRow") -> str:
-    """Which pictures of a lost job are in its folder."""
-    try:
-        found = _files_text(saved_files(row.folder, row.stem))
-    except FileNotFoundError:
-        found = ""
-    there = f"Saved before that: {found}." if found else f"Nothing of it is in {row.folder}."
-    # A picture whose process was killed before it got its name is found by `storage/recovery.py`, under a name that has
-    # its time and nothing of its job.
-    rescued = _files_text(row.folder.glob("*-rescued.*"), since=row.created)
-    return f"{there} Rescued there, and perhaps of this job: {rescued}." if rescued else there
-
-
-def _files_text(paths: Iterable[Path], since: datetime | None = None) -> str:
-    made = [path for path in paths if path.is_file() and (since is None or path.stat().st_mtime >= since.timestamp())]
-    return ", ".join(sorted(map(str, made)))
-
-
-def _current(repositories: Repositories, rows: "Sequence[JobRow]") -> "list[JobRow]":
+def _current(repositories: Repositories, unit: UnitOfWork, rows: "Sequence[JobRow]") -> "list[JobRow]":
     """The rows as they are true now, when the processes of some of them may be gone.
 
-    A job that such a process had sent is lost, until it shows otherwise; one that it had not sent is left out, since
-    nothing was done for it. The table is not changed here: `Repositories.recover` does that at the next start, and logs
-    what it finds. Rows that only a later version understands are left out.
+    A job that such a process had sent is lost, until it shows otherwise. One that it had not sent goes on waiting if
+    another replica can make it; otherwise it is left out, since nothing was done for it. The table is not changed here:
+    `Repositories.recover` does that at the next start, and logs what it finds. Rows that only a later version
+    understands are left out.
     """
     dead = repositories.catalogue_store.dead_owners({row.owner for row in rows if not _is_final(row)})
+    offered = unit.queue.offered([row.id for row in rows if row.owner in dead and row.state == "queued"])
     current: list[JobRow] = []
     for row in filter(is_readable, rows):
         if _is_final(row):
@@ -296,6 +312,8 @@ def _current(repositories: Repositories, rows: "Sequence[JobRow]") -> "list[JobR
             current.append(replace(row, state="sent", ended=None) if row.state == "lost" else row)
         elif row.state != "queued":
             current.append(replace(row, state="lost", given_up=True))
+        elif row.id in offered:
+            current.append(replace(row, given_up=True))
     return current
 
 

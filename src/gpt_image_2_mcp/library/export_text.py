@@ -17,12 +17,17 @@ def export_text(outcome: ExportOutcome) -> str:
     for (target, how), group in groupby(outcome.files, key=lambda file: (file.target, file.how)):
         files = list(group)
         if len(files) == 1:
+<<<<<<< HEAD
             lines.append(f"- {target}: {files[0].path}, {_facts(files[0], target)}, {how}")
+=======
+            lines.append(f"- {target}: {_place(files[0], outcome)}, {_facts(files[0])}, {how}")
+>>>>>>> w-lead
             continue
         # The files of an icon set.
         folder = Path(commonpath(file.path for file in files))
         names = ", ".join(f"{file.path.relative_to(folder).as_posix()} ({_facts(file)})" for file in files)
-        lines.append(f"- {target}, {how}, in {folder}: {names}")
+        lines.append(f"- {target}, {how}{'' if outcome.is_linked else f', in {folder}'}: {names}")
+    lines += _fetch_lines(outcome)
     lines += [f"Not made: {failure}" for failure in outcome.failures]
     if outcome.sheet_path:
         lines.append(f"All of them on a sheet: {outcome.sheet_path}")
@@ -37,7 +42,27 @@ def export_text(outcome: ExportOutcome) -> str:
     return shorten("\n".join(lines), MAX_TEXT)
 
 
+<<<<<<< HEAD
 def _facts(file: ExportedFile, target: str = "") -> str:
     edges = f"{file.width}x{file.height}" if file.width else ""
     size = f"{edges}, " if edges and not says_edges(target, edges) else ""
+=======
+def _place(file: ExportedFile, outcome: ExportOutcome) -> str:
+    return file.path.name if outcome.is_linked else str(file.path)
+
+
+def _fetch_lines(outcome: ExportOutcome) -> list[str]:
+    """On a server, how the files are fetched."""
+    if not outcome.is_linked:
+        return []
+    if outcome.archive:
+        return [f"All of them: {outcome.archive.fetch_text('export.zip')} (until {outcome.archive.until})"]
+    links = [(file.path.name, file.link) for file in outcome.files]
+    fetched = [f"{link.fetch_text(name)} (until {link.until})" for name, link in links if link]
+    return fetched or ["The picture store cannot be reached, so there is no link to them: export again later, free."]
+
+
+def _facts(file: ExportedFile) -> str:
+    size = f"{file.width}x{file.height}, " if file.width else ""
+>>>>>>> w-lead
     return f"{size}{file.size_bytes:,} bytes"

@@ -30,6 +30,7 @@ from ..parameters.sizes import normalize_size
 from ..paths.denylist import fold_parts
 from ..paths.policy import WritePolicy
 from ..paths.prefix import safe_prefix
+from ..storage.link import Link
 from ..storage.time_limit import run_in_time
 from .contact_sheet import MAX_CELLS, Cell, draw_sheet
 from .export_record import ExportRecords
@@ -62,14 +63,20 @@ class ExportedFile:
     mime_type: str
     how: str
     """What was cut off, scaled, lowered or replaced, in words."""
+<<<<<<< HEAD
     shape: str = ""
     """Where much is cut off: the `size` with which a new picture has all of it."""
+=======
+    link: Link | None = None
+    """On a server, where it is fetched."""
+>>>>>>> w-lead
 
-    def as_dict(self) -> dict[str, Any]:
-        """The file as JSON for programs."""
+    def as_dict(self, *, is_linked: bool = False) -> dict[str, Any]:
+        """The file as JSON for programs; on a server, with its link in place of its path."""
+        link = self.link.as_dict() if self.link else {}
         return {
             "target": self.target,
-            "file_path": str(self.path),
+            **({"filename": self.path.name, **link} if is_linked else {"file_path": str(self.path)}),
             "width": self.width,
             "height": self.height,
             "size_bytes": self.size_bytes,
@@ -89,6 +96,10 @@ class ExportOutcome:
     sheet_path: Path | None
     was_made_here: bool
     """Whether a picture of a model is among them, so that the files have no Content Credentials."""
+    is_linked: bool = False
+    """Whether the person fetches the files from a server."""
+    archive: Link | None = None
+    """Where all of them are fetched, if they are many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +159,8 @@ class Exporter:
 
         """
         targets = read_targets(request.to)
+        for folder in (request.output_dir, *(target.folder for target in targets)):
+            self._output_dirs.check_named(folder)
         plans = await self._plans(request, targets)
         writer = ExportWriter(self._output_dirs.policy, self._exports, replaces=request.replace)
         files: list[ExportedFile] = []

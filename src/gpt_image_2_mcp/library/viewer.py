@@ -23,6 +23,7 @@ from ..inputs.references import References
 from ..jobs.report import Report
 from ..parameters.models import ListImagesRequest, ShowImageRequest
 from ..paths.safe_open import exists
+from ..storage.link import Link
 from ..storage.time_limit import run_in_time
 from .export_record import ExportRecords
 from .library import KnownPicture, Library
@@ -53,6 +54,8 @@ class Listing:
     """What there is, if the request had a filter and found nothing."""
     page: tuple[Path, int] | None = None
     """The HTML page of all that was found, and how many pictures are on it."""
+    links: Mapping[str, Link] | None = None
+    """On a server, the links to the pictures by their ids, in place of paths."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +66,8 @@ class View:
     preview: Preview
     description: str
     known: KnownPicture | None
+    links: Mapping[str, Link] | None = None
+    """On a server, the link to the picture by its id; None where its path says where it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,14 +78,19 @@ class AnswerSheet:
     """A JPEG."""
     path: Path | None
     """Where it is kept; None if it cannot be written."""
+    link: Link | None = None
+    """On a server, where it is fetched."""
 
     @property
     def text(self) -> str:
         """Where it is kept, for a person; empty where it is not."""
-        return f"All of them, numbered, on a sheet: {self.path}" if self.path else ""
+        where = self.link.fetch_text("sheet.jpg") if self.link else self.path
+        return f"All of them, numbered, on a sheet: {where}" if where else ""
 
     def as_dict(self) -> dict[str, Any]:
         """The same for programs."""
+        if self.link:
+            return {"sheet_url": self.link.url}
         return {"sheet_path": str(self.path)} if self.path else {}
 
 

@@ -11,8 +11,9 @@ from .edit_router import EditRouter
 from .failed_streams import FailedStreams
 from .images_route import ImagesRoute
 from .locate import Located, locate
-from .rate_limiter import RateLimiter, RequestStatus
+from .rate_limiter import RateLimiter
 from .request import ImageRequest, SendOutcome
+from .request_status import RequestStatus
 from .retry import RequestSender
 from .sink import ImageSink
 

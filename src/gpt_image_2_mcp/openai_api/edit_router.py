@@ -9,8 +9,8 @@ from anyio import current_time
 from ..errors import RouteRefused
 from . import responses_route
 from .images_route import ImagesRoute
-from .rate_limiter import RequestStatus
 from .request import ImageRequest, SendOutcome
+from .request_status import RequestStatus
 from .retry import RequestSender
 from .sink import ImageSink
 

@@ -22,8 +22,8 @@ from .body_reader import read_body
 from .errors import translate_object
 from .events import read_events
 from .failed_streams import FailedStreams
-from .rate_limiter import RequestStatus
 from .request import ImageRequest
+from .request_status import RequestStatus
 from .results import decode_base64, parse_completed_event, parse_images_answer
 from .retry import RequestSender
 from .sink import ImageSink

@@ -12,7 +12,7 @@ from ..errors import BadAnswer, GptImageError
 from .api_result import HostUsage
 from .error_body import as_object
 from .origin import Origin
-from .rate_limiter import RequestStatus
+from .request_status import RequestStatus
 from .results import parse_host_usage, parse_object
 from .retry import RequestSender
 

@@ -1,4 +1,6 @@
-"""`PicturePace`: how many pictures a minute are asked for, by a token bucket that learns from the API's answers.
+"""`PicturePace`: how many pictures a minute a process asks for, by a token bucket that learns from the API's answers.
+
+`SharedPace` is the same for the replicas of a server together; `Pace` is what the rate limiter needs of either.
 
 OpenAI limits pictures a minute by an account's tier, from 5 to 250, and does not tell the tier. So the pace begins at
 the setting, or at the lowest tier's, and takes over what answers say: their `x-ratelimit-*` headers, and the words of a
@@ -10,7 +12,7 @@ import math
 import re
 from collections.abc import Callable, Mapping
 from time import monotonic
-from typing import Final
+from typing import Final, Protocol
 
 LOWEST_TIER: Final = 5
 """Pictures a minute of OpenAI's lowest tier (gpt-image-2's page, 2026-11)."""
@@ -23,8 +25,38 @@ _HEADERS: Final = ("x-ratelimit-limit-images", "x-ratelimit-limit-input-images",
 """The headers that name a limit a minute; a request for one picture takes one of each."""
 
 
+class Pace(Protocol):
+    """How many pictures a minute may be asked for."""
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether other processes take from it too. Every request waits for it then, not only those of batches."""
+        ...
+
+    async def ask(self, pictures: int, *, is_paced: bool) -> float:
+        """Take a request's pictures and give 0, or give the seconds after which to ask again.
+
+        What is not `is_paced` need not wait for a guess.
+        """
+        ...
+
+    async def note_refusal(self, message: str, *, hold_s: float) -> None:
+        """Learn from a 429; no process is to start a request for `hold_s` seconds."""
+        ...
+
+    def learn_from_headers(self, headers: Mapping[str, str]) -> None:
+        """Learn from the headers of an answer. Called in any thread."""
+        ...
+
+    def minutes_for(self, pictures: int) -> float:
+        """Minutes that so many pictures take at this pace, from now on."""
+        ...
+
+
 class PicturePace:
     """A bucket that fills evenly, and holds what may be asked for in one minute."""
+
+    is_shared = False
 
     def __init__(self, per_minute: int | None, *, clock: Callable[[], float] = monotonic) -> None:
         """Begin full, with `per_minute` pictures; None stands for the lowest tier's until an answer says more."""
@@ -36,6 +68,18 @@ class PicturePace:
         self._at = clock()
         self._named: int | None = None
         """The limit that the last answer has named; its thread only leaves it here."""
+
+    async def ask(self, pictures: int, *, is_paced: bool) -> float:
+        """Take a request's pictures and give 0, or the seconds for which it has to wait, if it is paced."""
+        wait = self.wait_s(pictures) if is_paced else 0.0
+        if not wait:
+            self.take(pictures, has_waited=is_paced)
+        return wait
+
+    async def note_refusal(self, message: str, *, hold_s: float) -> None:
+        """Learn from a 429. The rate limiter itself holds the requests of this process back."""
+        del hold_s
+        self.learn_from_refusal(message)
 
     def take(self, pictures: int, *, has_waited: bool = True) -> None:
         """Take what a request asks for, whether it is there or not.
@@ -68,21 +112,36 @@ class PicturePace:
 
     def learn_from_refusal(self, message: str) -> None:
         """Take over the limit that a 429 names; nothing is left of this minute then."""
-        if named := _LIMIT.search(message):
-            limit = int(named[1])
+        limit = limit_in(message)
+        if limit is not None:
             self._named = min(limit, self.per_minute) if self.is_set else limit
             self._fill()
             self._left = min(self._left, 0.0)
 
+    @property
+    def named(self) -> int | None:
+        """The limit that an answer has named, if it is not taken over yet."""
+        return self._named if self._named is not None and 0 < self._named <= MAX_PER_MINUTE else None
+
+    def take_over(self, per_minute: int, left: float) -> None:
+        """Stand as the pace of all replicas does: so many pictures a minute, of which so many are left."""
+        self.per_minute, self._left, self._at, self._named = per_minute, left, self._clock(), None
+
     def _fill(self) -> None:
         now, before = self._clock(), self._at
         self._at = now
-        if self._named is not None and 0 < self._named <= MAX_PER_MINUTE:
+        if named := self.named:
             # What was asked for stays taken.
-            self._left += self._named - self.per_minute
-            self.per_minute = self._named
+            self._left += named - self.per_minute
+            self.per_minute = named
         self._named = None
         self._left = min(self._left + (now - before) * self.per_minute / 60, float(self.per_minute))
+
+
+def limit_in(message: str) -> int | None:
+    """The pictures a minute that a 429 names; None if it names none."""
+    named = _LIMIT.search(message)
+    return int(named[1]) if named else None
 
 
 def finish_text(minutes: float) -> str:

@@ -28,8 +28,8 @@ from .error_body import as_object
 from .errors import translate, translate_object
 from .images_route import changed_options
 from .origin import Origin, quoted
-from .rate_limiter import RequestStatus
 from .request import ImageRequest
+from .request_status import RequestStatus
 from .results import (
     decode_base64,
     parse_host_usage,

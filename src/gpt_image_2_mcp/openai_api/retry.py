@@ -2,7 +2,7 @@
 
 The SDK's own retries are off: it repeats a request whose answer was lost, and the picture would be paid twice. Which
 failures are safe to repeat is decided in `unbilled`. After a rate limit (429), all requests of this process wait:
-`RequestSender.send` sleeps for the request that met it, and `RateLimiter.hold` holds back the others.
+`RequestSender.send` sleeps for the request that met it, and `RateLimiter.note_refusal` holds back the others.
 """
 
 import random
@@ -16,7 +16,8 @@ import openai
 from . import client
 from .error_body import error_body
 from .errors import MODEL_NAMED_IN, translate
-from .rate_limiter import RateLimiter, RequestStatus, Slot
+from .rate_limiter import RateLimiter
+from .request_status import RequestStatus, Slot
 from .threads import run_in_thread
 from .unbilled import is_safe_to_repeat, named_wait
 
@@ -88,9 +89,8 @@ class RequestSender:
                             if wait is None or slot.given_up:
                                 raise failure from error
                             if isinstance(error, openai.RateLimitError):
-                                self._limiter.pace.learn_from_refusal(error_body(error).message)
-                            if isinstance(error, openai.RateLimitError) and named_wait(error) is not None:
-                                self._limiter.hold(wait)
+                                hold_s = wait if named_wait(error) is not None else None
+                                await self._limiter.note_refusal(error_body(error).message, hold_s=hold_s)
                         else:
                             self._limiter.note_success()
                             return answer
@@ -99,7 +99,7 @@ class RequestSender:
                         if not alone:
                             # A rate limit may have been met meanwhile: `wait_to_start` decides anew.
                             break
-                        await self._limiter.sit_out_hold(status)
+                        await self._limiter.sit_out_hold(slot, status)
 
     async def send_unbilled(self, call: Callable[[], AnswerT], status: RequestStatus) -> AnswerT:
         """Run `call()` in a thread, once, when there is a slot; for requests that are never billed, such as uploads.

@@ -20,6 +20,9 @@ MAX_PICTURES = 10
 MAX_INPUTS = 16
 """Input pictures that one edit takes (OpenAI's reference for `images.edit`)."""
 
+MAX_UPLOAD = 50_000_000
+"""Bytes of an input picture, as `images.validate.MAX_BYTES`."""
+
 
 _INVISIBLE = frozenset("\u115f\u1160\u2800\u3164\uffa0")
 """Letters and symbols of Unicode that are drawn as nothing."""

@@ -14,6 +14,7 @@ from ..errors import BadRequest
 from .base import Request
 from .fields import (
     MAX_INPUTS,
+    MAX_UPLOAD,
     Abandon,
     BatchFile,
     BatchFolder,
@@ -147,6 +148,14 @@ class CostsRequest(WithCount):
     def assumed_inputs(self) -> list[tuple[int, int]]:
         """Assume `COSTLIEST_INPUT` for each."""
         return [COSTLIEST_INPUT] * self.inputs
+
+
+class UploadRequest(Request):
+    """Get a link to which a file is sent; on a server only."""
+
+    name: Annotated[str, Field(min_length=1, max_length=200, description="the file's name")]
+    size: Annotated[int, Field(ge=1, le=MAX_UPLOAD, description="its bytes")]
+    type: Annotated[str, Field(pattern="^image/[a-z0-9.+-]{1,40}$", description="such as image/png")]
 
 
 class EndSessionRequest(Request):

@@ -18,8 +18,10 @@ from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from ..database.retry import retry_undone
-from ..database.url import Address
+from ..database.lazy_store import LazyStore
+from ..database.people import EVERYONE, LOCAL
+from ..database.retry import next_try, retry_undone
+from ..database.url import Address, PostgresUrl
 from ..errors import GptImageError, TransactionUndone
 from .spool import Spool
 
@@ -28,19 +30,13 @@ if TYPE_CHECKING:
     from ..catalogue.batch_table import BatchTable
     from ..catalogue.job_table import JobRow, JobTable
     from ..catalogue.picture_table import PictureTable
+    from ..catalogue.queue_table import QueueTable
     from ..catalogue.search_query import Overview, SearchQuery, SearchResult
     from ..catalogue.session_table import SessionLimits, SessionTable
+    from ..catalogue.stored_file_table import StoredFileTable
     from ..database.store import Store
 
 logger = logging.getLogger(__name__)
-
-RETRY_SECONDS = 30.0
-"""Seconds after which a database that could not be opened or written is tried again in any case.
-
-Making one picture uses the database several times, and each try would wait: so the next one comes after `RETRY_FACTOR`
-times as long as the last one has taken, and a try that failed at once is soon repeated.
-"""
-RETRY_FACTOR = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +53,20 @@ class UnitOfWork:
     now: datetime
     """When the transaction began: everything that it writes has this time."""
 
+    @property
+    def stored_files(self) -> "StoredFileTable":
+        """What is in the picture store of a server."""
+        from ..catalogue.stored_file_table import StoredFileTable
+
+        return StoredFileTable(self.pictures.connection)
+
+    @property
+    def queue(self) -> "QueueTable":
+        """The jobs that replicas of a server pass to each other."""
+        from ..catalogue.queue_table import QueueTable
+
+        return QueueTable(self.pictures.connection, self.now)
+
     def search(self, wanted: "SearchQuery") -> "SearchResult":
         """Find pictures by their words and facts."""
         from ..catalogue.queries import search
@@ -71,7 +81,7 @@ class UnitOfWork:
 
 
 class Repositories:
-    """All tables of one user, in one database or two.
+    """All tables as one person sees them, in one database or two.
 
     Not thread-safe: only functions that `WriterThread` runs may use it, except `has_dead_owners`, which reads files
     only.
@@ -79,21 +89,26 @@ class Repositories:
 
     def __init__(
         self,
-        database: Address,
+        database: Address | LazyStore,
         *,
         keeps_history: bool,
+        person: str = LOCAL,
         session_max: int = 0,
         session_ttl_ms: int = 0,
         spool: Spool | None = None,
     ) -> None:
         """Use the database at the address `database`, or one in memory if that is None; nothing is opened yet.
 
+        With a `LazyStore`, which its owner closes, it is the one that this has.
         `spool` is where waits what could not be written; `replay_line` has to be set then.
         `session_max` is the number of edit sessions that stay active, 0 for no limit, and `session_ttl_ms` the
         milliseconds after which an unused one ends, 0 for never.
         """
-        self.database = database
-        self.keeps_history = keeps_history and database is not None
+        self._is_shared = isinstance(database, LazyStore)
+        self._opener = database if isinstance(database, LazyStore) else LazyStore(database)
+        self._person = person
+        self.database = self._opener.at
+        self.keeps_history = keeps_history and self.database is not None
         self._session_max = session_max
         self._session_ttl_ms = session_ttl_ms
         self.spool = spool
@@ -102,24 +117,18 @@ class Repositories:
         self.substituted: GptImageError | None = None
         """Why the catalogue is in memory although history is kept; None if it is not."""
         self._memory: Store | None = None
-        self._out_of_reach: GptImageError | None = None
-        self._retry_at = 0.0
         self._replay_at = 0.0
         self._is_replaying = False
+
+    @property
+    def is_of_one_of_several(self) -> bool:
+        """Whether these are the tables as one person of several sees them, on a server for a team."""
+        return self._person not in (LOCAL, EVERYONE) and isinstance(self.database, PostgresUrl)
 
     @cached_property
     def ledger_store(self) -> "Store":
         """The database with the ledger, opened at the first use; raises DatabaseUnusable."""
-        from ..database.store import open_store
-
-        if self._out_of_reach is not None and monotonic() < self._retry_at:
-            raise self._out_of_reach
-        began = monotonic()
-        try:
-            return open_store(self.database)
-        except GptImageError as error:
-            self._out_of_reach, self._retry_at = error, _retry_at(began)
-            raise
+        return self._opener.of(self._person)
 
     @property
     def catalogue_store(self) -> "Store":
@@ -173,7 +182,7 @@ class Repositories:
             self.spool.replay(partial(self.replay_line, self))
         except (GptImageError, OSError) as error:
             logger.info("the spool is not written into the database yet: %s", error)
-            self._replay_at = _retry_at(began)
+            self._replay_at = next_try(began)
             # A transaction that is undone says nothing about the next one.
             if isinstance(error, GptImageError) and not isinstance(error, TransactionUndone):
                 raise
@@ -221,8 +230,10 @@ class Repositories:
         """Whether a process may have been killed and have left something unfinished: whether to call `recover`.
 
         Reads the liveness files beside a database file and no database. For a database server, where there are no such
-        files, it is always True.
+        files, it is always True; but for one person of several, since that is done for `EVERYONE` at once.
         """
+        if self.is_of_one_of_several:
+            return False
         if not isinstance(self.database, Path):
             return self.database is not None
         from ..database.liveness import has_dead_owners, liveness_folder
@@ -260,9 +271,10 @@ class Repositories:
         """Close the databases that were opened."""
         if self.spool is not None:
             self.spool.save()
-        for store in (self.__dict__.get("ledger_store"), self._memory):
-            if store is not None:
-                store.close()
+        if not self._is_shared:
+            self._opener.close()
+        if self._memory is not None:
+            self._memory.close()
 
     @cached_property
     def _limits(self) -> "SessionLimits":
@@ -270,9 +282,3 @@ class Repositories:
 
         idle = timedelta(milliseconds=self._session_ttl_ms) if self._session_ttl_ms else None
         return SessionLimits(self._session_max, idle)
-
-
-def _retry_at(began: float) -> float:
-    """When to try again what was tried from `began` on until now, by `time.monotonic`."""
-    now = monotonic()
-    return now + min(RETRY_FACTOR * (now - began), RETRY_SECONDS)

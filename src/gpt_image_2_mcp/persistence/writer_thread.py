@@ -65,7 +65,20 @@ class WriterThread:
         future = self._submit(self._in_unit(work, read_only=True))
         with anyio.move_on_after(READ_SECONDS):
             return await asyncio.wrap_future(future)
-        raise DatabaseUnusable(
+        raise self._unanswered()
+
+    def read_from_thread(self, work: Callable[[UnitOfWork], ResultT]) -> ResultT:
+        """Do as `read` does, for a caller in another thread, which is blocked meanwhile."""
+        future = self._submit(self._in_unit(work, read_only=True))
+        try:
+            return future.result(READ_SECONDS)
+        except TimeoutError:
+            if future.done():
+                raise
+            raise self._unanswered() from None
+
+    def _unanswered(self) -> DatabaseUnusable:
+        return DatabaseUnusable(
             self.repositories.database,
             f"has not answered for {READ_SECONDS:.0f} s. If this goes on, look whether its disk or server answers, and"
             " restart this server",

@@ -40,12 +40,12 @@ class Waiting(Protocol):
 class AnswerRoom:
     """The room for the answers to one client."""
 
-    def __init__(self) -> None:
-        """Begin without a request."""
+    def __init__(self, making: anyio.CapacityLimiter | None = None) -> None:
+        """Begin without a request. `making` bounds the answers with pictures of several clients together."""
         self.outbound: Waiting | None = None
         """None where answers are not written to a pipe."""
         self._requests = 0
-        self._making = anyio.CapacityLimiter(MAX_MAKING)
+        self._making = making or anyio.CapacityLimiter(MAX_MAKING)
 
     async def middleware(self, ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
         """Refuse a request if too many are not answered yet."""

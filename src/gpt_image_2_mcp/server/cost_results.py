@@ -5,9 +5,8 @@ from typing import Any
 
 from mcp_types import CallToolResult, TextContent
 
-from ..billing.budgets import PER_CALL, PER_DAY, ModelSpending, SpendingSummary
+from ..billing.budgets import PER_CALL, PER_DAY, PER_PERSON, Budgets, ModelSpending, SpendingSummary
 from ..billing.prices import Estimate, dollars
-from ..generation.charges import Budgets
 from ..parameters.fields import MAX_PICTURES
 from ..parameters.models import CostsRequest
 from ..parameters.sizes import made_size
@@ -25,9 +24,11 @@ def costs_result(
     lines.append(f"Spent today: {dollars(spent.spent)}{under_way}{_models_text(spent.today)}.")
     total = sum((row.usd for row in spent.period), start=spent.spent * 0)
     lines.append(f"Spent since {spent.since:%Y-%m-%d}: {dollars(total)}{_models_text(spent.period)}.")
-    if budgets.per_day is not None:
-        left = dollars(spent.left(budgets.per_day))
-        lines.append(f"Left of today's budget: {left} of {dollars(budgets.per_day)} ({PER_DAY}).")
+    left = spent.left(budgets)
+    lines += [
+        f"Left of {_whose(name, spent)}: {dollars(usd)} of {dollars(budgets.limits[name])} ({name})."
+        for name, usd in left.items()
+    ]
     if budgets.per_call is not None:
         lines.append(f"A call may cost {dollars(budgets.per_call)} ({PER_CALL}).")
     if not budgets.any:
@@ -38,7 +39,7 @@ def costs_result(
         "spent_today_usd": float(spent.spent),
         "under_way_usd": float(spent.reserved),
         "spent_30_days_usd": float(total),
-        "left_today_usd": None if budgets.per_day is None else float(spent.left(budgets.per_day)),
+        "left_today_usd": float(min(left.values())) if left else None,
         "by_model": [_model_row(row) for row in spent.period],
     }
     return CallToolResult(content=[TextContent(text="\n".join(lines))], _meta={META_KEY: report})
@@ -69,10 +70,19 @@ def _refusals(request: CostsRequest, expected: Estimate | None, spent: SpendingS
     dearest_call = expected.usd * min(request.n, MAX_PICTURES) / request.n
     if budgets.per_call is not None and dearest_call > budgets.per_call:
         lines.append(f"It would be refused: a call may cost {dollars(budgets.per_call)} ({PER_CALL}).")
-    if budgets.per_day is not None and expected.usd > spent.left(budgets.per_day):
-        left = dollars(spent.left(budgets.per_day))
-        lines.append(f"It would be refused today: {left} are left of today's budget ({PER_DAY}).")
+    lines += [
+        f"It would be refused today: {dollars(usd)} are left of {_whose(name, spent)} ({name})."
+        for name, usd in spent.left(budgets).items()
+        if expected.usd > usd
+    ]
     return lines
+
+
+def _whose(variable: str, spent: SpendingSummary) -> str:
+    """Whose budget a variable sets, in words."""
+    if variable == PER_PERSON:
+        return "your budget for today"
+    return "today's budget" if spent.team is None else "today's budget of all people together"
 
 
 def _assumption(request: CostsRequest) -> str:

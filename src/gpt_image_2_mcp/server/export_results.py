@@ -14,5 +14,7 @@ def export_result(outcome: ExportOutcome) -> CallToolResult:
     content: list[ContentBlock] = [TextContent(text=export_text(outcome))]
     if outcome.sheet is not None:
         content.append(ImageContent(data=base64.b64encode(outcome.sheet).decode(), mime_type="image/jpeg"))
-    report = {"files": [file.as_dict() for file in outcome.files], "warnings": list(outcome.failures)}
+    files = [file.as_dict(is_linked=outcome.is_linked) for file in outcome.files]
+    report = {"files": files, "warnings": list(outcome.failures)}
+    report |= {"archive": outcome.archive.as_dict()} if outcome.archive else {}
     return CallToolResult(content=content, _meta={META_KEY: report})

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import anyio
 from mcp import MCPError
@@ -34,6 +34,9 @@ from .resources import PictureServer, expected_errors
 from .studio_tool import StudioExtension, studio_tool
 from .tools import all_tools
 
+if TYPE_CHECKING:
+    from .hosting import Hosting
+
 INSTRUCTIONS = """\
 Makes and edits pictures with OpenAI's gpt-image-2 and saves them on this computer. Every call that makes a picture \
 costs money and takes 10 seconds to 4 minutes.
@@ -61,8 +64,11 @@ ServiceOpener = Callable[[], AbstractAsyncContextManager[ImageService]]
 HOUR_MS = 3_600_000
 
 
-def build_server(open_service: ServiceOpener) -> PictureServer:
-    """Make a server for one client; it opens the service when the client connects and closes it when it leaves."""
+def build_server(open_service: ServiceOpener, hosting: "Hosting | None" = None) -> PictureServer:
+    """Make a server for one client; it opens the service when the client connects and closes it when it leaves.
+
+    With `hosting` it is one for the clients of one person, over HTTP without sessions.
+    """
 
     @asynccontextmanager
     async def lifespan(_: MCPServer[ImageService]) -> AsyncGenerator[ImageService]:
@@ -73,23 +79,28 @@ def build_server(open_service: ServiceOpener) -> PictureServer:
             yield service
             tasks.cancel_scope.cancel()
 
-    changes, calls, room = ChangeNotifier(), GivenUpCalls(), AnswerRoom()
+    changes, calls = ChangeNotifier(), GivenUpCalls(can_be_named=hosting is None)
+    room = AnswerRoom(hosting.making if hosting else None)
+    # Each request of an older client has a connection of its own, which ends with it: nothing can be told there later.
+    of_connection = [] if hosting else [changes.middleware]
 
     server = _Server(
         "gpt-image-2-mcp",
         title="gpt-image-2",
-        instructions=INSTRUCTIONS,
+        instructions=hosting.instructions if hosting else INSTRUCTIONS,
         version=__version__,
-        tools=[*all_tools(), studio_tool()],
+        tools=[*(hosting.tools if hosting else all_tools()), studio_tool()],
         extensions=[StudioExtension()],
         lifespan=lifespan,
         log_level="WARNING",
         cache_hints={"tools/list": CacheHint(HOUR_MS, "public"), "prompts/list": CacheHint(HOUR_MS, "public")},
-        middleware=[room.middleware, refuse_cursors, calls.middleware, changes.middleware],
+        middleware=[room.middleware, refuse_cursors, calls.middleware, *of_connection],
         subscriptions=changes.bus,
+        request_state_security=hosting.request_state if hosting else None,
     )
-    server.calls, server.room = calls, room
-    server.serve_subscriptions(changes)
+    server.calls, server.room, server.changes = calls, room, changes
+    if not hosting:
+        server.serve_subscriptions(changes)
     for prompt in all_prompts():
         server.add_prompt(prompt)
 

@@ -26,9 +26,10 @@ NOTE_JOB: ContextVar[Callable[[Job], None]] = ContextVar("note_job")
 class GivenUpCalls:
     """The jobs of one client's latest calls, by the ids of its requests."""
 
-    def __init__(self) -> None:
-        """Begin without a call."""
+    def __init__(self, *, can_be_named: bool = True) -> None:
+        """Begin without a call. Without `can_be_named`, a number is that of several calls, so that none is noted."""
         self._jobs: dict[str, Job] = {}
+        self._can_be_named = can_be_named
 
     async def middleware(self, ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
         """Let tools note their jobs, and take the answer of a cancelled call back."""
@@ -47,6 +48,8 @@ class GivenUpCalls:
             service.confirm(job)
 
     def _note(self, request_id: str, job: Job) -> None:
+        if not self._can_be_named:
+            return
         self._jobs.pop(request_id, None)
         self._jobs[request_id] = job
         while len(self._jobs) > MAX_CALLS:

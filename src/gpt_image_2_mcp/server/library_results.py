@@ -1,6 +1,7 @@
 """Builds the answers of `list_images` and `show_image`."""
 
 import base64
+from collections.abc import Mapping
 from typing import Any
 
 from mcp_types import CallToolResult, ContentBlock, ImageContent, TextContent
@@ -10,6 +11,7 @@ from ..errors import shorten, shorten_line
 from ..jobs.report import MAX_TEXT
 from ..library.text import details, summary_line
 from ..library.viewer import Listing, View
+from ..storage.link import Link, place_of
 
 LIST_KEY = "gpt-image-2/pictures"
 PAGE_KEY = "gpt-image-2/page"
@@ -28,7 +30,7 @@ def list_result(listing: Listing) -> CallToolResult:
     content: list[ContentBlock] = [TextContent(text=_page_text(listing, numbers))]
     if listing.sheet is not None:
         content.append(ImageContent(data=base64.b64encode(listing.sheet).decode(), mime_type="image/jpeg"))
-    rows = [_picture_row(picture, numbers.get(picture.id)) for picture in found.pictures]
+    rows = [_picture_row(picture, numbers.get(picture.id), listing.links) for picture in found.pictures]
     page = {PAGE_KEY: {"file_path": str(listing.page[0]), "pictures": listing.page[1]}} if listing.page else {}
     return CallToolResult(content=content, _meta={LIST_KEY: rows, **page})
 
@@ -41,12 +43,24 @@ def show_result(view: View) -> CallToolResult:
         text += "\nThe catalogue does not know this file: it was not made here, or was changed since."
     else:
         text += "\n" + details(view.known.picture, view.known.session)
-        meta[RECORD_KEY] = _record_as_dict(view.known.picture)
+        meta[RECORD_KEY] = _record_as_dict(view.known.picture, view.links)
+        text = _with_link(text, view)
     content: list[ContentBlock] = [
         TextContent(text=shorten(text, MAX_TEXT)),
         ImageContent(data=view.preview.base64, mime_type=view.preview.mime_type),
     ]
     return CallToolResult(content=content, _meta=meta)
+
+
+def _with_link(text: str, view: View) -> str:
+    """The text with how the original is fetched from a server, in front of the long record."""
+    if view.links is None or view.known is None:
+        return text
+    picture = view.known.picture
+    link = view.links.get(picture.id)
+    how = f"{link.fetch_text(picture.path.name)} (until {link.until})" if link else "it has no link yet"
+    head, _, rest = text.partition("\n")
+    return f"{head}\nThe original: {how}\n{rest}"
 
 
 def _page_text(listing: Listing, numbers: dict[str, int]) -> str:
@@ -63,6 +77,8 @@ def _page_text(listing: Listing, numbers: dict[str, int]) -> str:
     if listing.page:
         path, number = listing.page
         head += f" All {number} found, on one page for a browser: {path}"
+    if listing.links is not None:
+        head += " show_image with an id gives a link to its file."
     texts = [
         "\n".join(
             [
@@ -73,7 +89,7 @@ def _page_text(listing: Listing, numbers: dict[str, int]) -> str:
                 ),
             ]
         )
-        for with_path in (True, False)
+        for with_path in ((True, False) if listing.links is None else (False,))
     ]
     return next((text for text in texts if len(text) <= MAX_TEXT), shorten(texts[-1], MAX_TEXT))
 
@@ -106,17 +122,17 @@ def _no_pictures_text(listing: Listing) -> str:
     return text
 
 
-def _record_as_dict(picture: Picture) -> dict[str, Any]:
+def _record_as_dict(picture: Picture, links: Mapping[str, Link] | None) -> dict[str, Any]:
     record = picture.record
     size = {"width": record.width or None, "height": record.height or None}
-    return record.model_dump(mode="json") | size | {"file_path": str(picture.path)}
+    return record.model_dump(mode="json") | size | place_of(picture.id, picture.path, links)
 
 
-def _picture_row(picture: Picture, number: int | None) -> dict[str, Any]:
+def _picture_row(picture: Picture, number: int | None, links: Mapping[str, Link] | None) -> dict[str, Any]:
     record = picture.record
     row = {
         "id": record.id,
-        "file_path": str(picture.path),
+        **place_of(picture.id, picture.path, links),
         "made": record.made.isoformat(),
         "width": record.width or None,
         "height": record.height or None,

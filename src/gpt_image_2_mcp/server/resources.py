@@ -128,6 +128,8 @@ class PictureServer(MCPServer[ImageService]):
         found = await self._find(uri)
         if isinstance(found, Session):
             text = json.dumps(_session_as_dict(found), ensure_ascii=False, indent=1)
+            if self.service and self.service.links:
+                text = self.service.links.without_folders(text)
             return [ReadResourceContents(content=text, mime_type="application/json")]
         if found is None or self.service is None:
             raise ResourceNotFoundError(_unknown_text(uri))
@@ -135,7 +137,8 @@ class PictureServer(MCPServer[ImageService]):
             async with room_for_pictures(whole_file=True):
                 data = await self.service.library.read_bytes(found)
         except GptImageError as error:
-            raise ResourceNotFoundError(f"{uri} cannot be read: {error}") from None
+            why = self.service.links.without_folders(str(error)) if self.service.links else str(error)
+            raise ResourceNotFoundError(f"{uri} cannot be read: {why}") from None
         return [ReadResourceContents(content=data, mime_type=found.mime_type)]
 
 

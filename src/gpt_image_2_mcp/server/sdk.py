@@ -5,8 +5,9 @@ private names of the SDK elsewhere in the source, and fails with every version o
 with. After an upgrade, read the docstrings here, run the tests, and add the version to `TRIED` in that test.
 """
 
-from collections.abc import Awaitable, Callable
-from typing import Any, TypeAlias, TypeVar
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 from mcp.server import ServerRequestContext, extension
@@ -16,6 +17,9 @@ from mcp.server.mcpserver.prompts import base
 from mcp.shared.message import SessionMessage
 from mcp_types import Result
 from pydantic import BaseModel
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp
 
 ParamsT = TypeVar("ParamsT", bound=BaseModel)
 
@@ -54,6 +58,27 @@ async def serve_streams(
     """
     lowlevel = server._lowlevel_server  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
     await lowlevel.run(inbound, outbound, lowlevel.create_initialization_options())
+
+
+@asynccontextmanager
+async def open_http(server: MCPServer[Any], *, max_body: int) -> "AsyncGenerator[ASGIApp]":
+    """An ASGI app that answers each request to `server` by itself, in both eras of the protocol.
+
+    The server's lifespan is entered with the block. `max_body` is the most bytes of a request. Host, Origin and token
+    are the caller's to check.
+
+    `MCPServer.streamable_http_app` gives a whole application with one server for all people. The class of which it
+    makes its endpoint is shown in the SDK's documentation, and takes the `mcp.server.lowlevel.Server` that `MCPServer`
+    keeps in `_lowlevel_server`. When the attribute goes, look at what `streamable_http_app` passes on.
+    """
+    from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
+
+    lowlevel = server._lowlevel_server  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+    manager = StreamableHTTPSessionManager(
+        lowlevel, stateless=True, session_idle_timeout=None, max_request_body_size=max_body
+    )
+    async with manager.run():
+        yield manager.handle_request
 
 
 def add_request_handler(

@@ -22,6 +22,8 @@ from ..jobs.report import MAX_TEXT
 from ..parameters.models import PaidRequest, Request, parse
 from ..redaction.printable import printable
 from ..service.images import ImageService
+from ..telemetry import count_refusal
+from .server_paths import cleared
 
 logger = logging.getLogger(__name__)
 
@@ -60,6 +62,13 @@ class RequestTool(Tool):
         """Parse the arguments, complete them from `like`, and run the handler; the SDK calls this for `tools/call`."""
         del convert_result  # A handler gives a finished result.
         service: ImageService = context.request_context.lifespan_context
+        async with service.desk.laid_out():
+            result = await self._answer(arguments, context, service)
+        return self.finish(result, service.desk.reminder())
+
+    async def _answer(
+        self, arguments: dict[str, Any], context: Context[Any, Any], service: ImageService
+    ) -> CallToolResult | InputRequiredResult:
         try:
             CALL_ARRIVED_AT.set(service.arrival())
             service.settings.require_valid()
@@ -67,18 +76,22 @@ class RequestTool(Tool):
             result = await self._run_handler(request, context)
             # The report of a picture says by itself whether it is in the catalogue.
             incomplete = None if isinstance(request, PaidRequest) else service.incomplete
-            return self.finish(result, *request.notes, incomplete, service.stuck)
+            result = self.finish(result, *request.notes, incomplete, service.stuck)
+            return cleared(result, service.links.without_folders) if service.links else result
         except GptImageError as error:
+            count_refusal(type(error).__name__, tool=self.name)
             text = str(error)
         except (MCPError, ToolError):
             raise
         except Exception as error:
+            count_refusal("fault of the program", tool=self.name)
             logger.exception("%s failed", self.name)
             text = (
                 f"{self.name} failed by an error in this program ({type(error).__name__}); stderr has the details."
                 " What was paid for is saved: list_images finds it, or the output folder has it."
             )
-        text = shorten(service.settings.redact(text), MAX_TEXT)
+        text = service.settings.redact(text)
+        text = shorten(service.links.without_folders(text) if service.links else text, MAX_TEXT)
         return _finished(CallToolResult(content=[TextContent(text=text)], is_error=True), service.stuck)
 
     def read(self, arguments: dict[str, Any]) -> Request:

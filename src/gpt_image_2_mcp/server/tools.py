@@ -5,6 +5,7 @@ builds the answer. Its docstring is what the model reads: a change is a change o
 """
 
 import math
+from contextlib import nullcontext
 from dataclasses import replace
 from functools import cache
 from typing import Any, TypeAlias
@@ -128,10 +129,10 @@ async def list_images(request: ListImagesRequest, call: Call) -> CallToolResult:
     Answers with id, time, size, cost, prompt and path of each. contact_sheet adds them numbered on one picture, for
     "number 7"; ids and numbers name pictures in other tools. Free.
     """
-    if not request.contact_sheet:
-        return list_result(await _service(call).viewer.find(request))
-    async with room_for_pictures():
-        return list_result(await _service(call).viewer.find(request))
+    service = _service(call)
+    async with room_for_pictures() if request.contact_sheet else nullcontext():
+        listing = await service.viewer.find(request)
+    return list_result(await service.links.of_listing(listing) if service.links else listing)
 
 
 async def show_image(request: ShowImageRequest, call: Call, reading: ReadAnswer) -> CallToolResult:
@@ -141,8 +142,10 @@ async def show_image(request: ShowImageRequest, call: Call, reading: ReadAnswer)
     `find` in `mask`.
     """
     allow_reading(reading, _service(call))
+    service = _service(call)
     async with room_for_pictures():
-        return show_result(await _service(call).viewer.show(request))
+        view = await service.viewer.show(request)
+        return show_result(await service.links.of_view(view) if service.links else view)
 
 
 async def export_image(request: ExportRequest, call: Call, reading: ReadAnswer) -> CallToolResult:
@@ -152,8 +155,10 @@ async def export_image(request: ExportRequest, call: Call, reading: ReadAnswer) 
     and a sheet. Replaces no file without `replace`. Free, local.
     """
     allow_reading(reading, _service(call))
+    service = _service(call)
     async with room_for_pictures():
-        return export_result(await _service(call).exporter.export(request))
+        outcome = await service.exporter.export(request)
+        return export_result(await service.links.of_export(outcome) if service.links else outcome)
 
 
 async def make_batch(request: MakeBatchRequest, call: Call, consent: BatchConsentAnswer) -> CallToolResult:
@@ -258,7 +263,10 @@ async def _wait(call: Call, job: Job, *, is_caller: bool = True) -> CallToolResu
         return pending_result(job, waited_s=bound)
     async with room_for_pictures():
         shown = await service.shown(report)
-        return report_result(report, list(shown.previews.values()), shown.sheet)
+        sheet = shown.sheet
+        if service.links:
+            report, sheet = await service.links.of_report(report), await service.links.of_sheet(sheet)
+        return report_result(report, list(shown.previews.values()), sheet)
 
 
 async def _batch(call: Call, batch_id: str, *, joined: bool = False) -> CallToolResult:
@@ -272,6 +280,8 @@ async def _batch(call: Call, batch_id: str, *, joined: bool = False) -> CallTool
     until = arrived + bound if bound else math.inf
     status = await service.batches.wait(batch_id, until=until, on_progress=tell)
     status = replace(status, joined=joined)
+    if service.links:
+        status = await service.links.of_batch(status)
     if not status.pictures or service.settings.inline == "none":
         return batch_result(status, None)
     async with room_for_pictures():

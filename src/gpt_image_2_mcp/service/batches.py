@@ -19,8 +19,13 @@ from ..billing.prices import BATCH_SHARE
 from ..errors import BadRequest, DatabaseUnusable
 from ..generation.charges import PricedRequest
 from ..inputs import Sources
+<<<<<<< HEAD
 from ..jobs.runner import ProgressCallback
 from ..parameters.models import MakeBatchRequest
+=======
+from ..jobs.progress import ProgressCallback
+from ..parameters.models import EditRequest, MakeBatchRequest
+>>>>>>> w-lead
 from ..paths.read_policy import PrivateFile
 
 logger = logging.getLogger(__name__)
@@ -180,6 +185,10 @@ class BatchService:
     async def resume(self) -> None:
         """Go on with the cheap batches that processes left; raises nothing."""
         await self._runner.resume()
+
+    def stop(self) -> None:
+        """Begin no batch and no line any more; see `BatchRunner.stop`."""
+        self._runner.stop()
 
     @property
     def is_working(self) -> bool:

@@ -11,15 +11,15 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import anyio
 
-from ..billing.budgets import SpendingSummary
+from ..billing.budgets import Budgets, SpendingSummary
 from ..billing.prices import Estimate
 from ..catalogue.session import Session
 from ..errors import GptImageError, JoinedJobFailed
-from ..generation.charges import Budgets, Spending
+from ..generation.charges import Spending
 from ..generation.output_dirs import OutputDirs
 from ..generation.pipeline import Pipeline
 from ..inputs.inputs import Inputs
@@ -28,8 +28,9 @@ from ..inputs.references import References
 from ..jobs.durations import DurationHistory
 from ..jobs.job import Job
 from ..jobs.news import NewsFeed
+from ..jobs.progress import ProgressCallback
 from ..jobs.report import Report
-from ..jobs.runner import JobRunner, ProgressCallback
+from ..jobs.runner import JobRunner
 from ..jobs.serialization import TOOLS
 from ..library.exporter import Exporter
 from ..library.library import Library
@@ -50,8 +51,13 @@ from ..persistence.writer_thread import WriterThread
 from ..settings import Settings
 from .batches import BatchService
 from .completion import complete_like, with_model_of_turn
+from .desk import PersonDesk
+from .named_pictures import references_of
 from .recovery import recover
 from .shown import Shown, shown_of
+
+if TYPE_CHECKING:
+    from .links import AnswerLinks
 
 MAX_SESSIONS = 100
 """Edit sessions in a list: more than fit into an answer."""
@@ -82,6 +88,7 @@ class ImageService:
         viewer: Viewer,
         exporter: Exporter,
         batches: BatchService,
+        links: "AnswerLinks | None" = None,
     ) -> None:
         """Use the parts that `app.open_service` made."""
         self.settings = settings
@@ -89,8 +96,12 @@ class ImageService:
         self.viewer = viewer
         self.exporter = exporter
         self.batches = batches
+        self.links = links
+        """On a server, what gives answers links in place of paths."""
         batches.use(self.complete, self.check, self.find_private)
         self.news = news
+        self.desk = PersonDesk(writer, references)
+        """What `last` and numbers mean, for the other replicas of a server for several people."""
         self._pipeline = pipeline
         self._spending = spending
         self._jobs = jobs
@@ -134,6 +145,16 @@ class ImageService:
         self._started_ahead = self.start(request, client=client)
         return self._started_ahead
 
+    def take_over(self, job: Job) -> None:
+        """Make a job that another replica has not sent, in its place; raises as `JobRunner.start` does."""
+        job.expected_s = self._durations.expected(job.request)
+        self._jobs.start(job)
+
+    async def hand_over(self) -> None:
+        """Start nothing any more, and pass on what is not sent to other replicas; see `JobRunner.hand_over`."""
+        self.batches.stop()
+        await self._jobs.hand_over()
+
     def give_up_ahead(self) -> None:
         """Treat the call that a job was started for as given up, if it has not come to `start` until now."""
         job, self._started_ahead = self._started_ahead, None
@@ -153,12 +174,12 @@ class ImageService:
         try:
             report = await self._jobs.wait(job, until=until, on_progress=on_progress, is_caller=is_caller)
         except GptImageError as error:
-            if job.joined is None:
+            if job.joined is None or job.is_click:
                 raise
             raise JoinedJobFailed(f"Your earlier identical call ({job.joined.id}) failed: {error}") from error
         if report is None:
             return None
-        if job.joined is not None:
+        if job.joined is not None and not job.is_click:
             again = f"This is what your earlier identical call ({job.joined.id}) asked for; nothing was paid again."
             report = replace(report, warnings=(again, *report.warnings))
         # Only when the report is returned: a call that is repeated before that must mean the same picture by `last`.
@@ -170,7 +191,7 @@ class ImageService:
     def take_back(self, job: Job) -> bool:
         """Undo that a job's outcome was returned, because the client had given up the call and repeats it perhaps.
 
-        The same call then gets this outcome again, within `jobs.runner.JOINABLE_S` and without paying. `last` means
+        The same call then gets this outcome again, within `jobs.repeated.JOINABLE_S` and without paying. `last` means
         what it meant to the call. Does nothing to a job that is under way, and gives False.
         """
         outcome = job.working_job.outcome
@@ -210,13 +231,11 @@ class ImageService:
 
     def remembered(self) -> dict[str, Any]:
         """What `last` and numbers of pictures mean in this chat, as a JSON object for `recall`."""
-        last_id, answer_ids = self._references.newest
-        return {"last": last_id, "answer": answer_ids, "sheet": dict(self._references.sheet_ids)}
+        return self._references.remembered()
 
     def recall(self, remembered: Mapping[str, Any]) -> None:
         """Go on with what `remembered` gave in an earlier process."""
-        self._references.newest = remembered["last"], tuple(remembered.get("answer", ()))
-        self._references.sheet_ids = {int(number): picture for number, picture in remembered["sheet"].items()}
+        self._references.recall(remembered)
 
     async def end_session(self, request: EndSessionRequest) -> Session | None:
         """End a session and return it; None if it was not active. Its files stay."""
@@ -270,16 +289,7 @@ class ImageService:
 
     async def find_private(self, request: PaidRequest | ShowImageRequest | ExportRequest) -> list[PrivateFile]:
         """The files that a request names and that are read only with the person's yes."""
-        match request:
-            case GenerateRequest():
-                return []
-            case ExportRequest():
-                references = request.image
-            case ShowImageRequest():
-                references = [request.image, *([request.mask] if request.mask else ()), *(request.against or ())]
-            case _:
-                references = [*(request.images or ()), *([request.mask] if request.mask else ())]
-        return await self._reader.find_private(references)
+        return await self._reader.find_private(references_of(request))
 
     def allow(self, files: Iterable[PrivateFile]) -> None:
         """Note that the person allows these files to be read, for as long as this process lives."""
@@ -339,6 +349,8 @@ class ImageService:
 
     def check(self, request: PaidRequest) -> None:
         """Check that the settings are complete and the model can do what is asked; raises GptImageError."""
+        if not isinstance(request, ContinueSessionRequest):
+            self._output_dirs.check_named(request.output_dir)
         if request.is_cut_out:
             self.settings.require_valid()
         else:

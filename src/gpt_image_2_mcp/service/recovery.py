@@ -1,7 +1,8 @@
 """Recovery at the start of the server: settles what killed processes left in the database and in output folders."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,7 @@ from ..errors import GptImageError
 from ..generation.output_dirs import OutputDirs
 from ..generation.record_builder import find_lost_pictures
 from ..generation.recorder import restore_records
-from ..jobs.store import describe_loss
+from ..jobs.loss import describe_loss
 from ..persistence.unit_of_work import Repositories
 from ..persistence.writer_thread import WriterThread
 
@@ -24,6 +25,8 @@ logger = logging.getLogger(__name__)
 
 MARGIN_S = 0.2
 """Seconds after the end of a lease at which it is looked at again."""
+EVERY_S = 60.0
+"""Seconds after which a server for several people looks again for processes that have ended."""
 
 NEWEST = 100
 """Pictures whose records are looked for after a kill: a process that was killed has just written their rows."""
@@ -49,6 +52,50 @@ async def recover(writer: WriterThread, output_dirs: OutputDirs, closing: anyio.
                 await _recover(writer, output_dirs)
     except Exception:
         logger.exception("what killed processes left behind could not be recovered")
+
+
+@asynccontextmanager
+async def recovering(everyone: WriterThread) -> AsyncGenerator[None]:
+    """Settle charges and jobs of killed processes for all people of a database server, again and again.
+
+    What such a process had on its disk is not looked for: its folder may be on another computer.
+    """
+    closing = anyio.Event()
+    failure: Exception | None = None
+
+    async def look_again() -> None:
+        while not closing.is_set():
+            with anyio.move_on_after(await _recover_rows(everyone)):
+                await closing.wait()
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(look_again)
+        try:
+            yield
+        except Exception as error:  # noqa: BLE001 - the task group would wrap it in an ExceptionGroup: raised below
+            failure = error
+        finally:
+            closing.set()
+    if failure is not None:
+        raise failure
+
+
+async def _recover_rows(everyone: WriterThread) -> float:
+    """Recover once; gives the seconds after which to do so again. Raises nothing."""
+    try:
+        sentences, lost = await everyone.run(Repositories.recover)
+        for sentence in sentences:
+            logger.warning("%s", sentence)
+        for row in lost:
+            logger.warning("%s was under way when its process was ended: it may have been billed", row.id)
+        again_in = await everyone.run(Repositories.recover_again_in)
+    except GptImageError as error:
+        logger.warning("what killed processes left behind could not be recovered: %s", error)
+    except Exception:
+        logger.exception("what killed processes left behind could not be recovered")
+    else:
+        return EVERY_S if again_in is None else min(again_in + MARGIN_S, EVERY_S)
+    return EVERY_S
 
 
 async def _recover(writer: WriterThread, output_dirs: OutputDirs) -> float | None:

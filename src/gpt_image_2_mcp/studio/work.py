@@ -33,6 +33,8 @@ from .shelf import Room, Shelf, looked_at
 
 POLL_S: Final = 0.8
 """Seconds that a question about a job waits for it to end."""
+PREPARED_S: Final = 10.0
+"""Seconds that the answer to a click waits until the job has read its pictures, which takes milliseconds as a rule."""
 PARTIAL_EDGE: Final = 768
 """Pixels of the longest edge of an unfinished picture."""
 MAX_PARTIAL_BYTES: Final = 64 << 20
@@ -60,6 +62,9 @@ class Work:
             job = self._service.start(paid, client=client, click_id=_job_id(request))
             # It goes on when the page is gone, and is found when the page or this process begins anew.
             await self._service.wait(job, until=anyio.current_time())
+            # Then its row is written, and every process finds it.
+            with anyio.move_on_after(PREPARED_S):
+                await job.prepared.wait()
         return {"job": job.id}
 
     async def started(self, request: ClickRequest) -> Job | None:

@@ -1,0 +1,109 @@
+"""`/mcp`: finds out who asks, and hands the request to that person's own MCP server."""
+
+from contextlib import AsyncExitStack
+from http import HTTPStatus
+from typing import Final
+
+import anyio
+from mcp_types import INTERNAL_ERROR
+from starlette.datastructures import Headers
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from ..telemetry import count_refusal
+from .authentication import Authentication, Refusal
+from .people import People, TooManyPeople
+
+BODY_WITHIN_S: Final = 60.0
+"""How long a request may take to arrive."""
+STREAMS: Final = {"subscriptions/listen"}
+"""The methods whose answer goes on until the client leaves."""
+
+
+class Endpoint:
+    """The ASGI endpoint of the protocol."""
+
+    def __init__(self, authentication: Authentication, people: People) -> None:
+        """Ask `authentication` who it is, and `people` for the server."""
+        self._authentication = authentication
+        self._people = people
+        self._ending = anyio.Event()
+
+    def end_streams(self) -> None:
+        """End the streams that would keep a connection until the client leaves."""
+        self._ending.set()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        headers = Headers(scope=scope)
+        try:
+            person = await self._authentication.person(headers)
+        except Refusal as refusal:
+            count_refusal(refusal.error)
+            await refusal.response()(scope, receive, send)
+            return
+        if scope["method"] != "POST":
+            # No stream outlives a request: there are no sessions.
+            await Response(status_code=HTTPStatus.METHOD_NOT_ALLOWED, headers={"Allow": "POST"})(scope, receive, send)
+            return
+        async with AsyncExitStack() as stack:
+            try:
+                app = await stack.enter_async_context(self._people.serving(person))
+            except TooManyPeople as error:
+                await _unavailable(str(error))(scope, receive, send)
+                return
+            except Exception:  # noqa: BLE001 - whatever it was, it is in the log
+                await _unavailable("The service cannot be opened at the moment; nothing was sent or paid.")(
+                    scope, receive, send
+                )
+                return
+            try:
+                await self._answer(app, headers, scope, _in_time(receive), send)
+            except TimeoutError:
+                text = f"The request did not arrive within {BODY_WITHIN_S:g} s."
+                await PlainTextResponse(text, HTTPStatus.REQUEST_TIMEOUT, {"Connection": "close"})(scope, receive, send)
+
+    async def _answer(self, app: ASGIApp, headers: Headers, scope: Scope, receive: Receive, send: Send) -> None:
+        if headers.get("mcp-method") not in STREAMS:
+            await app(scope, receive, send)
+            return
+        is_open = False
+
+        async def note(message: Message) -> None:
+            nonlocal is_open
+            is_open = message["type"] == "http.response.start" or message.get("more_body", False)
+            await send(message)
+
+        async def end() -> None:
+            await self._ending.wait()
+            tasks.cancel_scope.cancel()
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(end)
+            await app(scope, receive, note)
+            tasks.cancel_scope.cancel()
+        if is_open:
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+def _in_time(receive: Receive) -> Receive:
+    """Let the whole request arrive within `BODY_WITHIN_S`; raises TimeoutError from the read that takes longer."""
+    until = anyio.current_time() + BODY_WITHIN_S
+    is_complete = False
+
+    async def read() -> Message:
+        nonlocal is_complete
+        if is_complete:
+            return await receive()
+        with anyio.fail_after(until - anyio.current_time()):
+            message = await receive()
+        is_complete = not message.get("more_body", False)
+        return message
+
+    return read
+
+
+def _unavailable(text: str) -> Response:
+    """The answer that this request cannot be served now, as an error of the protocol."""
+    body = {"jsonrpc": "2.0", "id": None, "error": {"code": INTERNAL_ERROR, "message": text}}
+    return JSONResponse(body, HTTPStatus.SERVICE_UNAVAILABLE, {"Retry-After": "10"})

@@ -1,0 +1,193 @@
+"""`gpt-image-2-mcp serve`: runs the server until a signal comes, and then finishes what is paid for.
+
+The first SIGTERM or SIGINT has the server say at once that it is not ready, so that a balancer sends nothing more. Then
+it passes what it has not sent on to other replicas, answers what it was asked, finishes and saves what was sent, and
+ends. A second one ends it at once.
+"""
+
+import logging
+import os
+import sys
+from collections.abc import AsyncGenerator, Callable, Coroutine
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+import anyio
+import anyio.to_thread
+from mcp.server.request_state import RequestStateSecurity
+
+from .. import __version__
+from ..app import log_to_stderr, open_service, sandbox_transport
+from ..errors import GptImageError, NotConfigured
+from ..hosted_settings import HostedSettings, is_loopback
+from ..paths.data_folder import data_folder
+from ..picture_store.open_store import open_store
+from ..picture_store.store import PictureStore
+from ..server.answer_room import MAX_MAKING
+from ..server.hosting import Hosting, hosted_tools
+from ..server.stdio.signals import ending_signals, is_insistent
+from ..service.fleet import Fleet
+from ..service.images import ImageService
+from ..settings import Settings
+from ..shared_parts import PICTURES, STORE, SharedParts, open_shared
+from .app import PATH, build_app
+from .authentication import open_authentication
+from .endpoint import Endpoint
+from .measuring import observe_server
+from .people import open_people
+from .person import Person
+from .readiness import Readiness
+from .refusals import check_start, ignored
+from .store_routes import store_routes
+from .web_server import listen, web_server
+
+logger = logging.getLogger(__name__)
+
+UNREADY_S: Final = 2.0
+"""How long the server goes on taking requests after it has said that it ends: balancers ask every second or two."""
+BEYOND_WAIT_S: Final = 10.0
+"""How long an answer may take beyond `GPT_IMAGE_2_MAX_WAIT_S`, when the server ends."""
+
+
+def serve(*, host: str, port: int, sandbox: bool) -> None:
+    """Serve until a signal comes; raises NotConfigured if the server would be unsafe or could not work."""
+    settings = Settings.read(os.environ, sandbox=sandbox)
+    hosted = HostedSettings.read(os.environ)
+    log_to_stderr(settings)
+    check_start(settings, hosted, host)
+    for sentence in ignored(settings):
+        sys.stderr.write(f"gpt-image-2-mcp: {sentence}\n")
+    # Not before: it is of the extra, whose absence is a reason not to start.
+    from ..telemetry.export import exported
+
+    with exported(version=__version__, metrics_port=hosted.metrics_port):
+        anyio.run(run, hosted_settings_of(settings, data_folder()), hosted, host, port)
+
+
+def hosted_settings_of(settings: Settings, data_dir: Path) -> Settings:
+    """The settings of the service for people at other computers: no folder of this one is theirs to name."""
+    own = {"output_dir": str(data_dir / PICTURES), "allowed_dirs": (), "allow_unsafe_output_dir": False}
+    return settings.model_copy(update={**own, "hosted": True})
+
+
+async def run(settings: Settings, hosted: HostedSettings, host: str, port: int) -> None:
+    """Serve until a signal comes."""
+    data_dir = data_folder()
+    making = anyio.CapacityLimiter(MAX_MAKING)
+
+    def hosting_of(person: Person) -> Hosting:
+        return Hosting(_request_state(hosted, person), making, hosted_tools())
+
+    def service_of(person: Person) -> AbstractAsyncContextManager[ImageService]:
+        return open_service(settings, working_dir=data_dir, home=data_dir, shared=shared, person=person.key)
+
+    with listen(host, port) as sock:
+        address = _address(host, sock.getsockname()[1])
+        store = _store(hosted, data_dir, address)
+        async with (
+            open_authentication(hosted) as authentication,
+            _shared(settings, hosted, data_dir, store) as shared,
+            open_people(service_of, hosting_of) as people,
+        ):
+            endpoint = Endpoint(authentication, people)
+            readiness = Readiness(partial(_is_reachable, shared))
+            app = build_app(hosted, endpoint, readiness, store_routes(store), is_local=is_loopback(host))
+            server = web_server(app, grace_s=_answer_s(settings))
+            fleet = Fleet(shared.everyone, shared.limiter, people.working_for, places=settings.max_concurrency)
+
+            async def end() -> None:
+                await anyio.sleep(UNREADY_S)
+                with anyio.move_on_after(settings.shutdown_grace_s):
+                    await fleet.hand_over(people.services)
+                endpoint.end_streams()
+                server.should_exit = True
+
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(_watch_signals, end, readiness)
+                if shared.is_replica:
+                    tasks.start_soon(fleet.run)
+                _announce(hosted, address)
+                await server.serve(sockets=[sock])
+                tasks.cancel_scope.cancel()
+
+
+@asynccontextmanager
+async def _shared(
+    settings: Settings, hosted: HostedSettings, data_dir: Path, store: PictureStore
+) -> AsyncGenerator[SharedParts]:
+    """What all people share; raises NotConfigured if the database cannot be used, or does not keep people apart."""
+    async with open_shared(
+        settings,
+        transport=sandbox_transport() if settings.sandbox else None,
+        data_dir=data_dir,
+        for_people=hosted.has_people,
+        per_person_usd=hosted.budget_per_person_day_usd,
+        audit="with prompts" if hosted.audit_prompts else "on",
+        store=store,
+        link_seconds=hosted.link_ttl_s,
+        lease_s=hosted.lease_s,
+    ) as shared:
+        try:
+            if hosted.has_people:
+                await shared.require_fence()
+            await anyio.to_thread.run_sync(shared.database.of)
+        except GptImageError as error:
+            raise NotConfigured(f"The server does not start:\n- {error}") from None
+        observe_server(shared)
+        yield shared
+
+
+def _store(hosted: HostedSettings, data_dir: Path, address: str) -> PictureStore:
+    """Where the pictures are kept; raises NotConfigured if the address is wrong."""
+    secret = hosted.secret.get_secret_value().encode() if hosted.secret else os.urandom(32)
+    url = hosted.store_url.get_secret_value() if hosted.store_url else None
+    return open_store(url, unset=data_dir / STORE, secret=secret, base_url=hosted.base_url or address)
+
+
+def _request_state(hosted: HostedSettings, person: Person) -> RequestStateSecurity | None:
+    """What seals a question that another replica may get the answer to; it counts for the same person alone."""
+    if hosted.secret is None:
+        return None
+    return RequestStateSecurity(
+        keys=[hosted.secret.get_secret_value()], bind_principal=lambda _: person.key, audience="gpt-image-2-mcp"
+    )
+
+
+def _answer_s(settings: Settings) -> float:
+    return (settings.max_wait_s or settings.shutdown_grace_s) + BEYOND_WAIT_S
+
+
+async def _is_reachable(shared: SharedParts) -> bool:
+    def ask() -> None:
+        with shared.database.of().database.reading() as connection:
+            connection.exec_driver_sql("SELECT 1")
+
+    try:
+        await anyio.to_thread.run_sync(ask, abandon_on_cancel=True)
+    except GptImageError:
+        return False
+    return True
+
+
+async def _watch_signals(end: Callable[[], Coroutine[None, None, None]], readiness: Readiness) -> None:
+    async with anyio.create_task_group() as tasks:
+        with anyio.open_signal_receiver(*ending_signals()) as signals:
+            async for number in signals:
+                if not readiness.is_ending:
+                    readiness.is_ending = True
+                    tasks.start_soon(end)
+                elif is_insistent(number):
+                    os._exit(128 + number)
+
+
+def _address(host: str, port: int) -> str:
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _announce(hosted: HostedSettings, address: str) -> None:
+    who = "for people with a token" if hosted.has_people else "for one person, without a token"
+    public = f", as {hosted.public_url}" if hosted.public_url else ""
+    sys.stderr.write(f"gpt-image-2-mcp: serving {address}{PATH}{public}, {who}. Ctrl-C ends it.\n")
+    sys.stderr.flush()

@@ -1,0 +1,94 @@
+"""`ObjectStore`: Amazon S3 and what speaks its API, Azure Blob Storage and Google Cloud Storage, by obstore.
+
+Every request is bounded in time and repeated at most twice. Whoever has a presigned link reaches one object until its
+end, without a word of this server.
+"""
+
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import IO, Final, Literal
+
+import obstore
+from obstore.exceptions import BaseError
+from obstore.store import AzureStore, GCSStore, S3Store
+
+from ..storage.link import Link
+from .store import NoSuchObject, StoreUnusable, disposition_of, media_type_of
+
+CLIENT: Final = {"connect_timeout": "2s", "timeout": "20s"}
+RETRY: Final = {"max_retries": 2, "retry_timeout": timedelta(seconds=6)}
+PIECE: Final = 1 << 20
+
+
+class ObjectStore:
+    """The objects of all people below one prefix of a bucket."""
+
+    def __init__(self, store: S3Store | AzureStore | GCSStore) -> None:
+        """Use a store of obstore; `open_store` makes it."""
+        self._store = store
+
+    def put(self, key: str, data: bytes) -> None:
+        """Store bytes under a key, in one request."""
+        attributes = {"Content-Type": media_type_of(key), "Content-Disposition": disposition_of(key)}
+        with _readable_errors(key):
+            obstore.put(self._store, key, data, attributes=attributes, use_multipart=False)
+
+    def get(self, key: str, into: IO[bytes], *, most: int) -> None:
+        """Write what is stored under a key into a file."""
+        with _readable_errors(key):
+            found = obstore.get(self._store, key)
+            if found.meta["size"] > most:
+                raise StoreUnusable(f"The object {key} of the picture store has over {most:,} bytes.")
+            for piece in found.stream(min_chunk_size=PIECE):
+                into.write(piece)
+
+    def delete(self, key: str) -> None:
+        """Delete what is stored under a key."""
+        try:
+            with _readable_errors(key):
+                obstore.delete(self._store, key)
+        except NoSuchObject:
+            return
+
+    def older(self, prefix: str, than: datetime) -> Iterator[str]:
+        """The keys of the objects below a prefix that were stored before a time."""
+        with _readable_errors(prefix):
+            for page in obstore.list(self._store, prefix=prefix.rstrip("/")):  # pyright: ignore[reportUnknownMemberType]
+                yield from (found["path"] for found in page if found["last_modified"] < than)
+
+    def link(self, key: str, seconds: int) -> Link:
+        """A presigned link of the object store."""
+        return self._signed("GET", key, seconds)
+
+    def upload_link(self, key: str, seconds: int, *, size: int, media_type: str) -> Link:
+        """A presigned link of the object store. It bounds neither size nor type: both are checked when it is read."""
+        del size, media_type
+        return self._signed("PUT", key, seconds)
+
+    def _signed(self, method: Literal["GET", "PUT"], key: str, seconds: int) -> Link:
+        ends = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=seconds)
+        with _readable_errors(key):
+            return Link(obstore.sign(self._store, method, key, timedelta(seconds=seconds)), ends)
+
+
+@contextmanager
+def _readable_errors(key: str) -> Generator[None]:
+    try:
+        yield
+    except FileNotFoundError:
+        raise NoSuchObject(f"The picture store has no {key}.") from None
+    except (BaseError, OSError) as error:
+        raise StoreUnusable(f"The picture store {_why(error)}.") from error
+
+
+def _why(error: Exception) -> str:
+    """The kind of a failure, without the addresses in obstore's words."""
+    match type(error).__name__:
+        case "PermissionDeniedError" | "UnauthenticatedError":
+            return "refuses this server: look at its credentials, and what they may do in the bucket"
+        case _:
+            text = str(error).lower()
+            if "507" in text or "insufficient storage" in text or "quota" in text:
+                return "is full"
+            return "cannot be reached or has failed"

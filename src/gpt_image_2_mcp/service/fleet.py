@@ -1,0 +1,116 @@
+"""`Fleet`: the replicas of a server, which share a PostgreSQL database, make what one of them leaves in its queue.
+
+A replica that ends passes on what it has not sent (`Fleet.hand_over`), and one that was killed is seen by its lease to
+be gone. Every other one looks for such jobs, and takes as many over as it can begin soon; so the queue goes to those
+that have time. What was sent is never taken over: it may be billed.
+"""
+
+import logging
+from collections.abc import Callable, Iterable
+from contextlib import AbstractAsyncContextManager
+from functools import partial
+from typing import Final
+
+import anyio
+
+from ..catalogue.queue_table import RELEASED, QueuedJob
+from ..database.retry import retry_undone
+from ..errors import GptImageError
+from ..jobs.handover import job_of_queue
+from ..jobs.job import Job
+from ..openai_api.rate_limiter import RateLimiter
+from ..persistence.unit_of_work import Repositories
+from ..persistence.writer_thread import WriterThread
+from .images import ImageService
+
+logger = logging.getLogger(__name__)
+
+LOOK_S: Final = 2.0
+"""Seconds between two looks for jobs that other replicas have left."""
+
+ServiceOf = Callable[[str], AbstractAsyncContextManager[ImageService]]
+"""Gives the service of a person, which stays open while it works."""
+
+
+class Fleet:
+    """This replica among the others."""
+
+    def __init__(self, everyone: WriterThread, limiter: RateLimiter, service_of: ServiceOf, *, places: int) -> None:
+        """Look through the work of all people by `everyone`, and take jobs over while fewer than `places` wait."""
+        self._everyone = everyone
+        self._limiter = limiter
+        self._service_of = service_of
+        self._places = places
+        self._taken: list[Job] = []
+        """The jobs that were taken over and are not sent yet."""
+        self._is_ending = False
+
+    async def run(self) -> None:
+        """Take over what other replicas leave, again and again; raises nothing but a cancellation."""
+        while not self._is_ending:
+            await anyio.sleep(LOOK_S)
+            try:
+                await self.look()
+            except GptImageError as error:
+                logger.info("jobs of other replicas cannot be looked for now: %s", error)
+            except Exception:
+                logger.exception("jobs of other replicas cannot be looked for now by an error in this program")
+
+    async def look(self) -> None:
+        """Take over what there is room for; raises DatabaseUnusable."""
+        gone = await self._everyone.run(_gone_owners)
+        if not gone:
+            return
+        # Money that a replica has set aside before it was killed is free again before the job reserves it anew.
+        await self._everyone.run(Repositories.recover)
+        while not self._is_ending and self._has_room:
+            queued = await self._everyone.run(partial(_claim, gone=gone))
+            if queued is None:
+                return
+            await self._begin(queued)
+
+    @property
+    def _has_room(self) -> bool:
+        self._taken = [job for job in self._taken if not job.status.sent and not job.finished.is_set()]
+        return max(self._limiter.waiting, len(self._taken)) < self._places
+
+    async def hand_over(self, services: Iterable[ImageService]) -> None:
+        """Take nothing over any more, and pass on what these services have not sent; returns when that is written."""
+        self._is_ending = True
+        async with anyio.create_task_group() as tasks:
+            for service in services:
+                tasks.start_soon(service.hand_over)
+
+    async def _begin(self, queued: QueuedJob) -> None:
+        try:
+            job = job_of_queue(queued)
+            async with self._service_of(queued.person) as service:
+                service.take_over(job)
+            self._taken.append(job)
+            logger.info("%s is made here, in place of another replica", job.id)
+        except Exception as error:
+            logger.warning("%s cannot be made here: %s", queued.row.id, error)
+            await self._everyone.run(partial(_release, job_id=queued.row.id))
+            raise
+
+
+@retry_undone
+def _gone_owners(repositories: Repositories) -> set[str]:
+    """The owners of jobs in the queue that other replicas can make now."""
+    with repositories.unit_of_work(read_only=True) as unit:
+        owners = unit.queue.owners()
+        gone = repositories.catalogue_store.dead_owners(owners - {RELEASED})
+    return gone | (owners & {RELEASED})
+
+
+@retry_undone
+def _claim(repositories: Repositories, *, gone: set[str]) -> QueuedJob | None:
+    with repositories.unit_of_work() as unit:
+        unit.queue.forget_old(gone=gone)
+        return unit.queue.claim(repositories.catalogue_store.owner, gone=gone)
+
+
+@retry_undone
+def _release(repositories: Repositories, *, job_id: str) -> None:
+    with repositories.unit_of_work() as unit:
+        unit.queue.release(job_id, repositories.catalogue_store.owner)

@@ -1,0 +1,244 @@
+"""`gpt-image-2-mcp serve`: the protocol over HTTP in both eras, each person apart, and its end."""
+
+import re
+import socket
+from collections.abc import Iterator
+from itertools import cycle
+from pathlib import Path
+from typing import Any
+
+import anyio
+import httpx2
+import pytest
+from fault_proxy import until
+from mcp_types import CallToolResult, ElicitRequestParams, ElicitResult
+from patience import PATIENCE_S
+from postgres_server import Server
+from promises import promise
+from stdio_bench import Box
+from workbench import META, said
+
+from .conftest import ALICE, BOB
+from .served import ERAS, SECRET, Era, Served, drawn, served, write_tokens
+
+pytestmark = pytest.mark.anyio
+
+NOT_HERE = "This server is not on your computer"
+
+
+def report(result: CallToolResult) -> dict[str, Any]:
+    assert not result.is_error, said(result)
+    assert result.meta is not None
+    return result.meta[META]
+
+
+# The protocol.
+
+
+@pytest.mark.parametrize("era", ERAS)
+async def test_both_eras_make_pictures_and_find_them(alone: Served, era: Era) -> None:
+    async with alone.client(era=era) as client:
+        made = await drawn(client, f"a fox, {era}")
+        listed = said(await client.call_tool("list_images", {"query": era}))
+        assert f"a fox, {era}" in listed
+        assert str(alone.folder) not in said(made) + listed
+        again = await client.call_tool("edit_image", {"prompt": "a red fox", "images": ["last"]})
+        assert not again.is_error, said(again)
+
+
+async def test_the_tools_name_no_folder_of_this_computer(alone: Served) -> None:
+    async with alone.client() as client:
+        tools = {tool.name: tool for tool in (await client.list_tools()).tools}
+        named = {name for tool in tools.values() for name in tool.input_schema["properties"]}
+        assert not {"output_dir", "file", "as_page"} & named
+        assert "upload_link" in tools
+        assert "on this computer" not in (client.instructions or "")
+
+
+@promise("Reading", "A server for a team reads no path that a call names, and does not tell whether it exists")
+@pytest.mark.parametrize(
+    ("tool", "arguments"),
+    [
+        ("edit_image", {"prompt": "a fox", "images": ["/etc/hostname"]}),
+        ("edit_image", {"prompt": "a fox", "images": ["file:///etc/hostname"]}),
+        ("edit_image", {"prompt": "a fox", "images": ["~/photo.png"]}),
+        ("edit_image", {"prompt": "a fox", "images": ["photo.png"]}),
+        ("show_image", {"image": "/etc/no-such-file"}),
+        ("show_image", {"image": "/etc/passwd"}),
+        ("show_image", {"image": "/root/.claude/image-cache/1/1.png"}),
+        ("export_image", {"image": ["/etc/passwd"], "to": ["512x512"]}),
+        ("export_image", {"image": ["last"], "to": ["512x512"], "output_dir": "/tmp"}),  # noqa: S108
+        ("export_image", {"image": ["last"], "to": ["512x512 out/fox.png"]}),
+        ("generate_image", {"prompt": "a fox", "output_dir": "/tmp"}),  # noqa: S108
+        ("start_edit_session", {"prompt": "a fox", "images": ["last"], "output_dir": "sub"}),
+        ("make_batch", {"file": "/etc/list.csv"}),
+        ("make_batch", {"file": "list.jsonl"}),
+        ("make_batch", {"items": ["a fox"], "output_dir": "/tmp"}),  # noqa: S108
+        ("make_batch", {"items": ['{"prompt": "a fox", "images": ["/etc/passwd"]}']}),
+    ],
+)
+async def test_no_path_of_the_server_is_read_or_written(alone: Served, tool: str, arguments: dict[str, object]) -> None:
+    async with alone.client() as client:
+        await drawn(client)
+        text = said(await client.call_tool(tool, arguments))
+        assert NOT_HERE in text
+        assert "exist" not in text
+
+
+async def test_a_mask_that_is_a_path_is_refused(alone: Served) -> None:
+    async with alone.client() as client:
+        await drawn(client)
+        result = await client.call_tool("edit_image", {"prompt": "x", "images": ["last"], "mask": "/etc/mask.png"})
+        assert NOT_HERE in said(result)
+
+
+async def test_what_is_not_a_call_is_refused_with_its_status(alone: Served) -> None:
+    assert httpx2.get(alone.url).status_code == 405
+    assert httpx2.delete(alone.url).status_code == 405
+    assert httpx2.get(f"{alone.address}/").status_code == 404
+    assert httpx2.get(f"{alone.address}/.well-known/oauth-protected-resource").status_code == 404
+    assert alone.post(body=b"{").status_code == 400
+    assert httpx2.get(f"{alone.address}/healthz").text == httpx2.get(f"{alone.address}/readyz").text == "ok"
+
+
+async def test_a_request_that_is_too_large_is_refused(alone: Served) -> None:
+    assert alone.post(body=b" " * (16 * 2**20 + 1)).status_code == 413
+
+    def pieces() -> Iterator[bytes]:
+        yield from (b" " * 2**20 for _ in range(17))
+
+    refused = httpx2.post(alone.url, content=pieces(), headers={"content-type": "application/json"}, timeout=PATIENCE_S)
+    assert refused.status_code == 413
+
+
+# Whose name it is.
+
+
+@promise("Several people", "A server for a team answers to its own name alone, and to no page of another site")
+@pytest.mark.parametrize(
+    ("status", "headers"),
+    [
+        (421, {"host": "evil.example.com"}),
+        (421, {"host": "127.0.0.1.evil.example.com"}),
+        (421, {"host": "evil.example.com@127.0.0.1"}),
+        (421, {"host": "images.example.com:444"}),
+        (421, {"host": ""}),
+        (403, {"origin": "https://evil.example.com"}),
+        (403, {"origin": "null"}),
+        (403, {"origin": "http://images.example.com"}),
+        (403, {"origin": "https://images.example.com.evil.com"}),
+        (401, {"host": "images.example.com"}),
+        (401, {"host": "images.example.com:443", "origin": "https://images.example.com"}),
+        (401, {"origin": "http://localhost:6274"}),
+    ],
+)
+async def test_only_the_own_name_is_answered(served_team: Served, status: int, headers: dict[str, str]) -> None:
+    assert served_team.post(headers=headers).status_code == status
+
+
+async def test_two_hosts_in_one_request_are_refused(served_team: Served) -> None:
+    port = int(served_team.address.rpartition(":")[2])
+    with socket.create_connection(("127.0.0.1", port), PATIENCE_S) as connection:
+        connection.sendall(b"GET /mcp HTTP/1.1\r\nHost: localhost\r\nHost: evil.example.com\r\n\r\n")
+        assert re.match(rb"HTTP/1.1 4(00|21) ", connection.recv(1000))
+
+
+# People.
+
+
+@promise("Several people", "On a server for a team, each person has pictures, sessions, jobs and `last` of their own")
+@pytest.mark.parametrize("era", ERAS)
+async def test_two_people_do_not_see_each_other(served_team: Served, era: Era) -> None:
+    async with served_team.client(ALICE, era=era) as alice, served_team.client(BOB, era=era) as bob:
+        made = report(await drawn(alice, f"the secret of alice, {era}"))
+        (picture,) = made["images"]
+        uri = f"gpt-image-2://pictures/{picture['id']}"
+        assert (await alice.read_resource(uri)).contents
+        for tool, arguments in (
+            ("show_image", {"image": "last"}),
+            ("show_image", {"image": picture["id"]}),
+            ("generate_image", {"like": picture["id"]}),
+            ("get_image_job", {"job_id": made["job_id"]} if "job_id" in made else {}),
+            ("list_images", {"query": "secret"}),
+        ):
+            assert "secret of alice" not in said(await bob.call_tool(tool, arguments)), tool
+        assert all(picture["id"] not in str(one.uri) for one in (await bob.list_resources()).resources)
+        assert "secret of alice" in said(await alice.call_tool("show_image", {"image": "last"}))
+
+
+def pictures_in(folder: Path) -> list[Path]:
+    return list(folder.rglob("*.png"))
+
+
+class Balanced(httpx2.AsyncHTTPTransport):
+    """Sends each request to the next of several replicas, as a balancer does."""
+
+    def __init__(self, *replicas: Served) -> None:
+        super().__init__()
+        self.ports = cycle([int(replica.address.rpartition(":")[2]) for replica in replicas])
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        request.url = request.url.copy_with(port=next(self.ports))
+        return await super().handle_async_request(request)
+
+
+@pytest.mark.thorough
+async def test_the_question_before_a_dear_call_is_answered_by_another_replica(
+    tmp_path: Path, postgres_server: Server, box: Box
+) -> None:
+    """What the client carries from the question to the answer is sealed with the secret of both."""
+    url = postgres_server.team_database()
+    env = {
+        **box.environ,
+        "GPT_IMAGE_2_DATABASE_URL": url.text,
+        "GPT_IMAGE_2_SECRET": SECRET,
+        "GPT_IMAGE_2_TOKENS_FILE": str(write_tokens(tmp_path, {"alice": ALICE})),
+        "GPT_IMAGE_2_CONFIRM_OVER_USD": "0.0001",
+    }
+    asked = list[str]()
+
+    async def answer(_: object, params: ElicitRequestParams) -> ElicitResult:
+        asked.append(params.message)
+        return ElicitResult(action="accept", content={"go_ahead": True})
+
+    with served(tmp_path / "1", env=env) as one, served(tmp_path / "2", env=env) as two:
+        balanced = Balanced(one, two)
+        for number in (1, 2, 3):
+            async with one.client(ALICE, elicitation_callback=answer, transport=balanced) as client:
+                result = await drawn(client, f"fox {number}")
+                assert not result.is_error, said(result)
+            assert len(asked) == number
+    assert await box.count("paid") == 3
+    postgres_server.drop(url)
+
+
+# The end.
+
+
+@pytest.mark.thorough
+async def test_a_server_that_is_told_to_end_saves_what_is_paid(tmp_path: Path, box: Box) -> None:
+    with served(tmp_path, env={**box.environ, "GPT_IMAGE_2_MAX_WAIT_S": "1"}) as server:
+        await box.turn(hold=True)
+        async with server.client() as client:
+            assert "get_image_job" in said(await drawn(client))
+            await box.reached(1)
+            server.process.terminate()
+            until(lambda: httpx2.get(f"{server.address}/readyz").status_code == 503)
+            assert httpx2.get(f"{server.address}/healthz").status_code == 200
+        await box.release()
+        assert await anyio.to_thread.run_sync(server.process.wait, PATIENCE_S) == 0
+        assert pictures_in(tmp_path)
+        assert await box.count("paid") == 1
+
+
+@pytest.mark.thorough
+async def test_a_stream_of_news_does_not_hold_up_the_end(tmp_path: Path) -> None:
+    with served(tmp_path, "--sandbox", env={}) as server:
+        async with server.client() as client, client.listen(resources_list_changed=True) as news:
+            await drawn(client)
+            await anext(aiter(news))
+            began = anyio.current_time()
+            server.process.terminate()
+            assert await anyio.to_thread.run_sync(server.process.wait, PATIENCE_S) == 0
+            assert anyio.current_time() - began < PATIENCE_S / 2
+        assert not [line for line in server.said if "Traceback" in line or "ASGI" in line]

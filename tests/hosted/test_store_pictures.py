@@ -1,0 +1,357 @@
+"""Pictures of a server behind a store: made on one replica, found on another, and lost nowhere in between."""
+
+import base64
+import hashlib
+import io
+import os
+import re
+import threading
+import zipfile
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, closing
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import psycopg
+import pytest
+from mcp_types import BlobResourceContents, CallToolResult, TextResourceContents
+from patience import PATIENCE_S, look_again
+from promises import promise
+from starlette.applications import Starlette
+from workbench import META, SMALL, Answer, Bench, encoded, said
+
+from gpt_image_2_mcp.database.lazy_store import LazyStore
+from gpt_image_2_mcp.database.url import PostgresUrl
+from gpt_image_2_mcp.hosting.store_routes import store_routes
+from gpt_image_2_mcp.picture_store.upkeep import Upkeep
+from gpt_image_2_mcp.server.library_results import LIST_KEY
+
+from .parts.s3 import S3, StoreProxy, new_prefix
+from .replicas import ALICE, BOB, Replica, replica, store_of
+
+pytestmark = pytest.mark.anyio
+
+OUTBOX = "kept in the database"
+ON_DISK = "on the disk of this server alone"
+
+
+class Replicas:
+    """Opens replicas of one server; they end with the test."""
+
+    def __init__(self, stack: AsyncExitStack, root: Path, url: str, database: PostgresUrl) -> None:
+        self._stack = stack
+        self._root = root
+        self.url = url
+        self.database = database
+
+    async def open(self, name: str, url: str | None = None) -> Replica:
+        opened = replica(self._root / name, url or self.url, self.database)
+        return await self._stack.enter_async_context(opened)
+
+
+@pytest.fixture(params=["folder", "s3"])
+def store_url(request: pytest.FixtureRequest, tmp_path: Path, s3: S3) -> str:
+    return f"file://{tmp_path}/shared" if request.param == "folder" else s3.url(new_prefix())
+
+
+@pytest.fixture
+async def replicas(tmp_path: Path, store_url: str, team_database: PostgresUrl) -> AsyncIterator[Replicas]:
+    async with AsyncExitStack() as stack:
+        yield Replicas(stack, tmp_path, store_url, team_database)
+
+
+@pytest.fixture
+def proxy(s3: S3) -> Iterator[StoreProxy]:
+    proxy = StoreProxy(s3)
+    yield proxy
+    proxy.close()
+
+
+@pytest.fixture
+async def behind_proxy(
+    tmp_path: Path, s3: S3, proxy: StoreProxy, team_database: PostgresUrl
+) -> AsyncIterator[Replicas]:
+    async with AsyncExitStack() as stack:
+        yield Replicas(stack, tmp_path, s3.url(new_prefix(), port=proxy.port), team_database)
+
+
+async def drawn(client: Bench, **arguments: Any) -> Answer:
+    return await client.made("generate_image", prompt="a fox", **{"size": SMALL, "quality": "low", **arguments})
+
+
+def id_of(answer: Answer) -> str:
+    return answer.report["images"][0]["id"]
+
+
+def waiting(url: PostgresUrl) -> int:
+    """How many files of all people wait in the outbox."""
+    with closing(psycopg.connect(url.text)) as connection:
+        connection.execute("SELECT set_config('gpt_image_2.person', '*', false)")
+        return connection.execute("SELECT key FROM outbox").rowcount
+
+
+async def drained(url: PostgresUrl) -> None:
+    while waiting(url):
+        await look_again()
+
+
+def no_folder(result: CallToolResult, *folders: Path) -> None:
+    text = result.model_dump_json()
+    assert not [folder for folder in folders if str(folder) in text], text
+
+
+@promise("Other users", "An answer of a server for a team names no folder of it: a picture has a link, which ends.")
+async def test_an_answer_has_a_link_with_its_end_and_how_to_fetch_it(replicas: Replicas, tmp_path: Path) -> None:
+    alice = await (await replicas.open("a")).client_of(ALICE)
+    result = await alice.final("generate_image", prompt="a fox", size=SMALL, n=2)
+    report = (result.meta or {})[META]
+    no_folder(result, tmp_path)
+    for image in report["images"]:
+        assert "file_path" not in image
+        assert f'curl -o {image["filename"]} "{image["url"]}"' in said(result)
+        assert hashlib.sha256(await fetched(image["url"], tmp_path)).hexdigest() == image["sha256"]
+    assert re.search(r"The link is valid until \d\d:\d\d UTC; show_image", said(result))
+    listed = await alice.call("list_images", contact_sheet=True)
+    no_folder(listed, tmp_path)
+    listed_urls = [row["url"] for row in (listed.meta or {})[LIST_KEY]]
+    assert {hashlib.sha256(await fetched(url, tmp_path)).hexdigest() for url in listed_urls} == {
+        image["sha256"] for image in report["images"]
+    }
+    assert "missing" not in said(listed)
+    shown = await alice.call("show_image", image=report["images"][0]["id"])
+    no_folder(shown, tmp_path)
+    assert f'The original: curl -o {report["images"][0]["filename"]} "' in said(shown)
+    exported = await alice.call("export_image", image=[report["images"][0]["id"]], to=["200x100", "jpeg"])
+    no_folder(exported, tmp_path)
+    files = (exported.meta or {})[META]["files"]
+    assert [len(await fetched(file["url"], tmp_path)) for file in files] == [file["size_bytes"] for file in files]
+    icons = await alice.call("export_image", image=[report["images"][0]["id"]], to=["app icon"])
+    no_folder(icons, tmp_path)
+    archive = zipfile.ZipFile(io.BytesIO(await fetched((icons.meta or {})[META]["archive"]["url"], tmp_path)))
+    assert len(archive.namelist()) == len((icons.meta or {})[META]["files"])
+    assert not [*alice.folder.rglob("*200x100*"), *alice.folder.rglob("*.icns")]
+    jobs = await alice.call("get_image_job")
+    no_folder(jobs, tmp_path)
+
+
+async def fetched(url: str, tmp_path: Path) -> bytes:
+    """What a link gives, at the server that answers it."""
+    if "X-Amz" in url:
+        answer = httpx2.get(url)
+    else:
+        app = Starlette(routes=store_routes(store_of(f"file://{tmp_path}/shared", tmp_path)))
+        async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app)) as client:
+            answer = await client.get(url)
+    assert answer.status_code == 200, answer.text
+    return answer.content
+
+
+async def test_another_replica_finds_the_pictures(replicas: Replicas, tmp_path: Path) -> None:
+    """By id, in sessions, exports, sheets and resources; its disk is its own, and empty."""
+    first = await (await replicas.open("a")).client_of(ALICE)
+    picture = id_of(await drawn(first))
+    data = "data:image/png;base64," + base64.b64encode(encoded()).decode()
+    session = await first.made("start_edit_session", prompt="red", images=[data], size=SMALL)
+    second = await (await replicas.open("b")).client_of(ALICE)
+    edited = await second.made("edit_image", prompt="blue", images=[picture], size=SMALL)
+    assert edited.report["inputs"] == [picture]
+    turn = await second.made("continue_edit_session", prompt="green", session_id=session.session_id)
+    assert turn.report["turn"] == 2
+    origin = await second.made("continue_edit_session", prompt="x", session_id=session.session_id, from_turn=0)
+    assert origin.report["parent_turn"] == 0
+    assert not (await second.call("show_image", image=picture)).is_error
+    assert not (await second.call("export_image", image=[picture], to=["200x100"])).is_error
+    sheet = await second.call("list_images", contact_sheet=True)
+    assert "missing" not in said(sheet)
+    (contents,) = (await second.client.read_resource(f"gpt-image-2://pictures/{picture}")).contents
+    assert isinstance(contents, BlobResourceContents)
+    assert base64.b64decode(contents.blob)[:4] == b"\x89PNG"
+    (described,) = (await second.client.read_resource(f"gpt-image-2://sessions/{session.session_id}")).contents
+    assert isinstance(described, TextResourceContents)
+    assert str(tmp_path) not in described.text
+    # The answer of a job of the first one, with its preview and its link.
+    jobs = said(await second.call("get_image_job"))
+    (job_id,) = re.findall(r"(job-\w+): done, generate_image", jobs)
+    told = await second.made("get_image_job", job_id=job_id)
+    assert (told.report["images"][0]["id"], "url" in told.report["images"][0]) == (picture, True)
+    # And back: the first one goes on from what the second has made.
+    again = await first.made("continue_edit_session", prompt="grey", session_id=session.session_id)
+    assert again.report["turn"] == 4
+
+
+async def test_a_replica_whose_disk_was_wiped_goes_on(replicas: Replicas) -> None:
+    first = await replicas.open("a")
+    alice = await first.client_of(ALICE)
+    picture = id_of(await drawn(alice))
+    for path in alice.folder.rglob("*.png"):
+        path.unlink()
+    await alice.made("edit_image", prompt="blue", images=[picture], size=SMALL)
+    await alice.made("edit_image", prompt="red", images=["last"], size=SMALL)
+
+
+@promise("Other users", "A picture that was changed in the picture store is told, and is not used.")
+async def test_a_missing_or_changed_object_is_an_error_that_names_the_picture(replicas: Replicas, s3: S3) -> None:
+    first = await (await replicas.open("a")).client_of(ALICE)
+    changed, gone = id_of(await drawn(first)), id_of(await drawn(first))
+    folder = Path(replicas.url.removeprefix("file://"))
+    if replicas.url.startswith("s3"):
+        folder = s3.bucket / replicas.url.split("/")[3].split("?")[0]
+    (one,) = folder.rglob(f"{changed}*.png")
+    one.write_bytes(encoded())
+    (two,) = folder.rglob(f"{gone}*.png")
+    two.unlink()
+    second = await (await replicas.open("b")).client_of(ALICE)
+    told = await second.refused("edit_image", prompt="blue", images=[changed])
+    assert f"The picture {changed} was changed in the picture store" in told
+    told = await second.refused("show_image", image=gone)
+    assert f"The picture {gone} is gone from the picture store" in told
+
+
+@pytest.mark.parametrize("mode", ["down", "full", pytest.param("silent", marks=pytest.mark.thorough)])
+async def test_with_the_store_away_a_picture_waits_in_the_database_and_is_put_once_it_is_back(
+    mode: Any, behind_proxy: Replicas, proxy: StoreProxy, s3: S3, tmp_path: Path
+) -> None:
+    first = await behind_proxy.open("a")
+    alice = await first.client_of(ALICE)
+    proxy.turn(mode)
+    answer = await drawn(alice)
+    picture = id_of(answer)
+    assert OUTBOX in answer.text
+    assert waiting(behind_proxy.database) == 1
+    # Another replica has it meanwhile.
+    bench = await (await behind_proxy.open("b")).client_of(ALICE)
+    assert not (await bench.call("show_image", image=picture)).is_error
+    proxy.turn("on")
+    await drained(behind_proxy.database)
+    assert hashlib.sha256(await fetched(answer.report["images"][0]["url"], tmp_path)).hexdigest() in str(answer.report)
+    assert [name for name in s3.objects(behind_proxy.url.split("/")[3].split("?")[0]) if picture in name]
+
+
+async def test_with_wrong_credentials_a_picture_waits_in_the_database(
+    tmp_path: Path, s3: S3, team_database: PostgresUrl, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = s3.url(new_prefix())
+    with monkeypatch.context() as wrong:
+        wrong.setenv("AWS_SECRET_ACCESS_KEY", "another")
+        async with replica(tmp_path / "a", url, team_database) as first:
+            answer = await drawn(await first.client_of(ALICE))
+            assert OUTBOX in answer.text
+    async with replica(tmp_path / "b", url, team_database) as second:
+        await drained(team_database)
+        alice = await second.client_of(ALICE)
+        assert not (await alice.call("show_image", image=id_of(answer))).is_error
+
+
+async def test_without_store_and_database_server_a_picture_is_on_the_disk_and_is_put_at_the_next_start(
+    tmp_path: Path, s3: S3, proxy: StoreProxy
+) -> None:
+    url = s3.url(new_prefix(), port=proxy.port)
+    proxy.turn("down")
+    async with replica(tmp_path / "a", url) as first:
+        answer = await drawn(await first.client_of(ALICE))
+        assert ON_DISK in answer.text
+        assert "(no link yet)" in answer.text
+        assert "url" not in answer.report["images"][0]
+    proxy.turn("on")
+    async with replica(tmp_path / "a", url) as again:
+        alice = await again.client_of(ALICE)
+        while "The original: curl" not in said(await alice.call("show_image", image=id_of(answer))):
+            await look_again()
+
+
+async def test_two_replicas_put_what_waits_once(
+    tmp_path: Path, s3: S3, proxy: StoreProxy, team_database: PostgresUrl
+) -> None:
+    url = s3.url(new_prefix(), port=proxy.port)
+    stores = [LazyStore(team_database, connections=2) for _ in range(2)]
+    upkeeps = [Upkeep(store_of(url, tmp_path), store, tmp_path) for store in stores]
+    keys = [f"pictures/{'a' * 32}/image-{number}-{number:016x}.png" for number in range(20)]
+    stores[0].of("*")
+    with closing(psycopg.connect(team_database.text, autocommit=True)) as connection:
+        connection.execute("SELECT set_config('gpt_image_2.person', 'token|a', false)")
+        for number, key in enumerate(keys):
+            connection.execute("INSERT INTO outbox (key, data, made_us) VALUES (%s, %s, %s)", (key, b"1", number))
+
+    def put(upkeep: Upkeep) -> None:
+        while waiting(team_database):
+            upkeep.put_waiting()
+
+    threads = [threading.Thread(target=put, args=(upkeep,)) for upkeep in upkeeps]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(PATIENCE_S)
+    for store in stores:
+        store.close()
+    assert proxy.puts == len(keys)
+
+
+@promise("Other users", "The id of another person's picture or upload gives nothing.")
+async def test_another_person_gets_nothing(replicas: Replicas) -> None:
+    server = await replicas.open("a")
+    alice, bob = await server.client_of(ALICE), await server.client_of(BOB)
+    picture = id_of(await drawn(alice))
+    assert "There is no picture" in await bob.refused("show_image", image=picture)
+    links = alice.server.service.links if alice.server.service else None
+    assert links
+    upload_id, _ = links.upload(size=1000, media_type="image/png")
+    store = server.shared.store
+    assert store
+    store.put(f"uploads/{hashlib.sha256(ALICE.encode()).hexdigest()[:32]}/{upload_id}", encoded())
+    await alice.made("edit_image", prompt="blue", images=[f"upload:{upload_id}"], size=SMALL)
+    told = await bob.refused("edit_image", prompt="blue", images=[f"upload:{upload_id}"])
+    assert "There is no upload" in told
+    for wrong in ("upload:x", "upload:../../x", f"upload:{'0' * 32}"):
+        assert "There is no upload" in await alice.refused("edit_image", prompt="blue", images=[wrong])
+
+
+async def test_what_is_no_picture_is_refused_as_from_anywhere_else(replicas: Replicas) -> None:
+    server = await replicas.open("a")
+    alice = await server.client_of(ALICE)
+    store, service = server.shared.store, alice.server.service
+    assert store and service and service.links  # noqa: PT018 - all are there on a server
+    upload_id, _ = service.links.upload(size=1000, media_type="image/png")
+    store.put(f"uploads/{hashlib.sha256(ALICE.encode()).hexdigest()[:32]}/{upload_id}", b"no picture at all")
+    assert "PNG" in await alice.refused("edit_image", prompt="blue", images=[f"upload:{upload_id}"])
+
+
+async def test_room_is_made_by_what_is_in_the_store_alone(replicas: Replicas, tmp_path: Path) -> None:
+    server = await replicas.open("a")
+    alice = await server.client_of(ALICE)
+    stored, alone = id_of(await drawn(alice)), id_of(await drawn(alice))
+    with closing(psycopg.connect(replicas.database.text, autocommit=True)) as connection:
+        connection.execute("SELECT set_config('gpt_image_2.person', %s, false)", (ALICE,))
+        connection.execute("UPDATE stored_files SET on_disk_only = true WHERE path LIKE %s", (f"%{alone}%",))
+    files = {path.stem: path for path in alice.folder.rglob("*.png")}
+    for path in files.values():
+        old = path.stat().st_mtime - 3600
+        os.utime(path, (old, old))
+    store = server.shared.store
+    assert store
+    Upkeep(store, server.shared.database, tmp_path / "a", cache_bytes=0).make_room()
+    assert (files[stored].exists(), files[alone].exists()) == (False, True)
+    assert not (await alice.call("show_image", image=stored)).is_error
+
+
+async def test_uploads_and_what_was_shown_go_after_their_time(replicas: Replicas, tmp_path: Path) -> None:
+    server = await replicas.open("a")
+    alice = await server.client_of(ALICE)
+    picture = id_of(await drawn(alice))
+    await alice.call("export_image", image=[picture], to=["200x100"])
+    store = server.shared.store
+    assert store
+    store.put(f"uploads/{'a' * 32}/{'b' * 32}", b"1")
+    upkeep = Upkeep(store, server.shared.database, tmp_path / "a", kept_for=timedelta(hours=1))
+    upkeep.delete_old()
+    later = Upkeep(store, server.shared.database, tmp_path / "a", kept_for=timedelta(seconds=-5))
+    kept = [*store.older("shown/", _far()), *store.older("uploads/", _far())]
+    assert len(kept) == 2
+    later.delete_old()
+    assert [*store.older("shown/", _far()), *store.older("uploads/", _far())] == []
+    assert len([*store.older("pictures/", _far())]) == 1
+
+
+def _far() -> datetime:
+    return datetime.now(UTC) + timedelta(days=1)

@@ -10,11 +10,8 @@ from ..errors import shorten, shorten_line
 from ..jobs.job import BATCH_PREFIX
 from ..jobs.report import MAX_TEXT
 from ..openai_api.picture_pace import finish_text
-<<<<<<< HEAD
-from .parts import deletion_text
-=======
 from ..storage.link import place_of
->>>>>>> w-lead
+from .parts import deletion_text
 
 if TYPE_CHECKING:
     from ..catalogue.batch_table import BatchRow, LineEnd, LineRow
@@ -112,8 +109,11 @@ class BatchStatus:
 
     @property
     def paths(self) -> list[str]:
-        """The numbered files of the newest pictures."""
-        return [f"{number}. {picture.path}" for number, picture in self.numbered.items()]
+        """The numbered files of the newest pictures; on a server, their ids."""
+        return [
+            f"{number}. {picture.path if self.links is None else picture.id}"
+            for number, picture in self.numbered.items()
+        ]
 
     @property
     def headline(self) -> str:
@@ -153,13 +153,8 @@ class BatchStatus:
         lines += [f"It cannot be looked at just now, and is again later: {self.trouble}"] if self.trouble else []
         lines += [told] if (told := deletion_text(row.parts or ())) and not self.is_over else []
         lines += self._failures()
-<<<<<<< HEAD
         lines += self.paths
-=======
-        places = [picture.path if self.links is None else picture.id for picture in self.pictures]
-        lines += [f"{number}. {place}" for number, place in enumerate(places, start=1)]
-        lines += ["show_image with an id gives a link to its file."] if self.links is not None and places else []
->>>>>>> w-lead
+        lines += ["show_image with an id gives a link to its file."] if self.links is not None and self.pictures else []
         return lines
 
     @property
@@ -213,12 +208,8 @@ class BatchStatus:
             "retryable": self.retryable,
             "cost_usd_estimated": None if self.usd is None else float(self.usd),
             "newest": [
-<<<<<<< HEAD
-                {"number": number, "id": picture.id, "file_path": str(picture.path)}
+                {"number": number, "id": picture.id, **place_of(picture.id, picture.path, self.links)}
                 for number, picture in self.numbered.items()
-=======
-                {"id": picture.id, **place_of(picture.id, picture.path, self.links)} for picture in self.pictures
->>>>>>> w-lead
             ],
         }
 

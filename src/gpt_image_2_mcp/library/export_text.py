@@ -17,11 +17,7 @@ def export_text(outcome: ExportOutcome) -> str:
     for (target, how), group in groupby(outcome.files, key=lambda file: (file.target, file.how)):
         files = list(group)
         if len(files) == 1:
-<<<<<<< HEAD
-            lines.append(f"- {target}: {files[0].path}, {_facts(files[0], target)}, {how}")
-=======
-            lines.append(f"- {target}: {_place(files[0], outcome)}, {_facts(files[0])}, {how}")
->>>>>>> w-lead
+            lines.append(f"- {target}: {_place(files[0], outcome)}, {_facts(files[0], target)}, {how}")
             continue
         # The files of an icon set.
         folder = Path(commonpath(file.path for file in files))
@@ -42,11 +38,6 @@ def export_text(outcome: ExportOutcome) -> str:
     return shorten("\n".join(lines), MAX_TEXT)
 
 
-<<<<<<< HEAD
-def _facts(file: ExportedFile, target: str = "") -> str:
-    edges = f"{file.width}x{file.height}" if file.width else ""
-    size = f"{edges}, " if edges and not says_edges(target, edges) else ""
-=======
 def _place(file: ExportedFile, outcome: ExportOutcome) -> str:
     return file.path.name if outcome.is_linked else str(file.path)
 
@@ -62,7 +53,7 @@ def _fetch_lines(outcome: ExportOutcome) -> list[str]:
     return fetched or ["The picture store cannot be reached, so there is no link to them: export again later, free."]
 
 
-def _facts(file: ExportedFile) -> str:
-    size = f"{file.width}x{file.height}, " if file.width else ""
->>>>>>> w-lead
+def _facts(file: ExportedFile, target: str = "") -> str:
+    edges = f"{file.width}x{file.height}" if file.width else ""
+    size = f"{edges}, " if edges and not says_edges(target, edges) else ""
     return f"{size}{file.size_bytes:,} bytes"

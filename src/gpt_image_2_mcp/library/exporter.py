@@ -63,13 +63,10 @@ class ExportedFile:
     mime_type: str
     how: str
     """What was cut off, scaled, lowered or replaced, in words."""
-<<<<<<< HEAD
     shape: str = ""
     """Where much is cut off: the `size` with which a new picture has all of it."""
-=======
     link: Link | None = None
     """On a server, where it is fetched."""
->>>>>>> w-lead
 
     def as_dict(self, *, is_linked: bool = False) -> dict[str, Any]:
         """The file as JSON for programs; on a server, with its link in place of its path."""

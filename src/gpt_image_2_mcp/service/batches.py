@@ -19,13 +19,8 @@ from ..billing.prices import BATCH_SHARE
 from ..errors import BadRequest, DatabaseUnusable
 from ..generation.charges import PricedRequest
 from ..inputs import Sources
-<<<<<<< HEAD
-from ..jobs.runner import ProgressCallback
-from ..parameters.models import MakeBatchRequest
-=======
 from ..jobs.progress import ProgressCallback
-from ..parameters.models import EditRequest, MakeBatchRequest
->>>>>>> w-lead
+from ..parameters.models import MakeBatchRequest
 from ..paths.read_policy import PrivateFile
 
 logger = logging.getLogger(__name__)

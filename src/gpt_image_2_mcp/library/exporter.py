@@ -1,7 +1,6 @@
 """`Exporter`: makes files for use elsewhere of pictures: other sizes and formats, icons, paper; free and local."""
 
 import hashlib
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -37,7 +36,7 @@ from .export_record import ExportRecords
 from .export_write import ExportWriter
 from .library import Library
 from .sheet_files import keep_sheet
-from .targets import Target, read_targets
+from .targets import Target, read_targets, says_edges
 from .text import not_shown_text
 
 MIME: Final[Mapping[str, str]] = {
@@ -260,7 +259,7 @@ class Exporter:
             was_there = run_in_time(path.parent, partial(writer.write, path, data, told))
             how = "; ".join(filter(None, [_how(made, fit), was_there]))
             mime = MIME[made["kind"]]
-            shape = _shape(target) if made["cut"] >= MUCH else ""
+            shape = target.shape if made["cut"] >= MUCH else ""
             files.append(ExportedFile(target.text, path, made["width"], made["height"], len(data), mime, how, shape))
             if thumbnail:
                 name = path.name if target.name or target.icon_set else target.text
@@ -315,26 +314,13 @@ def _parts(files: list[dict[str, Any]], data: bytes) -> Iterator[tuple[dict[str,
         start = end
 
 
-def says_edges(text: str, edges: str) -> bool:
-    """Whether a target says its width and height itself."""
-    return re.search(rf"(?<![0-9]){edges}(?![0-9])", re.sub(r"\s*[x×]\s*", "x", text.lower())) is not None
-
-
-def _shape(target: Target) -> str:
-    """What `size` of a new picture has the shape of a target."""
-    size = target.size
-    if size is None:
-        return "1:1" if target.icon_set else ""
-    return "{:g}:{:g}".format(*size.ratio) if size.ratio else size.text
-
-
 def _way_to_larger(target: Target, most: tuple[int, int]) -> str:
     """What to do about a picture that is too small for a target, of which `most` can be made in that shape."""
     dpi = target.size.dpi if target.size else None
     wanted = target.size.width if target.size else most[0]
     less = f" ({int(dpi * most[0] / wanted)} dpi)" if dpi else ""
     text = f"At most {most[0]}x{most[1]}{less} can be made of it."
-    shape = _shape(target)
+    shape = target.shape
     try:
         normalize_size(shape)
     except ValueError:

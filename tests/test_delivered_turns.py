@@ -209,3 +209,17 @@ async def test_a_turn_without_a_size_goes_on_in_the_size_that_was_given(bench: B
     assert [(image["width"], image["height"]) for image in other.report["images"]] == [(1024, 640)]
     await bench.made("continue_edit_session", session_id=first.session_id, prompt="a crab")
     assert bench.last().params.get("size", "auto") == "auto"
+
+
+async def test_a_transparent_turn_in_another_size_is_not_listed_as_exact(bench: Bench) -> None:
+    first = await begun(bench)
+    turn = await bench.made(
+        "continue_edit_session", session_id=first.session_id, prompt="a lone boat", background="transparent"
+    )
+    assert [image["role"] for image in turn.report["images"]] == ["delivered", "transparent", "model"]
+    listed = said(await bench.call("list_images", session_id=first.session_id))
+    assert turn.path.name in listed
+    assert "exact" not in listed
+    masked = {"session_id": first.session_id, "prompt": "a gull", "from_turn": 1, "mask": "box 9,9 200x90"}
+    await bench.made("continue_edit_session", **masked)
+    assert "1584x396, exact, " in said(await bench.call("list_images", session_id=first.session_id))

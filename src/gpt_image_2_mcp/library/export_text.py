@@ -7,8 +7,8 @@ from pathlib import Path
 from ..errors import shorten
 from ..images.provenance import NO_CREDENTIALS
 from ..jobs.report import MAX_TEXT
-from .exported_file import ExportedFile
-from .exporter import ExportOutcome, says_edges
+from .exporter import ExportedFile, ExportOutcome
+from .targets import says_edges
 
 
 def export_text(outcome: ExportOutcome) -> str:

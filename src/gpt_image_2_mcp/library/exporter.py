@@ -1,7 +1,6 @@
 """`Exporter`: makes files for use elsewhere of pictures: other sizes and formats, icons, paper; free and local."""
 
 import hashlib
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -35,10 +34,9 @@ from ..storage.time_limit import run_in_time
 from .contact_sheet import MAX_CELLS, Cell, draw_sheet
 from .export_record import ExportRecords
 from .export_write import ExportWriter
-from .exported_file import ExportedFile
 from .library import Library
 from .sheet_files import keep_sheet
-from .targets import Target, read_targets
+from .targets import Target, read_targets, says_edges
 from .text import not_shown_text
 
 MIME: Final[Mapping[str, str]] = {
@@ -50,6 +48,37 @@ MIME: Final[Mapping[str, str]] = {
 MUCH: Final = 0.35
 """The share of a picture from which on a crop may lose what matters."""
 _ENDINGS: Final[Mapping[str, str]] = {**formats.EXTENSION, "tiff": "tif"}
+
+
+@dataclass(frozen=True, slots=True)
+class ExportedFile:
+    """A file that was written, or was there already with the same bytes."""
+
+    target: str
+    path: Path
+    width: int | None
+    height: int | None
+    size_bytes: int
+    mime_type: str
+    how: str
+    """What was cut off, scaled, lowered or replaced, in words."""
+    shape: str = ""
+    """Where much is cut off: the `size` with which a new picture has all of it."""
+    link: Link | None = None
+    """On a server, where it is fetched."""
+
+    def as_dict(self, *, is_linked: bool = False) -> dict[str, Any]:
+        """The file as JSON for programs; on a server, with its link in place of its path."""
+        link = self.link.as_dict() if self.link else {}
+        return {
+            "target": self.target,
+            **({"filename": self.path.name, **link} if is_linked else {"file_path": str(self.path)}),
+            "width": self.width,
+            "height": self.height,
+            "size_bytes": self.size_bytes,
+            "mime_type": self.mime_type,
+            "how": self.how,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,10 +259,8 @@ class Exporter:
             was_there = run_in_time(path.parent, partial(writer.write, path, data, told))
             how = "; ".join(filter(None, [_how(made, fit), was_there]))
             mime = MIME[made["kind"]]
-            shape = _shape(target) if made["cut"] >= MUCH else ""
-            files.append(
-                ExportedFile(target.text, path, made["width"], made["height"], len(data), mime, how, shape=shape)
-            )
+            shape = target.shape if made["cut"] >= MUCH else ""
+            files.append(ExportedFile(target.text, path, made["width"], made["height"], len(data), mime, how, shape))
             if thumbnail:
                 name = path.name if target.name or target.icon_set else target.text
                 edges = f"{made['width']}x{made['height']}"
@@ -287,26 +314,13 @@ def _parts(files: list[dict[str, Any]], data: bytes) -> Iterator[tuple[dict[str,
         start = end
 
 
-def says_edges(text: str, edges: str) -> bool:
-    """Whether a target says its width and height itself."""
-    return re.search(rf"(?<![0-9]){edges}(?![0-9])", re.sub(r"\s*[x×]\s*", "x", text.lower())) is not None
-
-
-def _shape(target: Target) -> str:
-    """What `size` of a new picture has the shape of a target."""
-    size = target.size
-    if size is None:
-        return "1:1" if target.icon_set else ""
-    return "{:g}:{:g}".format(*size.ratio) if size.ratio else size.text
-
-
 def _way_to_larger(target: Target, most: tuple[int, int]) -> str:
     """What to do about a picture that is too small for a target, of which `most` can be made in that shape."""
     dpi = target.size.dpi if target.size else None
     wanted = target.size.width if target.size else most[0]
     less = f" ({int(dpi * most[0] / wanted)} dpi)" if dpi else ""
     text = f"At most {most[0]}x{most[1]}{less} can be made of it."
-    shape = _shape(target)
+    shape = target.shape
     try:
         normalize_size(shape)
     except ValueError:

@@ -300,9 +300,9 @@ class JobRunner:
         if not job.is_taken_over:
             job.joined = None if job.is_click else await self._find_repeated(job, order.key)
             job.key = None if job.joined else order.key
-        if self._store.is_replica and not job.is_line and job.joined is None:
+        if not job.joined and self._store.is_replica and not job.is_line:
             job.handover = handover_of(job, order)
-        if job.may_be_elsewhere:
+        if not job.joined and job.may_be_elsewhere:
             await self._store.claim(job)
         job.prepared.set()
         if job.joined:

@@ -113,6 +113,10 @@ attack: $(VENV) ## hostile answers, files, folders and records, with what each t
 conformance: $(VENV) $(CLIENTS) ## the official conformance suite of the protocol, scenario by scenario
 	@GPT_IMAGE_2_TEST_ALL_ROUNDS=1 $(BIN)/pytest --quiet --capture=no -p no:xdist tests/test_conformance.py
 
+.PHONY: batch-kills
+batch-kills: $(VENV) ## 1,000 kills of cheap batches at random moments, which takes an hour; GPT_IMAGE_2_BATCH_KILLS=100 for fewer
+	@GPT_IMAGE_2_BATCH_KILLS=$${GPT_IMAGE_2_BATCH_KILLS:-1000} $(BIN)/pytest --quiet -n0 tests/test_batch_kills.py
+
 # The proxies are the system's: apt-get install haproxy nginx. Without them their tests are skipped, except in CI.
 .PHONY: test-hosting
 test-hosting: $(VENV) $(CLIENTS) ## one server for a team, with the real parts: database, object store, identity provider, proxies

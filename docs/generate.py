@@ -69,6 +69,7 @@ SUBJECTS: Final = (
     "Database",
     "Other users",
     "Several people",
+    "Several replicas",
     "Odd pictures",
     "Junk",
     "Crashes",

@@ -440,3 +440,18 @@ async def test_lines_that_failed_for_one_reason_are_told_together(bench: Bench) 
     assert "Lines 1 (fox 1), 2 (fox 2), 3 (fox 3): OpenAI has no model 'dall-e-3'" in said(result)
     result = await bench.call("make_batch", items=foxes(30), common={**LOW, "images": ["missing.png"]})
     assert "10 (fox 10) and 20 more: There is no" in said(result)
+
+
+async def test_the_sheet_of_a_batch_has_the_numbers_of_its_lines_and_what_the_person_is_given(bench: Bench) -> None:
+    items = [*foxes(1), {"prompt": "moderation-blocked"}, {"prompt": "fox 3"}, {"prompt": "fox 4", "size": "story"}]
+    result = await bench.call("make_batch", items=items, common=LOW)
+    newest = state_of(result)["newest"]
+    assert [row["number"] for row in newest] == [1, 3, 4]
+    assert newest[2]["file_path"].endswith("-1080x1920.png")
+    assert f"\n4. {newest[2]['file_path']}" in said(result)
+    for row in newest:
+        assert f"prompt: fox {row['number']}" in said(await bench.call("show_image", image=str(row["number"])))
+    # Where a line has made several, they are counted through.
+    result = await bench.call("make_batch", items=[{"prompt": "a hen", "n": 2}, {"prompt": "a cock"}], common=LOW)
+    assert [row["number"] for row in state_of(result)["newest"]] == [1, 2, 3]
+    assert "prompt: a cock" in said(await bench.call("show_image", image="3"))

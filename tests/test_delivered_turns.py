@@ -192,3 +192,34 @@ async def test_lists_of_sessions_and_turns_name_the_files_that_were_promised(ben
     # The next turn is still made from all of the picture.
     await bench.made("continue_edit_session", session_id=first.session_id, prompt="a boat", from_turn=1)
     assert [file.sha256 for file in bench.last().files] == [sent_sha256(Path(made["file_path"]))]
+
+
+async def test_a_turn_without_a_size_goes_on_in_the_size_that_was_given(bench: Bench) -> None:
+    first = await begun(bench)
+    second = await bench.made("continue_edit_session", session_id=first.session_id, prompt="a gull")
+    assert bench.last().params["size"] == "{}x{}".format(*MADE)
+    assert [(image["width"], image["height"]) for image in second.report["images"]] == [SHOWN, MADE]
+    assert second.report["warnings"] == first.report["warnings"]
+    third = await bench.made(
+        "continue_edit_session", session_id=first.session_id, prompt="a boat", mask="box 9,9 90x90", keep="off"
+    )
+    assert (third.report["images"][0]["width"], third.report["images"][0]["height"]) == SHOWN
+    # A size of its own is taken, and the turn after that is as the model makes it.
+    other = await bench.made("continue_edit_session", session_id=first.session_id, prompt="sand", size="1024x640")
+    assert [(image["width"], image["height"]) for image in other.report["images"]] == [(1024, 640)]
+    await bench.made("continue_edit_session", session_id=first.session_id, prompt="a crab")
+    assert bench.last().params.get("size", "auto") == "auto"
+
+
+async def test_a_transparent_turn_in_another_size_is_not_listed_as_exact(bench: Bench) -> None:
+    first = await begun(bench)
+    turn = await bench.made(
+        "continue_edit_session", session_id=first.session_id, prompt="a lone boat", background="transparent"
+    )
+    assert [image["role"] for image in turn.report["images"]] == ["delivered", "transparent", "model"]
+    listed = said(await bench.call("list_images", session_id=first.session_id))
+    assert turn.path.name in listed
+    assert "exact" not in listed
+    masked = {"session_id": first.session_id, "prompt": "a gull", "from_turn": 1, "mask": "box 9,9 200x90"}
+    await bench.made("continue_edit_session", **masked)
+    assert "1584x396, exact, " in said(await bench.call("list_images", session_id=first.session_id))

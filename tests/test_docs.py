@@ -246,7 +246,7 @@ def test_every_make_target_that_a_document_names_exists() -> None:
 
 def test_every_variable_that_a_document_names_exists() -> None:
     of_tests = {"GPT_IMAGE_2_TEST_PATIENCE", "GPT_IMAGE_2_FAULT_SEED", "GPT_IMAGE_2_SOAK_CALLS"}
-    of_tests |= {"GPT_IMAGE_2_FUZZ_S", "GPT_IMAGE_2_FUZZ_SEED"}
+    of_tests |= {"GPT_IMAGE_2_FUZZ_S", "GPT_IMAGE_2_FUZZ_SEED", "GPT_IMAGE_2_BATCH_KILLS"}
     existing = {*Settings.variables(), *HostedSettings.variables(), *of_tests}
     assert '"GPT_IMAGE_2_TEST_PATIENCE"' in read("tests/patience.py")
     for document in DOCUMENTS:

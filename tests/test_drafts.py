@@ -9,7 +9,7 @@ import anyio
 import pytest
 from album import file_of
 from PIL import Image, ImageChops
-from workbench import SMALL, Bench, Benches
+from workbench import SMALL, Bench, Benches, sent_sha256
 
 from gpt_image_2_mcp.pixels.layout import layout
 from gpt_image_2_mcp.pixels.layout_text import KEPT, PARTLY, layout_text
@@ -92,6 +92,19 @@ async def test_a_final_without_like_is_told_in_the_same_words_and_sent_as_it_was
     await bench.made("generate_image", **{**DRAFTS, "n": 1})
     edit = await bench.made("edit_image", images=["last"], quality="high", prompt="a blue fox")
     assert "final" not in edit.report
+
+
+async def test_a_final_of_a_draft_in_another_size_is_made_of_all_that_the_model_drew(bench: Bench) -> None:
+    drafts = await bench.made("generate_image", **{**DRAFTS, "size": "1584x396"})
+    behind = [image for image in drafts.report["images"] if image["role"] == "model"]
+    final = await bench.made("edit_image", images=["2"], like="2", quality="high")
+    assert [file.sha256 for file in bench.last().files] == [sent_sha256(Path(behind[1]["file_path"]))]
+    assert "The draft's layout is kept: " in final.text
+    assert (final.report["images"][0]["width"], final.report["images"][0]["height"]) == (1584, 396)
+    assert final.report["final"]["draft"] == drafts.report["images"][1]["id"]
+    # With words of its own, it is an edit of what was given.
+    await bench.made("edit_image", images=["2"], prompt="The same in blue.", quality="high")
+    assert [file.sha256 for file in bench.last().files] == [sent_sha256(drafts.paths[1])]
 
 
 async def test_a_final_of_another_shape_is_made_all_the_same(bench: Bench) -> None:

@@ -134,6 +134,44 @@ async def test_a_hero_is_exactly_the_file_that_was_asked_for(bench: Bench, by_pa
     assert "prompt: a lighthouse" in shown
 
 
+async def test_an_answer_says_a_size_once_and_what_to_do_where_much_is_cut_off(bench: Bench) -> None:
+    bench.photo(size=(1600, 400))
+    files, text = await exported(bench, ["108 × 108", "og", "9:16 jpeg", "1600x420"])
+    squares, banner, *_ = text.splitlines()[1:]
+    assert f"- 108 × 108: {where(files[0])}, {files[0]['size_bytes']:,} bytes, of 1600x400" in squares
+    assert ", 1200x630, " in banner
+    (note,) = [line for line in text.splitlines() if line.startswith("Note: much is cut off.")]
+    assert "edit_image with `size` '108x108' or '1200x630' or '9:16'" in note
+    _, text = await exported(bench, ["1600x420", "800x200"])
+    assert "much is cut off" not in text
+    _, text = await exported(bench, ["og jpeg"], fit="pad")
+    assert "much is cut off" not in text
+
+
+@pytest.mark.parametrize(
+    ("to", "told"),
+    [
+        (
+            "a3@300",
+            [
+                "At most 1697x2400 (145 dpi) can be made of it.",
+                "edit_image with the picture and `size` '3508x4961@300'",
+            ],
+        ),
+        ("4000x3000", ["At most 3200x2400 can be made of it.", "`size` '4000x3000', which costs money"]),
+        ("crop 0,0,50,50 of 800x600 app icon", ["can be made of it. To have more", "`size` '1:1'"]),
+        # The model makes nothing so large either.
+        ("20000x400", ["At most 3200x64 can be made of it."]),
+    ],
+)
+async def test_a_picture_that_is_too_small_for_a_target_has_a_way_out(bench: Bench, to: str, told: list[str]) -> None:
+    bench.photo(size=(800, 600))
+    text = await bench.refused("export_image", image="photo.png", to=to)
+    for words in told:
+        assert words in text, text
+    assert ("edit_image" in text) == (len(told) > 1)
+
+
 async def test_every_format_is_written_as_it_is_called(bench: Bench) -> None:
     bench.photo()
     targets = ["story jpeg", "200x200 avif", "64x48 png", "a6@72 pdf", "a6@150 jpeg", "300x200 tiff", "48x48 ico"]

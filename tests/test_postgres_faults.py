@@ -179,7 +179,8 @@ from gpt_image_2_mcp.database.store import open_store
 from gpt_image_2_mcp.database.url import PostgresUrl
 from gpt_image_2_mcp.database.retry import retry_undone
 
-store = open_store(PostgresUrl(sys.stdin.readline().strip()))
+url, connections, person = sys.stdin.readline().split()
+store = open_store(PostgresUrl(url), connections=int(connections)).of(person.strip("-"))
 ledger = Ledger(store)
 
 @retry_undone
@@ -198,14 +199,14 @@ sys.stdin.readline()
 
 
 @contextmanager
-def stopped(url: PostgresUrl) -> Generator["subprocess.Popen[str]"]:
-    """A process that is stopped in the middle of a transaction in which it reserves money."""
+def stopped(url: PostgresUrl, connections: int, person: str) -> Generator["subprocess.Popen[str]"]:
+    """A process that is stopped in the middle of a transaction in which it reserves money for a person."""
     pipe = subprocess.PIPE
     with subprocess.Popen([sys.executable, "-c", STOPPED], stdin=pipe, stdout=pipe, text=True) as process:
         assert process.stdin
         assert process.stdout
         try:
-            process.stdin.write(f"{url.text}\n")
+            process.stdin.write(f"{url.text} {connections} {person or '-'}\n")
             process.stdin.flush()
             assert process.stdout.readline() == "reserved\n"
             process.send_signal(signal.SIGSTOP)
@@ -216,11 +217,12 @@ def stopped(url: PostgresUrl) -> Generator["subprocess.Popen[str]"]:
 
 @pytest.mark.thorough
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGSTOP")
+@pytest.mark.parametrize(("connections", "person", "other"), [(1, "", ""), (8, "token|alice", "token|bob")])
 def test_a_process_that_is_stopped_within_a_transaction_holds_up_others_for_five_seconds_and_writes_later(
-    postgres: PostgresUrl, opened: Open, query: Query
+    postgres: PostgresUrl, opened: Open, query: Query, connections: int, person: str, other: str
 ) -> None:
-    ledger = Ledger(opened())
-    with stopped(postgres) as process:
+    ledger = Ledger(opened().of(other))
+    with stopped(postgres, connections, person) as process:
         assert process.stdin
         assert process.stdout
         began = monotonic()

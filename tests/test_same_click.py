@@ -112,7 +112,7 @@ async def test_a_click_is_not_sent_while_the_database_cannot_be_written(
 ) -> None:
     """Another process may have it. A model's call is made, since nothing else has its job."""
     monkeypatch.setattr("gpt_image_2_mcp.database.sqlite.BUSY_SECONDS", 0.2)
-    monkeypatch.setattr("gpt_image_2_mcp.persistence.unit_of_work.RETRY_SECONDS", 0.0)
+    monkeypatch.setattr("gpt_image_2_mcp.database.retry.RETRY_SECONDS", 0.0)
     (tmp_path / "data").mkdir()
     async with paying(tmp_path) as bench:
         with closing(sqlite3.connect(tmp_path / "data" / DATABASE, isolation_level=None)) as connection:

@@ -79,7 +79,7 @@ async function end(answer: Finished | Failed): Promise<boolean> {
   const opened = await open(answer.pictures, answer.session);
   view.value = opened.sheet.length > 1 ? 'drafts' : opened.before ? 'compare' : 'look';
   say('The picture is ready.');
-  tellModel('made', answer.told);
+  if (answer.told) tellModel('made', answer.told);
   return true;
 }
 

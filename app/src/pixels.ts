@@ -43,8 +43,8 @@ export function put(id: string, bitmap: ImageBitmap): void {
   for (const edge of Object.values(EDGES)) kept.set(`${id} ${edge}`, Promise.resolve(bitmap));
 }
 
-/** Pixels of the longest edge of what is asked for: thumbnails, the picture in the chat, and enlarged. */
-export const EDGES = { thumbnail: 256, normal: 1280, large: 2048 } as const;
+/** Pixels of the longest edge of what is asked for: thumbnails, drafts to choose from, the picture in the chat, and enlarged. */
+export const EDGES = { thumbnail: 256, draft: 768, normal: 1280, large: 2048 } as const;
 
 function keep(key: string, make: () => Promise<ImageBitmap>): Promise<ImageBitmap> {
   const found = kept.get(key) ?? make();

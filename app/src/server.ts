@@ -112,6 +112,7 @@ export interface Finished {
   pictures: string[];
   session: string | null;
   text: string;
+  /** For the model: what the person had made; empty for what the chat has asked for. */
   told: string;
 }
 

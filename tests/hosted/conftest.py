@@ -62,6 +62,7 @@ def served_team(
         "GPT_IMAGE_2_GATEWAY": "gateway",
         "GPT_IMAGE_2_OAUTH_ISSUER": provider_process.issuer,
         "GPT_IMAGE_2_OAUTH_SCOPES": "images",
+        "GPT_IMAGE_2_ADMINS": "owners, admins",
         "GPT_IMAGE_2_OAUTH_INTROSPECTION_URL": provider_process.introspection,
         "GPT_IMAGE_2_OAUTH_CLIENT_ID": SERVICE[0],
         "GPT_IMAGE_2_OAUTH_CLIENT_SECRET": SERVICE[1],

@@ -10,6 +10,7 @@ import psycopg
 import pytest
 from patience import PATIENCE_S, look_again
 from postgres_server import broken_off, expired
+from promises import promise
 from stdio_bench import calls, fetched, handed, job_of, reached, stands
 from workbench import SMALL, said
 
@@ -232,6 +233,7 @@ async def test_a_sent_job_of_a_killed_replica_is_lost_told_once_and_not_sent_aga
         one.knobs.release()
 
 
+@promise("Several replicas", "The same batch is made once if two replicas get it at the same moment")
 async def test_the_same_batch_on_two_replicas_at_the_same_moment_is_made_once(
     team_database: PostgresUrl, tmp_path: Path
 ) -> None:

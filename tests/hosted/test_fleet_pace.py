@@ -12,6 +12,7 @@ import psycopg
 import pytest
 from patience import PATIENCE_S
 from postgres_server import Server
+from promises import promise
 
 from gpt_image_2_mcp.database.lazy_store import LazyStore
 from gpt_image_2_mcp.database.url import PostgresUrl
@@ -111,6 +112,7 @@ WATCHED = """
 
 
 @pytest.mark.thorough
+@promise("Several replicas", "Together they start no more pictures a minute than the limit, in any stretch of time")
 async def test_two_replicas_together_start_no_more_than_the_limit_in_any_window(
     postgres: PostgresUrl, query: Query
 ) -> None:

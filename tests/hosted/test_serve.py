@@ -2,6 +2,8 @@
 
 import re
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from itertools import cycle
 from pathlib import Path
@@ -83,6 +85,42 @@ async def test_no_path_of_the_server_is_read_or_written(alone: Served, tool: str
         text = said(await client.call_tool(tool, arguments))
         assert NOT_HERE in text
         assert "exist" not in text
+
+
+@pytest.mark.parametrize("who", ["alone", "served_team"])
+async def test_no_answer_names_a_folder_of_the_server(request: pytest.FixtureRequest, who: str) -> None:
+    server: Served = request.getfixturevalue(who)
+    async with server.client(ALICE if who == "served_team" else None) as client:
+
+        async def told(tool: str, **arguments: Any) -> str:
+            result = await client.call_tool(tool, arguments)
+            text = result.model_dump_json()
+            assert str(server.folder) not in text, (tool, text[:3000])
+            return text
+
+        await told("generate_image", prompt="a fox", quality="low", n=2)
+        session = await told("start_edit_session", prompt="a red fox", images=["last"], quality="low")
+        (session_id,) = set(re.findall(r"session-[0-9a-f]{24}", session))
+        await told("continue_edit_session", prompt="a blue fox", session_id=session_id, quality="low")
+        await told("continue_edit_session", session_id=session_id, from_turn=1)
+        await told("list_edit_sessions")
+        await told("list_images", contact_sheet=True)
+        await told("list_images", as_page=True)
+        await told("list_images", session_id=session_id)
+        await told("show_image", image="last")
+        await told("show_image", image="no-such-picture")
+        await told("export_image", image=["last"], to=["512x512 jpeg", "favicon"])
+        await told("make_batch", items=["a cat"], common='{"quality": "low"}')
+        await told("get_image_job")
+        await told("upload_link", name="cat.png", size=1000, type="image/png")
+        await told("image_costs", like="last")
+        await told("edit_image", prompt="a dog", images=["data:image/png;base64,AAAA"])
+        await told("end_edit_session", session_id=session_id)
+        for op in ("open", "search", "targets"):
+            await told("studio_app", op=op)
+        for resource in (await client.list_resources()).resources:
+            assert str(server.folder) not in resource.model_dump_json()
+            assert str(server.folder) not in (await client.read_resource(str(resource.uri))).model_dump_json()
 
 
 async def test_a_mask_that_is_a_path_is_refused(alone: Served) -> None:
@@ -242,3 +280,15 @@ async def test_a_stream_of_news_does_not_hold_up_the_end(tmp_path: Path) -> None
             assert await anyio.to_thread.run_sync(server.process.wait, PATIENCE_S) == 0
             assert anyio.current_time() - began < PATIENCE_S / 2
         assert not [line for line in server.said if "Traceback" in line or "ASGI" in line]
+
+
+# What everybody else has of it: nothing.
+
+
+def test_stdio_imports_nothing_of_it() -> None:
+    code = (
+        "import sys; from gpt_image_2_mcp.server.stdio import connection, session; "
+        "print(*[name for name in sys.modules if name.startswith(tuple(sys.argv[1:]))])"
+    )
+    of_servers = ("gpt_image_2_mcp.host", "gpt_image_2_mcp.picture_store", "obstore", "opentelemetry.sdk", "psycopg")
+    assert subprocess.run([sys.executable, "-c", code, *of_servers], capture_output=True, check=True).stdout == b"\n"

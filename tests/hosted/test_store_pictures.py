@@ -22,9 +22,11 @@ from promises import promise
 from starlette.applications import Starlette
 from workbench import META, SMALL, Answer, Bench, encoded, said
 
+from gpt_image_2_mcp.admin.forget import forget_files
 from gpt_image_2_mcp.database.lazy_store import LazyStore
 from gpt_image_2_mcp.database.url import PostgresUrl
 from gpt_image_2_mcp.hosting.store_routes import store_routes
+from gpt_image_2_mcp.picture_store.keys import new_key
 from gpt_image_2_mcp.picture_store.upkeep import Upkeep
 from gpt_image_2_mcp.server.library_results import LIST_KEY
 
@@ -351,6 +353,20 @@ async def test_uploads_and_what_was_shown_go_after_their_time(replicas: Replicas
     later.delete_old()
     assert [*store.older("shown/", _far()), *store.older("uploads/", _far())] == []
     assert len([*store.older("pictures/", _far())]) == 1
+
+
+async def test_forgetting_a_person_deletes_also_what_a_killed_server_has_left_of_them(replicas: Replicas) -> None:
+    server = await replicas.open("a")
+    alice, bob = await server.client_of(ALICE), await server.client_of(BOB)
+    await drawn(alice)
+    await drawn(bob)
+    store = server.shared.store
+    assert store
+    store.put(new_key("pictures", ALICE, "image-of-no-row.png"), b"1")
+    forget_files(server.shared.database.of(), ALICE, store, server.folder / "people")
+    assert len([*store.older("pictures/", _far())]) == 1
+    assert not alice.folder.exists()
+    assert not (await bob.call("show_image", image="last")).is_error
 
 
 def _far() -> datetime:

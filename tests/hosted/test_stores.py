@@ -59,6 +59,8 @@ def test_what_is_older_than_a_time_is_found(store: PictureStore) -> None:
     assert set(store.older("shown/", soon)) == keys
     assert list(store.older("shown/", soon - timedelta(hours=1))) == []
     assert list(store.older("uploads/", soon)) == []
+    one = next(iter(keys))
+    assert list(store.older(f"{one.rpartition('/')[0]}/", soon)) == [one]
 
 
 def test_a_key_is_new_each_time_and_has_no_characters_that_a_store_treats_specially() -> None:

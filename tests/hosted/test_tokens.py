@@ -200,6 +200,16 @@ async def test_a_new_key_of_the_issuer_is_fetched_and_a_known_one_kept_while_it_
     assert served_team.post(known).status_code == 400
 
 
+@pytest.mark.parametrize("era", ERAS)
+async def test_only_an_admin_sees_what_the_team_spends(
+    served_team: Served, identity_provider: IdentityProvider, era: Era
+) -> None:
+    for person, sees in (("alice", False), ("olga", True)):
+        async with served_team.client(identity_provider.token(person, resource=RESOURCE), era=era) as client:
+            told = str((await client.call_tool("image_costs", {})).content)
+            assert ("All people together spent today" in told) == sees
+
+
 # The gateway.
 
 

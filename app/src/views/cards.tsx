@@ -33,7 +33,7 @@ export function Cards({ pictures, label, isNumbered, chosen, onChoose }: CardsPr
             aria-pressed={chosen === undefined ? undefined : chosen === picture.id}
             onClick={() => onChoose(picture)}
           >
-            <PictureCanvas id={picture.id} edge={EDGES.thumbnail} label="" />
+            <PictureCanvas id={picture.id} edge={isNumbered ? EDGES.draft : EDGES.thumbnail} label="" />
             {isNumbered && (
               <span class="badge" aria-hidden="true">
                 {index + 1}
@@ -46,12 +46,13 @@ export function Cards({ pictures, label, isNumbered, chosen, onChoose }: CardsPr
   );
 }
 
-/** Cards in the pictures' proportions, as large as so many can be in the room that a chat gives: one row of three, or two. */
+/** Cards in the pictures' proportions, as large as so many can be in the chat's room or in the window: one row of three, or two. */
 function shape(pictures: readonly Picture[]): Record<string, string | number> {
   const [first] = pictures;
   const ratio = first ? first.width / first.height : 1;
   const rows = pictures.length > 3 ? 2 : 1;
-  const width = Math.min((330 / rows) * ratio, 690 / Math.ceil(pictures.length / rows) - GAP);
+  const down = isFullscreen.value ? innerHeight - 170 : 330;
+  const width = Math.min((down / rows) * ratio, (innerWidth - 30) / Math.ceil(pictures.length / rows) - GAP);
   return { '--ratio': ratio, '--card': `${Math.round(width)}px` };
 }
 

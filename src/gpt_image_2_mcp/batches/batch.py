@@ -11,6 +11,7 @@ from ..jobs.job import BATCH_PREFIX
 from ..jobs.report import MAX_TEXT
 from ..openai_api.picture_pace import finish_text
 from ..storage.link import place_of
+from .parts import deletion_text
 
 if TYPE_CHECKING:
     from ..catalogue.batch_table import BatchRow, LineEnd, LineRow
@@ -52,6 +53,8 @@ class BatchStatus:
     """Whether the process that made it now is gone."""
     lost: frozenset[int] = frozenset()
     """The lines that were sent by a process that is gone: they may be billed."""
+    trouble: str = ""
+    """Why this process could not look at it just now."""
     joined: bool = False
     """Whether an identical call was made before, and this is its batch."""
     links: "Mapping[str, Link] | None" = None
@@ -97,6 +100,22 @@ class BatchStatus:
         return self.row.is_cheap and self.row.state == "open"
 
     @property
+    def numbered(self) -> "Mapping[int, Picture]":
+        """The newest pictures by their numbers: those of their lines, unless a line has made several."""
+        lines = [int((picture.record.job_id or "").rpartition("-")[2]) for picture in self.pictures]
+        ordered = [picture for _, picture in sorted(zip(lines, self.pictures, strict=True), key=lambda pair: pair[0])]
+        numbers = sorted(lines) if len(set(lines)) == len(lines) else range(1, len(lines) + 1)
+        return dict(zip(numbers, ordered, strict=True))
+
+    @property
+    def paths(self) -> list[str]:
+        """The numbered files of the newest pictures; on a server, their ids."""
+        return [
+            f"{number}. {picture.path if self.links is None else picture.id}"
+            for number, picture in self.numbered.items()
+        ]
+
+    @property
     def headline(self) -> str:
         """How many lines are done, and how it goes on."""
         return f"{self.counts}; {self._stand}"
@@ -131,10 +150,11 @@ class BatchStatus:
             so_far = "It cost" if self.is_over else "It costs, with what is not done yet,"
             lines.append(f"{so_far} about {dollars(self.usd)}{share}.")
         lines += [f"Note: {note}" for note in (row.details or {}).get("notes", [])]
+        lines += [f"It cannot be looked at just now, and is again later: {self.trouble}"] if self.trouble else []
+        lines += [told] if (told := deletion_text(row.parts or ())) and not self.is_over else []
         lines += self._failures()
-        places = [picture.path if self.links is None else picture.id for picture in self.pictures]
-        lines += [f"{number}. {place}" for number, place in enumerate(places, start=1)]
-        lines += ["show_image with an id gives a link to its file."] if self.links is not None and places else []
+        lines += self.paths
+        lines += ["show_image with an id gives a link to its file."] if self.links is not None and self.pictures else []
         return lines
 
     @property
@@ -150,6 +170,8 @@ class BatchStatus:
             return "its pictures are read and uploaded; nothing is submitted yet"
         if self.minutes is not None:
             return f"{finish_text(self.minutes)} to go"
+        if row.parts and all(part.get("ended_s") for part in row.parts):
+            return "OpenAI is done with it, and its results are to be fetched"
         return "with OpenAI, which answers within 24 hours and often much sooner"
 
     @property
@@ -186,9 +208,17 @@ class BatchStatus:
             "retryable": self.retryable,
             "cost_usd_estimated": None if self.usd is None else float(self.usd),
             "newest": [
-                {"id": picture.id, **place_of(picture.id, picture.path, self.links)} for picture in self.pictures
+                {"number": number, "id": picture.id, **place_of(picture.id, picture.path, self.links)}
+                for number, picture in self.numbered.items()
             ],
         }
+
+
+def given(pictures: "Sequence[Picture]") -> "list[Picture]":
+    """Those that the person is given: all but those that others among them were made from here."""
+    parents = [parent for picture in pictures for parent in picture.record.parents]
+    used = {parent.id for parent in parents if parent.role in {"model", "derived_from"}}
+    return [picture for picture in pictures if picture.id not in used]
 
 
 def _lines_text(lines: Sequence[str]) -> str:

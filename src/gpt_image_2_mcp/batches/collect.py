@@ -35,6 +35,11 @@ logger = logging.getLogger(__name__)
 
 CLOSE_S: Final = 5.0
 """Seconds for which the end of a download is waited for."""
+NOT_FOUND: Final = 404
+GONE: Final = (
+    "OpenAI has deleted the results, which it keeps for 30 days, and they were not fetched before. What was made is"
+    " billed."
+)
 RESCUED: Final = "-rescued."
 """What stands in the names of pictures that a killed process had not named."""
 
@@ -61,11 +66,17 @@ class Collector:
 
         """
         wanted = {name: line for name, line in self._lines.items() if (line.sent or {}).get("mark") == part.mark}
+        missing = missing_error(remote)
         for file in filter(None, (remote.output_file, remote.error_file)):
-            await self._read(file, wanted, part, route)
+            try:
+                await self._read(file, wanted, part, route)
+            except ApiError as error:
+                if error.status != NOT_FOUND or not part.are_results_gone:
+                    raise
+                missing = BadAnswer(GONE)
         open_ids = await self._without_end(wanted)
         for custom_id in open_ids:
-            await self._fail(wanted[custom_id], missing_error(remote), may_be_billed=remote.status == "completed")
+            await self._fail(wanted[custom_id], missing, may_be_billed=isinstance(missing, BadAnswer))
 
     async def fail_all(self, part: Part, error: ApiError) -> None:
         """Record that no line of a part was made."""

@@ -19,7 +19,7 @@ from ..openai_api.rate_limiter import RateLimiter
 from ..persistence.unit_of_work import Repositories
 from ..persistence.writer_thread import WriterThread
 from ..settings import Settings
-from .batch import NEWEST, BatchStatus, line_id
+from .batch import NEWEST, BatchStatus, given, line_id
 from .lines import LINE_REQUESTS, Line, LineRequest
 from .load import Load
 
@@ -121,13 +121,13 @@ class Desk:
             with repositories.unit_of_work(read_only=True) as unit:
                 lines, ends = unit.batches.lines(row.id), unit.batches.ends(row.id)
                 states = unit.batches.states(row.id)
-                pictures: list[Picture] = unit.batches.newest_pictures(row.id, NEWEST)
+                pictures: list[Picture] = unit.batches.newest_pictures(row.id, 3 * NEWEST)
             return lines, ends, states, pictures, row.owner in dead
 
         lines, ends, states, pictures, is_dead = await self.writer.run(read)
         is_left = is_dead and not row.is_cheap and row.state != "ended"
         lost = frozenset(n for n, state in states.items() if state == "lost" or (is_dead and state == "sent"))
-        status = BatchStatus(row, lines, ends, pictures, is_left=is_left, lost=lost, joined=joined)
+        status = BatchStatus(row, lines, ends, given(pictures)[-NEWEST:], is_left=is_left, lost=lost, joined=joined)
         return replace(status, usd=await self._cost(status), minutes=self._minutes(status))
 
     async def _cost(self, status: BatchStatus) -> Decimal | None:

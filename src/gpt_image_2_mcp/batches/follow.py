@@ -4,7 +4,6 @@ import logging
 import math
 import time
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
@@ -13,10 +12,10 @@ import anyio
 
 from ..errors import ApiError, GptImageError, Unavailable
 from ..openai_api.threads import run_in_thread
-from .collect import Collector
+from .collect import NOT_FOUND, Collector
 from .desk import Desk
-from .parts import Part
-from .submit import write_part
+from .parts import Part, deletion_text
+from .submit import TIDY_S, write_part
 
 if TYPE_CHECKING:
     from ..catalogue.batch_table import BatchRow
@@ -33,7 +32,6 @@ MIN_POLL_S: Final = 1.0
 LOOKED_FOR_S: Final = 600.0
 """Seconds for which a batch is looked for whose submission had no answer. One that the list does not have then was not
 submitted, and is not submitted now."""
-NOT_FOUND: Final = 404
 
 
 class Follower:
@@ -52,6 +50,8 @@ class Follower:
         self._ended: float = 0
         self._cancelled: set[str] = set()
         self.is_saving = False
+        self.trouble = ""
+        """Why the last look failed; empty if it did not."""
 
     async def look_now(self, *, within_s: float) -> None:
         """Have the batch looked at now, and wait for that, but no longer than `within_s` seconds."""
@@ -68,15 +68,17 @@ class Follower:
         while True:
             self._wanted = anyio.Event()
             self._begun += 1
+            is_over = False
             try:
                 is_over = await self._look()
+                self.trouble = ""
             except GptImageError as error:
-                logger.warning("%s cannot be looked at now: %s", self._id, self._desk.settings.redact(str(error)))
-                is_over = False
-            except Exception:
+                self.trouble = self._desk.settings.redact(str(error))
+                logger.warning("%s cannot be looked at now: %s %s", self._id, self.trouble, await self._deletion())
+            except Exception as error:
                 # Money and pictures are at stake: the next look may succeed.
+                self.trouble = f"This failed by an error in this program ({type(error).__name__})."
                 logger.exception("%s cannot be looked at now by an error in this program", self._id)
-                is_over = False
             self._ended = math.inf if is_over else self._begun
             looked, self._looked = self._looked, anyio.Event()
             looked.set()
@@ -86,6 +88,13 @@ class Follower:
             with anyio.move_on_after(pause - MIN_POLL_S):
                 await self._wanted.wait()
             pause = min(pause * GROWTH, LAST_POLL_S)
+
+    async def _deletion(self) -> str:
+        """See `deletion_text`; empty too while the database cannot be read."""
+        try:
+            return deletion_text((await self._desk.row(self._id)).parts)
+        except GptImageError:
+            return ""
 
     async def _look(self) -> bool:
         """Look at each part, and save what there is; gives whether the batch is over.
@@ -173,8 +182,6 @@ class Follower:
         return self._collector
 
     async def _tidy(self, row: "BatchRow", route: "BatchRoute") -> None:
-        """Delete what was uploaded, as far as that works: OpenAI deletes it after 30 days in any case."""
+        """Delete what was uploaded, as far as that works."""
         files: Sequence[str] = [*(row.details or {}).get("uploads", []), *(str(p["input_file"]) for p in row.parts)]
-        for file in files:
-            with suppress(ApiError):
-                await run_in_thread(partial(route.delete_file, file))
+        await run_in_thread(partial(route.delete_files, files, within_s=TIDY_S))

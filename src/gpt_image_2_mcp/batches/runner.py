@@ -9,7 +9,7 @@ import json
 import logging
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -213,7 +213,9 @@ class BatchRunner:
                 await anyio.lowlevel.checkpoint()
             if follower := self._followers.get(batch_id):
                 await follower.look_now(within_s=LOOK_S)
-        return await self._desk.status(batch_id, joined=joined)
+        status = await self._desk.status(batch_id, joined=joined)
+        follower = self._followers.get(batch_id)
+        return replace(status, trouble=follower.trouble) if follower and not status.is_over else status
 
     async def wait(
         self, batch_id: str, *, until: float, on_progress: ProgressCallback | None, to_end: bool

@@ -41,6 +41,8 @@ logger = logging.getLogger(__name__)
 
 MAX_PART_BYTES: Final = 150_000_000
 """Bytes of one file of lines: OpenAI takes 200 MB."""
+TIDY_S: Final = 30.0
+"""Seconds for which uploads that are not needed any more are deleted: OpenAI deletes the others after 30 days."""
 IN_MEMORY: Final = 8_000_000
 """Bytes of such a file that are kept in memory."""
 
@@ -78,6 +80,8 @@ class Submission:
 
         """
         route = (await self.desk.backend.get()).batches
+        parts: list[Part] = []
+        is_intended = False
         try:
             for line in self.lines:
                 if self.is_stopped:
@@ -85,11 +89,16 @@ class Submission:
                 await self._prepare(line, route)
             if self.is_stopped or not self._drafts:
                 return
-            parts = [await self._upload(draft, route) for draft in self._drafts]
+            for draft in self._drafts:
+                parts.append(await self._upload(draft, route))  # noqa: PERF401 - those before a failure are deleted
             await self._write_intent(parts)
+            is_intended = True
         finally:
             for draft in self._drafts:
                 draft.file.close()
+            if not is_intended:
+                files = [*self.uploaded.values(), *(part.input_file for part in parts)]
+                await run_in_thread(partial(route.delete_files, files, within_s=TIDY_S))
         await submit(self.desk, self.row.id, parts, route)
 
     async def _prepare(self, line: Line, route: "BatchRoute") -> None:

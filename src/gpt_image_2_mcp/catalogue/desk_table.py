@@ -42,7 +42,7 @@ class DeskTable:
 
     def load(self) -> DeskRow | None:
         """The person's row, if there is one."""
-        row = self.connection.execute(_LOAD).mappings().one_or_none()
+        row = self.connection.execute(_LOAD).mappings().first()
         return None if row is None else DeskRow(**row)
 
     def save(self, remembered: Mapping[str, Any]) -> datetime:

@@ -199,7 +199,10 @@ class Picture(Record):
 
     def delivered_as(self, other: "Picture") -> "Picture":
         """The picture as the person was given it: what `other` has of a file, and the rest of this one."""
-        file = {name: getattr(other.record, name) for name in _OF_A_FILE}
+        file: dict[str, Any] = {name: getattr(other.record, name) for name in _OF_A_FILE}
+        if not self.record.is_exact:
+            # By its new name it would be taken for an exact edit.
+            file["parents"] = tuple(parent for parent in self.record.parents if parent.role != "model")
         return Picture(path=other.path, record=self.record.model_copy(update=file))
 
     @property

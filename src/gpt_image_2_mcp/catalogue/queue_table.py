@@ -39,6 +39,7 @@ _CLAIM: Final = sa.text(
 _FORGET: Final = sa.text(
     "DELETE FROM jobs WHERE state = 'queued' AND handover IS NOT NULL AND owner = ANY(:gone) AND created_us < :before"
 )
+_OPEN_BATCHES: Final = sa.text("SELECT DISTINCT person, owner FROM batches WHERE cheap AND state <> 'ended'")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +85,10 @@ class QueueTable:
         if found is None:
             return None
         return QueuedJob(row_of(dict(found)), found["person"], found["handover"])
+
+    def open_batches(self) -> list[tuple[str, str]]:
+        """The people with cheap batches that are open, and the owners of these."""
+        return [(row.person, row.owner) for row in self.connection.execute(_OPEN_BATCHES)]
 
     def forget_old(self, *, gone: Collection[str]) -> int:
         """Delete the jobs that have waited for a replica for longer than `WAITS`; gives how many."""

@@ -98,6 +98,11 @@ class StoredFileTable:
         found: bytes | None = self.connection.scalar(sa.select(outbox.c.data).where(outbox.c.key == key))
         return None if found is None else bytes(found)
 
+    @property
+    def is_waiting(self) -> bool:
+        """Whether anything waits."""
+        return self.connection.scalar(sa.select(outbox.c.key).limit(1)) is not None
+
     def take_waiting(self) -> tuple[str, bytes] | None:
         """The oldest of what waits and no other replica puts just now, locked until the end of the transaction."""
         query = sa.select(outbox.c.key, outbox.c.data).order_by(outbox.c.made_us).limit(1)

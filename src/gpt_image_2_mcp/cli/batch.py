@@ -86,10 +86,10 @@ def batch(
     status = anyio.run(work)
     if as_json:
         print_json(status.as_dict())
-    for picture in () if as_json else status.pictures:
+    for picture in () if as_json else status.numbered.values():
         path = str(picture.path)
         click.echo(printable_path(path) if sys.stdout.isatty() else path)
-    paths = {f"{number}. {picture.path}" for number, picture in enumerate(status.pictures, start=1)}
+    paths = status.paths
     told = [line for line in status.lines_about_it() if line not in paths]
     if status.retryable:
         told.append(f"Send {len(status.retryable)} again: gpt-image-2-mcp batch --retry {status.row.id}")

@@ -65,7 +65,7 @@ class ExactEdits:
 
     def is_wanted(self, request: PaidRequest, inputs: Inputs) -> bool:
         """Whether the pictures of a request become exact edits."""
-        return bool(inputs.images) and (request.kept == "exact" or (request.kept == "auto" and request.is_marked))
+        return bool(inputs.images) and request.is_exact
 
     def plan(self, request: PaidRequest, inputs: Inputs) -> Part | None:
         """Which part of the first picture is sent for a request; None for the picture as it is.

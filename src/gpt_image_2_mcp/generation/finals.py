@@ -76,6 +76,7 @@ async def find_draft(request: PaidRequest, inputs: Inputs, writer: WriterThread)
         count=len(paid),
         cost=sum(costs, Decimal(0)) if is_known else None,
         stays=stays,
+        source=next((each for each in drafts if stays and each.id in picture.record.derived_from), None),
     )
 
 

@@ -26,6 +26,7 @@ from .finals import costs_of, layouts_of, with_final
 from .image_saver import ImageSaver
 from .recorder import Recorder
 from .report_builder import build_own_report, build_report
+from .sent_request import in_given_size
 from .transparency import Transparency, cut_out
 
 
@@ -93,12 +94,12 @@ class Finisher:
 
     async def _derive(self, job: Job, order: Order, saver: ImageSaver, way: str) -> None:
         """Make of the saved pictures what was asked for: the exact edit, the transparent ground, the size."""
-        wanted = job.request
+        wanted = in_given_size(job.request, order)
         if self._exact_edits.is_wanted(job.request, order.inputs):
             await self._make_exact(job, order, saver)
-            if wanted.size == "auto" and order.inputs.delivered and saver.wanted_first[0].made_from:
-                # The person was shown the turn before in this size, and pointed there at what was to change.
-                wanted = wanted.model_copy(update={"size": order.inputs.delivered})
+            if not saver.wanted_first[0].made_from:
+                # Nothing was kept: it has the size that the model chose.
+                wanted = job.request
         elif way:
             await anyio.to_thread.run_sync(self._transparency.finish, way, job.request, saver)
         if is_delivered_apart(wanted):

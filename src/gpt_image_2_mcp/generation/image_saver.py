@@ -122,11 +122,12 @@ class ImageSaver:
 
     @property
     def readable(self) -> list[tuple[SavedImage, bytes]]:
-        """What the person gets of each picture of a known format, with its bytes, until `decode` has come."""
-        return [
-            self._delivered.get(number) or self._exact.get(number) or (self._saved[number], data)
-            for number, data in self._to_decode
-        ]
+        """What the person gets of each picture of a known format, until `decode` has come.
+
+        Its bytes are those that it has before it is brought to another size.
+        """
+        kept = [(number, self._exact.get(number) or (self._saved[number], data)) for number, data in self._to_decode]
+        return [((self._delivered.get(number) or held)[0], held[1]) for number, held in kept]
 
     @property
     def has_both(self) -> bool:

@@ -7,6 +7,7 @@ the job cannot be stopped, since it is billed in any case. `JobRunner` calls bot
 import hashlib
 import json
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -16,7 +17,7 @@ import anyio.to_thread
 
 from ..billing.tokens import text_tokens
 from ..catalogue.session import BeginSession, ExtendSession, Session, new_session_id
-from ..errors import ApiError
+from ..errors import ApiError, GptImageError
 from ..inputs import Sources
 from ..inputs.inputs import Inputs
 from ..inputs.part import Part, cut_part
@@ -133,6 +134,10 @@ class Pipeline:
         step = BeginSession(new_session_id(), folder) if kind == "session" else None
         is_new = name is not None and not await self._output_dirs.in_time(name, partial(exists, folder))
         draft = await find_draft(request, inputs, self._writer)
+        if draft and draft.source:
+            # All of what the model made, so that the final has the same shape before it is brought to its size.
+            with suppress(GptImageError):
+                inputs = replace(inputs, images=[await self._reader.read_saved(draft.source)])
         order = Order(kind, folder, inputs, self._key(job, inputs), step, is_new_folder=is_new, draft=draft)
         return await self._with_part(request, order)
 

@@ -33,6 +33,8 @@ def image_request(model: str, request: PaidRequest, order: Order) -> ImageReques
     """The request for the pictures of a job."""
     part, sent = order.part, order.sent
     prompt = request.prompt
+    if not request.is_exact:
+        request = in_given_size(request, order)
     if part is not None:
         request = with_size(request, part)
         prompt = f"{prompt}\n\n{CONTINUE}" if part.added is not None else prompt
@@ -43,6 +45,12 @@ def image_request(model: str, request: PaidRequest, order: Order) -> ImageReques
     # The person's words alone are as long as they may be.
     prompt = prompt if len(prompt) <= MAX_PROMPT else request.prompt
     return ImageRequest(model, prompt, request.count, as_made(request), sent.images, sent.mask)
+
+
+def in_given_size(options: OptionsT, order: Order) -> OptionsT:
+    """The options of a turn: without a size, it has that in which the person was given the turn before."""
+    given = order.inputs.delivered
+    return options if given is None or options.size != "auto" else options.model_copy(update={"size": given})
 
 
 def as_made(options: OptionsT) -> OptionsT:

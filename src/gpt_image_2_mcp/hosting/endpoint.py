@@ -1,5 +1,6 @@
 """`/mcp`: finds out who asks, and hands the request to that person's own MCP server."""
 
+from collections.abc import Collection
 from contextlib import AsyncExitStack
 from http import HTTPStatus
 from typing import Final
@@ -10,6 +11,7 @@ from starlette.datastructures import Headers
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from ..server.asker import SEES_TEAM
 from ..telemetry import count_refusal
 from .authentication import Authentication, Refusal
 from .people import People, TooManyPeople
@@ -23,10 +25,11 @@ STREAMS: Final = {"subscriptions/listen"}
 class Endpoint:
     """The ASGI endpoint of the protocol."""
 
-    def __init__(self, authentication: Authentication, people: People) -> None:
-        """Ask `authentication` who it is, and `people` for the server."""
+    def __init__(self, authentication: Authentication, people: People, *, admins: Collection[str] = ()) -> None:
+        """Ask `authentication` who it is, and `people` for the server; members of `admins` see what the team spends."""
         self._authentication = authentication
         self._people = people
+        self._admins = frozenset(admins)
         self._ending = anyio.Event()
 
     def end_streams(self) -> None:
@@ -46,6 +49,7 @@ class Endpoint:
             # No stream outlives a request: there are no sessions.
             await Response(status_code=HTTPStatus.METHOD_NOT_ALLOWED, headers={"Allow": "POST"})(scope, receive, send)
             return
+        SEES_TEAM.set(not self._admins.isdisjoint(person.groups))
         async with AsyncExitStack() as stack:
             try:
                 app = await stack.enter_async_context(self._people.serving(person))

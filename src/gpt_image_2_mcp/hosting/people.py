@@ -184,11 +184,13 @@ async def open_people(
     max_open: int = MAX_OPEN,
 ) -> AsyncGenerator[People]:
     """Serve people in the block; leaving it waits until all that was sent for them is saved."""
-    async with anyio.create_task_group() as looking, anyio.create_task_group() as tasks:
+    async with anyio.create_task_group() as tasks:
         people = People(open_service, hosting_of, tasks, idle_s=idle_s, max_open=max_open)
-        looking.start_soon(people.close_idle)
         try:
-            yield people
+            # Within the other group: its cancellation must not reach the services, which finish what was sent.
+            async with anyio.create_task_group() as looking:
+                looking.start_soon(people.close_idle)
+                yield people
+                looking.cancel_scope.cancel()
         finally:
             people.close()
-            looking.cancel_scope.cancel()

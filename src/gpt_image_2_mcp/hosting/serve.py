@@ -11,6 +11,7 @@ import sys
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
+from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
@@ -31,13 +32,13 @@ from ..server.stdio.signals import ending_signals, is_insistent
 from ..service.fleet import Fleet
 from ..service.images import ImageService
 from ..settings import Settings
-from ..shared_parts import PICTURES, STORE, SharedParts, open_shared
+from ..shared_parts import PEOPLE, PICTURES, STORE, SharedParts, open_shared
 from .app import PATH, build_app
 from .authentication import open_authentication
 from .endpoint import Endpoint
 from .measuring import observe_server
 from .people import open_people
-from .person import Person
+from .person import THE_ONE, Person
 from .readiness import Readiness
 from .refusals import check_start, ignored
 from .store_routes import store_routes
@@ -68,7 +69,9 @@ def serve(*, host: str, port: int, sandbox: bool) -> None:
 
 def hosted_settings_of(settings: Settings, data_dir: Path) -> Settings:
     """The settings of the service for people at other computers: no folder of this one is theirs to name."""
-    own = {"output_dir": str(data_dir / PICTURES), "allowed_dirs": (), "allow_unsafe_output_dir": False}
+    # In a folder as others have, by which answers know what is not to be told.
+    folder = data_dir / PEOPLE / sha256(THE_ONE.key.encode()).hexdigest()[:32] / PICTURES
+    own = {"output_dir": str(folder), "allowed_dirs": (), "allow_unsafe_output_dir": False}
     return settings.model_copy(update={**own, "hosted": True})
 
 
@@ -91,7 +94,7 @@ async def run(settings: Settings, hosted: HostedSettings, host: str, port: int) 
             _shared(settings, hosted, data_dir, store) as shared,
             open_people(service_of, hosting_of) as people,
         ):
-            endpoint = Endpoint(authentication, people)
+            endpoint = Endpoint(authentication, people, admins=hosted.admins)
             readiness = Readiness(partial(_is_reachable, shared))
             app = build_app(hosted, endpoint, readiness, store_routes(store), is_local=is_loopback(host))
             server = web_server(app, grace_s=_answer_s(settings))

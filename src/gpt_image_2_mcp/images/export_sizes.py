@@ -47,7 +47,7 @@ def edges_of(size: Edges, target: Mapping[str, Any], *, fit: str) -> Edges:
     """The size of what is made of a picture of `size`: the target's, or the largest of its ratio in the picture.
 
     Raises:
-        ValueError: the picture would be scaled up too much.
+        TooSmall: the picture would be scaled up too much.
 
     """
     if target["icon_set"]:
@@ -65,8 +65,18 @@ def edges_of(size: Edges, target: Mapping[str, Any], *, fit: str) -> Edges:
     return size
 
 
+class TooSmall(ValueError):
+    """A picture would be scaled up too much; `most` is the largest size of that shape that can be made of it."""
+
+    def __init__(self, text: str, most: Edges) -> None:
+        """Say that, with the largest size."""
+        super().__init__(text)
+        self.most = most
+
+
 def _check_scale(size: Edges, edges: Edges, fit: str, *, what: str) -> None:
     across, down = edges[0] / size[0], edges[1] / size[1]
     scale = min(across, down) if fit == "pad" else max(across, down)
     if scale > MAX_SCALE:
-        raise ValueError(f"{what} would be scaled up {scale:.1f} times, and {MAX_SCALE} times is the limit")
+        most = int(edges[0] * MAX_SCALE / scale), int(edges[1] * MAX_SCALE / scale)
+        raise TooSmall(f"{what} would be scaled up {scale:.1f} times, and {MAX_SCALE} times is the limit", most)

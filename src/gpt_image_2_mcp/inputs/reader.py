@@ -130,7 +130,8 @@ class InputReader:
 
         A file with its bytes is looked for in the folders of other pictures and below them; it may have another name.
         """
-        if await self._is_there(picture.path):
+        # On a server no person moves files, and what is not on this disk is in the store.
+        if self._sources.store is not None or await self._is_there(picture.path):
             return picture
         folders = await self._references.writer.read(lambda unit: unit.pictures.folders(MAX_ROWS))
         return (await self.locate_in([picture], folders)).get(picture.id, picture)

@@ -5,6 +5,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Protocol
 
+from ..catalogue.picture_record import Picture
 from ..catalogue.session import SessionStep
 from ..inputs.inputs import Inputs
 from ..inputs.part import Part
@@ -26,6 +27,8 @@ class Draft:
     """What they cost together, in dollars; None if it is not known."""
     stays: bool
     """Whether it is to be finished as it is, and not after words that the call gives."""
+    source: Picture | None = None
+    """Of one that is to stay as it is: what the model made, if the person was given it in another size."""
 
 
 @dataclass(frozen=True, slots=True)

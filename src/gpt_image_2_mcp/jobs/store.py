@@ -15,8 +15,10 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import anyio
+
 from ..database.retry import retry_undone
-from ..errors import ApiError, CannotSave, GptImageError, JobLost, JobTaken, ModerationRefused
+from ..errors import ApiError, CannotSave, DatabaseUnusable, GptImageError, JobLost, JobTaken, ModerationRefused
 from ..persistence.unit_of_work import Repositories, UnitOfWork
 from ..persistence.writer_thread import WriterThread
 from .job import Delivery, Job
@@ -28,6 +30,10 @@ if TYPE_CHECKING:
     from ..catalogue.job_table import JobRow, JobState
 
 logger = logging.getLogger(__name__)
+
+AWAY_S = 30.0
+"""Seconds for which a job of a replica waits for a database that is away."""
+AGAIN_S = 0.5
 
 
 class JobStore:
@@ -138,7 +144,15 @@ class JobStore:
             DatabaseUnusable: the database cannot be written, so another process could have it as well.
 
         """
-        await self._writer.run(retry_undone(partial(self._claim, job=job, state="queued")))
+        # Nothing is paid yet, so a call to a server can wait until its database has restarted.
+        until = anyio.current_time() + (AWAY_S if self.is_replica else 0)
+        while True:
+            try:
+                return await self._writer.run(retry_undone(partial(self._claim, job=job, state="queued")))
+            except DatabaseUnusable:
+                if anyio.current_time() >= until:
+                    raise
+                await anyio.sleep(AGAIN_S)
 
     async def pass_on(self, job: Job) -> None:
         """Let another replica make a job that was not sent. If that cannot be written, it can when this process ends.

@@ -13,6 +13,8 @@ from ..inputs import InputImage
 
 _TASK: Final = "gpt_image_2_mcp.pixels.compare:compare"
 _MOVED_PX: Final = 0.5
+_LEAST_PX: Final = 0.05
+"""What is told of a move, with one digit."""
 _SCALED: Final = 0.002
 _HARDLY: Final = 0.0001
 _OTHER: Final = 0.9
@@ -88,5 +90,7 @@ def _told(found: dict[str, Any], one: str, other: str, where: str) -> str:
         return f"They show different things: {said}"
     dx, dy = found["shift_px"]
     if max(abs(dx), abs(dy)) >= _MOVED_PX or abs(found["scale"] - 1) >= _SCALED:
-        said += f" All of it is moved by {dx:+.1f} px across and {dy:+.1f} px down, and scaled by {found['scale']:.3f}."
+        moved = f"moved by {dx:+.1f} px across and {dy:+.1f} px down" if max(abs(dx), abs(dy)) >= _LEAST_PX else ""
+        scaled = f"scaled by {found['scale']:.3f}" if abs(found["scale"] - 1) >= _SCALED else ""
+        said += f" All of it is {' and '.join(filter(None, [moved, scaled]))}."
     return said

@@ -8,6 +8,7 @@ from ..errors import shorten
 from ..images.provenance import NO_CREDENTIALS
 from ..jobs.report import MAX_TEXT
 from .exporter import ExportedFile, ExportOutcome
+from .targets import says_edges
 
 
 def export_text(outcome: ExportOutcome) -> str:
@@ -17,7 +18,7 @@ def export_text(outcome: ExportOutcome) -> str:
     for (target, how), group in groupby(outcome.files, key=lambda file: (file.target, file.how)):
         files = list(group)
         if len(files) == 1:
-            lines.append(f"- {target}: {_place(files[0], outcome)}, {_facts(files[0])}, {how}")
+            lines.append(f"- {target}: {_place(files[0], outcome)}, {_facts(files[0], target)}, {how}")
             continue
         # The files of an icon set.
         folder = Path(commonpath(file.path for file in files))
@@ -27,6 +28,12 @@ def export_text(outcome: ExportOutcome) -> str:
     lines += [f"Not made: {failure}" for failure in outcome.failures]
     if outcome.sheet_path:
         lines.append(f"All of them on a sheet: {outcome.sheet_path}")
+    shapes = list(dict.fromkeys(file.shape for file in outcome.files if file.shape))
+    if shapes:
+        lines.append(
+            "Note: much is cut off. To have all of it in that shape: `fit` 'pad', free, or a new picture drawn for it"
+            f" by edit_image with `size` {' or '.join(map(repr, shapes))}, which costs money."
+        )
     if outcome.was_made_here:
         lines.append(f"Note: {NO_CREDENTIALS}")
     return shorten("\n".join(lines), MAX_TEXT)
@@ -47,6 +54,7 @@ def _fetch_lines(outcome: ExportOutcome) -> list[str]:
     return fetched or ["The picture store cannot be reached, so there is no link to them: export again later, free."]
 
 
-def _facts(file: ExportedFile) -> str:
-    size = f"{file.width}x{file.height}, " if file.width else ""
+def _facts(file: ExportedFile, target: str = "") -> str:
+    edges = f"{file.width}x{file.height}" if file.width else ""
+    size = f"{edges}, " if edges and not says_edges(target, edges) else ""
     return f"{size}{file.size_bytes:,} bytes"

@@ -15,7 +15,7 @@ from ..generation.output_dirs import OutputDirs
 from ..images import formats
 from ..images.decode import upright_facts
 from ..images.deriving import derive_in_child
-from ..images.export_sizes import edges_of, size_after
+from ..images.export_sizes import TooSmall, edges_of, size_after
 from ..images.formats import SHOWN, sniff
 from ..images.headers import facts
 from ..images.icon_lists import icons_of, lists_of
@@ -25,6 +25,7 @@ from ..images.written_formats import WrittenFormat, check_format
 from ..inputs import InputImage
 from ..inputs.reader import InputReader
 from ..parameters.models import ExportRequest
+from ..parameters.sizes import normalize_size
 from ..paths.denylist import fold_parts
 from ..paths.policy import WritePolicy
 from ..paths.prefix import safe_prefix
@@ -35,7 +36,7 @@ from .export_record import ExportRecords
 from .export_write import ExportWriter
 from .library import Library
 from .sheet_files import keep_sheet
-from .targets import Target, read_targets
+from .targets import Target, read_targets, says_edges
 from .text import not_shown_text
 
 MIME: Final[Mapping[str, str]] = {
@@ -44,6 +45,8 @@ MIME: Final[Mapping[str, str]] = {
     "pdf": "application/pdf",
     "json": "application/json",
 }
+MUCH: Final = 0.35
+"""The share of a picture from which on a crop may lose what matters."""
 _ENDINGS: Final[Mapping[str, str]] = {**formats.EXTENSION, "tiff": "tif"}
 
 
@@ -59,6 +62,8 @@ class ExportedFile:
     mime_type: str
     how: str
     """What was cut off, scaled, lowered or replaced, in words."""
+    shape: str = ""
+    """Where much is cut off: the `size` with which a new picture has all of it."""
     link: Link | None = None
     """On a server, where it is fetched."""
 
@@ -234,6 +239,8 @@ class Exporter:
                 fit=fit,
                 xmp=source.xmp,
             )
+        except TooSmall as error:
+            raise BadRequest(f"{source.stem} {error}. {_way_to_larger(target, error.most)}") from None
         except ValueError as error:
             raise BadRequest(f"{source.stem} {error}.") from None
         except ChildFailed as error:
@@ -252,10 +259,12 @@ class Exporter:
             was_there = run_in_time(path.parent, partial(writer.write, path, data, told))
             how = "; ".join(filter(None, [_how(made, fit), was_there]))
             mime = MIME[made["kind"]]
-            files.append(ExportedFile(target.text, path, made["width"], made["height"], len(data), mime, how))
+            shape = target.shape if made["cut"] >= MUCH else ""
+            files.append(ExportedFile(target.text, path, made["width"], made["height"], len(data), mime, how, shape))
             if thumbnail:
                 name = path.name if target.name or target.icon_set else target.text
-                drawn.append((f"{name} {made['width']}x{made['height']}", thumbnail))
+                edges = f"{made['width']}x{made['height']}"
+                drawn.append((name if says_edges(name, edges) else f"{name} {edges}", thumbnail))
         return files, drawn
 
     def _sheet(self, cells: list[Cell]) -> tuple[bytes | None, Path | None]:
@@ -303,6 +312,23 @@ def _parts(files: list[dict[str, Any]], data: bytes) -> Iterator[tuple[dict[str,
         end = middle + made["thumbnail"]
         yield made, data[start:middle], data[middle:end]
         start = end
+
+
+def _way_to_larger(target: Target, most: tuple[int, int]) -> str:
+    """What to do about a picture that is too small for a target, of which `most` can be made in that shape."""
+    dpi = target.size.dpi if target.size else None
+    wanted = target.size.width if target.size else most[0]
+    less = f" ({int(dpi * most[0] / wanted)} dpi)" if dpi else ""
+    text = f"At most {most[0]}x{most[1]}{less} can be made of it."
+    shape = target.shape
+    try:
+        normalize_size(shape)
+    except ValueError:
+        return text
+    return (
+        f"{text} To have more, have it drawn anew: edit_image with the picture and `size` {shown(shape)}, which costs"
+        " money, and may change faces and letters."
+    )
 
 
 def _how(made: dict[str, Any], fit: str) -> str:

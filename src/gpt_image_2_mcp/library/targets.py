@@ -69,6 +69,14 @@ class Target:
     steps: tuple[tuple[Any, ...], ...] = field(default_factory=tuple)
     """What is done first: ("crop", left, top, right, bottom, frame), ("rotate", degrees), ("flip", how)."""
 
+    @property
+    def shape(self) -> str:
+        """What `size` of a new picture has its shape; empty if it keeps the picture's own."""
+        size = self.size
+        if size is None:
+            return "1:1" if self.icon_set else ""
+        return "{:g}:{:g}".format(*size.ratio) if size.ratio else size.text
+
     def as_dict(self) -> dict[str, Any]:
         """What the child process needs to know, as JSON."""
         size = self.size
@@ -138,6 +146,11 @@ def read_target(text: str) -> Target:
                 ) from None
             raise BadRequest(f"{error}. Examples of targets: {EXAMPLES}.") from None
     return Target(text, size, None, kind, limit, name or None, folder, steps)
+
+
+def says_edges(text: str, edges: str) -> bool:
+    """Whether a target says its width and height itself."""
+    return re.search(rf"(?<![0-9]){edges}(?![0-9])", re.sub(r"\s*[x×]\s*", "x", text.lower())) is not None
 
 
 def _without(text: str, found: re.Match[str]) -> str:

@@ -150,9 +150,8 @@ class Viewer:
         given = [p.delivered_as(delivered[p.id]) if p.id in delivered else p for p in found.pictures]
         return replace(found, pictures=tuple(sorted(given, key=_turn)))
 
-    async def sheet(self, pictures: Sequence[Picture]) -> bytes:
-        """The contact sheet of some pictures, numbered from 1; the numbers are references for later calls."""
-        numbers = dict(enumerate(pictures, start=1))
+    async def sheet(self, numbers: Mapping[int, Picture]) -> bytes:
+        """The contact sheet of some pictures; their numbers are references for later calls."""
         sheet, _ = await anyio.to_thread.run_sync(self._sheet, numbers)
         self._references.note_sheet({number: picture.id for number, picture in numbers.items()})
         return sheet

@@ -6,8 +6,8 @@ known, or found by the mark in the batch's metadata. The other requests are sent
 
 import re
 import time
-from collections.abc import Callable, Generator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterable, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import IO, Any, Final, Literal, TypeVar, cast
 
@@ -28,12 +28,16 @@ MAX_STATUS: Final = 100
 """Characters that are kept of a status or a code."""
 MAX_COUNT: Final = 1_000_000
 """A batch has 50,000 lines at most."""
+MAX_TIME: Final = 32_503_680_000
+"""Seconds since 1970: the year 3000."""
 MARK: Final = "gpt_image_2_mcp"
 """The key in a batch's metadata under which its mark stands."""
 MAX_LISTED: Final = 2_000
 """The newest batches among which one is looked for by its mark."""
 KEPT_S: Final = 30 * 24 * 3600
 """Seconds for which OpenAI keeps uploads and results: the most that it takes."""
+DELETED_IN_S: Final = 10.0
+"""Seconds for which the answer to a deletion is waited for."""
 MAX_LINE_BYTES: Final = 10 * 48 * 1024 * 1024 + 1024 * 1024
 """Bytes of one line of the results: ten of the largest pictures in base64."""
 MAX_LINES: Final = 60_000
@@ -58,6 +62,8 @@ class RemoteBatch:
     failed: int = 0
     error: str = ""
     """Why it failed as a whole, in the API's words."""
+    ended_s: float | None = None
+    """When it was over, in seconds since 1970; None if that is not told."""
 
     @property
     def is_over(self) -> bool:
@@ -162,9 +168,17 @@ class BatchRoute:
         with self._translated(), self._sdk.files.with_streaming_response.content(file_id) as response:
             yield ResultLines(response)
 
-    def delete_file(self, file_id: str) -> None:
-        """Delete an upload; raises ApiError."""
-        self._again(lambda: self._sdk.files.delete(file_id))
+    def delete_files(self, file_ids: Iterable[str], *, within_s: float) -> None:
+        """Delete uploads, as far as that works in so many seconds; raises nothing.
+
+        OpenAI deletes what is left after `KEPT_S` seconds.
+        """
+        until = time.monotonic() + within_s
+        for file_id in file_ids:
+            if time.monotonic() > until:
+                return
+            with suppress(openai.OpenAIError, httpx2.HTTPError, *ODD_JSON):
+                self._sdk.files.delete(file_id, timeout=DELETED_IN_S)
 
     def _again(self, call: Callable[[], ResultT]) -> ResultT:
         """Send a request that costs nothing, and again where that may help; raises ApiError."""
@@ -248,6 +262,7 @@ def _remote(batch: Any) -> RemoteBatch:
         total=_count(counts, "total"),
         completed=_count(counts, "completed"),
         failed=_count(counts, "failed"),
+        ended_s=_ended_s(batch),
         error="; ".join(_words(error) for error in (cast("list[Any]", data)[:3] if isinstance(data, list) else [])),
     )
 
@@ -267,6 +282,11 @@ def _plain(value: object) -> str | None:
 def _count(counts: object, name: str) -> int:
     value: object = getattr(counts, name, 0)
     return value if isinstance(value, int) and 0 <= value <= MAX_COUNT else 0
+
+
+def _ended_s(batch: Any) -> float | None:
+    times = (getattr(batch, f"{how}_at", None) for how in ("completed", "expired", "cancelled", "failed"))
+    return next((float(at) for at in times if isinstance(at, int) and 0 < at < MAX_TIME), None)
 
 
 def _words(error: Any) -> str:

@@ -70,6 +70,11 @@ class PricedOptions(Request):
         """What of the first picture is to stay."""
         return "off"
 
+    @property
+    def is_exact(self) -> bool:
+        """Whether what is to stay is put back into the model's picture."""
+        return self.kept == "exact" or (self.kept == "auto" and self.is_marked)
+
     def assumed_inputs(self) -> list[tuple[int, int]]:
         """Sizes (width, height in pixels) that an estimate takes for the input pictures before they are read."""
         return []

@@ -78,12 +78,14 @@ class FolderStore:
 
     def older(self, prefix: str, than: datetime) -> Iterator[str]:
         """The keys of the files below a prefix that were written before a time."""
-        top = self.folder / prefix
-        for folder in sorted(top.iterdir()) if top.is_dir() else ():
+        kind, _, person = prefix.strip("/").partition("/")
+        top = self.folder / kind
+        people = [top / person] if person else sorted(top.iterdir()) if top.is_dir() else []
+        for folder in people:
             if folder.is_symlink() or not folder.is_dir():
                 continue
             for path in sorted(folder.iterdir()):
-                key = f"{prefix.rstrip('/')}/{folder.name}/{path.name}"
+                key = f"{kind}/{folder.name}/{path.name}"
                 try:
                     found = path.lstat()
                 except FileNotFoundError:

@@ -59,7 +59,7 @@ class PictureStore(Protocol):
         ...
 
     def older(self, prefix: str, than: datetime) -> Iterator[str]:
-        """The keys below a prefix (`uploads/`) whose objects were stored before a time. Raises StoreUnusable."""
+        """The keys below `KIND/` or `KIND/PERSON/` whose objects were stored before a time. Raises StoreUnusable."""
         ...
 
     def link(self, key: str, seconds: int) -> Link:

@@ -84,7 +84,7 @@ class Upkeep:
 
     def once(self) -> None:
         """Do what is to be done now. Raises GptImageError, as far as it got."""
-        while self.put_waiting() and not self.stop.is_set():
+        while self._is_waiting() and self.put_waiting() and not self.stop.is_set():
             pass
         now = monotonic()
         if now >= self._disk_at:
@@ -94,6 +94,11 @@ class Upkeep:
             self._clean_at = now + CLEAN_S
             self.delete_old()
             self.make_room()
+
+    def _is_waiting(self) -> bool:
+        """Whether anything is in the outbox: looking locks nothing, and writes nothing."""
+        with self._database.of(EVERYONE).database.reading() as connection:
+            return StoredFileTable(connection).is_waiting
 
     def put_waiting(self) -> bool:
         """Put the oldest of the outbox into the store; False if nothing waits that no other replica has in hand."""

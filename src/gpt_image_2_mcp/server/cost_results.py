@@ -15,15 +15,27 @@ META_KEY = "gpt-image-2/costs"
 
 
 def costs_result(
-    request: CostsRequest, model: str, expected: Estimate | None, spent: SpendingSummary, budgets: Budgets
+    request: CostsRequest,
+    model: str,
+    expected: Estimate | None,
+    spent: SpendingSummary,
+    budgets: Budgets,
+    *,
+    sees_team: bool = False,
 ) -> CallToolResult:
-    """Build the answer from the estimate and the ledger's sums: text, and the same in dollars in `_meta`."""
+    """Build the answer from the estimate and the ledger's sums: text, and the same in dollars in `_meta`.
+
+    With `sees_team`, it tells what all people together have spent today.
+    """
     lines = [_estimate_line(request, model, expected)]
     lines += _refusals(request, expected, spent, budgets)
     under_way = f", and {dollars(spent.reserved)} under way" if spent.reserved else ""
     lines.append(f"Spent today: {dollars(spent.spent)}{under_way}{_models_text(spent.today)}.")
     total = sum((row.usd for row in spent.period), start=spent.spent * 0)
     lines.append(f"Spent since {spent.since:%Y-%m-%d}: {dollars(total)}{_models_text(spent.period)}.")
+    if sees_team and spent.team is not None:
+        team = f", and {dollars(spent.team.reserved)} under way" if spent.team.reserved else ""
+        lines.append(f"All people together spent today: {dollars(spent.team.spent)}{team}.")
     left = spent.left(budgets)
     lines += [
         f"Left of {_whose(name, spent)}: {dollars(usd)} of {dollars(budgets.limits[name])} ({name})."

@@ -1,6 +1,7 @@
 """Builds the answer of `export_image`."""
 
 import base64
+from typing import Any
 
 from mcp_types import CallToolResult, ContentBlock, ImageContent, TextContent
 
@@ -15,6 +16,7 @@ def export_result(outcome: ExportOutcome) -> CallToolResult:
     if outcome.sheet is not None:
         content.append(ImageContent(data=base64.b64encode(outcome.sheet).decode(), mime_type="image/jpeg"))
     files = [file.as_dict(is_linked=outcome.is_linked) for file in outcome.files]
-    report = {"files": files, "warnings": list(outcome.failures)}
-    report |= {"archive": outcome.archive.as_dict()} if outcome.archive else {}
+    report: dict[str, Any] = {"files": files, "warnings": list(outcome.failures)}
+    if outcome.archive:
+        report["archive"] = outcome.archive.as_dict()
     return CallToolResult(content=content, _meta={META_KEY: report})

@@ -51,7 +51,8 @@ person can name a number, as_page writes an HTML page of all. show_image looks c
 call's words and settings: a NEW picture. To keep a picture's look, put it in `images`; to finish draft 2 as it is: \
 edit_image with images ["2"], like "2", quality "high".
 - Write prompts in labelled parts (scene, subject, details, constraints), quote exact text and add "no other \
-text"; number the input pictures and give each a role. Draft at quality low, finish at medium or high.
+text"; number the input pictures and give each a role: they are drawn anew, so a logo or a face is never exactly \
+the same. Draft at quality low, finish at medium or high.
 - A call that takes long answers with a job_id: fetch the picture with get_image_job, do not repeat the call.
 - You can delete, move and rename nothing: the person does it with `gpt-image-2-mcp library delete ID` (to the trash) \
 or `library move ID FOLDER`.

@@ -35,6 +35,16 @@ _OF_THIS_COMPUTER = {"output_dir", "file", "as_page"}
 """Parameters that mean a file or a folder of the computer that the server runs on."""
 
 
+_IN_PLACE_OF_PATHS = {
+    "each file's path (tell the person, who": "a link to each file (give it to the person, who",
+    "each file's path and bytes": "a link to the files, their bytes",
+    "cost, prompt and path of each": "cost and prompt of each; show_image gives a link",
+    "ask for a path or URL": "use upload_link",
+    "made here or any file:": "made here or uploaded:",
+}
+"""What is said of a tool where people get links."""
+
+
 @dataclass(frozen=True, slots=True)
 class Hosting:
     """How the server of one person differs from one on stdio."""
@@ -58,4 +68,9 @@ def hosted_tools() -> tuple[Tool, ...]:
 
 def _without_paths(tool: Tool) -> Tool:
     properties = {name: field for name, field in tool.parameters["properties"].items() if name not in _OF_THIS_COMPUTER}
-    return tool.model_copy(update={"parameters": {**tool.parameters, "properties": properties}})
+    description = tool.description or ""
+    for here, there in _IN_PLACE_OF_PATHS.items():
+        description = description.replace(here, there)
+    return tool.model_copy(
+        update={"description": description, "parameters": {**tool.parameters, "properties": properties}}
+    )

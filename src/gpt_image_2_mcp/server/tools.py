@@ -34,6 +34,7 @@ from ..parameters.models import (
 from ..service.images import ImageService
 from ..studio.page import page_uri
 from .answer_room import room_for_pictures
+from .asker import SEES_TEAM
 from .batch_consent import BatchConsentAnswer
 from .batch_results import batch_lines, batch_result
 from .client_abilities import client_of
@@ -209,7 +210,9 @@ async def image_costs(request: CostsRequest, call: Call) -> CallToolResult:
     """
     service = _service(call)
     model = service.settings.model_for(request)
-    return costs_result(request, model, await service.estimate(request), *await service.spent())
+    spent, budgets = await service.spent()
+    estimate = await service.estimate(request)
+    return costs_result(request, model, estimate, spent, budgets, sees_team=SEES_TEAM.get())
 
 
 @cache
@@ -285,7 +288,7 @@ async def _batch(call: Call, batch_id: str, *, joined: bool = False) -> CallTool
     if not status.pictures or service.settings.inline == "none":
         return batch_result(status, None)
     async with room_for_pictures():
-        return batch_result(status, await service.viewer.sheet(status.pictures))
+        return batch_result(status, await service.viewer.sheet(status.numbered))
 
 
 def _service(call: Call) -> ImageService:

@@ -20,7 +20,7 @@ from ..errors import BadRequest, DatabaseUnusable
 from ..generation.charges import PricedRequest
 from ..inputs import Sources
 from ..jobs.progress import ProgressCallback
-from ..parameters.models import EditRequest, MakeBatchRequest
+from ..parameters.models import MakeBatchRequest
 from ..paths.read_policy import PrivateFile
 
 logger = logging.getLogger(__name__)
@@ -208,7 +208,7 @@ def _not_cheap(request: LineRequest) -> str | None:
             " ask for a plain white ground, and cut it out later, free: edit_image with `background` 'transparent' and"
             " no prompt."
         )
-    if isinstance(request, EditRequest) and (request.kept == "exact" or (request.is_marked and request.kept != "off")):
+    if request.is_exact:
         return (
             "what is to stay is put back into the model's picture from your own file, which may be another one when a"
             " cheap batch answers. With `keep` 'off' a cheap line takes `mask` and `extend`, and gives the model's"

@@ -27,6 +27,8 @@ logger = logging.getLogger(__name__)
 
 LOOK_S: Final = 2.0
 """Seconds between two looks for jobs that other replicas have left."""
+BATCHES_S: Final = 30.0
+"""Seconds between two looks for cheap batches that no replica follows."""
 
 ServiceOf = Callable[[str], AbstractAsyncContextManager[ImageService]]
 """Gives the service of a person, which stays open while it works."""
@@ -47,10 +49,14 @@ class Fleet:
 
     async def run(self) -> None:
         """Take over what other replicas leave, again and again; raises nothing but a cancellation."""
+        followed_at = -BATCHES_S
         while not self._is_ending:
             await anyio.sleep(LOOK_S)
             try:
                 await self.look()
+                if anyio.current_time() - followed_at > BATCHES_S:
+                    followed_at = anyio.current_time()
+                    await self.follow_batches()
             except GptImageError as error:
                 logger.info("jobs of other replicas cannot be looked for now: %s", error)
             except Exception:
@@ -68,6 +74,13 @@ class Fleet:
             if queued is None:
                 return
             await self._begin(queued)
+
+    async def follow_batches(self) -> None:
+        """Follow the cheap batches that no other replica follows; raises DatabaseUnusable."""
+        for person in await self._everyone.run(_people_with_batches):
+            if not self._is_ending:
+                async with self._service_of(person) as service:
+                    await service.batches.resume()
 
     @property
     def _has_room(self) -> bool:
@@ -101,6 +114,16 @@ def _gone_owners(repositories: Repositories) -> set[str]:
         owners = unit.queue.owners()
         gone = repositories.catalogue_store.dead_owners(owners - {RELEASED})
     return gone | (owners & {RELEASED})
+
+
+@retry_undone
+def _people_with_batches(repositories: Repositories) -> list[str]:
+    """The people whose cheap batches this replica follows, or can: a service that was closed follows none."""
+    store = repositories.catalogue_store
+    with repositories.unit_of_work(read_only=True) as unit:
+        found = unit.queue.open_batches()
+        free = store.dead_owners({owner for _, owner in found}) | {store.owner}
+    return sorted({person for person, owner in found if owner in free})
 
 
 @retry_undone

@@ -1,5 +1,6 @@
 """`Work`: what the page has made: pictures, as jobs that a click starts, and exports."""
 
+import re
 from pathlib import Path
 from typing import Any, Final
 
@@ -121,7 +122,8 @@ class Work:
             "behind": [image.id for image in report.behind],
             "session": session,
             "text": report.text(),
-            "told": _told(job, report),
+            # The page also shows jobs of the chat, which the model has asked for itself.
+            "told": _told(job, report) if _is_click(job.id) else "",
         }
 
     async def cancel(self, request: CancelRequest) -> dict[str, Any]:
@@ -210,6 +212,10 @@ def _generate(request: GenerateRequest | PriceRequest, prompt: str) -> PaidReque
 
 def _job_id(request: ClickRequest) -> str:
     return f"job-{request.click}"
+
+
+def _is_click(job_id: str) -> bool:
+    return re.fullmatch("job-[0-9a-f]{32}", job_id) is not None
 
 
 def _read_bounded(path: Path) -> bytes:

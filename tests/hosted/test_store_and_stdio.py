@@ -1,8 +1,10 @@
-"""Over stdio nothing of a server for a team is loaded."""
+"""What stdio has nothing of: the picture store is not loaded, and links are spoken of on a server alone."""
 
 import subprocess
 import sys
 from pathlib import Path
+
+from gpt_image_2_mcp.server.hosting import hosted_tools
 
 PROBE = """
 import asyncio, sys
@@ -34,3 +36,10 @@ print(*sorted({"obstore", "opentelemetry.sdk"} & set(sys.modules)))
 def test_a_picture_is_made_without_anything_of_the_picture_store(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-c", PROBE, str(tmp_path)], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout.split()) == (0, []), done.stderr
+
+
+def test_the_tools_of_a_server_speak_of_links_and_not_of_paths() -> None:
+    for tool in hosted_tools():
+        assert "path" not in (tool.description or ""), tool.name
+    said = {tool.name: tool.description or "" for tool in hosted_tools()}
+    assert all("link" in said[name] for name in ("generate_image", "list_images", "export_image", "upload_link"))

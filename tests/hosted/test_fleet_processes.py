@@ -1,0 +1,194 @@
+"""Two replicas as processes, on one PostgreSQL and one folder: one ends, is killed, or stops; the database restarts."""
+
+import os
+import random
+import signal
+import sys
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import anyio
+import anyio.to_thread
+import psycopg
+import pytest
+from fault_proxy import until
+from mcp import Client, MCPError
+from mcp_types import CallToolResult, ImageContent
+from patience import PATIENCE_S, look_again, rounds
+from postgres_server import Server
+from promises import promise
+from stdio_bench import Box, job_of
+from workbench import JOB, META, SMALL, said
+
+from gpt_image_2_mcp.database.url import PostgresUrl
+
+from .served import SECRET, Served, served, write_tokens
+
+pytestmark = [pytest.mark.anyio, pytest.mark.thorough]
+
+TOKEN = "a-token-of-alice-for-the-tests-0123456789"
+LEASE_S = 3
+PICTURES = rounds(10, 30)
+
+
+def environ(folder: Path, database: PostgresUrl, box: Box, **more: str) -> dict[str, str]:
+    """The environment of a replica."""
+    return {
+        **box.environ,
+        "GPT_IMAGE_2_DATABASE_URL": database.text,
+        "GPT_IMAGE_2_SECRET": SECRET,
+        "GPT_IMAGE_2_TOKENS_FILE": str(write_tokens(folder, {"alice": TOKEN})),
+        "GPT_IMAGE_2_STORE_URL": (folder / "store").as_uri(),
+        "GPT_IMAGE_2_LEASE_S": str(LEASE_S),
+        "GPT_IMAGE_2_MAX_WAIT_S": "0.2",
+        "GPT_IMAGE_2_MAX_CONCURRENCY": "1",
+        "GPT_IMAGE_2_PICTURES_PER_MINUTE": "1000",
+        **more,
+    }
+
+
+@asynccontextmanager
+async def two(
+    folder: Path, database: PostgresUrl, box: Box, **more: str
+) -> AsyncGenerator[tuple[Served, Client, Served, Client]]:
+    """Two replicas, each with a client of Alice."""
+    env = environ(folder, database, box, **more)
+    with served(folder / "one", env=env) as one, served(folder / "other", env=env) as other:
+        async with one.client(TOKEN) as alice, other.client(TOKEN) as again:
+            yield one, alice, other, again
+
+
+async def begun(client: Client, prompt: str) -> str:
+    """Begin a picture, and give the id of its job."""
+    return job_of(await client.call_tool("generate_image", {"prompt": prompt, "size": SMALL, "quality": "low"}))
+
+
+async def answered(client: Client, job_id: str) -> CallToolResult:
+    """Ask for a job until it has ended; a server that does not answer is asked again."""
+    with anyio.fail_after(PATIENCE_S):
+        while True:
+            try:
+                result = await client.call_tool("get_image_job", {"job_id": job_id})
+            except MCPError:
+                await look_again()
+                continue
+            if JOB not in (result.meta or {}):
+                return result
+            await look_again()
+
+
+async def has_bytes(client: Client, result: CallToolResult) -> bool:
+    """Whether the picture of an answer can be read at a replica."""
+    assert not result.is_error, said(result)
+    assert any(isinstance(block, ImageContent) for block in result.content)
+    (picture,) = (result.meta or {})[META]["images"]
+    found = await client.read_resource(f"gpt-image-2://pictures/{picture['id']}")
+    return bool(found.contents)
+
+
+def rows(database: PostgresUrl, condition: str) -> int:
+    with psycopg.connect(database.text, autocommit=True) as connection:
+        connection.execute("SELECT set_config('gpt_image_2.person', '*', false)")
+        found: Any = connection.execute(f"SELECT count(*) FROM jobs WHERE {condition}".encode())  # noqa: S608 - our own
+        return found.fetchone()[0]
+
+
+async def in_queue(database: PostgresUrl) -> None:
+    """Wait until one job is sent, and another one is in the queue."""
+    await anyio.to_thread.run_sync(
+        until, lambda: rows(database, "state = 'queued'") == rows(database, "state = 'sent'") == 1
+    )
+
+
+@promise("Several replicas", "What a replica has not sent when it ends, another one makes; what it has sent, it saves")
+async def test_a_replica_that_is_told_to_end_loses_nothing(
+    tmp_path: Path, team_database: PostgresUrl, box: Box
+) -> None:
+    await box.turn(hold=True)
+    async with two(tmp_path, team_database, box) as (one, alice, _, again):
+        jobs = [await begun(alice, "a fox"), await begun(alice, "an owl")]
+        await in_queue(team_database)
+        one.process.send_signal(signal.SIGTERM)
+        await box.reached(2)
+        await box.release()
+        for job_id in jobs:
+            assert await has_bytes(again, await answered(again, job_id))
+        assert await anyio.to_thread.run_sync(one.process.wait, PATIENCE_S) == 0
+        assert await box.count("paid") == 2
+
+
+@promise("Several replicas", "What a killed replica had sent is told as perhaps billed, and never sent again by itself")
+async def test_of_a_killed_replica_the_queue_is_made_and_what_was_sent_is_told_as_lost(
+    tmp_path: Path, team_database: PostgresUrl, box: Box
+) -> None:
+    await box.turn(hold=True)
+    async with two(tmp_path, team_database, box) as (one, alice, _, again):
+        sent, queued = [await begun(alice, "a fox"), await begun(alice, "an owl")]
+        await in_queue(team_database)
+        one.process.kill()
+        await box.reached(2)
+        await box.release()
+        assert await has_bytes(again, await answered(again, queued))
+        assert "its answer is lost. It may have been billed" in said(await answered(again, sent))
+        assert await box.count("started") == 2
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGSTOP")
+async def test_a_replica_that_is_stopped_for_longer_than_its_lease_goes_on_and_nothing_is_sent_twice(
+    tmp_path: Path, team_database: PostgresUrl, box: Box
+) -> None:
+    await box.turn(hold=True)
+    async with two(tmp_path, team_database, box) as (one, alice, _, again):
+        jobs = [await begun(alice, "a fox"), await begun(alice, "an owl")]
+        await in_queue(team_database)
+        os.kill(one.process.pid, signal.SIGSTOP)
+        try:
+            await box.release()
+            assert await has_bytes(again, await answered(again, await begun(again, "a hen")))
+            await anyio.sleep(2 * LEASE_S)
+        finally:
+            os.kill(one.process.pid, signal.SIGCONT)
+        for job_id in jobs:
+            assert await has_bytes(again, await answered(again, job_id))
+        assert await box.count("paid") == 3
+
+
+@promise("Several replicas", "A database that restarts loses no picture that was acknowledged, and none is paid twice")
+async def test_the_database_restarts_at_random_moments_while_two_replicas_make_pictures(
+    tmp_path: Path, team_database: PostgresUrl, postgres_server: Server, box: Box
+) -> None:
+    chance = random.Random(7)  # noqa: S311 - the moments of a test
+    await box.turn(delay_s=0.3)
+    async with two(tmp_path, team_database, box, GPT_IMAGE_2_MAX_CONCURRENCY="3") as (_, alice, _, again):
+        jobs = list[str]()
+        is_over = anyio.Event()
+
+        async def restart() -> None:
+            while not is_over.is_set():
+                await anyio.sleep(chance.uniform(0.2, 2.0))
+                await anyio.to_thread.run_sync(postgres_server.stop)
+                await anyio.sleep(chance.uniform(0.0, 0.5))
+                await anyio.to_thread.run_sync(postgres_server.start)
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(restart)
+            for number in range(PICTURES):
+                try:
+                    client = (alice, again)[number % 2]
+                    made = await client.call_tool("generate_image", {"prompt": f"{number} foxes", "size": SMALL})
+                    jobs.append(job_of(made))
+                except (MCPError, AssertionError, KeyError):
+                    # Refused, since the database was away: nothing was acknowledged.
+                    continue
+                await anyio.sleep(chance.uniform(0.0, 0.3))
+            is_over.set()
+        answers = [await answered((again, alice)[number % 2], job_id) for number, job_id in enumerate(jobs)]
+        made = [answer for answer in answers if not answer.is_error]
+        # One whose sending could not be written down is not sent.
+        assert made, [said(answer) for answer in answers]
+        for answer in made:
+            assert await has_bytes(alice, answer)
+        assert await box.count("started") <= PICTURES
+        assert len(made) <= await box.count("paid")

@@ -96,6 +96,10 @@ snapshots: handshake ## update the contracts and snapshots; read the diff
 bench: $(VENV) ## measure speed and memory beside the openai SDK; BENCH="--quick", BENCH="--peer 'name=command'"
 	@$(BIN)/python -m bench $(BENCH)
 
+.PHONY: bench-hosting
+bench-hosting: $(VENV) ## what one server for a team costs beside the server over stdio: processor time, memory (Linux)
+	@PYTHONPATH=tests $(BIN)/python -m hosted.benchmark
+
 # Both say at their end what held, for a person to read; a seed repeats the mixture of a run that failed.
 .PHONY: faults
 faults: $(VENV) ## 1,000 random calls through all that can go wrong; GPT_IMAGE_2_FAULT_SEED=2 for another mixture

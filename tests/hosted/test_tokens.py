@@ -123,7 +123,9 @@ async def test_a_token_without_the_scope_is_refused_with_its_name(
     assert 'scope="images"' in refused.headers["www-authenticate"]
 
 
-@pytest.mark.parametrize("authorization", [None, "", "Bearer", "Basic YTpi", ALICE])
+@pytest.mark.parametrize(
+    "authorization", [None, "", "Bearer", "Basic YTpi", ALICE], ids=["none", "empty", "Bearer", "Basic", "no scheme"]
+)
 async def test_without_a_token_a_client_is_told_how_to_get_one(served_team: Served, authorization: str | None) -> None:
     refused = served_team.post(headers={"authorization": authorization} if authorization is not None else {})
     assert refused.status_code == 401

@@ -47,6 +47,8 @@ def _schema() -> dict[str, Any] | None:
     for joined in schema["$defs"]["McpUiHostContext"]["properties"]["containerDimensions"]["allOf"]:
         for part in joined["anyOf"]:
             part["additionalProperties"] = True
+    # A `Record` of TypeScript whose values may be undefined: no variable has to be there.
+    schema["$defs"]["McpUiHostContext"]["properties"]["styles"]["properties"]["variables"].pop("required", None)
     for name, place in (("McpUiInitializeResult", "hostContext"), ("McpUiHostContextChangedNotification", "params")):
         schema["$defs"][name]["properties"][place] = schema["$defs"]["McpUiHostContext"]
     return schema

@@ -128,7 +128,7 @@ def test_a_file_from_before_the_indexes_gets_them_and_keeps_its_rows(
         before = set(connection.scalars(names))
         for name in filter(NEWER.fullmatch, before):
             connection.exec_driver_sql(f"DROP INDEX {name}")
-        for name in ("batch_lines", "batches"):
+        for name in ("batch_lines", "batches", "outbox", "stored_files"):
             connection.exec_driver_sql(f"DROP TABLE {name}")
         connection.exec_driver_sql("UPDATE schema_version SET version = 2")
     repositories.close()

@@ -10,6 +10,7 @@ from threading import Barrier, Thread
 from typing import Any
 
 import pytest
+from patience import PATIENCE_S
 from postgres_server import Server, broken_off, expired
 
 from gpt_image_2_mcp.billing.budgets import ChargeEntry
@@ -70,7 +71,7 @@ def side_by_side(*works: Callable[[], object]) -> list[Exception | None]:
 def test_several_people_are_in_transactions_at_once_and_each_sees_their_own(opened: Open) -> None:
     store = opened(4)
     people = [f"token|{number}" for number in range(4)]
-    inside, found = Barrier(4, timeout=30), dict[str, Any]()
+    inside, found = Barrier(4, timeout=PATIENCE_S), dict[str, Any]()
 
     def work(person: str) -> None:
         ledger = Ledger(store.of(person))
@@ -113,7 +114,7 @@ def test_a_silent_connection_ends_the_transaction_of_its_person_alone(
 ) -> None:
     monkeypatch.setattr(connection_guard, "ANSWER_SECONDS", 0.5)
     store = opened(2)
-    inside, stopped = Barrier(2, timeout=30), Barrier(2, timeout=30)
+    inside, stopped = Barrier(2, timeout=PATIENCE_S), Barrier(2, timeout=PATIENCE_S)
 
     def alice() -> None:
         with store.of(ALICE).database.transaction() as connection:

@@ -195,6 +195,7 @@ async def test_what_was_finished_of_a_batch_that_is_not_is_kept_and_the_rest_can
     assert set(bench.knobs.paid_lines.values()) == {1}
 
 
+@pytest.mark.thorough
 async def test_a_submission_whose_answer_is_lost_is_found_and_not_repeated(bench: Bench) -> None:
     bench.knobs.faults = [Fault(kind="drop", route="batches")]
     job_id = await submitted(bench, *foxes(2))
@@ -286,6 +287,7 @@ async def test_what_needs_several_steps_is_refused_of_a_cheap_batch(
     assert bench.seen() == []
 
 
+@pytest.mark.thorough
 async def test_masks_and_larger_canvases_go_through_a_cheap_batch_where_nothing_is_put_back(paid: Bench) -> None:
     paid.photo()
     edit = {"images": ["photo.png"], "quality": "low", "keep": "off"}

@@ -87,6 +87,7 @@ def test_what_is_marked_in_the_delivered_picture_is_marked_in_the_made_one(
         assert cover(marked, (width, height)).image.tobytes() == weights(box, size=(width, height)).tobytes()
 
 
+@pytest.mark.thorough
 async def test_a_mask_of_a_turn_is_of_the_picture_that_was_shown(benches: Benches, tmp_path: Path) -> None:
     bench = await benches.open(data_dir=tmp_path)
     first = await begun(bench)

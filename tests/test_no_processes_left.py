@@ -20,6 +20,7 @@ def test_that_passes():
 
 @pytest.mark.skipif(sys.platform != "linux", reason="it looks into /proc")
 @pytest.mark.parametrize("options", [[], ["-n", "1"]])
+@pytest.mark.thorough
 def test_a_process_that_is_left_fails_the_run_and_is_killed(options: list[str], tmp_path: Path) -> None:
     (tmp_path / "test_some.py").write_text(LEAVES, encoding="utf-8")
     done = subprocess.run(

@@ -13,6 +13,7 @@ pytestmark = pytest.mark.anyio
 LOW = {"quality": "low"}
 
 
+@pytest.mark.thorough
 async def test_single_pictures_hold_a_batch_up_for_a_minute_at_most_and_the_finish_counts_it(benches: Benches) -> None:
     bench = await benches.open({"GPT_IMAGE_2_MAX_WAIT_S": "0.5"}, GPT_IMAGE_2_PICTURES_PER_MINUTE="5")
     for prompt in ("a fox", "a hen"):

@@ -46,6 +46,7 @@ def changed_box(before: NDArray[Any], after: NDArray[Any]) -> tuple[int, int, in
     return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
 
 
+@pytest.mark.thorough
 async def test_a_part_of_a_large_picture_is_sent_and_all_of_it_comes_back(bench: Bench) -> None:
     before = large_photo(bench)
     prompt = "a pond, sandbox-drift-mild"
@@ -83,6 +84,7 @@ async def test_a_size_has_the_model_see_all_of_the_picture(bench: Bench) -> None
     assert (exact["width"], model["width"]) == (1600, 1024)
 
 
+@pytest.mark.thorough
 async def test_the_alpha_and_the_bits_of_a_large_original_are_kept(bench: Bench) -> None:
     deep = cv2.resize(scene("noise", (400, 300)).astype(np.uint16) * 257 + 37, LARGE)
     alpha = np.full((1200, 1600, 1), 65_535, dtype=np.uint16)

@@ -36,7 +36,9 @@ def team_database(postgres_server: Server) -> Iterator[PostgresUrl]:
 @pytest.fixture(scope="session")
 def alone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """A server for one person, on the sandbox."""
-    with served(tmp_path_factory.mktemp("alone"), "--sandbox", env={}) as server:
+    with served(
+        tmp_path_factory.mktemp("alone"), "--sandbox", env={"GPT_IMAGE_2_PICTURES_PER_MINUTE": "1000"}
+    ) as server:
         yield server
 
 

@@ -224,6 +224,7 @@ async def test_the_same_call_of_another_person_is_a_picture_of_their_own(url: Po
         assert process.knobs.paid == 2
 
 
+@pytest.mark.thorough
 async def test_news_are_for_the_person_who_made_something(url: PostgresUrl, tmp_path: Path) -> None:
     async with replica(url, tmp_path) as process:
         alice, bob = process.alice, process.bob

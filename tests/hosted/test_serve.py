@@ -88,6 +88,7 @@ async def test_no_path_of_the_server_is_read_or_written(alone: Served, tool: str
 
 
 @pytest.mark.parametrize("who", ["alone", "served_team"])
+@pytest.mark.thorough
 async def test_no_answer_names_a_folder_of_the_server(request: pytest.FixtureRequest, who: str) -> None:
     server: Served = request.getfixturevalue(who)
     async with server.client(ALICE if who == "served_team" else None) as client:
@@ -186,6 +187,7 @@ async def test_two_hosts_in_one_request_are_refused(served_team: Served) -> None
 
 @promise("Several people", "On a server for a team, each person has pictures, sessions, jobs and `last` of their own")
 @pytest.mark.parametrize("era", ERAS)
+@pytest.mark.thorough
 async def test_two_people_do_not_see_each_other(served_team: Served, era: Era) -> None:
     async with served_team.client(ALICE, era=era) as alice, served_team.client(BOB, era=era) as bob:
         made = report(await drawn(alice, f"the secret of alice, {era}"))

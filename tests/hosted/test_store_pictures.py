@@ -150,6 +150,7 @@ async def fetched(url: str, tmp_path: Path) -> bytes:
     return answer.content
 
 
+@pytest.mark.thorough
 async def test_another_replica_finds_the_pictures(replicas: Replicas, tmp_path: Path) -> None:
     """By id, in sessions, exports, sheets and resources; its disk is its own, and empty."""
     first = await (await replicas.open("a")).client_of(ALICE)

@@ -1,12 +1,10 @@
 """`last` and the numbers of a person are the same on every replica."""
 
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
 import psycopg
 import pytest
-from postgres_server import Server
 from workbench import SMALL, Bench, said
 
 from gpt_image_2_mcp.database.url import PostgresUrl
@@ -18,19 +16,12 @@ pytestmark = pytest.mark.anyio
 LOW = {"size": SMALL, "quality": "low"}
 
 
-@pytest.fixture
-def url(postgres_server: Server) -> Iterator[PostgresUrl]:
-    url = postgres_server.team_database()
-    yield url
-    postgres_server.drop(url)
-
-
 async def call(bench: Bench, tool: str, **arguments: object) -> str:
     return said(await bench.final(tool, **arguments))
 
 
-async def test_last_and_numbers_mean_the_same_on_every_replica(url: PostgresUrl, tmp_path: Path) -> None:
-    async with replica(url, tmp_path) as one, replica(url, tmp_path) as other:
+async def test_last_and_numbers_mean_the_same_on_every_replica(team_database: PostgresUrl, tmp_path: Path) -> None:
+    async with replica(team_database, tmp_path) as one, replica(team_database, tmp_path) as other:
         await call(one.alice, "generate_image", prompt="a fox", n=2, **LOW)
         assert "prompt: a fox" in await call(other.alice, "show_image", image="last")
         assert "no `last`" in await call(other.bob, "edit_image", images=["last"], prompt="a mouse", **LOW)
@@ -41,13 +32,15 @@ async def test_last_and_numbers_mean_the_same_on_every_replica(url: PostgresUrl,
         assert "prompt: an owl" in await call(other.alice, "show_image", image="1")
 
 
-async def test_a_last_of_long_ago_is_named_until_there_is_a_newer_one(url: PostgresUrl, tmp_path: Path) -> None:
+async def test_a_last_of_long_ago_is_named_until_there_is_a_newer_one(
+    team_database: PostgresUrl, tmp_path: Path
+) -> None:
     named = "'the last picture' is image-2"
-    async with replica(url, tmp_path) as process:
+    async with replica(team_database, tmp_path) as process:
         alice = process.alice
         await call(alice, "generate_image", prompt="a fox", **LOW)
         assert named not in await call(alice, "show_image", image="the last picture")
-        with closing(psycopg.connect(url.text, autocommit=True)) as connection:
+        with closing(psycopg.connect(team_database.text, autocommit=True)) as connection:
             connection.execute("SELECT set_config('gpt_image_2.person', %s, false)", (ALICE,))
             connection.execute("UPDATE desks SET changed = changed - interval '31 minutes'")
         assert named in await call(alice, "show_image", image="the last picture")

@@ -95,11 +95,13 @@ def rows(database: PostgresUrl, condition: str) -> int:
         return found.fetchone()[0]
 
 
-async def in_queue(database: PostgresUrl) -> None:
-    """Wait until one job is sent, and another one is in the queue."""
+async def sent_and_queued(client: Client, database: PostgresUrl) -> tuple[str, str]:
+    """Begin two jobs; gives their ids once the first is sent, and the second is in the queue."""
+    jobs = await begun(client, "a fox"), await begun(client, "an owl")
     await anyio.to_thread.run_sync(
         until, lambda: rows(database, "state = 'queued'") == rows(database, "state = 'sent'") == 1
     )
+    return jobs
 
 
 @promise("Several replicas", "What a replica has not sent when it ends, another one makes; what it has sent, it saves")
@@ -108,8 +110,7 @@ async def test_a_replica_that_is_told_to_end_loses_nothing(
 ) -> None:
     await box.turn(hold=True)
     async with two(tmp_path, team_database, box) as (one, alice, _, again):
-        jobs = [await begun(alice, "a fox"), await begun(alice, "an owl")]
-        await in_queue(team_database)
+        jobs = await sent_and_queued(alice, team_database)
         one.process.send_signal(signal.SIGTERM)
         await box.reached(2)
         await box.release()
@@ -125,8 +126,7 @@ async def test_of_a_killed_replica_the_queue_is_made_and_what_was_sent_is_told_a
 ) -> None:
     await box.turn(hold=True)
     async with two(tmp_path, team_database, box) as (one, alice, _, again):
-        sent, queued = [await begun(alice, "a fox"), await begun(alice, "an owl")]
-        await in_queue(team_database)
+        sent, queued = await sent_and_queued(alice, team_database)
         one.process.kill()
         await box.reached(2)
         await box.release()
@@ -141,8 +141,7 @@ async def test_a_replica_that_is_stopped_for_longer_than_its_lease_goes_on_and_n
 ) -> None:
     await box.turn(hold=True)
     async with two(tmp_path, team_database, box) as (one, alice, _, again):
-        jobs = [await begun(alice, "a fox"), await begun(alice, "an owl")]
-        await in_queue(team_database)
+        jobs = await sent_and_queued(alice, team_database)
         os.kill(one.process.pid, signal.SIGSTOP)
         try:
             await box.release()

@@ -4,7 +4,7 @@ Once more with the fence of the database taken away: then each of the questions 
 cannot would prove nothing.
 """
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from contextlib import closing
 from dataclasses import dataclass
 from decimal import Decimal
@@ -44,15 +44,8 @@ SYMBOL = "\N{BADGER}"
 """What the index of words does not know."""
 
 
-@pytest.fixture
-def url(postgres_server: Server) -> Iterator[PostgresUrl]:
-    url = postgres_server.team_database()
-    yield url
-    postgres_server.drop(url)
-
-
-def take_the_fence_away(url: PostgresUrl) -> None:
-    with closing(psycopg.connect(url.text, autocommit=True)) as connection:
+def take_the_fence_away(team_database: PostgresUrl) -> None:
+    with closing(psycopg.connect(team_database.text, autocommit=True)) as connection:
         for table in FENCED:
             connection.execute(sql.SQL("ALTER TABLE {} DISABLE ROW LEVEL SECURITY").format(sql.Identifier(table)))
 
@@ -178,14 +171,14 @@ def plain(answer: str, known: Known) -> str:
 )
 @pytest.mark.parametrize("is_fenced", [True, False], ids=["fenced", "fence taken away"])
 async def test_a_person_who_knows_all_ids_of_another_sees_nothing(
-    url: PostgresUrl, tmp_path: Path, *, is_fenced: bool
+    team_database: PostgresUrl, tmp_path: Path, *, is_fenced: bool
 ) -> None:
-    async with replica(url, tmp_path) as process:
+    async with replica(team_database, tmp_path) as process:
         alice, bob = process.alice, process.bob
         known = await at_work(alice)
         paid = process.knobs.paid
         if not is_fenced:
-            take_the_fence_away(url)
+            take_the_fence_away(team_database)
         told = [question for question in QUESTIONS if await tells(question, bob, known)]
         if is_fenced:
             assert told == []
@@ -197,8 +190,8 @@ async def test_a_person_who_knows_all_ids_of_another_sees_nothing(
             assert sorted(set(QUESTIONS).difference(told)) == ["a search"]
 
 
-async def test_last_and_numbers_are_those_of_the_person(url: PostgresUrl, tmp_path: Path) -> None:
-    async with replica(url, tmp_path) as process:
+async def test_last_and_numbers_are_those_of_the_person(team_database: PostgresUrl, tmp_path: Path) -> None:
+    async with replica(team_database, tmp_path) as process:
         alice, bob = process.alice, process.bob
         made = await alice.made("generate_image", prompt=f"two {SECRET}s", n=2, **LOW)
         for word in ("1", "2"):
@@ -209,8 +202,10 @@ async def test_last_and_numbers_are_those_of_the_person(url: PostgresUrl, tmp_pa
         assert made.report["images"][1]["id"] in said(await alice.call("show_image", image="2"))
 
 
-async def test_the_same_call_of_another_person_is_a_picture_of_their_own(url: PostgresUrl, tmp_path: Path) -> None:
-    async with replica(url, tmp_path, GPT_IMAGE_2_MAX_WAIT_S="0.05") as process:
+async def test_the_same_call_of_another_person_is_a_picture_of_their_own(
+    team_database: PostgresUrl, tmp_path: Path
+) -> None:
+    async with replica(team_database, tmp_path, GPT_IMAGE_2_MAX_WAIT_S="0.05") as process:
         alice, bob = process.alice, process.bob
         process.knobs.hold()
         first = await handed(alice, "generate_image", prompt=SECRET, **LOW)
@@ -225,8 +220,8 @@ async def test_the_same_call_of_another_person_is_a_picture_of_their_own(url: Po
 
 
 @pytest.mark.thorough
-async def test_news_are_for_the_person_who_made_something(url: PostgresUrl, tmp_path: Path) -> None:
-    async with replica(url, tmp_path) as process:
+async def test_news_are_for_the_person_who_made_something(team_database: PostgresUrl, tmp_path: Path) -> None:
+    async with replica(team_database, tmp_path) as process:
         alice, bob = process.alice, process.bob
         known = await at_work(alice)
         address = f"gpt-image-2://sessions/{known.session}"
@@ -241,25 +236,25 @@ async def test_news_are_for_the_person_who_made_something(url: PostgresUrl, tmp_
 
 
 async def test_what_a_killed_replica_left_is_settled_for_people_who_are_not_there(
-    url: PostgresUrl, postgres_server: Server, tmp_path: Path
+    team_database: PostgresUrl, postgres_server: Server, tmp_path: Path
 ) -> None:
-    store = open_store(url)
+    store = open_store(team_database)
     Ledger(store.of(ALICE)).reserve(ChargeEntry("gpt-image-2", SMALL, "low"), estimate=Decimal(1), is_sent=True)
     store.close()
-    with closing(postgres_server.connect(url.parts.path[1:])) as connection:
+    with closing(postgres_server.connect(team_database.parts.path[1:])) as connection:
         states = "SELECT person, state FROM charges"
         assert connection.execute(states).fetchall() == [(ALICE, "sent")]
-        async with replica(url, tmp_path):
+        async with replica(team_database, tmp_path):
             await anyio.to_thread.run_sync(until, lambda: connection.execute(states).fetchall() == [(ALICE, "unknown")])
 
 
 async def test_a_server_for_several_people_is_not_opened_where_postgresql_does_not_keep_them_apart(
-    url: PostgresUrl, postgres_server: Server, tmp_path: Path
+    team_database: PostgresUrl, postgres_server: Server, tmp_path: Path
 ) -> None:
-    name = url.parts.path[1:]
-    async with replica(url, tmp_path) as process:
+    name = team_database.parts.path[1:]
+    async with replica(team_database, tmp_path) as process:
         await process.shared.require_fence()
-        take_the_fence_away(url)
+        take_the_fence_away(team_database)
         with pytest.raises(
             DatabaseUnusable, match="does not keep the rows of people apart in pictures, sessions, jobs"
         ):
@@ -268,6 +263,6 @@ async def test_a_server_for_several_people_is_not_opened_where_postgresql_does_n
         with pytest.raises(DatabaseUnusable, match=r"as the superuser owner, .* Create a user for this server"):
             await process.shared.require_fence()
     postgres_server.run(f"ALTER ROLE team{name} BYPASSRLS")
-    async with replica(url, tmp_path) as process:
+    async with replica(team_database, tmp_path) as process:
         with pytest.raises(DatabaseUnusable, match=f"as the user with BYPASSRLS team{name}"):
             await process.shared.require_fence()

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from patience import PATIENCE_S
-from postgres_server import Server, broken_off, expired
+from postgres_server import broken_off, expired
 
 from gpt_image_2_mcp.billing.budgets import ChargeEntry
 from gpt_image_2_mcp.billing.ledger import Ledger
@@ -31,19 +31,12 @@ Open = Callable[[int], Store]
 
 
 @pytest.fixture
-def url(postgres_server: Server) -> Iterator[PostgresUrl]:
-    url = postgres_server.team_database()
-    yield url
-    postgres_server.drop(url)
-
-
-@pytest.fixture
-def opened(url: PostgresUrl) -> Iterator[Open]:
+def opened(team_database: PostgresUrl) -> Iterator[Open]:
     """Opens stores with so many connections, which are closed in the end."""
     with ExitStack() as stack:
 
         def open_one(connections: int) -> Store:
-            store = open_store(url, connections=connections)
+            store = open_store(team_database, connections=connections)
             stack.callback(store.close)
             return store
 
@@ -141,13 +134,13 @@ def test_a_silent_connection_ends_the_transaction_of_its_person_alone(
     assert Ledger(store.of(ALICE)).summary().reserved == 0
 
 
-def test_a_process_is_alive_as_long_as_one_of_its_connections_is(url: PostgresUrl, opened: Open) -> None:
+def test_a_process_is_alive_as_long_as_one_of_its_connections_is(team_database: PostgresUrl, opened: Open) -> None:
     one, other = opened(2), opened(1)
     with one.of(ALICE).database.transaction():
         side_by_side(lambda: Ledger(one.of(BOB)).reserve(CHARGE, estimate=PRICE))
-        expired(url)
+        expired(team_database)
         assert other.dead_owners({one.owner}) == set()
-    broken_off(url)
+    broken_off(team_database)
     assert other.dead_owners({one.owner}) == {one.owner}
     Ledger(one.of(BOB)).summary()
     assert other.dead_owners({one.owner}) == set()

@@ -15,10 +15,11 @@ import pytest
 from fault_proxy import until
 from mcp_types import CallToolResult, ElicitRequestParams, ElicitResult
 from patience import PATIENCE_S
-from postgres_server import Server
 from promises import promise
 from stdio_bench import Box
 from workbench import META, said
+
+from gpt_image_2_mcp.database.url import PostgresUrl
 
 from .conftest import ALICE, BOB
 from .served import ERAS, SECRET, Era, Served, drawn, served, write_tokens
@@ -224,13 +225,12 @@ class Balanced(httpx2.AsyncHTTPTransport):
 
 @pytest.mark.thorough
 async def test_the_question_before_a_dear_call_is_answered_by_another_replica(
-    tmp_path: Path, postgres_server: Server, box: Box
+    tmp_path: Path, team_database: PostgresUrl, box: Box
 ) -> None:
     """What the client carries from the question to the answer is sealed with the secret of both."""
-    url = postgres_server.team_database()
     env = {
         **box.environ,
-        "GPT_IMAGE_2_DATABASE_URL": url.text,
+        "GPT_IMAGE_2_DATABASE_URL": team_database.text,
         "GPT_IMAGE_2_SECRET": SECRET,
         "GPT_IMAGE_2_TOKENS_FILE": str(write_tokens(tmp_path, {"alice": ALICE})),
         "GPT_IMAGE_2_CONFIRM_OVER_USD": "0.0001",
@@ -249,7 +249,6 @@ async def test_the_question_before_a_dear_call_is_answered_by_another_replica(
                 assert not result.is_error, said(result)
             assert len(asked) == number
     assert await box.count("paid") == 3
-    postgres_server.drop(url)
 
 
 # The end.

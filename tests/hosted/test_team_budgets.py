@@ -1,13 +1,11 @@
 """Budgets of a call, of a person and of all people together, which are checked in one transaction."""
 
-from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 from threading import Thread
 
 import pytest
 from inline_snapshot import snapshot
-from postgres_server import Server
 from workbench import SMALL, folded, said
 
 from gpt_image_2_mcp.billing.budgets import Budgets, ChargeEntry
@@ -23,18 +21,11 @@ pytestmark = pytest.mark.anyio
 LOW = {"size": SMALL, "quality": "low"}
 
 
-@pytest.fixture
-def url(postgres_server: Server) -> Iterator[PostgresUrl]:
-    url = postgres_server.team_database()
-    yield url
-    postgres_server.drop(url)
-
-
 async def test_a_refusal_says_whose_budget_it_is_and_what_is_left_and_not_who_has_spent_it(
-    url: PostgresUrl, tmp_path: Path
+    team_database: PostgresUrl, tmp_path: Path
 ) -> None:
     team = {"GPT_IMAGE_2_BUDGET_PER_DAY_USD": "0.011"}
-    async with replica(url, tmp_path, per_person_usd=Decimal("0.007"), **team) as process:
+    async with replica(team_database, tmp_path, per_person_usd=Decimal("0.007"), **team) as process:
         alice, bob = process.alice, process.bob
         for bench, prompt in ((alice, "a fox"), (alice, "an owl"), (bob, "a hare")):
             await bench.made("generate_image", prompt=prompt, **LOW)
@@ -61,9 +52,9 @@ Left of today's budget of all people together: $0.0013 of $0.0110 (GPT_IMAGE_2_B
         assert process.knobs.paid == 3
 
 
-def test_two_people_on_two_replicas_cannot_overrun_a_budget_together(url: PostgresUrl) -> None:
+def test_two_people_on_two_replicas_cannot_overrun_a_budget_together(team_database: PostgresUrl) -> None:
     budgets = Budgets(per_day=Decimal(1), per_person=Decimal("0.7"))
-    stores = [open_store(url, connections=4) for _ in range(2)]
+    stores = [open_store(team_database, connections=4) for _ in range(2)]
     reserved = dict.fromkeys((ALICE, BOB), Decimal(0))
 
     def spend(ledger: Ledger, price: Decimal) -> None:

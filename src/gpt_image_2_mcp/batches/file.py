@@ -8,7 +8,6 @@ import csv
 import io
 import json
 from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
 from typing import Any, Final, cast
 
 from ..errors import BadRequest, shown
@@ -117,8 +116,3 @@ def _check_columns(where: str, names: list[str]) -> None:
     for position, name in enumerate(names, start=1):
         if name != "name" and not set(normalize(EditRequest, {name: "x"})) <= set(COLUMNS):
             raise BadRequest(f"{where}, column {position}: there is no such parameter. {_KNOWN}")
-
-
-def is_in_folders(path: Path, folders: list[Path]) -> bool:
-    """Whether a real path lies in one of these real folders; the root of a disk counts as none."""
-    return any(folder in path.parents for folder in folders if folder.parent != folder)

@@ -105,6 +105,7 @@ class ImageService:
         self._pipeline = pipeline
         self._spending = spending
         self._jobs = jobs
+        self.person = jobs.person
         self._writer = writer
         self._reader = reader
         self._references = references
@@ -134,8 +135,7 @@ class ImageService:
             self._started_ahead = None
             return ahead
         model = self.settings.model_for(request)
-        expected_s = self._durations.expected(request)
-        job = Job(TOOLS[type(request)], request, model, expected_s, client=client)
+        job = Job(TOOLS[type(request)], request, model, self._durations.expected(request), client=client)
         if click_id:
             job.id, job.is_click = click_id, True
         return self._jobs.start(job)

@@ -1,6 +1,6 @@
 """`/mcp`: finds out who asks, and hands the request to that person's own MCP server."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from contextlib import AsyncExitStack
 from http import HTTPStatus
 from typing import Final
@@ -11,7 +11,7 @@ from starlette.datastructures import Headers
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from ..server.asker import SEES_TEAM
+from ..server.asker import SEES_TEAM, WHEN_SENT
 from ..telemetry import count_refusal
 from .authentication import Authentication, Refusal
 from .people import People, TooManyPeople
@@ -62,7 +62,8 @@ class Endpoint:
                 )
                 return
             try:
-                await self._answer(app, headers, scope, _in_time(receive), send)
+                WHEN_SENT.set(when_sent := [])
+                await self._answer(app, headers, scope, _in_time(receive), _calling(when_sent, send))
             except TimeoutError:
                 text = f"The request did not arrive within {BODY_WITHIN_S:g} s."
                 await PlainTextResponse(text, HTTPStatus.REQUEST_TIMEOUT, {"Connection": "close"})(scope, receive, send)
@@ -105,6 +106,18 @@ def _in_time(receive: Receive) -> Receive:
         return message
 
     return read
+
+
+def _calling(when_sent: list[Callable[[], None]], send: Send) -> Send:
+    """Call what is to be called when the answer has left, which its last part says."""
+
+    async def send_on(message: Message) -> None:
+        await send(message)
+        if message["type"] == "http.response.body" and not message.get("more_body", False):
+            for call in when_sent:
+                call()
+
+    return send_on
 
 
 def _unavailable(text: str) -> Response:

@@ -238,6 +238,7 @@ class JobTaken(JobError):
 
     def __init__(self, job_id: str) -> None:
         """Create the error with its message."""
+        self.job_id = job_id
         super().__init__(
             f"Another process of this server has {job_id}, and what became of it there is not known here. Nothing was"
             " sent a second time: look at the newest pictures before you ask for it once more."

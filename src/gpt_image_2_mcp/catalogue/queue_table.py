@@ -27,6 +27,13 @@ _RELEASE: Final = sa.text(
     "UPDATE jobs SET owner = '', given_up = true WHERE id = :id AND owner = :owner AND state = 'queued'"
 )
 _OFFERED: Final = sa.text("SELECT id FROM jobs WHERE id = ANY(:ids) AND handover IS NOT NULL")
+_ALONE: Final = sa.text("SELECT pg_advisory_xact_lock(hashtext(:key), hashtext(:wish))")
+_SAME_WISH: Final = sa.text(
+    "SELECT id FROM jobs WHERE key = :key AND wish = :wish AND id <> :besides"
+    " AND (ended_us IS NULL OR (ended_us > :after AND NOT fetched)) ORDER BY created_us DESC LIMIT 1"
+)
+_OF_WISH: Final = sa.text("SELECT id FROM jobs WHERE id = ANY(:ids) AND wish = :wish")
+_NOTE_WISH: Final = sa.text("UPDATE jobs SET wish = :wish WHERE id = :id")
 _OWNERS: Final = sa.text("SELECT DISTINCT owner FROM jobs WHERE state = 'queued' AND handover IS NOT NULL")
 _CLAIM: Final = sa.text(
     "UPDATE jobs SET owner = :owner, given_up = true WHERE id = ("
@@ -71,6 +78,27 @@ class QueueTable:
         if not ids or self.connection.dialect.name != "postgresql":
             return set()
         return set(self.connection.scalars(_OFFERED, {"ids": list(ids)}))
+
+    def same_wish(self, key: str, wish: str, *, besides: str, within: timedelta) -> str | None:
+        """The id of the job of the same request, which has come to another replica before.
+
+        It is not answered yet, and has ended within a time if it has. Until the end of this transaction, no other one
+        asks for the same.
+        """
+        self.connection.execute(_ALONE, {"key": key, "wish": wish})
+        values = {"key": key, "wish": wish, "besides": besides, "after": to_microseconds(self.now - within)}
+        found: str | None = self.connection.scalar(_SAME_WISH, values)
+        return found
+
+    def of_wish(self, wish: str | None, ids: Collection[str]) -> set[str]:
+        """Those of the jobs that are of the same request."""
+        if not ids or wish is None or self.connection.dialect.name != "postgresql":
+            return set()
+        return set(self.connection.scalars(_OF_WISH, {"ids": list(ids), "wish": wish}))
+
+    def note_wish(self, job_id: str, wish: str) -> None:
+        """Note the request that a job is of."""
+        self.connection.execute(_NOTE_WISH, {"id": job_id, "wish": wish})
 
     def owners(self) -> set[str]:
         """The owners of the jobs in the queue."""

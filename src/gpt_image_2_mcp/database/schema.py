@@ -18,7 +18,7 @@ from .people import FENCE
 ChargeState = Literal["reserved", "sent", "settled", "unknown", "released"]
 """A charge is reserved, then sent; it ends settled, unknown (both are spent) or released (nothing was billed)."""
 
-VERSION: Final = 10
+VERSION: Final = 11
 """The number of the last file in `migrations/versions`; a database of this version needs no migration."""
 
 TOKENS_EACH: Final = "(output_tokens + pictures - 1) / pictures"
@@ -260,10 +260,12 @@ event.listen(
 )
 
 # For the replicas of a server. `handover` is what another one needs to make a job that is queued, see
-# `catalogue.queue_table`; the index has very few rows, which every replica looks through.
+# `catalogue.queue_table`, and `wish` the request that it is of; the index has very few rows, which every replica looks
+# through.
 for _statement in (
     PACE,
     "ALTER TABLE jobs ADD COLUMN handover json",
+    "ALTER TABLE jobs ADD COLUMN wish text",
     "CREATE INDEX jobs_queued ON jobs (created_us) WHERE state = 'queued'",
 ):
     event.listen(jobs, "after_create", sa.DDL(_statement).execute_if(dialect="postgresql"))

@@ -23,7 +23,7 @@ from ..persistence.unit_of_work import Repositories, UnitOfWork
 from ..persistence.writer_thread import WriterThread
 from .job import Delivery, Job
 from .loss import describe_loss
-from .repeated import SILENT_TIMEOUT_S
+from .repeated import JOINABLE_S, SILENT_TIMEOUT_S
 from .serialization import is_readable, stored_request
 
 if TYPE_CHECKING:
@@ -34,6 +34,8 @@ logger = logging.getLogger(__name__)
 AWAY_S = 30.0
 """Seconds for which a job of a replica waits for a database that is away."""
 AGAIN_S = 0.5
+LEAVES_WITHIN = timedelta(seconds=5)
+"""How long an answer may be on its way out of another replica; after that, it has not left."""
 
 
 class JobStore:
@@ -181,11 +183,12 @@ class JobStore:
 
         return await self._writer.run(read)
 
-    async def find_repeated(self, key: str, *, within_s: float, besides: Collection[str]) -> "JobRow | None":
+    async def find_repeated(self, call: Job, key: str, *, within_s: float, besides: Collection[str]) -> "JobRow | None":
         """The newest job whose outcome no caller has got, and that is not too old; none with one of the ids `besides`.
 
         The same call joins it if it is given up: its call was cancelled or handed its id, or has an answer that has not
-        come to the client. One that is not may be given up at any moment.
+        come to the client. One that is not may be given up at any moment. On a server, where answers cross each other,
+        only the same request joins it while its answer leaves.
         """
 
         @retry_undone
@@ -195,12 +198,19 @@ class JobStore:
             after = datetime.now(UTC) - timedelta(seconds=within_s)
             with repositories.unit_of_work(read_only=True) as unit:
                 rows = _current(repositories, unit, unit.jobs.unfetched(key, ended_after=after))
-            silent = datetime.now(UTC) - timedelta(seconds=SILENT_TIMEOUT_S)
-            others = [
-                replace(row, given_up=row.given_up or _is_final(row) or (self.is_replica and row.created < silent))
-                for row in rows
-                if row.id not in besides
-            ]
+                same = unit.queue.of_wish(call.wish, [row.id for row in rows])
+            now = datetime.now(UTC)
+
+            def is_given_up(row: "JobRow") -> bool:
+                if row.given_up or not self.is_replica:
+                    return row.given_up or _is_final(row)
+                if row.ended is not None:
+                    return row.id in same or now - row.ended > LEAVES_WITHIN
+                return row.id in same or (now - row.created).total_seconds() > SILENT_TIMEOUT_S
+
+            others = [replace(row, given_up=is_given_up(row)) for row in rows if row.id not in besides]
+            if self.is_replica:
+                others = [row for row in others if row.given_up or not _is_final(row)]
             return next((row for row in others if row.given_up), next(iter(others), None))
 
         return await self._writer.run(read)
@@ -268,10 +278,16 @@ class JobStore:
         with repositories.unit_of_work() as unit:
             if row is None:
                 return
+            if state == "queued" and job.wish and not job.is_taken_over:
+                within = timedelta(seconds=JOINABLE_S)
+                if other := unit.queue.same_wish(row.key, job.wish, besides=job.id, within=within):
+                    raise JobTaken(other)
             if not unit.jobs.claim(row, lambda owner: bool(store.dead_owners({owner}))):
                 raise JobTaken(job.id)
             if state == "queued" and job.handover is not None:
                 unit.queue.offer(job.id, job.handover)
+            if job.wish:
+                unit.queue.note_wish(job.id, job.wish)
             job.has_row = True
 
     @staticmethod

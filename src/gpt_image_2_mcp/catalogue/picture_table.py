@@ -148,6 +148,11 @@ class PictureTable:
         """The pictures that were made last, at most `limit`."""
         return list(self._iterate(sa.select(pictures).order_by(pictures.c.number.desc()).limit(limit)))
 
+    def times(self, limit: int) -> list[datetime]:
+        """When the pictures were made that were made last, at most `limit`, the newest first."""
+        made = sa.select(pictures.c.made_us).order_by(pictures.c.number.desc()).limit(limit)
+        return [from_microseconds(us) for us in self.connection.scalars(made)]
+
     def projects(self, limit: int) -> list[str]:
         """The names of the projects, those with the most pictures first, at most `limit`."""
         named = sa.select(pictures.c.project).where(pictures.c.project.is_not(None)).group_by(pictures.c.project)

@@ -19,8 +19,8 @@ from gpt_image_2_mcp.catalogue.text_index import words_of
 from gpt_image_2_mcp.database.store import open_store
 from gpt_image_2_mcp.database.url import PostgresUrl
 
-COMMON, SECOND, RARE, SYMBOL, PROJECT = "light", "window", "quokka", "🦡", "project-3"
-"""What prompts have: every second one, every third, and two of one in 200; and one of ten projects."""
+COMMON, SECOND, RARE, SYMBOL = "light", "window", "quokka", "🦡"
+"""What prompts have: every second one, every third, and two of one in 200."""
 
 SPAN: Final = timedelta(days=365)
 PROMPTS: Final = 1000
@@ -118,15 +118,15 @@ _ROWS: Final = (
         CASE WHEN session IS NULL THEN 'image' ELSE 'session' END, 'gpt-image-2', prompt || ' of ' || made.n,
         '{{"size": "1024x1024", "quality": "low", "background": "auto", "output_format": "png", "n": 1}}',
         '{{"size": "1024x1024", "quality": "low", "format": "png", "background": "opaque"}}', 80, 0, 196, 6280000, '[]',
-        us, 'claude-code 2.1', 'project-' || mod(own, 10), session, CASE WHEN session IS NOT NULL THEN turn END,
+        us, 'claude-code 2.1', NULL, session, CASE WHEN session IS NOT NULL THEN turn END,
         CASE WHEN session IS NOT NULL THEN turn - 1 END, false, false, job, 'req_' || lpad(to_hex(n), 32, '0'), false,
         {_AS_THEIRS}
-    FROM made JOIN prompts ON number = mod(n * 31, %(prompts)s) ORDER BY n
+    FROM made JOIN prompts ON number = mod(who + own * 31, %(prompts)s) ORDER BY n
     """,  # noqa: S608 - texts of this module, here and below
     """
     INSERT INTO picture_words (number, words)
     SELECT us, (SELECT array_to_tsvector(array_agg(mark || word)) FROM unnest(words || array['of', n::text]) AS word)
-    FROM made JOIN prompts ON number = mod(n * 31, %(prompts)s) ORDER BY n
+    FROM made JOIN prompts ON number = mod(who + own * 31, %(prompts)s) ORDER BY n
     """,
     f"""
     INSERT INTO sessions (id, created_us, updated_us, folder, head, active, person)
@@ -144,7 +144,7 @@ _ROWS: Final = (
         name, md5((n / 5000)::text), CASE mod(n, 50) WHEN 0 THEN 'failed' WHEN 1 THEN 'lost' ELSE 'done' END,
         us - 20000000, us, false, true, json_build_object('images', json_build_array(json_build_object('id', name,
         'path', path)), 'said', repeat(md5(name), 20)), {_AS_THEIRS}
-    FROM made JOIN prompts ON number = mod(n * 31, %(prompts)s) WHERE {_JOBS_SINCE} ORDER BY n
+    FROM made JOIN prompts ON number = mod(who + own * 31, %(prompts)s) WHERE {_JOBS_SINCE} ORDER BY n
     """,  # noqa: S608
     f"""
     INSERT INTO charges (day, reserved_at, owner, state, job, request_id, model, size, quality, pictures,

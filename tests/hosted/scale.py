@@ -1,4 +1,4 @@
-"""What a person waits for where many others use the same database: `make bench-hosting-scale`. Medians, side by side.
+"""What a person waits for where many others use the same database, in medians; a part of `make bench-hosting`.
 
 The same person has the same pictures in two databases: in one there is nobody else, in the other there is a crowd. Each
 thing is done in both in turn; how long it takes in all, and within the database. It needs the tests' parts.
@@ -45,7 +45,7 @@ from gpt_image_2_mcp.server.factory import build_server
 from gpt_image_2_mcp.settings import Settings
 from gpt_image_2_mcp.shared_parts import SharedParts, open_shared
 
-from .crowd import COMMON, PROJECT, RARE, SECOND, SPAN, SYMBOL, Crowd, fill, name_of
+from .crowd import COMMON, RARE, SECOND, SPAN, SYMBOL, Crowd, fill, name_of
 
 ME: Final = name_of(0)
 BUDGETS: Final = Budgets(Decimal(10), Decimal(10**6), Decimal(10**4))
@@ -98,12 +98,12 @@ Ask = Callable[[Place], Awaitable[object]]
 def calling(tool: str, **arguments: Any) -> Ask:
     """A call; `{picture}` is the id of the newest picture."""
 
-    async def ask(place: Place) -> None:
+    async def ask(place: Place) -> str:
         filled = {
             name: value.format(picture=place.picture) if isinstance(value, str) else value
             for name, value in arguments.items()
         }
-        await place.call(tool, **filled)
+        return await place.call(tool, **filled)
 
     return ask
 
@@ -171,7 +171,6 @@ OF_A_PERSON: dict[str, Ask] = {
     "list: a symbol": calling("list_images", query=SYMBOL),
     "list: a month": calling("list_images", **MONTH),
     "list: a common word in a month": calling("list_images", query=COMMON, **MONTH),
-    "list: a project": calling("list_images", project=PROJECT),
     "image_costs": calling("image_costs"),
     "get_image_job: the jobs": calling("get_image_job"),
     "show_image: an id": calling("show_image", image="{picture}"),
@@ -199,7 +198,9 @@ OF_THE_OPERATOR: dict[str, Ask] = {
 @asynccontextmanager
 async def opened(url: PostgresUrl, folder: Path) -> AsyncGenerator[Place]:
     """A replica on a database, with the service of the one person, who has just had a picture made."""
-    settings = Settings.read({"OPENAI_API_KEY": KEY, "GPT_IMAGE_2_DATABASE_URL": url.text})
+    settings = Settings.read(
+        {"OPENAI_API_KEY": KEY, "GPT_IMAGE_2_DATABASE_URL": url.text, "GPT_IMAGE_2_SESSION_TTL_MS": "0"}
+    )
     transport = Unmarked(SandboxTransport(build_sandbox()))
     store = FolderStore(folder / "store", secret=b"secret", base_url="http://127.0.0.1")
     async with AsyncExitStack() as stack:
@@ -229,10 +230,11 @@ def _watch(engine: sa.Engine, place: Place) -> None:
     event.listen(engine, "after_cursor_execute", after)
 
 
-async def measure(alone: PostgresUrl, crowded: PostgresUrl, folder: Path, rounds: int) -> None:
-    """Do everything in both, in turn, and print what came of it."""
+async def measure(alone: PostgresUrl, crowded: PostgresUrl, folder: Path, rounds: int, only: str) -> None:
+    """Do everything whose name has `only` in it in both, in turn, and print what came of it."""
     async with opened(alone, folder / "alone") as one, opened(crowded, folder / "crowd") as all_:
-        for name, ask in {**OF_A_PERSON, **OF_A_REPLICA, **OF_THE_OPERATOR}.items():
+        everything = {**OF_A_PERSON, **OF_A_REPLICA, **OF_THE_OPERATOR}
+        for name, ask in ((name, ask) for name, ask in everything.items() if only in name):
             times = rounds if name not in OF_THE_OPERATOR else 3
             for place in (one, all_):
                 await ask(place)
@@ -278,6 +280,7 @@ def main() -> None:
     parser.add_argument("--people", type=int, default=100)
     parser.add_argument("--pictures", type=int, default=100_000)
     parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--only", default="", metavar="TEXT", help="what has this in its name")
     parser.add_argument("--databases", nargs=2, metavar="URL", help="that are filled: of one person, and of the crowd")
     asked = parser.parse_args()
     crowd = Crowd(asked.people, asked.pictures)
@@ -290,7 +293,7 @@ def main() -> None:
             sys.stdout.write(f"{one}: filled in {time.monotonic() - began:.0f} s\n")
         sys.stdout.write("| | alone, ms | in the crowd | ratio | in the database: alone | in the crowd | ratio |\n")
         sys.stdout.write("|---|---|---|---|---|---|---|\n")
-        asyncio.run(measure(urls[0], urls[1], Path(name), asked.rounds))
+        asyncio.run(measure(urls[0], urls[1], Path(name), asked.rounds, asked.only))
         sys.stdout.write(f"a start: {' '.join(f'{median(starts(url) for _ in range(5)):.0f}' for url in urls)} ms\n")
         if asked.databases:
             return

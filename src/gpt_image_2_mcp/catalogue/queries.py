@@ -94,8 +94,7 @@ def _with_words(words: list[str], wanted: SearchQuery, mark: str) -> sa.Select[A
     if not mark:
         joined = pictures.join(_word_index, _word_index.c.number == pictures.c.number)
         return _filtered(wanted).select_from(joined).where(match)
-    matching = _within_times(sa.select(_word_index.c.number), wanted).where(match)
-    found = matching.cte("found").prefix_with("MATERIALIZED", dialect="postgresql")
+    found = sa.select(_word_index.c.number).where(match).cte("found").prefix_with("MATERIALIZED", dialect="postgresql")
     return _filtered(wanted).select_from(pictures.join(found, found.c.number == pictures.c.number))
 
 

@@ -274,10 +274,11 @@ for _statement in (
 ):
     event.listen(jobs, "after_create", sa.DDL(_statement).execute_if(dialect="postgresql"))
 
-# Of very few rows, those that replicas look through again and again: what is under way, and which batches are open.
+# Of the few rows that are looked for again and again: what is under way, and which batches and sessions are open.
 UNDER_WAY: Final = (
     "CREATE INDEX jobs_under_way ON jobs (state, owner) WHERE state IN ('queued', 'sent', 'lost')",
     "CREATE INDEX batches_open ON batches (person, owner) WHERE state <> 'ended'",
+    "CREATE INDEX sessions_open ON sessions (person, updated_us) WHERE active",
 )
 
 # On PostgreSQL, where a team shares a database, each row belongs to a person: see `people`.

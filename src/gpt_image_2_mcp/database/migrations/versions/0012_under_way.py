@@ -12,6 +12,7 @@ def upgrade() -> None:
         return
     op.execute("CREATE INDEX jobs_under_way ON jobs (state, owner) WHERE state IN ('queued', 'sent', 'lost')")
     op.execute("CREATE INDEX batches_open ON batches (person, owner) WHERE state <> 'ended'")
+    op.execute("CREATE INDEX sessions_open ON sessions (person, updated_us) WHERE active")
     # First, since it takes a second and lets others search meanwhile.
     op.execute("SELECT gin_clean_pending_list('picture_words_words')")
     op.execute("ALTER INDEX picture_words_words SET (fastupdate = off)")

@@ -35,6 +35,10 @@ _SAME_WISH: Final = sa.text(
 _OF_WISH: Final = sa.text("SELECT id FROM jobs WHERE id = ANY(:ids) AND wish = :wish")
 _NOTE_WISH: Final = sa.text("UPDATE jobs SET wish = :wish WHERE id = :id")
 _OWNERS: Final = sa.text("SELECT DISTINCT owner FROM jobs WHERE state = 'queued' AND handover IS NOT NULL")
+_WITH_LOST: Final = sa.text("SELECT DISTINCT person FROM jobs WHERE owner = ANY(:owners) AND state = 'lost'")
+_UNDER_WAY: Final = sa.text(
+    "SELECT DISTINCT owner FROM jobs WHERE owner = ANY(:owners) AND state IN ('queued', 'sent')"
+)
 _CLAIM: Final = sa.text(
     "UPDATE jobs SET owner = :owner, given_up = true WHERE id = ("
     "SELECT id FROM jobs AS waiting WHERE state = 'queued' AND handover IS NOT NULL AND owner = ANY(:gone)"
@@ -103,6 +107,14 @@ class QueueTable:
     def owners(self) -> set[str]:
         """The owners of the jobs in the queue."""
         return set(self.connection.scalars(_OWNERS))
+
+    def with_lost(self, owners: Collection[str]) -> set[str]:
+        """The people of whom these processes have lost a job."""
+        return set(self.connection.scalars(_WITH_LOST, {"owners": list(owners)}))
+
+    def under_way(self, owners: Collection[str]) -> set[str]:
+        """Those of the processes that have jobs which are not known to have ended."""
+        return set(self.connection.scalars(_UNDER_WAY, {"owners": list(owners)}))
 
     def claim(self, owner: str, *, gone: Collection[str]) -> QueuedJob | None:
         """Make `owner` the owner of a job whose owner is `gone`; None if there is none.

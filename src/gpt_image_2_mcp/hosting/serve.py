@@ -98,7 +98,8 @@ async def run(settings: Settings, hosted: HostedSettings, host: str, port: int) 
             readiness = Readiness(partial(_is_reachable, shared))
             app = build_app(hosted, endpoint, readiness, store_routes(store), is_local=is_loopback(host))
             server = web_server(app, grace_s=_answer_s(settings))
-            fleet = Fleet(shared.everyone, shared.limiter, people.working_for, places=settings.max_concurrency)
+            places, disk = settings.max_concurrency, shared.disk
+            fleet = Fleet(shared.everyone, shared.limiter, people.working_for, places=places, disk=disk)
 
             async def end() -> None:
                 await anyio.sleep(UNREADY_S)

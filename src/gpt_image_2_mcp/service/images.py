@@ -56,6 +56,7 @@ from .sessions import SessionService
 from .shown import Shown, shown_of
 
 if TYPE_CHECKING:
+    from .leftovers import Leftovers
     from .links import AnswerLinks
 
 INCOMPLETE = "What was made while the database could not be written waits for it, and is in no list and no sum yet."
@@ -85,6 +86,7 @@ class ImageService:
         exporter: Exporter,
         batches: BatchService,
         links: "AnswerLinks | None" = None,
+        leftovers: "Leftovers | None" = None,
     ) -> None:
         """Use the parts that `app.open_service` made."""
         self.settings = settings
@@ -94,6 +96,8 @@ class ImageService:
         self.batches = batches
         self.links = links
         """On a server, what gives answers links in place of paths."""
+        self.leftovers = leftovers
+        """On a server, what puts in order what killed processes have left of this person on its disk."""
         batches.use(self.complete, self.check, self.find_private)
         self.news = news
         self.sessions = SessionService(writer, news)

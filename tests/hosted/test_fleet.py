@@ -253,3 +253,29 @@ async def test_the_same_batch_on_two_replicas_at_the_same_moment_is_made_once(
             while "2 of 2" not in said(await benches[0].call("get_image_job", job_id=ids[0])):
                 await look_again()
         assert one.knobs.paid + other.knobs.paid == 2
+
+
+@promise("Several replicas", "What waits on one replica can be cancelled on another, and is not sent then")
+async def test_a_job_in_the_queue_of_one_replica_is_cancelled_on_another(
+    team_database: PostgresUrl, tmp_path: Path, query: Query
+) -> None:
+    async with two(team_database, tmp_path, GPT_IMAGE_2_BUDGET_PER_DAY_USD="10") as (one, other):
+        alice, again = one.alice, other.alice
+        one.knobs.hold()
+        sent = await handed(alice, "generate_image", **fox(1))
+        await reached(alice, 1)
+        queued = await handed(alice, "generate_image", **fox(2))
+        await stands(alice, queued, "Next in the queue")
+        assert "There is no job" in said(await other.bob.call("cancel_image_job", job_id=queued)), "it is not his"
+        told = said(await again.call("cancel_image_job", job_id=queued))
+        assert f"{queued} is stopped. Nothing of it was sent" in told
+        assert "sent to the API already and is billed" in said(await again.call("cancel_image_job", job_id=sent))
+        one.knobs.release()
+        for bench in (alice, again):
+            assert "stopped before anything was sent" in said(await fetched(bench, queued))
+            assert not (await fetched(bench, sent)).is_error
+        assert (one.knobs.paid, other.knobs.paid) == (1, 0)
+        states = sorted(query("SELECT state FROM charges"))
+        assert states == [("released",), ("settled",)], "its money is free again"
+        # It was cancelled, and not made: the same call is a new wish.
+        assert not (await again.call("generate_image", **fox(2))).is_error

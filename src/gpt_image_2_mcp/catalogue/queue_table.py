@@ -26,6 +26,10 @@ _OFFER: Final = sa.text("UPDATE jobs SET handover = CAST(:handover AS json) WHER
 _RELEASE: Final = sa.text(
     "UPDATE jobs SET owner = '', given_up = true WHERE id = :id AND owner = :owner AND state = 'queued'"
 )
+_CANCEL: Final = sa.text(
+    "UPDATE jobs SET state = 'failed', outcome = CAST(:outcome AS json), ended_us = :now, given_up = true,"
+    " fetched = true, handover = NULL WHERE id = :id AND state = 'queued' AND handover IS NOT NULL"
+)
 _OFFERED: Final = sa.text("SELECT id FROM jobs WHERE id = ANY(:ids) AND handover IS NOT NULL")
 _ALONE: Final = sa.text("SELECT pg_advisory_xact_lock(hashtext(:key), hashtext(:wish))")
 _SAME_WISH: Final = sa.text(
@@ -76,6 +80,11 @@ class QueueTable:
     def release(self, job_id: str, owner: str) -> bool:
         """Let any replica make a job of `owner`; False if it is sent, or is not the owner's any more."""
         return self.connection.execute(_RELEASE, {"id": job_id, "owner": owner}).rowcount > 0
+
+    def cancel(self, job_id: str, outcome: Mapping[str, Any]) -> bool:
+        """End a job of any replica, which looks before it sends; False if it is sent, or is its owner's alone."""
+        values = {"id": job_id, "outcome": json.dumps(outcome), "now": to_microseconds(self.now)}
+        return self.connection.execute(_CANCEL, values).rowcount > 0
 
     def offered(self, ids: Collection[str]) -> set[str]:
         """Those of the jobs that another replica can make."""

@@ -213,6 +213,10 @@ class ImageService:
         """The newest jobs of all processes of this user, the newest first."""
         return await self._jobs.recent()
 
+    async def cancel_job(self, job: Job) -> bool:
+        """Stop a job of which nothing was sent, also of another replica; see `JobRunner.cancel`, also for errors."""
+        return await self._jobs.cancel(job)
+
     def stop_job(self, job: Job) -> bool:
         """Stop a job of which nothing was sent; False if it is too late."""
         return self._jobs.stop(job)

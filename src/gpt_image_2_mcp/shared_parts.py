@@ -143,7 +143,7 @@ async def open_shared(
         try:
             async with AsyncExitStack() as stack:
                 if is_replica:
-                    await stack.enter_async_context(recovering(everyone))
+                    await stack.enter_async_context(recovering(everyone, settings.model_for))
                 if store is not None and data_dir is not None:
                     from .picture_store.upkeep import kept_up
 
@@ -170,7 +170,7 @@ async def open_shared(
                     disk.close()
 
 
-def _own_disk(data_dir: Path, database: Address) -> "OwnDisk":
+def _own_disk(data_dir: Path, database: PostgresUrl) -> "OwnDisk":
     """The disk of a replica; raises NotConfigured if it cannot be used."""
     # Over stdio nothing of it is needed.
     from .service.own_disk import OwnDisk
@@ -196,10 +196,13 @@ def _pace(settings: Settings, database: LazyStore | None) -> Pace:
 def database_of(settings: Settings, data_dir: Path | None) -> Address:
     """The database's address; None for memory.
 
-    The sandbox has a file of its own, also if a database server is set. A server for several people needs that one.
+    The sandbox has a file of its own, also if a database server is set. A server for several people needs that one,
+    and has other tables there.
     """
     address = settings.database_address() if settings.database_url else data_dir and data_dir / DATABASE
-    if not settings.sandbox or (settings.hosted and isinstance(address, PostgresUrl)):
+    if not settings.sandbox:
         return address
+    if settings.hosted and isinstance(address, PostgresUrl):
+        return address.for_sandbox
     path = address if isinstance(address, Path) or address is None else data_dir and data_dir / DATABASE
     return path and path.with_stem(f"{path.stem}-sandbox")

@@ -48,7 +48,9 @@ def fleet_of(opened: Replica, *, places: int = 10) -> Fleet:
     async def service_of(person: str) -> AsyncGenerator[ImageService]:
         yield opened.members[person].service
 
-    return Fleet(opened.shared.everyone, opened.shared.limiter, service_of, places=places)
+    shared = opened.shared
+    model_for = shared.settings.model_for
+    return Fleet(shared.everyone, shared.limiter, service_of, places=places, model_for=model_for)
 
 
 def services_of(opened: Replica) -> list[ImageService]:

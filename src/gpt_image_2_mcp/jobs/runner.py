@@ -11,8 +11,7 @@ The life of a job:
 4. The task ends with an outcome. Calls that `wait` for the job return it, or raise it.
 
 A call can end before its job, by cancellation or because it has waited long enough. The job is handed out then
-(`Delivery`): it goes on if anything was sent, since that is billed in any case, and its outcome waits to be fetched. A
-job of a cancelled call is stopped if nothing was sent.
+(`Delivery`): its outcome waits to be fetched. A job of a cancelled call is stopped if nothing was sent.
 
 Everything here runs on the event loop, so nothing changes between two `await`s. The requests of a job run in threads
 that cannot be cancelled (`openai_api/threads.py`); a job that is cancelled does not wait for them.

@@ -24,6 +24,7 @@ from ..persistence.unit_of_work import Repositories
 from ..persistence.writer_thread import WriterThread
 from .images import ImageService
 from .own_disk import OwnDisk
+from .recovery import ModelFor, recover_rows
 
 logger = logging.getLogger(__name__)
 
@@ -49,13 +50,16 @@ class Fleet:
         service_of: ServiceOf,
         *,
         places: int,
+        model_for: ModelFor,
         disk: OwnDisk | None = None,
     ) -> None:
         """Look through the work of all people by `everyone`, and take jobs over while fewer than `places` wait.
 
-        `disk` is this replica's own, on which killed processes may have left something.
+        `model_for` gives the model of a request. `disk` is this replica's own, on which killed processes may have left
+        something.
         """
         self._disk = disk
+        self._model_for = model_for
         self._everyone = everyone
         self._limiter = limiter
         self._service_of = service_of
@@ -88,7 +92,7 @@ class Fleet:
         if not gone:
             return
         # Money that a replica has set aside before it was killed is free again before the job reserves it anew.
-        await self._everyone.run(Repositories.recover)
+        await recover_rows(self._everyone, self._model_for)
         while not self._is_ending and self._has_room:
             queued = await self._everyone.run(partial(_claim, gone=gone))
             if queued is None:

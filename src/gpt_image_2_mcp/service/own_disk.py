@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Final
 
 from ..database.liveness import LivenessFile, create_liveness_file, is_alive
-from ..database.url import Address
-from ..persistence.spool import Spool
+from ..database.url import PostgresUrl
+from ..persistence.spool import Spool, digest_of
 from ..picture_store.keys import person_part
 from ..picture_store.upkeep import PEOPLE
 from ..storage.atomic_write import write_file
@@ -21,7 +21,7 @@ from ..storage.atomic_write import write_file
 logger = logging.getLogger(__name__)
 
 PROCESSES: Final = "processes"
-"""The folder in the data folder with the liveness file of each process that has used it."""
+"""How the folder in the data folder is called, with the database's hash, for the liveness files of its processes."""
 PERSON: Final = "person"
 """The file in a person's folder that says whose it is."""
 
@@ -35,11 +35,12 @@ def note_person(folder: Path, person: str) -> None:
 class OwnDisk:
     """The data folder of a server for several people, while this process uses it."""
 
-    def __init__(self, data_dir: Path, database: Address) -> None:
+    def __init__(self, data_dir: Path, database: PostgresUrl) -> None:
         """Hold a lock in `data_dir` from now on; raises OSError if that cannot be."""
         self._data_dir = data_dir
         self._database = database
-        self._own: LivenessFile = create_liveness_file(data_dir / PROCESSES)
+        self._processes = data_dir / f"{PROCESSES}-{digest_of(database)}"
+        self._own: LivenessFile = create_liveness_file(self._processes)
 
     @property
     def owner(self) -> str:
@@ -48,15 +49,14 @@ class OwnDisk:
 
     def gone(self) -> set[str]:
         """The processes that have used this disk and are gone."""
-        folder = self._data_dir / PROCESSES
-        names = {path.stem for path in folder.glob("*.alive")} - {self.owner}
-        return {name for name in names if not is_alive(folder, name)}
+        names = {path.stem for path in self._processes.glob("*.alive")} - {self.owner}
+        return {name for name in names if not is_alive(self._processes, name)}
 
     def forget(self, gone: Collection[str]) -> None:
         """Note that nothing of these processes is left to do."""
         for name in gone:
             with suppress(OSError):
-                (self._data_dir / PROCESSES / f"{name}.alive").unlink()
+                (self._processes / f"{name}.alive").unlink()
 
     def people_with_waiting(self) -> list[str]:
         """The people for whom something waits here for the database."""

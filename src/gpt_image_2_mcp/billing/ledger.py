@@ -214,15 +214,18 @@ class Ledger:
             if end.audit:
                 AuditTable(charges.connection).add(end)
 
-    def summary(self, *, days: int = 30) -> SpendingSummary:
-        """Sum up what was spent today, and in the last `days` days including today."""
+    def summary(self, *, days: int = 30, with_team: bool = False) -> SpendingSummary:
+        """Sum up what was spent today, and in the last `days` days including today.
+
+        `with_team` asks for the sums of all people too, which reads what each of them was charged today.
+        """
         today = self._clock().date()
         since = today - timedelta(days=days - 1)
         first, last = since.isoformat(), today.isoformat()
         with self._reading() as charges:
             own = charges.total(last)
             team = None
-            if person_of(charges.connection) is not None:
+            if with_team and person_of(charges.connection) is not None:
                 with as_everyone(charges.connection):
                     team = charges.total(last)
             return SpendingSummary(

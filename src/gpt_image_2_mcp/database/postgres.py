@@ -16,7 +16,7 @@ would pass to another client with the connection.
 from collections.abc import Sequence
 from contextlib import closing, suppress
 from functools import partial
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 from urllib.parse import unquote
 
 import sqlalchemy as sa
@@ -31,6 +31,9 @@ from .postgres_errors import explain, is_undone
 from .retry import retry_undone
 from .upgrade import create_or_upgrade
 from .url import SANDBOX_SCHEMA, PostgresUrl
+
+if TYPE_CHECKING:
+    import psycopg
 
 CONNECT_SECONDS: Final = 5
 """Seconds that the server may take to accept a connection."""
@@ -192,18 +195,22 @@ def _listen_to_connections(
 
 
 def _listen_to_transactions(engine: sa.Engine, guard: ConnectionGuard) -> None:
+    # Not before: without the driver, there is no engine, and a sentence that says so.
+    from psycopg import IsolationLevel
+
     def begin(connection: sa.Connection) -> None:
-        match mode_of(connection):
-            case "read":
-                connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-            case "write":
-                pass
-            case "exclusive":
-                # A migration may take minutes, and importing Alembic for it takes a while on a slow machine.
-                guard.limit = EXCLUSIVE_SECONDS + ANSWER_SECONDS
-                for name in ("lock_timeout", "idle_in_transaction_session_timeout", "statement_timeout"):
-                    connection.exec_driver_sql(f"SET LOCAL {name} = '{EXCLUSIVE_SECONDS}s'")
-                join_queue(connection)
+        mode, driver = mode_of(connection), cast("psycopg.Connection[Any]", connection.connection.dbapi_connection)
+        only_reads = True if mode == "read" else None
+        if driver.read_only != only_reads:
+            # The driver says both together with BEGIN, which it sends before the first statement.
+            driver.read_only = only_reads
+            driver.isolation_level = IsolationLevel.REPEATABLE_READ if only_reads else IsolationLevel.READ_COMMITTED
+        if mode == "exclusive":
+            # A migration may take minutes, and importing Alembic for it takes a while on a slow machine.
+            guard.limit = EXCLUSIVE_SECONDS + ANSWER_SECONDS
+            for name in ("lock_timeout", "idle_in_transaction_session_timeout", "statement_timeout"):
+                connection.exec_driver_sql(f"SET LOCAL {name} = '{EXCLUSIVE_SECONDS}s'")
+            join_queue(connection)
         set_person(connection, person_of(connection))
 
     def note_statement(*_: object) -> None:

@@ -48,6 +48,8 @@ logger = logging.getLogger(__name__)
 
 UNREADY_S: Final = 2.0
 """How long the server goes on taking requests after it has said that it ends: balancers ask every second or two."""
+ASKING: Final = 2
+"""Threads that ask whether the database answers."""
 BEYOND_WAIT_S: Final = 10.0
 """How long an answer may take beyond `GPT_IMAGE_2_MAX_WAIT_S`, when the server ends."""
 
@@ -95,7 +97,7 @@ async def run(settings: Settings, hosted: HostedSettings, host: str, port: int) 
             open_people(service_of, hosting_of) as people,
         ):
             endpoint = Endpoint(authentication, people, admins=hosted.admins)
-            readiness = Readiness(partial(_is_reachable, shared))
+            readiness = Readiness(partial(_is_reachable, shared, anyio.CapacityLimiter(ASKING)))
             app = build_app(hosted, endpoint, readiness, store_routes(store), is_local=is_loopback(host))
             server = web_server(app, grace_s=_answer_s(settings))
             fleet = Fleet(
@@ -170,13 +172,14 @@ def _answer_s(settings: Settings) -> float:
     return (settings.max_wait_s or settings.shutdown_grace_s) + BEYOND_WAIT_S
 
 
-async def _is_reachable(shared: SharedParts) -> bool:
+async def _is_reachable(shared: SharedParts, asking: anyio.CapacityLimiter) -> bool:
     def ask() -> None:
         with shared.database.of().database.reading() as connection:
             connection.exec_driver_sql("SELECT 1")
 
     try:
-        await anyio.to_thread.run_sync(ask, abandon_on_cancel=True)
+        # With threads of its own: those that a database keeps which does not answer are missing nowhere else.
+        await anyio.to_thread.run_sync(ask, abandon_on_cancel=True, limiter=asking)
     except GptImageError:
         return False
     return True

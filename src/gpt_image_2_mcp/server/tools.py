@@ -210,9 +210,10 @@ async def image_costs(request: CostsRequest, call: Call) -> CallToolResult:
     """
     service = _service(call)
     model = service.settings.model_for(request)
-    spent, budgets = await service.spent()
+    sees_team = SEES_TEAM.get()
+    spent, budgets = await service.spent(with_team=sees_team)
     estimate = await service.estimate(request)
-    return costs_result(request, model, estimate, spent, budgets, sees_team=SEES_TEAM.get())
+    return costs_result(request, model, estimate, spent, budgets, sees_team=sees_team)
 
 
 @cache

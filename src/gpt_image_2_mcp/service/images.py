@@ -307,9 +307,9 @@ class ImageService:
         """The estimate for a request whose input images are not read yet; None if the model's price is not known."""
         return await self._spending.estimate(self._pipeline.priced(request))
 
-    async def spent(self) -> tuple[SpendingSummary, Budgets]:
-        """What was spent today and in the last 30 days, and the budgets; raises DatabaseUnusable."""
-        return await self._spending.summary(), self._spending.budgets
+    async def spent(self, *, with_team: bool = False) -> tuple[SpendingSummary, Budgets]:
+        """What was spent (see `Spending.summary`), and the budgets; raises DatabaseUnusable."""
+        return await self._spending.summary(with_team=with_team), self._spending.budgets
 
     async def shown(self, report: Report) -> Shown:
         """What an answer shows of a report, as the settings choose."""

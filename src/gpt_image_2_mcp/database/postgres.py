@@ -31,7 +31,7 @@ from .people import set_person
 from .postgres_errors import explain, is_undone
 from .retry import retry_undone
 from .upgrade import create_or_upgrade
-from .url import PostgresUrl
+from .url import SANDBOX_SCHEMA, PostgresUrl
 
 if TYPE_CHECKING:
     import psycopg
@@ -79,6 +79,12 @@ _CONNECT_ARGS: Final = {
 
 _OF_PEOPLE: Final = "SET plan_cache_mode = force_custom_plan"
 """How the rows of one person are best found is not how those of another are, who has many more or fewer of them."""
+
+_MAKE_SCHEMA: Final = (
+    f"DO $$ BEGIN IF to_regnamespace('{SANDBOX_SCHEMA}') IS NULL THEN CREATE SCHEMA {SANDBOX_SCHEMA}; END IF;"
+    " EXCEPTION WHEN duplicate_schema OR unique_violation THEN NULL; END $$"
+)
+"""With `IF NOT EXISTS`, the right to make schemas would be needed where it is there too."""
 
 _SESSION_SETTINGS: Final = (
     f"SET lock_timeout = '{LOCK_SECONDS}s'",
@@ -172,7 +178,9 @@ def _engine(url: PostgresUrl, lease: Lease, guard: ConnectionGuard, connections:
         hide_parameters=True,
     )
 
-    _listen_to_connections(engine, lease, guard, (*_SESSION_SETTINGS, *([_OF_PEOPLE] if connections > 1 else [])))
+    own = [_OF_PEOPLE] if connections > 1 else []
+    own += [_MAKE_SCHEMA] if url.is_for_sandbox else []
+    _listen_to_connections(engine, lease, guard, (*_SESSION_SETTINGS, *own))
     _listen_to_transactions(engine, guard)
     return engine
 

@@ -1,6 +1,7 @@
 """Pictures of a server behind a store: made on one replica, found on another, and lost nowhere in between."""
 
 import base64
+import errno
 import hashlib
 import io
 import os
@@ -13,22 +14,28 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import anyio
+import anyio.to_thread
 import httpx2
 import psycopg
 import pytest
 from mcp_types import BlobResourceContents, CallToolResult, TextResourceContents
 from patience import PATIENCE_S, look_again
+from postgres_server import Server
 from promises import promise
 from starlette.applications import Starlette
+from stdio_bench import calls, reached
 from workbench import META, SMALL, Answer, Bench, encoded, said
 
 from gpt_image_2_mcp.admin.forget import forget_files
 from gpt_image_2_mcp.database.lazy_store import LazyStore
 from gpt_image_2_mcp.database.url import PostgresUrl
 from gpt_image_2_mcp.hosting.store_routes import store_routes
+from gpt_image_2_mcp.picture_store.keeper import NOT_ON_DISK
 from gpt_image_2_mcp.picture_store.keys import new_key
 from gpt_image_2_mcp.picture_store.upkeep import Upkeep
 from gpt_image_2_mcp.server.library_results import LIST_KEY
+from gpt_image_2_mcp.storage.local_folder import PART_PREFIX
 
 from .parts.s3 import S3, StoreProxy, new_prefix
 from .replicas import ALICE, BOB, Replica, replica, store_of
@@ -372,3 +379,75 @@ async def test_forgetting_a_person_deletes_also_what_a_killed_server_has_left_of
 
 def _far() -> datetime:
     return datetime.now(UTC) + timedelta(days=1)
+
+
+def saved(folder: Path) -> list[Path]:
+    return list(folder.rglob("image-*.png"))
+
+
+def full_after_payment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have no disk take a picture, after there was room for it."""
+    real = os.open
+
+    def refuse(path: Any, flags: int, *more: Any, **options: Any) -> int:
+        if flags & os.O_CREAT and Path(os.fsdecode(path)).name.startswith(PART_PREFIX):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return real(path, flags, *more, **options)
+
+    monkeypatch.setattr(os, "open", refuse)
+
+
+@promise("Several replicas", "A picture that a full disk does not take is put into the store or the database")
+@pytest.mark.parametrize("mode", ["on", "down"])
+async def test_a_disk_that_is_full_after_payment_loses_no_picture(
+    mode: Any,
+    behind_proxy: Replicas,
+    proxy: StoreProxy,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    first = await behind_proxy.open("a")
+    alice = await first.client_of(ALICE)
+    proxy.turn(mode)
+    photo = f"data:image/png;base64,{base64.b64encode(encoded()).decode()}"
+    with monkeypatch.context() as full:
+        full_after_payment(full)
+        answer = await drawn(alice, n=2)
+        begun = await alice.made(
+            "start_edit_session",
+            prompt="a hat",
+            images=[photo],
+            size=SMALL,
+        )
+        turn = await alice.made("continue_edit_session", session_id=begun.session_id, prompt="a coat", size=SMALL)
+    assert NOT_ON_DISK in answer.text
+    assert not saved(tmp_path)
+    assert waiting(behind_proxy.database) == (0 if mode == "on" else 5)
+    assert (OUTBOX in answer.text) == (mode == "down")
+    proxy.turn("on")
+    await drained(behind_proxy.database)
+    for image in [*answer.report["images"], *turn.report["images"]]:
+        assert hashlib.sha256(await fetched(image["url"], tmp_path)).hexdigest() == image["sha256"]
+    bench = await (await behind_proxy.open("b")).client_of(ALICE)
+    assert not (await bench.call("show_image", image=id_of(answer))).is_error
+
+
+async def test_where_nothing_takes_a_picture_the_answer_says_so(
+    behind_proxy: Replicas, proxy: StoreProxy, postgres_server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = await behind_proxy.open("a")
+    alice = await first.client_of(ALICE)
+    await drawn(alice)
+    first.knobs.hold()
+    proxy.turn("down")
+    full_after_payment(monkeypatch)
+    async with calls(alice) as running:
+        call = running.start("generate_image", prompt="an owl", size=SMALL)
+        await reached(alice, 2)
+        await anyio.to_thread.run_sync(postgres_server.stop)
+        try:
+            first.knobs.release()
+            told = said(await call.answer())
+        finally:
+            await anyio.to_thread.run_sync(postgres_server.start)
+    assert "was made and paid for, but could not be saved anywhere" in told

@@ -26,6 +26,10 @@ _OFFER: Final = sa.text("UPDATE jobs SET handover = CAST(:handover AS json) WHER
 _RELEASE: Final = sa.text(
     "UPDATE jobs SET owner = '', given_up = true WHERE id = :id AND owner = :owner AND state = 'queued'"
 )
+_CANCEL: Final = sa.text(
+    "UPDATE jobs SET state = 'failed', outcome = CAST(:outcome AS json), ended_us = :now, given_up = true,"
+    " fetched = true, handover = NULL WHERE id = :id AND state = 'queued' AND handover IS NOT NULL"
+)
 _OFFERED: Final = sa.text("SELECT id FROM jobs WHERE id = ANY(:ids) AND handover IS NOT NULL")
 _ALONE: Final = sa.text("SELECT pg_advisory_xact_lock(hashtext(:key), hashtext(:wish))")
 _SAME_WISH: Final = sa.text(
@@ -35,6 +39,10 @@ _SAME_WISH: Final = sa.text(
 _OF_WISH: Final = sa.text("SELECT id FROM jobs WHERE id = ANY(:ids) AND wish = :wish")
 _NOTE_WISH: Final = sa.text("UPDATE jobs SET wish = :wish WHERE id = :id")
 _OWNERS: Final = sa.text("SELECT DISTINCT owner FROM jobs WHERE state = 'queued' AND handover IS NOT NULL")
+_WITH_LOST: Final = sa.text("SELECT DISTINCT person FROM jobs WHERE owner = ANY(:owners) AND state = 'lost'")
+_UNDER_WAY: Final = sa.text(
+    "SELECT DISTINCT owner FROM jobs WHERE owner = ANY(:owners) AND state IN ('queued', 'sent')"
+)
 _CLAIM: Final = sa.text(
     "UPDATE jobs SET owner = :owner, given_up = true WHERE id = ("
     "SELECT id FROM jobs AS waiting WHERE state = 'queued' AND handover IS NOT NULL AND owner = ANY(:gone)"
@@ -73,6 +81,11 @@ class QueueTable:
         """Let any replica make a job of `owner`; False if it is sent, or is not the owner's any more."""
         return self.connection.execute(_RELEASE, {"id": job_id, "owner": owner}).rowcount > 0
 
+    def cancel(self, job_id: str, outcome: Mapping[str, Any]) -> bool:
+        """End a job of any replica, which looks before it sends; False if it is sent, or is its owner's alone."""
+        values = {"id": job_id, "outcome": json.dumps(outcome), "now": to_microseconds(self.now)}
+        return self.connection.execute(_CANCEL, values).rowcount > 0
+
     def offered(self, ids: Collection[str]) -> set[str]:
         """Those of the jobs that another replica can make."""
         if not ids or self.connection.dialect.name != "postgresql":
@@ -103,6 +116,14 @@ class QueueTable:
     def owners(self) -> set[str]:
         """The owners of the jobs in the queue."""
         return set(self.connection.scalars(_OWNERS))
+
+    def with_lost(self, owners: Collection[str]) -> set[str]:
+        """The people of whom these processes have lost a job."""
+        return set(self.connection.scalars(_WITH_LOST, {"owners": list(owners)}))
+
+    def under_way(self, owners: Collection[str]) -> set[str]:
+        """Those of the processes that have jobs which are not known to have ended."""
+        return set(self.connection.scalars(_UNDER_WAY, {"owners": list(owners)}))
 
     def claim(self, owner: str, *, gone: Collection[str]) -> QueuedJob | None:
         """Make `owner` the owner of a job whose owner is `gone`; None if there is none.

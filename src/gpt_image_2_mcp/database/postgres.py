@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from contextlib import closing, suppress
 from functools import partial
 from time import monotonic, sleep
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 from urllib.parse import unquote
 
 import sqlalchemy as sa
@@ -31,7 +31,10 @@ from .people import set_person
 from .postgres_errors import explain, is_undone
 from .retry import retry_undone
 from .upgrade import create_or_upgrade
-from .url import PostgresUrl
+from .url import SANDBOX_SCHEMA, PostgresUrl
+
+if TYPE_CHECKING:
+    import psycopg
 
 CONNECT_SECONDS: Final = 5
 """Seconds that the server may take to accept a connection."""
@@ -76,6 +79,12 @@ _CONNECT_ARGS: Final = {
 
 _OF_PEOPLE: Final = "SET plan_cache_mode = force_custom_plan"
 """How the rows of one person are best found is not how those of another are, who has many more or fewer of them."""
+
+_MAKE_SCHEMA: Final = (
+    f"DO $$ BEGIN IF to_regnamespace('{SANDBOX_SCHEMA}') IS NULL THEN CREATE SCHEMA {SANDBOX_SCHEMA}; END IF;"
+    " EXCEPTION WHEN duplicate_schema OR unique_violation THEN NULL; END $$"
+)
+"""With `IF NOT EXISTS`, the right to make schemas would be needed where it is there too."""
 
 _SESSION_SETTINGS: Final = (
     f"SET lock_timeout = '{LOCK_SECONDS}s'",
@@ -171,7 +180,9 @@ def _engine(url: PostgresUrl, lease: Lease, guard: ConnectionGuard, connections:
         hide_parameters=True,
     )
 
-    _listen_to_connections(engine, lease, guard, (*_SESSION_SETTINGS, *([_OF_PEOPLE] if connections > 1 else [])))
+    own = [_OF_PEOPLE] if connections > 1 else []
+    own += [_MAKE_SCHEMA] if url.is_for_sandbox else []
+    _listen_to_connections(engine, lease, guard, (*_SESSION_SETTINGS, *own))
     _listen_to_transactions(engine, guard)
     return engine
 
@@ -213,19 +224,23 @@ def _listen_to_connections(
 
 
 def _listen_to_transactions(engine: sa.Engine, guard: ConnectionGuard) -> None:
+    # Not before: without the driver, there is no engine, and a sentence that says so.
+    from psycopg import IsolationLevel
+
     def begin(connection: sa.Connection) -> None:
-        match mode_of(connection):
-            case "read":
-                connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-            case "write":
-                pass
-            case "exclusive":
-                # A migration may take minutes, and importing Alembic for it takes a while on a slow machine.
-                guard.limit = EXCLUSIVE_SECONDS + ANSWER_SECONDS
-                for name in ("lock_timeout", "idle_in_transaction_session_timeout", "statement_timeout"):
-                    connection.exec_driver_sql(f"SET LOCAL {name} = '{EXCLUSIVE_SECONDS}s'")
-                join_queue(connection)
-                connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{TABLE_SECONDS}s'")
+        mode, driver = mode_of(connection), cast("psycopg.Connection[Any]", connection.connection.dbapi_connection)
+        only_reads = True if mode == "read" else None
+        if driver.read_only != only_reads:
+            # The driver says both together with BEGIN, which it sends before the first statement.
+            driver.read_only = only_reads
+            driver.isolation_level = IsolationLevel.REPEATABLE_READ if only_reads else IsolationLevel.READ_COMMITTED
+        if mode == "exclusive":
+            # A migration may take minutes, and importing Alembic for it takes a while on a slow machine.
+            guard.limit = EXCLUSIVE_SECONDS + ANSWER_SECONDS
+            for name in ("lock_timeout", "idle_in_transaction_session_timeout", "statement_timeout"):
+                connection.exec_driver_sql(f"SET LOCAL {name} = '{EXCLUSIVE_SECONDS}s'")
+            join_queue(connection)
+            connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{TABLE_SECONDS}s'")
         set_person(connection, person_of(connection))
 
     def note_statement(*_: object) -> None:

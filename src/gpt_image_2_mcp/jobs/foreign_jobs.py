@@ -75,6 +75,18 @@ class ForeignJobs:
             return None
         return await self._follow(row) if row is not None and row.given_up else None
 
+    async def cancel(self, job: Job) -> bool:
+        """Stop a foreign job that another replica has not sent; False if it is sent or has ended, which it shows then.
+
+        Raises DatabaseUnusable.
+        """
+        if job.state != "queued":
+            return False
+        was_stopped = await self._store.cancel(job)
+        if not was_stopped:
+            await self._read(job)
+        return was_stopped
+
     async def recent(self, limit: int) -> Sequence[Job]:
         """The newest jobs that have rows, this process's own included; none if the database cannot be read."""
         try:

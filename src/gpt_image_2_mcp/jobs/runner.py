@@ -11,8 +11,7 @@ The life of a job:
 4. The task ends with an outcome. Calls that `wait` for the job return it, or raise it.
 
 A call can end before its job, by cancellation or because it has waited long enough. The job is handed out then
-(`Delivery`): it goes on if anything was sent, since that is billed in any case, and its outcome waits to be fetched. A
-job of a cancelled call is stopped if nothing was sent.
+(`Delivery`): its outcome waits to be fetched. A job of a cancelled call is stopped if nothing was sent.
 
 Everything here runs on the event loop, so nothing changes between two `await`s. The requests of a job run in threads
 that cannot be cancelled (`openai_api/threads.py`); a job that is cancelled does not wait for them.
@@ -202,6 +201,14 @@ class JobRunner:
             working_job.scope.cancel()
         return working_job.scope.cancel_called
 
+    async def cancel(self, job: Job) -> bool:
+        """Stop a job as `stop` does, and on a server one that waits in the queue of another replica; see there.
+
+        Raises DatabaseUnusable: it is of another one, which cannot be told.
+        """
+        working_job = job.working_job
+        return await self._foreign.cancel(working_job) if working_job.is_foreign else self.stop(job)
+
     def abandon(self, job: Job) -> bool:
         """Let no call wait for a job that was sent, and give up its slots; False if it is in another state.
 
@@ -291,11 +298,11 @@ class JobRunner:
             except JobTaken as taken:
                 # What comes of it there is the outcome here.
                 job.joined, job.key = await self._foreign.find(taken.job_id), None
-                is_same_job = taken.job_id == job.id
-                if is_same_job and job.joined is None:
+                taken_id = taken.job_id
+                if job.joined is None and taken_id == job.id:
                     raise
             outcome = await job.joined.answered() if job.joined else JobStopped()
-            if is_same_job or not isinstance(outcome, JobStopped):
+            if taken_id == job.id or not isinstance(outcome, JobStopped) or await self._store.get(taken_id):
                 return outcome
             # The other one's call ended before anything was sent, and this one still waits for the picture.
             job.joined = None

@@ -200,7 +200,7 @@ async def cancel_image_job(request: CancelJobRequest, call: Call) -> CallToolRes
     job = await service.job(request.job_id)
     if request.abandon and service.abandon_job(job):
         return abandon_result(job)
-    return stop_result(job, was_stopped=service.stop_job(job))
+    return stop_result(job, was_stopped=await service.cancel_job(job))
 
 
 async def image_costs(request: CostsRequest, call: Call) -> CallToolResult:

@@ -56,6 +56,7 @@ from .sessions import SessionService
 from .shown import Shown, shown_of
 
 if TYPE_CHECKING:
+    from .leftovers import Leftovers
     from .links import AnswerLinks
 
 INCOMPLETE = "What was made while the database could not be written waits for it, and is in no list and no sum yet."
@@ -85,6 +86,7 @@ class ImageService:
         exporter: Exporter,
         batches: BatchService,
         links: "AnswerLinks | None" = None,
+        leftovers: "Leftovers | None" = None,
     ) -> None:
         """Use the parts that `app.open_service` made."""
         self.settings = settings
@@ -94,6 +96,8 @@ class ImageService:
         self.batches = batches
         self.links = links
         """On a server, what gives answers links in place of paths."""
+        self.leftovers = leftovers
+        """On a server, what puts in order what killed processes have left of this person on its disk."""
         batches.use(self.complete, self.check, self.find_private)
         self.news = news
         self.sessions = SessionService(writer, news)
@@ -208,6 +212,10 @@ class ImageService:
     async def recent_jobs(self) -> list[Job]:
         """The newest jobs of all processes of this user, the newest first."""
         return await self._jobs.recent()
+
+    async def cancel_job(self, job: Job) -> bool:
+        """Stop a job of which nothing was sent, also of another replica; see `JobRunner.cancel`, also for errors."""
+        return await self._jobs.cancel(job)
 
     def stop_job(self, job: Job) -> bool:
         """Stop a job of which nothing was sent; False if it is too late."""

@@ -115,7 +115,9 @@ async def begin(person: Person, sessions: dict[str, str]) -> None:
     first = await person.draw("a red fox")
     prompt = f"a hat for the fox of {person.name}"
     await person.make("start_edit_session", prompt=prompt, images=[first], quality="low", size=SMALL)
-    (sessions[person.name],) = re.findall(r"session-\S+?(?=[\s.,;)]|$)", said(await person.ask("list_edit_sessions")))[:1]
+    (sessions[person.name],) = re.findall(r"session-\S+?(?=[\s.,;)]|$)", said(await person.ask("list_edit_sessions")))[
+        :1
+    ]
     await go_on(person, sessions, "a scarf")
     assert not (await person.ask("show_image", image=first)).is_error
     assert "Spent" in said(await person.ask("image_costs"))

@@ -11,7 +11,7 @@ when the ledger is first needed.
 
 from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 
 from ..database.database import as_everyone, person_of
@@ -251,10 +251,10 @@ class Ledger:
         with self._reading() as charges:
             return charges.job_cost(job)
 
-    def batch_cost(self, start: str) -> Decimal:
-        """The same for all jobs whose ids begin with `start`: the lines of a batch."""
+    def batch_cost(self, start: str, *, since: date) -> Decimal:
+        """The same for all jobs from the day `since` on whose ids begin with `start`: the lines of a batch."""
         with self._reading() as charges:
-            return charges.batch_cost(start)
+            return charges.batch_cost(start, since=since.isoformat())
 
     def recover(self) -> list[str]:
         """Finish the charges of processes that have ended; returns sentences for the log.

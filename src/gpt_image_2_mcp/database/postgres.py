@@ -16,6 +16,7 @@ would pass to another client with the connection.
 from collections.abc import Sequence
 from contextlib import closing, suppress
 from functools import partial
+from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any, Final, cast
 from urllib.parse import unquote
 
@@ -50,6 +51,17 @@ so what is queued here excludes what they do."""
 
 EXCLUSIVE_SECONDS: Final = 300
 """Seconds that a statement of a migration may take, and wait."""
+
+TABLE_SECONDS: Final = 2
+"""Seconds that a migration waits for those who read or write a table that it changes.
+
+All others wait behind it, also those who only read, and a backup may read for minutes. So it gives up, lets the others
+go on for `OTHERS_SECONDS`, and tries again.
+"""
+OTHERS_SECONDS: Final = 5.0
+
+_LOCKED: Final = "55P03"
+"""The SQLSTATE of a statement that has waited for a lock in vain."""
 
 POOL_SECONDS: Final = ANSWER_SECONDS + CONNECT_SECONDS
 """Seconds that a transaction waits for a connection: as long as one is busy whose server does not answer."""
@@ -113,11 +125,26 @@ def open_postgres(url: PostgresUrl, lease: Lease, *, connections: int = 1) -> Da
         before_writing=lease.keep,
     )
     try:
-        retry_undone(create_or_upgrade)(database)
+        _bring_up_to_date(database)
     except GptImageError:
         database.close()
         raise
     return database
+
+
+def _bring_up_to_date(database: Database) -> None:
+    """Create the tables, or migrate them as soon as nobody reads for long what is to be changed; raises as they do."""
+    give_up_at = monotonic() + EXCLUSIVE_SECONDS
+    while True:
+        try:
+            retry_undone(create_or_upgrade)(database)
+        except DatabaseUnusable as error:
+            is_locked = getattr(getattr(error.__cause__, "orig", None), "sqlstate", None) == _LOCKED
+            if not is_locked or monotonic() > give_up_at:
+                raise
+        else:
+            return
+        sleep(OTHERS_SECONDS)
 
 
 def join_queue(connection: sa.Connection) -> None:
@@ -211,6 +238,7 @@ def _listen_to_transactions(engine: sa.Engine, guard: ConnectionGuard) -> None:
             for name in ("lock_timeout", "idle_in_transaction_session_timeout", "statement_timeout"):
                 connection.exec_driver_sql(f"SET LOCAL {name} = '{EXCLUSIVE_SECONDS}s'")
             join_queue(connection)
+            connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{TABLE_SECONDS}s'")
         set_person(connection, person_of(connection))
 
     def note_statement(*_: object) -> None:

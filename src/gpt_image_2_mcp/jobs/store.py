@@ -305,8 +305,8 @@ class JobStore:
             if not unit.jobs.claim(row, lambda owner: bool(store.dead_owners({owner}))):
                 raise JobTaken(job.id)
             if state == "queued" and job.handover is not None:
-                unit.queue.offer(job.id, job.handover)
-            if job.wish:
+                unit.queue.offer(job.id, job.handover, job.wish)
+            elif job.wish and self.is_replica:
                 unit.queue.note_wish(job.id, job.wish)
             job.has_row = True
 

@@ -17,11 +17,16 @@ from .served import SECRET, write_tokens
 ROWS = ("server", "tokens", "issuer", "audience", "people", "secret", "picture store", "public address")
 
 
-def levels(monkeypatch: pytest.MonkeyPatch, **environ: str) -> dict[str, str]:
-    """The levels of the rows of a server for a team, the worst of each."""
+def examined(monkeypatch: pytest.MonkeyPatch, **environ: str) -> list[dict[str, str]]:
     for name, value in environ.items():
         monkeypatch.setenv(name, value)
-    found = json.loads(CliRunner().invoke(commands, ["doctor", "--sandbox", "--json"]).stdout)
+    found: list[dict[str, str]] = json.loads(CliRunner().invoke(commands, ["doctor", "--sandbox", "--json"]).stdout)
+    return found
+
+
+def levels(monkeypatch: pytest.MonkeyPatch, **environ: str) -> dict[str, str]:
+    """The levels of the rows of a server for a team, the worst of each."""
+    found = examined(monkeypatch, **environ)
     rows = [(row["check"], row["level"]) for row in found if row["check"] in ROWS]
     return dict(sorted(rows, key=lambda row: ["green", "yellow", "red"].index(row[1])))
 
@@ -67,3 +72,18 @@ def test_each_thing_that_is_wrong_is_told(
 
 def test_over_stdio_there_are_no_such_rows(monkeypatch: pytest.MonkeyPatch) -> None:
     assert levels(monkeypatch) == {}
+
+
+def test_a_server_is_told_nothing_of_a_persons_own_computer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor that its own variables are read by nobody."""
+    found = examined(
+        monkeypatch,
+        GPT_IMAGE_2_STORE_URL=(tmp_path / "store").as_uri(),
+        GPT_IMAGE_2_BUDGET_PER_PERSON_DAY_USD="3",
+        GPT_IMAGE_2_SECRET=SECRET,
+    )
+    assert not {"uv", "inputs", "studio", "attachments", "folder", "clients"} & {row["check"] for row in found}
+    assert [row["what"] for row in found if row["check"] in {"settings", "budget"}] == [
+        "every variable that is set has a right value",
+        "$3 for a day of each person",
+    ]

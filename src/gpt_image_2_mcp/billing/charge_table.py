@@ -180,9 +180,10 @@ class ChargeTable:
         """What a job cost in dollars, or its estimate as long as the cost is not known."""
         return _from_nano_usd(self.connection.scalar(sa.select(sa.func.sum(_amount)).where(charges.c.job == job)) or 0)
 
-    def batch_cost(self, start: str) -> Decimal:
-        """The same for all jobs whose ids begin with `start`; what was released counts nothing."""
-        counts = (charges.c.job.startswith(start, autoescape=True), charges.c.state != "released")
+    def batch_cost(self, start: str, *, since: str) -> Decimal:
+        """The same for jobs from the day `since` on whose ids begin with `start`; what was released counts nothing."""
+        own = charges.c.job.startswith(start, autoescape=True)
+        counts = (own, charges.c.day >= since, charges.c.state != "released")
         return _from_nano_usd(self.connection.scalar(sa.select(sa.func.sum(_amount)).where(*counts)) or 0)
 
     def max_output_tokens(self, *, model: str, size: str, quality: str) -> int | None:

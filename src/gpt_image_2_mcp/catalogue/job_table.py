@@ -3,7 +3,7 @@
 The rows are what other processes, and later runs of the server, can know about a job.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -116,6 +116,11 @@ class JobTable:
         query = sa.update(jobs).where(jobs.c.id == job_id, jobs.c.state == "sent")
         lost = {"state": "lost", "ended_us": to_microseconds(self.now), "given_up": True}
         return self.connection.execute(query.values(**lost)).rowcount > 0
+
+    def lost_of(self, owners: Collection[str]) -> list[JobRow]:
+        """The lost jobs of these processes, the oldest first."""
+        query = sa.select(jobs).where(jobs.c.state == "lost", jobs.c.owner.in_(owners))
+        return self._select(query.order_by(jobs.c.created_us))
 
     def delete_queued(self, job_id: str) -> None:
         """Delete a job if it was not sent meanwhile, and no other replica can make it."""

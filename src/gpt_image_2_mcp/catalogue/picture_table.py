@@ -38,8 +38,8 @@ _BAD_ROW: Final = (ValueError, TypeError, ArithmeticError)
 """What is raised where a row holds what no picture has: another program, or another version, has written it."""
 
 
-MAX_ASKED: Final = 500
-"""Pictures that one statement asks for by their ids."""
+MAX_RANGES: Final = 100
+"""Ranges of time that one statement asks for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,18 +135,24 @@ class PictureTable:
     def delivered(self, made: Sequence[Picture]) -> dict[str, Picture]:
         """What was delivered in place of pictures that were made, in other sizes, by the ids of those pictures."""
         found: dict[str, Picture] = {}
-        mine, other = pictures.alias(), pictures
-        near = other.c.number.between(mine.c.made_us, mine.c.made_us + 10_000)
-        query = sa.select(other).join(mine, sa.and_(near, other.c.job_id == mine.c.job_id))
-        for start in range(0, len(made), MAX_ASKED):
-            ids = {picture.id for picture in made[start : start + MAX_ASKED]}
-            for picture in self._iterate(query.where(mine.c.id.in_(ids))):
-                found |= {name: picture for name in picture.record.derived_from if name in ids}
+        for start in range(0, len(made), MAX_RANGES):
+            jobs = {picture.id: picture.record.job_id for picture in made[start : start + MAX_RANGES]}
+            times = {to_microseconds(picture.made) for picture in made[start : start + MAX_RANGES]}
+            # As values: PostgreSQL uses no index for what it would compute from a row that the fence may hide.
+            near = sa.or_(*[pictures.c.number.between(us, us + 10_000) for us in sorted(times)])
+            for picture in self._iterate(sa.select(pictures).where(near)):
+                names = [name for name in picture.record.derived_from if name in jobs]
+                found |= {name: picture for name in names if jobs[name] == picture.record.job_id}
         return found
 
     def newest(self, limit: int) -> list[Picture]:
         """The pictures that were made last, at most `limit`."""
         return list(self._iterate(sa.select(pictures).order_by(pictures.c.number.desc()).limit(limit)))
+
+    def times(self, limit: int) -> list[datetime]:
+        """When the pictures were made that were made last, at most `limit`, the newest first."""
+        made = sa.select(pictures.c.made_us).order_by(pictures.c.number.desc()).limit(limit)
+        return [from_microseconds(us) for us in self.connection.scalars(made)]
 
     def projects(self, limit: int) -> list[str]:
         """The names of the projects, those with the most pictures first, at most `limit`."""

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from ..errors import NotConfigured
+from ..hosted_settings import HostedSettings
 from ..settings import Settings
 from .finding import Finding, green, red, yellow
 
@@ -35,12 +36,12 @@ def check_settings(settings: Settings, environ: Mapping[str, str], key_from: str
     yield _check_key(settings, key_from)
     yield _check_waiting(settings)
     yield _check_inputs(settings)
-    yield _check_budget(settings)
+    yield _check_budget(settings, HostedSettings.read(environ))
 
 
 def unread_variables(environ: Mapping[str, str]) -> list[tuple[str, str]]:
     """The variables that are meant for this program and that it does not know, each with the one that may be meant."""
-    known = Settings.variables()
+    known = [*Settings.variables(), *HostedSettings.variables()]
     old = [(name, new) for name, new in OLD_NAMES.items() if environ.get(name) and not environ.get(new)]
     unknown = [
         name
@@ -82,10 +83,11 @@ def _check_inputs(settings: Settings) -> Finding:
     return green("inputs", f"pictures are read in {', '.join(map(str, folders))} only")
 
 
-def _check_budget(settings: Settings) -> Finding:
+def _check_budget(settings: Settings, hosted: HostedSettings) -> Finding:
     limits = {
         "a call": settings.budget_per_call_usd,
         "a day": settings.budget_per_day_usd,
+        "a day of each person": hosted.budget_per_person_day_usd,
         "a call without asking you": settings.confirm_over_usd,
     }
     zero = [what for what, limit in limits.items() if limit == 0 and what != "a call without asking you"]

@@ -20,6 +20,8 @@ from .entries import check_entries, key_environment
 from .finding import Finding
 from .program import check_program
 
+_OF_ONE_PERSON = {"uv", "inputs", "studio", "attachments", "folder"}
+"""What is looked at where a person works with clients, and means nothing on a server for a team."""
 _KEY_VARIABLES = ("OPENAI_API_KEY", FILE_VARIABLE, KEYRING_VARIABLE)
 
 
@@ -36,21 +38,29 @@ def examine(system: System, data_dir: Path, *, sandbox: bool = False, client: st
 
 def _examine(system: System, data_dir: Path, *, sandbox: bool, client: str | None) -> Iterator[Finding]:
     environ = system.environ
+    is_hosted = any(environ.get(variable) for variable in HostedSettings.variables())
     key_from = "in this environment"
-    if not sandbox and not any(environ.get(name) for name in _KEY_VARIABLES):
+    if not (sandbox or is_hosted or any(environ.get(name) for name in _KEY_VARIABLES)):
         found = key_environment(system)
         if found is not None:
             key_from, environ = found[0], {**environ, **found[1]}
     settings = Settings.read(environ, sandbox=sandbox)
-    yield from check_program(environ, ask_index=not sandbox)
-    yield from check_settings(settings, environ, key_from)
-    yield from check_chat(settings, system)
-    yield from check_backend(settings)
-    yield from check_disk(settings, data_dir)
-    yield from check_database(settings, data_dir)
-    if any(environ.get(variable) for variable in HostedSettings.variables()):
-        # Here, since it needs the extra `server`.
-        from .hosted import check_hosted
 
-        yield from check_hosted(settings, environ, data_dir)
-    yield from check_entries(system, client)
+    def of_both() -> Iterator[Finding]:
+        # An image of a server has neither uv nor a reason to be updated from within.
+        yield from check_program(environ, ask_index=not (sandbox or is_hosted))
+        yield from check_settings(settings, environ, key_from)
+        yield from check_chat(settings, system)
+        yield from check_backend(settings)
+        yield from check_disk(settings, data_dir)
+        yield from check_database(settings, data_dir)
+
+    if not is_hosted:
+        yield from of_both()
+        yield from check_entries(system, client)
+        return
+    yield from (finding for finding in of_both() if finding.check not in _OF_ONE_PERSON)
+    # Here, since it needs the extra `server`.
+    from .hosted import check_hosted
+
+    yield from check_hosted(settings, environ, data_dir)

@@ -1,6 +1,6 @@
 """`/mcp`: finds out who asks, and hands the request to that person's own MCP server."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import AsyncExitStack
 from http import HTTPStatus
 from typing import Final
@@ -11,7 +11,7 @@ from starlette.datastructures import Headers
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from ..server.asker import SEES_TEAM
+from ..server.asker import SEES_TEAM, WHEN_SENT
 from ..telemetry import count_refusal
 from .authentication import Authentication, Refusal
 from .people import MAX_BODY, People, TooManyPeople
@@ -73,7 +73,9 @@ class Endpoint:
                 return
             read = arriving(receive, headers, self._room, person.key, most=MAX_BODY)
             try:
-                await self._answer(app, headers, scope, await stack.enter_async_context(read), send)
+                received = await stack.enter_async_context(read)
+                WHEN_SENT.set(when_sent := [])
+                await self._answer(app, headers, scope, received, _calling(when_sent, send))
             except TimeoutError:
                 text = f"The request did not arrive within {BODY_WITHIN_S:g} s."
                 await PlainTextResponse(text, HTTPStatus.REQUEST_TIMEOUT, {"Connection": "close"})(scope, receive, send)
@@ -111,6 +113,18 @@ class Endpoint:
             raise failure
         if is_open:
             await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+def _calling(when_sent: list[Callable[[], None]], send: Send) -> Send:
+    """Call what is to be called when the answer has left, which its last part says."""
+
+    async def send_on(message: Message) -> None:
+        await send(message)
+        if message["type"] == "http.response.body" and not message.get("more_body", False):
+            for call in when_sent:
+                call()
+
+    return send_on
 
 
 def _unavailable(text: str, headers: Mapping[str, str] | None = None) -> Response:

@@ -157,6 +157,8 @@ class People:
         async def open_service() -> AsyncGenerator[ImageService]:
             async with self._open_service(served.person) as service:
                 served.service = service
+                # An answer counts as read when it has left, which the endpoint says.
+                service.confirm_answers()
                 yield service
 
         try:

@@ -33,6 +33,7 @@ from ..service.fleet import Fleet
 from ..service.images import ImageService
 from ..settings import Settings
 from ..shared_parts import PEOPLE, PICTURES, STORE, SharedParts, open_shared
+from ..telemetry.export import exported
 from .app import PATH, build_app
 from .authentication import open_authentication
 from .endpoint import Endpoint
@@ -62,9 +63,6 @@ def serve(*, host: str, port: int, sandbox: bool) -> None:
     check_start(settings, hosted, host)
     for sentence in ignored(settings):
         sys.stderr.write(f"gpt-image-2-mcp: {sentence}\n")
-    # Not before: it is of the extra, whose absence is a reason not to start.
-    from ..telemetry.export import exported
-
     with exported(version=__version__, metrics_port=hosted.metrics_port):
         anyio.run(run, hosted_settings_of(settings, data_folder()), hosted, host, port)
 
@@ -90,7 +88,7 @@ async def run(settings: Settings, hosted: HostedSettings, host: str, port: int) 
 
     with listen(host, port) as sock:
         address = _address(host, sock.getsockname()[1])
-        store = _store(hosted, data_dir, address)
+        store = _store(settings, hosted, data_dir, address)
         async with (
             open_authentication(hosted) as authentication,
             _shared(settings, hosted, data_dir, store) as shared,
@@ -100,7 +98,14 @@ async def run(settings: Settings, hosted: HostedSettings, host: str, port: int) 
             readiness = Readiness(partial(_is_reachable, shared, anyio.CapacityLimiter(ASKING)))
             app = build_app(hosted, endpoint, readiness, store_routes(store), is_local=is_loopback(host))
             server = web_server(app, grace_s=_answer_s(settings))
-            fleet = Fleet(shared.everyone, shared.limiter, people.working_for, places=settings.max_concurrency)
+            fleet = Fleet(
+                shared.everyone,
+                shared.limiter,
+                people.working_for,
+                places=settings.max_concurrency,
+                model_for=settings.model_for,
+                disk=shared.disk,
+            )
 
             async def end() -> None:
                 await anyio.sleep(UNREADY_S)
@@ -144,11 +149,12 @@ async def _shared(
         yield shared
 
 
-def _store(hosted: HostedSettings, data_dir: Path, address: str) -> PictureStore:
+def _store(settings: Settings, hosted: HostedSettings, data_dir: Path, address: str) -> PictureStore:
     """Where the pictures are kept; raises NotConfigured if the address is wrong."""
     secret = hosted.secret.get_secret_value().encode() if hosted.secret else os.urandom(32)
     url = hosted.store_url.get_secret_value() if hosted.store_url else None
-    return open_store(url, unset=data_dir / STORE, secret=secret, base_url=hosted.base_url or address)
+    base_url = hosted.base_url or address
+    return open_store(url, unset=data_dir / STORE, secret=secret, base_url=base_url, sandbox=settings.sandbox)
 
 
 def _request_state(hosted: HostedSettings, person: Person) -> RequestStateSecurity | None:

@@ -137,7 +137,9 @@ def listen(host: str, port: int) -> socket.socket:
     """A socket that listens there; with port 0 the system chooses one. Raises NotConfigured."""
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
-        sock = socket.socket(family, socket.SOCK_STREAM)
+        # With its protocol named, asyncio sends at once what is written (TCP_NODELAY). Otherwise an answer's body would
+        # wait for the client to acknowledge the headers, which takes it 40 ms.
+        sock = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         try:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             sock.bind(address)

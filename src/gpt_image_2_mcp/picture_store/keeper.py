@@ -39,6 +39,7 @@ IN_OUTBOX: Final = (
     "The picture store cannot be reached, so the picture is kept in the database, and is put there as soon as that can"
     " be done: its link works from then on."
 )
+NOT_ON_DISK: Final = "The disk of this server took no picture, so it was put where all replicas find it at once."
 ON_DISK: Final = (
     "Neither the picture store nor the database can be written, so the picture is on the disk of this server alone, and"
     " is put there as soon as that can be done: show_image gives its link then."
@@ -71,12 +72,17 @@ class PictureKeeper:
         self._person = person
         self._cache = cache
         self._link_seconds = link_seconds
+        self._without_disk: dict[Path, StoredFile] = {}
+        """The pictures that no disk has taken, until they are recorded."""
 
     async def keep(self, paths: Sequence[tuple[Path, str]]) -> Kept:
         """Put saved files, each with its hash, where another replica finds them. Raises nothing."""
         files: list[StoredFile] = []
 
         async def keep_one(path: Path, sha256: str) -> None:
+            if known := self._without_disk.pop(path, None):
+                files.append(known)
+                return
             file = StoredFile(new_key("pictures", self._person, path.name), sha256, str(path), on_disk_only=True)
             try:
                 data = await anyio.to_thread.run_sync(path.read_bytes)
@@ -93,6 +99,22 @@ class PictureKeeper:
         warnings = [IN_OUTBOX] if any(file.in_outbox for file in files) else []
         warnings += [ON_DISK] if any(file.on_disk_only for file in files) else []
         return Kept(tuple(files), tuple(warnings))
+
+    async def keep_from_memory(self, path: Path, data: bytes) -> str | None:
+        """Put a picture that no disk takes into the store, or into the database.
+
+        Gives a sentence that says so; None if neither can be written. Raises nothing.
+        """
+        key, sha256 = new_key("pictures", self._person, path.name), hashlib.sha256(data).hexdigest()
+        try:
+            file = await self._kept(StoredFile(key, sha256, str(path), on_disk_only=True), data)
+        except Exception:
+            logger.exception("the picture %s could not be put into the picture store", path)
+            return None
+        if file.on_disk_only:
+            return None
+        self._without_disk[path] = file
+        return NOT_ON_DISK
 
     async def _kept(self, file: StoredFile, data: bytes) -> StoredFile:
         try:

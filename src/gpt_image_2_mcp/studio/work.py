@@ -137,7 +137,7 @@ class Work:
     async def cancel(self, request: CancelRequest) -> dict[str, Any]:
         """Stop a job that is not sent yet, and tell what became of it."""
         job = await self._service.job(request.job)
-        fact = stop_fact(job, was_stopped=self._service.stop_job(job))
+        fact = stop_fact(job, was_stopped=await self._service.cancel_job(job))
         return {"text": fact, "state": job.state}
 
     async def targets(self, request: TargetsRequest) -> dict[str, Any]:

@@ -1,11 +1,16 @@
 """The services of docs/hosting/compose.yaml, each run by its command line with the program of this system.
 
-In place of the names of the computers there are ports of loopback. The database is that of the tests, in which the
-file's own SQL makes the role and the database.
+`.env` and `server.env` are written by the commands of docs/hosting.md. haproxy has a certificate of an authority that
+only the clients of the test trust. In place of the names of the computers there are ports of loopback, of which
+`127.0.0.1` is the server's name and `localhost` the store's. The database is that of the tests, in which the file's own
+SQL makes the role and the database.
 """
 
 import json
+import os
 import re
+import signal
+import ssl
 import sys
 from collections.abc import Generator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -13,45 +18,66 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, cast
 
+from certificate import authority
 from fault_proxy import until
-from postgres_server import PASSWORD, QUOTED, Server
+from postgres_server import Server
 from ruamel.yaml import YAML
 
 from .haproxy import running_haproxy
 from .process import free_port, is_listening, running
+from .shell_steps import step, typed, variables
 
 ROOT: Final = Path(__file__).parents[3]
 HOSTING: Final = ROOT / "docs" / "hosting"
 DOCKERFILE: Final = (ROOT / "Dockerfile").read_text(encoding="utf-8").partition("\nFROM program AS serve\n")[2]
 REPLICAS: Final = ("images-1", "images-2")
-
-VARIABLES: Final = {
-    "OPENAI_API_KEY": "sk-proj-Kx81secretQv7-not-to-be-shown",
-    "PUBLIC_HOST": "images.example.com",
-    "STORE_HOST": "store.example.com",
-    "SECRET": "0123456789abcdef" * 4,
-    "DATABASE_PASSWORD": PASSWORD,
-    "STORE_SECRET": "the secret of the store",
-}
-"""What the page has people write into `.env`."""
+WITH_COMPOSE: Final = "## Run it with Compose"
+KEY: Final = "sk-proj-Kx81secretQv7-not-to-be-shown"
 
 
 @dataclass(frozen=True)
 class Composed:
     """All services, running."""
 
-    public: int
-    """The port of the balancer."""
+    address: str
+    """That of the balancer, by the name of the server."""
+    store: str
+    """The same by the name of the store."""
+    folder: Path
+    authority: Path
+    """What makes a program trust the certificate."""
     replicas: Mapping[str, int]
     """The ports of the replicas, by their names."""
-    stacks: Mapping[str, ExitStack]
-    """Closing one ends that replica."""
+    environ: Mapping[str, str]
+    """The environment of a replica, but for its own folder."""
+
+    @property
+    def url(self) -> str:
+        """What clients are given."""
+        return f"{self.address}/mcp"
+
+    @property
+    def trust(self) -> ssl.SSLContext:
+        return ssl.create_default_context(cafile=self.authority)
+
+    def home(self, name: str) -> Path:
+        """The folder of a replica."""
+        return self.folder / name
+
+    def kill(self, name: str) -> None:
+        """End a replica at once."""
+        port = self.replicas[name]
+        for process in Path("/proc").glob("[0-9]*/cmdline"):
+            if process.read_bytes().endswith(f"--port\0{port}\0".encode()):
+                os.kill(int(process.parent.name), signal.SIGKILL)
+        # What reaches it before is sent, and so not repeated.
+        until(lambda: not is_listening(port))
 
 
-def services() -> dict[str, Any]:
+def services(filled_in: Mapping[str, str]) -> dict[str, Any]:
     """The file, with its variables replaced."""
     text = (HOSTING / "compose.yaml").read_text(encoding="utf-8")
-    filled = re.sub(r"\$\{([A-Z_]+):\?\}", lambda match: VARIABLES[match[1]], text)
+    filled = re.sub(r"\$\{([A-Z_]+):\?\}", lambda match: filled_in[match[1]], text)
     return cast("dict[str, Any]", YAML(typ="safe", pure=True).load(filled))  # pyright: ignore[reportUnknownMemberType]
 
 
@@ -62,11 +88,27 @@ def instruction(name: str) -> list[str]:
     return command
 
 
+def with_tokens(folder: Path, *people: str) -> dict[str, str]:
+    """Write `server.env` and the file of tokens as the page says; gives the token of each person."""
+    typed(step(WITH_COMPOSE, "GPT_IMAGE_2_TOKENS_FILE="), folder)
+    return {person: typed(step(WITH_COMPOSE, "person=", person=person), folder) for person in people}
+
+
+def with_issuer(folder: Path, issuer: str) -> None:
+    """Write `server.env` for an identity provider as the page says."""
+    typed(step(WITH_COMPOSE, "OAUTH_ISSUER=", GPT_IMAGE_2_OAUTH_ISSUER=issuer), folder)
+
+
 @contextmanager
-def running_services(folder: Path, database: Server, tokens: Path, *, openai: str) -> Generator[Composed]:
-    """Run them all; `openai` is the address of the backend."""
-    file = services()
+def running_services(folder: Path, database: Server, *, openai: str, **settings: str) -> Generator[Composed]:
+    """Run them all in a folder with `server.env`, to which the `settings` are added; `openai` is the backend."""
+    public = free_port()
     ports = {name: free_port() for name in ("store", *REPLICAS)}
+    names = {"PUBLIC_HOST": f"127.0.0.1:{public}", "STORE_HOST": f"localhost:{public}"}
+    typed(step(WITH_COMPOSE, "PUBLIC_HOST=", OPENAI_API_KEY=KEY, **names), folder)
+    filled_in = variables(folder / ".env")
+    file = services(filled_in)
+    trusted, certificates = authority(folder, "127.0.0.1", "localhost")
     for statement in filter(None, map(str.strip, file["configs"]["database"]["content"].split(";"))):
         database.run(statement)
     try:
@@ -74,29 +116,23 @@ def running_services(folder: Path, database: Server, tokens: Path, *, openai: st
             _run_store(stack, folder, file["services"]["store"], ports["store"])
             config = (HOSTING / "haproxy.cfg").read_text(encoding="utf-8")
             behind = [ports[name] for name in (*REPLICAS, "store")]
-            public = stack.enter_context(running_haproxy(config, behind))
-
-            def local(value: str) -> str:
-                """A value of the file with what is on this computer in place of what is elsewhere."""
-                for there, here in (
-                    (f":{PASSWORD}@postgres:5432", f":{QUOTED}@127.0.0.1:{database.port}"),
-                    (f"https://{VARIABLES['STORE_HOST']}", f"http://127.0.0.1:{ports['store']}"),
-                    (f"https://{VARIABLES['PUBLIC_HOST']}", f"http://127.0.0.1:{public}"),
-                    ("/run/secrets/tokens", str(tokens)),
-                ):
-                    value = value.replace(there, here)
-                return value
-
-            stacks = dict[str, ExitStack]()
+            knows: dict[str, str] = file["services"]["balancer"]["environment"]
+            stack.enter_context(running_haproxy(config, behind, port=public, certificates=certificates, environ=knows))
+            given: dict[str, str] = file["services"][REPLICAS[0]]["environment"]
+            in_file = variables(folder / file["services"][REPLICAS[0]]["env_file"])
+            environ = {**in_file, **given, **settings, "OPENAI_BASE_URL": openai, "SSL_CERT_FILE": str(trusted)}
+            places = {"postgres:5432": f"127.0.0.1:{database.port}", "/people/": f"{folder}/people/"}
+            for there, here in places.items():
+                environ = {name: value.replace(there, here) for name, value in environ.items()}
             for name in REPLICAS:
-                environ = {key: local(value) for key, value in file["services"][name]["environment"].items()}
-                home = {"HOME": str(folder / name), "XDG_DATA_HOME": str(folder / name), "OPENAI_BASE_URL": openai}
                 command = [word.replace("0.0.0.0", "127.0.0.1") for word in instruction("CMD")]  # noqa: S104
                 command = [sys.executable, "-m", "gpt_image_2_mcp", *command, "--port", str(ports[name])]
-                stacks[name] = stack.enter_context(ExitStack())
-                replica = running(command, port=ports[name], log=folder / f"{name}.log", env={**environ, **home})
-                stacks[name].enter_context(replica)
-            yield Composed(public, {name: ports[name] for name in REPLICAS}, stacks)
+                own = {"HOME": str(folder / name), "XDG_DATA_HOME": str(folder / name)}
+                log = folder / f"{name}.log"
+                stack.enter_context(running(command, port=ports[name], log=log, env={**environ, **own}))
+            replicas = {name: ports[name] for name in REPLICAS}
+            address, store = (f"https://{name}" for name in names.values())
+            yield Composed(address, store, folder, trusted, replicas, environ)
     finally:
         for thing in ("DATABASE IF EXISTS pictures WITH (FORCE)", "ROLE IF EXISTS pictures"):
             database.run(f"DROP {thing}")

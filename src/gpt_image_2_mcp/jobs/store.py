@@ -185,7 +185,8 @@ class JobStore:
         """The newest job whose outcome no caller has got, and that is not too old; none with one of the ids `besides`.
 
         The same call joins it if it is given up: its call was cancelled or handed its id, or has an answer that has not
-        come to the client. One that is not may be given up at any moment.
+        come to the client. One that is not may be given up at any moment. One of a process that was just killed counts
+        as given up before it counts as lost: its call was broken off, and what is repeated at once may have been paid.
         """
 
         @retry_undone
@@ -195,12 +196,15 @@ class JobStore:
             after = datetime.now(UTC) - timedelta(seconds=within_s)
             with repositories.unit_of_work(read_only=True) as unit:
                 rows = _current(repositories, unit, unit.jobs.unfetched(key, ended_after=after))
-            silent = datetime.now(UTC) - timedelta(seconds=SILENT_TIMEOUT_S)
-            others = [
-                replace(row, given_up=row.given_up or _is_final(row) or (self.is_replica and row.created < silent))
-                for row in rows
-                if row.id not in besides
-            ]
+            rows = [row for row in rows if row.id not in besides]
+            silent = repositories.catalogue_store.silent_owners({row.owner for row in rows if not row.given_up})
+            before = datetime.now(UTC) - timedelta(seconds=SILENT_TIMEOUT_S)
+
+            def is_given_up(row: "JobRow") -> bool:
+                has_waited = self.is_replica and row.created < before
+                return row.given_up or _is_final(row) or has_waited or row.owner in silent
+
+            others = [replace(row, given_up=is_given_up(row)) for row in rows]
             return next((row for row in others if row.given_up), next(iter(others), None))
 
         return await self._writer.run(read)

@@ -106,6 +106,7 @@ class ImageService:
         self._pipeline = pipeline
         self._spending = spending
         self._jobs = jobs
+        self.person = jobs.person
         self._writer = writer
         self._reader = reader
         self._references = references

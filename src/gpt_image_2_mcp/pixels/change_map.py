@@ -63,12 +63,13 @@ def surely_new(original: Array, matched: Floats, change: Mask, stays: Mask) -> F
     what is new are closed, and nothing within it is in doubt, or what was there before would be seen through it.
     """
     apart = original.astype(np.float32) - matched
-    squares: Floats = cv2.GaussianBlur((apart * apart).mean(-1), (0, 0), 1)
-    difference = np.sqrt(squares)
+    squares: Floats = (apart * apart).mean(-1)
+    squares = cv2.GaussianBlur(squares, (0, 0), 1)
+    difference: Floats = np.sqrt(squares)
     usual = _usual(difference, _gradient(original), stays)
     if usual is None:
         return np.ones(change.shape, dtype=np.float32)
-    times = squares / (usual**2 + 1)
+    times: Floats = squares / (usual**2 + 1)
     share = np.clip(1 - (_DOUBT / np.maximum(times, 1e-6)) ** 2, 0, 1).astype(np.float32)
     share = cv2.morphologyEx(share, cv2.MORPH_CLOSE, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (_GAP, _GAP)))
     within = _ramp(depth_in(_filled((share > 0.5) & change)) / _EDGE)  # noqa: PLR2004 - more is new than was

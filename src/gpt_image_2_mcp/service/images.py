@@ -98,7 +98,7 @@ class ImageService:
         self.batches = batches
         self.links = links
         """On a server, what gives answers links in place of paths."""
-        batches.use(self.complete, self.check, self.find_private)
+        batches.use(self.complete, self.check, self.find_private, reader.require)
         self.news = news
         self.desk = PersonDesk(writer, references)
         """What `last` and numbers mean, for the other replicas of a server for several people."""

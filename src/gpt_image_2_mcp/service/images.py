@@ -98,7 +98,7 @@ class ImageService:
         """On a server, what gives answers links in place of paths."""
         self.leftovers = leftovers
         """On a server, what puts in order what killed processes have left of this person on its disk."""
-        batches.use(self.complete, self.check, self.find_private)
+        batches.use(self.complete, self.check, self.find_private, reader.require)
         self.news = news
         self.sessions = SessionService(writer, news)
         self.desk = PersonDesk(writer, references)

@@ -118,7 +118,7 @@ async def test_a_replica_fails_behind_a_balancer_that_repeats_what_was_sent(
         ports = [int(server.address.rpartition(":")[2]) for server in (one, other)]
         with running_haproxy(BAD_BALANCER, ports) as port:
             address = Served(f"http://127.0.0.1:{port}", one.process, tmp_path)
-            outcomes = dict[int, CallToolResult | MCPError]()
+            outcomes = dict[int, CallToolResult | Exception]()
 
             async def draw(number: int) -> None:
                 async with address.client(TOKEN) as client:

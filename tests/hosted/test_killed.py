@@ -107,7 +107,9 @@ async def test_a_replica_is_killed_before_the_row_of_its_picture_is_written(
                     await anyio.to_thread.run_sync(until, lambda: any((tmp_path / "store").rglob("image-*.png")))
                     await killed(one)
                 connection.rollback()
-            assert "It may have been billed" in said(await answered(again, job_id))
+            told = said(await answered(again, job_id))
+            assert "It may have been billed" in told
+            assert "is listed as soon as that server runs again" in told
             assert "Nothing was made yet" in said(await again.call_tool("list_images", {}))
             with served(tmp_path / "one", env={**env, "GPT_IMAGE_2_METRICS_PORT": str(port)}):
                 result = await ended(again, job_id)

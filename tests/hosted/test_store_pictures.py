@@ -32,12 +32,12 @@ from gpt_image_2_mcp.database.lazy_store import LazyStore
 from gpt_image_2_mcp.database.url import PostgresUrl
 from gpt_image_2_mcp.hosting.store_routes import store_routes
 from gpt_image_2_mcp.picture_store.keeper import NOT_ON_DISK
-from gpt_image_2_mcp.picture_store.keys import new_key
+from gpt_image_2_mcp.picture_store.keys import new_key, person_part
 from gpt_image_2_mcp.picture_store.upkeep import Upkeep
 from gpt_image_2_mcp.server.library_results import LIST_KEY
 from gpt_image_2_mcp.storage.local_folder import PART_PREFIX
 
-from .parts.s3 import S3, StoreProxy, new_prefix
+from .parts.s3 import S3, Mode, StoreProxy, new_prefix
 from .replicas import ALICE, BOB, Replica, replica, store_of
 
 pytestmark = pytest.mark.anyio
@@ -451,3 +451,53 @@ async def test_where_nothing_takes_a_picture_the_answer_says_so(
         finally:
             await anyio.to_thread.run_sync(postgres_server.start)
     assert "was made and paid for, but could not be saved anywhere" in told
+
+
+@promise("Several replicas", "A store that is down, silent, slow, full or refuses the credentials loses no picture")
+@pytest.mark.thorough
+@pytest.mark.parametrize("mode", ["down", "silent", "slow", "full", "wrong credentials"])
+async def test_a_store_that_fails_at_any_step_loses_nothing_and_is_told(
+    mode: Mode, behind_proxy: Replicas, proxy: StoreProxy, tmp_path: Path
+) -> None:
+    works = mode == "slow"
+    first = await behind_proxy.open("a")
+    alice = await first.client_of(ALICE)
+    before = id_of(await drawn(alice))
+    links, store = alice.server.service.links if alice.server.service else None, first.shared.store
+    assert links
+    assert store
+    upload_id, _ = links.upload(size=1000, media_type="image/png")
+    store.put(f"uploads/{person_part(ALICE)}/{upload_id}", encoded())
+    other = await behind_proxy.open("b")
+    again = await other.client_of(ALICE)
+    proxy.turn(mode)
+    made = [await drawn(alice, n=2), await drawn(again)]
+    session = await alice.made("start_edit_session", prompt="a hat", images=[before], size=SMALL)
+    assert waiting(behind_proxy.database) == (0 if works else 4)
+    for answer in made:
+        assert (OUTBOX in answer.text) != works
+    # What waits in the database is there for the other replica; what is in the store is not, and is not called gone.
+    assert not (await again.call("show_image", image=id_of(made[0]))).is_error
+    for tool, arguments in (
+        ("show_image", {"image": before}),
+        ("edit_image", {"prompt": "blue", "images": [f"upload:{upload_id}"], "size": SMALL}),
+    ):
+        result = await again.call(tool, **arguments)
+        assert result.is_error != works, said(result)
+        assert works or "cannot be read" in said(result)
+    for tool, arguments in (
+        ("list_images", {"contact_sheet": True}),
+        ("export_image", {"image": [id_of(made[0])], "to": ["200x100"]}),
+    ):
+        assert not (await again.call(tool, **arguments)).is_error
+    turned = await again.call("continue_edit_session", session_id=session.session_id, prompt="a coat", size=SMALL)
+    assert not turned.is_error, said(turned)
+    proxy.turn("on")
+    await drained(behind_proxy.database)
+    for image in [*made[0].report["images"], *made[1].report["images"]]:
+        assert hashlib.sha256(await fetched(image["url"], tmp_path)).hexdigest() == image["sha256"]
+    assert not (await again.call("show_image", image=before)).is_error
+    edited = await again.call("edit_image", prompt="blue", images=[f"upload:{upload_id}"], size=SMALL)
+    assert not edited.is_error, said(edited)
+    # Nothing that was refused for the store was paid for.
+    assert (first.knobs.paid, other.knobs.paid) == (4, 3 + works)

@@ -22,7 +22,7 @@ RELEASED: Final = ""
 WAITS: Final = timedelta(hours=1)
 """How long a job waits for a replica. Nobody expects it any more after that, and it would be paid for."""
 
-_OFFER: Final = sa.text("UPDATE jobs SET handover = CAST(:handover AS json) WHERE id = :id")
+_OFFER: Final = sa.text("UPDATE jobs SET handover = CAST(:handover AS json), wish = :wish WHERE id = :id")
 _RELEASE: Final = sa.text(
     "UPDATE jobs SET owner = '', given_up = true WHERE id = :id AND owner = :owner AND state = 'queued'"
 )
@@ -73,9 +73,9 @@ class QueueTable:
     connection: sa.Connection
     now: datetime
 
-    def offer(self, job_id: str, handover: Mapping[str, Any]) -> None:
-        """Add to a job's row what another replica needs to make it."""
-        self.connection.execute(_OFFER, {"id": job_id, "handover": json.dumps(handover)})
+    def offer(self, job_id: str, handover: Mapping[str, Any], wish: str | None) -> None:
+        """Add to a job's row what another replica needs to make it, and the request that it is of."""
+        self.connection.execute(_OFFER, {"id": job_id, "handover": json.dumps(handover), "wish": wish})
 
     def release(self, job_id: str, owner: str) -> bool:
         """Let any replica make a job of `owner`; False if it is sent, or is not the owner's any more."""

@@ -18,11 +18,12 @@ from .people import FENCE
 ChargeState = Literal["reserved", "sent", "settled", "unknown", "released"]
 """A charge is reserved, then sent; it ends settled, unknown (both are spent) or released (nothing was billed)."""
 
-VERSION: Final = 12
+VERSION: Final = 13
 """The number of the last file in `migrations/versions`; a database of this version needs no migration."""
 
-TOKENS_EACH: Final = "(output_tokens + pictures - 1) / pictures"
-"""The output tokens of each picture of a charge, rounded up. A query that says the same uses `charges_dearest`."""
+TOKENS_EACH: Final = "(output_tokens + pictures - 1) / nullif(pictures, 0)"
+"""The output tokens of each picture of a charge, rounded up; NULL for one without a picture, as a search by a mask's
+words. A query that says the same uses `charges_dearest`."""
 NOT_ASCII: Final = "prompt GLOB '*[\u0080-\U0010ffff]*'"
 """SQLite's condition for a prompt that is not ASCII. A query that says the same uses `pictures_not_ascii`."""
 

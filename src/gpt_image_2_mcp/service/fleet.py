@@ -107,21 +107,26 @@ class Fleet:
         if self._disk is None or self._is_ending:
             return
         gone = await anyio.to_thread.run_sync(self._disk.gone)
-        people = set(await anyio.to_thread.run_sync(self._disk.people_with_waiting)) if waiting or gone else set[str]()
-        for person in sorted(people):
-            await self._put_in_order(person, gone)
-        if not gone:
-            return
-        for person in sorted(await self._everyone.run(partial(_people_with_lost, gone=gone))):
-            await self._put_in_order(person, gone)
-        if not await anyio.to_thread.run_sync(self._disk.people_with_waiting):
+        people = set[str]()
+        if waiting or gone:
+            people.update(await anyio.to_thread.run_sync(self._disk.people_with_waiting))
+        if gone:
+            people |= await self._everyone.run(partial(_people_with_lost, gone=gone))
+        done = [await self._put_in_order(person, gone) for person in sorted(people)]
+        if gone and all(done) and not await anyio.to_thread.run_sync(self._disk.people_with_waiting):
             under_way = await self._everyone.run(partial(_under_way, gone=gone))
             await anyio.to_thread.run_sync(self._disk.forget, gone - under_way)
 
-    async def _put_in_order(self, person: str, gone: set[str]) -> None:
-        async with self._service_of(person) as service:
-            if service.leftovers is not None:
-                await service.leftovers.put_in_order(gone)
+    async def _put_in_order(self, person: str, gone: set[str]) -> bool:
+        """Do it for one person; False if it has to be done once more, which holds up nobody else."""
+        try:
+            async with self._service_of(person) as service:
+                if service.leftovers is not None:
+                    await service.leftovers.put_in_order(gone)
+        except Exception:
+            logger.exception("what a killed process has left of a person cannot be put in order yet")
+            return False
+        return True
 
     async def follow_batches(self) -> None:
         """Follow the cheap batches that no other replica follows; raises DatabaseUnusable."""

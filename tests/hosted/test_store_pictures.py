@@ -31,6 +31,7 @@ from gpt_image_2_mcp.admin.forget import forget_files
 from gpt_image_2_mcp.database.lazy_store import LazyStore
 from gpt_image_2_mcp.database.url import PostgresUrl
 from gpt_image_2_mcp.hosting.store_routes import store_routes
+from gpt_image_2_mcp.images.validate import MAX_BYTES
 from gpt_image_2_mcp.picture_store.keeper import NOT_ON_DISK
 from gpt_image_2_mcp.picture_store.keys import new_key, person_part
 from gpt_image_2_mcp.picture_store.upkeep import Upkeep
@@ -325,6 +326,27 @@ async def test_what_is_no_picture_is_refused_as_from_anywhere_else(replicas: Rep
     upload_id, _ = service.links.upload(size=1000, media_type="image/png")
     store.put(f"uploads/{hashlib.sha256(ALICE.encode()).hexdigest()[:32]}/{upload_id}", b"no picture at all")
     assert "PNG" in await alice.refused("edit_image", prompt="blue", images=[f"upload:{upload_id}"])
+
+
+async def test_an_upload_that_is_too_large_is_deleted_when_it_is_read_or_by_the_upkeep(
+    replicas: Replicas, tmp_path: Path
+) -> None:
+    """A presigned link of an object store takes a file of any size."""
+    server = await replicas.open("a")
+    alice = await server.client_of(ALICE)
+    store = server.shared.store
+    assert store
+    folder = hashlib.sha256(ALICE.encode()).hexdigest()[:32]
+    told = ""
+    # The upkeep of the replica itself, at its start, may be there before the first question.
+    while "bytes, and was deleted" not in told:
+        store.put(f"uploads/{folder}/{'a' * 32}", b"1" * (MAX_BYTES + 1))
+        told = await alice.refused("edit_image", prompt="blue", images=[f"upload:{'a' * 32}"])
+    store.put(f"uploads/{folder}/{'b' * 32}", b"1" * (MAX_BYTES + 1))
+    store.put(f"uploads/{folder}/{'c' * 32}", b"1" * MAX_BYTES)
+    assert "There is no upload" in await alice.refused("edit_image", prompt="blue", images=[f"upload:{'a' * 32}"])
+    Upkeep(store, server.shared.database, tmp_path / "a").delete_old()
+    assert [key[-32:] for key in store.older("uploads/", _far())] == ["c" * 32]
 
 
 async def test_room_is_made_by_what_is_in_the_store_alone(replicas: Replicas, tmp_path: Path) -> None:

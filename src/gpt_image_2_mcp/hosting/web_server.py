@@ -47,11 +47,6 @@ class _PatientProtocol(H11Protocol):
         self._end_reading()
         super().connection_lost(exc)
 
-    def on_response_complete(self) -> None:
-        super().on_response_complete()
-        if self._sends_what_is_answered:
-            self._watch()
-
     def pause_writing(self) -> None:
         super().pause_writing()
         self._reading = self.loop.call_later(READ_WITHIN_S, self.transport.abort)
@@ -67,7 +62,10 @@ class _PatientProtocol(H11Protocol):
 
     @property
     def _sends_what_is_answered(self) -> bool:
-        """Whether a request is answered of which the rest still comes, as where it was refused by its headers."""
+        """Whether a request is answered of which the rest still comes, as where it was refused by its headers.
+
+        uvicorn gives such a connection `KEEP_ALIVE_S` until the next byte comes, and for ever from then on.
+        """
         cycle = cast("RequestResponseCycle | None", self.cycle)
         return cycle is not None and cycle.response_complete and self.conn.their_state is h11.SEND_BODY
 

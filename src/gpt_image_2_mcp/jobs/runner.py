@@ -49,7 +49,7 @@ class JobRunner:
 
     def __init__(self, tasks: anyio.abc.TaskGroup, store: JobStore, work: JobWork, *, person: str = LOCAL) -> None:
         """Run jobs of `person` in `tasks`, a task group that outlives every call."""
-        self._person = person
+        self.person = person
         self._tasks = tasks
         self._store = store
         self._foreign = ForeignJobs(tasks, store)
@@ -72,7 +72,7 @@ class JobRunner:
             raise ShuttingDown
         check_room(self._jobs.values())
         self._idle.cancel()
-        job.status.person = self._person
+        job.status.person = self.person
         self._jobs[job.id] = job
         self._tasks.start_soon(self._run, job)
         self._forget_old()

@@ -9,6 +9,7 @@ import hashlib
 import io
 import logging
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -27,7 +28,7 @@ from ..persistence.writer_thread import WriterThread
 from ..storage.atomic_write import write_file
 from ..storage.link import Link
 from .keys import new_key, new_upload_id, upload_key
-from .store import PUT_SECONDS, NoSuchObject, PictureStore, StoreUnusable
+from .store import PUT_SECONDS, NoSuchObject, PictureStore, StoreUnusable, TooLarge
 
 logger = logging.getLogger(__name__)
 
@@ -233,6 +234,13 @@ class PictureKeeper:
                 self._store.get(key, into, most=MAX_BYTES)
         except NoSuchObject:
             key = None
+        except TooLarge:
+            with suppress(StoreUnusable):
+                self._store.delete(key or "")
+            raise UnreadableSource(
+                f"The upload {shown(upload_id)} has over {MAX_BYTES:,} bytes, and was deleted. Send a smaller file to a"
+                " new link of upload_link."
+            ) from None
         except StoreUnusable as error:
             raise UnreadableSource(f"The upload {shown(upload_id)} cannot be read. {error}") from None
         if key is None:

@@ -22,6 +22,7 @@ from ..catalogue.stored_file_table import StoredFileTable
 from ..database.lazy_store import LazyStore
 from ..database.people import EVERYONE
 from ..errors import GptImageError
+from ..images.validate import MAX_BYTES
 from .keys import forgotten_of
 from .store import PictureStore
 
@@ -137,11 +138,10 @@ class Upkeep:
             logger.info("%s was put into the picture store", file.key)
 
     def delete_old(self) -> None:
-        """Delete uploads and what was shown in answers, when they are old."""
+        """Delete old uploads, what was shown in answers when it is old, and uploads that are too large to be read."""
         than = datetime.now(UTC) - self._kept_for
-        for prefix in ("uploads/", "shown/"):
-            for key in list(self._store.older(prefix, than)):
-                self._store.delete(key)
+        for key in [*self._store.older("uploads/", than, or_larger=MAX_BYTES), *self._store.older("shown/", than)]:
+            self._store.delete(key)
 
     def remove_forgotten(self) -> None:
         """Remove from this disk what forgotten people had when they were forgotten."""

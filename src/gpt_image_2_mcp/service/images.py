@@ -98,7 +98,7 @@ class ImageService:
         """On a server, what gives answers links in place of paths."""
         self.leftovers = leftovers
         """On a server, what puts in order what killed processes have left of this person on its disk."""
-        batches.use(self.complete, self.check, self.find_private)
+        batches.use(self.complete, self.check, self.find_private, reader.require)
         self.news = news
         self.sessions = SessionService(writer, news)
         self.desk = PersonDesk(writer, references)
@@ -106,6 +106,7 @@ class ImageService:
         self._pipeline = pipeline
         self._spending = spending
         self._jobs = jobs
+        self.person = jobs.person
         self._writer = writer
         self._reader = reader
         self._references = references

@@ -134,6 +134,8 @@ def _look_for_queue(repositories: Repositories) -> None:
         unit.queue.forget_old(gone=owners)
         unit.queue.claim("nobody", gone=owners)
         unit.queue.open_batches()
+        unit.queue.with_lost({"nobody"})
+        unit.queue.under_way({"nobody"})
 
 
 def _keep_up(repositories: Repositories) -> None:

@@ -16,12 +16,12 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
-from typing import Any, Final
+from typing import Final
 
 import httpx2
 from mcp import Client, StdioServerParameters
@@ -129,8 +129,10 @@ class Side:
         server, database, began = self._cpu_ms, self._database_ms, time.perf_counter()
         await call()
         passed = (time.perf_counter() - began) * 1000
-        self.note(f"{what}: server CPU ms", (self._cpu_ms - server) / count)
-        self.note(f"{what}: database CPU ms", (self._database_ms - database) / count)
+        server, database = (self._cpu_ms - server) / count, (self._database_ms - database) / count
+        self.note(f"{what}: server CPU ms", server)
+        self.note(f"{what}: database CPU ms", database)
+        self.note(f"{what}: CPU ms of both", server + database)
         self.note(f"{what}: ms", passed / count)
 
     async def round(self) -> None:
@@ -201,7 +203,6 @@ def common_env(folder: Path, openai: str, mark: str) -> dict[str, str]:
 @asynccontextmanager
 async def over_stdio(folder: Path, openai: str) -> AsyncGenerator[Side]:
     """The server as a client starts it."""
-    folder.mkdir()
     env = {"PATH": os.environ["PATH"], **common_env(folder, openai, "stdio")}
     parameters = StdioServerParameters(command=sys.executable, args=["-m", "gpt_image_2_mcp"], env=env)
     async with Client(stdio_client(parameters)) as client:
@@ -222,9 +223,7 @@ async def over_http(folder: Path, openai: str, database: Server, *, replicas: in
     async with AsyncExitStack() as stack:
         ports = list[int]()
         for number in range(replicas):
-            own = folder / str(number)
-            own.mkdir()
-            server = stack.enter_context(served(own, env=env))
+            server = stack.enter_context(served(_new(folder / str(number)), env=env))
             ports.append(int(server.address.rpartition(":")[2]))
         await asyncio.sleep(IDLE_S)
         idle = memory_mib(marked(mark)) / replicas
@@ -244,8 +243,13 @@ async def client_of(url: str, token: str) -> AsyncGenerator[Client]:
         yield client
 
 
+def _new(folder: Path) -> Path:
+    folder.mkdir(parents=True)
+    return folder
+
+
 @contextmanager
-def sandbox() -> Any:
+def sandbox() -> Generator[str]:
     """OpenAI; gives its address."""
     command = [sys.executable, "-m", "gpt_image_2_mcp", "sandbox", "--port", "0"]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
@@ -261,9 +265,10 @@ def sandbox() -> Any:
 # The table.
 
 
-def ratio(name: str, side: Side, to: Side) -> float:
-    """The median of the rounds' ratios."""
-    return median(one / max(other, 0.01) for one, other in zip(side.samples[name], to.samples[name], strict=True))
+def ratio(name: str, side: Side, to: Side) -> str:
+    """The median of the rounds' ratios; nothing where there is nothing to compare with."""
+    pairs = list(zip(side.samples.get(name, ()), to.samples.get(name, ()), strict=False))
+    return f"{median(one / other for one, other in pairs):.2f}" if pairs and all(other for _, other in pairs) else ""
 
 
 def print_table(stdio: Side, one: Side, two: Side) -> None:
@@ -274,10 +279,7 @@ def print_table(stdio: Side, one: Side, two: Side) -> None:
     write(f"| MiB of a server before its first call | {' | '.join(f'{side.idle_mib:.1f}' for side in sides)} | | |\n")
     for name in dict.fromkeys(name for side in sides for name in side.samples):
         cells = [_cell(side.samples.get(name)) for side in sides]
-        ratios = [
-            f"{ratio(name, side, to):.2f}" if {name} <= side.samples.keys() & to.samples.keys() else ""
-            for side, to in ((one, stdio), (two, one))
-        ]
+        ratios = [ratio(name, one, stdio), ratio(name, two, one)]
         write(f"| {name} | {' | '.join(cells + ratios)} |\n")
     cores = len(os.sched_getaffinity(0))
     if cores < CORES:
@@ -291,7 +293,7 @@ def _cell(samples: list[float] | None) -> str:
 async def run(folder: Path, openai: str, database: Server) -> None:
     """Measure the three, and print what came of it."""
     async with (
-        over_stdio(folder / "stdio", openai) as stdio,
+        over_stdio(_new(folder / "stdio"), openai) as stdio,
         over_http(folder / "one", openai, database, replicas=1) as one,
         over_http(folder / "two", openai, database, replicas=2) as two,
     ):

@@ -60,10 +60,11 @@ def fill(url: PostgresUrl, crowd: Crowd) -> None:
                 copy.write_row((number, prompt, words_of(prompt)))
         connection.execute(_MADE, {"people": crowd.people, "pictures": crowd.pictures, "span": SPAN.total_seconds()})
         # Row by row it takes many times as long.
+        ((index,),) = connection.execute("SELECT pg_get_indexdef('picture_words_words'::regclass)").fetchall()
         connection.execute("DROP INDEX picture_words_words")
         for statement in _ROWS:
             connection.execute(sql.SQL(statement), {"prompts": PROMPTS} if "%(" in statement else None)
-        connection.execute("CREATE INDEX picture_words_words ON picture_words USING gin (words)")
+        connection.execute(sql.SQL(index))
         connection.commit()
         connection.autocommit = True
         connection.execute("VACUUM ANALYZE")

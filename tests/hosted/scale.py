@@ -34,6 +34,7 @@ from gpt_image_2_mcp.app import open_service
 from gpt_image_2_mcp.billing.audit_table import AuditTable
 from gpt_image_2_mcp.billing.budgets import Budgets, ChargeEntry
 from gpt_image_2_mcp.catalogue.stored_file_table import StoredFileTable
+from gpt_image_2_mcp.cli.admin import AUDIT_PAGE
 from gpt_image_2_mcp.database.leases import Lease
 from gpt_image_2_mcp.database.people import EVERYONE
 from gpt_image_2_mcp.database.store import open_store
@@ -153,7 +154,7 @@ def _on_all(work: Callable[[sa.Connection], object]) -> Ask:
 
 
 def _audit_of_a_day(connection: sa.Connection) -> None:
-    AuditTable(connection).lines(datetime.now(UTC) - timedelta(days=1))
+    AuditTable(connection).page((datetime.now(UTC) - timedelta(days=1), 0), AUDIT_PAGE)
 
 
 def _spent_in_a_month(by: spending.By, connection: sa.Connection) -> None:

@@ -13,6 +13,7 @@ from click.testing import CliRunner, Result
 from psycopg import sql
 from workbench import KEY
 
+from gpt_image_2_mcp.cli import admin as admin_commands
 from gpt_image_2_mcp.cli.commands import commands
 from gpt_image_2_mcp.database.lazy_store import LazyStore
 from gpt_image_2_mcp.database.url import PostgresUrl
@@ -88,6 +89,22 @@ def test_the_audit_says_who_had_what_made(made: PostgresUrl) -> None:
     assert first["request_id"].startswith("req_")
     assert first["job"].startswith("job-")
     assert (second["person"], third["person"], third["prompt"]) == (ALICE, BOB, "a green fox")
+
+
+def test_an_audit_of_several_pages_is_printed_as_one_of_one_page(
+    made: PostgresUrl, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    del made
+    whole = admin("audit", "--json").stdout
+    head, *rows = admin("audit").stdout.splitlines()
+    for lines in (1, 2, 3):
+        monkeypatch.setattr(admin_commands, "AUDIT_PAGE", lines)
+        assert admin("audit", "--json").stdout == whole
+        printed_rows = [row for row in admin("audit").stdout.splitlines() if not row.startswith("when")]
+        assert [row.split() for row in printed_rows] == [row.split() for row in rows]
+    assert len(rows) == 3
+    assert head.startswith("when")
+    assert printed("audit", "--since", "2099-01-01") == []
 
 
 def test_a_person_who_is_forgotten_leaves_money_without_a_name(made: PostgresUrl, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """The queue for requests to the API is fair by person, and in order of arrival for each of them."""
 
 import anyio
+import anyio.lowlevel
 import pytest
 
 from gpt_image_2_mcp.openai_api.picture_pace import PicturePace
@@ -81,3 +82,30 @@ async def test_a_request_that_is_cancelled_while_it_waits_for_the_pace_lets_the_
     status = RequestStatus()
     async with limiter.slot(status):
         assert (status.waiting, limiter.waiting) == (0, 0)
+
+
+class AskedElsewhere(TakenTogether):
+    """It takes a moment to ask it, as it does to ask a database."""
+
+    async def ask(self, pictures: int, *, is_paced: bool) -> float:
+        await anyio.lowlevel.checkpoint()
+        return await super().ask(pictures, is_paced=is_paced)
+
+
+async def test_requests_that_come_at_the_same_moment_run_side_by_side() -> None:
+    """One that came while another was asking for its turn does not wait until that has its picture."""
+    limiter = RateLimiter(4, AskedElsewhere(1000))
+    running: list[str] = []
+    go = anyio.Event()
+
+    async def ask(person: str) -> None:
+        async with limiter.slot(RequestStatus(person=person)):
+            running.append(person)
+            await go.wait()
+
+    async with anyio.create_task_group() as tasks:
+        for person in ("ann", "bea", "ann"):
+            tasks.start_soon(ask, person)
+        await anyio.wait_all_tasks_blocked()
+        assert sorted(running) == ["ann", "ann", "bea"]
+        go.set()

@@ -5,12 +5,13 @@ import random
 import signal
 import sys
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import anyio
 import anyio.to_thread
+import httpx2
 import psycopg
 import pytest
 from fault_proxy import until
@@ -133,6 +134,33 @@ async def test_of_a_killed_replica_the_queue_is_made_and_what_was_sent_is_told_a
         assert await has_bytes(again, await answered(again, queued))
         assert "its answer is lost. It may have been billed" in said(await answered(again, sent))
         assert await box.count("started") == 2
+
+
+@promise("Several replicas", "A call that a killed replica broke off and that is repeated at once is not paid twice")
+async def test_a_call_that_a_killed_replica_broke_off_is_repeated_at_once_and_not_sent_again(
+    tmp_path: Path, team_database: PostgresUrl, box: Box
+) -> None:
+    """Before the lease of the killed one is over: the repeated call waits until it is known what became of the first."""
+    await box.turn(hold=True)
+    fox = {"prompt": "a fox", "size": SMALL, "quality": "low"}
+    more = {"GPT_IMAGE_2_LEASE_S": "10", "GPT_IMAGE_2_MAX_WAIT_S": str(PATIENCE_S)}
+    async with two(tmp_path, team_database, box, **more) as (one, _, _, again):
+
+        async def broken_off() -> None:
+            with suppress(httpx2.HTTPError, MCPError, ExceptionGroup):
+                async with one.client(TOKEN) as alice:
+                    await alice.call_tool("generate_image", fox)
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(broken_off)
+            await box.reached(1)
+            one.process.kill()
+        await box.release()
+        told = await again.call_tool("generate_image", fox)
+        assert "its answer is lost. It may have been billed" in said(told)
+        assert await box.count("started") == 1
+        assert await has_bytes(again, await again.call_tool("generate_image", fox))
+        assert await box.count("started") == 2, "who knows what became of the first decides for another one"
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGSTOP")

@@ -109,12 +109,15 @@ class Lease:
         in any case: that of a process that is merely stopped goes on.
         """
         running = self._remaining(owners)
-        others = {owner for owner in owners if running.get(owner, 0) <= 0}
-        if others:
-            with self._opened.reading() as connection:
-                connected = set(connection.scalars(_CONNECTED))
-            others = {owner for owner in others if presence_key(owner) not in connected}
-        return others
+        return self.silent_owners({owner for owner in owners if running.get(owner, 0) <= 0})
+
+    def silent_owners(self, owners: Collection[str]) -> set[str]:
+        """Give those of `owners` that have no connection: they are dead, or cut off at the moment."""
+        if not owners:
+            return set()
+        with self._opened.reading() as connection:
+            connected = set(connection.scalars(_CONNECTED))
+        return {owner for owner in owners if presence_key(owner) not in connected}
 
     def seconds_left(self, owners: Collection[str]) -> float | None:
         """Seconds until the last of these owners' leases expires if it is not renewed; None if there is none."""

@@ -65,6 +65,10 @@ class Liveness(Protocol):
         """Give those of `owners`, processes other than this one, that count as dead; raises DatabaseUnusable."""
         ...
 
+    def silent_owners(self, owners: Collection[str]) -> set[str]:
+        """Give those of `owners` that may be dead, although that does not show yet; raises DatabaseUnusable."""
+        ...
+
     def seconds_left(self, owners: Collection[str]) -> float | None:
         """Seconds after which the end of the last of these processes shows; None if it shows at once."""
         ...
@@ -89,6 +93,10 @@ class LivenessFile:
     def dead_owners(self, owners: Collection[str]) -> set[str]:
         """Give those of `owners` whose file is gone or not locked."""
         return {owner for owner in owners if not is_alive(self.folder, owner)}
+
+    def silent_owners(self, owners: Collection[str]) -> set[str]:
+        """Give the dead ones: that a process is dead shows at once."""
+        return self.dead_owners(owners)
 
     def seconds_left(self, owners: Collection[str]) -> float | None:
         """None: the operating system releases a lock at once."""

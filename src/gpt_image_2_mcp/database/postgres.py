@@ -90,6 +90,8 @@ _SESSION_SETTINGS: Final = (
     f"SET lock_timeout = '{LOCK_SECONDS}s'",
     f"SET idle_in_transaction_session_timeout = '{IDLE_SECONDS}s'",
     "SET statement_timeout = '30s'",
+    # A search takes milliseconds; compiling it, which a large table is reason enough for, takes longer than that.
+    "SET jit = off",
     # The server ends the connection of a computer that has vanished after a minute.
     "SET tcp_keepalives_idle = 30",
     "SET tcp_keepalives_interval = 10",

@@ -38,6 +38,11 @@ class Store:
         others = set(owners) - {self.owner}
         return self.liveness.dead_owners(others) if self.liveness and others else set()
 
+    def silent_owners(self, owners: Collection[str]) -> set[str]:
+        """Give those of `owners` whose process may have ended, although that does not show yet."""
+        others = set(owners) - {self.owner}
+        return self.liveness.silent_owners(others) if self.liveness and others else set()
+
     def seconds_left(self, owners: Collection[str]) -> float | None:
         """Seconds after which it shows of each of these processes whether it has ended; None if it shows at once."""
         others = set(owners) - {self.owner}

@@ -33,6 +33,7 @@ from ..service.fleet import Fleet
 from ..service.images import ImageService
 from ..settings import Settings
 from ..shared_parts import PEOPLE, PICTURES, STORE, SharedParts, open_shared
+from ..telemetry.export import exported
 from .app import PATH, build_app
 from .authentication import open_authentication
 from .endpoint import Endpoint
@@ -62,9 +63,6 @@ def serve(*, host: str, port: int, sandbox: bool) -> None:
     check_start(settings, hosted, host)
     for sentence in ignored(settings):
         sys.stderr.write(f"gpt-image-2-mcp: {sentence}\n")
-    # Not before: it is of the extra, whose absence is a reason not to start.
-    from ..telemetry.export import exported
-
     with exported(version=__version__, metrics_port=hosted.metrics_port):
         anyio.run(run, hosted_settings_of(settings, data_folder()), hosted, host, port)
 

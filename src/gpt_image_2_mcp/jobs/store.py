@@ -207,8 +207,9 @@ class JobStore:
         """The newest job whose outcome no caller has got, and that is not too old; none with one of the ids `besides`.
 
         The same call joins it if it is given up: its call was cancelled or handed its id, or has an answer that has not
-        come to the client. One that is not may be given up at any moment. On a server, where answers cross each other,
-        only the same request joins it while its answer leaves.
+        come to the client. One that is not may be given up at any moment. One of a process that was just killed counts
+        as given up before it counts as lost: its call was broken off, and what is repeated at once may have been paid.
+        On a server, where answers cross each other, only the same request joins it while its answer leaves.
         """
 
         @retry_undone
@@ -219,16 +220,20 @@ class JobStore:
             with repositories.unit_of_work(read_only=True) as unit:
                 rows = current(repositories, unit, unit.jobs.unfetched(key, ended_after=after))
                 same = unit.queue.of_wish(call.wish, [row.id for row in rows])
+            rows = [row for row in rows if row.id not in besides]
+            silent = repositories.catalogue_store.silent_owners({row.owner for row in rows if not row.given_up})
             now = datetime.now(UTC)
 
             def is_given_up(row: "JobRow") -> bool:
-                if row.given_up or not self.is_replica:
-                    return row.given_up or is_final(row)
+                if row.given_up or row.owner in silent:
+                    return True
+                if not self.is_replica:
+                    return is_final(row)
                 if row.ended is not None:
                     return row.id in same or now - row.ended > LEAVES_WITHIN
                 return row.id in same or (now - row.created).total_seconds() > SILENT_TIMEOUT_S
 
-            others = [replace(row, given_up=is_given_up(row)) for row in rows if row.id not in besides]
+            others = [replace(row, given_up=is_given_up(row)) for row in rows]
             if self.is_replica:
                 others = [row for row in others if row.given_up or not is_final(row)]
             return next((row for row in others if row.given_up), next(iter(others), None))

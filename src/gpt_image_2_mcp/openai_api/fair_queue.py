@@ -80,6 +80,8 @@ class FairQueue:
             wait = await self._gate(waiter.status)
             if wait <= 0:
                 self._give_place(waiter)
+                # Whoever came while this one asked.
+                self._pass_on()
                 return
             waiter.status.held_until = anyio.current_time() + wait
             await anyio.sleep(min(wait, LOOK_S))

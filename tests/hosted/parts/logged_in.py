@@ -197,15 +197,14 @@ async def typescript_client(
     """
     env = {**os.environ, "NODE_EXTRA_CA_CERTS": str(where.authority or ""), "CALL_WITHIN_S": str(within_s)}
     command = [str(NODE), str(OVER_HTTP), client, where.url]
-    async with await anyio.open_process(command, env=env, stderr=None) as process, anyio.create_task_group() as tasks:
-        one = InTypeScript(process)
+    async with await anyio.open_process(command, env=env, stderr=None) as process:
         try:
-            with anyio.fail_after(PATIENCE_S):
-                await one.log_in(where, person)
-            tasks.start_soon(one.listen)
-            yield one
+            async with anyio.create_task_group() as tasks:
+                one = InTypeScript(process)
+                with anyio.fail_after(PATIENCE_S):
+                    await one.log_in(where, person)
+                tasks.start_soon(one.listen)
+                yield one
+                tasks.cancel_scope.cancel()
         finally:
-            tasks.cancel_scope.cancel()
-            assert process.stdin is not None
-            await process.stdin.aclose()
             process.terminate()

@@ -8,7 +8,7 @@ up for it later.
 import hashlib
 import io
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -48,6 +48,9 @@ ON_DISK: Final = (
 MAX_OLDER: Final = 24
 """Pictures of an answer that are put into the store because they are not there: a page of a list."""
 
+MAX_KNOWN: Final = 100
+"""Pictures of a person of which is remembered where they are in the store."""
+
 _PUTS: Final = anyio.CapacityLimiter(16)
 """Threads that put files: those of a store that hangs are not waited for, and take up no others."""
 
@@ -72,11 +75,21 @@ class PictureKeeper:
         self._person = person
         self._cache = cache
         self._link_seconds = link_seconds
+        self._in_store: dict[Path, StoredFile] = {}
+        """Some of what is in the store, where it stays as it is; what was needed last stands last."""
         self._without_disk: dict[Path, StoredFile] = {}
         """The pictures that no disk has taken, until they are recorded."""
 
     async def keep(self, paths: Sequence[tuple[Path, str]]) -> Kept:
-        """Put saved files, each with its hash, where another replica finds them. Raises nothing."""
+        """Put saved files, each with its hash, where another replica finds them. Raises nothing.
+
+        The caller records where they are, together with the pictures.
+        """
+        kept = await self._put_all(paths)
+        self._remember(kept.files)
+        return kept
+
+    async def _put_all(self, paths: Sequence[tuple[Path, str]]) -> Kept:
         files: list[StoredFile] = []
 
         async def keep_one(path: Path, sha256: str) -> None:
@@ -183,11 +196,14 @@ class PictureKeeper:
         store is put there first.
         """
         try:
-            found = await self._by_path([path for path, _ in pictures])
+            known = {path: file for path, _ in pictures if (file := self._in_store.get(path))}
+            unknown = [path for path, _ in pictures if path not in known]
+            found = known | (await self._by_path(unknown) if unknown else {})
             if older := [(path, sha256) for path, sha256 in pictures if path not in found and exists(path)]:
-                kept = await self.keep(older[:MAX_OLDER])
+                kept = await self._put_all(older[:MAX_OLDER])
                 await self._writer.in_transaction(lambda unit: unit.stored_files.add(kept.files))
                 found |= {Path(file.path): file for file in kept.files}
+            self._remember(found.values())
             return {
                 path: self._store.link(file.key, self._link_seconds)
                 for path, file in found.items()
@@ -196,6 +212,11 @@ class PictureKeeper:
         except GptImageError as error:
             logger.warning("an answer has no links: %s", error)
             return {}
+
+    def _remember(self, files: Iterable[StoredFile]) -> None:
+        stored = {Path(file.path): file for file in files if file.is_stored}
+        older = {path: file for path, file in self._in_store.items() if path not in stored}
+        self._in_store = dict([*older.items(), *stored.items()][-MAX_KNOWN:])
 
     async def _by_path(self, paths: Sequence[Path]) -> dict[Path, StoredFile]:
         found = await self._writer.read(lambda unit: unit.stored_files.by_path([str(path) for path in paths]))

@@ -110,11 +110,11 @@ def with_final(report: Report, draft: Draft, layouts: Mapping[str, Any], costs: 
 
 
 def layouts_of(order: Order, finals: Sequence[tuple[SavedImage, bytes]]) -> dict[str, Any]:
-    """How far each final kept the draft's layout, in the values of `pixels.layout` by the finals' ids. Blocks.
+    """How far each final of an order kept its draft's layout, in the values of `pixels.layout` by the finals' ids.
 
-    What could not be compared is left out.
+    What could not be compared is left out. Blocks.
     """
-    if order.draft is None or not is_installed():
+    if not is_installed():
         return {}
     draft = order.inputs.images[0].data
     found = {image.id: _layout(draft, data) for image, data in finals}

@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Generator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -144,11 +144,11 @@ class Side:
     async def load(self) -> None:
         """One round of pictures for several people at once."""
 
-        async def ask(client: Client) -> None:
-            await repeat(PICTURES_EACH, lambda: _made(client))
+        async def ask(client: Client, prompt: str) -> None:
+            await repeat(PICTURES_EACH, lambda: _made(client, prompt))
 
         count = len(self.clients) * PICTURES_EACH
-        await self.measure("at once", count, lambda: _together(ask, self.clients))
+        await self.measure("at once", count, lambda: together(ask, self.clients))
         self.note("at once: pictures a minute", 60_000 / self.samples["at once: ms"][-1])
 
     async def picture(self) -> None:
@@ -166,8 +166,8 @@ class Side:
         return cpu_ms(below(self.database.guard.pid)) if self.database else 0.0
 
 
-async def _made(client: Client) -> None:
-    result = await drawn(client)
+async def _made(client: Client, prompt: str = "a fox") -> None:
+    result = await drawn(client, prompt)
     assert not result.is_error, result.content
 
 
@@ -176,14 +176,11 @@ async def repeat(count: int, call: Callable[[], Awaitable[object]]) -> None:
         await call()
 
 
-async def _together(call: Callable[[Client], Awaitable[None]], clients: list[Client]) -> None:
+async def together(call: Callable[[Client, str], Coroutine[None, None, None]], clients: list[Client]) -> None:
+    """Call with all clients at once, each with words of its own."""
     async with asyncio.TaskGroup() as tasks:
-        for client in clients:
-            tasks.create_task(_awaited(call(client)))
-
-
-async def _awaited(call: Awaitable[None]) -> None:
-    await call
+        for number, client in enumerate(clients):
+            tasks.create_task(call(client, f"fox {number}"))
 
 
 # The servers.
@@ -323,7 +320,7 @@ async def run(folder: Path, openai: str, database: Server) -> None:
             for side in (stdio, one, two)[:: 1 if number % 2 else -1]:
                 await side.round()
         for side in (one, two):
-            await _together(_made, side.clients)
+            await together(_made, side.clients)
         for number in range(ROUNDS):
             for side in (one, two)[:: 1 if number % 2 else -1]:
                 await side.load()

@@ -29,7 +29,7 @@ def certificate(name: str, folder: Path) -> tuple[ssl.SSLContext, ssl.SSLContext
 
 
 def authority(folder: Path, *hosts: str) -> tuple[Path, Path]:
-    """A company's own authority, as the file that makes a program trust it, and what a proxy on these hosts speaks with.
+    """A company's own authority, as the file by which a program trusts it, and what a proxy on these hosts speaks with.
 
     The second is certificate and key in one file, in a folder of its own.
     """

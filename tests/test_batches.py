@@ -483,7 +483,8 @@ async def test_a_fault_that_all_lines_share_is_said_once(
 async def test_lines_that_failed_for_one_reason_are_told_together(bench: Bench) -> None:
     result = await bench.call("make_batch", items=foxes(3), common={**LOW, "model": "dall-e-3"})
     assert "Lines 1 (fox 1), 2 (fox 2), 3 (fox 3): OpenAI has no model 'dall-e-3'" in said(result)
-    result = await bench.call("make_batch", items=foxes(30), common={**LOW, "images": ["missing.png"]})
+    lines = [fox | {"images": ["missing.png"]} for fox in foxes(30)]
+    result = await bench.call("make_batch", items=lines, common=LOW)
     assert "10 (fox 10) and 20 more: There is no" in said(result)
 
 

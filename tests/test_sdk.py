@@ -8,6 +8,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from mcp.server import _streamable_http_modern as modern
 from mcp.server.lowlevel import Server
 from mcp.server.mcpserver import MCPServer
 from mcp.server.mcpserver.prompts import Prompt
@@ -91,6 +92,7 @@ def test_one_module_alone_reaches_into_the_sdk() -> None:
     # And it does: otherwise the search finds nothing.
     assert set(undocumented(modules[DOOR])) == {
         "_lowlevel_server",
+        "mcp.server._streamable_http_modern",
         "mcp.server.extension",
         "mcp.server.lowlevel.helper_types",
         "mcp.server.mcpserver.prompts.base",
@@ -119,6 +121,13 @@ def test_a_way_into_the_sdk_is_found(line: str) -> None:
 def parameters(function: object) -> list[str]:
     assert callable(function)
     return list(inspect.signature(function).parameters)
+
+
+@pytest.mark.anyio
+async def test_an_answer_over_http_begins_soon() -> None:
+    assert isinstance(modern._SSE_PING_INTERVAL, float)  # pyright: ignore[reportPrivateUsage]
+    async with sdk.open_http(MCPServer("any"), max_body=1000):
+        assert modern._SSE_PING_INTERVAL == sdk.BEGIN_ANSWER_S  # pyright: ignore[reportPrivateUsage]
 
 
 def test_the_internals_have_the_form_in_which_they_are_used() -> None:

@@ -55,10 +55,10 @@ class Replica:
 async def replica(
     url: PostgresUrl,
     data_dir: Path,
+    hosting_of: Callable[[str], Hosting] | None = None,
     /,
     *,
     per_person_usd: Decimal | None = None,
-    hosting_of: Callable[[str], Hosting] | None = None,
     **environ: str,
 ) -> AsyncGenerator[Replica]:
     """Open the shared parts of one process, and a service for Alice and for Bob; with `hosting_of`, as `serve` does."""

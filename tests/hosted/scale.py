@@ -134,6 +134,8 @@ def _look_for_queue(repositories: Repositories) -> None:
         unit.queue.forget_old(gone=owners)
         unit.queue.claim("nobody", gone=owners)
         unit.queue.open_batches()
+        unit.queue.with_lost({"nobody"})
+        unit.queue.under_way({"nobody"})
 
 
 def _keep_up(repositories: Repositories) -> None:
@@ -199,9 +201,9 @@ OF_THE_OPERATOR: dict[str, Ask] = {
 @asynccontextmanager
 async def opened(url: PostgresUrl, folder: Path) -> AsyncGenerator[Place]:
     """A replica on a database, with the service of the one person, who has just had a picture made."""
-    settings = Settings.read(
-        {"OPENAI_API_KEY": KEY, "GPT_IMAGE_2_DATABASE_URL": url.text, "GPT_IMAGE_2_SESSION_TTL_MS": "0"}
-    )
+    environ = {"OPENAI_API_KEY": KEY, "GPT_IMAGE_2_DATABASE_URL": url.text}
+    # No session is over, and no picture waits for its turn.
+    settings = Settings.read({**environ, "GPT_IMAGE_2_SESSION_TTL_MS": "0", "GPT_IMAGE_2_PICTURES_PER_MINUTE": "9999"})
     transport = Unmarked(SandboxTransport(build_sandbox()))
     store = FolderStore(folder / "store", secret=b"secret", base_url="http://127.0.0.1")
     async with AsyncExitStack() as stack:
@@ -291,7 +293,7 @@ def main() -> None:
             began = time.monotonic()
             urls.append(server.team_database())
             fill(urls[-1], one)
-            sys.stdout.write(f"{one}: filled in {time.monotonic() - began:.0f} s\n")
+            print(f"{one}: filled in {time.monotonic() - began:.0f} s", flush=True)  # noqa: T201 - the command's output
         sys.stdout.write("| | alone, ms | in the crowd | ratio | in the database: alone | in the crowd | ratio |\n")
         sys.stdout.write("|---|---|---|---|---|---|---|\n")
         asyncio.run(measure(urls[0], urls[1], Path(name), asked.rounds, asked.only))

@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 import anyio
+import anyio.to_thread
 import httpx2
 import pytest
+from fault_proxy import until
 from mcp import MCPError
 from mcp_types import CallToolResult
 from patience import PATIENCE_S, rounds
@@ -21,7 +23,7 @@ from gpt_image_2_mcp.database.url import PostgresUrl
 
 from .parts.haproxy import running_haproxy
 from .served import Era, Served
-from .test_fleet_processes import LEASE_S, TOKEN, answered, has_bytes, two
+from .test_fleet_processes import LEASE_S, TOKEN, answered, has_bytes, rows, two
 
 pytestmark = [pytest.mark.anyio]
 
@@ -104,6 +106,8 @@ async def test_a_request_that_reaches_two_replicas_at_once_is_paid_for_once(
                 for client in (alice, again):
                     tasks.start_soon(client.call_tool, "generate_image", FOX)
         assert await box.count("paid") == 5
+        # Each answer has left, so that the same words are a new wish on every replica.
+        await anyio.to_thread.run_sync(until, lambda: rows(team_database, "NOT fetched") == 0)
 
 
 @promise("Several replicas", "Behind a balancer that repeats what was sent, a picture is paid for once")

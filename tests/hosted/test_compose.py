@@ -1,19 +1,14 @@
 """docs/hosting: the Compose file, haproxy and nginx, as they stand there, lead from a client to a picture."""
 
-import os
 import re
-import secrets
-import signal
 import subprocess
 import sys
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 import anyio
 import httpx2
 import pytest
-from fault_proxy import until
 from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 from mcp_types import CallToolResult
@@ -22,12 +17,9 @@ from postgres_server import Server
 from stdio_bench import Box
 from workbench import SMALL, said
 
-from .parts.composed import HOSTING, Composed, instruction, running_services
+from .parts.composed import HOSTING, Composed, instruction, running_services, with_tokens
 from .parts.nginx import running_nginx
-from .parts.process import is_listening
-from .served import ERAS, Era, write_tokens
-
-TOKEN = secrets.token_urlsafe(32)
+from .served import ERAS, Era
 
 pytestmark = [pytest.mark.anyio, pytest.mark.thorough, pytest.mark.skipif(sys.platform != "linux", reason="Linux's")]
 
@@ -35,17 +27,19 @@ pytestmark = [pytest.mark.anyio, pytest.mark.thorough, pytest.mark.skipif(sys.pl
 @pytest.fixture(scope="module")
 def composed(tmp_path_factory: pytest.TempPathFactory, postgres_server: Server, sandbox_url: str) -> Iterator[Composed]:
     folder = tmp_path_factory.mktemp("composed")
-    tokens = write_tokens(folder, {"alice": TOKEN})
-    with running_services(folder, postgres_server, tokens, openai=sandbox_url) as services:
+    tokens = with_tokens(folder, "alice", "bob")
+    with running_services(folder, postgres_server, openai=sandbox_url, tokens=tokens) as services:
         yield services
 
 
 @asynccontextmanager
-async def client_at(port: int, era: Era = "auto") -> AsyncGenerator[Client]:
-    async with httpx2.AsyncClient(headers={"authorization": f"Bearer {TOKEN}"}, timeout=PATIENCE_S) as http:
-        streams = streamable_http_client(f"http://127.0.0.1:{port}/mcp", http_client=http)
-        async with Client(streams, mode=era) as client:
-            yield client
+async def client_at(composed: Composed, era: Era = "auto", *, url: str | None = None) -> AsyncGenerator[Client]:
+    headers = {"authorization": f"Bearer {composed.tokens['alice']}"}
+    async with (
+        httpx2.AsyncClient(headers=headers, timeout=PATIENCE_S, verify=composed.trust) as http,
+        Client(streamable_http_client(url or composed.url, http_client=http), mode=era) as client,
+    ):
+        yield client
 
 
 async def draw(client: Client, prompt: str) -> tuple[CallToolResult, list[float]]:
@@ -65,12 +59,13 @@ async def draw(client: Client, prompt: str) -> tuple[CallToolResult, list[float]
 @pytest.mark.parametrize("era", ERAS)
 async def test_a_picture_comes_through_haproxy_with_progress_and_a_link(composed: Composed, box: Box, era: Era) -> None:
     await box.turn(delay_s=1.5)
-    async with client_at(composed.public, era) as client:
+    async with client_at(composed, era) as client:
         result, before = await draw(client, "a red fox")
     assert before
     assert max(before) > 1, "progress was held back until the answer"
-    (link,) = set(re.findall(r"http://127\.0\.0\.1:\d+/pictures/\S+?(?=[\s\"')]|$)", said(result)))
-    async with httpx2.AsyncClient() as browser:
+    (link,) = set(re.findall(r'"(https://\S+?)"', said(result)))
+    assert link.startswith(f"{composed.store}/pictures/")
+    async with httpx2.AsyncClient(verify=composed.trust) as browser:
         fetched = await browser.get(link, timeout=PATIENCE_S)
     assert (fetched.status_code, fetched.content[:4]) == (httpx2.codes.OK, b"\x89PNG")
 
@@ -79,7 +74,7 @@ async def test_a_picture_comes_through_nginx_with_progress(composed: Composed, b
     await box.turn(delay_s=1.5)
     config = (HOSTING / "nginx.conf").read_text(encoding="utf-8")
     with running_nginx(config, [*composed.replicas.values()]) as port:
-        async with client_at(port) as client:
+        async with client_at(composed, url=f"http://127.0.0.1:{port}/mcp") as client:
             _, before = await draw(client, "a blue fox")
     assert before
     assert max(before) > 1, "progress was held back until the answer"
@@ -87,7 +82,7 @@ async def test_a_picture_comes_through_nginx_with_progress(composed: Composed, b
 
 def test_haproxy_leads_to_the_store_by_its_name(composed: Composed) -> None:
     """Which refuses a request that is not signed."""
-    answer = httpx2.get(f"http://127.0.0.1:{composed.public}/pictures", headers={"host": "store.example.com"})
+    answer = httpx2.get(f"{composed.store}/pictures", verify=composed.trust)
     assert answer.is_client_error
     assert "<Error><Code>" in answer.text, answer.text
 
@@ -102,19 +97,11 @@ def test_the_container_is_healthy_while_it_serves(composed: Composed) -> None:
         ) is healthy
 
 
-def kill_replica(port: int) -> None:
-    for process in Path("/proc").glob("[0-9]*/cmdline"):
-        if process.read_bytes().endswith(f"--port\0{port}\0".encode()):
-            os.kill(int(process.parent.name), signal.SIGKILL)
-    # What reaches it before is sent, and so not repeated.
-    until(lambda: not is_listening(port))
-
-
 async def test_when_a_replica_is_killed_calls_go_on_and_nothing_is_paid_twice(composed: Composed, box: Box) -> None:
     """The last test, which takes one replica away."""
-    async with client_at(composed.public) as client:
+    async with client_at(composed) as client:
         await draw(client, "a green fox")
-        kill_replica(composed.replicas["images-2"])
+        composed.kill("images-2")
         for number in range(4):
             await draw(client, f"fox {number}")
     assert await box.count("paid") == 5

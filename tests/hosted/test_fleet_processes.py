@@ -140,7 +140,7 @@ async def test_of_a_killed_replica_the_queue_is_made_and_what_was_sent_is_told_a
 async def test_a_call_that_a_killed_replica_broke_off_is_repeated_at_once_and_not_sent_again(
     tmp_path: Path, team_database: PostgresUrl, box: Box
 ) -> None:
-    """Before the lease of the killed one is over: the repeated call waits until it is known what became of the first."""
+    """Before the lease of the killed one is over: the repeated call waits for what became of the first."""
     await box.turn(hold=True)
     fox = {"prompt": "a fox", "size": SMALL, "quality": "low"}
     more = {"GPT_IMAGE_2_LEASE_S": "10", "GPT_IMAGE_2_MAX_WAIT_S": str(PATIENCE_S)}

@@ -19,6 +19,7 @@ from starlette.requests import Request
 from starlette.responses import StreamingResponse
 from starlette.routing import Route
 
+from gpt_image_2_mcp.hosting import people as people_module
 from gpt_image_2_mcp.hosting import request_room as request_room_module
 from gpt_image_2_mcp.hosting import web_server as web_server_module
 from gpt_image_2_mcp.hosting.readiness import Readiness
@@ -160,6 +161,22 @@ async def test_large_requests_are_bounded_over_all_people_and_for_each(
         await takes(one)
         await begin("c")
         await takes(2 * one)
+
+
+async def test_one_person_does_not_have_all_connections(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(people_module, "MAX_REQUESTS", 3)
+    async with here(tmp_path) as server, AsyncExitStack() as stack:
+        streams = [await stack.enter_async_context(await connected(server)) for _ in range(3)]
+        for stream in streams:
+            await stream.send(head("Content-Length: 100") + b"{")
+        with anyio.fail_after(PATIENCE_S):
+            while await server.status("a") != 503:
+                await look_again()
+        assert await server.status("b") == 400
+        await streams.pop().aclose()
+        with anyio.fail_after(PATIENCE_S):
+            while await server.status("a") == 503:
+                await look_again()
 
 
 async def test_a_large_request_that_is_answered_gives_its_room_back(tmp_path: Path) -> None:

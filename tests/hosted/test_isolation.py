@@ -53,7 +53,7 @@ def hosting_of(person: str) -> Hosting:
 
 @asynccontextmanager
 async def server_of_two(database: PostgresUrl, folder: Path, /, **environ: Any) -> AsyncGenerator[Replica]:
-    async with replica(database, folder, hosting_of=hosting_of, **environ) as process:
+    async with replica(database, folder, hosting_of, **environ) as process:
         yield process
 
 

@@ -157,7 +157,12 @@ async def test_the_keys_of_an_issuer_elsewhere_are_not_looked_for_on_this_comput
     def answer(request: httpx2.Request) -> httpx2.Response:
         asked.append(str(request.url))
         document = {"issuer": "https://login.example.com", "jwks_uri": "http://127.0.0.1:9/keys", "keys": [KEY]}
-        return httpx2.Response(200, json=document)
+
+        async def pieces() -> AsyncGenerator[bytes]:
+            await anyio.lowlevel.checkpoint()
+            yield json.dumps(document).encode()
+
+        return httpx2.Response(200, content=pieces())
 
     async with httpx2.AsyncClient(transport=httpx2.MockTransport(answer)) as client:
         with pytest.raises(CannotCheck):

@@ -16,6 +16,7 @@ from starlette.applications import Starlette
 from workbench import encoded
 
 from gpt_image_2_mcp.hosting import request_room
+from gpt_image_2_mcp.hosting import store_routes as store_routes_module
 from gpt_image_2_mcp.hosting.store_routes import UPLOAD_SECONDS, store_routes
 from gpt_image_2_mcp.hosting.web_server import listen, web_server
 from gpt_image_2_mcp.images.validate import MAX_BYTES
@@ -176,7 +177,7 @@ async def test_no_file_is_a_page_of_this_server(store: FolderStore, ending: str)
 async def test_people_who_send_slowly_hold_up_themselves_alone(
     store: FolderStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(request_room, "ROOM_WITHIN_S", 0.2)
+    monkeypatch.setattr(store_routes_module, "ROOM_WITHIN_S", 0.2)
     assert UPLOAD_SECONDS > PATIENCE_S / 10
 
     def link(person: str, number: int, size: int = MAX_BYTES) -> str:

@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from ..server.asker import SEES_TEAM, WHEN_SENT
 from ..telemetry import count_refusal
 from .authentication import Authentication, Refusal
-from .people import MAX_BODY, People, TooManyPeople
+from .people import MAX_BODY, People, TooManyPeople, TooManyRequests
 from .request_room import BODY_WITHIN_S, ClientGone, NoRoom, RequestRoom, arriving
 
 STREAMS: Final = {"subscriptions/listen"}
@@ -63,7 +63,7 @@ class Endpoint:
         async with AsyncExitStack() as stack:
             try:
                 app = await stack.enter_async_context(self._people.serving(person))
-            except TooManyPeople as error:
+            except (TooManyPeople, TooManyRequests) as error:
                 await _unavailable(str(error))(scope, receive, send)
                 return
             except Exception:  # noqa: BLE001 - whatever it was, it is in the log

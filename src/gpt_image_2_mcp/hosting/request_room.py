@@ -49,14 +49,14 @@ class RequestRoom:
         return self._taken.total()
 
     @asynccontextmanager
-    async def taken(self, person: str, size: int) -> AsyncGenerator[None]:
+    async def taken(self, person: str, size: int, *, within_s: float) -> AsyncGenerator[None]:
         """Have room for `size` bytes of this person in the block.
 
         Raises:
-            NoRoom: there is none within `ROOM_WITHIN_S`.
+            NoRoom: there is none in this time.
 
         """
-        with anyio.move_on_after(ROOM_WITHIN_S):
+        with anyio.move_on_after(within_s):
             while not self._has_room(person, size):
                 await self._freed.wait()
         if not self._has_room(person, size):
@@ -98,7 +98,7 @@ async def arriving(
             raise ClientGone
         before, arrived = arrived, arrived + len(message.get("body", b""))
         if before <= SMALL < arrived:
-            await stack.enter_async_context(room.taken(person, size))
+            await stack.enter_async_context(room.taken(person, size, within_s=ROOM_WITHIN_S))
         is_complete = not message.get("more_body", False)
         return message
 

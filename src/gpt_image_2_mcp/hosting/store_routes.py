@@ -27,6 +27,8 @@ SAFE: Final = {
 }
 """For every answer: the files are people's, and are shown under the address of this server."""
 
+ROOM_WITHIN_S: Final = 60.0
+"""How long a file waits for those that come before it."""
 UPLOAD_SECONDS: Final = 300
 """How long a file may take to come."""
 
@@ -82,7 +84,7 @@ class _Files:
             return _too_large(most)
         try:
             with anyio.fail_after(UPLOAD_SECONDS):
-                async with self._room.taken(key.split("/")[1], most):
+                async with self._room.taken(key.split("/")[1], most, within_s=ROOM_WITHIN_S):
                     return await self._stored(request, key, most)
         except NoRoom:
             return _text(503, "Too many files come at the moment: send it again in a minute.\n", {"Retry-After": "30"})

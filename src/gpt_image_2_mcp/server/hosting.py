@@ -31,7 +31,7 @@ text"; number the input pictures and give each a role. Draft at quality low, fin
 - An error says what to do; do not repeat a call that may have been billed without asking the person.
 """
 
-_OF_THIS_COMPUTER = {"output_dir", "file", "as_page"}
+_OF_THIS_COMPUTER = {"output_dir", "file", "as_page", "project", "replace"}
 """Parameters that mean a file or a folder of the computer that the server runs on."""
 
 
@@ -41,8 +41,17 @@ _IN_PLACE_OF_PATHS = {
     "cost, prompt and path of each": "cost and prompt of each; show_image gives a link",
     "ask for a path or URL": "use upload_link",
     "made here or any file:": "made here or uploaded:",
+    "Later turns go to the same folder. All chats share sessions": "All chats of the person share sessions",
+    "of all chats that": "of all the person's chats that",
+    "files stay": "pictures stay",
+    "last prompt and file": "last prompt and picture",
+    "made here, in any chat,": "the person made here, in any chat,",
+    " Replaces no file without `replace`. Free, local.": " Free.",
+    "paths (HEIC too), URLs, or made here:": "URLs, upload:ID (HEIC too), or made here:",
+    "last sheet, or path": "last sheet, or upload:ID",
+    "ids, 'last', numbers, paths": "ids, 'last', numbers, upload:ID",
 }
-"""What is said of a tool where people get links."""
+"""What is said of a tool and its parameters where people get links."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +76,20 @@ def hosted_tools() -> tuple[Tool, ...]:
 
 
 def _without_paths(tool: Tool) -> Tool:
-    properties = {name: field for name, field in tool.parameters["properties"].items() if name not in _OF_THIS_COMPUTER}
-    description = tool.description or ""
-    for here, there in _IN_PLACE_OF_PATHS.items():
-        description = description.replace(here, there)
+    properties = {
+        name: {**field, "description": _with_links(field.get("description", ""))}
+        for name, field in tool.parameters["properties"].items()
+        if name not in _OF_THIS_COMPUTER
+    }
     return tool.model_copy(
-        update={"description": description, "parameters": {**tool.parameters, "properties": properties}}
+        update={
+            "description": _with_links(tool.description or ""),
+            "parameters": {**tool.parameters, "properties": properties},
+        }
     )
+
+
+def _with_links(text: str) -> str:
+    for here, there in _IN_PLACE_OF_PATHS.items():
+        text = text.replace(here, there)
+    return text

@@ -7,7 +7,7 @@ with. After an upgrade, read the docstrings here, run the tests, and add the ver
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 from mcp.server import ServerRequestContext, extension
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
 ParamsT = TypeVar("ParamsT", bound=BaseModel)
+
+BEGIN_ANSWER_S: Final = 1.0
+"""After so many seconds an answer over HTTP begins, whose picture is still made, and shows again that it comes."""
 
 ReadResourceContents: TypeAlias = helper_types.ReadResourceContents
 """What `MCPServer.read_resource` returns.
@@ -70,9 +73,15 @@ async def open_http(server: MCPServer[Any], *, max_body: int) -> "AsyncGenerator
     `MCPServer.streamable_http_app` gives a whole application with one server for all people. The class of which it
     makes its endpoint is shown in the SDK's documentation, and takes the `mcp.server.lowlevel.Server` that `MCPServer`
     keeps in `_lowlevel_server`. When the attribute goes, look at what `streamable_http_app` passes on.
+
+    In the newest era the SDK begins an answer after `_SSE_PING_INTERVAL`, which is 15 s, if nothing is told before. Its
+    own client, where a person has logged in, sends no other request until then: three pictures that are asked for at
+    once would be begun one after another. When the name goes, look for the pings of `streamable_http_manager`.
     """
+    from mcp.server import _streamable_http_modern as modern
     from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 
+    modern._SSE_PING_INTERVAL = BEGIN_ANSWER_S  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
     lowlevel = server._lowlevel_server  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
     manager = StreamableHTTPSessionManager(
         lowlevel, stateless=True, session_idle_timeout=None, max_request_body_size=max_body

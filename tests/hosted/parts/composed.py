@@ -50,6 +50,8 @@ class Composed:
     """The ports of the replicas, by their names."""
     environ: Mapping[str, str]
     """The environment of a replica, but for its own folder."""
+    tokens: Mapping[str, str]
+    """The token of each person, where they have one of the server's file."""
 
     @property
     def url(self) -> str:
@@ -100,7 +102,9 @@ def with_issuer(folder: Path, issuer: str) -> None:
 
 
 @contextmanager
-def running_services(folder: Path, database: Server, *, openai: str, **settings: str) -> Generator[Composed]:
+def running_services(
+    folder: Path, database: Server, *, openai: str, tokens: Mapping[str, str] | None = None, **settings: str
+) -> Generator[Composed]:
     """Run them all in a folder with `server.env`, to which the `settings` are added; `openai` is the backend."""
     public = free_port()
     ports = {name: free_port() for name in ("store", *REPLICAS)}
@@ -132,7 +136,7 @@ def running_services(folder: Path, database: Server, *, openai: str, **settings:
                 stack.enter_context(running(command, port=ports[name], log=log, env={**environ, **own}))
             replicas = {name: ports[name] for name in REPLICAS}
             address, store = (f"https://{name}" for name in names.values())
-            yield Composed(address, store, folder, trusted, replicas, environ)
+            yield Composed(address, store, folder, trusted, replicas, environ, tokens or {})
     finally:
         for thing in ("DATABASE IF EXISTS pictures WITH (FORCE)", "ROLE IF EXISTS pictures"):
             database.run(f"DROP {thing}")
